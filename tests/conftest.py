@@ -1,0 +1,108 @@
+"""What all tests share: data, types, and what a GPU run asks for.
+
+Threads are left as the machine gives them: the launcher must be right with any number.
+"""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numba_cache import open_cache
+
+os.environ["NUMBA_CACHE_DIR"] = str(open_cache())  # Numba reads it once, when it is first imported
+os.environ.setdefault("MPLBACKEND", "Agg")  # no window, no display needed
+
+PATCH_SIZE = 8
+N_PATCHES = 300
+N_ATOMS = 96  # overcomplete: 1.5 atoms per pixel
+
+
+def pytest_addoption(parser):
+    parser.addoption(
+        "--gpu",
+        action="store_true",
+        help="run tests marked gpu; an error without one",
+    )
+
+
+def pytest_configure(config):
+    if config.getoption("--gpu"):
+        missing = _what_a_gpu_run_misses()
+        if missing:
+            raise pytest.UsageError(f"--gpu was asked for, but {missing}")
+
+
+def pytest_collection_modifyitems(config, items):
+    if config.getoption("--gpu"):
+        return
+    skip = pytest.mark.skip(reason="needs a GPU: make test-gpu")
+    for item in items:
+        if "gpu" in item.keywords:
+            item.add_marker(skip)
+
+
+def _what_a_gpu_run_misses():
+    try:
+        import cupy
+    except ImportError as error:
+        return f"CuPy cannot be imported ({error}): pip install 'sklearn-ebm[cuda12]' or '[cuda13]'"
+    try:
+        n_devices = cupy.cuda.runtime.getDeviceCount()
+    except cupy.cuda.runtime.CUDARuntimeError as error:
+        return f"the CUDA driver says: {error}"
+    return None if n_devices else "the CUDA driver finds no device"
+
+
+@pytest.fixture(params=[np.float32, np.float64], ids=["float32", "float64"])
+def dtype(request):
+    """Both types that models keep; narrow it by `@pytest.mark.parametrize("dtype", [...])`."""
+    return np.dtype(request.param)
+
+
+@pytest.fixture(scope="session")
+def patches():
+    """(300, 64) float64, read-only: patches of photographs, each of mean zero and unit variance."""
+    from sklearn.datasets import load_sample_image
+    from sklearn.feature_extraction.image import extract_patches_2d
+
+    drawn = []
+    for seed, name in enumerate(["china.jpg", "flower.jpg"]):
+        gray = load_sample_image(name).mean(axis=2)
+        shape = (PATCH_SIZE, PATCH_SIZE)
+        drawn.append(extract_patches_2d(gray, shape, max_patches=N_PATCHES, random_state=seed))
+    flat = np.concatenate(drawn).reshape(-1, PATCH_SIZE**2)
+    textured = flat[flat.std(axis=1) > 5.0]  # of 255 levels: sky and shadow are camera noise
+    chosen = np.random.default_rng(0).choice(textured, N_PATCHES, replace=False)
+    centred = chosen - chosen.mean(axis=1, keepdims=True)
+    return _read_only(centred / centred.std(axis=1, keepdims=True))
+
+
+@pytest.fixture(scope="session")
+def dictionary():
+    """(96, 64) float64, read-only: random rows of unit norm, always the same."""
+    rows = np.random.default_rng(0).standard_normal((N_ATOMS, PATCH_SIZE**2))
+    return _read_only(rows / np.linalg.norm(rows, axis=1, keepdims=True))
+
+
+def _read_only(array):
+    """One test must not change what the next one gets; and read-only input must work anyway."""
+    array.setflags(write=False)
+    return array
+
+
+@pytest.fixture(scope="session")
+def data_home():
+    """The folder of SKLEARN_EBM_DATA, for tests on real data sets that are too large to ship."""
+    folder = os.environ.get("SKLEARN_EBM_DATA")
+    if not folder:
+        pytest.skip("SKLEARN_EBM_DATA is not set: it names the folder with the real data sets")
+    if not Path(folder).is_dir():
+        pytest.skip(f"SKLEARN_EBM_DATA={folder} is not a folder")
+    return Path(folder)
+
+
+@pytest.fixture(scope="session")
+def cupy():
+    """The CuPy module, for tests marked gpu."""
+    return pytest.importorskip("cupy")
