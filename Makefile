@@ -1,0 +1,82 @@
+# One command each; the first one makes .venv (pip only, wheels only, no compiler). GNU make.
+#   make test ARGS="tests/layers -k whitener"   a part of the tests, without the coverage limit
+#   make test PYTHON=python3.12                 another interpreter for a new .venv
+
+PYTHON ?= python3
+ARGS ?=
+VENV := .venv
+BIN := $(VENV)/bin
+EXAMPLE := examples/plot_demo.py
+
+# Nothing from outside may stand in for what .venv holds, and nothing may wait for a window.
+unexport PYTHONPATH PYTHONHOME
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export PRE_COMMIT_HOME := $(CURDIR)/$(VENV)/pre-commit
+export MPLBACKEND ?= Agg
+
+# Kernels are kept by a hash of the sources: see tools/numba_cache.py.
+WITH_CACHE = NUMBA_CACHE_DIR="$$($(BIN)/python tools/numba_cache.py)"
+
+.DEFAULT_GOAL := help
+.PHONY: help install test test-gpu lint format demo bench doc clean
+.DELETE_ON_ERROR:
+
+help: ## Show this list
+	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "make %-9s %s\n", $$1, $$2}'
+
+install: ## Install the package, editable, with all that developing it takes
+	@rm -f $(VENV)/installed-*
+	@$(MAKE) --no-print-directory $(VENV)/installed-test $(VENV)/installed-lint
+
+test: $(VENV)/installed-test ## Run the tests and hold the coverage
+	@$(BIN)/python -m pytest $(or $(ARGS),--cov --cov-report=term)
+
+test-gpu: ## Run every parity test on this machine's GPU; an error where there is none
+	@nvidia-smi --list-gpus 2>&1 | grep -q '^GPU' || \
+	  { echo "make test-gpu: no GPU found (nvidia-smi --list-gpus shows none)" >&2; exit 1; }
+	@$(MAKE) --no-print-directory $(VENV)/installed-test $(VENV)/installed-$(CUDA)
+	@$(BIN)/python -m pytest --gpu -m gpu $(ARGS)
+
+lint: $(VENV)/installed-lint ## Check format, style, spelling, sizes, floors and docstrings
+	@$(BIN)/pre-commit run --all-files --config .pre-commit-config.yaml
+
+format: $(VENV)/installed-lint ## Format the code and mend what ruff can mend
+	@$(BIN)/ruff check --quiet --fix-only .
+	@$(BIN)/ruff format .
+
+demo: $(VENV)/installed-demo ## Learn from photographs and digits; images go to demo_output/
+	@$(WITH_CACHE) $(BIN)/python $(EXAMPLE) $(ARGS)
+
+bench: $(VENV)/installed-bench ## Time us against our peers: a table of ratios, and plots
+	@$(WITH_CACHE) $(BIN)/python benchmarks/run.py $(ARGS)
+
+doc: $(VENV)/installed-doc ## Build the documentation into build/doc
+	@$(WITH_CACHE) $(BIN)/python -m sphinx -q -W --keep-going -b html doc build/doc
+	@echo "build/doc/index.html"
+
+clean: ## Remove what was built and cached; .venv stays
+	@rm -rf build dist demo_output *.egg-info .coverage .numba_cache .pytest_cache .ruff_cache \
+	  .import_linter_cache
+	@find . -path ./$(VENV) -prune -o -name __pycache__ -type d -print | xargs rm -rf
+
+# Setting up
+
+# The driver's CUDA version chooses the CuPy wheel; `make test-gpu CUDA=cuda12` overrules it.
+CUDA_MAJOR = $(shell nvidia-smi | sed -n 's/.*CUDA[A-Za-z ]*Version: *\([0-9]*\).*/\1/p' | head -1)
+CUDA ?= $(if $(filter 11 12,$(CUDA_MAJOR)),cuda12,cuda13)
+
+$(VENV)/created:
+	@echo "Making $(VENV)"
+	@$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+# `installed-test` is the package, editable, with the extra `test`; done anew when pyproject.toml changes.
+$(VENV)/installed-%: pyproject.toml | $(VENV)/created
+	@echo "Installing sklearn-ebm[$*] into $(VENV)"
+	@$(BIN)/python -m pip install --quiet --editable ".[$*]"
+	@touch $@
+
+$(VENV)/installed-bench: pyproject.toml benchmarks/requirements.txt | $(VENV)/created
+	@echo "Installing sklearn-ebm[plot] and the benchmarks' peers into $(VENV)"
+	@$(BIN)/python -m pip install --quiet --editable ".[plot]" --requirement benchmarks/requirements.txt
+	@touch $@

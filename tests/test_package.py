@@ -1,0 +1,91 @@
+"""The package as a whole: what importing it costs, what it offers, how large its parts may be."""
+
+import importlib
+import importlib.metadata
+import pkgutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from check_size import BODY_LINES, MODULE_LINES, too_long
+
+import sklearn_ebm
+
+ROOT = Path(sklearn_ebm.__file__).parent
+PACKAGES = [
+    "sklearn_ebm",
+    *(f"sklearn_ebm.{found.name}" for found in pkgutil.iter_modules([str(ROOT)]) if found.ispkg),
+]
+HEAVY = {"numba", "cupy", "matplotlib"}  # seconds to load, or a GPU's memory: on first use only
+
+
+def modules_loaded_by(statements):
+    """Names of the top-level modules that a fresh interpreter holds after the statements."""
+    script = f"{statements}\nimport sys\nprint(*(name.partition('.')[0] for name in sys.modules))"
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=ROOT.parent)
+    return set(done.stdout.split())
+
+
+def test_importing_the_package_loads_nothing_heavy():
+    loaded = modules_loaded_by("import sklearn_ebm")
+    assert "sklearn_ebm" in loaded
+    assert not loaded & HEAVY
+
+
+def test_naming_everything_public_loads_nothing_heavy():
+    loaded = modules_loaded_by("from sklearn_ebm import *")
+    assert not loaded & HEAVY
+
+
+@pytest.mark.parametrize("package_name", PACKAGES)
+def test_every_public_name_is_there_and_is_listed(package_name):
+    package = importlib.import_module(package_name)
+    names = getattr(package, "__all__", [])
+    assert len(set(names)) == len(names)
+    for name in names:
+        assert getattr(package, name) is not None
+    assert set(names) <= set(dir(package))  # completion in a shell goes by dir
+
+
+def test_the_package_has_public_names():
+    assert {"SparseCoder", "PSD", "sparse_encode"} <= set(sklearn_ebm.__all__)
+
+
+@pytest.mark.parametrize("package_name", PACKAGES)
+def test_an_unknown_name_is_an_attribute_error(package_name):
+    package = importlib.import_module(package_name)
+    with pytest.raises(AttributeError, match="no_such_model"):
+        package.no_such_model  # noqa: B018, looking it up is the test
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.rglob("*.py")), ids=lambda path: path.name)
+def test_modules_and_functions_stay_short(path):
+    assert list(too_long(path)) == []
+
+
+def test_size_check_counts_a_body_without_its_docstring(tmp_path):
+    path = tmp_path / "module.py"
+    header = 'def function():\n    """One line.\n\n    And another.\n    """\n'
+    path.write_text(header + "    value = 0\n" * BODY_LINES)
+    assert list(too_long(path)) == []
+    path.write_text(header + "    value = 0\n" * (BODY_LINES + 1))
+    (complaint,) = too_long(path)
+    assert f"function has {BODY_LINES + 1} lines" in complaint
+
+
+def test_size_check_counts_the_lines_of_a_module(tmp_path):
+    path = tmp_path / "module.py"
+    path.write_text("value = 0\n" * (MODULE_LINES - 1))
+    assert list(too_long(path)) == []
+    path.write_text("value = 0\n" * MODULE_LINES)
+    assert len(list(too_long(path))) == 1
+
+
+def test_version_agrees_with_what_is_installed():
+    try:
+        installed = importlib.metadata.version("sklearn-ebm")
+    except importlib.metadata.PackageNotFoundError:
+        pytest.skip("sklearn-ebm is on the path, but not installed")
+    assert sklearn_ebm.__version__ == installed, "installed before the version rose: make install"
