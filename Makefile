@@ -62,7 +62,7 @@ clean: ## Remove what was built and cached; .venv stays
 # Setting up
 
 # The driver's CUDA version chooses the CuPy wheel; `make test-gpu CUDA=cuda12` overrules it.
-CUDA_MAJOR = $(shell nvidia-smi | sed -n 's/.*CUDA[A-Za-z ]*Version: *\([0-9]*\).*/\1/p' | head -1)
+CUDA_MAJOR = $(shell nvidia-smi 2>/dev/null | sed -n 's/.*CUDA[A-Za-z ]*Version: *\([0-9]*\).*/\1/p' | head -1)
 CUDA ?= $(if $(filter 11 12,$(CUDA_MAJOR)),cuda12,cuda13)
 
 $(VENV)/created:
@@ -73,10 +73,10 @@ $(VENV)/created:
 # `installed-test` is the package, editable, with the extra `test`; done anew when pyproject.toml changes.
 $(VENV)/installed-%: pyproject.toml | $(VENV)/created
 	@echo "Installing sklearn-ebm[$*] into $(VENV)"
-	@$(BIN)/python -m pip install --quiet --editable ".[$*]"
+	@$(BIN)/python -m pip install -qq --editable ".[$*]"
 	@touch $@
 
 $(VENV)/installed-bench: pyproject.toml benchmarks/requirements.txt | $(VENV)/created
 	@echo "Installing sklearn-ebm[plot] and the benchmarks' peers into $(VENV)"
-	@$(BIN)/python -m pip install --quiet --editable ".[plot]" --requirement benchmarks/requirements.txt
+	@$(BIN)/python -m pip install -qq --editable ".[plot]" --requirement benchmarks/requirements.txt
 	@touch $@

@@ -1,6 +1,6 @@
 """Validate the docstrings of everything public by numpydoc: `python tools/check_docstrings.py`.
 
-Public is what users can import by a documented name: the package's `__all__` and that of each public
+Public is what users import by a documented name: the `__all__` of the package and of each public
 subpackage, with the public methods that we define ourselves. numpydoc's own command goes by
 underscores instead, and would ask the same of every helper. The checks stand in pyproject.toml.
 """
