@@ -48,7 +48,7 @@ demo: $(VENV)/installed-demo ## Learn from photographs and digits; images go to 
 	@$(WITH_CACHE) $(BIN)/python $(EXAMPLE) $(ARGS)
 
 bench: $(VENV)/installed-bench ## Time us against our peers: a table of ratios, and plots
-	@$(WITH_CACHE) $(BIN)/python benchmarks/run.py $(ARGS)
+	@$(WITH_CACHE) $(BIN)/python -m benchmarks.run $(ARGS)
 
 doc: $(VENV)/installed-doc ## Build the documentation into build/doc
 	@$(WITH_CACHE) $(BIN)/python -m sphinx -q -W --keep-going -b html doc build/doc
