@@ -1,0 +1,23 @@
+"""Patches of images, and the data sets that examples, benchmarks and papers use."""
+
+from importlib import import_module
+
+_HOMES = {
+    "fetch_mnist": "_fetch",
+    "fetch_natural_images": "_fetch",
+    "load_natural_patches": "_patches",
+    "normalize_patches": "_patches",
+    "sample_patches": "_patches",
+}
+
+__all__ = sorted(_HOMES)
+
+
+def __getattr__(name):
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+
+
+def __dir__():
+    return __all__

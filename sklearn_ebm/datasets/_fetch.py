@@ -1,0 +1,225 @@
+"""Data sets that are too large to ship.
+
+Each is one file of arrays, looked for in the folder that the environment variable SKLEARN_EBM_DATA
+names, then in scikit-learn's data home; MNIST is fetched from OpenML when neither has it.
+"""
+
+import os
+from http.client import HTTPException
+from importlib.util import find_spec
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+
+import numpy as np
+from sklearn.datasets import fetch_openml, get_data_home
+from sklearn.utils import Bunch
+
+DATA_VARIABLE = "SKLEARN_EBM_DATA"
+N_TRAIN = 60_000  # of MNIST's 70,000 digits; OpenML keeps the original order, training digits first
+
+MNIST_DESCRIPTION = """MNIST handwritten digits
+
+70,000 grey images of 28 x 28 pixels, values 0 to 255, in ten classes: 60,000 to train and 10,000 to
+test, by different writers. Y. LeCun, C. Cortes, C. J. C. Burges; CC BY-SA 3.0.
+LeCun, Bottou, Bengio, Haffner, "Gradient-based learning applied to document recognition", 1998.
+"""
+
+NATURAL_DESCRIPTION = """Photographs of a campus
+
+Grey photographs of trees, lawns and buildings, from P. Corke's machine vision toolbox (MIT). Some
+skies are blown out: reject patches of low variance.
+"""
+
+NATURAL_REMEDY = (
+    "It is on no public server as one file. The photographs come with P. Corke's machine vision "
+    "toolbox (`pip install mvtb-data`, folder mvtbdata/images/campus); any grey photographs of one "
+    "size will do. Save them once by `np.savez_compressed({target!r}, images=images)`, with "
+    "images of shape (n_images, height, width) and type uint8."
+)
+
+MNIST_REMEDY = (
+    "It could not be fetched from OpenML{reason}. Put mnist.npz (arrays X_train, y_train, X_test, "
+    "y_test) there, or call fetch_mnist once with a connection: it is then kept in {target!r}."
+)
+
+
+def fetch_mnist(*, data_home=None, download_if_missing=True, return_X_y=False):
+    """Load MNIST: from a file where there is one, else from OpenML.
+
+    The file is `mnist.npz`, in the folder named by the environment variable `SKLEARN_EBM_DATA` or
+    in the cache `sklearn_ebm` of scikit-learn's data home, where a download is kept.
+
+    Parameters
+    ----------
+    data_home : str or path-like, default=None
+        scikit-learn's data home, `~/scikit_learn_data` by default.
+
+    download_if_missing : bool, default=True
+        If False, raise an OSError instead of asking OpenML.
+
+    return_X_y : bool, default=False
+        If True, return `(data, target)` instead of a Bunch.
+
+    Returns
+    -------
+    mnist : :class:`~sklearn.utils.Bunch`
+        With the attributes below; `X_train`, `y_train`, `X_test` and `y_test` are views of `data`
+        and `target`.
+
+        data : ndarray of shape (70000, 784), uint8
+            Pixels from 0 to 255; the first 60,000 rows are the training digits.
+        target : ndarray of shape (70000,), uint8
+            The digit, 0 to 9.
+        X_train, y_train : the first 60,000 of both
+        X_test, y_test : the last 10,000 of both
+        image_shape : tuple (28, 28)
+        DESCR : str
+            Where the data come from.
+
+    (data, target) : tuple if `return_X_y` is True
+
+    Raises
+    ------
+    OSError
+        When no file is found and OpenML cannot be reached, or must not be asked. The message names
+        the places where a file was looked for.
+    ValueError
+        When the file found lacks an array.
+
+    Examples
+    --------
+    >>> from sklearn_ebm.datasets import fetch_mnist
+    >>> mnist = fetch_mnist()                                                   # doctest: +SKIP
+    >>> mnist.X_train.shape, mnist.X_test.shape                                 # doctest: +SKIP
+    ((60000, 784), (10000, 784))
+    """
+    places = _places("mnist.npz", data_home)
+    arrays = _read_first(places, ("X_train", "y_train", "X_test", "y_test"))
+    if arrays is None:
+        arrays = _download_mnist(places, data_home, download_if_missing)
+    data = np.concatenate([arrays["X_train"], arrays["X_test"]]).reshape(-1, 784)
+    target = np.concatenate([arrays["y_train"], arrays["y_test"]])
+    if return_X_y:
+        return data, target
+    return Bunch(
+        data=data,
+        target=target,
+        X_train=data[:N_TRAIN],
+        y_train=target[:N_TRAIN],
+        X_test=data[N_TRAIN:],
+        y_test=target[N_TRAIN:],
+        image_shape=(28, 28),
+        DESCR=MNIST_DESCRIPTION,
+    )
+
+
+def _download_mnist(places, data_home, download_if_missing):
+    """MNIST from OpenML, written to the cache; OSError that says what to do where this fails."""
+    if not download_if_missing:
+        raise OSError(_not_found(places, MNIST_REMEDY, reason=" (download_if_missing=False)"))
+    parser = "auto" if find_spec("pandas") else "liac-arff"
+    try:
+        data, target = fetch_openml(
+            "mnist_784",
+            version=1,
+            data_home=data_home,
+            as_frame=False,
+            parser=parser,
+            return_X_y=True,
+        )
+    except (OSError, HTTPException) as error:  # URLError, timeouts, answers cut short
+        raise OSError(_not_found(places, MNIST_REMEDY, reason=f" ({error})")) from error
+    images = np.asarray(data).astype(np.uint8).reshape(-1, 28, 28)
+    digits = np.asarray(target).astype(np.uint8)
+    arrays = {
+        "X_train": images[:N_TRAIN],
+        "y_train": digits[:N_TRAIN],
+        "X_test": images[N_TRAIN:],
+        "y_test": digits[N_TRAIN:],
+    }
+    _write_whole(places[-1], arrays)
+    return arrays
+
+
+def fetch_natural_images(*, data_home=None):
+    """Load grey photographs for learning features from.
+
+    The file is `natural_images.npz`, in the folder named by the environment variable
+    `SKLEARN_EBM_DATA` or in the folder `sklearn_ebm` of scikit-learn's data home. Nothing is
+    downloaded: the error says where to get the photographs and where to put them.
+
+    Parameters
+    ----------
+    data_home : str or path-like, default=None
+        scikit-learn's data home, `~/scikit_learn_data` by default.
+
+    Returns
+    -------
+    photographs : :class:`~sklearn.utils.Bunch`
+        With the attributes
+
+        images : ndarray of shape (n_images, height, width), uint8
+            Grey levels from 0 to 255.
+        DESCR : str
+            Where the data come from.
+
+    Raises
+    ------
+    OSError
+        When no file is found.
+    ValueError
+        When the file found lacks the array `images`.
+
+    See Also
+    --------
+    load_natural_patches : Patches of photographs that scikit-learn ships.
+
+    Examples
+    --------
+    >>> from sklearn_ebm.datasets import fetch_natural_images, sample_patches
+    >>> images = fetch_natural_images().images                                  # doctest: +SKIP
+    >>> patches = sample_patches(images, 12, 1000, min_variance=25)             # doctest: +SKIP
+    """
+    places = _places("natural_images.npz", data_home)
+    arrays = _read_first(places, ("images",))
+    if arrays is None:
+        raise OSError(_not_found(places, NATURAL_REMEDY))
+    return Bunch(images=arrays["images"], DESCR=NATURAL_DESCRIPTION)
+
+
+def _places(name, data_home):
+    """The paths to look at, in order; the last is the cache."""
+    folder = os.environ.get(DATA_VARIABLE)
+    cache = Path(get_data_home(data_home)) / "sklearn_ebm" / name
+    return [Path(folder) / name, cache] if folder else [cache]
+
+
+def _read_first(places, names):
+    """The named arrays of the first file that exists, or None."""
+    path = next((path for path in places if path.is_file()), None)
+    if path is None:
+        return None
+    with np.load(path, allow_pickle=False) as file:
+        missing = [name for name in names if name not in file.files]
+        if missing:
+            raise ValueError(f"{path} lacks the arrays {missing}; it has {sorted(file.files)}.")
+        return {name: file[name] for name in names}
+
+
+def _write_whole(path, arrays):
+    """Write a file under another name and rename it: a cut leaves no half file under the name."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with NamedTemporaryFile(dir=path.parent, suffix=".part", delete=False) as file:
+        np.savez_compressed(file, **arrays)
+    os.replace(file.name, path)
+
+
+def _not_found(places, remedy, **words):
+    """The message of an OSError: what was looked for, where, and what to do."""
+    looked = " and ".join(str(path) for path in places)
+    variable = os.environ.get(DATA_VARIABLE)
+    state = f"{DATA_VARIABLE} is {variable!r}" if variable else f"{DATA_VARIABLE} is not set"
+    return (
+        f"{places[-1].name} was not found in {looked} (the environment variable {state}; it names "
+        f"a folder to look in first). {remedy.format(target=str(places[-1]), **words)}"
+    )

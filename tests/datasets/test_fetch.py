@@ -1,0 +1,158 @@
+"""A data set is taken from the named folder, then the cache, then OpenML; errors say what to do."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+
+from sklearn_ebm.datasets import _fetch, fetch_mnist, fetch_natural_images
+
+IMAGES = np.arange(2 * 3 * 4, dtype=np.uint8).reshape(2, 3, 4)
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """An empty folder that SKLEARN_EBM_DATA names."""
+    folder = tmp_path / "named"
+    folder.mkdir()
+    monkeypatch.setenv("SKLEARN_EBM_DATA", str(folder))
+    return folder
+
+
+@pytest.fixture
+def cache(tmp_path):
+    """scikit-learn's data home, with our folder in it."""
+    (tmp_path / "home" / "sklearn_ebm").mkdir(parents=True)
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    """What OpenML was asked for; its answer has a first pixel that says which digit it is."""
+    calls = []
+
+    def answer(name, **options):
+        calls.append((name, options))
+        data = np.zeros((70_000, 784))
+        data[:, 0] = np.arange(70_000) % 251
+        return data, (np.arange(70_000) % 10).astype(str)
+
+    monkeypatch.setattr(_fetch, "fetch_openml", answer)
+    return calls
+
+
+@pytest.fixture
+def offline(monkeypatch):
+    def refuse(name, **options):
+        raise ConnectionResetError("no route")
+
+    monkeypatch.setattr(_fetch, "fetch_openml", refuse)
+
+
+def save_digits(path, level):
+    """A file with MNIST's arrays, of one grey level."""
+    np.savez_compressed(
+        path,
+        X_train=np.full((60_000, 28, 28), level, np.uint8),
+        y_train=np.zeros(60_000, np.uint8),
+        X_test=np.full((10_000, 28, 28), level + 1, np.uint8),
+        y_test=np.ones(10_000, np.uint8),
+    )
+
+
+def test_the_named_folder_comes_before_the_cache_and_the_cache_before_openml(folder, cache, asked):
+    assert fetch_mnist(data_home=cache).data[1, 0] == 1  # from OpenML
+    save_digits(cache / "sklearn_ebm" / "mnist.npz", 50)
+    assert fetch_mnist(data_home=cache).data[1, 0] == 50
+    save_digits(folder / "mnist.npz", 90)
+    assert fetch_mnist(data_home=cache).data[1, 0] == 90
+    assert len(asked) == 1
+
+
+def test_training_digits_come_first_and_the_splits_are_views(folder, cache):
+    save_digits(folder / "mnist.npz", 7)
+    mnist = fetch_mnist(data_home=cache)
+    assert mnist.data.shape == (70_000, 784)
+    assert mnist.data.dtype == mnist.target.dtype == np.uint8
+    assert_array_equal(mnist.X_train, np.full((60_000, 784), 7))
+    assert_array_equal(mnist.X_test, np.full((10_000, 784), 8))
+    assert_array_equal(mnist.target, np.repeat([0, 1], [60_000, 10_000]))
+    assert np.shares_memory(mnist.X_test, mnist.data)
+    assert np.shares_memory(mnist.y_train, mnist.target)
+
+
+def test_return_X_y_gives_the_same_arrays(folder, cache):
+    save_digits(folder / "mnist.npz", 7)
+    mnist = fetch_mnist(data_home=cache)
+    for got, expected in zip(
+        fetch_mnist(data_home=cache, return_X_y=True), (mnist.data, mnist.target), strict=True
+    ):
+        assert_array_equal(got, expected)
+
+
+def test_a_download_is_kept_and_read_as_it_came(cache, asked, monkeypatch):
+    monkeypatch.delenv("SKLEARN_EBM_DATA", raising=False)
+    first, second = fetch_mnist(data_home=cache), fetch_mnist(data_home=cache)
+    assert [name for name, _ in asked] == ["mnist_784"]
+    assert_array_equal(first.data[:, 0], np.arange(70_000) % 251)
+    assert_array_equal(first.target, np.arange(70_000) % 10)
+    assert_array_equal(second.data, first.data)
+    assert_array_equal(second.target, first.target)
+    assert [path.name for path in (cache / "sklearn_ebm").iterdir()] == ["mnist.npz"]
+
+
+@pytest.mark.usefixtures("offline")
+def test_offline_the_error_names_the_variable_the_folder_and_the_file(folder, cache):
+    with pytest.raises(OSError, match="SKLEARN_EBM_DATA") as caught:
+        fetch_mnist(data_home=cache)
+    message = str(caught.value)
+    assert str(folder / "mnist.npz") in message
+    assert str(cache / "sklearn_ebm" / "mnist.npz") in message
+    assert "no route" in message
+    assert isinstance(caught.value.__cause__, ConnectionResetError)
+
+
+def test_nothing_is_downloaded_when_told_not_to(cache, asked, monkeypatch):
+    monkeypatch.delenv("SKLEARN_EBM_DATA", raising=False)
+    with pytest.raises(OSError, match="SKLEARN_EBM_DATA is not set"):
+        fetch_mnist(data_home=cache, download_if_missing=False)
+    assert asked == []
+
+
+def test_natural_images_come_from_the_folder_or_the_cache(folder, cache):
+    np.savez(cache / "sklearn_ebm" / "natural_images.npz", images=IMAGES)
+    assert_array_equal(fetch_natural_images(data_home=cache).images, IMAGES)
+    np.savez(folder / "natural_images.npz", images=IMAGES + 1)
+    assert_array_equal(fetch_natural_images(data_home=cache).images, IMAGES + 1)
+
+
+def test_the_error_for_natural_images_says_where_to_get_and_where_to_put_them(folder, cache):
+    with pytest.raises(OSError, match="mvtb-data") as caught:
+        fetch_natural_images(data_home=cache)
+    message = str(caught.value)
+    assert "SKLEARN_EBM_DATA" in message
+    assert str(folder / "natural_images.npz") in message
+    # the remedy is a command that works as it stands
+    command = message.split("`")[3]
+    exec(command, {"np": np, "images": IMAGES})
+    assert_array_equal(fetch_natural_images(data_home=cache).images, IMAGES)
+
+
+def test_a_file_without_the_arrays_is_named_with_what_it_has(folder, cache):
+    np.savez(folder / "natural_images.npz", pictures=IMAGES)
+    with pytest.raises(
+        ValueError, match=r"natural_images\.npz lacks the arrays \['images'\].*pict"
+    ):
+        fetch_natural_images(data_home=cache)
+
+
+@pytest.mark.slow
+def test_the_real_files_are_what_the_documentation_says(data_home):
+    if not (data_home / "mnist.npz").is_file():
+        pytest.skip(f"{data_home} has no mnist.npz")
+    mnist = fetch_mnist()
+    assert_array_equal(mnist.y_train[:5], [5, 0, 4, 1, 9])  # the order that LeCun's files have
+    assert_array_equal(mnist.y_test[:5], [7, 2, 1, 0, 4])
+    assert mnist.X_train.shape == (60_000, 784)
+    images = fetch_natural_images().images
+    assert images.ndim == 3
+    assert images.dtype == np.uint8
