@@ -14,6 +14,7 @@ os.environ["NUMBA_CACHE_DIR"] = str(open_cache())  # Numba reads it once, when i
 os.environ.setdefault("MPLBACKEND", "Agg")  # no window, no display needed
 
 PATCH_SIZE = 8
+N_DRAWN = 1000  # from each photograph; about half are too flat to keep
 N_PATCHES = 300
 N_ATOMS = 96  # overcomplete: 1.5 atoms per pixel
 
@@ -70,7 +71,7 @@ def patches():
     for seed, name in enumerate(["china.jpg", "flower.jpg"]):
         gray = load_sample_image(name).mean(axis=2)
         shape = (PATCH_SIZE, PATCH_SIZE)
-        drawn.append(extract_patches_2d(gray, shape, max_patches=N_PATCHES, random_state=seed))
+        drawn.append(extract_patches_2d(gray, shape, max_patches=N_DRAWN, random_state=seed))
     flat = np.concatenate(drawn).reshape(-1, PATCH_SIZE**2)
     textured = flat[flat.std(axis=1) > 5.0]  # of 255 levels: sky and shadow are camera noise
     chosen = np.random.default_rng(0).choice(textured, N_PATCHES, replace=False)
