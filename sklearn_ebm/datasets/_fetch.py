@@ -52,7 +52,7 @@ def fetch_mnist(*, data_home=None, download_if_missing=True, return_X_y=False):
     Parameters
     ----------
     data_home : str or path-like, default=None
-        scikit-learn's data home, `~/scikit_learn_data` by default.
+        Folder of scikit-learn's data, `~/scikit_learn_data` by default.
 
     download_if_missing : bool, default=True
         If False, raise an OSError instead of asking OpenML.
@@ -62,21 +62,19 @@ def fetch_mnist(*, data_home=None, download_if_missing=True, return_X_y=False):
 
     Returns
     -------
-    mnist : :class:`~sklearn.utils.Bunch`
-        With the attributes below; `X_train`, `y_train`, `X_test` and `y_test` are views of `data`
-        and `target`.
+    :class:`~sklearn.utils.Bunch`, or tuple (data, target) if `return_X_y` is True
+        A Bunch has the entries
 
         data : ndarray of shape (70000, 784), uint8
             Pixels from 0 to 255; the first 60,000 rows are the training digits.
         target : ndarray of shape (70000,), uint8
             The digit, 0 to 9.
-        X_train, y_train : the first 60,000 of both
-        X_test, y_test : the last 10,000 of both
+        X_train, y_train, X_test, y_test : ndarray
+            The first 60,000 and the last 10,000 of both, as views.
         image_shape : tuple (28, 28)
+            Height and width of a digit.
         DESCR : str
             Where the data come from.
-
-    (data, target) : tuple if `return_X_y` is True
 
     Raises
     ------
@@ -151,12 +149,12 @@ def fetch_natural_images(*, data_home=None):
     Parameters
     ----------
     data_home : str or path-like, default=None
-        scikit-learn's data home, `~/scikit_learn_data` by default.
+        Folder of scikit-learn's data, `~/scikit_learn_data` by default.
 
     Returns
     -------
-    photographs : :class:`~sklearn.utils.Bunch`
-        With the attributes
+    :class:`~sklearn.utils.Bunch`
+        With the entries
 
         images : ndarray of shape (n_images, height, width), uint8
             Grey levels from 0 to 255.

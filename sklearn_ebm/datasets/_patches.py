@@ -49,7 +49,7 @@ def sample_patches(images, size, n, *, min_variance=0.0, random_state=None):
 
     Returns
     -------
-    patches : ndarray of shape (n, height * width [* channels])
+    ndarray of shape (n, height * width [* channels])
         One row per patch: float32 for images of type uint8, float16 or float32, else float64.
 
     Raises
@@ -204,7 +204,7 @@ def normalize_patches(patches):
 
     Returns
     -------
-    normalized : ndarray of shape (n_patches, n_features)
+    ndarray of shape (n_patches, n_features)
         Rows of mean 0 and variance 1. A row of one value, which has no contrast, becomes zero.
         float32 stays float32; everything else becomes float64.
 
@@ -271,7 +271,7 @@ def load_natural_patches(
 
     Returns
     -------
-    patches : ndarray of shape (n_samples, height * width)
+    ndarray of shape (n_samples, height * width)
         One row per patch.
 
     See Also
