@@ -1,0 +1,43 @@
+"""Energy-based, unsupervised feature learning as scikit-learn estimators."""
+
+import importlib
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "PSD": "estimators",
+    "Rectifier": "layers",
+    "SparseCoder": "estimators",
+    "ZCAWhitener": "layers",
+    "fista": "estimators",
+    "ista": "estimators",
+    "sparse_encode": "estimators",
+}
+_SUBPACKAGES = ("datasets", "estimators", "factors", "inspection", "layers", "metrics", "solvers")
+
+__all__ = [
+    "PSD",
+    "Rectifier",
+    "SparseCoder",
+    "ZCAWhitener",
+    "__version__",
+    "datasets",
+    "fista",
+    "inspection",
+    "ista",
+    "layers",
+    "metrics",
+    "sparse_encode",
+]
+
+
+def __getattr__(name):
+    if name in _HOMES:
+        return getattr(importlib.import_module(f"sklearn_ebm.{_HOMES[name]}"), name)
+    if name in _SUBPACKAGES:
+        return importlib.import_module(f"sklearn_ebm.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__():
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,35 @@
+"""Penalty rules inside Numba kernels: resolved by type when a kernel compiles, cached on disk."""
+
+from numba import njit
+from numba.extending import overload
+
+from sklearn_ebm.backends._rules import PositiveSoftThreshold, SoftThreshold
+
+# NaN and infinities are kept out by validation; sums may be reordered.
+FAST_MATH = {"nnan", "ninf", "nsz", "contract", "reassoc"}
+
+kernel = njit(cache=True, nogil=True, fastmath=FAST_MATH, error_model="numpy")
+
+
+def dual_magnitude(rule, correlation):
+    """What the optimality condition bounds by the threshold at every atom."""
+
+
+def shrink(rule, value):
+    """The proximal operator of one number."""
+
+
+@overload(dual_magnitude)
+def _dual_magnitude(rule, correlation):
+    if getattr(rule, "instance_class", None) is SoftThreshold:
+        return lambda rule, correlation: abs(correlation)
+    if getattr(rule, "instance_class", None) is PositiveSoftThreshold:
+        return lambda rule, correlation: correlation
+
+
+@overload(shrink)
+def _shrink(rule, value):
+    if getattr(rule, "instance_class", None) is SoftThreshold:
+        return lambda rule, value: value - min(max(value, -rule.threshold), rule.threshold)
+    if getattr(rule, "instance_class", None) is PositiveSoftThreshold:
+        return lambda rule, value: max(value - rule.threshold, value - value)

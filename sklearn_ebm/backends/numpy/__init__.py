@@ -1,0 +1,31 @@
+"""Reference kernels on the array namespace: the executable specification of every other backend."""
+
+from sklearn_ebm.backends.numpy._active_set import active_set
+from sklearn_ebm.backends.numpy._coordinate_descent import coordinate_descent
+from sklearn_ebm.backends.numpy._dictionary import update_atoms
+from sklearn_ebm.backends.numpy._encoders import (
+    shrink_preactivation,
+    smooth_shrink_preactivation,
+    tanh_preactivation,
+)
+from sklearn_ebm.backends.numpy._proximal import proximal_step
+
+name = "numpy"
+
+
+def to_device(array):
+    """Host memory is where this backend computes."""
+    return array
+
+
+__all__ = [
+    "active_set",
+    "coordinate_descent",
+    "name",
+    "proximal_step",
+    "shrink_preactivation",
+    "smooth_shrink_preactivation",
+    "tanh_preactivation",
+    "to_device",
+    "update_atoms",
+]

@@ -1,0 +1,28 @@
+"""Block coordinate descent over atoms on the unit sphere."""
+
+import numpy as np
+
+SMALLEST_USE = 1e-12  # share of the largest second moment below which an atom counts as unused
+
+
+def update_atoms(dictionary, code_moment, cross_moment):
+    """One sweep d_j <- normalise(d_j + (B_j - A_j D) / A_jj), in place (Mairal et al. 2009, alg. 2).
+
+    Parameters
+    ----------
+    dictionary : array of shape (n_components, n_features)
+        Atoms of unit norm, replaced.
+    code_moment : array of shape (n_components, n_components)
+        A = sum z' z.
+    cross_moment : array of shape (n_components, n_features)
+        B = sum z' x.
+    """
+    floor = SMALLEST_USE * float(code_moment.diagonal().max())
+    for j in range(dictionary.shape[0]):
+        use = code_moment[j, j]
+        if float(use) <= floor:
+            continue
+        atom = dictionary[j] + (cross_moment[j] - code_moment[j] @ dictionary) / use
+        norm = float((atom * atom).sum()) ** 0.5
+        if norm > np.finfo(dictionary.dtype).tiny:
+            dictionary[j] = atom / atom.dtype.type(norm)
