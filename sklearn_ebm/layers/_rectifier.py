@@ -1,0 +1,221 @@
+"""Rectification: what a code says, without the sign, or with the sign as a place.
+
+    abs        y = |x|                        dx = sign(x) dy
+    positive   y = max(x, 0)                  dx = [x > 0] dy
+    split      y = (max(x, 0), max(-x, 0))    dx = [x > 0] dy_1 - [x < 0] dy_2
+
+At x = 0 all derivatives are taken as 0, a subgradient of each.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+from scipy import sparse
+from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
+
+from sklearn_ebm._sklearn import StrOptions, _fit_context
+from sklearn_ebm.backends import array_namespace
+from sklearn_ebm.layers._validation import check_rows
+
+
+class Part(NamedTuple):
+    """One output per input feature, as functions of the array namespace and the input."""
+
+    suffix: str  # of the names of its features
+    rectify: Callable
+    slope: Callable  # derivative of rectify, in the type of x
+
+
+def _where(condition, x):
+    """1 where the condition holds, else 0, in the type of x."""
+    return array_namespace(x).asarray(condition, dtype=x.dtype)
+
+
+_SIZE = Part("", lambda xp, x: xp.abs(x), lambda xp, x: xp.sign(x))
+_ABOVE = Part("_positive", lambda xp, x: xp.clip(x, 0, None), lambda xp, x: _where(x > 0, x))
+_BELOW = Part("_negative", lambda xp, x: xp.clip(-x, 0, None), lambda xp, x: -_where(x < 0, x))
+
+MODES = {"abs": (_SIZE,), "positive": (_ABOVE._replace(suffix=""),), "split": (_ABOVE, _BELOW)}
+
+
+class Rectifier(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
+    """Rectify each feature: y = abs(x), max(x, 0), or both signs apart.
+
+    The layer learns nothing: `transform` works without `fit`. Sparse codes stay sparse.
+
+    Parameters
+    ----------
+    mode : {"abs", "positive", "split"}, default="abs"
+        - "abs": the absolute value, which keeps how strong a feature is and drops its polarity;
+          in the layerwise recipe of [1]_ the step that counts most.
+        - "positive": the positive part; negative values become zero.
+        - "split": positive parts of all features, then positive parts of their negatives, twice as
+          many features: nothing is lost, and a linear classifier can weigh both signs apart [2]_.
+
+    Attributes
+    ----------
+    n_features_in_ : int
+        Number of features seen during :term:`fit`.
+
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of features seen during :term:`fit`, if X has names that are all strings.
+
+    See Also
+    --------
+    ZCAWhitener : Decorrelate features, staying as close to them as possible.
+
+    References
+    ----------
+    .. [1] K. Jarrett, K. Kavukcuoglu, M. Ranzato, Y. LeCun, "What is the best multi-stage
+           architecture for object recognition?", ICCV 2009.
+    .. [2] A. Coates, A. Y. Ng, "The importance of encoding versus training with sparse coding and
+           vector quantization", ICML 2011.
+
+    Examples
+    --------
+    >>> from sklearn_ebm.layers import Rectifier
+    >>> code = [[1.5, -2.0, 0.0]]
+    >>> Rectifier().transform(code)
+    array([[1.5, 2. , 0. ]])
+    >>> Rectifier(mode="split").transform(code)
+    array([[1.5, 0. , 0. , 0. , 2. , 0. ]])
+    """
+
+    _parameter_constraints: dict = {"mode": [StrOptions(set(MODES))]}
+
+    def __init__(self, mode="abs"):
+        self.mode = mode
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y=None):
+        """Check the parameter and the data; nothing is learned.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Codes or other features.
+
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        object
+            The layer itself.
+        """
+        check_rows(self, X, reset=True, accept_sparse="csr")
+        return self
+
+    def transform(self, X):
+        """Rectify each feature of X.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Codes or other features.
+
+        Returns
+        -------
+        {ndarray, CSR matrix} of shape (n_samples, n_features) or (n_samples, 2 * n_features)
+            The rectified features, in the type of X if it is float32 or float64; twice as many
+            for mode "split".
+        """
+        parts = self._parts()
+        X = check_rows(self, X, reset=False, accept_sparse="csr")
+        return _rectify_sparse(X, parts) if sparse.issparse(X) else _rectify(X, parts)
+
+    def forward(self, x):
+        """Compute the layer's output, and what `backward` needs of it.
+
+        Parameters
+        ----------
+        x : array of shape (..., n_features)
+            Floating-point input: rows, or maps with channels last.
+
+        Returns
+        -------
+        y : array of shape (..., n_features) or (..., 2 * n_features)
+            The rectified input.
+
+        tape : object
+            To be handed to `backward`.
+        """
+        return _rectify(x, self._parts()), x
+
+    def backward(self, tape, dy):
+        """Bring the derivative of a scalar back from the output to the input.
+
+        Parameters
+        ----------
+        tape : object
+            From `forward`.
+
+        dy : array of the shape of y
+            Derivative with respect to the output.
+
+        Returns
+        -------
+        dx : array of the shape of x
+            Derivative with respect to the input; 0 where x is 0.
+
+        gradients : dict
+            Empty: the layer has no parameters to train.
+        """
+        x, parts = tape, self._parts()
+        xp = array_namespace(x)
+        width = x.shape[-1]
+        dx = xp.zeros_like(x)
+        for k, part in enumerate(parts):
+            dx = dx + part.slope(xp, x) * dy[..., k * width : (k + 1) * width]
+        return dx, {}
+
+    def get_feature_names_out(self, input_features=None):
+        """Name the output features.
+
+        Parameters
+        ----------
+        input_features : array-like of str or None, default=None
+            Names of the input features; by default those seen in `fit`, else "x0", "x1", ...
+
+        Returns
+        -------
+        ndarray of str objects
+            The input names; for mode "split" first each with "_positive", then each with
+            "_negative" appended.
+        """
+        names = super().get_feature_names_out(input_features)
+        parts = self._parts()
+        return np.array([name + part.suffix for part in parts for name in names], dtype=object)
+
+    def _parts(self):
+        if self.mode not in MODES:  # scikit-learn checks parameters in fit, which nobody must call
+            self._validate_params()
+        return MODES[self.mode]
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.requires_fit = False
+        tags.input_tags.sparse = True
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
+
+
+def _rectify(x, parts):
+    """The parts of x side by side along the last axis."""
+    xp = array_namespace(x)
+    outputs = [part.rectify(xp, x) for part in parts]
+    return outputs[0] if len(outputs) == 1 else xp.concat(outputs, axis=-1)
+
+
+def _rectify_sparse(X, parts):
+    """The same for a CSR matrix, where zeros need no work."""
+    canonical = X.copy()
+    canonical.sum_duplicates()  # |1 - 3| is not |1| + |-3|
+    outputs = []
+    for part in parts:
+        output = canonical.copy()
+        output.data = _rectify(canonical.data, (part,))
+        output.eliminate_zeros()
+        outputs.append(output)
+    return outputs[0] if len(outputs) == 1 else sparse.hstack(outputs, format="csr")
