@@ -1,0 +1,21 @@
+"""Displays of what was learned; they need matplotlib: `pip install sklearn-ebm[plot]`."""
+
+from importlib import import_module
+
+_HOMES = {
+    "CodeDisplay": "_code",
+    "DictionaryDisplay": "_dictionary",
+    "ObjectiveDisplay": "_objective",
+}
+
+__all__ = sorted(_HOMES)
+
+
+def __getattr__(name):
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+
+
+def __dir__():
+    return __all__

@@ -1,0 +1,46 @@
+"""What all displays share: matplotlib on first use, axes to draw on, fitted arrays."""
+
+import numpy as np
+
+from sklearn_ebm.backends import to_host
+
+
+def take_axes(ax, n_axes, display, figure_size):
+    """The figure and an array of n_axes axes: those given, or those of a new figure.
+
+    `ax` is None, one axes, or a sequence of n_axes of them.
+    """
+    plt = _pyplot(type(display).__name__)
+    if ax is None:
+        figure, axes = plt.subplots(
+            1, n_axes, figsize=figure_size, squeeze=False, layout="constrained"
+        )
+        return figure, axes[0]
+    axes = np.asarray(ax, dtype=object).reshape(-1)
+    if len(axes) != n_axes:
+        raise ValueError(
+            f"{type(display).__name__} draws on {n_axes} axes here; got {len(axes)}. Pass as many, "
+            "or ax=None for a new figure."
+        )
+    return axes[0].figure, axes
+
+
+def _pyplot(name):
+    try:
+        import matplotlib.pyplot as plt
+    except ImportError as error:
+        raise ImportError(f"{name} needs matplotlib: pip install sklearn-ebm[plot]") from error
+    return plt
+
+
+def fitted(estimator, name):
+    """A fitted attribute as a NumPy array; AttributeError that says who lacks what."""
+    if not hasattr(estimator, name):
+        raise AttributeError(f"{type(estimator).__name__} has no attribute {name}.")
+    return to_host(getattr(estimator, name))
+
+
+def check_option(value, options, name):
+    """ValueError that lists the options where value is none of them."""
+    if value not in options:
+        raise ValueError(f"{name} must be one of {list(options)}; got {value!r}.")

@@ -1,0 +1,139 @@
+"""What codes look like: atoms per sample, and samples per atom."""
+
+import math
+
+import numpy as np
+from scipy import sparse
+from sklearn.utils.validation import check_is_fitted
+
+from sklearn_ebm.backends import to_host
+from sklearn_ebm.inspection._axes import take_axes
+
+MAX_BARS = 50  # a histogram of more bars is no easier to read
+
+
+class CodeDisplay:
+    """Histogram of active atoms per sample, and usage of each atom from most to least used.
+
+    Create it by :meth:`from_estimator`, or from arrays.
+
+    Parameters
+    ----------
+    n_active : array-like of shape (n_samples,)
+        Number of non-zero entries of each sample's code.
+
+    usage : array-like of shape (n_components,)
+        Share of the samples that use each atom.
+
+    Attributes
+    ----------
+    figure_ : matplotlib Figure
+        Figure that was drawn on.
+
+    axes_ : ndarray of matplotlib Axes, of shape (2,)
+        The histogram's axes and the usage's.
+
+    bars_ : matplotlib BarContainer
+        Bars of the histogram.
+
+    line_ : matplotlib Line2D
+        Usage in percent over the atom's rank.
+
+    See Also
+    --------
+    DictionaryDisplay : The atoms themselves, most used first.
+
+    Examples
+    --------
+    >>> from sklearn_ebm.inspection import CodeDisplay
+    >>> display = CodeDisplay([2, 1, 2], usage=[1 / 3, 1, 0, 1 / 3]).plot()
+    >>> display.line_.get_ydata().round(1)
+    array([100. ,  33.3,  33.3,   0. ])
+    """
+
+    def __init__(self, n_active, usage):
+        self.n_active = n_active
+        self.usage = usage
+
+    @classmethod
+    def from_estimator(cls, estimator, X, *, ax=None):
+        """Draw what the codes of X look like.
+
+        Parameters
+        ----------
+        estimator : object
+            A fitted estimator whose `transform` gives codes, dense or sparse.
+
+        X : array-like of shape (n_samples, n_features)
+            Data to code.
+
+        ax : sequence of two matplotlib Axes, default=None
+            Where to draw; by default in a new figure.
+
+        Returns
+        -------
+        CodeDisplay
+            The display, drawn.
+        """
+        check_is_fitted(estimator)
+        code = estimator.transform(X)
+        active = (code if sparse.issparse(code) else to_host(code)) != 0
+        n_active = np.asarray(active.sum(axis=1)).reshape(-1)
+        usage = np.asarray(active.sum(axis=0)).reshape(-1) / active.shape[0]
+        return cls(n_active, usage).plot(ax=ax)
+
+    def plot(self, *, ax=None):
+        """Draw the histogram and the usage.
+
+        Parameters
+        ----------
+        ax : sequence of two matplotlib Axes, default=None
+            Where to draw; by default in a new figure.
+
+        Returns
+        -------
+        CodeDisplay
+            The display itself.
+        """
+        n_active, usage = to_host(self.n_active), to_host(self.usage)
+        self.figure_, self.axes_ = take_axes(ax, 2, self, (11.0, 3.6))
+        self.bars_ = _draw_histogram(self.axes_[0], n_active, len(usage))
+        self.line_ = _draw_usage(self.axes_[1], usage)
+        return self
+
+
+def _draw_histogram(axes, n_active, n_components):
+    """Share of samples over their number of active atoms; the mean as a line and in the title."""
+    share = np.full(len(n_active), 100 / len(n_active))
+    _, _, bars = axes.hist(n_active, bins=_bin_edges(n_active), weights=share)
+    mean = n_active.mean()
+    axes.axvline(mean, color="black", linestyle="--", linewidth=1)
+    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.set_xlabel("Active atoms per sample")
+    axes.set_ylabel("Samples [%]")
+    axes.set_title(
+        f"{mean:.1f} of {n_components} atoms active on average ({100 * mean / n_components:.1f} %)"
+    )
+    return bars
+
+
+def _bin_edges(counts):
+    """Edges half-way between whole numbers, so that each bar counts as many of them."""
+    lowest, highest = int(counts.min()), int(counts.max())
+    width = math.ceil((highest - lowest + 1) / MAX_BARS)
+    n_bars = math.ceil((highest - lowest + 1) / width)
+    return lowest - 0.5 + width * np.arange(n_bars + 1)
+
+
+def _draw_usage(axes, usage):
+    """Percent of the samples that use each atom, in descending order."""
+    percent = 100 * np.sort(usage)[::-1]
+    rank = np.arange(1, len(usage) + 1)
+    (line,) = axes.step(rank, percent, where="mid")
+    axes.fill_between(rank, percent, step="mid", alpha=0.3)
+    axes.set_ylim(bottom=0)
+    axes.set_xlabel("Atoms, most used first")
+    axes.set_ylabel("Samples that use the atom [%]")
+    n_idle = int((usage == 0).sum())
+    axes.set_title(f"{n_idle} of {len(usage)} atoms never used" if n_idle else "All atoms are used")
+    return line

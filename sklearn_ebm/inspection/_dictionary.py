@@ -1,0 +1,247 @@
+"""Mosaics of dictionaries: every atom as a small image, zero in the middle of the scale."""
+
+import math
+
+import numpy as np
+from sklearn.utils.validation import check_is_fitted
+
+from sklearn_ebm.backends import to_host
+from sklearn_ebm.inspection._axes import check_option, fitted, take_axes
+
+SIDES = {"decoder": ("decoder",), "encoder": ("encoder",), "both": ("decoder", "encoder")}
+TITLES = {"decoder": "Dictionary: {} atoms of {}", "encoder": "Encoder: {} filters of {}"}
+INCHES = 5.0  # width of one mosaic; its height follows from its shape
+GAP = 1  # pixel between tiles
+
+
+class DictionaryDisplay:
+    """Mosaic of a dictionary's atoms, or of an encoder's filters, or of both side by side.
+
+    Each tile is scaled by its own largest absolute value, symmetrically about zero: zero is
+    mid-grey in every tile. Create it by :meth:`from_estimator`, or from arrays.
+
+    Parameters
+    ----------
+    components : array-like of shape (n_components, n_features)
+        The atoms, one per row.
+
+    encoder_components : array-like of shape (n_components, n_features), default=None
+        The encoder's filters, in the order of the atoms.
+
+    usage : array-like of shape (n_components,), default=None
+        Share of samples that use each atom.
+
+    image_shape : tuple (height, width) or (height, width, 3), default=None
+        Shape of one atom. By default a square, if n_features is the square of a number.
+
+    Attributes
+    ----------
+    figure_ : matplotlib Figure
+        Figure that was drawn on.
+
+    axes_ : ndarray of matplotlib Axes, of shape (1,) or (2,)
+        Axes that were drawn on: the decoder's first.
+
+    images_ : list of matplotlib AxesImage
+        One mosaic for each of `axes_`.
+
+    order_ : ndarray of shape (n_components,)
+        Indices of the atoms as they stand in the mosaics, row by row.
+
+    See Also
+    --------
+    CodeDisplay : How many atoms each sample uses, and how often each atom is used.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from sklearn.decomposition import MiniBatchDictionaryLearning
+    >>> from sklearn_ebm.inspection import DictionaryDisplay
+    >>> X = load_digits().data[:200] / 16
+    >>> coder = MiniBatchDictionaryLearning(16, max_iter=2, random_state=0).fit(X)
+    >>> display = DictionaryDisplay.from_estimator(coder, sort=None)
+    >>> display.images_[0].get_array().shape  # 4 tiles of 8 pixels and 3 gaps
+    (35, 35)
+    """
+
+    def __init__(self, components, *, encoder_components=None, usage=None, image_shape=None):
+        self.components = components
+        self.encoder_components = encoder_components
+        self.usage = usage
+        self.image_shape = image_shape
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator,
+        *,
+        image_shape=None,
+        which="decoder",
+        sort="usage",
+        n_columns=None,
+        cmap="gray",
+        ax=None,
+    ):
+        """Draw the atoms of a fitted estimator.
+
+        Parameters
+        ----------
+        estimator : object
+            A fitted estimator with `components_`, and `usage_` or `encoder_components_` where they
+            are asked for.
+
+        image_shape : tuple (height, width) or (height, width, 3), default=None
+            Shape of one atom. By default a square, if n_features is the square of a number.
+
+        which : {"decoder", "encoder", "both"}, default="decoder"
+            What to show: `components_`, `encoder_components_`, or both side by side.
+
+        sort : {"usage", None}, default="usage"
+            "usage" puts the atoms used by most samples first, and filters in the order of their
+            atoms; None keeps the order of the rows.
+
+        n_columns : int, default=None
+            Tiles in a row; by default as many as make the mosaic about a square.
+
+        cmap : str or matplotlib Colormap, default="gray"
+            Colours of tiles without channels, for example "RdBu_r" to tell the signs apart.
+
+        ax : matplotlib Axes or sequence of two, default=None
+            Where to draw; two axes for `which="both"`. By default in a new figure.
+
+        Returns
+        -------
+        DictionaryDisplay
+            The display, drawn.
+        """
+        check_is_fitted(estimator)
+        check_option(which, SIDES, "which")
+        display = cls(
+            fitted(estimator, "components_"),
+            encoder_components=(
+                None if which == "decoder" else fitted(estimator, "encoder_components_")
+            ),
+            usage=None if sort is None else fitted(estimator, "usage_"),
+            image_shape=image_shape,
+        )
+        return display.plot(which=which, sort=sort, n_columns=n_columns, cmap=cmap, ax=ax)
+
+    def plot(self, *, which="decoder", sort="usage", n_columns=None, cmap="gray", ax=None):
+        """Draw the mosaics.
+
+        Parameters
+        ----------
+        which : {"decoder", "encoder", "both"}, default="decoder"
+            What to show: atoms, filters, or both side by side.
+
+        sort : {"usage", None}, default="usage"
+            "usage" puts the atoms used by most samples first; None keeps the order of the rows.
+
+        n_columns : int, default=None
+            Tiles in a row; by default as many as make the mosaic about a square.
+
+        cmap : str or matplotlib Colormap, default="gray"
+            Colours of tiles without channels.
+
+        ax : matplotlib Axes or sequence of two, default=None
+            Where to draw; two axes for `which="both"`. By default in a new figure.
+
+        Returns
+        -------
+        DictionaryDisplay
+            The display itself.
+        """
+        check_option(which, SIDES, "which")
+        check_option(sort, ("usage", None), "sort")
+        rows = [self._rows(side) for side in SIDES[which]]
+        shape = _image_shape(self.image_shape, rows[0].shape[1])
+        self.order_ = self._order(len(rows[0]), sort)
+        mosaics = [mosaic(each[self.order_], shape, n_columns) for each in rows]
+        height, width = mosaics[0].shape[:2]
+        size = (INCHES * len(mosaics), INCHES * height / width + 0.4)  # room for a title
+        self.figure_, self.axes_ = take_axes(ax, len(mosaics), self, size)
+        self.images_ = [
+            _draw(axes, each, cmap) for axes, each in zip(self.axes_, mosaics, strict=True)
+        ]
+        for axes, side in zip(self.axes_, SIDES[which], strict=True):
+            axes.set_title(_title(side, len(rows[0]), shape, sort))
+        return self
+
+    def _rows(self, side):
+        rows = self.components if side == "decoder" else self.encoder_components
+        if rows is None:
+            raise ValueError('which="encoder" and which="both" need encoder_components.')
+        rows = to_host(rows)
+        if rows.ndim != 2:
+            raise ValueError(f"Expected 2D array of components, got {rows.ndim}D array instead.")
+        return rows
+
+    def _order(self, n_components, sort):
+        if sort is None:
+            return np.arange(n_components)
+        if self.usage is None:
+            raise ValueError('sort="usage" needs usage; pass sort=None to keep the order of rows.')
+        return np.argsort(-to_host(self.usage), kind="stable")
+
+
+def mosaic(components, image_shape, n_columns=None):
+    """Tiles in rows, each scaled to [-1, 1] about zero; NaN in the gaps between them.
+
+    Returns an array of shape (height, width) or (height, width, 3).
+    """
+    n_components = len(components)
+    height, width, *channels = image_shape
+    # columns * width = rows * height, as near as whole tiles allow
+    n_columns = n_columns or math.ceil(math.sqrt(n_components * height / width))
+    n_rows = math.ceil(n_components / n_columns)
+    canvas = np.full(
+        (n_rows * (height + GAP) - GAP, n_columns * (width + GAP) - GAP, *channels), np.nan
+    )
+    for index, tile in enumerate(_scaled(components)):
+        top = index // n_columns * (height + GAP)
+        left = index % n_columns * (width + GAP)
+        canvas[top : top + height, left : left + width] = tile.reshape(image_shape)
+    return canvas
+
+
+def _scaled(components):
+    """Rows divided by their largest absolute value; a row of zeros stays."""
+    rows = np.asarray(components, dtype=np.float64)
+    largest = abs(rows).max(axis=1, keepdims=True)
+    return rows / np.where(largest > 0, largest, 1)
+
+
+def _image_shape(image_shape, n_features):
+    """The shape of a tile, guessed to be square where none is given."""
+    side = math.isqrt(n_features)
+    if image_shape is None and side**2 == n_features:
+        return side, side
+    if image_shape is None:
+        raise ValueError(
+            f"Atoms of n_features={n_features} are no square images: pass "
+            "image_shape=(height, width) or (height, width, 3)."
+        )
+    shape = tuple(image_shape)
+    if len(shape) not in (2, 3) or shape[2:] not in ((), (3,)) or math.prod(shape) != n_features:
+        raise ValueError(
+            f"image_shape must be (height, width) or (height, width, 3) with a product of "
+            f"n_features={n_features}; got {shape}."
+        )
+    return shape
+
+
+def _draw(axes, values, cmap):
+    """One mosaic without ticks; gaps are black in any colours."""
+    import matplotlib as mpl
+
+    axes.set_axis_off()
+    if values.ndim == 3:
+        return axes.imshow(np.nan_to_num((values + 1) / 2), interpolation="nearest")
+    colours = mpl.colormaps.get_cmap(cmap).with_extremes(bad="black")
+    return axes.imshow(values, cmap=colours, vmin=-1, vmax=1, interpolation="nearest")
+
+
+def _title(side, n_components, shape, sort):
+    size = "x".join(str(length) for length in shape)
+    order = ", most used first" if sort == "usage" else ""
+    return TITLES[side].format(n_components, size) + order

@@ -1,0 +1,132 @@
+"""Learning curves: the objective over passes through the data, and over seconds."""
+
+from collections.abc import Mapping
+
+import numpy as np
+from sklearn.utils.validation import check_is_fitted
+
+from sklearn_ebm.backends import to_host
+from sklearn_ebm.inspection._axes import check_option, fitted, take_axes
+
+LABELS = {"pass": "Passes over the data", "seconds": "Seconds since fit began"}
+PANELS = {"pass": ("pass",), "seconds": ("seconds",), "both": ("pass", "seconds")}
+MARKED = 30  # curves of up to so many points show each of them: one pass alone is no line
+
+
+class ObjectiveDisplay:
+    """Mean energy per sample while learning, over passes, over seconds, or both.
+
+    Create it by :meth:`from_estimator`, or from arrays.
+
+    Parameters
+    ----------
+    objective : dict of str to array-like of shape (n_iter,)
+        For each model its objective after each pass.
+
+    seconds : dict of str to array-like of shape (n_iter,), default=None
+        For each model the seconds since fit began at the end of each pass.
+
+    Attributes
+    ----------
+    figure_ : matplotlib Figure
+        Figure that was drawn on.
+
+    axes_ : ndarray of matplotlib Axes, of shape (1,) or (2,)
+        Axes that were drawn on: passes first.
+
+    lines_ : list of list of matplotlib Line2D
+        For each of `axes_` one line per model.
+
+    See Also
+    --------
+    DictionaryDisplay : What was learned.
+
+    Examples
+    --------
+    >>> from sklearn_ebm.inspection import ObjectiveDisplay
+    >>> display = ObjectiveDisplay({"coder": [9.0, 6.0, 5.5]}, seconds={"coder": [0.1, 0.2, 0.3]})
+    >>> display = display.plot(x="seconds")
+    >>> display.axes_[0].get_xlabel()
+    'Seconds since fit began'
+    """
+
+    def __init__(self, objective, *, seconds=None):
+        self.objective = objective
+        self.seconds = seconds
+
+    @classmethod
+    def from_estimator(cls, estimator, *, x="both", ax=None):
+        """Draw the curves of one fitted estimator or of several.
+
+        Parameters
+        ----------
+        estimator : object or dict of str to object
+            A fitted estimator with `objective_curve_` and `seconds_curve_`, or several by name.
+
+        x : {"pass", "seconds", "both"}, default="both"
+            What the objective is drawn over; "both" draws two panels.
+
+        ax : matplotlib Axes or sequence of two, default=None
+            Where to draw; two axes for `x="both"`. By default in a new figure.
+
+        Returns
+        -------
+        ObjectiveDisplay
+            The display, drawn.
+        """
+        named = estimator
+        if not isinstance(estimator, Mapping):
+            named = {type(estimator).__name__: estimator}
+        for each in named.values():
+            check_is_fitted(each)
+        objective = {name: fitted(each, "objective_curve_") for name, each in named.items()}
+        seconds = None
+        if x != "pass":
+            seconds = {name: fitted(each, "seconds_curve_") for name, each in named.items()}
+        return cls(objective, seconds=seconds).plot(x=x, ax=ax)
+
+    def plot(self, *, x="both", ax=None):
+        """Draw the curves.
+
+        Parameters
+        ----------
+        x : {"pass", "seconds", "both"}, default="both"
+            What the objective is drawn over; "both" draws two panels.
+
+        ax : matplotlib Axes or sequence of two, default=None
+            Where to draw; two axes for `x="both"`. By default in a new figure.
+
+        Returns
+        -------
+        ObjectiveDisplay
+            The display itself.
+        """
+        check_option(x, PANELS, "x")
+        if x != "pass" and self.seconds is None:
+            raise ValueError(f'x="{x}" needs seconds; pass x="pass" to do without.')
+        panels = PANELS[x]
+        size = (5.5 * len(panels), 3.6)
+        self.figure_, self.axes_ = take_axes(ax, len(panels), self, size)
+        self.lines_ = [
+            self._draw(axes, panel) for axes, panel in zip(self.axes_, panels, strict=True)
+        ]
+        self.axes_[0].set_ylabel("Mean energy per sample")
+        return self
+
+    def _draw(self, axes, panel):
+        lines = []
+        for name, curve in self.objective.items():
+            values = to_host(curve)
+            passes = np.arange(1, len(values) + 1)
+            position = passes if panel == "pass" else to_host(self.seconds[name])
+            marker = "o" if len(values) <= MARKED else None
+            lines += axes.plot(position, values, marker=marker, markersize=3, label=name)
+        axes.set_xlabel(LABELS[panel])
+        axes.grid(alpha=0.3)
+        if panel == "pass":
+            axes.xaxis.get_major_locator().set_params(integer=True)
+        if len(lines) == 1:
+            axes.set_title(lines[0].get_label())
+        else:
+            axes.legend()
+        return lines

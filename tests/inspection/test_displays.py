@@ -1,0 +1,334 @@
+"""What is drawn: pixels of mosaics, points of curves, heights of bars, against plain counting."""
+
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy import sparse
+from sklearn.base import BaseEstimator
+from sklearn.exceptions import NotFittedError
+
+from sklearn_ebm.inspection import CodeDisplay, DictionaryDisplay, ObjectiveDisplay
+
+plt = pytest.importorskip("matplotlib.pyplot")
+
+
+@pytest.fixture(autouse=True)
+def _close_figures():
+    yield
+    plt.close("all")
+
+
+class Fitted(BaseEstimator):
+    """Stands for any fitted model: holds the attributes it is given, and codes by looking up."""
+
+    def __init__(self, **attributes):
+        vars(self).update(attributes)
+
+    def fit(self, X, y=None):
+        return self
+
+    def transform(self, X):
+        return self.code_
+
+    def get_params(self, deep=True):
+        return {}
+
+
+@pytest.fixture
+def model():
+    """Seven atoms of 2 x 3 pixels, used in the order 4, 0, 6, 2, 1, 3, 5 (0 and 6 alike)."""
+    generator = np.random.default_rng(0)
+    return Fitted(
+        components_=generator.standard_normal((7, 6)),
+        encoder_components_=100 * generator.standard_normal((7, 6)),
+        usage_=np.array([0.5, 0.1, 0.3, 0.05, 0.9, 0.0, 0.5]),
+        objective_curve_=np.array([9.0, 5.0, 4.0]),
+        seconds_curve_=np.array([0.5, 1.0, 2.0]),
+    )
+
+
+def tiles(mosaic, height, width):
+    """Tiles of a mosaic with gaps of one pixel, row by row."""
+    return [
+        mosaic[top : top + height, left : left + width]
+        for top in range(0, mosaic.shape[0], height + 1)
+        for left in range(0, mosaic.shape[1], width + 1)
+    ]
+
+
+def drawn(display, panel=0):
+    """The values of a mosaic, NaN where it is masked."""
+    return np.ma.filled(display.images_[panel].get_array(), np.nan)
+
+
+def colour_at(display, row, column):
+    """The colour on the screen, red, green and blue from 0 to 1."""
+    image = display.images_[0]
+    return image.cmap(image.norm(image.get_array()[row, column]))[:3]
+
+
+def test_tiles_are_the_atoms_scaled_about_zero_most_used_first(model):
+    display = DictionaryDisplay.from_estimator(model, image_shape=(2, 3), n_columns=3)
+    order = [4, 0, 6, 2, 1, 3, 5]
+    assert_array_equal(display.order_, order)
+    assert drawn(display).shape == (3 * 2 + 2, 3 * 3 + 2)
+    shown = tiles(drawn(display), 2, 3)
+    for tile, atom in zip(shown[:7], model.components_[order], strict=True):
+        assert_allclose(tile, (atom / abs(atom).max()).reshape(2, 3), rtol=1e-15)
+    assert np.isnan(shown[7:]).all()  # the places of an eighth and ninth atom
+    assert np.isnan(drawn(display)).sum() == 8 * 11 - 7 * 6
+
+
+def test_zero_is_mid_grey_and_the_extremes_black_and_white():
+    atoms = np.array([[-0.5, 0.0, 0.25, 0.5], [0.0, 0.0, 0.0, 0.0]])
+    display = DictionaryDisplay(atoms).plot(sort=None)
+    assert_allclose(colour_at(display, 0, 0), 0.0)
+    assert_allclose(colour_at(display, 0, 1), 0.5, atol=1 / 255)  # 256 grey levels have no middle
+    assert_allclose(colour_at(display, 1, 1), 1.0)
+    assert_allclose(colour_at(display, 0, 3), 0.5, atol=1 / 255)  # an atom of zeros is no error
+
+
+def test_encoder_and_decoder_stand_side_by_side_in_one_order(model):
+    display = DictionaryDisplay.from_estimator(model, image_shape=(2, 3), which="both", n_columns=7)
+    assert len(display.axes_) == len(display.images_) == 2
+    for panel, rows in enumerate([model.components_, model.encoder_components_]):
+        scaled = rows / abs(rows).max(axis=1, keepdims=True)
+        expected = scaled[[4, 0, 6, 2, 1, 3, 5]].reshape(7, 2, 3)
+        assert_allclose(tiles(drawn(display, panel), 2, 3), expected, rtol=1e-15)
+    assert [axes.get_title() for axes in display.axes_] == [
+        "Dictionary: 7 atoms of 2x3, most used first",
+        "Encoder: 7 filters of 2x3, most used first",
+    ]
+
+
+def test_the_encoder_alone_shows_its_filters(model):
+    display = DictionaryDisplay.from_estimator(
+        model, image_shape=(2, 3), which="encoder", sort=None, n_columns=7
+    )
+    first = model.encoder_components_[0]
+    assert_allclose(drawn(display)[:2, :3], (first / abs(first).max()).reshape(2, 3), rtol=1e-15)
+
+
+def test_without_sorting_atoms_stand_in_the_order_of_rows(model):
+    display = DictionaryDisplay.from_estimator(model, image_shape=(2, 3), sort=None)
+    assert_array_equal(display.order_, np.arange(7))
+
+
+def test_square_images_are_guessed_and_mosaics_are_about_square():
+    display = DictionaryDisplay(np.ones((10, 16))).plot(sort=None)
+    assert drawn(display).shape == (3 * 4 + 2, 4 * 4 + 3)  # 4 columns, 3 rows
+    wide = DictionaryDisplay(np.ones((16, 16)), image_shape=(2, 8)).plot(sort=None)
+    assert drawn(wide).shape == (8 * 2 + 7, 2 * 8 + 1)  # 2 columns of wide tiles
+
+
+def test_atoms_with_channels_are_shown_in_colour():
+    atoms = np.random.default_rng(0).standard_normal((2, 27))
+    display = DictionaryDisplay(atoms, image_shape=(3, 3, 3)).plot(sort=None, n_columns=2)
+    mosaic = display.images_[0].get_array()
+    scaled = atoms / abs(atoms).max(axis=1, keepdims=True)
+    assert_allclose(mosaic[:, :3], (scaled[0].reshape(3, 3, 3) + 1) / 2, rtol=1e-15)
+    assert_allclose(mosaic[:, 4:], (scaled[1].reshape(3, 3, 3) + 1) / 2, rtol=1e-15)
+    assert_array_equal(mosaic[:, 3], 0)
+
+
+def test_signs_can_be_told_apart_by_colour():
+    display = DictionaryDisplay([[1.0, 0.0, 0.0, -1.0]]).plot(sort=None, cmap="RdBu_r")
+    red, blue = colour_at(display, 0, 0), colour_at(display, 1, 1)
+    assert red[0] > red[2]
+    assert blue[2] > blue[0]
+
+
+@pytest.mark.parametrize("n_features", [6, 63])
+def test_a_shape_that_cannot_be_guessed_is_asked_for(n_features):
+    with pytest.raises(ValueError, match=f"n_features={n_features} .*pass image_shape="):
+        DictionaryDisplay(np.ones((2, n_features))).plot(sort=None)
+
+
+@pytest.mark.parametrize("image_shape", [(2, 2), (6,), (1, 2, 3, 1), (3, 1, 2)])
+def test_a_shape_that_does_not_fit_is_refused(image_shape):
+    with pytest.raises(ValueError, match="image_shape must be"):
+        DictionaryDisplay(np.ones((2, 6)), image_shape=image_shape).plot(sort=None)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"which": "middle"}, "which must be one of"),
+        ({"sort": "size"}, "sort must be one of"),
+        ({"sort": "usage"}, "needs usage; pass sort=None"),
+        ({"which": "encoder", "sort": None}, "need encoder_components"),
+    ],
+)
+def test_what_cannot_be_shown_is_said(options, message):
+    with pytest.raises(ValueError, match=message):
+        DictionaryDisplay(np.ones((2, 4))).plot(**options)
+
+
+def test_components_are_rows():
+    with pytest.raises(ValueError, match="Expected 2D array of components, got 1D"):
+        DictionaryDisplay(np.ones(4)).plot(sort=None)
+
+
+def test_a_missing_attribute_is_named_with_its_owner(model):
+    del model.encoder_components_
+    with pytest.raises(AttributeError, match="Fitted has no attribute encoder_components_"):
+        DictionaryDisplay.from_estimator(model, image_shape=(2, 3), which="both")
+
+
+def test_curves_go_through_the_objective_of_every_pass_and_second(model):
+    display = ObjectiveDisplay.from_estimator(model)
+    (over_passes,), (over_seconds,) = display.lines_
+    assert_array_equal(over_passes.get_xydata(), [[1, 9], [2, 5], [3, 4]])
+    assert_array_equal(over_seconds.get_xydata(), [[0.5, 9], [1, 5], [2, 4]])
+    assert [axes.get_xlabel() for axes in display.axes_] == [
+        "Passes over the data",
+        "Seconds since fit began",
+    ]
+    assert display.axes_[0].get_ylabel() == "Mean energy per sample"
+    assert display.axes_[0].get_title() == "Fitted"
+
+
+def test_several_models_share_the_axes_and_are_told_apart_by_name(model):
+    slow = Fitted(objective_curve_=np.array([7.0]))
+    display = ObjectiveDisplay.from_estimator({"fast": model, "slow": slow}, x="pass")
+    assert len(display.axes_) == 1
+    assert [len(line.get_xdata()) for line in display.lines_[0]] == [3, 1]
+    legend = display.axes_[0].get_legend().get_texts()
+    assert [text.get_text() for text in legend] == ["fast", "slow"]
+    assert display.lines_[0][1].get_marker() == "o"  # one pass alone would be invisible
+
+
+def test_seconds_alone_need_seconds(model):
+    display = ObjectiveDisplay.from_estimator(model, x="seconds")
+    assert_array_equal(display.lines_[0][0].get_xdata(), [0.5, 1, 2])
+    with pytest.raises(ValueError, match='needs seconds; pass x="pass"'):
+        ObjectiveDisplay({"model": [1.0]}).plot(x="both")
+    with pytest.raises(ValueError, match="x must be one of"):
+        ObjectiveDisplay({"model": [1.0]}).plot(x="hours")
+
+
+CODE = np.array([[0, 2, 0, 0.5], [1, -1, 0, 1], [0, -3, 0, 0], [0, 1, 0, 4]])
+
+
+def bars(display):
+    """Middle and height of every bar of the histogram."""
+    return [[bar.get_x() + bar.get_width() / 2, bar.get_height()] for bar in display.bars_]
+
+
+@pytest.mark.parametrize("container", [np.asarray, sparse.csr_array, sparse.csr_matrix])
+def test_bars_count_atoms_per_sample_and_the_line_samples_per_atom(container):
+    display = CodeDisplay.from_estimator(Fitted(code_=container(CODE)), np.ones((4, 2)))
+    assert_allclose(bars(display), [[1, 25], [2, 50], [3, 25]], rtol=1e-12)
+    assert_array_equal(display.line_.get_xydata(), [[1, 100], [2, 75], [3, 25], [4, 0]])
+    assert display.axes_[0].get_title().startswith("2.0 of 4 atoms")
+    assert display.axes_[1].get_title() == "1 of 4 atoms never used"
+
+
+def test_codes_may_come_as_a_data_frame():
+    pandas = pytest.importorskip("pandas")
+    display = CodeDisplay.from_estimator(Fitted(code_=pandas.DataFrame(CODE)), np.ones((4, 2)))
+    assert_array_equal(display.line_.get_ydata(), [100, 75, 25, 0])
+
+
+def test_zeros_that_a_sparse_code_stores_are_not_active():
+    code = sparse.csr_array(CODE)
+    code.data[0] = 0.0
+    display = CodeDisplay.from_estimator(Fitted(code_=code), np.ones((4, 2)))
+    assert_array_equal(display.line_.get_ydata(), [75, 75, 25, 0])
+
+
+def test_wide_histograms_have_bars_of_equal_numbers_of_counts():
+    n_active = np.arange(130)
+    display = CodeDisplay(n_active, np.ones(200)).plot()
+    assert len(display.bars_) == 44  # of 3 counts each, the last of 1
+    assert_allclose([height for _, height in bars(display)][:-1], 300 / 130, rtol=1e-12)
+    assert_allclose(sum(height for _, height in bars(display)), 100, rtol=1e-12)
+    assert display.axes_[1].get_title() == "All atoms are used"
+
+
+def test_codes_that_are_all_zero_are_shown_as_such():
+    display = CodeDisplay.from_estimator(Fitted(code_=np.zeros((5, 3))), np.ones((5, 2)))
+    assert_allclose(bars(display), [[0, 100]], rtol=1e-12)
+    assert display.axes_[1].get_title() == "3 of 3 atoms never used"
+
+
+def test_given_axes_are_drawn_on_and_no_new_figure_is_made(model):
+    figure, (left, right) = plt.subplots(1, 2)
+    displays = [
+        DictionaryDisplay.from_estimator(model, image_shape=(2, 3), ax=left),
+        DictionaryDisplay.from_estimator(model, image_shape=(2, 3), which="both", ax=(left, right)),
+        ObjectiveDisplay.from_estimator(model, ax=[left, right]),
+        CodeDisplay([1], [1.0]).plot(ax=np.array([left, right])),
+    ]
+    assert plt.get_fignums() == [figure.number]
+    for display in displays:
+        assert display.figure_ is figure
+        assert display.axes_[0] is left
+
+
+def test_too_few_axes_are_counted(model):
+    _, ax = plt.subplots()
+    with pytest.raises(ValueError, match="ObjectiveDisplay draws on 2 axes here; got 1"):
+        ObjectiveDisplay.from_estimator(model, ax=ax)
+
+
+class OnDevice:
+    """As much of a CuPy array as matters: NumPy cannot read it, `get` fetches it."""
+
+    def __init__(self, values):
+        self.values = values
+
+    def get(self):
+        return self.values
+
+    def __array__(self, *arguments, **options):
+        raise TypeError("Implicit conversion to a NumPy array is not allowed.")
+
+
+def test_attributes_on_a_device_are_fetched(model, monkeypatch):
+    monkeypatch.setitem(sys.modules, "cupy", SimpleNamespace(ndarray=OnDevice))
+    away = Fitted(components_=OnDevice(model.components_), usage_=OnDevice(model.usage_))
+    expected = DictionaryDisplay.from_estimator(model, image_shape=(2, 3))
+    display = DictionaryDisplay.from_estimator(away, image_shape=(2, 3))
+    assert_array_equal(drawn(display), drawn(expected))
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [
+        DictionaryDisplay.from_estimator,
+        ObjectiveDisplay.from_estimator,
+        lambda estimator: CodeDisplay.from_estimator(estimator, np.ones((1, 2))),
+        lambda estimator: ObjectiveDisplay.from_estimator({"model": estimator}),
+    ],
+)
+def test_models_must_be_fitted(draw):
+    with pytest.raises(NotFittedError):
+        draw(Fitted())
+
+
+def test_without_matplotlib_the_error_is_the_command_to_install_it(monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
+    displays = [
+        (DictionaryDisplay(np.ones((1, 4))), {"sort": None}),
+        (ObjectiveDisplay({"model": [1.0]}), {"x": "pass"}),
+        (CodeDisplay([1], [1.0]), {}),
+    ]
+    for display, options in displays:
+        with pytest.raises(ImportError, match=r"needs matplotlib: pip install sklearn-ebm\[plot\]"):
+            display.plot(**options)
+
+
+def test_naming_the_displays_loads_no_matplotlib():
+    script = (
+        "import sys\n"
+        "from sklearn_ebm.inspection import CodeDisplay, DictionaryDisplay, ObjectiveDisplay\n"
+        "print('matplotlib' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.stdout.strip() == "False", done.stderr
