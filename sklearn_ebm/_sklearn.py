@@ -1,7 +1,16 @@
 """The one door to scikit-learn's private helpers, so that a rename there is mended in one place."""
 
 from sklearn.base import _fit_context
-from sklearn.utils._param_validation import Hidden, Interval, StrOptions
+from sklearn.utils._openmp_helpers import _openmp_effective_n_threads
+from sklearn.utils._param_validation import Hidden, Interval, StrOptions, validate_params
 from sklearn.utils.validation import _check_sample_weight
 
-__all__ = ["Hidden", "Interval", "StrOptions", "_check_sample_weight", "_fit_context"]
+__all__ = [
+    "Hidden",
+    "Interval",
+    "StrOptions",
+    "_check_sample_weight",
+    "_fit_context",
+    "_openmp_effective_n_threads",
+    "validate_params",
+]

@@ -1,0 +1,25 @@
+"""Fused kernels for the CPU, compiled by Numba at first use and kept on disk."""
+
+from sklearn_ebm.backends.numba._dictionary import update_atoms
+from sklearn_ebm.backends.numba._encoders import (
+    shrink_preactivation,
+    smooth_shrink_preactivation,
+    tanh_preactivation,
+)
+from sklearn_ebm.backends.numba._lasso import active_set, coordinate_descent
+from sklearn_ebm.backends.numba._proximal import proximal_step
+from sklearn_ebm.backends.numpy import to_device
+
+name = "numba"
+
+__all__ = [
+    "active_set",
+    "coordinate_descent",
+    "name",
+    "proximal_step",
+    "shrink_preactivation",
+    "smooth_shrink_preactivation",
+    "tanh_preactivation",
+    "to_device",
+    "update_atoms",
+]

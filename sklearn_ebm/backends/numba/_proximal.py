@@ -1,0 +1,65 @@
+"""One accelerated proximal step for a batch of codes, in one pass over its rows."""
+
+import math
+
+import numpy as np
+
+from sklearn_ebm.backends import numpy as reference
+from sklearn_ebm.backends.numba._launcher import split_rows
+from sklearn_ebm.backends.numba._rules import kernel, shrink
+
+SMALLEST_PIECE = 128
+
+
+@kernel
+def _plain_rows(product, correlation, code, extrapolated, step_size, rule, first, last):
+    for i in range(first, last):
+        for k in range(code.shape[1]):
+            slope = product[i, k] - correlation[i, k]
+            updated = shrink(rule, extrapolated[i, k] - step_size * slope)
+            code[i, k] = updated
+            extrapolated[i, k] = updated
+
+
+@kernel
+def _accelerated_rows(
+    product, correlation, code, extrapolated, momentum, step_size, rule, first, last
+):
+    one = step_size / step_size
+    for i in range(first, last):
+        against = step_size - step_size
+        for k in range(code.shape[1]):
+            start = extrapolated[i, k]
+            updated = shrink(rule, start - step_size * (product[i, k] - correlation[i, k]))
+            against += (start - updated) * (updated - code[i, k])
+            extrapolated[i, k] = updated
+        following = (one + math.sqrt(one + 4 * momentum[i] * momentum[i])) / 2
+        weight = (momentum[i] - one) / following
+        if against > 0:
+            following, weight = one, step_size - step_size
+        momentum[i] = following
+        for k in range(code.shape[1]):
+            updated = extrapolated[i, k]
+            extrapolated[i, k] = updated + weight * (updated - code[i, k])
+            code[i, k] = updated
+
+
+def proximal_step(product, correlation, code, extrapolated, momentum, step_size, penalty):
+    """Fused step of penalties that offer a rule; see `sklearn_ebm.backends.numpy.proximal_step`."""
+    if not hasattr(penalty, "rule"):
+        reference.proximal_step(
+            product, correlation, code, extrapolated, momentum, step_size, penalty
+        )
+        return
+    dtype = np.dtype(code.dtype).type
+    rule, step_size = penalty.rule(step_size, dtype), dtype(step_size)
+
+    def work(first, last):
+        if momentum is None:
+            _plain_rows(product, correlation, code, extrapolated, step_size, rule, first, last)
+        else:
+            _accelerated_rows(
+                product, correlation, code, extrapolated, momentum, step_size, rule, first, last
+            )
+
+    split_rows(work, code.shape[0], SMALLEST_PIECE)

@@ -1,0 +1,7 @@
+"""What users fit."""
+
+from sklearn_ebm.estimators._functions import fista, ista, sparse_encode
+from sklearn_ebm.estimators._psd import PSD
+from sklearn_ebm.estimators._sparse_coder import SparseCoder
+
+__all__ = ["PSD", "SparseCoder", "fista", "ista", "sparse_encode"]

@@ -1,0 +1,368 @@
+"""What SparseCoder and PSD share: parameters, validation, learning, codes and energies."""
+
+import warnings
+from numbers import Integral, Real
+
+import numpy as np
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.callback import CallbackSupportMixin, with_callbacks
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import check_array, check_random_state
+from sklearn.utils.validation import check_is_fitted
+
+from sklearn_ebm._sklearn import (
+    Interval,
+    StrOptions,
+    _check_sample_weight,
+    _fit_context,
+)
+from sklearn_ebm.backends import BACKENDS, array_namespace, is_cupy, resolve_backend
+from sklearn_ebm.estimators._inference import infer
+from sklearn_ebm.estimators._learning import LEARNING_TOL, Learner, Passes, Tally
+from sklearn_ebm.estimators._validation import check_data, check_dictionary, split_missing
+from sklearn_ebm.factors import L1, Energy, LinearDecoder
+from sklearn_ebm.solvers import SOLVERS
+
+
+def unit_rows(dictionary):
+    """Rows of norm one; those of norm zero stay."""
+    xp = array_namespace(dictionary)
+    norm = xp.sqrt((dictionary * dictionary).sum(axis=1, keepdims=True))
+    return dictionary / xp.where(norm > 0, norm, xp.ones_like(norm))
+
+
+def first_dictionary(X, n_components, random_state):
+    """Unit-norm samples, as many as differ from zero, and random directions for the rest."""
+    xp = array_namespace(X)
+    rows = random_state.permutation(X.shape[0])[:n_components]
+    dictionary = random_state.standard_normal((n_components, X.shape[1])).astype(X.dtype)
+    dictionary = xp.asarray(unit_rows(dictionary))
+    samples = unit_rows(X[np.sort(rows)])
+    usable = (samples * samples).sum(axis=1) > 0
+    samples = samples[usable]
+    dictionary[: samples.shape[0]] = samples
+    return dictionary
+
+
+class DictionaryModel(
+    ClassNamePrefixFeaturesOutMixin, CallbackSupportMixin, TransformerMixin, BaseEstimator
+):
+    """Models with a linear decoder and an L1 penalty; a subclass may add an encoder."""
+
+    _parameter_constraints: dict = {
+        "n_components": [Interval(Integral, 1, None, closed="left"), None],
+        "alpha": [Interval(Real, 0, None, closed="neither")],
+        "positive": ["boolean"],
+        "dictionary": ["array-like", None],
+        "dictionary_init": ["array-like", None],
+        "solver": [StrOptions({"auto", *SOLVERS})],
+        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "tol": [Interval(Real, 0, None, closed="left")],
+        "batch_size": [Interval(Integral, 1, None, closed="left")],
+        "code_max_iter": [Interval(Integral, 1, None, closed="left")],
+        "code_tol": [Interval(Real, 0, None, closed="left")],
+        "missing_values": [None, Real],
+        "sparse_output": ["boolean"],
+        "backend": [StrOptions({"auto", *BACKENDS})],
+        "warm_start": ["boolean"],
+        "random_state": ["random_state"],
+        "verbose": ["verbose"],
+    }
+
+    @with_callbacks
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y=None, sample_weight=None):
+        """Learn from X, a pass over shuffled batches after another.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Data, best of unit variance. A memory map is read a batch at a time.
+        y : None
+            Ignored.
+        sample_weight : array-like of shape (n_samples,) or None, default=None
+            Weight of each sample in the objective.
+
+        Returns
+        -------
+        self : object
+            The fitted model. Where Ctrl-C ends fit, it is what the last whole batch left.
+        """
+        X, mask, backend = self._prepare(X, reset=True)
+        weights = self._weights(sample_weight, X)
+        random_state = check_random_state(self.random_state)
+        context = self._init_callback_context(max_subtasks=self.max_iter)
+        context.call_on_fit_task_begin(estimator=self, X=X)
+        if not (self.warm_start and hasattr(self, "_learner")):
+            self._learner = self._first_learner(X, backend, random_state)
+        self._keep(self._learner)
+        self._make_passes(X, mask, weights, random_state, context)
+        context.call_on_fit_task_end(estimator=self, X=X, reconstruction_attributes=self._snapshot)
+        return self
+
+    def _make_passes(self, X, mask, weights, random_state, context):
+        passes = Passes(self._learner, self.max_iter, self.tol, self.batch_size, random_state)
+        self._learner.curves = type(self._learner.curves)()
+        if self._has_work():
+            try:
+                converged = passes.run(X, mask, weights, self, context)
+            finally:
+                self._keep(self._learner)
+            self._warn(converged, passes.change)
+
+    def _warn(self, converged, change):
+        if not np.any(self.usage_):
+            warnings.warn(
+                f"alpha={self.alpha} is so large that every code is zero; nothing was learned. "
+                "Lower alpha, or scale X to unit variance.",
+                ConvergenceWarning,
+                stacklevel=4,
+            )
+        elif not converged:
+            warnings.warn(
+                f"Stopped at max_iter={self.max_iter} with a relative change of the objective of "
+                f"{change:.1e} > tol={self.tol:.1e}: raise max_iter, or tol.",
+                ConvergenceWarning,
+                stacklevel=4,
+            )
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X, y=None, sample_weight=None):
+        """Learn from one more chunk of data, once.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Data.
+        y : None
+            Ignored.
+        sample_weight : array-like of shape (n_samples,) or None, default=None
+            Weight of each sample.
+
+        Returns
+        -------
+        self : object
+            The model, moved by one step for each batch of X.
+        """
+        first = not hasattr(self, "_learner")
+        X, mask, backend = self._prepare(X, reset=first)
+        weights = self._weights(sample_weight, X)
+        if first:
+            random_state = check_random_state(self.random_state)
+            self._learner = self._first_learner(X, backend, random_state)
+        tally = Tally()
+        try:
+            for start in range(0, X.shape[0] if self._has_work() else 0, self.batch_size):
+                rows = slice(start, start + self.batch_size)
+                weight = None if weights is None else weights[rows]
+                energy, code = self._learner.step(
+                    X[rows], None if mask is None else mask[rows], weight
+                )
+                tally.add(energy, code, weight)
+        finally:
+            self._learner.curves.usage = tally.usage if tally.n_samples else None
+            self._keep(self._learner)
+        return self
+
+    def _is_fixed(self):
+        """Whether the dictionary is given, and stays."""
+        return self.dictionary is not None
+
+    def _has_work(self):
+        """Whether there is anything to learn."""
+        return not self._is_fixed()
+
+    def _penalty(self):
+        return L1(float(self.alpha), self.positive)
+
+    def _prepare(self, X, reset, **options):
+        X = check_data(self, X, reset, allow_nan=self.missing_values is not None, **options)
+        backend = resolve_backend(self.backend, X)
+        X, mask = split_missing(X, self.missing_values)
+        return backend.to_device(X), None if mask is None else backend.to_device(mask), backend
+
+    def _weights(self, sample_weight, X):
+        if sample_weight is None:
+            return None
+        if is_cupy(X):
+            return array_namespace(X).asarray(sample_weight, dtype=X.dtype)
+        weights = _check_sample_weight(sample_weight, X, dtype=X.dtype, ensure_non_negative=True)
+        if not np.any(weights):
+            raise ValueError("sample_weight is zero for every sample.")
+        return weights
+
+    def _first_dictionary(self, X, random_state):
+        given, name = (
+            (self.dictionary, "dictionary")
+            if self._is_fixed()
+            else (self.dictionary_init, "dictionary_init")
+        )
+        if given is not None:
+            given = check_dictionary(given, self.n_components, X.shape[1], X.dtype, name)
+            given = array_namespace(X).asarray(given, copy=True)
+            return given if self._is_fixed() else unit_rows(given)
+        n_components = X.shape[1] if self.n_components is None else self.n_components
+        return first_dictionary(X, n_components, random_state)
+
+    def _first_learner(self, X, backend, random_state):
+        settings = {
+            "solver": self.solver,
+            "tol": max(float(self.code_tol), LEARNING_TOL),
+            "max_iter": self.code_max_iter,
+            "backend": backend,
+        }
+        dictionary = self._first_dictionary(X, random_state)
+        return Learner(
+            dictionary, self._penalty(), settings, fixed=self._is_fixed(),
+            **self._encoder_options(dictionary),
+        )  # fmt: skip
+
+    def _encoder_options(self, dictionary):
+        return {}
+
+    def _keep(self, learner):
+        """Every fitted attribute, from the state of learning."""
+        for name, value in self._fitted(learner).items():
+            setattr(self, name, value)
+        self._decoder = LinearDecoder(self.components_)
+
+    def _fitted(self, learner):
+        curves = learner.curves
+        xp = array_namespace(learner.online.dictionary)
+        n_components = learner.online.dictionary.shape[0]
+        usage = xp.zeros(n_components) if curves.usage is None else curves.usage
+        return {
+            "components_": xp.asarray(learner.online.dictionary, copy=True),
+            "n_iter_": len(curves.objective),
+            "objective_curve_": np.asarray(curves.objective),
+            "seconds_curve_": np.asarray(curves.seconds),
+            "sparsity_curve_": np.asarray(curves.sparsity),
+            "usage_": usage,
+            "n_replaced_": learner.online.n_replaced,
+        }
+
+    def _snapshot(self):
+        """Fitted attributes for callbacks that want a usable model in the middle of fit."""
+        fitted = self._fitted(self._learner)
+        decoder = LinearDecoder(fitted["components_"])
+        return {"n_features_in_": self.n_features_in_, **fitted, "_decoder": decoder}
+
+    def _energy(self, dtype):
+        if self._decoder.dictionary is not self.components_:
+            self._decoder = LinearDecoder(self.components_)
+        beta = getattr(self, "beta", 0.0)
+        return Energy(self._decoder.astype(np.dtype(dtype)), self._penalty(), float(beta))
+
+    def _predictor(self, dtype, backend):
+        """f, where there is an encoder."""
+        return None
+
+    def _optimal(self, X, mask, backend, sparse_output=False):
+        code, _ = infer(
+            self._energy(X.dtype), X, solver=self.solver, tol=float(self.code_tol),
+            max_iter=self.code_max_iter, backend=backend, mask=mask,
+            prediction=self._predictor(X.dtype, backend), sparse_output=sparse_output,
+        )  # fmt: skip
+        return code
+
+    def transform(self, X):
+        """Codes of X.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Data.
+
+        Returns
+        -------
+        code : ndarray of shape (n_samples, n_components) or csr_array
+            Codes in the type of X; CSR with `sparse_output=True`.
+        """
+        check_is_fitted(self)
+        X, mask, backend = self._prepare(X, reset=False)
+        return self._optimal(X, mask, backend, self.sparse_output)
+
+    def inverse_transform(self, X):
+        """Reconstruction z D of codes.
+
+        Parameters
+        ----------
+        X : {array-like, sparse array} of shape (n_samples, n_components)
+            Codes.
+
+        Returns
+        -------
+        reconstruction : ndarray of shape (n_samples, n_features)
+            In the space of the data.
+        """
+        check_is_fitted(self)
+        if not is_cupy(X):
+            X = check_array(X, accept_sparse="csr", dtype=(np.float64, np.float32))
+        if X.shape[1] != self.components_.shape[0]:
+            raise ValueError(
+                f"X has {X.shape[1]} components, but {type(self).__name__} has "
+                f"{self.components_.shape[0]}."
+            )
+        return self._energy(X.dtype).decoder.decode(X)
+
+    def energy(self, X):
+        """F(x) = min_z E(x, z) of each sample: low near the data that was learned from.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Data.
+
+        Returns
+        -------
+        energy : ndarray of shape (n_samples,)
+            Energies, in squared units of X.
+        """
+        check_is_fitted(self)
+        X, mask, backend = self._prepare(X, reset=False)
+        predictor = self._predictor(X.dtype, backend)
+        predicted = None if predictor is None else predictor(X)
+        code = self._optimal(X, mask, backend)
+        return self._energy(X.dtype).value(X, code, predicted, mask)
+
+    def score_samples(self, X):
+        """The negative energy of each sample.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Data.
+
+        Returns
+        -------
+        score : ndarray of shape (n_samples,)
+            Higher is better.
+        """
+        return -self.energy(X)
+
+    def score(self, X, y=None):
+        """The mean of `score_samples`.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Data.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        score : float
+            Higher is better.
+        """
+        return float(self.score_samples(X).mean())
+
+    @property
+    def _n_features_out(self):
+        return self.components_.shape[0]
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        tags.input_tags.allow_nan = self.missing_values is not None
+        return tags

@@ -1,0 +1,214 @@
+"""The loop that every dictionary model shares: passes over shuffled batches of X.
+
+A `Learner` is the whole state of learning. It is changed by `step` only, a batch at a time, so that
+an interrupted fit keeps what the last whole batch left.
+"""
+
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from sklearn_ebm.backends import array_namespace
+from sklearn_ebm.factors import Energy, LinearDecoder
+from sklearn_ebm.solvers import Adam, OnlineDictionary, solve_lasso
+
+LEARNING_TOL = 1e-3  # gap of codes in learning; tighter ones do not make a better dictionary
+
+
+@dataclass
+class Curves:
+    """What learning looked like, one entry a pass."""
+
+    objective: list = field(default_factory=list)
+    seconds: list = field(default_factory=list)
+    sparsity: list = field(default_factory=list)
+    usage: Any = None
+
+
+@dataclass
+class Tally:
+    """Sums over the batches of one pass."""
+
+    objective: float = 0.0
+    weight: float = 0.0
+    n_samples: int = 0
+    used: Any = 0
+
+    def add(self, energy, code, sample_weight):
+        """Count one batch."""
+        xp = array_namespace(code)
+        weights = xp.ones_like(energy) if sample_weight is None else sample_weight
+        self.objective += float((energy * weights).sum())
+        self.weight += float(weights.sum())
+        self.n_samples += code.shape[0]
+        self.used = self.used + xp.count_nonzero(code, axis=0)
+
+    @property
+    def mean_objective(self):
+        """Mean energy a sample."""
+        return self.objective / max(self.weight, np.finfo(float).tiny)
+
+    @property
+    def usage(self):
+        """Share of the samples that use each component."""
+        return self.used / max(1, self.n_samples)
+
+
+class Learner:
+    """Dictionary, encoder and curves, learned together.
+
+    Parameters
+    ----------
+    dictionary : array of shape (n_components, n_features)
+        First atoms, of unit norm; changed in place.
+    penalty : penalty factor
+        Of the codes.
+    settings : dict
+        solver, tol, max_iter (of inference) and backend.
+    fixed : bool
+        Whether the dictionary stays as it is.
+    encoder : encoder factor or None
+        Trained on the codes of each batch.
+    beta : float
+        Weight of the prediction.
+    learning_rate : float
+        Of the encoder.
+    """
+
+    def __init__(
+        self,
+        dictionary,
+        penalty,
+        settings,
+        fixed=False,
+        encoder=None,
+        beta=0.0,
+        learning_rate=None,
+    ):
+        self.online = OnlineDictionary(dictionary)
+        self.penalty = penalty
+        self.settings = settings
+        self.fixed = fixed
+        self.encoder = encoder
+        self.beta = beta
+        self.adam = None if encoder is None else Adam(encoder.parameters, learning_rate)
+        self.curves = Curves()
+
+    def energy(self):
+        """The energy of the dictionary as it stands."""
+        return Energy(LinearDecoder(self.online.dictionary), self.penalty, self.beta)
+
+    def step(self, X, mask=None, sample_weight=None, share=1.0):
+        """Infer the codes of a batch, then move dictionary and encoder; returns energy and codes."""
+        backend = self.settings["backend"]
+        predicted, tape = (None, None) if self.encoder is None else self.encoder.forward(X, backend)
+        problem = self.energy().problem(X, predicted, mask)
+        code = solve_lasso(problem, **self.settings).code
+        energy = problem.energy(code)
+        if not self.fixed:
+            self._move_dictionary(X, mask, code, sample_weight)
+        if self.encoder is not None:
+            self._train_encoder(predicted, code, tape, sample_weight, share)
+        return energy, code
+
+    def _move_dictionary(self, X, mask, code, sample_weight):
+        """Missing values are filled in by the reconstruction: a step of expectation-maximisation."""
+        if mask is not None:
+            X = X + (1 - mask) * (code @ self.online.dictionary)
+        self.online.update(X, code, self.settings["backend"], sample_weight)
+
+    def _train_encoder(self, predicted, code, tape, sample_weight, share):
+        """One step on beta/2 ||z - f(x)||^2, mean over the batch, at fixed codes."""
+        error = (predicted - code) / len(code)
+        if sample_weight is not None:
+            error = error * sample_weight[:, None]
+        _, gradients = self.encoder.backward(tape, error, input_gradient=False)
+        self.adam.step(gradients, share)
+        self.encoder.project()
+
+
+def shuffled_batches(n_samples, batch_size, random_state):
+    """Index arrays of one pass, each sorted, so that a memory map is read forwards."""
+    order = random_state.permutation(n_samples)
+    return [np.sort(order[i : i + batch_size]) for i in range(0, n_samples, batch_size)]
+
+
+class Passes:
+    """Passes over X with a learner: curves, stopping, and what callbacks see.
+
+    Parameters
+    ----------
+    learner : Learner
+        Changed in place.
+    max_iter : int
+        Passes at the most.
+    tol : float
+        Relative change of the mean energy from one pass to the next at which learning stops.
+    batch_size : int
+        Samples a step.
+    random_state : numpy.random.RandomState
+        Shuffles the samples.
+    """
+
+    def __init__(self, learner, max_iter, tol, batch_size, random_state):
+        self.learner = learner
+        self.max_iter = max_iter
+        self.tol = tol
+        self.batch_size = batch_size
+        self.random_state = random_state
+        self.change = np.inf
+
+    def run(self, X, mask, sample_weight, estimator, context):
+        """Make the passes; True where the change fell to tol, or a callback asked to stop."""
+        began = time.perf_counter()
+        label = "pass"
+        for n_pass in range(self.max_iter):
+            batches = shuffled_batches(X.shape[0], self.batch_size, self.random_state)
+            subcontext = context.subcontext(task_name=label, max_subtasks=len(batches))
+            subcontext.call_on_fit_task_begin(estimator=estimator)
+            tally = self._one_pass(X, mask, sample_weight, batches, n_pass, estimator, subcontext)
+            self._record(tally, time.perf_counter() - began)
+            label = self.label()
+            if estimator.verbose:
+                print(f"[{type(estimator).__name__}] {label}")
+            stop = subcontext.call_on_fit_task_end(
+                estimator=estimator, X=X, reconstruction_attributes=estimator._snapshot
+            )
+            if stop or self.change <= self.tol:
+                return True
+        return self.tol == 0
+
+    def _one_pass(self, X, mask, sample_weight, batches, n_pass, estimator, context):
+        tally = Tally()
+        total = self.max_iter * len(batches)
+        for number, rows in enumerate(batches):
+            subcontext = context.subcontext(task_name="batch")
+            subcontext.call_on_fit_task_begin(estimator=estimator)
+            weights = None if sample_weight is None else sample_weight[rows]
+            share = 1 - (n_pass * len(batches) + number) / total
+            energy, code = self.learner.step(
+                X[rows], None if mask is None else mask[rows], weights, share
+            )
+            tally.add(energy, code, weights)
+            subcontext.call_on_fit_task_end(estimator=estimator)
+        return tally
+
+    def _record(self, tally, seconds):
+        curves = self.learner.curves
+        if curves.objective:
+            before = curves.objective[-1]
+            self.change = abs(before - tally.mean_objective) / max(abs(before), 1e-300)
+        curves.objective.append(tally.mean_objective)
+        curves.seconds.append(seconds)
+        curves.usage = tally.usage
+        curves.sparsity.append(float(tally.usage.mean()))
+
+    def label(self):
+        """Where learning stands, for progress bars and verbose output."""
+        curves = self.learner.curves
+        return (
+            f"pass {len(curves.objective)}: objective {curves.objective[-1]:.4g}, "
+            f"{100 * curves.sparsity[-1]:.1f} % active"
+        )

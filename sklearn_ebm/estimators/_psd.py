@@ -1,0 +1,212 @@
+"""Predictive sparse decomposition."""
+
+import copy
+from numbers import Real
+
+from scipy import sparse
+from sklearn.utils.validation import check_is_fitted
+
+from sklearn_ebm._sklearn import Interval, StrOptions
+from sklearn_ebm.backends import to_host
+from sklearn_ebm.estimators._base import DictionaryModel
+from sklearn_ebm.factors import ENCODERS, LinearDecoder
+
+
+class PSD(DictionaryModel):
+    """E(x, z) = 1/2 ||x - z D||^2 + alpha ||z||_1 + beta/2 ||z - f(x)||^2: codes and their predictor.
+
+    Dictionary, codes and encoder f are trained together: each batch's codes minimise the energy, the
+    prediction included, which is what makes them predictable; then dictionary and encoder move.
+    `transform` is one matrix product and an element-wise function.
+
+    Parameters
+    ----------
+    n_components : int or None, default=None
+        Atoms; None takes as many as there are features.
+    alpha : float, default=1.0
+        Weight of the sparsity, above zero. One suits data of unit variance.
+    beta : float, default=1.0
+        Weight of the prediction.
+    encoder : {"shrinkage", "tanh", "smooth_shrinkage"}, default="shrinkage"
+        f: sh(x W + b) with learned thresholds, gain * tanh(x W + b), or the smooth shrinkage with
+        learned slope and location.
+    inference : {"encoder", "optimal"}, default="encoder"
+        Whether `transform` gives f(x) or argmin_z E(x, z).
+    positive : bool, default=False
+        Constrain optimal codes to be positive.
+    dictionary : array-like of shape (n_components, n_features) or None, default=None
+        Given atoms, used as they are; `fit` trains the encoder on them.
+    dictionary_init : array-like of shape (n_components, n_features) or None, default=None
+        Where learning starts; None starts from random samples.
+    solver : {"auto", "active_set", "cd", "fista", "ista"}, default="auto"
+        How optimal codes are inferred.
+    max_iter : int, default=20
+        Passes over X.
+    tol : float, default=1e-3
+        Relative change of the mean energy from one pass to the next at which learning stops; 0 makes
+        all passes.
+    batch_size : int, default=512
+        Samples for each step.
+    learning_rate : float, default=3e-3
+        First step size of Adam on the encoder; it falls linearly to zero over `max_iter` passes.
+    code_max_iter : int, default=1000
+        Rounds, sweeps or steps of inference.
+    code_tol : float, default=1e-4
+        Duality gap relative to 1/2 ||x||^2 at which an optimal code is good.
+    missing_values : float or None, default=None
+        `np.nan` leaves NaN entries of X out of the reconstruction; the encoder sees zeros there.
+    sparse_output : bool, default=False
+        Whether `transform` returns a CSR array.
+    backend : {"auto", "numpy", "numba", "cupy"}, default="auto"
+        Where to compute; "auto" follows the data.
+    warm_start : bool, default=False
+        Whether `fit` goes on from where the last one ended.
+    random_state : int, RandomState instance or None, default=None
+        First atoms and order of the samples.
+    verbose : int, default=0
+        Print a line for each pass.
+
+    Attributes
+    ----------
+    components_ : ndarray of shape (n_components, n_features)
+        Atoms of unit norm.
+    encoder_ : encoder
+        f, with `parameters` by name and `encode(X)`.
+    encoder_components_ : ndarray of shape (n_components, n_features)
+        The encoder's filters, the columns of W.
+    n_iter_ : int
+        Passes made.
+    objective_curve_ : ndarray of shape (n_iter_,)
+        Mean energy a sample in each pass.
+    seconds_curve_ : ndarray of shape (n_iter_,)
+        Seconds from the start of learning to the end of each pass.
+    sparsity_curve_ : ndarray of shape (n_iter_,)
+        Share of the optimal codes' entries that were not zero in each pass.
+    usage_ : ndarray of shape (n_components,)
+        Share of the samples whose optimal code used each atom in the last pass.
+    n_replaced_ : int
+        Atoms without use that were replaced by samples.
+    n_features_in_ : int
+        Features seen in fit.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Their names, where X had any.
+
+    See Also
+    --------
+    SparseCoder : The same without an encoder.
+
+    References
+    ----------
+    K. Kavukcuoglu, M. Ranzato, Y. LeCun (2008). Fast inference in sparse coding algorithms with
+    applications to object recognition, arXiv:1010.3467, eq. 4 and section 2.2.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from sklearn.preprocessing import scale
+    >>> from sklearn_ebm import PSD
+    >>> X = scale(load_digits().data)
+    >>> psd = PSD(32, alpha=0.5, tol=1e-2, random_state=0).fit(X)
+    >>> psd.transform(X[:5]).shape
+    (5, 32)
+    """
+
+    _parameter_constraints: dict = {
+        **DictionaryModel._parameter_constraints,
+        "beta": [Interval(Real, 0, None, closed="neither")],
+        "encoder": [StrOptions(set(ENCODERS))],
+        "inference": [StrOptions({"encoder", "optimal"})],
+        "learning_rate": [Interval(Real, 0, None, closed="neither")],
+    }
+
+    def __init__(
+        self,
+        n_components=None,
+        *,
+        alpha=1.0,
+        beta=1.0,
+        encoder="shrinkage",
+        inference="encoder",
+        positive=False,
+        dictionary=None,
+        dictionary_init=None,
+        solver="auto",
+        max_iter=20,
+        tol=1e-3,
+        batch_size=512,
+        learning_rate=3e-3,
+        code_max_iter=1000,
+        code_tol=1e-4,
+        missing_values=None,
+        sparse_output=False,
+        backend="auto",
+        warm_start=False,
+        random_state=None,
+        verbose=0,
+    ):
+        self.n_components = n_components
+        self.alpha = alpha
+        self.beta = beta
+        self.encoder = encoder
+        self.inference = inference
+        self.positive = positive
+        self.dictionary = dictionary
+        self.dictionary_init = dictionary_init
+        self.solver = solver
+        self.max_iter = max_iter
+        self.tol = tol
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.code_max_iter = code_max_iter
+        self.code_tol = code_tol
+        self.missing_values = missing_values
+        self.sparse_output = sparse_output
+        self.backend = backend
+        self.warm_start = warm_start
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def transform(self, X):
+        """Codes of X: f(X), or optimal ones with `inference="optimal"`.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Data.
+
+        Returns
+        -------
+        code : ndarray of shape (n_samples, n_components) or csr_array
+            Codes in the type of X; CSR with `sparse_output=True`.
+        """
+        if self.inference == "optimal":
+            return super().transform(X)
+        check_is_fitted(self)
+        X, _, backend = self._prepare(X, reset=False)
+        code = self._predictor(X.dtype, backend)(X)
+        return sparse.csr_array(to_host(code)) if self.sparse_output else code
+
+    def _has_work(self):
+        """A given dictionary still needs its encoder."""
+        return True
+
+    def _encoder_options(self, dictionary):
+        lipschitz = LinearDecoder(dictionary).lipschitz
+        encoder = ENCODERS[self.encoder].from_dictionary(dictionary, lipschitz, float(self.alpha))
+        return {
+            "encoder": encoder,
+            "beta": float(self.beta),
+            "learning_rate": float(self.learning_rate),
+        }
+
+    def _fitted(self, learner):
+        encoder = copy.deepcopy(learner.encoder)
+        return {
+            **super()._fitted(learner),
+            "encoder_": encoder,
+            "encoder_components_": encoder.filters,
+        }
+
+    def _predictor(self, dtype, backend):
+        encoder = self.encoder_.astype(dtype)
+        return lambda X: encoder.encode(X, backend)

@@ -1,0 +1,131 @@
+"""Sparse coding."""
+
+from sklearn_ebm.estimators._base import DictionaryModel
+
+
+class SparseCoder(DictionaryModel):
+    """E(x, z) = 1/2 ||x - z D||^2 + alpha ||z||_1: sparse codes on a learned or given dictionary.
+
+    Codes are exact to a certificate, the duality gap; the dictionary is learned online from
+    sufficient statistics of all batches seen so far.
+
+    Parameters
+    ----------
+    n_components : int or None, default=None
+        Atoms; None takes as many as there are features.
+    alpha : float, default=1.0
+        Weight of the sparsity, in `fit` and `transform` alike, above zero. One suits data of unit
+        variance.
+    positive : bool, default=False
+        Constrain codes to be positive.
+    dictionary : array-like of shape (n_components, n_features) or None, default=None
+        Given atoms, used as they are; `fit` learns nothing then.
+    dictionary_init : array-like of shape (n_components, n_features) or None, default=None
+        Where learning starts; None starts from random samples.
+    solver : {"auto", "active_set", "cd", "fista", "ista"}, default="auto"
+        How codes are inferred: "active_set" is exact and the fastest on the CPU.
+    max_iter : int, default=20
+        Passes over X.
+    tol : float, default=1e-3
+        Relative change of the mean energy from one pass to the next at which learning stops; 0 makes
+        all passes.
+    batch_size : int, default=512
+        Samples for each step of the dictionary.
+    code_max_iter : int, default=1000
+        Rounds, sweeps or steps of inference.
+    code_tol : float, default=1e-4
+        Duality gap relative to 1/2 ||x||^2 at which a code is good.
+    missing_values : float or None, default=None
+        `np.nan` leaves NaN entries of X out of the reconstruction; None takes them for an error.
+    sparse_output : bool, default=False
+        Whether `transform` returns a CSR array.
+    backend : {"auto", "numpy", "numba", "cupy"}, default="auto"
+        Where to compute; "auto" follows the data.
+    warm_start : bool, default=False
+        Whether `fit` goes on from where the last one ended.
+    random_state : int, RandomState instance or None, default=None
+        First atoms and order of the samples.
+    verbose : int, default=0
+        Print a line for each pass.
+
+    Attributes
+    ----------
+    components_ : ndarray of shape (n_components, n_features)
+        Atoms; of unit norm where they were learned.
+    n_iter_ : int
+        Passes made.
+    objective_curve_ : ndarray of shape (n_iter_,)
+        Mean energy a sample in each pass.
+    seconds_curve_ : ndarray of shape (n_iter_,)
+        Seconds from the start of learning to the end of each pass.
+    sparsity_curve_ : ndarray of shape (n_iter_,)
+        Share of the codes' entries that were not zero in each pass.
+    usage_ : ndarray of shape (n_components,)
+        Share of the samples that used each atom in the last pass.
+    n_replaced_ : int
+        Atoms without use that were replaced by samples.
+    n_features_in_ : int
+        Features seen in fit.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Their names, where X had any.
+
+    See Also
+    --------
+    PSD : The same with an encoder that predicts the code.
+    sparse_encode : Codes without an estimator.
+
+    References
+    ----------
+    B. Olshausen, D. Field (1997). Sparse coding with an overcomplete basis set: a strategy employed
+    by V1? J. Mairal, F. Bach, J. Ponce, G. Sapiro (2009). Online dictionary learning for sparse
+    coding, algorithms 1 and 2.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from sklearn.preprocessing import scale
+    >>> from sklearn_ebm import SparseCoder
+    >>> X = scale(load_digits().data)
+    >>> coder = SparseCoder(32, alpha=1.0, tol=1e-2, random_state=0).fit(X)
+    >>> coder.transform(X[:5]).shape
+    (5, 32)
+    """
+
+    def __init__(
+        self,
+        n_components=None,
+        *,
+        alpha=1.0,
+        positive=False,
+        dictionary=None,
+        dictionary_init=None,
+        solver="auto",
+        max_iter=20,
+        tol=1e-3,
+        batch_size=512,
+        code_max_iter=1000,
+        code_tol=1e-4,
+        missing_values=None,
+        sparse_output=False,
+        backend="auto",
+        warm_start=False,
+        random_state=None,
+        verbose=0,
+    ):
+        self.n_components = n_components
+        self.alpha = alpha
+        self.positive = positive
+        self.dictionary = dictionary
+        self.dictionary_init = dictionary_init
+        self.solver = solver
+        self.max_iter = max_iter
+        self.tol = tol
+        self.batch_size = batch_size
+        self.code_max_iter = code_max_iter
+        self.code_tol = code_tol
+        self.missing_values = missing_values
+        self.sparse_output = sparse_output
+        self.backend = backend
+        self.warm_start = warm_start
+        self.random_state = random_state
+        self.verbose = verbose

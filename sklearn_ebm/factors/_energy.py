@@ -1,0 +1,83 @@
+"""E(x, z) = 1/2 ||x - zD||^2 + penalty(z) + beta/2 ||z - f(x)||^2 and its inference problem."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from sklearn_ebm.backends import array_namespace
+from sklearn_ebm.solvers import GramProblem, MaskedProblem
+
+
+def _half_norm(X):
+    xp = array_namespace(X)
+    return xp.sum(X * X, axis=1) / 2
+
+
+@dataclass(frozen=True)
+class Energy:
+    """The sum of a model's factors.
+
+    Attributes
+    ----------
+    decoder : LinearDecoder
+        Gives the reconstruction term.
+    penalty : penalty factor
+        Has `value`, `prox` and possibly `rule`.
+    beta : float, default=0
+        Weight of the prediction term; zero leaves it out.
+    """
+
+    decoder: Any
+    penalty: Any
+    beta: float = 0.0
+
+    def problem(self, X, prediction=None, mask=None):
+        """The energy as a function of z, for all rows of X at once.
+
+        The prediction term adds beta I to the Hessian and beta f(x) to the correlations: it is a
+        lasso on the data [x, sqrt(beta) f(x)] with the atoms [D, sqrt(beta) I].
+
+        Parameters
+        ----------
+        X : array of shape (n_samples, n_features)
+            Data; zero where the mask is.
+        prediction : array of shape (n_samples, n_components) or None
+            f(x).
+        mask : array of shape (n_samples, n_features) or None
+            One where a feature is observed.
+
+        Returns
+        -------
+        problem : GramProblem or MaskedProblem
+        """
+        decoder = self.decoder
+        correlation, half_norm = X @ decoder.dictionary.T, _half_norm(X)
+        if mask is not None:
+            return MaskedProblem(
+                decoder.dictionary, mask, correlation, half_norm, self.penalty, decoder.lipschitz
+            )
+        if prediction is None or self.beta == 0:
+            return GramProblem(
+                decoder.gram, correlation, half_norm, self.penalty, decoder.lipschitz
+            )
+        correlation += self.beta * prediction
+        half_norm += self.beta * _half_norm(prediction)
+        return GramProblem(
+            self._predictive_gram, correlation, half_norm, self.penalty,
+            decoder.lipschitz + self.beta,
+        )  # fmt: skip
+
+    @property
+    def _predictive_gram(self):
+        xp = array_namespace(self.decoder.gram)
+        identity = xp.eye(self.decoder.gram.shape[0], dtype=self.decoder.gram.dtype)
+        return self.decoder.gram + self.beta * identity
+
+    def value(self, X, code, prediction=None, mask=None):
+        """Energy of each sample with its code, shape (n_samples,)."""
+        residual = X - code @ self.decoder.dictionary
+        if mask is not None:
+            residual = residual * mask
+        energy = _half_norm(residual) + self.penalty.value(code)
+        if prediction is not None and self.beta != 0:
+            energy += self.beta * _half_norm(code - prediction)
+        return energy

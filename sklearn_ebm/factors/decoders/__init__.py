@@ -1,0 +1,5 @@
+"""Decoders from codes to data."""
+
+from sklearn_ebm.factors.decoders._linear import LinearDecoder
+
+__all__ = ["LinearDecoder"]

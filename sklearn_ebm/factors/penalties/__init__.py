@@ -1,0 +1,5 @@
+"""Penalties on codes: value, proximal operator, and a rule for the fused kernels."""
+
+from sklearn_ebm.factors.penalties._l1 import L1
+
+__all__ = ["L1"]

@@ -1,0 +1,34 @@
+"""The L1 penalty alpha ||z||_1, of either sign or positive."""
+
+from sklearn_ebm.backends import array_namespace
+from sklearn_ebm.backends._rules import PositiveSoftThreshold, SoftThreshold
+
+
+class L1:
+    """alpha sum_j |z_j|; its conjugate is zero on max_j |u_j| <= alpha and infinite outside.
+
+    Parameters
+    ----------
+    alpha : float
+        Weight of the sparsity.
+    positive : bool, default=False
+        Infinite where a code is negative; the conjugate's box has no lower side.
+    """
+
+    def __init__(self, alpha, positive=False):
+        self.alpha = alpha
+        self.positive = positive
+
+    def value(self, code):
+        """Penalty of each row, shape (n_samples,)."""
+        xp = array_namespace(code)
+        return self.alpha * xp.sum(xp.abs(code), axis=1)
+
+    def prox(self, code, step_size):
+        """argmin_z 1/2 ||z - code||^2 + step_size * penalty(z), entry by entry."""
+        return self.rule(step_size, float).prox(code)
+
+    def rule(self, step_size, dtype):
+        """The proximal operator as plain numbers of `dtype`, for fused kernels."""
+        kind = PositiveSoftThreshold if self.positive else SoftThreshold
+        return kind(dtype(self.alpha * step_size))

@@ -1,0 +1,60 @@
+"""Online dictionary learning from sufficient statistics (Mairal et al. 2009)."""
+
+from sklearn_ebm.backends import array_namespace
+
+FORGETTING = 1.5  # rho in (1 - 1/t)^rho, the share of the past that the t-th batch keeps
+PATIENCE = 50  # batches without any use after which an atom is replaced
+
+
+class OnlineDictionary:
+    """A dictionary with unit rows and the moments A = sum z'z, B = sum z'x that move it.
+
+    Parameters
+    ----------
+    dictionary : array of shape (n_components, n_features)
+        Atoms of unit norm, changed in place by `update`.
+    """
+
+    def __init__(self, dictionary):
+        xp = array_namespace(dictionary)
+        n_components = dictionary.shape[0]
+        self.dictionary = dictionary
+        self.code_moment = xp.zeros((n_components, n_components), dtype=dictionary.dtype)
+        self.cross_moment = xp.zeros_like(dictionary)
+        self.idle = xp.zeros(n_components, dtype=int)
+        self.n_batches = 0
+        self.n_replaced = 0
+
+    def update(self, X, code, backend, sample_weight=None):
+        """Take a batch and its codes into the moments and sweep once over the atoms."""
+        xp = array_namespace(code)
+        weighted = code if sample_weight is None else code * sample_weight[:, None]
+        self.n_batches += 1
+        keep = (1 - 1 / self.n_batches) ** FORGETTING
+        self.code_moment *= keep
+        self.code_moment += weighted.T @ code
+        self.cross_moment *= keep
+        self.cross_moment += weighted.T @ X
+        used = xp.any(code != 0, axis=0)
+        self.idle = xp.where(used, xp.zeros_like(self.idle), self.idle + 1)
+        backend.update_atoms(self.dictionary, self.code_moment, self.cross_moment)
+        self._replace_idle(X, code)
+
+    def _replace_idle(self, X, code):
+        """Atoms that no sample used for long become the samples that are rebuilt worst."""
+        xp = array_namespace(code)
+        idle = xp.nonzero(self.idle >= PATIENCE)[0]
+        if idle.shape[0] == 0:
+            return
+        residual = X - code @ self.dictionary
+        misfit = (residual * residual).sum(axis=1)
+        worst = xp.argsort(-misfit)[: idle.shape[0]]
+        idle = idle[: worst.shape[0]]
+        norm = xp.sqrt((X[worst] * X[worst]).sum(axis=1))
+        idle, worst, norm = idle[norm > 0], worst[norm > 0], norm[norm > 0]
+        self.dictionary[idle] = X[worst] / norm[:, None]
+        for moment in (self.code_moment, self.cross_moment):
+            moment[idle] = 0
+        self.code_moment[:, idle] = 0
+        self.idle[idle] = 0
+        self.n_replaced += int(idle.shape[0])

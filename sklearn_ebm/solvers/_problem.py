@@ -1,0 +1,96 @@
+"""A batch of lasso problems min_z 1/2 z H z' - c z' + penalty(z), with H explicit or as an operator.
+
+Both give `correlation` (c, one row a sample), `half_norm` (the energy of z = 0), `penalty` and
+`product(code)` (z H). Solvers that need H itself ask for `gram`.
+"""
+
+import numpy as np
+
+from sklearn_ebm.backends import array_namespace, to_host
+from sklearn_ebm.backends._problems import Lasso
+from sklearn_ebm.backends.numpy._coordinate_descent import relative_gap
+
+POWER_ITERATIONS = 30
+SAFETY = 1.02  # power iteration approaches the largest eigenvalue from below
+
+
+def largest_eigenvalue(gram):
+    """Upper estimate of the largest eigenvalue of a symmetric matrix, by power iteration."""
+    matrix = to_host(gram)
+    vector = np.random.RandomState(0).standard_normal(matrix.shape[0]).astype(matrix.dtype)
+    for _ in range(POWER_ITERATIONS):
+        vector = matrix @ (vector / np.linalg.norm(vector))
+    bound = np.abs(matrix).sum(axis=0).max()
+    return float(min(SAFETY * np.linalg.norm(vector), bound))
+
+
+class GramProblem:
+    """H given as a matrix."""
+
+    def __init__(self, gram, correlation, half_norm, penalty, lipschitz=None):
+        self.gram = gram
+        self.correlation = correlation
+        self.half_norm = half_norm
+        self.penalty = penalty
+        self._lipschitz = lipschitz
+
+    @property
+    def lipschitz(self):
+        """Largest eigenvalue of H, from above."""
+        if self._lipschitz is None:
+            self._lipschitz = largest_eigenvalue(self.gram)
+        return self._lipschitz
+
+    def product(self, code):
+        """Rows of z H."""
+        return code @ self.gram
+
+    def rows(self, index):
+        """The problem of some of the samples."""
+        return GramProblem(
+            self.gram,
+            self.correlation[index],
+            self.half_norm[index],
+            self.penalty,
+            self.lipschitz,
+        )
+
+    def as_lasso(self):
+        """The arrays that a fused kernel takes."""
+        return Lasso(self.gram, self.correlation, self.half_norm, self.penalty.rule(1, float))
+
+    def relative_gap(self, code):
+        """Duality gap over 1/2 ||x||^2, the certificate; shape (n_samples,)."""
+        rule = self.penalty.rule(1, float)
+        lasso = Lasso(None, self.correlation, self.half_norm, rule)
+        return relative_gap(lasso, code, self.correlation - self.product(code))
+
+    def energy(self, code):
+        """1/2 z H z' - c z' + 1/2 ||x||^2 + penalty(z); shape (n_samples,)."""
+        xp = array_namespace(code)
+        quadratic = xp.sum(code * (self.product(code) / 2 - self.correlation), axis=1)
+        return self.half_norm + quadratic + self.penalty.value(code)
+
+
+class MaskedProblem(GramProblem):
+    """H of each sample is D M D' with its own mask M of observed features; it is never formed."""
+
+    def __init__(self, dictionary, mask, correlation, half_norm, penalty, lipschitz):
+        super().__init__(None, correlation, half_norm, penalty, lipschitz)
+        self._dictionary = dictionary
+        self._mask = mask
+
+    def product(self, code):
+        """Rows of ((z D) M) D'."""
+        return ((code @ self._dictionary) * self._mask) @ self._dictionary.T
+
+    def rows(self, index):
+        """The problem of some of the samples."""
+        return MaskedProblem(
+            self._dictionary,
+            self._mask[index],
+            self.correlation[index],
+            self.half_norm[index],
+            self.penalty,
+            self._lipschitz,
+        )
