@@ -68,7 +68,7 @@ def drawn(display, panel=0):
 def colour_at(display, row, column):
     """The colour on the screen, red, green and blue from 0 to 1."""
     image = display.images_[0]
-    return image.cmap(image.norm(image.get_array()[row, column]))[:3]
+    return image.cmap(image.norm(image.get_array()))[row, column, :3]
 
 
 def test_tiles_are_the_atoms_scaled_about_zero_most_used_first(model):
@@ -83,13 +83,25 @@ def test_tiles_are_the_atoms_scaled_about_zero_most_used_first(model):
     assert np.isnan(drawn(display)).sum() == 8 * 11 - 7 * 6
 
 
-def test_zero_is_mid_grey_and_the_extremes_black_and_white():
-    atoms = np.array([[-0.5, 0.0, 0.25, 0.5], [0.0, 0.0, 0.0, 0.0]])
-    display = DictionaryDisplay(atoms).plot(sort=None)
-    assert_allclose(colour_at(display, 0, 0), 0.0)
+def test_zero_is_mid_grey_also_where_no_value_is_negative():
+    display = DictionaryDisplay([[0.5, 0.0, 0.25, 0.5], [0.0, 0.0, 0.0, 0.0]]).plot(sort=None)
+    assert_allclose(colour_at(display, 0, 0), 1.0)
     assert_allclose(colour_at(display, 0, 1), 0.5, atol=1 / 255)  # 256 grey levels have no middle
-    assert_allclose(colour_at(display, 1, 1), 1.0)
+    assert_allclose(colour_at(display, 1, 0), 0.75, atol=1 / 255)
     assert_allclose(colour_at(display, 0, 3), 0.5, atol=1 / 255)  # an atom of zeros is no error
+    assert_allclose(colour_at(display, 0, 2), 0.0)  # the gap
+
+
+def test_negative_values_are_as_dark_as_positive_ones_are_bright():
+    display = DictionaryDisplay([[-0.5, 0.0, 0.25, 0.5]]).plot(sort=None)
+    assert_allclose(colour_at(display, 0, 0), 0.0)
+    assert_allclose(colour_at(display, 1, 1), 1.0)
+
+
+def test_atoms_used_alike_keep_the_order_of_rows():
+    usage = np.repeat([0.1, 0.2], 50)
+    display = DictionaryDisplay(np.ones((100, 4)), usage=usage).plot()
+    assert_array_equal(display.order_, [*range(50, 100), *range(50)])
 
 
 def test_encoder_and_decoder_stand_side_by_side_in_one_order(model):
