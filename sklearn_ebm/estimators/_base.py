@@ -16,7 +16,7 @@ from sklearn_ebm._sklearn import (
     _check_sample_weight,
     _fit_context,
 )
-from sklearn_ebm.backends import BACKENDS, array_namespace, is_cupy, resolve_backend
+from sklearn_ebm.backends import BACKENDS, array_namespace, is_cupy, resolve_backend, to_host
 from sklearn_ebm.estimators._inference import infer
 from sklearn_ebm.estimators._learning import LEARNING_TOL, Learner, Passes, Tally
 from sklearn_ebm.estimators._validation import check_data, check_dictionary, split_missing
@@ -31,16 +31,28 @@ def unit_rows(dictionary):
     return dictionary / xp.where(norm > 0, norm, xp.ones_like(norm))
 
 
-def first_dictionary(X, n_components, random_state):
-    """Unit-norm samples, as many as differ from zero, and random directions for the rest."""
+DRAWS = 4  # draws for each atom, so that enough of them differ
+
+
+def first_dictionary(X, n_components, random_state, sample_weight=None):
+    """Unit-norm samples that differ, and random directions where there are too few of them.
+
+    Samples are drawn by cumulated weight along a random direction, so that neither their order
+    matters nor whether a sample is repeated or has the weight of its repetitions.
+    """
     xp = array_namespace(X)
-    rows = random_state.permutation(X.shape[0])[:n_components]
-    dictionary = random_state.standard_normal((n_components, X.shape[1])).astype(X.dtype)
-    dictionary = xp.asarray(unit_rows(dictionary))
-    samples = unit_rows(X[np.sort(rows)])
-    usable = (samples * samples).sum(axis=1) > 0
-    samples = samples[usable]
-    dictionary[: samples.shape[0]] = samples
+    dictionary = xp.asarray(random_state.standard_normal((n_components, X.shape[1])), dtype=X.dtype)
+    dictionary = unit_rows(dictionary)
+    draws = random_state.uniform(size=DRAWS * n_components)
+    order = np.argsort(to_host(X @ dictionary[0]))
+    weights = np.ones(len(order)) if sample_weight is None else to_host(sample_weight)[order]
+    cumulated = np.cumsum(weights, dtype=np.float64)
+    rows = order[np.searchsorted(cumulated, draws * cumulated[-1], side="right")]
+    samples = to_host(X[rows])
+    _, first = np.unique(samples, axis=0, return_index=True)
+    samples = samples[np.sort(first)]  # in the order of the draws
+    samples = samples[np.any(samples, axis=1)][:n_components]
+    dictionary[: samples.shape[0]] = xp.asarray(unit_rows(samples))
     return dictionary
 
 
@@ -94,7 +106,7 @@ class DictionaryModel(
         context = self._init_callback_context(max_subtasks=self.max_iter)
         context.call_on_fit_task_begin(estimator=self, X=X)
         if not (self.warm_start and hasattr(self, "_learner")):
-            self._learner = self._first_learner(X, backend, random_state)
+            self._learner = self._first_learner(X, weights, backend, random_state)
         self._keep(self._learner)
         self._make_passes(X, mask, weights, random_state, context)
         context.call_on_fit_task_end(estimator=self, X=X, reconstruction_attributes=self._snapshot)
@@ -149,7 +161,7 @@ class DictionaryModel(
         weights = self._weights(sample_weight, X)
         if first:
             random_state = check_random_state(self.random_state)
-            self._learner = self._first_learner(X, backend, random_state)
+            self._learner = self._first_learner(X, weights, backend, random_state)
         tally = Tally()
         try:
             for start in range(0, X.shape[0] if self._has_work() else 0, self.batch_size):
@@ -191,7 +203,7 @@ class DictionaryModel(
             raise ValueError("sample_weight is zero for every sample.")
         return weights
 
-    def _first_dictionary(self, X, random_state):
+    def _first_dictionary(self, X, weights, random_state):
         given, name = (
             (self.dictionary, "dictionary")
             if self._is_fixed()
@@ -202,18 +214,17 @@ class DictionaryModel(
             given = array_namespace(X).asarray(given, copy=True)
             return given if self._is_fixed() else unit_rows(given)
         n_components = X.shape[1] if self.n_components is None else self.n_components
-        return first_dictionary(X, n_components, random_state)
+        return first_dictionary(X, n_components, random_state, weights)
 
-    def _first_learner(self, X, backend, random_state):
+    def _first_learner(self, X, weights, backend, random_state):
         settings = {
             "solver": self.solver,
             "tol": max(float(self.code_tol), LEARNING_TOL),
             "max_iter": self.code_max_iter,
-            "backend": backend,
         }
-        dictionary = self._first_dictionary(X, random_state)
+        dictionary = self._first_dictionary(X, weights, random_state)
         return Learner(
-            dictionary, self._penalty(), settings, fixed=self._is_fixed(),
+            dictionary, self._penalty(), settings, backend.name, fixed=self._is_fixed(),
             **self._encoder_options(dictionary),
         )  # fmt: skip
 

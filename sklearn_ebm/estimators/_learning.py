@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from sklearn_ebm.backends import array_namespace
+from sklearn_ebm.backends import array_namespace, resolve_backend
 from sklearn_ebm.factors import Energy, LinearDecoder
 from sklearn_ebm.solvers import Adam, OnlineDictionary, solve_lasso
 
@@ -66,7 +66,9 @@ class Learner:
     penalty : penalty factor
         Of the codes.
     settings : dict
-        solver, tol, max_iter (of inference) and backend.
+        solver, tol and max_iter of inference.
+    backend : str
+        Name of the backend; a module could not be pickled.
     fixed : bool
         Whether the dictionary stays as it is.
     encoder : encoder factor or None
@@ -82,6 +84,7 @@ class Learner:
         dictionary,
         penalty,
         settings,
+        backend,
         fixed=False,
         encoder=None,
         beta=0.0,
@@ -90,6 +93,7 @@ class Learner:
         self.online = OnlineDictionary(dictionary)
         self.penalty = penalty
         self.settings = settings
+        self.backend = backend
         self.fixed = fixed
         self.encoder = encoder
         self.beta = beta
@@ -102,10 +106,10 @@ class Learner:
 
     def step(self, X, mask=None, sample_weight=None, share=1.0):
         """Infer the codes of a batch, then move dictionary and encoder; returns energy and codes."""
-        backend = self.settings["backend"]
+        backend = resolve_backend(self.backend, X)
         predicted, tape = (None, None) if self.encoder is None else self.encoder.forward(X, backend)
         problem = self.energy().problem(X, predicted, mask)
-        code = solve_lasso(problem, **self.settings).code
+        code = solve_lasso(problem, **self.settings, backend=backend).code
         energy = problem.energy(code)
         if not self.fixed:
             self._move_dictionary(X, mask, code, sample_weight)
@@ -117,13 +121,15 @@ class Learner:
         """Missing values are filled in by the reconstruction: a step of expectation-maximisation."""
         if mask is not None:
             X = X + (1 - mask) * (code @ self.online.dictionary)
-        self.online.update(X, code, self.settings["backend"], sample_weight)
+        self.online.update(X, code, resolve_backend(self.backend, X), sample_weight)
 
     def _train_encoder(self, predicted, code, tape, sample_weight, share):
         """One step on beta/2 ||z - f(x)||^2, mean over the batch, at fixed codes."""
-        error = (predicted - code) / len(code)
-        if sample_weight is not None:
-            error = error * sample_weight[:, None]
+        error = predicted - code
+        if sample_weight is None:
+            error /= code.shape[0]
+        else:
+            error *= (sample_weight / sample_weight.sum())[:, None]
         _, gradients = self.encoder.backward(tape, error, input_gradient=False)
         self.adam.step(gradients, share)
         self.encoder.project()

@@ -53,17 +53,22 @@ class Energy:
         correlation, half_norm = X @ decoder.dictionary.T, _half_norm(X)
         if mask is not None:
             return MaskedProblem(
-                decoder.dictionary, mask, correlation, half_norm, self.penalty, decoder.lipschitz
+                decoder.dictionary,
+                mask,
+                correlation,
+                half_norm,
+                self.penalty,
+                lambda: decoder.lipschitz,
             )
         if prediction is None or self.beta == 0:
             return GramProblem(
-                decoder.gram, correlation, half_norm, self.penalty, decoder.lipschitz
+                decoder.gram, correlation, half_norm, self.penalty, lambda: decoder.lipschitz
             )
         correlation += self.beta * prediction
         half_norm += self.beta * _half_norm(prediction)
         return GramProblem(
             self._predictive_gram, correlation, half_norm, self.penalty,
-            decoder.lipschitz + self.beta,
+            lambda: decoder.lipschitz + self.beta,
         )  # fmt: skip
 
     @property

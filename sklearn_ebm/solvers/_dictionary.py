@@ -38,9 +38,9 @@ class OnlineDictionary:
         used = xp.any(code != 0, axis=0)
         self.idle = xp.where(used, xp.zeros_like(self.idle), self.idle + 1)
         backend.update_atoms(self.dictionary, self.code_moment, self.cross_moment)
-        self._replace_idle(X, code)
+        self._replace_idle(X, code, sample_weight)
 
-    def _replace_idle(self, X, code):
+    def _replace_idle(self, X, code, sample_weight):
         """Atoms that no sample used for long become the samples that are rebuilt worst."""
         xp = array_namespace(code)
         idle = xp.nonzero(self.idle >= PATIENCE)[0]
@@ -48,6 +48,8 @@ class OnlineDictionary:
             return
         residual = X - code @ self.dictionary
         misfit = (residual * residual).sum(axis=1)
+        if sample_weight is not None:
+            misfit = misfit * sample_weight
         worst = xp.argsort(-misfit)[: idle.shape[0]]
         idle = idle[: worst.shape[0]]
         norm = xp.sqrt((X[worst] * X[worst]).sum(axis=1))

@@ -25,9 +25,9 @@ def largest_eigenvalue(gram):
 
 
 class GramProblem:
-    """H given as a matrix."""
+    """H given as a matrix; `lipschitz` is called where its largest eigenvalue is needed."""
 
-    def __init__(self, gram, correlation, half_norm, penalty, lipschitz=None):
+    def __init__(self, gram, correlation, half_norm, penalty, lipschitz):
         self.gram = gram
         self.correlation = correlation
         self.half_norm = half_norm
@@ -37,9 +37,7 @@ class GramProblem:
     @property
     def lipschitz(self):
         """Largest eigenvalue of H, from above."""
-        if self._lipschitz is None:
-            self._lipschitz = largest_eigenvalue(self.gram)
-        return self._lipschitz
+        return self._lipschitz()
 
     def product(self, code):
         """Rows of z H."""
@@ -52,7 +50,7 @@ class GramProblem:
             self.correlation[index],
             self.half_norm[index],
             self.penalty,
-            self.lipschitz,
+            self._lipschitz,
         )
 
     def as_lasso(self):
