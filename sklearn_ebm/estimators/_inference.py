@@ -9,27 +9,23 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn_ebm.backends import array_namespace, to_host
 from sklearn_ebm.solvers import Outcome, solve_lasso
 
-BATCH_NUMBERS = 1 << 20  # correlations held at once: rows times components
+PIECE_NUMBERS = 1 << 17  # correlations that one thread holds at once: rows times components
 
 
-def batches(n_samples, n_components):
-    """Slices of the rows, of a size that keeps a batch's correlations in the cache's reach."""
-    rows = max(64, min(8192, BATCH_NUMBERS // max(1, n_components)))
-    return [slice(first, min(first + rows, n_samples)) for first in range(0, n_samples, rows)]
+def piece_rows(n_components):
+    """Rows of a piece whose correlations and codes stay in a core's cache."""
+    return max(64, min(4096, PIECE_NUMBERS // max(1, n_components)))
 
 
 def warn_unconverged(solutions, tol, max_iter, dtype):
-    """One `ConvergenceWarning` for all batches, which names the gap left."""
-    bad = [s for s in solutions if s[0] is not Outcome.CONVERGED]
+    """One `ConvergenceWarning` for all pieces, which names the largest gap left."""
+    bad = [solution for solution in solutions if solution.outcome is not Outcome.CONVERGED]
     if bad:
-        outcome, gap = max(bad, key=lambda pair: pair[1])
-        text = outcome.value.format(max_iter=max_iter, gap=gap, tol=tol, dtype=np.dtype(dtype))
-        warnings.warn(text, ConvergenceWarning, stacklevel=3)
-
-
-def _collect(parts, gaps, xp, sparse_output):
-    code = sparse.vstack(parts, format="csr") if sparse_output else xp.concat(parts, axis=0)
-    return code, xp.concat(gaps, axis=0)
+        worst = max(bad, key=lambda solution: float(solution.gap.max()))
+        text = worst.outcome.value.format(
+            max_iter=max_iter, gap=float(worst.gap.max()), tol=tol, dtype=np.dtype(dtype)
+        )
+        warnings.warn(text, ConvergenceWarning, stacklevel=4)
 
 
 def infer(energy, X, *, solver, tol, max_iter, backend, mask=None, prediction=None, init=None,
@@ -60,20 +56,29 @@ def infer(energy, X, *, solver, tol, max_iter, backend, mask=None, prediction=No
         Relative duality gap.
     """
     xp = array_namespace(X)
-    n_components = energy.decoder.dictionary.shape[0]
-    parts, gaps, outcomes = [], [], []
-    for rows in batches(X.shape[0], n_components):
+    shape = (X.shape[0], energy.decoder.dictionary.shape[0])
+    if init is None:
+        code = None if sparse_output else xp.empty(shape, dtype=X.dtype)
+    else:
+        code = xp.asarray(init, dtype=X.dtype, copy=True)
+    solutions = {}
+
+    def work(first, last):
+        rows = slice(first, last)
         predicted = None if prediction is None else prediction(X[rows])
         problem = energy.problem(X[rows], predicted, None if mask is None else mask[rows])
-        start = None if init is None else xp.asarray(init[rows], dtype=X.dtype, copy=True)
         solution = solve_lasso(
-            problem, solver=solver, start=start, tol=tol, max_iter=max_iter, backend=backend
-        )
-        code = solution.code
-        parts.append(sparse.csr_array(to_host(code)) if sparse_output else code)
-        gaps.append(solution.gap)
-        outcomes.append((solution.outcome, float(xp.max(solution.gap))))
-    warn_unconverged(outcomes, tol, max_iter, X.dtype)
-    if len(parts) == 1:
-        return parts[0], gaps[0]
-    return _collect(parts, gaps, xp, sparse_output)
+            problem, solver=solver, code=None if code is None else code[rows],
+            warm=init is not None, tol=tol, max_iter=max_iter, backend=backend,
+        )  # fmt: skip
+        if sparse_output:
+            solution.code = sparse.csr_array(to_host(solution.code))
+        solutions[first] = solution
+
+    backend.map_pieces(work, X.shape[0], piece_rows(shape[1]))
+    solutions = [solutions[first] for first in sorted(solutions)]
+    warn_unconverged(solutions, tol, max_iter, X.dtype)
+    gap = xp.concat([solution.gap for solution in solutions])
+    if sparse_output:
+        return sparse.vstack([solution.code for solution in solutions], format="csr"), gap
+    return code, gap

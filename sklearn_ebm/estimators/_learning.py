@@ -4,6 +4,8 @@ A `Learner` is the whole state of learning. It is changed by `step` only, a batc
 an interrupted fit keeps what the last whole batch left.
 """
 
+import functools
+import operator
 import time
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,6 +16,7 @@ from sklearn_ebm.backends import array_namespace, resolve_backend
 from sklearn_ebm.factors import Energy, LinearDecoder
 from sklearn_ebm.solvers import Adam, OnlineDictionary, solve_lasso
 
+PIECE_ROWS = 256  # what one thread takes of a batch
 LEARNING_TOL = 1e-3  # gap of codes in learning; tighter ones do not make a better dictionary
 
 
@@ -54,6 +57,39 @@ class Tally:
     def usage(self):
         """Share of the samples that use each component."""
         return self.used / max(1, self.n_samples)
+
+
+class _Batch:
+    """One batch on its way through `Learner.step`, filled piece by piece by several threads."""
+
+    def __init__(self, X, mask, sample_weight, n_components):
+        xp = array_namespace(X)
+        self.X = X
+        self.mask = mask
+        self.weight = xp.ones(X.shape[0], dtype=X.dtype) if sample_weight is None else sample_weight
+        self.total_weight = max(self.weight.sum(), np.finfo(X.dtype).tiny)
+        self.code = xp.empty((X.shape[0], n_components), dtype=X.dtype)
+        self.energy = xp.empty(X.shape[0], dtype=X.dtype)
+        self.contributions = {}
+        self.slopes = {}
+
+    @staticmethod
+    def part(array, rows):
+        """Some rows of an array that may be absent."""
+        return None if array is None else array[rows]
+
+    def moments(self):
+        """Sums of z'z and z'x, in the order of the rows whatever the threads did."""
+        parts = [self.contributions[first] for first in sorted(self.contributions)]
+        return [functools.reduce(operator.add, column) for column in zip(*parts, strict=True)]
+
+    def gradients(self):
+        """The encoder's gradients, summed in the order of the rows."""
+        parts = [self.slopes[first] for first in sorted(self.slopes)]
+        return {
+            name: functools.reduce(operator.add, [part[name] for part in parts])
+            for name in parts[0]
+        }
 
 
 class Learner:
@@ -107,32 +143,40 @@ class Learner:
     def step(self, X, mask=None, sample_weight=None, share=1.0):
         """Infer the codes of a batch, then move dictionary and encoder; returns energy and codes."""
         backend = resolve_backend(self.backend, X)
-        predicted, tape = (None, None) if self.encoder is None else self.encoder.forward(X, backend)
-        problem = self.energy().problem(X, predicted, mask)
-        code = solve_lasso(problem, **self.settings, backend=backend).code
-        energy = problem.energy(code)
+        batch = _Batch(X, mask, sample_weight, self.online.dictionary.shape[0])
+        energy = self.energy()
+        backend.map_pieces(
+            lambda first, last: self._infer(batch, energy, backend, first, last),
+            X.shape[0],
+            PIECE_ROWS,
+        )
         if not self.fixed:
-            self._move_dictionary(X, mask, code, sample_weight)
+            self.online.absorb(*batch.moments())
+            self.online.update(X, batch.code, backend, sample_weight)
         if self.encoder is not None:
-            self._train_encoder(predicted, code, tape, sample_weight, share)
-        return energy, code
+            self.adam.step(batch.gradients(), share)
+            self.encoder.project()
+        return batch.energy, batch.code
 
-    def _move_dictionary(self, X, mask, code, sample_weight):
-        """Missing values are filled in by the reconstruction: a step of expectation-maximisation."""
-        if mask is not None:
-            X = X + (1 - mask) * (code @ self.online.dictionary)
-        self.online.update(X, code, resolve_backend(self.backend, X), sample_weight)
-
-    def _train_encoder(self, predicted, code, tape, sample_weight, share):
-        """One step on beta/2 ||z - f(x)||^2, mean over the batch, at fixed codes."""
-        error = predicted - code
-        if sample_weight is None:
-            error /= code.shape[0]
-        else:
-            error *= (sample_weight / sample_weight.sum())[:, None]
-        _, gradients = self.encoder.backward(tape, error, input_gradient=False)
-        self.adam.step(gradients, share)
-        self.encoder.project()
+    def _infer(self, batch, energy, backend, first, last):
+        """Codes of some rows of the batch, and what dictionary and encoder learn from them."""
+        rows = slice(first, last)
+        X, mask, weight = batch.X[rows], batch.part(batch.mask, rows), batch.weight[rows]
+        predicted, tape = None, None
+        if self.encoder is not None:
+            predicted, tape = self.encoder.forward(X, backend)
+        problem = energy.problem(X, predicted, mask)
+        code = batch.code[rows]
+        solve_lasso(problem, **self.settings, code=code, backend=backend)
+        batch.energy[rows] = problem.energy(code)
+        if not self.fixed:
+            if mask is not None:  # the reconstruction stands in for what is missing
+                X = X + (1 - mask) * (code @ self.online.dictionary)
+            weighted = code * weight[:, None]
+            batch.contributions[first] = (weighted.T @ code, weighted.T @ X)
+        if self.encoder is not None:
+            error = (predicted - code) * (weight / batch.total_weight)[:, None]
+            batch.slopes[first] = self.encoder.backward(tape, error, input_gradient=False)[1]
 
 
 def shuffled_batches(n_samples, batch_size, random_state):

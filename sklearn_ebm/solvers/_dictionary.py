@@ -25,16 +25,18 @@ class OnlineDictionary:
         self.n_batches = 0
         self.n_replaced = 0
 
-    def update(self, X, code, backend, sample_weight=None):
-        """Take a batch and its codes into the moments and sweep once over the atoms."""
-        xp = array_namespace(code)
-        weighted = code if sample_weight is None else code * sample_weight[:, None]
+    def absorb(self, code_moment, cross_moment):
+        """Take the moments of one batch into those of the past, which fade."""
         self.n_batches += 1
         keep = (1 - 1 / self.n_batches) ** FORGETTING
         self.code_moment *= keep
-        self.code_moment += weighted.T @ code
+        self.code_moment += code_moment
         self.cross_moment *= keep
-        self.cross_moment += weighted.T @ X
+        self.cross_moment += cross_moment
+
+    def update(self, X, code, backend, sample_weight=None):
+        """Sweep once over the atoms, and replace those that have long been idle."""
+        xp = array_namespace(code)
         used = xp.any(code != 0, axis=0)
         self.idle = xp.where(used, xp.zeros_like(self.idle), self.idle + 1)
         backend.update_atoms(self.dictionary, self.code_moment, self.cross_moment)

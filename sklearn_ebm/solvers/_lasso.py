@@ -19,7 +19,7 @@ class Entry:
     kernel: str | None = None
 
 
-def _finished(problem, code, gap, n_iter, tol, max_iter):
+def _finished(code, gap, n_iter, tol, max_iter):
     xp = array_namespace(gap)
     if not bool(xp.any(gap > tol)):
         outcome = Outcome.CONVERGED
@@ -30,32 +30,29 @@ def _finished(problem, code, gap, n_iter, tol, max_iter):
     return Solution(code, n_iter, [], gap, outcome)
 
 
-def _coordinate_descent(problem, start, tol, max_iter, backend):
-    code = start if start is not None else array_namespace(problem.correlation).zeros_like(
-        problem.correlation
-    )  # fmt: skip
+def _coordinate_descent(problem, code, warm, tol, max_iter, backend):
+    if not warm:
+        code[...] = 0
     gap, n_iter = backend.coordinate_descent(problem.as_lasso(), code, tol, max_iter)
-    return _finished(problem, code, gap, n_iter, tol, max_iter)
+    return _finished(code, gap, n_iter, tol, max_iter)
 
 
-def _active_set(problem, start, tol, max_iter, backend):
-    xp = array_namespace(problem.correlation)
-    code = start if start is not None else xp.empty_like(problem.correlation)
-    gap, n_iter = backend.active_set(
-        problem.as_lasso(), code, tol, max_iter, warm=start is not None
-    )
+def _active_set(problem, code, warm, tol, max_iter, backend):
+    gap, n_iter = backend.active_set(problem.as_lasso(), code, tol, max_iter, warm=warm)
     late = (gap > tol).nonzero()[0]
     if late.size and n_iter < max_iter:
         rest, rest_code = problem.rows(late), code[late]
         gap[late], _ = backend.coordinate_descent(rest.as_lasso(), rest_code, tol, POLISH_SWEEPS)
         code[late] = rest_code
-    return _finished(problem, code, gap, n_iter, tol, max_iter)
+    return _finished(code, gap, n_iter, tol, max_iter)
 
 
 def _proximal(method):
-    def solve(problem, start, tol, max_iter, backend):
-        code, gap, n_iter = method(problem, start, tol=tol, max_iter=max_iter, backend=backend)
-        return _finished(problem, code, gap, n_iter, tol, max_iter)
+    def solve(problem, code, warm, tol, max_iter, backend):
+        if not warm:
+            code[...] = 0
+        _, gap, n_iter = method(problem, code, tol=tol, max_iter=max_iter, backend=backend)
+        return _finished(code, gap, n_iter, tol, max_iter)
 
     return solve
 
@@ -79,7 +76,7 @@ def _lacks(entry, problem, backend):
     return ""
 
 
-def solve_lasso(problem, *, solver="auto", start=None, tol=1e-4, max_iter=1000, backend):
+def solve_lasso(problem, *, solver="auto", code=None, warm=False, tol=1e-4, max_iter=1000, backend):
     """Minimise a batch of lasso problems.
 
     Parameters
@@ -88,8 +85,10 @@ def solve_lasso(problem, *, solver="auto", start=None, tol=1e-4, max_iter=1000, 
         The batch.
     solver : {"auto", "active_set", "cd", "fista", "ista"}, default="auto"
         "auto" takes the active set where the Hessian is a matrix, else FISTA.
-    start : array of shape (n_samples, n_components) or None, default=None
-        Codes to start from; overwritten.
+    code : array of shape (n_samples, n_components) or None, default=None
+        Where the solution goes; None makes room for it.
+    warm : bool, default=False
+        Whether `code` holds the codes to start from.
     tol : float, default=1e-4
         Duality gap relative to 1/2 ||x||^2 at which a sample is done.
     max_iter : int, default=1000
@@ -107,9 +106,11 @@ def solve_lasso(problem, *, solver="auto", start=None, tol=1e-4, max_iter=1000, 
     ValueError
         If the solver asks for more than problem or backend have.
     """
+    if code is None:
+        code = array_namespace(problem.correlation).empty_like(problem.correlation)
     names = AUTOMATIC if solver == "auto" else (solver,)
     reasons = {name: _lacks(SOLVERS[name], problem, backend) for name in names}
     for name in names:
         if not reasons[name]:
-            return SOLVERS[name].solve(problem, start, tol, max_iter, backend)
+            return SOLVERS[name].solve(problem, code, warm, tol, max_iter, backend)
     raise ValueError(f"solver={solver!r} {reasons[names[-1]]}. Use solver='fista'.")

@@ -7,6 +7,7 @@ from sklearn_ebm.backends.numba._encoders import (
     tanh_preactivation,
 )
 from sklearn_ebm.backends.numba._lasso import active_set, coordinate_descent
+from sklearn_ebm.backends.numba._launcher import map_pieces
 from sklearn_ebm.backends.numba._proximal import proximal_step
 from sklearn_ebm.backends.numpy import to_device
 
@@ -15,6 +16,7 @@ name = "numba"
 __all__ = [
     "active_set",
     "coordinate_descent",
+    "map_pieces",
     "name",
     "proximal_step",
     "shrink_preactivation",

@@ -7,20 +7,24 @@ is busy.
 
 import functools
 import os
+import threading
 from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import contextmanager
 
 from joblib.parallel import get_active_backend
 from numba import get_num_threads
 
-from sklearn_ebm._sklearn import _openmp_effective_n_threads
+from sklearn_ebm._sklearn import _get_threadpool_controller, _openmp_effective_n_threads
 
 PIECES = 4  # per thread, so that one slow piece does not keep the others waiting
+
+_inside = threading.local()
 
 
 def n_threads():
     """Threads that a kernel may use: Numba's and OpenMP's limit, one inside a joblib worker."""
     joblib_backend, _ = get_active_backend()
-    if (joblib_backend.nesting_level or 0) > 0:
+    if (joblib_backend.nesting_level or 0) > 0 or getattr(_inside, "piece", False):
         return 1
     return max(1, min(get_num_threads(), _openmp_effective_n_threads()))
 
@@ -28,6 +32,57 @@ def n_threads():
 @functools.lru_cache(maxsize=4)
 def _pool(size, process):
     return ThreadPoolExecutor(size, thread_name_prefix="sklearn_ebm")
+
+
+class _SerialBlas:
+    """One BLAS thread while any caller is inside; the last one out restores the former number.
+
+    BLAS threads that wait for work spin, and take the processor from the kernels' threads.
+    """
+
+    def __init__(self):
+        self._lock = threading.Lock()
+        self._depth = 0
+        self._limit = None
+
+    @contextmanager
+    def __call__(self):
+        with self._lock:
+            if self._depth == 0:
+                controller = _get_threadpool_controller()
+                self._limit = controller.limit(limits=1, user_api="blas")
+            self._depth += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._depth -= 1
+                if self._depth == 0:
+                    self._limit.restore_original_limits()
+
+
+_serial_blas = _SerialBlas()
+
+
+def _piece(work, first, last):
+    _inside.piece = True
+    try:
+        work(first, last)
+    finally:
+        _inside.piece = False
+
+
+def _run(work, bounds, threads):
+    pool = _pool(threads, os.getpid())
+    pairs = zip(bounds[:-1], bounds[1:], strict=True)
+    tasks = [pool.submit(_piece, work, first, last) for first, last in pairs]
+    try:
+        for task in tasks:
+            task.result()
+    finally:
+        for task in tasks:
+            task.cancel()
+        wait(tasks)
 
 
 def split_rows(work, n_rows, smallest):
@@ -40,15 +95,19 @@ def split_rows(work, n_rows, smallest):
         work(0, n_rows)
         return
     pieces = min(PIECES * threads, n_rows // smallest)
-    bounds = [n_rows * piece // pieces for piece in range(pieces + 1)]
-    pool = _pool(threads, os.getpid())
-    tasks = [
-        pool.submit(work, first, last) for first, last in zip(bounds[:-1], bounds[1:], strict=True)
-    ]
-    try:
-        for task in tasks:
-            task.result()
-    finally:
-        for task in tasks:
-            task.cancel()
-        wait(tasks)
+    _run(work, [n_rows * piece // pieces for piece in range(pieces + 1)], threads)
+
+
+def map_pieces(work, n_rows, piece):
+    """Call work(first, last) on every `piece` rows, with one BLAS thread in each.
+
+    Where the pieces begin does not depend on the number of threads, so neither do the results.
+    """
+    bounds = [*range(0, n_rows, piece), n_rows]
+    threads = min(n_threads(), len(bounds) - 1)
+    if threads > 1:
+        with _serial_blas():
+            _run(work, bounds, threads)
+        return
+    for first, last in zip(bounds[:-1], bounds[1:], strict=True):
+        work(first, last)

@@ -18,9 +18,16 @@ def to_device(array):
     return array
 
 
+def map_pieces(work, n_rows, piece):
+    """Call work(first, last) on every `piece` rows, one after another."""
+    for first in range(0, n_rows, piece):
+        work(first, min(first + piece, n_rows))
+
+
 __all__ = [
     "active_set",
     "coordinate_descent",
+    "map_pieces",
     "name",
     "proximal_step",
     "shrink_preactivation",
