@@ -1,0 +1,42 @@
+"""Fused kernels for CUDA devices; the same functions as `sklearn_ebm.backends.numpy`.
+
+CuPy is loaded by the first call, not by the import. What a kernel cannot take (a penalty without a
+rule, a rule without a functor, codes that are not contiguous) goes to the reference, which runs on
+the device as well.
+"""
+
+from sklearn_ebm.backends.cupy._coordinate_descent import coordinate_descent
+from sklearn_ebm.backends.cupy._dictionary import update_atoms
+from sklearn_ebm.backends.cupy._encoders import (
+    shrink_preactivation,
+    smooth_shrink_preactivation,
+    tanh_preactivation,
+)
+from sklearn_ebm.backends.cupy._proximal import proximal_step
+from sklearn_ebm.backends.numpy import map_pieces
+
+name = "cupy"
+active_set = (
+    None  # a support for each sample branches too much for a device: solvers look elsewhere
+)
+
+
+def to_device(array):  # pragma: needs a GPU
+    """The array on the current CUDA device; no copy where it is there already."""
+    import cupy
+
+    return cupy.asarray(array)
+
+
+__all__ = [
+    "active_set",
+    "coordinate_descent",
+    "map_pieces",
+    "name",
+    "proximal_step",
+    "shrink_preactivation",
+    "smooth_shrink_preactivation",
+    "tanh_preactivation",
+    "to_device",
+    "update_atoms",
+]

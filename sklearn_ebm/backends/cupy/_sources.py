@@ -1,0 +1,244 @@
+"""CUDA C++ of all kernels, one template string per family, and the instances that are compiled.
+
+Needs no CuPy: the tests compile every instance with NVRTC for several architectures, and once more
+as plain C++ to compare its results. Hence the rules for what stands here: any number of threads per
+block is right, one included; threads speak to each other through shared memory and barriers only,
+never through a warp; all threads of a block meet at each barrier.
+
+Arrays are C-contiguous, one row per block where there are rows.
+"""
+
+from typing import NamedTuple
+
+C_TYPES = {"float32": "float", "float64": "double"}
+RULES = ("SoftThreshold", "PositiveSoftThreshold")  # functors of the names in backends/_rules.py
+OPTIONS = ("--std=c++17",)
+
+COMMON = r"""
+template <typename T>
+struct SoftThreshold {
+    T threshold;
+    __device__ T operator()(T value) const {
+        return value - min(max(value, -threshold), threshold);
+    }
+};
+
+template <typename T>
+struct PositiveSoftThreshold {
+    T threshold;
+    // max(value - threshold, 0), written so that NaN stays NaN
+    __device__ T operator()(T value) const { return value - min(value, threshold); }
+};
+
+// As large as the launch says. An array of double, since each type needs its alignment.
+extern __shared__ double scratch[];
+
+// Sum over the threads of a block, by halves; `partial` has one place per thread. Every thread gets
+// the sum. A second call must not follow without a barrier in between.
+template <typename T>
+__device__ T block_sum(T value, T* partial) {
+    partial[threadIdx.x] = value;
+    __syncthreads();
+    for (unsigned width = blockDim.x; width > 1;) {
+        const unsigned half = (width + 1) / 2;
+        if (threadIdx.x + half < width) partial[threadIdx.x] += partial[threadIdx.x + half];
+        __syncthreads();
+        width = half;
+    }
+    return partial[0];
+}
+"""
+
+PROXIMAL = r"""
+template <typename T, typename Rule>
+__device__ T proximal_point(
+    T start, T product, T correlation, T step_size, const Rule& rule) {
+    return rule(start - step_size * (product - correlation));
+}
+
+template <typename T, typename Rule>
+__global__ void plain_step(
+    const T* product, const T* correlation, T* code, T* extrapolated, T step_size, Rule rule,
+    unsigned n_columns) {
+    const size_t row = size_t(blockIdx.x) * n_columns;
+    for (unsigned k = threadIdx.x; k < n_columns; k += blockDim.x) {
+        const size_t i = row + k;
+        const T updated =
+            proximal_point(extrapolated[i], product[i], correlation[i], step_size, rule);
+        code[i] = updated;
+        extrapolated[i] = updated;
+    }
+}
+
+// The first pass sums the restart test, the second computes the same point again and writes:
+// reading the row twice from the cache is cheaper than a third array in memory.
+template <typename T, typename Rule>
+__global__ void accelerated_step(
+    const T* product, const T* correlation, T* code, T* extrapolated, T* momentum, T step_size,
+    Rule rule, unsigned n_columns) {
+    const size_t row = size_t(blockIdx.x) * n_columns;
+    const T before = momentum[blockIdx.x];
+    T against = 0;
+    for (unsigned k = threadIdx.x; k < n_columns; k += blockDim.x) {
+        const size_t i = row + k;
+        const T updated =
+            proximal_point(extrapolated[i], product[i], correlation[i], step_size, rule);
+        against += (extrapolated[i] - updated) * (updated - code[i]);
+    }
+    const bool restart = block_sum(against, reinterpret_cast<T*>(scratch)) > 0;
+    const T following = restart ? T(1) : (1 + sqrt(1 + 4 * before * before)) / 2;
+    const T weight = restart ? T(0) : (before - 1) / following;
+    for (unsigned k = threadIdx.x; k < n_columns; k += blockDim.x) {
+        const size_t i = row + k;
+        const T updated =
+            proximal_point(extrapolated[i], product[i], correlation[i], step_size, rule);
+        extrapolated[i] = updated + weight * (updated - code[i]);
+        code[i] = updated;
+    }
+    if (threadIdx.x == 0) momentum[blockIdx.x] = following;
+}
+"""
+
+COORDINATE_DESCENT = r"""
+// All threads compute the same step of one coordinate, then share the update q -= step * H_j.
+// A step of zero, which most atoms take, needs no barrier.
+template <typename T, typename Rule>
+__global__ void descend(
+    const T* gram, T* residual_correlation, T* code, const bool* is_done, Rule rule,
+    unsigned n_atoms, unsigned n_sweeps, bool in_shared_memory) {
+    if (is_done[blockIdx.x]) return;
+    T* stored = residual_correlation + size_t(blockIdx.x) * n_atoms;
+    T* value = code + size_t(blockIdx.x) * n_atoms;
+    T* q = in_shared_memory ? reinterpret_cast<T*>(scratch) : stored;
+    if (in_shared_memory) {
+        for (unsigned k = threadIdx.x; k < n_atoms; k += blockDim.x) q[k] = stored[k];
+        __syncthreads();
+    }
+    for (unsigned sweep = 0; sweep < n_sweeps; ++sweep) {
+        for (unsigned j = 0; j < n_atoms; ++j) {
+            const T* column = gram + size_t(j) * n_atoms;
+            const T before = value[j];
+            const T updated = rule(q[j] + column[j] * before) / column[j];
+            const T step = updated - before;
+            if (step == 0) continue;
+            __syncthreads();  // all have read q_j and z_j
+            for (unsigned k = threadIdx.x; k < n_atoms; k += blockDim.x) q[k] -= step * column[k];
+            if (threadIdx.x == 0) value[j] = updated;
+            __syncthreads();
+        }
+    }
+    if (in_shared_memory) {
+        for (unsigned k = threadIdx.x; k < n_atoms; k += blockDim.x) stored[k] = q[k];
+    }
+}
+"""
+
+DICTIONARY = r"""
+// One block. A feature belongs to a lane; `n_parts` threads of each lane divide the sum over atoms.
+// Scratch: n_parts rows of features, of which the first becomes the new atom, then block_sum's.
+template <typename T>
+__global__ void __launch_bounds__(1024) sweep_atoms(
+    T* dictionary, const T* code_moment, const T* cross_moment, T floor, T tiny, unsigned n_atoms,
+    unsigned n_features) {
+    const unsigned width = min(n_features, unsigned(blockDim.x));
+    const unsigned n_parts = blockDim.x / width;
+    const unsigned part = threadIdx.x / width;
+    T* partial = reinterpret_cast<T*>(scratch);
+    T* squares = partial + size_t(n_parts) * n_features;
+    for (unsigned j = 0; j < n_atoms; ++j) {
+        const T* moment = code_moment + size_t(j) * n_atoms;
+        const T use = moment[j];
+        if (use <= floor) continue;
+        T* atom = dictionary + size_t(j) * n_features;
+        if (part < n_parts) {
+            for (unsigned k = threadIdx.x % width; k < n_features; k += width) {
+                T sum = 0;
+                for (unsigned i = part; i < n_atoms; i += n_parts)
+                    sum += moment[i] * dictionary[size_t(i) * n_features + k];
+                partial[size_t(part) * n_features + k] = sum;
+            }
+        }
+        __syncthreads();
+        T square = 0;
+        for (unsigned k = threadIdx.x; k < n_features; k += blockDim.x) {
+            T explained = 0;
+            for (unsigned i = 0; i < n_parts; ++i)
+                explained += partial[size_t(i) * n_features + k];
+            const T wished =
+                atom[k] + (cross_moment[size_t(j) * n_features + k] - explained) / use;
+            partial[k] = wished;
+            square += wished * wished;
+        }
+        const T norm = sqrt(block_sum(square, squares));
+        if (norm > tiny) {
+            for (unsigned k = threadIdx.x; k < n_features; k += blockDim.x)
+                atom[k] = partial[k] / norm;
+        }
+        __syncthreads();  // the next atom reads this one, and writes to the same scratch
+    }
+}
+"""
+
+ENCODERS = r"""
+template <typename T>
+__global__ void shrink(
+    T* preactivation, const T* bias, const T* threshold, unsigned n_columns) {
+    T* row = preactivation + size_t(blockIdx.x) * n_columns;
+    for (unsigned k = threadIdx.x; k < n_columns; k += blockDim.x)
+        row[k] = SoftThreshold<T>{threshold[k]}(row[k] + bias[k]);
+}
+
+template <typename T>
+__global__ void scaled_tanh(T* preactivation, const T* bias, const T* gain, unsigned n_columns) {
+    T* row = preactivation + size_t(blockIdx.x) * n_columns;
+    for (unsigned k = threadIdx.x; k < n_columns; k += blockDim.x)
+        row[k] = gain[k] * tanh(row[k] + bias[k]);
+}
+
+// log(exp(s b) + exp(s |u|) - 1) = s m + log1p(exp(-s |b - |u||) - exp(-s m)), m = max(b, |u|)
+template <typename T>
+__global__ void smooth_shrink(
+    T* preactivation, const T* bias, const T* slope, const T* location, unsigned n_columns) {
+    T* row = preactivation + size_t(blockIdx.x) * n_columns;
+    for (unsigned k = threadIdx.x; k < n_columns; k += blockDim.x) {
+        const T value = row[k] + bias[k];
+        const T size = abs(value);
+        const T larger = max(size, location[k]);
+        const T near = exp(-slope[k] * abs(size - location[k]));
+        const T excess = log1p(near - exp(-slope[k] * larger)) / slope[k];
+        row[k] = copysign(T(1), value) * (larger + excess - location[k]);
+    }
+}
+"""
+
+
+class Family(NamedTuple):
+    """Kernels of one string: templates over the type, and over the rule where there is one."""
+
+    code: str
+    kernels: tuple
+    rules: tuple = ()
+
+    @property
+    def instances(self):
+        """Every instance, as C++ names it."""
+        return tuple(
+            instance_name(kernel, dtype, rule)
+            for kernel in self.kernels
+            for dtype in C_TYPES
+            for rule in self.rules or (None,)
+        )
+
+
+def instance_name(kernel, dtype, rule=None):
+    """`kernel<float>`, or `kernel<float, Rule<float>>` where the name of a rule is given."""
+    c_type = C_TYPES[str(dtype)]
+    return f"{kernel}<{c_type}>" if rule is None else f"{kernel}<{c_type}, {rule}<{c_type}>>"
+
+
+FAMILIES = {
+    "proximal": Family(COMMON + PROXIMAL, ("plain_step", "accelerated_step"), RULES),
+    "coordinate_descent": Family(COMMON + COORDINATE_DESCENT, ("descend",), RULES),
+    "dictionary": Family(COMMON + DICTIONARY, ("sweep_atoms",)),
+    "encoders": Family(COMMON + ENCODERS, ("shrink", "scaled_tanh", "smooth_shrink")),
+}

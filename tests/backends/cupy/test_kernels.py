@@ -1,0 +1,173 @@
+"""CUDA kernels beyond parity: what they skip, where they store, what goes to the reference."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+from sklearn_ebm.backends import numpy as reference
+from sklearn_ebm.backends._problems import Lasso
+from sklearn_ebm.backends._rules import SoftThreshold
+from sklearn_ebm.backends.cupy import _coordinate_descent, _dictionary, _launch
+from sklearn_ebm.factors.penalties import L1
+
+N_ROWS, N_ATOMS = 6, 40
+
+
+class Elastic:
+    """A penalty that knows its proximal operator only: of |z| + 1/2 z^2."""
+
+    def prox(self, code, step_size):
+        return SoftThreshold(step_size).prox(code) / (1 + step_size)
+
+
+class Unheard(SoftThreshold):
+    """A rule for which there is no functor."""
+
+
+@pytest.fixture
+def no_launch(monkeypatch):
+    """The CuPy backend where every launch is an error."""
+    from sklearn_ebm.backends import cupy as backend
+
+    def load(family):
+        raise AssertionError(f"{family} was launched")
+
+    monkeypatch.setattr(_launch, "load", load)
+    return backend
+
+
+@pytest.fixture
+def lasso(patches, dictionary):
+    atoms, X = dictionary[:N_ATOMS], patches[:N_ROWS]
+    rule = SoftThreshold(1.0)
+    return Lasso(atoms @ atoms.T, X @ atoms.T, (X * X).sum(axis=1) / 2, rule)
+
+
+@pytest.fixture
+def step_arguments():
+    """Product, correlation, code, extrapolated point and momentum."""
+    rng = np.random.default_rng(0)
+    return [*rng.standard_normal((4, N_ROWS, N_ATOMS)), rng.uniform(1, 5, N_ROWS)]
+
+
+def assert_same_call(kernel, arguments, *rest):
+    """The two backends leave and return the same, to the last bit."""
+    ours, theirs = kernel
+    mine = [argument.copy(order="K") for argument in arguments]
+    expected = [argument.copy(order="K") for argument in arguments]
+    returned, expected_return = ours(*mine, *rest), theirs(*expected, *rest)
+    for array, other in zip(mine, expected, strict=True):
+        assert_array_equal(array, other)
+    assert (returned is None) == (expected_return is None)
+
+
+def test_there_is_no_active_set(no_launch):
+    assert no_launch.active_set is None
+
+
+@pytest.mark.parametrize("bytes_shared", [0, _launch.MAX_SHARED_BYTES], ids=["global", "shared"])
+def test_sweeps_are_the_reference_s_sweeps(cupy_on_host, monkeypatch, lasso, bytes_shared):
+    """Also where they do not divide by the number made between two looks at the gap."""
+    monkeypatch.setattr(_launch, "MAX_SHARED_BYTES", bytes_shared)
+    n_sweeps = _coordinate_descent.CHECK_EVERY + 1
+    code, expected = np.zeros((2, N_ROWS, N_ATOMS))
+    gap, n_iter = cupy_on_host().coordinate_descent(lasso, code, 0.0, n_sweeps)
+    expected_gap, _ = reference.coordinate_descent(lasso, expected, 0.0, n_sweeps)
+    assert n_iter == n_sweeps
+    assert_allclose(code, expected, atol=1e-13)  # codes of size ten, rounded some hundred times
+    assert_allclose(gap, expected_gap, atol=1e-13)
+
+
+def test_rows_that_are_done_are_left_alone(cupy_on_host, lasso):
+    backend, code = cupy_on_host(), np.zeros((N_ROWS, N_ATOMS))
+    backend.coordinate_descent(lasso, code, 1e-3, 1000)
+    code[1:] = 0
+    before = code.copy()
+    gap, _ = backend.coordinate_descent(lasso, code, 1e-3, 1000)
+    assert_array_equal(code[0], before[0])
+    assert np.all(code[1:].any(axis=1))
+    assert np.all(gap <= 1e-3)
+    assert backend.coordinate_descent(lasso, code, 1e-3, 1000)[1] == 0
+
+
+@pytest.mark.parametrize("positive", [False, True])
+@pytest.mark.parametrize("accelerated", [False, True])
+def test_a_nan_is_not_hidden_by_the_threshold(cupy_on_host, step_arguments, accelerated, positive):
+    product, correlation, code, extrapolated, momentum = step_arguments
+    product[2, 3] = np.nan
+    cupy_on_host().proximal_step(
+        product, correlation, code, extrapolated, momentum if accelerated else None, 0.1,
+        L1(1.0, positive),
+    )  # fmt: skip
+    assert np.isnan(code[2, 3])
+    assert not np.isnan(code[3]).any()
+
+
+def test_penalty_without_a_rule_goes_to_the_reference(no_launch, step_arguments):
+    kernels = no_launch.proximal_step, reference.proximal_step
+    assert_same_call(kernels, step_arguments, 0.1, Elastic())
+
+
+def test_rule_without_a_functor_goes_to_the_reference(no_launch, lasso):
+    lasso = lasso._replace(rule=Unheard(1.0))
+    code, expected = np.zeros((2, N_ROWS, N_ATOMS))
+    no_launch.coordinate_descent(lasso, code, 0.0, 2)
+    reference.coordinate_descent(lasso, expected, 0.0, 2)
+    assert_array_equal(code, expected)
+    assert code.any()
+
+
+def test_codes_in_another_order_go_to_the_reference(no_launch, step_arguments):
+    arguments = [*map(np.asfortranarray, step_arguments[:4]), step_arguments[4]]
+    assert_same_call((no_launch.proximal_step, reference.proximal_step), arguments, 0.1, L1(1.0))
+
+
+def test_momentum_of_another_type_goes_to_the_reference(no_launch, step_arguments):
+    arguments = [array.astype(np.float32) for array in step_arguments[:4]] + step_arguments[4:]
+    assert_same_call((no_launch.proximal_step, reference.proximal_step), arguments, 0.1, L1(1.0))
+
+
+@pytest.mark.parametrize(
+    ("kernel", "n_parameters"),
+    [("shrink_preactivation", 2), ("tanh_preactivation", 2), ("smooth_shrink_preactivation", 3)],
+)
+def test_preactivations_in_another_order_go_to_the_reference(no_launch, kernel, n_parameters):
+    rng = np.random.default_rng(0)
+    preactivation = np.asfortranarray(rng.standard_normal((N_ROWS, N_ATOMS)))
+    parameters = rng.uniform(0.5, 1, (n_parameters, N_ATOMS))
+    kernels = getattr(no_launch, kernel), getattr(reference, kernel)
+    assert_same_call(kernels, [preactivation, *parameters])
+
+
+@pytest.mark.parametrize(
+    ("module", "limit"), [(_launch, "MAX_SHARED_BYTES"), (_dictionary, "LARGEST_DICTIONARY")]
+)
+def test_dictionaries_that_are_too_large_go_to_the_reference(
+    no_launch, monkeypatch, dictionary, module, limit
+):
+    monkeypatch.setattr(module, limit, 1000)
+    code = np.random.default_rng(0).standard_normal((200, N_ATOMS))
+    moments = code.T @ code, code.T @ np.random.default_rng(1).standard_normal((200, 64))
+    atoms = dictionary[:N_ATOMS]
+    assert_same_call((no_launch.update_atoms, reference.update_atoms), [atoms, *moments])
+
+
+@pytest.mark.parametrize("n_features", [1, 700, 1500])
+def test_atoms_of_any_length_fit_the_threads(cupy_on_host, n_features):
+    """Many threads to a feature, one, and several features to a thread."""
+    rng = np.random.default_rng(0)
+    code = rng.standard_normal((50, 5))
+    atoms = rng.standard_normal((5, n_features))
+    atoms /= np.linalg.norm(atoms, axis=1, keepdims=True)
+    moments = code.T @ code, code.T @ rng.standard_normal((50, n_features))
+    expected = atoms.copy()
+    cupy_on_host().update_atoms(atoms, *moments)
+    reference.update_atoms(expected, *moments)
+    assert_allclose(atoms, expected, atol=1e-13)  # entries below one, sums of five terms
+
+
+def test_parameters_may_be_one_number_for_all(cupy_on_host):
+    preactivation = np.random.default_rng(0).standard_normal((N_ROWS, N_ATOMS))
+    expected = reference.shrink_preactivation(preactivation.copy(), 0.5, 0.25)
+    shrunk = cupy_on_host().shrink_preactivation(preactivation, 0.5, 0.25)
+    assert_allclose(shrunk, expected, atol=1e-15)

@@ -1,0 +1,275 @@
+"""Every kernel of every backend against the readable reference.
+
+A new kernel is one entry of `CASES`, a new backend one of `BACKENDS`. The CUDA kernels run twice:
+on a device where there is one, and compiled as C++, with blocks of any number of threads and the
+threads in either order.
+"""
+
+import importlib
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+from sklearn_ebm.backends import numpy as reference
+from sklearn_ebm.backends import to_host
+from sklearn_ebm.backends._problems import Lasso
+from sklearn_ebm.backends._rules import PositiveSoftThreshold, SoftThreshold
+from sklearn_ebm.backends.numpy._coordinate_descent import relative_gap
+from sklearn_ebm.factors.penalties import L1
+
+HOST = {  # threads in a block, at most, and whether they take turns backwards
+    "cupy as C++, 1 thread": {"max_threads": 1},
+    "cupy as C++, 5 threads": {"max_threads": 5},
+    "cupy as C++": {},
+    "cupy as C++, backwards": {"backwards": True},
+}
+BACKENDS = ["numba", pytest.param("cupy", marks=pytest.mark.gpu), *HOST]
+N_ATOMS = 37  # not a multiple of a warp or of a vector register
+N_FEATURES = 53
+N_ROWS = 9
+ROUNDINGS = 64  # of the size of the largest result: what sums over so many terms may differ by
+
+
+@pytest.fixture(params=BACKENDS)
+def backend(request):
+    if request.param in HOST:
+        return request.getfixturevalue("cupy_on_host")(**HOST[request.param])
+    if request.param == "cupy":
+        request.getfixturevalue("cupy")
+    return importlib.import_module(f"sklearn_ebm.backends.{request.param}")
+
+
+class Case(NamedTuple):
+    """A kernel, how its arguments are drawn, and which of them it replaces."""
+
+    kernel: str
+    draw: Any  # (rng, dtype, n_rows, **options) -> dict, in the order of the signature
+    replaced: tuple
+    options: Any = {}
+    smallest: int = 0  # number of rows
+
+
+def _normal(rng, dtype, *shape):
+    return rng.standard_normal(shape).astype(dtype)
+
+
+def _unit_rows(rng, dtype, n_rows):
+    rows = rng.standard_normal((n_rows, N_FEATURES))
+    return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(dtype)
+
+
+def draw_step(rng, dtype, n_rows, accelerated, positive):
+    shape = (n_rows, N_ATOMS)
+    product, correlation, code = (_normal(rng, dtype, *shape) for _ in range(3))
+    ahead = np.where(np.arange(n_rows) % 2, 1, -1).astype(dtype)  # of the minimum: half overshoot
+    return {
+        "product": product,
+        "correlation": correlation,
+        "code": code,
+        "extrapolated": code + ahead[:, None] * (product - correlation),
+        "momentum": rng.uniform(1, 5, n_rows).astype(dtype) if accelerated else None,
+        "step_size": 0.3,
+        "penalty": L1(np.float64(0.7), positive),  # a grid's np.float64 must not promote
+    }
+
+
+def draw_lasso(rng, dtype, n_rows, rule, **settings):
+    dictionary = _unit_rows(rng, dtype, N_ATOMS)
+    X = 5 * _normal(rng, dtype, n_rows, N_FEATURES)
+    lasso = Lasso(dictionary @ dictionary.T, X @ dictionary.T, (X * X).sum(axis=1) / 2, rule)
+    code = _normal(rng, dtype, n_rows, N_ATOMS) * (rng.random((n_rows, N_ATOMS)) < 0.2)
+    tol = 100 * np.finfo(dtype).eps  # the gap is a sum of rounded terms as well
+    return {
+        "lasso": lasso,
+        "code": np.abs(code).astype(dtype),
+        "tol": float(tol),
+        "max_iter": 1000,
+        **settings,
+    }
+
+
+def draw_atoms(rng, dtype, n_rows):
+    dictionary = _unit_rows(rng, dtype, n_rows)
+    code = _normal(rng, dtype, 500, n_rows)
+    code[:, 1::7] = 0  # unused atoms stay where they are
+    X = code @ dictionary + _normal(rng, dtype, 500, N_FEATURES)
+    return {
+        "dictionary": _unit_rows(rng, dtype, n_rows),
+        "code_moment": code.T @ code,
+        "cross_moment": code.T @ X,
+    }
+
+
+def draw_preactivation(rng, dtype, n_rows, parameters):
+    preactivation = 3 * _normal(rng, dtype, n_rows, N_ATOMS)
+    return {
+        "preactivation": preactivation,
+        "bias": _normal(rng, dtype, N_ATOMS),
+        **{name: rng.uniform(*ends, N_ATOMS).astype(dtype) for name, ends in parameters.items()},
+    }
+
+
+def _step_case(accelerated, positive):
+    replaced = ("code", "extrapolated", *(("momentum",) if accelerated else ()))
+    options = {"accelerated": accelerated, "positive": positive}
+    return Case("proximal_step", draw_step, replaced, options)
+
+
+def _encoder_case(kernel, **parameters):
+    return Case(kernel, draw_preactivation, ("preactivation",), {"parameters": parameters})
+
+
+CASES = {
+    "ISTA": _step_case(accelerated=False, positive=False),
+    "ISTA, positive": _step_case(accelerated=False, positive=True),
+    "FISTA": _step_case(accelerated=True, positive=False),
+    "FISTA, positive": _step_case(accelerated=True, positive=True),
+    "update_atoms": Case("update_atoms", draw_atoms, ("dictionary",), smallest=1),
+    "shrink": _encoder_case("shrink_preactivation", threshold=(0, 2)),
+    "tanh": _encoder_case("tanh_preactivation", gain=(0.5, 2)),
+    "smooth_shrink": _encoder_case("smooth_shrink_preactivation", slope=(1, 20), location=(0, 1)),
+}
+MINIMIZERS = {  # what they find is told by the problem, the way to it is their own
+    "coordinate_descent": Case(
+        "coordinate_descent", draw_lasso, ("code",), {"rule": SoftThreshold(1.0)}
+    ),
+    "coordinate_descent, positive": Case(
+        "coordinate_descent", draw_lasso, ("code",), {"rule": PositiveSoftThreshold(1.0)}
+    ),
+    "active_set": Case("active_set", draw_lasso, ("code",), {"rule": SoftThreshold(1.0)}),
+    "active_set, positive": Case(
+        "active_set", draw_lasso, ("code",), {"rule": PositiveSoftThreshold(1.0)}
+    ),
+    "active_set, cold": Case(
+        "active_set", draw_lasso, ("code",), {"rule": SoftThreshold(1.0), "warm": False}
+    ),
+}
+
+
+def mapped(function, arguments, names=None):
+    """The arguments with their arrays replaced by function(array); `names` limits it."""
+    return {
+        name: _mapped_one(function, value) if names is None or name in names else value
+        for name, value in arguments.items()
+    }
+
+
+def _mapped_one(function, value):
+    if isinstance(value, Lasso):
+        return Lasso(*(_mapped_one(function, field) for field in value[:-1]), value.rule)
+    return function(value) if isinstance(value, np.ndarray) else value
+
+
+def in_memory(array):
+    array = array.copy()
+    array.setflags(write=False)
+    return array
+
+
+def on_disk(folder):
+    def store(array):
+        if array.size == 0:  # there is no map of nothing
+            return in_memory(array)
+        path = folder / f"{len(list(folder.iterdir()))}.npy"
+        np.save(path, array)
+        return np.load(path, mmap_mode="r")
+
+    return store
+
+
+def prepared(case, dtype, n_rows, folder=None):
+    """Arguments whose inputs are read-only, in memory or on disk."""
+    arguments = case.draw(np.random.default_rng(0), dtype, n_rows, **case.options)
+    inputs = [name for name in arguments if name not in case.replaced]
+    return mapped(in_memory if folder is None else on_disk(folder), arguments, inputs)
+
+
+def called(backend, case, arguments):
+    """What the kernel left in the arguments that it replaces, and what it returned."""
+    arguments = mapped(lambda array: array.copy(), arguments, case.replaced)
+    on_device = mapped(backend.to_device, arguments)
+    before = {name: on_device[name] for name in case.replaced}
+    returned = getattr(backend, case.kernel)(*on_device.values())
+    return before, returned
+
+
+def assert_lives_on(backend, array, dtype):
+    assert array.dtype == dtype
+    assert type(array) is type(backend.to_device(np.zeros(1)))
+
+
+@pytest.mark.parametrize("storage", ["memory", "disk"])
+@pytest.mark.parametrize("n_rows", [0, 1, N_ROWS])
+@pytest.mark.parametrize("name", CASES)
+def test_kernel_agrees_with_the_reference(backend, name, dtype, n_rows, storage, tmp_path):
+    case = CASES[name]
+    if n_rows < case.smallest:
+        pytest.skip("there is no dictionary without atoms")
+    arguments = prepared(case, dtype, n_rows, tmp_path if storage == "disk" else None)
+    expected, expected_return = called(reference, case, arguments)
+    result, returned = called(backend, case, arguments)
+    for key in case.replaced:
+        assert_lives_on(backend, result[key], dtype)
+        scale = np.abs(expected[key]).max(initial=1)
+        atol = ROUNDINGS * np.finfo(dtype).eps * scale
+        assert_allclose(to_host(result[key]), expected[key], rtol=0, atol=atol)
+    if expected_return is None:
+        assert returned is None
+    else:
+        assert returned is result[case.replaced[0]]  # in place, and handed on
+
+
+@pytest.mark.parametrize("storage", ["memory", "disk"])
+@pytest.mark.parametrize("n_rows", [0, 1, N_ROWS])
+@pytest.mark.parametrize("name", MINIMIZERS)
+def test_minimizer_finds_what_the_reference_finds(backend, name, dtype, n_rows, storage, tmp_path):
+    """Within 1/2 mu ||z - z*||^2 <= E(z) - E(z*) <= gap, mu the smallest eigenvalue of H."""
+    case = MINIMIZERS[name]
+    if getattr(backend, case.kernel) is None:
+        pytest.skip(f"{backend.name} has no {case.kernel}, and says so by None")
+    arguments = prepared(case, dtype, n_rows, tmp_path if storage == "disk" else None)
+    lasso, tol = arguments["lasso"], arguments["tol"]
+    expected, _ = called(reference, case, arguments)
+    result, (gap, n_iter) = called(backend, case, arguments)
+    assert_lives_on(backend, result["code"], dtype)
+    assert type(gap) is type(result["code"])
+    assert gap.shape == (n_rows,)
+    assert bool((gap <= tol).all())
+    assert isinstance(n_iter, int)
+    assert n_iter < arguments["max_iter"]
+    code = to_host(result["code"])
+    double = _mapped_one(lambda array: array.astype(np.float64), lasso)
+    true_gap = relative_gap(double, code, double.correlation - code @ double.gram)
+    assert np.all(true_gap <= 2 * tol)  # what was certified in `dtype` holds in double precision
+    curvature = np.linalg.eigvalsh(double.gram)[0]
+    radius = np.sqrt(2 * (2 * tol) * double.half_norm / curvature)
+    distance = np.linalg.norm(code - expected["code"], axis=1)
+    assert np.all(distance <= 2 * radius)  # each of the two is within its radius of the minimum
+    if isinstance(lasso.rule, PositiveSoftThreshold):
+        assert np.all(code >= 0)
+
+
+@pytest.mark.parametrize("name", ["FISTA", "FISTA, positive"])
+def test_steps_that_restart_and_steps_that_do_not_are_both_drawn(name, dtype):
+    expected, _ = called(reference, CASES[name], prepared(CASES[name], dtype, N_ROWS))
+    restarted = expected["momentum"] == 1
+    assert 0 < restarted.sum() < N_ROWS
+
+
+@pytest.mark.parametrize("name", [*reference.__all__])
+def test_backend_offers_every_name_of_the_reference(backend, name):
+    assert hasattr(backend, name)
+
+
+@pytest.mark.parametrize("n_rows", [0, 1, 4, 9])
+def test_pieces_cover_the_rows_once_and_begin_at_multiples(backend, n_rows):
+    pieces = []  # appending is safe from several threads
+    backend.map_pieces(lambda first, last: pieces.append((first, last)), n_rows, 4)
+    assert sorted(pieces) == [(first, min(first + 4, n_rows)) for first in range(0, n_rows, 4)]
+
+
+def test_every_kernel_of_the_reference_is_registered():
+    kernels = {case.kernel for case in (*CASES.values(), *MINIMIZERS.values())}
+    assert kernels == set(reference.__all__) - {"map_pieces", "name", "to_device"}
