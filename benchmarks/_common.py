@@ -1,0 +1,367 @@
+"""What the benchmarks share: data, dictionaries, one yardstick, interleaved timing, reports.
+
+Energies are E(x, z) = 1/2 ||x - zD||^2 + alpha ||z||_1, recomputed here in float64 for every
+contender, with its duality gap, so that nobody is judged by his own stopping rule.
+"""
+
+import argparse
+import json
+import os
+import platform
+import tempfile
+import time
+import warnings
+from dataclasses import asdict, dataclass, field
+from importlib import metadata
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks import THREADS
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGES = ("numpy", "scipy", "scikit-learn", "numba", "spams-bin", "torch")
+
+
+# --------------------------------------------------------------------------- options and reports
+def options(description):
+    """Parse the options that every benchmark takes."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--quick", action="store_true", help="small sizes: does it run?")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--results", type=Path, help="folder of the tables and plots")
+    chosen = parser.parse_args()
+    if chosen.results is None:
+        chosen.results = results_folder(chosen.quick)
+    chosen.results.mkdir(parents=True, exist_ok=True)
+    return chosen
+
+
+def results_folder(quick):
+    """Results worth keeping stand beside the scripts; those of a quick run do not replace them."""
+    return cache_folder() / "quick_results" if quick else ROOT / "benchmarks" / "results"
+
+
+def cache_folder():
+    """Learned dictionaries are kept from run to run, outside of the repository."""
+    default = Path(tempfile.gettempdir()) / "sklearn_ebm_benchmarks"
+    folder = Path(os.environ.get("SKLEARN_EBM_BENCHMARK_CACHE", default))
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+@dataclass
+class Row:
+    """One measured number beside its target; `passed` is None where there is no target."""
+
+    case: str
+    measure: str
+    value: float
+    unit: str = ""
+    target: str = ""
+    passed: bool | None = None
+
+    def cells(self):
+        verdict = {True: "pass", False: "SHORT", None: ""}[self.passed]
+        return (
+            self.case,
+            self.measure,
+            f"{self.value:.4g} {self.unit}".strip(),
+            self.target,
+            verdict,
+        )
+
+
+HEADER = ("case", "measure", "value", "target", "")
+
+
+@dataclass
+class Report:
+    """The rows of one benchmark, printed as they come and saved as Markdown and JSON."""
+
+    name: str
+    title: str
+    rows: list = field(default_factory=list)
+    notes: list = field(default_factory=list)
+
+    def add(self, case, measure, value, unit="", *, at_least=None, at_most=None):
+        """Record a number; `at_least` or `at_most` is its target."""
+        target, passed = "", None
+        if at_least is not None:
+            target, passed = f">= {at_least:g}", bool(value >= at_least)
+        if at_most is not None:
+            target, passed = f"<= {at_most:g}", bool(value <= at_most)
+        row = Row(case, measure, float(value), unit, target, passed)
+        self.rows.append(row)
+        print(" | ".join(cell for cell in row.cells() if cell), flush=True)
+
+    def note(self, text):
+        """Record a sentence that the numbers need."""
+        self.notes.append(text)
+        print(f"  ({text})", flush=True)
+
+    def save(self, folder):
+        lines = [f"# {self.title}", "", markdown(row.cells() for row in self.rows), ""]
+        lines += [f"- {text}" for text in [*self.notes, machine()]]
+        (folder / f"{self.name}.md").write_text("\n".join(lines) + "\n")
+        (folder / f"{self.name}.json").write_text(json.dumps(asdict(self), indent=1))
+
+
+def saved_rows(folder, names):
+    """The rows of the benchmarks whose results lie in a folder, by name of the benchmark."""
+    rows = []
+    for name in names:
+        path = folder / f"{name}.json"
+        if path.exists():
+            rows += [(name, Row(**row)) for row in json.loads(path.read_text())["rows"]]
+    return rows
+
+
+def summary(rows):
+    """The numbers that have a target, as a page."""
+    cells = [(name, *row.cells()) for name, row in rows if row.target]
+    table = markdown(cells, header=("benchmark", *HEADER))
+    return f"# Benchmarks: numbers with a target\n\n{table}\n\n{machine()}\n"
+
+
+def print_table(rows):
+    """The numbers that have a target, on the terminal."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(*("benchmark", *HEADER))
+    for name, row in rows:
+        if row.target:
+            table.add_row(name, *row.cells(), style=None if row.passed else "bold red")
+    Console(width=130).print(table)
+
+
+def markdown(rows, header=HEADER):
+    """A Markdown table of rows of text."""
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def machine():
+    """CPU, threads and versions, in one line."""
+    versions = ", ".join(f"{name} {_version(name)}" for name in PACKAGES)
+    return f"{_cpu()}, {THREADS} threads; Python {platform.python_version()}, {versions}"
+
+
+def _version(name):
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return "absent"
+
+
+def _cpu():
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    fields = {
+        key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)
+    }
+    model = fields.get("model name", platform.machine())
+    return f"{model} (family {fields.get('cpu family', '?')}, model {fields.get('model', '?')})"
+
+
+# ------------------------------------------------------------------------------------------- data
+def natural_patches(n_samples, *, seed=0, size=12, dtype=np.float64, norm=None):
+    """Contrast-normalised natural patches (n_samples, size**2): of unit variance, or of `norm`."""
+    patches = _from_images(n_samples, seed, size)
+    if patches is None:
+        patches = _from_photographs(n_samples, seed, size)
+    patches = patches.reshape(len(patches), -1).astype(np.float64)
+    patches -= patches.mean(axis=1, keepdims=True)
+    patches /= patches.std(axis=1, keepdims=True)
+    if norm is not None:
+        patches *= norm / size  # unit variance means norm `size`
+    return np.ascontiguousarray(patches, dtype=dtype)
+
+
+def _from_images(n_samples, seed, size):
+    """Patches from the folder SKLEARN_EBM_DATA; None where it is not set."""
+    if "SKLEARN_EBM_DATA" not in os.environ:
+        return None
+    from sklearn_ebm.datasets import fetch_natural_images, sample_patches
+
+    images = fetch_natural_images().images
+    return sample_patches(images, size, n_samples, min_variance=25.0, random_state=seed)
+
+
+def _from_photographs(n_samples, seed, size):
+    from sklearn_ebm.datasets import load_natural_patches
+
+    return load_natural_patches(n_samples, size=size, random_state=seed)
+
+
+def learned_dictionary(n_components, *, seconds, seed=0, alpha=0.08):
+    """A dictionary that SPAMS learned from natural patches, kept from run to run; unit rows."""
+    path = cache_folder() / f"dictionary_{n_components}_{seconds}s_{seed}.npy"
+    if path.exists():
+        return np.load(path)
+    import spams
+
+    patches = natural_patches(100_000, seed=seed + 1, norm=1.0)
+    atoms = spams.trainDL(
+        np.asfortranarray(patches.T),
+        K=n_components,
+        lambda1=alpha,
+        iter=-seconds,
+        batchsize=512,
+        numThreads=THREADS,
+        verbose=False,
+    )
+    dictionary = np.ascontiguousarray(atoms.T)
+    dictionary /= np.linalg.norm(dictionary, axis=1, keepdims=True)
+    np.save(path, dictionary)
+    return dictionary
+
+
+def alpha_for_density(X, dictionary, density, *, n_steps=16):
+    """The alpha at which a share `density` of the exact codes is not zero, by bisection."""
+    low, high = 1e-3, float(np.abs(X @ dictionary.T).max())
+    for _ in range(n_steps):
+        middle = float(np.sqrt(low * high))
+        share = spams_lasso(X, dictionary, middle).nnz / (len(X) * len(dictionary))
+        low, high = (middle, high) if share > density else (low, middle)
+    return middle
+
+
+# -------------------------------------------------------------------------------------- yardstick
+def spams_lasso(X, dictionary, alpha):
+    """SPAMS's LARS: sparse codes (n_components, n_samples), one column per sample."""
+    import spams
+
+    return spams.lasso(
+        np.asfortranarray(X.T),
+        D=np.asfortranarray(dictionary.T),
+        lambda1=float(alpha),
+        mode=2,
+        numThreads=THREADS,
+    )
+
+
+def encode(X, dictionary, alpha, *, warn=True, **how):
+    """Our sparse codes, imported late; `warn=False` where max_iter is the stop that is wanted."""
+    from sklearn.exceptions import ConvergenceWarning
+
+    from sklearn_ebm import sparse_encode
+
+    with warnings.catch_warnings():
+        if not warn:
+            warnings.simplefilter("ignore", ConvergenceWarning)
+        return sparse_encode(X, dictionary, alpha, **how)
+
+
+def dense(code, n_samples):
+    """Codes as (n_samples, n_components), whoever made them: SPAMS's are sparse and transposed."""
+    if hasattr(code, "toarray"):
+        code = code.toarray()
+        code = code if code.shape[0] == n_samples else code.T
+    return np.asarray(code)
+
+
+def energy(X, code, dictionary, alpha):
+    """E(x, z) of each sample, in float64."""
+    code = code.astype(np.float64)
+    residual = X.astype(np.float64) - code @ dictionary.astype(np.float64)
+    return 0.5 * np.sum(residual**2, axis=1) + alpha * np.abs(code).sum(axis=1)
+
+
+def relative_gap(X, code, dictionary, alpha):
+    """Duality gap of each sample over 1/2 ||x||^2, in float64, with the energy's data as given.
+
+    With theta = s r, s = min(1, alpha / max_j |d_j . r|), the gap
+    E - 1/2 ||x||^2 + 1/2 ||x - theta||^2 is written as a sum of terms that are never negative.
+    """
+    X, code, dictionary = (np.asarray(array, dtype=np.float64) for array in (X, code, dictionary))
+    residual = X - code @ dictionary
+    correlation = residual @ dictionary.T
+    largest = np.abs(correlation).max(axis=1)
+    scale = np.minimum(1, alpha / np.maximum(largest, np.finfo(float).tiny))[:, None]
+    gap = 0.5 * np.sum(((1 - scale) * residual) ** 2, axis=1)
+    gap += np.sum(alpha * np.abs(code) - scale * code * correlation, axis=1)
+    return gap / (0.5 * np.sum(X**2, axis=1))
+
+
+def optimal_energy(X, dictionary, alpha):
+    """The least energy of each sample, by SPAMS's LARS in float64."""
+    X, dictionary = X.astype(np.float64), dictionary.astype(np.float64)
+    code = dense(spams_lasso(X, dictionary, alpha), len(X))
+    return energy(X, code, dictionary, alpha)
+
+
+# ----------------------------------------------------------------------------------------- timing
+@dataclass
+class Timing:
+    """Seconds of one contender: its first call, apart, and every later one; its last result."""
+
+    first: float
+    later: list
+    result: object
+
+    @property
+    def best(self):
+        return min(self.later)
+
+
+def stopwatch(call):
+    """(seconds, result) of one call."""
+    start = time.perf_counter()
+    result = call()
+    return time.perf_counter() - start, result
+
+
+def interleave(contenders, rounds):
+    """Time each callable once per round, so that a busy moment of the machine meets all of them.
+
+    The first call of each (compilation, thread pools, caches) is a warm-up, kept apart.
+    """
+    timings = {}
+    for name, call in contenders.items():
+        seconds, result = stopwatch(call)
+        timings[name] = Timing(seconds, [], result)
+    for _ in range(rounds):
+        for name, call in contenders.items():
+            timings[name].later.append(stopwatch(call)[0])
+    return timings
+
+
+def best_of(call, *, rounds=7, at_least=0.2):
+    """Best seconds per call of something short: loops that last `at_least` seconds, best loop."""
+    call()
+    once = max(stopwatch(call)[0], 1e-7)
+    repeats = max(1, int(at_least / rounds / once))
+    return min(_loop(call, repeats) for _ in range(rounds))
+
+
+def _loop(call, repeats):
+    start = time.perf_counter()
+    for _ in range(repeats):
+        call()
+    return (time.perf_counter() - start) / repeats
+
+
+# ------------------------------------------------------------------------------------------ plots
+def plot_curves(curves, path, *, ylabel, title, logarithmic=True):
+    """Curves of a value over seconds: name -> list of (seconds, value); one point is a marker."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(figsize=(7, 4.2), layout="constrained")
+    for name, points in curves.items():
+        seconds, values = zip(*points, strict=True)
+        axes.plot(seconds, values, marker="o" if len(points) > 1 else "*", ms=4, lw=1.3, label=name)
+    axes.set(xlabel="seconds", ylabel=ylabel, title=title, xscale="log")
+    if logarithmic:
+        axes.set_yscale("log")
+    axes.grid(alpha=0.3, which="both", lw=0.4)
+    axes.legend(fontsize=8)
+    figure.savefig(path, dpi=110)
+    plt.close(figure)

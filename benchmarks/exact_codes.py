@@ -1,0 +1,92 @@
+"""Exact sparse codes: our active set against SPAMS's LARS and scikit-learn's coordinate descent.
+
+Natural 12x12 patches, contrast-normalised; each contender reads data of its own dtype in the memory
+order that it likes best, prepared beforehand. Duality gaps are recomputed in float64.
+"""
+
+import warnings
+
+import numpy as np
+
+from benchmarks import _common
+
+CASES = ((256, 0.05), (256, 0.15), (1024, 0.05))
+SKLEARN_SAMPLES = 2_000
+TOLERANCE = {"float32": 1e-5, "float64": 1e-6}
+
+
+def main():
+    options = _common.options(__doc__)
+    report = _common.Report("exact_codes", "Exact sparse codes")
+    n_samples = 2_000 if options.quick else 20_000
+    X = _common.natural_patches(n_samples, seed=options.seed + 7)
+    for n_components, density in CASES:
+        seconds = 4 if options.quick else 25
+        dictionary = _common.learned_dictionary(n_components, seconds=seconds, seed=options.seed)
+        alpha = _common.alpha_for_density(X[:1000], dictionary, density)
+        for dtype in ("float32", "float64"):
+            name = f"{n_components} atoms, {density:.0%}, {dtype}"
+            problem = X.astype(dtype), dictionary.astype(dtype), alpha
+            seconds = against_spams(report, name, *problem, options)
+            against_sklearn(report, name, *problem, seconds)
+    report.note(f"{n_samples} samples; best of interleaved rounds")
+    report.note(f"scikit-learn codes {SKLEARN_SAMPLES} of them; the ratio is one of throughputs")
+    report.save(options.results)
+
+
+def against_spams(report, name, X, dictionary, alpha, options):
+    import spams
+
+    columns, atoms = np.asfortranarray(X.T), np.asfortranarray(dictionary.T)
+    timings = _common.interleave(
+        {
+            "ours": lambda: encode(X, dictionary, alpha),
+            "SPAMS": lambda: spams.lasso(
+                columns, D=atoms, lambda1=float(alpha), mode=2, numThreads=options.threads
+            ),
+        },
+        rounds=2 if options.quick else 5,
+    )
+    codes = {who: _common.dense(timing.result, len(X)) for who, timing in timings.items()}
+    assert codes["ours"].dtype == X.dtype
+    gaps = {who: _common.relative_gap(X, code, dictionary, alpha) for who, code in codes.items()}
+    for who, timing in timings.items():
+        report.add(name, f"{who}, {describe(codes[who], gaps[who])}", timing.best, "s")
+    report.add(name, "SPAMS / ours", timings["SPAMS"].best / timings["ours"].best, "x", at_least=3)
+    report.add(name, "largest gap, ours", gaps["ours"].max(), at_most=TOLERANCE[X.dtype.name])
+    report.add(name, "first call of ours, above", timings["ours"].first - timings["ours"].best, "s")
+    return timings["ours"].best
+
+
+def against_sklearn(report, name, X, dictionary, alpha, our_seconds):
+    """scikit-learn on a part of the samples, by the better of one and of several workers."""
+    from sklearn.decomposition import sparse_encode
+
+    our_throughput = len(X) / our_seconds
+    X = X[:SKLEARN_SAMPLES]
+
+    def lasso(n_jobs):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # samples for which its 1000 sweeps do not suffice
+            return sparse_encode(X, dictionary, algorithm="lasso_cd", alpha=alpha, n_jobs=n_jobs)
+
+    timings = _common.interleave(
+        {"one worker": lambda: lasso(1), "workers": lambda: lasso(_common.THREADS)}, rounds=2
+    )
+    how, best = min(timings.items(), key=lambda item: item[1].best)
+    gap = _common.relative_gap(X, best.result, dictionary, alpha)
+    report.add(name, f"scikit-learn, {how}, {describe(best.result, gap)}", best.best, "s")
+    ratio = our_throughput / (len(X) / best.best)
+    report.add(name, "scikit-learn / ours", ratio, "x", at_least=15)
+
+
+def encode(X, dictionary, alpha):
+    return _common.encode(X, dictionary, alpha, tol=TOLERANCE[X.dtype.name])
+
+
+def describe(code, gap):
+    return f"{np.mean(code != 0):.1%} non-zero, gap max {gap.max():.0e} mean {gap.mean():.0e}"
+
+
+if __name__ == "__main__":
+    main()

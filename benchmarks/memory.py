@@ -1,0 +1,131 @@
+"""Peak memory of learning from and coding 1,000,000 x 144 float32 in a memory-mapped file.
+
+What counts is anonymous memory: pages of the mapped file are the system's to drop at any moment,
+though they stand in the process's resident size while the system has room for them. A thread reads
+RssAnon every 5 ms, and the peak is taken above its value after the imports and one small fit.
+"""
+
+import json
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks import _common
+
+N_FEATURES = 144
+BATCH = 10_000
+MEGABYTE = 2**20
+
+
+def main():
+    if "--work" in sys.argv:
+        return work()
+    options = _common.options(__doc__)
+    report = _common.Report("memory", "Memory for 1,000,000 x 144 float32 from a memory map")
+    path = memory_map(100_000 if options.quick else 1_000_000)
+    for job in ("SparseCoder fit", "SparseCoder partial_fit", "PSD fit", "PSD partial_fit"):
+        command = [sys.executable, "-W", "ignore", "-m", "benchmarks.memory", "--work", job, path]
+        output = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+        found = json.loads(output.splitlines()[-1])
+        report.add(job + ", transform", "peak above imports", found["peak"], "MiB", at_most=250)
+        report.add(job + ", transform", "seconds", found["seconds"], "s")
+        report.add(job, "arrays that are not float32", len(found["promoted"]), at_most=0)
+        if found["promoted"]:
+            report.note(f"{job}: {', '.join(found['promoted'])}")
+    Path(path).unlink()
+    report.note("anonymous memory (RssAnon), sampled every 5 ms; codes are dropped batch by batch")
+    report.save(options.results)
+
+
+def memory_map(n_samples):
+    """A file of patches; its pages are those of a data set that somebody else wrote."""
+    path = _common.cache_folder() / "patches.f4"
+    some = _common.natural_patches(50_000, dtype=np.float32)
+    data = np.memmap(path, dtype=np.float32, mode="w+", shape=(n_samples, N_FEATURES))
+    for start in range(0, n_samples, len(some)):
+        data[start : start + len(some)] = some[: n_samples - start]
+    data.flush()
+    return str(path)
+
+
+# -------------------------------------------------------------------------------- in a new process
+def work():
+    """Fit and transform in batches; prints the peak and the types of what was fitted."""
+    job, path = sys.argv[-2:]
+    name, method = job.split()
+    X = np.memmap(path, dtype=np.float32, mode="r").reshape(-1, N_FEATURES)
+    learn(name, method, np.array(X[:2000]))  # kernels, thread pools and BLAS buffers
+    with AnonymousMemory() as memory:
+        seconds, (model, code) = _common.stopwatch(lambda: learn(name, method, X))
+    promoted = [] if code.dtype == np.float32 else ["codes"]
+    promoted += [key for key, dtype in float_types(model) if dtype != np.float32]
+    found = {"peak": memory.peak / MEGABYTE, "seconds": seconds, "promoted": promoted}
+    print(json.dumps(found))
+
+
+def learn(name, method, X):
+    import sklearn_ebm
+
+    model = getattr(sklearn_ebm, name)(256, max_iter=1, tol=0, random_state=0)
+    if method == "fit":
+        model.fit(X)
+    else:
+        for start in range(0, len(X), BATCH):
+            model.partial_fit(X[start : start + BATCH])
+    for start in range(0, len(X), BATCH):
+        code = model.transform(X[start : start + BATCH])
+    return model, code
+
+
+# Curves of the course of learning are sums over samples, which double precision may hold.
+HISTORY = ("objective_curve_", "seconds_curve_", "sparsity_curve_", "usage_")
+
+
+def float_types(model):
+    """(name, dtype) of every array of floats that a model holds, also inside its parts."""
+    for key, value in vars(model).items():
+        if key in HISTORY:
+            continue
+        if isinstance(value, np.ndarray) and value.dtype.kind == "f":
+            yield key, value.dtype
+        elif hasattr(value, "__dict__") and type(value).__module__.startswith("sklearn_ebm"):
+            yield from ((f"{key}.{inner}", dtype) for inner, dtype in float_types(value))
+
+
+class AnonymousMemory:
+    """Peak of this process's anonymous memory above its value at the start, in bytes."""
+
+    def __enter__(self):
+        self._start = self._highest = _anonymous()
+        self._running = True
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self._thread.start()
+        return self
+
+    def _watch(self):
+        while self._running:
+            self._highest = max(self._highest, _anonymous())
+            time.sleep(0.005)
+
+    def __exit__(self, *_):
+        self._running = False
+        self._thread.join()
+
+    @property
+    def peak(self):
+        return self._highest - self._start
+
+
+def _anonymous():
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("RssAnon"):
+            return int(line.split()[1]) * 1024
+    raise OSError("this system does not tell anonymous memory apart (RssAnon)")
+
+
+if __name__ == "__main__":
+    main()

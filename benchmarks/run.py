@@ -1,0 +1,65 @@
+"""Run every benchmark in turn, each in its own process, and print one table.
+
+    python -m benchmarks.run [--quick] [--only NAME ...] [--threads 2] [--seed 0]
+
+Tables and plots of a full run go to benchmarks/results; those of a quick one to a temporary folder.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+NAMES = (
+    "exact_codes",
+    "fista",
+    "curves",
+    "dictionary_learning",
+    "small",
+    "grid_search",
+    "mnist",
+    "joint_training",
+    "memory",
+)
+
+
+def main():
+    chosen = _options()
+    failed = [name for name in chosen.only if not _run(name, chosen)]
+    from benchmarks import _common
+
+    folder = chosen.results or _common.results_folder(chosen.quick)
+    (folder / "README.md").write_text(_common.summary(_common.saved_rows(folder, NAMES)))
+    _common.print_table(_common.saved_rows(folder, chosen.only))
+    print(f"\n{_common.machine()}\nTables and plots: {folder}")
+    sys.exit(f"failed: {', '.join(failed)}" if failed else 0)
+
+
+def _options():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="small sizes: does it run?")
+    parser.add_argument("--only", nargs="+", choices=NAMES, default=NAMES, metavar="NAME")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--results", type=Path, help="folder of the tables and plots")
+    return parser.parse_args()
+
+
+def _run(name, chosen):
+    """One benchmark in a fresh process; False where it failed, and the others go on."""
+    print(f"\n== {name}", flush=True)
+    command = [sys.executable, "-m", f"benchmarks.{name}"]
+    command += ["--threads", str(chosen.threads), "--seed", str(chosen.seed)]
+    command += ["--quick"] if chosen.quick else []
+    command += ["--results", str(chosen.results.resolve())] if chosen.results else []
+    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+    environment = {**os.environ, "PYTHONPATH": path}
+    return subprocess.run(command, cwd=ROOT, env=environment).returncode == 0
+
+
+if __name__ == "__main__":
+    main()
