@@ -51,25 +51,21 @@ class Energy:
         """
         decoder = self.decoder
         correlation, half_norm = X @ decoder.dictionary.T, _half_norm(X)
+        if prediction is not None and self.beta != 0:
+            correlation += self.beta * prediction
+            half_norm += self.beta * _half_norm(prediction)
+            ridge = self.beta
+        else:
+            ridge = 0.0
         if mask is not None:
             return MaskedProblem(
-                decoder.dictionary,
-                mask,
-                correlation,
-                half_norm,
-                self.penalty,
-                lambda: decoder.lipschitz,
-            )
-        if prediction is None or self.beta == 0:
-            return GramProblem(
-                decoder.gram, correlation, half_norm, self.penalty, lambda: decoder.lipschitz
-            )
-        correlation += self.beta * prediction
-        half_norm += self.beta * _half_norm(prediction)
+                decoder.dictionary, mask, correlation, half_norm, self.penalty,
+                lambda: decoder.lipschitz + ridge, ridge,
+            )  # fmt: skip
+        gram = self._predictive_gram if ridge else decoder.gram
         return GramProblem(
-            self._predictive_gram, correlation, half_norm, self.penalty,
-            lambda: decoder.lipschitz + self.beta,
-        )  # fmt: skip
+            gram, correlation, half_norm, self.penalty, lambda: decoder.lipschitz + ridge
+        )
 
     @property
     def _predictive_gram(self):

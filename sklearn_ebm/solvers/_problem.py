@@ -71,16 +71,18 @@ class GramProblem:
 
 
 class MaskedProblem(GramProblem):
-    """H of each sample is D M D' with its own mask M of observed features; it is never formed."""
+    """H of each sample is D M D' + ridge I, its own mask M of observed features; never formed."""
 
-    def __init__(self, dictionary, mask, correlation, half_norm, penalty, lipschitz):
+    def __init__(self, dictionary, mask, correlation, half_norm, penalty, lipschitz, ridge=0.0):
         super().__init__(None, correlation, half_norm, penalty, lipschitz)
         self._dictionary = dictionary
         self._mask = mask
+        self._ridge = ridge
 
     def product(self, code):
-        """Rows of ((z D) M) D'."""
-        return ((code @ self._dictionary) * self._mask) @ self._dictionary.T
+        """Rows of ((z D) M) D' + ridge z."""
+        product = ((code @ self._dictionary) * self._mask) @ self._dictionary.T
+        return product + self._ridge * code if self._ridge else product
 
     def rows(self, index):
         """The problem of some of the samples."""
@@ -91,4 +93,5 @@ class MaskedProblem(GramProblem):
             self.half_norm[index],
             self.penalty,
             self._lipschitz,
+            self._ridge,
         )
