@@ -1,0 +1,169 @@
+"""Every encoder of the registry: gradients, kernels, constraints, first parameters."""
+
+import importlib
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+from sklearn_ebm.backends import numpy as reference
+from sklearn_ebm.factors import ENCODERS, L1, Energy, LinearDecoder
+from sklearn_ebm.factors.encoders import ShrinkageEncoder, SmoothShrinkageEncoder
+from sklearn_ebm.factors.encoders._smooth_shrinkage import SMALLEST_SLOPE
+from sklearn_ebm.solvers._proximal import ista
+
+N_SAMPLES, N_FEATURES, N_COMPONENTS = 7, 5, 4
+ALLOWED_FROM = {"threshold": 0, "location": 0, "slope": SMALLEST_SLOPE}
+FAR = 1e4  # exp of it, or of it times a slope, overflows in both types
+encoders = pytest.mark.parametrize("encoder_class", ENCODERS.values(), ids=ENCODERS)
+
+
+@pytest.fixture
+def X():
+    return np.random.default_rng(1).standard_normal((N_SAMPLES, N_FEATURES))
+
+
+def _make(encoder_class, dtype=np.float64):
+    """An encoder with generic parameters near its first ones, so that every gradient has work."""
+    random = np.random.default_rng(0)
+    rows = random.standard_normal((N_COMPONENTS, N_FEATURES)) / N_FEATURES**0.5
+    encoder = encoder_class.from_dictionary(rows, lipschitz=1.5, alpha=0.4)
+    for value in encoder.parameters.values():
+        value += 0.1 * random.uniform(size=value.shape)
+    return encoder.astype(np.dtype(dtype))
+
+
+def _slope(function, point):
+    """Central differences: their error is O(step^2) + O(eps / step), about 1e-9 at 1e-5."""
+    flat = point.ravel()
+    gradient = np.empty_like(flat)
+    for i in range(flat.size):
+        there = flat[i]
+        values = []
+        for step in (1e-5, -1e-5):
+            flat[i] = there + step
+            values.append(function())
+        flat[i] = there
+        gradient[i] = (values[0] - values[1]) / 2e-5
+    return gradient.reshape(point.shape)
+
+
+@encoders
+def test_gradients_are_those_of_finite_differences(encoder_class, X):
+    encoder = _make(encoder_class)
+    code_gradient = np.random.default_rng(2).standard_normal((N_SAMPLES, N_COMPONENTS))
+
+    def loss():
+        return np.sum(code_gradient * encoder.encode(X, reference))
+
+    _, tape = encoder.forward(X, reference)
+    input_gradient, gradients = encoder.backward(tape, code_gradient)
+    assert gradients.keys() == encoder.parameters.keys()
+    for name, gradient in gradients.items():
+        expected = _slope(loss, encoder.parameters[name])
+        assert_allclose(gradient, expected, rtol=1e-6, atol=1e-8, err_msg=name)
+    assert_allclose(input_gradient, _slope(loss, X), rtol=1e-6, atol=1e-8)
+
+
+@encoders
+def test_gradients_keep_the_type_and_leave_the_input_out_on_request(encoder_class, X, dtype):
+    encoder = _make(encoder_class, dtype)
+    code, tape = encoder.forward(X.astype(dtype))
+    input_gradient, gradients = encoder.backward(tape, np.ones_like(code), input_gradient=False)
+    assert input_gradient is None
+    assert {name: gradient.dtype for name, gradient in gradients.items()} == dict.fromkeys(
+        encoder.parameters, dtype
+    )
+
+
+@encoders
+def test_float32_gradients_are_those_of_float64(encoder_class, X):
+    def gradients(dtype):
+        encoder = _make(encoder_class, dtype)
+        code, tape = encoder.forward(X.astype(dtype))
+        return encoder.backward(tape, np.ones_like(code))[1]
+
+    exact = gradients(np.float64)
+    for name, gradient in gradients(np.float32).items():
+        # Logarithms of size 50 (slope 10, |u| below 5) lose 50 eps = 6e-6; the sum has 7 terms.
+        assert_allclose(gradient, exact[name], rtol=1e-4, atol=1e-4, err_msg=name)
+
+
+@encoders
+@pytest.mark.parametrize("n_samples", [0, 1, 3000])
+def test_fused_codes_are_those_of_the_reference(encoder_class, dtype, n_samples):
+    encoder = _make(encoder_class, dtype)
+    X = np.random.default_rng(3).standard_normal((n_samples, N_FEATURES)).astype(dtype)
+    X.setflags(write=False)
+    fused = encoder.encode(X, importlib.import_module("sklearn_ebm.backends.numba"))
+    expected = encoder.encode(X, reference)
+    assert fused.dtype == expected.dtype == dtype
+    # Both round the same few operations on numbers of size one (10 inside the smooth shrinkage).
+    assert_allclose(fused, expected, rtol=0, atol=50 * np.finfo(dtype).eps)
+
+
+@encoders
+def test_project_keeps_the_constraints_and_moves_nothing_else(encoder_class):
+    encoder = _make(encoder_class)
+    for value in encoder.parameters.values():
+        value -= 20 * (np.arange(value.size) % 2).reshape(value.shape)  # every second one far below
+    before = {name: value.copy() for name, value in encoder.parameters.items()}
+    encoder.project()
+    for name, value in encoder.parameters.items():
+        assert_array_equal(value, np.maximum(before[name], ALLOWED_FROM.get(name, -np.inf)), name)
+
+
+@encoders
+def test_filters_are_what_each_component_looks_for(encoder_class, X):
+    encoder = _make(encoder_class)
+    expected = encoder.encode(X, reference)
+    response = X @ encoder.filters.T
+    fused = getattr(reference, encoder.kernel)
+    names = [name for name in encoder.parameters if name != "weights"]
+    assert_array_equal(fused(response, *(encoder.parameters[name] for name in names)), expected)
+
+
+@pytest.mark.parametrize("backend", ["numpy", "numba"])
+def test_smooth_shrinkage_never_overflows(dtype, backend):
+    u = np.array([-FAR, -1.0, 0.0, 1.0, FAR], dtype=dtype)[:, None]
+    one = np.ones(1, dtype=dtype)
+    parameters = {"weights": one[:, None], "bias": 0 * one, "slope": 100 * one, "location": one}
+    encoder = SmoothShrinkageEncoder(parameters)
+    module = importlib.import_module(f"sklearn_ebm.backends.{backend}")
+    with np.errstate(over="raise", invalid="raise", divide="raise"):
+        code, tape = encoder.forward(u, module)
+        input_gradient, gradients = encoder.backward(tape, np.ones_like(code))
+    # Far out it is sign(u) (|u| - location); at |u| = location the logarithm adds log(2) / slope.
+    expected = [1 - FAR, -np.log(2) / 100, 0, np.log(2) / 100, FAR - 1]
+    assert_allclose(code[:, 0], expected, rtol=1e-4, atol=10 * np.finfo(dtype).eps)
+    # eps of the logarithm 1e6, exponentiated: 0.12 in float32.
+    assert_allclose(input_gradient[:, 0], [1, 0.5, 0, 0.5, 1], atol=0.15)
+    assert all(np.all(np.isfinite(gradient)) for gradient in gradients.values())
+
+
+def test_smooth_shrinkage_is_the_formula_of_the_paper():
+    u, slope, location = np.linspace(-3, 3, 41)[:, None], 2.0, 0.7
+    total = np.exp(slope * location) + np.exp(slope * np.abs(u)) - 1
+    expected = np.sign(u) * (np.log(total) / slope - location)
+    one = np.ones(1)
+    code = reference.smooth_shrink_preactivation(u.copy(), 0 * one, slope * one, location * one)
+    assert_allclose(code, expected, atol=1e-13)
+
+
+def test_first_shrinkage_encoder_is_the_first_ista_step(patches, dictionary):
+    decoder, penalty = LinearDecoder(dictionary), L1(1.0)
+    encoder = ShrinkageEncoder.from_dictionary(dictionary, decoder.lipschitz, penalty.alpha)
+    problem = Energy(decoder, penalty).problem(patches)
+    code, _, _ = ista(problem, tol=0.0, max_iter=1, backend=reference)
+    assert_allclose(encoder.encode(patches), code, atol=1e-13)
+    assert 0.01 < np.mean(code != 0) < 0.9  # neither all off nor all on
+
+
+@encoders
+def test_first_parameters_are_allowed_and_own_their_memory(encoder_class, dictionary):
+    encoder = encoder_class.from_dictionary(dictionary, lipschitz=4.0, alpha=1.0)
+    before = {name: value.copy() for name, value in encoder.parameters.items()}
+    encoder.project()
+    for name, value in encoder.parameters.items():
+        assert_array_equal(value, before[name])
+        assert not np.shares_memory(value, dictionary)

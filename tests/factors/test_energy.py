@@ -1,0 +1,100 @@
+"""The inference problem of an energy is that energy, as a function of the code."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+from sklearn_ebm.factors import L1, Energy, LinearDecoder
+
+BETA = 0.7
+cases = pytest.mark.parametrize("masked", [False, True], ids=["observed", "masked"])
+predicted = pytest.mark.parametrize("predicted", [False, True], ids=["plain", "predicted"])
+
+
+@pytest.fixture
+def energy(dictionary):
+    return Energy(LinearDecoder(dictionary), L1(0.5), beta=BETA)
+
+
+def _arguments(patches, dictionary, masked, predicted):
+    random = np.random.default_rng(0)
+    X = patches[:20].copy()
+    mask = (random.uniform(size=X.shape) < 0.8).astype(X.dtype) if masked else None
+    X = X * mask if masked else X
+    prediction = random.standard_normal((len(X), len(dictionary))) if predicted else None
+    return X, prediction, mask
+
+
+@cases
+@predicted
+def test_problem_has_the_energy_of_its_definition(energy, patches, dictionary, masked, predicted):
+    X, prediction, mask = _arguments(patches, dictionary, masked, predicted)
+    code = np.random.default_rng(1).standard_normal((len(X), len(dictionary)))
+    residual = (X - code @ dictionary) * (1 if mask is None else mask)
+    expected = np.sum(residual**2, axis=1) / 2 + 0.5 * np.sum(np.abs(code), axis=1)
+    if predicted:
+        expected += BETA / 2 * np.sum((code - prediction) ** 2, axis=1)
+    # Sums of some hundred float64 terms of about the size of the total.
+    assert_allclose(energy.value(X, code, prediction, mask), expected, rtol=1e-12)
+    assert_allclose(energy.problem(X, prediction, mask).energy(code), expected, rtol=1e-12)
+
+
+@cases
+@predicted
+def test_product_and_correlation_are_the_gradient(energy, patches, dictionary, masked, predicted):
+    X, prediction, mask = _arguments(patches, dictionary, masked, predicted)
+    problem = energy.problem(X, prediction, mask)
+    random = np.random.default_rng(1)
+    code, direction = random.standard_normal((2, len(X), len(dictionary)))
+    smooth = Energy(energy.decoder, L1(0.0), BETA)
+    ahead, behind = (smooth.value(X, code + t * direction, prediction, mask) for t in (0.5, -0.5))
+    gradient = problem.product(code) - problem.correlation
+    # Central differences are exact for a quadratic, at any step.
+    assert_allclose(np.sum(gradient * direction, axis=1), ahead - behind, rtol=1e-9)
+
+
+@cases
+@predicted
+def test_lipschitz_bounds_the_curvature(energy, patches, dictionary, masked, predicted):
+    problem = energy.problem(*_arguments(patches, dictionary, masked, predicted))
+    steepest = np.linalg.eigh(energy.decoder.gram).eigenvectors[:, -1]
+    code = np.tile(steepest, (20, 1))
+    curvature = np.sum(problem.product(code) * code, axis=1)
+    assert np.all(curvature <= problem.lipschitz)
+    if not masked:  # and tightly: within the safety of the power iteration
+        assert problem.lipschitz <= 1.03 * curvature.max()
+
+
+@cases
+@predicted
+def test_rows_are_the_problem_of_those_samples(energy, patches, dictionary, masked, predicted):
+    X, prediction, mask = _arguments(patches, dictionary, masked, predicted)
+    problem, index = energy.problem(X, prediction, mask), np.array([3, 11, 4])
+    code = np.random.default_rng(1).standard_normal((len(X), len(dictionary)))
+    part = problem.rows(index)
+    assert_allclose(part.energy(code[index]), problem.energy(code)[index], rtol=1e-12)
+    assert_allclose(part.relative_gap(code[index]), problem.relative_gap(code)[index], rtol=1e-9)
+
+
+@predicted
+def test_everything_stays_in_the_type_of_the_data(patches, dictionary, predicted):
+    energy = Energy(LinearDecoder(dictionary).astype(np.dtype(np.float32)), L1(0.5), beta=BETA)
+    X, prediction, _ = _arguments(patches, dictionary, False, predicted)
+    X = X.astype(np.float32)
+    prediction = None if prediction is None else prediction.astype(np.float32)
+    problem = energy.problem(X, prediction)
+    code = problem.correlation
+    assert code.dtype == problem.half_norm.dtype == problem.gram.dtype == np.float32
+    assert energy.value(X, code, prediction).dtype == problem.energy(code).dtype == np.float32
+
+
+def test_decoder_decodes_sparse_codes_and_remembers_its_casts(dictionary):
+    from scipy import sparse
+
+    decoder = LinearDecoder(dictionary)
+    code = sparse.random_array((4, len(dictionary)), density=0.1, rng=0, format="csr")
+    assert_allclose(decoder.decode(code), code.toarray() @ dictionary, atol=1e-14)
+    narrow = decoder.astype(np.dtype(np.float32))
+    assert narrow is decoder.astype(np.dtype(np.float32))
+    assert narrow.gram.dtype == np.float32
+    assert decoder.astype(np.dtype(np.float64)) is decoder

@@ -1,0 +1,40 @@
+"""The L1 penalty against its definition."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+from sklearn_ebm.factors import L1
+
+GRID_STEP = 1e-3  # of the brute-force search; 3 is a multiple of it, so zero is on the grid
+
+
+@pytest.mark.parametrize("positive", [False, True])
+@pytest.mark.parametrize("value", [-2.5, -0.7, -0.1, 0.0, 0.2, 0.6, 1.9])
+def test_prox_is_the_minimum_of_its_definition(value, positive):
+    penalty = L1(alpha=1.5, positive=positive)
+    step_size = 0.4
+    grid = np.arange(-3.0, 3.0 + GRID_STEP, GRID_STEP)
+    grid = grid[grid >= -GRID_STEP / 2] if positive else grid
+    objective = (grid - value) ** 2 / 2 + step_size * penalty.value(grid[:, None])
+    best = grid[np.argmin(objective)]
+    assert_allclose(penalty.prox(np.array([value]), step_size), best, atol=GRID_STEP)
+
+
+@pytest.mark.parametrize("positive", [False, True])
+def test_prox_of_what_is_below_the_threshold_is_exactly_zero(dtype, positive):
+    below = np.linspace(-0.6, 0.6, 50, dtype=dtype)
+    shrunk = L1(alpha=np.float64(1.5), positive=positive).prox(below, np.float64(0.4))
+    assert_array_equal(shrunk, np.zeros_like(below))
+
+
+@pytest.mark.parametrize("positive", [False, True])
+def test_numpy_numbers_in_parameters_promote_nothing(dtype, positive):
+    penalty = L1(alpha=np.float64(1.5), positive=positive)
+    code = np.ones((2, 3), dtype=dtype)
+    assert penalty.prox(code, np.float64(0.4)).dtype == dtype
+    assert L1(float(penalty.alpha)).value(code).dtype == dtype
+
+
+def test_value_is_one_weighted_norm_a_row():
+    assert_array_equal(L1(2.0).value(np.array([[1.0, -3.0], [0.0, 0.5]])), [8.0, 1.0])
