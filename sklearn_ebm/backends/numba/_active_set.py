@@ -1,14 +1,14 @@
 """Active set for min_z 1/2 z H z' - c z' + alpha ||z||_1, one sample after another.
 
-The threshold falls from max|c| to alpha in a few geometric steps, so that the support grows with few
-wrong guesses; at each of them the strongest violator of every block of atoms joins at once, and atoms
-whose sign the Newton step would flip leave before it is taken. Where that has not settled after
-`CAUTIOUS_AFTER` rounds, atoms join one at a time and the step stops at the first sign change: the
-feature-sign search of Lee et al. (2007), which lowers the energy at each step and must end.
+The threshold falls from max|c| to alpha in a few geometric steps, so that the support grows with
+few wrong guesses; at each of them the strongest violator of every block of atoms joins at once, and
+atoms whose sign the Newton step would flip leave before it is taken. Where that has not settled
+after `CAUTIOUS_AFTER` rounds, atoms join one at a time and the step stops at the first sign change:
+the feature-sign search of Lee et al. (2007), which lowers the energy at each step and must end.
 
-The certificate is the duality gap in the form 1/2 (1 - s)^2 ||r||^2 + sum_j (alpha |z_j| - s z_j q_j),
-q = c - z H, s = min(1, alpha / max_j |q_j|): a sum of terms that are never negative, so that nothing
-cancels.
+The certificate is the duality gap in the form 1/2 (1 - s)^2 ||r||^2 + sum_j (alpha |z_j| - s z_j
+q_j), q = c - z H, s = min(1, alpha / max_j |q_j|): a sum of terms that are never negative, so that
+nothing cancels.
 """
 
 import numpy as np
@@ -247,9 +247,9 @@ def _resume(gram, start, correlation, value, support, is_active, vectors, invers
                 gram, correlation, value, support, is_active, vectors, inverse, size, atom
             )
             if grown > size:
-                value[size] = start[atom]
                 vectors[SIGN, size] = 1 if start[atom] > 0 else -1
                 vectors[STEP, size] = start[atom]
+                value[size] = vectors[STEP, size]  # as rounded as the step, which moves q
                 size = grown
     subtract_rows(correlation, gram, support, vectors, size)
     return size

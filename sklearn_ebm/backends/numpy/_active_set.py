@@ -36,18 +36,18 @@ def active_set(lasso, code, tol, max_iter, warm=True):
 
 
 def _one_sample(lasso, code, tol, max_iter):
-    for n_rounds in range(max_iter + 1):
+    n_rounds = 0
+    while True:
         _descend(lasso, code)
         residual_correlation = lasso.correlation - code @ lasso.gram
-        if relative_gap(lasso, code[None], residual_correlation)[0] <= tol:
-            break
         violation = lasso.rule.dual_magnitude(residual_correlation[0]) * (code == 0)
         atom = np.argmax(violation)
-        if violation[atom] <= lasso.rule.threshold:
-            break
+        is_good = relative_gap(lasso, code[None], residual_correlation)[0] <= tol
+        if is_good or violation[atom] <= lasso.rule.threshold or n_rounds == max_iter:
+            return n_rounds
         correlation = residual_correlation[0, atom]
         code[atom] = lasso.rule.prox(correlation) / lasso.gram[atom, atom]
-    return n_rounds
+        n_rounds += 1
 
 
 def _descend(lasso, code):
