@@ -1,7 +1,8 @@
 """Array namespaces, the choice of a backend, and the kernels that each backend offers.
 
 A backend is a module with the functions of `sklearn_ebm.backends.numpy`, which is the readable
-reference. What it does not fuse it takes from the reference, which is written on the array namespace.
+reference. What it does not fuse it takes from the reference, which is written on the array
+namespace.
 """
 
 from sklearn_ebm.backends._namespace import array_namespace, is_cupy, to_host

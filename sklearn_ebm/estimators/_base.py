@@ -97,7 +97,7 @@ class DictionaryModel(
 
         Returns
         -------
-        self : object
+        object
             The fitted model. Where Ctrl-C ends fit, it is what the last whole batch left.
         """
         X, mask, backend = self._prepare(X, reset=True)
@@ -153,7 +153,7 @@ class DictionaryModel(
 
         Returns
         -------
-        self : object
+        object
             The model, moved by one step for each batch of X.
         """
         first = not hasattr(self, "_learner")
@@ -277,7 +277,7 @@ class DictionaryModel(
         return code
 
     def transform(self, X):
-        """Codes of X.
+        """Infer the codes of X.
 
         Parameters
         ----------
@@ -286,7 +286,7 @@ class DictionaryModel(
 
         Returns
         -------
-        code : ndarray of shape (n_samples, n_components) or csr_array
+        ndarray of shape (n_samples, n_components) or csr_array
             Codes in the type of X; CSR with `sparse_output=True`.
         """
         check_is_fitted(self)
@@ -303,7 +303,7 @@ class DictionaryModel(
 
         Returns
         -------
-        reconstruction : ndarray of shape (n_samples, n_features)
+        ndarray of shape (n_samples, n_features)
             In the space of the data.
         """
         check_is_fitted(self)
@@ -326,7 +326,7 @@ class DictionaryModel(
 
         Returns
         -------
-        energy : ndarray of shape (n_samples,)
+        ndarray of shape (n_samples,)
             Energies, in squared units of X.
         """
         check_is_fitted(self)
@@ -346,7 +346,7 @@ class DictionaryModel(
 
         Returns
         -------
-        score : ndarray of shape (n_samples,)
+        ndarray of shape (n_samples,)
             Higher is better.
         """
         return -self.energy(X)
@@ -363,7 +363,7 @@ class DictionaryModel(
 
         Returns
         -------
-        score : float
+        float
             Higher is better.
         """
         return float(self.score_samples(X).mean())

@@ -65,7 +65,7 @@ def sparse_encode(
     missing_values=None,
     backend="auto",
 ):
-    """Codes z of each row x of X that minimise 1/2 ||x - z D||^2 + alpha ||z||_1.
+    """Find the code z of each row x of X that minimises 1/2 ||x - z D||^2 + alpha ||z||_1.
 
     Parameters
     ----------
@@ -105,7 +105,8 @@ def sparse_encode(
     Raises
     ------
     ValueError
-        If shapes do not fit, X is not finite, an atom is zero, or the solver cannot do this problem.
+        If shapes do not fit, X is not finite, an atom is zero, or the solver cannot do this
+        problem.
 
     Warns
     -----
@@ -160,14 +161,14 @@ def fista(X, dictionary, alpha, **options):
 
     Returns
     -------
-    code : ndarray of shape (n_samples, n_components)
+    ndarray of shape (n_samples, n_components)
         Codes, and the gaps with `return_gap=True`.
 
     References
     ----------
-    A. Beck, M. Teboulle (2009). A fast iterative shrinkage-thresholding algorithm for linear inverse
-    problems, section 4. B. O'Donoghue, E. Candes (2015). Adaptive restart for accelerated gradient
-    schemes, eq. 12.
+    A. Beck, M. Teboulle (2009). A fast iterative shrinkage-thresholding algorithm for linear
+    inverse problems, section 4. B. O'Donoghue, E. Candes (2015). Adaptive restart for accelerated
+    gradient schemes, eq. 12.
 
     Examples
     --------
@@ -195,7 +196,7 @@ def ista(X, dictionary, alpha, **options):
 
     Returns
     -------
-    code : ndarray of shape (n_samples, n_components)
+    ndarray of shape (n_samples, n_components)
         Codes, and the gaps with `return_gap=True`.
 
     References

@@ -141,7 +141,7 @@ class Learner:
         return Energy(LinearDecoder(self.online.dictionary), self.penalty, self.beta)
 
     def step(self, X, mask=None, sample_weight=None, share=1.0):
-        """Infer the codes of a batch, then move dictionary and encoder; returns energy and codes."""
+        """Infer the codes of a batch, then move dictionary and encoder; energies and codes."""
         backend = resolve_backend(self.backend, X)
         batch = _Batch(X, mask, sample_weight, self.online.dictionary.shape[0])
         energy = self.energy()

@@ -13,10 +13,10 @@ from sklearn_ebm.factors import ENCODERS, LinearDecoder
 
 
 class PSD(DictionaryModel):
-    """E(x, z) = 1/2 ||x - z D||^2 + alpha ||z||_1 + beta/2 ||z - f(x)||^2: codes and their predictor.
+    """E(x, z) = 1/2 ||x - zD||^2 + alpha ||z||_1 + beta/2 ||z - f(x)||^2: codes and a predictor.
 
-    Dictionary, codes and encoder f are trained together: each batch's codes minimise the energy, the
-    prediction included, which is what makes them predictable; then dictionary and encoder move.
+    Dictionary, codes and encoder f are trained together: each batch's codes minimise the energy,
+    the prediction included, which is what makes them predictable; then dictionary and encoder move.
     `transform` is one matrix product and an element-wise function.
 
     Parameters
@@ -43,8 +43,8 @@ class PSD(DictionaryModel):
     max_iter : int, default=20
         Passes over X.
     tol : float, default=1e-3
-        Relative change of the mean energy from one pass to the next at which learning stops; 0 makes
-        all passes.
+        Relative change of the mean energy from one pass to the next at which learning stops; 0
+        makes all passes.
     batch_size : int, default=512
         Samples for each step.
     learning_rate : float, default=3e-3
@@ -167,7 +167,7 @@ class PSD(DictionaryModel):
         self.verbose = verbose
 
     def transform(self, X):
-        """Codes of X: f(X), or optimal ones with `inference="optimal"`.
+        """Encode X: f(X), or optimal codes with `inference="optimal"`.
 
         Parameters
         ----------
@@ -176,7 +176,7 @@ class PSD(DictionaryModel):
 
         Returns
         -------
-        code : ndarray of shape (n_samples, n_components) or csr_array
+        ndarray of shape (n_samples, n_components) or csr_array
             Codes in the type of X; CSR with `sparse_output=True`.
         """
         if self.inference == "optimal":

@@ -27,8 +27,8 @@ class SparseCoder(DictionaryModel):
     max_iter : int, default=20
         Passes over X.
     tol : float, default=1e-3
-        Relative change of the mean energy from one pass to the next at which learning stops; 0 makes
-        all passes.
+        Relative change of the mean energy from one pass to the next at which learning stops; 0
+        makes all passes.
     batch_size : int, default=512
         Samples for each step of the dictionary.
     code_max_iter : int, default=1000

@@ -8,8 +8,8 @@ from sklearn_ebm.backends import to_host
 def duality_gap(X, code, dictionary, alpha, positive=False):
     """Certificate of sparse codes: an upper bound on what a better code could still save.
 
-    With the residual r = x - z D and the dual point theta = r min(1, alpha / max_j |d_j . r|), the gap
-    is E(x, z) - (1/2 ||x||^2 - 1/2 ||x - theta||^2), here over 1/2 ||x||^2.
+    With the residual r = x - z D and the dual point theta = r min(1, alpha / max_j |d_j . r|), the
+    gap is E(x, z) - (1/2 ||x||^2 - 1/2 ||x - theta||^2), here over 1/2 ||x||^2.
 
     Parameters
     ----------
@@ -26,7 +26,7 @@ def duality_gap(X, code, dictionary, alpha, positive=False):
 
     Returns
     -------
-    gap : ndarray of shape (n_samples,)
+    ndarray of shape (n_samples,)
         Relative duality gap, float64; zero where x is zero and so is its code.
 
     References

@@ -1,4 +1,4 @@
-"""A batch of lasso problems min_z 1/2 z H z' - c z' + penalty(z), with H explicit or as an operator.
+"""A batch of lasso problems min_z 1/2 z H z' - c z' + penalty(z), H explicit or an operator.
 
 Both give `correlation` (c, one row a sample), `half_norm` (the energy of z = 0), `penalty` and
 `product(code)` (z H). Solvers that need H itself ask for `gram`.

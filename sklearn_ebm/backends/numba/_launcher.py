@@ -1,8 +1,8 @@
 """The one place that decides how many threads a kernel's rows are split over.
 
-Kernels are serial and release the interpreter's lock. They run side by side in plain Python threads,
-which survive a fork, may be entered from several threads at once and wait for nobody when the machine
-is busy.
+Kernels are serial and release the interpreter's lock. They run side by side in plain Python
+threads, which survive a fork, may be entered from several threads at once and wait for nobody when
+the machine is busy.
 """
 
 import functools
@@ -10,6 +10,7 @@ import os
 import threading
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
+from itertools import pairwise
 
 from joblib.parallel import get_active_backend
 from numba import get_num_threads
@@ -74,7 +75,7 @@ def _piece(work, first, last):
 
 def _run(work, bounds, threads):
     pool = _pool(threads, os.getpid())
-    pairs = zip(bounds[:-1], bounds[1:], strict=True)
+    pairs = pairwise(bounds)
     tasks = [pool.submit(_piece, work, first, last) for first, last in pairs]
     try:
         for task in tasks:
@@ -109,5 +110,5 @@ def map_pieces(work, n_rows, piece):
         with _serial_blas():
             _run(work, bounds, threads)
         return
-    for first, last in zip(bounds[:-1], bounds[1:], strict=True):
+    for first, last in pairwise(bounds):
         work(first, last)

@@ -10,7 +10,6 @@ each field and call, which doubles the time of a sample.
 
 import numpy as np
 
-
 from sklearn_ebm.backends.numba._rules import kernel
 
 LANES = 16  # rows of the inverse are padded to whole vectors of single-precision numbers

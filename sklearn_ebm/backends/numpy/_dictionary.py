@@ -6,7 +6,7 @@ SMALLEST_USE = 1e-12  # share of the largest second moment below which an atom c
 
 
 def update_atoms(dictionary, code_moment, cross_moment):
-    """One sweep d_j <- normalise(d_j + (B_j - A_j D) / A_jj), in place (Mairal et al. 2009, alg. 2).
+    """Sweep once, in place: d_j <- normalise(d_j + (B_j - A_j D) / A_jj) (Mairal 2009, alg. 2).
 
     Parameters
     ----------

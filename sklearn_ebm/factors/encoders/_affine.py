@@ -22,7 +22,7 @@ class AffineEncoder:
 
     @classmethod
     def from_dictionary(cls, dictionary, lipschitz, alpha):
-        """First encoder: the first ISTA step sh_{alpha/L}(x D' / L), as far as the activation can."""
+        """First encoder: one ISTA step sh_{alpha/L}(x D' / L), as far as the activation can."""
         xp = array_namespace(dictionary)
         n_components = dictionary.shape[0]
         weights = xp.asarray(dictionary.T / lipschitz, order="C", copy=True)
