@@ -28,13 +28,14 @@ using std::log1p;
 using std::sqrt;
 using std::tanh;
 
+// As on a device, and unlike std::min: of NaN and a number, the number.
 template <typename T>
 T min(T a, T b) {
-    return b < a ? b : a;
+    return b < a || a != a ? b : a;
 }
 template <typename T>
 T max(T a, T b) {
-    return a < b ? b : a;
+    return a < b || a != a ? b : a;
 }
 
 struct Index {

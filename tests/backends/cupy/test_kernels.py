@@ -166,6 +166,12 @@ def test_atoms_of_any_length_fit_the_threads(cupy_on_host, n_features):
     assert_allclose(atoms, expected, atol=1e-13)  # entries below one, sums of five terms
 
 
+def test_an_atom_that_would_vanish_stays(cupy_on_host, dictionary):
+    atoms = dictionary[:1].copy()
+    cupy_on_host().update_atoms(atoms, np.ones((1, 1)), np.zeros((1, 64)))  # d + (0 - d) / 1
+    assert_array_equal(atoms, dictionary[:1])
+
+
 def test_parameters_may_be_one_number_for_all(cupy_on_host):
     preactivation = np.random.default_rng(0).standard_normal((N_ROWS, N_ATOMS))
     expected = reference.shrink_preactivation(preactivation.copy(), 0.5, 0.25)
