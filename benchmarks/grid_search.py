@@ -4,7 +4,7 @@ import warnings
 
 from benchmarks import _common
 
-ALPHAS = [0.1, 0.3, 0.6, 1.0, 2.0]
+ALPHAS = [0.25, 0.5, 1.0, 2.0, 4.0]
 
 
 def main():

@@ -16,9 +16,10 @@ import numpy as np
 from benchmarks import _common
 
 N_COMPONENTS = 1024
-ALPHAS = (1.0, 2.0, 3.0)
+ALPHAS = (1.0, 2.0, 4.0)
 ENCODERS = ("shrinkage", "tanh")
-CONSTANTS = (0.003, 0.01, 0.03, 0.1, 0.3)
+CONSTANTS = (0.1, 1.0, 3.0)
+FIRST_CONSTANT = 0.3
 MODES = ("abs", "split")
 
 
@@ -76,7 +77,8 @@ def psd(options, *, alpha, encoder, inference="encoder"):
         alpha=alpha,
         encoder=encoder,
         inference=inference,
-        max_iter=2 if options.quick else 8,
+        max_iter=2 if options.quick else 4,
+        tol=0,
         random_state=options.seed,
     )
 
@@ -102,39 +104,60 @@ def pipeline(settings, options):
 
 # ------------------------------------------------------------------------------------------ choice
 def choose(learn, held_out, options):
-    """name of the features -> the settings of least validation error."""
-    (X, y), (V, w) = learn, held_out
-    X, V = unit_contrast(X), unit_contrast(V)
-    trials = {"raw pixels": raw_trials(X, y, V, w), "optimal codes": [], "encoder codes": []}
+    """name of the features -> the settings of least validation error.
+
+    First alpha and encoder with one strength of the classifier, then strength and rectifier for the
+    best of each inference.
+    """
+    learn = unit_contrast(learn[0]), learn[1]
+    held_out = unit_contrast(held_out[0]), held_out[1]
+    trials = [trial(*learn, *held_out, {"C": C, "mode": None}) for C in CONSTANTS]
+    chosen = {"raw pixels": min(trials, key=first)[1]}
+    for name, best in code_trials(learn, held_out, options).items():
+        _, settings, features, held_out_features = best
+        problem = features, learn[1], held_out_features, held_out[1]
+        trials = [
+            trial(*problem, {**settings, "C": C, "mode": mode})
+            for C, mode in product(CONSTANTS, MODES)
+        ]
+        chosen[name] = min(trials, key=first)[1]
+    return chosen
+
+
+def code_trials(learn, held_out, options):
+    """name -> (validation error, settings, codes, held-out codes) of the best alpha and encoder."""
+    best = {}
     grid = [(1.0, "shrinkage")] if options.quick else product(ALPHAS, ENCODERS)
     for alpha, encoder in grid:
-        model = psd(options, alpha=alpha, encoder=encoder).fit(X)
+        model = psd(options, alpha=alpha, encoder=encoder).fit(learn[0])
         for inference in ("optimal", "encoder"):
-            settings = {"alpha": alpha, "encoder": encoder, "inference": inference}
             model.set_params(inference=inference)
-            found = code_trials(model.transform(X), y, model.transform(V), w, settings)
-            trials[f"{inference} codes"] += found
-    return {name: min(found, key=lambda trial: trial[0])[1] for name, found in trials.items()}
+            code, held_out_code = model.transform(learn[0]), model.transform(held_out[0])
+            settings = {"alpha": alpha, "encoder": encoder, "inference": inference}
+            tried = {**settings, "C": FIRST_CONSTANT, "mode": "split"}
+            wrong, _ = trial(code, learn[1], held_out_code, held_out[1], tried)
+            found = wrong, settings, code, held_out_code
+            name = f"{inference} codes"
+            best[name] = min(best.get(name, found), found, key=first)
+    return best
 
 
-def raw_trials(X, y, V, w):
-    return [(error(classifier(C).fit(X, y), V, w), {"C": C, "mode": None}) for C in CONSTANTS]
+def trial(features, y, held_out_features, held_out_y, settings):
+    """(validation error, settings) of a classifier on rectified codes, or on pixels as they are."""
+    from sklearn.pipeline import make_pipeline
 
-
-def code_trials(code, y, held_out_code, w, settings):
-    """[(validation error, settings)] for every rectifier and strength of the classifier."""
     from sklearn_ebm import Rectifier
 
-    found = []
-    for mode in MODES:
-        rectifier = Rectifier(mode=mode).fit(code)
-        features, held_out = rectifier.transform(code), rectifier.transform(held_out_code)
-        for C in CONSTANTS:
-            wrong = error(classifier(C).fit(features, y), held_out, w)
-            found.append((wrong, {**settings, "C": C, "mode": mode}))
-    wrong, best = min(found, key=lambda trial: trial[0])
-    print(f"  validation error {wrong:.2%}: {best}", flush=True)
-    return found
+    steps = [Rectifier(mode=settings["mode"])] if settings["mode"] else []
+    model = make_pipeline(*steps, classifier(settings["C"])).fit(features, y)
+    wrong = error(model, held_out_features, held_out_y)
+    print(f"  validation error {wrong:.2%}: {settings}", flush=True)
+    return wrong, settings
+
+
+def first(found):
+    """What trials are compared by."""
+    return found[0]
 
 
 def error(model, X, y):
