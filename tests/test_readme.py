@@ -1,0 +1,23 @@
+"""What the README shows must run as it stands."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+README = Path(__file__).resolve().parents[1] / "README.md"
+
+
+def python_blocks():
+    return re.findall(r"^```python\n(.*?)^```", README.read_text("utf-8"), re.DOTALL | re.MULTILINE)
+
+
+@pytest.mark.filterwarnings("error")
+def test_python_blocks_of_the_readme_run(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    names = {"__name__": "readme"}
+    for block in python_blocks():
+        exec(compile(block, str(README), "exec"), names)
+    assert "psd__alpha" in capsys.readouterr().out
+    # Chance is 0.1; pixels as they are reach 0.96, and features must not lose what pixels have.
+    assert names["search"].best_score_ > 0.95
