@@ -1,7 +1,7 @@
 """
-==================================================
+===================================================
 Features of photographs, and a classifier on digits
-==================================================
+===================================================
 
 First, predictive sparse decomposition (PSD) learns from patches of two photographs: its atoms and
 the filters of its encoder become localised, oriented edges and gratings, as in Olshausen & Field
