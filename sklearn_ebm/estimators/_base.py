@@ -19,16 +19,24 @@ from sklearn_ebm._sklearn import (
 from sklearn_ebm.backends import BACKENDS, array_namespace, is_cupy, resolve_backend, to_host
 from sklearn_ebm.estimators._inference import infer
 from sklearn_ebm.estimators._learning import LEARNING_TOL, Learner, Passes, Tally
-from sklearn_ebm.estimators._validation import check_data, check_dictionary, split_missing
+from sklearn_ebm.estimators._validation import (
+    check_data,
+    check_dictionary,
+    check_weight,
+    is_nan,
+    split_missing,
+)
 from sklearn_ebm.factors import L1, Energy, LinearDecoder
 from sklearn_ebm.solvers import SOLVERS
 
 
 def unit_rows(dictionary):
-    """Rows of norm one; those of norm zero stay."""
+    """Rows of norm one; those of norm zero stay. Squares neither overflow nor underflow."""
     xp = array_namespace(dictionary)
-    norm = xp.sqrt((dictionary * dictionary).sum(axis=1, keepdims=True))
-    return dictionary / xp.where(norm > 0, norm, xp.ones_like(norm))
+    largest = xp.max(xp.abs(dictionary), axis=1, keepdims=True)
+    scaled = dictionary / xp.where(largest > 0, largest, xp.ones_like(largest))
+    norm = xp.sqrt(xp.sum(scaled * scaled, axis=1, keepdims=True))
+    return scaled / xp.where(norm > 0, norm, xp.ones_like(norm))
 
 
 DRAWS = 4  # draws for each atom, so that enough of them differ
@@ -60,6 +68,9 @@ class DictionaryModel(
     ClassNamePrefixFeaturesOutMixin, CallbackSupportMixin, TransformerMixin, BaseEstimator
 ):
     """Models with a linear decoder and an L1 penalty; a subclass may add an encoder."""
+
+    _degree = 2  # of what learning computes of X
+    _weight_names = ("alpha",)
 
     _parameter_constraints: dict = {
         "n_components": [Interval(Integral, 1, None, closed="left"), None],
@@ -188,7 +199,10 @@ class DictionaryModel(
         return L1(float(self.alpha), self.positive)
 
     def _prepare(self, X, reset, **options):
-        X = check_data(self, X, reset, allow_nan=self.missing_values is not None, **options)
+        allow_nan = is_nan(self.missing_values)
+        X = check_data(self, X, reset, allow_nan=allow_nan, degree=self._degree, **options)
+        for name in self._weight_names:
+            check_weight(getattr(self, name), X.dtype, name)
         backend = resolve_backend(self.backend, X)
         X, mask = split_missing(X, self.missing_values)
         return backend.to_device(X), None if mask is None else backend.to_device(mask), backend
@@ -375,5 +389,5 @@ class DictionaryModel(
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
-        tags.input_tags.allow_nan = self.missing_values is not None
+        tags.input_tags.allow_nan = is_nan(self.missing_values)
         return tags

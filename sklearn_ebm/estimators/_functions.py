@@ -2,7 +2,7 @@
 
 from numbers import Integral, Real
 
-from sklearn.utils import check_array, check_consistent_length
+from sklearn.utils import check_array
 
 from sklearn_ebm._sklearn import Interval, StrOptions, validate_params
 from sklearn_ebm.backends import BACKENDS, is_cupy, resolve_backend
@@ -11,6 +11,8 @@ from sklearn_ebm.estimators._validation import (
     FLOATS,
     check_dictionary,
     check_magnitude,
+    check_weight,
+    is_nan,
     split_missing,
 )
 from sklearn_ebm.factors import L1, Energy, LinearDecoder
@@ -19,7 +21,7 @@ from sklearn_ebm.solvers import SOLVERS
 
 def _checked(X, missing_values):
     if not is_cupy(X):
-        finite = True if missing_values is None else "allow-nan"
+        finite = "allow-nan" if is_nan(missing_values) else True
         X = check_array(X, dtype=FLOATS, ensure_all_finite=finite, input_name="X")
     check_magnitude(X)
     return split_missing(X, missing_values)
@@ -91,7 +93,7 @@ def sparse_encode(
     sparse_output : bool, default=False
         Return a CSR array.
     missing_values : float or None, default=None
-        `np.nan` leaves NaN entries of X out of the sum; None takes them for an error.
+        Entries of X with this value, `np.nan` or a number, are left out of the sum.
     backend : {"auto", "numpy", "numba", "cupy"}, default="auto"
         Where to compute; "auto" follows the data.
 
@@ -130,13 +132,12 @@ def sparse_encode(
     ((10, 100), True)
     """
     X, mask = _checked(X, missing_values)
+    check_weight(alpha, X.dtype, "alpha")
     dictionary = check_dictionary(dictionary, None, X.shape[1], X.dtype)
     module = resolve_backend(backend, X)
     X, dictionary = module.to_device(X), module.to_device(dictionary)
     mask = None if mask is None else module.to_device(mask)
     init = _checked_init(init, (X.shape[0], dictionary.shape[0]), X.dtype)
-    if init is not None:
-        check_consistent_length(X, init)
     energy = Energy(LinearDecoder(dictionary), L1(float(alpha), positive))
     code, gap = infer(
         energy, X, solver=solver, tol=float(tol), max_iter=max_iter, backend=module, mask=mask,

@@ -43,7 +43,7 @@ def infer(energy, X, *, solver, tol, max_iter, backend, mask=None, prediction=No
     mask : array of shape (n_samples, n_features) or None, default=None
         One where a feature is observed.
     prediction : callable or None, default=None
-        f, from a batch of X to its codes; the solver starts there unless `init` is given.
+        f, from a batch of X to its codes.
     init : array of shape (n_samples, n_components) or None, default=None
         Codes to start from; not changed.
     sparse_output : bool, default=False

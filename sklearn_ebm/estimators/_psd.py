@@ -54,7 +54,8 @@ class PSD(DictionaryModel):
     code_tol : float, default=1e-4
         Duality gap relative to 1/2 ||x||^2 at which an optimal code is good.
     missing_values : float or None, default=None
-        `np.nan` leaves NaN entries of X out of the reconstruction; the encoder sees zeros there.
+        Entries of X with this value, `np.nan` or a number, are left out of the reconstruction;
+        the encoder sees zeros there.
     sparse_output : bool, default=False
         Whether `transform` returns a CSR array.
     backend : {"auto", "numpy", "numba", "cupy"}, default="auto"
@@ -110,6 +111,9 @@ class PSD(DictionaryModel):
     >>> psd.transform(X[:5]).shape
     (5, 32)
     """
+
+    _degree = 4  # Adam squares gradients, which are products of X with codes
+    _weight_names = ("alpha", "beta")
 
     _parameter_constraints: dict = {
         **DictionaryModel._parameter_constraints,

@@ -36,7 +36,7 @@ class SparseCoder(DictionaryModel):
     code_tol : float, default=1e-4
         Duality gap relative to 1/2 ||x||^2 at which a code is good.
     missing_values : float or None, default=None
-        `np.nan` leaves NaN entries of X out of the reconstruction; None takes them for an error.
+        Entries of X with this value, `np.nan` or a number, are left out of the reconstruction.
     sparse_output : bool, default=False
         Whether `transform` returns a CSR array.
     backend : {"auto", "numpy", "numba", "cupy"}, default="auto"

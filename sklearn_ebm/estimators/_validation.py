@@ -7,7 +7,12 @@ from sklearn.utils.validation import validate_data
 from sklearn_ebm.backends import array_namespace, is_cupy
 
 FLOATS = (np.float64, np.float32)
-LARGEST = {np.dtype(np.float32): 1e15, np.dtype(np.float64): 1e100}  # sums of squares stay finite
+LARGEST_POWER = {np.dtype(np.float32): 1e30, np.dtype(np.float64): 1e200}  # sums stay finite
+
+
+def largest_value(dtype, degree=2):
+    """Above this, and below its inverse, powers of that degree may leave the type's range."""
+    return LARGEST_POWER[np.dtype(dtype)] ** (1 / degree)
 
 
 def _check_device_array(X, n_features):
@@ -23,7 +28,7 @@ def _check_device_array(X, n_features):
     return X
 
 
-def check_data(estimator, X, reset, allow_nan=False, **options):
+def check_data(estimator, X, reset, allow_nan=False, degree=2, **options):
     """X as a two-dimensional float array of the type and on the device that it came with.
 
     Parameters
@@ -36,6 +41,8 @@ def check_data(estimator, X, reset, allow_nan=False, **options):
         Whether this is a first fit.
     allow_nan : bool, default=False
         Whether NaN marks a missing value.
+    degree : int, default=2
+        Highest power of X that the estimator computes.
     **options
         For `sklearn.utils.check_array`.
 
@@ -46,7 +53,7 @@ def check_data(estimator, X, reset, allow_nan=False, **options):
     Raises
     ------
     ValueError
-        As `sklearn.utils.validation.validate_data`, and if squares would overflow.
+        As `sklearn.utils.validation.validate_data`, and if powers would overflow.
     """
     if is_cupy(X):
         X = _check_device_array(X, None if reset else estimator.n_features_in_)
@@ -56,20 +63,31 @@ def check_data(estimator, X, reset, allow_nan=False, **options):
         X = validate_data(
             estimator, X, reset=reset, dtype=FLOATS, ensure_all_finite=finite, **options
         )
-    check_magnitude(X)
+    check_magnitude(X, degree)
     return X
 
 
-def check_magnitude(X):
-    """Refuse values whose squared norm would overflow in the middle of a kernel."""
+def check_magnitude(X, degree=2):
+    """Refuse values whose powers would overflow in the middle of a kernel."""
     xp = array_namespace(X)
     largest = max(abs(float(xp.nanmax(X))), abs(float(xp.nanmin(X))))
-    if largest > LARGEST[np.dtype(X.dtype)]:
+    if largest > largest_value(X.dtype, degree):
         raise ValueError(
             "Input X contains infinity or a value too large for "
-            f"{np.dtype(X.dtype)!r}: squares of {largest:.1e} overflow. Rescale X, for instance "
-            "with StandardScaler."
+            f"{np.dtype(X.dtype)!r}: powers of {largest:.1e} overflow. Rescale X, for "
+            "instance with StandardScaler."
         )
+
+
+def check_weight(value, dtype, name):
+    """Refuse a term's weight that X's type cannot hold."""
+    if value > largest_value(dtype):
+        raise ValueError(f"{name}={value} is too large for {np.dtype(dtype)!r}.")
+
+
+def is_nan(value):
+    """Whether a value that stands for missing ones is NaN, which equals nothing."""
+    return value is not None and value != value
 
 
 def split_missing(X, missing_values):
@@ -77,7 +95,7 @@ def split_missing(X, missing_values):
     xp = array_namespace(X)
     if missing_values is None:
         return X, None
-    missing = xp.isnan(X)
+    missing = xp.isnan(X) if is_nan(missing_values) else missing_values == X
     if not bool(missing.any()):
         return X, None
     if bool(missing.all(axis=1).any()):
@@ -92,7 +110,7 @@ def check_dictionary(dictionary, n_components, n_features, dtype, name="dictiona
     Raises
     ------
     ValueError
-        If its shape does not fit, or a row has norm zero.
+        If its shape does not fit, a row has norm zero, or the square of its norm cannot be held.
     """
     if not is_cupy(dictionary):
         dictionary = check_array(dictionary, dtype=dtype, input_name=name)
@@ -103,10 +121,26 @@ def check_dictionary(dictionary, n_components, n_features, dtype, name="dictiona
         )
     if n_components is not None and dictionary.shape[0] != n_components:
         raise ValueError(f"{name} has {dictionary.shape[0]} rows, but n_components={n_components}.")
-    empty = ((dictionary * dictionary).sum(axis=1) == 0).nonzero()[0]
-    if empty.size:
-        raise ValueError(
-            f"{name} has rows of norm zero: {', '.join(str(int(row)) for row in empty[:5])}"
-            f"{', ...' if empty.size > 5 else ''}. Every atom needs a direction."
-        )
+    _check_atoms(dictionary, name)
     return dictionary
+
+
+def _check_atoms(dictionary, name):
+    xp = array_namespace(dictionary)
+    size = xp.max(xp.abs(dictionary), axis=1)
+    if not bool(xp.all(size > 0)):
+        raise ValueError(
+            f"{name} has rows of norm zero: {_some_rows(size == 0)}. Every atom needs a direction."
+        )
+    limit = largest_value(dictionary.dtype)
+    extreme = (size > limit) | (size < 1 / limit)
+    if bool(xp.any(extreme)):
+        raise ValueError(
+            f"{name} has rows whose squared norm {np.dtype(dictionary.dtype)!r} cannot hold: "
+            f"{_some_rows(extreme)}. Scale the atoms, for instance to norm one."
+        )
+
+
+def _some_rows(selected):
+    rows = [str(int(row)) for row in selected.nonzero()[0]]
+    return ", ".join([*rows[:5], *(["..."] if len(rows) > 5 else [])])

@@ -7,7 +7,8 @@ from sklearn_ebm.backends import array_namespace
 from sklearn_ebm.solvers._proximal import fista, ista
 from sklearn_ebm.solvers._solution import Outcome, Solution
 
-POLISH_SWEEPS = 2000  # of coordinate descent, for the samples that an active set left unfinished
+POLISH_SWEEPS = 200  # of coordinate descent, for the samples that an active set left unfinished
+SINGLE_RANGE = 1e30  # an active set searches in single precision, which ends at 3e38
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,7 @@ class Entry:
 
 def _finished(code, gap, n_iter, tol, max_iter):
     xp = array_namespace(gap)
-    if not bool(xp.any(gap > tol)):
+    if bool(xp.all(gap <= tol)):  # never true of NaN
         outcome = Outcome.CONVERGED
     elif n_iter >= max_iter:
         outcome = Outcome.MAX_ITER
@@ -37,14 +38,46 @@ def _coordinate_descent(problem, code, warm, tol, max_iter, backend):
     return _finished(code, gap, n_iter, tol, max_iter)
 
 
+def _in_single_range(problem, start):
+    """Whether atoms, correlations and codes are numbers that single precision can hold."""
+    xp = array_namespace(problem.gram)
+    squares = xp.linalg.diagonal(problem.gram)
+    smallest, largest = float(xp.min(squares)) ** 0.5, float(xp.max(squares)) ** 0.5
+    norm = (2 * float(xp.max(problem.half_norm))) ** 0.5
+    sizes = (largest**2, 1 / max(smallest, 1 / SINGLE_RANGE) ** 2, norm * largest, norm / smallest)
+    return max(*sizes, 0.0 if start is None else float(xp.max(xp.abs(start)))) < SINGLE_RANGE
+
+
 def _active_set(problem, code, warm, tol, max_iter, backend):
+    """The active set; then coordinate descent, then FISTA, for samples that it did not certify.
+
+    Where more atoms matter than there are features, the support's Hessian is singular and an active
+    set stalls. Coordinate descent ends soon if little is left to do, FISTA ends in any case.
+    """
+    if not _in_single_range(problem, code if warm else None):
+        return _coordinate_descent(problem, code, warm, tol, max_iter, backend)
     gap, n_iter = backend.active_set(problem.as_lasso(), code, tol, max_iter, warm=warm)
-    late = (gap > tol).nonzero()[0]
-    if late.size and n_iter < max_iter:
-        rest, rest_code = problem.rows(late), code[late]
-        gap[late], _ = backend.coordinate_descent(rest.as_lasso(), rest_code, tol, POLISH_SWEEPS)
-        code[late] = rest_code
+    if n_iter < max_iter:
+        _finish(_sweeps, problem, code, gap, tol, POLISH_SWEEPS, backend)
+        _finish(_accelerated_steps, problem, code, gap, tol, max_iter, backend)
     return _finished(code, gap, n_iter, tol, max_iter)
+
+
+def _finish(method, problem, code, gap, tol, max_iter, backend):
+    """Go on, in place, with the samples whose gap is above tol."""
+    late = (gap > tol).nonzero()[0]
+    if late.size:
+        rest_code = code[late]
+        gap[late] = method(problem.rows(late), rest_code, tol, max_iter, backend)
+        code[late] = rest_code
+
+
+def _sweeps(problem, code, tol, max_iter, backend):
+    return backend.coordinate_descent(problem.as_lasso(), code, tol, max_iter)[0]
+
+
+def _accelerated_steps(problem, code, tol, max_iter, backend):
+    return fista(problem, code, tol=tol, max_iter=max_iter, backend=backend)[1]
 
 
 def _proximal(method):
@@ -108,6 +141,8 @@ def solve_lasso(problem, *, solver="auto", code=None, warm=False, tol=1e-4, max_
     """
     if code is None:
         code = array_namespace(problem.correlation).empty_like(problem.correlation)
+    if warm:  # a step of no length only brings the start to where the penalty is finite
+        code[...] = problem.penalty.prox(code, 0.0)
     names = AUTOMATIC if solver == "auto" else (solver,)
     reasons = {name: _lacks(SOLVERS[name], problem, backend) for name in names}
     for name in names:

@@ -5,6 +5,7 @@ Both give `correlation` (c, one row a sample), `half_norm` (the energy of z = 0)
 """
 
 import numpy as np
+from scipy.linalg import norm
 
 from sklearn_ebm.backends import array_namespace, to_host
 from sklearn_ebm.backends._problems import Lasso
@@ -15,13 +16,16 @@ SAFETY = 1.02  # power iteration approaches the largest eigenvalue from below
 
 
 def largest_eigenvalue(gram):
-    """Upper estimate of the largest eigenvalue of a symmetric matrix, by power iteration."""
+    """Upper estimate of the largest eigenvalue of a symmetric matrix, by power iteration.
+
+    The norm is BLAS's, which neither overflows nor underflows on the way.
+    """
     matrix = to_host(gram)
     vector = np.random.RandomState(0).standard_normal(matrix.shape[0]).astype(matrix.dtype)
     for _ in range(POWER_ITERATIONS):
-        vector = matrix @ (vector / np.linalg.norm(vector))
+        vector = matrix @ (vector / norm(vector))
     bound = np.abs(matrix).sum(axis=0).max()
-    return float(min(SAFETY * np.linalg.norm(vector), bound))
+    return float(min(SAFETY * norm(vector), bound))
 
 
 class GramProblem:
@@ -33,6 +37,12 @@ class GramProblem:
         self.half_norm = half_norm
         self.penalty = penalty
         self._lipschitz = lipschitz
+
+    @property
+    def unit(self):
+        """What a gap is relative to: 1/2 ||x||^2, and one where that is zero or underflows."""
+        xp = array_namespace(self.half_norm)
+        return xp.where(self.half_norm > 0, self.half_norm, xp.ones_like(self.half_norm))
 
     @property
     def lipschitz(self):
@@ -55,12 +65,12 @@ class GramProblem:
 
     def as_lasso(self):
         """The arrays that a fused kernel takes."""
-        return Lasso(self.gram, self.correlation, self.half_norm, self.penalty.rule(1, float))
+        return Lasso(self.gram, self.correlation, self.unit, self.penalty.rule(1, float))
 
     def relative_gap(self, code):
         """Duality gap over 1/2 ||x||^2, the certificate; shape (n_samples,)."""
         rule = self.penalty.rule(1, float)
-        lasso = Lasso(None, self.correlation, self.half_norm, rule)
+        lasso = Lasso(None, self.correlation, self.unit, rule)
         return relative_gap(lasso, code, self.correlation - self.product(code))
 
     def energy(self, code):
