@@ -113,7 +113,7 @@ def check_dictionary(dictionary, n_components, n_features, dtype, name="dictiona
         If its shape does not fit, a row has norm zero, or the square of its norm cannot be held.
     """
     if not is_cupy(dictionary):
-        dictionary = check_array(dictionary, dtype=dtype, input_name=name)
+        dictionary = check_array(dictionary, dtype=dtype, order="C", input_name=name)
     dictionary = dictionary.astype(dtype, copy=False)
     if n_features is not None and dictionary.shape[1] != n_features:
         raise ValueError(

@@ -14,8 +14,16 @@ nothing cancels.
 import numpy as np
 
 from sklearn_ebm.backends.numba._rules import dual_magnitude, kernel
-from sklearn_ebm.backends.numba._support import (
+from sklearn_ebm.backends.numba._simd import (
     LANES,
+    larger,
+    load,
+    multiply,
+    splat,
+    store,
+    where_larger,
+)
+from sklearn_ebm.backends.numba._support import (
     SIGN,
     STEP,
     add_row,
@@ -25,143 +33,123 @@ from sklearn_ebm.backends.numba._support import (
     subtract_rows,
 )
 
-BLOCKS = 8  # at most so many atoms join in one round; more are often wrong, fewer cost rounds
+JOINERS = LANES // 2  # atoms in one round, at most; more are often wrong, fewer cost rounds
 SHRINK = np.float32(0.45)  # the threshold's fall in one round
 NEAR = np.float32(1.2)  # a threshold this close to alpha is alpha
 CAUTIOUS_AFTER = 24
 LEAPS = 3  # attempts to find a step without sign changes before the rest of it is taken as it is
-EXCLUDED = 2  # state of an atom that lies in the span of the support
 ROUNDING = np.float32(1e-5)  # share of the step below which a coefficient has reached zero
-SINGLE_TOL = 1e-5  # gap at which the search in single precision hands over to double precision
 
 
 @kernel
-def _block_bounds(n_atoms, block):
-    width = (n_atoms + BLOCKS - 1) // BLOCKS
-    start = min(block * width, n_atoms)
-    return start, min(start + width, n_atoms)
-
-
-@kernel
-def _block_maximum(rule, correlation, start, stop, lanes):
-    """max of the dual magnitude over start..stop, by partial maxima that stay in registers."""
-    for t in range(LANES):
-        lanes[t] = 0
-    whole = start + (stop - start) // LANES * LANES
-    for j in range(start, whole, LANES):
-        for t in range(LANES):
-            lanes[t] = max(lanes[t], dual_magnitude(rule, correlation[j + t]))
-    for j in range(whole, stop):
-        lanes[0] = max(lanes[0], dual_magnitude(rule, correlation[j]))
-    largest = lanes[0]
-    for t in range(LANES):
-        largest = max(largest, lanes[t])
+def _survey(rule, search):
+    """In each lane the free atom of largest dual magnitude; returns the largest of all atoms."""
+    correlation, strength, candidate = search.correlation, search.strength, search.candidate
+    number = correlation.dtype.type
+    largest = number(0)
+    best = splat(largest)
+    place, overall = best, best
+    whole = correlation.shape[0] // LANES * LANES
+    for j in range(0, whole, LANES):
+        size = dual_magnitude(rule, load(correlation, j))
+        overall = larger(size, overall)
+        size = multiply(size, load(search.is_free, j))
+        place = where_larger(size, best, splat(number(j)), place)
+        best = larger(size, best)
+    store(strength, 0, overall)
+    for lane in range(LANES):
+        largest = max(largest, strength[lane])
+    store(strength, 0, best)
+    store(candidate, 0, place)
+    for lane in range(LANES):
+        candidate[lane] += lane
+    for j in range(whole, correlation.shape[0]):
+        size = dual_magnitude(rule, correlation[j])
+        largest = max(largest, size)
+        if size * search.is_free[j] > strength[j - whole]:
+            strength[j - whole], candidate[j - whole] = size, j
     return largest
 
 
 @kernel
-def _maxima(rule, correlation, lanes):
-    """Maximum of each block behind the lanes, and over all."""
-    overall = rule.threshold - rule.threshold
-    for block in range(BLOCKS):
-        start, stop = _block_bounds(correlation.shape[0], block)
-        largest = _block_maximum(rule, correlation, start, stop, lanes)
-        lanes[LANES + block] = largest
-        overall = max(overall, largest)
-    return overall
-
-
-@kernel
-def _strongest(rule, correlation, is_active, start, stop, threshold):
-    """The inactive atom that violates |q_j| <= threshold most; -1 where there is none."""
-    strongest = -1
-    for j in range(start, stop):
-        if dual_magnitude(rule, correlation[j]) > threshold and is_active[j] == 0:
-            threshold = dual_magnitude(rule, correlation[j])
-            strongest = j
-    return strongest
-
-
-@kernel
-def _join(gram, correlation, value, support, is_active, vectors, inverse, size, atom):
-    if size == support.shape[0] or not append(gram, support, vectors, inverse, size, atom):
-        is_active[atom] = EXCLUDED
+def _join(gram, search, size, atom):
+    """The new size; an atom in the span of the support, or without room, is barred instead."""
+    search.is_free[atom] = 0
+    if size == search.support.shape[0] or not append(gram, search, size, atom):
         return size
-    is_active[atom] = 1
-    vectors[SIGN, size] = 1 if correlation[atom] > 0 else -1
-    value[size] = 0
+    search.vectors[SIGN, size] = 1 if search.correlation[atom] > 0 else -1
+    search.value[size] = 0
     return size + 1
 
 
 @kernel
-def _admit(
-    rule, gram, correlation, value, support, is_active, vectors, inverse, size, threshold, lanes
-):
-    """The strongest violator of each block joins."""
-    for block in range(BLOCKS):
-        if lanes[LANES + block] > threshold:
-            start, stop = _block_bounds(correlation.shape[0], block)
-            atom = _strongest(rule, correlation, is_active, start, stop, threshold)
-            if atom >= 0:
-                size = _join(
-                    gram, correlation, value, support, is_active, vectors, inverse, size, atom
-                )
+def _admit(gram, search, size, threshold):
+    """Of every two lanes the stronger violator of |q_j| <= threshold joins."""
+    strength = search.strength
+    for lane in range(JOINERS):
+        other = lane + JOINERS
+        best = lane if strength[lane] >= strength[other] else other
+        if strength[best] > threshold:
+            size = _join(gram, search, size, np.uintp(search.candidate[best]))
     return size
 
 
 @kernel
-def _admit_one(
-    rule, gram, correlation, value, support, is_active, vectors, inverse, size, threshold
-):
-    atom = _strongest(rule, correlation, is_active, 0, correlation.shape[0], threshold)
-    if atom >= 0:
-        size = _join(gram, correlation, value, support, is_active, vectors, inverse, size, atom)
+def _admit_one(gram, search, size, threshold):
+    """The strongest violator joins."""
+    best = 0
+    for lane in range(LANES):
+        if search.strength[lane] > search.strength[best]:
+            best = lane
+    if search.strength[best] > threshold:
+        size = _join(gram, search, size, np.uintp(search.candidate[best]))
     return size
 
 
 @kernel
-def _discard(gram, correlation, value, support, is_active, vectors, inverse, size, position):
+def _discard(gram, search, size, position):
     """An atom leaves; what it explained returns to the residual."""
-    atom = support[position]
-    if value[position] != 0:
-        add_row(correlation, gram, atom, value[position])
-    is_active[atom] = 0
-    remove(support, vectors, inverse, size, position)
-    value[position] = value[size - 1]
+    atom = search.support[position]
+    if search.value[position] != 0:
+        add_row(search.correlation, gram, atom, search.value[position])
+    search.is_free[atom] = 1
+    remove(search, size, position)
     return size - 1
 
 
 @kernel
-def _discard_flips(gram, correlation, value, support, is_active, vectors, inverse, size):
+def _discard_flips(gram, search, size):
+    value, vectors = search.value, search.vectors
     for i in range(size - 1, -1, -1):
         if (value[i] + vectors[STEP, i]) * vectors[SIGN, i] <= 0:
-            size = _discard(gram, correlation, value, support, is_active, vectors, inverse, size, i)
+            size = _discard(gram, search, size, i)
     return size
 
 
 @kernel
-def _take_step(gram, correlation, value, support, vectors, size, length):
+def _take_step(gram, search, size, length):
     for i in range(size):
-        vectors[STEP, i] *= length
-        value[i] += vectors[STEP, i]
-    subtract_rows(correlation, gram, support, vectors, size)
+        search.vectors[STEP, i] *= length
+        search.value[i] += search.vectors[STEP, i]
+    subtract_rows(gram, search, size)
 
 
 @kernel
-def _leap(gram, correlation, value, support, is_active, vectors, inverse, size, threshold):
+def _leap(gram, search, size, threshold):
     """Newton to the minimum on the support, without the atoms that it would flip."""
     for _ in range(LEAPS):
         before = size
-        newton_step(correlation, support, vectors, inverse, size, threshold)
-        size = _discard_flips(gram, correlation, value, support, is_active, vectors, inverse, size)
+        newton_step(search, size, threshold)
+        size = _discard_flips(gram, search, size)
         if size == before:
             break
-    _take_step(gram, correlation, value, support, vectors, size, np.float32(1))
+    _take_step(gram, search, size, np.float32(1))
     return size
 
 
 @kernel
-def _feasible_length(value, vectors, size):
+def _feasible_length(search, size):
+    value, vectors = search.value, search.vectors
     length = np.float32(1)
     for i in range(size):
         if (value[i] + vectors[STEP, i]) * vectors[SIGN, i] < 0:
@@ -170,39 +158,37 @@ def _feasible_length(value, vectors, size):
 
 
 @kernel
-def _descend(gram, correlation, value, support, is_active, vectors, inverse, size, threshold):
+def _descend(gram, search, size, threshold):
     """Newton steps cut at the first sign change, each of which lowers the energy."""
+    value, vectors = search.value, search.vectors
     for _ in range(size + 1):
-        newton_step(correlation, support, vectors, inverse, size, threshold)
-        length = _feasible_length(value, vectors, size)
-        _take_step(gram, correlation, value, support, vectors, size, length)
+        newton_step(search, size, threshold)
+        length = _feasible_length(search, size)
+        _take_step(gram, search, size, length)
         if length == 1:
             break
         for i in range(size - 1, -1, -1):
             if value[i] * vectors[SIGN, i] <= abs(vectors[STEP, i]) * ROUNDING:
-                size = _discard(
-                    gram, correlation, value, support, is_active, vectors, inverse, size, i
-                )
+                size = _discard(gram, search, size, i)
     return size
 
 
 @kernel
-def _relative_gap(rule, target, correlation, value, support, size, half_norm, largest):
+def _relative_gap(rule, target, search, size, half_norm, largest):
     alpha = rule.threshold
     scale = alpha / max(alpha, largest)
     gap = alpha - alpha
     explained = alpha - alpha
     for i in range(size):
-        atom = support[i]
-        explained += value[i] * (target[atom] + correlation[atom])
-        gap += alpha * abs(value[i]) - scale * value[i] * correlation[atom]
+        atom, value = search.support[i], search.value[i]
+        explained += value * (target[atom] + search.correlation[atom])
+        gap += alpha * abs(value) - scale * value * search.correlation[atom]
     misfit = half_norm - explained / 2
     return (max(misfit, 0) * (1 - scale) ** 2 + gap) / half_norm
 
 
 @kernel
-def _minimize(rule, gram, target, correlation, value, support, is_active, vectors, inverse, lanes,
-              size, threshold, half_norm, tol, max_iter):  # fmt: skip
+def _minimize(rule, gram, target, search, size, threshold, half_norm, tol, max_iter):
     """Rounds of admit, step, certify, until the gap is small or stands still."""
     alpha = rule.threshold
     gap = 1.0
@@ -215,22 +201,16 @@ def _minimize(rule, gram, target, correlation, value, support, is_active, vector
                 threshold = alpha
         before = size
         if n_rounds < CAUTIOUS_AFTER:
-            size = _admit(rule, gram, correlation, value, support, is_active, vectors, inverse,
-                          size, threshold, lanes)  # fmt: skip
-            grown = size
-            size = _leap(gram, correlation, value, support, is_active, vectors, inverse, size,
-                         threshold)  # fmt: skip
+            grown = _admit(gram, search, size, threshold)
+            size = _leap(gram, search, grown, threshold)
         else:
-            size = _admit_one(rule, gram, correlation, value, support, is_active, vectors, inverse,
-                              size, threshold)  # fmt: skip
-            grown = size
-            size = _descend(gram, correlation, value, support, is_active, vectors, inverse, size,
-                            threshold)  # fmt: skip
-        largest = _maxima(rule, correlation, lanes)
+            grown = _admit_one(gram, search, size, threshold)
+            size = _descend(gram, search, grown, threshold)
+        largest = _survey(rule, search)
         if threshold > alpha:
             continue
         previous = gap
-        gap = _relative_gap(rule, target, correlation, value, support, size, half_norm, largest)
+        gap = _relative_gap(rule, target, search, size, half_norm, largest)
         settled = before == grown and grown == size and gap > previous / 2
         if gap <= tol or settled:
             break
@@ -238,59 +218,45 @@ def _minimize(rule, gram, target, correlation, value, support, is_active, vector
 
 
 @kernel
-def _resume(gram, start, correlation, value, support, is_active, vectors, inverse):
+def _resume(gram, search, start):
     """The support, signs and values of a given code; q = c - z H."""
     size = 0
     for atom in range(start.shape[0]):
         if start[atom] != 0:
-            grown = _join(
-                gram, correlation, value, support, is_active, vectors, inverse, size, atom
-            )
+            grown = _join(gram, search, size, atom)
             if grown > size:
-                vectors[SIGN, size] = 1 if start[atom] > 0 else -1
-                vectors[STEP, size] = start[atom]
-                value[size] = vectors[STEP, size]  # as rounded as the step, which moves q
+                search.vectors[SIGN, size] = 1 if start[atom] > 0 else -1
+                search.vectors[STEP, size] = start[atom]
+                search.value[size] = search.vectors[STEP, size]  # rounded as the step that moves q
                 size = grown
-    subtract_rows(correlation, gram, support, vectors, size)
+    subtract_rows(gram, search, size)
     return size
 
 
 @kernel
-def _copy(source, destination):
-    for j in range(source.shape[0]):
-        destination[j] = source[j]
-
-
-@kernel
-def _write(value, support, size, code):
+def _write(search, size, code):
     for j in range(code.shape[0]):
         code[j] = 0
     for i in range(size):
-        code[support[i]] = value[i]
+        code[search.support[i]] = search.value[i]
 
 
 @kernel
-def active_set_rows(lasso, code, gap, n_iter, warm, tol, max_iter, support, vectors, inverse, first,
-                    last):  # fmt: skip
+def active_set_rows(lasso, code, gap, n_iter, warm, tol, max_iter, search, first, last):
     """Codes of the rows first..last in place; `code` holds the start where `warm`."""
     rule, gram = lasso.rule, lasso.gram
-    dtype = gram.dtype
-    correlation = np.empty(gram.shape[0], dtype)
-    value = np.zeros(vectors.shape[1], dtype)
-    lanes = np.zeros(LANES + BLOCKS, dtype)
-    is_active = np.zeros(gram.shape[0], np.int8)
     for n in range(first, last):
         target = lasso.correlation[n]
-        _copy(target, correlation)
-        is_active[:] = 0
+        for j in range(target.shape[0]):
+            search.correlation[j] = target[j]
+            search.is_free[j] = 1
         size, threshold = 0, rule.threshold
         if warm:
-            size = _resume(gram, code[n], correlation, value, support, is_active, vectors, inverse)
-        largest = _maxima(rule, correlation, lanes)
+            size = _resume(gram, search, code[n])
+        largest = _survey(rule, search)
         if not warm:
             threshold = max(threshold, largest)
         size, gap[n], n_iter[n] = _minimize(
-            rule, gram, target, correlation, value, support, is_active, vectors, inverse, lanes,
-            size, threshold, lasso.half_norm[n], tol, max_iter,
-        )  # fmt: skip
-        _write(value, support, size, code[n])
+            rule, gram, target, search, size, threshold, lasso.half_norm[n], tol, max_iter
+        )
+        _write(search, size, code[n])

@@ -3,8 +3,6 @@
 Sweeps over all coordinates alternate with sweeps over those that are on, which are few.
 """
 
-import numpy as np
-
 from sklearn_ebm.backends.numba._rules import dual_magnitude, kernel, shrink
 from sklearn_ebm.backends.numba._support import add_row
 
@@ -47,10 +45,9 @@ def _relative_gap(rule, target, correlation, code, row, half_norm):
 
 
 @kernel
-def coordinate_descent_rows(lasso, code, gap, n_iter, tol, max_iter, first, last):
+def coordinate_descent_rows(lasso, code, gap, n_iter, tol, max_iter, correlation, first, last):
     """Codes of the rows first..last, in place from where they are."""
     rule, gram, target = lasso.rule, lasso.gram, lasso.correlation
-    correlation = np.empty(gram.shape[0], gram.dtype)
     for n in range(first, last):
         for j in range(gram.shape[0]):
             correlation[j] = target[n, j]

@@ -5,10 +5,11 @@ import numpy as np
 from sklearn_ebm.backends.numba._active_set import active_set_rows
 from sklearn_ebm.backends.numba._coordinate_descent import coordinate_descent_rows
 from sklearn_ebm.backends.numba._launcher import split_rows
-from sklearn_ebm.backends.numba._support import padded
+from sklearn_ebm.backends.numba._support import new_search
 
 MAX_SUPPORT = 1024  # the inverse of a larger support would cost more than coordinate descent
 SMALLEST_PIECE = 32  # rows; fewer are done before a second thread has woken up
+ROUNDINGS = 4  # of the data's type, by which a gap summed in that type may be too small
 
 
 def _with_typed_rule(lasso):
@@ -17,21 +18,22 @@ def _with_typed_rule(lasso):
     return lasso._replace(rule=type(lasso.rule)(threshold))
 
 
+def _stop_at(tol, dtype):
+    """A gap which, if it is computed in `dtype`, means one of at most tol."""
+    return max(tol - ROUNDINGS * float(np.finfo(dtype).eps), tol / 2)
+
+
 def active_set(lasso, code, tol, max_iter, warm=True):
     """Fused active set; see `sklearn_ebm.backends.numpy.active_set`."""
     lasso = _with_typed_rule(lasso)
     n_samples, n_atoms = code.shape
     gap, n_iter = np.zeros(n_samples), np.zeros(n_samples, np.int64)
+    tol = _stop_at(tol, code.dtype)
     capacity = min(n_atoms, MAX_SUPPORT)
-    width = padded(capacity + 1)
 
     def work(first, last):
-        support = np.empty(capacity, np.uintp)
-        vectors = np.zeros((3, width), np.float32)
-        inverse = np.empty((width, width), np.float32)
-        active_set_rows(
-            lasso, code, gap, n_iter, warm, tol, max_iter, support, vectors, inverse, first, last
-        )
+        search = new_search(n_atoms, capacity, code.dtype)
+        active_set_rows(lasso, code, gap, n_iter, warm, tol, max_iter, search, first, last)
 
     split_rows(work, n_samples, SMALLEST_PIECE)
     return gap, int(n_iter.max(initial=0))
@@ -41,9 +43,11 @@ def coordinate_descent(lasso, code, tol, max_iter):
     """Fused coordinate descent; see `sklearn_ebm.backends.numpy.coordinate_descent`."""
     lasso = _with_typed_rule(lasso)
     gap, n_iter = np.zeros(code.shape[0]), np.zeros(code.shape[0], np.int64)
+    tol = _stop_at(tol, code.dtype)
 
     def work(first, last):
-        coordinate_descent_rows(lasso, code, gap, n_iter, tol, max_iter, first, last)
+        correlation = np.empty(code.shape[1], code.dtype)
+        coordinate_descent_rows(lasso, code, gap, n_iter, tol, max_iter, correlation, first, last)
 
     split_rows(work, code.shape[0], SMALLEST_PIECE)
     return gap, int(n_iter.max(initial=0))

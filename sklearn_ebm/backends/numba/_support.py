@@ -1,67 +1,107 @@
 """The inverse of the Hessian on a growing and shrinking support, for the active set.
 
-Adding or removing an atom is one symmetric rank-one update over whole vector registers. The inverse
-is in single precision whatever the codes are in: a Newton step that reads the exact residual
-correlation corrects in the next round what rounding left in this one.
-
-Arrays are passed one by one, in every call: a NamedTuple of arrays would cost a reference count for
-each field and call, which doubles the time of a sample.
+Adding or removing an atom is one symmetric rank-one update over whole vectors. The inverse is in
+single precision whatever the codes are in: a Newton step that reads the exact residual correlation
+corrects in the next round what rounding left in this one.
 """
+
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from sklearn_ebm.backends.numba._rules import kernel
+from sklearn_ebm.backends.numba._simd import LANES, add, add_scaled, load, splat, store
 
-LANES = 16  # rows of the inverse are padded to whole vectors of single-precision numbers
 PIVOT = np.float32(1e-4)  # an atom this close to the support's span does not join
-SIGN, STEP, SCRATCH = range(
-    3
-)  # rows of `vectors`, which has one column for each atom of the support
+SIGN, STEP, FACTOR, SCRATCH = range(4)  # rows of `Search.vectors`
+
+
+class Search(NamedTuple):
+    """What one thread writes to while it looks for the code of a sample.
+
+    Arrays over atoms and values have the type of the data, those of the inverse single precision.
+    """
+
+    correlation: Any  # (n_atoms,), q = c - z H
+    is_free: Any  # (n_atoms,), one where an atom may join, else zero
+    strength: Any  # (LANES,), the largest dual magnitude of a free atom in each lane
+    candidate: Any  # (LANES,), the atom that has it
+    support: Any  # (capacity,), the atoms that are on, in no order
+    value: Any  # (width,), their coefficients
+    vectors: Any  # (4, width), one column for each atom of the support
+    inverse: Any  # (width, width), of the Hessian on the support, with zeros up to whole vectors
+
+
+def new_search(n_atoms, capacity, dtype):
+    """Room for one thread's searches with supports of at most `capacity` atoms."""
+    width = padded.py_func(capacity + 1)
+    return Search(
+        correlation=np.empty(n_atoms, dtype),
+        is_free=np.empty(n_atoms, dtype),
+        strength=np.empty(LANES, dtype),
+        candidate=np.empty(LANES, dtype),
+        support=np.empty(capacity, np.uintp),
+        value=np.empty(width, dtype),
+        vectors=np.zeros((4, width), np.float32),
+        inverse=np.empty((width, width), np.float32),
+    )
 
 
 @kernel
 def padded(size):
+    """Rows of the inverse are padded to whole vectors."""
     return (size + LANES - 1) // LANES * LANES
 
 
 @kernel
-def _rank_one(inverse, vectors, scale, size):
+def _times_inverse(vectors, inverse, destination, size):
+    """Row FACTOR times the inverse; two sums, so that an addition need not wait for the last."""
+    for k in range(0, padded(size), LANES):
+        even = splat(np.float32(0))
+        odd = even
+        for i in range(0, size - 1, 2):
+            even = add_scaled(even, vectors[FACTOR, i], load(inverse, (i, k)))
+            odd = add_scaled(odd, vectors[FACTOR, i + 1], load(inverse, (i + 1, k)))
+        if size % 2:
+            even = add_scaled(even, vectors[FACTOR, size - 1], load(inverse, (size - 1, k)))
+        store(vectors, (destination, k), add(even, odd))
+
+
+@kernel
+def _rank_one(vectors, inverse, scale, size):
     width = padded(size)
     for i in range(size):
         factor = vectors[SCRATCH, i] * scale
-        for k in range(width):
-            inverse[i, k] += factor * vectors[SCRATCH, k]
+        for k in range(0, width, LANES):
+            row = add_scaled(load(inverse, (i, k)), factor, load(vectors, (SCRATCH, k)))
+            store(inverse, (i, k), row)
 
 
 @kernel
-def _widen(inverse, size):
-    for i in range(size):
-        for k in range(size, size + LANES):
-            inverse[i, k] = 0
+def _clear(inverse, row, first, last):
+    for k in range(first, last, LANES):
+        store(inverse, (row, k), splat(np.float32(0)))
 
 
 @kernel
-def append(gram, support, vectors, inverse, size, atom):
+def append(gram, search, size, atom):
     """Bordered inverse; False where the atom lies in the span of the support."""
-    width = padded(size)
-    for k in range(width):
-        vectors[SCRATCH, k] = 0
+    support, vectors, inverse = search.support, search.vectors, search.inverse
     for i in range(size):
-        factor = np.float32(gram[atom, support[i]])
-        for k in range(width):
-            vectors[SCRATCH, k] += factor * inverse[i, k]
+        vectors[FACTOR, i] = gram[atom, support[i]]
+    _times_inverse(vectors, inverse, SCRATCH, size)
     pivot = np.float32(gram[atom, atom])
     floor = PIVOT * pivot
     for i in range(size):
-        pivot -= np.float32(gram[atom, support[i]]) * vectors[SCRATCH, i]
+        pivot -= vectors[FACTOR, i] * vectors[SCRATCH, i]
     if pivot <= floor:
         return False
     scale = np.float32(1) / pivot
-    _rank_one(inverse, vectors, scale, size)
-    if size == width:
-        _widen(inverse, size)
-    for k in range(padded(size + 1)):
-        inverse[size, k] = 0
+    _rank_one(vectors, inverse, scale, size)
+    if size == padded(size):
+        for i in range(size):
+            _clear(inverse, i, size, size + LANES)
+    _clear(inverse, size, 0, padded(size + 1))
     for i in range(size):
         inverse[i, size] = -vectors[SCRATCH, i] * scale
         inverse[size, i] = -vectors[SCRATCH, i] * scale
@@ -71,53 +111,67 @@ def append(gram, support, vectors, inverse, size, atom):
 
 
 @kernel
-def remove(support, vectors, inverse, size, position):
+def remove(search, size, position):
     """Take one atom out; the last one of the support takes its place."""
-    last = size - 1
-    width = padded(size)
-    for k in range(width):
-        vectors[SCRATCH, k] = inverse[position, k]
-    _rank_one(inverse, vectors, np.float32(-1) / vectors[SCRATCH, position], size)
-    for k in range(width):
-        inverse[position, k] = inverse[last, k]
+    support, vectors, inverse = search.support, search.vectors, search.inverse
+    last, width = size - 1, padded(size)
+    for k in range(0, width, LANES):
+        store(vectors, (SCRATCH, k), load(inverse, (position, k)))
+    _rank_one(vectors, inverse, np.float32(-1) / vectors[SCRATCH, position], size)
+    for k in range(0, width, LANES):
+        store(inverse, (position, k), load(inverse, (last, k)))
     for i in range(last):
         inverse[i, position] = inverse[i, last]
         inverse[i, last] = 0
     inverse[position, position] = inverse[last, last]
     inverse[position, last] = 0
     support[position] = support[last]
+    search.value[position] = search.value[last]
     vectors[SIGN, position] = vectors[SIGN, last]
     vectors[STEP, position] = vectors[STEP, last]
 
 
 @kernel
-def newton_step(correlation, support, vectors, inverse, size, threshold):
+def newton_step(search, size, threshold):
     """Step to the minimum on the support, (q_S - threshold sign_S) (H_SS)^-1."""
-    width = padded(size)
-    for k in range(width):
-        vectors[STEP, k] = 0
+    vectors = search.vectors
     for i in range(size):
-        slope = np.float32(correlation[support[i]] - threshold * vectors[SIGN, i])
-        for k in range(width):
-            vectors[STEP, k] += slope * inverse[i, k]
+        slope = search.correlation[search.support[i]] - threshold * vectors[SIGN, i]
+        vectors[FACTOR, i] = slope
+    _times_inverse(vectors, search.inverse, STEP, size)
 
 
 @kernel
-def add_row(correlation, gram, atom, weight):
-    for t in range(correlation.shape[0]):
-        correlation[t] += weight * gram[atom, t]
+def add_row(total, matrix, row, weight):
+    """total += weight * matrix[row]."""
+    whole = total.shape[0] // LANES * LANES
+    for t in range(0, whole, LANES):
+        store(total, t, add_scaled(load(total, t), weight, load(matrix, (row, t))))
+    for t in range(whole, total.shape[0]):
+        total[t] += weight * matrix[row, t]
 
 
 @kernel
-def subtract_rows(correlation, gram, support, vectors, size):
-    """q -= step @ H_S, four rows at a time to spare the traffic of the sum."""
-    n_atoms = gram.shape[1]
-    whole = size // 4 * 4
-    for i in range(0, whole, 4):
-        a, b = vectors[STEP, i], vectors[STEP, i + 1]
-        c, d = vectors[STEP, i + 2], vectors[STEP, i + 3]
-        j, k, m, n = support[i], support[i + 1], support[i + 2], support[i + 3]
-        for t in range(n_atoms):
-            correlation[t] -= a * gram[j, t] + b * gram[k, t] + c * gram[m, t] + d * gram[n, t]
-    for i in range(whole, size):
-        add_row(correlation, gram, support[i], -vectors[STEP, i])
+def _add_four_rows(total, matrix, rows, first, weights):
+    """total -= weights[first:first+4] @ matrix[rows[first:first+4]], to spare the sum's traffic."""
+    whole = total.shape[0] // LANES * LANES
+    a, b = -weights[STEP, first], -weights[STEP, first + 1]
+    c, d = -weights[STEP, first + 2], -weights[STEP, first + 3]
+    j, k, m, n = rows[first], rows[first + 1], rows[first + 2], rows[first + 3]
+    for t in range(0, whole, LANES):
+        sums = add_scaled(load(total, t), a, load(matrix, (j, t)))
+        sums = add_scaled(sums, b, load(matrix, (k, t)))
+        sums = add_scaled(sums, c, load(matrix, (m, t)))
+        store(total, t, add_scaled(sums, d, load(matrix, (n, t))))
+    for t in range(whole, total.shape[0]):
+        total[t] += a * matrix[j, t] + b * matrix[k, t] + c * matrix[m, t] + d * matrix[n, t]
+
+
+@kernel
+def subtract_rows(gram, search, size):
+    """q -= step @ H_S."""
+    fours = size // 4 * 4
+    for i in range(0, fours, 4):
+        _add_four_rows(search.correlation, gram, search.support, i, search.vectors)
+    for i in range(fours, size):
+        add_row(search.correlation, gram, search.support[i], -search.vectors[STEP, i])

@@ -1,0 +1,160 @@
+"""A vector of LANES numbers as a value inside kernels, for rows that are short or summed in pieces.
+
+Left to itself, LLVM guards each loop against arrays that overlap and keeps loops of few iterations
+scalar, which is most of the time of a support of a dozen atoms. A `Vector` is loaded and stored on
+purpose; LLVM splits it into the registers that the processor has.
+"""
+
+from llvmlite import ir
+from numba.core import cgutils, errors, types
+from numba.extending import intrinsic, models, register_model
+
+LANES = 16
+FAST = ("nnan", "ninf", "nsz", "contract", "reassoc")  # as FAST_MATH of the kernels
+
+
+class Vector(types.Type):
+    """LANES numbers of one type."""
+
+    def __init__(self, dtype):
+        self.dtype = dtype
+        super().__init__(name=f"Vector({dtype})")
+
+
+@register_model(Vector)
+class _VectorModel(models.PrimitiveModel):
+    def __init__(self, manager, vector):
+        number = manager.lookup(vector.dtype).get_value_type()
+        super().__init__(manager, vector, ir.VectorType(number, LANES))
+
+
+def _require_contiguous(array):
+    if array.layout != "C":
+        raise errors.NumbaTypeError(f"a Vector needs a C-contiguous array, not {array}")
+
+
+def _pointer(context, builder, array_type, array, index):
+    """Where the element at `index` of an array stands, as the place of a vector."""
+    array = context.make_array(array_type)(context, builder, array)
+    indices = cgutils.unpack_tuple(builder, index) if array_type.ndim > 1 else [index]
+    place = cgutils.get_item_pointer(
+        context, builder, array_type, array, indices, wraparound=False, boundscheck=False
+    )
+    number = context.get_value_type(array_type.dtype)
+    return builder.bitcast(place, ir.VectorType(number, LANES).as_pointer())
+
+
+@intrinsic
+def load(typing_context, array, index):
+    """LANES numbers of a C-contiguous array from `index` on: a number, or (row, column)."""
+    _require_contiguous(array)
+
+    def generate(context, builder, signature, arguments):
+        place = _pointer(context, builder, array, arguments[0], arguments[1])
+        return builder.load(place, align=array.dtype.bitwidth // 8)
+
+    return Vector(array.dtype)(array, index), generate
+
+
+@intrinsic
+def store(typing_context, array, index, vector):
+    """Write LANES numbers from `index` on."""
+    _require_contiguous(array)
+
+    def generate(context, builder, signature, arguments):
+        place = _pointer(context, builder, array, arguments[0], arguments[1])
+        builder.store(arguments[2], place, align=array.dtype.bitwidth // 8)
+        return context.get_dummy_value()
+
+    return types.void(array, index, vector), generate
+
+
+@intrinsic
+def splat(typing_context, number):
+    """The same number in every lane."""
+
+    def generate(context, builder, signature, arguments):
+        return _splat(context, builder, number, arguments[0])
+
+    return Vector(number)(number), generate
+
+
+def _splat(context, builder, number_type, number):
+    empty = ir.Constant(ir.VectorType(context.get_value_type(number_type), LANES), ir.Undefined)
+    first = builder.insert_element(empty, number, ir.Constant(ir.IntType(32), 0))
+    lanes = ir.Constant(ir.VectorType(ir.IntType(32), LANES), [0] * LANES)
+    return builder.shuffle_vector(first, empty, lanes)
+
+
+@intrinsic
+def add_scaled(typing_context, total, scale, vector):
+    """total + scale * vector; `scale` is a number of the vector's type, or of a narrower one."""
+
+    def generate(context, builder, signature, arguments):
+        total_value, scale_value, vector_value = arguments
+        scale_value = context.cast(builder, scale_value, scale, total.dtype)
+        if vector != total:
+            wide = context.get_value_type(total)
+            vector_value = builder.fpext(vector_value, wide)
+        scales = _splat(context, builder, total.dtype, scale_value)
+        product = builder.fmul(scales, vector_value, flags=FAST)
+        return builder.fadd(total_value, product, flags=FAST)
+
+    return total(total, scale, vector), generate
+
+
+@intrinsic
+def add(typing_context, left, right):
+    """left + right."""
+
+    def generate(context, builder, signature, arguments):
+        return builder.fadd(*arguments, flags=FAST)
+
+    return left(left, right), generate
+
+
+@intrinsic
+def multiply(typing_context, left, right):
+    """left * right, lane by lane."""
+
+    def generate(context, builder, signature, arguments):
+        return builder.fmul(*arguments, flags=FAST)
+
+    return left(left, right), generate
+
+
+@intrinsic
+def magnitude(typing_context, vector):
+    """The absolute value in every lane."""
+
+    def generate(context, builder, signature, arguments):
+        kind = context.get_value_type(vector)
+        name = f"llvm.fabs.v{LANES}f{vector.dtype.bitwidth}"
+        function = cgutils.get_or_insert_function(
+            builder.module, ir.FunctionType(kind, [kind]), name
+        )
+        return builder.call(function, arguments)
+
+    return vector(vector), generate
+
+
+@intrinsic
+def larger(typing_context, left, right):
+    """The larger number in every lane."""
+
+    def generate(context, builder, signature, arguments):
+        return builder.select(builder.fcmp_ordered(">", *arguments), *arguments)
+
+    return left(left, right), generate
+
+
+@intrinsic
+def where_larger(typing_context, left, right, here, there):
+    """`here` in the lanes in which left > right, `there` in the others."""
+
+    def generate(context, builder, signature, arguments):
+        left_value, right_value, here_value, there_value = arguments
+        is_larger = builder.fcmp_ordered(">", left_value, right_value)
+        return builder.select(is_larger, here_value, there_value)
+
+    return here(left, right, here, there), generate
