@@ -21,6 +21,15 @@ def array_namespace(*arrays):
     return np
 
 
+def put_rows(array, index, rows):
+    """array[index] = rows, which NumPy and CuPy have and the array API standard has not."""
+    if isinstance(array, np.ndarray) or is_cupy(array):
+        array[index] = rows
+        return
+    for position in range(index.shape[0]):
+        array[int(index[position]), ...] = rows[position, ...]
+
+
 def to_host(array):
     """A NumPy array of the same values; no copy where it is one already."""
     return array.get() if is_cupy(array) else np.asarray(array)

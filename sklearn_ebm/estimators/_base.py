@@ -52,15 +52,15 @@ def first_dictionary(X, n_components, random_state, sample_weight=None):
     dictionary = xp.asarray(random_state.standard_normal((n_components, X.shape[1])), dtype=X.dtype)
     dictionary = unit_rows(dictionary)
     draws = random_state.uniform(size=DRAWS * n_components)
-    order = np.argsort(to_host(X @ dictionary[0]))
+    order = np.argsort(to_host(X @ dictionary[0, :]))
     weights = np.ones(len(order)) if sample_weight is None else to_host(sample_weight)[order]
     cumulated = np.cumsum(weights, dtype=np.float64)
     rows = order[np.searchsorted(cumulated, draws * cumulated[-1], side="right")]
-    samples = to_host(X[rows])
+    samples = to_host(xp.take(X, xp.asarray(rows), axis=0))
     _, first = np.unique(samples, axis=0, return_index=True)
     samples = samples[np.sort(first)]  # in the order of the draws
     samples = samples[np.any(samples, axis=1)][:n_components]
-    dictionary[: samples.shape[0]] = xp.asarray(unit_rows(samples))
+    dictionary[: samples.shape[0], :] = xp.asarray(unit_rows(samples))
     return dictionary
 
 
@@ -111,13 +111,15 @@ class DictionaryModel(
         object
             The fitted model. Where Ctrl-C ends fit, it is what the last whole batch left.
         """
-        X, mask, backend = self._prepare(X, reset=True)
+        first = not (self.warm_start and hasattr(self, "_learner"))
+        X, mask, backend = self._prepare(X, reset=first)
         weights = self._weights(sample_weight, X)
         random_state = check_random_state(self.random_state)
         context = self._init_callback_context(max_subtasks=self.max_iter)
         context.call_on_fit_task_begin(estimator=self, X=X)
-        if not (self.warm_start and hasattr(self, "_learner")):
-            self._learner = self._first_learner(X, weights, backend, random_state)
+        if first:
+            self._learner = self._first_learner(X, weights, random_state)
+        self._go_on(self._learner, backend)
         self._keep(self._learner)
         self._make_passes(X, mask, weights, random_state, context)
         context.call_on_fit_task_end(estimator=self, X=X, reconstruction_attributes=self._snapshot)
@@ -172,7 +174,8 @@ class DictionaryModel(
         weights = self._weights(sample_weight, X)
         if first:
             random_state = check_random_state(self.random_state)
-            self._learner = self._first_learner(X, weights, backend, random_state)
+            self._learner = self._first_learner(X, weights, random_state)
+        self._go_on(self._learner, backend)
         tally = Tally()
         try:
             for start in range(0, X.shape[0] if self._has_work() else 0, self.batch_size):
@@ -230,19 +233,29 @@ class DictionaryModel(
         n_components = X.shape[1] if self.n_components is None else self.n_components
         return first_dictionary(X, n_components, random_state, weights)
 
-    def _first_learner(self, X, weights, backend, random_state):
+    def _first_learner(self, X, weights, random_state):
+        dictionary = self._first_dictionary(X, weights, random_state)
+        return Learner(dictionary, self._is_fixed(), self._first_encoder(dictionary))
+
+    def _first_encoder(self, dictionary):
+        return None
+
+    def _go_on(self, learner, backend):
+        """Learning follows the parameters as they are now, which may have changed since before."""
+        n_components = learner.online.dictionary.shape[0]
+        if self.n_components not in (None, n_components):
+            raise ValueError(
+                f"n_components={self.n_components}, but learning goes on with {n_components} "
+                "components: another number takes a fit with warm_start=False."
+            )
         settings = {
             "solver": self.solver,
             "tol": max(float(self.code_tol), LEARNING_TOL),
             "max_iter": self.code_max_iter,
         }
-        dictionary = self._first_dictionary(X, weights, random_state)
-        return Learner(
-            dictionary, self._penalty(), settings, backend.name, fixed=self._is_fixed(),
-            **self._encoder_options(dictionary),
-        )  # fmt: skip
+        learner.follow(self._penalty(), settings, backend.name, **self._encoder_weights())
 
-    def _encoder_options(self, dictionary):
+    def _encoder_weights(self):
         return {}
 
     def _keep(self, learner):

@@ -43,8 +43,8 @@ class Tally:
         """Count one batch."""
         xp = array_namespace(code)
         weights = xp.ones_like(energy) if sample_weight is None else sample_weight
-        self.objective += float((energy * weights).sum())
-        self.weight += float(weights.sum())
+        self.objective += float(xp.sum(energy * weights))
+        self.weight += float(xp.sum(weights))
         self.n_samples += code.shape[0]
         self.used = self.used + xp.count_nonzero(code, axis=0)
 
@@ -67,7 +67,8 @@ class _Batch:
         self.X = X
         self.mask = mask
         self.weight = xp.ones(X.shape[0], dtype=X.dtype) if sample_weight is None else sample_weight
-        self.total_weight = max(self.weight.sum(), np.finfo(X.dtype).tiny)
+        smallest = float(xp.finfo(X.dtype).smallest_normal)
+        self.total_weight = max(float(xp.sum(self.weight)), smallest)
         self.code = xp.empty((X.shape[0], n_components), dtype=X.dtype)
         self.energy = xp.empty(X.shape[0], dtype=X.dtype)
         self.contributions = {}
@@ -76,7 +77,7 @@ class _Batch:
     @staticmethod
     def part(array, rows):
         """Some rows of an array that may be absent."""
-        return None if array is None else array[rows]
+        return None if array is None else array[rows, ...]
 
     def moments(self):
         """Sums of z'z and z'x, in the order of the rows whatever the threads did."""
@@ -99,42 +100,47 @@ class Learner:
     ----------
     dictionary : array of shape (n_components, n_features)
         First atoms, of unit norm; changed in place.
-    penalty : penalty factor
-        Of the codes.
-    settings : dict
-        solver, tol and max_iter of inference.
-    backend : str
-        Name of the backend; a module could not be pickled.
     fixed : bool
         Whether the dictionary stays as it is.
     encoder : encoder factor or None
         Trained on the codes of each batch.
-    beta : float
-        Weight of the prediction.
-    learning_rate : float
-        Of the encoder.
     """
 
-    def __init__(
-        self,
-        dictionary,
-        penalty,
-        settings,
-        backend,
-        fixed=False,
-        encoder=None,
-        beta=0.0,
-        learning_rate=None,
-    ):
+    def __init__(self, dictionary, fixed=False, encoder=None):
         self.online = OnlineDictionary(dictionary)
+        self.fixed = fixed
+        self.encoder = encoder
+        self.adam = None if encoder is None else Adam(encoder.parameters, 0.0)
+        self.curves = Curves()
+
+    def follow(self, penalty, settings, backend, beta=0.0, learning_rate=0.0):
+        """Learn by these from now on: users may change them before they go on with a fit.
+
+        Parameters
+        ----------
+        penalty : penalty factor
+            Of the codes.
+        settings : dict
+            solver, tol and max_iter of inference.
+        backend : str
+            Name of the backend; a module could not be pickled.
+        beta : float
+            Weight of the prediction.
+        learning_rate : float
+            Of the encoder.
+
+        Returns
+        -------
+        learner : Learner
+            Itself.
+        """
         self.penalty = penalty
         self.settings = settings
         self.backend = backend
-        self.fixed = fixed
-        self.encoder = encoder
         self.beta = beta
-        self.adam = None if encoder is None else Adam(encoder.parameters, learning_rate)
-        self.curves = Curves()
+        if self.adam is not None:
+            self.adam.learning_rate = learning_rate
+        return self
 
     def energy(self):
         """The energy of the dictionary as it stands."""
@@ -161,12 +167,13 @@ class Learner:
     def _infer(self, batch, energy, backend, first, last):
         """Codes of some rows of the batch, and what dictionary and encoder learn from them."""
         rows = slice(first, last)
-        X, mask, weight = batch.X[rows], batch.part(batch.mask, rows), batch.weight[rows]
+        X, mask, weight, code = (
+            batch.part(array, rows) for array in (batch.X, batch.mask, batch.weight, batch.code)
+        )
         predicted, tape = None, None
         if self.encoder is not None:
             predicted, tape = self.encoder.forward(X, backend)
         problem = energy.problem(X, predicted, mask)
-        code = batch.code[rows]
         solve_lasso(problem, **self.settings, code=code, backend=backend)
         batch.energy[rows] = problem.energy(code)
         if not self.fixed:

@@ -194,14 +194,20 @@ class PSD(DictionaryModel):
         """A given dictionary still needs its encoder."""
         return True
 
-    def _encoder_options(self, dictionary):
+    def _first_encoder(self, dictionary):
         lipschitz = LinearDecoder(dictionary).lipschitz
-        encoder = ENCODERS[self.encoder].from_dictionary(dictionary, lipschitz, float(self.alpha))
-        return {
-            "encoder": encoder,
-            "beta": float(self.beta),
-            "learning_rate": float(self.learning_rate),
-        }
+        return ENCODERS[self.encoder].from_dictionary(dictionary, lipschitz, float(self.alpha))
+
+    def _encoder_weights(self):
+        return {"beta": float(self.beta), "learning_rate": float(self.learning_rate)}
+
+    def _go_on(self, learner, backend):
+        if type(learner.encoder) is not ENCODERS[self.encoder]:
+            raise ValueError(
+                f"encoder={self.encoder!r}, but learning goes on with a "
+                f"{type(learner.encoder).__name__}: another one takes a fit with warm_start=False."
+            )
+        super()._go_on(learner, backend)
 
     def _fitted(self, learner):
         encoder = copy.deepcopy(learner.encoder)

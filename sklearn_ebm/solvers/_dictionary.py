@@ -1,6 +1,6 @@
 """Online dictionary learning from sufficient statistics (Mairal et al. 2009)."""
 
-from sklearn_ebm.backends import array_namespace
+from sklearn_ebm.backends import array_namespace, put_rows
 
 FORGETTING = 1.5  # rho in (1 - 1/t)^rho, the share of the past that the t-th batch keeps
 PATIENCE = 50  # batches without any use after which an atom is replaced
@@ -21,7 +21,7 @@ class OnlineDictionary:
         self.dictionary = dictionary
         self.code_moment = xp.zeros((n_components, n_components), dtype=dictionary.dtype)
         self.cross_moment = xp.zeros_like(dictionary)
-        self.idle = xp.zeros(n_components, dtype=int)
+        self.idle = xp.zeros(n_components, dtype=xp.int64)
         self.n_batches = 0
         self.n_replaced = 0
 
@@ -49,16 +49,17 @@ class OnlineDictionary:
         if idle.shape[0] == 0:
             return
         residual = X - code @ self.dictionary
-        misfit = (residual * residual).sum(axis=1)
+        misfit = xp.sum(residual * residual, axis=1)
         if sample_weight is not None:
             misfit = misfit * sample_weight
         worst = xp.argsort(-misfit)[: idle.shape[0]]
         idle = idle[: worst.shape[0]]
-        norm = xp.sqrt((X[worst] * X[worst]).sum(axis=1))
-        idle, worst, norm = idle[norm > 0], worst[norm > 0], norm[norm > 0]
-        self.dictionary[idle] = X[worst] / norm[:, None]
-        for moment in (self.code_moment, self.cross_moment):
-            moment[idle] = 0
-        self.code_moment[:, idle] = 0
-        self.idle[idle] = 0
+        samples = xp.take(X, worst, axis=0)
+        norm = xp.sqrt(xp.sum(samples * samples, axis=1))
+        good = xp.nonzero(norm > 0)[0]
+        idle = xp.take(idle, good)
+        samples, norm = xp.take(samples, good, axis=0), xp.take(norm, good)
+        put_rows(self.dictionary, idle, samples / norm[:, None])
+        for rows in (self.code_moment, self.cross_moment, self.code_moment.T, self.idle):
+            put_rows(rows, idle, xp.zeros((idle.shape[0], *rows.shape[1:]), dtype=rows.dtype))
         self.n_replaced += int(idle.shape[0])

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from sklearn_ebm.backends import array_namespace
+from sklearn_ebm.backends import array_namespace, put_rows
 from sklearn_ebm.solvers._proximal import fista, ista
 from sklearn_ebm.solvers._solution import Outcome, Solution
 
@@ -65,11 +65,12 @@ def _active_set(problem, code, warm, tol, max_iter, backend):
 
 def _finish(method, problem, code, gap, tol, max_iter, backend):
     """Go on, in place, with the samples whose gap is above tol."""
-    late = (gap > tol).nonzero()[0]
-    if late.size:
-        rest_code = code[late]
-        gap[late] = method(problem.rows(late), rest_code, tol, max_iter, backend)
-        code[late] = rest_code
+    xp = array_namespace(code)
+    late = xp.nonzero(gap > tol)[0]
+    if late.shape[0]:
+        rest_code = xp.take(code, late, axis=0)
+        put_rows(gap, late, method(problem.rows(late), rest_code, tol, max_iter, backend))
+        put_rows(code, late, rest_code)
 
 
 def _sweeps(problem, code, tol, max_iter, backend):

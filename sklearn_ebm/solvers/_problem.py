@@ -55,10 +55,11 @@ class GramProblem:
 
     def rows(self, index):
         """The problem of some of the samples."""
+        xp = array_namespace(self.correlation)
         return GramProblem(
             self.gram,
-            self.correlation[index],
-            self.half_norm[index],
+            xp.take(self.correlation, index, axis=0),
+            xp.take(self.half_norm, index),
             self.penalty,
             self._lipschitz,
         )
@@ -96,11 +97,12 @@ class MaskedProblem(GramProblem):
 
     def rows(self, index):
         """The problem of some of the samples."""
+        xp = array_namespace(self.correlation)
         return MaskedProblem(
             self._dictionary,
-            self._mask[index],
-            self.correlation[index],
-            self.half_norm[index],
+            xp.take(self._mask, index, axis=0),
+            xp.take(self.correlation, index, axis=0),
+            xp.take(self.half_norm, index),
             self.penalty,
             self._lipschitz,
             self._ridge,

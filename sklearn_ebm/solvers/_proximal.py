@@ -1,6 +1,6 @@
 """ISTA and FISTA with restart, on batches that samples leave once they have converged."""
 
-from sklearn_ebm.backends import array_namespace
+from sklearn_ebm.backends import array_namespace, put_rows
 
 CHECK_EVERY = 10  # a certificate costs as much as a step
 
@@ -12,7 +12,7 @@ def _steps(problem, start, accelerated, tol, max_iter, backend):
     rows = xp.nonzero(gap > tol)[0]
     n_iter = 0
     while rows.shape[0] > 0 and n_iter < max_iter:
-        batch, code = problem.rows(rows), result[rows, :]
+        batch, code = problem.rows(rows), xp.take(result, rows, axis=0)
         extrapolated = xp.asarray(code, copy=True)
         momentum = xp.ones_like(batch.half_norm) if accelerated else None
         while True:
@@ -27,12 +27,13 @@ def _steps(problem, start, accelerated, tol, max_iter, backend):
             on = xp.nonzero(batch_gap > tol)[0]
             if on.shape[0] == rows.shape[0] and n_iter < max_iter:
                 continue
-            result[rows, :], gap[rows] = code, batch_gap
+            put_rows(result, rows, code)
+            put_rows(gap, rows, batch_gap)
             if on.shape[0] == 0 or n_iter >= max_iter:
                 return result, gap, n_iter
-            rows, batch, code = rows[on], batch.rows(on), code[on, :]
-            extrapolated = extrapolated[on, :]
-            momentum = momentum[on] if accelerated else None
+            rows, batch, code = xp.take(rows, on), batch.rows(on), xp.take(code, on, axis=0)
+            extrapolated = xp.take(extrapolated, on, axis=0)
+            momentum = xp.take(momentum, on) if accelerated else None
     return result, gap, n_iter
 
 

@@ -1,6 +1,6 @@
 """Block coordinate descent over atoms on the unit sphere."""
 
-import numpy as np
+from sklearn_ebm.backends._namespace import array_namespace
 
 SMALLEST_USE = 1e-12  # share of the largest second moment below which an atom counts as unused
 
@@ -17,12 +17,13 @@ def update_atoms(dictionary, code_moment, cross_moment):
     cross_moment : array of shape (n_components, n_features)
         B = sum z' x.
     """
-    floor = SMALLEST_USE * float(code_moment.diagonal().max())
+    xp = array_namespace(dictionary)
+    floor = SMALLEST_USE * float(xp.max(xp.linalg.diagonal(code_moment)))
     for j in range(dictionary.shape[0]):
         use = code_moment[j, j]
         if float(use) <= floor:
             continue
-        atom = dictionary[j] + (cross_moment[j] - code_moment[j] @ dictionary) / use
-        norm = float((atom * atom).sum()) ** 0.5
-        if norm > np.finfo(dictionary.dtype).tiny:
-            dictionary[j] = atom / atom.dtype.type(norm)
+        atom = dictionary[j, :] + (cross_moment[j, :] - code_moment[j, :] @ dictionary) / use
+        norm = float(xp.sum(atom * atom)) ** 0.5
+        if norm > float(xp.finfo(dictionary.dtype).smallest_normal):
+            dictionary[j, :] = atom / norm

@@ -2,6 +2,7 @@
 
 import functools
 
+from sklearn_ebm.backends import array_namespace
 from sklearn_ebm.solvers import largest_eigenvalue
 
 
@@ -31,7 +32,8 @@ class LinearDecoder:
     def astype(self, dtype):
         """The decoder with a dictionary of this type; remembered."""
         if dtype not in self._casts:
-            self._casts[dtype] = LinearDecoder(self.dictionary.astype(dtype))
+            xp = array_namespace(self.dictionary)
+            self._casts[dtype] = LinearDecoder(xp.asarray(self.dictionary, dtype=dtype))
         return self._casts[dtype]
 
     def decode(self, code):

@@ -24,8 +24,9 @@ class AffineEncoder:
     def from_dictionary(cls, dictionary, lipschitz, alpha):
         """First encoder: one ISTA step sh_{alpha/L}(x D' / L), as far as the activation can."""
         xp = array_namespace(dictionary)
-        n_components = dictionary.shape[0]
-        weights = xp.asarray(dictionary.T / lipschitz, order="C", copy=True)
+        n_components, n_features = dictionary.shape
+        weights = xp.empty((n_features, n_components), dtype=dictionary.dtype)
+        weights[...] = dictionary.T / lipschitz  # rows, not columns, lie together
         bias = xp.zeros(n_components, dtype=dictionary.dtype)
         own = cls._first_parameters(bias, lipschitz, alpha)
         return cls({"weights": weights, "bias": bias, **own})
@@ -47,7 +48,8 @@ class AffineEncoder:
         """The encoder with parameters of this type; itself where they are."""
         if self.parameters["weights"].dtype == dtype:
             return self
-        return type(self)({k: value.astype(dtype) for k, value in self.parameters.items()})
+        xp = array_namespace(self.parameters["weights"])
+        return type(self)({k: xp.asarray(v, dtype=dtype) for k, v in self.parameters.items()})
 
     def encode(self, X, backend=None):
         """Codes f(X), shape (n_samples, n_components), by the fused kernel."""
@@ -64,14 +66,15 @@ class AffineEncoder:
     def backward(self, tape, code_gradient, input_gradient=True):
         """Gradient of a loss with respect to X (or None) and to each parameter, from the code's."""
         X, code = tape
+        xp = array_namespace(code)
         slope, own = self._slopes(X, code)
         preactivation_gradient = code_gradient * slope
         gradients = {
             "weights": X.T @ preactivation_gradient,
-            "bias": preactivation_gradient.sum(axis=0),
+            "bias": xp.sum(preactivation_gradient, axis=0),
         }
         for name, derivative in own.items():
-            gradients[name] = (code_gradient * derivative).sum(axis=0)
+            gradients[name] = xp.sum(code_gradient * derivative, axis=0)
         if not input_gradient:
             return None, gradients
         return preactivation_gradient @ self.parameters["weights"].T, gradients

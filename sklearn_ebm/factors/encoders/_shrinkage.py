@@ -21,4 +21,4 @@ class ShrinkageEncoder(AffineEncoder):
     def project(self):
         """Thresholds stay at or above zero."""
         threshold = self.parameters["threshold"]
-        threshold[threshold < 0] = 0
+        threshold[threshold < 0] = 0.0

@@ -39,4 +39,4 @@ class SmoothShrinkageEncoder(AffineEncoder):
         """Slopes stay positive and locations at or above zero."""
         slope, location = self.parameters["slope"], self.parameters["location"]
         slope[slope < SMALLEST_SLOPE] = SMALLEST_SLOPE
-        location[location < 0] = 0
+        location[location < 0] = 0.0

@@ -1,0 +1,299 @@
+"""Learning: what it lowers, what it finds, and what it must not depend on."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from threadpoolctl import threadpool_limits
+
+from sklearn_ebm import PSD, SparseCoder
+from sklearn_ebm.factors import ENCODERS
+from tests.estimators.registry import KINDS, MODELS, fitted_attributes, make
+
+ALPHA = 0.5
+EXACT = ["components_", "objective_curve_", "sparsity_curve_", "usage_"]  # all but seconds
+kinds = pytest.mark.parametrize("name", KINDS)
+models = pytest.mark.parametrize("name", MODELS)
+pytestmark = pytest.mark.filterwarnings("ignore:Stopped at max_iter")
+
+
+def numbers(model):
+    """Everything learned, by name; the encoder's parameters too."""
+    learned = {name: getattr(model, name) for name in EXACT}
+    encoder = getattr(model, "encoder_", None)
+    return learned if encoder is None else {**learned, **encoder.parameters}
+
+
+def assert_same(first, second, rtol=0, atol=0):
+    for name, value in numbers(first).items():
+        assert_allclose(numbers(second)[name], value, rtol=rtol, atol=atol, err_msg=name)
+
+
+def unit_rows(rows):
+    return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+
+
+@models
+def test_objective_falls_and_atoms_keep_unit_norm(patches, dtype, name):
+    model = make(name, 24, max_iter=6, tol=0, batch_size=50).fit(patches.astype(dtype))
+    curve = model.objective_curve_
+    assert model.n_iter_ == len(curve) == len(model.seconds_curve_) == len(model.sparsity_curve_)
+    assert curve[-1] < 0.95 * curve[0]
+    assert np.all(np.diff(curve) < 0.02 * curve[0])  # batches are noise; they never set it back
+    assert np.all(np.diff(model.seconds_curve_) > 0)
+    norm = np.linalg.norm(model.components_.astype(np.float64), axis=1)
+    assert_allclose(norm, 1, rtol=10 * np.finfo(dtype).eps)
+
+
+@models
+def test_objective_curve_ends_at_the_energy_of_the_data(patches, name):
+    """A pass with a fixed dictionary and an encoder that hardly moves counts energies exactly."""
+    model = make(name, None, dictionary=unit_rows(patches[:24]), max_iter=1, tol=0)
+    if isinstance(model, SparseCoder):
+        model = make(name, 24, dictionary_init=patches[:24], max_iter=1, batch_size=300, tol=0)
+        before = SparseCoder(dictionary=unit_rows(patches[:24]), alpha=ALPHA).fit(patches)
+        expected = before.energy(patches).mean()
+    else:
+        model.set_params(learning_rate=1e-12)
+        expected = model.fit(patches).energy(patches).mean()
+    curve = model.fit(patches).objective_curve_
+    # Codes in learning have gaps of 1e-3 of 1/2 ||x||^2, the energy may be above by as much.
+    assert_allclose(curve, [expected], rtol=1e-3 * 32 / expected)
+
+
+def test_planted_atoms_are_found():
+    """Samples of three atoms out of 15 in 20 dimensions, with a noise of 1 %."""
+    random = np.random.default_rng(0)
+    planted = unit_rows(random.standard_normal((15, 20)))
+    code = np.zeros((2000, 15))
+    for row in code:
+        row[random.choice(15, 3, replace=False)] = random.choice([-1, 1], 3) * (
+            1 + random.random(3)
+        )
+    X = code @ planted + 0.01 * random.standard_normal((2000, 20))
+    coder = SparseCoder(15, alpha=0.3, max_iter=60, tol=0, batch_size=100, random_state=0).fit(X)
+    found = np.abs(planted @ coder.components_.T).max(axis=1)
+    assert np.all(found > 0.99)
+
+
+def test_positive_codes_learn_the_parts_of_positive_data():
+    random = np.random.default_rng(0)
+    parts = unit_rows(np.eye(6).repeat(2, axis=1))
+    X = random.exponential(size=(500, 6)) * (random.random((500, 6)) < 0.4) @ parts
+    coder = SparseCoder(
+        6, alpha=0.2, positive=True, max_iter=60, tol=0, batch_size=50, random_state=0
+    ).fit(X)
+    assert np.all((parts @ coder.components_.T).max(axis=1) > 0.99)
+    assert np.all(coder.transform(X) >= 0)
+
+
+@kinds
+def test_weights_are_repetitions(patches, name):
+    """One batch holds everything, so that its order does not matter."""
+    X = patches[:60]
+    weights = np.random.default_rng(0).integers(0, 4, len(X))
+    options = {"n_components": 8, "max_iter": 4, "tol": 0, "batch_size": 1000}
+
+    weighted = make(name, **options).fit(X, sample_weight=weights)
+    repeated = make(name, **options).fit(np.repeat(X, weights, axis=0))
+    # Rounding of sums in another order, fed through four updates.
+    assert_allclose(weighted.components_, repeated.components_, atol=1e-8)
+    assert_allclose(weighted.objective_curve_, repeated.objective_curve_, rtol=1e-9)
+    assert_allclose(weighted.transform(X), repeated.transform(X), atol=1e-7)
+
+
+@kinds
+def test_the_unit_of_the_weights_does_not_matter(patches, name):
+    options = {"n_components": 8, "max_iter": 3, "tol": 0}
+    plain = make(name, **options).fit(patches)
+    heavy = make(name, **options).fit(patches, sample_weight=np.full(len(patches), 7.0))
+    assert_allclose(heavy.components_, plain.components_, atol=1e-9)
+    assert_allclose(heavy.objective_curve_, plain.objective_curve_, rtol=1e-12)
+
+
+@models
+def test_partial_fit_over_chunks_is_one_after_another(patches, name):
+    whole = make(name, 12, batch_size=100).partial_fit(patches)
+    chunks = make(name, 12, batch_size=100).partial_fit(patches[:100])
+    # The first atoms come from the first chunk: start from the same ones to compare.
+    start = chunks.components_
+    whole, chunks = (make(name, 12, batch_size=100, dictionary_init=start) for _ in range(2))
+    whole.partial_fit(patches)
+    for chunk in np.split(patches, 3):
+        chunks.partial_fit(chunk)
+    for key in ("components_", "n_replaced_"):
+        assert_array_equal(getattr(whole, key), getattr(chunks, key))
+    assert_array_equal(whole.transform(patches), chunks.transform(patches))
+
+
+@kinds
+def test_partial_fit_lowers_the_energy(patches, name):
+    model = make(name, 24, batch_size=50).partial_fit(patches)
+    before = model.energy(patches).mean()
+    for _ in range(5):
+        model.partial_fit(patches)
+    assert model.energy(patches).mean() < 0.98 * before
+    assert model.usage_.shape == (24,)
+    assert np.all((model.usage_ >= 0) & (model.usage_ <= 1))
+
+
+@kinds
+def test_partial_fit_goes_on_from_fit(patches, name):
+    model = make(name, 12, max_iter=3, tol=0).fit(patches)
+    before = model.components_.copy()
+    model.partial_fit(patches[:50])
+    assert 0 < np.abs(model.components_ - before).max() < 0.5  # moved, not started again
+
+
+@kinds
+def test_idle_atoms_are_replaced_and_counted(patches, name):
+    """Atoms outside of the span of the data have no use; after 50 batches they become samples."""
+    X = patches.copy()
+    X[:, 32:] = 0
+    start = unit_rows(np.random.default_rng(0).standard_normal((8, 64)))
+    start[:3, :32] = 0
+    model = make(name, 8, dictionary_init=start, max_iter=20, tol=0, batch_size=50).fit(X)
+    assert model.n_replaced_ == 3
+    assert_allclose(model.components_[:, 32:], 0, atol=0.1)
+    assert np.all(model.usage_ > 0)
+
+
+@kinds
+def test_learning_stops_where_the_change_falls_to_tol(patches, name):
+    model = make(name, 12, max_iter=100, tol=2e-2).fit(patches)
+    change = np.abs(np.diff(model.objective_curve_)) / model.objective_curve_[:-1]
+    assert 1 < model.n_iter_ < 100
+    assert change[-1] <= 2e-2
+    assert np.all(change[:-1] > 2e-2)
+
+
+@kinds
+def test_warm_start_goes_on_and_a_cold_one_starts_again(patches, name):
+    settings = {"max_iter": 3, "tol": 0, "batch_size": 100}
+    model = make(name, 24, warm_start=True, **settings).fit(patches)
+    first, before = model.objective_curve_, model.components_.copy()
+    model.fit(patches)
+    assert model.n_iter_ == 3
+    assert model.objective_curve_[0] < first[-1]
+    assert np.abs(model.components_ - before).max() < 0.5
+    again = make(name, 24, warm_start=False, **settings).fit(patches).fit(patches)
+    assert_array_equal(again.objective_curve_, first)
+
+
+@kinds
+def test_warm_start_takes_parameters_that_were_changed(patches, name):
+    model = make(name, 8, warm_start=True, alpha=0.5, max_iter=2, tol=0).fit(patches)
+    dense = model.sparsity_curve_[-1]
+    model.set_params(alpha=5.0).fit(patches)
+    assert model.sparsity_curve_[-1] < dense / 2
+
+
+@models
+def test_the_same_seed_gives_the_same_model(patches, name):
+    settings = {"n_components": 12, "max_iter": 2, "tol": 0, "batch_size": 64}
+    first = make(name, **settings, random_state=3).fit(patches)
+    assert_same(first, make(name, **settings, random_state=3).fit(patches))
+    assert_same(first, make(name, **settings, random_state=np.random.RandomState(3)).fit(patches))
+    other = make(name, **settings, random_state=4).fit(patches)
+    assert np.abs(other.components_ - first.components_).max() > 0.1
+
+
+@models
+def test_threads_do_not_change_the_model(patches, name):
+    X = np.vstack([patches, patches[::-1], patches])  # several pieces a batch
+    settings = {"n_components": 12, "max_iter": 2, "tol": 0, "batch_size": 900}
+    with threadpool_limits(1):
+        alone = make(name, **settings).fit(X)
+    with threadpool_limits(2):
+        together = make(name, **settings).fit(X)
+    # BLAS may split a product otherwise for another number of threads.
+    assert_same(alone, together, rtol=1e-9, atol=1e-11)
+
+
+@models
+def test_backends_learn_the_same_to_rounding(patches, name):
+    X = patches[:80]
+    settings = {"n_components": 6, "max_iter": 2, "tol": 0, "code_tol": 1e-10}
+    first, second = (
+        make(name, **settings, solver="cd", backend=backend).fit(X)
+        for backend in ("numpy", "numba")
+    )
+    # Codes in learning have gaps of 1e-3, within which the sweeps of the two may end apart.
+    assert_allclose(first.objective_curve_, second.objective_curve_, rtol=2e-3)
+    overlap = np.sum(first.components_ * second.components_, axis=1)
+    assert np.all(overlap > 0.99)
+    assert_allclose(first.energy(X), second.set_params(backend="numpy").energy(X), rtol=0.05)
+
+
+@models
+def test_float32_stays_float32(patches, name):
+    model = make(name, 12, alpha=np.float64(0.5), max_iter=2, tol=0, code_tol=np.float64(1e-3))
+    if isinstance(model, PSD):
+        model.set_params(beta=np.float64(0.7), learning_rate=np.float64(1e-2))
+    weights = np.linspace(0.5, 1, len(patches))
+    model.fit(patches.astype(np.float32), sample_weight=weights)
+    arrays = {"components_": model.components_, **getattr(model, "encoder_", NoEncoder).parameters}
+    arrays["transform"] = model.transform(patches[:5].astype(np.float32))
+    arrays["energy"] = model.energy(patches[:5].astype(np.float32))
+    arrays["inverse_transform"] = model.inverse_transform(arrays["transform"])
+    online = model._learner.online
+    arrays.update(code_moment=online.code_moment, cross_moment=online.cross_moment)
+    assert {key: array.dtype for key, array in arrays.items()} == dict.fromkeys(
+        arrays, np.dtype(np.float32)
+    )
+
+
+class NoEncoder:
+    parameters = {}
+
+
+@models
+def test_memory_maps_and_read_only_data_give_the_same_model(patches, name, tmp_path):
+    settings = {"n_components": 12, "max_iter": 2, "tol": 0}
+    np.save(tmp_path / "X.npy", patches)
+    mapped = np.load(tmp_path / "X.npy", mmap_mode="r")
+    expected = make(name, **settings).fit(patches.copy())
+    assert not patches.flags.writeable
+    assert_same(make(name, **settings).fit(patches), expected)
+    model = make(name, **settings).fit(mapped)
+    assert_same(model, expected)
+    assert_array_equal(model.transform(mapped), expected.transform(patches))
+
+
+@kinds
+def test_missing_values_hardly_disturb_what_is_learned(patches, name):
+    """A tenth of the pixels is not seen; the atoms rebuild the pixels that were hidden."""
+    hidden = np.random.default_rng(0).uniform(size=patches.shape) < 0.1
+    X = np.where(hidden, np.nan, patches)
+    settings = {"n_components": 24, "max_iter": 10, "tol": 0, "batch_size": 100}
+    model = make(name, missing_values=np.nan, **settings)
+    if isinstance(model, PSD):
+        model.set_params(inference="optimal")
+    rebuilt = model.fit(X).inverse_transform(model.transform(X))
+    assert np.all(np.isfinite(model.components_))
+    error = np.mean((rebuilt - patches)[hidden] ** 2)
+    assert error < 0.75 * np.mean(patches[hidden] ** 2)
+
+
+def test_training_makes_every_encoder_a_better_predictor(patches):
+    for encoder in ENCODERS:
+        name = f"PSD-{encoder}-encoder"
+        settings = {"tol": 0, "batch_size": 30, "learning_rate": 1e-2}
+        first, last = (make(name, 24, max_iter=n, **settings).fit(patches) for n in (1, 30))
+        assert misfit(last, patches) < 0.7 * misfit(first, patches), encoder
+
+
+def misfit(model, X):
+    """Mean square distance of the prediction from the optimal code, relative to the code."""
+    optimal = make("PSD-shrinkage-optimal")  # for its solver only: the state is the model's
+    optimal.set_params(**{**model.get_params(), "inference": "optimal"})
+    vars(optimal).update({k: v for k, v in vars(model).items() if k not in model.get_params()})
+    code = optimal.transform(X)
+    return np.mean((model.transform(X) - code) ** 2) / np.mean(code**2)
+
+
+@models
+def test_every_fitted_attribute_is_documented(patches, name):
+    model = make(name, 4, max_iter=1, tol=0).fit(patches)
+    documented = type(model).__doc__.partition("Attributes")[2].partition("See Also")[0]
+    for attribute in fitted_attributes(model):
+        assert f"\n    {attribute} : " in documented
