@@ -21,3 +21,12 @@ def test_python_blocks_of_the_readme_run(tmp_path, monkeypatch, capsys):
     assert "psd__alpha" in capsys.readouterr().out
     # Chance is 0.1; pixels as they are reach 0.96, and features must not lose what pixels have.
     assert names["search"].best_score_ > 0.95
+
+
+def test_links_of_the_readme_lead_somewhere():
+    targets = re.findall(r"(?<!!)\[[^]]*\]\(([^)#]+)", README.read_text("utf-8"))
+    local = [target for target in targets if "://" not in target]
+    made_later = {"benchmarks/results/README.md"}  # by a full run of `make bench`
+    missing = [t for t in local if t not in made_later and not (README.parent / t).exists()]
+    assert local
+    assert missing == []

@@ -1,0 +1,23 @@
+"""Every block of code in the user guide must run, and print what the guide says."""
+
+import doctest
+from pathlib import Path
+
+import pytest
+
+GUIDE = Path(__file__).resolve().parents[1] / "doc" / "user_guide"
+FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+PAGES = sorted(page.name for page in GUIDE.glob("*.rst"))
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_code_of_the_guide_runs(page, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    failed, _ = doctest.testfile(str(GUIDE / page), module_relative=False, optionflags=FLAGS)
+    assert failed == 0
+
+
+def test_guide_holds_no_code_that_the_test_above_would_miss():
+    texts = [(GUIDE / page).read_text("utf-8") for page in PAGES]
+    assert not [text for text in texts if "code-block:: python" in text]
+    assert sum(text.count(">>> ") for text in texts) > 50
