@@ -46,7 +46,8 @@ class Tally:
         self.objective += float(xp.sum(energy * weights))
         self.weight += float(xp.sum(weights))
         self.n_samples += code.shape[0]
-        self.used = self.used + xp.count_nonzero(code, axis=0)
+        used = xp.count_nonzero(code, axis=0)
+        self.used = self.used + xp.asarray(used, dtype=xp.float64)  # exact up to 2**53 samples
 
     @property
     def mean_objective(self):
@@ -260,7 +261,7 @@ class Passes:
         curves.objective.append(tally.mean_objective)
         curves.seconds.append(seconds)
         curves.usage = tally.usage
-        curves.sparsity.append(float(tally.usage.mean()))
+        curves.sparsity.append(float(array_namespace(tally.usage).mean(tally.usage)))
 
     def label(self):
         """Where learning stands, for progress bars and verbose output."""

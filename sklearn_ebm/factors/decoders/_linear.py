@@ -17,7 +17,14 @@ class LinearDecoder:
 
     def __init__(self, dictionary):
         self.dictionary = dictionary
-        self._casts = {dictionary.dtype: self}
+        self._casts = {}
+
+    def __getstate__(self):
+        """Store the atoms alone: products and casts are computed again where they are needed."""
+        return {"dictionary": self.dictionary}
+
+    def __setstate__(self, state):
+        self.__init__(**state)
 
     @functools.cached_property
     def gram(self):
@@ -31,6 +38,8 @@ class LinearDecoder:
 
     def astype(self, dtype):
         """The decoder with a dictionary of this type; remembered."""
+        if dtype == self.dictionary.dtype:
+            return self
         if dtype not in self._casts:
             xp = array_namespace(self.dictionary)
             self._casts[dtype] = LinearDecoder(xp.asarray(self.dictionary, dtype=dtype))

@@ -1,0 +1,145 @@
+"""scikit-learn's callbacks: what they see, what they may do, and its progress bars."""
+
+import re
+
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+from sklearn.callback import ProgressBar
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+
+from tests.estimators.registry import KINDS, MODELS, fitted_attributes, make
+
+SETTINGS = {"n_components": 8, "max_iter": 3, "tol": 0, "batch_size": 100}
+LABEL = r"pass 2: objective \d+\.?\d*, \d+\.\d % active"
+kinds = pytest.mark.parametrize("name", KINDS)
+models = pytest.mark.parametrize("name", MODELS)
+pytestmark = pytest.mark.filterwarnings("ignore:Stopped at max_iter")
+
+
+class Recorder:
+    """Keep what the tasks at one level look like at their end; act on it."""
+
+    def __init__(self, depth=1, act=lambda model: None):
+        self.depth, self.act = depth, act
+        self.names, self.models = [], []
+
+    def setup(self, estimator, context):
+        pass
+
+    def teardown(self, estimator, context):
+        self.is_over = True
+
+    def on_fit_task_begin(self, estimator, context, **data):
+        pass
+
+    def on_fit_task_end(self, estimator, context, *, fitted_estimator=None, **data):
+        if len(context_path(context)) != self.depth + 1:
+            return False
+        self.names.append(context.task_name)
+        self.models.append(fitted_estimator)
+        return self.act(fitted_estimator)
+
+
+def context_path(context):
+    return [] if context is None else [*context_path(context.parent), context]
+
+
+@models
+def test_callbacks_see_a_usable_model_after_each_pass(patches, name):
+    recorder = Recorder()
+    model = make(name, **SETTINGS).set_callbacks(recorder).fit(patches)
+    assert len(recorder.models) == 3
+    for n, seen in enumerate(recorder.models, 1):
+        assert fitted_attributes(seen).keys() == fitted_attributes(model).keys()
+        assert_array_equal(seen.objective_curve_, model.objective_curve_[:n])
+        assert np.all(np.isfinite(seen.transform(patches)))
+    assert_array_equal(recorder.models[-1].transform(patches), model.transform(patches))
+    assert np.any(recorder.models[0].components_ != model.components_)  # not one for all
+
+
+@kinds
+def test_the_label_of_a_pass_tells_where_the_one_before_ended(patches, name):
+    recorder = Recorder()
+    model = make(name, **SETTINGS).set_callbacks(recorder).fit(patches)
+    objective, sparsity = model.objective_curve_[1], model.sparsity_curve_[1]
+    assert recorder.names[0] == "pass"
+    assert recorder.names[2] == f"pass 2: objective {objective:.4g}, {100 * sparsity:.1f} % active"
+
+
+@kinds
+def test_batches_are_tasks_below_the_passes(patches, name):
+    recorder = Recorder(depth=2)
+    make(name, **SETTINGS).set_callbacks(recorder).fit(patches)
+    assert recorder.names == ["batch"] * 9
+
+
+@kinds
+def test_a_callback_can_stop_learning(patches, name):
+    recorder = Recorder(act=lambda model: model.n_iter_ == 2)
+    model = make(name, **{**SETTINGS, "max_iter": 50}).set_callbacks(recorder).fit(patches)
+    assert model.n_iter_ == 2
+    assert np.all(np.isfinite(model.transform(patches)))
+
+
+def interrupt(model):
+    if model.n_iter_ == 2:
+        raise KeyboardInterrupt
+
+
+@models
+def test_ctrl_c_while_a_callback_runs_leaves_a_usable_model(patches, name):
+    recorder = Recorder(act=interrupt)
+    model = make(name, **SETTINGS).set_callbacks(recorder)
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(patches)
+    assert model.n_iter_ == 2
+    assert_array_equal(recorder.models[-1].transform(patches), model.transform(patches))
+    assert recorder.is_over
+
+
+@kinds
+def test_callbacks_do_not_change_the_model(patches, name):
+    plain = make(name, **SETTINGS).fit(patches)
+    watched = make(name, **SETTINGS).set_callbacks(Recorder()).fit(patches)
+    assert_array_equal(watched.components_, plain.components_)
+
+
+def shown(capsys):
+    """What the progress bars left on the screen."""
+    return re.sub(r"\s+", " ", capsys.readouterr().out)
+
+
+@pytest.fixture(autouse=True)
+def _wide_terminal(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+
+
+@kinds
+def test_progress_bar_shows_objective_and_sparsity(patches, name, capsys):
+    pytest.importorskip("rich")
+    model = make(name, **SETTINGS).set_callbacks(ProgressBar()).fit(patches)
+    screen = shown(capsys)
+    assert re.search(f"{type(model).__name__} - {LABEL}", screen)
+    assert "100%" in screen
+
+
+@kinds
+def test_progress_bar_reaches_into_a_pipeline(patches, name, capsys):
+    pytest.importorskip("rich")
+    pipeline = make_pipeline(make(name, **SETTINGS), LogisticRegression())
+    pipeline.set_callbacks(ProgressBar()).fit(patches, patches[:, 0] > 0)
+    assert re.search(LABEL, shown(capsys))
+
+
+@kinds
+def test_progress_bar_reaches_into_a_grid_search(patches, name, capsys):
+    pytest.importorskip("rich")
+    pipeline = make_pipeline(make(name, **SETTINGS), LogisticRegression())
+    step = pipeline.steps[0][0]
+    search = GridSearchCV(pipeline, {f"{step}__alpha": [0.3, 1.0]}, cv=2)
+    search.set_callbacks(ProgressBar(max_propagation_depth=None)).fit(patches, patches[:, 0] > 0)
+    assert len(re.findall(LABEL, shown(capsys))) >= 4  # two alphas, two folds
+    assert search.best_estimator_[0].n_iter_ == 3

@@ -1,0 +1,282 @@
+"""Around learning: interruption, threads, processes, persistence, and names of features."""
+
+import multiprocessing
+import pickle
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import joblib
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.base import clone
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+
+from sklearn_ebm import Rectifier
+from sklearn_ebm.estimators._learning import Learner
+from tests.estimators.registry import KINDS, MODELS, fitted_attributes, make
+
+SETTINGS = {"n_components": 12, "max_iter": 3, "tol": 0, "batch_size": 100}
+FORK_SECONDS = 60  # a child that hangs is ended after so long; it needs a fraction of a second
+kinds = pytest.mark.parametrize("name", KINDS)
+models = pytest.mark.parametrize("name", MODELS)
+pytestmark = pytest.mark.filterwarnings("ignore:Stopped at max_iter")
+
+
+@pytest.fixture(params=MODELS)
+def fitted(request, patches):
+    return make(request.param, **SETTINGS).fit(patches)
+
+
+# Ctrl-C
+
+
+def interrupt_after(monkeypatch, n_batches):
+    """Make learning raise KeyboardInterrupt in the batch after the n-th."""
+    whole_step, made = Learner.step, []
+
+    def step(self, *args, **options):
+        if len(made) == n_batches:
+            raise KeyboardInterrupt
+        made.append(1)
+        return whole_step(self, *args, **options)
+
+    monkeypatch.setattr(Learner, "step", step)
+
+
+@models
+@pytest.mark.parametrize("n_batches", [0, 1, 4])
+def test_ctrl_c_leaves_what_the_last_whole_batch_left(patches, monkeypatch, name, n_batches):
+    model = make(name, **SETTINGS)
+    with monkeypatch.context() as patch:
+        interrupt_after(patch, n_batches)
+        with pytest.raises(KeyboardInterrupt):
+            model.fit(patches)
+    whole = make(name, **SETTINGS).fit(patches)
+    assert fitted_attributes(model).keys() == fitted_attributes(whole).keys()
+    assert model.n_iter_ == n_batches // 3  # passes that were made whole
+    assert_array_equal(model.objective_curve_, whole.objective_curve_[: model.n_iter_])
+    assert np.all(np.isfinite(model.transform(patches)))
+    if n_batches:
+        first = make(name, **SETTINGS, dictionary_init=model.components_)
+        assert np.any(first.fit(patches).components_ != whole.components_)
+    model.partial_fit(patches)  # and it can go on
+
+
+@models
+def test_ctrl_c_in_partial_fit_leaves_a_usable_model(patches, monkeypatch, name):
+    model = make(name, **SETTINGS)
+    with monkeypatch.context() as patch:
+        interrupt_after(patch, 2)
+        with pytest.raises(KeyboardInterrupt):
+            model.partial_fit(patches)
+    expected = make(name, **SETTINGS, dictionary_init=None).partial_fit(patches[:200])
+    assert fitted_attributes(model).keys() == fitted_attributes(expected).keys()
+    assert np.all(np.isfinite(model.transform(patches)))
+
+
+@kinds
+def test_ctrl_c_in_a_warm_start_keeps_what_was_learned_before(patches, monkeypatch, name):
+    model = make(name, **SETTINGS, warm_start=True).fit(patches)
+    before = model.components_.copy()
+    with monkeypatch.context() as patch:
+        interrupt_after(patch, 0)
+        with pytest.raises(KeyboardInterrupt):
+            model.fit(patches)
+    assert_array_equal(model.components_, before)
+
+
+@kinds
+def test_an_error_in_validation_leaves_the_fitted_model_as_it_was(patches, name):
+    model = make(name, **SETTINGS).fit(patches)
+    code = model.transform(patches)
+    with pytest.raises(ValueError, match="NaN"):
+        model.fit(np.full_like(patches, np.nan))
+    assert_array_equal(model.transform(patches), code)
+
+
+# Threads and processes
+
+
+@kinds
+def test_fits_in_several_threads_are_those_alone(patches, name):
+    data = [patches[:150], patches[150:], patches[::2], patches[1::2]]
+    alone = [make(name, **SETTINGS).fit(X) for X in data]
+    barrier = threading.Barrier(len(data))
+
+    def fit(X):
+        barrier.wait()
+        return make(name, **SETTINGS).fit(X)
+
+    with ThreadPoolExecutor(len(data)) as pool:
+        together = list(pool.map(fit, data))
+    for one, other in zip(alone, together, strict=True):
+        # BLAS may have had another number of threads, and have split a product otherwise.
+        assert_allclose(other.components_, one.components_, rtol=1e-9, atol=1e-11)
+        assert_allclose(other.objective_curve_, one.objective_curve_, rtol=1e-9)
+
+
+@kinds
+def test_transform_in_several_threads_is_that_alone(patches, name):
+    model = make(name, **SETTINGS).fit(patches)
+    expected = model.transform(patches)
+    with ThreadPoolExecutor(4) as pool:
+        for code in pool.map(model.transform, [patches] * 8):
+            assert_allclose(code, expected, rtol=1e-9, atol=1e-11)
+
+
+@pytest.mark.slow  # two processes load the package
+@kinds
+def test_grid_search_in_two_processes_finds_what_one_finds(patches, name):
+    target = patches[:, 0] > 0
+    pipeline = make_pipeline(make(name, **SETTINGS), Rectifier("split"), LogisticRegression())
+    step = pipeline.steps[0][0]
+    results = [
+        GridSearchCV(pipeline, {f"{step}__alpha": [0.3, 3.0]}, cv=2, n_jobs=n_jobs)
+        .fit(patches, target)
+        .cv_results_["mean_test_score"]
+        for n_jobs in (1, 2)
+    ]
+    assert_allclose(results[1], results[0], atol=1 / len(patches))  # one sample at a border
+
+
+def test_a_worker_of_joblib_takes_one_thread_for_itself(patches):
+    from sklearn_ebm.backends.numba._launcher import n_threads
+
+    assert (
+        joblib.Parallel(2, backend="threading")(joblib.delayed(n_threads)() for _ in range(4))
+        == [1] * 4
+    )
+
+
+def _fit_in_child(name, X, queue):
+    queue.put(make(name, **SETTINGS).fit(X).components_)
+
+
+@pytest.mark.skipif(
+    sys.platform != "linux", reason="other systems do not fork safely by themselves"
+)
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
+@kinds
+def test_a_forked_child_can_fit_after_its_parent_did(patches, name):
+    X = np.vstack([patches] * 4)  # enough rows for several threads
+    expected = make(name, **SETTINGS, backend="numba").fit(X).components_
+    context = multiprocessing.get_context("fork")
+    queue = context.Queue()
+    child = context.Process(target=_fit_in_child, args=(name, X, queue))
+    child.start()
+    try:
+        result = queue.get(timeout=FORK_SECONDS)
+    finally:
+        child.join(timeout=5)
+        if child.is_alive():
+            child.kill()
+    assert child.exitcode == 0
+    assert_allclose(result, expected, rtol=1e-9, atol=1e-11)
+
+
+# Persistence
+
+
+def pickled(model):
+    return pickle.loads(pickle.dumps(model))
+
+
+def stored_by_skops(model):
+    skops = pytest.importorskip("skops.io")
+    stored = skops.dumps(model)
+    return skops.loads(stored, trusted=skops.get_untrusted_types(data=stored))
+
+
+def stored_by_joblib(model):
+    import io
+
+    file = io.BytesIO()
+    joblib.dump(model, file)
+    file.seek(0)
+    return joblib.load(file)
+
+
+stores = pytest.mark.parametrize("store", [pickled, stored_by_skops, stored_by_joblib])
+
+
+@stores
+def test_a_stored_model_transforms_as_before(fitted, patches, store):
+    copy = store(fitted)
+    assert_array_equal(copy.transform(patches), fitted.transform(patches))
+    assert_array_equal(copy.energy(patches), fitted.energy(patches))
+    assert fitted_attributes(copy).keys() == fitted_attributes(fitted).keys()
+
+
+@stores
+def test_a_stored_model_goes_on_as_the_original_does(fitted, patches, store):
+    copy = store(fitted)
+    copy.partial_fit(patches[:100])
+    fitted.partial_fit(patches[:100])
+    # The moments and the optimizer's state are there too; sums are taken in the same order.
+    assert_allclose(copy.components_, fitted.components_, rtol=1e-12)
+    assert_array_equal(copy.transform(patches), fitted.transform(patches))
+
+
+def test_skops_only_stores_types_of_ours_and_of_scikit_learn(fitted):
+    skops = pytest.importorskip("skops.io")
+    untrusted = skops.get_untrusted_types(data=skops.dumps(fitted))
+    assert all(name.startswith(("sklearn_ebm.", "sklearn.")) for name in untrusted)
+
+
+def test_a_clone_is_unfitted_and_has_the_parameters(fitted):
+    copy = clone(fitted)
+    assert copy.get_params() == fitted.get_params()
+    assert fitted_attributes(copy) == {}
+
+
+def test_fitted_attributes_do_not_change_when_learning_goes_on(fitted, patches):
+    """What a user took from the model stays what it was."""
+    taken = fitted.components_
+    before = taken.copy()
+    fitted.partial_fit(patches)
+    assert_array_equal(taken, before)
+    assert np.any(fitted.components_ != before)
+
+
+@models
+def test_parameters_and_data_are_left_alone(patches, name):
+    start = patches[:12].copy()
+    model = make(name, **SETTINGS, dictionary_init=start)
+    X = patches.copy()
+    model.fit(X).partial_fit(X)
+    assert_array_equal(X, patches)
+    assert_array_equal(start, patches[:12])
+    assert model.dictionary_init is start
+
+
+# Names
+
+
+def test_names_of_features_are_the_class_and_a_number(fitted):
+    prefix = type(fitted).__name__.lower()
+    assert fitted.get_feature_names_out().tolist() == [f"{prefix}{k}" for k in range(12)]
+
+
+@kinds
+def test_data_frames_in_and_out(patches, name):
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame(patches, columns=[f"pixel{k}" for k in range(64)])
+    model = make(name, **SETTINGS).set_output(transform="pandas").fit(frame)
+    code = model.transform(frame)
+    assert list(code.columns) == list(model.get_feature_names_out())
+    assert list(model.feature_names_in_) == list(frame.columns)
+    assert_array_equal(code.to_numpy(), model.set_output(transform="default").transform(patches))
+
+
+@kinds
+def test_verbose_prints_a_line_for_each_pass(patches, name, capsys):
+    model = make(name, **SETTINGS, verbose=1).fit(patches)
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 3
+    kind = type(model).__name__
+    for n, (line, objective) in enumerate(zip(lines, model.objective_curve_, strict=True), 1):
+        assert line.startswith(f"[{kind}] pass {n}: objective {objective:.4g}, ")

@@ -1,0 +1,111 @@
+"""The duality gap against its definition, brute force and weak duality."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy import sparse
+from scipy.optimize import minimize
+
+from sklearn_ebm.metrics import duality_gap
+
+ALPHA = 0.4
+signs = pytest.mark.parametrize("positive", [False, True], ids=["signed", "positive"])
+
+
+@pytest.fixture
+def problem():
+    random = np.random.default_rng(0)
+    X = random.standard_normal((6, 4))
+    atoms = random.standard_normal((5, 4))
+    code = random.standard_normal((6, 5)) * (random.random((6, 5)) < 0.5)
+    return X, code, atoms
+
+
+def energy(x, z, atoms):
+    return np.sum((x - z @ atoms) ** 2) / 2 + ALPHA * np.sum(np.abs(z))
+
+
+def minimum(x, atoms, positive):
+    """By a program with bounds, in positive and negative parts, which knows nothing of duals."""
+    both = atoms if positive else np.vstack([atoms, -atoms])
+    found = minimize(
+        lambda z: np.sum((x - z @ both) ** 2) / 2 + ALPHA * z.sum(),
+        np.zeros(len(both)),
+        jac=lambda z: (z @ both - x) @ both.T + ALPHA,
+        bounds=[(0, None)] * len(both),
+        method="L-BFGS-B",
+        options={"ftol": 1e-15, "gtol": 1e-10, "maxiter": 10_000},
+    )
+    return found.fun
+
+
+@signs
+def test_gap_bounds_what_a_better_code_could_save(problem, positive):
+    X, code, atoms = problem
+    code = np.abs(code) if positive else code
+    gap = duality_gap(X, code, atoms, ALPHA, positive)
+    for x, z, bound in zip(X, code, gap, strict=True):
+        saving = energy(x, z, atoms) - minimum(x, atoms, positive)
+        assert 0 < saving <= bound * np.sum(x**2) / 2
+
+
+@signs
+def test_dual_point_is_feasible_and_its_value_below_every_energy(problem, positive):
+    """Weak duality: D(theta) = 1/2 ||x||^2 - 1/2 ||x - theta||^2 <= E(x, z) for any z."""
+    X, code, atoms = problem
+    code = np.abs(code) if positive else code
+    gap = duality_gap(X, code, atoms, ALPHA, positive)
+    random = np.random.default_rng(1)
+    for x, z, bound in zip(X, code, gap, strict=True):
+        dual_value = energy(x, z, atoms) - bound * np.sum(x**2) / 2
+        for other in random.standard_normal((100, len(atoms))):
+            other = np.abs(other) if positive else other
+            assert dual_value <= energy(x, other * random.random(), atoms)
+
+
+@signs
+def test_gap_is_the_difference_of_primal_and_dual_values(problem, positive):
+    X, code, atoms = problem
+    code = np.abs(code) if positive else code
+    for x, z, gap in zip(X, code, duality_gap(X, code, atoms, ALPHA, positive), strict=True):
+        residual = x - z @ atoms
+        correlation = atoms @ residual
+        largest = correlation.max() if positive else np.abs(correlation).max()
+        theta = residual * min(1, ALPHA / largest) if largest > 0 else residual
+        assert (atoms @ theta if positive else np.abs(atoms @ theta)).max() <= ALPHA + 1e-12
+        dual = np.sum(x**2) / 2 - np.sum((x - theta) ** 2) / 2
+        assert_allclose(gap, (energy(x, z, atoms) - dual) / (np.sum(x**2) / 2), rtol=1e-12)
+
+
+def test_gap_is_zero_at_the_optimum_and_only_there():
+    """With orthonormal atoms the optimum is the soft threshold of x."""
+    X = np.array([[3.0, -0.2, 1.0]])
+    optimum = np.array([[2.6, 0.0, 0.6]])
+    assert_allclose(duality_gap(X, optimum, np.eye(3), ALPHA), 0, atol=1e-15)
+    # E - E* = 1/2 delta^2 where the support and the signs stay; the gap is above it.
+    nearby = optimum + np.array([0.1, 0, 0])
+    assert duality_gap(X, nearby, np.eye(3), ALPHA)[0] > 0.005 / 5.02
+
+
+def test_zero_codes_are_optimal_from_alpha_max_on(problem):
+    X, _, atoms = problem
+    alpha_max = np.abs(X @ atoms.T).max()
+    zero = np.zeros((6, 5))
+    assert_array_equal(duality_gap(X, zero, atoms, alpha_max), 0)
+    assert np.max(duality_gap(X, zero, atoms, 0.9 * alpha_max)) > 0
+
+
+def test_a_sample_of_zeros_has_no_gap_with_a_code_of_zeros(problem):
+    _, _, atoms = problem
+    assert_array_equal(duality_gap(np.zeros((1, 4)), np.zeros((1, 5)), atoms, ALPHA), 0)
+    assert duality_gap(np.zeros((1, 4)), np.ones((1, 5)), atoms, ALPHA)[0] > 0
+
+
+def test_sparse_codes_lists_and_float32_are_taken_in_double_precision(problem):
+    X, code, atoms = problem
+    expected = duality_gap(X, code, atoms, ALPHA)
+    assert_array_equal(duality_gap(X, sparse.csr_array(code), atoms, ALPHA), expected)
+    assert_array_equal(duality_gap(X.tolist(), code.tolist(), atoms.tolist(), ALPHA), expected)
+    narrow = duality_gap(*(array.astype(np.float32) for array in problem), np.float32(ALPHA))
+    assert narrow.dtype == np.float64
+    assert_allclose(narrow, expected, rtol=1e-5)  # inputs were rounded, sums were not

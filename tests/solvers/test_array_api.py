@@ -1,0 +1,178 @@
+"""Host code on the strict array API, which stands in for a GPU: the standard's functions alone.
+
+What one array library computes in the standard's words, every other one does.
+"""
+
+import array_api_strict as xp
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+from sklearn_ebm.backends import numpy as reference
+from sklearn_ebm.backends import put_rows
+from sklearn_ebm.estimators._base import first_dictionary, unit_rows
+from sklearn_ebm.estimators._learning import Learner, Tally
+from sklearn_ebm.factors import ENCODERS, L1, Energy, LinearDecoder
+from sklearn_ebm.solvers import SOLVERS, Adam, OnlineDictionary, solve_lasso
+from sklearn_ebm.solvers._dictionary import PATIENCE
+
+N_SAMPLES = 12
+ROUNDING = 1e-10  # sums over some hundred numbers of size ten, in another order
+SETTINGS = {"solver": "fista", "tol": 1e-6, "max_iter": 2000}
+portable = pytest.mark.parametrize("solver", sorted(SOLVERS.keys() - {"active_set"}))
+encoders = pytest.mark.parametrize("encoder_class", ENCODERS.values(), ids=ENCODERS)
+
+
+@pytest.fixture
+def X(patches):
+    return patches[:N_SAMPLES]
+
+
+def strict(array):
+    return None if array is None else xp.asarray(np.array(array))
+
+
+def assert_same(result, expected, atol=ROUNDING):
+    assert type(result) is type(xp.asarray(0.0))  # nothing went through NumPy on the way
+    assert_allclose(np.asarray(result), expected, rtol=0, atol=atol)
+
+
+def problem(X, dictionary, convert, positive=False, mask=None, prediction=None):
+    energy = Energy(LinearDecoder(convert(dictionary)), L1(1.0, positive), beta=0.5)
+    return energy.problem(convert(X), convert(prediction), convert(mask))
+
+
+def as_it_is(array):
+    return array
+
+
+@portable
+@pytest.mark.parametrize("positive", [False, True])
+def test_codes_are_those_of_numpy(X, dictionary, solver, positive):
+    options = {**SETTINGS, "solver": solver, "backend": reference}
+    solution = solve_lasso(problem(X, dictionary, strict, positive), **options)
+    expected = solve_lasso(problem(X, dictionary, as_it_is, positive), **options)
+    assert solution.n_iter == expected.n_iter
+    assert_same(solution.code, expected.code)
+    assert_same(solution.gap, expected.gap)
+
+
+@pytest.mark.parametrize("solver", ["fista", "ista"])
+def test_codes_with_missing_values_and_predictions_are_those_of_numpy(X, dictionary, solver):
+    random = np.random.default_rng(0)
+    mask = (random.random(X.shape) < 0.8).astype(float)
+    more = {"mask": mask, "prediction": random.standard_normal((N_SAMPLES, len(dictionary)))}
+    options = {**SETTINGS, "solver": solver, "backend": reference}
+    solution = solve_lasso(problem(X * mask, dictionary, strict, **more), **options)
+    expected = solve_lasso(problem(X * mask, dictionary, as_it_is, **more), **options)
+    assert_same(solution.code, expected.code)
+
+
+@portable
+def test_a_warm_start_is_taken_in_place(X, dictionary, solver):
+    options = {**SETTINGS, "solver": solver, "backend": reference}
+    cold = solve_lasso(problem(X, dictionary, strict), **options)
+    warm = solve_lasso(problem(X, dictionary, strict), code=1.01 * cold.code, warm=True, **options)
+    assert warm.n_iter < cold.n_iter
+    # Both are within the gap 1e-6 of 32, on supports of a curvature of about 0.05.
+    assert_same(warm.code, np.asarray(cold.code), atol=0.08)
+
+
+def test_float32_stays_float32(X, dictionary):
+    narrow = problem(X.astype(np.float32), dictionary.astype(np.float32), strict)
+    solution = solve_lasso(narrow, **{**SETTINGS, "tol": 1e-4}, backend=reference)
+    assert solution.code.dtype == solution.gap.dtype == xp.float32
+
+
+def test_put_rows_is_assignment_by_an_index_array():
+    array, rows = np.arange(12.0).reshape(4, 3), np.full((2, 3), -1.0)
+    index = np.array([3, 1])
+    result = strict(array)
+    put_rows(result, strict(index), strict(rows))
+    put_rows(array, index, rows)
+    assert_same(result, array, atol=0)
+    assert_allclose(array[[1, 3]], -1)
+
+
+def test_first_atoms_are_those_of_numpy(X):
+    atoms = first_dictionary(strict(X), 8, np.random.RandomState(0))
+    assert_same(atoms, first_dictionary(X, 8, np.random.RandomState(0)))
+    assert_same(unit_rows(strict(X)), X / np.linalg.norm(X, axis=1, keepdims=True))
+
+
+@encoders
+def test_encoders_run_forwards_and_backwards(X, dictionary, encoder_class):
+    results = []
+    for convert in (strict, as_it_is):
+        encoder = encoder_class.from_dictionary(convert(dictionary), 4.0, 1.0)
+        code, tape = encoder.forward(convert(X), reference)
+        input_gradient, gradients = encoder.backward(tape, code * 0.1)
+        encoder.project()
+        results.append({"code": code, "input": input_gradient, **gradients, **encoder.parameters})
+    assert results[0].keys() == results[1].keys()
+    for name, value in results[0].items():
+        assert_same(value, results[1][name])
+
+
+@encoders
+def test_encoders_change_their_type(dictionary, encoder_class):
+    encoder = encoder_class.from_dictionary(strict(dictionary), 4.0, 1.0).astype(xp.float32)
+    assert {value.dtype for value in encoder.parameters.values()} == {xp.float32}
+
+
+def test_adam_steps_are_those_of_numpy():
+    gradient = np.random.default_rng(0).standard_normal((3, 4))
+    results = []
+    for convert in (strict, as_it_is):
+        adam = Adam({"weights": convert(np.ones((3, 4)))}, learning_rate=0.1)
+        for _ in range(3):
+            adam.step({"weights": convert(gradient)})
+        results.append(adam.parameters["weights"])
+    assert_same(*results)
+
+
+def test_dictionary_updates_and_replacements_are_those_of_numpy(X):
+    code = np.random.default_rng(0).standard_normal((N_SAMPLES, 6))
+    code[:, 2] = 0
+    results = []
+    for convert in (strict, as_it_is):
+        online = OnlineDictionary(convert(np.eye(6, X.shape[1])))
+        online.idle[2] = PATIENCE
+        x, z = convert(X), convert(code)
+        online.absorb(z.T @ z, z.T @ x)
+        online.update(x, z, reference, sample_weight=convert(np.linspace(1, 2, N_SAMPLES)))
+        results.append(online)
+    ours, expected = results
+    assert ours.n_replaced == expected.n_replaced == 1
+    for name in ("dictionary", "code_moment", "cross_moment", "idle"):
+        assert_same(getattr(ours, name), getattr(expected, name))
+
+
+@pytest.mark.parametrize("masked", [False, True], ids=["observed", "masked"])
+@pytest.mark.parametrize("encoder", [None, *ENCODERS])
+def test_learning_steps_are_those_of_numpy(X, dictionary, encoder, masked):
+    mask = (np.random.default_rng(0).random(X.shape) < 0.8).astype(float) if masked else None
+    weights = np.linspace(1, 2, N_SAMPLES)
+    results = []
+    for convert in (strict, as_it_is):
+        learner = a_learner(convert(np.array(dictionary)), encoder)
+        tally = Tally()
+        for _ in range(3):
+            data = X if mask is None else X * mask
+            energy, code = learner.step(convert(data), convert(mask), convert(weights))
+            tally.add(energy, code, convert(weights))
+        results.append((learner, tally))
+    (ours, our_tally), (expected, tally) = results
+    assert_same(ours.online.dictionary, expected.online.dictionary, atol=1e-8)
+    assert_allclose(our_tally.mean_objective, tally.mean_objective, rtol=1e-10)
+    assert_same(our_tally.usage, tally.usage)
+    if encoder is not None:
+        for name, value in ours.encoder.parameters.items():
+            assert_same(value, expected.encoder.parameters[name], atol=1e-8)
+
+
+def a_learner(atoms, encoder):
+    first = None if encoder is None else ENCODERS[encoder].from_dictionary(atoms, 4.0, 1.0)
+    learner = Learner(atoms, encoder=first)
+    weights = {} if encoder is None else {"beta": 0.5, "learning_rate": 1e-2}
+    return learner.follow(L1(1.0), SETTINGS, "numpy", **weights)

@@ -1,0 +1,191 @@
+"""Every solver of the registry on problems with a Gram matrix and without one."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+from sklearn_ebm.backends import numba, numpy
+from sklearn_ebm.factors import L1, Energy, LinearDecoder
+from sklearn_ebm.solvers import (
+    SOLVERS,
+    GramProblem,
+    Outcome,
+    largest_eigenvalue,
+    solve_lasso,
+)
+from sklearn_ebm.solvers._lasso import AUTOMATIC
+
+ALPHA = 1.0
+solvers = pytest.mark.parametrize("solver", SOLVERS)
+backends = pytest.mark.parametrize("backend", [numpy, numba], ids=["numpy", "numba"])
+
+
+@pytest.fixture
+def problem(patches, dictionary):
+    return Energy(LinearDecoder(dictionary), L1(ALPHA)).problem(patches[:20])
+
+
+@pytest.fixture
+def masked_problem(patches, dictionary):
+    mask = (np.random.default_rng(0).uniform(size=(20, 64)) < 0.8).astype(float)
+    return Energy(LinearDecoder(dictionary), L1(ALPHA)).problem(patches[:20] * mask, mask=mask)
+
+
+@solvers
+@backends
+def test_solution_carries_codes_and_their_certificate(problem, solver, backend):
+    solution = solve_lasso(problem, solver=solver, tol=1e-6, max_iter=5000, backend=backend)
+    assert solution.outcome is Outcome.CONVERGED
+    assert np.all(solution.gap <= 1e-6)
+    assert_allclose(solution.gap, problem.relative_gap(solution.code), rtol=1e-3, atol=1e-12)
+    assert 0 < solution.n_iter <= 5000
+
+
+@solvers
+@backends
+def test_a_warm_start_needs_fewer_iterations_and_ends_at_the_same_optimum(problem, solver, backend):
+    options = {"solver": solver, "tol": 1e-6, "max_iter": 5000, "backend": backend}
+    cold = solve_lasso(problem, **options)
+    nearby = cold.code * 1.01
+    warm = solve_lasso(problem, code=nearby, warm=True, **options)
+    assert warm.n_iter < cold.n_iter
+    assert warm.code is nearby  # in place
+    # 1/2 mu d^2 <= 1e-6 * 32 with mu about 0.05 on the supports.
+    assert_allclose(warm.code, cold.code, atol=0.08)
+    assert np.all(np.abs(problem.energy(warm.code) - problem.energy(cold.code)) <= 64e-6)
+
+
+@solvers
+@backends
+def test_what_the_buffer_holds_does_not_matter_to_a_cold_start(problem, solver, backend):
+    options = {"solver": solver, "tol": 1e-6, "max_iter": 5000, "backend": backend}
+    expected = solve_lasso(problem, **options)
+    buffer = np.full_like(problem.correlation, 1e30)
+    assert_array_equal(solve_lasso(problem, code=buffer, **options).code, expected.code)
+    assert_array_equal(buffer, expected.code)
+
+
+@solvers
+def test_a_start_outside_of_the_penalty_s_domain_is_brought_into_it(patches, dictionary, solver):
+    energy = Energy(LinearDecoder(dictionary), L1(ALPHA, positive=True))
+    problem = energy.problem(patches[:20])
+    start = -np.ones_like(problem.correlation)
+    solution = solve_lasso(
+        problem, solver=solver, code=start, warm=True, tol=1e-6, max_iter=5000, backend=numba
+    )
+    assert np.all(solution.code >= 0)
+    assert np.all(problem.relative_gap(solution.code) <= 1.01e-6)
+
+
+@solvers
+@backends
+def test_too_few_iterations_are_told(problem, solver, backend):
+    solution = solve_lasso(problem, solver=solver, tol=1e-9, max_iter=2, backend=backend)
+    assert solution.outcome is Outcome.MAX_ITER
+    assert np.any(solution.gap > 1e-9)
+    assert np.all(np.isfinite(solution.code))
+
+
+def test_rounding_is_told_from_too_few_iterations(patches, dictionary):
+    energy = Energy(LinearDecoder(dictionary.astype(np.float32)), L1(ALPHA))
+    problem = energy.problem(patches[:20].astype(np.float32))
+    solution = solve_lasso(problem, solver="active_set", tol=1e-13, backend=numba)
+    assert solution.outcome is Outcome.PRECISION
+
+
+@pytest.mark.parametrize("value", [np.nan, 2e-4])
+def test_a_gap_that_is_not_small_is_not_converged_even_as_nan(problem, monkeypatch, value):
+    def broken(lasso, code, tol, max_iter):
+        return np.full(len(code), value), 3
+
+    monkeypatch.setattr(numba, "coordinate_descent", broken)
+    solution = solve_lasso(problem, solver="cd", tol=1e-4, backend=numba)
+    assert solution.outcome is Outcome.PRECISION
+
+
+@pytest.mark.parametrize("alpha", [0.1, 1e-2, 1e-4])
+def test_more_atoms_than_features_are_solved_where_an_active_set_stalls(alpha):
+    """At a small alpha the optimum needs as many atoms as there are features, of many ways."""
+    random = np.random.default_rng(0)
+    atoms = random.standard_normal((12, 8))
+    X = random.standard_normal((60, 8))
+    problem = Energy(LinearDecoder(atoms), L1(alpha)).problem(X)
+    solution = solve_lasso(problem, solver="active_set", tol=1e-4, max_iter=5000, backend=numba)
+    assert solution.outcome is Outcome.CONVERGED
+    assert np.all(problem.relative_gap(solution.code) <= 1.01e-4)
+
+
+@pytest.mark.parametrize("solver", ["auto", "fista", "ista"])
+@backends
+def test_masked_problems_are_solved_without_a_gram_matrix(masked_problem, solver, backend):
+    options = {"tol": 1e-6, "max_iter": 20_000, "backend": backend}
+    solution = solve_lasso(masked_problem, solver=solver, **options)
+    assert solution.outcome is Outcome.CONVERGED
+    assert np.all(masked_problem.relative_gap(solution.code) <= 1e-6)
+
+
+@pytest.mark.parametrize("solver", [name for name, entry in SOLVERS.items() if entry.requires])
+def test_solvers_name_what_they_miss_and_what_to_use(masked_problem, solver):
+    words = f"solver='{solver}' needs gram, which this problem does not have.*Use solver='fista'"
+    with pytest.raises(ValueError, match=words):
+        solve_lasso(masked_problem, solver=solver, backend=numpy)
+
+
+class NoFusedKernels:
+    """A backend that fuses nothing but the proximal step."""
+
+    name = "bare"
+    proximal_step = staticmethod(numpy.proximal_step)
+
+
+def test_auto_takes_what_backend_and_problem_allow(problem):
+    assert AUTOMATIC[-1] == "fista"
+    solution = solve_lasso(problem, tol=1e-4, backend=NoFusedKernels)
+    expected = solve_lasso(problem, solver="fista", tol=1e-4, backend=numpy)
+    assert_array_equal(solution.code, expected.code)
+    with pytest.raises(ValueError, match="solver='cd' is not available on backend='bare'"):
+        solve_lasso(problem, solver="cd", backend=NoFusedKernels)
+
+
+@pytest.mark.parametrize("method", ["fista", "ista"])
+def test_converged_samples_leave_the_batch_and_keep_their_codes(problem, method):
+    """Every row goes its own way: alone it ends where it ends in company."""
+    options = {"solver": method, "tol": 1e-5, "max_iter": 5000, "backend": numpy}
+    together = solve_lasso(problem, **options)
+    alone = [solve_lasso(problem.rows(np.array([n])), **options) for n in range(20)]
+    assert together.n_iter == max(one.n_iter for one in alone)
+    assert len({one.n_iter for one in alone}) > 1
+    for code, one in zip(together.code, alone, strict=True):
+        assert_allclose(code, one.code[0], atol=1e-12)
+
+
+def test_plain_steps_never_raise_the_energy(problem):
+    energies = [
+        problem.energy(solve_lasso(problem, solver="ista", tol=0.0, max_iter=n, backend=numpy).code)
+        for n in range(1, 30)
+    ]
+    assert np.all(np.diff(energies, axis=0) <= 1e-12)
+
+
+def test_largest_eigenvalue_is_bounded_from_above_and_closely(dictionary):
+    gram = dictionary @ dictionary.T
+    exact = np.linalg.eigvalsh(gram)[-1]
+    assert exact <= largest_eigenvalue(gram) <= 1.03 * exact
+
+
+@pytest.mark.parametrize("scale", [1e-12, 1e12])
+def test_largest_eigenvalue_scales_where_squares_leave_float32(dictionary, scale):
+    gram = (dictionary @ dictionary.T).astype(np.float32)
+    scaled = largest_eigenvalue(gram * np.float32(scale**2))
+    assert_allclose(scaled, scale**2 * largest_eigenvalue(gram), rtol=1e-4)
+
+
+def test_gaps_are_relative_to_one_where_the_data_have_no_norm(problem):
+    nothing = GramProblem(
+        problem.gram, 0 * problem.correlation, 0 * problem.half_norm, problem.penalty, lambda: 1.0
+    )
+    assert_array_equal(nothing.unit, 1)
+    for solver in SOLVERS:
+        solution = solve_lasso(nothing, solver=solver, backend=numba)
+        assert_array_equal(solution.code, 0)
+        assert_array_equal(solution.gap, 0)
