@@ -27,8 +27,10 @@ default_role = "literal"  # single backquotes, as docstrings have them
 html_theme = "alabaster"
 html_theme_options = {
     "description": "Energy-based feature learning as scikit-learn estimators",
-    "page_width": "1100px",
+    "page_width": "1200px",
+    "body_max_width": "930px",
     "sidebar_width": "240px",
+    "code_font_size": "0.8em",  # 100 characters to a line
     "fixed_sidebar": True,
 }
 html_show_sourcelink = False
