@@ -213,12 +213,10 @@ class DictionaryModel(
     def _weights(self, sample_weight, X):
         if sample_weight is None:
             return None
-        if is_cupy(X):
-            return array_namespace(X).asarray(sample_weight, dtype=X.dtype)
-        weights = _check_sample_weight(sample_weight, X, dtype=X.dtype, ensure_non_negative=True)
-        if not np.any(weights):
-            raise ValueError("sample_weight is zero for every sample.")
-        return weights
+        weights = _check_sample_weight(
+            to_host(sample_weight), X, dtype=X.dtype, ensure_non_negative=True
+        )
+        return array_namespace(X).asarray(weights)
 
     def _first_dictionary(self, X, weights, random_state):
         given, name = (

@@ -2,9 +2,9 @@
 
 import numpy as np
 from sklearn.utils import check_array
-from sklearn.utils.validation import validate_data
 
 from sklearn_ebm.backends import array_namespace, is_cupy
+from sklearn_ebm.layers._validation import check_rows
 
 FLOATS = (np.float64, np.float32)
 LARGEST_POWER = {np.dtype(np.float32): 1e30, np.dtype(np.float64): 1e200}  # sums stay finite
@@ -13,19 +13,6 @@ LARGEST_POWER = {np.dtype(np.float32): 1e30, np.dtype(np.float64): 1e200}  # sum
 def largest_value(dtype, degree=2):
     """Above this, and below its inverse, powers of that degree may leave the type's range."""
     return LARGEST_POWER[np.dtype(dtype)] ** (1 / degree)
-
-
-def _check_device_array(X, n_features):
-    """What `check_array` asserts, for an array that must not leave its device."""
-    xp = array_namespace(X)
-    if X.ndim != 2:
-        raise ValueError(f"Expected 2D array, got {X.ndim}D array instead.")
-    if n_features is not None and X.shape[1] != n_features:
-        raise ValueError(f"X has {X.shape[1]} features, but {n_features} features are expected.")
-    X = X if X.dtype in FLOATS else X.astype(np.float64)
-    if not bool(xp.isfinite(X).all()):
-        raise ValueError("Input X contains NaN or infinity.")
-    return X
 
 
 def check_data(estimator, X, reset, allow_nan=False, degree=2, **options):
@@ -55,14 +42,7 @@ def check_data(estimator, X, reset, allow_nan=False, degree=2, **options):
     ValueError
         As `sklearn.utils.validation.validate_data`, and if powers would overflow.
     """
-    if is_cupy(X):
-        X = _check_device_array(X, None if reset else estimator.n_features_in_)
-        estimator.n_features_in_ = X.shape[1]
-    else:
-        finite = "allow-nan" if allow_nan else True
-        X = validate_data(
-            estimator, X, reset=reset, dtype=FLOATS, ensure_all_finite=finite, **options
-        )
+    X = check_rows(estimator, X, reset=reset, allow_nan=allow_nan, **options)
     check_magnitude(X, degree)
     return X
 

@@ -187,6 +187,26 @@ def test_warm_start_takes_parameters_that_were_changed(patches, name):
     assert model.sparsity_curve_[-1] < dense / 2
 
 
+@kinds
+def test_partial_fit_takes_parameters_that_were_changed(patches, name):
+    model = make(name, 8, alpha=0.5).partial_fit(patches)
+    dense = model.usage_.mean()
+    assert model.set_params(alpha=5.0).partial_fit(patches).usage_.mean() < dense / 2
+
+
+@kinds
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+def test_what_cannot_change_on_the_way_is_refused(patches, name, method):
+    model = make(name, 8, warm_start=True, max_iter=1, tol=0).fit(patches)
+    with pytest.raises(ValueError, match="n_components=9, but learning goes on with 8 components"):
+        getattr(model.set_params(n_components=9), method)(patches)
+    with pytest.raises(ValueError, match="X has 10 features, but"):
+        getattr(model.set_params(n_components=8), method)(patches[:, :10])
+    if isinstance(model, PSD):
+        with pytest.raises(ValueError, match="encoder='tanh', but learning goes on with a Shrink"):
+            getattr(model.set_params(encoder="tanh"), method)(patches)
+
+
 @models
 def test_the_same_seed_gives_the_same_model(patches, name):
     settings = {"n_components": 12, "max_iter": 2, "tol": 0, "batch_size": 64}

@@ -147,6 +147,23 @@ def test_auto_takes_what_backend_and_problem_allow(problem):
         solve_lasso(problem, solver="cd", backend=NoFusedKernels)
 
 
+@pytest.mark.parametrize("accelerated", [False, True])
+def test_a_penalty_with_a_prox_alone_works_on_every_backend(problem, accelerated):
+    """A rule for the fused kernels is an option: the first version of a penalty has none."""
+
+    class Plain:
+        prox = staticmethod(problem.penalty.prox)
+
+    random = np.random.default_rng(0)
+    product, correlation, code, ahead = random.standard_normal((4, *problem.correlation.shape))
+    results = []
+    for backend, penalty in ((numba, Plain), (numpy, problem.penalty)):
+        arrays = code.copy(), ahead.copy(), np.ones(len(code)) if accelerated else None
+        backend.proximal_step(product, correlation, *arrays, 0.1, penalty)
+        results.append(arrays[:2])
+    assert_array_equal(*results)
+
+
 @pytest.mark.parametrize("method", ["fista", "ista"])
 def test_converged_samples_leave_the_batch_and_keep_their_codes(problem, method):
     """Every row goes its own way: alone it ends where it ends in company."""
