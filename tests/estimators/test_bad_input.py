@@ -92,6 +92,14 @@ def test_another_width_than_in_fit_is_refused(X, atoms, name, door):
         DOORS[door](make(name), X, atoms, X[:, :5])
 
 
+def test_data_whose_gradients_squared_overflow_are_refused_by_what_squares_gradients(X):
+    """The optimizer of the encoder takes fourth powers of X; the dictionary alone takes squares."""
+    large = np.float32(1e12) * X.astype(np.float32)
+    with pytest.raises(ValueError, match=r"powers of .* overflow. Rescale X"):
+        make("PSD-tanh-encoder").fit(large)
+    assert_usable(make("SparseCoder", tol=1e-2).fit(large), large)
+
+
 def test_codes_of_another_width_are_refused(X):
     with pytest.raises(ValueError, match="X has 4 components, but SparseCoder has 5"):
         make("SparseCoder").partial_fit(X).inverse_transform(np.zeros((2, 4)))

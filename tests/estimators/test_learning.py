@@ -1,12 +1,16 @@
 """Learning: what it lowers, what it finds, and what it must not depend on."""
 
+import copy
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from threadpoolctl import threadpool_limits
 
 from sklearn_ebm import PSD, SparseCoder
-from sklearn_ebm.factors import ENCODERS
+from sklearn_ebm.estimators._learning import Learner
+from sklearn_ebm.factors import ENCODERS, L1
+from sklearn_ebm.solvers import Adam
 from tests.estimators.registry import KINDS, MODELS, fitted_attributes, make
 
 ALPHA = 0.5
@@ -292,6 +296,35 @@ def test_missing_values_hardly_disturb_what_is_learned(patches, name):
     assert np.all(np.isfinite(model.components_))
     error = np.mean((rebuilt - patches)[hidden] ** 2)
     assert error < 0.75 * np.mean(patches[hidden] ** 2)
+
+
+def test_the_reconstruction_stands_in_for_what_is_missing(patches, dictionary):
+    """B = sum z'x of data whose holes are filled by z D, so that they pull no atom to zero."""
+    mask = (np.random.default_rng(0).uniform(size=patches.shape) < 0.8).astype(float)
+    learner = Learner(np.array(dictionary))
+    learner.follow(L1(ALPHA), {"solver": "fista", "tol": 1e-3, "max_iter": 1000}, "numba")
+    _, code = learner.step(patches * mask, mask)
+    filled = patches * mask + (1 - mask) * (code @ dictionary)
+    # Sums over 300 samples of numbers of size ten, taken in pieces.
+    assert_allclose(learner.online.cross_moment, code.T @ filled, atol=1e-9)
+    assert_allclose(learner.online.code_moment, code.T @ code, atol=1e-9)
+
+
+def test_learning_rate_of_the_encoder_falls_linearly_to_zero(patches, monkeypatch):
+    shares = []
+    monkeypatch.setattr(Adam, "step", lambda self, gradients, share: shares.append(share))
+    make("PSD-tanh-encoder", 8, max_iter=2, tol=0, batch_size=100).fit(patches)
+    assert_allclose(shares, np.arange(6, 0, -1) / 6, rtol=1e-12)
+
+
+@pytest.mark.parametrize("encoder", ENCODERS)
+def test_parameters_of_the_encoder_stay_where_they_are_allowed(patches, encoder):
+    """Steps of 1 throw every parameter about, many of them out of bounds."""
+    model = make(f"PSD-{encoder}-encoder", 8, max_iter=3, tol=0, learning_rate=1.0).fit(patches)
+    projected = copy.deepcopy(model.encoder_)
+    projected.project()
+    for name, value in model.encoder_.parameters.items():
+        assert_array_equal(value, projected.parameters[name], name)
 
 
 def test_training_makes_every_encoder_a_better_predictor(patches):
