@@ -10,9 +10,10 @@ class SoftThreshold(NamedTuple):
 
     threshold: float
 
-    def prox(self, value):
+    def prox(self, value, step_size=1):
         """Shrink towards zero; no literal, so that float32 stays float32."""
-        return value - array_namespace(value).clip(value, -self.threshold, self.threshold)
+        threshold = self.threshold * step_size
+        return value - array_namespace(value).clip(value, -threshold, threshold)
 
     def dual_magnitude(self, correlation):
         """What the optimality condition bounds by the threshold at every atom."""
@@ -24,10 +25,10 @@ class PositiveSoftThreshold(NamedTuple):
 
     threshold: float
 
-    def prox(self, value):
+    def prox(self, value, step_size=1):
         """Shrink towards zero and keep the positive part."""
         xp = array_namespace(value)
-        return xp.maximum(value - self.threshold, xp.zeros_like(value))
+        return xp.maximum(value - self.threshold * step_size, xp.zeros_like(value))
 
     def dual_magnitude(self, correlation):
         """Negative correlations ask for nothing where codes are positive."""

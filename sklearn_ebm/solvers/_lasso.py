@@ -78,14 +78,23 @@ def _sweeps(problem, code, tol, max_iter, backend):
 
 
 def _accelerated_steps(problem, code, tol, max_iter, backend):
-    return fista(problem, code, tol=tol, max_iter=max_iter, backend=backend)[1]
+    return _proximal_steps(fista, problem, code, tol, max_iter, backend)[0]
+
+
+def _proximal_steps(method, problem, code, tol, max_iter, backend):
+    """Each sample to its end where the backend has that in one kernel, else steps of the batch."""
+    fused = getattr(backend, "proximal_gradient", None)
+    if problem.gram is None or fused is None:
+        return method(problem, code, tol=tol, max_iter=max_iter, backend=backend)[1:]
+    lasso, lipschitz = problem.as_lasso(), problem.lipschitz
+    return fused(lasso, code, tol, max_iter, lipschitz, accelerated=method is fista)
 
 
 def _proximal(method):
     def solve(problem, code, warm, tol, max_iter, backend):
         if not warm:
             code[...] = 0
-        _, gap, n_iter = method(problem, code, tol=tol, max_iter=max_iter, backend=backend)
+        gap, n_iter = _proximal_steps(method, problem, code, tol, max_iter, backend)
         return _finished(code, gap, n_iter, tol, max_iter)
 
     return solve

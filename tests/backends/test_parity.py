@@ -90,6 +90,13 @@ def draw_lasso(rng, dtype, n_rows, rule, **settings):
     }
 
 
+def draw_descent(rng, dtype, n_rows, rule, accelerated):
+    arguments = draw_lasso(rng, dtype, n_rows, rule)
+    lipschitz = float(np.linalg.norm(arguments["lasso"].gram, 2))
+    steps = {"max_iter": 100_000, "lipschitz": lipschitz, "accelerated": accelerated}
+    return {**arguments, **steps}
+
+
 def draw_atoms(rng, dtype, n_rows):
     dictionary = _unit_rows(rng, dtype, n_rows)
     code = _normal(rng, dtype, 500, n_rows)
@@ -121,6 +128,11 @@ def _encoder_case(kernel, **parameters):
     return Case(kernel, draw_preactivation, ("preactivation",), {"parameters": parameters})
 
 
+def _descent_case(rule, accelerated):
+    options = {"rule": rule, "accelerated": accelerated}
+    return Case("proximal_gradient", draw_descent, ("code",), options)
+
+
 CASES = {
     "ISTA": _step_case(accelerated=False, positive=False),
     "ISTA, positive": _step_case(accelerated=False, positive=True),
@@ -142,6 +154,9 @@ MINIMIZERS = {  # what they find is told by the problem, the way to it is their 
     "active_set, positive": Case(
         "active_set", draw_lasso, ("code",), {"rule": PositiveSoftThreshold(1.0)}
     ),
+    "ISTA": _descent_case(SoftThreshold(1.0), accelerated=False),
+    "FISTA": _descent_case(SoftThreshold(1.0), accelerated=True),
+    "FISTA, positive": _descent_case(PositiveSoftThreshold(1.0), accelerated=True),
     "active_set, cold": Case(
         "active_set", draw_lasso, ("code",), {"rule": SoftThreshold(1.0), "warm": False}
     ),

@@ -19,6 +19,7 @@ name = "cupy"
 active_set = (
     None  # a support for each sample branches too much for a device: solvers look elsewhere
 )
+proximal_gradient = None  # likewise; steps of whole batches are what fills a device
 
 
 def to_device(array):  # pragma: needs a GPU
@@ -33,6 +34,7 @@ __all__ = [
     "coordinate_descent",
     "map_pieces",
     "name",
+    "proximal_gradient",
     "proximal_step",
     "shrink_preactivation",
     "smooth_shrink_preactivation",

@@ -6,7 +6,7 @@ from sklearn_ebm.backends.numba._encoders import (
     smooth_shrink_preactivation,
     tanh_preactivation,
 )
-from sklearn_ebm.backends.numba._lasso import active_set, coordinate_descent
+from sklearn_ebm.backends.numba._lasso import active_set, coordinate_descent, proximal_gradient
 from sklearn_ebm.backends.numba._launcher import map_pieces
 from sklearn_ebm.backends.numba._proximal import proximal_step
 from sklearn_ebm.backends.numpy import to_device
@@ -18,6 +18,7 @@ __all__ = [
     "coordinate_descent",
     "map_pieces",
     "name",
+    "proximal_gradient",
     "proximal_step",
     "shrink_preactivation",
     "smooth_shrink_preactivation",

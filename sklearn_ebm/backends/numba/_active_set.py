@@ -30,7 +30,7 @@ from sklearn_ebm.backends.numba._support import (
     append,
     newton_step,
     remove,
-    subtract_rows,
+    subtract_step,
 )
 
 JOINERS = LANES // 2  # atoms in one round, at most; more are often wrong, fewer cost rounds
@@ -131,7 +131,7 @@ def _take_step(gram, search, size, length):
     for i in range(size):
         search.vectors[STEP, i] *= length
         search.value[i] += search.vectors[STEP, i]
-    subtract_rows(gram, search, size)
+    subtract_step(gram, search, size)
 
 
 @kernel
@@ -229,7 +229,7 @@ def _resume(gram, search, start):
                 search.vectors[STEP, size] = start[atom]
                 search.value[size] = search.vectors[STEP, size]  # rounded as the step that moves q
                 size = grown
-    subtract_rows(gram, search, size)
+    subtract_step(gram, search, size)
     return size
 
 

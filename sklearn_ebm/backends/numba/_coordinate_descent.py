@@ -4,6 +4,18 @@ Sweeps over all coordinates alternate with sweeps over those that are on, which 
 """
 
 from sklearn_ebm.backends.numba._rules import dual_magnitude, kernel, shrink
+from sklearn_ebm.backends.numba._simd import (
+    LANES,
+    add,
+    add_scaled,
+    larger,
+    largest_lane,
+    load,
+    magnitude,
+    multiply,
+    splat,
+    total,
+)
 from sklearn_ebm.backends.numba._support import add_row
 
 INNER_SWEEPS = 8
@@ -27,20 +39,54 @@ def _sweep(rule, gram, correlation, code, row, everything):
 
 
 @kernel
-def _relative_gap(rule, target, correlation, code, row, half_norm):
+def _gap_sums(rule, target, correlation, code, scale, first):
+    """sum_j z_j (c_j + q_j) and sum_j (alpha |z_j| - s z_j q_j) over j >= first, one by one."""
     alpha = rule.threshold
-    largest = alpha
-    for j in range(code.shape[1]):
+    explained, slack = alpha - alpha, alpha - alpha
+    for j in range(first, code.shape[0]):
+        explained += code[j] * (target[j] + correlation[j])
+        slack += alpha * abs(code[j]) - scale * code[j] * correlation[j]
+    return explained, slack
+
+
+@kernel
+def _gap_sums_by_vectors(rule, target, correlation, code, scale):
+    """The same over all j."""
+    whole = code.shape[0] // LANES * LANES
+    explained, slack = _gap_sums(rule, target, correlation, code, scale, whole)
+    nothing = splat(explained - explained)
+    explained_lanes, slack_lanes = nothing, nothing
+    for j in range(0, whole, LANES):
+        value, slope = load(code, j), load(correlation, j)
+        product = multiply(value, slope)
+        explained_lanes = add(explained_lanes, add(multiply(value, load(target, j)), product))
+        slack_lanes = add_scaled(slack_lanes, rule.threshold, magnitude(value))
+        slack_lanes = add_scaled(slack_lanes, -scale, product)
+    return explained + total(explained_lanes), slack + total(slack_lanes)
+
+
+@kernel
+def largest_magnitude(rule, correlation):
+    """The largest dual magnitude of any atom."""
+    whole = correlation.shape[0] // LANES * LANES
+    lanes = splat(rule.threshold - rule.threshold)
+    for j in range(0, whole, LANES):
+        lanes = larger(lanes, dual_magnitude(rule, load(correlation, j)))
+    largest = largest_lane(lanes)
+    for j in range(whole, correlation.shape[0]):
         largest = max(largest, dual_magnitude(rule, correlation[j]))
-    scale = alpha / largest
-    slack, explained = 0.0, 0.0
-    for j in range(code.shape[1]):
-        value = code[row, j]
-        explained += value * (target[row, j] + correlation[j])
-        slack += alpha * abs(value) - scale * value * correlation[j]
+    return largest
+
+
+@kernel
+def relative_gap(rule, target, correlation, code, half_norm):
+    """Duality gap over 1/2 ||x||^2 of one row, as `numpy._coordinate_descent.relative_gap`."""
     if half_norm <= 0:
-        return 0.0
-    misfit = max(half_norm - explained / 2, 0.0)
+        return rule.threshold - rule.threshold
+    alpha = rule.threshold
+    scale = alpha / max(alpha, largest_magnitude(rule, correlation))
+    explained, slack = _gap_sums_by_vectors(rule, target, correlation, code, scale)
+    misfit = max(half_norm - explained / 2, alpha - alpha)
     return (misfit * (1 - scale) ** 2 + slack) / half_norm
 
 
@@ -56,7 +102,7 @@ def coordinate_descent_rows(lasso, code, gap, n_iter, tol, max_iter, correlation
                 add_row(correlation, gram, j, -code[n, j])
         sweeps = 0
         while True:
-            gap[n] = _relative_gap(rule, target, correlation, code, n, lasso.half_norm[n])
+            gap[n] = relative_gap(rule, target[n], correlation, code[n], lasso.half_norm[n])
             if gap[n] <= tol or sweeps >= max_iter:
                 break
             _sweep(rule, gram, correlation, code, n, True)

@@ -5,6 +5,7 @@ import numpy as np
 from sklearn_ebm.backends.numba._active_set import active_set_rows
 from sklearn_ebm.backends.numba._coordinate_descent import coordinate_descent_rows
 from sklearn_ebm.backends.numba._launcher import split_rows
+from sklearn_ebm.backends.numba._proximal_gradient import new_descent, proximal_gradient_rows
 from sklearn_ebm.backends.numba._support import new_search
 
 MAX_SUPPORT = 1024  # the inverse of a larger support would cost more than coordinate descent
@@ -48,6 +49,22 @@ def coordinate_descent(lasso, code, tol, max_iter):
     def work(first, last):
         correlation = np.empty(code.shape[1], code.dtype)
         coordinate_descent_rows(lasso, code, gap, n_iter, tol, max_iter, correlation, first, last)
+
+    split_rows(work, code.shape[0], SMALLEST_PIECE)
+    return gap, int(n_iter.max(initial=0))
+
+
+def proximal_gradient(lasso, code, tol, max_iter, lipschitz, accelerated):
+    """Fused steps, row by row; see `sklearn_ebm.backends.numpy.proximal_gradient`."""
+    lasso = _with_typed_rule(lasso)
+    gap, n_iter = np.zeros(code.shape[0]), np.zeros(code.shape[0], np.int64)
+    tol, lipschitz = _stop_at(tol, code.dtype), code.dtype.type(lipschitz)
+
+    def work(first, last):
+        descent = new_descent(code.shape[1], code.dtype)
+        proximal_gradient_rows(
+            lasso, code, gap, n_iter, tol, max_iter, lipschitz, accelerated, descent, first, last
+        )
 
     split_rows(work, code.shape[0], SMALLEST_PIECE)
     return gap, int(n_iter.max(initial=0))

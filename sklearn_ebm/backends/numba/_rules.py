@@ -4,7 +4,7 @@ from numba import njit
 from numba.extending import overload
 
 from sklearn_ebm.backends._rules import PositiveSoftThreshold, SoftThreshold
-from sklearn_ebm.backends.numba._simd import Vector, magnitude
+from sklearn_ebm.backends.numba._simd import Vector, larger, magnitude, smaller, splat, subtract
 
 # NaN and infinities are kept out by validation; sums may be reordered.
 FAST_MATH = {"nnan", "ninf", "nsz", "contract", "reassoc"}
@@ -29,6 +29,10 @@ def shrink(rule, value):
     """The proximal operator of one number."""
 
 
+def scaled(rule, step_size):
+    """The rule of the proximal operator of step_size times the penalty."""
+
+
 @overload(dual_magnitude)
 def _dual_magnitude(rule, correlation):
     if getattr(rule, "instance_class", None) is SoftThreshold:
@@ -41,7 +45,24 @@ def _dual_magnitude(rule, correlation):
 
 @overload(shrink)
 def _shrink(rule, value):
+    """Of a number, or of each in a `Vector`."""
     if getattr(rule, "instance_class", None) is SoftThreshold:
+        if isinstance(value, Vector):
+            return lambda rule, value: subtract(
+                value, smaller(larger(value, splat(-rule.threshold)), splat(rule.threshold))
+            )
         return lambda rule, value: value - min(max(value, -rule.threshold), rule.threshold)
     if getattr(rule, "instance_class", None) is PositiveSoftThreshold:
+        if isinstance(value, Vector):
+            return lambda rule, value: larger(
+                subtract(value, splat(rule.threshold)), subtract(value, value)
+            )
         return lambda rule, value: max(value - rule.threshold, value - value)
+
+
+@overload(scaled)
+def _scaled(rule, step_size):
+    if getattr(rule, "instance_class", None) is SoftThreshold:
+        return lambda rule, step_size: SoftThreshold(step_size * rule.threshold)
+    if getattr(rule, "instance_class", None) is PositiveSoftThreshold:
+        return lambda rule, step_size: PositiveSoftThreshold(step_size * rule.threshold)

@@ -114,6 +114,16 @@ def add(typing_context, left, right):
 
 
 @intrinsic
+def subtract(typing_context, left, right):
+    """left - right."""
+
+    def generate(context, builder, signature, arguments):
+        return builder.fsub(*arguments, flags=FAST)
+
+    return left(left, right), generate
+
+
+@intrinsic
 def multiply(typing_context, left, right):
     """left * right, lane by lane."""
 
@@ -146,6 +156,50 @@ def larger(typing_context, left, right):
         return builder.select(builder.fcmp_ordered(">", *arguments), *arguments)
 
     return left(left, right), generate
+
+
+@intrinsic
+def smaller(typing_context, left, right):
+    """The smaller number in every lane."""
+
+    def generate(context, builder, signature, arguments):
+        return builder.select(builder.fcmp_ordered("<", *arguments), *arguments)
+
+    return left(left, right), generate
+
+
+@intrinsic
+def total(typing_context, vector):
+    """The sum over the lanes."""
+
+    def generate(context, builder, signature, arguments):
+        return _reduce(context, builder, vector, arguments[0], builder.fadd)
+
+    return vector.dtype(vector), generate
+
+
+@intrinsic
+def largest_lane(typing_context, vector):
+    """The maximum over the lanes."""
+
+    def generate(context, builder, signature, arguments):
+        def larger_of(left, right, flags):
+            return builder.select(builder.fcmp_ordered(">", left, right), left, right)
+
+        return _reduce(context, builder, vector, arguments[0], larger_of)
+
+    return vector.dtype(vector), generate
+
+
+def _reduce(context, builder, vector_type, vector, combine):
+    """By halves: the upper half of the lanes onto the lower one."""
+    width = LANES
+    while width > 1:
+        width //= 2
+        order = [width + lane if lane < width else 0 for lane in range(LANES)]
+        indices = ir.Constant(ir.VectorType(ir.IntType(32), LANES), order)
+        vector = combine(vector, builder.shuffle_vector(vector, vector, indices), flags=FAST)
+    return builder.extract_element(vector, ir.Constant(ir.IntType(32), 0))
 
 
 @intrinsic

@@ -143,35 +143,42 @@ def newton_step(search, size, threshold):
 
 @kernel
 def add_row(total, matrix, row, weight):
-    """total += weight * matrix[row]."""
-    whole = total.shape[0] // LANES * LANES
+    """total += weight * matrix[row]; `total` may be longer."""
+    whole = matrix.shape[1] // LANES * LANES
     for t in range(0, whole, LANES):
         store(total, t, add_scaled(load(total, t), weight, load(matrix, (row, t))))
-    for t in range(whole, total.shape[0]):
+    for t in range(whole, matrix.shape[1]):
         total[t] += weight * matrix[row, t]
 
 
 @kernel
-def _add_four_rows(total, matrix, rows, first, weights):
-    """total -= weights[first:first+4] @ matrix[rows[first:first+4]], to spare the sum's traffic."""
-    whole = total.shape[0] // LANES * LANES
-    a, b = -weights[STEP, first], -weights[STEP, first + 1]
-    c, d = -weights[STEP, first + 2], -weights[STEP, first + 3]
+def _add_four_rows(total, matrix, rows, weights, scale, first):
+    """Four rows at a time, to spare the traffic of the sum."""
+    whole = matrix.shape[1] // LANES * LANES
+    a, b = scale * weights[first], scale * weights[first + 1]
+    c, d = scale * weights[first + 2], scale * weights[first + 3]
     j, k, m, n = rows[first], rows[first + 1], rows[first + 2], rows[first + 3]
     for t in range(0, whole, LANES):
         sums = add_scaled(load(total, t), a, load(matrix, (j, t)))
         sums = add_scaled(sums, b, load(matrix, (k, t)))
         sums = add_scaled(sums, c, load(matrix, (m, t)))
         store(total, t, add_scaled(sums, d, load(matrix, (n, t))))
-    for t in range(whole, total.shape[0]):
+    for t in range(whole, matrix.shape[1]):
         total[t] += a * matrix[j, t] + b * matrix[k, t] + c * matrix[m, t] + d * matrix[n, t]
 
 
 @kernel
-def subtract_rows(gram, search, size):
-    """q -= step @ H_S."""
+def add_rows(total, matrix, rows, weights, scale, size):
+    """total += scale * weights[:size] @ matrix[rows[:size]]."""
     fours = size // 4 * 4
     for i in range(0, fours, 4):
-        _add_four_rows(search.correlation, gram, search.support, i, search.vectors)
+        _add_four_rows(total, matrix, rows, weights, scale, i)
     for i in range(fours, size):
-        add_row(search.correlation, gram, search.support[i], -search.vectors[STEP, i])
+        add_row(total, matrix, rows[i], scale * weights[i])
+
+
+@kernel
+def subtract_step(gram, search, size):
+    """q -= step @ H_S."""
+    weights = search.vectors[STEP]
+    add_rows(search.correlation, gram, search.support, weights, np.float32(-1), size)

@@ -9,6 +9,7 @@ from sklearn_ebm.backends.numpy._encoders import (
     tanh_preactivation,
 )
 from sklearn_ebm.backends.numpy._proximal import proximal_step
+from sklearn_ebm.backends.numpy._proximal_gradient import proximal_gradient
 
 name = "numpy"
 
@@ -29,6 +30,7 @@ __all__ = [
     "coordinate_descent",
     "map_pieces",
     "name",
+    "proximal_gradient",
     "proximal_step",
     "shrink_preactivation",
     "smooth_shrink_preactivation",

@@ -1,0 +1,178 @@
+"""ISTA and FISTA, one row after another to its end.
+
+All that a row touches stays in the core's cache, it stops as soon as its gap allows, and its step
+is its own. Codes are sparse after the proximal operator, so that z H is a sum of few rows of H,
+where a step of a whole batch reads all of them. Since q = c - z H is linear in z, the slope at the
+point ahead, y = z + w (z - z_before), needs no product of its own: it is -(q + w (q - q_before)),
+and the certificate at z comes for free.
+
+Three things spare FISTA steps. Momentum starts again where it led astray (O'Donoghue & Candes
+2015). The threshold falls from max|q| to alpha, which keeps codes sparse on the way (continuation:
+Hale, Yin & Zhang 2008). And 1/L is but the least step: a longer one is as good as long as H curves
+less along it (backtracking: Beck & Teboulle 2009, section 4).
+"""
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from sklearn_ebm.backends.numba._coordinate_descent import largest_magnitude, relative_gap
+from sklearn_ebm.backends.numba._rules import kernel, scaled, shrink
+from sklearn_ebm.backends.numba._simd import (
+    LANES,
+    add,
+    add_scaled,
+    load,
+    multiply,
+    splat,
+    store,
+    subtract,
+    total,
+)
+from sklearn_ebm.backends.numba._support import add_rows, padded
+
+FALL = np.float32(0.8)  # of the threshold in one step
+# Guesses of the curvature, raised where a step shows them to be too small.
+FIRST_SHARE = np.float32(0.125)  # of the largest eigenvalue of H
+RAISE = np.float32(1.5)  # the least
+MARGIN = np.float32(1.05)  # over the curvature that was met
+LOWER = np.float32(0.7)  # after a restart
+
+
+class Descent(NamedTuple):
+    """What one thread writes to while it looks for a code; rows are zero up to whole vectors."""
+
+    code: Any  # (2, width), z and the one before, in turns
+    correlation: Any  # (2, width), q = c - z H of both
+    target: Any  # (width,), c
+    ahead: Any  # (width,), y
+    slope: Any  # (width,), c - y H
+    support: Any  # (width,), atoms that are on in the code at hand
+    value: Any  # (width,), their coefficients
+
+
+def new_descent(n_atoms, dtype):
+    """Room for one thread's descents."""
+    width = padded.py_func(n_atoms)
+    code, correlation = np.zeros((2, width), dtype), np.zeros((2, width), dtype)
+    target, ahead, slope, value = np.zeros((4, width), dtype)
+    return Descent(code, correlation, target, ahead, slope, np.zeros(width, np.uintp), value)
+
+
+@kernel
+def _correlate(gram, descent, turn):
+    """q = c - z H, from the entries of z that are on."""
+    code, correlation = descent.code[turn], descent.correlation[turn]
+    size = 0
+    for k in range(gram.shape[0]):  # without a branch, which would often be foretold wrongly
+        descent.support[size], descent.value[size] = k, code[k]
+        size += code[k] != 0
+    for k in range(0, code.shape[0], LANES):
+        store(correlation, k, load(descent.target, k))
+    add_rows(correlation, gram, descent.support, descent.value, gram.dtype.type(-1), size)
+
+
+@kernel
+def _look_ahead(descent, turn, weight):
+    """y = z + weight (z - z_before) and its slope."""
+    for k in range(0, descent.ahead.shape[0], LANES):
+        code, correlation = load(descent.code, (turn, k)), load(descent.correlation, (turn, k))
+        step = subtract(code, load(descent.code, (1 - turn, k)))
+        store(descent.ahead, k, add_scaled(code, weight, step))
+        step = subtract(correlation, load(descent.correlation, (1 - turn, k)))
+        store(descent.slope, k, add_scaled(correlation, weight, step))
+
+
+@kernel
+def _shrink(rule, descent, turn, step_size):
+    """The step from y replaces the older code."""
+    for k in range(0, descent.ahead.shape[0], LANES):
+        moved = add_scaled(load(descent.ahead, k), step_size, load(descent.slope, k))
+        store(descent.code, (1 - turn, k), shrink(rule, moved))
+
+
+@kernel
+def _judge(descent, turn, zero):
+    """(z_new - y) H (z_new - y)', ||z_new - y||^2 and (y - z_new) . (z_new - z)."""
+    bend = splat(zero)
+    square, against = bend, bend
+    for k in range(0, descent.ahead.shape[0], LANES):
+        updated = load(descent.code, (1 - turn, k))
+        moved = subtract(updated, load(descent.ahead, k))
+        slope = subtract(load(descent.slope, k), load(descent.correlation, (1 - turn, k)))
+        bend = add(bend, multiply(moved, slope))
+        square = add(square, multiply(moved, moved))
+        against = subtract(
+            against, multiply(moved, subtract(updated, load(descent.code, (turn, k))))
+        )
+    return total(bend), total(square), total(against)
+
+
+@kernel
+def _step(rule, gram, descent, turn, path, guess, lipschitz):
+    """A step from y as long as the curvature along it allows: the guess that did, and `against`."""
+    zero, one = lipschitz - lipschitz, lipschitz / lipschitz
+    while True:
+        _shrink(scaled(rule, path / guess), descent, turn, one / guess)
+        _correlate(gram, descent, 1 - turn)
+        bend, square, against = _judge(descent, turn, zero)
+        if bend <= guess * square or guess >= lipschitz:
+            return guess, against
+        guess = min(lipschitz, max(RAISE * guess, MARGIN * bend / square))
+
+
+@kernel
+def _accelerate(momentum, against):
+    """The momentum of the next step and its weight; it starts again where `against` is positive."""
+    one = momentum / momentum
+    if against > 0:
+        return one, one - one
+    following = (one + math.sqrt(one + 4 * momentum * momentum)) / 2
+    return following, (momentum - one) / following
+
+
+@kernel
+def _descend(rule, gram, half_norm, descent, tol, max_iter, lipschitz, accelerated):
+    """Steps of one row until its gap is at most tol: gap, steps, and which code is the last."""
+    one = lipschitz / lipschitz
+    momentum, weight, path, guess = one, one - one, one, lipschitz
+    gap, turn, n_iter = one, 0, 0
+    _correlate(gram, descent, turn)
+    if accelerated:
+        path = max(one, largest_magnitude(rule, descent.correlation[turn]) / rule.threshold)
+        guess = lipschitz * FIRST_SHARE
+    while True:
+        if path == one or n_iter == max_iter:
+            gap = relative_gap(
+                rule, descent.target, descent.correlation[turn], descent.code[turn], half_norm
+            )
+        if (path == one and gap <= tol) or n_iter == max_iter:
+            return gap, n_iter, turn
+        n_iter += 1
+        path = max(one, path * FALL)
+        _look_ahead(descent, turn, weight)
+        guess, against = _step(rule, gram, descent, turn, path, guess, lipschitz)
+        if accelerated:
+            momentum, weight = _accelerate(momentum, against)
+            if against > 0:
+                guess *= LOWER
+        turn = 1 - turn
+
+
+@kernel
+def proximal_gradient_rows(lasso, code, gap, n_iter, tol, max_iter, lipschitz, accelerated, descent,
+                           first, last):  # fmt: skip
+    """Codes of the rows first..last, in place from where they are."""
+    for row in range(first, last):
+        for k in range(code.shape[1]):
+            descent.target[k] = lasso.correlation[row, k]
+            descent.code[0, k] = code[row, k]
+            descent.code[1, k] = 0
+            descent.correlation[1, k] = 0
+        gap[row], n_iter[row], turn = _descend(
+            lasso.rule, lasso.gram, lasso.half_norm[row], descent, tol, max_iter, lipschitz,
+            accelerated,
+        )  # fmt: skip
+        for k in range(code.shape[1]):
+            code[row, k] = descent.code[turn, k]

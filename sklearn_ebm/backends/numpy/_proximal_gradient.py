@@ -1,0 +1,42 @@
+"""ISTA and FISTA on all rows of a batch at once, in Gram form."""
+
+from sklearn_ebm.backends._namespace import array_namespace
+from sklearn_ebm.backends.numpy._coordinate_descent import relative_gap
+from sklearn_ebm.backends.numpy._proximal import proximal_step
+
+
+def proximal_gradient(lasso, code, tol, max_iter, lipschitz, accelerated):
+    """Proximal gradient steps, in place, until each row's relative gap is at most tol.
+
+    Parameters
+    ----------
+    lasso : Lasso
+        Gram matrix, correlations, half squared norms and penalty rule.
+    code : array of shape (n_samples, n_components)
+        Start, replaced by the solution.
+    tol : float
+        Relative duality gap at which a row is done.
+    max_iter : int
+        Steps.
+    lipschitz : float
+        Largest eigenvalue of the Gram matrix, from above.
+    accelerated : bool
+        Steps with Nesterov's momentum (FISTA) rather than plain ones (ISTA).
+
+    Returns
+    -------
+    gap : array of shape (n_samples,)
+        Relative duality gap.
+    n_iter : int
+        Steps made.
+    """
+    xp = array_namespace(code)
+    ahead = xp.asarray(code, copy=True)
+    momentum = xp.ones_like(lasso.half_norm) if accelerated else None
+    for n_iter in range(max_iter + 1):
+        gap = relative_gap(lasso, code, lasso.correlation - code @ lasso.gram)
+        if n_iter == max_iter or bool(xp.all(gap <= tol)):
+            return gap, n_iter
+        proximal_step(
+            ahead @ lasso.gram, lasso.correlation, code, ahead, momentum, 1 / lipschitz, lasso.rule
+        )
