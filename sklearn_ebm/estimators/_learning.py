@@ -176,12 +176,14 @@ class Learner:
             predicted, tape = self.encoder.forward(X, backend)
         problem = energy.problem(X, predicted, mask)
         solve_lasso(problem, **self.settings, code=code, backend=backend)
-        batch.energy[rows] = problem.energy(code)
+        batch.energy[rows] = problem.energy(code, backend)
         if not self.fixed:
             if mask is not None:  # the reconstruction stands in for what is missing
                 X = X + (1 - mask) * (code @ self.online.dictionary)
-            weighted = code * weight[:, None]
-            batch.contributions[first] = (weighted.T @ code, weighted.T @ X)
+            xp = array_namespace(X)
+            moments = [xp.zeros_like(moment) for moment in self.online.moments]
+            backend.add_moments(*moments, code, X, weight)
+            batch.contributions[first] = moments
         if self.encoder is not None:
             error = (predicted - code) * (weight / batch.total_weight)[:, None]
             batch.slopes[first] = self.encoder.backward(tape, error, input_gradient=False)[1]

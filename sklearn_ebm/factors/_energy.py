@@ -1,5 +1,6 @@
 """E(x, z) = 1/2 ||x - zD||^2 + penalty(z) + beta/2 ||z - f(x)||^2 and its inference problem."""
 
+import functools
 from dataclasses import dataclass
 from typing import Any
 
@@ -67,7 +68,7 @@ class Energy:
             gram, correlation, half_norm, self.penalty, lambda: decoder.lipschitz + ridge
         )
 
-    @property
+    @functools.cached_property
     def _predictive_gram(self):
         xp = array_namespace(self.decoder.gram)
         identity = xp.eye(self.decoder.gram.shape[0], dtype=self.decoder.gram.dtype)

@@ -25,6 +25,11 @@ class OnlineDictionary:
         self.n_batches = 0
         self.n_replaced = 0
 
+    @property
+    def moments(self):
+        """A and B."""
+        return self.code_moment, self.cross_moment
+
     def absorb(self, code_moment, cross_moment):
         """Take the moments of one batch into those of the past, which fade."""
         self.n_batches += 1

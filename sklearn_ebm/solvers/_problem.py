@@ -8,6 +8,7 @@ import numpy as np
 from scipy.linalg import norm
 
 from sklearn_ebm.backends import array_namespace, to_host
+from sklearn_ebm.backends import numpy as reference
 from sklearn_ebm.backends._problems import Lasso
 from sklearn_ebm.backends.numpy._coordinate_descent import relative_gap
 
@@ -74,11 +75,13 @@ class GramProblem:
         lasso = Lasso(None, self.correlation, self.unit, rule)
         return relative_gap(lasso, code, self.correlation - self.product(code))
 
-    def energy(self, code):
+    def energy(self, code, backend=reference):
         """1/2 z H z' - c z' + 1/2 ||x||^2 + penalty(z); shape (n_samples,)."""
-        xp = array_namespace(code)
-        quadratic = xp.sum(code * (self.product(code) / 2 - self.correlation), axis=1)
+        quadratic = self._quadratic(code, backend)
         return self.half_norm + quadratic + self.penalty.value(code)
+
+    def _quadratic(self, code, backend):
+        return backend.quadratic(self.gram, self.correlation, code)
 
 
 class MaskedProblem(GramProblem):
@@ -94,6 +97,10 @@ class MaskedProblem(GramProblem):
         """Rows of ((z D) M) D' + ridge z."""
         product = ((code @ self._dictionary) * self._mask) @ self._dictionary.T
         return product + self._ridge * code if self._ridge else product
+
+    def _quadratic(self, code, backend):
+        xp = array_namespace(code)
+        return xp.sum(code * (self.product(code) / 2 - self.correlation), axis=1)
 
     def rows(self, index):
         """The problem of some of the samples."""

@@ -55,6 +55,11 @@ def _normal(rng, dtype, *shape):
     return rng.standard_normal(shape).astype(dtype)
 
 
+def _sparse(rng, dtype, n_rows):
+    code = _normal(rng, dtype, n_rows, N_ATOMS)
+    return code * (rng.random(code.shape) < 0.2)
+
+
 def _unit_rows(rng, dtype, n_rows):
     rows = rng.standard_normal((n_rows, N_FEATURES))
     return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(dtype)
@@ -109,6 +114,27 @@ def draw_atoms(rng, dtype, n_rows):
     }
 
 
+def draw_moments(rng, dtype, n_rows):
+    code = _sparse(rng, dtype, n_rows)
+    return {
+        "code_moment": _normal(rng, dtype, N_ATOMS, N_ATOMS),
+        "cross_moment": _normal(rng, dtype, N_ATOMS, N_FEATURES),
+        "code": code,
+        "X": _normal(rng, dtype, n_rows, N_FEATURES),
+        "weight": rng.uniform(0, 2, n_rows).astype(dtype),
+    }
+
+
+def draw_quadratic(rng, dtype, n_rows):
+    atoms = _unit_rows(rng, dtype, N_ATOMS)
+    correlation = _normal(rng, dtype, n_rows, N_ATOMS)
+    return {
+        "gram": atoms @ atoms.T,
+        "correlation": correlation,
+        "code": _sparse(rng, dtype, n_rows),
+    }
+
+
 def draw_preactivation(rng, dtype, n_rows, parameters):
     preactivation = 3 * _normal(rng, dtype, n_rows, N_ATOMS)
     return {
@@ -138,6 +164,8 @@ CASES = {
     "ISTA, positive": _step_case(accelerated=False, positive=True),
     "FISTA": _step_case(accelerated=True, positive=False),
     "FISTA, positive": _step_case(accelerated=True, positive=True),
+    "add_moments": Case("add_moments", draw_moments, ("code_moment", "cross_moment")),
+    "quadratic": Case("quadratic", draw_quadratic, ()),
     "update_atoms": Case("update_atoms", draw_atoms, ("dictionary",), smallest=1),
     "shrink": _encoder_case("shrink_preactivation", threshold=(0, 2)),
     "tanh": _encoder_case("tanh_preactivation", gain=(0.5, 2)),
@@ -232,6 +260,10 @@ def test_kernel_agrees_with_the_reference(backend, name, dtype, n_rows, storage,
         assert_allclose(to_host(result[key]), expected[key], rtol=0, atol=atol)
     if expected_return is None:
         assert returned is None
+    elif not case.replaced:
+        assert_lives_on(backend, returned, dtype)
+        atol = ROUNDINGS * np.finfo(dtype).eps * np.abs(expected_return).max(initial=1)
+        assert_allclose(to_host(returned), expected_return, rtol=0, atol=atol)
     else:
         assert returned is result[case.replaced[0]]  # in place, and handed on
 

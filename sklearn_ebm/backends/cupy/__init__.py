@@ -13,7 +13,7 @@ from sklearn_ebm.backends.cupy._encoders import (
     tanh_preactivation,
 )
 from sklearn_ebm.backends.cupy._proximal import proximal_step
-from sklearn_ebm.backends.numpy import map_pieces
+from sklearn_ebm.backends.numpy import add_moments, map_pieces, quadratic
 
 name = "cupy"
 active_set = (
@@ -31,11 +31,13 @@ def to_device(array):  # pragma: needs a GPU
 
 __all__ = [
     "active_set",
+    "add_moments",
     "coordinate_descent",
     "map_pieces",
     "name",
     "proximal_gradient",
     "proximal_step",
+    "quadratic",
     "shrink_preactivation",
     "smooth_shrink_preactivation",
     "tanh_preactivation",

@@ -1,12 +1,17 @@
 """Fused kernels for the CPU, compiled by Numba at first use and kept on disk."""
 
-from sklearn_ebm.backends.numba._dictionary import update_atoms
+from sklearn_ebm.backends.numba._dictionary import add_moments, update_atoms
 from sklearn_ebm.backends.numba._encoders import (
     shrink_preactivation,
     smooth_shrink_preactivation,
     tanh_preactivation,
 )
-from sklearn_ebm.backends.numba._lasso import active_set, coordinate_descent, proximal_gradient
+from sklearn_ebm.backends.numba._lasso import (
+    active_set,
+    coordinate_descent,
+    proximal_gradient,
+    quadratic,
+)
 from sklearn_ebm.backends.numba._launcher import map_pieces
 from sklearn_ebm.backends.numba._proximal import proximal_step
 from sklearn_ebm.backends.numpy import to_device
@@ -15,11 +20,13 @@ name = "numba"
 
 __all__ = [
     "active_set",
+    "add_moments",
     "coordinate_descent",
     "map_pieces",
     "name",
     "proximal_gradient",
     "proximal_step",
+    "quadratic",
     "shrink_preactivation",
     "smooth_shrink_preactivation",
     "tanh_preactivation",

@@ -110,3 +110,20 @@ def coordinate_descent_rows(lasso, code, gap, n_iter, tol, max_iter, correlation
                 _sweep(rule, gram, correlation, code, n, False)
             sweeps += 1 + INNER_SWEEPS
         n_iter[n] = sweeps
+
+
+@kernel
+def quadratic_rows(gram, correlation, code, support, result, first, last):
+    """1/2 z H z' - c z' from the entries that are on."""
+    for n in range(first, last):
+        size = 0
+        for j in range(code.shape[1]):
+            support[size] = j
+            size += code[n, j] != 0
+        result[n] = 0
+        for i in range(size):
+            j = support[i]
+            product = gram[j, j] * code[n, j] / 2
+            for k in range(i):
+                product += gram[j, support[k]] * code[n, support[k]]
+            result[n] += code[n, j] * (product - correlation[n, j])

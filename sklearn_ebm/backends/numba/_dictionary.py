@@ -1,4 +1,4 @@
-"""Block coordinate descent over atoms, in place and without a temporary."""
+"""Moments of sparse codes, and block coordinate descent over atoms, in place."""
 
 import math
 
@@ -7,6 +7,22 @@ import numpy as np
 from sklearn_ebm.backends.numba._rules import kernel
 from sklearn_ebm.backends.numba._support import add_row
 from sklearn_ebm.backends.numpy._dictionary import SMALLEST_USE
+
+
+@kernel
+def _add_moments(code_moment, cross_moment, code, X, weight):
+    """Each coefficient that is on adds the code and the sample to the rows of its atom."""
+    for n in range(code.shape[0]):
+        for j in range(code.shape[1]):
+            if code[n, j] != 0:
+                weighted = weight[n] * code[n, j]
+                add_row(code_moment[j], code, n, weighted)
+                add_row(cross_moment[j], X, n, weighted)
+
+
+def add_moments(code_moment, cross_moment, code, X, weight):
+    """Fused sums; see `sklearn_ebm.backends.numpy.add_moments`."""
+    _add_moments(code_moment, cross_moment, code, np.ascontiguousarray(X), weight)
 
 
 @kernel

@@ -3,7 +3,7 @@
 import numpy as np
 
 from sklearn_ebm.backends.numba._active_set import active_set_rows
-from sklearn_ebm.backends.numba._coordinate_descent import coordinate_descent_rows
+from sklearn_ebm.backends.numba._coordinate_descent import coordinate_descent_rows, quadratic_rows
 from sklearn_ebm.backends.numba._launcher import split_rows
 from sklearn_ebm.backends.numba._proximal_gradient import new_descent, proximal_gradient_rows
 from sklearn_ebm.backends.numba._support import new_search
@@ -68,3 +68,15 @@ def proximal_gradient(lasso, code, tol, max_iter, lipschitz, accelerated):
 
     split_rows(work, code.shape[0], SMALLEST_PIECE)
     return gap, int(n_iter.max(initial=0))
+
+
+def quadratic(gram, correlation, code):
+    """Fused sums; see `sklearn_ebm.backends.numpy.quadratic`."""
+    result = np.empty(code.shape[0], code.dtype)
+
+    def work(first, last):
+        support = np.empty(code.shape[1], np.uintp)
+        quadratic_rows(gram, correlation, code, support, result, first, last)
+
+    split_rows(work, code.shape[0], SMALLEST_PIECE)
+    return result

@@ -1,8 +1,8 @@
 """Reference kernels on the array namespace: the executable specification of every other backend."""
 
 from sklearn_ebm.backends.numpy._active_set import active_set
-from sklearn_ebm.backends.numpy._coordinate_descent import coordinate_descent
-from sklearn_ebm.backends.numpy._dictionary import update_atoms
+from sklearn_ebm.backends.numpy._coordinate_descent import coordinate_descent, quadratic
+from sklearn_ebm.backends.numpy._dictionary import add_moments, update_atoms
 from sklearn_ebm.backends.numpy._encoders import (
     shrink_preactivation,
     smooth_shrink_preactivation,
@@ -27,11 +27,13 @@ def map_pieces(work, n_rows, piece):
 
 __all__ = [
     "active_set",
+    "add_moments",
     "coordinate_descent",
     "map_pieces",
     "name",
     "proximal_gradient",
     "proximal_step",
+    "quadratic",
     "shrink_preactivation",
     "smooth_shrink_preactivation",
     "tanh_preactivation",

@@ -21,6 +21,12 @@ def relative_gap(lasso, code, residual_correlation):
     return (misfit * (1 - scale) ** 2 + slack) / unit
 
 
+def quadratic(gram, correlation, code):
+    """1/2 z H z' - c z' of each row, H = gram; shape (n_samples,)."""
+    xp = array_namespace(code)
+    return xp.sum(code * (code @ gram / 2 - correlation), axis=1)
+
+
 def coordinate_descent(lasso, code, tol, max_iter):
     """Minimise over one coordinate after another, in place, until the relative gap is at most tol.
 

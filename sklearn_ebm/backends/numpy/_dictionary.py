@@ -1,8 +1,29 @@
-"""Block coordinate descent over atoms on the unit sphere."""
+"""Moments of codes and data, and block coordinate descent over atoms on the unit sphere."""
 
 from sklearn_ebm.backends._namespace import array_namespace
 
 SMALLEST_USE = 1e-12  # share of the largest second moment below which an atom counts as unused
+
+
+def add_moments(code_moment, cross_moment, code, X, weight):
+    """A += sum_n w_n z_n' z_n and B += sum_n w_n z_n' x_n, in place.
+
+    Parameters
+    ----------
+    code_moment : array of shape (n_components, n_components)
+        A.
+    cross_moment : array of shape (n_components, n_features)
+        B.
+    code : array of shape (n_samples, n_components)
+        Codes, most of them zero.
+    X : array of shape (n_samples, n_features)
+        Data.
+    weight : array of shape (n_samples,)
+        Weight of each sample.
+    """
+    weighted = code * weight[:, None]
+    code_moment += weighted.T @ code
+    cross_moment += weighted.T @ X
 
 
 def update_atoms(dictionary, code_moment, cross_moment):

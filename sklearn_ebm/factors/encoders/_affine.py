@@ -16,6 +16,7 @@ class AffineEncoder:
     """
 
     kernel = None
+    slopes_need_product = True  # whether the tape holds x W: the code alone may tell the slopes
 
     def __init__(self, parameters):
         self.parameters = parameters
@@ -53,21 +54,27 @@ class AffineEncoder:
 
     def encode(self, X, backend=None):
         """Codes f(X), shape (n_samples, n_components), by the fused kernel."""
+        return self._activate(X @ self.parameters["weights"], X, backend)
+
+    def _activate(self, product, X, backend):
+        """The activation of x W + b, which takes the place of `product`, x W."""
         backend = resolve_backend("auto", X) if backend is None else backend
         activation = getattr(backend, self.kernel)
-        preactivation = X @ self.parameters["weights"]
-        return activation(preactivation, self.parameters["bias"], *self._own.values())
+        return activation(product, self.parameters["bias"], *self._own.values())
 
     def forward(self, X, backend=None):
         """Codes and the tape that `backward` reads."""
-        code = self.encode(X, backend)
-        return code, (X, code)
+        product = X @ self.parameters["weights"]
+        kept = array_namespace(X).asarray(product, copy=True) if self.slopes_need_product else None
+        code = self._activate(product, X, backend)
+        return code, (X, code, kept)
 
     def backward(self, tape, code_gradient, input_gradient=True):
         """Gradient of a loss with respect to X (or None) and to each parameter, from the code's."""
-        X, code = tape
+        X, code, product = tape
         xp = array_namespace(code)
-        slope, own = self._slopes(X, code)
+        preactivation = None if product is None else product + self.parameters["bias"]
+        slope, own = self._slopes(preactivation, code)
         preactivation_gradient = code_gradient * slope
         gradients = {
             "weights": X.T @ preactivation_gradient,
@@ -78,9 +85,6 @@ class AffineEncoder:
         if not input_gradient:
             return None, gradients
         return preactivation_gradient @ self.parameters["weights"].T, gradients
-
-    def _preactivation(self, X):
-        return X @ self.parameters["weights"] + self.parameters["bias"]
 
     def project(self):
         """Bring parameters back to where they are allowed, after a gradient step."""

@@ -17,7 +17,7 @@ class SmoothShrinkageEncoder(AffineEncoder):
         location = bias + alpha / lipschitz
         return {"slope": bias + FIRST_SLOPE, "location": location}
 
-    def _slopes(self, X, code):
+    def _slopes(self, preactivation, code):
         """Slopes with respect to u, s and b.
 
         With A = exp(s b), B = exp(s |u|), T = A + B - 1 and h = log(T) / s:
@@ -26,7 +26,6 @@ class SmoothShrinkageEncoder(AffineEncoder):
         """
         xp = array_namespace(code)
         slope, location = self.parameters["slope"], self.parameters["location"]
-        preactivation = self._preactivation(X)
         size = xp.abs(preactivation)
         log_sum = slope * (xp.abs(code) + location)  # log T, since |code| = log(T) / s - b
         share_size = xp.exp(slope * size - log_sum)

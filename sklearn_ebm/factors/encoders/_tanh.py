@@ -13,6 +13,6 @@ class TanhEncoder(AffineEncoder):
     def _first_parameters(bias, lipschitz, alpha):
         return {"gain": bias + 1}
 
-    def _slopes(self, X, code):
-        squashed = array_namespace(code).tanh(self._preactivation(X))
+    def _slopes(self, preactivation, code):
+        squashed = array_namespace(code).tanh(preactivation)
         return self.parameters["gain"] * (1 - squashed * squashed), {"gain": squashed}
