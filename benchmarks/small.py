@@ -5,6 +5,7 @@ import subprocess
 import sys
 import tempfile
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 
@@ -27,6 +28,22 @@ for _ in range(3):
     print(time.perf_counter() - start)
 """
 
+NOTHING = """
+from numba import njit
+@njit(cache=True)
+def nothing(x):
+    return x
+"""
+BARE_NUMBA = """
+import sys, time
+import numpy, sklearn.decomposition
+sys.path.insert(0, {!r})
+start = time.perf_counter()
+import nothing
+nothing.nothing(1.0)
+print(time.perf_counter() - start)
+"""
+
 
 def main():
     options = _common.options(__doc__)
@@ -39,6 +56,7 @@ def main():
     psd_beside_sparse_coder(report, X[: 2_000 if options.quick else None])
     import_time(report, rounds=3 if options.quick else 15)
     first_fit(report)
+    bare_numba(report)
     report.save(options.results)
 
 
@@ -138,6 +156,16 @@ def first_fit(report):
         report.add(f"first fit, {name}", "later fit", min(cold[1:]), "s")
         report.add(f"first fit, {name}", "warm cache, above it", above, "s", at_most=0.3)
         report.add(f"first fit, {name}", "cold cache", cold[0], "s", at_most=10)
+
+
+def bare_numba(report):
+    """Import Numba, fetch a kernel that does nothing from the cache: the floor of a first fit."""
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "nothing.py").write_text(NOTHING)
+        place = {"NUMBA_CACHE_DIR": folder}
+        script = BARE_NUMBA.format(folder)
+        seconds = [float(_python(script, place)) for _ in range(4)][1:]
+    report.add("first fit, any", "of which Numba's own start", min(seconds), "s")
 
 
 def _python(script, variables=()):
