@@ -149,9 +149,9 @@ def sparse_encode(
 def fista(X, dictionary, alpha, **options):
     """Sparse codes by accelerated proximal steps with restart; see `sparse_encode`.
 
-    On the CPU each sample goes to its end on its own, with steps as long as the curvature along them
-    allows and a threshold that falls to alpha on the way. On a GPU, and with missing values, a batch
-    takes steps of one length together, and samples leave it once they have converged.
+    On the CPU each sample goes to its end on its own, with steps as long as the curvature along
+    them allows and a threshold that falls to alpha on the way. On a GPU, and with missing values, a
+    batch takes steps of one length together, and samples leave it once they have converged.
 
     Parameters
     ----------
