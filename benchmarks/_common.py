@@ -357,7 +357,8 @@ def plot_curves(curves, path, *, ylabel, title, logarithmic=True):
     figure, axes = plt.subplots(figsize=(7, 4.2), layout="constrained")
     for name, points in curves.items():
         seconds, values = zip(*points, strict=True)
-        axes.plot(seconds, values, marker="o" if len(points) > 1 else "*", ms=4, lw=1.3, label=name)
+        marker, size = ("o", 4) if len(points) > 1 else ("*", 12)
+        axes.plot(seconds, values, marker=marker, ms=size, lw=1.3, label=name)
     axes.set(xlabel="seconds", ylabel=ylabel, title=title, xscale="log")
     if logarithmic:
         axes.set_yscale("log")

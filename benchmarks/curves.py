@@ -33,6 +33,7 @@ def measure(n_components, density, quick):
     import pandas
 
     output = _common.cache_folder() / "curves.parquet"
+    output.unlink(missing_ok=True)  # benchopt would choose another name
     n_samples = 2_000 if quick else 20_000
     data = f"n_samples={n_samples},n_components={n_components},density={density}"
     command = [
@@ -43,17 +44,21 @@ def measure(n_components, density, quick):
         str(_common.ROOT / "benchmarks/code_curves"),
     ]
     command += ["-d", f"natural_patches[{data}]", "--output", str(output), "--no-html", "--no-plot"]
-    command += ["--no-cache", "--max-runs", "8" if quick else "16", "--timeout", "30"]
+    command += ["--no-cache", "--max-runs", "8" if quick else "16", "--timeout", "12"]
     subprocess.run(command, check=True, cwd=_common.cache_folder())
     table = pandas.read_parquet(output)
     points = table.groupby("solver_name")[["time", "objective_value"]]
-    return {name: _positive(group.to_numpy()) for name, group in points}
+    return {name: _best_so_far(group.to_numpy()) for name, group in points}
 
 
-def _positive(points):
-    """Points that a logarithmic plot can show: float32 cannot resolve less than 1e-9."""
-    kept = [(float(t), max(float(value), 1e-9)) for t, value in points if t > 0 and value < 1e3]
-    return sorted(kept)
+def _best_so_far(points):
+    """Points better than all that took less time; float32 cannot resolve less than 1e-9."""
+    kept, best = [], float("inf")
+    for seconds, value in sorted((float(t), max(float(value), 1e-9)) for t, value in points):
+        if seconds > 0 and value < best:
+            best = value
+            kept.append((seconds, value))
+    return kept
 
 
 if __name__ == "__main__":

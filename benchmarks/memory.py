@@ -82,7 +82,7 @@ def learn(name, method, X):
 
 
 # Curves of the course of learning are sums over samples, which double precision may hold.
-HISTORY = ("objective_curve_", "seconds_curve_", "sparsity_curve_", "usage_")
+HISTORY = ("objective_curve_", "seconds_curve_", "sparsity_curve_", "usage_", "curves")
 
 
 def float_types(model):
