@@ -12,7 +12,6 @@ import numpy as np
 from benchmarks import _common
 
 N_COMPONENTS = 256
-MICROSECOND = 1e6
 MILLISECOND = 1e3
 
 IMPORT = "import time; t = time.perf_counter(); import {}; print(time.perf_counter() - t)"

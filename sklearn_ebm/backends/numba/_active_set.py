@@ -1,9 +1,9 @@
 """Active set for min_z 1/2 z H z' - c z' + alpha ||z||_1, one sample after another.
 
 The threshold falls from max|c| to alpha in a few geometric steps, so that the support grows with
-few wrong guesses; at each of them the strongest violator of every block of atoms joins at once, and
-atoms whose sign the Newton step would flip leave before it is taken. Where that has not settled
-after `CAUTIOUS_AFTER` rounds, atoms join one at a time and the step stops at the first sign change:
+few wrong guesses; at each of them several of the strongest violators join at once, and atoms whose
+sign the Newton step would flip leave before it is taken. Where that has not settled after
+`CAUTIOUS_AFTER` rounds, atoms join one at a time and the step stops at the first sign change:
 the feature-sign search of Lee et al. (2007), which lowers the energy at each step and must end.
 
 The certificate is the duality gap in the form 1/2 (1 - s)^2 ||r||^2 + sum_j (alpha |z_j| - s z_j
@@ -13,10 +13,12 @@ nothing cancels.
 
 import numpy as np
 
+from sklearn_ebm.backends.numba._coordinate_descent import gap_of_sums
 from sklearn_ebm.backends.numba._rules import dual_magnitude, kernel
 from sklearn_ebm.backends.numba._simd import (
     LANES,
     larger,
+    largest_lane,
     load,
     multiply,
     splat,
@@ -46,8 +48,7 @@ def _survey(rule, search):
     """In each lane the free atom of largest dual magnitude; returns the largest of all atoms."""
     correlation, strength, candidate = search.correlation, search.strength, search.candidate
     number = correlation.dtype.type
-    largest = number(0)
-    best = splat(largest)
+    best = splat(number(0))
     place, overall = best, best
     whole = correlation.shape[0] // LANES * LANES
     for j in range(0, whole, LANES):
@@ -56,9 +57,7 @@ def _survey(rule, search):
         size = multiply(size, load(search.is_free, j))
         place = where_larger(size, best, splat(number(j)), place)
         best = larger(size, best)
-    store(strength, 0, overall)
-    for lane in range(LANES):
-        largest = max(largest, strength[lane])
+    largest = largest_lane(overall)
     store(strength, 0, best)
     store(candidate, 0, place)
     for lane in range(LANES):
@@ -177,14 +176,12 @@ def _descend(gram, search, size, threshold):
 def _relative_gap(rule, target, search, size, half_norm, largest):
     alpha = rule.threshold
     scale = alpha / max(alpha, largest)
-    gap = alpha - alpha
-    explained = alpha - alpha
+    explained, slack = alpha - alpha, alpha - alpha
     for i in range(size):
         atom, value = search.support[i], search.value[i]
         explained += value * (target[atom] + search.correlation[atom])
-        gap += alpha * abs(value) - scale * value * search.correlation[atom]
-    misfit = half_norm - explained / 2
-    return (max(misfit, 0) * (1 - scale) ** 2 + gap) / half_norm
+        slack += alpha * abs(value) - scale * value * search.correlation[atom]
+    return gap_of_sums(half_norm, explained, slack, scale)
 
 
 @kernel

@@ -79,6 +79,13 @@ def largest_magnitude(rule, correlation):
 
 
 @kernel
+def gap_of_sums(half_norm, explained, slack, scale):
+    """(1/2 (1 - s)^2 ||r||^2 + slack) / h, with h = 1/2 ||x||^2 = 1/2 ||r||^2 + explained / 2."""
+    misfit = max(half_norm - explained / 2, explained - explained)
+    return (misfit * (1 - scale) ** 2 + slack) / half_norm
+
+
+@kernel
 def relative_gap(rule, target, correlation, code, half_norm):
     """Duality gap over 1/2 ||x||^2 of one row, as `numpy._coordinate_descent.relative_gap`."""
     if half_norm <= 0:
@@ -86,8 +93,7 @@ def relative_gap(rule, target, correlation, code, half_norm):
     alpha = rule.threshold
     scale = alpha / max(alpha, largest_magnitude(rule, correlation))
     explained, slack = _gap_sums_by_vectors(rule, target, correlation, code, scale)
-    misfit = max(half_norm - explained / 2, alpha - alpha)
-    return (misfit * (1 - scale) ** 2 + slack) / half_norm
+    return gap_of_sums(half_norm, explained, slack, scale)
 
 
 @kernel

@@ -24,50 +24,51 @@ def _stop_at(tol, dtype):
     return max(tol - ROUNDINGS * float(np.finfo(dtype).eps), tol / 2)
 
 
+def _by_rows(solve, code, tol):
+    """Gaps of all rows and the most rounds of any, by solve(gap, n_iter, tol, first, last)."""
+    gap, n_iter = np.zeros(code.shape[0]), np.zeros(code.shape[0], np.int64)
+    tol = _stop_at(tol, code.dtype)
+    split_rows(
+        lambda first, last: solve(gap, n_iter, tol, first, last), code.shape[0], SMALLEST_PIECE
+    )
+    return gap, int(n_iter.max(initial=0))
+
+
 def active_set(lasso, code, tol, max_iter, warm=True):
     """Fused active set; see `sklearn_ebm.backends.numpy.active_set`."""
     lasso = _with_typed_rule(lasso)
-    n_samples, n_atoms = code.shape
-    gap, n_iter = np.zeros(n_samples), np.zeros(n_samples, np.int64)
-    tol = _stop_at(tol, code.dtype)
+    n_atoms = code.shape[1]
     capacity = min(n_atoms, MAX_SUPPORT)
 
-    def work(first, last):
+    def solve(gap, n_iter, tol, first, last):
         search = new_search(n_atoms, capacity, code.dtype)
         active_set_rows(lasso, code, gap, n_iter, warm, tol, max_iter, search, first, last)
 
-    split_rows(work, n_samples, SMALLEST_PIECE)
-    return gap, int(n_iter.max(initial=0))
+    return _by_rows(solve, code, tol)
 
 
 def coordinate_descent(lasso, code, tol, max_iter):
     """Fused coordinate descent; see `sklearn_ebm.backends.numpy.coordinate_descent`."""
     lasso = _with_typed_rule(lasso)
-    gap, n_iter = np.zeros(code.shape[0]), np.zeros(code.shape[0], np.int64)
-    tol = _stop_at(tol, code.dtype)
 
-    def work(first, last):
+    def solve(gap, n_iter, tol, first, last):
         correlation = np.empty(code.shape[1], code.dtype)
         coordinate_descent_rows(lasso, code, gap, n_iter, tol, max_iter, correlation, first, last)
 
-    split_rows(work, code.shape[0], SMALLEST_PIECE)
-    return gap, int(n_iter.max(initial=0))
+    return _by_rows(solve, code, tol)
 
 
 def proximal_gradient(lasso, code, tol, max_iter, lipschitz, accelerated):
     """Fused steps, row by row; see `sklearn_ebm.backends.numpy.proximal_gradient`."""
-    lasso = _with_typed_rule(lasso)
-    gap, n_iter = np.zeros(code.shape[0]), np.zeros(code.shape[0], np.int64)
-    tol, lipschitz = _stop_at(tol, code.dtype), code.dtype.type(lipschitz)
+    lasso, lipschitz = _with_typed_rule(lasso), code.dtype.type(lipschitz)
 
-    def work(first, last):
+    def solve(gap, n_iter, tol, first, last):
         descent = new_descent(code.shape[1], code.dtype)
         proximal_gradient_rows(
             lasso, code, gap, n_iter, tol, max_iter, lipschitz, accelerated, descent, first, last
         )
 
-    split_rows(work, code.shape[0], SMALLEST_PIECE)
-    return gap, int(n_iter.max(initial=0))
+    return _by_rows(solve, code, tol)
 
 
 def quadratic(gram, correlation, code):

@@ -22,10 +22,19 @@ def _plain_rows(product, correlation, code, extrapolated, step_size, rule, first
 
 
 @kernel
+def accelerate(momentum, against):
+    """The momentum of the next step and its weight; it starts again where `against` is positive."""
+    one = momentum / momentum
+    if against > 0:
+        return one, one - one
+    following = (one + math.sqrt(one + 4 * momentum * momentum)) / 2
+    return following, (momentum - one) / following
+
+
+@kernel
 def _accelerated_rows(
     product, correlation, code, extrapolated, momentum, step_size, rule, first, last
 ):
-    one = step_size / step_size
     for i in range(first, last):
         against = step_size - step_size
         for k in range(code.shape[1]):
@@ -33,11 +42,7 @@ def _accelerated_rows(
             updated = shrink(rule, start - step_size * (product[i, k] - correlation[i, k]))
             against += (start - updated) * (updated - code[i, k])
             extrapolated[i, k] = updated
-        following = (one + math.sqrt(one + 4 * momentum[i] * momentum[i])) / 2
-        weight = (momentum[i] - one) / following
-        if against > 0:
-            following, weight = one, step_size - step_size
-        momentum[i] = following
+        momentum[i], weight = accelerate(momentum[i], against)
         for k in range(code.shape[1]):
             updated = extrapolated[i, k]
             extrapolated[i, k] = updated + weight * (updated - code[i, k])

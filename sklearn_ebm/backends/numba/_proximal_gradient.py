@@ -12,12 +12,12 @@ Hale, Yin & Zhang 2008). And 1/L is but the least step: a longer one is as good 
 less along it (backtracking: Beck & Teboulle 2009, section 4).
 """
 
-import math
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from sklearn_ebm.backends.numba._coordinate_descent import largest_magnitude, relative_gap
+from sklearn_ebm.backends.numba._proximal import accelerate
 from sklearn_ebm.backends.numba._rules import kernel, scaled, shrink
 from sklearn_ebm.backends.numba._simd import (
     LANES,
@@ -123,16 +123,6 @@ def _step(rule, gram, descent, turn, path, guess, lipschitz):
 
 
 @kernel
-def _accelerate(momentum, against):
-    """The momentum of the next step and its weight; it starts again where `against` is positive."""
-    one = momentum / momentum
-    if against > 0:
-        return one, one - one
-    following = (one + math.sqrt(one + 4 * momentum * momentum)) / 2
-    return following, (momentum - one) / following
-
-
-@kernel
 def _descend(rule, gram, half_norm, descent, tol, max_iter, lipschitz, accelerated):
     """Steps of one row until its gap is at most tol: gap, steps, and which code is the last."""
     one = lipschitz / lipschitz
@@ -154,7 +144,7 @@ def _descend(rule, gram, half_norm, descent, tol, max_iter, lipschitz, accelerat
         _look_ahead(descent, turn, weight)
         guess, against = _step(rule, gram, descent, turn, path, guess, lipschitz)
         if accelerated:
-            momentum, weight = _accelerate(momentum, against)
+            momentum, weight = accelerate(momentum, against)
             if against > 0:
                 guess *= LOWER
         turn = 1 - turn
