@@ -29,6 +29,7 @@ BACKENDS = ["numba", pytest.param("cupy", marks=pytest.mark.gpu), *HOST]
 N_ATOMS = 37  # not a multiple of a warp or of a vector register
 N_FEATURES = 53
 N_ROWS = 9
+N_STEPS = 6  # of greedy coordinate descent
 ROUNDINGS = 64  # of the size of the largest result: what sums over so many terms may differ by
 
 
@@ -144,6 +145,53 @@ def draw_preactivation(rng, dtype, n_rows, parameters):
     }
 
 
+def draw_unrolled_step(rng, dtype, n_rows, density):
+    before = None
+    if density:
+        before = _normal(rng, dtype, n_rows, N_ATOMS) * (rng.random((n_rows, N_ATOMS)) < density)
+    return {
+        "before": None if before is None else before.astype(dtype),
+        "base": _normal(rng, dtype, n_rows, N_ATOMS),
+        "lateral": _normal(rng, dtype, N_ATOMS, N_ATOMS) if density else None,
+        "threshold": rng.uniform(0, 2, N_ATOMS).astype(dtype),
+        "code": np.full((n_rows, N_ATOMS), np.nan, dtype),
+    }
+
+
+def draw_unrolled_gradient(rng, dtype, n_rows):
+    return {
+        "code": _sparse(rng, dtype, n_rows),
+        "gradient": _normal(rng, dtype, n_rows, N_ATOMS),
+        "base_gradient": _normal(rng, dtype, n_rows, N_ATOMS),
+        "threshold_gradient": _normal(rng, dtype, N_ATOMS),
+    }
+
+
+def draw_greedy_steps(rng, dtype, n_rows):
+    return {
+        "state": _normal(rng, dtype, n_rows, N_ATOMS),
+        "lateral": 0.1 * _normal(rng, dtype, N_ATOMS, N_ATOMS),
+        "threshold": rng.uniform(0, 1, N_ATOMS).astype(dtype),
+        "code": np.full((n_rows, N_ATOMS), np.nan, dtype),
+        "chosen": np.full((n_rows, N_STEPS), -1, np.int64),
+        "change": np.full((n_rows, N_STEPS), np.nan, dtype),
+        "sign": np.full((n_rows, N_STEPS), np.nan, dtype),
+    }
+
+
+def draw_greedy_gradient(rng, dtype, n_rows):
+    forward = draw_greedy_steps(rng, dtype, n_rows)
+    reference.greedy_steps(*forward.values())
+    left = {name: forward[name] for name in ("code", "chosen", "change", "sign")}
+    return {
+        "gradient": _normal(rng, dtype, n_rows, N_ATOMS),
+        "lateral": forward["lateral"],
+        **left,
+        "lateral_gradient": _normal(rng, dtype, N_ATOMS, N_ATOMS),
+        "threshold_gradient": _normal(rng, dtype, N_ATOMS),
+    }
+
+
 def _step_case(accelerated, positive):
     replaced = ("code", "extrapolated", *(("momentum",) if accelerated else ()))
     options = {"accelerated": accelerated, "positive": positive}
@@ -167,6 +215,24 @@ CASES = {
     "add_moments": Case("add_moments", draw_moments, ("code_moment", "cross_moment")),
     "quadratic": Case("quadratic", draw_quadratic, ()),
     "update_atoms": Case("update_atoms", draw_atoms, ("dictionary",), smallest=1),
+    "unrolled step, first": Case("unrolled_step", draw_unrolled_step, ("code",), {"density": 0}),
+    "unrolled step, few on": Case("unrolled_step", draw_unrolled_step, ("code",), {"density": 0.1}),
+    "unrolled step, most on": Case(
+        "unrolled_step", draw_unrolled_step, ("code",), {"density": 0.9}
+    ),
+    "unrolled step, backward": Case(
+        "unrolled_step_backward",
+        draw_unrolled_gradient,
+        ("gradient", "base_gradient", "threshold_gradient"),
+    ),
+    "greedy steps": Case(
+        "greedy_steps", draw_greedy_steps, ("state", "code", "chosen", "change", "sign")
+    ),
+    "greedy steps, backward": Case(
+        "greedy_steps_backward",
+        draw_greedy_gradient,
+        ("gradient", "lateral_gradient", "threshold_gradient"),
+    ),
     "shrink": _encoder_case("shrink_preactivation", threshold=(0, 2)),
     "tanh": _encoder_case("tanh_preactivation", gain=(0.5, 2)),
     "smooth_shrink": _encoder_case("smooth_shrink_preactivation", slope=(1, 20), location=(0, 1)),
@@ -254,7 +320,8 @@ def test_kernel_agrees_with_the_reference(backend, name, dtype, n_rows, storage,
     expected, expected_return = called(reference, case, arguments)
     result, returned = called(backend, case, arguments)
     for key in case.replaced:
-        assert_lives_on(backend, result[key], dtype)
+        kept = expected[key].dtype if expected[key].dtype.kind == "i" else dtype
+        assert_lives_on(backend, result[key], kept)
         scale = np.abs(expected[key]).max(initial=1)
         atol = ROUNDINGS * np.finfo(dtype).eps * scale
         assert_allclose(to_host(result[key]), expected[key], rtol=0, atol=atol)

@@ -13,6 +13,12 @@ from sklearn_ebm.backends.cupy._encoders import (
     tanh_preactivation,
 )
 from sklearn_ebm.backends.cupy._proximal import proximal_step
+from sklearn_ebm.backends.cupy._unrolled import (
+    greedy_steps,
+    greedy_steps_backward,
+    unrolled_step,
+    unrolled_step_backward,
+)
 from sklearn_ebm.backends.numpy import add_moments, map_pieces, quadratic
 
 name = "cupy"
@@ -33,6 +39,8 @@ __all__ = [
     "active_set",
     "add_moments",
     "coordinate_descent",
+    "greedy_steps",
+    "greedy_steps_backward",
     "map_pieces",
     "name",
     "proximal_gradient",
@@ -42,5 +50,7 @@ __all__ = [
     "smooth_shrink_preactivation",
     "tanh_preactivation",
     "to_device",
+    "unrolled_step",
+    "unrolled_step_backward",
     "update_atoms",
 ]

@@ -212,6 +212,124 @@ __global__ void smooth_shrink(
 """
 
 
+UNROLLED = r"""
+template <typename T>
+__global__ void shrink_sum(const T* base, T* code, const T* threshold, unsigned n_columns) {
+    const size_t row = size_t(blockIdx.x) * n_columns;
+    for (unsigned k = threadIdx.x; k < n_columns; k += blockDim.x)
+        code[row + k] = SoftThreshold<T>{threshold[k]}(code[row + k] + base[row + k]);
+}
+
+// A block has some rows; a thread sums its columns over them before it adds to what all share.
+template <typename T>
+__global__ void shrink_sum_backward(
+    const T* code, T* gradient, T* base_gradient, T* threshold_gradient, unsigned n_rows,
+    unsigned n_columns, unsigned rows_each) {
+    const unsigned first = blockIdx.x * rows_each, last = min(first + rows_each, n_rows);
+    for (unsigned k = threadIdx.x; k < n_columns; k += blockDim.x) {
+        T sum = 0;
+        for (unsigned n = first; n < last; ++n) {
+            const size_t i = size_t(n) * n_columns + k;
+            const T slope = code[i] != 0 ? gradient[i] : T(0);
+            gradient[i] = slope;
+            base_gradient[i] += slope;
+            sum += code[i] > 0 ? slope : -slope;
+        }
+        atomicAdd(threshold_gradient + k, -sum);
+    }
+}
+
+// The first index of the largest value over the threads of a block; every thread gets it.
+template <typename T>
+__device__ unsigned block_argmax(T value, unsigned index, T* values, unsigned* indices) {
+    values[threadIdx.x] = value;
+    indices[threadIdx.x] = index;
+    __syncthreads();
+    for (unsigned width = blockDim.x; width > 1;) {
+        const unsigned half = (width + 1) / 2, other = threadIdx.x + half;
+        if (other < width) {
+            const bool is_larger = values[other] > values[threadIdx.x];
+            const bool is_earlier = indices[other] < indices[threadIdx.x];
+            if (is_larger || (values[other] == values[threadIdx.x] && is_earlier)) {
+                values[threadIdx.x] = values[other];
+                indices[threadIdx.x] = indices[other];
+            }
+        }
+        __syncthreads();
+        width = half;
+    }
+    return indices[0];
+}
+
+// One block has one sample, with all its steps; scratch: the values reached, then block_argmax's.
+template <typename T>
+__global__ void greedy_descent(
+    T* state, const T* lateral, const T* threshold, T* code, long long* chosen, T* change, T* sign,
+    unsigned n_columns, unsigned n_steps) {
+    T* b = state + size_t(blockIdx.x) * n_columns;
+    T* reached = reinterpret_cast<T*>(scratch);
+    T* values = reached + n_columns;
+    unsigned* indices = reinterpret_cast<unsigned*>(values + blockDim.x);
+    for (unsigned k = threadIdx.x; k < n_columns; k += blockDim.x) reached[k] = 0;
+    for (unsigned step = 0; step < n_steps; ++step) {
+        T largest = -1;
+        unsigned farthest = 0;
+        for (unsigned k = threadIdx.x; k < n_columns; k += blockDim.x) {
+            const T distance = abs(SoftThreshold<T>{threshold[k]}(b[k]) - reached[k]);
+            if (distance > largest) {
+                largest = distance;
+                farthest = k;
+            }
+        }
+        const unsigned atom = block_argmax(largest, farthest, values, indices);
+        const T value = SoftThreshold<T>{threshold[atom]}(b[atom]);
+        const T moved = value - reached[atom];
+        __syncthreads();  // all have read what the next lines replace
+        if (threadIdx.x == 0) {
+            const size_t i = size_t(blockIdx.x) * n_steps + step;
+            chosen[i] = atom;
+            change[i] = moved;
+            sign[i] = T(value > 0) - T(value < 0);
+            reached[atom] = value;
+        }
+        for (unsigned k = threadIdx.x; k < n_columns; k += blockDim.x)
+            b[k] += moved * lateral[size_t(atom) * n_columns + k];
+        __syncthreads();
+    }
+    for (unsigned k = threadIdx.x; k < n_columns; k += blockDim.x)
+        code[size_t(blockIdx.x) * n_columns + k] = SoftThreshold<T>{threshold[k]}(b[k]);
+}
+
+// Scratch: what each component's old value owes, then block_sum's.
+template <typename T>
+__global__ void greedy_descent_backward(
+    T* gradient, const T* lateral, const long long* chosen, const T* change, const T* sign,
+    T* lateral_gradient, T* threshold_gradient, unsigned n_columns, unsigned n_steps) {
+    T* slope = gradient + size_t(blockIdx.x) * n_columns;
+    T* owed = reinterpret_cast<T*>(scratch);
+    T* partial = owed + n_columns;
+    for (unsigned k = threadIdx.x; k < n_columns; k += blockDim.x) owed[k] = 0;
+    for (unsigned step = n_steps; step-- > 0;) {
+        const size_t i = size_t(blockIdx.x) * n_steps + step;
+        const size_t atom = chosen[i], row = atom * n_columns;
+        T along = 0;
+        for (unsigned k = threadIdx.x; k < n_columns; k += blockDim.x) {
+            along += slope[k] * lateral[row + k];
+            atomicAdd(lateral_gradient + row + k, change[i] * slope[k]);
+        }
+        const T by_change = block_sum(along, partial);
+        if (threadIdx.x == 0) {
+            const T by_value = owed[atom] + by_change;
+            owed[atom] = -by_change;
+            slope[atom] += by_value * sign[i] * sign[i];
+            atomicAdd(threshold_gradient + atom, -by_value * sign[i]);
+        }
+        __syncthreads();
+    }
+}
+"""
+
+
 class Family(NamedTuple):
     """Kernels of one string: templates over the type, and over the rule where there is one."""
 
@@ -241,4 +359,8 @@ FAMILIES = {
     "coordinate_descent": Family(COMMON + COORDINATE_DESCENT, ("descend",), RULES),
     "dictionary": Family(COMMON + DICTIONARY, ("sweep_atoms",)),
     "encoders": Family(COMMON + ENCODERS, ("shrink", "scaled_tanh", "smooth_shrink")),
+    "unrolled": Family(
+        COMMON + UNROLLED,
+        ("shrink_sum", "shrink_sum_backward", "greedy_descent", "greedy_descent_backward"),
+    ),
 }

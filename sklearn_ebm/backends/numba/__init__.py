@@ -14,6 +14,12 @@ from sklearn_ebm.backends.numba._lasso import (
 )
 from sklearn_ebm.backends.numba._launcher import map_pieces
 from sklearn_ebm.backends.numba._proximal import proximal_step
+from sklearn_ebm.backends.numba._unrolled import (
+    greedy_steps,
+    greedy_steps_backward,
+    unrolled_step,
+    unrolled_step_backward,
+)
 from sklearn_ebm.backends.numpy import to_device
 
 name = "numba"
@@ -22,6 +28,8 @@ __all__ = [
     "active_set",
     "add_moments",
     "coordinate_descent",
+    "greedy_steps",
+    "greedy_steps_backward",
     "map_pieces",
     "name",
     "proximal_gradient",
@@ -31,5 +39,7 @@ __all__ = [
     "smooth_shrink_preactivation",
     "tanh_preactivation",
     "to_device",
+    "unrolled_step",
+    "unrolled_step_backward",
     "update_atoms",
 ]

@@ -10,6 +10,12 @@ from sklearn_ebm.backends.numpy._encoders import (
 )
 from sklearn_ebm.backends.numpy._proximal import proximal_step
 from sklearn_ebm.backends.numpy._proximal_gradient import proximal_gradient
+from sklearn_ebm.backends.numpy._unrolled import (
+    greedy_steps,
+    greedy_steps_backward,
+    unrolled_step,
+    unrolled_step_backward,
+)
 
 name = "numpy"
 
@@ -29,6 +35,8 @@ __all__ = [
     "active_set",
     "add_moments",
     "coordinate_descent",
+    "greedy_steps",
+    "greedy_steps_backward",
     "map_pieces",
     "name",
     "proximal_gradient",
@@ -38,5 +46,7 @@ __all__ = [
     "smooth_shrink_preactivation",
     "tanh_preactivation",
     "to_device",
+    "unrolled_step",
+    "unrolled_step_backward",
     "update_atoms",
 ]

@@ -38,6 +38,14 @@ T max(T a, T b) {
     return a < b || a != a ? b : a;
 }
 
+// One thread runs at a time here.
+template <typename T>
+T atomicAdd(T* place, T value) {
+    const T before = *place;
+    *place += value;
+    return before;
+}
+
 struct Index {
     unsigned x;
 };

@@ -1,0 +1,246 @@
+"""The steps of unrolled inference, row by row; see `sklearn_ebm.backends.numpy` for each.
+
+A trained network's codes are mostly zero, so a step adds up the rows of S at which the code is on.
+Where many are on, as in a network that has not learned yet, the product is BLAS's.
+"""
+
+import numpy as np
+
+from sklearn_ebm.backends.numba._launcher import split_rows
+from sklearn_ebm.backends.numba._rules import kernel
+from sklearn_ebm.backends.numba._simd import (
+    LANES,
+    add,
+    add_scaled,
+    larger,
+    load,
+    magnitude,
+    multiply,
+    smaller,
+    splat,
+    store,
+    subtract,
+    total,
+    where_larger,
+)
+from sklearn_ebm.backends.numba._support import add_rows
+
+SMALLEST_PIECE = 64
+SPARSE = 0.3  # share of non-zeros up to which rows of S beat BLAS
+SAMPLED = 8  # one row in so many is looked at to estimate the share
+
+
+@kernel
+def _shrink(value, threshold):
+    return value - min(max(value, -threshold), threshold)
+
+
+@kernel
+def _shrink_lanes(value, threshold):
+    return subtract(
+        value, smaller(larger(value, subtract(threshold, add(threshold, threshold))), threshold)
+    )
+
+
+@kernel
+def _shrink_row(code, threshold):
+    whole = code.shape[0] // LANES * LANES
+    for k in range(0, whole, LANES):
+        store(code, k, _shrink_lanes(load(code, k), load(threshold, k)))
+    for k in range(whole, code.shape[0]):
+        code[k] = _shrink(code[k], threshold[k])
+
+
+@kernel
+def _find_support(values, support, weights):
+    """Indices and values of the entries that are on; no branch, since none would be foreseen."""
+    size = 0
+    for k in range(values.shape[0]):
+        support[size] = k
+        weights[size] = values[k]
+        size += values[k] != 0
+    return size
+
+
+@kernel
+def _sparse_rows(before, base, lateral, threshold, code, support, weights, first, last):
+    one = threshold.dtype.type(1)
+    for n in range(first, last):
+        size = _find_support(before[n], support, weights)
+        row = code[n]
+        for k in range(row.shape[0]):
+            row[k] = base[n, k]
+        add_rows(row, lateral, support, weights, one, size)
+        _shrink_row(row, threshold)
+
+
+@kernel
+def _dense_rows(base, threshold, code, first, last):
+    for n in range(first, last):
+        for k in range(code.shape[1]):
+            code[n, k] = _shrink(code[n, k] + base[n, k], threshold[k])
+
+
+def unrolled_step(before, base, lateral, threshold, code):
+    """Rows of S where few components are on, else BLAS and one pass."""
+    n_components = code.shape[1]
+    is_sparse = (
+        before is not None
+        and np.count_nonzero(before[::SAMPLED]) <= SPARSE * before[::SAMPLED].size
+    )
+
+    def sparse(first, last):
+        support = np.empty(n_components + 1, np.uintp)
+        weights = np.empty(n_components + 1, code.dtype)
+        _sparse_rows(before, base, lateral, threshold, code, support, weights, first, last)
+
+    def dense(first, last):
+        _dense_rows(base, threshold, code, first, last)
+
+    if not is_sparse:
+        if before is None:
+            code[...] = 0
+        else:
+            np.matmul(before, lateral, out=code)
+    split_rows(sparse if is_sparse else dense, code.shape[0], SMALLEST_PIECE)
+    return code
+
+
+@kernel
+def _step_backward_rows(code, gradient, base_gradient, threshold_gradient, first, last):
+    for n in range(first, last):
+        for k in range(code.shape[1]):
+            slope = gradient[n, k] if code[n, k] != 0 else gradient[n, k] - gradient[n, k]
+            gradient[n, k] = slope
+            base_gradient[n, k] += slope
+            threshold_gradient[k] -= slope if code[n, k] > 0 else -slope
+
+
+def unrolled_step_backward(code, gradient, base_gradient, threshold_gradient):
+    """One pass; rows are not split, since all add to the thresholds' gradient."""
+    _step_backward_rows(code, gradient, base_gradient, threshold_gradient, 0, code.shape[0])
+    return gradient
+
+
+@kernel
+def _move_and_search(state, lateral, threshold, reached, atom, change, strength, candidate):
+    """b += change * S_atom; then in each lane the component that is farthest from its value."""
+    number = state.dtype.type
+    best, place = splat(number(-1)), splat(number(0))
+    whole = state.shape[0] // LANES * LANES
+    for j in range(0, whole, LANES):
+        moved = add_scaled(load(state, j), change, load(lateral, (atom, j)))
+        store(state, j, moved)
+        wished = _shrink_lanes(moved, load(threshold, j))
+        distance = magnitude(subtract(wished, load(reached, j)))
+        place = where_larger(distance, best, splat(number(j)), place)
+        best = larger(distance, best)
+    store(strength, 0, best)
+    store(candidate, 0, place)
+    for j in range(whole, state.shape[0]):
+        state[j] += change * lateral[atom, j]
+        distance = abs(_shrink(state[j], threshold[j]) - reached[j])
+        lane = j - whole
+        if distance > strength[lane]:
+            strength[lane] = distance
+            candidate[lane] = whole
+
+
+@kernel
+def _farthest(strength, candidate):
+    """The first of the components of largest distance."""
+    farthest = np.intp(candidate[0])
+    largest = strength[0]
+    for lane in range(1, LANES):
+        component = np.intp(candidate[lane]) + lane
+        if strength[lane] > largest or (strength[lane] == largest and component < farthest):
+            largest = strength[lane]
+            farthest = component
+    return farthest
+
+
+@kernel
+def _greedy_rows(
+    state, lateral, threshold, code, chosen, change, sign, reached, strength, candidate, first, last
+):
+    number = threshold.dtype.type
+    for n in range(first, last):
+        row = state[n]
+        atom, moved = np.intp(0), number(0)
+        for k in range(reached.shape[0]):
+            reached[k] = number(0)
+        for step in range(chosen.shape[1]):
+            _move_and_search(row, lateral, threshold, reached, atom, moved, strength, candidate)
+            atom = _farthest(strength, candidate)
+            value = _shrink(row[atom], threshold[atom])
+            moved = value - reached[atom]
+            reached[atom] = value
+            chosen[n, step] = atom
+            change[n, step] = moved
+            sign[n, step] = number(value > 0) - number(value < 0)
+        for k in range(reached.shape[0]):
+            row[k] += moved * lateral[atom, k]
+            code[n, k] = _shrink(row[k], threshold[k])
+
+
+def greedy_steps(state, lateral, threshold, code, chosen, change, sign):
+    """All steps of a sample before the next; the state stays in a core's cache."""
+
+    def work(first, last):
+        reached = np.empty_like(threshold)
+        strength, candidate = np.empty((2, LANES), code.dtype)
+        _greedy_rows(
+            state, lateral, threshold, code, chosen, change, sign, reached, strength, candidate,
+            first, last,
+        )  # fmt: skip
+
+    split_rows(work, code.shape[0], SMALLEST_PIECE)
+    return state
+
+
+@kernel
+def _slope_along(slope, lateral, lateral_gradient, atom, change):
+    """g . S_k, while change * g is added to the gradient of S_k."""
+    number = slope.dtype.type
+    whole = slope.shape[0] // LANES * LANES
+    lanes = splat(number(0))
+    for j in range(0, whole, LANES):
+        part = load(slope, j)
+        lanes = add(lanes, multiply(part, load(lateral, (atom, j))))
+        grown = add_scaled(load(lateral_gradient, (atom, j)), change, part)
+        store(lateral_gradient, (atom, j), grown)
+    result = total(lanes)
+    for j in range(whole, slope.shape[0]):
+        result += slope[j] * lateral[atom, j]
+        lateral_gradient[atom, j] += change * slope[j]
+    return result
+
+
+@kernel
+def _greedy_rows_backward(
+    gradient, lateral, chosen, change, sign, lateral_gradient, threshold_gradient, owed
+):
+    number = threshold_gradient.dtype.type
+    for n in range(gradient.shape[0]):
+        slope = gradient[n]
+        for step in range(chosen.shape[1] - 1, -1, -1):
+            k = chosen[n, step]
+            by_change = _slope_along(slope, lateral, lateral_gradient, k, change[n, step])
+            by_value = owed[k] + by_change
+            owed[k] = -by_change
+            slope[k] += by_value * sign[n, step] * sign[n, step]
+            threshold_gradient[k] -= by_value * sign[n, step]
+        for step in range(chosen.shape[1]):
+            owed[chosen[n, step]] = number(0)
+
+
+def greedy_steps_backward(
+    gradient, lateral, code, chosen, change, sign, lateral_gradient, threshold_gradient
+):
+    """All steps of a sample before the next; rows are not split, since all add to the sums."""
+    unrolled_step_backward(code, gradient, np.zeros_like(code), threshold_gradient)
+    owed = np.zeros_like(threshold_gradient)
+    _greedy_rows_backward(
+        gradient, lateral, chosen, change, sign, lateral_gradient, threshold_gradient, owed
+    )
+    return gradient
