@@ -5,6 +5,7 @@ import importlib
 __version__ = "0.1.0"
 
 _HOMES = {
+    "LISTAEncoder": "estimators",
     "PSD": "estimators",
     "Rectifier": "layers",
     "SparseCoder": "estimators",
@@ -17,6 +18,7 @@ _SUBPACKAGES = ("datasets", "estimators", "factors", "inspection", "layers", "me
 
 __all__ = [
     "PSD",
+    "LISTAEncoder",
     "Rectifier",
     "SparseCoder",
     "ZCAWhitener",

@@ -18,7 +18,7 @@ from sklearn_ebm._sklearn import (
 )
 from sklearn_ebm.backends import BACKENDS, array_namespace, is_cupy, resolve_backend, to_host
 from sklearn_ebm.estimators._inference import infer
-from sklearn_ebm.estimators._learning import LEARNING_TOL, Learner, Passes, Tally
+from sklearn_ebm.estimators._learning import LEARNING_TOL, Learner, Passes, Samples, Tally
 from sklearn_ebm.estimators._validation import (
     check_data,
     check_dictionary,
@@ -121,35 +121,39 @@ class DictionaryModel(
             self._learner = self._first_learner(X, weights, random_state)
         self._go_on(self._learner, backend)
         self._keep(self._learner)
-        self._make_passes(X, mask, weights, random_state, context)
+        self._make_passes(X, mask, weights, backend, random_state, context)
         context.call_on_fit_task_end(estimator=self, X=X, reconstruction_attributes=self._snapshot)
         return self
 
-    def _make_passes(self, X, mask, weights, random_state, context):
+    def _make_passes(self, X, mask, weights, backend, random_state, context):
         passes = Passes(self._learner, self.max_iter, self.tol, self.batch_size, random_state)
         self._learner.curves = type(self._learner.curves)()
         if self._has_work():
             try:
-                converged = passes.run(X, mask, weights, self, context)
+                converged = passes.run(self._samples(X, mask, weights, backend), self, context)
             finally:
                 self._keep(self._learner)
-            self._warn(converged, passes.change)
+            self._warn(passes, converged)
 
-    def _warn(self, converged, change):
+    def _warn(self, passes, converged):
+        """`ConvergenceWarning` where learning ended in another way than it should."""
+        text = self._complaint(passes, converged)
+        if text:
+            warnings.warn(text, ConvergenceWarning, stacklevel=5)
+
+    def _complaint(self, passes, converged):
+        """What is wrong with how learning ended, and the remedy; empty where nothing is."""
         if not np.any(self.usage_):
-            warnings.warn(
-                f"alpha={self.alpha} is so large that every code is zero; nothing was learned. "
-                "Lower alpha, or scale X to unit variance.",
-                ConvergenceWarning,
-                stacklevel=4,
+            return (
+                f"alpha={self._sparsity()} is so large that every code is zero; nothing was "
+                "learned. Lower alpha, or scale X to unit variance."
             )
-        elif not converged:
-            warnings.warn(
+        if not converged:
+            return (
                 f"Stopped at max_iter={self.max_iter} with a relative change of the objective of "
-                f"{change:.1e} > tol={self.tol:.1e}: raise max_iter, or tol.",
-                ConvergenceWarning,
-                stacklevel=4,
+                f"{passes.change:.1e} > tol={self.tol:.1e}: raise max_iter, or tol."
             )
+        return ""
 
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X, y=None, sample_weight=None):
@@ -178,17 +182,22 @@ class DictionaryModel(
         self._go_on(self._learner, backend)
         tally = Tally()
         try:
-            for start in range(0, X.shape[0] if self._has_work() else 0, self.batch_size):
-                rows = slice(start, start + self.batch_size)
-                weight = None if weights is None else weights[rows]
-                energy, code = self._learner.step(
-                    X[rows], None if mask is None else mask[rows], weight
-                )
-                tally.add(energy, code, weight)
+            if self._has_work():
+                self._take_in(self._samples(X, mask, weights, backend), tally)
         finally:
             self._learner.curves.usage = tally.usage if tally.n_samples else None
             self._keep(self._learner)
         return self
+
+    def _take_in(self, samples, tally):
+        """One step for each batch, in the order of the rows."""
+        for start in range(0, samples.X.shape[0], self.batch_size):
+            batch = samples.take(slice(start, start + self.batch_size))
+            tally.add(*self._learner.step(*batch), batch[-1])
+
+    def _samples(self, X, mask, weights, backend):
+        """What learning takes its batches from."""
+        return Samples(X, mask, weights)
 
     def _is_fixed(self):
         """Whether the dictionary is given, and stays."""
@@ -199,7 +208,10 @@ class DictionaryModel(
         return not self._is_fixed()
 
     def _penalty(self):
-        return L1(float(self.alpha), self.positive)
+        return L1(self._sparsity(), self.positive)
+
+    def _sparsity(self):
+        return float(self.alpha)
 
     def _prepare(self, X, reset, **options):
         allow_nan = is_nan(self.missing_values)
@@ -263,18 +275,23 @@ class DictionaryModel(
         self._decoder = LinearDecoder(self.components_)
 
     def _fitted(self, learner):
-        curves = learner.curves
-        xp = array_namespace(learner.online.dictionary)
-        n_components = learner.online.dictionary.shape[0]
-        usage = xp.zeros(n_components) if curves.usage is None else curves.usage
+        dictionary = learner.online.dictionary
         return {
-            "components_": xp.asarray(learner.online.dictionary, copy=True),
+            **self._fitted_curves(learner.curves, dictionary),
+            "components_": array_namespace(dictionary).asarray(dictionary, copy=True),
+            "n_replaced_": learner.online.n_replaced,
+        }
+
+    @staticmethod
+    def _fitted_curves(curves, dictionary):
+        xp = array_namespace(dictionary)
+        usage = xp.zeros(dictionary.shape[0]) if curves.usage is None else curves.usage
+        return {
             "n_iter_": len(curves.objective),
             "objective_curve_": np.asarray(curves.objective),
             "seconds_curve_": np.asarray(curves.seconds),
             "sparsity_curve_": np.asarray(curves.sparsity),
             "usage_": usage,
-            "n_replaced_": learner.online.n_replaced,
         }
 
     def _snapshot(self):
@@ -290,7 +307,7 @@ class DictionaryModel(
         return Energy(self._decoder.astype(np.dtype(dtype)), self._penalty(), float(beta))
 
     def _predictor(self, dtype, backend):
-        """f, where there is an encoder."""
+        """f, where the energy has a term that draws codes to it."""
         return None
 
     def _optimal(self, X, mask, backend, sparse_output=False):

@@ -4,6 +4,7 @@ A `Learner` is the whole state of learning. It is changed by `step` only, a batc
 an interrupted fit keeps what the last whole batch left.
 """
 
+import collections
 import functools
 import operator
 import time
@@ -13,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from sklearn_ebm.backends import array_namespace, resolve_backend
-from sklearn_ebm.factors import Energy, LinearDecoder
+from sklearn_ebm.factors import Energy, LinearDecoder, Tape
 from sklearn_ebm.solvers import Adam, OnlineDictionary, solve_lasso
 
 PIECE_ROWS = 256  # what one thread takes of a batch
@@ -31,6 +32,43 @@ class Curves:
 
 
 @dataclass
+class Samples:
+    """The rows of X that take part, with what stands beside each: a mask or a target, a weight."""
+
+    X: Any
+    beside: Any = None
+    weight: Any = None
+    index: Any = None  # of the rows that take part; None means all
+
+    def batches(self, batch_size, random_state):
+        """Index arrays of one pass, each sorted, so that a memory map is read forwards."""
+        rows = np.arange(self.X.shape[0]) if self.index is None else self.index
+        order = random_state.permutation(rows)
+        return [np.sort(order[i : i + batch_size]) for i in range(0, len(order), batch_size)]
+
+    def take(self, rows):
+        """X, what stands beside it, and the weights of some rows; None where there are none."""
+        return tuple(part(array, rows) for array in (self.X, self.beside, self.weight))
+
+
+def part(array, rows):
+    """Some rows of an array that may be absent."""
+    return None if array is None else array[rows]
+
+
+def summed(parts):
+    """Gradients by name, summed over the pieces of a batch in the order of the rows.
+
+    The first piece's arrays get the sum.
+    """
+    first, *others = (parts[row] for row in sorted(parts))
+    for other in others:
+        for name, gradient in other.items():
+            first[name] += gradient
+    return first
+
+
+@dataclass
 class Tally:
     """Sums over the batches of one pass."""
 
@@ -39,11 +77,11 @@ class Tally:
     n_samples: int = 0
     used: Any = 0
 
-    def add(self, energy, code, sample_weight):
+    def add(self, objective, code, sample_weight):
         """Count one batch."""
         xp = array_namespace(code)
-        weights = xp.ones_like(energy) if sample_weight is None else sample_weight
-        self.objective += float(xp.sum(energy * weights))
+        weights = xp.ones_like(objective) if sample_weight is None else sample_weight
+        self.objective += float(xp.sum(objective * weights))
         self.weight += float(xp.sum(weights))
         self.n_samples += code.shape[0]
         used = xp.count_nonzero(code, axis=0)
@@ -51,7 +89,7 @@ class Tally:
 
     @property
     def mean_objective(self):
-        """Mean energy a sample."""
+        """Mean objective of a sample."""
         return self.objective / max(self.weight, np.finfo(float).tiny)
 
     @property
@@ -75,23 +113,10 @@ class _Batch:
         self.contributions = {}
         self.slopes = {}
 
-    @staticmethod
-    def part(array, rows):
-        """Some rows of an array that may be absent."""
-        return None if array is None else array[rows, ...]
-
     def moments(self):
         """Sums of z'z and z'x, in the order of the rows whatever the threads did."""
         parts = [self.contributions[first] for first in sorted(self.contributions)]
         return [functools.reduce(operator.add, column) for column in zip(*parts, strict=True)]
-
-    def gradients(self):
-        """The encoder's gradients, summed in the order of the rows."""
-        parts = [self.slopes[first] for first in sorted(self.slopes)]
-        return {
-            name: functools.reduce(operator.add, [part[name] for part in parts])
-            for name in parts[0]
-        }
 
 
 class Learner:
@@ -111,7 +136,10 @@ class Learner:
         self.online = OnlineDictionary(dictionary)
         self.fixed = fixed
         self.encoder = encoder
-        self.adam = None if encoder is None else Adam(encoder.parameters, 0.0)
+        self.adam = None
+        if encoder is not None:
+            self.adam = Adam(encoder.parameters, 0.0, encoder.step_scales)
+        self.tapes = collections.defaultdict(Tape)  # one for each piece of a batch
         self.curves = Curves()
 
     def follow(self, penalty, settings, backend, beta=0.0, learning_rate=0.0):
@@ -161,7 +189,7 @@ class Learner:
             self.online.absorb(*batch.moments())
             self.online.update(X, batch.code, backend, sample_weight)
         if self.encoder is not None:
-            self.adam.step(batch.gradients(), share)
+            self.adam.step(summed(batch.slopes), backend, share)
             self.encoder.project()
         return batch.energy, batch.code
 
@@ -169,11 +197,11 @@ class Learner:
         """Codes of some rows of the batch, and what dictionary and encoder learn from them."""
         rows = slice(first, last)
         X, mask, weight, code = (
-            batch.part(array, rows) for array in (batch.X, batch.mask, batch.weight, batch.code)
+            part(array, rows) for array in (batch.X, batch.mask, batch.weight, batch.code)
         )
         predicted, tape = None, None
         if self.encoder is not None:
-            predicted, tape = self.encoder.forward(X, backend)
+            predicted, tape = self.encoder.forward(X, backend, self.tapes[first])
         problem = energy.problem(X, predicted, mask)
         solve_lasso(problem, **self.settings, code=code, backend=backend)
         batch.energy[rows] = problem.energy(code, backend)
@@ -189,19 +217,13 @@ class Learner:
             batch.slopes[first] = self.encoder.backward(tape, error, input_gradient=False)[1]
 
 
-def shuffled_batches(n_samples, batch_size, random_state):
-    """Index arrays of one pass, each sorted, so that a memory map is read forwards."""
-    order = random_state.permutation(n_samples)
-    return [np.sort(order[i : i + batch_size]) for i in range(0, n_samples, batch_size)]
-
-
 class Passes:
     """Passes over X with a learner: curves, stopping, and what callbacks see.
 
     Parameters
     ----------
-    learner : Learner
-        Changed in place.
+    learner : object
+        Has `step(X, beside, weight, share)` and `curves`; changed in place.
     max_iter : int
         Passes at the most.
     tol : float
@@ -220,38 +242,40 @@ class Passes:
         self.random_state = random_state
         self.change = np.inf
 
-    def run(self, X, mask, sample_weight, estimator, context):
-        """Make the passes; True where the change fell to tol, or a callback asked to stop."""
+    def run(self, samples, estimator, context):
+        """Make the passes; True where they were enough, or a callback asked to stop."""
         began = time.perf_counter()
         label = "pass"
         for n_pass in range(self.max_iter):
-            batches = shuffled_batches(X.shape[0], self.batch_size, self.random_state)
+            batches = samples.batches(self.batch_size, self.random_state)
             subcontext = context.subcontext(task_name=label, max_subtasks=len(batches))
             subcontext.call_on_fit_task_begin(estimator=estimator)
-            tally = self._one_pass(X, mask, sample_weight, batches, n_pass, estimator, subcontext)
+            tally = self._one_pass(samples, batches, n_pass, estimator, subcontext)
             self._record(tally, time.perf_counter() - began)
             label = self.label()
             if estimator.verbose:
                 print(f"[{type(estimator).__name__}] {label}")
             stop = subcontext.call_on_fit_task_end(
-                estimator=estimator, X=X, reconstruction_attributes=estimator._snapshot
+                estimator=estimator, X=samples.X, reconstruction_attributes=estimator._snapshot
             )
-            if stop or self.change <= self.tol:
+            if stop or self._is_done():
                 return True
         return self.tol == 0
 
-    def _one_pass(self, X, mask, sample_weight, batches, n_pass, estimator, context):
+    def _is_done(self):
+        """Whether another pass would change little."""
+        return self.change <= self.tol
+
+    def _one_pass(self, samples, batches, n_pass, estimator, context):
         tally = Tally()
         total = self.max_iter * len(batches)
         for number, rows in enumerate(batches):
             subcontext = context.subcontext(task_name="batch")
             subcontext.call_on_fit_task_begin(estimator=estimator)
-            weights = None if sample_weight is None else sample_weight[rows]
+            batch = samples.take(rows)
             share = 1 - (n_pass * len(batches) + number) / total
-            energy, code = self.learner.step(
-                X[rows], None if mask is None else mask[rows], weights, share
-            )
-            tally.add(energy, code, weights)
+            objective, code = self.learner.step(*batch, share)
+            tally.add(objective, code, batch[-1])
             subcontext.call_on_fit_task_end(estimator=estimator)
         return tally
 

@@ -1,18 +1,13 @@
 """Predictive sparse decomposition."""
 
-import copy
-from numbers import Real
-
-from scipy import sparse
-from sklearn.utils.validation import check_is_fitted
+from numbers import Integral, Real
 
 from sklearn_ebm._sklearn import Interval, StrOptions
-from sklearn_ebm.backends import to_host
-from sklearn_ebm.estimators._base import DictionaryModel
+from sklearn_ebm.estimators._encoding import EncodingModel
 from sklearn_ebm.factors import ENCODERS, LinearDecoder
 
 
-class PSD(DictionaryModel):
+class PSD(EncodingModel):
     """E(x, z) = 1/2 ||x - zD||^2 + alpha ||z||_1 + beta/2 ||z - f(x)||^2: codes and a predictor.
 
     Dictionary, codes and encoder f are trained together: each batch's codes minimise the energy,
@@ -27,9 +22,13 @@ class PSD(DictionaryModel):
         Weight of the sparsity, above zero. One suits data of unit variance.
     beta : float, default=1.0
         Weight of the prediction.
-    encoder : {"shrinkage", "tanh", "smooth_shrinkage"}, default="shrinkage"
-        f: sh(x W + b) with learned thresholds, gain * tanh(x W + b), or the smooth shrinkage with
-        learned slope and location.
+    encoder : {"shrinkage", "tanh", "smooth_shrinkage", "lista", "lfista", "lcod"}, \
+            default="shrinkage"
+        f: sh(x W + b) with learned thresholds, gain * tanh(x W + b), the smooth shrinkage with
+        learned slope and location, or unrolled inference as in `LISTAEncoder`: ISTA, FISTA, or
+        greedy coordinate descent.
+    n_steps : int, default=3
+        Steps of an encoder that is unrolled; the others have none.
     inference : {"encoder", "optimal"}, default="encoder"
         Whether `transform` gives f(x) or argmin_z E(x, z).
     positive : bool, default=False
@@ -95,6 +94,7 @@ class PSD(DictionaryModel):
     See Also
     --------
     SparseCoder : The same without an encoder.
+    LISTAEncoder : An unrolled encoder of a finished dictionary's codes.
 
     References
     ----------
@@ -112,13 +112,13 @@ class PSD(DictionaryModel):
     (5, 32)
     """
 
-    _degree = 4  # Adam squares gradients, which are products of X with codes
     _weight_names = ("alpha", "beta")
 
     _parameter_constraints: dict = {
-        **DictionaryModel._parameter_constraints,
+        **EncodingModel._parameter_constraints,
         "beta": [Interval(Real, 0, None, closed="neither")],
         "encoder": [StrOptions(set(ENCODERS))],
+        "n_steps": [Interval(Integral, 0, None, closed="left")],
         "inference": [StrOptions({"encoder", "optimal"})],
         "learning_rate": [Interval(Real, 0, None, closed="neither")],
     }
@@ -130,6 +130,7 @@ class PSD(DictionaryModel):
         alpha=1.0,
         beta=1.0,
         encoder="shrinkage",
+        n_steps=3,
         inference="encoder",
         positive=False,
         dictionary=None,
@@ -152,6 +153,7 @@ class PSD(DictionaryModel):
         self.alpha = alpha
         self.beta = beta
         self.encoder = encoder
+        self.n_steps = n_steps
         self.inference = inference
         self.positive = positive
         self.dictionary = dictionary
@@ -170,53 +172,28 @@ class PSD(DictionaryModel):
         self.random_state = random_state
         self.verbose = verbose
 
-    def transform(self, X):
-        """Encode X: f(X), or optimal codes with `inference="optimal"`.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Data.
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_components) or csr_array
-            Codes in the type of X; CSR with `sparse_output=True`.
-        """
-        if self.inference == "optimal":
-            return super().transform(X)
-        check_is_fitted(self)
-        X, _, backend = self._prepare(X, reset=False)
-        code = self._predictor(X.dtype, backend)(X)
-        return sparse.csr_array(to_host(code)) if self.sparse_output else code
-
-    def _has_work(self):
-        """A given dictionary still needs its encoder."""
-        return True
-
     def _first_encoder(self, dictionary):
         lipschitz = LinearDecoder(dictionary).lipschitz
-        return ENCODERS[self.encoder].from_dictionary(dictionary, lipschitz, float(self.alpha))
+        return ENCODERS[self.encoder].from_dictionary(
+            dictionary, lipschitz, float(self.alpha), n_steps=self.n_steps
+        )
 
     def _encoder_weights(self):
         return {"beta": float(self.beta), "learning_rate": float(self.learning_rate)}
 
     def _go_on(self, learner, backend):
-        if type(learner.encoder) is not ENCODERS[self.encoder]:
+        goes_on_with = type(learner.encoder), learner.encoder.settings.get("n_steps", self.n_steps)
+        if goes_on_with != (ENCODERS[self.encoder], self.n_steps):
             raise ValueError(
-                f"encoder={self.encoder!r}, but learning goes on with a "
-                f"{type(learner.encoder).__name__}: another one takes a fit with warm_start=False."
+                f"encoder={self.encoder!r} and n_steps={self.n_steps}, but learning goes on with a "
+                f"{goes_on_with[0].__name__} of {goes_on_with[1]} steps: another one takes a fit "
+                "with warm_start=False."
             )
         super()._go_on(learner, backend)
-
-    def _fitted(self, learner):
-        encoder = copy.deepcopy(learner.encoder)
-        return {
-            **super()._fitted(learner),
-            "encoder_": encoder,
-            "encoder_components_": encoder.filters,
-        }
 
     def _predictor(self, dtype, backend):
         encoder = self.encoder_.astype(dtype)
         return lambda X: encoder.encode(X, backend)
+
+    def _fitted(self, learner):
+        return {**super()._fitted(learner), **self._fitted_encoder(learner)}

@@ -8,7 +8,8 @@ from sklearn_ebm.backends import array_namespace
 from sklearn_ebm.solvers import GramProblem, MaskedProblem
 
 
-def _half_norm(X):
+def half_norm(X):
+    """1/2 ||x||^2 of each row."""
     xp = array_namespace(X)
     return xp.sum(X * X, axis=1) / 2
 
@@ -51,21 +52,21 @@ class Energy:
         problem : GramProblem or MaskedProblem
         """
         decoder = self.decoder
-        correlation, half_norm = X @ decoder.dictionary.T, _half_norm(X)
+        correlation, energy_of_zero = X @ decoder.dictionary.T, half_norm(X)
         if prediction is not None and self.beta != 0:
             correlation += self.beta * prediction
-            half_norm += self.beta * _half_norm(prediction)
+            energy_of_zero += self.beta * half_norm(prediction)
             ridge = self.beta
         else:
             ridge = 0.0
         if mask is not None:
             return MaskedProblem(
-                decoder.dictionary, mask, correlation, half_norm, self.penalty,
+                decoder.dictionary, mask, correlation, energy_of_zero, self.penalty,
                 lambda: decoder.lipschitz + ridge, ridge,
             )  # fmt: skip
         gram = self._predictive_gram if ridge else decoder.gram
         return GramProblem(
-            gram, correlation, half_norm, self.penalty, lambda: decoder.lipschitz + ridge
+            gram, correlation, energy_of_zero, self.penalty, lambda: decoder.lipschitz + ridge
         )
 
     @functools.cached_property
@@ -79,7 +80,12 @@ class Energy:
         residual = X - code @ self.decoder.dictionary
         if mask is not None:
             residual = residual * mask
-        energy = _half_norm(residual) + self.penalty.value(code)
+        energy = half_norm(residual) + self.penalty.value(code)
         if prediction is not None and self.beta != 0:
-            energy += self.beta * _half_norm(code - prediction)
+            energy += self.beta * half_norm(code - prediction)
         return energy
+
+    def gradient(self, X, code):
+        """Gradient of 1/2 ||x - zD||^2 + penalty(z) with respect to the code, in its shape."""
+        dictionary = self.decoder.dictionary
+        return (code @ dictionary - X) @ dictionary.T + self.penalty.gradient(code)

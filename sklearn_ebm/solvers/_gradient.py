@@ -1,7 +1,5 @@
 """First-order updates of a dictionary of named parameters, in place."""
 
-from sklearn_ebm.backends import array_namespace
-
 FIRST_DECAY = 0.9  # Kingma & Ba 2015, algorithm 1, its defaults
 SECOND_DECAY = 0.999
 EPSILON = 1e-8
@@ -16,25 +14,29 @@ class Adam:
         Updated in place by `step`.
     learning_rate : float
         Step of each entry while its gradient keeps its sign.
+    scales : dict of str to float
+        Factor of the learning rate for each parameter that is named.
     """
 
-    def __init__(self, parameters, learning_rate):
+    def __init__(self, parameters, learning_rate, scales=None):
         self.parameters = parameters
         self.learning_rate = learning_rate
+        self.scales = {} if scales is None else scales
         self.n_steps = 0
         self._first = {name: 0 * value for name, value in parameters.items()}
         self._second = {name: 0 * value for name, value in parameters.items()}
 
-    def step(self, gradients, share=1.0):
+    def step(self, gradients, backend, share=1.0):
         """One update; `share` scales the learning rate, for a schedule."""
         self.n_steps += 1
         correction = (1 - SECOND_DECAY**self.n_steps) ** 0.5 / (1 - FIRST_DECAY**self.n_steps)
         rate = self.learning_rate * share * correction
         for name, gradient in gradients.items():
-            first, second = self._first[name], self._second[name]
-            first *= FIRST_DECAY
-            first += (1 - FIRST_DECAY) * gradient
-            second *= SECOND_DECAY
-            second += (1 - SECOND_DECAY) * gradient * gradient
-            root = array_namespace(second).sqrt(second)
-            self.parameters[name] -= rate * first / (root + EPSILON)
+            backend.adam_step(
+                self.parameters[name],
+                gradient,
+                self._first[name],
+                self._second[name],
+                rate * self.scales.get(name, 1.0),
+                (FIRST_DECAY, SECOND_DECAY, EPSILON),
+            )

@@ -145,6 +145,18 @@ def draw_preactivation(rng, dtype, n_rows, parameters):
     }
 
 
+def draw_adam(rng, dtype, n_rows):
+    parameter, gradient, first = (_normal(rng, dtype, n_rows, N_ATOMS) for _ in range(3))
+    return {
+        "parameter": parameter,
+        "gradient": gradient,
+        "first": first,
+        "second": first * first,
+        "rate": 0.1,
+        "constants": (0.9, 0.999, 1e-8),
+    }
+
+
 def draw_unrolled_step(rng, dtype, n_rows, density):
     before = None
     if density:
@@ -215,6 +227,7 @@ CASES = {
     "add_moments": Case("add_moments", draw_moments, ("code_moment", "cross_moment")),
     "quadratic": Case("quadratic", draw_quadratic, ()),
     "update_atoms": Case("update_atoms", draw_atoms, ("dictionary",), smallest=1),
+    "adam": Case("adam_step", draw_adam, ("parameter", "first", "second")),
     "unrolled step, first": Case("unrolled_step", draw_unrolled_step, ("code",), {"density": 0}),
     "unrolled step, few on": Case("unrolled_step", draw_unrolled_step, ("code",), {"density": 0.1}),
     "unrolled step, most on": Case(

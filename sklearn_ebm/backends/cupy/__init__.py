@@ -5,6 +5,7 @@ rule, a rule without a functor, codes that are not contiguous) goes to the refer
 the device as well.
 """
 
+from sklearn_ebm.backends.cupy._adam import adam_step
 from sklearn_ebm.backends.cupy._coordinate_descent import coordinate_descent
 from sklearn_ebm.backends.cupy._dictionary import update_atoms
 from sklearn_ebm.backends.cupy._encoders import (
@@ -37,6 +38,7 @@ def to_device(array):  # pragma: needs a GPU
 
 __all__ = [
     "active_set",
+    "adam_step",
     "add_moments",
     "coordinate_descent",
     "greedy_steps",

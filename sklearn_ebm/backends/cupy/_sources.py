@@ -212,6 +212,20 @@ __global__ void smooth_shrink(
 """
 
 
+ADAM = r"""
+template <typename T>
+__global__ void adam_entries(
+    T* parameter, const T* gradient, T* first, T* second, T rate, T first_share, T second_share,
+    T epsilon, unsigned size, unsigned entries_each) {
+    const unsigned begin = blockIdx.x * entries_each, end = min(begin + entries_each, size);
+    for (unsigned i = begin + threadIdx.x; i < end; i += blockDim.x) {
+        first[i] += first_share * (gradient[i] - first[i]);
+        second[i] += second_share * (gradient[i] * gradient[i] - second[i]);
+        parameter[i] -= rate * first[i] / (sqrt(second[i]) + epsilon);
+    }
+}
+"""
+
 UNROLLED = r"""
 template <typename T>
 __global__ void shrink_sum(const T* base, T* code, const T* threshold, unsigned n_columns) {
@@ -359,6 +373,7 @@ FAMILIES = {
     "coordinate_descent": Family(COMMON + COORDINATE_DESCENT, ("descend",), RULES),
     "dictionary": Family(COMMON + DICTIONARY, ("sweep_atoms",)),
     "encoders": Family(COMMON + ENCODERS, ("shrink", "scaled_tanh", "smooth_shrink")),
+    "adam": Family(COMMON + ADAM, ("adam_entries",)),
     "unrolled": Family(
         COMMON + UNROLLED,
         ("shrink_sum", "shrink_sum_backward", "greedy_descent", "greedy_descent_backward"),

@@ -1,5 +1,6 @@
 """Fused kernels for the CPU, compiled by Numba at first use and kept on disk."""
 
+from sklearn_ebm.backends.numba._adam import adam_step
 from sklearn_ebm.backends.numba._dictionary import add_moments, update_atoms
 from sklearn_ebm.backends.numba._encoders import (
     shrink_preactivation,
@@ -26,6 +27,7 @@ name = "numba"
 
 __all__ = [
     "active_set",
+    "adam_step",
     "add_moments",
     "coordinate_descent",
     "greedy_steps",

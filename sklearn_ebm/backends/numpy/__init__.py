@@ -1,6 +1,7 @@
 """Reference kernels on the array namespace: the executable specification of every other backend."""
 
 from sklearn_ebm.backends.numpy._active_set import active_set
+from sklearn_ebm.backends.numpy._adam import adam_step
 from sklearn_ebm.backends.numpy._coordinate_descent import coordinate_descent, quadratic
 from sklearn_ebm.backends.numpy._dictionary import add_moments, update_atoms
 from sklearn_ebm.backends.numpy._encoders import (
@@ -33,6 +34,7 @@ def map_pieces(work, n_rows, piece):
 
 __all__ = [
     "active_set",
+    "adam_step",
     "add_moments",
     "coordinate_descent",
     "greedy_steps",

@@ -1,13 +1,30 @@
-"""Encoders f(x) = activation(x W + b), trained by back-propagation; `ENCODERS` names them."""
+"""Encoders f(x), trained by back-propagation; `ENCODERS` names them."""
 
+from sklearn_ebm.factors.encoders._encoder import Tape
+from sklearn_ebm.factors.encoders._greedy import GreedyEncoder
 from sklearn_ebm.factors.encoders._shrinkage import ShrinkageEncoder
 from sklearn_ebm.factors.encoders._smooth_shrinkage import SmoothShrinkageEncoder
 from sklearn_ebm.factors.encoders._tanh import TanhEncoder
+from sklearn_ebm.factors.encoders._unrolled import MomentumEncoder, UnrolledEncoder
 
 ENCODERS = {
     "shrinkage": ShrinkageEncoder,
     "tanh": TanhEncoder,
     "smooth_shrinkage": SmoothShrinkageEncoder,
+    "lista": UnrolledEncoder,
+    "lfista": MomentumEncoder,
+    "lcod": GreedyEncoder,
 }
+UNFOLDINGS = {"ista": "lista", "fista": "lfista", "cd": "lcod"}  # solver: its entry of `ENCODERS`
 
-__all__ = ["ENCODERS", "ShrinkageEncoder", "SmoothShrinkageEncoder", "TanhEncoder"]
+__all__ = [
+    "ENCODERS",
+    "UNFOLDINGS",
+    "GreedyEncoder",
+    "MomentumEncoder",
+    "ShrinkageEncoder",
+    "SmoothShrinkageEncoder",
+    "TanhEncoder",
+    "Tape",
+    "UnrolledEncoder",
+]

@@ -1,9 +1,10 @@
 """What all encoders of the form activation(x W + b) share."""
 
-from sklearn_ebm.backends import array_namespace, resolve_backend
+from sklearn_ebm.backends import array_namespace
+from sklearn_ebm.factors.encoders._encoder import Encoder, Tape, resolve
 
 
-class AffineEncoder:
+class AffineEncoder(Encoder):
     """activation(x W + b) with named parameters; an activation is one subclass.
 
     A subclass names its fused kernel and gives the activation's slopes.
@@ -18,12 +19,12 @@ class AffineEncoder:
     kernel = None
     slopes_need_product = True  # whether the tape holds x W: the code alone may tell the slopes
 
-    def __init__(self, parameters):
-        self.parameters = parameters
-
     @classmethod
-    def from_dictionary(cls, dictionary, lipschitz, alpha):
-        """First encoder: one ISTA step sh_{alpha/L}(x D' / L), as far as the activation can."""
+    def from_dictionary(cls, dictionary, lipschitz, alpha, **options):
+        """First encoder: one ISTA step sh_{alpha/L}(x D' / L), as far as the activation can.
+
+        `options` are those of deeper encoders.
+        """
         xp = array_namespace(dictionary)
         n_components, n_features = dictionary.shape
         weights = xp.empty((n_features, n_components), dtype=dictionary.dtype)
@@ -33,11 +34,6 @@ class AffineEncoder:
         return cls({"weights": weights, "bias": bias, **own})
 
     @property
-    def filters(self):
-        """What each component looks for, shape (n_components, n_features)."""
-        return self.parameters["weights"].T
-
-    @property
     def _own(self):
         return {
             name: value
@@ -45,46 +41,41 @@ class AffineEncoder:
             if name not in ("weights", "bias")
         }
 
-    def astype(self, dtype):
-        """The encoder with parameters of this type; itself where they are."""
-        if self.parameters["weights"].dtype == dtype:
-            return self
-        xp = array_namespace(self.parameters["weights"])
-        return type(self)({k: xp.asarray(v, dtype=dtype) for k, v in self.parameters.items()})
-
     def encode(self, X, backend=None):
         """Codes f(X), shape (n_samples, n_components), by the fused kernel."""
         return self._activate(X @ self.parameters["weights"], X, backend)
 
     def _activate(self, product, X, backend):
         """The activation of x W + b, which takes the place of `product`, x W."""
-        backend = resolve_backend("auto", X) if backend is None else backend
-        activation = getattr(backend, self.kernel)
+        activation = getattr(resolve(backend, X), self.kernel)
         return activation(product, self.parameters["bias"], *self._own.values())
 
-    def forward(self, X, backend=None):
+    def forward(self, X, backend=None, tape=None):
         """Codes and the tape that `backward` reads."""
-        product = X @ self.parameters["weights"]
-        kept = array_namespace(X).asarray(product, copy=True) if self.slopes_need_product else None
+        tape = Tape() if tape is None else tape
+        xp, weights = array_namespace(X), self.parameters["weights"]
+        shape = (X.shape[0], weights.shape[1])
+        product = xp.matmul(X, weights, out=tape.array("code", shape, X))
+        kept = None
+        if self.slopes_need_product:
+            kept = tape.array("product", shape, X)
+            kept[...] = product
         code = self._activate(product, X, backend)
-        return code, (X, code, kept)
+        tape.kept = {"X": X, "code": code, "product": kept}
+        return code, tape
 
     def backward(self, tape, code_gradient, input_gradient=True):
         """Gradient of a loss with respect to X (or None) and to each parameter, from the code's."""
-        X, code, product = tape
-        xp = array_namespace(code)
+        X, code, product = (tape.kept[name] for name in ("X", "code", "product"))
+        xp, weights = array_namespace(code), self.parameters["weights"]
         preactivation = None if product is None else product + self.parameters["bias"]
         slope, own = self._slopes(preactivation, code)
-        preactivation_gradient = code_gradient * slope
+        slope *= code_gradient
+        by_weights = tape.array("weights", weights.shape, code)
         gradients = {
-            "weights": X.T @ preactivation_gradient,
-            "bias": xp.sum(preactivation_gradient, axis=0),
+            "weights": xp.matmul(X.T, slope, out=by_weights),
+            "bias": xp.sum(slope, axis=0),
         }
         for name, derivative in own.items():
             gradients[name] = xp.sum(code_gradient * derivative, axis=0)
-        if not input_gradient:
-            return None, gradients
-        return preactivation_gradient @ self.parameters["weights"].T, gradients
-
-    def project(self):
-        """Bring parameters back to where they are allowed, after a gradient step."""
+        return slope @ weights.T if input_gradient else None, gradients

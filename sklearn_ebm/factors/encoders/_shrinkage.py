@@ -2,6 +2,7 @@
 
 from sklearn_ebm.backends import array_namespace
 from sklearn_ebm.factors.encoders._affine import AffineEncoder
+from sklearn_ebm.factors.encoders._encoder import keep_at_least
 
 
 class ShrinkageEncoder(AffineEncoder):
@@ -21,5 +22,4 @@ class ShrinkageEncoder(AffineEncoder):
 
     def project(self):
         """Thresholds stay at or above zero."""
-        threshold = self.parameters["threshold"]
-        threshold[threshold < 0] = 0.0
+        keep_at_least(self.parameters["threshold"], 0)

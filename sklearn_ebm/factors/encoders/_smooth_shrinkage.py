@@ -2,6 +2,7 @@
 
 from sklearn_ebm.backends import array_namespace
 from sklearn_ebm.factors.encoders._affine import AffineEncoder
+from sklearn_ebm.factors.encoders._encoder import keep_at_least
 
 FIRST_SLOPE = 10.0  # Kavukcuoglu et al. 2010, section 4
 SMALLEST_SLOPE = 1e-2
@@ -36,6 +37,5 @@ class SmoothShrinkageEncoder(AffineEncoder):
 
     def project(self):
         """Slopes stay positive and locations at or above zero."""
-        slope, location = self.parameters["slope"], self.parameters["location"]
-        slope[slope < SMALLEST_SLOPE] = SMALLEST_SLOPE
-        location[location < 0] = 0.0
+        keep_at_least(self.parameters["slope"], SMALLEST_SLOPE)
+        keep_at_least(self.parameters["location"], 0)

@@ -24,6 +24,10 @@ class L1:
         xp = array_namespace(code)
         return self.alpha * xp.sum(xp.abs(code), axis=1)
 
+    def gradient(self, code):
+        """Slope with respect to each entry: alpha sign(z), and at zero the subgradient zero."""
+        return self.alpha * array_namespace(code).sign(code)
+
     def prox(self, code, step_size):
         """argmin_z 1/2 ||z - code||^2 + step_size * penalty(z), entry by entry."""
         return self.rule(step_size, float).prox(code)

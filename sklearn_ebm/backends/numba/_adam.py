@@ -1,0 +1,23 @@
+"""One update of a parameter by Adam, in one pass over its entries."""
+
+import math
+
+from sklearn_ebm.backends.numba._rules import kernel
+
+
+@kernel
+def _adam_entries(parameter, gradient, first, second, rate, first_share, second_share, epsilon):
+    for i in range(parameter.shape[0]):
+        first[i] += first_share * (gradient[i] - first[i])
+        second[i] += second_share * (gradient[i] * gradient[i] - second[i])
+        parameter[i] -= rate * first[i] / (math.sqrt(second[i]) + epsilon)
+
+
+def adam_step(parameter, gradient, first, second, rate, constants):
+    """Fused update; see `sklearn_ebm.backends.numpy.adam_step`."""
+    first_decay, second_decay, epsilon = constants
+    numbers = rate, 1 - first_decay, 1 - second_decay, epsilon
+    _adam_entries(
+        *(array.reshape(-1) for array in (parameter, gradient, first, second)),
+        *(parameter.dtype.type(number) for number in numbers),
+    )

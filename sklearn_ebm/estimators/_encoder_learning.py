@@ -1,0 +1,213 @@
+"""The training of an encoder on a finished dictionary, which can only lower its loss.
+
+The loss is looked at before the first pass and after each, on samples that take no part. The
+parameters that were best there are the result, so it is never worse than what it began with.
+"""
+
+import collections
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+from scipy import sparse
+
+from sklearn_ebm.backends import array_namespace, resolve_backend
+from sklearn_ebm.estimators._learning import (
+    PIECE_ROWS,
+    Curves,
+    Passes,
+    part,
+    summed,
+)
+from sklearn_ebm.factors import Tape, half_norm
+from sklearn_ebm.solvers import Adam
+
+EXPLODED = 1e4  # times the size of data and codes, at which a loss has no way back
+
+
+class Diverged(Exception):
+    """The loss is not finite, or out of all proportion to the data; no step was taken on it."""
+
+
+@dataclass
+class LossCurves(Curves):
+    """Curves of a loss, and what it was on the samples that are looked at, from before the start."""
+
+    validation: list = field(default_factory=list)
+
+
+class EncoderLearner:
+    """An encoder, its optimiser, and the best of its parameters so far.
+
+    Parameters
+    ----------
+    dictionary : array of shape (n_components, n_features)
+        Stays as it is.
+    encoder : encoder factor
+        Trained in place.
+    """
+
+    def __init__(self, dictionary, encoder):
+        self.dictionary = dictionary
+        self.encoder = encoder
+        self.adam = Adam(encoder.parameters, 0.0, encoder.step_scales)
+        self.curves = LossCurves()
+        self.tapes = collections.defaultdict(Tape)  # one for each piece of a batch
+        self.best = None
+
+    def follow(self, loss, learning_rate, backend):
+        """Learn by these from now on: users may change them before they go on with a fit.
+
+        Parameters
+        ----------
+        loss : loss factor
+            What the codes are judged by.
+        learning_rate : float
+            Of Adam, before the schedule.
+        backend : str
+            Name of the backend; a module could not be pickled.
+
+        Returns
+        -------
+        learner : EncoderLearner
+            Itself.
+        """
+        self.loss = loss
+        self.backend = backend
+        self.adam.learning_rate = learning_rate
+        return self
+
+    def step(self, X, optimum=None, sample_weight=None, share=1.0):
+        """Losses and codes of a batch before one step of the encoder against its mean loss.
+
+        Raises
+        ------
+        Diverged
+            If the mean is not finite or has exploded; the encoder is then as it was.
+        """
+        backend, xp = resolve_backend(self.backend, X), array_namespace(X)
+        optimum = _dense(optimum, backend)
+        weight = xp.ones(X.shape[0], dtype=X.dtype) if sample_weight is None else sample_weight
+        total = max(float(xp.sum(weight)), float(xp.finfo(X.dtype).smallest_normal))
+        losses, codes, gradients = xp.empty(X.shape[0], dtype=X.dtype), {}, {}
+
+        def work(first, last):
+            rows = slice(first, last)
+            with np.errstate(over="ignore", invalid="ignore"):  # seen below, and taken back
+                codes[first], tape = self.encoder.forward(X[rows], backend, self.tapes[first])
+                losses[rows], slope = self.loss.value_and_gradient(
+                    X[rows], codes[first], part(optimum, rows)
+                )
+                slope *= (weight[rows] / total)[:, None]
+                gradients[first] = self.encoder.backward(tape, slope, input_gradient=False)[1]
+
+        backend.map_pieces(work, X.shape[0], PIECE_ROWS)
+        self._require_proportion(losses, X, optimum)
+        self.adam.step(summed(gradients), backend, share)
+        self.encoder.project()
+        return losses, xp.concat([codes[first] for first in sorted(codes)])
+
+    def _require_proportion(self, losses, X, optimum):
+        xp = array_namespace(losses)
+        size = xp.sum(half_norm(X)) + xp.sum(self.loss.of_zero(X, optimum))
+        if not float(xp.sum(losses)) <= EXPLODED * float(size):  # NaN is not either
+            raise Diverged
+
+    def mean_loss(self, X, optimum=None, sample_weight=None):
+        """Loss of the encoder as it stands.
+
+        Raises
+        ------
+        Diverged
+            As in `step`.
+        """
+        backend, xp = resolve_backend(self.backend, X), array_namespace(X)
+        optimum = _dense(optimum, backend)
+        with np.errstate(over="ignore", invalid="ignore"):
+            code = self.encoder.encode(X, backend)
+            losses, _ = self.loss.value_and_gradient(X, code, optimum)
+        self._require_proportion(losses, X, optimum)
+        if sample_weight is None:
+            return float(xp.mean(losses))
+        total = max(float(xp.sum(sample_weight)), np.finfo(float).tiny)
+        return float(xp.sum(losses * sample_weight)) / total
+
+    def look(self, held_out):
+        """Loss on the samples that are looked at; the parameters are kept if none were better."""
+        loss = self.mean_loss(*held_out)
+        if loss < self.best[0]:
+            self.remember(loss)
+        return loss
+
+    def remember(self, loss=math.inf):
+        """Keep the parameters as they are, to come back to."""
+        values = {name: value.copy() for name, value in self.encoder.parameters.items()}
+        self.best = loss, values
+
+    def settle(self):
+        """Go back to the best parameters."""
+        for name, value in self.best[1].items():
+            self.encoder.parameters[name][...] = value
+
+
+def _dense(code, backend):
+    """Codes of a batch as an array, on the device."""
+    return backend.to_device(code.toarray()) if sparse.issparse(code) else code
+
+
+class WatchedPasses(Passes):
+    """Passes that end when the loss on held-out samples falls no more, and keep the best of it.
+
+    Parameters
+    ----------
+    learner : EncoderLearner
+        Changed in place.
+    held_out : tuple
+        X, optimal codes and weights to look at.
+    patience : int
+        Passes without a fall of more than `tol` that end learning.
+    **options
+        Those of `Passes`.
+    """
+
+    def __init__(self, learner, held_out, patience, **options):
+        super().__init__(learner, **options)
+        self.held_out = held_out
+        self.patience = patience
+        self.has_diverged = False
+
+    def run(self, samples, estimator, context):
+        """Make the passes; the best parameters seen at the end of any are left, however it ends."""
+        self.learner.remember()
+        self._look()
+        try:
+            super().run(samples, estimator, context)
+        except Diverged:
+            self.has_diverged = True
+        except KeyboardInterrupt:
+            self.learner.look(self.held_out)
+            raise
+        finally:
+            self.learner.settle()
+
+    def _look(self):
+        self.learner.curves.validation.append(self.learner.look(self.held_out))
+
+    def _record(self, tally, seconds):
+        super()._record(tally, seconds)
+        self._look()
+
+    def _is_done(self):
+        """Whether the last passes brought nothing, as far as `tol` goes."""
+        curve = self.learner.curves.validation
+        if len(curve) <= self.patience:
+            return False
+        return min(curve[-self.patience :]) >= (1 - self.tol) * min(curve[: -self.patience])
+
+    def label(self):
+        """Where learning stands, for progress bars and verbose output."""
+        curves = self.learner.curves
+        return (
+            f"pass {len(curves.objective)}: loss {curves.objective[-1]:.4g}, "
+            f"held out {curves.validation[-1]:.4g}, {100 * curves.sparsity[-1]:.1f} % active"
+        )

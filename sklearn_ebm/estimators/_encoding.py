@@ -1,0 +1,47 @@
+"""What models with an encoder share: codes by f(x) or by the optimum, and its attributes."""
+
+import copy
+
+from scipy import sparse
+from sklearn.utils.validation import check_is_fitted
+
+from sklearn_ebm.backends import to_host
+from sklearn_ebm.estimators._base import DictionaryModel
+
+
+class EncodingModel(DictionaryModel):
+    """A dictionary, and an encoder f; `inference` says whose codes `transform` gives."""
+
+    _degree = 4  # Adam squares gradients, which are products of X with codes
+
+    def transform(self, X):
+        """Encode X: f(X), or optimal codes with `inference="optimal"`.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Data.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_components) or csr_array
+            Codes in the type of X; CSR with `sparse_output=True`.
+        """
+        if self.inference == "optimal":
+            return super().transform(X)
+        check_is_fitted(self)
+        X, _, backend = self._prepare(X, reset=False)
+        code = self._encode(X, backend)
+        return sparse.csr_array(to_host(code)) if self.sparse_output else code
+
+    def _encode(self, X, backend):
+        return self.encoder_.astype(X.dtype).encode(X, backend)
+
+    def _has_work(self):
+        """A given dictionary still needs its encoder."""
+        return True
+
+    @staticmethod
+    def _fitted_encoder(learner):
+        encoder = copy.deepcopy(learner.encoder)
+        return {"encoder_": encoder, "encoder_components_": encoder.filters}

@@ -1,0 +1,424 @@
+"""Learned iterative shrinkage and thresholding."""
+
+import copy
+import warnings
+from numbers import Integral, Real
+
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils.validation import check_is_fitted
+
+from sklearn_ebm._sklearn import HasMethods, Interval, StrOptions, validate_params
+from sklearn_ebm.backends import array_namespace
+from sklearn_ebm.estimators._encoder_learning import Diverged, EncoderLearner, WatchedPasses
+from sklearn_ebm.estimators._encoding import EncodingModel
+from sklearn_ebm.estimators._inference import infer
+from sklearn_ebm.estimators._learning import Samples
+from sklearn_ebm.estimators._sparse_coder import SparseCoder
+from sklearn_ebm.estimators._validation import check_dictionary, check_weight
+from sklearn_ebm.factors import ENCODERS, L1, LOSSES, UNFOLDINGS, LinearDecoder
+
+FEWEST_HELD_OUT = (
+    50  # fewer samples say little about a loss: those that are learned from do it then
+)
+MOST_HELD_OUT = 10_000  # more say little more, and are missed in learning
+
+
+class _FirstCoder(SparseCoder):
+    """Learns the dictionary where none is given; its passes are not what the user asked for."""
+
+    def _complaint(self, passes, converged):
+        return ""
+
+
+class LISTAEncoder(EncodingModel):
+    """z_0 = sh(x W), z_{k+1} = sh(x W + z_k S): a few trained steps for the code that many reach.
+
+    Sparse coding's codes, argmin_z 1/2 ||x - zD||^2 + alpha ||z||_1, by a network that is an
+    iterative solver unrolled for `n_steps` steps, with trained weights. Before training it equals
+    the solver; training keeps what was best on held-out samples, so it can only come closer.
+
+    Parameters
+    ----------
+    n_components : int or None, default=None
+        Atoms; None takes those of a given dictionary, else as many as there are features.
+    alpha : float or None, default=None
+        Weight of the sparsity, above zero; None takes that of a fitted coder given as `dictionary`,
+        else one, which suits data of unit variance.
+    n_steps : int, default=3
+        Products with S in a transform. None at all, 0, is the shrinkage encoder sh(x W).
+    unfolding : {"ista", "fista", "cd"}, default="ista"
+        The solver that is unrolled: ISTA (LISTA); FISTA, whose momenta are trained as well; or
+        greedy coordinate descent (LCoD), where a step changes one component.
+    tied : bool, default=True
+        Whether all steps share their weights. Untied ones learn more and weigh n_steps times as
+        much; the steps of "cd" are always tied.
+    loss : {"codes", "energy"}, default="codes"
+        What training lowers: 1/2 ||f(x) - z*||^2 with optimal codes z*, or the energy of f(x),
+        which needs no optimal codes.
+    inference : {"encoder", "optimal"}, default="encoder"
+        Whether `transform` and `energy` take f(x) or the optimal code.
+    dictionary : array-like of shape (n_components, n_features), estimator or None, default=None
+        The atoms D, or a fitted `SparseCoder` or `PSD` that has them; None learns them first, by a
+        `SparseCoder`. Clones keep a fitted estimator as it is.
+    solver : {"auto", "active_set", "cd", "fista", "ista"}, default="auto"
+        How optimal codes are inferred.
+    max_iter : int, default=50
+        Passes over X.
+    tol : float, default=1e-3
+        Relative fall of the held-out loss below which passes count as without progress; 0 makes
+        all passes.
+    n_iter_no_change : int, default=5
+        Passes without progress that end training.
+    validation_fraction : float, default=0.1
+        Share of the samples that the loss is looked at on, 10,000 of them at the most. Where it
+        is 0, or fewer than 50 samples, all samples train, and as many are looked at.
+    batch_size : int, default=256
+        Samples for each step.
+    learning_rate : float, default=3e-3
+        First step size of Adam for weights of size 0.01; those of S, W and the thresholds are
+        scaled by the sizes that they begin with. It falls linearly to zero over `max_iter` passes.
+    code_max_iter : int, default=1000
+        Rounds, sweeps or steps of inference.
+    code_tol : float, default=1e-4
+        Duality gap relative to 1/2 ||x||^2 at which an optimal code is good.
+    sparse_output : bool, default=False
+        Whether `transform` returns a CSR array.
+    backend : {"auto", "numpy", "numba", "cupy"}, default="auto"
+        Where to compute; "auto" follows the data.
+    warm_start : bool, default=False
+        Whether `fit` goes on from where the last one ended.
+    random_state : int, RandomState instance or None, default=None
+        First atoms, held-out samples and order of the samples.
+    verbose : int, default=0
+        Print a line for each pass.
+
+    Attributes
+    ----------
+    components_ : ndarray of shape (n_components, n_features)
+        The atoms D.
+    encoder_ : encoder
+        f, with `parameters` by name and `encode(X)`.
+    encoding_weights_ : ndarray of shape (n_features, n_components)
+        W; with untied steps (n_steps + 1, n_features, n_components).
+    lateral_weights_ : ndarray of shape (n_components, n_components)
+        S; with untied steps (n_steps, n_components, n_components).
+    thresholds_ : ndarray of shape (n_components,)
+        theta; with untied steps (n_steps + 1, n_components).
+    encoder_components_ : ndarray of shape (n_components, n_features)
+        The filters of the first step, the columns of W.
+    n_iter_ : int
+        Passes made.
+    objective_curve_ : ndarray of shape (n_iter_,)
+        Mean loss of a sample in each pass.
+    validation_curve_ : ndarray of shape (n_iter_ + 1,)
+        Mean loss on the samples that are looked at, before the first pass and after each. The
+        model is that of the least.
+    seconds_curve_ : ndarray of shape (n_iter_,)
+        Seconds from the start of the passes to the end of each.
+    sparsity_curve_ : ndarray of shape (n_iter_,)
+        Share of the entries of f(x) that were not zero in each pass.
+    usage_ : ndarray of shape (n_components,)
+        Share of the samples whose f(x) used each component in the last pass.
+    n_features_in_ : int
+        Features seen in fit.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Their names, where X had any.
+
+    See Also
+    --------
+    PSD : Learns dictionary and encoder together, this one included (`encoder="lista"`).
+    SparseCoder : Optimal codes.
+
+    References
+    ----------
+    K. Gregor, Y. LeCun (2010). Learning fast approximations of sparse coding, algorithms 2 to 4.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from sklearn.preprocessing import scale
+    >>> from sklearn_ebm import LISTAEncoder, SparseCoder
+    >>> X = scale(load_digits().data)
+    >>> coder = SparseCoder(32, alpha=0.5, tol=1e-2, random_state=0).fit(X)
+    >>> encoder = LISTAEncoder(dictionary=coder, n_steps=2, random_state=0).fit(X)
+    >>> encoder.transform(X[:5]).shape
+    (5, 32)
+    >>> untrained, *_, trained = encoder.validation_curve_
+    >>> bool(trained < untrained / 2)
+    True
+    """
+
+    _weight_names = ()  # alpha may be the coder's
+    positive = False  # what the other models offer and this one does not
+    missing_values = None
+    dictionary_init = None
+
+    _parameter_constraints: dict = {
+        **{
+            name: constraint
+            for name, constraint in EncodingModel._parameter_constraints.items()
+            if name not in ("positive", "missing_values", "dictionary_init")
+        },
+        "alpha": [Interval(Real, 0, None, closed="neither"), None],
+        "n_steps": [Interval(Integral, 0, None, closed="left")],
+        "unfolding": [StrOptions(set(UNFOLDINGS))],
+        "tied": ["boolean"],
+        "loss": [StrOptions(set(LOSSES))],
+        "inference": [StrOptions({"encoder", "optimal"})],
+        "dictionary": ["array-like", HasMethods(["fit", "transform"]), None],
+        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
+        "validation_fraction": [Interval(Real, 0, 1, closed="left")],
+        "learning_rate": [Interval(Real, 0, None, closed="neither")],
+    }
+
+    def __init__(
+        self,
+        n_components=None,
+        *,
+        alpha=None,
+        n_steps=3,
+        unfolding="ista",
+        tied=True,
+        loss="codes",
+        inference="encoder",
+        dictionary=None,
+        solver="auto",
+        max_iter=50,
+        tol=1e-3,
+        n_iter_no_change=5,
+        validation_fraction=0.1,
+        batch_size=256,
+        learning_rate=3e-3,
+        code_max_iter=1000,
+        code_tol=1e-4,
+        sparse_output=False,
+        backend="auto",
+        warm_start=False,
+        random_state=None,
+        verbose=0,
+    ):
+        self.n_components = n_components
+        self.alpha = alpha
+        self.n_steps = n_steps
+        self.unfolding = unfolding
+        self.tied = tied
+        self.loss = loss
+        self.inference = inference
+        self.dictionary = dictionary
+        self.solver = solver
+        self.max_iter = max_iter
+        self.tol = tol
+        self.n_iter_no_change = n_iter_no_change
+        self.validation_fraction = validation_fraction
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.code_max_iter = code_max_iter
+        self.code_tol = code_tol
+        self.sparse_output = sparse_output
+        self.backend = backend
+        self.warm_start = warm_start
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def energy(self, X):
+        """E(x, z) of each sample with the code that `transform` gives it; never below min_z E.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Data.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            Energies, in squared units of X.
+        """
+        if self.inference == "optimal":
+            return super().energy(X)
+        check_is_fitted(self)
+        X, _, backend = self._prepare(X, reset=False)
+        return self._energy(X.dtype).value(X, self._encode(X, backend))
+
+    @validate_params(
+        {"fraction": [Interval(Real, 0, 1, closed="both")]}, prefer_skip_nested_validation=True
+    )
+    def to_sparse_lateral(self, fraction, X=None, sample_weight=None):
+        """Keep the largest entries of S, and retrain what is left if there is X to do it on.
+
+        Parameters
+        ----------
+        fraction : float
+            Share of the entries of S to keep, the largest by magnitude; between 0 and 1.
+        X : array-like of shape (n_samples, n_features) or None, default=None
+            Data to retrain on; entries that were taken out stay zero.
+        sample_weight : array-like of shape (n_samples,) or None, default=None
+            Weight of each sample.
+
+        Returns
+        -------
+        LISTAEncoder
+            A fitted copy with the sparse S; this model stays as it is.
+        """
+        check_is_fitted(self)
+        sparser = copy.deepcopy(self)
+        encoder = self.encoder_.with_sparse_lateral(float(fraction))
+        sparser._learner = EncoderLearner(self.components_, encoder)
+        sparser._keep(sparser._learner)
+        if X is not None:
+            sparser.set_params(warm_start=True).fit(X, sample_weight=sample_weight)
+            sparser.set_params(warm_start=self.warm_start)
+        return sparser
+
+    def __sklearn_clone__(self):
+        """A fitted estimator stays fitted: it is the dictionary, not a part to be fitted anew."""
+        cloned = super().__sklearn_clone__()
+        if self._is_coder():
+            cloned.dictionary = self.dictionary
+        return cloned
+
+    def _is_coder(self):
+        return hasattr(self.dictionary, "fit")
+
+    def _sparsity(self):
+        """alpha, or where it comes from."""
+        if self.alpha is not None:
+            return float(self.alpha)
+        return float(getattr(self.dictionary, "alpha", 1.0)) if self._is_coder() else 1.0
+
+    def _penalty(self):
+        return L1(self._sparsity())
+
+    def _prepare(self, X, reset, **options):
+        X, mask, backend = super()._prepare(X, reset, **options)
+        check_weight(self._sparsity(), X.dtype, "alpha")
+        return X, mask, backend
+
+    def _first_learner(self, X, weights, random_state):
+        if self.dictionary is not None:
+            return self._untrained(self._given_dictionary(X))
+        coder = _FirstCoder(
+            self.n_components, alpha=self._sparsity(), solver=self.solver,
+            code_max_iter=self.code_max_iter, code_tol=self.code_tol, backend=self.backend,
+            random_state=random_state, verbose=self.verbose,
+        )  # fmt: skip
+        try:
+            coder.fit(X, sample_weight=weights)
+        except KeyboardInterrupt:
+            if hasattr(coder, "components_"):
+                self._learner = self._untrained(coder.components_)
+                self._keep(self._learner)
+            raise
+        return self._untrained(coder.components_)
+
+    def _given_dictionary(self, X):
+        atoms = self.dictionary
+        if self._is_coder():
+            check_is_fitted(
+                atoms,
+                "components_",
+                msg="dictionary=%(name)s is not fitted: fit it first, or pass an array of atoms.",
+            )
+            if getattr(atoms, "positive", False):
+                raise ValueError(
+                    "dictionary is a coder with positive=True, whose codes an encoder of either "
+                    "sign cannot give. Pass its components_ to learn codes of either sign."
+                )
+            atoms = atoms.components_
+        atoms = check_dictionary(atoms, self.n_components, X.shape[1], X.dtype)
+        return array_namespace(X).asarray(atoms, copy=True)
+
+    def _untrained(self, dictionary):
+        encoder = ENCODERS[UNFOLDINGS[self.unfolding]].from_dictionary(
+            dictionary, LinearDecoder(dictionary).lipschitz, self._sparsity(),
+            n_steps=self.n_steps, tied=self.tied,
+        )  # fmt: skip
+        return EncoderLearner(dictionary, encoder)
+
+    def _go_on(self, learner, backend):
+        encoder = learner.encoder
+        wanted = ENCODERS[UNFOLDINGS[self.unfolding]]
+        if (type(encoder), encoder.n_steps) != (wanted, self.n_steps):
+            raise ValueError(
+                f"unfolding={self.unfolding!r} and n_steps={self.n_steps}, but learning goes on "
+                f"with a {type(encoder).__name__} of {encoder.n_steps} steps: another one takes a "
+                "fit with warm_start=False."
+            )
+        self._decoder = LinearDecoder(learner.dictionary)
+        self.components_ = learner.dictionary
+        loss = LOSSES[self.loss](self._energy(learner.dictionary.dtype))
+        learner.follow(loss, float(self.learning_rate), backend.name)
+
+    def _samples(self, X, mask, weights, backend):
+        """With the optimal codes, as a sparse array, where the loss asks for them."""
+        optimum = None
+        if self._learner.loss.needs_optimum:
+            optimum, _ = infer(
+                self._energy(X.dtype), X, solver=self.solver, tol=float(self.code_tol),
+                max_iter=self.code_max_iter, backend=backend, sparse_output=True,
+            )  # fmt: skip
+        return Samples(X, optimum, weights)
+
+    def _make_passes(self, X, mask, weights, backend, random_state, context):
+        learner = self._learner
+        learner.curves = type(learner.curves)()
+        samples = self._samples(X, mask, weights, backend)
+        held_out, samples.index = self._split(X.shape[0], random_state)
+        passes = WatchedPasses(
+            learner, samples.take(held_out), self.n_iter_no_change, max_iter=self.max_iter,
+            tol=self.tol, batch_size=self.batch_size, random_state=random_state,
+        )  # fmt: skip
+        try:
+            passes.run(samples, self, context)
+        finally:
+            self._keep(learner)
+        self._warn(passes, converged=True)
+
+    def _split(self, n_samples, random_state):
+        """Rows to look at, and rows to learn from."""
+        order = random_state.permutation(n_samples)
+        n_held_out = min(int(self.validation_fraction * n_samples), MOST_HELD_OUT)
+        if n_held_out < FEWEST_HELD_OUT:
+            return np.sort(order[:MOST_HELD_OUT]), None
+        return np.sort(order[:n_held_out]), np.sort(order[n_held_out:])
+
+    def _take_in(self, samples, tally):
+        learner = self._learner
+        learner.remember()
+        try:
+            super()._take_in(samples, tally)
+        except Diverged:
+            learner.settle()
+            warnings.warn(self._divergence(), ConvergenceWarning, stacklevel=4)
+
+    def _complaint(self, passes, converged):
+        curve = self.validation_curve_
+        if passes.has_diverged:
+            return self._divergence()
+        if not np.any(self.usage_):
+            return super()._complaint(passes, True)
+        if curve.argmin() == 0 and curve[0] > 0:
+            return (
+                f"No pass came below the loss of the untrained encoder, {curve[0]:.3g}, which is "
+                "kept. Lower learning_rate, or raise max_iter."
+            )
+        return ""
+
+    def _divergence(self):
+        return (
+            f"Training diverged with learning_rate={self.learning_rate}; the best parameters "
+            "before are kept. Lower learning_rate."
+        )
+
+    def _fitted(self, learner):
+        fitted = self._fitted_encoder(learner)
+        parameters = fitted["encoder_"].parameters
+        return {
+            **self._fitted_curves(learner.curves, learner.dictionary),
+            **fitted,
+            "components_": learner.dictionary,
+            "encoding_weights_": parameters["weights"],
+            "lateral_weights_": parameters["lateral"],
+            "thresholds_": parameters["threshold"],
+            "validation_curve_": np.asarray(learner.curves.validation),
+        }

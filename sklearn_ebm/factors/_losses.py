@@ -1,0 +1,44 @@
+"""What an encoder's codes are trained to make small; `LOSSES` names them.
+
+`value_and_gradient` gives the loss of each sample and its gradient with respect to the code.
+"""
+
+from sklearn_ebm.factors._energy import half_norm
+
+
+class CodeLoss:
+    """1/2 ||z - z*||^2, the squared distance from optimal codes (Gregor & LeCun 2010, eq. 5)."""
+
+    needs_optimum = True
+
+    def __init__(self, energy):
+        pass
+
+    def value_and_gradient(self, X, code, optimum):
+        """Distances (n_samples,), and z - z*."""
+        error = code - optimum
+        return half_norm(error), error
+
+    def of_zero(self, X, optimum):
+        """Loss of the code zero, (n_samples,)."""
+        return half_norm(optimum)
+
+
+class EnergyLoss:
+    """E(x, z) itself, which needs no optimal codes; the encoder's prediction term left out."""
+
+    needs_optimum = False
+
+    def __init__(self, energy):
+        self.energy = energy
+
+    def value_and_gradient(self, X, code, optimum=None):
+        """Energies (n_samples,), and their gradient."""
+        return self.energy.value(X, code), self.energy.gradient(X, code)
+
+    def of_zero(self, X, optimum=None):
+        """Energy of the code zero, (n_samples,)."""
+        return half_norm(X)
+
+
+LOSSES = {"codes": CodeLoss, "energy": EnergyLoss}

@@ -1,0 +1,94 @@
+"""What every encoder f is: named parameters, and a forward pass that can be run backwards.
+
+`forward(X, backend, tape)` gives the codes and a tape; `backward(tape, code_gradient)` gives the
+gradient of a loss with respect to X and to each parameter, from that with respect to the codes. A
+tape that is handed in is filled again, so that batches of one size after another allocate nothing;
+codes and gradients are its memory, good until it is used again.
+"""
+
+import math
+
+from sklearn_ebm.backends import array_namespace, resolve_backend
+
+USUAL_SIZE = 0.01  # root mean square of the parameters for which a learning rate is their step
+
+
+class Tape:
+    """Named arrays that a forward pass leaves for its backward pass, and the next pass fills again.
+
+    Pickles without its memory, which the next pass makes anew.
+    """
+
+    def __init__(self):
+        self._memory = {}
+        self.kept = {}
+
+    def __getstate__(self):
+        return {}
+
+    def __setstate__(self, state):
+        self.__init__()
+
+    def array(self, name, shape, like, dtype=None):
+        """Room for an array of this name, of the type of `like` and on its device; not cleared."""
+        xp = array_namespace(like)
+        dtype = like.dtype if dtype is None else xp.dtype(dtype)
+        size = math.prod(shape)
+        held = self._memory.get(name)
+        fits = held is not None and held.dtype == dtype and held.shape[0] >= size
+        if not fits or type(held) is not type(like):
+            held = self._memory[name] = xp.empty(size, dtype=dtype)
+        return held[:size].reshape(shape)
+
+    def zeros(self, name, like):
+        """The same for the shape of `like`, cleared."""
+        cleared = self.array(name, like.shape, like)
+        cleared[...] = 0
+        return cleared
+
+
+class Encoder:
+    """Named parameters and settings; a subclass gives `from_dictionary`, `encode` and the passes.
+
+    Parameters
+    ----------
+    parameters : dict of str to array
+        What is trained; "weights" is one of them.
+    **settings
+        What is not: numbers and masks that belong to the architecture.
+    """
+
+    def __init__(self, parameters, **settings):
+        self.parameters = parameters
+        self.settings = settings
+
+    @property
+    def filters(self):
+        """What each component looks for, shape (n_components, n_features)."""
+        return self.parameters["weights"].T
+
+    @property
+    def step_scales(self):
+        """Factor of the learning rate for parameters by name; one for those that are not named."""
+        return {}
+
+    def astype(self, dtype):
+        """The encoder with parameters of this type; itself where they are."""
+        if self.parameters["weights"].dtype == dtype:
+            return self
+        xp = array_namespace(self.parameters["weights"])
+        cast = {k: xp.asarray(v, dtype=dtype) for k, v in self.parameters.items()}
+        return type(self)(cast, **self.settings)
+
+    def project(self):
+        """Bring parameters back to where they are allowed, after a gradient step."""
+
+
+def resolve(backend, X):
+    """The backend that follows the data, where none is given."""
+    return resolve_backend("auto", X) if backend is None else backend
+
+
+def keep_at_least(values, smallest):
+    """Bring entries below `smallest` up to it, in place."""
+    values[values < smallest] = smallest

@@ -1,0 +1,73 @@
+"""Unrolled greedy coordinate descent, LCoD (Gregor & LeCun 2010, algorithms 3 and 4)."""
+
+from sklearn_ebm.backends import array_namespace
+from sklearn_ebm.factors.encoders._encoder import Tape, resolve
+from sklearn_ebm.factors.encoders._lateral import LateralEncoder, in_rows_of
+
+
+class GreedyEncoder(LateralEncoder):
+    """From b = x W and z = 0, each step sets one z_k to sh_theta(b_k) and adds its change of S_k.
+
+    The component is the one that changes most; after the last step the code is sh_theta(b).
+    """
+
+    @classmethod
+    def from_dictionary(cls, dictionary, lipschitz, alpha, n_steps=3, tied=True):
+        """The network that equals n_steps of greedy coordinate descent, then one for all at once.
+
+        b_j = q_j / G_jj + z_j with q = x D' - z G, G = D D', is where the energy along z_j, without
+        its penalty, is least. A change of z_k moves it by -G_kj / G_jj, and z_j itself by one:
+        W = D' / diag G, S = I - G / diag G, theta = alpha / diag G.
+        """
+        if not tied:
+            raise ValueError(
+                "tied=False needs unfolding='ista' or 'fista': the steps of 'cd' share one S."
+            )
+        xp = array_namespace(dictionary)
+        gram = dictionary @ dictionary.T
+        curvature = xp.linalg.diagonal(gram)
+        overlap = gram / curvature
+        first = {
+            "weights": dictionary.T / curvature,
+            "lateral": xp.eye(gram.shape[0], dtype=gram.dtype) - overlap,
+            "threshold": alpha / curvature,
+        }
+        scales = cls._scales(**{**first, "lateral": overlap})
+        parameters = {name: in_rows_of(value, dictionary) for name, value in first.items()}
+        return cls(parameters, n_steps=n_steps, scales=scales)
+
+    def _descend(self, X, backend, tape, code):
+        """Fill `code`; what the steps leave for `backward`, on the tape."""
+        xp, parameters = array_namespace(X), self.parameters
+        state = xp.matmul(X, parameters["weights"], out=tape.array("state", code.shape, X))
+        shape = (X.shape[0], self.n_steps)
+        steps = [tape.array("chosen", shape, X, "int64")]
+        steps += [tape.array(name, shape, X) for name in ("change", "sign")]
+        backend.greedy_steps(state, parameters["lateral"], parameters["threshold"], code, *steps)
+        return steps
+
+    def _write(self, X, backend, tape, code):
+        self._descend(X, backend, tape, code)
+
+    def forward(self, X, backend=None, tape=None):
+        """Codes and the tape that `backward` reads."""
+        tape, backend = Tape() if tape is None else tape, resolve(backend, X)
+        code = tape.array("code", (X.shape[0], self.parameters["threshold"].shape[0]), X)
+        steps = self._descend(X, backend, tape, code)
+        tape.kept = {"X": X, "code": code, "steps": steps, "backend": backend}
+        return code, tape
+
+    def backward(self, tape, code_gradient, input_gradient=True):
+        """Gradient of a loss with respect to X (or None) and to each parameter, from the code's."""
+        X, code, steps = (tape.kept[name] for name in ("X", "code", "steps"))
+        xp, parameters = array_namespace(code), self.parameters
+        gradients = {
+            name: tape.zeros(f"{name} gradient", value) for name, value in parameters.items()
+        }
+        slope = tape.array("slope", code.shape, code)
+        slope[...] = code_gradient
+        tape.kept["backend"].greedy_steps_backward(
+            slope, parameters["lateral"], code, *steps, gradients["lateral"], gradients["threshold"]
+        )
+        xp.matmul(X.T, slope, out=gradients["weights"])
+        return slope @ parameters["weights"].T if input_gradient else None, gradients

@@ -1,0 +1,87 @@
+"""What encoders with lateral weights share: x W, a matrix S between components, thresholds."""
+
+from sklearn_ebm.backends import array_namespace, to_host
+from sklearn_ebm.factors.encoders._encoder import USUAL_SIZE, Encoder, Tape, keep_at_least, resolve
+
+PIECE_ROWS = 256  # what a thread takes at a time: its codes stay in a core's cache
+
+
+def root_mean_square(values):
+    """Size of an array's entries; one for an array of zeros, or without entries."""
+    xp = array_namespace(values)
+    size = float(xp.sqrt(xp.mean(values * values))) if values.size else 0.0
+    return size if size > 0 else 1.0
+
+
+def in_rows_of(values, like):
+    """A copy in the type of `like` whose rows lie together."""
+    copied = array_namespace(like).empty(values.shape, dtype=like.dtype)
+    copied[...] = values
+    return copied
+
+
+class LateralEncoder(Encoder):
+    """Steps that begin with x W and pass through S; a subclass says what a step is.
+
+    Parameters
+    ----------
+    parameters : dict of str to array
+        "weights" W, "lateral" S, "threshold" theta, and the subclass's own.
+    n_steps : int
+        Steps through S.
+    scales : dict of str to float
+        `step_scales`.
+    mask : array of the shape of S or None
+        One where S may differ from zero; None where it may everywhere.
+    """
+
+    def __init__(self, parameters, *, n_steps, scales, mask=None):
+        super().__init__(parameters, n_steps=n_steps, scales=scales, mask=mask)
+        self.n_steps = n_steps
+        self.mask = mask
+
+    @property
+    def step_scales(self):
+        """So that each array moves in proportion to the size that it had at the start.
+
+        The entries of S are a hundredth of those of its diagonal, and a thousandth of W's where X
+        is small: one learning rate for all would blow one up before another has moved.
+        """
+        return self.settings["scales"]
+
+    @staticmethod
+    def _scales(**first):
+        return {name: root_mean_square(value) / USUAL_SIZE for name, value in first.items()}
+
+    def encode(self, X, backend=None):
+        """Codes f(X), shape (n_samples, n_components), piece by piece in the memory of a few."""
+        backend, xp = resolve(backend, X), array_namespace(X)
+        code = xp.empty((X.shape[0], self.parameters["threshold"].shape[-1]), dtype=X.dtype)
+        spare = []
+
+        def work(first, last):
+            tape = spare.pop() if spare else Tape()
+            self._write(X[first:last, :], backend, tape, code[first:last, :])
+            spare.append(tape)
+
+        backend.map_pieces(work, X.shape[0], PIECE_ROWS)
+        return code
+
+    def project(self):
+        """Thresholds stay at or above zero, and what was taken out of S stays out."""
+        keep_at_least(self.parameters["threshold"], 0)
+        if self.mask is not None:
+            self.parameters["lateral"] *= self.mask
+
+    def with_sparse_lateral(self, fraction):
+        """The encoder with the largest entries of S alone, a share `fraction` of them."""
+        lateral = self.parameters["lateral"]
+        xp = array_namespace(lateral)
+        size = abs(to_host(lateral)).ravel()
+        n_kept = round(fraction * size.size)
+        mask = xp.zeros(size.size, dtype=lateral.dtype)
+        mask[xp.asarray(size.argsort(kind="stable")[size.size - n_kept :])] = 1
+        parameters = {name: value.copy() for name, value in self.parameters.items()}
+        sparse = type(self)(parameters, **{**self.settings, "mask": mask.reshape(lateral.shape)})
+        sparse.project()
+        return sparse

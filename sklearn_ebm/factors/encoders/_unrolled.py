@@ -1,0 +1,194 @@
+"""Unrolled ISTA and FISTA: z_0 = sh_theta(x W), z_{k+1} = sh_theta(x W + y_k S), K steps.
+
+y_k is z_k in LISTA (Gregor & LeCun 2010, eq. 3 and algorithm 2); with momentum it is
+z_k + w_k (z_k - z_{k-1}), FISTA unrolled. Both begin as what they are unrolled from, with
+W = D' / L, S = I - D D' / L and theta = alpha / L: K steps are K + 1 of the solver's.
+"""
+
+from sklearn_ebm.backends import array_namespace
+from sklearn_ebm.factors.encoders._encoder import Tape, resolve
+from sklearn_ebm.factors.encoders._lateral import LateralEncoder, in_rows_of
+
+
+class UnrolledEncoder(LateralEncoder):
+    """LISTA, with weights that all steps share or, untied, with some for each step.
+
+    Untied parameters have one leading axis more: K + 1 of "weights" and "threshold", K of
+    "lateral".
+    """
+
+    @classmethod
+    def from_dictionary(cls, dictionary, lipschitz, alpha, n_steps=3, tied=True):
+        """The network that equals n_steps + 1 steps of the solver."""
+        xp = array_namespace(dictionary)
+        n_components = dictionary.shape[0]
+        overlap = dictionary @ dictionary.T / lipschitz
+        first = {
+            "weights": dictionary.T / lipschitz,
+            "lateral": xp.eye(n_components, dtype=dictionary.dtype) - overlap,
+            "threshold": xp.full(n_components, alpha / lipschitz, dtype=dictionary.dtype),
+        }
+        scales = cls._scales(**{**first, "lateral": overlap})
+        if not tied:
+            repeats = {"weights": n_steps + 1, "lateral": n_steps, "threshold": n_steps + 1}
+            first = {
+                name: xp.broadcast_to(value, (repeats[name], *value.shape))
+                for name, value in first.items()
+            }
+        parameters = {name: in_rows_of(value, dictionary) for name, value in first.items()}
+        parameters.update(cls._own_parameters(dictionary, n_steps))
+        return cls(parameters, n_steps=n_steps, scales=scales)
+
+    @staticmethod
+    def _own_parameters(dictionary, n_steps):
+        return {}
+
+    @property
+    def is_tied(self):
+        """Whether all steps share their weights."""
+        return self.parameters["threshold"].ndim == 1
+
+    @property
+    def filters(self):
+        """What each component looks for first, shape (n_components, n_features)."""
+        weights = self.parameters["weights"]
+        return weights.T if self.is_tied else weights[0].T
+
+    def _layer(self, values, name, k):
+        """The part of parameters or gradients that step k uses; S is none of the first step's."""
+        if self.is_tied:
+            return values[name]
+        return values[name][k - 1 if name == "lateral" else k]
+
+    def _unfold(self, X, backend, tape, codes, starts):
+        """Fill `codes` one after another; `starts` is where a subclass keeps y_1, y_2, ..."""
+        xp, base = array_namespace(X), None
+        for k, code in enumerate(codes):
+            if k == 0 or not self.is_tied:
+                weights = self._layer(self.parameters, "weights", k)
+                base = xp.matmul(X, weights, out=tape.array("base", code.shape, X))
+            start = lateral = None
+            if k > 0:
+                start = self._start(k, codes, starts)
+                lateral = self._layer(self.parameters, "lateral", k)
+            threshold = self._layer(self.parameters, "threshold", k)
+            backend.unrolled_step(start, base, lateral, threshold, code)
+
+    def _start(self, k, codes, starts):
+        return codes[k - 1]
+
+    def _starts(self, tape, codes):
+        """All of them, for the backward pass, one above the other."""
+        return codes[:-1]
+
+    def _write(self, X, backend, tape, code):
+        pair = tape.array("pair", (2, *code.shape), X)
+        codes = [pair[k % 2] for k in range(self.n_steps)]
+        self._unfold(X, backend, tape, [*codes, code], self._scratch(tape, code))
+
+    def _scratch(self, tape, code):
+        return None
+
+    def forward(self, X, backend=None, tape=None):
+        """Codes and the tape that `backward` reads."""
+        tape = Tape() if tape is None else tape
+        n_components = self.parameters["threshold"].shape[-1]
+        codes = tape.array("codes", (self.n_steps + 1, X.shape[0], n_components), X)
+        starts = self._starts(tape, codes)
+        backend = resolve(backend, X)
+        self._unfold(X, backend, tape, codes, starts)
+        tape.kept = {"X": X, "codes": codes, "starts": starts, "backend": backend}
+        return codes[-1], tape
+
+    def backward(self, tape, code_gradient, input_gradient=True):
+        """Gradient of a loss with respect to X (or None) and to each parameter, from the code's."""
+        X, codes = tape.kept["X"], tape.kept["codes"]
+        backend, xp = tape.kept["backend"], array_namespace(codes)
+        gradients = {
+            name: tape.zeros(f"{name} gradient", value) for name, value in self.parameters.items()
+        }
+        slopes = tape.array("slopes", codes.shape, codes)
+        by_base = tape.zeros("by base", codes[0])
+        slopes[-1][...] = code_gradient
+        for k in range(self.n_steps, -1, -1):
+            by_threshold = self._layer(gradients, "threshold", k)
+            backend.unrolled_step_backward(codes[k], slopes[k], by_base, by_threshold)
+            if k > 0:
+                lateral = self._layer(self.parameters, "lateral", k)
+                xp.matmul(slopes[k], lateral.T, out=slopes[k - 1])
+                self._start_backward(k, tape, slopes, gradients)
+        self._sum_outer_products(X, tape.kept["starts"], slopes, by_base, gradients)
+        return self._input_gradient(slopes, by_base) if input_gradient else None, gradients
+
+    def _start_backward(self, k, tape, slopes, gradients):
+        """From the gradient at y_k, in slopes[k - 1], to that at z_{k-1}, in its place."""
+
+    def _sum_outer_products(self, X, starts, slopes, by_base, gradients):
+        """Gradients of W and S: of all steps in one product where they share them."""
+        xp, width = array_namespace(slopes), slopes.shape[-1]
+        if not self.is_tied:
+            xp.matmul(X.T, slopes, out=gradients["weights"])
+            if self.n_steps > 0:
+                xp.matmul(starts.swapaxes(1, 2), slopes[1:], out=gradients["lateral"])
+            return
+        xp.matmul(X.T, by_base, out=gradients["weights"])
+        if self.n_steps > 0:
+            above = starts.reshape(-1, width), slopes[1:].reshape(-1, width)
+            xp.matmul(above[0].T, above[1], out=gradients["lateral"])
+
+    def _input_gradient(self, slopes, by_base):
+        weights = self.parameters["weights"]
+        if self.is_tied:
+            return by_base @ weights.T
+        return (slopes @ weights.swapaxes(1, 2)).sum(axis=0)
+
+
+class MomentumEncoder(UnrolledEncoder):
+    """FISTA unrolled: LISTA whose steps start ahead of the code, by a "momentum" w_k each.
+
+    The first momenta are Beck & Teboulle's (2009), w_k = (t_k - 1) / t_{k+1}.
+    """
+
+    @staticmethod
+    def _own_parameters(dictionary, n_steps):
+        xp, weights, t = array_namespace(dictionary), [], 1.0
+        for _ in range(n_steps):
+            following = (1 + (1 + 4 * t * t) ** 0.5) / 2
+            weights.append((t - 1) / following)
+            t = following
+        return {"momentum": xp.asarray(weights, dtype=dictionary.dtype)}
+
+    def _start(self, k, codes, starts):
+        """z + w (z - z_before); before the first code comes zero."""
+        xp = array_namespace(codes[0])
+        weight, ahead = self.parameters["momentum"][k - 1], starts[(k - 1) % len(starts)]
+        if k == 1:
+            return xp.multiply(codes[0], 1 + weight, out=ahead)
+        xp.subtract(codes[k - 1], codes[k - 2], out=ahead)
+        ahead *= weight
+        ahead += codes[k - 1]
+        return ahead
+
+    def _starts(self, tape, codes):
+        return tape.array("starts", (self.n_steps, *codes.shape[1:]), codes)
+
+    def _scratch(self, tape, code):
+        return tape.array("starts", (1, *code.shape), code)
+
+    def _start_backward(self, k, tape, slopes, gradients):
+        """With g at y_k, w_k gets g . (z_{k-1} - z_{k-2}), z_{k-1} gets (1 + w_k) g.
+
+        z_{k-2} gets -w_k g, which waits in "owed" until the step before has been gone through.
+        """
+        xp, codes = array_namespace(slopes), tape.kept["codes"]
+        weight, slope = self.parameters["momentum"][k - 1], slopes[k - 1]
+        moved = tape.array("moved", slope.shape, slope)
+        xp.subtract(codes[k - 1], codes[k - 2] if k > 1 else 0 * codes[0], out=moved)
+        moved *= slope
+        gradients["momentum"][k - 1] = xp.sum(moved)
+        xp.multiply(slope, -weight, out=moved)
+        slope -= moved
+        owed = tape.array("owed", slope.shape, slope)
+        if k < self.n_steps:
+            slope += owed
+        owed[...] = moved
