@@ -5,7 +5,21 @@ reference. What it does not fuse it takes from the reference, which is written o
 namespace.
 """
 
-from sklearn_ebm.backends._namespace import array_namespace, is_cupy, put_rows, to_host
+from sklearn_ebm.backends._namespace import (
+    array_namespace,
+    is_cupy,
+    new_array,
+    put_rows,
+    to_host,
+)
 from sklearn_ebm.backends._resolve import BACKENDS, resolve_backend
 
-__all__ = ["BACKENDS", "array_namespace", "is_cupy", "put_rows", "resolve_backend", "to_host"]
+__all__ = [
+    "BACKENDS",
+    "array_namespace",
+    "is_cupy",
+    "new_array",
+    "put_rows",
+    "resolve_backend",
+    "to_host",
+]

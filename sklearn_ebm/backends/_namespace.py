@@ -1,5 +1,6 @@
 """Which array library an array belongs to, and the one way back to the host."""
 
+import math
 import sys
 
 import numpy as np
@@ -19,6 +20,25 @@ def array_namespace(*arrays):
         if not isinstance(array, np.ndarray) and hasattr(array, "__array_namespace__"):
             return array.__array_namespace__()
     return np
+
+
+LINE = 64  # bytes of a cache line: a vector that crosses one takes two loads
+
+
+def new_array(shape, like, dtype=None):
+    """Room for an array of the type of `like` and on its device, not cleared.
+
+    On the host it begins with a cache line, so that no vector of a row crosses one where rows are
+    whole lines. NumPy's own memory begins anywhere.
+    """
+    xp = array_namespace(like)
+    dtype = like.dtype if dtype is None else xp.dtype(dtype)
+    if xp is not np:
+        return xp.empty(shape, dtype=dtype)
+    n_bytes = math.prod(shape) * dtype.itemsize
+    memory = np.empty(n_bytes + LINE, np.uint8)
+    start = -memory.ctypes.data % LINE
+    return memory[start : start + n_bytes].view(dtype).reshape(shape)
 
 
 def put_rows(array, index, rows):

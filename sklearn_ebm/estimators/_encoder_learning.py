@@ -31,7 +31,7 @@ class Diverged(Exception):
 
 @dataclass
 class LossCurves(Curves):
-    """Curves of a loss, and what it was on the samples that are looked at, from before the start."""
+    """Curves of a loss, and of that on the samples that are looked at, from before the start."""
 
     validation: list = field(default_factory=list)
 

@@ -1,7 +1,5 @@
 """What models with an encoder share: codes by f(x) or by the optimum, and its attributes."""
 
-import copy
-
 from scipy import sparse
 from sklearn.utils.validation import check_is_fitted
 
@@ -43,5 +41,5 @@ class EncodingModel(DictionaryModel):
 
     @staticmethod
     def _fitted_encoder(learner):
-        encoder = copy.deepcopy(learner.encoder)
+        encoder = learner.encoder.copy()
         return {"encoder_": encoder, "encoder_components_": encoder.filters}

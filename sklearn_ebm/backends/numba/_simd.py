@@ -169,6 +169,29 @@ def smaller(typing_context, left, right):
 
 
 @intrinsic
+def lanes_that_are_on(typing_context, vector):
+    """One bit for each lane, set where the number is not zero; lane 0 is the lowest."""
+
+    def generate(context, builder, signature, arguments):
+        zero = ir.Constant(context.get_value_type(vector), None)
+        is_on = builder.fcmp_unordered("!=", arguments[0], zero)
+        bits = builder.bitcast(is_on, ir.IntType(LANES))
+        return builder.zext(bits, ir.IntType(64))
+
+    return types.uint64(vector), generate
+
+
+@intrinsic
+def lowest_bit(typing_context, bits):
+    """Place of the lowest bit that is set; there must be one."""
+
+    def generate(context, builder, signature, arguments):
+        return builder.cttz(arguments[0], ir.Constant(ir.IntType(1), 1))
+
+    return types.uint64(types.uint64), generate
+
+
+@intrinsic
 def total(typing_context, vector):
     """The sum over the lanes."""
 

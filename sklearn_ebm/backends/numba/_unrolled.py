@@ -12,8 +12,10 @@ from sklearn_ebm.backends.numba._simd import (
     LANES,
     add,
     add_scaled,
+    lanes_that_are_on,
     larger,
     load,
+    lowest_bit,
     magnitude,
     multiply,
     smaller,
@@ -53,9 +55,18 @@ def _shrink_row(code, threshold):
 
 @kernel
 def _find_support(values, support, weights):
-    """Indices and values of the entries that are on; no branch, since none would be foreseen."""
+    """Indices and values of the entries that are on, by the bits of whole vectors."""
     size = 0
-    for k in range(values.shape[0]):
+    whole = values.shape[0] // LANES * LANES
+    for first in range(0, whole, LANES):
+        bits = lanes_that_are_on(load(values, first))
+        while bits != 0:
+            k = first + lowest_bit(bits)
+            support[size] = k
+            weights[size] = values[k]
+            size += 1
+            bits &= bits - np.uint64(1)
+    for k in range(whole, values.shape[0]):
         support[size] = k
         weights[size] = values[k]
         size += values[k] != 0

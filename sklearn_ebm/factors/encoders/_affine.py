@@ -1,7 +1,7 @@
 """What all encoders of the form activation(x W + b) share."""
 
 from sklearn_ebm.backends import array_namespace
-from sklearn_ebm.factors.encoders._encoder import Encoder, Tape, resolve
+from sklearn_ebm.factors.encoders._encoder import Encoder, Tape, placed, resolve
 
 
 class AffineEncoder(Encoder):
@@ -26,10 +26,8 @@ class AffineEncoder(Encoder):
         `options` are those of deeper encoders.
         """
         xp = array_namespace(dictionary)
-        n_components, n_features = dictionary.shape
-        weights = xp.empty((n_features, n_components), dtype=dictionary.dtype)
-        weights[...] = dictionary.T / lipschitz  # rows, not columns, lie together
-        bias = xp.zeros(n_components, dtype=dictionary.dtype)
+        weights = placed(dictionary.T / lipschitz)
+        bias = xp.zeros(dictionary.shape[0], dtype=dictionary.dtype)
         own = cls._first_parameters(bias, lipschitz, alpha)
         return cls({"weights": weights, "bias": bias, **own})
 

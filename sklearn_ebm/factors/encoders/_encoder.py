@@ -8,7 +8,7 @@ codes and gradients are its memory, good until it is used again.
 
 import math
 
-from sklearn_ebm.backends import array_namespace, resolve_backend
+from sklearn_ebm.backends import array_namespace, new_array, resolve_backend
 
 USUAL_SIZE = 0.01  # root mean square of the parameters for which a learning rate is their step
 
@@ -31,13 +31,11 @@ class Tape:
 
     def array(self, name, shape, like, dtype=None):
         """Room for an array of this name, of the type of `like` and on its device; not cleared."""
-        xp = array_namespace(like)
-        dtype = like.dtype if dtype is None else xp.dtype(dtype)
-        size = math.prod(shape)
+        dtype, size = like.dtype if dtype is None else dtype, math.prod(shape)
         held = self._memory.get(name)
         fits = held is not None and held.dtype == dtype and held.shape[0] >= size
-        if not fits or type(held) is not type(like):
-            held = self._memory[name] = xp.empty(size, dtype=dtype)
+        if not fits or array_namespace(held) is not array_namespace(like):
+            held = self._memory[name] = new_array((size,), like, dtype)
         return held[:size].reshape(shape)
 
     def zeros(self, name, like):
@@ -45,6 +43,13 @@ class Tape:
         cleared = self.array(name, like.shape, like)
         cleared[...] = 0
         return cleared
+
+
+def placed(values, like=None):
+    """A copy whose rows lie together and begin well, in the type of `like` or its own."""
+    copied = new_array(values.shape, values if like is None else like)
+    copied[...] = values
+    return copied
 
 
 class Encoder:
@@ -62,6 +67,16 @@ class Encoder:
         self.parameters = parameters
         self.settings = settings
 
+    def __setstate__(self, state):
+        """Memory that comes from a file begins anywhere."""
+        self.__dict__.update(state)
+        self.parameters = {name: placed(value) for name, value in self.parameters.items()}
+
+    def copy(self):
+        """An encoder with its own parameters."""
+        parameters = {name: placed(value) for name, value in self.parameters.items()}
+        return type(self)(parameters, **self.settings)
+
     @property
     def filters(self):
         """What each component looks for, shape (n_components, n_features)."""
@@ -77,7 +92,7 @@ class Encoder:
         if self.parameters["weights"].dtype == dtype:
             return self
         xp = array_namespace(self.parameters["weights"])
-        cast = {k: xp.asarray(v, dtype=dtype) for k, v in self.parameters.items()}
+        cast = {k: placed(xp.asarray(v, dtype=dtype)) for k, v in self.parameters.items()}
         return type(self)(cast, **self.settings)
 
     def project(self):

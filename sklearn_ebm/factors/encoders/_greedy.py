@@ -1,8 +1,8 @@
 """Unrolled greedy coordinate descent, LCoD (Gregor & LeCun 2010, algorithms 3 and 4)."""
 
 from sklearn_ebm.backends import array_namespace
-from sklearn_ebm.factors.encoders._encoder import Tape, resolve
-from sklearn_ebm.factors.encoders._lateral import LateralEncoder, in_rows_of
+from sklearn_ebm.factors.encoders._encoder import Tape, placed, resolve
+from sklearn_ebm.factors.encoders._lateral import LateralEncoder
 
 
 class GreedyEncoder(LateralEncoder):
@@ -33,7 +33,7 @@ class GreedyEncoder(LateralEncoder):
             "threshold": alpha / curvature,
         }
         scales = cls._scales(**{**first, "lateral": overlap})
-        parameters = {name: in_rows_of(value, dictionary) for name, value in first.items()}
+        parameters = {name: placed(value, dictionary) for name, value in first.items()}
         return cls(parameters, n_steps=n_steps, scales=scales)
 
     def _descend(self, X, backend, tape, code):

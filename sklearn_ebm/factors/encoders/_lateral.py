@@ -13,13 +13,6 @@ def root_mean_square(values):
     return size if size > 0 else 1.0
 
 
-def in_rows_of(values, like):
-    """A copy in the type of `like` whose rows lie together."""
-    copied = array_namespace(like).empty(values.shape, dtype=like.dtype)
-    copied[...] = values
-    return copied
-
-
 class LateralEncoder(Encoder):
     """Steps that begin with x W and pass through S; a subclass says what a step is.
 
@@ -81,7 +74,7 @@ class LateralEncoder(Encoder):
         n_kept = round(fraction * size.size)
         mask = xp.zeros(size.size, dtype=lateral.dtype)
         mask[xp.asarray(size.argsort(kind="stable")[size.size - n_kept :])] = 1
-        parameters = {name: value.copy() for name, value in self.parameters.items()}
-        sparse = type(self)(parameters, **{**self.settings, "mask": mask.reshape(lateral.shape)})
+        settings = {**self.settings, "mask": mask.reshape(lateral.shape)}
+        sparse = type(self)(self.copy().parameters, **settings)
         sparse.project()
         return sparse

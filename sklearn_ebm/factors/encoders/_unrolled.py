@@ -6,8 +6,8 @@ W = D' / L, S = I - D D' / L and theta = alpha / L: K steps are K + 1 of the sol
 """
 
 from sklearn_ebm.backends import array_namespace
-from sklearn_ebm.factors.encoders._encoder import Tape, resolve
-from sklearn_ebm.factors.encoders._lateral import LateralEncoder, in_rows_of
+from sklearn_ebm.factors.encoders._encoder import Tape, placed, resolve
+from sklearn_ebm.factors.encoders._lateral import LateralEncoder
 
 
 class UnrolledEncoder(LateralEncoder):
@@ -35,7 +35,7 @@ class UnrolledEncoder(LateralEncoder):
                 name: xp.broadcast_to(value, (repeats[name], *value.shape))
                 for name, value in first.items()
             }
-        parameters = {name: in_rows_of(value, dictionary) for name, value in first.items()}
+        parameters = {name: placed(value, dictionary) for name, value in first.items()}
         parameters.update(cls._own_parameters(dictionary, n_steps))
         return cls(parameters, n_steps=n_steps, scales=scales)
 
