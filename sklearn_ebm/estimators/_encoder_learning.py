@@ -22,6 +22,9 @@ from sklearn_ebm.estimators._learning import (
 from sklearn_ebm.factors import Tape, half_norm
 from sklearn_ebm.solvers import Adam
 
+FIRST_RATE = 3e-3
+BACK_OFF = 3.0  # what the learning rate is divided by when it turns out too large
+WORSE = 1.2  # a pass that ends this far above the best loss says so
 EXPLODED = 1e4  # times the size of data and codes, at which a loss has no way back
 
 
@@ -53,6 +56,7 @@ class EncoderLearner:
         self.adam = Adam(encoder.parameters, 0.0, encoder.step_scales)
         self.curves = LossCurves()
         self.tapes = collections.defaultdict(Tape)  # one for each piece of a batch
+        self.damping = 1.0
         self.best = None
 
     def follow(self, loss, learning_rate, backend):
@@ -62,8 +66,8 @@ class EncoderLearner:
         ----------
         loss : loss factor
             What the codes are judged by.
-        learning_rate : float
-            Of Adam, before the schedule.
+        learning_rate : float or "auto"
+            Of Adam, before the schedule; "auto" is lowered whenever training diverges.
         backend : str
             Name of the backend; a module could not be pickled.
 
@@ -74,7 +78,10 @@ class EncoderLearner:
         """
         self.loss = loss
         self.backend = backend
-        self.adam.learning_rate = learning_rate
+        self.backs_off = learning_rate == "auto"
+        self.damping = self.damping if self.backs_off else 1.0
+        first_rate = FIRST_RATE if self.backs_off else learning_rate
+        self.adam.learning_rate = first_rate * self.damping
         return self
 
     def step(self, X, optimum=None, sample_weight=None, share=1.0):
@@ -83,8 +90,29 @@ class EncoderLearner:
         Raises
         ------
         Diverged
-            If the mean is not finite or has exploded; the encoder is then as it was.
+            If the losses are not finite or have exploded, and the learning rate is not to be
+            lowered; the encoder is then as it was.
         """
+        return self._or_back_off(self._step, X, optimum, sample_weight, share)
+
+    def _or_back_off(self, work, *batch):
+        """Do the work; where it diverges, once more from the best parameters, slower from now on."""
+        try:
+            return work(*batch)
+        except Diverged:
+            if not self.backs_off:
+                raise
+            self.back_off()
+            return work(*batch)
+
+    def back_off(self):
+        """Go back to the best parameters, and on with smaller steps."""
+        self.settle()
+        self.damping /= BACK_OFF
+        rate = self.adam.learning_rate / BACK_OFF
+        self.adam = Adam(self.encoder.parameters, rate, self.encoder.step_scales)
+
+    def _step(self, X, optimum, sample_weight, share):
         backend, xp = resolve_backend(self.backend, X), array_namespace(X)
         optimum = _dense(optimum, backend)
         weight = xp.ones(X.shape[0], dtype=X.dtype) if sample_weight is None else sample_weight
@@ -134,9 +162,11 @@ class EncoderLearner:
 
     def look(self, held_out):
         """Loss on the samples that are looked at; the parameters are kept if none were better."""
-        loss = self.mean_loss(*held_out)
+        loss = self._or_back_off(self.mean_loss, *held_out)
         if loss < self.best[0]:
             self.remember(loss)
+        elif self.backs_off and loss > WORSE * self.best[0]:
+            self.back_off()
         return loss
 
     def remember(self, loss=math.inf):
@@ -179,7 +209,7 @@ class WatchedPasses(Passes):
     def run(self, samples, estimator, context):
         """Make the passes; the best parameters seen at the end of any are left, however it ends."""
         self.learner.remember()
-        self._look()
+        self.learner.curves.validation.append(self.learner.look(self.held_out))
         try:
             super().run(samples, estimator, context)
         except Diverged:
@@ -190,12 +220,9 @@ class WatchedPasses(Passes):
         finally:
             self.learner.settle()
 
-    def _look(self):
-        self.learner.curves.validation.append(self.learner.look(self.held_out))
-
     def _record(self, tally, seconds):
         super()._record(tally, seconds)
-        self._look()
+        self.learner.curves.validation.append(self.learner.look(self.held_out))
 
     def _is_done(self):
         """Whether the last passes brought nothing, as far as `tol` goes."""

@@ -75,9 +75,11 @@ class LISTAEncoder(EncodingModel):
         is 0, or fewer than 50 samples, all samples train, and as many are looked at.
     batch_size : int, default=256
         Samples for each step.
-    learning_rate : float, default=3e-3
+    learning_rate : float or "auto", default="auto"
         First step size of Adam for weights of size 0.01; those of S, W and the thresholds are
         scaled by the sizes that they begin with. It falls linearly to zero over `max_iter` passes.
+        "auto" begins with 3e-3, and goes on from the best parameters with a third of it whenever
+        the loss rises.
     code_max_iter : int, default=1000
         Rounds, sweeps or steps of inference.
     code_tol : float, default=1e-4
@@ -169,7 +171,7 @@ class LISTAEncoder(EncodingModel):
         "dictionary": ["array-like", HasMethods(["fit", "transform"]), None],
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
         "validation_fraction": [Interval(Real, 0, 1, closed="left")],
-        "learning_rate": [Interval(Real, 0, None, closed="neither")],
+        "learning_rate": [Interval(Real, 0, None, closed="neither"), StrOptions({"auto"})],
     }
 
     def __init__(
@@ -189,7 +191,7 @@ class LISTAEncoder(EncodingModel):
         n_iter_no_change=5,
         validation_fraction=0.1,
         batch_size=256,
-        learning_rate=3e-3,
+        learning_rate="auto",
         code_max_iter=1000,
         code_tol=1e-4,
         sparse_output=False,
@@ -347,7 +349,7 @@ class LISTAEncoder(EncodingModel):
         self._decoder = LinearDecoder(learner.dictionary)
         self.components_ = learner.dictionary
         loss = LOSSES[self.loss](self._energy(learner.dictionary.dtype))
-        learner.follow(loss, float(self.learning_rate), backend.name)
+        learner.follow(loss, self.learning_rate, backend.name)
 
     def _samples(self, X, mask, weights, backend):
         """With the optimal codes, as a sparse array, where the loss asks for them."""

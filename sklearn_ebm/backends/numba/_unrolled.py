@@ -6,6 +6,7 @@ Where many are on, as in a network that has not learned yet, the product is BLAS
 
 import numpy as np
 
+from sklearn_ebm.backends._namespace import new_array
 from sklearn_ebm.backends.numba._launcher import split_rows
 from sklearn_ebm.backends.numba._rules import kernel
 from sklearn_ebm.backends.numba._simd import (
@@ -14,6 +15,7 @@ from sklearn_ebm.backends.numba._simd import (
     add_scaled,
     lanes_that_are_on,
     larger,
+    largest_lane,
     load,
     lowest_bit,
     magnitude,
@@ -29,6 +31,7 @@ from sklearn_ebm.backends.numba._support import add_rows
 
 SMALLEST_PIECE = 64
 SPARSE = 0.3  # share of non-zeros up to which rows of S beat BLAS
+EVERY_LANE = np.uint64(2**LANES - 1)
 SAMPLED = 8  # one row in so many is looked at to estimate the share
 
 
@@ -134,18 +137,24 @@ def unrolled_step_backward(code, gradient, base_gradient, threshold_gradient):
 
 
 @kernel
-def _move_and_search(state, lateral, threshold, reached, atom, change, strength, candidate):
-    """b += change * S_atom; then in each lane the component that is farthest from its value."""
+def _move_and_search(state, lateral, threshold, lowest, reached, atom, change, lanes):
+    """b += change * S_atom; then in each lane the component that is farthest from its value.
+
+    `lowest` is -threshold: to load it takes less time than to turn the sign.
+    """
     number = state.dtype.type
+    strength, candidate = lanes
     best, place = splat(number(-1)), splat(number(0))
+    here, further = place, splat(number(LANES))
     whole = state.shape[0] // LANES * LANES
     for j in range(0, whole, LANES):
         moved = add_scaled(load(state, j), change, load(lateral, (atom, j)))
         store(state, j, moved)
-        wished = _shrink_lanes(moved, load(threshold, j))
-        distance = magnitude(subtract(wished, load(reached, j)))
-        place = where_larger(distance, best, splat(number(j)), place)
+        clipped = smaller(larger(moved, load(lowest, j)), load(threshold, j))
+        distance = magnitude(subtract(subtract(moved, clipped), load(reached, j)))
+        place = where_larger(distance, best, here, place)
         best = larger(distance, best)
+        here = add(here, further)
     store(strength, 0, best)
     store(candidate, 0, place)
     for j in range(whole, state.shape[0]):
@@ -158,52 +167,91 @@ def _move_and_search(state, lateral, threshold, reached, atom, change, strength,
 
 
 @kernel
-def _farthest(strength, candidate):
+def _farthest(lanes):
     """The first of the components of largest distance."""
-    farthest = np.intp(candidate[0])
-    largest = strength[0]
-    for lane in range(1, LANES):
-        component = np.intp(candidate[lane]) + lane
-        if strength[lane] > largest or (strength[lane] == largest and component < farthest):
-            largest = strength[lane]
-            farthest = component
+    strength, candidate = lanes
+    best = load(strength, 0)
+    behind = lanes_that_are_on(subtract(best, splat(largest_lane(best))))
+    ahead = EVERY_LANE & ~behind
+    lane = lowest_bit(ahead)
+    farthest = np.intp(candidate[lane]) + np.intp(lane)
+    ahead &= ahead - np.uint64(1)
+    while ahead != 0:  # ties, of atoms that are the same above all
+        lane = lowest_bit(ahead)
+        farthest = min(farthest, np.intp(candidate[lane]) + np.intp(lane))
+        ahead &= ahead - np.uint64(1)
     return farthest
 
 
 @kernel
-def _greedy_rows(
-    state, lateral, threshold, code, chosen, change, sign, reached, strength, candidate, first, last
-):
+def _greedy_step(row, problem, reached, lanes, atom, moved, taken, step):
+    """Finish the step before, which changed `atom` by `moved`, and find the next; its own two."""
+    lateral, threshold, lowest = problem
+    chosen, change, sign = taken
+    _move_and_search(row, lateral, threshold, lowest, reached, atom, moved, lanes)
+    atom = _farthest(lanes)
+    value = _shrink(row[atom], threshold[atom])
+    moved = value - reached[atom]
+    reached[atom] = value
     number = threshold.dtype.type
-    for n in range(first, last):
-        row = state[n]
-        atom, moved = np.intp(0), number(0)
-        for k in range(reached.shape[0]):
-            reached[k] = number(0)
+    chosen[step] = atom
+    change[step] = moved
+    sign[step] = number(value > 0) - number(value < 0)
+    return atom, moved
+
+
+@kernel
+def _finish(row, problem, atom, moved, code):
+    lateral, threshold, lowest = problem
+    whole = row.shape[0] // LANES * LANES
+    for k in range(0, whole, LANES):
+        value = add_scaled(load(row, k), moved, load(lateral, (atom, k)))
+        store(row, k, value)
+        clipped = smaller(larger(value, load(lowest, k)), load(threshold, k))
+        store(code, k, subtract(value, clipped))
+    for k in range(whole, row.shape[0]):
+        row[k] += moved * lateral[atom, k]
+        code[k] = _shrink(row[k], threshold[k])
+
+
+@kernel
+def _clear(values):
+    for k in range(values.shape[0]):
+        values[k] = 0
+
+
+@kernel
+def _greedy_rows(state, problem, code, taken, reached, lanes, first, last):
+    """Two samples take turns: one searches while the other's choice is on its way."""
+    chosen, change, sign = taken
+    nothing = problem[1].dtype.type(0)
+    for n in range(first, last, 2):
+        m = min(n + 1, last - 1)
+        left, right = (chosen[n], change[n], sign[n]), (chosen[m], change[m], sign[m])
+        _clear(reached[0])
+        _clear(reached[1])
+        atom, moved, other, other_moved = np.intp(0), nothing, np.intp(0), nothing
         for step in range(chosen.shape[1]):
-            _move_and_search(row, lateral, threshold, reached, atom, moved, strength, candidate)
-            atom = _farthest(strength, candidate)
-            value = _shrink(row[atom], threshold[atom])
-            moved = value - reached[atom]
-            reached[atom] = value
-            chosen[n, step] = atom
-            change[n, step] = moved
-            sign[n, step] = number(value > 0) - number(value < 0)
-        for k in range(reached.shape[0]):
-            row[k] += moved * lateral[atom, k]
-            code[n, k] = _shrink(row[k], threshold[k])
+            atom, moved = _greedy_step(
+                state[n], problem, reached[0], (lanes[0], lanes[1]), atom, moved, left, step
+            )
+            if m > n:
+                other, other_moved = _greedy_step(
+                    state[m], problem, reached[1], (lanes[2], lanes[3]), other, other_moved,
+                    right, step,
+                )  # fmt: skip
+        _finish(state[n], problem, atom, moved, code[n])
+        if m > n:
+            _finish(state[m], problem, other, other_moved, code[m])
 
 
 def greedy_steps(state, lateral, threshold, code, chosen, change, sign):
-    """All steps of a sample before the next; the state stays in a core's cache."""
+    """All steps of a pair of samples before the next; their states stay in a core's cache."""
+    problem = lateral, threshold, np.negative(threshold, out=new_array(threshold.shape, code))
 
     def work(first, last):
-        reached = np.empty_like(threshold)
-        strength, candidate = np.empty((2, LANES), code.dtype)
-        _greedy_rows(
-            state, lateral, threshold, code, chosen, change, sign, reached, strength, candidate,
-            first, last,
-        )  # fmt: skip
+        reached, lanes = new_array((2, code.shape[1]), code), new_array((4, LANES), code)
+        _greedy_rows(state, problem, code, (chosen, change, sign), reached, lanes, first, last)
 
     split_rows(work, code.shape[0], SMALLEST_PIECE)
     return state

@@ -4,6 +4,8 @@ from sklearn_ebm.backends import array_namespace
 from sklearn_ebm.factors.encoders._encoder import Tape, placed, resolve
 from sklearn_ebm.factors.encoders._lateral import LateralEncoder
 
+GREEDY_SHARE = 0.1  # a change goes on whole here, where ISTA passes on 1 / L of it
+
 
 class GreedyEncoder(LateralEncoder):
     """From b = x W and z = 0, each step sets one z_k to sh_theta(b_k) and adds its change of S_k.
@@ -33,6 +35,7 @@ class GreedyEncoder(LateralEncoder):
             "threshold": alpha / curvature,
         }
         scales = cls._scales(**{**first, "lateral": overlap})
+        scales = {name: GREEDY_SHARE * scale for name, scale in scales.items()}
         parameters = {name: placed(value, dictionary) for name, value in first.items()}
         return cls(parameters, n_steps=n_steps, scales=scales)
 
