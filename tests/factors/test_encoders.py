@@ -1,13 +1,14 @@
 """Every encoder of the registry: gradients, kernels, constraints, first parameters."""
 
 import importlib
+from typing import NamedTuple
 
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from sklearn_ebm.backends import numpy as reference
-from sklearn_ebm.factors import ENCODERS, L1, Energy, LinearDecoder
+from sklearn_ebm.factors import ENCODERS, L1, UNFOLDINGS, Energy, LinearDecoder, Tape
 from sklearn_ebm.factors.encoders import ShrinkageEncoder, SmoothShrinkageEncoder
 from sklearn_ebm.factors.encoders._smooth_shrinkage import SMALLEST_SLOPE
 from sklearn_ebm.solvers._proximal import ista
@@ -15,7 +16,35 @@ from sklearn_ebm.solvers._proximal import ista
 N_SAMPLES, N_FEATURES, N_COMPONENTS = 7, 5, 4
 ALLOWED_FROM = {"threshold": 0, "location": 0, "slope": SMALLEST_SLOPE}
 FAR = 1e4  # exp of it, or of it times a slope, overflows in both types
-encoders = pytest.mark.parametrize("encoder_class", ENCODERS.values(), ids=ENCODERS)
+
+
+class Form(NamedTuple):
+    """An encoder of the registry and, where it has any, the options of its architecture."""
+
+    name: str
+    options: dict
+
+    def first(self, dictionary, lipschitz, alpha):
+        return ENCODERS[self.name].from_dictionary(dictionary, lipschitz, alpha, **self.options)
+
+
+def unfolded(name):
+    """Forms of an unrolled encoder; steps of greedy coordinate descent are always tied."""
+    ties = (True,) if name == "lcod" else (True, False)
+    return [Form(name, {"n_steps": n, "tied": tied}) for tied in ties for n in (0, 1, 3)]
+
+
+FORMS = [
+    form
+    for name in ENCODERS
+    for form in (unfolded(name) if name in UNFOLDINGS.values() else [Form(name, {})])
+]
+forms = pytest.mark.parametrize("form", FORMS, ids=lambda form: f"{form.name} {form.options}")
+backends = pytest.mark.parametrize("backend", ["numpy", "numba"])
+
+
+def _module(backend):
+    return importlib.import_module(f"sklearn_ebm.backends.{backend}")
 
 
 @pytest.fixture
@@ -23,11 +52,11 @@ def X():
     return np.random.default_rng(1).standard_normal((N_SAMPLES, N_FEATURES))
 
 
-def _make(encoder_class, dtype=np.float64):
+def _make(form, dtype=np.float64):
     """An encoder with generic parameters near its first ones, so that every gradient has work."""
     random = np.random.default_rng(0)
     rows = random.standard_normal((N_COMPONENTS, N_FEATURES)) / N_FEATURES**0.5
-    encoder = encoder_class.from_dictionary(rows, lipschitz=1.5, alpha=0.4)
+    encoder = form.first(rows, lipschitz=1.5, alpha=0.4)
     for value in encoder.parameters.values():
         value += 0.1 * random.uniform(size=value.shape)
     return encoder.astype(np.dtype(dtype))
@@ -48,15 +77,17 @@ def _slope(function, point):
     return gradient.reshape(point.shape)
 
 
-@encoders
-def test_gradients_are_those_of_finite_differences(encoder_class, X):
-    encoder = _make(encoder_class)
+@forms
+@backends
+def test_gradients_are_those_of_finite_differences(form, backend, X):
+    encoder = _make(form)
     code_gradient = np.random.default_rng(2).standard_normal((N_SAMPLES, N_COMPONENTS))
 
     def loss():
         return np.sum(code_gradient * encoder.encode(X, reference))
 
-    _, tape = encoder.forward(X, reference)
+    code, tape = encoder.forward(X, _module(backend))
+    assert_allclose(code, encoder.encode(X, reference), atol=1e-13)  # roundings of size one
     input_gradient, gradients = encoder.backward(tape, code_gradient)
     assert gradients.keys() == encoder.parameters.keys()
     for name, gradient in gradients.items():
@@ -65,9 +96,54 @@ def test_gradients_are_those_of_finite_differences(encoder_class, X):
     assert_allclose(input_gradient, _slope(loss, X), rtol=1e-6, atol=1e-8)
 
 
-@encoders
-def test_gradients_keep_the_type_and_leave_the_input_out_on_request(encoder_class, X, dtype):
-    encoder = _make(encoder_class, dtype)
+def _passes(encoder, X, backend, tape=None):
+    """A forward and a backward pass: code and gradients, copied from the tape's memory."""
+    code, tape = encoder.forward(X, backend, tape)
+    code = code.copy()
+    input_gradient, gradients = encoder.backward(tape, np.cos(code))
+    return {"code": code, "X": input_gradient.copy(), **{k: g.copy() for k, g in gradients.items()}}
+
+
+@forms
+@backends
+def test_a_tape_is_filled_again_by_batches_of_any_size(form, backend):
+    encoder, module, tape = _make(form), _module(backend), Tape()
+    batches = np.random.default_rng(4).standard_normal((4, 30, N_FEATURES))
+    for n_samples, batch in zip((30, 2, 1, 30), batches, strict=True):
+        X = batch[:n_samples]
+        expected = _passes(encoder, X, module)
+        for name, value in _passes(encoder, X, module, tape).items():
+            assert_array_equal(value, expected[name], name)
+
+
+@forms
+@backends
+def test_a_tape_takes_no_new_memory_for_batches_that_are_not_larger(form, backend):
+    encoder, module, tape = _make(form), _module(backend), Tape()
+    X = np.random.default_rng(4).standard_normal((30, N_FEATURES))
+    _passes(encoder, X, module, tape)
+    held = dict(tape._memory)
+    for n_samples in (30, 2, 30):
+        _passes(encoder, X[:n_samples], module, tape)
+        assert tape._memory.keys() == held.keys()
+        assert all(tape._memory[name] is array for name, array in held.items())
+
+
+@forms
+def test_a_tape_changes_its_type_with_the_data(form, X):
+    tape = Tape()
+    for dtype in (np.float64, np.float32, np.float64):
+        encoder = _make(form, dtype)
+        code, _ = encoder.forward(X.astype(dtype), reference, tape)
+        _, gradients = encoder.backward(tape, np.ones_like(code))
+        assert {code.dtype, *(gradient.dtype for gradient in gradients.values())} == {
+            np.dtype(dtype)
+        }
+
+
+@forms
+def test_gradients_keep_the_type_and_leave_the_input_out_on_request(form, X, dtype):
+    encoder = _make(form, dtype)
     code, tape = encoder.forward(X.astype(dtype))
     input_gradient, gradients = encoder.backward(tape, np.ones_like(code), input_gradient=False)
     assert input_gradient is None
@@ -76,10 +152,10 @@ def test_gradients_keep_the_type_and_leave_the_input_out_on_request(encoder_clas
     )
 
 
-@encoders
-def test_float32_gradients_are_those_of_float64(encoder_class, X):
+@forms
+def test_float32_gradients_are_those_of_float64(form, X):
     def gradients(dtype):
-        encoder = _make(encoder_class, dtype)
+        encoder = _make(form, dtype)
         code, tape = encoder.forward(X.astype(dtype))
         return encoder.backward(tape, np.ones_like(code))[1]
 
@@ -89,22 +165,22 @@ def test_float32_gradients_are_those_of_float64(encoder_class, X):
         assert_allclose(gradient, exact[name], rtol=1e-4, atol=1e-4, err_msg=name)
 
 
-@encoders
+@forms
 @pytest.mark.parametrize("n_samples", [0, 1, 3000])
-def test_fused_codes_are_those_of_the_reference(encoder_class, dtype, n_samples):
-    encoder = _make(encoder_class, dtype)
+def test_fused_codes_are_those_of_the_reference(form, dtype, n_samples):
+    encoder = _make(form, dtype)
     X = np.random.default_rng(3).standard_normal((n_samples, N_FEATURES)).astype(dtype)
     X.setflags(write=False)
-    fused = encoder.encode(X, importlib.import_module("sklearn_ebm.backends.numba"))
+    fused = encoder.encode(X, _module("numba"))
     expected = encoder.encode(X, reference)
     assert fused.dtype == expected.dtype == dtype
     # Both round the same few operations on numbers of size one (10 inside the smooth shrinkage).
     assert_allclose(fused, expected, rtol=0, atol=50 * np.finfo(dtype).eps)
 
 
-@encoders
-def test_project_keeps_the_constraints_and_moves_nothing_else(encoder_class):
-    encoder = _make(encoder_class)
+@forms
+def test_project_keeps_the_constraints_and_moves_nothing_else(form):
+    encoder = _make(form)
     for value in encoder.parameters.values():
         value -= 20 * (np.arange(value.size) % 2).reshape(value.shape)  # every second one far below
     before = {name: value.copy() for name, value in encoder.parameters.items()}
@@ -113,25 +189,27 @@ def test_project_keeps_the_constraints_and_moves_nothing_else(encoder_class):
         assert_array_equal(value, np.maximum(before[name], ALLOWED_FROM.get(name, -np.inf)), name)
 
 
-@encoders
-def test_filters_are_what_each_component_looks_for(encoder_class, X):
-    encoder = _make(encoder_class)
-    expected = encoder.encode(X, reference)
+@forms
+def test_filters_are_what_each_component_looks_for(form, X):
+    """The encoder sees X through its filters alone: on their responses, W is the identity."""
+    if not form.options.get("tied", True):
+        form = Form(form.name, {**form.options, "n_steps": 0})  # later steps have their own
+    encoder = _make(form)
+    repeats = encoder.parameters["weights"].shape[:-2]  # none, or one: untied without steps
+    weights = np.broadcast_to(np.eye(N_COMPONENTS), (*repeats, N_COMPONENTS, N_COMPONENTS))
+    on_responses = type(encoder)({**encoder.parameters, "weights": weights}, **encoder.settings)
     response = X @ encoder.filters.T
-    fused = getattr(reference, encoder.kernel)
-    names = [name for name in encoder.parameters if name != "weights"]
-    assert_array_equal(fused(response, *(encoder.parameters[name] for name in names)), expected)
+    assert_array_equal(on_responses.encode(response, reference), encoder.encode(X, reference))
 
 
-@pytest.mark.parametrize("backend", ["numpy", "numba"])
+@backends
 def test_smooth_shrinkage_never_overflows(dtype, backend):
     u = np.array([-FAR, -1.0, 0.0, 1.0, FAR], dtype=dtype)[:, None]
     one = np.ones(1, dtype=dtype)
     parameters = {"weights": one[:, None], "bias": 0 * one, "slope": 100 * one, "location": one}
     encoder = SmoothShrinkageEncoder(parameters)
-    module = importlib.import_module(f"sklearn_ebm.backends.{backend}")
     with np.errstate(over="raise", invalid="raise", divide="raise"):
-        code, tape = encoder.forward(u, module)
+        code, tape = encoder.forward(u, _module(backend))
         input_gradient, gradients = encoder.backward(tape, np.ones_like(code))
     # Far out it is sign(u) (|u| - location); at |u| = location the logarithm adds log(2) / slope.
     expected = [1 - FAR, -np.log(2) / 100, 0, np.log(2) / 100, FAR - 1]
@@ -159,9 +237,9 @@ def test_first_shrinkage_encoder_is_the_first_ista_step(patches, dictionary):
     assert 0.01 < np.mean(code != 0) < 0.9  # neither all off nor all on
 
 
-@encoders
-def test_first_parameters_are_allowed_and_own_their_memory(encoder_class, dictionary):
-    encoder = encoder_class.from_dictionary(dictionary, lipschitz=4.0, alpha=1.0)
+@forms
+def test_first_parameters_are_allowed_and_own_their_memory(form, dictionary):
+    encoder = form.first(dictionary, lipschitz=4.0, alpha=1.0)
     before = {name: value.copy() for name, value in encoder.parameters.items()}
     encoder.project()
     for name, value in encoder.parameters.items():
