@@ -38,3 +38,10 @@ def test_numpy_numbers_in_parameters_promote_nothing(dtype, positive):
 
 def test_value_is_one_weighted_norm_a_row():
     assert_array_equal(L1(2.0).value(np.array([[1.0, -3.0], [0.0, 0.5]])), [8.0, 1.0])
+
+
+def test_gradient_is_the_slope_and_zero_at_zero(dtype):
+    code = np.array([[1.0, -3.0, 0.0], [-0.5, 0.0, 2.0]], dtype=dtype)
+    gradient = L1(2.0).gradient(code)
+    assert gradient.dtype == dtype
+    assert_array_equal(gradient, [[2.0, -2.0, 0.0], [-2.0, 0.0, 2.0]])

@@ -1,0 +1,267 @@
+"""Unrolled encoders before training are the solvers that they are unrolled from."""
+
+import copy
+import pickle
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+from sklearn_ebm.backends import numba, numpy
+from sklearn_ebm.factors import ENCODERS, L1, UNFOLDINGS, Energy, LinearDecoder
+from sklearn_ebm.factors.encoders import ShrinkageEncoder
+from sklearn_ebm.factors.encoders._lateral import PIECE_ROWS
+from sklearn_ebm.solvers._proximal import ista
+
+ALPHA = 1.0
+ROUNDING = 1e-12  # of some ten sums of 96 terms of size ten in float64
+backends = pytest.mark.parametrize("backend", [numpy, numba], ids=["numpy", "numba"])
+ties = pytest.mark.parametrize("tied", [True, False], ids=["tied", "untied"])
+unfoldings = pytest.mark.parametrize("unfolding", UNFOLDINGS)
+steps = pytest.mark.parametrize("n_steps", [0, 1, 2, 7])
+FORMS = [("ista", True), ("ista", False), ("fista", True), ("fista", False), ("cd", True)]
+forms = pytest.mark.parametrize(("unfolding", "tied"), FORMS)
+
+
+@pytest.fixture(params=["unit", "other"])
+def atoms(request, dictionary):
+    """Atoms of norm one, and of norms between 1/2 and 2."""
+    if request.param == "unit":
+        return dictionary
+    return dictionary * np.linspace(0.5, 2, len(dictionary))[:, None]
+
+
+def untrained(unfolding, dictionary, alpha=ALPHA, **options):
+    encoder_class = ENCODERS[UNFOLDINGS[unfolding]]
+    lipschitz = LinearDecoder(dictionary).lipschitz
+    return encoder_class.from_dictionary(dictionary, lipschitz, alpha, **options)
+
+
+def trained(unfolding, dictionary, tied=True, n_steps=3):
+    """Parameters that no solver has, every step's its own where they are untied."""
+    encoder = untrained(unfolding, dictionary, tied=tied, n_steps=n_steps)
+    random = np.random.default_rng(0)
+    for value in encoder.parameters.values():
+        value += 0.01 * random.uniform(size=value.shape)
+    return encoder
+
+
+def shrink(value, threshold):
+    return np.sign(value) * np.maximum(np.abs(value) - threshold, 0)
+
+
+def proximal_steps(X, dictionary, n_steps, momentum):
+    """ISTA, or FISTA as Beck & Teboulle wrote it, eq. 4.1 to 4.3, from the code zero."""
+    lipschitz = LinearDecoder(dictionary).lipschitz
+    code = start = np.zeros((len(X), len(dictionary)))
+    t = 1.0
+    for _ in range(n_steps):
+        before = code
+        ahead = start + (X - start @ dictionary) @ dictionary.T / lipschitz
+        code = shrink(ahead, ALPHA / lipschitz)
+        following = (1 + np.sqrt(1 + 4 * t**2)) / 2
+        start = code + (t - 1) / following * (code - before) if momentum else code
+        t = following
+    return code
+
+
+def greedy_descent(X, dictionary, n_steps):
+    """Greedy coordinate descent on the residual (Li & Osher 2009), then all coordinates at once."""
+    norm = np.sum(dictionary**2, axis=1)
+    code = np.zeros((len(X), len(dictionary)))
+    for step in range(n_steps + 1):
+        residual = X - code @ dictionary
+        minimum = shrink(code + residual @ dictionary.T / norm, ALPHA / norm)
+        if step == n_steps:
+            return minimum
+        for row, best in zip(code, minimum, strict=True):
+            k = np.argmax(np.abs(best - row))
+            row[k] = best[k]
+
+
+@steps
+@ties
+@backends
+def test_untrained_lista_is_one_step_of_ista_more(patches, atoms, n_steps, tied, backend):
+    encoder = untrained("ista", atoms, n_steps=n_steps, tied=tied)
+    expected = proximal_steps(patches, atoms, n_steps + 1, momentum=False)
+    assert_allclose(encoder.encode(patches, backend), expected, atol=ROUNDING)
+    assert 0.01 < np.mean(expected != 0) < 0.9  # neither all off nor all on
+    problem = Energy(LinearDecoder(atoms), L1(ALPHA)).problem(patches)
+    code, _, _ = ista(problem, tol=0.0, max_iter=n_steps + 1, backend=numpy)
+    assert_allclose(encoder.encode(patches, backend), code, atol=ROUNDING)
+
+
+@steps
+@ties
+@backends
+def test_untrained_lfista_is_one_step_of_fista_more(patches, atoms, n_steps, tied, backend):
+    encoder = untrained("fista", atoms, n_steps=n_steps, tied=tied)
+    expected = proximal_steps(patches, atoms, n_steps + 1, momentum=True)
+    assert_allclose(encoder.encode(patches, backend), expected, atol=ROUNDING)
+    if n_steps > 1:  # the first momentum is zero
+        plain = proximal_steps(patches, atoms, n_steps + 1, momentum=False)
+        assert np.abs(expected - plain).max() > 1e-2
+
+
+@pytest.mark.parametrize("n_steps", [0, 1, 2, 30])
+@backends
+def test_untrained_lcod_is_greedy_coordinate_descent(patches, atoms, n_steps, backend):
+    encoder = untrained("cd", atoms, n_steps=n_steps)
+    expected = greedy_descent(patches, atoms, n_steps)
+    assert_allclose(encoder.encode(patches, backend), expected, atol=ROUNDING)
+
+
+def test_many_greedy_steps_meet_the_lasso_optimality_conditions(patches, atoms):
+    X = patches[:20]
+    code = untrained("cd", atoms, n_steps=2000).encode(X)
+    correlation = (X - code @ atoms) @ atoms.T
+    on = code != 0
+    # At most 28 atoms are on: 70 rounds of each, which lower the error by a third a round.
+    assert_allclose(correlation[on], ALPHA * np.sign(code[on]), atol=1e-8)
+    assert np.all(np.abs(correlation) <= ALPHA + 1e-8)
+    assert 0.02 < on.mean() < 0.3
+
+
+@pytest.mark.parametrize(("unfolding", "tied"), FORMS)
+def test_without_steps_it_is_the_shrinkage_encoder(patches, dictionary, unfolding, tied):
+    """Atoms have norm one, so that coordinate descent steps as far as ISTA with L = 1."""
+    encoder = untrained(unfolding, dictionary, n_steps=0, tied=tied)
+    lipschitz = 1.0 if unfolding == "cd" else LinearDecoder(dictionary).lipschitz
+    shrinkage = ShrinkageEncoder.from_dictionary(dictionary, lipschitz, ALPHA)
+    assert_allclose(encoder.encode(patches), shrinkage.encode(patches), atol=1e-13)
+
+
+@pytest.mark.parametrize("unfolding", ["ista", "fista"])
+@backends
+def test_untied_steps_use_their_own_weights(patches, dictionary, unfolding, backend):
+    """The formula, step by step: z_k = sh_k(x W_k + y_k S_k)."""
+    parameters = (encoder := trained(unfolding, dictionary, tied=False)).parameters
+    momentum = parameters.get("momentum", np.zeros(3))
+    before = code = shrink(patches @ parameters["weights"][0], parameters["threshold"][0])
+    for k in range(3):
+        moved = code if k == 0 else code - before
+        start = code + momentum[k] * moved
+        before = code
+        value = patches @ parameters["weights"][k + 1] + start @ parameters["lateral"][k]
+        code = shrink(value, parameters["threshold"][k + 1])
+    assert_allclose(encoder.encode(patches, backend), code, atol=ROUNDING)
+    forward, _ = encoder.forward(patches, backend)
+    assert_allclose(forward, code, atol=ROUNDING)
+
+
+def test_filters_of_untied_steps_are_the_first_step_s(dictionary):
+    encoder = trained("ista", dictionary, tied=False)
+    assert_array_equal(encoder.filters, encoder.parameters["weights"][0].T)
+    assert np.any(encoder.filters != encoder.parameters["weights"][1].T)
+
+
+def test_steps_of_greedy_descent_cannot_be_untied(dictionary):
+    with pytest.raises(ValueError, match="tied=False needs unfolding='ista' or 'fista'"):
+        untrained("cd", dictionary, tied=False)
+
+
+@forms
+def test_many_pieces_are_put_together_in_order(patches, dictionary, unfolding, tied):
+    encoder = trained(unfolding, dictionary, tied)
+    X = np.vstack([patches] * 3)
+    assert len(X) > 2 * PIECE_ROWS
+    expected = np.vstack([encoder.encode(patches)] * 3)
+    assert_allclose(encoder.encode(X, numba), expected, atol=ROUNDING)
+
+
+# Sparse S
+
+
+@forms
+@pytest.mark.parametrize("fraction", [0.0, 0.1, 0.5, 1.0])
+def test_a_sparse_lateral_keeps_the_largest_entries_and_their_values(
+    dictionary, unfolding, tied, fraction
+):
+    encoder = trained(unfolding, dictionary, tied)
+    lateral = encoder.parameters["lateral"].copy()
+    sparse = encoder.with_sparse_lateral(fraction).parameters["lateral"]
+    assert_array_equal(encoder.parameters["lateral"], lateral)
+    kept = sparse != 0
+    assert kept.sum() == round(fraction * lateral.size)
+    assert_array_equal(sparse[kept], lateral[kept])
+    if 0 < fraction < 1:
+        assert np.abs(lateral[~kept]).max() <= np.abs(lateral[kept]).min()
+
+
+@forms
+def test_all_but_the_lateral_weights_stay_where_they_are_made_sparse(dictionary, unfolding, tied):
+    encoder = trained(unfolding, dictionary, tied)
+    sparse = encoder.with_sparse_lateral(0.3)
+    for name in encoder.parameters.keys() - {"lateral"}:
+        assert_array_equal(sparse.parameters[name], encoder.parameters[name])
+        assert not np.shares_memory(sparse.parameters[name], encoder.parameters[name])
+
+
+@forms
+def test_what_was_taken_out_stays_out(dictionary, unfolding, tied, dtype):
+    encoder = trained(unfolding, dictionary, tied).with_sparse_lateral(0.3).astype(dtype)
+    zero = encoder.parameters["lateral"] == 0
+    for form in (encoder, encoder.copy(), pickle.loads(pickle.dumps(encoder))):
+        form.parameters["lateral"] += 1
+        form.project()
+        assert form.parameters["lateral"].dtype == dtype
+        assert np.all(form.parameters["lateral"][zero] == 0)
+        assert np.all(form.parameters["lateral"][~zero] != 0)
+
+
+@pytest.mark.parametrize("unfolding", ["ista", "fista"])
+def test_without_any_lateral_weight_all_steps_are_the_first(patches, dictionary, unfolding):
+    encoder = trained(unfolding, dictionary).with_sparse_lateral(0.0)
+    parameters = encoder.parameters
+    expected = shrink(patches @ parameters["weights"], parameters["threshold"])
+    assert_allclose(encoder.encode(patches), expected, atol=1e-13)
+
+
+# Copies
+
+
+def pickled(encoder):
+    return pickle.loads(pickle.dumps(encoder))
+
+
+@forms
+@pytest.mark.parametrize("replicate", [pickled, copy.deepcopy, lambda encoder: encoder.copy()])
+def test_copies_encode_alike_and_share_no_memory(patches, dictionary, unfolding, tied, replicate):
+    encoder = trained(unfolding, dictionary, tied)
+    replica = replicate(encoder)
+    expected = encoder.encode(patches)
+    assert_array_equal(replica.encode(patches), expected)
+    assert replica.step_scales == encoder.step_scales
+    for value in replica.parameters.values():
+        value += 1
+    assert_array_equal(encoder.encode(patches), expected)
+
+
+@forms
+@backends
+def test_an_encoder_of_the_other_type_gives_the_same_codes(
+    patches, dictionary, unfolding, tied, backend
+):
+    encoder = trained(unfolding, dictionary, tied)
+    narrow = encoder.astype(np.dtype(np.float32))
+    assert {value.dtype for value in narrow.parameters.values()} == {np.dtype(np.float32)}
+    code = narrow.encode(patches.astype(np.float32), backend)
+    assert code.dtype == np.float32
+    # Sums of 64 and 96 terms of size one, four times: some hundred eps = 1e-7.
+    assert_allclose(code, encoder.encode(patches), atol=1e-4)
+    assert narrow.astype(np.dtype(np.float32)) is narrow
+    assert narrow.step_scales == encoder.step_scales
+
+
+@unfoldings
+def test_steps_of_training_are_in_proportion_to_the_first_weights(patches, dictionary, unfolding):
+    """Atoms a hundred times as long give weights and scales a hundred or 10,000 times smaller."""
+    plain = untrained(unfolding, dictionary)
+    scaled = untrained(unfolding, 100 * dictionary, 100 * ALPHA)
+    for name in ("weights", "threshold"):
+        value, other = plain.parameters[name], scaled.parameters[name]
+        ratio = scaled.step_scales[name] / plain.step_scales[name]
+        assert_allclose(other, ratio * value, rtol=1e-9)
+        assert_allclose(ratio, 0.01, rtol=1e-9)
+    assert_allclose(scaled.step_scales["lateral"], plain.step_scales["lateral"], rtol=1e-9)
