@@ -4,6 +4,7 @@ from importlib import import_module
 
 _HOMES = {
     "CodeDisplay": "_code",
+    "CodeErrorDisplay": "_code_error",
     "DictionaryDisplay": "_dictionary",
     "ObjectiveDisplay": "_objective",
 }

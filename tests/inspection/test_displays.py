@@ -11,7 +11,14 @@ from scipy import sparse
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
 
-from sklearn_ebm.inspection import CodeDisplay, DictionaryDisplay, ObjectiveDisplay
+from sklearn_ebm import PSD, LISTAEncoder, SparseCoder
+from sklearn_ebm.factors import LinearDecoder
+from sklearn_ebm.inspection import (
+    CodeDisplay,
+    CodeErrorDisplay,
+    DictionaryDisplay,
+    ObjectiveDisplay,
+)
 
 plt = pytest.importorskip("matplotlib.pyplot")
 
@@ -268,6 +275,180 @@ def test_codes_that_are_all_zero_are_shown_as_such():
     assert display.axes_[1].get_title() == "3 of 3 atoms never used"
 
 
+ALPHA = 0.3
+
+
+@pytest.fixture(scope="module")
+def task():
+    """Data, a dictionary of unit atoms, and the optimal codes of its lasso."""
+    generator = np.random.default_rng(0)
+    dictionary = generator.standard_normal((24, 16))
+    dictionary /= np.linalg.norm(dictionary, axis=1, keepdims=True)
+    X = generator.standard_normal((200, 16))
+    coder = SparseCoder(dictionary=dictionary, alpha=ALPHA, code_tol=1e-10).fit(X)
+    return SimpleNamespace(X=X, dictionary=dictionary, coder=coder, optimum=coder.transform(X))
+
+
+def learned(task, n_steps, **parameters):
+    """An encoder after a pass or two."""
+    encoder = LISTAEncoder(
+        dictionary=task.coder, n_steps=n_steps, code_tol=1e-10, max_iter=2, tol=0, random_state=0
+    )
+    return encoder.set_params(**parameters).fit(task.X)
+
+
+def mean_squared(code, optimum):
+    return sum(np.sum((z - best) ** 2) for z, best in zip(code, optimum, strict=True)) / len(code)
+
+
+def shrink(value, threshold):
+    return np.sign(value) * np.maximum(abs(value) - threshold, 0)
+
+
+def iterates_of_ista(task, n_iter, accelerated=False):
+    """The codes after 1, 2, ... steps from zero, as the textbook has them."""
+    lipschitz = LinearDecoder(task.dictionary).lipschitz  # the same step size, from an estimate
+    code = ahead = np.zeros(task.optimum.shape)
+    t, codes = 1.0, []
+    for _ in range(n_iter):
+        gradient = (ahead @ task.dictionary - task.X) @ task.dictionary.T
+        updated = shrink(ahead - gradient / lipschitz, ALPHA / lipschitz)
+        t_next = (1 + np.sqrt(1 + 4 * t * t)) / 2 if accelerated else 1.0
+        ahead = updated + (t - 1) / t_next * (updated - code)
+        code, t = updated, t_next
+        codes.append(code)
+    return codes
+
+
+def greedy_code(task, n_steps):
+    """Coordinate descent in the entry that moves most, then one move of all entries at once."""
+    gram, code = task.dictionary @ task.dictionary.T, np.zeros(task.optimum.shape)
+    for step in range(n_steps + 1):
+        best = shrink(code + (task.X - code @ task.dictionary) @ task.dictionary.T, ALPHA)
+        assert_allclose(np.diag(gram), 1, rtol=1e-12)  # the minimum along an entry, as it stands
+        if step == n_steps:
+            return best
+        rows, entries = np.arange(len(code)), abs(best - code).argmax(axis=1)
+        code[rows, entries] = best[rows, entries]
+
+
+@pytest.mark.parametrize(("solver", "name"), [("ista", "ISTA"), ("fista", "FISTA")])
+def test_a_solver_stands_at_t_with_its_code_after_one_step_more(task, solver, name):
+    display = CodeErrorDisplay.from_estimators(
+        learned(task, 1), task.X, solvers=[solver], max_steps=12
+    )
+    codes = iterates_of_ista(task, 13, accelerated=solver == "fista")
+    expected = [mean_squared(code, task.optimum) for code in codes]
+    steps, error = display.errors[name]
+    assert_array_equal(steps, np.arange(13))
+    assert_allclose(error, expected, rtol=1e-6)
+    assert np.all(np.diff(error) < 0)
+    assert_array_equal(display.lines_[1].get_xydata(), np.c_[steps, error])
+
+
+def test_coordinate_descent_stands_at_its_number_of_changes(task):
+    display = CodeErrorDisplay.from_estimators(
+        learned(task, 1), task.X, solvers="cd", max_steps=100
+    )
+    steps, error = display.errors["Coordinate descent"]
+    assert (steps[0], steps[-1]) == (0, 100)
+    for at in (0, 3, -1):
+        expected = mean_squared(greedy_code(task, steps[at]), task.optimum)
+        assert_allclose(error[at], expected, rtol=1e-6)
+
+
+def test_encoders_stand_at_their_steps_with_the_error_of_their_codes(task):
+    encoders = [learned(task, 2), learned(task, 0)]
+    greedy = learned(task, 5, unfolding="cd", sparse_output=True, inference="optimal")
+    display = CodeErrorDisplay.from_estimators(
+        {"LISTA": encoders, "LCoD": greedy}, task.X, solvers=()
+    )
+    steps, error = display.errors["LISTA"]
+    expected = [mean_squared(each.transform(task.X), task.optimum) for each in encoders[::-1]]
+    assert_array_equal(steps, [0, 2])
+    assert_allclose(error, expected, rtol=1e-6)
+    code = greedy.encoder_.encode(task.X)
+    assert_allclose(display.errors["LCoD"][1], [mean_squared(code, task.optimum)], rtol=1e-6)
+    assert greedy.inference == "optimal"  # looked at, not changed
+    legend = display.axes_[0].get_legend().get_texts()
+    assert [text.get_text() for text in legend] == list(display.errors) == ["LISTA", "LCoD"]
+    assert display.axes_[0].get_yscale() == "log"
+
+
+def test_encoders_without_a_name_have_that_of_their_class(task):
+    encoders = [learned(task, 1), learned(task, 2)]
+    for given in (encoders[0], encoders):
+        display = CodeErrorDisplay.from_estimators(given, task.X)
+        assert list(display.errors) == ["LISTAEncoder", "ISTA", "FISTA"]
+        assert_array_equal(display.errors["ISTA"][0], np.arange(31))
+    assert_array_equal(display.errors["LISTAEncoder"][0], [1, 2])
+
+
+def test_solvers_go_on_beyond_a_deep_encoder(task):
+    display = CodeErrorDisplay.from_estimators(learned(task, 10, learning_rate=1e-4), task.X)
+    assert display.errors["FISTA"][0][-1] == 40
+
+
+def test_more_samples_than_are_held_at_once_give_the_same_errors(task):
+    encoder = learned(task, 1)
+    few = CodeErrorDisplay.from_estimators(encoder, task.X)
+    many = CodeErrorDisplay.from_estimators(encoder, np.tile(task.X, (11, 1)))
+    for name, (_, error) in few.errors.items():
+        assert_allclose(many.errors[name][1], error, rtol=1e-6)
+
+
+def test_data_frames_and_float32_are_taken(task):
+    pandas = pytest.importorskip("pandas")
+    encoder = learned(task, 1, code_tol=1e-4).set_output(transform="pandas")
+    display = CodeErrorDisplay.from_estimators(encoder, pandas.DataFrame(np.float32(task.X)))
+    codes = iterates_of_ista(task, 31)
+    expected = [mean_squared(code, task.optimum) for code in codes]
+    assert_allclose(display.errors["ISTA"][1][:20], expected[:20], rtol=0.02)  # as good as code_tol
+
+
+@pytest.mark.parametrize(
+    ("other", "message"),
+    [
+        ({"alpha": 0.5}, r"'deep' \(n_steps=2\) has alpha=0.5, and 'flat' \(n_steps=1\) alpha=0.3"),
+        (
+            {"dictionary": 2 * np.eye(16) + 1, "alpha": ALPHA},
+            r"'deep' \(n_steps=2\) has another dictionary than 'flat'",
+        ),
+        ({"dictionary": np.ones((24, 16)), "alpha": ALPHA}, "'deep' .* has another dictionary"),
+    ],
+)
+def test_encoders_of_other_codes_are_named(task, other, message):
+    encoders = {"flat": learned(task, 1), "deep": [learned(task, 2, **other)]}
+    with pytest.raises(ValueError, match=message):
+        CodeErrorDisplay.from_estimators(encoders, task.X)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"solvers": ["lars"]}, "solvers must be one of .*got 'lars'"),
+        ({"max_steps": -1}, "max_steps == -1, must be >= 0"),
+    ],
+)
+def test_options_of_code_errors_are_checked(task, options, message):
+    with pytest.raises(ValueError, match=message):
+        CodeErrorDisplay.from_estimators(learned(task, 0), task.X, **options)
+
+
+def test_lines_of_code_errors_need_an_encoder_and_a_name_of_their_own(task):
+    for none in ({}, [], {"LISTA": []}):
+        with pytest.raises(ValueError, match="There is no encoder to draw"):
+            CodeErrorDisplay.from_estimators(none, task.X)
+    with pytest.raises(ValueError, match="'ISTA' names a solver's line"):
+        CodeErrorDisplay.from_estimators({"ISTA": learned(task, 0)}, task.X)
+
+
+def test_code_errors_are_those_of_unrolled_encoders(task):
+    psd = PSD(8, max_iter=1, tol=0).fit(task.X)
+    with pytest.raises(AttributeError, match="PSD has no attribute lateral_weights_"):
+        CodeErrorDisplay.from_estimators(psd, task.X)
+
+
 def test_given_axes_are_drawn_on_and_no_new_figure_is_made(model):
     figure, (left, right) = plt.subplots(1, 2)
     displays = [
@@ -275,6 +456,7 @@ def test_given_axes_are_drawn_on_and_no_new_figure_is_made(model):
         DictionaryDisplay.from_estimator(model, image_shape=(2, 3), which="both", ax=(left, right)),
         ObjectiveDisplay.from_estimator(model, ax=[left, right]),
         CodeDisplay([1], [1.0]).plot(ax=np.array([left, right])),
+        CodeErrorDisplay({"LISTA": ([1, 3], [2.0, 1.0])}).plot(ax=left),
     ]
     assert plt.get_fignums() == [figure.number]
     for display in displays:
@@ -316,6 +498,7 @@ def test_attributes_on_a_device_are_fetched(model, monkeypatch):
         ObjectiveDisplay.from_estimator,
         lambda estimator: CodeDisplay.from_estimator(estimator, np.ones((1, 2))),
         lambda estimator: ObjectiveDisplay.from_estimator({"model": estimator}),
+        lambda estimator: CodeErrorDisplay.from_estimators(estimator, np.ones((1, 2))),
     ],
 )
 def test_models_must_be_fitted(draw):
@@ -330,6 +513,7 @@ def test_without_matplotlib_the_error_is_the_command_to_install_it(monkeypatch):
         (DictionaryDisplay(np.ones((1, 4))), {"sort": None}),
         (ObjectiveDisplay({"model": [1.0]}), {"x": "pass"}),
         (CodeDisplay([1], [1.0]), {}),
+        (CodeErrorDisplay({"LISTA": ([1], [1.0])}), {}),
     ]
     for display, options in displays:
         with pytest.raises(ImportError, match=r"needs matplotlib: pip install sklearn-ebm\[plot\]"):
@@ -337,10 +521,6 @@ def test_without_matplotlib_the_error_is_the_command_to_install_it(monkeypatch):
 
 
 def test_naming_the_displays_loads_no_matplotlib():
-    script = (
-        "import sys\n"
-        "from sklearn_ebm.inspection import CodeDisplay, DictionaryDisplay, ObjectiveDisplay\n"
-        "print('matplotlib' in sys.modules)"
-    )
+    script = "import sys\nfrom sklearn_ebm.inspection import *\nprint('matplotlib' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert done.stdout.strip() == "False", done.stderr

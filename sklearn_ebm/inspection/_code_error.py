@@ -1,0 +1,254 @@
+"""How far codes are from the optimum after so many steps: trained encoders beside solvers."""
+
+import copy
+from collections.abc import Mapping
+from numbers import Integral
+from typing import NamedTuple
+
+import numpy as np
+from sklearn.utils import check_array, check_scalar, gen_batches
+from sklearn.utils.validation import check_is_fitted
+
+from sklearn_ebm.backends import to_host
+from sklearn_ebm.factors import ENCODERS, UNFOLDINGS, LinearDecoder, Tape
+from sklearn_ebm.inspection._axes import check_option, fitted, take_axes
+
+LABELS = {"ista": "ISTA", "fista": "FISTA", "cd": "Coordinate descent"}
+FEWEST_STEPS = 30  # curves of solvers go on so far at least
+FURTHER = 4  # times the steps of the encoder that has most of them
+GREEDY_POINTS = 20  # of a curve whose points are computed one by one
+PIECE_ROWS = 1024  # samples whose iterates are held at once
+MARKED = 15  # curves of up to so many points show each of them
+
+
+class CodeErrorDisplay:
+    """Mean squared distance from the optimal codes, ||z - z*||^2, over the number of steps.
+
+    A step is a product with S, or with one row of it in coordinate descent. An encoder with
+    `n_steps` of T stands at T. A solver stands there with its code after T + 1 steps from zero,
+    which is the code of the untrained encoder. So what training brings is read off at one T, and
+    what a trained encoder is worth in steps of a solver at one height.
+
+    Create it by :meth:`from_estimators`, or from arrays.
+
+    Parameters
+    ----------
+    errors : dict of str to tuple (steps, error)
+        For each line two array-likes of one length: numbers of steps, and the mean over samples of
+        ||z - z*||^2 after them.
+
+    Attributes
+    ----------
+    figure_ : matplotlib Figure
+        Figure that was drawn on.
+
+    axes_ : ndarray of matplotlib Axes, of shape (1,)
+        Axes that were drawn on.
+
+    lines_ : list of matplotlib Line2D
+        One for each entry of `errors`, in its order.
+
+    See Also
+    --------
+    ObjectiveDisplay : The course of learning.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from sklearn.preprocessing import scale
+    >>> from sklearn_ebm import LISTAEncoder, SparseCoder
+    >>> from sklearn_ebm.inspection import CodeErrorDisplay
+    >>> X = scale(load_digits().data)
+    >>> coder = SparseCoder(32, alpha=0.5, tol=1e-2, random_state=0).fit(X)
+    >>> encoder = LISTAEncoder(dictionary=coder, n_steps=1, random_state=0).fit(X)
+    >>> display = CodeErrorDisplay.from_estimators(encoder, X[:300])
+    >>> list(display.errors)
+    ['LISTAEncoder', 'ISTA', 'FISTA']
+    >>> steps, error = display.errors["LISTAEncoder"]
+    >>> bool(error[0] < display.errors["FISTA"][1][5])  # one trained step beats five of FISTA's
+    True
+    """
+
+    def __init__(self, errors):
+        self.errors = errors
+
+    @classmethod
+    def from_estimators(cls, estimators, X, *, solvers=("ista", "fista"), max_steps=None, ax=None):
+        """Draw the errors of trained encoders and of solvers.
+
+        Parameters
+        ----------
+        estimators : LISTAEncoder, list of LISTAEncoder, or dict of str to either
+            Fitted encoders of one dictionary and one alpha. A list is one line, with a point for
+            each of its encoders.
+
+        X : array-like of shape (n_samples, n_features)
+            Data to code, best data that no encoder has learned from.
+
+        solvers : sequence of {"ista", "fista", "cd"}, default=("ista", "fista")
+            Solvers to draw beside them.
+
+        max_steps : int or None, default=None
+            Steps of the solvers; None takes 30, or four times the steps of the deepest encoder.
+
+        ax : matplotlib Axes, default=None
+            Where to draw; by default in a new figure.
+
+        Returns
+        -------
+        CodeErrorDisplay
+            The display, drawn.
+
+        Raises
+        ------
+        ValueError
+            If the encoders differ in dictionary or alpha.
+        """
+        lines = _lines(estimators)
+        solvers = [solvers] if isinstance(solvers, str) else list(solvers)
+        for solver in solvers:
+            check_option(solver, list(UNFOLDINGS), "solvers")
+            if LABELS[solver] in lines:
+                raise ValueError(f"{LABELS[solver]!r} names a solver's line; rename the encoder's.")
+        deepest = max(each.encoder_.n_steps for line in lines.values() for each in line)
+        if max_steps is None:
+            max_steps = max(FEWEST_STEPS, FURTHER * deepest)
+        check_scalar(max_steps, "max_steps", Integral, min_val=0)
+        task = _shared_task(lines, X)
+        errors = {name: _encoder_line(task, line, X) for name, line in lines.items()}
+        errors.update({LABELS[name]: _solver_line(task, name, max_steps) for name in solvers})
+        return cls(errors).plot(ax=ax)
+
+    def plot(self, *, ax=None):
+        """Draw the errors, on a logarithmic scale.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Where to draw; by default in a new figure.
+
+        Returns
+        -------
+        CodeErrorDisplay
+            The display itself.
+        """
+        self.figure_, self.axes_ = take_axes(ax, 1, self, (6.0, 4.0))
+        axes = self.axes_[0]
+        self.lines_ = []
+        for name, (steps, error) in self.errors.items():
+            marker = "o" if len(steps) <= MARKED else None
+            self.lines_ += axes.plot(
+                to_host(steps), to_host(error), marker=marker, markersize=4, label=name
+            )
+        axes.set_yscale("log")
+        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.set_xlabel("Steps")
+        axes.set_ylabel("Mean of ||z - z*||² over samples")
+        axes.grid(alpha=0.3)
+        axes.legend()
+        return self
+
+
+class _Task(NamedTuple):
+    """What all lines of a display have in common."""
+
+    X: np.ndarray
+    optimum: np.ndarray
+    dictionary: np.ndarray
+    alpha: float
+
+    def untrained(self, solver, n_steps):
+        """The encoder that equals n_steps + 1 steps of the solver."""
+        lipschitz = LinearDecoder(self.dictionary).lipschitz
+        entry = ENCODERS[UNFOLDINGS[solver]]
+        return entry.from_dictionary(self.dictionary, lipschitz, self.alpha, n_steps=n_steps)
+
+
+def _lines(estimators):
+    """Lists of fitted encoders by the name of their line."""
+    if not isinstance(estimators, Mapping):
+        one = estimators[:1] if isinstance(estimators, list | tuple) else [estimators]
+        estimators = {type(each).__name__: estimators for each in one}
+    lines = {
+        name: list(line) if isinstance(line, list | tuple) else [line]
+        for name, line in estimators.items()
+    }
+    if not lines or not all(lines.values()):
+        raise ValueError("There is no encoder to draw: each line needs one at least.")
+    for line in lines.values():
+        for each in line:
+            check_is_fitted(each)
+            fitted(each, "lateral_weights_")
+    return lines
+
+
+def _shared_task(lines, X):
+    """The data with optimal codes of the dictionary and alpha that all encoders must share."""
+    (first_name, (first, *_)), *_ = lines.items()
+    dictionary, alpha = fitted(first, "components_"), _alpha(first)
+    for name, line in lines.items():
+        for each in line:
+            other = fitted(each, "components_")
+            if other.shape != dictionary.shape or not np.allclose(other, dictionary):
+                raise ValueError(
+                    f"{_called(name, each)} has another dictionary than "
+                    f"{_called(first_name, first)}: their optimal codes differ. Give both the same "
+                    "`dictionary`."
+                )
+            if _alpha(each) != alpha:
+                raise ValueError(
+                    f"{_called(name, each)} has alpha={_alpha(each)}, and "
+                    f"{_called(first_name, first)} alpha={alpha}: their optimal codes differ."
+                )
+    optimum = _codes(first, X, "optimal")
+    X = check_array(to_host(X), dtype=(np.float64, np.float32))
+    return _Task(X, optimum, dictionary.astype(X.dtype), alpha)
+
+
+def _called(name, estimator):
+    return f"{name!r} (n_steps={estimator.encoder_.n_steps})"
+
+
+def _alpha(estimator):
+    """The weight of the sparsity, which may be that of the coder that has the dictionary."""
+    return estimator._sparsity()
+
+
+def _codes(estimator, X, inference):
+    """Dense codes on the host; the estimator stays as it is."""
+    coder = copy.copy(estimator).set_params(inference=inference, sparse_output=False)
+    return to_host(coder.transform(X))
+
+
+def _squared_distances(codes, optimum):
+    """||z - z*||^2 summed over samples, in float64; `codes` may hold several for each sample."""
+    return np.sum((codes - optimum) ** 2, axis=(-2, -1), dtype=np.float64)
+
+
+def _encoder_line(task, encoders, X):
+    """Steps and errors of trained encoders, by their number of steps."""
+    encoders = sorted(encoders, key=lambda each: each.encoder_.n_steps)
+    steps = np.array([each.encoder_.n_steps for each in encoders])
+    total = [_squared_distances(_codes(each, X, "encoder"), task.optimum) for each in encoders]
+    return steps, np.array(total) / task.X.shape[0]
+
+
+def _solver_line(task, solver, max_steps):
+    """Steps and errors of a solver, by the untrained encoders that equal it."""
+    encoder = task.untrained(solver, max_steps)
+    _, tape = encoder.forward(task.X[:1])
+    if "codes" in tape.kept:  # one pass leaves the codes of all steps
+        return np.arange(max_steps + 1), _errors_of_iterates(task, encoder)
+    steps = np.unique(np.geomspace(1, max_steps + 1, GREEDY_POINTS).round().astype(int)) - 1
+    codes = (task.untrained(solver, int(n_steps)).encode(task.X) for n_steps in steps)
+    total = [_squared_distances(code, task.optimum) for code in codes]
+    return steps, np.array(total) / task.X.shape[0]
+
+
+def _errors_of_iterates(task, encoder):
+    """Errors after each step of one pass, a piece of the samples after another."""
+    total, tape = np.zeros(encoder.n_steps + 1), Tape()
+    for rows in gen_batches(task.X.shape[0], PIECE_ROWS):
+        encoder.forward(task.X[rows], tape=tape)
+        total += _squared_distances(tape.kept["codes"], task.optimum[rows])
+    return total / task.X.shape[0]
