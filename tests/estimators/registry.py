@@ -2,8 +2,8 @@
 
 from sklearn.base import clone
 
-from sklearn_ebm import PSD, SparseCoder
-from sklearn_ebm.factors import ENCODERS
+from sklearn_ebm import PSD, LISTAEncoder, SparseCoder
+from sklearn_ebm.factors import ENCODERS, UNFOLDINGS
 
 MODELS = {
     "SparseCoder": SparseCoder(),
@@ -12,14 +12,31 @@ MODELS = {
         for encoder in ENCODERS
         for inference in ("encoder", "optimal")
     },
+    **{f"LISTAEncoder-{unfolding}": LISTAEncoder(unfolding=unfolding) for unfolding in UNFOLDINGS},
+    "LISTAEncoder-ista-untied": LISTAEncoder(tied=False),
+    "LISTAEncoder-fista-untied": LISTAEncoder(unfolding="fista", tied=False),
+    "LISTAEncoder-ista-energy": LISTAEncoder(loss="energy"),
+    "LISTAEncoder-cd-energy": LISTAEncoder(unfolding="cd", loss="energy"),
+    "LISTAEncoder-ista-optimal": LISTAEncoder(inference="optimal"),
 }
-KINDS = ["SparseCoder", "PSD-shrinkage-encoder"]  # where the form makes no difference
+KINDS = ["SparseCoder", "PSD-shrinkage-encoder", "LISTAEncoder-ista"]  # one of each class
+LEARNERS = [name for name in MODELS if not name.startswith("LISTA")]  # their passes move the atoms
 
 
 def make(name, n_components=5, **parameters):
     """A fresh model by its name in `MODELS`."""
     settings = {"n_components": n_components, "alpha": 0.5, "random_state": 0, **parameters}
     return clone(MODELS[name]).set_params(**settings)
+
+
+def start_from(name, atoms):
+    """The parameter that lets a model begin with these atoms; a `LISTAEncoder` keeps them."""
+    return {"dictionary_init" if name in LEARNERS else "dictionary": atoms}
+
+
+def learned(model):
+    """What the passes move, a row for each component: atoms, or the filters of their encoder."""
+    return model.encoder_components_ if isinstance(model, LISTAEncoder) else model.components_
 
 
 def fitted_attributes(model):

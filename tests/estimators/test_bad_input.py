@@ -15,11 +15,12 @@ from sklearn.utils._param_validation import InvalidParameterError
 from sklearn_ebm import SparseCoder, sparse_encode
 from sklearn_ebm.metrics import duality_gap
 from sklearn_ebm.solvers import SOLVERS
-from tests.estimators.registry import KINDS, fitted_attributes, make
+from tests.estimators.registry import KINDS, LEARNERS, fitted_attributes, make
 
 N_SAMPLES, N_FEATURES, N_ATOMS = 60, 8, 12
 ALPHA = 0.5
 models = pytest.mark.parametrize("name", KINDS)
+learners = pytest.mark.parametrize("name", [name for name in KINDS if name in LEARNERS])
 solvers = pytest.mark.parametrize("solver", SOLVERS)
 
 
@@ -288,7 +289,7 @@ def test_options_out_of_range_are_refused_by_name(X, atoms, options):
 @pytest.mark.parametrize("weight", ["alpha", "beta"])
 def test_a_weight_that_float32_cannot_hold_is_refused(X, atoms, name, weight):
     if weight not in make(name).get_params():
-        pytest.skip("SparseCoder has no beta")
+        pytest.skip(f"{name} has no beta")
     with pytest.raises(ValueError, match=f"{weight}=1e.60 is too large for dtype.'float32'"):
         make(name, **{weight: 1e60}).fit(X.astype(np.float32))
     with pytest.raises(ValueError, match=r"alpha=1e.60 is too large"):
@@ -348,7 +349,7 @@ def test_alpha_above_alpha_max_warns_that_nothing_was_learned(X, name):
     assert_array_equal(model.usage_, 0)
 
 
-@models
+@learners
 def test_passes_that_end_before_the_change_is_small_warn_and_name_it(X, name):
     words = r"max_iter=2 with a relative change of the objective of \d.*e-0\d > tol=1.0e-06"
     with pytest.warns(ConvergenceWarning, match=words):
@@ -374,7 +375,7 @@ def test_solvers_that_need_the_gram_matrix_say_so_where_values_are_missing(X, at
         sparse_encode(with_entry(X, np.nan), atoms, ALPHA, missing_values=np.nan, solver=solver)
 
 
-@models
+@learners
 def test_a_sample_without_any_observed_feature_is_named(X, atoms, name):
     bad = X.copy()
     bad[7] = np.nan
@@ -384,7 +385,7 @@ def test_a_sample_without_any_observed_feature_is_named(X, atoms, name):
         sparse_encode(bad, atoms, ALPHA, missing_values=np.nan)
 
 
-@models
+@learners
 def test_nan_is_an_error_where_another_value_means_missing(X, atoms, name):
     bad = with_entry(X, np.nan)
     with pytest.raises(ValueError, match="Input X contains NaN"):

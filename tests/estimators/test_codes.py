@@ -11,6 +11,7 @@ from sklearn.decomposition import sparse_encode as reference_encode
 from sklearn.linear_model import Lasso
 
 from sklearn_ebm import PSD, SparseCoder, fista, ista, sparse_encode
+from sklearn_ebm.factors import ENCODERS
 from sklearn_ebm.metrics import duality_gap
 from sklearn_ebm.solvers import SOLVERS
 from tests.estimators.registry import MODELS, make
@@ -19,6 +20,7 @@ ALPHA = 1.0  # on patches of norm 8: about a tenth of the codes is on
 TIGHT = {np.dtype(np.float64): 1e-12, np.dtype(np.float32): 1e-5}
 solvers = pytest.mark.parametrize("solver", SOLVERS)
 signs = pytest.mark.parametrize("positive", [False, True], ids=["signed", "positive"])
+PREDICTIVE = [f"PSD-{encoder}-optimal" for encoder in ENCODERS]
 masked_solvers = pytest.mark.parametrize("solver", ["auto", "fista", "ista"])
 
 
@@ -261,7 +263,7 @@ def test_coder_leaves_missing_features_out(X, dictionary):
     assert_array_equal(coder.transform(holey), expected)
 
 
-@pytest.fixture(scope="module", params=[name for name in MODELS if name.endswith("optimal")])
+@pytest.fixture(scope="module", params=PREDICTIVE)
 def predictive(request, patches):
     """A fitted PSD for each encoder, with optimal codes."""
     settings = {"alpha": 0.5, "beta": 0.7, "max_iter": 3, "tol": 0, "code_tol": 1e-10}

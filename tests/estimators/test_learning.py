@@ -7,16 +7,25 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from threadpoolctl import threadpool_limits
 
-from sklearn_ebm import PSD, SparseCoder
+from sklearn_ebm import PSD, LISTAEncoder, SparseCoder
 from sklearn_ebm.estimators._learning import Learner
 from sklearn_ebm.factors import ENCODERS, L1
 from sklearn_ebm.solvers import Adam
-from tests.estimators.registry import KINDS, MODELS, fitted_attributes, make
+from tests.estimators.registry import (
+    KINDS,
+    LEARNERS,
+    MODELS,
+    fitted_attributes,
+    learned,
+    make,
+    start_from,
+)
 
 ALPHA = 0.5
 EXACT = ["components_", "objective_curve_", "sparsity_curve_", "usage_"]  # all but seconds
 kinds = pytest.mark.parametrize("name", KINDS)
 models = pytest.mark.parametrize("name", MODELS)
+learners = pytest.mark.parametrize("name", [name for name in KINDS if name in LEARNERS])
 pytestmark = pytest.mark.filterwarnings("ignore:Stopped at max_iter")
 
 
@@ -41,14 +50,15 @@ def test_objective_falls_and_atoms_keep_unit_norm(patches, dtype, name):
     model = make(name, 24, max_iter=6, tol=0, batch_size=50).fit(patches.astype(dtype))
     curve = model.objective_curve_
     assert model.n_iter_ == len(curve) == len(model.seconds_curve_) == len(model.sparsity_curve_)
-    assert curve[-1] < 0.95 * curve[0]
+    # Codes of untrained steps of a solver are near the optimum before the first pass.
+    assert curve[-1] < (0.98 if isinstance(model, LISTAEncoder) else 0.95) * curve[0]
     assert np.all(np.diff(curve) < 0.02 * curve[0])  # batches are noise; they never set it back
     assert np.all(np.diff(model.seconds_curve_) > 0)
     norm = np.linalg.norm(model.components_.astype(np.float64), axis=1)
     assert_allclose(norm, 1, rtol=10 * np.finfo(dtype).eps)
 
 
-@models
+@pytest.mark.parametrize("name", LEARNERS)
 def test_objective_curve_ends_at_the_energy_of_the_data(patches, name):
     """A pass with a fixed dictionary and an encoder that hardly moves counts energies exactly."""
     model = make(name, None, dictionary=unit_rows(patches[:24]), max_iter=1, tol=0)
@@ -120,12 +130,13 @@ def test_partial_fit_over_chunks_is_one_after_another(patches, name):
     chunks = make(name, 12, batch_size=100).partial_fit(patches[:100])
     # The first atoms come from the first chunk: start from the same ones to compare.
     start = chunks.components_
-    whole, chunks = (make(name, 12, batch_size=100, dictionary_init=start) for _ in range(2))
+    settings = {"n_components": 12, "batch_size": 100, **start_from(name, start)}
+    whole, chunks = (make(name, **settings) for _ in range(2))
     whole.partial_fit(patches)
     for chunk in np.split(patches, 3):
         chunks.partial_fit(chunk)
-    for key in ("components_", "n_replaced_"):
-        assert_array_equal(getattr(whole, key), getattr(chunks, key))
+    assert_array_equal(learned(whole), learned(chunks))
+    assert getattr(whole, "n_replaced_", 0) == getattr(chunks, "n_replaced_", 0)
     assert_array_equal(whole.transform(patches), chunks.transform(patches))
 
 
@@ -143,12 +154,12 @@ def test_partial_fit_lowers_the_energy(patches, name):
 @kinds
 def test_partial_fit_goes_on_from_fit(patches, name):
     model = make(name, 12, max_iter=3, tol=0).fit(patches)
-    before = model.components_.copy()
+    before = learned(model).copy()
     model.partial_fit(patches[:50])
-    assert 0 < np.abs(model.components_ - before).max() < 0.5  # moved, not started again
+    assert 0 < np.abs(learned(model) - before).max() < 0.5  # moved, not started again
 
 
-@kinds
+@learners
 def test_idle_atoms_are_replaced_and_counted(patches, name):
     """Atoms outside of the span of the data have no use; after 50 batches they become samples."""
     X = patches.copy()
@@ -161,7 +172,7 @@ def test_idle_atoms_are_replaced_and_counted(patches, name):
     assert np.all(model.usage_ > 0)
 
 
-@kinds
+@learners
 def test_learning_stops_where_the_change_falls_to_tol(patches, name):
     model = make(name, 12, max_iter=100, tol=2e-2).fit(patches)
     change = np.abs(np.diff(model.objective_curve_)) / model.objective_curve_[:-1]
@@ -174,16 +185,16 @@ def test_learning_stops_where_the_change_falls_to_tol(patches, name):
 def test_warm_start_goes_on_and_a_cold_one_starts_again(patches, name):
     settings = {"max_iter": 3, "tol": 0, "batch_size": 100}
     model = make(name, 24, warm_start=True, **settings).fit(patches)
-    first, before = model.objective_curve_, model.components_.copy()
+    first, before = model.objective_curve_, learned(model).copy()
     model.fit(patches)
     assert model.n_iter_ == 3
     assert model.objective_curve_[0] < first[-1]
-    assert np.abs(model.components_ - before).max() < 0.5
+    assert np.abs(learned(model) - before).max() < 0.5
     again = make(name, 24, warm_start=False, **settings).fit(patches).fit(patches)
     assert_array_equal(again.objective_curve_, first)
 
 
-@kinds
+@learners
 def test_warm_start_takes_parameters_that_were_changed(patches, name):
     model = make(name, 8, warm_start=True, alpha=0.5, max_iter=2, tol=0).fit(patches)
     dense = model.sparsity_curve_[-1]
@@ -191,14 +202,14 @@ def test_warm_start_takes_parameters_that_were_changed(patches, name):
     assert model.sparsity_curve_[-1] < dense / 2
 
 
-@kinds
+@learners
 def test_partial_fit_takes_parameters_that_were_changed(patches, name):
     model = make(name, 8, alpha=0.5).partial_fit(patches)
     dense = model.usage_.mean()
     assert model.set_params(alpha=5.0).partial_fit(patches).usage_.mean() < dense / 2
 
 
-@kinds
+@learners
 @pytest.mark.parametrize("method", ["fit", "partial_fit"])
 def test_what_cannot_change_on_the_way_is_refused(patches, name, method):
     model = make(name, 8, warm_start=True, max_iter=1, tol=0).fit(patches)
@@ -207,7 +218,7 @@ def test_what_cannot_change_on_the_way_is_refused(patches, name, method):
     with pytest.raises(ValueError, match="X has 10 features, but"):
         getattr(model.set_params(n_components=8), method)(patches[:, :10])
     if isinstance(model, PSD):
-        with pytest.raises(ValueError, match="encoder='tanh', but learning goes on with a Shrink"):
+        with pytest.raises(ValueError, match="encoder='tanh'.* learning goes on with a Shrink"):
             getattr(model.set_params(encoder="tanh"), method)(patches)
 
 
@@ -237,6 +248,7 @@ def test_threads_do_not_change_the_model(patches, name):
 def test_backends_learn_the_same_to_rounding(patches, name):
     X = patches[:80]
     settings = {"n_components": 6, "max_iter": 2, "tol": 0, "code_tol": 1e-10}
+    settings.update(start_from(name, unit_rows(X[:6])))
     first, second = (
         make(name, **settings, solver="cd", backend=backend).fit(X)
         for backend in ("numpy", "numba")
@@ -252,15 +264,16 @@ def test_backends_learn_the_same_to_rounding(patches, name):
 def test_float32_stays_float32(patches, name):
     model = make(name, 12, alpha=np.float64(0.5), max_iter=2, tol=0, code_tol=np.float64(1e-3))
     if isinstance(model, PSD):
-        model.set_params(beta=np.float64(0.7), learning_rate=np.float64(1e-2))
+        model.set_params(beta=np.float64(0.7))
+    if not isinstance(model, SparseCoder):
+        model.set_params(learning_rate=np.float64(1e-2))
     weights = np.linspace(0.5, 1, len(patches))
     model.fit(patches.astype(np.float32), sample_weight=weights)
     arrays = {"components_": model.components_, **getattr(model, "encoder_", NoEncoder).parameters}
     arrays["transform"] = model.transform(patches[:5].astype(np.float32))
     arrays["energy"] = model.energy(patches[:5].astype(np.float32))
     arrays["inverse_transform"] = model.inverse_transform(arrays["transform"])
-    online = model._learner.online
-    arrays.update(code_moment=online.code_moment, cross_moment=online.cross_moment)
+    arrays.update(state(model._learner))
     assert {key: array.dtype for key, array in arrays.items()} == dict.fromkeys(
         arrays, np.dtype(np.float32)
     )
@@ -268,6 +281,19 @@ def test_float32_stays_float32(patches, name):
 
 class NoEncoder:
     parameters = {}
+
+
+def state(learner):
+    """What learning remembers of the batches before, by name."""
+    remembered = {}
+    if hasattr(learner, "online"):
+        code_moment, cross_moment = learner.online.moments
+        remembered.update(code_moment=code_moment, cross_moment=cross_moment)
+    if learner.adam is not None:
+        for moment in ("_first", "_second"):
+            by_name = getattr(learner.adam, moment)
+            remembered.update({f"{moment} {name}": value for name, value in by_name.items()})
+    return remembered
 
 
 @models
@@ -283,7 +309,7 @@ def test_memory_maps_and_read_only_data_give_the_same_model(patches, name, tmp_p
     assert_array_equal(model.transform(mapped), expected.transform(patches))
 
 
-@kinds
+@learners
 def test_missing_values_hardly_disturb_what_is_learned(patches, name):
     """A tenth of the pixels is not seen; the atoms rebuild the pixels that were hidden."""
     hidden = np.random.default_rng(0).uniform(size=patches.shape) < 0.1
@@ -310,10 +336,12 @@ def test_the_reconstruction_stands_in_for_what_is_missing(patches, dictionary):
     assert_allclose(learner.online.code_moment, code.T @ code, atol=1e-9)
 
 
-def test_learning_rate_of_the_encoder_falls_linearly_to_zero(patches, monkeypatch):
+@pytest.mark.parametrize("name", ["PSD-tanh-encoder", "LISTAEncoder-ista"])
+@pytest.mark.filterwarnings("ignore:No pass came below:sklearn.exceptions.ConvergenceWarning")
+def test_learning_rate_of_the_encoder_falls_linearly_to_zero(patches, monkeypatch, name):
     shares = []
-    monkeypatch.setattr(Adam, "step", lambda self, gradients, share: shares.append(share))
-    make("PSD-tanh-encoder", 8, max_iter=2, tol=0, batch_size=100).fit(patches)
+    monkeypatch.setattr(Adam, "step", lambda self, gradients, backend, share: shares.append(share))
+    make(name, 8, max_iter=2, tol=0, batch_size=100).fit(patches)
     assert_allclose(shares, np.arange(6, 0, -1) / 6, rtol=1e-12)
 
 
