@@ -232,7 +232,7 @@ def alpha_for_density(X, dictionary, density, *, n_steps=16):
 
 
 # -------------------------------------------------------------------------------------- yardstick
-def spams_lasso(X, dictionary, alpha):
+def spams_lasso(X, dictionary, alpha, *, threads=THREADS):
     """SPAMS's LARS: sparse codes (n_components, n_samples), one column per sample."""
     import spams
 
@@ -241,7 +241,7 @@ def spams_lasso(X, dictionary, alpha):
         D=np.asfortranarray(dictionary.T),
         lambda1=float(alpha),
         mode=2,
-        numThreads=THREADS,
+        numThreads=threads,
     )
 
 

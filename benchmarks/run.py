@@ -24,6 +24,8 @@ NAMES = (
     "mnist",
     "joint_training",
     "memory",
+    "lista",
+    "lista_speed",
 )
 
 

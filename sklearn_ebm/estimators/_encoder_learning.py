@@ -96,7 +96,7 @@ class EncoderLearner:
         return self._or_back_off(self._step, X, optimum, sample_weight, share)
 
     def _or_back_off(self, work, *batch):
-        """Do the work; where it diverges, once more from the best parameters, slower from now on."""
+        """Do the work; where it diverges, once more from the best parameters, slower now."""
         try:
             return work(*batch)
         except Diverged:

@@ -91,7 +91,8 @@ def split_rows(work, n_rows, smallest):
 
     An exception in the caller, Ctrl-C included, leaves only when no piece writes any more.
     """
-    threads = min(n_threads(), n_rows // max(1, smallest))
+    most = n_rows // max(1, smallest)
+    threads = min(n_threads(), most) if most > 1 else 1  # to ask takes microseconds
     if threads <= 1:
         work(0, n_rows)
         return
@@ -105,7 +106,7 @@ def map_pieces(work, n_rows, piece):
     Where the pieces begin does not depend on the number of threads, so neither do the results.
     """
     bounds = [*range(0, n_rows, piece), n_rows]
-    threads = min(n_threads(), len(bounds) - 1)
+    threads = min(n_threads(), len(bounds) - 1) if len(bounds) > 2 else 1
     if threads > 1:
         with _serial_blas():
             _run(work, bounds, threads)

@@ -32,7 +32,7 @@ from sklearn_ebm.backends.numba._support import add_rows
 SMALLEST_PIECE = 64
 SPARSE = 0.3  # share of non-zeros up to which rows of S beat BLAS
 EVERY_LANE = np.uint64(2**LANES - 1)
-SAMPLED = 8  # one row in so many is looked at to estimate the share
+SAMPLED = 16  # rows that are looked at to estimate the share
 
 
 @kernel
@@ -95,28 +95,35 @@ def _dense_rows(base, threshold, code, first, last):
             code[n, k] = _shrink(code[n, k] + base[n, k], threshold[k])
 
 
+def _has_few_on(code):
+    """Whether rows of S beat BLAS, judged by some of the rows."""
+    some = code[:: max(1, code.shape[0] // SAMPLED)]
+    return np.count_nonzero(some) <= SPARSE * some.size
+
+
 def unrolled_step(before, base, lateral, threshold, code):
     """Rows of S where few components are on, else BLAS and one pass."""
-    n_components = code.shape[1]
-    is_sparse = (
-        before is not None
-        and np.count_nonzero(before[::SAMPLED]) <= SPARSE * before[::SAMPLED].size
+    if before is None:
+        code[...] = 0
+    elif _has_few_on(before):
+        return _sparse_step(before, base, lateral, threshold, code)
+    else:
+        np.matmul(before, lateral, out=code)
+    split_rows(
+        lambda first, last: _dense_rows(base, threshold, code, first, last),
+        code.shape[0],
+        SMALLEST_PIECE,
     )
+    return code
 
-    def sparse(first, last):
-        support = np.empty(n_components + 1, np.uintp)
-        weights = np.empty(n_components + 1, code.dtype)
+
+def _sparse_step(before, base, lateral, threshold, code):
+    def work(first, last):
+        support = np.empty(code.shape[1] + 1, np.uintp)
+        weights = np.empty(code.shape[1] + 1, code.dtype)
         _sparse_rows(before, base, lateral, threshold, code, support, weights, first, last)
 
-    def dense(first, last):
-        _dense_rows(base, threshold, code, first, last)
-
-    if not is_sparse:
-        if before is None:
-            code[...] = 0
-        else:
-            np.matmul(before, lateral, out=code)
-    split_rows(sparse if is_sparse else dense, code.shape[0], SMALLEST_PIECE)
+    split_rows(work, code.shape[0], SMALLEST_PIECE)
     return code
 
 
