@@ -218,7 +218,7 @@ def test_what_cannot_change_on_the_way_is_refused(patches, name, method):
     with pytest.raises(ValueError, match="X has 10 features, but"):
         getattr(model.set_params(n_components=8), method)(patches[:, :10])
     if isinstance(model, PSD):
-        with pytest.raises(ValueError, match="encoder='tanh'.* learning goes on with a Shrink"):
+        with pytest.raises(ValueError, match=r"encoder='tanh'.* learning goes on with a Shrink"):
             getattr(model.set_params(encoder="tanh"), method)(patches)
 
 

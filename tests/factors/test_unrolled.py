@@ -12,6 +12,7 @@ from sklearn_ebm.factors import ENCODERS, L1, UNFOLDINGS, Energy, LinearDecoder
 from sklearn_ebm.factors.encoders import ShrinkageEncoder
 from sklearn_ebm.factors.encoders._lateral import PIECE_ROWS
 from sklearn_ebm.solvers._proximal import ista
+from tests.papers import fista_steps, greedy_steps, ista_steps, lcod, lista, shrink
 
 ALPHA = 1.0
 ROUNDING = 1e-12  # of some ten sums of 96 terms of size ten in float64
@@ -19,6 +20,7 @@ backends = pytest.mark.parametrize("backend", [numpy, numba], ids=["numpy", "num
 ties = pytest.mark.parametrize("tied", [True, False], ids=["tied", "untied"])
 unfoldings = pytest.mark.parametrize("unfolding", UNFOLDINGS)
 steps = pytest.mark.parametrize("n_steps", [0, 1, 2, 7])
+LAYERS = ("weights", "lateral", "threshold")
 FORMS = [("ista", True), ("ista", False), ("fista", True), ("fista", False), ("cd", True)]
 forms = pytest.mark.parametrize(("unfolding", "tied"), FORMS)
 
@@ -46,45 +48,12 @@ def trained(unfolding, dictionary, tied=True, n_steps=3):
     return encoder
 
 
-def shrink(value, threshold):
-    return np.sign(value) * np.maximum(np.abs(value) - threshold, 0)
-
-
-def proximal_steps(X, dictionary, n_steps, momentum):
-    """ISTA, or FISTA as Beck & Teboulle wrote it, eq. 4.1 to 4.3, from the code zero."""
-    lipschitz = LinearDecoder(dictionary).lipschitz
-    code = start = np.zeros((len(X), len(dictionary)))
-    t = 1.0
-    for _ in range(n_steps):
-        before = code
-        ahead = start + (X - start @ dictionary) @ dictionary.T / lipschitz
-        code = shrink(ahead, ALPHA / lipschitz)
-        following = (1 + np.sqrt(1 + 4 * t**2)) / 2
-        start = code + (t - 1) / following * (code - before) if momentum else code
-        t = following
-    return code
-
-
-def greedy_descent(X, dictionary, n_steps):
-    """Greedy coordinate descent on the residual (Li & Osher 2009), then all coordinates at once."""
-    norm = np.sum(dictionary**2, axis=1)
-    code = np.zeros((len(X), len(dictionary)))
-    for step in range(n_steps + 1):
-        residual = X - code @ dictionary
-        minimum = shrink(code + residual @ dictionary.T / norm, ALPHA / norm)
-        if step == n_steps:
-            return minimum
-        for row, best in zip(code, minimum, strict=True):
-            k = np.argmax(np.abs(best - row))
-            row[k] = best[k]
-
-
 @steps
 @ties
 @backends
 def test_untrained_lista_is_one_step_of_ista_more(patches, atoms, n_steps, tied, backend):
     encoder = untrained("ista", atoms, n_steps=n_steps, tied=tied)
-    expected = proximal_steps(patches, atoms, n_steps + 1, momentum=False)
+    expected = ista_steps(patches, atoms, ALPHA, n_steps + 1)
     assert_allclose(encoder.encode(patches, backend), expected, atol=ROUNDING)
     assert 0.01 < np.mean(expected != 0) < 0.9  # neither all off nor all on
     problem = Energy(LinearDecoder(atoms), L1(ALPHA)).problem(patches)
@@ -97,10 +66,10 @@ def test_untrained_lista_is_one_step_of_ista_more(patches, atoms, n_steps, tied,
 @backends
 def test_untrained_lfista_is_one_step_of_fista_more(patches, atoms, n_steps, tied, backend):
     encoder = untrained("fista", atoms, n_steps=n_steps, tied=tied)
-    expected = proximal_steps(patches, atoms, n_steps + 1, momentum=True)
+    expected = fista_steps(patches, atoms, ALPHA, n_steps + 1)
     assert_allclose(encoder.encode(patches, backend), expected, atol=ROUNDING)
     if n_steps > 1:  # the first momentum is zero
-        plain = proximal_steps(patches, atoms, n_steps + 1, momentum=False)
+        plain = ista_steps(patches, atoms, ALPHA, n_steps + 1)
         assert np.abs(expected - plain).max() > 1e-2
 
 
@@ -108,7 +77,7 @@ def test_untrained_lfista_is_one_step_of_fista_more(patches, atoms, n_steps, tie
 @backends
 def test_untrained_lcod_is_greedy_coordinate_descent(patches, atoms, n_steps, backend):
     encoder = untrained("cd", atoms, n_steps=n_steps)
-    expected = greedy_descent(patches, atoms, n_steps)
+    expected = greedy_steps(patches, atoms, ALPHA, n_steps)
     assert_allclose(encoder.encode(patches, backend), expected, atol=ROUNDING)
 
 
@@ -135,19 +104,21 @@ def test_without_steps_it_is_the_shrinkage_encoder(patches, dictionary, unfoldin
 @pytest.mark.parametrize("unfolding", ["ista", "fista"])
 @backends
 def test_untied_steps_use_their_own_weights(patches, dictionary, unfolding, backend):
-    """The formula, step by step: z_k = sh_k(x W_k + y_k S_k)."""
     parameters = (encoder := trained(unfolding, dictionary, tied=False)).parameters
-    momentum = parameters.get("momentum", np.zeros(3))
-    before = code = shrink(patches @ parameters["weights"][0], parameters["threshold"][0])
-    for k in range(3):
-        moved = code if k == 0 else code - before
-        start = code + momentum[k] * moved
-        before = code
-        value = patches @ parameters["weights"][k + 1] + start @ parameters["lateral"][k]
-        code = shrink(value, parameters["threshold"][k + 1])
-    assert_allclose(encoder.encode(patches, backend), code, atol=ROUNDING)
+    momenta = parameters.get("momentum", np.zeros(3))
+    expected = lista(patches, *(parameters[name] for name in LAYERS), momenta)
+    assert_allclose(encoder.encode(patches, backend), expected, atol=ROUNDING)
     forward, _ = encoder.forward(patches, backend)
-    assert_allclose(forward, code, atol=ROUNDING)
+    assert_allclose(forward, expected, atol=ROUNDING)
+
+
+@backends
+def test_trained_greedy_steps_are_those_of_the_paper(patches, dictionary, backend):
+    encoder = trained("cd", dictionary, n_steps=5)
+    expected = lcod(patches, *(encoder.parameters[name] for name in LAYERS), 5)
+    assert_allclose(encoder.encode(patches, backend), expected, atol=ROUNDING)
+    forward, _ = encoder.forward(patches, backend)
+    assert_allclose(forward, expected, atol=ROUNDING)
 
 
 def test_filters_of_untied_steps_are_the_first_step_s(dictionary):

@@ -1,0 +1,81 @@
+"""Solvers and networks as their papers write them, for tests to compare with."""
+
+import numpy as np
+
+from sklearn_ebm.factors import LinearDecoder
+
+
+def shrink(value, threshold):
+    """sign(v) max(|v| - threshold, 0)."""
+    return np.sign(value) * np.maximum(np.abs(value) - threshold, 0)
+
+
+def ista_steps(X, dictionary, alpha, n_steps):
+    """Daubechies, Defrise & De Mol (2004), from the code zero."""
+    lipschitz = LinearDecoder(dictionary).lipschitz
+    code = np.zeros((len(X), len(dictionary)))
+    for _ in range(n_steps):
+        ahead = code + (X - code @ dictionary) @ dictionary.T / lipschitz
+        code = shrink(ahead, alpha / lipschitz)
+    return code
+
+
+def fista_steps(X, dictionary, alpha, n_steps):
+    """Beck & Teboulle (2009), eq. 4.1 to 4.3, from the code zero and without a restart."""
+    lipschitz = LinearDecoder(dictionary).lipschitz
+    code = start = np.zeros((len(X), len(dictionary)))
+    t = 1.0
+    for _ in range(n_steps):
+        before = code
+        ahead = start + (X - start @ dictionary) @ dictionary.T / lipschitz
+        code = shrink(ahead, alpha / lipschitz)
+        following = (1 + np.sqrt(1 + 4 * t**2)) / 2
+        start = code + (t - 1) / following * (code - before)
+        t = following
+    return code
+
+
+def greedy_steps(X, dictionary, alpha, n_steps):
+    """Coordinate descent on the residual, largest change first (Li & Osher 2009); then all."""
+    norm = np.sum(dictionary**2, axis=1)
+    code = np.zeros((len(X), len(dictionary)))
+    for step in range(n_steps + 1):
+        residual = X - code @ dictionary
+        minimum = shrink(code + residual @ dictionary.T / norm, alpha / norm)
+        if step == n_steps:
+            return minimum
+        for row, best in zip(code, minimum, strict=True):
+            k = np.argmax(np.abs(best - row))
+            row[k] = best[k]
+
+
+UNTRAINED = {  # what a network of n_steps equals before training, by its unfolding
+    "ista": lambda X, dictionary, alpha, n: ista_steps(X, dictionary, alpha, n + 1),
+    "fista": lambda X, dictionary, alpha, n: fista_steps(X, dictionary, alpha, n + 1),
+    "cd": greedy_steps,
+}
+
+
+def lista(X, weights, lateral, thresholds, momenta):
+    """Gregor & LeCun (2010), algorithm 2, with a start ahead of the code; one entry a step."""
+    before = code = shrink(X @ weights[0], thresholds[0])
+    for k, momentum in enumerate(momenta):
+        start = code + momentum * (code - before) if k else (1 + momentum) * code
+        before = code
+        code = shrink(X @ weights[k + 1] + start @ lateral[k], thresholds[k + 1])
+    return code
+
+
+def lcod(X, weights, lateral, threshold, n_steps):
+    """Gregor & LeCun (2010), algorithm 3, a sample at a time; S has a row for each component."""
+    codes = []
+    for x in X:
+        state = x @ weights
+        code = np.zeros(len(threshold))
+        for _ in range(n_steps):
+            wished = shrink(state, threshold)
+            k = np.argmax(np.abs(code - wished))
+            state = state + (wished[k] - code[k]) * lateral[k]
+            code[k] = wished[k]
+        codes.append(shrink(state, threshold))
+    return np.array(codes)
