@@ -16,7 +16,7 @@ from benchmarks import _common
 
 N_COMPONENTS = 256
 NO_PULL = 1e-6  # a weight of the prediction at which codes are those of sparse coding
-ENCODERS = ("shrinkage", "tanh", "smooth_shrinkage")
+ENCODERS = ("shrinkage", "tanh", "smooth_shrinkage", "lista", "lcod")
 
 
 def main():

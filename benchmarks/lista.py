@@ -77,7 +77,7 @@ class Problem:
 # ---------------------------------------------------------------------------------------- solvers
 def solver_curves(problem, options):
     """name -> (T, errors) of textbook ISTA, FISTA and greedy coordinate descent, in float64."""
-    longest = {name: 30 for name in LONGEST} if options.quick else LONGEST
+    longest = dict.fromkeys(LONGEST, 100) if options.quick else LONGEST
     return {
         "ISTA": proximal_curve(problem, longest["ISTA"], accelerated=False),
         "FISTA": proximal_curve(problem, longest["FISTA"], accelerated=True),
@@ -164,9 +164,10 @@ def trained_networks(report, problem, options):
 def train(report, problem, family, name, n_steps, settings):
     from sklearn_ebm import LISTAEncoder
 
+    passes = problem.passes * (SHALLOW if n_steps <= 1 else 1)
     encoder = LISTAEncoder(
-        dictionary=problem.dictionary, alpha=ALPHA, n_steps=n_steps, max_iter=problem.passes * (SHALLOW if n_steps <= 1 else 1),
-        tol=0, random_state=problem.seed, **settings,
+        dictionary=problem.dictionary, alpha=ALPHA, n_steps=n_steps, max_iter=passes, tol=0,
+        random_state=problem.seed, **settings,
     )  # fmt: skip
     began = time.perf_counter()
     encoder.fit(problem.train)

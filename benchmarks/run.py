@@ -26,6 +26,7 @@ NAMES = (
     "memory",
     "lista",
     "lista_speed",
+    "lista_mnist",
 )
 
 
