@@ -5,6 +5,7 @@ from sklearn.base import clone
 from sklearn_ebm import PSD, LISTAEncoder, SparseCoder
 from sklearn_ebm.factors import ENCODERS, UNFOLDINGS
 
+LISTA = LISTAEncoder(learning_rate=3e-4)  # small enough for as few samples as tests have
 MODELS = {
     "SparseCoder": SparseCoder(),
     **{
@@ -12,12 +13,16 @@ MODELS = {
         for encoder in ENCODERS
         for inference in ("encoder", "optimal")
     },
-    **{f"LISTAEncoder-{unfolding}": LISTAEncoder(unfolding=unfolding) for unfolding in UNFOLDINGS},
-    "LISTAEncoder-ista-untied": LISTAEncoder(tied=False),
-    "LISTAEncoder-fista-untied": LISTAEncoder(unfolding="fista", tied=False),
-    "LISTAEncoder-ista-energy": LISTAEncoder(loss="energy"),
-    "LISTAEncoder-cd-energy": LISTAEncoder(unfolding="cd", loss="energy"),
-    "LISTAEncoder-ista-optimal": LISTAEncoder(inference="optimal"),
+    **{
+        f"LISTAEncoder-{unfolding}": clone(LISTA).set_params(unfolding=unfolding)
+        for unfolding in UNFOLDINGS
+    },
+    "LISTAEncoder-ista-untied": clone(LISTA).set_params(tied=False),
+    "LISTAEncoder-fista-untied": clone(LISTA).set_params(unfolding="fista", tied=False),
+    "LISTAEncoder-ista-energy": clone(LISTA).set_params(loss="energy"),
+    "LISTAEncoder-cd-energy": LISTAEncoder(unfolding="cd", loss="energy", learning_rate=3e-3),
+    "LISTAEncoder-ista-optimal": clone(LISTA).set_params(inference="optimal"),
+    "LISTAEncoder-ista-auto": LISTAEncoder(),
 }
 KINDS = ["SparseCoder", "PSD-shrinkage-encoder", "LISTAEncoder-ista"]  # one of each class
 LEARNERS = [name for name in MODELS if not name.startswith("LISTA")]  # their passes move the atoms

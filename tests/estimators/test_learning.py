@@ -9,7 +9,7 @@ from threadpoolctl import threadpool_limits
 
 from sklearn_ebm import PSD, LISTAEncoder, SparseCoder
 from sklearn_ebm.estimators._learning import Learner
-from sklearn_ebm.factors import ENCODERS, L1
+from sklearn_ebm.factors import ENCODERS, L1, UNFOLDINGS
 from sklearn_ebm.solvers import Adam
 from tests.estimators.registry import (
     KINDS,
@@ -370,6 +370,30 @@ def misfit(model, X):
     vars(optimal).update({k: v for k, v in vars(model).items() if k not in model.get_params()})
     code = optimal.transform(X)
     return np.mean((model.transform(X) - code) ** 2) / np.mean(code**2)
+
+
+@pytest.mark.parametrize("encoder", UNFOLDINGS.values())
+def test_steps_of_psd_are_those_of_its_encoder(patches, encoder):
+    """Each is one more product with S, and makes the untrained network predict better."""
+    settings = {"dictionary": unit_rows(patches[:24]), "max_iter": 1, "learning_rate": 1e-12}
+    name, misfits = f"PSD-{encoder}-encoder", []
+    for n_steps in (0, 2, 8):
+        model = make(name, None, n_steps=n_steps, tol=0, beta=1e-6, **settings).fit(patches)
+        assert model.encoder_.n_steps == n_steps
+        misfits.append(misfit(model, patches))
+    assert np.all(np.diff(misfits) < 0)
+
+
+@pytest.mark.parametrize("encoder", UNFOLDINGS.values())
+def test_other_steps_are_refused_on_the_way(patches, encoder):
+    settings = {"warm_start": True, "max_iter": 1, "tol": 0}
+    model = make(f"PSD-{encoder}-encoder", 8, n_steps=2, **settings).fit(patches)
+    words = "n_steps=3, but learning goes on with a .*Encoder of 2 steps"
+    for method in ("fit", "partial_fit"):
+        with pytest.raises(ValueError, match=words):
+            getattr(model.set_params(n_steps=3), method)(patches)
+    model.set_params(n_steps=2).fit(patches)
+    assert model.set_params(n_steps=3, warm_start=False).fit(patches).encoder_.n_steps == 3
 
 
 @models
