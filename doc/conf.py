@@ -77,12 +77,12 @@ def copy_examples(app):
 def escape(app, what, name, obj, options, lines):
     """Escape what docstrings mean as mathematics and names, and reStructuredText does not.
 
-    ||z||_1 would be a substitution there, and a shape (n_iter_,) a reference.
+    ||z||_1 would be a substitution there, and shapes (n_iter_,) and (n_iter_ + 1,) references.
     """
     for number, line in enumerate(lines):
         if ">>>" not in line and "`" not in line:
             line = line.replace("|", r"\|")
-            lines[number] = re.sub(r"(?<=\w)_(?=[,)])", r"\_", line)
+            lines[number] = re.sub(r"(?<=\w)_(?=[,)]| \+)", r"\_", line)
 
 
 def setup(app):
