@@ -21,8 +21,8 @@ GREEDY_STEPS = (1, 5, 10, 20, 40)
 LONGEST = {"ISTA": 300, "FISTA": 300, "greedy CD": 1000}
 SHARES = (1.0, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01)
 PAPER = {100: 18, 400: 35}  # FISTA iterations that one step of LISTA is worth, as commonly cited
-PASSES = {100: 80, 400: 40}  # a network of 100 units is soon done with a pass
-SHALLOW = 3  # times as many passes where T is one or none: their limit is what is asked for
+PASSES = {100: 60, 400: 40}  # a network of 100 units is soon done with a pass
+SHALLOW = 2  # times as many passes where T is one or none: their limit is what is asked for
 FEWER_STEPS = 5  # than greedy coordinate descent takes
 
 

@@ -24,6 +24,7 @@ from sklearn_ebm.solvers import Adam
 
 FIRST_RATE = 3e-3
 BACK_OFF = 3.0  # what the learning rate is divided by when it turns out too large
+SLOWEST = 0.02  # share of the first learning rate at which passes without progress end training
 WORSE = 1.2  # a pass that ends this far above the best loss says so
 EXPLODED = 1e4  # times the size of data and codes, at which a loss has no way back
 
@@ -108,9 +109,14 @@ class EncoderLearner:
     def back_off(self):
         """Go back to the best parameters, and on with smaller steps."""
         self.settle()
-        self.damping /= BACK_OFF
-        rate = self.adam.learning_rate / BACK_OFF
+        self.slow_down()
+        rate = self.adam.learning_rate
         self.adam = Adam(self.encoder.parameters, rate, self.encoder.step_scales)
+
+    def slow_down(self):
+        """Go on with smaller steps."""
+        self.damping /= BACK_OFF
+        self.adam.learning_rate /= BACK_OFF
 
     def _step(self, X, optimum, sample_weight, share):
         backend, xp = resolve_backend(self.backend, X), array_namespace(X)
@@ -186,7 +192,9 @@ def _dense(code, backend):
 
 
 class WatchedPasses(Passes):
-    """Passes that end when the loss on held-out samples falls no more, and keep the best of it.
+    """Passes that keep the parameters of least loss on held-out samples.
+
+    Where it falls no more, the learning rate is lowered; where that brings nothing, learning ends.
 
     Parameters
     ----------
@@ -195,7 +203,7 @@ class WatchedPasses(Passes):
     held_out : tuple
         X, optimal codes and weights to look at.
     patience : int
-        Passes without a fall of more than `tol` that end learning.
+        Passes without a fall of more than `tol` after which the learning rate is lowered.
     **options
         Those of `Passes`.
     """
@@ -205,6 +213,7 @@ class WatchedPasses(Passes):
         self.held_out = held_out
         self.patience = patience
         self.has_diverged = False
+        self.n_slowed = 0  # the pass in which the learning rate was lowered last
 
     def run(self, samples, estimator, context):
         """Make the passes; the best parameters seen at the end of any are left, however it ends."""
@@ -225,11 +234,16 @@ class WatchedPasses(Passes):
         self.learner.curves.validation.append(self.learner.look(self.held_out))
 
     def _is_done(self):
-        """Whether the last passes brought nothing, as far as `tol` goes."""
+        """Whether the last passes brought nothing, and smaller steps would not either."""
         curve = self.learner.curves.validation
-        if len(curve) <= self.patience:
+        recent = curve[self.n_slowed + 1 :][-self.patience :]
+        if self.tol == 0 or len(recent) < self.patience:
             return False
-        return min(curve[-self.patience :]) >= (1 - self.tol) * min(curve[: -self.patience])
+        if min(recent) < (1 - self.tol) * min(curve[: -self.patience]):
+            return False
+        self.n_slowed = len(curve) - 1
+        self.learner.slow_down()
+        return self.learner.damping < SLOWEST
 
     def label(self):
         """Where learning stands, for progress bars and verbose output."""

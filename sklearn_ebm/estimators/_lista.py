@@ -69,7 +69,8 @@ class LISTAEncoder(EncodingModel):
         Relative fall of the held-out loss below which passes count as without progress; 0 makes
         all passes.
     n_iter_no_change : int, default=5
-        Passes without progress that end training.
+        Passes without progress after which the learning rate is divided by three; training ends
+        when that has not helped either.
     validation_fraction : float, default=0.1
         Share of the samples that the loss is looked at on, 10,000 of them at the most. Where it
         is 0, or fewer than 50 samples, all samples train, and as many are looked at.
