@@ -183,16 +183,39 @@ def test_the_objective_is_the_mean_loss_before_each_step(X, atoms, loss):
     assert_allclose(model.objective_curve_, model.validation_curve_[:-1], rtol=1e-12)
 
 
-def test_passes_end_when_several_bring_less_than_tol(X, atoms):
-    settings = {"max_iter": 100, "n_iter_no_change": 3, "tol": 0.2}
-    model = make(atoms, **settings).fit(X)
+@pytest.fixture
+def rates(monkeypatch):
+    """Learning rates of all steps that were made."""
+    step, made = Adam.step, []
+
+    def recording(self, *args):
+        made.append(self.learning_rate)
+        return step(self, *args)
+
+    monkeypatch.setattr(Adam, "step", recording)
+    return made
+
+
+def test_passes_without_progress_lower_the_rate_by_thirds_and_then_end(X, atoms, rates):
+    """No three passes lower the loss by nine tenths; 3^-4 is the first power below 1/50."""
+    model = make(atoms, batch_size=N_TRAINED, max_iter=100, n_iter_no_change=3, tol=0.9).fit(X)
+    assert model.n_iter_ == 12
+    expected = SETTINGS["learning_rate"] * np.repeat([1, 1 / 3, 1 / 9, 1 / 27], 3)
+    assert_allclose(rates, expected, rtol=1e-12)
+
+
+def test_passes_with_progress_keep_the_rate(X, atoms, rates):
+    model = make(atoms, max_iter=4, n_iter_no_change=1, tol=1e-3).fit(X)
     curve = model.validation_curve_
+    assert np.all(curve[1:] < 0.999 * curve[:-1])
+    assert set(rates) == {SETTINGS["learning_rate"]}
 
-    def brought_little(n):
-        return n >= 3 and curve[n - 2 : n + 1].min() >= 0.8 * curve[: n - 2].min()
 
-    assert 3 <= model.n_iter_ < 100
-    assert [brought_little(n) for n in range(model.n_iter_ + 1)] == [False] * model.n_iter_ + [True]
+@kept_first
+def test_without_a_tolerance_all_passes_are_made(X, atoms, rates):
+    model = make(atoms, learning_rate=0.03, n_iter_no_change=1, tol=0, max_iter=20).fit(X)
+    assert model.n_iter_ == 20
+    assert set(rates) == {0.03}
 
 
 @losses
