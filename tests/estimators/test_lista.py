@@ -18,7 +18,7 @@ from sklearn_ebm.backends import numpy
 from sklearn_ebm.estimators import _encoder_learning, _lista
 from sklearn_ebm.estimators._encoder_learning import EncoderLearner
 from sklearn_ebm.estimators._learning import Learner
-from sklearn_ebm.factors import LOSSES, UNFOLDINGS, LinearDecoder
+from sklearn_ebm.factors import L1, LOSSES, UNFOLDINGS, Energy, LinearDecoder
 from sklearn_ebm.factors.encoders import UnrolledEncoder
 from sklearn_ebm.solvers import Adam
 from tests.papers import UNTRAINED, lcod, lista
@@ -527,6 +527,26 @@ def test_a_rate_that_falls_by_itself_ends_where_training_helps(
         model.fit(X)
     before = mean_loss("codes", new, untrained(model, new), atoms)
     assert mean_loss("codes", new, model.transform(new), atoms) < 0.9 * before
+
+
+def test_going_back_forgets_the_steps_that_led_astray(X, atoms):
+    """The first step of Adam moves every entry by its rate, here a third of the first one."""
+    lipschitz, energy = LinearDecoder(atoms).lipschitz, Energy(LinearDecoder(atoms), L1(ALPHA))
+    encoder = UnrolledEncoder.from_dictionary(atoms, lipschitz, ALPHA, n_steps=1)
+    learner = EncoderLearner(atoms, encoder).follow(LOSSES["energy"](energy), "auto", "numpy")
+    learner.remember()
+    before = encoder.copy().parameters
+    for _ in range(5):
+        learner.step(X)
+    learner.back_off()
+    for name, value in before.items():
+        assert_array_equal(encoder.parameters[name], value)
+    learner.step(X)
+    rate = _encoder_learning.FIRST_RATE / 3 * encoder.step_scales["weights"]
+    moved = np.abs(encoder.parameters["weights"] - before["weights"])
+    # Adam's epsilon, over the few gradients that are as small as 1e-5.
+    assert_allclose(np.median(moved), rate, rtol=1e-3)
+    assert np.all(moved <= rate * (1 + 1e-9))
 
 
 # Bad input
