@@ -126,7 +126,7 @@ def test_adam_steps_are_those_of_numpy():
     for convert in (strict, as_it_is):
         adam = Adam({"weights": convert(np.ones((3, 4)))}, learning_rate=0.1)
         for _ in range(3):
-            adam.step({"weights": convert(gradient)})
+            adam.step({"weights": convert(gradient)}, reference)
         results.append(adam.parameters["weights"])
     assert_same(*results)
 
