@@ -218,7 +218,7 @@ def test_what_cannot_change_on_the_way_is_refused(patches, name, method):
     with pytest.raises(ValueError, match="X has 10 features, but"):
         getattr(model.set_params(n_components=8), method)(patches[:, :10])
     if isinstance(model, PSD):
-        with pytest.raises(ValueError, match=r"encoder='tanh'.* learning goes on with a Shrink"):
+        with pytest.raises(ValueError, match=r"encoder='tanh'.* but learning goes on with"):
             getattr(model.set_params(encoder="tanh"), method)(patches)
 
 
@@ -388,7 +388,7 @@ def test_steps_of_psd_are_those_of_its_encoder(patches, encoder):
 def test_other_steps_are_refused_on_the_way(patches, encoder):
     settings = {"warm_start": True, "max_iter": 1, "tol": 0}
     model = make(f"PSD-{encoder}-encoder", 8, n_steps=2, **settings).fit(patches)
-    words = "n_steps=3, but learning goes on with a .*Encoder of 2 steps"
+    words = "n_steps=3.* but learning goes on with .*2"
     for method in ("fit", "partial_fit"):
         with pytest.raises(ValueError, match=words):
             getattr(model.set_params(n_steps=3), method)(patches)

@@ -1,0 +1,54 @@
+"""What tests of `LISTAEncoder` share: settings for few samples, losses by their definitions."""
+
+import numpy as np
+import pytest
+
+from sklearn_ebm import LISTAEncoder, sparse_encode
+from sklearn_ebm.factors import LOSSES, UNFOLDINGS
+from tests.papers import UNTRAINED
+
+ALPHA = 1.0
+N_ATOMS = 24
+N_TRAINED = 200  # patches to learn from; the others are new
+SETTINGS = {  # steps small enough for so few samples
+    "alpha": ALPHA,
+    "n_steps": 1,
+    "max_iter": 10,
+    "tol": 0,
+    "n_iter_no_change": 100,
+    "batch_size": 20,
+    "learning_rate": 3e-4,
+    "validation_fraction": 0.25,
+    "random_state": 0,
+}
+NETWORKS = [("ista", True), ("ista", False), ("fista", True), ("fista", False), ("cd", True)]
+networks = pytest.mark.parametrize(("unfolding", "tied"), NETWORKS)
+unfoldings = pytest.mark.parametrize("unfolding", UNFOLDINGS)
+losses = pytest.mark.parametrize("loss", LOSSES)
+kept_first = pytest.mark.filterwarnings("ignore:No pass came below the loss")
+
+
+def make(atoms, **parameters):
+    return LISTAEncoder(dictionary=atoms, **{**SETTINGS, **parameters})
+
+
+def energies(X, code, dictionary, alpha=ALPHA):
+    residual = X - code @ dictionary
+    return np.sum(residual**2, axis=1) / 2 + alpha * np.sum(np.abs(code), axis=1)
+
+
+def mean_loss(loss, X, code, dictionary, alpha=ALPHA):
+    """By its definition, with codes that are optimal as far as the models ask for it."""
+    if loss == "energy":
+        return energies(X, code, dictionary, alpha).mean()
+    optimum = sparse_encode(X, dictionary, alpha)
+    return np.mean(np.sum((code - optimum) ** 2, axis=1)) / 2
+
+
+def untrained(model, X):
+    """Codes of the solver that the model unrolls, after as many steps."""
+    return UNTRAINED[model.unfolding](X, model.components_, ALPHA, model.n_steps)
+
+
+def optimal_energies(X, atoms, alpha=ALPHA):
+    return energies(X, sparse_encode(X, atoms, alpha, tol=1e-10), atoms, alpha)
