@@ -8,6 +8,7 @@ namespace.
 from sklearn_ebm.backends._namespace import (
     array_namespace,
     is_cupy,
+    multiply_into,
     new_array,
     put_rows,
     to_host,
@@ -18,6 +19,7 @@ __all__ = [
     "BACKENDS",
     "array_namespace",
     "is_cupy",
+    "multiply_into",
     "new_array",
     "put_rows",
     "resolve_backend",

@@ -26,19 +26,28 @@ LINE = 64  # bytes of a cache line: a vector that crosses one takes two loads
 
 
 def new_array(shape, like, dtype=None):
-    """Room for an array of the type of `like` and on its device, not cleared.
+    """Room for an array on the device of `like`, of its type or another; not cleared.
 
     On the host it begins with a cache line, so that no vector of a row crosses one where rows are
     whole lines. NumPy's own memory begins anywhere.
     """
     xp = array_namespace(like)
-    dtype = like.dtype if dtype is None else xp.dtype(dtype)
+    dtype = like.dtype if dtype is None else dtype
     if xp is not np:
         return xp.empty(shape, dtype=dtype)
-    n_bytes = math.prod(shape) * dtype.itemsize
+    n_bytes = math.prod(shape) * np.dtype(dtype).itemsize
     memory = np.empty(n_bytes + LINE, np.uint8)
     start = -memory.ctypes.data % LINE
     return memory[start : start + n_bytes].view(dtype).reshape(shape)
+
+
+def multiply_into(left, right, result):
+    """result = left @ right, without another array where the library can do without."""
+    xp = array_namespace(result)
+    if xp is np or is_cupy(result):
+        return xp.matmul(left, right, out=result)
+    result[...] = left @ right
+    return result
 
 
 def put_rows(array, index, rows):

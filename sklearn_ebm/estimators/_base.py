@@ -139,7 +139,7 @@ class DictionaryModel(
         """`ConvergenceWarning` where learning ended in another way than it should."""
         text = self._complaint(passes, converged)
         if text:
-            warnings.warn(text, ConvergenceWarning, stacklevel=5)
+            warnings.warn(text, ConvergenceWarning, stacklevel=6)  # who called fit
 
     def _complaint(self, passes, converged):
         """What is wrong with how learning ended, and the remedy; empty where nothing is."""
@@ -252,18 +252,20 @@ class DictionaryModel(
 
     def _go_on(self, learner, backend):
         """Learning follows the parameters as they are now, which may have changed since before."""
-        n_components = learner.online.dictionary.shape[0]
-        if self.n_components not in (None, n_components):
-            raise ValueError(
-                f"n_components={self.n_components}, but learning goes on with {n_components} "
-                "components: another number takes a fit with warm_start=False."
-            )
+        self._require_size(learner.online.dictionary.shape[0])
         settings = {
             "solver": self.solver,
             "tol": max(float(self.code_tol), LEARNING_TOL),
             "max_iter": self.code_max_iter,
         }
         learner.follow(self._penalty(), settings, backend.name, **self._encoder_weights())
+
+    def _require_size(self, n_components):
+        if self.n_components not in (None, n_components):
+            raise ValueError(
+                f"n_components={self.n_components}, but learning goes on with {n_components} "
+                "components: another number takes a fit with warm_start=False."
+            )
 
     def _encoder_weights(self):
         return {}

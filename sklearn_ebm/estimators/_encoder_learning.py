@@ -4,7 +4,6 @@ The loss is looked at before the first pass and after each, on samples that take
 parameters that were best there are the result, so it is never worse than what it began with.
 """
 
-import collections
 import math
 from dataclasses import dataclass, field
 
@@ -13,15 +12,15 @@ from scipy import sparse
 
 from sklearn_ebm.backends import array_namespace, resolve_backend
 from sklearn_ebm.estimators._learning import (
-    PIECE_ROWS,
     Curves,
     Passes,
     part,
     summed,
 )
-from sklearn_ebm.factors import Tape, half_norm
+from sklearn_ebm.factors import Tapes, half_norm
 from sklearn_ebm.solvers import Adam
 
+PIECE_ROWS = 128  # what a thread takes of a batch, which is smaller here than that of a dictionary
 FIRST_RATE = 3e-3
 BACK_OFF = 3.0  # what the learning rate is divided by when it turns out too large
 SLOWEST = 0.02  # share of the first learning rate at which passes without progress end training
@@ -56,7 +55,7 @@ class EncoderLearner:
         self.encoder = encoder
         self.adam = Adam(encoder.parameters, 0.0, encoder.step_scales)
         self.curves = LossCurves()
-        self.tapes = collections.defaultdict(Tape)  # one for each piece of a batch
+        self.tapes = Tapes()
         self.damping = 1.0
         self.best = None
 
@@ -128,9 +127,9 @@ class EncoderLearner:
         def work(first, last):
             rows = slice(first, last)
             with np.errstate(over="ignore", invalid="ignore"):  # seen below, and taken back
-                codes[first], tape = self.encoder.forward(X[rows], backend, self.tapes[first])
+                codes[first], tape = self.encoder.forward(X[rows, ...], backend, self.tapes[first])
                 losses[rows], slope = self.loss.value_and_gradient(
-                    X[rows], codes[first], part(optimum, rows)
+                    X[rows, ...], codes[first], part(optimum, rows)
                 )
                 slope *= (weight[rows] / total)[:, None]
                 gradients[first] = self.encoder.backward(tape, slope, input_gradient=False)[1]
@@ -177,7 +176,7 @@ class EncoderLearner:
 
     def remember(self, loss=math.inf):
         """Keep the parameters as they are, to come back to."""
-        values = {name: value.copy() for name, value in self.encoder.parameters.items()}
+        values = self.encoder.copy().parameters
         self.best = loss, values
 
     def settle(self):
@@ -228,6 +227,13 @@ class WatchedPasses(Passes):
             raise
         finally:
             self.learner.settle()
+
+    def loss_of_zero(self):
+        """Mean loss of zero codes on the held-out samples."""
+        X, optimum, _ = self.held_out
+        backend = resolve_backend(self.learner.backend, X)
+        losses = self.learner.loss.of_zero(X, _dense(optimum, backend))
+        return float(array_namespace(losses).mean(losses))
 
     def _record(self, tally, seconds):
         super()._record(tally, seconds)

@@ -4,7 +4,6 @@ A `Learner` is the whole state of learning. It is changed by `step` only, a batc
 an interrupted fit keeps what the last whole batch left.
 """
 
-import collections
 import functools
 import operator
 import time
@@ -14,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from sklearn_ebm.backends import array_namespace, resolve_backend
-from sklearn_ebm.factors import Energy, LinearDecoder, Tape
+from sklearn_ebm.factors import Energy, LinearDecoder, Tapes
 from sklearn_ebm.solvers import Adam, OnlineDictionary, solve_lasso
 
 PIECE_ROWS = 256  # what one thread takes of a batch
@@ -53,7 +52,7 @@ class Samples:
 
 def part(array, rows):
     """Some rows of an array that may be absent."""
-    return None if array is None else array[rows]
+    return None if array is None else array[rows, ...]
 
 
 def summed(parts):
@@ -139,7 +138,7 @@ class Learner:
         self.adam = None
         if encoder is not None:
             self.adam = Adam(encoder.parameters, 0.0, encoder.step_scales)
-        self.tapes = collections.defaultdict(Tape)  # one for each piece of a batch
+        self.tapes = Tapes()
         self.curves = Curves()
 
     def follow(self, penalty, settings, backend, beta=0.0, learning_rate=0.0):

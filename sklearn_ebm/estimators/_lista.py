@@ -21,6 +21,7 @@ from sklearn_ebm.factors import ENCODERS, L1, LOSSES, UNFOLDINGS, LinearDecoder
 FEWEST_HELD_OUT = (
     50  # fewer samples say little about a loss: those that are learned from do it then
 )
+ROUNDING = 1e-6  # share of the codes' size below which an error is none to warn of
 MOST_HELD_OUT = 10_000  # more say little more, and are missed in learning
 
 
@@ -32,7 +33,7 @@ class _FirstCoder(SparseCoder):
 
 
 class LISTAEncoder(EncodingModel):
-    """z_0 = sh(x W), z_{k+1} = sh(x W + z_k S): a few trained steps for the code that many reach.
+    """Trained steps z_0 = sh(x W), z_{k+1} = sh(x W + z_k S): few for the code that many reach.
 
     Sparse coding's codes, argmin_z 1/2 ||x - zD||^2 + alpha ||z||_1, by a network that is an
     iterative solver unrolled for `n_steps` steps, with trained weights. Before training it equals
@@ -59,8 +60,9 @@ class LISTAEncoder(EncodingModel):
     inference : {"encoder", "optimal"}, default="encoder"
         Whether `transform` and `energy` take f(x) or the optimal code.
     dictionary : array-like of shape (n_components, n_features), estimator or None, default=None
-        The atoms D, or a fitted `SparseCoder` or `PSD` that has them; None learns them first, by a
-        `SparseCoder`. Clones keep a fitted estimator as it is.
+        The atoms D, or a fitted `SparseCoder` or `PSD` (or another estimator whose `components_`
+        are atoms); None learns them first, by a `SparseCoder`. Clones copy a fitted estimator as
+        it is.
     solver : {"auto", "active_set", "cd", "fista", "ista"}, default="auto"
         How optimal codes are inferred.
     max_iter : int, default=50
@@ -100,6 +102,8 @@ class LISTAEncoder(EncodingModel):
     ----------
     components_ : ndarray of shape (n_components, n_features)
         The atoms D.
+    alpha_ : float
+        The weight of the sparsity that f was trained for, also that of optimal codes and energies.
     encoder_ : encoder
         f, with `parameters` by name and `encode(X)`.
     encoding_weights_ : ndarray of shape (n_features, n_components)
@@ -277,14 +281,18 @@ class LISTAEncoder(EncodingModel):
         """A fitted estimator stays fitted: it is the dictionary, not a part to be fitted anew."""
         cloned = super().__sklearn_clone__()
         if self._is_coder():
-            cloned.dictionary = self.dictionary
+            cloned.dictionary = copy.deepcopy(self.dictionary)
         return cloned
 
     def _is_coder(self):
         return hasattr(self.dictionary, "fit")
 
     def _sparsity(self):
-        """alpha, or where it comes from."""
+        """What the model was fitted with, and what it is to be fitted with before."""
+        return getattr(self, "alpha_", None) or self._wanted_alpha()
+
+    def _wanted_alpha(self):
+        """alpha, or that of the coder."""
         if self.alpha is not None:
             return float(self.alpha)
         return float(getattr(self.dictionary, "alpha", 1.0)) if self._is_coder() else 1.0
@@ -294,14 +302,14 @@ class LISTAEncoder(EncodingModel):
 
     def _prepare(self, X, reset, **options):
         X, mask, backend = super()._prepare(X, reset, **options)
-        check_weight(self._sparsity(), X.dtype, "alpha")
+        check_weight(self._wanted_alpha() if reset else self._sparsity(), X.dtype, "alpha")
         return X, mask, backend
 
     def _first_learner(self, X, weights, random_state):
         if self.dictionary is not None:
             return self._untrained(self._given_dictionary(X))
         coder = _FirstCoder(
-            self.n_components, alpha=self._sparsity(), solver=self.solver,
+            self.n_components, alpha=self._wanted_alpha(), solver=self.solver,
             code_max_iter=self.code_max_iter, code_tol=self.code_tol, backend=self.backend,
             random_state=random_state, verbose=self.verbose,
         )  # fmt: skip
@@ -309,7 +317,7 @@ class LISTAEncoder(EncodingModel):
             coder.fit(X, sample_weight=weights)
         except KeyboardInterrupt:
             if hasattr(coder, "components_"):
-                self._learner = self._untrained(coder.components_)
+                self.alpha_, self._learner = coder.alpha, self._untrained(coder.components_)
                 self._keep(self._learner)
             raise
         return self._untrained(coder.components_)
@@ -319,9 +327,10 @@ class LISTAEncoder(EncodingModel):
         if self._is_coder():
             check_is_fitted(
                 atoms,
-                "components_",
                 msg="dictionary=%(name)s is not fitted: fit it first, or pass an array of atoms.",
             )
+            if not hasattr(atoms, "components_"):
+                raise ValueError(f"dictionary={type(atoms).__name__} has no components_.")
             if getattr(atoms, "positive", False):
                 raise ValueError(
                     "dictionary is a coder with positive=True, whose codes an encoder of either "
@@ -333,24 +342,40 @@ class LISTAEncoder(EncodingModel):
 
     def _untrained(self, dictionary):
         encoder = ENCODERS[UNFOLDINGS[self.unfolding]].from_dictionary(
-            dictionary, LinearDecoder(dictionary).lipschitz, self._sparsity(),
+            dictionary, LinearDecoder(dictionary).lipschitz, self._wanted_alpha(),
             n_steps=self.n_steps, tied=self.tied,
         )  # fmt: skip
         return EncoderLearner(dictionary, encoder)
 
     def _go_on(self, learner, backend):
-        encoder = learner.encoder
-        wanted = ENCODERS[UNFOLDINGS[self.unfolding]]
-        if (type(encoder), encoder.n_steps) != (wanted, self.n_steps):
-            raise ValueError(
-                f"unfolding={self.unfolding!r} and n_steps={self.n_steps}, but learning goes on "
-                f"with a {type(encoder).__name__} of {encoder.n_steps} steps: another one takes a "
-                "fit with warm_start=False."
-            )
+        self._require_same(learner)
+        self.alpha_ = self._wanted_alpha()
         self._decoder = LinearDecoder(learner.dictionary)
         self.components_ = learner.dictionary
         loss = LOSSES[self.loss](self._energy(learner.dictionary.dtype))
         learner.follow(loss, self.learning_rate, backend.name)
+
+    def _require_same(self, learner):
+        """What learning goes on with is what the parameters ask for."""
+        encoder = learner.encoder
+        (held,) = (name for name, key in UNFOLDINGS.items() if type(encoder) is ENCODERS[key])
+        for name, value in (
+            ("unfolding", held), ("n_steps", encoder.n_steps), ("tied", encoder.is_tied)
+        ):  # fmt: skip
+            if getattr(self, name) != value:
+                raise ValueError(
+                    f"{name}={getattr(self, name)!r}, but learning goes on with {name}={value!r}: "
+                    "another one takes a fit with warm_start=False."
+                )
+        self._require_size(learner.dictionary.shape[0])
+        if self.dictionary is None:
+            return
+        given = self._given_dictionary(learner.dictionary)
+        if not bool((given == learner.dictionary).all()):
+            raise ValueError(
+                "dictionary has other atoms than learning goes on with: they take a fit with "
+                "warm_start=False."
+            )
 
     def _samples(self, X, mask, weights, backend):
         """With the optimal codes, as a sparse array, where the loss asks for them."""
@@ -400,10 +425,11 @@ class LISTAEncoder(EncodingModel):
             return self._divergence()
         if not np.any(self.usage_):
             return super()._complaint(passes, True)
-        if curve.argmin() == 0 and curve[0] > 0:
+        if curve.argmin() == 0 and curve[0] > ROUNDING * passes.loss_of_zero():
             return (
-                f"No pass came below the loss of the untrained encoder, {curve[0]:.3g}, which is "
-                "kept. Lower learning_rate, or raise max_iter."
+                f"No pass came below the loss that training began with, {curve[0]:.3g}; those "
+                "parameters are kept. Train on more samples, with a larger max_iter, or with "
+                "learning_rate='auto'."
             )
         return ""
 
@@ -420,6 +446,7 @@ class LISTAEncoder(EncodingModel):
             **self._fitted_curves(learner.curves, learner.dictionary),
             **fitted,
             "components_": learner.dictionary,
+            "alpha_": self._sparsity(),
             "encoding_weights_": parameters["weights"],
             "lateral_weights_": parameters["lateral"],
             "thresholds_": parameters["threshold"],

@@ -3,7 +3,17 @@
 from sklearn_ebm.factors._energy import Energy, half_norm
 from sklearn_ebm.factors._losses import LOSSES
 from sklearn_ebm.factors.decoders._linear import LinearDecoder
-from sklearn_ebm.factors.encoders import ENCODERS, UNFOLDINGS, Tape
+from sklearn_ebm.factors.encoders import ENCODERS, UNFOLDINGS, Tape, Tapes
 from sklearn_ebm.factors.penalties._l1 import L1
 
-__all__ = ["ENCODERS", "L1", "LOSSES", "UNFOLDINGS", "Energy", "LinearDecoder", "Tape", "half_norm"]
+__all__ = [
+    "ENCODERS",
+    "L1",
+    "LOSSES",
+    "UNFOLDINGS",
+    "Energy",
+    "LinearDecoder",
+    "Tape",
+    "Tapes",
+    "half_norm",
+]

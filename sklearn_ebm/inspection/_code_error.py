@@ -185,7 +185,7 @@ def _lines(estimators):
 def _shared_task(lines, X):
     """The data with optimal codes of the dictionary and alpha that all encoders must share."""
     (first_name, (first, *_)), *_ = lines.items()
-    dictionary, alpha = fitted(first, "components_"), _alpha(first)
+    dictionary, alpha = fitted(first, "components_"), first.alpha_
     for name, line in lines.items():
         for each in line:
             other = fitted(each, "components_")
@@ -195,9 +195,9 @@ def _shared_task(lines, X):
                     f"{_called(first_name, first)}: their optimal codes differ. Give both the same "
                     "`dictionary`."
                 )
-            if _alpha(each) != alpha:
+            if each.alpha_ != alpha:
                 raise ValueError(
-                    f"{_called(name, each)} has alpha={_alpha(each)}, and "
+                    f"{_called(name, each)} has alpha={each.alpha_}, and "
                     f"{_called(first_name, first)} alpha={alpha}: their optimal codes differ."
                 )
     optimum = _codes(first, X, "optimal")
@@ -207,11 +207,6 @@ def _shared_task(lines, X):
 
 def _called(name, estimator):
     return f"{name!r} (n_steps={estimator.encoder_.n_steps})"
-
-
-def _alpha(estimator):
-    """The weight of the sparsity, which may be that of the coder that has the dictionary."""
-    return estimator._sparsity()
 
 
 def _codes(estimator, X, inference):

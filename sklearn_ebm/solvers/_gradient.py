@@ -2,7 +2,7 @@
 
 FIRST_DECAY = 0.9  # Kingma & Ba 2015, algorithm 1, its defaults
 SECOND_DECAY = 0.999
-EPSILON = 1e-8
+EPSILON = 1e-16  # theirs, 1e-8, is for losses of size one: ours have the size of X squared
 
 
 class Adam:

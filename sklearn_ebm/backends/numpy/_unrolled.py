@@ -90,17 +90,17 @@ def greedy_steps(state, lateral, threshold, code, chosen, change, sign):
         The same array.
     """
     xp = array_namespace(code)
-    reached = xp.zeros_like(code)
-    rows = xp.arange(code.shape[0])
+    reached, every = xp.zeros_like(code), xp.arange(code.shape[1])[None, :]
     for step in range(chosen.shape[1]):
         wished = state - xp.clip(state, -threshold, threshold)
         component = xp.argmax(xp.abs(wished - reached), axis=1)
-        value = wished[rows, component]
+        value = xp.take_along_axis(wished, component[:, None], axis=1)
+        moved = value - xp.take_along_axis(reached, component[:, None], axis=1)
         chosen[:, step] = component
-        change[:, step] = value - reached[rows, component]
-        sign[:, step] = xp.sign(value)
-        reached[rows, component] = value
-        state += change[:, step, None] * lateral[component]
+        change[:, step] = moved[:, 0]
+        sign[:, step] = xp.sign(value[:, 0])
+        reached = xp.where(every == component[:, None], value, reached)
+        state += moved * xp.take(lateral, component, axis=0)
     code[...] = state - xp.clip(state, -threshold, threshold)
     return state
 

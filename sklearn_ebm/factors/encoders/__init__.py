@@ -1,6 +1,6 @@
 """Encoders f(x), trained by back-propagation; `ENCODERS` names them."""
 
-from sklearn_ebm.factors.encoders._encoder import Tape
+from sklearn_ebm.factors.encoders._encoder import Tape, Tapes
 from sklearn_ebm.factors.encoders._greedy import GreedyEncoder
 from sklearn_ebm.factors.encoders._shrinkage import ShrinkageEncoder
 from sklearn_ebm.factors.encoders._smooth_shrinkage import SmoothShrinkageEncoder
@@ -26,5 +26,6 @@ __all__ = [
     "SmoothShrinkageEncoder",
     "TanhEncoder",
     "Tape",
+    "Tapes",
     "UnrolledEncoder",
 ]

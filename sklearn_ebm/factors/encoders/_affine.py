@@ -1,6 +1,6 @@
 """What all encoders of the form activation(x W + b) share."""
 
-from sklearn_ebm.backends import array_namespace
+from sklearn_ebm.backends import array_namespace, multiply_into
 from sklearn_ebm.factors.encoders._encoder import Encoder, Tape, placed, resolve
 
 
@@ -51,9 +51,9 @@ class AffineEncoder(Encoder):
     def forward(self, X, backend=None, tape=None):
         """Codes and the tape that `backward` reads."""
         tape = Tape() if tape is None else tape
-        xp, weights = array_namespace(X), self.parameters["weights"]
+        weights = self.parameters["weights"]
         shape = (X.shape[0], weights.shape[1])
-        product = xp.matmul(X, weights, out=tape.array("code", shape, X))
+        product = multiply_into(X, weights, tape.array("code", shape, X))
         kept = None
         if self.slopes_need_product:
             kept = tape.array("product", shape, X)
@@ -71,7 +71,7 @@ class AffineEncoder(Encoder):
         slope *= code_gradient
         by_weights = tape.array("weights", weights.shape, code)
         gradients = {
-            "weights": xp.matmul(X.T, slope, out=by_weights),
+            "weights": multiply_into(X.T, slope, by_weights),
             "bias": xp.sum(slope, axis=0),
         }
         for name, derivative in own.items():

@@ -24,19 +24,17 @@ class Tape:
         self.kept = {}
 
     def __getstate__(self):
-        return {}
-
-    def __setstate__(self, state):
-        self.__init__()
+        return {"_memory": {}, "kept": {}}
 
     def array(self, name, shape, like, dtype=None):
         """Room for an array of this name, of the type of `like` and on its device; not cleared."""
-        dtype, size = like.dtype if dtype is None else dtype, math.prod(shape)
+        xp, size = array_namespace(like), math.prod(shape)
+        dtype = like.dtype if dtype is None else getattr(xp, dtype)
         held = self._memory.get(name)
         fits = held is not None and held.dtype == dtype and held.shape[0] >= size
-        if not fits or array_namespace(held) is not array_namespace(like):
+        if not fits or array_namespace(held) is not xp:
             held = self._memory[name] = new_array((size,), like, dtype)
-        return held[:size].reshape(shape)
+        return xp.reshape(held[:size], shape)
 
     def zeros(self, name, like):
         """The same for the shape of `like`, cleared."""
@@ -50,6 +48,19 @@ def placed(values, like=None):
     copied = new_array(values.shape, values if like is None else like)
     copied[...] = values
     return copied
+
+
+class Tapes:
+    """One tape for each piece of a batch; pickles without them."""
+
+    def __init__(self):
+        self._tapes = {}
+
+    def __getstate__(self):
+        return {"_tapes": {}}
+
+    def __getitem__(self, piece):
+        return self._tapes.setdefault(piece, Tape())
 
 
 class Encoder:
@@ -68,9 +79,9 @@ class Encoder:
         self.settings = settings
 
     def __setstate__(self, state):
-        """Memory that comes from a file begins anywhere."""
+        """Memory that comes from a file begins anywhere; the dictionary is also the optimiser's."""
         self.__dict__.update(state)
-        self.parameters = {name: placed(value) for name, value in self.parameters.items()}
+        self.parameters.update({name: placed(value) for name, value in self.parameters.items()})
 
     def copy(self):
         """An encoder with its own parameters."""

@@ -1,6 +1,6 @@
 """Unrolled greedy coordinate descent, LCoD (Gregor & LeCun 2010, algorithms 3 and 4)."""
 
-from sklearn_ebm.backends import array_namespace
+from sklearn_ebm.backends import array_namespace, multiply_into
 from sklearn_ebm.factors.encoders._encoder import Tape, placed, resolve
 from sklearn_ebm.factors.encoders._lateral import LateralEncoder
 
@@ -41,8 +41,8 @@ class GreedyEncoder(LateralEncoder):
 
     def _descend(self, X, backend, tape, code):
         """Fill `code`; what the steps leave for `backward`, on the tape."""
-        xp, parameters = array_namespace(X), self.parameters
-        state = xp.matmul(X, parameters["weights"], out=tape.array("state", code.shape, X))
+        parameters = self.parameters
+        state = multiply_into(X, parameters["weights"], tape.array("state", code.shape, X))
         shape = (X.shape[0], self.n_steps)
         steps = [tape.array("chosen", shape, X, "int64")]
         steps += [tape.array(name, shape, X) for name in ("change", "sign")]
@@ -63,7 +63,7 @@ class GreedyEncoder(LateralEncoder):
     def backward(self, tape, code_gradient, input_gradient=True):
         """Gradient of a loss with respect to X (or None) and to each parameter, from the code's."""
         X, code, steps = (tape.kept[name] for name in ("X", "code", "steps"))
-        xp, parameters = array_namespace(code), self.parameters
+        parameters = self.parameters
         gradients = {
             name: tape.zeros(f"{name} gradient", value) for name, value in parameters.items()
         }
@@ -72,5 +72,5 @@ class GreedyEncoder(LateralEncoder):
         tape.kept["backend"].greedy_steps_backward(
             slope, parameters["lateral"], code, *steps, gradients["lateral"], gradients["threshold"]
         )
-        xp.matmul(X.T, slope, out=gradients["weights"])
+        multiply_into(X.T, slope, gradients["weights"])
         return slope @ parameters["weights"].T if input_gradient else None, gradients

@@ -34,6 +34,11 @@ class LateralEncoder(Encoder):
         self.mask = mask
 
     @property
+    def is_tied(self):
+        """Whether all steps share their weights."""
+        return self.parameters["threshold"].ndim == 1
+
+    @property
     def step_scales(self):
         """So that each array moves in proportion to the size that it had at the start.
 

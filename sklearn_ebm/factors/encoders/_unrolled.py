@@ -5,7 +5,7 @@ z_k + w_k (z_k - z_{k-1}), FISTA unrolled. Both begin as what they are unrolled 
 W = D' / L, S = I - D D' / L and theta = alpha / L: K steps are K + 1 of the solver's.
 """
 
-from sklearn_ebm.backends import array_namespace
+from sklearn_ebm.backends import array_namespace, multiply_into
 from sklearn_ebm.factors.encoders._encoder import Tape, placed, resolve
 from sklearn_ebm.factors.encoders._lateral import LateralEncoder
 
@@ -44,29 +44,24 @@ class UnrolledEncoder(LateralEncoder):
         return {}
 
     @property
-    def is_tied(self):
-        """Whether all steps share their weights."""
-        return self.parameters["threshold"].ndim == 1
-
-    @property
     def filters(self):
         """What each component looks for first, shape (n_components, n_features)."""
         weights = self.parameters["weights"]
-        return weights.T if self.is_tied else weights[0].T
+        return weights.T if self.is_tied else weights[0, ...].T
 
     def _layer(self, values, name, k):
         """The part of parameters or gradients that step k uses; S is none of the first step's."""
         if self.is_tied:
             return values[name]
-        return values[name][k - 1 if name == "lateral" else k]
+        return values[name][k - 1 if name == "lateral" else k, ...]
 
     def _unfold(self, X, backend, tape, codes, starts):
         """Fill `codes` one after another; `starts` is where a subclass keeps y_1, y_2, ..."""
-        xp, base = array_namespace(X), None
+        base = None
         for k, code in enumerate(codes):
             if k == 0 or not self.is_tied:
                 weights = self._layer(self.parameters, "weights", k)
-                base = xp.matmul(X, weights, out=tape.array("base", code.shape, X))
+                base = multiply_into(X, weights, tape.array("base", code.shape, X))
             start = lateral = None
             if k > 0:
                 start = self._start(k, codes, starts)
@@ -79,11 +74,11 @@ class UnrolledEncoder(LateralEncoder):
 
     def _starts(self, tape, codes):
         """All of them, for the backward pass, one above the other."""
-        return codes[:-1]
+        return codes[: self.n_steps, ...]
 
     def _write(self, X, backend, tape, code):
         pair = tape.array("pair", (2, *code.shape), X)
-        codes = [pair[k % 2] for k in range(self.n_steps)]
+        codes = [pair[k % 2, ...] for k in range(self.n_steps)]
         self._unfold(X, backend, tape, [*codes, code], self._scratch(tape, code))
 
     def _scratch(self, tape, code):
@@ -96,26 +91,26 @@ class UnrolledEncoder(LateralEncoder):
         codes = tape.array("codes", (self.n_steps + 1, X.shape[0], n_components), X)
         starts = self._starts(tape, codes)
         backend = resolve(backend, X)
-        self._unfold(X, backend, tape, codes, starts)
+        self._unfold(X, backend, tape, [codes[k, ...] for k in range(self.n_steps + 1)], starts)
         tape.kept = {"X": X, "codes": codes, "starts": starts, "backend": backend}
-        return codes[-1], tape
+        return codes[self.n_steps, ...], tape
 
     def backward(self, tape, code_gradient, input_gradient=True):
         """Gradient of a loss with respect to X (or None) and to each parameter, from the code's."""
         X, codes = tape.kept["X"], tape.kept["codes"]
-        backend, xp = tape.kept["backend"], array_namespace(codes)
+        backend = tape.kept["backend"]
         gradients = {
             name: tape.zeros(f"{name} gradient", value) for name, value in self.parameters.items()
         }
         slopes = tape.array("slopes", codes.shape, codes)
-        by_base = tape.zeros("by base", codes[0])
-        slopes[-1][...] = code_gradient
+        by_base = tape.zeros("by base", codes[0, ...])
+        slopes[self.n_steps, ...] = code_gradient
         for k in range(self.n_steps, -1, -1):
             by_threshold = self._layer(gradients, "threshold", k)
-            backend.unrolled_step_backward(codes[k], slopes[k], by_base, by_threshold)
+            backend.unrolled_step_backward(codes[k, ...], slopes[k, ...], by_base, by_threshold)
             if k > 0:
                 lateral = self._layer(self.parameters, "lateral", k)
-                xp.matmul(slopes[k], lateral.T, out=slopes[k - 1])
+                multiply_into(slopes[k, ...], lateral.T, slopes[k - 1, ...])
                 self._start_backward(k, tape, slopes, gradients)
         self._sum_outer_products(X, tape.kept["starts"], slopes, by_base, gradients)
         return self._input_gradient(slopes, by_base) if input_gradient else None, gradients
@@ -127,20 +122,21 @@ class UnrolledEncoder(LateralEncoder):
         """Gradients of W and S: of all steps in one product where they share them."""
         xp, width = array_namespace(slopes), slopes.shape[-1]
         if not self.is_tied:
-            xp.matmul(X.T, slopes, out=gradients["weights"])
+            multiply_into(X.T, slopes, gradients["weights"])
             if self.n_steps > 0:
-                xp.matmul(starts.swapaxes(1, 2), slopes[1:], out=gradients["lateral"])
+                across = xp.matrix_transpose(starts)
+                multiply_into(across, slopes[1:, ...], gradients["lateral"])
             return
-        xp.matmul(X.T, by_base, out=gradients["weights"])
+        multiply_into(X.T, by_base, gradients["weights"])
         if self.n_steps > 0:
-            above = starts.reshape(-1, width), slopes[1:].reshape(-1, width)
-            xp.matmul(above[0].T, above[1], out=gradients["lateral"])
+            above, below = (xp.reshape(rows, (-1, width)) for rows in (starts, slopes[1:, ...]))
+            multiply_into(above.T, below, gradients["lateral"])
 
     def _input_gradient(self, slopes, by_base):
-        weights = self.parameters["weights"]
+        xp, weights = array_namespace(slopes), self.parameters["weights"]
         if self.is_tied:
             return by_base @ weights.T
-        return (slopes @ weights.swapaxes(1, 2)).sum(axis=0)
+        return xp.sum(slopes @ xp.matrix_transpose(weights), axis=0)
 
 
 class MomentumEncoder(UnrolledEncoder):
@@ -160,11 +156,10 @@ class MomentumEncoder(UnrolledEncoder):
 
     def _start(self, k, codes, starts):
         """z + w (z - z_before); before the first code comes zero."""
-        xp = array_namespace(codes[0])
-        weight, ahead = self.parameters["momentum"][k - 1], starts[(k - 1) % len(starts)]
-        if k == 1:
-            return xp.multiply(codes[0], 1 + weight, out=ahead)
-        xp.subtract(codes[k - 1], codes[k - 2], out=ahead)
+        weight, ahead = self.parameters["momentum"][k - 1], starts[(k - 1) % starts.shape[0], ...]
+        ahead[...] = codes[k - 1]
+        if k > 1:
+            ahead -= codes[k - 2]
         ahead *= weight
         ahead += codes[k - 1]
         return ahead
@@ -181,12 +176,15 @@ class MomentumEncoder(UnrolledEncoder):
         z_{k-2} gets -w_k g, which waits in "owed" until the step before has been gone through.
         """
         xp, codes = array_namespace(slopes), tape.kept["codes"]
-        weight, slope = self.parameters["momentum"][k - 1], slopes[k - 1]
+        weight, slope = self.parameters["momentum"][k - 1], slopes[k - 1, ...]
         moved = tape.array("moved", slope.shape, slope)
-        xp.subtract(codes[k - 1], codes[k - 2] if k > 1 else 0 * codes[0], out=moved)
+        moved[...] = codes[k - 1, ...]
+        if k > 1:
+            moved -= codes[k - 2, ...]
         moved *= slope
         gradients["momentum"][k - 1] = xp.sum(moved)
-        xp.multiply(slope, -weight, out=moved)
+        moved[...] = slope
+        moved *= -weight
         slope -= moved
         owed = tape.array("owed", slope.shape, slope)
         if k < self.n_steps:
