@@ -412,6 +412,10 @@ class DictionaryModel(
         """
         return float(self.score_samples(X).mean())
 
+    def __sklearn_is_fitted__(self):
+        """Data that passed validation are not yet a fitted model."""
+        return hasattr(self, "components_")
+
     @property
     def _n_features_out(self):
         return self.components_.shape[0]

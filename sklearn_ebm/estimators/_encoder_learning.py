@@ -4,6 +4,7 @@ The loss is looked at before the first pass and after each, on samples that take
 parameters that were best there are the result, so it is never worse than what it began with.
 """
 
+import contextlib
 import math
 from dataclasses import dataclass, field
 
@@ -23,6 +24,7 @@ from sklearn_ebm.solvers import Adam
 PIECE_ROWS = 128  # what a thread takes of a batch, which is smaller here than that of a dictionary
 FIRST_RATE = 3e-3
 BACK_OFF = 3.0  # what the learning rate is divided by when it turns out too large
+WORSE_SHARE = 0.2  # likewise, of what has been gained so far: energies are mostly constant
 SLOWEST = 0.02  # share of the first learning rate at which passes without progress end training
 WORSE = 1.2  # a pass that ends this far above the best loss says so
 EXPLODED = 1e4  # times the size of data and codes, at which a loss has no way back
@@ -58,6 +60,7 @@ class EncoderLearner:
         self.tapes = Tapes()
         self.damping = 1.0
         self.best = None
+        self.first_loss = 0.0
 
     def follow(self, loss, learning_rate, backend):
         """Learn by these from now on: users may change them before they go on with a fit.
@@ -108,14 +111,9 @@ class EncoderLearner:
     def back_off(self):
         """Go back to the best parameters, and on with smaller steps."""
         self.settle()
-        self.slow_down()
-        rate = self.adam.learning_rate
-        self.adam = Adam(self.encoder.parameters, rate, self.encoder.step_scales)
-
-    def slow_down(self):
-        """Go on with smaller steps."""
         self.damping /= BACK_OFF
-        self.adam.learning_rate /= BACK_OFF
+        rate = self.adam.learning_rate / BACK_OFF
+        self.adam = Adam(self.encoder.parameters, rate, self.encoder.step_scales)
 
     def _step(self, X, optimum, sample_weight, share):
         backend, xp = resolve_backend(self.backend, X), array_namespace(X)
@@ -142,37 +140,45 @@ class EncoderLearner:
 
     def _require_proportion(self, losses, X, optimum):
         xp = array_namespace(losses)
-        size = xp.sum(half_norm(X)) + xp.sum(self.loss.of_zero(X, optimum))
-        if not float(xp.sum(losses)) <= EXPLODED * float(size):  # NaN is not either
+        size = xp.mean(half_norm(X)) + xp.mean(self.loss.of_zero(X, optimum))
+        largest = EXPLODED * max(float(size), self.first_loss)
+        if not float(xp.mean(losses)) <= largest:  # NaN is not either
             raise Diverged
 
     def mean_loss(self, X, optimum=None, sample_weight=None):
-        """Loss of the encoder as it stands.
+        """Loss of the encoder as it stands; `Diverged` as in `step`."""
+        losses = self._losses(X, optimum)
+        self._require_proportion(losses, X, self._on_device(optimum, X))
+        return _mean(losses, sample_weight)
 
-        Raises
-        ------
-        Diverged
-            As in `step`.
-        """
-        backend, xp = resolve_backend(self.backend, X), array_namespace(X)
-        optimum = _dense(optimum, backend)
+    def _on_device(self, optimum, X):
+        return _dense(optimum, resolve_backend(self.backend, X))
+
+    def _losses(self, X, optimum):
+        optimum = self._on_device(optimum, X)
         with np.errstate(over="ignore", invalid="ignore"):
-            code = self.encoder.encode(X, backend)
-            losses, _ = self.loss.value_and_gradient(X, code, optimum)
-        self._require_proportion(losses, X, optimum)
-        if sample_weight is None:
-            return float(xp.mean(losses))
-        total = max(float(xp.sum(sample_weight)), np.finfo(float).tiny)
-        return float(xp.sum(losses * sample_weight)) / total
+            code = self.encoder.encode(X, resolve_backend(self.backend, X))
+            return self.loss.value_and_gradient(X, code, optimum)[0]
+
+    def begin(self, X, optimum=None, sample_weight=None):
+        """Remember what learning begins with, and what the loss is there, however large."""
+        self.first_loss = _mean(self._losses(X, optimum), sample_weight)
+        self.remember(self.first_loss)
+        self.curves.validation.append(self.first_loss)
 
     def look(self, held_out):
         """Loss on the samples that are looked at; the parameters are kept if none were better."""
         loss = self._or_back_off(self.mean_loss, *held_out)
         if loss < self.best[0]:
             self.remember(loss)
-        elif self.backs_off and loss > WORSE * self.best[0]:
+        elif self.backs_off and loss > self._too_large():
             self.back_off()
         return loss
+
+    def _too_large(self):
+        """The loss at which steps have been too large."""
+        best = self.best[0]
+        return min(WORSE * best, best + WORSE_SHARE * (self.first_loss - best))
 
     def remember(self, loss=math.inf):
         """Keep the parameters as they are, to come back to."""
@@ -183,6 +189,14 @@ class EncoderLearner:
         """Go back to the best parameters."""
         for name, value in self.best[1].items():
             self.encoder.parameters[name][...] = value
+
+
+def _mean(losses, sample_weight):
+    xp = array_namespace(losses)
+    if sample_weight is None:
+        return float(xp.mean(losses))
+    total = max(float(xp.sum(sample_weight)), np.finfo(float).tiny)
+    return float(xp.sum(losses * sample_weight)) / total
 
 
 def _dense(code, backend):
@@ -216,14 +230,14 @@ class WatchedPasses(Passes):
 
     def run(self, samples, estimator, context):
         """Make the passes; the best parameters seen at the end of any are left, however it ends."""
-        self.learner.remember()
-        self.learner.curves.validation.append(self.learner.look(self.held_out))
+        self.learner.begin(*self.held_out)
         try:
             super().run(samples, estimator, context)
         except Diverged:
             self.has_diverged = True
         except KeyboardInterrupt:
-            self.learner.look(self.held_out)
+            with contextlib.suppress(Diverged):
+                self.learner.look(self.held_out)
             raise
         finally:
             self.learner.settle()
@@ -248,7 +262,7 @@ class WatchedPasses(Passes):
         if min(recent) < (1 - self.tol) * min(curve[: -self.patience]):
             return False
         self.n_slowed = len(curve) - 1
-        self.learner.slow_down()
+        self.learner.back_off()
         return self.learner.damping < SLOWEST
 
     def label(self):

@@ -9,7 +9,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_ebm._sklearn import HasMethods, Interval, StrOptions, validate_params
-from sklearn_ebm.backends import array_namespace
+from sklearn_ebm.backends import array_namespace, to_host
 from sklearn_ebm.estimators._encoder_learning import Diverged, EncoderLearner, WatchedPasses
 from sklearn_ebm.estimators._encoding import EncodingModel
 from sklearn_ebm.estimators._inference import infer
@@ -30,6 +30,9 @@ class _FirstCoder(SparseCoder):
 
     def _complaint(self, passes, converged):
         return ""
+
+
+_FirstCoder.__name__ = SparseCoder.__name__  # what users read where it is verbose
 
 
 class LISTAEncoder(EncodingModel):
@@ -120,7 +123,7 @@ class LISTAEncoder(EncodingModel):
         Mean loss of a sample in each pass.
     validation_curve_ : ndarray of shape (n_iter_ + 1,)
         Mean loss on the samples that are looked at, before the first pass and after each. The
-        model is that of the least.
+        model is that of the least. Empty after `partial_fit`, which holds out none.
     seconds_curve_ : ndarray of shape (n_iter_,)
         Seconds from the start of the passes to the end of each.
     sparsity_curve_ : ndarray of shape (n_iter_,)
@@ -391,7 +394,7 @@ class LISTAEncoder(EncodingModel):
         learner = self._learner
         learner.curves = type(learner.curves)()
         samples = self._samples(X, mask, weights, backend)
-        held_out, samples.index = self._split(X.shape[0], random_state)
+        held_out, samples.index = self._split(X.shape[0], weights, random_state)
         passes = WatchedPasses(
             learner, samples.take(held_out), self.n_iter_no_change, max_iter=self.max_iter,
             tol=self.tol, batch_size=self.batch_size, random_state=random_state,
@@ -402,10 +405,11 @@ class LISTAEncoder(EncodingModel):
             self._keep(learner)
         self._warn(passes, converged=True)
 
-    def _split(self, n_samples, random_state):
-        """Rows to look at, and rows to learn from."""
-        order = random_state.permutation(n_samples)
-        n_held_out = min(int(self.validation_fraction * n_samples), MOST_HELD_OUT)
+    def _split(self, n_samples, weights, random_state):
+        """Rows to look at, and rows to learn from, of those that have a weight."""
+        weighs = np.ones(n_samples) if weights is None else to_host(weights)
+        order = random_state.permutation(np.flatnonzero(weighs) if weighs.any() else n_samples)
+        n_held_out = min(int(self.validation_fraction * len(order)), MOST_HELD_OUT)
         if n_held_out < FEWEST_HELD_OUT:
             return np.sort(order[:MOST_HELD_OUT]), None
         return np.sort(order[:n_held_out]), np.sort(order[n_held_out:])
