@@ -12,21 +12,16 @@ import numpy as np
 from scipy import sparse
 
 from sklearn_ebm.backends import array_namespace, resolve_backend
-from sklearn_ebm.estimators._learning import (
-    Curves,
-    Passes,
-    part,
-    summed,
-)
+from sklearn_ebm.estimators._learning import Curves, Passes, part, summed
 from sklearn_ebm.factors import Tapes, half_norm
 from sklearn_ebm.solvers import Adam
 
 PIECE_ROWS = 128  # what a thread takes of a batch, which is smaller here than that of a dictionary
 FIRST_RATE = 3e-3
 BACK_OFF = 3.0  # what the learning rate is divided by when it turns out too large
-WORSE_SHARE = 0.2  # likewise, of what has been gained so far: energies are mostly constant
+WORSE = 1.2  # times the best loss at the end of a pass say so
+WORSE_SHARE = 0.2  # so does a loss this far above it, in units of what has been gained so far
 SLOWEST = 0.02  # share of the first learning rate at which passes without progress end training
-WORSE = 1.2  # a pass that ends this far above the best loss says so
 EXPLODED = 1e4  # times the size of data and codes, at which a loss has no way back
 
 
@@ -162,6 +157,8 @@ class EncoderLearner:
 
     def begin(self, X, optimum=None, sample_weight=None):
         """Remember what learning begins with, and what the loss is there, however large."""
+        self.adam.learning_rate /= self.damping
+        self.damping = 1.0
         self.first_loss = _mean(self._losses(X, optimum), sample_weight)
         self.remember(self.first_loss)
         self.curves.validation.append(self.first_loss)
@@ -176,7 +173,7 @@ class EncoderLearner:
         return loss
 
     def _too_large(self):
-        """The loss at which steps have been too large."""
+        """The loss at which steps have been too large; energies are mostly constant."""
         best = self.best[0]
         return min(WORSE * best, best + WORSE_SHARE * (self.first_loss - best))
 
@@ -241,6 +238,7 @@ class WatchedPasses(Passes):
             raise
         finally:
             self.learner.settle()
+            self.learner.best = None  # they are the encoder's
 
     def loss_of_zero(self):
         """Mean loss of zero codes on the held-out samples."""
