@@ -15,8 +15,8 @@ from benchmarks import _common
 from benchmarks.mnist import classifier, data, error, first, trial, unit_contrast, validation_split
 
 N_COMPONENTS = 784
-ALPHAS = (1.0, 2.0, 4.0)
-CONSTANTS = (0.1, 0.3, 1.0)
+ALPHAS = (0.5, 1.0)
+CONSTANTS = (1.0, 3.0)
 MODE = "split"
 PAPER = 2.29  # % with 50 steps of LCoD
 

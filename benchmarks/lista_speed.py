@@ -16,7 +16,7 @@ from benchmarks import _common
 
 N_COMPONENTS, ALPHA = 400, 0.5
 N_STEPS = 3
-GREEDY_STEPS = (4, 6, 8, 10, 12, 16, 20)
+GREEDY_STEPS = (8, 10, 12, 16, 20)
 TOLERANCE = 1e-4
 SEEDS = 5
 MICROSECOND = 1e6

@@ -68,7 +68,7 @@ class LISTAEncoder(EncodingModel):
         it is.
     solver : {"auto", "active_set", "cd", "fista", "ista"}, default="auto"
         How optimal codes are inferred.
-    max_iter : int, default=50
+    max_iter : int, default=30
         Passes over X.
     tol : float, default=1e-3
         Relative fall of the held-out loss below which passes count as without progress; 0 makes
@@ -194,7 +194,7 @@ class LISTAEncoder(EncodingModel):
         inference="encoder",
         dictionary=None,
         solver="auto",
-        max_iter=50,
+        max_iter=30,
         tol=1e-3,
         n_iter_no_change=5,
         validation_fraction=0.1,
