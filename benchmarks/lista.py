@@ -244,7 +244,7 @@ def draw_steps(lines, path):
     for ax, (n_components, named) in zip(axes, lines.items(), strict=True):
         CodeErrorDisplay(named).plot(ax=ax)
         ax.set(xscale="symlog", title=f"{n_components} atoms, 10 x 10 patches, alpha {ALPHA}")
-        ax.set_ylim(bottom=1e-2)
+        ax.set(xlim=(-0.2, None), ylim=(1e-2, None))
     figure.savefig(path, dpi=110)
 
 
