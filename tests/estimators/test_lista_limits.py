@@ -287,3 +287,63 @@ def test_verbose_prints_a_line_for_each_pass(X, atoms, capsys):
 def test_passes_that_only_do_harm_are_told(X, atoms):
     with pytest.warns(ConvergenceWarning, match="No pass came below the loss"):
         make(atoms, learning_rate=0.03, max_iter=3).fit(X)
+
+
+def test_ctrl_c_before_any_dictionary_leaves_nothing_fitted(X, monkeypatch):
+    def interrupt(*args):
+        raise KeyboardInterrupt
+
+    model = LISTAEncoder(12, **SETTINGS)
+    with monkeypatch.context() as patch:
+        patch.setattr(SparseCoder, "_first_dictionary", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            model.fit(X)
+    with pytest.raises(NotFittedError):
+        model.transform(X)
+
+
+def test_ctrl_c_is_not_lost_where_the_last_step_did_harm(X, new, atoms, monkeypatch):
+    whole, made = EncoderLearner.step, []
+
+    def one_step(self, *batch):
+        if made:
+            raise KeyboardInterrupt
+        made.append(1)
+        return whole(self, *batch)
+
+    monkeypatch.setattr(EncoderLearner, "step", one_step)
+    model = make(atoms, n_steps=5, learning_rate=1e6)
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(X)
+    assert_allclose(model.transform(new), untrained(model, new), atol=1e-10)
+
+
+@pytest.mark.parametrize("learning_rate", ["auto", 3e-4])
+def test_a_start_far_from_any_code_is_no_divergence(learning_rate):
+    """Atoms that are nearly the same: sh(x W) overshoots five hundredfold."""
+    random = np.random.default_rng(0)
+    rows = np.ones((500, 16)) / 4 + 1e-3 * random.standard_normal((500, 16))
+    X = 1 + 0.1 * random.standard_normal((300, 16))
+    model = make(
+        rows, unfolding="cd", n_steps=0, alpha=0.1, loss="energy", learning_rate=learning_rate
+    )
+    curve = model.fit(X).validation_curve_
+    assert curve[0] > 1e4 * np.mean(np.sum(X**2, axis=1)) / 2
+    assert curve.min() < curve[0]
+
+
+def test_held_out_samples_have_a_weight(X, atoms):
+    weights = np.zeros(len(X))
+    weights[:3] = 1
+    model = make(atoms, max_iter=3).fit(X, sample_weight=weights)
+    assert model.validation_curve_[0] > 0
+    assert model.validation_curve_.min() < model.validation_curve_[0]
+
+
+@pytest.mark.parametrize("scale", [1e-3, 1e3])
+def test_training_does_not_depend_on_the_unit_of_the_data(X, new, atoms, scale):
+    """Codes, thresholds and gradients scale with the data; Adam's steps do with the parameters."""
+    model = make(atoms, max_iter=3).fit(X)
+    scaled = make(atoms, max_iter=3, alpha=scale * ALPHA).fit(scale * X)
+    # Adam's epsilon, 1e-16, is 1e-5 of the least gradients that count at 1e-3.
+    assert_allclose(scaled.transform(scale * new), scale * model.transform(new), atol=1e-4 * scale)

@@ -202,6 +202,15 @@ def test_largest_eigenvalue_is_bounded_from_above_and_closely(dictionary):
     assert exact <= largest_eigenvalue(gram) <= 1.03 * exact
 
 
+@pytest.mark.parametrize("n_atoms", [24, 200])
+def test_largest_eigenvalue_is_no_smaller_where_others_are_near(n_atoms):
+    """Of random atoms the largest eigenvalues lie close together: power iteration falls short."""
+    rows = np.random.default_rng(0).standard_normal((n_atoms, 16))
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    exact = np.linalg.eigvalsh(rows @ rows.T)[-1]
+    assert exact <= largest_eigenvalue(rows @ rows.T) <= 1.03 * exact
+
+
 @pytest.mark.parametrize("scale", [1e-12, 1e12])
 def test_largest_eigenvalue_scales_where_squares_leave_float32(dictionary, scale):
     gram = (dictionary @ dictionary.T).astype(np.float32)
