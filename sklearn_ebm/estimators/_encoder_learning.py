@@ -143,14 +143,10 @@ class EncoderLearner:
     def mean_loss(self, X, optimum=None, sample_weight=None):
         """Loss of the encoder as it stands; `Diverged` as in `step`."""
         losses = self._losses(X, optimum)
-        self._require_proportion(losses, X, self._on_device(optimum, X))
+        self._require_proportion(losses, X, optimum)
         return _mean(losses, sample_weight)
 
-    def _on_device(self, optimum, X):
-        return _dense(optimum, resolve_backend(self.backend, X))
-
     def _losses(self, X, optimum):
-        optimum = self._on_device(optimum, X)
         with np.errstate(over="ignore", invalid="ignore"):
             code = self.encoder.encode(X, resolve_backend(self.backend, X))
             return self.loss.value_and_gradient(X, code, optimum)[0]
@@ -220,7 +216,8 @@ class WatchedPasses(Passes):
 
     def __init__(self, learner, held_out, patience, **options):
         super().__init__(learner, **options)
-        self.held_out = held_out
+        X, optimum, weight = held_out
+        self.held_out = X, _dense(optimum, resolve_backend(learner.backend, X)), weight
         self.patience = patience
         self.has_diverged = False
         self.n_slowed = 0  # the pass in which the learning rate was lowered last
@@ -243,9 +240,7 @@ class WatchedPasses(Passes):
     def loss_of_zero(self):
         """Mean loss of zero codes on the held-out samples."""
         X, optimum, _ = self.held_out
-        backend = resolve_backend(self.learner.backend, X)
-        losses = self.learner.loss.of_zero(X, _dense(optimum, backend))
-        return float(array_namespace(losses).mean(losses))
+        return _mean(self.learner.loss.of_zero(X, optimum), None)
 
     def _record(self, tally, seconds):
         super()._record(tally, seconds)

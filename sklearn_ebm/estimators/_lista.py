@@ -16,7 +16,7 @@ from sklearn_ebm.estimators._inference import infer
 from sklearn_ebm.estimators._learning import Samples
 from sklearn_ebm.estimators._sparse_coder import SparseCoder
 from sklearn_ebm.estimators._validation import check_dictionary, check_weight
-from sklearn_ebm.factors import ENCODERS, L1, LOSSES, UNFOLDINGS, LinearDecoder
+from sklearn_ebm.factors import ENCODERS, LOSSES, UNFOLDINGS, LinearDecoder
 
 FEWEST_HELD_OUT = (
     50  # fewer samples say little about a loss: those that are learned from do it then
@@ -299,9 +299,6 @@ class LISTAEncoder(EncodingModel):
         if self.alpha is not None:
             return float(self.alpha)
         return float(getattr(self.dictionary, "alpha", 1.0)) if self._is_coder() else 1.0
-
-    def _penalty(self):
-        return L1(self._sparsity())
 
     def _prepare(self, X, reset, **options):
         X, mask, backend = super()._prepare(X, reset, **options)

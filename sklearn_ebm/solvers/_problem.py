@@ -27,9 +27,9 @@ def largest_eigenvalue(gram):
     else:
         start = np.random.RandomState(0).standard_normal(matrix.shape[0]).astype(matrix.dtype)
         scaled = matrix / bound  # of size one, whatever the atoms' units are
-        largest = eigsh(scaled, k=1, which="LA", v0=start, tol=ACCURACY, return_eigenvectors=False)[
-            0
-        ]
+        (largest,) = eigsh(
+            scaled, k=1, which="LA", v0=start, tol=ACCURACY, return_eigenvectors=False
+        )
     return float(min(SAFETY * largest, 1.0) * bound)
 
 

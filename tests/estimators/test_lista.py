@@ -279,9 +279,10 @@ def test_without_a_dictionary_it_learns_that_of_a_coder(X):
 
 
 def test_learning_the_dictionary_does_not_warn_of_passes_that_nobody_set(X):
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
         LISTAEncoder(12, **{**SETTINGS, "max_iter": 2}).fit(X)
+    assert [str(warning.message) for warning in caught] == []
 
 
 def test_a_clone_keeps_a_fitted_coder_and_clones_what_is_not_one(X, atoms):

@@ -128,8 +128,8 @@ def _sparse_step(before, base, lateral, threshold, code):
 
 
 @kernel
-def _step_backward_rows(code, gradient, base_gradient, threshold_gradient, first, last):
-    for n in range(first, last):
+def _step_backward_rows(code, gradient, base_gradient, threshold_gradient):
+    for n in range(code.shape[0]):
         for k in range(code.shape[1]):
             slope = gradient[n, k] if code[n, k] != 0 else gradient[n, k] - gradient[n, k]
             gradient[n, k] = slope
@@ -139,7 +139,7 @@ def _step_backward_rows(code, gradient, base_gradient, threshold_gradient, first
 
 def unrolled_step_backward(code, gradient, base_gradient, threshold_gradient):
     """One pass; rows are not split, since all add to the thresholds' gradient."""
-    _step_backward_rows(code, gradient, base_gradient, threshold_gradient, 0, code.shape[0])
+    _step_backward_rows(code, gradient, base_gradient, threshold_gradient)
     return gradient
 
 

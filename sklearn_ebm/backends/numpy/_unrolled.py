@@ -4,6 +4,7 @@ Forward steps leave what their backward halves read; both write to arrays of the
 """
 
 from sklearn_ebm.backends._namespace import array_namespace
+from sklearn_ebm.backends._rules import SoftThreshold
 
 
 def unrolled_step(before, base, lateral, threshold, code):
@@ -27,9 +28,8 @@ def unrolled_step(before, base, lateral, threshold, code):
     code : array of shape (n_samples, n_components)
         The same array.
     """
-    xp = array_namespace(code)
-    code[...] = base if before is None else before @ lateral + base
-    code -= xp.clip(code, -threshold, threshold)
+    preactivation = base if before is None else before @ lateral + base
+    code[...] = SoftThreshold(threshold).prox(preactivation)
     return code
 
 
@@ -89,10 +89,10 @@ def greedy_steps(state, lateral, threshold, code, chosen, change, sign):
     state : array of shape (n_samples, n_components)
         The same array.
     """
-    xp = array_namespace(code)
+    xp, rule = array_namespace(code), SoftThreshold(threshold)
     reached, every = xp.zeros_like(code), xp.arange(code.shape[1])[None, :]
     for step in range(chosen.shape[1]):
-        wished = state - xp.clip(state, -threshold, threshold)
+        wished = rule.prox(state)
         component = xp.argmax(xp.abs(wished - reached), axis=1)
         value = xp.take_along_axis(wished, component[:, None], axis=1)
         moved = value - xp.take_along_axis(reached, component[:, None], axis=1)
@@ -101,7 +101,7 @@ def greedy_steps(state, lateral, threshold, code, chosen, change, sign):
         sign[:, step] = xp.sign(value[:, 0])
         reached = xp.where(every == component[:, None], value, reached)
         state += moved * xp.take(lateral, component, axis=0)
-    code[...] = state - xp.clip(state, -threshold, threshold)
+    code[...] = rule.prox(state)
     return state
 
 
