@@ -8,6 +8,7 @@ _HOMES = {
     "load_natural_patches": "_patches",
     "normalize_patches": "_patches",
     "sample_patches": "_patches",
+    "sample_transformed_patches": "_transformed",
 }
 
 __all__ = sorted(_HOMES)

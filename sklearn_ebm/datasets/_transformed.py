@@ -1,0 +1,250 @@
+"""Patches drawn at random from photographs, and the same patches shifted, rotated and scaled.
+
+What lies at x from the centre of a patch lies at y = s R x + t after the change: scaled by s and
+rotated by R about the centre, then shifted by t. The pixel at y of the changed patch is therefore
+read at x = R^T (y - t) / s, from the cubic spline through all pixels of the photograph: what comes
+into view is what was there, not an invented border.
+"""
+
+import numpy as np
+from scipy.ndimage import map_coordinates, spline_filter
+from sklearn.utils import check_array, check_random_state
+
+from sklearn_ebm.datasets._patches import (
+    CANDIDATES,
+    JUDGED_AFTER,
+    LEAST_SHARE,
+    _check_number,
+    _image_stacks,
+    _patch_dtype,
+    _patch_shape,
+    _too_few,
+    _windows,
+)
+
+ROUNDING = 1e-9  # pixels: a turn by 90 degrees must not lose a row of positions to cos(90) = 6e-17
+
+
+def sample_transformed_patches(
+    images,
+    size,
+    n,
+    *,
+    shift=(0.0, 0.0),
+    rotation=0.0,
+    scale=1.0,
+    margin=0.0,
+    min_variance=0.0,
+    random_state=None,
+):
+    """Draw patches from images, and the same patches shifted, rotated and scaled.
+
+    The changed patches are read from the images by cubic splines, at the same places. Every place
+    is equally likely at which a patch lies inside its image before and after all changes.
+
+    Parameters
+    ----------
+    images : array of shape (n_images, height, width) or (n_images, height, width, channels), \
+            or list of arrays of shape (height, width) or (height, width, channels)
+        Images of one size in an array, or of any sizes in a list. Of a memory-mapped array, the
+        images are read from which patches are drawn.
+
+    size : int or tuple (height, width)
+        Size of a patch in pixels.
+
+    n : int
+        Number of patches to draw.
+
+    shift : array-like of shape (2,) or (n_changes, 2), default=(0, 0)
+        Pixels by which the content moves down and to the right; fractions are allowed.
+
+    rotation : float or array-like of shape (n_changes,), default=0
+        Degrees by which the content turns about the centre of the patch, counter-clockwise as
+        `numpy.rot90` does it, before it is shifted.
+
+    scale : float or array-like of shape (n_changes,), default=1
+        Factor by which the content grows about the centre of the patch, before it is shifted.
+        Nothing is blurred before it shrinks, so that factors far below 1 alias.
+
+    margin : float, default=0
+        Least distance in pixels between the centre of a patch and the border of its image; it is
+        larger where the changes need more. Several calls with one `random_state` draw the same
+        places, whatever their changes are, if their margin suffices for each of them.
+
+    min_variance : float, default=0
+        Patches whose pixels have a lower variance before the change (mean over the channels, in
+        squared units of the images) are rejected and others drawn instead.
+
+    random_state : int, RandomState instance or None, default=None
+        Pass an int to draw at the same places again.
+
+    Returns
+    -------
+    original : ndarray of shape (n, height * width [* channels])
+        One row per patch: float32 for images of type uint8, float16 or float32, else float64.
+
+    transformed : ndarray of shape (n, ...), or (n_changes, n, ...) where a change is a sequence
+        The same patches after each change.
+
+    Raises
+    ------
+    ValueError
+        When an image is too small for the patch and its changes; when shift, rotation and scale
+        have different lengths; for all that :func:`sample_patches` refuses.
+
+    See Also
+    --------
+    sample_patches : Patches of images as they are.
+    sklearn_ebm.metrics.invariance_curve : How far a representation moves with each change.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_ebm.datasets import sample_transformed_patches
+    >>> images = np.arange(400.0).reshape(1, 20, 20)  # one column to the right is 1 more
+    >>> shifts = [(0, 0), (0, 1), (0, 2.5)]
+    >>> original, transformed = sample_transformed_patches(images, 4, 6, shift=shifts)
+    >>> original.shape, transformed.shape
+    ((6, 16), (3, 6, 16))
+    >>> (transformed - original).mean(axis=(1, 2)).round(2)  # content of further left comes in
+    array([ 0. , -1. , -2.5])
+    """
+    stacks, shape = _image_stacks(images), _patch_shape(size)
+    _check_number(n, "n", integral=True)
+    _check_number(margin, "margin")
+    _check_number(min_variance, "min_variance")
+    changes, grids = _grids(shape, shift, rotation, scale)
+    photographs = _Photographs(stacks, shape, grids, margin)
+    places, original = _draw(photographs, n, min_variance, check_random_state(random_state))
+    transformed = photographs.resample(places, grids)
+    return original, transformed.reshape(*changes, *original.shape)
+
+
+def _grids(shape, shift, rotation, scale):
+    """Shape () or (n_changes,), and where all pixels are read, (n_changes, n_pixels, 2).
+
+    Rows and columns count from the first pixel of the patch before the change.
+    """
+    shift, angle, scale = _changes(shift, rotation, scale)
+    changes = np.broadcast_shapes(shift.shape[:-1], angle.shape, scale.shape)
+    centre = (np.array(shape) - 1) / 2
+    pixels = np.indices(shape).reshape(2, -1).T - centre
+    unturned = (pixels - shift[..., np.newaxis, :]) / scale[..., np.newaxis, np.newaxis]
+    row, column = np.moveaxis(unturned, -1, 0)
+    cos, sin = np.cos(angle)[..., np.newaxis], np.sin(angle)[..., np.newaxis]
+    read_at = np.stack([cos * row + sin * column, cos * column - sin * row], axis=-1) + centre
+    return changes, read_at.reshape(-1, len(pixels), 2)
+
+
+def _changes(shift, rotation, scale):
+    """The three kinds of change as arrays of one length, or of none; the angle in radians."""
+    shift, rotation, scale = (
+        # without a minimum of samples, since numbers have none
+        check_array(value, dtype=np.float64, ensure_2d=False, ensure_min_samples=0, input_name=name)
+        for value, name in ((shift, "shift"), (rotation, "rotation"), (scale, "scale"))
+    )
+    if shift.ndim not in (1, 2) or shift.shape[-1] != 2:
+        raise ValueError(
+            "shift must be a pair (down, right) or an array of shape (n_changes, 2); got an array "
+            f"of shape {shift.shape}."
+        )
+    lengths = {}
+    for name, numbers in (("shift", shift[..., 0]), ("rotation", rotation), ("scale", scale)):
+        if numbers.ndim > 1:
+            raise ValueError(f"{name} must be a number or 1D array; got {numbers.ndim}D array.")
+        if not numbers.size:
+            raise ValueError(f"Found 0 changes in {name} while a minimum of 1 is required.")
+        lengths.update({name: len(numbers)} if numbers.ndim else {})
+    if len(set(lengths.values())) > 1:
+        raise ValueError(f"Found changes of inconsistent lengths: {lengths}.")
+    if scale.min() <= 0:
+        raise ValueError(f"scale == {scale.min()}, must be > 0.")
+    return shift, np.deg2rad(rotation), scale
+
+
+class _Photographs:
+    """Every place of a patch with all its changes inside an image, numbered through."""
+
+    def __init__(self, stacks, shape, grids, margin):
+        self.images = [image for stack in stacks for image in stack]
+        self.shape, self.n_channels = shape, stacks[0].shape[3]
+        self.dtype = _patch_dtype(stacks)
+        self.first, n_places = self._rooms(grids, margin)
+        self.n_columns = n_places[:, 1]
+        self.ends = np.cumsum(n_places.prod(axis=1))
+
+    def _rooms(self, grids, margin):
+        """The first place (row, column), and how many (rows, columns) there are in each image."""
+        last_pixel = np.array(self.shape) - 1
+        read_at = np.concatenate([grids.reshape(-1, 2), [0 * last_pixel, last_pixel]])
+        least = np.minimum(read_at.min(axis=0), last_pixel / 2 - margin)
+        greatest = np.maximum(read_at.max(axis=0), last_pixel / 2 + margin)
+        before = np.ceil(-least - ROUNDING).astype(np.int64)
+        after = np.ceil(greatest - ROUNDING).astype(np.int64)
+        sizes = np.array([image.shape[:2] for image in self.images])
+        n_places = sizes - before - after
+        if n_places.min() < 1:
+            (height, width), needed = sizes[n_places.min(axis=1) < 1][0], before + after + 1
+            raise ValueError(
+                f"size={self.shape[0]}x{self.shape[1]} with its changes and margin={margin} takes "
+                f"{needed[0]}x{needed[1]} pixels, more than an image of height {height} and width "
+                f"{width} has."
+            )
+        return before, n_places
+
+    def draw(self, n, random):
+        """Random places of patches: the image, and the row and column of the first pixel."""
+        number = random.randint(0, self.ends[-1], size=n, dtype=np.int64)
+        image = np.searchsorted(self.ends, number, side="right")
+        within = number - np.concatenate([[0], self.ends])[image]
+        row, column = self.first[:, np.newaxis] + np.divmod(within, self.n_columns[image])
+        return np.stack([image, row, column], axis=1)
+
+    def crop(self, places):
+        """The patches as they are, one row each."""
+        patches = np.empty((len(places), self.n_channels, *self.shape), dtype=self.dtype)
+        for image, here in self._by_image(places):
+            windows = _windows(image[np.newaxis], self.shape)[0]
+            patches[here] = windows[places[here, 1], places[here, 2]]
+        rows = np.moveaxis(patches, 1, -1).reshape(len(places), -1)  # channels last
+        return check_array(rows, input_name="images")
+
+    def variance(self, patches):
+        """Variance over the pixels of each patch, mean over its channels."""
+        pixels = patches.reshape(len(patches), -1, self.n_channels)
+        return pixels.var(axis=1, dtype=np.float64).mean(axis=1)
+
+    def resample(self, places, grids):
+        """The patches read on each grid, (n_grids, n, n_pixels, n_channels)."""
+        n_grids, n_pixels, _ = grids.shape
+        patches = np.empty((n_grids, len(places), n_pixels, self.n_channels), dtype=self.dtype)
+        for image, here in self._by_image(places):
+            corners = places[here, 1:].T[..., np.newaxis]
+            for channel in range(self.n_channels):
+                levels = check_array(image[..., channel], dtype=np.float64, input_name="images")
+                spline = spline_filter(levels, mode="mirror")
+                for grid, changed in zip(grids, patches, strict=True):
+                    changed[here, :, channel] = map_coordinates(
+                        spline, corners + grid.T[:, np.newaxis], prefilter=False, mode="mirror"
+                    )
+        return patches
+
+    def _by_image(self, places):
+        for index in np.unique(places[:, 0]):
+            yield self.images[index], places[:, 0] == index
+
+
+def _draw(photographs, n, min_variance, random):
+    """The places of n patches that have contrast enough, and these patches, one row each."""
+    places, patches, n_kept, n_drawn = [], [], 0, 0
+    while n_kept < n:
+        if n_drawn >= JUDGED_AFTER and n_kept < LEAST_SHARE * n_drawn:
+            raise ValueError(_too_few(n_kept, n_drawn, min_variance))
+        drawn = photographs.draw(min(CANDIDATES, max(64, 2 * (n - n_kept))), random)
+        candidates = photographs.crop(drawn)
+        passed = np.flatnonzero(photographs.variance(candidates) >= min_variance)[: n - n_kept]
+        places.append(drawn[passed])
+        patches.append(candidates[passed])
+        n_kept += len(passed)
+        n_drawn += len(drawn)
+    return np.concatenate(places), np.concatenate(patches)
