@@ -1,17 +1,21 @@
 """Mosaics of dictionaries: every atom as a small image, zero in the middle of the scale."""
 
-import math
-
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_ebm.backends import to_host
 from sklearn_ebm.inspection._axes import check_option, fitted, take_axes
+from sklearn_ebm.inspection._mosaic import (
+    arrange,
+    columns_of_square,
+    draw,
+    scaled_tiles,
+    tile_shape,
+)
 
 SIDES = {"decoder": ("decoder",), "encoder": ("encoder",), "both": ("decoder", "encoder")}
 TITLES = {"decoder": "Dictionary: {} atoms of {}", "encoder": "Encoder: {} filters of {}"}
 INCHES = 5.0  # width of one mosaic; its height follows from its shape
-GAP = 1  # pixel between tiles
 
 
 class DictionaryDisplay:
@@ -154,14 +158,15 @@ class DictionaryDisplay:
         check_option(which, SIDES, "which")
         check_option(sort, ("usage", None), "sort")
         rows = [self._rows(side) for side in SIDES[which]]
-        shape = _image_shape(self.image_shape, rows[0].shape[1])
+        shape = tile_shape(self.image_shape, rows[0].shape[1])
         self.order_ = self._order(len(rows[0]), sort)
-        mosaics = [mosaic(each[self.order_], shape, n_columns) for each in rows]
+        n_columns = n_columns or columns_of_square(len(self.order_), shape)
+        mosaics = [arrange(scaled_tiles(each[self.order_], shape), n_columns) for each in rows]
         height, width = mosaics[0].shape[:2]
         size = (INCHES * len(mosaics), INCHES * height / width + 0.4)  # room for a title
         self.figure_, self.axes_ = take_axes(ax, len(mosaics), self, size)
         self.images_ = [
-            _draw(axes, each, cmap) for axes, each in zip(self.axes_, mosaics, strict=True)
+            draw(axes, each, cmap) for axes, each in zip(self.axes_, mosaics, strict=True)
         ]
         for axes, side in zip(self.axes_, SIDES[which], strict=True):
             axes.set_title(_title(side, len(rows[0]), shape, sort))
@@ -182,63 +187,6 @@ class DictionaryDisplay:
         if self.usage is None:
             raise ValueError('sort="usage" needs usage; pass sort=None to keep the order of rows.')
         return np.argsort(-to_host(self.usage), kind="stable")
-
-
-def mosaic(components, image_shape, n_columns=None):
-    """Tiles in rows, each scaled to [-1, 1] about zero; NaN in the gaps between them.
-
-    Returns an array of shape (height, width) or (height, width, 3).
-    """
-    n_components = len(components)
-    height, width, *channels = image_shape
-    # columns * width = rows * height, as near as whole tiles allow
-    n_columns = n_columns or math.ceil(math.sqrt(n_components * height / width))
-    n_rows = math.ceil(n_components / n_columns)
-    canvas = np.full(
-        (n_rows * (height + GAP) - GAP, n_columns * (width + GAP) - GAP, *channels), np.nan
-    )
-    for index, tile in enumerate(_scaled(components)):
-        top = index // n_columns * (height + GAP)
-        left = index % n_columns * (width + GAP)
-        canvas[top : top + height, left : left + width] = tile.reshape(image_shape)
-    return canvas
-
-
-def _scaled(components):
-    """Rows divided by their largest absolute value; a row of zeros stays."""
-    rows = np.asarray(components, dtype=np.float64)
-    largest = abs(rows).max(axis=1, keepdims=True)
-    return rows / np.where(largest > 0, largest, 1)
-
-
-def _image_shape(image_shape, n_features):
-    """The shape of a tile, guessed to be square where none is given."""
-    side = math.isqrt(n_features)
-    if image_shape is None and side**2 == n_features:
-        return side, side
-    if image_shape is None:
-        raise ValueError(
-            f"Atoms of n_features={n_features} are no square images: pass "
-            "image_shape=(height, width) or (height, width, 3)."
-        )
-    shape = tuple(image_shape)
-    if len(shape) not in (2, 3) or shape[2:] not in ((), (3,)) or math.prod(shape) != n_features:
-        raise ValueError(
-            f"image_shape must be (height, width) or (height, width, 3) with a product of "
-            f"n_features={n_features}; got {shape}."
-        )
-    return shape
-
-
-def _draw(axes, values, cmap):
-    """One mosaic without ticks; gaps are black in any colours."""
-    import matplotlib as mpl
-
-    axes.set_axis_off()
-    if values.ndim == 3:
-        return axes.imshow(np.nan_to_num((values + 1) / 2), interpolation="nearest")
-    colours = mpl.colormaps.get_cmap(cmap).with_extremes(bad="black")
-    return axes.imshow(values, cmap=colours, vmin=-1, vmax=1, interpolation="nearest")
 
 
 def _title(side, n_components, shape, sort):
