@@ -1,5 +1,6 @@
 """Measures of codes and models."""
 
 from sklearn_ebm.metrics._duality_gap import duality_gap
+from sklearn_ebm.metrics._invariance import invariance_curve, normalized_distance
 
-__all__ = ["duality_gap"]
+__all__ = ["duality_gap", "invariance_curve", "normalized_distance"]
