@@ -2,5 +2,6 @@
 
 from sklearn_ebm.metrics._duality_gap import duality_gap
 from sklearn_ebm.metrics._invariance import invariance_curve, normalized_distance
+from sklearn_ebm.metrics._topography import topographic_order
 
-__all__ = ["duality_gap", "invariance_curve", "normalized_distance"]
+__all__ = ["duality_gap", "invariance_curve", "normalized_distance", "topographic_order"]

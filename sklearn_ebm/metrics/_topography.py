@@ -1,0 +1,158 @@
+"""How smoothly a property of units varies over the two-dimensional map on which they lie."""
+
+import math
+from numbers import Integral, Real
+from typing import NamedTuple
+
+import numpy as np
+from scipy.spatial.distance import pdist
+from sklearn.utils import check_array, check_scalar
+
+from sklearn_ebm.backends import to_host
+
+
+class TopographicOrder(NamedTuple):
+    """Mean differences of a property between units.
+
+    Attributes
+    ----------
+    adjacent : float
+        Between units side by side, or one above the other.
+    all_pairs : float
+        Between any two units, wherever they lie.
+    ratio : float
+        The first over the second: 0 on a map as smooth as can be, 1 where units lie at random.
+    """
+
+    adjacent: float
+    all_pairs: float
+    ratio: float
+
+
+def topographic_order(values, map_shape, *, period=None, torus=True, valid=None):
+    """Measure how much less a property differs between adjacent units of a map than between any.
+
+    A map is ordered by the property where the mean absolute difference of adjacent units is well
+    below the one of all pairs of units; of a property with several columns, such as a position,
+    it is the Euclidean distance.
+
+    Parameters
+    ----------
+    values : array-like of shape (n_units,) or (n_units, n_columns)
+        The property of each unit; units lie on the map row by row.
+
+    map_shape : tuple (n_rows, n_columns)
+        Shape of the map; the product is n_units.
+
+    period : float, default=None
+        Period of a property that goes round, such as pi for the orientation of an edge in
+        radians. A difference is then period / 2 at most. By default it does not go round.
+
+    torus : bool, default=True
+        Whether the last row is adjacent to the first, and the last column to the first.
+
+    valid : array-like of shape (n_units,), bool, default=None
+        Units to count; those without a good value are left out of all pairs, and their values may
+        be NaN. By default all.
+
+    Returns
+    -------
+    TopographicOrder
+        A named tuple of floats:
+
+        adjacent
+            Mean difference of horizontally and vertically adjacent units.
+        all_pairs
+            Mean difference of all pairs of units, whatever their places.
+        ratio
+            `adjacent / all_pairs`: near 0 on a smooth map, 1 on average over all orders of the
+            units.
+
+    Raises
+    ------
+    ValueError
+        When the map has not as many places as there are values or flags; when no two valid units
+        are adjacent; when all valid values are equal, so that there is nothing to order.
+
+    References
+    ----------
+    A. Hyvärinen, P. O. Hoyer, M. Inki (2001). Topographic independent component analysis. Neural
+    Computation 13, 1527-1558: maps of orientation, frequency and position.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_ebm.metrics import topographic_order
+    >>> orientation = np.repeat(np.pi * np.arange(8) / 8, 8)  # turns once from top to bottom
+    >>> topographic_order(orientation, (8, 8), period=np.pi).ratio
+    0.246
+    >>> shuffled = np.random.default_rng(0).permutation(orientation)
+    >>> topographic_order(shuffled, (8, 8), period=np.pi).ratio
+    1.0
+    """
+    shape = _checked_shape(map_shape)
+    values, valid = _checked_units(values, valid, shape)
+    _check_period(period, values)
+    one, other = _adjacent_units(shape, torus)
+    counted = valid[one] & valid[other]
+    if not counted.any():
+        raise ValueError("No two valid units are adjacent.")
+    between = np.linalg.norm(values[one[counted]] - values[other[counted]], axis=1)
+    adjacent = _round_a_period(between, period).mean()
+    all_pairs = _round_a_period(pdist(values[valid]), period).mean()
+    if all_pairs == 0:
+        raise ValueError("The values of all valid units are equal: there is nothing to order.")
+    return TopographicOrder(float(adjacent), float(all_pairs), float(adjacent / all_pairs))
+
+
+def _checked_shape(map_shape):
+    if not np.iterable(map_shape) or len(map_shape) != 2:
+        raise ValueError(f"map_shape must be a pair (n_rows, n_columns); got {map_shape!r}.")
+    for length in map_shape:
+        check_scalar(length, "map_shape", Integral, min_val=1)
+    return tuple(map_shape)
+
+
+def _checked_units(values, valid, shape):
+    """The values as rows, in float64, and which of them count; others may be NaN."""
+    values = np.asarray(to_host(values), dtype=np.float64)
+    values = values[:, np.newaxis] if values.ndim == 1 else values
+    n_units = math.prod(shape)
+    valid = np.ones(n_units, dtype=bool) if valid is None else to_host(valid)
+    if valid.dtype != bool:
+        raise ValueError(f"valid must be boolean; got dtype {valid.dtype}.")
+    for name, array in (("values", values), ("valid", valid)):
+        if array.shape[:1] != (n_units,):
+            raise ValueError(
+                f"{name} has shape {array.shape}, but map_shape={shape} has {n_units} units."
+            )
+    check_array(values[valid], ensure_min_samples=2, input_name="values")
+    return values, valid
+
+
+def _check_period(period, values):
+    if period is None:
+        return
+    check_scalar(period, "period", Real, min_val=0, include_boundaries="neither")
+    if values.shape[1] > 1:
+        raise ValueError(f"period is of one column, but values has {values.shape[1]} columns.")
+
+
+def _adjacent_units(shape, torus):
+    """Two arrays of units, side by side: each pair of horizontal and vertical neighbours once."""
+    units = np.arange(math.prod(shape)).reshape(shape)
+    pairs = []
+    for axis, length in enumerate(shape):
+        # Of two rows, each is the other's neighbour already; of one, it would be its own.
+        n_pairs = length if torus and length > 2 else length - 1
+        both = np.stack([units, np.roll(units, -1, axis)])
+        pairs.append(both.take(range(n_pairs), axis + 1).reshape(2, -1))
+    return np.concatenate(pairs, axis=1)
+
+
+def _round_a_period(difference, period):
+    """The shorter way round, where values go round."""
+    if period is None:
+        return difference
+    difference = difference % period
+    return np.minimum(difference, period - difference)
