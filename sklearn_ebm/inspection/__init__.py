@@ -1,4 +1,7 @@
-"""Displays of what was learned; they need matplotlib: `pip install sklearn-ebm[plot]`."""
+"""Displays of what was learned, and measures of filters.
+
+The displays need matplotlib: `pip install sklearn-ebm[plot]`.
+"""
 
 from importlib import import_module
 
@@ -6,7 +9,9 @@ _HOMES = {
     "CodeDisplay": "_code",
     "CodeErrorDisplay": "_code_error",
     "DictionaryDisplay": "_dictionary",
+    "GaborFit": "_gabor",
     "ObjectiveDisplay": "_objective",
+    "fit_gabor": "_gabor",
 }
 
 __all__ = sorted(_HOMES)
