@@ -5,6 +5,8 @@ import importlib
 __version__ = "0.1.0"
 
 _HOMES = {
+    "GroupPenalty": "estimators",
+    "GroupSparsePSD": "estimators",
     "LISTAEncoder": "estimators",
     "PSD": "estimators",
     "Rectifier": "layers",
@@ -18,6 +20,8 @@ _SUBPACKAGES = ("datasets", "estimators", "factors", "inspection", "layers", "me
 
 __all__ = [
     "PSD",
+    "GroupPenalty",
+    "GroupSparsePSD",
     "LISTAEncoder",
     "Rectifier",
     "SparseCoder",

@@ -1,4 +1,8 @@
-"""Penalties as plain data: what a fused kernel of any backend needs of a proximal operator."""
+"""Penalties as plain data: what a fused kernel of any backend needs of a proximal operator.
+
+Each rule has `prox`, and what a certificate asks for: `gradient`, and `dual_norm`, which is at most
+one for the correlations that the penalty alone keeps at zero.
+"""
 
 from typing import NamedTuple
 
@@ -19,6 +23,14 @@ class SoftThreshold(NamedTuple):
         """What the optimality condition bounds by the threshold at every atom."""
         return array_namespace(correlation).abs(correlation)
 
+    def dual_norm(self, correlation, code=None, eta=None):
+        """The largest dual magnitude of each row, in thresholds."""
+        return row_maximum(self.dual_magnitude(correlation)) / self.threshold
+
+    def gradient(self, code):
+        """Slope with respect to each entry, and at zero the subgradient zero."""
+        return self.threshold * array_namespace(code).sign(code)
+
 
 class PositiveSoftThreshold(NamedTuple):
     """max(v - threshold, 0), the proximal operator of threshold * v on v >= 0."""
@@ -33,3 +45,17 @@ class PositiveSoftThreshold(NamedTuple):
     def dual_magnitude(self, correlation):
         """Negative correlations ask for nothing where codes are positive."""
         return correlation
+
+    dual_norm = SoftThreshold.dual_norm
+    gradient = SoftThreshold.gradient
+
+
+def positive_or_one(values):
+    """Divisors that are safe where what they divide is zero as well."""
+    xp = array_namespace(values)
+    return xp.where(values > 0, values, xp.ones_like(values))
+
+
+def row_maximum(values):
+    """The largest of each row."""
+    return array_namespace(values).max(values, axis=1)

@@ -1,8 +1,19 @@
 """What users fit."""
 
 from sklearn_ebm.estimators._functions import fista, ista, sparse_encode
+from sklearn_ebm.estimators._group_sparse_psd import GroupSparsePSD
+from sklearn_ebm.estimators._groups import GroupPenalty
 from sklearn_ebm.estimators._lista import LISTAEncoder
 from sklearn_ebm.estimators._psd import PSD
 from sklearn_ebm.estimators._sparse_coder import SparseCoder
 
-__all__ = ["PSD", "LISTAEncoder", "SparseCoder", "fista", "ista", "sparse_encode"]
+__all__ = [
+    "PSD",
+    "GroupPenalty",
+    "GroupSparsePSD",
+    "LISTAEncoder",
+    "SparseCoder",
+    "fista",
+    "ista",
+    "sparse_encode",
+]

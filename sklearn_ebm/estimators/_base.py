@@ -17,6 +17,7 @@ from sklearn_ebm._sklearn import (
     _fit_context,
 )
 from sklearn_ebm.backends import BACKENDS, array_namespace, is_cupy, resolve_backend, to_host
+from sklearn_ebm.estimators._groups import PENALTIES
 from sklearn_ebm.estimators._inference import infer
 from sklearn_ebm.estimators._learning import LEARNING_TOL, Learner, Passes, Samples, Tally
 from sklearn_ebm.estimators._validation import (
@@ -67,10 +68,11 @@ def first_dictionary(X, n_components, random_state, sample_weight=None):
 class DictionaryModel(
     ClassNamePrefixFeaturesOutMixin, CallbackSupportMixin, TransformerMixin, BaseEstimator
 ):
-    """Models with a linear decoder and an L1 penalty; a subclass may add an encoder."""
+    """Models with a linear decoder and a sparse penalty; a subclass may add an encoder."""
 
     _degree = 2  # of what learning computes of X
     _weight_names = ("alpha",)
+    _make_penalty = L1
 
     _parameter_constraints: dict = {
         "n_components": [Interval(Integral, 1, None, closed="left"), None],
@@ -207,8 +209,12 @@ class DictionaryModel(
         """Whether there is anything to learn."""
         return not self._is_fixed()
 
+    def _penalty_kind(self):
+        """What a penalty is made of once the number of components is known; it has `factory`."""
+        return PENALTIES["l1"]
+
     def _penalty(self):
-        return L1(self._sparsity(), self.positive)
+        return self._make_penalty(self._sparsity(), positive=self.positive)
 
     def _sparsity(self):
         return float(self.alpha)
@@ -240,8 +246,10 @@ class DictionaryModel(
             given = check_dictionary(given, self.n_components, X.shape[1], X.dtype, name)
             given = array_namespace(X).asarray(given, copy=True)
             return given if self._is_fixed() else unit_rows(given)
-        n_components = X.shape[1] if self.n_components is None else self.n_components
-        return first_dictionary(X, n_components, random_state, weights)
+        return first_dictionary(X, self._wanted_components(X), random_state, weights)
+
+    def _wanted_components(self, X):
+        return X.shape[1] if self.n_components is None else self.n_components
 
     def _first_learner(self, X, weights, random_state):
         dictionary = self._first_dictionary(X, weights, random_state)
@@ -252,7 +260,9 @@ class DictionaryModel(
 
     def _go_on(self, learner, backend):
         """Learning follows the parameters as they are now, which may have changed since before."""
-        self._require_size(learner.online.dictionary.shape[0])
+        n_components = learner.online.dictionary.shape[0]
+        self._require_size(n_components)
+        self._make_penalty = self._penalty_kind().factory(n_components)
         settings = {
             "solver": self.solver,
             "tol": max(float(self.code_tol), LEARNING_TOL),

@@ -25,12 +25,20 @@ class EncodingModel(DictionaryModel):
         ndarray of shape (n_samples, n_components) or csr_array
             Codes in the type of X; CSR with `sparse_output=True`.
         """
-        if self.inference == "optimal":
-            return super().transform(X)
         check_is_fitted(self)
-        X, _, backend = self._prepare(X, reset=False)
-        code = self._encode(X, backend)
-        return sparse.csr_array(to_host(code)) if self.sparse_output else code
+        features = self._features(*self._prepare(X, reset=False))
+        if self.sparse_output and not sparse.issparse(features):
+            features = sparse.csr_array(to_host(features))
+        return features
+
+    def _features(self, X, mask, backend):
+        """What `transform` gives, of data that were checked."""
+        return self._codes(X, mask, backend, self.sparse_output)
+
+    def _codes(self, X, mask, backend, sparse_output=False):
+        if self.inference == "optimal":
+            return self._optimal(X, mask, backend, sparse_output)
+        return self._encode(X, backend)
 
     def _encode(self, X, backend):
         return self.encoder_.astype(X.dtype).encode(X, backend)

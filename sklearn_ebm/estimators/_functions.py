@@ -4,8 +4,9 @@ from numbers import Integral, Real
 
 from sklearn.utils import check_array
 
-from sklearn_ebm._sklearn import Interval, StrOptions, validate_params
+from sklearn_ebm._sklearn import HasMethods, Interval, StrOptions, validate_params
 from sklearn_ebm.backends import BACKENDS, is_cupy, resolve_backend
+from sklearn_ebm.estimators._groups import PENALTIES, penalty_kind
 from sklearn_ebm.estimators._inference import infer
 from sklearn_ebm.estimators._validation import (
     FLOATS,
@@ -15,7 +16,7 @@ from sklearn_ebm.estimators._validation import (
     is_nan,
     split_missing,
 )
-from sklearn_ebm.factors import L1, Energy, LinearDecoder
+from sklearn_ebm.factors import Energy, LinearDecoder
 from sklearn_ebm.solvers import SOLVERS
 
 
@@ -42,6 +43,7 @@ def _checked_init(init, shape, dtype):
     {
         "alpha": [Interval(Real, 0, None, closed="neither")],
         "solver": [StrOptions({"auto", *SOLVERS})],
+        "penalty": [StrOptions(set(PENALTIES)), HasMethods("factory")],
         "positive": ["boolean"],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "tol": [Interval(Real, 0, None, closed="left")],
@@ -57,6 +59,7 @@ def sparse_encode(
     dictionary,
     alpha,
     *,
+    penalty="l1",
     solver="auto",
     positive=False,
     init=None,
@@ -69,6 +72,8 @@ def sparse_encode(
 ):
     """Find the code z of each row x of X that minimises 1/2 ||x - z D||^2 + alpha ||z||_1.
 
+    Another penalty may take the place of ||z||_1.
+
     Parameters
     ----------
     X : array-like of shape (n_samples, n_features)
@@ -77,9 +82,12 @@ def sparse_encode(
         Atoms, one a row. They are usually of unit norm, and need not be.
     alpha : float
         Weight of the sparsity, above zero.
-    solver : {"auto", "active_set", "cd", "fista", "ista"}, default="auto"
-        "active_set" is exact and the fastest on the CPU; "auto" takes it wherever it can, else
-        "fista". With missing values only "fista" and "ista" can.
+    penalty : {"l1"} or GroupPenalty, default="l1"
+        What alpha weighs: ||z||_1, or the norms of groups of components.
+    solver : {"auto", "active_set", "cd", "block_cd", "fista", "ista"}, default="auto"
+        "active_set" is exact and the fastest on the CPU; "auto" takes it wherever it can,
+        "block_cd" for disjoint groups, else "fista". With missing values only "fista" and "ista"
+        can.
     positive : bool, default=False
         Constrain codes to be positive.
     init : array-like of shape (n_samples, n_components) or None, default=None
@@ -138,7 +146,8 @@ def sparse_encode(
     X, dictionary = module.to_device(X), module.to_device(dictionary)
     mask = None if mask is None else module.to_device(mask)
     init = _checked_init(init, (X.shape[0], dictionary.shape[0]), X.dtype)
-    energy = Energy(LinearDecoder(dictionary), L1(float(alpha), positive))
+    factor = penalty_kind(penalty).factory(dictionary.shape[0])(float(alpha), positive=positive)
+    energy = Energy(LinearDecoder(dictionary), factor)
     code, gap = infer(
         energy, X, solver=solver, tol=float(tol), max_iter=max_iter, backend=module, mask=mask,
         init=init, sparse_output=sparse_output,

@@ -1,6 +1,8 @@
 """Sparse coding."""
 
+from sklearn_ebm._sklearn import HasMethods, StrOptions
 from sklearn_ebm.estimators._base import DictionaryModel
+from sklearn_ebm.estimators._groups import PENALTIES, penalty_kind
 
 
 class SparseCoder(DictionaryModel):
@@ -16,14 +18,17 @@ class SparseCoder(DictionaryModel):
     alpha : float, default=1.0
         Weight of the sparsity, in `fit` and `transform` alike, above zero. One suits data of unit
         variance.
+    penalty : {"l1"} or GroupPenalty, default="l1"
+        What alpha weighs: ||z||_1, or the norms of groups of components.
     positive : bool, default=False
         Constrain codes to be positive.
     dictionary : array-like of shape (n_components, n_features) or None, default=None
         Given atoms, used as they are; `fit` learns nothing then.
     dictionary_init : array-like of shape (n_components, n_features) or None, default=None
         Where learning starts; None starts from random samples.
-    solver : {"auto", "active_set", "cd", "fista", "ista"}, default="auto"
-        How codes are inferred: "active_set" is exact and the fastest on the CPU.
+    solver : {"auto", "active_set", "cd", "block_cd", "fista", "ista"}, default="auto"
+        How codes are inferred: "active_set" is exact and the fastest on the CPU, and "block_cd" is
+        for disjoint groups. "fista" and "ista" take any penalty.
     max_iter : int, default=20
         Passes over X.
     tol : float, default=1e-3
@@ -72,6 +77,7 @@ class SparseCoder(DictionaryModel):
     See Also
     --------
     PSD : The same with an encoder that predicts the code.
+    GroupPenalty : Components that are on or off in groups.
     sparse_encode : Codes without an estimator.
 
     References
@@ -91,11 +97,17 @@ class SparseCoder(DictionaryModel):
     (5, 32)
     """
 
+    _parameter_constraints: dict = {
+        **DictionaryModel._parameter_constraints,
+        "penalty": [StrOptions(set(PENALTIES)), HasMethods("factory")],
+    }
+
     def __init__(
         self,
         n_components=None,
         *,
         alpha=1.0,
+        penalty="l1",
         positive=False,
         dictionary=None,
         dictionary_init=None,
@@ -114,6 +126,7 @@ class SparseCoder(DictionaryModel):
     ):
         self.n_components = n_components
         self.alpha = alpha
+        self.penalty = penalty
         self.positive = positive
         self.dictionary = dictionary
         self.dictionary_init = dictionary_init
@@ -129,3 +142,6 @@ class SparseCoder(DictionaryModel):
         self.warm_start = warm_start
         self.random_state = random_state
         self.verbose = verbose
+
+    def _penalty_kind(self):
+        return penalty_kind(self.penalty)

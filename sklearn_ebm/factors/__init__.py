@@ -4,16 +4,24 @@ from sklearn_ebm.factors._energy import Energy, half_norm
 from sklearn_ebm.factors._losses import LOSSES
 from sklearn_ebm.factors.decoders._linear import LinearDecoder
 from sklearn_ebm.factors.encoders import ENCODERS, UNFOLDINGS, Tape, Tapes
+from sklearn_ebm.factors.penalties._group import DisjointGroupNorm, GroupNorm, group_norm
 from sklearn_ebm.factors.penalties._l1 import L1
+from sklearn_ebm.factors.penalties._pools import Pools, pools_of_groups, pools_of_map
 
 __all__ = [
     "ENCODERS",
     "L1",
     "LOSSES",
     "UNFOLDINGS",
+    "DisjointGroupNorm",
     "Energy",
+    "GroupNorm",
     "LinearDecoder",
+    "Pools",
     "Tape",
     "Tapes",
+    "group_norm",
     "half_norm",
+    "pools_of_groups",
+    "pools_of_map",
 ]

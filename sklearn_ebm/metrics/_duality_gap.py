@@ -1,15 +1,18 @@
-"""The duality gap of sparse codes, straight from its definition and in double precision."""
+"""The duality gap of sparse codes, by its definition and in double precision."""
 
 import numpy as np
 
 from sklearn_ebm.backends import to_host
+from sklearn_ebm.factors import L1
 
 
-def duality_gap(X, code, dictionary, alpha, positive=False):
+def duality_gap(X, code, dictionary, alpha, positive=False, penalty="l1"):
     """Certificate of sparse codes: an upper bound on what a better code could still save.
 
     With the residual r = x - z D and the dual point theta = r min(1, alpha / max_j |d_j . r|), the
-    gap is E(x, z) - (1/2 ||x||^2 - 1/2 ||x - theta||^2), here over 1/2 ||x||^2.
+    gap is E(x, z) - (1/2 ||x||^2 - 1/2 ||x - theta||^2), here over 1/2 ||x||^2. Another penalty has
+    its own dual norm in place of max_j |d_j . r|; that of overlapping groups is a bound from above,
+    found by iteration.
 
     Parameters
     ----------
@@ -23,6 +26,8 @@ def duality_gap(X, code, dictionary, alpha, positive=False):
         Weight of the sparsity.
     positive : bool, default=False
         Whether codes are constrained to be positive.
+    penalty : {"l1"} or GroupPenalty, default="l1"
+        What alpha weighs.
 
     Returns
     -------
@@ -48,10 +53,13 @@ def duality_gap(X, code, dictionary, alpha, positive=False):
         np.asarray(to_host(array), dtype=np.float64) for array in (X, code, dictionary)
     )
     residual = X - code @ dictionary
-    correlation = residual @ dictionary.T
-    magnitude = correlation if positive else np.abs(correlation)
-    theta = residual * (alpha / np.maximum(alpha, magnitude.max(axis=1)))[:, None]
-    energy = 0.5 * (residual**2).sum(axis=1) + alpha * np.abs(code).sum(axis=1)
+    if penalty == "l1":
+        factor = L1(float(alpha), positive)
+    else:
+        factor = penalty.factory(len(dictionary))(float(alpha), positive=positive)
+    dual_norm = factor.dual_norm(residual @ dictionary.T, code)
+    theta = residual / np.maximum(1, dual_norm)[:, None]
+    energy = 0.5 * (residual**2).sum(axis=1) + factor.value(code)
     half_norm = 0.5 * (X**2).sum(axis=1)
     gap = energy - half_norm + 0.5 * ((X - theta) ** 2).sum(axis=1)
     return np.maximum(gap, 0) / np.where(half_norm > 0, half_norm, 1)

@@ -7,13 +7,22 @@ from sklearn_ebm.backends import array_namespace, put_rows
 from sklearn_ebm.solvers._proximal import fista, ista
 from sklearn_ebm.solvers._solution import Outcome, Solution
 
+PATIENT_SWEEPS = 500  # over groups, for samples that steps on all groups at once may suit better
 POLISH_SWEEPS = 200  # of coordinate descent, for the samples that an active set left unfinished
 SINGLE_RANGE = 1e30  # an active set searches in single precision, which ends at 3e38
 
 
+# What a problem or its penalty may lack, and what that says of them.
+MISSING = {
+    "gram": "a Hessian that is one matrix for all samples, which missing values leave none of",
+    "rule": "a penalty on each entry by itself",
+    "group_rule": "a penalty on disjoint groups, with one weight for each",
+}
+
+
 @dataclass(frozen=True)
 class Entry:
-    """A solver, what it asks of a problem, and the kernel that it asks of the backend."""
+    """A solver, what it asks of a problem or its penalty, and its kernel of the backend."""
 
     solve: Any
     requires: tuple = ()
@@ -35,6 +44,16 @@ def _coordinate_descent(problem, code, warm, tol, max_iter, backend):
     if not warm:
         code[...] = 0
     gap, n_iter = backend.coordinate_descent(problem.as_lasso(), code, tol, max_iter)
+    return _finished(code, gap, n_iter, tol, max_iter)
+
+
+def _block_descent(problem, code, warm, tol, max_iter, backend):
+    if not warm:
+        code[...] = 0
+    sweeps = min(max_iter, PATIENT_SWEEPS)
+    gap, n_iter = backend.block_descent(problem.as_group_lasso(), code, tol, sweeps)
+    if n_iter < max_iter:  # where most groups are on, steps on all at once get on better
+        _finish(_accelerated_steps, problem, code, gap, tol, max_iter, backend)
     return _finished(code, gap, n_iter, tol, max_iter)
 
 
@@ -84,7 +103,7 @@ def _accelerated_steps(problem, code, tol, max_iter, backend):
 def _proximal_steps(method, problem, code, tol, max_iter, backend):
     """Each sample to its end where the backend has that in one kernel, else steps of the batch."""
     fused = getattr(backend, "proximal_gradient", None)
-    if problem.gram is None or fused is None:
+    if fused is None or _absent(("gram", "rule"), problem):
         return method(problem, code, tol=tol, max_iter=max_iter, backend=backend)[1:]
     lasso, lipschitz = problem.as_lasso(), problem.lipschitz
     return fused(lasso, code, tol, max_iter, lipschitz, accelerated=method is fista)
@@ -101,33 +120,41 @@ def _proximal(method):
 
 
 SOLVERS = {
-    "active_set": Entry(_active_set, requires=("gram",), kernel="active_set"),
-    "cd": Entry(_coordinate_descent, requires=("gram",), kernel="coordinate_descent"),
+    "active_set": Entry(_active_set, requires=("gram", "rule"), kernel="active_set"),
+    "cd": Entry(_coordinate_descent, requires=("gram", "rule"), kernel="coordinate_descent"),
+    "block_cd": Entry(_block_descent, requires=("gram", "group_rule"), kernel="block_descent"),
     "fista": Entry(_proximal(fista)),
     "ista": Entry(_proximal(ista)),
 }
-AUTOMATIC = ("active_set", "fista")  # the first that problem and backend allow
+AUTOMATIC = ("active_set", "block_cd", "fista")  # the first that problem and backend allow
+
+
+def _absent(names, problem):
+    """Which of these neither the problem nor its penalty has."""
+    owners = problem, problem.penalty
+    return [name for name in names if all(getattr(owner, name, None) is None for owner in owners)]
 
 
 def _lacks(entry, problem, backend):
     """What stands in the way of a solver, in words; empty where nothing does."""
-    missing = [name for name in entry.requires if getattr(problem, name, None) is None]
-    if missing:
-        return f"needs {', '.join(missing)}, which this problem does not have (missing values?)"
+    absent = _absent(entry.requires, problem)
+    if absent:
+        return f"needs {MISSING[absent[0]]}"
     if entry.kernel is not None and getattr(backend, entry.kernel, None) is None:
         return f"is not available on backend={backend.name!r}"
     return ""
 
 
 def solve_lasso(problem, *, solver="auto", code=None, warm=False, tol=1e-4, max_iter=1000, backend):
-    """Minimise a batch of lasso problems.
+    """Minimise a batch of problems, sparse by a penalty on entries or on groups of them.
 
     Parameters
     ----------
     problem : GramProblem or MaskedProblem
         The batch.
-    solver : {"auto", "active_set", "cd", "fista", "ista"}, default="auto"
-        "auto" takes the active set where the Hessian is a matrix, else FISTA.
+    solver : {"auto", "active_set", "cd", "block_cd", "fista", "ista"}, default="auto"
+        "auto" takes the active set, and for disjoint groups block coordinate descent, where the
+        Hessian is a matrix; else FISTA.
     code : array of shape (n_samples, n_components) or None, default=None
         Where the solution goes; None makes room for it.
     warm : bool, default=False

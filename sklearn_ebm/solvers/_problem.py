@@ -10,8 +10,8 @@ from scipy.sparse.linalg import eigsh
 
 from sklearn_ebm.backends import array_namespace, to_host
 from sklearn_ebm.backends import numpy as reference
+from sklearn_ebm.backends._certificate import relative_gap
 from sklearn_ebm.backends._problems import Lasso
-from sklearn_ebm.backends.numpy._coordinate_descent import relative_gap
 
 SMALL = 64  # rows of a matrix whose eigenvalues are all found as fast as one
 ACCURACY = 5e-3  # of the Lanczos iteration
@@ -61,7 +61,7 @@ class GramProblem:
     def rows(self, index):
         """The problem of some of the samples."""
         xp = array_namespace(self.correlation)
-        return GramProblem(
+        return type(self)(
             self.gram,
             xp.take(self.correlation, index, axis=0),
             xp.take(self.half_norm, index),
@@ -73,11 +73,15 @@ class GramProblem:
         """The arrays that a fused kernel takes."""
         return Lasso(self.gram, self.correlation, self.unit, self.penalty.rule(1, float))
 
-    def relative_gap(self, code):
+    def as_group_lasso(self):
+        """The same for kernels that go from group to group."""
+        rule = self.penalty.group_rule(self.correlation)
+        return Lasso(self.gram, self.correlation, self.unit, rule)
+
+    def relative_gap(self, code, eta=None):
         """Duality gap over 1/2 ||x||^2, the certificate; shape (n_samples,)."""
-        rule = self.penalty.rule(1, float)
-        lasso = Lasso(None, self.correlation, self.unit, rule)
-        return relative_gap(lasso, code, self.correlation - self.product(code))
+        q = self.correlation - self.product(code)
+        return relative_gap(self.penalty, self.correlation, self.unit, code, q, eta)
 
     def energy(self, code, backend=reference):
         """1/2 z H z' - c z' + 1/2 ||x||^2 + penalty(z); shape (n_samples,)."""

@@ -1,40 +1,82 @@
-"""ISTA and FISTA with restart, on batches that samples leave once they have converged."""
+"""ISTA and FISTA with restart, on batches that samples leave once they have converged.
+
+A penalty without a closed proximal operator gives a majorant instead, which touches it at the point
+that a step is made from and has one; a step on it still lowers the energy. Such a penalty is
+smoothed where it has its kinks, by no more than a share of the gap that is allowed, and `settled`
+makes zero what that smoothing alone keeps away from it. The gap is that of the settled code, in the
+penalty as it is.
+"""
 
 from sklearn_ebm.backends import array_namespace, put_rows
 
 CHECK_EVERY = 10  # a certificate costs as much as a step
+NEGLECTED = 0.3  # share of the gap allowed that smoothing may add to the energy
+
+
+class _Batch:
+    """The samples that have not converged yet, and where their steps are."""
+
+    def __init__(self, problem, code, tol, accelerated):
+        xp = array_namespace(code)
+        self.problem = problem
+        self.code = code
+        self.extrapolated = code
+        self.momentum = xp.ones_like(problem.half_norm) if accelerated else None
+        self.tol = tol
+        least = float(xp.finfo(code.dtype).eps)
+        self.neglected = NEGLECTED * max(tol, least) * problem.unit
+
+    def step(self, backend):
+        """One step of every sample."""
+        penalty = self.problem.penalty
+        if hasattr(penalty, "majorant"):
+            penalty = penalty.majorant(self.extrapolated, self.neglected)
+        backend.proximal_step(
+            self.problem.product(self.extrapolated), self.problem.correlation, self.code,
+            self.extrapolated, self.momentum, 1 / self.problem.lipschitz, penalty,
+        )  # fmt: skip
+
+    def certified(self):
+        """Codes as they would be handed out now, and their gaps."""
+        penalty = self.problem.penalty
+        if not hasattr(penalty, "settled"):
+            return self.code, self.problem.relative_gap(self.code)
+        code, eta = penalty.settled(self.code, self.neglected)
+        return code, self.problem.relative_gap(code, eta)
+
+    def rows(self, index):
+        """Some of the samples, on their way as they are."""
+        xp = array_namespace(self.code)
+        part = _Batch(self.problem.rows(index), xp.take(self.code, index, axis=0), self.tol, False)
+        part.extrapolated = xp.take(self.extrapolated, index, axis=0)  # a copy, also of the start
+        part.momentum = None if self.momentum is None else xp.take(self.momentum, index)
+        return part
 
 
 def _steps(problem, start, accelerated, tol, max_iter, backend):
     xp = array_namespace(problem.correlation)
     result = xp.zeros_like(problem.correlation) if start is None else start
-    gap = problem.relative_gap(result)
+    batch = _Batch(problem, result, tol, accelerated)
+    gap = batch.certified()[1]
     rows = xp.nonzero(gap > tol)[0]
     n_iter = 0
-    while rows.shape[0] > 0 and n_iter < max_iter:
-        batch, code = problem.rows(rows), xp.take(result, rows, axis=0)
-        extrapolated = xp.asarray(code, copy=True)
-        momentum = xp.ones_like(batch.half_norm) if accelerated else None
-        while True:
-            n_iter += 1
-            backend.proximal_step(
-                batch.product(extrapolated), batch.correlation, code, extrapolated, momentum,
-                1 / batch.lipschitz, batch.penalty,
-            )  # fmt: skip
-            if n_iter % CHECK_EVERY and n_iter < max_iter:
-                continue
-            batch_gap = batch.relative_gap(code)
-            on = xp.nonzero(batch_gap > tol)[0]
-            if on.shape[0] == rows.shape[0] and n_iter < max_iter:
-                continue
-            put_rows(result, rows, code)
-            put_rows(gap, rows, batch_gap)
-            if on.shape[0] == 0 or n_iter >= max_iter:
-                return result, gap, n_iter
-            rows, batch, code = xp.take(rows, on), batch.rows(on), xp.take(code, on, axis=0)
-            extrapolated = xp.take(extrapolated, on, axis=0)
-            momentum = xp.take(momentum, on) if accelerated else None
-    return result, gap, n_iter
+    if rows.shape[0] == 0 or max_iter == 0:
+        return result, gap, n_iter
+    batch = batch.rows(rows)
+    while True:
+        n_iter += 1
+        batch.step(backend)
+        if n_iter % CHECK_EVERY and n_iter < max_iter:
+            continue
+        code, batch_gap = batch.certified()
+        on = xp.nonzero(batch_gap > tol)[0]
+        if on.shape[0] == rows.shape[0] and n_iter < max_iter:
+            continue
+        put_rows(result, rows, code)
+        put_rows(gap, rows, batch_gap)
+        if on.shape[0] == 0 or n_iter >= max_iter:
+            return result, gap, n_iter
+        rows, batch = xp.take(rows, on), batch.rows(on)
 
 
 def ista(problem, start=None, *, tol, max_iter, backend):

@@ -23,7 +23,7 @@ from sklearn_ebm.backends.cupy._unrolled import (
 from sklearn_ebm.backends.numpy import add_moments, map_pieces, quadratic
 
 name = "cupy"
-active_set = (
+active_set = block_descent = (
     None  # a support for each sample branches too much for a device: solvers look elsewhere
 )
 proximal_gradient = None  # likewise; steps of whole batches are what fills a device
@@ -40,6 +40,7 @@ __all__ = [
     "active_set",
     "adam_step",
     "add_moments",
+    "block_descent",
     "coordinate_descent",
     "greedy_steps",
     "greedy_steps_backward",

@@ -9,6 +9,7 @@ from sklearn_ebm.backends.numba._encoders import (
 )
 from sklearn_ebm.backends.numba._lasso import (
     active_set,
+    block_descent,
     coordinate_descent,
     proximal_gradient,
     quadratic,
@@ -29,6 +30,7 @@ __all__ = [
     "active_set",
     "adam_step",
     "add_moments",
+    "block_descent",
     "coordinate_descent",
     "greedy_steps",
     "greedy_steps_backward",

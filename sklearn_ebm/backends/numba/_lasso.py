@@ -3,6 +3,11 @@
 import numpy as np
 
 from sklearn_ebm.backends.numba._active_set import active_set_rows
+from sklearn_ebm.backends.numba._block_descent import (
+    block_descent_rows,
+    group_bounds,
+    new_blocks,
+)
 from sklearn_ebm.backends.numba._coordinate_descent import coordinate_descent_rows, quadratic_rows
 from sklearn_ebm.backends.numba._launcher import split_rows
 from sklearn_ebm.backends.numba._proximal_gradient import new_descent, proximal_gradient_rows
@@ -54,6 +59,26 @@ def coordinate_descent(lasso, code, tol, max_iter):
     def solve(gap, n_iter, tol, first, last):
         correlation = np.empty(code.shape[1], code.dtype)
         coordinate_descent_rows(lasso, code, gap, n_iter, tol, max_iter, correlation, first, last)
+
+    return _by_rows(solve, code, tol)
+
+
+def block_descent(lasso, code, tol, max_iter):
+    """Fused sweeps over groups; see `sklearn_ebm.backends.numpy.block_descent`."""
+    rule = lasso.rule
+    starts = np.ascontiguousarray(rule.starts, np.intp)
+    threshold = np.ascontiguousarray(rule.threshold, code.dtype)
+    members = np.ascontiguousarray(rule.members, np.uintp)
+    lasso = lasso._replace(rule=rule._replace(
+        threshold=threshold, membership=None, members=members, starts=starts
+    ))  # fmt: skip
+    lipschitz = np.empty_like(threshold)
+    group_bounds(lasso.gram, lasso.rule, lipschitz)
+    largest = int(np.diff(starts).max())
+
+    def solve(gap, n_iter, tol, first, last):
+        blocks = new_blocks(lipschitz, largest, code.shape[1], code.dtype)
+        block_descent_rows(lasso, code, gap, n_iter, tol, max_iter, blocks, first, last)
 
     return _by_rows(solve, code, tol)
 

@@ -2,6 +2,7 @@
 
 from sklearn_ebm.backends.numpy._active_set import active_set
 from sklearn_ebm.backends.numpy._adam import adam_step
+from sklearn_ebm.backends.numpy._block_descent import block_descent
 from sklearn_ebm.backends.numpy._coordinate_descent import coordinate_descent, quadratic
 from sklearn_ebm.backends.numpy._dictionary import add_moments, update_atoms
 from sklearn_ebm.backends.numpy._encoders import (
@@ -36,6 +37,7 @@ __all__ = [
     "active_set",
     "adam_step",
     "add_moments",
+    "block_descent",
     "coordinate_descent",
     "greedy_steps",
     "greedy_steps_backward",

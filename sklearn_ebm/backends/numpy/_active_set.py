@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from sklearn_ebm.backends.numpy._coordinate_descent import relative_gap
+from sklearn_ebm.backends._certificate import lasso_gap
 
 
 def active_set(lasso, code, tol, max_iter, warm=True):
@@ -31,7 +31,7 @@ def active_set(lasso, code, tol, max_iter, warm=True):
     if not warm:
         code[...] = 0
     rounds = [_one_sample(lasso.row(n), code[n], tol, max_iter) for n in range(code.shape[0])]
-    gap = relative_gap(lasso, code, lasso.correlation - code @ lasso.gram)
+    gap = lasso_gap(lasso, code)
     return gap, max(rounds, default=0)
 
 
@@ -42,7 +42,7 @@ def _one_sample(lasso, code, tol, max_iter):
         residual_correlation = lasso.correlation - code @ lasso.gram
         violation = lasso.rule.dual_magnitude(residual_correlation[0]) * (code == 0)
         atom = np.argmax(violation)
-        is_good = relative_gap(lasso, code[None], residual_correlation)[0] <= tol
+        is_good = lasso_gap(lasso, code[None], residual_correlation)[0] <= tol
         if is_good or violation[atom] <= lasso.rule.threshold or n_rounds == max_iter:
             return n_rounds
         correlation = residual_correlation[0, atom]

@@ -1,7 +1,7 @@
 """ISTA and FISTA on all rows of a batch at once, in Gram form."""
 
+from sklearn_ebm.backends._certificate import lasso_gap
 from sklearn_ebm.backends._namespace import array_namespace
-from sklearn_ebm.backends.numpy._coordinate_descent import relative_gap
 from sklearn_ebm.backends.numpy._proximal import proximal_step
 
 
@@ -34,7 +34,7 @@ def proximal_gradient(lasso, code, tol, max_iter, lipschitz, accelerated):
     ahead = xp.asarray(code, copy=True)
     momentum = xp.ones_like(lasso.half_norm) if accelerated else None
     for n_iter in range(max_iter + 1):
-        gap = relative_gap(lasso, code, lasso.correlation - code @ lasso.gram)
+        gap = lasso_gap(lasso, code)
         if n_iter == max_iter or bool(xp.all(gap <= tol)):
             return gap, n_iter
         proximal_step(

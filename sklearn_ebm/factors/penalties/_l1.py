@@ -26,7 +26,11 @@ class L1:
 
     def gradient(self, code):
         """Slope with respect to each entry: alpha sign(z), and at zero the subgradient zero."""
-        return self.alpha * array_namespace(code).sign(code)
+        return self.rule(1, float).gradient(code)
+
+    def dual_norm(self, correlation, code=None, eta=None):
+        """max_j |q_j| / alpha of each row: at most one where the penalty alone keeps z at zero."""
+        return self.rule(1, float).dual_norm(correlation)
 
     def prox(self, code, step_size):
         """argmin_z 1/2 ||z - code||^2 + step_size * penalty(z), entry by entry."""

@@ -1,0 +1,229 @@
+"""Which components are penalised together: what users say, checked, and what models take."""
+
+import functools
+from numbers import Integral
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.utils import check_array
+
+from sklearn_ebm.factors import L1, group_norm, pools_of_groups, pools_of_map
+
+WINDOWS = ("gaussian", "uniform")
+SIZE = 4  # of groups where users say nothing
+
+
+class GroupPenalty(BaseEstimator):
+    """alpha sum_g sqrt(sum_j w_gj z_j^2): components are on or off in groups, given or on a map.
+
+    Parameters
+    ----------
+    groups : int, list of integer arrays, or None, default=None
+        Components of each group, disjoint or overlapping; a number makes groups of as many
+        neighbours, of which the last may be smaller. None takes the map, or groups of four.
+    map_shape : tuple of two ints or None, default=None
+        Rows and columns of the map on which the components lie, row by row; groups are windows on
+        it then.
+    pool_shape : tuple of two ints, default=(6, 6)
+        Rows and columns of a window.
+    pool_stride : int or tuple of two ints, default=1
+        Rows and columns from one window to the next.
+    pool_weights : {"gaussian", "uniform"} or array-like of shape (n_groups,), default="gaussian"
+        How weights fall from the middle of a window to its edges; groups that are given have
+        weights of one. An array gives each group's norm a positive factor, and windows are
+        "uniform" then.
+    torus : bool, default=True
+        Whether windows wrap around the edges of the map; otherwise they are cut there.
+
+    See Also
+    --------
+    GroupSparsePSD : A model that learns pooled features with it.
+    SparseCoder : Takes it as `penalty`.
+
+    Notes
+    -----
+    Windows have weights such that a map on which all components are equally on costs what its L1
+    norm does, whatever size and stride are: alpha means about the same. Groups that are given cost
+    ||z_g||, and groups of one are the L1 norm.
+
+    References
+    ----------
+    M. Yuan, Y. Lin (2006). Model selection and estimation in regression with grouped variables. K.
+    Kavukcuoglu, M. Ranzato, R. Fergus, Y. LeCun (2009). Learning invariant features through
+    topographic filter maps, eq. 2.
+
+    Examples
+    --------
+    >>> from sklearn_ebm import GroupPenalty
+    >>> GroupPenalty([[0, 1], [1, 2]]).pools(3).weights
+    array([[1., 1., 0.],
+           [0., 1., 1.]])
+    """
+
+    def __init__(
+        self,
+        groups=None,
+        *,
+        map_shape=None,
+        pool_shape=(6, 6),
+        pool_stride=1,
+        pool_weights="gaussian",
+        torus=True,
+    ):
+        self.groups = groups
+        self.map_shape = map_shape
+        self.pool_shape = pool_shape
+        self.pool_stride = pool_stride
+        self.pool_weights = pool_weights
+        self.torus = torus
+
+    def pools(self, n_components):
+        """Check the groups of so many components, and lay them out.
+
+        Parameters
+        ----------
+        n_components : int
+            Components in all.
+
+        Returns
+        -------
+        Pools
+            Their `weights` are the w_gj, of shape (n_groups, n_components).
+
+        Raises
+        ------
+        ValueError
+            If a component is in no group, twice in one, or does not exist; if a group is empty, a
+            window larger than the map, or a weight not positive; the message names it.
+        """
+        self._require_known_weights()
+        if self.map_shape is not None:
+            if self.groups is not None:
+                raise ValueError("groups and map_shape are both given: give one of them.")
+            return self._windows(n_components)
+        groups = _checked_groups(SIZE if self.groups is None else self.groups, n_components)
+        return pools_of_groups(groups, n_components, self._factors(len(groups)))
+
+    def factory(self, n_components):
+        """Make a function that gives the penalty of so many components for an alpha.
+
+        Parameters
+        ----------
+        n_components : int
+            Components in all.
+
+        Returns
+        -------
+        callable
+            Takes alpha, and whether codes are positive.
+        """
+        return functools.partial(group_norm, pools=self.pools(n_components))
+
+    def _windows(self, n_components):
+        shape = two_numbers(self.map_shape, "map_shape")
+        window = two_numbers(self.pool_shape, "pool_shape")
+        stride = self.pool_stride
+        stride = (stride, stride) if isinstance(stride, Integral) else stride
+        stride = two_numbers(stride, "pool_stride")
+        if shape[0] * shape[1] != n_components:
+            raise ValueError(
+                f"map_shape={shape} has {shape[0] * shape[1]} places, but there are "
+                f"n_components={n_components}."
+            )
+        if window[0] > shape[0] or window[1] > shape[1]:
+            raise ValueError(f"pool_shape={window} is larger than map_shape={shape}.")
+        if stride[0] > window[0] or stride[1] > window[1]:
+            raise ValueError(
+                f"pool_stride={stride} is larger than pool_shape={window}, which leaves components "
+                "without a pool."
+            )
+        kind = self.pool_weights if isinstance(self.pool_weights, str) else "uniform"
+        pools = pools_of_map(shape, window, stride, kind, self.torus)
+        factors = self._factors(pools.n_pools)
+        return pools if factors is None else pools.scaled(factors)
+
+    def _require_known_weights(self):
+        if isinstance(self.pool_weights, str) and self.pool_weights not in WINDOWS:
+            raise ValueError(
+                f"pool_weights={self.pool_weights!r} is none of {', '.join(map(repr, WINDOWS))}, "
+                "and no array."
+            )
+
+    def _factors(self, n_pools):
+        """Checked factors of the pools' norms, if there are any."""
+        if isinstance(self.pool_weights, str):
+            return None
+        factors = check_array(
+            self.pool_weights, ensure_2d=False, dtype=np.float64, input_name="pool_weights"
+        )
+        if factors.shape != (n_pools,):
+            raise ValueError(
+                f"pool_weights has shape {factors.shape}, but there are {n_pools} groups."
+            )
+        if not np.all(factors > 0):
+            worst = int(np.argmin(factors))
+            raise ValueError(f"pool_weights[{worst}]={factors[worst]:g} is not positive.")
+        return factors
+
+
+class L1Penalty:
+    """alpha sum_j |z_j|: each component by itself."""
+
+    def factory(self, n_components):
+        """Make a function that gives the penalty for an alpha; `L1` itself."""
+        return L1
+
+
+PENALTIES = {"l1": L1Penalty()}
+
+
+def penalty_kind(penalty):
+    """What the parameter `penalty` stands for: a name, or an object that has `factory`."""
+    return PENALTIES[penalty] if isinstance(penalty, str) else penalty
+
+
+def two_numbers(value, name):
+    """A pair of positive integers, or a ValueError that names the parameter."""
+    numbers = tuple(value) if np.iterable(value) and not isinstance(value, str) else (value,)
+    if len(numbers) != 2 or not all(isinstance(n, Integral) and n >= 1 for n in numbers):
+        raise ValueError(f"{name}={value!r} is no pair of positive integers.")
+    return int(numbers[0]), int(numbers[1])
+
+
+def _checked_groups(groups, n_components):
+    """Groups as a list of integer arrays that together have every component."""
+    if isinstance(groups, Integral):
+        if groups < 1:
+            raise ValueError(f"groups={groups} is no size of a group: it must be at least 1.")
+        return np.split(np.arange(n_components), range(int(groups), n_components, int(groups)))
+    if isinstance(groups, str) or not np.iterable(groups):
+        raise ValueError(f"groups={groups!r} is neither a size nor a list of groups.")
+    groups = [_checked_group(members, row, n_components) for row, members in enumerate(groups)]
+    missing = np.setdiff1d(np.arange(n_components), np.concatenate([*groups, [-1]]))
+    if len(missing):
+        raise ValueError(
+            f"groups have no component {_some(missing)} of n_components={n_components}."
+        )
+    return groups
+
+
+def _checked_group(members, row, n_components):
+    members = np.atleast_1d(np.asarray(members))
+    if members.size == 0:
+        raise ValueError(f"groups[{row}] is empty.")
+    if members.ndim != 1 or members.dtype.kind not in "iu":
+        raise ValueError(f"groups[{row}] is no list of integers.")
+    beyond = members[(members < 0) | (members >= n_components)]
+    if len(beyond):
+        raise ValueError(
+            f"groups[{row}] has component {_some(beyond)}, but n_components={n_components}."
+        )
+    values, counts = np.unique(members, return_counts=True)
+    if np.any(counts > 1):
+        raise ValueError(f"groups[{row}] has component {_some(values[counts > 1])} repeatedly.")
+    return members
+
+
+def _some(values):
+    shown = ", ".join(str(int(value)) for value in values[:5])
+    return shown + (", ..." if len(values) > 5 else "")

@@ -1,0 +1,223 @@
+"""Group sparsity: alpha sum_g sqrt(sum_j w_gj z_j^2), over disjoint or overlapping pools.
+
+Disjoint pools have a closed proximal operator and dual norm. For others, both come from
+
+    ||z_g|| = min_{eta > 0} (||z_g||^2 / eta + eta) / 2,
+
+where eta = ||z_g|| is best (Bach, Jenatton, Mairal & Obozinski 2012, section 5). For a given eta
+the penalty is a weighted sum of squares: a majorant, which touches it at one point. And each eta
+splits a correlation q_j over the pools that have component j, in proportion to w_gj / eta_g; the
+largest norm of any pool's part bounds the dual norm from above, and closely for the eta of an
+optimal code.
+"""
+
+from sklearn_ebm.backends import array_namespace
+from sklearn_ebm.backends import numpy as reference
+from sklearn_ebm.backends._groups import GroupSoftThreshold
+from sklearn_ebm.backends._rules import positive_or_one, row_maximum
+from sklearn_ebm.solvers import GramProblem
+from sklearn_ebm.solvers._proximal import fista
+
+REFINEMENTS = 1  # of an eta that a step left, each of which lowers the bound of the dual norm
+BLIND_REFINEMENTS = 300  # of one that a code alone suggests
+BLIND_FLOOR = 1e-6  # of that, in units of the largest
+FLOOR = 1e-12  # of eta in any case, so that squares of its inverse are numbers in float32
+PROX_ROUNDINGS = 100  # relative gap at which a proximal step is solved, in units of rounding
+PROX_MAX_ITER = 10_000
+
+
+def group_norm(alpha, pools, positive=False):
+    """The penalty of these pools: `DisjointGroupNorm` where they are disjoint."""
+    kind = DisjointGroupNorm if pools.is_disjoint else GroupNorm
+    return kind(alpha, pools, positive)
+
+
+class Squares:
+    """1/2 sum_j weight_j z_j^2 of each row, its own weights in each row.
+
+    Parameters
+    ----------
+    weight : array of shape (n_samples, n_components)
+        At least zero.
+    positive : bool, default=False
+        Infinite where a code is negative.
+    """
+
+    def __init__(self, weight, positive=False):
+        self.weight = weight
+        self.positive = positive
+
+    def prox(self, code, step_size):
+        """argmin_z 1/2 ||z - code||^2 + step_size * penalty(z), entry by entry."""
+        return _feasible(code, self.positive) / (1 + step_size * self.weight)
+
+
+class DisjointGroupNorm:
+    """alpha sum_g v_g ||z_g||, each component in one group.
+
+    Parameters
+    ----------
+    alpha : float
+        Weight of the sparsity.
+    pools : Pools
+        Disjoint groups, with weights v_g^2 of the squares.
+    positive : bool, default=False
+        Infinite where a code is negative.
+    """
+
+    def __init__(self, alpha, pools, positive=False):
+        self.alpha = alpha
+        self.pools = pools
+        self.positive = positive
+
+    def group_rule(self, like):
+        """The penalty as plain data of the type and on the device of an array."""
+        xp, pools = array_namespace(like), self.pools
+        threshold = self.alpha * xp.sqrt(xp.max(pools.like(like), axis=1))
+        members, starts = xp.asarray(pools.members), xp.asarray(pools.starts)
+        membership = pools.like(like, "membership")
+        return GroupSoftThreshold(threshold, membership, members, starts, self.positive)
+
+    def value(self, code):
+        """Penalty of each row, shape (n_samples,)."""
+        xp = array_namespace(code)
+        return self.alpha * xp.sum(self.pools.norms(code), axis=1)
+
+    def gradient(self, code):
+        """Slope with respect to each entry, and zero where a group is off."""
+        return self.group_rule(code).gradient(code)
+
+    def prox(self, code, step_size):
+        """argmin_z 1/2 ||z - code||^2 + step_size * penalty(z): every group shortened."""
+        return self.group_rule(code).prox(code, step_size)
+
+    def dual_norm(self, correlation, code=None, eta=None):
+        """max_g ||q_g|| / (alpha v_g) of each row."""
+        return self.group_rule(correlation).dual_norm(correlation)
+
+
+class GroupNorm:
+    """alpha sum_g sqrt(sum_j w_gj z_j^2) over pools that may share components.
+
+    Parameters
+    ----------
+    alpha : float
+        Weight of the sparsity.
+    pools : Pools
+        Weights w_gj.
+    positive : bool, default=False
+        Infinite where a code is negative.
+    """
+
+    def __init__(self, alpha, pools, positive=False):
+        self.alpha = alpha
+        self.pools = pools
+        self.positive = positive
+
+    value = DisjointGroupNorm.value
+
+    def gradient(self, code):
+        """Slope with respect to each entry, and zero where all pools are off."""
+        norms = self.pools.norms(code)
+        xp = array_namespace(code)
+        inverse = xp.where(norms > 0, 1 / positive_or_one(norms), xp.zeros_like(norms))
+        return self.alpha * code * self.pools.spread(inverse)
+
+    def majorant(self, code, neglected):
+        """Squares that touch the penalty at a code; above it by at most `neglected` elsewhere.
+
+        A pool whose norm is below a width is taken as one of that width: the penalty is round there
+        instead of having a kink.
+
+        Parameters
+        ----------
+        code : array of shape (n_samples, n_components)
+            Where they touch.
+        neglected : array of shape (n_samples,)
+            Energy that does not matter.
+
+        Returns
+        -------
+        penalty : Squares
+        """
+        xp = array_namespace(code)
+        eta = xp.maximum(self.pools.norms(code), self._width(neglected))
+        return Squares(self.alpha * self.pools.spread(1 / eta), self.positive)
+
+    def _width(self, neglected):
+        """Norms below it cost less than `neglected`, all pools together."""
+        return (neglected / (self.alpha * self.pools.n_pools))[:, None]
+
+    def settled(self, code, neglected):
+        """The code with pools that are all but off turned off, and the eta it had before."""
+        xp = array_namespace(code)
+        norms, width = self.pools.norms(code), self._width(neglected)
+        is_off = self.pools.spread(xp.asarray(norms < width, dtype=code.dtype)) > 0
+        return xp.where(is_off, xp.zeros_like(code), code), xp.maximum(norms, width)
+
+    def dual_norm(self, correlation, code, eta=None):
+        """A bound from above of the dual norm over alpha, by splitting q over the pools.
+
+        Parameters
+        ----------
+        correlation : array of shape (n_samples, n_components)
+            q.
+        code : array of shape (n_samples, n_components)
+            A code that has this residual correlation.
+        eta : array of shape (n_samples, n_pools) or None, default=None
+            How to split; None finds out, from the code.
+
+        Returns
+        -------
+        bound : array of shape (n_samples,)
+        """
+        xp = array_namespace(correlation)
+        correlation = _feasible(correlation, self.positive)
+        n_refinements = BLIND_REFINEMENTS if eta is None else REFINEMENTS
+        if eta is None:
+            eta = _relative(self.pools.norms(code), BLIND_FLOOR)
+        eta = _relative(eta, FLOOR)
+        size = self._part_norms(correlation, eta)
+        bound = row_maximum(size)
+        for _ in range(n_refinements):
+            eta = _relative(eta * size, FLOOR)
+            size = self._part_norms(correlation, eta)
+            bound = xp.minimum(bound, row_maximum(size))
+        return bound
+
+    def _part_norms(self, correlation, eta):
+        """||q_g|| / alpha of each pool, where eta splits q over the pools."""
+        share = 1 / eta
+        code = correlation / self.pools.spread(share)
+        return self.pools.norms(code) * share / self.alpha
+
+    def prox(self, code, step_size):
+        """argmin_z 1/2 ||z - code||^2 + step_size * penalty(z), to rounding."""
+        xp = array_namespace(code)
+        code = _feasible(code, self.positive)
+        penalty = GroupNorm(self.alpha * step_size, self.pools, self.positive)
+        if penalty.alpha == 0:
+            return code
+        problem = _Nearest(None, code, xp.sum(code * code, axis=1) / 2, penalty, lambda: 1.0)
+        tol = PROX_ROUNDINGS * float(xp.finfo(code.dtype).eps)
+        return fista(problem, tol=tol, max_iter=PROX_MAX_ITER, backend=reference)[0]
+
+
+class _Nearest(GramProblem):
+    """min_z 1/2 ||z - c||^2 + penalty(z): H is the identity."""
+
+    def product(self, code):
+        """H z is z."""
+        return code
+
+
+def _relative(eta, floor):
+    """In units of the largest of a row, and no smaller than a floor."""
+    xp = array_namespace(eta)
+    largest = xp.max(eta, axis=1, keepdims=True)
+    return xp.maximum(eta / positive_or_one(largest), xp.full_like(eta, floor))
+
+
+def _feasible(code, positive):
+    xp = array_namespace(code)
+    return xp.maximum(code, xp.zeros_like(code)) if positive else code

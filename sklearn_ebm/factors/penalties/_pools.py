@@ -1,0 +1,148 @@
+"""Which components each pool has, and how much their squares weigh in it."""
+
+import functools
+
+import numpy as np
+
+from sklearn_ebm.backends import array_namespace
+
+GAUSSIAN_REACH = 2.0  # standard deviations from the middle of a pool to its edge
+
+
+class Pools:
+    """Weights w_gj >= 0 of the pooled features sqrt(sum_j w_gj z_j^2).
+
+    Parameters
+    ----------
+    weights : ndarray of shape (n_pools, n_components)
+        Zero where a pool does not have a component.
+    """
+
+    def __init__(self, weights):
+        self.weights = weights
+        self._casts = {}
+
+    def __getstate__(self):
+        """Store the weights alone: casts are made again where they are needed."""
+        return {"weights": self.weights}
+
+    def __setstate__(self, state):
+        self.__init__(**state)
+
+    @property
+    def n_pools(self):
+        """Number of pools."""
+        return self.weights.shape[0]
+
+    @functools.cached_property
+    def is_disjoint(self):
+        """Whether no two pools share a component, and each has one weight for all of its own."""
+        is_member = self.weights > 0
+        largest = self.weights.max(axis=1, keepdims=True)
+        even = np.all((self.weights == largest) | ~is_member)
+        return bool(even and np.all(is_member.sum(axis=0) == 1))
+
+    def like(self, array, name="weights"):
+        """An attribute in the type and on the device of an array; remembered."""
+        xp = array_namespace(array)
+        key = (name, xp.__name__, str(array.dtype))
+        if key not in self._casts:
+            self._casts[key] = xp.asarray(getattr(self, name), dtype=array.dtype)
+        return self._casts[key]
+
+    @functools.cached_property
+    def membership(self):
+        """One where a pool has a component, else zero."""
+        return (self.weights > 0).astype(self.weights.dtype)
+
+    @functools.cached_property
+    def members(self):
+        """Components of disjoint pools, one pool after another."""
+        return np.concatenate([np.flatnonzero(row) for row in self.weights])
+
+    @functools.cached_property
+    def starts(self):
+        """Where each pool begins in `members`, and where the last one ends."""
+        return np.concatenate([[0], np.cumsum((self.weights > 0).sum(axis=1))])
+
+    def scaled(self, factors):
+        """Pools whose norms have these factors, one each."""
+        return Pools(self.weights * factors[:, None] ** 2)
+
+    def norms(self, code, backend=None):
+        """The pooled features, shape (n_samples, n_pools)."""
+        xp = array_namespace(code)
+        return xp.sqrt((code * code) @ self.like(code).T)
+
+    def spread(self, values):
+        """sum_g values_g w_gj of each row, shape (n_samples, n_components)."""
+        return values @ self.like(values)
+
+
+def pools_of_groups(groups, n_components, weights=None):
+    """Pools of lists of components, with one weight v_g each: v_g ||z_g||.
+
+    Parameters
+    ----------
+    groups : list of integer arrays
+        Components of each pool.
+    n_components : int
+        Components in all.
+    weights : array of shape (n_pools,) or None, default=None
+        Positive factors of each pool's norm; None takes one.
+
+    Returns
+    -------
+    pools : Pools
+    """
+    matrix = np.zeros((len(groups), n_components))
+    for row, members in enumerate(groups):
+        matrix[row, members] = 1
+    pools = Pools(matrix)
+    return pools if weights is None else pools.scaled(weights)
+
+
+def pools_of_map(map_shape, pool_shape, stride=(1, 1), shape="gaussian", torus=True):
+    """Pools that are windows on a two-dimensional map of components, which lie row by row.
+
+    The weights are such that a map on which all components are equally on costs what its L1 norm
+    does, however many pools there are.
+
+    Parameters
+    ----------
+    map_shape, pool_shape : tuple of two ints
+        Rows and columns of the map, and of a window.
+    stride : tuple of two ints, default=(1, 1)
+        Rows and columns from one window to the next.
+    shape : {"gaussian", "uniform"}, default="gaussian"
+        How weights fall from the middle of a window: to its edges by two standard deviations, or
+        not at all.
+    torus : bool, default=True
+        Whether windows wrap around the edges; otherwise they are cut there.
+
+    Returns
+    -------
+    pools : Pools
+    """
+    lines = zip(map_shape, pool_shape, stride, strict=True)
+    matrix = np.kron(*(_windows(*sizes, shape, torus) for sizes in lines))
+    matrix /= matrix.sum(axis=1, keepdims=True)
+    return Pools(matrix * (matrix.shape[1] / matrix.shape[0]) ** 2)
+
+
+def _windows(size, width, stride, shape, torus):
+    """Windows on a line: weights of shape (n_windows, size)."""
+    offsets = np.arange(width)
+    weights = np.ones(width)
+    if shape == "gaussian":
+        distance = (offsets - (width - 1) / 2) / (width / 2)
+        weights = np.exp(-((GAUSSIAN_REACH * distance) ** 2) / 2)
+    begins = np.arange(0, size, stride)
+    if not torus:
+        begins = begins - (width - 1) // 2
+    matrix = np.zeros((len(begins), size))
+    for row, begin in enumerate(begins):
+        places = begin + offsets
+        inside = np.full(width, True) if torus else (places >= 0) & (places < size)
+        matrix[row, places[inside] % size] = weights[inside]
+    return matrix
