@@ -14,14 +14,14 @@ from sklearn.utils._param_validation import InvalidParameterError
 
 from sklearn_ebm import SparseCoder, sparse_encode
 from sklearn_ebm.metrics import duality_gap
-from sklearn_ebm.solvers import SOLVERS
 from tests.estimators.registry import KINDS, LEARNERS, fitted_attributes, make
+from tests.solvers.registry import LASSO_SOLVERS
 
 N_SAMPLES, N_FEATURES, N_ATOMS = 60, 8, 12
 ALPHA = 0.5
 models = pytest.mark.parametrize("name", KINDS)
 learners = pytest.mark.parametrize("name", [name for name in KINDS if name in LEARNERS])
-solvers = pytest.mark.parametrize("solver", SOLVERS)
+solvers = pytest.mark.parametrize("solver", LASSO_SOLVERS)
 
 
 @pytest.fixture(scope="module")
@@ -371,7 +371,8 @@ def test_a_tolerance_below_rounding_warns_that_precision_ends_there(X, atoms):
 
 @pytest.mark.parametrize("solver", ["active_set", "cd"])
 def test_solvers_that_need_the_gram_matrix_say_so_where_values_are_missing(X, atoms, solver):
-    with pytest.raises(ValueError, match=f"solver='{solver}' needs gram.*missing.*Use solver='fis"):
+    words = f"solver='{solver}' needs a Hessian .* missing values .*Use solver='fista'"
+    with pytest.raises(ValueError, match=words):
         sparse_encode(with_entry(X, np.nan), atoms, ALPHA, missing_values=np.nan, solver=solver)
 
 

@@ -13,12 +13,12 @@ from sklearn.linear_model import Lasso
 from sklearn_ebm import PSD, SparseCoder, fista, ista, sparse_encode
 from sklearn_ebm.factors import ENCODERS
 from sklearn_ebm.metrics import duality_gap
-from sklearn_ebm.solvers import SOLVERS
 from tests.estimators.registry import MODELS, make
+from tests.solvers.registry import LASSO_SOLVERS
 
 ALPHA = 1.0  # on patches of norm 8: about a tenth of the codes is on
 TIGHT = {np.dtype(np.float64): 1e-12, np.dtype(np.float32): 1e-5}
-solvers = pytest.mark.parametrize("solver", SOLVERS)
+solvers = pytest.mark.parametrize("solver", LASSO_SOLVERS)
 signs = pytest.mark.parametrize("positive", [False, True], ids=["signed", "positive"])
 PREDICTIVE = [f"PSD-{encoder}-optimal" for encoder in ENCODERS]
 masked_solvers = pytest.mark.parametrize("solver", ["auto", "fista", "ista"])

@@ -13,13 +13,14 @@ from sklearn_ebm.backends import put_rows
 from sklearn_ebm.estimators._base import first_dictionary, unit_rows
 from sklearn_ebm.estimators._learning import Learner, Tally
 from sklearn_ebm.factors import ENCODERS, L1, Energy, LinearDecoder
-from sklearn_ebm.solvers import SOLVERS, Adam, OnlineDictionary, solve_lasso
+from sklearn_ebm.solvers import Adam, OnlineDictionary, solve_lasso
 from sklearn_ebm.solvers._dictionary import PATIENCE
+from tests.solvers.registry import LASSO_SOLVERS
 
 N_SAMPLES = 12
 ROUNDING = 1e-10  # sums over some hundred numbers of size ten, in another order
 SETTINGS = {"solver": "fista", "tol": 1e-6, "max_iter": 2000}
-portable = pytest.mark.parametrize("solver", sorted(SOLVERS.keys() - {"active_set"}))
+portable = pytest.mark.parametrize("solver", sorted({*LASSO_SOLVERS} - {"active_set"}))
 encoders = pytest.mark.parametrize("encoder_class", ENCODERS.values(), ids=ENCODERS)
 
 
