@@ -15,6 +15,7 @@ from numpy.testing import assert_allclose
 from sklearn_ebm.backends import numpy as reference
 from sklearn_ebm.backends import to_host
 from sklearn_ebm.backends._certificate import lasso_gap
+from sklearn_ebm.backends._groups import GroupSoftThreshold
 from sklearn_ebm.backends._problems import Lasso
 from sklearn_ebm.backends._rules import PositiveSoftThreshold, SoftThreshold
 from sklearn_ebm.factors.penalties import L1
@@ -30,6 +31,7 @@ N_ATOMS = 37  # not a multiple of a warp or of a vector register
 N_FEATURES = 53
 N_ROWS = 9
 N_STEPS = 6  # of greedy coordinate descent
+GROUP_SIZES = [1, 9, 3, 1, 12, 4, 7]  # of all atoms together; below, at and above fours
 ROUNDINGS = 64  # of the size of the largest result: what sums over so many terms may differ by
 
 
@@ -94,6 +96,17 @@ def draw_lasso(rng, dtype, n_rows, rule, **settings):
         "max_iter": 1000,
         **settings,
     }
+
+
+def draw_groups(rng, dtype, n_rows, positive):
+    sizes = np.array(GROUP_SIZES)
+    members = rng.permutation(N_ATOMS)
+    starts = np.concatenate([[0], np.cumsum(sizes)])
+    membership = np.zeros((len(sizes), N_ATOMS), dtype)
+    membership[np.repeat(np.arange(len(sizes)), sizes), members] = 1
+    threshold = (rng.uniform(1, 2.2, len(sizes)) * np.sqrt(sizes)).astype(dtype)
+    rule = GroupSoftThreshold(threshold, membership, members, starts, positive)
+    return draw_lasso(rng, dtype, n_rows, rule)
 
 
 def draw_descent(rng, dtype, n_rows, rule, accelerated):
@@ -267,6 +280,8 @@ MINIMIZERS = {  # what they find is told by the problem, the way to it is their 
     "active_set, cold": Case(
         "active_set", draw_lasso, ("code",), {"rule": SoftThreshold(1.0), "warm": False}
     ),
+    "block_descent": Case("block_descent", draw_groups, ("code",), {"positive": False}),
+    "block_descent, positive": Case("block_descent", draw_groups, ("code",), {"positive": True}),
 }
 
 
@@ -279,9 +294,13 @@ def mapped(function, arguments, names=None):
 
 
 def _mapped_one(function, value):
-    if isinstance(value, Lasso):
-        return Lasso(*(_mapped_one(function, field) for field in value[:-1]), value.rule)
+    if hasattr(value, "_fields"):  # a bundle: a problem, or its rule
+        return type(value)(*(_mapped_one(function, field) for field in value))
     return function(value) if isinstance(value, np.ndarray) else value
+
+
+def widened(array):
+    return array.astype(np.float64) if array.dtype.kind == "f" else array
 
 
 def in_memory(array):
@@ -367,14 +386,14 @@ def test_minimizer_finds_what_the_reference_finds(backend, name, dtype, n_rows, 
     assert isinstance(n_iter, int)
     assert n_iter < arguments["max_iter"]
     code = to_host(result["code"])
-    double = _mapped_one(lambda array: array.astype(np.float64), lasso)
+    double = _mapped_one(widened, lasso)
     true_gap = lasso_gap(double, code)
     assert np.all(true_gap <= 2 * tol)  # what was certified in `dtype` holds in double precision
     curvature = np.linalg.eigvalsh(double.gram)[0]
     radius = np.sqrt(2 * (2 * tol) * double.half_norm / curvature)
     distance = np.linalg.norm(code - expected["code"], axis=1)
     assert np.all(distance <= 2 * radius)  # each of the two is within its radius of the minimum
-    if isinstance(lasso.rule, PositiveSoftThreshold):
+    if "positive" in name:
         assert np.all(code >= 0)
 
 
@@ -383,6 +402,15 @@ def test_steps_that_restart_and_steps_that_do_not_are_both_drawn(name, dtype):
     expected, _ = called(reference, CASES[name], prepared(CASES[name], dtype, N_ROWS))
     restarted = expected["momentum"] == 1
     assert 0 < restarted.sum() < N_ROWS
+
+
+@pytest.mark.parametrize("name", ["block_descent", "block_descent, positive"])
+def test_groups_that_are_on_and_groups_that_are_off_are_both_drawn(name, dtype):
+    arguments = prepared(MINIMIZERS[name], dtype, N_ROWS)
+    expected, _ = called(reference, MINIMIZERS[name], arguments)
+    is_on = (expected["code"] != 0) @ arguments["lasso"].rule.membership.T > 0
+    assert np.all(is_on.any(axis=0))  # each group in some rows
+    assert is_on.mean() < 0.9
 
 
 @pytest.mark.parametrize("name", [*reference.__all__])
