@@ -176,6 +176,7 @@ def solve_lasso(problem, *, solver="auto", code=None, warm=False, tol=1e-4, max_
     ValueError
         If the solver asks for more than problem or backend have.
     """
+    problem = problem.on(backend)
     if code is None:
         code = array_namespace(problem.correlation).empty_like(problem.correlation)
     if warm:  # a step of no length only brings the start to where the penalty is finite

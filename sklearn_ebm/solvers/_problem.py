@@ -4,6 +4,8 @@ Both give `correlation` (c, one row a sample), `half_norm` (the energy of z = 0)
 `product(code)` (z H). Solvers that need H itself ask for `gram`.
 """
 
+import copy
+
 import numpy as np
 from scipy.linalg import eigvalsh
 from scipy.sparse.linalg import eigsh
@@ -42,6 +44,14 @@ class GramProblem:
         self.half_norm = half_norm
         self.penalty = penalty
         self._lipschitz = lipschitz
+
+    def on(self, backend):
+        """The problem with a penalty whose sums are those of a backend, where it has any."""
+        if not hasattr(self.penalty, "on"):
+            return self
+        problem = copy.copy(self)
+        problem.penalty = self.penalty.on(backend)
+        return problem
 
     @property
     def unit(self):

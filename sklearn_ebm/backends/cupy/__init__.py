@@ -20,7 +20,7 @@ from sklearn_ebm.backends.cupy._unrolled import (
     unrolled_step,
     unrolled_step_backward,
 )
-from sklearn_ebm.backends.numpy import add_moments, map_pieces, quadratic
+from sklearn_ebm.backends.numpy import add_moments, map_pieces, pool_norms, pool_spread, quadratic
 
 name = "cupy"
 active_set = block_descent = (
@@ -46,6 +46,8 @@ __all__ = [
     "greedy_steps_backward",
     "map_pieces",
     "name",
+    "pool_norms",
+    "pool_spread",
     "proximal_gradient",
     "proximal_step",
     "quadratic",

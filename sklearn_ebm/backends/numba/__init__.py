@@ -22,6 +22,7 @@ from sklearn_ebm.backends.numba._unrolled import (
     unrolled_step,
     unrolled_step_backward,
 )
+from sklearn_ebm.backends.numba._windows import pool_norms, pool_spread
 from sklearn_ebm.backends.numpy import to_device
 
 name = "numba"
@@ -36,6 +37,8 @@ __all__ = [
     "greedy_steps_backward",
     "map_pieces",
     "name",
+    "pool_norms",
+    "pool_spread",
     "proximal_gradient",
     "proximal_step",
     "quadratic",

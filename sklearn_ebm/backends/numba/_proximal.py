@@ -1,12 +1,12 @@
 """One accelerated proximal step for a batch of codes, in one pass over its rows."""
 
-import math
-
 import numpy as np
 
 from sklearn_ebm.backends import numpy as reference
 from sklearn_ebm.backends.numba._launcher import split_rows
+from sklearn_ebm.backends.numba._momentum import accelerate
 from sklearn_ebm.backends.numba._rules import kernel, shrink
+from sklearn_ebm.backends.numba._windows import majorized_step
 
 SMALLEST_PIECE = 128
 
@@ -19,16 +19,6 @@ def _plain_rows(product, correlation, code, extrapolated, step_size, rule, first
             updated = shrink(rule, extrapolated[i, k] - step_size * slope)
             code[i, k] = updated
             extrapolated[i, k] = updated
-
-
-@kernel
-def accelerate(momentum, against):
-    """The momentum of the next step and its weight; it starts again where `against` is positive."""
-    one = momentum / momentum
-    if against > 0:
-        return one, one - one
-    following = (one + math.sqrt(one + 4 * momentum * momentum)) / 2
-    return following, (momentum - one) / following
 
 
 @kernel
@@ -51,6 +41,9 @@ def _accelerated_rows(
 
 def proximal_step(product, correlation, code, extrapolated, momentum, step_size, penalty):
     """Fused step of penalties that offer a rule; see `sklearn_ebm.backends.numpy.proximal_step`."""
+    if getattr(penalty, "windows", None) is not None:
+        majorized_step(product, correlation, code, extrapolated, momentum, step_size, penalty)
+        return
     if not hasattr(penalty, "rule"):
         reference.proximal_step(
             product, correlation, code, extrapolated, momentum, step_size, penalty

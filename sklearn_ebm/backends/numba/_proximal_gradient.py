@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from sklearn_ebm.backends.numba._coordinate_descent import largest_magnitude, relative_gap
-from sklearn_ebm.backends.numba._proximal import accelerate
+from sklearn_ebm.backends.numba._momentum import accelerate
 from sklearn_ebm.backends.numba._rules import kernel, scaled, shrink
 from sklearn_ebm.backends.numba._simd import (
     LANES,

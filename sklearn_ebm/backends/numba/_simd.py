@@ -134,18 +134,39 @@ def multiply(typing_context, left, right):
 
 
 @intrinsic
-def magnitude(typing_context, vector):
-    """The absolute value in every lane."""
+def divide(typing_context, left, right):
+    """left / right, lane by lane."""
+
+    def generate(context, builder, signature, arguments):
+        return builder.fdiv(*arguments, flags=FAST)
+
+    return left(left, right), generate
+
+
+def _of_each_lane(function_name, vector):
+    """Code for a function of LLVM's own on all lanes."""
 
     def generate(context, builder, signature, arguments):
         kind = context.get_value_type(vector)
-        name = f"llvm.fabs.v{LANES}f{vector.dtype.bitwidth}"
+        name = f"llvm.{function_name}.v{LANES}f{vector.dtype.bitwidth}"
         function = cgutils.get_or_insert_function(
             builder.module, ir.FunctionType(kind, [kind]), name
         )
         return builder.call(function, arguments)
 
     return vector(vector), generate
+
+
+@intrinsic
+def magnitude(typing_context, vector):
+    """The absolute value in every lane."""
+    return _of_each_lane("fabs", vector)
+
+
+@intrinsic
+def square_root(typing_context, vector):
+    """The square root in every lane."""
+    return _of_each_lane("sqrt", vector)
 
 
 @intrinsic

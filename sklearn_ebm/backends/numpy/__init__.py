@@ -10,6 +10,7 @@ from sklearn_ebm.backends.numpy._encoders import (
     smooth_shrink_preactivation,
     tanh_preactivation,
 )
+from sklearn_ebm.backends.numpy._pools import pool_norms, pool_spread
 from sklearn_ebm.backends.numpy._proximal import proximal_step
 from sklearn_ebm.backends.numpy._proximal_gradient import proximal_gradient
 from sklearn_ebm.backends.numpy._unrolled import (
@@ -43,6 +44,8 @@ __all__ = [
     "greedy_steps_backward",
     "map_pieces",
     "name",
+    "pool_norms",
+    "pool_spread",
     "proximal_gradient",
     "proximal_step",
     "quadratic",

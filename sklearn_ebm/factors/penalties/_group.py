@@ -32,24 +32,40 @@ def group_norm(alpha, pools, positive=False):
     return kind(alpha, pools, positive)
 
 
-class Squares:
-    """1/2 sum_j weight_j z_j^2 of each row, its own weights in each row.
+class GroupMajorant:
+    """Squares alpha/2 sum_g (||z_g||^2 / eta_g + eta_g) that touch `GroupNorm` at one code.
 
     Parameters
     ----------
-    weight : array of shape (n_samples, n_components)
-        At least zero.
-    positive : bool, default=False
+    alpha : float
+        Weight of the sparsity.
+    pools : Pools
+        Weights w_gj.
+    code : array of shape (n_samples, n_components)
+        Where they touch.
+    width : array of shape (n_samples, 1)
+        Least eta: the norm of a pool below it is rounded off.
+    positive : bool
         Infinite where a code is negative.
     """
 
-    def __init__(self, weight, positive=False):
-        self.weight = weight
+    def __init__(self, alpha, pools, code, width, positive):
+        self.alpha = alpha
+        self.pools = pools
+        self.code = code
+        self.width = width
         self.positive = positive
+
+    @property
+    def windows(self):
+        """Weights of the pools' rows and columns on a map, for fused kernels; None elsewhere."""
+        return self.pools.windows
 
     def prox(self, code, step_size):
         """argmin_z 1/2 ||z - code||^2 + step_size * penalty(z), entry by entry."""
-        return _feasible(code, self.positive) / (1 + step_size * self.weight)
+        eta = array_namespace(code).maximum(self.pools.norms(self.code), self.width)
+        weight = self.alpha * self.pools.spread(1 / eta)
+        return _feasible(code, self.positive) / (1 + step_size * weight)
 
 
 class DisjointGroupNorm:
@@ -107,21 +123,34 @@ class GroupNorm:
         Weights w_gj.
     positive : bool, default=False
         Infinite where a code is negative.
+    backend : module
+        Where sums over pools come from.
     """
 
-    def __init__(self, alpha, pools, positive=False):
+    def __init__(self, alpha, pools, positive=False, backend=reference):
         self.alpha = alpha
         self.pools = pools
         self.positive = positive
+        self.backend = backend
+
+    def on(self, backend):
+        """The penalty with the sums of another backend."""
+        return GroupNorm(self.alpha, self.pools, self.positive, backend)
+
+    def _norms(self, code):
+        return self.pools.norms(code, self.backend)
+
+    def _spread(self, values):
+        return self.pools.spread(values, self.backend)
 
     value = DisjointGroupNorm.value
 
     def gradient(self, code):
         """Slope with respect to each entry, and zero where all pools are off."""
-        norms = self.pools.norms(code)
+        norms = self._norms(code)
         xp = array_namespace(code)
         inverse = xp.where(norms > 0, 1 / positive_or_one(norms), xp.zeros_like(norms))
-        return self.alpha * code * self.pools.spread(inverse)
+        return self.alpha * code * self._spread(inverse)
 
     def majorant(self, code, neglected):
         """Squares that touch the penalty at a code; above it by at most `neglected` elsewhere.
@@ -138,11 +167,9 @@ class GroupNorm:
 
         Returns
         -------
-        penalty : Squares
+        penalty : GroupMajorant
         """
-        xp = array_namespace(code)
-        eta = xp.maximum(self.pools.norms(code), self._width(neglected))
-        return Squares(self.alpha * self.pools.spread(1 / eta), self.positive)
+        return GroupMajorant(self.alpha, self.pools, code, self._width(neglected), self.positive)
 
     def _width(self, neglected):
         """Norms below it cost less than `neglected`, all pools together."""
@@ -151,8 +178,8 @@ class GroupNorm:
     def settled(self, code, neglected):
         """The code with pools that are all but off turned off, and the eta it had before."""
         xp = array_namespace(code)
-        norms, width = self.pools.norms(code), self._width(neglected)
-        is_off = self.pools.spread(xp.asarray(norms < width, dtype=code.dtype)) > 0
+        norms, width = self._norms(code), self._width(neglected)
+        is_off = self._spread(xp.asarray(norms < width, dtype=code.dtype)) > 0
         return xp.where(is_off, xp.zeros_like(code), code), xp.maximum(norms, width)
 
     def dual_norm(self, correlation, code, eta=None):
@@ -175,7 +202,7 @@ class GroupNorm:
         correlation = _feasible(correlation, self.positive)
         n_refinements = BLIND_REFINEMENTS if eta is None else REFINEMENTS
         if eta is None:
-            eta = _relative(self.pools.norms(code), BLIND_FLOOR)
+            eta = _relative(self._norms(code), BLIND_FLOOR)
         eta = _relative(eta, FLOOR)
         size = self._part_norms(correlation, eta)
         bound = row_maximum(size)
@@ -188,8 +215,8 @@ class GroupNorm:
     def _part_norms(self, correlation, eta):
         """||q_g|| / alpha of each pool, where eta splits q over the pools."""
         share = 1 / eta
-        code = correlation / self.pools.spread(share)
-        return self.pools.norms(code) * share / self.alpha
+        code = correlation / self._spread(share)
+        return self._norms(code) * share / self.alpha
 
     def prox(self, code, step_size):
         """argmin_z 1/2 ||z - code||^2 + step_size * penalty(z), to rounding."""

@@ -5,6 +5,7 @@ import functools
 import numpy as np
 
 from sklearn_ebm.backends import array_namespace
+from sklearn_ebm.backends import numpy as reference
 
 GAUSSIAN_REACH = 2.0  # standard deviations from the middle of a pool to its edge
 
@@ -16,15 +17,19 @@ class Pools:
     ----------
     weights : ndarray of shape (n_pools, n_components)
         Zero where a pool does not have a component.
+    windows : tuple of two ndarrays, or None, default=None
+        Where pools are windows on a map, weights of its rows and columns whose Kronecker product
+        `weights` is.
     """
 
-    def __init__(self, weights):
+    def __init__(self, weights, windows=None):
         self.weights = weights
-        self._casts = {}
+        self.windows = windows
+        self._remembered = {}
 
     def __getstate__(self):
         """Store the weights alone: casts are made again where they are needed."""
-        return {"weights": self.weights}
+        return {"weights": self.weights, "windows": self.windows}
 
     def __setstate__(self, state):
         self.__init__(**state)
@@ -33,6 +38,11 @@ class Pools:
     def n_pools(self):
         """Number of pools."""
         return self.weights.shape[0]
+
+    @property
+    def n_components(self):
+        """Number of components."""
+        return self.weights.shape[1]
 
     @functools.cached_property
     def is_disjoint(self):
@@ -45,10 +55,14 @@ class Pools:
     def like(self, array, name="weights"):
         """An attribute in the type and on the device of an array; remembered."""
         xp = array_namespace(array)
-        key = (name, xp.__name__, str(array.dtype))
-        if key not in self._casts:
-            self._casts[key] = xp.asarray(getattr(self, name), dtype=array.dtype)
-        return self._casts[key]
+        key = name, xp.__name__, str(array.dtype)
+        return self.remember(key, lambda: xp.asarray(getattr(self, name), dtype=array.dtype))
+
+    def remember(self, key, make):
+        """What make() gave when it was first asked for."""
+        if key not in self._remembered:
+            self._remembered[key] = make()
+        return self._remembered[key]
 
     @functools.cached_property
     def membership(self):
@@ -69,14 +83,13 @@ class Pools:
         """Pools whose norms have these factors, one each."""
         return Pools(self.weights * factors[:, None] ** 2)
 
-    def norms(self, code, backend=None):
+    def norms(self, code, backend=reference):
         """The pooled features, shape (n_samples, n_pools)."""
-        xp = array_namespace(code)
-        return xp.sqrt((code * code) @ self.like(code).T)
+        return backend.pool_norms(code, self)
 
-    def spread(self, values):
+    def spread(self, values, backend=reference):
         """sum_g values_g w_gj of each row, shape (n_samples, n_components)."""
-        return values @ self.like(values)
+        return backend.pool_spread(values, self)
 
 
 def pools_of_groups(groups, n_components, weights=None):
@@ -124,10 +137,12 @@ def pools_of_map(map_shape, pool_shape, stride=(1, 1), shape="gaussian", torus=T
     -------
     pools : Pools
     """
-    lines = zip(map_shape, pool_shape, stride, strict=True)
-    matrix = np.kron(*(_windows(*sizes, shape, torus) for sizes in lines))
-    matrix /= matrix.sum(axis=1, keepdims=True)
-    return Pools(matrix * (matrix.shape[1] / matrix.shape[0]) ** 2)
+    windows = []
+    for sizes in zip(map_shape, pool_shape, stride, strict=True):
+        line = _windows(*sizes, shape, torus)
+        line /= line.sum(axis=1, keepdims=True)
+        windows.append(line * (line.shape[1] / line.shape[0]) ** 2)
+    return Pools(np.kron(*windows), tuple(windows))
 
 
 def _windows(size, width, stride, shape, torus):

@@ -1,0 +1,312 @@
+"""Norms of windows on a map of components, and steps on the squares that touch their sum.
+
+The weights of a window are a product of weights for its rows and for its columns. So are the sums
+over windows: first over the rows of the map, then over its columns, a fraction of the work that
+the matrix of all weights would be.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from sklearn_ebm.backends import numpy as reference
+from sklearn_ebm.backends._groups import combination
+from sklearn_ebm.backends.numba._launcher import split_rows
+from sklearn_ebm.backends.numba._momentum import accelerate
+from sklearn_ebm.backends.numba._rules import kernel
+from sklearn_ebm.backends.numba._simd import (
+    LANES,
+    add,
+    add_scaled,
+    divide,
+    larger,
+    load,
+    multiply,
+    splat,
+    square_root,
+    store,
+    subtract,
+    total,
+)
+
+SMALLEST_PIECE = 64
+
+
+class Sums(NamedTuple):
+    """Both ways between components and windows, and room for one thread's sums on the way."""
+
+    forward: Any  # Combination, from components to windows
+    backward: Any  # Combination, from windows to components
+    places: Any  # (rows, width), one number for each component, with zeros up to whole vectors
+    between: Any  # (rows of windows, width of components)
+    windows: Any  # (rows of windows, width of windows), one number for each window
+    between_back: Any  # (rows, width of windows)
+    moved: Any  # (rows, width), where a step leads
+    row: Any  # (n_components,), the same as a row
+
+
+def _both_ways(windows, dtype):
+    """From components to windows and back; `windows` are the weights of rows and of columns."""
+    rows, columns = (factor.astype(dtype) for factor in windows)
+    return combination(rows, columns, LANES), combination(rows.T, columns.T, LANES)
+
+
+def new_sums(pools, dtype):
+    """Room for one thread."""
+    key = "both ways", np.dtype(dtype).name
+    forward, backward = pools.remember(key, lambda: _both_ways(pools.windows, dtype))
+    width, width_of_windows = backward.across.shape[1], forward.across.shape[1]
+    n_rows, n_rows_of_windows = backward.taps.shape[0], forward.taps.shape[0]
+    return Sums(
+        forward,
+        backward,
+        places=np.zeros((n_rows, width), dtype),
+        between=np.empty((n_rows_of_windows, width), dtype),
+        windows=np.empty((n_rows_of_windows, width_of_windows), dtype),
+        between_back=np.empty((n_rows, width_of_windows), dtype),
+        moved=np.zeros((n_rows, width), dtype),
+        row=np.empty(pools.n_components, dtype),
+    )
+
+
+@kernel
+def _take_rows(combination, source, between):
+    """between = R source; two sums, so that an addition need not wait for the last."""
+    taps, weights = combination.taps, combination.weights
+    nothing = splat(weights[0, 0] - weights[0, 0])
+    for i in range(taps.shape[0]):
+        for k in range(0, source.shape[1], LANES):
+            even, odd = nothing, nothing
+            for t in range(0, taps.shape[1] - 1, 2):
+                even = add_scaled(even, weights[i, t], load(source, (taps[i, t], k)))
+                odd = add_scaled(odd, weights[i, t + 1], load(source, (taps[i, t + 1], k)))
+            if taps.shape[1] % 2:
+                last = taps.shape[1] - 1
+                even = add_scaled(even, weights[i, last], load(source, (taps[i, last], k)))
+            store(between, (i, k), add(even, odd))
+
+
+@kernel
+def _take_columns(across, between, result, first, last):
+    """result = between C for some rows, one at a time."""
+    for i in range(first, last):
+        for k in range(0, across.shape[1], LANES):
+            lanes = splat(across[0, 0] - across[0, 0])
+            for c in range(across.shape[0]):
+                lanes = add_scaled(lanes, between[i, c], load(across, (c, k)))
+            store(result, (i, k), lanes)
+
+
+@kernel
+def _take_columns_by_fours(across, between, result, n_rows):
+    """The same four rows at a time, which share what they load and need not wait for each other."""
+    nothing = splat(across[0, 0] - across[0, 0])
+    for i in range(0, n_rows, 4):
+        for k in range(0, across.shape[1], LANES):
+            first, second, third, fourth = nothing, nothing, nothing, nothing
+            for c in range(across.shape[0]):
+                weights = load(across, (c, k))
+                first = add_scaled(first, between[i, c], weights)
+                second = add_scaled(second, between[i + 1, c], weights)
+                third = add_scaled(third, between[i + 2, c], weights)
+                fourth = add_scaled(fourth, between[i + 3, c], weights)
+            store(result, (i, k), first)
+            store(result, (i + 1, k), second)
+            store(result, (i + 2, k), third)
+            store(result, (i + 3, k), fourth)
+
+
+@kernel
+def _combine(combination, source, between, result):
+    """result = R source C, by way of between = R source."""
+    _take_rows(combination, source, between)
+    n_rows = between.shape[0]
+    fours = n_rows // 4 * 4
+    _take_columns_by_fours(combination.across, between, result, fours)
+    _take_columns(combination.across, between, result, fours, n_rows)
+
+
+@kernel
+def _to_map(row, places, n_columns):
+    """A row of numbers to the rows of the map."""
+    whole = n_columns // LANES * LANES
+    for r in range(places.shape[0]):
+        first = r * n_columns
+        for c in range(0, whole, LANES):
+            store(places, (r, c), load(row, first + c))
+        for c in range(whole, n_columns):
+            places[r, c] = row[first + c]
+
+
+@kernel
+def _from_map(places, row, n_columns):
+    """The rows of the map to a row of numbers."""
+    whole = n_columns // LANES * LANES
+    for r in range(places.shape[0]):
+        first = r * n_columns
+        for c in range(0, whole, LANES):
+            store(row, first + c, load(places, (r, c)))
+        for c in range(whole, n_columns):
+            row[first + c] = places[r, c]
+
+
+@kernel
+def _square(sums):
+    for r in range(sums.places.shape[0]):
+        for k in range(0, sums.places.shape[1], LANES):
+            lanes = load(sums.places, (r, k))
+            store(sums.places, (r, k), multiply(lanes, lanes))
+
+
+@kernel
+def window_norm_rows(code, result, sums, first, last):
+    """The norm of each window, of the rows first..last."""
+    for n in range(first, last):
+        _to_map(code[n], sums.places, sums.forward.across.shape[0])
+        _square(sums)
+        _combine(sums.forward, sums.places, sums.between, sums.windows)
+        for i in range(sums.windows.shape[0]):
+            for k in range(0, sums.windows.shape[1], LANES):
+                store(sums.windows, (i, k), square_root(load(sums.windows, (i, k))))
+        _from_map(sums.windows, result[n], sums.backward.across.shape[0])
+
+
+@kernel
+def spread_rows(values, result, sums, first, last):
+    """What the windows of each component have in sum, of the rows first..last."""
+    for n in range(first, last):
+        _to_map(values[n], sums.windows, sums.backward.across.shape[0])
+        _combine(sums.backward, sums.windows, sums.between_back, sums.places)
+        _from_map(sums.places, result[n], sums.forward.across.shape[0])
+
+
+@kernel
+def _inverse_norms(sums, width):
+    """1 / max(norm, width) of each window."""
+    least = splat(width)
+    one = splat(width / width)
+    for i in range(sums.windows.shape[0]):
+        for k in range(0, sums.windows.shape[1], LANES):
+            norm = square_root(load(sums.windows, (i, k)))
+            store(sums.windows, (i, k), divide(one, larger(norm, least)))
+
+
+@kernel
+def _shrink(sums, alpha, step_size, positive):
+    """moved / (1 + step alpha sum_g w_gj / eta_g), where `places` holds the sums."""
+    zero = splat(alpha - alpha)
+    one = splat(alpha / alpha)
+    for r in range(sums.moved.shape[0]):
+        for k in range(0, sums.moved.shape[1], LANES):
+            lanes = load(sums.moved, (r, k))
+            if positive:
+                lanes = larger(lanes, zero)
+            weight = add_scaled(one, alpha * step_size, load(sums.places, (r, k)))
+            store(sums.moved, (r, k), divide(lanes, weight))
+
+
+@kernel
+def _against(extrapolated, code, moved):
+    """(y - z_new) . (z_new - z), the test of a restart."""
+    whole = code.shape[0] // LANES * LANES
+    lanes = splat(moved[0] - moved[0])
+    for k in range(0, whole, LANES):
+        updated = load(moved, k)
+        ahead = subtract(load(extrapolated, k), updated)
+        lanes = add(lanes, multiply(ahead, subtract(updated, load(code, k))))
+    against = total(lanes)
+    for k in range(whole, code.shape[0]):
+        against += (extrapolated[k] - moved[k]) * (moved[k] - code[k])
+    return against
+
+
+@kernel
+def _go_on(extrapolated, code, moved, weight):
+    """z <- z_new, and y <- z_new + weight (z_new - z)."""
+    whole = code.shape[0] // LANES * LANES
+    for k in range(0, whole, LANES):
+        updated = load(moved, k)
+        step = subtract(updated, load(code, k))
+        store(extrapolated, k, add_scaled(updated, weight, step))
+        store(code, k, updated)
+    for k in range(whole, code.shape[0]):
+        extrapolated[k] = moved[k] + weight * (moved[k] - code[k])
+        code[k] = moved[k]
+
+
+@kernel
+def _descend(product, correlation, extrapolated, moved, step_size):
+    """y - step (y H - c)."""
+    whole = moved.shape[0] // LANES * LANES
+    for k in range(0, whole, LANES):
+        slope = subtract(load(product, k), load(correlation, k))
+        store(moved, k, add_scaled(load(extrapolated, k), -step_size, slope))
+    for k in range(whole, moved.shape[0]):
+        moved[k] = extrapolated[k] - step_size * (product[k] - correlation[k])
+
+
+@kernel
+def majorized_rows(product, correlation, code, extrapolated, momentum, step_size, alpha, width,
+                   positive, sums, first, last):  # fmt: skip
+    """Steps of the rows first..last as `numpy.proximal_step`; `momentum` may have no rows."""
+    n_columns = sums.forward.across.shape[0]
+    for n in range(first, last):
+        _descend(product[n], correlation[n], extrapolated[n], sums.row, step_size)
+        _to_map(sums.row, sums.moved, n_columns)
+        _to_map(extrapolated[n], sums.places, n_columns)
+        _square(sums)
+        _combine(sums.forward, sums.places, sums.between, sums.windows)
+        _inverse_norms(sums, width[n])
+        _combine(sums.backward, sums.windows, sums.between_back, sums.places)
+        _shrink(sums, alpha, step_size, positive)
+        _from_map(sums.moved, sums.row, n_columns)
+        weight = step_size - step_size
+        if momentum.shape[0] > 0:
+            against = _against(extrapolated[n], code[n], sums.row)
+            momentum[n], weight = accelerate(momentum[n], against)
+        _go_on(extrapolated[n], code[n], sums.row, weight)
+
+
+def _by_windows(rows_kernel, values, n_columns, pools):
+    values = np.ascontiguousarray(values)
+    result = np.empty((values.shape[0], n_columns), values.dtype)
+
+    def work(first, last):
+        rows_kernel(values, result, new_sums(pools, values.dtype), first, last)
+
+    split_rows(work, values.shape[0], SMALLEST_PIECE)
+    return result
+
+
+def pool_norms(code, pools):
+    """Norms of windows in one pass, of other pools by the reference."""
+    if pools.windows is None:
+        return reference.pool_norms(code, pools)
+    return _by_windows(window_norm_rows, code, pools.n_pools, pools)
+
+
+def pool_spread(values, pools):
+    """Sums over windows in one pass, over other pools by the reference."""
+    if pools.windows is None:
+        return reference.pool_spread(values, pools)
+    return _by_windows(spread_rows, values, pools.n_components, pools)
+
+
+def majorized_step(product, correlation, code, extrapolated, momentum, step_size, penalty):
+    """The proximal step of a majorant of norms of windows, in one pass."""
+    dtype = code.dtype.type
+    numbers = (
+        dtype(step_size),
+        dtype(penalty.alpha),
+        np.ascontiguousarray(penalty.width[:, 0]),
+        penalty.positive,
+    )
+    momentum = np.empty(0, code.dtype) if momentum is None else momentum
+
+    def work(first, last):
+        sums = new_sums(penalty.pools, code.dtype)
+        majorized_rows(
+            product, correlation, code, extrapolated, momentum, *numbers, sums, first, last
+        )
+
+    split_rows(work, code.shape[0], SMALLEST_PIECE)
