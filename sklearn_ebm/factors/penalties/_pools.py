@@ -153,8 +153,8 @@ def _windows(size, width, stride, shape, torus):
         distance = (offsets - (width - 1) / 2) / (width / 2)
         weights = np.exp(-((GAUSSIAN_REACH * distance) ** 2) / 2)
     begins = np.arange(0, size, stride)
-    if not torus:
-        begins = begins - (width - 1) // 2
+    if not torus:  # they reach over both edges alike, and no component is left out
+        begins = begins - (width - stride) // 2
     matrix = np.zeros((len(begins), size))
     for row, begin in enumerate(begins):
         places = begin + offsets
