@@ -119,10 +119,10 @@ class DictionaryModel(
         random_state = check_random_state(self.random_state)
         context = self._init_callback_context(max_subtasks=self.max_iter)
         context.call_on_fit_task_begin(estimator=self, X=X)
-        if first:
-            self._learner = self._first_learner(X, weights, random_state)
-        self._go_on(self._learner, backend)
-        self._keep(self._learner)
+        learner = self._first_learner(X, weights, random_state) if first else self._learner
+        self._go_on(learner, backend)
+        self._learner = learner  # one that parameters do not suit leaves what was there before
+        self._keep(learner)
         self._make_passes(X, mask, weights, backend, random_state, context)
         context.call_on_fit_task_end(estimator=self, X=X, reconstruction_attributes=self._snapshot)
         return self
@@ -178,10 +178,10 @@ class DictionaryModel(
         first = not hasattr(self, "_learner")
         X, mask, backend = self._prepare(X, reset=first)
         weights = self._weights(sample_weight, X)
-        if first:
-            random_state = check_random_state(self.random_state)
-            self._learner = self._first_learner(X, weights, random_state)
-        self._go_on(self._learner, backend)
+        random_state = check_random_state(self.random_state)
+        learner = self._first_learner(X, weights, random_state) if first else self._learner
+        self._go_on(learner, backend)
+        self._learner = learner
         tally = Tally()
         try:
             if self._has_work():
@@ -363,12 +363,17 @@ class DictionaryModel(
         check_is_fitted(self)
         if not is_cupy(X):
             X = check_array(X, accept_sparse="csr", dtype=(np.float64, np.float32))
+        X = self._code_part(X)
         if X.shape[1] != self.components_.shape[0]:
             raise ValueError(
                 f"X has {X.shape[1]} components, but {type(self).__name__} has "
                 f"{self.components_.shape[0]}."
             )
         return self._energy(X.dtype).decoder.decode(X)
+
+    def _code_part(self, features):
+        """The codes in what `transform` gives; nothing else is in it here."""
+        return features
 
     def energy(self, X):
         """F(x) = min_z E(x, z) of each sample: low near the data that was learned from.

@@ -23,7 +23,8 @@ class EncodingModel(DictionaryModel):
         Returns
         -------
         ndarray of shape (n_samples, n_components) or csr_array
-            Codes in the type of X; CSR with `sparse_output=True`.
+            Codes in the type of X; CSR with `sparse_output=True`. Of `GroupSparsePSD`, what its
+            `output` says.
         """
         check_is_fitted(self)
         features = self._features(*self._prepare(X, reset=False))

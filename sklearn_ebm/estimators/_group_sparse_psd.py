@@ -1,6 +1,5 @@
 """Predictive sparse decomposition with pools that are learned with."""
 
-import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_ebm._sklearn import StrOptions
@@ -21,7 +20,7 @@ class GroupSparsePSD(PSD):
     ----------
     n_components : int or None, default=None
         Atoms; None takes as many as the map has places, or as there are features.
-    groups : int, list of integer arrays, or None, default=None
+    groups : int, list of int arrays, or None, default=None
         Components of each pool, disjoint or overlapping; a number makes pools of as many
         neighbours, of which the last may be smaller. None takes the map, or pools of four.
     map_shape : tuple of two ints or None, default=None
@@ -57,8 +56,9 @@ class GroupSparsePSD(PSD):
         Given atoms, used as they are; `fit` trains the encoder on them.
     dictionary_init : array-like of shape (n_components, n_features) or None, default=None
         Where learning starts; None starts from random samples.
-    solver : {"auto", "active_set", "cd", "fista", "ista"}, default="auto"
-        How optimal codes are inferred.
+    solver : {"auto", "active_set", "cd", "block_cd", "fista", "ista"}, default="auto"
+        How optimal codes are inferred: "block_cd" for disjoint pools with one weight each, "fista"
+        and "ista" for any; the others are for components by themselves.
     max_iter : int, default=20
         Passes over X.
     tol : float, default=1e-3
@@ -234,7 +234,7 @@ class GroupSparsePSD(PSD):
 
     @property
     def _pools(self):
-        return self._make_penalty.keywords["pools"]
+        return self._make_penalty.pools
 
     def _fitted(self, learner):
         return {**super()._fitted(learner), "pool_weights_": self._pools.weights}
@@ -279,6 +279,9 @@ class GroupSparsePSD(PSD):
                 "Pooled features have no inverse: many codes have the same. Transform with "
                 "output='simple' or 'both'."
             )
-        if self.output == "both" and np.ndim(X) == 2 and np.shape(X)[1] == self._n_features_out:
-            X = X[:, : self.components_.shape[0]]
         return super().inverse_transform(X)
+
+    def _code_part(self, features):
+        if self.output == "both" and features.shape[1] == self._n_features_out:
+            return features[:, : self.components_.shape[0]]
+        return features

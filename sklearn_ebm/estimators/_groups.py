@@ -1,24 +1,23 @@
 """Which components are penalised together: what users say, checked, and what models take."""
 
-import functools
 from numbers import Integral
 
 import numpy as np
 from sklearn.base import BaseEstimator
-from sklearn.utils import check_array
 
 from sklearn_ebm.factors import L1, group_norm, pools_of_groups, pools_of_map
 
 WINDOWS = ("gaussian", "uniform")
 SIZE = 4  # of groups where users say nothing
+LARGEST_FACTOR = 1e15  # of a norm, and of its inverse: their squares are numbers in float32
 
 
 class GroupPenalty(BaseEstimator):
-    """alpha sum_g sqrt(sum_j w_gj z_j^2): components are on or off in groups, given or on a map.
+    """Penalty alpha sum_g sqrt(sum_j w_gj z_j^2): groups of components are on or off together.
 
     Parameters
     ----------
-    groups : int, list of integer arrays, or None, default=None
+    groups : int, list of int arrays, or None, default=None
         Components of each group, disjoint or overlapping; a number makes groups of as many
         neighbours, of which the last may be smaller. None takes the map, or groups of four.
     map_shape : tuple of two ints or None, default=None
@@ -117,9 +116,11 @@ class GroupPenalty(BaseEstimator):
         callable
             Takes alpha, and whether codes are positive.
         """
-        return functools.partial(group_norm, pools=self.pools(n_components))
+        return PooledNorm(self.pools(n_components))
 
     def _windows(self, n_components):
+        if not isinstance(self.torus, bool | np.bool_):
+            raise ValueError(f"torus={self.torus!r} is neither True nor False.")
         shape = two_numbers(self.map_shape, "map_shape")
         window = two_numbers(self.pool_shape, "pool_shape")
         stride = self.pool_stride
@@ -153,17 +154,41 @@ class GroupPenalty(BaseEstimator):
         """Checked factors of the pools' norms, if there are any."""
         if isinstance(self.pool_weights, str):
             return None
-        factors = check_array(
-            self.pool_weights, ensure_2d=False, dtype=np.float64, input_name="pool_weights"
-        )
+        try:
+            factors = np.asarray(self.pool_weights, dtype=np.float64)
+        except (TypeError, ValueError):
+            raise ValueError(
+                f"pool_weights={self.pool_weights!r} is no array of numbers."
+            ) from None
         if factors.shape != (n_pools,):
             raise ValueError(
                 f"pool_weights has shape {factors.shape}, but there are {n_pools} groups."
             )
-        if not np.all(factors > 0):
-            worst = int(np.argmin(factors))
-            raise ValueError(f"pool_weights[{worst}]={factors[worst]:g} is not positive.")
+        bad = ~((factors >= 1 / LARGEST_FACTOR) & (factors <= LARGEST_FACTOR))  # true of NaN
+        if np.any(bad):
+            first = int(np.argmax(bad))
+            raise ValueError(
+                f"pool_weights[{first}]={factors[first]:g} is no positive number from "
+                f"{1 / LARGEST_FACTOR:g} to {LARGEST_FACTOR:g}."
+            )
         return factors
+
+
+class PooledNorm:
+    """Makes the penalty of pools for an alpha.
+
+    Parameters
+    ----------
+    pools : Pools
+        Of the components.
+    """
+
+    def __init__(self, pools):
+        self.pools = pools
+
+    def __call__(self, alpha, positive=False):
+        """The penalty; `group_norm`."""
+        return group_norm(alpha, self.pools, positive)
 
 
 class L1Penalty:
@@ -192,7 +217,7 @@ def two_numbers(value, name):
 
 def _checked_groups(groups, n_components):
     """Groups as a list of integer arrays that together have every component."""
-    if isinstance(groups, Integral):
+    if isinstance(groups, Integral) and not isinstance(groups, bool):
         if groups < 1:
             raise ValueError(f"groups={groups} is no size of a group: it must be at least 1.")
         return np.split(np.arange(n_components), range(int(groups), n_components, int(groups)))
@@ -208,11 +233,16 @@ def _checked_groups(groups, n_components):
 
 
 def _checked_group(members, row, n_components):
-    members = np.atleast_1d(np.asarray(members))
+    try:
+        members = np.asarray(members)
+    except ValueError:  # lists of several lengths in it
+        members = np.asarray(None)
     if members.size == 0:
         raise ValueError(f"groups[{row}] is empty.")
     if members.ndim != 1 or members.dtype.kind not in "iu":
-        raise ValueError(f"groups[{row}] is no list of integers.")
+        raise ValueError(
+            f"groups[{row}] is no list of integers: each group is a list of its components."
+        )
     beyond = members[(members < 0) | (members >= n_components)]
     if len(beyond):
         raise ValueError(
