@@ -12,6 +12,7 @@ from sklearn_ebm._sklearn import HasMethods, Interval, StrOptions, validate_para
 from sklearn_ebm.backends import array_namespace, to_host
 from sklearn_ebm.estimators._encoder_learning import Diverged, EncoderLearner, WatchedPasses
 from sklearn_ebm.estimators._encoding import EncodingModel
+from sklearn_ebm.estimators._groups import PENALTIES
 from sklearn_ebm.estimators._inference import infer
 from sklearn_ebm.estimators._learning import Samples
 from sklearn_ebm.estimators._sparse_coder import SparseCoder
@@ -33,6 +34,12 @@ class _FirstCoder(SparseCoder):
 
 
 _FirstCoder.__name__ = SparseCoder.__name__  # what users read where it is verbose
+
+
+def _is_of_groups(coder):
+    """Whether a model has a penalty on more than each component by itself."""
+    kind = getattr(coder, "_penalty_kind", None)
+    return kind is not None and kind() is not PENALTIES["l1"]
 
 
 class LISTAEncoder(EncodingModel):
@@ -64,10 +71,10 @@ class LISTAEncoder(EncodingModel):
         Whether `transform` and `energy` take f(x) or the optimal code.
     dictionary : array-like of shape (n_components, n_features), estimator or None, default=None
         The atoms D, or a fitted `SparseCoder` or `PSD` (or another estimator whose `components_`
-        are atoms); None learns them first, by a `SparseCoder`. Clones copy a fitted estimator as
-        it is.
-    solver : {"auto", "active_set", "cd", "fista", "ista"}, default="auto"
-        How optimal codes are inferred.
+        are atoms, without a penalty on groups); None learns them first, by a `SparseCoder`. Clones
+        copy a fitted estimator as it is.
+    solver : {"auto", "active_set", "cd", "block_cd", "fista", "ista"}, default="auto"
+        How optimal codes are inferred; "block_cd" is for groups, which there are none of here.
     max_iter : int, default=30
         Passes over X.
     tol : float, default=1e-3
@@ -335,6 +342,12 @@ class LISTAEncoder(EncodingModel):
                 raise ValueError(
                     "dictionary is a coder with positive=True, whose codes an encoder of either "
                     "sign cannot give. Pass its components_ to learn codes of either sign."
+                )
+            if _is_of_groups(atoms):
+                raise ValueError(
+                    "dictionary is a coder with a penalty on groups, whose codes steps that shrink "
+                    "each entry by itself cannot give. Pass its components_ to learn the codes of "
+                    "an L1 penalty."
                 )
             atoms = atoms.components_
         atoms = check_dictionary(atoms, self.n_components, X.shape[1], X.dtype)

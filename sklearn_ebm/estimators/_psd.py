@@ -37,8 +37,8 @@ class PSD(EncodingModel):
         Given atoms, used as they are; `fit` trains the encoder on them.
     dictionary_init : array-like of shape (n_components, n_features) or None, default=None
         Where learning starts; None starts from random samples.
-    solver : {"auto", "active_set", "cd", "fista", "ista"}, default="auto"
-        How optimal codes are inferred.
+    solver : {"auto", "active_set", "cd", "block_cd", "fista", "ista"}, default="auto"
+        How optimal codes are inferred; "block_cd" is for groups, which there are none of here.
     max_iter : int, default=20
         Passes over X.
     tol : float, default=1e-3
