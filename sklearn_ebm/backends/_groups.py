@@ -2,8 +2,6 @@
 
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from sklearn_ebm.backends._namespace import array_namespace
 from sklearn_ebm.backends._rules import positive_or_one, row_maximum
 
@@ -55,32 +53,3 @@ class GroupSoftThreshold(NamedTuple):
         """t_g z_g / ||z_g||, and zero for groups that are off."""
         norms = self._norms(code)
         return code * ((self.threshold / positive_or_one(norms)) @ self.membership)
-
-
-class Combination(NamedTuple):
-    """The map R M C of a matrix M for two given ones, R by its entries that are not zero.
-
-    Attributes
-    ----------
-    taps : array of shape (n_rows_out, n_taps)
-        Rows of M that each row of the result takes.
-    weights : array of shape (n_rows_out, n_taps)
-        How much.
-    across : array of shape (n_columns_in, width)
-        C, with columns of zeros up to whole vectors.
-    """
-
-    taps: Any
-    weights: Any
-    across: Any
-
-
-def combination(rows, columns, lanes):
-    """R M C' for R = rows and C = columns, on vectors of so many lanes."""
-    n_taps = int((rows != 0).sum(axis=1).max())
-    taps = np.argsort(rows == 0, axis=1, kind="stable")[:, :n_taps]
-    weights = np.take_along_axis(rows, taps, axis=1)
-    width = -(-columns.shape[0] // lanes) * lanes
-    across = np.zeros((columns.shape[1], width), columns.dtype)
-    across[:, : columns.shape[0]] = columns.T
-    return Combination(np.ascontiguousarray(taps), np.ascontiguousarray(weights), across)

@@ -34,11 +34,8 @@ class EncodingModel(DictionaryModel):
 
     def _features(self, X, mask, backend):
         """What `transform` gives, of data that were checked."""
-        return self._codes(X, mask, backend, self.sparse_output)
-
-    def _codes(self, X, mask, backend, sparse_output=False):
         if self.inference == "optimal":
-            return self._optimal(X, mask, backend, sparse_output)
+            return self._optimal(X, mask, backend, self.sparse_output)
         return self._encode(X, backend)
 
     def _encode(self, X, backend):

@@ -5,6 +5,7 @@ from sklearn.utils.validation import check_is_fitted
 from sklearn_ebm._sklearn import StrOptions
 from sklearn_ebm.backends import array_namespace
 from sklearn_ebm.estimators._groups import GroupPenalty, two_numbers
+from sklearn_ebm.estimators._inference import piece_rows
 from sklearn_ebm.estimators._psd import PSD
 
 
@@ -242,11 +243,21 @@ class GroupSparsePSD(PSD):
     def _features(self, X, mask, backend):
         if self.output == "simple":
             return super()._features(X, mask, backend)
-        code = self._codes(X, mask, backend)
-        pooled = self._pools.norms(code, backend)
-        if self.output == "pooled":
-            return pooled
-        return array_namespace(code).concat([code, pooled], axis=1)
+        code = self._optimal(X, mask, backend) if self.inference == "optimal" else None
+        features = array_namespace(X).empty((X.shape[0], self._n_features_out), dtype=X.dtype)
+        n_components = self.components_.shape[0]
+
+        def work(first, last):  # a few rows at a time, whose codes stay in the cache
+            rows = slice(first, last)
+            piece = self._encode(X[rows], backend) if code is None else code[rows]
+            if self.output == "pooled":
+                self._pools.norms(piece, backend, features[rows])
+            else:
+                features[rows, :n_components] = piece
+                features[rows, n_components:] = self._pools.norms(piece, backend)
+
+        backend.map_pieces(work, X.shape[0], piece_rows(n_components))
+        return features
 
     @property
     def _n_features_out(self):

@@ -5,12 +5,12 @@ over windows: first over the rows of the map, then over its columns, a fraction 
 the matrix of all weights would be.
 """
 
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from sklearn_ebm.backends import numpy as reference
-from sklearn_ebm.backends._groups import combination
 from sklearn_ebm.backends.numba._launcher import split_rows
 from sklearn_ebm.backends.numba._momentum import accelerate
 from sklearn_ebm.backends.numba._rules import kernel
@@ -28,27 +28,44 @@ from sklearn_ebm.backends.numba._simd import (
     subtract,
     total,
 )
+from sklearn_ebm.backends.numba._support import padded
 
 SMALLEST_PIECE = 64
 
 
+class Combination(NamedTuple):
+    """R M C of a matrix M, for two that are given."""
+
+    down: Any  # (rows of the result, rows of M), R
+    across: Any  # (columns of M, width), C with zeros up to whole vectors
+
+
 class Sums(NamedTuple):
-    """Both ways between components and windows, and room for one thread's sums on the way."""
+    """Both ways between components and windows, and room for one thread's sums on the way.
+
+    Rows have zeros up to whole vectors.
+    """
 
     forward: Any  # Combination, from components to windows
     backward: Any  # Combination, from windows to components
-    places: Any  # (rows, width), one number for each component, with zeros up to whole vectors
-    between: Any  # (rows of windows, width of components)
+    places: Any  # (rows, width), one number for each component
+    between: Any  # (rows of windows, width)
     windows: Any  # (rows of windows, width of windows), one number for each window
     between_back: Any  # (rows, width of windows)
     moved: Any  # (rows, width), where a step leads
     row: Any  # (n_components,), the same as a row
 
 
+def _combination(rows, columns, dtype):
+    across = np.zeros((columns.shape[1], padded.py_func(columns.shape[0])), dtype)
+    across[:, : columns.shape[0]] = columns.T
+    return Combination(np.ascontiguousarray(rows, dtype), across)
+
+
 def _both_ways(windows, dtype):
     """From components to windows and back; `windows` are the weights of rows and of columns."""
-    rows, columns = (factor.astype(dtype) for factor in windows)
-    return combination(rows, columns, LANES), combination(rows.T, columns.T, LANES)
+    rows, columns = windows
+    return _combination(rows, columns, dtype), _combination(rows.T, columns.T, dtype)
 
 
 def new_sums(pools, dtype):
@@ -56,13 +73,13 @@ def new_sums(pools, dtype):
     key = "both ways", np.dtype(dtype).name
     forward, backward = pools.remember(key, lambda: _both_ways(pools.windows, dtype))
     width, width_of_windows = backward.across.shape[1], forward.across.shape[1]
-    n_rows, n_rows_of_windows = backward.taps.shape[0], forward.taps.shape[0]
+    n_rows, n_rows_of_windows = backward.down.shape[0], forward.down.shape[0]
     return Sums(
         forward,
         backward,
         places=np.zeros((n_rows, width), dtype),
         between=np.empty((n_rows_of_windows, width), dtype),
-        windows=np.empty((n_rows_of_windows, width_of_windows), dtype),
+        windows=np.zeros((n_rows_of_windows, width_of_windows), dtype),
         between_back=np.empty((n_rows, width_of_windows), dtype),
         moved=np.zeros((n_rows, width), dtype),
         row=np.empty(pools.n_components, dtype),
@@ -70,46 +87,29 @@ def new_sums(pools, dtype):
 
 
 @kernel
-def _take_rows(combination, source, between):
-    """between = R source; two sums, so that an addition need not wait for the last."""
-    taps, weights = combination.taps, combination.weights
-    nothing = splat(weights[0, 0] - weights[0, 0])
-    for i in range(taps.shape[0]):
-        for k in range(0, source.shape[1], LANES):
-            even, odd = nothing, nothing
-            for t in range(0, taps.shape[1] - 1, 2):
-                even = add_scaled(even, weights[i, t], load(source, (taps[i, t], k)))
-                odd = add_scaled(odd, weights[i, t + 1], load(source, (taps[i, t + 1], k)))
-            if taps.shape[1] % 2:
-                last = taps.shape[1] - 1
-                even = add_scaled(even, weights[i, last], load(source, (taps[i, last], k)))
-            store(between, (i, k), add(even, odd))
-
-
-@kernel
-def _take_columns(across, between, result, first, last):
-    """result = between C for some rows, one at a time."""
+def _some_rows(left, right, result, first, last):
+    """result = left right for some rows, one at a time."""
     for i in range(first, last):
-        for k in range(0, across.shape[1], LANES):
-            lanes = splat(across[0, 0] - across[0, 0])
-            for c in range(across.shape[0]):
-                lanes = add_scaled(lanes, between[i, c], load(across, (c, k)))
+        for k in range(0, result.shape[1], LANES):
+            lanes = splat(left[0, 0] - left[0, 0])
+            for c in range(right.shape[0]):
+                lanes = add_scaled(lanes, left[i, c], load(right, (c, k)))
             store(result, (i, k), lanes)
 
 
 @kernel
-def _take_columns_by_fours(across, between, result, n_rows):
+def _rows_by_fours(left, right, result, n_rows):
     """The same four rows at a time, which share what they load and need not wait for each other."""
-    nothing = splat(across[0, 0] - across[0, 0])
+    nothing = splat(left[0, 0] - left[0, 0])
     for i in range(0, n_rows, 4):
-        for k in range(0, across.shape[1], LANES):
+        for k in range(0, result.shape[1], LANES):
             first, second, third, fourth = nothing, nothing, nothing, nothing
-            for c in range(across.shape[0]):
-                weights = load(across, (c, k))
-                first = add_scaled(first, between[i, c], weights)
-                second = add_scaled(second, between[i + 1, c], weights)
-                third = add_scaled(third, between[i + 2, c], weights)
-                fourth = add_scaled(fourth, between[i + 3, c], weights)
+            for c in range(right.shape[0]):
+                lanes = load(right, (c, k))
+                first = add_scaled(first, left[i, c], lanes)
+                second = add_scaled(second, left[i + 1, c], lanes)
+                third = add_scaled(third, left[i + 2, c], lanes)
+                fourth = add_scaled(fourth, left[i + 3, c], lanes)
             store(result, (i, k), first)
             store(result, (i + 1, k), second)
             store(result, (i + 2, k), third)
@@ -117,13 +117,18 @@ def _take_columns_by_fours(across, between, result, n_rows):
 
 
 @kernel
+def _multiply(left, right, result):
+    """result = left right, for rows of whole vectors; more columns than it takes do not matter."""
+    fours = result.shape[0] // 4 * 4
+    _rows_by_fours(left, right, result, fours)
+    _some_rows(left, right, result, fours, result.shape[0])
+
+
+@kernel
 def _combine(combination, source, between, result):
     """result = R source C, by way of between = R source."""
-    _take_rows(combination, source, between)
-    n_rows = between.shape[0]
-    fours = n_rows // 4 * 4
-    _take_columns_by_fours(combination.across, between, result, fours)
-    _take_columns(combination.across, between, result, fours, n_rows)
+    _multiply(combination.down, source, between)
+    _multiply(between, combination.across, result)
 
 
 @kernel
@@ -151,24 +156,43 @@ def _from_map(places, row, n_columns):
 
 
 @kernel
-def _square(sums):
-    for r in range(sums.places.shape[0]):
-        for k in range(0, sums.places.shape[1], LANES):
-            lanes = load(sums.places, (r, k))
-            store(sums.places, (r, k), multiply(lanes, lanes))
+def _squares_to_map(row, places, n_columns):
+    """Squares of a row of numbers to the rows of the map."""
+    whole = n_columns // LANES * LANES
+    for r in range(places.shape[0]):
+        first = r * n_columns
+        for c in range(0, whole, LANES):
+            lanes = load(row, first + c)
+            store(places, (r, c), multiply(lanes, lanes))
+        for c in range(whole, n_columns):
+            places[r, c] = row[first + c] * row[first + c]
+
+
+@kernel
+def _roots_from_map(places, row, n_columns):
+    """Square roots of the rows of the map to a row of numbers."""
+    whole = n_columns // LANES * LANES
+    for r in range(places.shape[0]):
+        first = r * n_columns
+        for c in range(0, whole, LANES):
+            store(row, first + c, square_root(load(places, (r, c))))
+        for c in range(whole, n_columns):
+            row[first + c] = math.sqrt(places[r, c])
+
+
+@kernel
+def _window_squares(row, sums):
+    """Squared norms of the windows of one row of codes, in `windows`."""
+    _squares_to_map(row, sums.places, sums.forward.across.shape[0])
+    _combine(sums.forward, sums.places, sums.between, sums.windows)
 
 
 @kernel
 def window_norm_rows(code, result, sums, first, last):
     """The norm of each window, of the rows first..last."""
     for n in range(first, last):
-        _to_map(code[n], sums.places, sums.forward.across.shape[0])
-        _square(sums)
-        _combine(sums.forward, sums.places, sums.between, sums.windows)
-        for i in range(sums.windows.shape[0]):
-            for k in range(0, sums.windows.shape[1], LANES):
-                store(sums.windows, (i, k), square_root(load(sums.windows, (i, k))))
-        _from_map(sums.windows, result[n], sums.backward.across.shape[0])
+        _window_squares(code[n], sums)
+        _roots_from_map(sums.windows, result[n], sums.backward.across.shape[0])
 
 
 @kernel
@@ -253,9 +277,7 @@ def majorized_rows(product, correlation, code, extrapolated, momentum, step_size
     for n in range(first, last):
         _descend(product[n], correlation[n], extrapolated[n], sums.row, step_size)
         _to_map(sums.row, sums.moved, n_columns)
-        _to_map(extrapolated[n], sums.places, n_columns)
-        _square(sums)
-        _combine(sums.forward, sums.places, sums.between, sums.windows)
+        _window_squares(extrapolated[n], sums)
         _inverse_norms(sums, width[n])
         _combine(sums.backward, sums.windows, sums.between_back, sums.places)
         _shrink(sums, alpha, step_size, positive)
@@ -267,29 +289,29 @@ def majorized_rows(product, correlation, code, extrapolated, momentum, step_size
         _go_on(extrapolated[n], code[n], sums.row, weight)
 
 
-def _by_windows(rows_kernel, values, n_columns, pools):
+def _by_windows(rows_kernel, values, pools, result):
     values = np.ascontiguousarray(values)
-    result = np.empty((values.shape[0], n_columns), values.dtype)
 
     def work(first, last):
         rows_kernel(values, result, new_sums(pools, values.dtype), first, last)
 
     split_rows(work, values.shape[0], SMALLEST_PIECE)
-    return result
 
 
-def pool_norms(code, pools):
+def pool_norms(code, pools, result):
     """Norms of windows in one pass, of other pools by the reference."""
     if pools.windows is None:
-        return reference.pool_norms(code, pools)
-    return _by_windows(window_norm_rows, code, pools.n_pools, pools)
+        reference.pool_norms(code, pools, result)
+    else:
+        _by_windows(window_norm_rows, code, pools, result)
 
 
-def pool_spread(values, pools):
+def pool_spread(values, pools, result):
     """Sums over windows in one pass, over other pools by the reference."""
     if pools.windows is None:
-        return reference.pool_spread(values, pools)
-    return _by_windows(spread_rows, values, pools.n_components, pools)
+        reference.pool_spread(values, pools, result)
+    else:
+        _by_windows(spread_rows, values, pools, result)
 
 
 def majorized_step(product, correlation, code, extrapolated, momentum, step_size, penalty):

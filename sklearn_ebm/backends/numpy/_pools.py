@@ -1,9 +1,9 @@
-"""Pooled features of codes."""
+"""Sums over pools of components, and over the pools of each component."""
 
-from sklearn_ebm.backends._namespace import array_namespace
+from sklearn_ebm.backends._namespace import array_namespace, multiply_into
 
 
-def pool_norms(code, pools):
+def pool_norms(code, pools, result):
     """sqrt(sum_j w_gj z_j^2) of every pool.
 
     Parameters
@@ -12,15 +12,14 @@ def pool_norms(code, pools):
         Codes.
     pools : Pools
         Weights w_gj.
-
-    Returns
-    -------
-    norms : array of shape (n_samples, n_pools)
+    result : array of shape (n_samples, n_pools)
+        Replaced by the norms.
     """
-    return array_namespace(code).sqrt((code * code) @ pools.like(code).T)
+    multiply_into(code * code, pools.like(code).T, result)
+    result[...] = array_namespace(code).sqrt(result)
 
 
-def pool_spread(values, pools):
+def pool_spread(values, pools, result):
     """sum_g values_g w_gj of every component, the transpose of the sums in `pool_norms`.
 
     Parameters
@@ -29,9 +28,7 @@ def pool_spread(values, pools):
         One number for each pool.
     pools : Pools
         Weights w_gj.
-
-    Returns
-    -------
-    spread : array of shape (n_samples, n_components)
+    result : array of shape (n_samples, n_components)
+        Replaced by the sums.
     """
-    return values @ pools.like(values)
+    multiply_into(values, pools.like(values), result)

@@ -4,7 +4,7 @@ import functools
 
 import numpy as np
 
-from sklearn_ebm.backends import array_namespace
+from sklearn_ebm.backends import array_namespace, new_array
 from sklearn_ebm.backends import numpy as reference
 
 GAUSSIAN_REACH = 2.0  # standard deviations from the middle of a pool to its edge
@@ -83,13 +83,17 @@ class Pools:
         """Pools whose norms have these factors, one each."""
         return Pools(self.weights * factors[:, None] ** 2)
 
-    def norms(self, code, backend=reference):
-        """The pooled features, shape (n_samples, n_pools)."""
-        return backend.pool_norms(code, self)
+    def norms(self, code, backend=reference, result=None):
+        """The pooled features, shape (n_samples, n_pools), in `result` where that is given."""
+        result = new_array((code.shape[0], self.n_pools), code) if result is None else result
+        backend.pool_norms(code, self, result)
+        return result
 
     def spread(self, values, backend=reference):
         """sum_g values_g w_gj of each row, shape (n_samples, n_components)."""
-        return backend.pool_spread(values, self)
+        result = new_array((values.shape[0], self.n_components), values)
+        backend.pool_spread(values, self, result)
+        return result
 
 
 def pools_of_groups(groups, n_components, weights=None):
