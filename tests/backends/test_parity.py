@@ -18,7 +18,9 @@ from sklearn_ebm.backends._certificate import lasso_gap
 from sklearn_ebm.backends._groups import GroupSoftThreshold
 from sklearn_ebm.backends._problems import Lasso
 from sklearn_ebm.backends._rules import PositiveSoftThreshold, SoftThreshold
+from sklearn_ebm.factors import pools_of_groups, pools_of_map
 from sklearn_ebm.factors.penalties import L1
+from sklearn_ebm.factors.penalties._group import GroupMajorant
 
 HOST = {  # threads in a block, at most, and whether they take turns backwards
     "cupy as C++, 1 thread": {"max_threads": 1},
@@ -68,8 +70,8 @@ def _unit_rows(rng, dtype, n_rows):
     return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(dtype)
 
 
-def draw_step(rng, dtype, n_rows, accelerated, positive):
-    shape = (n_rows, N_ATOMS)
+def draw_step(rng, dtype, n_rows, accelerated, positive, n_atoms=N_ATOMS):
+    shape = (n_rows, n_atoms)
     product, correlation, code = (_normal(rng, dtype, *shape) for _ in range(3))
     ahead = np.where(np.arange(n_rows) % 2, 1, -1).astype(dtype)  # of the minimum: half overshoot
     return {
@@ -81,6 +83,26 @@ def draw_step(rng, dtype, n_rows, accelerated, positive):
         "step_size": 0.3,
         "penalty": L1(np.float64(0.7), positive),  # a grid's np.float64 must not promote
     }
+
+
+def draw_majorized_step(rng, dtype, n_rows, windows, **how):
+    pools = pools_of_map(*windows)
+    arguments = draw_step(rng, dtype, n_rows, n_atoms=pools.n_components, **how)
+    width = rng.uniform(0.1, 1, (n_rows, 1)).astype(dtype)  # some pools are narrower, some wider
+    touch = arguments["extrapolated"].copy()
+    arguments["penalty"] = GroupMajorant(np.float64(0.7), pools, touch, width, how["positive"])
+    return arguments
+
+
+def draw_code_of_pools(rng, dtype, n_rows, pools):
+    code = _normal(rng, dtype, n_rows, pools.n_components)
+    return {"code": code, "pools": pools, "result": np.full((n_rows, pools.n_pools), np.nan, dtype)}
+
+
+def draw_values_of_pools(rng, dtype, n_rows, pools):
+    values = _normal(rng, dtype, n_rows, pools.n_pools)
+    result = np.full((n_rows, pools.n_components), np.nan, dtype)
+    return {"values": values, "pools": pools, "result": result}
 
 
 def draw_lasso(rng, dtype, n_rows, rule, **settings):
@@ -223,6 +245,19 @@ def _step_case(accelerated, positive):
     return Case("proximal_step", draw_step, replaced, options)
 
 
+def _majorized_case(windows, accelerated=True, positive=False):
+    replaced = ("code", "extrapolated", *(("momentum",) if accelerated else ()))
+    options = {"windows": windows, "accelerated": accelerated, "positive": positive}
+    return Case("proximal_step", draw_majorized_step, replaced, options)
+
+
+def _pool_cases(name, pools):
+    return {
+        f"norms, {name}": Case("pool_norms", draw_code_of_pools, ("result",), {"pools": pools}),
+        f"spread, {name}": Case("pool_spread", draw_values_of_pools, ("result",), {"pools": pools}),
+    }
+
+
 def _encoder_case(kernel, **parameters):
     return Case(kernel, draw_preactivation, ("preactivation",), {"parameters": parameters})
 
@@ -232,7 +267,19 @@ def _descent_case(rule, accelerated):
     return Case("proximal_gradient", draw_descent, ("code",), options)
 
 
+# Rows and columns that are whole vectors or fours of rows, and that are not.
+SMALL_TORUS = ((5, 7), (3, 2))
+LONG_TORUS = ((4, 20), (2, 6), (2, 3), "uniform")
+CUT_MAP = ((9, 6), (4, 4), (2, 1), "gaussian", False)
+
 CASES = {
+    "FISTA, windows": _majorized_case(SMALL_TORUS),
+    "FISTA, positive, windows": _majorized_case(LONG_TORUS, positive=True),
+    "ISTA, cut windows": _majorized_case(CUT_MAP, accelerated=False),
+    **_pool_cases("windows", pools_of_map(*SMALL_TORUS)),
+    **_pool_cases("long windows", pools_of_map(*LONG_TORUS)),
+    **_pool_cases("cut windows", pools_of_map(*CUT_MAP)),
+    **_pool_cases("groups", pools_of_groups([[0, 1], [2, 1, 3], [4]], 5, np.array([1, 0.5, 2]))),
     "ISTA": _step_case(accelerated=False, positive=False),
     "ISTA, positive": _step_case(accelerated=False, positive=True),
     "FISTA": _step_case(accelerated=True, positive=False),
@@ -294,6 +341,9 @@ def mapped(function, arguments, names=None):
 
 
 def _mapped_one(function, value):
+    if isinstance(value, GroupMajorant):
+        code, width = function(value.code), function(value.width)
+        return GroupMajorant(value.alpha, value.pools, code, width, value.positive)
     if hasattr(value, "_fields"):  # a bundle: a problem, or its rule
         return type(value)(*(_mapped_one(function, field) for field in value))
     return function(value) if isinstance(value, np.ndarray) else value
