@@ -20,7 +20,7 @@ import numpy as np
 from benchmarks import THREADS
 
 ROOT = Path(__file__).resolve().parents[1]
-PACKAGES = ("numpy", "scipy", "scikit-learn", "numba", "spams-bin", "torch")
+PACKAGES = ("numpy", "scipy", "scikit-learn", "numba", "spams-bin", "skglm", "torch")
 
 
 # --------------------------------------------------------------------------- options and reports

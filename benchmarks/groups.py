@@ -3,11 +3,12 @@
 Disjoint groups of four on 256 atoms and 12 x 12 natural patches of unit variance, 5 % of the codes
 on: SPAMS's fistaFlat on all samples at once, skglm's GroupBCD called once for each. Each gets the
 loosest tolerance of its own at which the largest relative gap of all samples, recomputed in float64
-by the definition, is at most 1e-4. Overlapping pools have no peer that takes them: samples a second.
+by the definition, is at most 1e-4. Of pools that overlap on a torus: samples a second.
 """
 
 import time
 import warnings
+from functools import partial
 
 import numpy as np
 
@@ -24,7 +25,9 @@ MICROSECOND = 1e6
 def main():
     options = _common.options(__doc__)
     report = _common.Report("groups", "Group sparsity: disjoint groups, and pools that overlap")
-    warnings.simplefilter("ignore")  # passes are limited on purpose; skglm tells of its next version
+    warnings.simplefilter(
+        "ignore"
+    )  # passes are limited on purpose; skglm tells of its next version
     X = _common.natural_patches(500 if options.quick else 5_000, seed=options.seed + 7)
     disjoint(report, X, options)
     psd, pooled = train(report, options)
@@ -40,13 +43,13 @@ def disjoint(report, X, options):
     n_peers = 100 if options.quick else 1000  # samples for the slower contenders
     for dtype in (np.float32, np.float64):
         data = X.astype(dtype), dictionary.astype(dtype), alpha
-        ours = loosest(lambda tol: encode(*data, tol), data, len(X))
+        ours = loosest(partial(encode, *data), data, len(X))
         case = f"groups of {SIZE}, {DENSITY:.0%} on, {np.dtype(dtype)}"
         report.add(case, f"ours, {ours.text}", ours.microseconds, "us a sample")
         few = data[0][:n_peers], *data[1:]
-        peers = {"SPAMS fistaFlat": lambda tol: spams(*few, tol)}
+        peers = {"SPAMS fistaFlat": partial(spams, *few)}
         if dtype is np.float64:
-            peers["skglm GroupBCD in a loop"] = lambda tol: skglm(*few, tol)
+            peers["skglm GroupBCD in a loop"] = partial(skglm, *few)
         for name, solve in peers.items():
             peer = loosest(solve, few, n_peers)
             report.add(case, f"{name}, {peer.text}", peer.microseconds, "us a sample")
@@ -142,7 +145,7 @@ def loosest(solve, data, n_samples):
         code = solve(tol)
         gap = group_gap(*data[:2], code, data[2])
         if gap.max() <= GAP:
-            seconds = min(_common.stopwatch(lambda: solve(tol))[0] for _ in range(3))
+            seconds = min(_common.stopwatch(partial(solve, tol))[0] for _ in range(3))
             return Found(tol, gap, code, seconds, n_samples)
     raise AssertionError("no tolerance reaches the gap")
 
@@ -199,7 +202,7 @@ def overlapping(report, model, options):
     penalty = GroupPenalty(**MAP)
     for dtype in (np.float32, np.float64):
         data, dictionary = X.astype(dtype), model.components_.astype(dtype)
-        seconds = _common.best_of(lambda: encode(data, dictionary, 1.0, 1e-3, penalty), rounds=3)
+        seconds = _common.best_of(partial(encode, data, dictionary, 1.0, 1e-3, penalty), rounds=3)
         report.add(
             f"6 x 6 pools on a 16 x 16 torus, gap 1e-3, {np.dtype(dtype)}", "optimal codes",
             len(X) / seconds, "samples/s", at_least=2000,

@@ -27,6 +27,9 @@ NAMES = (
     "lista",
     "lista_speed",
     "lista_mnist",
+    "groups",
+    "topography",
+    "groups_classification",
 )
 
 
