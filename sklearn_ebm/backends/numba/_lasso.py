@@ -72,9 +72,9 @@ def block_descent(lasso, code, tol, max_iter):
     lasso = lasso._replace(rule=rule._replace(
         threshold=threshold, membership=None, members=members, starts=starts
     ))  # fmt: skip
+    largest = int(np.diff(starts).max())
     lipschitz = np.empty_like(threshold)
     group_bounds(lasso.gram, lasso.rule, lipschitz)
-    largest = int(np.diff(starts).max())
 
     def solve(gap, n_iter, tol, first, last):
         blocks = new_blocks(lipschitz, largest, code.shape[1], code.dtype)
