@@ -11,6 +11,7 @@ from sklearn_ebm.backends import array_namespace, put_rows
 
 CHECK_EVERY = 10  # a certificate costs as much as a step
 NEGLECTED = 0.3  # share of the gap allowed that smoothing may add to the energy
+PATIENCE = 100  # steps for which it is as large; half after twice as many, then a third
 
 
 class _Batch:
@@ -23,8 +24,13 @@ class _Batch:
         self.extrapolated = code
         self.momentum = xp.ones_like(problem.half_norm) if accelerated else None
         self.tol = tol
-        least = float(xp.finfo(code.dtype).eps)
-        self.neglected = NEGLECTED * max(tol, least) * problem.unit
+        self.neglect(0)
+
+    def neglect(self, n_iter):
+        """Smooth by less after many steps: the certificate may lose more by what is turned off."""
+        least = float(array_namespace(self.code).finfo(self.code.dtype).eps)
+        share = NEGLECTED / max(1, n_iter / PATIENCE)
+        self.neglected = share * max(self.tol, least) * self.problem.unit
 
     def step(self, backend):
         """One step of every sample."""
@@ -50,6 +56,7 @@ class _Batch:
         part = _Batch(self.problem.rows(index), xp.take(self.code, index, axis=0), self.tol, False)
         part.extrapolated = xp.take(self.extrapolated, index, axis=0)  # a copy, also of the start
         part.momentum = None if self.momentum is None else xp.take(self.momentum, index)
+        part.neglected = xp.take(self.neglected, index)
         return part
 
 
@@ -68,6 +75,7 @@ def _steps(problem, start, accelerated, tol, max_iter, backend):
         batch.step(backend)
         if n_iter % CHECK_EVERY and n_iter < max_iter:
             continue
+        batch.neglect(n_iter)
         code, batch_gap = batch.certified()
         on = xp.nonzero(batch_gap > tol)[0]
         if on.shape[0] == rows.shape[0] and n_iter < max_iter:
