@@ -16,11 +16,11 @@ from sklearn_ebm.factors import (
     pools_of_groups,
     pools_of_map,
 )
-from sklearn_ebm.factors.penalties._group import PROX_ROUNDINGS
 
 ALPHA = 0.7
 N_COMPONENTS = 9
 N_SAMPLES = 20
+PROX_ROUNDINGS = 100  # relative gap that a proximal step without a closed form may leave
 DISJOINT = pools_of_groups([[4], [7, 0, 2], [1, 3, 8, 6, 5]], N_COMPONENTS, np.array([1, 0.5, 2]))
 SINGLE = pools_of_groups([[j] for j in reversed(range(N_COMPONENTS))], N_COMPONENTS)
 CHAIN = pools_of_groups([[0, 1, 2], [2, 3, 4], [4, 5, 6], [6, 7, 8], [8, 0]], N_COMPONENTS)
