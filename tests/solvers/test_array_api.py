@@ -12,15 +12,31 @@ from sklearn_ebm.backends import numpy as reference
 from sklearn_ebm.backends import put_rows
 from sklearn_ebm.estimators._base import first_dictionary, unit_rows
 from sklearn_ebm.estimators._learning import Learner, Tally
-from sklearn_ebm.factors import ENCODERS, L1, Energy, LinearDecoder
+from sklearn_ebm.factors import (
+    ENCODERS,
+    L1,
+    DisjointGroupNorm,
+    Energy,
+    GroupNorm,
+    LinearDecoder,
+    pools_of_groups,
+    pools_of_map,
+)
 from sklearn_ebm.solvers import Adam, OnlineDictionary, solve_lasso
 from sklearn_ebm.solvers._dictionary import PATIENCE
-from tests.solvers.registry import LASSO_SOLVERS
+from tests.solvers.registry import LASSO_SOLVERS, OVERLAP_SOLVERS
 
 N_SAMPLES = 12
 ROUNDING = 1e-10  # sums over some hundred numbers of size ten, in another order
 SETTINGS = {"solver": "fista", "tol": 1e-6, "max_iter": 2000}
 portable = pytest.mark.parametrize("solver", sorted({*LASSO_SOLVERS} - {"active_set"}))
+WINDOWS = pools_of_map((8, 12), (4, 4), (2, 2))
+PAIRS = pools_of_groups(np.arange(96).reshape(2, 48).T, 96)
+GROUPS = {
+    "windows": lambda positive: GroupNorm(0.5, WINDOWS, positive),
+    "pairs": lambda positive: DisjointGroupNorm(1.0, PAIRS, positive),
+    "pairs, as if not disjoint": lambda positive: GroupNorm(1.0, PAIRS, positive),
+}
 encoders = pytest.mark.parametrize("encoder_class", ENCODERS.values(), ids=ENCODERS)
 
 
@@ -38,8 +54,9 @@ def assert_same(result, expected, atol=ROUNDING):
     assert_allclose(np.asarray(result), expected, rtol=0, atol=atol)
 
 
-def problem(X, dictionary, convert, positive=False, mask=None, prediction=None):
-    energy = Energy(LinearDecoder(convert(dictionary)), L1(1.0, positive), beta=0.5)
+def problem(X, dictionary, convert, positive=False, mask=None, prediction=None, penalty=None):
+    penalty = L1(1.0, positive) if penalty is None else penalty
+    energy = Energy(LinearDecoder(convert(dictionary)), penalty, beta=0.5)
     return energy.problem(convert(X), convert(prediction), convert(mask))
 
 
@@ -67,6 +84,34 @@ def test_codes_with_missing_values_and_predictions_are_those_of_numpy(X, diction
     solution = solve_lasso(problem(X * mask, dictionary, strict, **more), **options)
     expected = solve_lasso(problem(X * mask, dictionary, as_it_is, **more), **options)
     assert_same(solution.code, expected.code)
+
+
+@pytest.mark.parametrize("solver", OVERLAP_SOLVERS)
+@pytest.mark.parametrize("positive", [False, True])
+@pytest.mark.parametrize("masked", [False, True], ids=["observed", "masked"])
+@pytest.mark.parametrize("make", GROUPS.values(), ids=GROUPS)
+def test_codes_in_groups_are_those_of_numpy(X, dictionary, solver, positive, masked, make):
+    random = np.random.default_rng(0)
+    mask = (random.random(X.shape) < 0.8).astype(float) if masked else None
+    data = X if mask is None else X * mask
+    given = {"mask": mask, "penalty": make(positive)}
+    options = {**SETTINGS, "solver": solver, "backend": reference}
+    ours = solve_lasso(problem(data, dictionary, strict, **given), **options)
+    expected = solve_lasso(problem(data, dictionary, as_it_is, **given), **options)
+    assert ours.n_iter == expected.n_iter > 1
+    assert 0.01 < np.mean(expected.code != 0)
+    assert_same(ours.code, expected.code)
+    assert_same(ours.gap, expected.gap)
+
+
+@pytest.mark.parametrize("make", GROUPS.values(), ids=GROUPS)
+def test_what_groups_cost_and_allow_is_what_it_is_for_numpy(X, dictionary, make):
+    penalty, code = make(True), X @ dictionary.T
+    for value in (penalty.value, penalty.gradient, lambda z: penalty.prox(z, 0.3)):
+        assert_same(value(strict(code)), value(code))
+    norm = penalty.dual_norm(strict(code), strict(0 * code))
+    assert_same(norm, penalty.dual_norm(code, 0 * code))
+    assert penalty.prox(xp.asarray(strict(code), dtype=xp.float32), 0.3).dtype == xp.float32
 
 
 @portable

@@ -1,0 +1,375 @@
+"""Codes under group penalties: certificates, another minimiser's optimum, and what is exactly zero.
+
+Every problem is a regression of [x, sqrt(beta) f(x)] on the atoms [D, sqrt(beta) I], of which a
+mask leaves out columns: that is how the tests see it, one sample at a time.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy.optimize import minimize
+
+from sklearn_ebm import GroupPenalty
+from sklearn_ebm.backends import numba, numpy
+from sklearn_ebm.factors import L1, Energy, LinearDecoder
+from sklearn_ebm.metrics import duality_gap
+from sklearn_ebm.solvers import SOLVERS, Outcome, _lasso, solve_lasso
+from tests.solvers.registry import GROUP_SOLVERS, OVERLAP_SOLVERS
+
+N_SAMPLES = 12
+N_ATOMS = 96
+BETA = 0.5  # of the prediction; no curvature of the energy is below it
+TIGHT = {np.dtype(np.float64): 1e-7, np.dtype(np.float32): 3e-5}
+DISJOINT = np.split(np.random.default_rng(0).permutation(N_ATOMS), [1, 4, 16, 20, 50, 57, 58, 80])
+CHAIN = [np.arange(first, first + 7) % N_ATOMS for first in range(0, N_ATOMS, 5)]
+PENALTIES = {
+    "disjoint": GroupPenalty(DISJOINT, pool_weights=np.linspace(0.5, 2, len(DISJOINT))),
+    "chain": GroupPenalty(CHAIN),
+    "torus": GroupPenalty(map_shape=(8, 12), pool_shape=(3, 4)),
+    "cut windows": GroupPenalty(map_shape=(12, 8), pool_shape=(4, 4), pool_stride=2, torus=False),
+}
+ALPHA = {"disjoint": 1.5, "chain": 1.5, "torus": 0.7, "cut windows": 0.7}  # patches have norm 8
+TERMS = ["data", "prediction", "masked", "masked, prediction"]
+BACKENDS = {"numpy": numpy, "numba": numba}
+penalties = pytest.mark.parametrize("penalty", PENALTIES)
+terms = pytest.mark.parametrize("term", TERMS)
+signs = pytest.mark.parametrize("positive", [False, True], ids=["signed", "positive"])
+backends = pytest.mark.parametrize("backend", BACKENDS.values(), ids=BACKENDS)
+fitting = pytest.mark.parametrize(  # every solver that a penalty allows
+    ("penalty", "solver"),
+    [
+        (penalty, solver)
+        for penalty in PENALTIES
+        for solver in (GROUP_SOLVERS if penalty == "disjoint" else OVERLAP_SOLVERS)
+    ],
+)
+
+
+class Case(NamedTuple):
+    """A problem as the package has it, and the regression of each sample that it stands for."""
+
+    problem: object
+    data: list
+    atoms: list
+
+    def gaps(self, code, penalty, positive=False):
+        """Duality gaps by their definition, in double precision."""
+        alpha = self.problem.penalty.alpha
+        options = {"alpha": alpha, "positive": positive, "penalty": PENALTIES[penalty]}
+        rows = zip(self.data, code, self.atoms, strict=True)
+        return np.array([duality_gap(x[None], z[None], D, **options)[0] for x, z, D in rows])
+
+
+@pytest.fixture
+def build(patches, dictionary):
+    """Function that makes a `Case`."""
+
+    def build(penalty, term="data", positive=False, dtype=np.float64, alpha=None, X=None):
+        random = np.random.default_rng(0)
+        X = patches[:N_SAMPLES] if X is None else X
+        prediction = random.standard_normal((N_SAMPLES, N_ATOMS)) if "prediction" in term else None
+        mask = (random.random(X.shape) < 0.8).astype(float) if "masked" in term else None
+        root = 0 if prediction is None else BETA**0.5
+        observed = np.ones_like(X) if mask is None else mask
+        ahead = np.zeros((N_SAMPLES, N_ATOMS)) if prediction is None else prediction
+        atoms = [np.hstack([dictionary * row, root * np.eye(N_ATOMS)]) for row in observed]
+        decoder = LinearDecoder(dictionary.astype(dtype))
+        alpha = ALPHA[penalty] if alpha is None else alpha
+        factor = PENALTIES[penalty].factory(N_ATOMS)(alpha, positive=positive)
+        cast = [
+            None if array is None else array.astype(dtype)
+            for array in (X * observed, prediction, mask)
+        ]
+        problem = Energy(decoder, factor, beta=BETA).problem(*cast)
+        return Case(problem, list(np.hstack([X * observed, root * ahead])), atoms)
+
+    return build
+
+
+def energy(z, x, atoms, weights, alpha):
+    """1/2 ||x - z D||^2 + alpha sum_g sqrt(sum_j w_gj z_j^2)."""
+    return np.sum((x - z @ atoms) ** 2) / 2 + alpha * np.sum(np.sqrt(weights @ z**2))
+
+
+def minimum(x, atoms, weights, alpha, positive):
+    """By a quasi-Newton method with bounds, on sum_g sqrt(... + width^2) and narrower each time."""
+
+    def smooth(z, width):
+        residual = z @ atoms - x
+        norms = np.sqrt(weights @ z**2 + width**2)
+        slope = residual @ atoms.T + alpha * z * ((1 / norms) @ weights)
+        return np.sum(residual**2) / 2 + alpha * norms.sum(), slope
+
+    z = np.full(len(atoms), 0.01)
+    bounds = [(0 if positive else None, None)] * len(z)
+    for width in 10.0 ** -np.arange(1, 5):
+        z = minimize(smooth, z, width, jac=True, bounds=bounds, options={"maxiter": 3000}).x
+    return energy(z, x, atoms, weights, alpha)
+
+
+@penalties
+@terms
+@signs
+@backends
+def test_gaps_are_small_and_hold_by_their_definition(
+    build, penalty, term, positive, dtype, backend
+):
+    case, tol = build(penalty, term, positive, dtype), TIGHT[dtype]
+    solution = solve_lasso(case.problem, tol=tol, max_iter=20_000, backend=backend)
+    assert solution.outcome is Outcome.CONVERGED
+    assert solution.code.dtype == dtype
+    assert np.all(solution.gap <= tol)
+    assert not positive or solution.code.min() >= 0
+    rounding = 100 * np.finfo(dtype).eps  # of sums over all components
+    gaps = case.gaps(solution.code, penalty, positive)
+    # The definition's bound of a dual norm is found anew: closer, or by rounding further away.
+    assert np.all(gaps <= 1.1 * tol + rounding)
+    if penalty == "disjoint":
+        assert_allclose(solution.gap, gaps, rtol=1e-3, atol=rounding)
+
+
+@penalties
+@terms
+@signs
+def test_codes_cost_what_another_minimiser_finds(build, penalty, term, positive):
+    case = build(penalty, term, positive)
+    solution = solve_lasso(case.problem, tol=1e-8, max_iter=20_000, backend=numba)
+    weights, alpha = PENALTIES[penalty].pools(N_ATOMS).weights, ALPHA[penalty]
+    for x, z, atoms in zip(case.data[:2], solution.code, case.atoms, strict=False):
+        ours = energy(z, x, atoms, weights, alpha)
+        theirs = minimum(x, atoms, weights, alpha, positive)
+        assert ours <= theirs + 1e-8 * np.sum(x**2) / 2
+        # Theirs is smoothed by 1e-4 a pool, and stops where a step gains 2e-9 of it.
+        assert theirs <= ours + 1e-4 * alpha * len(weights) + 1e-6 * ours
+
+
+@fitting
+@signs
+@backends
+def test_all_solvers_find_the_same_codes(build, penalty, solver, positive, backend):
+    """1/2 beta ||z - z*||^2 <= E(z) - E(z*) <= gap, of either of them."""
+    case = build(penalty, "prediction", positive)
+    expected = solve_lasso(case.problem, solver="fista", tol=1e-8, max_iter=20_000, backend=numpy)
+    options = {"solver": solver, "tol": 1e-8, "max_iter": 20_000, "backend": backend}
+    solution = solve_lasso(case.problem, **options)
+    assert solution.outcome is Outcome.CONVERGED
+    radius = np.sqrt(2 * 1e-8 * case.problem.half_norm / BETA)
+    assert np.all(np.linalg.norm(solution.code - expected.code, axis=1) <= 2 * radius)
+
+
+@fitting
+@backends
+def test_whole_pools_are_exactly_off(build, dictionary, penalty, solver, backend, dtype):
+    """Of data that are an atom, a component and its neighbours are on."""
+    case = build(penalty, dtype=dtype, X=8 * dictionary[40 : 40 + N_SAMPLES])
+    options = {"solver": solver, "tol": TIGHT[dtype], "max_iter": 20_000, "backend": backend}
+    code = solve_lasso(case.problem, **options).code
+    pools = PENALTIES[penalty].pools(N_ATOMS)
+    norms = pools.norms(code)
+    assert 0.1 < np.mean(norms == 0) < 0.95
+    # Where pools do not share components, all of a pool is on or off.
+    if penalty == "disjoint":
+        assert_array_equal((code != 0) @ pools.membership.T, (norms > 0) * np.diff(pools.starts))
+
+
+@fitting
+@signs
+@backends
+def test_nothing_is_on_above_alpha_max(build, penalty, solver, positive, backend):
+    """At s alpha_max, z c <= penalty(z) / s, and (1 - 1/s) penalty(z) <= E(z) - E(0) <= gap.
+
+    alpha_max is the dual norm of the correlations, of overlapping pools a bound of it. Codes are
+    zero to the bit in disjoint groups, and in others as soon as an even split of the correlations
+    proves it: a component is in at most twelve pools.
+    """
+    one = build(penalty, positive=positive, alpha=1.0).problem
+    alpha_max = one.penalty.dual_norm(one.correlation, np.zeros_like(one.correlation))[3]
+
+    def only(factor):
+        alpha = factor * alpha_max
+        return build(penalty, positive=positive, alpha=alpha).problem.rows(np.array([3]))
+
+    options = {"solver": solver, "tol": 1e-7, "max_iter": 20_000, "backend": backend}
+    above, far_above = solve_lasso(only(1.01), **options), solve_lasso(only(12.0), **options)
+    allowed = 1e-7 * one.half_norm[3] if penalty != "disjoint" else 0
+    assert (1 - 1 / 1.01) * only(1.01).penalty.value(above.code) <= allowed
+    assert_array_equal(far_above.code, 0)
+    assert solve_lasso(only(0.99), **options).code.any()
+
+
+@fitting
+@backends
+def test_a_start_changes_the_way_but_not_the_optimum(build, penalty, solver, backend):
+    case = build(penalty, "prediction")
+    options = {"solver": solver, "tol": 1e-8, "max_iter": 20_000, "backend": backend}
+    cold = solve_lasso(case.problem, **options)
+    radius = np.sqrt(2 * 1e-8 * case.problem.half_norm / BETA)
+    starts = {"zeros": 0 * cold.code, "nearby": 1.001 * cold.code, "others": cold.code[::-1].copy()}
+    n_iter = {}
+    for name, start in starts.items():
+        warm = solve_lasso(case.problem, code=start, warm=True, **options)
+        assert warm.code is start  # in place
+        assert warm.outcome is Outcome.CONVERGED
+        assert np.all(np.linalg.norm(warm.code - cold.code, axis=1) <= 2 * radius)
+        n_iter[name] = warm.n_iter
+    assert n_iter["nearby"] < cold.n_iter
+    assert n_iter["zeros"] == cold.n_iter
+
+
+@fitting
+def test_a_start_outside_of_the_penalty_s_domain_is_brought_into_it(build, penalty, solver):
+    case = build(penalty, positive=True)
+    start = -np.ones((N_SAMPLES, N_ATOMS))
+    options = {"solver": solver, "tol": 1e-6, "max_iter": 20_000, "backend": numba}
+    code = solve_lasso(case.problem, code=start, warm=True, **options).code
+    assert np.all(code >= 0)
+    assert np.all(case.gaps(code, penalty, positive=True) <= 1.1e-6)
+
+
+@fitting
+@backends
+def test_what_the_buffer_holds_does_not_matter_to_a_cold_start(build, penalty, solver, backend):
+    problem = build(penalty).problem
+    options = {"solver": solver, "tol": 1e-5, "max_iter": 20_000, "backend": backend}
+    expected = solve_lasso(problem, **options)
+    buffer = np.full_like(problem.correlation, 1e30)
+    assert_array_equal(solve_lasso(problem, code=buffer, **options).code, expected.code)
+    assert_array_equal(buffer, expected.code)
+
+
+@fitting
+@backends
+def test_too_few_iterations_are_told(build, penalty, solver, backend):
+    case = build(penalty)
+    options = {"solver": solver, "tol": 1e-9, "max_iter": 3, "backend": backend}
+    solution = solve_lasso(case.problem, **options)
+    assert solution.outcome is Outcome.MAX_ITER
+    assert np.any(solution.gap > 1e-9)
+    gaps = case.gaps(solution.code, penalty)
+    assert np.all(solution.gap >= 0.99 * gaps)  # still no less than what the definition certifies
+
+
+@pytest.mark.parametrize("solver", ["block_cd", "fista"])
+@backends
+def test_rounding_is_told_from_too_few_iterations(build, solver, backend):
+    problem = build("disjoint", dtype=np.float32).problem
+    solution = solve_lasso(problem, solver=solver, tol=1e-13, max_iter=1000, backend=backend)
+    told = Outcome.PRECISION if solver == "block_cd" else Outcome.MAX_ITER  # of a thousand steps
+    assert solution.outcome is told
+    assert np.all(solution.gap < 1e-5)
+
+
+@backends
+def test_sweeps_that_end_early_are_finished_by_steps_on_all_groups(build, monkeypatch, backend):
+    monkeypatch.setattr(_lasso, "PATIENT_SWEEPS", 1)
+    case = build("disjoint", positive=True)
+    solution = solve_lasso(case.problem, tol=1e-8, max_iter=20_000, backend=backend)
+    assert solution.outcome is Outcome.CONVERGED
+    assert np.all(case.gaps(solution.code, "disjoint", positive=True) <= 1.1e-8)
+
+
+@pytest.mark.parametrize("alpha", [0.1, 1e-3])
+@penalties
+@backends
+def test_small_weights_leave_most_groups_on_and_are_solved(build, penalty, alpha, backend):
+    case = build(penalty, alpha=alpha)
+    solution = solve_lasso(case.problem, tol=1e-4, max_iter=20_000, backend=backend)
+    assert solution.outcome is Outcome.CONVERGED
+    assert np.mean(solution.code != 0) > 0.5
+    assert np.all(case.gaps(solution.code, penalty) <= 1.1e-4)
+
+
+@pytest.mark.parametrize("solver", GROUP_SOLVERS)
+@signs
+@backends
+def test_groups_of_one_give_the_codes_of_the_lasso(patches, dictionary, solver, positive, backend):
+    singles = GroupPenalty(1).factory(N_ATOMS)(1.0, positive=positive)
+    prediction = np.random.default_rng(0).standard_normal((N_SAMPLES, N_ATOMS))
+    options = {"tol": 1e-8, "max_iter": 20_000, "backend": backend}
+    code, expected = (
+        solve_lasso(
+            Energy(LinearDecoder(dictionary), factor, BETA).problem(patches[:12], prediction),
+            solver=name,
+            **options,
+        ).code
+        for factor, name in ((singles, solver), (L1(1.0, positive), "cd"))
+    )
+    half_norms = (np.sum(patches[:12] ** 2, axis=1) + BETA * np.sum(prediction**2, axis=1)) / 2
+    radius = np.sqrt(2 * 1e-8 * half_norms / BETA)
+    assert np.all(np.linalg.norm(code - expected, axis=1) <= 2 * radius)
+
+
+@fitting
+@backends
+def test_data_without_any_norm_have_codes_of_zeros(build, penalty, solver, backend):
+    problem = build(penalty).problem
+    problem.correlation[:] = 0
+    problem.half_norm[:] = 0
+    solution = solve_lasso(problem, solver=solver, backend=backend)
+    assert_array_equal(solution.code, 0)
+    assert_array_equal(solution.gap, 0)
+
+
+@signs
+@pytest.mark.parametrize("penalty", ["chain", "torus"])
+def test_plain_steps_on_squares_never_raise_the_smoothed_energy(build, penalty, positive):
+    """A pool narrower than its width costs (||z_g||^2 / width + width) / 2."""
+    case = build(penalty, positive=positive)
+    problem, alpha = case.problem, ALPHA[penalty]
+    neglected = 1e-2 * problem.half_norm
+    width = (neglected / (alpha * problem.penalty.pools.n_pools))[:, None]
+    code = np.zeros((N_SAMPLES, N_ATOMS))
+    energies = []
+    for _ in range(60):
+        squares = problem.penalty.majorant(code, neglected)
+        ahead = code - (problem.product(code) - problem.correlation) / problem.lipschitz
+        code = squares.prox(ahead, 1 / problem.lipschitz)
+        norms = problem.penalty.pools.norms(code)
+        rounded = np.where(norms < width, (norms**2 / width + width) / 2, norms)
+        smooth = problem.energy(code) - problem.penalty.value(code) + alpha * rounded.sum(axis=1)
+        energies.append(smooth)
+    assert np.all(np.diff(energies, axis=0) <= 1e-12)
+    assert np.all(energies[-1] < energies[0])
+
+
+@pytest.mark.parametrize("solver", ["active_set", "cd"])
+@penalties
+def test_solvers_of_single_entries_refuse_groups(build, penalty, solver):
+    words = f"solver='{solver}' needs a penalty on each entry by itself. Use solver='fista'"
+    with pytest.raises(ValueError, match=words):
+        solve_lasso(build(penalty).problem, solver=solver, backend=numpy)
+
+
+@pytest.mark.parametrize("penalty", ["chain", "torus", "cut windows"])
+def test_block_descent_refuses_groups_that_overlap(build, penalty):
+    words = "solver='block_cd' needs a penalty on disjoint groups.* Use solver='fista'"
+    with pytest.raises(ValueError, match=words):
+        solve_lasso(build(penalty).problem, solver="block_cd", backend=numpy)
+
+
+def test_block_descent_refuses_single_entries(patches, dictionary):
+    problem = Energy(LinearDecoder(dictionary), L1(1.0)).problem(patches[:2])
+    with pytest.raises(ValueError, match="solver='block_cd' needs a penalty on disjoint groups"):
+        solve_lasso(problem, solver="block_cd", backend=numpy)
+
+
+@pytest.mark.parametrize(
+    ("penalty", "term", "chosen"),
+    [
+        ("disjoint", "data", "block_cd"),
+        ("disjoint", "masked", "fista"),
+        ("chain", "data", "fista"),
+        ("torus", "masked", "fista"),
+    ],
+)
+@backends
+def test_auto_takes_the_fastest_that_penalty_and_data_allow(build, penalty, term, chosen, backend):
+    problem = build(penalty, term).problem
+    code = solve_lasso(problem, backend=backend).code
+    assert_array_equal(code, solve_lasso(problem, solver=chosen, backend=backend).code)
+    others = [name for name in SOLVERS if name not in (chosen, "active_set", "cd")]
+    assert others  # and each of them goes another way
+    for other in others if chosen == "block_cd" else ["ista"]:
+        assert np.any(code != solve_lasso(problem, solver=other, backend=backend).code)
