@@ -6,6 +6,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 from scipy.optimize import minimize
 
+from sklearn_ebm import GroupPenalty
 from sklearn_ebm.metrics import duality_gap
 
 ALPHA = 0.4
@@ -109,3 +110,78 @@ def test_sparse_codes_lists_and_float32_are_taken_in_double_precision(problem):
     narrow = duality_gap(*(array.astype(np.float32) for array in problem), np.float32(ALPHA))
     assert narrow.dtype == np.float64
     assert_allclose(narrow, expected, rtol=1e-5)  # inputs were rounded, sums were not
+
+
+# Groups of components
+
+GROUPS = {  # of the five atoms
+    "disjoint": GroupPenalty([[3, 0], [1], [2, 4]], pool_weights=[1.0, 0.5, 2.0]),
+    "chain": GroupPenalty([[0, 1], [1, 2, 3], [3, 4], [4, 0]]),
+    "windows": GroupPenalty(map_shape=(5, 1), pool_shape=(3, 1)),
+}
+groups = pytest.mark.parametrize("penalty", GROUPS.values(), ids=GROUPS)
+
+
+def group_energy(x, z, atoms, penalty):
+    norms = np.sqrt(penalty.pools(5).weights @ z**2)
+    return np.sum((x - z @ atoms) ** 2) / 2 + ALPHA * norms.sum()
+
+
+def group_minimum(x, atoms, penalty, positive):
+    """On norms sqrt(... + width^2), which are no smaller; narrower each time."""
+
+    def smooth(z, width):
+        norms = np.sqrt(weights @ z**2 + width**2)
+        slope = (z @ atoms - x) @ atoms.T + ALPHA * z * ((1 / norms) @ weights)
+        return np.sum((x - z @ atoms) ** 2) / 2 + ALPHA * norms.sum(), slope
+
+    z, weights = np.full(5, 0.1), penalty.pools(5).weights
+    options = {"jac": True, "bounds": [(0 if positive else None, None)] * 5}
+    options["options"] = {"ftol": 1e-15, "gtol": 1e-10, "maxiter": 10_000}
+    for width in 10.0 ** -np.arange(1, 8):
+        z = minimize(smooth, z, width, **options).x
+    return z
+
+
+@groups
+@signs
+def test_gap_of_groups_bounds_what_a_better_code_could_save(problem, penalty, positive):
+    X, code, atoms = problem
+    code = np.abs(code) if positive else code
+    for x, z in zip(X, code, strict=True):
+        best = group_minimum(x, atoms, penalty, positive)
+        for other in (z, 0 * z, best + 0.1 * z, best + 0.01 * z):
+            bound = duality_gap(x[None], other[None], atoms, ALPHA, positive, penalty)[0]
+            saving = group_energy(x, other, atoms, penalty) - group_energy(x, best, atoms, penalty)
+            assert -1e-6 <= saving <= bound * np.sum(x**2) / 2 + 1e-6
+
+
+@groups
+@signs
+def test_gap_of_groups_is_zero_at_the_optimum(problem, penalty, positive):
+    """Where pools are off the minimum is known to about 1e-6, which the dual norm sees at once."""
+    X, _, atoms = problem
+    best = np.array([group_minimum(x, atoms, penalty, positive) for x in X])
+    best[np.abs(best) < 1e-5] = 0
+    assert best.any()
+    assert np.all(duality_gap(X, best, atoms, ALPHA, positive, penalty) < 1e-4)
+
+
+@groups
+def test_gap_of_groups_is_exact_where_nothing_is_on(problem, penalty):
+    """D(theta) of theta = s x is 1/2 (1 - (1 - s)^2) ||x||^2: the gap of zeros is (1 - s)^2."""
+    X, _, atoms = problem
+    zeros = np.zeros((6, 5))
+    gap = duality_gap(X, zeros, atoms, ALPHA, penalty=penalty)
+    scale = 1 - np.sqrt(gap)
+    assert np.all((scale > 0) & (scale < 1))
+    # 1 / s is the dual norm over alpha: at s alpha more, zeros are optimal.
+    for x, s in zip(X, scale, strict=True):
+        enough = duality_gap(x[None], zeros[:1], atoms, ALPHA / s * (1 + 1e-12), penalty=penalty)
+        assert_array_equal(enough, 0)
+
+
+def test_groups_of_one_have_the_gap_of_the_l1_norm(problem):
+    X, code, atoms = problem
+    singles = duality_gap(X, code, atoms, ALPHA, penalty=GroupPenalty(1))
+    assert_allclose(singles, duality_gap(X, code, atoms, ALPHA), rtol=1e-12)
