@@ -11,7 +11,7 @@ from sklearn_ebm.backends import array_namespace, put_rows
 
 CHECK_EVERY = 10  # a certificate costs as much as a step
 NEGLECTED = 0.3  # share of the gap allowed that smoothing may add to the energy
-PATIENCE = 100  # steps for which it is as large; half after twice as many, then a third
+PATIENCE = 300  # steps for which it is as large; half after twice as many, then a third
 
 
 class _Batch:
