@@ -153,7 +153,7 @@ class GroupNorm:
         return self.alpha * code * self._spread(inverse)
 
     def majorant(self, code, neglected):
-        """Squares that touch the penalty at a code; above it by at most `neglected` elsewhere.
+        """Squares that touch the penalty at a code, up to `neglected`, and are above it elsewhere.
 
         A pool whose norm is below a width is taken as one of that width: the penalty is round there
         instead of having a kink.
