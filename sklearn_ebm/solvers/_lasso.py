@@ -54,6 +54,7 @@ def _block_descent(problem, code, warm, tol, max_iter, backend):
     gap, n_iter = backend.block_descent(problem.as_group_lasso(), code, tol, sweeps)
     if n_iter < max_iter:  # where most groups are on, steps on all at once get on better
         _finish(_accelerated_steps, problem, code, gap, tol, max_iter, backend)
+        n_iter = max_iter if bool((gap > tol).any()) else n_iter
     return _finished(code, gap, n_iter, tol, max_iter)
 
 
