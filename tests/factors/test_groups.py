@@ -7,6 +7,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.optimize import minimize
 
+from sklearn_ebm.backends import numba
 from sklearn_ebm.factors import (
     L1,
     DisjointGroupNorm,
@@ -445,6 +446,15 @@ def test_pickles_hold_the_weights_alone_and_give_the_same(name, dtype):
     again = pickle.loads(stored)
     assert_array_equal(again.norms(draw(dtype)), norms)
     assert again.is_disjoint == is_disjoint
+
+
+@signs
+@penalties
+def test_a_stored_penalty_is_the_same(name, positive):
+    penalty = make(name, positive).on(numba) if name == "windows" else make(name, positive)
+    again = pickle.loads(pickle.dumps(penalty))
+    assert type(again) is type(penalty)
+    assert_array_equal(again.prox(draw(), 0.6), penalty.prox(draw(), 0.6))
 
 
 # Windows on maps

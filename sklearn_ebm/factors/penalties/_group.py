@@ -133,6 +133,13 @@ class GroupNorm:
         self.positive = positive
         self.backend = backend
 
+    def __getstate__(self):
+        """Store no backend, which is a module: solvers give a penalty the one that they run on."""
+        return {"alpha": self.alpha, "pools": self.pools, "positive": self.positive}
+
+    def __setstate__(self, state):
+        self.__init__(**state)
+
     def on(self, backend):
         """The penalty with the sums of another backend."""
         return GroupNorm(self.alpha, self.pools, self.positive, backend)
