@@ -2,17 +2,24 @@
 
 from sklearn.base import clone
 
-from sklearn_ebm import PSD, LISTAEncoder, SparseCoder
+from sklearn_ebm import PSD, GroupPenalty, GroupSparsePSD, LISTAEncoder, SparseCoder
 from sklearn_ebm.factors import ENCODERS, UNFOLDINGS
 
 LISTA = LISTAEncoder(learning_rate=3e-4)  # small enough for as few samples as tests have
+MAP = {"map_shape": (5, 1), "pool_shape": (2, 1)}  # pools that overlap; see `make`
 MODELS = {
     "SparseCoder": SparseCoder(),
+    "SparseCoder-groups": SparseCoder(penalty=GroupPenalty(groups=2)),
     **{
         f"PSD-{encoder}-{inference}": PSD(encoder=encoder, inference=inference)
         for encoder in ENCODERS
         for inference in ("encoder", "optimal")
     },
+    "GroupSparsePSD-groups": GroupSparsePSD(groups=2),
+    "GroupSparsePSD-groups-optimal": GroupSparsePSD(groups=2, inference="optimal"),
+    "GroupSparsePSD-map": GroupSparsePSD(**MAP),
+    "GroupSparsePSD-map-simple": GroupSparsePSD(**MAP, output="simple"),
+    "GroupSparsePSD-map-both-optimal": GroupSparsePSD(**MAP, output="both", inference="optimal"),
     **{
         f"LISTAEncoder-{unfolding}": clone(LISTA).set_params(unfolding=unfolding)
         for unfolding in UNFOLDINGS
@@ -24,19 +31,36 @@ MODELS = {
     "LISTAEncoder-ista-optimal": clone(LISTA).set_params(inference="optimal"),
     "LISTAEncoder-ista-auto": LISTAEncoder(),
 }
-KINDS = ["SparseCoder", "PSD-shrinkage-encoder", "LISTAEncoder-ista"]  # one of each class
+KINDS = [  # one of each class
+    "SparseCoder",
+    "PSD-shrinkage-encoder",
+    "GroupSparsePSD-groups",
+    "LISTAEncoder-ista",
+]
 LEARNERS = [name for name in MODELS if not name.startswith("LISTA")]  # their passes move the atoms
 
 
 def make(name, n_components=5, **parameters):
-    """A fresh model by its name in `MODELS`."""
+    """A fresh model by its name in `MODELS`; a map has a row for each component."""
     settings = {"n_components": n_components, "alpha": 0.5, "random_state": 0, **parameters}
+    if "-map" in name:
+        settings["map_shape"] = (n_components or len(parameters["dictionary"]), 1)
     return clone(MODELS[name]).set_params(**settings)
 
 
 def start_from(name, atoms):
     """The parameter that lets a model begin with these atoms; a `LISTAEncoder` keeps them."""
     return {"dictionary_init" if name in LEARNERS else "dictionary": atoms}
+
+
+def with_codes(model):
+    """The model, made to give the codes themselves where it gives what is made of them."""
+    return model.set_params(output="simple") if hasattr(model, "output") else model
+
+
+def solver_everywhere(name):
+    """A solver that every backend has for the penalty of a model."""
+    return "fista" if "-groups" in name or "-map" in name else "cd"
 
 
 def learned(model):
