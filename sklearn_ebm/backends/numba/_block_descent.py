@@ -168,7 +168,7 @@ def block_descent_rows(lasso, code, gap, n_iter, tol, max_iter, blocks, first, l
                 break
             _sweep(rule, gram, blocks, code[n], True)
             sweeps += 1
-            for _ in range(INNER_SWEEPS):
+            for _ in range(min(INNER_SWEEPS, max_iter - sweeps)):
                 sweeps += 1
                 if _sweep(rule, gram, blocks, code[n], False) <= still:
                     break
