@@ -14,7 +14,7 @@ SINGLE_RANGE = 1e30  # an active set searches in single precision, which ends at
 
 # What a problem or its penalty may lack, and what that says of them.
 MISSING = {
-    "gram": "a Hessian that is one matrix for all samples, which missing values leave none of",
+    "gram": "a Hessian that all samples share, which missing values rule out",
     "rule": "a penalty on each entry by itself",
     "group_rule": "a penalty on disjoint groups, with one weight for each",
 }

@@ -1,0 +1,263 @@
+"""Filters in their places on a map, each framed by the colour of its orientation."""
+
+import math
+from numbers import Integral
+
+import numpy as np
+from sklearn.utils import check_array
+from sklearn.utils.validation import check_is_fitted
+
+from sklearn_ebm.backends import to_host
+from sklearn_ebm.inspection._axes import fitted, take_axes
+from sklearn_ebm.inspection._gabor import fit_gabor
+from sklearn_ebm.inspection._mosaic import arrange, scaled_tiles
+
+INCHES = 6.5  # width of the map, about; its height follows from its shape
+FRAME_SHARE = 8  # a frame is one pixel wide for so many of a tile
+UNORIENTED = 0.45  # grey of frames whose filters are no Gabor functions
+WHEEL_SHARE = 0.2  # of the width
+WHEEL_PIXELS = 129
+HUB = 0.3  # of the wheel's radius: no direction can be told near its middle
+
+
+class TopographicMapDisplay:
+    """Filters in their places on a map, each framed by the colour of its orientation.
+
+    Where units that stand near each other on the map are active together, their filters come to
+    resemble each other, and orientations change smoothly over the map but for a few points. Each
+    tile is scaled by its own largest absolute value, zero being mid-grey. Its frame has the colour
+    that the wheel shows along the filter's stripes, or is grey where no Gabor function fits the
+    filter. Create it by :meth:`from_estimator`, or from arrays.
+
+    Parameters
+    ----------
+    components : array-like of shape (n_components, n_features)
+        The filters, one per row: unit i stands in row i // columns and column i % columns of the
+        map.
+
+    map_shape : tuple (rows, columns)
+        Shape of the map; the product is n_components.
+
+    gabor : GaborFit, default=None
+        Gabor functions fitted to the filters. By default they are fitted when the map is drawn.
+
+    image_shape : tuple (height, width), default=None
+        Shape of one filter. By default a square, if n_features is the square of a number.
+
+    Attributes
+    ----------
+    figure_ : matplotlib Figure
+        Figure that was drawn on.
+
+    axes_ : ndarray of matplotlib Axes, of shape (1,)
+        Axes that were drawn on.
+
+    image_ : matplotlib AxesImage
+        The map.
+
+    wheel_ : matplotlib Axes or None
+        Axes of the colour wheel beside the map, if there is one.
+
+    gabor_ : GaborFit
+        Gabor functions whose orientations are shown.
+
+    See Also
+    --------
+    DictionaryDisplay : Atoms by their usage, in no places of their own.
+    fit_gabor : Fits the orientations.
+    sklearn_ebm.metrics.topographic_order : How smoothly a property varies over a map, as a number.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_ebm.inspection import TopographicMapDisplay
+    >>> rows, columns = np.indices((8, 8)) - 3.5
+    >>> envelope = np.exp(-(rows**2 + columns**2) / 8)
+    >>> filters = [
+    ...     envelope * np.cos(1.3 * (rows * np.cos(angle) + columns * np.sin(angle)))
+    ...     for angle in np.radians(range(5, 180, 15))
+    ... ]
+    >>> display = TopographicMapDisplay(np.reshape(filters, (12, 64)), (3, 4)).plot()
+    >>> print(np.degrees(display.gabor_.orientation).round().reshape(3, 4))
+    [[  5.  20.  35.  50.]
+     [ 65.  80.  95. 110.]
+     [125. 140. 155. 170.]]
+    """
+
+    def __init__(self, components, map_shape, *, gabor=None, image_shape=None):
+        self.components = components
+        self.map_shape = map_shape
+        self.gabor = gabor
+        self.image_shape = image_shape
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator,
+        *,
+        image_shape=None,
+        threshold=0.8,
+        cmap="gray",
+        orientation_cmap="hsv",
+        wheel=True,
+        ax=None,
+    ):
+        """Draw the atoms of a fitted estimator whose units stand on a map.
+
+        Parameters
+        ----------
+        estimator : object
+            A fitted estimator with `components_` and the parameter `map_shape`, a pair (rows,
+            columns).
+
+        image_shape : tuple (height, width), default=None
+            Shape of one atom. By default a square, if n_features is the square of a number.
+
+        threshold : float, default=0.8
+            Least goodness of a Gabor function that gives its orientation to a frame.
+
+        cmap : str or matplotlib Colormap, default="gray"
+            Colours of the filters.
+
+        orientation_cmap : str or matplotlib Colormap, default="hsv"
+            Colours of the orientations. It should be cyclic, as "hsv" and "twilight" are.
+
+        wheel : bool, default=True
+            Whether to draw a colour wheel beside the map.
+
+        ax : matplotlib Axes, default=None
+            Where to draw; by default in a new figure.
+
+        Returns
+        -------
+        TopographicMapDisplay
+            The display, drawn.
+
+        Raises
+        ------
+        ValueError
+            If the units of the estimator stand on no map.
+        """
+        check_is_fitted(estimator)
+        components = fitted(estimator, "components_")
+        map_shape = getattr(estimator, "map_shape", None)
+        if map_shape is None:
+            raise ValueError(
+                f"The units of {type(estimator).__name__} stand on no map: it has no map_shape. "
+                "Pass TopographicMapDisplay(components, map_shape) one."
+            )
+        return cls(components, map_shape, image_shape=image_shape).plot(
+            threshold=threshold,
+            cmap=cmap,
+            orientation_cmap=orientation_cmap,
+            wheel=wheel,
+            ax=ax,
+        )
+
+    def plot(self, *, threshold=0.8, cmap="gray", orientation_cmap="hsv", wheel=True, ax=None):
+        """Draw the map.
+
+        Parameters
+        ----------
+        threshold : float, default=0.8
+            Least goodness of a Gabor function that gives its orientation to a frame.
+
+        cmap : str or matplotlib Colormap, default="gray"
+            Colours of the filters.
+
+        orientation_cmap : str or matplotlib Colormap, default="hsv"
+            Colours of the orientations. It should be cyclic, as "hsv" and "twilight" are.
+
+        wheel : bool, default=True
+            Whether to draw a colour wheel beside the map.
+
+        ax : matplotlib Axes, default=None
+            Where to draw; by default in a new figure.
+
+        Returns
+        -------
+        TopographicMapDisplay
+            The display itself.
+        """
+        components = check_array(to_host(self.components), input_name="components")
+        n_rows, n_columns = _checked_map_shape(self.map_shape, len(components))
+        self.gabor_ = self._fitted_gabor(components)
+        height, width = self.gabor_.image_shape
+        aspect = n_columns * width / (n_rows * height)
+        size = (INCHES * (1 + WHEEL_SHARE * wheel), INCHES / aspect + 0.4)  # room for a title
+        self.figure_, self.axes_ = take_axes(ax, 1, self, size)
+        tiles = _colours(scaled_tiles(components, (height, width)) / 2 + 0.5, cmap)
+        framed = _framed(tiles, _frame_colours(self.gabor_, threshold, orientation_cmap))
+        mosaic = np.nan_to_num(arrange(framed, n_columns))  # black gaps
+        axes = self.axes_[0]
+        axes.set_axis_off()
+        axes.set_title(f"Map of {n_rows}x{n_columns} filters of {height}x{width}")
+        self.image_ = axes.imshow(mosaic, interpolation="nearest")
+        self.wheel_ = _draw_wheel(axes, orientation_cmap) if wheel else None
+        return self
+
+    def _fitted_gabor(self, components):
+        if self.gabor is None:
+            return fit_gabor(components, self.image_shape)
+        n_fits = len(self.gabor.goodness)
+        if n_fits != len(components):
+            raise ValueError(
+                f"gabor has fits of {n_fits} filters, and there are {len(components)}."
+            )
+        return self.gabor
+
+
+def _checked_map_shape(map_shape, n_components):
+    """The map's rows and columns, if they are whole numbers that fit."""
+    shape = tuple(map_shape) if np.iterable(map_shape) else (map_shape,)
+    whole = all(isinstance(length, Integral) and length > 0 for length in shape)
+    if len(shape) != 2 or not whole or math.prod(shape) != n_components:
+        raise ValueError(
+            "map_shape must be a pair (rows, columns) of positive whole numbers with a product of "
+            f"n_components={n_components}; got {map_shape!r}."
+        )
+    return shape
+
+
+def _frame_colours(gabor, threshold, cmap):
+    """Red, green and blue for each filter; grey where the goodness is below the threshold."""
+    colours = _orientation_colours(np.nan_to_num(gabor.orientation), cmap)
+    return np.where(gabor.is_good(threshold)[:, None], colours, UNORIENTED)
+
+
+def _orientation_colours(orientation, cmap):
+    """Colours of orientations; half a turn is once around the colour map."""
+    return _colours(np.mod(orientation, np.pi) / np.pi, cmap)
+
+
+def _colours(values, cmap):
+    """Red, green and blue of values from 0 to 1, as a last axis."""
+    import matplotlib as mpl
+
+    return mpl.colormaps.get_cmap(cmap)(values)[..., :3]
+
+
+def _framed(tiles, colours):
+    """Tiles (n_tiles, height, width, 3) with frames of the given colours around them."""
+    n_tiles, height, width, n_channels = tiles.shape
+    frame = max(1, round(min(height, width) / FRAME_SHARE))
+    framed = np.empty((n_tiles, height + 2 * frame, width + 2 * frame, n_channels))
+    framed[:] = colours[:, None, None, :]
+    framed[:, frame:-frame, frame:-frame] = tiles
+    return framed
+
+
+def _draw_wheel(axes, cmap):
+    """A wheel beside the map; stripes have the colour of the diameter in their direction."""
+    from matplotlib.colorbar import make_axes
+
+    wheel, _ = make_axes(axes, location="right", fraction=WHEEL_SHARE, aspect=1, anchor=(0, 0.9))
+    rightwards = np.linspace(-1.05, 1.05, WHEEL_PIXELS)  # the rim is not cut off
+    upwards = -rightwards[:, None]  # the first row is on top
+    colours = _orientation_colours(np.arctan2(upwards, rightwards), cmap)
+    radius = np.hypot(upwards, rightwards)
+    opaque = (radius >= HUB) & (radius <= 1)
+    wheel.imshow(np.dstack([colours, opaque]), interpolation="nearest")
+    wheel.set_axis_off()
+    wheel.set_title("Stripes", fontsize="small")
+    return wheel
