@@ -2,6 +2,7 @@
 
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
+from sklearn_ebm import GroupSparsePSD
 from tests.estimators.registry import MODELS
 
 ONE_COMPONENT = [  # these set n_components=1
@@ -19,6 +20,16 @@ def other_than_the_map(estimator):
     if getattr(estimator, "map_shape", None) is None:
         return {}
     return dict.fromkeys(ONE_COMPONENT, "n_components=1, and the map has 5 places")
+
+
+# The shrinkage encoder of one unit begins at the codes themselves, and learns from rounding alone.
+ONE_PLACE = GroupSparsePSD(1, map_shape=(1, 1), pool_shape=(1, 1), encoder="tanh")
+
+
+@parametrize_with_checks([ONE_PLACE])
+def test_a_map_of_one_place_is_a_transformer_of_scikit_learn(estimator, check):
+    """All checks, those that ask for one component included."""
+    check(estimator)
 
 
 @parametrize_with_checks(list(MODELS.values()), expected_failed_checks=other_than_the_map)
