@@ -60,9 +60,9 @@ def _normal(rng, dtype, *shape):
     return rng.standard_normal(shape).astype(dtype)
 
 
-def _sparse(rng, dtype, n_rows):
+def _sparse(rng, dtype, n_rows, density=0.2):
     code = _normal(rng, dtype, n_rows, N_ATOMS)
-    return code * (rng.random(code.shape) < 0.2)
+    return code * (rng.random(code.shape) < density)
 
 
 def _unit_rows(rng, dtype, n_rows):
@@ -150,8 +150,8 @@ def draw_atoms(rng, dtype, n_rows):
     }
 
 
-def draw_moments(rng, dtype, n_rows):
-    code = _sparse(rng, dtype, n_rows)
+def draw_moments(rng, dtype, n_rows, density):
+    code = _sparse(rng, dtype, n_rows, density)
     return {
         "code_moment": _normal(rng, dtype, N_ATOMS, N_ATOMS),
         "cross_moment": _normal(rng, dtype, N_ATOMS, N_FEATURES),
@@ -161,13 +161,13 @@ def draw_moments(rng, dtype, n_rows):
     }
 
 
-def draw_quadratic(rng, dtype, n_rows):
+def draw_quadratic(rng, dtype, n_rows, density):
     atoms = _unit_rows(rng, dtype, N_ATOMS)
     correlation = _normal(rng, dtype, n_rows, N_ATOMS)
     return {
         "gram": atoms @ atoms.T,
         "correlation": correlation,
-        "code": _sparse(rng, dtype, n_rows),
+        "code": _sparse(rng, dtype, n_rows, density),
     }
 
 
@@ -284,8 +284,14 @@ CASES = {
     "ISTA, positive": _step_case(accelerated=False, positive=True),
     "FISTA": _step_case(accelerated=True, positive=False),
     "FISTA, positive": _step_case(accelerated=True, positive=True),
-    "add_moments": Case("add_moments", draw_moments, ("code_moment", "cross_moment")),
-    "quadratic": Case("quadratic", draw_quadratic, ()),
+    "add_moments": Case(
+        "add_moments", draw_moments, ("code_moment", "cross_moment"), {"density": 0.1}
+    ),
+    "add_moments, most on": Case(
+        "add_moments", draw_moments, ("code_moment", "cross_moment"), {"density": 0.9}
+    ),
+    "quadratic": Case("quadratic", draw_quadratic, (), {"density": 0.1}),
+    "quadratic, most on": Case("quadratic", draw_quadratic, (), {"density": 0.9}),
     "update_atoms": Case("update_atoms", draw_atoms, ("dictionary",), smallest=1),
     "adam": Case("adam_step", draw_adam, ("parameter", "first", "second")),
     "unrolled step, first": Case("unrolled_step", draw_unrolled_step, ("code",), {"density": 0}),

@@ -4,8 +4,9 @@ import math
 
 import numpy as np
 
+from sklearn_ebm.backends import numpy as reference
 from sklearn_ebm.backends.numba._rules import kernel
-from sklearn_ebm.backends.numba._support import add_row
+from sklearn_ebm.backends.numba._support import add_row, has_few_on
 from sklearn_ebm.backends.numpy._dictionary import SMALLEST_USE
 
 
@@ -21,7 +22,10 @@ def _add_moments(code_moment, cross_moment, code, X, weight):
 
 
 def add_moments(code_moment, cross_moment, code, X, weight):
-    """Fused sums; see `sklearn_ebm.backends.numpy.add_moments`."""
+    """Sums over non-zeros where they are few; see `sklearn_ebm.backends.numpy.add_moments`."""
+    if not has_few_on(code):
+        reference.add_moments(code_moment, cross_moment, code, X, weight)
+        return
     _add_moments(code_moment, cross_moment, code, np.ascontiguousarray(X), weight)
 
 

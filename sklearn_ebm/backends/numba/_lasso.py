@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from sklearn_ebm.backends import numpy as reference
 from sklearn_ebm.backends.numba._active_set import active_set_rows
 from sklearn_ebm.backends.numba._block_descent import (
     block_descent_rows,
@@ -11,7 +12,7 @@ from sklearn_ebm.backends.numba._block_descent import (
 from sklearn_ebm.backends.numba._coordinate_descent import coordinate_descent_rows, quadratic_rows
 from sklearn_ebm.backends.numba._launcher import split_rows
 from sklearn_ebm.backends.numba._proximal_gradient import new_descent, proximal_gradient_rows
-from sklearn_ebm.backends.numba._support import new_search
+from sklearn_ebm.backends.numba._support import has_few_on, new_search
 
 MAX_SUPPORT = 1024  # the inverse of a larger support would cost more than coordinate descent
 SMALLEST_PIECE = 32  # rows; fewer are done before a second thread has woken up
@@ -97,7 +98,9 @@ def proximal_gradient(lasso, code, tol, max_iter, lipschitz, accelerated):
 
 
 def quadratic(gram, correlation, code):
-    """Fused sums; see `sklearn_ebm.backends.numpy.quadratic`."""
+    """Sums over non-zeros where they are few; see `sklearn_ebm.backends.numpy.quadratic`."""
+    if not has_few_on(code):
+        return reference.quadratic(gram, correlation, code)
     result = np.empty(code.shape[0], code.dtype)
 
     def work(first, last):

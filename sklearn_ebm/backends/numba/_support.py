@@ -13,6 +13,8 @@ from sklearn_ebm.backends.numba._rules import kernel
 from sklearn_ebm.backends.numba._simd import LANES, add, add_scaled, load, splat, store
 
 PIVOT = np.float32(1e-4)  # an atom this close to the support's span does not join
+SPARSE = 0.3  # share of non-zeros up to which rows of a matrix that they pick beat BLAS
+SAMPLED = 16  # rows of codes that are looked at to estimate the share
 SIGN, STEP, FACTOR, SCRATCH = range(4)  # rows of `Search.vectors`
 
 
@@ -182,3 +184,9 @@ def subtract_step(gram, search, size):
     """q -= step @ H_S."""
     weights = search.vectors[STEP]
     add_rows(search.correlation, gram, search.support, weights, np.float32(-1), size)
+
+
+def has_few_on(code):
+    """Whether to go from one non-zero to the next beats BLAS, judged by some of the rows."""
+    some = code[:: max(1, code.shape[0] // SAMPLED)]
+    return np.count_nonzero(some) <= SPARSE * some.size

@@ -27,12 +27,10 @@ from sklearn_ebm.backends.numba._simd import (
     total,
     where_larger,
 )
-from sklearn_ebm.backends.numba._support import add_rows
+from sklearn_ebm.backends.numba._support import add_rows, has_few_on
 
 SMALLEST_PIECE = 64
-SPARSE = 0.3  # share of non-zeros up to which rows of S beat BLAS
 EVERY_LANE = np.uint64(2**LANES - 1)
-SAMPLED = 16  # rows that are looked at to estimate the share
 
 
 @kernel
@@ -95,17 +93,11 @@ def _dense_rows(base, threshold, code, first, last):
             code[n, k] = _shrink(code[n, k] + base[n, k], threshold[k])
 
 
-def _has_few_on(code):
-    """Whether rows of S beat BLAS, judged by some of the rows."""
-    some = code[:: max(1, code.shape[0] // SAMPLED)]
-    return np.count_nonzero(some) <= SPARSE * some.size
-
-
 def unrolled_step(before, base, lateral, threshold, code):
     """Rows of S where few components are on, else BLAS and one pass."""
     if before is None:
         code[...] = 0
-    elif _has_few_on(before):
+    elif has_few_on(before):
         return _sparse_step(before, base, lateral, threshold, code)
     else:
         np.matmul(before, lateral, out=code)
