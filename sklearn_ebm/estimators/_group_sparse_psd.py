@@ -5,7 +5,6 @@ from sklearn.utils.validation import check_is_fitted
 from sklearn_ebm._sklearn import StrOptions
 from sklearn_ebm.backends import array_namespace
 from sklearn_ebm.estimators._groups import GroupPenalty, two_numbers
-from sklearn_ebm.estimators._inference import piece_rows
 from sklearn_ebm.estimators._psd import PSD
 
 
@@ -243,21 +242,13 @@ class GroupSparsePSD(PSD):
     def _features(self, X, mask, backend):
         if self.output == "simple":
             return super()._features(X, mask, backend)
-        code = self._optimal(X, mask, backend) if self.inference == "optimal" else None
-        features = array_namespace(X).empty((X.shape[0], self._n_features_out), dtype=X.dtype)
-        n_components = self.components_.shape[0]
-
-        def work(first, last):  # a few rows at a time, whose codes stay in the cache
-            rows = slice(first, last)
-            piece = self._encode(X[rows], backend) if code is None else code[rows]
-            if self.output == "pooled":
-                self._pools.norms(piece, backend, features[rows])
-            else:
-                features[rows, :n_components] = piece
-                features[rows, n_components:] = self._pools.norms(piece, backend)
-
-        backend.map_pieces(work, X.shape[0], piece_rows(n_components))
-        return features
+        is_optimal = self.inference == "optimal"
+        code = self._optimal(X, mask, backend) if is_optimal else self._encode(X, backend)
+        if self.output == "both":
+            pooled = self._pools.norms(code, backend)
+            return array_namespace(code).concat([code, pooled], axis=1)
+        takes_its_place = self._pools.n_pools == code.shape[1]  # which spares a large array
+        return self._pools.norms(code, backend, result=code if takes_its_place else None)
 
     @property
     def _n_features_out(self):

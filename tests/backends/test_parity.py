@@ -484,3 +484,13 @@ def test_pieces_cover_the_rows_once_and_begin_at_multiples(backend, n_rows):
 def test_every_kernel_of_the_reference_is_registered():
     kernels = {case.kernel for case in (*CASES.values(), *MINIMIZERS.values())}
     assert kernels == set(reference.__all__) - {"map_pieces", "name", "to_device"}
+
+
+@pytest.mark.parametrize("windows", [SMALL_TORUS, CUT_MAP], ids=["torus", "cut"])
+def test_norms_may_take_the_place_of_codes(backend, windows, dtype):
+    pools = pools_of_map(*windows[:2], (1, 1), *windows[3:])
+    code = draw_code_of_pools(np.random.default_rng(0), dtype, N_ROWS, pools)["code"]
+    expected = pools.norms(code)
+    in_place = backend.to_device(code.copy())
+    backend.pool_norms(in_place, pools, in_place)
+    assert_allclose(to_host(in_place), expected, rtol=ROUNDINGS * np.finfo(dtype).eps)

@@ -13,7 +13,7 @@ def pool_norms(code, pools, result):
     pools : Pools
         Weights w_gj.
     result : array of shape (n_samples, n_pools)
-        Replaced by the norms.
+        Replaced by the norms; may be the codes themselves, where there are as many pools.
     """
     multiply_into(code * code, pools.like(code).T, result)
     result[...] = array_namespace(code).sqrt(result)
