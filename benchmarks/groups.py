@@ -3,8 +3,8 @@
 Disjoint groups of four on 256 atoms and 12 x 12 natural patches of unit variance, 5 % of the codes
 on: SPAMS's fistaFlat on all samples at once, with one thread and with two, which is not always
 faster; skglm's GroupBCD called once for each. Each gets the loosest tolerance of its own at which
-the largest relative gap of all samples, recomputed in float64 by the definition, is at most 1e-4. Of
-pools that overlap on a torus: samples a second.
+the largest relative gap of all samples, recomputed in float64 by the definition, is at most 1e-4.
+Of pools that overlap on a torus: samples a second.
 """
 
 import time
