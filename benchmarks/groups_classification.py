@@ -22,7 +22,7 @@ ALPHAS = (0.5, 1.0, 2.0)
 CONSTANTS = (0.001, 0.01, 0.1, 1.0)
 N_CLASSES, N_LEARNED, N_ASKED = 200, 12, 20
 SIZE, STEP = 12, 4  # of a descriptor's patch, and from one to the next
-KINDS = ("|z| of PSD", "|z| of PSD, random pools", "pooled features")
+KINDS = ("abs(z) of PSD", "abs(z) of PSD, random pools", "pooled features")
 
 
 def main():

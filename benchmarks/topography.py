@@ -136,10 +136,12 @@ def invariance(models, changes, seed):
     simple = copy.copy(pooled).set_params(output="simple")
     features = {
         "pooled features": pooled.transform,
-        "their own |z|": lambda X: np.abs(simple.transform(X)),
-        "their own |z| over random pools": lambda X: np.sqrt(simple.transform(X) ** 2 @ shuffled.T),
-        "|z| of PSD": lambda X: np.abs(psd.transform(X)),
-        "|z| of PSD over random pools": lambda X: np.sqrt(psd.transform(X) ** 2 @ shuffled.T),
+        "their own abs(z)": lambda X: np.abs(simple.transform(X)),
+        "their own abs(z) over random pools": lambda X: np.sqrt(
+            simple.transform(X) ** 2 @ shuffled.T
+        ),
+        "abs(z) of PSD": lambda X: np.abs(psd.transform(X)),
+        "abs(z) of PSD over random pools": lambda X: np.sqrt(psd.transform(X) ** 2 @ shuffled.T),
         "patches": lambda X: X,
     }
     curves = {}
@@ -163,7 +165,7 @@ def judge(report, curves, seed):
             for name, distances in found.items():
                 report.add(case, name, distances[place])
             target = {} if change == "scale" else {"at_most": 0.9}
-            for other, asked_of in (("|z| of PSD", target), ("their own |z|", {})):
+            for other, asked_of in (("abs(z) of PSD", target), ("their own abs(z)", {})):
                 name = f"{other} over random pools"
                 ratio = found["pooled features"][place] / found[name][place]
                 report.add(case, f"pooled features / {name}", ratio, **asked_of)
