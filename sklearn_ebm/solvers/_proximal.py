@@ -64,12 +64,13 @@ def _steps(problem, start, accelerated, tol, max_iter, backend):
     xp = array_namespace(problem.correlation)
     result = xp.zeros_like(problem.correlation) if start is None else start
     batch = _Batch(problem, result, tol, accelerated)
-    gap = batch.certified()[1]
-    rows = xp.nonzero(gap > tol)[0]
+    code, gap = batch.certified()
+    rows, done = xp.nonzero(gap > tol)[0], xp.nonzero(~(gap > tol))[0]
     n_iter = 0
+    batch = batch.rows(rows)
+    put_rows(result, done, xp.take(code, done, axis=0))
     if rows.shape[0] == 0 or max_iter == 0:
         return result, gap, n_iter
-    batch = batch.rows(rows)
     while True:
         n_iter += 1
         batch.step(backend)

@@ -218,6 +218,19 @@ def test_a_start_changes_the_way_but_not_the_optimum(build, penalty, solver, bac
     assert n_iter["zeros"] == cold.n_iter
 
 
+@backends
+def test_a_start_that_is_good_enough_is_settled(build, backend):
+    """Nothing is left of a pool that is all but off: the gap is that of the code without it."""
+    problem = build("chain").problem
+    optimum = solve_lasso(problem, tol=1e-6, max_iter=5000, backend=backend).code
+    is_off = optimum == 0
+    assert np.any(is_off)
+    start = np.where(is_off, 1e-9, optimum)
+    solution = solve_lasso(problem, code=start, warm=True, tol=1e-3, backend=backend)
+    assert solution.n_iter == 0
+    assert_array_equal(solution.code[is_off], 0)
+
+
 @fitting
 def test_a_start_outside_of_the_penalty_s_domain_is_brought_into_it(build, penalty, solver):
     case = build(penalty, positive=True)
