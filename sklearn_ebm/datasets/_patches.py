@@ -80,16 +80,36 @@ def sample_patches(images, size, n, *, min_variance=0.0, random_state=None):
     _check_number(min_variance, "min_variance")
     random = check_random_state(random_state)
     patches = np.empty((n, source.n_features), dtype=source.dtype)
+    n_kept = 0
+    for _, kept in _with_contrast(source, n, min_variance, random):
+        patches[n_kept : n_kept + len(kept)] = kept
+        n_kept += len(kept)
+    return patches
+
+
+def _with_contrast(source, n, min_variance, random):
+    """Places of n patches that have contrast enough, and these patches, some at a time.
+
+    `source` has `draw(n, random)`, which gives random places, `crop(places)`, which gives the
+    patches, one row each, and `n_channels`.
+    """
     n_kept = n_drawn = 0
     while n_kept < n:
         if n_drawn >= JUDGED_AFTER and n_kept < LEAST_SHARE * n_drawn:
             raise ValueError(_too_few(n_kept, n_drawn, min_variance))
-        candidates = source.draw(min(CANDIDATES, max(64, 2 * (n - n_kept))), random)
-        passed = candidates[source.variance(candidates) >= min_variance][: n - n_kept]
-        patches[n_kept : n_kept + len(passed)] = passed
+        drawn = source.draw(min(CANDIDATES, max(64, 2 * (n - n_kept))), random)
+        candidates = source.crop(drawn)
+        variance = _variance(candidates, source.n_channels)
+        passed = np.flatnonzero(variance >= min_variance)[: n - n_kept]
+        yield drawn[passed], candidates[passed]
         n_kept += len(passed)
-        n_drawn += len(candidates)
-    return patches
+        n_drawn += len(drawn)
+
+
+def _variance(patches, n_channels):
+    """Variance over the pixels of each patch, mean over its channels."""
+    pixels = patches.reshape(len(patches), -1, n_channels)
+    return pixels.var(axis=1, dtype=np.float64).mean(axis=1)
 
 
 class _PatchSource:
@@ -103,10 +123,13 @@ class _PatchSource:
         self.ends = np.cumsum([int(np.prod(windows.shape[:3])) for windows in self.windows])
 
     def draw(self, n, random):
-        """The patches at n random positions, (n, n_features)."""
-        position = random.randint(0, self.ends[-1], size=n, dtype=np.int64)
+        """The numbers of n random positions."""
+        return random.randint(0, self.ends[-1], size=n, dtype=np.int64)
+
+    def crop(self, position):
+        """The patches at some positions, (n, n_features)."""
         stack_of = np.searchsorted(self.ends, position, side="right")
-        patches = np.empty((n, self.n_features), dtype=self.dtype)
+        patches = np.empty((len(position), self.n_features), dtype=self.dtype)
         for index in np.unique(stack_of):
             here = stack_of == index
             windows = self.windows[index]
@@ -114,11 +137,6 @@ class _PatchSource:
             drawn = windows[np.unravel_index(within, windows.shape[:3])]
             patches[here] = np.moveaxis(drawn, 1, -1).reshape(len(drawn), -1)  # channels last
         return check_array(patches, input_name="images")
-
-    def variance(self, patches):
-        """Variance over the pixels of each patch, mean over its channels."""
-        pixels = patches.reshape(len(patches), -1, self.n_channels)
-        return pixels.var(axis=1, dtype=np.float64).mean(axis=1)
 
 
 def _windows(stack, shape):

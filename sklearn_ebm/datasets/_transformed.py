@@ -11,15 +11,12 @@ from scipy.ndimage import map_coordinates, spline_filter
 from sklearn.utils import check_array, check_random_state
 
 from sklearn_ebm.datasets._patches import (
-    CANDIDATES,
-    JUDGED_AFTER,
-    LEAST_SHARE,
     _check_number,
     _image_stacks,
     _patch_dtype,
     _patch_shape,
-    _too_few,
     _windows,
+    _with_contrast,
 )
 
 ROUNDING = 1e-9  # pixels: a turn by 90 degrees must not lose a row of positions to cos(90) = 6e-17
@@ -115,7 +112,9 @@ def sample_transformed_patches(
     _check_number(min_variance, "min_variance")
     changes, grids = _grids(shape, shift, rotation, scale)
     photographs = _Photographs(stacks, shape, grids, margin)
-    places, original = _draw(photographs, n, min_variance, check_random_state(random_state))
+    random = check_random_state(random_state)
+    drawn = zip(*_with_contrast(photographs, n, min_variance, random), strict=True)
+    places, original = map(np.concatenate, drawn)
     transformed = photographs.resample(places, grids)
     return original, transformed.reshape(*changes, *original.shape)
 
@@ -209,11 +208,6 @@ class _Photographs:
         rows = np.moveaxis(patches, 1, -1).reshape(len(places), -1)  # channels last
         return check_array(rows, input_name="images")
 
-    def variance(self, patches):
-        """Variance over the pixels of each patch, mean over its channels."""
-        pixels = patches.reshape(len(patches), -1, self.n_channels)
-        return pixels.var(axis=1, dtype=np.float64).mean(axis=1)
-
     def resample(self, places, grids):
         """The patches read on each grid, (n_grids, n, n_pixels, n_channels)."""
         n_grids, n_pixels, _ = grids.shape
@@ -232,19 +226,3 @@ class _Photographs:
     def _by_image(self, places):
         for index in np.unique(places[:, 0]):
             yield self.images[index], places[:, 0] == index
-
-
-def _draw(photographs, n, min_variance, random):
-    """The places of n patches that have contrast enough, and these patches, one row each."""
-    places, patches, n_kept, n_drawn = [], [], 0, 0
-    while n_kept < n:
-        if n_drawn >= JUDGED_AFTER and n_kept < LEAST_SHARE * n_drawn:
-            raise ValueError(_too_few(n_kept, n_drawn, min_variance))
-        drawn = photographs.draw(min(CANDIDATES, max(64, 2 * (n - n_kept))), random)
-        candidates = photographs.crop(drawn)
-        passed = np.flatnonzero(photographs.variance(candidates) >= min_variance)[: n - n_kept]
-        places.append(drawn[passed])
-        patches.append(candidates[passed])
-        n_kept += len(passed)
-        n_drawn += len(drawn)
-    return np.concatenate(places), np.concatenate(patches)
