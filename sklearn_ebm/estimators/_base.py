@@ -17,7 +17,6 @@ from sklearn_ebm._sklearn import (
     _fit_context,
 )
 from sklearn_ebm.backends import BACKENDS, array_namespace, is_cupy, resolve_backend, to_host
-from sklearn_ebm.estimators._groups import PENALTIES
 from sklearn_ebm.estimators._inference import infer
 from sklearn_ebm.estimators._learning import LEARNING_TOL, Learner, Passes, Samples, Tally
 from sklearn_ebm.estimators._validation import (
@@ -27,7 +26,7 @@ from sklearn_ebm.estimators._validation import (
     is_nan,
     split_missing,
 )
-from sklearn_ebm.factors import L1, Energy, LinearDecoder
+from sklearn_ebm.factors import L1, PENALTIES, Energy, LinearDecoder
 from sklearn_ebm.solvers import SOLVERS
 
 
@@ -178,8 +177,10 @@ class DictionaryModel(
         first = not hasattr(self, "_learner")
         X, mask, backend = self._prepare(X, reset=first)
         weights = self._weights(sample_weight, X)
-        random_state = check_random_state(self.random_state)
-        learner = self._first_learner(X, weights, random_state) if first else self._learner
+        if first:
+            learner = self._first_learner(X, weights, check_random_state(self.random_state))
+        else:
+            learner = self._learner
         self._go_on(learner, backend)
         self._learner = learner
         tally = Tally()

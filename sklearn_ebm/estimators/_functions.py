@@ -6,7 +6,6 @@ from sklearn.utils import check_array
 
 from sklearn_ebm._sklearn import HasMethods, Interval, StrOptions, validate_params
 from sklearn_ebm.backends import BACKENDS, is_cupy, resolve_backend
-from sklearn_ebm.estimators._groups import PENALTIES, penalty_kind
 from sklearn_ebm.estimators._inference import infer
 from sklearn_ebm.estimators._validation import (
     FLOATS,
@@ -16,7 +15,7 @@ from sklearn_ebm.estimators._validation import (
     is_nan,
     split_missing,
 )
-from sklearn_ebm.factors import Energy, LinearDecoder
+from sklearn_ebm.factors import PENALTIES, Energy, LinearDecoder, penalty_kind
 from sklearn_ebm.solvers import SOLVERS
 
 

@@ -5,7 +5,7 @@ from numbers import Integral
 import numpy as np
 from sklearn.base import BaseEstimator
 
-from sklearn_ebm.factors import L1, group_norm, pools_of_groups, pools_of_map
+from sklearn_ebm.factors import group_norm, pools_of_groups, pools_of_map
 
 WINDOWS = ("gaussian", "uniform")
 SIZE = 4  # of groups where users say nothing
@@ -189,22 +189,6 @@ class PooledNorm:
     def __call__(self, alpha, positive=False):
         """The penalty; `group_norm`."""
         return group_norm(alpha, self.pools, positive)
-
-
-class L1Penalty:
-    """alpha sum_j |z_j|: each component by itself."""
-
-    def factory(self, n_components):
-        """Make a function that gives the penalty for an alpha; `L1` itself."""
-        return L1
-
-
-PENALTIES = {"l1": L1Penalty()}
-
-
-def penalty_kind(penalty):
-    """What the parameter `penalty` stands for: a name, or an object that has `factory`."""
-    return PENALTIES[penalty] if isinstance(penalty, str) else penalty
 
 
 def two_numbers(value, name):

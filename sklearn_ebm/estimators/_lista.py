@@ -12,12 +12,11 @@ from sklearn_ebm._sklearn import HasMethods, Interval, StrOptions, validate_para
 from sklearn_ebm.backends import array_namespace, to_host
 from sklearn_ebm.estimators._encoder_learning import Diverged, EncoderLearner, WatchedPasses
 from sklearn_ebm.estimators._encoding import EncodingModel
-from sklearn_ebm.estimators._groups import PENALTIES
 from sklearn_ebm.estimators._inference import infer
 from sklearn_ebm.estimators._learning import Samples
 from sklearn_ebm.estimators._sparse_coder import SparseCoder
 from sklearn_ebm.estimators._validation import check_dictionary, check_weight
-from sklearn_ebm.factors import ENCODERS, LOSSES, UNFOLDINGS, LinearDecoder
+from sklearn_ebm.factors import ENCODERS, LOSSES, PENALTIES, UNFOLDINGS, LinearDecoder
 
 FEWEST_HELD_OUT = (
     50  # fewer samples say little about a loss: those that are learned from do it then

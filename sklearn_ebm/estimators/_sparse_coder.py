@@ -2,7 +2,7 @@
 
 from sklearn_ebm._sklearn import HasMethods, StrOptions
 from sklearn_ebm.estimators._base import DictionaryModel
-from sklearn_ebm.estimators._groups import PENALTIES, penalty_kind
+from sklearn_ebm.factors import PENALTIES, penalty_kind
 
 
 class SparseCoder(DictionaryModel):

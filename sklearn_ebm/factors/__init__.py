@@ -5,6 +5,7 @@ from sklearn_ebm.factors._losses import LOSSES
 from sklearn_ebm.factors.decoders._linear import LinearDecoder
 from sklearn_ebm.factors.encoders import ENCODERS, UNFOLDINGS, Tape, Tapes
 from sklearn_ebm.factors.penalties._group import DisjointGroupNorm, GroupNorm, group_norm
+from sklearn_ebm.factors.penalties._kinds import PENALTIES, penalty_kind
 from sklearn_ebm.factors.penalties._l1 import L1
 from sklearn_ebm.factors.penalties._pools import Pools, pools_of_groups, pools_of_map
 
@@ -12,6 +13,7 @@ __all__ = [
     "ENCODERS",
     "L1",
     "LOSSES",
+    "PENALTIES",
     "UNFOLDINGS",
     "DisjointGroupNorm",
     "Energy",
@@ -22,6 +24,7 @@ __all__ = [
     "Tapes",
     "group_norm",
     "half_norm",
+    "penalty_kind",
     "pools_of_groups",
     "pools_of_map",
 ]

@@ -3,7 +3,7 @@
 import numpy as np
 
 from sklearn_ebm.backends import to_host
-from sklearn_ebm.factors import L1
+from sklearn_ebm.factors import penalty_kind
 
 
 def duality_gap(X, code, dictionary, alpha, positive=False, penalty="l1"):
@@ -53,10 +53,7 @@ def duality_gap(X, code, dictionary, alpha, positive=False, penalty="l1"):
         np.asarray(to_host(array), dtype=np.float64) for array in (X, code, dictionary)
     )
     residual = X - code @ dictionary
-    if penalty == "l1":
-        factor = L1(float(alpha), positive)
-    else:
-        factor = penalty.factory(len(dictionary))(float(alpha), positive=positive)
+    factor = penalty_kind(penalty).factory(len(dictionary))(float(alpha), positive=positive)
     dual_norm = factor.dual_norm(residual @ dictionary.T, code)
     theta = residual / np.maximum(1, dual_norm)[:, None]
     energy = 0.5 * (residual**2).sum(axis=1) + factor.value(code)
