@@ -89,7 +89,7 @@ class DisjointGroupNorm:
     def group_rule(self, like):
         """The penalty as plain data of the type and on the device of an array."""
         xp, pools = array_namespace(like), self.pools
-        threshold = self.alpha * xp.sqrt(xp.max(pools.like(like), axis=1))
+        threshold = self.alpha * pools.like(like, "factors")
         members, starts = xp.asarray(pools.members), xp.asarray(pools.starts)
         membership = pools.like(like, "membership")
         return GroupSoftThreshold(threshold, membership, members, starts, self.positive)

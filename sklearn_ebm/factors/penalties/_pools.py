@@ -70,6 +70,11 @@ class Pools:
         return (self.weights > 0).astype(self.weights.dtype)
 
     @functools.cached_property
+    def factors(self):
+        """v_g of disjoint pools, whose norms are v_g ||z_g||."""
+        return np.sqrt(self.weights.max(axis=1))
+
+    @functools.cached_property
     def members(self):
         """Components of disjoint pools, one pool after another."""
         return np.concatenate([np.flatnonzero(row) for row in self.weights])
