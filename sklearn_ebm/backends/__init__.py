@@ -10,6 +10,7 @@ from sklearn_ebm.backends._namespace import (
     is_cupy,
     multiply_into,
     new_array,
+    new_matrix,
     put_rows,
     to_host,
 )
@@ -21,6 +22,7 @@ __all__ = [
     "is_cupy",
     "multiply_into",
     "new_array",
+    "new_matrix",
     "put_rows",
     "resolve_backend",
     "to_host",

@@ -41,6 +41,20 @@ def new_array(shape, like, dtype=None):
     return memory[start : start + n_bytes].view(dtype).reshape(shape)
 
 
+def new_matrix(shape, like, dtype=None):
+    """Room for a matrix whose rows begin an odd number of cache lines apart; not cleared.
+
+    Rows a power of two apart share few sets of a cache and drive each other out: to add up some
+    rows of a matrix with 1,024 columns took three times as long.
+    """
+    n_rows, n_columns = shape
+    if array_namespace(like) is not np:
+        return new_array(shape, like, dtype)
+    line = LINE // np.dtype(like.dtype if dtype is None else dtype).itemsize
+    width = (-(-n_columns // line) | 1) * line
+    return new_array((n_rows, width), like, dtype)[:, :n_columns]
+
+
 def multiply_into(left, right, result):
     """result = left @ right, without another array where the library can do without."""
     xp = array_namespace(result)

@@ -1,5 +1,7 @@
 """What energies are made of: decoders, encoders, penalties, and their sum."""
 
+from sklearn_ebm.factors._annealed_path import AnnealedPath
+from sklearn_ebm.factors._bilinear import BilinearEnergy
 from sklearn_ebm.factors._energy import Energy, half_norm
 from sklearn_ebm.factors._losses import LOSSES
 from sklearn_ebm.factors.decoders._linear import LinearDecoder
@@ -8,6 +10,7 @@ from sklearn_ebm.factors.penalties._group import DisjointGroupNorm, GroupNorm, g
 from sklearn_ebm.factors.penalties._kinds import PENALTIES, penalty_kind
 from sklearn_ebm.factors.penalties._l1 import L1
 from sklearn_ebm.factors.penalties._pools import Pools, pools_of_groups, pools_of_map
+from sklearn_ebm.factors.units import UNITS, BernoulliUnits, GaussianUnits
 
 __all__ = [
     "ENCODERS",
@@ -15,8 +18,13 @@ __all__ = [
     "LOSSES",
     "PENALTIES",
     "UNFOLDINGS",
+    "UNITS",
+    "AnnealedPath",
+    "BernoulliUnits",
+    "BilinearEnergy",
     "DisjointGroupNorm",
     "Energy",
+    "GaussianUnits",
     "GroupNorm",
     "LinearDecoder",
     "Pools",

@@ -1,7 +1,10 @@
 """Solvers: written once, on the array namespace and the kernels of a backend."""
 
+from sklearn_ebm.solvers._annealing import LogPartition, anneal
+from sklearn_ebm.solvers._contrastive import Ascending, ContrastiveLearner, DivergedError
 from sklearn_ebm.solvers._dictionary import OnlineDictionary
 from sklearn_ebm.solvers._gradient import Adam
+from sklearn_ebm.solvers._gibbs import gibbs, gibbs_keys, piece_bounds
 from sklearn_ebm.solvers._lasso import SOLVERS, solve_lasso
 from sklearn_ebm.solvers._problem import GramProblem, MaskedProblem, largest_eigenvalue
 from sklearn_ebm.solvers._solution import Outcome, Solution
@@ -9,11 +12,19 @@ from sklearn_ebm.solvers._solution import Outcome, Solution
 __all__ = [
     "SOLVERS",
     "Adam",
+    "Ascending",
+    "ContrastiveLearner",
+    "DivergedError",
     "GramProblem",
+    "LogPartition",
     "MaskedProblem",
     "OnlineDictionary",
     "Outcome",
     "Solution",
+    "anneal",
+    "gibbs",
+    "gibbs_keys",
     "largest_eigenvalue",
+    "piece_bounds",
     "solve_lasso",
 ]

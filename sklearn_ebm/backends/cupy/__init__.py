@@ -20,12 +20,27 @@ from sklearn_ebm.backends.cupy._unrolled import (
     unrolled_step,
     unrolled_step_backward,
 )
-from sklearn_ebm.backends.numpy import add_moments, map_pieces, pool_norms, pool_spread, quadratic
+from sklearn_ebm.backends.numpy import (
+    add_moments,
+    add_normal,
+    ascend,
+    bernoulli_mean,
+    bernoulli_sample,
+    gibbs_step,
+    map_pieces,
+    pool_norms,
+    pool_spread,
+    project,
+    quadratic,
+    softplus_sums,
+    uniform,
+)
 
 name = "cupy"
 active_set = block_descent = (
     None  # a support for each sample branches too much for a device: solvers look elsewhere
 )
+contrastive_steps = None  # a device needs no threads that share pieces
 proximal_gradient = None  # likewise; steps of whole batches are what fills a device
 
 
@@ -40,21 +55,30 @@ __all__ = [
     "active_set",
     "adam_step",
     "add_moments",
+    "add_normal",
+    "ascend",
+    "bernoulli_mean",
+    "bernoulli_sample",
     "block_descent",
+    "contrastive_steps",
     "coordinate_descent",
+    "gibbs_step",
     "greedy_steps",
     "greedy_steps_backward",
     "map_pieces",
     "name",
     "pool_norms",
     "pool_spread",
+    "project",
     "proximal_gradient",
     "proximal_step",
     "quadratic",
     "shrink_preactivation",
     "smooth_shrink_preactivation",
+    "softplus_sums",
     "tanh_preactivation",
     "to_device",
+    "uniform",
     "unrolled_step",
     "unrolled_step_backward",
     "update_atoms",

@@ -1,12 +1,20 @@
 """Fused kernels for the CPU, compiled by Numba at first use and kept on disk."""
 
 from sklearn_ebm.backends.numba._adam import adam_step
+from sklearn_ebm.backends.numba._bernoulli import (
+    bernoulli_mean,
+    bernoulli_sample,
+    softplus_sums,
+)
+from sklearn_ebm.backends.numba._contrast import ascend, project
+from sklearn_ebm.backends.numba._contrastive import contrastive_steps
 from sklearn_ebm.backends.numba._dictionary import add_moments, update_atoms
 from sklearn_ebm.backends.numba._encoders import (
     shrink_preactivation,
     smooth_shrink_preactivation,
     tanh_preactivation,
 )
+from sklearn_ebm.backends.numba._gibbs import gibbs_step
 from sklearn_ebm.backends.numba._lasso import (
     active_set,
     block_descent,
@@ -16,6 +24,7 @@ from sklearn_ebm.backends.numba._lasso import (
 )
 from sklearn_ebm.backends.numba._launcher import map_pieces
 from sklearn_ebm.backends.numba._proximal import proximal_step
+from sklearn_ebm.backends.numba._random import add_normal, uniform
 from sklearn_ebm.backends.numba._unrolled import (
     greedy_steps,
     greedy_steps_backward,
@@ -31,21 +40,30 @@ __all__ = [
     "active_set",
     "adam_step",
     "add_moments",
+    "add_normal",
+    "ascend",
+    "bernoulli_mean",
+    "bernoulli_sample",
     "block_descent",
+    "contrastive_steps",
     "coordinate_descent",
+    "gibbs_step",
     "greedy_steps",
     "greedy_steps_backward",
     "map_pieces",
     "name",
     "pool_norms",
     "pool_spread",
+    "project",
     "proximal_gradient",
     "proximal_step",
     "quadratic",
     "shrink_preactivation",
     "smooth_shrink_preactivation",
+    "softplus_sums",
     "tanh_preactivation",
     "to_device",
+    "uniform",
     "unrolled_step",
     "unrolled_step_backward",
     "update_atoms",

@@ -8,6 +8,7 @@ the machine is busy.
 import functools
 import os
 import threading
+from collections import deque
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from itertools import pairwise
@@ -65,25 +66,44 @@ class _SerialBlas:
 _serial_blas = _SerialBlas()
 
 
-def _piece(work, first, last):
+def _take_pieces(work, pieces):
+    """Work on one piece after another until none is left."""
     _inside.piece = True
     try:
-        work(first, last)
+        while pieces:
+            try:
+                first, last = pieces.popleft()
+            except IndexError:  # another thread took the last one
+                return
+            work(first, last)
     finally:
         _inside.piece = False
 
 
 def _run(work, bounds, threads):
-    pool = _pool(threads, os.getpid())
-    pairs = pairwise(bounds)
-    tasks = [pool.submit(_piece, work, first, last) for first, last in pairs]
+    """Share the pieces among the caller and `threads - 1` others."""
+    pieces = deque(pairwise(bounds))
+    pool = _pool(threads - 1, os.getpid())
+    tasks = [pool.submit(_take_pieces, work, pieces) for _ in range(threads - 1)]
     try:
+        _take_pieces(work, pieces)
         for task in tasks:
-            task.result()
+            if not task.cancel():  # one that never began has nothing left to do
+                task.result()
     finally:
+        pieces.clear()
         for task in tasks:
             task.cancel()
         wait(tasks)
+
+
+def work_together(work, most):
+    """Call work() in as many threads as may be, at most `most`; each takes what others left."""
+    threads = min(n_threads(), most)
+    if threads <= 1:
+        work()
+        return
+    _run(lambda first, last: work(), range(threads + 1), threads)
 
 
 def split_rows(work, n_rows, smallest):
@@ -96,7 +116,7 @@ def split_rows(work, n_rows, smallest):
     if threads <= 1:
         work(0, n_rows)
         return
-    pieces = min(PIECES * threads, n_rows // smallest)
+    pieces = min(PIECES, most // threads) * threads  # as many for each
     _run(work, [n_rows * piece // pieces for piece in range(pieces + 1)], threads)
 
 

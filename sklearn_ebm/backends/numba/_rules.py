@@ -11,14 +11,17 @@ FAST_MATH = {"nnan", "ninf", "nsz", "contract", "reassoc"}
 
 # Without Numba's runtime, and with every kernel inlined in its callers: none allocates, and to
 # count references to arrays and pass them on took three quarters of an active set's time.
-kernel = njit(
-    cache=True,
-    nogil=True,
-    fastmath=FAST_MATH,
-    error_model="numpy",
-    forceinline=True,
-    _nrt=False,
-)
+OPTIONS = {
+    "cache": True,
+    "nogil": True,
+    "fastmath": FAST_MATH,
+    "error_model": "numpy",
+    "_nrt": False,
+}
+kernel = njit(**OPTIONS, forceinline=True)
+# For what works on a whole matrix and is called from several places: a copy in each costs seconds
+# of compilation, and a call nothing.
+routine = njit(**OPTIONS)
 
 
 def dual_magnitude(rule, correlation):

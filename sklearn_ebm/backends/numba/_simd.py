@@ -28,9 +28,10 @@ class _VectorModel(models.PrimitiveModel):
         super().__init__(manager, vector, ir.VectorType(number, LANES))
 
 
-def _require_contiguous(array):
-    if array.layout != "C":
-        raise errors.NumbaTypeError(f"a Vector needs a C-contiguous array, not {array}")
+def _require_rows(array):
+    """Refuse layouts in which neighbours of a row may lie apart; "A" is up to the caller."""
+    if array.layout == "F":
+        raise errors.NumbaTypeError(f"a Vector needs rows in one piece, not {array}")
 
 
 def _pointer(context, builder, array_type, array, index):
@@ -46,8 +47,8 @@ def _pointer(context, builder, array_type, array, index):
 
 @intrinsic
 def load(typing_context, array, index):
-    """LANES numbers of a C-contiguous array from `index` on: a number, or (row, column)."""
-    _require_contiguous(array)
+    """LANES numbers of an array whose rows are in one piece, from `index` on: k, or (row, k)."""
+    _require_rows(array)
 
     def generate(context, builder, signature, arguments):
         place = _pointer(context, builder, array, arguments[0], arguments[1])
@@ -59,7 +60,7 @@ def load(typing_context, array, index):
 @intrinsic
 def store(typing_context, array, index, vector):
     """Write LANES numbers from `index` on."""
-    _require_contiguous(array)
+    _require_rows(array)
 
     def generate(context, builder, signature, arguments):
         place = _pointer(context, builder, array, arguments[0], arguments[1])
@@ -67,6 +68,59 @@ def store(typing_context, array, index, vector):
         return context.get_dummy_value()
 
     return types.void(array, index, vector), generate
+
+
+def _first_lanes(builder, count):
+    """A mask with the lanes below `count`."""
+    kind = ir.VectorType(ir.IntType(64), LANES)
+    empty, lane = ir.Constant(kind, ir.Undefined), ir.Constant(ir.IntType(32), 0)
+    first = builder.insert_element(empty, count, lane)
+    zeros = ir.Constant(ir.VectorType(ir.IntType(32), LANES), [0] * LANES)
+    counts = builder.shuffle_vector(first, empty, zeros)
+    return builder.icmp_unsigned("<", ir.Constant(kind, list(range(LANES))), counts)
+
+
+def _masked(context, builder, name, vector, place, result, arguments):
+    """Call LLVM's masked load or store of a vector."""
+    kind = context.get_value_type(vector)
+    suffix = f"v{LANES}{'f' if isinstance(vector.dtype, types.Float) else 'i'}"
+    full_name = f"llvm.masked.{name}.{suffix}{vector.dtype.bitwidth}.p0"
+    signature = ir.FunctionType(result, [argument.type for argument in arguments])
+    function = cgutils.get_or_insert_function(builder.module, signature, full_name)
+    return builder.call(function, arguments)
+
+
+@intrinsic
+def load_first(typing_context, array, index, count):
+    """The first `count` lanes of a vector of an array, and zeros; no more is read."""
+    _require_rows(array)
+    vector = Vector(array.dtype)
+
+    def generate(context, builder, signature, arguments):
+        place = _pointer(context, builder, array, arguments[0], arguments[1])
+        kind = context.get_value_type(vector)
+        align = ir.Constant(ir.IntType(32), array.dtype.bitwidth // 8)
+        mask = _first_lanes(builder, arguments[2])
+        given = [place, align, mask, ir.Constant(kind, None)]
+        return _masked(context, builder, "load", vector, place, kind, given)
+
+    return vector(array, index, types.int64), generate
+
+
+@intrinsic
+def store_first(typing_context, array, index, vector, count):
+    """Write the first `count` lanes from `index` on."""
+    _require_rows(array)
+
+    def generate(context, builder, signature, arguments):
+        place = _pointer(context, builder, array, arguments[0], arguments[1])
+        align = ir.Constant(ir.IntType(32), array.dtype.bitwidth // 8)
+        mask = _first_lanes(builder, arguments[3])
+        given = [arguments[2], place, align, mask]
+        _masked(context, builder, "store", vector, place, ir.VoidType(), given)
+        return context.get_dummy_value()
+
+    return types.void(array, index, vector, types.int64), generate
 
 
 @intrinsic
@@ -213,6 +267,16 @@ def lowest_bit(typing_context, bits):
 
 
 @intrinsic
+def n_bits(typing_context, bits):
+    """How many bits are set."""
+
+    def generate(context, builder, signature, arguments):
+        return builder.ctpop(arguments[0])
+
+    return types.uint64(types.uint64), generate
+
+
+@intrinsic
 def total(typing_context, vector):
     """The sum over the lanes."""
 
@@ -220,6 +284,35 @@ def total(typing_context, vector):
         return _reduce(context, builder, vector, arguments[0], builder.fadd)
 
     return vector.dtype(vector), generate
+
+
+@intrinsic
+def totals(typing_context, vectors):
+    """The sums over the lanes of each of LANES vectors, in the lanes of one."""
+
+    def generate(context, builder, signature, arguments):
+        vectors_left, width = cgutils.unpack_tuple(builder, arguments[0], LANES), 1
+        while len(vectors_left) > 1:
+            pairs = zip(vectors_left[0::2], vectors_left[1::2], strict=True)
+            vectors_left = [_add_neighbours(builder, *pair, width) for pair in pairs]
+            width *= 2
+        return vectors_left[0]
+
+    return vectors.dtype(vectors), generate
+
+
+def _add_neighbours(builder, left, right, width):
+    """Sums of neighbouring blocks of lanes: those of `left` in even blocks, of `right` in odd."""
+    lanes = [
+        LANES * (lane // width % 2) + lane // (2 * width) * 2 * width + lane % width
+        for lane in range(LANES)
+    ]
+    kind = ir.VectorType(ir.IntType(32), LANES)
+    first, second = (
+        builder.shuffle_vector(left, right, ir.Constant(kind, [lane + shift for lane in lanes]))
+        for shift in (0, width)
+    )
+    return builder.fadd(first, second, flags=FAST)
 
 
 @intrinsic

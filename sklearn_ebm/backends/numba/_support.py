@@ -10,7 +10,17 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from sklearn_ebm.backends.numba._rules import kernel
-from sklearn_ebm.backends.numba._simd import LANES, add, add_scaled, load, splat, store
+from sklearn_ebm.backends.numba._simd import (
+    LANES,
+    add,
+    add_scaled,
+    lanes_that_are_on,
+    load,
+    load_first,
+    n_bits,
+    splat,
+    store,
+)
 
 PIVOT = np.float32(1e-4)  # an atom this close to the support's span does not join
 SPARSE = 0.3  # share of non-zeros up to which rows of a matrix that they pick beat BLAS
@@ -186,7 +196,20 @@ def subtract_step(gram, search, size):
     add_rows(search.correlation, gram, search.support, weights, np.float32(-1), size)
 
 
+@kernel
+def _n_on(states, step):
+    """Entries that are not zero in every `step`-th row."""
+    n_on = np.uint64(0)
+    n_columns = states.shape[1]
+    for n in range(0, states.shape[0], step):
+        for k in range(0, n_columns, LANES):
+            row = load_first(states, (n, k), min(LANES, n_columns - k))
+            n_on += n_bits(lanes_that_are_on(row))
+    return n_on
+
+
 def has_few_on(code):
     """Whether to go from one non-zero to the next beats BLAS, judged by some of the rows."""
-    some = code[:: max(1, code.shape[0] // SAMPLED)]
-    return np.count_nonzero(some) <= SPARSE * some.size
+    step = max(1, code.shape[0] // SAMPLED)
+    n_looked_at = len(range(0, code.shape[0], step)) * code.shape[1]
+    return _n_on(code, step) <= SPARSE * n_looked_at

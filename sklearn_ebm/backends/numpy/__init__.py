@@ -2,7 +2,13 @@
 
 from sklearn_ebm.backends.numpy._active_set import active_set
 from sklearn_ebm.backends.numpy._adam import adam_step
+from sklearn_ebm.backends.numpy._bernoulli import (
+    bernoulli_mean,
+    bernoulli_sample,
+    softplus_sums,
+)
 from sklearn_ebm.backends.numpy._block_descent import block_descent
+from sklearn_ebm.backends.numpy._contrast import ascend, project
 from sklearn_ebm.backends.numpy._coordinate_descent import coordinate_descent, quadratic
 from sklearn_ebm.backends.numpy._dictionary import add_moments, update_atoms
 from sklearn_ebm.backends.numpy._encoders import (
@@ -10,9 +16,11 @@ from sklearn_ebm.backends.numpy._encoders import (
     smooth_shrink_preactivation,
     tanh_preactivation,
 )
+from sklearn_ebm.backends.numpy._gibbs import gibbs_step
 from sklearn_ebm.backends.numpy._pools import pool_norms, pool_spread
 from sklearn_ebm.backends.numpy._proximal import proximal_step
 from sklearn_ebm.backends.numpy._proximal_gradient import proximal_gradient
+from sklearn_ebm.backends.numpy._random import add_normal, uniform
 from sklearn_ebm.backends.numpy._unrolled import (
     greedy_steps,
     greedy_steps_backward,
@@ -21,6 +29,7 @@ from sklearn_ebm.backends.numpy._unrolled import (
 )
 
 name = "numpy"
+contrastive_steps = None  # a solver's own loop of single steps says what a fused one does
 
 
 def to_device(array):
@@ -38,21 +47,30 @@ __all__ = [
     "active_set",
     "adam_step",
     "add_moments",
+    "add_normal",
+    "ascend",
+    "bernoulli_mean",
+    "bernoulli_sample",
     "block_descent",
+    "contrastive_steps",
     "coordinate_descent",
+    "gibbs_step",
     "greedy_steps",
     "greedy_steps_backward",
     "map_pieces",
     "name",
     "pool_norms",
     "pool_spread",
+    "project",
     "proximal_gradient",
     "proximal_step",
     "quadratic",
     "shrink_preactivation",
     "smooth_shrink_preactivation",
+    "softplus_sums",
     "tanh_preactivation",
     "to_device",
+    "uniform",
     "unrolled_step",
     "unrolled_step_backward",
     "update_atoms",

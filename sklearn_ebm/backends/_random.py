@@ -1,0 +1,50 @@
+"""Random numbers that depend on a seed and a place only, by Philox-4x32-10 (Salmon et al. 2011).
+
+A draw fills a matrix. Its entry in row r and column k is word (k // 16) % 4 of the block with the
+counter (16 (k // 64) + k % 16, r, draw, draw >> 32): which thread computes it, with which others,
+and in which order does not matter. Sixteen neighbours are the same word of sixteen blocks, so that
+a processor's vectors hold them as they come.
+"""
+
+from typing import NamedTuple
+
+LANES = 16
+WORDS = 4
+GROUP = LANES * WORDS  # columns that sixteen blocks fill
+ROUNDS = 10
+MULTIPLIERS = (0xD2511F53, 0xCD9E8D57)
+KEY_STEPS = (0x9E3779B9, 0xBB67AE85)
+LOW_BITS = 0xFFFFFFFF
+USED_BITS = 23  # of a word: as many as let (2 n + 1) / 2**24 be a number in single precision
+
+
+class Key(NamedTuple):
+    """What a draw depends on beside the place in it."""
+
+    seed: tuple  # two words
+    draw: int
+    first_row: int = 0
+
+    def from_row(self, first_row):
+        """The key for a piece of the rows, which gets the numbers that the whole would give it."""
+        return self._replace(first_row=self.first_row + first_row)
+
+
+class Stream:
+    """A sequence of draws, each with a key of its own.
+
+    Parameters
+    ----------
+    random_state : numpy.random.RandomState
+        Gives the seed.
+    """
+
+    def __init__(self, random_state):
+        words = random_state.randint(0, 1 << 32, size=2, dtype="uint64")
+        self.seed = int(words[0]), int(words[1])
+        self.n_draws = 0
+
+    def key(self):
+        """The key of the next draw."""
+        self.n_draws += 1
+        return Key(self.seed, self.n_draws)

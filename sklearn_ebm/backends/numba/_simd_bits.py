@@ -1,0 +1,142 @@
+"""Vectors of 32-bit words, and the exponential, which is made of bits and a polynomial."""
+
+import math
+
+from llvmlite import ir
+from numba.core import cgutils, types
+from numba.extending import intrinsic
+
+from sklearn_ebm.backends.numba._simd import LANES, Vector
+
+WORD = ir.IntType(32)
+WIDE = ir.VectorType(ir.IntType(64), LANES // 2)
+
+
+def _constant(kind, value):
+    """The same value in every lane of an LLVM vector type."""
+    return ir.Constant(kind, [value] * kind.count)
+
+
+@intrinsic
+def words_from(typing_context, first):
+    """The words first, first + 1, ... in the lanes."""
+
+    def generate(context, builder, signature, arguments):
+        kind = ir.VectorType(WORD, LANES)
+        lane = ir.Constant(WORD, 0)
+        empty = ir.Constant(kind, ir.Undefined)
+        one = builder.insert_element(empty, arguments[0], lane)
+        same = builder.shuffle_vector(one, empty, _constant(kind, 0))
+        return builder.add(same, ir.Constant(kind, list(range(LANES))))
+
+    return Vector(types.uint32)(types.uint32), generate
+
+
+@intrinsic
+def exclusive_or(typing_context, left, right):
+    """Bits that are in one of the two only."""
+
+    def generate(context, builder, signature, arguments):
+        return builder.xor(*arguments)
+
+    return left(left, right), generate
+
+
+@intrinsic
+def wide_product(typing_context, words, factor):
+    """Upper and lower words of the products with a 64-bit number that is below 2**32.
+
+    Even and odd lanes apart, as the processor multiplies them.
+    """
+
+    def generate(context, builder, signature, arguments):
+        kind = ir.VectorType(WORD, LANES)
+        half, low = _constant(WIDE, 32), _constant(WIDE, 0xFFFFFFFF)
+        high = _constant(WIDE, 0xFFFFFFFF << 32)
+        pairs = builder.bitcast(arguments[0], WIDE)
+        empty = ir.Constant(WIDE, ir.Undefined)
+        one = builder.insert_element(empty, arguments[1], ir.Constant(WORD, 0))
+        lanes = ir.Constant(ir.VectorType(WORD, LANES // 2), [0] * (LANES // 2))
+        factors = builder.shuffle_vector(one, empty, lanes)
+        even = builder.mul(builder.and_(pairs, low), factors)
+        odd = builder.mul(builder.lshr(pairs, half), factors)
+        upper = builder.or_(builder.lshr(even, half), builder.and_(odd, high))
+        lower = builder.or_(builder.and_(even, low), builder.shl(odd, half))
+        return context.make_tuple(
+            builder,
+            signature.return_type,
+            [builder.bitcast(upper, kind), builder.bitcast(lower, kind)],
+        )
+
+    return types.UniTuple(words, 2)(words, types.uint64), generate
+
+
+@intrinsic
+def unit_interval(typing_context, words, like):
+    """Numbers (2 n + 1) / 2**24 between zero and one from the words' 23 upper bits n."""
+
+    def generate(context, builder, signature, arguments):
+        number = context.get_value_type(like.dtype)
+        kind = ir.VectorType(number, LANES)
+        bits = builder.lshr(arguments[0], _constant(ir.VectorType(WORD, LANES), 9))
+        steps = builder.uitofp(bits, kind)
+        scaled = builder.fmul(steps, _constant(kind, 2.0**-23))
+        return builder.fadd(scaled, _constant(kind, 2.0**-24))
+
+    return like(words, like), generate
+
+
+DEGREE = {32: 7, 64: 13}  # of the Taylor series, whose rest is below rounding for |r| <= log(2) / 2
+LARGEST = {32: 87.0, 64: 708.0}  # exp of it and of its negative are normal numbers
+LOG_2 = {  # in two parts: the upper one has few bits, so that its multiples are exact
+    32: (0.693359375, -2.12194440054690583e-4),
+    64: (0.693145751953125, 1.42860682030941723e-6),
+}
+EXPONENT = {32: (23, 127), 64: (52, 1023)}  # place, and what stands for zero
+
+
+@intrinsic
+def exponential(typing_context, vector):
+    """exp(x) of every lane, for x within `LARGEST` of zero and of the nearer end beyond.
+
+    x = n log(2) + r, exp(x) = 2**n exp(r).
+    """
+
+    def generate(context, builder, signature, arguments):
+        width = vector.dtype.bitwidth
+        kind = context.get_value_type(vector)
+        x = _clipped(builder, arguments[0], kind, LARGEST[width])
+        n, r = _reduced(context, builder, x, kind, width)
+        power = _constant(kind, 1 / math.factorial(DEGREE[width]))
+        for k in range(DEGREE[width] - 1, -1, -1):
+            power = builder.fmul(power, r, flags=("contract",))
+            power = builder.fadd(
+                power, _constant(kind, 1 / math.factorial(k)), flags=("contract",)
+            )
+        return builder.fmul(power, _power_of_two(builder, n, kind, width))
+
+    return vector(vector), generate
+
+
+def _clipped(builder, x, kind, largest):
+    upper, lower = _constant(kind, largest), _constant(kind, -largest)
+    x = builder.select(builder.fcmp_ordered("<", x, upper), x, upper)
+    return builder.select(builder.fcmp_ordered(">", x, lower), x, lower)
+
+
+def _reduced(context, builder, x, kind, width):
+    """n, the nearest to x / log(2), and r."""
+    name = f"llvm.rint.v{LANES}f{width}"
+    rint = cgutils.get_or_insert_function(builder.module, ir.FunctionType(kind, [kind]), name)
+    n = builder.call(rint, [builder.fmul(x, _constant(kind, 1 / math.log(2)))])
+    for part in LOG_2[width]:
+        x = builder.fsub(x, builder.fmul(n, _constant(kind, part), flags=("contract",)),
+                         flags=("contract",))  # fmt: skip
+    return n, x
+
+
+def _power_of_two(builder, n, kind, width):
+    place, zero = EXPONENT[width]
+    whole = ir.VectorType(ir.IntType(width), LANES)
+    exponent = builder.add(builder.fptosi(n, whole), _constant(whole, zero))
+    return builder.bitcast(builder.shl(exponent, _constant(whole, place)), kind)

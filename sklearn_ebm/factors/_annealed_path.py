@@ -1,0 +1,56 @@
+"""From visible units on their own to a bilinear energy, for annealed importance sampling.
+
+    p_share(v) ~ exp(-(1 - share) E_base(v) - share E_v(v)) prod_j (1 + exp(share (c_j + s(v) W_j)))
+
+(Salakhutdinov & Murray 2008, eq. 15, with E_base that of the data's base rates).
+"""
+
+import math
+
+from sklearn_ebm.backends import array_namespace, new_matrix
+
+
+class AnnealedPath:
+    """The path from units without hidden ones to an energy.
+
+    Parameters
+    ----------
+    energy : BilinearEnergy
+        Where it ends.
+    base : BernoulliUnits or GaussianUnits
+        Where it begins.
+    """
+
+    def __init__(self, energy, base):
+        self.energy = energy
+        self.base = base
+
+    def log_partition_of_base(self, backend):
+        """log Z of the base, whose hidden units are on as often as off."""
+        weights = self.energy.weights
+        xp = array_namespace(weights)
+        nothing = xp.zeros((1, weights.shape[0]), dtype=weights.dtype)
+        own = float(self.base.log_partition(nothing, backend)[0])
+        return own + weights.shape[1] * math.log(2)
+
+    def start(self, n_runs, key, backend):
+        """Draws from the base, and room for the hidden units."""
+        n_visible, n_hidden = self.energy.weights.shape
+        visible = new_matrix((n_runs, n_visible), self.energy.weights)
+        visible[...] = 0
+        self.base.sample(visible, key, backend)
+        return visible, new_matrix((n_runs, n_hidden), self.energy.weights)
+
+    def advance(self, state, share, next_share, keys, backend):
+        """log p_next(v) / p(v) of each particle, which then makes a step at the next share."""
+        energy = self.energy
+        visible, hidden = state
+        bias = energy.hidden_bias
+        field = energy.hidden_field(visible, backend, hidden)
+        change = (next_share - share) * (self.base.value(visible) - energy.visible.value(visible))
+        change += backend.softplus_sums(field, next_share * bias, next_share)
+        change -= backend.softplus_sums(field, share * bias, share)
+        backend.bernoulli_sample(field, next_share * bias, next_share, keys[0])
+        units, scale = energy.visible.mixed(self.base, next_share)
+        units.sample(energy.visible_field(hidden, visible), keys[1], backend, scale)
+        return change

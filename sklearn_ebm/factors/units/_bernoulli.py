@@ -1,0 +1,67 @@
+"""Visible units that are on or off: -b.v, v_i of 0 and 1."""
+
+from sklearn_ebm.backends import array_namespace
+
+SMALLEST_SHARE = 1e-3  # of a pixel that is never on: log-odds of -7, from which learning can return
+
+
+class BernoulliUnits:
+    """E_v(v) = -b.v; given a field r = W h, v_i is on with probability 1 / (1 + exp(-b_i - r_i)).
+
+    Parameters
+    ----------
+    bias : array of shape (n_units,)
+        b, the log-odds of each unit without a field.
+    """
+
+    is_binary = True
+
+    def __init__(self, bias):
+        self.bias = bias
+
+    @classmethod
+    def from_moments(cls, mean, variance):
+        """The units that have these means on their own."""
+        xp = array_namespace(mean)
+        share = xp.clip(mean, SMALLEST_SHARE, 1 - SMALLEST_SHARE)
+        return cls(xp.log(share / (1 - share)))
+
+    def astype(self, dtype):
+        """The units in another type."""
+        return BernoulliUnits(array_namespace(self.bias).astype(self.bias, dtype))
+
+    @property
+    def parameters(self):
+        """What is learned, by name."""
+        return {"bias": self.bias}
+
+    def value(self, visible):
+        """E_v of each row."""
+        return -(visible @ self.bias)
+
+    def signal(self, visible):
+        """What the weights carry to the hidden units."""
+        return visible
+
+    def mean(self, field, backend):
+        """Means given a field, in its place."""
+        return backend.bernoulli_mean(field, self.bias)
+
+    def sample(self, field, key, backend, scale=1.0):
+        """Draws given a field, in its place."""
+        return backend.bernoulli_sample(field, self.bias, scale, key)
+
+    def log_partition(self, field, backend):
+        """log sum_v exp(r.v - E_v(v)) for each row of fields."""
+        return backend.softplus_sums(field, self.bias)
+
+    def slopes(self, visible, hidden, weights):
+        """-dE/db of each row is v."""
+        return {"bias": visible}
+
+    def project(self):
+        """Any log-odds will do."""
+
+    def mixed(self, other, share):
+        """Units of the energy (1 - share) E_other + share E_self, and the scale of their field."""
+        return BernoulliUnits((1 - share) * other.bias + share * self.bias), share

@@ -1,0 +1,87 @@
+"""Annealed importance sampling (Neal 2001; Salakhutdinov & Murray 2008, algorithm 1).
+
+Particles go from a model whose partition function is known to one whose is not, on a path of
+energies (1 - share) E_base + share E. Their weights have the ratio of the two as their mean.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.special import logsumexp
+
+from sklearn_ebm.backends import to_host
+from sklearn_ebm.solvers._gibbs import piece_bounds
+
+
+@dataclass(frozen=True)
+class LogPartition:
+    """log Z and how well it is known.
+
+    Attributes
+    ----------
+    value : float
+        The estimate of log Z, in nats.
+    error : float
+        Standard error of the estimate, in nats; zero where it is exact.
+    log_weights : ndarray of shape (n_runs,) or None
+        log Z as each particle alone estimates it; None where it is exact.
+    """
+
+    value: float
+    error: float = 0.0
+    log_weights: Any = None
+
+    def __float__(self):
+        return self.value
+
+
+def anneal(path, shares, n_runs, stream, backend):
+    """log Z of the energy at the end of a path.
+
+    Parameters
+    ----------
+    path : path factor
+        Has `log_partition_of_base()`, `start(n_runs, key, backend)` and
+        `advance(state, share, next_share, keys, backend)`, which gives the change of the particles'
+        log weights and moves them.
+    shares : array of shape (n_temperatures,)
+        From zero to one.
+    n_runs : int
+        Particles.
+    stream : Stream
+        Random numbers.
+    backend : module
+        Kernels.
+
+    Returns
+    -------
+    log_partition : LogPartition
+    """
+    keys = [(stream.key(), stream.key()) for _ in shares]
+    shares = [float(share) for share in shares]  # NumPy's numbers would make float64 of float32
+    pieces = piece_bounds(n_runs)
+    log_weights = np.empty(n_runs)
+
+    def work(piece, _):
+        first, last = pieces[piece]
+        state = path.start(last - first, keys[0][0].from_row(first), backend)
+        total = 0.0
+        for number in range(1, len(shares)):
+            own = [key.from_row(first) for key in keys[number]]
+            change = path.advance(state, shares[number - 1], shares[number], own, backend)
+            total = total + to_host(change).astype(np.float64)
+        log_weights[first:last] = total
+
+    backend.map_pieces(work, len(pieces), 1)
+    log_weights += path.log_partition_of_base(backend)
+    return LogPartition(*_log_mean(log_weights), log_weights)
+
+
+def _log_mean(log_weights):
+    """log of the mean weight, and its standard error: std(w) / (sqrt(n) mean(w))."""
+    n = len(log_weights)
+    value = float(logsumexp(log_weights) - math.log(n))
+    relative = np.exp(log_weights - value)
+    return value, float(np.std(relative, ddof=1) / math.sqrt(n)) if n > 1 else math.inf

@@ -1,0 +1,289 @@
+"""Contrastive learning of an energy: down where the data are, up where the model's own samples are.
+
+The gradient of the mean log-likelihood is the mean of -dE/dtheta over the data minus its mean over
+the model. The second comes from a few particles: started at the data and moved by k steps of Gibbs
+sampling (CD-k, Hinton 2002), or kept from one step of learning to the next (PCD, Tieleman 2008),
+also with fast weights that drive them on (FPCD, Tieleman & Hinton 2009).
+
+States are centred: with mu and lambda the running means of both layers on data, the weights move by
+<(v - mu)(h - lambda)'>, and the biases by what keeps the mean fields the same. It is the enhanced
+gradient, the same for a model and for one with the roles of zero and one exchanged (Montavon &
+Mueller 2012; Melchior, Fischer & Wiskott 2016, section 3). As sums over states,
+
+    <(v - mu)(h - lambda)'> = sum share v h' - mu (sum share h)' - (sum share v) lambda',
+
+so that centring is two more rows of states with the share -1. Without it both centres are zero.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import sparse
+
+from sklearn_ebm.backends import array_namespace, new_matrix, to_host
+from sklearn_ebm.backends._ascent import Ascent, Contrast, Layers
+from sklearn_ebm.solvers._gibbs import gibbs, gibbs_keys, piece_bounds
+
+FAST_DECAY = 19 / 20  # what an update leaves of the fast weights (Tieleman & Hinton 2009, 3.2)
+LARGEST = {4: 1e15, 8: 1e100}  # magnitude of a weight, by bytes; squares stay finite
+ACTIVITY_SHARE = 0.01  # of a batch in the running mean of the hidden units
+
+
+class DivergedError(ValueError):
+    """The next step would leave the range of numbers; the parameters are as they were before it."""
+
+
+@dataclass(frozen=True)
+class Ascending:
+    """How the parameters move.
+
+    Attributes
+    ----------
+    n_gibbs_steps : int, default=1
+        Steps of the chains for each step of learning.
+    momentum : float, default=0
+        Share of the last step that is added to the next.
+    decay : float, default=0
+        What the weights lose in each step, times the rate.
+    fast_rate : float, default=0
+        Learning rate of the fast weights, where there are any.
+    sparsity_target : float, default=0
+        Mean activity that hidden units are drawn to.
+    sparsity_cost : float, default=0
+        How strongly they are.
+    draws : bool, default=False
+        Whether data between zero and one are drawn as zeros and ones, anew at each visit.
+    """
+
+    n_gibbs_steps: int = 1
+    momentum: float = 0.0
+    decay: float = 0.0
+    fast_rate: float = 0.0
+    sparsity_target: float = 0.0
+    sparsity_cost: float = 0.0
+    draws: bool = False
+
+
+class ContrastiveLearner:
+    """The whole state of learning: energy, velocities, centres, particles.
+
+    Parameters
+    ----------
+    energy : BilinearEnergy
+        Its parameters are changed in place.
+    stream : Stream
+        Random numbers.
+    activity : array of shape (n_hidden,)
+        Mean activity of the hidden units to begin with.
+    visible_center : array of shape (n_visible,) or None, default=None
+        Mean of the data; None leaves out the centring.
+    particles : array of shape (n_chains, n_hidden) or None, default=None
+        Hidden states of chains that are kept; None starts new ones at each batch.
+    has_fast_weights : bool, default=False
+        Whether the chains see weights that learn and forget fast.
+    """
+
+    def __init__(
+        self, energy, stream, activity, visible_center=None, particles=None, has_fast_weights=False
+    ):
+        xp = array_namespace(energy.weights)
+        self.energy = energy
+        self.stream = stream
+        self.activity = activity
+        self.is_centered = visible_center is not None
+        if not self.is_centered:
+            visible_center = xp.zeros(energy.weights.shape[0], dtype=energy.weights.dtype)
+        self.visible_center = visible_center
+        self.particles = particles
+        self.velocity = {name: xp.zeros_like(value) for name, value in energy.parameters.items()}
+        self.velocity["weights"] = _zero_matrix(energy.weights)
+        self.fast_weights = self.chain_weights = None
+        if has_fast_weights:
+            self.fast_weights = _zero_matrix(energy.weights)
+            self.chain_weights = _zero_matrix(energy.weights)
+            self.chain_weights += energy.weights
+        self.largest = float(xp.max(xp.abs(energy.weights)))
+        self.n_steps = 0
+        self._room = {}
+
+    def __getstate__(self):
+        return {**self.__dict__, "_room": {}}  # nothing in it outlives a step
+
+    @property
+    def hidden_center(self):
+        """What the hidden units are centred by."""
+        return self.activity if self.is_centered else 0 * self.activity
+
+    def learn(self, X, batches, rates, how, backend):
+        """One step for each batch.
+
+        Parameters
+        ----------
+        X : array or csr_array of shape (n_samples, n_visible)
+            Data.
+        batches : list of int arrays
+            Rows of X.
+        rates : list of float
+            Learning rate of each step.
+        how : Ascending
+            The rest of it.
+        backend : module
+            Kernels.
+
+        Raises
+        ------
+        DivergedError
+            Before a step that could leave the range of numbers.
+        """
+        fused = backend.contrastive_steps is not None and self._suits_fused_steps()
+        for first, last in _equal_sizes(batches) if fused else ():
+            self._fused_steps(X, np.stack(batches[first:last]), rates[first:last], how, backend)
+        for rows, rate in zip(batches, rates, strict=True) if not fused else ():
+            self._step(X, rows, rate, how, backend)
+
+    def _activity_share(self, n_ahead=0):
+        """Of the batch that comes so many steps from now; the first ones make a plain mean."""
+        return max(ACTIVITY_SHARE, 1 / (1 + self.n_steps + n_ahead))
+
+    def _require_range(self, rate, how, state=1.0):
+        """Refuse a step that could leave the range of numbers, before anything has moved.
+
+        A velocity is at most the difference of two weights, the gradient at most 2 max |v|.
+        """
+        bits = array_namespace(self.activity).finfo(self.activity.dtype).bits
+        growth = 1 + 2 * how.momentum + rate * how.decay
+        limit = (LARGEST[bits // 8] - 8 * rate * state) / growth
+        if not self.largest <= limit:
+            raise DivergedError(
+                f"The weights leave the range of numbers: the largest is {self.largest:.1e} and "
+                f"the learning rate {rate:.1e}. The last finite model is kept. Lower "
+                "learning_rate."
+            )
+        return limit
+
+    # ------------------------------------------------------------------------- steps in one kernel
+    def _suits_fused_steps(self):
+        return self.energy.visible.is_binary and self.fast_weights is None
+
+    def _fused_steps(self, X, index, rates, how, backend):
+        limit = self._require_range(max(rates), how)
+        energy, velocity = self.energy, self.velocity
+        layers = Layers(
+            energy.weights, energy.visible.bias, energy.hidden_bias, velocity["weights"],
+            velocity["visible_bias"], velocity["hidden_bias"], self.visible_center,
+            self.hidden_center, self.activity, self.particles,
+        )  # fmt: skip
+        if sparse.issparse(X):
+            X = X.data, X.indices, X.indptr
+        contrast = Contrast(
+            rates, how.momentum, how.decay, how.sparsity_target, how.sparsity_cost,
+            [self._activity_share(n) for n in range(len(index))], limit, how.n_gibbs_steps, self.particles is not None,
+            how.draws, self.stream.seed, self.stream.n_draws + 1,
+        )  # fmt: skip
+        self.largest = backend.contrastive_steps(layers, X, index, contrast)
+        self.stream.n_draws += len(index) * (2 + 2 * how.n_gibbs_steps)
+        self.n_steps += len(index)
+        self._require_range(min(rates), how)
+
+    # --------------------------------------------------------------------------- one step at a time
+    def _step(self, X, rows, rate, how, backend):
+        n_rows = len(rows)
+        visible, hidden = self._states(n_rows)
+        visible[:n_rows, :] = X[rows, :].toarray() if sparse.issparse(X) else X[rows, :]
+        draw, start = self.stream.key(), self.stream.key()
+        if how.draws:
+            _draw(visible[:n_rows, :], draw, backend)
+        self._fill(visible, hidden, n_rows, start, how, backend)
+        xp = array_namespace(hidden)
+        activity = xp.mean(hidden[:n_rows, :], axis=0)
+        if how.sparsity_cost:
+            hidden[:n_rows, :] += how.sparsity_cost * (how.sparsity_target - self.activity)
+        self._ascend(visible, hidden, n_rows, rate, how, backend)
+        self.activity += self._activity_share() * (activity - self.activity)
+        self.n_steps += 1
+
+    def _states(self, n_rows):
+        """Where a batch, the particles and the two centres stand, for both layers."""
+        n_chains = n_rows if self.particles is None else self.particles.shape[0]
+        if n_rows not in self._room:
+            self._room.clear()
+            shapes = ((n_rows + n_chains + 2, size) for size in self.energy.weights.shape)
+            self._room[n_rows] = [new_matrix(shape, self.energy.weights) for shape in shapes]
+        return self._room[n_rows]
+
+    def _fill(self, visible, hidden, n_rows, start, how, backend):
+        """Both phases, a piece of the rows after another; those of the particles take longest."""
+        keys = gibbs_keys(self.stream, how.n_gibbs_steps)
+        energy = self.energy
+        is_persistent = self.particles is not None
+        chain = energy
+        if self.chain_weights is not None:
+            chain = energy.with_weights(self.chain_weights)
+        moved = piece_bounds(self.particles.shape[0]) if is_persistent else []
+        pieces = [*moved, *piece_bounds(n_rows)]
+
+        def work(number, _):
+            first, last = pieces[number]
+            rows, own = slice(first, last), slice(n_rows + first, n_rows + last)
+            if number < len(moved):
+                state = self.particles[rows, :]
+                gibbs(chain, state, visible[own, :], keys, backend, first, hidden[own, :])
+            elif is_persistent:
+                energy.hidden_mean(visible[rows, :], backend, hidden[rows, :])
+            else:
+                state = new_matrix((last - first, hidden.shape[1]), hidden)
+                key = start.from_row(first)
+                energy.sample_hidden(visible[rows, :], key, backend, state, hidden[rows, :])
+                gibbs(chain, state, visible[own, :], keys, backend, first, hidden[own, :])
+
+        backend.map_pieces(work, len(pieces), 1)
+
+    def _ascend(self, visible, hidden, n_rows, rate, how, backend):
+        xp = array_namespace(hidden)
+        energy = self.energy
+        state = 1.0 if energy.visible.is_binary else float(xp.max(xp.abs(visible[:-2, :])))
+        self._require_range(rate, how, state)
+        n_chains = hidden.shape[0] - n_rows - 2
+        share = np.repeat([1 / n_rows, -1 / n_chains, -1], [n_rows, n_chains, 2])
+        share = xp.asarray(share, dtype=hidden.dtype)
+        for name, rows in energy.slopes(visible[:-2, :], hidden[:-2, :]).items():
+            slope = share[:-2] @ rows
+            self._move(name, rate * slope, how)
+        visible[-2, :], hidden[-2, :] = self.visible_center, share[:-2] @ hidden[:-2, :]
+        visible[-1, :], hidden[-1, :] = share[:-2] @ visible[:-2, :], self.hidden_center
+        step = Ascent(visible, hidden, share, rate, how.momentum, how.decay)
+        velocity = self.velocity["weights"]
+        self.largest = backend.ascend(energy.weights, velocity, step)
+        parameters = energy.parameters
+        parameters["visible_bias"] -= velocity @ self.hidden_center
+        parameters["hidden_bias"] -= energy.visible.signal(self.visible_center) @ velocity
+        if self.fast_weights is not None:
+            fast = Ascent(visible, hidden, share, how.fast_rate, FAST_DECAY)
+            backend.ascend(energy.weights, self.fast_weights, fast, self.chain_weights)
+
+    def _move(self, name, step, how):
+        """One step of a parameter that is a vector."""
+        velocity, parameter = self.velocity[name], self.energy.parameters[name]
+        velocity *= how.momentum
+        velocity += step
+        parameter += velocity
+
+
+def _draw(visible, key, backend):
+    """Each entry becomes one with the probability that it was, in place."""
+    xp = array_namespace(visible)
+    drawn = backend.uniform(new_matrix(visible.shape, visible), key)
+    visible[...] = xp.astype(drawn < visible, visible.dtype)
+
+
+def _equal_sizes(batches):
+    """(first, last) of runs of batches of equal size."""
+    sizes = [len(rows) for rows in batches]
+    ends = [i for i in range(1, len(sizes)) if sizes[i] != sizes[i - 1]]
+    return list(zip([0, *ends], [*ends, len(sizes)], strict=True)) if sizes else []
+
+
+def _zero_matrix(like):
+    matrix = new_matrix(like.shape, like)
+    matrix[...] = 0
+    return matrix
