@@ -9,6 +9,7 @@ _HOMES = {
     "GroupSparsePSD": "estimators",
     "LISTAEncoder": "estimators",
     "PSD": "estimators",
+    "RBM": "estimators",
     "Rectifier": "layers",
     "SparseCoder": "estimators",
     "ZCAWhitener": "layers",
@@ -20,6 +21,7 @@ _SUBPACKAGES = ("datasets", "estimators", "factors", "inspection", "layers", "me
 
 __all__ = [
     "PSD",
+    "RBM",
     "GroupPenalty",
     "GroupSparsePSD",
     "LISTAEncoder",

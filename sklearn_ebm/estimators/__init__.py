@@ -5,10 +5,12 @@ from sklearn_ebm.estimators._group_sparse_psd import GroupSparsePSD
 from sklearn_ebm.estimators._groups import GroupPenalty
 from sklearn_ebm.estimators._lista import LISTAEncoder
 from sklearn_ebm.estimators._psd import PSD
+from sklearn_ebm.estimators._rbm import RBM
 from sklearn_ebm.estimators._sparse_coder import SparseCoder
 
 __all__ = [
     "PSD",
+    "RBM",
     "GroupPenalty",
     "GroupSparsePSD",
     "LISTAEncoder",

@@ -41,14 +41,18 @@ class BilinearEnergy:
 
     def astype(self, dtype):
         """The energy in another type; itself where it is the same."""
-        if self.weights.dtype == dtype:
-            return self
+        return self if self.weights.dtype == dtype else self._copied(dtype)
+
+    def copy(self):
+        """The energy with parameters of its own."""
+        return self._copied(self.weights.dtype)
+
+    def _copied(self, dtype):
         xp = array_namespace(self.weights)
         weights = new_matrix(self.weights.shape, self.weights, dtype)
         weights[...] = xp.astype(self.weights, dtype)
-        return BilinearEnergy(
-            self.visible.astype(dtype), weights, xp.astype(self.hidden_bias, dtype)
-        )
+        hidden_bias = xp.astype(self.hidden_bias, dtype)
+        return BilinearEnergy(self.visible.astype(dtype), weights, hidden_bias)
 
     def hidden_field(self, visible, backend, result=None):
         """signal(v) W of each row."""

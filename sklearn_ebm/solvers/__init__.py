@@ -1,6 +1,6 @@
 """Solvers: written once, on the array namespace and the kernels of a backend."""
 
-from sklearn_ebm.solvers._annealing import LogPartition, anneal
+from sklearn_ebm.solvers._annealing import LARGEST_ENUMERATION, LogPartition, anneal, sum_states
 from sklearn_ebm.solvers._contrastive import Ascending, ContrastiveLearner, DivergedError
 from sklearn_ebm.solvers._dictionary import OnlineDictionary
 from sklearn_ebm.solvers._gradient import Adam
@@ -10,6 +10,7 @@ from sklearn_ebm.solvers._problem import GramProblem, MaskedProblem, largest_eig
 from sklearn_ebm.solvers._solution import Outcome, Solution
 
 __all__ = [
+    "LARGEST_ENUMERATION",
     "SOLVERS",
     "Adam",
     "Ascending",
@@ -26,5 +27,6 @@ __all__ = [
     "gibbs_keys",
     "largest_eigenvalue",
     "piece_bounds",
+    "sum_states",
     "solve_lasso",
 ]

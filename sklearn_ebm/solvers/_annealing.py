@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from scipy.special import logsumexp
 
-from sklearn_ebm.backends import to_host
+from sklearn_ebm.backends import array_namespace, to_host
 from sklearn_ebm.solvers._gibbs import piece_bounds
 
 
@@ -35,6 +35,37 @@ class LogPartition:
 
     def __float__(self):
         return self.value
+
+
+LARGEST_ENUMERATION = 20  # units, whose states are a million
+ENUMERATED_ROWS = 4096
+
+
+def sum_states(n_units, free_energy, like):
+    """log sum_s exp(-free_energy(s)) over all states of some units that are on or off.
+
+    Parameters
+    ----------
+    n_units : int
+        At most `LARGEST_ENUMERATION`.
+    free_energy : callable
+        Of states of shape (n_rows, n_units), each row.
+    like : array
+        Gives type and device of the states.
+
+    Returns
+    -------
+    log_partition : LogPartition
+        Exact up to rounding.
+    """
+    xp = array_namespace(like)
+    units = np.arange(n_units)
+    parts = []
+    for first in range(0, 2**n_units, ENUMERATED_ROWS):
+        numbers = np.arange(first, min(first + ENUMERATED_ROWS, 2**n_units))
+        states = xp.asarray(numbers[:, None] >> units & 1, dtype=like.dtype)
+        parts.append(logsumexp(-to_host(free_energy(states)).astype(np.float64)))
+    return LogPartition(float(logsumexp(parts)))
 
 
 def anneal(path, shares, n_runs, stream, backend):

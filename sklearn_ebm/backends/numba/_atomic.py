@@ -1,11 +1,13 @@
 """Counters that threads share, for kernels in which several threads work on one list of pieces."""
 
+import os
 import platform
 
 from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
+HAS_YIELD = hasattr(os, "sched_yield")
 HAS_PAUSE = platform.machine().lower() in ("x86_64", "amd64")
 
 
@@ -41,6 +43,19 @@ def pause(typing_context):
             kind = ir.FunctionType(ir.VoidType(), [])
             name = "llvm.x86.sse2.pause"
             builder.call(cgutils.get_or_insert_function(builder.module, kind, name), [])
+        return context.get_dummy_value()
+
+    return types.void(), generate
+
+
+@intrinsic
+def yield_processor(typing_context):
+    """Let another thread of the machine run, where the system has a word for it."""
+
+    def generate(context, builder, signature, arguments):
+        if HAS_YIELD:
+            kind = ir.FunctionType(ir.IntType(32), [])
+            builder.call(cgutils.get_or_insert_function(builder.module, kind, "sched_yield"), [])
         return context.get_dummy_value()
 
     return types.void(), generate

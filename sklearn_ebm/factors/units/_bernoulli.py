@@ -27,7 +27,7 @@ class BernoulliUnits:
         return cls(xp.log(share / (1 - share)))
 
     def astype(self, dtype):
-        """The units in another type."""
+        """A copy of the units, in a type."""
         return BernoulliUnits(array_namespace(self.bias).astype(self.bias, dtype))
 
     @property

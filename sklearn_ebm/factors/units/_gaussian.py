@@ -37,7 +37,7 @@ class GaussianUnits:
         return cls(mean, xp.log(xp.maximum(variance, floor)))
 
     def astype(self, dtype):
-        """The units in another type."""
+        """A copy of the units, in a type."""
         xp = array_namespace(self.bias)
         return GaussianUnits(xp.astype(self.bias, dtype), xp.astype(self.log_variance, dtype))
 

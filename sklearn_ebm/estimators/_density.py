@@ -1,0 +1,378 @@
+"""What models with a partition function share: features, samples, likelihoods."""
+
+import numpy as np
+from scipy import sparse
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.utils import check_array, check_random_state
+from sklearn.utils.validation import check_is_fitted
+
+from sklearn_ebm.backends import array_namespace, is_cupy, new_matrix, resolve_backend
+from sklearn_ebm.backends._random import Stream
+from sklearn_ebm.estimators._contrastive_learning import dense_rows, pseudo_likelihood
+from sklearn_ebm.estimators._validation import check_magnitude
+from sklearn_ebm.factors import UNITS, AnnealedPath
+from sklearn_ebm.layers._validation import check_rows
+from sklearn_ebm.solvers import (
+    LARGEST_ENUMERATION,
+    LogPartition,
+    anneal,
+    gibbs,
+    gibbs_keys,
+    piece_bounds,
+    sum_states,
+)
+
+PIECE_ROWS = 512  # of data that are made dense, and looked at, at once
+BREAKS = (0.5, 0.9)  # of the path from the base to the model, and shares of the temperatures up to
+BREAK_SHARES = (0.05, 0.3)  # them: about those of Salakhutdinov & Murray 2008, section 4
+
+
+def annealing_shares(n_temperatures):
+    """Where the path from the base to the model is looked at: most often near its end."""
+    counts = np.diff(np.round(n_temperatures * np.array([0, *BREAK_SHARES, 1]))).astype(int)
+    ends = [0, *BREAKS, 1]
+    parts = [
+        np.linspace(ends[i], ends[i + 1], counts[i], endpoint=i == len(counts) - 1)
+        for i in range(len(counts))
+    ]
+    return np.concatenate(parts)
+
+
+class DensityModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+    """A fitted `_energy` of two layers, the hidden units of which are features."""
+
+    def _prepare(self, X, reset):
+        """X on its device; booleans and small integers stay as they are."""
+        accept_sparse = "csr" if UNITS[self.visible].is_binary else False
+        X = check_rows(self, X, reset=reset, dtype=None, accept_sparse=accept_sparse)
+        X = _with_type(X)
+        values = X.data if sparse.issparse(X) else X
+        if _is_float(X) and values.size:
+            check_magnitude(values)
+        backend = resolve_backend(self.backend, X)
+        return X if sparse.issparse(X) else backend.to_device(X), backend
+
+    def _for_each_piece(self, X, backend, n_columns, function):
+        """function(dense rows, where their results go) on pieces of the rows of X."""
+        dtype = _float_type(X)
+        energy = self._energy.astype(dtype)
+        xp = array_namespace(energy.weights)
+        shape = (X.shape[0],) if n_columns is None else (X.shape[0], n_columns)
+        result = xp.empty(shape, dtype=dtype)
+
+        def work(first, last):
+            rows = dense_rows(X, slice(first, last), dtype)
+            function(energy, rows, result[first:last, ...])
+
+        backend.map_pieces(work, X.shape[0], PIECE_ROWS)
+        return result
+
+    def transform(self, X):
+        """Probability of each hidden unit to be on, given the visible ones.
+
+        Parameters
+        ----------
+        X : {array-like, sparse array} of shape (n_samples, n_features)
+            Data.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_components)
+            Between zero and one.
+        """
+        check_is_fitted(self)
+        X, backend = self._prepare(X, reset=False)
+        n_hidden = self._energy.weights.shape[1]
+        return self._for_each_piece(
+            X, backend, n_hidden, lambda energy, rows, out: energy.hidden_mean(rows, backend, out)
+        )
+
+    def inverse_transform(self, X):
+        """Mean of each visible unit, given the hidden ones or their probabilities.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_components)
+            Hidden units.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_features)
+            In the space of the data.
+        """
+        check_is_fitted(self)
+        if not is_cupy(X):
+            X = check_array(X, dtype=(np.float64, np.float32))
+        n_visible, n_hidden = self._energy.weights.shape
+        if X.shape[1] != n_hidden:
+            raise ValueError(
+                f"X has {X.shape[1]} components, but {type(self).__name__} has {n_hidden}."
+            )
+        backend = resolve_backend(self.backend, X)
+        energy = self._energy.astype(X.dtype)
+        return energy.visible_mean(backend.to_device(X), backend)
+
+    def reconstruct(self, X):
+        """Encode and decode: the mean of the visible units given the mean of the hidden ones.
+
+        Parameters
+        ----------
+        X : {array-like, sparse array} of shape (n_samples, n_features)
+            Data.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_features)
+            Reconstructions.
+        """
+        return self.inverse_transform(self.transform(X))
+
+    def energy(self, X):
+        """Free energy F(v) of each sample: the energy with the hidden units summed out.
+
+        Parameters
+        ----------
+        X : {array-like, sparse array} of shape (n_samples, n_features)
+            Data.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            In nats, up to the same constant for all samples: exp(-F(v)) / Z is the density.
+        """
+        check_is_fitted(self)
+        X, backend = self._prepare(X, reset=False)
+
+        def free_energy(energy, rows, out):
+            out[...] = energy.free_energy(rows, backend)
+
+        return self._for_each_piece(X, backend, None, free_energy)
+
+    def score_samples(self, X):
+        """The negative free energy of each sample, an unnormalised log-likelihood.
+
+        Parameters
+        ----------
+        X : {array-like, sparse array} of shape (n_samples, n_features)
+            Data.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            Higher is better. Samples of one model can be compared, models cannot: see
+            `log_likelihood`.
+        """
+        return -self.energy(X)
+
+    def score(self, X, y=None):
+        """How well features are predicted, in a number that models can be compared by.
+
+        Parameters
+        ----------
+        X : {array-like, sparse array} of shape (n_samples, n_features)
+            Data.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        float
+            Mean pseudo-log-likelihood of a feature given all others, in nats, estimated from one
+            feature of each sample, all features in turn; of Gaussian units minus the squared error
+            of a feature that is encoded and decoded. Higher is better.
+        """
+        check_is_fitted(self)
+        X, backend = self._prepare(X, reset=False)
+        xp = array_namespace(self._energy.weights)
+
+        def goodness(energy, rows, out):
+            if energy.visible.is_binary:
+                out[...] = pseudo_likelihood(energy, rows, backend)
+            else:
+                error = rows - energy.visible_mean(energy.hidden_mean(rows, backend), backend)
+                out[...] = -xp.mean(error * error, axis=1)
+
+        return float(xp.mean(self._for_each_piece(X, backend, None, goodness)))
+
+    # ------------------------------------------------------------------------------------- samples
+    def gibbs(self, X, n_steps=1, *, random_state=None):
+        """Move chains that begin at samples by steps of block Gibbs sampling.
+
+        Parameters
+        ----------
+        X : {array-like, sparse array} of shape (n_samples, n_features)
+            Where the chains begin.
+        n_steps : int, default=1
+            Steps: all hidden units given the visible ones, and then these anew.
+        random_state : int, RandomState instance or None, default=None
+            Draws.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_features)
+            Visible units where the chains end.
+        """
+        check_is_fitted(self)
+        if n_steps < 1:
+            raise ValueError(f"n_steps={n_steps} must be at least 1.")
+        X, backend = self._prepare(X, reset=False)
+        dtype = _float_type(X)
+        energy = self._energy.astype(dtype)
+        stream = Stream(check_random_state(random_state))
+        start, keys = stream.key(), gibbs_keys(stream, n_steps)
+        n_visible, n_hidden = energy.weights.shape
+        result = array_namespace(energy.weights).empty((X.shape[0], n_visible), dtype=dtype)
+        pieces = piece_bounds(X.shape[0])
+
+        def work(piece, _):
+            first, last = pieces[piece]
+            rows = dense_rows(X, slice(first, last), dtype)
+            hidden = new_matrix((last - first, n_hidden), energy.weights)
+            energy.sample_hidden(rows, start.from_row(first), backend, hidden)
+            gibbs(energy, hidden, result[first:last, :], keys, backend, first)
+
+        backend.map_pieces(work, len(pieces), 1)
+        return result
+
+    def sample(self, n_samples=1, n_burn_in=1000, *, random_state=None):
+        """Samples of the model, each from a chain of its own.
+
+        Parameters
+        ----------
+        n_samples : int, default=1
+            Chains, which begin at independent features with the frequencies of the data.
+        n_burn_in : int, default=1000
+            Steps of Gibbs sampling. Chains that mix slowly need more.
+        random_state : int, RandomState instance or None, default=None
+            Draws.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_features)
+            Visible units where the chains end.
+        """
+        check_is_fitted(self)
+        if n_samples < 1:
+            raise ValueError(f"n_samples={n_samples} must be at least 1.")
+        random_state = check_random_state(random_state)
+        weights = self._energy.weights
+        backend = resolve_backend(self.backend, weights)
+        start = array_namespace(weights).zeros((n_samples, weights.shape[0]), dtype=weights.dtype)
+        self._base.sample(start, Stream(random_state).key(), backend)
+        return self.gibbs(start, n_burn_in, random_state=random_state)
+
+    # ----------------------------------------------------------------------------------- likelihood
+    def log_partition(
+        self, method="auto", *, n_temperatures=5000, n_runs=100, random_state=None
+    ):
+        """log Z, the constant that makes exp(-F(v)) a density.
+
+        Parameters
+        ----------
+        method : {"auto", "exact", "ais"}, default="auto"
+            "exact" sums over all states of a layer of at most 20 units that are on or off; "ais" is
+            annealed importance sampling from features that are independent, with the frequencies of
+            the data. "auto" is exact where that is possible.
+        n_temperatures : int, default=5000
+            Steps of each particle from the one to the other.
+        n_runs : int, default=100
+            Particles.
+        random_state : int, RandomState instance or None, default=None
+            Draws.
+
+        Returns
+        -------
+        LogPartition
+            With `value` and `error`, the standard error of the estimate, and `log_weights`, the
+            estimate of each particle. `float()` gives the value. Both are of log Z in nats.
+
+        Raises
+        ------
+        ValueError
+            If "exact" is asked for and both layers are too large.
+        """
+        check_is_fitted(self)
+        if method not in ("auto", "exact", "ais"):
+            raise ValueError(f"method must be 'auto', 'exact' or 'ais'; got {method!r}.")
+        if n_temperatures < 2 or n_runs < 1:
+            raise ValueError(
+                f"n_temperatures={n_temperatures} must be at least 2, n_runs={n_runs} at least 1."
+            )
+        energy = self._energy
+        backend = resolve_backend(self.backend, energy.weights)
+        n_visible, n_hidden = energy.weights.shape
+        sizes = [n_hidden, *([n_visible] if energy.visible.is_binary else [])]
+        if method == "exact" and min(sizes) > LARGEST_ENUMERATION:
+            raise ValueError(
+                f"method='exact' takes a layer of at most {LARGEST_ENUMERATION} units that are on "
+                f"or off; there are {' and '.join(map(str, sizes))}. Use method='ais'."
+            )
+        if method != "ais" and min(sizes) <= LARGEST_ENUMERATION:
+            energy = energy.astype(np.dtype(np.float64))
+            summed_out = (
+                energy.free_energy_of_hidden if min(sizes) == n_hidden else energy.free_energy
+            )
+            return sum_states(
+                min(sizes), lambda states: summed_out(states, backend), energy.weights
+            )
+        stream = Stream(check_random_state(random_state))
+        path = AnnealedPath(energy, self._base)
+        return anneal(path, annealing_shares(n_temperatures), n_runs, stream, backend)
+
+    def log_likelihood(self, X, log_partition=None, *, random_state=None):
+        """log p(v) of each sample.
+
+        Parameters
+        ----------
+        X : {array-like, sparse array} of shape (n_samples, n_features)
+            Data; of bernoulli units zeros and ones.
+        log_partition : LogPartition, float or None, default=None
+            log Z, which does not depend on X: from `log_partition`, which None calls.
+        random_state : int, RandomState instance or None, default=None
+            Draws, where log Z is estimated.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            In nats. All share the error of log Z.
+        """
+        if log_partition is None:
+            check_is_fitted(self)
+            log_partition = self.log_partition(random_state=random_state)
+        return -self.energy(X) - float(log_partition)
+
+    def __sklearn_is_fitted__(self):
+        """Data that passed validation are not yet a fitted model."""
+        return hasattr(self, "_energy")
+
+    @property
+    def _n_features_out(self):
+        return self.components_.shape[0]
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        tags.input_tags.sparse = UNITS.get(self.visible, UNITS["bernoulli"]).is_binary
+        return tags
+
+
+def _is_float(X):
+    return array_namespace(X).isdtype(X.dtype, "real floating")
+
+
+def _float_type(X):
+    """The type that a model of X computes in."""
+    return np.dtype(np.float64 if "64" in str(X.dtype) else np.float32)
+
+
+def _with_type(X):
+    """X in a type that is learned from: float64, float32, booleans and integers of up to 16 bits.
+
+    Other integers become float64, as in scikit-learn.
+    """
+    name = str(X.dtype)
+    if name in ("float64", "float32", "bool", "int8", "uint8", "int16", "uint16"):
+        return X
+    if name == "float16":
+        return X.astype(np.float32)
+    return X.astype(np.float64)

@@ -1,0 +1,473 @@
+"""The restricted Boltzmann machine."""
+
+import warnings
+from numbers import Integral, Real
+from typing import NamedTuple
+
+import numpy as np
+from scipy import sparse
+from sklearn.callback import CallbackSupportMixin, with_callbacks
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import check_random_state
+
+from sklearn_ebm._sklearn import Interval, StrOptions, _fit_context
+from sklearn_ebm.backends import BACKENDS, array_namespace, new_matrix
+from sklearn_ebm.backends._random import Stream
+from sklearn_ebm.estimators._contrastive_learning import (
+    ContrastiveCurves,
+    ContrastivePasses,
+    Monitor,
+    dense_rows,
+)
+from sklearn_ebm.estimators._density import PIECE_ROWS, DensityModel
+from sklearn_ebm.factors import UNITS, BilinearEnergy
+from sklearn_ebm.solvers import Ascending, ContrastiveLearner
+
+FIRST_DEVIATION = 0.01  # of the first weights (Hinton 2010, A practical guide, section 8)
+LARGE_WEIGHT = 30.0  # log-odds that one visible unit gives to a hidden one
+STUCK_SHARE = 0.1  # of the hidden units, above which something is wrong
+
+
+class Method(NamedTuple):
+    """Where the particles of the negative phase come from."""
+
+    is_persistent: bool
+    has_fast_weights: bool = False
+
+
+METHODS = {
+    "cd": Method(is_persistent=False),
+    "pcd": Method(is_persistent=True),
+    "fpcd": Method(is_persistent=True, has_fast_weights=True),
+}
+
+
+class RBM(CallbackSupportMixin, DensityModel):
+    """E(v, h) = -v W h' - b.v - c.h: a restricted Boltzmann machine, its hidden units on or off.
+
+    The energy of a sample with the hidden units summed out is lowered where the data are, and
+    raised where the model's own samples are. Gradients are centred, which keeps them the same
+    whether features are coded as ink or as paper, and the last parameters are averages.
+
+    Parameters
+    ----------
+    n_components : int, default=256
+        Hidden units.
+    visible : {"bernoulli", "gaussian"}, default="bernoulli"
+        Kind of the features: zeros and ones, or probabilities between them; or real numbers of
+        about unit variance, each with a variance that is learned.
+    method : {"pcd", "cd", "fpcd"}, default="pcd"
+        Where samples of the model come from: chains that go on from step to step, chains that start
+        at the data each time (contrastive divergence), or the former with fast weights.
+    n_gibbs_steps : int, default=1
+        Steps of the chains for each step of learning.
+    n_chains : int, default=100
+        Chains of "pcd" and "fpcd". They need not be as many as the samples of a batch.
+    learning_rate : float or callable, default=0.1
+        Of the first step; it falls linearly to zero in `fit`, and stays in `partial_fit`. A
+        callable gets the share of the steps that are done, from 0 to 1, and gives the rate.
+    momentum : float, default=0.0
+        Share of a step that is added to the next.
+    weight_decay : float, default=0.0
+        Weight of 1/2 ||W||^2.
+    sparsity_target : float or None, default=None
+        Mean activity that each hidden unit is drawn to.
+    sparsity_cost : float, default=0.1
+        How strongly it is.
+    centered : bool, default=True
+        Whether gradients are centred by the means of both layers.
+    average : float, default=0.2
+        Share of the steps of `fit`, the last ones, whose parameters are averaged. 0 keeps the last.
+    binarize : bool, default=False
+        Whether features between zero and one are drawn as zeros and ones, anew each time they are
+        learned from, instead of standing as they are. What is learned then is a density of zeros
+        and ones.
+    batch_size : int, default=100
+        Samples for each step.
+    max_iter : int, default=20
+        Passes over X.
+    validation_fraction : float, default=0.0
+        Share of X that is not learned from, for `free_energy_gap_curve_`.
+    backend : {"auto", "numpy", "numba", "cupy"}, default="auto"
+        Where to compute; "auto" follows the data.
+    warm_start : bool, default=False
+        Whether `fit` goes on from where the last one ended.
+    random_state : int, RandomState instance or None, default=None
+        First weights, order of the samples, and all draws.
+    verbose : int, default=0
+        Print a line for each pass.
+
+    Attributes
+    ----------
+    components_ : ndarray of shape (n_components, n_features)
+        Weights, the transpose of W.
+    intercept_hidden_ : ndarray of shape (n_components,)
+        c.
+    intercept_visible_ : ndarray of shape (n_features,)
+        b.
+    variance_ : ndarray of shape (n_features,)
+        Variance of each feature given the hidden units, where `visible="gaussian"`.
+    n_iter_ : int
+        Passes made.
+    objective_curve_ : ndarray of shape (n_iter_,)
+        After each pass, of a few samples: minus the pseudo-log-likelihood of a feature, in nats; or
+        `reconstruction_curve_` where `visible="gaussian"`.
+    reconstruction_curve_ : ndarray of shape (n_iter_,)
+        Squared error of a feature when samples are encoded and decoded once.
+    free_energy_gap_curve_ : ndarray of shape (n_iter_,)
+        Mean free energy of samples that are held out minus that of samples learned from; it grows
+        when a model overfits. Empty without `validation_fraction`.
+    seconds_curve_ : ndarray of shape (n_iter_,)
+        Seconds from the start of learning to the end of each pass.
+    usage_ : ndarray of shape (n_components,)
+        Mean activity of each hidden unit on data.
+    n_features_in_ : int
+        Features seen in fit.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Their names, where X had any.
+
+    See Also
+    --------
+    PSD : Sparse codes with a predictor.
+
+    Notes
+    -----
+    X may be sparse where `visible="bernoulli"`; a batch at a time is made dense. Booleans and small
+    integers are learned from in single precision, without a copy of X. The same `random_state`
+    gives the same model whatever the number of threads, up to rounding.
+
+    References
+    ----------
+    G. Hinton (2002). Training products of experts by minimizing contrastive divergence. T. Tieleman
+    (2008). Training restricted Boltzmann machines using approximations to the likelihood gradient.
+    T. Tieleman, G. Hinton (2009). Using fast weights to improve persistent contrastive divergence.
+    K. Cho, A. Ilin, T. Raiko (2011). Improved learning of Gaussian-Bernoulli restricted Boltzmann
+    machines, eq. 3. J. Melchior, A. Fischer, L. Wiskott (2016). How to center deep Boltzmann
+    machines. R. Salakhutdinov, I. Murray (2008). On the quantitative analysis of deep belief
+    networks.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from sklearn_ebm import RBM
+    >>> X = load_digits().data / 16
+    >>> rbm = RBM(32, random_state=0).fit(X)
+    >>> rbm.transform(X[:5]).shape
+    (5, 32)
+    >>> rbm.sample(3, random_state=0).shape
+    (3, 64)
+    """
+
+    _parameter_constraints: dict = {
+        "n_components": [Interval(Integral, 1, None, closed="left")],
+        "visible": [StrOptions(set(UNITS))],
+        "method": [StrOptions(set(METHODS))],
+        "n_gibbs_steps": [Interval(Integral, 1, None, closed="left")],
+        "n_chains": [Interval(Integral, 1, None, closed="left")],
+        "learning_rate": [Interval(Real, 0, None, closed="neither"), callable],
+        "momentum": [Interval(Real, 0, 1, closed="left")],
+        "weight_decay": [Interval(Real, 0, None, closed="left")],
+        "sparsity_target": [Interval(Real, 0, 1, closed="neither"), None],
+        "sparsity_cost": [Interval(Real, 0, None, closed="left")],
+        "centered": ["boolean"],
+        "average": [Interval(Real, 0, 1, closed="both")],
+        "binarize": ["boolean"],
+        "batch_size": [Interval(Integral, 1, None, closed="left")],
+        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "validation_fraction": [Interval(Real, 0, 1, closed="left")],
+        "backend": [StrOptions({"auto", *BACKENDS})],
+        "warm_start": ["boolean"],
+        "random_state": ["random_state"],
+        "verbose": ["verbose"],
+    }
+
+    def __init__(
+        self,
+        n_components=256,
+        *,
+        visible="bernoulli",
+        method="pcd",
+        n_gibbs_steps=1,
+        n_chains=100,
+        learning_rate=0.1,
+        momentum=0.0,
+        weight_decay=0.0,
+        sparsity_target=None,
+        sparsity_cost=0.1,
+        centered=True,
+        average=0.2,
+        binarize=False,
+        batch_size=100,
+        max_iter=20,
+        validation_fraction=0.0,
+        backend="auto",
+        warm_start=False,
+        random_state=None,
+        verbose=0,
+    ):
+        self.n_components = n_components
+        self.visible = visible
+        self.method = method
+        self.n_gibbs_steps = n_gibbs_steps
+        self.n_chains = n_chains
+        self.learning_rate = learning_rate
+        self.momentum = momentum
+        self.weight_decay = weight_decay
+        self.sparsity_target = sparsity_target
+        self.sparsity_cost = sparsity_cost
+        self.centered = centered
+        self.average = average
+        self.binarize = binarize
+        self.batch_size = batch_size
+        self.max_iter = max_iter
+        self.validation_fraction = validation_fraction
+        self.backend = backend
+        self.warm_start = warm_start
+        self.random_state = random_state
+        self.verbose = verbose
+
+    @with_callbacks
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y=None):
+        """Learn from X, a pass over shuffled batches after another.
+
+        Parameters
+        ----------
+        X : {array-like, sparse array} of shape (n_samples, n_features)
+            Data.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        RBM
+            The fitted model. Where Ctrl-C ends fit, it is what the last batches left.
+
+        Raises
+        ------
+        ValueError
+            When weights leave the range of numbers; the last finite model is kept.
+        """
+        first = not (self.warm_start and hasattr(self, "_learner"))
+        X, backend = self._prepare(X, reset=first)
+        self._warn_of_range(X)
+        random_state = check_random_state(self.random_state)
+        rows, held_out = self._split(X.shape[0], random_state)
+        context = self._init_callback_context(max_subtasks=self.max_iter)
+        context.call_on_fit_task_begin(estimator=self, X=X)
+        learner = self._first_learner(X, rows, random_state, backend) if first else self._learner
+        self._require_same(learner)
+        learner.curves, learner.average = ContrastiveCurves(), None
+        self._learner = learner
+        self._keep()
+        dtype = learner.energy.weights.dtype
+        monitor = Monitor(X, rows, held_out, dtype, self._draws(), random_state)
+        passes = ContrastivePasses(
+            learner, self._how(), self._schedule(), self.max_iter, self.batch_size,
+            float(self.average), random_state,
+        )  # fmt: skip
+        try:
+            passes.run(X, rows, monitor, self, context, backend)
+        finally:
+            self._keep()
+        self._warn_of_units(monitor, backend)
+        context.call_on_fit_task_end(estimator=self, X=X, reconstruction_attributes=self._snapshot)
+        return self
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X, y=None):
+        """Learn from one more chunk of data, once, at the first learning rate.
+
+        Parameters
+        ----------
+        X : {array-like, sparse array} of shape (n_samples, n_features)
+            Data.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        RBM
+            The model, moved by one step for each batch of X.
+
+        Raises
+        ------
+        ValueError
+            When weights leave the range of numbers; the last finite model is kept.
+        """
+        first = not hasattr(self, "_learner")
+        X, backend = self._prepare(X, reset=first)
+        self._warn_of_range(X)
+        rows = np.arange(X.shape[0])
+        if first:
+            random_state = check_random_state(self.random_state)
+            self._learner = self._first_learner(X, rows, random_state, backend)
+        learner = self._learner
+        self._require_same(learner)
+        learner.average = None
+        batches = [rows[i : i + self.batch_size] for i in range(0, len(rows), self.batch_size)]
+        rates = [float(self._schedule()(0.0))] * len(batches)
+        try:
+            learner.learn(X, batches, rates, self._how(), backend)
+        finally:
+            self._keep()
+        return self
+
+    def _warn_of_range(self, X):
+        """Units that are on or off take probabilities."""
+        values = X.data if sparse.issparse(X) else X
+        if not UNITS[self.visible].is_binary or not values.size:
+            return
+        xp = array_namespace(values)
+        lowest, highest = float(xp.min(values)), float(xp.max(values))
+        if lowest < 0 or highest > 1:
+            warnings.warn(
+                f"X has values from {lowest:.4g} to {highest:.4g}, but bernoulli units take 0, 1 "
+                "and probabilities between them. Scale X, for instance with MinMaxScaler, or set "
+                "visible='gaussian'.",
+                UserWarning,
+                stacklevel=5,
+            )
+
+    def _split(self, n_samples, random_state):
+        """Rows that are learned from, and rows that are held out."""
+        n_held_out = int(self.validation_fraction * n_samples)
+        order = random_state.permutation(n_samples) if n_held_out else np.arange(n_samples)
+        return np.sort(order[n_held_out:]), np.sort(order[:n_held_out])
+
+    def _first_learner(self, X, rows, random_state, backend):
+        dtype = np.dtype(np.float64 if X.dtype == np.float64 else np.float32)
+        is_binary = UNITS[self.visible].is_binary
+        mean, variance = _moments(X, rows, dtype, with_variance=not is_binary)
+        xp = array_namespace(mean)
+        units = UNITS[self.visible].from_moments(mean, variance)
+        shape = (X.shape[1], self.n_components)
+        weights = new_matrix(shape, mean)
+        weights[...] = xp.asarray(FIRST_DEVIATION * random_state.standard_normal(shape), dtype=dtype)
+        activity = 0.5 if self.sparsity_target is None else float(self.sparsity_target)
+        hidden_bias = xp.full(self.n_components, np.log(activity / (1 - activity)), dtype=dtype)
+        if self.centered:
+            hidden_bias -= units.signal(mean) @ weights
+        energy = BilinearEnergy(units, weights, hidden_bias)
+        stream = Stream(random_state)
+        method, particles = METHODS[self.method], None
+        if method.is_persistent:
+            start = dense_rows(X, random_state.choice(rows, self.n_chains), dtype)
+            particles = energy.sample_hidden(start, stream.key(), backend)
+        learner = ContrastiveLearner(
+            energy, stream, xp.full(self.n_components, activity, dtype=dtype),
+            mean if self.centered else None, particles, method.has_fast_weights,
+        )  # fmt: skip
+        learner.base = energy.copy().visible
+        learner.curves, learner.average = ContrastiveCurves(), None
+        return learner
+
+    def _require_same(self, learner):
+        """Learning goes on with the layers and chains that it began with."""
+        n_components = learner.energy.weights.shape[1]
+        if self.n_components != n_components:
+            raise ValueError(
+                f"n_components={self.n_components}, but learning goes on with {n_components} "
+                "components: another number takes a fit with warm_start=False."
+            )
+        method = METHODS[self.method]
+        began = Method(learner.particles is not None, learner.fast_weights is not None)
+        if method != began or not isinstance(learner.energy.visible, UNITS[self.visible]):
+            raise ValueError(
+                f"method={self.method!r} and visible={self.visible!r} differ from those that "
+                "learning began with: others take a fit with warm_start=False."
+            )
+
+    def _draws(self):
+        return bool(self.binarize) and UNITS[self.visible].is_binary
+
+    def _schedule(self):
+        if callable(self.learning_rate):
+            return self.learning_rate
+        rate = float(self.learning_rate)
+        return lambda done: rate * (1 - done)
+
+    def _how(self):
+        target = 0.0 if self.sparsity_target is None else float(self.sparsity_target)
+        return Ascending(
+            n_gibbs_steps=int(self.n_gibbs_steps),
+            momentum=float(self.momentum),
+            decay=float(self.weight_decay),
+            fast_rate=float(self._schedule()(0.0)),
+            sparsity_target=target,
+            sparsity_cost=0.0 if self.sparsity_target is None else float(self.sparsity_cost),
+            draws=self._draws(),
+        )
+
+    def _keep(self):
+        """Every fitted attribute, from the state of learning."""
+        for name, value in self._fitted().items():
+            setattr(self, name, value)
+
+    def _fitted(self):
+        learner = self._learner
+        energy = (learner.energy if learner.average is None else learner.average.energy).copy()
+        curves = learner.curves
+        xp = array_namespace(energy.weights)
+        own = energy.visible.parameters
+        return {
+            "_energy": energy,
+            "_base": learner.base,
+            "components_": energy.weights.T,
+            "intercept_hidden_": energy.hidden_bias,
+            "intercept_visible_": own["bias"],
+            **({"variance_": xp.exp(own["log_variance"])} if "log_variance" in own else {}),
+            "n_iter_": len(curves.objective),
+            "objective_curve_": np.asarray(curves.objective),
+            "reconstruction_curve_": np.asarray(curves.reconstruction),
+            "free_energy_gap_curve_": np.asarray(curves.gap),
+            "seconds_curve_": np.asarray(curves.seconds),
+            "usage_": xp.asarray(learner.activity, copy=True),
+        }
+
+    def _snapshot(self):
+        """Fitted attributes for callbacks that want a usable model in the middle of fit."""
+        fitted = {"n_features_in_": self.n_features_in_, "_learner": self._learner}
+        return {**fitted, **self._fitted()}
+
+    def _warn_of_units(self, monitor, backend):
+        """`ConvergenceWarning` where hidden units tell nothing of the data."""
+        energy = self._energy
+        off, on = monitor.stuck_units(energy, backend)
+        n_units = self.components_.shape[0]
+        if off + on > STUCK_SHARE * n_units:
+            warnings.warn(
+                f"{off} of {n_units} hidden units are dead (off for every sample looked at) and "
+                f"{on} are saturated (on for every one). Lower learning_rate, set weight_decay or "
+                "sparsity_target, or take fewer components.",
+                ConvergenceWarning,
+                stacklevel=5,
+            )
+        largest = self._learner.largest
+        if largest > LARGE_WEIGHT:
+            warnings.warn(
+                f"The weights explode: the largest is {largest:.3g}. Lower learning_rate, or set "
+                "weight_decay.",
+                ConvergenceWarning,
+                stacklevel=5,
+            )
+
+
+def _moments(X, rows, dtype, with_variance):
+    """Mean of each feature over some rows, and its variance or None: sums in double precision."""
+    mean = _mean_rows(X, rows, dtype, lambda part: part)
+    variance = None
+    if with_variance:
+        center = array_namespace(mean).asarray(mean, dtype=dtype)
+        variance = _mean_rows(X, rows, dtype, lambda part: (part - center) ** 2)
+        variance = array_namespace(mean).asarray(variance, dtype=dtype)
+    return array_namespace(mean).asarray(mean, dtype=dtype), variance
+
+
+def _mean_rows(X, rows, dtype, function):
+    total = 0.0
+    for first in range(0, len(rows), PIECE_ROWS):
+        part = function(dense_rows(X, rows[first : first + PIECE_ROWS], dtype))
+        xp = array_namespace(part)
+        total = total + xp.sum(part, axis=0, dtype=xp.float64)
+    return total / len(rows)
