@@ -63,8 +63,8 @@ class Monitor:
         else:
             curves.objective.append(reconstruction)
         if self.held_out.shape[0]:
-            means = [float(xp.mean(energy.free_energy(X, backend))) for X in (self.held_out, self.X)]
-            curves.gap.append(means[0] - means[1])
+            held_out, learned = (energy.free_energy(X, backend) for X in (self.held_out, self.X))
+            curves.gap.append(float(xp.mean(held_out)) - float(xp.mean(learned)))
 
     def stuck_units(self, energy, backend):
         """Numbers of hidden units that are off, and on, for all rows looked at."""

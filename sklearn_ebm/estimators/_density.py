@@ -14,7 +14,6 @@ from sklearn_ebm.factors import UNITS, AnnealedPath
 from sklearn_ebm.layers._validation import check_rows
 from sklearn_ebm.solvers import (
     LARGEST_ENUMERATION,
-    LogPartition,
     anneal,
     gibbs,
     gibbs_keys,
@@ -103,7 +102,7 @@ class DensityModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         check_is_fitted(self)
         if not is_cupy(X):
             X = check_array(X, dtype=(np.float64, np.float32))
-        n_visible, n_hidden = self._energy.weights.shape
+        n_hidden = self._energy.weights.shape[1]
         if X.shape[1] != n_hidden:
             raise ValueError(
                 f"X has {X.shape[1]} components, but {type(self).__name__} has {n_hidden}."
@@ -235,7 +234,7 @@ class DensityModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         return result
 
     def sample(self, n_samples=1, n_burn_in=1000, *, random_state=None):
-        """Samples of the model, each from a chain of its own.
+        """Draw samples of the model, each from a chain of its own.
 
         Parameters
         ----------
@@ -262,10 +261,8 @@ class DensityModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         return self.gibbs(start, n_burn_in, random_state=random_state)
 
     # ----------------------------------------------------------------------------------- likelihood
-    def log_partition(
-        self, method="auto", *, n_temperatures=5000, n_runs=100, random_state=None
-    ):
-        """log Z, the constant that makes exp(-F(v)) a density.
+    def log_partition(self, method="auto", *, n_temperatures=5000, n_runs=100, random_state=None):
+        """Estimate log Z, the constant that makes exp(-F(v)) a density.
 
         Parameters
         ----------
@@ -320,14 +317,14 @@ class DensityModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         return anneal(path, annealing_shares(n_temperatures), n_runs, stream, backend)
 
     def log_likelihood(self, X, log_partition=None, *, random_state=None):
-        """log p(v) of each sample.
+        """Log-density of each sample, log p(v) = -F(v) - log Z.
 
         Parameters
         ----------
         X : {array-like, sparse array} of shape (n_samples, n_features)
             Data; of bernoulli units zeros and ones.
         log_partition : LogPartition, float or None, default=None
-            log Z, which does not depend on X: from `log_partition`, which None calls.
+            Log Z, which does not depend on X: from `log_partition`, which None calls.
         random_state : int, RandomState instance or None, default=None
             Draws, where log Z is estimated.
 

@@ -343,7 +343,8 @@ class RBM(CallbackSupportMixin, DensityModel):
         units = UNITS[self.visible].from_moments(mean, variance)
         shape = (X.shape[1], self.n_components)
         weights = new_matrix(shape, mean)
-        weights[...] = xp.asarray(FIRST_DEVIATION * random_state.standard_normal(shape), dtype=dtype)
+        first = FIRST_DEVIATION * random_state.standard_normal(shape)
+        weights[...] = xp.asarray(first, dtype=dtype)
         activity = 0.5 if self.sparsity_target is None else float(self.sparsity_target)
         hidden_bias = xp.full(self.n_components, np.log(activity / (1 - activity)), dtype=dtype)
         if self.centered:

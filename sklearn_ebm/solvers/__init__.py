@@ -3,8 +3,8 @@
 from sklearn_ebm.solvers._annealing import LARGEST_ENUMERATION, LogPartition, anneal, sum_states
 from sklearn_ebm.solvers._contrastive import Ascending, ContrastiveLearner, DivergedError
 from sklearn_ebm.solvers._dictionary import OnlineDictionary
-from sklearn_ebm.solvers._gradient import Adam
 from sklearn_ebm.solvers._gibbs import gibbs, gibbs_keys, piece_bounds
+from sklearn_ebm.solvers._gradient import Adam
 from sklearn_ebm.solvers._lasso import SOLVERS, solve_lasso
 from sklearn_ebm.solvers._problem import GramProblem, MaskedProblem, largest_eigenvalue
 from sklearn_ebm.solvers._solution import Outcome, Solution
@@ -27,6 +27,6 @@ __all__ = [
     "gibbs_keys",
     "largest_eigenvalue",
     "piece_bounds",
-    "sum_states",
     "solve_lasso",
+    "sum_states",
 ]

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
-from sklearn_ebm.backends import array_namespace, new_matrix, to_host
+from sklearn_ebm.backends import array_namespace, new_matrix
 from sklearn_ebm.backends._ascent import Ascent, Contrast, Layers
 from sklearn_ebm.solvers._gibbs import gibbs, gibbs_keys, piece_bounds
 
@@ -177,8 +177,8 @@ class ContrastiveLearner:
             X = X.data, X.indices, X.indptr
         contrast = Contrast(
             rates, how.momentum, how.decay, how.sparsity_target, how.sparsity_cost,
-            [self._activity_share(n) for n in range(len(index))], limit, how.n_gibbs_steps, self.particles is not None,
-            how.draws, self.stream.seed, self.stream.n_draws + 1,
+            [self._activity_share(n) for n in range(len(index))], limit, how.n_gibbs_steps,
+            self.particles is not None, how.draws, self.stream.seed, self.stream.n_draws + 1,
         )  # fmt: skip
         self.largest = backend.contrastive_steps(layers, X, index, contrast)
         self.stream.n_draws += len(index) * (2 + 2 * how.n_gibbs_steps)

@@ -3,14 +3,16 @@
 An energy takes part that has `gibbs_step(hidden, visible, keys, backend, mean)`.
 """
 
+from itertools import pairwise
+
 PIECE_ROWS = 64  # chains that one thread moves at once
 
 
-def piece_bounds(n_rows, n_before=0):
+def piece_bounds(n_rows):
     """(first, last) of pieces of about equal size; they do not depend on the number of threads."""
     n_pieces = max(1, -(-n_rows // PIECE_ROWS))
-    bounds = [n_before + n_rows * piece // n_pieces for piece in range(n_pieces + 1)]
-    return list(zip(bounds[:-1], bounds[1:], strict=True))
+    bounds = [n_rows * piece // n_pieces for piece in range(n_pieces + 1)]
+    return list(pairwise(bounds))
 
 
 def gibbs_keys(stream, n_steps):

@@ -24,6 +24,7 @@ from sklearn_ebm.backends.numba._simd import (
     where_larger,
 )
 from sklearn_ebm.backends.numba._simd_bits import exponential, unit_interval
+from sklearn_ebm.backends.numba._support import in_rows
 
 SMALLEST_PIECE = 128
 FACTORS = 64  # of a product of numbers up to two, which then is below the largest of any type
@@ -120,6 +121,7 @@ def bernoulli_sample(field, bias, scale, key, mean=None):
 def softplus_sums(field, bias, scale=1.0):
     """Fused; see `sklearn_ebm.backends.numpy.softplus_sums`."""
     sums = np.empty(field.shape[0], field.dtype)
+    field = in_rows(field)
 
     def work(first, last):
         lanes = np.empty(LANES, field.dtype)

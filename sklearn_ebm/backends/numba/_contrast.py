@@ -7,9 +7,9 @@ from sklearn_ebm.backends._random import LANES
 from sklearn_ebm.backends.numba._entries import (
     PANEL,
     list_columns,
+    new_entries,
     panel_sum,
     project_rows,
-    new_entries,
     vector_sum,
 )
 from sklearn_ebm.backends.numba._launcher import split_rows
@@ -25,7 +25,7 @@ from sklearn_ebm.backends.numba._simd import (
     store,
     store_first,
 )
-from sklearn_ebm.backends.numba._support import has_few_on
+from sklearn_ebm.backends.numba._support import has_few_on, in_rows
 
 SMALLEST_PIECE = 64  # rows of states
 SMALLEST_PART = 256  # rows of weights
@@ -85,6 +85,7 @@ def project(states, weights, result):
     """Sums over what is on where it is little; see `sklearn_ebm.backends.numpy.project`."""
     if not has_few_on(states):
         return reference.project(states, weights, result)
+    states, weights = in_rows(states), in_rows(weights)
 
     def work(first, last):
         rows = states[first:last]
@@ -98,6 +99,7 @@ def project(states, weights, result):
 def ascend(weights, velocity, states, result=None):
     """Product, momentum, decay and step in one pass; see `sklearn_ebm.backends.numpy.ascend`."""
     result = weights if result is None else result
+    states = states._replace(left=in_rows(states.left), right=in_rows(states.right))
     number = weights.dtype.type
     numbers = number(states.rate), number(states.momentum), number(states.decay)
     few_on = has_few_on(states.left)

@@ -247,6 +247,38 @@ def _stage_begins(n_first, n_parts, piece):
 
 
 @routine
+def _rows_piece(layers, room, plan, rates, X, index, batch, piece):
+    """Some chains, or some of the data, or both where the ones begin at the others."""
+    first, last = room.bounds[piece], room.bounds[piece + 1]
+    lanes, entries = room.lanes[piece], _part_of(room.row_entries, first, last)
+    has_data = not plan.is_persistent or piece >= plan.n_chain_pieces
+    has_chains = not plan.is_persistent or piece < plan.n_chain_pieces
+    if not has_chains:
+        first, last = first - plan.n_chains, last - plan.n_chains
+    hidden = room.hidden[first:last]
+    state = layers.particles[first:last] if has_chains else hidden
+    one = lanes.dtype.type(1)
+    if has_data:
+        visible = room.visible[first:last]
+        take_rows(X, index[batch, first:last], visible)
+        if plan.draws:
+            _draw_data(visible, _words(plan, batch, 0), first, one)
+        project_rows(visible, layers.weights, entries, state)
+        if has_chains:
+            words = _words(plan, batch, 1)
+            sample_rows(state, layers.hidden_bias, one, one, words, first, hidden)
+        else:
+            mean_rows(state, layers.hidden_bias, one, one)
+        if rates.cost > 0:
+            _add_push(hidden, layers.activity, rates.target, rates.cost)
+    if has_chains:
+        own = slice(plan.n_rows + first, plan.n_rows + last)
+        matrices = layers.weights, state, room.visible[own], room.hidden[own]
+        biases = layers.visible_bias, layers.hidden_bias
+        _move_chains(matrices, biases, plan, batch, first, lanes, entries)
+
+
+@routine
 def _wait(finished, n_before):
     """Until so many pieces are finished; where that takes long, whoever holds them may need us."""
     n_looks = 0
@@ -264,9 +296,7 @@ def _take_part(layers, room, plan, rates, X, index):
     taken, finished, stop = room.counters
     n_first, n_parts = room.bounds.shape[0] - 1, room.parts.shape[0] - 1
     n_pieces = n_first + n_parts + 3
-    biases = layers.visible_bias, layers.hidden_bias
     last_row = room.visible.shape[0] - 1
-    one = layers.activity.dtype.type(1)
     while True:
         number = take_number(taken)
         if number >= index.shape[0] * n_pieces:
@@ -278,29 +308,7 @@ def _take_part(layers, room, plan, rates, X, index):
             continue
         rate = rates.rate[batch]
         if piece < n_first:
-            first, last = room.bounds[piece], room.bounds[piece + 1]
-            lanes, entries = room.lanes[piece], _part_of(room.row_entries, first, last)
-            has_data = not plan.is_persistent or piece >= plan.n_chain_pieces
-            if plan.is_persistent and has_data:
-                first, last = first - plan.n_chains, last - plan.n_chains
-            state = layers.particles[first:last] if not (plan.is_persistent and has_data) else room.hidden[first:last]
-            if has_data:
-                visible, hidden = room.visible[first:last], room.hidden[first:last]
-                take_rows(X, index[batch, first:last], visible)
-                if plan.draws:
-                    _draw_data(visible, _words(plan, batch, 0), first, one)
-                project_rows(visible, layers.weights, entries, state)
-                if plan.is_persistent:
-                    mean_rows(state, layers.hidden_bias, one, one)
-                else:
-                    words = _words(plan, batch, 1)
-                    sample_rows(state, layers.hidden_bias, one, one, words, first, hidden)
-                if rates.cost > 0:
-                    _add_push(hidden, layers.activity, rates.target, rates.cost)
-            if not (plan.is_persistent and has_data):
-                own = slice(plan.n_rows + first, plan.n_rows + last)
-                matrices = layers.weights, state, room.visible[own], room.hidden[own]
-                _move_chains(matrices, biases, plan, batch, first, lanes, entries)
+            _rows_piece(layers, room, plan, rates, X, index, batch, piece)
         elif piece == n_first:
             numbers = rate, rates.momentum, plan.n_rows, last_row - 1, last_row
             center, velocity = layers.hidden_center, layers.hidden_velocity

@@ -1,7 +1,7 @@
 """Lists of what is not zero in a matrix, and sums of another matrix's rows that they pick.
 
 A panel of 64 columns of the weights stays in the cache while all rows take their sums from it, and
-each sum stays in four registers: that is where the time goes that a product by BLAS spends on zeros.
+each sum stays in four registers. A product by BLAS spends its time on zeros instead.
 """
 
 from typing import Any, NamedTuple

@@ -18,10 +18,10 @@ from sklearn_ebm.backends.numba._simd import (
     multiply,
     splat,
     store,
-    store_first,
     total,
     totals,
 )
+
 
 def _registers_hold(bits):
     """Whether a vector register of this processor is as wide."""
@@ -123,7 +123,8 @@ def _narrow_fields(states, weights, result, lanes):
             a = b = c = d = zero
             for k in range(0, n_columns, LANES):
                 count = min(LANES, n_columns - k)
-                left, right = load_first(weights, (i, k), count), load_first(weights, (i + 1, k), count)
+                left = load_first(weights, (i, k), count)
+                right = load_first(weights, (i + 1, k), count)
                 state = load_first(states, (n, k), count)
                 a, b = add(a, multiply(state, left)), add(b, multiply(state, right))
                 state = load_first(states, (n + 1, k), count)

@@ -80,9 +80,8 @@ def _first_lanes(builder, count):
     return builder.icmp_unsigned("<", ir.Constant(kind, list(range(LANES))), counts)
 
 
-def _masked(context, builder, name, vector, place, result, arguments):
+def _masked(builder, name, vector, result, arguments):
     """Call LLVM's masked load or store of a vector."""
-    kind = context.get_value_type(vector)
     suffix = f"v{LANES}{'f' if isinstance(vector.dtype, types.Float) else 'i'}"
     full_name = f"llvm.masked.{name}.{suffix}{vector.dtype.bitwidth}.p0"
     signature = ir.FunctionType(result, [argument.type for argument in arguments])
@@ -102,7 +101,7 @@ def load_first(typing_context, array, index, count):
         align = ir.Constant(ir.IntType(32), array.dtype.bitwidth // 8)
         mask = _first_lanes(builder, arguments[2])
         given = [place, align, mask, ir.Constant(kind, None)]
-        return _masked(context, builder, "load", vector, place, kind, given)
+        return _masked(builder, "load", vector, kind, given)
 
     return vector(array, index, types.int64), generate
 
@@ -117,7 +116,7 @@ def store_first(typing_context, array, index, vector, count):
         align = ir.Constant(ir.IntType(32), array.dtype.bitwidth // 8)
         mask = _first_lanes(builder, arguments[3])
         given = [arguments[2], place, align, mask]
-        _masked(context, builder, "store", vector, place, ir.VoidType(), given)
+        _masked(builder, "store", vector, ir.VoidType(), given)
         return context.get_dummy_value()
 
     return types.void(array, index, vector, types.int64), generate

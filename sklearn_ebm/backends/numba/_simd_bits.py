@@ -110,9 +110,7 @@ def exponential(typing_context, vector):
         power = _constant(kind, 1 / math.factorial(DEGREE[width]))
         for k in range(DEGREE[width] - 1, -1, -1):
             power = builder.fmul(power, r, flags=("contract",))
-            power = builder.fadd(
-                power, _constant(kind, 1 / math.factorial(k)), flags=("contract",)
-            )
+            power = builder.fadd(power, _constant(kind, 1 / math.factorial(k)), flags=("contract",))
         return builder.fmul(power, _power_of_two(builder, n, kind, width))
 
     return vector(vector), generate

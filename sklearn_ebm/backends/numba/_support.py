@@ -210,6 +210,14 @@ def _n_on(states, step):
 
 def has_few_on(code):
     """Whether to go from one non-zero to the next beats BLAS, judged by some of the rows."""
+    code = in_rows(code)
     step = max(1, code.shape[0] // SAMPLED)
     n_looked_at = len(range(0, code.shape[0], step)) * code.shape[1]
     return _n_on(code, step) <= SPARSE * n_looked_at
+
+
+def in_rows(array):
+    """The array if the numbers of each row stand in one piece, else a copy."""
+    flags = array.flags
+    in_pieces = array.strides[-1] == array.itemsize and not (flags.f_contiguous and array.ndim > 1)
+    return array if in_pieces or flags.c_contiguous else np.ascontiguousarray(array)
