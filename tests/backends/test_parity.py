@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
+from sklearn_ebm.backends import new_matrix, to_host
 from sklearn_ebm.backends import numpy as reference
-from sklearn_ebm.backends import to_host
 from sklearn_ebm.backends._certificate import lasso_gap
 from sklearn_ebm.backends._groups import GroupSoftThreshold
 from sklearn_ebm.backends._problems import Lasso
@@ -21,6 +21,7 @@ from sklearn_ebm.backends._rules import PositiveSoftThreshold, SoftThreshold
 from sklearn_ebm.factors import pools_of_groups, pools_of_map
 from sklearn_ebm.factors.penalties import L1
 from sklearn_ebm.factors.penalties._group import GroupMajorant
+from tests.backends import layers
 
 HOST = {  # threads in a block, at most, and whether they take turns backwards
     "cupy as C++, 1 thread": {"max_threads": 1},
@@ -267,6 +268,40 @@ def _descent_case(rule, accelerated):
     return Case("proximal_gradient", draw_descent, ("code",), options)
 
 
+def _ascent_case(density, replaced=("weights", "velocity"), **options):
+    return Case("ascend", layers.draw_ascent, replaced, {"density": density, **options})
+
+
+LAYERS = {  # kernels of two layers of units
+    "mean": Case("bernoulli_mean", layers.draw_fields, ("field",)),
+    "mean, scaled": Case("bernoulli_mean", layers.draw_fields, ("field",), {"scale": 0.3}),
+    "draws": Case(
+        "bernoulli_sample", layers.draw_fields, ("field",), {"scale": 1.0, "key": layers.KEYS[0]}
+    ),
+    "draws, and means": Case(
+        "bernoulli_sample",
+        layers.draw_fields,
+        ("field", "mean"),
+        {"scale": 0.3, "key": layers.KEYS[1], "mean": True},
+    ),
+    "softplus": Case("softplus_sums", layers.draw_fields, ()),
+    "softplus, scaled": Case("softplus_sums", layers.draw_fields, (), {"scale": 0.3}),
+    "softplus, long rows": Case("softplus_sums", layers.draw_fields, (), {"n_units": 1100}),
+    "uniform": Case("uniform", layers.draw_uniform, ("result",)),
+    "normal": Case("add_normal", layers.draw_normal, ("mean",)),
+    "normal, odd": Case("add_normal", layers.draw_normal, ("mean",), {"n_columns": 67}),
+    "project, few on": Case("project", layers.draw_projection, ("result",), {"density": 0.1}),
+    "project, most on": Case("project", layers.draw_projection, ("result",), {"density": 0.9}),
+    "ascend, few on": _ascent_case(0.1),
+    "ascend, few on, momentum, decay": _ascent_case(0.1, momentum=0.9, decay=0.5),
+    "ascend, most on": _ascent_case(0.9, momentum=0.9, decay=0.5),
+    "ascend elsewhere": _ascent_case(0.1, ("velocity", "result"), momentum=0.95, result=np.nan),
+    "Gibbs": Case("gibbs_step", layers.draw_gibbs_step, ("visible", "hidden")),
+    "Gibbs, and means": Case(
+        "gibbs_step", layers.draw_gibbs_step, ("visible", "hidden", "mean"), {"mean": np.nan}
+    ),
+}
+
 # Rows and columns that are whole vectors or fours of rows, and that are not.
 SMALL_TORUS = ((5, 7), (3, 2))
 LONG_TORUS = ((4, 20), (2, 6), (2, 3), "uniform")
@@ -315,6 +350,7 @@ CASES = {
     "shrink": _encoder_case("shrink_preactivation", threshold=(0, 2)),
     "tanh": _encoder_case("tanh_preactivation", gain=(0.5, 2)),
     "smooth_shrink": _encoder_case("smooth_shrink_preactivation", slope=(1, 20), location=(0, 1)),
+    **LAYERS,
 }
 MINIMIZERS = {  # what they find is told by the problem, the way to it is their own
     "coordinate_descent": Case(
@@ -352,6 +388,8 @@ def _mapped_one(function, value):
         return GroupMajorant(value.alpha, value.pools, code, width, value.positive)
     if hasattr(value, "_fields"):  # a bundle: a problem, or its rule
         return type(value)(*(_mapped_one(function, field) for field in value))
+    if isinstance(value, tuple):
+        return tuple(_mapped_one(function, one) for one in value)
     return function(value) if isinstance(value, np.ndarray) else value
 
 
@@ -407,6 +445,12 @@ def test_kernel_agrees_with_the_reference(backend, name, dtype, n_rows, storage,
     arguments = prepared(case, dtype, n_rows, tmp_path if storage == "disk" else None)
     expected, expected_return = called(reference, case, arguments)
     result, returned = called(backend, case, arguments)
+    assert_agree(backend, case, dtype, (result, returned), (expected, expected_return))
+
+
+def assert_agree(backend, case, dtype, ours, theirs):
+    """Within rounding, which draws of zeros and ones must not show at all."""
+    (result, returned), (expected, expected_return) = ours, theirs
     for key in case.replaced:
         kept = expected[key].dtype if expected[key].dtype.kind == "i" else dtype
         assert_lives_on(backend, result[key], kept)
@@ -415,12 +459,37 @@ def test_kernel_agrees_with_the_reference(backend, name, dtype, n_rows, storage,
         assert_allclose(to_host(result[key]), expected[key], rtol=0, atol=atol)
     if expected_return is None:
         assert returned is None
+    elif isinstance(expected_return, float):
+        assert isinstance(returned, float)
+        assert returned == pytest.approx(
+            expected_return, rel=ROUNDINGS * float(np.finfo(dtype).eps)
+        )
     elif not case.replaced:
         assert_lives_on(backend, returned, dtype)
         atol = ROUNDINGS * np.finfo(dtype).eps * np.abs(expected_return).max(initial=1)
         assert_allclose(to_host(returned), expected_return, rtol=0, atol=atol)
     else:
         assert returned is result[case.replaced[0]]  # in place, and handed on
+
+
+def rows_apart(array):
+    if array.ndim < 2:
+        return array
+    matrix = new_matrix(array.shape, array)
+    matrix[...] = array
+    return matrix
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_layers_may_have_their_rows_apart_and_what_is_read_its_columns_in_one_piece(name, dtype):
+    backend, case = importlib.import_module("sklearn_ebm.backends.numba"), LAYERS[name]
+    arguments = mapped(np.asfortranarray, prepared(case, dtype, N_ROWS))
+    theirs = called(reference, case, arguments)
+    for key in {*case.replaced, "weights"} & {*arguments}:
+        arguments[key] = rows_apart(arguments[key])
+    before = {key: arguments[key] for key in case.replaced}
+    returned = getattr(backend, case.kernel)(*arguments.values())
+    assert_agree(backend, case, dtype, (before, returned), theirs)
 
 
 @pytest.mark.parametrize("storage", ["memory", "disk"])
@@ -483,7 +552,9 @@ def test_pieces_cover_the_rows_once_and_begin_at_multiples(backend, n_rows):
 
 def test_every_kernel_of_the_reference_is_registered():
     kernels = {case.kernel for case in (*CASES.values(), *MINIMIZERS.values())}
-    assert kernels == set(reference.__all__) - {"map_pieces", "name", "to_device"}
+    others = {"map_pieces", "name", "to_device"}
+    loops = {"contrastive_steps"}  # whose reference is a solver's: see tests/solvers
+    assert kernels == set(reference.__all__) - others - loops
 
 
 @pytest.mark.parametrize("windows", [SMALL_TORUS, CUT_MAP], ids=["torus", "cut"])
