@@ -6,6 +6,12 @@ the device as well.
 """
 
 from sklearn_ebm.backends.cupy._adam import adam_step
+from sklearn_ebm.backends.cupy._bernoulli import (
+    bernoulli_mean,
+    bernoulli_sample,
+    softplus_sums,
+)
+from sklearn_ebm.backends.cupy._contrast import ascend
 from sklearn_ebm.backends.cupy._coordinate_descent import coordinate_descent
 from sklearn_ebm.backends.cupy._dictionary import update_atoms
 from sklearn_ebm.backends.cupy._encoders import (
@@ -13,7 +19,9 @@ from sklearn_ebm.backends.cupy._encoders import (
     smooth_shrink_preactivation,
     tanh_preactivation,
 )
+from sklearn_ebm.backends.cupy._gibbs import gibbs_step
 from sklearn_ebm.backends.cupy._proximal import proximal_step
+from sklearn_ebm.backends.cupy._random import add_normal, uniform
 from sklearn_ebm.backends.cupy._unrolled import (
     greedy_steps,
     greedy_steps_backward,
@@ -22,18 +30,11 @@ from sklearn_ebm.backends.cupy._unrolled import (
 )
 from sklearn_ebm.backends.numpy import (
     add_moments,
-    add_normal,
-    ascend,
-    bernoulli_mean,
-    bernoulli_sample,
-    gibbs_step,
     map_pieces,
     pool_norms,
     pool_spread,
     project,
     quadratic,
-    softplus_sums,
-    uniform,
 )
 
 name = "cupy"

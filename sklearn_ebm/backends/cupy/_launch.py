@@ -10,6 +10,7 @@ from sklearn_ebm.backends.cupy._sources import C_TYPES, FAMILIES, OPTIONS, RULES
 WARP = 32
 MAX_THREADS = 256  # enough to hide the latency of memory, and several such blocks share a processor
 MAX_SHARED_BYTES = 48 * 1024  # what every device gives to a block without asking for more
+NULL = np.uintp(0)  # in place of an array that is not wanted
 
 
 @functools.cache

@@ -10,6 +10,9 @@ Arrays are C-contiguous, one row per block where there are rows.
 
 from typing import NamedTuple
 
+from sklearn_ebm.backends._random import GROUP, KEY_STEPS, LANES, MULTIPLIERS, ROUNDS, USED_BITS
+from sklearn_ebm.backends.numpy._bernoulli import LARGEST_EXPONENT
+
 C_TYPES = {"float32": "float", "float64": "double"}
 RULES = ("SoftThreshold", "PositiveSoftThreshold")  # functors of the names in backends/_rules.py
 OPTIONS = ("--std=c++17",)
@@ -343,6 +346,130 @@ __global__ void greedy_descent_backward(
 }
 """
 
+UNIT_CONSTANTS = f"""
+constexpr unsigned LANES = {LANES}, GROUP = {GROUP}, ROUNDS = {ROUNDS}, USED_BITS = {USED_BITS};
+constexpr unsigned long long MULTIPLIER_0 = {MULTIPLIERS[0]}, MULTIPLIER_1 = {MULTIPLIERS[1]};
+constexpr unsigned STEP_0 = {KEY_STEPS[0]}, STEP_1 = {KEY_STEPS[1]};
+constexpr double LARGEST_IN_FLOAT = {LARGEST_EXPONENT[4]};
+constexpr double LARGEST_IN_DOUBLE = {LARGEST_EXPONENT[8]};
+"""
+
+UNITS = r"""
+struct Key {
+    unsigned seed[2], draw[2], first_row;
+};
+
+struct Words {
+    unsigned word[4];
+};
+
+// Philox-4x32-10: word w is that of column k = column_of(block, w) in this row.
+__device__ Words random_words(unsigned block, unsigned row, const Key& key) {
+    unsigned c0 = block, c1 = key.first_row + row, c2 = key.draw[0], c3 = key.draw[1];
+    unsigned key_0 = key.seed[0], key_1 = key.seed[1];
+    for (unsigned turn = 0; turn < ROUNDS; ++turn) {
+        const unsigned long long left = c0 * MULTIPLIER_0, right = c2 * MULTIPLIER_1;
+        c0 = unsigned(right >> 32) ^ c1 ^ key_0;
+        c1 = unsigned(right);
+        c2 = unsigned(left >> 32) ^ c3 ^ key_1;
+        c3 = unsigned(left);
+        key_0 += STEP_0;
+        key_1 += STEP_1;
+    }
+    return {{c0, c1, c2, c3}};
+}
+
+__device__ unsigned n_random_blocks(unsigned n_columns) {
+    return (n_columns + GROUP - 1) / GROUP * LANES;
+}
+
+__device__ unsigned column_of(unsigned block, unsigned w) {
+    return block / LANES * GROUP + w * LANES + block % LANES;
+}
+
+// Exact in single precision as well.
+template <typename T>
+__device__ T unit_interval(unsigned word) {
+    return T(2 * (word >> (32 - USED_BITS)) + 1) * (T(1) / (2u << USED_BITS));
+}
+
+// exp(-logit); comparisons let NaN through, unlike min and max
+template <typename T>
+__device__ T odds_against(T field, T bias, T scale) {
+    const T largest = sizeof(T) == sizeof(float) ? LARGEST_IN_FLOAT : LARGEST_IN_DOUBLE;
+    const T exponent = -(scale * field + bias);
+    return exp(exponent > largest ? largest : exponent < -largest ? -largest : exponent);
+}
+
+template <typename T>
+__global__ void uniform_numbers(T* result, Key key, unsigned n_columns) {
+    T* row = result + size_t(blockIdx.x) * n_columns;
+    const unsigned n_blocks = n_random_blocks(n_columns);
+    for (unsigned block = threadIdx.x; block < n_blocks; block += blockDim.x) {
+        const Words drawn = random_words(block, blockIdx.x, key);
+        for (unsigned w = 0; w < 4; ++w) {
+            const unsigned k = column_of(block, w);
+            if (k < n_columns) row[k] = unit_interval<T>(drawn.word[w]);
+        }
+    }
+}
+
+template <typename T>
+__global__ void unit_means(T* field, const T* bias, T scale, unsigned n_columns) {
+    T* row = field + size_t(blockIdx.x) * n_columns;
+    for (unsigned k = threadIdx.x; k < n_columns; k += blockDim.x)
+        row[k] = 1 / (1 + odds_against(row[k], bias[k], scale));
+}
+
+// `mean` may be null.
+template <typename T>
+__global__ void draw_units(
+    T* field, const T* bias, T scale, Key key, T* mean, unsigned n_columns) {
+    const size_t first = size_t(blockIdx.x) * n_columns;
+    const unsigned n_blocks = n_random_blocks(n_columns);
+    for (unsigned block = threadIdx.x; block < n_blocks; block += blockDim.x) {
+        const Words drawn = random_words(block, blockIdx.x, key);
+        for (unsigned w = 0; w < 4; ++w) {
+            const unsigned k = column_of(block, w);
+            if (k >= n_columns) break;
+            const T total = 1 + odds_against(field[first + k], bias[k], scale);
+            if (mean) mean[first + k] = 1 / total;
+            field[first + k] = T(unit_interval<T>(drawn.word[w]) * total < 1);
+        }
+    }
+}
+
+template <typename T>
+__global__ void softplus_sums(
+    const T* field, const T* bias, T scale, T* sums, unsigned n_columns) {
+    const T* row = field + size_t(blockIdx.x) * n_columns;
+    T sum = 0;
+    for (unsigned k = threadIdx.x; k < n_columns; k += blockDim.x) {
+        const T logit = scale * row[k] + bias[k], size = abs(logit);
+        sum += (logit + size) / 2 + log1p(exp(-size));
+    }
+    sum = block_sum(sum, reinterpret_cast<T*>(scratch));
+    if (threadIdx.x == 0) sums[blockIdx.x] = sum;
+}
+"""
+
+CONTRAST = r"""
+// `result` may be `weights`.
+template <typename T>
+__global__ void move_weights(
+    const T* weights, T* velocity, const T* product, T* result, T rate, T momentum, T decay,
+    unsigned n_columns) {
+    const size_t row = size_t(blockIdx.x) * n_columns;
+    for (unsigned k = threadIdx.x; k < n_columns; k += blockDim.x) {
+        const size_t i = row + k;
+        const T before = weights[i];
+        const T step = momentum * velocity[i] + rate * (product[i] - decay * before);
+        velocity[i] = step;
+        result[i] = before + step;
+    }
+}
+"""
+
 
 class Family(NamedTuple):
     """Kernels of one string: templates over the type, and over the rule where there is one."""
@@ -378,4 +505,9 @@ FAMILIES = {
         COMMON + UNROLLED,
         ("shrink_sum", "shrink_sum_backward", "greedy_descent", "greedy_descent_backward"),
     ),
+    "units": Family(
+        COMMON + UNIT_CONSTANTS + UNITS,
+        ("uniform_numbers", "unit_means", "draw_units", "softplus_sums"),
+    ),
+    "contrast": Family(COMMON + CONTRAST, ("move_weights",)),
 }

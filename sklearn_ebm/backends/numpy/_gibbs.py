@@ -5,7 +5,9 @@ from sklearn_ebm.backends.numpy._bernoulli import bernoulli_sample
 from sklearn_ebm.backends.numpy._contrast import project
 
 
-def gibbs_step(hidden, visible, weights, biases, keys, mean=None):
+def gibbs_step(
+    hidden, visible, weights, biases, keys, mean=None, *, bernoulli_sample=bernoulli_sample
+):
     """Draw the visible units given the hidden ones, and then these given the new visible ones.
 
     Parameters
@@ -22,6 +24,8 @@ def gibbs_step(hidden, visible, weights, biases, keys, mean=None):
         Of the two draws.
     mean : array of shape (n_rows, n_hidden) or None, default=None
         Gets the probabilities of the second draw, where they are wanted.
+    bernoulli_sample : callable, default=the function of this package
+        Draws units given a field.
 
     Returns
     -------
