@@ -5,12 +5,16 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from sklearn_ebm.backends import numpy as reference
+from sklearn_ebm.backends._ascent import Ascent
 from sklearn_ebm.backends._problems import Lasso
+from sklearn_ebm.backends._random import Key
 from sklearn_ebm.backends._rules import SoftThreshold
 from sklearn_ebm.backends.cupy import _coordinate_descent, _dictionary, _launch
 from sklearn_ebm.factors.penalties import L1
 
 N_ROWS, N_ATOMS = 6, 40
+KEY = Key((0xDEADBEEF, 0xC0FFEE), (5 << 32) + 0xFFFFFFFF, 1000)  # each word has a part in it
+HOSTS = [{"max_threads": 1}, {"max_threads": 5}, {}]
 
 
 class Elastic:
@@ -177,3 +181,147 @@ def test_parameters_may_be_one_number_for_all(cupy_on_host):
     expected = reference.shrink_preactivation(preactivation.copy(), 0.5, 0.25)
     shrunk = cupy_on_host().shrink_preactivation(preactivation, 0.5, 0.25)
     assert_allclose(shrunk, expected, atol=1e-15)
+
+
+@pytest.mark.parametrize("host", HOSTS)
+@pytest.mark.parametrize("n_columns", [1, 16, 37, 64, 65, 1100])
+def test_uniform_numbers_are_the_reference_s_to_the_last_bit(cupy_on_host, dtype, n_columns, host):
+    """Also where a thread has several blocks of the counter, and where a group is cut anywhere."""
+    result, expected = np.full((2, N_ROWS, n_columns), np.nan, dtype)
+    assert cupy_on_host(**host).uniform(result, KEY) is result
+    assert_array_equal(result, reference.uniform(expected, KEY))
+
+
+def test_normal_numbers_are_made_of_the_fused_uniform_ones(cupy_on_host, no_launch):
+    mean, deviation = np.zeros((N_ROWS, N_ATOMS)), np.linspace(1, 2, N_ATOMS)
+    with pytest.raises(AssertionError, match="units was launched"):
+        no_launch.add_normal(mean, deviation, KEY)
+    expected = reference.add_normal(mean.copy(), deviation, KEY)
+    assert_array_equal(cupy_on_host().add_normal(mean, deviation, KEY), expected)
+
+
+@pytest.fixture
+def layers(dtype):
+    """Fields of sizes that some units cannot resist and some can, and biases."""
+    rng = np.random.default_rng(0)
+    field = 3 * rng.standard_normal((N_ROWS, 150))
+    field[:, :4] = 1000, -1000, 90, -90
+    return field.astype(dtype), rng.standard_normal(150).astype(dtype)
+
+
+def roundings_of_odds(dtype):
+    """exp(x) makes x roundings of one of x, which is a sum and a product, up to the logarithm."""
+    return 4 * np.log(np.finfo(dtype).max) * np.finfo(dtype).eps
+
+
+@pytest.mark.parametrize("host", HOSTS)
+@pytest.mark.parametrize("wants_mean", [False, True])
+def test_draws_are_the_reference_s(cupy_on_host, layers, wants_mean, host):
+    """No unit of these is within rounding of its number."""
+    field, bias = layers
+    mean, expected_mean = np.zeros((2, *field.shape), field.dtype) if wants_mean else (None, None)
+    expected = reference.bernoulli_sample(field.copy(), bias, 0.7, KEY, expected_mean)
+    assert cupy_on_host(**host).bernoulli_sample(field, bias, 0.7, KEY, mean) is field
+    assert_array_equal(field, expected)
+    assert_array_equal(np.unique(field), [0, 1])
+    if wants_mean:
+        assert_allclose(mean, expected_mean, rtol=roundings_of_odds(field.dtype))
+
+
+def test_means_at_the_ends_are_the_reference_s(cupy_on_host, layers):
+    """Relative to their size, which is above zero where exponents are cut off."""
+    field, bias = layers
+    expected = reference.bernoulli_mean(field.copy(), bias, 1.0)
+    mean = cupy_on_host().bernoulli_mean(field, bias, 1.0)
+    assert_allclose(mean, expected, rtol=roundings_of_odds(field.dtype))
+    assert 0 < mean.min()
+
+
+@pytest.mark.parametrize("host", HOSTS)
+def test_softplus_sums_are_the_reference_s(cupy_on_host, layers, host):
+    field, bias = layers
+    field = np.asfortranarray(field)  # read only, so that any layout will do
+    sums = cupy_on_host(**host).softplus_sums(field, bias, 0.7)
+    assert sums.dtype == field.dtype
+    # a sum of size 1000, of 150 terms
+    assert_allclose(sums, reference.softplus_sums(field, bias, 0.7),
+                    rtol=150 * np.finfo(field.dtype).eps)  # fmt: skip
+
+
+def test_a_nan_is_no_probability(cupy_on_host, layers):
+    field, bias = layers
+    field[2, 3] = np.nan
+    backend, mean = cupy_on_host(), np.zeros_like(field)
+    assert np.isnan(backend.softplus_sums(field, bias)[2])
+    backend.bernoulli_sample(field.copy(), bias, 1.0, KEY, mean)
+    backend.bernoulli_mean(field, bias)
+    for result in (field, mean):
+        assert_array_equal(np.argwhere(np.isnan(result)), [[2, 3]])
+
+
+@pytest.fixture
+def ascent(dtype):
+    """Weights, their velocity, and the states of both layers."""
+    rng = np.random.default_rng(0)
+    left, right = (rng.random((N_ROWS, size)) < 0.5 for size in (7, N_ATOMS))
+    weights, velocity = rng.standard_normal((2, 7, N_ATOMS)).astype(dtype)
+    share = rng.standard_normal(N_ROWS).astype(dtype)
+    return weights, velocity, Ascent(left.astype(dtype), right.astype(dtype), share, 0.1, 0.9, 0.2)
+
+
+@pytest.mark.parametrize("host", HOSTS)
+@pytest.mark.parametrize("in_place", [False, True])
+def test_ascent_is_the_reference_s(cupy_on_host, ascent, in_place, host):
+    weights, velocity, states = ascent
+    moved, expected_velocity = weights.copy(), velocity.copy()
+    expected = reference.ascend(moved, expected_velocity, states)
+    result, before = (None if in_place else np.zeros_like(weights)), weights.copy()
+    largest = cupy_on_host(**host).ascend(weights, velocity, states, result)
+    tolerance = {"rtol": 0, "atol": 16 * np.finfo(weights.dtype).eps}  # sums of size one
+    assert_allclose(velocity, expected_velocity, **tolerance)
+    assert_allclose(weights if in_place else result, moved, **tolerance)
+    assert_allclose(largest, expected, **tolerance)
+    if not in_place:
+        assert_array_equal(weights, before)
+
+
+def test_gibbs_steps_draw_by_fused_kernels(cupy_on_host, no_launch, dtype):
+    rng = np.random.default_rng(0)
+    weights = rng.standard_normal((7, N_ATOMS)).astype(dtype)
+    biases = tuple(rng.standard_normal(size).astype(dtype) for size in weights.shape)
+    states = [(rng.random((N_ROWS, size)) < 0.5).astype(dtype) for size in (N_ATOMS, 7)]
+    keys, mean = (KEY, KEY._replace(draw=2)), np.zeros((N_ROWS, N_ATOMS), dtype)
+    expected, expected_mean = [state.copy() for state in states], mean.copy()
+    with pytest.raises(AssertionError, match="units was launched"):
+        no_launch.gibbs_step(*(state.copy() for state in states), weights, biases, keys, mean)
+    reference.gibbs_step(*expected, weights, biases, keys, expected_mean)
+    assert cupy_on_host().gibbs_step(*states, weights, biases, keys, mean) is states[1]
+    for state, other in zip(states, expected, strict=True):
+        assert_array_equal(state, other)
+    assert_allclose(mean, expected_mean, rtol=64 * np.finfo(dtype).eps)
+
+
+@pytest.mark.parametrize("name", ["uniform", "bernoulli_mean", "bernoulli_sample", "ascend"])
+def test_rows_that_are_apart_go_to_the_reference(no_launch, layers, ascent, name):
+    field, bias = (np.asfortranarray(array) for array in layers)
+    weights, velocity, states = ascent
+    arguments, rest = {
+        "uniform": ([field], (KEY,)),
+        "bernoulli_mean": ([field, bias], (0.7,)),
+        "bernoulli_sample": ([field, bias], (0.7, KEY)),
+        "ascend": ([np.asfortranarray(weights), velocity], (states,)),
+    }[name]
+    assert_same_call((getattr(no_launch, name), getattr(reference, name)), arguments, *rest)
+
+
+def test_means_whose_rows_are_apart_go_to_the_reference(no_launch, layers):
+    mean = np.zeros_like(layers[0], order="F")
+    kernels = no_launch.bernoulli_sample, reference.bernoulli_sample
+    assert_same_call(kernels, layers, 0.7, KEY, mean)
+    assert mean.any()
+
+
+def test_sums_in_half_precision_go_to_the_reference(no_launch, layers):
+    field, bias = (array.astype(np.float16) for array in layers)
+    sums = no_launch.softplus_sums(field, bias)
+    assert_array_equal(sums, reference.softplus_sums(field, bias))
