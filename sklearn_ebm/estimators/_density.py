@@ -215,6 +215,9 @@ class DensityModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         if n_steps < 1:
             raise ValueError(f"n_steps={n_steps} must be at least 1.")
         X, backend = self._prepare(X, reset=False)
+        return self._move(X, n_steps, random_state, backend)
+
+    def _move(self, X, n_steps, random_state, backend):
         dtype = _float_type(X)
         energy = self._energy.astype(dtype)
         stream = Stream(check_random_state(random_state))
@@ -241,7 +244,7 @@ class DensityModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         n_samples : int, default=1
             Chains, which begin at independent features with the frequencies of the data.
         n_burn_in : int, default=1000
-            Steps of Gibbs sampling. Chains that mix slowly need more.
+            Steps of Gibbs sampling; 0 gives the beginnings. Chains that mix slowly need more.
         random_state : int, RandomState instance or None, default=None
             Draws.
 
@@ -253,12 +256,14 @@ class DensityModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         check_is_fitted(self)
         if n_samples < 1:
             raise ValueError(f"n_samples={n_samples} must be at least 1.")
+        if n_burn_in < 0:
+            raise ValueError(f"n_burn_in={n_burn_in} must be at least 0.")
         random_state = check_random_state(random_state)
         weights = self._energy.weights
         backend = resolve_backend(self.backend, weights)
         start = array_namespace(weights).zeros((n_samples, weights.shape[0]), dtype=weights.dtype)
         self._base.sample(start, Stream(random_state).key(), backend)
-        return self.gibbs(start, n_burn_in, random_state=random_state)
+        return self._move(start, n_burn_in, random_state, backend) if n_burn_in else start
 
     # ----------------------------------------------------------------------------------- likelihood
     def log_partition(self, method="auto", *, n_temperatures=5000, n_runs=100, random_state=None):
