@@ -11,6 +11,7 @@ _HOMES = {
     "DictionaryDisplay": "_dictionary",
     "GaborFit": "_gabor",
     "ObjectiveDisplay": "_objective",
+    "SampleDisplay": "_samples",
     "TopographicMapDisplay": "_topographic_map",
     "fit_gabor": "_gabor",
 }

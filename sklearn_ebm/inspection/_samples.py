@@ -1,0 +1,210 @@
+"""What a model dreams up: its Markov chains as pictures, after more and more steps."""
+
+import warnings
+from numbers import Integral
+
+import numpy as np
+from scipy import sparse
+from sklearn.utils import check_random_state, check_scalar
+from sklearn.utils.validation import check_is_fitted
+
+from sklearn_ebm.backends import to_host
+from sklearn_ebm.inspection._axes import take_axes
+from sklearn_ebm.inspection._mosaic import GAP, arrange, draw, scaled_tiles, tile_shape
+
+STEPS = (0, 1, 10, 100, 1000)
+INCHES_PER_TILE = 0.75
+BINARY_GAPS = "0.5"  # units that are on or off are black and white themselves
+
+
+class SampleDisplay:
+    """Samples of a model along its Markov chains: a row for each chain, a column for each time.
+
+    Values between 0 and 1 are drawn on a scale from 0 to 1. Where there are others, each picture is
+    scaled by its own largest absolute value, zero being mid-grey. Create it by
+    :meth:`from_estimator`, or from arrays.
+
+    Parameters
+    ----------
+    samples : array-like of shape (n_chains, n_times, n_features)
+        Where each chain is at each time.
+
+    steps : array-like of shape (n_times,)
+        Steps of Gibbs sampling that were made by then.
+
+    image_shape : tuple (height, width) or (height, width, 3), default=None
+        Shape of one sample. By default a square, if n_features is the square of a number.
+
+    Attributes
+    ----------
+    figure_ : matplotlib Figure
+        Figure that was drawn on.
+
+    axes_ : ndarray of matplotlib Axes, of shape (1,)
+        Axes that were drawn on.
+
+    image_ : matplotlib AxesImage
+        The pictures.
+
+    See Also
+    --------
+    DictionaryDisplay : Weights of the hidden units.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from sklearn_ebm import RBM
+    >>> from sklearn_ebm.inspection import SampleDisplay
+    >>> X = load_digits().data / 16
+    >>> rbm = RBM(32, random_state=0).fit(X)
+    >>> display = SampleDisplay.from_estimator(rbm, X, steps=(0, 1, 10), random_state=0)
+    >>> display.samples.shape
+    (8, 3, 64)
+    """
+
+    def __init__(self, samples, steps, *, image_shape=None):
+        self.samples = samples
+        self.steps = steps
+        self.image_shape = image_shape
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator,
+        X=None,
+        *,
+        n_chains=8,
+        steps=STEPS,
+        image_shape=None,
+        random_state=None,
+        cmap="gray",
+        ax=None,
+    ):
+        """Run chains of a fitted model, and draw where they are.
+
+        Parameters
+        ----------
+        estimator : object
+            A fitted estimator with `gibbs(X, n_steps, random_state=...)` and, where X is None,
+            `sample(n_chains, n_steps, random_state=...)`.
+
+        X : {array-like, sparse array} of shape (n_samples, n_features), default=None
+            The chains begin at its first rows. By default they begin where those of `sample` do.
+
+        n_chains : int, default=8
+            Chains; no more than X has rows.
+
+        steps : sequence of int, default=(0, 1, 10, 100, 1000)
+            When to look, in steps from the start, in ascending order. A chain goes on from one
+            time to the next.
+
+        image_shape : tuple (height, width) or (height, width, 3), default=None
+            Shape of one sample. By default a square, if n_features is the square of a number.
+
+        random_state : int, RandomState instance or None, default=None
+            Draws of the chains.
+
+        cmap : str or matplotlib Colormap, default="gray"
+            Colours of samples without channels.
+
+        ax : matplotlib Axes, default=None
+            Where to draw; by default in a new figure.
+
+        Returns
+        -------
+        SampleDisplay
+            The display, drawn.
+        """
+        check_is_fitted(estimator)
+        check_scalar(n_chains, "n_chains", Integral, min_val=1)
+        steps = _checked_steps(steps)
+        start = None if X is None else _first_rows(X, n_chains)
+        samples = _run(estimator, start, n_chains, steps, check_random_state(random_state))
+        return cls(samples, steps, image_shape=image_shape).plot(cmap=cmap, ax=ax)
+
+    def plot(self, *, cmap="gray", ax=None):
+        """Draw the samples.
+
+        Parameters
+        ----------
+        cmap : str or matplotlib Colormap, default="gray"
+            Colours of samples without channels.
+
+        ax : matplotlib Axes, default=None
+            Where to draw; by default in a new figure.
+
+        Returns
+        -------
+        SampleDisplay
+            The display itself.
+        """
+        samples, steps = _checked_samples(self.samples, self.steps)
+        n_chains, n_times, n_features = samples.shape
+        shape = tile_shape(self.image_shape, n_features)
+        rows = samples.reshape(-1, n_features)
+        is_share = rows.min() >= 0 and rows.max() <= 1
+        tiles = 2.0 * rows.reshape(-1, *shape) - 1.0 if is_share else scaled_tiles(rows, shape)
+        width = INCHES_PER_TILE * n_times
+        height = INCHES_PER_TILE * n_chains * shape[0] / shape[1]
+        self.figure_, self.axes_ = take_axes(ax, 1, self, (width + 0.4, height + 0.8))
+        self.image_ = draw(self.axes_[0], arrange(tiles, n_times), cmap)
+        if is_share:
+            self.image_.set_cmap(self.image_.get_cmap().with_extremes(bad=BINARY_GAPS))
+        _label(self.axes_[0], steps, shape[1])
+        return self
+
+
+def _checked_steps(steps):
+    """Whole numbers in ascending order, none of them negative."""
+    steps = list(steps)
+    for number in steps:
+        check_scalar(number, "steps", Integral, min_val=0)
+    if not steps or steps != sorted(set(steps)):
+        raise ValueError(f"steps must be numbers in ascending order; got {steps}.")
+    return steps
+
+
+def _first_rows(X, n_rows):
+    rows = X.iloc[:n_rows] if hasattr(X, "iloc") else X[:n_rows]
+    return rows.toarray() if sparse.issparse(rows) else rows
+
+
+def _run(estimator, state, n_chains, steps, random_state):
+    """Where chains are after each number of steps, an array (n_chains, n_times, n_features)."""
+    first, *later = steps
+    if state is None:
+        state = estimator.sample(n_chains, first, random_state=random_state)
+    elif first:
+        state = estimator.gibbs(state, first, random_state=random_state)
+    states, done = [state], first
+    with warnings.catch_warnings():
+        # Samples are arrays, also where the model knows the features by name.
+        warnings.filterwarnings("ignore", "X does not have valid feature names")
+        for number in later:
+            states.append(estimator.gibbs(states[-1], number - done, random_state=random_state))
+            done = number
+    return np.stack([to_host(each) for each in states], axis=1)
+
+
+def _checked_samples(samples, steps):
+    samples = np.asarray(to_host(samples))
+    if samples.ndim != 3:
+        raise ValueError(
+            "samples must be of shape (n_chains, n_times, n_features); got an array of shape "
+            f"{samples.shape}."
+        )
+    if len(steps) != samples.shape[1]:
+        raise ValueError(f"There are samples of {samples.shape[1]} times, but {len(steps)} steps.")
+    return samples, steps
+
+
+def _label(axes, steps, width):
+    """Numbers of steps above the columns."""
+    axes.set_axis_on()
+    axes.spines[:].set_visible(False)
+    axes.set_yticks([])
+    centres = (width - 1) / 2 + (width + GAP) * np.arange(len(steps))
+    axes.set_xticks(centres, [str(number) for number in steps])
+    axes.tick_params(axis="x", top=False, bottom=False, labeltop=True, labelbottom=False)
+    axes.xaxis.set_label_position("top")
+    axes.set_xlabel("Steps of Gibbs sampling")
