@@ -220,6 +220,32 @@ def test_a_centred_step_is_that_of_centred_states(n_chains):
     assert_allclose(new.hidden_bias - old.hidden_bias, 0.1 * own, rtol=0, atol=1e-14)
 
 
+@pytest.mark.parametrize("n_chains", [None, 12])
+def test_a_step_of_real_units_is_that_of_their_slopes_times_their_variance(n_chains):
+    """dW = <(v - mu)(h - lambda)'>, s^2 times the gradient, and so b; log s^2 by its own slope.
+
+    Mean fields, b + W lambda and c + W' mu / s^2, move by the means of the states only.
+    """
+    X = probabilities(float)
+    learner = a_learner(n_chains=n_chains, kind="gaussian")
+    before = one_step(learner, X)
+    old, new = before.energy, learner.energy
+    hidden = old.hidden_mean(X, reference)
+    v, h = chains_of(before, len(X), 1, X)
+    mu, center = before.visible_center, before.activity
+    moved = (X - mu).T @ (hidden - center) / len(X) - (v - mu).T @ (h - center) / len(v)
+    assert_allclose(new.weights - old.weights, 0.1 * moved, rtol=0, atol=1e-13)
+    slope = old.slopes(X, hidden)["visible_log_variance"].mean(axis=0)
+    slope -= old.slopes(v, h)["visible_log_variance"].mean(axis=0)
+    change = new.visible.log_variance - old.visible.log_variance
+    assert_allclose(change, 0.1 * slope, rtol=0, atol=1e-13)
+    own = new.visible.bias - old.visible.bias + 0.1 * moved @ center
+    assert_allclose(own, 0.1 * (X.mean(axis=0) - v.mean(axis=0)), rtol=0, atol=1e-13)
+    signal = mu * np.exp(-new.visible.log_variance)
+    own = new.hidden_bias - old.hidden_bias + 0.1 * signal @ moved
+    assert_allclose(own, 0.1 * (hidden.mean(axis=0) - h.mean(axis=0)), rtol=0, atol=1e-13)
+
+
 @pytest.mark.parametrize("kind", ["bernoulli", "gaussian"])
 def test_centring_by_zero_changes_nothing(kind):
     plain, centered = (a_learner(kind=kind, centered=False) for _ in range(2))
