@@ -28,13 +28,8 @@ BREAK_SHARES = (0.05, 0.3)  # them: about those of Salakhutdinov & Murray 2008, 
 
 def annealing_shares(n_temperatures):
     """Where the path from the base to the model is looked at: most often near its end."""
-    counts = np.diff(np.round(n_temperatures * np.array([0, *BREAK_SHARES, 1]))).astype(int)
-    ends = [0, *BREAKS, 1]
-    parts = [
-        np.linspace(ends[i], ends[i + 1], counts[i], endpoint=i == len(counts) - 1)
-        for i in range(len(counts))
-    ]
-    return np.concatenate(parts)
+    ends, end_shares = [0, *BREAKS, 1], [0, *BREAK_SHARES, 1]
+    return np.interp(np.linspace(0, 1, n_temperatures), end_shares, ends)
 
 
 class DensityModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
