@@ -23,7 +23,6 @@ from sklearn_ebm.estimators._density import PIECE_ROWS, DensityModel
 from sklearn_ebm.factors import UNITS, BilinearEnergy
 from sklearn_ebm.solvers import Ascending, ContrastiveLearner
 
-FIRST_DEVIATION = 0.01  # of the first weights (Hinton 2010, A practical guide, section 8)
 LARGE_WEIGHT = 30.0  # log-odds that one visible unit gives to a hidden one
 STUCK_SHARE = 0.1  # of the hidden units, above which something is wrong
 
@@ -340,15 +339,14 @@ class RBM(CallbackSupportMixin, DensityModel):
         is_binary = UNITS[self.visible].is_binary
         mean, variance = _moments(X, rows, dtype, with_variance=not is_binary)
         xp = array_namespace(mean)
-        units = UNITS[self.visible].from_moments(mean, variance)
-        shape = (X.shape[1], self.n_components)
-        weights = new_matrix(shape, mean)
-        first = FIRST_DEVIATION * random_state.standard_normal(shape)
-        weights[...] = xp.asarray(first, dtype=dtype)
-        activity = 0.5 if self.sparsity_target is None else float(self.sparsity_target)
-        hidden_bias = xp.full(self.n_components, np.log(activity / (1 - activity)), dtype=dtype)
-        if self.centered:
-            hidden_bias -= units.signal(mean) @ weights
+        base = UNITS[self.visible].from_moments(mean, variance)
+        activity = base.first_activity
+        if self.sparsity_target is not None:
+            activity = float(self.sparsity_target)
+        samples = dense_rows(X, random_state.choice(rows, self.n_components), dtype)
+        units, first, hidden_bias = base.astype(dtype).first_layer(samples, activity, random_state)
+        weights = new_matrix(first.shape, first)
+        weights[...] = first
         energy = BilinearEnergy(units, weights, hidden_bias)
         stream = Stream(random_state)
         method, particles = METHODS[self.method], None
@@ -359,7 +357,7 @@ class RBM(CallbackSupportMixin, DensityModel):
             energy, stream, xp.full(self.n_components, activity, dtype=dtype),
             mean if self.centered else None, particles, method.has_fast_weights,
         )  # fmt: skip
-        learner.base = energy.copy().visible
+        learner.base = base
         learner.curves, learner.average = ContrastiveCurves(), None
         return learner
 

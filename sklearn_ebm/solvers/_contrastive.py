@@ -249,6 +249,7 @@ class ContrastiveLearner:
         for name, rows in energy.slopes(visible[:-2, :], hidden[:-2, :]).items():
             slope = share[:-2] @ rows
             self._move(name, rate * slope, how)
+        energy.visible.project()
         visible[-2, :], hidden[-2, :] = self.visible_center, share[:-2] @ hidden[:-2, :]
         visible[-1, :], hidden[-1, :] = share[:-2] @ visible[:-2, :], self.hidden_center
         step = Ascent(visible, hidden, share, rate, how.momentum, how.decay)

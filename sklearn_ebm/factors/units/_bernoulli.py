@@ -1,7 +1,11 @@
 """Visible units that are on or off: -b.v, v_i of 0 and 1."""
 
+import math
+
 from sklearn_ebm.backends import array_namespace
 
+FIRST_DEVIATION = 0.01  # of the first weights (Hinton 2010, A practical guide, section 8)
+FIRST_ACTIVITY = 0.5
 SMALLEST_SHARE = 1e-3  # of a pixel that is never on: log-odds of -7, from which learning can return
 
 
@@ -15,6 +19,7 @@ class BernoulliUnits:
     """
 
     is_binary = True
+    first_activity = FIRST_ACTIVITY
 
     def __init__(self, bias):
         self.bias = bias
@@ -25,6 +30,17 @@ class BernoulliUnits:
         xp = array_namespace(mean)
         share = xp.clip(mean, SMALLEST_SHARE, 1 - SMALLEST_SHARE)
         return cls(xp.log(share / (1 - share)))
+
+    def first_layer(self, samples, activity, random_state):
+        """Weights and hidden biases to begin with, and the units that go with them.
+
+        Small random weights, and biases with which hidden units have an activity on mean data.
+        """
+        xp = array_namespace(samples)
+        weights = FIRST_DEVIATION * random_state.standard_normal(samples.shape[::-1])
+        weights = xp.asarray(weights, dtype=samples.dtype)
+        mean = 1 / (1 + xp.exp(-self.bias))
+        return self, weights, math.log(activity / (1 - activity)) - mean @ weights
 
     def astype(self, dtype):
         """A copy of the units, in a type."""

@@ -9,6 +9,10 @@ import math
 from sklearn_ebm.backends import array_namespace
 
 SMALLEST_VARIANCE = 1e-3  # of the mean variance: a feature that never changes must not weigh more
+LEAST_LEFT = 1e-3  # share of a feature's variance that hidden units cannot explain
+FIRST_SHARE = 0.8  # of the variance that they do not explain at first
+FIRST_NORM = 4.0  # of the first filters, in standard deviations
+FIRST_ACTIVITY = 0.05
 
 
 class GaussianUnits:
@@ -20,13 +24,17 @@ class GaussianUnits:
         b, the means without a field.
     log_variance : array of shape (n_units,)
         log s^2.
+    largest : array of shape (n_units,) or None, default=None
+        What log s^2 may be at most in learning; None leaves it free.
     """
 
     is_binary = False
+    first_activity = FIRST_ACTIVITY
 
-    def __init__(self, bias, log_variance):
+    def __init__(self, bias, log_variance, largest=None):
         self.bias = bias
         self.log_variance = log_variance
+        self.largest = largest
 
     @classmethod
     def from_moments(cls, mean, variance):
@@ -34,12 +42,37 @@ class GaussianUnits:
         xp = array_namespace(mean)
         typical = float(xp.mean(variance)) or 1.0
         floor = xp.full_like(variance, SMALLEST_VARIANCE * typical)
-        return cls(mean, xp.log(xp.maximum(variance, floor)))
+        log_variance = xp.log(xp.maximum(variance, floor))
+        return cls(mean, log_variance, log_variance)
+
+    def first_layer(self, samples, activity, random_state):
+        """Weights and hidden biases to begin with, and the units that go with them.
+
+        Where filters are small the gradient is too: whitened data have no second moments to learn
+        from. So each hidden unit begins with a sample as its filter, seldom on, as a component of a
+        mixture does (Wang, Melchior & Wiskott 2012, section 5).
+        """
+        xp = array_namespace(samples)
+        deviation = xp.exp(self.log_variance / 2)
+        noise = xp.asarray(random_state.standard_normal(samples.shape), dtype=samples.dtype)
+        directions = (samples - self.bias) / deviation
+        length = xp.sqrt(xp.sum(directions * directions, axis=1, keepdims=True))
+        directions = xp.where(length > 0, directions, noise)
+        length = xp.sqrt(xp.sum(directions * directions, axis=1, keepdims=True))
+        weights = (FIRST_NORM * deviation * directions / length).T
+        units = GaussianUnits(
+            self.bias, self.log_variance + math.log(FIRST_SHARE), self.largest
+        )
+        offset = math.log(activity / (1 - activity)) - FIRST_NORM**2 / (2 * FIRST_SHARE)
+        return units, weights, offset - units.signal(self.bias) @ weights
 
     def astype(self, dtype):
         """A copy of the units, in a type."""
         xp = array_namespace(self.bias)
-        return GaussianUnits(xp.astype(self.bias, dtype), xp.astype(self.log_variance, dtype))
+        largest = None if self.largest is None else xp.astype(self.largest, dtype)
+        return GaussianUnits(
+            xp.astype(self.bias, dtype), xp.astype(self.log_variance, dtype), largest
+        )
 
     @property
     def parameters(self):
@@ -88,6 +121,10 @@ class GaussianUnits:
 
     def project(self):
         """Keep the variances within their bounds, in place."""
+        if self.largest is not None:
+            xp = array_namespace(self.bias)
+            least = self.largest + math.log(LEAST_LEFT)
+            self.log_variance[...] = xp.clip(self.log_variance, least, self.largest)
 
     def mixed(self, other, share):
         """Units of the energy (1 - share) E_other + share E_self, and the scale of their field."""
