@@ -23,7 +23,7 @@ from sklearn_ebm.estimators._density import PIECE_ROWS, DensityModel
 from sklearn_ebm.factors import UNITS, BilinearEnergy
 from sklearn_ebm.solvers import Ascending, ContrastiveLearner
 
-LARGE_WEIGHT = 30.0  # log-odds that one visible unit gives to a hidden one
+LARGE_WEIGHT = 30.0  # log-odds that one visible unit, moved by a deviation, gives to a hidden one
 STUCK_SHARE = 0.1  # of the hidden units, above which something is wrong
 
 
@@ -442,7 +442,7 @@ class RBM(CallbackSupportMixin, DensityModel):
                 ConvergenceWarning,
                 stacklevel=5,
             )
-        largest = self._learner.largest
+        largest = self._learner.energy.largest_log_odds()
         if largest > LARGE_WEIGHT:
             warnings.warn(
                 f"The weights explode: the largest is {largest:.3g}. Lower learning_rate, or set "

@@ -39,6 +39,11 @@ class BilinearEnergy:
         """The same energy with other weights."""
         return replace(self, weights=weights)
 
+    def largest_log_odds(self):
+        """Most that one visible unit gives to a hidden one when it moves by its own scale."""
+        xp = array_namespace(self.weights)
+        return float(xp.max(xp.abs(self.weights) / self.visible.scale[:, None]))
+
     def astype(self, dtype):
         """The energy in another type; itself where it is the same."""
         return self if self.weights.dtype == dtype else self._copied(dtype)

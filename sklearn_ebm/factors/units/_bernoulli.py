@@ -51,6 +51,11 @@ class BernoulliUnits:
         """What is learned, by name."""
         return {"bias": self.bias}
 
+    @property
+    def scale(self):
+        """From off to on is one."""
+        return array_namespace(self.bias).ones_like(self.bias)
+
     def value(self, visible):
         """E_v of each row."""
         return -(visible @ self.bias)

@@ -60,9 +60,7 @@ class GaussianUnits:
         directions = xp.where(length > 0, directions, noise)
         length = xp.sqrt(xp.sum(directions * directions, axis=1, keepdims=True))
         weights = (FIRST_NORM * deviation * directions / length).T
-        units = GaussianUnits(
-            self.bias, self.log_variance + math.log(FIRST_SHARE), self.largest
-        )
+        units = GaussianUnits(self.bias, self.log_variance + math.log(FIRST_SHARE), self.largest)
         offset = math.log(activity / (1 - activity)) - FIRST_NORM**2 / (2 * FIRST_SHARE)
         return units, weights, offset - units.signal(self.bias) @ weights
 
@@ -83,6 +81,11 @@ class GaussianUnits:
     def _precision(self):
         return array_namespace(self.bias).exp(-self.log_variance)
 
+    @property
+    def scale(self):
+        """Standard deviations without a field, s."""
+        return array_namespace(self.bias).exp(self.log_variance / 2)
+
     def value(self, visible):
         """E_v of each row."""
         error = visible - self.bias
@@ -101,8 +104,7 @@ class GaussianUnits:
         """Draws given a field, in its place."""
         field *= scale
         field += self.bias
-        deviation = array_namespace(self.bias).exp(self.log_variance / 2)
-        return backend.add_normal(field, deviation, key)
+        return backend.add_normal(field, self.scale, key)
 
     def log_partition(self, field, backend):
         """log of the integral of exp(r.v / s^2 - E_v(v)) for each row of fields."""
