@@ -1,0 +1,374 @@
+"""Bad input of an RBM: an error that names what is wrong, a warning, or a usable model.
+
+Overflow and invalid operations inside the package are errors in every test (see pyproject.toml).
+"""
+
+import importlib.util
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy import sparse
+from sklearn.exceptions import ConvergenceWarning, NotFittedError
+from sklearn.utils._param_validation import InvalidParameterError
+
+from sklearn_ebm import RBM
+from tests.estimators.machines import FORMS, make
+from tests.estimators.registry import fitted_attributes
+
+N_SAMPLES, N_FEATURES = 60, 9
+forms = pytest.mark.parametrize("form", FORMS)
+doors = pytest.mark.parametrize("method", ["fit", "partial_fit"])
+backends = pytest.mark.parametrize("backend", ["numba", "numpy"])
+
+
+@pytest.fixture(scope="module")
+def X():
+    """Zeros and ones."""
+    return (np.random.default_rng(0).random((N_SAMPLES, N_FEATURES)) < 0.4).astype(float)
+
+
+def with_entry(X, value):
+    X = X.copy()
+    X[3, 2] = value
+    return X
+
+
+def assert_usable(model, X):
+    """All that fit left, and all that can be asked of it, is finite."""
+    for name, value in fitted_attributes(model).items():
+        assert np.all(np.isfinite(value)), name
+    for method in ("transform", "energy", "score", "gibbs", "reconstruct"):
+        assert np.all(np.isfinite(getattr(model, method)(X))), method
+    assert np.all(np.isfinite(model.sample(2, 3)))
+
+
+# Data
+
+
+REFUSED = {
+    "NaN": (lambda X: with_entry(X, np.nan), "Input X contains NaN"),
+    "infinity": (lambda X: with_entry(X, np.inf), "Input X contains infinity"),
+    "1e30 in float32": (lambda X: np.float32(1e30) * np.float32(X), "too large"),
+    "1e200": (lambda X: 1e200 * X, "value too large for dtype.'float64'.*Rescale"),
+    "strings": (lambda X: np.full(X.shape, "a"), "not compatible with arrays of bytes/strings"),
+    "complex": (lambda X: X + 1j, "Complex data not supported"),
+    "no sample": (lambda X: X[:0], r"Found array with 0 sample\(s\)"),
+    "no feature": (lambda X: X[:, :0], r"Found array with 0 feature\(s\)"),
+    "one dimension": (lambda X: X[0], "Expected 2D array, got 1D array"),
+}
+ASKED = ["transform", "energy", "score_samples", "score", "gibbs", "reconstruct", "log_likelihood"]
+
+
+@forms
+@doors
+@pytest.mark.parametrize(("spoil", "words"), REFUSED.values(), ids=REFUSED)
+def test_data_that_cannot_be_used_are_refused(X, form, method, spoil, words):
+    model = make(form)
+    with pytest.raises(ValueError, match=words):
+        getattr(model, method)(spoil(X))
+    assert fitted_attributes(model).keys() <= {"n_features_in_"}
+
+
+@pytest.mark.parametrize("method", ASKED)
+@pytest.mark.parametrize(("spoil", "words"), REFUSED.values(), ids=REFUSED)
+def test_data_that_nothing_can_be_asked_of_are_refused(X, method, spoil, words):
+    model = make(n_components=2, max_iter=1).fit(X)
+    with pytest.raises(ValueError, match=words):
+        getattr(model, method)(spoil(X))
+
+
+@forms
+@pytest.mark.parametrize("method", ["partial_fit", *ASKED])
+def test_another_width_than_in_fit_is_refused(X, form, method):
+    model = make(form).fit(X)
+    with pytest.raises(ValueError, match="X has 5 features, but RBM is expecting 9 features"):
+        getattr(model, method)(X[:, :5])
+    assert_usable(model, X)
+
+
+def test_hidden_units_of_another_number_are_refused(X):
+    with pytest.raises(ValueError, match="X has 4 components, but RBM has 12"):
+        make().fit(X).inverse_transform(np.zeros((2, 4)))
+
+
+def test_sparse_data_are_refused_by_real_units_alone(X):
+    with pytest.raises(TypeError, match="Sparse data was passed"):
+        make("gaussian").fit(sparse.csr_array(X))
+    assert_usable(make().fit(sparse.csr_array(X)), sparse.csr_array(X))
+
+
+@doors
+@pytest.mark.parametrize("convert", [np.asarray, sparse.csr_array], ids=["dense", "CSR"])
+def test_values_that_are_no_probabilities_warn_and_say_what_to_do(X, method, convert):
+    words = r"X has values from -1 to 4, but bernoulli units take 0, 1 .*MinMaxScaler.*'gaussian'"
+    with pytest.warns(UserWarning, match=words):
+        getattr(make(), method)(convert(with_entry(4 * X, -1)))
+
+
+@pytest.mark.filterwarnings("error::UserWarning")
+@pytest.mark.parametrize("form", ["pcd", "gaussian"])
+def test_other_values_do_not_warn(X, form):
+    make(form).fit(X if form == "pcd" else 3 * X - 1)
+    make(form).fit(X == 1)
+
+
+ODD = {  # data that look wrong and have a right answer all the same
+    "one sample": lambda X: X[:1],
+    "one feature": lambda X: X[:, :1],
+    "a constant column": lambda X: np.hstack([X[:, 1:], np.ones((len(X), 1))]),
+    "ones": lambda X: np.ones_like(X),
+    "zeros": lambda X: np.zeros_like(X),
+    "1e-30": lambda X: 1e-30 * X,
+    "1e-30 in float32": lambda X: (1e-30 * X).astype(np.float32),
+    "negative zeros": lambda X: -0.0 * X,
+    "integers": lambda X: X.astype(int),
+    "fewer samples than a batch": lambda X: X[:7],
+    "a last batch of one": lambda X: np.vstack([X, X])[:101],
+    "an empty row of CSR": lambda X: sparse.csr_array(X * (np.arange(len(X)) != 3)[:, None]),
+    "no entry of CSR": lambda X: sparse.csr_array(X.shape),
+}
+
+
+@forms
+@doors
+@pytest.mark.parametrize("name", ODD)
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_odd_data_give_a_usable_model(X, form, method, name):
+    data = ODD[name](X)
+    if form == "gaussian" and sparse.issparse(data):
+        data = data.toarray()
+    assert_usable(getattr(make(form), method)(data), data)
+
+
+@pytest.mark.filterwarnings("error::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("scale", [2.0**-20, 2.0**20])
+def test_the_unit_of_real_features_does_not_matter(X, scale):
+    """W and b are in it, s^2 in its square; hidden units, and warnings, are the same."""
+    data = X + np.random.default_rng(0).standard_normal(X.shape)
+    ours, expected = make("gaussian").fit(scale * data), make("gaussian").fit(data)
+    assert_allclose(ours.components_, scale * expected.components_, rtol=1e-9, atol=1e-9 * scale)
+    assert_allclose(ours.variance_, scale**2 * expected.variance_, rtol=1e-9)
+    assert_allclose(ours.transform(scale * data), expected.transform(data), rtol=1e-9)
+
+
+@pytest.mark.filterwarnings("ignore:.*hidden units are dead")
+@pytest.mark.parametrize("scale", [2.0**-20, 2.0**20])
+def test_weights_of_real_features_explode_in_any_unit(X, scale):
+    data = scale * (X + np.random.default_rng(0).standard_normal(X.shape))
+    with pytest.warns(ConvergenceWarning, match="The weights explode"):
+        make("gaussian", learning_rate=30.0).fit(data)
+
+
+@pytest.mark.parametrize("n_chains", [1, 7, 64, 333])
+@pytest.mark.parametrize("form", ["pcd", "fpcd"])
+def test_chains_need_not_be_as_many_as_samples(X, form, n_chains):
+    model = make(form, n_chains=n_chains).fit(X)
+    assert model._learner.particles.shape == (n_chains, 12)
+    assert_usable(model, X)
+
+
+# Parameters
+
+
+BAD_PARAMETERS = [
+    {"n_components": 0},
+    {"n_components": 1.5},
+    {"visible": "binary"},
+    {"method": "sml"},
+    {"n_gibbs_steps": 0},
+    {"n_chains": 0},
+    {"learning_rate": 0},
+    {"learning_rate": -0.1},
+    {"learning_rate": np.nan},
+    {"learning_rate": "fast"},
+    {"momentum": 1.0},
+    {"weight_decay": -1.0},
+    {"sparsity_target": 0.0},
+    {"sparsity_target": 1.0},
+    {"sparsity_cost": -1.0},
+    {"centered": "yes"},
+    {"average": 1.5},
+    {"binarize": "yes"},
+    {"batch_size": 0},
+    {"max_iter": 0},
+    {"validation_fraction": 1.0},
+    {"backend": "torch"},
+    {"warm_start": "yes"},
+    {"random_state": "zero"},
+    {"verbose": -1},
+]
+
+
+@doors
+@pytest.mark.parametrize("parameters", BAD_PARAMETERS, ids=str)
+def test_parameters_out_of_range_are_refused_by_name(X, method, parameters):
+    (parameter,) = parameters
+    with pytest.raises(InvalidParameterError, match=f"The '{parameter}' parameter of RBM"):
+        getattr(make(**parameters), method)(X)
+
+
+@pytest.mark.skipif(importlib.util.find_spec("cupy") is not None, reason="CuPy is installed")
+def test_asking_for_cupy_where_it_is_absent_tells_how_to_install_it(X):
+    for ask in (
+        lambda: make(backend="cupy").fit(X),
+        lambda: make().fit(X).set_params(backend="cupy").transform(X),
+        lambda: make().fit(X).set_params(backend="cupy").sample(2),
+    ):
+        with pytest.raises(ImportError, match=r"pip install sklearn-ebm\[cuda12\]"):
+            ask()
+
+
+@pytest.mark.parametrize("method", [*ASKED, "inverse_transform"])
+def test_what_needs_a_fitted_model_says_so(X, method):
+    with pytest.raises(NotFittedError, match="is not fitted yet"):
+        getattr(make(), method)(X)
+
+
+@pytest.mark.parametrize("method", ["sample", "log_partition", "get_feature_names_out"])
+def test_what_needs_a_fitted_model_and_no_data_says_so(method):
+    with pytest.raises(NotFittedError, match="is not fitted yet"):
+        getattr(make(), method)()
+
+
+def test_numbers_of_steps_and_samples_are_at_least_one(X):
+    model = make().fit(X)
+    with pytest.raises(ValueError, match="n_steps=0 must be at least 1"):
+        model.gibbs(X, 0)
+    with pytest.raises(ValueError, match="n_samples=0 must be at least 1"):
+        model.sample(0)
+    with pytest.raises(ValueError, match="n_burn_in=-1 must be at least 0"):
+        model.sample(1, -1)
+    with pytest.raises(ValueError, match="n_temperatures=1 must be at least 2"):
+        model.log_partition("ais", n_temperatures=1)
+    with pytest.raises(ValueError, match="n_runs=0 at least 1"):
+        model.log_partition("ais", n_runs=0)
+
+
+def test_methods_for_log_partitions_are_named(X):
+    with pytest.raises(ValueError, match="method must be 'auto', 'exact' or 'ais'; got 'sum'"):
+        make().fit(X).log_partition("sum")
+
+
+def test_sums_over_too_many_states_are_refused(X):
+    wide = np.tile(X, 3)
+    model = make(n_components=21, max_iter=1).fit(wide)
+    with pytest.raises(ValueError, match=r"at most 20 units .* there are 21 and 27. Use .*'ais'"):
+        model.log_partition("exact")
+    real = make("gaussian", n_components=21, max_iter=1).fit(X)  # nine real features are no help
+    with pytest.raises(ValueError, match=r"at most 20 units .* there are 21. Use .*'ais'"):
+        real.log_partition("exact")
+
+
+# Going on
+
+
+CHANGED = {
+    "n_components": ({"n_components": 5}, "n_components=5, but learning goes on with 12"),
+    "method": ({"method": "cd"}, "method='cd' and visible='bernoulli' differ"),
+    "fast weights": ({"method": "fpcd"}, "method='fpcd' .* differ"),
+    "visible": ({"visible": "gaussian"}, "visible='gaussian' differ"),
+}
+
+
+@pytest.mark.parametrize(("parameters", "words"), CHANGED.values(), ids=CHANGED)
+def test_another_machine_than_learning_began_with_is_refused(X, parameters, words):
+    model = make(warm_start=True).fit(X)
+    before = model.components_
+    model.set_params(**parameters)
+    for method in (model.fit, model.partial_fit):
+        with pytest.raises(ValueError, match=f"{words}.*takes? a fit with warm_start=False"):
+            method(X)
+    assert model.components_ is before
+    assert_usable(model.set_params(warm_start=False).fit(X), X)
+
+
+@forms
+def test_an_error_in_validation_leaves_the_fitted_model_as_it_was(X, form):
+    model = make(form).fit(X)
+    hidden = model.transform(X)
+    with pytest.raises(ValueError, match="NaN"):
+        model.fit(with_entry(X, np.nan))
+    assert_array_equal(model.transform(X), hidden)
+
+
+# Rates
+
+
+@forms
+@backends
+@pytest.mark.parametrize("rate", [1e30, 1e38])
+def test_rates_that_leave_the_range_of_numbers_are_refused_by_name(X, form, backend, rate):
+    """The model is the last finite one: here the first."""
+    data = X.astype(np.float32)
+    model = make(form, learning_rate=rate, backend=backend)
+    with pytest.raises(ValueError, match="Lower learning_rate"):
+        model.fit(data)
+    assert_usable(model, data)
+    with pytest.raises(ValueError, match="Lower learning_rate"):
+        make(form, learning_rate=rate, backend=backend).partial_fit(data)
+
+
+@forms
+@backends
+def test_the_last_finite_model_is_kept_and_can_go_on(X, form, backend):
+    """Two steps are fine; the third is beyond all numbers."""
+    rates = {0.0: 0.01, 0.25: 0.01, 0.5: 1e38, 0.75: 0.01}
+    model = make(form, backend=backend, learning_rate=rates.get, max_iter=4, average=0.0)
+    with pytest.raises(ValueError, match="Lower learning_rate"):
+        model.fit(X.astype(np.float32))
+    assert model.n_iter_ == 2
+    expected = make(form, backend=backend, learning_rate=lambda done: 0.01, max_iter=2, average=0.0)
+    assert_array_equal(model.components_, expected.fit(X.astype(np.float32)).components_)
+    model.set_params(learning_rate=0.01).partial_fit(X.astype(np.float32))
+    assert_usable(model, X)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("form", ["pcd", "cd", "fpcd"])
+def test_rates_that_numbers_can_hold_leave_a_finite_model(X, form, dtype):
+    for rate in (1e3, 1e10):
+        data = X.astype(dtype)
+        assert_usable(make(form, learning_rate=rate).fit(data), data)
+
+
+def test_units_that_tell_nothing_warn_and_say_what_to_do():
+    """Wide sparse data and a large rate drive hidden units off for every sample, or on."""
+    random = np.random.default_rng(0)
+    X = sparse.random_array((200, 300), density=0.02, rng=random, format="csr", dtype=np.float32)
+    X.data[:] = 1
+    words = (
+        r"(\d+) of 40 hidden units are dead \(off for every sample looked at\) and (\d+) are "
+        r"saturated .* Lower learning_rate"
+    )
+    model = make(n_components=40, learning_rate=30.0, max_iter=20)
+    with pytest.warns(ConvergenceWarning, match=words):
+        model.fit(X)
+    hidden = model.transform(X)
+    stuck = (hidden.max(axis=0) < 0.01) | (hidden.min(axis=0) > 0.99)
+    assert stuck.mean() > 0.1
+
+
+def test_weights_that_explode_warn_and_say_what_to_do(X):
+    model = make(learning_rate=1000.0, average=0.0)
+    with pytest.warns(ConvergenceWarning) as record:
+        model.fit(X)
+    (message,) = [str(each.message) for each in record if "explode" in str(each.message)]
+    largest = abs(model.components_).max()
+    assert largest > 30
+    expected = f"explode: the largest is {largest:.3g}. Lower learning_rate, or set weight_decay."
+    assert expected in message
+    assert_usable(model, X)
+
+
+@pytest.mark.filterwarnings("error::sklearn.exceptions.ConvergenceWarning")
+@forms
+def test_a_healthy_fit_does_not_warn(X, form):
+    make(form, max_iter=30).fit(X)
+
+
+@pytest.mark.parametrize("name", ["learning_rate", "weight_decay", "sparsity_cost"])
+def test_numbers_of_a_grid_are_numbers(X, name):
+    """A grid hands over np.float64, which must not make float64 of float32."""
+    rbm = RBM(4, max_iter=1, sparsity_target=np.float64(0.2), **{name: np.float64(0.01)})
+    assert rbm.fit(X.astype(np.float32)).components_.dtype == np.float32
