@@ -189,7 +189,7 @@ class ContrastiveLearner:
     def _step(self, X, rows, rate, how, backend):
         n_rows = len(rows)
         visible, hidden = self._states(n_rows)
-        visible[:n_rows, :] = X[rows, :].toarray() if sparse.issparse(X) else X[rows, :]
+        visible[:n_rows, :] = _dense_rows(X, rows)
         draw, start = self.stream.key(), self.stream.key()
         if how.draws:
             _draw(visible[:n_rows, :], draw, backend)
@@ -268,6 +268,13 @@ class ContrastiveLearner:
         velocity *= how.momentum
         velocity += step
         parameter += velocity
+
+
+def _dense_rows(X, rows):
+    if sparse.issparse(X):
+        return X[rows, :].toarray()
+    xp = array_namespace(X)
+    return xp.take(X, xp.asarray(rows), axis=0)
 
 
 def _draw(visible, key, backend):

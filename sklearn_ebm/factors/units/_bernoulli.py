@@ -5,7 +5,7 @@ import math
 from sklearn_ebm.backends import array_namespace
 
 FIRST_DEVIATION = 0.01  # of the first weights (Hinton 2010, A practical guide, section 8)
-FIRST_ACTIVITY = 0.5
+FIRST_ACTIVITY = 0.1  # few units for each sample make better features, at the same likelihood
 SMALLEST_SHARE = 1e-3  # of a pixel that is never on: log-odds of -7, from which learning can return
 
 
