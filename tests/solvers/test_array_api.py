@@ -10,11 +10,16 @@ from numpy.testing import assert_allclose
 
 from sklearn_ebm.backends import numpy as reference
 from sklearn_ebm.backends import put_rows
+from sklearn_ebm.backends._random import Stream
 from sklearn_ebm.estimators._base import first_dictionary, unit_rows
+from sklearn_ebm.estimators._contrastive_learning import pseudo_likelihood
 from sklearn_ebm.estimators._learning import Learner, Tally
 from sklearn_ebm.factors import (
     ENCODERS,
     L1,
+    UNITS,
+    AnnealedPath,
+    BilinearEnergy,
     DisjointGroupNorm,
     Energy,
     GroupNorm,
@@ -22,7 +27,17 @@ from sklearn_ebm.factors import (
     pools_of_groups,
     pools_of_map,
 )
-from sklearn_ebm.solvers import Adam, OnlineDictionary, solve_lasso
+from sklearn_ebm.solvers import (
+    Adam,
+    Ascending,
+    ContrastiveLearner,
+    OnlineDictionary,
+    anneal,
+    gibbs,
+    gibbs_keys,
+    solve_lasso,
+    sum_states,
+)
 from sklearn_ebm.solvers._dictionary import PATIENCE
 from tests.solvers.registry import LASSO_SOLVERS, OVERLAP_SOLVERS
 
@@ -222,3 +237,83 @@ def a_learner(atoms, encoder):
     learner = Learner(atoms, encoder=first)
     weights = {} if encoder is None else {"beta": 0.5, "learning_rate": 1e-2}
     return learner.follow(L1(1.0), SETTINGS, "numpy", **weights)
+
+
+def a_machine(convert, kind, n_hidden=7):
+    """Data of zeros and ones, an energy of both layers, and a stream of random numbers."""
+    random = np.random.default_rng(0)
+    X = (random.random((N_SAMPLES, 9)) < 0.4).astype(float)
+    mean, variance = random.uniform(0.2, 0.8, 9), random.uniform(0.5, 2, 9)
+    units = UNITS[kind].from_moments(convert(mean), convert(variance))
+    weights = convert(random.standard_normal((9, n_hidden)))
+    energy = BilinearEnergy(units, weights, convert(random.standard_normal(n_hidden)))
+    return convert(X), energy, Stream(np.random.RandomState(0))
+
+
+def contrastive_step(convert, kind, persistent, centered):
+    X, energy, stream = a_machine(convert, kind)
+    hidden = convert((np.random.default_rng(1).random((5, 7)) < 0.5).astype(float))
+    center = convert(np.full(9, 0.4)) if centered else None
+    chains = (hidden, True) if persistent else (None, False)
+    learner = ContrastiveLearner(energy, stream, convert(np.full(7, 0.3)), center, *chains)
+    how = Ascending(2, 0.5, 0.1, 0.05, 0.1, 0.5, draws=kind == "bernoulli")
+    batches = [np.arange(6), np.arange(6, 12)]
+    learner.learn(X, batches, [0.1, 0.05], how, reference)
+    return {**energy.parameters, "activity": learner.activity}
+
+
+kinds = pytest.mark.parametrize("kind", UNITS)
+
+
+@kinds
+@pytest.mark.parametrize("persistent", [False, True], ids=["cd", "fpcd"])
+@pytest.mark.parametrize("centered", [False, True])
+def test_contrastive_steps_are_those_of_numpy(kind, persistent, centered):
+    """Draws are the same zeros and ones, the normal numbers the same to rounding."""
+    ours, expected = (
+        contrastive_step(convert, kind, persistent, centered) for convert in (strict, np.array)
+    )
+    for name, value in expected.items():
+        assert_same(ours[name], value)
+
+
+def what_a_machine_says(convert, kind):
+    X, energy, stream = a_machine(convert, kind)
+    hidden = energy.sample_hidden(X, stream.key(), reference)
+    visible = gibbs(
+        energy, hidden, convert(np.empty((N_SAMPLES, 9))), gibbs_keys(stream, 3), reference
+    )
+    base = UNITS[kind].from_moments(convert(np.full(9, 0.5)), convert(np.ones(9)))
+    exact = sum_states(7, lambda h: energy.free_energy_of_hidden(h, reference), energy.weights)
+    path = AnnealedPath(energy, base)
+    estimate = anneal(path, np.linspace(0, 1, 20), 6, stream, reference)
+    arrays = [
+        hidden,
+        visible,
+        energy.free_energy(visible, reference),
+        energy.value(visible, hidden, reference),
+        energy.visible_mean(hidden, reference),
+        *([pseudo_likelihood(energy, X, reference)] if kind == "bernoulli" else []),
+    ]
+    return arrays, [exact.value, estimate.value, estimate.error, energy.largest_log_odds()]
+
+
+@kinds
+def test_energies_chains_and_likelihoods_are_those_of_numpy(kind):
+    (ours, our_numbers), (expected, numbers) = (
+        what_a_machine_says(convert, kind) for convert in (strict, np.array)
+    )
+    for one, other in zip(ours, expected, strict=True):
+        assert_same(one, other)
+    assert_allclose(our_numbers, numbers, rtol=ROUNDING)
+
+
+@kinds
+def test_first_layers_are_those_of_numpy(kind):
+    results = []
+    for convert in (strict, np.array):
+        X, energy, _ = a_machine(convert, kind)
+        units, weights, bias = energy.visible.first_layer(X, 0.1, np.random.RandomState(0))
+        results.append({"weights": weights, "bias": bias, **units.parameters})
+    for name, value in results[1].items():
+        assert_same(results[0][name], value)
