@@ -1,8 +1,11 @@
 """What scikit-learn asks of every estimator."""
 
+import pytest
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from sklearn_ebm import GroupSparsePSD
+from sklearn_ebm import RBM, GroupSparsePSD
+from sklearn_ebm.estimators._rbm import METHODS
+from sklearn_ebm.factors import UNITS
 from tests.estimators.registry import MODELS
 
 ONE_COMPONENT = [  # these set n_components=1
@@ -34,4 +37,19 @@ def test_a_map_of_one_place_is_a_transformer_of_scikit_learn(estimator, check):
 
 @parametrize_with_checks(list(MODELS.values()), expected_failed_checks=other_than_the_map)
 def test_model_is_a_transformer_of_scikit_learn(estimator, check):
+    check(estimator)
+
+
+# Data of these checks are no probabilities, and few: steps must be small, and fits warn of both.
+MACHINES = [
+    RBM(5, max_iter=2, learning_rate=1e-3, method=method, visible=visible, backend=backend)
+    for method in METHODS
+    for visible in UNITS
+    for backend in ("auto", "numpy")
+]
+
+
+@pytest.mark.filterwarnings("ignore:X has values", "ignore:.*hidden units are dead")
+@parametrize_with_checks(MACHINES)
+def test_machine_is_a_transformer_of_scikit_learn(estimator, check):
     check(estimator)
