@@ -1,0 +1,133 @@
+"""
+=============================
+A machine that dreams digits
+=============================
+
+A restricted Boltzmann machine is a density: beside features it gives samples, and the likelihood of
+digits that it has not seen. It is compared here with scikit-learn's ``BernoulliRBM``, which has as
+many hidden units and as much time; both are measured by annealed importance sampling
+[Salakhutdinov & Murray (2008)]. Digits are those of MNIST where ``fetch_mnist`` finds a file, else
+the small ones that come with scikit-learn. Nothing is downloaded.
+"""
+
+import time
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+from sklearn.datasets import load_digits
+from sklearn.neural_network import BernoulliRBM
+
+from sklearn_ebm import RBM
+from sklearn_ebm.datasets import fetch_mnist
+from sklearn_ebm.inspection import DictionaryDisplay, SampleDisplay
+
+OUTPUT = Path("demo_output")
+N_COMPONENTS = 128
+PASSES = (1, 4, 16, 64)
+OUTPUT.mkdir(exist_ok=True)
+
+# %%
+# Pixels from 0 to 1 are the probabilities of ink. Test digits are drawn once, as zeros and ones.
+
+
+def digits():
+    """Training digits, test digits, and how many of the former are a batch."""
+    try:
+        mnist = fetch_mnist(download_if_missing=False)
+    except OSError:
+        X = np.random.default_rng(0).permutation(load_digits().data).astype(np.float32) / 16
+        return X[:1400], X[1400:], 20
+    return mnist.X_train[:10_000] / np.float32(255), mnist.X_test / np.float32(255), 100
+
+
+X, X_test, batch_size = digits()
+X_test = (np.random.default_rng(0).uniform(size=X_test.shape) < X_test).astype(np.float32)
+
+# %%
+# Likelihood over time
+# --------------------
+# The learning rate of ``RBM`` falls to zero by the end of a fit, so each point of its curve is a
+# fit of its own. ``BernoulliRBM`` has a constant rate: its curve is one run, a batch at a time,
+# which ends with the time of the longest fit of ``RBM``. Its rate and batches are the best of
+# several on MNIST.
+
+
+def likelihood(rbm):
+    """Mean log p of the test digits."""
+    log_partition = rbm.log_partition(n_temperatures=1000, random_state=0)
+    return rbm.log_likelihood(X_test, log_partition).mean()
+
+
+def learn(max_iter):
+    """An RBM after some passes."""
+    rbm = RBM(N_COMPONENTS, binarize=True, batch_size=batch_size, max_iter=max_iter, random_state=0)
+    return rbm.fit(X)
+
+
+learn(1)  # so that no kernel is compiled while time is taken
+machines = [learn(max_iter) for max_iter in PASSES]
+rbm = machines[-1]
+ours = [(each.seconds_curve_[-1], likelihood(each)) for each in machines]
+
+
+def as_rbm(theirs):
+    """An RBM with the parameters of scikit-learn's, which are written over its own."""
+    rbm = learn(1)
+    rbm.components_[...] = theirs.components_
+    rbm.intercept_hidden_[...] = theirs.intercept_hidden_
+    rbm.intercept_visible_[...] = theirs.intercept_visible_
+    return rbm
+
+
+def batches():
+    """Batches of shuffled digits, without an end."""
+    random_state = np.random.default_rng(0)
+    while True:
+        order = random_state.permutation(len(X))
+        for first in range(0, len(X) - batch_size + 1, batch_size):
+            yield X[order[first : first + batch_size]]
+
+
+theirs = BernoulliRBM(N_COMPONENTS, learning_rate=0.05, batch_size=batch_size, random_state=0)
+curve, learned, digits_of = [], 0.0, batches()
+for until, _ in ours:
+    while learned < until:
+        batch = next(digits_of)
+        began = time.perf_counter()
+        theirs.partial_fit(batch)
+        learned += time.perf_counter() - began
+    curve.append((learned, likelihood(as_rbm(theirs))))
+
+figure, axes = plt.subplots(figsize=(6.0, 4.0), layout="constrained")
+for name, points in [("RBM", ours), ("BernoulliRBM", curve)]:
+    axes.semilogx(*zip(*points, strict=True), marker="o", label=name)
+    print(f"{name}: {points[-1][1]:.1f} nats after {points[-1][0]:.1f} s")
+axes.set_xlabel("Seconds of learning")
+axes.set_ylabel("Mean log-likelihood of test digits [nats]")
+axes.grid(alpha=0.3)
+axes.legend()
+figure.savefig(OUTPUT / "rbm_likelihood.png", bbox_inches="tight")
+
+# %%
+# What the hidden units see
+# -------------------------
+# A hidden unit is drawn to be on by ink where its weights are bright, and to be off by ink where
+# they are dark.
+
+display = DictionaryDisplay.from_estimator(rbm)
+display.figure_.savefig(OUTPUT / "rbm_filters.png", bbox_inches="tight")
+
+# %%
+# Fantasies
+# ---------
+# Each row is one chain of Gibbs sampling. On the left chains begin with test digits, on the right
+# with pixels that are independent, each on as often as in the data. Both end at digits, and not at
+# those that they began with.
+
+figure, axes = plt.subplots(1, 2, figsize=(9.0, 7.2), layout="constrained")
+SampleDisplay.from_estimator(rbm, X_test, random_state=0, ax=axes[0])
+SampleDisplay.from_estimator(rbm, random_state=0, ax=axes[1])
+figure.savefig(OUTPUT / "rbm_fantasies.png", bbox_inches="tight")
+print("Look at", *(OUTPUT / f"rbm_{name}.png" for name in ("likelihood", "filters", "fantasies")))
+plt.show()
