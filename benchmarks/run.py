@@ -30,6 +30,9 @@ NAMES = (
     "groups",
     "topography",
     "groups_classification",
+    "rbm",
+    "rbm_likelihood",
+    "rbm_features",
 )
 
 
