@@ -16,9 +16,8 @@ HIDDEN = 1024
 CANDIDATES = (
     {"sparsity_target": 0.1, "sparsity_cost": 1.0, "max_iter": 30},
     {"sparsity_target": 0.05, "sparsity_cost": 1.0, "max_iter": 30},
-    {"sparsity_target": 0.05, "sparsity_cost": 3.0, "max_iter": 30},
 )
-CONSTANTS = (0.3, 1.0, 3.0)
+CONSTANTS = (0.3, 1.0)
 FIRST_CONSTANT = 1.0
 FEW = 20_000  # labels that choose the machine
 SIZE = 12

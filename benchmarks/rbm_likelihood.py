@@ -68,10 +68,9 @@ def mnist(report, options):
         model = RBM(500, binarize=True, random_state=options.seed, **settings)
         seconds, _ = _common.stopwatch(lambda model=model: model.fit(grey))
         n_temperatures = 500 if options.quick else 14_500
+        annealing = {"n_temperatures": n_temperatures, "random_state": options.seed}
         spent, found = _common.stopwatch(
-            lambda model=model: model.log_partition(
-                "ais", n_temperatures=n_temperatures, random_state=options.seed
-            )
+            lambda model=model, annealing=annealing: model.log_partition("ais", **annealing)
         )
         value = float(np.mean(model.log_likelihood(test, found), dtype=np.float64))
         case = f"MNIST, 500 hidden units, {name}"

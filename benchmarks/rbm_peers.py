@@ -9,7 +9,7 @@ LOG_ODDS_AT_MOST = 7.0  # of a pixel that is never on
 
 
 def digits(seed, n_train=60_000):
-    """(grey, binary, binary test) MNIST in float32: pixels as probabilities, and drawn from them."""
+    """(grey, binary, binary test) MNIST in float32: pixels, and zeros and ones drawn from them."""
     from sklearn_ebm.datasets import fetch_mnist
 
     X = fetch_mnist(return_X_y=True)[0].reshape(70_000, -1) / np.float32(255)
