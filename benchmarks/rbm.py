@@ -129,7 +129,7 @@ def ours_in(seconds, grey, test, options):
     probe = ours(256, options.seed, max_iter=4, binarize=True).fit(grey)
     each = (probe.seconds_curve_[-1] - probe.seconds_curve_[0]) / 3
     n_passes = max(1, int(seconds / each))
-    model = ours(256, options.seed, max_iter=n_passes, binarize=True, learning_rate=0.2)
+    model = ours(256, options.seed, max_iter=n_passes, binarize=True)
     took, _ = _common.stopwatch(lambda: model.fit(grey))
     what = f"{n_passes} passes in {took:.0f} s"
     return judged(rbm_peers.parameters_of(model), grey, test, options, what)

@@ -208,8 +208,8 @@ class ContrastivePasses:
         """Where learning stands, for progress bars and verbose output."""
         curves = self.learner.curves
         activity = float(np.mean(to_host(self.learner.activity)))
-        gap = f" free-energy gap {curves.gap[-1]:.4g}," if curves.gap else ""
+        gap = f" gap {curves.gap[-1]:.4g}," if curves.gap else ""
         return (
-            f"pass {len(curves.objective)}: objective {curves.objective[-1]:.4g}, reconstruction "
+            f"pass {len(curves.objective)}: objective {curves.objective[-1]:.4g}, "
             f"error {curves.reconstruction[-1]:.4g},{gap} {100 * activity:.1f} % active"
         )

@@ -23,6 +23,7 @@ from sklearn_ebm.estimators._density import PIECE_ROWS, DensityModel
 from sklearn_ebm.factors import UNITS, BilinearEnergy
 from sklearn_ebm.solvers import Ascending, ContrastiveLearner
 
+SMALLEST_BATCH, LARGEST_BATCH = 10, 100
 LARGE_WEIGHT = 30.0  # log-odds that one visible unit, moved by a deviation, gives to a hidden one
 STUCK_SHARE = 0.1  # of the hidden units, above which something is wrong
 
@@ -62,9 +63,10 @@ class RBM(CallbackSupportMixin, DensityModel):
         Steps of the chains for each step of learning.
     n_chains : int, default=100
         Chains of "pcd" and "fpcd". They need not be as many as the samples of a batch.
-    learning_rate : float or callable, default=0.1
-        Of the first step; it falls linearly to zero in `fit`, and stays in `partial_fit`. A
-        callable gets the share of the steps that are done, from 0 to 1, and gives the rate.
+    learning_rate : float, callable or "auto", default="auto"
+        Of the first step; it falls linearly to zero in `fit`, and stays in `partial_fit`. "auto" is
+        0.2 for bernoulli units and 0.1 for gaussian ones. A callable gets the share of the steps
+        that are done, from 0 to 1, and gives the rate.
     momentum : float, default=0.0
         Share of a step that is added to the next.
     weight_decay : float, default=0.0
@@ -81,8 +83,9 @@ class RBM(CallbackSupportMixin, DensityModel):
         Whether features between zero and one are drawn as zeros and ones, anew each time they are
         learned from, instead of standing as they are. What is learned then is a density of zeros
         and ones.
-    batch_size : int, default=100
-        Samples for each step.
+    batch_size : int or "auto", default="auto"
+        Samples for each step. "auto" takes a hundredth of them, at least 10 and at most 100, so
+        that few samples make as many steps as it takes to learn; in `partial_fit` it takes 100.
     max_iter : int, default=20
         Passes over X.
     validation_fraction : float, default=0.0
@@ -163,7 +166,11 @@ class RBM(CallbackSupportMixin, DensityModel):
         "method": [StrOptions(set(METHODS))],
         "n_gibbs_steps": [Interval(Integral, 1, None, closed="left")],
         "n_chains": [Interval(Integral, 1, None, closed="left")],
-        "learning_rate": [Interval(Real, 0, None, closed="neither"), callable],
+        "learning_rate": [
+            Interval(Real, 0, None, closed="neither"),
+            callable,
+            StrOptions({"auto"}),
+        ],
         "momentum": [Interval(Real, 0, 1, closed="left")],
         "weight_decay": [Interval(Real, 0, None, closed="left")],
         "sparsity_target": [Interval(Real, 0, 1, closed="neither"), None],
@@ -171,7 +178,7 @@ class RBM(CallbackSupportMixin, DensityModel):
         "centered": ["boolean"],
         "average": [Interval(Real, 0, 1, closed="both")],
         "binarize": ["boolean"],
-        "batch_size": [Interval(Integral, 1, None, closed="left")],
+        "batch_size": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "validation_fraction": [Interval(Real, 0, 1, closed="left")],
         "backend": [StrOptions({"auto", *BACKENDS})],
@@ -188,7 +195,7 @@ class RBM(CallbackSupportMixin, DensityModel):
         method="pcd",
         n_gibbs_steps=1,
         n_chains=100,
-        learning_rate=0.1,
+        learning_rate="auto",
         momentum=0.0,
         weight_decay=0.0,
         sparsity_target=None,
@@ -196,7 +203,7 @@ class RBM(CallbackSupportMixin, DensityModel):
         centered=True,
         average=0.2,
         binarize=False,
-        batch_size=100,
+        batch_size="auto",
         max_iter=20,
         validation_fraction=0.0,
         backend="auto",
@@ -262,7 +269,7 @@ class RBM(CallbackSupportMixin, DensityModel):
         dtype = learner.energy.weights.dtype
         monitor = Monitor(X, rows, held_out, dtype, self._draws(), random_state)
         passes = ContrastivePasses(
-            learner, self._how(), self._schedule(), self.max_iter, self.batch_size,
+            learner, self._how(), self._schedule(), self.max_iter, self._rows_of_batch(len(rows)),
             float(self.average), random_state,
         )  # fmt: skip
         try:
@@ -304,7 +311,8 @@ class RBM(CallbackSupportMixin, DensityModel):
         learner = self._learner
         self._require_same(learner)
         learner.average = None
-        batches = [rows[i : i + self.batch_size] for i in range(0, len(rows), self.batch_size)]
+        size = LARGEST_BATCH if self.batch_size == "auto" else self.batch_size
+        batches = [rows[i : i + size] for i in range(0, len(rows), size)]
         rates = [float(self._schedule()(0.0))] * len(batches)
         try:
             learner.learn(X, batches, rates, self._how(), backend)
@@ -377,13 +385,19 @@ class RBM(CallbackSupportMixin, DensityModel):
                 "learning began with: others take a fit with warm_start=False."
             )
 
+    def _rows_of_batch(self, n_samples):
+        if self.batch_size != "auto":
+            return self.batch_size
+        return max(SMALLEST_BATCH, min(LARGEST_BATCH, n_samples // LARGEST_BATCH))
+
     def _draws(self):
         return bool(self.binarize) and UNITS[self.visible].is_binary
 
     def _schedule(self):
         if callable(self.learning_rate):
             return self.learning_rate
-        rate = float(self.learning_rate)
+        is_auto = isinstance(self.learning_rate, str)
+        rate = UNITS[self.visible].learning_rate if is_auto else float(self.learning_rate)
         return lambda done: rate * (1 - done)
 
     def _how(self):

@@ -115,7 +115,7 @@ def test_chains_are_the_same_whichever_others_move_beside_them(fitted, form):
 # Callbacks
 
 
-LABEL = r"pass \d+: objective \S+, reconstruction error \S+, \d+\.\d % active"
+LABEL = r"pass \d+: objective \S+, error \S+, \d+\.\d % active"
 
 
 def test_callbacks_see_a_usable_model_after_each_pass(form):
@@ -139,8 +139,8 @@ def test_the_label_of_a_pass_tells_where_the_one_before_ended(digits):
     error = model.reconstruction_curve_[1]
     assert recorder.names[0] == "pass"
     assert recorder.names[2].startswith(
-        f"pass 2: objective {objective:.4g}, reconstruction error {error:.4g}, "
-        f"free-energy gap {gap:.4g}, "
+        f"pass 2: objective {objective:.4g}, error {error:.4g}, "
+        f"gap {gap:.4g}, "
     )
 
 

@@ -5,7 +5,8 @@ import math
 from sklearn_ebm.backends import array_namespace
 
 FIRST_DEVIATION = 0.01  # of the first weights (Hinton 2010, A practical guide, section 8)
-FIRST_ACTIVITY = 0.1  # few units for each sample make better features, at the same likelihood
+FIRST_ACTIVITY = 0.2  # few units on make better features, but with very few learning begins late
+LEARNING_RATE = 0.2
 SMALLEST_SHARE = 1e-3  # of a pixel that is never on: log-odds of -7, from which learning can return
 
 
@@ -20,6 +21,7 @@ class BernoulliUnits:
 
     is_binary = True
     first_activity = FIRST_ACTIVITY
+    learning_rate = LEARNING_RATE
 
     def __init__(self, bias):
         self.bias = bias

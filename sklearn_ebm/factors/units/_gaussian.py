@@ -13,6 +13,7 @@ LEAST_LEFT = 1e-3  # share of a feature's variance that hidden units cannot expl
 FIRST_SHARE = 0.8  # of the variance that they do not explain at first
 FIRST_NORM = 4.0  # of the first filters, in standard deviations
 FIRST_ACTIVITY = 0.05
+LEARNING_RATE = 0.1
 
 
 class GaussianUnits:
@@ -30,6 +31,7 @@ class GaussianUnits:
 
     is_binary = False
     first_activity = FIRST_ACTIVITY
+    learning_rate = LEARNING_RATE
 
     def __init__(self, bias, log_variance, largest=None):
         self.bias = bias
