@@ -14,7 +14,9 @@ MARKED = 30  # curves of up to so many points show each of them: one pass alone 
 
 
 class ObjectiveDisplay:
-    """Mean energy per sample while learning, over passes, over seconds, or both.
+    """A model's objective while learning, over passes, over seconds, or both.
+
+    It is the mean energy of a sample, or what the model says that `objective_curve_` is.
 
     Create it by :meth:`from_estimator`, or from arrays.
 
@@ -110,7 +112,7 @@ class ObjectiveDisplay:
         self.lines_ = [
             self._draw(axes, panel) for axes, panel in zip(self.axes_, panels, strict=True)
         ]
-        self.axes_[0].set_ylabel("Mean energy per sample")
+        self.axes_[0].set_ylabel("Objective")
         return self
 
     def _draw(self, axes, panel):

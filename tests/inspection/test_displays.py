@@ -207,7 +207,7 @@ def test_curves_go_through_the_objective_of_every_pass_and_second(model):
         "Passes over the data",
         "Seconds since fit began",
     ]
-    assert display.axes_[0].get_ylabel() == "Mean energy per sample"
+    assert display.axes_[0].get_ylabel() == "Objective"
     assert display.axes_[0].get_title() == "Fitted"
 
 
