@@ -93,14 +93,15 @@ def dense_rows(X, rows, dtype):
     return xp.asarray(X[rows, :], dtype=dtype)
 
 
-def pseudo_likelihood(energy, X, backend):
+def pseudo_likelihood(energy, X, backend, first_row=0):
     """log p(v_i | the other features) of one feature i of each row, of all features in turn.
 
     It is log 1 / (1 + exp(F(v) - F(v'))) with v' the row with v_i flipped.
     """
     xp = array_namespace(X)
     n_rows, n_features = X.shape
-    flipped = xp.asarray(np.arange(n_rows) * _stride(n_features) % n_features)
+    rows = first_row + np.arange(n_rows)
+    flipped = xp.asarray(rows * _stride(n_features) % n_features)
     chosen = xp.take_along_axis(X, flipped[:, None], axis=1)[:, 0]
     change = 1 - 2 * chosen
     field = energy.hidden_field(X, backend)

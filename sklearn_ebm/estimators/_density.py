@@ -47,7 +47,7 @@ class DensityModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         return X if sparse.issparse(X) else backend.to_device(X), backend
 
     def _for_each_piece(self, X, backend, n_columns, function):
-        """function(dense rows, where their results go) on pieces of the rows of X."""
+        """function(energy, dense rows, room for their results, first row) on pieces of X."""
         dtype = _float_type(X)
         energy = self._energy.astype(dtype)
         xp = array_namespace(energy.weights)
@@ -56,7 +56,7 @@ class DensityModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
 
         def work(first, last):
             rows = dense_rows(X, slice(first, last), dtype)
-            function(energy, rows, result[first:last, ...])
+            function(energy, rows, result[first:last, ...], first)
 
         backend.map_pieces(work, X.shape[0], PIECE_ROWS)
         return result
@@ -78,7 +78,10 @@ class DensityModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         X, backend = self._prepare(X, reset=False)
         n_hidden = self._energy.weights.shape[1]
         return self._for_each_piece(
-            X, backend, n_hidden, lambda energy, rows, out: energy.hidden_mean(rows, backend, out)
+            X,
+            backend,
+            n_hidden,
+            lambda energy, rows, out, _: energy.hidden_mean(rows, backend, out),
         )
 
     def inverse_transform(self, X):
@@ -137,7 +140,7 @@ class DensityModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         check_is_fitted(self)
         X, backend = self._prepare(X, reset=False)
 
-        def free_energy(energy, rows, out):
+        def free_energy(energy, rows, out, first):
             out[...] = energy.free_energy(rows, backend)
 
         return self._for_each_piece(X, backend, None, free_energy)
@@ -179,9 +182,9 @@ class DensityModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         X, backend = self._prepare(X, reset=False)
         xp = array_namespace(self._energy.weights)
 
-        def goodness(energy, rows, out):
+        def goodness(energy, rows, out, first):
             if energy.visible.is_binary:
-                out[...] = pseudo_likelihood(energy, rows, backend)
+                out[...] = pseudo_likelihood(energy, rows, backend, first)
             else:
                 error = rows - energy.visible_mean(energy.hidden_mean(rows, backend), backend)
                 out[...] = -xp.mean(error * error, axis=1)

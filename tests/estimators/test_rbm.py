@@ -14,6 +14,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler
 
 from sklearn_ebm import RBM
+from sklearn_ebm.backends import resolve_backend
+from sklearn_ebm.estimators._contrastive_learning import pseudo_likelihood
 from sklearn_ebm.solvers import LogPartition
 from tests.estimators.machines import FORMS, data_of, make, scaled_digits, some_digits
 from tests.estimators.registry import fitted_attributes
@@ -477,3 +479,10 @@ def test_grid_search_by_its_own_score(digits):
     machine = make(learning_rate=1.0, batch_size=20)
     search = GridSearchCV(machine, {"max_iter": [1, 20]}, cv=2).fit(digits)
     assert search.best_params_ == {"max_iter": 20}
+
+
+def test_score_goes_through_all_features_from_one_piece_of_the_rows_to_the_next():
+    X = (np.random.default_rng(0).random((600, 590)) < 0.3).astype(np.float32)
+    rbm = make(n_components=8, max_iter=2).fit(X)
+    whole = pseudo_likelihood(rbm._energy, X, resolve_backend("auto", X))
+    assert rbm.score(X) == pytest.approx(whole.mean(), rel=1e-5)
