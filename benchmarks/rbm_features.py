@@ -147,7 +147,7 @@ def whitened(n_train, options):
     from sklearn_ebm import ZCAWhitener
     from sklearn_ebm.datasets import fetch_natural_images, sample_patches
 
-    images = np.asarray(fetch_natural_images(), dtype=np.float32)
+    images = fetch_natural_images().images.astype(np.float32)
     train, test = (
         sample_patches(images, SIZE, n, min_variance=4.0, random_state=seed).reshape(n, -1)
         for n, seed in ((n_train, 2 * options.seed), (10_000, 2 * options.seed + 1))
