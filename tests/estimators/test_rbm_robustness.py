@@ -139,8 +139,7 @@ def test_the_label_of_a_pass_tells_where_the_one_before_ended(digits):
     error = model.reconstruction_curve_[1]
     assert recorder.names[0] == "pass"
     assert recorder.names[2].startswith(
-        f"pass 2: objective {objective:.4g}, error {error:.4g}, "
-        f"gap {gap:.4g}, "
+        f"pass 2: objective {objective:.4g}, error {error:.4g}, gap {gap:.4g}, "
     )
 
 
