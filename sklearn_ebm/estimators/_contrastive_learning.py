@@ -7,10 +7,10 @@ import time
 from dataclasses import dataclass, field
 
 import numpy as np
-from scipy import sparse
 
 from sklearn_ebm.backends import array_namespace, to_host
 from sklearn_ebm.estimators._learning import Samples
+from sklearn_ebm.solvers import dense_rows
 
 CHUNK = 20  # batches between two looks at signals and callbacks
 SMALLEST_LOOK, LARGEST_LOOK, LOOK_SHARE = 100, 2000, 0.01  # rows that a monitor looks at
@@ -53,9 +53,7 @@ class Monitor:
     def look(self, energy, backend, curves):
         """Add one entry to each curve."""
         xp = array_namespace(energy.weights)
-        hidden = energy.hidden_mean(self.X, backend)
-        error = self.X - energy.visible_mean(hidden, backend)
-        reconstruction = float(xp.mean(error * error))
+        reconstruction = float(xp.mean(reconstruction_error(energy, self.X, backend)))
         curves.reconstruction.append(reconstruction)
         if energy.visible.is_binary:
             score = pseudo_likelihood(energy, self.X, backend)
@@ -85,12 +83,10 @@ def _some_rows(X, rows, dtype, draws, random_state):
     return X
 
 
-def dense_rows(X, rows, dtype):
-    """Some rows as a dense matrix of a type."""
-    if sparse.issparse(X):
-        return X[rows, :].toarray().astype(dtype, copy=False)
-    xp = array_namespace(X)
-    return xp.asarray(X[rows, :], dtype=dtype)
+def reconstruction_error(energy, X, backend):
+    """Mean squared error over the features of each row that is encoded and decoded once."""
+    error = X - energy.visible_mean(energy.hidden_mean(X, backend), backend)
+    return array_namespace(X).mean(error * error, axis=1)
 
 
 def pseudo_likelihood(energy, X, backend, first_row=0):

@@ -8,13 +8,14 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklearn_ebm.backends import array_namespace, is_cupy, new_matrix, resolve_backend
 from sklearn_ebm.backends._random import Stream
-from sklearn_ebm.estimators._contrastive_learning import dense_rows, pseudo_likelihood
+from sklearn_ebm.estimators._contrastive_learning import pseudo_likelihood, reconstruction_error
 from sklearn_ebm.estimators._validation import check_magnitude
 from sklearn_ebm.factors import UNITS, AnnealedPath
 from sklearn_ebm.layers._validation import check_rows
 from sklearn_ebm.solvers import (
     LARGEST_ENUMERATION,
     anneal,
+    dense_rows,
     gibbs,
     gibbs_keys,
     piece_bounds,
@@ -48,7 +49,7 @@ class DensityModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
 
     def _for_each_piece(self, X, backend, n_columns, function):
         """function(energy, dense rows, room for their results, first row) on pieces of X."""
-        dtype = _float_type(X)
+        dtype = float_type(X)
         energy = self._energy.astype(dtype)
         xp = array_namespace(energy.weights)
         shape = (X.shape[0],) if n_columns is None else (X.shape[0], n_columns)
@@ -186,8 +187,7 @@ class DensityModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
             if energy.visible.is_binary:
                 out[...] = pseudo_likelihood(energy, rows, backend, first)
             else:
-                error = rows - energy.visible_mean(energy.hidden_mean(rows, backend), backend)
-                out[...] = -xp.mean(error * error, axis=1)
+                out[...] = -reconstruction_error(energy, rows, backend)
 
         return float(xp.mean(self._for_each_piece(X, backend, None, goodness)))
 
@@ -216,7 +216,7 @@ class DensityModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         return self._move(X, n_steps, random_state, backend)
 
     def _move(self, X, n_steps, random_state, backend):
-        dtype = _float_type(X)
+        dtype = float_type(X)
         energy = self._energy.astype(dtype)
         stream = Stream(check_random_state(random_state))
         start, keys = stream.key(), gibbs_keys(stream, n_steps)
@@ -360,7 +360,7 @@ def _is_float(X):
     return array_namespace(X).isdtype(X.dtype, "real floating")
 
 
-def _float_type(X):
+def float_type(X):
     """The type that a model of X computes in."""
     return np.dtype(np.float64 if "64" in str(X.dtype) else np.float32)
 

@@ -17,11 +17,10 @@ from sklearn_ebm.estimators._contrastive_learning import (
     ContrastiveCurves,
     ContrastivePasses,
     Monitor,
-    dense_rows,
 )
-from sklearn_ebm.estimators._density import PIECE_ROWS, DensityModel
+from sklearn_ebm.estimators._density import PIECE_ROWS, DensityModel, float_type
 from sklearn_ebm.factors import UNITS, BilinearEnergy
-from sklearn_ebm.solvers import Ascending, ContrastiveLearner
+from sklearn_ebm.solvers import Ascending, ContrastiveLearner, dense_rows
 
 SMALLEST_BATCH, LARGEST_BATCH = 10, 100
 LARGE_WEIGHT = 30.0  # log-odds that one visible unit, moved by a deviation, gives to a hidden one
@@ -343,7 +342,7 @@ class RBM(CallbackSupportMixin, DensityModel):
         return np.sort(order[n_held_out:]), np.sort(order[:n_held_out])
 
     def _first_learner(self, X, rows, random_state, backend):
-        dtype = np.dtype(np.float64 if X.dtype == np.float64 else np.float32)
+        dtype = float_type(X)
         is_binary = UNITS[self.visible].is_binary
         mean, variance = _moments(X, rows, dtype, with_variance=not is_binary)
         xp = array_namespace(mean)

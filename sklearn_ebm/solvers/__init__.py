@@ -1,7 +1,12 @@
 """Solvers: written once, on the array namespace and the kernels of a backend."""
 
 from sklearn_ebm.solvers._annealing import LARGEST_ENUMERATION, LogPartition, anneal, sum_states
-from sklearn_ebm.solvers._contrastive import Ascending, ContrastiveLearner, DivergedError
+from sklearn_ebm.solvers._contrastive import (
+    Ascending,
+    ContrastiveLearner,
+    DivergedError,
+    dense_rows,
+)
 from sklearn_ebm.solvers._dictionary import OnlineDictionary
 from sklearn_ebm.solvers._gibbs import gibbs, gibbs_keys, piece_bounds
 from sklearn_ebm.solvers._gradient import Adam
@@ -23,6 +28,7 @@ __all__ = [
     "Outcome",
     "Solution",
     "anneal",
+    "dense_rows",
     "gibbs",
     "gibbs_keys",
     "largest_eigenvalue",

@@ -189,7 +189,7 @@ class ContrastiveLearner:
     def _step(self, X, rows, rate, how, backend):
         n_rows = len(rows)
         visible, hidden = self._states(n_rows)
-        visible[:n_rows, :] = _dense_rows(X, rows)
+        visible[:n_rows, :] = dense_rows(X, rows, visible.dtype)
         draw, start = self.stream.key(), self.stream.key()
         if how.draws:
             _draw(visible[:n_rows, :], draw, backend)
@@ -270,11 +270,13 @@ class ContrastiveLearner:
         parameter += velocity
 
 
-def _dense_rows(X, rows):
+def dense_rows(X, rows, dtype):
+    """Some rows of an array or of a CSR array, by a slice or by index, dense and of a type."""
     if sparse.issparse(X):
-        return X[rows, :].toarray()
+        return X[rows, :].toarray().astype(dtype, copy=False)
     xp = array_namespace(X)
-    return xp.take(X, xp.asarray(rows), axis=0)
+    part = X[rows, :] if isinstance(rows, slice) else xp.take(X, xp.asarray(rows), axis=0)
+    return xp.asarray(part, dtype=dtype)
 
 
 def _draw(visible, key, backend):

@@ -9,7 +9,8 @@ from llvmlite import ir
 from numba.core import cgutils, errors, types
 from numba.extending import intrinsic, models, register_model
 
-LANES = 16
+from sklearn_ebm.backends._random import LANES
+
 FAST = ("nnan", "ninf", "nsz", "contract", "reassoc")  # as FAST_MATH of the kernels
 
 

@@ -55,13 +55,12 @@ class GaussianUnits:
         mixture does (Wang, Melchior & Wiskott 2012, section 5).
         """
         xp = array_namespace(samples)
-        deviation = xp.exp(self.log_variance / 2)
         noise = xp.asarray(random_state.standard_normal(samples.shape), dtype=samples.dtype)
-        directions = (samples - self.bias) / deviation
+        directions = (samples - self.bias) / self.scale
         length = xp.sqrt(xp.sum(directions * directions, axis=1, keepdims=True))
         directions = xp.where(length > 0, directions, noise)
         length = xp.sqrt(xp.sum(directions * directions, axis=1, keepdims=True))
-        weights = (FIRST_NORM * deviation * directions / length).T
+        weights = (FIRST_NORM * self.scale * directions / length).T
         units = GaussianUnits(self.bias, self.log_variance + math.log(FIRST_SHARE), self.largest)
         offset = math.log(activity / (1 - activity)) - FIRST_NORM**2 / (2 * FIRST_SHARE)
         return units, weights, offset - units.signal(self.bias) @ weights
