@@ -21,7 +21,7 @@ from sklearn_ebm.backends._rules import PositiveSoftThreshold, SoftThreshold
 from sklearn_ebm.factors import pools_of_groups, pools_of_map
 from sklearn_ebm.factors.penalties import L1
 from sklearn_ebm.factors.penalties._group import GroupMajorant
-from tests.backends import layers
+from tests.backends import layers, maps
 
 HOST = {  # threads in a block, at most, and whether they take turns backwards
     "cupy as C++, 1 thread": {"max_threads": 1},
@@ -302,6 +302,8 @@ LAYERS = {  # kernels of two layers of units
     ),
 }
 
+IMAGES = {name: Case(*parts) for name, parts in maps.CASES.items()}
+
 # Rows and columns that are whole vectors or fours of rows, and that are not.
 SMALL_TORUS = ((5, 7), (3, 2))
 LONG_TORUS = ((4, 20), (2, 6), (2, 3), "uniform")
@@ -351,6 +353,7 @@ CASES = {
     "tanh": _encoder_case("tanh_preactivation", gain=(0.5, 2)),
     "smooth_shrink": _encoder_case("smooth_shrink_preactivation", slope=(1, 20), location=(0, 1)),
     **LAYERS,
+    **IMAGES,
 }
 MINIMIZERS = {  # what they find is told by the problem, the way to it is their own
     "coordinate_descent": Case(

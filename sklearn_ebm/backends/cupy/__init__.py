@@ -30,11 +30,13 @@ from sklearn_ebm.backends.cupy._unrolled import (
 )
 from sklearn_ebm.backends.numpy import (
     add_moments,
+    local_contrast,
     map_pieces,
     pool_norms,
     pool_spread,
     project,
     quadratic,
+    smooth_maps,
 )
 
 name = "cupy"
@@ -66,6 +68,7 @@ __all__ = [
     "gibbs_step",
     "greedy_steps",
     "greedy_steps_backward",
+    "local_contrast",
     "map_pieces",
     "name",
     "pool_norms",
@@ -75,6 +78,7 @@ __all__ = [
     "proximal_step",
     "quadratic",
     "shrink_preactivation",
+    "smooth_maps",
     "smooth_shrink_preactivation",
     "softplus_sums",
     "tanh_preactivation",

@@ -23,6 +23,7 @@ from sklearn_ebm.backends.numba._lasso import (
     quadratic,
 )
 from sklearn_ebm.backends.numba._launcher import map_pieces
+from sklearn_ebm.backends.numba._local_contrast import local_contrast, smooth_maps
 from sklearn_ebm.backends.numba._proximal import proximal_step
 from sklearn_ebm.backends.numba._random import add_normal, uniform
 from sklearn_ebm.backends.numba._unrolled import (
@@ -50,6 +51,7 @@ __all__ = [
     "gibbs_step",
     "greedy_steps",
     "greedy_steps_backward",
+    "local_contrast",
     "map_pieces",
     "name",
     "pool_norms",
@@ -59,6 +61,7 @@ __all__ = [
     "proximal_step",
     "quadratic",
     "shrink_preactivation",
+    "smooth_maps",
     "smooth_shrink_preactivation",
     "softplus_sums",
     "tanh_preactivation",

@@ -17,6 +17,7 @@ from sklearn_ebm.backends.numpy._encoders import (
     tanh_preactivation,
 )
 from sklearn_ebm.backends.numpy._gibbs import gibbs_step
+from sklearn_ebm.backends.numpy._local_contrast import local_contrast, smooth_maps
 from sklearn_ebm.backends.numpy._pools import pool_norms, pool_spread
 from sklearn_ebm.backends.numpy._proximal import proximal_step
 from sklearn_ebm.backends.numpy._proximal_gradient import proximal_gradient
@@ -57,6 +58,7 @@ __all__ = [
     "gibbs_step",
     "greedy_steps",
     "greedy_steps_backward",
+    "local_contrast",
     "map_pieces",
     "name",
     "pool_norms",
@@ -66,6 +68,7 @@ __all__ = [
     "proximal_step",
     "quadratic",
     "shrink_preactivation",
+    "smooth_maps",
     "smooth_shrink_preactivation",
     "softplus_sums",
     "tanh_preactivation",

@@ -1,0 +1,191 @@
+"""Local means and deviations of maps, image by image, so that an image is read from memory once.
+
+Lines of pixels stand in rows of whole vectors, with zeros around them as wide as the window: a sum
+under the window needs no look at where it is.
+"""
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from sklearn_ebm.backends import numpy as reference
+from sklearn_ebm.backends.numba._launcher import split_rows
+from sklearn_ebm.backends.numba._rules import kernel, routine
+from sklearn_ebm.backends.numba._simd import (
+    LANES,
+    add_scaled,
+    load,
+    multiply,
+    splat,
+    store,
+)
+from sklearn_ebm.backends.numba._support import padded
+from sklearn_ebm.backends.numpy._local_contrast import ROUNDINGS
+
+SMALLEST_PIECE = 2**14  # numbers in the images of one thread
+
+
+class Lines(NamedTuple):
+    """The window, and room for the lines of one image; all of one type."""
+
+    weights: Any  # (2 radius + 1,)
+    before: Any  # (height, width up to whole vectors), what pixels are multiplied by
+    after: Any  # (height, width up to whole vectors), and what their sums are
+    pixels: Any  # (height, radius + width up to whole vectors + radius), zeros at both ends
+    across: Any  # (height, width up to whole vectors), sums over pixels of a line
+    means: Any  # (height, width up to whole vectors), the result
+
+
+def new_lines(window, dtype, transposed=False):
+    """Room for one thread."""
+    height, width = window.scale.shape
+    whole, radius = padded.py_func(width), len(window.weights) // 2
+    scale, ones = np.zeros((height, whole), dtype), np.ones((height, whole), dtype)
+    scale[:, :width] = window.scale
+    before, after = (scale, ones) if transposed else (ones, scale)
+    return Lines(
+        weights=np.array(window.weights, dtype),
+        before=before,
+        after=after,
+        pixels=np.zeros((height, whole + 2 * radius), dtype),
+        across=np.empty((height, whole), dtype),
+        means=np.empty((height, whole), dtype),
+    )
+
+
+@kernel
+def _smooth(lines):
+    """Across, then down; pixels beyond the width come out as what nobody reads."""
+    weights, pixels, across, means = lines.weights, lines.pixels, lines.across, lines.means
+    height, whole = means.shape
+    size = weights.shape[0]
+    radius = size // 2
+    zero = splat(weights.dtype.type(0))
+    for i in range(height):
+        for j in range(0, whole, LANES):
+            lanes = zero
+            for step in range(size):
+                lanes = add_scaled(lanes, weights[step], load(pixels, (i, j + step)))
+            store(across, (i, j), lanes)
+    for i in range(height):
+        first, last = max(0, radius - i), min(size, height + radius - i)
+        for j in range(0, whole, LANES):
+            lanes = zero
+            for step in range(first, last):
+                lanes = add_scaled(lanes, weights[step], load(across, (i + step - radius, j)))
+            store(means, (i, j), multiply(lanes, load(lines.after, (i, j))))
+
+
+@routine
+def smooth_images(values, lines, result):
+    """Images are rows of pixels."""
+    height, radius = lines.means.shape[0], lines.weights.shape[0] // 2
+    width = values.shape[1] // height
+    for n in range(values.shape[0]):
+        for i in range(height):
+            for j in range(width):
+                lines.pixels[i, radius + j] = lines.before[i, j] * values[n, i * width + j]
+        _smooth(lines)
+        for i in range(height):
+            for j in range(width):
+                result[n, i * width + j] = lines.means[i, j]
+
+
+@kernel
+def _gather_means(maps, n, n_maps, width, lines):
+    """The mean over the maps as pixels."""
+    radius = lines.weights.shape[0] // 2
+    share = maps.dtype.type(1) / maps.dtype.type(n_maps)
+    for i in range(lines.means.shape[0]):
+        for j in range(width):
+            first = (i * width + j) * n_maps
+            total = maps.dtype.type(0)
+            for k in range(n_maps):
+                total += maps[n, first + k]
+            lines.pixels[i, radius + j] = total * share
+
+
+@kernel
+def _centre(maps, n, n_maps, width, lines, rounding, centred):
+    """v, and the mean of its squares as pixels."""
+    radius = lines.weights.shape[0] // 2
+    nothing = maps.dtype.type(0)
+    share = maps.dtype.type(1) / maps.dtype.type(n_maps)
+    for i in range(lines.means.shape[0]):
+        for j in range(width):
+            first = (i * width + j) * n_maps
+            mean, total = lines.means[i, j], nothing
+            for k in range(n_maps):
+                value = maps[n, first + k] - mean
+                centred[n, first + k] = value
+                total += value * value
+            square, least = total * share, rounding * mean
+            lines.pixels[i, radius + j] = square if square > least * least else nothing
+
+
+@kernel
+def _contrast_image(maps, n, n_maps, width, lines, rounding, centred, deviation):
+    _gather_means(maps, n, n_maps, width, lines)
+    _smooth(lines)
+    _centre(maps, n, n_maps, width, lines, rounding, centred)
+    _smooth(lines)
+    for i in range(lines.means.shape[0]):
+        for j in range(width):
+            deviation[n, i * width + j] = np.sqrt(lines.means[i, j])
+
+
+@routine
+def contrast_images(maps, centred, deviation, n_maps, width, lines, rounding):
+    """Images are rows of pixels, and pixels of maps; grey and colour are loops of their own."""
+    for n in range(maps.shape[0]):
+        if n_maps == 1:
+            _contrast_image(maps, n, 1, width, lines, rounding, centred, deviation)
+        elif n_maps == 3:
+            _contrast_image(maps, n, 3, width, lines, rounding, centred, deviation)
+        else:
+            _contrast_image(maps, n, n_maps, width, lines, rounding, centred, deviation)
+
+
+def smooth_maps(values, window, transposed=False):
+    """Both passes in one image at a time; see `sklearn_ebm.backends.numpy.smooth_maps`."""
+    if not isinstance(values, np.ndarray):
+        return reference.smooth_maps(values, window, transposed)
+    rows = _as_rows(values)
+    result = np.empty_like(rows)
+
+    def work(first, last):
+        lines = new_lines(window, values.dtype, transposed)
+        smooth_images(rows[first:last], lines, result[first:last])
+
+    split_rows(work, len(rows), _smallest_piece(rows))
+    return result.reshape(values.shape)
+
+
+def local_contrast(maps, window, centred, deviation):
+    """All passes in one image at a time; see `sklearn_ebm.backends.numpy.local_contrast`."""
+    if not _is_in_rows(centred, deviation):
+        return reference.local_contrast(maps, window, centred, deviation)
+    n_samples, _, width, n_maps = maps.shape
+    source, target, spread = (_as_rows(array) for array in (maps, centred, deviation))
+    rounding = maps.dtype.type(ROUNDINGS * np.finfo(maps.dtype).eps)
+
+    def work(first, last):
+        lines = new_lines(window, maps.dtype)
+        pieces = [rows[first:last] for rows in (source, target, spread)]
+        contrast_images(*pieces, n_maps, width, lines, rounding)
+
+    split_rows(work, n_samples, _smallest_piece(source))
+
+
+def _is_in_rows(*arrays):
+    return all(isinstance(array, np.ndarray) and array.flags.c_contiguous for array in arrays)
+
+
+def _as_rows(array):
+    """One row for each sample; the same memory where it is in one piece."""
+    return np.ascontiguousarray(array).reshape(len(array), math.prod(array.shape[1:]))
+
+
+def _smallest_piece(rows):
+    return max(1, SMALLEST_PIECE // rows.shape[1])
