@@ -29,7 +29,10 @@ from sklearn_ebm.backends.cupy._unrolled import (
     unrolled_step_backward,
 )
 from sklearn_ebm.backends.numpy import (
+    add_code_moment,
     add_moments,
+    correlate,
+    correlate_kernels,
     local_contrast,
     map_pieces,
     pool_norms,
@@ -37,12 +40,15 @@ from sklearn_ebm.backends.numpy import (
     project,
     quadratic,
     smooth_maps,
+    synthesize,
+    update_kernels,
 )
 
 name = "cupy"
 active_set = block_descent = (
     None  # a support for each sample branches too much for a device: solvers look elsewhere
 )
+local_descent = None  # likewise
 contrastive_steps = None  # a device needs no threads that share pieces
 proximal_gradient = None  # likewise; steps of whole batches are what fills a device
 
@@ -57,6 +63,7 @@ def to_device(array):  # pragma: needs a GPU
 __all__ = [
     "active_set",
     "adam_step",
+    "add_code_moment",
     "add_moments",
     "add_normal",
     "ascend",
@@ -65,10 +72,13 @@ __all__ = [
     "block_descent",
     "contrastive_steps",
     "coordinate_descent",
+    "correlate",
+    "correlate_kernels",
     "gibbs_step",
     "greedy_steps",
     "greedy_steps_backward",
     "local_contrast",
+    "local_descent",
     "map_pieces",
     "name",
     "pool_norms",
@@ -81,10 +91,12 @@ __all__ = [
     "smooth_maps",
     "smooth_shrink_preactivation",
     "softplus_sums",
+    "synthesize",
     "tanh_preactivation",
     "to_device",
     "uniform",
     "unrolled_step",
     "unrolled_step_backward",
     "update_atoms",
+    "update_kernels",
 ]

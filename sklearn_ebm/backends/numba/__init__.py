@@ -8,6 +8,8 @@ from sklearn_ebm.backends.numba._bernoulli import (
 )
 from sklearn_ebm.backends.numba._contrast import ascend, project
 from sklearn_ebm.backends.numba._contrastive import contrastive_steps
+from sklearn_ebm.backends.numba._convolution import correlate, correlate_kernels, synthesize
+from sklearn_ebm.backends.numba._convolutional_moments import add_code_moment, update_kernels
 from sklearn_ebm.backends.numba._dictionary import add_moments, update_atoms
 from sklearn_ebm.backends.numba._encoders import (
     shrink_preactivation,
@@ -24,6 +26,7 @@ from sklearn_ebm.backends.numba._lasso import (
 )
 from sklearn_ebm.backends.numba._launcher import map_pieces
 from sklearn_ebm.backends.numba._local_contrast import local_contrast, smooth_maps
+from sklearn_ebm.backends.numba._local_descent import local_descent
 from sklearn_ebm.backends.numba._proximal import proximal_step
 from sklearn_ebm.backends.numba._random import add_normal, uniform
 from sklearn_ebm.backends.numba._unrolled import (
@@ -40,6 +43,7 @@ name = "numba"
 __all__ = [
     "active_set",
     "adam_step",
+    "add_code_moment",
     "add_moments",
     "add_normal",
     "ascend",
@@ -48,10 +52,13 @@ __all__ = [
     "block_descent",
     "contrastive_steps",
     "coordinate_descent",
+    "correlate",
+    "correlate_kernels",
     "gibbs_step",
     "greedy_steps",
     "greedy_steps_backward",
     "local_contrast",
+    "local_descent",
     "map_pieces",
     "name",
     "pool_norms",
@@ -64,10 +71,12 @@ __all__ = [
     "smooth_maps",
     "smooth_shrink_preactivation",
     "softplus_sums",
+    "synthesize",
     "tanh_preactivation",
     "to_device",
     "uniform",
     "unrolled_step",
     "unrolled_step_backward",
     "update_atoms",
+    "update_kernels",
 ]

@@ -7,6 +7,9 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
+from sklearn_ebm.backends.numba._rules import routine
+
+PATIENCE = 2000  # looks, some 20 microseconds, before the processor is offered to others
 HAS_YIELD = hasattr(os, "sched_yield")
 HAS_PAUSE = platform.machine().lower() in ("x86_64", "amd64")
 
@@ -59,3 +62,15 @@ def yield_processor(typing_context):
         return context.get_dummy_value()
 
     return types.void(), generate
+
+
+@routine
+def wait_for(finished, n_before):
+    """Until so many pieces are finished; where that takes long, whoever holds them may need us."""
+    n_looks = 0
+    while read_number(finished) < n_before:
+        n_looks += 1
+        if n_looks > PATIENCE:
+            yield_processor()
+        else:
+            pause()

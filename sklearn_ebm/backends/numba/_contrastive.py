@@ -14,12 +14,7 @@ from numba.extending import overload
 
 from sklearn_ebm.backends._namespace import new_matrix
 from sklearn_ebm.backends._random import GROUP, LANES, LOW_BITS
-from sklearn_ebm.backends.numba._atomic import (
-    pause,
-    read_number,
-    take_number,
-    yield_processor,
-)
+from sklearn_ebm.backends.numba._atomic import take_number, wait_for
 from sklearn_ebm.backends.numba._bernoulli import mean_rows, sample_rows
 from sklearn_ebm.backends.numba._contrast import ascend_rows
 from sklearn_ebm.backends.numba._entries import Entries, new_entries, project_rows
@@ -42,7 +37,6 @@ from sklearn_ebm.backends.numba._simd_bits import unit_interval
 
 ROWS_APART = 4  # pieces begin at multiples: the tiles of the fields, and so rounding, stay the same
 PARTS = 4  # of the weights for each thread: some units are on more often than others
-PATIENCE = 2000  # looks, some 20 microseconds, before the processor is offered to others
 DRAWS_BEFORE = 2  # keys that a step takes before those of its chains
 
 
@@ -278,18 +272,6 @@ def _rows_piece(layers, room, plan, rates, X, index, batch, piece):
         _move_chains(matrices, biases, plan, batch, first, lanes, entries)
 
 
-@routine
-def _wait(finished, n_before):
-    """Until so many pieces are finished; where that takes long, whoever holds them may need us."""
-    n_looks = 0
-    while read_number(finished) < n_before:
-        n_looks += 1
-        if n_looks > PATIENCE:
-            yield_processor()
-        else:
-            pause()
-
-
 @kernel
 def _take_part(layers, room, plan, rates, X, index):
     """What each thread does until no piece is left."""
@@ -302,7 +284,7 @@ def _take_part(layers, room, plan, rates, X, index):
         if number >= index.shape[0] * n_pieces:
             return
         batch, piece = number // n_pieces, number % n_pieces
-        _wait(finished, number - piece + _stage_begins(n_first, n_parts, piece))
+        wait_for(finished, number - piece + _stage_begins(n_first, n_parts, piece))
         if stop[0]:
             take_number(finished)
             continue

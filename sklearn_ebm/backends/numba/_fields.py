@@ -23,7 +23,7 @@ from sklearn_ebm.backends.numba._simd import (
 )
 
 
-def _registers_hold(bits):
+def registers_hold(bits):
     """Whether a vector register of this processor is as wide."""
     features = config.CPU_FEATURES
     if features is None:
@@ -141,6 +141,6 @@ def transposed_fields(states, weights, result, lanes):
 
 @overload(transposed_fields)
 def _transposed_fields(states, weights, result, lanes):
-    if _registers_hold(LANES * lanes.dtype.bitwidth):
+    if registers_hold(LANES * lanes.dtype.bitwidth):
         return lambda states, weights, result, lanes: _wide_fields(states, weights, result, lanes)
     return lambda states, weights, result, lanes: _narrow_fields(states, weights, result, lanes)

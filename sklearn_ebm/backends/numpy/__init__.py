@@ -9,6 +9,8 @@ from sklearn_ebm.backends.numpy._bernoulli import (
 )
 from sklearn_ebm.backends.numpy._block_descent import block_descent
 from sklearn_ebm.backends.numpy._contrast import ascend, project
+from sklearn_ebm.backends.numpy._convolution import correlate, correlate_kernels, synthesize
+from sklearn_ebm.backends.numpy._convolutional_moments import add_code_moment, update_kernels
 from sklearn_ebm.backends.numpy._coordinate_descent import coordinate_descent, quadratic
 from sklearn_ebm.backends.numpy._dictionary import add_moments, update_atoms
 from sklearn_ebm.backends.numpy._encoders import (
@@ -18,6 +20,7 @@ from sklearn_ebm.backends.numpy._encoders import (
 )
 from sklearn_ebm.backends.numpy._gibbs import gibbs_step
 from sklearn_ebm.backends.numpy._local_contrast import local_contrast, smooth_maps
+from sklearn_ebm.backends.numpy._local_descent import local_descent
 from sklearn_ebm.backends.numpy._pools import pool_norms, pool_spread
 from sklearn_ebm.backends.numpy._proximal import proximal_step
 from sklearn_ebm.backends.numpy._proximal_gradient import proximal_gradient
@@ -47,6 +50,7 @@ def map_pieces(work, n_rows, piece):
 __all__ = [
     "active_set",
     "adam_step",
+    "add_code_moment",
     "add_moments",
     "add_normal",
     "ascend",
@@ -55,10 +59,13 @@ __all__ = [
     "block_descent",
     "contrastive_steps",
     "coordinate_descent",
+    "correlate",
+    "correlate_kernels",
     "gibbs_step",
     "greedy_steps",
     "greedy_steps_backward",
     "local_contrast",
+    "local_descent",
     "map_pieces",
     "name",
     "pool_norms",
@@ -71,10 +78,12 @@ __all__ = [
     "smooth_maps",
     "smooth_shrink_preactivation",
     "softplus_sums",
+    "synthesize",
     "tanh_preactivation",
     "to_device",
     "uniform",
     "unrolled_step",
     "unrolled_step_backward",
     "update_atoms",
+    "update_kernels",
 ]

@@ -1,0 +1,263 @@
+"""Products of images, kernels and maps on the CPU; see `sklearn_ebm.backends.numpy`."""
+
+import numpy as np
+
+from sklearn_ebm.backends._random import LANES
+from sklearn_ebm.backends.numba._launcher import map_pieces, split_rows
+from sklearn_ebm.backends.numba._products import products
+from sklearn_ebm.backends.numba._rules import kernel
+from sklearn_ebm.backends.numba._simd import (
+    add_scaled,
+    lanes_that_are_on,
+    load,
+    load_first,
+    lowest_bit,
+    store,
+    store_first,
+)
+from sklearn_ebm.backends.numba._support import has_few_on
+from sklearn_ebm.backends.numba._tiles import (
+    BLOCK,
+    TILE,
+    copy_pixels,
+    cut,
+    new_canvas,
+    new_frame,
+    new_lanes,
+    pack,
+    source,
+)
+
+TILES_APART = 32  # whose sums are added up by themselves, whatever the number of threads
+
+
+@kernel
+def _put_row(lanes, maps, n, y, first_column, columns):
+    """The products of one row of positions, to where they belong."""
+    n_components = maps.shape[3]
+    for x in range(columns):
+        for k in range(0, n_components, LANES):
+            count = min(LANES, n_components - k)
+            store_first(maps, (n, y, first_column + x, k), load(lanes, (x, k)), count)
+
+
+@kernel
+def _correlate_tiles(images, frame, filters, bounds, maps, canvas, lanes, first, last):
+    tops, lefts = bounds
+    _, height, width, n_channels = filters.shape
+    n_rows, n_columns = tops.shape[0] - 1, lefts.shape[0] - 1
+    for tile in range(first, last):
+        n, i, j = tile // (n_rows * n_columns), tile // n_columns % n_rows, tile % n_columns
+        y, x = tops[i], lefts[j]
+        rows, columns = tops[i + 1] - y, lefts[j + 1] - x
+        size = rows + height - 1, columns + width - 1
+        copy_pixels(images, n, frame, y, x, size, canvas)
+        for row in range(rows):
+            products(canvas, row, filters.taps, n_channels, columns, lanes)
+            _put_row(lanes, maps, n, y + row, x, columns)
+
+
+def correlate(images, kernels, border, maps):
+    """Direct products, tile by tile; see `sklearn_ebm.backends.numpy.correlate`."""
+    filters, frame = pack(kernels), new_frame(images, maps, border)
+    bounds = cut(frame.map_height, TILE), cut(frame.map_width, TILE)
+    rows, columns = (int(np.diff(bound).max()) for bound in bounds)
+    n_tiles = images.shape[0] * (len(bounds[0]) - 1) * (len(bounds[1]) - 1)
+
+    def work(first, last):
+        canvas, lanes = new_canvas(filters, rows, columns), new_lanes(filters, columns)
+        _correlate_tiles(images, frame, filters, bounds, maps, canvas, lanes, first, last)
+
+    split_rows(work, n_tiles, 1)
+    return maps
+
+
+@kernel
+def _add_kernel(canvas, y, place, rows, k, value):
+    """Place a kernel."""
+    for i in range(rows.shape[1]):
+        for v in range(0, rows.shape[2], LANES):
+            here = (y + i, place + v)
+            store(canvas, here, add_scaled(load(canvas, here), value, load(rows, (k, i, v))))
+
+
+@kernel
+def _place_row(maps, n, y, row, filters, canvas):
+    """All kernels of one row of positions, where the maps are on."""
+    n_components, n_channels = maps.shape[3], filters.shape[3]
+    for x in range(maps.shape[2]):
+        for k in range(0, n_components, LANES):
+            count = min(LANES, n_components - k)
+            bits = lanes_that_are_on(load_first(maps, (n, y, x, k), count))
+            while bits:
+                component = k + np.int64(lowest_bit(bits))
+                bits &= bits - np.uint64(1)
+                value = maps[n, y, x, component]
+                _add_kernel(canvas, row, x * n_channels, filters.rows, component, value)
+
+
+@kernel
+def _fold_rows(canvas, images, n, frame, first_row, last_row, margin):
+    """Pixels of the canvas to the rows of an image."""
+    n_channels = images.shape[3]
+    for y in range(first_row, last_row):
+        for x in range(frame.width):
+            for c in range(n_channels):
+                images[n, y, x, c] = 0
+        for j in range(canvas.shape[1] // n_channels):
+            x = source(j - frame.left, frame.width, frame.circular)
+            if x < 0 or j >= frame.map_width + margin:
+                continue
+            for c in range(n_channels):
+                images[n, y, x, c] += canvas[y - first_row, j * n_channels + c]
+
+
+@kernel
+def _synthesize_bands(maps, frame, filters, bounds, images, canvas, first, last):
+    """Bands of rows of the images; the canvas has room above and below for what is dropped."""
+    _, height, width, _ = filters.shape
+    n_bands = bounds.shape[0] - 1
+    for band in range(first, last):
+        n, first_row, last_row = band // n_bands, bounds[band % n_bands], bounds[band % n_bands + 1]
+        canvas[...] = 0
+        for place in range(first_row + frame.top - height + 1, last_row + frame.top):
+            y = source(place, frame.map_height, frame.circular)
+            row = place - frame.top - first_row + height - 1
+            if y >= 0:
+                _place_row(maps, n, y, row, filters, canvas)
+        _fold_rows(canvas[height - 1 :], images, n, frame, first_row, last_row, width - 1)
+
+
+def synthesize(maps, kernels, border, images):
+    """Sums over what is on in the maps; see `sklearn_ebm.backends.numpy.synthesize`."""
+    filters, frame = pack(kernels), new_frame(images, maps, border)
+    bounds = cut(frame.height, TILE)
+    rows = int(np.diff(bounds).max()) + filters.shape[1] - 1
+
+    def work(first, last):
+        canvas = new_canvas(filters, rows, frame.map_width)
+        _synthesize_bands(maps, frame, filters, bounds, images, canvas, first, last)
+
+    split_rows(work, images.shape[0] * (len(bounds) - 1), 1)
+    return images
+
+
+@kernel
+def _add_pixels(canvas, y, place, rows, k, value):
+    """Add the pixels under a kernel to it."""
+    for i in range(rows.shape[1]):
+        for v in range(0, rows.shape[2], LANES):
+            sums = add_scaled(load(rows, (k, i, v)), value, load(canvas, (y + i, place + v)))
+            store(rows, (k, i, v), sums)
+
+
+@kernel
+def _gather_sparse(maps, n, y, x, extent, canvas, n_channels, rows):
+    """What a tile's maps and pixels add to the kernels, from what is on in the maps."""
+    n_components = maps.shape[3]
+    for i in range(extent[0]):
+        for j in range(extent[1]):
+            for k in range(0, n_components, LANES):
+                count = min(LANES, n_components - k)
+                bits = lanes_that_are_on(load_first(maps, (n, y + i, x + j, k), count))
+                while bits:
+                    which = k + np.int64(lowest_bit(bits))
+                    bits &= bits - np.uint64(1)
+                    value = maps[n, y + i, x + j, which]
+                    _add_pixels(canvas, i, j * n_channels, rows, which, value)
+
+
+@kernel
+def _gather_dense(maps, n, y, x, extent, canvas, n_channels, taps):
+    """The same from all of the maps: eight taps at a time, for one vector of components."""
+    n_components = maps.shape[3]
+    height, reach = taps.shape[0], taps.shape[1]
+    for k in range(0, n_components, LANES):
+        count = min(LANES, n_components - k)
+        for i in range(height):
+            for j in range(0, reach, BLOCK):
+                _add_taps(maps, (n, y, x, k), count, extent, canvas, n_channels, taps, i, j)
+
+
+@kernel
+def _add_taps(maps, place, count, extent, canvas, n_channels, taps, i, j):
+    """`taps` has room for whole blocks of taps."""
+    n, y, x, k = place
+    p, q, r, s = (
+        load(taps, (i, j, k)),
+        load(taps, (i, j + 1, k)),
+        load(taps, (i, j + 2, k)),
+        load(taps, (i, j + 3, k)),
+    )
+    t, u, v, w = (
+        load(taps, (i, j + 4, k)),
+        load(taps, (i, j + 5, k)),
+        load(taps, (i, j + 6, k)),
+        load(taps, (i, j + 7, k)),
+    )
+    for row in range(extent[0]):
+        pixels = canvas[row + i]
+        for column in range(extent[1]):
+            here = column * n_channels + j
+            code = load_first(maps, (n, y + row, x + column, k), count)
+            p = add_scaled(p, pixels[here], code)
+            q = add_scaled(q, pixels[here + 1], code)
+            r = add_scaled(r, pixels[here + 2], code)
+            s = add_scaled(s, pixels[here + 3], code)
+            t = add_scaled(t, pixels[here + 4], code)
+            u = add_scaled(u, pixels[here + 5], code)
+            v = add_scaled(v, pixels[here + 6], code)
+            w = add_scaled(w, pixels[here + 7], code)
+    store(taps, (i, j, k), p)
+    store(taps, (i, j + 1, k), q)
+    store(taps, (i, j + 2, k), r)
+    store(taps, (i, j + 3, k), s)
+    store(taps, (i, j + 4, k), t)
+    store(taps, (i, j + 5, k), u)
+    store(taps, (i, j + 6, k), v)
+    store(taps, (i, j + 7, k), w)
+
+
+@kernel
+def _gather_tiles(maps, images, frame, bounds, shape, canvas, taps, rows, sparse, first, last):
+    tops, lefts = bounds
+    _, height, width, n_channels = shape
+    n_rows, n_columns = tops.shape[0] - 1, lefts.shape[0] - 1
+    for tile in range(first, last):
+        n, i, j = tile // (n_rows * n_columns), tile // n_columns % n_rows, tile % n_columns
+        y, x = tops[i], lefts[j]
+        extent = tops[i + 1] - y, lefts[j + 1] - x
+        size = extent[0] + height - 1, extent[1] + width - 1
+        copy_pixels(images, n, frame, y, x, size, canvas)
+        if sparse:
+            _gather_sparse(maps, n, y, x, extent, canvas, n_channels, rows)
+        else:
+            _gather_dense(maps, n, y, x, extent, canvas, n_channels, taps)
+
+
+def correlate_kernels(maps, images, border, kernels):
+    """Sums over what is on, or over all; see `sklearn_ebm.backends.numpy.correlate_kernels`."""
+    n_components, height, width, n_channels = kernels.shape
+    filters, frame = pack(kernels), new_frame(images, maps, border)
+    bounds = cut(frame.map_height, TILE), cut(frame.map_width, TILE)
+    extent = tuple(int(np.diff(bound).max()) for bound in bounds)
+    n_tiles = images.shape[0] * (len(bounds[0]) - 1) * (len(bounds[1]) - 1)
+    sparse = has_few_on(maps.reshape(-1, n_components))
+    reach = width * n_channels
+    sums = {}
+
+    def work(first, last):
+        canvas = new_canvas(filters, *extent)
+        n_lanes = filters.taps.shape[2]
+        taps = np.zeros((height, -(-reach // BLOCK) * BLOCK, n_lanes), kernels.dtype)
+        rows = np.zeros_like(filters.rows)
+        _gather_tiles(
+            maps, images, frame, bounds, kernels.shape, canvas, taps, rows, sparse, first, last
+        )
+        flat = rows[..., :reach] if sparse else np.moveaxis(taps[:, :reach, :n_components], 2, 0)
+        sums[first] = flat.reshape(kernels.shape)
+
+    map_pieces(work, n_tiles, TILES_APART)
+    for first in sorted(sums):
+        kernels += sums[first]
+    return kernels

@@ -1,0 +1,177 @@
+"""Moments of convolutional codes from what is on in them, and the sweep over kernels."""
+
+import math
+
+import numpy as np
+
+from sklearn_ebm.backends._random import LANES
+from sklearn_ebm.backends.numba._rules import kernel
+from sklearn_ebm.backends.numba._simd import (
+    add_scaled,
+    lanes_that_are_on,
+    load_first,
+    lowest_bit,
+    store_first,
+)
+from sklearn_ebm.backends.numba._tiles import source
+from sklearn_ebm.backends.numpy._convolutional_moments import SMALLEST_USE
+
+
+@kernel
+def _list_maps(maps, n, stop, column, component, value):
+    """What is on in each row of the maps of an image, from left to right."""
+    size = 0
+    for y in range(maps.shape[1]):
+        for x in range(maps.shape[2]):
+            for k in range(0, maps.shape[3], LANES):
+                count = min(LANES, maps.shape[3] - k)
+                bits = lanes_that_are_on(load_first(maps, (n, y, x, k), count))
+                while bits:
+                    which = k + np.int64(lowest_bit(bits))
+                    bits &= bits - np.uint64(1)
+                    column[size], component[size] = x, which
+                    value[size] = maps[n, y, x, which]
+                    size += 1
+        stop[y] = size
+
+
+@kernel
+def _add_pairs(entry, others, bounds, shift, moment, row):
+    """Pairs of one entry with those of a row of maps that stand within reach of it."""
+    x, k, amount = entry
+    column, component, value = others
+    first, last = bounds
+    reach = moment.shape[3] // 2
+    for e in range(first, last):
+        distance = column[e] + shift - x
+        if distance > reach:
+            return
+        if distance >= -reach:
+            moment[k, component[e], row, distance + reach] += amount * value[e]
+
+
+@kernel
+def _first_within(column, first, last, place):
+    """The first entry of a row that stands at a place or beyond."""
+    while first < last:
+        middle = (first + last) // 2
+        if column[middle] < place:
+            first = middle + 1
+        else:
+            last = middle
+    return first
+
+
+@kernel
+def _add_code_moment(left, left_stop, right, right_stop, width, circular, moment):
+    n_rows = left_stop.shape[0]
+    tall, wide = moment.shape[2] // 2, moment.shape[3] // 2
+    start = 0
+    for y in range(n_rows):
+        for e in range(start, left_stop[y]):
+            x = left[0][e]
+            entry = x, left[1][e], left[2][e]
+            for i in range(-tall, tall + 1):
+                other = source(y + i, n_rows, circular)
+                if other < 0:
+                    continue
+                first = right_stop[other - 1] if other > 0 else 0
+                last = right_stop[other]
+                near = _first_within(right[0], first, last, x - wide)
+                _add_pairs(entry, right, (near, last), 0, moment, i + tall)
+                if circular:
+                    if x + wide >= width:
+                        _add_pairs(entry, right, (first, last), width, moment, i + tall)
+                    if x - wide < 0:
+                        near = _first_within(right[0], first, last, x - wide + width)
+                        _add_pairs(entry, right, (near, last), -width, moment, i + tall)
+        start = left_stop[y]
+
+
+def _listed(maps, n):
+    size = int(np.count_nonzero(maps[n]))
+    column, component = np.empty((2, size), np.int64)
+    value, stop = np.empty(size, maps.dtype), np.empty(maps.shape[1], np.int64)
+    _list_maps(maps, n, stop, column, component, value)
+    return (column, component, value), stop
+
+
+def add_code_moment(left, right, circular, moment):
+    """Pairs of what is on; see `sklearn_ebm.backends.numpy.add_code_moment`."""
+    for n in range(len(left)):
+        entries, stop = _listed(left, n)
+        others, other_stop = (entries, stop) if right is left else _listed(right, n)
+        _add_code_moment(entries, stop, others, other_stop, left.shape[2], circular, moment)
+    return moment
+
+
+@kernel
+def _curvature(code_moment, k):
+    """A bound of the curvature along one kernel."""
+    curvature = abs(code_moment[k, k, 0, 0])
+    for i in range(code_moment.shape[2]):
+        for j in range(code_moment.shape[3]):
+            if i + j > 0:
+                curvature += abs(code_moment[k, k, i, j])
+    return curvature
+
+
+@kernel
+def _explain(kernels, code_moment, k, slope):
+    """slope[c, u] = sum over m and v of A_km[u - v] d_m[v]."""
+    n_components, height, width, n_channels = kernels.shape
+    for c in range(n_channels):
+        for row in range(height):
+            for u in range(width):
+                slope[c, row, u] = 0
+    for m in range(n_components):
+        for i in range(height):
+            for j in range(width):
+                for c in range(n_channels):
+                    for row in range(height):
+                        moments = code_moment[k, m, row - i + height - 1]
+                        _add_shifted(slope[c, row], moments, width - 1 - j, kernels[m, i, j, c])
+
+
+@kernel
+def _add_shifted(slope, moments, first, weight):
+    for u in range(0, slope.shape[0], LANES):
+        count = min(LANES, slope.shape[0] - u)
+        part = load_first(moments, first + u, count)
+        store_first(slope, u, add_scaled(load_first(slope, u, count), weight, part), count)
+
+
+@kernel
+def _move(kernels, k, slope, cross_moment, curvature):
+    """One step of a kernel, scaled to norm one."""
+    _, height, width, n_channels = kernels.shape
+    square = curvature - curvature
+    for i in range(height):
+        for j in range(width):
+            for c in range(n_channels):
+                step = (cross_moment[k, i, j, c] - slope[c, i, j]) / curvature
+                slope[c, i, j] = kernels[k, i, j, c] + step
+                square += slope[c, i, j] * slope[c, i, j]
+    norm = math.sqrt(square)
+    if norm > 0:
+        for i in range(height):
+            for j in range(width):
+                for c in range(n_channels):
+                    kernels[k, i, j, c] = slope[c, i, j] / norm
+
+
+@kernel
+def _sweep(kernels, code_moment, cross_moment, slope, floor):
+    for k in range(kernels.shape[0]):
+        curvature = _curvature(code_moment, k)
+        if curvature > floor:
+            _explain(kernels, code_moment, k, slope)
+            _move(kernels, k, slope, cross_moment, curvature)
+
+
+def update_kernels(kernels, code_moment, cross_moment):
+    """Fused sweep; see `sklearn_ebm.backends.numpy.update_kernels`."""
+    floor = kernels.dtype.type(SMALLEST_USE * np.abs(code_moment).max())
+    _, height, width, n_channels = kernels.shape
+    slope = np.empty((n_channels, height, width), kernels.dtype)
+    _sweep(kernels, code_moment, cross_moment, slope, floor)

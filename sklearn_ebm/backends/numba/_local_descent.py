@@ -1,0 +1,531 @@
+"""Convolutional sparse codes by coordinate descent on the tiles of an image.
+
+A code speaks for the pixels under its kernel alone, so that one step costs two passes over a kernel
+and depends on nothing farther away. A tile is copied to a core's cache, all codes there that may be
+on are listed from the products with its pixels, and sweeps over the list go on until little moves;
+then its pixels are written back. Tiles of one colour are too far apart to see each other and are
+worked on at the same time, by whichever thread is free, with the same result in any order.
+
+The threshold falls to alpha on the way, which keeps lists short and lets the strongest codes in
+first. A tile is left alone as long as neither it nor a neighbour has moved. Rounds that only look
+give the duality gap of the whole image, and say which tiles are not done.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from sklearn_ebm.backends._random import LANES
+from sklearn_ebm.backends.numba._atomic import take_number, wait_for
+from sklearn_ebm.backends.numba._convolution import synthesize
+from sklearn_ebm.backends.numba._launcher import work_together
+from sklearn_ebm.backends.numba._products import products
+from sklearn_ebm.backends.numba._rules import dual_magnitude, kernel, scaled, shrink
+from sklearn_ebm.backends.numba._simd import (
+    add,
+    add_scaled,
+    lanes_that_are_on,
+    larger,
+    largest_lane,
+    load,
+    load_first,
+    lowest_bit,
+    multiply,
+    splat,
+    store,
+    subtract,
+    total,
+    where_larger,
+)
+from sklearn_ebm.backends.numba._tiles import (
+    TILE,
+    copy_pixels,
+    cut,
+    new_canvas,
+    new_frame,
+    new_lanes,
+    pack,
+    source,
+)
+
+LONGEST = 256  # columns of a tile
+FALL = 0.6  # of the threshold from one round to the next
+SWEEPS_ON_THE_WAY = 2
+SWEEPS = 30  # over the codes of a tile that are on
+FIRST_STILL = 1e-2  # change, in thresholds, at which a tile is left alone
+STILLER = 0.25  # what that is multiplied by where the gap is not small enough
+LEAST_STILL = 1e-7  # beyond which rounding moves codes
+LOOK, STEP = 0, 1  # what a round is for
+
+
+class Tiles(NamedTuple):
+    """The tiles of an image in the order of their colours, and what is known of each."""
+
+    bounds: Any  # (n_tiles, 4), first and last row, first and last column
+    n_before: Any  # (n_tiles,), tiles of the colours before its own
+    neighbours: Any  # (n_tiles, 8), -1 for none
+    unrest: Any  # (n_tiles,), how far a tile is from its optimum, in thresholds
+    spread: Any  # (n_tiles,), the largest change in its last visit, in thresholds
+    sums: Any  # (n_tiles, 4), largest dual magnitude, sums of z q, |z| and (z - f)^2
+
+
+class Control(NamedTuple):
+    """What all threads follow, changed between rounds by one of them."""
+
+    numbers: Any  # (4,), path (threshold over alpha), still, gap, least gap
+    counts: Any  # (3,), purpose of the round, rounds made, whether to stop
+    taken: Any  # (1,), tickets taken
+    finished: Any  # (1,), tickets finished
+
+
+class Room(NamedTuple):
+    """What one thread writes to while it works on a tile."""
+
+    canvas: Any  # pixels of the residual
+    seen: Any  # one where a pixel is observed
+    lanes: Any  # products at one row of positions
+    row: Any  # of the codes that may be on: where they stand, and their values
+    column: Any
+    component: Any
+    value: Any
+
+
+class Scene(NamedTuple):
+    """One problem, in the forms in which tiles read it."""
+
+    filters: Any
+    square: Any  # (n_components,), squared norms of the kernels
+    frame: Any
+    mask: Any
+    has_mask: bool
+    prediction: Any
+    has_prediction: bool
+    ridge: Any
+    rule: Any
+
+
+@kernel
+def _slope(canvas, y, place, rows, k):
+    """Product of a kernel with the residual under it."""
+    even = splat(canvas[0, 0] - canvas[0, 0])
+    odd = even
+    for v in range(0, rows.shape[2], LANES):
+        for i in range(0, rows.shape[1] - 1, 2):
+            even = add(even, multiply(load(canvas, (y + i, place + v)), load(rows, (k, i, v))))
+            odd = add(
+                odd, multiply(load(canvas, (y + i + 1, place + v)), load(rows, (k, i + 1, v)))
+            )
+        if rows.shape[1] % 2:
+            i = rows.shape[1] - 1
+            even = add(even, multiply(load(canvas, (y + i, place + v)), load(rows, (k, i, v))))
+    return total(add(even, odd))
+
+
+@kernel
+def _subtract_kernel(canvas, y, place, rows, k, change):
+    for i in range(rows.shape[1]):
+        for v in range(0, rows.shape[2], LANES):
+            here = (y + i, place + v)
+            store(canvas, here, add_scaled(load(canvas, here), -change, load(rows, (k, i, v))))
+
+
+@kernel
+def _seen_square(seen, y, place, rows, k):
+    """Squared norm of the part of a kernel that stands on observed pixels."""
+    square = splat(seen[0, 0] - seen[0, 0])
+    for i in range(rows.shape[1]):
+        for v in range(0, rows.shape[2], LANES):
+            part = multiply(load(rows, (k, i, v)), load(seen, (y + i, place + v)))
+            square = add(square, multiply(part, load(rows, (k, i, v))))
+    return total(square)
+
+
+@kernel
+def _subtract_seen(canvas, seen, y, place, rows, k, change):
+    for i in range(rows.shape[1]):
+        for v in range(0, rows.shape[2], LANES):
+            here = (y + i, place + v)
+            part = multiply(load(rows, (k, i, v)), load(seen, here))
+            store(canvas, here, add_scaled(load(canvas, here), -change, part))
+
+
+@kernel
+def _copy_seen(scene, n, y, x, size, seen):
+    """Which pixels of the canvas are observed; whether all are."""
+    frame = scene.frame
+    rows, columns = size
+    top, left = y - frame.top, x - frame.left
+    inside = top >= 0 and left >= 0
+    inside &= top + rows <= frame.height and left + columns <= frame.width
+    if (inside or frame.circular) and not scene.has_mask:
+        return True
+    n_channels = scene.filters.shape[3]
+    zero = seen[0, 0] - seen[0, 0]
+    one = scene.rule.threshold / scene.rule.threshold
+    for i in range(rows):
+        v = source(top + i, frame.height, frame.circular)
+        for j in range(columns):
+            h = source(left + j, frame.width, frame.circular)
+            for c in range(n_channels):
+                value = zero
+                if v >= 0 and h >= 0:
+                    value = scene.mask[n, v, h, c] if scene.has_mask else one
+                seen[i, j * n_channels + c] = value
+    return False
+
+
+@kernel
+def _put_pixels(canvas, residual, n, frame, y, x, size):
+    """What a tile has changed, back to the image."""
+    rows, columns = size
+    n_channels = residual.shape[3]
+    for i in range(rows):
+        v = source(y - frame.top + i, frame.height, frame.circular)
+        if v < 0:
+            continue
+        for j in range(columns):
+            h = source(x - frame.left + j, frame.width, frame.circular)
+            if h < 0:
+                continue
+            for c in range(n_channels):
+                residual[n, v, h, c] = canvas[i, j * n_channels + c]
+
+
+@kernel
+def _correlations(scene, room, n, y, x, row, columns, code):
+    """q of one row of positions of a tile, in `lanes`."""
+    filters = scene.filters
+    products(room.canvas, row, filters.taps, filters.shape[3], columns, room.lanes)
+    if scene.has_prediction:
+        n_components = filters.shape[0]
+        for j in range(columns):
+            here = (n, y + row, x + j)
+            for k in range(0, n_components, LANES):
+                count = min(LANES, n_components - k)
+                wish = load_first(scene.prediction, (here[0], here[1], here[2], k), count)
+                wish = subtract(wish, load_first(code, (here[0], here[1], here[2], k), count))
+                store(room.lanes, (j, k), add_scaled(load(room.lanes, (j, k)), scene.ridge, wish))
+
+
+@kernel
+def _list_row(scene, rule, room, n, y, x, row, columns, code, size):
+    """Append the codes of one row of positions that are on, or may come on; the list's size."""
+    n_components = scene.filters.shape[0]
+    zero = splat(rule.threshold - rule.threshold)
+    one, threshold = splat(rule.threshold), splat(rule.threshold)
+    for j in range(columns):
+        for k in range(0, n_components, LANES):
+            count = min(LANES, n_components - k)
+            value = load_first(code, (n, y + row, x + j, k), count)
+            strength = dual_magnitude(rule, load(room.lanes, (j, k)))
+            bits = lanes_that_are_on(where_larger(strength, threshold, one, zero))
+            bits |= lanes_that_are_on(value)
+            while bits:
+                component = k + np.int64(lowest_bit(bits))
+                bits &= bits - np.uint64(1)
+                room.row[size] = row
+                room.column[size] = j
+                room.component[size] = component
+                room.value[size] = code[n, y + row, x + j, component]
+                size += 1
+    return size
+
+
+@kernel
+def _sweep(scene, rule, room, n, y, x, code, all_seen, size):
+    """Minimise over each code of the list: the largest change, and how many are on."""
+    rows, ridge = scene.filters.rows, scene.ridge
+    n_channels = scene.filters.shape[3]
+    nothing = ridge - ridge
+    largest, kept = nothing, 0
+    for e in range(size):
+        i, j, k = np.int64(room.row[e]), np.int64(room.column[e]), np.int64(room.component[e])
+        before = room.value[e]
+        place = j * n_channels
+        slope = _slope(room.canvas, i, place, rows, k)
+        square = scene.square[k]
+        if not all_seen:
+            square = _seen_square(room.seen, i, place, rows, k)
+        if scene.has_prediction:
+            slope += ridge * scene.prediction[n, y + i, x + j, k]
+        curvature = square + ridge
+        updated = before
+        if curvature > nothing:
+            updated = shrink(rule, slope + square * before) / curvature
+        change = updated - before
+        if change != nothing:
+            code[n, y + i, x + j, k] = updated
+            if all_seen:
+                _subtract_kernel(room.canvas, i, place, rows, k, change)
+            else:
+                _subtract_seen(room.canvas, room.seen, i, place, rows, k, change)
+            largest = max(largest, abs(change))
+        if updated != nothing:
+            room.row[kept], room.column[kept], room.component[kept] = i, j, k
+            room.value[kept] = updated
+            kept += 1
+    return largest, kept
+
+
+@kernel
+def _step_tile(scene, tiles, tile, room, n, residual, code, path, still, n_sweeps):
+    """Minimise over the codes of one tile, at a threshold of path * alpha."""
+    y, last_row, x, last_column = tiles.bounds[tile]
+    rows, columns = last_row - y, last_column - x
+    _, height, width, _ = scene.filters.shape
+    extent = rows + height - 1, columns + width - 1
+    copy_pixels(residual, n, scene.frame, y, x, extent, room.canvas)
+    all_seen = _copy_seen(scene, n, y, x, extent, room.seen)
+    rule = scaled(scene.rule, path)
+    size = 0
+    for row in range(rows):
+        _correlations(scene, room, n, y, x, row, columns, code)
+        size = _list_row(scene, rule, room, n, y, x, row, columns, code, size)
+    alpha = scene.rule.threshold
+    spread, moved = alpha - alpha, alpha - alpha
+    for _ in range(n_sweeps):
+        moved, size = _sweep(scene, rule, room, n, y, x, code, all_seen, size)
+        spread = max(spread, moved)
+        if moved <= still * alpha:
+            break
+    if spread > alpha - alpha:
+        _put_pixels(room.canvas, residual, n, scene.frame, y, x, extent)
+    tiles.spread[tile], tiles.unrest[tile] = spread / alpha, moved / alpha
+
+
+@kernel
+def _look_at_tile(scene, tiles, tile, room, n, residual, code):
+    """How far the codes of one tile are from their optimum, and its part of the duality gap."""
+    y, last_row, x, last_column = tiles.bounds[tile]
+    rows, columns = last_row - y, last_column - x
+    n_components, height, width, _ = scene.filters.shape
+    extent = rows + height - 1, columns + width - 1
+    copy_pixels(residual, n, scene.frame, y, x, extent, room.canvas)
+    rule, alpha = scene.rule, scene.rule.threshold
+    zero = splat(alpha - alpha)
+    strongest, unrest = zero, alpha - alpha
+    along, magnitude, distance = 0.0, 0.0, 0.0
+    for row in range(rows):
+        _correlations(scene, room, n, y, x, row, columns, code)
+        for j in range(columns):
+            for k in range(0, n_components, LANES):
+                count = min(LANES, n_components - k)
+                bits = lanes_that_are_on(load_first(code, (n, y + row, x + j, k), count))
+                q = load(room.lanes, (j, k))
+                strongest = larger(strongest, dual_magnitude(rule, q))
+                if scene.has_prediction:
+                    off = subtract(
+                        load_first(scene.prediction, (n, y + row, x + j, k), count),
+                        load_first(code, (n, y + row, x + j, k), count),
+                    )
+                    distance += total(multiply(off, off))
+                while bits:
+                    component = k + np.int64(lowest_bit(bits))
+                    bits &= bits - np.uint64(1)
+                    value, slope = code[n, y + row, x + j, component], room.lanes[j, component]
+                    along += value * slope
+                    magnitude += abs(value)
+                    sign = alpha if value > 0 else -alpha
+                    unrest = max(unrest, abs(slope - sign))
+    top = largest_lane(strongest)
+    tiles.unrest[tile] = max(unrest, top - alpha) / alpha
+    tiles.spread[tile] = alpha - alpha
+    sums = tiles.sums[tile]
+    sums[0], sums[1], sums[2], sums[3] = top, along, magnitude, distance
+
+
+@kernel
+def _is_at_rest(tiles, tile, still):
+    """Whether neither the tile nor a neighbour has anything to do."""
+    if tiles.unrest[tile] > still:
+        return False
+    for m in range(tiles.neighbours.shape[1]):
+        other = tiles.neighbours[tile, m]
+        if other >= 0 and tiles.spread[other] > still:
+            return False
+    return True
+
+
+@kernel
+def _relative_gap(scene, tiles, n, residual, half_norm):
+    """Duality gap over 1/2 ||x||^2 from the tiles' sums; the largest dual magnitude, in alphas."""
+    alpha = np.float64(scene.rule.threshold)
+    top, along, magnitude, misfit = 0.0, 0.0, 0.0, 0.0
+    for tile in range(tiles.sums.shape[0]):
+        top = max(top, tiles.sums[tile, 0])
+        along += tiles.sums[tile, 1]
+        magnitude += tiles.sums[tile, 2]
+        misfit += scene.ridge * tiles.sums[tile, 3]
+    for y in range(residual.shape[1]):
+        part = 0.0
+        for x in range(residual.shape[2]):
+            for c in range(residual.shape[3]):
+                part += residual[n, y, x, c] * residual[n, y, x, c]
+        misfit += part
+    scale = min(1.0, alpha / max(top, 1e-300))
+    gap = misfit / 2 * (1 - scale) ** 2 + alpha * magnitude - scale * along
+    return gap / half_norm, top / alpha
+
+
+@kernel
+def _decide(scene, tiles, control, n, residual, half_norm, tol, max_iter):
+    """What the next round is for, after all tiles have been visited."""
+    numbers, counts = control.numbers, control.counts
+    if counts[0] == LOOK:
+        gap, top = _relative_gap(scene, tiles, n, residual, half_norm)
+        numbers[2] = gap
+        if counts[1] == 0:
+            numbers[0] = max(1.0, top)
+        elif numbers[1] > LEAST_STILL:
+            unrest = 0.0
+            for tile in range(tiles.unrest.shape[0]):
+                unrest = max(unrest, tiles.unrest[tile])
+            numbers[1] = max(LEAST_STILL, STILLER * min(numbers[1], unrest))
+        else:
+            counts[2] = 1
+        if gap <= tol or counts[1] >= max_iter:
+            counts[2] = 1
+        counts[0] = STEP
+        numbers[0] = max(1.0, numbers[0] * FALL)
+        return
+    counts[1] += 1
+    if numbers[0] > 1.0:
+        numbers[0] = max(1.0, numbers[0] * FALL)
+        return
+    for tile in range(tiles.unrest.shape[0]):
+        if not _is_at_rest(tiles, tile, numbers[1]) and counts[1] < max_iter:
+            return
+    counts[0] = LOOK
+
+
+@kernel
+def _take_part(scene, tiles, control, room, n, residual, code, half_norm, tol, max_iter):
+    """What each thread does until the image is done."""
+    n_tiles = tiles.bounds.shape[0]
+    numbers, counts = control.numbers, control.counts
+    while True:
+        ticket = take_number(control.taken)
+        tile = ticket % (n_tiles + 1)
+        begin = ticket - tile
+        wait_for(control.finished, begin)
+        if counts[2] != 0:
+            take_number(control.finished)
+            return
+        if tile == n_tiles:
+            wait_for(control.finished, ticket)
+            _decide(scene, tiles, control, n, residual, half_norm, tol, max_iter)
+        elif counts[0] == LOOK:
+            _look_at_tile(scene, tiles, tile, room, n, residual, code)
+        else:
+            wait_for(control.finished, begin + tiles.n_before[tile])
+            path = numbers[0]
+            still = numbers[1]
+            if path > 1.0 or not _is_at_rest(tiles, tile, still):
+                sweeps = SWEEPS if path <= 1.0 else SWEEPS_ON_THE_WAY
+                _step_tile(
+                    scene, tiles, tile, room, n, residual, code,
+                    scene.square.dtype.type(path), scene.square.dtype.type(still), sweeps,
+                )  # fmt: skip
+            else:
+                tiles.spread[tile] = 0
+        take_number(control.finished)
+
+
+def _colours(bounds, circular, reach):
+    """A number for each tile along one direction; those of one number do not see each other."""
+    n_tiles = len(bounds) - 1
+    apart = np.diff(bounds).min() >= reach - 1 and not (circular and n_tiles % 2)
+    return np.arange(n_tiles) % 2 if apart else np.arange(n_tiles)
+
+
+def _tile_sizes(frame, shape):
+    """Rows and columns of positions of a tile."""
+    _, height, width, _ = shape
+    rows = min(max(TILE, height), frame.map_height)
+    return rows, max(TILE, width, min(LONGEST, TILE * TILE // rows))
+
+
+def new_tiles(frame, shape, dtype):
+    """The tiles of maps in the frame, for kernels of the given shape."""
+    sizes = _tile_sizes(frame, shape)
+    cuts = [
+        cut(size, tile, frame.circular, reach)
+        for size, tile, reach in zip(frame[2:4], sizes, shape[1:3], strict=True)
+    ]
+    colours = [
+        _colours(bounds, frame.circular, reach)
+        for bounds, reach in zip(cuts, shape[1:3], strict=True)
+    ]
+    n_rows, n_columns = (len(bounds) - 1 for bounds in cuts)
+    place = np.indices((n_rows, n_columns)).reshape(2, -1)
+    colour = colours[0][place[0]] * (colours[1].max() + 1) + colours[1][place[1]]
+    order = np.argsort(colour, kind="stable")
+    rows, columns = place[:, order]
+    bounds = np.stack([cuts[0][rows], cuts[0][rows + 1], cuts[1][columns], cuts[1][columns + 1]], 1)
+    n_before = np.searchsorted(colour[order], colour[order])
+    number = np.full((n_rows, n_columns), -1)
+    number[rows, columns] = np.arange(len(order))
+    neighbours = _neighbours(number, rows, columns, frame.circular)
+    unrest, spread = np.full((2, len(order)), np.inf, dtype)
+    return Tiles(bounds, n_before, neighbours, unrest, spread, np.zeros((len(order), 4)))
+
+
+def _neighbours(number, rows, columns, circular):
+    padded_number = (
+        np.pad(number, 1, mode="wrap") if circular else np.pad(number, 1, constant_values=-1)
+    )
+    steps = [(i, j) for i in range(3) for j in range(3) if (i, j) != (1, 1)]
+    return np.stack([padded_number[rows + i, columns + j] for i, j in steps], 1)
+
+
+def _new_room(scene, tiles):
+    rows, columns = (int(np.diff(tiles.bounds[:, pair]).max()) for pair in ((0, 1), (2, 3)))
+    canvas = new_canvas(scene.filters, rows, columns)
+    capacity = rows * columns * scene.filters.shape[0]
+    row, column, component = np.empty((3, capacity), np.int32)
+    return Room(
+        canvas, np.zeros_like(canvas), new_lanes(scene.filters, columns), row, column, component,
+        np.empty(capacity, canvas.dtype),
+    )  # fmt: skip
+
+
+def local_descent(lasso, code, tol, max_iter):
+    """Fused descent on tiles; see `sklearn_ebm.backends.numpy.local_descent`."""
+    images, number = lasso.images, code.dtype.type
+    filters = pack(lasso.kernels)
+    nothing = np.zeros((1, 1, 1, 1), code.dtype)
+    square = (filters.rows**2).sum(axis=(1, 2))
+    scene = Scene(
+        filters, square, new_frame(images, code, lasso.border),
+        nothing if lasso.mask is None else lasso.mask, lasso.mask is not None,
+        nothing if lasso.prediction is None else lasso.prediction, lasso.prediction is not None,
+        number(lasso.ridge), type(lasso.rule)(number(lasso.rule.threshold)),
+    )  # fmt: skip
+    residual = np.array(images)
+    if code.any():
+        residual -= synthesize(code, lasso.kernels, lasso.border, np.empty_like(images))
+        if lasso.mask is not None:
+            residual *= lasso.mask
+    gap, n_iter = np.zeros(len(images)), 0
+    for n in range(len(images)):
+        gap[n], n_rounds = _descend(scene, residual, code, n, lasso.half_norm[n], tol, max_iter)
+        n_iter = max(n_iter, n_rounds)
+    return gap, n_iter
+
+
+def _descend(scene, residual, code, n, half_norm, tol, max_iter):
+    """Codes of one image, in place: the gap, and rounds made."""
+    if not half_norm > 0:
+        return 0.0, 0
+    tiles = new_tiles(scene.frame, scene.filters.shape, code.dtype)
+    control = Control(
+        np.array([1.0, FIRST_STILL, np.inf, 0.0]), np.zeros(3, np.int64),
+        np.zeros(1, np.int64), np.zeros(1, np.int64),
+    )  # fmt: skip
+
+    def work():
+        room = _new_room(scene, tiles)
+        _take_part(scene, tiles, control, room, n, residual, code, half_norm, tol, max_iter)
+
+    work_together(work, max(1, len(tiles.bounds) // 4))
+    return control.numbers[2], int(control.counts[1])
