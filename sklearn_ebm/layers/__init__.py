@@ -1,8 +1,11 @@
-"""What stands between models in a pipeline: rectification and whitening."""
+"""What stands between models in a pipeline: rectification, contrast, pooling and whitening."""
 
 from importlib import import_module
 
 _HOMES = {
+    "Flattener": "_flattener",
+    "LocalContrastNormalizer": "_contrast",
+    "Pooler": "_pooling",
     "Rectifier": "_rectifier",
     "ZCAWhitener": "_whitening",
 }

@@ -10,9 +10,9 @@ from numbers import Integral
 from typing import NamedTuple
 
 import numpy as np
-from sklearn.utils import check_array, gen_batches
+from sklearn.utils import check_array
 
-from sklearn_ebm.backends import array_namespace
+from sklearn_ebm.backends import array_namespace, resolve_backend
 from sklearn_ebm.layers._validation import FLOATS, _is_finite, _with_kept_type, check_rows
 
 IMAGE_SHAPE = ["array-like", None]  # for `_parameter_constraints`
@@ -103,19 +103,22 @@ def window_shape(size, height):
     return height, width
 
 
-def in_batches(function, images):
-    """function(images), taken batch by batch, so that memory beyond the result stays small."""
-    n_samples, *shape = images.shape
-    batches = list(gen_batches(n_samples, max(1, BATCH_ENTRIES // math.prod(shape))))
-    if len(batches) == 1:
+def in_batches(function, images, shape):
+    """function(images), an array of `shape`, by batches: memory beyond the result stays small.
+
+    Batches are shared among threads.
+    """
+    backend, xp = resolve_backend("auto", images), array_namespace(images)
+    n_samples = images.shape[0]
+    batch_size = max(1, BATCH_ENTRIES // math.prod(images.shape[1:]))
+    if n_samples <= batch_size:
         return function(images)
-    result = None
-    for rows in batches:
-        output = function(images[rows, ...])
-        if result is None:
-            xp = array_namespace(output)
-            result = xp.empty((n_samples, *output.shape[1:]), dtype=output.dtype)
-        result[rows, ...] = output
+    result = xp.empty(tuple(shape), dtype=images.dtype)
+
+    def work(first, last):
+        result[first:last, ...] = function(images[first:last, ...])
+
+    backend.map_pieces(work, n_samples, batch_size)
     return result
 
 

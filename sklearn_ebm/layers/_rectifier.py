@@ -16,6 +16,7 @@ from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 
 from sklearn_ebm._sklearn import StrOptions, _fit_context
 from sklearn_ebm.backends import array_namespace
+from sklearn_ebm.layers._images import check_images, in_batches
 from sklearn_ebm.layers._validation import check_rows
 
 
@@ -42,7 +43,8 @@ MODES = {"abs": (_SIZE,), "positive": (_ABOVE._replace(suffix=""),), "split": (_
 class Rectifier(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     """Rectify each feature: y = abs(x), max(x, 0), or both signs apart.
 
-    The layer learns nothing: `transform` works without `fit`. Sparse codes stay sparse.
+    The layer learns nothing: `transform` works without `fit`. Sparse codes stay sparse, and images
+    images.
 
     Parameters
     ----------
@@ -51,18 +53,23 @@ class Rectifier(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
           in the layerwise recipe of [1]_ the step that counts most.
         - "positive": the positive part; negative values become zero.
         - "split": positive parts of all features, then positive parts of their negatives, twice as
-          many features: nothing is lost, and a linear classifier can weigh both signs apart [2]_.
+          many features (of images: channels): nothing is lost, and a linear classifier can weigh
+          both signs apart [2]_.
 
     Attributes
     ----------
     n_features_in_ : int
-        Number of features seen during :term:`fit`.
+        Number of features seen during :term:`fit`: height * width * channels of images.
+
+    n_channels_in_ : int
+        Number of channels seen during :term:`fit`; 1 for rows.
 
     feature_names_in_ : ndarray of shape (n_features_in_,)
         Names of features seen during :term:`fit`, if X has names that are all strings.
 
     See Also
     --------
+    LocalContrastNormalizer : What comes after, in the layerwise recipe.
     ZCAWhitener : Decorrelate features, staying as close to them as possible.
 
     References
@@ -94,7 +101,8 @@ class Rectifier(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Codes or other features.
+            Codes or other features; or images of shape (n_samples, height, width) or
+            (n_samples, height, width, channels).
 
         y : None
             Ignored.
@@ -104,7 +112,7 @@ class Rectifier(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         object
             The layer itself.
         """
-        check_rows(self, X, reset=True, accept_sparse="csr")
+        self._check(X, reset=True)
         return self
 
     def transform(self, X):
@@ -113,17 +121,23 @@ class Rectifier(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Codes or other features.
+            Codes or other features; or images of shape (n_samples, height, width) or
+            (n_samples, height, width, channels).
 
         Returns
         -------
         {ndarray, CSR matrix} of shape (n_samples, n_features) or (n_samples, 2 * n_features)
             The rectified features, in the type of X if it is float32 or float64; twice as many
-            for mode "split".
+            for mode "split". Of images: images, with twice as many channels.
         """
         parts = self._parts()
-        X = check_rows(self, X, reset=False, accept_sparse="csr")
-        return _rectify_sparse(X, parts) if sparse.issparse(X) else _rectify(X, parts)
+        X, form = self._check(X, reset=False)
+        if form is None:
+            return _rectify_sparse(X, parts)
+        x = form.restore(X) if form.is_flat else X  # a row is split as a whole, an image by pixels
+        shape = (*x.shape[:-1], len(parts) * x.shape[-1])
+        y = in_batches(lambda batch: _rectify(batch, parts), x, shape)
+        return y if form.is_flat else form.restore(y)
 
     def forward(self, x):
         """Compute the layer's output, and what `backward` needs of it.
@@ -188,6 +202,15 @@ class Rectifier(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         parts = self._parts()
         return np.array([name + part.suffix for part in parts for name in names], dtype=object)
 
+    def _check(self, X, reset):
+        """Sparse rows, or images and their form."""
+        if not sparse.issparse(X):
+            return check_images(self, X, reset=reset)
+        X = check_rows(self, X, reset=reset, accept_sparse="csr")
+        if reset:
+            self.n_channels_in_ = 1
+        return X, None
+
     def _parts(self):
         if self.mode not in MODES:  # scikit-learn checks parameters in fit, which nobody must call
             self._validate_params()
@@ -197,6 +220,7 @@ class Rectifier(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.requires_fit = False
         tags.input_tags.sparse = True
+        tags.input_tags.three_d_array = True
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
 

@@ -108,6 +108,33 @@ def test_maps_with_channels_last_are_rectified_as_their_rows_would_be(mode):
     assert Rectifier(mode).backward(tape, y)[0].shape == maps.shape
 
 
+@pytest.mark.parametrize("wrap", [np.asarray, array_api_strict.asarray], ids=["numpy", "strict"])
+@pytest.mark.parametrize("mode", MODES)
+def test_images_are_rectified_pixel_by_pixel(dtype, mode, wrap):
+    """Channel after channel, positive parts of all first; grey images get a channel for each."""
+    images = np.random.default_rng(0).standard_normal((2, 3, 4, 5)).astype(dtype)
+    for X in (images, images[..., :1]):
+        expected = rectified(X.reshape(-1, X.shape[-1]), mode)
+        output = np.asarray(Rectifier(mode).fit_transform(wrap(X)))
+        assert output.dtype == dtype
+        assert_array_equal(output, np.reshape(expected, (2, 3, 4, -1)))
+    grey = np.asarray(Rectifier(mode).transform(wrap(images[..., 0])))
+    assert_array_equal(grey, output if mode == "split" else output[..., 0])
+
+
+def test_rows_are_split_as_a_whole_after_a_fit_on_images_too():
+    layer = Rectifier("split").fit(np.ones((1, 2, 1)))
+    assert_array_equal(layer.transform([[-1.0, 2.0]]), [[0.0, 2.0, 1.0, 0.0]])
+
+
+def test_channels_are_compared_and_sparse_rows_have_one():
+    layer = Rectifier().fit(np.ones((1, 2, 2, 3)))
+    with pytest.raises(ValueError, match="X has 2 channels, but Rectifier is expecting 3 channels"):
+        layer.transform(np.ones((1, 2, 2, 2)))
+    layer.fit(sparse.csr_array(np.eye(4)))
+    assert layer.transform(np.ones((1, 2, 2))).shape == (1, 2, 2)
+
+
 @pytest.mark.parametrize("mode", MODES)
 def test_strict_arrays_give_strict_arrays_of_the_same_numbers(x, mode):
     strict = array_api_strict.asarray(x)

@@ -81,9 +81,7 @@ def _apart(size, reach, lasso):
     """A distance at which kernels do not overlap, around a circular border either."""
     if not lasso.border.circular:
         return min(reach, size)
-    return (
-        next(step for step in range(reach, size + 1) if size % step == 0) if size > reach else size
-    )
+    return next(step for step in range(min(reach, size), size + 1) if size % step == 0)
 
 
 def _gap(lasso, code, correlation, slope):
