@@ -1,0 +1,248 @@
+"""Local contrast normalisation [Jarrett et al. 2009, section 2.1], and its derivative.
+
+With G the local mean under a Gaussian window, M the mean over the K maps of an image, and the mean
+c of sigma over the image,
+
+    v = x - G M x,    sigma = sqrt(G M v^2),    y = v r,    r = 1 / max(c, sigma).
+
+Backwards, with u = -r^2 sum_k v_k dy_k the derivative with respect to max(c, sigma):
+
+    dsigma = [sigma > c] u + mean of [sigma <= c] u over the image
+    dv     = r dy + v G' (dsigma / sigma) / K
+    dx     = dv - G' (sum_k dv_k) / K
+"""
+
+from numbers import Integral
+
+from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
+
+from sklearn_ebm._sklearn import Interval, _fit_context
+from sklearn_ebm.backends import array_namespace, resolve_backend
+from sklearn_ebm.backends._gaussian import gaussian_window
+from sklearn_ebm.layers._images import IMAGE_SHAPE, check_images, in_batches
+
+
+class LocalContrastNormalizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
+    """Subtract the local mean, divide by the local deviation: y = v / max(c, sigma).
+
+    v is the input minus its local mean, a mean over a Gaussian window and over all maps (channels);
+    sigma is the root of the local mean of v squared, and c the mean of sigma over the image, which
+    keeps flat regions from being blown up. Output does not depend on the brightness and contrast of
+    an image. The layer learns nothing: `transform` works without `fit`.
+
+    Parameters
+    ----------
+    window_size : int, default=9
+        Height and width of the window in pixels, odd; its standard deviation is a quarter of that.
+        At the border the window is cut, and what is left of it scaled to sum to one: as if outside
+        looked like inside, so that borders are neither darkened nor brightened.
+
+    divide : bool, default=True
+        Whether to divide as well; if not, y = v.
+
+    image_shape : tuple of 2 or 3 int, default=None
+        Height, width and channels (1 if left out) of images that come as flat rows. Rows without
+        a shape are signals of height one.
+
+    Attributes
+    ----------
+    n_features_in_ : int
+        Number of features seen during :term:`fit`: height * width * channels of images.
+
+    n_channels_in_ : int
+        Number of channels seen during :term:`fit`.
+
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of features seen during :term:`fit`, if X has names that are all strings.
+
+    See Also
+    --------
+    Rectifier : What comes before, in the layerwise recipe.
+    Pooler : What comes after.
+
+    Notes
+    -----
+    A constant image becomes zero; so does one that differs from a constant by rounding only.
+
+    References
+    ----------
+    .. [1] K. Jarrett, K. Kavukcuoglu, M. Ranzato, Y. LeCun, "What is the best multi-stage
+           architecture for object recognition?", ICCV 2009.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.datasets import load_digits
+    >>> from sklearn_ebm.layers import LocalContrastNormalizer
+    >>> images = load_digits().images  # 8 x 8 pixels
+    >>> normalized = LocalContrastNormalizer(window_size=5).transform(images)
+    >>> normalized.shape
+    (1797, 8, 8)
+    >>> darker = LocalContrastNormalizer(window_size=5).transform(0.5 * images - 3)
+    >>> bool(np.allclose(darker, normalized))
+    True
+    """
+
+    _parameter_constraints: dict = {
+        "window_size": [Interval(Integral, 1, None, closed="left")],
+        "divide": ["boolean"],
+        "image_shape": IMAGE_SHAPE,
+    }
+
+    def __init__(self, window_size=9, *, divide=True, image_shape=None):
+        self.window_size = window_size
+        self.divide = divide
+        self.image_shape = image_shape
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y=None):
+        """Check the parameters and the data; nothing is learned.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, n_features), (n, height, width) or (n, height, width, channels)
+            Rows, grey images or maps.
+
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        object
+            The layer itself.
+        """
+        self._check(X, reset=True)
+        return self
+
+    def transform(self, X):
+        """Normalise the contrast of each image.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, n_features), (n, height, width) or (n, height, width, channels)
+            Rows, grey images or maps.
+
+        Returns
+        -------
+        ndarray of the shape of X
+            The normalised images, in the type of X if it is float32 or float64.
+        """
+        self._validate_params()  # scikit-learn does so in fit, which nobody must call
+        images, form = self._check(X, reset=False)
+        window = self._window(images)
+
+        def normalize(batch):
+            centred, deviation = _contrast(batch, window)
+            if self.divide:
+                centred *= _gain(deviation)[1][..., None]
+            return centred
+
+        return form.restore(in_batches(normalize, images, images.shape))
+
+    def forward(self, x):
+        """Compute the layer's output, and what `backward` needs of it.
+
+        Parameters
+        ----------
+        x : array of shape (n, height, width, channels)
+            Floating-point images.
+
+        Returns
+        -------
+        y : array of shape (n, height, width, channels)
+            The normalised images.
+
+        tape : object
+            To be handed to `backward`.
+        """
+        window = self._window(x)
+        centred, deviation = _contrast(x, window)
+        y = centred * _gain(deviation)[1][..., None] if self.divide else centred
+        return y, (centred, deviation, window)
+
+    def backward(self, tape, dy):
+        """Bring the derivative of a scalar back from the output to the input.
+
+        Parameters
+        ----------
+        tape : object
+            From `forward`.
+
+        dy : array of the shape of y
+            Derivative with respect to the output.
+
+        Returns
+        -------
+        dx : array of the shape of x
+            Derivative with respect to the input; 0 for a constant image.
+
+        gradients : dict
+            Empty: the layer has no parameters to train.
+        """
+        centred, deviation, window = tape
+        xp, smooth_maps = array_namespace(dy), resolve_backend("auto", dy).smooth_maps
+        n_maps = centred.shape[-1]
+        dv = dy
+        if self.divide:
+            floor, gain = _gain(deviation)
+            dsigma = _deviation_derivative(deviation, floor, -gain * gain * _dot(centred, dy))
+            weight = smooth_maps(_over(dsigma, deviation), window, transposed=True) / n_maps
+            dv = dy * gain[..., None] + centred * weight[..., None]
+        total = xp.sum(dv, axis=-1)
+        return dv - smooth_maps(total, window, transposed=True)[..., None] / n_maps, {}
+
+    def _check(self, X, reset):
+        self._check_odd()
+        return check_images(self, X, reset=reset, image_shape=self.image_shape)
+
+    def _check_odd(self):
+        if self.window_size % 2 == 0:
+            raise ValueError(
+                f"window_size must be odd, so that the window has a centre; got {self.window_size}."
+            )
+
+    def _window(self, x):
+        self._check_odd()
+        return gaussian_window(int(self.window_size), x)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.requires_fit = False
+        tags.input_tags.three_d_array = True
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
+
+
+def _contrast(x, window):
+    """v and sigma."""
+    xp = array_namespace(x)
+    centred, deviation = (xp.empty(shape, dtype=x.dtype) for shape in (x.shape, x.shape[:3]))
+    resolve_backend("auto", x).local_contrast(x, window, centred, deviation)
+    return centred, deviation
+
+
+def _over(value, divisor):
+    """value / divisor, and zero where the divisor is zero."""
+    xp = array_namespace(value)
+    on = divisor > 0
+    return xp.where(on, value / xp.where(on, divisor, xp.ones_like(divisor)), xp.zeros_like(value))
+
+
+def _gain(deviation):
+    """c of each image, and r = 1 / max(c, sigma): zero where the image is constant."""
+    xp = array_namespace(deviation)
+    floor = xp.mean(deviation, axis=(1, 2), keepdims=True)
+    return floor, _over(xp.ones_like(deviation), xp.maximum(deviation, floor))
+
+
+def _dot(left, right):
+    """Sum of the products over the maps."""
+    return array_namespace(left).sum(left * right, axis=-1)
+
+
+def _deviation_derivative(deviation, floor, du):
+    """dsigma: of sigma itself where it is the larger, elsewhere of its share in c."""
+    xp = array_namespace(du)
+    own, nothing = deviation > floor, xp.zeros_like(du)
+    shared = xp.mean(xp.where(own, nothing, du), axis=(1, 2), keepdims=True)
+    return xp.where(own, du, nothing) + shared
