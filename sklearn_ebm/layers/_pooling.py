@@ -1,0 +1,319 @@
+"""Pooling: what the windows on the maps hold, each in one number.
+
+    average    y = sum x / N          dx = dy / N, added up over the windows that x is in
+    max        y = max x              dx = dy at the first of the largest, in order of rows,
+                                           columns and maps
+    l2         y = sqrt(sum x^2)      dx = x dy / y, and 0 where y is 0
+
+Groups of neighbouring maps are windows over a third axis. Sums and maxima over a window are taken
+axis by axis, rows first: few passes over what is large, the others over what is left of it.
+"""
+
+import itertools
+import math
+from collections.abc import Callable
+from numbers import Integral
+from typing import NamedTuple
+
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+
+from sklearn_ebm._sklearn import Interval, StrOptions, _fit_context
+from sklearn_ebm.backends import array_namespace
+from sklearn_ebm.layers._images import IMAGE_SHAPE, check_images, in_batches, window_shape
+
+
+class Windows(NamedTuple):
+    """Where windows lie on rows, columns and maps, as triples of numbers."""
+
+    size: tuple
+    stride: tuple
+    count: tuple
+
+    @property
+    def n_entries(self):
+        """Numbers in a window."""
+        return math.prod(self.size)
+
+    def places(self, axis, offset):
+        """Of the entries at one offset in all windows along an axis."""
+        last = offset + self.stride[axis] * (self.count[axis] - 1)
+        return slice(offset, last + 1, self.stride[axis])
+
+    def offsets(self):
+        """The places of each offset in the window, in order of rows, columns and maps."""
+        for offsets in itertools.product(*(range(size) for size in self.size)):
+            yield (slice(None), *(self.places(axis, offset) for axis, offset in enumerate(offsets)))
+
+
+def _along(axis, places):
+    return (*[slice(None)] * (axis + 1), places, ...)
+
+
+def _gather(combine, x, windows):
+    """The entries of each window, combined two by two."""
+    for axis, size in enumerate(windows.size):
+        total = x[_along(axis, windows.places(axis, 0))]
+        for offset in range(1, size):
+            total = combine(total, x[_along(axis, windows.places(axis, offset))])
+        x = total
+    return x
+
+
+def _spread(values, windows, shape):
+    """The transpose of sums over windows: each entry gets the values of the windows it is in."""
+    xp = array_namespace(values)
+    for axis in reversed(range(3)):
+        wide = list(values.shape)
+        wide[axis + 1] = shape[axis + 1]
+        total = xp.zeros(tuple(wide), dtype=values.dtype)
+        for offset in range(windows.size[axis]):
+            total[_along(axis, windows.places(axis, offset))] += values
+        values = total
+    return values
+
+
+def _sum(x, windows):
+    return _gather(array_namespace(x).add, x, windows)
+
+
+def _average(x, windows):
+    return _sum(x, windows) / windows.n_entries
+
+
+def _average_backward(x, y, dy, windows):
+    return _spread(dy / windows.n_entries, windows, x.shape)
+
+
+def _largest(x, windows):
+    xp = array_namespace(x)
+    y = _gather(xp.maximum, x, windows)
+    return xp.asarray(y, copy=True) if windows.n_entries == 1 else y  # no view of the input
+
+
+def _largest_backward(x, y, dy, windows):
+    xp = array_namespace(x)
+    dx, nothing = xp.zeros_like(x), xp.zeros_like(dy)
+    missing = xp.ones(y.shape, dtype=xp.bool)
+    for places in windows.offsets():
+        found = missing & (x[places] == y)
+        dx[places] += xp.where(found, dy, nothing)
+        missing = missing & ~found
+    return dx
+
+
+def _norm(x, windows):
+    return array_namespace(x).sqrt(_sum(x * x, windows))
+
+
+def _norm_backward(x, y, dy, windows):
+    xp = array_namespace(x)
+    on = y > 0
+    ratio = xp.where(on, dy / xp.where(on, y, xp.ones_like(y)), xp.zeros_like(y))
+    return x * _spread(ratio, windows, x.shape)
+
+
+class Mode(NamedTuple):
+    """A way to pool, and its derivative."""
+
+    pool: Callable  # (x, windows) -> y
+    backward: Callable  # (x, y, dy, windows) -> dx
+
+
+MODES = {
+    "average": Mode(_average, _average_backward),
+    "max": Mode(_largest, _largest_backward),
+    "l2": Mode(_norm, _norm_backward),
+}
+
+
+class Pooler(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+    """Pool maps over windows: y = the average, the maximum or the norm of what a window holds.
+
+    Windows lie inside the image; rows and columns that are left over at its end are dropped. The
+    layer learns nothing: `transform` works without `fit`.
+
+    Parameters
+    ----------
+    mode : {"average", "max", "l2"}, default="average"
+        Average, largest value, or root of the sum of squares.
+
+    size : int or tuple of 2 int, default=2
+        Height and width of a window in pixels; a number stands for both. On signals (height one)
+        a number is the width, and the height is one.
+
+    stride : int or tuple of 2 int, default=None
+        From one window to the next, down and across; None: `size`, windows side by side.
+
+    map_groups : int, default=1
+        Pool over groups of so many neighbouring maps as well. Must divide the number of maps.
+
+    image_shape : tuple of 2 or 3 int, default=None
+        Height, width and channels (1 if left out) of images that come as flat rows. Rows without
+        a shape are signals of height one.
+
+    Attributes
+    ----------
+    n_features_in_ : int
+        Number of features seen during :term:`fit`: height * width * channels of images.
+
+    n_channels_in_ : int
+        Number of channels seen during :term:`fit`.
+
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of features seen during :term:`fit`, if X has names that are all strings.
+
+    See Also
+    --------
+    LocalContrastNormalizer : What comes before, in the layerwise recipe.
+    Flattener : Lays out maps as rows, for a classifier.
+
+    References
+    ----------
+    .. [1] K. Jarrett, K. Kavukcuoglu, M. Ranzato, Y. LeCun, "What is the best multi-stage
+           architecture for object recognition?", ICCV 2009.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from sklearn_ebm.layers import Pooler
+    >>> images = load_digits().images  # 8 x 8 pixels
+    >>> Pooler("max", size=4, stride=2).transform(images).shape
+    (1797, 3, 3)
+    >>> Pooler(image_shape=(8, 8)).transform(images.reshape(-1, 64)).shape
+    (1797, 16)
+    """
+
+    _parameter_constraints: dict = {
+        "mode": [StrOptions(set(MODES))],
+        "size": [Interval(Integral, 1, None, closed="left"), "array-like"],
+        "stride": [Interval(Integral, 1, None, closed="left"), "array-like", None],
+        "map_groups": [Interval(Integral, 1, None, closed="left")],
+        "image_shape": IMAGE_SHAPE,
+    }
+
+    def __init__(self, mode="average", size=2, *, stride=None, map_groups=1, image_shape=None):
+        self.mode = mode
+        self.size = size
+        self.stride = stride
+        self.map_groups = map_groups
+        self.image_shape = image_shape
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y=None):
+        """Check the parameters and the data; nothing is learned.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, n_features), (n, height, width) or (n, height, width, channels)
+            Rows, grey images or maps.
+
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        object
+            The layer itself.
+        """
+        images, _ = self._check(X, reset=True)
+        self._n_features_out = math.prod(self._windows(images.shape).count)
+        return self
+
+    def transform(self, X):
+        """Pool each image.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, n_features), (n, height, width) or (n, height, width, channels)
+            Rows, grey images or maps.
+
+        Returns
+        -------
+        ndarray of shape (n, n_features_out), (n, rows, columns) or (n, rows, columns, maps)
+            What the windows hold, laid out as X is, in the type of X if it is float32 or float64.
+        """
+        self._validate_params()  # scikit-learn does so in fit, which nobody must call
+        images, form = self._check(X, reset=False)
+        windows, pool = self._windows(images.shape), MODES[self.mode].pool
+        shape = (images.shape[0], *windows.count)
+        return form.restore(in_batches(lambda batch: pool(batch, windows), images, shape))
+
+    def forward(self, x):
+        """Compute the layer's output, and what `backward` needs of it.
+
+        Parameters
+        ----------
+        x : array of shape (n, height, width, channels)
+            Floating-point maps.
+
+        Returns
+        -------
+        y : array of shape (n, rows, columns, maps)
+            What the windows hold.
+
+        tape : object
+            To be handed to `backward`.
+        """
+        y = MODES[self.mode].pool(x, self._windows(x.shape))
+        return y, (x, y)
+
+    def backward(self, tape, dy):
+        """Bring the derivative of a scalar back from the output to the input.
+
+        Parameters
+        ----------
+        tape : object
+            From `forward`.
+
+        dy : array of the shape of y
+            Derivative with respect to the output.
+
+        Returns
+        -------
+        dx : array of the shape of x
+            Derivative with respect to the input; of several that are largest, the first gets it.
+
+        gradients : dict
+            Empty: the layer has no parameters to train.
+        """
+        x, y = tape
+        return MODES[self.mode].backward(x, y, dy, self._windows(x.shape)), {}
+
+    def _check(self, X, reset):
+        for name in ("size", "stride"):
+            _check_pair(name, getattr(self, name))
+        return check_images(self, X, reset=reset, image_shape=self.image_shape, smallest=self.size)
+
+    def _windows(self, shape):
+        """Windows on maps of the shape (n, height, width, channels)."""
+        _, height, width, n_maps = shape
+        group = int(self.map_groups)
+        if n_maps % group:
+            raise ValueError(
+                f"X has {n_maps} channels, which cannot be split into groups of map_groups={group}."
+            )
+        size = window_shape(self.size, height)
+        stride = size if self.stride is None else window_shape(self.stride, height)
+        size, stride = (*size, group), (*stride, group)
+        axes = zip((height, width, n_maps), size, stride, strict=True)
+        return Windows(
+            size, stride, tuple((length - one) // step + 1 for length, one, step in axes)
+        )
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.requires_fit = False
+        tags.input_tags.three_d_array = True
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
+
+
+def _check_pair(name, lengths):
+    if lengths is None or isinstance(lengths, Integral):
+        return
+    whole = all(isinstance(length, Integral) and length > 0 for length in lengths)
+    if not whole or len(lengths) != 2:
+        raise ValueError(
+            f"{name} must be a positive integer or a pair of them, down and across; "
+            f"got {lengths!r}."
+        )
