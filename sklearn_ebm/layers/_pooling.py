@@ -93,11 +93,10 @@ def _largest(x, windows):
 def _largest_backward(x, y, dy, windows):
     xp = array_namespace(x)
     dx, nothing = xp.zeros_like(x), xp.zeros_like(dy)
-    missing = xp.ones(y.shape, dtype=xp.bool)
     for places in windows.offsets():
-        found = missing & (x[places] == y)
-        dx[places] += xp.where(found, dy, nothing)
-        missing = missing & ~found
+        largest = x[places] == y
+        dx[places] += xp.where(largest, dy, nothing)
+        dy = xp.where(largest, nothing, dy)  # the first took it
     return dx
 
 
