@@ -180,16 +180,15 @@ class LocalContrastNormalizer(OneToOneFeatureMixin, TransformerMixin, BaseEstima
             Empty: the layer has no parameters to train.
         """
         centred, deviation, window = tape
-        xp, smooth_maps = array_namespace(dy), resolve_backend("auto", dy).smooth_maps
+        smooth_maps = resolve_backend("auto", dy).smooth_maps
         n_maps = centred.shape[-1]
         dv = dy
         if self.divide:
             floor, gain = _gain(deviation)
-            dsigma = _deviation_derivative(deviation, floor, -gain * gain * _dot(centred, dy))
+            dsigma = _deviation_derivative(deviation, floor, -gain * gain * _total(centred * dy))
             weight = smooth_maps(_over(dsigma, deviation), window, transposed=True) / n_maps
             dv = dy * gain[..., None] + centred * weight[..., None]
-        total = xp.sum(dv, axis=-1)
-        return dv - smooth_maps(total, window, transposed=True)[..., None] / n_maps, {}
+        return dv - smooth_maps(_total(dv) / n_maps, window, transposed=True)[..., None], {}
 
     def _check(self, X, reset):
         self._check_odd()
@@ -235,9 +234,11 @@ def _gain(deviation):
     return floor, _over(xp.ones_like(deviation), xp.maximum(deviation, floor))
 
 
-def _dot(left, right):
-    """Sum of the products over the maps."""
-    return array_namespace(left).sum(left * right, axis=-1)
+def _total(maps):
+    """Sum over the maps; BLAS does not mind that they are few."""
+    xp, n_maps = array_namespace(maps), maps.shape[-1]
+    ones = xp.ones((n_maps,), dtype=maps.dtype)
+    return xp.reshape(xp.reshape(maps, (-1, n_maps)) @ ones, maps.shape[:-1])
 
 
 def _deviation_derivative(deviation, floor, du):
