@@ -1,6 +1,7 @@
 """Coordinate descent of convolutional codes: positions too far apart to interact side by side."""
 
 from itertools import product
+from math import prod
 
 from sklearn_ebm.backends._certificate import relative_gap
 from sklearn_ebm.backends._namespace import array_namespace
@@ -86,6 +87,6 @@ def _apart(size, reach, lasso):
 
 def _gap(lasso, code, correlation, slope):
     xp = array_namespace(code)
-    rows = (xp.reshape(maps, (maps.shape[0], -1)) for maps in (correlation, code, slope))
-    correlation, code, slope = rows
+    shape = code.shape[0], prod(code.shape[1:])  # -1 is not known of no images
+    correlation, code, slope = (xp.reshape(maps, shape) for maps in (correlation, code, slope))
     return relative_gap(lasso.rule, correlation, lasso.half_norm, code, slope)
