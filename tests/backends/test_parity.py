@@ -21,7 +21,7 @@ from sklearn_ebm.backends._rules import PositiveSoftThreshold, SoftThreshold
 from sklearn_ebm.factors import pools_of_groups, pools_of_map
 from sklearn_ebm.factors.penalties import L1
 from sklearn_ebm.factors.penalties._group import GroupMajorant
-from tests.backends import layers, maps
+from tests.backends import convolutions, layers, maps
 
 HOST = {  # threads in a block, at most, and whether they take turns backwards
     "cupy as C++, 1 thread": {"max_threads": 1},
@@ -47,6 +47,11 @@ def backend(request):
     return importlib.import_module(f"sklearn_ebm.backends.{request.param}")
 
 
+def dense_certificate(lasso, code):
+    """Relative gap of each row, and the smallest curvature of the energy."""
+    return lasso_gap(lasso, code), np.linalg.eigvalsh(lasso.gram)[0]
+
+
 class Case(NamedTuple):
     """A kernel, how its arguments are drawn, and which of them it replaces."""
 
@@ -55,6 +60,7 @@ class Case(NamedTuple):
     replaced: tuple
     options: Any = {}
     smallest: int = 0  # number of rows
+    certificate: Any = dense_certificate  # (lasso, code) -> (gap, curvature), of a minimizer
 
 
 def _normal(rng, dtype, *shape):
@@ -302,7 +308,11 @@ LAYERS = {  # kernels of two layers of units
     ),
 }
 
-IMAGES = {name: Case(*parts) for name, parts in maps.CASES.items()}
+IMAGES = {name: Case(*parts) for name, parts in {**maps.CASES, **convolutions.CASES}.items()}
+CONVOLUTIONAL_MINIMIZERS = {
+    name: Case(*parts, certificate=convolutions.certificate)
+    for name, parts in convolutions.MINIMIZERS.items()
+}
 
 # Rows and columns that are whole vectors or fours of rows, and that are not.
 SMALL_TORUS = ((5, 7), (3, 2))
@@ -374,6 +384,7 @@ MINIMIZERS = {  # what they find is told by the problem, the way to it is their 
     ),
     "block_descent": Case("block_descent", draw_groups, ("code",), {"positive": False}),
     "block_descent, positive": Case("block_descent", draw_groups, ("code",), {"positive": True}),
+    **CONVOLUTIONAL_MINIMIZERS,
 }
 
 
@@ -499,7 +510,7 @@ def test_layers_may_have_their_rows_apart_and_what_is_read_its_columns_in_one_pi
 @pytest.mark.parametrize("n_rows", [0, 1, N_ROWS])
 @pytest.mark.parametrize("name", MINIMIZERS)
 def test_minimizer_finds_what_the_reference_finds(backend, name, dtype, n_rows, storage, tmp_path):
-    """Within 1/2 mu ||z - z*||^2 <= E(z) - E(z*) <= gap, mu the smallest eigenvalue of H."""
+    """Within 1/2 mu ||z - z*||^2 <= E(z) - E(z*) <= gap, mu the smallest curvature if positive."""
     case = MINIMIZERS[name]
     if getattr(backend, case.kernel) is None:
         pytest.skip(f"{backend.name} has no {case.kernel}, and says so by None")
@@ -515,12 +526,12 @@ def test_minimizer_finds_what_the_reference_finds(backend, name, dtype, n_rows, 
     assert n_iter < arguments["max_iter"]
     code = to_host(result["code"])
     double = _mapped_one(widened, lasso)
-    true_gap = lasso_gap(double, code)
+    true_gap, curvature = case.certificate(double, code)
     assert np.all(true_gap <= 2 * tol)  # what was certified in `dtype` holds in double precision
-    curvature = np.linalg.eigvalsh(double.gram)[0]
-    radius = np.sqrt(2 * (2 * tol) * double.half_norm / curvature)
-    distance = np.linalg.norm(code - expected["code"], axis=1)
-    assert np.all(distance <= 2 * radius)  # each of the two is within its radius of the minimum
+    difference = (code - expected["code"]).reshape(n_rows, np.prod(code.shape[1:]))
+    square = np.sum(difference**2, axis=1)
+    # each of the two is within its radius of the minimum
+    assert np.all(curvature * square <= 4 * (2 * (2 * tol) * double.half_norm))
     if "positive" in name:
         assert np.all(code >= 0)
 
