@@ -56,7 +56,8 @@ def infer(energy, X, *, solver, tol, max_iter, backend, mask=None, prediction=No
         Relative duality gap.
     """
     xp = array_namespace(X)
-    shape = (X.shape[0], energy.decoder.dictionary.shape[0])
+    decoder = energy.decoder
+    shape = (X.shape[0], decoder.code_size)
     if init is None:
         code = None if sparse_output else xp.empty(shape, dtype=X.dtype)
     else:
@@ -75,7 +76,8 @@ def infer(energy, X, *, solver, tol, max_iter, backend, mask=None, prediction=No
             solution.code = sparse.csr_array(to_host(solution.code))
         solutions[first] = solution
 
-    backend.map_pieces(work, X.shape[0], piece_rows(shape[1]))
+    rows = decoder.piece_rows or piece_rows(shape[1])
+    backend.map_pieces(work, X.shape[0], rows)
     solutions = [solutions[first] for first in sorted(solutions)]
     warn_unconverged(solutions, tol, max_iter, X.dtype)
     gap = xp.concat([solution.gap for solution in solutions])

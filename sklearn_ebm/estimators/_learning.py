@@ -100,14 +100,14 @@ class Tally:
 class _Batch:
     """One batch on its way through `Learner.step`, filled piece by piece by several threads."""
 
-    def __init__(self, X, mask, sample_weight, n_components):
+    def __init__(self, X, mask, sample_weight, code_size):
         xp = array_namespace(X)
         self.X = X
         self.mask = mask
         self.weight = xp.ones(X.shape[0], dtype=X.dtype) if sample_weight is None else sample_weight
         smallest = float(xp.finfo(X.dtype).smallest_normal)
         self.total_weight = max(float(xp.sum(self.weight)), smallest)
-        self.code = xp.empty((X.shape[0], n_components), dtype=X.dtype)
+        self.code = xp.empty((X.shape[0], code_size), dtype=X.dtype)
         self.energy = xp.empty(X.shape[0], dtype=X.dtype)
         self.contributions = {}
         self.slopes = {}
@@ -132,7 +132,7 @@ class Learner:
     """
 
     def __init__(self, dictionary, fixed=False, encoder=None):
-        self.online = OnlineDictionary(dictionary)
+        self.online = self._first_online(dictionary)
         self.fixed = fixed
         self.encoder = encoder
         self.adam = None
@@ -140,6 +140,14 @@ class Learner:
             self.adam = Adam(encoder.parameters, 0.0, encoder.step_scales)
         self.tapes = Tapes()
         self.curves = Curves()
+
+    def _first_online(self, dictionary):
+        """The dictionary with the moments that move it."""
+        return OnlineDictionary(dictionary)
+
+    def _decoder(self):
+        """The decoder with the dictionary as it stands."""
+        return LinearDecoder(self.online.dictionary)
 
     def follow(self, penalty, settings, backend, beta=0.0, learning_rate=0.0):
         """Learn by these from now on: users may change them before they go on with a fit.
@@ -172,21 +180,21 @@ class Learner:
 
     def energy(self):
         """The energy of the dictionary as it stands."""
-        return Energy(LinearDecoder(self.online.dictionary), self.penalty, self.beta)
+        return Energy(self._decoder(), self.penalty, self.beta)
 
     def step(self, X, mask=None, sample_weight=None, share=1.0):
         """Infer the codes of a batch, then move dictionary and encoder; energies and codes."""
         backend = resolve_backend(self.backend, X)
-        batch = _Batch(X, mask, sample_weight, self.online.dictionary.shape[0])
         energy = self.energy()
+        batch = _Batch(X, mask, sample_weight, energy.decoder.code_size)
         backend.map_pieces(
             lambda first, last: self._infer(batch, energy, backend, first, last),
             X.shape[0],
-            PIECE_ROWS,
+            energy.decoder.piece_rows or PIECE_ROWS,
         )
         if not self.fixed:
             self.online.absorb(*batch.moments())
-            self.online.update(X, batch.code, backend, sample_weight)
+            self.online.update(X, batch.code, backend, sample_weight, energy.decoder)
         if self.encoder is not None:
             self.adam.step(summed(batch.slopes), backend, share)
             self.encoder.project()
@@ -205,12 +213,9 @@ class Learner:
         solve_lasso(problem, **self.settings, code=code, backend=backend)
         batch.energy[rows] = problem.energy(code, backend)
         if not self.fixed:
-            if mask is not None:  # the reconstruction stands in for what is missing
-                X = X + (1 - mask) * (code @ self.online.dictionary)
-            xp = array_namespace(X)
-            moments = [xp.zeros_like(moment) for moment in self.online.moments]
-            backend.add_moments(*moments, code, X, weight)
-            batch.contributions[first] = moments
+            batch.contributions[first] = self.online.contribution(
+                energy.decoder, X, mask, code, weight, backend
+            )
         if self.encoder is not None:
             error = (predicted - code) * (weight / batch.total_weight)[:, None]
             batch.slopes[first] = self.encoder.backward(tape, error, input_gradient=False)[1]

@@ -4,7 +4,7 @@ from sklearn_ebm.factors._annealed_path import AnnealedPath
 from sklearn_ebm.factors._bilinear import BilinearEnergy
 from sklearn_ebm.factors._energy import Energy, half_norm
 from sklearn_ebm.factors._losses import LOSSES
-from sklearn_ebm.factors.decoders._linear import LinearDecoder
+from sklearn_ebm.factors.decoders import ConvolutionalDecoder, LinearDecoder
 from sklearn_ebm.factors.encoders import ENCODERS, UNFOLDINGS, Tape, Tapes
 from sklearn_ebm.factors.penalties._group import DisjointGroupNorm, GroupNorm, group_norm
 from sklearn_ebm.factors.penalties._kinds import PENALTIES, penalty_kind
@@ -26,6 +26,7 @@ __all__ = [
     "Energy",
     "GaussianUnits",
     "GroupNorm",
+    "ConvolutionalDecoder",
     "LinearDecoder",
     "Pools",
     "Tape",

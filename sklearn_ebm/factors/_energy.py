@@ -1,17 +1,9 @@
 """E(x, z) = 1/2 ||x - zD||^2 + penalty(z) + beta/2 ||z - f(x)||^2 and its inference problem."""
 
-import functools
 from dataclasses import dataclass
 from typing import Any
 
-from sklearn_ebm.backends import array_namespace
-from sklearn_ebm.solvers import GramProblem, MaskedProblem
-
-
-def half_norm(X):
-    """1/2 ||x||^2 of each row."""
-    xp = array_namespace(X)
-    return xp.sum(X * X, axis=1) / 2
+from sklearn_ebm.factors.decoders._linear import half_norm
 
 
 @dataclass(frozen=True)
@@ -20,7 +12,7 @@ class Energy:
 
     Attributes
     ----------
-    decoder : LinearDecoder
+    decoder : LinearDecoder or ConvolutionalDecoder
         Gives the reconstruction term.
     penalty : penalty factor
         Has `value`, `prox` and possibly `rule`.
@@ -49,35 +41,15 @@ class Energy:
 
         Returns
         -------
-        problem : GramProblem or MaskedProblem
+        problem : GramProblem, MaskedProblem or ConvolutionalProblem
         """
-        decoder = self.decoder
-        correlation, energy_of_zero = X @ decoder.dictionary.T, half_norm(X)
-        if prediction is not None and self.beta != 0:
-            correlation += self.beta * prediction
-            energy_of_zero += self.beta * half_norm(prediction)
-            ridge = self.beta
-        else:
-            ridge = 0.0
-        if mask is not None:
-            return MaskedProblem(
-                decoder.dictionary, mask, correlation, energy_of_zero, self.penalty,
-                lambda: decoder.lipschitz + ridge, ridge,
-            )  # fmt: skip
-        gram = self._predictive_gram if ridge else decoder.gram
-        return GramProblem(
-            gram, correlation, energy_of_zero, self.penalty, lambda: decoder.lipschitz + ridge
-        )
-
-    @functools.cached_property
-    def _predictive_gram(self):
-        xp = array_namespace(self.decoder.gram)
-        identity = xp.eye(self.decoder.gram.shape[0], dtype=self.decoder.gram.dtype)
-        return self.decoder.gram + self.beta * identity
+        if self.beta == 0:
+            prediction = None
+        return self.decoder.problem(X, self.penalty, prediction, self.beta, mask)
 
     def value(self, X, code, prediction=None, mask=None):
         """Energy of each sample with its code, shape (n_samples,)."""
-        residual = X - code @ self.decoder.dictionary
+        residual = X - self.decoder.decode(code)
         if mask is not None:
             residual = residual * mask
         energy = half_norm(residual) + self.penalty.value(code)
@@ -87,5 +59,5 @@ class Energy:
 
     def gradient(self, X, code):
         """Gradient of 1/2 ||x - zD||^2 + penalty(z) with respect to the code, in its shape."""
-        dictionary = self.decoder.dictionary
-        return (code @ dictionary - X) @ dictionary.T + self.penalty.gradient(code)
+        slope = self.decoder.correlate(self.decoder.decode(code) - X)
+        return slope + self.penalty.gradient(code)

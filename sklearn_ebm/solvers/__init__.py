@@ -7,9 +7,12 @@ from sklearn_ebm.solvers._contrastive import (
     DivergedError,
     dense_rows,
 )
+from sklearn_ebm.solvers._convolutional import ConvolutionalProblem
 from sklearn_ebm.solvers._dictionary import OnlineDictionary
+from sklearn_ebm.solvers._fourier import largest_curvature
 from sklearn_ebm.solvers._gibbs import gibbs, gibbs_keys, piece_bounds
 from sklearn_ebm.solvers._gradient import Adam
+from sklearn_ebm.solvers._kernels import OnlineKernels
 from sklearn_ebm.solvers._lasso import SOLVERS, solve_lasso
 from sklearn_ebm.solvers._problem import GramProblem, MaskedProblem, largest_eigenvalue
 from sklearn_ebm.solvers._solution import Outcome, Solution
@@ -20,17 +23,20 @@ __all__ = [
     "Adam",
     "Ascending",
     "ContrastiveLearner",
+    "ConvolutionalProblem",
     "DivergedError",
     "GramProblem",
     "LogPartition",
     "MaskedProblem",
     "OnlineDictionary",
+    "OnlineKernels",
     "Outcome",
     "Solution",
     "anneal",
     "dense_rows",
     "gibbs",
     "gibbs_keys",
+    "largest_curvature",
     "largest_eigenvalue",
     "piece_bounds",
     "solve_lasso",

@@ -39,7 +39,16 @@ class OnlineDictionary:
         self.cross_moment *= keep
         self.cross_moment += cross_moment
 
-    def update(self, X, code, backend, sample_weight=None):
+    def contribution(self, decoder, X, mask, code, weight, backend):
+        """What some samples and their codes add to the moments."""
+        if mask is not None:  # the reconstruction stands in for what is missing
+            X = X + (1 - mask) * decoder.decode(code)
+        xp = array_namespace(X)
+        moments = [xp.zeros_like(moment) for moment in self.moments]
+        backend.add_moments(*moments, code, X, weight)
+        return moments
+
+    def update(self, X, code, backend, sample_weight=None, decoder=None):
         """Sweep once over the atoms, and replace those that have long been idle."""
         xp = array_namespace(code)
         used = xp.any(code != 0, axis=0)

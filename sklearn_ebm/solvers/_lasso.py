@@ -17,6 +17,8 @@ MISSING = {
     "gram": "a Hessian that all samples share, which missing values rule out",
     "rule": "a penalty on each entry by itself",
     "group_rule": "a penalty on disjoint groups, with one weight for each",
+    "as_local_lasso": "a convolutional decoder",
+    "in_fourier_domain": "a convolutional decoder",
 }
 
 
@@ -120,14 +122,30 @@ def _proximal(method):
     return solve
 
 
+def _local_descent(problem, code, warm, tol, max_iter, backend):
+    if not warm:
+        code[...] = 0
+    maps = problem.decoder.as_maps(code)
+    gap, n_iter = backend.local_descent(problem.as_local_lasso(), maps, tol, max_iter)
+    return _finished(code, gap, n_iter, tol, max_iter)
+
+
+def _fourier_fista(problem, code, warm, tol, max_iter, backend):
+    return _proximal(fista)(problem.in_fourier_domain(), code, warm, tol, max_iter, backend)
+
+
 SOLVERS = {
     "active_set": Entry(_active_set, requires=("gram", "rule"), kernel="active_set"),
     "cd": Entry(_coordinate_descent, requires=("gram", "rule"), kernel="coordinate_descent"),
     "block_cd": Entry(_block_descent, requires=("gram", "group_rule"), kernel="block_descent"),
+    "local_cd": Entry(
+        _local_descent, requires=("as_local_lasso", "rule"), kernel="local_descent"
+    ),
     "fista": Entry(_proximal(fista)),
+    "fista_fft": Entry(_fourier_fista, requires=("in_fourier_domain",)),
     "ista": Entry(_proximal(ista)),
 }
-AUTOMATIC = ("active_set", "block_cd", "fista")  # the first that problem and backend allow
+AUTOMATIC = ("active_set", "block_cd", "local_cd", "fista")  # the first that problem and backend allow
 
 
 def _absent(names, problem):
@@ -151,11 +169,12 @@ def solve_lasso(problem, *, solver="auto", code=None, warm=False, tol=1e-4, max_
 
     Parameters
     ----------
-    problem : GramProblem or MaskedProblem
+    problem : GramProblem, MaskedProblem or ConvolutionalProblem
         The batch.
-    solver : {"auto", "active_set", "cd", "block_cd", "fista", "ista"}, default="auto"
+    solver : {"auto", "active_set", "cd", "block_cd", "local_cd", "fista", "fista_fft", "ista"}, \
+            default="auto"
         "auto" takes the active set, and for disjoint groups block coordinate descent, where the
-        Hessian is a matrix; else FISTA.
+        Hessian is a matrix, and local coordinate descent for convolutions; else FISTA.
     code : array of shape (n_samples, n_components) or None, default=None
         Where the solution goes; None makes room for it.
     warm : bool, default=False
@@ -179,7 +198,7 @@ def solve_lasso(problem, *, solver="auto", code=None, warm=False, tol=1e-4, max_
     """
     problem = problem.on(backend)
     if code is None:
-        code = array_namespace(problem.correlation).empty_like(problem.correlation)
+        code = problem.new_code()
     if warm:  # a step of no length only brings the start to where the penalty is finite
         code[...] = problem.penalty.prox(code, 0.0)
     names = AUTOMATIC if solver == "auto" else (solver,)

@@ -53,6 +53,10 @@ class GramProblem:
         problem.penalty = self.penalty.on(backend)
         return problem
 
+    def new_code(self):
+        """Room for the codes of all samples."""
+        return array_namespace(self.correlation).empty_like(self.correlation)
+
     @property
     def unit(self):
         """What a gap is relative to: 1/2 ||x||^2, and one where that is zero or underflows."""

@@ -1,5 +1,6 @@
 """Decoders from codes to data."""
 
+from sklearn_ebm.factors.decoders._convolutional import ConvolutionalDecoder
 from sklearn_ebm.factors.decoders._linear import LinearDecoder
 
-__all__ = ["LinearDecoder"]
+__all__ = ["ConvolutionalDecoder", "LinearDecoder"]

@@ -3,7 +3,7 @@
 import functools
 
 from sklearn_ebm.backends import array_namespace
-from sklearn_ebm.solvers import largest_eigenvalue
+from sklearn_ebm.solvers import GramProblem, MaskedProblem, largest_eigenvalue
 
 
 class LinearDecoder:
@@ -15,9 +15,12 @@ class LinearDecoder:
         Atoms, one a row.
     """
 
+    piece_rows = None  # as many samples at a time as suits the work
+
     def __init__(self, dictionary):
         self.dictionary = dictionary
         self._casts = {}
+        self._predictive_grams = {}
 
     def __getstate__(self):
         """Store the atoms alone: products and casts are computed again where they are needed."""
@@ -36,6 +39,11 @@ class LinearDecoder:
         """Largest eigenvalue of D D', from above."""
         return largest_eigenvalue(self.gram)
 
+    @property
+    def code_size(self):
+        """Numbers in the code of a sample."""
+        return self.dictionary.shape[0]
+
     def astype(self, dtype):
         """The decoder with a dictionary of this type; remembered."""
         if dtype == self.dictionary.dtype:
@@ -48,3 +56,36 @@ class LinearDecoder:
     def decode(self, code):
         """z D; sparse codes give a dense reconstruction."""
         return code @ self.dictionary
+
+    def correlate(self, X):
+        """X D', the adjoint of `decode`."""
+        return X @ self.dictionary.T
+
+    def problem(self, X, penalty, prediction=None, beta=0.0, mask=None):
+        """The inference problem of all rows of X; see `Energy.problem`."""
+        correlation, energy_of_zero = self.correlate(X), half_norm(X)
+        if prediction is not None:
+            correlation += beta * prediction
+            energy_of_zero += beta * half_norm(prediction)
+        ridge = 0.0 if prediction is None else beta
+        if mask is not None:
+            return MaskedProblem(
+                self.dictionary, mask, correlation, energy_of_zero, penalty,
+                lambda: self.lipschitz + ridge, ridge,
+            )  # fmt: skip
+        gram = self._predictive_gram(ridge) if ridge else self.gram
+        return GramProblem(
+            gram, correlation, energy_of_zero, penalty, lambda: self.lipschitz + ridge
+        )
+
+    def _predictive_gram(self, ridge):
+        if ridge not in self._predictive_grams:
+            xp = array_namespace(self.gram)
+            identity = xp.eye(self.gram.shape[0], dtype=self.gram.dtype)
+            self._predictive_grams[ridge] = self.gram + ridge * identity
+        return self._predictive_grams[ridge]
+
+
+def half_norm(X):
+    """1/2 ||x||^2 of each row."""
+    return array_namespace(X).sum(X * X, axis=1) / 2

@@ -1,0 +1,98 @@
+"""The convolutional decoder: an image is the sum of kernels that its maps place."""
+
+import functools
+import math
+
+from sklearn_ebm.backends import array_namespace, resolve_backend
+from sklearn_ebm.backends._border import BORDERS
+from sklearn_ebm.solvers import ConvolutionalProblem, largest_curvature
+
+PIECE_NUMBERS = 1 << 16  # of codes that a thread takes at once
+
+
+class ConvolutionalDecoder:
+    """Reconstruction sum_k d_k * z_k of images of one size; images and maps are flat rows.
+
+    Parameters
+    ----------
+    dictionary : array of shape (n_components, kernel_height, kernel_width, n_channels)
+        Kernels.
+    image_shape : tuple of int
+        Height and width of the images.
+    border : {"full", "same", "valid", "circular"}, default="full"
+        Where kernels may stand.
+    """
+
+    def __init__(self, dictionary, image_shape, border="full"):
+        self.dictionary = dictionary
+        self.image_shape = tuple(image_shape[:2])
+        self.border_name = border
+        self.border = BORDERS[border](dictionary.shape[1:3])
+
+    def __getstate__(self):
+        """Store what it is made of alone."""
+        return self.dictionary, self.image_shape, self.border_name
+
+    def __setstate__(self, state):
+        self.__init__(*state)
+
+    @property
+    def map_shape(self):
+        """Height, width and number of the maps."""
+        kernel_shape = self.dictionary.shape[1:3]
+        return *self.border.map_shape(self.image_shape, kernel_shape), self.dictionary.shape[0]
+
+    @property
+    def code_size(self):
+        """Numbers in the code of an image."""
+        return math.prod(self.map_shape)
+
+    @property
+    def piece_rows(self):
+        """Images that a thread takes at a time."""
+        return max(1, PIECE_NUMBERS // self.code_size)
+
+    @functools.cached_property
+    def lipschitz(self):
+        """Largest eigenvalue of D'D, from above."""
+        return largest_curvature(self.dictionary)
+
+    def astype(self, dtype):
+        """The decoder with kernels of this type; itself where they are."""
+        if dtype == self.dictionary.dtype:
+            return self
+        xp = array_namespace(self.dictionary)
+        cast = xp.asarray(self.dictionary, dtype=dtype)
+        return type(self)(cast, self.image_shape, self.border_name)
+
+    def as_images(self, rows):
+        """Rows of pixels as (n_samples, height, width, n_channels)."""
+        shape = *self.image_shape, self.dictionary.shape[3]
+        return array_namespace(rows).reshape(rows, (rows.shape[0], *shape))
+
+    def as_maps(self, rows):
+        """Rows of codes as (n_samples, map_height, map_width, n_components)."""
+        return array_namespace(rows).reshape(rows, (rows.shape[0], *self.map_shape))
+
+    def decode(self, code, products=None):
+        """sum_k d_k * z_k of each row, by the products of a backend."""
+        xp = array_namespace(code)
+        products = resolve_backend("auto", code) if products is None else products
+        shape = code.shape[0], math.prod(self.image_shape) * self.dictionary.shape[3]
+        rows = xp.empty(shape, dtype=code.dtype)
+        products.synthesize(
+            self.as_maps(code), self.dictionary, self.border, self.as_images(rows)
+        )
+        return rows
+
+    def correlate(self, X, products=None):
+        """Products of every kernel with every image at every position, the adjoint of `decode`."""
+        xp = array_namespace(X)
+        products = resolve_backend("auto", X) if products is None else products
+        rows = xp.empty((X.shape[0], self.code_size), dtype=X.dtype)
+        products.correlate(self.as_images(X), self.dictionary, self.border, self.as_maps(rows))
+        return rows
+
+    def problem(self, X, penalty, prediction=None, beta=0.0, mask=None):
+        """The inference problem of some images; see `Energy.problem`."""
+        return ConvolutionalProblem(self, X, penalty, prediction, beta, mask)

@@ -1,0 +1,117 @@
+"""Products of kernels with images and maps through the Fourier domain, and their eigenvalues.
+
+A canvas that holds every kernel at every position makes all borders circular, so that a product is
+a multiplication of spectra; see `Border` for how images come from canvases.
+"""
+
+import math
+
+from sklearn_ebm.backends import array_namespace
+
+SPACE = (1, 2)  # axes of images and maps
+FINE = 16  # frequencies per number of a kernel's side, by which the largest eigenvalue is bounded
+COARSE = 4  # with many channels
+MANY_CHANNELS = 4
+
+
+def _transforms(xp):
+    """Real transforms to and from the Fourier domain that keep single precision."""
+    if xp.__name__ == "numpy":
+        import scipy.fft
+
+        return scipy.fft.rfft2, scipy.fft.irfft2
+    if hasattr(xp.fft, "rfft2"):
+        return xp.fft.rfft2, xp.fft.irfft2
+    return _rfft2(xp), _irfft2(xp)
+
+
+def _rfft2(xp):
+    """The array API standard has no `rfft2`."""
+    return lambda values, s, axes: xp.fft.rfftn(values, s=s, axes=axes)
+
+
+def _irfft2(xp):
+    return lambda values, s, axes: xp.fft.irfftn(values, s=s, axes=axes)
+
+
+class FourierProducts:
+    """`correlate` and `synthesize` of a backend, through the Fourier domain.
+
+    Parameters
+    ----------
+    kernels : array of shape (n_components, height, width, n_channels)
+        Kernels, whose spectra are computed once for each size of a canvas.
+    """
+
+    name = "fourier"
+
+    def __init__(self, kernels):
+        self.kernels = kernels
+        self._spectra = {}
+
+    def _spectrum(self, size):
+        """Of the kernels, shape (n_frequencies, n_channels, n_components)."""
+        if size not in self._spectra:
+            xp = array_namespace(self.kernels)
+            forward, _ = _transforms(xp)
+            spectrum = xp.permute_dims(forward(self.kernels, s=size, axes=SPACE), (1, 2, 3, 0))
+            self._spectra[size] = xp.reshape(spectrum, (-1, *spectrum.shape[2:]))
+        return self._spectra[size]
+
+    def correlate(self, images, kernels, border, maps):
+        """Fill `maps`; see `sklearn_ebm.backends.numpy.correlate`."""
+        canvas = images if border.circular else border.extend(images, kernels.shape[1:])
+        return self._multiply(canvas, maps, lambda spectrum: spectrum.conj())
+
+    def synthesize(self, maps, kernels, border, images):
+        """Fill `images`; see `sklearn_ebm.backends.numpy.synthesize`."""
+        xp = array_namespace(maps)
+        if border.circular:
+            return self._multiply(maps, images, _transposed)
+        n_samples, height, width, _ = maps.shape
+        _, rows, columns, n_channels = kernels.shape
+        shape = n_samples, height + rows - 1, width + columns - 1, n_channels
+        canvas = self._multiply(maps, xp.empty(shape, dtype=maps.dtype), _transposed)
+        images[...] = border.fold(canvas, images.shape[1:])
+        return images
+
+    def _multiply(self, values, result, factor):
+        """The product with the spectrum's factor, (n_frequencies, channels in, channels out)."""
+        xp = array_namespace(values)
+        forward, backward = _transforms(xp)
+        size = tuple(max(pair) for pair in zip(values.shape[1:3], result.shape[1:3], strict=True))
+        spectrum = factor(self._spectrum(size))
+        for n in range(values.shape[0]):
+            transformed = forward(values[n : n + 1, ...], s=size, axes=SPACE)
+            flat = xp.reshape(transformed, (spectrum.shape[0], 1, -1))
+            product = xp.reshape(flat @ spectrum, (*transformed.shape[:3], -1))
+            spread = backward(product, s=size, axes=SPACE)
+            result[n : n + 1, ...] = spread[:, : result.shape[1], : result.shape[2], :]
+        return result
+
+
+def _transposed(spectrum):
+    return array_namespace(spectrum).permute_dims(spectrum, (0, 2, 1))
+
+
+def largest_curvature(kernels):
+    """Upper bound of the largest eigenvalue of D'D, whatever the size of the images.
+
+    That is the largest eigenvalue of S(w) = sum_k s_k(w) s_k(w)^H over all frequencies w, s_k the
+    spectrum of a kernel. Its entries are trigonometric polynomials of a degree below the kernel's
+    size, so that their maximum on a grid of N frequencies falls short of the true one by a factor
+    of at most cos(pi (size - 1) / N) in each direction (Ehlich & Zeller 1964).
+    """
+    xp = array_namespace(kernels)
+    _, height, width, n_channels = kernels.shape
+    finer = FINE if n_channels <= MANY_CHANNELS else COARSE
+    size = finer * height, finer * width
+    spectrum = FourierProducts(kernels)._spectrum(size)
+    gram = spectrum @ _transposed(spectrum.conj())
+    if n_channels == 1:
+        largest = float(xp.max(xp.real(gram)))
+    else:
+        largest = float(xp.max(xp.linalg.eigvalsh(gram)))
+    for length, n_frequencies in zip((height, width), size, strict=True):
+        largest /= math.cos(math.pi * (length - 1) / n_frequencies)
+    return largest

@@ -1,0 +1,125 @@
+"""Online learning of convolutional kernels from sufficient statistics.
+
+The energy of all images seen is a quadratic function of the kernels, whose coefficients are the
+correlations of maps with maps, A, and of maps with images, B: what Mairal et al. (2009) do for
+patches carries over, with one moment for each shift. Pixels that are not seen, beyond an edge or
+missing, are filled in by the reconstruction, which majorises the energy and touches it at the
+kernels as they are.
+"""
+
+import math
+
+from sklearn_ebm.backends import array_namespace, put_rows
+from sklearn_ebm.backends._border import Border
+from sklearn_ebm.solvers._dictionary import PATIENCE, OnlineDictionary
+
+SWEEPS = 2  # over the kernels for each batch: a sweep costs little beside the codes
+INSIDE = Border((0, 0), (0, 0), False)
+
+
+class OnlineKernels(OnlineDictionary):
+    """Kernels of unit norm and the moments A_kl[s], B_k[u] that move them.
+
+    Parameters
+    ----------
+    kernels : array of shape (n_components, height, width, n_channels)
+        Kernels of unit norm, changed in place by `update`.
+    table : array of shape (n_components, n_channels) or None, default=None
+        One where a kernel may read a channel.
+    """
+
+    def __init__(self, kernels, table=None):
+        super().__init__(kernels)
+        xp = array_namespace(kernels)
+        n_components, height, width, _ = kernels.shape
+        shape = n_components, n_components, 2 * height - 1, 2 * width - 1
+        self.code_moment = xp.zeros(shape, dtype=kernels.dtype)
+        self.table = table
+
+    def contribution(self, decoder, X, mask, code, weight, backend):
+        """What some images and their codes add to the moments."""
+        xp = array_namespace(code)
+        maps = decoder.as_maps(code)
+        weighted = maps * xp.reshape(weight, (-1, 1, 1, 1)) if bool(xp.any(weight != 1)) else maps
+        moments = [xp.zeros_like(moment) for moment in self.moments]
+        canvas, border = self._filled(decoder, X, mask, code, backend)
+        backend.add_code_moment(weighted, maps, border.circular, moments[0])
+        backend.correlate_kernels(weighted, canvas, border, moments[1])
+        return moments
+
+    def _filled(self, decoder, X, mask, code, backend):
+        """All pixels that kernels stand on, with the reconstruction where nothing is seen."""
+        xp, border = array_namespace(X), decoder.border
+        images = decoder.as_images(X)
+        if border.circular:
+            if mask is not None:
+                X = X + (1 - mask) * decoder.decode(code, backend)
+            return decoder.as_images(X), border
+        n_samples, height, width, n_channels = images.shape
+        (top, left), (bottom, right) = border.before, border.after
+        shape = n_samples, height + top + bottom, width + left + right, n_channels
+        canvas = xp.empty(shape, dtype=X.dtype)
+        backend.synthesize(decoder.as_maps(code), self.dictionary, INSIDE, canvas)
+        inside = canvas[:, top : top + height, left : left + width, :]
+        if mask is None:
+            inside[...] = images
+        else:
+            inside[...] = xp.where(decoder.as_images(mask) > 0, images, inside)
+        return canvas, INSIDE
+
+    def update(self, X, code, backend, sample_weight=None, decoder=None):
+        """Sweep over the kernels, and replace those that have long been idle."""
+        xp = array_namespace(code)
+        used = xp.any(decoder.as_maps(code) != 0, axis=(0, 1, 2))
+        self.idle = xp.where(used, xp.zeros_like(self.idle), self.idle + 1)
+        for _ in range(SWEEPS):
+            backend.update_kernels(self.dictionary, self.code_moment, self.cross_moment)
+            self._keep_to_table()
+        self._replace_idle(decoder, X, code, sample_weight)
+
+    def _keep_to_table(self):
+        """Zero where a kernel may not read, and norm one."""
+        if self.table is None:
+            return
+        xp = array_namespace(self.dictionary)
+        self.dictionary *= self.table[:, None, None, :]
+        square = xp.sum(self.dictionary**2, axis=(1, 2, 3), keepdims=True)
+        self.dictionary /= xp.sqrt(xp.where(square > 0, square, xp.ones_like(square)))
+
+    def _replace_idle(self, decoder, X, code, sample_weight):
+        """Kernels that no image used for long become the windows that are rebuilt worst."""
+        xp = array_namespace(code)
+        idle = xp.nonzero(self.idle >= PATIENCE)[0]
+        if idle.shape[0] == 0:
+            return
+        residual = X - decoder.decode(code)
+        if sample_weight is not None:
+            residual = residual * sample_weight[:, None]
+        residual, images = decoder.as_images(residual), decoder.as_images(X)
+        windows = _worst_windows(residual, images, self.dictionary.shape, idle.shape[0])
+        idle = idle[: windows.shape[0]]
+        put_rows(self.dictionary, idle, windows)
+        self._keep_to_table()
+        for rows in (self.code_moment, self.cross_moment, self.idle):
+            put_rows(rows, idle, xp.zeros((idle.shape[0], *rows.shape[1:]), dtype=rows.dtype))
+        self.code_moment[:, idle, ...] = 0
+        self.n_replaced += int(idle.shape[0])
+
+
+def _worst_windows(residual, images, shape, n_windows):
+    """Windows of the images with the largest residual, scaled to norm one, a kernel's size apart."""
+    xp = array_namespace(images)
+    _, height, width, n_channels = shape
+    n_samples, rows, columns = images.shape[0], images.shape[1] // height, images.shape[2] // width
+    tiled = xp.sum(residual[:, : rows * height, : columns * width, :] ** 2, axis=3)
+    tiled = xp.reshape(tiled, (n_samples, rows, height, columns, width))
+    misfit = xp.reshape(xp.sum(tiled, axis=(2, 4)), (-1,))
+    found = []
+    for place in xp.argsort(-misfit)[:n_windows]:
+        n, i = divmod(int(place), rows * columns)
+        i, j = divmod(i, columns)
+        window = images[n, i * height : (i + 1) * height, j * width : (j + 1) * width, :]
+        norm = math.sqrt(float(xp.sum(window * window)))
+        if norm > 0:
+            found.append(window / norm)
+    return xp.stack(found) if found else xp.zeros((0, *shape[1:]), dtype=images.dtype)
