@@ -12,6 +12,7 @@ from sklearn_ebm.backends.cupy._bernoulli import (
     softplus_sums,
 )
 from sklearn_ebm.backends.cupy._contrast import ascend
+from sklearn_ebm.backends.cupy._convolution import correlate, correlate_kernels, synthesize
 from sklearn_ebm.backends.cupy._coordinate_descent import coordinate_descent
 from sklearn_ebm.backends.cupy._dictionary import update_atoms
 from sklearn_ebm.backends.cupy._encoders import (
@@ -31,8 +32,6 @@ from sklearn_ebm.backends.cupy._unrolled import (
 from sklearn_ebm.backends.numpy import (
     add_code_moment,
     add_moments,
-    correlate,
-    correlate_kernels,
     local_contrast,
     map_pieces,
     pool_norms,
@@ -40,7 +39,6 @@ from sklearn_ebm.backends.numpy import (
     project,
     quadratic,
     smooth_maps,
-    synthesize,
     update_kernels,
 )
 

@@ -6,6 +6,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from sklearn_ebm.backends import numpy as reference
 from sklearn_ebm.backends._ascent import Ascent
+from sklearn_ebm.backends._border import BORDERS
 from sklearn_ebm.backends._problems import Lasso
 from sklearn_ebm.backends._random import Key
 from sklearn_ebm.backends._rules import SoftThreshold
@@ -325,3 +326,21 @@ def test_sums_in_half_precision_go_to_the_reference(no_launch, layers):
     field, bias = (array.astype(np.float16) for array in layers)
     sums = no_launch.softplus_sums(field, bias)
     assert_array_equal(sums, reference.softplus_sums(field, bias))
+
+
+@pytest.mark.parametrize("name", ["correlate", "synthesize", "correlate_kernels"])
+def test_convolutions_are_launched_unless_their_result_is_in_another_order(no_launch, name):
+    rng = np.random.default_rng(0)
+    images, kernels = rng.standard_normal((2, 6, 7, 2)), rng.standard_normal((3, 3, 2, 2))
+    maps, border = rng.standard_normal((2, 6, 7, 3)), BORDERS["same"](kernels.shape[1:])
+    first, second, result = {
+        "correlate": (images, kernels, maps),
+        "synthesize": (maps, kernels, images),
+        "correlate_kernels": (maps, images, kernels),
+    }[name]
+    expected, result = result.copy(), np.asfortranarray(result)
+    with pytest.raises(AssertionError, match="convolution was launched"):
+        getattr(no_launch, name)(first, second, border, result.copy(order="C"))
+    assert getattr(no_launch, name)(first, second, border, result) is result
+    getattr(reference, name)(first, second, border, expected)
+    assert_allclose(result, expected, atol=1e-13)  # of size ten: products may be in another order
