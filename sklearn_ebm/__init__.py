@@ -5,6 +5,8 @@ import importlib
 __version__ = "0.1.0"
 
 _HOMES = {
+    "ConvPSD": "estimators",
+    "ConvSparseCoder": "estimators",
     "GroupPenalty": "estimators",
     "GroupSparsePSD": "estimators",
     "LISTAEncoder": "estimators",
@@ -22,6 +24,8 @@ _SUBPACKAGES = ("datasets", "estimators", "factors", "inspection", "layers", "me
 __all__ = [
     "PSD",
     "RBM",
+    "ConvPSD",
+    "ConvSparseCoder",
     "GroupPenalty",
     "GroupSparsePSD",
     "LISTAEncoder",

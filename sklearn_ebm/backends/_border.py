@@ -27,6 +27,13 @@ class Border(NamedTuple):
         sizes = zip(image_shape, kernel_shape, self.before, self.after, strict=False)
         return tuple(image + first + last - kernel + 1 for image, kernel, first, last in sizes)
 
+    def image_shape(self, map_shape, kernel_shape):
+        """Height and width of the images of maps."""
+        if self.circular:
+            return tuple(map_shape[:2])
+        sizes = zip(map_shape, kernel_shape, self.before, self.after, strict=False)
+        return tuple(maps - first - last + kernel - 1 for maps, kernel, first, last in sizes)
+
     def extend(self, images, kernel_shape):
         """All pixels that a kernel may stand on: with zeros around, or wrapped around."""
         (top, left), (bottom, right) = self.before, self.after

@@ -1,5 +1,7 @@
 """What users fit."""
 
+from sklearn_ebm.estimators._conv_psd import ConvPSD
+from sklearn_ebm.estimators._conv_sparse_coder import ConvSparseCoder
 from sklearn_ebm.estimators._functions import fista, ista, sparse_encode
 from sklearn_ebm.estimators._group_sparse_psd import GroupSparsePSD
 from sklearn_ebm.estimators._groups import GroupPenalty
@@ -11,6 +13,8 @@ from sklearn_ebm.estimators._sparse_coder import SparseCoder
 __all__ = [
     "PSD",
     "RBM",
+    "ConvPSD",
+    "ConvSparseCoder",
     "GroupPenalty",
     "GroupSparsePSD",
     "LISTAEncoder",

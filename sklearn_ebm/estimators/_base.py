@@ -27,7 +27,7 @@ from sklearn_ebm.estimators._validation import (
     split_missing,
 )
 from sklearn_ebm.factors import L1, PENALTIES, Energy, LinearDecoder
-from sklearn_ebm.solvers import SOLVERS
+from sklearn_ebm.solvers import MATRIX_SOLVERS
 
 
 def unit_rows(dictionary):
@@ -70,6 +70,7 @@ class DictionaryModel(
     """Models with a linear decoder and a sparse penalty; a subclass may add an encoder."""
 
     _degree = 2  # of what learning computes of X
+    _learning_tol = LEARNING_TOL
     _weight_names = ("alpha",)
     _make_penalty = L1
 
@@ -79,7 +80,7 @@ class DictionaryModel(
         "positive": ["boolean"],
         "dictionary": ["array-like", None],
         "dictionary_init": ["array-like", None],
-        "solver": [StrOptions({"auto", *SOLVERS})],
+        "solver": [StrOptions({"auto", *MATRIX_SOLVERS})],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "tol": [Interval(Real, 0, None, closed="left")],
         "batch_size": [Interval(Integral, 1, None, closed="left")],
@@ -112,8 +113,12 @@ class DictionaryModel(
         object
             The fitted model. Where Ctrl-C ends fit, it is what the last whole batch left.
         """
+        return self._learn(X, sample_weight)
+
+    def _learn(self, X, sample_weight, **beside):
+        """`fit`, with what stands beside X in a subclass."""
         first = not (self.warm_start and hasattr(self, "_learner"))
-        X, mask, backend = self._prepare(X, reset=first)
+        X, mask, backend = self._prepare(X, reset=first, **beside)
         weights = self._weights(sample_weight, X)
         random_state = check_random_state(self.random_state)
         context = self._init_callback_context(max_subtasks=self.max_iter)
@@ -140,7 +145,7 @@ class DictionaryModel(
         """`ConvergenceWarning` where learning ended in another way than it should."""
         text = self._complaint(passes, converged)
         if text:
-            warnings.warn(text, ConvergenceWarning, stacklevel=6)  # who called fit
+            warnings.warn(text, ConvergenceWarning, stacklevel=7)  # who called fit
 
     def _complaint(self, passes, converged):
         """What is wrong with how learning ended, and the remedy; empty where nothing is."""
@@ -174,8 +179,12 @@ class DictionaryModel(
         object
             The model, moved by one step for each batch of X.
         """
+        return self._learn_once(X, sample_weight)
+
+    def _learn_once(self, X, sample_weight, **beside):
+        """`partial_fit`, with what stands beside X in a subclass."""
         first = not hasattr(self, "_learner")
-        X, mask, backend = self._prepare(X, reset=first)
+        X, mask, backend = self._prepare(X, reset=first, **beside)
         weights = self._weights(sample_weight, X)
         if first:
             learner = self._first_learner(X, weights, check_random_state(self.random_state))
@@ -194,8 +203,8 @@ class DictionaryModel(
 
     def _take_in(self, samples, tally):
         """One step for each batch, in the order of the rows."""
-        for start in range(0, samples.X.shape[0], self.batch_size):
-            batch = samples.take(slice(start, start + self.batch_size))
+        for rows in samples.in_order(self.batch_size):
+            batch = samples.take(rows)
             tally.add(*self._learner.step(*batch), batch[-1])
 
     def _samples(self, X, mask, weights, backend):
@@ -266,7 +275,7 @@ class DictionaryModel(
         self._make_penalty = self._penalty_kind().factory(n_components)
         settings = {
             "solver": self.solver,
-            "tol": max(float(self.code_tol), LEARNING_TOL),
+            "tol": max(float(self.code_tol), self._learning_tol),
             "max_iter": self.code_max_iter,
         }
         learner.follow(self._penalty(), settings, backend.name, **self._encoder_weights())
@@ -285,15 +294,19 @@ class DictionaryModel(
         """Every fitted attribute, from the state of learning."""
         for name, value in self._fitted(learner).items():
             setattr(self, name, value)
-        self._decoder = LinearDecoder(self.components_)
 
     def _fitted(self, learner):
         dictionary = learner.online.dictionary
+        components = array_namespace(dictionary).asarray(dictionary, copy=True)
         return {
             **self._fitted_curves(learner.curves, dictionary),
-            "components_": array_namespace(dictionary).asarray(dictionary, copy=True),
+            "components_": components,
             "n_replaced_": learner.online.n_replaced,
+            "_decoder": self._new_decoder(components),
         }
+
+    def _new_decoder(self, components):
+        return LinearDecoder(components)
 
     @staticmethod
     def _fitted_curves(curves, dictionary):
@@ -309,13 +322,11 @@ class DictionaryModel(
 
     def _snapshot(self):
         """Fitted attributes for callbacks that want a usable model in the middle of fit."""
-        fitted = self._fitted(self._learner)
-        decoder = LinearDecoder(fitted["components_"])
-        return {"n_features_in_": self.n_features_in_, **fitted, "_decoder": decoder}
+        return {"n_features_in_": self.n_features_in_, **self._fitted(self._learner)}
 
     def _energy(self, dtype):
         if self._decoder.dictionary is not self.components_:
-            self._decoder = LinearDecoder(self.components_)
+            self._decoder = self._new_decoder(self.components_)
         beta = getattr(self, "beta", 0.0)
         return Energy(self._decoder.astype(np.dtype(dtype)), self._penalty(), float(beta))
 

@@ -1,8 +1,11 @@
 """What models with an encoder share: codes by f(x) or by the optimum, and its attributes."""
 
+from numbers import Real
+
 from scipy import sparse
 from sklearn.utils.validation import check_is_fitted
 
+from sklearn_ebm._sklearn import Interval, StrOptions
 from sklearn_ebm.backends import to_host
 from sklearn_ebm.estimators._base import DictionaryModel
 
@@ -49,3 +52,26 @@ class EncodingModel(DictionaryModel):
     def _fitted_encoder(learner):
         encoder = learner.encoder.copy()
         return {"encoder_": encoder, "encoder_components_": encoder.filters}
+
+
+class JointModel(EncodingModel):
+    """Dictionary and encoder learn together, and codes are drawn to what the encoder says."""
+
+    _weight_names = ("alpha", "beta")
+
+    _parameter_constraints: dict = {
+        **EncodingModel._parameter_constraints,
+        "beta": [Interval(Real, 0, None, closed="neither")],
+        "inference": [StrOptions({"encoder", "optimal"})],
+        "learning_rate": [Interval(Real, 0, None, closed="neither")],
+    }
+
+    def _encoder_weights(self):
+        return {"beta": float(self.beta), "learning_rate": float(self.learning_rate)}
+
+    def _predictor(self, dtype, backend):
+        encoder = self.encoder_.astype(dtype)
+        return lambda X: encoder.encode(X, backend)
+
+    def _fitted(self, learner):
+        return {**super()._fitted(learner), **self._fitted_encoder(learner)}

@@ -16,7 +16,7 @@ from sklearn_ebm.estimators._validation import (
     split_missing,
 )
 from sklearn_ebm.factors import PENALTIES, Energy, LinearDecoder, penalty_kind
-from sklearn_ebm.solvers import SOLVERS
+from sklearn_ebm.solvers import MATRIX_SOLVERS
 
 
 def _checked(X, missing_values):
@@ -41,7 +41,7 @@ def _checked_init(init, shape, dtype):
 @validate_params(
     {
         "alpha": [Interval(Real, 0, None, closed="neither")],
-        "solver": [StrOptions({"auto", *SOLVERS})],
+        "solver": [StrOptions({"auto", *MATRIX_SOLVERS})],
         "penalty": [StrOptions(set(PENALTIES)), HasMethods("factory")],
         "positive": ["boolean"],
         "max_iter": [Interval(Integral, 1, None, closed="left")],

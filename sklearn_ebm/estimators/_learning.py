@@ -45,6 +45,10 @@ class Samples:
         order = random_state.permutation(rows)
         return [np.sort(order[i : i + batch_size]) for i in range(0, len(order), batch_size)]
 
+    def in_order(self, batch_size):
+        """The same, in the order of the rows."""
+        return [slice(i, i + batch_size) for i in range(0, self.X.shape[0], batch_size)]
+
     def take(self, rows):
         """X, what stands beside it, and the weights of some rows; None where there are none."""
         return tuple(part(array, rows) for array in (self.X, self.beside, self.weight))
@@ -193,12 +197,20 @@ class Learner:
             energy.decoder.piece_rows or PIECE_ROWS,
         )
         if not self.fixed:
-            self.online.absorb(*batch.moments())
+            self.online.absorb(*self._moments(batch, energy.decoder, backend))
             self.online.update(X, batch.code, backend, sample_weight, energy.decoder)
         if self.encoder is not None:
             self.adam.step(summed(batch.slopes), backend, share)
             self.encoder.project()
         return batch.energy, batch.code
+
+    def _moments(self, batch, decoder, backend):
+        """What the batch adds to those that move the dictionary."""
+        return batch.moments()
+
+    def _contribution(self, decoder, X, mask, code, weight, backend):
+        """What some rows of it add."""
+        return self.online.contribution(decoder, X, mask, code, weight, backend)
 
     def _infer(self, batch, energy, backend, first, last):
         """Codes of some rows of the batch, and what dictionary and encoder learn from them."""
@@ -213,7 +225,7 @@ class Learner:
         solve_lasso(problem, **self.settings, code=code, backend=backend)
         batch.energy[rows] = problem.energy(code, backend)
         if not self.fixed:
-            batch.contributions[first] = self.online.contribution(
+            batch.contributions[first] = self._contribution(
                 energy.decoder, X, mask, code, weight, backend
             )
         if self.encoder is not None:

@@ -459,6 +459,7 @@ class LISTAEncoder(EncodingModel):
             **self._fitted_curves(learner.curves, learner.dictionary),
             **fitted,
             "components_": learner.dictionary,
+            "_decoder": self._new_decoder(learner.dictionary),
             "alpha_": self._sparsity(),
             "encoding_weights_": parameters["weights"],
             "lateral_weights_": parameters["lateral"],

@@ -1,13 +1,13 @@
 """Predictive sparse decomposition."""
 
-from numbers import Integral, Real
+from numbers import Integral
 
 from sklearn_ebm._sklearn import Interval, StrOptions
-from sklearn_ebm.estimators._encoding import EncodingModel
+from sklearn_ebm.estimators._encoding import JointModel
 from sklearn_ebm.factors import ENCODERS, LinearDecoder
 
 
-class PSD(EncodingModel):
+class PSD(JointModel):
     """E(x, z) = 1/2 ||x - zD||^2 + alpha ||z||_1 + beta/2 ||z - f(x)||^2: codes and a predictor.
 
     Dictionary, codes and encoder f are trained together: each batch's codes minimise the energy,
@@ -112,15 +112,10 @@ class PSD(EncodingModel):
     (5, 32)
     """
 
-    _weight_names = ("alpha", "beta")
-
     _parameter_constraints: dict = {
-        **EncodingModel._parameter_constraints,
-        "beta": [Interval(Real, 0, None, closed="neither")],
+        **JointModel._parameter_constraints,
         "encoder": [StrOptions(set(ENCODERS))],
         "n_steps": [Interval(Integral, 0, None, closed="left")],
-        "inference": [StrOptions({"encoder", "optimal"})],
-        "learning_rate": [Interval(Real, 0, None, closed="neither")],
     }
 
     def __init__(
@@ -178,9 +173,6 @@ class PSD(EncodingModel):
             dictionary, lipschitz, float(self.alpha), n_steps=self.n_steps
         )
 
-    def _encoder_weights(self):
-        return {"beta": float(self.beta), "learning_rate": float(self.learning_rate)}
-
     def _go_on(self, learner, backend):
         goes_on_with = type(learner.encoder), learner.encoder.settings.get("n_steps", self.n_steps)
         if goes_on_with != (ENCODERS[self.encoder], self.n_steps):
@@ -190,10 +182,3 @@ class PSD(EncodingModel):
                 "with warm_start=False."
             )
         super()._go_on(learner, backend)
-
-    def _predictor(self, dtype, backend):
-        encoder = self.encoder_.astype(dtype)
-        return lambda X: encoder.encode(X, backend)
-
-    def _fitted(self, learner):
-        return {**super()._fitted(learner), **self._fitted_encoder(learner)}

@@ -5,7 +5,7 @@ from sklearn_ebm.factors._bilinear import BilinearEnergy
 from sklearn_ebm.factors._energy import Energy, half_norm
 from sklearn_ebm.factors._losses import LOSSES
 from sklearn_ebm.factors.decoders import ConvolutionalDecoder, LinearDecoder
-from sklearn_ebm.factors.encoders import ENCODERS, UNFOLDINGS, Tape, Tapes
+from sklearn_ebm.factors.encoders import CONVOLUTIONAL_ENCODERS, ENCODERS, UNFOLDINGS, Tape, Tapes
 from sklearn_ebm.factors.penalties._group import DisjointGroupNorm, GroupNorm, group_norm
 from sklearn_ebm.factors.penalties._kinds import PENALTIES, penalty_kind
 from sklearn_ebm.factors.penalties._l1 import L1
@@ -13,6 +13,7 @@ from sklearn_ebm.factors.penalties._pools import Pools, pools_of_groups, pools_o
 from sklearn_ebm.factors.units import UNITS, BernoulliUnits, GaussianUnits
 
 __all__ = [
+    "CONVOLUTIONAL_ENCODERS",
     "ENCODERS",
     "L1",
     "LOSSES",
@@ -22,11 +23,11 @@ __all__ = [
     "AnnealedPath",
     "BernoulliUnits",
     "BilinearEnergy",
+    "ConvolutionalDecoder",
     "DisjointGroupNorm",
     "Energy",
     "GaussianUnits",
     "GroupNorm",
-    "ConvolutionalDecoder",
     "LinearDecoder",
     "Pools",
     "Tape",

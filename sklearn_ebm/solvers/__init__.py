@@ -13,12 +13,19 @@ from sklearn_ebm.solvers._fourier import largest_curvature
 from sklearn_ebm.solvers._gibbs import gibbs, gibbs_keys, piece_bounds
 from sklearn_ebm.solvers._gradient import Adam
 from sklearn_ebm.solvers._kernels import OnlineKernels
-from sklearn_ebm.solvers._lasso import SOLVERS, solve_lasso
+from sklearn_ebm.solvers._lasso import (
+    CONVOLUTION_SOLVERS,
+    MATRIX_SOLVERS,
+    SOLVERS,
+    solve_lasso,
+)
 from sklearn_ebm.solvers._problem import GramProblem, MaskedProblem, largest_eigenvalue
 from sklearn_ebm.solvers._solution import Outcome, Solution
 
 __all__ = [
+    "CONVOLUTION_SOLVERS",
     "LARGEST_ENUMERATION",
+    "MATRIX_SOLVERS",
     "SOLVERS",
     "Adam",
     "Ascending",

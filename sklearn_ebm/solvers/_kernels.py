@@ -107,9 +107,9 @@ class OnlineKernels(OnlineDictionary):
 
 
 def _worst_windows(residual, images, shape, n_windows):
-    """Windows of the images with the largest residual, scaled to norm one, a kernel's size apart."""
+    """Windows with the largest residual, scaled to norm one, that lie side by side."""
     xp = array_namespace(images)
-    _, height, width, n_channels = shape
+    _, height, width, _ = shape
     n_samples, rows, columns = images.shape[0], images.shape[1] // height, images.shape[2] // width
     tiled = xp.sum(residual[:, : rows * height, : columns * width, :] ** 2, axis=3)
     tiled = xp.reshape(tiled, (n_samples, rows, height, columns, width))

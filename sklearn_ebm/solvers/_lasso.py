@@ -134,18 +134,22 @@ def _fourier_fista(problem, code, warm, tol, max_iter, backend):
     return _proximal(fista)(problem.in_fourier_domain(), code, warm, tol, max_iter, backend)
 
 
+def _without(*needs):
+    return tuple(name for name, entry in SOLVERS.items() if not {*needs} & {*entry.requires})
+
+
 SOLVERS = {
     "active_set": Entry(_active_set, requires=("gram", "rule"), kernel="active_set"),
     "cd": Entry(_coordinate_descent, requires=("gram", "rule"), kernel="coordinate_descent"),
     "block_cd": Entry(_block_descent, requires=("gram", "group_rule"), kernel="block_descent"),
-    "local_cd": Entry(
-        _local_descent, requires=("as_local_lasso", "rule"), kernel="local_descent"
-    ),
+    "local_cd": Entry(_local_descent, requires=("as_local_lasso", "rule"), kernel="local_descent"),
     "fista": Entry(_proximal(fista)),
     "fista_fft": Entry(_fourier_fista, requires=("in_fourier_domain",)),
     "ista": Entry(_proximal(ista)),
 }
-AUTOMATIC = ("active_set", "block_cd", "local_cd", "fista")  # the first that problem and backend allow
+AUTOMATIC = ("active_set", "block_cd", "local_cd", "fista")  # the first that all else allows
+MATRIX_SOLVERS = _without("as_local_lasso", "in_fourier_domain")  # of dictionaries that are one
+CONVOLUTION_SOLVERS = _without("gram", "group_rule")
 
 
 def _absent(names, problem):

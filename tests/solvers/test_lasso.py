@@ -7,6 +7,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn_ebm.backends import numba, numpy
 from sklearn_ebm.factors import L1, Energy, LinearDecoder
 from sklearn_ebm.solvers import (
+    CONVOLUTION_SOLVERS,
+    MATRIX_SOLVERS,
     SOLVERS,
     GramProblem,
     Outcome,
@@ -126,11 +128,18 @@ def test_masked_problems_are_solved_without_a_gram_matrix(masked_problem, solver
     assert np.all(masked_problem.relative_gap(solution.code) <= 1e-6)
 
 
-@pytest.mark.parametrize("solver", [name for name, entry in SOLVERS.items() if entry.requires])
+@pytest.mark.parametrize("solver", [name for name in SOLVERS if "gram" in SOLVERS[name].requires])
 def test_solvers_name_what_they_miss_and_what_to_use(masked_problem, solver):
     words = f"solver='{solver}' needs a Hessian that .* missing values .*Use solver='fista'"
     with pytest.raises(ValueError, match=words):
         solve_lasso(masked_problem, solver=solver, backend=numpy)
+
+
+@pytest.mark.parametrize("solver", sorted({*CONVOLUTION_SOLVERS} - {*MATRIX_SOLVERS}))
+def test_solvers_of_images_need_a_convolution(problem, solver):
+    words = f"solver='{solver}' needs a convolutional decoder. Use solver='fista'"
+    with pytest.raises(ValueError, match=words):
+        solve_lasso(problem, solver=solver, backend=numpy)
 
 
 class NoFusedKernels:

@@ -80,16 +80,18 @@ class ConvolutionalDecoder:
         products = resolve_backend("auto", code) if products is None else products
         shape = code.shape[0], math.prod(self.image_shape) * self.dictionary.shape[3]
         rows = xp.empty(shape, dtype=code.dtype)
-        products.synthesize(
-            self.as_maps(code), self.dictionary, self.border, self.as_images(rows)
-        )
+        products.synthesize(self.as_maps(code), self.dictionary, self.border, self.as_images(rows))
         return rows
 
-    def correlate(self, X, products=None):
-        """Products of every kernel with every image at every position, the adjoint of `decode`."""
+    def correlate(self, X, products=None, rows=None):
+        """Products of every kernel with every image at every position, the adjoint of `decode`.
+
+        In `rows`, where they are given.
+        """
         xp = array_namespace(X)
         products = resolve_backend("auto", X) if products is None else products
-        rows = xp.empty((X.shape[0], self.code_size), dtype=X.dtype)
+        if rows is None:
+            rows = xp.empty((X.shape[0], self.code_size), dtype=X.dtype)
         products.correlate(self.as_images(X), self.dictionary, self.border, self.as_maps(rows))
         return rows
 

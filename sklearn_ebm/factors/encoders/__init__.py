@@ -1,5 +1,10 @@
 """Encoders f(x), trained by back-propagation; `ENCODERS` names them."""
 
+from sklearn_ebm.factors.encoders._convolutional import (
+    ConvolutionalShrinkage,
+    ConvolutionalSmoothShrinkage,
+    ConvolutionalTanh,
+)
 from sklearn_ebm.factors.encoders._encoder import Tape, Tapes
 from sklearn_ebm.factors.encoders._greedy import GreedyEncoder
 from sklearn_ebm.factors.encoders._shrinkage import ShrinkageEncoder
@@ -15,11 +20,20 @@ ENCODERS = {
     "lfista": MomentumEncoder,
     "lcod": GreedyEncoder,
 }
+CONVOLUTIONAL_ENCODERS = {
+    "smooth_shrinkage": ConvolutionalSmoothShrinkage,
+    "shrinkage": ConvolutionalShrinkage,
+    "tanh": ConvolutionalTanh,
+}
 UNFOLDINGS = {"ista": "lista", "fista": "lfista", "cd": "lcod"}  # solver: its entry of `ENCODERS`
 
 __all__ = [
+    "CONVOLUTIONAL_ENCODERS",
     "ENCODERS",
     "UNFOLDINGS",
+    "ConvolutionalShrinkage",
+    "ConvolutionalSmoothShrinkage",
+    "ConvolutionalTanh",
     "GreedyEncoder",
     "MomentumEncoder",
     "ShrinkageEncoder",

@@ -1,6 +1,6 @@
 """What all encoders of the form activation(x W + b) share."""
 
-from sklearn_ebm.backends import array_namespace, multiply_into
+from sklearn_ebm.backends import array_namespace, multiply_into, new_array
 from sklearn_ebm.factors.encoders._encoder import Encoder, Tape, placed, resolve
 
 
@@ -31,6 +31,18 @@ class AffineEncoder(Encoder):
         own = cls._first_parameters(bias, lipschitz, alpha)
         return cls({"weights": weights, "bias": bias, **own})
 
+    def _product(self, X, backend, room):
+        """x W in `room`: `multiply_into`, unless W is a convolution."""
+        return multiply_into(X, self.parameters["weights"], room)
+
+    def _weights_gradient(self, X, slope, backend, room):
+        """The adjoint with respect to W, in `room`."""
+        return multiply_into(X.T, slope, room)
+
+    def _input_gradient(self, slope, backend):
+        """The adjoint with respect to X."""
+        return slope @ self.parameters["weights"].T
+
     @property
     def _own(self):
         return {
@@ -41,39 +53,54 @@ class AffineEncoder(Encoder):
 
     def encode(self, X, backend=None):
         """Codes f(X), shape (n_samples, n_components), by the fused kernel."""
-        return self._activate(X @ self.parameters["weights"], X, backend)
+        backend = resolve(backend, X)
+        code = new_array((X.shape[0], self._code_size), X)
+        return self._activate(self._product(X, backend, code), backend)
 
-    def _activate(self, product, X, backend):
+    @property
+    def _code_size(self):
+        """Numbers in the code of a sample."""
+        return self.parameters["bias"].shape[0]
+
+    def _activate(self, product, backend):
         """The activation of x W + b, which takes the place of `product`, x W."""
-        activation = getattr(resolve(backend, X), self.kernel)
-        return activation(product, self.parameters["bias"], *self._own.values())
+        activation = getattr(backend, self.kernel)
+        activation(self._by_component(product), self.parameters["bias"], *self._own.values())
+        return product
+
+    def _by_component(self, code):
+        """Rows of one number per component, of what has several rows in each sample."""
+        n_components = self.parameters["bias"].shape[0]
+        return array_namespace(code).reshape(code, (-1, n_components))
 
     def forward(self, X, backend=None, tape=None):
         """Codes and the tape that `backward` reads."""
-        tape = Tape() if tape is None else tape
-        weights = self.parameters["weights"]
-        shape = (X.shape[0], weights.shape[1])
-        product = multiply_into(X, weights, tape.array("code", shape, X))
+        tape, backend = Tape() if tape is None else tape, resolve(backend, X)
+        shape = X.shape[0], self._code_size
+        product = self._product(X, backend, tape.array("code", shape, X))
         kept = None
         if self.slopes_need_product:
             kept = tape.array("product", shape, X)
             kept[...] = product
-        code = self._activate(product, X, backend)
-        tape.kept = {"X": X, "code": code, "product": kept}
+        code = self._activate(product, backend)
+        tape.kept = {"X": X, "code": code, "product": kept, "backend": backend}
         return code, tape
 
     def backward(self, tape, code_gradient, input_gradient=True):
         """Gradient of a loss with respect to X (or None) and to each parameter, from the code's."""
-        X, code, product = (tape.kept[name] for name in ("X", "code", "product"))
-        xp, weights = array_namespace(code), self.parameters["weights"]
+        X, backend = tape.kept["X"], tape.kept["backend"]
+        xp, shape = array_namespace(X), code_gradient.shape
+        code, product, code_gradient = (
+            None if rows is None else self._by_component(rows)
+            for rows in (tape.kept["code"], tape.kept["product"], code_gradient)
+        )
         preactivation = None if product is None else product + self.parameters["bias"]
         slope, own = self._slopes(preactivation, code)
         slope *= code_gradient
-        by_weights = tape.array("weights", weights.shape, code)
-        gradients = {
-            "weights": multiply_into(X.T, slope, by_weights),
-            "bias": xp.sum(slope, axis=0),
-        }
+        gradients = {"bias": xp.sum(slope, axis=0)}
         for name, derivative in own.items():
             gradients[name] = xp.sum(code_gradient * derivative, axis=0)
-        return slope @ weights.T if input_gradient else None, gradients
+        slope = xp.reshape(slope, shape)
+        room = tape.array("weights", self.parameters["weights"].shape, code)
+        gradients["weights"] = self._weights_gradient(X, slope, backend, room)
+        return self._input_gradient(slope, backend) if input_gradient else None, gradients

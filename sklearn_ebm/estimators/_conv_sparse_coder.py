@@ -1,0 +1,164 @@
+"""Convolutional sparse coding."""
+
+from sklearn_ebm.estimators._convolutional import ConvolutionalModel
+
+
+class ConvSparseCoder(ConvolutionalModel):
+    """E(x, z) = 1/2 ||x - sum_k d_k * z_k||^2 + alpha ||z||_1: maps of images on learned kernels.
+
+    One kernel serves all its shifts, so that none are spent on copies. Codes come with a
+    certificate, the duality gap; kernels are learned online from random crops. Signals are images
+    of height one.
+
+    Parameters
+    ----------
+    n_components : int or None, default=None
+        Kernels; None takes as many as are given, and 32 where none are.
+    kernel_size : int or (int, int), default=9
+        Height and width of the kernels; one number is both, and the width on signals. Given
+        kernels have their own.
+    alpha : float, default=1.0
+        Weight of the sparsity, above zero. One suits data of unit variance.
+    border : {"full", "same", "valid", "circular"}, default="full"
+        Where kernels may stand: wherever they touch the image, which serves every pixel alike;
+        where their centre is in it; where all of them is; or everywhere on a torus.
+    image_shape : tuple of int or None, default=None
+        Height, width and channels (1 if left out) of images in flat rows; None takes rows for
+        signals, which are images of height one.
+    positive : bool, default=False
+        Constrain codes to be positive.
+    connections : None, int or array-like of shape (n_components, n_channels), default=None
+        Which channels each kernel reads: all, a random subset of so many, or those of a table.
+    dictionary : array-like or None, default=None
+        Given kernels, (n_components, height, width, n_channels), used as they are; `fit` learns
+        nothing then.
+        The channels may be left out where there is one, and the height for signals.
+    dictionary_init : array-like or None, default=None
+        Where learning starts; None starts from random windows with much in them.
+    crop_size : {"auto"}, int, (int, int) or None, default="auto"
+        Size of the random crops that are learned from: eight kernels in each direction, a given
+        size, or None for whole images.
+    solver : {"auto", "local_cd", "fista", "fista_fft", "ista"}, default="auto"
+        How codes are inferred: by coordinate descent on tiles that change, by FISTA with direct
+        products or through the Fourier domain, or by ISTA. "auto" takes the first that the backend
+        has.
+    max_iter : int, default=20
+        Passes over X; each has as many crops as it takes to cover all images.
+    tol : float, default=1e-3
+        Relative change of the mean energy from one pass to the next at which learning stops; 0
+        makes all passes.
+    batch_size : int, default=16
+        Crops for each step.
+    code_max_iter : int, default=1000
+        Rounds or steps of inference.
+    code_tol : float, default=1e-3
+        Duality gap relative to 1/2 ||x||^2 at which a code is good. The true distance from the
+        least energy is usually a hundred times as small.
+    missing_values : float or None, default=None
+        Pixels with this value, `np.nan` or a number, are left out of the reconstruction;
+        so are those of `mask`.
+    sparse_output : bool, default=False
+        Whether `transform` returns a CSR array, a row for each image.
+    backend : {"auto", "numpy", "numba", "cupy"}, default="auto"
+        Where to compute; "auto" follows the data.
+    warm_start : bool, default=False
+        Whether `fit` goes on from where the last one ended.
+    random_state : int, RandomState instance or None, default=None
+        First kernels, connections, places of the crops and their order.
+    verbose : int, default=0
+        Print a line for each pass.
+
+    Attributes
+    ----------
+    components_ : ndarray of shape (n_components, height, width, n_channels)
+        Kernels; of unit norm where they were learned.
+    connections_ : ndarray of bool of shape (n_components, n_channels) or None
+        Channels that each kernel reads; None where all read all.
+    n_iter_ : int
+        Passes made.
+    objective_curve_ : ndarray of shape (n_iter_,)
+        Mean energy of a crop in each pass.
+    seconds_curve_ : ndarray of shape (n_iter_,)
+        Seconds from the start of learning to the end of each pass.
+    sparsity_curve_ : ndarray of shape (n_iter_,)
+        Share of the codes' entries that were not zero in each pass.
+    usage_ : ndarray of shape (n_components,)
+        Share of the positions at which each kernel was used in the last pass.
+    n_replaced_ : int
+        Kernels without use that were replaced by windows.
+    n_features_in_ : int
+        Numbers in an image in fit.
+    n_channels_in_ : int
+        Channels of the images in fit.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Their names, where X was rows that had any.
+
+    See Also
+    --------
+    ConvPSD : The same with an encoder that predicts the maps.
+    SparseCoder : Codes of patches, or of any rows.
+
+    References
+    ----------
+    M. Zeiler, D. Krishnan, G. Taylor, R. Fergus (2010). Deconvolutional networks. J. Mairal,
+    F. Bach, J. Ponce, G. Sapiro (2009). Online dictionary learning for sparse coding. T. Moreau,
+    L. Oudre, N. Vayatis (2018). DICOD: distributed convolutional coordinate descent.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from sklearn_ebm import ConvSparseCoder
+    >>> images = load_digits().images[:100] / 16
+    >>> coder = ConvSparseCoder(8, kernel_size=5, alpha=0.1, tol=1e-2, random_state=0).fit(images)
+    >>> coder.transform(images[:5]).shape
+    (5, 12, 12, 8)
+    """
+
+    def __init__(
+        self,
+        n_components=None,
+        *,
+        kernel_size=9,
+        alpha=1.0,
+        border="full",
+        image_shape=None,
+        positive=False,
+        connections=None,
+        dictionary=None,
+        dictionary_init=None,
+        crop_size="auto",
+        solver="auto",
+        max_iter=20,
+        tol=1e-3,
+        batch_size=16,
+        code_max_iter=1000,
+        code_tol=1e-3,
+        missing_values=None,
+        sparse_output=False,
+        backend="auto",
+        warm_start=False,
+        random_state=None,
+        verbose=0,
+    ):
+        self.n_components = n_components
+        self.kernel_size = kernel_size
+        self.alpha = alpha
+        self.border = border
+        self.image_shape = image_shape
+        self.positive = positive
+        self.connections = connections
+        self.dictionary = dictionary
+        self.dictionary_init = dictionary_init
+        self.crop_size = crop_size
+        self.solver = solver
+        self.max_iter = max_iter
+        self.tol = tol
+        self.batch_size = batch_size
+        self.code_max_iter = code_max_iter
+        self.code_tol = code_tol
+        self.missing_values = missing_values
+        self.sparse_output = sparse_output
+        self.backend = backend
+        self.warm_start = warm_start
+        self.random_state = random_state
+        self.verbose = verbose

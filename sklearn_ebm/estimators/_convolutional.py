@@ -1,0 +1,445 @@
+"""What ConvSparseCoder and ConvPSD share: images at the door, learning from crops, maps."""
+
+import math
+from numbers import Integral
+
+import numpy as np
+from scipy import sparse
+from sklearn.callback import with_callbacks
+from sklearn.utils import check_array
+from sklearn.utils.validation import check_is_fitted
+
+from sklearn_ebm._sklearn import Interval, StrOptions, _fit_context
+from sklearn_ebm.backends import array_namespace, is_cupy, resolve_backend, to_host
+from sklearn_ebm.backends._border import BORDERS
+from sklearn_ebm.estimators._base import DictionaryModel, unit_rows
+from sklearn_ebm.estimators._connections import connection_table
+from sklearn_ebm.estimators._crops import ConvolutionalLearner, Crops, first_kernels
+from sklearn_ebm.estimators._inference import infer
+from sklearn_ebm.estimators._validation import (
+    FLOATS,
+    check_dictionary,
+    check_magnitude,
+    check_weight,
+    is_nan,
+    split_missing,
+)
+from sklearn_ebm.factors import ConvolutionalDecoder, Energy
+from sklearn_ebm.layers._images import IMAGE_SHAPE, check_images, window_shape
+from sklearn_ebm.solvers import CONVOLUTION_SOLVERS
+
+USUAL_COMPONENTS = 32
+KERNELS_A_CROP = 8  # kernels side by side that an automatic crop has room for
+LEARNING_TOL = 1e-2  # the gap of images is far above what their codes are from the optimum
+
+
+def flat(images):
+    """Images or maps as rows; None stays."""
+    if images is None:
+        return None
+    return array_namespace(images).reshape(images, (images.shape[0], math.prod(images.shape[1:])))
+
+
+def is_size(value):
+    """Whether a value is a number or a pair of them, all positive."""
+    lengths = (value,) if np.ndim(value) == 0 else tuple(value)
+    whole = all(isinstance(length, Integral) and length > 0 for length in lengths)
+    return whole and len(lengths) in (1, 2) and (np.ndim(value) == 0 or len(lengths) == 2)
+
+
+class ConvolutionalModel(DictionaryModel):
+    """Models whose decoder places kernels: x = sum_k d_k * z_k."""
+
+    _learning_tol = LEARNING_TOL
+
+    _parameter_constraints: dict = {
+        **DictionaryModel._parameter_constraints,
+        "kernel_size": [Interval(Integral, 1, None, closed="left"), "array-like"],
+        "border": [StrOptions(set(BORDERS))],
+        "image_shape": IMAGE_SHAPE,
+        "crop_size": [
+            StrOptions({"auto"}), Interval(Integral, 1, None, closed="left"), "array-like", None
+        ],
+        "connections": [Interval(Integral, 1, None, closed="left"), "array-like", None],
+        "solver": [StrOptions({"auto", *CONVOLUTION_SOLVERS})],
+    }  # fmt: skip
+
+    @with_callbacks
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y=None, sample_weight=None, mask=None):
+        """Learn from random crops of images, a pass that covers them after another.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, height, width[, n_channels]) or (n_samples, n_features)
+            Images, best high-passed and of unit variance; or flat rows, which are signals without
+            `image_shape`.
+        y : None
+            Ignored.
+        sample_weight : array-like of shape (n_samples,) or None, default=None
+            Weight of each image in the objective.
+        mask : array-like of the shape of X (channels may be left out) or None, default=None
+            One, or True, where a pixel is observed; the others are left out of the reconstruction.
+
+        Returns
+        -------
+        object
+            The fitted model. Where Ctrl-C ends fit, it is what the last whole batch left.
+        """
+        return self._learn(X, sample_weight, mask=mask)
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X, y=None, sample_weight=None, mask=None):
+        """Learn from one more chunk of images, once, by crops that lie side by side.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, height, width[, n_channels]) or (n_samples, n_features)
+            Images or flat rows. Images may have another size than those before.
+        y : None
+            Ignored.
+        sample_weight : array-like of shape (n_samples,) or None, default=None
+            Weight of each image.
+        mask : array-like of the shape of X (channels may be left out) or None, default=None
+            One where a pixel is observed.
+
+        Returns
+        -------
+        object
+            The model, moved by one step for each batch of crops.
+        """
+        return self._learn_once(X, sample_weight, mask=mask)
+
+    def _prepare(self, X, reset, mask=None):
+        images, _, mask, backend = self._images(X, mask, reset)
+        return images, mask, backend
+
+    def _images(self, X, mask, reset):
+        """Images, the form that they came in, the mask of what is observed, and the backend."""
+        images, form = check_images(
+            self, X, reset=reset, image_shape=self.image_shape, smallest=self._smallest(reset),
+            allow_nan=is_nan(self.missing_values),
+        )  # fmt: skip
+        check_magnitude(images, self._degree)
+        for name in self._weight_names:
+            check_weight(getattr(self, name), images.dtype, name)
+        if reset:
+            self._form, self._fit_shape = form, images.shape[1:3]
+        backend = resolve_backend(self.backend, images)
+        rows, observed = split_missing(flat(images), self.missing_values)
+        if mask is not None:
+            mask = check_mask(mask, images, form)
+            observed = mask if observed is None else observed * mask
+            rows = rows * observed
+        rows, observed = (
+            None if part is None else backend.to_device(part) for part in (rows, observed)
+        )
+        xp, shape = array_namespace(rows), images.shape
+        images = xp.reshape(rows, shape)
+        observed = None if observed is None else xp.reshape(observed, shape)
+        return images, form, observed, backend
+
+    def _smallest(self, reset):
+        """Height and width that images need."""
+        if not reset:
+            return self.components_.shape[1:3] if hasattr(self, "components_") else (1, 1)
+        given = self._given()[0]
+        if given is not None:
+            shape = np.shape(given)
+            return (1, *shape[1:])[-2:] if len(shape) < 4 else shape[1:3]
+        if not is_size(self.kernel_size):
+            raise ValueError(
+                "kernel_size must be a positive integer or a pair of them; got "
+                f"{self.kernel_size!r}."
+            )
+        return self.kernel_size
+
+    def _given(self):
+        """Kernels that users gave, and the parameter's name."""
+        name = "dictionary" if self._is_fixed() else "dictionary_init"
+        return getattr(self, name), name
+
+    def _first_dictionary(self, X, weights, random_state):
+        given, name = self._given()
+        if given is not None:
+            kernels = self._check_kernels(given, name, X)
+            return kernels if self._is_fixed() else scaled(kernels)
+        size = window_shape(self.kernel_size, X.shape[1])
+        n_components = self.n_components or USUAL_COMPONENTS
+        return first_kernels(X, (n_components, *size), random_state, weights)
+
+    def _check_kernels(self, given, name, X):
+        """Kernels (n_components, height, width, n_channels), a copy, from what users give."""
+        kernels = given if is_cupy(given) else np.asarray(given)
+        n_channels = X.shape[3]
+        if kernels.ndim == 2:
+            kernels = kernels[:, None, :, None]
+        elif kernels.ndim == 3:
+            kernels = kernels[..., None]
+        if kernels.ndim != 4 or kernels.shape[3] != n_channels:
+            raise ValueError(
+                f"{name} has shape {np.shape(given)}, but kernels of images with {n_channels} "
+                "channels are (n_components, height, width, n_channels); the channels may be left "
+                "out where there is one, and the height for signals."
+            )
+        rows = check_dictionary(flat(kernels), self.n_components, None, X.dtype, name)
+        return array_namespace(X).asarray(rows.reshape(kernels.shape), copy=True)
+
+    def _first_learner(self, X, weights, random_state):
+        kernels = self._first_dictionary(X, weights, random_state)
+        table = connection_table(self.connections, kernels.shape[0], kernels.shape[3], random_state)
+        if table is not None:
+            table = array_namespace(kernels).asarray(table, dtype=kernels.dtype)
+            if not self._is_fixed():
+                kernels = scaled(kernels * table[:, None, None, :])
+        encoder = self._first_encoder(kernels, table)
+        return ConvolutionalLearner(kernels, self.border, self._is_fixed(), encoder, table)
+
+    def _first_encoder(self, dictionary, table=None):
+        return None
+
+    def _go_on(self, learner, backend):
+        learner.border = self.border
+        super()._go_on(learner, backend)
+
+    def _samples(self, X, mask, weights, backend):
+        kernel_shape = self._learner.online.dictionary.shape[1:3]
+        return Crops(X, mask, weights, shape=self._crop_shape(X.shape[1:3], kernel_shape))
+
+    def _crop_shape(self, image_shape, kernel_shape):
+        if self.crop_size is None:
+            return tuple(image_shape)
+        if isinstance(self.crop_size, str):
+            wanted = tuple(KERNELS_A_CROP * size for size in kernel_shape)
+        elif is_size(self.crop_size):
+            wanted = window_shape(self.crop_size, image_shape[0])
+        else:
+            raise ValueError(
+                "crop_size must be None, 'auto', a positive integer or a pair of them; got "
+                f"{self.crop_size!r}."
+            )
+        crop = tuple(min(pair) for pair in zip(wanted, image_shape, strict=True))
+        if any(size < kernel for size, kernel in zip(crop, kernel_shape, strict=True)):
+            raise ValueError(
+                f"crop_size={self.crop_size!r} is smaller than the kernels, {kernel_shape}."
+            )
+        return crop
+
+    def _fitted(self, learner):
+        table = learner.table
+        connections = None if table is None else to_host(table) > 0
+        return {**super()._fitted(learner), "connections_": connections}
+
+    def _new_decoder(self, components):
+        return ConvolutionalDecoder(components, self._fit_shape, self.border)
+
+    def _decoder_on(self, image_shape, dtype):
+        decoder = ConvolutionalDecoder(self.components_, image_shape, self.border)
+        return decoder.astype(np.dtype(dtype))
+
+    def _energy(self, images):
+        decoder = self._decoder_on(images.shape[1:3], images.dtype)
+        return Energy(decoder, self._penalty(), float(getattr(self, "beta", 0.0)))
+
+    def _optimal(self, X, mask, backend, sparse_output=False):
+        code, _ = infer(
+            self._energy(X), flat(X), solver=self.solver, tol=float(self.code_tol),
+            max_iter=self.code_max_iter, backend=backend, mask=flat(mask),
+            prediction=self._predictor(X, backend), sparse_output=sparse_output,
+        )  # fmt: skip
+        return code
+
+    def _predictor(self, X, backend):
+        """f of flat images, where the energy has a term that draws codes to it."""
+        return None
+
+    def _features(self, X, mask, backend):
+        return self._optimal(X, mask, backend, self.sparse_output)
+
+    def transform(self, X, mask=None):
+        """Infer the maps of X.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, height, width[, n_channels]) or (n_samples, n_features)
+            Images, of any size that a kernel fits in; or flat rows as in fit.
+        mask : array-like of the shape of X (channels may be left out) or None, default=None
+            One where a pixel is observed.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, map_height, map_width, n_components) or csr_array
+            Maps in the type of X; the same as rows where X was rows, and CSR rows with
+            `sparse_output=True`.
+        """
+        check_is_fitted(self)
+        images, form, mask, backend = self._images(X, mask, reset=False)
+        features = self._features(images, mask, backend)
+        if sparse.issparse(features):
+            return features
+        if self.sparse_output:
+            return sparse.csr_array(to_host(features))
+        if form.is_flat:
+            return features
+        return self._decoder_on(images.shape[1:3], images.dtype).as_maps(features)
+
+    def inverse_transform(self, X):
+        """Reconstruction sum_k d_k * z_k of maps.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, map_height, map_width, n_components) or \
+                {array, sparse array} of shape (n_samples, n_numbers)
+            Maps, or rows of them that belong to images of the size in fit.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, height, width[, n_channels]) or (n_samples, n_features)
+            Images, or rows, as X was in fit.
+        """
+        check_is_fitted(self)
+        maps = self._check_maps(X)
+        kernel_shape = self.components_.shape[1:3]
+        border = BORDERS[self.border](kernel_shape)
+        decoder = self._decoder_on(border.image_shape(maps.shape[1:3], kernel_shape), maps.dtype)
+        images = decoder.as_images(decoder.decode(flat(maps)))
+        return self._form.restore(images)
+
+    def _check_maps(self, X):
+        """Maps (n_samples, height, width, n_components)."""
+        if sparse.issparse(X):
+            X = X.toarray()
+        if not is_cupy(X):
+            X = check_array(X, dtype=FLOATS, allow_nd=True)
+        expected = self._decoder_on(self._fit_shape, X.dtype).map_shape
+        if X.ndim == 4 and X.shape[3] == expected[2]:
+            return X
+        if X.ndim == 2 and X.shape[1] == math.prod(expected):
+            return X.reshape(-1, *expected)
+        raise ValueError(
+            f"X has shape {tuple(X.shape)}, but {type(self).__name__} is expecting maps "
+            f"(n_samples, height, width, {expected[2]}), or rows of {math.prod(expected)} numbers "
+            f"for images of {self._fit_shape[0]} x {self._fit_shape[1]}."
+        )
+
+    def energy(self, X, mask=None):
+        """F(x) = min_z E(x, z) of each image: low near the data that was learned from.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, height, width[, n_channels]) or (n_samples, n_features)
+            Images or flat rows.
+        mask : array-like of the shape of X (channels may be left out) or None, default=None
+            One where a pixel is observed.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            Energies, in squared units of X.
+        """
+        check_is_fitted(self)
+        images, _, mask, backend = self._images(X, mask, reset=False)
+        predictor = self._predictor(images, backend)
+        predicted = None if predictor is None else predictor(flat(images))
+        code = self._optimal(images, mask, backend)
+        return self._energy(images).value(flat(images), code, predicted, flat(mask))
+
+    def duality_gap(self, X, code, mask=None):
+        """How far the energy of some maps is above the least there is, at the most.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, height, width[, n_channels]) or (n_samples, n_features)
+            Images or flat rows.
+        code : array-like of shape (n_samples, map_height, map_width, n_components) or rows
+            Maps of X, for instance those of `transform`.
+        mask : array-like of the shape of X (channels may be left out) or None, default=None
+            One where a pixel is observed.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            Relative to 1/2 ||x||^2.
+        """
+        check_is_fitted(self)
+        images, _, mask, backend = self._images(X, mask, reset=False)
+        code = code.toarray() if sparse.issparse(code) else code
+        code = array_namespace(images).asarray(code, dtype=images.dtype)
+        predictor = self._predictor(images, backend)
+        predicted = None if predictor is None else predictor(flat(images))
+        problem = self._energy(images).problem(flat(images), predicted, flat(mask))
+        return problem.on(backend).relative_gap(flat(code))
+
+    def score_samples(self, X, mask=None):
+        """The negative energy of each image.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, height, width[, n_channels]) or (n_samples, n_features)
+            Images or flat rows.
+        mask : array-like of the shape of X (channels may be left out) or None, default=None
+            One where a pixel is observed.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            Higher is better.
+        """
+        return -self.energy(X, mask)
+
+    def score(self, X, y=None, mask=None):
+        """The mean of `score_samples`.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, height, width[, n_channels]) or (n_samples, n_features)
+            Images or flat rows.
+        y : None
+            Ignored.
+        mask : array-like of the shape of X (channels may be left out) or None, default=None
+            One where a pixel is observed.
+
+        Returns
+        -------
+        float
+            Higher is better.
+        """
+        return float(self.score_samples(X, mask).mean())
+
+    @property
+    def _n_features_out(self):
+        """Numbers in a row of codes; of images, the maps."""
+        decoder = self._decoder_on(self._fit_shape, self.components_.dtype)
+        return decoder.code_size if self._form.is_flat else decoder.map_shape[2]
+
+
+def scaled(kernels):
+    """Kernels of norm one."""
+    return array_namespace(kernels).reshape(unit_rows(flat(kernels)), kernels.shape)
+
+
+def check_mask(mask, images, form):
+    """A mask as rows of zeros and ones beside those of images.
+
+    Raises
+    ------
+    ValueError
+        If its shape is another, or no pixel of an image is observed.
+    """
+    xp = array_namespace(images)
+    mask = xp.asarray(mask)
+    shape = tuple(mask.shape)
+    n_samples, height, width, n_channels = images.shape
+    wanted = {(n_samples, height, width, n_channels), (n_samples, height, width)}
+    if form.is_flat:
+        wanted = {(n_samples, height * width * n_channels)}
+    if shape not in wanted:
+        expected = (n_samples, height * width * n_channels) if form.is_flat else images.shape
+        raise ValueError(f"mask has shape {shape}, but X has {tuple(expected)}.")
+    if mask.ndim == 3:
+        mask = xp.broadcast_to(mask[..., None], images.shape)
+    mask = xp.asarray(flat(mask) != 0, dtype=images.dtype)
+    empty = xp.nonzero(~xp.any(mask != 0, axis=1))[0]
+    if empty.shape[0]:
+        raise ValueError(f"Every pixel of sample {int(empty[0])} is missing according to mask.")
+    return mask

@@ -1,0 +1,162 @@
+"""Learning from images: random crops of them are the samples of a `Learner`."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from sklearn_ebm.backends import array_namespace, to_host
+from sklearn_ebm.estimators._learning import Learner, Samples
+from sklearn_ebm.factors import ConvolutionalDecoder
+from sklearn_ebm.solvers import OnlineKernels
+
+
+@dataclass
+class Crops(Samples):
+    """Crops of images (n, height, width, channels), in each pass as many as cover them all."""
+
+    shape: tuple = (1, 1)
+
+    def _free(self):
+        """How far a crop may move down and to the right."""
+        return tuple(size - crop for size, crop in zip(self.X.shape[1:3], self.shape, strict=True))
+
+    def _corners(self):
+        """Of crops side by side, the last ones up to the edge; shape (n_crops, 2)."""
+        steps = (
+            np.minimum(np.arange(-(-size // crop)) * crop, free)
+            for size, crop, free in zip(self.X.shape[1:3], self.shape, self._free(), strict=True)
+        )
+        return np.stack(np.meshgrid(*steps, indexing="ij"), axis=-1).reshape(-1, 2)
+
+    def _places(self):
+        """Image, top and left of crops that cover all images."""
+        corners, n_images = self._corners(), self.X.shape[0]
+        image = np.repeat(np.arange(n_images), len(corners))
+        return np.column_stack([image, np.tile(corners, (n_images, 1))])
+
+    def batches(self, batch_size, random_state):
+        """Places of one pass, anywhere in the images; each batch in the order of the images."""
+        places = self._places()
+        for axis, free in enumerate(self._free(), 1):
+            places[:, axis] = random_state.randint(free + 1, size=len(places))
+        places = places[random_state.permutation(len(places))]
+        batches = [places[i : i + batch_size] for i in range(0, len(places), batch_size)]
+        return [batch[np.argsort(batch[:, 0], kind="stable")] for batch in batches]
+
+    def in_order(self, batch_size):
+        """Places of crops side by side."""
+        places = self._places()
+        return [places[i : i + batch_size] for i in range(0, len(places), batch_size)]
+
+    def take(self, rows):
+        """Crops, their masks, and the weights of their images; None where there are none."""
+        weight = None
+        if self.weight is not None:
+            weight = self.weight[array_namespace(self.weight).asarray(rows[:, 0])]
+        return self._cut(self.X, rows), self._cut(self.beside, rows), weight
+
+    def _cut(self, images, places):
+        if images is None:
+            return None
+        height, width = self.shape
+        crops = [images[n, y : y + height, x : x + width, :] for n, y, x in places.tolist()]
+        return array_namespace(images).stack(crops)
+
+
+DRAWS = 4  # windows for each kernel, of which the ones with most in them are taken
+
+
+def first_kernels(images, shape, random_state, sample_weight=None):
+    """Windows with much in them, scaled to norm one; random directions where there are too few.
+
+    Windows are drawn as likely as their image has weight.
+
+    Parameters
+    ----------
+    images : array of shape (n_samples, height, width, n_channels)
+        Where windows come from.
+    shape : tuple of int
+        Number, height and width of the kernels.
+    random_state : numpy.random.RandomState
+        Draws them.
+    sample_weight : array of shape (n_samples,) or None, default=None
+        Weight of each image.
+
+    Returns
+    -------
+    kernels : array of shape (n_components, kernel_height, kernel_width, n_channels)
+    """
+    n_components, height, width = shape
+    n_samples, *size, n_channels = images.shape
+    weights = np.ones(n_samples) if sample_weight is None else to_host(sample_weight)
+    cumulated = np.cumsum(weights, dtype=np.float64)
+    draws = random_state.uniform(size=(3, DRAWS * n_components))
+    places = np.searchsorted(cumulated, draws[0] * cumulated[-1], side="right")
+    corners = [(draw * (total - window + 1)).astype(int)
+               for draw, total, window in zip(draws[1:], size, (height, width), strict=True)]  # fmt: skip
+    windows = np.stack(
+        [
+            to_host(images[n, y : y + height, x : x + width, :])
+            for n, y, x in zip(places, *corners, strict=True)
+        ]
+    )
+    windows = np.unique(windows.reshape(len(windows), -1), axis=0)
+    norms = np.linalg.norm(windows.astype(np.float64), axis=1)
+    best = np.argsort(-norms, kind="stable")[:n_components]
+    best = random_state.permutation(best[norms[best] > 0])
+    kernels = random_state.standard_normal((n_components, windows.shape[1]))
+    kernels[: len(best)] = windows[best]
+    kernels /= np.linalg.norm(kernels, axis=1, keepdims=True)
+    kernels = kernels.reshape(n_components, height, width, n_channels)
+    return array_namespace(images).asarray(kernels, dtype=images.dtype)
+
+
+class ConvolutionalLearner(Learner):
+    """Kernels, encoder and curves, learned together from batches of crops.
+
+    Parameters
+    ----------
+    kernels : array of shape (n_components, height, width, n_channels)
+        First kernels, of unit norm; changed in place.
+    border : str
+        Where kernels may stand.
+    fixed : bool, default=False
+        Whether the kernels stay as they are.
+    encoder : encoder factor or None, default=None
+        Trained on the codes of each batch.
+    table : array of shape (n_components, n_channels) or None, default=None
+        One where a kernel may read a channel.
+    """
+
+    def __init__(self, kernels, border, fixed=False, encoder=None, table=None):
+        self.border = border
+        self.table = table
+        self.image_shape = kernels.shape[1:3]  # until there is a batch
+        super().__init__(kernels, fixed, encoder)
+
+    def _first_online(self, dictionary):
+        return OnlineKernels(dictionary, self.table)
+
+    def _decoder(self):
+        return ConvolutionalDecoder(self.online.dictionary, self.image_shape, self.border)
+
+    def step(self, X, mask=None, sample_weight=None, share=1.0):
+        """As the other learners, on crops (n, height, width, channels); a code a position."""
+        xp = array_namespace(X)
+        self.image_shape = X.shape[1:3]
+        if self.encoder is not None:
+            self.encoder = self.encoder.on_images(self.image_shape)
+        rows = (
+            None if images is None else xp.reshape(images, (images.shape[0], -1))
+            for images in (X, mask)
+        )
+        energy, code = super().step(*rows, sample_weight, share)
+        return energy, xp.reshape(code, (-1, self.online.dictionary.shape[0]))
+
+    def _contribution(self, decoder, X, mask, code, weight, backend):
+        """Moments are as large as many crops: those of the batch are summed at once."""
+
+    def _moments(self, batch, decoder, backend):
+        return self.online.contribution(
+            decoder, batch.X, batch.mask, batch.code, batch.weight, backend
+        )
