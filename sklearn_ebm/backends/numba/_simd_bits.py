@@ -116,6 +116,31 @@ def exponential(typing_context, vector):
     return vector(vector), generate
 
 
+TERMS = {32: 8, 64: 18}  # of the series, whose rest is below rounding for w <= 1/3
+
+
+@intrinsic
+def log_of_one_plus(typing_context, vector):
+    """log(1 + d) of every lane, for d between zero and one.
+
+    w = d / (2 + d), log(1 + d) = 2 artanh(w) = 2 (w + w**3 / 3 + w**5 / 5 + ...).
+    """
+
+    def generate(context, builder, signature, arguments):
+        kind = context.get_value_type(vector)
+        d, contract = arguments[0], ("contract",)
+        w = builder.fdiv(d, builder.fadd(d, _constant(kind, 2.0)), flags=("arcp",))
+        square = builder.fmul(w, w)
+        last = TERMS[vector.dtype.bitwidth] - 1
+        series = _constant(kind, 2 / (2 * last + 1))
+        for k in range(last - 1, -1, -1):
+            series = builder.fmul(series, square, flags=contract)
+            series = builder.fadd(series, _constant(kind, 2 / (2 * k + 1)), flags=contract)
+        return builder.fmul(series, w)
+
+    return vector(vector), generate
+
+
 def _clipped(builder, x, kind, largest):
     upper, lower = _constant(kind, largest), _constant(kind, -largest)
     x = builder.select(builder.fcmp_ordered("<", x, upper), x, upper)
