@@ -5,17 +5,17 @@ import numpy as np
 from sklearn_ebm.backends import to_host
 
 
-def take_axes(ax, n_axes, display, figure_size):
+def take_axes(ax, n_axes, display, figure_size, stacked=False):
     """The figure and an array of n_axes axes: those given, or those of a new figure.
 
-    `ax` is None, one axes, or a sequence of n_axes of them.
+    `ax` is None, one axes, or a sequence of n_axes of them. New ones stand side by side, or are
+    stacked.
     """
     plt = _pyplot(type(display).__name__)
     if ax is None:
-        figure, axes = plt.subplots(
-            1, n_axes, figsize=figure_size, squeeze=False, layout="constrained"
-        )
-        return figure, axes[0]
+        grid = (n_axes, 1) if stacked else (1, n_axes)
+        figure, axes = plt.subplots(*grid, figsize=figure_size, squeeze=False, layout="constrained")
+        return figure, axes.reshape(-1)
     axes = np.asarray(ax, dtype=object).reshape(-1)
     if len(axes) != n_axes:
         raise ValueError(

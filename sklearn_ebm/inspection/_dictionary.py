@@ -1,20 +1,20 @@
 """Mosaics of dictionaries: every atom as a small image, zero in the middle of the scale."""
 
+import math
+
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_ebm.backends import to_host
 from sklearn_ebm.inspection._axes import check_option, fitted, take_axes
-from sklearn_ebm.inspection._mosaic import (
-    arrange,
-    columns_of_square,
-    draw,
-    scaled_tiles,
-    tile_shape,
-)
+from sklearn_ebm.inspection._mosaic import arrange, columns_of_square, draw, tile_shape
+from sklearn_ebm.inspection._pictures import CELL, SPACE, draw_lines, scaled, tiles
 
 SIDES = {"decoder": ("decoder",), "encoder": ("encoder",), "both": ("decoder", "encoder")}
-TITLES = {"decoder": "Dictionary: {} atoms of {}", "encoder": "Encoder: {} filters of {}"}
+TITLES = {
+    "decoder": "Dictionary: {n} {kind} of {size}",
+    "encoder": "Encoder: {n} filters of {size}",
+}
 INCHES = 5.0  # width of one mosaic; its height follows from its shape
 
 
@@ -22,21 +22,25 @@ class DictionaryDisplay:
     """Mosaic of a dictionary's atoms, or of an encoder's filters, or of both side by side.
 
     Each tile is scaled by its own largest absolute value, symmetrically about zero: zero is
-    mid-grey in every tile. Create it by :meth:`from_estimator`, or from arrays.
+    mid-grey in every tile. Kernels of three channels are drawn in colour; of more channels or two,
+    those that a kernel reads stand side by side. Atoms of signals, which have height one, are drawn
+    as lines. Create it by :meth:`from_estimator`, or from arrays.
 
     Parameters
     ----------
-    components : array-like of shape (n_components, n_features)
-        The atoms, one per row.
+    components : array-like of shape (n_components, n_features) or \
+            (n_components, height, width, n_channels)
+        The atoms, one per row, or kernels.
 
-    encoder_components : array-like of shape (n_components, n_features), default=None
+    encoder_components : array-like of the shape of components, default=None
         The encoder's filters, in the order of the atoms.
 
     usage : array-like of shape (n_components,), default=None
         Share of samples that use each atom.
 
     image_shape : tuple (height, width) or (height, width, 3), default=None
-        Shape of one atom. By default a square, if n_features is the square of a number.
+        Shape of one atom. By default a square, if n_features is the square of a number. Kernels
+        have their own.
 
     Attributes
     ----------
@@ -47,7 +51,11 @@ class DictionaryDisplay:
         Axes that were drawn on: the decoder's first.
 
     images_ : list of matplotlib AxesImage
-        One mosaic for each of `axes_`.
+        One mosaic for each of `axes_`; empty where atoms are signals.
+
+    lines_ : list of list of matplotlib Line2D
+        The atoms of signals, for each of `axes_` and in the order of `order_`, the channels of an
+        atom after each other; empty where atoms are images.
 
     order_ : ndarray of shape (n_components,)
         Indices of the atoms as they stand in the mosaics, row by row.
@@ -55,6 +63,7 @@ class DictionaryDisplay:
     See Also
     --------
     CodeDisplay : How many atoms each sample uses, and how often each atom is used.
+    MapDisplay : Where in an image kernels are used.
 
     Examples
     --------
@@ -157,29 +166,58 @@ class DictionaryDisplay:
         """
         check_option(which, SIDES, "which")
         check_option(sort, ("usage", None), "sort")
-        rows = [self._rows(side) for side in SIDES[which]]
-        shape = tile_shape(self.image_shape, rows[0].shape[1])
-        self.order_ = self._order(len(rows[0]), sort)
-        n_columns = n_columns or columns_of_square(len(self.order_), shape)
-        mosaics = [arrange(scaled_tiles(each[self.order_], shape), n_columns) for each in rows]
+        atoms = [scaled(self._atoms(side)) for side in SIDES[which]]
+        self.order_ = self._order(len(atoms[0]), sort)
+        atoms = [each[self.order_] for each in atoms]
+        height, width = atoms[0].shape[1:3]
+        if height == 1 < width:
+            self._plot_lines(atoms, n_columns, ax)
+        else:
+            self._plot_mosaics(atoms, n_columns, cmap, ax)
+        for axes, side in zip(self.axes_, SIDES[which], strict=True):
+            axes.set_title(self._title(side, atoms[0].shape, sort))
+        return self
+
+    def _plot_mosaics(self, atoms, n_columns, cmap, ax):
+        pictures = [tiles(each) for each in atoms]
+        n_columns = n_columns or columns_of_square(len(self.order_), pictures[0].shape[1:])
+        mosaics = [arrange(each, n_columns) for each in pictures]
         height, width = mosaics[0].shape[:2]
-        size = (INCHES * len(mosaics), INCHES * height / width + 0.4)  # room for a title
-        self.figure_, self.axes_ = take_axes(ax, len(mosaics), self, size)
+        self._take(ax, len(atoms), height / width)
+        self.lines_ = []
         self.images_ = [
             draw(axes, each, cmap) for axes, each in zip(self.axes_, mosaics, strict=True)
         ]
-        for axes, side in zip(self.axes_, SIDES[which], strict=True):
-            axes.set_title(_title(side, len(rows[0]), shape, sort))
-        return self
 
-    def _rows(self, side):
-        rows = self.components if side == "decoder" else self.encoder_components
-        if rows is None:
+    def _plot_lines(self, atoms, n_columns, ax):
+        n_columns = n_columns or columns_of_square(len(self.order_), CELL)
+        n_rows = math.ceil(len(self.order_) / n_columns)
+        height, width = (
+            count * (size + SPACE) for count, size in zip((n_rows, n_columns), CELL, strict=True)
+        )
+        self._take(ax, len(atoms), height / width)
+        self.images_ = []
+        self.lines_ = [
+            draw_lines(axes, each[:, 0], n_columns)
+            for axes, each in zip(self.axes_, atoms, strict=True)
+        ]
+
+    def _take(self, ax, n_axes, aspect):
+        size = (INCHES * n_axes, INCHES * aspect + 0.4)  # room for a title
+        self.figure_, self.axes_ = take_axes(ax, n_axes, self, size)
+
+    def _atoms(self, side):
+        """Atoms (n_components, height, width, n_channels)."""
+        atoms = self.components if side == "decoder" else self.encoder_components
+        if atoms is None:
             raise ValueError('which="encoder" and which="both" need encoder_components.')
-        rows = to_host(rows)
-        if rows.ndim != 2:
-            raise ValueError(f"Expected 2D array of components, got {rows.ndim}D array instead.")
-        return rows
+        atoms = to_host(atoms)
+        if atoms.ndim == 4:
+            return _with_own_shape(atoms, self.image_shape)
+        if atoms.ndim != 2:
+            raise ValueError(f"Expected 2D array of components, got {atoms.ndim}D array instead.")
+        height, width, *channels = tile_shape(self.image_shape, atoms.shape[1])
+        return atoms.reshape(len(atoms), height, width, *channels or (1,))
 
     def _order(self, n_components, sort):
         if sort is None:
@@ -188,8 +226,20 @@ class DictionaryDisplay:
             raise ValueError('sort="usage" needs usage; pass sort=None to keep the order of rows.')
         return np.argsort(-to_host(self.usage), kind="stable")
 
+    def _title(self, side, shape, sort):
+        n_components, height, width, n_channels = shape
+        channels = "" if n_channels == 1 else f"x{n_channels}"
+        title = TITLES[side].format(
+            n=n_components,
+            kind="kernels" if np.ndim(to_host(self.components)) == 4 else "atoms",
+            size=f"{height}x{width}{channels}",
+        )
+        return title + (", most used first" if sort == "usage" else "")
 
-def _title(side, n_components, shape, sort):
-    size = "x".join(str(length) for length in shape)
-    order = ", most used first" if sort == "usage" else ""
-    return TITLES[side].format(n_components, size) + order
+
+def _with_own_shape(kernels, image_shape):
+    """Kernels as they are, if nobody asks for another shape."""
+    shape = kernels.shape[1:]
+    if image_shape is not None and tuple(image_shape) not in (shape, shape[:2]):
+        raise ValueError(f"Kernels are of shape {shape}; got image_shape={tuple(image_shape)}.")
+    return kernels

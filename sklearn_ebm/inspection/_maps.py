@@ -1,0 +1,304 @@
+"""Where in an image kernels are used: its most used maps, each with its kernel."""
+
+import math
+from numbers import Integral
+
+import numpy as np
+from sklearn.utils import check_scalar
+from sklearn.utils.validation import check_is_fitted
+
+from sklearn_ebm.backends import is_cupy, to_host
+from sklearn_ebm.inspection._axes import fitted, take_axes
+from sklearn_ebm.inspection._mosaic import columns_of_square
+from sklearn_ebm.inspection._pictures import (
+    COLOURS,
+    as_picture,
+    coded,
+    draw_line,
+    limits_of,
+    scaled,
+    show,
+    tiles,
+)
+
+INCHES = 9.0  # width of the figure; its height follows from the shape of the maps
+ROW_INCHES = 0.7  # height of a signal
+MOST_PIXELS = 160  # that a map is drawn with in one direction
+HEADER = 0.2  # height of the strip above a map, in heights of it
+SPACE = 0.08  # between maps, in heights
+LINE, KERNEL_LINE = 0.9, 0.7  # heights of lines, in rows
+KERNEL_SHARE = 0.12  # width of the kernels beside signals, in widths of the signal
+SIGNED = (-1.0, 1.0)
+
+
+class MapDisplay:
+    """The most used maps of an image, each with its kernel, and the image itself.
+
+    Each map is scaled by its own largest absolute value, and so is each kernel: zero is mid-grey in
+    all of them. The number beside a kernel is its index, the percentage its share of the sum of the
+    absolute values of all maps. A code stands where the middle of its kernel does, or, where the
+    border is circular, its first pixel. In maps that are too large to show every position, what is
+    drawn is the largest code of a block of them. Signals are drawn as lines, one above another.
+    Create it by :meth:`from_estimator`, or from arrays.
+
+    Parameters
+    ----------
+    maps : array-like of shape (map_height, map_width, n_components)
+        The maps of one image.
+
+    components : array-like of shape (n_components, height, width, n_channels), default=None
+        The kernels.
+
+    image : array-like of shape (height, width) or (height, width, n_channels), default=None
+        The image, if it is to be drawn as well. Of images, channels must be one or three.
+
+    Attributes
+    ----------
+    figure_ : matplotlib Figure
+        Figure that was drawn on.
+
+    axes_ : ndarray of matplotlib Axes, of shape (1,)
+        Axes that were drawn on.
+
+    order_ : ndarray of int
+        Indices of the maps that are shown, the most used one first.
+
+    share_ : ndarray of shape (n_components,)
+        Share of each map in the sum of absolute values.
+
+    maps_ : list of matplotlib AxesImage or Line2D
+        The maps that are shown, in the order of `order_`.
+
+    kernels_ : list of matplotlib AxesImage or Line2D
+        Their kernels; of signals with several channels, a line for each of them.
+
+    image_ : matplotlib AxesImage, list of Line2D or None
+        The image, or the channels of a signal.
+
+    See Also
+    --------
+    DictionaryDisplay : All kernels.
+    ReconstructionDisplay : The image that the maps and kernels make.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from sklearn_ebm import ConvSparseCoder
+    >>> from sklearn_ebm.inspection import MapDisplay
+    >>> images = load_digits().images[:100] / 16
+    >>> coder = ConvSparseCoder(8, kernel_size=5, alpha=0.1, tol=1e-2, random_state=0).fit(images)
+    >>> display = MapDisplay.from_estimator(coder, images[0], n_maps=3)
+    >>> display.maps_[0].get_array().shape  # 8 pixels, and 2 that kernels reach over each edge
+    (12, 12)
+    """
+
+    def __init__(self, maps, *, components=None, image=None):
+        self.maps = maps
+        self.components = components
+        self.image = image
+
+    @classmethod
+    def from_estimator(
+        cls, estimator, image, *, mask=None, n_maps=8, n_columns=None, cmap="gray", ax=None
+    ):
+        """Draw the maps of one image.
+
+        Parameters
+        ----------
+        estimator : ConvSparseCoder or ConvPSD
+            A fitted estimator whose `components_` are kernels.
+
+        image : array-like of shape (height, width) or (height, width, n_channels), or (n_features,)
+            One image or signal, as the estimator takes many of.
+
+        mask : array-like of shape (height, width), or that of image, default=None
+            One where a pixel is observed.
+
+        n_maps : int, default=8
+            Maps to show, no more than there are kernels.
+
+        n_columns : int, default=None
+            Maps of images in a row; by default as many as make the whole about a square.
+
+        cmap : str or matplotlib Colormap, default="gray"
+            Colours of maps and of kernels without channels, for example "RdBu_r" to tell the signs
+            apart.
+
+        ax : matplotlib Axes, default=None
+            Where to draw; by default in a new figure.
+
+        Returns
+        -------
+        MapDisplay
+            The display, drawn.
+
+        Raises
+        ------
+        ValueError
+            If the estimator has no kernels.
+        """
+        check_is_fitted(estimator)
+        components = fitted(estimator, "components_")
+        if components.ndim != 4:
+            raise ValueError(
+                f"{type(estimator).__name__} has no maps: its components_ are of shape "
+                f"{components.shape}, and kernels (n_components, height, width, n_channels)."
+            )
+        image = image if is_cupy(image) else np.asarray(image)
+        picture = as_picture(image, getattr(estimator, "image_shape", None))
+        if mask is not None:
+            mask = np.reshape(to_host(mask), (*picture.shape[:2], -1))
+        code = to_host(coded(estimator, image.reshape(picture.shape), mask))
+        is_shown = picture.shape[0] == 1 or picture.shape[2] in (1, COLOURS)
+        display = cls(code[0], components=components, image=picture if is_shown else None)
+        return display.plot(n_maps=n_maps, n_columns=n_columns, cmap=cmap, ax=ax)
+
+    def plot(self, *, n_maps=8, n_columns=None, cmap="gray", ax=None):
+        """Draw the maps.
+
+        Parameters
+        ----------
+        n_maps : int, default=8
+            Maps to show, no more than there are kernels.
+
+        n_columns : int, default=None
+            Maps of images in a row; by default as many as make the whole about a square.
+
+        cmap : str or matplotlib Colormap, default="gray"
+            Colours of maps and of kernels without channels.
+
+        ax : matplotlib Axes, default=None
+            Where to draw; by default in a new figure.
+
+        Returns
+        -------
+        MapDisplay
+            The display itself.
+        """
+        check_scalar(n_maps, "n_maps", Integral, min_val=1)
+        maps = _checked(self.maps, 3, "maps", "(map_height, map_width, n_components)")
+        maps = np.moveaxis(maps, -1, 0)
+        total = abs(maps).sum(axis=(1, 2))
+        self.share_ = total / (total.sum() or 1.0)
+        self.order_ = np.argsort(-total, kind="stable")[:n_maps]
+        kernels = self._kernels(len(maps))
+        image = None if self.image is None else as_picture(self.image).astype(float)
+        self.maps_, self.kernels_, self.image_ = [], [], None
+        shown = scaled(maps[self.order_])
+        if maps.shape[1] == 1:
+            self._plot_signals(shown[:, 0], kernels, image, ax)
+        else:
+            self._plot_images(shown, kernels, image, n_columns, cmap, ax)
+        self.axes_[0].set_title(f"{len(self.order_)} of {len(maps)} maps, most used first")
+        return self
+
+    def _kernels(self, n_components):
+        """Kernels of the maps that are shown, scaled; None where there are none."""
+        if self.components is None:
+            return None
+        kernels = _checked(
+            self.components, 4, "components", "(n_components, height, width, n_channels)"
+        )
+        if len(kernels) != n_components:
+            raise ValueError(f"There are {n_components} maps, but {len(kernels)} kernels.")
+        return scaled(kernels[self.order_])
+
+    def _labels(self):
+        return [f"{index}: {100 * self.share_[index]:.0f} %" for index in self.order_]
+
+    def _plot_images(self, maps, kernels, image, n_columns, cmap, ax):
+        map_shape = maps.shape[1:]
+        n_cells = len(maps) + (image is not None)
+        corners, (height, width) = _grid(n_cells, n_columns, map_shape)
+        size = (INCHES, INCHES * height / width + 0.4)  # room for a title
+        self.figure_, self.axes_ = take_axes(ax, 1, self, size)
+        axes = self.axes_[0]
+        axes.set_axis_off()
+        if image is not None:
+            self._draw_image(axes, image, corners.pop(0), map_shape)
+        pictures = [None] * len(maps) if kernels is None else tiles(kernels)
+        for values, picture, label, corner in zip(
+            maps, pictures, self._labels(), corners, strict=True
+        ):
+            self._draw_map(axes, values, picture, label, corner, cmap)
+        axes.set(xlim=(0, width), ylim=(height, 0), aspect="equal")
+
+    def _draw_map(self, axes, values, kernel, label, corner, cmap):
+        """A map, and above it the kernel and the label."""
+        (top, left), (height, width) = corner, values.shape
+        header = HEADER * height
+        extent = (left, left + width, top + header + height, top + header)
+        self.maps_.append(show(axes, largest_of_blocks(values), SIGNED, cmap, extent))
+        if kernel is not None:
+            extent = _fitting(kernel, corner, 0.9 * header, width / 2)
+            self.kernels_.append(show(axes, kernel, SIGNED, cmap, extent))
+            left = extent[1] + SPACE / 2 * height
+        axes.text(left, top + 0.45 * header, label, va="center", fontsize="small")
+
+    def _draw_image(self, axes, image, corner, map_shape):
+        """The image where its maps would be, so that their middles agree."""
+        (top, left), (height, width, n_channels) = corner, image.shape
+        top += HEADER * map_shape[0] + (map_shape[0] - height) / 2
+        left += (map_shape[1] - width) / 2
+        picture = image if n_channels == COLOURS else image[..., 0]
+        extent = (left, left + width, top + height, top)
+        self.image_ = show(axes, picture, limits_of(image), "gray", extent)
+
+    def _plot_signals(self, maps, kernels, image, ax):
+        first = int(image is not None)  # the row of the first map
+        size = (INCHES, ROW_INCHES * (first + len(maps)) + 0.6)
+        self.figure_, self.axes_ = take_axes(ax, 1, self, size)
+        axes, width = self.axes_[0], maps.shape[1]
+        start = 0.0
+        if image is not None:
+            start = (image.shape[1] - width) / 2
+            self.image_ = draw_line(axes, scaled(image)[0], (0, image.shape[1]), 0, LINE)
+        beside = start - KERNEL_SHARE * width
+        for row, (values, label) in enumerate(zip(maps, self._labels(), strict=True)):
+            middle = -first - row
+            self.maps_ += draw_line(axes, values[:, None], (start, start + width), middle, LINE)
+            if kernels is not None:
+                ends = (beside, start - KERNEL_SHARE / 6 * width)
+                self.kernels_ += draw_line(axes, kernels[row, 0], ends, middle, KERNEL_LINE)
+            axes.text(beside, middle + 0.5, label, va="top", fontsize="small")
+        axes.set_yticks([])
+        axes.spines[["left", "right", "top"]].set_visible(False)
+        axes.set_xlim(beside, start + width)
+        axes.set_xlabel("Position")
+
+
+def _grid(n_cells, n_columns, map_shape):
+    """Top and left of the cells that maps stand in, row by row; and the size of the whole."""
+    height, width = map_shape
+    space = SPACE * height
+    cell = (height * (1 + HEADER) + space, width + space)
+    n_columns = min(n_columns or columns_of_square(n_cells, cell), n_cells)
+    n_rows = math.ceil(n_cells / n_columns)
+    places = (divmod(index, n_columns) for index in range(n_cells))
+    corners = [(row * cell[0], column * cell[1]) for row, column in places]
+    return corners, (n_rows * cell[0] - space, n_columns * cell[1] - space)
+
+
+def _checked(values, n_dims, name, shape):
+    values = np.asarray(to_host(values), dtype=np.float64)
+    if values.ndim != n_dims:
+        raise ValueError(f"{name} must be of shape {shape}; got an array of shape {values.shape}.")
+    return values
+
+
+def largest_of_blocks(values):
+    """Of a large map, the number with the largest absolute value in each square of positions."""
+    block = math.ceil(max(values.shape) / MOST_PIXELS)
+    height, width = (-(-size // block) for size in values.shape)
+    padded = np.zeros((height * block, width * block))
+    padded[: values.shape[0], : values.shape[1]] = values
+    blocks = padded.reshape(height, block, width, block).swapaxes(1, 2).reshape(height, width, -1)
+    largest = abs(blocks).argmax(axis=2, keepdims=True)
+    return np.take_along_axis(blocks, largest, axis=2)[..., 0]
+
+
+def _fitting(picture, corner, height, width):
+    """Where a picture of its proportions fits in a box with that corner, as imshow's extent."""
+    top, left = corner
+    scale = min(height / picture.shape[0], width / picture.shape[1])
+    return left, left + scale * picture.shape[1], top + scale * picture.shape[0], top

@@ -1,0 +1,177 @@
+"""An image, what a model makes of it, and what is left over."""
+
+import numpy as np
+from sklearn.utils.validation import check_is_fitted
+
+from sklearn_ebm.backends import is_cupy, to_host
+from sklearn_ebm.inspection._axes import take_axes
+from sklearn_ebm.inspection._pictures import as_picture, coded, flat_picture, limits_of, show
+
+INCHES = 4.0  # width of an image; its height follows from its shape
+SIGNAL_INCHES = (9.0, 5.0)  # width and height of three signals
+MARGIN = 0.05  # of the range, above and below lines
+
+
+class ReconstructionDisplay:
+    """An image, its reconstruction from the code, and the error, on one scale of grey.
+
+    A difference of one unit is the same step of grey in all three pictures; in the error, zero is
+    mid-grey. Missing pixels are black. Signals are drawn as lines, one above another. Create it by
+    :meth:`from_estimator`, or from arrays.
+
+    Parameters
+    ----------
+    image : array-like of shape (height, width) or (height, width, n_channels), or (n_features,)
+        The image, or a signal; NaN where it is missing.
+
+    reconstruction : array-like of the shape of image
+        What the code stands for.
+
+    Attributes
+    ----------
+    figure_ : matplotlib Figure
+        Figure that was drawn on.
+
+    axes_ : ndarray of matplotlib Axes, of shape (3,)
+        Axes of the image, the reconstruction and the error.
+
+    images_ : list of matplotlib AxesImage
+        The three pictures; empty for signals.
+
+    lines_ : list of list of matplotlib Line2D
+        The three signals, a line for each channel; empty for images.
+
+    relative_error_ : float
+        Norm of the error over the norm of the image, where it is not missing.
+
+    See Also
+    --------
+    MapDisplay : The code that the reconstruction is made of.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from sklearn_ebm import ConvSparseCoder
+    >>> from sklearn_ebm.inspection import ReconstructionDisplay
+    >>> images = load_digits().images[:100] / 16
+    >>> coder = ConvSparseCoder(8, kernel_size=5, alpha=0.1, tol=1e-2, random_state=0).fit(images)
+    >>> display = ReconstructionDisplay.from_estimator(coder, images[0])
+    >>> bool(display.relative_error_ < 0.2)
+    True
+    """
+
+    def __init__(self, image, reconstruction):
+        self.image = image
+        self.reconstruction = reconstruction
+
+    @classmethod
+    def from_estimator(cls, estimator, image, *, mask=None, image_shape=None, cmap="gray", ax=None):
+        """Draw one image, what an estimator makes of it, and the error.
+
+        Parameters
+        ----------
+        estimator : object
+            A fitted estimator with `transform` and `inverse_transform`.
+
+        image : array-like of shape (height, width) or (height, width, n_channels), or (n_features,)
+            One of the samples that the estimator takes.
+
+        mask : array-like of shape (height, width), or that of image, default=None
+            One where a pixel is observed, for estimators that take a mask. By default all are, but
+            the estimator's `missing_values`.
+
+        image_shape : tuple (height, width) or (height, width, n_channels), default=None
+            Shape of an image that comes as a row. By default the estimator's own `image_shape`; a
+            row without any is a signal.
+
+        cmap : str or matplotlib Colormap, default="gray"
+            Colours of images without channels.
+
+        ax : sequence of three matplotlib Axes, default=None
+            Where to draw; by default in a new figure.
+
+        Returns
+        -------
+        ReconstructionDisplay
+            The display, drawn.
+        """
+        check_is_fitted(estimator)
+        image = image if is_cupy(image) else np.asarray(image)
+        mask = None if mask is None else np.asarray(to_host(mask))
+        code = coded(estimator, image, mask)
+        reconstruction = np.asarray(to_host(estimator.inverse_transform(code)))
+        if image_shape is None:
+            image_shape = getattr(estimator, "image_shape", None)
+        picture = as_picture(image, image_shape)
+        observed = _observed(picture, mask, getattr(estimator, "missing_values", None))
+        shown = np.where(observed, picture, np.nan)
+        return cls(shown, reconstruction.reshape(picture.shape)).plot(cmap=cmap, ax=ax)
+
+    def plot(self, *, cmap="gray", ax=None):
+        """Draw the image, the reconstruction and the error.
+
+        Parameters
+        ----------
+        cmap : str or matplotlib Colormap, default="gray"
+            Colours of images without channels.
+
+        ax : sequence of three matplotlib Axes, default=None
+            Where to draw; by default in a new figure.
+
+        Returns
+        -------
+        ReconstructionDisplay
+            The display itself.
+        """
+        image, reconstruction = (
+            as_picture(each).astype(float) for each in (self.image, self.reconstruction)
+        )
+        if image.shape != reconstruction.shape:
+            raise ValueError(
+                f"The image is of shape {image.shape}, its reconstruction of "
+                f"{reconstruction.shape}."
+            )
+        error = image - reconstruction
+        self.relative_error_ = float(np.sqrt(np.nansum(error**2) / np.nansum(image**2)))
+        low, high = limits_of(image)
+        half = (high - low) / 2
+        self.images_, self.lines_ = [], []
+        panels = (image, reconstruction, error)
+        limits = ((low, high), (low, high), (-half, half))
+        if image.shape[0] == 1:
+            self._plot_signals(panels, limits, ax)
+        else:
+            self._plot_images(panels, limits, cmap, ax)
+        kind = "Signal" if image.shape[0] == 1 else "Image"
+        titles = (kind, "Reconstruction", f"Relative error {self.relative_error_:#.2g}")
+        for axes, title in zip(self.axes_, titles, strict=True):
+            axes.set_title(title)
+        return self
+
+    def _plot_images(self, panels, limits, cmap, ax):
+        pictures = [flat_picture(each) for each in panels]
+        height, width = pictures[0].shape[:2]
+        self.figure_, self.axes_ = take_axes(
+            ax, 3, self, (3 * INCHES, INCHES * height / width + 0.4)
+        )
+        for axes, picture, ends in zip(self.axes_, pictures, limits, strict=True):
+            axes.set_axis_off()
+            self.images_.append(show(axes, picture, ends, cmap))
+
+    def _plot_signals(self, panels, limits, ax):
+        self.figure_, self.axes_ = take_axes(ax, 3, self, SIGNAL_INCHES, stacked=True)
+        for axes, signal, (low, high) in zip(self.axes_, panels, limits, strict=True):
+            room = MARGIN * (high - low)
+            self.lines_.append(axes.plot(signal[0], linewidth=1))
+            axes.set_ylim(low - room, high + room)
+            axes.margins(x=0)
+        self.axes_[-1].set_xlabel("Position")
+
+
+def _observed(picture, mask, missing_values):
+    """Where a picture is known, in its shape."""
+    observed = np.isfinite(picture) if missing_values is None else picture != missing_values
+    observed &= np.isfinite(picture)
+    if mask is None:
+        return observed
+    return observed & (mask.reshape(*picture.shape[:2], -1) != 0)
