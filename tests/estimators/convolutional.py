@@ -1,0 +1,77 @@
+"""What tests of convolutional models share: the definition of D, small models, planted kernels."""
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+
+from sklearn_ebm import ConvPSD, ConvSparseCoder
+from sklearn_ebm.backends._border import BORDERS
+
+ALPHA = 0.3
+SHAPE, SIZE = (9, 10, 2), (5, 4, 3)  # of images, and number, height and width of kernels
+MODELS = {
+    "ConvSparseCoder": ConvSparseCoder(),
+    "ConvPSD": ConvPSD(),
+    "ConvPSD-optimal": ConvPSD(inference="optimal"),
+}
+KINDS = ["ConvSparseCoder", "ConvPSD"]  # one of each class
+borders = pytest.mark.parametrize("border", BORDERS)
+models = pytest.mark.parametrize("name", MODELS)
+kinds = pytest.mark.parametrize("name", KINDS)
+
+
+def make(name, n_components=5, **parameters):
+    """A fresh model by its name in `MODELS`."""
+    settings = {"n_components": n_components, "kernel_size": 3, "alpha": ALPHA, "random_state": 0}
+    return clone(MODELS[name]).set_params(**{**settings, **parameters})
+
+
+def fitted_attributes(model):
+    """What fit left for users, by name."""
+    return {name: value for name, value in vars(model).items() if name.endswith("_")}
+
+
+def unit_kernels(random, n_components, height, width, n_channels=1):
+    """Random kernels of unit norm."""
+    kernels = random.standard_normal((n_components, height, width, n_channels))
+    return kernels / np.sqrt(np.sum(kernels**2, axis=(1, 2, 3), keepdims=True))
+
+
+def dense_dictionary(kernels, image_shape, border):
+    """D as a matrix with a row of pixels for each number of a code, by its definition alone.
+
+    The code at a position speaks for the window that begins `before` pixels above and to the left.
+    What lies beyond an edge is lost, or comes in again on the other side.
+    """
+    n_components, height, width, n_channels = kernels.shape
+    n_rows, n_columns = image_shape[:2]
+    before = {"full": (height - 1, width - 1), "same": ((height - 1) // 2, (width - 1) // 2)}
+    top, left = before.get(border, (0, 0))
+    free = {"full": (height - 1, width - 1), "valid": (1 - height, 1 - width)}.get(border, (0, 0))
+    places = np.ndindex(n_rows + free[0], n_columns + free[1])
+    atoms = []
+    for (i, j), kernel in ((place, kernel) for place in places for kernel in kernels):
+        image = np.zeros((n_rows, n_columns, n_channels))
+        for a, b in np.ndindex(height, width):
+            y, x = i - top + a, j - left + b
+            if border == "circular":
+                y, x = y % n_rows, x % n_columns
+            if 0 <= y < n_rows and 0 <= x < n_columns:
+                image[y, x] += kernel[a, b]
+        atoms.append(image.ravel())
+    return np.array(atoms)
+
+
+def spikes(random, shape, density):
+    """Maps of which a few entries are far from zero."""
+    on = random.random(shape) < density
+    return on * random.choice([-1.0, 1.0], shape) * (1 + random.random(shape))
+
+
+def similarity(first, second):
+    """Largest absolute cross-correlation over all shifts, of each kernel with each; unit norms."""
+    _, height, width, _ = first.shape
+    size = 2 * height - 1, 2 * width - 1
+    left, right = (np.fft.fft2(kernels, size, axes=(1, 2)) for kernels in (first, second))
+    product = np.einsum("kijc, lijc -> klij", left, right.conj())
+    return np.abs(np.fft.ifft2(product, axes=(2, 3)).real).max(axis=(2, 3))
