@@ -64,8 +64,8 @@ class ConvPSD(ConvolutionalModel, JointModel):
     code_max_iter : int, default=1000
         Rounds or steps of inference.
     code_tol : float, default=1e-3
-        Duality gap relative to 1/2 ||x||^2 at which an optimal code is good. The true distance from the
-        least energy is usually a hundred times as small.
+        Duality gap relative to 1/2 ||x||^2 at which an optimal code is good. The true distance from
+        the least energy is usually a hundred times as small.
     missing_values : float or None, default=None
         Pixels with this value, `np.nan` or a number, are left out of the reconstruction;
         the encoder sees zeros there;

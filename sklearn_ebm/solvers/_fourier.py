@@ -61,7 +61,7 @@ class FourierProducts:
     def correlate(self, images, kernels, border, maps):
         """Fill `maps`; see `sklearn_ebm.backends.numpy.correlate`."""
         canvas = images if border.circular else border.extend(images, kernels.shape[1:])
-        return self._multiply(canvas, maps, lambda spectrum: spectrum.conj())
+        return self._multiply(canvas, maps, array_namespace(images).conj)
 
     def synthesize(self, maps, kernels, border, images):
         """Fill `images`; see `sklearn_ebm.backends.numpy.synthesize`."""
@@ -107,7 +107,7 @@ def largest_curvature(kernels):
     finer = FINE if n_channels <= MANY_CHANNELS else COARSE
     size = finer * height, finer * width
     spectrum = FourierProducts(kernels)._spectrum(size)
-    gram = spectrum @ _transposed(spectrum.conj())
+    gram = spectrum @ _transposed(xp.conj(spectrum))
     if n_channels == 1:
         largest = float(xp.max(xp.real(gram)))
     else:

@@ -54,7 +54,7 @@ SWEEPS_ON_THE_WAY = 2
 SWEEPS = 30  # over the codes of a tile that are on
 FIRST_STILL = 1e-2  # change, in thresholds, at which a tile is left alone
 STILLER = 0.25  # what that is multiplied by where the gap is not small enough
-LEAST_STILL = 1e-7  # beyond which rounding moves codes
+LEAST_STILL = {4: 1e-7, 8: 1e-14}  # beyond which rounding moves codes, by the bytes of a number
 LOOK, STEP = 0, 1  # what a round is for
 
 
@@ -72,7 +72,7 @@ class Tiles(NamedTuple):
 class Control(NamedTuple):
     """What all threads follow, changed between rounds by one of them."""
 
-    numbers: Any  # (4,), path (threshold over alpha), still, gap, least gap
+    numbers: Any  # (4,), path (threshold over alpha), still, gap, least still
     counts: Any  # (3,), purpose of the round, rounds made, whether to stop
     taken: Any  # (1,), tickets taken
     finished: Any  # (1,), tickets finished
@@ -376,11 +376,11 @@ def _decide(scene, tiles, control, n, residual, half_norm, tol, max_iter):
         numbers[2] = gap
         if counts[1] == 0:
             numbers[0] = max(1.0, top)
-        elif numbers[1] > LEAST_STILL:
+        elif numbers[1] > numbers[3]:
             unrest = 0.0
             for tile in range(tiles.unrest.shape[0]):
                 unrest = max(unrest, tiles.unrest[tile])
-            numbers[1] = max(LEAST_STILL, STILLER * min(numbers[1], unrest))
+            numbers[1] = max(numbers[3], STILLER * min(numbers[1], unrest))
         else:
             counts[2] = 1
         if gap <= tol or counts[1] >= max_iter:
@@ -389,7 +389,7 @@ def _decide(scene, tiles, control, n, residual, half_norm, tol, max_iter):
         numbers[0] = max(1.0, numbers[0] * FALL)
         return
     counts[1] += 1
-    if numbers[0] > 1.0:
+    if numbers[0] > 1.0 and counts[1] < max_iter:
         numbers[0] = max(1.0, numbers[0] * FALL)
         return
     for tile in range(tiles.unrest.shape[0]):
@@ -519,7 +519,7 @@ def _descend(scene, residual, code, n, half_norm, tol, max_iter):
         return 0.0, 0
     tiles = new_tiles(scene.frame, scene.filters.shape, code.dtype)
     control = Control(
-        np.array([1.0, FIRST_STILL, np.inf, 0.0]), np.zeros(3, np.int64),
+        np.array([1.0, FIRST_STILL, np.inf, LEAST_STILL[code.itemsize]]), np.zeros(3, np.int64),
         np.zeros(1, np.int64), np.zeros(1, np.int64),
     )  # fmt: skip
 
