@@ -57,7 +57,7 @@ class ConvPSD(ConvolutionalModel, JointModel):
     tol : float, default=1e-3
         Relative change of the mean energy from one pass to the next at which learning stops; 0
         makes all passes.
-    batch_size : int, default=16
+    batch_size : int, default=4
         Crops for each step.
     learning_rate : float, default=1e-2
         First step size of Adam on the encoder; it falls linearly to zero over `max_iter` passes.
@@ -156,7 +156,7 @@ class ConvPSD(ConvolutionalModel, JointModel):
         solver="auto",
         max_iter=20,
         tol=1e-3,
-        batch_size=16,
+        batch_size=4,
         learning_rate=1e-2,
         code_max_iter=1000,
         code_tol=1e-3,

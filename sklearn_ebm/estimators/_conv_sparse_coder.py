@@ -47,7 +47,7 @@ class ConvSparseCoder(ConvolutionalModel):
     tol : float, default=1e-3
         Relative change of the mean energy from one pass to the next at which learning stops; 0
         makes all passes.
-    batch_size : int, default=16
+    batch_size : int, default=4
         Crops for each step.
     code_max_iter : int, default=1000
         Rounds or steps of inference.
@@ -130,7 +130,7 @@ class ConvSparseCoder(ConvolutionalModel):
         solver="auto",
         max_iter=20,
         tol=1e-3,
-        batch_size=16,
+        batch_size=4,
         code_max_iter=1000,
         code_tol=1e-3,
         missing_values=None,

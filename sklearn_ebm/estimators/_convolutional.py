@@ -30,7 +30,7 @@ from sklearn_ebm.solvers import CONVOLUTION_SOLVERS
 
 USUAL_COMPONENTS = 32
 KERNELS_A_CROP = 8  # kernels side by side that an automatic crop has room for
-LEARNING_TOL = 1e-2  # the gap of images is far above what their codes are from the optimum
+LEARNING_TOL = 0.1  # the gap of images is far above what their codes are from the optimum
 
 
 def flat(images):

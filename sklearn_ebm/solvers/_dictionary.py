@@ -15,6 +15,8 @@ class OnlineDictionary:
         Atoms of unit norm, changed in place by `update`.
     """
 
+    forgetting = FORGETTING
+
     def __init__(self, dictionary):
         xp = array_namespace(dictionary)
         n_components = dictionary.shape[0]
@@ -33,7 +35,7 @@ class OnlineDictionary:
     def absorb(self, code_moment, cross_moment):
         """Take the moments of one batch into those of the past, which fade."""
         self.n_batches += 1
-        keep = (1 - 1 / self.n_batches) ** FORGETTING
+        keep = (1 - 1 / self.n_batches) ** self.forgetting
         self.code_moment *= keep
         self.code_moment += code_moment
         self.cross_moment *= keep

@@ -13,7 +13,8 @@ from sklearn_ebm.backends import array_namespace, put_rows
 from sklearn_ebm.backends._border import Border
 from sklearn_ebm.solvers._dictionary import PATIENCE, OnlineDictionary
 
-SWEEPS = 2  # over the kernels for each batch: a sweep costs little beside the codes
+SWEEPS = 3  # over the kernels for each batch, which overlap with all shifts of all others
+FORGETTING = 16.0  # an image has as many windows as thousands of patches, and its codes soon age
 INSIDE = Border((0, 0), (0, 0), False)
 
 
@@ -27,6 +28,8 @@ class OnlineKernels(OnlineDictionary):
     table : array of shape (n_components, n_channels) or None, default=None
         One where a kernel may read a channel.
     """
+
+    forgetting = FORGETTING
 
     def __init__(self, kernels, table=None):
         super().__init__(kernels)
@@ -73,9 +76,8 @@ class OnlineKernels(OnlineDictionary):
         used = xp.any(decoder.as_maps(code) != 0, axis=(0, 1, 2))
         self.idle = xp.where(used, xp.zeros_like(self.idle), self.idle + 1)
         for _ in range(SWEEPS):
-            backend.update_kernels(self.dictionary, self.code_moment, self.cross_moment)
-            self._keep_to_table()
-        self._replace_idle(decoder, X, code, sample_weight)
+            backend.update_kernels(self.dictionary, *self.moments, self.table)
+        self._replace_idle(decoder, X, code, backend, sample_weight)
 
     def _keep_to_table(self):
         """Zero where a kernel may not read, and norm one."""
@@ -86,13 +88,13 @@ class OnlineKernels(OnlineDictionary):
         square = xp.sum(self.dictionary**2, axis=(1, 2, 3), keepdims=True)
         self.dictionary /= xp.sqrt(xp.where(square > 0, square, xp.ones_like(square)))
 
-    def _replace_idle(self, decoder, X, code, sample_weight):
+    def _replace_idle(self, decoder, X, code, backend, sample_weight):
         """Kernels that no image used for long become the windows that are rebuilt worst."""
         xp = array_namespace(code)
         idle = xp.nonzero(self.idle >= PATIENCE)[0]
         if idle.shape[0] == 0:
             return
-        residual = X - decoder.decode(code)
+        residual = X - decoder.decode(code, backend)
         if sample_weight is not None:
             residual = residual * sample_weight[:, None]
         residual, images = decoder.as_images(residual), decoder.as_images(X)

@@ -52,7 +52,7 @@ LONGEST = 256  # columns of a tile
 FALL = 0.6  # of the threshold from one round to the next
 SWEEPS_ON_THE_WAY = 2
 SWEEPS = 30  # over the codes of a tile that are on
-FIRST_STILL = 1e-2  # change, in thresholds, at which a tile is left alone
+FIRST_STILL = 1e-2, 0.2  # change, in thresholds, at which a tile is left alone: twice the gap
 STILLER = 0.25  # what that is multiplied by where the gap is not small enough
 LEAST_STILL = {4: 1e-7, 8: 1e-14}  # beyond which rounding moves codes, by the bytes of a number
 LOOK, STEP = 0, 1  # what a round is for
@@ -518,8 +518,9 @@ def _descend(scene, residual, code, n, half_norm, tol, max_iter):
     if not half_norm > 0:
         return 0.0, 0
     tiles = new_tiles(scene.frame, scene.filters.shape, code.dtype)
+    still = float(np.clip(2 * tol, *FIRST_STILL))
     control = Control(
-        np.array([1.0, FIRST_STILL, np.inf, LEAST_STILL[code.itemsize]]), np.zeros(3, np.int64),
+        np.array([1.0, still, np.inf, LEAST_STILL[code.itemsize]]), np.zeros(3, np.int64),
         np.zeros(1, np.int64), np.zeros(1, np.int64),
     )  # fmt: skip
 
