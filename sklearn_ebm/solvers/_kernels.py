@@ -102,9 +102,9 @@ class OnlineKernels(OnlineDictionary):
         idle = idle[: windows.shape[0]]
         put_rows(self.dictionary, idle, windows)
         self._keep_to_table()
-        for rows in (self.code_moment, self.cross_moment, self.idle):
+        columns = xp.permute_dims(self.code_moment, (1, 0, 2, 3))
+        for rows in (self.code_moment, columns, self.cross_moment, self.idle):
             put_rows(rows, idle, xp.zeros((idle.shape[0], *rows.shape[1:]), dtype=rows.dtype))
-        self.code_moment[:, idle, ...] = 0
         self.n_replaced += int(idle.shape[0])
 
 

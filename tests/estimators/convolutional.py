@@ -43,7 +43,7 @@ def dense_dictionary(kernels, image_shape, border):
     The code at a position speaks for the window that begins `before` pixels above and to the left.
     What lies beyond an edge is lost, or comes in again on the other side.
     """
-    n_components, height, width, n_channels = kernels.shape
+    _, height, width, n_channels = kernels.shape
     n_rows, n_columns = image_shape[:2]
     before = {"full": (height - 1, width - 1), "same": ((height - 1) // 2, (width - 1) // 2)}
     top, left = before.get(border, (0, 0))

@@ -227,7 +227,7 @@ def test_images_without_anything_in_them_have_zero_codes(solver):
 @solvers
 @borders
 def test_a_lone_kernel_is_found_alone_wherever_it_is(border, solver):
-    """Of c d_k, the code is c - alpha at its place and zero elsewhere, in a corner as in the middle.
+    """Of c d_k, the code is c - alpha at its place and zero elsewhere, in a corner as anywhere.
 
     The residual alpha d_k has a product of at most alpha with any other kernel of norm one, and
     kernels of which an edge takes a part have a lower norm. The energy is alpha c - alpha^2 / 2.

@@ -142,7 +142,7 @@ def _add_shifted(slope, moments, first, weight):
 
 
 @kernel
-def _move(kernels, k, slope, cross_moment, curvature):
+def _move(kernels, k, slope, cross_moment, curvature, table):
     """One step of a kernel, scaled to norm one."""
     _, height, width, n_channels = kernels.shape
     square = curvature - curvature
@@ -150,7 +150,7 @@ def _move(kernels, k, slope, cross_moment, curvature):
         for j in range(width):
             for c in range(n_channels):
                 step = (cross_moment[k, i, j, c] - slope[c, i, j]) / curvature
-                slope[c, i, j] = kernels[k, i, j, c] + step
+                slope[c, i, j] = kernels[k, i, j, c] + step * table[k, c]
                 square += slope[c, i, j] * slope[c, i, j]
     norm = math.sqrt(square)
     if norm > 0:
@@ -161,17 +161,19 @@ def _move(kernels, k, slope, cross_moment, curvature):
 
 
 @kernel
-def _sweep(kernels, code_moment, cross_moment, slope, floor):
+def _sweep(kernels, code_moment, cross_moment, slope, floor, table):
     for k in range(kernels.shape[0]):
         curvature = _curvature(code_moment, k)
         if curvature > floor:
             _explain(kernels, code_moment, k, slope)
-            _move(kernels, k, slope, cross_moment, curvature)
+            _move(kernels, k, slope, cross_moment, curvature, table)
 
 
-def update_kernels(kernels, code_moment, cross_moment):
+def update_kernels(kernels, code_moment, cross_moment, table=None):
     """Fused sweep; see `sklearn_ebm.backends.numpy.update_kernels`."""
     floor = kernels.dtype.type(SMALLEST_USE * np.abs(code_moment).max())
-    _, height, width, n_channels = kernels.shape
+    n_components, height, width, n_channels = kernels.shape
     slope = np.empty((n_channels, height, width), kernels.dtype)
-    _sweep(kernels, code_moment, cross_moment, slope, floor)
+    if table is None:
+        table = np.ones((n_components, n_channels), kernels.dtype)
+    _sweep(kernels, code_moment, cross_moment, slope, floor, table)

@@ -31,15 +31,18 @@ def add_code_moment(left, right, circular, moment):
     for i, j in product(range(-heights, heights + 1), range(-widths, widths + 1)):
         shifted = xp.roll(right, (-i, -j), axis=(1, 2))
         if not circular:
-            shifted[:, max(0, height - i) :, :, :] = 0
-            shifted[:, : max(0, -i), :, :] = 0
-            shifted[:, :, max(0, width - j) :, :] = 0
-            shifted[:, :, : max(0, -j), :] = 0
+            shifted[:, _came_in(i, height), :, :] = 0
+            shifted[:, :, _came_in(j, width), :] = 0
         moment[:, :, i + heights, j + widths] += rows @ xp.reshape(shifted, (-1, n_components))
     return moment
 
 
-def update_kernels(kernels, code_moment, cross_moment):
+def _came_in(shift, size):
+    """What a roll by -shift brought in from the other side."""
+    return slice(max(0, size - shift), size) if shift > 0 else slice(0, min(-shift, size))
+
+
+def update_kernels(kernels, code_moment, cross_moment, table=None):
     """Move one kernel after another against its gradient, in place, and scale it to norm one.
 
     The step is over the bound sum_s |A_kk[s]| of the curvature.
@@ -50,6 +53,8 @@ def update_kernels(kernels, code_moment, cross_moment):
         Kernels, of unit norm afterwards, and B.
     code_moment : array of shape (n_components, n_components, 2 height - 1, 2 width - 1)
         A.
+    table : array of shape (n_components, n_channels) or None, default=None
+        One where a kernel may read a channel; it is zero elsewhere, and stays so.
     """
     xp = array_namespace(kernels)
     floor = SMALLEST_USE * float(xp.max(xp.abs(code_moment)))
@@ -58,6 +63,8 @@ def update_kernels(kernels, code_moment, cross_moment):
         if curvature <= floor:
             continue
         slope = cross_moment[k, ...] - _explained(kernels, code_moment[k, ...])
+        if table is not None:
+            slope *= table[k, ...]
         moved = kernels[k, ...] + slope / curvature
         norm = float(xp.sqrt(xp.sum(moved * moved)))
         if norm > 0:
