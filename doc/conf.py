@@ -58,11 +58,20 @@ def _has_mnist():
     return True
 
 
+def _has_heartbeats():
+    return (Path(os.environ.get("SKLEARN_EBM_DATA", ".")) / "ecg.dat").is_file()
+
+
 # An example that does not match is shown, and not run.
+LACKING = [
+    name
+    for name, is_there in [("mnist", _has_mnist()), ("heartbeat", _has_heartbeats())]
+    if not is_there
+]
 sphinx_gallery_conf = {
     "examples_dirs": str(EXAMPLES),
     "gallery_dirs": "auto_examples",
-    "filename_pattern": "plot_" if _has_mnist() else "plot_(?!mnist)",
+    "filename_pattern": f"plot_(?!{'|'.join(LACKING)})" if LACKING else "plot_",
     "download_all_examples": False,
     "show_memory": False,
     "remove_config_comments": True,
