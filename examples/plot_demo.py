@@ -5,8 +5,9 @@ Features of photographs, and a classifier on digits
 
 First, predictive sparse decomposition (PSD) learns from patches of two photographs: its atoms and
 the filters of its encoder become localised, oriented edges and gratings, as in Olshausen & Field
-(1997) and Kavukcuoglu, Ranzato & LeCun (2008). Then a grid search picks its sparsity in a pipeline
-that classifies handwritten digits. All data come with scikit-learn; nothing is downloaded.
+(1997) and Kavukcuoglu, Ranzato & LeCun (2008). Its convolutional form learns from the photographs
+as they are, without patches. Then a grid search picks the sparsity of PSD in a pipeline that
+classifies handwritten digits. All data come with scikit-learn; nothing is downloaded.
 """
 
 import time
@@ -14,8 +15,9 @@ import warnings
 from pathlib import Path
 
 import matplotlib.pyplot as plt
+import numpy as np
 from sklearn.callback import ProgressBar
-from sklearn.datasets import load_digits
+from sklearn.datasets import load_digits, load_sample_images
 from sklearn.decomposition import MiniBatchDictionaryLearning
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
@@ -23,9 +25,15 @@ from sklearn.model_selection import GridSearchCV, train_test_split
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
-from sklearn_ebm import PSD, Rectifier
+from sklearn_ebm import PSD, ConvPSD, Rectifier
 from sklearn_ebm.datasets import load_natural_patches
-from sklearn_ebm.inspection import DictionaryDisplay, ObjectiveDisplay
+from sklearn_ebm.inspection import (
+    DictionaryDisplay,
+    MapDisplay,
+    ObjectiveDisplay,
+    ReconstructionDisplay,
+)
+from sklearn_ebm.layers import LocalContrastNormalizer
 
 OUTPUT = Path("demo_output")
 N_ATOMS = 128  # two per pixel of a digit
@@ -46,14 +54,49 @@ def learn_from_photographs():
 
 def draw(psd):
     """The mosaics and the learning curve, as PNG files."""
+    return save(
+        {
+            "atoms_and_filters.png": DictionaryDisplay.from_estimator(psd, which="both"),
+            "learning_curve.png": ObjectiveDisplay.from_estimator(psd),
+        }
+    )
+
+
+def save(displays):
+    """Pictures by the names of their files; returns the paths."""
     OUTPUT.mkdir(exist_ok=True)
-    displays = {
-        "atoms_and_filters.png": DictionaryDisplay.from_estimator(psd, which="both"),
-        "learning_curve.png": ObjectiveDisplay.from_estimator(psd),
-    }
     for name, display in displays.items():
         display.figure_.savefig(OUTPUT / name, bbox_inches="tight")
     return [OUTPUT / name for name in displays]
+
+
+# %%
+# Whole photographs
+# -----------------
+# A kernel serves all its shifts, so sixteen of them do what patches take hundreds of atoms for. The
+# maps of an image say where each kernel stands in it.
+
+
+def normalized_photographs():
+    """Two grey photographs at half size, each pixel relative to its surroundings."""
+    grey = np.stack(load_sample_images().images).mean(axis=3, dtype=np.float32)[:, :426]
+    halved = grey.reshape(2, 213, 2, 320, 2).mean(axis=(2, 4))
+    images = LocalContrastNormalizer(13).transform(halved)
+    return images / images.std()
+
+
+def draw_convolutional(images):
+    """Kernels and filters, the maps of the second photograph, and what they leave over."""
+    psd = ConvPSD(16, alpha=1.0, max_iter=5, tol=0, random_state=0)
+    psd.set_callbacks(ProgressBar()).fit(images)
+    flower = images[1, 30:180, 60:260]
+    return save(
+        {
+            "kernels_and_filters.png": DictionaryDisplay.from_estimator(psd, which="both"),
+            "maps.png": MapDisplay.from_estimator(psd, flower),
+            "reconstruction.png": ReconstructionDisplay.from_estimator(psd, flower),
+        }
+    )
 
 
 # %%
@@ -131,6 +174,8 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore", ConvergenceWarning)
     print("Learning 256 features from 40,000 patches of two photographs")
     paths = draw(learn_from_photographs())
+    print("\nLearning 16 kernels from the photographs themselves")
+    paths += draw_convolutional(normalized_photographs())
     print(f"\nClassifying digits with {N_ATOMS} features")
     print_table(compare())
 print("\nLook at", " and ".join(str(path) for path in paths))
