@@ -20,7 +20,17 @@ import numpy as np
 from benchmarks import THREADS
 
 ROOT = Path(__file__).resolve().parents[1]
-PACKAGES = ("numpy", "scipy", "scikit-learn", "numba", "spams-bin", "skglm", "torch")
+PACKAGES = (
+    "numpy",
+    "scipy",
+    "scikit-learn",
+    "numba",
+    "spams-bin",
+    "skglm",
+    "torch",
+    "sporco",
+    "alphacsc",
+)
 
 
 # --------------------------------------------------------------------------- options and reports

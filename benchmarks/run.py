@@ -33,6 +33,12 @@ NAMES = (
     "rbm",
     "rbm_likelihood",
     "rbm_features",
+    "conv_codes",
+    "conv_learning",
+    "conv_signals",
+    "conv_encoder",
+    "conv_maps",
+    "conv_memory",
 )
 
 

@@ -130,6 +130,7 @@ class ConvolutionalModel(DictionaryModel):
         if mask is not None:
             mask = check_mask(mask, images, form)
             observed = mask if observed is None else observed * mask
+            require_observed(observed)
             rows = rows * observed
         rows, observed = (
             None if part is None else backend.to_device(part) for part in (rows, observed)
@@ -146,7 +147,8 @@ class ConvolutionalModel(DictionaryModel):
         given = self._given()[0]
         if given is not None:
             shape = np.shape(given)
-            return (1, *shape[1:])[-2:] if len(shape) < 4 else shape[1:3]
+            full = {2: (1, *shape[1:]), 3: shape[1:], 4: shape[1:3]}
+            return full.get(len(shape), (1, 1))  # what is none of these is refused later
         if not is_size(self.kernel_size):
             raise ValueError(
                 "kernel_size must be a positive integer or a pair of them; got "
@@ -298,20 +300,31 @@ class ConvolutionalModel(DictionaryModel):
             Images, or rows, as X was in fit.
         """
         check_is_fitted(self)
-        maps = self._check_maps(X)
-        kernel_shape = self.components_.shape[1:3]
-        border = BORDERS[self.border](kernel_shape)
-        decoder = self._decoder_on(border.image_shape(maps.shape[1:3], kernel_shape), maps.dtype)
+        maps = self._check_maps(X, self._fit_shape)
+        decoder = self._decoder_on(self._image_shape(maps.shape[1:3]), maps.dtype)
         images = decoder.as_images(decoder.decode(flat(maps)))
         return self._form.restore(images)
 
-    def _check_maps(self, X):
-        """Maps (n_samples, height, width, n_components)."""
+    def _image_shape(self, map_shape):
+        """Height and width of the images of maps, which a kernel must fit in."""
+        kernel_shape = self.components_.shape[1:3]
+        border = BORDERS[self.border](kernel_shape)
+        shape = border.image_shape(map_shape, kernel_shape)
+        if any(size < kernel for size, kernel in zip(shape, kernel_shape, strict=True)):
+            least = border.map_shape(kernel_shape, kernel_shape)
+            raise ValueError(
+                f"X has maps of {map_shape[0]} x {map_shape[1]}, but images that a kernel fits in "
+                f"have maps of at least {least[0]} x {least[1]}."
+            )
+        return shape
+
+    def _check_maps(self, X, image_shape):
+        """Maps (n_samples, height, width, n_components), or rows of those of such images."""
         if sparse.issparse(X):
             X = X.toarray()
         if not is_cupy(X):
-            X = check_array(X, dtype=FLOATS, allow_nd=True)
-        expected = self._decoder_on(self._fit_shape, X.dtype).map_shape
+            X = check_array(X, dtype=FLOATS, allow_nd=True, order="C")
+        expected = self._decoder_on(image_shape, X.dtype).map_shape
         if X.ndim == 4 and X.shape[3] == expected[2]:
             return X
         if X.ndim == 2 and X.shape[1] == math.prod(expected):
@@ -319,7 +332,7 @@ class ConvolutionalModel(DictionaryModel):
         raise ValueError(
             f"X has shape {tuple(X.shape)}, but {type(self).__name__} is expecting maps "
             f"(n_samples, height, width, {expected[2]}), or rows of {math.prod(expected)} numbers "
-            f"for images of {self._fit_shape[0]} x {self._fit_shape[1]}."
+            f"for images of {image_shape[0]} x {image_shape[1]}."
         )
 
     def energy(self, X, mask=None):
@@ -363,12 +376,17 @@ class ConvolutionalModel(DictionaryModel):
         """
         check_is_fitted(self)
         images, _, mask, backend = self._images(X, mask, reset=False)
-        code = code.toarray() if sparse.issparse(code) else code
-        code = array_namespace(images).asarray(code, dtype=images.dtype)
+        maps = self._check_maps(code, images.shape[1:3])
+        code = flat(array_namespace(images).asarray(maps, dtype=images.dtype))
         predictor = self._predictor(images, backend)
         predicted = None if predictor is None else predictor(flat(images))
         problem = self._energy(images).problem(flat(images), predicted, flat(mask))
-        return problem.on(backend).relative_gap(flat(code))
+        if code.shape != (images.shape[0], problem.decoder.code_size):
+            raise ValueError(
+                f"code has shape {tuple(maps.shape)}, but these are not the maps of X, of shape "
+                f"{tuple(images.shape)}."
+            )
+        return problem.on(backend).relative_gap(code)
 
     def score_samples(self, X, mask=None):
         """The negative energy of each image.
@@ -424,7 +442,7 @@ def check_mask(mask, images, form):
     Raises
     ------
     ValueError
-        If its shape is another, or no pixel of an image is observed.
+        If its shape is another.
     """
     xp = array_namespace(images)
     mask = xp.asarray(mask)
@@ -438,8 +456,12 @@ def check_mask(mask, images, form):
         raise ValueError(f"mask has shape {shape}, but X has {tuple(expected)}.")
     if mask.ndim == 3:
         mask = xp.broadcast_to(mask[..., None], images.shape)
-    mask = xp.asarray(flat(mask) != 0, dtype=images.dtype)
+    return xp.asarray(flat(mask) != 0, dtype=images.dtype)
+
+
+def require_observed(mask):
+    """Refuse images of which no pixel is observed."""
+    xp = array_namespace(mask)
     empty = xp.nonzero(~xp.any(mask != 0, axis=1))[0]
     if empty.shape[0]:
         raise ValueError(f"Every pixel of sample {int(empty[0])} is missing according to mask.")
-    return mask

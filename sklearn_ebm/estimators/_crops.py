@@ -69,7 +69,8 @@ DRAWS = 4  # windows for each kernel, of which the ones with most in them are ta
 def first_kernels(images, shape, random_state, sample_weight=None):
     """Windows with much in them, scaled to norm one; random directions where there are too few.
 
-    Windows are drawn as likely as their image has weight.
+    Windows are drawn as likely as their image has weight; neither the order of the images matters,
+    nor whether one is repeated or has the weight of its repetitions.
 
     Parameters
     ----------
@@ -88,12 +89,15 @@ def first_kernels(images, shape, random_state, sample_weight=None):
     """
     n_components, height, width = shape
     n_samples, *size, n_channels = images.shape
-    weights = np.ones(n_samples) if sample_weight is None else to_host(sample_weight)
+    order = _along_a_direction(images, random_state)
+    weights = np.ones(n_samples) if sample_weight is None else to_host(sample_weight)[order]
     cumulated = np.cumsum(weights, dtype=np.float64)
     draws = random_state.uniform(size=(3, DRAWS * n_components))
-    places = np.searchsorted(cumulated, draws[0] * cumulated[-1], side="right")
-    corners = [(draw * (total - window + 1)).astype(int)
-               for draw, total, window in zip(draws[1:], size, (height, width), strict=True)]  # fmt: skip
+    places = order[np.searchsorted(cumulated, draws[0] * cumulated[-1], side="right")]
+    corners = [
+        (draw * (total - window + 1)).astype(int)
+        for draw, total, window in zip(draws[1:], size, (height, width), strict=True)
+    ]
     windows = np.stack(
         [
             to_host(images[n, y : y + height, x : x + width, :])
@@ -109,6 +113,14 @@ def first_kernels(images, shape, random_state, sample_weight=None):
     kernels /= np.linalg.norm(kernels, axis=1, keepdims=True)
     kernels = kernels.reshape(n_components, height, width, n_channels)
     return array_namespace(images).asarray(kernels, dtype=images.dtype)
+
+
+def _along_a_direction(images, random_state):
+    """Indices of the images along a random direction, in which copies of one lie together."""
+    xp = array_namespace(images)
+    rows = xp.reshape(images, (images.shape[0], -1))
+    direction = xp.asarray(random_state.standard_normal(rows.shape[1]), dtype=images.dtype)
+    return np.argsort(to_host(rows @ direction), kind="stable")
 
 
 class ConvolutionalLearner(Learner):

@@ -13,7 +13,7 @@ from sklearn_ebm.backends import array_namespace, put_rows
 from sklearn_ebm.backends._border import Border
 from sklearn_ebm.solvers._dictionary import PATIENCE, OnlineDictionary
 
-SWEEPS = 3  # over the kernels for each batch, which overlap with all shifts of all others
+SWEEPS = 5  # over the kernels for each batch, which overlap with all shifts of all others
 FORGETTING = 16.0  # an image has as many windows as thousands of patches, and its codes soon age
 INSIDE = Border((0, 0), (0, 0), False)
 

@@ -1,13 +1,17 @@
 """What tests of convolutional models share: the definition of D, small models, planted kernels."""
 
+import functools
+
 import numpy as np
 import pytest
+from numpy.testing import assert_allclose
 from sklearn.base import clone
 
 from sklearn_ebm import ConvPSD, ConvSparseCoder
 from sklearn_ebm.backends._border import BORDERS
 
 ALPHA = 0.3
+SETTINGS = {"max_iter": 3, "tol": 0, "batch_size": 8, "crop_size": 10}  # of quick fits
 SHAPE, SIZE = (9, 10, 2), (5, 4, 3)  # of images, and number, height and width of kernels
 MODELS = {
     "ConvSparseCoder": ConvSparseCoder(),
@@ -70,8 +74,39 @@ def spikes(random, shape, density):
 
 def similarity(first, second):
     """Largest absolute cross-correlation over all shifts, of each kernel with each; unit norms."""
-    _, height, width, _ = first.shape
-    size = 2 * height - 1, 2 * width - 1
+    size = [sum(lengths) - 1 for lengths in zip(first.shape[1:3], second.shape[1:3], strict=True)]
     left, right = (np.fft.fft2(kernels, size, axes=(1, 2)) for kernels in (first, second))
     product = np.einsum("kijc, lijc -> klij", left, right.conj())
     return np.abs(np.fft.ifft2(product, axes=(2, 3)).real).max(axis=(2, 3))
+
+
+@functools.cache
+def photograph_parts():
+    """(12, 16, 14) float64, read-only: parts of a photograph, high-passed, of unit variance."""
+    from scipy.ndimage import gaussian_filter
+    from sklearn.datasets import load_sample_image
+
+    grey = load_sample_image("china.jpg").mean(axis=2)
+    detail = grey - gaussian_filter(grey, 3)
+    parts = [detail[y : y + 16, x : x + 14] for y in (150, 200, 250) for x in (200, 300, 400, 500)]
+    parts = np.stack(parts)
+    parts /= parts.std()
+    parts.setflags(write=False)
+    return parts
+
+
+def three_channels():
+    """(6, 12, 11, 3) float64: channels that say different things."""
+    return np.random.default_rng(0).standard_normal((6, 12, 11, 3))
+
+
+def learned(model):
+    """All numbers that were learned, by name."""
+    numbers = {"components_": model.components_, "objective_curve_": model.objective_curve_}
+    return {**numbers, **getattr(getattr(model, "encoder_", None), "parameters", {})}
+
+
+def assert_same(first, second, **tolerance):
+    """What was learned is the same."""
+    for name, value in learned(first).items():
+        assert_allclose(learned(second)[name], value, err_msg=name, **tolerance)

@@ -3,7 +3,7 @@
 import pytest
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from sklearn_ebm import RBM, GroupSparsePSD
+from sklearn_ebm import RBM, ConvPSD, ConvSparseCoder, GroupSparsePSD
 from sklearn_ebm.estimators._rbm import METHODS
 from sklearn_ebm.factors import UNITS
 from tests.estimators.registry import MODELS
@@ -52,4 +52,31 @@ MACHINES = [
 @pytest.mark.filterwarnings("ignore:X has values", "ignore:.*hidden units are dead")
 @parametrize_with_checks(MACHINES)
 def test_machine_is_a_transformer_of_scikit_learn(estimator, check):
+    check(estimator)
+
+
+# Rows of these checks are signals. Whole ones in one batch have weights for repetitions.
+SIGNALS = {"kernel_size": 2, "alpha": 0.5, "max_iter": 5}
+WHOLE = {**SIGNALS, "batch_size": 100, "crop_size": None}
+CONVOLUTIONS = [
+    ConvSparseCoder(4, **WHOLE),
+    ConvPSD(4, **WHOLE),
+    ConvPSD(4, inference="optimal", **WHOLE),
+]
+
+
+@pytest.mark.filterwarnings("ignore:Stopped at max_iter")
+@parametrize_with_checks(CONVOLUTIONS)
+def test_model_of_images_is_a_transformer_of_scikit_learn(estimator, check):
+    check(estimator)
+
+
+def drawn_at_random(estimator):
+    """Crops of a signal that is repeated are drawn anew."""
+    return {"check_sample_weight_equivalence_on_dense_data": "other crops, in other batches"}
+
+
+@pytest.mark.filterwarnings("ignore:Stopped at max_iter")
+@parametrize_with_checks([ConvPSD(4, **SIGNALS)], expected_failed_checks=drawn_at_random)
+def test_model_of_random_crops_is_a_transformer_of_scikit_learn(estimator, check):
     check(estimator)

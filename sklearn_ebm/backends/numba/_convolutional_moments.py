@@ -11,6 +11,7 @@ from sklearn_ebm.backends.numba._simd import (
     lanes_that_are_on,
     load_first,
     lowest_bit,
+    splat,
     store_first,
 )
 from sklearn_ebm.backends.numba._tiles import source
@@ -119,26 +120,38 @@ def _curvature(code_moment, k):
 @kernel
 def _explain(kernels, code_moment, k, slope):
     """slope[c, u] = sum over m and v of A_km[u - v] d_m[v]."""
-    n_components, height, width, n_channels = kernels.shape
+    _, height, width, n_channels = kernels.shape
     for c in range(n_channels):
-        for row in range(height):
-            for u in range(width):
-                slope[c, row, u] = 0
-    for m in range(n_components):
-        for i in range(height):
-            for j in range(width):
-                for c in range(n_channels):
-                    for row in range(height):
-                        moments = code_moment[k, m, row - i + height - 1]
-                        _add_shifted(slope[c, row], moments, width - 1 - j, kernels[m, i, j, c])
+        for row in range(0, height, 4):
+            for u in range(0, width, LANES):
+                _explain_rows(kernels, code_moment, k, c, (row, u), slope)
 
 
 @kernel
-def _add_shifted(slope, moments, first, weight):
-    for u in range(0, slope.shape[0], LANES):
-        count = min(LANES, slope.shape[0] - u)
-        part = load_first(moments, first + u, count)
-        store_first(slope, u, add_scaled(load_first(slope, u, count), weight, part), count)
+def _explain_rows(kernels, code_moment, k, c, corner, slope):
+    """Four rows of `slope`, whose sums stay in registers; the last one stands in for any beyond."""
+    n_components, height, width, _ = kernels.shape
+    row, u = corner
+    count = min(LANES, width - u)
+    zero = splat(kernels[0, 0, 0, 0] - kernels[0, 0, 0, 0])
+    first, second, third, fourth = zero, zero, zero, zero
+    bottom = 2 * height - 2
+    for m in range(n_components):
+        for i in range(height):
+            at = row - i + height - 1
+            for j in range(width):
+                weight, near = kernels[m, i, j, c], u + width - 1 - j
+                first = add_scaled(first, weight, load_first(
+                    code_moment, (k, m, at, near), count))  # fmt: skip
+                second = add_scaled(second, weight, load_first(
+                    code_moment, (k, m, min(at + 1, bottom), near), count))  # fmt: skip
+                third = add_scaled(third, weight, load_first(
+                    code_moment, (k, m, min(at + 2, bottom), near), count))  # fmt: skip
+                fourth = add_scaled(fourth, weight, load_first(
+                    code_moment, (k, m, min(at + 3, bottom), near), count))  # fmt: skip
+    for r, total in enumerate((first, second, third, fourth)):
+        if row + r < height:
+            store_first(slope, (c, row + r, u), total, count)
 
 
 @kernel

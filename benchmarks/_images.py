@@ -1,0 +1,84 @@
+"""What the convolutional benchmarks share: photographs, kernels, an objective in float64."""
+
+import numpy as np
+
+SMOOTHING = 5.0  # of SPORCO's low-pass, whose rest is the high-passed photograph
+GREY = 255
+
+
+def photographs():
+    """Grey natural images (n_samples, height, width) in float32, between zero and one."""
+    from sklearn_ebm.datasets import fetch_natural_images
+
+    return fetch_natural_images().images.astype(np.float32) / GREY
+
+
+def high_passed():
+    """The same without what SPORCO's Tikhonov filter takes for slow changes."""
+    from sporco.signal import tikhonov_filter
+
+    return np.stack([tikhonov_filter(image, SMOOTHING)[1] for image in photographs()]).astype(
+        np.float32
+    )
+
+
+def normalised(n_images=None):
+    """Photographs of locally equal contrast and unit variance, float32."""
+    from sklearn_ebm.layers import LocalContrastNormalizer
+
+    images = LocalContrastNormalizer().fit_transform(photographs()[:n_images])
+    return images / images.std()
+
+
+def crops(images, size, n_crops, seed=0):
+    """Random crops, with the images in turn."""
+    random_state = np.random.RandomState(seed)
+    height, width = (free - size + 1 for free in images.shape[1:])
+    corners = zip(
+        random_state.randint(height, size=n_crops),
+        random_state.randint(width, size=n_crops),
+        strict=True,
+    )
+    return np.stack(
+        [images[n % len(images), y : y + size, x : x + size] for n, (y, x) in enumerate(corners)]
+    )
+
+
+def windows(images, size, n_windows, seed=0):
+    """Random windows of norm one, (n_windows, size, size): kernels that nobody has learned."""
+    kernels = crops(images, size, n_windows, seed)
+    return kernels / np.linalg.norm(kernels, axis=(1, 2), keepdims=True)
+
+
+def circular_objective(image, maps, kernels, alpha):
+    """1/2 ||x - sum_k d_k * z_k||^2 + alpha ||z||_1 on a torus, in float64; maps (h, w, k)."""
+    image, maps = image.astype(np.float64), maps.astype(np.float64)
+    spectra = np.fft.rfft2(kernels.astype(np.float64), s=image.shape, axes=(1, 2))
+    reconstruction = np.zeros_like(image)
+    for k, spectrum in enumerate(spectra):
+        if np.any(maps[..., k]):
+            product = np.fft.rfft2(maps[..., k]) * spectrum
+            reconstruction += np.fft.irfft2(product, s=image.shape)
+    return 0.5 * np.sum((image - reconstruction) ** 2) + alpha * np.abs(maps).sum()
+
+
+def sporco_options(**settings):
+    """ConvBPDN's options for speed: float32, over-relaxation, no statistics of its own."""
+    from sporco.admm import cbpdn
+
+    return cbpdn.ConvBPDN.Options(
+        {
+            "Verbose": False,
+            "FastSolve": True,
+            "RelaxParam": 1.8,
+            "DataType": np.float32,
+            **settings,
+        }
+    )
+
+
+def use_threads(n_threads):
+    """As many threads for SPORCO's Fourier transforms."""
+    import sporco.fft
+
+    sporco.fft.pyfftw_threads = n_threads
