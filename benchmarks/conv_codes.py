@@ -107,7 +107,7 @@ def best_settings(image, kernels, goal, options):
             reached = iterations_needed(image, kernels, goal, settings)
             if reached is not None:
                 found.append((*reached, settings))
-    seconds, n_iter, settings = min(found, key=lambda each: each[0])
+    _, n_iter, settings = min(found, key=lambda each: each[0])
     return settings, n_iter
 
 

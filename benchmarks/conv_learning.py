@@ -1,4 +1,4 @@
-"""Kernels learned from 40 crops: the held-out objective against seconds, beside SPORCO's online CDL.
+"""Kernels learned from 40 crops: the held-out objective by seconds, beside SPORCO's online CDL.
 
 High-passed 256 x 256 crops of photographs in float32, 32 kernels of 11 x 11, alpha 0.05, the same
 first kernels. SPORCO learns from whole crops on a torus by `OnlineConvBPDNDictLearn`, with the best

@@ -5,6 +5,7 @@ import math
 import numpy as np
 
 from sklearn_ebm.backends._random import LANES
+from sklearn_ebm.backends.numba._launcher import split_rows
 from sklearn_ebm.backends.numba._rules import kernel
 from sklearn_ebm.backends.numba._simd import (
     add_scaled,
@@ -64,7 +65,7 @@ def _first_within(column, first, last, place):
 
 
 @kernel
-def _add_code_moment(left, left_stop, right, right_stop, width, circular, moment):
+def _add_code_moment(left, left_stop, right, right_stop, width, circular, moment, shifts):
     n_rows = left_stop.shape[0]
     tall, wide = moment.shape[2] // 2, moment.shape[3] // 2
     start = 0
@@ -72,7 +73,7 @@ def _add_code_moment(left, left_stop, right, right_stop, width, circular, moment
         for e in range(start, left_stop[y]):
             x = left[0][e]
             entry = x, left[1][e], left[2][e]
-            for i in range(-tall, tall + 1):
+            for i in range(shifts[0] - tall, shifts[1] - tall):
                 other = source(y + i, n_rows, circular)
                 if other < 0:
                     continue
@@ -99,10 +100,17 @@ def _listed(maps, n):
 
 def add_code_moment(left, right, circular, moment):
     """Pairs of what is on; see `sklearn_ebm.backends.numpy.add_code_moment`."""
-    for n in range(len(left)):
-        entries, stop = _listed(left, n)
-        others, other_stop = (entries, stop) if right is left else _listed(right, n)
-        _add_code_moment(entries, stop, others, other_stop, left.shape[2], circular, moment)
+    lists = [_listed(left, n) for n in range(len(left))]
+    other_lists = lists if right is left else [_listed(right, n) for n in range(len(right))]
+
+    def work(first, last):
+        """Shifts between these by rows: what a thread adds to is its own."""
+        for (entries, stop), (others, other_stop) in zip(lists, other_lists, strict=True):
+            _add_code_moment(
+                entries, stop, others, other_stop, left.shape[2], circular, moment, (first, last)
+            )
+
+    split_rows(work, moment.shape[2], 1)
     return moment
 
 
