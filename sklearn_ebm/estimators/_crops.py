@@ -1,5 +1,6 @@
 """Learning from images: random crops of them are the samples of a `Learner`."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,40 +13,35 @@ from sklearn_ebm.solvers import OnlineKernels
 
 @dataclass
 class Crops(Samples):
-    """Crops of images (n, height, width, channels), in each pass as many as cover them all."""
+    """Crops of images (n, height, width, channels), in each pass about as much as is in them."""
 
     shape: tuple = (1, 1)
 
-    def _free(self):
-        """How far a crop may move down and to the right."""
-        return tuple(size - crop for size, crop in zip(self.X.shape[1:3], self.shape, strict=True))
-
-    def _corners(self):
-        """Of crops side by side, the last ones up to the edge; shape (n_crops, 2)."""
-        steps = (
-            np.minimum(np.arange(-(-size // crop)) * crop, free)
-            for size, crop, free in zip(self.X.shape[1:3], self.shape, self._free(), strict=True)
-        )
-        return np.stack(np.meshgrid(*steps, indexing="ij"), axis=-1).reshape(-1, 2)
-
-    def _places(self):
-        """Image, top and left of crops that cover all images."""
-        corners, n_images = self._corners(), self.X.shape[0]
-        image = np.repeat(np.arange(n_images), len(corners))
-        return np.column_stack([image, np.tile(corners, (n_images, 1))])
+    def _sides(self):
+        """Size of the images and of a crop, downwards and to the right."""
+        return zip(self.X.shape[1:3], self.shape, strict=True)
 
     def batches(self, batch_size, random_state):
         """Places of one pass, anywhere in the images; each batch in the order of the images."""
-        places = self._places()
-        for axis, free in enumerate(self._free(), 1):
-            places[:, axis] = random_state.randint(free + 1, size=len(places))
-        places = places[random_state.permutation(len(places))]
+        n_images = self.X.shape[0]
+        n_each = math.prod(max(1, round(size / crop)) for size, crop in self._sides())
+        places = np.repeat(np.arange(n_images), n_each)[:, None]
+        corners = [
+            random_state.randint(size - crop + 1, size=(len(places), 1))
+            for size, crop in self._sides()
+        ]
+        places = np.hstack([places, *corners])[random_state.permutation(len(places))]
         batches = [places[i : i + batch_size] for i in range(0, len(places), batch_size)]
         return [batch[np.argsort(batch[:, 0], kind="stable")] for batch in batches]
 
     def in_order(self, batch_size):
-        """Places of crops side by side."""
-        places = self._places()
+        """Places of crops that cover all images, evenly spaced from edge to edge."""
+        steps = [
+            np.linspace(0, size - crop, -(-size // crop)).astype(int)
+            for size, crop in self._sides()
+        ]
+        images = np.arange(self.X.shape[0])
+        places = np.stack(np.meshgrid(images, *steps, indexing="ij"), axis=-1).reshape(-1, 3)
         return [places[i : i + batch_size] for i in range(0, len(places), batch_size)]
 
     def take(self, rows):
