@@ -43,7 +43,7 @@ class ConvSparseCoder(ConvolutionalModel):
         products or through the Fourier domain, or by ISTA. "auto" takes the first that the backend
         has.
     max_iter : int, default=20
-        Passes over X; each has as many crops as it takes to cover all images.
+        Passes over X; each has as many crops as make up the area of all images.
     tol : float, default=1e-3
         Relative change of the mean energy from one pass to the next at which learning stops; 0
         makes all passes.
