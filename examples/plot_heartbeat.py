@@ -63,7 +63,7 @@ X = ((signal - slow) / scale).reshape(-1, 20 * RATE)
 # Rows without a shape are signals. Codes are positive, since no beat is upside down, and kernels
 # stand within a segment, as those of alphacsc do. Crops would cut beats at both ends, which no such
 # kernel can explain: `crop_size=None` learns from whole segments. Learning starts from two pieces
-# of the record that look different, about the highest peak and the deepest trough.
+# of the record that look different, about the highest and the lowest point.
 
 
 def window_about(position):
