@@ -197,10 +197,12 @@ class ConvPSD(ConvolutionalModel, JointModel):
     def _first_encoder(self, dictionary, table=None):
         shape = dictionary.shape[1:3]  # until there is a batch
         lipschitz = ConvolutionalDecoder(dictionary, shape, self.border).lipschitz
-        return CONVOLUTIONAL_ENCODERS[self.encoder].from_dictionary(
+        encoder = CONVOLUTIONAL_ENCODERS[self.encoder].from_dictionary(
             dictionary, lipschitz, float(self.alpha),
             image_shape=shape, border=self.border, table=table,
         )  # fmt: skip
+        encoder.project()  # given kernels may read what filters must not
+        return encoder
 
     def _go_on(self, learner, backend):
         if type(learner.encoder) is not CONVOLUTIONAL_ENCODERS[self.encoder]:

@@ -123,8 +123,6 @@ class ConvolutionalModel(DictionaryModel):
         check_magnitude(images, self._degree)
         for name in self._weight_names:
             check_weight(getattr(self, name), images.dtype, name)
-        if reset:
-            self._form, self._fit_shape = form, images.shape[1:3]
         backend = resolve_backend(self.backend, images)
         rows, observed = split_missing(flat(images), self.missing_values)
         if mask is not None:
@@ -136,6 +134,8 @@ class ConvolutionalModel(DictionaryModel):
             None if part is None else backend.to_device(part) for part in (rows, observed)
         )
         xp, shape = array_namespace(rows), images.shape
+        if reset:
+            self._form, self._fit_shape = form, shape[1:3]
         images = xp.reshape(rows, shape)
         observed = None if observed is None else xp.reshape(observed, shape)
         return images, form, observed, backend

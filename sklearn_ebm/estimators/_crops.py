@@ -1,6 +1,5 @@
 """Learning from images: random crops of them are the samples of a `Learner`."""
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,15 +21,14 @@ class Crops(Samples):
         return zip(self.X.shape[1:3], self.shape, strict=True)
 
     def batches(self, batch_size, random_state):
-        """Places of one pass, anywhere in the images; each batch in the order of the images."""
-        n_images = self.X.shape[0]
-        n_each = math.prod(max(1, round(size / crop)) for size, crop in self._sides())
-        places = np.repeat(np.arange(n_images), n_each)[:, None]
-        corners = [
-            random_state.randint(size - crop + 1, size=(len(places), 1))
-            for size, crop in self._sides()
-        ]
-        places = np.hstack([places, *corners])[random_state.permutation(len(places))]
+        """Places of one pass, spread over the images; each batch in the order of the images."""
+        counts = [max(1, round(size / crop)) for size, crop in self._sides()]
+        places = np.stack(np.indices((self.X.shape[0], *counts)), axis=-1).reshape(-1, 3)
+        for axis, (count, (size, crop)) in enumerate(zip(counts, self._sides(), strict=True), 1):
+            # each within a stretch of its own, so that passes differ little in what they see
+            within = random_state.uniform(size=len(places))
+            places[:, axis] = (places[:, axis] + within) / count * (size - crop + 1)
+        places = places[random_state.permutation(len(places))]
         batches = [places[i : i + batch_size] for i in range(0, len(places), batch_size)]
         return [batch[np.argsort(batch[:, 0], kind="stable")] for batch in batches]
 
