@@ -40,7 +40,7 @@ def main():
             report.add(case, "arrays that are not float32", len(found["promoted"]), at_most=0)
             if found["promoted"]:
                 report.note(f"{case}: {', '.join(found['promoted'])}")
-    report.note("crops are the default; whole images, one a step, are a quarter of the images")
+    report.note("crops are the default; whole images, one a step, are a tenth of the images")
     report.save(options.results)
 
 
@@ -52,7 +52,7 @@ def work():
     name, what, n_images = sys.argv[-3:]
     X = enlarged(_images.normalised(), int(n_images))
     options = {} if what == "crops" else {"crop_size": None, "batch_size": 1}
-    X = X if what == "crops" else X[: max(1, len(X) // 4)]
+    X = X if what == "crops" else X[: max(1, len(X) // 10)]
     model = getattr(estimators, name)(
         N_COMPONENTS, kernel_size=KERNEL, max_iter=1, tol=0, random_state=0, **options
     )

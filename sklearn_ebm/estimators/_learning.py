@@ -221,7 +221,7 @@ class Learner:
         predicted, tape = None, None
         if self.encoder is not None:
             predicted, tape = self.encoder.forward(X, backend, self.tapes[first])
-        problem = energy.problem(X, predicted, mask)
+        problem = energy.problem(X, predicted, mask).on(backend)
         solve_lasso(problem, **self.settings, code=code, backend=backend)
         batch.energy[rows] = problem.energy(code, backend)
         if not self.fixed:
