@@ -34,6 +34,7 @@ NAMES = (
     "rbm_likelihood",
     "rbm_features",
     "conv_codes",
+    "conv_solvers",
     "conv_learning",
     "conv_signals",
     "conv_encoder",
