@@ -32,6 +32,7 @@ from tests.estimators.convolutional import (
     three_channels,
     unit_kernels,
 )
+from tests.estimators.interruption import interrupt_after
 
 FORMS = {  # of the same 12 images of 16 x 14
     "grey images": lambda images: images,
@@ -289,25 +290,12 @@ def test_a_warm_start_may_change_border_alpha_and_the_size_of_images(images, nam
     assert model.sparsity_curve_[-1] < 3 * other.sparsity_curve_[-1]
 
 
-def interrupt_after(monkeypatch, n_batches):
-    """Make learning raise KeyboardInterrupt in the batch after the n-th."""
-    whole_step, made = Learner.step, []
-
-    def step(self, *args, **options):
-        if len(made) == n_batches:
-            raise KeyboardInterrupt
-        made.append(1)
-        return whole_step(self, *args, **options)
-
-    monkeypatch.setattr(Learner, "step", step)
-
-
 @models
 @pytest.mark.parametrize("n_batches", [0, 1, 7])
 def test_ctrl_c_leaves_what_the_last_whole_batch_left(images, monkeypatch, name, n_batches):
     model = make(name, **SETTINGS)
     with monkeypatch.context() as patch:
-        interrupt_after(patch, n_batches)
+        interrupt_after(patch, Learner, n_batches)
         with pytest.raises(KeyboardInterrupt):
             model.fit(images)
     whole = make(name, **SETTINGS).fit(images)

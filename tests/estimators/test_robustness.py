@@ -18,6 +18,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn_ebm import Rectifier
 from sklearn_ebm.estimators._encoder_learning import EncoderLearner
 from sklearn_ebm.estimators._learning import Learner
+from tests.estimators.interruption import interrupt_after
 from tests.estimators.registry import (
     KINDS,
     LEARNERS,
@@ -44,18 +45,9 @@ def fitted(request, patches):
 # Ctrl-C
 
 
-def interrupt_after(monkeypatch, name, n_batches):
-    """Make learning raise KeyboardInterrupt in the batch after the n-th."""
-    learner = Learner if name in LEARNERS else EncoderLearner
-    whole_step, made = learner.step, []
-
-    def step(self, *args, **options):
-        if len(made) == n_batches:
-            raise KeyboardInterrupt
-        made.append(1)
-        return whole_step(self, *args, **options)
-
-    monkeypatch.setattr(learner, "step", step)
+def learner_of(name):
+    """The class whose steps the fit of a model is made of."""
+    return Learner if name in LEARNERS else EncoderLearner
 
 
 @models
@@ -63,7 +55,7 @@ def interrupt_after(monkeypatch, name, n_batches):
 def test_ctrl_c_leaves_what_the_last_whole_batch_left(patches, monkeypatch, name, n_batches):
     model = make(name, **SETTINGS)
     with monkeypatch.context() as patch:
-        interrupt_after(patch, name, n_batches)
+        interrupt_after(patch, learner_of(name), n_batches)
         with pytest.raises(KeyboardInterrupt):
             model.fit(patches)
     whole = make(name, **SETTINGS).fit(patches)
@@ -81,7 +73,7 @@ def test_ctrl_c_leaves_what_the_last_whole_batch_left(patches, monkeypatch, name
 def test_ctrl_c_in_partial_fit_leaves_a_usable_model(patches, monkeypatch, name):
     model = make(name, **SETTINGS)
     with monkeypatch.context() as patch:
-        interrupt_after(patch, name, 2)
+        interrupt_after(patch, learner_of(name), 2)
         with pytest.raises(KeyboardInterrupt):
             model.partial_fit(patches)
     expected = make(name, **SETTINGS).partial_fit(patches[:200])
@@ -94,7 +86,7 @@ def test_ctrl_c_in_a_warm_start_keeps_what_was_learned_before(patches, monkeypat
     model = make(name, **SETTINGS, warm_start=True).fit(patches)
     before = learned(model).copy()
     with monkeypatch.context() as patch:
-        interrupt_after(patch, name, 0)
+        interrupt_after(patch, learner_of(name), 0)
         with pytest.raises(KeyboardInterrupt):
             model.fit(patches)
     assert_array_equal(learned(model), before)

@@ -13,6 +13,7 @@ from sklearn_ebm.backends._border import BORDERS
 from sklearn_ebm.factors import CONVOLUTIONAL_ENCODERS, ENCODERS, ConvolutionalDecoder, Tape
 from sklearn_ebm.factors.encoders._smooth_shrinkage import SMALLEST_SLOPE
 from sklearn_ebm.solvers._fourier import FourierProducts
+from tests.differences import finite_differences
 from tests.estimators.convolutional import borders, dense_dictionary, unit_kernels
 
 SHAPES = {  # of images, and number, height and width of kernels
@@ -159,21 +160,6 @@ def _encoder(random, name, border, table=None, image_shape=(5, 6), dtype=np.floa
     return encoder.astype(np.dtype(dtype))
 
 
-def _slope(function, point):
-    """Central differences: their error is O(step^2) + O(eps / step), about 1e-9 at 1e-5."""
-    flat = point.ravel()
-    gradient = np.empty_like(flat)
-    for i in range(flat.size):
-        there = flat[i]
-        values = []
-        for step in (1e-5, -1e-5):
-            flat[i] = there + step
-            values.append(function())
-        flat[i] = there
-        gradient[i] = (values[0] - values[1]) / 2e-5
-    return gradient.reshape(point.shape)
-
-
 @encoders
 @borders
 @tables
@@ -193,10 +179,10 @@ def test_gradients_are_those_of_finite_differences(random, name, border, table, 
     input_gradient, gradients = encoder.backward(tape, code_gradient)
     assert gradients.keys() == encoder.parameters.keys()
     for parameter, gradient in gradients.items():
-        expected = _slope(loss, encoder.parameters[parameter])
+        expected = finite_differences(loss, encoder.parameters[parameter])
         # Sums over the positions of a map, of 60 numbers of size one: some 1e-8 of differences.
         assert_allclose(gradient, expected, rtol=1e-6, atol=1e-7, err_msg=parameter)
-    assert_allclose(input_gradient, _slope(loss, X), rtol=1e-6, atol=1e-7)
+    assert_allclose(input_gradient, finite_differences(loss, X), rtol=1e-6, atol=1e-7)
 
 
 @encoders

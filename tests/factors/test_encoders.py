@@ -12,6 +12,7 @@ from sklearn_ebm.factors import ENCODERS, L1, UNFOLDINGS, Energy, LinearDecoder,
 from sklearn_ebm.factors.encoders import ShrinkageEncoder, SmoothShrinkageEncoder
 from sklearn_ebm.factors.encoders._smooth_shrinkage import SMALLEST_SLOPE
 from sklearn_ebm.solvers._proximal import ista
+from tests.differences import finite_differences
 
 N_SAMPLES, N_FEATURES, N_COMPONENTS = 7, 5, 4
 ALLOWED_FROM = {"threshold": 0, "location": 0, "slope": SMALLEST_SLOPE}
@@ -62,21 +63,6 @@ def _make(form, dtype=np.float64):
     return encoder.astype(np.dtype(dtype))
 
 
-def _slope(function, point):
-    """Central differences: their error is O(step^2) + O(eps / step), about 1e-9 at 1e-5."""
-    flat = point.ravel()
-    gradient = np.empty_like(flat)
-    for i in range(flat.size):
-        there = flat[i]
-        values = []
-        for step in (1e-5, -1e-5):
-            flat[i] = there + step
-            values.append(function())
-        flat[i] = there
-        gradient[i] = (values[0] - values[1]) / 2e-5
-    return gradient.reshape(point.shape)
-
-
 @forms
 @backends
 def test_gradients_are_those_of_finite_differences(form, backend, X):
@@ -91,9 +77,9 @@ def test_gradients_are_those_of_finite_differences(form, backend, X):
     input_gradient, gradients = encoder.backward(tape, code_gradient)
     assert gradients.keys() == encoder.parameters.keys()
     for name, gradient in gradients.items():
-        expected = _slope(loss, encoder.parameters[name])
+        expected = finite_differences(loss, encoder.parameters[name])
         assert_allclose(gradient, expected, rtol=1e-6, atol=1e-8, err_msg=name)
-    assert_allclose(input_gradient, _slope(loss, X), rtol=1e-6, atol=1e-8)
+    assert_allclose(input_gradient, finite_differences(loss, X), rtol=1e-6, atol=1e-8)
 
 
 def _passes(encoder, X, backend, tape=None):
