@@ -23,12 +23,6 @@ from sklearn_ebm.inspection import (
 plt = pytest.importorskip("matplotlib.pyplot")
 
 
-@pytest.fixture(autouse=True)
-def _close_figures():
-    yield
-    plt.close("all")
-
-
 class Fitted(BaseEstimator):
     """Stands for any fitted model: holds the attributes it is given, and codes by looking up."""
 

@@ -10,12 +10,6 @@ from sklearn_ebm.inspection import DictionaryDisplay
 plt = pytest.importorskip("matplotlib.pyplot")
 
 
-@pytest.fixture(autouse=True)
-def _close_figures():
-    yield
-    plt.close("all")
-
-
 def kernels(*shape):
     return np.random.default_rng(1).standard_normal(shape)
 

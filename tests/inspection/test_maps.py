@@ -16,12 +16,6 @@ from sklearn_ebm.inspection import MapDisplay, ReconstructionDisplay
 plt = pytest.importorskip("matplotlib.pyplot")
 
 
-@pytest.fixture(autouse=True)
-def _close_figures():
-    yield
-    plt.close("all")
-
-
 @pytest.fixture(scope="module")
 def images():
     return np.random.default_rng(0).standard_normal((6, 12, 16))

@@ -21,12 +21,6 @@ plt = pytest.importorskip("matplotlib.pyplot")
 STEPS = (0, 1, 10, 100, 1000)
 
 
-@pytest.fixture(autouse=True)
-def _close_figures():
-    yield
-    plt.close("all")
-
-
 @pytest.fixture(scope="module")
 def X():
     return load_digits().data / 16

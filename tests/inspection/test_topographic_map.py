@@ -19,12 +19,6 @@ FRAME = 1  # pixels around a tile of 8
 CELL = SIDE + 2 * FRAME + 1  # with the gap to the next
 
 
-@pytest.fixture(autouse=True)
-def _close_figures():
-    yield
-    plt.close("all")
-
-
 class Mapped(BaseEstimator):
     """Stands for a model whose units stand on a map."""
 
