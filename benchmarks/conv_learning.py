@@ -102,6 +102,8 @@ def ours(train, first, seconds, options, seed=0):
             if due and spent >= due[0]:
                 snapshots.append((spent, coder.components_[..., 0]))
                 due = [moment for moment in due if moment > spent]
+            if not due:
+                break
     return snapshots
 
 
@@ -126,6 +128,8 @@ def sporco(train, first, seconds, step, delay, n_iter, seed=0):
             if due and spent >= due[0]:
                 snapshots.append((spent, np.moveaxis(learner.getdict().squeeze(), 2, 0)))
                 due = [moment for moment in due if moment > spent]
+            if not due:
+                break
     return snapshots
 
 
