@@ -7,6 +7,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "ConvPSD": "estimators",
     "ConvSparseCoder": "estimators",
+    "FineTunedClassifier": "estimators",
     "GroupPenalty": "estimators",
     "GroupSparsePSD": "estimators",
     "LISTAEncoder": "estimators",
@@ -26,6 +27,7 @@ __all__ = [
     "RBM",
     "ConvPSD",
     "ConvSparseCoder",
+    "FineTunedClassifier",
     "GroupPenalty",
     "GroupSparsePSD",
     "LISTAEncoder",

@@ -1,6 +1,7 @@
 """The one door to scikit-learn's private helpers, so that a rename there is mended in one place."""
 
 from sklearn.base import _fit_context
+from sklearn.linear_model._base import LinearClassifierMixin
 from sklearn.utils._openmp_helpers import _openmp_effective_n_threads
 from sklearn.utils._param_validation import (
     HasMethods,
@@ -16,6 +17,7 @@ __all__ = [
     "HasMethods",
     "Hidden",
     "Interval",
+    "LinearClassifierMixin",
     "StrOptions",
     "_check_sample_weight",
     "_fit_context",

@@ -2,6 +2,7 @@
 
 from sklearn_ebm.estimators._conv_psd import ConvPSD
 from sklearn_ebm.estimators._conv_sparse_coder import ConvSparseCoder
+from sklearn_ebm.estimators._fine_tuned_classifier import FineTunedClassifier
 from sklearn_ebm.estimators._functions import fista, ista, sparse_encode
 from sklearn_ebm.estimators._group_sparse_psd import GroupSparsePSD
 from sklearn_ebm.estimators._groups import GroupPenalty
@@ -15,6 +16,7 @@ __all__ = [
     "RBM",
     "ConvPSD",
     "ConvSparseCoder",
+    "FineTunedClassifier",
     "GroupPenalty",
     "GroupSparsePSD",
     "LISTAEncoder",

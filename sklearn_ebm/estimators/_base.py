@@ -439,6 +439,13 @@ class DictionaryModel(
         """
         return float(self.score_samples(X).mean())
 
+    def _tuning_obstacle(self):
+        """Why labels cannot train the model, or nothing."""
+        return (
+            "its codes are minima, and it has no encoder to train: PSD, ConvPSD and, of a fitted "
+            "coder, LISTAEncoder(dictionary=coder) have one."
+        )
+
     def __sklearn_is_fitted__(self):
         """Data that passed validation are not yet a fitted model."""
         return hasattr(self, "components_")

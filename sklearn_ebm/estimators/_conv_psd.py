@@ -3,6 +3,7 @@
 from sklearn_ebm._sklearn import StrOptions
 from sklearn_ebm.estimators._convolutional import ConvolutionalModel, flat
 from sklearn_ebm.estimators._encoding import JointModel
+from sklearn_ebm.estimators._parts import ImageEncoderPart
 from sklearn_ebm.factors import CONVOLUTIONAL_ENCODERS, ConvolutionalDecoder
 
 
@@ -193,6 +194,8 @@ class ConvPSD(ConvolutionalModel, JointModel):
         self.warm_start = warm_start
         self.random_state = random_state
         self.verbose = verbose
+
+    _encoder_part = ImageEncoderPart
 
     def _first_encoder(self, dictionary, table=None):
         shape = dictionary.shape[1:3]  # until there is a batch

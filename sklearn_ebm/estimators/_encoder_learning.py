@@ -49,13 +49,17 @@ class EncoderLearner:
 
     def __init__(self, dictionary, encoder):
         self.dictionary = dictionary
-        self.encoder = encoder
-        self.adam = Adam(encoder.parameters, 0.0, encoder.step_scales)
+        self.replace_encoder(encoder)
         self.curves = LossCurves()
         self.tapes = Tapes()
         self.damping = 1.0
         self.best = None
         self.first_loss = 0.0
+
+    def replace_encoder(self, encoder):
+        """Go on with another encoder; its optimiser begins anew."""
+        self.encoder = encoder
+        self.adam = Adam(encoder.parameters, 0.0, encoder.step_scales)
 
     def follow(self, loss, learning_rate, backend):
         """Learn by these from now on: users may change them before they go on with a fit.

@@ -1,5 +1,6 @@
 """What models with an encoder share: codes by f(x) or by the optimum, and its attributes."""
 
+import copy
 from numbers import Real
 
 from scipy import sparse
@@ -8,6 +9,7 @@ from sklearn.utils.validation import check_is_fitted
 from sklearn_ebm._sklearn import Interval, StrOptions
 from sklearn_ebm.backends import to_host
 from sklearn_ebm.estimators._base import DictionaryModel
+from sklearn_ebm.estimators._parts import EncoderPart
 
 
 class EncodingModel(DictionaryModel):
@@ -43,6 +45,24 @@ class EncodingModel(DictionaryModel):
 
     def _encode(self, X, backend):
         return self.encoder_.astype(X.dtype).encode(X, backend)
+
+    _encoder_part = EncoderPart
+
+    def _tuning_obstacle(self):
+        is_optimal = self.inference == "optimal"
+        return "optimal codes have no derivative; set inference='encoder'." if is_optimal else ""
+
+    def _tuning_parts(self, dtype):
+        """What `transform` is as parts of a network; see `sklearn_ebm.estimators._parts`."""
+        return [self._encoder_part(self, self.encoder_.copy().astype(dtype))]
+
+    def _tuned(self, encoder):
+        """A copy of the model with another encoder, from which learning would go on."""
+        tuned = copy.deepcopy(self)
+        learner = tuned._learner
+        learner.replace_encoder(encoder.astype(self.encoder_.parameters["weights"].dtype).copy())
+        tuned._keep(learner)
+        return tuned
 
     def _has_work(self):
         """A given dictionary still needs its encoder."""

@@ -3,8 +3,8 @@
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_ebm._sklearn import StrOptions
-from sklearn_ebm.backends import array_namespace
 from sklearn_ebm.estimators._groups import GroupPenalty, two_numbers
+from sklearn_ebm.estimators._parts import PoolPart
 from sklearn_ebm.estimators._psd import PSD
 
 
@@ -245,10 +245,13 @@ class GroupSparsePSD(PSD):
         is_optimal = self.inference == "optimal"
         code = self._optimal(X, mask, backend) if is_optimal else self._encode(X, backend)
         if self.output == "both":
-            pooled = self._pools.norms(code, backend)
-            return array_namespace(code).concat([code, pooled], axis=1)
+            return PoolPart(self._pools, with_code=True).apply(code, backend)
         takes_its_place = self._pools.n_pools == code.shape[1]  # which spares a large array
         return self._pools.norms(code, backend, result=code if takes_its_place else None)
+
+    def _tuning_parts(self, dtype):
+        output = [] if self.output == "simple" else [PoolPart(self._pools, self.output == "both")]
+        return super()._tuning_parts(dtype) + output
 
     @property
     def _n_features_out(self):

@@ -141,9 +141,14 @@ class Learner:
         self.encoder = encoder
         self.adam = None
         if encoder is not None:
-            self.adam = Adam(encoder.parameters, 0.0, encoder.step_scales)
+            self.replace_encoder(encoder)
         self.tapes = Tapes()
         self.curves = Curves()
+
+    def replace_encoder(self, encoder):
+        """Go on with another encoder; its optimiser begins anew."""
+        self.encoder = encoder
+        self.adam = Adam(encoder.parameters, 0.0, encoder.step_scales)
 
     def _first_online(self, dictionary):
         """The dictionary with the moments that move it."""
@@ -258,6 +263,8 @@ class Passes:
         self.random_state = random_state
         self.change = np.inf
 
+    new_tally = Tally
+
     def run(self, samples, estimator, context):
         """Make the passes; True where they were enough, or a callback asked to stop."""
         began = time.perf_counter()
@@ -283,7 +290,7 @@ class Passes:
         return self.change <= self.tol
 
     def _one_pass(self, samples, batches, n_pass, estimator, context):
-        tally = Tally()
+        tally = self.new_tally()
         total = self.max_iter * len(batches)
         for number, rows in enumerate(batches):
             subcontext = context.subcontext(task_name="batch")

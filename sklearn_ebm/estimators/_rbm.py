@@ -1,5 +1,6 @@
 """The restricted Boltzmann machine."""
 
+import copy
 import warnings
 from numbers import Integral, Real
 from typing import NamedTuple
@@ -19,6 +20,7 @@ from sklearn_ebm.estimators._contrastive_learning import (
     Monitor,
 )
 from sklearn_ebm.estimators._density import PIECE_ROWS, DensityModel, float_type
+from sklearn_ebm.estimators._parts import EncoderPart
 from sklearn_ebm.factors import UNITS, BilinearEnergy
 from sklearn_ebm.solvers import Ascending, ContrastiveLearner, dense_rows
 
@@ -436,6 +438,22 @@ class RBM(CallbackSupportMixin, DensityModel):
             "seconds_curve_": np.asarray(curves.seconds),
             "usage_": xp.asarray(learner.activity, copy=True),
         }
+
+    def _tuning_obstacle(self):
+        """Why labels cannot train the model: nothing."""
+        return ""
+
+    def _tuning_parts(self, dtype):
+        """What `transform` is as parts of a network; see `sklearn_ebm.estimators._parts`."""
+        return [EncoderPart(self, self._energy.encoder().astype(dtype))]
+
+    def _tuned(self, encoder):
+        """A copy of the model whose hidden units have the probabilities of an encoder."""
+        tuned = copy.deepcopy(self)
+        tuned._learner.energy = self._energy.with_encoder(encoder)
+        tuned._learner.average = None
+        tuned._keep()
+        return tuned
 
     def _snapshot(self):
         """Fitted attributes for callbacks that want a usable model in the middle of fit."""

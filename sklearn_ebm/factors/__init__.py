@@ -2,6 +2,7 @@
 
 from sklearn_ebm.factors._annealed_path import AnnealedPath
 from sklearn_ebm.factors._bilinear import BilinearEnergy
+from sklearn_ebm.factors._classification import cross_entropy, log_probabilities
 from sklearn_ebm.factors._energy import Energy, half_norm
 from sklearn_ebm.factors._losses import LOSSES
 from sklearn_ebm.factors.decoders import ConvolutionalDecoder, LinearDecoder
@@ -32,8 +33,10 @@ __all__ = [
     "Pools",
     "Tape",
     "Tapes",
+    "cross_entropy",
     "group_norm",
     "half_norm",
+    "log_probabilities",
     "penalty_kind",
     "pools_of_groups",
     "pools_of_map",

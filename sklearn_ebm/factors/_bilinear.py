@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from sklearn_ebm.backends import array_namespace, multiply_into, new_matrix
+from sklearn_ebm.factors.encoders import LogisticEncoder
 
 
 @dataclass
@@ -58,6 +59,19 @@ class BilinearEnergy:
         weights[...] = xp.astype(self.weights, dtype)
         hidden_bias = xp.astype(self.hidden_bias, dtype)
         return BilinearEnergy(self.visible.astype(dtype), weights, hidden_bias)
+
+    def encoder(self):
+        """The probabilities of the hidden units as an encoder, with parameters of its own."""
+        return LogisticEncoder({"weights": self.visible.signal(self.weights.T).T,
+                                "bias": self.hidden_bias}).copy()  # fmt: skip
+
+    def with_encoder(self, encoder):
+        """The same visible units below hidden ones that have the probabilities of an encoder."""
+        energy = self.copy()
+        variance = self.visible.scale**2
+        energy.weights[...] = encoder.parameters["weights"] * variance[:, None]
+        energy.hidden_bias[...] = encoder.parameters["bias"]
+        return energy
 
     def hidden_field(self, visible, backend, result=None):
         """signal(v) W of each row."""

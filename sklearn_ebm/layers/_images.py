@@ -86,7 +86,7 @@ def check_images(
     else:
         form = ImageForm(2)  # or check_rows ends it
         rows = check_rows(estimator, X, reset=reset, allow_nan=allow_nan)
-        shape = _shape_of_rows(rows.shape[1], image_shape)
+        shape = shape_of_rows(rows.shape[1], image_shape)
         images = array_namespace(rows).reshape(rows, (rows.shape[0], *shape))
     _check_size(estimator, images.shape, form, smallest)
     _check_channels(estimator, images.shape[-1], reset, accept_channels)
@@ -182,7 +182,8 @@ def _full_shape(image_shape):
     return tuple(int(length) for length in (*shape, 1)[:3])
 
 
-def _shape_of_rows(n_features, image_shape):
+def shape_of_rows(n_features, image_shape):
+    """Height, width and channels of images that are rows; without a shape they are signals."""
     if image_shape is None:
         return 1, n_features, 1
     shape = _full_shape(image_shape)

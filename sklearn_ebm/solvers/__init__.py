@@ -11,7 +11,7 @@ from sklearn_ebm.solvers._convolutional import ConvolutionalProblem
 from sklearn_ebm.solvers._dictionary import OnlineDictionary
 from sklearn_ebm.solvers._fourier import largest_curvature
 from sklearn_ebm.solvers._gibbs import gibbs, gibbs_keys, piece_bounds
-from sklearn_ebm.solvers._gradient import Adam
+from sklearn_ebm.solvers._gradient import OPTIMIZERS, SCHEDULES, Adam, GradientDescent
 from sklearn_ebm.solvers._kernels import OnlineKernels
 from sklearn_ebm.solvers._lasso import (
     CONVOLUTION_SOLVERS,
@@ -26,12 +26,15 @@ __all__ = [
     "CONVOLUTION_SOLVERS",
     "LARGEST_ENUMERATION",
     "MATRIX_SOLVERS",
+    "OPTIMIZERS",
+    "SCHEDULES",
     "SOLVERS",
     "Adam",
     "Ascending",
     "ContrastiveLearner",
     "ConvolutionalProblem",
     "DivergedError",
+    "GradientDescent",
     "GramProblem",
     "LogPartition",
     "MaskedProblem",

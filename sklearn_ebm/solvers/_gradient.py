@@ -1,42 +1,107 @@
-"""First-order updates of a dictionary of named parameters, in place."""
+"""First-order updates of a dictionary of named parameters, in place; `OPTIMIZERS` names them.
+
+A schedule says what share of the first learning rate is left when a share of the steps is done;
+`SCHEDULES` names some.
+"""
+
+import math
 
 FIRST_DECAY = 0.9  # Kingma & Ba 2015, algorithm 1, its defaults
 SECOND_DECAY = 0.999
 EPSILON = 1e-16  # theirs, 1e-8, is for losses of size one: ours have the size of X squared
+MOMENTUM = 0.9
 
 
-class Adam:
-    """Adam (Kingma & Ba 2015).
+class Optimizer:
+    """What updates share: the parameters, a step for each, and the decay of weights.
 
     Parameters
     ----------
     parameters : dict of str to array
         Updated in place by `step`.
     learning_rate : float
-        Step of each entry while its gradient keeps its sign.
+        Size of the steps.
     scales : dict of str to float
         Factor of the learning rate for each parameter that is named.
+    decay : float, default=0.0
+        Weights, which are parameters of two and more dimensions, shrink by this share of themselves
+        times the learning rate, apart from the gradient (Loshchilov & Hutter 2019).
     """
 
-    def __init__(self, parameters, learning_rate, scales=None):
+    def __init__(self, parameters, learning_rate, scales=None, decay=0.0):
         self.parameters = parameters
         self.learning_rate = learning_rate
         self.scales = {} if scales is None else scales
+        self.decay = decay
         self.n_steps = 0
-        self._first = {name: 0 * value for name, value in parameters.items()}
-        self._second = {name: 0 * value for name, value in parameters.items()}
 
     def step(self, gradients, backend, share=1.0):
         """One update; `share` scales the learning rate, for a schedule."""
         self.n_steps += 1
-        correction = (1 - SECOND_DECAY**self.n_steps) ** 0.5 / (1 - FIRST_DECAY**self.n_steps)
-        rate = self.learning_rate * share * correction
         for name, gradient in gradients.items():
-            backend.adam_step(
-                self.parameters[name],
-                gradient,
-                self._first[name],
-                self._second[name],
-                rate * self.scales.get(name, 1.0),
-                (FIRST_DECAY, SECOND_DECAY, EPSILON),
-            )
+            parameter = self.parameters[name]
+            rate = self.learning_rate * share * self.scales.get(name, 1.0)
+            if self.decay and parameter.ndim > 1:
+                parameter *= 1 - rate * self.decay
+            self._move(name, gradient, rate, backend)
+
+
+class Adam(Optimizer):
+    """Adam (Kingma & Ba 2015): steps of the size of the learning rate while gradients keep signs.
+
+    Parameters
+    ----------
+    parameters, learning_rate, scales, decay
+        As for `Optimizer`.
+    epsilon : float, default=1e-16
+        Gradients of this size and below move little.
+    """
+
+    def __init__(self, parameters, learning_rate, scales=None, decay=0.0, epsilon=EPSILON):
+        super().__init__(parameters, learning_rate, scales, decay)
+        self.epsilon = epsilon
+        self._first = {name: 0 * value for name, value in parameters.items()}
+        self._second = {name: 0 * value for name, value in parameters.items()}
+
+    def _move(self, name, gradient, rate, backend):
+        n_steps = self.n_steps
+        correction = (1 - SECOND_DECAY**n_steps) ** 0.5 / (1 - FIRST_DECAY**n_steps)
+        backend.adam_step(
+            self.parameters[name],
+            gradient,
+            self._first[name],
+            self._second[name],
+            rate * correction,
+            (FIRST_DECAY, SECOND_DECAY, self.epsilon),
+        )
+
+
+class GradientDescent(Optimizer):
+    """Gradient descent with momentum (Polyak 1964): v = momentum v - rate g, then p += v.
+
+    Parameters
+    ----------
+    parameters, learning_rate, scales, decay
+        As for `Optimizer`.
+    momentum : float, default=0.9
+        Share of the last step that goes on.
+    """
+
+    def __init__(self, parameters, learning_rate, scales=None, decay=0.0, momentum=MOMENTUM):
+        super().__init__(parameters, learning_rate, scales, decay)
+        self.momentum = momentum
+        self._velocity = {name: 0 * value for name, value in parameters.items()}
+
+    def _move(self, name, gradient, rate, backend):
+        velocity = self._velocity[name]
+        velocity *= self.momentum
+        velocity -= rate * gradient
+        self.parameters[name] += velocity
+
+
+OPTIMIZERS = {"adam": Adam, "sgd": GradientDescent}
+SCHEDULES = {
+    "linear": lambda done: 1 - done,
+    "cosine": lambda done: (1 + math.cos(math.pi * done)) / 2,
+    "constant": lambda done: 1.0,
+}

@@ -5,8 +5,9 @@ from sklearn_ebm.factors.encoders._convolutional import (
     ConvolutionalSmoothShrinkage,
     ConvolutionalTanh,
 )
-from sklearn_ebm.factors.encoders._encoder import Tape, Tapes
+from sklearn_ebm.factors.encoders._encoder import Tape, Tapes, placed
 from sklearn_ebm.factors.encoders._greedy import GreedyEncoder
+from sklearn_ebm.factors.encoders._logistic import LogisticEncoder
 from sklearn_ebm.factors.encoders._shrinkage import ShrinkageEncoder
 from sklearn_ebm.factors.encoders._smooth_shrinkage import SmoothShrinkageEncoder
 from sklearn_ebm.factors.encoders._tanh import TanhEncoder
@@ -35,6 +36,7 @@ __all__ = [
     "ConvolutionalSmoothShrinkage",
     "ConvolutionalTanh",
     "GreedyEncoder",
+    "LogisticEncoder",
     "MomentumEncoder",
     "ShrinkageEncoder",
     "SmoothShrinkageEncoder",
@@ -42,4 +44,5 @@ __all__ = [
     "Tape",
     "Tapes",
     "UnrolledEncoder",
+    "placed",
 ]

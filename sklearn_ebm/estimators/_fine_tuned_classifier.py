@@ -1,0 +1,610 @@
+"""The layerwise recipe, and the refinement of all of it with labels, as one classifier."""
+
+import copy
+import warnings
+from numbers import Integral, Real
+
+import numpy as np
+from scipy import sparse
+from sklearn.base import BaseEstimator, ClassifierMixin, clone, is_classifier
+from sklearn.callback import CallbackSupportMixin, with_callbacks
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.model_selection import train_test_split
+from sklearn.pipeline import Pipeline
+from sklearn.utils import _safe_indexing, check_random_state, compute_class_weight, get_tags
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import (
+    check_consistent_length,
+    check_is_fitted,
+    column_or_1d,
+    has_fit_parameter,
+)
+
+from sklearn_ebm._sklearn import (
+    HasMethods,
+    Interval,
+    LinearClassifierMixin,
+    StrOptions,
+    _check_sample_weight,
+    _fit_context,
+)
+from sklearn_ebm.backends import BACKENDS, array_namespace, resolve_backend, to_host
+from sklearn_ebm.estimators._fine_tuning import (
+    FineTuning,
+    LabelledSamples,
+    TuningCurves,
+    TuningPasses,
+    as_input,
+)
+from sklearn_ebm.estimators._network import Head, Network
+from sklearn_ebm.estimators._parts import Step, is_trainable, require_derivative
+from sklearn_ebm.estimators._stages import (
+    Layerwise,
+    TrainingData,
+    batches_through,
+    flat_steps,
+    rebuilt,
+    stages_of,
+    transformed,
+)
+from sklearn_ebm.factors import log_probabilities
+from sklearn_ebm.factors.encoders import placed
+from sklearn_ebm.solvers import OPTIMIZERS, SCHEDULES
+
+EPSILON = 1e-8  # of Adam: cross-entropies are of size one
+MANY_SAMPLES = 10_000  # above which early_stopping="auto" stops early
+UNLABELLED = -1
+
+
+class FineTunedClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
+    """Features learned layer by layer without labels, then trained as one network with them.
+
+    The pipeline is fitted stage by stage, its last step, a linear classifier, on what comes out;
+    then the encoders of its models and the classifier are trained together, by back-propagation of
+    the cross-entropy -log p(y | x), p the softmax of the classifier's scores. Data stream through
+    in batches.
+
+    Parameters
+    ----------
+    estimator : Pipeline
+        Transformers, and a linear classifier at the end. From the first model on that is trained
+        (`PSD`, `ConvPSD`, `GroupSparsePSD`, `LISTAEncoder`, `RBM`), all steps must have a
+        derivative: other models, layers, and linear maps like `StandardScaler` and `PCA`, which
+        stay as they are. Its `memory` caches each stage and its output on disk.
+    prefit : bool, default=False
+        Whether the pipeline is fitted already; it is copied then, and stays as it is.
+    solver : {"adam", "sgd"}, default="adam"
+        Adam, or gradient descent with momentum.
+    learning_rate : float, default=1e-3
+        First step size.
+    learning_rates : dict of str to float or None, default=None
+        Factors of the learning rate for steps by name, the classifier's included; 0 leaves a step
+        as it is. One where none is given.
+    schedule : {"linear", "cosine", "constant"} or callable, default="linear"
+        How the learning rate falls over `max_iter` passes: to zero on a line or half a cosine, not
+        at all, or by a function from the share that is done, 0 to 1, to a factor.
+    momentum : float, default=0.9
+        Share of the last step that goes on, with "sgd".
+    weight_decay : float, default=0.0
+        Share of themselves, times the learning rate, that weights lose in each step; thresholds and
+        biases do not.
+    max_iter : int, default=20
+        Passes over X with labels; 0 leaves the pipeline as it is fitted.
+    batch_size : int, default=100
+        Samples for each step.
+    early_stopping : bool or "auto", default="auto"
+        Whether to hold out samples, keep the parameters that are best on them, and stop where
+        `n_iter_no_change` passes gained nothing. "auto" does for more than 10,000 samples.
+    validation_fraction : float, default=0.1
+        Share of the samples that is held out, the same of each class.
+    n_iter_no_change : int, default=10
+        Passes without a gain in held-out accuracy, nor in loss at the same accuracy, after which to
+        stop.
+    class_weight : dict, "balanced" or None, default=None
+        Weights of the classes in the cross-entropy, beside `sample_weight`.
+    backend : {"auto", "numpy", "numba", "cupy"}, default="auto"
+        Where the network is trained; "auto" follows what comes out of the steps before it.
+    warm_start : bool, default=False
+        Whether `fit` goes on from where the last one ended, with labels only.
+    random_state : int, RandomState instance or None, default=None
+        What is held out, and the order of the samples. Steps have their own.
+    verbose : int, default=0
+        Print a line for each pass.
+
+    Attributes
+    ----------
+    pipeline_ : Pipeline
+        The tuned pipeline.
+    classes_ : ndarray of shape (n_classes,)
+        Labels.
+    n_iter_ : int
+        Passes made.
+    objective_curve_ : ndarray of shape (n_iter_,)
+        Mean cross-entropy of a sample in each pass.
+    accuracy_curve_ : ndarray of shape (n_iter_,)
+        Share of right answers in each pass, while it was made.
+    validation_curve_ : ndarray of shape (n_iter_ + 1,)
+        Mean cross-entropy of the samples that are held out, before the first pass and after each;
+        empty where none are.
+    validation_accuracy_curve_ : ndarray of shape (n_iter_ + 1,)
+        Share of right answers on them; the model is that of the largest.
+    seconds_curve_ : ndarray of shape (n_iter_,)
+        Seconds from the start of the passes to the end of each.
+    n_features_in_ : int
+        Features seen in fit, of the first step.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Their names, where X had any.
+
+    See Also
+    --------
+    make_feature_hierarchy : Writes the usual pipelines.
+    PSD, ConvPSD, RBM : What is trained.
+
+    References
+    ----------
+    K. Jarrett, K. Kavukcuoglu, M. Ranzato, Y. LeCun (2009). What is the best multi-stage
+    architecture for object recognition?, section 3.
+    G. E. Hinton, R. R. Salakhutdinov (2006). Reducing the dimensionality of data with neural
+    networks.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> from sklearn_ebm import PSD, FineTunedClassifier, Rectifier
+    >>> X, y = load_digits(return_X_y=True)
+    >>> psd = PSD(64, alpha=0.5, tol=1e-2, random_state=0)
+    >>> pipeline = make_pipeline(StandardScaler(), psd, Rectifier(), LogisticRegression())
+    >>> classifier = FineTunedClassifier(pipeline, max_iter=10, random_state=0)
+    >>> bool(classifier.fit(X[:1000], y[:1000]).score(X[1000:], y[1000:]) > 0.9)
+    True
+    """
+
+    _parameter_constraints: dict = {
+        "estimator": [HasMethods(["fit", "predict"])],
+        "prefit": ["boolean"],
+        "solver": [StrOptions(set(OPTIMIZERS))],
+        "learning_rate": [Interval(Real, 0, None, closed="neither")],
+        "learning_rates": [dict, None],
+        "schedule": [StrOptions(set(SCHEDULES)), callable],
+        "momentum": [Interval(Real, 0, 1, closed="left")],
+        "weight_decay": [Interval(Real, 0, None, closed="left")],
+        "max_iter": [Interval(Integral, 0, None, closed="left")],
+        "batch_size": [Interval(Integral, 1, None, closed="left")],
+        "early_stopping": ["boolean", StrOptions({"auto"})],
+        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
+        "class_weight": [dict, StrOptions({"balanced"}), None],
+        "backend": [StrOptions({"auto", *BACKENDS})],
+        "warm_start": ["boolean"],
+        "random_state": ["random_state"],
+        "verbose": ["verbose"],
+    }
+
+    def __init__(
+        self,
+        estimator,
+        *,
+        prefit=False,
+        solver="adam",
+        learning_rate=1e-3,
+        learning_rates=None,
+        schedule="linear",
+        momentum=0.9,
+        weight_decay=0.0,
+        max_iter=20,
+        batch_size=100,
+        early_stopping="auto",
+        validation_fraction=0.1,
+        n_iter_no_change=10,
+        class_weight=None,
+        backend="auto",
+        warm_start=False,
+        random_state=None,
+        verbose=0,
+    ):
+        self.estimator = estimator
+        self.prefit = prefit
+        self.solver = solver
+        self.learning_rate = learning_rate
+        self.learning_rates = learning_rates
+        self.schedule = schedule
+        self.momentum = momentum
+        self.weight_decay = weight_decay
+        self.max_iter = max_iter
+        self.batch_size = batch_size
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.class_weight = class_weight
+        self.backend = backend
+        self.warm_start = warm_start
+        self.random_state = random_state
+        self.verbose = verbose
+
+    @with_callbacks
+    @_fit_context(prefer_skip_nested_validation=False)
+    def fit(self, X, y, sample_weight=None, unsupervised_X=None):
+        """Fit the pipeline stage by stage, then train all of it with labels.
+
+        Parameters
+        ----------
+        X : array-like with n_samples rows
+            What the first step of the pipeline takes: rows, images, a data frame.
+        y : array-like of shape (n_samples,)
+            Labels.
+        sample_weight : array-like of shape (n_samples,) or None, default=None
+            Weights of the samples for the classifier and the cross-entropy. What is learned without
+            labels takes all samples alike.
+        unsupervised_X : array-like or None, default=None
+            More data of the kind of X, without labels: the steps before the classifier learn from
+            both.
+
+        Returns
+        -------
+        FineTunedClassifier
+            The fitted classifier. Where Ctrl-C ends the training with labels, it has the best
+            parameters so far.
+
+        Raises
+        ------
+        ValueError
+            If the pipeline has no linear classifier at its end, or a step that cannot be
+            differentiated after one that is trained; if labels are missing or all the same.
+        """
+        steps = self._check_pipeline()
+        y, weights = self._check_labels(X, y, sample_weight)
+        random_state = check_random_state(self.random_state)
+        train, held_out = self._split(y, weights, random_state)
+        context = self._init_callback_context(max_subtasks=len(stages_of(steps)) + 2)
+        context.call_on_fit_task_begin(estimator=self, X=X, y=y)
+        if self._goes_on():
+            self._require_classes(y, self.pipeline_)
+        elif self.prefit:
+            self._require_classes(y, self.estimator)
+            self._keep(copy.deepcopy(self.estimator), TuningCurves())
+        else:
+            data = TrainingData(X, y, unsupervised_X)
+            self._keep(self._fit_layerwise(data, train, sample_weight, context), TuningCurves())
+        self._tune(X, y, weights, (train, held_out), random_state, context)
+        context.call_on_fit_task_end(estimator=self, X=X, y=y)
+        return self
+
+    def _goes_on(self):
+        return self.warm_start and hasattr(self, "pipeline_")
+
+    def _check_pipeline(self):
+        """What can be said of the pipeline before it is fitted; its steps but the classifier."""
+        if not isinstance(self.estimator, Pipeline):
+            raise ValueError(
+                "estimator must be a Pipeline that ends in a linear classifier; got "
+                f"{type(self.estimator).__name__}."
+            )
+        name, classifier = self.estimator.steps[-1]
+        if not is_classifier(classifier):
+            raise ValueError(
+                f"The last step of the pipeline, {name!r}, is no classifier but "
+                f"{type(classifier).__name__}: put one there, for instance LogisticRegression()."
+            )
+        if type(classifier).__module__.startswith("sklearn."):
+            require_linear(name, isinstance(classifier, LinearClassifierMixin), classifier)
+        if self.prefit:
+            check_is_fitted(self.estimator, msg="prefit=True, but the pipeline is not fitted.")
+        steps = list(flat_steps(self.estimator))[:-1]
+        names = [*(name for name, _ in steps), name]
+        unknown = sorted(set(self.learning_rates or ()) - set(names))
+        if unknown:
+            raise ValueError(f"learning_rates has {unknown}, but the steps are {names}.")
+        for name, step in steps[self._n_before(steps) :]:
+            require_derivative(name, step)
+        return steps
+
+    def _rate_of(self, name):
+        return float((self.learning_rates or {}).get(name, 1.0))
+
+    def _n_before(self, steps):
+        """How many steps stand before the first one that is trained."""
+        trained = (
+            number
+            for number, (name, step) in enumerate(steps)
+            if is_trainable(step) and self._rate_of(name) > 0
+        )
+        return next(trained, len(steps))
+
+    def _check_labels(self, X, y, sample_weight):
+        """Labels, and the weights of the samples in the cross-entropy."""
+        if y is None:
+            raise ValueError(
+                f"This {type(self).__name__} estimator requires y to be passed, but the target y "
+                "is None."
+            )
+        check_consistent_length(X, y)
+        y = column_or_1d(y, warn=True)
+        check_classification_targets(y)
+        classes = np.unique(y)
+        if UNLABELLED in classes.tolist() and classes.tolist() != [UNLABELLED, 1]:
+            raise ValueError(
+                f"y has labels that are missing, {UNLABELLED}: pass those samples as "
+                "unsupervised_X, and the others as X. If it is a class, call it another name."
+            )
+        if len(classes) < 2:
+            raise ValueError(
+                f"{type(self).__name__} needs samples of at least 2 classes in the data, but the "
+                f"data contains only one class: {classes[0]!r}"
+            )
+        weights = _check_sample_weight(sample_weight, X, dtype=float, ensure_non_negative=True)
+        if self.class_weight is not None:
+            of_class = compute_class_weight(self.class_weight, classes=classes, y=y)
+            weights = weights * of_class[np.searchsorted(classes, y)]
+        return y, weights
+
+    def _require_classes(self, y, pipeline):
+        known, classes = pipeline.steps[-1][1].classes_, np.unique(y)
+        if not np.isin(classes, known).all():
+            raise ValueError(
+                f"y has the classes {classes}, but training goes on with a classifier of {known}."
+            )
+
+    def _split(self, y, weights, random_state):
+        """Rows to learn from, of those that have a weight, and rows to look at, or None."""
+        rows = np.flatnonzero(weights)
+        stops_early = self.early_stopping
+        if stops_early == "auto":
+            stops_early = len(rows) > MANY_SAMPLES
+        if not stops_early:
+            return rows, None
+        n_held_out, n_classes = int(self.validation_fraction * len(rows)), len(np.unique(y))
+        if n_held_out < n_classes:
+            raise ValueError(
+                f"The validation set is too small: validation_fraction={self.validation_fraction} "
+                f"of {len(rows)} samples is {n_held_out}, for {n_classes} classes. Increase "
+                "validation_fraction, or set early_stopping=False."
+            )
+        train, held_out = train_test_split(
+            rows, test_size=n_held_out, stratify=y[rows], random_state=random_state
+        )
+        return np.sort(train), np.sort(held_out)
+
+    def _fit_layerwise(self, data, train, sample_weight, context):
+        """The fitted pipeline; the classifier learns from what is not held out alone."""
+        *steps, (name, classifier) = flat_steps(self.estimator)
+
+        def task(name):
+            return context.subcontext(task_name=f"fit {name}")
+
+        fitted, features = Layerwise(self.estimator.memory).fit(steps, data, task)
+        classifier, options = clone(classifier), {}
+        if sample_weight is not None and has_fit_parameter(classifier, "sample_weight"):
+            options["sample_weight"] = _safe_indexing(sample_weight, train)
+        subcontext = task(name).call_on_fit_task_begin(estimator=self)
+        classifier.fit(_safe_indexing(features, train), data.y[train], **options)
+        subcontext.call_on_fit_task_end(estimator=self)
+        return rebuilt(self.estimator, dict([*fitted, (name, classifier)]))
+
+    def _tune(self, X, y, weights, split, random_state, context):
+        """Train the network that the pipeline is, and keep it as a pipeline again."""
+        if self.max_iter == 0:
+            return
+        train, held_out = split
+        *steps, (name, classifier) = flat_steps(self.pipeline_)
+        n_before = self._n_before(steps)
+        before = [step for _, step in steps[:n_before]]
+        row = as_input(transformed(before, _safe_indexing(X, slice(0, 1))))
+        backend = resolve_backend(self.backend, row)
+        head = linear_head(name, classifier, backend.to_device(row))
+        network = Network([Step(*step, row.dtype) for step in steps[n_before:]], name, head)
+        learner = FineTuning(network, self._optimizer(network), self._schedule(), backend)
+        target = (y[:, None] == self.classes_).astype(float)
+        samples = LabelledSamples(
+            X, target, weights / weights[train].mean(), before=before, backend=backend,
+            dtype=row.dtype,
+        )  # fmt: skip
+        passes = TuningPasses(
+            learner, None if held_out is None else samples.part(held_out), self.n_iter_no_change,
+            max_iter=self.max_iter, batch_size=self.batch_size, random_state=random_state,
+        )  # fmt: skip
+        self._tuning = network, learner.curves
+        task = context.subcontext(task_name="tune", max_subtasks=self.max_iter)
+        task.call_on_fit_task_begin(estimator=self, X=X, y=y)
+        try:
+            passes.run(samples.part(train), self, task)
+        finally:
+            self._keep(self._tuned_pipeline(network), learner.curves)
+            del self._tuning
+        if passes.has_diverged:
+            warnings.warn(
+                f"Training diverged with learning_rate={self.learning_rate}; the best parameters "
+                "before are kept. Lower learning_rate.",
+                ConvergenceWarning,
+                stacklevel=4,
+            )
+        task.call_on_fit_task_end(estimator=self, X=X, y=y)
+
+    def _optimizer(self, network):
+        own = {"adam": {"epsilon": EPSILON}, "sgd": {"momentum": float(self.momentum)}}
+        scales = network.step_scales if self.solver == "adam" else {}
+        scales = {
+            name: scales.get(name, 1.0) * self._rate_of(name[0]) for name in network.parameters
+        }
+        return OPTIMIZERS[self.solver](
+            network.parameters, float(self.learning_rate), scales, float(self.weight_decay),
+            **own[self.solver],
+        )  # fmt: skip
+
+    def _schedule(self):
+        return self.schedule if callable(self.schedule) else SCHEDULES[self.schedule]
+
+    def _tuned_pipeline(self, network):
+        """A pipeline of the steps with the network's parameters as they are."""
+        steps = dict(flat_steps(self.pipeline_))
+        steps |= {step.name: step.tuned() for step in network.steps}
+        name = self.pipeline_.steps[-1][0]
+        steps[name] = with_head(steps[name], network.head)
+        return rebuilt(self.pipeline_, steps)
+
+    def _keep(self, pipeline, curves):
+        """Every fitted attribute."""
+        for name, value in self._fitted(pipeline, curves).items():
+            setattr(self, name, value)
+
+    def _fitted(self, pipeline, curves):
+        first = pipeline.steps[0][1]
+        seen = {
+            name: getattr(first, name)
+            for name in ("n_features_in_", "feature_names_in_")
+            if hasattr(first, name)
+        }
+        return {
+            **seen,
+            "pipeline_": pipeline,
+            "classes_": pipeline.steps[-1][1].classes_,
+            "n_iter_": len(curves.objective),
+            "objective_curve_": np.asarray(curves.objective),
+            "accuracy_curve_": np.asarray(curves.accuracy),
+            "validation_curve_": np.asarray(curves.validation),
+            "validation_accuracy_curve_": np.asarray(curves.validation_accuracy),
+            "seconds_curve_": np.asarray(curves.seconds),
+        }
+
+    def _snapshot(self):
+        """Fitted attributes for callbacks that want a usable model in the middle of fit."""
+        network, curves = self._tuning
+        return self._fitted(self._tuned_pipeline(network), curves)
+
+    def to_pipeline(self):
+        """The tuned pipeline, as one of scikit-learn's own.
+
+        Returns
+        -------
+        Pipeline
+            A copy of `pipeline_`: the steps of `estimator`, fitted and tuned. Its predictions are
+            those of the classifier.
+        """
+        check_is_fitted(self)
+        return copy.deepcopy(self.pipeline_)
+
+    def decision_function(self, X):
+        """Scores of the classes.
+
+        Parameters
+        ----------
+        X : array-like with n_samples rows
+            Data.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes), or (n_samples,) of two classes
+            Of two classes, that of the second one.
+        """
+        check_is_fitted(self)
+        *steps, classifier = (step for _, step in flat_steps(self.pipeline_))
+        return np.concatenate(
+            [
+                classifier.decision_function(transformed(steps, _safe_indexing(X, rows)))
+                for rows in batches_through(steps, X)
+            ]
+        )
+
+    def predict_log_proba(self, X):
+        """Logarithms of the probabilities of the classes.
+
+        Parameters
+        ----------
+        X : array-like with n_samples rows
+            Data.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+            log softmax of the scores.
+        """
+        scores = self.decision_function(X)
+        if scores.ndim == 1:
+            scores = np.stack([-scores, scores], axis=1) / 2
+        return log_probabilities(scores)
+
+    def predict_proba(self, X):
+        """Probabilities of the classes.
+
+        Parameters
+        ----------
+        X : array-like with n_samples rows
+            Data.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+            Softmax of the scores.
+        """
+        return np.exp(self.predict_log_proba(X))
+
+    def predict(self, X):
+        """Classes of the largest scores.
+
+        Parameters
+        ----------
+        X : array-like with n_samples rows
+            Data.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            Labels.
+        """
+        scores = self.decision_function(X)
+        index = (scores > 0).astype(int) if scores.ndim == 1 else scores.argmax(axis=1)
+        return self.classes_[index]
+
+    def __sklearn_clone__(self):
+        """A pipeline that is fitted stays so: fit does not fit it."""
+        cloned = super().__sklearn_clone__()
+        if self.prefit:
+            cloned.estimator = copy.deepcopy(self.estimator)
+        return cloned
+
+    def __sklearn_is_fitted__(self):
+        """Data that passed validation are not yet a fitted model."""
+        return hasattr(self, "pipeline_")
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags = get_tags(self.estimator).input_tags
+        return tags
+
+
+def require_linear(name, is_linear, classifier):
+    """Refuse a classifier that has no scores x W + b."""
+    if not is_linear:
+        raise ValueError(
+            f"The classifier {name!r}, {type(classifier).__name__}, is not linear: it must have a "
+            "coef_ and an intercept_ for each class, as LogisticRegression has."
+        )
+
+
+def linear_head(name, classifier, like):
+    """The scores of a fitted linear classifier as the head of a network, in the type of `like`."""
+    coef, intercept = (getattr(classifier, key, None) for key in ("coef_", "intercept_"))
+    n_classes = len(classifier.classes_)
+    n_scores = 1 if n_classes == 2 else n_classes
+    require_linear(name, intercept is not None and np.shape(coef)[:1] == (n_scores,), classifier)
+    coef = coef.toarray() if sparse.issparse(coef) else to_host(coef)
+    intercept = np.broadcast_to(to_host(intercept), (n_scores,))
+    if n_scores == 1:  # softmax of s/2 and -s/2 is the logistic function of s
+        coef, intercept = np.concatenate([-coef, coef]) / 2, np.array([-1, 1]) / 2 * intercept
+    return Head(
+        *(placed(array_namespace(like).asarray(part), like) for part in (coef.T, intercept))
+    )
+
+
+def with_head(classifier, head):
+    """A copy of the classifier with the scores of a head."""
+    weights, bias = (to_host(head.parameters[name]) for name in ("weights", "bias"))
+    coef = weights.T
+    if len(bias) == 2:
+        coef, bias = coef[1:] - coef[:1], bias[1:] - bias[:1]
+    tuned = copy.deepcopy(classifier)
+    dtype = classifier.coef_.dtype
+    tuned.coef_, tuned.intercept_ = np.array(coef, dtype, order="C"), np.array(bias, dtype)
+    return tuned

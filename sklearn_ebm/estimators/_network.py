@@ -1,0 +1,160 @@
+"""A pipeline as a network: its steps one after another, a linear head, and gradients of both.
+
+A batch is cut into pieces, which threads take forwards and backwards by themselves; gradients are
+summed in the order of the rows, so that results do not depend on the number of threads.
+"""
+
+import math
+
+from sklearn_ebm.backends import array_namespace, multiply_into, new_array
+from sklearn_ebm.estimators._learning import summed
+from sklearn_ebm.estimators._parts import Part
+from sklearn_ebm.factors import cross_entropy
+
+PIECE_NUMBERS = 2**18  # in the outputs of all parts for the rows of a piece, about what a cache has
+LARGEST_PIECE = 64
+
+
+class Head(Part):
+    """Scores x W + b of the classes, from a linear classifier; two classes have a score each.
+
+    Parameters
+    ----------
+    weights : array of shape (n_features, n_classes)
+        W.
+    bias : array of shape (n_classes,)
+        b.
+    """
+
+    def __init__(self, weights, bias):
+        self.parameters = {"weights": weights, "bias": bias}
+
+    def forward(self, x, backend):
+        """Scores, shape (n_samples, n_classes)."""
+        scores = new_array((x.shape[0], self.parameters["bias"].shape[0]), x)
+        multiply_into(x, self.parameters["weights"], scores)
+        scores += self.parameters["bias"]
+        return scores, x
+
+    def backward(self, tape, dy, input_gradient=True):
+        """Gradients by the features and by W and b."""
+        gradients = {"weights": tape.T @ dy, "bias": array_namespace(dy).sum(dy, axis=0)}
+        return dy @ self.parameters["weights"].T if input_gradient else None, gradients
+
+
+class Network:
+    """Steps, and the head that reads their output.
+
+    Parameters
+    ----------
+    steps : list of Step
+        In their order.
+    name : str
+        Of the classifier.
+    head : Head
+        Reads rows of features.
+    """
+
+    def __init__(self, steps, name, head):
+        self.steps = steps
+        self.head = head
+        self._parts = [
+            ((step.name, number), part) for step in steps for number, part in enumerate(step.parts)
+        ]
+        self._parts.append(((name, 0), head))
+        trained = [place for place, (_, part) in enumerate(self._parts) if part.parameters]
+        self._first_trained = min(trained)
+        self._piece_rows = None
+
+    @property
+    def parameters(self):
+        """What is trained, by step, part and name."""
+        return self._named("parameters")
+
+    @property
+    def step_scales(self):
+        """Factors of the learning rate, by the same names."""
+        return self._named("step_scales")
+
+    def _named(self, kind):
+        return {
+            (*place, name): value
+            for place, part in self._parts
+            for name, value in getattr(part, kind).items()
+        }
+
+    def project(self):
+        """Bring all parameters back to where they are allowed."""
+        for _, part in self._parts:
+            part.project()
+
+    def piece_rows(self, x, backend):
+        """Samples that a thread takes at a time, by the size of what lies between the parts."""
+        if self._piece_rows is None:
+            n_numbers, y = 0, x[:1, ...]
+            for _, part in self._parts:
+                y = part.apply(y, backend)
+                n_numbers += math.prod(y.shape)
+            self._piece_rows = max(1, min(LARGEST_PIECE, PIECE_NUMBERS // n_numbers))
+        return self._piece_rows
+
+    def scores(self, x, backend):
+        """Scores of the classes, shape (n_samples, n_classes)."""
+        scores = new_array((x.shape[0], self.head.parameters["bias"].shape[0]), x)
+
+        def work(first, last):
+            y = x[first:last, ...]
+            for _, part in self._parts:
+                y = part.apply(y, backend)
+            scores[first:last, ...] = y
+
+        backend.map_pieces(work, x.shape[0], self.piece_rows(x, backend))
+        return scores
+
+    def losses_and_gradients(self, x, target, weight, backend):
+        """Cross-entropy and scores of each sample, and the gradients of the weighted mean loss.
+
+        Parameters
+        ----------
+        x : array of shape (n_samples, n_features) or (n_samples, height, width, n_channels)
+            A batch.
+        target : array of shape (n_samples, n_classes)
+            One for the right class of each sample.
+        weight : array of shape (n_samples,)
+            Of the samples' losses; the mean is that over the samples, whatever their weights.
+        backend : module
+            Of the kernels.
+
+        Returns
+        -------
+        losses : array of shape (n_samples,)
+        scores : array of shape (n_samples, n_classes)
+        gradients : dict
+            By step, part and name of the parameter.
+        """
+        losses, scores = new_array((x.shape[0],), x), new_array(target.shape, x)
+        gradients, share = {}, weight / x.shape[0]
+
+        def work(first, last):
+            rows = slice(first, last)
+            scores[rows, ...], tapes = self._forward(x[rows, ...], backend)
+            losses[rows], dy = cross_entropy(scores[rows, ...], target[rows, ...])
+            gradients[first] = self._backward(tapes, dy * share[rows][:, None])
+
+        backend.map_pieces(work, x.shape[0], self.piece_rows(x, backend))
+        return losses, scores, summed(gradients)
+
+    def _forward(self, x, backend):
+        tapes = []
+        for _, part in self._parts:
+            x, tape = part.forward(x, backend)
+            tapes.append(tape)
+        return x, tapes
+
+    def _backward(self, tapes, dy):
+        gradients = {}
+        for place in reversed(range(self._first_trained, len(self._parts))):
+            name, part = self._parts[place]
+            dy, own = part.backward(tapes.pop(), dy, place > self._first_trained)
+            gradients.update({(*name, key): value for key, value in own.items()})
+        return gradients

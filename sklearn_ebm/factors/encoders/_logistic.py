@@ -1,0 +1,13 @@
+"""1 / (1 + exp(-x W - b)): the hidden units of a restricted machine, as an encoder."""
+
+from sklearn_ebm.factors.encoders._affine import AffineEncoder
+
+
+class LogisticEncoder(AffineEncoder):
+    """The logistic function of x W + b, the probability of each hidden unit to be on."""
+
+    kernel = "bernoulli_mean"
+    slopes_need_product = False
+
+    def _slopes(self, preactivation, code):
+        return code * (1 - code), {}
