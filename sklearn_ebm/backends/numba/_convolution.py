@@ -1,8 +1,18 @@
-"""Products of images, kernels and maps on the CPU; see `sklearn_ebm.backends.numpy`."""
+"""Products of images, kernels and maps on the CPU; see `sklearn_ebm.backends.numpy`.
+
+Maps of which few are on are gone through from one to the next; what is dense is left to BLAS where
+that is faster.
+"""
 
 import numpy as np
 
 from sklearn_ebm.backends._random import LANES
+from sklearn_ebm.backends.numba._dense_convolution import (
+    correlate_kernels_windows,
+    correlate_windows,
+    synthesize_windows,
+    worth_windows,
+)
 from sklearn_ebm.backends.numba._launcher import map_pieces, split_rows
 from sklearn_ebm.backends.numba._products import products
 from sklearn_ebm.backends.numba._rules import kernel
@@ -17,7 +27,6 @@ from sklearn_ebm.backends.numba._simd import (
 )
 from sklearn_ebm.backends.numba._support import has_few_on
 from sklearn_ebm.backends.numba._tiles import (
-    BLOCK,
     TILE,
     copy_pixels,
     cut,
@@ -58,7 +67,9 @@ def _correlate_tiles(images, frame, filters, bounds, maps, canvas, lanes, first,
 
 
 def correlate(images, kernels, border, maps):
-    """Direct products, tile by tile; see `sklearn_ebm.backends.numpy.correlate`."""
+    """Direct products, tile by tile, or windows; see `sklearn_ebm.backends.numpy.correlate`."""
+    if worth_windows(kernels, maps):
+        return correlate_windows(images, kernels, border, maps)
     filters, frame = pack(kernels), new_frame(images, maps, border)
     bounds = cut(frame.map_height, TILE), cut(frame.map_width, TILE)
     rows, columns = (int(np.diff(bound).max()) for bound in bounds)
@@ -129,7 +140,9 @@ def _synthesize_bands(maps, frame, filters, bounds, images, canvas, first, last)
 
 
 def synthesize(maps, kernels, border, images):
-    """Sums over what is on in the maps; see `sklearn_ebm.backends.numpy.synthesize`."""
+    """Sums over what is on, or over all; see `sklearn_ebm.backends.numpy.synthesize`."""
+    if not has_few_on(_by_position(maps)):
+        return synthesize_windows(maps, kernels, border, images)
     filters, frame = pack(kernels), new_frame(images, maps, border)
     bounds = cut(frame.height, TILE)
     rows = int(np.diff(bounds).max()) + filters.shape[1] - 1
@@ -152,7 +165,7 @@ def _add_pixels(canvas, y, place, rows, k, value):
 
 
 @kernel
-def _gather_sparse(maps, n, y, x, extent, canvas, n_channels, rows):
+def _gather(maps, n, y, x, extent, canvas, n_channels, rows):
     """What a tile's maps and pixels add to the kernels, from what is on in the maps."""
     n_components = maps.shape[3]
     for i in range(extent[0]):
@@ -168,58 +181,7 @@ def _gather_sparse(maps, n, y, x, extent, canvas, n_channels, rows):
 
 
 @kernel
-def _gather_dense(maps, n, y, x, extent, canvas, n_channels, taps):
-    """The same from all of the maps: eight taps at a time, for one vector of components."""
-    n_components = maps.shape[3]
-    height, reach = taps.shape[0], taps.shape[1]
-    for k in range(0, n_components, LANES):
-        count = min(LANES, n_components - k)
-        for i in range(height):
-            for j in range(0, reach, BLOCK):
-                _add_taps(maps, (n, y, x, k), count, extent, canvas, n_channels, taps, i, j)
-
-
-@kernel
-def _add_taps(maps, place, count, extent, canvas, n_channels, taps, i, j):
-    """`taps` has room for whole blocks of taps."""
-    n, y, x, k = place
-    p, q, r, s = (
-        load(taps, (i, j, k)),
-        load(taps, (i, j + 1, k)),
-        load(taps, (i, j + 2, k)),
-        load(taps, (i, j + 3, k)),
-    )
-    t, u, v, w = (
-        load(taps, (i, j + 4, k)),
-        load(taps, (i, j + 5, k)),
-        load(taps, (i, j + 6, k)),
-        load(taps, (i, j + 7, k)),
-    )
-    for row in range(extent[0]):
-        pixels = canvas[row + i]
-        for column in range(extent[1]):
-            here = column * n_channels + j
-            code = load_first(maps, (n, y + row, x + column, k), count)
-            p = add_scaled(p, pixels[here], code)
-            q = add_scaled(q, pixels[here + 1], code)
-            r = add_scaled(r, pixels[here + 2], code)
-            s = add_scaled(s, pixels[here + 3], code)
-            t = add_scaled(t, pixels[here + 4], code)
-            u = add_scaled(u, pixels[here + 5], code)
-            v = add_scaled(v, pixels[here + 6], code)
-            w = add_scaled(w, pixels[here + 7], code)
-    store(taps, (i, j, k), p)
-    store(taps, (i, j + 1, k), q)
-    store(taps, (i, j + 2, k), r)
-    store(taps, (i, j + 3, k), s)
-    store(taps, (i, j + 4, k), t)
-    store(taps, (i, j + 5, k), u)
-    store(taps, (i, j + 6, k), v)
-    store(taps, (i, j + 7, k), w)
-
-
-@kernel
-def _gather_tiles(maps, images, frame, bounds, shape, canvas, taps, rows, sparse, first, last):
+def _gather_tiles(maps, images, frame, bounds, shape, canvas, rows, first, last):
     tops, lefts = bounds
     _, height, width, n_channels = shape
     n_rows, n_columns = tops.shape[0] - 1, lefts.shape[0] - 1
@@ -229,35 +191,30 @@ def _gather_tiles(maps, images, frame, bounds, shape, canvas, taps, rows, sparse
         extent = tops[i + 1] - y, lefts[j + 1] - x
         size = extent[0] + height - 1, extent[1] + width - 1
         copy_pixels(images, n, frame, y, x, size, canvas)
-        if sparse:
-            _gather_sparse(maps, n, y, x, extent, canvas, n_channels, rows)
-        else:
-            _gather_dense(maps, n, y, x, extent, canvas, n_channels, taps)
+        _gather(maps, n, y, x, extent, canvas, n_channels, rows)
 
 
 def correlate_kernels(maps, images, border, kernels):
     """Sums over what is on, or over all; see `sklearn_ebm.backends.numpy.correlate_kernels`."""
-    n_components, height, width, n_channels = kernels.shape
+    if not has_few_on(_by_position(maps)):
+        return correlate_kernels_windows(maps, images, border, kernels)
     filters, frame = pack(kernels), new_frame(images, maps, border)
     bounds = cut(frame.map_height, TILE), cut(frame.map_width, TILE)
     extent = tuple(int(np.diff(bound).max()) for bound in bounds)
     n_tiles = images.shape[0] * (len(bounds[0]) - 1) * (len(bounds[1]) - 1)
-    sparse = has_few_on(maps.reshape(-1, n_components))
-    reach = width * n_channels
+    reach = kernels.shape[2] * kernels.shape[3]
     sums = {}
 
     def work(first, last):
-        canvas = new_canvas(filters, *extent)
-        n_lanes = filters.taps.shape[2]
-        taps = np.zeros((height, -(-reach // BLOCK) * BLOCK, n_lanes), kernels.dtype)
-        rows = np.zeros_like(filters.rows)
-        _gather_tiles(
-            maps, images, frame, bounds, kernels.shape, canvas, taps, rows, sparse, first, last
-        )
-        flat = rows[..., :reach] if sparse else np.moveaxis(taps[:, :reach, :n_components], 2, 0)
-        sums[first] = flat.reshape(kernels.shape)
+        canvas, rows = new_canvas(filters, *extent), np.zeros_like(filters.rows)
+        _gather_tiles(maps, images, frame, bounds, kernels.shape, canvas, rows, first, last)
+        sums[first] = rows[..., :reach].reshape(kernels.shape)
 
     map_pieces(work, n_tiles, TILES_APART)
     for first in sorted(sums):
         kernels += sums[first]
     return kernels
+
+
+def _by_position(maps):
+    return maps.reshape(-1, maps.shape[3])
