@@ -18,6 +18,7 @@ _HOMES = {
     "ZCAWhitener": "layers",
     "fista": "estimators",
     "ista": "estimators",
+    "make_feature_hierarchy": "estimators",
     "sparse_encode": "estimators",
 }
 _SUBPACKAGES = ("datasets", "estimators", "factors", "inspection", "layers", "metrics", "solvers")
@@ -40,6 +41,7 @@ __all__ = [
     "inspection",
     "ista",
     "layers",
+    "make_feature_hierarchy",
     "metrics",
     "sparse_encode",
 ]

@@ -6,6 +6,7 @@ from sklearn_ebm.estimators._fine_tuned_classifier import FineTunedClassifier
 from sklearn_ebm.estimators._functions import fista, ista, sparse_encode
 from sklearn_ebm.estimators._group_sparse_psd import GroupSparsePSD
 from sklearn_ebm.estimators._groups import GroupPenalty
+from sklearn_ebm.estimators._hierarchy import make_feature_hierarchy
 from sklearn_ebm.estimators._lista import LISTAEncoder
 from sklearn_ebm.estimators._psd import PSD
 from sklearn_ebm.estimators._rbm import RBM
@@ -23,5 +24,6 @@ __all__ = [
     "SparseCoder",
     "fista",
     "ista",
+    "make_feature_hierarchy",
     "sparse_encode",
 ]

@@ -62,7 +62,7 @@ class FineTunedClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     The pipeline is fitted stage by stage, its last step, a linear classifier, on what comes out;
     then the encoders of its models and the classifier are trained together, by back-propagation of
     the cross-entropy -log p(y | x), p the softmax of the classifier's scores. Data stream through
-    in batches.
+    in batches; what lies between the steps is never there for all samples at once.
 
     Parameters
     ----------
@@ -73,6 +73,9 @@ class FineTunedClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         stay as they are. Its `memory` caches each stage and its output on disk.
     prefit : bool, default=False
         Whether the pipeline is fitted already; it is copied then, and stays as it is.
+    subsample : int or None, default=None
+        Samples, drawn at random with and without labels, that the steps before the classifier learn
+        from at most; None takes all.
     solver : {"adam", "sgd"}, default="adam"
         Adam, or gradient descent with momentum.
     learning_rate : float, default=1e-3
@@ -165,6 +168,7 @@ class FineTunedClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     _parameter_constraints: dict = {
         "estimator": [HasMethods(["fit", "predict"])],
         "prefit": ["boolean"],
+        "subsample": [Interval(Integral, 1, None, closed="left"), None],
         "solver": [StrOptions(set(OPTIMIZERS))],
         "learning_rate": [Interval(Real, 0, None, closed="neither")],
         "learning_rates": [dict, None],
@@ -188,6 +192,7 @@ class FineTunedClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         estimator,
         *,
         prefit=False,
+        subsample=None,
         solver="adam",
         learning_rate=1e-3,
         learning_rates=None,
@@ -207,6 +212,7 @@ class FineTunedClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     ):
         self.estimator = estimator
         self.prefit = prefit
+        self.subsample = subsample
         self.solver = solver
         self.learning_rate = learning_rate
         self.learning_rates = learning_rates
@@ -266,7 +272,7 @@ class FineTunedClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             self._require_classes(y, self.estimator)
             self._keep(copy.deepcopy(self.estimator), TuningCurves())
         else:
-            data = TrainingData(X, y, unsupervised_X)
+            data = TrainingData(X, y, unsupervised_X, self.subsample, random_state)
             self._keep(self._fit_layerwise(data, train, sample_weight, context), TuningCurves())
         self._tune(X, y, weights, (train, held_out), random_state, context)
         context.call_on_fit_task_end(estimator=self, X=X, y=y)

@@ -89,15 +89,13 @@ def batches_through(steps, X):
     return gen_batches(n_samples, max(1, min(LARGEST_BATCH, BATCH_NUMBERS // largest)))
 
 
-def stream(steps, X, n_samples=None, folder=None):
-    """The first `n_samples` rows of X through fitted steps, a batch at a time.
+def stream(steps, X, folder=None):
+    """X through fitted steps, a batch at a time.
 
     Parameters
     ----------
     steps : list of fitted transformers
-    X : array-like with n rows
-    n_samples : int or None, default=None
-        None takes all.
+    X : array-like with n_samples rows
     folder : str or None, default=None
         Where large outputs go; None keeps them in memory.
 
@@ -106,22 +104,18 @@ def stream(steps, X, n_samples=None, folder=None):
     array or sparse array
         What the last step puts out; X itself if there are no steps.
     """
-    total = _num_samples(X)
-    n_samples = total if n_samples is None else n_samples
     if all(is_passed_through(step) for step in steps):
-        return X if n_samples == total else _safe_indexing(X, slice(0, n_samples))
+        return X
     result, parts = None, []
     for rows in batches_through(steps, X):
-        rows = slice(rows.start, min(rows.stop, n_samples))
-        if rows.start >= n_samples:
-            break
         part = transformed(steps, _safe_indexing(X, rows))
         if sparse.issparse(part) or not hasattr(part, "dtype"):  # sparse, or data frames
             parts.append(part)
             continue
-        result = _room((n_samples, *part.shape[1:]), part, folder) if result is None else result
+        if result is None:
+            result = _room((_num_samples(X), *part.shape[1:]), part, folder)
         result[rows, ...] = part
-    return result if result is not None else joined(*parts)
+    return joined(*parts) if result is None else result
 
 
 def joined(first, *others):
@@ -159,7 +153,9 @@ class Layerwise:
     def __init__(self, memory):
         if isinstance(memory, str | Path):  # outputs come back as they were: files mapped to memory
             memory = joblib.Memory(memory, mmap_mode="r", verbose=0)
-        self._fit = check_memory(memory).cache(fit_stage, ignore=["folder", "context"])
+        memory = check_memory(memory)
+        self._fit = memory.cache(fit_stage, ignore=["folder", "context"])
+        self._stream = memory.cache(stream)
 
     def fit(self, named_steps, data, context):
         """Fitted steps by name, and the features of the rows that have labels.
@@ -174,41 +170,36 @@ class Layerwise:
             From the name of a step, the callback context in which it is fitted.
         """
         stages, fitted = stages_of(named_steps), []
-        X, y = data.all_rows(), data.targets()
+        X, y = data.to_learn_from()
         with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
             for number, stage in enumerate(stages, 1):
-                is_last = number == len(stages)
-                steps, X = self._fit(
-                    stage, X, y, data.n_labelled if is_last else _num_samples(X),
-                    folder=None if is_last else folder, context=context(stage.names[0]),
-                )  # fmt: skip
+                task, is_last = context(stage.names[0]), number == len(stages)
+                steps, X = self._fit(stage, X, y, is_last, folder=folder, context=task)
                 fitted += zip(stage.names, steps, strict=True)
-            return fitted, X if stages else data.X
+        return fitted, self._stream([step for _, step in fitted], data.X)
 
 
 class TrainingData(NamedTuple):
-    """Rows with labels, and more without."""
+    """Rows with labels, and more without; steps learn from all of them, or from some at random."""
 
     X: Any
     y: Any
     unlabelled: Any = None
+    subsample: Any = None
+    random_state: Any = None
 
-    @property
-    def n_labelled(self):
-        """Rows with labels, which come first."""
-        return _num_samples(self.X)
-
-    def all_rows(self):
-        """What steps learn from without labels."""
-        return self.X if self.unlabelled is None else joined(self.X, self.unlabelled)
-
-    def targets(self):
-        """Labels, where all rows have one."""
-        return self.y if self.unlabelled is None else None
+    def to_learn_from(self):
+        """Rows, and their labels where all have one."""
+        X = self.X if self.unlabelled is None else joined(self.X, self.unlabelled)
+        y, n_samples = self.y if self.unlabelled is None else None, _num_samples(X)
+        if self.subsample is None or self.subsample >= n_samples:
+            return X, y
+        rows = np.sort(self.random_state.permutation(n_samples)[: self.subsample])
+        return _safe_indexing(X, rows), None if y is None else y[rows]
 
 
-def fit_stage(stage, X, y, n_kept, folder, context):
-    """Fitted clones of the stage's steps, and the first `n_kept` rows of their output."""
+def fit_stage(stage, X, y, is_last, folder, context):
+    """Fitted clones of the stage's steps, and their output for the next stage, if there is one."""
     first, *others = (step if is_passed_through(step) else clone(step) for step in stage.steps)
     if not is_passed_through(first):
         with context.propagate_callback_context(first) if _listens(first) else nullcontext():
@@ -218,7 +209,7 @@ def fit_stage(stage, X, y, n_kept, folder, context):
         if not is_passed_through(step):
             row = step.fit(row).transform(row)
     steps = [first, *others]
-    return steps, stream(steps, X, n_kept, folder)
+    return steps, None if is_last else stream(steps, X, folder)
 
 
 def _listens(step):
