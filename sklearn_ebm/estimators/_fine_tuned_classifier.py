@@ -5,7 +5,6 @@ import warnings
 from numbers import Integral, Real
 
 import numpy as np
-from scipy import sparse
 from sklearn.base import BaseEstimator, ClassifierMixin, clone, is_classifier
 from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.exceptions import ConvergenceWarning
@@ -28,7 +27,7 @@ from sklearn_ebm._sklearn import (
     _check_sample_weight,
     _fit_context,
 )
-from sklearn_ebm.backends import BACKENDS, array_namespace, resolve_backend, to_host
+from sklearn_ebm.backends import BACKENDS, resolve_backend
 from sklearn_ebm.estimators._fine_tuning import (
     FineTuning,
     LabelledSamples,
@@ -36,7 +35,7 @@ from sklearn_ebm.estimators._fine_tuning import (
     TuningPasses,
     as_input,
 )
-from sklearn_ebm.estimators._network import Head, Network
+from sklearn_ebm.estimators._network import Network, linear_head, require_linear, with_head
 from sklearn_ebm.estimators._parts import Step, is_trainable, require_derivative
 from sklearn_ebm.estimators._stages import (
     Layerwise,
@@ -48,7 +47,6 @@ from sklearn_ebm.estimators._stages import (
     transformed,
 )
 from sklearn_ebm.factors import log_probabilities
-from sklearn_ebm.factors.encoders import placed
 from sklearn_ebm.solvers import OPTIMIZERS, SCHEDULES
 
 EPSILON = 1e-8  # of Adam: cross-entropies are of size one
@@ -492,7 +490,7 @@ class FineTunedClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         return copy.deepcopy(self.pipeline_)
 
     def decision_function(self, X):
-        """Scores of the classes.
+        """Compute the scores of the classes.
 
         Parameters
         ----------
@@ -514,7 +512,7 @@ class FineTunedClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         )
 
     def predict_log_proba(self, X):
-        """Logarithms of the probabilities of the classes.
+        """Predict the logarithms of the probabilities of the classes.
 
         Parameters
         ----------
@@ -524,7 +522,7 @@ class FineTunedClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         Returns
         -------
         ndarray of shape (n_samples, n_classes)
-            log softmax of the scores.
+            Logarithm of the softmax of the scores.
         """
         scores = self.decision_function(X)
         if scores.ndim == 1:
@@ -532,7 +530,7 @@ class FineTunedClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         return log_probabilities(scores)
 
     def predict_proba(self, X):
-        """Probabilities of the classes.
+        """Predict the probabilities of the classes.
 
         Parameters
         ----------
@@ -547,7 +545,7 @@ class FineTunedClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         return np.exp(self.predict_log_proba(X))
 
     def predict(self, X):
-        """Classes of the largest scores.
+        """Predict the classes of the largest scores.
 
         Parameters
         ----------
@@ -578,39 +576,3 @@ class FineTunedClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.input_tags = get_tags(self.estimator).input_tags
         return tags
-
-
-def require_linear(name, is_linear, classifier):
-    """Refuse a classifier that has no scores x W + b."""
-    if not is_linear:
-        raise ValueError(
-            f"The classifier {name!r}, {type(classifier).__name__}, is not linear: it must have a "
-            "coef_ and an intercept_ for each class, as LogisticRegression has."
-        )
-
-
-def linear_head(name, classifier, like):
-    """The scores of a fitted linear classifier as the head of a network, in the type of `like`."""
-    coef, intercept = (getattr(classifier, key, None) for key in ("coef_", "intercept_"))
-    n_classes = len(classifier.classes_)
-    n_scores = 1 if n_classes == 2 else n_classes
-    require_linear(name, intercept is not None and np.shape(coef)[:1] == (n_scores,), classifier)
-    coef = coef.toarray() if sparse.issparse(coef) else to_host(coef)
-    intercept = np.broadcast_to(to_host(intercept), (n_scores,))
-    if n_scores == 1:  # softmax of s/2 and -s/2 is the logistic function of s
-        coef, intercept = np.concatenate([-coef, coef]) / 2, np.array([-1, 1]) / 2 * intercept
-    return Head(
-        *(placed(array_namespace(like).asarray(part), like) for part in (coef.T, intercept))
-    )
-
-
-def with_head(classifier, head):
-    """A copy of the classifier with the scores of a head."""
-    weights, bias = (to_host(head.parameters[name]) for name in ("weights", "bias"))
-    coef = weights.T
-    if len(bias) == 2:
-        coef, bias = coef[1:] - coef[:1], bias[1:] - bias[:1]
-    tuned = copy.deepcopy(classifier)
-    dtype = classifier.coef_.dtype
-    tuned.coef_, tuned.intercept_ = np.array(coef, dtype, order="C"), np.array(bias, dtype)
-    return tuned

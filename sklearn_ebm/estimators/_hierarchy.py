@@ -14,7 +14,8 @@ from sklearn_ebm.estimators._conv_psd import ConvPSD
 from sklearn_ebm.layers import Flattener, LocalContrastNormalizer, Pooler, Rectifier
 
 ALPHA = 0.5  # keeps about one in a hundred map positions on, of images of normalised contrast
-MAX_ITER = 5  # passes; crops are many and alike
+MAX_ITER = 5  # passes; images are many and alike
+BATCH_SIZE = 32  # images for each step, which costs as much for one as for all
 CLASSIFIER_MAX_ITER = 1000  # of LogisticRegression, whose default stops short on many features
 LARGEST_SEED = 2**31 - 1
 PER_STAGE = [Interval(Integral, 1, None, closed="left"), "array-like"]
@@ -73,8 +74,8 @@ def make_feature_hierarchy(
         Stages.
     model : estimator or None, default=None
         The filters, cloned for each stage with its `n_components`; None takes
-        `ConvPSD(border="same", max_iter=5)`. Of a model that is not convolutional (`PSD`, `RBM`) a
-        stage is the model and the rectifier.
+        `ConvPSD(border="same", max_iter=5, batch_size=32)`. Of a model that is not convolutional
+        (`PSD`, `RBM`) a stage is the model and the rectifier.
     n_components : int or sequence of int, default=(32, 64)
         Maps, or components, of each stage.
     kernel_size : int or sequence of int, default=5
@@ -124,7 +125,9 @@ def make_feature_hierarchy(
     ['contrast', 'model1', 'rectifier1', 'contrast1', 'pooler1']
     """
     is_default = model is None
-    model = ConvPSD(border="same", max_iter=MAX_ITER) if is_default else model
+    model = (
+        ConvPSD(border="same", max_iter=MAX_ITER, batch_size=BATCH_SIZE) if is_default else model
+    )
     is_convolutional = hasattr(model, "kernel_size")
     random_state = check_random_state(random_state)
     steps = [("images", _reshaper(image_shape))]

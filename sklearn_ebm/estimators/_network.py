@@ -4,12 +4,17 @@ A batch is cut into pieces, which threads take forwards and backwards by themsel
 summed in the order of the rows, so that results do not depend on the number of threads.
 """
 
+import copy
 import math
 
-from sklearn_ebm.backends import array_namespace, multiply_into, new_array
+import numpy as np
+from scipy import sparse
+
+from sklearn_ebm.backends import array_namespace, multiply_into, new_array, to_host
 from sklearn_ebm.estimators._learning import summed
 from sklearn_ebm.estimators._parts import Part
 from sklearn_ebm.factors import cross_entropy
+from sklearn_ebm.factors.encoders import placed
 
 PIECE_NUMBERS = 2**18  # in the outputs of all parts for the rows of a piece, about what a cache has
 LARGEST_PIECE = 64
@@ -40,6 +45,42 @@ class Head(Part):
         """Gradients by the features and by W and b."""
         gradients = {"weights": tape.T @ dy, "bias": array_namespace(dy).sum(dy, axis=0)}
         return dy @ self.parameters["weights"].T if input_gradient else None, gradients
+
+
+def require_linear(name, is_linear, classifier):
+    """Refuse a classifier that has no scores x W + b."""
+    if not is_linear:
+        raise ValueError(
+            f"The classifier {name!r}, {type(classifier).__name__}, is not linear: it must have a "
+            "coef_ and an intercept_ for each class, as LogisticRegression has."
+        )
+
+
+def linear_head(name, classifier, like):
+    """The scores of a fitted linear classifier as the head of a network, in the type of `like`."""
+    coef, intercept = (getattr(classifier, key, None) for key in ("coef_", "intercept_"))
+    n_classes = len(classifier.classes_)
+    n_scores = 1 if n_classes == 2 else n_classes
+    require_linear(name, intercept is not None and np.shape(coef)[:1] == (n_scores,), classifier)
+    coef = coef.toarray() if sparse.issparse(coef) else to_host(coef)
+    intercept = np.broadcast_to(to_host(intercept), (n_scores,))
+    if n_scores == 1:  # softmax of s/2 and -s/2 is the logistic function of s
+        coef, intercept = np.concatenate([-coef, coef]) / 2, np.array([-1, 1]) / 2 * intercept
+    return Head(
+        *(placed(array_namespace(like).asarray(part), like) for part in (coef.T, intercept))
+    )
+
+
+def with_head(classifier, head):
+    """A copy of the classifier with the scores of a head."""
+    weights, bias = (to_host(head.parameters[name]) for name in ("weights", "bias"))
+    coef = weights.T
+    if len(bias) == 2:
+        coef, bias = coef[1:] - coef[:1], bias[1:] - bias[:1]
+    tuned = copy.deepcopy(classifier)
+    dtype = classifier.coef_.dtype
+    tuned.coef_, tuned.intercept_ = np.array(coef, dtype, order="C"), np.array(bias, dtype)
+    return tuned
 
 
 class Network:
