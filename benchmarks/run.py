@@ -40,6 +40,8 @@ NAMES = (
     "conv_encoder",
     "conv_maps",
     "conv_memory",
+    "mnist_hierarchy",
+    "few_labels",
 )
 
 

@@ -32,7 +32,7 @@ def as_images(X, image_shape):
         "model": [HasMethods(["fit", "transform"]), None],
         "n_components": PER_STAGE,
         "kernel_size": PER_STAGE,
-        "alpha": [Interval(Real, 0, None, closed="neither"), "array-like"],
+        "alpha": [Interval(Real, 0, None, closed="neither"), "array-like", None],
         "connections": [Interval(Integral, 1, None, closed="left"), None],
         "rectify": [StrOptions({"abs", "positive", "split"}), None],
         "window_size": [Interval(Integral, 1, None, closed="left"), None],
@@ -51,7 +51,7 @@ def make_feature_hierarchy(
     model=None,
     n_components=(32, 64),
     kernel_size=5,
-    alpha=ALPHA,
+    alpha=None,
     connections=16,
     rectify="abs",
     window_size=9,
@@ -74,14 +74,14 @@ def make_feature_hierarchy(
         Stages.
     model : estimator or None, default=None
         The filters, cloned for each stage with its `n_components`; None takes
-        `ConvPSD(border="same", max_iter=5, batch_size=32)`. Of a model that is not convolutional
-        (`PSD`, `RBM`) a stage is the model and the rectifier.
+        `ConvPSD(border="same", alpha=0.5, max_iter=5, batch_size=32)`. Of a model that is not
+        convolutional (`PSD`, `RBM`) a stage is the model and the rectifier.
     n_components : int or sequence of int, default=(32, 64)
         Maps, or components, of each stage.
     kernel_size : int or sequence of int, default=5
         Of convolutional models.
-    alpha : float or sequence of float, default=0.5
-        Sparsity of the stages, of the default model.
+    alpha : float or sequence of float, default=None
+        Sparsity of the stages; None takes the model's own, and 0.5 for the default one.
     connections : int or None, default=16
         Maps of the stage before that each kernel reads, at random, from the second stage on; None,
         or as many as there are, reads all.
@@ -124,10 +124,7 @@ def make_feature_hierarchy(
     >>> list(pipeline.named_steps)[:5]
     ['contrast', 'model1', 'rectifier1', 'contrast1', 'pooler1']
     """
-    is_default = model is None
-    model = (
-        ConvPSD(border="same", max_iter=MAX_ITER, batch_size=BATCH_SIZE) if is_default else model
-    )
+    model = _usual_model() if model is None else model
     is_convolutional = hasattr(model, "kernel_size")
     random_state = check_random_state(random_state)
     steps = [("images", _reshaper(image_shape))]
@@ -136,23 +133,28 @@ def make_feature_hierarchy(
     channels = None
     for stage in range(n_stages):
         settings = {"n_components": _of_stage(n_components, stage)}
-        if is_default:
+        settings["random_state"] = random_state.randint(LARGEST_SEED)
+        if alpha is not None:
             settings["alpha"] = _of_stage(alpha, stage)
+        layers = [("rectifier", None if rectify is None else Rectifier(rectify))]
         if is_convolutional:
             settings["kernel_size"] = _of_stage(kernel_size, stage)
             settings["connections"] = _fewer(connections, channels)
-        settings["random_state"] = random_state.randint(LARGEST_SEED)
-        steps.append((f"model{stage + 1}", clone(model).set_params(**settings)))
-        steps.append((f"rectifier{stage + 1}", None if rectify is None else Rectifier(rectify)))
-        if is_convolutional:
-            size, stride = _of_stage(pool_size, stage), _of_stage(pool_stride, stage)
-            pooler = None if pooling is None else Pooler(pooling, size, stride=stride)
-            steps += [(f"contrast{stage + 1}", _normalizer(window_size)),
-                      (f"pooler{stage + 1}", pooler)]  # fmt: skip
+            windows = _of_stage(pool_size, stage), _of_stage(pool_stride, stage)
+            layers += [
+                ("contrast", _normalizer(window_size)),
+                ("pooler", _pooler(pooling, *windows)),
+            ]
+        layers.insert(0, ("model", clone(model).set_params(**settings)))
+        steps += [(f"{name}{stage + 1}", layer) for name, layer in layers]
         channels = settings["n_components"] * (2 if rectify == "split" else 1)
     steps += [("flattener", Flattener() if is_convolutional else None),
               ("classifier", _classifier(classifier))]  # fmt: skip
     return Pipeline([step for step in steps if step[1] is not None], memory=memory)
+
+
+def _usual_model():
+    return ConvPSD(border="same", alpha=ALPHA, max_iter=MAX_ITER, batch_size=BATCH_SIZE)
 
 
 def _of_stage(values, stage):
@@ -168,6 +170,10 @@ def _reshaper(image_shape):
 
 def _normalizer(window_size):
     return None if window_size is None else LocalContrastNormalizer(window_size)
+
+
+def _pooler(mode, size, stride):
+    return None if mode is None else Pooler(mode, size, stride=stride)
 
 
 def _fewer(connections, channels):

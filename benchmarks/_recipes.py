@@ -1,0 +1,88 @@
+"""What the benchmarks of the layerwise recipe share: trials that are kept, and random filters.
+
+A trial is one number of one seed. Each is written to a file when it is there, so that a run of
+hours can be ended at any time and goes on from where it was.
+"""
+
+import functools
+import json
+import time
+
+import numpy as np
+
+from benchmarks import _common
+
+
+class Trials:
+    """Numbers by name, each computed once and kept in the cache of the benchmarks.
+
+    Parameters
+    ----------
+    name : str
+        Of the benchmark.
+    options : namespace
+        A quick run keeps its own.
+    """
+
+    def __init__(self, name, options):
+        kind = "quick_" if options.quick else ""
+        self.path = _common.cache_folder() / f"{kind}{name}_trials.json"
+        self.numbers = json.loads(self.path.read_text()) if self.path.exists() else {}
+
+    def number(self, *key, compute):
+        """The number of this name; compute() gives it where it is not there, and is timed."""
+        name = " | ".join(str(part) for part in key)
+        if name not in self.numbers:
+            start = time.perf_counter()
+            value = float(compute())
+            self.numbers[name] = value, time.perf_counter() - start
+            self.path.write_text(json.dumps(self.numbers, indent=1))
+            print(f"  {name}: {value:.4g} after {self.numbers[name][1]:.0f} s", flush=True)
+        return self.numbers[name][0]
+
+    def report(self, report, measure, keys, unit, **target):
+        """A row with the mean over some trials, and one with their spread."""
+        values = [self.numbers[" | ".join(str(part) for part in key)][0] for key in keys]
+        case = keys[0][0]
+        report.add(case, f"{measure}, mean of {len(values)}", np.mean(values), unit, **target)
+        report.add(case, "standard deviation", np.std(values, ddof=min(1, len(values) - 1)), unit)
+
+    def seconds(self, keys):
+        """Time of some trials together."""
+        return sum(self.numbers[" | ".join(str(part) for part in key)][1] for key in keys)
+
+
+@functools.cache
+def random_model(base):
+    """A class like ConvPSD or PSD whose filters are random directions, and stay so in fit."""
+
+    class Random(base):
+        def _first_dictionary(self, X, weights, random_state):
+            from sklearn_ebm.estimators._base import unit_rows
+            from sklearn_ebm.estimators._convolutional import scaled
+
+            first = super()._first_dictionary(X, weights, random_state)
+            noise = random_state.standard_normal(first.shape).astype(first.dtype)
+            return scaled(noise) if noise.ndim == 4 else unit_rows(noise)
+
+        def _has_work(self):
+            return False
+
+    return Random
+
+
+def percent_wrong(classifier, X, y):
+    """Test error in percent."""
+    return 100 * (1 - classifier.score(X, y))
+
+
+def mnist(options):
+    """(X_train, y_train), (X_test, y_test): images with pixels from 0 to 1 in float32."""
+    from sklearn_ebm.datasets import fetch_mnist
+
+    X, y = fetch_mnist(return_X_y=True)
+    X = (X.reshape(-1, 28, 28) / 255).astype(np.float32)
+    train, test = (X[:60_000], y[:60_000]), (X[60_000:], y[60_000:])
+    if options.quick:
+        train, test = [(images[:600], labels[:600]) for images, labels in (train, test)]
+    return train, test

@@ -1,0 +1,142 @@
+"""MNIST with few labels: the rest of the training images are learned from without.
+
+U+: two stages of ConvPSD learned from unlabelled images, then trained with the labels there are.
+R+: the same network from random filters. Beside them scikit-learn's MLPClassifier and an SVM with
+an RBF kernel on pixels. Labels are drawn anew for each seed, as many of each digit. The settings of
+all four are fixed beforehand; the test images are used for the numbers alone.
+"""
+
+import warnings
+
+import numpy as np
+
+from benchmarks import _common, _recipes
+
+STAGES = {"n_components": (32, 64), "kernel_size": 5, "alpha": (1.0, 0.5), "pool_size": (2, 3)}
+LEARNED_FROM = 5_000
+SIZES = (100, 300, 1_000, 3_000)
+PASSES = 40
+SEEDS = 3
+PEERS = ("MLPClassifier", "SVC")
+NAMES = ("U+", "R+", *PEERS)
+
+
+def main():
+    options = _common.options(__doc__)
+    report = _common.Report("few_labels", "MNIST with few labels")
+    trials = _recipes.Trials("few_labels", options)
+    warnings.simplefilter("ignore")  # passes without labels are limited on purpose
+    seeds = range(options.seed, options.seed + (1 if options.quick else SEEDS))
+    sizes = SIZES[:2] if options.quick else SIZES
+    train, test = _recipes.mnist(options)
+    for seed in seeds:
+        run_seed(trials, seed, sizes, train, test, options)
+    for size in sizes:
+        keys = {name: [(name, size, seed) for seed in seeds] for name in NAMES}
+        best = min(
+            np.mean([trials.number(*key, compute=None) for key in keys[n]]) for n in NAMES[1:]
+        )
+        for name in NAMES:
+            goal = {"at_most": best} if name == "U+" else {}
+            trials.report(report, f"test error, {size} labels", keys[name], "%", **goal)
+    plot(trials, sizes, seeds, options)
+    report.note("the target of U+ is the least error of the other three")
+    report.save(options.results)
+
+
+def run_seed(trials, seed, sizes, train, test, options):
+    """Every trial of one seed; features are learned once, for all numbers of labels."""
+    features = {}
+    for size in sizes:
+        rows = some_of_each(train[1], size, seed)
+        labelled = train[0][rows], train[1][rows]
+        for name in ("U+", "R+"):
+
+            def tuned(name=name, labelled=labelled):
+                if name not in features:
+                    features[name] = learned(name, seed, train[0], options)
+                return _recipes.percent_wrong(refine(features[name], labelled, seed), *test)
+
+            trials.number(name, size, seed, compute=tuned)
+        for name in PEERS:
+
+            def peer(name=name, labelled=labelled):
+                X, y = labelled
+                model = peer_model(name, seed).fit(X.reshape(len(X), -1), y)
+                return _recipes.percent_wrong(model, test[0].reshape(len(test[0]), -1), test[1])
+
+            trials.number(name, size, seed, compute=peer)
+
+
+def some_of_each(y, size, seed):
+    """Rows of as many samples of each class."""
+    random = np.random.default_rng(seed)
+    classes = np.unique(y)
+    each = size // len(classes)
+    rows = [random.choice(np.flatnonzero(y == label), each, replace=False) for label in classes]
+    return np.sort(np.concatenate(rows))
+
+
+def learned(name, seed, X, options):
+    """The stages without a classifier, learned from images without labels."""
+    from sklearn_ebm import ConvPSD, make_feature_hierarchy
+
+    n_samples = 200 if options.quick else LEARNED_FROM
+    rows = np.random.default_rng(seed).permutation(len(X))[:n_samples]
+    model = ConvPSD if name == "U+" else _recipes.random_model(ConvPSD)
+    model = model(border="same", max_iter=5, batch_size=32, encoder="shrinkage")
+    stages = make_feature_hierarchy(model=model, classifier=None, random_state=seed, **STAGES)
+    return stages.fit(X[np.sort(rows)])
+
+
+def refine(stages, labelled, seed):
+    """A classifier on the stages' features, then all of it trained with the labels."""
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import Pipeline
+
+    from sklearn_ebm import FineTunedClassifier
+
+    X, y = labelled
+    classifier = LogisticRegression(max_iter=1000).fit(stages.transform(X), y)
+    pipeline = Pipeline([*stages.steps, ("classifier", classifier)])
+    tuned = FineTunedClassifier(
+        pipeline, prefit=True, max_iter=PASSES, batch_size=50, random_state=seed
+    )
+    return tuned.fit(X, y)
+
+
+def peer_model(name, seed):
+    from sklearn.neural_network import MLPClassifier
+    from sklearn.svm import SVC
+
+    if name == "SVC":
+        return SVC(C=10.0)  # gamma="scale"
+    return MLPClassifier((512,), alpha=1e-3, max_iter=300, batch_size=50, random_state=seed)
+
+
+def plot(trials, sizes, seeds, options):
+    """Error by number of labels, with its spread over the seeds."""
+    import matplotlib
+
+    matplotlib.use("agg")
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(figsize=(6, 4), layout="constrained")
+    for name in NAMES:
+        errors = [[trials.number(name, n, seed, compute=None) for seed in seeds] for n in sizes]
+        axes.errorbar(
+            sizes,
+            np.mean(errors, axis=1),
+            np.std(errors, axis=1),
+            label=name,
+            capsize=3,
+            marker="o",
+        )
+    axes.set(xscale="log", yscale="log", xlabel="labels", ylabel="test error in %")
+    axes.set_xticks(sizes, [str(size) for size in sizes])
+    axes.legend()
+    figure.savefig(options.results / "few_labels.png", dpi=120)
+
+
+if __name__ == "__main__":
+    main()
