@@ -187,6 +187,24 @@ def draw_preactivation(rng, dtype, n_rows, parameters):
     }
 
 
+def draw_slopes(rng, dtype, n_rows, parameters, forward=None):
+    """Some units are off, and one preactivation of each is zero."""
+    arguments = draw_preactivation(rng, dtype, n_rows, parameters)
+    product, *parameters = arguments.values()
+    product[:1] = -parameters[0]
+    code = _sparse(rng, dtype, n_rows, 0.6)
+    if forward is not None:
+        code = getattr(reference, forward)(product.copy(), *parameters)
+    return {
+        "product": None if forward is None else product,
+        "code": code,
+        "gradient": _normal(rng, dtype, n_rows, N_ATOMS),
+        "parameters": tuple(parameters),
+        "result": np.full_like(code, np.nan),
+        "sums": np.full((len(parameters), N_ATOMS), np.nan, dtype),
+    }
+
+
 def draw_adam(rng, dtype, n_rows):
     parameter, gradient, first = (_normal(rng, dtype, n_rows, N_ATOMS) for _ in range(3))
     return {
@@ -267,6 +285,11 @@ def _pool_cases(name, pools):
 
 def _encoder_case(kernel, **parameters):
     return Case(kernel, draw_preactivation, ("preactivation",), {"parameters": parameters})
+
+
+def _slopes_case(kernel, forward=None, **parameters):
+    options = {"parameters": parameters, "forward": forward}
+    return Case(kernel, draw_slopes, ("result", "sums"), options)
 
 
 def _descent_case(rule, accelerated):
@@ -362,6 +385,12 @@ CASES = {
     "shrink": _encoder_case("shrink_preactivation", threshold=(0, 2)),
     "tanh": _encoder_case("tanh_preactivation", gain=(0.5, 2)),
     "smooth_shrink": _encoder_case("smooth_shrink_preactivation", slope=(1, 20), location=(0, 1)),
+    "shrink, backward": _slopes_case("shrink_backward", threshold=(0, 2)),
+    "tanh, backward": _slopes_case("tanh_backward", "tanh_preactivation", gain=(0.5, 2)),
+    "logistic, backward": _slopes_case("logistic_backward"),
+    "smooth_shrink, backward": _slopes_case(
+        "smooth_shrink_backward", "smooth_shrink_preactivation", slope=(1, 20), location=(0, 1)
+    ),
     **LAYERS,
     **IMAGES,
 }

@@ -165,6 +165,24 @@ def test_fused_codes_are_those_of_the_reference(form, dtype, n_samples):
 
 
 @forms
+def test_fused_gradients_are_those_of_the_reference(form, dtype):
+    encoder = _make(form, dtype)
+    rng = np.random.default_rng(4)
+    X = rng.standard_normal((5000, N_FEATURES)).astype(dtype)  # pieces that are summed apart
+    code_gradient = np.asfortranarray(rng.standard_normal((5000, N_COMPONENTS)).astype(dtype))
+    (dx, gradients), (expected_dx, expected) = (
+        encoder.backward(encoder.forward(X, backend)[1], code_gradient)
+        for backend in (_module("numba"), reference)
+    )
+    tolerance = 500 * np.finfo(dtype).eps  # of exponentials of numbers up to 50
+    assert_allclose(dx, expected_dx, rtol=0, atol=tolerance * np.abs(expected_dx).max())
+    assert {*gradients} == {*expected}
+    for name, gradient in gradients.items():
+        scale = np.abs(expected[name]).max(initial=1)
+        assert_allclose(gradient, expected[name], rtol=0, atol=tolerance * scale, err_msg=name)
+
+
+@forms
 def test_project_keeps_the_constraints_and_moves_nothing_else(form):
     encoder = _make(form)
     for value in encoder.parameters.values():

@@ -12,8 +12,12 @@ from sklearn_ebm.backends.numba._convolution import correlate, correlate_kernels
 from sklearn_ebm.backends.numba._convolutional_moments import add_code_moment, update_kernels
 from sklearn_ebm.backends.numba._dictionary import add_moments, update_atoms
 from sklearn_ebm.backends.numba._encoders import (
+    logistic_backward,
+    shrink_backward,
     shrink_preactivation,
+    smooth_shrink_backward,
     smooth_shrink_preactivation,
+    tanh_backward,
     tanh_preactivation,
 )
 from sklearn_ebm.backends.numba._gibbs import gibbs_step
@@ -59,6 +63,7 @@ __all__ = [
     "greedy_steps_backward",
     "local_contrast",
     "local_descent",
+    "logistic_backward",
     "map_pieces",
     "name",
     "pool_norms",
@@ -67,11 +72,14 @@ __all__ = [
     "proximal_gradient",
     "proximal_step",
     "quadratic",
+    "shrink_backward",
     "shrink_preactivation",
     "smooth_maps",
+    "smooth_shrink_backward",
     "smooth_shrink_preactivation",
     "softplus_sums",
     "synthesize",
+    "tanh_backward",
     "tanh_preactivation",
     "to_device",
     "uniform",

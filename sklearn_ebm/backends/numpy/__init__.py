@@ -14,8 +14,12 @@ from sklearn_ebm.backends.numpy._convolutional_moments import add_code_moment, u
 from sklearn_ebm.backends.numpy._coordinate_descent import coordinate_descent, quadratic
 from sklearn_ebm.backends.numpy._dictionary import add_moments, update_atoms
 from sklearn_ebm.backends.numpy._encoders import (
+    logistic_backward,
+    shrink_backward,
     shrink_preactivation,
+    smooth_shrink_backward,
     smooth_shrink_preactivation,
+    tanh_backward,
     tanh_preactivation,
 )
 from sklearn_ebm.backends.numpy._gibbs import gibbs_step
@@ -66,6 +70,7 @@ __all__ = [
     "greedy_steps_backward",
     "local_contrast",
     "local_descent",
+    "logistic_backward",
     "map_pieces",
     "name",
     "pool_norms",
@@ -74,11 +79,14 @@ __all__ = [
     "proximal_gradient",
     "proximal_step",
     "quadratic",
+    "shrink_backward",
     "shrink_preactivation",
     "smooth_maps",
+    "smooth_shrink_backward",
     "smooth_shrink_preactivation",
     "softplus_sums",
     "synthesize",
+    "tanh_backward",
     "tanh_preactivation",
     "to_device",
     "uniform",

@@ -1,4 +1,9 @@
-"""Element-wise halves of the encoders, on x W in place; parameters are one number per component."""
+"""Element-wise halves of the encoders, on x W in place; parameters are one number per component.
+
+Backwards, `gradient` is the derivative of a loss by the code: `result` is replaced by that by
+u = x W + b, and the rows of `sums` by those by `parameters`, of which the bias is the first.
+`product` is x W, or None where the code alone tells the slopes.
+"""
 
 from sklearn_ebm.backends._namespace import array_namespace
 
@@ -11,12 +16,31 @@ def shrink_preactivation(preactivation, bias, threshold):
     return preactivation
 
 
+def shrink_backward(product, code, gradient, parameters, result, sums):
+    """d sh / d u is one where the unit is on, and d sh / d threshold is -sign(u) there."""
+    xp = array_namespace(code)
+    sign = xp.sign(code)
+    return _summed(sign * sign, (-sign,), gradient, result, sums)
+
+
 def tanh_preactivation(preactivation, bias, gain):
     """gain * tanh(x W + b)."""
     xp = array_namespace(preactivation)
     preactivation += bias
     preactivation[...] = gain * xp.tanh(preactivation)
     return preactivation
+
+
+def tanh_backward(product, code, gradient, parameters, result, sums):
+    """d/du = gain (1 - tanh(u)^2), d/d gain = tanh(u)."""
+    bias, gain = parameters
+    squashed = array_namespace(code).tanh(product + bias)
+    return _summed(gain * (1 - squashed * squashed), (squashed,), gradient, result, sums)
+
+
+def logistic_backward(product, code, gradient, parameters, result, sums):
+    """The slope of 1 / (1 + exp(-u)) is code (1 - code)."""
+    return _summed(code * (1 - code), (), gradient, result, sums)
 
 
 def smooth_shrink_preactivation(preactivation, bias, slope, location):
@@ -33,3 +57,30 @@ def smooth_shrink_preactivation(preactivation, bias, slope, location):
     excess = xp.log1p(xp.exp(-slope * xp.abs(size - location)) - xp.exp(-slope * larger))
     preactivation[...] = xp.sign(preactivation) * (larger + excess / slope - location)
     return preactivation
+
+
+def smooth_shrink_backward(product, code, gradient, parameters, result, sums):
+    """Slopes of the smooth shrinkage by u, s and b.
+
+    With A = exp(s b), B = exp(s |u|), T = A + B - 1 and h = log(T) / s:
+    d/d|u| = B / T, d/db = A / T - 1, d/ds = (b A + |u| B) / (s T) - h / s.
+    A / T and B / T come from logarithms, so that nothing overflows.
+    """
+    xp, (bias, slope, location) = array_namespace(code), parameters
+    preactivation = product + bias
+    size, sign = xp.abs(preactivation), xp.sign(preactivation)
+    log_sum = slope * (xp.abs(code) + location)  # log T, since |code| = log(T) / s - b
+    share_size = xp.exp(slope * size - log_sum)
+    share_location = xp.exp(slope * location - log_sum)
+    by_slope = (location * share_location + size * share_size - log_sum / slope) / slope
+    own = sign * by_slope, sign * (share_location - 1)
+    return _summed(share_size, own, gradient, result, sums)
+
+
+def _summed(slope, own, gradient, result, sums):
+    """The chain rule, with the slopes by u and by each of the activation's own parameters."""
+    xp = array_namespace(gradient)
+    result[...] = slope * gradient
+    for k, derivative in enumerate((result, *(each * gradient for each in own))):
+        sums[k, ...] = xp.sum(derivative, axis=0)
+    return result

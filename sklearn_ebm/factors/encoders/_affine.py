@@ -7,7 +7,7 @@ from sklearn_ebm.factors.encoders._encoder import Encoder, Tape, placed, resolve
 class AffineEncoder(Encoder):
     """activation(x W + b) with named parameters; an activation is one subclass.
 
-    A subclass names its fused kernel and gives the activation's slopes.
+    A subclass names the kernels of the activation, forwards and backwards.
 
     Parameters
     ----------
@@ -16,7 +16,7 @@ class AffineEncoder(Encoder):
         one number per component, in the order in which the kernel takes them.
     """
 
-    kernel = None
+    kernel = backward_kernel = None
     slopes_need_product = True  # whether the tape holds x W: the code alone may tell the slopes
 
     @classmethod
@@ -89,18 +89,16 @@ class AffineEncoder(Encoder):
     def backward(self, tape, code_gradient, input_gradient=True):
         """Gradient of a loss with respect to X (or None) and to each parameter, from the code's."""
         X, backend = tape.kept["X"], tape.kept["backend"]
-        xp, shape = array_namespace(X), code_gradient.shape
-        code, product, code_gradient = (
-            None if rows is None else self._by_component(rows)
-            for rows in (tape.kept["code"], tape.kept["product"], code_gradient)
+        code, own = tape.kept["code"], {"bias": self.parameters["bias"], **self._own}
+        slope = tape.array("slope", code.shape, code)
+        sums = new_array((len(own), self.parameters["bias"].shape[0]), code)
+        product, *rows = (
+            None if array is None else self._by_component(array)
+            for array in (tape.kept["product"], code, code_gradient)
         )
-        preactivation = None if product is None else product + self.parameters["bias"]
-        slope, own = self._slopes(preactivation, code)
-        slope *= code_gradient
-        gradients = {"bias": xp.sum(slope, axis=0)}
-        for name, derivative in own.items():
-            gradients[name] = xp.sum(code_gradient * derivative, axis=0)
-        slope = xp.reshape(slope, shape)
+        differentiate = getattr(backend, self.backward_kernel)
+        differentiate(product, *rows, tuple(own.values()), self._by_component(slope), sums)
+        gradients = {name: sums[k, ...] for k, name in enumerate(own)}
         room = tape.array("weights", self.parameters["weights"].shape, code)
         gradients["weights"] = self._weights_gradient(X, slope, backend, room)
         return self._input_gradient(slope, backend) if input_gradient else None, gradients

@@ -6,8 +6,5 @@ from sklearn_ebm.factors.encoders._affine import AffineEncoder
 class LogisticEncoder(AffineEncoder):
     """The logistic function of x W + b, the probability of each hidden unit to be on."""
 
-    kernel = "bernoulli_mean"
+    kernel, backward_kernel = "bernoulli_mean", "logistic_backward"
     slopes_need_product = False
-
-    def _slopes(self, preactivation, code):
-        return code * (1 - code), {}
