@@ -134,7 +134,7 @@ class LocalContrastNormalizer(OneToOneFeatureMixin, TransformerMixin, BaseEstima
         def normalize(batch):
             centred, deviation = _contrast(batch, window)
             if self.divide:
-                centred *= _gain(deviation)[1][..., None]
+                resolve_backend("auto", batch).scale_contrast(centred, deviation, centred)
             return centred
 
         return form.restore(in_batches(normalize, images, images.shape))
@@ -157,7 +157,10 @@ class LocalContrastNormalizer(OneToOneFeatureMixin, TransformerMixin, BaseEstima
         """
         window = self._window(x)
         centred, deviation = _contrast(x, window)
-        y = centred * _gain(deviation)[1][..., None] if self.divide else centred
+        y = centred
+        if self.divide:
+            y = array_namespace(x).empty_like(centred)
+            resolve_backend("auto", x).scale_contrast(centred, deviation, y)
         return y, (centred, deviation, window)
 
     def backward(self, tape, dy):
@@ -180,15 +183,9 @@ class LocalContrastNormalizer(OneToOneFeatureMixin, TransformerMixin, BaseEstima
             Empty: the layer has no parameters to train.
         """
         centred, deviation, window = tape
-        smooth_maps = resolve_backend("auto", dy).smooth_maps
-        n_maps = centred.shape[-1]
-        dv = dy
-        if self.divide:
-            floor, gain = _gain(deviation)
-            dsigma = _deviation_derivative(deviation, floor, -gain * gain * _total(centred * dy))
-            weight = smooth_maps(_over(dsigma, deviation), window, transposed=True) / n_maps
-            dv = dy * gain[..., None] + centred * weight[..., None]
-        return dv - smooth_maps(_total(dv) / n_maps, window, transposed=True)[..., None], {}
+        dx = array_namespace(dy).empty_like(centred)
+        differentiate = resolve_backend("auto", dy).local_contrast_backward
+        return differentiate(centred, deviation, window, bool(self.divide), dy, dx), {}
 
     def _check(self, X, reset):
         self._check_odd()
@@ -218,32 +215,3 @@ def _contrast(x, window):
     centred, deviation = (xp.empty(shape, dtype=x.dtype) for shape in (x.shape, x.shape[:3]))
     resolve_backend("auto", x).local_contrast(x, window, centred, deviation)
     return centred, deviation
-
-
-def _over(value, divisor):
-    """value / divisor, and zero where the divisor is zero."""
-    xp = array_namespace(value)
-    on = divisor > 0
-    return xp.where(on, value / xp.where(on, divisor, xp.ones_like(divisor)), xp.zeros_like(value))
-
-
-def _gain(deviation):
-    """c of each image, and r = 1 / max(c, sigma): zero where the image is constant."""
-    xp = array_namespace(deviation)
-    floor = xp.mean(deviation, axis=(1, 2), keepdims=True)
-    return floor, _over(xp.ones_like(deviation), xp.maximum(deviation, floor))
-
-
-def _total(maps):
-    """Sum over the maps; BLAS does not mind that they are few."""
-    xp, n_maps = array_namespace(maps), maps.shape[-1]
-    ones = xp.ones((n_maps,), dtype=maps.dtype)
-    return xp.reshape(xp.reshape(maps, (-1, n_maps)) @ ones, maps.shape[:-1])
-
-
-def _deviation_derivative(deviation, floor, du):
-    """dsigma: of sigma itself where it is the larger, elsewhere of its share in c."""
-    xp = array_namespace(du)
-    own, nothing = deviation > floor, xp.zeros_like(du)
-    shared = xp.mean(xp.where(own, nothing, du), axis=(1, 2), keepdims=True)
-    return xp.where(own, du, nothing) + shared

@@ -177,11 +177,12 @@ class Rectifier(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             Empty: the layer has no parameters to train.
         """
         x, parts = tape, self._parts()
-        xp = array_namespace(x)
-        width = x.shape[-1]
-        dx = xp.zeros_like(x)
+        xp, width = array_namespace(x), x.shape[-1]
+        dx = None
         for k, part in enumerate(parts):
-            dx = dx + part.slope(xp, x) * dy[..., k * width : (k + 1) * width]
+            slope = part.slope(xp, x)
+            slope *= dy[..., k * width : (k + 1) * width]
+            dx = slope if dx is None else dx + slope
         return dx, {}
 
     def get_feature_names_out(self, input_features=None):

@@ -29,7 +29,12 @@ from sklearn_ebm.backends.numba._lasso import (
     quadratic,
 )
 from sklearn_ebm.backends.numba._launcher import map_pieces
-from sklearn_ebm.backends.numba._local_contrast import local_contrast, smooth_maps
+from sklearn_ebm.backends.numba._local_contrast import (
+    local_contrast,
+    local_contrast_backward,
+    scale_contrast,
+    smooth_maps,
+)
 from sklearn_ebm.backends.numba._local_descent import local_descent
 from sklearn_ebm.backends.numba._proximal import proximal_step
 from sklearn_ebm.backends.numba._random import add_normal, uniform
@@ -62,6 +67,7 @@ __all__ = [
     "greedy_steps",
     "greedy_steps_backward",
     "local_contrast",
+    "local_contrast_backward",
     "local_descent",
     "logistic_backward",
     "map_pieces",
@@ -72,6 +78,7 @@ __all__ = [
     "proximal_gradient",
     "proximal_step",
     "quadratic",
+    "scale_contrast",
     "shrink_backward",
     "shrink_preactivation",
     "smooth_maps",

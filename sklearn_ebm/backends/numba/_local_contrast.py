@@ -147,6 +147,97 @@ def contrast_images(maps, centred, deviation, n_maps, width, lines, rounding):
             _contrast_image(maps, n, n_maps, width, lines, rounding, centred, deviation)
 
 
+@kernel
+def _image_gain(deviation, n, width, gain):
+    """r of each pixel, and c."""
+    height, one = gain.shape[0], deviation.dtype.type(1)
+    total = 0.0  # in double precision: of all pixels
+    for i in range(height * width):
+        total += deviation[n, i]
+    floor = deviation.dtype.type(total / (height * width))
+    for i in range(height):
+        for j in range(width):
+            sigma = deviation[n, i * width + j]
+            larger = sigma if sigma > floor else floor
+            gain[i, j] = one / larger if larger > 0 else larger
+    return floor
+
+
+@routine
+def scale_images(centred, deviation, n_maps, width, gain, result):
+    """Images are rows of pixels, and pixels of maps."""
+    for n in range(centred.shape[0]):
+        _image_gain(deviation, n, width, gain)
+        for i in range(gain.shape[0]):
+            for j in range(width):
+                first = (i * width + j) * n_maps
+                for k in range(n_maps):
+                    result[n, first + k] = centred[n, first + k] * gain[i, j]
+
+
+@kernel
+def _slopes_of_deviation(centred, deviation, dy, n, n_maps, width, lines, gain):
+    """dsigma / sigma of an image, smoothed by the transpose: twice over the pixels."""
+    radius = lines.weights.shape[0] // 2
+    floor = _image_gain(deviation, n, width, gain)
+    shared = 0.0  # in double precision: of all pixels
+    for i in range(gain.shape[0]):
+        for j in range(width):
+            first = (i * width + j) * n_maps
+            total = centred.dtype.type(0)
+            for k in range(n_maps):
+                total += centred[n, first + k] * dy[n, first + k]
+            total *= -gain[i, j] * gain[i, j]
+            own = deviation[n, i * width + j] > floor
+            shared += 0.0 if own else total
+            lines.pixels[i, radius + j] = total if own else centred.dtype.type(0)
+    share = centred.dtype.type(shared / (gain.shape[0] * width))
+    for i in range(gain.shape[0]):
+        for j in range(width):
+            sigma = deviation[n, i * width + j]
+            slope = lines.before[i, j] * (lines.pixels[i, radius + j] + share)
+            lines.pixels[i, radius + j] = slope / sigma if sigma > 0 else sigma
+    _smooth(lines)
+
+
+@kernel
+def _contrast_image_backward(centred, deviation, n, n_maps, width, scaled, lines, gain, dy, dx):
+    radius = lines.weights.shape[0] // 2
+    share = dx.dtype.type(1) / dx.dtype.type(n_maps)
+    if scaled:
+        _slopes_of_deviation(centred, deviation, dy, n, n_maps, width, lines, gain)
+    for i in range(gain.shape[0]):
+        for j in range(width):
+            first = (i * width + j) * n_maps
+            factor, weight = gain[i, j], lines.means[i, j] * share
+            total = dx.dtype.type(0)
+            for k in range(n_maps):
+                slope = dy[n, first + k]
+                if scaled:
+                    slope = slope * factor + centred[n, first + k] * weight
+                dx[n, first + k] = slope
+                total += slope
+            lines.pixels[i, radius + j] = lines.before[i, j] * total * share
+    _smooth(lines)
+    for i in range(gain.shape[0]):
+        for j in range(width):
+            first = (i * width + j) * n_maps
+            for k in range(n_maps):
+                dx[n, first + k] -= lines.means[i, j]
+
+
+@routine
+def contrast_images_backward(centred, deviation, n_maps, width, scaled, lines, gain, dy, dx):
+    """As `contrast_images`; `lines` are transposed."""
+    for n in range(centred.shape[0]):
+        if n_maps == 1:
+            _contrast_image_backward(centred, deviation, n, 1, width, scaled, lines, gain, dy, dx)
+        else:
+            _contrast_image_backward(
+                centred, deviation, n, n_maps, width, scaled, lines, gain, dy, dx
+            )
+
+
 def smooth_maps(values, window, transposed=False):
     """Both passes in one image at a time; see `sklearn_ebm.backends.numpy.smooth_maps`."""
     if not isinstance(values, np.ndarray):
@@ -176,6 +267,38 @@ def local_contrast(maps, window, centred, deviation):
         contrast_images(*pieces, n_maps, width, lines, rounding)
 
     split_rows(work, n_samples, _smallest_piece(source))
+
+
+def scale_contrast(centred, deviation, result):
+    """One pass; see `sklearn_ebm.backends.numpy.scale_contrast`."""
+    if not _is_in_rows(centred, deviation, result):
+        return reference.scale_contrast(centred, deviation, result)
+    _, height, width, n_maps = centred.shape
+    images = [_as_rows(array) for array in (centred, deviation, result)]
+
+    def work(first, last):
+        source, spread, target = (rows[first:last] for rows in images)
+        scale_images(source, spread, n_maps, width, np.empty((height, width), target.dtype), target)
+
+    split_rows(work, len(centred), _smallest_piece(images[0]))
+    return result
+
+
+def local_contrast_backward(centred, deviation, window, scaled, dy, dx):
+    """One image at a time; see `sklearn_ebm.backends.numpy.local_contrast_backward`."""
+    if not _is_in_rows(centred, deviation, dx) or not isinstance(dy, np.ndarray):
+        return reference.local_contrast_backward(centred, deviation, window, scaled, dy, dx)
+    _, height, width, n_maps = centred.shape
+    images = [_as_rows(array) for array in (centred, deviation, dy, dx)]
+
+    def work(first, last):
+        source, spread, given, target = (rows[first:last] for rows in images)
+        lines = new_lines(window, dx.dtype, transposed=True)
+        room = lines, np.zeros((height, width), dx.dtype)
+        contrast_images_backward(source, spread, n_maps, width, scaled, *room, given, target)
+
+    split_rows(work, len(centred), _smallest_piece(images[0]))
+    return dx
 
 
 def _is_in_rows(*arrays):

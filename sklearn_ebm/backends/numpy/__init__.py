@@ -23,7 +23,12 @@ from sklearn_ebm.backends.numpy._encoders import (
     tanh_preactivation,
 )
 from sklearn_ebm.backends.numpy._gibbs import gibbs_step
-from sklearn_ebm.backends.numpy._local_contrast import local_contrast, smooth_maps
+from sklearn_ebm.backends.numpy._local_contrast import (
+    local_contrast,
+    local_contrast_backward,
+    scale_contrast,
+    smooth_maps,
+)
 from sklearn_ebm.backends.numpy._local_descent import local_descent
 from sklearn_ebm.backends.numpy._pools import pool_norms, pool_spread
 from sklearn_ebm.backends.numpy._proximal import proximal_step
@@ -69,6 +74,7 @@ __all__ = [
     "greedy_steps",
     "greedy_steps_backward",
     "local_contrast",
+    "local_contrast_backward",
     "local_descent",
     "logistic_backward",
     "map_pieces",
@@ -79,6 +85,7 @@ __all__ = [
     "proximal_gradient",
     "proximal_step",
     "quadratic",
+    "scale_contrast",
     "shrink_backward",
     "shrink_preactivation",
     "smooth_maps",

@@ -20,7 +20,7 @@ def shrink_backward(product, code, gradient, parameters, result, sums):
     """d sh / d u is one where the unit is on, and d sh / d threshold is -sign(u) there."""
     xp = array_namespace(code)
     sign = xp.sign(code)
-    return _summed(sign * sign, (-sign,), gradient, result, sums)
+    return chain(sign * sign, (-sign,), gradient, result, sums)
 
 
 def tanh_preactivation(preactivation, bias, gain):
@@ -35,12 +35,12 @@ def tanh_backward(product, code, gradient, parameters, result, sums):
     """d/du = gain (1 - tanh(u)^2), d/d gain = tanh(u)."""
     bias, gain = parameters
     squashed = array_namespace(code).tanh(product + bias)
-    return _summed(gain * (1 - squashed * squashed), (squashed,), gradient, result, sums)
+    return chain(gain * (1 - squashed * squashed), (squashed,), gradient, result, sums)
 
 
 def logistic_backward(product, code, gradient, parameters, result, sums):
     """The slope of 1 / (1 + exp(-u)) is code (1 - code)."""
-    return _summed(code * (1 - code), (), gradient, result, sums)
+    return chain(code * (1 - code), (), gradient, result, sums)
 
 
 def smooth_shrink_preactivation(preactivation, bias, slope, location):
@@ -74,10 +74,10 @@ def smooth_shrink_backward(product, code, gradient, parameters, result, sums):
     share_location = xp.exp(slope * location - log_sum)
     by_slope = (location * share_location + size * share_size - log_sum / slope) / slope
     own = sign * by_slope, sign * (share_location - 1)
-    return _summed(share_size, own, gradient, result, sums)
+    return chain(share_size, own, gradient, result, sums)
 
 
-def _summed(slope, own, gradient, result, sums):
+def chain(slope, own, gradient, result, sums):
     """The chain rule, with the slopes by u and by each of the activation's own parameters."""
     xp = array_namespace(gradient)
     result[...] = slope * gradient

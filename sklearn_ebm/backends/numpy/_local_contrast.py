@@ -1,4 +1,8 @@
-"""Local means and deviations of maps; see `sklearn_ebm.backends._gaussian` for the window."""
+"""Local means and deviations of maps; see `sklearn_ebm.backends._gaussian` for the window.
+
+With c the mean of the deviation sigma over the image, maps are multiplied by r = 1 / max(c, sigma),
+which is zero where the image is constant.
+"""
 
 from sklearn_ebm.backends._namespace import array_namespace
 
@@ -48,6 +52,67 @@ def local_contrast(maps, window, centred, deviation):
     rounding = ROUNDINGS * float(xp.finfo(maps.dtype).eps) * mean
     squares = xp.where(squares > rounding * rounding, squares, xp.zeros_like(squares))
     deviation[...] = xp.sqrt(smooth_maps(squares, window))
+
+
+def scale_contrast(centred, deviation, result):
+    """Replace `result`, which may be `centred`, by v r; shapes as in `local_contrast`."""
+    result[...] = centred * _gain(deviation)[1][..., None]
+    return result
+
+
+def local_contrast_backward(centred, deviation, window, scaled, dy, dx):
+    """The derivative of v, or of v r, by the maps that `local_contrast` took.
+
+    Parameters
+    ----------
+    centred, deviation : array
+        From `local_contrast`.
+    window : Window
+        Weights.
+    scaled : bool
+        Whether the output is v r.
+    dy : array of shape (n_samples, height, width, n_maps)
+        Derivative of a scalar by the output.
+    dx : array of shape (n_samples, height, width, n_maps)
+        Replaced by that by the maps.
+    """
+    n_maps, dv = centred.shape[-1], dy
+    if scaled:
+        floor, gain = _gain(deviation)
+        dsigma = _deviation_derivative(deviation, floor, -gain * gain * _total(centred * dy))
+        weight = smooth_maps(_over(dsigma, deviation), window, transposed=True) / n_maps
+        dv = dy * gain[..., None] + centred * weight[..., None]
+    dx[...] = dv - smooth_maps(_total(dv) / n_maps, window, transposed=True)[..., None]
+    return dx
+
+
+def _over(value, divisor):
+    """value / divisor, and zero where the divisor is zero."""
+    xp = array_namespace(value)
+    on = divisor > 0
+    return xp.where(on, value / xp.where(on, divisor, xp.ones_like(divisor)), xp.zeros_like(value))
+
+
+def _gain(deviation):
+    """c of each image, and r."""
+    xp = array_namespace(deviation)
+    floor = xp.mean(deviation, axis=(1, 2), keepdims=True)
+    return floor, _over(xp.ones_like(deviation), xp.maximum(deviation, floor))
+
+
+def _deviation_derivative(deviation, floor, du):
+    """dsigma: of sigma itself where it is the larger, elsewhere of its share in c."""
+    xp = array_namespace(du)
+    own, nothing = deviation > floor, xp.zeros_like(du)
+    shared = xp.mean(xp.where(own, nothing, du), axis=(1, 2), keepdims=True)
+    return xp.where(own, du, nothing) + shared
+
+
+def _total(maps):
+    """Sum over the maps; BLAS does not mind that they are few."""
+    xp, n_maps = array_namespace(maps), maps.shape[-1]
+    ones = xp.ones((n_maps,), dtype=maps.dtype)
+    return xp.reshape(xp.reshape(maps, (-1, n_maps)) @ ones, maps.shape[:-1])
 
 
 def _mean_map(maps):

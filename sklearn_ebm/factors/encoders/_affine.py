@@ -1,13 +1,16 @@
 """What all encoders of the form activation(x W + b) share."""
 
 from sklearn_ebm.backends import array_namespace, multiply_into, new_array
+from sklearn_ebm.backends.numpy._encoders import chain
 from sklearn_ebm.factors.encoders._encoder import Encoder, Tape, placed, resolve
 
 
 class AffineEncoder(Encoder):
     """activation(x W + b) with named parameters; an activation is one subclass.
 
-    A subclass names the kernels of the activation, forwards and backwards.
+    A subclass names the kernels of the activation, forwards and backwards; in place of the latter
+    it may give the activation's slopes by u = x W + b and, by name, by each parameter of its own,
+    `_slopes(preactivation, code)`.
 
     Parameters
     ----------
@@ -86,19 +89,28 @@ class AffineEncoder(Encoder):
         tape.kept = {"X": X, "code": code, "product": kept, "backend": backend}
         return code, tape
 
+    def _differentiate(self, backend, product, code, gradient, result, sums):
+        """The activation's way back; see `sklearn_ebm.backends.numpy.shrink_backward`."""
+        parameters = self.parameters["bias"], *self._own.values()
+        if self.backward_kernel is not None:
+            kernel = getattr(backend, self.backward_kernel)
+            return kernel(product, code, gradient, parameters, result, sums)
+        preactivation = None if product is None else product + parameters[0]
+        slope, own = self._slopes(preactivation, code)
+        return chain(slope, [own[name] for name in self._own], gradient, result, sums)
+
     def backward(self, tape, code_gradient, input_gradient=True):
         """Gradient of a loss with respect to X (or None) and to each parameter, from the code's."""
         X, backend = tape.kept["X"], tape.kept["backend"]
-        code, own = tape.kept["code"], {"bias": self.parameters["bias"], **self._own}
+        code, names = tape.kept["code"], ("bias", *self._own)
         slope = tape.array("slope", code.shape, code)
-        sums = new_array((len(own), self.parameters["bias"].shape[0]), code)
+        sums = new_array((len(names), self.parameters["bias"].shape[0]), code)
         product, *rows = (
             None if array is None else self._by_component(array)
             for array in (tape.kept["product"], code, code_gradient)
         )
-        differentiate = getattr(backend, self.backward_kernel)
-        differentiate(product, *rows, tuple(own.values()), self._by_component(slope), sums)
-        gradients = {name: sums[k, ...] for k, name in enumerate(own)}
+        self._differentiate(backend, product, *rows, self._by_component(slope), sums)
+        gradients = {name: sums[k, ...] for k, name in enumerate(names)}
         room = tape.array("weights", self.parameters["weights"].shape, code)
         gradients["weights"] = self._weights_gradient(X, slope, backend, room)
         return self._input_gradient(slope, backend) if input_gradient else None, gradients
