@@ -74,8 +74,8 @@ def make_feature_hierarchy(
         Stages.
     model : estimator or None, default=None
         The filters, cloned for each stage with its `n_components`; None takes
-        `ConvPSD(border="same", alpha=0.5, max_iter=5, batch_size=32)`. Of a model that is not
-        convolutional (`PSD`, `RBM`) a stage is the model and the rectifier.
+        `ConvPSD(border="same", alpha=0.5, max_iter=5, tol=0, batch_size=32)`. Of a model that is
+        not convolutional (`PSD`, `RBM`) a stage is the model and the rectifier.
     n_components : int or sequence of int, default=(32, 64)
         Maps, or components, of each stage.
     kernel_size : int or sequence of int, default=5
@@ -154,7 +154,9 @@ def make_feature_hierarchy(
 
 
 def _usual_model():
-    return ConvPSD(border="same", alpha=ALPHA, max_iter=MAX_ITER, batch_size=BATCH_SIZE)
+    return ConvPSD(
+        border="same", alpha=ALPHA, max_iter=MAX_ITER, tol=0, batch_size=BATCH_SIZE
+    )  # passes are few on purpose: no warning that they end learning
 
 
 def _of_stage(values, stage):
