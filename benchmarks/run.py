@@ -42,6 +42,7 @@ NAMES = (
     "conv_memory",
     "mnist_hierarchy",
     "few_labels",
+    "dense_tuning",
 )
 
 
