@@ -10,7 +10,13 @@ from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
 from sklearn.pipeline import Pipeline
-from sklearn.utils import _safe_indexing, check_random_state, compute_class_weight, get_tags
+from sklearn.utils import (
+    _safe_indexing,
+    check_random_state,
+    compute_class_weight,
+    get_tags,
+    indexable,
+)
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import (
     check_consistent_length,
@@ -164,7 +170,7 @@ class FineTunedClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     """
 
     _parameter_constraints: dict = {
-        "estimator": [HasMethods(["fit", "predict"])],
+        "estimator": [HasMethods("fit")],
         "prefit": ["boolean"],
         "subsample": [Interval(Integral, 1, None, closed="left"), None],
         "solver": [StrOptions(set(OPTIMIZERS))],
@@ -259,6 +265,7 @@ class FineTunedClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             differentiated after one that is trained; if labels are missing or all the same.
         """
         steps = self._check_pipeline()
+        (X,), (unsupervised_X,) = indexable(X), indexable(unsupervised_X)
         y, weights = self._check_labels(X, y, sample_weight)
         random_state = check_random_state(self.random_state)
         train, held_out = self._split(y, weights, random_state)
@@ -333,6 +340,8 @@ class FineTunedClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
                 f"y has labels that are missing, {UNLABELLED}: pass those samples as "
                 "unsupervised_X, and the others as X. If it is a class, call it another name."
             )
+        if len(classes) == 0:
+            raise ValueError("Found 0 samples in X and y, while a minimum of 1 is required.")
         if len(classes) < 2:
             raise ValueError(
                 f"{type(self).__name__} needs samples of at least 2 classes in the data, but the "
@@ -381,7 +390,9 @@ class FineTunedClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         fitted, features = Layerwise(self.estimator.memory).fit(steps, data, task)
         classifier, options = clone(classifier), {}
         if sample_weight is not None and has_fit_parameter(classifier, "sample_weight"):
-            options["sample_weight"] = _safe_indexing(sample_weight, train)
+            options["sample_weight"] = _check_sample_weight(sample_weight, data.X, dtype=float)[
+                train
+            ]
         subcontext = task(name).call_on_fit_task_begin(estimator=self)
         classifier.fit(_safe_indexing(features, train), data.y[train], **options)
         subcontext.call_on_fit_task_end(estimator=self)
@@ -503,6 +514,7 @@ class FineTunedClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             Of two classes, that of the second one.
         """
         check_is_fitted(self)
+        (X,) = indexable(X)
         *steps, classifier = (step for _, step in flat_steps(self.pipeline_))
         return np.concatenate(
             [

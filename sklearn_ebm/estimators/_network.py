@@ -61,8 +61,10 @@ def linear_head(name, classifier, like):
     coef, intercept = (getattr(classifier, key, None) for key in ("coef_", "intercept_"))
     n_classes = len(classifier.classes_)
     n_scores = 1 if n_classes == 2 else n_classes
-    require_linear(name, intercept is not None and np.shape(coef)[:1] == (n_scores,), classifier)
-    coef = coef.toarray() if sparse.issparse(coef) else to_host(coef)
+    coef = coef.toarray() if sparse.issparse(coef) else coef
+    has_both = coef is not None and intercept is not None
+    coef = np.atleast_2d(to_host(coef)) if has_both else None  # a row of two, as RidgeClassifier's
+    require_linear(name, has_both and coef.shape[0] == n_scores, classifier)
     intercept = np.broadcast_to(to_host(intercept), (n_scores,))
     if n_scores == 1:  # softmax of s/2 and -s/2 is the logistic function of s
         coef, intercept = np.concatenate([-coef, coef]) / 2, np.array([-1, 1]) / 2 * intercept
@@ -79,7 +81,9 @@ def with_head(classifier, head):
         coef, bias = coef[1:] - coef[:1], bias[1:] - bias[:1]
     tuned = copy.deepcopy(classifier)
     dtype = classifier.coef_.dtype
-    tuned.coef_, tuned.intercept_ = np.array(coef, dtype, order="C"), np.array(bias, dtype)
+    shape = np.shape(classifier.coef_)
+    tuned.coef_ = np.array(coef, dtype, order="C").reshape(shape)
+    tuned.intercept_ = np.array(bias, dtype)
     return tuned
 
 
