@@ -1,0 +1,560 @@
+"""FineTunedClassifier: the network that a pipeline is, and what is learned with labels."""
+
+import copy
+import os
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn import config_context
+from sklearn.base import BaseEstimator, TransformerMixin, clone
+from sklearn.datasets import load_digits
+from sklearn.decomposition import PCA
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import log_loss
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import MaxAbsScaler, MinMaxScaler, StandardScaler
+from threadpoolctl import threadpool_limits
+
+from sklearn_ebm import (
+    PSD,
+    RBM,
+    ConvPSD,
+    FineTunedClassifier,
+    GroupSparsePSD,
+    LISTAEncoder,
+    Rectifier,
+    SparseCoder,
+    ZCAWhitener,
+)
+from sklearn_ebm.backends import resolve_backend
+from sklearn_ebm.estimators import _stages
+from sklearn_ebm.estimators._fine_tuning import FineTuning, as_input
+from sklearn_ebm.estimators._network import Network, linear_head
+from sklearn_ebm.estimators._parts import Step
+from sklearn_ebm.factors import CONVOLUTIONAL_ENCODERS, ENCODERS, UNFOLDINGS, cross_entropy
+from sklearn_ebm.layers import Flattener, LocalContrastNormalizer, Pooler
+from tests.differences import finite_differences
+
+X, Y = load_digits(return_X_y=True)
+X, Y = X[:300] / 8, Y[:300]
+IMAGES = X.reshape(-1, 8, 8)
+SMALL = {"random_state": 0, "max_iter": 2, "tol": 0}
+MACHINE = {"random_state": 0, "max_iter": 1}
+FLAT = {"image_shape": (8, 8)}
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:Stopped at max_iter", "ignore:lbfgs failed", "ignore:.*hidden units are dead",
+    "ignore:X has values",
+)  # fmt: skip
+
+
+def psd(n_components=10, **parameters):
+    return PSD(n_components, **{"alpha": 0.3, **SMALL, **parameters})
+
+
+def conv(n_components=3, **parameters):
+    return ConvPSD(n_components, kernel_size=3, **{"alpha": 0.1, **SMALL, **parameters})
+
+
+# Gradients
+
+GROUPS = {"groups": 3, **SMALL}
+NETWORKS = {
+    **{f"PSD {name}": [psd(encoder=name)] for name in ENCODERS},
+    **{
+        f"GroupSparsePSD {output}": [GroupSparsePSD(12, output=output, **GROUPS)]
+        for output in ("pooled", "simple", "both")
+    },
+    **{
+        f"LISTAEncoder {name}": [LISTAEncoder(8, alpha=0.3, unfolding=name, **SMALL)]
+        for name in UNFOLDINGS
+    },
+    "LISTAEncoder untied": [LISTAEncoder(8, alpha=0.3, tied=False, **SMALL)],
+    **{
+        f"RBM {visible}": [RBM(6, visible=visible, **MACHINE)]
+        for visible in ("bernoulli", "gaussian")
+    },
+    **{f"ConvPSD {name}": [conv(encoder=name), Flattener()] for name in CONVOLUTIONAL_ENCODERS},
+    **{f"ConvPSD {name} on rows": [conv(encoder=name, **FLAT)] for name in CONVOLUTIONAL_ENCODERS},
+    **{f"Rectifier {mode}": [psd(), Rectifier(mode)] for mode in ("abs", "positive", "split")},
+    **{
+        f"Pooler {mode}": [conv(), Rectifier(), Pooler(mode), conv(2), Flattener()]
+        for mode in ("average", "max", "l2")
+    },
+    "contrast": [conv(), LocalContrastNormalizer(5), Flattener()],
+    "contrast, subtracted": [conv(), LocalContrastNormalizer(5, divide=False), Flattener()],
+    "layers on rows": [
+        conv(**FLAT), Rectifier(), LocalContrastNormalizer(5, image_shape=(10, 10, 3)),
+        Pooler("average", image_shape=(10, 10, 3)), psd(),
+    ],
+    "connections": [conv(4), conv(border="same", connections=2), Flattener()],
+    "deep": [psd(encoder="tanh"), GroupSparsePSD(12, output="both", **GROUPS), RBM(6, **MACHINE)],
+    **{
+        f"{type(step).__name__} before and after": [step, psd(), clone(step), psd(6)]
+        for step in (ZCAWhitener(), StandardScaler(), MinMaxScaler(), MaxAbsScaler(), PCA(8))
+    },
+    "PCA whiten": [psd(), PCA(6, whiten=True), psd(6)],
+    "passed through": [psd(), "passthrough", make_pipeline(Rectifier(), psd(6))],
+}  # fmt: skip
+
+
+def fitted(name, y=Y):
+    """The pipeline of a network, and the data that it is fitted on."""
+    steps = NETWORKS[name]
+    takes_images = isinstance(steps[0], ConvPSD) and steps[0].image_shape is None
+    data = IMAGES if takes_images else X
+    return clone(make_pipeline(*steps, LogisticRegression(max_iter=30))).fit(data, y), data
+
+
+def network_of(pipeline, x, n_before=0):
+    """The network, its input and the backend, of a fitted pipeline."""
+    *steps, (name, classifier) = list(_stages.flat_steps(pipeline))[n_before:]
+    x = as_input(x)
+    network = Network(
+        [Step(*step, x.dtype) for step in steps], name, linear_head(name, classifier, x)
+    )
+    return network, x, resolve_backend("auto", x)
+
+
+def assert_gradients(network, x, target, backend):
+    """Derivatives along three directions at random, of each parameter, are those of the loss."""
+    random = np.random.default_rng(0)
+    weight = random.uniform(0.5, 2, len(x))
+    _, _, gradients = network.losses_and_gradients(x, target, weight, backend)
+    assert gradients.keys() == network.parameters.keys()
+    for name, value in network.parameters.items():
+        begun, steps = value.copy(), np.zeros(3)
+        directions = 0.03 * random.standard_normal((3, *value.shape))  # short: |z| has a kink
+
+        def loss(value=value, begun=begun, steps=steps, directions=directions):
+            value[...] = begun + np.tensordot(steps, directions, axes=1)
+            return np.mean(cross_entropy(network.scores(x, backend), target)[0] * weight)
+
+        numeric = finite_differences(loss, steps)
+        value[...] = begun
+        exact = np.sum(directions * gradients[name], axis=tuple(range(1, directions.ndim)))
+        assert_allclose(exact, numeric, rtol=1e-4, atol=1e-9, err_msg=str(name))
+        assert np.any(numeric != 0)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_gradients_of_every_step_are_those_of_the_loss(name):
+    pipeline, data = fitted(name)
+    network, x, backend = network_of(pipeline, data[:7])
+    assert_allclose(network.scores(x, backend), pipeline.decision_function(data[:7]), rtol=1e-8)
+    assert_gradients(network, x, (Y[:7, None] == np.arange(10)).astype(float), backend)
+
+
+@pytest.mark.parametrize("name", ["deep", "connections"])
+def test_gradients_of_two_classes_are_those_of_the_loss(name):
+    y = Y > 4
+    pipeline, data = fitted(name, y)
+    network, x, backend = network_of(pipeline, data[:7])
+    scores = network.scores(x, backend)
+    assert_allclose(scores[:, 1] - scores[:, 0], pipeline.decision_function(data[:7]), rtol=1e-8)
+    assert_gradients(network, x, (y[:7, None] == [False, True]).astype(float), backend)
+
+
+def test_gradients_are_those_of_torch():
+    """Of g tanh(x W + b), of what is positive in it and in its negative, and of a machine."""
+    torch = pytest.importorskip("torch")
+    pipeline = make_pipeline(
+        psd(encoder="tanh"), Rectifier("split"), RBM(6, **MACHINE), LogisticRegression(max_iter=30)
+    ).fit(X, Y)
+    network, x, backend = network_of(pipeline, X[:50])
+    target = (Y[:50, None] == np.arange(10)).astype(float)
+    losses, _, gradients = network.losses_and_gradients(x, target, np.ones(50), backend)
+    leaves = {
+        name: torch.tensor(value, requires_grad=True) for name, value in network.parameters.items()
+    }
+    first, second, head = (
+        {name[2]: leaf for name, leaf in leaves.items() if name[0] == step}
+        for step in ("psd", "rbm", "logisticregression")
+    )
+    code = torch.tanh(torch.tensor(x) @ first["weights"] + first["bias"]) * first["gain"]
+    code = torch.cat([code.clamp(min=0), (-code).clamp(min=0)], dim=1)
+    hidden = torch.sigmoid(code @ second["weights"] + second["bias"])
+    scores = hidden @ head["weights"] + head["bias"]
+    loss = torch.nn.functional.cross_entropy(scores, torch.tensor(Y[:50]))
+    loss.backward()
+    assert_allclose(losses.mean(), loss.item(), rtol=1e-10)
+    for name, leaf in leaves.items():
+        assert_allclose(
+            gradients[name], leaf.grad.numpy(), rtol=1e-8, atol=1e-12, err_msg=str(name)
+        )
+
+
+# The recipe
+
+
+def tuned_classifier(*steps, **parameters):
+    """Not yet fitted; a scaler, a model and a rectifier where no steps are given."""
+    steps = steps or (StandardScaler(), psd(), Rectifier())
+    pipeline = make_pipeline(*steps, LogisticRegression(max_iter=30))
+    return FineTunedClassifier(pipeline, **{"max_iter": 2, "random_state": 0, **parameters})
+
+
+def copied(classifier, **parameters):
+    return clone(classifier).set_params(**parameters)
+
+
+@pytest.fixture(scope="module")
+def classifier():
+    """Fitted; not to be changed."""
+    return tuned_classifier().fit(X, Y)
+
+
+@pytest.fixture(scope="module")
+def pipeline():
+    """Two models and a classifier, fitted without a network; not to be changed."""
+    steps = StandardScaler(), psd(), Rectifier(), psd(12, alpha=0.1)
+    return make_pipeline(*steps, LogisticRegression(max_iter=30)).fit(X, Y)
+
+
+def encoders(pipeline):
+    """Parameters of the encoders, by step and name."""
+    return {
+        (name, key): value
+        for name, step in pipeline.steps
+        if hasattr(step, "encoder_")
+        for key, value in step.encoder_.parameters.items()
+    }
+
+
+def assert_same(first, second, data=X):
+    """Two classifiers, bit for bit."""
+    assert_array_equal(first.decision_function(data), second.decision_function(data))
+    assert_array_equal(first.objective_curve_, second.objective_curve_)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["deep", "connections", "layers on rows", "LISTAEncoder untied", "LISTAEncoder cd",
+     "RBM gaussian", "PCA whiten", "passed through"],
+)  # fmt: skip
+def test_the_tuned_pipeline_computes_what_the_network_computed(name, monkeypatch):
+    pipeline, data = fitted(name)
+    networks, whole = [], FineTunedClassifier._tuned_pipeline
+
+    def keep(self, network):
+        networks.append(network)
+        return whole(self, network)
+
+    monkeypatch.setattr(FineTunedClassifier, "_tuned_pipeline", keep)
+    classifier = FineTunedClassifier(pipeline, prefit=True, max_iter=2, random_state=0)
+    scores = classifier.fit(data, Y).decision_function(data)
+    network, x, backend = network_of(pipeline, data)
+    assert_allclose(scores, networks[-1].scores(x, backend), rtol=1e-8, atol=1e-10)
+    assert np.abs(scores - network.scores(x, backend)).max() > 1e-3  # the tuned ones
+    plain = classifier.to_pipeline()
+    assert type(plain) is Pipeline
+    assert_allclose(plain.decision_function(data), scores, rtol=1e-8, atol=1e-10)
+    assert_array_equal(plain.predict(data), classifier.predict(data))
+
+
+def test_the_pipeline_that_is_handed_out_is_a_copy(classifier):
+    before = classifier.decision_function(X)
+    classifier.to_pipeline()["logisticregression"].coef_[...] = 0
+    assert_array_equal(classifier.decision_function(X), before)
+
+
+@pytest.mark.parametrize("y", [Y, Y > 4], ids=["several", "two"])
+def test_probabilities_are_the_softmax_of_the_scores(y):
+    classifier = tuned_classifier(max_iter=1).fit(X, y)
+    scores = classifier.decision_function(X)
+    if scores.ndim == 1:
+        scores = np.stack([np.zeros_like(scores), scores], axis=1)
+    odds = np.exp(scores)
+    assert_allclose(classifier.predict_proba(X), odds / odds.sum(axis=1, keepdims=True))
+    assert_allclose(np.exp(classifier.predict_log_proba(X)), classifier.predict_proba(X))
+    assert_array_equal(classifier.predict(X), classifier.classes_[scores.argmax(axis=1)])
+
+
+def test_without_passes_it_is_the_pipeline(pipeline):
+    classifier = FineTunedClassifier(pipeline, max_iter=0).fit(X, Y)
+    assert_allclose(classifier.decision_function(X), pipeline.decision_function(X), rtol=1e-8)
+    assert classifier.n_iter_ == len(classifier.objective_curve_) == 0
+
+
+def test_the_first_loss_is_that_of_the_pipeline_and_training_lowers_it(pipeline):
+    classifier = FineTunedClassifier(
+        pipeline, prefit=True, max_iter=8, batch_size=len(X), random_state=0
+    ).fit(X, Y)
+    before = log_loss(Y, pipeline.predict_proba(X))
+    assert_allclose(classifier.objective_curve_[0], before, rtol=1e-8)
+    assert_allclose(classifier.accuracy_curve_[0], pipeline.score(X, Y))
+    assert np.all(np.diff(classifier.objective_curve_) < 0)
+    assert log_loss(Y, classifier.predict_proba(X)) < classifier.objective_curve_[-1]
+
+
+def test_a_prefit_pipeline_is_gone_on_from_and_stays_as_it_is(pipeline):
+    before, state = pipeline.decision_function(X), copy.deepcopy(encoders(pipeline))
+    classifier = FineTunedClassifier(pipeline, prefit=True, max_iter=1, random_state=0)
+    classifier.fit(X, Y)
+    assert_array_equal(pipeline.decision_function(X), before)
+    for key, value in encoders(pipeline).items():
+        assert_array_equal(value, state[key])
+        assert np.any(encoders(classifier.pipeline_)[key] != value)
+    assert_array_equal(classifier.pipeline_["psd-1"].components_, pipeline["psd-1"].components_)
+    cloned = clone(classifier)
+    assert cloned.estimator is not pipeline
+    assert_same(cloned.fit(X, Y), classifier)
+
+
+def test_an_estimator_that_is_not_prefit_stays_unfitted(classifier):
+    assert not hasattr(classifier.estimator["psd"], "components_")
+    assert not hasattr(clone(classifier).estimator["psd"], "components_")
+
+
+def test_warm_start_goes_on_with_labels_only(classifier):
+    settings = {"warm_start": True, "schedule": "constant", "early_stopping": True}
+    going = copied(classifier, **settings).fit(X, Y)
+    atoms, best = going.pipeline_["psd"].components_.copy(), going.validation_accuracy_curve_.max()
+    first = going.objective_curve_[-1]
+    going.fit(X, Y)
+    assert going.validation_accuracy_curve_[0] == best  # of the same samples
+    assert going.objective_curve_[0] < first
+    assert_array_equal(going.pipeline_["psd"].components_, atoms)
+
+
+def test_the_same_seed_gives_the_same_model_with_any_number_of_threads(classifier):
+    with threadpool_limits(1):
+        alone = clone(classifier).fit(X, Y)
+    with threadpool_limits(2):
+        together = clone(classifier).fit(X, Y)
+    assert_same(alone, together)
+    other = copied(classifier, random_state=1).fit(X, Y)
+    assert np.any(other.objective_curve_ != alone.objective_curve_)
+
+
+def test_float32_stays_float32_and_learns_the_same():
+    models = {
+        dtype: tuned_classifier(psd(alpha=np.float64(0.3)), batch_size=50).fit(X.astype(dtype), Y)
+        for dtype in (np.float32, float)
+    }
+    narrow, wide = (models[dtype].pipeline_["psd"] for dtype in (np.float32, float))
+    for name, value in narrow.encoder_.parameters.items():
+        assert value.dtype == np.float32
+        assert wide.encoder_.parameters[name].dtype == float
+    assert narrow.transform(X.astype(np.float32)).dtype == np.float32
+    curves = [models[dtype].objective_curve_ for dtype in (np.float32, float)]
+    assert_allclose(*curves, rtol=0.05)  # of codes that are inferred to a tolerance
+
+
+# What moves, and how far
+
+
+@pytest.mark.parametrize("frozen", ["psd-1", "psd-2"])
+@pytest.mark.parametrize("solver", ["adam", "sgd"])
+def test_a_rate_of_zero_leaves_a_step_bit_for_bit(pipeline, frozen, solver):
+    classifier = FineTunedClassifier(
+        pipeline, prefit=True, solver=solver, learning_rates={frozen: 0}, max_iter=1,
+        weight_decay=0.1, random_state=0,
+    ).fit(X, Y)  # fmt: skip
+    for (step, name), value in encoders(classifier.pipeline_).items():
+        before = encoders(pipeline)[step, name]
+        assert np.array_equal(value, before) == (step == frozen), (step, name)
+    assert np.any(classifier.pipeline_[-1].coef_ != pipeline[-1].coef_)
+
+
+def test_a_coder_may_lead_if_it_is_left_as_it_is():
+    coder = SparseCoder(8, alpha=0.3, **SMALL)
+    classifier = tuned_classifier(coder, psd(), learning_rates={"sparsecoder": 0}).fit(X, Y)
+    assert_array_equal(
+        classifier.pipeline_["sparsecoder"].components_, clone(coder).fit(X).components_
+    )
+    assert len(classifier.objective_curve_) == 2
+
+
+def test_weights_decay_and_biases_do_not(pipeline):
+    """Steps too small to count, and a decay of 1 % in each: the share that is left is known."""
+    classifier = FineTunedClassifier(
+        pipeline, prefit=True, solver="sgd", learning_rate=1e-12, weight_decay=1e10,
+        schedule="constant", max_iter=2, batch_size=100, learning_rates={"psd-2": 0.5},
+    ).fit(X, Y)  # fmt: skip
+    before, after = pipeline[-1], classifier.pipeline_[-1]
+    assert_allclose(after.coef_, 0.99**6 * before.coef_, rtol=1e-6)
+    assert_allclose(after.intercept_, before.intercept_, rtol=1e-6)
+    for step, share in (("psd-1", 0.99), ("psd-2", 0.995)):
+        before, after = (encoders(each) for each in (pipeline, classifier.pipeline_))
+        assert_allclose(after[step, "bias"], before[step, "bias"], rtol=1e-6, atol=1e-9)
+        weights = share**6 * before[step, "weights"]
+        assert_allclose(after[step, "weights"], weights, rtol=1e-6, atol=1e-9)
+
+
+def test_a_schedule_is_asked_for_the_share_of_steps_that_is_done(pipeline):
+    asked = []
+
+    def schedule(done):
+        asked.append(done)
+        return 0.0
+
+    classifier = FineTunedClassifier(pipeline, prefit=True, schedule=schedule, max_iter=2)
+    classifier.fit(X, Y)  # 2 passes of 3 batches
+    assert_allclose(asked, np.arange(6) / 6)
+    assert_allclose(classifier.decision_function(X), pipeline.decision_function(X), rtol=1e-8)
+
+
+@pytest.fixture
+def watched(monkeypatch):
+    """Rows to learn from and to look at, as they are split, and batches that are learned from."""
+    seen = {"batches": []}
+    split, step = FineTunedClassifier._split, FineTuning.step
+
+    def watch_split(self, *args):
+        seen["train"], seen["held out"] = split(self, *args)
+        return seen["train"], seen["held out"]
+
+    def watch_step(self, x, *args):
+        seen["batches"].append(np.array(x))
+        return step(self, x, *args)
+
+    monkeypatch.setattr(FineTunedClassifier, "_split", watch_split)
+    monkeypatch.setattr(FineTuning, "step", watch_step)
+    return seen
+
+
+def test_early_stopping_keeps_what_is_best_on_samples_that_nothing_learned_from(watched):
+    classifier = tuned_classifier(
+        psd(), early_stopping=True, validation_fraction=0.2, n_iter_no_change=3, max_iter=60,
+        learning_rate=0.1, schedule="constant",
+    ).fit(X, Y)  # fmt: skip
+    train, held_out = watched["train"], watched["held out"]
+    assert len(held_out) == 60
+    assert_array_equal(np.sort(np.concatenate([train, held_out])), np.arange(len(X)))
+    assert_allclose(np.bincount(Y[held_out]), np.bincount(Y) / 5, atol=1)
+    curve, losses = classifier.validation_accuracy_curve_, classifier.validation_curve_
+    assert classifier.n_iter_ + 1 == len(curve) == len(losses) < 61
+    best = max(zip(curve, -losses, strict=True))
+    assert classifier.score(X[held_out], Y[held_out]) == pytest.approx(curve.max())
+    loss = log_loss(Y[held_out], classifier.predict_proba(X[held_out]))
+    assert_allclose(loss, -best[1], rtol=1e-8)
+    assert max(zip(curve[:-3], -losses[:-3], strict=True)) == best  # three gained nothing
+    learned = {tuple(row) for batch in watched["batches"] for row in batch}
+    assert learned == set(map(tuple, X[train]))
+
+
+def test_the_classifier_is_not_fitted_on_what_is_held_out(watched):
+    classifier = tuned_classifier(early_stopping=True, max_iter=0).fit(X, Y)
+    *_, last = classifier.pipeline_
+    features, train = classifier.pipeline_[:-1].transform(X), watched["train"]
+    expected = clone(last).fit(features[train], Y[train])
+    assert_allclose(last.coef_, expected.coef_, rtol=1e-8, atol=1e-10)
+
+
+# What is learned without labels, and how data go through
+
+
+def test_unlabelled_samples_are_learned_from_by_all_steps_but_the_classifier(classifier):
+    labelled, y, extra = X[:200], Y[:200], X[200:]
+    classifier = copied(classifier, max_iter=0).fit(labelled, y, unsupervised_X=extra)
+    steps = make_pipeline(*map(clone, (StandardScaler(), psd(), Rectifier()))).fit(X)
+    features = classifier.pipeline_[:-1].transform(X)
+    assert_allclose(features, steps.transform(X), rtol=1e-10)
+    last = classifier.pipeline_[-1]
+    expected = clone(last).fit(steps.transform(labelled), y)
+    assert_allclose(last.coef_, expected.coef_, rtol=1e-6, atol=1e-9)
+
+
+def test_a_subsample_is_what_steps_learn_from_at_most(monkeypatch):
+    seen, fit = [], PSD.fit
+
+    def watched(self, X, y=None, **options):
+        seen.append(np.array(X))
+        return fit(self, X, y, **options)
+
+    monkeypatch.setattr(PSD, "fit", watched)
+    classifier = tuned_classifier(psd(), subsample=50, max_iter=0)
+    classifier.fit(X[:200], Y[:200], unsupervised_X=X[200:])
+    copied(classifier, subsample=1000).fit(X[:200], Y[:200], unsupervised_X=X[200:])
+    few, all_of_them = seen
+    assert len(np.unique(few, axis=0)) == 50
+    rows = {tuple(row): n for n, row in enumerate(X)}
+    assert any(rows[tuple(row)] >= 200 for row in few)
+    assert any(rows[tuple(row)] < 200 for row in few)
+    assert_array_equal(all_of_them, X)
+
+
+def test_unlabelled_samples_are_routed_as_metadata(classifier):
+    labelled, y, extra = X[:200], Y[:200], X[200:]
+    expected = clone(classifier).fit(labelled, y, unsupervised_X=extra)
+    with config_context(enable_metadata_routing=True):
+        asking = clone(classifier).set_fit_request(unsupervised_X=True)
+        search = GridSearchCV(asking, {"max_iter": [2]}, cv=2)
+        search.fit(labelled, y, unsupervised_X=extra)
+        outer = make_pipeline("passthrough", asking).fit(labelled, y, unsupervised_X=extra)
+    assert_same(search.best_estimator_, expected)
+    assert_same(outer[-1], expected)
+
+
+def test_memory_keeps_stages_that_did_not_change(tmp_path, monkeypatch):
+    alphas, fit = [], PSD.fit
+
+    def watched(self, X, y=None, **options):
+        alphas.append(self.alpha)
+        return fit(self, X, y, **options)
+
+    monkeypatch.setattr(PSD, "fit", watched)
+    steps = psd(), Rectifier(), psd(8, alpha=0.1)
+    expected = tuned_classifier(*steps).fit(X, Y)
+    cached = clone(expected)
+    cached.estimator.memory = str(tmp_path)
+    del alphas[:]
+    first, second = clone(cached).fit(X, Y), clone(cached).fit(X, Y)
+    assert alphas == [0.3, 0.1]  # by the first alone
+    cached.set_params(**{"estimator__psd-2__alpha": 0.2}).fit(X, Y)
+    assert alphas == [0.3, 0.1, 0.2]
+    for classifier in (first, second):
+        assert_allclose(
+            classifier.decision_function(X), expected.decision_function(X), rtol=1e-8, atol=1e-10
+        )
+
+
+def test_large_outputs_go_to_a_file_and_give_the_same(monkeypatch):
+    seen, fit = [], PSD.fit
+
+    def watched(self, X, y=None, **options):
+        seen.append(X)
+        return fit(self, X, y, **options)
+
+    monkeypatch.setattr(PSD, "fit", watched)
+    unfitted = tuned_classifier(psd(), Rectifier("split"), psd(8, alpha=0.1))
+    in_memory = clone(unfitted).fit(X, Y)
+    monkeypatch.setattr(_stages, "LARGEST_IN_MEMORY", 8 * 300 * 20 - 1)  # one byte too few
+    in_file = clone(unfitted).fit(X, Y)
+    assert [isinstance(x, np.memmap) for x in seen] == [False, False, False, True]
+    assert not os.path.exists(seen[3].filename)
+    assert_same(in_memory, in_file)
+
+
+class Watch(TransformerMixin, BaseEstimator):
+    """Writes down how many rows come at a time; learns nothing."""
+
+    sizes: list = []
+
+    def fit(self, X, y=None):
+        return self
+
+    def transform(self, X):
+        self.sizes.append(len(X))
+        return X
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.requires_fit = False
+        return tags
+
+
+def test_no_more_than_a_batch_lies_between_two_steps(monkeypatch):
+    unfitted = tuned_classifier(psd(), Rectifier("split"), Watch(), psd(8, alpha=0.1), max_iter=0)
+    unfitted.set_params(learning_rates={"psd-1": 0})  # what has no derivative comes before
+    whole = clone(unfitted).fit(X, Y)
+    del Watch.sizes[:]
+    monkeypatch.setattr(_stages, "BATCH_NUMBERS", 20 * 30)  # what is split is the widest
+    classifier = clone(unfitted).fit(X, Y)
+    assert max(Watch.sizes) == 30
+    del Watch.sizes[:]
+    scores = classifier.decision_function(X)
+    assert max(Watch.sizes) == 30
+    assert_allclose(scores, whole.decision_function(X), rtol=1e-8, atol=1e-10)
