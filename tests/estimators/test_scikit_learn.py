@@ -1,9 +1,19 @@
 """What scikit-learn asks of every estimator."""
 
 import pytest
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from sklearn_ebm import RBM, ConvPSD, ConvSparseCoder, GroupSparsePSD
+from sklearn_ebm import (
+    PSD,
+    RBM,
+    ConvPSD,
+    ConvSparseCoder,
+    FineTunedClassifier,
+    GroupSparsePSD,
+)
 from sklearn_ebm.estimators._rbm import METHODS
 from sklearn_ebm.factors import UNITS
 from tests.estimators.registry import MODELS
@@ -79,4 +89,24 @@ def drawn_at_random(estimator):
 @pytest.mark.filterwarnings("ignore:Stopped at max_iter")
 @parametrize_with_checks([ConvPSD(4, **SIGNALS)], expected_failed_checks=drawn_at_random)
 def test_model_of_random_crops_is_a_transformer_of_scikit_learn(estimator, check):
+    check(estimator)
+
+
+TUNED = FineTunedClassifier(
+    make_pipeline(
+        StandardScaler(), PSD(4, alpha=0.3, max_iter=2, random_state=0), LogisticRegression()
+    ),
+    max_iter=2,
+)
+
+
+def learned_from_all_alike(estimator):
+    """Steps before the classifier take no weights."""
+    reason = "what is learned without labels takes all samples alike"
+    return {"check_sample_weight_equivalence_on_dense_data": reason}
+
+
+@pytest.mark.filterwarnings("ignore:Stopped at max_iter")
+@parametrize_with_checks([TUNED], expected_failed_checks=learned_from_all_alike)
+def test_tuned_pipeline_is_a_classifier_of_scikit_learn(estimator, check):
     check(estimator)
