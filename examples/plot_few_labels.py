@@ -35,9 +35,9 @@ cache = TemporaryDirectory()  # of features, which are learned once and read twi
 # Contenders
 # ----------
 # A stack of two ``PSD`` with rectifiers has the widths of the hidden layers of ``MLPClassifier``.
-# ``alpha`` of either network, ``C`` of either linear classifier and the number of passes were chosen
-# among a few on other splits of these digits.
-# Features are small numbers that want large weights, hence the ``C`` of their classifier.
+# ``alpha`` of either network, ``C`` of either linear classifier and the number of passes were
+# chosen among a few on other splits of these digits. Features are small numbers that want large
+# weights, hence the ``C`` of their classifier.
 
 
 def stack(seed, max_iter):
