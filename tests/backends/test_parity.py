@@ -22,6 +22,15 @@ from sklearn_ebm.factors import pools_of_groups, pools_of_map
 from sklearn_ebm.factors.penalties import L1
 from sklearn_ebm.factors.penalties._group import GroupMajorant
 from tests.backends import convolutions, layers, maps
+from tests.backends.draws import (
+    N_ATOMS,
+    draw_greedy_gradient,
+    draw_greedy_steps,
+    draw_unrolled_gradient,
+    draw_unrolled_step,
+    normal,
+    sparse,
+)
 
 HOST = {  # threads in a block, at most, and whether they take turns backwards
     "cupy as C++, 1 thread": {"max_threads": 1},
@@ -30,10 +39,8 @@ HOST = {  # threads in a block, at most, and whether they take turns backwards
     "cupy as C++, backwards": {"backwards": True},
 }
 BACKENDS = ["numba", pytest.param("cupy", marks=pytest.mark.gpu), *HOST]
-N_ATOMS = 37  # not a multiple of a warp or of a vector register
 N_FEATURES = 53
 N_ROWS = 9
-N_STEPS = 6  # of greedy coordinate descent
 GROUP_SIZES = [1, 9, 3, 1, 12, 4, 7]  # of all atoms together; below, at and above fours
 ROUNDINGS = 64  # of the size of the largest result: what sums over so many terms may differ by
 
@@ -63,15 +70,6 @@ class Case(NamedTuple):
     certificate: Any = dense_certificate  # (lasso, code) -> (gap, curvature), of a minimizer
 
 
-def _normal(rng, dtype, *shape):
-    return rng.standard_normal(shape).astype(dtype)
-
-
-def _sparse(rng, dtype, n_rows, density=0.2):
-    code = _normal(rng, dtype, n_rows, N_ATOMS)
-    return code * (rng.random(code.shape) < density)
-
-
 def _unit_rows(rng, dtype, n_rows):
     rows = rng.standard_normal((n_rows, N_FEATURES))
     return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(dtype)
@@ -79,7 +77,7 @@ def _unit_rows(rng, dtype, n_rows):
 
 def draw_step(rng, dtype, n_rows, accelerated, positive, n_atoms=N_ATOMS):
     shape = (n_rows, n_atoms)
-    product, correlation, code = (_normal(rng, dtype, *shape) for _ in range(3))
+    product, correlation, code = (normal(rng, dtype, *shape) for _ in range(3))
     ahead = np.where(np.arange(n_rows) % 2, 1, -1).astype(dtype)  # of the minimum: half overshoot
     return {
         "product": product,
@@ -102,21 +100,21 @@ def draw_majorized_step(rng, dtype, n_rows, windows, **how):
 
 
 def draw_code_of_pools(rng, dtype, n_rows, pools):
-    code = _normal(rng, dtype, n_rows, pools.n_components)
+    code = normal(rng, dtype, n_rows, pools.n_components)
     return {"code": code, "pools": pools, "result": np.full((n_rows, pools.n_pools), np.nan, dtype)}
 
 
 def draw_values_of_pools(rng, dtype, n_rows, pools):
-    values = _normal(rng, dtype, n_rows, pools.n_pools)
+    values = normal(rng, dtype, n_rows, pools.n_pools)
     result = np.full((n_rows, pools.n_components), np.nan, dtype)
     return {"values": values, "pools": pools, "result": result}
 
 
 def draw_lasso(rng, dtype, n_rows, rule, **settings):
     dictionary = _unit_rows(rng, dtype, N_ATOMS)
-    X = 5 * _normal(rng, dtype, n_rows, N_FEATURES)
+    X = 5 * normal(rng, dtype, n_rows, N_FEATURES)
     lasso = Lasso(dictionary @ dictionary.T, X @ dictionary.T, (X * X).sum(axis=1) / 2, rule)
-    code = _normal(rng, dtype, n_rows, N_ATOMS) * (rng.random((n_rows, N_ATOMS)) < 0.2)
+    code = normal(rng, dtype, n_rows, N_ATOMS) * (rng.random((n_rows, N_ATOMS)) < 0.2)
     tol = 100 * np.finfo(dtype).eps  # the gap is a sum of rounded terms as well
     return {
         "lasso": lasso,
@@ -147,9 +145,9 @@ def draw_descent(rng, dtype, n_rows, rule, accelerated):
 
 def draw_atoms(rng, dtype, n_rows):
     dictionary = _unit_rows(rng, dtype, n_rows)
-    code = _normal(rng, dtype, 500, n_rows)
+    code = normal(rng, dtype, 500, n_rows)
     code[:, 1::7] = 0  # unused atoms stay where they are
-    X = code @ dictionary + _normal(rng, dtype, 500, N_FEATURES)
+    X = code @ dictionary + normal(rng, dtype, 500, N_FEATURES)
     return {
         "dictionary": _unit_rows(rng, dtype, n_rows),
         "code_moment": code.T @ code,
@@ -158,31 +156,31 @@ def draw_atoms(rng, dtype, n_rows):
 
 
 def draw_moments(rng, dtype, n_rows, density):
-    code = _sparse(rng, dtype, n_rows, density)
+    code = sparse(rng, dtype, n_rows, density)
     return {
-        "code_moment": _normal(rng, dtype, N_ATOMS, N_ATOMS),
-        "cross_moment": _normal(rng, dtype, N_ATOMS, N_FEATURES),
+        "code_moment": normal(rng, dtype, N_ATOMS, N_ATOMS),
+        "cross_moment": normal(rng, dtype, N_ATOMS, N_FEATURES),
         "code": code,
-        "X": _normal(rng, dtype, n_rows, N_FEATURES),
+        "X": normal(rng, dtype, n_rows, N_FEATURES),
         "weight": rng.uniform(0, 2, n_rows).astype(dtype),
     }
 
 
 def draw_quadratic(rng, dtype, n_rows, density):
     atoms = _unit_rows(rng, dtype, N_ATOMS)
-    correlation = _normal(rng, dtype, n_rows, N_ATOMS)
+    correlation = normal(rng, dtype, n_rows, N_ATOMS)
     return {
         "gram": atoms @ atoms.T,
         "correlation": correlation,
-        "code": _sparse(rng, dtype, n_rows, density),
+        "code": sparse(rng, dtype, n_rows, density),
     }
 
 
 def draw_preactivation(rng, dtype, n_rows, parameters):
-    preactivation = 3 * _normal(rng, dtype, n_rows, N_ATOMS)
+    preactivation = 3 * normal(rng, dtype, n_rows, N_ATOMS)
     return {
         "preactivation": preactivation,
-        "bias": _normal(rng, dtype, N_ATOMS),
+        "bias": normal(rng, dtype, N_ATOMS),
         **{name: rng.uniform(*ends, N_ATOMS).astype(dtype) for name, ends in parameters.items()},
     }
 
@@ -192,13 +190,13 @@ def draw_slopes(rng, dtype, n_rows, parameters, forward=None):
     arguments = draw_preactivation(rng, dtype, n_rows, parameters)
     product, *parameters = arguments.values()
     product[:1] = -parameters[0]
-    code = _sparse(rng, dtype, n_rows, 0.6)
+    code = sparse(rng, dtype, n_rows, 0.6)
     if forward is not None:
         code = getattr(reference, forward)(product.copy(), *parameters)
     return {
         "product": None if forward is None else product,
         "code": code,
-        "gradient": _normal(rng, dtype, n_rows, N_ATOMS),
+        "gradient": normal(rng, dtype, n_rows, N_ATOMS),
         "parameters": tuple(parameters),
         "result": np.full_like(code, np.nan),
         "sums": np.full((len(parameters), N_ATOMS), np.nan, dtype),
@@ -206,7 +204,7 @@ def draw_slopes(rng, dtype, n_rows, parameters, forward=None):
 
 
 def draw_adam(rng, dtype, n_rows):
-    parameter, gradient, first = (_normal(rng, dtype, n_rows, N_ATOMS) for _ in range(3))
+    parameter, gradient, first = (normal(rng, dtype, n_rows, N_ATOMS) for _ in range(3))
     return {
         "parameter": parameter,
         "gradient": gradient,
@@ -214,53 +212,6 @@ def draw_adam(rng, dtype, n_rows):
         "second": first * first,
         "rate": 0.1,
         "constants": (0.9, 0.999, 1e-8),
-    }
-
-
-def draw_unrolled_step(rng, dtype, n_rows, density):
-    before = None
-    if density:
-        before = _normal(rng, dtype, n_rows, N_ATOMS) * (rng.random((n_rows, N_ATOMS)) < density)
-    return {
-        "before": None if before is None else before.astype(dtype),
-        "base": _normal(rng, dtype, n_rows, N_ATOMS),
-        "lateral": _normal(rng, dtype, N_ATOMS, N_ATOMS) if density else None,
-        "threshold": rng.uniform(0, 2, N_ATOMS).astype(dtype),
-        "code": np.full((n_rows, N_ATOMS), np.nan, dtype),
-    }
-
-
-def draw_unrolled_gradient(rng, dtype, n_rows):
-    return {
-        "code": _sparse(rng, dtype, n_rows),
-        "gradient": _normal(rng, dtype, n_rows, N_ATOMS),
-        "base_gradient": _normal(rng, dtype, n_rows, N_ATOMS),
-        "threshold_gradient": _normal(rng, dtype, N_ATOMS),
-    }
-
-
-def draw_greedy_steps(rng, dtype, n_rows):
-    return {
-        "state": _normal(rng, dtype, n_rows, N_ATOMS),
-        "lateral": 0.1 * _normal(rng, dtype, N_ATOMS, N_ATOMS),
-        "threshold": rng.uniform(0, 1, N_ATOMS).astype(dtype),
-        "code": np.full((n_rows, N_ATOMS), np.nan, dtype),
-        "chosen": np.full((n_rows, N_STEPS), -1, np.int64),
-        "change": np.full((n_rows, N_STEPS), np.nan, dtype),
-        "sign": np.full((n_rows, N_STEPS), np.nan, dtype),
-    }
-
-
-def draw_greedy_gradient(rng, dtype, n_rows):
-    forward = draw_greedy_steps(rng, dtype, n_rows)
-    reference.greedy_steps(*forward.values())
-    left = {name: forward[name] for name in ("code", "chosen", "change", "sign")}
-    return {
-        "gradient": _normal(rng, dtype, n_rows, N_ATOMS),
-        "lateral": forward["lateral"],
-        **left,
-        "lateral_gradient": _normal(rng, dtype, N_ATOMS, N_ATOMS),
-        "threshold_gradient": _normal(rng, dtype, N_ATOMS),
     }
 
 
