@@ -40,6 +40,7 @@ NAMES = (
     "conv_encoder",
     "conv_maps",
     "conv_memory",
+    "backward",
     "mnist_hierarchy",
     "few_labels",
     "dense_tuning",
