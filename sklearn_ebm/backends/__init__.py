@@ -7,6 +7,7 @@ namespace.
 
 from sklearn_ebm.backends._namespace import (
     array_namespace,
+    divide_or_zero,
     is_cupy,
     multiply_into,
     new_array,
@@ -19,6 +20,7 @@ from sklearn_ebm.backends._resolve import BACKENDS, resolve_backend
 __all__ = [
     "BACKENDS",
     "array_namespace",
+    "divide_or_zero",
     "is_cupy",
     "multiply_into",
     "new_array",

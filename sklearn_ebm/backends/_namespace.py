@@ -64,6 +64,13 @@ def multiply_into(left, right, result):
     return result
 
 
+def divide_or_zero(value, divisor):
+    """value / divisor where the divisor is above zero, and zero elsewhere."""
+    xp = array_namespace(value)
+    on = divisor > 0
+    return xp.where(on, value / xp.where(on, divisor, xp.ones_like(divisor)), xp.zeros_like(value))
+
+
 def put_rows(array, index, rows):
     """array[index] = rows, which NumPy and CuPy have and the array API standard has not."""
     if isinstance(array, np.ndarray) or is_cupy(array):

@@ -4,9 +4,8 @@ Whatever ends it, the network is left with the parameters that were best: on the
 where there are any, else the last ones, or those of least loss where it diverged.
 """
 
-import copy
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -90,11 +89,7 @@ class LabelledSamples(Samples):
 
     def part(self, index):
         """Some of the rows, as samples of their own."""
-        return copy.copy(self)._with_index(index)
-
-    def _with_index(self, index):
-        self.index = index
-        return self
+        return replace(self, index=index)
 
     def looks(self):
         """The rows by batches, in order."""

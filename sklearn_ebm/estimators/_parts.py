@@ -18,7 +18,7 @@ import numpy as np
 from sklearn.decomposition import PCA, IncrementalPCA
 from sklearn.preprocessing import MaxAbsScaler, MinMaxScaler, StandardScaler
 
-from sklearn_ebm.backends import array_namespace
+from sklearn_ebm.backends import array_namespace, divide_or_zero
 from sklearn_ebm.estimators._validation import split_missing
 from sklearn_ebm.factors import Tape
 from sklearn_ebm.layers._images import shape_of_rows
@@ -58,12 +58,12 @@ class EncoderPart(Part):
 
     def apply(self, x, backend):
         """Codes alone."""
-        return self._restore(self._on(x).encode(self._rows(x), backend), x)
+        return self._restore(self._of_shape(x.shape).encode(self._rows(x), backend), x)
 
     def forward(self, x, backend):
         """Codes, and the tape that `backward` reads."""
         tape = self._free_tapes.pop() if self._free_tapes else Tape()
-        code, _ = self._on(x).forward(self._rows(x), backend, tape)
+        code, _ = self._of_shape(x.shape).forward(self._rows(x), backend, tape)
         return self._restore(code, x), (tape, x.shape)
 
     def backward(self, tape, dy, input_gradient=True):
@@ -79,9 +79,6 @@ class EncoderPart(Part):
     def project(self):
         """Bring the encoder's parameters back to where they are allowed."""
         self.encoder.project()
-
-    def _on(self, x):
-        return self._of_shape(x.shape)
 
     def _of_shape(self, shape):
         """The encoder of inputs of this shape."""
@@ -173,10 +170,7 @@ class PoolPart(Part):
     def backward(self, tape, dy, input_gradient=True):
         """The gradient by the codes; there are no parameters."""
         code, norms, backend = tape
-        xp = array_namespace(dy)
-        on = norms > 0
-        share = xp.where(on, dy[:, -norms.shape[1] :], xp.zeros_like(norms))
-        share = share / xp.where(on, norms, xp.ones_like(norms))
+        share = divide_or_zero(dy[:, -norms.shape[1] :], norms)
         dx = code * self.pools.spread(share, backend)
         return dx + dy[:, : code.shape[1]] if self.with_code else dx, {}
 
@@ -280,24 +274,6 @@ class Step:
         require_derivative(name, estimator)
         self.name = name
         self.estimator, self.parts = _parts_of(estimator, dtype)
-
-    @property
-    def parameters(self):
-        """Arrays by part and name."""
-        return {
-            (self.name, number, name): value
-            for number, part in enumerate(self.parts)
-            for name, value in part.parameters.items()
-        }
-
-    @property
-    def step_scales(self):
-        """Factors of the learning rate, by the same names."""
-        return {
-            (self.name, number, name): scale
-            for number, part in enumerate(self.parts)
-            for name, scale in part.step_scales.items()
-        }
 
     def tuned(self):
         """The estimator with the parameters as they are."""

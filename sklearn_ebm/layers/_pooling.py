@@ -18,7 +18,7 @@ from typing import NamedTuple
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 
 from sklearn_ebm._sklearn import Interval, StrOptions, _fit_context
-from sklearn_ebm.backends import array_namespace
+from sklearn_ebm.backends import array_namespace, divide_or_zero
 from sklearn_ebm.layers._images import IMAGE_SHAPE, check_images, in_batches, window_shape
 
 
@@ -105,10 +105,7 @@ def _norm(x, windows):
 
 
 def _norm_backward(x, y, dy, windows):
-    xp = array_namespace(x)
-    on = y > 0
-    ratio = xp.where(on, dy / xp.where(on, y, xp.ones_like(y)), xp.zeros_like(y))
-    return x * _spread(ratio, windows, x.shape)
+    return x * _spread(divide_or_zero(dy, y), windows, x.shape)
 
 
 class Mode(NamedTuple):

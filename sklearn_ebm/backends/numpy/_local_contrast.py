@@ -4,7 +4,7 @@ With c the mean of the deviation sigma over the image, maps are multiplied by r 
 which is zero where the image is constant.
 """
 
-from sklearn_ebm.backends._namespace import array_namespace
+from sklearn_ebm.backends._namespace import array_namespace, divide_or_zero
 
 ROUNDINGS = 64  # of a local mean: what differs by less is taken for constant
 
@@ -80,24 +80,17 @@ def local_contrast_backward(centred, deviation, window, scaled, dy, dx):
     if scaled:
         floor, gain = _gain(deviation)
         dsigma = _deviation_derivative(deviation, floor, -gain * gain * _total(centred * dy))
-        weight = smooth_maps(_over(dsigma, deviation), window, transposed=True) / n_maps
+        weight = smooth_maps(divide_or_zero(dsigma, deviation), window, transposed=True) / n_maps
         dv = dy * gain[..., None] + centred * weight[..., None]
     dx[...] = dv - smooth_maps(_total(dv) / n_maps, window, transposed=True)[..., None]
     return dx
-
-
-def _over(value, divisor):
-    """value / divisor, and zero where the divisor is zero."""
-    xp = array_namespace(value)
-    on = divisor > 0
-    return xp.where(on, value / xp.where(on, divisor, xp.ones_like(divisor)), xp.zeros_like(value))
 
 
 def _gain(deviation):
     """c of each image, and r."""
     xp = array_namespace(deviation)
     floor = xp.mean(deviation, axis=(1, 2), keepdims=True)
-    return floor, _over(xp.ones_like(deviation), xp.maximum(deviation, floor))
+    return floor, divide_or_zero(xp.ones_like(deviation), xp.maximum(deviation, floor))
 
 
 def _deviation_derivative(deviation, floor, du):
