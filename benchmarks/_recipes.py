@@ -31,7 +31,7 @@ class Trials:
 
     def number(self, *key, compute):
         """The number of this name; compute() gives it where it is not there, and is timed."""
-        name = " | ".join(str(part) for part in key)
+        name = _name(key)
         if name not in self.numbers:
             start = time.perf_counter()
             value = float(compute())
@@ -42,14 +42,28 @@ class Trials:
 
     def report(self, report, measure, keys, unit, **target):
         """A row with the mean over some trials, and one with their spread."""
-        values = [self.numbers[" | ".join(str(part) for part in key)][0] for key in keys]
+        values = [self.numbers[_name(key)][0] for key in keys]
         case = keys[0][0]
         report.add(case, f"{measure}, mean of {len(values)}", np.mean(values), unit, **target)
         report.add(case, "standard deviation", np.std(values, ddof=min(1, len(values) - 1)), unit)
 
     def seconds(self, keys):
         """Time of some trials together."""
-        return sum(self.numbers[" | ".join(str(part) for part in key)][1] for key in keys)
+        return sum(self.numbers[_name(key)][1] for key in keys)
+
+
+def _name(key):
+    return " | ".join(str(part) for part in key)
+
+
+def before_and_after(trials, keys, fitted, tuned, test):
+    """Two trials: the test error of fitted(), and that of tuned(fitted()), in percent.
+
+    The first model is made once for both; anew where an earlier run made the first trial.
+    """
+    fitted = functools.cache(fitted)
+    trials.number(*keys[0], compute=lambda: percent_wrong(fitted(), *test))
+    trials.number(*keys[1], compute=lambda: percent_wrong(tuned(fitted()), *test))
 
 
 @functools.cache

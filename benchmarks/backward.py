@@ -86,12 +86,12 @@ def compare(report, case, encoder, options):
 
 def check(report, title, ours, torch_network):
     """Outputs, and gradients with respect to the filters, relative to their largest number."""
-    y, (first, second) = ours
+    y, gradients = ours
     expected, (first_expected, second_expected) = torch_network.forward(), torch_network.gradients()
     for name, value, truth in (
         ("output", y, expected),
-        ("gradient of the first filters", first["weights"], first_expected),
-        ("gradient of the second filters", second["weights"], second_expected),
+        ("gradient of the first filters", gradients[0, "weights"], first_expected),
+        ("gradient of the second filters", gradients[1, "weights"], second_expected),
     ):
         error = np.abs(value - truth.numpy()).max() / np.abs(truth.numpy()).max()
         report.add(title, f"difference, {name}", error, at_most=AGREEMENT)
@@ -129,7 +129,9 @@ class Ours:
         return y
 
     def gradients(self, X, dy):
-        """Gradients of each encoder's parameters, added up over the pieces in order."""
+        """Gradients by encoder and parameter, added up over the pieces in order."""
+        from sklearn_ebm.estimators._learning import summed
+
         parts = {}
 
         def work(first, last):
@@ -137,12 +139,7 @@ class Ours:
             parts[first] = self._backward(tapes, dy[first:last])
 
         self.backend.map_pieces(work, len(X), self.case.piece)
-        total = parts.pop(0)
-        for first in sorted(parts):
-            for sums, part in zip(total, parts[first], strict=True):
-                for name, gradient in part.items():
-                    sums[name] += gradient
-        return total
+        return summed(parts)
 
     def _forward(self, x, piece):
         tapes = []
@@ -157,14 +154,14 @@ class Ours:
 
     def _backward(self, tapes, dy):
         """Nobody asks for the gradient with respect to the images themselves."""
-        gradients = []
+        gradients = {}
         for k in reversed(range(len(self.encoders))):
             for layer in reversed(self.layers[k]):
                 dy, _ = layer.backward(tapes.pop(), dy)
             shape, tape = tapes.pop()
             dx, own = self.encoders[k].backward(tape, dy.reshape(len(dy), -1), input_gradient=k > 0)
             dy = dx.reshape(shape) if k > 0 else None
-            gradients.insert(0, own)
+            gradients |= {(k, name): gradient for name, gradient in own.items()}
         return gradients
 
 

@@ -43,29 +43,27 @@ def main():
 
 def run(trials, name, seed, train, test, options):
     """Two trials: features under a linear classifier, and the same trained with labels."""
-    held = {}
+    _recipes.before_and_after(
+        trials,
+        [(f"{name}, features", seed), (f"{name}, trained with labels", seed)],
+        lambda: stack(name, seed, options).fit(*train),
+        lambda pipeline: classifier(pipeline, seed, options).fit(*train),
+        test,
+    )
 
-    def features():
-        held["pipeline"] = stack(name, seed, options).fit(*train)
-        return _recipes.percent_wrong(held["pipeline"], *test)
 
-    def tuned():
-        from sklearn_ebm import FineTunedClassifier
+def classifier(pipeline, seed, options):
+    """What trains a fitted pipeline with labels."""
+    from sklearn_ebm import FineTunedClassifier
 
-        if "pipeline" not in held:  # the first trial was made by an earlier run
-            features()
-        classifier = FineTunedClassifier(
-            held["pipeline"],
-            prefit=True,
-            max_iter=2 if options.quick else PASSES,
-            weight_decay=WEIGHT_DECAY,
-            early_stopping=False,  # all labels are learned from
-            random_state=seed,
-        )
-        return _recipes.percent_wrong(classifier.fit(*train), *test)
-
-    trials.number(f"{name}, features", seed, compute=features)
-    trials.number(f"{name}, trained with labels", seed, compute=tuned)
+    return FineTunedClassifier(
+        pipeline,
+        prefit=True,
+        max_iter=2 if options.quick else PASSES,
+        weight_decay=WEIGHT_DECAY,
+        early_stopping=False,  # all labels are learned from
+        random_state=seed,
+    )
 
 
 def stack(name, seed, options):

@@ -6,6 +6,7 @@ an RBF kernel on pixels. Labels are drawn anew for each seed, as many of each di
 all four are fixed beforehand; the test images are used for the numbers alone.
 """
 
+import functools
 import warnings
 
 import numpy as np
@@ -46,16 +47,14 @@ def main():
 
 def run_seed(trials, seed, sizes, train, test, options):
     """Every trial of one seed; features are learned once, for all numbers of labels."""
-    features = {}
+    stages = functools.cache(lambda name: learned(name, seed, train[0], options))
     for size in sizes:
         rows = some_of_each(train[1], size, seed)
         labelled = train[0][rows], train[1][rows]
         for name in ("U+", "R+"):
 
             def tuned(name=name, labelled=labelled):
-                if name not in features:
-                    features[name] = learned(name, seed, train[0], options)
-                return _recipes.percent_wrong(refine(features[name], labelled, seed), *test)
+                return _recipes.percent_wrong(refine(stages(name), labelled, seed), *test)
 
             trials.number(name, size, seed, compute=tuned)
         for name in PEERS:

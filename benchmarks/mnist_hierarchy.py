@@ -38,20 +38,13 @@ def main():
 
 def run(trials, filters, seed, train, test, options):
     """Two trials: features under a linear classifier, and the same refined with labels."""
-    held = {}
-
-    def features():
-        held["model"] = classifier(filters, seed, options, max_iter=0).fit(*train)
-        return _recipes.percent_wrong(held["model"], *test)
-
-    def refined():
-        if "model" not in held:  # the first trial was made by an earlier run
-            features()
-        tuned = classifier(filters, seed, options, held["model"].pipeline_)
-        return _recipes.percent_wrong(tuned.fit(*train), *test)
-
-    trials.number(filters, seed, compute=features)
-    trials.number(f"{filters}+", seed, compute=refined)
+    _recipes.before_and_after(
+        trials,
+        [(filters, seed), (f"{filters}+", seed)],
+        lambda: classifier(filters, seed, options, max_iter=0).fit(*train),
+        lambda model: classifier(filters, seed, options, model.pipeline_).fit(*train),
+        test,
+    )
 
 
 def classifier(filters, seed, options, fitted=None, max_iter=PASSES):
