@@ -13,6 +13,7 @@ N_IMAGES = 2  # at most: the larger ones have some 2600 pixels
 SMALL = ((9, 12, 1), (5, 4, 3))  # height, width and channels of images, and kernels
 LARGE = ((70, 37, 3), (21, 3, 5))  # several tiles, more kernels than a vector has room for
 SIGNALS = ((1, 150, 1), (37, 1, 8))
+FEATURES = ((20, 20, 6), (9, 5, 4))  # as of a second stage
 TINY = ((6, 7, 2), (3, 3, 2))
 
 
@@ -160,7 +161,7 @@ def _moment_cases():
         options = {"shapes": shapes, "border": border, "density": density}
         name = f"add_code_moment, {border}, {shapes[1]}"
         yield name, ("add_code_moment", draw_code_moment, ("moment",), options)
-    for shapes in (SMALL, LARGE, SIGNALS):
+    for shapes in (SMALL, LARGE, SIGNALS, FEATURES):
         parts = ("update_kernels", draw_sweep, ("kernels",), {"shapes": shapes}, 1)
         yield f"update_kernels, {shapes[1]}", parts
 

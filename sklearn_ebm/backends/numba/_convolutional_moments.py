@@ -3,6 +3,7 @@
 import math
 
 import numpy as np
+from numpy.lib.stride_tricks import as_strided
 
 from sklearn_ebm.backends._random import LANES
 from sklearn_ebm.backends.numba._launcher import split_rows
@@ -17,6 +18,8 @@ from sklearn_ebm.backends.numba._simd import (
 )
 from sklearn_ebm.backends.numba._tiles import source
 from sklearn_ebm.backends.numpy._convolutional_moments import SMALLEST_USE
+
+MANY_CHANNELS = 4  # from which BLAS earns the copy of what it multiplies
 
 
 @kernel
@@ -190,11 +193,37 @@ def _sweep(kernels, code_moment, cross_moment, slope, floor, table):
             _move(kernels, k, slope, cross_moment, curvature, table)
 
 
+def _sweep_by_products(kernels, code_moment, cross_moment, floor, table):
+    """The sweep with the sums over other kernels as products of matrices.
+
+    The moments of a kernel stand as an image with a channel for each other kernel: its windows, laid
+    out as rows, meet all kernels turned round.
+    """
+    n_components, height, width, n_channels = kernels.shape
+    moments = np.ascontiguousarray(code_moment.transpose(0, 2, 3, 1))
+    turned = np.ascontiguousarray(kernels[:, ::-1, ::-1].transpose(1, 2, 0, 3))
+    columns, aligned = turned.reshape(-1, n_channels), turned[::-1, ::-1]
+    windows = np.empty((height, width, height, width, n_components), kernels.dtype)
+    _, down, across, _ = moments.strides
+    steps = down, across, down, across, moments.itemsize
+    for k in range(n_components):
+        curvature = _curvature(code_moment, k)
+        if curvature > floor:
+            windows[...] = as_strided(moments[k], windows.shape, steps)
+            explained = windows.reshape(height * width, -1) @ columns
+            slope = explained.reshape(height, width, n_channels).transpose(2, 0, 1)
+            _move(kernels, k, slope, cross_moment, curvature, table)
+            aligned[:, :, k] = kernels[k]
+
+
 def update_kernels(kernels, code_moment, cross_moment, table=None):
     """Fused sweep; see `sklearn_ebm.backends.numpy.update_kernels`."""
     floor = kernels.dtype.type(SMALLEST_USE * np.abs(code_moment).max())
     n_components, height, width, n_channels = kernels.shape
-    slope = np.empty((n_channels, height, width), kernels.dtype)
     if table is None:
         table = np.ones((n_components, n_channels), kernels.dtype)
-    _sweep(kernels, code_moment, cross_moment, slope, floor, table)
+    if n_channels >= MANY_CHANNELS:
+        _sweep_by_products(kernels, code_moment, cross_moment, floor, table)
+    else:
+        slope = np.empty((n_channels, height, width), kernels.dtype)
+        _sweep(kernels, code_moment, cross_moment, slope, floor, table)
