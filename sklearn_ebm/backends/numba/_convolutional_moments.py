@@ -196,8 +196,8 @@ def _sweep(kernels, code_moment, cross_moment, slope, floor, table):
 def _sweep_by_products(kernels, code_moment, cross_moment, floor, table):
     """The sweep with the sums over other kernels as products of matrices.
 
-    The moments of a kernel stand as an image with a channel for each other kernel: its windows, laid
-    out as rows, meet all kernels turned round.
+    The moments of a kernel stand as an image with a channel for each other kernel: its windows,
+    laid out as rows, meet all kernels turned round.
     """
     n_components, height, width, n_channels = kernels.shape
     moments = np.ascontiguousarray(code_moment.transpose(0, 2, 3, 1))
