@@ -6,7 +6,7 @@ import numpy as np
 
 from sklearn_ebm.backends import array_namespace, to_host
 from sklearn_ebm.estimators._learning import Learner, Samples
-from sklearn_ebm.factors import ConvolutionalDecoder
+from sklearn_ebm.factors import ConvolutionalDecoder, PatchDecoder
 from sklearn_ebm.solvers import OnlineKernels
 
 
@@ -144,7 +144,11 @@ class ConvolutionalLearner(Learner):
         return OnlineKernels(dictionary, self.table)
 
     def _decoder(self):
-        return ConvolutionalDecoder(self.online.dictionary, self.image_shape, self.border)
+        kernels = self.online.dictionary
+        is_patch = self.border == "valid" and tuple(self.image_shape) == kernels.shape[1:3]
+        can_choose = self.settings["solver"] == "auto"  # the others that are offered are for maps
+        new_decoder = PatchDecoder if is_patch and can_choose else ConvolutionalDecoder
+        return new_decoder(kernels, self.image_shape, self.border)
 
     def step(self, X, mask=None, sample_weight=None, share=1.0):
         """As the other learners, on crops (n, height, width, channels); a code a position."""

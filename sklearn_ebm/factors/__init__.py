@@ -5,7 +5,7 @@ from sklearn_ebm.factors._bilinear import BilinearEnergy
 from sklearn_ebm.factors._classification import cross_entropy, log_probabilities
 from sklearn_ebm.factors._energy import Energy, half_norm
 from sklearn_ebm.factors._losses import LOSSES
-from sklearn_ebm.factors.decoders import ConvolutionalDecoder, LinearDecoder
+from sklearn_ebm.factors.decoders import ConvolutionalDecoder, LinearDecoder, PatchDecoder
 from sklearn_ebm.factors.encoders import CONVOLUTIONAL_ENCODERS, ENCODERS, UNFOLDINGS, Tape, Tapes
 from sklearn_ebm.factors.penalties._group import DisjointGroupNorm, GroupNorm, group_norm
 from sklearn_ebm.factors.penalties._kinds import PENALTIES, penalty_kind
@@ -30,6 +30,7 @@ __all__ = [
     "GaussianUnits",
     "GroupNorm",
     "LinearDecoder",
+    "PatchDecoder",
     "Pools",
     "Tape",
     "Tapes",

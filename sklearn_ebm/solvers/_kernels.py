@@ -11,6 +11,7 @@ import math
 
 from sklearn_ebm.backends import array_namespace, put_rows
 from sklearn_ebm.backends._border import Border
+from sklearn_ebm.backends.numpy._convolutional_moments import of_all_shifts
 from sklearn_ebm.solvers._dictionary import PATIENCE, OnlineDictionary
 
 SWEEPS = 5  # over the kernels for each batch, which overlap with all shifts of all others
@@ -34,8 +35,8 @@ class OnlineKernels(OnlineDictionary):
     def __init__(self, kernels, table=None):
         super().__init__(kernels)
         xp = array_namespace(kernels)
-        n_components, height, width, _ = kernels.shape
-        shape = n_components, n_components, 2 * height - 1, 2 * width - 1
+        n_components = kernels.shape[0]
+        shape = n_components, n_components, 1, 1  # until maps have more than one position
         self.code_moment = xp.zeros(shape, dtype=kernels.dtype)
         self.table = table
 
@@ -43,12 +44,23 @@ class OnlineKernels(OnlineDictionary):
         """What some images and their codes add to the moments."""
         xp = array_namespace(code)
         maps = decoder.as_maps(code)
+        self._reach_over(maps, decoder.border)
         weighted = maps * xp.reshape(weight, (-1, 1, 1, 1)) if bool(xp.any(weight != 1)) else maps
         moments = [xp.zeros_like(moment) for moment in self.moments]
         canvas, border = self._filled(decoder, X, mask, code, backend)
         backend.add_code_moment(weighted, maps, border.circular, moments[0])
         backend.correlate_kernels(weighted, canvas, border, moments[1])
         return moments
+
+    def _reach_over(self, maps, border):
+        """Make room for the shifts between kernels that such maps can place."""
+        kernel_shape, map_shape = self.dictionary.shape[1:3], maps.shape[1:3]
+        reach = kernel_shape
+        if not border.circular:
+            reach = [min(pair) for pair in zip(kernel_shape, map_shape, strict=True)]
+        now = [(size + 1) // 2 for size in self.code_moment.shape[2:]]
+        reach = [max(pair) for pair in zip(reach, now, strict=True)]
+        self.code_moment = of_all_shifts(self.code_moment, reach)
 
     def _filled(self, decoder, X, mask, code, backend):
         """All pixels that kernels stand on, with the reconstruction where nothing is seen."""

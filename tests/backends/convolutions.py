@@ -74,12 +74,13 @@ def draw_code_moment(rng, dtype, n_rows, shapes, border, density):
     return {"left": left, "right": right, "circular": border.circular, "moment": moment}
 
 
-def draw_sweep(rng, dtype, n_rows, shapes):
+def draw_sweep(rng, dtype, n_rows, shapes, shifts=None):
     """Moments of which those of some kernels are zero: these stay as they are."""
     images, kernels, _ = _drawn(rng, dtype, 1, shapes, "full")
     kernels = draw_kernels(rng, dtype, (n_rows, *kernels.shape[1:3]), images.shape[3])
     n_components, height, width, _ = kernels.shape
-    moment = _normal(rng, dtype, n_components, n_components, 2 * height - 1, 2 * width - 1)
+    shifts = (2 * height - 1, 2 * width - 1) if shifts is None else shifts
+    moment = _normal(rng, dtype, n_components, n_components, *shifts)
     moment[3::4] = moment[:, 3::4] = 0
     cross_moment = 30 * _normal(rng, dtype, *kernels.shape)
     return {"kernels": kernels, "code_moment": moment, "cross_moment": cross_moment}
@@ -164,6 +165,10 @@ def _moment_cases():
     for shapes in (SMALL, LARGE, SIGNALS, FEATURES):
         parts = ("update_kernels", draw_sweep, ("kernels",), {"shapes": shapes}, 1)
         yield f"update_kernels, {shapes[1]}", parts
+        for shifts in ((1, 1), (1, 3)):  # of maps with one position, or of one row
+            options = {"shapes": shapes, "shifts": shifts}
+            parts = ("update_kernels", draw_sweep, ("kernels",), options, 1)
+            yield f"update_kernels, {shapes[1]}, {shifts}", parts
 
 
 def _descent_case(border, rule, masked=False, ridge=0.0):

@@ -1,6 +1,7 @@
 """ConvSparseCoder and ConvPSD: what they learn, what goes in and what comes out."""
 
 import pickle
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -255,6 +256,31 @@ def test_partial_fit_takes_images_of_any_size_and_lowers_the_energy(images, name
     for height, width in ((16, 14), (9, 11), (3, 14), (16, 5)):
         model.partial_fit(images[:, :height, :width])
     assert model.energy(images).mean() < 0.98 * before
+
+
+@kinds
+def test_crops_of_the_kernels_size_are_learned_as_rows_with_the_same_result(colours, name):
+    """One position: "auto" takes a solver of matrices, the others those of maps."""
+    parameters = {"border": "valid", "crop_size": (4, 3), "kernel_size": (4, 3), "batch_size": 64}
+    parameters |= {"connections": 2, "code_tol": 1e-9, "max_iter": 3, "code_max_iter": 10_000}
+    by_rows, by_maps = (
+        make(name, 8, solver=solver, **parameters) for solver in ("auto", "local_cd")
+    )
+    with patch("sklearn_ebm.estimators._convolutional.ConvolutionalModel._learning_tol", 0.0):
+        by_rows.fit(colours)
+        by_maps.fit(colours)
+    # Both infer codes to a gap of 1e-9, which learning then carries from batch to batch.
+    assert_allclose(by_rows.components_, by_maps.components_, atol=1e-5)
+    assert_allclose(by_rows.objective_curve_, by_maps.objective_curve_, rtol=1e-6)
+    assert_array_equal(by_rows.connections_, by_maps.connections_)
+
+
+@kinds
+def test_learning_from_patches_goes_on_with_whole_images(images, name):
+    model = make(name, 8, border="valid", kernel_size=5, crop_size=5, max_iter=3).fit(images)
+    before = model.energy(images).mean()
+    model.set_params(crop_size=None, warm_start=True, max_iter=3).fit(images)
+    assert model.energy(images).mean() < before
 
 
 @kinds

@@ -68,6 +68,22 @@ def absorbed(batch, backend=numba, table=None):
     return online
 
 
+def test_moments_of_few_shifts_are_those_of_all_with_zeros_beyond():
+    """A kernel that has one position meets the others there alone, whatever has room for more."""
+    batch, shape = Batch("valid"), (*SIZE[1:3], SHAPE[2])
+    online = OnlineKernels(batch.kernels.copy())
+    decoder = ConvolutionalDecoder(batch.kernels, shape, "valid")
+    X, code = np.ones((3, np.prod(shape))), np.arange(3.0 * SIZE[0]).reshape(3, -1)
+    few = online.contribution(decoder, X, None, code, np.ones(3), numba)
+    assert_allclose(few[0][:, :, 0, 0], code.T @ code)
+    online.absorb(*batch.contribution(online))
+    all_shifts = online.contribution(decoder, X, None, code, np.ones(3), numba)[0]
+    middle = tuple(size // 2 for size in all_shifts.shape[2:])
+    assert_array_equal(all_shifts[:, :, *middle], few[0][:, :, 0, 0])
+    all_shifts[:, :, *middle] = 0
+    assert not all_shifts.any()
+
+
 def other_kernels(batch, n=5):
     random = np.random.default_rng(7)
     for size in np.geomspace(1e-3, 1, n):

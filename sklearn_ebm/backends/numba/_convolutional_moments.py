@@ -17,9 +17,10 @@ from sklearn_ebm.backends.numba._simd import (
     store_first,
 )
 from sklearn_ebm.backends.numba._tiles import source
-from sklearn_ebm.backends.numpy._convolutional_moments import SMALLEST_USE
+from sklearn_ebm.backends.numpy._convolutional_moments import SMALLEST_USE, of_all_shifts
 
 MANY_CHANNELS = 4  # from which BLAS earns the copy of what it multiplies
+BLOCK = 16  # kernels whose slopes one product begins with
 
 
 @kernel
@@ -216,12 +217,35 @@ def _sweep_by_products(kernels, code_moment, cross_moment, floor, table):
             aligned[:, :, k] = kernels[k]
 
 
+def _sweep_in_place(kernels, code_moment, cross_moment, floor, table):
+    """The sweep where maps have one position, so that no kernel meets a shifted one.
+
+    Slopes of a block of kernels are one product, mended as those before them in the block move.
+    """
+    atoms, moment = kernels.reshape(len(kernels), -1).copy(), code_moment[:, :, 0, 0]
+    for first in range(0, len(kernels), BLOCK):
+        block = slice(first, first + BLOCK)
+        explained = moment[block] @ atoms
+        for k in range(first, first + len(explained)):
+            curvature = abs(moment[k, k])
+            if curvature > floor:
+                slope = explained[k - first].reshape(kernels.shape[1:]).transpose(2, 0, 1)
+                _move(kernels, k, slope, cross_moment, curvature, table)
+                moved = kernels[k].reshape(-1)
+                explained += np.outer(moment[block, k], moved - atoms[k])
+                atoms[k] = moved
+
+
 def update_kernels(kernels, code_moment, cross_moment, table=None):
     """Fused sweep; see `sklearn_ebm.backends.numpy.update_kernels`."""
     floor = kernels.dtype.type(SMALLEST_USE * np.abs(code_moment).max())
     n_components, height, width, n_channels = kernels.shape
     if table is None:
         table = np.ones((n_components, n_channels), kernels.dtype)
+    if code_moment.shape[2:] == (1, 1):
+        _sweep_in_place(kernels, code_moment, cross_moment, floor, table)
+        return
+    code_moment = of_all_shifts(code_moment, (height, width))
     if n_channels >= MANY_CHANNELS:
         _sweep_by_products(kernels, code_moment, cross_moment, floor, table)
     else:

@@ -51,8 +51,9 @@ def update_kernels(kernels, code_moment, cross_moment, table=None):
     ----------
     kernels, cross_moment : array of shape (n_components, height, width, n_channels)
         Kernels, of unit norm afterwards, and B.
-    code_moment : array of shape (n_components, n_components, 2 height - 1, 2 width - 1)
-        A.
+    code_moment : array of shape (n_components, n_components, n_rows, n_columns)
+        A of all shifts from one edge of a kernel to the other, 2 height - 1 by 2 width - 1; or of
+        the nearest ones, where it is zero beyond.
     table : array of shape (n_components, n_channels) or None, default=None
         One where a kernel may read a channel; it is zero elsewhere, and stays so.
     """
@@ -71,9 +72,25 @@ def update_kernels(kernels, code_moment, cross_moment, table=None):
             kernels[k, ...] = moved / norm
 
 
+def of_all_shifts(moment, kernel_shape):
+    """A of the nearest shifts with the zeros beyond, (..., 2 height - 1, 2 width - 1)."""
+    wanted = tuple(2 * size - 1 for size in kernel_shape)
+    if moment.shape[-2:] == wanted:
+        return moment
+    xp = array_namespace(moment)
+    padded = xp.zeros((*moment.shape[:-2], *wanted), dtype=moment.dtype)
+    rows, columns = (
+        slice((full - few) // 2, (full + few) // 2)
+        for full, few in zip(wanted, moment.shape[-2:], strict=True)
+    )
+    padded[..., rows, columns] = moment
+    return padded
+
+
 def _explained(kernels, moment):
     """sum_l sum_v A_kl[u - v] d_l[v] of one k, in the shape of a kernel."""
     xp = array_namespace(kernels)
+    moment = of_all_shifts(moment, kernels.shape[1:3])
     _, height, width, n_channels = kernels.shape
     explained = xp.zeros((height, width, n_channels), dtype=kernels.dtype)
     for i, j in product(range(height), range(width)):

@@ -1,6 +1,6 @@
 """Decoders from codes to data."""
 
-from sklearn_ebm.factors.decoders._convolutional import ConvolutionalDecoder
+from sklearn_ebm.factors.decoders._convolutional import ConvolutionalDecoder, PatchDecoder
 from sklearn_ebm.factors.decoders._linear import LinearDecoder
 
-__all__ = ["ConvolutionalDecoder", "LinearDecoder"]
+__all__ = ["ConvolutionalDecoder", "LinearDecoder", "PatchDecoder"]

@@ -5,6 +5,7 @@ import math
 
 from sklearn_ebm.backends import array_namespace, resolve_backend
 from sklearn_ebm.backends._border import BORDERS
+from sklearn_ebm.factors.decoders._linear import LinearDecoder
 from sklearn_ebm.solvers import ConvolutionalProblem, largest_curvature
 
 PIECE_NUMBERS = 1 << 16  # of codes that a thread takes at once
@@ -98,3 +99,24 @@ class ConvolutionalDecoder:
     def problem(self, X, penalty, prediction=None, beta=0.0, mask=None):
         """The inference problem of some images; see `Energy.problem`."""
         return ConvolutionalProblem(self, X, penalty, prediction, beta, mask)
+
+
+class PatchDecoder(ConvolutionalDecoder):
+    """Of images as large as the kernels, whose "valid" maps have one position: codes as of rows.
+
+    Any solver of a lasso infers them; for many kernels with many channels that is far faster than
+    maps would allow.
+    """
+
+    piece_rows = None
+
+    @functools.cached_property
+    def as_matrix(self):
+        """The decoder of flat patches."""
+        n_components = self.dictionary.shape[0]
+        rows = array_namespace(self.dictionary).reshape(self.dictionary, (n_components, -1))
+        return LinearDecoder(rows)
+
+    def problem(self, X, penalty, prediction=None, beta=0.0, mask=None):
+        """The inference problem of some patches; see `Energy.problem`."""
+        return self.as_matrix.problem(X, penalty, prediction, beta, mask)
