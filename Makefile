@@ -1,12 +1,17 @@
 # One command each; the first one makes .venv (pip only, wheels only, no compiler). GNU make.
 #   make test ARGS="tests/layers -k whitener"   a part of the tests, without the coverage limit
 #   make test PYTHON=python3.12                 another interpreter for a new .venv
+#   make test WORKERS=8                         all of the tests, by more processes than two
 
 PYTHON ?= python3
 ARGS ?=
+WORKERS ?= 2
 VENV := .venv
 BIN := $(VENV)/bin
 EXAMPLE := examples/plot_demo.py
+
+# Whoever is done takes tests from the end of another's list, so that modules mostly stay together.
+ALL_TESTS = --numprocesses $(WORKERS) --dist worksteal --cov --cov-report=term
 
 # Nothing from outside may stand in for what .venv holds, and nothing may wait for a window.
 unexport PYTHONPATH PYTHONHOME
@@ -29,7 +34,7 @@ install: ## Install the package, editable, with all that developing it takes
 	@$(MAKE) --no-print-directory $(VENV)/installed-test $(VENV)/installed-lint
 
 test: $(VENV)/installed-test ## Run the tests and hold the coverage
-	@$(BIN)/python -m pytest $(or $(ARGS),--cov --cov-report=term)
+	@$(BIN)/python -m pytest $(or $(ARGS),$(ALL_TESTS))
 
 test-gpu: ## Run every parity test on this machine's GPU; an error where there is none
 	@nvidia-smi --list-gpus 2>&1 | grep -q '^GPU' || \

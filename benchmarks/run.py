@@ -44,6 +44,7 @@ NAMES = (
     "mnist_hierarchy",
     "few_labels",
     "dense_tuning",
+    "caltech101",
 )
 
 
