@@ -1,0 +1,161 @@
+"""Caltech-101 through two stages, filters learned or random, before and after labels.
+
+The protocol of Jarrett, Kavukcuoglu, Ranzato, LeCun (2009): grey images of at most 151 pixels,
+normalised by the contrast around each pixel and padded with zeros to 143 x 143; 64 filters 9 x 9,
+abs, contrast normalisation, average of 10 x 10 every 5; 256 filters 9 x 9 on 16 random maps each,
+abs, contrast normalisation, average of 6 x 6 every 4; multinomial logistic regression. 30 images of
+each class are learned from, all others are tested; accuracy is the mean over the 102 classes. U:
+learned without labels from patches, R: random; +: trained with labels. Trials are kept: a run that
+is ended goes on later.
+"""
+
+import functools
+import io
+import os
+import warnings
+import zipfile
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks import _common, _recipes
+
+SIDE, WINDOW = 143, 9
+STAGES = {"n_components": (64, 256), "kernel_size": 9, "connections": 16}
+STAGES |= {"pool_size": (10, 6), "pool_stride": (5, 4)}
+LAYERS = {  # of each stage, with the published accuracy of R, U, R+ and U+
+    "abs, contrast, average": ({}, {"R": 62.9, "U": 63.7, "R+": 64.7, "U+": 65.5}),
+    "abs, average": ({"window_size": None}, {"R": 33.7, "U": 46.7}),
+    "contrast, max": ({"rectify": None, "pooling": "max"}, {"R": 37.6, "U": 56.0}),
+}
+ALPHA = (2.0, 2.0)
+PASSES_WITHOUT_LABELS, PASSES = 2, 20
+N_TRAIN = 30  # of each class
+N_SPLITS = 3
+WITHIN = 3.0  # percent of what was published
+
+
+def main():
+    options = _common.options(__doc__)
+    report = _common.Report("caltech101", "Caltech-101, two stages")
+    trials = _recipes.Trials("caltech101", options)
+    warnings.simplefilter("ignore")  # passes without labels are limited on purpose
+    splits = range(options.seed, options.seed + (1 if options.quick else N_SPLITS))
+    data = functools.cache(lambda: normalized_images(options))
+    for split in splits:
+        for layers, (_, published) in LAYERS.items():
+            for filters in ("U", "R"):
+                run(trials, layers, filters, f"{filters}+" in published, split, data, options)
+    for layers, (_, published) in LAYERS.items():
+        for name, accuracy in published.items():
+            keys = [(f"{name}, {layers}", split) for split in splits]
+            trials.report(report, "accuracy", keys, "%", at_least=accuracy - WITHIN)
+            report.add(keys[0][0], "published", accuracy, "%")
+            report.add(keys[0][0], "time of a split", trials.seconds(keys[:1]) / 60, "min")
+    report.note("time includes that of learning for U and R, and is that of tuning for U+ and R+")
+    report.save(options.results)
+
+
+def run(trials, layers, filters, is_tuned, split, data, options):
+    """The accuracy of one network, and after labels where that was published."""
+
+    @functools.cache
+    def fitted():
+        return network(layers, filters, split, options).fit(*parts(data, split)[0])
+
+    def tuned():
+        model = network(layers, filters, split, options, fitted().pipeline_)
+        return percent_right(model.fit(*parts(data, split)[0]), *parts(data, split)[1])
+
+    def untuned():
+        return percent_right(fitted(), *parts(data, split)[1])
+
+    trials.number(f"{filters}, {layers}", split, compute=untuned)
+    if is_tuned:
+        trials.number(f"{filters}+, {layers}", split, compute=tuned)
+
+
+def network(layers, filters, split, options, learned=None):
+    """What learns the stages; given them, what trains all with labels."""
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import Pipeline
+
+    from sklearn_ebm import ConvPSD, FineTunedClassifier, make_feature_hierarchy
+
+    estimator = learned
+    if learned is None:
+        model = ConvPSD if filters == "U" else _recipes.random_model(ConvPSD)
+        pipeline = make_feature_hierarchy(
+            model=model(
+                border="valid", crop_size=WINDOW, encoder="tanh", batch_size=256, tol=0,
+                max_iter=PASSES_WITHOUT_LABELS,
+            ),
+            alpha=ALPHA, random_state=split, classifier=LogisticRegression(C=0.01, max_iter=300),
+            **STAGES, **LAYERS[layers][0],
+        )  # fmt: skip
+        steps = [step for step in pipeline.steps if step[0] != "contrast"]  # of the images: done
+        estimator = Pipeline(steps)
+    return FineTunedClassifier(
+        estimator,
+        prefit=learned is not None,
+        max_iter=0 if learned is None else 1 if options.quick else PASSES,
+        batch_size=30,
+        weight_decay=0.01,
+        early_stopping=False,  # 30 images of a class are few enough
+        random_state=split,
+        verbose=1,
+    )
+
+
+def percent_right(classifier, X, y):
+    """Mean over the classes of the share that is recognised, in percent."""
+    from sklearn.metrics import balanced_accuracy_score
+
+    predicted = np.concatenate([classifier.predict(X[i : i + 500]) for i in range(0, len(X), 500)])
+    return 100 * balanced_accuracy_score(y, predicted)
+
+
+def parts(data, split):
+    """(X_train, y_train), (X_test, y_test) of a split: so many of each class, and the others."""
+    images, labels = data()
+    random = np.random.default_rng(split)
+    chosen = np.zeros(len(labels), bool)
+    for label in np.unique(labels):
+        rows = np.flatnonzero(labels == label)
+        chosen[random.permutation(rows)[: min(N_TRAIN, len(rows) - 1)]] = True
+    return (images[chosen], labels[chosen]), (images[~chosen], labels[~chosen])
+
+
+def normalized_images(options):
+    """All images, (n, 143, 143), and their classes."""
+    from PIL import Image
+
+    path = Path(os.environ["SKLEARN_EBM_DATA"]) / "caltech101_grey151.zip"
+    images, labels = [], []
+    with zipfile.ZipFile(path) as archive:
+        names = [name for name in archive.namelist() if name.endswith(".jpg")]
+        for name in names[::40] if options.quick else names:
+            pixels = Image.open(io.BytesIO(archive.read(name)))
+            images.append(normalized(np.asarray(pixels, np.float32)))
+            labels.append(name.split("/")[0])
+    return np.stack(images), np.array(labels)
+
+
+def normalized(image):
+    """Contrast around each pixel that has a whole window, in the middle of a square of zeros."""
+    from sklearn_ebm.layers import LocalContrastNormalizer
+
+    image = (image - image.mean()) / max(image.std(), 1e-6)
+    image = LocalContrastNormalizer(WINDOW).fit_transform(image[None])[0]
+    margin = WINDOW // 2
+    image = image[margin:-margin, margin:-margin]
+    corner = [(SIDE - size) // 2 for size in image.shape]
+    square = np.zeros((SIDE, SIDE), np.float32)
+    square[tuple(slice(start, start + n) for start, n in zip(corner, image.shape, strict=True))] = (
+        image
+    )
+    return square
+
+
+if __name__ == "__main__":
+    main()

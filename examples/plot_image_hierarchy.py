@@ -1,0 +1,105 @@
+"""
+============================
+Two stages that read digits
+============================
+
+A stage is filters, a rectifier, contrast normalisation and pooling [Jarrett et al. (2009)]. The
+second one learns from what the first one gives: its filters respond to arrangements of strokes.
+``make_feature_hierarchy`` writes two of them and a classifier as a pipeline,
+``FineTunedClassifier`` learns it, layer by layer without labels and then as one network with them.
+MNIST comes from OpenML once, or from a file: see ``fetch_mnist``.
+"""
+
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+from sklearn.pipeline import Pipeline
+
+from sklearn_ebm import FineTunedClassifier, make_feature_hierarchy
+from sklearn_ebm.datasets import fetch_mnist
+from sklearn_ebm.inspection import DictionaryDisplay
+
+OUTPUT = Path("demo_output")
+N_LABELS, N_UNLABELLED, N_TEST = 1_000, 3_000, 5_000
+OUTPUT.mkdir(exist_ok=True)
+mnist = fetch_mnist()
+X, X_test = (
+    (rows[:n].reshape(-1, 28, 28) / 255).astype(np.float32)
+    for rows, n in ((mnist.X_train, N_UNLABELLED), (mnist.X_test, N_TEST))
+)
+y, y_test = mnist.y_train[:N_LABELS], mnist.y_test[:N_TEST]
+
+# %%
+# Without labels, and with them
+# -----------------------------
+# ``max_iter=0`` stops after the features and their linear classifier; ``prefit=True`` goes on from
+# there. All images serve to learn filters, those with a label for the rest.
+
+hierarchy = make_feature_hierarchy(
+    n_components=(16, 64), kernel_size=(7, 5), alpha=(0.5, 0.25), random_state=0
+)
+features = FineTunedClassifier(hierarchy, max_iter=0, random_state=0)
+features.fit(X[:N_LABELS], y, unsupervised_X=X)
+tuned = FineTunedClassifier(features.pipeline_, prefit=True, max_iter=30, random_state=0)
+tuned.fit(X[:N_LABELS], y)
+for name, classifier in (("features, linear", features), ("trained with labels", tuned)):
+    print(f"{name:>20}: {100 * (1 - classifier.score(X_test, y_test)):.1f} % of test digits wrong")
+
+# %%
+# What filters look for
+# ---------------------
+# Those of the first stage read pixels and can be drawn. Those of the second read 16 maps each; they
+# are shown by what excites them: the mean of the windows of digits, as large as what such a filter
+# sees, at the places where it responds most.
+
+SEEN = 16  # pixels that reach a filter of the second stage, in each direction
+N_WINDOWS = 100
+
+
+def exciting_windows(pipeline, images):
+    """The mean window of each map of the second stage, over its largest responses."""
+    names = list(pipeline.named_steps)
+    maps = Pipeline(pipeline.steps[: names.index("rectifier2") + 1]).transform(images)
+    padded = np.pad(images, ((0, 0), (SEEN // 2,) * 2, (SEEN // 2,) * 2))
+    means = np.empty((maps.shape[3], SEEN, SEEN))
+    for mean, responses in zip(means, np.moveaxis(maps, 3, 0), strict=True):
+        strongest = np.argpartition(responses.ravel(), -N_WINDOWS)[-N_WINDOWS:]
+        places = np.stack(np.unravel_index(strongest, responses.shape), axis=1)
+        windows = [padded[n, 2 * i + 1 :, 2 * j + 1 :][:SEEN, :SEEN] for n, i, j in places]
+        mean[...] = np.mean(windows, axis=0)
+    return means - means.mean(axis=(1, 2), keepdims=True)
+
+
+figure, axes = plt.subplots(2, 2, figsize=(8.0, 8.4), layout="constrained")
+stages = {"learned without labels": features.pipeline_, "then trained with them": tuned.pipeline_}
+for (title, pipeline), column in zip(stages.items(), axes.T, strict=True):
+    tiles = {
+        "filters of stage 1": pipeline["model1"].encoder_components_,
+        "windows of stage 2": exciting_windows(pipeline, X[:1000])[..., None],
+    }
+    for axis, (name, images) in zip(column, tiles.items(), strict=True):
+        DictionaryDisplay(images).plot(sort=None, ax=axis)
+        axis.set_title(f"{name}, {title}", fontsize="medium")
+figure.savefig(OUTPUT / "hierarchy_filters.png", bbox_inches="tight")
+
+# %%
+# A digit on its way
+# ------------------
+# Maps grow fewer in pixels and more in number; the classifier reads the last ones.
+
+figure, axes = plt.subplots(1, 4, figsize=(12.0, 3.4), layout="constrained")
+names = list(tuned.pipeline_.named_steps)
+for axis, name in zip(axes, ("contrast", "rectifier1", "pooler1", "pooler2"), strict=True):
+    part = Pipeline(tuned.pipeline_.steps[: names.index(name) + 1])
+    maps = np.atleast_3d(part.transform(X_test[:1])[0])
+    height, width, n_maps = maps.shape
+    n_rows = int(np.sqrt(n_maps))
+    framed = np.pad(maps, ((0, 1), (0, 1), (0, 0)), constant_values=np.nan)
+    rows = framed.reshape(height + 1, width + 1, n_rows, -1).transpose(2, 0, 3, 1)
+    axis.imshow(rows.reshape(n_rows * (height + 1), -1), cmap="gray")
+    axis.set_title(f"{name}: {n_maps} of {height} x {width}", fontsize="medium")
+    axis.set_axis_off()
+figure.savefig(OUTPUT / "hierarchy_maps.png", bbox_inches="tight")
+print("Look at", OUTPUT / "hierarchy_filters.png", "and", OUTPUT / "hierarchy_maps.png")
+plt.show()
