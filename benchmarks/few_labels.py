@@ -13,7 +13,6 @@ import numpy as np
 
 from benchmarks import _common, _recipes
 
-STAGES = {"n_components": (32, 64), "kernel_size": 5, "alpha": (1.0, 0.5), "pool_size": (2, 3)}
 LEARNED_FROM = 5_000
 SIZES = (100, 300, 1_000, 3_000)
 PASSES = 40
@@ -78,14 +77,12 @@ def some_of_each(y, size, seed):
 
 def learned(name, seed, X, options):
     """The stages without a classifier, learned from images without labels."""
-    from sklearn_ebm import ConvPSD, make_feature_hierarchy
+    from sklearn_ebm import ConvPSD
 
     n_samples = 200 if options.quick else LEARNED_FROM
     rows = np.random.default_rng(seed).permutation(len(X))[:n_samples]
     model = ConvPSD if name == "U+" else _recipes.random_model(ConvPSD)
-    model = model(border="same", max_iter=5, batch_size=32, encoder="shrinkage")
-    stages = make_feature_hierarchy(model=model, classifier=None, random_state=seed, **STAGES)
-    return stages.fit(X[np.sort(rows)])
+    return _recipes.digit_stages(model, seed, None).fit(X[np.sort(rows)])
 
 
 def refine(stages, labelled, seed):
