@@ -12,7 +12,6 @@ import numpy as np
 
 from benchmarks import _common
 
-
 DIGIT_STAGES = {"n_components": (64, 128), "kernel_size": 5, "alpha": (1.0, 0.5)}
 DIGIT_STAGES |= {"pool_size": (2, 3), "pool_stride": (2, 1)}
 

@@ -2,8 +2,8 @@
 
 Each stage is filters, abs, local contrast normalisation and average pooling (Jarrett, Kavukcuoglu,
 Ranzato, LeCun 2009). U: ConvPSD learns the filters from patches of 5,000 training images; R: they
-are random; a linear classifier reads the maps. U+ and R+: all of it is then trained with labels. The
-test images are used for the numbers alone. Trials are kept: a run that is ended goes on later.
+are random; a linear classifier reads the maps. U+ and R+: all of it is then trained with labels.
+The test images are used for the numbers alone. Trials are kept: a run that is ended goes on later.
 """
 
 import warnings
