@@ -46,11 +46,11 @@ class ConvPSD(ConvolutionalModel, JointModel):
         The channels may be left out where there is one, and the height for signals.
     dictionary_init : array-like or None, default=None
         Where learning starts; None starts from random windows with much in them.
-    crop_size : {"auto"}, int, (int, int) or None, default="auto"
+    crop_size : {"auto", "patch"}, int, (int, int) or None, default="auto"
         Size of the random crops that are learned from: eight kernels in each direction, a given
-        size, or None for whole images. Crops of the kernels' size, with border="valid", are
-        patches, which are learned as rows: many kernels of many channels learn fast on them, in
-        large batches, though none of them accounts for its shifted neighbours.
+        size, or None for whole images. "patch" learns from windows of the kernels' size, as rows,
+        whatever `border` is: many kernels of many channels learn fast on them, in large batches,
+        though none of them accounts for its shifted neighbours.
     solver : {"auto", "local_cd", "fista", "fista_fft", "ista"}, default="auto"
         How codes are inferred: by coordinate descent on tiles that change, by FISTA with direct
         products or through the Fourier domain, or by ISTA. "auto" takes the first that the backend
@@ -201,10 +201,10 @@ class ConvPSD(ConvolutionalModel, JointModel):
 
     def _first_encoder(self, dictionary, table=None):
         shape = dictionary.shape[1:3]  # until there is a batch
-        lipschitz = ConvolutionalDecoder(dictionary, shape, self.border).lipschitz
+        lipschitz = ConvolutionalDecoder(dictionary, shape, self._learning_border()).lipschitz
         encoder = CONVOLUTIONAL_ENCODERS[self.encoder].from_dictionary(
             dictionary, lipschitz, float(self.alpha),
-            image_shape=shape, border=self.border, table=table,
+            image_shape=shape, border=self._learning_border(), table=table,
         )  # fmt: skip
         encoder.project()  # given kernels may read what filters must not
         return encoder
@@ -215,8 +215,12 @@ class ConvPSD(ConvolutionalModel, JointModel):
                 f"encoder={self.encoder!r}, but learning goes on with a "
                 f"{type(learner.encoder).__name__}: another one takes a fit with warm_start=False."
             )
-        learner.encoder = learner.encoder.with_border(self.border)
+        learner.encoder = learner.encoder.with_border(self._learning_border())
         super()._go_on(learner, backend)
+
+    def _fitted(self, learner):
+        fitted = super()._fitted(learner)
+        return {**fitted, "encoder_": fitted["encoder_"].with_border(self.border)}
 
     def _on_images(self, X):
         return self.encoder_.astype(X.dtype).on_images(X.shape[1:3])

@@ -35,11 +35,11 @@ class ConvSparseCoder(ConvolutionalModel):
         The channels may be left out where there is one, and the height for signals.
     dictionary_init : array-like or None, default=None
         Where learning starts; None starts from random windows with much in them.
-    crop_size : {"auto"}, int, (int, int) or None, default="auto"
+    crop_size : {"auto", "patch"}, int, (int, int) or None, default="auto"
         Size of the random crops that are learned from: eight kernels in each direction, a given
-        size, or None for whole images. Crops of the kernels' size, with border="valid", are
-        patches, which are learned as rows: many kernels of many channels learn fast on them, in
-        large batches, though none of them accounts for its shifted neighbours.
+        size, or None for whole images. "patch" learns from windows of the kernels' size, as rows,
+        whatever `border` is: many kernels of many channels learn fast on them, in large batches,
+        though none of them accounts for its shifted neighbours.
     solver : {"auto", "local_cd", "fista", "fista_fft", "ista"}, default="auto"
         How codes are inferred: by coordinate descent on tiles that change, by FISTA with direct
         products or through the Fourier domain, or by ISTA. "auto" takes the first that the backend

@@ -30,6 +30,7 @@ from sklearn_ebm.solvers import CONVOLUTION_SOLVERS
 
 USUAL_COMPONENTS = 32
 KERNELS_A_CROP = 8  # kernels side by side that an automatic crop has room for
+PATCH = "patch"  # crops as large as the kernels, which stand at one place of them
 LEARNING_TOL = 0.1  # the gap of images is far above what their codes are from the optimum
 
 
@@ -58,7 +59,7 @@ class ConvolutionalModel(DictionaryModel):
         "border": [StrOptions(set(BORDERS))],
         "image_shape": IMAGE_SHAPE,
         "crop_size": [
-            StrOptions({"auto"}), Interval(Integral, 1, None, closed="left"), "array-like", None
+            StrOptions({"auto", PATCH}), Interval(Integral, 1, None, closed="left"), "array-like", None
         ],
         "connections": [Interval(Integral, 1, None, closed="left"), "array-like", None],
         "solver": [StrOptions({"auto", *CONVOLUTION_SOLVERS})],
@@ -195,29 +196,40 @@ class ConvolutionalModel(DictionaryModel):
             if not self._is_fixed():
                 kernels = scaled(kernels * table[:, None, None, :])
         encoder = self._first_encoder(kernels, table)
-        return ConvolutionalLearner(kernels, self.border, self._is_fixed(), encoder, table)
+        return ConvolutionalLearner(
+            kernels, self._learning_border(), self._is_fixed(), encoder, table
+        )
 
     def _first_encoder(self, dictionary, table=None):
         return None
 
     def _go_on(self, learner, backend):
-        learner.border = self.border
+        learner.border = self._learning_border()
         super()._go_on(learner, backend)
 
     def _samples(self, X, mask, weights, backend):
         kernel_shape = self._learner.online.dictionary.shape[1:3]
         return Crops(X, mask, weights, shape=self._crop_shape(X.shape[1:3], kernel_shape))
 
+    def _learns_from_patches(self):
+        return isinstance(self.crop_size, str) and self.crop_size == PATCH
+
+    def _learning_border(self):
+        """Where kernels may stand in crops."""
+        return "valid" if self._learns_from_patches() else self.border
+
     def _crop_shape(self, image_shape, kernel_shape):
         if self.crop_size is None:
             return tuple(image_shape)
+        if self._learns_from_patches():
+            return tuple(kernel_shape)
         if isinstance(self.crop_size, str):
             wanted = tuple(KERNELS_A_CROP * size for size in kernel_shape)
         elif is_size(self.crop_size):
             wanted = window_shape(self.crop_size, image_shape[0])
         else:
             raise ValueError(
-                "crop_size must be None, 'auto', a positive integer or a pair of them; got "
+                "crop_size must be None, 'auto', 'patch', a positive integer or a pair of them; got "
                 f"{self.crop_size!r}."
             )
         crop = tuple(min(pair) for pair in zip(wanted, image_shape, strict=True))

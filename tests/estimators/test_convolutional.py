@@ -259,10 +259,10 @@ def test_partial_fit_takes_images_of_any_size_and_lowers_the_energy(images, name
 
 
 @kinds
-def test_crops_of_the_kernels_size_are_learned_as_rows_with_the_same_result(colours, name):
+def test_patches_are_learned_as_rows_with_the_result_of_maps(colours, name):
     """One position: "auto" takes a solver of matrices, the others those of maps."""
-    parameters = {"border": "valid", "crop_size": (4, 3), "kernel_size": (4, 3), "batch_size": 64}
-    parameters |= {"connections": 2, "code_tol": 1e-9, "max_iter": 3, "code_max_iter": 10_000}
+    parameters = {"crop_size": "patch", "kernel_size": (4, 3), "batch_size": 64, "connections": 2}
+    parameters |= {"code_tol": 1e-9, "max_iter": 3, "code_max_iter": 10_000}
     by_rows, by_maps = (
         make(name, 8, solver=solver, **parameters) for solver in ("auto", "local_cd")
     )
@@ -276,8 +276,24 @@ def test_crops_of_the_kernels_size_are_learned_as_rows_with_the_same_result(colo
 
 
 @kinds
+@borders
+def test_kernels_of_patches_are_those_of_any_border(images, name, border):
+    """What is learned does not depend on where kernels may stand; maps and their number do."""
+    parameters = {"crop_size": "patch", "kernel_size": 5, "max_iter": 2, "batch_size": 64}
+    model, valid = (make(name, 8, border=b, **parameters).fit(images) for b in (border, "valid"))
+    by_crops = make(name, 8, border="valid", **{**parameters, "crop_size": 5}).fit(images)
+    assert_array_equal(model.components_, valid.components_)
+    assert_array_equal(valid.components_, by_crops.components_)
+    maps, shape = model.transform(images), BORDERS[border]((5, 5)).map_shape((16, 14), (5, 5))
+    assert maps.shape == (len(images), *shape, 8)
+    if name == "ConvPSD" and border in ("full", "same"):  # whole windows see the same pixels
+        inside = [slice((n - m) // 2, (n + m) // 2) for n, m in zip(shape, (12, 10), strict=True)]
+        assert_allclose(maps[:, inside[0], inside[1]], valid.transform(images), atol=1e-12)
+
+
+@kinds
 def test_learning_from_patches_goes_on_with_whole_images(images, name):
-    model = make(name, 8, border="valid", kernel_size=5, crop_size=5, max_iter=3).fit(images)
+    model = make(name, 8, kernel_size=5, crop_size="patch", max_iter=3).fit(images)
     before = model.energy(images).mean()
     model.set_params(crop_size=None, warm_start=True, max_iter=3).fit(images)
     assert model.energy(images).mean() < before
