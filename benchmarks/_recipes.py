@@ -12,7 +12,7 @@ import numpy as np
 
 from benchmarks import _common
 
-DIGIT_STAGES = {"n_components": (64, 128), "kernel_size": 5, "alpha": (1.0, 0.5)}
+DIGIT_STAGES = {"n_components": (64, 128), "kernel_size": 5, "alpha": (1.0, 0.25)}
 DIGIT_STAGES |= {"pool_size": (2, 3), "pool_stride": (2, 1)}
 
 
@@ -20,7 +20,7 @@ def digit_stages(base, seed, classifier):
     """Two stages for MNIST, of filters learned from patches by a class like ConvPSD."""
     from sklearn_ebm import make_feature_hierarchy
 
-    patches = {"border": "valid", "crop_size": DIGIT_STAGES["kernel_size"], "batch_size": 256}
+    patches = {"border": "valid", "crop_size": "patch", "batch_size": 256}
     model = base(**patches, encoder="shrinkage", max_iter=4, tol=0)
     return make_feature_hierarchy(
         model=model, classifier=classifier, random_state=seed, **DIGIT_STAGES

@@ -87,7 +87,7 @@ def network(layers, filters, split, options, learned=None):
         model = ConvPSD if filters == "U" else _recipes.random_model(ConvPSD)
         pipeline = make_feature_hierarchy(
             model=model(
-                border="valid", crop_size=WINDOW, encoder="tanh", batch_size=256, tol=0,
+                border="valid", crop_size="patch", encoder="tanh", batch_size=256, tol=0,
                 max_iter=PASSES_WITHOUT_LABELS,
             ),
             alpha=ALPHA, random_state=split, classifier=LogisticRegression(C=0.01, max_iter=300),

@@ -59,7 +59,8 @@ class ConvolutionalModel(DictionaryModel):
         "border": [StrOptions(set(BORDERS))],
         "image_shape": IMAGE_SHAPE,
         "crop_size": [
-            StrOptions({"auto", PATCH}), Interval(Integral, 1, None, closed="left"), "array-like", None
+            StrOptions({"auto", PATCH}), Interval(Integral, 1, None, closed="left"),
+            "array-like", None,
         ],
         "connections": [Interval(Integral, 1, None, closed="left"), "array-like", None],
         "solver": [StrOptions({"auto", *CONVOLUTION_SOLVERS})],
@@ -229,8 +230,8 @@ class ConvolutionalModel(DictionaryModel):
             wanted = window_shape(self.crop_size, image_shape[0])
         else:
             raise ValueError(
-                "crop_size must be None, 'auto', 'patch', a positive integer or a pair of them; got "
-                f"{self.crop_size!r}."
+                "crop_size must be None, 'auto', 'patch', a positive integer or a pair of them; "
+                f"got {self.crop_size!r}."
             )
         crop = tuple(min(pair) for pair in zip(wanted, image_shape, strict=True))
         if any(size < kernel for size, kernel in zip(crop, kernel_shape, strict=True)):
