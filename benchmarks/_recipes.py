@@ -12,9 +12,6 @@ import numpy as np
 
 from benchmarks import _common
 
-DIGIT_STAGES = {"n_components": (64, 128), "kernel_size": 5, "alpha": (1.0, 0.25)}
-DIGIT_STAGES |= {"pool_size": (2, 3), "pool_stride": (2, 1)}
-
 
 def digit_stages(base, seed, classifier):
     """Two stages for MNIST, of filters learned from patches by a class like ConvPSD."""
@@ -23,8 +20,9 @@ def digit_stages(base, seed, classifier):
     patches = {"border": "valid", "crop_size": "patch", "batch_size": 256}
     model = base(**patches, encoder="shrinkage", max_iter=4, tol=0)
     return make_feature_hierarchy(
-        model=model, classifier=classifier, random_state=seed, **DIGIT_STAGES
-    )
+        model=model, n_components=(64, 128), kernel_size=5, alpha=(1.0, 0.25),
+        pool_size=(2, 3), pool_stride=(2, 1), classifier=classifier, random_state=seed,
+    )  # fmt: skip
 
 
 class Trials:
@@ -70,14 +68,15 @@ def _name(key):
     return " | ".join(str(part) for part in key)
 
 
-def before_and_after(trials, keys, fitted, tuned, test):
-    """Two trials: the test error of fitted(), and that of tuned(fitted()), in percent.
+def before_and_after(trials, keys, fitted, tuned, measure):
+    """Trials: the measure of fitted(), and, where there is a second key, of tuned(fitted()).
 
     The first model is made once for both; anew where an earlier run made the first trial.
     """
     fitted = functools.cache(fitted)
-    trials.number(*keys[0], compute=lambda: percent_wrong(fitted(), *test))
-    trials.number(*keys[1], compute=lambda: percent_wrong(tuned(fitted()), *test))
+    trials.number(*keys[0], compute=lambda: measure(fitted()))
+    for key in keys[1:]:
+        trials.number(*key, compute=lambda: measure(tuned(fitted())))
 
 
 @functools.cache

@@ -41,7 +41,8 @@ def main():
     trials = _recipes.Trials("caltech101", options)
     warnings.simplefilter("ignore")  # passes without labels are limited on purpose
     splits = range(options.seed, options.seed + (1 if options.quick else N_SPLITS))
-    data = functools.cache(lambda: normalized_images(options))
+    images = functools.cache(lambda: normalized_images(options))
+    data = functools.lru_cache(1)(lambda split: parts(*images(), split))  # most of a gigabyte each
     for split in splits:
         for layers, (_, published) in LAYERS.items():
             for filters in ("U", "R"):
@@ -58,21 +59,15 @@ def main():
 
 def run(trials, layers, filters, is_tuned, split, data, options):
     """The accuracy of one network, and after labels where that was published."""
-
-    @functools.cache
-    def fitted():
-        return network(layers, filters, split, options).fit(*parts(data, split)[0])
-
-    def tuned():
-        model = network(layers, filters, split, options, fitted().pipeline_)
-        return percent_right(model.fit(*parts(data, split)[0]), *parts(data, split)[1])
-
-    def untuned():
-        return percent_right(fitted(), *parts(data, split)[1])
-
-    trials.number(f"{filters}, {layers}", split, compute=untuned)
-    if is_tuned:
-        trials.number(f"{filters}+, {layers}", split, compute=tuned)
+    names = (filters, f"{filters}+") if is_tuned else (filters,)
+    setting = layers, filters, split, options
+    _recipes.before_and_after(
+        trials,
+        [(f"{name}, {layers}", split) for name in names],
+        lambda: network(*setting).fit(*data(split)[0]),
+        lambda model: network(*setting, model.pipeline_).fit(*data(split)[0]),
+        lambda model: percent_right(model, *data(split)[1]),
+    )
 
 
 def network(layers, filters, split, options, learned=None):
@@ -111,13 +106,11 @@ def percent_right(classifier, X, y):
     """Mean over the classes of the share that is recognised, in percent."""
     from sklearn.metrics import balanced_accuracy_score
 
-    predicted = np.concatenate([classifier.predict(X[i : i + 500]) for i in range(0, len(X), 500)])
-    return 100 * balanced_accuracy_score(y, predicted)
+    return 100 * balanced_accuracy_score(y, classifier.predict(X))
 
 
-def parts(data, split):
+def parts(images, labels, split):
     """(X_train, y_train), (X_test, y_test) of a split: so many of each class, and the others."""
-    images, labels = data()
     random = np.random.default_rng(split)
     chosen = np.zeros(len(labels), bool)
     for label in np.unique(labels):

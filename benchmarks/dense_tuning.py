@@ -48,7 +48,7 @@ def run(trials, name, seed, train, test, options):
         [(f"{name}, features", seed), (f"{name}, trained with labels", seed)],
         lambda: stack(name, seed, options).fit(*train),
         lambda pipeline: classifier(pipeline, seed, options).fit(*train),
-        test,
+        lambda model: _recipes.percent_wrong(model, *test),
     )
 
 

@@ -43,7 +43,7 @@ def run(trials, filters, seed, train, test, options):
         [(filters, seed), (f"{filters}+", seed)],
         lambda: classifier(filters, seed, options, max_iter=0).fit(*train),
         lambda model: classifier(filters, seed, options, model.pipeline_).fit(*train),
-        test,
+        lambda model: _recipes.percent_wrong(model, *test),
     )
 
 

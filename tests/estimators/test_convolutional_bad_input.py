@@ -153,7 +153,8 @@ REFUSED = {  # parameters, and what is said of them
     "crops too narrow": ({"crop_size": (9, 2)}, r"crop_size=\(9, 2\) is smaller than the kernels"),
     "crops of three lengths": (
         {"crop_size": (9, 9, 9)},
-        r"crop_size must be None, 'auto', 'patch', .* or a pair of them; got \(9, 9, 9\)",
+        r"crop_size must be None, 'auto', 'patch', a positive integer or a pair of them; "
+        r"got \(9, 9, 9\)",
     ),
     "an unread channel": ({"connections": UNREAD}, "Channel 1 is read by no component according"),
     "a kernel that reads nothing": (

@@ -217,7 +217,7 @@ def _sweep_by_products(kernels, code_moment, cross_moment, floor, table):
             aligned[:, :, k] = kernels[k]
 
 
-def _sweep_in_place(kernels, code_moment, cross_moment, floor, table):
+def _sweep_of_one_position(kernels, code_moment, cross_moment, floor, table):
     """The sweep where maps have one position, so that no kernel meets a shifted one.
 
     Slopes of a block of kernels are one product, mended as those before them in the block move.
@@ -243,7 +243,7 @@ def update_kernels(kernels, code_moment, cross_moment, table=None):
     if table is None:
         table = np.ones((n_components, n_channels), kernels.dtype)
     if code_moment.shape[2:] == (1, 1):
-        _sweep_in_place(kernels, code_moment, cross_moment, floor, table)
+        _sweep_of_one_position(kernels, code_moment, cross_moment, floor, table)
         return
     code_moment = of_all_shifts(code_moment, (height, width))
     if n_channels >= MANY_CHANNELS:
