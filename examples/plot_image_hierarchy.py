@@ -14,7 +14,6 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
-from sklearn.pipeline import Pipeline
 
 from sklearn_ebm import FineTunedClassifier, make_feature_hierarchy
 from sklearn_ebm.datasets import fetch_mnist
@@ -57,10 +56,14 @@ SEEN = 16  # pixels that reach a filter of the second stage, in each direction
 N_WINDOWS = 100
 
 
+def up_to(pipeline, name):
+    """The steps of a pipeline to the one of this name."""
+    return pipeline[: list(pipeline.named_steps).index(name) + 1]
+
+
 def exciting_windows(pipeline, images):
     """The mean window of each map of the second stage, over its largest responses."""
-    names = list(pipeline.named_steps)
-    maps = Pipeline(pipeline.steps[: names.index("rectifier2") + 1]).transform(images)
+    maps = up_to(pipeline, "rectifier2").transform(images)
     padded = np.pad(images, ((0, 0), (SEEN // 2,) * 2, (SEEN // 2,) * 2))
     means = np.empty((maps.shape[3], SEEN, SEEN))
     for mean, responses in zip(means, np.moveaxis(maps, 3, 0), strict=True):
@@ -89,10 +92,8 @@ figure.savefig(OUTPUT / "hierarchy_filters.png", bbox_inches="tight")
 # Maps grow fewer in pixels and more in number; the classifier reads the last ones.
 
 figure, axes = plt.subplots(1, 4, figsize=(12.0, 3.4), layout="constrained")
-names = list(tuned.pipeline_.named_steps)
 for axis, name in zip(axes, ("contrast", "rectifier1", "pooler1", "pooler2"), strict=True):
-    part = Pipeline(tuned.pipeline_.steps[: names.index(name) + 1])
-    maps = np.atleast_3d(part.transform(X_test[:1])[0])
+    maps = np.atleast_3d(up_to(tuned.pipeline_, name).transform(X_test[:1])[0])
     height, width, n_maps = maps.shape
     n_rows = int(np.sqrt(n_maps))
     framed = np.pad(maps, ((0, 1), (0, 1), (0, 0)), constant_values=np.nan)
