@@ -16,7 +16,7 @@ from sklearn_ebm.estimators._parts import Part
 from sklearn_ebm.factors import cross_entropy
 from sklearn_ebm.factors.encoders import placed
 
-PIECE_NUMBERS = 2**19  # in the outputs of all parts for the rows of a piece: a cache holds them
+PIECE_NUMBERS = 2**20  # in the outputs of all parts for the rows of a piece: a cache holds them
 LARGEST_PIECE = 64
 
 
