@@ -13,16 +13,20 @@ import numpy as np
 from benchmarks import _common
 
 
-def digit_stages(base, seed, classifier):
+def digit_stages(base, seed, classifier, **settings):
     """Two stages for MNIST, of filters learned from patches by a class like ConvPSD."""
     from sklearn_ebm import make_feature_hierarchy
 
     patches = {"border": "valid", "crop_size": "patch", "batch_size": 256}
-    model = base(**patches, encoder="shrinkage", max_iter=4, tol=0)
+    model = base(**patches, encoder="shrinkage", max_iter=2, tol=0)
     return make_feature_hierarchy(
-        model=model, n_components=(64, 128), kernel_size=5, alpha=(1.0, 0.25),
-        pool_size=(2, 3), pool_stride=(2, 1), classifier=classifier, random_state=seed,
-    )  # fmt: skip
+        model=model,
+        n_components=(64, 128),
+        kernel_size=5,
+        classifier=classifier,
+        random_state=seed,
+        **settings,
+    )
 
 
 class Trials:

@@ -11,7 +11,8 @@ import warnings
 from benchmarks import _common, _recipes
 
 LEARNED_FROM = 5_000
-PASSES = 15  # with labels
+STAGES = {"alpha": (1.0, 0.25), "pool_size": (2, 3), "pool_stride": (2, 1)}
+PASSES = 8  # with labels
 WEIGHT_DECAY = 0.05
 SEEDS = 3
 MOST_MINUTES = 60  # for the four networks of one seed
@@ -55,7 +56,8 @@ def classifier(filters, seed, options, fitted=None, max_iter=PASSES):
     estimator = fitted
     if fitted is None:
         model = ConvPSD if filters == "U" else _recipes.random_model(ConvPSD)
-        estimator = _recipes.digit_stages(model, seed, LogisticRegression(C=0.1, max_iter=300))
+        linear = LogisticRegression(C=0.1, max_iter=300)
+        estimator = _recipes.digit_stages(model, seed, linear, **STAGES)
     return FineTunedClassifier(
         estimator,
         prefit=fitted is not None,
