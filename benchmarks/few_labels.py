@@ -131,7 +131,9 @@ def plot(trials, sizes, seeds, options):
             marker="o",
         )
     axes.set(xscale="log", yscale="log", xlabel="labels", ylabel="test error in %")
-    axes.set_xticks(sizes, [str(size) for size in sizes])
+    for axis, ticks in ((axes.xaxis, sizes), (axes.yaxis, (1, 2, 5, 10, 20))):
+        axis.set_ticks(ticks, [str(tick) for tick in ticks])
+        axis.minorticks_off()
     axes.legend()
     figure.savefig(options.results / "few_labels.png", dpi=120)
 
