@@ -60,16 +60,10 @@ def draw_synthesis(rng, dtype, n_rows, shapes, border, density):
     return {"maps": maps, "kernels": kernels, "border": border, "images": images}
 
 
-def draw_correlation_of_kernels(rng, dtype, n_rows, shapes, border, density, connected=False):
+def draw_correlation_of_kernels(rng, dtype, n_rows, shapes, border, density):
     images, kernels, border = _drawn(rng, dtype, n_rows, shapes, border)
     maps = draw_maps(rng, dtype, images, kernels, border, density)
-    table = {"table": draw_table(rng, kernels)} if connected else {}
-    return {"maps": maps, "images": images, "border": border, "kernels": kernels, **table}
-
-
-def draw_table(rng, kernels, share=0.3):
-    """Which channels each kernel reads: some read none, and some are read by none."""
-    return (rng.random((len(kernels), kernels.shape[3])) < share).astype(kernels.dtype)
+    return {"maps": maps, "images": images, "border": border, "kernels": kernels}
 
 
 def draw_code_moment(rng, dtype, n_rows, shapes, border, density):
@@ -155,8 +149,6 @@ def _cases():
             yield f"synthesize, {full_name}", parts
             parts = ("correlate_kernels", draw_correlation_of_kernels, ("kernels",), more)
             yield f"correlate_kernels, {full_name}", parts
-            parts = (*parts[:3], {**more, "connected": True})
-            yield f"correlate_kernels, {full_name}, connected", parts
 
 
 def _moment_cases():

@@ -45,14 +45,10 @@ def synthesize(maps, kernels, border, images):
     return _fill("synthesize_images", images, *inputs, images, frame)
 
 
-def correlate_kernels(maps, images, border, kernels, table=None):
+def correlate_kernels(maps, images, border, kernels):
     """A block for each number; see `sklearn_ebm.backends.numpy.correlate_kernels`."""
     if not _launch.fusible(kernels):
-        return reference.correlate_kernels(maps, images, border, kernels, table)
-    if table is not None:
-        sums = correlate_kernels(maps, images, border, array_namespace(kernels).zeros_like(kernels))
-        kernels += sums * table[:, None, None, :]
-        return kernels
+        return reference.correlate_kernels(maps, images, border, kernels)
     inputs = (_launch.as_input(array, kernels) for array in (maps, images))
     n_positions = prod(maps.shape[:3])
     threads = _launch.n_threads(max(1, n_positions))

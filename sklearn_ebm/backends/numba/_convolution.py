@@ -7,12 +7,6 @@ that is faster.
 import numpy as np
 
 from sklearn_ebm.backends._random import LANES
-from sklearn_ebm.backends.numba._connected_convolution import (
-    correlate_connected,
-    correlate_kernels_connected,
-    few_connections,
-    synthesize_connected,
-)
 from sklearn_ebm.backends.numba._dense_convolution import (
     correlate_kernels_windows,
     correlate_windows,
@@ -74,9 +68,6 @@ def _correlate_tiles(images, frame, filters, bounds, maps, canvas, lanes, first,
 
 def correlate(images, kernels, border, maps):
     """Direct products, tile by tile, or windows; see `sklearn_ebm.backends.numpy.correlate`."""
-    table = few_connections(kernels, maps)
-    if table is not None:
-        return correlate_connected(images, kernels, border, maps, table)
     if worth_windows(kernels, maps):
         return correlate_windows(images, kernels, border, maps)
     filters, frame = pack(kernels), new_frame(images, maps, border)
@@ -151,9 +142,6 @@ def _synthesize_bands(maps, frame, filters, bounds, images, canvas, first, last)
 def synthesize(maps, kernels, border, images):
     """Sums over what is on, or over all; see `sklearn_ebm.backends.numpy.synthesize`."""
     if not has_few_on(_by_position(maps)):
-        table = few_connections(kernels, maps)
-        if table is not None:
-            return synthesize_connected(maps, kernels, border, images, table)
         return synthesize_windows(maps, kernels, border, images)
     filters, frame = pack(kernels), new_frame(images, maps, border)
     bounds = cut(frame.height, TILE)
@@ -206,10 +194,8 @@ def _gather_tiles(maps, images, frame, bounds, shape, canvas, rows, first, last)
         _gather(maps, n, y, x, extent, canvas, n_channels, rows)
 
 
-def correlate_kernels(maps, images, border, kernels, table=None):
+def correlate_kernels(maps, images, border, kernels):
     """Sums over what is on, or over all; see `sklearn_ebm.backends.numpy.correlate_kernels`."""
-    if table is not None:
-        return _correlate_connected_kernels(maps, images, border, kernels, table)
     if not has_few_on(_by_position(maps)):
         return correlate_kernels_windows(maps, images, border, kernels)
     filters, frame = pack(kernels), new_frame(images, maps, border)
@@ -227,15 +213,6 @@ def correlate_kernels(maps, images, border, kernels, table=None):
     map_pieces(work, n_tiles, TILES_APART)
     for first in sorted(sums):
         kernels += sums[first]
-    return kernels
-
-
-def _correlate_connected_kernels(maps, images, border, kernels, table):
-    """Channel by channel where that is faster, else all of them and a part of it."""
-    if few_connections(kernels, maps, table) is not None and not has_few_on(_by_position(maps)):
-        return correlate_kernels_connected(maps, images, border, kernels, table)
-    sums = correlate_kernels(maps, images, border, np.zeros_like(kernels))
-    kernels += sums * table[:, None, None, :]
     return kernels
 
 

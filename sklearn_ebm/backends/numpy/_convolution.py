@@ -55,16 +55,11 @@ def synthesize(maps, kernels, border, images):
     return images
 
 
-def correlate_kernels(maps, images, border, kernels, table=None):
-    """Add to `kernels` the sums over all positions of map times image; shapes as in `correlate`.
-
-    A `table`, (n_components, n_channels), has one where a kernel reads a channel and zero where
-    nothing is added to it; without one all are read.
-    """
+def correlate_kernels(maps, images, border, kernels):
+    """Add to `kernels` the sums over all positions of map times image; shapes as in `correlate`."""
     xp = array_namespace(maps)
     canvas = border.extend(images, kernels.shape[1:])
     rows = xp.reshape(maps, (-1, maps.shape[3])).T
     for place, (i, j) in _taps(maps.shape[1:3], kernels):
-        sums = rows @ xp.reshape(canvas[place], (-1, canvas.shape[3]))
-        kernels[:, i, j, :] += sums if table is None else sums * table
+        kernels[:, i, j, :] += rows @ xp.reshape(canvas[place], (-1, canvas.shape[3]))
     return kernels

@@ -67,10 +67,9 @@ class FilterBank:
         return self._bank.correlate(X, backend, room)
 
     def _weights_gradient(self, X, slope, backend, room):
-        bank, table = self._bank, self.settings["table"]
-        maps, images = bank.as_maps(slope), bank.as_images(X)
+        bank = self._bank
         room[...] = 0
-        return backend.correlate_kernels(maps, images, bank.border, room, table)
+        return backend.correlate_kernels(bank.as_maps(slope), bank.as_images(X), bank.border, room)
 
     def _input_gradient(self, slope, backend):
         return self._bank.decode(slope, backend)
