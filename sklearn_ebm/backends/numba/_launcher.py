@@ -126,10 +126,14 @@ def map_pieces(work, n_rows, piece):
     Where the pieces begin does not depend on the number of threads, so neither do the results.
     """
     bounds = [*range(0, n_rows, piece), n_rows]
-    threads = min(n_threads(), len(bounds) - 1) if len(bounds) > 2 else 1
-    if threads > 1:
-        with _serial_blas():
-            _run(work, bounds, threads)
+    if len(bounds) <= 2:  # for any number of threads
+        for first, last in pairwise(bounds):
+            work(first, last)
         return
-    for first, last in pairwise(bounds):
-        work(first, last)
+    threads = min(n_threads(), len(bounds) - 1)
+    with _serial_blas():  # one thread as well: on some machines the sums of two differ
+        if threads > 1:
+            _run(work, bounds, threads)
+        else:
+            for first, last in pairwise(bounds):
+                work(first, last)
