@@ -10,7 +10,7 @@ import os
 import threading
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from itertools import pairwise
 
 from joblib.parallel import get_active_backend
@@ -126,14 +126,12 @@ def map_pieces(work, n_rows, piece):
     Where the pieces begin does not depend on the number of threads, so neither do the results.
     """
     bounds = [*range(0, n_rows, piece), n_rows]
-    if len(bounds) <= 2:  # for any number of threads
-        for first, last in pairwise(bounds):
-            work(first, last)
-        return
-    threads = min(n_threads(), len(bounds) - 1)
-    with _serial_blas():  # one thread as well: on some machines the sums of two differ
+    n_pieces = len(bounds) - 1
+    threads = min(n_threads(), n_pieces) if n_pieces > 1 else 1
+    # One thread of kernels limits BLAS as well: on some machines two BLAS threads sum otherwise.
+    with _serial_blas() if n_pieces > 1 else nullcontext():
         if threads > 1:
             _run(work, bounds, threads)
-        else:
-            for first, last in pairwise(bounds):
-                work(first, last)
+            return
+        for first, last in pairwise(bounds):
+            work(first, last)
