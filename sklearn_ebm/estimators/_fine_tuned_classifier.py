@@ -439,14 +439,14 @@ class FineTunedClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
 
     def _optimizer(self, network):
         own = {"adam": {"epsilon": EPSILON}, "sgd": {"momentum": float(self.momentum)}}
-        scales = network.step_scales if self.solver == "adam" else {}
-        scales = {
-            name: scales.get(name, 1.0) * self._rate_of(name[0]) for name in network.parameters
-        }
         return OPTIMIZERS[self.solver](
-            network.parameters, float(self.learning_rate), scales, float(self.weight_decay),
+            network.parameters,
+            float(self.learning_rate),
+            scales={name: self._rate_of(name[0]) for name in network.parameters},
+            decay=float(self.weight_decay),
+            units=network.units,
             **own[self.solver],
-        )  # fmt: skip
+        )
 
     def _schedule(self):
         return self.schedule if callable(self.schedule) else SCHEDULES[self.schedule]

@@ -117,9 +117,9 @@ class Network:
         return self._named("parameters")
 
     @property
-    def step_scales(self):
-        """Factors of the learning rate, by the same names."""
-        return self._named("step_scales")
+    def units(self):
+        """What they are measured in, by the same names."""
+        return self._named("units")
 
     def _named(self, kind):
         return {

@@ -28,7 +28,7 @@ class Part:
     """What every part has; a subclass gives `forward` and `backward`."""
 
     parameters: dict = {}
-    step_scales: dict = {}
+    units: dict = {}
 
     def apply(self, x, backend):
         """The output alone."""
@@ -53,7 +53,7 @@ class EncoderPart(Part):
         self.model = model
         self.encoder = encoder
         self.parameters = encoder.parameters
-        self.step_scales = encoder.step_scales
+        self.units = encoder.units
         self._free_tapes = []
 
     def apply(self, x, backend):

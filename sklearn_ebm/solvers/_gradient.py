@@ -26,13 +26,19 @@ class Optimizer:
     decay : float, default=0.0
         Weights, which are parameters of two and more dimensions, shrink by this share of themselves
         times the learning rate, apart from the gradient (Loshchilov & Hutter 2019).
+    units : dict of str to float
+        What parameters that are named are measured in: they go where those of size p / unit would,
+        so that what has ten times the size takes steps of ten times the size.
     """
 
-    def __init__(self, parameters, learning_rate, scales=None, decay=0.0):
+    unit_power = 1  # power of the unit that a step is in proportion to
+
+    def __init__(self, parameters, learning_rate, scales=None, decay=0.0, units=None):
         self.parameters = parameters
         self.learning_rate = learning_rate
         self.scales = {} if scales is None else scales
         self.decay = decay
+        self.units = {} if units is None else units
         self.n_steps = 0
 
     def step(self, gradients, backend, share=1.0):
@@ -43,6 +49,7 @@ class Optimizer:
             rate = self.learning_rate * share * self.scales.get(name, 1.0)
             if self.decay and parameter.ndim > 1:
                 parameter *= 1 - rate * self.decay
+            rate *= self.units.get(name, 1.0) ** self.unit_power
             self._move(name, gradient, rate, backend)
 
 
@@ -51,17 +58,17 @@ class Adam(Optimizer):
 
     Parameters
     ----------
-    parameters, learning_rate, scales, decay
+    parameters, learning_rate, scales, decay, units
         As for `Optimizer`.
     epsilon : float, default=1e-16
         Gradients of this size and below move little.
     """
 
-    def __init__(self, parameters, learning_rate, scales=None, decay=0.0, epsilon=EPSILON):
-        super().__init__(parameters, learning_rate, scales, decay)
+    def __init__(self, *args, epsilon=EPSILON, **options):
+        super().__init__(*args, **options)
         self.epsilon = epsilon
-        self._first = {name: 0 * value for name, value in parameters.items()}
-        self._second = {name: 0 * value for name, value in parameters.items()}
+        self._first = {name: 0 * value for name, value in self.parameters.items()}
+        self._second = {name: 0 * value for name, value in self.parameters.items()}
 
     def _move(self, name, gradient, rate, backend):
         n_steps = self.n_steps
@@ -81,16 +88,18 @@ class GradientDescent(Optimizer):
 
     Parameters
     ----------
-    parameters, learning_rate, scales, decay
+    parameters, learning_rate, scales, decay, units
         As for `Optimizer`.
     momentum : float, default=0.9
         Share of the last step that goes on.
     """
 
-    def __init__(self, parameters, learning_rate, scales=None, decay=0.0, momentum=MOMENTUM):
-        super().__init__(parameters, learning_rate, scales, decay)
+    unit_power = 2  # the gradient is in inverse proportion to it
+
+    def __init__(self, *args, momentum=MOMENTUM, **options):
+        super().__init__(*args, **options)
         self.momentum = momentum
-        self._velocity = {name: 0 * value for name, value in parameters.items()}
+        self._velocity = {name: 0 * value for name, value in self.parameters.items()}
 
     def _move(self, name, gradient, rate, backend):
         velocity = self._velocity[name]

@@ -74,6 +74,8 @@ class Encoder:
         What is not: numbers and masks that belong to the architecture.
     """
 
+    apart = ()  # parameters that are not added to, or compared with, what the weights give
+
     def __init__(self, parameters, **settings):
         self.parameters = parameters
         self.settings = settings
@@ -98,6 +100,17 @@ class Encoder:
         """Factor of the learning rate for parameters by name; one for those that are not named."""
         return {}
 
+    @property
+    def units(self):
+        """What each parameter is measured in, for training that does not depend on the scale of X.
+
+        Weights and what is added to them count by the size of the weights as they stand, and in
+        proportion where `step_scales` has other sizes; a parameter of another kind is as it is.
+        """
+        size = root_mean_square(self.parameters["weights"]) / USUAL_SIZE
+        own = {name: 1.0 for name in self.apart}
+        return {name: size for name in self.parameters} | own | self.step_scales
+
     def astype(self, dtype):
         """The encoder with parameters of this type; itself where they are."""
         if self.parameters["weights"].dtype == dtype:
@@ -113,6 +126,13 @@ class Encoder:
 def resolve(backend, X):
     """The backend that follows the data, where none is given."""
     return resolve_backend("auto", X) if backend is None else backend
+
+
+def root_mean_square(values):
+    """Size of an array's entries; one for an array of zeros, or without entries."""
+    xp = array_namespace(values)
+    size = float(xp.sqrt(xp.mean(values * values))) if values.size else 0.0
+    return size if size > 0 else 1.0
 
 
 def keep_at_least(values, smallest):

@@ -1,16 +1,16 @@
 """What encoders with lateral weights share: x W, a matrix S between components, thresholds."""
 
 from sklearn_ebm.backends import array_namespace, to_host
-from sklearn_ebm.factors.encoders._encoder import USUAL_SIZE, Encoder, Tape, keep_at_least, resolve
+from sklearn_ebm.factors.encoders._encoder import (
+    USUAL_SIZE,
+    Encoder,
+    Tape,
+    keep_at_least,
+    resolve,
+    root_mean_square,
+)
 
 PIECE_ROWS = 256  # what a thread takes at a time: its codes stay in a core's cache
-
-
-def root_mean_square(values):
-    """Size of an array's entries; one for an array of zeros, or without entries."""
-    xp = array_namespace(values)
-    size = float(xp.sqrt(xp.mean(values * values))) if values.size else 0.0
-    return size if size > 0 else 1.0
 
 
 class LateralEncoder(Encoder):

@@ -11,6 +11,7 @@ class SmoothShrinkageEncoder(AffineEncoder):
     """sign(u) (log(exp(s b) + exp(s |u|) - 1) / s - b), slope s and location b per component."""
 
     kernel, backward_kernel = "smooth_shrink_preactivation", "smooth_shrink_backward"
+    apart = ("slope",)
 
     @staticmethod
     def _first_parameters(bias, lipschitz, alpha):

@@ -7,6 +7,7 @@ class TanhEncoder(AffineEncoder):
     """gain * tanh(x W + b), with a gain per component."""
 
     kernel, backward_kernel = "tanh_preactivation", "tanh_backward"
+    apart = ("gain",)
 
     @staticmethod
     def _first_parameters(bias, lipschitz, alpha):
