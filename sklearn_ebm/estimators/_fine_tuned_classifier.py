@@ -83,7 +83,8 @@ class FineTunedClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     solver : {"adam", "sgd"}, default="adam"
         Adam, or gradient descent with momentum.
     learning_rate : float, default=1e-3
-        First step size.
+        First step size. Encoders take steps in proportion to the size of the weights that they come
+        with: with "adam" this rate is for a root mean square of 0.01.
     learning_rates : dict of str to float or None, default=None
         Factors of the learning rate for steps by name, the classifier's included; 0 leaves a step
         as it is. One where none is given.

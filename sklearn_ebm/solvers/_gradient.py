@@ -31,8 +31,6 @@ class Optimizer:
         so that what has ten times the size takes steps of ten times the size.
     """
 
-    unit_power = 1  # power of the unit that a step is in proportion to
-
     def __init__(self, parameters, learning_rate, scales=None, decay=0.0, units=None):
         self.parameters = parameters
         self.learning_rate = learning_rate
@@ -49,8 +47,7 @@ class Optimizer:
             rate = self.learning_rate * share * self.scales.get(name, 1.0)
             if self.decay and parameter.ndim > 1:
                 parameter *= 1 - rate * self.decay
-            rate *= self.units.get(name, 1.0) ** self.unit_power
-            self._move(name, gradient, rate, backend)
+            self._move(name, gradient, rate, self.units.get(name, 1.0), backend)
 
 
 class Adam(Optimizer):
@@ -70,7 +67,7 @@ class Adam(Optimizer):
         self._first = {name: 0 * value for name, value in self.parameters.items()}
         self._second = {name: 0 * value for name, value in self.parameters.items()}
 
-    def _move(self, name, gradient, rate, backend):
+    def _move(self, name, gradient, rate, unit, backend):
         n_steps = self.n_steps
         correction = (1 - SECOND_DECAY**n_steps) ** 0.5 / (1 - FIRST_DECAY**n_steps)
         backend.adam_step(
@@ -78,8 +75,8 @@ class Adam(Optimizer):
             gradient,
             self._first[name],
             self._second[name],
-            rate * correction,
-            (FIRST_DECAY, SECOND_DECAY, self.epsilon),
+            rate * unit * correction,
+            (FIRST_DECAY, SECOND_DECAY, self.epsilon / unit),
         )
 
 
@@ -94,17 +91,15 @@ class GradientDescent(Optimizer):
         Share of the last step that goes on.
     """
 
-    unit_power = 2  # the gradient is in inverse proportion to it
-
     def __init__(self, *args, momentum=MOMENTUM, **options):
         super().__init__(*args, **options)
         self.momentum = momentum
         self._velocity = {name: 0 * value for name, value in self.parameters.items()}
 
-    def _move(self, name, gradient, rate, backend):
+    def _move(self, name, gradient, rate, unit, backend):
         velocity = self._velocity[name]
         velocity *= self.momentum
-        velocity -= rate * gradient
+        velocity -= rate * unit**2 * gradient  # by p / unit it is unit times the gradient by p
         self.parameters[name] += velocity
 
 

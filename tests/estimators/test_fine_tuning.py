@@ -383,6 +383,25 @@ def test_weights_decay_and_biases_do_not(pipeline):
         assert_allclose(after[step, "weights"], weights, rtol=1e-6, atol=1e-9)
 
 
+@pytest.mark.parametrize("solver", ["adam", "sgd"])
+def test_the_size_of_a_stage_does_not_matter_where_it_is_normalised(solver):
+    """Filters, biases and thresholds of 16 times the size: after normalisation nothing differs."""
+    pipeline = make_pipeline(
+        conv(encoder="shrinkage"), LocalContrastNormalizer(3), Flattener(), LogisticRegression()
+    ).fit(IMAGES, Y)
+    scores = []
+    for size in (1, 16):
+        scaled = copy.deepcopy(pipeline)
+        for value in scaled["convpsd"].encoder_.parameters.values():
+            value *= size
+        classifier = FineTunedClassifier(
+            scaled, prefit=True, solver=solver, weight_decay=0.1, max_iter=2, random_state=0
+        ).fit(IMAGES, Y)
+        scores.append(classifier.decision_function(IMAGES))
+    assert_allclose(*scores, rtol=1e-6)
+    assert np.abs(scores[0] - pipeline.decision_function(IMAGES)).max() > 1e-2
+
+
 def test_a_schedule_is_asked_for_the_share_of_steps_that_is_done(pipeline):
     asked = []
 

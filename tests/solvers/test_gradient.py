@@ -103,6 +103,20 @@ def test_a_scale_is_a_factor_of_the_learning_rate(name):
 
 
 @optimizers
+def test_units_are_those_that_a_parameter_would_be_measured_in(name):
+    """With p = 8 q the gradient by q is 8 times that by p; p and q end at the same place."""
+    ends = []
+    for unit in (1.0, 8.0):
+        parameters = {key: value * unit for key, value in start().items()}
+        optimizer = OPTIMIZERS[name](parameters, RATE, decay=0.5, units={"weights": unit})
+        for gradient in gradients(start(), 3):
+            by_unit = {key: value / unit for key, value in gradient.items()}
+            optimizer.step(by_unit, resolve_backend("numpy", parameters["weights"]))
+        ends.append(parameters["weights"] / unit)
+    assert_allclose(*ends, rtol=1e-9)
+
+
+@optimizers
 def test_a_share_of_zero_changes_nothing_in_the_first_step(name):
     parameters, _ = after(name, "numpy", n_steps=1, shares=[0.0], decay=0.5)
     for key, value in start().items():
