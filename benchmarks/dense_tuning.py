@@ -14,7 +14,7 @@ from benchmarks.mnist import unit_contrast
 N_COMPONENTS = 1024
 PASSES = 30  # with labels
 SEEDS = 3
-WEIGHT_DECAY = 0.01
+LEARNING_RATE, WEIGHT_DECAY = 3e-4, 0.1
 TARGETS = {"RBM": 1.3}
 NAMES = ("RBM", "PSD", "LISTAEncoder", "random")
 
@@ -60,6 +60,7 @@ def classifier(pipeline, seed, options):
         pipeline,
         prefit=True,
         max_iter=2 if options.quick else PASSES,
+        learning_rate=LEARNING_RATE,
         weight_decay=WEIGHT_DECAY,
         early_stopping=False,  # all labels are learned from
         random_state=seed,
