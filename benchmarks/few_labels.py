@@ -17,7 +17,8 @@ LEARNED_FROM = 5_000
 STAGES = {"alpha": (0.5, 0.15), "connections": None}
 STAGES |= {"pool_size": (2, 4), "pool_stride": 2}  # 3 x 3 places: few numbers for few labels
 SIZES = (100, 300, 1_000, 3_000)
-PASSES = 40
+PASSES, BATCH_SIZE, WEIGHT_DECAY = 20, 20, 0.5
+LEARNING_RATES = {"U+": 2e-3, "R+": 1e-3}  # the better of the two for each
 SEEDS = 3
 PEERS = ("MLPClassifier", "SVC")
 NAMES = ("U+", "R+", *PEERS)
@@ -55,7 +56,7 @@ def run_seed(trials, seed, sizes, train, test, options):
         for name in ("U+", "R+"):
 
             def tuned(name=name, labelled=labelled):
-                return _recipes.percent_wrong(refine(stages(name), labelled, seed), *test)
+                return _recipes.percent_wrong(refine(name, stages(name), labelled, seed), *test)
 
             trials.number(name, size, seed, compute=tuned)
         for name in PEERS:
@@ -87,7 +88,7 @@ def learned(name, seed, X, options):
     return _recipes.digit_stages(model, seed, None, **STAGES).fit(X[np.sort(rows)])
 
 
-def refine(stages, labelled, seed):
+def refine(name, stages, labelled, seed):
     """A classifier on the stages' features, then all of it trained with the labels."""
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import Pipeline
@@ -98,7 +99,13 @@ def refine(stages, labelled, seed):
     classifier = LogisticRegression(max_iter=1000).fit(stages.transform(X), y)
     pipeline = Pipeline([*stages.steps, ("classifier", classifier)])
     tuned = FineTunedClassifier(
-        pipeline, prefit=True, max_iter=PASSES, batch_size=50, random_state=seed
+        pipeline,
+        prefit=True,
+        learning_rate=LEARNING_RATES[name],
+        weight_decay=WEIGHT_DECAY,
+        max_iter=PASSES,
+        batch_size=BATCH_SIZE,
+        random_state=seed,
     )
     return tuned.fit(X, y)
 
