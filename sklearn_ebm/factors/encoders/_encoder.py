@@ -102,10 +102,11 @@ class Encoder:
 
     @property
     def units(self):
-        """What each parameter is measured in, for training that does not depend on the scale of X.
+        """What each parameter is measured in, so that training does not depend on the scale of X.
 
-        Weights and what is added to them count by the size of the weights as they stand, and in
-        proportion where `step_scales` has other sizes; a parameter of another kind is as it is.
+        Weights, and what is added to or compared with what they give, are measured in the size of
+        the weights as they stand; those that `step_scales` names in the size they were begun with;
+        those of another kind, `apart`, in themselves.
         """
         size = root_mean_square(self.parameters["weights"]) / USUAL_SIZE
         own = {name: 1.0 for name in self.apart}
