@@ -179,20 +179,22 @@ class Network:
         """
         losses, scores = new_array((x.shape[0],), x), new_array(target.shape, x)
         gradients, share = {}, weight / x.shape[0]
+        for _, part in self._parts:
+            part.begin_batch()
 
         def work(first, last):
             rows = slice(first, last)
-            scores[rows, ...], tapes = self._forward(x[rows, ...], backend)
+            scores[rows, ...], tapes = self._forward(x[rows, ...], backend, first)
             losses[rows], dy = cross_entropy(scores[rows, ...], target[rows, ...])
             gradients[first] = self._backward(tapes, dy * share[rows][:, None])
 
         backend.map_pieces(work, x.shape[0], self.piece_rows(x, backend))
         return losses, scores, summed(gradients)
 
-    def _forward(self, x, backend):
+    def _forward(self, x, backend, first):
         tapes = []
         for _, part in self._parts:
-            x, tape = part.forward(x, backend)
+            x, tape = part.on_rows(first).forward(x, backend)
             tapes.append(tape)
         return x, tapes
 

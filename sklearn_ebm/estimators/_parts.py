@@ -3,7 +3,8 @@
 What a step needs in order to be trained with labels is one of these:
 
 - layers have `forward(x) -> (y, tape)` and `backward(tape, dy) -> (dx, gradients)`, and may have
-  `parameters`, a dictionary of arrays that `gradients` are of;
+  `parameters`, a dictionary of arrays that `gradients` are of, and, if they are random in training,
+  `forward_at_random(x, generator)`;
 - models have `_tuning_parts(dtype)`, what their encoder and their output are as parts, and
   `_tuned(encoder)`, a copy with another encoder; `_tuning_obstacle()` says what is in the way;
 - scikit-learn's linear maps stand in `FIXED_MAPS`. They are not trained, but passed through.
@@ -17,6 +18,7 @@ import math
 import numpy as np
 from sklearn.decomposition import PCA, IncrementalPCA
 from sklearn.preprocessing import MaxAbsScaler, MinMaxScaler, StandardScaler
+from sklearn.utils import check_random_state
 
 from sklearn_ebm.backends import array_namespace, divide_or_zero
 from sklearn_ebm.estimators._validation import split_missing
@@ -36,6 +38,13 @@ class Part:
 
     def project(self):
         """Bring parameters back to where they are allowed."""
+
+    def begin_batch(self):
+        """A batch that is learned from begins: what is random is drawn anew."""
+
+    def on_rows(self, first):
+        """The part for the rows of a batch from this one on, in training."""
+        return self
 
 
 class EncoderPart(Part):
@@ -127,11 +136,11 @@ class LayerPart(Part):
         """The layer's output and tape; spatial layers see rows as images."""
         is_flat = x.ndim == 2 and hasattr(self.layer, "image_shape")
         if not is_flat:
-            y, tape = self.layer.forward(x)
+            y, tape = self._through_layer(x)
             return y, (tape, None, None)
         xp = array_namespace(x)
         shape = x.shape[0], *shape_of_rows(x.shape[1], self.layer.image_shape)
-        y, tape = self.layer.forward(xp.reshape(x, shape))
+        y, tape = self._through_layer(xp.reshape(x, shape))
         return xp.reshape(y, (y.shape[0], math.prod(y.shape[1:]))), (tape, x.shape, y.shape)
 
     def backward(self, tape, dy, input_gradient=True):
@@ -142,6 +151,40 @@ class LayerPart(Part):
         xp = array_namespace(dy)
         dx, gradients = self.layer.backward(tape, xp.reshape(dy, y_shape))
         return xp.reshape(dx, x_shape), gradients
+
+    def _through_layer(self, x):
+        return self.layer.forward(x)
+
+
+class RandomLayerPart(LayerPart):
+    """A layer that is random in training: it has `forward_at_random(x, generator) -> (y, tape)`.
+
+    It draws a number for each entry of x, in their order, from where the row stands in the stream
+    of the batch: what a row gets depends on no other rows, neither on threads nor on the device.
+    """
+
+    def __init__(self, layer):
+        super().__init__(layer)
+        self._seed = int(check_random_state(layer.random_state).randint(np.iinfo(np.int32).max))
+        self._n_batches = 0
+        self._first = None
+
+    def begin_batch(self):
+        """Draw anew."""
+        self._n_batches += 1
+
+    def on_rows(self, first):
+        """The same layer, with the draws of these rows."""
+        part = copy.copy(self)
+        part._first = first
+        return part
+
+    def _through_layer(self, x):
+        if self._first is None:
+            return self.layer.forward(x)
+        stream = np.random.PCG64([self._seed, self._n_batches])
+        stream.advance(self._first * math.prod(x.shape[1:]))
+        return self.layer.forward_at_random(x, np.random.Generator(stream))
 
 
 class PoolPart(Part):
@@ -290,4 +333,5 @@ def _parts_of(estimator, dtype):
     if type(estimator) in FIXED_MAPS:
         return estimator, [FIXED_MAPS[type(estimator)](estimator)]
     estimator = copy.deepcopy(estimator)
-    return estimator, [LayerPart(estimator)]
+    part = RandomLayerPart if hasattr(estimator, "forward_at_random") else LayerPart
+    return estimator, [part(estimator)]

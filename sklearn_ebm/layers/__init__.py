@@ -1,8 +1,9 @@
-"""What stands between models in a pipeline: rectification, contrast, pooling and whitening."""
+"""What stands between models: rectification, contrast, pooling, whitening and dropout."""
 
 from importlib import import_module
 
 _HOMES = {
+    "Dropout": "_dropout",
     "Flattener": "_flattener",
     "LocalContrastNormalizer": "_contrast",
     "Pooler": "_pooling",

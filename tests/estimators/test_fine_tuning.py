@@ -8,7 +8,6 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn import config_context
 from sklearn.base import BaseEstimator, TransformerMixin, clone
-from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
@@ -28,33 +27,28 @@ from sklearn_ebm import (
     SparseCoder,
     ZCAWhitener,
 )
-from sklearn_ebm.backends import resolve_backend
 from sklearn_ebm.estimators import _stages
-from sklearn_ebm.estimators._fine_tuning import FineTuning, as_input
-from sklearn_ebm.estimators._network import Network, linear_head
-from sklearn_ebm.estimators._parts import Step
-from sklearn_ebm.factors import CONVOLUTIONAL_ENCODERS, ENCODERS, UNFOLDINGS, cross_entropy
+from sklearn_ebm.estimators._fine_tuning import FineTuning
+from sklearn_ebm.factors import CONVOLUTIONAL_ENCODERS, ENCODERS, UNFOLDINGS
 from sklearn_ebm.layers import Flattener, LocalContrastNormalizer, Pooler
-from tests.differences import finite_differences
+from tests.estimators.tuning import (
+    IMAGES,
+    SMALL,
+    X,
+    Y,
+    assert_gradients,
+    conv,
+    network_of,
+    psd,
+    tuned_classifier,
+)
 
-X, Y = load_digits(return_X_y=True)
-X, Y = X[:300] / 8, Y[:300]
-IMAGES = X.reshape(-1, 8, 8)
-SMALL = {"random_state": 0, "max_iter": 2, "tol": 0}
 MACHINE = {"random_state": 0, "max_iter": 1}
 FLAT = {"image_shape": (8, 8)}
 pytestmark = pytest.mark.filterwarnings(
     "ignore:Stopped at max_iter", "ignore:lbfgs failed", "ignore:.*hidden units are dead",
     "ignore:X has values",
 )  # fmt: skip
-
-
-def psd(n_components=10, **parameters):
-    return PSD(n_components, **{"alpha": 0.3, **SMALL, **parameters})
-
-
-def conv(n_components=3, **parameters):
-    return ConvPSD(n_components, kernel_size=3, **{"alpha": 0.1, **SMALL, **parameters})
 
 
 # Gradients
@@ -107,37 +101,6 @@ def fitted(name, y=Y):
     return clone(make_pipeline(*steps, LogisticRegression(max_iter=30))).fit(data, y), data
 
 
-def network_of(pipeline, x, n_before=0):
-    """The network, its input and the backend, of a fitted pipeline."""
-    *steps, (name, classifier) = list(_stages.flat_steps(pipeline))[n_before:]
-    x = as_input(x)
-    network = Network(
-        [Step(*step, x.dtype) for step in steps], name, linear_head(name, classifier, x)
-    )
-    return network, x, resolve_backend("auto", x)
-
-
-def assert_gradients(network, x, target, backend):
-    """Derivatives along three directions at random, of each parameter, are those of the loss."""
-    random = np.random.default_rng(0)
-    weight = random.uniform(0.5, 2, len(x))
-    _, _, gradients = network.losses_and_gradients(x, target, weight, backend)
-    assert gradients.keys() == network.parameters.keys()
-    for name, value in network.parameters.items():
-        begun, steps = value.copy(), np.zeros(3)
-        directions = 0.03 * random.standard_normal((3, *value.shape))  # short: |z| has a kink
-
-        def loss(value=value, begun=begun, steps=steps, directions=directions):
-            value[...] = begun + np.tensordot(steps, directions, axes=1)
-            return np.mean(cross_entropy(network.scores(x, backend), target)[0] * weight)
-
-        numeric = finite_differences(loss, steps)
-        value[...] = begun
-        exact = np.sum(directions * gradients[name], axis=tuple(range(1, directions.ndim)))
-        assert_allclose(exact, numeric, rtol=1e-4, atol=1e-9, err_msg=str(name))
-        assert np.any(numeric != 0)
-
-
 @pytest.mark.parametrize("name", NETWORKS)
 def test_gradients_of_every_step_are_those_of_the_loss(name):
     pipeline, data = fitted(name)
@@ -186,13 +149,6 @@ def test_gradients_are_those_of_torch():
 
 
 # The recipe
-
-
-def tuned_classifier(*steps, **parameters):
-    """Not yet fitted; a scaler, a model and a rectifier where no steps are given."""
-    steps = steps or (StandardScaler(), psd(), Rectifier())
-    pipeline = make_pipeline(*steps, LogisticRegression(max_iter=30))
-    return FineTunedClassifier(pipeline, **{"max_iter": 2, "random_state": 0, **parameters})
 
 
 def copied(classifier, **parameters):

@@ -1,0 +1,184 @@
+"""Features left out at random while a network is trained with labels."""
+
+from numbers import Real
+
+from scipy import sparse
+from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
+
+from sklearn_ebm._sklearn import Interval, _fit_context
+from sklearn_ebm.backends import array_namespace
+from sklearn_ebm.layers._images import check_images
+from sklearn_ebm.layers._validation import check_rows
+
+
+class Dropout(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
+    """Leave out a share of the features, others for each sample of each batch, in training alone.
+
+    In a network that :class:`~sklearn_ebm.FineTunedClassifier` trains with labels, y = m x / (1 -
+    share), where m is 0 with probability `share` and else 1 [1]_: what comes after cannot rely on
+    single features, and learns fewer of the training samples by heart. In `transform` everything
+    passes as it is. The layer learns nothing: `transform` works without `fit`.
+
+    Parameters
+    ----------
+    share : float, default=0.5
+        Of the features that are left out, from 0 on and below 1.
+    random_state : int, RandomState instance or None, default=None
+        Which are left out.
+
+    Attributes
+    ----------
+    n_features_in_ : int
+        Number of features seen during :term:`fit`: height * width * channels of images.
+
+    n_channels_in_ : int
+        Number of channels seen during :term:`fit`; 1 for rows.
+
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of features seen during :term:`fit`, if X has names that are all strings.
+
+    See Also
+    --------
+    sklearn_ebm.FineTunedClassifier : Trains what stands before and after it.
+
+    References
+    ----------
+    .. [1] G. E. Hinton, N. Srivastava, A. Krizhevsky, I. Sutskever, R. R. Salakhutdinov,
+           "Improving neural networks by preventing co-adaptation of feature detectors", 2012.
+
+    Examples
+    --------
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn_ebm import RBM, FineTunedClassifier
+    >>> from sklearn_ebm.layers import Dropout
+    >>> pipeline = make_pipeline(RBM(64), Dropout(0.5), LogisticRegression())
+    >>> classifier = FineTunedClassifier(pipeline)
+    """
+
+    _parameter_constraints: dict = {
+        "share": [Interval(Real, 0, 1, closed="left")],
+        "random_state": ["random_state"],
+    }
+
+    def __init__(self, share=0.5, *, random_state=None):
+        self.share = share
+        self.random_state = random_state
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y=None):
+        """Check the parameters and the data; nothing is learned.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Codes or other features; or images of shape (n_samples, height, width) or
+            (n_samples, height, width, channels).
+
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        object
+            The layer itself.
+        """
+        self._check(X, reset=True)
+        return self
+
+    def transform(self, X):
+        """Let X pass.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Codes or other features; or images of shape (n_samples, height, width) or
+            (n_samples, height, width, channels).
+
+        Returns
+        -------
+        {ndarray, CSR matrix} of the shape of X
+            X in its type if it is float32 or float64, without a copy where none is needed.
+        """
+        return self._check(X, reset=False)
+
+    def forward(self, x):
+        """Compute the layer's output, and what `backward` needs of it; nothing is left out.
+
+        Parameters
+        ----------
+        x : array of shape (n_samples, ...)
+            Floating-point input.
+
+        Returns
+        -------
+        y : array of the shape of x
+            The input itself.
+
+        tape : object
+            To be handed to `backward`.
+        """
+        return x, None
+
+    def forward_at_random(self, x, generator):
+        """Compute the layer's output in training; see `forward`.
+
+        Parameters
+        ----------
+        x : array of shape (n_samples, ...)
+            Floating-point input.
+
+        generator : numpy.random.Generator
+            Which entries are left out, by a number each.
+
+        Returns
+        -------
+        y : array of the shape of x
+            The input with entries left out, the others divided by 1 - share.
+
+        tape : object
+            To be handed to `backward`.
+        """
+        xp = array_namespace(x)
+        factor = xp.asarray(generator.random(x.shape) >= self.share, dtype=x.dtype)
+        factor /= 1 - self.share
+        return x * factor, factor
+
+    def backward(self, tape, dy):
+        """Bring the derivative of a scalar back from the output to the input.
+
+        Parameters
+        ----------
+        tape : object
+            From `forward` or `forward_at_random`.
+
+        dy : array of the shape of y
+            Derivative with respect to the output.
+
+        Returns
+        -------
+        dx : array of the shape of x
+            Derivative with respect to the input; 0 where x was left out.
+
+        gradients : dict
+            Empty: the layer has no parameters to train.
+        """
+        return dy if tape is None else tape * dy, {}
+
+    def _check(self, X, reset):
+        """X as checked rows or images, in the form that it has."""
+        if sparse.issparse(X):
+            X = check_rows(self, X, reset=reset, accept_sparse="csr")
+            if reset:
+                self.n_channels_in_ = 1
+            return X
+        images, form = check_images(self, X, reset=reset)
+        return form.restore(images)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.requires_fit = False
+        tags.input_tags.sparse = True
+        tags.input_tags.three_d_array = True
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
