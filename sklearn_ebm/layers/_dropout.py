@@ -2,13 +2,11 @@
 
 from numbers import Real
 
-from scipy import sparse
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 
 from sklearn_ebm._sklearn import Interval, _fit_context
 from sklearn_ebm.backends import array_namespace
-from sklearn_ebm.layers._images import check_images
-from sklearn_ebm.layers._validation import check_rows
+from sklearn_ebm.layers._images import check_images_or_sparse
 
 
 class Dropout(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
@@ -83,7 +81,7 @@ class Dropout(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         object
             The layer itself.
         """
-        self._check(X, reset=True)
+        check_images_or_sparse(self, X, reset=True)
         return self
 
     def transform(self, X):
@@ -100,7 +98,8 @@ class Dropout(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         {ndarray, CSR matrix} of the shape of X
             X in its type if it is float32 or float64, without a copy where none is needed.
         """
-        return self._check(X, reset=False)
+        X, form = check_images_or_sparse(self, X, reset=False)
+        return X if form is None else form.restore(X)
 
     def forward(self, x):
         """Compute the layer's output, and what `backward` needs of it; nothing is left out.
@@ -164,16 +163,6 @@ class Dropout(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             Empty: the layer has no parameters to train.
         """
         return dy if tape is None else tape * dy, {}
-
-    def _check(self, X, reset):
-        """X as checked rows or images, in the form that it has."""
-        if sparse.issparse(X):
-            X = check_rows(self, X, reset=reset, accept_sparse="csr")
-            if reset:
-                self.n_channels_in_ = 1
-            return X
-        images, form = check_images(self, X, reset=reset)
-        return form.restore(images)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -10,6 +10,7 @@ from numbers import Integral
 from typing import NamedTuple
 
 import numpy as np
+from scipy import sparse
 from sklearn.utils import check_array
 
 from sklearn_ebm.backends import array_namespace, resolve_backend
@@ -93,6 +94,16 @@ def check_images(
     if reset:
         _remember(estimator, images.shape, form)
     return images, form
+
+
+def check_images_or_sparse(estimator, X, *, reset):
+    """As `check_images`; of a sparse matrix, checked CSR rows and None for the form."""
+    if not sparse.issparse(X):
+        return check_images(estimator, X, reset=reset)
+    X = check_rows(estimator, X, reset=reset, accept_sparse="csr")
+    if reset:
+        estimator.n_channels_in_ = 1
+    return X, None
 
 
 def window_shape(size, height):

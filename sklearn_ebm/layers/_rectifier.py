@@ -16,8 +16,7 @@ from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 
 from sklearn_ebm._sklearn import StrOptions, _fit_context
 from sklearn_ebm.backends import array_namespace
-from sklearn_ebm.layers._images import check_images, in_batches
-from sklearn_ebm.layers._validation import check_rows
+from sklearn_ebm.layers._images import check_images_or_sparse, in_batches
 
 
 class Part(NamedTuple):
@@ -112,7 +111,7 @@ class Rectifier(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         object
             The layer itself.
         """
-        self._check(X, reset=True)
+        check_images_or_sparse(self, X, reset=True)
         return self
 
     def transform(self, X):
@@ -131,7 +130,7 @@ class Rectifier(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             for mode "split". Of images: images, with twice as many channels.
         """
         parts = self._parts()
-        X, form = self._check(X, reset=False)
+        X, form = check_images_or_sparse(self, X, reset=False)
         if form is None:
             return _rectify_sparse(X, parts)
         x = form.restore(X) if form.is_flat else X  # a row is split as a whole, an image by pixels
@@ -202,15 +201,6 @@ class Rectifier(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         names = super().get_feature_names_out(input_features)
         parts = self._parts()
         return np.array([name + part.suffix for part in parts for name in names], dtype=object)
-
-    def _check(self, X, reset):
-        """Sparse rows, or images and their form."""
-        if not sparse.issparse(X):
-            return check_images(self, X, reset=reset)
-        X = check_rows(self, X, reset=reset, accept_sparse="csr")
-        if reset:
-            self.n_channels_in_ = 1
-        return X, None
 
     def _parts(self):
         if self.mode not in MODES:  # scikit-learn checks parameters in fit, which nobody must call
