@@ -29,7 +29,7 @@ LAYERS = {  # of each stage, with the published accuracy of R, U, R+ and U+
     "contrast, max": ({"rectify": None, "pooling": "max"}, {"R": 37.6, "U": 56.0}),
 }
 ALPHA = (2.0, 2.0)
-PASSES_WITHOUT_LABELS, PASSES = 2, 20
+PASSES_WITHOUT_LABELS, PASSES = 2, 6
 N_TRAIN = 30  # of each class
 N_SPLITS = 3
 WITHIN = 3.0  # percent of what was published
@@ -95,7 +95,7 @@ def network(layers, filters, split, options, learned=None):
         prefit=learned is not None,
         max_iter=0 if learned is None else 1 if options.quick else PASSES,
         batch_size=30,
-        weight_decay=0.01,
+        weight_decay=0.5,
         early_stopping=False,  # 30 images of a class are few enough
         random_state=split,
         verbose=1,
