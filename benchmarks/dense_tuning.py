@@ -2,8 +2,9 @@
 
 A model of 1,024 components under a linear classifier: RBM on pixels, PSD and LISTAEncoder on images
 of unit contrast, the latter two rectified. "random" is the RBM's network with the small random
-weights that its learning begins with. Another implementation of the RBM's recipe has 1.27 %, and
-1.80 % from random weights. The test images are used for the numbers alone.
+weights that its learning begins with. While labels are learned, half of the components are left out
+at random. Another implementation of the RBM's recipe has 1.27 %, and 1.80 % from random weights.
+The settings were chosen on the last 10,000 training images; the test images give the numbers alone.
 """
 
 import warnings
@@ -12,11 +13,12 @@ from benchmarks import _common, _recipes
 from benchmarks.mnist import unit_contrast
 
 N_COMPONENTS = 1024
-PASSES = 30  # with labels
+PASSES = 60  # with labels
 SEEDS = 3
-LEARNING_RATE, WEIGHT_DECAY = 3e-4, 0.1
+DROPOUT = 0.5
+LEARNING_RATE, WEIGHT_DECAY = 6e-4, 0.03
 TARGETS = {"RBM": 1.3}
-NAMES = ("RBM", "PSD", "LISTAEncoder", "random")
+NAMES = ("RBM", "random", "PSD", "LISTAEncoder")
 
 
 def main():
@@ -28,8 +30,8 @@ def main():
     train, test = (
         (images.reshape(len(images), -1), labels) for images, labels in _recipes.mnist(options)
     )
-    for seed in seeds:
-        for name in NAMES:
+    for name in NAMES:
+        for seed in seeds:
             run(trials, name, seed, train, test, options)
     for name in NAMES:
         before = [(f"{name}, features", seed) for seed in seeds]
@@ -68,22 +70,23 @@ def classifier(pipeline, seed, options):
 
 
 def stack(name, seed, options):
-    """Scaling, model, rectifier and classifier."""
+    """Scaling, model, rectifier, dropout and classifier."""
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import FunctionTransformer
 
     from sklearn_ebm import PSD, RBM, LISTAEncoder, Rectifier
+    from sklearn_ebm.layers import Dropout
 
     n_components = 64 if options.quick else N_COMPONENTS
-    classifier = LogisticRegression(C=0.3, max_iter=300)
+    last = Dropout(DROPOUT, random_state=seed), LogisticRegression(C=0.3, max_iter=300)
     if name in ("RBM", "random"):
         settings = {"max_iter": 1, "learning_rate": 1e-12} if name == "random" else {}
-        return make_pipeline(RBM(n_components, random_state=seed, **settings), classifier)
+        return make_pipeline(RBM(n_components, random_state=seed, **settings), *last)
     settings = {"alpha": 2.0, "max_iter": 4, "tol": 0, "random_state": seed}
     model = {"PSD": PSD, "LISTAEncoder": LISTAEncoder}[name](n_components, **settings)
     scaling = FunctionTransformer(unit_contrast)
-    return make_pipeline(scaling, model, Rectifier("split"), classifier)
+    return make_pipeline(scaling, model, Rectifier("split"), *last)
 
 
 if __name__ == "__main__":
