@@ -45,7 +45,7 @@ MAX = {"rectify": None, "pooling": "max"}
 LAYERS = {
     "abs, contrast, average": Layers({}, {"R": 62.9, "U": 63.7, "R+": 64.7, "U+": 65.5}),
     "abs, average": Layers({"window_size": None}, {"U": 46.7}, alpha=(2.0, 0.36), C=10.0),
-    "contrast, max": Layers(MAX, {"U": 56.0}),
+    "contrast, max": Layers(MAX, {"R": 37.6, "U": 56.0}),
     "contrast, max, contrast": Layers(MAX, {"U": 56.0}, alpha=(2.0, 6.0), is_centred=True),
 }
 PASSES_WITHOUT_LABELS, PASSES = 2, 6
