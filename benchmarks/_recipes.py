@@ -8,6 +8,7 @@ hours can be ended at any time and goes on from where it was. Those of the table
 import functools
 import json
 import time
+from datetime import date
 
 import numpy as np
 
@@ -63,6 +64,11 @@ class Trials:
         case = keys[0][0]
         report.add(case, f"{measure}, mean of {len(values)}", np.mean(values), unit, **target)
         report.add(case, "standard deviation", np.std(values, ddof=min(1, len(values) - 1)), unit)
+
+    def cost(self):
+        """What the table took, and when it was made, in words."""
+        hours = sum(seconds for _, seconds in self.numbers.values()) / 3600
+        return f"made on {date.today()} from trials that took {hours:.1f} hours together"
 
     def seconds(self, keys):
         """Time of some trials together."""

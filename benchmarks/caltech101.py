@@ -72,6 +72,7 @@ def main():
             trials.report(report, "accuracy", keys, "%", at_least=accuracy - WITHIN)
             report.add(keys[0][0], "published", accuracy, "%")
             report.add(keys[0][0], "time of a split", trials.seconds(keys[:1]) / 60, "min")
+    report.note(trials.cost())
     report.note("time includes that of learning for U and R, and is that of tuning for U+ and R+")
     report.save(options.results)
 

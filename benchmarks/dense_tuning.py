@@ -40,6 +40,7 @@ def main():
         tuned = [(f"{name}, trained with labels", seed) for seed in seeds]
         trials.report(report, "test error", tuned, "%", **goal)
         report.add(name, "time of a seed", trials.seconds(before[:1] + tuned[:1]) / 60, "min")
+    report.note(trials.cost())
     report.save(options.results)
 
 

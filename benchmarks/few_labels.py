@@ -44,6 +44,7 @@ def main():
             trials.report(report, f"test error, {size} labels", keys[name], "%", **goal)
     plot(trials, sizes, seeds, options)
     report.note("the target of U+ is the least error of the other three")
+    report.note(trials.cost())
     report.save(options.results)
 
 

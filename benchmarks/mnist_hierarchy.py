@@ -34,6 +34,7 @@ def main():
     minutes = trials.seconds([(name, seeds[0]) for name in ("U", "U+", "R", "R+")]) / 60
     report.add("one seed of all four", "time", minutes, "min", at_most=MOST_MINUTES)
     report.note("the paper's U+U+ has 0.53 % (Jarrett et al. 2009)")
+    report.note(trials.cost())
     report.save(options.results)
 
 
