@@ -9,7 +9,7 @@ from sklearn.utils.validation import check_is_fitted
 from sklearn_ebm.backends import array_namespace, is_cupy, new_matrix, resolve_backend
 from sklearn_ebm.backends._random import Stream
 from sklearn_ebm.estimators._contrastive_learning import pseudo_likelihood, reconstruction_error
-from sklearn_ebm.estimators._validation import check_magnitude
+from sklearn_ebm.estimators._validation import check_magnitude, require_same_place
 from sklearn_ebm.factors import UNITS, AnnealedPath
 from sklearn_ebm.layers._validation import check_rows
 from sklearn_ebm.solvers import (
@@ -18,6 +18,7 @@ from sklearn_ebm.solvers import (
     dense_rows,
     gibbs,
     gibbs_keys,
+    map_bounds,
     piece_bounds,
     sum_states,
 )
@@ -45,7 +46,11 @@ class DensityModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         if _is_float(X) and values.size:
             check_magnitude(values)
         backend = resolve_backend(self.backend, X)
-        return X if sparse.issparse(X) else backend.to_device(X), backend
+        if not sparse.issparse(X):
+            X = backend.to_device(X)
+        if not reset:
+            require_same_place(self, X)
+        return X, backend
 
     def _for_each_piece(self, X, backend, n_columns, function):
         """function(energy, dense rows, room for their results, first row) on pieces of X."""
@@ -222,16 +227,14 @@ class DensityModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         start, keys = stream.key(), gibbs_keys(stream, n_steps)
         n_visible, n_hidden = energy.weights.shape
         result = array_namespace(energy.weights).empty((X.shape[0], n_visible), dtype=dtype)
-        pieces = piece_bounds(X.shape[0])
 
-        def work(piece, _):
-            first, last = pieces[piece]
+        def work(first, last):
             rows = dense_rows(X, slice(first, last), dtype)
             hidden = new_matrix((last - first, n_hidden), energy.weights)
             energy.sample_hidden(rows, start.from_row(first), backend, hidden)
             gibbs(energy, hidden, result[first:last, :], keys, backend, first)
 
-        backend.map_pieces(work, len(pieces), 1)
+        map_bounds(work, piece_bounds(X.shape[0]), backend)
         return result
 
     def sample(self, n_samples=1, n_burn_in=1000, *, random_state=None):

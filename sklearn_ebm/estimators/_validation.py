@@ -47,6 +47,23 @@ def check_data(estimator, X, reset, allow_nan=False, degree=2, **options):
     return X
 
 
+def require_same_place(estimator, X):
+    """Refuse data that are not where the arrays of a fitted model are."""
+    is_there = is_cupy(getattr(estimator, "components_", X))
+    if is_there != is_cupy(X):
+        name = type(estimator).__name__
+        raise ValueError(
+            f"{name} must be given data of the same namespace and device as those passed to fit(): "
+            + (
+                "it was fitted on a CUDA device. Bring X there by cupy.asarray(X), or the model to "
+                "the host by sklearn_ebm.host_copy(model)."
+                if is_there
+                else "it was fitted on the host. Bring X there by cupy.asnumpy(X), or fit the "
+                "model again with CuPy arrays or backend='cupy'."
+            )
+        )
+
+
 def check_magnitude(X, degree=2):
     """Refuse values whose powers would overflow in the middle of a kernel."""
     xp = array_namespace(X)

@@ -10,7 +10,7 @@ from sklearn_ebm.solvers._contrastive import (
 from sklearn_ebm.solvers._convolutional import ConvolutionalProblem
 from sklearn_ebm.solvers._dictionary import OnlineDictionary
 from sklearn_ebm.solvers._fourier import largest_curvature
-from sklearn_ebm.solvers._gibbs import gibbs, gibbs_keys, piece_bounds
+from sklearn_ebm.solvers._gibbs import gibbs, gibbs_keys, map_bounds, piece_bounds
 from sklearn_ebm.solvers._gradient import OPTIMIZERS, SCHEDULES, Adam, GradientDescent
 from sklearn_ebm.solvers._kernels import OnlineKernels
 from sklearn_ebm.solvers._lasso import (
@@ -48,6 +48,7 @@ __all__ = [
     "gibbs_keys",
     "largest_curvature",
     "largest_eigenvalue",
+    "map_bounds",
     "piece_bounds",
     "solve_lasso",
     "sum_states",

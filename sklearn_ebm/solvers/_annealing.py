@@ -12,7 +12,7 @@ import numpy as np
 from scipy.special import logsumexp
 
 from sklearn_ebm.backends import array_namespace, to_host
-from sklearn_ebm.solvers._gibbs import piece_bounds
+from sklearn_ebm.solvers._gibbs import map_bounds, piece_bounds
 
 
 @dataclass(frozen=True)
@@ -92,11 +92,9 @@ def anneal(path, shares, n_runs, stream, backend):
     """
     keys = [(stream.key(), stream.key()) for _ in shares]
     shares = [float(share) for share in shares]  # NumPy's numbers would make float64 of float32
-    pieces = piece_bounds(n_runs)
     log_weights = np.empty(n_runs)
 
-    def work(piece, _):
-        first, last = pieces[piece]
+    def work(first, last):
         state = path.start(last - first, keys[0][0].from_row(first), backend)
         total = 0.0
         for number in range(1, len(shares)):
@@ -105,7 +103,7 @@ def anneal(path, shares, n_runs, stream, backend):
             total = total + to_host(change).astype(np.float64)
         log_weights[first:last] = total
 
-    backend.map_pieces(work, len(pieces), 1)
+    map_bounds(work, piece_bounds(n_runs), backend)
     log_weights += path.log_partition_of_base(backend)
     return LogPartition(*_log_mean(log_weights), log_weights)
 

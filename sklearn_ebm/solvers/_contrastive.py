@@ -22,7 +22,7 @@ from scipy import sparse
 
 from sklearn_ebm.backends import array_namespace, new_matrix
 from sklearn_ebm.backends._ascent import Ascent, Contrast, Layers
-from sklearn_ebm.solvers._gibbs import gibbs, gibbs_keys, piece_bounds
+from sklearn_ebm.solvers._gibbs import gibbs, gibbs_keys, map_bounds, piece_bounds
 
 FAST_DECAY = 19 / 20  # what an update leaves of the fast weights (Tieleman & Hinton 2009, 3.2)
 LARGEST = {4: 1e15, 8: 1e100}  # magnitude of a weight, by bytes; squares stay finite
@@ -220,12 +220,12 @@ class ContrastiveLearner:
         if self.chain_weights is not None:
             chain = energy.with_weights(self.chain_weights)
         moved = piece_bounds(self.particles.shape[0]) if is_persistent else []
-        pieces = [*moved, *piece_bounds(n_rows)]
+        pieces = [(True, *bounds) for bounds in moved]
+        pieces += [(False, *bounds) for bounds in piece_bounds(n_rows)]
 
-        def work(number, _):
-            first, last = pieces[number]
+        def work(is_moved, first, last):
             rows, own = slice(first, last), slice(n_rows + first, n_rows + last)
-            if number < len(moved):
+            if is_moved:
                 state = self.particles[rows, :]
                 gibbs(chain, state, visible[own, :], keys, backend, first, hidden[own, :])
             elif is_persistent:
@@ -236,7 +236,7 @@ class ContrastiveLearner:
                 energy.sample_hidden(visible[rows, :], key, backend, state, hidden[rows, :])
                 gibbs(chain, state, visible[own, :], keys, backend, first, hidden[own, :])
 
-        backend.map_pieces(work, len(pieces), 1)
+        map_bounds(work, pieces, backend)
 
     def _ascend(self, visible, hidden, n_rows, rate, how, backend):
         xp = array_namespace(hidden)

@@ -15,6 +15,16 @@ def piece_bounds(n_rows):
     return list(pairwise(bounds))
 
 
+def map_bounds(work, pieces, backend):
+    """Call work(*piece) for each of the pieces, which threads share."""
+
+    def some(begin, end):
+        for piece in pieces[begin:end]:
+            work(*piece)
+
+    backend.map_pieces(some, len(pieces), 1)
+
+
 def gibbs_keys(stream, n_steps):
     """A pair of keys for each step, for all pieces alike."""
     return [(stream.key(), stream.key()) for _ in range(n_steps)]

@@ -21,6 +21,7 @@ from sklearn_ebm.backends.cupy._encoders import (
     tanh_preactivation,
 )
 from sklearn_ebm.backends.cupy._gibbs import gibbs_step
+from sklearn_ebm.backends.cupy._pieces import map_pieces
 from sklearn_ebm.backends.cupy._proximal import proximal_step
 from sklearn_ebm.backends.cupy._random import add_normal, uniform
 from sklearn_ebm.backends.cupy._unrolled import (
@@ -35,7 +36,6 @@ from sklearn_ebm.backends.numpy import (
     local_contrast,
     local_contrast_backward,
     logistic_backward,
-    map_pieces,
     pool_norms,
     pool_spread,
     project,

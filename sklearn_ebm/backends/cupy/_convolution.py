@@ -1,62 +1,80 @@
-"""Products of images, kernels and maps, each number of the result by one thread or block."""
+"""Products of images, kernels and maps, each of them one product of matrices for some images.
+
+The windows that kernels see are laid out as rows, which costs memory and a copy; the product then
+runs at the pace of the device's BLAS. Nothing is added atomically.
+"""
 
 from math import prod
 
-import numpy as np
-
 from sklearn_ebm.backends import numpy as reference
-from sklearn_ebm.backends._namespace import array_namespace
-from sklearn_ebm.backends.cupy import _launch
+from sklearn_ebm.backends._namespace import array_namespace, multiply_into
+from sklearn_ebm.backends.cupy._launch import as_input, fusible
+from sklearn_ebm.backends.numpy._convolution import taps
 
-FIELDS = "height width map_height map_width top left circular n_components rows columns n_channels"
-FRAME = np.dtype([(name, np.uint32) for name in FIELDS.split()])
-
-
-def _frame(images, maps, kernels, border):
-    """The structure of the same name, to be passed by value."""
-    sizes = *images.shape[1:3], *maps.shape[1:3], *border.before, border.circular, *kernels.shape
-    return np.array([sizes], dtype=FRAME)
+WINDOW_NUMBERS = 2**27  # in the windows of the images that are taken at once: 512 MB in float32
 
 
-def _fill(kernel, result, *rest):
-    """A thread for each number of the result."""
-    threads = _launch.MAX_THREADS
-    shape = -(-result.size // threads), threads
-    arguments = *rest, np.uint64(result.size), np.uint32(threads)
-    _launch.launch("convolution", kernel, shape, arguments)
-    return result
+def _runs(maps, kernels):
+    """Slices of as many images as have windows of no more than so many numbers."""
+    each = prod(maps.shape[1:3]) * prod(kernels.shape[1:])
+    step = max(1, WINDOW_NUMBERS // max(1, each))
+    for first in range(0, maps.shape[0], step):
+        yield slice(first, min(first + step, maps.shape[0]))
+
+
+def _windows(images, kernels, border, map_shape):
+    """What the kernels see at each position of the maps, a row each."""
+    _, rows, columns, n_channels = kernels.shape
+    canvas = border.extend(images, (rows, columns))
+    xp, (image, down, across, channel) = array_namespace(canvas), canvas.strides
+    shape = images.shape[0], *map_shape, rows, columns, n_channels
+    strides = image, down, across, down, across, channel
+    seen = xp.lib.stride_tricks.as_strided(canvas, shape, strides)
+    return xp.reshape(seen, (prod(shape[:3]), prod(shape[3:])))
+
+
+def _as_rows(array):
+    return array.reshape(-1, array.shape[-1])
 
 
 def correlate(images, kernels, border, maps):
-    """Fused; see `sklearn_ebm.backends.numpy.correlate`."""
-    if not _launch.fusible(maps):
+    """As one product; see `sklearn_ebm.backends.numpy.correlate`."""
+    if not fusible(maps):
         return reference.correlate(images, kernels, border, maps)
-    taps = _launch.as_input(array_namespace(maps).moveaxis(kernels, 0, 3), maps)
-    frame = _frame(images, maps, kernels, border)
-    return _fill("correlate_maps", maps, _launch.as_input(images, maps), taps, maps, frame)
+    images = as_input(images, maps)
+    flat_kernels = as_input(kernels, maps).reshape(kernels.shape[0], -1)
+    for run in _runs(maps, kernels):
+        windows = _windows(images[run], kernels, border, maps.shape[1:3])
+        multiply_into(windows, flat_kernels.T, _as_rows(maps[run]))
+    return maps
 
 
 def synthesize(maps, kernels, border, images):
-    """Fused; see `sklearn_ebm.backends.numpy.synthesize`."""
-    if not _launch.fusible(images):
+    """As one product, then a sum over taps; see `sklearn_ebm.backends.numpy.synthesize`."""
+    if not fusible(images):
         return reference.synthesize(maps, kernels, border, images)
-    inputs = (_launch.as_input(array, images) for array in (maps, kernels))
-    frame = _frame(images, maps, kernels, border)
-    return _fill("synthesize_images", images, *inputs, images, frame)
+    maps = as_input(maps, images)
+    flat_kernels = as_input(kernels, images).reshape(kernels.shape[0], -1)
+    xp, (_, rows, columns, n_channels) = array_namespace(images), kernels.shape
+    _, height, width, _ = maps.shape
+    for run in _runs(maps, kernels):
+        placed = _as_rows(maps[run]) @ flat_kernels
+        placed = placed.reshape(-1, height, width, rows, columns, n_channels)
+        shape = placed.shape[0], height + rows - 1, width + columns - 1, n_channels
+        canvas = xp.zeros(shape, dtype=images.dtype)
+        for place, (i, j) in taps((height, width), kernels):
+            canvas[place] += placed[:, :, :, i, j, :]
+        images[run] = border.fold(canvas, images.shape[1:])
+    return images
 
 
 def correlate_kernels(maps, images, border, kernels):
-    """A block for each number; see `sklearn_ebm.backends.numpy.correlate_kernels`."""
-    if not _launch.fusible(kernels):
+    """As one product; see `sklearn_ebm.backends.numpy.correlate_kernels`."""
+    if not fusible(kernels):
         return reference.correlate_kernels(maps, images, border, kernels)
-    inputs = (_launch.as_input(array, kernels) for array in (maps, images))
-    n_positions = prod(maps.shape[:3])
-    threads = _launch.n_threads(max(1, n_positions))
-    _launch.launch(
-        "convolution",
-        "correlate_taps",
-        (kernels.size, threads),
-        (*inputs, kernels, _frame(images, maps, kernels, border), np.uint64(n_positions)),
-        shared_bytes=threads * kernels.dtype.itemsize,
-    )
+    maps, images = (as_input(array, kernels) for array in (maps, images))
+    flat_kernels = kernels.reshape(kernels.shape[0], -1)
+    for run in _runs(maps, kernels):
+        windows = _windows(images[run], kernels, border, maps.shape[1:3])
+        flat_kernels += _as_rows(maps[run]).T @ windows
     return kernels

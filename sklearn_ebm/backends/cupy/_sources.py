@@ -11,7 +11,6 @@ Arrays are C-contiguous, one row per block where there are rows.
 from typing import NamedTuple
 
 from sklearn_ebm.backends._random import GROUP, KEY_STEPS, LANES, MULTIPLIERS, ROUNDS, USED_BITS
-from sklearn_ebm.backends.cupy._convolution_source import CONVOLUTION
 from sklearn_ebm.backends.numpy._bernoulli import LARGEST_EXPONENT
 
 C_TYPES = {"float32": "float", "float64": "double"}
@@ -511,7 +510,4 @@ FAMILIES = {
         ("uniform_numbers", "unit_means", "draw_units", "softplus_sums"),
     ),
     "contrast": Family(COMMON + CONTRAST, ("move_weights",)),
-    "convolution": Family(
-        COMMON + CONVOLUTION, ("correlate_maps", "synthesize_images", "correlate_taps")
-    ),
 }

@@ -14,7 +14,7 @@ from itertools import product
 from sklearn_ebm.backends._namespace import array_namespace
 
 
-def _taps(shape, kernels):
+def taps(shape, kernels):
     """Offsets of a kernel, each with the part of a canvas that it sees and its numbers there."""
     height, width = shape
     for i, j in product(range(kernels.shape[1]), range(kernels.shape[2])):
@@ -37,7 +37,7 @@ def correlate(images, kernels, border, maps):
     """
     canvas = border.extend(images, kernels.shape[1:])
     maps[...] = 0
-    for place, (i, j) in _taps(maps.shape[1:3], kernels):
+    for place, (i, j) in taps(maps.shape[1:3], kernels):
         maps += canvas[place] @ kernels[:, i, j, :].T
     return maps
 
@@ -49,7 +49,7 @@ def synthesize(maps, kernels, border, images):
     _, rows, columns, n_channels = kernels.shape
     shape = n_samples, height + rows - 1, width + columns - 1, n_channels
     canvas = xp.zeros(shape, dtype=images.dtype)
-    for place, (i, j) in _taps((height, width), kernels):
+    for place, (i, j) in taps((height, width), kernels):
         canvas[place] += maps @ kernels[:, i, j, :]
     images[...] = border.fold(canvas, images.shape[1:])
     return images
@@ -60,6 +60,6 @@ def correlate_kernels(maps, images, border, kernels):
     xp = array_namespace(maps)
     canvas = border.extend(images, kernels.shape[1:])
     rows = xp.reshape(maps, (-1, maps.shape[3])).T
-    for place, (i, j) in _taps(maps.shape[1:3], kernels):
+    for place, (i, j) in taps(maps.shape[1:3], kernels):
         kernels[:, i, j, :] += rows @ xp.reshape(canvas[place], (-1, canvas.shape[3]))
     return kernels

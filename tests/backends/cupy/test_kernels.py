@@ -10,7 +10,7 @@ from sklearn_ebm.backends._border import BORDERS
 from sklearn_ebm.backends._problems import Lasso
 from sklearn_ebm.backends._random import Key
 from sklearn_ebm.backends._rules import SoftThreshold
-from sklearn_ebm.backends.cupy import _coordinate_descent, _dictionary, _launch
+from sklearn_ebm.backends.cupy import _convolution, _coordinate_descent, _dictionary, _launch
 from sklearn_ebm.factors.penalties import L1
 
 N_ROWS, N_ATOMS = 6, 40
@@ -328,19 +328,21 @@ def test_sums_in_half_precision_go_to_the_reference(no_launch, layers):
     assert_array_equal(sums, reference.softplus_sums(field, bias))
 
 
+@pytest.mark.parametrize("order", ["C", "F"])
 @pytest.mark.parametrize("name", ["correlate", "synthesize", "correlate_kernels"])
-def test_convolutions_are_launched_unless_their_result_is_in_another_order(no_launch, name):
+def test_convolutions_fill_a_result_in_any_order_and_of_any_number_of_images(
+    no_launch, monkeypatch, name, order
+):
+    monkeypatch.setattr(_convolution, "WINDOW_NUMBERS", 1000)  # two images at a time
     rng = np.random.default_rng(0)
-    images, kernels = rng.standard_normal((2, 6, 7, 2)), rng.standard_normal((3, 3, 2, 2))
-    maps, border = rng.standard_normal((2, 6, 7, 3)), BORDERS["same"](kernels.shape[1:])
+    images, kernels = rng.standard_normal((5, 6, 7, 2)), rng.standard_normal((3, 3, 2, 2))
+    maps, border = rng.standard_normal((5, 6, 7, 3)), BORDERS["same"](kernels.shape[1:])
     first, second, result = {
         "correlate": (images, kernels, maps),
         "synthesize": (maps, kernels, images),
         "correlate_kernels": (maps, images, kernels),
     }[name]
-    expected, result = result.copy(), np.asfortranarray(result)
-    with pytest.raises(AssertionError, match="convolution was launched"):
-        getattr(no_launch, name)(first, second, border, result.copy(order="C"))
+    expected, result = result.copy(), result.copy(order=order)
     assert getattr(no_launch, name)(first, second, border, result) is result
     getattr(reference, name)(first, second, border, expected)
     assert_allclose(result, expected, atol=1e-13)  # of size ten: products may be in another order
