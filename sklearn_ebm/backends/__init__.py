@@ -7,6 +7,7 @@ namespace.
 
 from sklearn_ebm.backends._namespace import (
     array_namespace,
+    diagonal,
     divide_or_zero,
     is_cupy,
     multiply_into,
@@ -20,6 +21,7 @@ from sklearn_ebm.backends._resolve import BACKENDS, resolve_backend
 __all__ = [
     "BACKENDS",
     "array_namespace",
+    "diagonal",
     "divide_or_zero",
     "is_cupy",
     "multiply_into",

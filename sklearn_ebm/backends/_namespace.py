@@ -71,6 +71,12 @@ def divide_or_zero(value, divisor):
     return xp.where(on, value / xp.where(on, divisor, xp.ones_like(divisor)), xp.zeros_like(value))
 
 
+def diagonal(matrix):
+    """The diagonal of a matrix, which CuPy has under another name than the array API standard."""
+    xp = array_namespace(matrix)
+    return (xp if is_cupy(matrix) else xp.linalg).diagonal(matrix)
+
+
 def put_rows(array, index, rows):
     """array[index] = rows, which NumPy and CuPy have and the array API standard has not."""
     if isinstance(array, np.ndarray) or is_cupy(array):

@@ -7,6 +7,7 @@ from sklearn_ebm.estimators._functions import fista, ista, sparse_encode
 from sklearn_ebm.estimators._group_sparse_psd import GroupSparsePSD
 from sklearn_ebm.estimators._groups import GroupPenalty
 from sklearn_ebm.estimators._hierarchy import make_feature_hierarchy
+from sklearn_ebm.estimators._host_copy import host_copy
 from sklearn_ebm.estimators._lista import LISTAEncoder
 from sklearn_ebm.estimators._psd import PSD
 from sklearn_ebm.estimators._rbm import RBM
@@ -23,6 +24,7 @@ __all__ = [
     "LISTAEncoder",
     "SparseCoder",
     "fista",
+    "host_copy",
     "ista",
     "make_feature_hierarchy",
     "sparse_encode",

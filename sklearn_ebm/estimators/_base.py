@@ -24,6 +24,7 @@ from sklearn_ebm.estimators._validation import (
     check_dictionary,
     check_weight,
     is_nan,
+    require_same_place,
     split_missing,
 )
 from sklearn_ebm.factors import L1, PENALTIES, Energy, LinearDecoder
@@ -236,7 +237,10 @@ class DictionaryModel(
             check_weight(getattr(self, name), X.dtype, name)
         backend = resolve_backend(self.backend, X)
         X, mask = split_missing(X, self.missing_values)
-        return backend.to_device(X), None if mask is None else backend.to_device(mask), backend
+        X = backend.to_device(X)
+        if not reset:
+            require_same_place(self, X)
+        return X, None if mask is None else backend.to_device(mask), backend
 
     def _weights(self, sample_weight, X):
         if sample_weight is None:

@@ -22,6 +22,7 @@ from sklearn_ebm.estimators._validation import (
     check_magnitude,
     check_weight,
     is_nan,
+    require_same_place,
     split_missing,
 )
 from sklearn_ebm.factors import ConvolutionalDecoder, Energy
@@ -138,6 +139,8 @@ class ConvolutionalModel(DictionaryModel):
         xp, shape = array_namespace(rows), images.shape
         if reset:
             self._form, self._fit_shape = form, shape[1:3]
+        else:
+            require_same_place(self, rows)
         images = xp.reshape(rows, shape)
         observed = None if observed is None else xp.reshape(observed, shape)
         return images, form, observed, backend

@@ -33,7 +33,7 @@ from sklearn_ebm._sklearn import (
     _check_sample_weight,
     _fit_context,
 )
-from sklearn_ebm.backends import BACKENDS, resolve_backend
+from sklearn_ebm.backends import BACKENDS
 from sklearn_ebm.estimators._fine_tuning import (
     FineTuning,
     LabelledSamples,
@@ -41,18 +41,25 @@ from sklearn_ebm.estimators._fine_tuning import (
     TuningPasses,
     as_input,
 )
-from sklearn_ebm.estimators._network import Network, linear_head, require_linear, with_head
+from sklearn_ebm.estimators._network import (
+    Network,
+    backend_of,
+    linear_head,
+    require_linear,
+    with_head,
+)
 from sklearn_ebm.estimators._parts import Step, is_trainable, require_derivative
+from sklearn_ebm.estimators._scores import ScoresMixin
 from sklearn_ebm.estimators._stages import (
     Layerwise,
     TrainingData,
     batches_through,
     flat_steps,
+    on_host,
     rebuilt,
     stages_of,
     transformed,
 )
-from sklearn_ebm.factors import log_probabilities
 from sklearn_ebm.solvers import OPTIMIZERS, SCHEDULES
 
 EPSILON = 1e-8  # of Adam: cross-entropies are of size one
@@ -60,7 +67,7 @@ MANY_SAMPLES = 10_000  # above which early_stopping="auto" stops early
 UNLABELLED = -1
 
 
-class FineTunedClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
+class FineTunedClassifier(CallbackSupportMixin, ScoresMixin, ClassifierMixin, BaseEstimator):
     """Features learned layer by layer without labels, then trained as one network with them.
 
     The pipeline is fitted stage by stage, its last step, a linear classifier, on what comes out;
@@ -111,7 +118,8 @@ class FineTunedClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     class_weight : dict, "balanced" or None, default=None
         Weights of the classes in the cross-entropy, beside `sample_weight`.
     backend : {"auto", "numpy", "numba", "cupy"}, default="auto"
-        Where the network is trained; "auto" follows what comes out of the steps before it.
+        Where the network is trained; "auto" follows the parameters of its steps. The classifier is
+        scikit-learn's, on the host: so are scores and probabilities.
     warm_start : bool, default=False
         Whether `fit` goes on from where the last one ended, with labels only.
     random_state : int, RandomState instance or None, default=None
@@ -267,6 +275,7 @@ class FineTunedClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         """
         steps = self._check_pipeline()
         (X,), (unsupervised_X,) = indexable(X), indexable(unsupervised_X)
+        y, sample_weight = on_host(y), on_host(sample_weight)
         y, weights = self._check_labels(X, y, sample_weight)
         random_state = check_random_state(self.random_state)
         train, held_out = self._split(y, weights, random_state)
@@ -395,7 +404,7 @@ class FineTunedClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
                 train
             ]
         subcontext = task(name).call_on_fit_task_begin(estimator=self)
-        classifier.fit(_safe_indexing(features, train), data.y[train], **options)
+        classifier.fit(on_host(_safe_indexing(features, train)), data.y[train], **options)
         subcontext.call_on_fit_task_end(estimator=self)
         return rebuilt(self.estimator, dict([*fitted, (name, classifier)]))
 
@@ -408,9 +417,9 @@ class FineTunedClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         n_before = self._n_before(steps)
         before = [step for _, step in steps[:n_before]]
         row = as_input(transformed(before, _safe_indexing(X, slice(0, 1))))
-        backend = resolve_backend(self.backend, row)
-        head = linear_head(name, classifier, backend.to_device(row))
-        network = Network([Step(*step, row.dtype) for step in steps[n_before:]], name, head)
+        trained = [Step(*step, row.dtype) for step in steps[n_before:]]
+        backend = backend_of(trained, row, self.backend)
+        network = Network(trained, name, linear_head(name, classifier, backend.to_device(row)))
         learner = FineTuning(network, self._optimizer(network), self._schedule(), backend)
         target = (y[:, None] == self.classes_).astype(float)
         samples = LabelledSamples(
@@ -519,60 +528,10 @@ class FineTunedClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         *steps, classifier = (step for _, step in flat_steps(self.pipeline_))
         return np.concatenate(
             [
-                classifier.decision_function(transformed(steps, _safe_indexing(X, rows)))
+                classifier.decision_function(on_host(transformed(steps, _safe_indexing(X, rows))))
                 for rows in batches_through(steps, X)
             ]
         )
-
-    def predict_log_proba(self, X):
-        """Predict the logarithms of the probabilities of the classes.
-
-        Parameters
-        ----------
-        X : array-like with n_samples rows
-            Data.
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_classes)
-            Logarithm of the softmax of the scores.
-        """
-        scores = self.decision_function(X)
-        if scores.ndim == 1:
-            scores = np.stack([-scores, scores], axis=1) / 2
-        return log_probabilities(scores)
-
-    def predict_proba(self, X):
-        """Predict the probabilities of the classes.
-
-        Parameters
-        ----------
-        X : array-like with n_samples rows
-            Data.
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_classes)
-            Softmax of the scores.
-        """
-        return np.exp(self.predict_log_proba(X))
-
-    def predict(self, X):
-        """Predict the classes of the largest scores.
-
-        Parameters
-        ----------
-        X : array-like with n_samples rows
-            Data.
-
-        Returns
-        -------
-        ndarray of shape (n_samples,)
-            Labels.
-        """
-        scores = self.decision_function(X)
-        index = (scores > 0).astype(int) if scores.ndim == 1 else scores.argmax(axis=1)
-        return self.classes_[index]
 
     def __sklearn_clone__(self):
         """A pipeline that is fitted stays so: fit does not fit it."""

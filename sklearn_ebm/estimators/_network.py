@@ -10,7 +10,14 @@ import math
 import numpy as np
 from scipy import sparse
 
-from sklearn_ebm.backends import array_namespace, multiply_into, new_array, to_host
+from sklearn_ebm.backends import (
+    array_namespace,
+    is_cupy,
+    multiply_into,
+    new_array,
+    resolve_backend,
+    to_host,
+)
 from sklearn_ebm.estimators._learning import summed
 from sklearn_ebm.estimators._parts import Part
 from sklearn_ebm.factors import cross_entropy
@@ -85,6 +92,26 @@ def with_head(classifier, head):
     tuned.coef_ = np.array(coef, dtype, order="C").reshape(shape)
     tuned.intercept_ = np.array(bias, dtype)
     return tuned
+
+
+def backend_of(steps, row, wish):
+    """Backend that steps are trained on: where their parameters are, or else what comes to them.
+
+    Raises
+    ------
+    ValueError
+        If another place is wished for.
+    """
+    held = (value for step in steps for part in step.parts for value in part.parameters.values())
+    like = next(held, row)
+    backend = resolve_backend(wish, like)
+    if is_cupy(like) != (backend.name == "cupy"):
+        place = "a CUDA device" if is_cupy(like) else "the host"
+        raise ValueError(
+            f"backend={wish!r}, but the steps that are trained are on {place}: give them the same "
+            "backend, or leave it at 'auto'."
+        )
+    return backend
 
 
 class Network:

@@ -19,7 +19,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import _safe_indexing, gen_batches, get_tags
 from sklearn.utils.validation import _num_samples, check_memory
 
-from sklearn_ebm.backends import array_namespace, is_cupy
+from sklearn_ebm.backends import array_namespace, is_cupy, to_host
 from sklearn_ebm.estimators._parts import is_passed_through
 
 BATCH_NUMBERS = 2**23  # in the largest array between two steps: 32 MB in float32
@@ -78,6 +78,11 @@ def transformed(steps, X):
         if not is_passed_through(step):
             X = step.transform(X)
     return X
+
+
+def on_host(data):
+    """Data of any kind; what lies on a device, which not every classifier takes, as NumPy's."""
+    return to_host(data) if is_cupy(data) else data
 
 
 def batches_through(steps, X):

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from sklearn_ebm.backends import array_namespace, put_rows
+from sklearn_ebm.backends import array_namespace, diagonal, put_rows
 from sklearn_ebm.solvers._proximal import fista, ista
 from sklearn_ebm.solvers._solution import Outcome, Solution
 
@@ -63,7 +63,7 @@ def _block_descent(problem, code, warm, tol, max_iter, backend):
 def _in_single_range(problem, start):
     """Whether atoms, correlations and codes are numbers that single precision can hold."""
     xp = array_namespace(problem.gram)
-    squares = xp.linalg.diagonal(problem.gram)
+    squares = diagonal(problem.gram)
     smallest, largest = float(xp.min(squares)) ** 0.5, float(xp.max(squares)) ** 0.5
     norm = (2 * float(xp.max(problem.half_norm))) ** 0.5
     sizes = (largest**2, 1 / max(smallest, 1 / SINGLE_RANGE) ** 2, norm * largest, norm / smallest)

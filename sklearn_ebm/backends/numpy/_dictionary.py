@@ -1,6 +1,6 @@
 """Moments of codes and data, and block coordinate descent over atoms on the unit sphere."""
 
-from sklearn_ebm.backends._namespace import array_namespace
+from sklearn_ebm.backends._namespace import array_namespace, diagonal
 
 SMALLEST_USE = 1e-12  # share of the largest second moment below which an atom counts as unused
 
@@ -39,7 +39,7 @@ def update_atoms(dictionary, code_moment, cross_moment):
         B = sum z' x.
     """
     xp = array_namespace(dictionary)
-    floor = SMALLEST_USE * float(xp.max(xp.linalg.diagonal(code_moment)))
+    floor = SMALLEST_USE * float(xp.max(diagonal(code_moment)))
     for j in range(dictionary.shape[0]):
         use = code_moment[j, j]
         if float(use) <= floor:

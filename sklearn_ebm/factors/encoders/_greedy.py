@@ -1,6 +1,6 @@
 """Unrolled greedy coordinate descent, LCoD (Gregor & LeCun 2010, algorithms 3 and 4)."""
 
-from sklearn_ebm.backends import array_namespace, multiply_into
+from sklearn_ebm.backends import array_namespace, diagonal, multiply_into
 from sklearn_ebm.factors.encoders._encoder import Tape, placed, resolve
 from sklearn_ebm.factors.encoders._lateral import LateralEncoder
 
@@ -27,7 +27,7 @@ class GreedyEncoder(LateralEncoder):
             )
         xp = array_namespace(dictionary)
         gram = dictionary @ dictionary.T
-        curvature = xp.linalg.diagonal(gram)
+        curvature = diagonal(gram)
         overlap = gram / curvature
         first = {
             "weights": dictionary.T / curvature,

@@ -1,0 +1,59 @@
+"""What the scores of the classes say of samples: probabilities, and the class itself."""
+
+import numpy as np
+
+from sklearn_ebm.factors import log_probabilities
+
+
+class ScoresMixin:
+    """Predictions of a classifier that has `classes_` and `decision_function`."""
+
+    def predict_log_proba(self, X):
+        """Predict the logarithms of the probabilities of the classes.
+
+        Parameters
+        ----------
+        X : array-like with n_samples rows
+            Data.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+            Logarithm of the softmax of the scores.
+        """
+        scores = self.decision_function(X)
+        if scores.ndim == 1:
+            scores = np.stack([-scores, scores], axis=1) / 2
+        return log_probabilities(scores)
+
+    def predict_proba(self, X):
+        """Predict the probabilities of the classes.
+
+        Parameters
+        ----------
+        X : array-like with n_samples rows
+            Data.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+            Softmax of the scores.
+        """
+        return np.exp(self.predict_log_proba(X))
+
+    def predict(self, X):
+        """Predict the classes of the largest scores.
+
+        Parameters
+        ----------
+        X : array-like with n_samples rows
+            Data.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            Labels.
+        """
+        scores = self.decision_function(X)
+        index = (scores > 0).astype(int) if scores.ndim == 1 else scores.argmax(axis=1)
+        return self.classes_[index]
