@@ -120,7 +120,9 @@ class Ours:
 
     def forward(self, X):
         """The output of a batch, piece by piece."""
-        y = np.empty((len(X), *self.output_shape), X.dtype)
+        from sklearn_ebm.backends import new_array
+
+        y = new_array((len(X), *self.output_shape), X)
 
         def work(first, last):
             y[first:last] = self._forward(X[first:last], first)[0]
@@ -197,21 +199,22 @@ def map_size(stage, image_shape):
 class Torch:
     """The same network, with leaves of its own, in one memory format."""
 
-    def __init__(self, ours, X, dy, memory_format):
+    def __init__(self, ours, X, dy, memory_format, device="cpu"):
         import torch
 
         self.stages = ours.case.stages
         layout = {"memory_format": getattr(torch, memory_format)}
         self.X, self.dy = (
-            torch.from_numpy(np.moveaxis(array, 3, 1)).contiguous(**layout) for array in (X, dy)
+            torch.from_numpy(np.moveaxis(array, 3, 1)).to(device).contiguous(**layout)
+            for array in (X, dy)
         )
         self.parameters = []
         for encoder in ours.encoders:
-            own = {name: torch.from_numpy(value) for name, value in encoder.parameters.items()}
+            own = {k: torch.from_numpy(v).to(device) for k, v in encoder.parameters.items()}
             own["weights"] = own["weights"].movedim(3, 1).contiguous(**layout)
             self.parameters.append({name: value.requires_grad_() for name, value in own.items()})
         self.windows = [
-            local_mean(stage.window, shape[:2])
+            local_mean(stage.window, shape[:2], device)
             for stage, shape in zip(self.stages, ours.map_shapes, strict=True)
         ]
 
@@ -265,7 +268,7 @@ def contrast(x, smooth):
     return centred / torch.maximum(deviation, floor)
 
 
-def local_mean(size, shape):
+def local_mean(size, shape, device):
     """The Gaussian mean of single maps, across and down, cut at the border as ours."""
     import torch
     from torch.nn import functional
@@ -273,7 +276,8 @@ def local_mean(size, shape):
     from sklearn_ebm.backends._gaussian import gaussian_window
 
     window = gaussian_window(size, np.empty((1, *shape, 1), np.float32))
-    weights, scale = torch.tensor(window.weights), torch.from_numpy(window.scale)
+    weights = torch.tensor(window.weights, device=device)
+    scale = torch.from_numpy(window.scale).to(device)
     across, down = weights[None, None, None, :], weights[None, None, :, None]
     mean = functools.partial(functional.conv2d, padding="same")
     return lambda maps: mean(mean(maps, across), down) * scale

@@ -40,9 +40,9 @@ def compare(report, name, X, dictionary, alpha, options):
 
     torch_fista = TorchFista(X, dictionary, alpha)
     tol = loosest_tolerance(lambda tol: excess(ours(tol)))
-    steps = fewest_steps(lambda steps: excess(torch_fista(steps)))
+    steps = fewest_steps(lambda steps: excess(torch_fista(steps).numpy()))
     timings = _common.interleave(
-        {"ours": lambda: ours(tol), "torch": lambda: torch_fista(steps)},
+        {"ours": lambda: ours(tol), "torch": lambda: torch_fista(steps).numpy()},
         rounds=2 if options.quick else 7,
     )
     for who, stop in (("ours", f"tol {tol:.1e}"), ("torch", f"{steps} steps")):

@@ -22,20 +22,20 @@ def digits(seed, n_train=60_000):
 class TorchRBM:
     """PCD-1 as it is written with torch: five products, two sigmoids, two draws a batch."""
 
-    def __init__(self, n_components, X, learning_rate, seed):
+    def __init__(self, n_components, X, learning_rate, seed, device="cpu"):
         import torch
 
         torch.manual_seed(seed)
         torch.set_grad_enabled(False)
         self.torch = torch
-        self.data = torch.from_numpy(X)
+        self.data = torch.from_numpy(X).to(device)
         mean = self.data.mean(0)
-        self.weights = 0.01 * torch.randn(X.shape[1], n_components)
+        self.weights = 0.01 * torch.randn(X.shape[1], n_components, device=device)
         self.visible_bias = torch.clamp(
             torch.logit(mean, eps=1e-6), -LOG_ODDS_AT_MOST, LOG_ODDS_AT_MOST
         )
-        self.hidden_bias = torch.zeros(n_components)
-        self.hidden = torch.bernoulli(torch.full((BATCH, n_components), 0.5))
+        self.hidden_bias = torch.zeros(n_components, device=device)
+        self.hidden = torch.bernoulli(torch.full((BATCH, n_components), 0.5, device=device))
         self.learning_rate = learning_rate
 
     def epoch(self, rate=None, draws=False, until=None):

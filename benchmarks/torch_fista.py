@@ -21,13 +21,16 @@ def _residual_step(code, point, gram, correlation, dictionary, data, step, thres
 
 
 class TorchFista:
-    """Codes after `n_iter` steps from zero; `how` says what compiled the step."""
+    """Codes after `n_iter` steps from zero; `how` says what compiled the step.
 
-    def __init__(self, X, dictionary, alpha):
+    They are torch's own, where the work is done.
+    """
+
+    def __init__(self, X, dictionary, alpha, device="cpu"):
         import torch
 
         torch.set_num_threads(THREADS)
-        self.X, self.dictionary = torch.from_numpy(X), torch.from_numpy(dictionary)
+        self.X, self.dictionary = (torch.from_numpy(a).to(device) for a in (X, dictionary))
         self.alpha = alpha
         n_components, n_features = dictionary.shape
         step = _gram_step if n_components < 2 * n_features else _residual_step
@@ -39,7 +42,7 @@ class TorchFista:
         step = 1 / torch.linalg.matrix_norm(gram, 2)
         code = torch.zeros_like(correlation)
         constants = (gram, correlation, self.dictionary, self.X, step, self.alpha * step)
-        return code, code, *constants, torch.zeros((), dtype=code.dtype)
+        return code, code, *constants, torch.zeros((), dtype=code.dtype, device=code.device)
 
     def __call__(self, n_iter):
         import torch
@@ -50,9 +53,9 @@ class TorchFista:
             for _ in range(n_iter):
                 older, age = age, (1 + math.sqrt(1 + 4 * age**2)) / 2
                 # A tensor, since a float that changes would be compiled again and again.
-                momentum = torch.tensor((older - 1) / age, dtype=code.dtype)
+                momentum = torch.full_like(momentum, (older - 1) / age)
                 code, point = self.step(code, point, *constants, momentum)
-        return code.numpy()
+        return code
 
 
 def _compiled(torch, step, arguments):

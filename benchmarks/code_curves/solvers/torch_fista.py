@@ -17,7 +17,7 @@ class Solver(BaseSolver):
         self.fista(3)  # compiles
 
     def run(self, n_iter):
-        self.code = self.fista(n_iter)
+        self.code = self.fista(n_iter).numpy()
 
     def get_result(self):
         return {"code": self.code}
