@@ -23,7 +23,7 @@ export MPLBACKEND ?= Agg
 WITH_CACHE = NUMBA_CACHE_DIR="$$($(BIN)/python tools/numba_cache.py)"
 
 .DEFAULT_GOAL := help
-.PHONY: help install test test-gpu lint format demo bench doc clean
+.PHONY: help install test test-gpu lint format demo bench bench-gpu doc clean
 .DELETE_ON_ERROR:
 
 help: ## Show this list
@@ -36,7 +36,7 @@ install: ## Install the package, editable, with all that developing it takes
 test: $(VENV)/installed-test ## Run the tests and hold the coverage
 	@$(BIN)/python -m pytest $(or $(ARGS),$(ALL_TESTS))
 
-test-gpu: ## Run every parity test on this machine's GPU; an error where there is none
+test-gpu: ## Run every test of kernels and models on this machine's GPU; an error where there is none
 	@nvidia-smi --list-gpus 2>&1 | grep -q '^GPU' || \
 	  { echo "make test-gpu: no GPU found (nvidia-smi --list-gpus shows none)" >&2; exit 1; }
 	@$(MAKE) --no-print-directory $(VENV)/installed-test $(VENV)/installed-$(CUDA)
@@ -54,6 +54,9 @@ demo: $(VENV)/installed-demo ## Learn from photographs and digits; images go to 
 
 bench: $(VENV)/installed-bench ## Time us against our peers: a table of ratios, and plots
 	@$(WITH_CACHE) $(BIN)/python -m benchmarks.run $(ARGS)
+
+bench-gpu: $(VENV)/installed-bench $(VENV)/installed-$(CUDA) ## Time a GPU against the processor and torch
+	@$(WITH_CACHE) $(BIN)/python -m benchmarks.device $(ARGS)
 
 doc: $(VENV)/installed-doc ## Build the documentation into build/doc
 	@$(WITH_CACHE) $(BIN)/python -m sphinx -q -W --keep-going -b html doc build/doc
