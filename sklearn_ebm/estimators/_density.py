@@ -39,8 +39,9 @@ class DensityModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
 
     def _prepare(self, X, reset):
         """X on its device; booleans and small integers stay as they are."""
-        accept_sparse = "csr" if UNITS[self.visible].is_binary else False
-        X = check_rows(self, X, reset=reset, dtype=None, accept_sparse=accept_sparse)
+        on_host = self.backend != "cupy"
+        accepted = "csr" if UNITS[self.visible].is_binary and on_host else False
+        X = check_rows(self, X, reset=reset, dtype=None, accept_sparse=accepted)
         X = _with_type(X)
         values = X.data if sparse.issparse(X) else X
         if _is_float(X) and values.size:

@@ -135,9 +135,9 @@ class RBM(CallbackSupportMixin, DensityModel):
 
     Notes
     -----
-    X may be sparse where `visible="bernoulli"`; a batch at a time is made dense. Booleans and small
-    integers are learned from in single precision, without a copy of X. The same `random_state`
-    gives the same model whatever the number of threads, up to rounding.
+    X may be sparse where `visible="bernoulli"`, on the host; a batch at a time is made dense.
+    Booleans and small integers are learned from in single precision, without a copy of X. The same
+    `random_state` gives the same model whatever the number of threads, up to rounding.
 
     References
     ----------

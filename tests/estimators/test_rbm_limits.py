@@ -92,9 +92,10 @@ def test_hidden_units_of_another_number_are_refused(X):
         make().fit(X).inverse_transform(np.zeros((2, 4)))
 
 
-def test_sparse_data_are_refused_by_real_units_alone(X):
-    with pytest.raises(TypeError, match="Sparse data was passed"):
-        make("gaussian").fit(sparse.csr_array(X))
+def test_sparse_data_are_refused_by_real_units_and_on_a_device(X):
+    for model in (make("gaussian"), make(backend="cupy")):
+        with pytest.raises(TypeError, match="Sparse data was passed"):
+            model.fit(sparse.csr_array(X))
     assert_usable(make().fit(sparse.csr_array(X)), sparse.csr_array(X))
 
 
