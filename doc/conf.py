@@ -87,8 +87,10 @@ def escape(app, what, name, obj, options, lines):
     """Escape what docstrings mean as mathematics and names, and reStructuredText does not.
 
     ||z||_1 would be a substitution there, and shapes (n_iter_,) and (n_iter_ + 1,) references.
+    Those of methods from scikit-learn name labels of its own guide, of which the words are left.
     """
     for number, line in enumerate(lines):
+        lines[number] = line = re.sub(r":ref:`([^<`]+) <[^>`]+>`", r"\1", line)
         if ">>>" not in line and "`" not in line:
             line = line.replace("|", r"\|")
             lines[number] = re.sub(r"(?<=\w)_(?=[,)]| \+)", r"\_", line)
