@@ -29,11 +29,17 @@ def relative_gap(penalty, correlation, half_norm, code, residual_correlation, et
     gap : array of shape (n_samples,)
     """
     xp = array_namespace(code)
-    dual_norm = penalty.dual_norm(residual_correlation, code, eta)
-    scale = 1 / xp.maximum(dual_norm, xp.ones_like(dual_norm))
     explained = xp.sum(code * (correlation + residual_correlation), axis=1)
     misfit = half_norm - explained / 2
     misfit = xp.maximum(misfit, xp.zeros_like(misfit))
+    return gap_of_misfit(penalty, misfit, half_norm, code, residual_correlation, eta)
+
+
+def gap_of_misfit(penalty, misfit, half_norm, code, residual_correlation, eta=None):
+    """The same from the misfit 1/2 ||r||^2, which loses no digits where that is small."""
+    xp = array_namespace(code)
+    dual_norm = penalty.dual_norm(residual_correlation, code, eta)
+    scale = 1 / xp.maximum(dual_norm, xp.ones_like(dual_norm))
     slope = penalty.gradient(code) - scale[:, None] * residual_correlation
     return (misfit * (1 - scale) ** 2 + xp.sum(code * slope, axis=1)) / positive_or_one(half_norm)
 

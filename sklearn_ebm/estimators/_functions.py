@@ -149,7 +149,7 @@ def sparse_encode(
     energy = Energy(LinearDecoder(dictionary), factor)
     code, gap = infer(
         energy, X, solver=solver, tol=float(tol), max_iter=max_iter, backend=module, mask=mask,
-        init=init, sparse_output=sparse_output,
+        init=init, sparse_output=sparse_output, certify=return_gap,
     )  # fmt: skip
     return (code, gap) if return_gap else code
 

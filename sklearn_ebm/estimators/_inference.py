@@ -29,7 +29,7 @@ def warn_unconverged(solutions, tol, max_iter, dtype):
 
 
 def infer(energy, X, *, solver, tol, max_iter, backend, mask=None, prediction=None, init=None,
-          sparse_output=False):  # fmt: skip
+          sparse_output=False, certify=False):  # fmt: skip
     """argmin_z E(x, z) for each row of X.
 
     Parameters
@@ -48,6 +48,8 @@ def infer(energy, X, *, solver, tol, max_iter, backend, mask=None, prediction=No
         Codes to start from; not changed.
     sparse_output : bool, default=False
         Return the codes as a CSR array.
+    certify : bool, default=False
+        Compute every gap anew in double precision.
 
     Returns
     -------
@@ -70,7 +72,7 @@ def infer(energy, X, *, solver, tol, max_iter, backend, mask=None, prediction=No
         problem = energy.problem(X[rows], predicted, None if mask is None else mask[rows])
         solution = solve_lasso(
             problem, solver=solver, code=None if code is None else code[rows],
-            warm=init is not None, tol=tol, max_iter=max_iter, backend=backend,
+            warm=init is not None, tol=tol, max_iter=max_iter, certify=certify, backend=backend,
         )  # fmt: skip
         if sparse_output:
             solution.code = sparse.csr_array(to_host(solution.code))

@@ -19,7 +19,7 @@ from sklearn_ebm.solvers._lasso import (
     SOLVERS,
     solve_lasso,
 )
-from sklearn_ebm.solvers._problem import GramProblem, MaskedProblem, largest_eigenvalue
+from sklearn_ebm.solvers._problem import GramProblem, MaskedProblem, Source, largest_eigenvalue
 from sklearn_ebm.solvers._solution import Outcome, Solution
 
 __all__ = [
@@ -42,6 +42,7 @@ __all__ = [
     "OnlineKernels",
     "Outcome",
     "Solution",
+    "Source",
     "anneal",
     "dense_rows",
     "gibbs",

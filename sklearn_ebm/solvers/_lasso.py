@@ -6,9 +6,10 @@ from typing import Any
 from sklearn_ebm.backends import array_namespace, diagonal, put_rows
 from sklearn_ebm.solvers._proximal import fista, ista
 from sklearn_ebm.solvers._solution import Outcome, Solution
+from sklearn_ebm.solvers._verification import sanitize, verify
 
 PATIENT_SWEEPS = 500  # over groups, for samples that steps on all groups at once may suit better
-POLISH_SWEEPS = 200  # of coordinate descent, for the samples that an active set left unfinished
+ROUNDS = 24  # of the active set; samples that need more are on coherent atoms, or cycle
 SINGLE_RANGE = 1e30  # an active set searches in single precision, which ends at 3e38
 
 
@@ -32,14 +33,13 @@ class Entry:
 
 
 def _finished(code, gap, n_iter, tol, max_iter):
-    xp = array_namespace(gap)
-    if bool(xp.all(gap <= tol)):  # never true of NaN
-        outcome = Outcome.CONVERGED
-    elif n_iter >= max_iter:
-        outcome = Outcome.MAX_ITER
-    else:
-        outcome = Outcome.PRECISION
-    return Solution(code, n_iter, [], gap, outcome)
+    return Solution(code, n_iter, [], gap, _outcome(gap, n_iter, tol, max_iter))
+
+
+def _outcome(gap, n_iter, tol, max_iter):
+    if bool(array_namespace(gap).all(gap <= tol)):  # never true of NaN
+        return Outcome.CONVERGED
+    return Outcome.MAX_ITER if n_iter >= max_iter else Outcome.PRECISION
 
 
 def _coordinate_descent(problem, code, warm, tol, max_iter, backend):
@@ -54,9 +54,8 @@ def _block_descent(problem, code, warm, tol, max_iter, backend):
         code[...] = 0
     sweeps = min(max_iter, PATIENT_SWEEPS)
     gap, n_iter = backend.block_descent(problem.as_group_lasso(), code, tol, sweeps)
-    if n_iter < max_iter:  # where most groups are on, steps on all at once get on better
-        _finish(_accelerated_steps, problem, code, gap, tol, max_iter, backend)
-        n_iter = max_iter if bool((gap > tol).any()) else n_iter
+    if max_iter > sweeps:  # where most groups are on, steps on all at once get on better
+        n_iter += _go_on(_accelerated_steps, problem, code, gap, tol, max_iter - sweeps, backend)
     return _finished(code, gap, n_iter, tol, max_iter)
 
 
@@ -71,36 +70,64 @@ def _in_single_range(problem, start):
 
 
 def _active_set(problem, code, warm, tol, max_iter, backend):
-    """The active set; then coordinate descent, then FISTA, for samples that it did not certify.
+    """Some rounds of an active set, then feature-sign search, which ends on any dictionary.
 
-    Where more atoms matter than there are features, the support's Hessian is singular and an active
-    set stalls. Coordinate descent ends soon if little is left to do, FISTA ends in any case.
+    FISTA has the samples that rounding alone keeps from their tolerance, should there be any.
     """
-    if not _in_single_range(problem, code if warm else None):
-        return _coordinate_descent(problem, code, warm, tol, max_iter, backend)
-    gap, n_iter = backend.active_set(problem.as_lasso(), code, tol, max_iter, warm=warm)
-    if n_iter < max_iter:
-        _finish(_sweeps, problem, code, gap, tol, POLISH_SWEEPS, backend)
-        _finish(_accelerated_steps, problem, code, gap, tol, max_iter, backend)
-    return _finished(code, gap, n_iter, tol, max_iter)
+    gap, rounds = _first_rounds(problem, code, warm, tol, min(max_iter, ROUNDS), backend)
+    steps = max_iter - rounds
+    if steps > 0:
+        rounds += _go_on(_feature_signs, problem, code, gap, tol, steps, backend)
+        rounds += _go_on(_accelerated_steps, problem, code, gap, tol, steps, backend)
+    return _finished(code, gap, rounds, tol, max_iter)
 
 
-def _finish(method, problem, code, gap, tol, max_iter, backend):
-    """Go on, in place, with the samples whose gap is above tol."""
+def _first_rounds(problem, code, warm, tol, max_iter, backend):
+    if _in_single_range(problem, code if warm else None):
+        return backend.active_set(problem.as_lasso(), code, tol, max_iter, warm=warm)
+    if not warm:
+        code[...] = 0
     xp = array_namespace(code)
-    late = xp.nonzero(gap > tol)[0]
-    if late.shape[0]:
-        rest_code = xp.take(code, late, axis=0)
-        put_rows(gap, late, method(problem.rows(late), rest_code, tol, max_iter, backend))
-        put_rows(code, late, rest_code)
+    return xp.full(code.shape[0], xp.inf), 0
 
 
-def _sweeps(problem, code, tol, max_iter, backend):
-    return backend.coordinate_descent(problem.as_lasso(), code, tol, max_iter)[0]
+def _go_on(method, problem, code, gap, tol, max_iter, backend):
+    """Go on, in place and in double precision, with the samples whose gap is above tol.
+
+    Returns the iterations of the slowest sample.
+    """
+    xp = array_namespace(code)
+    late = xp.nonzero(~(gap <= tol))[0]
+    if late.shape[0] == 0:
+        return 0
+    rest = problem.rows(late).in_double().on(backend)
+    better = xp.asarray(xp.take(code, late, axis=0), dtype=rest.half_norm.dtype)
+    rest_gap, n_iter = method(rest, better, tol, max_iter, backend)
+    put_rows(code, late, xp.asarray(better, dtype=code.dtype))
+    if better.dtype != code.dtype:  # rounding the codes costs some of the gap
+        rest_gap = rest.relative_gap(xp.asarray(xp.take(code, late, axis=0), dtype=better.dtype))
+    put_rows(gap, late, rest_gap)
+    return n_iter
+
+
+def _feature_signs(problem, code, tol, max_iter, backend):
+    return backend.feature_sign(problem.as_lasso(), code, tol, max_iter)
+
+
+def _rescue(max_iter, backend):
+    """The safest method that a problem allows, for samples that were not what they seemed."""
+
+    def rescue(problem, code, tol):
+        problem = problem.on(backend)
+        lacks = _absent(("gram", "rule"), problem) or getattr(backend, "feature_sign", None) is None
+        method = _accelerated_steps if lacks else _feature_signs
+        return method(problem, code, tol, max_iter, backend)[0]
+
+    return rescue
 
 
 def _accelerated_steps(problem, code, tol, max_iter, backend):
-    return _proximal_steps(fista, problem, code, tol, max_iter, backend)[0]
+    return _proximal_steps(fista, problem, code, tol, max_iter, backend)
 
 
 def _proximal_steps(method, problem, code, tol, max_iter, backend):
@@ -168,7 +195,8 @@ def _lacks(entry, problem, backend):
     return ""
 
 
-def solve_lasso(problem, *, solver="auto", code=None, warm=False, tol=1e-4, max_iter=1000, backend):
+def solve_lasso(problem, *, solver="auto", code=None, warm=False, tol=1e-4, max_iter=1000,
+                certify=False, backend):  # fmt: skip
     """Minimise a batch of problems, sparse by a penalty on entries or on groups of them.
 
     Parameters
@@ -187,6 +215,9 @@ def solve_lasso(problem, *, solver="auto", code=None, warm=False, tol=1e-4, max_
         Duality gap relative to 1/2 ||x||^2 at which a sample is done.
     max_iter : int, default=1000
         Rounds, sweeps or steps.
+    certify : bool, default=False
+        Compute every gap from x, z and D in double precision. If False, this is done only for
+        samples whose gap may be above tol because of rounding, and for warm starts.
     backend : module
         Where the kernels come from.
 
@@ -203,11 +234,14 @@ def solve_lasso(problem, *, solver="auto", code=None, warm=False, tol=1e-4, max_
     problem = problem.on(backend)
     if code is None:
         code = problem.new_code()
-    if warm:  # a step of no length only brings the start to where the penalty is finite
-        code[...] = problem.penalty.prox(code, 0.0)
+    if warm:
+        sanitize(problem, code, backend)
     names = AUTOMATIC if solver == "auto" else (solver,)
     reasons = {name: _lacks(SOLVERS[name], problem, backend) for name in names}
     for name in names:
         if not reasons[name]:
-            return SOLVERS[name].solve(problem, code, warm, tol, max_iter, backend)
+            solution = SOLVERS[name].solve(problem, code, warm, tol, max_iter, backend)
+            verify(solution, problem, _rescue(max_iter, backend), tol, everything=certify or warm)
+            solution.outcome = _outcome(solution.gap, solution.n_iter, tol, max_iter)
+            return solution
     raise ValueError(f"solver={solver!r} {reasons[names[-1]]}. Use solver='fista'.")

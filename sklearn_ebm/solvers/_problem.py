@@ -5,14 +5,15 @@ Both give `correlation` (c, one row a sample), `half_norm` (the energy of z = 0)
 """
 
 import copy
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.linalg import eigvalsh
 from scipy.sparse.linalg import eigsh
 
-from sklearn_ebm.backends import array_namespace, to_host
+from sklearn_ebm.backends import array_namespace, diagonal, to_host
 from sklearn_ebm.backends import numpy as reference
-from sklearn_ebm.backends._certificate import relative_gap
+from sklearn_ebm.backends._certificate import gap_of_misfit, relative_gap
 from sklearn_ebm.backends._problems import Lasso
 
 SMALL = 64  # rows of a matrix whose eigenvalues are all found as fast as one
@@ -35,14 +36,78 @@ def largest_eigenvalue(gram):
     return float(min(SAFETY * largest, 1.0) * bound)
 
 
-class GramProblem:
-    """H given as a matrix; `lipschitz` is called where its largest eigenvalue is needed."""
+class Source(NamedTuple):
+    """The data that a problem was made of: min_z 1/2 ||(x - zD) m||^2 + ridge/2 ||z - f||^2."""
 
-    def __init__(self, gram, correlation, half_norm, penalty, lipschitz):
+    decoder: Any  # zD and its adjoint
+    X: Any  # (n_samples, n_features), zero where the mask is
+    prediction: Any = None  # (n_samples, n_components), f
+    ridge: float = 0.0
+    mask: Any = None  # (n_samples, n_features), m
+
+    def rows(self, index):
+        """The data of some of the samples."""
+        X, prediction, mask = (
+            _taken(array, index) for array in (self.X, self.prediction, self.mask)
+        )
+        return self._replace(X=X, prediction=prediction, mask=mask)
+
+    def astype(self, dtype):
+        """The same numbers in another type."""
+        X, prediction, mask = (
+            _cast(array, dtype) for array in (self.X, self.prediction, self.mask)
+        )
+        return Source(self.decoder.astype(dtype), X, prediction, self.ridge, mask)
+
+    def problem(self, penalty):
+        """The inference problem."""
+        return self.decoder.problem(self.X, penalty, self.prediction, self.ridge, self.mask)
+
+    @property
+    def half_norm(self):
+        """1/2 ||x||^2 and what the prediction adds, the energy of z = 0."""
+        xp = array_namespace(self.X)
+        half_norm = xp.sum(self.X * self.X, axis=1) / 2
+        if self.prediction is not None:
+            half_norm += self.ridge * xp.sum(self.prediction * self.prediction, axis=1) / 2
+        return half_norm
+
+    def judge(self, code):
+        """The misfit of codes, 1/2 ||x - zD||^2 and what the prediction adds, and q = c - z H."""
+        xp = array_namespace(code)
+        residual = self.X - self.decoder.decode(code)
+        if self.mask is not None:
+            residual = residual * self.mask
+        misfit, q = xp.sum(residual * residual, axis=1) / 2, self.decoder.correlate(residual)
+        if self.prediction is not None:
+            distance = self.prediction - code
+            misfit += self.ridge * xp.sum(distance * distance, axis=1) / 2
+            q += self.ridge * distance
+        return misfit, q
+
+
+def _taken(array, index):
+    return None if array is None else array_namespace(array).take(array, index, axis=0)
+
+
+def _cast(array, dtype):
+    return None if array is None else array_namespace(array).asarray(array, dtype=dtype)
+
+
+class GramProblem:
+    """H given as a matrix; `lipschitz` is called where its largest eigenvalue is needed.
+
+    `source` is what the problem was made of; only certificates and double precision ask for it.
+    """
+
+    source = None
+
+    def __init__(self, gram, correlation, half_norm, penalty, lipschitz, source=None):
         self.gram = gram
         self.correlation = correlation
         self.half_norm = half_norm
         self.penalty = penalty
+        self.source = source
         self._lipschitz = lipschitz
 
     def on(self, backend):
@@ -75,13 +140,36 @@ class GramProblem:
     def rows(self, index):
         """The problem of some of the samples."""
         xp = array_namespace(self.correlation)
-        return type(self)(
-            self.gram,
-            xp.take(self.correlation, index, axis=0),
-            xp.take(self.half_norm, index),
-            self.penalty,
-            self._lipschitz,
-        )
+        part = copy.copy(self)
+        part.correlation = xp.take(self.correlation, index, axis=0)
+        part.half_norm = xp.take(self.half_norm, index)
+        part.source = None if self.source is None else self.source.rows(index)
+        return part
+
+    def in_double(self):
+        """The problem in double precision, made anew from its data unless it is that already."""
+        double = array_namespace(self.half_norm).float64
+        if self.half_norm.dtype == double:
+            return self
+        if self.source is not None:
+            return self.source.astype(double).problem(self.penalty)
+        problem = copy.copy(self)
+        for name in ("gram", "correlation", "half_norm"):
+            setattr(problem, name, _cast(getattr(self, name), double))
+        return problem
+
+    @property
+    def largest_atom(self):
+        """The largest norm of an atom."""
+        return float(array_namespace(self.gram).max(diagonal(self.gram))) ** 0.5
+
+    def certificate(self, code):
+        """`relative_gap` from x, z and D in double precision, whatever the type of the data."""
+        xp = array_namespace(code)
+        source = self.source.astype(xp.float64)
+        code = xp.asarray(code, dtype=xp.float64)
+        misfit, q = source.judge(code)
+        return gap_of_misfit(self.penalty, misfit, source.half_norm, code, q)
 
     def as_lasso(self):
         """The arrays that a fused kernel takes."""
@@ -109,30 +197,19 @@ class GramProblem:
 class MaskedProblem(GramProblem):
     """H of each sample is D M D' + ridge I, its own mask M of observed features; never formed."""
 
-    def __init__(self, dictionary, mask, correlation, half_norm, penalty, lipschitz, ridge=0.0):
-        super().__init__(None, correlation, half_norm, penalty, lipschitz)
-        self._dictionary = dictionary
-        self._mask = mask
-        self._ridge = ridge
-
     def product(self, code):
         """Rows of ((z D) M) D' + ridge z."""
-        product = ((code @ self._dictionary) * self._mask) @ self._dictionary.T
-        return product + self._ridge * code if self._ridge else product
+        decoder, ridge = self.source.decoder, self.source.ridge
+        product = decoder.correlate(decoder.decode(code) * self.source.mask)
+        return product + ridge * code if ridge else product
+
+    @property
+    def largest_atom(self):
+        """The largest norm of an atom."""
+        atoms = self.source.decoder.dictionary
+        xp = array_namespace(atoms)
+        return float(xp.max(xp.sum(atoms * atoms, axis=1))) ** 0.5
 
     def _quadratic(self, code, backend):
         xp = array_namespace(code)
         return xp.sum(code * (self.product(code) / 2 - self.correlation), axis=1)
-
-    def rows(self, index):
-        """The problem of some of the samples."""
-        xp = array_namespace(self.correlation)
-        return MaskedProblem(
-            self._dictionary,
-            xp.take(self._mask, index, axis=0),
-            xp.take(self.correlation, index, axis=0),
-            xp.take(self.half_norm, index),
-            self.penalty,
-            self._lipschitz,
-            self._ridge,
-        )

@@ -357,6 +357,10 @@ MINIMIZERS = {  # what they find is told by the problem, the way to it is their 
     "active_set, positive": Case(
         "active_set", draw_lasso, ("code",), {"rule": PositiveSoftThreshold(1.0)}
     ),
+    "feature_sign": Case("feature_sign", draw_lasso, ("code",), {"rule": SoftThreshold(1.0)}),
+    "feature_sign, positive": Case(
+        "feature_sign", draw_lasso, ("code",), {"rule": PositiveSoftThreshold(1.0)}
+    ),
     "ISTA": _descent_case(SoftThreshold(1.0), accelerated=False),
     "FISTA": _descent_case(SoftThreshold(1.0), accelerated=True),
     "FISTA, positive": _descent_case(PositiveSoftThreshold(1.0), accelerated=True),

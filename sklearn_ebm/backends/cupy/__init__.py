@@ -49,9 +49,8 @@ from sklearn_ebm.backends.numpy import (
 )
 
 name = "cupy"
-active_set = block_descent = (
-    None  # a support for each sample branches too much for a device: solvers look elsewhere
-)
+# A support for each sample branches too much for a device: solvers look elsewhere.
+active_set = block_descent = feature_sign = None
 local_descent = None  # likewise
 contrastive_steps = None  # a device needs no threads that share pieces
 proximal_gradient = None  # likewise; steps of whole batches are what fills a device
@@ -78,6 +77,7 @@ __all__ = [
     "coordinate_descent",
     "correlate",
     "correlate_kernels",
+    "feature_sign",
     "gibbs_step",
     "greedy_steps",
     "greedy_steps_backward",

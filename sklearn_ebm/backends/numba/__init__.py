@@ -25,6 +25,7 @@ from sklearn_ebm.backends.numba._lasso import (
     active_set,
     block_descent,
     coordinate_descent,
+    feature_sign,
     proximal_gradient,
     quadratic,
 )
@@ -63,6 +64,7 @@ __all__ = [
     "coordinate_descent",
     "correlate",
     "correlate_kernels",
+    "feature_sign",
     "gibbs_step",
     "greedy_steps",
     "greedy_steps_backward",

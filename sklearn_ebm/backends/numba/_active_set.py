@@ -2,9 +2,8 @@
 
 The threshold falls from max|c| to alpha in a few geometric steps, so that the support grows with
 few wrong guesses; at each of them several of the strongest violators join at once, and atoms whose
-sign the Newton step would flip leave before it is taken. Where that has not settled after
-`CAUTIOUS_AFTER` rounds, atoms join one at a time and the step stops at the first sign change:
-the feature-sign search of Lee et al. (2007), which lowers the energy at each step and must end.
+sign the Newton step would flip leave before it is taken. This is fast and usually exact, but need
+not end: feature-sign search takes over the samples that are not certified after some rounds.
 
 The certificate is the duality gap in the form 1/2 (1 - s)^2 ||r||^2 + sum_j (alpha |z_j| - s z_j
 q_j), q = c - z H, s = min(1, alpha / max_j |q_j|): a sum of terms that are never negative, so that
@@ -14,7 +13,7 @@ nothing cancels.
 import numpy as np
 
 from sklearn_ebm.backends.numba._coordinate_descent import gap_of_sums
-from sklearn_ebm.backends.numba._rules import dual_magnitude, kernel
+from sklearn_ebm.backends.numba._rules import dual_magnitude, inner, kernel
 from sklearn_ebm.backends.numba._simd import (
     LANES,
     larger,
@@ -38,13 +37,11 @@ from sklearn_ebm.backends.numba._support import (
 JOINERS = LANES // 2  # atoms in one round, at most; more are often wrong, fewer cost rounds
 SHRINK = np.float32(0.45)  # the threshold's fall in one round
 NEAR = np.float32(1.2)  # a threshold this close to alpha is alpha
-CAUTIOUS_AFTER = 24
 LEAPS = 3  # attempts to find a step without sign changes before the rest of it is taken as it is
-ROUNDING = np.float32(1e-5)  # share of the step below which a coefficient has reached zero
 
 
-@kernel
-def _survey(rule, search):
+@inner
+def survey(rule, search):
     """In each lane the free atom of largest dual magnitude; returns the largest of all atoms."""
     correlation, strength, candidate = search.correlation, search.strength, search.candidate
     number = correlation.dtype.type
@@ -70,7 +67,17 @@ def _survey(rule, search):
     return largest
 
 
-@kernel
+@inner
+def strongest(search):
+    """The lane of the free atom of largest dual magnitude."""
+    best = 0
+    for lane in range(1, LANES):
+        if search.strength[lane] > search.strength[best]:
+            best = lane
+    return best
+
+
+@inner
 def _join(gram, search, size, atom):
     """The new size; an atom in the span of the support, or without room, is barred instead."""
     search.is_free[atom] = 0
@@ -81,7 +88,7 @@ def _join(gram, search, size, atom):
     return size + 1
 
 
-@kernel
+@inner
 def _admit(gram, search, size, threshold):
     """Of every two lanes the stronger violator of |q_j| <= threshold joins."""
     strength = search.strength
@@ -93,19 +100,7 @@ def _admit(gram, search, size, threshold):
     return size
 
 
-@kernel
-def _admit_one(gram, search, size, threshold):
-    """The strongest violator joins."""
-    best = 0
-    for lane in range(LANES):
-        if search.strength[lane] > search.strength[best]:
-            best = lane
-    if search.strength[best] > threshold:
-        size = _join(gram, search, size, np.uintp(search.candidate[best]))
-    return size
-
-
-@kernel
+@inner
 def _discard(gram, search, size, position):
     """An atom leaves; what it explained returns to the residual."""
     atom = search.support[position]
@@ -116,7 +111,7 @@ def _discard(gram, search, size, position):
     return size - 1
 
 
-@kernel
+@inner
 def _discard_flips(gram, search, size):
     value, vectors = search.value, search.vectors
     for i in range(size - 1, -1, -1):
@@ -125,7 +120,7 @@ def _discard_flips(gram, search, size):
     return size
 
 
-@kernel
+@inner
 def _take_step(gram, search, size, length):
     for i in range(size):
         search.vectors[STEP, i] *= length
@@ -133,7 +128,7 @@ def _take_step(gram, search, size, length):
     subtract_step(gram, search, size)
 
 
-@kernel
+@inner
 def _leap(gram, search, size, threshold):
     """Newton to the minimum on the support, without the atoms that it would flip."""
     for _ in range(LEAPS):
@@ -146,33 +141,7 @@ def _leap(gram, search, size, threshold):
     return size
 
 
-@kernel
-def _feasible_length(search, size):
-    value, vectors = search.value, search.vectors
-    length = np.float32(1)
-    for i in range(size):
-        if (value[i] + vectors[STEP, i]) * vectors[SIGN, i] < 0:
-            length = min(length, np.float32(value[i] / -vectors[STEP, i]))
-    return length
-
-
-@kernel
-def _descend(gram, search, size, threshold):
-    """Newton steps cut at the first sign change, each of which lowers the energy."""
-    value, vectors = search.value, search.vectors
-    for _ in range(size + 1):
-        newton_step(search, size, threshold)
-        length = _feasible_length(search, size)
-        _take_step(gram, search, size, length)
-        if length == 1:
-            break
-        for i in range(size - 1, -1, -1):
-            if value[i] * vectors[SIGN, i] <= abs(vectors[STEP, i]) * ROUNDING:
-                size = _discard(gram, search, size, i)
-    return size
-
-
-@kernel
+@inner
 def _relative_gap(rule, target, search, size, half_norm, largest):
     alpha = rule.threshold
     scale = alpha / max(alpha, largest)
@@ -184,7 +153,7 @@ def _relative_gap(rule, target, search, size, half_norm, largest):
     return gap_of_sums(half_norm, explained, slack, scale)
 
 
-@kernel
+@inner
 def _minimize(rule, gram, target, search, size, threshold, half_norm, tol, max_iter):
     """Rounds of admit, step, certify, until the gap is small or stands still."""
     alpha = rule.threshold
@@ -197,13 +166,9 @@ def _minimize(rule, gram, target, search, size, threshold, half_norm, tol, max_i
             if threshold < alpha * NEAR:
                 threshold = alpha
         before = size
-        if n_rounds < CAUTIOUS_AFTER:
-            grown = _admit(gram, search, size, threshold)
-            size = _leap(gram, search, grown, threshold)
-        else:
-            grown = _admit_one(gram, search, size, threshold)
-            size = _descend(gram, search, grown, threshold)
-        largest = _survey(rule, search)
+        grown = _admit(gram, search, size, threshold)
+        size = _leap(gram, search, grown, threshold)
+        largest = survey(rule, search)
         if threshold > alpha:
             continue
         previous = gap
@@ -214,23 +179,23 @@ def _minimize(rule, gram, target, search, size, threshold, half_norm, tol, max_i
     return size, gap, n_rounds
 
 
-@kernel
+@inner
 def _resume(gram, search, start):
     """The support, signs and values of a given code; q = c - z H."""
-    size = 0
-    for atom in range(start.shape[0]):
-        if start[atom] != 0:
-            grown = _join(gram, search, size, atom)
+    size = np.intp(0)  # a literal would be a type of its own
+    for j in range(start.shape[0]):
+        if start[j] != 0:
+            grown = _join(gram, search, size, np.uintp(j))
             if grown > size:
-                search.vectors[SIGN, size] = 1 if start[atom] > 0 else -1
-                search.vectors[STEP, size] = start[atom]
+                search.vectors[SIGN, size] = 1 if start[j] > 0 else -1
+                search.vectors[STEP, size] = start[j]
                 search.value[size] = search.vectors[STEP, size]  # rounded as the step that moves q
                 size = grown
     subtract_step(gram, search, size)
     return size
 
 
-@kernel
+@inner
 def _write(search, size, code):
     for j in range(code.shape[0]):
         code[j] = 0
@@ -247,10 +212,10 @@ def active_set_rows(lasso, code, gap, n_iter, warm, tol, max_iter, search, first
         for j in range(target.shape[0]):
             search.correlation[j] = target[j]
             search.is_free[j] = 1
-        size, threshold = 0, rule.threshold
+        size, threshold = np.intp(0), rule.threshold
         if warm:
             size = _resume(gram, search, code[n])
-        largest = _survey(rule, search)
+        largest = survey(rule, search)
         if not warm:
             threshold = max(threshold, largest)
         size, gap[n], n_iter[n] = _minimize(

@@ -3,7 +3,7 @@
 Sweeps over all coordinates alternate with sweeps over those that are on, which are few.
 """
 
-from sklearn_ebm.backends.numba._rules import dual_magnitude, kernel, shrink
+from sklearn_ebm.backends.numba._rules import dual_magnitude, inner, kernel, shrink
 from sklearn_ebm.backends.numba._simd import (
     LANES,
     add,
@@ -21,7 +21,7 @@ from sklearn_ebm.backends.numba._support import add_row
 INNER_SWEEPS = 8
 
 
-@kernel
+@inner
 def _update(rule, gram, correlation, code, row, atom):
     curvature = gram[atom, atom]
     before = code[row, atom]
@@ -31,14 +31,14 @@ def _update(rule, gram, correlation, code, row, atom):
         code[row, atom] = updated
 
 
-@kernel
+@inner
 def _sweep(rule, gram, correlation, code, row, everything):
     for atom in range(gram.shape[0]):
         if everything or code[row, atom] != 0:
             _update(rule, gram, correlation, code, row, atom)
 
 
-@kernel
+@inner
 def _gap_sums(rule, target, correlation, code, scale, first):
     """sum_j z_j (c_j + q_j) and sum_j (alpha |z_j| - s z_j q_j) over j >= first, one by one."""
     alpha = rule.threshold
@@ -49,7 +49,7 @@ def _gap_sums(rule, target, correlation, code, scale, first):
     return explained, slack
 
 
-@kernel
+@inner
 def _gap_sums_by_vectors(rule, target, correlation, code, scale):
     """The same over all j."""
     whole = code.shape[0] // LANES * LANES
@@ -65,7 +65,7 @@ def _gap_sums_by_vectors(rule, target, correlation, code, scale):
     return explained + total(explained_lanes), slack + total(slack_lanes)
 
 
-@kernel
+@inner
 def largest_magnitude(rule, correlation):
     """The largest dual magnitude of any atom."""
     whole = correlation.shape[0] // LANES * LANES
@@ -78,14 +78,14 @@ def largest_magnitude(rule, correlation):
     return largest
 
 
-@kernel
+@inner
 def gap_of_sums(half_norm, explained, slack, scale):
     """(1/2 (1 - s)^2 ||r||^2 + slack) / h, with h = 1/2 ||x||^2 = 1/2 ||r||^2 + explained / 2."""
     misfit = max(half_norm - explained / 2, explained - explained)
     return (misfit * (1 - scale) ** 2 + slack) / half_norm
 
 
-@kernel
+@inner
 def relative_gap(rule, target, correlation, code, half_norm):
     """Duality gap over 1/2 ||x||^2 of one row, as `numpy._coordinate_descent.relative_gap`."""
     if half_norm <= 0:

@@ -10,6 +10,8 @@ from sklearn_ebm.backends.numba._block_descent import (
     new_blocks,
 )
 from sklearn_ebm.backends.numba._coordinate_descent import coordinate_descent_rows, quadratic_rows
+from sklearn_ebm.backends.numba._factor import new_descent as new_search_in_double
+from sklearn_ebm.backends.numba._feature_sign import feature_sign_rows
 from sklearn_ebm.backends.numba._launcher import split_rows
 from sklearn_ebm.backends.numba._proximal_gradient import new_descent, proximal_gradient_rows
 from sklearn_ebm.backends.numba._support import has_few_on, new_search
@@ -49,6 +51,19 @@ def active_set(lasso, code, tol, max_iter, warm=True):
     def solve(gap, n_iter, tol, first, last):
         search = new_search(n_atoms, capacity, code.dtype)
         active_set_rows(lasso, code, gap, n_iter, warm, tol, max_iter, search, first, last)
+
+    return _by_rows(solve, code, tol)
+
+
+def feature_sign(lasso, code, tol, max_iter):
+    """Fused feature-sign search; see `sklearn_ebm.backends.numpy.feature_sign`."""
+    lasso = _with_typed_rule(lasso)
+    n_atoms = code.shape[1]
+    capacity = min(n_atoms, MAX_SUPPORT)
+
+    def solve(gap, n_iter, tol, first, last):
+        descent = new_search_in_double(n_atoms, capacity)
+        feature_sign_rows(lasso, code, gap, n_iter, tol, max_iter, descent, first, last)
 
     return _by_rows(solve, code, tol)
 

@@ -19,6 +19,8 @@ OPTIONS = {
     "_nrt": False,
 }
 kernel = njit(**OPTIONS, forceinline=True)
+# A kernel that only other kernels call: without the wrappers for Python, half of its compile time.
+inner = njit(**OPTIONS, forceinline=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)
 # For what works on a whole matrix and is called from several places: a copy in each costs seconds
 # of compilation, and a call nothing.
 routine = njit(**OPTIONS)

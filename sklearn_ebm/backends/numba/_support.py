@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from sklearn_ebm.backends.numba._rules import kernel
+from sklearn_ebm.backends.numba._rules import inner, kernel
 from sklearn_ebm.backends.numba._simd import (
     LANES,
     add,
@@ -59,13 +59,13 @@ def new_search(n_atoms, capacity, dtype):
     )
 
 
-@kernel
+@inner
 def padded(size):
     """Rows of the inverse are padded to whole vectors."""
     return (size + LANES - 1) // LANES * LANES
 
 
-@kernel
+@inner
 def _times_inverse(vectors, inverse, destination, size):
     """Row FACTOR times the inverse; two sums, so that an addition need not wait for the last."""
     for k in range(0, padded(size), LANES):
@@ -79,7 +79,7 @@ def _times_inverse(vectors, inverse, destination, size):
         store(vectors, (destination, k), add(even, odd))
 
 
-@kernel
+@inner
 def _rank_one(vectors, inverse, scale, size):
     width = padded(size)
     for i in range(size):
@@ -89,13 +89,13 @@ def _rank_one(vectors, inverse, scale, size):
             store(inverse, (i, k), row)
 
 
-@kernel
+@inner
 def _clear(inverse, row, first, last):
     for k in range(first, last, LANES):
         store(inverse, (row, k), splat(np.float32(0)))
 
 
-@kernel
+@inner
 def append(gram, search, size, atom):
     """Bordered inverse; False where the atom lies in the span of the support."""
     support, vectors, inverse = search.support, search.vectors, search.inverse
@@ -122,7 +122,7 @@ def append(gram, search, size, atom):
     return True
 
 
-@kernel
+@inner
 def remove(search, size, position):
     """Take one atom out; the last one of the support takes its place."""
     support, vectors, inverse = search.support, search.vectors, search.inverse
@@ -143,7 +143,7 @@ def remove(search, size, position):
     vectors[STEP, position] = vectors[STEP, last]
 
 
-@kernel
+@inner
 def newton_step(search, size, threshold):
     """Step to the minimum on the support, (q_S - threshold sign_S) (H_SS)^-1."""
     vectors = search.vectors
@@ -153,7 +153,7 @@ def newton_step(search, size, threshold):
     _times_inverse(vectors, search.inverse, STEP, size)
 
 
-@kernel
+@inner
 def add_row(total, matrix, row, weight):
     """total += weight * matrix[row]; `total` may be longer."""
     whole = matrix.shape[1] // LANES * LANES
@@ -163,7 +163,7 @@ def add_row(total, matrix, row, weight):
         total[t] += weight * matrix[row, t]
 
 
-@kernel
+@inner
 def _add_four_rows(total, matrix, rows, weights, scale, first):
     """Four rows at a time, to spare the traffic of the sum."""
     whole = matrix.shape[1] // LANES * LANES
@@ -179,7 +179,7 @@ def _add_four_rows(total, matrix, rows, weights, scale, first):
         total[t] += a * matrix[j, t] + b * matrix[k, t] + c * matrix[m, t] + d * matrix[n, t]
 
 
-@kernel
+@inner
 def add_rows(total, matrix, rows, weights, scale, size):
     """total += scale * weights[:size] @ matrix[rows[:size]]."""
     fours = size // 4 * 4
@@ -189,7 +189,7 @@ def add_rows(total, matrix, rows, weights, scale, size):
         add_row(total, matrix, rows[i], scale * weights[i])
 
 
-@kernel
+@inner
 def subtract_step(gram, search, size):
     """q -= step @ H_S."""
     weights = search.vectors[STEP]

@@ -1,6 +1,5 @@
 """Reference kernels on the array namespace: the executable specification of every other backend."""
 
-from sklearn_ebm.backends.numpy._active_set import active_set
 from sklearn_ebm.backends.numpy._adam import adam_step
 from sklearn_ebm.backends.numpy._bernoulli import (
     bernoulli_mean,
@@ -22,6 +21,7 @@ from sklearn_ebm.backends.numpy._encoders import (
     tanh_backward,
     tanh_preactivation,
 )
+from sklearn_ebm.backends.numpy._feature_sign import active_set, feature_sign
 from sklearn_ebm.backends.numpy._gibbs import gibbs_step
 from sklearn_ebm.backends.numpy._local_contrast import (
     local_contrast,
@@ -70,6 +70,7 @@ __all__ = [
     "coordinate_descent",
     "correlate",
     "correlate_kernels",
+    "feature_sign",
     "gibbs_step",
     "greedy_steps",
     "greedy_steps_backward",

@@ -3,7 +3,7 @@
 import functools
 
 from sklearn_ebm.backends import array_namespace
-from sklearn_ebm.solvers import GramProblem, MaskedProblem, largest_eigenvalue
+from sklearn_ebm.solvers import GramProblem, MaskedProblem, Source, largest_eigenvalue
 
 
 class LinearDecoder:
@@ -63,20 +63,15 @@ class LinearDecoder:
 
     def problem(self, X, penalty, prediction=None, beta=0.0, mask=None):
         """The inference problem of all rows of X; see `Energy.problem`."""
-        correlation, energy_of_zero = self.correlate(X), half_norm(X)
+        correlation = self.correlate(X)
         if prediction is not None:
             correlation += beta * prediction
-            energy_of_zero += beta * half_norm(prediction)
         ridge = 0.0 if prediction is None else beta
+        source = Source(self, X, prediction, ridge, mask)
+        shared = correlation, source.half_norm, penalty, lambda: self.lipschitz + ridge, source
         if mask is not None:
-            return MaskedProblem(
-                self.dictionary, mask, correlation, energy_of_zero, penalty,
-                lambda: self.lipschitz + ridge, ridge,
-            )  # fmt: skip
-        gram = self._predictive_gram(ridge) if ridge else self.gram
-        return GramProblem(
-            gram, correlation, energy_of_zero, penalty, lambda: self.lipschitz + ridge
-        )
+            return MaskedProblem(None, *shared)
+        return GramProblem(self._predictive_gram(ridge) if ridge else self.gram, *shared)
 
     def _predictive_gram(self, ridge):
         if ridge not in self._predictive_grams:

@@ -1,0 +1,218 @@
+"""Feature-sign search for min_z 1/2 z H z' - c z' + alpha ||z||_1 that ends on any dictionary.
+
+Atoms join one at a time, the strongest violator of |q_j| <= alpha first, and a step is cut at the
+first sign change (Lee et al. 2007): each lowers the energy. Three additions make it finite where
+atoms are nearly dependent.
+
+- Exchange. If an atom is in the span of the support, H does not curve along the direction in which
+  it replaces the others. The step follows it until a coefficient of the support reaches zero, and
+  that atom leaves.
+- Strikes. An atom whose attempt did not lower the energy may not join, until another step does
+  lower it; after three such attempts it is left out for good.
+- q is recomputed from z before the search ends, as is the certificate.
+
+Between two attempts z is the minimum for its support and signs, and every attempt that is not a
+strike lowers the energy, so that no support and signs return.
+"""
+
+import numpy as np
+
+from sklearn_ebm.backends.numba._active_set import strongest, survey
+from sklearn_ebm.backends.numba._coordinate_descent import gap_of_sums
+from sklearn_ebm.backends.numba._factor import (
+    MOST_STRIKES,
+    MOVED,
+    RIGHT,
+    SIGN,
+    STEP,
+    VALUE,
+    append,
+    follow,
+    move,
+    refresh,
+    remove,
+    solve_half,
+    solve_rest,
+)
+from sklearn_ebm.backends.numba._rules import inner, kernel
+
+NEGLIGIBLE = 1e-9  # share of a new atom's slope; what is left of the others' goes in the next steps
+NO_GAIN = 1e-14  # of 1/2 ||x||^2: what lowers the energy by less may be rounding
+
+
+@inner
+def _crossing(descent, size, direction):
+    """How far `direction` times the step goes to the first zero of a coefficient, and whose."""
+    length, blocking = 0.0, -1
+    for i in range(size):
+        change = direction * descent.vectors[STEP, i]
+        if change * descent.vectors[SIGN, i] < 0:
+            reach = max(descent.vectors[VALUE, i] * descent.vectors[SIGN, i], 0.0) / abs(change)
+            if blocking < 0 or reach < length:
+                length, blocking = reach, i
+    return length, blocking
+
+
+@inner
+def _first_slope(vectors, size):
+    """The first atom of the support whose slope matters beside that of the last one."""
+    first, least = 0, NEGLIGIBLE * abs(vectors[RIGHT, size - 1])
+    while abs(vectors[RIGHT, first]) < least:
+        first += 1
+    return first
+
+
+@inner
+def _settle(rule, gram, descent, size):
+    """To the minimum for the signs of the support, without the atoms on the way: size and gain.
+
+    A step of length t along H_SS^-1 times the slope leaves 1 - t of the slope, so that q need not
+    follow before the end.
+    """
+    vectors, gain = descent.vectors, 0.0
+    for i in range(size):
+        slope = descent.correlation[descent.support[i]]
+        vectors[RIGHT, i] = slope - rule.threshold * vectors[SIGN, i]
+    while size > 0:
+        square = solve_half(descent, size, _first_slope(vectors, size))
+        solve_rest(descent, size)
+        length, blocking = _crossing(descent, size, 1.0)
+        is_last = blocking < 0 or length > 1
+        length = 1.0 if is_last else length
+        move(descent, size, length)
+        gain += length * (1 - length / 2) * square
+        if is_last:
+            break
+        for i in range(size):
+            vectors[RIGHT, i] *= 1 - length
+        remove(gram, descent, size, blocking)
+        size -= 1
+    follow(gram, descent, size)
+    return size, gain
+
+
+@inner
+def _exchange(rule, gram, descent, size, atom):
+    """Let an atom join in place of those whose span it is in: joined?, size, gain."""
+    sign = 1.0 if descent.correlation[atom] > 0 else -1.0
+    violation = abs(descent.correlation[atom]) - rule.threshold
+    value, gain = 0.0, 0.0
+    while size < descent.support.shape[0]:
+        joined, pivot = append(gram, descent, size, atom)
+        if joined:
+            break
+        length, blocking = _crossing(descent, size, -sign)
+        lowers = length * (violation - max(pivot, 0.0) * length / 2)
+        if blocking < 0 or lowers <= 0:
+            break
+        move(descent, size, -sign * length)
+        value += sign * length
+        gain += lowers
+        remove(gram, descent, size, blocking)
+        size -= 1
+    else:
+        joined = False
+    if joined:
+        descent.vectors[VALUE, size] = descent.vectors[MOVED, size] = value
+        descent.vectors[SIGN, size] = sign
+        descent.is_free[atom] = 0
+        size += 1
+    if value != 0:
+        follow(gram, descent, size)
+    return joined, size, gain if joined else 0.0
+
+
+@inner
+def _judge(descent, size, atom, lowered):
+    """An attempt that lowered the energy frees all atoms, another one is a strike."""
+    if lowered:
+        _pardon(descent, size)
+    else:
+        descent.strikes[atom] += 1
+        descent.is_free[atom] = 0
+
+
+@inner
+def _pardon(descent, size):
+    """Every atom off the support may join again, but for those with too many strikes."""
+    for j in range(descent.is_free.shape[0]):
+        descent.is_free[j] = descent.strikes[j] < MOST_STRIKES
+    for i in range(size):
+        descent.is_free[descent.support[i]] = 0
+
+
+@inner
+def _relative_gap(rule, target, descent, size, half_norm, largest):
+    alpha = rule.threshold
+    scale = alpha / max(alpha, largest)
+    explained, slack = 0.0, 0.0
+    for i in range(size):
+        atom, value = descent.support[i], descent.vectors[VALUE, i]
+        explained += value * (target[atom] + descent.correlation[atom])
+        slack += alpha * abs(value) - scale * value * descent.correlation[atom]
+    return gap_of_sums(half_norm, explained, slack, scale)
+
+
+@inner
+def _start(gram, target, descent, code):
+    """The support, signs and values of a given code, without atoms in the span of others."""
+    size = np.intp(0)  # a literal would be a type of its own
+    for j in range(code.shape[0]):
+        descent.is_free[j] = 1
+        descent.strikes[j] = 0
+        if code[j] != 0 and size < descent.support.shape[0]:
+            joined, _ = append(gram, descent, size, np.uintp(j))
+            if joined:
+                descent.vectors[VALUE, size] = code[j]
+                descent.vectors[SIGN, size] = 1.0 if code[j] > 0 else -1.0
+                descent.is_free[j] = 0
+                size += 1
+    return size
+
+
+@inner
+def _search(rule, gram, target, descent, size, half_norm, tol, max_iter):
+    """Attempts until the gap is small or no atom is left: size, gap, attempts."""
+    atom, n_iter, gain = np.uintp(0), 0, 0.0
+    refreshes, settles, judges = True, True, False
+    is_fresh, is_last = True, False
+    while True:
+        if refreshes:
+            refresh(gram, target, descent, size)
+        if settles:
+            size, more = _settle(rule, gram, descent, size)
+            gain += more
+            is_fresh = False
+        if judges:
+            _judge(descent, size, atom, gain > NO_GAIN * half_norm)
+        largest = survey(rule, descent)
+        gap = _relative_gap(rule, target, descent, size, half_norm, largest)
+        best = strongest(descent)
+        is_good = gap <= tol
+        is_stuck = descent.strength[best] <= rule.threshold or n_iter >= max_iter
+        refreshes, settles, judges = is_good or is_stuck, not is_good, not (is_good or is_stuck)
+        if (is_good and is_fresh) or (is_stuck and not is_good and is_last):
+            return size, gap, n_iter
+        is_fresh, is_last = is_good, is_stuck and not is_good
+        if is_last:
+            _pardon(descent, size)
+        elif not is_good:
+            atom = np.uintp(descent.candidate[best])
+            settles, size, gain = _exchange(rule, gram, descent, size, atom)
+            n_iter += 1
+
+
+@kernel
+def feature_sign_rows(lasso, code, gap, n_iter, tol, max_iter, descent, first, last):
+    """Codes of the rows first..last, in place from where they are."""
+    rule, gram = lasso.rule, lasso.gram
+    for n in range(first, last):
+        target = lasso.correlation[n]
+        size = _start(gram, target, descent, code[n])
+        size, gap[n], n_iter[n] = _search(
+            rule, gram, target, descent, size, lasso.half_norm[n], tol, max_iter
+        )
+        for j in range(code.shape[1]):
+            code[n, j] = 0
+        for i in range(size):
+            code[n, descent.support[i]] = descent.vectors[VALUE, i]

@@ -1,0 +1,195 @@
+"""Feature-sign search, one sample after another: the reference of the fused active set."""
+
+import numpy as np
+
+from sklearn_ebm.backends._certificate import lasso_gap
+
+SPAN = 1e-14  # an atom is in the span of the support if its pivot may be rounding
+MOST_STRIKES = 3  # attempts of an atom that did not lower the energy
+NO_GAIN = 1e-14  # of 1/2 ||x||^2: what lowers the energy by less may be rounding
+
+
+def active_set(lasso, code, tol, max_iter, warm=True):
+    """Minimise exactly on a growing support, in place; `feature_sign` from zero or from `code`.
+
+    Parameters
+    ----------
+    lasso : Lasso
+        Gram matrix, correlations, half squared norms and penalty rule.
+    code : ndarray of shape (n_samples, n_components)
+        Start where `warm`; replaced by the solution.
+    tol : float
+        Relative duality gap at which a row is done.
+    max_iter : int
+        Atoms that may join.
+    warm : bool, default=True
+        Start from `code` rather than from zero.
+
+    Returns
+    -------
+    gap : ndarray of shape (n_samples,)
+        Relative duality gap.
+    n_iter : int
+        Largest number of rounds of any sample.
+    """
+    if not warm:
+        code[...] = 0
+    return feature_sign(lasso, code, tol, max_iter)
+
+
+def feature_sign(lasso, code, tol, max_iter):
+    """Let one atom after another join the support, in place, until no optimality condition fails.
+
+    A step to the minimum on the support is cut at the first sign change (Lee et al. 2007,
+    algorithm 1). If an atom is in the span of the support, it takes the place of one of them: the
+    energy does not curve along the direction that replaces them, and a step goes until the first of
+    their coefficients is zero. An atom that three times did not lower the energy stays out. So the
+    search ends, whatever the dictionary.
+
+    Parameters
+    ----------
+    lasso : Lasso
+        Gram matrix, correlations, half squared norms and penalty rule.
+    code : ndarray of shape (n_samples, n_components)
+        Start, replaced by the solution.
+    tol : float
+        Relative duality gap at which a row is done.
+    max_iter : int
+        Attempts of an atom to join.
+
+    Returns
+    -------
+    gap : ndarray of shape (n_samples,)
+        Relative duality gap.
+    n_iter : int
+        Largest number of attempts of any sample.
+    """
+    double = lasso._replace(
+        gram=lasso.gram.astype(float), correlation=lasso.correlation.astype(float)
+    )
+    attempts = [0]
+    for n in range(code.shape[0]):
+        search = _Search(double.row(n), code[n])
+        attempts.append(search.run(tol, max_iter))
+        code[n] = search.code
+    return lasso_gap(lasso, code), max(attempts)
+
+
+class _Search:
+    """The code of one sample, its support and the atoms that may not join."""
+
+    def __init__(self, lasso, start):
+        self.lasso = lasso
+        self.code = np.zeros(len(start))
+        self.sign = np.zeros(len(start))
+        self.support = []
+        self.strikes = np.zeros(len(start), int)
+        self.is_barred = np.zeros(len(start), bool)
+        for atom in np.flatnonzero(start):
+            if not self.is_in_span(atom):
+                self.join(atom, float(start[atom]), np.sign(start[atom]))
+
+    @property
+    def correlation(self):
+        """q = c - z H."""
+        return self.lasso.correlation[0] - self.code @ self.lasso.gram
+
+    @property
+    def hessian(self):
+        return self.lasso.gram[np.ix_(self.support, self.support)]
+
+    def run(self, tol, max_iter):
+        """Attempts until the gap is small or none is left; how many there were."""
+        self.settle()
+        was_stuck = False
+        for n_iter in range(max_iter + 1):
+            atom = self.strongest_violator()
+            if lasso_gap(self.lasso, self.code[None])[0] <= tol or n_iter == max_iter:
+                return n_iter
+            if atom is None:
+                if was_stuck:
+                    return n_iter
+                self.is_barred = self.strikes >= MOST_STRIKES
+                was_stuck = True
+                continue
+            gain = self.attempt(atom)
+            was_stuck = False
+            if gain > NO_GAIN * self.lasso.half_norm[0]:
+                self.is_barred = self.strikes >= MOST_STRIKES
+            else:
+                self.strikes[atom] += 1
+                self.is_barred[atom] = True
+        return max_iter
+
+    def strongest_violator(self):
+        """The free atom that fails |q_j| <= alpha by most, or None."""
+        strength = self.lasso.rule.dual_magnitude(self.correlation)
+        strength = np.where(self.is_barred, 0, strength)
+        strength[self.support] = 0
+        atom = int(np.argmax(strength))
+        return atom if strength[atom] > self.lasso.rule.threshold else None
+
+    def join(self, atom, value, sign):
+        self.support.append(int(atom))
+        self.code[atom], self.sign[atom] = value, sign
+
+    def leave(self, atom):
+        self.support.remove(atom)
+        self.code[atom] = self.sign[atom] = 0
+
+    def replacement(self, atom):
+        """The weights of the support that come closest to an atom, and what is left of it."""
+        correlation = self.lasso.gram[self.support, atom]
+        weights = np.linalg.solve(self.hessian, correlation)
+        return weights, self.lasso.gram[atom, atom] - weights @ correlation
+
+    def is_in_span(self, atom):
+        weights, pivot = self.replacement(atom)
+        norms = np.sqrt(np.diag(self.lasso.gram))
+        return pivot <= SPAN * (norms[atom] + abs(weights) @ norms[self.support]) ** 2
+
+    def attempt(self, atom):
+        """Let an atom join, in place of others if it must; by how much the energy fell."""
+        q = self.correlation[atom]
+        sign, violation = np.sign(q), abs(q) - self.lasso.rule.threshold
+        value = gain = 0.0
+        while self.is_in_span(atom):
+            weights, pivot = self.replacement(atom)
+            length, blocking = self.crossing(-sign * weights)
+            lowers = length * (violation - max(pivot, 0) * length / 2)
+            if blocking is None or not lowers > 0:
+                return 0.0
+            self.code[self.support] -= length * sign * weights
+            self.leave(blocking)
+            value, gain = value + length * sign, gain + lowers
+        self.join(atom, value, sign)
+        return gain + self.settle()
+
+    def crossing(self, step):
+        """How far a step of the support goes to the first zero of a coefficient, and whose."""
+        value, sign = self.code[self.support], self.sign[self.support]
+        falls = step * sign < 0
+        if not falls.any():
+            return 0.0, None
+        lengths = np.where(
+            falls, np.maximum(value * sign, 0) / np.where(falls, abs(step), 1), np.inf
+        )
+        first = int(np.argmin(lengths))
+        return lengths[first], self.support[first]
+
+    def settle(self):
+        """To the minimum for the signs of the support; by how much the energy fell."""
+        gain = 0.0
+        while self.support:
+            sign = self.sign[self.support]
+            slope = self.correlation[self.support] - self.lasso.rule.threshold * sign
+            step = np.linalg.solve(self.hessian, slope)
+            length, blocking = self.crossing(step)
+            is_last = blocking is None or length > 1
+            length = 1.0 if is_last else length
+            self.code[self.support] += length * step
+            gain += length * (1 - length / 2) * (slope @ step)
+            if is_last:
+                break
+            self.leave(blocking)
+        return gain

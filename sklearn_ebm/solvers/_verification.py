@@ -1,0 +1,89 @@
+"""Whether the gaps that a solver claims are true: rounding may have made them too small.
+
+A solver computes its certificate from sums in the type of the data. Those of single precision are
+off by about 1e-7 ||x|| ||d||, which a small alpha magnifies: the gap is
+1/2 (1 - s)^2 ||r||^2 + alpha ||z||_1 - s z q' with s = alpha / max_j |q_j|, so that an error delta
+of q changes it by up to 2 delta ||z||_1. If that may matter, gaps are computed again in double
+precision from x, z and D, and samples that turn out to be above tol are solved in double precision.
+"""
+
+from sklearn_ebm.backends import array_namespace, put_rows
+
+ROUNDINGS = 2  # of the largest terms of a sum: its rounding errors mostly cancel
+SMALLEST = 1e-30  # half norms below it may have lost digits to underflow
+ATTEMPTS = 3  # to bring the samples below tol whose gap was claimed to be
+
+
+def sanitize(problem, code, backend):
+    """Make starts feasible, and zero where they are worse than zero, however large they are."""
+    xp = array_namespace(code)
+    code[...] = problem.penalty.prox(code, 0.0)  # a step of no length
+    for energy in (problem.penalty.value, lambda code: problem.energy(code, backend)):
+        is_worse = ~(energy(code) <= problem.half_norm)
+        code[...] = xp.where(is_worse[:, None], xp.zeros_like(code), code)
+
+
+def verify(solution, problem, rescue, tol, everything):
+    """Make the gaps of a solution true, and at most tol wherever that was claimed.
+
+    Parameters
+    ----------
+    solution : Solution
+        What a solver claims; its codes and gaps change in place.
+    problem : GramProblem or MaskedProblem
+        What it solved.
+    rescue : callable
+        `rescue(problem, code, tol)` continues with some samples, in double precision and in place.
+    tol : float
+        Relative gap at which a sample is done.
+    everything : bool
+        Whether every gap is computed anew, or only those that rounding may have falsified.
+    """
+    code, gap = solution.code, solution.gap
+    xp = array_namespace(code)
+    if problem.source is None or (
+        hasattr(problem.penalty, "majorant") and code.dtype == xp.float64
+    ):
+        return  # steps on a majorant compute each certificate anew
+    if everything:
+        rows = xp.arange(code.shape[0])
+    else:
+        rows = xp.nonzero(_in_doubt(problem, code, gap, tol))[0]
+    if rows.shape[0] == 0:
+        return
+    problem = problem.rows(rows).in_double()
+    part, claimed = xp.take(code, rows, axis=0), xp.take(gap, rows)
+    true = _true_gaps(problem, part, claimed, rescue, tol)
+    put_rows(code, rows, part)
+    put_rows(gap, rows, true)
+
+
+def _in_doubt(problem, code, gap, tol):
+    """Samples whose gap is at most tol, but may not be for all that single precision can tell."""
+    xp = array_namespace(code)
+    if code.dtype == xp.float64:
+        return gap != gap
+    half_norm, largest = problem.unit, problem.largest_atom
+    dual_norm = float(problem.penalty.dual_norm(xp.ones_like(code[:1, :]), code[:1, :])[0])
+    size = problem.penalty.value(code) * dual_norm  # at least ||z||_1
+    roundings = ROUNDINGS * float(xp.finfo(code.dtype).eps) / 2
+    delta = roundings * (xp.sqrt(2 * half_norm) + largest * size) * largest
+    error = 2 * delta * size / half_norm
+    underflows = (problem.half_norm < SMALLEST) & xp.any(problem.correlation != 0, axis=1)
+    return (gap <= tol) & (~(gap + error <= tol) | underflows)
+
+
+def _true_gaps(problem, code, claimed, rescue, tol):
+    """Gaps in double precision; samples that prove to be above tol are solved on, in place."""
+    xp = array_namespace(code)
+    gap = problem.certificate(code)
+    for _ in range(ATTEMPTS):
+        late = xp.nonzero((claimed <= tol) & ~(gap <= tol))[0]
+        if late.shape[0] == 0:
+            break
+        rest = problem.rows(late)
+        better = xp.asarray(xp.take(code, late, axis=0), dtype=xp.float64)
+        rescue(rest, better, tol / 2)
+        put_rows(code, late, xp.asarray(better, dtype=code.dtype))
+        put_rows(gap, late, rest.certificate(xp.take(code, late, axis=0)))
+    return gap
