@@ -10,6 +10,7 @@ from sklearn_ebm.solvers._verification import sanitize, verify
 
 PATIENT_SWEEPS = 500  # over groups, for samples that steps on all groups at once may suit better
 ROUNDS = 24  # of the active set; samples that need more are on coherent atoms, or cycle
+LEFT_FOR_ROUNDING = 0.9  # share of tol to reach before codes are rounded to single precision
 SINGLE_RANGE = 1e30  # an active set searches in single precision, which ends at 3e38
 
 
@@ -102,10 +103,10 @@ def _go_on(method, problem, code, gap, tol, max_iter, backend):
         return 0
     rest = problem.rows(late).in_double().on(backend)
     better = xp.asarray(xp.take(code, late, axis=0), dtype=rest.half_norm.dtype)
+    if better.dtype != code.dtype:
+        tol *= LEFT_FOR_ROUNDING
     rest_gap, n_iter = method(rest, better, tol, max_iter, backend)
     put_rows(code, late, xp.asarray(better, dtype=code.dtype))
-    if better.dtype != code.dtype:  # rounding the codes costs some of the gap
-        rest_gap = rest.relative_gap(xp.asarray(xp.take(code, late, axis=0), dtype=better.dtype))
     put_rows(gap, late, rest_gap)
     return n_iter
 

@@ -37,6 +37,8 @@ from sklearn_ebm.backends.numba._support import (
 JOINERS = LANES // 2  # atoms in one round, at most; more are often wrong, fewer cost rounds
 SHRINK = np.float32(0.45)  # the threshold's fall in one round
 NEAR = np.float32(1.2)  # a threshold this close to alpha is alpha
+REFUSALS = JOINERS  # of atoms in the support's span; more show that atoms are nearly dependent
+FARTHEST = np.float32(8)  # times the code's L1 norm that a step may go
 LEAPS = 3  # attempts to find a step without sign changes before the rest of it is taken as it is
 
 
@@ -90,14 +92,16 @@ def _join(gram, search, size, atom):
 
 @inner
 def _admit(gram, search, size, threshold):
-    """Of every two lanes the stronger violator of |q_j| <= threshold joins."""
-    strength = search.strength
+    """Of every two lanes the stronger violator of |q_j| <= threshold joins: size, and refusals."""
+    strength, n_refused = search.strength, 0
     for lane in range(JOINERS):
         other = lane + JOINERS
         best = lane if strength[lane] >= strength[other] else other
         if strength[best] > threshold:
-            size = _join(gram, search, size, np.uintp(search.candidate[best]))
-    return size
+            grown = _join(gram, search, size, np.uintp(search.candidate[best]))
+            n_refused += grown == size
+            size = grown
+    return size, n_refused
 
 
 @inner
@@ -121,59 +125,71 @@ def _discard_flips(gram, search, size):
 
 
 @inner
-def _take_step(gram, search, size, length):
+def _take_step(gram, search, size):
+    """z += step, and q follows; the step's L1 norm."""
+    distance = np.float32(0)
     for i in range(size):
-        search.vectors[STEP, i] *= length
         search.value[i] += search.vectors[STEP, i]
+        distance += abs(search.vectors[STEP, i])
     subtract_step(gram, search, size)
+    return distance
 
 
 @inner
 def _leap(gram, search, size, threshold):
-    """Newton to the minimum on the support, without the atoms that it would flip."""
+    """Newton to the minimum on the support, without atoms that it would flip: size, distance."""
     for _ in range(LEAPS):
         before = size
         newton_step(search, size, threshold)
         size = _discard_flips(gram, search, size)
         if size == before:
             break
-    _take_step(gram, search, size, np.float32(1))
-    return size
+    return size, _take_step(gram, search, size)
 
 
 @inner
 def _relative_gap(rule, target, search, size, half_norm, largest):
+    """Duality gap over 1/2 ||x||^2, and the code's L1 norm."""
     alpha = rule.threshold
     scale = alpha / max(alpha, largest)
-    explained, slack = alpha - alpha, alpha - alpha
+    explained, slack, length = alpha - alpha, alpha - alpha, alpha - alpha
     for i in range(size):
         atom, value = search.support[i], search.value[i]
         explained += value * (target[atom] + search.correlation[atom])
         slack += alpha * abs(value) - scale * value * search.correlation[atom]
-    return gap_of_sums(half_norm, explained, slack, scale)
+        length += abs(value)
+    return gap_of_sums(half_norm, explained, slack, scale), length
 
 
 @inner
-def _minimize(rule, gram, target, search, size, threshold, half_norm, tol, max_iter):
-    """Rounds of admit, step, certify, until the gap is small or stands still."""
+def _minimize(rule, gram, target, search, size, threshold, half_norm, tol, max_iter, farthest):
+    """Rounds of admit, step, certify, until the gap is small or stands still.
+
+    A gap is claimed only if no step went much farther than the code is long, since q has the
+    rounding errors of all steps.
+    """
     alpha = rule.threshold
     gap = 1.0
-    n_rounds = 0
-    while n_rounds < max_iter:
+    n_rounds, n_refused = 0, 0
+    while n_rounds < max_iter and n_refused <= REFUSALS:
         n_rounds += 1
         if threshold > alpha:
             threshold *= SHRINK
             if threshold < alpha * NEAR:
                 threshold = alpha
         before = size
-        grown = _admit(gram, search, size, threshold)
-        size = _leap(gram, search, grown, threshold)
+        grown, refused = _admit(gram, search, size, threshold)
+        n_refused += refused
+        size, distance = _leap(gram, search, grown, threshold)
+        farthest = max(farthest, distance)
         largest = survey(rule, search)
         if threshold > alpha:
             continue
         previous = gap
-        gap = _relative_gap(rule, target, search, size, half_norm, largest)
+        gap, length = _relative_gap(rule, target, search, size, half_norm, largest)
         settled = before == grown and grown == size and gap > previous / 2
+        if gap <= tol and farthest > FARTHEST * length:
+            return size, 1.0, n_rounds
         if gap <= tol or settled:
             break
     return size, gap, n_rounds
@@ -181,7 +197,8 @@ def _minimize(rule, gram, target, search, size, threshold, half_norm, tol, max_i
 
 @inner
 def _resume(gram, search, start):
-    """The support, signs and values of a given code; q = c - z H."""
+    """The support, signs and values of a given code: size, and L1 norm; q = c - z H."""
+    length = np.float32(0)
     size = np.intp(0)  # a literal would be a type of its own
     for j in range(start.shape[0]):
         if start[j] != 0:
@@ -190,9 +207,10 @@ def _resume(gram, search, start):
                 search.vectors[SIGN, size] = 1 if start[j] > 0 else -1
                 search.vectors[STEP, size] = start[j]
                 search.value[size] = search.vectors[STEP, size]  # rounded as the step that moves q
+                length += abs(search.vectors[STEP, size])
                 size = grown
     subtract_step(gram, search, size)
-    return size
+    return size, length
 
 
 @inner
@@ -212,13 +230,13 @@ def active_set_rows(lasso, code, gap, n_iter, warm, tol, max_iter, search, first
         for j in range(target.shape[0]):
             search.correlation[j] = target[j]
             search.is_free[j] = 1
-        size, threshold = np.intp(0), rule.threshold
+        size, threshold, farthest = np.intp(0), rule.threshold, np.float32(0)
         if warm:
-            size = _resume(gram, search, code[n])
+            size, farthest = _resume(gram, search, code[n])
         largest = survey(rule, search)
         if not warm:
             threshold = max(threshold, largest)
         size, gap[n], n_iter[n] = _minimize(
-            rule, gram, target, search, size, threshold, lasso.half_norm[n], tol, max_iter
+            rule, gram, target, search, size, threshold, lasso.half_norm[n], tol, max_iter, farthest
         )
         _write(search, size, code[n])
