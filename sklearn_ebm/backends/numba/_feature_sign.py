@@ -35,7 +35,10 @@ from sklearn_ebm.backends.numba._factor import (
     solve_rest,
 )
 from sklearn_ebm.backends.numba._rules import inner, kernel
+from sklearn_ebm.backends.numba._simd import LANES
 
+ALONE = 48  # atoms on up to which one joins at a time
+SHARE = 8  # atoms on beyond those for each other one that joins
 NEGLIGIBLE = 1e-9  # share of a new atom's slope; what is left of the others' goes in the next steps
 NO_GAIN = 1e-14  # of 1/2 ||x||^2: what lowers the energy by less may be rounding
 
@@ -92,6 +95,13 @@ def _settle(rule, gram, descent, size):
 
 
 @inner
+def _join(descent, size, atom, value):
+    descent.vectors[VALUE, size] = descent.vectors[MOVED, size] = value
+    descent.vectors[SIGN, size] = 1.0 if descent.correlation[atom] > 0 else -1.0
+    descent.is_free[atom] = 0
+
+
+@inner
 def _exchange(rule, gram, descent, size, atom):
     """Let an atom join in place of those whose span it is in: joined?, size, gain."""
     sign = 1.0 if descent.correlation[atom] > 0 else -1.0
@@ -113,13 +123,29 @@ def _exchange(rule, gram, descent, size, atom):
     else:
         joined = False
     if joined:
-        descent.vectors[VALUE, size] = descent.vectors[MOVED, size] = value
-        descent.vectors[SIGN, size] = sign
-        descent.is_free[atom] = 0
+        _join(descent, size, atom, value)
         size += 1
     if value != 0:
         follow(gram, descent, size)
     return joined, size, gain if joined else 0.0
+
+
+@inner
+def _accompany(rule, gram, descent, size, best):
+    """On a large support, let other strong violators join beside the best one: the size.
+
+    To update q costs as much for one as for several, and a step is still cut at a sign change.
+    """
+    least = max(rule.threshold, descent.strength[best] / 2)
+    most = min(size + (size - ALONE) // SHARE, descent.support.shape[0])
+    for lane in range(LANES):
+        atom = np.uintp(descent.candidate[lane])
+        if lane != best and descent.strength[lane] > least and size < most:
+            joined, _ = append(gram, descent, size, atom)
+            if joined:
+                _join(descent, size, atom, 0.0)
+                size += 1
+    return size
 
 
 @inner
@@ -199,6 +225,8 @@ def _search(rule, gram, target, descent, size, half_norm, tol, max_iter):
         elif not is_good:
             atom = np.uintp(descent.candidate[best])
             settles, size, gain = _exchange(rule, gram, descent, size, atom)
+            if settles and size > ALONE:
+                size = _accompany(rule, gram, descent, size, best)
             n_iter += 1
 
 
