@@ -2,7 +2,6 @@
 
 import warnings
 
-import numpy as np
 from scipy import sparse
 from sklearn.exceptions import ConvergenceWarning
 
@@ -22,9 +21,7 @@ def warn_unconverged(solutions, tol, max_iter, dtype):
     bad = [solution for solution in solutions if solution.outcome is not Outcome.CONVERGED]
     if bad:
         worst = max(bad, key=lambda solution: float(solution.gap.max()))
-        text = worst.outcome.value.format(
-            max_iter=max_iter, gap=float(worst.gap.max()), tol=tol, dtype=np.dtype(dtype)
-        )
+        text = worst.outcome.message(float(worst.gap.max()), tol, max_iter, dtype)
         warnings.warn(text, ConvergenceWarning, stacklevel=4)
 
 

@@ -4,6 +4,8 @@ import enum
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 
 class Outcome(enum.Enum):
     """How a solver ended; the text is the user's message, with its remedy."""
@@ -15,8 +17,15 @@ class Outcome(enum.Enum):
     )
     PRECISION = (
         "Stopped at duality gap {gap:.1e} > tol={tol:.1e} (relative to 1/2 ||x||^2), the limit of "
-        "{dtype}: raise code_tol (tol of a function), or pass float64."
+        "{dtype}: raise code_tol (tol of a function){remedy}."
     )
+
+    def message(self, gap, tol, max_iter, dtype):
+        """The user's message."""
+        remedy = "" if np.dtype(dtype) == np.float64 else ", or pass float64"
+        return self.value.format(
+            gap=gap, tol=tol, max_iter=max_iter, dtype=np.dtype(dtype), remedy=remedy
+        )
 
 
 @dataclass

@@ -95,9 +95,9 @@ def _settle(rule, gram, descent, size):
 
 
 @inner
-def _join(descent, size, atom, value):
+def _join(descent, size, atom, value, sign):
     descent.vectors[VALUE, size] = descent.vectors[MOVED, size] = value
-    descent.vectors[SIGN, size] = 1.0 if descent.correlation[atom] > 0 else -1.0
+    descent.vectors[SIGN, size] = sign
     descent.is_free[atom] = 0
 
 
@@ -123,7 +123,7 @@ def _exchange(rule, gram, descent, size, atom):
     else:
         joined = False
     if joined:
-        _join(descent, size, atom, value)
+        _join(descent, size, atom, value, sign)
         size += 1
     if value != 0:
         follow(gram, descent, size)
@@ -143,7 +143,8 @@ def _accompany(rule, gram, descent, size, best):
         if lane != best and descent.strength[lane] > least and size < most:
             joined, _ = append(gram, descent, size, atom)
             if joined:
-                _join(descent, size, atom, 0.0)
+                sign = 1.0 if descent.correlation[atom] > 0 else -1.0
+                _join(descent, size, atom, 0.0, sign)
                 size += 1
     return size
 

@@ -33,13 +33,17 @@ def _stop_at(tol, dtype):
 
 
 def _by_rows(solve, code, tol):
-    """Gaps of all rows and the most rounds of any, by solve(gap, n_iter, tol, first, last)."""
+    """Gaps of all rows, and rounds, by solve(gap, n_iter, tol, first, last).
+
+    The rounds are the most of any row that is left above tol, or of any row at all if none is.
+    """
     gap, n_iter = np.zeros(code.shape[0]), np.zeros(code.shape[0], np.int64)
-    tol = _stop_at(tol, code.dtype)
+    stop = _stop_at(tol, code.dtype)
     split_rows(
-        lambda first, last: solve(gap, n_iter, tol, first, last), code.shape[0], SMALLEST_PIECE
+        lambda first, last: solve(gap, n_iter, stop, first, last), code.shape[0], SMALLEST_PIECE
     )
-    return gap, int(n_iter.max(initial=0))
+    late = gap > tol
+    return gap, int(np.max(n_iter, where=late if late.any() else True, initial=0))
 
 
 def active_set(lasso, code, tol, max_iter, warm=True):
