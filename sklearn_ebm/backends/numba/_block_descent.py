@@ -155,17 +155,25 @@ def _start(rule, gram, target, blocks, code):
 
 @kernel
 def block_descent_rows(lasso, code, gap, n_iter, tol, max_iter, blocks, first, last):
-    """Codes of the rows first..last, in place from where they are."""
+    """Codes of the rows first..last, in place from where they are.
+
+    q has the rounding of all sweeps, so that a row ends only if its gap is small once q is anew.
+    """
     rule, gram, target = lasso.rule, lasso.gram, lasso.correlation
     for n in range(first, last):
         half_norm = lasso.half_norm[n]
-        _start(rule, gram, target[n], blocks, code[n])
-        sweeps = 0
+        sweeps, ends, is_fresh = 0, True, False
         still = STILL * tol * half_norm
         while True:
+            if ends:
+                _start(rule, gram, target[n], blocks, code[n])
+            is_fresh = ends
             gap[n] = _relative_gap(rule, target[n], blocks, code[n], half_norm)
-            if gap[n] <= tol or sweeps >= max_iter:
+            ends = gap[n] <= tol or sweeps >= max_iter
+            if ends and is_fresh:
                 break
+            if ends:
+                continue
             _sweep(rule, gram, blocks, code[n], True)
             sweeps += 1
             for _ in range(min(INNER_SWEEPS, max_iter - sweeps)):

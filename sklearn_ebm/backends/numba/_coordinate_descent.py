@@ -25,6 +25,8 @@ INNER_SWEEPS = 8
 def _update(rule, gram, correlation, code, row, atom):
     curvature = gram[atom, atom]
     before = code[row, atom]
+    if curvature <= 0:  # an atom of norm zero explains nothing
+        return
     updated = shrink(rule, correlation[atom] + curvature * before) / curvature
     if updated != before:
         add_row(correlation, gram, atom, before - updated)
@@ -96,21 +98,35 @@ def relative_gap(rule, target, correlation, code, half_norm):
     return gap_of_sums(half_norm, explained, slack, scale)
 
 
+@inner
+def _refresh(gram, target, code, correlation):
+    """q = c - z H, anew."""
+    for j in range(gram.shape[0]):
+        correlation[j] = target[j]
+    for j in range(gram.shape[0]):
+        if code[j] != 0:
+            add_row(correlation, gram, j, -code[j])
+
+
 @kernel
 def coordinate_descent_rows(lasso, code, gap, n_iter, tol, max_iter, correlation, first, last):
-    """Codes of the rows first..last, in place from where they are."""
+    """Codes of the rows first..last, in place from where they are.
+
+    q has the rounding of all sweeps, so that a row ends only if its gap is small once q is anew.
+    """
     rule, gram, target = lasso.rule, lasso.gram, lasso.correlation
     for n in range(first, last):
-        for j in range(gram.shape[0]):
-            correlation[j] = target[n, j]
-        for j in range(gram.shape[0]):
-            if code[n, j] != 0:
-                add_row(correlation, gram, j, -code[n, j])
-        sweeps = 0
+        sweeps, ends, is_fresh = 0, True, False
         while True:
+            if ends:
+                _refresh(gram, target[n], code[n], correlation)
+            is_fresh = ends
             gap[n] = relative_gap(rule, target[n], correlation, code[n], lasso.half_norm[n])
-            if gap[n] <= tol or sweeps >= max_iter:
+            ends = gap[n] <= tol or sweeps >= max_iter
+            if ends and is_fresh:
                 break
+            if ends:
+                continue
             _sweep(rule, gram, correlation, code, n, True)
             for _ in range(INNER_SWEEPS):
                 _sweep(rule, gram, correlation, code, n, False)
