@@ -40,6 +40,7 @@ def unit_rows(dictionary):
     return scaled / xp.where(norm > 0, norm, xp.ones_like(norm))
 
 
+MANY = 1e-3  # share of codes above their tol that learning should not be silent about
 DRAWS = 4  # draws for each atom, so that enough of them differ
 
 
@@ -155,6 +156,12 @@ class DictionaryModel(
                 f"alpha={self._sparsity()} is so large that every code is zero; nothing was "
                 "learned. Lower alpha, or scale X to unit variance."
             )
+        if self._learner.curves.unconverged > MANY:
+            return (
+                f"In the last pass, {self._learner.curves.unconverged:.1%} of the codes have a "
+                f"duality gap above {self._learner.settings['tol']:.1e} (relative to 1/2 ||x||^2): "
+                "raise code_max_iter, or code_tol."
+            )
         if not converged:
             return (
                 f"Stopped at max_iter={self.max_iter} with a relative change of the objective of "
@@ -198,7 +205,7 @@ class DictionaryModel(
             if self._has_work():
                 self._take_in(self._samples(X, mask, weights, backend), tally)
         finally:
-            self._learner.curves.usage = tally.usage if tally.n_samples else None
+            self._learner.curves.end_pass(tally.usage if tally.n_samples else None)
             self._keep(self._learner)
         return self
 
@@ -306,6 +313,7 @@ class DictionaryModel(
             **self._fitted_curves(learner.curves, dictionary),
             "components_": components,
             "n_replaced_": learner.online.n_replaced,
+            "unconverged_": learner.curves.unconverged,
             "_decoder": self._new_decoder(components),
         }
 

@@ -88,6 +88,8 @@ class ConvSparseCoder(ConvolutionalModel):
         Share of the positions at which each kernel was used in the last pass.
     n_replaced_ : int
         Kernels without use that were replaced by windows.
+    unconverged_ : float
+        Share of the last pass's codes whose duality gap is above the larger of `code_tol` and 1e-3.
     n_features_in_ : int
         Numbers in an image in fit.
     n_channels_in_ : int

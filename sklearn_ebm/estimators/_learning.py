@@ -28,6 +28,20 @@ class Curves:
     seconds: list = field(default_factory=list)
     sparsity: list = field(default_factory=list)
     usage: Any = None
+    unconverged: float = 0.0  # share of the last pass's codes that inference left above its tol
+    n_codes: int = 0
+    n_late: int = 0
+
+    def count(self, n_codes, n_late):
+        """Take in how many codes were inferred, and how many of them are above their tol."""
+        self.n_codes += n_codes
+        self.n_late += n_late
+
+    def end_pass(self, usage):
+        """What is known at the end of a pass."""
+        self.usage = usage
+        self.unconverged = self.n_late / max(1, self.n_codes)
+        self.n_codes = self.n_late = 0
 
 
 @dataclass
@@ -115,6 +129,7 @@ class _Batch:
         self.energy = xp.empty(X.shape[0], dtype=X.dtype)
         self.contributions = {}
         self.slopes = {}
+        self.n_late = {}
 
     def moments(self):
         """Sums of z'z and z'x, in the order of the rows whatever the threads did."""
@@ -201,6 +216,7 @@ class Learner:
             X.shape[0],
             energy.decoder.piece_rows or PIECE_ROWS,
         )
+        self.curves.count(X.shape[0], sum(batch.n_late.values()))
         if not self.fixed:
             self.online.absorb(*self._moments(batch, energy.decoder, backend))
             self.online.update(X, batch.code, backend, sample_weight, energy.decoder)
@@ -227,7 +243,8 @@ class Learner:
         if self.encoder is not None:
             predicted, tape = self.encoder.forward(X, backend, self.tapes[first])
         problem = energy.problem(X, predicted, mask).on(backend)
-        solve_lasso(problem, **self.settings, code=code, backend=backend)
+        solution = solve_lasso(problem, **self.settings, code=code, backend=backend)
+        batch.n_late[first] = int((~(solution.gap <= self.settings["tol"])).sum())
         batch.energy[rows] = problem.energy(code, backend)
         if not self.fixed:
             batch.contributions[first] = self._contribution(
@@ -309,7 +326,7 @@ class Passes:
             self.change = abs(before - tally.mean_objective) / max(abs(before), 1e-300)
         curves.objective.append(tally.mean_objective)
         curves.seconds.append(seconds)
-        curves.usage = tally.usage
+        curves.end_pass(tally.usage)
         curves.sparsity.append(float(array_namespace(tally.usage).mean(tally.usage)))
 
     def label(self):

@@ -86,6 +86,8 @@ class PSD(JointModel):
         Share of the samples whose optimal code used each atom in the last pass.
     n_replaced_ : int
         Atoms without use that were replaced by samples.
+    unconverged_ : float
+        Share of the last pass's codes whose duality gap is above the larger of `code_tol` and 1e-3.
     n_features_in_ : int
         Features seen in fit.
     feature_names_in_ : ndarray of shape (n_features_in_,)

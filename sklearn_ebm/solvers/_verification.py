@@ -4,8 +4,8 @@ A solver computes its certificate from sums in the type of the data. Those of si
 off by about 1e-7 ||x|| ||d||, which a small alpha magnifies. The gap is
 1/2 (1 - s)^2 ||r||^2 + alpha ||z||_1 - s z q' with s = alpha / max_j |q_j|: an error delta of q
 changes 1 - s by up to delta / alpha and the rest by up to 2 delta ||z||_1. If that may matter, gaps
-are computed again in double precision from x, z and D, and samples that turn out to be above tol are
-solved in double precision.
+are computed again in double precision from x, z and D, and samples that turn out to be above tol
+are solved in double precision.
 """
 
 from sklearn_ebm.backends import array_namespace, put_rows
@@ -69,7 +69,8 @@ def _in_doubt(problem, code, gap, tol):
     size = problem.penalty.value(code) * dual_norm  # at least ||z||_1
     roundings = ROUNDINGS * float(xp.finfo(code.dtype).eps) / 2
     delta = roundings * (xp.sqrt(2 * half_norm) + largest * size) * largest
-    most = (xp.sqrt(gap) + delta * dual_norm) ** 2 + 2 * delta * size / half_norm
+    positive = xp.maximum(gap, xp.zeros_like(gap))
+    most = (xp.sqrt(positive) + delta * dual_norm) ** 2 + 2 * delta * size / half_norm
     underflows = (problem.half_norm < SMALLEST) & xp.any(problem.correlation != 0, axis=1)
     return (gap <= tol) & (~(most <= tol) | underflows)
 
