@@ -244,7 +244,8 @@ class Learner:
             predicted, tape = self.encoder.forward(X, backend, self.tapes[first])
         problem = energy.problem(X, predicted, mask).on(backend)
         solution = solve_lasso(problem, **self.settings, code=code, backend=backend)
-        batch.n_late[first] = int((~(solution.gap <= self.settings["tol"])).sum())
+        is_late = ~(solution.gap <= self.settings["tol"])
+        batch.n_late[first] = int(array_namespace(X).count_nonzero(is_late))
         batch.energy[rows] = problem.energy(code, backend)
         if not self.fixed:
             batch.contributions[first] = self._contribution(

@@ -9,6 +9,8 @@ from sklearn_ebm.layers._validation import check_rows
 FLOATS = (np.float64, np.float32)
 LARGEST_POWER = {np.dtype(np.float32): 1e30, np.dtype(np.float64): 1e200}  # sums stay finite
 
+SMALLEST_WEIGHT = {np.dtype(np.float32): 1e-30, np.dtype(np.float64): 1e-140}
+
 
 def largest_value(dtype, degree=2):
     """Above this, and below its inverse, powers of that degree may leave the type's range."""
@@ -80,6 +82,11 @@ def check_weight(value, dtype, name):
     """Refuse a term's weight that X's type cannot hold."""
     if value > largest_value(dtype):
         raise ValueError(f"{name}={value} is too large for {np.dtype(dtype)!r}.")
+    if value < SMALLEST_WEIGHT[np.dtype(dtype)]:
+        raise ValueError(
+            f"{name}={value} is too small for {np.dtype(dtype)!r}: squares of such values "
+            "underflow. Rescale X and the weights."
+        )
 
 
 def is_nan(value):

@@ -6,7 +6,12 @@ from typing import Any
 from sklearn_ebm.backends import array_namespace, diagonal, put_rows
 from sklearn_ebm.solvers._proximal import fista, ista
 from sklearn_ebm.solvers._solution import Outcome, Solution
-from sklearn_ebm.solvers._verification import sanitize, verify
+from sklearn_ebm.solvers._verification import (
+    is_limited_by_rounding,
+    refuse_underflow,
+    sanitize,
+    verify,
+)
 
 PATIENT_SWEEPS = 500  # over groups, for samples that steps on all groups at once may suit better
 ROUNDS = 24  # of the active set; samples that need more are on coherent atoms, or cycle
@@ -230,9 +235,10 @@ def solve_lasso(problem, *, solver="auto", code=None, warm=False, tol=1e-4, max_
     Raises
     ------
     ValueError
-        If the solver asks for more than problem or backend have.
+        If the solver asks for more than problem or backend have, or if squares underflow.
     """
     problem = problem.on(backend)
+    refuse_underflow(problem)
     if code is None:
         code = problem.new_code()
     if warm:
@@ -244,5 +250,9 @@ def solve_lasso(problem, *, solver="auto", code=None, warm=False, tol=1e-4, max_
             solution = SOLVERS[name].solve(problem, code, warm, tol, max_iter, backend)
             verify(solution, problem, _rescue(max_iter, backend), tol, everything=certify or warm)
             solution.outcome = _outcome(solution.gap, solution.n_iter, tol, max_iter)
+            if solution.outcome is Outcome.MAX_ITER and is_limited_by_rounding(
+                solution, problem, tol
+            ):
+                solution.outcome = Outcome.PRECISION
             return solution
     raise ValueError(f"solver={solver!r} {reasons[names[-1]]}. Use solver='fista'.")

@@ -12,7 +12,30 @@ from sklearn_ebm.backends import array_namespace, put_rows
 
 ROUNDINGS = 2  # of the largest terms of a sum: its rounding errors mostly cancel
 SMALLEST = 1e-30  # half norms below it may have lost digits to underflow
+SMALLEST_IN_DOUBLE = 1e-290
 ATTEMPTS = 3  # to bring the samples below tol whose gap was claimed to be
+
+
+def refuse_underflow(problem):
+    """Refuse samples whose energy at zero is below what double precision holds to all digits.
+
+    Single precision is solved again in double. A sample whose code is zero has no energy to lose.
+
+    Raises
+    ------
+    ValueError
+        If there is such a sample.
+    """
+    xp = array_namespace(problem.half_norm)
+    is_tiny = problem.half_norm < SMALLEST_IN_DOUBLE
+    if problem.half_norm.dtype != xp.float64 or not bool(xp.any(is_tiny)):
+        return
+    correlation = xp.take(problem.correlation, xp.nonzero(is_tiny)[0], axis=0)
+    if bool(xp.any(problem.penalty.dual_norm(correlation, xp.zeros_like(correlation)) > 1)):
+        raise ValueError(
+            "Input X contains rows too small for dtype('float64'): their squares underflow. "
+            "Multiply X and alpha by a common factor, for instance 1e100."
+        )
 
 
 def sanitize(problem, code, backend):
@@ -64,15 +87,30 @@ def _in_doubt(problem, code, gap, tol):
     xp = array_namespace(code)
     if code.dtype == xp.float64:
         return gap != gap
-    half_norm, largest = problem.unit, problem.largest_atom
-    dual_norm = float(problem.penalty.dual_norm(xp.ones_like(code[:1, :]), code[:1, :])[0])
-    size = problem.penalty.value(code) * dual_norm  # at least ||z||_1
-    roundings = ROUNDINGS * float(xp.finfo(code.dtype).eps) / 2
-    delta = roundings * (xp.sqrt(2 * half_norm) + largest * size) * largest
-    positive = xp.maximum(gap, xp.zeros_like(gap))
-    most = (xp.sqrt(positive) + delta * dual_norm) ** 2 + 2 * delta * size / half_norm
     underflows = (problem.half_norm < SMALLEST) & xp.any(problem.correlation != 0, axis=1)
-    return (gap <= tol) & (~(most <= tol) | underflows)
+    return (gap <= tol) & (~(_with_rounding(problem, code, gap) <= tol) | underflows)
+
+
+def _with_rounding(problem, code, gap):
+    """What a gap may be at most if it was computed in the type of the codes, or they rounded."""
+    xp = array_namespace(code)
+    half_norm = xp.asarray(problem.unit, dtype=xp.float64)
+    dual_norm = float(problem.penalty.dual_norm(xp.ones_like(code[:1, :]), code[:1, :])[0])
+    size = xp.asarray(problem.penalty.value(code), dtype=xp.float64) * dual_norm  # >= ||z||_1
+    roundings = ROUNDINGS * float(xp.finfo(code.dtype).eps) / 2
+    largest = problem.largest_atom
+    delta = roundings * (xp.sqrt(2 * half_norm) + largest * size) * largest
+    positive = xp.asarray(xp.maximum(gap, xp.zeros_like(gap)), dtype=xp.float64)
+    return (xp.sqrt(positive) + delta * dual_norm) ** 2 + 2 * delta * size / half_norm
+
+
+def is_limited_by_rounding(solution, problem, tol):
+    """Whether no sample above tol could be certified in the type of the codes."""
+    code, gap = solution.code, solution.gap
+    if problem.source is None:
+        return False
+    floor = _with_rounding(problem, code, gap - gap)
+    return not bool(array_namespace(gap).any(~(gap <= tol) & (floor <= tol)))
 
 
 def _true_gaps(problem, code, claimed, rescue, tol):
