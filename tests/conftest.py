@@ -25,6 +25,11 @@ def pytest_addoption(parser):
         action="store_true",
         help="run tests marked gpu; an error without one",
     )
+    parser.addoption(
+        "--examples",
+        type=int,
+        help="cases that a property test draws; by default a few of each kind",
+    )
 
 
 def pytest_configure(config):
