@@ -208,6 +208,19 @@ def _from_photographs(n_samples, seed, size):
     return load_natural_patches(n_samples, size=size, random_state=seed)
 
 
+def peaks(n_samples, *, seed=0, n_features=128):
+    """Noisy sums of Gaussian peaks and their dictionary: two widths, all shifts, unit norms."""
+    rng = np.random.default_rng(seed)
+    places = np.arange(n_features)
+    distance = places - places[:, None]
+    atoms = np.concatenate([np.exp(-((distance / width) ** 2) / 2) for width in (3.0, 8.0)])
+    atoms /= np.linalg.norm(atoms, axis=1, keepdims=True)
+    weights = rng.uniform(0.3, 2, (n_samples, len(atoms)))
+    weights *= rng.uniform(size=weights.shape) < 6 / len(atoms)
+    X = weights @ atoms + 0.01 * rng.standard_normal((n_samples, n_features))
+    return X / np.linalg.norm(X, axis=1, keepdims=True), atoms
+
+
 def learned_dictionary(n_components, *, seconds, seed=0, alpha=0.08):
     """A dictionary that SPAMS learned from natural patches, kept from run to run; unit rows."""
     path = cache_folder() / f"dictionary_{n_components}_{seconds}s_{seed}.npy"

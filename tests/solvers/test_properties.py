@@ -28,7 +28,7 @@ MOST = 3000  # steps; ISTA would take many more on most of these problems
 def seeds(request):
     """Numbers of the cases that a test draws: each kind of dictionary equally often."""
     n_kinds = len(difficult.DICTIONARIES)
-    return range(request.config.getoption("--examples") or 2 * n_kinds)
+    return range(request.config.getoption("--examples") or 3 * n_kinds)
 
 
 def encode(case, X=None, alpha=None, **options):
