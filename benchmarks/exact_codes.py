@@ -3,7 +3,7 @@
 Natural 12x12 patches, contrast-normalised; each contender reads data of its own dtype in the memory
 order that it likes best, prepared beforehand. Duality gaps are recomputed in float64.
 
-The coherent cases are sums of overlapping Gaussian peaks and raw 8x8 patches of a photograph. On them
+The coherent cases are sums of overlapping Gaussian peaks and raw 8x8 patches of a photograph. There
 SPAMS computes in float64 for both of our types: its codes in float32 are mostly NaN.
 """
 
