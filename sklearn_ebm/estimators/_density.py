@@ -9,7 +9,7 @@ from sklearn.utils.validation import check_is_fitted
 from sklearn_ebm.backends import array_namespace, is_cupy, new_matrix, resolve_backend
 from sklearn_ebm.backends._random import Stream
 from sklearn_ebm.estimators._contrastive_learning import pseudo_likelihood, reconstruction_error
-from sklearn_ebm.estimators._validation import check_magnitude, require_same_place
+from sklearn_ebm.estimators._validation import check_magnitude, largest_value, require_same_place
 from sklearn_ebm.factors import UNITS, AnnealedPath
 from sklearn_ebm.layers._validation import check_rows
 from sklearn_ebm.solvers import (
@@ -23,6 +23,8 @@ from sklearn_ebm.solvers import (
     sum_states,
 )
 
+FLOATS = ("float64", "float32")
+LARGEST_INTEGER = 65535.0  # of those that stay integers, see `_with_type`
 PIECE_ROWS = 512  # of data that are made dense, and looked at, at once
 BREAKS = (0.5, 0.9)  # of the path from the base to the model, and shares of the temperatures up to
 BREAK_SHARES = (0.05, 0.3)  # them: about those of Salakhutdinov & Murray 2008, section 4
@@ -37,26 +39,49 @@ def annealing_shares(n_temperatures):
 class DensityModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     """A fitted `_energy` of two layers, the hidden units of which are features."""
 
-    def _prepare(self, X, reset):
-        """X on its device; booleans and small integers stay as they are."""
+    def _prepare(self, X, reset, dtype=None):
+        """X on its device; booleans and small integers stay as they are.
+
+        `dtype` is the dtype of the learner, if X is used to continue learning.
+        """
         on_host = self.backend != "cupy"
         accepted = "csr" if UNITS[self.visible].is_binary and on_host else False
         X = check_rows(self, X, reset=reset, dtype=None, accept_sparse=accepted)
         X = _with_type(X)
-        values = X.data if sparse.issparse(X) else X
+        values, size = X.data if sparse.issparse(X) else X, LARGEST_INTEGER
         if _is_float(X) and values.size:
-            check_magnitude(values)
+            size = check_magnitude(values, dtype=dtype)
         backend = resolve_backend(self.backend, X)
         if not sparse.issparse(X):
             X = backend.to_device(X)
         if not reset:
             require_same_place(self, X)
+            self._require_near(X, size, float_type(X) if dtype is None else dtype)
         return X, backend
+
+    def _require_near(self, X, size, dtype):
+        """Raise a ValueError if standardized values are too large to be squared."""
+        farthest = self._energy.visible.coordinates.farthest(X, size)
+        if farthest > largest_value(dtype):
+            raise ValueError(
+                f"Input X contains infinity or a value too large for {np.dtype(dtype)!r}: it is "
+                f"{farthest:.1e} standard deviations away from the mean of the training data."
+            )
+
+    def _energy_in(self, dtype):
+        """Return the energy in a dtype. Raise a ValueError if its range is too small."""
+        energy = self._energy
+        if energy.weights.dtype != dtype and not energy.fits(largest_value(dtype)):
+            raise ValueError(
+                f"{type(self).__name__} was fitted on values that are out of the range of "
+                f"{np.dtype(dtype)!r}. Convert X to {np.dtype(energy.weights.dtype)!r}."
+            )
+        return energy.astype(dtype)
 
     def _for_each_piece(self, X, backend, n_columns, function):
         """function(energy, dense rows, room for their results, first row) on pieces of X."""
         dtype = float_type(X)
-        energy = self._energy.astype(dtype)
+        energy = self._energy_in(dtype)
         xp = array_namespace(energy.weights)
         shape = (X.shape[0],) if n_columns is None else (X.shape[0], n_columns)
         result = xp.empty(shape, dtype=dtype)
@@ -106,14 +131,16 @@ class DensityModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         """
         check_is_fitted(self)
         if not is_cupy(X):
-            X = check_array(X, dtype=(np.float64, np.float32))
+            X = _native(check_array(X))
+            X = X if str(X.dtype) in FLOATS else X.astype(np.float64)
+        check_magnitude(X)
         n_hidden = self._energy.weights.shape[1]
         if X.shape[1] != n_hidden:
             raise ValueError(
                 f"X has {X.shape[1]} components, but {type(self).__name__} has {n_hidden}."
             )
         backend = resolve_backend(self.backend, X)
-        energy = self._energy.astype(X.dtype)
+        energy = self._energy_in(X.dtype)
         return energy.visible_mean(backend.to_device(X), backend)
 
     def reconstruct(self, X):
@@ -223,7 +250,7 @@ class DensityModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
 
     def _move(self, X, n_steps, random_state, backend):
         dtype = float_type(X)
-        energy = self._energy.astype(dtype)
+        energy = self._energy_in(dtype)
         stream = Stream(check_random_state(random_state))
         start, keys = stream.key(), gibbs_keys(stream, n_steps)
         n_visible, n_hidden = energy.weights.shape
@@ -233,7 +260,8 @@ class DensityModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
             rows = dense_rows(X, slice(first, last), dtype)
             hidden = new_matrix((last - first, n_hidden), energy.weights)
             energy.sample_hidden(rows, start.from_row(first), backend, hidden)
-            gibbs(energy, hidden, result[first:last, :], keys, backend, first)
+            moved = gibbs(energy.inner(), hidden, result[first:last, :], keys, backend, first)
+            energy.visible.coordinates.outward(moved)
 
         map_bounds(work, piece_bounds(X.shape[0]), backend)
         return result
@@ -374,9 +402,16 @@ def _with_type(X):
 
     Other integers become float64, as in scikit-learn.
     """
+    X = _native(X)
     name = str(X.dtype)
-    if name in ("float64", "float32", "bool", "int8", "uint8", "int16", "uint16"):
+    if name in (*FLOATS, "bool", "int8", "uint8", "int16", "uint16"):
         return X
     if name == "float16":
         return X.astype(np.float32)
     return X.astype(np.float64)
+
+
+def _native(X):
+    """Return X in native byte order."""
+    is_swapped = isinstance(X, np.ndarray) and not X.dtype.isnative
+    return X.astype(X.dtype.newbyteorder("=")) if is_swapped else X

@@ -19,7 +19,8 @@ from sklearn_ebm.estimators._contrastive_learning import (
     ContrastivePasses,
     Monitor,
 )
-from sklearn_ebm.estimators._density import PIECE_ROWS, DensityModel, float_type
+from sklearn_ebm.estimators._density import DensityModel, float_type
+from sklearn_ebm.estimators._moments import moments
 from sklearn_ebm.estimators._parts import EncoderPart
 from sklearn_ebm.factors import UNITS, BilinearEnergy
 from sklearn_ebm.solvers import Ascending, ContrastiveLearner, dense_rows
@@ -55,8 +56,8 @@ class RBM(CallbackSupportMixin, DensityModel):
     n_components : int, default=256
         Hidden units.
     visible : {"bernoulli", "gaussian"}, default="bernoulli"
-        Kind of the features: zeros and ones, or probabilities between them; or real numbers of
-        about unit variance, each with a variance that is learned.
+        Kind of the features: zeros and ones, or probabilities between them; or real numbers of any
+        offset and scale, each with a variance that is learned.
     method : {"pcd", "cd", "fpcd"}, default="pcd"
         Where samples of the model come from: chains that go on from step to step, chains that start
         at the data each time (contrastive divergence), or the former with fast weights.
@@ -71,13 +72,14 @@ class RBM(CallbackSupportMixin, DensityModel):
     momentum : float, default=0.0
         Share of a step that is added to the next.
     weight_decay : float, default=0.0
-        Weight of 1/2 ||W||^2.
+        Weight of 1/2 ||W||^2, for real features in units of their standard deviation.
     sparsity_target : float or None, default=None
         Mean activity that each hidden unit is drawn to.
     sparsity_cost : float, default=0.1
         How strongly it is.
     centered : bool, default=True
-        Whether gradients are centred by the means of both layers.
+        Whether gradients are centred by the means of both layers. Learning then does not depend on
+        which of two values of a binary feature is coded as one.
     average : float, default=0.2
         Share of the steps of `fit`, the last ones, whose parameters are averaged. 0 keeps the last.
     binarize : bool, default=False
@@ -109,7 +111,8 @@ class RBM(CallbackSupportMixin, DensityModel):
     intercept_visible_ : ndarray of shape (n_features,)
         b.
     variance_ : ndarray of shape (n_features,)
-        Variance of each feature given the hidden units, where `visible="gaussian"`.
+        Variance s^2 of each feature given the hidden units. Only if `visible="gaussian"`, where the
+        energy is sum (v - b)^2 / (2 s^2) - (v / s^2) W h' - c.h.
     n_iter_ : int
         Passes made.
     objective_curve_ : ndarray of shape (n_iter_,)
@@ -138,6 +141,15 @@ class RBM(CallbackSupportMixin, DensityModel):
     X may be sparse where `visible="bernoulli"`, on the host; a batch at a time is made dense.
     Booleans and small integers are learned from in single precision, without a copy of X. The same
     `random_state` gives the same model whatever the number of threads, up to rounding.
+
+    With `visible="gaussian"`, features are standardized internally by their mean and standard
+    deviation in the first call of `fit` or `partial_fit`. Learning does not depend on the offset
+    and the scale of a feature; fitted attributes are in the units of the data. Constant features
+    get no weights. With `visible="bernoulli"` and `centered=True`, the expected steps are the same
+    when a feature v is replaced by 1 - v.
+
+    If a step could overflow, `fit` and `partial_fit` raise a ValueError before it is made, and the
+    model keeps the last finite parameters.
 
     References
     ----------
@@ -256,8 +268,8 @@ class RBM(CallbackSupportMixin, DensityModel):
             When weights leave the range of numbers; the last finite model is kept.
         """
         first = not (self.warm_start and hasattr(self, "_learner"))
-        X, backend = self._prepare(X, reset=first)
-        self._warn_of_range(X)
+        X, backend = self._prepare(X, first, None if first else self._learner.dtype)
+        how = self._how(self._largest_state(X))
         random_state = check_random_state(self.random_state)
         rows, held_out = self._split(X.shape[0], random_state)
         context = self._init_callback_context(max_subtasks=self.max_iter)
@@ -270,8 +282,8 @@ class RBM(CallbackSupportMixin, DensityModel):
         dtype = learner.energy.weights.dtype
         monitor = Monitor(X, rows, held_out, dtype, self._draws(), random_state)
         passes = ContrastivePasses(
-            learner, self._how(), self._schedule(), self.max_iter, self._rows_of_batch(len(rows)),
-            float(self.average), random_state,
+            learner, how, self._schedule(), int(self.max_iter),
+            self._rows_of_batch(len(rows)), float(self.average), random_state,
         )  # fmt: skip
         try:
             passes.run(X, rows, monitor, self, context, backend)
@@ -303,29 +315,29 @@ class RBM(CallbackSupportMixin, DensityModel):
             When weights leave the range of numbers; the last finite model is kept.
         """
         first = not hasattr(self, "_learner")
-        X, backend = self._prepare(X, reset=first)
-        self._warn_of_range(X)
-        rows = np.arange(X.shape[0])
+        X, backend = self._prepare(X, first, None if first else self._learner.dtype)
+        how = self._how(self._largest_state(X))
+        rows, rate = np.arange(X.shape[0]), float(self._schedule()(0.0))
         if first:
             random_state = check_random_state(self.random_state)
             self._learner = self._first_learner(X, rows, random_state, backend)
         learner = self._learner
         self._require_same(learner)
         learner.average = None
-        size = LARGEST_BATCH if self.batch_size == "auto" else self.batch_size
+        size = LARGEST_BATCH if self.batch_size == "auto" else int(self.batch_size)
         batches = [rows[i : i + size] for i in range(0, len(rows), size)]
-        rates = [float(self._schedule()(0.0))] * len(batches)
+        rates = [rate] * len(batches)
         try:
-            learner.learn(X, batches, rates, self._how(), backend)
+            learner.learn(X, batches, rates, how, backend)
         finally:
             self._keep()
         return self
 
-    def _warn_of_range(self, X):
-        """Units that are on or off take probabilities."""
+    def _largest_state(self, X):
+        """Return the largest magnitude of binary units; warn if X is not between 0 and 1."""
         values = X.data if sparse.issparse(X) else X
         if not UNITS[self.visible].is_binary or not values.size:
-            return
+            return 1.0
         xp = array_namespace(values)
         lowest, highest = float(xp.min(values)), float(xp.max(values))
         if lowest < 0 or highest > 1:
@@ -336,6 +348,7 @@ class RBM(CallbackSupportMixin, DensityModel):
                 UserWarning,
                 stacklevel=5,
             )
+        return max(1.0, -lowest, highest)
 
     def _split(self, n_samples, random_state):
         """Rows that are learned from, and rows that are held out."""
@@ -346,25 +359,28 @@ class RBM(CallbackSupportMixin, DensityModel):
     def _first_learner(self, X, rows, random_state, backend):
         dtype = float_type(X)
         is_binary = UNITS[self.visible].is_binary
-        mean, variance = _moments(X, rows, dtype, with_variance=not is_binary)
+        mean, deviation = moments(X, rows, dtype, with_deviation=not is_binary)
         xp = array_namespace(mean)
-        base = UNITS[self.visible].from_moments(mean, variance)
+        base = UNITS[self.visible].from_moments(mean, deviation)
         activity = base.first_activity
         if self.sparsity_target is not None:
             activity = float(self.sparsity_target)
-        samples = dense_rows(X, random_state.choice(rows, self.n_components), dtype)
-        units, first, hidden_bias = base.astype(dtype).first_layer(samples, activity, random_state)
+        samples = dense_rows(X, random_state.choice(rows, int(self.n_components)), dtype)
+        own = base.astype(dtype)  # a copy, since learning changes units in place
+        units, first, hidden_bias = own.first_layer(samples, activity, random_state)
         weights = new_matrix(first.shape, first)
         weights[...] = first
         energy = BilinearEnergy(units, weights, hidden_bias)
         stream = Stream(random_state)
         method, particles = METHODS[self.method], None
         if method.is_persistent:
-            start = dense_rows(X, random_state.choice(rows, self.n_chains), dtype)
-            particles = energy.sample_hidden(start, stream.key(), backend)
+            start = dense_rows(X, random_state.choice(rows, int(self.n_chains)), dtype)
+            states = units.coordinates.states_of(start)
+            particles = energy.inner().sample_hidden(states, stream.key(), backend)
         learner = ContrastiveLearner(
             energy, stream, xp.full(self.n_components, activity, dtype=dtype),
-            mean if self.centered else None, particles, method.has_fast_weights,
+            base.coordinates.states_of(mean) if self.centered else None, particles,
+            method.has_fast_weights,
         )  # fmt: skip
         learner.base = base
         learner.curves, learner.average = ContrastiveCurves(), None
@@ -388,7 +404,7 @@ class RBM(CallbackSupportMixin, DensityModel):
 
     def _rows_of_batch(self, n_samples):
         if self.batch_size != "auto":
-            return self.batch_size
+            return int(self.batch_size)
         return max(SMALLEST_BATCH, min(LARGEST_BATCH, n_samples // LARGEST_BATCH))
 
     def _draws(self):
@@ -396,12 +412,12 @@ class RBM(CallbackSupportMixin, DensityModel):
 
     def _schedule(self):
         if callable(self.learning_rate):
-            return self.learning_rate
+            return lambda done: _checked_rate(self.learning_rate(done))
         is_auto = isinstance(self.learning_rate, str)
         rate = UNITS[self.visible].learning_rate if is_auto else float(self.learning_rate)
         return lambda done: rate * (1 - done)
 
-    def _how(self):
+    def _how(self, largest_state):
         target = 0.0 if self.sparsity_target is None else float(self.sparsity_target)
         return Ascending(
             n_gibbs_steps=int(self.n_gibbs_steps),
@@ -411,6 +427,7 @@ class RBM(CallbackSupportMixin, DensityModel):
             sparsity_target=target,
             sparsity_cost=0.0 if self.sparsity_target is None else float(self.sparsity_cost),
             draws=self._draws(),
+            largest_state=largest_state,
         )
 
     def _keep(self):
@@ -423,14 +440,15 @@ class RBM(CallbackSupportMixin, DensityModel):
         energy = (learner.energy if learner.average is None else learner.average.energy).copy()
         curves = learner.curves
         xp = array_namespace(energy.weights)
-        own = energy.visible.parameters
+        own = energy.in_data_units()
+        variance = {"variance_": own["visible_variance"]} if "visible_variance" in own else {}
         return {
             "_energy": energy,
             "_base": learner.base,
-            "components_": energy.weights.T,
-            "intercept_hidden_": energy.hidden_bias,
-            "intercept_visible_": own["bias"],
-            **({"variance_": xp.exp(own["log_variance"])} if "log_variance" in own else {}),
+            "components_": own["weights"].T,
+            "intercept_hidden_": own["hidden_bias"],
+            "intercept_visible_": own["visible_bias"],
+            **variance,
             "n_iter_": len(curves.objective),
             "objective_curve_": np.asarray(curves.objective),
             "reconstruction_curve_": np.asarray(curves.reconstruction),
@@ -483,21 +501,9 @@ class RBM(CallbackSupportMixin, DensityModel):
             )
 
 
-def _moments(X, rows, dtype, with_variance):
-    """Mean of each feature over some rows, and its variance or None: sums in double precision."""
-    mean = _mean_rows(X, rows, dtype, lambda part: part)
-    variance = None
-    if with_variance:
-        center = array_namespace(mean).asarray(mean, dtype=dtype)
-        variance = _mean_rows(X, rows, dtype, lambda part: (part - center) ** 2)
-        variance = array_namespace(mean).asarray(variance, dtype=dtype)
-    return array_namespace(mean).asarray(mean, dtype=dtype), variance
-
-
-def _mean_rows(X, rows, dtype, function):
-    total = 0.0
-    for first in range(0, len(rows), PIECE_ROWS):
-        part = function(dense_rows(X, rows[first : first + PIECE_ROWS], dtype))
-        xp = array_namespace(part)
-        total = total + xp.sum(part, axis=0, dtype=xp.float64)
-    return total / len(rows)
+def _checked_rate(rate):
+    """Return what a callable `learning_rate` returned as a float."""
+    rate = float(rate)
+    if not rate >= 0:
+        raise ValueError(f"learning_rate must return a non-negative number, got {rate}.")
+    return rate

@@ -18,19 +18,20 @@ class AnnealedPath:
     energy : BilinearEnergy
         Where it ends.
     base : BernoulliUnits or GaussianUnits
-        Where it begins.
+        Where it begins. Its coordinates must be those of the energy's units.
     """
 
     def __init__(self, energy, base):
-        self.energy = energy
-        self.base = base
+        self.energy = energy.inner()
+        self.base = base.inner()
+        self._base_of_data = base
 
     def log_partition_of_base(self, backend):
         """log Z of the base, whose hidden units are on as often as off."""
         weights = self.energy.weights
         xp = array_namespace(weights)
         nothing = xp.zeros((1, weights.shape[0]), dtype=weights.dtype)
-        own = float(self.base.log_partition(nothing, backend)[0])
+        own = float(self._base_of_data.log_partition(nothing, backend)[0])
         return own + weights.shape[1] * math.log(2)
 
     def start(self, n_runs, key, backend):

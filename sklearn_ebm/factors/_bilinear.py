@@ -40,10 +40,31 @@ class BilinearEnergy:
         """The same energy with other weights."""
         return replace(self, weights=weights)
 
+    def shifted(self, visible_change, hidden_change):
+        """Return the energy with changes added to the biases of both layers."""
+        visible = self.visible.shifted(visible_change)
+        return replace(self, visible=visible, hidden_bias=self.hidden_bias + hidden_change)
+
+    def inner(self):
+        """Return the energy of the visible units' standardized states; it shares the parameters."""
+        return replace(self, visible=self.visible.inner())
+
+    def in_data_units(self):
+        """Return W, c, b and, for real units, s^2 in the units of the data, by name."""
+        return self.visible.in_data_units(self.weights, self.hidden_bias)
+
     def largest_log_odds(self):
         """Most that one visible unit gives to a hidden one when it moves by its own scale."""
         xp = array_namespace(self.weights)
         return float(xp.max(xp.abs(self.weights) / self.visible.scale[:, None]))
+
+    def fits(self, limit):
+        """Return whether all parameters are below a limit, and units above its inverse."""
+        xp = array_namespace(self.weights)
+        parameters = self.parameters.values()
+        return self.visible.coordinates.fits(limit) and all(
+            float(xp.max(xp.abs(values))) < limit for values in parameters
+        )
 
     def astype(self, dtype):
         """The energy in another type; itself where it is the same."""
@@ -62,15 +83,18 @@ class BilinearEnergy:
 
     def encoder(self):
         """The probabilities of the hidden units as an encoder, with parameters of its own."""
-        return LogisticEncoder({"weights": self.visible.signal(self.weights.T).T,
-                                "bias": self.hidden_bias}).copy()  # fmt: skip
+        gain, origin = self.visible.affine_signal()
+        weights = self.weights * gain[:, None]
+        bias = self.hidden_bias - origin @ weights
+        return LogisticEncoder({"weights": weights, "bias": bias}).copy()
 
     def with_encoder(self, encoder):
         """The same visible units below hidden ones that have the probabilities of an encoder."""
         energy = self.copy()
-        variance = self.visible.scale**2
-        energy.weights[...] = encoder.parameters["weights"] * variance[:, None]
-        energy.hidden_bias[...] = encoder.parameters["bias"]
+        gain, origin = self.visible.affine_signal()
+        weights, bias = (encoder.parameters[name] for name in ("weights", "bias"))
+        energy.weights[...] = weights / gain[:, None]
+        energy.hidden_bias[...] = bias + origin @ weights
         return energy
 
     def hidden_field(self, visible, backend, result=None):

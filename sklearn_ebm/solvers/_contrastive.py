@@ -13,8 +13,15 @@ Mueller 2012; Melchior, Fischer & Wiskott 2016, section 3). As sums over states,
     <(v - mu)(h - lambda)'> = sum share v h' - mu (sum share h)' - (sum share v) lambda',
 
 so that centring is two more rows of states with the share -1. Without it both centres are zero.
+Fast weights F are centred in the same way: the chains use the biases b - F lambda and c - F' mu.
+Learning then commutes with flips: replacing v_i by 1 - v_i maps (b_i, W_i, c) to (-b_i, -W_i,
+c + W_i), and the step of the mapped model is the mapped step. The same holds for hidden units.
+
+Real units are learned in standardized coordinates (`sklearn_ebm.factors.units`), so that learning
+depends neither on the offset nor on the scale of a feature.
 """
 
+import copy
 from dataclasses import dataclass
 
 import numpy as np
@@ -53,6 +60,8 @@ class Ascending:
         How strongly they are.
     draws : bool, default=False
         Whether data between zero and one are drawn as zeros and ones, anew at each visit.
+    largest_state : float, default=1
+        Largest magnitude of the data of binary units. Greater than 1 if X is not between 0 and 1.
     """
 
     n_gibbs_steps: int = 1
@@ -62,6 +71,7 @@ class Ascending:
     sparsity_target: float = 0.0
     sparsity_cost: float = 0.0
     draws: bool = False
+    largest_state: float = 1.0
 
 
 class ContrastiveLearner:
@@ -76,7 +86,7 @@ class ContrastiveLearner:
     activity : array of shape (n_hidden,)
         Mean activity of the hidden units to begin with.
     visible_center : array of shape (n_visible,) or None, default=None
-        Mean of the data; None leaves out the centring.
+        Mean of the data, standardized if the units are real. If None, gradients are not centred.
     particles : array of shape (n_chains, n_hidden) or None, default=None
         Hidden states of chains that are kept; None starts new ones at each batch.
     has_fast_weights : bool, default=False
@@ -102,12 +112,20 @@ class ContrastiveLearner:
             self.fast_weights = _zero_matrix(energy.weights)
             self.chain_weights = _zero_matrix(energy.weights)
             self.chain_weights += energy.weights
+        self.moving = None
+        if not energy.visible.is_binary:
+            self.moving = xp.zeros(energy.weights.shape[0], dtype=energy.weights.dtype)
         self.largest = float(xp.max(xp.abs(energy.weights)))
         self.n_steps = 0
         self._room = {}
 
     def __getstate__(self):
         return {**self.__dict__, "_room": {}}  # nothing in it outlives a step
+
+    @property
+    def dtype(self):
+        """Return the dtype of the parameters, to which batches are converted."""
+        return np.dtype(self.energy.weights.dtype)
 
     @property
     def hidden_center(self):
@@ -135,31 +153,51 @@ class ContrastiveLearner:
         DivergedError
             Before a step that could leave the range of numbers.
         """
+        self._make_writable()
         fused = backend.contrastive_steps is not None and self._suits_fused_steps()
         for first, last in _equal_sizes(batches) if fused else ():
             self._fused_steps(X, np.stack(batches[first:last]), rates[first:last], how, backend)
         for rows, rate in zip(batches, rates, strict=True) if not fused else ():
             self._step(X, rows, rate, how, backend)
 
+    def _make_writable(self):
+        """Copy the state if its arrays are read-only, as those of a memory-mapped file."""
+        arrays = [*self.energy.parameters.values(), *self.velocity.values(), self.activity]
+        arrays += [self.particles, self.fast_weights, self.chain_weights]
+        hosted = [array for array in arrays if isinstance(array, np.ndarray)]
+        if not all(array.flags.writeable for array in hosted):
+            self.__dict__.update(copy.deepcopy(self.__dict__))
+
     def _activity_share(self, n_ahead=0):
         """Of the batch that comes so many steps from now; the first ones make a plain mean."""
         return max(ACTIVITY_SHARE, 1 / (1 + self.n_steps + n_ahead))
 
-    def _require_range(self, rate, how, state=1.0):
+    def _require_range(self, rate, how, state=0.0):
         """Refuse a step that could leave the range of numbers, before anything has moved.
 
-        A velocity is at most the difference of two weights, the gradient at most 2 max |v|.
+        A velocity is at most the difference of two weights. The gradient is at most 2 max |v|, and
+        the sparsity cost times max |v| more. Fast weights are at most 20 of their steps.
+
+        Returns
+        -------
+        limit : float
+            The step is safe if no weight exceeds this magnitude.
         """
         bits = array_namespace(self.activity).finfo(self.activity.dtype).bits
+        largest = LARGEST[bits // 8] ** (1 / self.energy.visible.degree)
         growth = 1 + 2 * how.momentum + rate * how.decay
-        limit = (LARGEST[bits // 8] - 8 * rate * state) / growth
-        if not self.largest <= limit:
-            raise DivergedError(
-                f"The weights leave the range of numbers: the largest is {self.largest:.1e} and "
-                f"the learning rate {rate:.1e}. The last finite model is kept. Lower "
-                "learning_rate."
-            )
+        fast_rate = 0.0 if self.fast_weights is None else how.fast_rate / (1 - FAST_DECAY)
+        slope = 8 * max(state, how.largest_state) * (1 + how.sparsity_cost)
+        limit = (largest - max(rate, fast_rate) * slope) / growth
+        if not (self.largest <= limit and growth <= largest):
+            raise self._diverged(rate)
         return limit
+
+    def _diverged(self, rate):
+        return DivergedError(
+            f"The weights leave the range of numbers: the largest is {self.largest:.1e} and the "
+            f"learning rate {rate:.1e}. The last finite model is kept. Lower learning_rate."
+        )
 
     # ------------------------------------------------------------------------- steps in one kernel
     def _suits_fused_steps(self):
@@ -183,22 +221,26 @@ class ContrastiveLearner:
         self.largest = backend.contrastive_steps(layers, X, index, contrast)
         self.stream.n_draws += len(index) * (2 + 2 * how.n_gibbs_steps)
         self.n_steps += len(index)
-        self._require_range(min(rates), how)
+        if not self.largest <= limit:
+            raise self._diverged(max(rates))
 
     # --------------------------------------------------------------------------- one step at a time
     def _step(self, X, rows, rate, how, backend):
+        self._require_range(rate, how)
         n_rows = len(rows)
         visible, hidden = self._states(n_rows)
-        visible[:n_rows, :] = dense_rows(X, rows, visible.dtype)
+        data = dense_rows(X, rows, visible.dtype)
+        visible[:n_rows, :] = self.energy.visible.coordinates.states_of(data)
         draw, start = self.stream.key(), self.stream.key()
         if how.draws:
             _draw(visible[:n_rows, :], draw, backend)
-        self._fill(visible, hidden, n_rows, start, how, backend)
+        energy = self.energy.inner()
+        self._fill(energy, visible, hidden, n_rows, start, how, backend)
         xp = array_namespace(hidden)
         activity = xp.mean(hidden[:n_rows, :], axis=0)
         if how.sparsity_cost:
             hidden[:n_rows, :] += how.sparsity_cost * (how.sparsity_target - self.activity)
-        self._ascend(visible, hidden, n_rows, rate, how, backend)
+        self._ascend(energy, visible, hidden, n_rows, rate, how, backend)
         self.activity += self._activity_share() * (activity - self.activity)
         self.n_steps += 1
 
@@ -211,14 +253,11 @@ class ContrastiveLearner:
             self._room[n_rows] = [new_matrix(shape, self.energy.weights) for shape in shapes]
         return self._room[n_rows]
 
-    def _fill(self, visible, hidden, n_rows, start, how, backend):
+    def _fill(self, energy, visible, hidden, n_rows, start, how, backend):
         """Both phases, a piece of the rows after another; those of the particles take longest."""
         keys = gibbs_keys(self.stream, how.n_gibbs_steps)
-        energy = self.energy
         is_persistent = self.particles is not None
-        chain = energy
-        if self.chain_weights is not None:
-            chain = energy.with_weights(self.chain_weights)
+        chain = self._energy_of_chains(energy)
         moved = piece_bounds(self.particles.shape[0]) if is_persistent else []
         pieces = [(True, *bounds) for bounds in moved]
         pieces += [(False, *bounds) for bounds in piece_bounds(n_rows)]
@@ -238,15 +277,27 @@ class ContrastiveLearner:
 
         map_bounds(work, pieces, backend)
 
-    def _ascend(self, visible, hidden, n_rows, rate, how, backend):
+    def _energy_of_chains(self, energy):
+        """Return the energy that the chains sample: with centred fast weights if there are any."""
+        fast = self.fast_weights
+        if fast is None:
+            return energy
+        hidden_field = energy.visible.signal(self.visible_center) @ fast
+        chain = energy.with_weights(self.chain_weights)
+        return chain.shifted(-(fast @ self.hidden_center), -hidden_field)
+
+    def _ascend(self, energy, visible, hidden, n_rows, rate, how, backend):
         xp = array_namespace(hidden)
-        energy = self.energy
-        state = 1.0 if energy.visible.is_binary else float(xp.max(xp.abs(visible[:-2, :])))
-        self._require_range(rate, how, state)
+        if not energy.visible.is_binary:
+            self._require_range(rate, how, float(xp.max(xp.abs(visible[:-2, :]))))
         n_chains = hidden.shape[0] - n_rows - 2
         share = np.repeat([1 / n_rows, -1 / n_chains, -1], [n_rows, n_chains, 2])
         share = xp.asarray(share, dtype=hidden.dtype)
-        for name, rows in energy.slopes(visible[:-2, :], hidden[:-2, :]).items():
+        slopes = energy.slopes(visible[:-2, :], hidden[:-2, :])
+        if self.moving is not None:
+            self._hold_still(visible, n_rows)
+            slopes["visible_bias"] = visible[:-2, :]
+        for name, rows in slopes.items():
             slope = share[:-2] @ rows
             self._move(name, rate * slope, how)
         energy.visible.project()
@@ -261,6 +312,18 @@ class ContrastiveLearner:
         if self.fast_weights is not None:
             fast = Ascent(visible, hidden, share, how.fast_rate, FAST_DECAY)
             backend.ascend(energy.weights, self.fast_weights, fast, self.chain_weights)
+
+    def _hold_still(self, visible, n_rows):
+        """Set features to zero in the chains as long as they are constant in the data.
+
+        The noise of the chains would otherwise add random weights for constant features.
+        """
+        xp = array_namespace(visible)
+        moves = xp.any(visible[:n_rows, :] != 0, axis=0)
+        self.moving = xp.maximum(self.moving, xp.astype(moves, visible.dtype))
+        visible[n_rows:-2, :] *= self.moving
+        if bool(xp.all(self.moving > 0)):
+            self.moving = None
 
     def _move(self, name, step, how):
         """One step of a parameter that is a vector."""

@@ -79,7 +79,7 @@ def test_partial_fit_is_a_first_fit_without_shuffling_and_averages(digits):
 
 def test_a_warm_start_goes_on_from_where_learning_was(fitted, form):
     X = data_of(form)
-    last = {name: value.copy() for name, value in fitted._learner.energy.parameters.items()}
+    last = fitted._learner.energy.copy().in_data_units()
     particles = fitted._learner.particles
     fitted.set_params(warm_start=True, learning_rate=1e-12, average=0.0).fit(X)
     assert_allclose(fitted.components_, last["weights"].T, rtol=1e-6, atol=1e-8)

@@ -13,7 +13,8 @@ from scipy.stats import multivariate_normal
 from sklearn_ebm.backends import numpy as reference
 from sklearn_ebm.backends._random import Key, Stream
 from sklearn_ebm.factors import UNITS, AnnealedPath, BilinearEnergy
-from sklearn_ebm.factors.units import BernoulliUnits, GaussianUnits
+from sklearn_ebm.factors.units import BernoulliUnits, GaussianUnits, Standardized
+from sklearn_ebm.factors.units._gaussian import LEAST_LEFT
 from sklearn_ebm.solvers import gibbs, gibbs_keys
 
 N_VISIBLE, N_HIDDEN = 5, 4
@@ -421,19 +422,84 @@ def test_a_copy_has_parameters_of_its_own(energy):
 
 @kinds
 def test_first_units_have_the_moments_of_the_data(kind):
-    mean, variance = np.array([0.1, 0.5, 0.98]), np.array([0.2, 1.0, 3.0])
-    units = UNITS[kind].from_moments(mean, variance)
+    mean, deviation = np.array([0.1, 0.5, 0.98]), np.array([0.2, 1.0, 3.0])
+    units = UNITS[kind].from_moments(mean, deviation)
     field = np.zeros((1, 3))
     assert_allclose(units.mean(field.copy(), reference)[0], mean, rtol=1e-12)
     if kind == "gaussian":
-        assert_allclose(np.exp(units.log_variance), variance, rtol=1e-12)
+        own = units.in_data_units(np.zeros((3, 1)), np.zeros(1))
+        assert_allclose(own["visible_variance"], deviation**2, rtol=1e-12)
 
 
 def test_features_that_never_change_begin_with_finite_odds_and_variances():
-    """A pixel that is never on may come on once; one of variance zero must not weigh all."""
+    """A pixel that is never on may come on once; a constant feature has a typical unit, the
+    geometric mean of those of others, which all units of measurement change alike.
+    """
     units = BernoulliUnits.from_moments(np.array([0.0, 1.0]), None)
     assert_allclose(units.bias, [-math.log(999), math.log(999)], rtol=1e-9)
-    units = GaussianUnits.from_moments(np.zeros(2), np.array([0.0, 4.0]))
-    assert_allclose(np.exp(units.log_variance), [2e-3, 4.0], rtol=1e-12)
+    for scale in (1.0, 1e-6):
+        units = GaussianUnits.from_moments(np.zeros(3), scale * np.array([0.0, 4.0, 0.25]))
+        assert_allclose(units.coordinates.unit, scale * np.array([1.0, 4.0, 0.25]), rtol=1e-12)
+        units = GaussianUnits.from_moments(scale * np.array([3.0, -4.0]), np.zeros(2))
+        assert_allclose(units.coordinates.unit, scale * math.sqrt(12.5), rtol=1e-12)
     units = GaussianUnits.from_moments(np.zeros(2), np.zeros(2))
-    assert np.all(np.isfinite(units.log_variance))
+    assert_array_equal(units.coordinates.unit, 1.0)
+
+
+# Coordinates
+
+
+@pytest.fixture
+def placed():
+    """Real units in coordinates of their own, and the same energy without."""
+    energy, random = energy_of("gaussian"), np.random.default_rng(4)
+    own = energy.visible
+    origin, unit = random.normal(0, 3, N_VISIBLE), np.array([0.1, 0.5, 1.0, 3.0, 7.0])
+    units = GaussianUnits(own.bias, own.log_variance, None, Standardized(origin, unit))
+    placed = BilinearEnergy(units, energy.weights, energy.hidden_bias)
+    flat = placed.in_data_units()
+    units = GaussianUnits(flat["visible_bias"], np.log(flat["visible_variance"]))
+    return placed, BilinearEnergy(units, flat["weights"], flat["hidden_bias"])
+
+
+def test_units_with_coordinates_are_those_of_the_data_with_other_parameters(placed):
+    """In both the same density of v: energies and conditionals agree, and so does log Z."""
+    ours, expected = placed
+    visible, hidden = 3 * some_visible("gaussian"), all_states(N_HIDDEN)
+    some = hidden[: len(visible)]
+    keys = Key((1, 2), 1), Key((1, 2), 2)
+    for ask in (
+        lambda energy: energy.value(visible, some, reference),
+        lambda energy: energy.free_energy(visible, reference),
+        lambda energy: energy.free_energy_of_hidden(hidden, reference),
+        lambda energy: energy.hidden_mean(visible, reference),
+        lambda energy: energy.visible_mean(hidden, reference),
+        lambda energy: energy.sample_visible(hidden, keys[0], reference),
+        lambda energy: energy.encoder().encode(visible),
+    ):
+        # Squares of up to (20 / 0.1) deviations, and differences of them.
+        assert_allclose(ask(ours), ask(expected), rtol=1e-10, atol=1e-9)
+    moments = ours.visible.coordinates.origin, ours.visible.coordinates.unit
+    base = [GaussianUnits.from_moments(*moments)]
+    base.append(GaussianUnits(moments[0], 2 * np.log(moments[1])))
+    log_partitions = [
+        AnnealedPath(energy, units).log_partition_of_base(reference)
+        for energy, units in zip((ours, expected), base, strict=True)
+    ]
+    assert log_partitions[0] == pytest.approx(log_partitions[1], rel=1e-12)
+
+
+def test_an_energy_with_coordinates_takes_an_encoder_as_its_own(placed):
+    ours, _ = placed
+    again = ours.with_encoder(ours.encoder())
+    for name, value in ours.parameters.items():
+        assert_allclose(again.parameters[name], value, rtol=1e-12, atol=1e-12, err_msg=name)
+
+
+def test_what_is_learned_from_is_a_grid_finer_than_the_least_deviation():
+    """Rounding of v then leaves no difference, and the grid none that matters."""
+    coordinates = Standardized.from_moments(np.full(2, 100.0), np.full(2, 0.1))
+    visible = 100 + 0.1 * np.random.default_rng(0).standard_normal((500, 2))
+    states = coordinates.states_of(visible)
+    assert_array_equal(coordinates.states_of(np.nextafter(visible, 200)), states)
+    assert abs(states - coordinates.inward(visible)).max() < math.sqrt(LEAST_LEFT) / 8

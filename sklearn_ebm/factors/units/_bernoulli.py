@@ -3,6 +3,7 @@
 import math
 
 from sklearn_ebm.backends import array_namespace
+from sklearn_ebm.factors.units._coordinates import Unchanged
 
 FIRST_DEVIATION = 0.01  # of the first weights (Hinton 2010, A practical guide, section 8)
 FIRST_ACTIVITY = 0.2  # few units on make better features, but with very few learning begins late
@@ -20,6 +21,8 @@ class BernoulliUnits:
     """
 
     is_binary = True
+    degree = 1  # of the energy in the states
+    coordinates = Unchanged()
     first_activity = FIRST_ACTIVITY
     learning_rate = LEARNING_RATE
 
@@ -27,7 +30,7 @@ class BernoulliUnits:
         self.bias = bias
 
     @classmethod
-    def from_moments(cls, mean, variance):
+    def from_moments(cls, mean, deviation):
         """The units that have these means on their own."""
         xp = array_namespace(mean)
         share = xp.clip(mean, SMALLEST_SHARE, 1 - SMALLEST_SHARE)
@@ -47,6 +50,23 @@ class BernoulliUnits:
     def astype(self, dtype):
         """A copy of the units, in a type."""
         return BernoulliUnits(array_namespace(self.bias).astype(self.bias, dtype))
+
+    def shifted(self, change):
+        """Return the units with `change` added to the bias."""
+        return BernoulliUnits(self.bias + change)
+
+    def inner(self):
+        """Return the units themselves, which are not standardized."""
+        return self
+
+    def in_data_units(self, weights, hidden_bias):
+        """Return W, c and b by name."""
+        return {"weights": weights, "hidden_bias": hidden_bias, "visible_bias": self.bias}
+
+    def affine_signal(self):
+        """Return (gain, origin) such that the signal is (v - origin) gain."""
+        xp = array_namespace(self.bias)
+        return xp.ones_like(self.bias), xp.zeros_like(self.bias)
 
     @property
     def parameters(self):

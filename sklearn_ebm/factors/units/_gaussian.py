@@ -1,14 +1,24 @@
-"""Visible units with real values: sum (v_i - b_i)^2 / (2 s_i^2), the variances learned.
+"""Visible units with real values: sum (u_i - b_i)^2 / (2 s_i^2), the variances learned.
 
-The weights carry v_i / s_i^2 (Cho, Ilin & Raiko 2011, eq. 3), so that given the hidden units
-v_i = b_i + (W h)_i + s_i n with normal n.
+The weights carry u_i / s_i^2 (Cho, Ilin & Raiko 2011, eq. 3), so that given the hidden units
+u_i = b_i + (W h)_i + s_i n with normal n.
+
+The parameters describe standardized data, u = (v - origin) / unit, where origin and unit are the
+mean and the standard deviation of each feature. In v, the energy has the same form
+with the parameters
+
+    b' = origin + unit b,   W' = unit W,   s'^2 = unit^2 s^2,   c' = c - (origin / (unit s^2)) W.
+
+Learning with u depends neither on the offset nor on the scale of a feature. It also avoids the
+cancellation in c' when the origin is many deviations away from zero.
 """
 
 import math
 
 from sklearn_ebm.backends import array_namespace
+from sklearn_ebm.factors.units._coordinates import Standardized, Unchanged
 
-SMALLEST_VARIANCE = 1e-3  # of the mean variance: a feature that never changes must not weigh more
+UNCHANGED = Unchanged()
 LEAST_LEFT = 1e-3  # share of a feature's variance that hidden units cannot explain
 FIRST_SHARE = 0.8  # of the variance that they do not explain at first
 FIRST_NORM = 4.0  # of the first filters, in standard deviations
@@ -17,35 +27,39 @@ LEARNING_RATE = 0.1
 
 
 class GaussianUnits:
-    """E_v(v) = sum (v_i - b_i)^2 / (2 s_i^2); given a field r = W h, v_i ~ N(b_i + r_i, s_i^2).
+    """E_v(v) = sum (u_i - b_i)^2 / (2 s_i^2) with u = (v - origin) / unit.
+
+    Given a field r = W h, u_i ~ N(b_i + r_i, s_i^2).
 
     Parameters
     ----------
     bias : array of shape (n_units,)
-        b, the means without a field.
+        b, the means of u without a field.
     log_variance : array of shape (n_units,)
         log s^2.
-    largest : array of shape (n_units,) or None, default=None
+    largest : float or None, default=None
         What log s^2 may be at most in learning; None leaves it free.
+    coordinates : Unchanged or Standardized, default=UNCHANGED
+        Define u; by default, u = v.
     """
 
     is_binary = False
+    degree = 2  # of the energy in the states, and so in the weights
     first_activity = FIRST_ACTIVITY
     learning_rate = LEARNING_RATE
 
-    def __init__(self, bias, log_variance, largest=None):
+    def __init__(self, bias, log_variance, largest=None, coordinates=UNCHANGED):
         self.bias = bias
         self.log_variance = log_variance
         self.largest = largest
+        self.coordinates = coordinates
 
     @classmethod
-    def from_moments(cls, mean, variance):
-        """The units that have these moments on their own."""
-        xp = array_namespace(mean)
-        typical = float(xp.mean(variance)) or 1.0
-        floor = xp.full_like(variance, SMALLEST_VARIANCE * typical)
-        log_variance = xp.log(xp.maximum(variance, floor))
-        return cls(mean, log_variance, log_variance)
+    def from_moments(cls, mean, deviation):
+        """Return the units that have these moments without hidden units."""
+        zeros = array_namespace(mean).zeros_like
+        coordinates = Standardized.from_moments(mean, deviation)
+        return cls(zeros(mean), zeros(mean), 0.0, coordinates)
 
     def first_layer(self, samples, activity, random_state):
         """Weights and hidden biases to begin with, and the units that go with them.
@@ -56,22 +70,57 @@ class GaussianUnits:
         """
         xp = array_namespace(samples)
         noise = xp.asarray(random_state.standard_normal(samples.shape), dtype=samples.dtype)
-        directions = (samples - self.bias) / self.scale
-        length = xp.sqrt(xp.sum(directions * directions, axis=1, keepdims=True))
-        directions = xp.where(length > 0, directions, noise)
-        length = xp.sqrt(xp.sum(directions * directions, axis=1, keepdims=True))
-        weights = (FIRST_NORM * self.scale * directions / length).T
-        units = GaussianUnits(self.bias, self.log_variance + math.log(FIRST_SHARE), self.largest)
+        directions = (self.coordinates.states_of(samples) - self.bias) / self.scale
+        varies = xp.any(directions != 0, axis=0)
+        if bool(xp.any(varies)):
+            noise = noise * xp.astype(varies, noise.dtype)
+        directions = xp.where(_lengths(directions) > 0, directions, noise)
+        weights = (FIRST_NORM * self.scale * directions / _lengths(directions)).T
+        log_variance = self.log_variance + math.log(FIRST_SHARE)
+        units = self._with(log_variance=log_variance)
         offset = math.log(activity / (1 - activity)) - FIRST_NORM**2 / (2 * FIRST_SHARE)
-        return units, weights, offset - units.signal(self.bias) @ weights
+        return units, weights, offset - (self.bias * units.precision) @ weights
+
+    def _with(self, **changes):
+        own = {
+            "bias": self.bias,
+            "log_variance": self.log_variance,
+            "largest": self.largest,
+            "coordinates": self.coordinates,
+        }
+        return GaussianUnits(**{**own, **changes})
 
     def astype(self, dtype):
         """A copy of the units, in a type."""
         xp = array_namespace(self.bias)
-        largest = None if self.largest is None else xp.astype(self.largest, dtype)
-        return GaussianUnits(
-            xp.astype(self.bias, dtype), xp.astype(self.log_variance, dtype), largest
+        return self._with(
+            bias=xp.astype(self.bias, dtype),
+            log_variance=xp.astype(self.log_variance, dtype),
+            coordinates=self.coordinates.astype(dtype),
         )
+
+    def shifted(self, change):
+        """Return the units with `change` added to the bias."""
+        return self._with(bias=self.bias + change)
+
+    def inner(self):
+        """Return units that take u instead of v and share the parameters."""
+        return self._with(coordinates=UNCHANGED)
+
+    def in_data_units(self, weights, hidden_bias):
+        """Return W', c', b' and s'^2, the parameters of the energy of v, by name."""
+        gain, origin = self.affine_signal()
+        unit = self.coordinates.unit + 0 * self.bias
+        return {
+            "weights": unit[:, None] * weights,
+            "hidden_bias": hidden_bias - origin @ (gain[:, None] * weights),
+            "visible_bias": origin + unit * self.bias,
+            "visible_variance": unit**2 / self.precision,
+        }
+
+    def affine_signal(self):
+        """Return (gain, origin) such that the signal is (v - origin) gain."""
+        return self.precision / self.coordinates.unit, self.coordinates.origin + 0 * self.bias
 
     @property
     def parameters(self):
@@ -79,48 +128,51 @@ class GaussianUnits:
         return {"bias": self.bias, "log_variance": self.log_variance}
 
     @property
-    def _precision(self):
+    def precision(self):
+        """1 / s^2."""
         return array_namespace(self.bias).exp(-self.log_variance)
 
     @property
     def scale(self):
-        """Standard deviations without a field, s."""
+        """Standard deviations of u without a field, s."""
         return array_namespace(self.bias).exp(self.log_variance / 2)
 
     def value(self, visible):
         """E_v of each row."""
-        error = visible - self.bias
-        return (error * error) @ self._precision / 2
+        error = self.coordinates.inward(visible) - self.bias
+        return (error * error) @ self.precision / 2
 
     def signal(self, visible):
-        """What the weights carry to the hidden units."""
-        return visible * self._precision
+        """Return u / s^2 for each row, the factor of the weights."""
+        return self.coordinates.inward(visible) * self.precision
 
     def mean(self, field, backend):
         """Means given a field, in its place."""
         field += self.bias
-        return field
+        return self.coordinates.outward(field)
 
     def sample(self, field, key, backend, scale=1.0):
         """Draws given a field, in its place."""
         field *= scale
         field += self.bias
-        return backend.add_normal(field, self.scale, key)
+        return self.coordinates.outward(backend.add_normal(field, self.scale, key))
 
     def log_partition(self, field, backend):
-        """log of the integral of exp(r.v / s^2 - E_v(v)) for each row of fields."""
+        """log of the integral over v of exp(r.u / s^2 - E_v(v)) for each row of fields."""
         xp = array_namespace(field)
         own = xp.sum(self.log_variance + math.log(2 * math.pi)) / 2
-        return own + ((field + 2 * self.bias) * field) @ self._precision / 2
+        own = own + self.coordinates.log_volume
+        return own + ((field + 2 * self.bias) * field) @ self.precision / 2
 
     def slopes(self, visible, hidden, weights):
         """-dE/dtheta of each row; that of b is times s^2, which leaves its direction uphill.
 
-        With z = log s^2 it is (v - b)^2 / (2 s^2) - v (W h) / s^2.
+        With z = log s^2 it is (u - b)^2 / (2 s^2) - u (W h) / s^2.
         """
-        error = visible - self.bias
-        by_variance = error * error / 2 - visible * (hidden @ weights.T)
-        return {"bias": visible, "log_variance": by_variance * self._precision}
+        state = self.coordinates.inward(visible)
+        error = state - self.bias
+        by_variance = error * error / 2 - state * (hidden @ weights.T)
+        return {"bias": state, "log_variance": by_variance * self.precision}
 
     def project(self):
         """Keep the variances within their bounds, in place."""
@@ -130,9 +182,17 @@ class GaussianUnits:
             self.log_variance[...] = xp.clip(self.log_variance, least, self.largest)
 
     def mixed(self, other, share):
-        """Units of the energy (1 - share) E_other + share E_self, and the scale of their field."""
+        """Units of the energy (1 - share) E_other + share E_self, and the scale of their field.
+
+        Both have the same coordinates.
+        """
         xp = array_namespace(self.bias)
-        own, others = share * self._precision, (1 - share) * other._precision
+        own, others = share * self.precision, (1 - share) * other.precision
         precision = own + others
         bias = (own * self.bias + others * other.bias) / precision
-        return GaussianUnits(bias, -xp.log(precision)), own / precision
+        return self._with(bias=bias, log_variance=-xp.log(precision)), own / precision
+
+
+def _lengths(directions):
+    xp = array_namespace(directions)
+    return xp.sqrt(xp.sum(directions * directions, axis=1, keepdims=True))
