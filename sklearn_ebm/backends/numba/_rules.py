@@ -4,6 +4,7 @@ from numba import njit
 from numba.extending import overload
 
 from sklearn_ebm.backends._rules import PositiveSoftThreshold, SoftThreshold
+from sklearn_ebm.backends.numba._kernel_cache import cached_on_disk
 from sklearn_ebm.backends.numba._simd import Vector, larger, magnitude, smaller, splat, subtract
 
 # NaN and infinities are kept out by validation; sums may be reordered.
@@ -12,18 +13,33 @@ FAST_MATH = {"nnan", "ninf", "nsz", "contract", "reassoc"}
 # Without Numba's runtime, and with every kernel inlined in its callers: none allocates, and to
 # count references to arrays and pass them on took three quarters of an active set's time.
 OPTIONS = {
-    "cache": True,
     "nogil": True,
     "fastmath": FAST_MATH,
     "error_model": "numpy",
     "_nrt": False,
 }
-kernel = njit(**OPTIONS, forceinline=True)
-# A kernel that only other kernels call: without the wrappers for Python, half of its compile time.
-inner = njit(**OPTIONS, forceinline=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)
-# For what works on a whole matrix and is called from several places: a copy in each costs seconds
-# of compilation, and a call nothing.
-routine = njit(**OPTIONS)
+
+
+def kernel(function):
+    """Compile a function at its first call, for each combination of types."""
+    return cached_on_disk(njit(**OPTIONS, forceinline=True)(function))
+
+
+def inner(function):
+    """Compile a function that only other kernels call.
+
+    It needs no wrappers for Python, which take half of its compile time.
+    """
+    options = {**OPTIONS, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+    return cached_on_disk(njit(**options, forceinline=True)(function))
+
+
+def routine(function):
+    """Compile a function that works on a whole matrix and is called from several places.
+
+    A copy in each of them would cost seconds of compilation, and a call costs nothing.
+    """
+    return cached_on_disk(njit(**OPTIONS)(function))
 
 
 def dual_magnitude(rule, correlation):

@@ -1,0 +1,161 @@
+"""The disk cache of compiled kernels. A failure of the cache costs compilation time, nothing else.
+
+Numba raises an exception if no directory is writable, if the disk is full and if a cache file is
+damaged. This cache compiles the kernel instead, and issues one warning per process.
+
+Numba also loads a binary whose own source file is unchanged although a function that was inlined in
+it has changed, and a file that another process wrote for another signature at the same time. Here
+each file ends in a digest and records the sources and the signature that it was compiled from.
+"""
+
+import functools
+import hashlib
+import pickle
+import re
+import sys
+import warnings
+from pathlib import Path
+
+import numba
+from numba.core.caching import FunctionCache, IndexDataCacheFile
+
+IMPORTED = re.compile(rb"^(?:from|import) (sklearn_ebm[\w.]*)", re.MULTILINE)
+DIGEST_SIZE = 16  # bytes
+
+_warned = []
+
+
+def cached_on_disk(dispatcher):
+    """Return the dispatcher with a disk cache, or without one if no directory is writable."""
+    try:
+        dispatcher._cache = KernelCache(dispatcher.py_func)
+    except Exception as error:  # RuntimeError without a writable directory, OSError from the disk
+        _warn_once(
+            f"sklearn_ebm cannot cache compiled kernels on disk: {error}. Every new process "
+            "compiles them again. Set the environment variable NUMBA_CACHE_DIR to a writable "
+            "directory."
+        )
+    return dispatcher
+
+
+class KernelCache(FunctionCache):
+    """Numba's disk cache of one function. Failures are treated as cache misses.
+
+    Parameters
+    ----------
+    function : function
+        The Python function that is compiled.
+    """
+
+    def __init__(self, function):
+        super().__init__(function)
+        self._cache_file = KernelFile(
+            self._cache_path, self._impl.filename_base, _digest_of_sources(function.__module__)
+        )
+
+    def load_overload(self, sig, target_context):
+        """Load the compiled function for these types, or return None."""
+        try:
+            return super().load_overload(sig, target_context)
+        except Exception as error:  # to rebuild a damaged object may raise anything
+            _warn_once(_cannot("read", self._cache_path, error))
+            return None
+
+    def save_overload(self, sig, data):
+        """Save the compiled function for these types if possible."""
+        try:
+            super().save_overload(sig, data)
+        except Exception as error:
+            _warn_once(_cannot("write", self._cache_path, error))
+
+
+class KernelFile(IndexDataCacheFile):
+    """Numba's index file and data files of one function, each with a digest at its end.
+
+    Parameters
+    ----------
+    cache_path : str
+        Directory of the files.
+    filename_base : str
+        Common beginning of their names.
+    source_stamp : bytes
+        Digest of the sources.
+    """
+
+    def __init__(self, cache_path, filename_base, source_stamp):
+        super().__init__(cache_path, filename_base, source_stamp)
+        self._version = f"{numba.__version__}, sealed"  # ignores files that have no digest
+
+    def save(self, key, data):
+        """Save the data of a key, which identifies types and processor."""
+        super().save(key, (self._source_stamp, key, data))
+
+    def load(self, key):
+        """Load the data of a key, or return None."""
+        stamp, stored_key, data = super().load(key) or (None, None, None)
+        # The file may hold data of another key or older sources: processes that save at the same
+        # time can choose the same name, and a save can fail between the index and the data.
+        return data if (stamp, stored_key) == (self._source_stamp, key) else None
+
+    def _load_index(self):
+        try:
+            with open(self._index_path, "rb") as file:
+                if pickle.load(file) != self._version:
+                    return {}
+                stamp, names = _unsealed(file.read())
+        except FileNotFoundError:
+            return {}
+        except Exception as error:  # damaged: the next save writes a new index
+            _warn_once(_cannot("read", self._cache_path, error))
+            return {}
+        return names if stamp == self._source_stamp else {}
+
+    def _load_data(self, name):
+        return _unsealed(Path(self._data_path(name)).read_bytes())
+
+    def _dump(self, obj):
+        content = super()._dump(obj)
+        return content + _digest(content)
+
+
+def _digest(content):
+    return hashlib.blake2b(content, digest_size=DIGEST_SIZE).digest()
+
+
+def _unsealed(content):
+    content, digest = content[:-DIGEST_SIZE], content[-DIGEST_SIZE:]
+    if digest != _digest(content):
+        raise ValueError("the file is damaged")
+    return pickle.loads(content)
+
+
+def _digest_of_sources(module):
+    """Return the digest of a module and of all modules of the package that it depends on."""
+    sources, names = {}, [module]
+    while names:
+        name = names.pop()
+        if name not in sources:
+            sources[name] = _source(name)
+            names += [found.decode() for found in IMPORTED.findall(sources[name])]
+    return _digest(b"".join(_digest(sources[name]) for name in sorted(sources)))
+
+
+@functools.cache
+def _source(name):
+    module = sys.modules.get(name)
+    spec = module and module.__spec__
+    return spec.loader.get_data(spec.origin) if spec else b""
+
+
+def _cannot(verb, path, error):
+    return (
+        f"sklearn_ebm cannot {verb} the compiled kernels in {path}: {type(error).__name__}: "
+        f"{error}. They are compiled again. If this happens in every process, free space on the "
+        "disk, or set the environment variable NUMBA_CACHE_DIR to another directory."
+    )
+
+
+def _warn_once(message):
+    if not _warned:
+        _warned.append(message)
+        warnings.warn(message, UserWarning, stacklevel=2)

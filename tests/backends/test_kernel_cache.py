@@ -1,0 +1,168 @@
+"""The disk cache of compiled kernels: whatever happens to it, the results are right."""
+
+import errno
+import importlib.util
+import pickle
+import sys
+import warnings
+
+import numpy as np
+import pytest
+from numba.core import caching, config
+
+from sklearn_ebm.backends.numba import _kernel_cache
+
+CALLEE = "sklearn_ebm.backends.numba._callee_of_a_test"
+SOURCE = f"""
+from {CALLEE} import plus
+from sklearn_ebm.backends.numba._rules import kernel
+
+@kernel
+def increment(value):
+    return plus(value)
+
+@kernel
+def square(value):
+    return value * value
+"""
+CALLEE_SOURCE = """
+from sklearn_ebm.backends.numba._rules import kernel
+
+@kernel
+def plus(value):
+    return value + type(value)({term})
+"""
+
+
+class Folder:
+    """A module with kernels, which inline those of another module, and the cache of both."""
+
+    def __init__(self, path):
+        self.path = path
+        self.cache = path / "cache"
+        self.write(term=1)
+
+    def write(self, term):
+        (self.path / "callee.py").write_text(CALLEE_SOURCE.format(term=term))
+        (self.path / "kernels.py").write_text(SOURCE)
+
+    def fresh(self):
+        """The module as a new process would import it."""
+        _kernel_cache._source.cache_clear()
+        _kernel_cache._warned.clear()
+        self._imported(CALLEE, "callee.py")
+        return self._imported("kernels_of_a_test", "kernels.py")
+
+    def _imported(self, name, file):
+        spec = importlib.util.spec_from_file_location(name, self.path / file)
+        module = sys.modules[name] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        return module
+
+    def files(self, suffix):
+        """Paths of index files or data files of `square`."""
+        return sorted(self.cache.rglob(f"kernels.square*{suffix}"))
+
+
+@pytest.fixture
+def folder(tmp_path):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "cache"))
+        patch.setattr(sys, "dont_write_bytecode", True)
+        patch.setattr(_kernel_cache, "_warned", [])
+        config.reload_config()  # Numba does so by itself, but at the next compilation only
+        yield Folder(tmp_path)
+    config.reload_config()
+    for name in (CALLEE, "kernels_of_a_test"):
+        sys.modules.pop(name, None)
+
+
+@pytest.fixture
+def full_disk(monkeypatch):
+    """Numba can create a file, but not fill it."""
+
+    def full(path, mode="r", *args, **options):
+        if "w" in mode:
+            raise OSError(errno.ENOSPC, "No space left on device", str(path))
+        return open(path, mode, *args, **options)
+
+    monkeypatch.setattr(caching, "open", full, raising=False)
+
+
+def is_cached(kernel):
+    return sum(kernel.stats.cache_hits.values()) == 1
+
+
+def test_a_new_process_loads_what_another_compiled(folder):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for is_second in (False, True):
+            kernels = folder.fresh()
+            assert kernels.square(3.0) == 9.0
+            assert is_cached(kernels.square) == is_second
+
+
+DAMAGES = {
+    "empty": lambda content: b"",
+    "half": lambda content: content[: len(content) // 2],
+    "one byte short": lambda content: content[:-1],
+    "zeros": lambda content: bytes(len(content)),
+    "garbage": lambda content: np.random.default_rng(0).bytes(len(content)),
+    "one bit": lambda content: content[:-50] + bytes([content[-50] ^ 1]) + content[-49:],
+    "another object": lambda content: pickle.dumps({"a": 1}),
+}
+
+
+@pytest.mark.parametrize("suffix", [".nbi", ".nbc"])
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_file_is_replaced_with_one_warning(folder, damage, suffix):
+    kernels = folder.fresh()
+    kernels.square(3.0), kernels.increment(1.0)
+    for path in folder.cache.rglob(f"*{suffix}"):
+        path.write_bytes(DAMAGES[damage](path.read_bytes()))
+    kernels = folder.fresh()
+    if (damage, suffix) == ("another object", ".nbi"):  # taken for an index of another version
+        assert kernels.square(3.0) == 9.0
+    else:
+        with pytest.warns(UserWarning, match="cannot read .* NUMBA_CACHE_DIR") as caught:
+            assert (kernels.square(3.0), kernels.increment(1.0)) == (9.0, 2.0)
+        assert len(caught) == 1
+    kernels = folder.fresh()
+    assert kernels.square(3.0) == 9.0
+    assert is_cached(kernels.square)
+
+
+def test_kernels_compile_on_a_full_disk(folder, full_disk):
+    kernels = folder.fresh()
+    with pytest.warns(UserWarning, match="cannot write .* No space left .* free space") as caught:
+        assert (kernels.square(3.0), kernels.increment(1.0)) == (9.0, 2.0)
+    assert len(caught) == 1
+    assert not list(folder.cache.rglob("*.tmp.*"))
+
+
+def test_kernels_compile_without_a_writable_directory(folder, monkeypatch):
+    """A file occupies the path of each directory, so that even a superuser cannot create it."""
+    for name in ("cache", "__pycache__", "home"):
+        (folder.path / name).write_text("")
+    for variable in ("HOME", "XDG_CACHE_HOME", "LOCALAPPDATA"):
+        monkeypatch.setenv(variable, str(folder.path / "home"))
+    with pytest.warns(UserWarning, match="cannot cache .* NUMBA_CACHE_DIR") as caught:
+        kernels = folder.fresh()
+    assert len(caught) == 1
+    assert (kernels.square(3.0), kernels.increment(1.0)) == (9.0, 2.0)
+
+
+def test_data_of_another_signature_are_ignored(folder):
+    """Two processes that compile at once may give two signatures the same file."""
+    kernels = folder.fresh()
+    kernels.square(3.0), kernels.square(3)
+    first, second = folder.files(".nbc")
+    first.write_bytes(second.read_bytes())
+    kernels = folder.fresh()
+    assert (kernels.square(2.5), kernels.square(3)) == (6.25, 9)
+
+
+def test_an_edit_of_an_inlined_function_recompiles_its_callers(folder):
+    assert folder.fresh().increment(1.0) == 2.0
+    folder.write(term=5)
+    assert folder.fresh().increment(1.0) == 6.0
