@@ -1,24 +1,26 @@
 """The one place that decides how many threads a kernel's rows are split over.
 
-Kernels are serial and release the interpreter's lock. They run side by side in plain Python
-threads, which survive a fork, may be entered from several threads at once and wait for nobody when
-the machine is busy.
+Kernels are serial and release the interpreter's lock. They run in parallel in plain Python threads.
+Each calling thread owns its helper threads, so calls from several threads do not wait for each
+other, and a forked child starts its own.
 """
 
-import functools
+import contextvars
 import os
 import threading
 from collections import deque
-from concurrent.futures import ThreadPoolExecutor, wait
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext, suppress
 from itertools import pairwise
+from queue import Empty, SimpleQueue
 
 from joblib.parallel import get_active_backend
 from numba import get_num_threads
 
-from sklearn_ebm._sklearn import _get_threadpool_controller, _openmp_effective_n_threads
+from sklearn_ebm._sklearn import _openmp_effective_n_threads
+from sklearn_ebm.backends.numba._blas import serial_blas
 
 PIECES = 4  # per thread, so that one slow piece does not keep the others waiting
+SECONDS = 0.1  # timeout of a wait that is repeated: Ctrl-C cannot end a wait on Windows
 
 _inside = threading.local()
 
@@ -31,39 +33,46 @@ def n_threads():
     return max(1, min(get_num_threads(), _openmp_effective_n_threads()))
 
 
-@functools.lru_cache(maxsize=4)
-def _pool(size, process):
-    return ThreadPoolExecutor(size, thread_name_prefix="sklearn_ebm")
+class _Helpers:
+    """Threads that execute the tasks of the thread that owns them, and end with it.
 
-
-class _SerialBlas:
-    """One BLAS thread while any caller is inside; the last one out restores the former number.
-
-    BLAS threads that wait for work spin, and take the processor from the kernels' threads.
+    All synchronisation uses locks and queues that are implemented in C. Ctrl-C can interrupt those
+    that are implemented in Python, for instance of `concurrent.futures`, after they take a lock and
+    before they enter the block that releases it.
     """
 
     def __init__(self):
-        self._lock = threading.Lock()
-        self._depth = 0
-        self._limit = None
+        self.process = os.getpid()
+        self._tasks = SimpleQueue()
+        self._n_threads = 0
 
-    @contextmanager
-    def __call__(self):
-        with self._lock:
-            if self._depth == 0:
-                controller = _get_threadpool_controller()
-                self._limit = controller.limit(limits=1, user_api="blas")
-            self._depth += 1
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._depth -= 1
-                if self._depth == 0:
-                    self._limit.restore_original_limits()
+    def do(self, tasks):
+        """Start each task in a thread of its own."""
+        for number, task in enumerate(tasks, 1):
+            if number > self._n_threads:
+                threading.Thread(
+                    target=self._serve, args=(self._tasks,), name="sklearn_ebm", daemon=True
+                ).start()
+                self._n_threads = number  # Ctrl-C may leave one that is not counted
+            self._tasks.put(task)
+
+    @staticmethod
+    def _serve(tasks):
+        while (task := tasks.get()) is not None:
+            task()
+            del task  # so that it does not keep its arrays alive
+
+    def __del__(self):
+        for _ in range(self._n_threads):
+            self._tasks.put(None)
 
 
-_serial_blas = _SerialBlas()
+def _own_helpers():
+    """Return the helpers of the calling thread."""
+    helpers = getattr(_inside, "helpers", None)
+    if helpers is None or helpers.process != os.getpid():  # after a fork they do not exist
+        helpers = _inside.helpers = _Helpers()
+    return helpers
 
 
 def _take_pieces(work, pieces):
@@ -80,21 +89,83 @@ def _take_pieces(work, pieces):
         _inside.piece = False
 
 
-def _run(work, bounds, threads):
-    """Share the pieces among the caller and `threads - 1` others."""
-    pieces = deque(pairwise(bounds))
-    pool = _pool(threads - 1, os.getpid())
-    tasks = [pool.submit(_take_pieces, work, pieces) for _ in range(threads - 1)]
+class _Part:
+    """The task of one helper: process pieces until none is left.
+
+    Parameters
+    ----------
+    work : callable
+        Called with the first and last row of each piece.
+    pieces : deque
+        Pieces that are left, shared by all threads.
+    limit : context manager
+        Active while the helper processes pieces.
+    ended : SimpleQueue
+        Receives the exception that ended the task, or None.
+    """
+
+    def __init__(self, work, pieces, limit, ended):
+        self.work = work
+        self.pieces = pieces
+        self.limit = limit
+        self.ended = ended
+        self.context = contextvars.copy_context()
+        self.gate = threading.Lock()  # locked while the helper may write
+
+    def __call__(self):
+        with self.gate:
+            try:
+                if self.pieces:
+                    with self.limit:
+                        self.context.run(_take_pieces, self.work, self.pieces)
+                self.ended.put(None)
+            except BaseException as error:
+                self.pieces.clear()  # stops the other threads
+                self.ended.put(error)
+
+
+def _share(work, bounds, n_helpers, limit=None):
+    """Share the pieces among helpers and, unless BLAS is limited, the caller.
+
+    An exception in the caller, Ctrl-C included, leaves only when no thread writes any more. Ctrl-C
+    can interrupt the main thread at any point, so only helpers set and remove the limit of BLAS.
+    """
+    pieces, ended = deque(pairwise(bounds)), SimpleQueue()
+    parts = [_Part(work, pieces, limit or nullcontext(), ended) for _ in range(n_helpers)]
+    error = None
     try:
-        _take_pieces(work, pieces)
-        for task in tasks:
-            if not task.cancel():  # one that never began has nothing left to do
-                task.result()
+        _own_helpers().do(parts)
+        if limit is None:
+            _take_pieces(work, pieces)
+        else:
+            error = _first(ended)  # when one helper has ended, no piece is left
     finally:
         pieces.clear()
-        for task in tasks:
-            task.cancel()
-        wait(tasks)
+        _wait_for(parts)
+    while error is None and not ended.empty():
+        error = ended.get()
+    if error is not None:
+        try:
+            raise error
+        finally:
+            error = None  # breaks the reference cycle with its traceback
+
+
+def _first(queue):
+    while True:
+        with suppress(Empty):
+            return queue.get(timeout=SECONDS)
+
+
+def _wait_for(parts):
+    """Wait until no helper writes any more, even if Ctrl-C is pressed again."""
+    try:
+        for part in parts:
+            with part.gate:
+                pass
+    except KeyboardInterrupt:
+        _wait_for(parts)
+        raise
 
 
 def work_together(work, most):
@@ -103,7 +174,7 @@ def work_together(work, most):
     if threads <= 1:
         work()
         return
-    _run(lambda first, last: work(), range(threads + 1), threads)
+    _share(lambda first, last: work(), range(threads + 1), threads - 1)
 
 
 def split_rows(work, n_rows, smallest):
@@ -117,7 +188,7 @@ def split_rows(work, n_rows, smallest):
         work(0, n_rows)
         return
     pieces = min(PIECES, most // threads) * threads  # as many for each
-    _run(work, [n_rows * piece // pieces for piece in range(pieces + 1)], threads)
+    _share(work, [n_rows * piece // pieces for piece in range(pieces + 1)], threads - 1)
 
 
 def map_pieces(work, n_rows, piece):
@@ -126,12 +197,11 @@ def map_pieces(work, n_rows, piece):
     Where the pieces begin does not depend on the number of threads, so neither do the results.
     """
     bounds = [*range(0, n_rows, piece), n_rows]
-    n_pieces = len(bounds) - 1
-    threads = min(n_threads(), n_pieces) if n_pieces > 1 else 1
-    # One thread of kernels limits BLAS as well: on some machines two BLAS threads sum otherwise.
-    with _serial_blas() if n_pieces > 1 else nullcontext():
-        if threads > 1:
-            _run(work, bounds, threads)
+    if len(bounds) > 2 and not getattr(_inside, "piece", False):
+        threads = min(n_threads(), len(bounds) - 1)
+        # A single thread limits BLAS as well: two BLAS threads may add in another order.
+        if threads > 1 or serial_blas.is_needed():
+            _share(work, bounds, threads, serial_blas)
             return
-        for first, last in pairwise(bounds):
-            work(first, last)
+    for first, last in pairwise(bounds):
+        work(first, last)

@@ -1,0 +1,86 @@
+"""The limit of BLAS to one thread while several threads run kernels.
+
+Idle BLAS threads spin and take processor time from the threads that run kernels.
+"""
+
+import functools
+import os
+import threading
+
+from sklearn_ebm._sklearn import _get_threadpool_controller
+
+
+class SerialBlas:
+    """A context with one BLAS thread. The last thread that leaves it restores the former number.
+
+    The number of threads belongs to the process in some libraries (OpenBLAS with its own threads)
+    and to each calling thread in others (MKL, OpenBLAS with OpenMP), so every thread that enters
+    sets it. Only the launcher's helper threads may enter: a limit that remains in one of them is
+    harmless, and no signal interrupts them, because Python runs signal handlers in the main thread.
+    """
+
+    def __init__(self):
+        self._begin()
+
+    def _begin(self):
+        self._lock = threading.Lock()
+        self._n_inside = 0
+        self._former = {}
+
+    def is_needed(self):
+        """Return whether BLAS may use several threads in the calling thread, now or soon."""
+        return self._n_inside > 0 or any(_number_of_threads(each) > 1 for each in _libraries())
+
+    def __enter__(self):
+        with self._lock:
+            for library in _libraries():
+                number = _number_of_threads(library)
+                if number > 1:
+                    self._former[library] = number
+                    _set_number_of_threads(library, 1)
+            self._n_inside += 1
+
+    def __exit__(self, *exception):
+        with self._lock:
+            self._n_inside -= 1
+            if self._n_inside == 0:
+                self._restore()
+
+    def _restore(self):
+        while self._former:
+            library, number = self._former.popitem()
+            if _number_of_threads(library) == 1:  # otherwise the user has changed it meanwhile
+                _set_number_of_threads(library, number)
+
+    def after_fork(self):
+        """Restore the former numbers in a forked child, which has no threads inside."""
+        former = self._former
+        self._begin()
+        self._former = former
+        self._restore()
+
+
+@functools.cache
+def _libraries():
+    return _get_threadpool_controller().select(user_api="blas").lib_controllers
+
+
+def _number_of_threads(library):
+    return library.num_threads or 1  # None if the library cannot report it
+
+
+def _set_number_of_threads(library, number):
+    """Set the number of threads even if threadpoolctl lets another thread control the library.
+
+    Recent versions of threadpoolctl silently ignore all threads but the one that first set a number
+    for OpenBLAS, until that thread releases its control or ends.
+    """
+    release = getattr(library, "clear_controlling_thread", lambda force: None)
+    release(force=True)
+    library.set_num_threads(number)
+    release(force=True)
+
+
+serial_blas = SerialBlas()
+if hasattr(os, "register_at_fork"):  # Windows has no fork
+    os.register_at_fork(after_in_child=serial_blas.after_fork)
