@@ -6,7 +6,6 @@ are large go to a file that is mapped into memory, which models read a batch at 
 """
 
 import math
-import tempfile
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -21,6 +20,7 @@ from sklearn.utils.validation import _num_samples, check_memory
 
 from sklearn_ebm.backends import array_namespace, is_cupy, to_host
 from sklearn_ebm.estimators._parts import is_passed_through
+from sklearn_ebm.estimators._scratch import ScratchFolder
 
 BATCH_NUMBERS = 2**23  # in the largest array between two steps: 32 MB in float32
 LARGEST_BATCH = 1024
@@ -101,8 +101,8 @@ def stream(steps, X, folder=None):
     ----------
     steps : list of fitted transformers
     X : array-like with n_samples rows
-    folder : str or None, default=None
-        Where large outputs go; None keeps them in memory.
+    folder : ScratchFolder or None, default=None
+        Receives large outputs; None keeps them in memory.
 
     Returns
     -------
@@ -142,8 +142,7 @@ def _room(shape, like, folder):
     n_bytes = math.prod(shape) * like.dtype.itemsize
     if folder is None or is_cupy(like) or n_bytes <= LARGEST_IN_MEMORY:
         return xp.empty(shape, dtype=like.dtype)
-    with tempfile.NamedTemporaryFile(dir=folder, suffix=".npy", delete=False) as file:
-        return np.lib.format.open_memmap(file.name, "w+", like.dtype, shape)
+    return folder.new_array(shape, like.dtype)
 
 
 class Layerwise:
@@ -159,8 +158,8 @@ class Layerwise:
         if isinstance(memory, str | Path):  # outputs come back as they were: files mapped to memory
             memory = joblib.Memory(memory, mmap_mode="r", verbose=0)
         memory = check_memory(memory)
-        self._fit = memory.cache(fit_stage, ignore=["folder", "context"])
-        self._stream = memory.cache(stream)
+        self._fit = _stored(memory, memory.cache(fit_stage, ignore=["folder", "context"]))
+        self._stream = _stored(memory, memory.cache(stream))
 
     def fit(self, named_steps, data, context):
         """Fitted steps by name, and the features of the rows that have labels.
@@ -176,12 +175,35 @@ class Layerwise:
         """
         stages, fitted = stages_of(named_steps), []
         X, y = data.to_learn_from()
-        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        with ScratchFolder() as folder:
             for number, stage in enumerate(stages, 1):
                 task, is_last = context(stage.names[0]), number == len(stages)
                 steps, X = self._fit(stage, X, y, is_last, folder=folder, context=task)
                 fitted += zip(stage.names, steps, strict=True)
         return fitted, self._stream([step for _, step in fitted], data.X)
+
+
+def _stored(memory, function):
+    """Wrap a function that a joblib.Memory caches: OSError if its output cannot be stored.
+
+    joblib issues a CacheWarning then, and raises a KeyError when it maps the output to memory.
+    """
+    if getattr(memory, "mmap_mode", None) is None:
+        return function
+
+    def call(*args, **options):
+        try:
+            return function(*args, **options)
+        except KeyError as error:
+            if "Non-existing item" not in str(error):
+                raise
+            raise OSError(
+                f"The memory of the pipeline, {memory.location!r}, cannot store the output of a "
+                "stage; a warning of joblib has the reason. Free space there, or choose another "
+                "directory."
+            ) from error
+
+    return call
 
 
 class TrainingData(NamedTuple):
