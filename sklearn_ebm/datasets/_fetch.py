@@ -5,10 +5,12 @@ names, then in scikit-learn's data home; MNIST is fetched from OpenML when neith
 """
 
 import os
+import uuid
+import zlib
 from http.client import HTTPException
 from importlib.util import find_spec
 from pathlib import Path
-from tempfile import NamedTemporaryFile
+from zipfile import BadZipFile
 
 import numpy as np
 from sklearn.datasets import fetch_openml, get_data_home
@@ -82,7 +84,7 @@ def fetch_mnist(*, data_home=None, download_if_missing=True, return_X_y=False):
         When no file is found and OpenML cannot be reached, or must not be asked. The message names
         the places where a file was looked for.
     ValueError
-        When the file found lacks an array.
+        When the file found is damaged or lacks an array.
 
     Examples
     --------
@@ -166,7 +168,7 @@ def fetch_natural_images(*, data_home=None):
     OSError
         When no file is found.
     ValueError
-        When the file found lacks the array `images`.
+        When the file found is damaged or lacks the array `images`.
 
     See Also
     --------
@@ -197,19 +199,30 @@ def _read_first(places, names):
     path = next((path for path in places if path.is_file()), None)
     if path is None:
         return None
-    with np.load(path, allow_pickle=False) as file:
-        missing = [name for name in names if name not in file.files]
-        if missing:
-            raise ValueError(f"{path} lacks the arrays {missing}; it has {sorted(file.files)}.")
-        return {name: file[name] for name in names}
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            found, arrays = file.files, {name: file[name] for name in names if name in file.files}
+    except (BadZipFile, zlib.error, EOFError, ValueError, AttributeError, TypeError) as error:
+        raise ValueError(f"{path} is damaged or of another format: {error}. Remove it.") from error
+    missing = [name for name in names if name not in arrays]
+    if missing:
+        raise ValueError(f"{path} lacks the arrays {missing}; it has {sorted(found)}.")
+    return arrays
 
 
 def _write_whole(path, arrays):
-    """Write a file under another name and rename it: a cut leaves no half file under the name."""
+    """Write a file under another name, then rename it, so that readers find all of it or nothing.
+
+    The other name is of this call alone, because several processes may download at once.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with NamedTemporaryFile(dir=path.parent, suffix=".part", delete=False) as file:
-        np.savez_compressed(file, **arrays)
-    os.replace(file.name, path)
+    part = path.with_name(f"{path.name}.{uuid.uuid4().hex}.part")
+    try:
+        with open(part, "xb") as file:
+            np.savez_compressed(file, **arrays)
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def _not_found(places, remedy, **words):

@@ -1,5 +1,7 @@
 """A data set is taken from the named folder, then the cache, then OpenML; errors say what to do."""
 
+import os
+
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
@@ -100,6 +102,50 @@ def test_a_download_is_kept_and_read_as_it_came(cache, asked, monkeypatch):
     assert [path.name for path in (cache / "sklearn_ebm").iterdir()] == ["mnist.npz"]
 
 
+@pytest.mark.usefixtures("asked")
+@pytest.mark.parametrize("failure", [OSError("no space"), KeyboardInterrupt()], ids=repr)
+def test_a_download_that_cannot_be_kept_leaves_no_file(cache, monkeypatch, failure):
+    monkeypatch.delenv("SKLEARN_EBM_DATA", raising=False)
+
+    def fail(file, **arrays):
+        file.write(b"PK")
+        raise failure
+
+    monkeypatch.setattr(np, "savez_compressed", fail)
+    with pytest.raises(type(failure)):
+        fetch_mnist(data_home=cache)
+    assert list((cache / "sklearn_ebm").iterdir()) == []
+
+
+@pytest.mark.skipif(os.name == "nt", reason="this system has no umask")
+def test_a_file_is_for_those_whom_the_umask_lets_read_it(tmp_path):
+    former = os.umask(0o027)
+    try:
+        _fetch._write_whole(tmp_path / "new" / "images.npz", {"images": IMAGES})
+    finally:
+        os.umask(former)
+    assert (tmp_path / "new" / "images.npz").stat().st_mode & 0o777 == 0o640
+
+
+def test_two_downloads_at_once_write_two_files(tmp_path, monkeypatch):
+    """The second begins and ends while the first writes."""
+    path, write = tmp_path / "images.npz", np.savez_compressed
+
+    def write_slowly(file, images):
+        monkeypatch.setattr(np, "savez_compressed", write)
+        file.write(b"PK")
+        file.flush()
+        _fetch._write_whole(path, {"images": images + 1})
+        assert_array_equal(np.load(path)["images"], IMAGES + 1)
+        file.seek(0)
+        write(file, images=images)
+
+    monkeypatch.setattr(np, "savez_compressed", write_slowly)
+    _fetch._write_whole(path, {"images": IMAGES})
+    assert_array_equal(np.load(path)["images"], IMAGES)
+    assert list(tmp_path.iterdir()) == [path]
+
+
 @pytest.mark.usefixtures("offline")
 def test_offline_the_error_names_the_variable_the_folder_and_the_file(folder, cache):
     with pytest.raises(OSError, match="SKLEARN_EBM_DATA") as caught:
@@ -142,6 +188,16 @@ def test_a_file_without_the_arrays_is_named_with_what_it_has(folder, cache):
     with pytest.raises(
         ValueError, match=r"natural_images\.npz lacks the arrays \['images'\].*pict"
     ):
+        fetch_natural_images(data_home=cache)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5, 0.99])
+def test_a_file_that_was_cut_short_is_named(folder, cache, share):
+    path = folder / "natural_images.npz"
+    np.savez(path, images=IMAGES)
+    content = path.read_bytes()
+    path.write_bytes(content[: int(share * len(content))])
+    with pytest.raises(ValueError, match=r"natural_images\.npz is damaged .* Remove it"):
         fetch_natural_images(data_home=cache)
 
 
