@@ -13,7 +13,6 @@ from sklearn.utils.validation import check_is_fitted
 from sklearn_ebm._sklearn import (
     Interval,
     StrOptions,
-    _check_sample_weight,
     _fit_context,
 )
 from sklearn_ebm.backends import BACKENDS, array_namespace, is_cupy, resolve_backend, to_host
@@ -27,6 +26,7 @@ from sklearn_ebm.estimators._validation import (
     require_same_place,
     split_missing,
 )
+from sklearn_ebm.estimators._weights import check_sample_weight
 from sklearn_ebm.factors import L1, PENALTIES, Energy, LinearDecoder
 from sklearn_ebm.solvers import MATRIX_SOLVERS
 
@@ -121,12 +121,13 @@ class DictionaryModel(
         """`fit`, with what stands beside X in a subclass."""
         first = not (self.warm_start and hasattr(self, "_learner"))
         X, mask, backend = self._prepare(X, reset=first, **beside)
-        weights = self._weights(sample_weight, X)
+        weights, exponent = self._weights(sample_weight, X)
         random_state = check_random_state(self.random_state)
         context = self._init_callback_context(max_subtasks=self.max_iter)
         context.call_on_fit_task_begin(estimator=self, X=X)
         learner = self._first_learner(X, weights, random_state) if first else self._learner
         self._go_on(learner, backend)
+        learner.weigh(exponent)
         self._learner = learner  # one that parameters do not suit leaves what was there before
         self._keep(learner)
         self._make_passes(X, mask, weights, backend, random_state, context)
@@ -193,12 +194,13 @@ class DictionaryModel(
         """`partial_fit`, with what stands beside X in a subclass."""
         first = not hasattr(self, "_learner")
         X, mask, backend = self._prepare(X, reset=first, **beside)
-        weights = self._weights(sample_weight, X)
+        weights, exponent = self._weights(sample_weight, X)
         if first:
             learner = self._first_learner(X, weights, check_random_state(self.random_state))
         else:
             learner = self._learner
         self._go_on(learner, backend)
+        learner.weigh(exponent)
         self._learner = learner
         tally = Tally()
         try:
@@ -250,12 +252,11 @@ class DictionaryModel(
         return X, None if mask is None else backend.to_device(mask), backend
 
     def _weights(self, sample_weight, X):
+        """Weights in the type of X, or None for equal ones, and the exponent of their unit."""
         if sample_weight is None:
-            return None
-        weights = _check_sample_weight(
-            to_host(sample_weight), X, dtype=X.dtype, ensure_non_negative=True
-        )
-        return array_namespace(X).asarray(weights)
+            return None, 0
+        weights, exponent = check_sample_weight(sample_weight, X)
+        return array_namespace(X).asarray(weights, dtype=X.dtype), exponent
 
     def _first_dictionary(self, X, weights, random_state):
         given, name = (

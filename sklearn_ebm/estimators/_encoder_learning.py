@@ -86,6 +86,9 @@ class EncoderLearner:
         self.adam.learning_rate = first_rate * self.damping
         return self
 
+    def weigh(self, exponent):
+        """Ignore the unit of sample weights: each step follows a mean over its batch."""
+
     def step(self, X, optimum=None, sample_weight=None, share=1.0):
         """Losses and codes of a batch before one step of the encoder against its mean loss.
 

@@ -202,6 +202,10 @@ class Learner:
             self.adam.learning_rate = learning_rate
         return self
 
+    def weigh(self, exponent):
+        """Measure sample weights in units of 2**exponent from now on."""
+        self.online.weigh(exponent)
+
     def energy(self):
         """The energy of the dictionary as it stands."""
         return Energy(self._decoder(), self.penalty, self.beta)

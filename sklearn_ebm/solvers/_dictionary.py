@@ -26,15 +26,35 @@ class OnlineDictionary:
         self.idle = xp.zeros(n_components, dtype=xp.int64)
         self.n_batches = 0
         self.n_replaced = 0
+        self.weight_exponent = None  # the moments are in units of 2**weight_exponent
+        self.weight_unit = 1.0  # unit of the next batches, in units of the moments
 
     @property
     def moments(self):
         """A and B."""
         return self.code_moment, self.cross_moment
 
+    def weigh(self, exponent):
+        """Measure the sample weights of the next batches in units of 2**exponent.
+
+        The moments are in the largest unit so far. Smaller weights may underflow, which changes
+        nothing, but none can overflow.
+        """
+        if self.weight_exponent is None:
+            self.weight_exponent = exponent
+        if exponent > self.weight_exponent:
+            for moment in self.moments:
+                moment *= 2.0 ** (self.weight_exponent - exponent)
+            self.weight_exponent = exponent
+        self.weight_unit = 2.0 ** (exponent - self.weight_exponent)
+
     def absorb(self, code_moment, cross_moment):
         """Take the moments of one batch into those of the past, which fade."""
         self.n_batches += 1
+        if self.weight_unit != 1:
+            code_moment, cross_moment = (
+                self.weight_unit * moment for moment in (code_moment, cross_moment)
+            )
         keep = (1 - 1 / self.n_batches) ** self.forgetting
         self.code_moment *= keep
         self.code_moment += code_moment
