@@ -8,6 +8,7 @@ from sklearn.utils._param_validation import (
     Hidden,
     Interval,
     StrOptions,
+    validate_parameter_constraints,
     validate_params,
 )
 from sklearn.utils.parallel import _get_threadpool_controller
@@ -23,5 +24,12 @@ __all__ = [
     "_fit_context",
     "_get_threadpool_controller",
     "_openmp_effective_n_threads",
+    "callbacks_of",
+    "validate_parameter_constraints",
     "validate_params",
 ]
+
+
+def callbacks_of(estimator):
+    """Return the callbacks that were set on an estimator."""
+    return getattr(estimator, "_skl_callbacks", [])

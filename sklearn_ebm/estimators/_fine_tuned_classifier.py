@@ -8,32 +8,18 @@ import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, clone, is_classifier
 from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.model_selection import train_test_split
 from sklearn.pipeline import Pipeline
-from sklearn.utils import (
-    _safe_indexing,
-    check_random_state,
-    compute_class_weight,
-    get_tags,
-    indexable,
-)
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import (
-    check_consistent_length,
-    check_is_fitted,
-    column_or_1d,
-    has_fit_parameter,
-)
+from sklearn.utils import _safe_indexing, check_random_state, get_tags, indexable
+from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
 from sklearn_ebm._sklearn import (
     HasMethods,
     Interval,
     LinearClassifierMixin,
     StrOptions,
-    _check_sample_weight,
     _fit_context,
 )
-from sklearn_ebm.backends import BACKENDS
+from sklearn_ebm.backends import BACKENDS, resolve_backend
 from sklearn_ebm.estimators._fine_tuning import (
     FineTuning,
     LabelledSamples,
@@ -41,6 +27,7 @@ from sklearn_ebm.estimators._fine_tuning import (
     TuningPasses,
     as_input,
 )
+from sklearn_ebm.estimators._labels import check_labels, with_mean_one
 from sklearn_ebm.estimators._network import (
     Network,
     backend_of,
@@ -49,11 +36,18 @@ from sklearn_ebm.estimators._network import (
     with_head,
 )
 from sklearn_ebm.estimators._parts import Step, is_trainable, require_derivative
+from sklearn_ebm.estimators._rehearsal import (
+    check_parameters,
+    check_shapes,
+    check_steps,
+    check_unlabelled,
+)
 from sklearn_ebm.estimators._scores import ScoresMixin
 from sklearn_ebm.estimators._stages import (
     Layerwise,
     TrainingData,
     batches_through,
+    first_row,
     flat_steps,
     on_host,
     rebuilt,
@@ -64,7 +58,6 @@ from sklearn_ebm.solvers import OPTIMIZERS, SCHEDULES
 
 EPSILON = 1e-8  # of Adam: cross-entropies are of size one
 MANY_SAMPLES = 10_000  # above which early_stopping="auto" stops early
-UNLABELLED = -1
 
 
 class FineTunedClassifier(CallbackSupportMixin, ScoresMixin, ClassifierMixin, BaseEstimator):
@@ -255,8 +248,9 @@ class FineTunedClassifier(CallbackSupportMixin, ScoresMixin, ClassifierMixin, Ba
         y : array-like of shape (n_samples,)
             Labels.
         sample_weight : array-like of shape (n_samples,) or None, default=None
-            Weights of the samples for the classifier and the cross-entropy. What is learned without
-            labels takes all samples alike.
+            Weights of the samples for the classifier and the cross-entropy, both scaled to a mean
+            of one. Samples without weight do not take part. What is learned without labels takes
+            all samples alike.
         unsupervised_X : array-like or None, default=None
             More data of the kind of X, without labels: the steps before the classifier learn from
             both.
@@ -271,26 +265,28 @@ class FineTunedClassifier(CallbackSupportMixin, ScoresMixin, ClassifierMixin, Ba
         ------
         ValueError
             If the pipeline has no linear classifier at its end, or a step that cannot be
-            differentiated after one that is trained; if labels are missing or all the same.
+            differentiated after one that is trained; if parameters or shapes of steps are known to
+            be wrong; if labels are missing, or fewer than two classes have a weight; if
+            unsupervised_X has another shape than X.
+        OSError
+            If the disk has no room for the output of a stage.
         """
         steps = self._check_pipeline()
         (X,), (unsupervised_X,) = indexable(X), indexable(unsupervised_X)
-        y, sample_weight = on_host(y), on_host(sample_weight)
-        y, weights = self._check_labels(X, y, sample_weight)
+        labels = check_labels(self, X, on_host(y), on_host(sample_weight), self.class_weight)
+        unsupervised_X = check_unlabelled(unsupervised_X, X)
+        self._rehearse(steps, labels.classes, X)
         random_state = check_random_state(self.random_state)
-        train, held_out = self._split(y, weights, random_state)
+        split = self._split(labels, random_state)
         context = self._init_callback_context(max_subtasks=len(stages_of(steps)) + 2)
-        context.call_on_fit_task_begin(estimator=self, X=X, y=y)
-        if self._goes_on():
-            self._require_classes(y, self.pipeline_)
-        elif self.prefit:
-            self._require_classes(y, self.estimator)
+        context.call_on_fit_task_begin(estimator=self, X=X, y=labels.y)
+        if not self._goes_on() and self.prefit:
             self._keep(copy.deepcopy(self.estimator), TuningCurves())
-        else:
-            data = TrainingData(X, y, unsupervised_X, self.subsample, random_state)
-            self._keep(self._fit_layerwise(data, train, sample_weight, context), TuningCurves())
-        self._tune(X, y, weights, (train, held_out), random_state, context)
-        context.call_on_fit_task_end(estimator=self, X=X, y=y)
+        elif not self._goes_on():
+            data = TrainingData(X, labels.y, unsupervised_X, self.subsample, random_state)
+            self._keep(self._fit_layerwise(data, split[0], labels, context), TuningCurves())
+        self._tune(X, labels, split, random_state, context)
+        context.call_on_fit_task_end(estimator=self, X=X, y=labels.y)
         return self
 
     def _goes_on(self):
@@ -318,6 +314,11 @@ class FineTunedClassifier(CallbackSupportMixin, ScoresMixin, ClassifierMixin, Ba
         unknown = sorted(set(self.learning_rates or ()) - set(names))
         if unknown:
             raise ValueError(f"learning_rates has {unknown}, but the steps are {names}.")
+        for step, rate in (self.learning_rates or {}).items():
+            if not (isinstance(rate, Real) and 0 <= rate < np.inf):
+                raise ValueError(
+                    f"learning_rates[{step!r}] must be a finite non-negative number, got {rate!r}."
+                )
         for name, step in steps[self._n_before(steps) :]:
             require_derivative(name, step)
         return steps
@@ -334,63 +335,35 @@ class FineTunedClassifier(CallbackSupportMixin, ScoresMixin, ClassifierMixin, Ba
         )
         return next(trained, len(steps))
 
-    def _check_labels(self, X, y, sample_weight):
-        """Labels, and the weights of the samples in the cross-entropy."""
-        if y is None:
-            raise ValueError(
-                f"This {type(self).__name__} estimator requires y to be passed, but the target y "
-                "is None."
-            )
-        check_consistent_length(X, y)
-        y = column_or_1d(y, warn=True)
-        check_classification_targets(y)
-        classes = np.unique(y)
-        if UNLABELLED in classes.tolist() and classes.tolist() != [UNLABELLED, 1]:
-            raise ValueError(
-                f"y has labels that are missing, {UNLABELLED}: pass those samples as "
-                "unsupervised_X, and the others as X. If it is a class, call it another name."
-            )
-        if len(classes) == 0:
-            raise ValueError("Found 0 samples in X and y, while a minimum of 1 is required.")
-        if len(classes) < 2:
-            raise ValueError(
-                f"{type(self).__name__} needs samples of at least 2 classes in the data, but the "
-                f"data contains only one class: {classes[0]!r}"
-            )
-        weights = _check_sample_weight(sample_weight, X, dtype=float, ensure_non_negative=True)
-        if self.class_weight is not None:
-            of_class = compute_class_weight(self.class_weight, classes=classes, y=y)
-            weights = weights * of_class[np.searchsorted(classes, y)]
-        return y, weights
+    def _rehearse(self, steps, classes, X):
+        """Refuse before any step is fitted what would be refused afterwards."""
+        resolve_backend(self.backend, X)
+        if self._goes_on() or self.prefit:
+            pipeline = self.pipeline_ if self._goes_on() else self.estimator
+            self._require_classes(classes, pipeline.steps[-1][1].classes_)
+        else:
+            classifier = self.estimator.steps[-1][1]
+            check_steps(self, steps, X)
+            check_parameters(classifier)
+            check_shapes(steps, classifier, X)
 
-    def _require_classes(self, y, pipeline):
-        known, classes = pipeline.steps[-1][1].classes_, np.unique(y)
+    @staticmethod
+    def _require_classes(classes, known):
         if not np.isin(classes, known).all():
             raise ValueError(
                 f"y has the classes {classes}, but training goes on with a classifier of {known}."
             )
 
-    def _split(self, y, weights, random_state):
-        """Rows to learn from, of those that have a weight, and rows to look at, or None."""
-        rows = np.flatnonzero(weights)
+    def _split(self, labels, random_state):
+        """Samples to learn from, and samples to hold out or None."""
         stops_early = self.early_stopping
         if stops_early == "auto":
-            stops_early = len(rows) > MANY_SAMPLES
+            stops_early = len(labels.rows) > MANY_SAMPLES
         if not stops_early:
-            return rows, None
-        n_held_out, n_classes = int(self.validation_fraction * len(rows)), len(np.unique(y))
-        if n_held_out < n_classes:
-            raise ValueError(
-                f"The validation set is too small: validation_fraction={self.validation_fraction} "
-                f"of {len(rows)} samples is {n_held_out}, for {n_classes} classes. Increase "
-                "validation_fraction, or set early_stopping=False."
-            )
-        train, held_out = train_test_split(
-            rows, test_size=n_held_out, stratify=y[rows], random_state=random_state
-        )
-        return np.sort(train), np.sort(held_out)
+            return labels.rows, None
+        return labels.split(self.validation_fraction, random_state)
 
-    def _fit_layerwise(self, data, train, sample_weight, context):
+    def _fit_layerwise(self, data, train, labels, context):
         """The fitted pipeline; the classifier learns from what is not held out alone."""
         *steps, (name, classifier) = flat_steps(self.estimator)
 
@@ -399,16 +372,14 @@ class FineTunedClassifier(CallbackSupportMixin, ScoresMixin, ClassifierMixin, Ba
 
         fitted, features = Layerwise(self.estimator.memory).fit(steps, data, task)
         classifier, options = clone(classifier), {}
-        if sample_weight is not None and has_fit_parameter(classifier, "sample_weight"):
-            options["sample_weight"] = _check_sample_weight(sample_weight, data.X, dtype=float)[
-                train
-            ]
+        if labels.sample_weights is not None and has_fit_parameter(classifier, "sample_weight"):
+            options["sample_weight"] = with_mean_one(labels.sample_weights, train)[train]
         subcontext = task(name).call_on_fit_task_begin(estimator=self)
         classifier.fit(on_host(_safe_indexing(features, train)), data.y[train], **options)
         subcontext.call_on_fit_task_end(estimator=self)
         return rebuilt(self.estimator, dict([*fitted, (name, classifier)]))
 
-    def _tune(self, X, y, weights, split, random_state, context):
+    def _tune(self, X, labels, split, random_state, context):
         """Train the network that the pipeline is, and keep it as a pipeline again."""
         if self.max_iter == 0:
             return
@@ -416,23 +387,23 @@ class FineTunedClassifier(CallbackSupportMixin, ScoresMixin, ClassifierMixin, Ba
         *steps, (name, classifier) = flat_steps(self.pipeline_)
         n_before = self._n_before(steps)
         before = [step for _, step in steps[:n_before]]
-        row = as_input(transformed(before, _safe_indexing(X, slice(0, 1))))
+        row = as_input(transformed(before, first_row(X)))
         trained = [Step(*step, row.dtype) for step in steps[n_before:]]
         backend = backend_of(trained, row, self.backend)
         network = Network(trained, name, linear_head(name, classifier, backend.to_device(row)))
         learner = FineTuning(network, self._optimizer(network), self._schedule(), backend)
-        target = (y[:, None] == self.classes_).astype(float)
+        target = (labels.y[:, None] == self.classes_).astype(float)
+        weights = with_mean_one(labels.weights, *(rows for rows in split if rows is not None))
         samples = LabelledSamples(
-            X, target, weights / weights[train].mean(), before=before, backend=backend,
-            dtype=row.dtype,
-        )  # fmt: skip
+            X, target, weights, before=before, backend=backend, dtype=row.dtype
+        )
         passes = TuningPasses(
             learner, None if held_out is None else samples.part(held_out), self.n_iter_no_change,
             max_iter=self.max_iter, batch_size=self.batch_size, random_state=random_state,
         )  # fmt: skip
         self._tuning = network, learner.curves
         task = context.subcontext(task_name="tune", max_subtasks=self.max_iter)
-        task.call_on_fit_task_begin(estimator=self, X=X, y=y)
+        task.call_on_fit_task_begin(estimator=self, X=X, y=labels.y)
         try:
             passes.run(samples.part(train), self, task)
         finally:
@@ -445,7 +416,7 @@ class FineTunedClassifier(CallbackSupportMixin, ScoresMixin, ClassifierMixin, Ba
                 ConvergenceWarning,
                 stacklevel=4,
             )
-        task.call_on_fit_task_end(estimator=self, X=X, y=y)
+        task.call_on_fit_task_end(estimator=self, X=X, y=labels.y)
 
     def _optimizer(self, network):
         own = {"adam": {"epsilon": EPSILON}, "sgd": {"momentum": float(self.momentum)}}

@@ -72,6 +72,11 @@ def learns(step):
     return not is_passed_through(step) and get_tags(step).requires_fit
 
 
+def first_row(X):
+    """The first sample, as X with one row."""
+    return _safe_indexing(X, slice(0, 1))
+
+
 def transformed(steps, X):
     """X through fitted steps."""
     for step in steps:
@@ -87,7 +92,7 @@ def on_host(data):
 
 def batches_through(steps, X):
     """Slices of the rows of X, such that what lies between the steps stays small."""
-    n_samples, largest, row = _num_samples(X), 1, _safe_indexing(X, slice(0, 1))
+    n_samples, largest, row = _num_samples(X), 1, first_row(X)
     for step in steps:
         row = transformed([step], row)
         largest = max(largest, math.prod(np.shape(row)))
@@ -231,7 +236,7 @@ def fit_stage(stage, X, y, is_last, folder, context):
     if not is_passed_through(first):
         with context.propagate_callback_context(first) if _listens(first) else nullcontext():
             first.fit(X, y)
-    row = transformed([first], _safe_indexing(X, slice(0, 1)))
+    row = transformed([first], first_row(X))
     for step in others:  # they learn nothing, but look at the shape of what comes
         if not is_passed_through(step):
             row = step.fit(row).transform(row)
