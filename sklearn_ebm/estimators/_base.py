@@ -40,6 +40,7 @@ def unit_rows(dictionary):
     return scaled / xp.where(norm > 0, norm, xp.ones_like(norm))
 
 
+ALL_ROWS = slice(None)
 DRAWS = 4  # draws for each atom, so that enough of them differ
 
 
@@ -125,6 +126,7 @@ class DictionaryModel(
         context = self._init_callback_context(max_subtasks=self.max_iter)
         context.call_on_fit_task_begin(estimator=self, X=X)
         learner = self._first_learner(X, weights, random_state) if first else self._learner
+        self._check_range(X, learner)
         self._go_on(learner, backend)
         self._learner = learner  # one that parameters do not suit leaves what was there before
         self._keep(learner)
@@ -188,9 +190,11 @@ class DictionaryModel(
         X, mask, backend = self._prepare(X, reset=first, **beside)
         weights = self._weights(sample_weight, X)
         if first:
-            learner = self._first_learner(X, weights, check_random_state(self.random_state))
+            random_state = check_random_state(self.random_state)
+            learner = self._first_learner(X, weights, random_state, slice(self.batch_size))
         else:
             learner = self._learner
+        self._check_range(X, learner)
         self._go_on(learner, backend)
         self._learner = learner
         tally = Tally()
@@ -265,12 +269,21 @@ class DictionaryModel(
     def _wanted_components(self, X):
         return X.shape[1] if self.n_components is None else self.n_components
 
-    def _first_learner(self, X, weights, random_state):
+    def _first_learner(self, X, weights, random_state, first=ALL_ROWS):
+        """Return the initial learner; the rows `first` give the size of the data."""
         dictionary = self._first_dictionary(X, weights, random_state)
-        return Learner(dictionary, self._is_fixed(), self._first_encoder(dictionary))
+        scale = self._first_scale(dictionary, X, weights, first)
+        return Learner(dictionary, self._is_fixed(), self._first_encoder(dictionary, scale))
 
-    def _first_encoder(self, dictionary):
+    def _first_scale(self, dictionary, X, weights, first):
+        """Return the typical size of data and codes, which an encoder needs."""
         return None
+
+    def _first_encoder(self, dictionary, scale):
+        return None
+
+    def _check_range(self, X, learner):
+        """Refuse data whose powers overflow in learning, although not in inference."""
 
     def _go_on(self, learner, backend):
         """Learning follows the parameters as they are now, which may have changed since before."""

@@ -59,7 +59,7 @@ class EncoderLearner:
     def replace_encoder(self, encoder):
         """Go on with another encoder; its optimiser begins anew."""
         self.encoder = encoder
-        self.adam = Adam(encoder.parameters, 0.0, encoder.step_scales)
+        self.adam = Adam(encoder.parameters, 0.0, units=encoder.units)
 
     def follow(self, loss, learning_rate, backend):
         """Learn by these from now on: users may change them before they go on with a fit.
@@ -112,7 +112,7 @@ class EncoderLearner:
         self.settle()
         self.damping /= BACK_OFF
         rate = self.adam.learning_rate / BACK_OFF
-        self.adam = Adam(self.encoder.parameters, rate, self.encoder.step_scales)
+        self.adam = Adam(self.encoder.parameters, rate, units=self.encoder.units)
 
     def _step(self, X, optimum, sample_weight, share):
         backend, xp = resolve_backend(self.backend, X), array_namespace(X)
@@ -128,7 +128,7 @@ class EncoderLearner:
                 losses[rows], slope = self.loss.value_and_gradient(
                     X[rows, ...], codes[first], part(optimum, rows)
                 )
-                slope *= (weight[rows] / total)[:, None]
+                slope *= (weight[rows] / total / self.encoder.scale.code**2)[:, None]
                 gradients[first] = self.encoder.backward(tape, slope, input_gradient=False)[1]
 
         backend.map_pieces(work, X.shape[0], PIECE_ROWS)

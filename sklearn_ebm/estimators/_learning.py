@@ -148,7 +148,7 @@ class Learner:
     def replace_encoder(self, encoder):
         """Go on with another encoder; its optimiser begins anew."""
         self.encoder = encoder
-        self.adam = Adam(encoder.parameters, 0.0, encoder.step_scales)
+        self.adam = Adam(encoder.parameters, 0.0, units=encoder.units)
 
     def _first_online(self, dictionary):
         """The dictionary with the moments that move it."""
@@ -234,7 +234,8 @@ class Learner:
                 energy.decoder, X, mask, code, weight, backend
             )
         if self.encoder is not None:
-            error = (predicted - code) * (weight / batch.total_weight)[:, None]
+            share = weight / batch.total_weight / self.encoder.scale.code**2
+            error = (predicted - code) * share[:, None]
             batch.slopes[first] = self.encoder.backward(tape, error, input_gradient=False)[1]
 
 

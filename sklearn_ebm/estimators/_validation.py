@@ -64,10 +64,10 @@ def require_same_place(estimator, X):
         )
 
 
-def check_magnitude(X, degree=2):
-    """Refuse values whose powers would overflow in the middle of a kernel."""
+def check_magnitude(X, degree=2, unit=1.0):
+    """Refuse values whose powers, of X / unit, would overflow in the middle of a kernel."""
     xp = array_namespace(X)
-    largest = max(abs(float(xp.nanmax(X))), abs(float(xp.nanmin(X))))
+    largest = max(abs(float(xp.nanmax(X))), abs(float(xp.nanmin(X)))) / unit
     if largest > largest_value(X.dtype, degree):
         raise ValueError(
             "Input X contains infinity or a value too large for "

@@ -8,7 +8,7 @@ import math
 
 FIRST_DECAY = 0.9  # Kingma & Ba 2015, algorithm 1, its defaults
 SECOND_DECAY = 0.999
-EPSILON = 1e-16  # theirs, 1e-8, is for losses of size one: ours have the size of X squared
+EPSILON = 1e-16  # theirs, 1e-8, would slow down weights of components that are rarely active
 MOMENTUM = 0.9
 
 
