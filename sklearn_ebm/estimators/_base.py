@@ -17,6 +17,7 @@ from sklearn_ebm._sklearn import (
     _fit_context,
 )
 from sklearn_ebm.backends import BACKENDS, array_namespace, is_cupy, resolve_backend, to_host
+from sklearn_ebm.estimators._divergence import Diverged, divergence_message, has_diverged
 from sklearn_ebm.estimators._inference import infer
 from sklearn_ebm.estimators._learning import LEARNING_TOL, Learner, Passes, Samples, Tally
 from sklearn_ebm.estimators._validation import (
@@ -152,6 +153,8 @@ class DictionaryModel(
 
     def _complaint(self, passes, converged):
         """What is wrong with how learning ended, and the remedy; empty where nothing is."""
+        if passes.has_diverged:
+            return divergence_message(self.learning_rate)
         if not np.any(self.usage_):
             return (
                 f"alpha={self._sparsity()} is so large that every code is zero; nothing was "
@@ -207,10 +210,23 @@ class DictionaryModel(
         return self
 
     def _take_in(self, samples, tally):
-        """One step for each batch, in the order of the rows."""
-        for rows in samples.in_order(self.batch_size):
-            batch = samples.take(rows)
-            tally.add(*self._learner.step(*batch), batch[-1])
+        """One step for each batch, in the order of the rows; all are undone if they diverge."""
+        learner, batch = self._learner, None
+        learner.remember()
+        try:
+            for rows in samples.in_order(self.batch_size):
+                batch = samples.take(rows)
+                tally.add(*learner.step(*batch), batch[-1])
+            learner.confirm(*batch)
+        except Diverged:
+            learner.go_back()
+            warnings.warn(divergence_message(self.learning_rate), ConvergenceWarning, stacklevel=5)
+        except KeyboardInterrupt:
+            if has_diverged(learner, batch):
+                learner.go_back()
+            raise
+        finally:
+            learner.best = None
 
     def _samples(self, X, mask, weights, backend):
         """What learning takes its batches from."""

@@ -1,17 +1,15 @@
 """Learned iterative shrinkage and thresholding."""
 
 import copy
-import warnings
 from numbers import Integral, Real
 
 import numpy as np
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_ebm._sklearn import HasMethods, Interval, StrOptions, validate_params
 from sklearn_ebm.backends import array_namespace, to_host
 from sklearn_ebm.estimators._base import ALL_ROWS
-from sklearn_ebm.estimators._encoder_learning import Diverged, EncoderLearner, WatchedPasses
+from sklearn_ebm.estimators._encoder_learning import EncoderLearner, WatchedPasses
 from sklearn_ebm.estimators._encoding import EncodingModel
 from sklearn_ebm.estimators._inference import infer
 from sklearn_ebm.estimators._learning import Samples
@@ -427,20 +425,9 @@ class LISTAEncoder(EncodingModel):
             return np.sort(order[:MOST_HELD_OUT]), None
         return np.sort(order[:n_held_out]), np.sort(order[n_held_out:])
 
-    def _take_in(self, samples, tally):
-        learner = self._learner
-        learner.remember()
-        try:
-            super()._take_in(samples, tally)
-        except Diverged:
-            learner.settle()
-            warnings.warn(self._divergence(), ConvergenceWarning, stacklevel=4)
-
     def _complaint(self, passes, converged):
         curve = self.validation_curve_
-        if passes.has_diverged:
-            return self._divergence()
-        if not np.any(self.usage_):
+        if passes.has_diverged or not np.any(self.usage_):
             return super()._complaint(passes, True)
         if curve.argmin() == 0 and curve[0] > ROUNDING * passes.loss_of_zero():
             return (
@@ -449,12 +436,6 @@ class LISTAEncoder(EncodingModel):
                 "learning_rate='auto'."
             )
         return ""
-
-    def _divergence(self):
-        return (
-            f"Training diverged with learning_rate={self.learning_rate}; the best parameters "
-            "before are kept. Lower learning_rate."
-        )
 
     def _fitted(self, learner):
         fitted = self._fitted_encoder(learner)
