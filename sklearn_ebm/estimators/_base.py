@@ -16,6 +16,7 @@ from sklearn_ebm._sklearn import (
     _fit_context,
 )
 from sklearn_ebm.backends import BACKENDS, array_namespace, is_cupy, resolve_backend, to_host
+from sklearn_ebm.estimators._divergence import Diverged, divergence_message, has_diverged
 from sklearn_ebm.estimators._inference import infer
 from sklearn_ebm.estimators._learning import LEARNING_TOL, Learner, Passes, Samples, Tally
 from sklearn_ebm.estimators._validation import (
@@ -41,6 +42,7 @@ def unit_rows(dictionary):
 
 
 MANY = 1e-3  # share of codes above their tol that learning should not be silent about
+ALL_ROWS = slice(None)
 DRAWS = 4  # draws for each atom, so that enough of them differ
 
 
@@ -126,6 +128,7 @@ class DictionaryModel(
         context = self._init_callback_context(max_subtasks=self.max_iter)
         context.call_on_fit_task_begin(estimator=self, X=X)
         learner = self._first_learner(X, weights, random_state) if first else self._learner
+        self._check_range(X, learner)
         self._go_on(learner, backend)
         learner.weigh(exponent)
         self._learner = learner  # one that parameters do not suit leaves what was there before
@@ -152,6 +155,8 @@ class DictionaryModel(
 
     def _complaint(self, passes, converged):
         """What is wrong with how learning ended, and the remedy; empty where nothing is."""
+        if passes.has_diverged:
+            return divergence_message(self.learning_rate)
         if not np.any(self.usage_):
             return (
                 f"alpha={self._sparsity()} is so large that every code is zero; nothing was "
@@ -196,9 +201,11 @@ class DictionaryModel(
         X, mask, backend = self._prepare(X, reset=first, **beside)
         weights, exponent = self._weights(sample_weight, X)
         if first:
-            learner = self._first_learner(X, weights, check_random_state(self.random_state))
+            random_state = check_random_state(self.random_state)
+            learner = self._first_learner(X, weights, random_state, slice(self.batch_size))
         else:
             learner = self._learner
+        self._check_range(X, learner)
         self._go_on(learner, backend)
         learner.weigh(exponent)
         self._learner = learner
@@ -212,10 +219,23 @@ class DictionaryModel(
         return self
 
     def _take_in(self, samples, tally):
-        """One step for each batch, in the order of the rows."""
-        for rows in samples.in_order(self.batch_size):
-            batch = samples.take(rows)
-            tally.add(*self._learner.step(*batch), batch[-1])
+        """One step for each batch, in the order of the rows; all are undone if they diverge."""
+        learner, batch = self._learner, None
+        learner.remember()
+        try:
+            for rows in samples.in_order(self.batch_size):
+                batch = samples.take(rows)
+                tally.add(*learner.step(*batch), batch[-1])
+            learner.confirm(*batch)
+        except Diverged:
+            learner.go_back()
+            warnings.warn(divergence_message(self.learning_rate), ConvergenceWarning, stacklevel=5)
+        except KeyboardInterrupt:
+            if has_diverged(learner, batch):
+                learner.go_back()
+            raise
+        finally:
+            learner.best = None
 
     def _samples(self, X, mask, weights, backend):
         """What learning takes its batches from."""
@@ -273,12 +293,21 @@ class DictionaryModel(
     def _wanted_components(self, X):
         return X.shape[1] if self.n_components is None else self.n_components
 
-    def _first_learner(self, X, weights, random_state):
+    def _first_learner(self, X, weights, random_state, first=ALL_ROWS):
+        """Return the initial learner; the rows `first` give the size of the data."""
         dictionary = self._first_dictionary(X, weights, random_state)
-        return Learner(dictionary, self._is_fixed(), self._first_encoder(dictionary))
+        scale = self._first_scale(dictionary, X, weights, first)
+        return Learner(dictionary, self._is_fixed(), self._first_encoder(dictionary, scale))
 
-    def _first_encoder(self, dictionary):
+    def _first_scale(self, dictionary, X, weights, first):
+        """Return the typical size of data and codes, which an encoder needs."""
         return None
+
+    def _first_encoder(self, dictionary, scale):
+        return None
+
+    def _check_range(self, X, learner):
+        """Refuse data whose powers overflow in learning, although not in inference."""
 
     def _go_on(self, learner, backend):
         """Learning follows the parameters as they are now, which may have changed since before."""

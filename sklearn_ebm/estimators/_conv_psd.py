@@ -63,7 +63,9 @@ class ConvPSD(ConvolutionalModel, JointModel):
     batch_size : int, default=4
         Crops for each step.
     learning_rate : float, default=1e-2
-        First step size of Adam on the encoder; it falls linearly to zero over `max_iter` passes.
+        First step size of Adam on the encoder, for data of unit variance: steps of biases,
+        thresholds and gains are in proportion to the size of the data. It falls linearly to zero
+        over `max_iter` passes.
     code_max_iter : int, default=1000
         Rounds or steps of inference.
     code_tol : float, default=1e-3
@@ -201,11 +203,11 @@ class ConvPSD(ConvolutionalModel, JointModel):
 
     _encoder_part = ImageEncoderPart
 
-    def _first_encoder(self, dictionary, table=None):
+    def _first_encoder(self, dictionary, scale, table=None):
         shape = dictionary.shape[1:3]  # until there is a batch
         lipschitz = ConvolutionalDecoder(dictionary, shape, self._learning_border()).lipschitz
         encoder = CONVOLUTIONAL_ENCODERS[self.encoder].from_dictionary(
-            dictionary, lipschitz, float(self.alpha),
+            dictionary, lipschitz, float(self.alpha), scale=scale,
             image_shape=shape, border=self._learning_border(), table=table,
         )  # fmt: skip
         encoder.project()  # given kernels may read what filters must not

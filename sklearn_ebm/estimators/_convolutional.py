@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 from sklearn_ebm._sklearn import Interval, StrOptions, _fit_context
 from sklearn_ebm.backends import array_namespace, is_cupy, resolve_backend, to_host
 from sklearn_ebm.backends._border import BORDERS
-from sklearn_ebm.estimators._base import DictionaryModel, unit_rows
+from sklearn_ebm.estimators._base import ALL_ROWS, DictionaryModel, unit_rows
 from sklearn_ebm.estimators._connections import connection_table
 from sklearn_ebm.estimators._crops import ConvolutionalLearner, Crops, first_kernels
 from sklearn_ebm.estimators._inference import infer
@@ -192,19 +192,20 @@ class ConvolutionalModel(DictionaryModel):
         rows = check_dictionary(flat(kernels), self.n_components, None, X.dtype, name)
         return array_namespace(X).asarray(rows.reshape(kernels.shape), copy=True)
 
-    def _first_learner(self, X, weights, random_state):
+    def _first_learner(self, X, weights, random_state, first=ALL_ROWS):
         kernels = self._first_dictionary(X, weights, random_state)
         table = connection_table(self.connections, kernels.shape[0], kernels.shape[3], random_state)
         if table is not None:
             table = array_namespace(kernels).asarray(table, dtype=kernels.dtype)
             if not self._is_fixed():
                 kernels = scaled(kernels * table[:, None, None, :])
-        encoder = self._first_encoder(kernels, table)
+        scale = self._first_scale(kernels, X, weights, first)
+        encoder = self._first_encoder(kernels, scale, table)
         return ConvolutionalLearner(
             kernels, self._learning_border(), self._is_fixed(), encoder, table
         )
 
-    def _first_encoder(self, dictionary, table=None):
+    def _first_encoder(self, dictionary, scale, table=None):
         return None
 
     def _go_on(self, learner, backend):

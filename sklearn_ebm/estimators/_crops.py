@@ -153,15 +153,22 @@ class ConvolutionalLearner(Learner):
     def step(self, X, mask=None, sample_weight=None, share=1.0):
         """As the other learners, on crops (n, height, width, channels); a code a position."""
         xp = array_namespace(X)
-        self.image_shape = X.shape[1:3]
+        energy, code = super().step(*self._rows(X, mask), sample_weight, share)
+        return energy, xp.reshape(code, (-1, self.online.dictionary.shape[0]))
+
+    def confirm(self, X, mask=None, sample_weight=None):
+        """As the other learners, on crops."""
+        super().confirm(*self._rows(X, mask), sample_weight)
+
+    def _rows(self, X, mask):
+        """Crops and their masks as rows, after which learning is of crops of this size."""
+        xp, self.image_shape = array_namespace(X), X.shape[1:3]
         if self.encoder is not None:
             self.encoder = self.encoder.on_images(self.image_shape)
-        rows = (
+        return (
             None if images is None else xp.reshape(images, (images.shape[0], -1))
             for images in (X, mask)
         )
-        energy, code = super().step(*rows, sample_weight, share)
-        return energy, xp.reshape(code, (-1, self.online.dictionary.shape[0]))
 
     def _contribution(self, decoder, X, mask, code, weight, backend):
         """Moments are as large as many crops: those of the batch are summed at once."""

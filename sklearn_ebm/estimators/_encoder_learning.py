@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy import sparse
 
-from sklearn_ebm.backends import array_namespace, resolve_backend
+from sklearn_ebm.backends import array_namespace, new_array, resolve_backend
+from sklearn_ebm.estimators._divergence import Diverged, Watch, mean_of
 from sklearn_ebm.estimators._learning import Curves, Passes, part, summed
 from sklearn_ebm.factors import Tapes, half_norm
 from sklearn_ebm.solvers import Adam
@@ -21,12 +22,8 @@ FIRST_RATE = 3e-3
 BACK_OFF = 3.0  # what the learning rate is divided by when it turns out too large
 WORSE = 1.2  # times the best loss at the end of a pass say so
 WORSE_SHARE = 0.2  # so does a loss this far above it, in units of what has been gained so far
-SLOWEST = 0.02  # share of the first learning rate at which passes without progress end training
 EXPLODED = 1e4  # times the size of data and codes, at which a loss has no way back
-
-
-class Diverged(Exception):
-    """The loss is not finite, or out of all proportion to the data; no step was taken on it."""
+SLOWEST = 0.02  # share of the first learning rate at which passes without progress end training
 
 
 @dataclass
@@ -54,12 +51,12 @@ class EncoderLearner:
         self.tapes = Tapes()
         self.damping = 1.0
         self.best = None
-        self.first_loss = 0.0
+        self.watch = Watch(EXPLODED)
 
-    def replace_encoder(self, encoder):
+    def replace_encoder(self, encoder, learning_rate=0.0):
         """Go on with another encoder; its optimiser begins anew."""
         self.encoder = encoder
-        self.adam = Adam(encoder.parameters, 0.0, encoder.step_scales)
+        self.adam = Adam(encoder.parameters, learning_rate, units=encoder.units)
 
     def follow(self, loss, learning_rate, backend):
         """Learn by these from now on: users may change them before they go on with a fit.
@@ -112,10 +109,9 @@ class EncoderLearner:
 
     def back_off(self):
         """Go back to the best parameters, and on with smaller steps."""
-        self.settle()
         self.damping /= BACK_OFF
-        rate = self.adam.learning_rate / BACK_OFF
-        self.adam = Adam(self.encoder.parameters, rate, self.encoder.step_scales)
+        self.adam.learning_rate /= BACK_OFF
+        self.go_back()
 
     def _step(self, X, optimum, sample_weight, share):
         backend, xp = resolve_backend(self.backend, X), array_namespace(X)
@@ -131,7 +127,7 @@ class EncoderLearner:
                 losses[rows], slope = self.loss.value_and_gradient(
                     X[rows, ...], codes[first], part(optimum, rows)
                 )
-                slope *= (weight[rows] / total)[:, None]
+                slope *= (weight[rows] / total / self.encoder.scale.code**2)[:, None]
                 gradients[first] = self.encoder.backward(tape, slope, input_gradient=False)[1]
 
         backend.map_pieces(work, X.shape[0], PIECE_ROWS)
@@ -142,10 +138,13 @@ class EncoderLearner:
 
     def _require_proportion(self, losses, X, optimum):
         xp = array_namespace(losses)
-        size = xp.mean(half_norm(X)) + xp.mean(self.loss.of_zero(X, optimum))
-        largest = EXPLODED * max(float(size), self.first_loss)
-        if not float(xp.mean(losses)) <= largest:  # NaN is not either
-            raise Diverged
+        usual = xp.mean(half_norm(X)) + xp.mean(self.loss.of_zero(X, optimum))
+        self.watch.require(mean_of(losses), float(usual))
+
+    def confirm(self, X, optimum=None, sample_weight=None):
+        """Raise `Diverged` if the loss is out of all proportion after the last step."""
+        optimum = _dense(optimum, resolve_backend(self.backend, X))
+        self._or_back_off(self.mean_loss, X, optimum)
 
     def mean_loss(self, X, optimum=None, sample_weight=None):
         """Loss of the encoder as it stands; `Diverged` as in `step`."""
@@ -154,17 +153,26 @@ class EncoderLearner:
         return _mean(losses, sample_weight)
 
     def _losses(self, X, optimum):
-        with np.errstate(over="ignore", invalid="ignore"):
-            code = self.encoder.encode(X, resolve_backend(self.backend, X))
-            return self.loss.value_and_gradient(X, code, optimum)[0]
+        backend, losses = resolve_backend(self.backend, X), new_array((X.shape[0],), X)
+
+        def work(first, last):
+            rows = slice(first, last)
+            with np.errstate(over="ignore", invalid="ignore"):  # each thread has its own
+                code = self.encoder.encode(X[rows, ...], backend)
+                loss, _ = self.loss.value_and_gradient(X[rows, ...], code, part(optimum, rows))
+                losses[rows] = loss
+
+        backend.map_pieces(work, X.shape[0], PIECE_ROWS)
+        return losses
 
     def begin(self, X, optimum=None, sample_weight=None):
         """Remember what learning begins with, and what the loss is there, however large."""
         self.adam.learning_rate /= self.damping
         self.damping = 1.0
-        self.first_loss = _mean(self._losses(X, optimum), sample_weight)
-        self.remember(self.first_loss)
-        self.curves.validation.append(self.first_loss)
+        loss = _mean(self._losses(X, optimum), sample_weight)
+        self.watch.begin(loss)
+        self.remember(loss)
+        self.curves.validation.append(loss)
 
     def look(self, held_out):
         """Loss on the samples that are looked at; the parameters are kept if none were better."""
@@ -178,7 +186,7 @@ class EncoderLearner:
     def _too_large(self):
         """The loss at which steps have been too large; energies are mostly constant."""
         best = self.best[0]
-        return min(WORSE * best, best + WORSE_SHARE * (self.first_loss - best))
+        return min(WORSE * best, best + WORSE_SHARE * (self.watch.first - best))
 
     def remember(self, loss=math.inf):
         """Keep the parameters as they are, to come back to."""
@@ -189,6 +197,11 @@ class EncoderLearner:
         """Go back to the best parameters."""
         for name, value in self.best[1].items():
             self.encoder.parameters[name][...] = value
+
+    def go_back(self):
+        """The same after a divergence, with an optimiser that begins anew."""
+        self.settle()
+        self.replace_encoder(self.encoder, self.adam.learning_rate)
 
 
 def _mean(losses, sample_weight):
@@ -226,32 +239,30 @@ class WatchedPasses(Passes):
         X, optimum, weight = held_out
         self.held_out = X, _dense(optimum, resolve_backend(learner.backend, X)), weight
         self.patience = patience
-        self.has_diverged = False
         self.n_slowed = 0  # the pass in which the learning rate was lowered last
 
-    def run(self, samples, estimator, context):
-        """Make the passes; the best parameters seen at the end of any are left, however it ends."""
+    def _begin(self, samples):
         self.learner.begin(*self.held_out)
-        try:
-            super().run(samples, estimator, context)
-        except Diverged:
-            self.has_diverged = True
-        except KeyboardInterrupt:
-            with contextlib.suppress(Diverged):
-                self.learner.look(self.held_out)
-            raise
-        finally:
-            self.learner.settle()
-            self.learner.best = None  # they are the encoder's
+
+    def _look(self):
+        self.learner.curves.validation.append(self.learner.look(self.held_out))
+
+    def _look_once_more(self):
+        with contextlib.suppress(Diverged):
+            self.learner.look(self.held_out)
+
+    def _confirm(self):
+        """The held-out samples are looked at after each pass."""
+
+    def _end(self):
+        """The best parameters seen at the end of any pass are left."""
+        self.learner.settle()
+        super()._end()
 
     def loss_of_zero(self):
         """Mean loss of zero codes on the held-out samples."""
         X, optimum, _ = self.held_out
         return _mean(self.learner.loss.of_zero(X, optimum), None)
-
-    def _record(self, tally, seconds):
-        super()._record(tally, seconds)
-        self.learner.curves.validation.append(self.learner.look(self.held_out))
 
     def _is_done(self):
         """Whether the last passes brought nothing, and smaller steps would not either."""

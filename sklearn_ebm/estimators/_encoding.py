@@ -10,12 +10,13 @@ from sklearn_ebm._sklearn import Interval, StrOptions
 from sklearn_ebm.backends import to_host
 from sklearn_ebm.estimators._base import DictionaryModel
 from sklearn_ebm.estimators._parts import EncoderPart
+from sklearn_ebm.estimators._sizes import data_size
+from sklearn_ebm.estimators._validation import check_magnitude
+from sklearn_ebm.factors.encoders import Scale
 
 
 class EncodingModel(DictionaryModel):
     """A dictionary, and an encoder f; `inference` says whose codes `transform` gives."""
-
-    _degree = 4  # Adam squares gradients, which are products of X with codes
 
     def transform(self, X):
         """Encode X: f(X), or optimal codes with `inference="optimal"`.
@@ -63,6 +64,13 @@ class EncodingModel(DictionaryModel):
         learner.replace_encoder(encoder.astype(self.encoder_.parameters["weights"].dtype).copy())
         tuned._keep(learner)
         return tuned
+
+    def _first_scale(self, dictionary, X, weights, first):
+        return Scale.of(dictionary, data_size(X, weights, first, self._sparsity()))
+
+    def _check_range(self, X, learner):
+        """Adam squares gradients, which are products of X with codes, each in its unit."""
+        check_magnitude(X, degree=4, unit=learner.encoder.scale.data)
 
     def _has_work(self):
         """A given dictionary still needs its encoder."""

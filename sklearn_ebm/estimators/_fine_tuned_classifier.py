@@ -20,6 +20,7 @@ from sklearn_ebm._sklearn import (
     _fit_context,
 )
 from sklearn_ebm.backends import BACKENDS, resolve_backend
+from sklearn_ebm.estimators._divergence import divergence_message
 from sklearn_ebm.estimators._fine_tuning import (
     FineTuning,
     LabelledSamples,
@@ -410,12 +411,7 @@ class FineTunedClassifier(CallbackSupportMixin, ScoresMixin, ClassifierMixin, Ba
             self._keep(self._tuned_pipeline(network), learner.curves)
             del self._tuning
         if passes.has_diverged:
-            warnings.warn(
-                f"Training diverged with learning_rate={self.learning_rate}; the best parameters "
-                "before are kept. Lower learning_rate.",
-                ConvergenceWarning,
-                stacklevel=4,
-            )
+            warnings.warn(divergence_message(self.learning_rate), ConvergenceWarning, stacklevel=5)
         task.call_on_fit_task_end(estimator=self, X=X, y=labels.y)
 
     def _optimizer(self, network):

@@ -14,12 +14,13 @@ from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import _num_samples
 
 from sklearn_ebm.backends import array_namespace, is_cupy
-from sklearn_ebm.estimators._encoder_learning import Diverged
+from sklearn_ebm.estimators._divergence import Watch, mean_of
 from sklearn_ebm.estimators._learning import Passes, Samples
 from sklearn_ebm.estimators._stages import transformed
 from sklearn_ebm.factors import cross_entropy
 
 WITHOUT_A_WAY_BACK = 10.0  # times the loss of guessing, or the first, at which a batch has diverged
+WORST = -math.inf, -math.inf  # merit of parameters whose loss is not finite
 LOOKED_AT = 512  # samples that the network sees at a time when nothing is learned
 
 
@@ -135,7 +136,7 @@ class FineTuning:
         self.schedule = schedule
         self.backend = backend
         self.curves = TuningCurves()
-        self.largest_loss = math.inf
+        self.watch = Watch(WITHOUT_A_WAY_BACK)
         self.best = None
 
     def step(self, x, target, weight, share=1.0):
@@ -146,16 +147,25 @@ class FineTuning:
         Diverged
             If the mean loss is not finite or out of all proportion; no step was taken on it.
         """
-        xp = array_namespace(x)
         with np.errstate(over="ignore", invalid="ignore"):  # seen below, and taken back
             losses, scores, gradients = self.network.losses_and_gradients(
                 x, target, weight, self.backend
             )
-        if not float(xp.mean(losses)) <= self.largest_loss:  # NaN is not either
-            raise Diverged
+        self._require_proportion(losses)
         self.optimizer.step(gradients, self.backend, self.schedule(1 - share))
         self.network.project()
         return losses, right_answers(scores, target)
+
+    def _require_proportion(self, losses):
+        """Compare a mean loss with that of guessing, and with the first."""
+        n_classes = self.network.head.parameters["bias"].shape[0]
+        self.watch.require(mean_of(losses), math.log(n_classes))
+
+    def confirm(self, x, target, weight):
+        """Raise `Diverged` if the loss is out of all proportion after the last step."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            losses, _ = cross_entropy(self.network.scores(x, self.backend), target)
+        self._require_proportion(losses)
 
     def look(self, samples):
         """The score of the network as it stands."""
@@ -168,10 +178,8 @@ class FineTuning:
         return score
 
     def begin(self, samples):
-        """What a loss is compared with: guessing, and the loss before training."""
-        loss = self.look(samples).mean_loss if samples is not None else 0.0
-        n_classes = self.network.head.parameters["bias"].shape[0]
-        self.largest_loss = WITHOUT_A_WAY_BACK * max(loss, math.log(n_classes))
+        """Training may begin with any loss."""
+        self.watch.begin(self.look(samples).mean_loss)
 
     def remember(self, merit):
         """Keep the parameters as they are if they have more merit than any before."""
@@ -183,8 +191,8 @@ class FineTuning:
             }
             self.best = merit, values
 
-    def settle(self):
-        """Go back to the best parameters."""
+    def go_back(self):
+        """Return to the best parameters."""
         if self.best is not None:
             for name, value in self.network.parameters.items():
                 value[...] = self.best[1][name]
@@ -218,27 +226,22 @@ class TuningPasses(Passes):
         super().__init__(learner, tol=0, **options)
         self.held_out = held_out
         self.patience = patience
-        self.has_diverged = False
         self._merits = []
 
-    def run(self, samples, estimator, context):
-        """Make the passes; the best parameters are left, however it ends."""
-        learner = self.learner
-        learner.begin(samples.part(samples.index[:LOOKED_AT]))
+    def _begin(self, samples):
+        self.learner.begin(samples.part(samples.index[:LOOKED_AT]))
         self._look()
-        whole = False
-        try:
-            super().run(samples, estimator, context)
-            whole = self.held_out is None
-        except Diverged:
-            self.has_diverged = True
-        except KeyboardInterrupt:
-            whole = self.held_out is None
+
+    def _look_once_more(self):
+        super()._look_once_more()
+        if not self.has_diverged:
             self._look()
-            raise
-        finally:
-            if not whole:
-                learner.settle()
+
+    def _end(self):
+        """The best parameters are left: without held-out samples, the last ones."""
+        if self.held_out is not None:
+            self.learner.go_back()
+        super()._end()
 
     def _look(self):
         """Look at the held-out samples, where there are any."""
@@ -249,7 +252,8 @@ class TuningPasses(Passes):
         score = learner.look(self.held_out)
         curves.validation.append(score.mean_loss)
         curves.validation_accuracy.append(score.accuracy)
-        self._merits.append((score.accuracy, -score.mean_loss))
+        is_usable = math.isfinite(score.mean_loss)
+        self._merits.append((score.accuracy, -score.mean_loss) if is_usable else WORST)
         learner.remember(self._merits[-1])
 
     def _record(self, tally, seconds):

@@ -67,7 +67,9 @@ class GroupSparsePSD(PSD):
     batch_size : int, default=512
         Samples for each step.
     learning_rate : float, default=3e-3
-        First step size of Adam on the encoder; it falls linearly to zero over `max_iter` passes.
+        First step size of Adam on the encoder, for data of unit variance: steps of biases,
+        thresholds and gains are in proportion to the size of the data. It falls linearly to zero
+        over `max_iter` passes.
     code_max_iter : int, default=1000
         Rounds, sweeps or steps of inference.
     code_tol : float, default=1e-4

@@ -4,7 +4,9 @@ A `Learner` is the whole state of learning. It is changed by `step` only, a batc
 an interrupted fit keeps what the last whole batch left.
 """
 
+import copy
 import functools
+import math
 import operator
 import time
 from dataclasses import dataclass, field
@@ -13,11 +15,14 @@ from typing import Any
 import numpy as np
 
 from sklearn_ebm.backends import array_namespace, resolve_backend
+from sklearn_ebm.estimators._divergence import Diverged, Watch, has_diverged, mean_of
 from sklearn_ebm.factors import Energy, LinearDecoder, Tapes
 from sklearn_ebm.solvers import Adam, OnlineDictionary, solve_lasso
 
 PIECE_ROWS = 256  # what one thread takes of a batch
 LEARNING_TOL = 1e-3  # gap of codes in learning; tighter ones do not make a better dictionary
+HOPELESS = 10.0  # times the energy of zero codes, above which steps have spoilt the encoder
+OVERSHOT = 100.0  # times the squared size of the data, in units of codes: the same for predictions
 
 
 @dataclass
@@ -71,6 +76,12 @@ class Samples:
 def part(array, rows):
     """Some rows of an array that may be absent."""
     return None if array is None else array[rows, ...]
+
+
+def half_square(rows):
+    """1/2 ||rows||^2 of all rows together, as a number."""
+    entries = array_namespace(rows).reshape(rows, (-1,))
+    return float(entries @ entries) / 2
 
 
 def summed(parts):
@@ -157,13 +168,27 @@ class Learner:
         self.adam = None
         if encoder is not None:
             self.replace_encoder(encoder)
+        self.watches = {"prediction": Watch(OVERSHOT), "energy": Watch(HOPELESS)}
+        self.best = None
         self.tapes = Tapes()
         self.curves = Curves()
 
     def replace_encoder(self, encoder):
         """Go on with another encoder; its optimiser begins anew."""
         self.encoder = encoder
-        self.adam = Adam(encoder.parameters, 0.0, encoder.step_scales)
+        self.adam = Adam(encoder.parameters, 0.0, units=encoder.units)
+
+    def remember(self, merit=-math.inf):
+        """Keep a copy of the state if it has more merit than any before."""
+        if self.encoder is not None and (self.best is None or merit > self.best[0]):
+            self.best = merit, copy.deepcopy(self.online), self.encoder.copy()
+
+    def go_back(self):
+        """Return to the best state after a divergence."""
+        if self.best is not None:
+            _, self.online, encoder = self.best
+            self.replace_encoder(encoder)
+            self.best = None
 
     def _first_online(self, dictionary):
         """The dictionary with the moments that move it."""
@@ -211,15 +236,26 @@ class Learner:
         return Energy(self._decoder(), self.penalty, self.beta)
 
     def step(self, X, mask=None, sample_weight=None, share=1.0):
-        """Infer the codes of a batch, then move dictionary and encoder; energies and codes."""
+        """Infer the codes of a batch, then move dictionary and encoder; energies and codes.
+
+        Raises
+        ------
+        Diverged
+            If predictions or energies are out of all proportion; neither has moved then.
+        """
         backend = resolve_backend(self.backend, X)
         energy = self.energy()
         batch = _Batch(X, mask, sample_weight, energy.decoder.code_size)
+        piece_rows = energy.decoder.piece_rows or PIECE_ROWS
+        if self.encoder is not None:
+            self._begin_watch(X, backend)
         backend.map_pieces(
             lambda first, last: self._infer(batch, energy, backend, first, last),
             X.shape[0],
-            energy.decoder.piece_rows or PIECE_ROWS,
+            piece_rows,
         )
+        if self.encoder is not None:
+            self.watches["energy"].require(mean_of(batch.energy), self._usual_energy(X))
         self.curves.count(X.shape[0], sum(batch.n_late.values()))
         if not self.fixed:
             self.online.absorb(*self._moments(batch, energy.decoder, backend))
@@ -237,6 +273,35 @@ class Learner:
         """What some rows of it add."""
         return self.online.contribution(decoder, X, mask, code, weight, backend)
 
+    def confirm(self, X, mask=None, sample_weight=None):
+        """Raise `Diverged` if predictions are out of all proportion after the last step."""
+        if self.encoder is not None:
+            backend = resolve_backend(self.backend, X)
+            backend.map_pieces(
+                lambda first, last: self._predict(X[first:last, ...], backend, first),
+                X.shape[0],
+                self._decoder().piece_rows or PIECE_ROWS,
+            )
+
+    def _begin_watch(self, X, backend):
+        """Learning may begin with predictions of any size, those of the first batch."""
+        watch = self.watches["prediction"]
+        if watch.first is None:
+            watch.begin(half_square(self.encoder.encode(X, backend)) / X.shape[0])
+
+    def _predict(self, X, backend, first):
+        """Predicted codes of a piece of a batch and their tape; `Diverged` as in `step`."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            predicted, tape = self.encoder.forward(X, backend, self.tapes[first])
+            size = half_square(predicted) / X.shape[0]
+        data, code = self.encoder.scale
+        self.watches["prediction"].require(size, self._usual_energy(X) * (code / data) ** 2)
+        return predicted, tape
+
+    def _usual_energy(self, X):
+        """Mean energy of zero codes: of these samples, or of usual ones if it is larger."""
+        return max(half_square(X) / X.shape[0], X.shape[1] * self.encoder.scale.data**2 / 2)
+
     def _infer(self, batch, energy, backend, first, last):
         """Codes of some rows of the batch, and what dictionary and encoder learn from them."""
         rows = slice(first, last)
@@ -245,7 +310,7 @@ class Learner:
         )
         predicted, tape = None, None
         if self.encoder is not None:
-            predicted, tape = self.encoder.forward(X, backend, self.tapes[first])
+            predicted, tape = self._predict(X, backend, first)
         problem = energy.problem(X, predicted, mask).on(backend)
         solution = solve_lasso(problem, **self.settings, code=code, backend=backend)
         is_late = ~(solution.gap <= self.settings["tol"])
@@ -256,7 +321,8 @@ class Learner:
                 energy.decoder, X, mask, code, weight, backend
             )
         if self.encoder is not None:
-            error = (predicted - code) * (weight / batch.total_weight)[:, None]
+            share = weight / batch.total_weight / self.encoder.scale.code**2
+            error = (predicted - code) * share[:, None]
             batch.slopes[first] = self.encoder.backward(tape, error, input_gradient=False)[1]
 
 
@@ -266,7 +332,8 @@ class Passes:
     Parameters
     ----------
     learner : object
-        Has `step(X, beside, weight, share)` and `curves`; changed in place.
+        Has `step(X, beside, weight, share)`, `confirm`, `remember`, `go_back` and `curves`; changed
+        in place.
     max_iter : int
         Passes at the most.
     tol : float
@@ -284,11 +351,47 @@ class Passes:
         self.batch_size = batch_size
         self.random_state = random_state
         self.change = np.inf
+        self.has_diverged = False
+        self._batch = None
 
     new_tally = Tally
 
     def run(self, samples, estimator, context):
-        """Make the passes; True where they were enough, or a callback asked to stop."""
+        """Make the passes; True where they were enough, or a callback asked to stop.
+
+        However they end, the learner is left with parameters that have not diverged.
+        """
+        self._begin(samples)
+        try:
+            return self._make_all(samples, estimator, context)
+        except Diverged:
+            self.has_diverged = True
+            return False
+        except KeyboardInterrupt:
+            self._look_once_more()
+            raise
+        finally:
+            self._end()
+
+    def _begin(self, samples):
+        """Remember what learning begins with."""
+        self.learner.remember()
+
+    def _look(self):
+        """Judge the parameters after a pass."""
+        self.learner.remember(-self.learner.curves.objective[-1])
+
+    def _look_once_more(self):
+        """Judge the parameters after an interruption."""
+        self.has_diverged = has_diverged(self.learner, self._batch)
+
+    def _end(self):
+        """Leave the learner with good parameters."""
+        if self.has_diverged:
+            self.learner.go_back()
+        self.learner.best = None
+
+    def _make_all(self, samples, estimator, context):
         began = time.perf_counter()
         label = "pass"
         for n_pass in range(self.max_iter):
@@ -317,12 +420,17 @@ class Passes:
         for number, rows in enumerate(batches):
             subcontext = context.subcontext(task_name="batch")
             subcontext.call_on_fit_task_begin(estimator=estimator)
-            batch = samples.take(rows)
+            batch = self._batch = samples.take(rows)
             share = 1 - (n_pass * len(batches) + number) / total
             objective, code = self.learner.step(*batch, share)
             tally.add(objective, code, batch[-1])
             subcontext.call_on_fit_task_end(estimator=estimator)
+        self._confirm()
         return tally
+
+    def _confirm(self):
+        """Check the last step of the pass on its batch."""
+        self.learner.confirm(*self._batch)
 
     def _record(self, tally, seconds):
         curves = self.learner.curves
@@ -333,6 +441,7 @@ class Passes:
         curves.seconds.append(seconds)
         curves.end_pass(tally.usage)
         curves.sparsity.append(float(array_namespace(tally.usage).mean(tally.usage)))
+        self._look()
 
     def label(self):
         """Where learning stands, for progress bars and verbose output."""

@@ -1,22 +1,23 @@
 """Learned iterative shrinkage and thresholding."""
 
 import copy
-import warnings
 from numbers import Integral, Real
 
 import numpy as np
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_ebm._sklearn import HasMethods, Interval, StrOptions, validate_params
 from sklearn_ebm.backends import array_namespace, to_host
-from sklearn_ebm.estimators._encoder_learning import Diverged, EncoderLearner, WatchedPasses
+from sklearn_ebm.estimators._base import ALL_ROWS
+from sklearn_ebm.estimators._encoder_learning import EncoderLearner, WatchedPasses
 from sklearn_ebm.estimators._encoding import EncodingModel
 from sklearn_ebm.estimators._inference import infer
 from sklearn_ebm.estimators._learning import Samples
+from sklearn_ebm.estimators._sizes import data_size
 from sklearn_ebm.estimators._sparse_coder import SparseCoder
 from sklearn_ebm.estimators._validation import check_dictionary, check_weight
 from sklearn_ebm.factors import ENCODERS, LOSSES, PENALTIES, UNFOLDINGS, LinearDecoder
+from sklearn_ebm.factors.encoders import Scale
 
 FEWEST_HELD_OUT = (
     50  # fewer samples say little about a loss: those that are learned from do it then
@@ -311,9 +312,10 @@ class LISTAEncoder(EncodingModel):
         check_weight(self._wanted_alpha() if reset else self._sparsity(), X.dtype, "alpha")
         return X, mask, backend
 
-    def _first_learner(self, X, weights, random_state):
+    def _first_learner(self, X, weights, random_state, first=ALL_ROWS):
+        data = data_size(X, weights, first, self._wanted_alpha())
         if self.dictionary is not None:
-            return self._untrained(self._given_dictionary(X))
+            return self._untrained(self._given_dictionary(X), data)
         coder = _FirstCoder(
             self.n_components, alpha=self._wanted_alpha(), solver=self.solver,
             code_max_iter=self.code_max_iter, code_tol=self.code_tol, backend=self.backend,
@@ -323,10 +325,10 @@ class LISTAEncoder(EncodingModel):
             coder.fit(X, sample_weight=weights)
         except KeyboardInterrupt:
             if hasattr(coder, "components_"):
-                self.alpha_, self._learner = coder.alpha, self._untrained(coder.components_)
+                self.alpha_, self._learner = coder.alpha, self._untrained(coder.components_, data)
                 self._keep(self._learner)
             raise
-        return self._untrained(coder.components_)
+        return self._untrained(coder.components_, data)
 
     def _given_dictionary(self, X):
         atoms = self.dictionary
@@ -352,10 +354,10 @@ class LISTAEncoder(EncodingModel):
         atoms = check_dictionary(atoms, self.n_components, X.shape[1], X.dtype)
         return array_namespace(X).asarray(atoms, copy=True)
 
-    def _untrained(self, dictionary):
+    def _untrained(self, dictionary, data):
         encoder = ENCODERS[UNFOLDINGS[self.unfolding]].from_dictionary(
             dictionary, LinearDecoder(dictionary).lipschitz, self._wanted_alpha(),
-            n_steps=self.n_steps, tied=self.tied,
+            scale=Scale.of(dictionary, data), n_steps=self.n_steps, tied=self.tied,
         )  # fmt: skip
         return EncoderLearner(dictionary, encoder)
 
@@ -423,20 +425,9 @@ class LISTAEncoder(EncodingModel):
             return np.sort(order[:MOST_HELD_OUT]), None
         return np.sort(order[:n_held_out]), np.sort(order[n_held_out:])
 
-    def _take_in(self, samples, tally):
-        learner = self._learner
-        learner.remember()
-        try:
-            super()._take_in(samples, tally)
-        except Diverged:
-            learner.settle()
-            warnings.warn(self._divergence(), ConvergenceWarning, stacklevel=4)
-
     def _complaint(self, passes, converged):
         curve = self.validation_curve_
-        if passes.has_diverged:
-            return self._divergence()
-        if not np.any(self.usage_):
+        if passes.has_diverged or not np.any(self.usage_):
             return super()._complaint(passes, True)
         if curve.argmin() == 0 and curve[0] > ROUNDING * passes.loss_of_zero():
             return (
@@ -445,12 +436,6 @@ class LISTAEncoder(EncodingModel):
                 "learning_rate='auto'."
             )
         return ""
-
-    def _divergence(self):
-        return (
-            f"Training diverged with learning_rate={self.learning_rate}; the best parameters "
-            "before are kept. Lower learning_rate."
-        )
 
     def _fitted(self, learner):
         fitted = self._fitted_encoder(learner)

@@ -62,7 +62,7 @@ class EncoderPart(Part):
         self.model = model
         self.encoder = encoder
         self.parameters = encoder.parameters
-        self.units = encoder.units
+        self.units = encoder.tuning_units
         self._free_tapes = []
 
     def apply(self, x, backend):

@@ -47,7 +47,9 @@ class PSD(JointModel):
     batch_size : int, default=512
         Samples for each step.
     learning_rate : float, default=3e-3
-        First step size of Adam on the encoder; it falls linearly to zero over `max_iter` passes.
+        First step size of Adam on the encoder, for data of unit variance: steps of biases,
+        thresholds and gains are in proportion to the size of the data. It falls linearly to zero
+        over `max_iter` passes.
     code_max_iter : int, default=1000
         Rounds, sweeps or steps of inference.
     code_tol : float, default=1e-4
@@ -169,10 +171,10 @@ class PSD(JointModel):
         self.random_state = random_state
         self.verbose = verbose
 
-    def _first_encoder(self, dictionary):
+    def _first_encoder(self, dictionary, scale):
         lipschitz = LinearDecoder(dictionary).lipschitz
         return ENCODERS[self.encoder].from_dictionary(
-            dictionary, lipschitz, float(self.alpha), n_steps=self.n_steps
+            dictionary, lipschitz, float(self.alpha), scale=scale, n_steps=self.n_steps
         )
 
     def _go_on(self, learner, backend):

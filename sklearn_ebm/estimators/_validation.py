@@ -66,14 +66,14 @@ def require_same_place(estimator, X):
         )
 
 
-def check_magnitude(X, degree=2, dtype=None):
-    """Refuse values whose powers would overflow in the middle of a kernel.
+def check_magnitude(X, degree=2, dtype=None, unit=1.0):
+    """Refuse values whose powers, of X / unit, would overflow in the middle of a kernel.
 
     The powers are computed in `dtype`, by default the dtype of X. Returns the largest magnitude.
     """
     xp = array_namespace(X)
     dtype = X.dtype if dtype is None else dtype
-    largest = max(abs(float(xp.nanmax(X))), abs(float(xp.nanmin(X))))
+    largest = max(abs(float(xp.nanmax(X))), abs(float(xp.nanmin(X)))) / unit
     if largest > largest_value(dtype, degree):
         raise ValueError(
             "Input X contains infinity or a value too large for "

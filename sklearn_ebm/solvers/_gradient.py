@@ -6,9 +6,11 @@ A schedule says what share of the first learning rate is left when a share of th
 
 import math
 
+import numpy as np
+
 FIRST_DECAY = 0.9  # Kingma & Ba 2015, algorithm 1, its defaults
 SECOND_DECAY = 0.999
-EPSILON = 1e-16  # theirs, 1e-8, is for losses of size one: ours have the size of X squared
+EPSILON = 1e-16  # theirs, 1e-8, would slow down weights of components that are rarely active
 MOMENTUM = 0.9
 
 
@@ -42,6 +44,10 @@ class Optimizer:
     def step(self, gradients, backend, share=1.0):
         """One update; `share` scales the learning rate, for a schedule."""
         self.n_steps += 1
+        with np.errstate(over="ignore", invalid="ignore"):  # learners notice what has no size
+            self._move_all(gradients, backend, share)
+
+    def _move_all(self, gradients, backend, share):
         for name, gradient in gradients.items():
             parameter = self.parameters[name]
             rate = self.learning_rate * share * self.scales.get(name, 1.0)

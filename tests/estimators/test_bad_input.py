@@ -93,12 +93,15 @@ def test_another_width_than_in_fit_is_refused(X, atoms, name, door):
         DOORS[door](make(name), X, atoms, X[:, :5])
 
 
-def test_data_whose_gradients_squared_overflow_are_refused_by_what_squares_gradients(X):
-    """The optimizer of the encoder takes fourth powers of X; the dictionary alone takes squares."""
-    large = np.float32(1e12) * X.astype(np.float32)
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+def test_outliers_whose_gradients_squared_overflow_are_refused_by_what_squares_gradients(X, method):
+    """The optimizer of the encoder takes fourth powers of X, relative to most of its entries."""
+    spoilt = with_entry(X.astype(np.float32), 1e12)
     with pytest.raises(ValueError, match=r"powers of .* overflow. Rescale X"):
-        make("PSD-tanh-encoder").fit(large)
-    assert_usable(make("SparseCoder", tol=1e-2).fit(large), large)
+        getattr(make("PSD-tanh-encoder"), method)(spoilt)
+    for name, data in (("SparseCoder", spoilt), ("PSD-tanh-encoder", np.float32(1e12) * X)):
+        model = make(name, tol=1e-2, alpha=1e11)
+        assert_usable(getattr(model, method)(data), data)
 
 
 def test_codes_of_another_width_are_refused(X):

@@ -8,6 +8,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from threadpoolctl import threadpool_limits
 
 from sklearn_ebm import PSD, LISTAEncoder, SparseCoder
+from sklearn_ebm.estimators._divergence import Watch
 from sklearn_ebm.estimators._learning import Learner
 from sklearn_ebm.factors import ENCODERS, L1, UNFOLDINGS
 from sklearn_ebm.solvers import Adam
@@ -353,8 +354,9 @@ def test_learning_rate_of_the_encoder_falls_linearly_to_zero(patches, monkeypatc
 
 
 @pytest.mark.parametrize("encoder", ENCODERS)
-def test_parameters_of_the_encoder_stay_where_they_are_allowed(patches, encoder):
-    """Steps of 1 throw every parameter about, many of them out of bounds."""
+def test_parameters_of_the_encoder_stay_where_they_are_allowed(patches, encoder, monkeypatch):
+    """Steps of 1 throw every parameter about, many of them out of bounds, and nothing stops it."""
+    monkeypatch.setattr(Watch, "require", lambda self, loss, usual: None)
     model = make(f"PSD-{encoder}-encoder", 8, max_iter=3, tol=0, learning_rate=1.0).fit(patches)
     projected = copy.deepcopy(model.encoder_)
     projected.project()

@@ -311,7 +311,7 @@ def test_partial_fit_is_one_step_of_adam_for_each_batch(X, atoms):
     optimum = sparse_encode(X[:140], atoms, ALPHA)
     lipschitz = LinearDecoder(atoms).lipschitz
     encoder = UnrolledEncoder.from_dictionary(atoms, lipschitz, ALPHA, n_steps=2)
-    adam = Adam(encoder.parameters, SETTINGS["learning_rate"], encoder.step_scales)
+    adam = Adam(encoder.parameters, SETTINGS["learning_rate"], units=encoder.units)
     for rows in (slice(0, 50), slice(50, 100), slice(100, 140)):
         code, tape = encoder.forward(X[rows])
         _, gradients = encoder.backward(tape, (code - optimum[rows]) / len(code))

@@ -9,7 +9,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from sklearn_ebm.backends import numpy as reference
 from sklearn_ebm.factors import ENCODERS, L1, UNFOLDINGS, Energy, LinearDecoder, Tape
-from sklearn_ebm.factors.encoders import ShrinkageEncoder, SmoothShrinkageEncoder
+from sklearn_ebm.factors.encoders import Scale, ShrinkageEncoder, SmoothShrinkageEncoder
 from sklearn_ebm.factors.encoders._smooth_shrinkage import SMALLEST_SLOPE
 from sklearn_ebm.solvers._proximal import ista
 from tests.differences import finite_differences
@@ -249,3 +249,52 @@ def test_first_parameters_are_allowed_and_own_their_memory(form, dictionary):
     for name, value in encoder.parameters.items():
         assert_array_equal(value, before[name])
         assert not np.shares_memory(value, dictionary)
+
+
+def _in_units(form, dictionary, unit, norm=1.0):
+    """The first encoder of data in another unit, and of atoms of another norm."""
+    rows = norm * dictionary
+    lipschitz, scale = LinearDecoder(rows).lipschitz, Scale.of(rows, unit)
+    return ENCODERS[form.name].from_dictionary(
+        rows, lipschitz, unit * norm * 0.4, scale=scale, **form.options
+    )
+
+
+@forms
+@pytest.mark.parametrize(("unit", "norm"), [(2.0**20, 1.0), (2.0**-20, 1.0), (1.0, 2.0**10)])
+def test_parameters_in_proportion_to_their_units_give_codes_in_proportion(
+    form, patches, dictionary, unit, norm
+):
+    """Codes have the unit of the data and the inverse of the atoms' norm; what is trained, too."""
+    plain, scaled = _in_units(form, dictionary, 1.0), _in_units(form, dictionary, unit, norm)
+    for name, value in plain.parameters.items():
+        ratio = scaled.units.get(name, 1.0) / plain.units.get(name, 1.0)
+        value += (
+            0.01 * plain.units.get(name, 1.0) * np.cos(np.arange(value.size)).reshape(value.shape)
+        )
+        scaled.parameters[name][...] = ratio * value
+    code = scaled.encode(unit * patches[:20])
+    assert_allclose(code, unit / norm * plain.encode(patches[:20]), rtol=1e-9)
+
+
+@forms
+def test_first_parameters_are_in_proportion_to_their_units(form, dictionary):
+    plain, scaled = _in_units(form, dictionary, 1.0), _in_units(form, dictionary, 2.0**-20, 2.0**5)
+    for name, value in plain.parameters.items():
+        ratio = scaled.units.get(name, 1.0) / plain.units.get(name, 1.0)
+        assert_allclose(scaled.parameters[name], ratio * value, rtol=1e-9, err_msg=name)
+        assert_allclose(
+            scaled.tuning_units.get(name, 1.0) / plain.tuning_units.get(name, 1.0), ratio, rtol=1e-9
+        )
+
+
+@forms
+def test_tuning_measures_weights_by_the_size_that_they_have(form, dictionary):
+    """Weights of twice the size, and what goes with them; an unrolled encoder keeps its first."""
+    encoder = _in_units(form, dictionary, 1.0)
+    before = encoder.tuning_units
+    encoder.parameters["weights"] *= 2
+    factor = 1.0 if form.name in UNFOLDINGS.values() else 2.0
+    for name, unit in encoder.tuning_units.items():
+        expected = unit if name in encoder.apart else factor * before[name]
+        assert_allclose(unit, expected, rtol=1e-12, err_msg=name)

@@ -203,7 +203,7 @@ def test_copies_encode_alike_and_share_no_memory(patches, dictionary, unfolding,
     replica = replicate(encoder)
     expected = encoder.encode(patches)
     assert_array_equal(replica.encode(patches), expected)
-    assert replica.step_scales == encoder.step_scales
+    assert replica.units == encoder.units
     for value in replica.parameters.values():
         value += 1
     assert_array_equal(encoder.encode(patches), expected)
@@ -222,7 +222,7 @@ def test_an_encoder_of_the_other_type_gives_the_same_codes(
     # Sums of 64 and 96 terms of size one, four times: some hundred eps = 1e-7.
     assert_allclose(code, encoder.encode(patches), atol=1e-4)
     assert narrow.astype(np.dtype(np.float32)) is narrow
-    assert narrow.step_scales == encoder.step_scales
+    assert narrow.units == encoder.units
 
 
 @unfoldings
@@ -232,7 +232,7 @@ def test_steps_of_training_are_in_proportion_to_the_first_weights(patches, dicti
     scaled = untrained(unfolding, 100 * dictionary, 100 * ALPHA)
     for name in ("weights", "threshold"):
         value, other = plain.parameters[name], scaled.parameters[name]
-        ratio = scaled.step_scales[name] / plain.step_scales[name]
+        ratio = scaled.units[name] / plain.units[name]
         assert_allclose(other, ratio * value, rtol=1e-9)
         assert_allclose(ratio, 0.01, rtol=1e-9)
-    assert_allclose(scaled.step_scales["lateral"], plain.step_scales["lateral"], rtol=1e-9)
+    assert_allclose(scaled.units["lateral"], plain.units["lateral"], rtol=1e-9)

@@ -235,7 +235,7 @@ def test_learning_steps_are_those_of_numpy(X, dictionary, encoder, masked):
 def a_learner(atoms, encoder):
     first = None if encoder is None else ENCODERS[encoder].from_dictionary(atoms, 4.0, 1.0)
     learner = Learner(atoms, encoder=first)
-    weights = {} if encoder is None else {"beta": 0.5, "learning_rate": 1e-2}
+    weights = {} if encoder is None else {"beta": 0.5, "learning_rate": 1e-3}
     return learner.follow(L1(1.0), SETTINGS, "numpy", **weights)
 
 

@@ -5,7 +5,7 @@ from sklearn_ebm.factors.encoders._convolutional import (
     ConvolutionalSmoothShrinkage,
     ConvolutionalTanh,
 )
-from sklearn_ebm.factors.encoders._encoder import Tape, Tapes, placed
+from sklearn_ebm.factors.encoders._encoder import Scale, Tape, Tapes, placed
 from sklearn_ebm.factors.encoders._greedy import GreedyEncoder
 from sklearn_ebm.factors.encoders._logistic import LogisticEncoder
 from sklearn_ebm.factors.encoders._shrinkage import ShrinkageEncoder
@@ -38,6 +38,7 @@ __all__ = [
     "GreedyEncoder",
     "LogisticEncoder",
     "MomentumEncoder",
+    "Scale",
     "ShrinkageEncoder",
     "SmoothShrinkageEncoder",
     "TanhEncoder",

@@ -2,7 +2,7 @@
 
 from sklearn_ebm.backends import array_namespace, multiply_into, new_array
 from sklearn_ebm.backends.numpy._encoders import chain
-from sklearn_ebm.factors.encoders._encoder import Encoder, Tape, placed, resolve
+from sklearn_ebm.factors.encoders._encoder import UNSCALED, Encoder, Tape, placed, resolve
 
 
 class AffineEncoder(Encoder):
@@ -21,18 +21,24 @@ class AffineEncoder(Encoder):
 
     kernel = backward_kernel = None
     slopes_need_product = True  # whether the tape holds x W: the code alone may tell the slopes
+    component_axis = -1  # of the weights
 
     @classmethod
-    def from_dictionary(cls, dictionary, lipschitz, alpha, **options):
+    def from_dictionary(cls, dictionary, lipschitz, alpha, scale=UNSCALED, **options):
         """First encoder: one ISTA step sh_{alpha/L}(x D' / L), as far as the activation can.
 
         `options` are those of deeper encoders.
         """
-        xp = array_namespace(dictionary)
-        weights = placed(dictionary.T / lipschitz)
-        bias = xp.zeros(dictionary.shape[0], dtype=dictionary.dtype)
-        own = cls._first_parameters(bias, lipschitz, alpha)
-        return cls({"weights": weights, "bias": bias, **own})
+        first = cls._first_parameters(dictionary.T / lipschitz, alpha / lipschitz, scale)
+        return cls(first, scale=scale)
+
+    @classmethod
+    def _first_parameters(cls, weights, threshold, scale):
+        """Those of one ISTA step with these weights and this threshold."""
+        xp = array_namespace(weights)
+        zero = xp.zeros(weights.shape[cls.component_axis], dtype=weights.dtype)
+        first = cls._step(weights, zero, threshold, scale)
+        return {**first, "weights": placed(first["weights"])}
 
     def _product(self, X, backend, room):
         """x W in `room`: `multiply_into`, unless W is a convolution."""

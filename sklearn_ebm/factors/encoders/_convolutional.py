@@ -1,8 +1,7 @@
 """Encoders whose linear part is a bank of filters; images and maps are flat rows."""
 
-from sklearn_ebm.backends import array_namespace
 from sklearn_ebm.factors.decoders import ConvolutionalDecoder
-from sklearn_ebm.factors.encoders._encoder import placed
+from sklearn_ebm.factors.encoders._encoder import UNSCALED, Scale
 from sklearn_ebm.factors.encoders._shrinkage import ShrinkageEncoder
 from sklearn_ebm.factors.encoders._smooth_shrinkage import SmoothShrinkageEncoder
 from sklearn_ebm.factors.encoders._tanh import TanhEncoder
@@ -22,23 +21,27 @@ class FilterBank:
         Where filters may stand, as for `ConvolutionalDecoder`.
     table : array of shape (n_components, n_channels) or None, default=None
         One where a filter may read a channel.
+    scale : Scale, default=(1.0, 1.0)
+        Typical size of data and codes.
     """
 
-    def __init__(self, parameters, *, image_shape, border, table=None):
-        super().__init__(parameters, image_shape=image_shape, border=border, table=table)
+    component_axis = 0
+
+    def __init__(self, parameters, *, image_shape, border, table=None, scale=UNSCALED):
+        super().__init__(
+            parameters, image_shape=image_shape, border=border, table=table, scale=scale
+        )
 
     @classmethod
-    def from_dictionary(cls, dictionary, lipschitz, alpha, **settings):
-        """First encoder: one step from zero on all positions at once, of length 1 / sqrt(L).
+    def from_dictionary(cls, dictionary, lipschitz, alpha, scale=UNSCALED, **settings):
+        """First encoder: one step from zero on all positions at once, of length 1 / (|d| sqrt(L)).
 
         That of ISTA, 1 / L, is for codes that are on at all positions. Those of images are on at
-        one in a hundred, where a step of one would be right for each that stands alone.
+        one in a hundred, where a step of 1 / |d|^2 would be right for each that stands alone.
         """
-        xp, inverse_step = array_namespace(dictionary), lipschitz**0.5
-        bias = xp.zeros(dictionary.shape[0], dtype=dictionary.dtype)
-        own = cls._first_parameters(bias, inverse_step, alpha)
-        weights = placed(dictionary / inverse_step)
-        return cls({"weights": weights, "bias": bias, **own}, **settings)
+        inverse_step = lipschitz**0.5 / Scale.of(dictionary, 1.0).code
+        first = cls._first_parameters(dictionary / inverse_step, alpha / inverse_step, scale)
+        return cls(first, scale=scale, **settings)
 
     def on_images(self, image_shape):
         """The encoder of images of another size, with the same parameters."""

@@ -7,6 +7,7 @@ codes and gradients are its memory, good until it is used again.
 """
 
 import math
+from typing import NamedTuple
 
 from sklearn_ebm.backends import array_namespace, new_array, resolve_backend
 
@@ -63,22 +64,48 @@ class Tapes:
         return self._tapes.setdefault(piece, Tape())
 
 
+class Scale(NamedTuple):
+    """Typical size of an entry of the data and of the codes.
+
+    If the data, the codes and alpha are multiplied by c, and every parameter of an encoder in
+    proportion to its unit, then the energy is multiplied by c^2 and nothing else changes. Learning
+    that moves parameters in these units has the same symmetry.
+    """
+
+    data: float = 1.0
+    code: float = 1.0
+
+    @classmethod
+    def of(cls, dictionary, data):
+        """Scale of a dictionary's codes of data of this size; longer atoms have smaller codes."""
+        norm = root_mean_square(dictionary) * math.prod(dictionary.shape[1:]) ** 0.5
+        return cls(data, data / norm)
+
+
+UNSCALED = Scale()
+
+
 class Encoder:
     """Named parameters and settings; a subclass gives `from_dictionary`, `encode` and the passes.
+
+    It also gives `units`, the size by which each parameter is measured: optimisers take steps in
+    proportion to it.
 
     Parameters
     ----------
     parameters : dict of str to array
         What is trained; "weights" is one of them.
+    scale : Scale, default=(1.0, 1.0)
+        Typical size of data and codes.
     **settings
         What is not: numbers and masks that belong to the architecture.
     """
 
     apart = ()  # parameters that are not added to, or compared with, what the weights give
 
-    def __init__(self, parameters, **settings):
+    def __init__(self, parameters, *, scale=UNSCALED, **settings):
         self.parameters = parameters
-        self.settings = settings
+        self.settings = {"scale": scale, **settings}
 
     def __setstate__(self, state):
         """Memory that comes from a file begins anywhere; the dictionary is also the optimiser's."""
@@ -96,21 +123,22 @@ class Encoder:
         return self.parameters["weights"].T
 
     @property
-    def step_scales(self):
-        """Factor of the learning rate for parameters by name; one for those that are not named."""
-        return {}
+    def scale(self):
+        """Typical size of data and codes."""
+        return self.settings["scale"]
 
     @property
-    def units(self):
-        """What each parameter is measured in, so that training does not depend on the scale of X.
+    def tuning_units(self):
+        """Units of the parameters when a trained encoder is trained further, with labels.
 
-        Weights, and what is added to or compared with what they give, are measured in the size of
-        the weights as they stand; those that `step_scales` names in the size they were begun with;
-        those of another kind, `apart`, in themselves.
+        Weights are measured by the size that they have now. So are the parameters that are added to
+        their products or compared with them; the others, `apart`, keep their units.
         """
-        size = root_mean_square(self.parameters["weights"]) / USUAL_SIZE
-        own = {name: 1.0 for name in self.apart}
-        return {name: size for name in self.parameters} | own | self.step_scales
+        units = self.units
+        growth = root_mean_square(self.parameters["weights"]) / (USUAL_SIZE * units["weights"])
+        return {
+            name: unit * (1.0 if name in self.apart else growth) for name, unit in units.items()
+        }
 
     def astype(self, dtype):
         """The encoder with parameters of this type; itself where they are."""
@@ -130,10 +158,13 @@ def resolve(backend, X):
 
 
 def root_mean_square(values):
-    """Size of an array's entries; one for an array of zeros, or without entries."""
+    """Size of an array's entries, whose squares the type need not hold; one for no size at all."""
     xp = array_namespace(values)
-    size = float(xp.sqrt(xp.mean(values * values))) if values.size else 0.0
-    return size if size > 0 else 1.0
+    largest = float(xp.max(xp.abs(values))) if values.size else 0.0
+    if not largest > 0:
+        return 1.0
+    scaled = values / largest
+    return largest * float(xp.sqrt(xp.mean(scaled * scaled)))
 
 
 def keep_at_least(values, smallest):

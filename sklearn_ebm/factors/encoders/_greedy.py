@@ -1,7 +1,7 @@
 """Unrolled greedy coordinate descent, LCoD (Gregor & LeCun 2010, algorithms 3 and 4)."""
 
 from sklearn_ebm.backends import array_namespace, diagonal, multiply_into
-from sklearn_ebm.factors.encoders._encoder import Tape, placed, resolve
+from sklearn_ebm.factors.encoders._encoder import UNSCALED, Tape, placed, resolve
 from sklearn_ebm.factors.encoders._lateral import LateralEncoder
 
 GREEDY_SHARE = 0.1  # a change goes on whole here, where ISTA passes on 1 / L of it
@@ -14,7 +14,7 @@ class GreedyEncoder(LateralEncoder):
     """
 
     @classmethod
-    def from_dictionary(cls, dictionary, lipschitz, alpha, n_steps=3, tied=True):
+    def from_dictionary(cls, dictionary, lipschitz, alpha, scale=UNSCALED, n_steps=3, tied=True):
         """The network that equals n_steps of greedy coordinate descent, then one for all at once.
 
         b_j = q_j / G_jj + z_j with q = x D' - z G, G = D D', is where the energy along z_j, without
@@ -34,10 +34,10 @@ class GreedyEncoder(LateralEncoder):
             "lateral": xp.eye(gram.shape[0], dtype=gram.dtype) - overlap,
             "threshold": alpha / curvature,
         }
-        scales = cls._scales(**{**first, "lateral": overlap})
-        scales = {name: GREEDY_SHARE * scale for name, scale in scales.items()}
+        units = cls._units_of(**{**first, "lateral": overlap})
+        units = {name: GREEDY_SHARE * unit for name, unit in units.items()}
         parameters = {name: placed(value, dictionary) for name, value in first.items()}
-        return cls(parameters, n_steps=n_steps, scales=scales)
+        return cls(parameters, n_steps=n_steps, units=units, scale=scale)
 
     def _descend(self, X, backend, tape, code):
         """Fill `code`; what the steps leave for `backward`, on the tape."""

@@ -2,6 +2,7 @@
 
 from sklearn_ebm.backends import array_namespace, to_host
 from sklearn_ebm.factors.encoders._encoder import (
+    UNSCALED,
     USUAL_SIZE,
     Encoder,
     Tape,
@@ -22,14 +23,16 @@ class LateralEncoder(Encoder):
         "weights" W, "lateral" S, "threshold" theta, and the subclass's own.
     n_steps : int
         Steps through S.
-    scales : dict of str to float
-        `step_scales`.
+    units : dict of str to float
+        Units of the parameters; one for those that are not named.
     mask : array of the shape of S or None
         One where S may differ from zero; None where it may everywhere.
+    scale : Scale, default=(1.0, 1.0)
+        Typical size of data and codes.
     """
 
-    def __init__(self, parameters, *, n_steps, scales, mask=None):
-        super().__init__(parameters, n_steps=n_steps, scales=scales, mask=mask)
+    def __init__(self, parameters, *, n_steps, units, mask=None, scale=UNSCALED):
+        super().__init__(parameters, n_steps=n_steps, units=units, mask=mask, scale=scale)
         self.n_steps = n_steps
         self.mask = mask
 
@@ -39,16 +42,21 @@ class LateralEncoder(Encoder):
         return self.parameters["threshold"].ndim == 1
 
     @property
-    def step_scales(self):
-        """So that each array moves in proportion to the size that it had at the start.
+    def units(self):
+        """Sizes that the arrays had at the start.
 
-        The entries of S are a hundredth of those of its diagonal, and a thousandth of W's where X
-        is small: one learning rate for all would blow one up before another has moved.
+        The entries of S are a hundredth of those of its diagonal, and thresholds are as large as
+        alpha: one learning rate for all would blow one up before another has moved.
         """
-        return self.settings["scales"]
+        return self.settings["units"]
+
+    @property
+    def tuning_units(self):
+        """The same: they are sizes of the arrays already."""
+        return self.units
 
     @staticmethod
-    def _scales(**first):
+    def _units_of(**first):
         return {name: root_mean_square(value) / USUAL_SIZE for name, value in first.items()}
 
     def encode(self, X, backend=None):

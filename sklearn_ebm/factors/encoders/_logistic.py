@@ -8,3 +8,8 @@ class LogisticEncoder(AffineEncoder):
 
     kernel, backward_kernel = "bernoulli_mean", "logistic_backward"
     slopes_need_product = False
+
+    @property
+    def units(self):
+        """x W + b is a number."""
+        return {"weights": 1 / self.scale.data, "bias": 1.0}

@@ -11,8 +11,14 @@ class ShrinkageEncoder(AffineEncoder):
     slopes_need_product = False
 
     @staticmethod
-    def _first_parameters(bias, lipschitz, alpha):
-        return {"threshold": bias + alpha / lipschitz}
+    def _step(weights, zero, threshold, scale):
+        return {"weights": weights, "bias": zero, "threshold": zero + threshold}
+
+    @property
+    def units(self):
+        """Biases and thresholds are codes."""
+        data, code = self.scale
+        return {"weights": code / data, "bias": code, "threshold": code}
 
     def project(self):
         """Thresholds stay at or above zero."""

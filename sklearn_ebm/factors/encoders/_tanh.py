@@ -10,5 +10,10 @@ class TanhEncoder(AffineEncoder):
     apart = ("gain",)
 
     @staticmethod
-    def _first_parameters(bias, lipschitz, alpha):
-        return {"gain": bias + 1}
+    def _step(weights, zero, threshold, scale):
+        return {"weights": weights / scale.code, "bias": zero, "gain": zero + scale.code}
+
+    @property
+    def units(self):
+        """Gains are codes, and x W + b is a number."""
+        return {"weights": 1 / self.scale.data, "bias": 1.0, "gain": self.scale.code}

@@ -6,7 +6,7 @@ W = D' / L, S = I - D D' / L and theta = alpha / L: K steps are K + 1 of the sol
 """
 
 from sklearn_ebm.backends import array_namespace, multiply_into
-from sklearn_ebm.factors.encoders._encoder import Tape, placed, resolve
+from sklearn_ebm.factors.encoders._encoder import UNSCALED, Tape, placed, resolve
 from sklearn_ebm.factors.encoders._lateral import LateralEncoder
 
 
@@ -18,7 +18,7 @@ class UnrolledEncoder(LateralEncoder):
     """
 
     @classmethod
-    def from_dictionary(cls, dictionary, lipschitz, alpha, n_steps=3, tied=True):
+    def from_dictionary(cls, dictionary, lipschitz, alpha, scale=UNSCALED, n_steps=3, tied=True):
         """The network that equals n_steps + 1 steps of the solver."""
         xp = array_namespace(dictionary)
         n_components = dictionary.shape[0]
@@ -28,7 +28,7 @@ class UnrolledEncoder(LateralEncoder):
             "lateral": xp.eye(n_components, dtype=dictionary.dtype) - overlap,
             "threshold": xp.full(n_components, alpha / lipschitz, dtype=dictionary.dtype),
         }
-        scales = cls._scales(**{**first, "lateral": overlap})
+        units = cls._units_of(**{**first, "lateral": overlap})
         if not tied:
             repeats = {"weights": n_steps + 1, "lateral": n_steps, "threshold": n_steps + 1}
             first = {
@@ -37,7 +37,7 @@ class UnrolledEncoder(LateralEncoder):
             }
         parameters = {name: placed(value, dictionary) for name, value in first.items()}
         parameters.update(cls._own_parameters(dictionary, n_steps))
-        return cls(parameters, n_steps=n_steps, scales=scales)
+        return cls(parameters, n_steps=n_steps, units=units, scale=scale)
 
     @staticmethod
     def _own_parameters(dictionary, n_steps):

@@ -1,0 +1,64 @@
+"""Detection of learning that diverges, and the message for users.
+
+Learners raise `Diverged` in `step`, before they move, and in `confirm`, after the last step of a
+series. `go_back` returns to the parameters that `remember` kept.
+"""
+
+import math
+
+import numpy as np
+
+from sklearn_ebm.backends import array_namespace
+
+
+class Diverged(Exception):
+    """A loss is not finite or out of all proportion to the data; no step was taken for it."""
+
+
+class Watch:
+    """Raises `Diverged` if a mean loss is NaN, or far above both its usual size and the first one.
+
+    Parameters
+    ----------
+    factor : float
+        How far above.
+    """
+
+    def __init__(self, factor):
+        self.factor = factor
+        self.first = None
+
+    def begin(self, loss):
+        """Learning may begin with a loss of any size."""
+        self.first = loss if math.isfinite(loss) else 0.0
+
+    def require(self, loss, usual):
+        """Compare a mean loss with its usual size and with the first one."""
+        if self.first is None:
+            self.begin(loss)
+        if not loss <= self.factor * max(usual, self.first):  # NaN is not either
+            raise Diverged
+
+
+def mean_of(losses):
+    """Return the mean as a number, infinite if the sum overflows."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        return float(array_namespace(losses).mean(losses))
+
+
+def has_diverged(learner, batch):
+    """Return whether the last step diverged, judged by the batch it was made on."""
+    try:
+        if batch is not None:
+            learner.confirm(*batch)
+    except Diverged:
+        return True
+    return False
+
+
+def divergence_message(learning_rate):
+    """Text of the `ConvergenceWarning`."""
+    return (
+        f"Training diverged with learning_rate={learning_rate}; the best parameters before are "
+        "kept. Lower learning_rate."
+    )
