@@ -161,7 +161,7 @@ PIPELINES = {
 
 
 @pytest.mark.parametrize(
-    ("name", "solver"), zip(PIPELINES, itertools.cycle(["adam", "sgd"]), strict=False)
+    ("name", "solver"), list(zip(PIPELINES, itertools.cycle(["adam", "sgd"]), strict=False))
 )
 @pytest.mark.parametrize("unit", [2.0**-20, 2.0**20], ids=["small", "large"])
 def test_tuning_with_labels_does_not_depend_on_the_unit(name, solver, unit):
