@@ -22,16 +22,18 @@ from sklearn_ebm.estimators._validation import (
     check_magnitude,
     check_weight,
     is_nan,
+    largest_value,
     require_same_place,
     split_missing,
 )
 from sklearn_ebm.factors import ConvolutionalDecoder, Energy
-from sklearn_ebm.layers._images import IMAGE_SHAPE, check_images, window_shape
+from sklearn_ebm.layers._images import IMAGE_SHAPE, check_images, check_values, window_shape
 from sklearn_ebm.solvers import CONVOLUTION_SOLVERS
 
 USUAL_COMPONENTS = 32
 KERNELS_A_CROP = 8  # kernels side by side that an automatic crop has room for
 PATCH = "patch"  # crops as large as the kernels, which stand at one place of them
+FAR_ABOVE_UNDERFLOW = 1e4  # times the smallest number whose square is one
 LEARNING_TOL = 0.1  # the gap of images is far above what their codes are from the optimum
 
 
@@ -115,28 +117,20 @@ class ConvolutionalModel(DictionaryModel):
 
     def _prepare(self, X, reset, mask=None):
         images, _, mask, backend = self._images(X, mask, reset)
+        require_squares(images, self._sparsity())
         return images, mask, backend
 
     def _images(self, X, mask, reset):
         """Images, the form that they came in, the mask of what is observed, and the backend."""
-        images, form = check_images(
-            self, X, reset=reset, image_shape=self.image_shape, smallest=self._smallest(reset),
-            allow_nan=is_nan(self.missing_values),
-        )  # fmt: skip
-        check_magnitude(images, self._degree)
+        shape, form, rows, observed = self._seen(X, mask, reset)
+        check_magnitude(rows, self._degree)
         for name in self._weight_names:
-            check_weight(getattr(self, name), images.dtype, name)
-        backend = resolve_backend(self.backend, images)
-        rows, observed = split_missing(flat(images), self.missing_values)
-        if mask is not None:
-            mask = check_mask(mask, images, form)
-            observed = mask if observed is None else observed * mask
-            require_observed(observed)
-            rows = rows * observed
+            check_weight(getattr(self, name), rows.dtype, name)
+        backend = resolve_backend(self.backend, rows)
         rows, observed = (
             None if part is None else backend.to_device(part) for part in (rows, observed)
         )
-        xp, shape = array_namespace(rows), images.shape
+        xp = array_namespace(rows)
         if reset:
             self._form, self._fit_shape = form, shape[1:3]
         else:
@@ -144,6 +138,23 @@ class ConvolutionalModel(DictionaryModel):
         images = xp.reshape(rows, shape)
         observed = None if observed is None else xp.reshape(observed, shape)
         return images, form, observed, backend
+
+    def _seen(self, X, mask, reset):
+        """Shape and form of the images, and rows of them with zeros where they are not observed."""
+        allow_nan = is_nan(self.missing_values)
+        images, form = check_images(
+            self, X, reset=reset, image_shape=self.image_shape, smallest=self._smallest(reset),
+            allow_nan=allow_nan, finite=mask is None,
+        )  # fmt: skip
+        if mask is not None:
+            mask = check_mask(mask, images, form)
+            images = without_unseen(images, mask)
+            check_values(self, images, allow_nan)
+        rows, observed = split_missing(flat(images), self.missing_values)
+        if mask is not None:
+            observed = mask if observed is None else observed * mask
+            require_observed(observed)
+        return images.shape, form, rows, observed
 
     def _smallest(self, reset):
         """Height and width that images need."""
@@ -198,12 +209,31 @@ class ConvolutionalModel(DictionaryModel):
         if table is not None:
             table = array_namespace(kernels).asarray(table, dtype=kernels.dtype)
             if not self._is_fixed():
-                kernels = scaled(kernels * table[:, None, None, :])
+                kernels = self._within_table(kernels, table, random_state)
         scale = self._first_scale(kernels, X, weights, first)
         encoder = self._first_encoder(kernels, scale, table)
         return ConvolutionalLearner(
             kernels, self._learning_border(), self._is_fixed(), encoder, table
         )
+
+    def _within_table(self, kernels, table, random_state):
+        """Kernels of norm one that are zero where they may not read.
+
+        Of some, nothing may be left: random directions take their place.
+        """
+        xp, table = array_namespace(kernels), table[:, None, None, :]
+        kernels = scaled(kernels * table)
+        is_empty = ~xp.any(kernels != 0, axis=(1, 2, 3), keepdims=True)
+        if not bool(xp.any(is_empty)):
+            return kernels
+        if self.dictionary_init is not None:
+            names = ", ".join(str(k) for k in np.flatnonzero(to_host(is_empty)))
+            raise ValueError(
+                "dictionary_init has kernels that are zero in every channel that connections let "
+                f"them read: {names}. Every kernel needs a direction."
+            )
+        directions = xp.asarray(random_state.standard_normal(kernels.shape), dtype=kernels.dtype)
+        return xp.where(is_empty, scaled(directions * table), kernels)
 
     def _first_encoder(self, dictionary, scale, table=None):
         return None
@@ -253,6 +283,7 @@ class ConvolutionalModel(DictionaryModel):
         return ConvolutionalDecoder(components, self._fit_shape, self.border)
 
     def _decoder_on(self, image_shape, dtype):
+        require_castable(self.components_, np.dtype(dtype))
         decoder = ConvolutionalDecoder(self.components_, image_shape, self.border)
         return decoder.astype(np.dtype(dtype))
 
@@ -474,6 +505,48 @@ def check_mask(mask, images, form):
     if mask.ndim == 3:
         mask = xp.broadcast_to(mask[..., None], images.shape)
     return xp.asarray(flat(mask) != 0, dtype=images.dtype)
+
+
+def without_unseen(images, mask):
+    """Images with zeros where the mask is zero: whatever is there does not matter."""
+    xp = array_namespace(images)
+    seen = xp.reshape(mask, images.shape) > 0
+    return xp.where(seen, images, xp.zeros_like(images))
+
+
+def require_squares(images, alpha):
+    """Refuse to learn from values whose squares underflow, if alpha is as small.
+
+    A larger alpha makes all codes zero, which is right.
+
+    Raises
+    ------
+    ValueError
+        If the largest value is too small.
+    """
+    xp = array_namespace(images)
+    least = FAR_ABOVE_UNDERFLOW * float(xp.finfo(images.dtype).smallest_normal) ** 0.5
+    largest = float(xp.max(xp.abs(images)))
+    if alpha < least and 0 < largest < least:
+        raise ValueError(
+            f"Input X contains no value that is large enough for {np.dtype(images.dtype)!r}: "
+            f"squares of {largest:.1e} underflow. Rescale X, for instance with StandardScaler."
+        )
+
+
+def require_castable(kernels, dtype):
+    """Refuse a type that cannot hold the squared norms of kernels of another type."""
+    if dtype == kernels.dtype:
+        return
+    xp = array_namespace(kernels)
+    size = xp.max(xp.abs(kernels), axis=(1, 2, 3))
+    limit = largest_value(dtype)
+    extreme = xp.nonzero((size > limit) | (size < 1 / limit))[0]
+    if extreme.shape[0]:
+        raise ValueError(
+            f"components_ has kernels whose squared norm {dtype!r} cannot hold: "
+            f"{int(extreme[0])}. Pass X as {np.dtype(kernels.dtype)!r}."
+        )
 
 
 def require_observed(mask):

@@ -41,8 +41,9 @@ class ImageForm(NamedTuple):
 
 
 def check_images(
-    estimator, X, *, reset, image_shape=None, allow_nan=False, smallest=(1, 1), accept_channels=None
-):
+    estimator, X, *, reset, image_shape=None, allow_nan=False, finite=True, smallest=(1, 1),
+    accept_channels=None,
+):  # fmt: skip
     """X as checked images (n, height, width, channels), and the form that they came in.
 
     float32 and float64 are kept, all else becomes float64; X is copied only where its type or its
@@ -62,7 +63,9 @@ def check_images(
         Height, width and channels (1 if left out) of the images in X. None: rows are signals of
         height one, images are what they are.
     allow_nan : bool
-        Whether NaN may pass; infinity never does.
+        Whether NaN may pass.
+    finite : bool
+        Whether infinity, and NaN unless it is allowed, is refused; False leaves that to the caller.
     smallest : tuple of 2 integers or int
         Height and width that are needed at least; see `window_shape` for a number alone.
     accept_channels : collection of integers or None
@@ -81,12 +84,12 @@ def check_images(
             f"{type(estimator).__name__}: {LAYOUT}"
         )
     if form.n_dims in (3, 4):
-        images = _check_values(estimator, X, allow_nan)
+        images = check_values(estimator, X, allow_nan, finite)
         images = images[..., None] if form.n_dims == 3 else images
         _check_agreement(images.shape[1:], image_shape)
     else:
         form = ImageForm(2)  # or check_rows ends it
-        rows = check_rows(estimator, X, reset=reset, allow_nan=allow_nan)
+        rows = check_rows(estimator, X, reset=reset, allow_nan=allow_nan, finite=finite)
         shape = shape_of_rows(rows.shape[1], image_shape)
         images = array_namespace(rows).reshape(rows, (rows.shape[0], *shape))
     _check_size(estimator, images.shape, form, smallest)
@@ -162,13 +165,13 @@ def _by(shape):
     return " x ".join(str(length) for length in shape)
 
 
-def _check_values(estimator, X, allow_nan):
+def check_values(estimator, X, allow_nan, finite=True):
     """What `check_rows` asks of rows: some samples, real numbers, finite ones."""
     xp = array_namespace(X)
     if xp is np:
         return check_array(
             X, dtype=[np.dtype(name) for name in FLOATS], allow_nd=True, input_name="X",
-            ensure_all_finite="allow-nan" if allow_nan else True, estimator=estimator,
+            ensure_all_finite=finite and ("allow-nan" if allow_nan else True), estimator=estimator,
         )  # fmt: skip
     if X.shape[0] == 0:
         raise ValueError(
@@ -176,7 +179,7 @@ def _check_values(estimator, X, allow_nan):
             "required."
         )
     X = _with_kept_type(X, xp, FLOATS)
-    if not _is_finite(xp, X, allow_nan):
+    if finite and not _is_finite(xp, X, allow_nan):
         raise ValueError("Input X contains NaN or infinity.")
     return X
 

@@ -14,17 +14,26 @@ FLOATS = ("float64", "float32")
 
 
 def check_rows(
-    estimator, X, *, reset, dtype=FLOATS, accept_sparse=False, allow_nan=False, **options
+    estimator,
+    X,
+    *,
+    reset,
+    dtype=FLOATS,
+    accept_sparse=False,
+    allow_nan=False,
+    finite=True,
+    **options,
 ):
     """X as a checked 2-D array; sets `n_features_in_` when `reset`, else compares with it.
 
     `dtype` names the types that are kept; all others become the first. None keeps every real type.
+    Without `finite`, infinity and NaN may pass.
     `options` are more of `sklearn.utils.check_array`.
     """
     xp = array_namespace(X)
     if xp is np:  # lists, data frames and sparse matrices too
         kept = "numeric" if dtype is None else [np.dtype(name) for name in dtype]
-        finite = "allow-nan" if allow_nan else True
+        finite = finite and ("allow-nan" if allow_nan else True)
         return validate_data(
             estimator, X, reset=reset, dtype=kept, accept_sparse=accept_sparse,
             ensure_all_finite=finite, **options,
@@ -32,7 +41,7 @@ def check_rows(
     _check_shape(X)
     _check_width(estimator, X.shape[1], reset)
     X = _with_kept_type(X, xp, dtype)
-    if xp.isdtype(X.dtype, "real floating") and not _is_finite(xp, X, allow_nan):
+    if finite and xp.isdtype(X.dtype, "real floating") and not _is_finite(xp, X, allow_nan):
         raise ValueError("Input X contains NaN or infinity.")
     return X
 

@@ -40,7 +40,7 @@ class FourierProducts:
     Parameters
     ----------
     kernels : array of shape (n_components, height, width, n_channels)
-        Kernels, whose spectra are computed once for each size of a canvas.
+        Kernels, whose spectra are computed once for each size and type of a canvas.
     """
 
     name = "fourier"
@@ -49,14 +49,15 @@ class FourierProducts:
         self.kernels = kernels
         self._spectra = {}
 
-    def _spectrum(self, size):
+    def spectrum(self, size, dtype):
         """Of the kernels, shape (n_frequencies, n_channels, n_components)."""
-        if size not in self._spectra:
+        if (size, dtype) not in self._spectra:
             xp = array_namespace(self.kernels)
             forward, _ = _transforms(xp)
-            spectrum = xp.permute_dims(forward(self.kernels, s=size, axes=SPACE), (1, 2, 3, 0))
-            self._spectra[size] = xp.reshape(spectrum, (-1, *spectrum.shape[2:]))
-        return self._spectra[size]
+            kernels = xp.asarray(self.kernels, dtype=dtype)
+            spectrum = xp.permute_dims(forward(kernels, s=size, axes=SPACE), (1, 2, 3, 0))
+            self._spectra[size, dtype] = xp.reshape(spectrum, (-1, *spectrum.shape[2:]))
+        return self._spectra[size, dtype]
 
     def correlate(self, images, kernels, border, maps):
         """Fill `maps`; see `sklearn_ebm.backends.numpy.correlate`."""
@@ -80,7 +81,7 @@ class FourierProducts:
         xp = array_namespace(values)
         forward, backward = _transforms(xp)
         size = tuple(max(pair) for pair in zip(values.shape[1:3], result.shape[1:3], strict=True))
-        spectrum = factor(self._spectrum(size))
+        spectrum = factor(self.spectrum(size, values.dtype))
         for n in range(values.shape[0]):
             transformed = forward(values[n : n + 1, ...], s=size, axes=SPACE)
             flat = xp.reshape(transformed, (spectrum.shape[0], 1, -1))
@@ -106,7 +107,7 @@ def largest_curvature(kernels):
     _, height, width, n_channels = kernels.shape
     finer = FINE if n_channels <= MANY_CHANNELS else COARSE
     size = finer * height, finer * width
-    spectrum = FourierProducts(kernels)._spectrum(size)
+    spectrum = FourierProducts(kernels).spectrum(size, kernels.dtype)
     gram = spectrum @ _transposed(xp.conj(spectrum))
     if n_channels == 1:
         largest = float(xp.max(xp.real(gram)))

@@ -91,17 +91,11 @@ class OnlineKernels(OnlineDictionary):
             backend.update_kernels(self.dictionary, *self.moments, self.table)
         self._replace_idle(decoder, X, code, backend, sample_weight)
 
-    def _keep_to_table(self):
-        """Zero where a kernel may not read, and norm one."""
-        if self.table is None:
-            return
-        xp = array_namespace(self.dictionary)
-        self.dictionary *= self.table[:, None, None, :]
-        square = xp.sum(self.dictionary**2, axis=(1, 2, 3), keepdims=True)
-        self.dictionary /= xp.sqrt(xp.where(square > 0, square, xp.ones_like(square)))
-
     def _replace_idle(self, decoder, X, code, backend, sample_weight):
-        """Kernels that no image used for long become the windows that are rebuilt worst."""
+        """Kernels that no image used for long become the windows that are rebuilt worst.
+
+        One that may read nothing of its window stays what it is.
+        """
         xp = array_namespace(code)
         idle = xp.nonzero(self.idle >= PATIENCE)[0]
         if idle.shape[0] == 0:
@@ -112,8 +106,12 @@ class OnlineKernels(OnlineDictionary):
         residual, images = decoder.as_images(residual), decoder.as_images(X)
         windows = _worst_windows(residual, images, self.dictionary.shape, idle.shape[0])
         idle = idle[: windows.shape[0]]
-        put_rows(self.dictionary, idle, windows)
-        self._keep_to_table()
+        if self.table is not None:
+            windows = windows * xp.take(self.table, idle, axis=0)[:, None, None, :]
+        norm = xp.sqrt(xp.sum(windows * windows, axis=(1, 2, 3)))
+        good = xp.nonzero(norm > 0)[0]
+        idle, windows, norm = (xp.take(rows, good, axis=0) for rows in (idle, windows, norm))
+        put_rows(self.dictionary, idle, windows / norm[:, None, None, None])
         columns = xp.permute_dims(self.code_moment, (1, 0, 2, 3))
         for rows in (self.code_moment, columns, self.cross_moment, self.idle):
             put_rows(rows, idle, xp.zeros((idle.shape[0], *rows.shape[1:]), dtype=rows.dtype))
@@ -121,7 +119,7 @@ class OnlineKernels(OnlineDictionary):
 
 
 def _worst_windows(residual, images, shape, n_windows):
-    """Windows with the largest residual, scaled to norm one, that lie side by side."""
+    """Windows with the largest residual, of norm one, that lie side by side."""
     xp = array_namespace(images)
     _, height, width, _ = shape
     n_samples, rows, columns = images.shape[0], images.shape[1] // height, images.shape[2] // width

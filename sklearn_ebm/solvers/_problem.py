@@ -72,13 +72,17 @@ class Source(NamedTuple):
             half_norm += self.ridge * xp.sum(self.prediction * self.prediction, axis=1) / 2
         return half_norm
 
-    def judge(self, code):
-        """The misfit of codes, 1/2 ||x - zD||^2 and what the prediction adds, and q = c - z H."""
+    def judge(self, code, *products):
+        """The misfit of codes, 1/2 ||x - zD||^2 and what the prediction adds, and q = c - z H.
+
+        `products` are those of a backend, for decoders that ask for them.
+        """
         xp = array_namespace(code)
-        residual = self.X - self.decoder.decode(code)
+        residual = self.X - self.decoder.decode(code, *products)
         if self.mask is not None:
             residual = residual * self.mask
-        misfit, q = xp.sum(residual * residual, axis=1) / 2, self.decoder.correlate(residual)
+        misfit = xp.sum(residual * residual, axis=1) / 2
+        q = self.decoder.correlate(residual, *products)
         if self.prediction is not None:
             distance = self.prediction - code
             misfit += self.ridge * xp.sum(distance * distance, axis=1) / 2

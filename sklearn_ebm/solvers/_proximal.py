@@ -5,6 +5,9 @@ that a step is made from and has one; a step on it still lowers the energy. Such
 smoothed where it has its kinks, by no more than a share of the gap that is allowed, and `settled`
 makes zero what that smoothing alone keeps away from it. The gap is that of the settled code, in the
 penalty as it is.
+
+A sample leaves when its certificate says so, or when its steps have become as small as rounding:
+nothing is gained by more of them.
 """
 
 from sklearn_ebm.backends import array_namespace, put_rows
@@ -12,6 +15,7 @@ from sklearn_ebm.backends import array_namespace, put_rows
 CHECK_EVERY = 10  # a certificate costs as much as a step
 NEGLECTED = 0.3  # share of the gap allowed that smoothing may add to the energy
 PATIENCE = 300  # steps for which it is as large; half after twice as many, then a third
+ROUNDING = 20  # units of it, by which codes move between two checks without getting better
 
 
 class _Batch:
@@ -21,6 +25,7 @@ class _Batch:
         xp = array_namespace(code)
         self.problem = problem
         self.code = code
+        self.last = code
         self.extrapolated = code
         self.momentum = xp.ones_like(problem.half_norm) if accelerated else None
         self.tol = tol
@@ -50,14 +55,32 @@ class _Batch:
         code, eta = penalty.settled(self.code, self.neglected)
         return code, self.problem.relative_gap(code, eta)
 
+    def judged(self):
+        """Codes, their gaps, and which samples go on: those that are not done, but get better."""
+        xp = array_namespace(self.code)
+        code, gap = self.certified()
+        goes_on = gap > self.tol
+        if not hasattr(self.problem.penalty, "settled"):  # smoothed by less, codes move again
+            least = ROUNDING * float(xp.finfo(code.dtype).eps)
+            goes_on = goes_on & (_size(self.code - self.last) > least * _size(self.code))
+            self.last = xp.asarray(self.code, copy=True)
+        return code, gap, goes_on
+
     def rows(self, index):
         """Some of the samples, on their way as they are."""
         xp = array_namespace(self.code)
         part = _Batch(self.problem.rows(index), xp.take(self.code, index, axis=0), self.tol, False)
         part.extrapolated = xp.take(self.extrapolated, index, axis=0)  # a copy, also of the start
+        part.last = xp.take(self.last, index, axis=0)
         part.momentum = None if self.momentum is None else xp.take(self.momentum, index)
         part.neglected = xp.take(self.neglected, index)
         return part
+
+
+def _size(rows):
+    """Largest magnitude of each row."""
+    xp = array_namespace(rows)
+    return xp.max(xp.abs(rows), axis=1)
 
 
 def _steps(problem, start, accelerated, tol, max_iter, backend):
@@ -77,8 +100,8 @@ def _steps(problem, start, accelerated, tol, max_iter, backend):
         if n_iter % CHECK_EVERY and n_iter < max_iter:
             continue
         batch.neglect(n_iter)
-        code, batch_gap = batch.certified()
-        on = xp.nonzero(batch_gap > tol)[0]
+        code, batch_gap, goes_on = batch.judged()
+        on = xp.nonzero(goes_on)[0]
         if on.shape[0] == rows.shape[0] and n_iter < max_iter:
             continue
         put_rows(result, rows, code)

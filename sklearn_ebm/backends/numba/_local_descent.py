@@ -8,7 +8,7 @@ worked on at the same time, by whichever thread is free, with the same result in
 
 The threshold falls to alpha on the way, which keeps lists short and lets the strongest codes in
 first. A tile is left alone as long as neither it nor a neighbour has moved. Rounds that only look
-give the duality gap of the whole image, and say which tiles are not done.
+give the duality gap of the whole image, say which tiles are not done, and make the residual anew.
 """
 
 from typing import Any, NamedTuple
@@ -17,16 +17,20 @@ import numpy as np
 
 from sklearn_ebm.backends._random import LANES
 from sklearn_ebm.backends.numba._atomic import take_number, wait_for
-from sklearn_ebm.backends.numba._convolution import synthesize
 from sklearn_ebm.backends.numba._launcher import work_together
+from sklearn_ebm.backends.numba._local_certificate import (
+    ON,
+    SUMS,
+    gap_of_tiles,
+    look_at_tile,
+    new_drawing,
+)
 from sklearn_ebm.backends.numba._products import products
 from sklearn_ebm.backends.numba._rules import dual_magnitude, kernel, scaled, shrink
 from sklearn_ebm.backends.numba._simd import (
     add,
     add_scaled,
     lanes_that_are_on,
-    larger,
-    largest_lane,
     load,
     load_first,
     lowest_bit,
@@ -54,8 +58,19 @@ SWEEPS_ON_THE_WAY = 2
 SWEEPS = 30  # over the codes of a tile that are on
 FIRST_STILL = 1e-2, 0.2  # change, in thresholds, at which a tile is left alone: twice the gap
 STILLER = 0.25  # what that is multiplied by where the gap is not small enough
-LEAST_STILL = {4: 1e-7, 8: 1e-14}  # beyond which rounding moves codes, by the bytes of a number
+STILLEST = {4: 1e-7, 8: 1e-14}  # beyond which rounding moves codes, by the bytes of a number
+LONGEST_WALK = 10  # rounds between two looks, unless the threshold is alpha after as many more
+ROUNDING = 4  # units of it, by which a code changes without any meaning
+PROGRESS = 0.9  # what gap and energy must fall to, relative to what they were
+LEAST_PROGRESS = 1 - 1e-9
+PATIENCE = 20  # rounds without progress, beside as many as there were before
 LOOK, STEP = 0, 1  # what a round is for
+# Threshold over alpha, change at which a tile is left alone and the least one, gap, and the lowest
+# gap and energy that were progress.
+PATH, STILL, LEAST_STILL, GAP, BEST_GAP, BEST_ENERGY = range(6)
+# What the round is for, rounds made, whether to stop, rounds at the last look and at the last
+# progress, and whether all tiles were at rest before the look.
+PURPOSE, ROUNDS, STOP, LOOKED, GAINED, RESTED = range(6)
 
 
 class Tiles(NamedTuple):
@@ -66,16 +81,25 @@ class Tiles(NamedTuple):
     neighbours: Any  # (n_tiles, 8), -1 for none
     unrest: Any  # (n_tiles,), how far a tile is from its optimum, in thresholds
     spread: Any  # (n_tiles,), the largest change in its last visit, in thresholds
-    sums: Any  # (n_tiles, 4), largest dual magnitude, sums of z q, |z| and (z - f)^2
+    sums: Any  # (n_tiles, SUMS), its part of the duality gap
 
 
 class Control(NamedTuple):
     """What all threads follow, changed between rounds by one of them."""
 
-    numbers: Any  # (4,), path (threshold over alpha), still, gap, least still
-    counts: Any  # (3,), purpose of the round, rounds made, whether to stop
+    numbers: Any  # (6,), by PATH ... BEST_ENERGY
+    counts: Any  # (6,), by PURPOSE ... RESTED
     taken: Any  # (1,), tickets taken
     finished: Any  # (1,), tickets finished
+    is_blank: bool  # whether all codes are zero at first
+
+
+class Limits(NamedTuple):
+    """Where descent ends."""
+
+    tol: float
+    max_iter: int
+    densest: float
 
 
 class Room(NamedTuple):
@@ -88,6 +112,9 @@ class Room(NamedTuple):
     column: Any
     component: Any
     value: Any
+    drawing: Any  # in double precision: what the codes make of the tile,
+    exact_canvas: Any  # the residual,
+    exact_lanes: Any  # and products at one row of positions
 
 
 class Scene(NamedTuple):
@@ -101,7 +128,9 @@ class Scene(NamedTuple):
     prediction: Any
     has_prediction: bool
     ridge: Any
-    rule: Any
+    alpha: Any
+    rule: Any  # with a threshold of one
+    rounding: Any  # relative change of a code that says nothing
 
 
 @kernel
@@ -161,7 +190,7 @@ def _copy_seen(scene, n, y, x, size, seen):
         return True
     n_channels = scene.filters.shape[3]
     zero = seen[0, 0] - seen[0, 0]
-    one = scene.rule.threshold / scene.rule.threshold
+    one = scene.rule.threshold
     for i in range(rows):
         v = source(top + i, frame.height, frame.circular)
         for j in range(columns):
@@ -211,8 +240,8 @@ def _correlations(scene, room, n, y, x, row, columns, code):
 def _list_row(scene, rule, room, n, y, x, row, columns, code, size):
     """Append the codes of one row of positions that are on, or may come on; the list's size."""
     n_components = scene.filters.shape[0]
-    zero = splat(rule.threshold - rule.threshold)
-    one, threshold = splat(rule.threshold), splat(rule.threshold)
+    zero, one = splat(rule.threshold - rule.threshold), splat(scene.rule.threshold)
+    threshold = splat(rule.threshold)
     for j in range(columns):
         for k in range(0, n_components, LANES):
             count = min(LANES, n_components - k)
@@ -233,11 +262,14 @@ def _list_row(scene, rule, room, n, y, x, row, columns, code, size):
 
 @kernel
 def _sweep(scene, rule, room, n, y, x, code, all_seen, size):
-    """Minimise over each code of the list: the largest change, and how many are on."""
+    """Minimise over each code of the list: the largest change of a slope, and how many are on.
+
+    Changes that rounding alone may make are none.
+    """
     rows, ridge = scene.filters.rows, scene.ridge
     n_channels = scene.filters.shape[3]
     nothing = ridge - ridge
-    largest, kept = nothing, 0
+    largest, strongest, kept = nothing, nothing, 0
     for e in range(size):
         i, j, k = np.int64(room.row[e]), np.int64(room.column[e]), np.int64(room.component[e])
         before = room.value[e]
@@ -249,7 +281,7 @@ def _sweep(scene, rule, room, n, y, x, code, all_seen, size):
         if scene.has_prediction:
             slope += ridge * scene.prediction[n, y + i, x + j, k]
         curvature = square + ridge
-        updated = before
+        updated = nothing  # of a code that no pixel speaks for
         if curvature > nothing:
             updated = shrink(rule, slope + square * before) / curvature
         change = updated - before
@@ -259,16 +291,17 @@ def _sweep(scene, rule, room, n, y, x, code, all_seen, size):
                 _subtract_kernel(room.canvas, i, place, rows, k, change)
             else:
                 _subtract_seen(room.canvas, room.seen, i, place, rows, k, change)
-            largest = max(largest, abs(change))
+            largest = max(largest, abs(change) * curvature)
         if updated != nothing:
             room.row[kept], room.column[kept], room.component[kept] = i, j, k
             room.value[kept] = updated
             kept += 1
-    return largest, kept
+            strongest = max(strongest, abs(updated) * curvature)
+    return (largest if largest > scene.rounding * strongest else nothing), kept
 
 
 @kernel
-def _step_tile(scene, tiles, tile, room, n, residual, code, path, still, n_sweeps):
+def _step_tile(scene, tiles, tile, room, n, residual, code, alpha, path, still, n_sweeps):
     """Minimise over the codes of one tile, at a threshold of path * alpha."""
     y, last_row, x, last_column = tiles.bounds[tile]
     rows, columns = last_row - y, last_column - x
@@ -276,62 +309,20 @@ def _step_tile(scene, tiles, tile, room, n, residual, code, path, still, n_sweep
     extent = rows + height - 1, columns + width - 1
     copy_pixels(residual, n, scene.frame, y, x, extent, room.canvas)
     all_seen = _copy_seen(scene, n, y, x, extent, room.seen)
-    rule = scaled(scene.rule, path)
+    rule = scaled(scene.rule, scene.square.dtype.type(max(path * alpha, scene.alpha)))
     size = 0
     for row in range(rows):
         _correlations(scene, room, n, y, x, row, columns, code)
         size = _list_row(scene, rule, room, n, y, x, row, columns, code, size)
-    alpha = scene.rule.threshold
-    spread, moved = alpha - alpha, alpha - alpha
+    spread, moved = 0.0, 0.0
     for _ in range(n_sweeps):
         moved, size = _sweep(scene, rule, room, n, y, x, code, all_seen, size)
         spread = max(spread, moved)
         if moved <= still * alpha:
             break
-    if spread > alpha - alpha:
+    if spread > 0.0:
         _put_pixels(room.canvas, residual, n, scene.frame, y, x, extent)
     tiles.spread[tile], tiles.unrest[tile] = spread / alpha, moved / alpha
-
-
-@kernel
-def _look_at_tile(scene, tiles, tile, room, n, residual, code):
-    """How far the codes of one tile are from their optimum, and its part of the duality gap."""
-    y, last_row, x, last_column = tiles.bounds[tile]
-    rows, columns = last_row - y, last_column - x
-    n_components, height, width, _ = scene.filters.shape
-    extent = rows + height - 1, columns + width - 1
-    copy_pixels(residual, n, scene.frame, y, x, extent, room.canvas)
-    rule, alpha = scene.rule, scene.rule.threshold
-    zero = splat(alpha - alpha)
-    strongest, unrest = zero, alpha - alpha
-    along, magnitude, distance = 0.0, 0.0, 0.0
-    for row in range(rows):
-        _correlations(scene, room, n, y, x, row, columns, code)
-        for j in range(columns):
-            for k in range(0, n_components, LANES):
-                count = min(LANES, n_components - k)
-                bits = lanes_that_are_on(load_first(code, (n, y + row, x + j, k), count))
-                q = load(room.lanes, (j, k))
-                strongest = larger(strongest, dual_magnitude(rule, q))
-                if scene.has_prediction:
-                    off = subtract(
-                        load_first(scene.prediction, (n, y + row, x + j, k), count),
-                        load_first(code, (n, y + row, x + j, k), count),
-                    )
-                    distance += total(multiply(off, off))
-                while bits:
-                    component = k + np.int64(lowest_bit(bits))
-                    bits &= bits - np.uint64(1)
-                    value, slope = code[n, y + row, x + j, component], room.lanes[j, component]
-                    along += value * slope
-                    magnitude += abs(value)
-                    sign = alpha if value > 0 else -alpha
-                    unrest = max(unrest, abs(slope - sign))
-    top = largest_lane(strongest)
-    tiles.unrest[tile] = max(unrest, top - alpha) / alpha
-    tiles.spread[tile] = alpha - alpha
-    sums = tiles.sums[tile]
-    sums[0], sums[1], sums[2], sums[3] = top, along, magnitude, distance
 
 
 @kernel
@@ -347,59 +338,70 @@ def _is_at_rest(tiles, tile, still):
 
 
 @kernel
-def _relative_gap(scene, tiles, n, residual, half_norm):
-    """Duality gap over 1/2 ||x||^2 from the tiles' sums; the largest dual magnitude, in alphas."""
-    alpha = np.float64(scene.rule.threshold)
-    top, along, magnitude, misfit = 0.0, 0.0, 0.0, 0.0
-    for tile in range(tiles.sums.shape[0]):
-        top = max(top, tiles.sums[tile, 0])
-        along += tiles.sums[tile, 1]
-        magnitude += tiles.sums[tile, 2]
-        misfit += scene.ridge * tiles.sums[tile, 3]
-    for y in range(residual.shape[1]):
-        part = 0.0
-        for x in range(residual.shape[2]):
-            for c in range(residual.shape[3]):
-                part += residual[n, y, x, c] * residual[n, y, x, c]
-        misfit += part
-    scale = min(1.0, alpha / max(top, 1e-300))
-    gap = misfit / 2 * (1 - scale) ** 2 + alpha * magnitude - scale * along
-    return gap / half_norm, top / alpha
+def _gets_better(numbers, counts, energy):
+    """Whether gap or energy fell by what counts, in the later half of the rounds."""
+    is_lower = energy < LEAST_PROGRESS * numbers[BEST_ENERGY]
+    if numbers[GAP] < PROGRESS * numbers[BEST_GAP] or is_lower:
+        numbers[BEST_GAP] = min(numbers[GAP], numbers[BEST_GAP])
+        numbers[BEST_ENERGY] = min(energy, numbers[BEST_ENERGY])
+        counts[GAINED] = counts[ROUNDS]
+    return counts[ROUNDS] <= 2 * counts[GAINED] + PATIENCE
 
 
 @kernel
-def _decide(scene, tiles, control, n, residual, half_norm, tol, max_iter):
+def _share_on(scene, tiles):
+    """Share of the codes of the image that are on."""
+    on, frame = tiles.sums[:, ON].sum(), scene.frame
+    return on / (frame.map_height * frame.map_width * scene.filters.shape[0])
+
+
+@kernel
+def _judge(scene, tiles, control, half_norm, limits):
+    """After a look: whether to stop, how still tiles must be, and the next threshold."""
+    numbers, counts = control.numbers, control.counts
+    numbers[GAP], energy, top = gap_of_tiles(scene.alpha, tiles.sums, half_norm)
+    if counts[ROUNDS] == 0:
+        numbers[PATH] = max(1.0, top)
+    elif counts[RESTED] and numbers[STILL] > numbers[LEAST_STILL]:
+        unrest = 0.0
+        for tile in range(tiles.unrest.shape[0]):
+            unrest = max(unrest, tiles.unrest[tile])
+        numbers[STILL] = max(numbers[LEAST_STILL], STILLER * min(numbers[STILL], unrest))
+    elif counts[RESTED]:
+        counts[STOP] = 1
+    if numbers[GAP] <= limits.tol or counts[ROUNDS] >= limits.max_iter:
+        counts[STOP] = 1
+    elif not _gets_better(numbers, counts, energy):
+        counts[STOP] = 1
+    elif counts[ROUNDS] >= LONGEST_WALK and _share_on(scene, tiles) > limits.densest:
+        counts[STOP] = 1
+    counts[PURPOSE], counts[LOOKED] = STEP, counts[ROUNDS]
+    numbers[PATH] = max(1.0, numbers[PATH] * FALL)
+
+
+@kernel
+def _decide(scene, tiles, control, half_norm, limits):
     """What the next round is for, after all tiles have been visited."""
     numbers, counts = control.numbers, control.counts
-    if counts[0] == LOOK:
-        gap, top = _relative_gap(scene, tiles, n, residual, half_norm)
-        numbers[2] = gap
-        if counts[1] == 0:
-            numbers[0] = max(1.0, top)
-        elif numbers[1] > numbers[3]:
-            unrest = 0.0
-            for tile in range(tiles.unrest.shape[0]):
-                unrest = max(unrest, tiles.unrest[tile])
-            numbers[1] = max(numbers[3], STILLER * min(numbers[1], unrest))
-        else:
-            counts[2] = 1
-        if gap <= tol or counts[1] >= max_iter:
-            counts[2] = 1
-        counts[0] = STEP
-        numbers[0] = max(1.0, numbers[0] * FALL)
+    if counts[PURPOSE] == LOOK:
+        _judge(scene, tiles, control, half_norm, limits)
         return
-    counts[1] += 1
-    if numbers[0] > 1.0 and counts[1] < max_iter:
-        numbers[0] = max(1.0, numbers[0] * FALL)
-        return
+    counts[ROUNDS] += 1
+    is_over = numbers[PATH] <= 1.0
+    counts[RESTED] = is_over
     for tile in range(tiles.unrest.shape[0]):
-        if not _is_at_rest(tiles, tile, numbers[1]) and counts[1] < max_iter:
-            return
-    counts[0] = LOOK
+        if not _is_at_rest(tiles, tile, numbers[STILL]):
+            counts[RESTED] = 0
+    is_near = not is_over and numbers[PATH] * FALL**LONGEST_WALK <= 1.0
+    is_far = counts[ROUNDS] >= counts[LOOKED] + LONGEST_WALK and not is_near
+    if is_far or counts[RESTED] or counts[ROUNDS] >= limits.max_iter:
+        counts[PURPOSE] = LOOK
+    else:
+        numbers[PATH] = max(1.0, numbers[PATH] * FALL)
 
 
 @kernel
-def _take_part(scene, tiles, control, room, n, residual, code, half_norm, tol, max_iter):
+def _take_part(scene, exact, tiles, control, room, n, images, residual, code, half_norm, limits):
     """What each thread does until the image is done."""
     n_tiles = tiles.bounds.shape[0]
     numbers, counts = control.numbers, control.counts
@@ -408,23 +410,22 @@ def _take_part(scene, tiles, control, room, n, residual, code, half_norm, tol, m
         tile = ticket % (n_tiles + 1)
         begin = ticket - tile
         wait_for(control.finished, begin)
-        if counts[2] != 0:
+        if counts[STOP] != 0:
             take_number(control.finished)
             return
         if tile == n_tiles:
             wait_for(control.finished, ticket)
-            _decide(scene, tiles, control, n, residual, half_norm, tol, max_iter)
-        elif counts[0] == LOOK:
-            _look_at_tile(scene, tiles, tile, room, n, residual, code)
+            _decide(exact, tiles, control, half_norm, limits)
+        elif counts[PURPOSE] == LOOK:
+            is_blank = control.is_blank and counts[ROUNDS] == 0
+            look_at_tile(exact, tiles, tile, room, n, images, residual, code, is_blank)
         else:
             wait_for(control.finished, begin + tiles.n_before[tile])
-            path = numbers[0]
-            still = numbers[1]
+            path, still = numbers[PATH], numbers[STILL]
             if path > 1.0 or not _is_at_rest(tiles, tile, still):
                 sweeps = SWEEPS if path <= 1.0 else SWEEPS_ON_THE_WAY
                 _step_tile(
-                    scene, tiles, tile, room, n, residual, code,
-                    scene.square.dtype.type(path), scene.square.dtype.type(still), sweeps,
+                    scene, tiles, tile, room, n, residual, code, exact.alpha, path, still, sweeps
                 )  # fmt: skip
             else:
                 tiles.spread[tile] = 0
@@ -445,7 +446,7 @@ def _tile_sizes(frame, shape):
     return rows, max(TILE, width, min(LONGEST, TILE * TILE // rows))
 
 
-def new_tiles(frame, shape, dtype):
+def new_tiles(frame, shape):
     """The tiles of maps in the frame, for kernels of the given shape."""
     sizes = _tile_sizes(frame, shape)
     cuts = [
@@ -466,8 +467,8 @@ def new_tiles(frame, shape, dtype):
     number = np.full((n_rows, n_columns), -1)
     number[rows, columns] = np.arange(len(order))
     neighbours = _neighbours(number, rows, columns, frame.circular)
-    unrest, spread = np.full((2, len(order)), np.inf, dtype)
-    return Tiles(bounds, n_before, neighbours, unrest, spread, np.zeros((len(order), 4)))
+    unrest, spread = np.full((2, len(order)), np.finfo(float).max)
+    return Tiles(bounds, n_before, neighbours, unrest, spread, np.zeros((len(order), SUMS)))
 
 
 def _neighbours(number, rows, columns, circular):
@@ -478,55 +479,61 @@ def _neighbours(number, rows, columns, circular):
     return np.stack([padded_number[rows + i, columns + j] for i, j in steps], 1)
 
 
-def _new_room(scene, tiles):
+def _new_room(scene, exact, tiles):
     rows, columns = (int(np.diff(tiles.bounds[:, pair]).max()) for pair in ((0, 1), (2, 3)))
     canvas = new_canvas(scene.filters, rows, columns)
     capacity = rows * columns * scene.filters.shape[0]
     row, column, component = np.empty((3, capacity), np.int32)
     return Room(
         canvas, np.zeros_like(canvas), new_lanes(scene.filters, columns), row, column, component,
-        np.empty(capacity, canvas.dtype),
+        np.empty(capacity, canvas.dtype), new_drawing(exact.filters, rows, columns),
+        new_canvas(exact.filters, rows, columns), new_lanes(exact.filters, columns),
     )  # fmt: skip
 
 
-def local_descent(lasso, code, tol, max_iter):
-    """Fused descent on tiles; see `sklearn_ebm.backends.numpy.local_descent`."""
-    images, number = lasso.images, code.dtype.type
-    filters = pack(lasso.kernels)
+def _new_scene(lasso, code, dtype):
+    """The problem with filters and numbers of that type."""
+    filters = pack(lasso.kernels.astype(dtype, copy=False))
     nothing = np.zeros((1, 1, 1, 1), code.dtype)
-    square = (filters.rows**2).sum(axis=(1, 2))
-    scene = Scene(
-        filters, square, new_frame(images, code, lasso.border),
+    alpha = max(lasso.rule.threshold, np.finfo(dtype).smallest_normal)
+    return Scene(
+        filters, (filters.rows**2).sum(axis=(1, 2)), new_frame(lasso.images, code, lasso.border),
         nothing if lasso.mask is None else lasso.mask, lasso.mask is not None,
         nothing if lasso.prediction is None else lasso.prediction, lasso.prediction is not None,
-        number(lasso.ridge), type(lasso.rule)(number(lasso.rule.threshold)),
+        dtype(lasso.ridge), dtype(alpha), type(lasso.rule)(dtype(1)),
+        dtype(ROUNDING * np.finfo(dtype).eps),
     )  # fmt: skip
-    residual = np.array(images)
-    if code.any():
-        residual -= synthesize(code, lasso.kernels, lasso.border, np.empty_like(images))
-        if lasso.mask is not None:
-            residual *= lasso.mask
-    gap, n_iter = np.zeros(len(images)), 0
-    for n in range(len(images)):
-        gap[n], n_rounds = _descend(scene, residual, code, n, lasso.half_norm[n], tol, max_iter)
+
+
+def local_descent(lasso, code, tol, max_iter, densest=1.0):
+    """Fused descent on tiles; see `sklearn_ebm.backends.numpy.local_descent`."""
+    exact = _new_scene(lasso, code, np.float64)
+    is_exact = code.dtype == exact.square.dtype
+    scene = exact if is_exact else _new_scene(lasso, code, code.dtype.type)
+    residual = np.empty_like(lasso.images)
+    limits = Limits(float(tol), int(max_iter), float(densest))
+    gap, n_iter = np.zeros(len(code)), 0
+    for n in range(len(code)):
+        gap[n], n_rounds = _descend(scene, exact, lasso, residual, code, n, limits)
         n_iter = max(n_iter, n_rounds)
     return gap, n_iter
 
 
-def _descend(scene, residual, code, n, half_norm, tol, max_iter):
+def _descend(scene, exact, lasso, residual, code, n, limits):
     """Codes of one image, in place: the gap, and rounds made."""
-    if not half_norm > 0:
-        return 0.0, 0
-    tiles = new_tiles(scene.frame, scene.filters.shape, code.dtype)
-    still = float(np.clip(2 * tol, *FIRST_STILL))
+    tiles = new_tiles(scene.frame, scene.filters.shape)
+    still, most = np.clip(2 * limits.tol, *FIRST_STILL), np.finfo(float).max
     control = Control(
-        np.array([1.0, still, np.inf, LEAST_STILL[code.itemsize]]), np.zeros(3, np.int64),
-        np.zeros(1, np.int64), np.zeros(1, np.int64),
+        np.array([1.0, still, STILLEST[code.itemsize], most, most, most]),
+        np.zeros(6, np.int64), np.zeros(1, np.int64), np.zeros(1, np.int64),
+        not code[n].any(),
     )  # fmt: skip
 
     def work():
-        room = _new_room(scene, tiles)
-        _take_part(scene, tiles, control, room, n, residual, code, half_norm, tol, max_iter)
+        _take_part(
+            scene, exact, tiles, control, _new_room(scene, exact, tiles), n, lasso.images, residual,
+            code, lasso.half_norm[n], limits,
+        )  # fmt: skip
 
     work_together(work, max(1, len(tiles.bounds) // 4))
-    return control.numbers[2], int(control.counts[1])
+    return control.numbers[GAP], int(control.counts[ROUNDS])

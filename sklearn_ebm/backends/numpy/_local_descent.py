@@ -3,13 +3,22 @@
 from itertools import product
 from math import prod
 
-from sklearn_ebm.backends._certificate import relative_gap
+from sklearn_ebm.backends._certificate import gap_of_misfit
 from sklearn_ebm.backends._namespace import array_namespace
+from sklearn_ebm.backends._rules import positive_or_one
 from sklearn_ebm.backends.numpy._convolution import correlate, synthesize
 
+LONGEST_WALK = 10  # sweeps before an image may be given up
+PROGRESS = 0.9  # what gap and energy must fall to, relative to what they were
+LEAST_PROGRESS = 1 - 1e-9
+PATIENCE = 20  # sweeps without progress, beside as many as there were before
 
-def local_descent(lasso, code, tol, max_iter):
+
+def local_descent(lasso, code, tol, max_iter, densest=1.0):
     """Minimise over one coordinate after another, in place, until the relative gap is at most tol.
+
+    It ends before that when neither gaps nor energies get better in the precision of the code. Gaps
+    are computed in double precision, from images and codes as they are.
 
     Parameters
     ----------
@@ -21,6 +30,8 @@ def local_descent(lasso, code, tol, max_iter):
         Relative duality gap at which an image is done.
     max_iter : int
         Sweeps over all coordinates.
+    densest : float, default=1.0
+        Share of the codes that are on, after some sweeps, with which an image is given up.
 
     Returns
     -------
@@ -34,17 +45,52 @@ def local_descent(lasso, code, tol, max_iter):
     if lasso.prediction is not None:
         correlation += lasso.ridge * lasso.prediction
     curvature = _curvature(lasso, code)
+    exact, progress = _in_double_precision(lasso), _Progress(code)
     for n_iter in range(max_iter + 1):
-        slope = correlation - hessian_product(lasso, code)
-        gap = _gap(lasso, code, correlation, slope)
-        if n_iter == max_iter or bool(xp.all(gap <= tol)):
+        gap, energy = _certificate(exact, xp.asarray(code, dtype=xp.float64))
+        goes_on = (gap > tol) & progress.goes_on(gap, energy, n_iter)
+        if n_iter >= LONGEST_WALK:
+            share_on = xp.mean(xp.asarray(code != 0, dtype=xp.float64), axis=(1, 2, 3))
+            goes_on = goes_on & (share_on <= densest)
+        if n_iter == max_iter or not bool(xp.any(goes_on)):
             return gap, n_iter
         for place in _places(lasso, code):
             slope = correlation[place] - hessian_product(lasso, code)[place]
             bend = curvature[place]
-            safe = xp.where(bend > 0, bend, xp.ones_like(bend))
-            updated = lasso.rule.prox(slope + bend * code[place]) / safe
-            code[place] = xp.where(bend > 0, updated, code[place])
+            updated = lasso.rule.prox(slope + bend * code[place]) / positive_or_one(bend)
+            code[place] = xp.where(bend > 0, updated, xp.zeros_like(updated))
+
+
+class _Progress:
+    """Which images still got better in the later half of the sweeps."""
+
+    def __init__(self, code):
+        xp = array_namespace(code)
+        self.gap = xp.full(code.shape[:1], xp.inf, dtype=xp.float64)
+        self.energy = xp.full(code.shape[:1], xp.inf, dtype=xp.float64)
+        self.gained = xp.zeros(code.shape[:1], dtype=xp.int64)
+
+    def goes_on(self, gap, energy, n_iter):
+        """Note what was reached; false where it has long been no better."""
+        xp = array_namespace(gap)
+        better = (gap < PROGRESS * self.gap) | (energy < LEAST_PROGRESS * self.energy)
+        self.gap = xp.where(better, xp.minimum(gap, self.gap), self.gap)
+        self.energy = xp.where(better, xp.minimum(energy, self.energy), self.energy)
+        self.gained = xp.where(better, xp.full_like(self.gained, n_iter), self.gained)
+        return n_iter <= 2 * self.gained + PATIENCE
+
+
+def _in_double_precision(lasso):
+    """The problem with arrays of double precision."""
+    xp = array_namespace(lasso.images)
+    names = "kernels", "images", "mask", "prediction", "half_norm"
+    arrays = {name: getattr(lasso, name) for name in names}
+    return lasso._replace(
+        **{
+            name: None if array is None else xp.asarray(array, dtype=xp.float64)
+            for name, array in arrays.items()
+        }
+    )
 
 
 def correlation_of(lasso, images, maps):
@@ -85,8 +131,21 @@ def _apart(size, reach, lasso):
     return next(step for step in range(min(reach, size), size + 1) if size % step == 0)
 
 
-def _gap(lasso, code, correlation, slope):
+def _certificate(lasso, code):
+    """Relative gap and energy of each image."""
     xp = array_namespace(code)
+    residual = lasso.images - synthesize(
+        code, lasso.kernels, lasso.border, xp.empty_like(lasso.images)
+    )
+    if lasso.mask is not None:
+        residual *= lasso.mask
+    slope = correlate(residual, lasso.kernels, lasso.border, xp.empty_like(code))
+    misfit = xp.sum(residual * residual, axis=(1, 2, 3)) / 2
+    if lasso.prediction is not None:
+        off = lasso.prediction - code
+        slope += lasso.ridge * off
+        misfit += lasso.ridge * xp.sum(off * off, axis=(1, 2, 3)) / 2
     shape = code.shape[0], prod(code.shape[1:])  # -1 is not known of no images
-    correlation, code, slope = (xp.reshape(maps, shape) for maps in (correlation, code, slope))
-    return relative_gap(lasso.rule, correlation, lasso.half_norm, code, slope)
+    code, slope = (xp.reshape(maps, shape) for maps in (code, slope))
+    gap = gap_of_misfit(lasso.rule, misfit, lasso.half_norm, code, slope)
+    return gap, misfit + xp.sum(code * lasso.rule.gradient(code), axis=1)

@@ -6,7 +6,7 @@ import math
 from sklearn_ebm.backends import array_namespace, resolve_backend
 from sklearn_ebm.backends._border import BORDERS
 from sklearn_ebm.factors.decoders._linear import LinearDecoder
-from sklearn_ebm.solvers import ConvolutionalProblem, largest_curvature
+from sklearn_ebm.solvers import ConvolutionalProblem, Source, largest_curvature
 
 PIECE_NUMBERS = 1 << 16  # of codes that a thread takes at once
 
@@ -98,7 +98,8 @@ class ConvolutionalDecoder:
 
     def problem(self, X, penalty, prediction=None, beta=0.0, mask=None):
         """The inference problem of some images; see `Energy.problem`."""
-        return ConvolutionalProblem(self, X, penalty, prediction, beta, mask)
+        ridge = 0.0 if prediction is None else beta
+        return ConvolutionalProblem(Source(self, X, prediction, ridge, mask), penalty)
 
 
 class PatchDecoder(ConvolutionalDecoder):
