@@ -72,7 +72,7 @@ def survey(rule, search):
 @inner
 def strongest(search):
     """The lane of the free atom of largest dual magnitude."""
-    best = 0
+    best = np.intp(0)
     for lane in range(1, LANES):
         if search.strength[lane] > search.strength[best]:
             best = lane

@@ -102,8 +102,28 @@ def _join(descent, size, atom, value, sign):
 
 
 @inner
-def _exchange(rule, gram, descent, size, atom):
-    """Let an atom join in place of those whose span it is in: joined?, size, gain."""
+def _accompany(rule, gram, descent, size, best):
+    """On a large support, let other strong violators join beside the best one: the size.
+
+    To update q costs as much for one as for several, and a step is still cut at a sign change.
+    """
+    least = max(rule.threshold, descent.strength[best] / 2)
+    most = min(size + (size - ALONE) // SHARE, descent.support.shape[0])
+    for lane in range(LANES):
+        atom = np.uintp(descent.candidate[lane])
+        if lane != best and descent.strength[lane] > least and size < most:
+            joined, _ = append(gram, descent, size, atom)
+            if joined:
+                sign = 1.0 if descent.correlation[atom] > 0 else -1.0
+                _join(descent, size, atom, 0.0, sign)
+                size += 1
+    return size
+
+
+@inner
+def _exchange(rule, gram, descent, size, best):
+    """Let an atom join, in place of others if it is in their span: size and gain."""
+    atom = np.uintp(descent.candidate[best])
     sign = 1.0 if descent.correlation[atom] > 0 else -1.0
     violation = abs(descent.correlation[atom]) - rule.threshold
     value, gain = 0.0, 0.0
@@ -127,26 +147,9 @@ def _exchange(rule, gram, descent, size, atom):
         size += 1
     if value != 0:
         follow(gram, descent, size)
-    return joined, size, gain if joined else 0.0
-
-
-@inner
-def _accompany(rule, gram, descent, size, best):
-    """On a large support, let other strong violators join beside the best one: the size.
-
-    To update q costs as much for one as for several, and a step is still cut at a sign change.
-    """
-    least = max(rule.threshold, descent.strength[best] / 2)
-    most = min(size + (size - ALONE) // SHARE, descent.support.shape[0])
-    for lane in range(LANES):
-        atom = np.uintp(descent.candidate[lane])
-        if lane != best and descent.strength[lane] > least and size < most:
-            joined, _ = append(gram, descent, size, atom)
-            if joined:
-                sign = 1.0 if descent.correlation[atom] > 0 else -1.0
-                _join(descent, size, atom, 0.0, sign)
-                size += 1
-    return size
+    if joined and size > ALONE:
+        size = _accompany(rule, gram, descent, size, best)
+    return size, gain if joined else 0.0
 
 
 @inner
@@ -181,7 +184,7 @@ def _relative_gap(rule, target, descent, size, half_norm, largest):
 
 
 @inner
-def _start(gram, target, descent, code):
+def _start(gram, descent, code):
     """The support, signs and values of a given code, without atoms in the span of others."""
     size = np.intp(0)  # a literal would be a type of its own
     for j in range(code.shape[0]):
@@ -197,51 +200,43 @@ def _start(gram, target, descent, code):
     return size
 
 
-@inner
-def _search(rule, gram, target, descent, size, half_norm, tol, max_iter):
-    """Attempts until the gap is small or no atom is left: size, gap, attempts."""
-    atom, n_iter, gain = np.uintp(0), 0, 0.0
-    refreshes, settles, judges = True, True, False
-    is_fresh, is_last = True, False
-    while True:
-        if refreshes:
-            refresh(gram, target, descent, size)
-        if settles:
-            size, more = _settle(rule, gram, descent, size)
-            gain += more
-            is_fresh = False
-        if judges:
-            _judge(descent, size, atom, gain > NO_GAIN * half_norm)
-        largest = survey(rule, descent)
-        gap = _relative_gap(rule, target, descent, size, half_norm, largest)
-        best = strongest(descent)
-        is_good = gap <= tol
-        is_stuck = descent.strength[best] <= rule.threshold or n_iter >= max_iter
-        refreshes, settles, judges = is_good or is_stuck, not is_good, not (is_good or is_stuck)
-        if (is_good and is_fresh) or (is_stuck and not is_good and is_last):
-            return size, gap, n_iter
-        is_fresh, is_last = is_good, is_stuck and not is_good
-        if is_last:
-            _pardon(descent, size)
-        elif not is_good:
-            atom = np.uintp(descent.candidate[best])
-            settles, size, gain = _exchange(rule, gram, descent, size, atom)
-            if settles and size > ALONE:
-                size = _accompany(rule, gram, descent, size, best)
-            n_iter += 1
-
-
 @kernel
 def feature_sign_rows(lasso, code, gap, n_iter, tol, max_iter, descent, first, last):
-    """Codes of the rows first..last, in place from where they are."""
+    """Codes of the rows first..last, in place from where they are.
+
+    Every turn lets an atom join, or computes q anew; a row ends after a turn of the second kind.
+    """
     rule, gram = lasso.rule, lasso.gram
     for n in range(first, last):
-        target = lasso.correlation[n]
-        size = _start(gram, target, descent, code[n])
-        size, gap[n], n_iter[n] = _search(
-            rule, gram, target, descent, size, lasso.half_norm[n], tol, max_iter
-        )
-        for j in range(code.shape[1]):
-            code[n, j] = 0
-        for i in range(size):
-            code[n, descent.support[i]] = descent.vectors[VALUE, i]
+        target, half_norm = lasso.correlation[n], lasso.half_norm[n]
+        size = _start(gram, descent, code[n])
+        best, refreshes = np.intp(0), True
+        n_iter[n] = 0
+        while True:
+            if refreshes:
+                refresh(gram, target, descent, size)
+                _pardon(descent, size)
+            else:
+                size, gain = _exchange(rule, gram, descent, size, best)
+                n_iter[n] += 1
+            atom = np.uintp(descent.candidate[best])
+            size, lowered = _settle(rule, gram, descent, size)
+            if not refreshes:
+                _judge(descent, size, atom, gain + lowered > NO_GAIN * half_norm)
+            largest = survey(rule, descent)
+            gap[n] = _relative_gap(rule, target, descent, size, half_norm, largest)
+            best = strongest(descent)
+            is_stuck = descent.strength[best] <= rule.threshold or n_iter[n] >= max_iter
+            ends = gap[n] <= tol or is_stuck
+            if ends and refreshes:
+                break
+            refreshes = ends
+        _write(descent, size, code[n])
+
+
+@inner
+def _write(descent, size, code):
+    for j in range(code.shape[0]):
+        code[j] = 0
+    for i in range(size):
+        code[descent.support[i]] = descent.vectors[VALUE, i]
