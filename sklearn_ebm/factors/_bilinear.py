@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from sklearn_ebm.backends import array_namespace, multiply_into, new_matrix
-from sklearn_ebm.factors.encoders import LogisticEncoder
+from sklearn_ebm.factors.encoders import LogisticEncoder, Scale
+from sklearn_ebm.factors.encoders._encoder import root_mean_square
 
 
 @dataclass
@@ -86,7 +87,8 @@ class BilinearEnergy:
         gain, origin = self.visible.affine_signal()
         weights = self.weights * gain[:, None]
         bias = self.hidden_bias - origin @ weights
-        return LogisticEncoder({"weights": weights, "bias": bias}).copy()
+        scale = Scale(data=1 / root_mean_square(gain))
+        return LogisticEncoder({"weights": weights, "bias": bias}, scale=scale).copy()
 
     def with_encoder(self, encoder):
         """The same visible units below hidden ones that have the probabilities of an encoder."""
