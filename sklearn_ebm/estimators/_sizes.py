@@ -22,7 +22,7 @@ def data_size(X, sample_weight, rows, otherwise):
     sample_weight : array of shape (n_samples,) or None
         Weight of each row.
     rows : slice
-        Rows to look at.
+        Rows that are measured.
     otherwise : float
         Size that is returned if all entries are zero.
 

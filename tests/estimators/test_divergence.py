@@ -163,7 +163,7 @@ def test_learners_do_not_keep_a_second_copy():
     assert make("PSD lista", 1e-3).fit(X)._learner.best is None
     without = Learner(np.eye(4))
     without.remember()
-    assert without.best is None  # there is no encoder whose steps could be too large
+    assert without.best is None  # without an encoder no step is too large
 
 
 def test_a_watch_allows_what_is_usual_or_was_so_at_first():
