@@ -60,7 +60,7 @@ def _crossing(descent, size, direction):
 def _first_slope(vectors, size):
     """The first atom of the support whose slope matters beside that of the last one."""
     first, least = 0, NEGLIGIBLE * abs(vectors[RIGHT, size - 1])
-    while abs(vectors[RIGHT, first]) < least:
+    while first < size - 1 and abs(vectors[RIGHT, first]) < least:
         first += 1
     return first
 
