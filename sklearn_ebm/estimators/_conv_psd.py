@@ -52,9 +52,9 @@ class ConvPSD(ConvolutionalModel, JointModel):
         whatever `border` is: many kernels of many channels learn fast on them, in large batches,
         though none of them accounts for its shifted neighbours.
     solver : {"auto", "local_cd", "fista", "fista_fft", "ista"}, default="auto"
-        How codes are inferred: by coordinate descent on tiles that change, by FISTA with direct
-        products or through the Fourier domain, or by ISTA. "auto" takes the first that the backend
-        has.
+        How codes are inferred: by coordinate descent on tiles that change (FISTA finishes images
+        with dense codes), by FISTA with direct products or through the Fourier domain, or by ISTA.
+        "auto" takes the first that the backend has.
     max_iter : int, default=20
         Passes over X; each has as many crops as make up the area of all images.
     tol : float, default=1e-3

@@ -33,7 +33,7 @@ from sklearn_ebm.solvers import CONVOLUTION_SOLVERS
 USUAL_COMPONENTS = 32
 KERNELS_A_CROP = 8  # kernels side by side that an automatic crop has room for
 PATCH = "patch"  # crops as large as the kernels, which stand at one place of them
-FAR_ABOVE_UNDERFLOW = 1e4  # times the smallest number whose square is one
+FAR_ABOVE_UNDERFLOW = 1e4  # times the smallest number whose square is a normal number
 LEARNING_TOL = 0.1  # the gap of images is far above what their codes are from the optimum
 
 
@@ -85,6 +85,7 @@ class ConvolutionalModel(DictionaryModel):
             Weight of each image in the objective.
         mask : array-like of the shape of X (channels may be left out) or None, default=None
             One, or True, where a pixel is observed; the others are left out of the reconstruction.
+            X may contain anything there, NaN included.
 
         Returns
         -------
@@ -140,7 +141,7 @@ class ConvolutionalModel(DictionaryModel):
         return images, form, observed, backend
 
     def _seen(self, X, mask, reset):
-        """Shape and form of the images, and rows of them with zeros where they are not observed."""
+        """Return shape and form of the images, and their rows with zeros for unobserved pixels."""
         allow_nan = is_nan(self.missing_values)
         images, form = check_images(
             self, X, reset=reset, image_shape=self.image_shape, smallest=self._smallest(reset),
@@ -217,9 +218,9 @@ class ConvolutionalModel(DictionaryModel):
         )
 
     def _within_table(self, kernels, table, random_state):
-        """Kernels of norm one that are zero where they may not read.
+        """Return unit-norm kernels that are zero in the channels that they must not read.
 
-        Of some, nothing may be left: random directions take their place.
+        A kernel without any other non-zeros is replaced by a random direction.
         """
         xp, table = array_namespace(kernels), table[:, None, None, :]
         kernels = scaled(kernels * table)
@@ -508,34 +509,34 @@ def check_mask(mask, images, form):
 
 
 def without_unseen(images, mask):
-    """Images with zeros where the mask is zero: whatever is there does not matter."""
+    """Set pixels to zero if their mask is zero, whatever their value."""
     xp = array_namespace(images)
     seen = xp.reshape(mask, images.shape) > 0
     return xp.where(seen, images, xp.zeros_like(images))
 
 
 def require_squares(images, alpha):
-    """Refuse to learn from values whose squares underflow, if alpha is as small.
+    """Refuse to learn from values whose squares underflow.
 
-    A larger alpha makes all codes zero, which is right.
+    With a larger alpha, all codes are zero and no square matters.
 
     Raises
     ------
     ValueError
-        If the largest value is too small.
+        If alpha and the largest value of the images are too small.
     """
     xp = array_namespace(images)
     least = FAR_ABOVE_UNDERFLOW * float(xp.finfo(images.dtype).smallest_normal) ** 0.5
     largest = float(xp.max(xp.abs(images)))
     if alpha < least and 0 < largest < least:
         raise ValueError(
-            f"Input X contains no value that is large enough for {np.dtype(images.dtype)!r}: "
-            f"squares of {largest:.1e} underflow. Rescale X, for instance with StandardScaler."
+            f"Input X contains only values too small for {np.dtype(images.dtype)!r}: squares of "
+            f"{largest:.1e} underflow. Rescale X, for instance with StandardScaler."
         )
 
 
 def require_castable(kernels, dtype):
-    """Refuse a type that cannot hold the squared norms of kernels of another type."""
+    """Refuse a type that cannot represent the squared norms of the kernels."""
     if dtype == kernels.dtype:
         return
     xp = array_namespace(kernels)

@@ -65,7 +65,7 @@ def check_images(
     allow_nan : bool
         Whether NaN may pass.
     finite : bool
-        Whether infinity, and NaN unless it is allowed, is refused; False leaves that to the caller.
+        Whether to check that values are finite. If False, the caller must check.
     smallest : tuple of 2 integers or int
         Height and width that are needed at least; see `window_shape` for a number alone.
     accept_channels : collection of integers or None

@@ -27,7 +27,7 @@ def check_rows(
     """X as a checked 2-D array; sets `n_features_in_` when `reset`, else compares with it.
 
     `dtype` names the types that are kept; all others become the first. None keeps every real type.
-    Without `finite`, infinity and NaN may pass.
+    If `finite` is False, infinity and NaN are accepted.
     `options` are more of `sklearn.utils.check_array`.
     """
     xp = array_namespace(X)

@@ -21,10 +21,9 @@ class ConvolutionalProblem(GramProblem):
     Parameters
     ----------
     source : Source
-        Images, zero where the mask is, what their codes are drawn to and how much, and the
-        ConvolutionalDecoder: kernels, border, shapes and the largest eigenvalue.
+        Images, mask, prediction, weight of the prediction, and the ConvolutionalDecoder.
     penalty : penalty factor
-        Of the codes.
+        Penalty on the codes.
     """
 
     def __init__(self, source, penalty):
@@ -45,7 +44,7 @@ class ConvolutionalProblem(GramProblem):
 
     @property
     def largest_atom(self):
-        """The largest norm of a kernel."""
+        """Largest norm of a kernel."""
         kernels = self.decoder.dictionary
         xp = array_namespace(kernels)
         return float(xp.max(xp.sum(kernels * kernels, axis=(1, 2, 3)))) ** 0.5
@@ -98,7 +97,7 @@ class ConvolutionalProblem(GramProblem):
         return self.decoder.correlate(X, self._products)
 
     def relative_gap(self, code, eta=None):
-        """Duality gap over 1/2 ||x||^2, from the residual of the code; shape (n_samples,)."""
+        """Duality gap relative to 1/2 ||x||^2, from the residual; shape (n_samples,)."""
         misfit, q = self.source.judge(code, self._products)
         return gap_of_misfit(self.penalty, misfit, self.unit, code, q, eta)
 

@@ -94,7 +94,7 @@ class OnlineKernels(OnlineDictionary):
     def _replace_idle(self, decoder, X, code, backend, sample_weight):
         """Kernels that no image used for long become the windows that are rebuilt worst.
 
-        One that may read nothing of its window stays what it is.
+        A kernel does not change if its window is zero in the channels that it reads.
         """
         xp = array_namespace(code)
         idle = xp.nonzero(self.idle >= PATIENCE)[0]

@@ -16,7 +16,7 @@ from sklearn_ebm.solvers._verification import (
 PATIENT_SWEEPS = 500  # over groups, for samples that steps on all groups at once may suit better
 ROUNDS = 24  # of the active set; samples that need more are on coherent atoms, or cycle
 LEFT_FOR_ROUNDING = 0.9  # share of tol to reach before codes are rounded to single precision
-DENSE = 0.3  # share of the codes of an image that are on, where steps on all at once do better
+DENSE = 0.3  # share of non-zero codes of an image above which FISTA is faster than descent
 SINGLE_RANGE = 1e30  # an active set searches in single precision, which ends at 3e38
 
 
@@ -162,8 +162,8 @@ def _local_descent(problem, code, warm, tol, max_iter, backend):
     maps = problem.decoder.as_maps(code)
     gap, n_iter = backend.local_descent(problem.as_local_lasso(), maps, tol, max_iter, DENSE)
     xp = array_namespace(code)
-    is_dense = xp.count_nonzero(code, axis=1) > DENSE * code.shape[1]
-    dense_gap = xp.where(is_dense, gap, xp.zeros_like(gap))  # of what descent leaves to steps
+    is_dense = xp.count_nonzero(code, axis=1) > int(DENSE * code.shape[1])
+    dense_gap = xp.where(is_dense, gap, xp.zeros_like(gap))  # FISTA finishes these images
     n_steps = _go_on(_accelerated_steps, problem, code, dense_gap, tol, max_iter, backend)
     gap = xp.where(is_dense, dense_gap, gap)
     return _finished(code, gap, max(n_iter, n_steps), tol, max_iter)

@@ -73,9 +73,9 @@ class Source(NamedTuple):
         return half_norm
 
     def judge(self, code, *products):
-        """The misfit of codes, 1/2 ||x - zD||^2 and what the prediction adds, and q = c - z H.
+        """Return the smooth terms of the energy, 1/2 ||x - zD||^2 + ..., and q = c - z H.
 
-        `products` are those of a backend, for decoders that ask for them.
+        `products` are passed on to the decoder, if it needs those of a backend.
         """
         xp = array_namespace(code)
         residual = self.X - self.decoder.decode(code, *products)

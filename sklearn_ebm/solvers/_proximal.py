@@ -6,8 +6,8 @@ smoothed where it has its kinks, by no more than a share of the gap that is allo
 makes zero what that smoothing alone keeps away from it. The gap is that of the settled code, in the
 penalty as it is.
 
-A sample leaves when its certificate says so, or when its steps have become as small as rounding:
-nothing is gained by more of them.
+A sample leaves the batch if its gap is small enough, or if its steps have become as small as
+rounding errors, so that more steps would not help.
 """
 
 from sklearn_ebm.backends import array_namespace, put_rows
@@ -15,7 +15,7 @@ from sklearn_ebm.backends import array_namespace, put_rows
 CHECK_EVERY = 10  # a certificate costs as much as a step
 NEGLECTED = 0.3  # share of the gap allowed that smoothing may add to the energy
 PATIENCE = 300  # steps for which it is as large; half after twice as many, then a third
-ROUNDING = 20  # units of it, by which codes move between two checks without getting better
+ROUNDING = 20  # codes that move by fewer eps between two checks do not improve any more
 
 
 class _Batch:
@@ -56,11 +56,11 @@ class _Batch:
         return code, self.problem.relative_gap(code, eta)
 
     def judged(self):
-        """Codes, their gaps, and which samples go on: those that are not done, but get better."""
+        """Return codes, their gaps, and which samples continue: unfinished ones that improve."""
         xp = array_namespace(self.code)
         code, gap = self.certified()
         goes_on = gap > self.tol
-        if not hasattr(self.problem.penalty, "settled"):  # smoothed by less, codes move again
+        if not hasattr(self.problem.penalty, "settled"):  # less smoothing moves codes again
             least = ROUNDING * float(xp.finfo(code.dtype).eps)
             goes_on = goes_on & (_size(self.code - self.last) > least * _size(self.code))
             self.last = xp.asarray(self.code, copy=True)

@@ -83,7 +83,7 @@ def verify(solution, problem, rescue, tol, everything):
 
 
 def _in_doubt(problem, code, gap, tol):
-    """Samples of which single precision cannot tell that their gap is at most tol."""
+    """Select samples whose gap may be above tol, given the rounding of single precision."""
     xp = array_namespace(code)
     if code.dtype == xp.float64:
         return gap != gap

@@ -1,8 +1,8 @@
-"""What descent on tiles knows of its codes: residual, duality gap and unrest, tile by tile.
+"""Certificate of convolutional codes, computed tile by tile: residual, duality gap and violation.
 
-All of it follows from images, kernels and codes as they are, in double precision: a residual that
-was updated in place drifts from that of its codes, by what rounding left of the largest code on
-the way. Each tile owns some pixels, and writes the residual there afresh.
+Everything is computed in double precision from images, kernels and codes. The residual that descent
+updates in place is not used: it accumulates rounding errors, which are as large as the largest code
+on the way times the precision. Each tile owns some pixels and writes the new residual there.
 """
 
 import numpy as np
@@ -24,13 +24,13 @@ from sklearn_ebm.backends.numba._simd import (
 from sklearn_ebm.backends.numba._support import padded
 from sklearn_ebm.backends.numba._tiles import new_canvas, source
 
-# Of a tile: max |q|, sums of z q, of |z| and of squares, and how many codes are on.
+# Of a tile: max |q|, the sums of z q, |z| and squared residuals, and the number of non-zeros.
 TOP, ALONG, MAGNITUDE, MISFIT, ON = range(5)
 SUMS = 5
 
 
 def new_drawing(filters, rows, columns):
-    """Room for a tile's pixels and for all of the kernels that reach into it from the side."""
+    """Allocate a tile's pixels with margins for kernels that overlap the tile only in part."""
     canvas = new_canvas(filters, rows, columns)
     _, _, width, n_channels = filters.shape
     stride = canvas.shape[1] + padded.py_func(2 * width * n_channels)
@@ -39,7 +39,7 @@ def new_drawing(filters, rows, columns):
 
 @kernel
 def _draw_kernel(drawing, y, n_rows, place, filters, k, value):
-    """Add the rows of a kernel that lie within the drawing."""
+    """Add the rows of a kernel that are inside the drawing."""
     for i in range(max(0, -y), min(filters.shape[1], n_rows - y)):
         for v in range(0, filters.rows.shape[2], LANES):
             here = (y + i, place + v)
@@ -49,7 +49,7 @@ def _draw_kernel(drawing, y, n_rows, place, filters, k, value):
 
 @kernel
 def _draw(scene, n, y, x, extent, code, drawing):
-    """Reconstruction of a tile's pixels; the drawing begins a kernel's width - 1 before them."""
+    """Reconstruct a tile's pixels; the drawing starts a kernel's width - 1 to their left."""
     filters, frame = scene.filters, scene.frame
     n_components, height, width, n_channels = filters.shape
     drawing[...] = 0
@@ -74,7 +74,7 @@ def _draw(scene, n, y, x, extent, code, drawing):
 
 @kernel
 def _find_residual(scene, n, y, x, extent, owned, images, room, residual):
-    """Residual of a tile's pixels, also where the image keeps it; the sum of squares it owns."""
+    """Compute the residual of a tile; store owned pixels and return their sum of squares."""
     frame = scene.frame
     _, _, width, n_channels = scene.filters.shape
     square = 0.0
@@ -97,13 +97,13 @@ def _find_residual(scene, n, y, x, extent, owned, images, room, residual):
 
 @kernel
 def _owned(last, size, tile_size, extent, circular):
-    """Pixels of a tile that no other one counts: the last tile has those behind it too."""
+    """Return the number of pixels a tile owns; the last tile also owns those after its end."""
     return extent if last == size and not circular else tile_size
 
 
 @kernel
 def _predict(scene, n, y, x, columns, code, lanes):
-    """Add the slope of the prediction term to one row of products; its sum of squares."""
+    """Add the slope of the prediction term to one row of products; return its value, doubled."""
     square = 0.0
     for j in range(columns):
         for k in range(scene.filters.shape[0]):
@@ -115,9 +115,9 @@ def _predict(scene, n, y, x, columns, code, lanes):
 
 @kernel
 def look_at_tile(scene, tiles, tile, room, n, images, residual, code, is_blank):
-    """How far the codes of one tile are from their optimum, and its part of the duality gap.
+    """Compute a tile's violation of the optimality conditions and its part of the duality gap.
 
-    `scene` is that of double precision, and `is_blank` says that all codes are zero.
+    `scene` must be in double precision. `is_blank` is true if all codes are zero.
     """
     y, last_row, x, last_column = tiles.bounds[tile]
     rows, columns = last_row - y, last_column - x
@@ -164,7 +164,7 @@ def look_at_tile(scene, tiles, tile, room, n, images, residual, code, is_blank):
 
 @kernel
 def gap_of_tiles(alpha, sums, half_norm):
-    """Duality gap over 1/2 ||x||^2, energy, and the largest dual magnitude, in alphas."""
+    """Return the gap relative to 1/2 ||x||^2, the energy, and the largest |q| over alpha."""
     top, along, magnitude, misfit = 0.0, 0.0, 0.0, 0.0
     for tile in range(sums.shape[0]):
         top = max(top, sums[tile, TOP])

@@ -8,7 +8,7 @@ worked on at the same time, by whichever thread is free, with the same result in
 
 The threshold falls to alpha on the way, which keeps lists short and lets the strongest codes in
 first. A tile is left alone as long as neither it nor a neighbour has moved. Rounds that only look
-give the duality gap of the whole image, say which tiles are not done, and make the residual anew.
+compute the duality gap and the residual of the whole image, and tell which tiles are not done.
 """
 
 from typing import Any, NamedTuple
@@ -58,17 +58,17 @@ SWEEPS_ON_THE_WAY = 2
 SWEEPS = 30  # over the codes of a tile that are on
 FIRST_STILL = 1e-2, 0.2  # change, in thresholds, at which a tile is left alone: twice the gap
 STILLER = 0.25  # what that is multiplied by where the gap is not small enough
-STILLEST = {4: 1e-7, 8: 1e-14}  # beyond which rounding moves codes, by the bytes of a number
-LONGEST_WALK = 10  # rounds between two looks, unless the threshold is alpha after as many more
-ROUNDING = 4  # units of it, by which a code changes without any meaning
-PROGRESS = 0.9  # what gap and energy must fall to, relative to what they were
-LEAST_PROGRESS = 1 - 1e-9
-PATIENCE = 20  # rounds without progress, beside as many as there were before
+STILLEST = {4: 1e-7, 8: 1e-14}  # the least change that is not rounding, by the bytes of a number
+LONGEST_WALK = 10  # rounds between two looks; more if the threshold is about to reach alpha
+ROUNDING = 4  # relative changes of a code up to this many eps are ignored
+PROGRESS = 0.9  # factor by which the gap must fall to count as progress
+LEAST_PROGRESS = 1 - 1e-9  # the same for the energy
+PATIENCE = 20  # descent stops after this many rounds without progress, plus as many as before them
 LOOK, STEP = 0, 1  # what a round is for
-# Threshold over alpha, change at which a tile is left alone and the least one, gap, and the lowest
-# gap and energy that were progress.
+# Threshold over alpha; change below which a tile is at rest, and its lower limit; gap; gap and
+# energy at the last progress.
 PATH, STILL, LEAST_STILL, GAP, BEST_GAP, BEST_ENERGY = range(6)
-# What the round is for, rounds made, whether to stop, rounds at the last look and at the last
+# Purpose of the round, number of rounds, whether to stop, rounds at the last look and at the last
 # progress, and whether all tiles were at rest before the look.
 PURPOSE, ROUNDS, STOP, LOOKED, GAINED, RESTED = range(6)
 
@@ -81,7 +81,7 @@ class Tiles(NamedTuple):
     neighbours: Any  # (n_tiles, 8), -1 for none
     unrest: Any  # (n_tiles,), how far a tile is from its optimum, in thresholds
     spread: Any  # (n_tiles,), the largest change in its last visit, in thresholds
-    sums: Any  # (n_tiles, SUMS), its part of the duality gap
+    sums: Any  # (n_tiles, SUMS), parts of the duality gap
 
 
 class Control(NamedTuple):
@@ -91,11 +91,11 @@ class Control(NamedTuple):
     counts: Any  # (6,), by PURPOSE ... RESTED
     taken: Any  # (1,), tickets taken
     finished: Any  # (1,), tickets finished
-    is_blank: bool  # whether all codes are zero at first
+    is_blank: bool  # whether all codes are zero at the start
 
 
 class Limits(NamedTuple):
-    """Where descent ends."""
+    """When descent stops."""
 
     tol: float
     max_iter: int
@@ -112,9 +112,9 @@ class Room(NamedTuple):
     column: Any
     component: Any
     value: Any
-    drawing: Any  # in double precision: what the codes make of the tile,
-    exact_canvas: Any  # the residual,
-    exact_lanes: Any  # and products at one row of positions
+    drawing: Any  # reconstruction of the tile, in double precision
+    exact_canvas: Any  # residual, in double precision
+    exact_lanes: Any  # products at one row of positions, in double precision
 
 
 class Scene(NamedTuple):
@@ -130,7 +130,7 @@ class Scene(NamedTuple):
     ridge: Any
     alpha: Any
     rule: Any  # with a threshold of one
-    rounding: Any  # relative change of a code that says nothing
+    rounding: Any  # relative change of a code that is ignored
 
 
 @kernel
@@ -264,7 +264,7 @@ def _list_row(scene, rule, room, n, y, x, row, columns, code, size):
 def _sweep(scene, rule, room, n, y, x, code, all_seen, size):
     """Minimise over each code of the list: the largest change of a slope, and how many are on.
 
-    Changes that rounding alone may make are none.
+    Changes of the size of rounding errors count as zero.
     """
     rows, ridge = scene.filters.rows, scene.ridge
     n_channels = scene.filters.shape[3]
@@ -281,7 +281,7 @@ def _sweep(scene, rule, room, n, y, x, code, all_seen, size):
         if scene.has_prediction:
             slope += ridge * scene.prediction[n, y + i, x + j, k]
         curvature = square + ridge
-        updated = nothing  # of a code that no pixel speaks for
+        updated = nothing  # if no pixel under the kernel is observed
         if curvature > nothing:
             updated = shrink(rule, slope + square * before) / curvature
         change = updated - before
@@ -339,7 +339,7 @@ def _is_at_rest(tiles, tile, still):
 
 @kernel
 def _gets_better(numbers, counts, energy):
-    """Whether gap or energy fell by what counts, in the later half of the rounds."""
+    """Return whether gap or energy made progress in the second half of the rounds."""
     is_lower = energy < LEAST_PROGRESS * numbers[BEST_ENERGY]
     if numbers[GAP] < PROGRESS * numbers[BEST_GAP] or is_lower:
         numbers[BEST_GAP] = min(numbers[GAP], numbers[BEST_GAP])
@@ -350,14 +350,14 @@ def _gets_better(numbers, counts, energy):
 
 @kernel
 def _share_on(scene, tiles):
-    """Share of the codes of the image that are on."""
+    """Return the share of non-zero codes."""
     on, frame = tiles.sums[:, ON].sum(), scene.frame
     return on / (frame.map_height * frame.map_width * scene.filters.shape[0])
 
 
 @kernel
 def _judge(scene, tiles, control, half_norm, limits):
-    """After a look: whether to stop, how still tiles must be, and the next threshold."""
+    """Decide after a look whether to stop; set the next threshold and the change at rest."""
     numbers, counts = control.numbers, control.counts
     numbers[GAP], energy, top = gap_of_tiles(scene.alpha, tiles.sums, half_norm)
     if counts[ROUNDS] == 0:
@@ -492,7 +492,7 @@ def _new_room(scene, exact, tiles):
 
 
 def _new_scene(lasso, code, dtype):
-    """The problem with filters and numbers of that type."""
+    """Return the problem with filters and scalars of a type."""
     filters = pack(lasso.kernels.astype(dtype, copy=False))
     nothing = np.zeros((1, 1, 1, 1), code.dtype)
     alpha = max(lasso.rule.threshold, np.finfo(dtype).smallest_normal)

@@ -8,17 +8,17 @@ from sklearn_ebm.backends._namespace import array_namespace
 from sklearn_ebm.backends._rules import positive_or_one
 from sklearn_ebm.backends.numpy._convolution import correlate, synthesize
 
-LONGEST_WALK = 10  # sweeps before an image may be given up
-PROGRESS = 0.9  # what gap and energy must fall to, relative to what they were
-LEAST_PROGRESS = 1 - 1e-9
-PATIENCE = 20  # sweeps without progress, beside as many as there were before
+LONGEST_WALK = 10  # sweeps before descent stops on dense codes
+PROGRESS = 0.9  # factor by which the gap must fall to count as progress
+LEAST_PROGRESS = 1 - 1e-9  # the same for the energy
+PATIENCE = 20  # descent stops after this many sweeps without progress, plus as many as before them
 
 
 def local_descent(lasso, code, tol, max_iter, densest=1.0):
     """Minimise over one coordinate after another, in place, until the relative gap is at most tol.
 
-    It ends before that when neither gaps nor energies get better in the precision of the code. Gaps
-    are computed in double precision, from images and codes as they are.
+    Descent stops early if neither gaps nor energies improve in the precision of the code. Gaps are
+    computed in double precision from images, kernels and codes.
 
     Parameters
     ----------
@@ -31,7 +31,7 @@ def local_descent(lasso, code, tol, max_iter, densest=1.0):
     max_iter : int
         Sweeps over all coordinates.
     densest : float, default=1.0
-        Share of the codes that are on, after some sweeps, with which an image is given up.
+        Share of non-zero codes above which descent on an image stops after a few sweeps.
 
     Returns
     -------
@@ -62,7 +62,7 @@ def local_descent(lasso, code, tol, max_iter, densest=1.0):
 
 
 class _Progress:
-    """Which images still got better in the later half of the sweeps."""
+    """Tracks which images made progress in the second half of the sweeps."""
 
     def __init__(self, code):
         xp = array_namespace(code)
@@ -71,7 +71,7 @@ class _Progress:
         self.gained = xp.zeros(code.shape[:1], dtype=xp.int64)
 
     def goes_on(self, gap, energy, n_iter):
-        """Note what was reached; false where it has long been no better."""
+        """Record gaps and energies; return False for images without progress."""
         xp = array_namespace(gap)
         better = (gap < PROGRESS * self.gap) | (energy < LEAST_PROGRESS * self.energy)
         self.gap = xp.where(better, xp.minimum(gap, self.gap), self.gap)
@@ -81,7 +81,7 @@ class _Progress:
 
 
 def _in_double_precision(lasso):
-    """The problem with arrays of double precision."""
+    """Return the problem with arrays in double precision."""
     xp = array_namespace(lasso.images)
     names = "kernels", "images", "mask", "prediction", "half_norm"
     arrays = {name: getattr(lasso, name) for name in names}
@@ -132,7 +132,7 @@ def _apart(size, reach, lasso):
 
 
 def _certificate(lasso, code):
-    """Relative gap and energy of each image."""
+    """Return the relative gap and the energy of each image."""
     xp = array_namespace(code)
     residual = lasso.images - synthesize(
         code, lasso.kernels, lasso.border, xp.empty_like(lasso.images)
