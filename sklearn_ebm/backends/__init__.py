@@ -7,6 +7,7 @@ namespace.
 
 from sklearn_ebm.backends._namespace import (
     array_namespace,
+    copied,
     diagonal,
     divide_or_zero,
     is_cupy,
@@ -14,6 +15,7 @@ from sklearn_ebm.backends._namespace import (
     new_array,
     new_matrix,
     put_rows,
+    read_only,
     to_host,
 )
 from sklearn_ebm.backends._resolve import BACKENDS, resolve_backend
@@ -21,6 +23,7 @@ from sklearn_ebm.backends._resolve import BACKENDS, resolve_backend
 __all__ = [
     "BACKENDS",
     "array_namespace",
+    "copied",
     "diagonal",
     "divide_or_zero",
     "is_cupy",
@@ -28,6 +31,7 @@ __all__ = [
     "new_array",
     "new_matrix",
     "put_rows",
+    "read_only",
     "resolve_backend",
     "to_host",
 ]

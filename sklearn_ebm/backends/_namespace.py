@@ -89,3 +89,19 @@ def put_rows(array, index, rows):
 def to_host(array):
     """A NumPy array of the same values; no copy where it is one already."""
     return array.get() if is_cupy(array) else np.asarray(array)
+
+
+def copied(array):
+    """A copy of an array, where it is."""
+    return array_namespace(array).asarray(array, copy=True)
+
+
+def read_only(value):
+    """A view of a NumPy array that cannot be written; anything else as it is."""
+    if not isinstance(value, np.ndarray) or is_cupy(value):
+        return value
+    if type(value) is np.ndarray and not value.flags.writeable:
+        return value
+    view = value.view(np.ndarray)  # of a memory map as well
+    view.flags.writeable = False
+    return view

@@ -97,7 +97,7 @@ def _with_contrast(source, n, min_variance, random):
     while n_kept < n:
         if n_drawn >= JUDGED_AFTER and n_kept < LEAST_SHARE * n_drawn:
             raise ValueError(_too_few(n_kept, n_drawn, min_variance))
-        drawn = source.draw(min(CANDIDATES, max(64, 2 * (n - n_kept))), random)
+        drawn = source.draw(min(CANDIDATES, max(64, 2 * (int(n) - n_kept))), random)
         candidates = source.crop(drawn)
         variance = _variance(candidates, source.n_channels)
         passed = np.flatnonzero(variance >= min_variance)[: n - n_kept]

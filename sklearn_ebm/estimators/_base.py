@@ -7,28 +7,31 @@ import numpy as np
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import check_array, check_random_state
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils import check_random_state
 
 from sklearn_ebm._sklearn import (
     Interval,
     StrOptions,
     _fit_context,
 )
-from sklearn_ebm.backends import BACKENDS, array_namespace, is_cupy, resolve_backend, to_host
+from sklearn_ebm.backends import BACKENDS, array_namespace, resolve_backend, to_host
+from sklearn_ebm.estimators._dictionary_state import DictionaryState
 from sklearn_ebm.estimators._divergence import Diverged, divergence_message, has_diverged
 from sklearn_ebm.estimators._inference import infer
 from sklearn_ebm.estimators._learning import LEARNING_TOL, Learner, Passes, Samples, Tally
 from sklearn_ebm.estimators._validation import (
+    check_codes,
     check_data,
     check_dictionary,
     check_weight,
     is_nan,
+    require_castable,
     require_same_place,
     split_missing,
 )
 from sklearn_ebm.estimators._weights import check_sample_weight
-from sklearn_ebm.factors import L1, PENALTIES, Energy, LinearDecoder
+from sklearn_ebm.factors import L1, PENALTIES, Energy
+from sklearn_ebm.layers._state import is_same, refusable
 from sklearn_ebm.solvers import MATRIX_SOLVERS
 
 
@@ -69,9 +72,15 @@ def first_dictionary(X, n_components, random_state, sample_weight=None):
 
 
 class DictionaryModel(
-    ClassNamePrefixFeaturesOutMixin, CallbackSupportMixin, TransformerMixin, BaseEstimator
+    DictionaryState,
+    ClassNamePrefixFeaturesOutMixin,
+    CallbackSupportMixin,
+    TransformerMixin,
+    BaseEstimator,
 ):
     """Models with a linear decoder and a sparse penalty; a subclass may add an encoder."""
+
+    _unit_atoms = staticmethod(unit_rows)
 
     _degree = 2  # of what learning computes of X
     _learning_tol = LEARNING_TOL
@@ -117,28 +126,36 @@ class DictionaryModel(
         object
             The fitted model. Where Ctrl-C ends fit, it is what the last whole batch left.
         """
-        return self._learn(X, sample_weight)
+        with refusable(self) as attempt:
+            return self._learn(X, sample_weight, attempt)
 
-    def _learn(self, X, sample_weight, **beside):
+    def _learn(self, X, sample_weight, attempt, **beside):
         """`fit`, with what stands beside X in a subclass."""
-        first = not (self.warm_start and hasattr(self, "_learner"))
-        X, mask, backend = self._prepare(X, reset=first, **beside)
+        goes_on = self.warm_start and self.__sklearn_is_fitted__()
+        learner = self._learner_to_go_on() if goes_on else None
+        if learner is None:
+            vars(self).pop("_state", None)
+        dtype = None if learner is None else learner.dtype
+        X, mask, backend = self._prepare(X, learner is None, dtype, **beside)
         weights, exponent = self._weights(sample_weight, X)
         random_state = check_random_state(self.random_state)
-        context = self._init_callback_context(max_subtasks=self.max_iter)
+        context = self._init_callback_context(max_subtasks=int(self.max_iter))
         context.call_on_fit_task_begin(estimator=self, X=X)
-        learner = self._first_learner(X, weights, random_state) if first else self._learner
+        if learner is None:
+            learner = self._first_learner(X, weights, random_state)
         self._check_range(X, learner)
         self._go_on(learner, backend)
         learner.weigh(exponent)
-        self._learner = learner  # one that parameters do not suit leaves what was there before
+        attempt.begin(learner)
         self._keep(learner)
         self._make_passes(X, mask, weights, backend, random_state, context)
         context.call_on_fit_task_end(estimator=self, X=X, reconstruction_attributes=self._snapshot)
         return self
 
     def _make_passes(self, X, mask, weights, backend, random_state, context):
-        passes = Passes(self._learner, self.max_iter, self.tol, self.batch_size, random_state)
+        passes = Passes(
+            self._learner, int(self.max_iter), float(self.tol), int(self.batch_size), random_state
+        )
         self._learner.curves = type(self._learner.curves)()
         if self._has_work():
             try:
@@ -193,22 +210,24 @@ class DictionaryModel(
         object
             The model, moved by one step for each batch of X.
         """
-        return self._learn_once(X, sample_weight)
+        with refusable(self) as attempt:
+            return self._learn_once(X, sample_weight, attempt)
 
-    def _learn_once(self, X, sample_weight, **beside):
+    def _learn_once(self, X, sample_weight, attempt, **beside):
         """`partial_fit`, with what stands beside X in a subclass."""
-        first = not hasattr(self, "_learner")
-        X, mask, backend = self._prepare(X, reset=first, **beside)
+        learner = self._learner_to_go_on() if self.__sklearn_is_fitted__() else None
+        dtype = None if learner is None else learner.dtype
+        X, mask, backend = self._prepare(X, learner is None, dtype, **beside)
         weights, exponent = self._weights(sample_weight, X)
-        if first:
+        if learner is None:
             random_state = check_random_state(self.random_state)
-            learner = self._first_learner(X, weights, random_state, slice(self.batch_size))
-        else:
-            learner = self._learner
+            first = slice(int(self.batch_size))
+            learner = self._first_learner(X, weights, random_state, first)
         self._check_range(X, learner)
         self._go_on(learner, backend)
         learner.weigh(exponent)
-        self._learner = learner
+        attempt.begin(learner)
+        self._keep(learner)
         tally = Tally()
         try:
             if self._has_work():
@@ -223,7 +242,7 @@ class DictionaryModel(
         learner, batch = self._learner, None
         learner.remember()
         try:
-            for rows in samples.in_order(self.batch_size):
+            for rows in samples.in_order(int(self.batch_size)):
                 batch = samples.take(rows)
                 tally.add(*learner.step(*batch), batch[-1])
             learner.confirm(*batch)
@@ -239,7 +258,7 @@ class DictionaryModel(
 
     def _samples(self, X, mask, weights, backend):
         """What learning takes its batches from."""
-        return Samples(X, mask, weights)
+        return Samples(X, mask, weights, dtype=self.components_.dtype)
 
     def _is_fixed(self):
         """Whether the dictionary is given, and stays."""
@@ -254,16 +273,15 @@ class DictionaryModel(
         return PENALTIES["l1"]
 
     def _penalty(self):
-        return self._make_penalty(self._sparsity(), positive=self.positive)
+        return self._make_penalty(self._sparsity(), positive=bool(self.positive))
 
     def _sparsity(self):
         return float(self.alpha)
 
-    def _prepare(self, X, reset, **options):
-        allow_nan = is_nan(self.missing_values)
-        X = check_data(self, X, reset, allow_nan=allow_nan, degree=self._degree, **options)
-        for name in self._weight_names:
-            check_weight(getattr(self, name), X.dtype, name)
+    def _prepare(self, X, reset, dtype=None):
+        """X, its mask and its backend; `dtype` is the type that batches will be cast to, if any."""
+        X = check_data(self, X, reset, is_nan(self.missing_values), self._degree, dtype)
+        self._check_weights(X.dtype if dtype is None else dtype)
         backend = resolve_backend(self.backend, X)
         X, mask = split_missing(X, self.missing_values)
         X = backend.to_device(X)
@@ -271,11 +289,16 @@ class DictionaryModel(
             require_same_place(self, X)
         return X, None if mask is None else backend.to_device(mask), backend
 
+    def _check_weights(self, dtype):
+        for name in self._weight_names:
+            check_weight(float(getattr(self, name)), dtype, name)
+
     def _weights(self, sample_weight, X):
         """Weights in the type of X, or None for equal ones, and the exponent of their unit."""
         if sample_weight is None:
             return None, 0
-        weights, exponent = check_sample_weight(sample_weight, X)
+        with np.errstate(over="ignore"):
+            weights, exponent = check_sample_weight(sample_weight, X)
         return array_namespace(X).asarray(weights, dtype=X.dtype), exponent
 
     def _first_dictionary(self, X, weights, random_state):
@@ -291,13 +314,16 @@ class DictionaryModel(
         return first_dictionary(X, self._wanted_components(X), random_state, weights)
 
     def _wanted_components(self, X):
-        return X.shape[1] if self.n_components is None else self.n_components
+        return X.shape[1] if self.n_components is None else int(self.n_components)
 
     def _first_learner(self, X, weights, random_state, first=ALL_ROWS):
         """Return the initial learner; the rows `first` give the size of the data."""
         dictionary = self._first_dictionary(X, weights, random_state)
         scale = self._first_scale(dictionary, X, weights, first)
-        return Learner(dictionary, self._is_fixed(), self._first_encoder(dictionary, scale))
+        return self._learner_of(dictionary, self._first_encoder(dictionary, scale))
+
+    def _learner_of(self, dictionary, encoder, table=None):
+        return Learner(dictionary, self._is_fixed(), encoder)
 
     def _first_scale(self, dictionary, X, weights, first):
         """Return the typical size of data and codes, which an encoder needs."""
@@ -311,15 +337,21 @@ class DictionaryModel(
 
     def _go_on(self, learner, backend):
         """Learning follows the parameters as they are now, which may have changed since before."""
-        n_components = learner.online.dictionary.shape[0]
-        self._require_size(n_components)
-        self._make_penalty = self._penalty_kind().factory(n_components)
+        dictionary = learner.dictionary
+        self._require_size(dictionary.shape[0])
+        self._require_dictionary(dictionary)
+        self._make_penalty = self._new_penalty(dictionary.shape[0])
         settings = {
             "solver": self.solver,
             "tol": max(float(self.code_tol), self._learning_tol),
-            "max_iter": self.code_max_iter,
+            "max_iter": int(self.code_max_iter),
         }
+        learner.fixed = self._is_fixed()
         learner.follow(self._penalty(), settings, backend.name, **self._encoder_weights())
+
+    def _new_penalty(self, n_components):
+        """A function that makes the penalty of so many components, to learn with."""
+        return self._penalty_kind().factory(n_components)
 
     def _require_size(self, n_components):
         if self.n_components not in (None, n_components):
@@ -328,49 +360,24 @@ class DictionaryModel(
                 "components: another number takes a fit with warm_start=False."
             )
 
+    def _require_dictionary(self, dictionary):
+        """A dictionary that is given is the one that learning goes on with."""
+        if self.dictionary is None or self._is_given(dictionary):
+            return
+        if not is_same(self.dictionary, self._state.fitted_with["dictionary"]):
+            raise ValueError(
+                "dictionary has other atoms than learning goes on with: they take a fit with "
+                "warm_start=False."
+            )
+
     def _encoder_weights(self):
         return {}
 
-    def _keep(self, learner):
-        """Every fitted attribute, from the state of learning."""
-        for name, value in self._fitted(learner).items():
-            setattr(self, name, value)
-
-    def _fitted(self, learner):
-        dictionary = learner.online.dictionary
-        components = array_namespace(dictionary).asarray(dictionary, copy=True)
-        return {
-            **self._fitted_curves(learner.curves, dictionary),
-            "components_": components,
-            "n_replaced_": learner.online.n_replaced,
-            "unconverged_": learner.curves.unconverged,
-            "_decoder": self._new_decoder(components),
-        }
-
-    def _new_decoder(self, components):
-        return LinearDecoder(components)
-
-    @staticmethod
-    def _fitted_curves(curves, dictionary):
-        xp = array_namespace(dictionary)
-        usage = xp.zeros(dictionary.shape[0]) if curves.usage is None else curves.usage
-        return {
-            "n_iter_": len(curves.objective),
-            "objective_curve_": np.asarray(curves.objective),
-            "seconds_curve_": np.asarray(curves.seconds),
-            "sparsity_curve_": np.asarray(curves.sparsity),
-            "usage_": usage,
-        }
-
-    def _snapshot(self):
-        """Fitted attributes for callbacks that want a usable model in the middle of fit."""
-        return {"n_features_in_": self.n_features_in_, **self._fitted(self._learner)}
-
     def _energy(self, dtype):
-        if self._decoder.dictionary is not self.components_:
-            self._decoder = self._new_decoder(self.components_)
-        beta = getattr(self, "beta", 0.0)
-        return Energy(self._decoder.astype(np.dtype(dtype)), self._penalty(), float(beta))
+        decoder, dtype = self._parts.decoder, np.dtype(dtype)
+        require_castable(decoder.dictionary, dtype)
+        decoder = decoder.astype(dtype)
+        return Energy(decoder, self._penalty(), float(getattr(self, "beta", 0.0)))
 
     def _predictor(self, dtype, backend):
         """f, where the energy has a term that draws codes to it."""
@@ -379,7 +386,7 @@ class DictionaryModel(
     def _optimal(self, X, mask, backend, sparse_output=False):
         code, _ = infer(
             self._energy(X.dtype), X, solver=self.solver, tol=float(self.code_tol),
-            max_iter=self.code_max_iter, backend=backend, mask=mask,
+            max_iter=int(self.code_max_iter), backend=backend, mask=mask,
             prediction=self._predictor(X.dtype, backend), sparse_output=sparse_output,
         )  # fmt: skip
         return code
@@ -397,7 +404,7 @@ class DictionaryModel(
         ndarray of shape (n_samples, n_components) or csr_array
             Codes in the type of X; CSR with `sparse_output=True`.
         """
-        check_is_fitted(self)
+        self._ready()
         X, mask, backend = self._prepare(X, reset=False)
         return self._optimal(X, mask, backend, self.sparse_output)
 
@@ -414,10 +421,8 @@ class DictionaryModel(
         ndarray of shape (n_samples, n_features)
             In the space of the data.
         """
-        check_is_fitted(self)
-        if not is_cupy(X):
-            X = check_array(X, accept_sparse="csr", dtype=(np.float64, np.float32))
-        X = self._code_part(X)
+        self._ready()
+        X = self._code_part(check_codes(X, accept_sparse="csr"))
         if X.shape[1] != self.components_.shape[0]:
             raise ValueError(
                 f"X has {X.shape[1]} components, but {type(self).__name__} has "
@@ -442,7 +447,7 @@ class DictionaryModel(
         ndarray of shape (n_samples,)
             Energies, in squared units of X.
         """
-        check_is_fitted(self)
+        self._ready()
         X, mask, backend = self._prepare(X, reset=False)
         predictor = self._predictor(X.dtype, backend)
         predicted = None if predictor is None else predictor(X)

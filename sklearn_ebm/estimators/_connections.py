@@ -5,7 +5,7 @@ from numbers import Integral
 import numpy as np
 
 
-def connection_table(connections, n_components, n_channels, random_state):
+def connection_table(connections, n_components, n_channels, random_state, name="connections"):
     """A table of shape (n_components, n_channels), one where a kernel reads a channel, or None.
 
     Parameters
@@ -17,6 +17,8 @@ def connection_table(connections, n_components, n_channels, random_state):
         Kernels, and the channels of the images.
     random_state : numpy.random.RandomState
         Deals the channels.
+    name : str, default="connections"
+        What messages call the table.
 
     Returns
     -------
@@ -30,6 +32,7 @@ def connection_table(connections, n_components, n_channels, random_state):
     if connections is None:
         return None
     if isinstance(connections, Integral):
+        connections = int(connections)
         if connections > n_channels:
             raise ValueError(
                 f"connections={connections}, but X has {n_channels} channels to connect."
@@ -39,14 +42,14 @@ def connection_table(connections, n_components, n_channels, random_state):
         table = np.asarray(connections) != 0
     if table.shape != (n_components, n_channels):
         raise ValueError(
-            f"connections has shape {table.shape}, but there are {n_components} components and "
+            f"{name} has shape {table.shape}, but there are {n_components} components and "
             f"{n_channels} channels."
         )
-    for axis, name in ((1, "Component"), (0, "Channel")):
+    for axis, what in ((1, "Component"), (0, "Channel")):
         alone = np.flatnonzero(~table.any(axis=axis))
         if alone.size:
             verb = "reads no channel" if axis else "is read by no component"
-            raise ValueError(f"{name} {alone[0]} {verb} according to connections.")
+            raise ValueError(f"{what} {alone[0]} {verb} according to {name}.")
     return table
 
 

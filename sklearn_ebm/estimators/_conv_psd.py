@@ -1,8 +1,11 @@
 """Convolutional predictive sparse decomposition."""
 
+from dataclasses import replace
+
 from sklearn_ebm._sklearn import StrOptions
-from sklearn_ebm.estimators._convolutional import ConvolutionalModel, flat
+from sklearn_ebm.estimators._convolutional import ConvolutionalModel
 from sklearn_ebm.estimators._encoding import JointModel
+from sklearn_ebm.estimators._image_checks import flat
 from sklearn_ebm.estimators._parts import ImageEncoderPart
 from sklearn_ebm.factors import CONVOLUTIONAL_ENCODERS, ConvolutionalDecoder
 
@@ -138,6 +141,8 @@ class ConvPSD(ConvolutionalModel, JointModel):
     (5, 12, 12, 8)
     """
 
+    _model_attributes = (*JointModel._model_attributes, "connections_")
+    _needs_fit = (*JointModel._needs_fit, "kernel_size", "connections")
     _parameter_constraints: dict = {
         **JointModel._parameter_constraints,
         **ConvolutionalModel._parameter_constraints,
@@ -222,18 +227,25 @@ class ConvPSD(ConvolutionalModel, JointModel):
         learner.encoder = learner.encoder.with_border(self._learning_border())
         super()._go_on(learner, backend)
 
-    def _fitted(self, learner):
-        fitted = super()._fitted(learner)
-        return {**fitted, "encoder_": fitted["encoder_"].with_border(self.border)}
+    def _parts_of(self, learner):
+        parts = super()._parts_of(learner)
+        return replace(parts, encoder=parts.encoder.with_border(self.border))
 
-    def _on_images(self, X):
-        return self.encoder_.astype(X.dtype).on_images(X.shape[1:3])
+    def _parts_from(self, state, replaced):
+        parts = super()._parts_from(state, replaced)
+        encoder = parts.encoder.with_border(self.border)
+        return replace(parts, encoder=encoder.with_table(parts.table))
 
     def _predictor(self, X, backend):
-        encoder = self._on_images(X)
+        encoder = on_images(self._parts.encoder, X)
         return lambda rows: encoder.encode(rows, backend)
 
     def _features(self, X, mask, backend):
         if self.inference == "optimal":
             return self._optimal(X, mask, backend, self.sparse_output)
-        return self._on_images(X).encode(flat(X), backend)
+        return on_images(self._suitable_encoder(), X).encode(flat(X), backend)
+
+
+def on_images(encoder, X):
+    """The encoder in the type and of the size of some images."""
+    return encoder.astype(X.dtype).on_images(X.shape[1:3])

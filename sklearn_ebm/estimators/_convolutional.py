@@ -1,13 +1,12 @@
 """What ConvSparseCoder and ConvPSD share: images at the door, learning from crops, maps."""
 
 import math
+from dataclasses import replace
 from numbers import Integral
 
 import numpy as np
 from scipy import sparse
 from sklearn.callback import with_callbacks
-from sklearn.utils import check_array
-from sklearn.utils.validation import check_is_fitted
 
 from sklearn_ebm._sklearn import Interval, StrOptions, _fit_context
 from sklearn_ebm.backends import array_namespace, is_cupy, resolve_backend, to_host
@@ -15,33 +14,38 @@ from sklearn_ebm.backends._border import BORDERS
 from sklearn_ebm.estimators._base import ALL_ROWS, DictionaryModel, unit_rows
 from sklearn_ebm.estimators._connections import connection_table
 from sklearn_ebm.estimators._crops import ConvolutionalLearner, Crops, first_kernels
+from sklearn_ebm.estimators._image_checks import (
+    check_mask,
+    flat,
+    require_observed,
+    require_squares,
+    without_unseen,
+)
 from sklearn_ebm.estimators._inference import infer
 from sklearn_ebm.estimators._validation import (
-    FLOATS,
+    check_codes,
     check_dictionary,
     check_magnitude,
-    check_weight,
     is_nan,
-    largest_value,
+    require_castable,
     require_same_place,
     split_missing,
 )
 from sklearn_ebm.factors import ConvolutionalDecoder, Energy
-from sklearn_ebm.layers._images import IMAGE_SHAPE, check_images, check_values, window_shape
+from sklearn_ebm.layers._images import (
+    IMAGE_SHAPE,
+    check_images,
+    check_values,
+    full_shape,
+    window_shape,
+)
+from sklearn_ebm.layers._state import State, is_same, refusable
 from sklearn_ebm.solvers import CONVOLUTION_SOLVERS
 
 USUAL_COMPONENTS = 32
 KERNELS_A_CROP = 8  # kernels side by side that an automatic crop has room for
 PATCH = "patch"  # crops as large as the kernels, which stand at one place of them
-FAR_ABOVE_UNDERFLOW = 1e4  # times the smallest number whose square is a normal number
 LEARNING_TOL = 0.1  # the gap of images is far above what their codes are from the optimum
-
-
-def flat(images):
-    """Images or maps as rows; None stays."""
-    if images is None:
-        return None
-    return array_namespace(images).reshape(images, (images.shape[0], math.prod(images.shape[1:])))
 
 
 def is_size(value):
@@ -54,6 +58,9 @@ def is_size(value):
 class ConvolutionalModel(DictionaryModel):
     """Models whose decoder places kernels: x = sum_k d_k * z_k."""
 
+    _model_attributes = (*DictionaryModel._model_attributes, "connections_")
+    _needs_fit = (*DictionaryModel._needs_fit, "kernel_size", "connections")
+    _needs_new_moments = ("components_", "connections_")
     _learning_tol = LEARNING_TOL
 
     _parameter_constraints: dict = {
@@ -92,7 +99,8 @@ class ConvolutionalModel(DictionaryModel):
         object
             The fitted model. Where Ctrl-C ends fit, it is what the last whole batch left.
         """
-        return self._learn(X, sample_weight, mask=mask)
+        with refusable(self) as attempt:
+            return self._learn(X, sample_weight, attempt, mask=mask)
 
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X, y=None, sample_weight=None, mask=None):
@@ -114,19 +122,19 @@ class ConvolutionalModel(DictionaryModel):
         object
             The model, moved by one step for each batch of crops.
         """
-        return self._learn_once(X, sample_weight, mask=mask)
+        with refusable(self) as attempt:
+            return self._learn_once(X, sample_weight, attempt, mask=mask)
 
-    def _prepare(self, X, reset, mask=None):
-        images, _, mask, backend = self._images(X, mask, reset)
+    def _prepare(self, X, reset, dtype=None, mask=None):
+        images, _, mask, backend = self._images(X, mask, reset, dtype)
         require_squares(images, self._sparsity())
         return images, mask, backend
 
-    def _images(self, X, mask, reset):
+    def _images(self, X, mask, reset, dtype=None):
         """Images, the form that they came in, the mask of what is observed, and the backend."""
         shape, form, rows, observed = self._seen(X, mask, reset)
-        check_magnitude(rows, self._degree)
-        for name in self._weight_names:
-            check_weight(getattr(self, name), rows.dtype, name)
+        check_magnitude(rows, self._degree, dtype)
+        self._check_weights(rows.dtype if dtype is None else dtype)
         backend = resolve_backend(self.backend, rows)
         rows, observed = (
             None if part is None else backend.to_device(part) for part in (rows, observed)
@@ -184,7 +192,7 @@ class ConvolutionalModel(DictionaryModel):
             kernels = self._check_kernels(given, name, X)
             return kernels if self._is_fixed() else scaled(kernels)
         size = window_shape(self.kernel_size, X.shape[1])
-        n_components = self.n_components or USUAL_COMPONENTS
+        n_components = int(self.n_components or USUAL_COMPONENTS)
         return first_kernels(X, (n_components, *size), random_state, weights)
 
     def _check_kernels(self, given, name, X):
@@ -212,9 +220,13 @@ class ConvolutionalModel(DictionaryModel):
             if not self._is_fixed():
                 kernels = self._within_table(kernels, table, random_state)
         scale = self._first_scale(kernels, X, weights, first)
-        encoder = self._first_encoder(kernels, scale, table)
+        return self._learner_of(kernels, self._first_encoder(kernels, scale, table), table)
+
+    def _learner_of(self, dictionary, encoder, table=None):
+        if table is not None:
+            table = array_namespace(dictionary).asarray(table, dtype=dictionary.dtype)
         return ConvolutionalLearner(
-            kernels, self._learning_border(), self._is_fixed(), encoder, table
+            dictionary, self._learning_border(), self._is_fixed(), encoder, table
         )
 
     def _within_table(self, kernels, table, random_state):
@@ -240,12 +252,17 @@ class ConvolutionalModel(DictionaryModel):
         return None
 
     def _go_on(self, learner, backend):
+        state = vars(self).get("_state", State())
+        change = self._change_since_fit(("kernel_size", "connections"), state.fitted_with)
+        if change:
+            raise ValueError(f"{change} Set warm_start=False.")
         learner.border = self._learning_border()
         super()._go_on(learner, backend)
 
     def _samples(self, X, mask, weights, backend):
-        kernel_shape = self._learner.online.dictionary.shape[1:3]
-        return Crops(X, mask, weights, shape=self._crop_shape(X.shape[1:3], kernel_shape))
+        learner = self._learner
+        shape = self._crop_shape(X.shape[1:3], learner.dictionary.shape[1:3])
+        return Crops(X, mask, weights, dtype=learner.dtype, shape=shape)
 
     def _learns_from_patches(self):
         return isinstance(self.crop_size, str) and self.crop_size == PATCH
@@ -275,17 +292,54 @@ class ConvolutionalModel(DictionaryModel):
             )
         return crop
 
-    def _fitted(self, learner):
+    def _parts_of(self, learner):
         table = learner.table
-        connections = None if table is None else to_host(table) > 0
-        return {**super()._fitted(learner), "connections_": connections}
+        table = None if table is None else to_host(table) > 0
+        return replace(super()._parts_of(learner), table=table)
+
+    def _published(self, parts):
+        return {**super()._published(parts), "connections_": parts.table}
+
+    def _parts_from(self, state, replaced):
+        parts = super()._parts_from(state, replaced)
+        is_known = state.parts is not None and "connections_" not in replaced
+        return replace(parts, table=state.parts.table if is_known else self._checked_table())
+
+    def _checked_table(self):
+        """A copy of the connections, which users may have replaced."""
+        if self.connections_ is None:
+            return None
+        n_components, *_, n_channels = self.components_.shape
+        table = np.asarray(self.connections_)
+        return connection_table(table, n_components, n_channels, None, "connections_")
+
+    def _unit_atoms(self, kernels):
+        table = self._parts.table
+        if table is not None:
+            table = array_namespace(kernels).asarray(table, dtype=kernels.dtype)
+            kernels = kernels * table[:, None, None, :]
+        return scaled(kernels)
+
+    def _has_anyway(self, name, value):
+        if name == "kernel_size":
+            given, height = self._given()[0], self._fit_shape[0]
+            fits = is_size(value) and window_shape(value, height) == self.components_.shape[1:3]
+            return given is not None or fits  # given kernels have their own size
+        if name == "connections":
+            return value is not None and is_same(np.asarray(value) != 0, self.connections_)
+        return super()._has_anyway(name, value)
+
+    def _is_given(self, dictionary):
+        given = self._check_kernels(self.dictionary, "dictionary", dictionary)
+        return is_same(given, dictionary)
 
     def _new_decoder(self, components):
         return ConvolutionalDecoder(components, self._fit_shape, self.border)
 
     def _decoder_on(self, image_shape, dtype):
-        require_castable(self.components_, np.dtype(dtype))
-        decoder = ConvolutionalDecoder(self.components_, image_shape, self.border)
+        dictionary = self._parts.decoder.dictionary
+        require_castable(dictionary, np.dtype(dtype))
+        decoder = ConvolutionalDecoder(dictionary, image_shape, self.border)
         return decoder.astype(np.dtype(dtype))
 
     def _energy(self, images):
@@ -295,7 +349,7 @@ class ConvolutionalModel(DictionaryModel):
     def _optimal(self, X, mask, backend, sparse_output=False):
         code, _ = infer(
             self._energy(X), flat(X), solver=self.solver, tol=float(self.code_tol),
-            max_iter=self.code_max_iter, backend=backend, mask=flat(mask),
+            max_iter=int(self.code_max_iter), backend=backend, mask=flat(mask),
             prediction=self._predictor(X, backend), sparse_output=sparse_output,
         )  # fmt: skip
         return code
@@ -323,7 +377,7 @@ class ConvolutionalModel(DictionaryModel):
             Maps in the type of X; the same as rows where X was rows, and CSR rows with
             `sparse_output=True`.
         """
-        check_is_fitted(self)
+        self._ready()
         images, form, mask, backend = self._images(X, mask, reset=False)
         features = self._features(images, mask, backend)
         if sparse.issparse(features):
@@ -348,8 +402,8 @@ class ConvolutionalModel(DictionaryModel):
         ndarray of shape (n_samples, height, width[, n_channels]) or (n_samples, n_features)
             Images, or rows, as X was in fit.
         """
-        check_is_fitted(self)
-        maps = self._check_maps(X, self._fit_shape)
+        self._ready()
+        maps = self._check_maps(X, self._shape_of_rows())
         decoder = self._decoder_on(self._image_shape(maps.shape[1:3]), maps.dtype)
         images = decoder.as_images(decoder.decode(flat(maps)))
         return self._form.restore(images)
@@ -371,8 +425,7 @@ class ConvolutionalModel(DictionaryModel):
         """Maps (n_samples, height, width, n_components), or rows of those of such images."""
         if sparse.issparse(X):
             X = X.toarray()
-        if not is_cupy(X):
-            X = check_array(X, dtype=FLOATS, allow_nd=True, order="C")
+        X = check_codes(X, allow_nd=True, order="C")
         expected = self._decoder_on(image_shape, X.dtype).map_shape
         if X.ndim == 4 and X.shape[3] == expected[2]:
             return X
@@ -399,7 +452,7 @@ class ConvolutionalModel(DictionaryModel):
         ndarray of shape (n_samples,)
             Energies, in squared units of X.
         """
-        check_is_fitted(self)
+        self._ready()
         images, _, mask, backend = self._images(X, mask, reset=False)
         predictor = self._predictor(images, backend)
         predicted = None if predictor is None else predictor(flat(images))
@@ -423,7 +476,7 @@ class ConvolutionalModel(DictionaryModel):
         ndarray of shape (n_samples,)
             Relative to 1/2 ||x||^2.
         """
-        check_is_fitted(self)
+        self._ready()
         images, _, mask, backend = self._images(X, mask, reset=False)
         maps = self._check_maps(code, images.shape[1:3])
         code = flat(array_namespace(images).asarray(maps, dtype=images.dtype))
@@ -476,83 +529,15 @@ class ConvolutionalModel(DictionaryModel):
     @property
     def _n_features_out(self):
         """Numbers in a row of codes; of images, the maps."""
-        decoder = self._decoder_on(self._fit_shape, self.components_.dtype)
+        self._ready()
+        decoder = self._decoder_on(self._shape_of_rows(), self.components_.dtype)
         return decoder.code_size if self._form.is_flat else decoder.map_shape[2]
+
+    def _shape_of_rows(self):
+        """Height and width of images in flat rows."""
+        return self._fit_shape if self.image_shape is None else full_shape(self.image_shape)[:2]
 
 
 def scaled(kernels):
     """Kernels of norm one."""
     return array_namespace(kernels).reshape(unit_rows(flat(kernels)), kernels.shape)
-
-
-def check_mask(mask, images, form):
-    """A mask as rows of zeros and ones beside those of images.
-
-    Raises
-    ------
-    ValueError
-        If its shape is another.
-    """
-    xp = array_namespace(images)
-    mask = xp.asarray(mask)
-    shape = tuple(mask.shape)
-    n_samples, height, width, n_channels = images.shape
-    wanted = {(n_samples, height, width, n_channels), (n_samples, height, width)}
-    if form.is_flat:
-        wanted = {(n_samples, height * width * n_channels)}
-    if shape not in wanted:
-        expected = (n_samples, height * width * n_channels) if form.is_flat else images.shape
-        raise ValueError(f"mask has shape {shape}, but X has {tuple(expected)}.")
-    if mask.ndim == 3:
-        mask = xp.broadcast_to(mask[..., None], images.shape)
-    return xp.asarray(flat(mask) != 0, dtype=images.dtype)
-
-
-def without_unseen(images, mask):
-    """Set pixels to zero if their mask is zero, whatever their value."""
-    xp = array_namespace(images)
-    seen = xp.reshape(mask, images.shape) > 0
-    return xp.where(seen, images, xp.zeros_like(images))
-
-
-def require_squares(images, alpha):
-    """Refuse to learn from values whose squares underflow.
-
-    With a larger alpha, all codes are zero and no square matters.
-
-    Raises
-    ------
-    ValueError
-        If alpha and the largest value of the images are too small.
-    """
-    xp = array_namespace(images)
-    least = FAR_ABOVE_UNDERFLOW * float(xp.finfo(images.dtype).smallest_normal) ** 0.5
-    largest = float(xp.max(xp.abs(images)))
-    if alpha < least and 0 < largest < least:
-        raise ValueError(
-            f"Input X contains only values too small for {np.dtype(images.dtype)!r}: squares of "
-            f"{largest:.1e} underflow. Rescale X, for instance with StandardScaler."
-        )
-
-
-def require_castable(kernels, dtype):
-    """Refuse a type that cannot represent the squared norms of the kernels."""
-    if dtype == kernels.dtype:
-        return
-    xp = array_namespace(kernels)
-    size = xp.max(xp.abs(kernels), axis=(1, 2, 3))
-    limit = largest_value(dtype)
-    extreme = xp.nonzero((size > limit) | (size < 1 / limit))[0]
-    if extreme.shape[0]:
-        raise ValueError(
-            f"components_ has kernels whose squared norm {dtype!r} cannot hold: "
-            f"{int(extreme[0])}. Pass X as {np.dtype(kernels.dtype)!r}."
-        )
-
-
-def require_observed(mask):
-    """Refuse images of which no pixel is observed."""
-    xp = array_namespace(mask)
-    empty = xp.nonzero(~xp.any(mask != 0, axis=1))[0]
-    if empty.shape[0]:
-        raise ValueError(f"Every pixel of sample {int(empty[0])} is missing according to mask.")

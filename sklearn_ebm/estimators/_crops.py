@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sklearn_ebm.backends import array_namespace, to_host
-from sklearn_ebm.estimators._learning import Learner, Samples
+from sklearn_ebm.estimators._learning import Learner, Samples, as_type
 from sklearn_ebm.factors import ConvolutionalDecoder, PatchDecoder
 from sklearn_ebm.solvers import OnlineKernels
 
@@ -46,7 +46,8 @@ class Crops(Samples):
         """Crops, their masks, and the weights of their images; None where there are none."""
         weight = None
         if self.weight is not None:
-            weight = self.weight[array_namespace(self.weight).asarray(rows[:, 0])]
+            rows_of_images = array_namespace(self.weight).asarray(rows[:, 0])
+            weight = as_type(self.weight[rows_of_images], self.dtype)
         return self._cut(self.X, rows), self._cut(self.beside, rows), weight
 
     def _cut(self, images, places):
@@ -54,7 +55,7 @@ class Crops(Samples):
             return None
         height, width = self.shape
         crops = [images[n, y : y + height, x : x + width, :] for n, y, x in places.tolist()]
-        return array_namespace(images).stack(crops)
+        return as_type(array_namespace(images).stack(crops), self.dtype)
 
 
 DRAWS = 4  # windows for each kernel, of which the ones with most in them are taken

@@ -1,16 +1,23 @@
 """What models with a partition function share: features, samples, likelihoods."""
 
+import operator
+
 import numpy as np
 from scipy import sparse
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
-from sklearn.utils import check_array, check_random_state
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils import check_random_state
 
-from sklearn_ebm.backends import array_namespace, is_cupy, new_matrix, resolve_backend
+from sklearn_ebm.backends import array_namespace, new_matrix, read_only, resolve_backend
 from sklearn_ebm.backends._random import Stream
 from sklearn_ebm.estimators._contrastive_learning import pseudo_likelihood, reconstruction_error
-from sklearn_ebm.estimators._validation import check_magnitude, largest_value, require_same_place
+from sklearn_ebm.estimators._validation import (
+    check_codes,
+    check_magnitude,
+    largest_value,
+    require_same_place,
+)
 from sklearn_ebm.factors import UNITS, AnnealedPath
+from sklearn_ebm.layers._state import Stateful
 from sklearn_ebm.layers._validation import check_rows
 from sklearn_ebm.solvers import (
     LARGEST_ENUMERATION,
@@ -23,7 +30,6 @@ from sklearn_ebm.solvers import (
     sum_states,
 )
 
-FLOATS = ("float64", "float32")
 LARGEST_INTEGER = 65535.0  # of those that stay integers, see `_with_type`
 PIECE_ROWS = 512  # of data that are made dense, and looked at, at once
 BREAKS = (0.5, 0.9)  # of the path from the base to the model, and shares of the temperatures up to
@@ -36,8 +42,37 @@ def annealing_shares(n_temperatures):
     return np.interp(np.linspace(0, 1, n_temperatures), end_shares, ends)
 
 
-class DensityModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
-    """A fitted `_energy` of two layers, the hidden units of which are features."""
+class DensityModel(Stateful, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+    """A fitted energy of two layers, the hidden units of which are features."""
+
+    _model_attributes = ("components_", "intercept_hidden_", "intercept_visible_", "variance_")
+    _needs_fit = ("n_components", "visible")
+
+    @property
+    def _energy(self):
+        return self._state.parts
+
+    def _has_anyway(self, name, value):
+        return name == "n_components" and value == self.components_.shape[0]
+
+    def _take_over(self, state, replaced):
+        """The energy of the fitted attributes; that of the learner if it has left them."""
+        if state.parts is not None and not replaced and self._is_published(state):
+            return state.parts
+        learner, replaced = vars(self).get("_learner"), replaced | state.replaced
+        is_left = learner is not None and learner.n_steps == state.n_steps and not replaced
+        is_exact = state.parts is None and is_left
+        energy = self._energy_of(learner) if is_exact else self._energy_from(state)
+        published = self._published(energy)
+        vars(self).update({name: read_only(value) for name, value in published.items()})
+        return energy
+
+    def _is_published(self, state):
+        """Whether the attributes are those of the energy; on a device, users may edit them."""
+        if not state.is_open:
+            return True
+        published = self._published(state.parts)
+        return all(bool((getattr(self, name) == value).all()) for name, value in published.items())
 
     def _prepare(self, X, reset, dtype=None):
         """X on its device; booleans and small integers stay as they are.
@@ -106,7 +141,7 @@ class DensityModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         ndarray of shape (n_samples, n_components)
             Between zero and one.
         """
-        check_is_fitted(self)
+        self._ready()
         X, backend = self._prepare(X, reset=False)
         n_hidden = self._energy.weights.shape[1]
         return self._for_each_piece(
@@ -129,10 +164,8 @@ class DensityModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         ndarray of shape (n_samples, n_features)
             In the space of the data.
         """
-        check_is_fitted(self)
-        if not is_cupy(X):
-            X = _native(check_array(X))
-            X = X if str(X.dtype) in FLOATS else X.astype(np.float64)
+        self._ready()
+        X = check_codes(X)
         check_magnitude(X)
         n_hidden = self._energy.weights.shape[1]
         if X.shape[1] != n_hidden:
@@ -171,7 +204,7 @@ class DensityModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         ndarray of shape (n_samples,)
             In nats, up to the same constant for all samples: exp(-F(v)) / Z is the density.
         """
-        check_is_fitted(self)
+        self._ready()
         X, backend = self._prepare(X, reset=False)
 
         def free_energy(energy, rows, out, first):
@@ -212,7 +245,7 @@ class DensityModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
             feature of each sample, all features in turn; of Gaussian units minus the squared error
             of a feature that is encoded and decoded. Higher is better.
         """
-        check_is_fitted(self)
+        self._ready()
         X, backend = self._prepare(X, reset=False)
         xp = array_namespace(self._energy.weights)
 
@@ -242,7 +275,8 @@ class DensityModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         ndarray of shape (n_samples, n_features)
             Visible units where the chains end.
         """
-        check_is_fitted(self)
+        self._ready()
+        n_steps = operator.index(n_steps)
         if n_steps < 1:
             raise ValueError(f"n_steps={n_steps} must be at least 1.")
         X, backend = self._prepare(X, reset=False)
@@ -283,7 +317,8 @@ class DensityModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         ndarray of shape (n_samples, n_features)
             Visible units where the chains end.
         """
-        check_is_fitted(self)
+        self._ready()
+        n_samples, n_burn_in = operator.index(n_samples), operator.index(n_burn_in)
         if n_samples < 1:
             raise ValueError(f"n_samples={n_samples} must be at least 1.")
         if n_burn_in < 0:
@@ -323,9 +358,10 @@ class DensityModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         ValueError
             If "exact" is asked for and both layers are too large.
         """
-        check_is_fitted(self)
+        self._ready()
         if method not in ("auto", "exact", "ais"):
             raise ValueError(f"method must be 'auto', 'exact' or 'ais'; got {method!r}.")
+        n_temperatures, n_runs = operator.index(n_temperatures), operator.index(n_runs)
         if n_temperatures < 2 or n_runs < 1:
             raise ValueError(
                 f"n_temperatures={n_temperatures} must be at least 2, n_runs={n_runs} at least 1."
@@ -369,13 +405,13 @@ class DensityModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
             In nats. All share the error of log Z.
         """
         if log_partition is None:
-            check_is_fitted(self)
+            self._ready()
             log_partition = self.log_partition(random_state=random_state)
         return -self.energy(X) - float(log_partition)
 
     def __sklearn_is_fitted__(self):
         """Data that passed validation are not yet a fitted model."""
-        return hasattr(self, "_energy")
+        return "components_" in vars(self)
 
     @property
     def _n_features_out(self):
@@ -402,16 +438,9 @@ def _with_type(X):
 
     Other integers become float64, as in scikit-learn.
     """
-    X = _native(X)
     name = str(X.dtype)
-    if name in (*FLOATS, "bool", "int8", "uint8", "int16", "uint16"):
+    if name in ("float64", "float32", "bool", "int8", "uint8", "int16", "uint16"):
         return X
     if name == "float16":
         return X.astype(np.float32)
     return X.astype(np.float64)
-
-
-def _native(X):
-    """Return X in native byte order."""
-    is_swapped = isinstance(X, np.ndarray) and not X.dtype.isnative
-    return X.astype(X.dtype.newbyteorder("=")) if is_swapped else X

@@ -52,11 +52,17 @@ class EncoderLearner:
         self.damping = 1.0
         self.best = None
         self.watch = Watch(EXPLODED)
+        self.n_steps = 0
 
     def replace_encoder(self, encoder, learning_rate=0.0):
         """Go on with another encoder; its optimiser begins anew."""
         self.encoder = encoder
         self.adam = Adam(encoder.parameters, learning_rate, units=encoder.units)
+
+    @property
+    def dtype(self):
+        """Type that it learns in."""
+        return self.dictionary.dtype
 
     def follow(self, loss, learning_rate, backend):
         """Learn by these from now on: users may change them before they go on with a fit.
@@ -132,6 +138,7 @@ class EncoderLearner:
 
         backend.map_pieces(work, X.shape[0], PIECE_ROWS)
         self._require_proportion(losses, X, optimum)
+        self.n_steps += 1  # from here on it has changed
         self.adam.step(summed(gradients), backend, share)
         self.encoder.project()
         return losses, xp.concat([codes[first] for first in sorted(codes)])

@@ -1,10 +1,10 @@
 """What models with an encoder share: codes by f(x) or by the optimum, and its attributes."""
 
 import copy
+from dataclasses import replace
 from numbers import Real
 
 from scipy import sparse
-from sklearn.utils.validation import check_is_fitted
 
 from sklearn_ebm._sklearn import Interval, StrOptions
 from sklearn_ebm.backends import to_host
@@ -12,11 +12,14 @@ from sklearn_ebm.estimators._base import DictionaryModel
 from sklearn_ebm.estimators._parts import EncoderPart
 from sklearn_ebm.estimators._sizes import data_size
 from sklearn_ebm.estimators._validation import check_magnitude
-from sklearn_ebm.factors.encoders import Scale
+from sklearn_ebm.factors.encoders import Scale, placed
+from sklearn_ebm.layers._state import is_same
 
 
 class EncodingModel(DictionaryModel):
     """A dictionary, and an encoder f; `inference` says whose codes `transform` gives."""
+
+    _model_attributes = ("components_", "encoder_", "encoder_components_")
 
     def transform(self, X):
         """Encode X: f(X), or optimal codes with `inference="optimal"`.
@@ -32,7 +35,7 @@ class EncodingModel(DictionaryModel):
             Codes in the type of X; CSR with `sparse_output=True`. Of `GroupSparsePSD`, what its
             `output` says.
         """
-        check_is_fitted(self)
+        self._ready()
         features = self._features(*self._prepare(X, reset=False))
         if self.sparse_output and not sparse.issparse(features):
             features = sparse.csr_array(to_host(features))
@@ -45,7 +48,13 @@ class EncodingModel(DictionaryModel):
         return self._encode(X, backend)
 
     def _encode(self, X, backend):
-        return self.encoder_.astype(X.dtype).encode(X, backend)
+        return self._suitable_encoder().astype(X.dtype).encode(X, backend)
+
+    def _suitable_encoder(self):
+        """The encoder, if it was trained for the parameters."""
+        if self._parts.refusal:
+            raise ValueError(self._parts.refusal)
+        return self._parts.encoder
 
     _encoder_part = EncoderPart
 
@@ -55,13 +64,14 @@ class EncodingModel(DictionaryModel):
 
     def _tuning_parts(self, dtype):
         """What `transform` is as parts of a network; see `sklearn_ebm.estimators._parts`."""
-        return [self._encoder_part(self, self.encoder_.copy().astype(dtype))]
+        self._ready()
+        return [self._encoder_part(self, self._suitable_encoder().copy().astype(dtype))]
 
     def _tuned(self, encoder):
         """A copy of the model with another encoder, from which learning would go on."""
         tuned = copy.deepcopy(self)
-        learner = tuned._learner
-        learner.replace_encoder(encoder.astype(self.encoder_.parameters["weights"].dtype).copy())
+        learner = tuned._learner_to_go_on()
+        learner.replace_encoder(encoder.astype(learner.dtype).copy())
         tuned._keep(learner)
         return tuned
 
@@ -70,22 +80,89 @@ class EncodingModel(DictionaryModel):
 
     def _check_range(self, X, learner):
         """Adam squares gradients, which are products of X with codes, each in its unit."""
-        check_magnitude(X, degree=4, unit=learner.encoder.scale.data)
+        check_magnitude(X, degree=4, dtype=learner.dtype, unit=learner.encoder.scale.data)
 
     def _has_work(self):
         """A given dictionary still needs its encoder."""
         return True
 
-    @staticmethod
-    def _fitted_encoder(learner):
-        encoder = learner.encoder.copy()
-        return {"encoder_": encoder, "encoder_components_": encoder.filters}
+    def _parts_of(self, learner):
+        parts = super()._parts_of(learner)
+        parts.encoder = learner.encoder.copy()
+        return parts
+
+    def _encoder_attributes(self, encoder):
+        """Fitted attributes that are parts of an encoder's parameters, by name."""
+        return {"encoder_components_": encoder.filters}
+
+    def _published(self, parts):
+        encoder = parts.encoder
+        return {
+            **super()._published(parts),
+            "encoder_": encoder.read_only(),
+            **self._encoder_attributes(encoder),
+        }
+
+    def _model_of(self, attributes):
+        model = super()._model_of(attributes)
+        if "encoder_" in model:
+            parameters = getattr(model["encoder_"], "parameters", {})
+            model.update({f"encoder_.{name}": value for name, value in parameters.items()})
+        return model
+
+    def _frozen(self, *names):
+        frozen = super()._frozen(*names)
+        if "encoder_" in frozen:
+            frozen["encoder_"] = frozen["encoder_"].read_only()
+        return frozen
+
+    def _parts_from(self, state, replaced):
+        parts = super()._parts_from(state, replaced)
+        encoder = None if state.parts is None else state.parts.encoder
+        if encoder is None or replaced - {"components_"}:
+            encoder = self._encoder_from(state, replaced)
+        return replace(parts, encoder=encoder, refusal=self._refusal(state.fitted_with))
+
+    def _encoder_from(self, state, replaced):
+        """A copy of the encoder, which users may have replaced, as a whole or in parts."""
+        fitted = state.attributes.get("encoder_", self.encoder_)
+        encoder, names = self.encoder_, [*fitted.parameters]
+        if type(encoder) is not type(fitted) or [*encoder.parameters] != names:
+            raise ValueError(
+                f"encoder_ must be a {type(fitted).__name__} with the parameters {names}, got "
+                f"{encoder!r}."
+            )
+        parameters = {
+            name: placed(self._checked_attribute(f"encoder_.{name}", state, value))
+            for name, value in encoder.parameters.items()
+        }
+        encoder = type(encoder)(parameters, **encoder.settings)
+        for name, room in self._encoder_attributes(encoder).items():
+            if name in replaced:
+                room[...] = self._checked_attribute(name, state)
+        require_allowed(encoder)
+        return encoder
+
+    def _refusal(self, fitted_with):
+        """Why the encoder does not suit the parameters; empty if it does."""
+        return ""
+
+
+def require_allowed(encoder):
+    """Refuse parameters that training could not have left, such as negative thresholds."""
+    projected = encoder.copy()
+    projected.project()
+    for name, value in encoder.parameters.items():
+        if name != "weights" and not is_same(value, projected.parameters[name]):
+            raise ValueError(f"encoder_.{name} has values out of range: see encoder_.project().")
 
 
 class JointModel(EncodingModel):
     """Dictionary and encoder learn together, and codes are drawn to what the encoder says."""
 
     _weight_names = ("alpha", "beta")
+    _needs_fit = (*EncodingModel._needs_fit, "encoder")
+    _needs_fit_to_encode = ("alpha", "beta", "positive")
 
     _parameter_constraints: dict = {
         **EncodingModel._parameter_constraints,
@@ -97,9 +174,12 @@ class JointModel(EncodingModel):
     def _encoder_weights(self):
         return {"beta": float(self.beta), "learning_rate": float(self.learning_rate)}
 
-    def _predictor(self, dtype, backend):
-        encoder = self.encoder_.astype(dtype)
-        return lambda X: encoder.encode(X, backend)
+    def _refusal(self, fitted_with):
+        if self.inference == "optimal":
+            return ""
+        change = self._change_since_fit(self._needs_fit_to_encode, fitted_with)
+        return change and f"{change} Optimal codes need no fit: set inference='optimal'."
 
-    def _fitted(self, learner):
-        return {**super()._fitted(learner), **self._fitted_encoder(learner)}
+    def _predictor(self, dtype, backend):
+        encoder = self._parts.encoder.astype(dtype)
+        return lambda X: encoder.encode(X, backend)

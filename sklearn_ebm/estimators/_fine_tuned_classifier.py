@@ -19,7 +19,7 @@ from sklearn_ebm._sklearn import (
     StrOptions,
     _fit_context,
 )
-from sklearn_ebm.backends import BACKENDS, resolve_backend
+from sklearn_ebm.backends import BACKENDS, read_only, resolve_backend
 from sklearn_ebm.estimators._divergence import divergence_message
 from sklearn_ebm.estimators._fine_tuning import (
     FineTuning,
@@ -55,13 +55,16 @@ from sklearn_ebm.estimators._stages import (
     stages_of,
     transformed,
 )
+from sklearn_ebm.layers._state import Stateful, refusable
 from sklearn_ebm.solvers import OPTIMIZERS, SCHEDULES
 
 EPSILON = 1e-8  # of Adam: cross-entropies are of size one
 MANY_SAMPLES = 10_000  # above which early_stopping="auto" stops early
 
 
-class FineTunedClassifier(CallbackSupportMixin, ScoresMixin, ClassifierMixin, BaseEstimator):
+class FineTunedClassifier(
+    Stateful, CallbackSupportMixin, ScoresMixin, ClassifierMixin, BaseEstimator
+):
     """Features learned layer by layer without labels, then trained as one network with them.
 
     The pipeline is fitted stage by stage, its last step, a linear classifier, on what comes out;
@@ -172,6 +175,7 @@ class FineTunedClassifier(CallbackSupportMixin, ScoresMixin, ClassifierMixin, Ba
     True
     """
 
+    _model_attributes = ("pipeline_", "classes_")
     _parameter_constraints: dict = {
         "estimator": [HasMethods("fit")],
         "prefit": ["boolean"],
@@ -272,6 +276,12 @@ class FineTunedClassifier(CallbackSupportMixin, ScoresMixin, ClassifierMixin, Ba
         OSError
             If the disk has no room for the output of a stage.
         """
+        with refusable(self) as attempt:
+            return self._learn(X, y, sample_weight, unsupervised_X, attempt)
+
+    def _learn(self, X, y, sample_weight, unsupervised_X, attempt):
+        if self._goes_on():
+            self._ready(learning=True)
         steps = self._check_pipeline()
         (X,), (unsupervised_X,) = indexable(X), indexable(unsupervised_X)
         labels = check_labels(self, X, on_host(y), on_host(sample_weight), self.class_weight)
@@ -286,7 +296,7 @@ class FineTunedClassifier(CallbackSupportMixin, ScoresMixin, ClassifierMixin, Ba
         elif not self._goes_on():
             data = TrainingData(X, labels.y, unsupervised_X, self.subsample, random_state)
             self._keep(self._fit_layerwise(data, split[0], labels, context), TuningCurves())
-        self._tune(X, labels, split, random_state, context)
+        self._tune(X, labels, split, random_state, context, attempt)
         context.call_on_fit_task_end(estimator=self, X=X, y=labels.y)
         return self
 
@@ -362,7 +372,7 @@ class FineTunedClassifier(CallbackSupportMixin, ScoresMixin, ClassifierMixin, Ba
             stops_early = len(labels.rows) > MANY_SAMPLES
         if not stops_early:
             return labels.rows, None
-        return labels.split(self.validation_fraction, random_state)
+        return labels.split(float(self.validation_fraction), random_state)
 
     def _fit_layerwise(self, data, train, labels, context):
         """The fitted pipeline; the classifier learns from what is not held out alone."""
@@ -380,7 +390,7 @@ class FineTunedClassifier(CallbackSupportMixin, ScoresMixin, ClassifierMixin, Ba
         subcontext.call_on_fit_task_end(estimator=self)
         return rebuilt(self.estimator, dict([*fitted, (name, classifier)]))
 
-    def _tune(self, X, labels, split, random_state, context):
+    def _tune(self, X, labels, split, random_state, context, attempt):
         """Train the network that the pipeline is, and keep it as a pipeline again."""
         if self.max_iter == 0:
             return
@@ -399,11 +409,13 @@ class FineTunedClassifier(CallbackSupportMixin, ScoresMixin, ClassifierMixin, Ba
             X, target, weights, before=before, backend=backend, dtype=row.dtype
         )
         passes = TuningPasses(
-            learner, None if held_out is None else samples.part(held_out), self.n_iter_no_change,
-            max_iter=self.max_iter, batch_size=self.batch_size, random_state=random_state,
+            learner, None if held_out is None else samples.part(held_out),
+            int(self.n_iter_no_change), max_iter=int(self.max_iter),
+            batch_size=int(self.batch_size), random_state=random_state,
         )  # fmt: skip
         self._tuning = network, learner.curves
-        task = context.subcontext(task_name="tune", max_subtasks=self.max_iter)
+        attempt.begin(learner)
+        task = context.subcontext(task_name="tune", max_subtasks=int(self.max_iter))
         task.call_on_fit_task_begin(estimator=self, X=X, y=labels.y)
         try:
             passes.run(samples.part(train), self, task)
@@ -411,7 +423,7 @@ class FineTunedClassifier(CallbackSupportMixin, ScoresMixin, ClassifierMixin, Ba
             self._keep(self._tuned_pipeline(network), learner.curves)
             del self._tuning
         if passes.has_diverged:
-            warnings.warn(divergence_message(self.learning_rate), ConvergenceWarning, stacklevel=5)
+            warnings.warn(divergence_message(self.learning_rate), ConvergenceWarning, stacklevel=6)
         task.call_on_fit_task_end(estimator=self, X=X, y=labels.y)
 
     def _optimizer(self, network):
@@ -438,8 +450,21 @@ class FineTunedClassifier(CallbackSupportMixin, ScoresMixin, ClassifierMixin, Ba
 
     def _keep(self, pipeline, curves):
         """Every fitted attribute."""
-        for name, value in self._fitted(pipeline, curves).items():
-            setattr(self, name, value)
+        vars(self).update(self._left(None, self._fitted(pipeline, curves), None))
+
+    def _take_over(self, state, replaced):
+        """Check what users may have replaced: a pipeline has classes of its own."""
+        if not replaced:
+            return
+        check_is_fitted(self.pipeline_)
+        classes = self.pipeline_.steps[-1][1].classes_
+        given = self.classes_ if "classes_" in replaced else classes
+        if np.shape(given) != np.shape(classes):
+            raise ValueError(
+                f"classes_ has shape {np.shape(given)}, but the classifier in pipeline_ has "
+                f"{len(classes)} classes."
+            )
+        self.classes_ = read_only(np.array(given))
 
     def _fitted(self, pipeline, curves):
         first = pipeline.steps[0][1]
@@ -463,7 +488,7 @@ class FineTunedClassifier(CallbackSupportMixin, ScoresMixin, ClassifierMixin, Ba
     def _snapshot(self):
         """Fitted attributes for callbacks that want a usable model in the middle of fit."""
         network, curves = self._tuning
-        return self._fitted(self._tuned_pipeline(network), curves)
+        return self._left(None, self._fitted(self._tuned_pipeline(network), curves), None)
 
     def to_pipeline(self):
         """The tuned pipeline, as one of scikit-learn's own.
@@ -474,7 +499,7 @@ class FineTunedClassifier(CallbackSupportMixin, ScoresMixin, ClassifierMixin, Ba
             A copy of `pipeline_`: the steps of `estimator`, fitted and tuned. Its predictions are
             those of the classifier.
         """
-        check_is_fitted(self)
+        self._ready()
         return copy.deepcopy(self.pipeline_)
 
     def decision_function(self, X):
@@ -490,7 +515,7 @@ class FineTunedClassifier(CallbackSupportMixin, ScoresMixin, ClassifierMixin, Ba
         ndarray of shape (n_samples, n_classes), or (n_samples,) of two classes
             Of two classes, that of the second one.
         """
-        check_is_fitted(self)
+        self._ready()
         (X,) = indexable(X)
         *steps, classifier = (step for _, step in flat_steps(self.pipeline_))
         return np.concatenate(

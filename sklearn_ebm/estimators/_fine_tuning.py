@@ -139,6 +139,11 @@ class FineTuning:
         self.watch = Watch(WITHOUT_A_WAY_BACK)
         self.best = None
 
+    @property
+    def n_steps(self):
+        """Steps made."""
+        return self.optimizer.n_steps
+
     def step(self, x, target, weight, share=1.0):
         """Losses and right answers of a batch, before one step against its mean loss.
 
@@ -152,7 +157,7 @@ class FineTuning:
                 x, target, weight, self.backend
             )
         self._require_proportion(losses)
-        self.optimizer.step(gradients, self.backend, self.schedule(1 - share))
+        self.optimizer.step(gradients, self.backend, float(self.schedule(1 - share)))
         self.network.project()
         return losses, right_answers(scores, target)
 

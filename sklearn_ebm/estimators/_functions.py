@@ -2,8 +2,6 @@
 
 from numbers import Integral, Real
 
-from sklearn.utils import check_array
-
 from sklearn_ebm._sklearn import HasMethods, Interval, StrOptions, validate_params
 from sklearn_ebm.backends import BACKENDS, is_cupy, resolve_backend
 from sklearn_ebm.estimators._inference import infer
@@ -16,13 +14,22 @@ from sklearn_ebm.estimators._validation import (
     split_missing,
 )
 from sklearn_ebm.factors import PENALTIES, Energy, LinearDecoder, penalty_kind
+from sklearn_ebm.layers._validation import (
+    check_values_elsewhere,
+    checked_array,
+    naming_the_remedy,
+)
 from sklearn_ebm.solvers import MATRIX_SOLVERS
 
 
 def _checked(X, missing_values):
-    if not is_cupy(X):
-        finite = "allow-nan" if is_nan(missing_values) else True
-        X = check_array(X, dtype=FLOATS, ensure_all_finite=finite, input_name="X")
+    allow_nan = is_nan(missing_values)
+    with naming_the_remedy("sparse_encode", has_missing_values=True):
+        if is_cupy(X):
+            X = check_values_elsewhere(X, allow_nan=allow_nan)
+        else:
+            finite = "allow-nan" if allow_nan else True
+            X = checked_array(X, dtype=FLOATS, ensure_all_finite=finite, input_name="X")
     check_magnitude(X)
     return split_missing(X, missing_values)
 
@@ -32,7 +39,7 @@ def _checked_init(init, shape, dtype):
         return None
     init = init.toarray() if hasattr(init, "toarray") else init
     if not is_cupy(init):
-        init = check_array(init, dtype=dtype, input_name="init")
+        init = checked_array(init, dtype=dtype, input_name="init")
     if init.shape != shape:
         raise ValueError(f"init has shape {init.shape}, but codes have shape {shape}.")
     return init
@@ -139,16 +146,18 @@ def sparse_encode(
     ((10, 100), True)
     """
     X, mask = _checked(X, missing_values)
+    alpha = float(alpha)
     check_weight(alpha, X.dtype, "alpha")
     dictionary = check_dictionary(dictionary, None, X.shape[1], X.dtype)
     module = resolve_backend(backend, X)
     X, dictionary = module.to_device(X), module.to_device(dictionary)
     mask = None if mask is None else module.to_device(mask)
     init = _checked_init(init, (X.shape[0], dictionary.shape[0]), X.dtype)
-    factor = penalty_kind(penalty).factory(dictionary.shape[0])(float(alpha), positive=positive)
+    make_penalty = penalty_kind(penalty).factory(dictionary.shape[0])
+    factor = make_penalty(alpha, positive=bool(positive))
     energy = Energy(LinearDecoder(dictionary), factor)
     code, gap = infer(
-        energy, X, solver=solver, tol=float(tol), max_iter=max_iter, backend=module, mask=mask,
+        energy, X, solver=solver, tol=float(tol), max_iter=int(max_iter), backend=module, mask=mask,
         init=init, sparse_output=sparse_output, certify=return_gap,
     )  # fmt: skip
     return (code, gap) if return_gap else code

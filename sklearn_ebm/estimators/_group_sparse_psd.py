@@ -1,11 +1,15 @@
 """Predictive sparse decomposition with pools that are learned with."""
 
-from sklearn.utils.validation import check_is_fitted
+import numpy as np
 
 from sklearn_ebm._sklearn import StrOptions
-from sklearn_ebm.estimators._groups import GroupPenalty, two_numbers
+from sklearn_ebm.estimators._groups import GroupPenalty, PooledNorm, two_numbers
 from sklearn_ebm.estimators._parts import PoolPart
 from sklearn_ebm.estimators._psd import PSD
+from sklearn_ebm.factors import Pools
+from sklearn_ebm.layers._state import State, is_same
+
+GROUPS = ("groups", "map_shape", "pool_shape", "pool_stride", "pool_weights", "torus")
 
 
 class GroupSparsePSD(PSD):
@@ -144,6 +148,8 @@ class GroupSparsePSD(PSD):
     (5, 36)
     """
 
+    _model_attributes = (*PSD._model_attributes, "pool_weights_")
+    _needs_fit = (*PSD._needs_fit, *GROUPS)
     _parameter_constraints: dict = {
         **PSD._parameter_constraints,
         "groups": "no_validation",  # they are checked with the number of components, which names
@@ -240,8 +246,27 @@ class GroupSparsePSD(PSD):
     def _pools(self):
         return self._make_penalty.pools
 
-    def _fitted(self, learner):
-        return {**super()._fitted(learner), "pool_weights_": self._pools.weights}
+    def _published(self, parts):
+        return {**super()._published(parts), "pool_weights_": np.array(self._pools.weights)}
+
+    def _new_penalty(self, n_components):
+        state = vars(self).get("_state", State())
+        is_set = "pool_weights_" in state.replaced  # and groups are as they were
+        if is_set and not self._change_since_fit(GROUPS, state.fitted_with):
+            return self._make_penalty
+        return super()._new_penalty(n_components)
+
+    def _fitted_penalty(self, state, replaced):
+        is_loaded = state.parts is None and not is_same(self.pool_weights_, self._pools.weights)
+        if "pool_weights_" not in replaced and not is_loaded:
+            return self._make_penalty
+        weights = self._checked_attribute("pool_weights_", state)
+        if np.any(weights < 0) or not np.all(weights.any(axis=0)) or not weights.any(axis=1).all():
+            raise ValueError(
+                "pool_weights_ must not be negative, and every pool and every component must have "
+                "a weight above zero."
+            )
+        return PooledNorm(Pools(np.array(weights)))
 
     def _features(self, X, mask, backend):
         if self.output == "simple":
@@ -282,7 +307,7 @@ class GroupSparsePSD(PSD):
         ValueError
             If X is what `transform` gives with `output="pooled"`.
         """
-        check_is_fitted(self)
+        self._ready()
         if self.output == "pooled":
             raise ValueError(
                 "Pooled features have no inverse: many codes have the same. Transform with "

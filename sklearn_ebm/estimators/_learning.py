@@ -57,6 +57,7 @@ class Samples:
     beside: Any = None
     weight: Any = None
     index: Any = None  # of the rows that take part; None means all
+    dtype: Any = None  # of what is taken, the model's; None means that of X
 
     def batches(self, batch_size, random_state):
         """Index arrays of one pass, each sorted, so that a memory map is read forwards."""
@@ -70,12 +71,17 @@ class Samples:
 
     def take(self, rows):
         """X, what stands beside it, and the weights of some rows; None where there are none."""
-        return tuple(part(array, rows) for array in (self.X, self.beside, self.weight))
+        return tuple(part(array, rows, self.dtype) for array in (self.X, self.beside, self.weight))
 
 
-def part(array, rows):
-    """Some rows of an array that may be absent."""
-    return None if array is None else array[rows, ...]
+def part(array, rows, dtype=None):
+    """Some rows of an array that may be absent, in a type if one is given."""
+    return None if array is None else as_type(array[rows, ...], dtype)
+
+
+def as_type(array, dtype):
+    """An array, dense or sparse, in a type; itself if it has the type, or if none is given."""
+    return array if dtype is None or array.dtype == dtype else array.astype(dtype)
 
 
 def half_square(rows):
@@ -172,6 +178,7 @@ class Learner:
         self.best = None
         self.tapes = Tapes()
         self.curves = Curves()
+        self.n_steps = 0
 
     def replace_encoder(self, encoder):
         """Go on with another encoder; its optimiser begins anew."""
@@ -189,6 +196,16 @@ class Learner:
             _, self.online, encoder = self.best
             self.replace_encoder(encoder)
             self.best = None
+
+    @property
+    def dtype(self):
+        """Type that it learns in."""
+        return self.dictionary.dtype
+
+    @property
+    def dictionary(self):
+        """The atoms as they stand."""
+        return self.online.dictionary
 
     def _first_online(self, dictionary):
         """The dictionary with the moments that move it."""
@@ -257,6 +274,7 @@ class Learner:
         if self.encoder is not None:
             self.watches["energy"].require(mean_of(batch.energy), self._usual_energy(X))
         self.curves.count(X.shape[0], sum(batch.n_late.values()))
+        self.n_steps += 1  # from here on it has changed
         if not self.fixed:
             self.online.absorb(*self._moments(batch, energy.decoder, backend))
             self.online.update(X, batch.code, backend, sample_weight, energy.decoder)

@@ -7,7 +7,7 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_ebm._sklearn import HasMethods, Interval, StrOptions, validate_params
-from sklearn_ebm.backends import array_namespace, to_host
+from sklearn_ebm.backends import array_namespace, copied, to_host
 from sklearn_ebm.estimators._base import ALL_ROWS
 from sklearn_ebm.estimators._encoder_learning import EncoderLearner, WatchedPasses
 from sklearn_ebm.estimators._encoding import EncodingModel
@@ -16,8 +16,9 @@ from sklearn_ebm.estimators._learning import Samples
 from sklearn_ebm.estimators._sizes import data_size
 from sklearn_ebm.estimators._sparse_coder import SparseCoder
 from sklearn_ebm.estimators._validation import check_dictionary, check_weight
-from sklearn_ebm.factors import ENCODERS, LOSSES, PENALTIES, UNFOLDINGS, LinearDecoder
+from sklearn_ebm.factors import ENCODERS, LOSSES, PENALTIES, UNFOLDINGS, Energy, LinearDecoder
 from sklearn_ebm.factors.encoders import Scale
+from sklearn_ebm.layers._state import State, is_same
 
 FEWEST_HELD_OUT = (
     50  # fewer samples say little about a loss: those that are learned from do it then
@@ -166,7 +167,16 @@ class LISTAEncoder(EncodingModel):
     True
     """
 
+    _model_attributes = (
+        *EncodingModel._model_attributes,
+        "encoding_weights_",
+        "lateral_weights_",
+        "thresholds_",
+        "alpha_",
+    )
+    _needs_fit = (*EncodingModel._needs_fit, "alpha", "n_steps", "unfolding", "tied")
     _weight_names = ()  # alpha may be the coder's
+    _unit_atoms = staticmethod(lambda atoms: atoms)  # they stay as they are
     positive = False  # what the other models offer and this one does not
     missing_values = None
     dictionary_init = None
@@ -253,7 +263,7 @@ class LISTAEncoder(EncodingModel):
         """
         if self.inference == "optimal":
             return super().energy(X)
-        check_is_fitted(self)
+        self._ready()
         X, _, backend = self._prepare(X, reset=False)
         return self._energy(X.dtype).value(X, self._encode(X, backend))
 
@@ -277,11 +287,10 @@ class LISTAEncoder(EncodingModel):
         LISTAEncoder
             A fitted copy with the sparse S; this model stays as it is.
         """
-        check_is_fitted(self)
+        self._ready()
         sparser = copy.deepcopy(self)
-        encoder = self.encoder_.with_sparse_lateral(float(fraction))
-        sparser._learner = EncoderLearner(self.components_, encoder)
-        sparser._keep(sparser._learner)
+        encoder = self._parts.encoder.with_sparse_lateral(float(fraction))
+        sparser._keep(EncoderLearner(copied(self._parts.decoder.dictionary), encoder))
         if X is not None:
             sparser.set_params(warm_start=True).fit(X, sample_weight=sample_weight)
             sparser.set_params(warm_start=self.warm_start)
@@ -299,7 +308,7 @@ class LISTAEncoder(EncodingModel):
 
     def _sparsity(self):
         """What the model was fitted with, and what it is to be fitted with before."""
-        return getattr(self, "alpha_", None) or self._wanted_alpha()
+        return float(getattr(self, "alpha_", None) or self._wanted_alpha())
 
     def _wanted_alpha(self):
         """alpha, or that of the coder."""
@@ -307,9 +316,18 @@ class LISTAEncoder(EncodingModel):
             return float(self.alpha)
         return float(getattr(self.dictionary, "alpha", 1.0)) if self._is_coder() else 1.0
 
-    def _prepare(self, X, reset, **options):
-        X, mask, backend = super()._prepare(X, reset, **options)
-        check_weight(self._wanted_alpha() if reset else self._sparsity(), X.dtype, "alpha")
+    def _has_anyway(self, name, value):
+        if name == "alpha":
+            return self._wanted_alpha() == self.alpha_
+        return super()._has_anyway(name, value)
+
+    def _prepare(self, X, reset, dtype=None):
+        X, mask, backend = super()._prepare(X, reset, dtype)
+        if reset:
+            alpha = self._wanted_alpha()
+        else:  # batches are cast in learning alone
+            alpha = self._sparsity() if dtype is None else self._alpha_to_learn()
+        check_weight(alpha, X.dtype if dtype is None else dtype, "alpha")
         return X, mask, backend
 
     def _first_learner(self, X, weights, random_state, first=ALL_ROWS):
@@ -325,10 +343,10 @@ class LISTAEncoder(EncodingModel):
             coder.fit(X, sample_weight=weights)
         except KeyboardInterrupt:
             if hasattr(coder, "components_"):
-                self.alpha_, self._learner = coder.alpha, self._untrained(coder.components_, data)
-                self._keep(self._learner)
+                self.alpha_ = coder.alpha
+                self._keep(self._untrained(copied(coder.components_), data))
             raise
-        return self._untrained(coder.components_, data)
+        return self._untrained(copied(coder.components_), data)
 
     def _given_dictionary(self, X):
         atoms = self.dictionary
@@ -357,17 +375,22 @@ class LISTAEncoder(EncodingModel):
     def _untrained(self, dictionary, data):
         encoder = ENCODERS[UNFOLDINGS[self.unfolding]].from_dictionary(
             dictionary, LinearDecoder(dictionary).lipschitz, self._wanted_alpha(),
-            scale=Scale.of(dictionary, data), n_steps=self.n_steps, tied=self.tied,
+            scale=Scale.of(dictionary, data), n_steps=int(self.n_steps), tied=bool(self.tied),
         )  # fmt: skip
         return EncoderLearner(dictionary, encoder)
 
     def _go_on(self, learner, backend):
         self._require_same(learner)
-        self.alpha_ = self._wanted_alpha()
-        self._decoder = LinearDecoder(learner.dictionary)
-        self.components_ = learner.dictionary
-        loss = LOSSES[self.loss](self._energy(learner.dictionary.dtype))
-        learner.follow(loss, self.learning_rate, backend.name)
+        self.alpha_ = self._alpha_to_learn()
+        loss = LOSSES[self.loss](Energy(LinearDecoder(learner.dictionary), self._penalty()))
+        rate = self.learning_rate
+        learner.follow(loss, rate if isinstance(rate, str) else float(rate), backend.name)
+
+    def _alpha_to_learn(self):
+        """alpha, unless a user has set `alpha_` since the last fit, and has left alpha alone."""
+        state = vars(self).get("_state", State())
+        is_set = "alpha_" in state.replaced and is_same(self.alpha, state.fitted_with["alpha"])
+        return float(self.alpha_) if is_set else self._wanted_alpha()
 
     def _require_same(self, learner):
         """What learning goes on with is what the parameters ask for."""
@@ -382,24 +405,20 @@ class LISTAEncoder(EncodingModel):
                     "another one takes a fit with warm_start=False."
                 )
         self._require_size(learner.dictionary.shape[0])
-        if self.dictionary is None:
-            return
-        given = self._given_dictionary(learner.dictionary)
-        if not bool((given == learner.dictionary).all()):
-            raise ValueError(
-                "dictionary has other atoms than learning goes on with: they take a fit with "
-                "warm_start=False."
-            )
+        self._require_dictionary(learner.dictionary)
+
+    def _is_given(self, dictionary):
+        return is_same(self._given_dictionary(dictionary), dictionary)
 
     def _samples(self, X, mask, weights, backend):
         """With the optimal codes, as a sparse array, where the loss asks for them."""
-        optimum = None
-        if self._learner.loss.needs_optimum:
+        optimum, learner = None, self._learner
+        if learner.loss.needs_optimum:
             optimum, _ = infer(
                 self._energy(X.dtype), X, solver=self.solver, tol=float(self.code_tol),
-                max_iter=self.code_max_iter, backend=backend, sparse_output=True,
+                max_iter=int(self.code_max_iter), backend=backend, sparse_output=True,
             )  # fmt: skip
-        return Samples(X, optimum, weights)
+        return Samples(X, optimum, weights, dtype=learner.dtype)
 
     def _make_passes(self, X, mask, weights, backend, random_state, context):
         learner = self._learner
@@ -407,8 +426,9 @@ class LISTAEncoder(EncodingModel):
         samples = self._samples(X, mask, weights, backend)
         held_out, samples.index = self._split(X.shape[0], weights, random_state)
         passes = WatchedPasses(
-            learner, samples.take(held_out), self.n_iter_no_change, max_iter=self.max_iter,
-            tol=self.tol, batch_size=self.batch_size, random_state=random_state,
+            learner, samples.take(held_out), int(self.n_iter_no_change),
+            max_iter=int(self.max_iter), tol=float(self.tol), batch_size=int(self.batch_size),
+            random_state=random_state,
         )  # fmt: skip
         try:
             passes.run(samples, self, context)
@@ -420,7 +440,7 @@ class LISTAEncoder(EncodingModel):
         """Rows to look at, and rows to learn from, of those that have a weight."""
         weighs = np.ones(n_samples) if weights is None else to_host(weights)
         order = random_state.permutation(np.flatnonzero(weighs) if weighs.any() else n_samples)
-        n_held_out = min(int(self.validation_fraction * len(order)), MOST_HELD_OUT)
+        n_held_out = min(int(float(self.validation_fraction) * len(order)), MOST_HELD_OUT)
         if n_held_out < FEWEST_HELD_OUT:
             return np.sort(order[:MOST_HELD_OUT]), None
         return np.sort(order[:n_held_out]), np.sort(order[n_held_out:])
@@ -437,17 +457,26 @@ class LISTAEncoder(EncodingModel):
             )
         return ""
 
-    def _fitted(self, learner):
-        fitted = self._fitted_encoder(learner)
-        parameters = fitted["encoder_"].parameters
+    def _learner_of(self, dictionary, encoder, table=None):
+        return EncoderLearner(dictionary, encoder)
+
+    def _reports(self, learner):
+        curves = self._fitted_curves(learner.curves, learner.dictionary)
+        return {**curves, "validation_curve_": np.asarray(learner.curves.validation)}
+
+    def _encoder_attributes(self, encoder):
+        parameters = encoder.parameters
         return {
-            **self._fitted_curves(learner.curves, learner.dictionary),
-            **fitted,
-            "components_": learner.dictionary,
-            "_decoder": self._new_decoder(learner.dictionary),
-            "alpha_": self._sparsity(),
+            **super()._encoder_attributes(encoder),
             "encoding_weights_": parameters["weights"],
             "lateral_weights_": parameters["lateral"],
             "thresholds_": parameters["threshold"],
-            "validation_curve_": np.asarray(learner.curves.validation),
         }
+
+    def _published(self, parts):
+        return {**super()._published(parts), "alpha_": self.alpha_}
+
+    def _parts_from(self, state, replaced):
+        if not (isinstance(self.alpha_, Real) and 0 < self.alpha_ < np.inf):
+            raise ValueError(f"alpha_ must be a number above zero, got {self.alpha_!r}.")
+        return super()._parts_from(state, replaced)

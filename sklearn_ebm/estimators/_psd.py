@@ -116,6 +116,7 @@ class PSD(JointModel):
     (5, 32)
     """
 
+    _needs_fit = (*JointModel._needs_fit, "n_steps")
     _parameter_constraints: dict = {
         **JointModel._parameter_constraints,
         "encoder": [StrOptions(set(ENCODERS))],
@@ -174,8 +175,13 @@ class PSD(JointModel):
     def _first_encoder(self, dictionary, scale):
         lipschitz = LinearDecoder(dictionary).lipschitz
         return ENCODERS[self.encoder].from_dictionary(
-            dictionary, lipschitz, float(self.alpha), scale=scale, n_steps=self.n_steps
+            dictionary, lipschitz, float(self.alpha), scale=scale, n_steps=int(self.n_steps)
         )
+
+    def _has_anyway(self, name, value):
+        if name == "n_steps":
+            return "n_steps" not in self.encoder_.settings
+        return super()._has_anyway(name, value)
 
     def _go_on(self, learner, backend):
         goes_on_with = type(learner.encoder), learner.encoder.settings.get("n_steps", self.n_steps)

@@ -23,7 +23,8 @@ from sklearn_ebm.estimators._density import DensityModel, float_type
 from sklearn_ebm.estimators._moments import moments
 from sklearn_ebm.estimators._parts import EncoderPart
 from sklearn_ebm.factors import UNITS, BilinearEnergy
-from sklearn_ebm.solvers import Ascending, ContrastiveLearner, dense_rows
+from sklearn_ebm.layers._state import refusable
+from sklearn_ebm.solvers import Ascending, ContrastiveLearner, DivergedError, dense_rows
 
 SMALLEST_BATCH, LARGEST_BATCH = 10, 100
 LARGE_WEIGHT = 30.0  # log-odds that one visible unit, moved by a deviation, gives to a hidden one
@@ -267,20 +268,25 @@ class RBM(CallbackSupportMixin, DensityModel):
         ValueError
             When weights leave the range of numbers; the last finite model is kept.
         """
-        first = not (self.warm_start and hasattr(self, "_learner"))
-        X, backend = self._prepare(X, first, None if first else self._learner.dtype)
+        with refusable(self, DivergedError) as attempt:
+            return self._learn(X, attempt)
+
+    def _learn(self, X, attempt):
+        goes_on = self.warm_start and self.__sklearn_is_fitted__()
+        learner = self._learner_to_go_on() if goes_on else None
+        X, backend = self._prepare(X, learner is None, None if learner is None else learner.dtype)
         how = self._how(self._largest_state(X))
         random_state = check_random_state(self.random_state)
         rows, held_out = self._split(X.shape[0], random_state)
-        context = self._init_callback_context(max_subtasks=self.max_iter)
+        context = self._init_callback_context(max_subtasks=int(self.max_iter))
         context.call_on_fit_task_begin(estimator=self, X=X)
-        learner = self._first_learner(X, rows, random_state, backend) if first else self._learner
+        if learner is None:
+            learner = self._first_learner(X, rows, random_state, backend)
         self._require_same(learner)
         learner.curves, learner.average = ContrastiveCurves(), None
-        self._learner = learner
-        self._keep()
-        dtype = learner.energy.weights.dtype
-        monitor = Monitor(X, rows, held_out, dtype, self._draws(), random_state)
+        attempt.begin(learner)
+        self._keep(learner)
+        monitor = Monitor(X, rows, held_out, learner.dtype, self._draws(), random_state)
         passes = ContrastivePasses(
             learner, how, self._schedule(), int(self.max_iter),
             self._rows_of_batch(len(rows)), float(self.average), random_state,
@@ -288,7 +294,7 @@ class RBM(CallbackSupportMixin, DensityModel):
         try:
             passes.run(X, rows, monitor, self, context, backend)
         finally:
-            self._keep()
+            self._keep(learner)
         self._warn_of_units(monitor, backend)
         context.call_on_fit_task_end(estimator=self, X=X, reconstruction_attributes=self._snapshot)
         return self
@@ -314,23 +320,28 @@ class RBM(CallbackSupportMixin, DensityModel):
         ValueError
             When weights leave the range of numbers; the last finite model is kept.
         """
-        first = not hasattr(self, "_learner")
-        X, backend = self._prepare(X, first, None if first else self._learner.dtype)
+        with refusable(self, DivergedError) as attempt:
+            return self._learn_once(X, attempt)
+
+    def _learn_once(self, X, attempt):
+        learner = self._learner_to_go_on() if self.__sklearn_is_fitted__() else None
+        X, backend = self._prepare(X, learner is None, None if learner is None else learner.dtype)
         how = self._how(self._largest_state(X))
         rows, rate = np.arange(X.shape[0]), float(self._schedule()(0.0))
-        if first:
+        if learner is None:
             random_state = check_random_state(self.random_state)
-            self._learner = self._first_learner(X, rows, random_state, backend)
-        learner = self._learner
+            learner = self._first_learner(X, rows, random_state, backend)
         self._require_same(learner)
         learner.average = None
+        attempt.begin(learner)
+        self._keep(learner)
         size = LARGEST_BATCH if self.batch_size == "auto" else int(self.batch_size)
         batches = [rows[i : i + size] for i in range(0, len(rows), size)]
         rates = [rate] * len(batches)
         try:
             learner.learn(X, batches, rates, how, backend)
         finally:
-            self._keep()
+            self._keep(learner)
         return self
 
     def _largest_state(self, X):
@@ -346,13 +357,13 @@ class RBM(CallbackSupportMixin, DensityModel):
                 "and probabilities between them. Scale X, for instance with MinMaxScaler, or set "
                 "visible='gaussian'.",
                 UserWarning,
-                stacklevel=5,
+                stacklevel=6,
             )
         return max(1.0, -lowest, highest)
 
     def _split(self, n_samples, random_state):
         """Rows that are learned from, and rows that are held out."""
-        n_held_out = int(self.validation_fraction * n_samples)
+        n_held_out = int(float(self.validation_fraction) * n_samples)
         order = random_state.permutation(n_samples) if n_held_out else np.arange(n_samples)
         return np.sort(order[n_held_out:]), np.sort(order[:n_held_out])
 
@@ -365,7 +376,8 @@ class RBM(CallbackSupportMixin, DensityModel):
         activity = base.first_activity
         if self.sparsity_target is not None:
             activity = float(self.sparsity_target)
-        samples = dense_rows(X, random_state.choice(rows, int(self.n_components)), dtype)
+        n_components = int(self.n_components)
+        samples = dense_rows(X, random_state.choice(rows, n_components), dtype)
         own = base.astype(dtype)  # a copy, since learning changes units in place
         units, first, hidden_bias = own.first_layer(samples, activity, random_state)
         weights = new_matrix(first.shape, first)
@@ -378,7 +390,7 @@ class RBM(CallbackSupportMixin, DensityModel):
             states = units.coordinates.states_of(start)
             particles = energy.inner().sample_hidden(states, stream.key(), backend)
         learner = ContrastiveLearner(
-            energy, stream, xp.full(self.n_components, activity, dtype=dtype),
+            energy, stream, xp.full(n_components, activity, dtype=dtype),
             base.coordinates.states_of(mean) if self.centered else None, particles,
             method.has_fast_weights,
         )  # fmt: skip
@@ -401,6 +413,13 @@ class RBM(CallbackSupportMixin, DensityModel):
                 f"method={self.method!r} and visible={self.visible!r} differ from those that "
                 "learning began with: others take a fit with warm_start=False."
             )
+        n_chains = learner.particles.shape[0] if method.is_persistent else self.n_chains
+        for name, began in (("n_chains", n_chains), ("centered", learner.is_centered)):
+            if getattr(self, name) != began:
+                raise ValueError(
+                    f"{name}={getattr(self, name)!r}, but learning goes on with {name}={began!r}: "
+                    "another value takes a fit with warm_start=False."
+                )
 
     def _rows_of_batch(self, n_samples):
         if self.batch_size != "auto":
@@ -430,32 +449,58 @@ class RBM(CallbackSupportMixin, DensityModel):
             largest_state=largest_state,
         )
 
-    def _keep(self):
+    def _keep(self, learner):
         """Every fitted attribute, from the state of learning."""
-        for name, value in self._fitted().items():
-            setattr(self, name, value)
+        vars(self).pop("variance_", None)
+        vars(self).update(self._fitted(learner))
 
-    def _fitted(self):
-        learner = self._learner
-        energy = (learner.energy if learner.average is None else learner.average.energy).copy()
-        curves = learner.curves
-        xp = array_namespace(energy.weights)
-        own = energy.in_data_units()
-        variance = {"variance_": own["visible_variance"]} if "visible_variance" in own else {}
-        return {
-            "_energy": energy,
+    def _fitted(self, learner):
+        curves, energy = learner.curves, self._energy_of(learner)
+        attributes = {
             "_base": learner.base,
-            "components_": own["weights"].T,
-            "intercept_hidden_": own["hidden_bias"],
-            "intercept_visible_": own["visible_bias"],
-            **variance,
+            **self._published(energy),
             "n_iter_": len(curves.objective),
             "objective_curve_": np.asarray(curves.objective),
             "reconstruction_curve_": np.asarray(curves.reconstruction),
             "free_energy_gap_curve_": np.asarray(curves.gap),
             "seconds_curve_": np.asarray(curves.seconds),
-            "usage_": xp.asarray(learner.activity, copy=True),
+            "usage_": array_namespace(energy.weights).asarray(learner.activity, copy=True),
         }
+        return self._left(learner, attributes, energy)
+
+    @staticmethod
+    def _energy_of(learner):
+        """The energy that learning has found, with parameters of its own."""
+        return (learner.energy if learner.average is None else learner.average.energy).copy()
+
+    @staticmethod
+    def _published(energy):
+        """The fitted attributes that are the model."""
+        own = energy.in_data_units()
+        variance = {"variance_": own["visible_variance"]} if "visible_variance" in own else {}
+        return {
+            "components_": own["weights"].T,
+            "intercept_hidden_": own["hidden_bias"],
+            "intercept_visible_": own["visible_bias"],
+            **variance,
+        }
+
+    def _energy_from(self, state):
+        """The energy of the fitted attributes, which users may have replaced."""
+        weights, *others = (
+            self._checked_attribute(name, state) for name in self._model_of(vars(self))
+        )
+        if len(others) > 2 and not bool((others[2] > 0).all()):
+            raise ValueError("variance_ must be above zero.")
+        units = self._base.astype(weights.dtype)
+        return BilinearEnergy(*units.from_data_units(weights.T, *others)).copy()
+
+    def _new_learner(self, learner, replaced):
+        """A learner that goes on with the fitted attributes, and with the chains of another one."""
+        if learner is None:
+            raise ValueError("There is nothing that learning could go on with: call fit.")
+        learner.restart(self._energy.copy())
+        return learner
 
     def _tuning_obstacle(self):
         """Why labels cannot train the model: nothing."""
@@ -463,20 +508,22 @@ class RBM(CallbackSupportMixin, DensityModel):
 
     def _tuning_parts(self, dtype):
         """What `transform` is as parts of a network; see `sklearn_ebm.estimators._parts`."""
+        self._ready()
         return [EncoderPart(self, self._energy.encoder().astype(dtype))]
 
     def _tuned(self, encoder):
         """A copy of the model whose hidden units have the probabilities of an encoder."""
+        self._ready()
         tuned = copy.deepcopy(self)
-        tuned._learner.energy = self._energy.with_encoder(encoder)
-        tuned._learner.average = None
-        tuned._keep()
+        learner = tuned._learner_to_go_on()
+        learner.restart(self._energy.with_encoder(encoder))
+        learner.average = None
+        tuned._keep(learner)
         return tuned
 
     def _snapshot(self):
         """Fitted attributes for callbacks that want a usable model in the middle of fit."""
-        fitted = {"n_features_in_": self.n_features_in_, "_learner": self._learner}
-        return {**fitted, **self._fitted()}
+        return {"n_features_in_": self.n_features_in_, **self._fitted(self._learner)}
 
     def _warn_of_units(self, monitor, backend):
         """`ConvergenceWarning` where hidden units tell nothing of the data."""
@@ -489,7 +536,7 @@ class RBM(CallbackSupportMixin, DensityModel):
                 f"{on} are saturated (on for every one). Lower learning_rate, set weight_decay or "
                 "sparsity_target, or take fewer components.",
                 ConvergenceWarning,
-                stacklevel=5,
+                stacklevel=6,
             )
         largest = self._learner.energy.largest_log_odds()
         if largest > LARGE_WEIGHT:
@@ -497,7 +544,7 @@ class RBM(CallbackSupportMixin, DensityModel):
                 f"The weights explode: the largest is {largest:.3g}. Lower learning_rate, or set "
                 "weight_decay.",
                 ConvergenceWarning,
-                stacklevel=5,
+                stacklevel=6,
             )
 
 

@@ -147,3 +147,7 @@ class SparseCoder(DictionaryModel):
 
     def _penalty_kind(self):
         return penalty_kind(self.penalty)
+
+    def _parameters(self):
+        """Those of a penalty as well, which may be set one by one."""
+        return (*super()._parameters(), *getattr(self.penalty, "__dict__", {}).values())

@@ -1,10 +1,9 @@
 """Checks that scikit-learn has no function for; the wording is its own where it has any."""
 
 import numpy as np
-from sklearn.utils import check_array
 
 from sklearn_ebm.backends import array_namespace, is_cupy
-from sklearn_ebm.layers._validation import check_rows
+from sklearn_ebm.layers._validation import check_rows, check_values_elsewhere, checked_array
 
 FLOATS = (np.float64, np.float32)
 LARGEST_POWER = {np.dtype(np.float32): 1e30, np.dtype(np.float64): 1e200}  # sums stay finite
@@ -17,7 +16,7 @@ def largest_value(dtype, degree=2):
     return LARGEST_POWER[np.dtype(dtype)] ** (1 / degree)
 
 
-def check_data(estimator, X, reset, allow_nan=False, degree=2, **options):
+def check_data(estimator, X, reset, allow_nan=False, degree=2, dtype=None, **options):
     """X as a two-dimensional float array of the type and on the device that it came with.
 
     Parameters
@@ -32,6 +31,8 @@ def check_data(estimator, X, reset, allow_nan=False, degree=2, **options):
         Whether NaN marks a missing value.
     degree : int, default=2
         Highest power of X that the estimator computes.
+    dtype : dtype or None, default=None
+        Type that X is going to be cast to, if it is not its own.
     **options
         For `sklearn.utils.check_array`.
 
@@ -45,8 +46,13 @@ def check_data(estimator, X, reset, allow_nan=False, degree=2, **options):
         As `sklearn.utils.validation.validate_data`, and if powers would overflow.
     """
     X = check_rows(estimator, X, reset=reset, allow_nan=allow_nan, **options)
-    check_magnitude(X, degree)
+    check_magnitude(X, degree, dtype)
     return X
+
+
+def check_codes(X, **options):
+    """Codes as a float array of the type and on the device that they came with."""
+    return check_values_elsewhere(X) if is_cupy(X) else checked_array(X, dtype=FLOATS, **options)
 
 
 def require_same_place(estimator, X):
@@ -69,10 +75,12 @@ def require_same_place(estimator, X):
 def check_magnitude(X, degree=2, dtype=None, unit=1.0):
     """Refuse values whose powers, of X / unit, would overflow in the middle of a kernel.
 
-    The powers are computed in `dtype`, by default the dtype of X. Returns the largest magnitude.
+    The powers are computed in the dtype of X, or in `dtype` if that is given. Returns the largest
+    magnitude.
     """
     xp = array_namespace(X)
-    dtype = X.dtype if dtype is None else dtype
+    dtypes = (X.dtype,) if dtype is None else (X.dtype, dtype)
+    dtype = min(dtypes, key=largest_value)
     largest = max(abs(float(xp.nanmax(X))), abs(float(xp.nanmin(X)))) / unit
     if largest > largest_value(dtype, degree):
         raise ValueError(
@@ -104,6 +112,7 @@ def split_missing(X, missing_values):
     xp = array_namespace(X)
     if missing_values is None:
         return X, None
+    missing_values = float(missing_values)  # a NumPy scalar may be of a wider type than X
     missing = xp.isnan(X) if is_nan(missing_values) else missing_values == X
     if not bool(missing.any()):
         return X, None
@@ -122,7 +131,7 @@ def check_dictionary(dictionary, n_components, n_features, dtype, name="dictiona
         If its shape does not fit, a row has norm zero, or the square of its norm cannot be held.
     """
     if not is_cupy(dictionary):
-        dictionary = check_array(dictionary, dtype=dtype, order="C", input_name=name)
+        dictionary = checked_array(dictionary, dtype=dtype, order="C", input_name=name)
     dictionary = dictionary.astype(dtype, copy=False)
     if n_features is not None and dictionary.shape[1] != n_features:
         raise ValueError(
@@ -147,6 +156,32 @@ def _check_atoms(dictionary, name):
         raise ValueError(
             f"{name} has rows whose squared norm {np.dtype(dictionary.dtype)!r} cannot hold: "
             f"{_some_rows(extreme)}. Scale the atoms, for instance to norm one."
+        )
+
+
+def require_magnitude(dictionary, name):
+    """Refuse atoms whose squared norm the type cannot hold."""
+    size = float(array_namespace(dictionary).max(abs(dictionary)))
+    if size > largest_value(dictionary.dtype):
+        raise ValueError(
+            f"{name} has atoms whose squared norm {np.dtype(dictionary.dtype)!r} cannot hold. "
+            "Scale the atoms, for instance to norm one."
+        )
+
+
+def require_castable(atoms, dtype):
+    """Refuse a type that cannot hold the squared norms of atoms of another type."""
+    if dtype == atoms.dtype:
+        return
+    xp = array_namespace(atoms)
+    size = xp.max(xp.abs(atoms), axis=tuple(range(1, atoms.ndim)))
+    size = xp.asarray(size, dtype=xp.float64)  # whose range the limits of all types are in
+    limit = largest_value(dtype)
+    extreme = xp.nonzero((size > limit) | (size < 1 / limit))[0]
+    if extreme.shape[0]:
+        raise ValueError(
+            f"components_ has atoms whose squared norm {dtype!r} cannot hold: "
+            f"{int(extreme[0])}. Pass X as {np.dtype(atoms.dtype)!r}."
         )
 
 

@@ -20,9 +20,10 @@ from sklearn_ebm._sklearn import Interval, _fit_context
 from sklearn_ebm.backends import array_namespace, resolve_backend
 from sklearn_ebm.backends._gaussian import gaussian_window
 from sklearn_ebm.layers._images import IMAGE_SHAPE, check_images, in_batches
+from sklearn_ebm.layers._state import Stateful, refusable
 
 
-class LocalContrastNormalizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
+class LocalContrastNormalizer(Stateful, OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     """Subtract the local mean, divide by the local deviation: y = v / max(c, sigma).
 
     v is the input minus its local mean, a mean over a Gaussian window and over all maps (channels);
@@ -111,7 +112,9 @@ class LocalContrastNormalizer(OneToOneFeatureMixin, TransformerMixin, BaseEstima
         object
             The layer itself.
         """
-        self._check(X, reset=True)
+        with refusable(self):
+            self._ready()
+            self._check(X, reset=True)
         return self
 
     def transform(self, X):
@@ -127,7 +130,7 @@ class LocalContrastNormalizer(OneToOneFeatureMixin, TransformerMixin, BaseEstima
         ndarray of the shape of X
             The normalised images, in the type of X if it is float32 or float64.
         """
-        self._validate_params()  # scikit-learn does so in fit, which nobody must call
+        self._ready()
         images, form = self._check(X, reset=False)
         window = self._window(images)
 

@@ -7,9 +7,10 @@ from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn_ebm._sklearn import Interval, _fit_context
 from sklearn_ebm.backends import array_namespace
 from sklearn_ebm.layers._images import check_images_or_sparse
+from sklearn_ebm.layers._state import Stateful, refusable
 
 
-class Dropout(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
+class Dropout(Stateful, OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     """Leave out a share of the features, others for each sample of each batch, in training alone.
 
     In a network that :class:`~sklearn_ebm.FineTunedClassifier` trains with labels, y = m x / (1 -
@@ -81,7 +82,9 @@ class Dropout(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         object
             The layer itself.
         """
-        check_images_or_sparse(self, X, reset=True)
+        with refusable(self):
+            self._ready()
+            check_images_or_sparse(self, X, reset=True)
         return self
 
     def transform(self, X):
@@ -98,6 +101,7 @@ class Dropout(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         {ndarray, CSR matrix} of the shape of X
             X in its type if it is float32 or float64, without a copy where none is needed.
         """
+        self._ready()
         X, form = check_images_or_sparse(self, X, reset=False)
         return X if form is None else form.restore(X)
 
@@ -138,9 +142,9 @@ class Dropout(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         tape : object
             To be handed to `backward`.
         """
-        xp = array_namespace(x)
-        factor = xp.asarray(generator.random(x.shape) >= self.share, dtype=x.dtype)
-        factor /= 1 - self.share
+        xp, share = array_namespace(x), float(self.share)
+        factor = xp.asarray(generator.random(x.shape) >= share, dtype=x.dtype)
+        factor /= 1 - share
         return x * factor, factor
 
     def backward(self, tape, dy):

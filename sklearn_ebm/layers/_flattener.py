@@ -7,9 +7,10 @@ from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn_ebm._sklearn import _fit_context
 from sklearn_ebm.backends import array_namespace
 from sklearn_ebm.layers._images import IMAGE_SHAPE, check_images
+from sklearn_ebm.layers._state import Stateful, refusable
 
 
-class Flattener(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
+class Flattener(Stateful, OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     """Lay out each image as a row: y[(i width + j) channels + k] = x[i, j, k].
 
     The layer learns nothing: `transform` works without `fit`. Rows stay what they are.
@@ -64,7 +65,9 @@ class Flattener(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         object
             The layer itself.
         """
-        check_images(self, X, reset=True, image_shape=self.image_shape)
+        with refusable(self):
+            self._ready()
+            check_images(self, X, reset=True, image_shape=self.image_shape)
         return self
 
     def transform(self, X):
@@ -81,6 +84,7 @@ class Flattener(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             The rows, in the type of X if it is float32 or float64; where that needs no copy, they
             share the memory of X.
         """
+        self._ready()
         images, _ = check_images(self, X, reset=False, image_shape=self.image_shape)
         rows, _ = self.forward(images)
         expected = getattr(self, "n_features_in_", rows.shape[1])

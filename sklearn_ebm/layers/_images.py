@@ -11,10 +11,16 @@ from typing import NamedTuple
 
 import numpy as np
 from scipy import sparse
-from sklearn.utils import check_array
 
 from sklearn_ebm.backends import array_namespace, resolve_backend
-from sklearn_ebm.layers._validation import FLOATS, _is_finite, _with_kept_type, check_rows
+from sklearn_ebm.layers._validation import (
+    FLOATS,
+    admits_missing_values,
+    check_rows,
+    check_values_elsewhere,
+    checked_array,
+    naming_the_remedy,
+)
 
 IMAGE_SHAPE = ["array-like", None]  # for `_parameter_constraints`
 LAYOUT = "images are (n_samples, height, width, channels), channels last."
@@ -169,22 +175,22 @@ def check_values(estimator, X, allow_nan, finite=True):
     """What `check_rows` asks of rows: some samples, real numbers, finite ones."""
     xp = array_namespace(X)
     if xp is np:
-        return check_array(
-            X, dtype=[np.dtype(name) for name in FLOATS], allow_nd=True, input_name="X",
-            ensure_all_finite=finite and ("allow-nan" if allow_nan else True), estimator=estimator,
-        )  # fmt: skip
+        with naming_the_remedy(type(estimator).__name__, admits_missing_values(estimator)):
+            finite = finite and ("allow-nan" if allow_nan else True)
+            return checked_array(
+                X, dtype=[np.dtype(name) for name in FLOATS], allow_nd=True, input_name="X",
+                ensure_all_finite=finite, estimator=estimator,
+            )  # fmt: skip
     if X.shape[0] == 0:
         raise ValueError(
             f"Found array with 0 sample(s) (shape={tuple(X.shape)}) while a minimum of 1 is "
             "required."
         )
-    X = _with_kept_type(X, xp, FLOATS)
-    if finite and not _is_finite(xp, X, allow_nan):
-        raise ValueError("Input X contains NaN or infinity.")
-    return X
+    with naming_the_remedy(type(estimator).__name__, admits_missing_values(estimator)):
+        return check_values_elsewhere(X, allow_nan=allow_nan, finite=finite)
 
 
-def _full_shape(image_shape):
+def full_shape(image_shape):
     """Height, width and channels."""
     shape = (image_shape,) if np.ndim(image_shape) == 0 else tuple(image_shape)
     whole = all(isinstance(length, Integral) and length > 0 for length in shape)
@@ -200,7 +206,7 @@ def shape_of_rows(n_features, image_shape):
     """Height, width and channels of images that are rows; without a shape they are signals."""
     if image_shape is None:
         return 1, n_features, 1
-    shape = _full_shape(image_shape)
+    shape = full_shape(image_shape)
     if math.prod(shape) != n_features:
         raise ValueError(
             f"X has {n_features} features, but image_shape={tuple(image_shape)} asks for "
@@ -210,10 +216,10 @@ def shape_of_rows(n_features, image_shape):
 
 
 def _check_agreement(shape, image_shape):
-    if image_shape is not None and _full_shape(image_shape) != tuple(shape):
+    if image_shape is not None and full_shape(image_shape) != tuple(shape):
         raise ValueError(
             f"X has images of {_by(shape)} (height, width, channels), but "
-            f"image_shape={tuple(image_shape)} asks for {_by(_full_shape(image_shape))}."
+            f"image_shape={tuple(image_shape)} asks for {_by(full_shape(image_shape))}."
         )
 
 

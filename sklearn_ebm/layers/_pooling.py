@@ -20,6 +20,7 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn_ebm._sklearn import Interval, StrOptions, _fit_context
 from sklearn_ebm.backends import array_namespace, divide_or_zero
 from sklearn_ebm.layers._images import IMAGE_SHAPE, check_images, in_batches, window_shape
+from sklearn_ebm.layers._state import Stateful, refusable
 
 
 class Windows(NamedTuple):
@@ -122,7 +123,7 @@ MODES = {
 }
 
 
-class Pooler(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+class Pooler(Stateful, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     """Pool maps over windows: y = the average, the maximum or the norm of what a window holds.
 
     Windows lie inside the image; rows and columns that are left over at its end are dropped. The
@@ -211,9 +212,17 @@ class Pooler(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         object
             The layer itself.
         """
-        images, _ = self._check(X, reset=True)
-        self._n_features_out = math.prod(self._windows(images.shape).count)
+        with refusable(self):
+            self._ready()
+            images, _ = self._check(X, reset=True)
+            self._windows(images.shape)
+            self._fit_shape = images.shape
         return self
+
+    @property
+    def _n_features_out(self):
+        """Numbers in the windows of an image of the size in fit."""
+        return math.prod(self._windows(self._fit_shape).count)
 
     def transform(self, X):
         """Pool each image.
@@ -228,7 +237,7 @@ class Pooler(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         ndarray of shape (n, n_features_out), (n, rows, columns) or (n, rows, columns, maps)
             What the windows hold, laid out as X is, in the type of X if it is float32 or float64.
         """
-        self._validate_params()  # scikit-learn does so in fit, which nobody must call
+        self._ready()
         images, form = self._check(X, reset=False)
         windows, pool = self._windows(images.shape), MODES[self.mode].pool
         shape = (images.shape[0], *windows.count)

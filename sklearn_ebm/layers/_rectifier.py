@@ -17,6 +17,7 @@ from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn_ebm._sklearn import StrOptions, _fit_context
 from sklearn_ebm.backends import array_namespace
 from sklearn_ebm.layers._images import check_images_or_sparse, in_batches
+from sklearn_ebm.layers._state import Stateful, refusable
 
 
 class Part(NamedTuple):
@@ -39,7 +40,7 @@ _BELOW = Part("_negative", lambda xp, x: xp.clip(-x, 0, None), lambda xp, x: -_w
 MODES = {"abs": (_SIZE,), "positive": (_ABOVE._replace(suffix=""),), "split": (_ABOVE, _BELOW)}
 
 
-class Rectifier(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
+class Rectifier(Stateful, OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     """Rectify each feature: y = abs(x), max(x, 0), or both signs apart.
 
     The layer learns nothing: `transform` works without `fit`. Sparse codes stay sparse, and images
@@ -111,7 +112,9 @@ class Rectifier(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         object
             The layer itself.
         """
-        check_images_or_sparse(self, X, reset=True)
+        with refusable(self):
+            self._ready()
+            check_images_or_sparse(self, X, reset=True)
         return self
 
     def transform(self, X):
@@ -203,8 +206,7 @@ class Rectifier(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         return np.array([name + part.suffix for part in parts for name in names], dtype=object)
 
     def _parts(self):
-        if self.mode not in MODES:  # scikit-learn checks parameters in fit, which nobody must call
-            self._validate_params()
+        self._ready()
         return MODES[self.mode]
 
     def __sklearn_tags__(self):

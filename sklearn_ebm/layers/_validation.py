@@ -5,12 +5,58 @@ switched on, which users must do before they import scipy. We ask nothing of the
 goes through the checks below, on its own device, with scikit-learn's words and types.
 """
 
+from contextlib import contextmanager
+
 import numpy as np
+from scipy import sparse
+from sklearn.utils import check_array
 from sklearn.utils.validation import validate_data
 
 from sklearn_ebm.backends import array_namespace
 
 FLOATS = ("float64", "float32")
+
+
+def native(X):
+    """Convert arrays, sparse arrays and data frames to the byte order of the machine.
+
+    Single precision stays single precision. scikit-learn alone would convert it to float64 if it
+    comes in another byte order or as a nullable type of pandas, and it leaves the byte order of
+    some data frames as it is, which kernels cannot read.
+    """
+    if isinstance(X, np.ndarray) or sparse.issparse(X):
+        is_native = X.dtype.isnative or X.dtype.kind not in "iufc"
+        return X if is_native else X.astype(X.dtype.newbyteorder("="))
+    if hasattr(X, "iloc") and hasattr(X, "dtypes"):
+        dtypes = [getattr(each, "numpy_dtype", each) for each in np.atleast_1d(X.dtypes)]
+        singles = [isinstance(each, np.dtype) and each.str[1:] == "f4" for each in dtypes]
+        return X.astype("float32") if singles and all(singles) else X
+    return X
+
+
+def checked_array(X, **options):
+    """`sklearn.utils.check_array` that returns an array in the byte order of the machine."""
+    with np.errstate(over="ignore"):  # numbers that the type cannot hold are refused as infinity
+        return native(check_array(native(X), **options))
+
+
+@contextmanager
+def naming_the_remedy(name, has_missing_values):
+    """Add to the error for NaN in X the parameter that allows it, if there is one."""
+    try:
+        yield
+    except ValueError as error:
+        if not has_missing_values or not str(error).startswith("Input X contains NaN."):
+            raise
+        raise ValueError(
+            f"Input X contains NaN.\n{name} accepts missing values encoded as NaN if "
+            "missing_values=np.nan. Set this parameter, or impute the missing values."
+        ) from None
+
+
+def admits_missing_values(estimator):
+    """Whether an estimator has the parameter `missing_values`."""
+    return "missing_values" in getattr(estimator, "_parameter_constraints", {})
 
 
 def check_rows(
@@ -34,21 +80,38 @@ def check_rows(
     if xp is np:  # lists, data frames and sparse matrices too
         kept = "numeric" if dtype is None else [np.dtype(name) for name in dtype]
         finite = finite and ("allow-nan" if allow_nan else True)
-        return validate_data(
-            estimator, X, reset=reset, dtype=kept, accept_sparse=accept_sparse,
-            ensure_all_finite=finite, **options,
-        )  # fmt: skip
+        remedy = naming_the_remedy(type(estimator).__name__, admits_missing_values(estimator))
+        with remedy, np.errstate(over="ignore"):
+            return native(validate_data(
+                estimator, native(X), reset=reset, dtype=kept, accept_sparse=accept_sparse,
+                ensure_all_finite=finite, **options,
+            ))  # fmt: skip
     _check_shape(X)
     _check_width(estimator, X.shape[1], reset)
+    with naming_the_remedy(type(estimator).__name__, admits_missing_values(estimator)):
+        return check_values_elsewhere(X, dtype, allow_nan, finite)
+
+
+def check_values_elsewhere(X, dtype=FLOATS, allow_nan=False, finite=True, name="X"):
+    """Check the numbers of an array that is not NumPy's, and convert it to a type that is kept.
+
+    Raises
+    ------
+    ValueError
+        If the array does not hold real numbers, or contains infinity or NaN that is not allowed.
+    """
+    xp = array_namespace(X)
     X = _with_kept_type(X, xp, dtype)
-    if finite and xp.isdtype(X.dtype, "real floating") and not _is_finite(xp, X, allow_nan):
-        raise ValueError("Input X contains NaN or infinity.")
+    is_float = xp.isdtype(X.dtype, "real floating")
+    if not finite or not is_float or bool(xp.all(xp.isfinite(X))):
+        return X
+    if not allow_nan and bool(xp.any(xp.isnan(X))):
+        raise ValueError(f"Input {name} contains NaN.")
+    if bool(xp.any(xp.isinf(X))):
+        raise ValueError(
+            f"Input {name} contains infinity or a value too large for dtype({str(X.dtype)!r})."
+        )
     return X
-
-
-def _is_finite(xp, X, allow_nan):
-    finite = xp.isfinite(X)
-    return bool(xp.all(finite | xp.isnan(X) if allow_nan else finite))
 
 
 def _check_shape(X):

@@ -15,10 +15,10 @@ from typing import Any, NamedTuple
 
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils import gen_batches
-from sklearn.utils.validation import check_is_fitted
 
 from sklearn_ebm._sklearn import Interval, StrOptions, _fit_context
-from sklearn_ebm.backends import array_namespace, resolve_backend, to_host
+from sklearn_ebm.backends import array_namespace, copied, read_only, resolve_backend, to_host
+from sklearn_ebm.layers._state import Stateful, refusable
 from sklearn_ebm.layers._validation import check_rows
 
 BLOCK_ENTRIES = 2**20  # of X at a time: 8 MB in float64, large enough for BLAS to be at its best
@@ -108,7 +108,7 @@ def _relative_rounding(moments, dtype):
     return max(n_features * double, (n_features * own) ** 2)
 
 
-class ZCAWhitener(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
+class ZCAWhitener(Stateful, OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     """Whiten by y = (x - mean) W with the symmetric W = U diag(1 / sqrt(s + e)) U'.
 
     U and s are eigenvectors and eigenvalues of the covariance of X (divided by n_samples), and
@@ -185,6 +185,8 @@ class ZCAWhitener(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     True
     """
 
+    _model_attributes = ("mean_", "whitening_", "dewhitening_")
+    _needs_fit = ("regularization",)
     _parameter_constraints: dict = {
         "regularization": [Interval(Real, 0, None, closed="left")],
         "backend": [StrOptions({"auto", "numpy", "numba", "cupy"})],
@@ -211,7 +213,8 @@ class ZCAWhitener(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         object
             The fitted layer itself.
         """
-        return self._see(X, None)
+        with refusable(self):
+            return self._see(X, None)
 
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X, y=None):
@@ -230,11 +233,25 @@ class ZCAWhitener(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         object
             The fitted layer itself.
         """
-        return self._see(X, getattr(self, "_moments", None))
+        with refusable(self):
+            return self._see(X, self._moments_to_go_on())
+
+    def _moments_to_go_on(self):
+        """Moments of the rows that were seen before, or None."""
+        if not self.__sklearn_is_fitted__():
+            return None
+        self._ready(learning=True)
+        if self._state.replaced:
+            raise ValueError(
+                f"{', '.join(sorted(self._state.replaced))} of this ZCAWhitener was set after fit. "
+                "partial_fit would compute it again from the moments of all rows: call fit."
+            )
+        return self._moments
 
     def _see(self, X, moments):
         X = check_rows(self, X, reset=moments is None, dtype=None)
-        dtype = "float32" if X.dtype == array_namespace(X).float32 else "float64"
+        like = X if moments is None else self.whitening_
+        dtype = "float32" if like.dtype == array_namespace(like).float32 else "float64"
         return self._keep(running_moments(X, moments, self._place), dtype)
 
     def _place(self, X):
@@ -250,11 +267,36 @@ class ZCAWhitener(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         xp = array_namespace(moments.scatter)
         dtype = getattr(xp, dtype)
         matrices = whitening_matrices(moments, float(self.regularization), dtype)
+        whitening, dewhitening = (xp.asarray(each, dtype=dtype) for each in matrices)
+        parts = xp.asarray(moments.origin + moments.mean, dtype=dtype), whitening, dewhitening
+        attributes = {"n_samples_seen_": moments.n_samples, **self._published(parts)}
         self._moments = moments
-        self.n_samples_seen_ = moments.n_samples
-        self.mean_ = xp.asarray(moments.origin + moments.mean, dtype=dtype)
-        self.whitening_, self.dewhitening_ = (xp.asarray(each, dtype=dtype) for each in matrices)
+        vars(self).update(self._left(None, attributes, parts))
         return self
+
+    def _published(self, parts):
+        return dict(zip(self._model_attributes, parts, strict=True))
+
+    def _take_over(self, state, replaced):
+        """Private copies of the mean, W and its inverse, of which either determines the other."""
+        if state.parts is not None and not replaced:
+            return state.parts
+        mean, whitening, dewhitening = (
+            copied(self._checked_attribute(name, state)) for name in self._model_attributes
+        )
+        inverse = array_namespace(mean).linalg.pinv
+        if "whitening_" in replaced and "dewhitening_" not in replaced:
+            dewhitening = inverse(whitening)
+        if "dewhitening_" in replaced and "whitening_" not in replaced:
+            whitening = inverse(dewhitening)
+        parts = mean, whitening, dewhitening
+        published = self._published(parts)
+        vars(self).update({name: read_only(value) for name, value in published.items()})
+        return parts
+
+    def __sklearn_is_fitted__(self):
+        """Data that passed validation are not yet a fitted layer."""
+        return "whitening_" in vars(self)
 
     def transform(self, X):
         """Whiten: (X - mean) W.
@@ -269,9 +311,10 @@ class ZCAWhitener(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         ndarray of shape (n_samples, n_features)
             Whitened data, in the type of X if it is float32 or float64.
         """
-        check_is_fitted(self)
+        self._ready()
         X = self._place(check_rows(self, X, reset=False))
-        return _in_blocks(lambda block: self.forward(block)[0], X)
+        mean, whitening, _ = _like(X, *self._state.parts)
+        return _in_blocks(lambda block: (block - mean) @ whitening, X)
 
     def inverse_transform(self, X):
         """Undo `transform`: X times the inverse of W, plus the mean.
@@ -286,9 +329,9 @@ class ZCAWhitener(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         ndarray of shape (n_samples, n_features)
             Data as they were before, in the type of X if it is float32 or float64.
         """
-        check_is_fitted(self)
+        self._ready()
         X = self._place(check_rows(self, X, reset=False))
-        mean, dewhitening = _like(X, self.mean_, self.dewhitening_)
+        mean, _, dewhitening = _like(X, *self._state.parts)
         return _in_blocks(lambda block: block @ dewhitening + mean, X)
 
     def forward(self, x):
@@ -307,7 +350,8 @@ class ZCAWhitener(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         tape : object
             To be handed to `backward`.
         """
-        mean, whitening = _like(x, self.mean_, self.whitening_)
+        self._ready()
+        mean, whitening, _ = _like(x, *self._state.parts)
         return (x - mean) @ whitening, None
 
     def backward(self, tape, dy):
@@ -324,13 +368,14 @@ class ZCAWhitener(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         Returns
         -------
         dx : array of shape (n_samples, n_features)
-            Derivative with respect to the input, dy W.
+            Derivative with respect to the input, dy W'.
 
         gradients : dict
             Empty: mean and W are statistics of the data, which labels do not train.
         """
-        (whitening,) = _like(dy, self.whitening_)
-        return dy @ whitening, {}  # W is its own transpose
+        self._ready()
+        _, whitening, _ = _like(dy, *self._state.parts)
+        return dy @ whitening.T, {}
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -110,7 +110,7 @@ def _checked_shape(map_shape):
         raise ValueError(f"map_shape must be a pair (n_rows, n_columns); got {map_shape!r}.")
     for length in map_shape:
         check_scalar(length, "map_shape", Integral, min_val=1)
-    return tuple(map_shape)
+    return tuple(map(int, map_shape))
 
 
 def _checked_units(values, valid, shape):

@@ -21,7 +21,6 @@ Real units are learned in standardized coordinates (`sklearn_ebm.factors.units`)
 depends neither on the offset nor on the scale of a feature.
 """
 
-import copy
 from dataclasses import dataclass
 
 import numpy as np
@@ -127,6 +126,21 @@ class ContrastiveLearner:
         """Return the dtype of the parameters, to which batches are converted."""
         return np.dtype(self.energy.weights.dtype)
 
+    def restart(self, energy):
+        """Continue with another energy, which replaces what was learned before.
+
+        The chains and the means of the data are kept. Velocities and fast weights restart at zero.
+        """
+        xp = array_namespace(energy.weights)
+        self.energy = energy
+        self.velocity = {name: xp.zeros_like(value) for name, value in energy.parameters.items()}
+        self.velocity["weights"] = _zero_matrix(energy.weights)
+        if self.fast_weights is not None:
+            self.fast_weights = _zero_matrix(energy.weights)
+            self.chain_weights = _zero_matrix(energy.weights)
+            self.chain_weights += energy.weights
+        self.largest = float(xp.max(xp.abs(energy.weights)))
+
     @property
     def hidden_center(self):
         """What the hidden units are centred by."""
@@ -153,20 +167,11 @@ class ContrastiveLearner:
         DivergedError
             Before a step that could leave the range of numbers.
         """
-        self._make_writable()
         fused = backend.contrastive_steps is not None and self._suits_fused_steps()
         for first, last in _equal_sizes(batches) if fused else ():
             self._fused_steps(X, np.stack(batches[first:last]), rates[first:last], how, backend)
         for rows, rate in zip(batches, rates, strict=True) if not fused else ():
             self._step(X, rows, rate, how, backend)
-
-    def _make_writable(self):
-        """Copy the state if its arrays are read-only, as those of a memory-mapped file."""
-        arrays = [*self.energy.parameters.values(), *self.velocity.values(), self.activity]
-        arrays += [self.particles, self.fast_weights, self.chain_weights]
-        hosted = [array for array in arrays if isinstance(array, np.ndarray)]
-        if not all(array.flags.writeable for array in hosted):
-            self.__dict__.update(copy.deepcopy(self.__dict__))
 
     def _activity_share(self, n_ahead=0):
         """Of the batch that comes so many steps from now; the first ones make a plain mean."""

@@ -325,12 +325,13 @@ def test_learning_goes_on_with_other_groups(X, method):
     assert model.transform(X).shape == (len(X), 12)
 
 
-def test_groups_that_are_set_count_from_the_next_fit_on(X):
+def test_groups_that_are_set_take_another_fit(X):
     model = make(**PAIRS).fit(X)
     pooled = model.transform(X)
-    model.set_params(groups=3)
-    assert_array_equal(model.transform(X), pooled)
-    assert model.fit(X).transform(X).shape == (len(X), 4)
+    with pytest.raises(ValueError, match=r"groups=3, but .* fitted with groups=.*\. Call fit"):
+        model.set_params(groups=3).transform(X)
+    assert_array_equal(model.set_params(**PAIRS).transform(X), pooled)
+    assert model.set_params(groups=3).fit(X).transform(X).shape == (len(X), 4)
 
 
 @methods

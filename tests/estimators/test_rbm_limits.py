@@ -336,6 +336,8 @@ CHANGED = {
     "method": ({"method": "cd"}, "method='cd' and visible='bernoulli' differ"),
     "fast weights": ({"method": "fpcd"}, "method='fpcd' .* differ"),
     "visible": ({"visible": "gaussian"}, "visible='gaussian' differ"),
+    "chains": ({"n_chains": 31}, "n_chains=31, but learning goes on with n_chains=30"),
+    "centring": ({"centered": False}, "centered=False, but learning goes on with centered=True"),
 }
 
 

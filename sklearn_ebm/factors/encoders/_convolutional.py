@@ -1,5 +1,6 @@
 """Encoders whose linear part is a bank of filters; images and maps are flat rows."""
 
+from sklearn_ebm.backends import array_namespace
 from sklearn_ebm.factors.decoders import ConvolutionalDecoder
 from sklearn_ebm.factors.encoders._encoder import UNSCALED, Scale
 from sklearn_ebm.factors.encoders._shrinkage import ShrinkageEncoder
@@ -50,6 +51,13 @@ class FilterBank:
     def with_border(self, border):
         """The encoder whose filters stand elsewhere, with the same parameters."""
         return type(self)(self.parameters, **{**self.settings, "border": border})
+
+    def with_table(self, table):
+        """The encoder whose filters read other channels, with the same parameters."""
+        if table is not None:
+            weights = self.parameters["weights"]
+            table = array_namespace(weights).asarray(table, dtype=weights.dtype)
+        return type(self)(self.parameters, **{**self.settings, "table": table})
 
     @property
     def filters(self):

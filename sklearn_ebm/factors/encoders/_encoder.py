@@ -9,7 +9,7 @@ codes and gradients are its memory, good until it is used again.
 import math
 from typing import NamedTuple
 
-from sklearn_ebm.backends import array_namespace, new_array, resolve_backend
+from sklearn_ebm.backends import array_namespace, new_array, read_only, resolve_backend
 
 USUAL_SIZE = 0.01  # root mean square of the parameters for which a learning rate is their step
 
@@ -115,6 +115,11 @@ class Encoder:
     def copy(self):
         """An encoder with its own parameters."""
         parameters = {name: placed(value) for name, value in self.parameters.items()}
+        return type(self)(parameters, **self.settings)
+
+    def read_only(self):
+        """The encoder with views of the parameters that cannot be written."""
+        parameters = {name: read_only(value) for name, value in self.parameters.items()}
         return type(self)(parameters, **self.settings)
 
     @property

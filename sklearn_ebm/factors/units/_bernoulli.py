@@ -63,6 +63,10 @@ class BernoulliUnits:
         """Return W, c and b by name."""
         return {"weights": weights, "hidden_bias": hidden_bias, "visible_bias": self.bias}
 
+    def from_data_units(self, weights, hidden_bias, bias):
+        """Return units, W and c from W, c and b."""
+        return BernoulliUnits(bias), weights, hidden_bias
+
     def affine_signal(self):
         """Return (gain, origin) such that the signal is (v - origin) gain."""
         xp = array_namespace(self.bias)

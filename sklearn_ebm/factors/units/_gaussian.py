@@ -118,6 +118,15 @@ class GaussianUnits:
             "visible_variance": unit**2 / self.precision,
         }
 
+    def from_data_units(self, weights, hidden_bias, bias, variance):
+        """Return units with the same coordinates, W and c, from W', c', b' and s'^2."""
+        xp = array_namespace(bias)
+        unit, origin = self.coordinates.unit + 0 * bias, self.coordinates.origin + 0 * bias
+        units = self._with(bias=(bias - origin) / unit, log_variance=xp.log(variance / unit**2))
+        weights = weights / unit[:, None]
+        gain = units.precision / unit
+        return units, weights, hidden_bias + origin @ (gain[:, None] * weights)
+
     def affine_signal(self):
         """Return (gain, origin) such that the signal is (v - origin) gain."""
         return self.precision / self.coordinates.unit, self.coordinates.origin + 0 * self.bias

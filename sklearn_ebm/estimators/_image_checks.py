@@ -1,0 +1,74 @@
+"""Checks of images and masks that models of images share."""
+
+import math
+
+import numpy as np
+
+from sklearn_ebm.backends import array_namespace
+
+FAR_ABOVE_UNDERFLOW = 1e4  # times the smallest number whose square is a normal number
+
+
+def flat(images):
+    """Images or maps as rows; None stays."""
+    if images is None:
+        return None
+    return array_namespace(images).reshape(images, (images.shape[0], math.prod(images.shape[1:])))
+
+
+def check_mask(mask, images, form):
+    """A mask as rows of zeros and ones beside those of images.
+
+    Raises
+    ------
+    ValueError
+        If its shape is another.
+    """
+    xp = array_namespace(images)
+    mask = xp.asarray(mask)
+    shape = tuple(mask.shape)
+    n_samples, height, width, n_channels = images.shape
+    wanted = {(n_samples, height, width, n_channels), (n_samples, height, width)}
+    if form.is_flat:
+        wanted = {(n_samples, height * width * n_channels)}
+    if shape not in wanted:
+        expected = (n_samples, height * width * n_channels) if form.is_flat else images.shape
+        raise ValueError(f"mask has shape {shape}, but X has {tuple(expected)}.")
+    if mask.ndim == 3:
+        mask = xp.broadcast_to(mask[..., None], images.shape)
+    return xp.asarray(flat(mask) != 0, dtype=images.dtype)
+
+
+def without_unseen(images, mask):
+    """Set pixels to zero if their mask is zero, whatever their value."""
+    xp = array_namespace(images)
+    seen = xp.reshape(mask, images.shape) > 0
+    return xp.where(seen, images, xp.zeros_like(images))
+
+
+def require_squares(images, alpha):
+    """Refuse to learn from values whose squares underflow.
+
+    With a larger alpha, all codes are zero and no square matters.
+
+    Raises
+    ------
+    ValueError
+        If alpha and the largest value of the images are too small.
+    """
+    xp = array_namespace(images)
+    least = FAR_ABOVE_UNDERFLOW * float(xp.finfo(images.dtype).smallest_normal) ** 0.5
+    largest = float(xp.max(xp.abs(images)))
+    if alpha < least and 0 < largest < least:
+        raise ValueError(
+            f"Input X contains only values too small for {np.dtype(images.dtype)!r}: squares of "
+            f"{largest:.1e} underflow. Rescale X, for instance with StandardScaler."
+        )
+
+
+def require_observed(mask):
+    """Refuse images of which no pixel is observed."""
+    xp = array_namespace(mask)
+    empty = xp.nonzero(~xp.any(mask != 0, axis=1))[0]
+    if empty.shape[0]:
+        raise ValueError(f"Every pixel of sample {int(empty[0])} is missing according to mask.")

@@ -1,0 +1,311 @@
+"""State of estimators: checked parameters, and fitted attributes that are the model.
+
+Fitted arrays are read-only, and assigning another array to a fitted attribute updates the model.
+Public methods call `_ready` first. It compares parameters and fitted attributes with those of the
+last call by identity. If all are the same objects, then everything that was derived from them still
+holds, because read-only arrays do not change. Otherwise parameters are validated, and the model is
+derived from the attributes again.
+
+Models compute with private arrays and publish read-only views of them. Compiled kernels therefore
+see one kind of array, and no array is stored twice.
+"""
+
+import copy
+import functools
+import operator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from sklearn.utils.validation import check_is_fitted
+
+from sklearn_ebm.backends import array_namespace, is_cupy, read_only, to_host
+from sklearn_ebm.layers._validation import check_values_elsewhere, checked_array
+
+LONGEST = 40  # characters of a parameter in an error message
+
+
+@dataclass(frozen=True, eq=False)
+class State:
+    """Parameters and fitted attributes at the last public call, and what was derived from them.
+
+    Attributes
+    ----------
+    parameters : tuple
+        Values of the parameters.
+    attributes : dict
+        Fitted attributes that are the model, by name.
+    watched : tuple
+        All objects that the next call compares.
+    parts : object
+        What the estimator computes with. None if it has not been derived yet.
+    fitted_with : dict
+        Values at the last fit of the parameters that cannot change without another fit.
+    replaced : frozenset of str
+        Attributes that were replaced since the last fit.
+    pending : frozenset of str
+        Those of them that were stored in a file before the model was derived from them.
+    n_steps : int or None
+        Number of steps of the learner at the end of the last fit.
+    is_loaded : bool
+        Whether the learner comes from a file or a copy, and may be shared or read-only.
+    is_open : bool
+        Whether an array is on a device, where it can be edited, so that nothing can be cached.
+    """
+
+    parameters: tuple = ()
+    attributes: dict = field(default_factory=dict)
+    watched: tuple = ()
+    parts: Any = None
+    fitted_with: dict = field(default_factory=dict)
+    replaced: frozenset = frozenset()
+    pending: frozenset = frozenset()
+    n_steps: int | None = None
+    is_loaded: bool = False
+    is_open: bool = False
+
+
+def is_same(first, second):
+    """Whether two values of a parameter are equal."""
+    if first is second:
+        return True
+    if isinstance(first, list | tuple) and isinstance(second, list | tuple):
+        return len(first) == len(second) and all(map(is_same, first, second))
+    if first is None or second is None or isinstance(first, str) or isinstance(second, str):
+        return type(first) is type(second) and first == second
+    return bool(np.array_equal(to_host(first), to_host(second)))
+
+
+@functools.cache
+def _getter(kind):
+    """A function that maps the attributes of an estimator to the tuple of its parameters."""
+    names = kind._get_param_names()
+    if len(names) > 1:
+        return operator.itemgetter(*names)
+    return lambda attributes: tuple(attributes[name] for name in names)
+
+
+def _same_objects(first, second):
+    return len(first) == len(second) and all(map(operator.is_, first, second))
+
+
+class Stateful:
+    """Estimators whose parameters and fitted attributes may be set at any time.
+
+    A subclass lists the fitted attributes that are its model and the parameters that cannot change
+    without another fit. Its `_take_over` derives what it computes with from the attributes.
+    """
+
+    _model_attributes: tuple = ()
+    _needs_fit: tuple = ()
+    _needs_fit_to_encode: tuple = ()  # an encoder was trained for them; optimal codes follow them
+
+    def _ready(self, learning=False):
+        """Check the parameters and fitted attributes that were set since the last call.
+
+        Parameters
+        ----------
+        learning : bool, default=False
+            Whether the model is about to learn with the parameters that it has now.
+
+        Raises
+        ------
+        NotFittedError
+            If the estimator is not fitted.
+        ValueError
+            If a parameter is invalid or needs another fit, or if an attribute does not fit the
+            model.
+        """
+        state = vars(self).get("_state")
+        if state is None or state.is_open or not _same_objects(self._watched(), state.watched):
+            self._refresh(State() if state is None else state, learning)
+
+    def _watched(self):
+        """All objects that users may replace."""
+        return (*self._parameters(), *self._model_of(vars(self)).values())
+
+    def _parameters(self):
+        return _getter(type(self))(vars(self))
+
+    def _model_of(self, attributes):
+        """Select the attributes that are the model."""
+        return {name: attributes[name] for name in self._model_attributes if name in attributes}
+
+    def _refresh(self, state, learning):
+        if not vars(self).keys() >= {*self._model_attributes[:1]}:
+            check_is_fitted(self)
+        if not _same_objects(self._parameters(), state.parameters):
+            self._validate_params()
+        if not learning:
+            self._require_fitted_with(state.fitted_with)
+        replaced = self._replaced_since(state) | state.pending
+        parts = self._take_over(state, replaced)
+        replaced = state.replaced | replaced
+        state = replace(state, parts=parts, replaced=replaced, pending=frozenset())
+        self._state = self._new_state(self._model_of(vars(self)), state)
+
+    def _replaced_since(self, state):
+        """Names of the attributes that are not those of a state."""
+        now, before = self._model_of(vars(self)), state.attributes
+        return frozenset(name for name in now if now[name] is not before.get(name))
+
+    def _new_state(self, attributes, state):
+        """A state with these attributes and the parameters that the estimator has now."""
+        parameters = self._parameters()
+        return replace(
+            state,
+            parameters=parameters,
+            attributes=attributes,
+            watched=(*parameters, *attributes.values()),
+            is_open=any(map(is_cupy, attributes.values())),
+        )
+
+    def _take_over(self, state, replaced):
+        """Derive the parts of a model from its attributes, some of which were replaced."""
+
+    def _checked_attribute(self, name, state, value=None):
+        """A fitted array of finite numbers, in the shape and type that it had after fit."""
+        value = getattr(self, name) if value is None else value
+        fitted = state.attributes.get(name, value)
+        if np.shape(value) != np.shape(fitted):
+            raise ValueError(
+                f"{name} has shape {np.shape(value)}, but this {type(self).__name__} was fitted "
+                f"with {np.shape(fitted)}."
+            )
+        return check_finite(value, getattr(fitted, "dtype", np.float64), name)
+
+    # ----------------------------------------------------------------- parameters that need a fit
+    def _fitted_with(self):
+        """The parameters that trained ones depend on, with the values that they have now."""
+        return {
+            name: getattr(self, name) for name in (*self._needs_fit, *self._needs_fit_to_encode)
+        }
+
+    def _require_fitted_with(self, fitted_with):
+        """Refuse parameters that have changed since the last fit and need another one."""
+        change = self._change_since_fit(self._needs_fit, fitted_with)
+        if change:
+            raise ValueError(change)
+
+    def _change_since_fit(self, names, fitted_with):
+        """An error message if one of the parameters has changed since the last fit, else ""."""
+        for name in names:
+            value, fitted = getattr(self, name), fitted_with.get(name, getattr(self, name))
+            if not is_same(value, fitted) and not self._has_anyway(name, value):
+                return (
+                    f"{_shown(name, value)}, but this {type(self).__name__} was fitted with "
+                    f"{_shown(name, fitted)}. Call fit to learn with the new value."
+                )
+        return ""
+
+    def _has_anyway(self, name, value):
+        """Whether a new value of a parameter asks for what the model already is."""
+        return False
+
+    # ------------------------------------------------------------------------------------ learning
+    def _left(self, learner, attributes, parts):
+        """All attributes to set after learning, by name; their arrays are read-only."""
+        attributes = {name: read_only(value) for name, value in attributes.items()}
+        attributes = {**self._frozen("feature_names_in_"), **attributes}
+        n_steps = None if learner is None else learner.n_steps
+        state = State(parts=parts, fitted_with=self._fitted_with(), n_steps=n_steps)
+        state = self._new_state(self._model_of(attributes), state)
+        kept = {} if learner is None else {"_learner": learner}
+        return {**attributes, **kept, "_state": state}
+
+    def _learner_to_go_on(self):
+        """The learner of the last fit, or one that starts from attributes that were replaced."""
+        self._ready(learning=True)
+        state, learner = self._state, vars(self).get("_learner")
+        replaced = state.replaced
+        if learner is None or learner.n_steps != state.n_steps:
+            replaced = frozenset(state.attributes)  # another copy of the model has moved it
+        if state.is_loaded or replaced:
+            learner = copy.deepcopy(learner)
+        return self._new_learner(learner, replaced) if replaced else learner
+
+    # --------------------------------------------------------------------------- copies and files
+    def __getstate__(self):
+        kept = dict(super().__getstate__())
+        state = kept.pop("_state", None)
+        if state is None:
+            return kept
+        before = {name: old for name, old in state.fitted_with.items() if old is not kept.get(name)}
+        pending = state.pending | self._replaced_since(state)
+        names = sorted(state.replaced | pending), sorted(pending)
+        return {**kept, "_since_fit": (before, *names, state.n_steps)}
+
+    def __setstate__(self, kept):
+        kept = dict(kept)
+        before, replaced, pending, n_steps = kept.pop("_since_fit", ({}, (), (), None))
+        super().__setstate__(kept)
+        vars(self).update(self._frozen())
+        attributes = self._model_of(vars(self))
+        if attributes:
+            self._state = State(
+                attributes=attributes,
+                fitted_with={**self._fitted_with(), **before},
+                replaced=frozenset(replaced),
+                pending=frozenset(pending),
+                n_steps=n_steps,
+                is_loaded=True,
+            )
+
+    def _frozen(self, *names):
+        """Fitted attributes, all or those named, with read-only arrays."""
+        names = names or [name for name in vars(self) if name.endswith("_") and name[0] != "_"]
+        return {name: read_only(vars(self)[name]) for name in names if name in vars(self)}
+
+
+def check_finite(value, dtype, name):
+    """A contiguous array of finite numbers in a type. It may share the memory of `value`."""
+    if not is_cupy(value):
+        dtype = np.dtype(dtype).newbyteorder("=")
+        return checked_array(
+            value, dtype=dtype, order="C", ensure_2d=False, allow_nd=True, input_name=name
+        )
+    xp = array_namespace(value)
+    return xp.ascontiguousarray(check_values_elsewhere(value, name=name), dtype=dtype)
+
+
+def _shown(name, value):
+    text = f"{name}={value!r}"
+    return text if len(text) <= LONGEST else f"another {name}"
+
+
+class Attempt:
+    """A fit that may still be refused: its learner has not taken a step."""
+
+    def __init__(self):
+        self.learner = None
+        self.n_steps = 0
+
+    def begin(self, learner):
+        """Learning begins. From its first step on, its results are kept."""
+        self.learner = learner
+        self.n_steps = learner.n_steps
+
+    @property
+    def has_learned(self):
+        """Whether the learner has taken a step."""
+        return self.learner is not None and self.learner.n_steps != self.n_steps
+
+
+@contextmanager
+def refusable(estimator, *keeping):
+    """Restore the estimator if an error ends a fit before its first step of learning.
+
+    Ctrl-C, and errors of the types `keeping`, keep a model that was initialised even if it has not
+    taken a step.
+    """
+    before, attempt = dict(vars(estimator)), Attempt()
+    try:
+        yield attempt
+    except BaseException as error:
+        is_initialised = vars(estimator).get("_state") not in (None, before.get("_state"))
+        is_kept = is_initialised and isinstance(error, (KeyboardInterrupt, *keeping))
+        if not attempt.has_learned and not is_kept:
+            vars(estimator).clear()
+            vars(estimator).update(before)
+        raise

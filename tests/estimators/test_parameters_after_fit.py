@@ -1,0 +1,391 @@
+"""Parameters that are set after fit: each call heeds them, or refuses them and names `fit`.
+
+A parameter that acts only in learning changes no result before the next fit. A live one changes
+results at once. One that trained parameters depend on is refused until another fit.
+"""
+
+import functools
+import pickle
+
+import numpy as np
+import pytest
+from scipy import sparse
+from sklearn.base import clone
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.utils._param_validation import InvalidParameterError
+
+from sklearn_ebm import (
+    PSD,
+    RBM,
+    ConvPSD,
+    ConvSparseCoder,
+    FineTunedClassifier,
+    GroupPenalty,
+    GroupSparsePSD,
+    LISTAEncoder,
+    SparseCoder,
+    ZCAWhitener,
+)
+from sklearn_ebm.layers import (
+    Dropout,
+    Flattener,
+    LocalContrastNormalizer,
+    Pooler,
+    Rectifier,
+)
+
+X = np.random.default_rng(0).standard_normal((60, 16))
+IMAGES = X[:12].reshape(6, 4, 8)
+QUICK = {"alpha": 0.3, "max_iter": 2, "tol": 0, "random_state": 0}
+NETWORK = make_pipeline(PSD(4, **QUICK), LogisticRegression())
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+MODELS = {
+    "SparseCoder": (SparseCoder(6, solver="cd", **QUICK), X),
+    "PSD": (PSD(6, encoder="lista", n_steps=2, **QUICK), X),
+    "PSD-optimal": (PSD(6, n_steps=2, inference="optimal", solver="cd", **QUICK), X),
+    "GroupSparsePSD": (GroupSparsePSD(6, groups=2, **QUICK), X),
+    "LISTAEncoder": (LISTAEncoder(6, **QUICK), X),
+    "ConvSparseCoder": (ConvSparseCoder(3, kernel_size=3, **QUICK), IMAGES),
+    "ConvPSD": (ConvPSD(3, kernel_size=3, image_shape=(4, 8), **QUICK), X[:6].repeat(2, axis=1)),
+    "RBM": (RBM(6, max_iter=2, n_chains=10, random_state=0), X > 0),
+    "FineTunedClassifier": (FineTunedClassifier(NETWORK, max_iter=1, random_state=0), X),
+    "ZCAWhitener": (ZCAWhitener(), X),
+    "Rectifier": (Rectifier(), X),
+    "Dropout": (Dropout(), X),
+    "Flattener": (Flattener(), IMAGES),
+    "LocalContrastNormalizer": (LocalContrastNormalizer(3), IMAGES),
+    "Pooler": (Pooler(), IMAGES),
+}
+LEARNING = "learning"  # another value changes no result before the next fit
+QUIETLY = "quiet"  # it is heeded, and results are the same up to rounding and tolerance
+
+DICTIONARY = {  # of models with a dictionary: the kind, or a value that is heeded or refused
+    "n_components": {"refused": 5},
+    "dictionary": {"refused": X[:6]},
+    "dictionary_init": LEARNING,
+    "max_iter": LEARNING,
+    "tol": LEARNING,
+    "batch_size": LEARNING,
+    "warm_start": LEARNING,
+    "random_state": LEARNING,
+    "verbose": LEARNING,
+    "backend": QUIETLY,
+    "alpha": {"live": 0.6},
+    "positive": {"live": True},
+    "solver": {"live": "block_cd"},  # which needs groups, and says so
+    "code_max_iter": {"live": 1},
+    "code_tol": {"live": 0.5},
+    "missing_values": {"live": float(X[0, 0])},
+    "sparse_output": {"live": True},
+}
+ENCODER = {
+    **DICTIONARY,
+    "beta": {"live": 3.0},
+    "encoder": {"refused": "tanh"},
+    "inference": {"live": "optimal"},
+    "learning_rate": LEARNING,
+}
+IMAGE = {
+    "dictionary": {"refused": X[:3, :9].reshape(3, 3, 3)},
+    "kernel_size": {"refused": 2},
+    "connections": {"refused": 1},
+    "crop_size": LEARNING,
+    "border": {"live": "same"},
+    "image_shape": {"live": (8, 4)},
+    "solver": {"live": "ista"},
+}
+TRAINED_FOR = {  # an encoder; energies are of optimal codes, which can follow
+    "alpha": {"refused by transform": 0.6},
+    "beta": {"refused by transform": 3.0},
+    "positive": {"refused by transform": True},
+}
+TABLE = {
+    "SparseCoder": {**DICTIONARY, "penalty": {"live": GroupPenalty(2)}},
+    "PSD": {**ENCODER, "n_steps": {"refused": 3}, **TRAINED_FOR},
+    "PSD-optimal": {**ENCODER, "n_steps": QUIETLY, "inference": {"live": "encoder"}},
+    "GroupSparsePSD": {
+        **ENCODER,
+        **TRAINED_FOR,
+        "solver": {"live": "cd"},  # which is not for groups, and says so
+        "n_steps": QUIETLY,  # a shrinkage has none
+        "output": {"live": "simple"},
+        "groups": {"refused": 3},
+        "map_shape": {"refused": (3, 2)},
+        "pool_shape": {"refused": (2, 2)},
+        "pool_stride": {"refused": 2},
+        "pool_weights": {"refused": "uniform"},
+        "torus": {"refused": False},
+    },
+    "LISTAEncoder": {
+        **{name: kind for name, kind in DICTIONARY.items() if name in LISTAEncoder().get_params()},
+        **dict.fromkeys(["solver", "code_max_iter", "code_tol"], QUIETLY),  # unseen by an encoder
+        "alpha": {"refused": 0.6},
+        "n_steps": {"refused": 1},
+        "unfolding": {"refused": "fista"},
+        "tied": {"refused": False},
+        "loss": LEARNING,
+        "inference": {"live": "optimal"},
+        "n_iter_no_change": LEARNING,
+        "validation_fraction": LEARNING,
+        "learning_rate": LEARNING,
+    },
+    "ConvSparseCoder": {**DICTIONARY, **IMAGE},
+    "ConvPSD": {**ENCODER, **IMAGE, **TRAINED_FOR},
+    "RBM": {
+        "n_components": {"refused": 5},
+        "visible": {"refused": "gaussian"},
+        "backend": QUIETLY,
+        **dict.fromkeys(
+            [
+                "method",
+                "n_gibbs_steps",
+                "n_chains",
+                "learning_rate",
+                "momentum",
+                "weight_decay",
+                "sparsity_target",
+                "sparsity_cost",
+                "centered",
+                "average",
+                "binarize",
+                "batch_size",
+                "max_iter",
+                "validation_fraction",
+                "warm_start",
+                "random_state",
+                "verbose",
+            ],
+            LEARNING,
+        ),
+    },
+    "FineTunedClassifier": dict.fromkeys(
+        FineTunedClassifier(NETWORK).get_params(deep=False), LEARNING
+    ),
+    "ZCAWhitener": {"regularization": {"refused": 0.5}, "backend": QUIETLY},
+    "Rectifier": {"mode": {"live": "split"}},
+    "Dropout": {"share": LEARNING, "random_state": LEARNING},
+    "Flattener": {"image_shape": {"live": (8, 4)}},
+    "LocalContrastNormalizer": {
+        "window_size": {"live": 1},
+        "divide": {"live": False},
+        "image_shape": {"live": (8, 4)},
+    },
+    "Pooler": {
+        "mode": {"live": "max"},
+        "size": {"live": 3},
+        "stride": {"live": 1},
+        "map_groups": {"live": 2},
+        "image_shape": {"live": (8, 4)},
+    },
+}
+OTHERS = {  # valid values that differ from those of the models
+    "dictionary_init": X[:6],
+    "random_state": 1,
+    "learning_rate": 0.25,
+    "schedule": "cosine",
+    "early_stopping": True,
+    "class_weight": "balanced",
+    "learning_rates": {"psd": 0.0},
+    "estimator": make_pipeline(PSD(3), LogisticRegression()),
+    "method": "cd",
+    "loss": "energy",
+    "crop_size": 4,
+    "backend": "numpy",
+    "sparsity_target": 0.5,
+    "subsample": 5,
+    "batch_size": 7,
+    "n_steps": 5,
+}
+CALLS = ["transform", "inverse_transform", "energy", "score_samples", "score"]
+PREDICTIONS = ["decision_function", "predict", "predict_proba"]
+
+
+def of_kind(kind):
+    """The models and parameters of a kind."""
+    chosen = [
+        (name, parameter)
+        for name, kinds in TABLE.items()
+        for parameter, its in kinds.items()
+        if its == kind or (isinstance(its, dict) and kind in its)
+    ]
+    return pytest.mark.parametrize(("name", "parameter"), chosen)
+
+
+def labels(data):
+    return np.arange(len(data)) % 2
+
+
+@functools.cache
+def stored(name):
+    model, data = MODELS[name]
+    return pickle.dumps(clone(model).fit(data, labels(data)))
+
+
+def fitted(name):
+    return pickle.loads(stored(name)), MODELS[name][1]
+
+
+def codes_of(model, data):
+    """Numbers in the shape of what `transform` returns, whatever was set since the fit."""
+    if isinstance(model, ConvSparseCoder | ConvPSD):
+        return np.ones((1, 6, 10, 3))
+    return np.ones((1, 16 if isinstance(model, ZCAWhitener) else 6))
+
+
+def asked(model, call, data):
+    """What a public method returns, with the kind of the array."""
+    if call == "inverse_transform":
+        data = codes_of(model, data)
+    arguments = [data, labels(data)] if hasattr(model, "predict") and call == "score" else [data]
+    result = getattr(model, call)(*arguments)
+    return (result.toarray(), "sparse") if sparse.issparse(result) else (np.array(result), "dense")
+
+
+def results(model, data):
+    """The results of all public methods, by name; that of one that refuses is the message."""
+    found = {}
+    for call in (*CALLS, *PREDICTIONS):
+        if hasattr(model, call):
+            try:
+                found[call] = asked(model, call, data)
+            except ValueError as error:
+                found[call] = str(error)
+    return found
+
+
+def is_same(first, second):
+    if isinstance(first, str) or isinstance(second, str):
+        return first == second
+    return first[1] == second[1] and np.array_equal(first[0], second[0])
+
+
+def differing(first, second):
+    return [call for call in first if not is_same(first[call], second[call])]
+
+
+def other_value(model, parameter):
+    """Another valid value."""
+    value = getattr(model, parameter)
+    if parameter in OTHERS:
+        return OTHERS[parameter]
+    if parameter == "solver":
+        return "sgd" if hasattr(model, "predict") else "fista"
+    if isinstance(value, bool):
+        return not value
+    return value / 2 if isinstance(value, float) else value + 1
+
+
+@pytest.mark.parametrize("name", TABLE)
+def test_every_parameter_has_a_kind(name):
+    assert TABLE[name].keys() == MODELS[name][0].get_params(deep=False).keys()
+
+
+@of_kind(LEARNING)
+def test_parameters_of_learning_change_no_result(name, parameter):
+    model, data = fitted(name)
+    before = results(model, data)
+    model.set_params(**{parameter: other_value(model, parameter)})
+    assert differing(before, results(model, data)) == []
+
+
+@of_kind("live")
+def test_live_parameters_change_results_at_once_and_back(name, parameter):
+    model, data = fitted(name)
+    before, value = results(model, data), getattr(model, parameter)
+    model.set_params(**{parameter: TABLE[name][parameter]["live"]})
+    assert differing(before, results(model, data))
+    assert differing(before, results(model.set_params(**{parameter: value}), data)) == []
+
+
+@of_kind(QUIETLY)
+def test_parameters_that_change_no_result_are_accepted(name, parameter):
+    model, data = fitted(name)
+    before = results(model, data)
+    after = results(model.set_params(**{parameter: other_value(model, parameter)}), data)
+    for call, result in before.items():
+        if isinstance(result, str):
+            assert after[call] == result
+            continue
+        assert after[call][1] == result[1]
+        # Backends sum in other orders, and codes differ by the root of twice their energies' gap.
+        np.testing.assert_allclose(after[call][0], result[0], rtol=1e-2, atol=0.1)
+
+
+@of_kind("refused")
+def test_parameters_that_the_model_depends_on_take_another_fit(name, parameter):
+    model, data = fitted(name)
+    before, value = results(model, data), getattr(model, parameter)
+    model.set_params(**{parameter: TABLE[name][parameter]["refused"]})
+    for call in before:
+        with pytest.raises(ValueError, match=rf"{parameter}\b.* but this .*[.] Call fit"):
+            asked(model, call, data)
+    assert differing(before, results(model.set_params(**{parameter: value}), data)) == []
+
+
+@of_kind("refused by transform")
+def test_an_encoder_is_not_used_for_what_it_was_not_trained_for(name, parameter):
+    model, data = fitted(name)
+    before = model.energy(data)
+    model.set_params(**{parameter: TABLE[name][parameter]["refused by transform"]})
+    with pytest.raises(ValueError, match=rf"{parameter}=.* Call fit .*inference='optimal'"):
+        model.transform(data)
+    assert np.any(model.energy(data) != before)  # of optimal codes, which need no training
+    assert np.all(np.isfinite(model.set_params(inference="optimal").transform(data)))
+    model.partial_fit(data).set_params(inference="encoder").transform(data)
+
+
+@pytest.mark.parametrize("name", TABLE)
+def test_parameters_that_are_invalid_are_refused_by_every_call(name):
+    model, data = fitted(name)
+    before = results(model, data)
+    calls = [call for call in (*CALLS, *PREDICTIONS, "partial_fit") if hasattr(model, call)]
+    for parameter in TABLE[name]:
+        value = getattr(model, parameter)
+        model.set_params(**{parameter: object()})
+        is_checked = model._parameter_constraints[parameter] != "no_validation"
+        for call in calls:
+            if is_checked or call != "partial_fit":  # which may not ask for it
+                with pytest.raises(InvalidParameterError if is_checked else ValueError) as caught:
+                    asked(model, call, data)
+                assert parameter in str(caught.value)
+        model.set_params(**{parameter: value})
+    assert differing(before, results(model, data)) == []
+
+
+def test_parameters_of_a_penalty_are_live():
+    model = SparseCoder(6, penalty=GroupPenalty(2), **QUICK).fit(X)
+    before = model.transform(X)
+    after = model.set_params(penalty__groups=3).transform(X)
+    expected = SparseCoder(dictionary=model.components_, penalty=GroupPenalty(3), alpha=0.3).fit(X)
+    np.testing.assert_allclose(after, expected.transform(X), atol=1e-3)
+    assert np.abs(after - before).max() > 0.1
+    with pytest.raises(ValueError, match=r"groups have no component .*Call fit"):
+        model.set_params(penalty__groups=[[0, 1]]).transform(X)
+
+
+@pytest.mark.parametrize(("parameter", "value"), [("kernel_size", 2), ("connections", 1)])
+@pytest.mark.parametrize("warm_start", [False, True])
+def test_kernels_that_learning_cannot_go_on_with_are_refused(parameter, value, warm_start):
+    model = ConvSparseCoder(3, kernel_size=3, warm_start=True, **QUICK).fit(IMAGES)
+    model.set_params(**{parameter: value})
+    with pytest.raises(ValueError, match=rf"{parameter}=.*Call fit .*warm_start=False"):
+        (model.fit if warm_start else model.partial_fit)(IMAGES)
+
+
+def test_a_dictionary_that_learning_cannot_go_on_with_is_refused():
+    model = SparseCoder(6, **QUICK).fit(X)
+    with pytest.raises(ValueError, match="dictionary has other atoms than learning goes on with"):
+        model.set_params(dictionary=X[:6]).partial_fit(X)
+    atoms = model.components_.copy()
+    fixed = model.set_params(dictionary=atoms).partial_fit(X)
+    np.testing.assert_array_equal(fixed.components_, atoms)
+    assert np.any(model.set_params(dictionary=None).partial_fit(X).components_ != atoms)
+
+
+def test_a_stored_model_still_knows_what_it_was_fitted_with():
+    model, data = fitted("PSD")
+    later = pickle.loads(pickle.dumps(model.set_params(encoder="tanh", n_components=None)))
+    with pytest.raises(ValueError, match="encoder='tanh', but this PSD was fitted with"):
+        later.transform(data)
+    later.set_params(encoder="lista").transform(data)
