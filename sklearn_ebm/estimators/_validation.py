@@ -8,7 +8,7 @@ from sklearn_ebm.layers._validation import check_rows, check_values_elsewhere, c
 FLOATS = (np.float64, np.float32)
 LARGEST_POWER = {np.dtype(np.float32): 1e30, np.dtype(np.float64): 1e200}  # sums stay finite
 
-SMALLEST_WEIGHT = {np.dtype(np.float32): 1e-30, np.dtype(np.float64): 1e-140}
+SMALLEST_WEIGHT = {np.dtype(np.float32): 1e-34, np.dtype(np.float64): 1e-140}
 
 
 def largest_value(dtype, degree=2):
