@@ -111,6 +111,7 @@ def _go_on(method, problem, code, gap, tol, max_iter, backend):
     better = xp.asarray(xp.take(code, late, axis=0), dtype=rest.half_norm.dtype)
     if better.dtype != code.dtype:
         tol *= LEFT_FOR_ROUNDING
+    sanitize(rest, better, backend)
     rest_gap, n_iter = method(rest, better, tol, max_iter, backend)
     put_rows(code, late, xp.asarray(better, dtype=code.dtype))
     put_rows(gap, late, rest_gap)

@@ -16,7 +16,7 @@ from sklearn_ebm.backends.numba import _blas, _launcher
 from sklearn_ebm.backends.numba._launcher import map_pieces, split_rows
 
 LIBRARIES = ThreadpoolController().select(user_api="blas").lib_controllers
-SECONDS = 60  # timeout of a deadlock
+SECONDS = 300  # timeout of a deadlock
 
 
 def numbers():

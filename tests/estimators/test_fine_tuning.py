@@ -348,8 +348,8 @@ def test_the_size_of_a_stage_does_not_matter_where_it_is_normalised(solver):
     scores = []
     for size in (1, 16):
         scaled = copy.deepcopy(pipeline)
-        for value in scaled["convpsd"].encoder_.parameters.values():
-            value *= size
+        parameters = scaled["convpsd"].encoder_.parameters
+        parameters.update({name: size * value for name, value in parameters.items()})
         classifier = FineTunedClassifier(
             scaled, prefit=True, solver=solver, weight_decay=0.1, max_iter=2, random_state=0
         ).fit(IMAGES, Y)

@@ -21,6 +21,13 @@ def peaks(rng, n_components, n_features):
     return unit(np.exp(-(((np.arange(n_features) - centres) / widths) ** 2) / 2))
 
 
+def peaks_of_two_widths(n_components, n_features):
+    """Narrow and broad peaks at all places, which is far more than their smoothness can tell."""
+    places = np.linspace(0, n_features, n_components // 2)[:, None]
+    distance = np.arange(n_features) - places
+    return unit(np.concatenate([np.exp(-((distance / w) ** 2) / 2) for w in (2, 6)]))
+
+
 def raw_patches(rng, n_components, n_features):
     """Smooth and positive, so that all atoms are nearly their mean."""
     walk = np.cumsum(rng.standard_normal((n_components, n_features)), axis=1)
@@ -145,6 +152,23 @@ def draw(seed, smallest_share=1e-6):
     alpha = share * max(largest, 1e-3)
     tol = float(rng.choice([1e-3, 1e-4, 1e-6]))
     return rng, Case(X, atoms, alpha, positive, tol, make.__name__)
+
+
+def draw_start(rng, case, code):
+    """Codes to start from: noise of any size, a code beside the optimum, or one of ridge regression.
+
+    The last two have less energy than zero, and are on all atoms, however dependent these are.
+    """
+    noise = rng.standard_normal(code.shape)
+    kind = rng.integers(3)
+    if kind == 0:
+        return 10 ** rng.uniform(-2, 12) * noise
+    if kind == 1:
+        return code + 10 ** rng.uniform(-4, 0) * np.abs(code).max() * noise
+    atoms = case.dictionary.astype(np.float64)
+    gram = atoms @ atoms.T
+    ridge = 10 ** rng.uniform(-6, 0) * np.trace(gram) / len(gram)
+    return case.X @ atoms.T @ np.linalg.inv(gram + ridge * np.eye(len(gram)))
 
 
 def draw_groups(rng, n_components, overlapping):

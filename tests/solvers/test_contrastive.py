@@ -504,25 +504,6 @@ def test_steps_that_any_parameter_makes_too_large_are_refused(kind, name):
 
 
 @pytest.mark.parametrize("backend", ["numpy", "numba"])
-@pytest.mark.parametrize("fast", [False, True])
-@pytest.mark.parametrize("kind", ["bernoulli", "gaussian"])
-def test_a_state_that_may_not_be_written_is_copied(backend, fast, kind):
-    """A model that is loaded from a memory-mapped file has read-only arrays."""
-    backend = importlib.import_module(f"sklearn_ebm.backends.{backend}")
-    ours, expected = (a_learner(fast=fast, kind=kind) for _ in range(2))
-    taken = {name: value for name, value in state_of(ours).items() if name != "numbers"}
-    for value in [*taken.values(), ours.fast_weights, ours.chain_weights]:
-        if value is not None:
-            value.flags.writeable = False
-    before = {name: value.copy() for name, value in taken.items()}
-    for learner in (ours, expected):
-        learner.learn(zeros_and_ones(float), BATCHES, [0.05] * 5, Ascending(), backend)
-    assert_same_state(ours, expected, np.float64, roundings=0)
-    for name, value in taken.items():
-        assert_array_equal(value, before[name], err_msg=name)
-
-
-@pytest.mark.parametrize("backend", ["numpy", "numba"])
 def test_weights_that_grow_without_end_stay_finite_to_the_last(backend, dtype):
     """A decay above 2 / rate makes them larger and larger, with changing sign."""
     backend = importlib.import_module(f"sklearn_ebm.backends.{backend}")

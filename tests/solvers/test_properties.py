@@ -66,14 +66,35 @@ def test_claimed_gaps_are_true(solver, seeds):
 
 
 def test_the_default_solver_certifies_every_sample_in_double_precision(seeds):
+    """Whatever it starts from."""
     for seed in seeds:
-        _, case = difficult.draw(seed)
+        rng, case = difficult.draw(seed)
         case = case._replace(
             X=case.X.astype(np.float64), dictionary=case.dictionary.astype(np.float64), tol=1e-6
         )
         code, _, was_warned = encode(case)
         assert not was_warned, seed
+        _, _, was_warned = encode(case, init=difficult.draw_start(rng, case, code))
+        assert not was_warned, seed
         assert np.all(true_gap(case, code) <= 1.05e-6)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("penalty", [1e-3, 1e-6], ids=["ridge", "nearly least squares"])
+def test_a_start_on_all_of_many_dependent_atoms_is_certified(dtype, penalty):
+    """Its support has a Hessian that is singular to all digits, on which Newton steps explode."""
+    rng = np.random.default_rng(0)
+    atoms = difficult.peaks_of_two_widths(192, 128)
+    X = (rng.uniform(size=(60, 192)) * (rng.uniform(size=(60, 192)) < 0.05)) @ atoms
+    X += 0.01 * rng.standard_normal(X.shape)
+    gram = atoms @ atoms.T
+    start = X @ atoms.T @ np.linalg.inv(gram + penalty * np.eye(192))
+    X, atoms, start = (array.astype(dtype) for array in (X, atoms, start))
+    for alpha in (0.1, 1e-2, 1e-3):
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", ConvergenceWarning)
+            code = sparse_encode(X, atoms, alpha, init=start)
+        assert duality_gap(X, code, atoms, alpha).max() <= 1.01e-4
 
 
 def test_gaps_that_are_not_returned_are_as_small(seeds):
@@ -123,15 +144,16 @@ def test_scaling_data_and_alpha_scales_codes(solver, seeds):
 
 
 @pytest.mark.parametrize("solver", LASSO_SOLVERS)
-def test_starts_of_any_size_end_at_the_energy_of_a_cold_start(solver, seeds):
+def test_every_start_ends_at_the_energy_of_a_cold_start(solver, seeds):
     for seed in seeds:
         rng, case = difficult.draw(seed, smallest_share=1e-4)
         code, gap, _ = encode(case, solver=solver)
-        start = 10 ** rng.uniform(-2, 12) * rng.standard_normal(code.shape)
+        start = difficult.draw_start(rng, case, code)
         warm, warm_gap, was_warned = encode(case, solver=solver, init=start)
         assert_certified(case, warm_gap, true_gap(case, warm), was_warned)
         difference = case.share_of(case.energy(code) - case.energy(warm))
         assert np.all(np.abs(difference) <= np.maximum(gap, warm_gap) * 1.05 + 2 * case.rounding)
+        assert np.all(case.energy(warm) <= case.half_norm * (1 + 1e-6))  # that of zero
 
 
 def test_energies_are_never_above_those_of_lars(seeds):

@@ -163,7 +163,7 @@ def _relative_gap(rule, target, search, size, half_norm, largest):
 
 @inner
 def _minimize(rule, gram, target, search, size, threshold, half_norm, tol, max_iter, farthest):
-    """Rounds of admit, step, certify, until the gap is small or stands still.
+    """Rounds of admit, step, certify, until the gap is small or stands still: size, gap, rounds.
 
     A gap is claimed only if no step went much farther than the code is long, since q has the
     rounding errors of all steps.
@@ -197,12 +197,13 @@ def _minimize(rule, gram, target, search, size, threshold, half_norm, tol, max_i
 
 @inner
 def _resume(gram, search, start):
-    """The support, signs and values of a given code: size, and L1 norm; q = c - z H."""
-    length = np.float32(0)
+    """The support, signs and values of a given code: size, L1 norm, refusals; q = c - z H."""
+    length, n_refused = np.float32(0), 0
     size = np.intp(0)  # a literal would be a type of its own
     for j in range(start.shape[0]):
         if start[j] != 0:
             grown = _join(gram, search, size, np.uintp(j))
+            n_refused += grown == size
             if grown > size:
                 search.vectors[SIGN, size] = 1 if start[j] > 0 else -1
                 search.vectors[STEP, size] = start[j]
@@ -210,7 +211,7 @@ def _resume(gram, search, start):
                 length += abs(search.vectors[STEP, size])
                 size = grown
     subtract_step(gram, search, size)
-    return size, length
+    return size, length, n_refused
 
 
 @inner
@@ -223,7 +224,10 @@ def _write(search, size, code):
 
 @kernel
 def active_set_rows(lasso, code, gap, n_iter, warm, tol, max_iter, search, first, last):
-    """Codes of the rows first..last in place; `code` holds the start where `warm`."""
+    """Codes of the rows first..last in place; `code` holds the start where `warm`.
+
+    A start on atoms that are nearly dependent stays as it is, with an infinite gap.
+    """
     rule, gram = lasso.rule, lasso.gram
     for n in range(first, last):
         target = lasso.correlation[n]
@@ -232,7 +236,10 @@ def active_set_rows(lasso, code, gap, n_iter, warm, tol, max_iter, search, first
             search.is_free[j] = 1
         size, threshold, farthest = np.intp(0), rule.threshold, np.float32(0)
         if warm:
-            size, farthest = _resume(gram, search, code[n])
+            size, farthest, n_refused = _resume(gram, search, code[n])
+            if n_refused > REFUSALS:
+                gap[n], n_iter[n] = np.inf, 0
+                continue
         largest = survey(rule, search)
         if not warm:
             threshold = max(threshold, largest)

@@ -13,6 +13,9 @@ atoms are nearly dependent.
 
 Between two attempts z is the minimum for its support and signs, and every attempt that is not a
 strike lowers the energy, so that no support and signs return.
+
+A start may be on atoms that are nearly dependent, which loses all accuracy. The search therefore
+starts again from zero if it finds itself above the energy of zero, or ends without a certificate.
 """
 
 import numpy as np
@@ -41,6 +44,7 @@ ALONE = 48  # atoms on up to which one joins at a time
 SHARE = 8  # atoms on beyond those for each other one that joins
 NEGLIGIBLE = 1e-9  # share of a new atom's slope; what is left of the others' goes in the next steps
 NO_GAIN = 1e-14  # of 1/2 ||x||^2: what lowers the energy by less may be rounding
+LOST = 1e-6  # of 1/2 ||x||^2: an energy higher than that of zero by more has lost its accuracy
 
 
 @inner
@@ -173,24 +177,28 @@ def _pardon(descent, size):
 
 @inner
 def _relative_gap(rule, target, descent, size, half_norm, largest):
+    """Duality gap over 1/2 ||x||^2; infinity if zero has less energy, or if there is a NaN."""
     alpha = rule.threshold
     scale = alpha / max(alpha, largest)
-    explained, slack = 0.0, 0.0
+    explained, slack, norm = 0.0, 0.0, 0.0
     for i in range(size):
         atom, value = descent.support[i], descent.vectors[VALUE, i]
         explained += value * (target[atom] + descent.correlation[atom])
         slack += alpha * abs(value) - scale * value * descent.correlation[atom]
+        norm += abs(value)
+    if not alpha * norm - explained / 2 <= LOST * half_norm:
+        return np.inf
     return gap_of_sums(half_norm, explained, slack, scale)
 
 
 @inner
-def _start(gram, descent, code):
-    """The support, signs and values of a given code, without atoms in the span of others."""
+def _start(gram, descent, code, warm):
+    """Support, signs and values of a given code, without atoms in the span of others, or of zero."""
     size = np.intp(0)  # a literal would be a type of its own
     for j in range(code.shape[0]):
         descent.is_free[j] = 1
         descent.strikes[j] = 0
-        if code[j] != 0 and size < descent.support.shape[0]:
+        if warm and code[j] != 0 and size < descent.support.shape[0]:
             joined, _ = append(gram, descent, size, np.uintp(j))
             if joined:
                 descent.vectors[VALUE, size] = code[j]
@@ -209,8 +217,8 @@ def feature_sign_rows(lasso, code, gap, n_iter, tol, max_iter, descent, first, l
     rule, gram = lasso.rule, lasso.gram
     for n in range(first, last):
         target, half_norm = lasso.correlation[n], lasso.half_norm[n]
-        size = _start(gram, descent, code[n])
-        best, refreshes = np.intp(0), True
+        size = _start(gram, descent, code[n], True)
+        best, refreshes, is_warm = np.intp(0), True, size > 0
         n_iter[n] = 0
         while True:
             if refreshes:
@@ -226,10 +234,13 @@ def feature_sign_rows(lasso, code, gap, n_iter, tol, max_iter, descent, first, l
             largest = survey(rule, descent)
             gap[n] = _relative_gap(rule, target, descent, size, half_norm, largest)
             best = strongest(descent)
-            is_stuck = descent.strength[best] <= rule.threshold or n_iter[n] >= max_iter
+            is_lost, is_late = gap[n] == np.inf, n_iter[n] >= max_iter
+            is_stuck = descent.strength[best] <= rule.threshold or is_late or is_lost
             ends = gap[n] <= tol or is_stuck
-            if ends and refreshes:
-                break
+            if ends and (refreshes or is_lost):
+                if gap[n] <= tol or not is_warm or (is_late and not is_lost):
+                    break
+                size, is_warm = _start(gram, descent, code[n], False), False
             refreshes = ends
         _write(descent, size, code[n])
 

@@ -44,7 +44,8 @@ def feature_sign(lasso, code, tol, max_iter):
     algorithm 1). If an atom is in the span of the support, it takes the place of one of them: the
     energy does not curve along the direction that replaces them, and a step goes until the first of
     their coefficients is zero. An atom that three times did not lower the energy stays out. So the
-    search ends, whatever the dictionary.
+    search ends, whatever the dictionary. A start may lose all accuracy if its atoms are nearly
+    dependent: without a certificate, the search starts again from zero.
 
     Parameters
     ----------
@@ -69,8 +70,13 @@ def feature_sign(lasso, code, tol, max_iter):
     )
     attempts = [0]
     for n in range(code.shape[0]):
-        search = _Search(double.row(n), code[n])
-        attempts.append(search.run(tol, max_iter))
+        row = double.row(n)
+        for start in (code[n], np.zeros_like(code[n])):
+            search = _Search(row, start)
+            attempts.append(search.run(tol, max_iter))
+            gap = lasso_gap(row, search.code[None])[0]
+            if gap <= tol or not start.any() or attempts[-1] >= max_iter:
+                break
         code[n] = search.code
     return lasso_gap(lasso, code), max(attempts)
 
