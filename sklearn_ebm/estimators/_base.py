@@ -182,8 +182,8 @@ class DictionaryModel(
         if self._learner.curves.unconverged > MANY:
             return (
                 f"In the last pass, {self._learner.curves.unconverged:.1%} of the codes have a "
-                f"duality gap above {self._learner.settings['tol']:.1e} (relative to 1/2 ||x||^2): "
-                "raise code_max_iter, or code_tol."
+                f"duality gap above {self._learner.settings['tol']:.1e} of 1/2 ||x||^2. "
+                "Increase code_max_iter or code_tol."
             )
         if not converged:
             return (

@@ -17,11 +17,15 @@ def piece_rows(n_components):
 
 
 def warn_unconverged(solutions, tol, max_iter, dtype):
-    """One `ConvergenceWarning` for all pieces, which names the largest gap left."""
+    """One `ConvergenceWarning` for all pieces, which counts the codes and names the largest gap."""
     bad = [solution for solution in solutions if solution.outcome is not Outcome.CONVERGED]
     if bad:
         worst = max(bad, key=lambda solution: float(solution.gap.max()))
-        text = worst.outcome.message(float(worst.gap.max()), tol, max_iter, dtype)
+        text = worst.outcome.message(
+            n_late=sum(int((~(solution.gap <= tol)).sum()) for solution in bad),
+            n_samples=sum(solution.gap.shape[0] for solution in solutions),
+            gap=float(worst.gap.max()), tol=tol, max_iter=max_iter, dtype=dtype,
+        )  # fmt: skip
         warnings.warn(text, ConvergenceWarning, stacklevel=4)
 
 

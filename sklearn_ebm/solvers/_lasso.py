@@ -79,12 +79,14 @@ def _in_single_range(problem, start):
 def _active_set(problem, code, warm, tol, max_iter, backend):
     """Some rounds of an active set, then feature-sign search, which ends on any dictionary.
 
-    FISTA has the samples that rounding alone keeps from their tolerance, should there be any.
+    The search also runs if no iteration is left: without new atoms it ends at the minimum for the
+    support, while the active set may have stopped anywhere. FISTA has the samples that rounding
+    alone keeps from their tolerance, if there are any.
     """
     gap, rounds = _first_rounds(problem, code, warm, tol, min(max_iter, ROUNDS), backend)
     steps = max_iter - rounds
+    rounds += _go_on(_feature_signs, problem, code, gap, tol, steps, backend)
     if steps > 0:
-        rounds += _go_on(_feature_signs, problem, code, gap, tol, steps, backend)
         rounds += _go_on(_accelerated_steps, problem, code, gap, tol, steps, backend)
     return _finished(code, gap, rounds, tol, max_iter)
 

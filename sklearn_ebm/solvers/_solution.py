@@ -12,20 +12,28 @@ class Outcome(enum.Enum):
 
     CONVERGED = "Converged: every duality gap is at most tol."
     MAX_ITER = (
-        "Stopped at max_iter={max_iter} with duality gap {gap:.1e} > tol={tol:.1e} "
-        "(relative to 1/2 ||x||^2): raise code_max_iter (max_iter of a function), or alpha."
+        "{n_late} of {n_samples} codes did not converge in max_iter={max_iter} iterations. Their "
+        "duality gaps are up to {gap:.1e} of 1/2 ||x||^2, above tol={tol:.1e}. Increase "
+        "code_max_iter or code_tol (max_iter or tol in functions)."
     )
     PRECISION = (
-        "Stopped at duality gap {gap:.1e} > tol={tol:.1e} (relative to 1/2 ||x||^2), the limit of "
-        "{dtype}: raise code_tol (tol of a function){remedy}."
+        "{n_late} of {n_samples} codes did not converge. Their duality gaps are up to {gap:.1e} of "
+        "1/2 ||x||^2, above tol={tol:.1e}, because {dtype} cannot represent better codes. Increase "
+        "code_tol (tol in functions){remedy}."
     )
 
-    def message(self, gap, tol, max_iter, dtype):
-        """The user's message."""
-        remedy = "" if np.dtype(dtype) == np.float64 else ", or pass float64"
-        return self.value.format(
-            gap=gap, tol=tol, max_iter=max_iter, dtype=np.dtype(dtype), remedy=remedy
-        )
+    def message(self, *, dtype, **numbers):
+        """The user's message.
+
+        Parameters
+        ----------
+        dtype : dtype
+            Type of the codes.
+        n_late, n_samples, gap, tol, max_iter : float
+            Number of codes above tol, of all, the largest gap, and the limits of the solver.
+        """
+        remedy = "" if np.dtype(dtype) == np.float64 else ", or convert X to float64"
+        return self.value.format(dtype=np.dtype(dtype), remedy=remedy, **numbers)
 
 
 @dataclass

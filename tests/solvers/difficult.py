@@ -155,7 +155,7 @@ def draw(seed, smallest_share=1e-6):
 
 
 def draw_start(rng, case, code):
-    """Codes to start from: noise of any size, a code beside the optimum, or one of ridge regression.
+    """Codes to start from: noise of any size, codes near the optimum, or those of ridge regression.
 
     The last two have less energy than zero, and are on all atoms, however dependent these are.
     """

@@ -193,7 +193,7 @@ def _relative_gap(rule, target, descent, size, half_norm, largest):
 
 @inner
 def _start(gram, descent, code, warm):
-    """Support, signs and values of a given code, without atoms in the span of others, or of zero."""
+    """Support, signs and values of a code, without atoms in the span of others; none if cold."""
     size = np.intp(0)  # a literal would be a type of its own
     for j in range(code.shape[0]):
         descent.is_free[j] = 1

@@ -30,11 +30,7 @@ def cached_on_disk(dispatcher):
     try:
         dispatcher._cache = KernelCache(dispatcher.py_func)
     except Exception as error:  # RuntimeError without a writable directory, OSError from the disk
-        _warn_once(
-            f"sklearn_ebm cannot cache compiled kernels on disk: {error}. Every new process "
-            "compiles them again. Set the environment variable NUMBA_CACHE_DIR to a writable "
-            "directory."
-        )
+        _warn_once(_nowhere(error))
     return dispatcher
 
 
@@ -145,6 +141,16 @@ def _source(name):
     module = sys.modules.get(name)
     spec = module and module.__spec__
     return spec.loader.get_data(spec.origin) if spec else b""
+
+
+def _nowhere(error):
+    named = numba.config.CACHE_DIR
+    place = f"NUMBA_CACHE_DIR={named!r} is" if named else "The package and the home directory are"
+    return (
+        f"{place} not writable, so that sklearn_ebm cannot cache compiled functions on disk "
+        f"({type(error).__name__}). Every new process compiles them again, which takes 10 to 30 s. "
+        "Set the environment variable NUMBA_CACHE_DIR to a writable directory."
+    )
 
 
 def _cannot(verb, path, error):
