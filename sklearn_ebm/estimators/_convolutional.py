@@ -41,6 +41,7 @@ from sklearn_ebm.layers._images import (
 )
 from sklearn_ebm.layers._state import State, is_same, refusable
 from sklearn_ebm.solvers import CONVOLUTION_SOLVERS
+from sklearn_ebm.solvers._verification import refuse_underflow
 
 USUAL_COMPONENTS = 32
 KERNELS_A_CROP = 8  # kernels side by side that an automatic crop has room for
@@ -473,13 +474,19 @@ class ConvolutionalModel(DictionaryModel):
 
         Returns
         -------
-        ndarray of shape (n_samples,)
-            Relative to 1/2 ||x||^2.
+        ndarray of shape (n_samples,), float64
+            Relative to 1/2 ||x||^2, computed in double precision. Infinite if `positive=True` and
+            a map has negative entries, or if float64 cannot hold the gap.
+
+        Raises
+        ------
+        ValueError
+            If shapes do not fit, or squares of X underflow.
         """
         self._ready()
         images, _, mask, backend = self._images(X, mask, reset=False)
         maps = self._check_maps(code, images.shape[1:3])
-        code = flat(array_namespace(images).asarray(maps, dtype=images.dtype))
+        images, mask, code = (_in_double(array) for array in (images, mask, flat(maps)))
         predictor = self._predictor(images, backend)
         predicted = None if predictor is None else predictor(flat(images))
         problem = self._energy(images).problem(flat(images), predicted, flat(mask))
@@ -488,7 +495,10 @@ class ConvolutionalModel(DictionaryModel):
                 f"code has shape {tuple(maps.shape)}, but these are not the maps of X, of shape "
                 f"{tuple(images.shape)}."
             )
-        return problem.on(backend).relative_gap(code)
+        refuse_underflow(problem)
+        with np.errstate(over="ignore", invalid="ignore"):
+            gap = problem.on(backend).relative_gap(code)
+        return _infinite_if_refuted(gap, code, self.positive)
 
     def score_samples(self, X, mask=None):
         """The negative energy of each image.
@@ -541,3 +551,16 @@ class ConvolutionalModel(DictionaryModel):
 def scaled(kernels):
     """Kernels of norm one."""
     return array_namespace(kernels).reshape(unit_rows(flat(kernels)), kernels.shape)
+
+
+def _in_double(array):
+    return None if array is None else array_namespace(array).asarray(array, dtype="float64")
+
+
+def _infinite_if_refuted(gap, code, positive):
+    """Infinity for codes that are infeasible, or whose gap overflowed and is not a number."""
+    xp = array_namespace(gap)
+    refuted = xp.isnan(gap)
+    if positive:
+        refuted = refuted | xp.any(code < 0, axis=1)
+    return xp.where(refuted, xp.inf, gap)

@@ -119,6 +119,35 @@ def test_the_gap_bounds_how_far_codes_are_from_the_optimum(images, name):
     assert_array_equal(rows, gap)
 
 
+@kinds
+def test_gaps_of_single_precision_are_those_of_the_same_numbers_in_double(images, name):
+    """Rounding sums to single precision can change a small gap by tens of per cent."""
+    X, seen = images.astype(np.float32), ~holes_in(images)
+    model = make(name, **SETTINGS).fit(X)
+    maps = model.transform(X, mask=seen)
+    gap = model.duality_gap(X, maps, mask=seen)
+    assert_array_equal(gap, model.duality_gap(X.astype(float), maps.astype(float), mask=seen))
+
+
+@pytest.mark.parametrize("border", ["full", "valid"])
+def test_negative_maps_of_a_positive_model_have_an_infinite_gap(images, border):
+    """They are not feasible, however well they fit."""
+    model = make("ConvSparseCoder", border=border, positive=True, **SETTINGS).fit(images)
+    maps = model.transform(images)
+    assert np.all(model.duality_gap(images, maps) <= 1e-3)
+    maps[3, 2, 1, 0] = -1e-30
+    assert_array_equal(np.isinf(model.duality_gap(images, maps)), np.arange(12) == 3)
+
+
+def test_gaps_that_double_precision_cannot_hold_are_infinite_or_refused():
+    kernel, images = np.full((1, 2, 2), 1e40), np.full((1, 3, 3), 1e-150)
+    model = make("ConvSparseCoder", dictionary=kernel, border="valid", n_components=None)
+    model.set_params(alpha=1e-120).fit(np.ones((1, 3, 3)))
+    assert_array_equal(model.duality_gap(np.ones((1, 3, 3)), np.full((1, 2, 2, 1), 1e200)), np.inf)
+    with pytest.raises(ValueError, match="their squares underflow"):
+        model.duality_gap(images, np.zeros((1, 2, 2, 1)))
+
+
 @pytest.mark.parametrize("solver", CONVOLUTION_SOLVERS)
 def test_inference_that_ends_early_warns_and_names_the_gap(images, solver):
     model = make("ConvSparseCoder", **SETTINGS).fit(images)
