@@ -9,7 +9,7 @@ from sklearn_ebm.factors import group_norm, pools_of_groups, pools_of_map
 
 WINDOWS = ("gaussian", "uniform")
 SIZE = 4  # of groups where users say nothing
-LARGEST_FACTOR = 1e15  # of a norm, and of its inverse: their squares are numbers in float32
+LARGEST_FACTOR = 1e15  # of norms, their inverses and ratios: squares are numbers in float32
 
 
 class GroupPenalty(BaseEstimator):
@@ -171,6 +171,12 @@ class GroupPenalty(BaseEstimator):
                 f"pool_weights[{first}]={factors[first]:g} is no positive number from "
                 f"{1 / LARGEST_FACTOR:g} to {LARGEST_FACTOR:g}."
             )
+        if factors.max() > LARGEST_FACTOR * factors.min():
+            raise ValueError(
+                "The largest of pool_weights must be at most "
+                f"{LARGEST_FACTOR:g} times the smallest, got {factors.max():g} and "
+                f"{factors.min():g}."
+            )
         return factors
 
 
@@ -185,10 +191,11 @@ class PooledNorm:
 
     def __init__(self, pools):
         self.pools = pools
+        self._normalized, self._factor = pools.normalized()
 
     def __call__(self, alpha, positive=False):
-        """The penalty; `group_norm`."""
-        return group_norm(alpha, self.pools, positive)
+        """The penalty; `group_norm` of normalized pools, with their factor in alpha."""
+        return group_norm(alpha * self._factor, self._normalized, positive)
 
 
 def two_numbers(value, name):

@@ -418,6 +418,10 @@ REFUSED = {
         {**PAIRS, "pool_weights": [1, 1, 1, 1, 1, 1e-200]},
         r"pool_weights\[5\]=1e-200 is no positive number from 1e-15",
     ),
+    "weights without a common unit": (
+        {**PAIRS, "pool_weights": [1e-10, 1, 1, 1, 1, 1e10]},
+        "largest of pool_weights must be at most 1e\\+15 times the smallest",
+    ),
     "weights of another number": (
         {**PAIRS, "pool_weights": np.ones(12)},
         r"pool_weights has shape \(12,\), but there are 6 groups",

@@ -11,7 +11,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.optimize import minimize
 
-from sklearn_ebm import GroupPenalty
+from sklearn_ebm import GroupPenalty, sparse_encode
 from sklearn_ebm.backends import numba, numpy
 from sklearn_ebm.factors import L1, Energy, LinearDecoder
 from sklearn_ebm.metrics import duality_gap
@@ -53,11 +53,11 @@ class Case(NamedTuple):
     problem: object
     data: list
     atoms: list
+    alpha: float
 
     def gaps(self, code, penalty, positive=False):
         """Duality gaps by their definition, in double precision."""
-        alpha = self.problem.penalty.alpha
-        options = {"alpha": alpha, "positive": positive, "penalty": PENALTIES[penalty]}
+        options = {"alpha": self.alpha, "positive": positive, "penalty": PENALTIES[penalty]}
         rows = zip(self.data, code, self.atoms, strict=True)
         return np.array([duality_gap(x[None], z[None], D, **options)[0] for x, z, D in rows])
 
@@ -83,7 +83,7 @@ def build(patches, dictionary):
             for array in (X * observed, prediction, mask)
         ]
         problem = Energy(decoder, factor, beta=BETA).problem(*cast)
-        return Case(problem, list(np.hstack([X * observed, root * ahead])), atoms)
+        return Case(problem, list(np.hstack([X * observed, root * ahead])), atoms, alpha)
 
     return build
 
@@ -338,7 +338,7 @@ def test_data_without_any_norm_have_codes_of_zeros(build, penalty, solver, backe
 def test_plain_steps_on_squares_never_raise_the_smoothed_energy(build, penalty, positive):
     """A pool narrower than its width costs (||z_g||^2 / width + width) / 2."""
     case = build(penalty, positive=positive)
-    problem, alpha = case.problem, ALPHA[penalty]
+    problem, alpha = case.problem, case.problem.penalty.alpha  # of its pools, which are normalized
     neglected = 1e-2 * problem.half_norm
     width = (neglected / (alpha * problem.penalty.pools.n_pools))[:, None]
     code = np.zeros((N_SAMPLES, N_ATOMS))
@@ -394,3 +394,31 @@ def test_auto_takes_the_fastest_that_penalty_and_data_allow(build, penalty, term
     assert others  # and each of them goes another way
     for other in others if chosen == "block_cd" else ["ista"]:
         assert np.any(code != solve_lasso(problem, solver=other, backend=backend).code)
+
+
+@pytest.mark.parametrize("groups", [CHAIN, DISJOINT], ids=["chain", "disjoint"])
+@pytest.mark.parametrize("exponent", [-49, -33, 33, 49])
+def test_alpha_and_weights_may_share_any_power_of_two(patches, dictionary, groups, exponent):
+    """Only their product matters; alone, squares of the weights reach the ends of float32."""
+    X, dictionary = patches[:4].astype(np.float32), dictionary.astype(np.float32)
+    weights = np.full(len(groups), 2.0**exponent)
+    plain, shared = (
+        sparse_encode(X, dictionary, alpha, penalty=penalty, return_gap=True)
+        for alpha, penalty in (
+            (1.5, GroupPenalty(groups)),
+            (1.5 / 2.0**exponent, GroupPenalty(groups, pool_weights=weights)),
+        )
+    )
+    assert_array_equal(shared[0], plain[0])
+    assert_array_equal(shared[1], plain[1])
+    assert plain[1].max() <= 1e-4
+
+
+def test_gap_of_shared_weights_is_that_of_the_product(patches, dictionary):
+    zeros = np.zeros((4, N_ATOMS))
+    weights = np.full(len(CHAIN), 2.0**-40)
+    gap = duality_gap(
+        patches[:4], zeros, dictionary, 2.0**40, penalty=GroupPenalty(CHAIN, pool_weights=weights)
+    )
+    plain = duality_gap(patches[:4], zeros, dictionary, 1.0, penalty=GroupPenalty(CHAIN))
+    assert_array_equal(gap, plain)

@@ -88,6 +88,28 @@ class Pools:
         """Pools whose norms have these factors, one each."""
         return Pools(self.weights * factors[:, None] ** 2)
 
+    def normalized(self):
+        """Split a power of two from the norms, so that weights have their middle near one.
+
+        Sums of the penalty then stay in the range of single precision, whatever unit the weights
+        have.
+
+        Returns
+        -------
+        pools : Pools
+        factor : float
+            The norms of the original pools are `factor` times those of `pools`.
+        """
+        _, exponents = np.frexp(self.weights[self.weights > 0])
+        exponent = round((int(exponents.min()) + int(exponents.max())) / 4)  # weights are squares
+        if exponent == 0:
+            return self, 1.0
+        weights = np.ldexp(self.weights, -2 * exponent)
+        if self.windows is None:
+            return Pools(weights), 2.0**exponent
+        rows, columns = self.windows
+        return Pools(weights, (np.ldexp(rows, -2 * exponent), columns)), 2.0**exponent
+
     def norms(self, code, backend=reference, result=None):
         """The pooled features, shape (n_samples, n_pools), in `result` where that is given."""
         result = new_array((code.shape[0], self.n_pools), code) if result is None else result
