@@ -8,6 +8,8 @@ are computed again in double precision from x, z and D, and samples that turn ou
 are solved in double precision.
 """
 
+import numpy as np
+
 from sklearn_ebm.backends import array_namespace, put_rows
 
 ROUNDINGS = 2  # of the largest terms of a sum: its rounding errors mostly cancel
@@ -41,10 +43,12 @@ def refuse_underflow(problem):
 def sanitize(problem, code, backend):
     """Make starts feasible, and zero where they are worse than zero, however large they are."""
     xp = array_namespace(code)
-    code[...] = problem.penalty.prox(code, 0.0)  # a step of no length
-    for energy in (problem.penalty.value, lambda code: problem.energy(code, backend)):
-        is_worse = ~(energy(code) <= problem.half_norm)
-        code[...] = xp.where(is_worse[:, None], xp.zeros_like(code), code)
+    # Squares of large starts overflow to infinity or NaN, neither of which is below half_norm.
+    with np.errstate(over="ignore", invalid="ignore"):
+        code[...] = problem.penalty.prox(code, 0.0)  # a step of no length
+        for energy in (problem.penalty.value, lambda code: problem.energy(code, backend)):
+            is_worse = ~(energy(code) <= problem.half_norm)
+            code[...] = xp.where(is_worse[:, None], xp.zeros_like(code), code)
 
 
 def verify(solution, problem, rescue, tol, everything):

@@ -422,3 +422,23 @@ def test_gap_of_shared_weights_is_that_of_the_product(patches, dictionary):
     )
     plain = duality_gap(patches[:4], zeros, dictionary, 1.0, penalty=GroupPenalty(CHAIN))
     assert_array_equal(gap, plain)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("penalty", ["l1", GroupPenalty(8), GroupPenalty(CHAIN)], ids=str)
+@pytest.mark.parametrize("missing_values", [None, np.nan], ids=["observed", "missing"])
+@pytest.mark.parametrize("alpha", [1.5, 1e-9])
+def test_the_largest_starts_are_dropped_without_a_warning(
+    patches, dictionary, dtype, penalty, missing_values, alpha
+):
+    """Their energy is no number, so that they are worse than zero: codes are those of no start."""
+    X = patches[:3].astype(dtype)
+    if missing_values is not None:
+        X[0, 0] = np.nan
+    options = {"penalty": penalty, "missing_values": missing_values, "tol": 1e9}
+    expected = sparse_encode(X, dictionary.astype(dtype), alpha, **options, init=np.zeros((3, 96)))
+    for size in (0.6 * np.sqrt(np.finfo(dtype).max), 1e-4 * np.finfo(dtype).max):
+        init = np.full((3, N_ATOMS), size, dtype)
+        init[1, ::7] = 0
+        code = sparse_encode(X, dictionary.astype(dtype), alpha, init=init, **options)
+        assert_array_equal(code, expected)
