@@ -24,14 +24,13 @@ from sklearn_ebm.estimators._validation import (
     check_data,
     check_dictionary,
     check_weight,
-    is_nan,
     require_castable,
     require_same_place,
-    split_missing,
 )
 from sklearn_ebm.estimators._weights import check_sample_weight
 from sklearn_ebm.factors import L1, PENALTIES, Energy
 from sklearn_ebm.layers._state import is_same, refusable
+from sklearn_ebm.layers._validation import is_nan, split_missing
 from sklearn_ebm.solvers import MATRIX_SOLVERS
 
 

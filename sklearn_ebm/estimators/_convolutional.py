@@ -26,10 +26,8 @@ from sklearn_ebm.estimators._validation import (
     check_codes,
     check_dictionary,
     check_magnitude,
-    is_nan,
     require_castable,
     require_same_place,
-    split_missing,
 )
 from sklearn_ebm.factors import ConvolutionalDecoder, Energy
 from sklearn_ebm.layers._images import (
@@ -40,6 +38,7 @@ from sklearn_ebm.layers._images import (
     window_shape,
 )
 from sklearn_ebm.layers._state import State, is_same, refusable
+from sklearn_ebm.layers._validation import is_nan, split_missing
 from sklearn_ebm.solvers import CONVOLUTION_SOLVERS
 from sklearn_ebm.solvers._verification import refuse_underflow
 

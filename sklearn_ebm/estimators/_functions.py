@@ -10,14 +10,14 @@ from sklearn_ebm.estimators._validation import (
     check_dictionary,
     check_magnitude,
     check_weight,
-    is_nan,
-    split_missing,
 )
 from sklearn_ebm.factors import PENALTIES, Energy, LinearDecoder, penalty_kind
 from sklearn_ebm.layers._validation import (
     check_values_elsewhere,
     checked_array,
+    is_nan,
     naming_the_remedy,
+    split_missing,
 )
 from sklearn_ebm.solvers import MATRIX_SOLVERS
 

@@ -21,9 +21,9 @@ from sklearn.preprocessing import MaxAbsScaler, MinMaxScaler, StandardScaler
 from sklearn.utils import check_random_state
 
 from sklearn_ebm.backends import array_namespace, divide_or_zero
-from sklearn_ebm.estimators._validation import split_missing
 from sklearn_ebm.factors import Tape
 from sklearn_ebm.layers._images import shape_of_rows
+from sklearn_ebm.layers._validation import split_missing
 
 
 class Part:

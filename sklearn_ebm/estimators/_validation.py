@@ -102,26 +102,6 @@ def check_weight(value, dtype, name):
         )
 
 
-def is_nan(value):
-    """Whether a value that stands for missing ones is NaN, which equals nothing."""
-    return value is not None and value != value
-
-
-def split_missing(X, missing_values):
-    """X with zeros where values are missing, and the mask of observed ones; no mask if none is."""
-    xp = array_namespace(X)
-    if missing_values is None:
-        return X, None
-    missing_values = float(missing_values)  # a NumPy scalar may be of a wider type than X
-    missing = xp.isnan(X) if is_nan(missing_values) else missing_values == X
-    if not bool(missing.any()):
-        return X, None
-    if bool(missing.all(axis=1).any()):
-        row = int(missing.all(axis=1).nonzero()[0][0])
-        raise ValueError(f"Every feature of sample {row} is missing.")
-    return xp.where(missing, xp.zeros_like(X), X), (~missing).astype(X.dtype)
-
-
 def check_dictionary(dictionary, n_components, n_features, dtype, name="dictionary"):
     """A given dictionary as a float array without empty atoms.
 

@@ -1,18 +1,40 @@
 """The duality gap of sparse codes, by its definition and in double precision."""
 
+from numbers import Real
+
 import numpy as np
+from sklearn.utils import check_consistent_length
 
+from sklearn_ebm._sklearn import HasMethods, Interval, StrOptions, validate_params
 from sklearn_ebm.backends import to_host
-from sklearn_ebm.factors import penalty_kind
+from sklearn_ebm.factors import PENALTIES, penalty_kind
+from sklearn_ebm.layers._validation import (
+    FLOATS,
+    checked_array,
+    is_nan,
+    naming_the_remedy,
+    split_missing,
+)
+
+LEAST_EXPONENT = -4000  # of rows of zeros: below those of all products of numbers
 
 
-def duality_gap(X, code, dictionary, alpha, positive=False, penalty="l1"):
+@validate_params(
+    {
+        "alpha": [Interval(Real, 0, None, closed="neither")],
+        "positive": ["boolean"],
+        "penalty": [StrOptions(set(PENALTIES)), HasMethods("factory")],
+        "missing_values": [None, Real],
+    },
+    prefer_skip_nested_validation=True,
+)
+def duality_gap(X, code, dictionary, alpha, positive=False, penalty="l1", missing_values=None):
     """Certificate of sparse codes: an upper bound on what a better code could still save.
 
     With the residual r = x - z D and the dual point theta = r min(1, alpha / max_j |d_j . r|), the
     gap is E(x, z) - (1/2 ||x||^2 - 1/2 ||x - theta||^2), here over 1/2 ||x||^2. Another penalty has
     its own dual norm in place of max_j |d_j . r|; that of overlapping groups is a bound from above,
-    found by iteration.
+    found by iteration. Units do not matter: any values that float64 can hold are accepted.
 
     Parameters
     ----------
@@ -28,11 +50,19 @@ def duality_gap(X, code, dictionary, alpha, positive=False, penalty="l1"):
         Whether codes are constrained to be positive.
     penalty : {"l1"} or GroupPenalty, default="l1"
         What alpha weighs.
+    missing_values : float or None, default=None
+        Entries of X with this value, `np.nan` or a number, are left out of the sum.
 
     Returns
     -------
     ndarray of shape (n_samples,)
-        Relative duality gap, float64; zero where x is zero and so is its code.
+        Relative duality gap, float64. Zero if x and its code are zero; infinite if
+        `positive=True` and the code has a negative entry, or if float64 cannot hold the gap.
+
+    Raises
+    ------
+    ValueError
+        If shapes do not fit, alpha is not positive, or an array contains NaN or infinity.
 
     References
     ----------
@@ -48,15 +78,81 @@ def duality_gap(X, code, dictionary, alpha, positive=False, penalty="l1"):
     >>> print(duality_gap([[3.0, 4.0]], [[0.0, 1.0]], np.eye(2), alpha=3.0))
     [0.]
     """
-    code = code.toarray() if hasattr(code, "toarray") else code
-    X, code, dictionary = (
-        np.asarray(to_host(array), dtype=np.float64) for array in (X, code, dictionary)
+    X, mask = _checked_data(X, missing_values)
+    code, dictionary = _checked(code, "code"), _checked(dictionary, "dictionary")
+    _require_shapes(X, code, dictionary)
+    make_factor = penalty_kind(penalty).factory(len(dictionary))
+    with np.errstate(over="ignore"):  # gaps beyond the largest number are infinite
+        gap = _relative_gap(X, code, dictionary, alpha, make_factor(1.0, positive=positive), mask)
+    if positive:
+        gap[np.any(code < 0, axis=1)] = np.inf
+    return gap
+
+
+def _checked_data(X, missing_values):
+    """X in float64, zero where it is missing, and the mask of observed entries."""
+    finite = "allow-nan" if is_nan(missing_values) else True
+    with naming_the_remedy("duality_gap", has_missing_values=True):
+        X = checked_array(to_host(X), dtype=FLOATS, ensure_all_finite=finite, input_name="X")
+    X, mask = split_missing(X, missing_values)  # in the type of X, as `sparse_encode` does
+    return X.astype(np.float64, copy=False), mask
+
+
+def _checked(array, name):
+    array = array.toarray() if hasattr(array, "toarray") else array
+    return checked_array(to_host(array), dtype=np.float64, input_name=name)
+
+
+def _require_shapes(X, code, dictionary):
+    check_consistent_length(X, code)
+    if dictionary.shape[1] != X.shape[1]:
+        raise ValueError(
+            f"dictionary has {dictionary.shape[1]} features, but X has {X.shape[1]} features."
+        )
+    if code.shape[1] != dictionary.shape[0]:
+        raise ValueError(
+            f"code has {code.shape[1]} components, but dictionary has {dictionary.shape[0]} rows."
+        )
+
+
+def _relative_gap(X, code, dictionary, alpha, factor, mask):
+    """The gap over 1/2 ||x||^2, in a unit of each sample that is a power of two.
+
+    Powers of two are exact, so that the gap does not depend on the units of X and the dictionary.
+    """
+    X, X_exponent = _split(X)
+    code, code_exponent = _split(code)
+    alpha, alpha_exponent = np.frexp(alpha)
+    atoms_exponent = np.frexp(np.abs(dictionary).max())[1]
+    dictionary = np.ldexp(dictionary, -atoms_exponent)
+    unit = np.maximum(  # of x and of z D
+        np.where(X.any(axis=1), X_exponent, LEAST_EXPONENT),
+        np.where(code.any(axis=1), code_exponent + atoms_exponent, LEAST_EXPONENT),
     )
-    residual = X - code @ dictionary
-    factor = penalty_kind(penalty).factory(len(dictionary))(float(alpha), positive=positive)
-    dual_norm = factor.dual_norm(residual @ dictionary.T, code)
+    target = _times_power(X, X_exponent - unit)
+    residual = target - _times_power(code, code_exponent + atoms_exponent - unit) @ dictionary
+    if mask is not None:
+        residual *= mask
+    correlation, exponent = _split(residual @ dictionary.T)
+    exponent += unit + atoms_exponent - alpha_exponent
+    dual_norm = np.ldexp(factor.dual_norm(correlation, code) / alpha, exponent)
+    penalty = np.ldexp(alpha * factor.value(code), alpha_exponent + code_exponent - 2 * unit)
     theta = residual / np.maximum(1, dual_norm)[:, None]
-    energy = 0.5 * (residual**2).sum(axis=1) + factor.value(code)
-    half_norm = 0.5 * (X**2).sum(axis=1)
-    gap = energy - half_norm + 0.5 * ((X - theta) ** 2).sum(axis=1)
-    return np.maximum(gap, 0) / np.where(half_norm > 0, half_norm, 1)
+    gap = _half_norm(residual) + penalty - _half_norm(target) + _half_norm(target - theta)
+    half_norm = _half_norm(X)
+    relative = np.maximum(gap, 0) / np.where(half_norm > 0, half_norm, 1)
+    return np.ldexp(relative, 2 * (unit - X_exponent))
+
+
+def _split(rows):
+    """Rows over powers of two, so that the largest entry is in [1/2, 1), and the exponents."""
+    exponent = np.frexp(np.abs(rows).max(axis=1))[1]
+    return _times_power(rows, -exponent), exponent
+
+
+def _times_power(rows, exponent):
+    return np.ldexp(rows, exponent[:, None])
+
+
+def _half_norm(rows):
+    return 0.5 * (rows**2).sum(axis=1)

@@ -6,7 +6,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 from scipy.optimize import minimize
 
-from sklearn_ebm import GroupPenalty
+from sklearn_ebm import GroupPenalty, sparse_encode
 from sklearn_ebm.metrics import duality_gap
 
 ALPHA = 0.4
@@ -185,3 +185,108 @@ def test_groups_of_one_have_the_gap_of_the_l1_norm(problem):
     X, code, atoms = problem
     singles = duality_gap(X, code, atoms, ALPHA, penalty=GroupPenalty(1))
     assert_allclose(singles, duality_gap(X, code, atoms, ALPHA), rtol=1e-12)
+
+
+# What may come in
+
+PENALTIES = {"l1": "l1", **GROUPS}
+any_penalty = pytest.mark.parametrize("penalty", PENALTIES.values(), ids=PENALTIES)
+
+
+@any_penalty
+@pytest.mark.parametrize("size", [-1060, -565, -200, 200, 531, 1000])
+@pytest.mark.filterwarnings("error")
+def test_units_of_data_do_not_matter(problem, penalty, size):
+    """Powers of two are exact, and the smallest numbers that they leave have 14 bits."""
+    X, code, atoms = problem
+    code[2] = 0
+    expected = duality_gap(X, code, atoms, ALPHA, penalty=penalty)
+    X, code, alpha = np.ldexp(X, size), np.ldexp(code, size), np.ldexp(ALPHA, size)
+    rtol = 1e-2 if size == -1060 else 0
+    assert_allclose(duality_gap(X, code, atoms, alpha, penalty=penalty), expected, rtol=rtol)
+
+
+@any_penalty
+@pytest.mark.parametrize("size", [-600, 600])
+@pytest.mark.filterwarnings("error")
+def test_units_of_atoms_do_not_matter(problem, penalty, size):
+    X, code, atoms = problem
+    expected = duality_gap(X, code, atoms, ALPHA, penalty=penalty)
+    code, atoms, alpha = np.ldexp(code, -size), np.ldexp(atoms, size), np.ldexp(ALPHA, size)
+    assert_array_equal(duality_gap(X, code, atoms, alpha, penalty=penalty), expected)
+
+
+@any_penalty
+@pytest.mark.filterwarnings("error")
+def test_samples_have_units_of_their_own_and_gaps_beyond_numbers_are_infinite(problem, penalty):
+    X, code, atoms = problem
+    code[0] = 0
+    X[0] *= 1e-200  # far below alpha: a code of zeros is optimal
+    code[1, 0] = 1e300
+    gap = duality_gap(X, code, atoms, ALPHA, penalty=penalty)
+    assert gap[0] == 0
+    assert gap[1] == np.inf
+    assert_array_equal(gap[2:], duality_gap(X[2:], code[2:], atoms, ALPHA, penalty=penalty))
+    tiny = np.full_like(code[:1], 1e-300)
+    # Of a penalty alpha v |z| with v near one, and half norms near one.
+    assert 1e-2 < duality_gap(X[2:3], tiny, atoms, 1e300, penalty=penalty)[0] < 1e2
+
+
+@any_penalty
+def test_a_code_that_is_not_feasible_has_an_infinite_gap(problem, penalty):
+    X, code, atoms = problem
+    code = np.abs(code)
+    code[1, 3] = -1e-300
+    code[2, 3] = -0.0
+    gap = duality_gap(X, code, atoms, ALPHA, positive=True, penalty=penalty)
+    assert_array_equal(np.isinf(gap), np.arange(6) == 1)
+
+
+@any_penalty
+@signs
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("missing_values", [np.nan, 0.1])
+def test_missing_values_do_not_enter_the_misfit(problem, penalty, positive, dtype, missing_values):
+    """The gap is that of the features which are observed, and those of `sparse_encode` are."""
+    X, _, atoms = problem
+    X = X.astype(dtype)
+    hidden = np.random.default_rng(2).random(X.shape) < 0.3
+    X[hidden] = missing_values
+    options = {"penalty": penalty, "positive": positive}
+    code, claimed = sparse_encode(
+        X, atoms, ALPHA, missing_values=missing_values, return_gap=True, **options
+    )
+    atoms = atoms.astype(dtype)
+    gap = duality_gap(X, code, atoms, ALPHA, missing_values=missing_values, **options)
+    for x, z, seen, bound in zip(X, code, ~hidden, gap, strict=True):
+        alone = duality_gap(x[None, seen], z[None], atoms[:, seen], ALPHA, **options)
+        assert_allclose(bound, alone[0], rtol=1e-9, atol=1e-14)
+    # Solvers bound the dual norm of overlapping groups by fewer iterations, and less closely.
+    assert np.all(gap <= 1.05 * claimed + (1e-12 if dtype is np.float64 else 1e-7))
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"alpha": 0}, "The 'alpha' parameter of duality_gap must be a float in the range"),
+        ({"alpha": -1.0}, "The 'alpha' parameter of duality_gap must be a float in the range"),
+        ({"alpha": np.nan}, "The 'alpha' parameter of duality_gap must be a float in the range"),
+        ({"alpha": np.inf}, "The 'alpha' parameter of duality_gap must be a float in the range"),
+        ({"positive": "yes"}, "The 'positive' parameter of duality_gap"),
+        ({"penalty": "l2"}, "The 'penalty' parameter of duality_gap"),
+        ({"missing_values": "NaN"}, "The 'missing_values' parameter of duality_gap"),
+        ({"X": np.ones(4)}, "Expected 2D array, got 1D array"),
+        ({"X": np.full((6, 4), np.nan)}, "missing_values=np.nan. Set this parameter"),
+        ({"X": np.full((6, 4), np.inf)}, "Input X contains infinity"),
+        ({"X": np.ones((6, 3))}, "dictionary has 4 features, but X has 3 features"),
+        ({"code": np.ones((1, 5))}, "inconsistent numbers of samples"),
+        ({"code": np.ones((6, 4))}, "code has 4 components, but dictionary has 5 rows"),
+        ({"code": np.full((6, 5), np.nan)}, "Input code contains NaN"),
+        ({"dictionary": np.full((5, 4), np.nan)}, "Input dictionary contains NaN"),
+        ({"X": np.full((6, 4), 7.0), "missing_values": 7}, "Every feature of sample 0 is missing"),
+    ],
+)
+def test_what_has_no_gap_is_refused(problem, changed, message):
+    arrays = dict(zip(("X", "code", "dictionary"), problem, strict=True))
+    with pytest.raises(ValueError, match=message):
+        duality_gap(**{**arrays, "alpha": ALPHA, **changed})
