@@ -247,7 +247,7 @@ def test_a_code_that_is_not_feasible_has_an_infinite_gap(problem, penalty):
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize("missing_values", [np.nan, 0.1])
 def test_missing_values_do_not_enter_the_misfit(problem, penalty, positive, dtype, missing_values):
-    """The gap is that of the features which are observed, and those of `sparse_encode` are."""
+    """The gap equals that of the observed features, and confirms what `sparse_encode` claims."""
     X, _, atoms = problem
     X = X.astype(dtype)
     hidden = np.random.default_rng(2).random(X.shape) < 0.3

@@ -338,7 +338,7 @@ def test_data_without_any_norm_have_codes_of_zeros(build, penalty, solver, backe
 def test_plain_steps_on_squares_never_raise_the_smoothed_energy(build, penalty, positive):
     """A pool narrower than its width costs (||z_g||^2 / width + width) / 2."""
     case = build(penalty, positive=positive)
-    problem, alpha = case.problem, case.problem.penalty.alpha  # of its pools, which are normalized
+    problem, alpha = case.problem, case.problem.penalty.alpha  # scaled, as its pools are
     neglected = 1e-2 * problem.half_norm
     width = (neglected / (alpha * problem.penalty.pools.n_pools))[:, None]
     code = np.zeros((N_SAMPLES, N_ATOMS))
@@ -431,7 +431,7 @@ def test_gap_of_shared_weights_is_that_of_the_product(patches, dictionary):
 def test_the_largest_starts_are_dropped_without_a_warning(
     patches, dictionary, dtype, penalty, missing_values, alpha
 ):
-    """Their energy is no number, so that they are worse than zero: codes are those of no start."""
+    """Their energy overflows. Codes are the same as from a start at zero."""
     X = patches[:3].astype(dtype)
     if missing_values is not None:
         X[0, 0] = np.nan
