@@ -98,3 +98,15 @@ def test_decoder_decodes_sparse_codes_and_remembers_its_casts(dictionary):
     assert narrow is decoder.astype(np.dtype(np.float32))
     assert narrow.gram.dtype == np.float32
     assert decoder.astype(np.dtype(np.float64)) is decoder
+
+
+def test_correlations_hold_to_rounding_although_negligible_entries_are_left_out(dtype):
+    """Tails of peaks, which reach far below what a type can tell from zero beside the maximum."""
+    distance = np.arange(64) - np.linspace(0, 64, 40)[:, None]
+    atoms = np.logspace(-3, 3, 40)[:, None] * np.exp(-(distance**2) / 4)
+    X = np.random.default_rng(0).standard_normal((5, 64)).astype(dtype)
+    atoms = atoms.astype(dtype)
+    exact = X.astype(np.longdouble) @ atoms.astype(np.longdouble).T
+    size = np.linalg.norm(X, axis=1)[:, None] * np.linalg.norm(atoms, axis=1)
+    error = np.abs(LinearDecoder(atoms).correlate(X) - exact)
+    assert np.all(error <= 8 * np.finfo(dtype).eps * size)
