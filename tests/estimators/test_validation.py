@@ -7,8 +7,7 @@ from sklearn.utils import check_array
 
 from sklearn_ebm import SparseCoder
 from sklearn_ebm.estimators._validation import check_dictionary, largest_value
-from sklearn_ebm.layers._validation import split_missing
-from sklearn_ebm.layers._validation import check_rows
+from sklearn_ebm.layers._validation import check_rows, split_missing
 
 X = np.arange(12.0).reshape(4, 3)
 
