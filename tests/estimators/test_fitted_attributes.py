@@ -414,6 +414,78 @@ def test_arrays_of_a_stored_model_can_be_replaced_before_it_is_used(name, store,
     assert_same_results(stored, model, data, rtol=1e-12)
 
 
+def outcome(model, data, call):
+    """What a call returns or leaves, or the error that it raises."""
+    try:
+        result = getattr(model, call)(data)
+    except ValueError as error:
+        return str(error)
+    return model.components_ if result is model else np.asarray(result)
+
+
+MISFITS = {
+    "short": lambda value: value[:-1],
+    "single": lambda value: value[:1],
+    "double": lambda value: np.concatenate([value, value]),
+    "float32": lambda value: value.astype(np.float32),
+    "swapped": lambda value: value.astype(">f8"),
+    "integers": lambda value: np.ceil(5 * np.abs(value)).astype(int) + 1,
+    "objects": lambda value: value.astype(object),
+    "none": lambda value: None,
+}
+
+
+@pytest.mark.parametrize("name", ["PSD", "ConvPSD", "RBM-gaussian", "ZCAWhitener"])
+@pytest.mark.parametrize("misfit", MISFITS)
+def test_a_copy_checks_what_was_replaced_as_the_original_does(name, misfit):
+    """A copy that took replaced arrays for the fitted ones would read memory beyond their end."""
+    model, data = fitted(name)
+    for attribute in [each for each in of_model(model) if each != "connections_"]:
+        for call in ("transform",) if name == "ZCAWhitener" else ("transform", "partial_fit"):
+            original, _ = fitted(name)
+            setattr(original, attribute, MISFITS[misfit](getattr(original, attribute)))
+            copies = [STORES[store](original, None) for store in ("pickle", "copy", "host_copy")]
+            expected = outcome(original, data, call)
+            for each in (*copies, copy.deepcopy(copies[0])):
+                found = outcome(each, data, call)
+                assert type(found) is type(expected), (attribute, found, expected)
+                if isinstance(found, str):
+                    assert attribute in found
+                    assert found == expected
+                elif attribute != "components_" or call != "partial_fit":
+                    assert_allclose(found, expected, atol=1e-9)
+            if misfit in ("short", "single", "double", "none"):
+                assert "was fitted with" in expected
+
+
+@encoders
+def test_a_copy_refuses_an_encoder_of_another_kind(name):
+    model, data = fitted(name)
+    other = "PSD" if name == "PSD-tanh" else "PSD-tanh"
+    model.encoder_ = fitted(other)[0].encoder_
+    for each in (copy.deepcopy(model), model):
+        with pytest.raises(ValueError, match="encoder_ must be a"):
+            each.energy(data)
+    for parameters in ({"weights": [[1.0]]}, {"weights": None}, {"weights": np.array(["a"])}):
+        model, _ = fitted(name)
+        model.encoder_.parameters.update(parameters)
+        for each in (copy.deepcopy(model), model):
+            with pytest.raises(ValueError, match=r"encoder_\.weights"):
+                each.energy(data)
+
+
+@models
+def test_files_without_the_forms_of_arrays_can_be_loaded(name):
+    model, data = fitted(name)
+    kept = model.__getstate__()
+    old = clone(MODELS[name][0])
+    old.__setstate__({**kept, "_since_fit": kept["_since_fit"][:4]})
+    assert_same_results(old, model, data)
+    array = getattr(old, model._model_attributes[0])
+    setattr(old, model._model_attributes[0], np.asarray(array.tolist(), dtype=object))
+    assert_same_results(copy.deepcopy(old), model, data, rtol=1e-9)
+
+
 @learners
 def test_a_warm_start_goes_on_with_a_mapped_model(name, tmp_path):
     model, data = fitted(name)
