@@ -11,7 +11,7 @@ from sklearn_ebm.backends import to_host
 from sklearn_ebm.estimators._base import DictionaryModel
 from sklearn_ebm.estimators._parts import EncoderPart
 from sklearn_ebm.estimators._sizes import data_size
-from sklearn_ebm.estimators._validation import check_magnitude
+from sklearn_ebm.estimators._validation import check_magnitude, require_magnitude
 from sklearn_ebm.factors.encoders import Encoder, Scale, placed
 from sklearn_ebm.layers._state import is_same
 
@@ -140,10 +140,13 @@ class EncodingModel(DictionaryModel):
         parameters = {
             name: placed(self._checked_attribute(f"encoder_.{name}", state)) for name in names
         }
+        for name, value in parameters.items():
+            require_magnitude(value, f"encoder_.{name}")
         encoder = type(encoder)(parameters, **encoder.settings)
         for name, room in self._encoder_attributes(encoder).items():
             if name in replaced:
                 room[...] = self._checked_attribute(name, state)
+                require_magnitude(room, name)
         require_allowed(encoder)
         return encoder
 

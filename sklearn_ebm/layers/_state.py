@@ -140,9 +140,11 @@ class Stateful:
             check_is_fitted(self)
         if not _same_objects(self._parameters(), state.parameters):
             self._validate_params()
+        replaced = self._replaced_since(state) | state.pending
+        if "components_" in replaced & state.forms.keys():  # parameters are compared with it
+            self.components_ = self._checked_attribute("components_", state)
         if not learning:
             self._require_fitted_with(state.fitted_with)
-        replaced = self._replaced_since(state) | state.pending
         parts = self._take_over(state, replaced)
         replaced = state.replaced | replaced
         state = replace(state, parts=parts, replaced=replaced, pending=frozenset())
@@ -302,6 +304,9 @@ def check_finite(value, dtype, name):
     if not is_cupy(value):
         dtype = np.dtype(dtype).newbyteorder("=")
         with _naming(name):
+            found = np.asarray(value).dtype
+            if found.kind in "USMm":  # which scikit-learn would convert
+                raise ValueError(f"Got an array of dtype {found}.")
             return checked_array(
                 value, dtype=dtype, order="C", ensure_2d=False, allow_nd=True, input_name=name
             )

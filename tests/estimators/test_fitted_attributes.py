@@ -345,7 +345,12 @@ def test_arrays_that_do_not_suit_the_model_are_refused_by_name(name):
         ("LISTAEncoder", "alpha_", -1.0, "alpha_ must be a number above zero"),
         ("RBM-gaussian", "variance_", np.zeros(12), "variance_ must be above zero"),
         ("SparseCoder", "components_", np.full((6, 12), 1e200), "components_ has atoms whose sq"),
-        ("SparseCoder", "components_", np.full((6, 12), "a"), "could not convert string"),
+        (
+            "SparseCoder",
+            "components_",
+            np.full((6, 12), "a"),
+            "components_ must be an array of real n",
+        ),
         ("ConvPSD", "connections_", np.zeros((4, 2)), "Component 0 reads no channel .* connectio"),
         ("ConvPSD", "connections_", np.ones((4, 3)), r"connections_ has shape \(4, 3\)"),
         ("PSD", "encoder_", None, "encoder_ must be a ShrinkageEncoder"),
@@ -356,6 +361,46 @@ def test_values_that_no_model_has_are_refused(name, attribute, value, words):
     setattr(model, attribute, value)
     with pytest.raises(ValueError, match=words):
         model.transform(data)
+
+
+@models
+def test_lists_of_numbers_are_arrays(name):
+    model, data = fitted(name)
+    for attribute in of_model(model):
+        setattr(model, attribute, getattr(model, attribute).tolist())
+        names = model.get_feature_names_out()  # before any other call
+        assert_array_equal(names, fitted(name)[0].get_feature_names_out())
+    assert_same_results(model, fitted(name)[0], data, rtol=1e-9, atol=1e-9)
+    for attribute in of_model(model):
+        assert isinstance(getattr(model, attribute), np.ndarray)
+
+
+@pytest.mark.parametrize("call", ["transform", "inverse_transform", "energy", "partial_fit"])
+@learners
+def test_what_is_no_array_of_real_numbers_is_refused_by_name(name, call):
+    for bad in (lambda v: v.astype(str), lambda v: 1j * v, lambda v: (1j * v).tolist(),
+                lambda v: [[1.0], 2.0], lambda v: {"a": 1}):  # fmt: skip
+        model, data = fitted(name)
+        for attribute in [each for each in of_model(model) if each != "connections_"]:
+            value = getattr(model, attribute)
+            setattr(model, attribute, bad(value))
+            with pytest.raises(ValueError, match=attribute):
+                getattr(model, call)(data)
+            setattr(model, attribute, value)
+
+
+@learners
+def test_values_whose_squares_overflow_are_refused_by_name(name):
+    """They would make energies NaN."""
+    model, data = fitted(name)
+    for attribute in [
+        each for each in of_model(model) if each not in ("connections_", "variance_")
+    ]:
+        value = getattr(model, attribute)
+        setattr(model, attribute, 1e300 * np.sign(value.astype(np.float64)))
+        with pytest.raises(ValueError, match=f"{attribute} (has|contains)"):
+            model.energy(data)
+        setattr(model, attribute, value)
 
 
 # Copies and files
@@ -431,6 +476,7 @@ MISFITS = {
     "swapped": lambda value: value.astype(">f8"),
     "integers": lambda value: np.ceil(5 * np.abs(value)).astype(int) + 1,
     "objects": lambda value: value.astype(object),
+    "list": lambda value: value.tolist(),
     "none": lambda value: None,
 }
 
