@@ -498,6 +498,7 @@ class DictionaryModel(
 
     @property
     def _n_features_out(self):
+        self._ready()
         return self.components_.shape[0]
 
     def __sklearn_tags__(self):

@@ -415,6 +415,7 @@ class DensityModel(Stateful, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
 
     @property
     def _n_features_out(self):
+        self._ready()
         return self.components_.shape[0]
 
     def __sklearn_tags__(self):

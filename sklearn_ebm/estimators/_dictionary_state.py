@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from sklearn_ebm.backends import array_namespace, copied, read_only
-from sklearn_ebm.estimators._validation import check_dictionary, require_magnitude
+from sklearn_ebm.estimators._validation import check_dictionary, require_atoms
 from sklearn_ebm.factors import LinearDecoder
 from sklearn_ebm.layers._state import Stateful, is_same
 
@@ -101,7 +101,7 @@ class DictionaryState(Stateful):
         """Parts from the fitted attributes, some of which were replaced."""
         if state.parts is None or "components_" in replaced:
             dictionary = copied(self._checked_attribute("components_", state))
-            require_magnitude(dictionary, "components_")
+            require_atoms(dictionary, "components_")
             return Parts(self._new_decoder(dictionary))
         if state.is_open:  # cached values may no longer hold
             return Parts(self._new_decoder(state.parts.decoder.dictionary))

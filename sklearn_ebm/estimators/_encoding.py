@@ -11,8 +11,8 @@ from sklearn_ebm.backends import to_host
 from sklearn_ebm.estimators._base import DictionaryModel
 from sklearn_ebm.estimators._parts import EncoderPart
 from sklearn_ebm.estimators._sizes import data_size
-from sklearn_ebm.estimators._validation import check_magnitude
-from sklearn_ebm.factors.encoders import Scale, placed
+from sklearn_ebm.estimators._validation import check_magnitude, require_magnitude
+from sklearn_ebm.factors.encoders import Encoder, Scale, placed
 from sklearn_ebm.layers._state import is_same
 
 
@@ -110,9 +110,15 @@ class EncodingModel(DictionaryModel):
             model.update({f"encoder_.{name}": value for name, value in parameters.items()})
         return model
 
+    def _forms_of(self, attributes):
+        forms = super()._forms_of(attributes)
+        if "encoder_" in attributes:
+            forms["encoder_"] = _form_of(attributes["encoder_"])
+        return forms
+
     def _frozen(self, *names):
         frozen = super()._frozen(*names)
-        if "encoder_" in frozen:
+        if isinstance(frozen.get("encoder_"), Encoder):
             frozen["encoder_"] = frozen["encoder_"].read_only()
         return frozen
 
@@ -125,27 +131,35 @@ class EncodingModel(DictionaryModel):
 
     def _encoder_from(self, state, replaced):
         """A copy of the encoder, which users may have replaced, as a whole or in parts."""
-        fitted = state.attributes.get("encoder_", self.encoder_)
-        encoder, names = self.encoder_, [*fitted.parameters]
-        if type(encoder) is not type(fitted) or [*encoder.parameters] != names:
+        encoder, form = self.encoder_, _form_of(self.encoder_)
+        kind, names = state.forms.get("encoder_", form or ("fitted encoder", ()))
+        if form != (kind, names):
             raise ValueError(
-                f"encoder_ must be a {type(fitted).__name__} with the parameters {names}, got "
-                f"{encoder!r}."
+                f"encoder_ must be a {kind} with the parameters {[*names]}, got {encoder!r}."
             )
         parameters = {
-            name: placed(self._checked_attribute(f"encoder_.{name}", state, value))
-            for name, value in encoder.parameters.items()
+            name: placed(self._checked_attribute(f"encoder_.{name}", state)) for name in names
         }
+        for name, value in parameters.items():
+            require_magnitude(value, f"encoder_.{name}")
         encoder = type(encoder)(parameters, **encoder.settings)
         for name, room in self._encoder_attributes(encoder).items():
             if name in replaced:
                 room[...] = self._checked_attribute(name, state)
+                require_magnitude(room, name)
         require_allowed(encoder)
         return encoder
 
     def _refusal(self, fitted_with):
         """Why the encoder does not suit the parameters; empty if it does."""
         return ""
+
+
+def _form_of(encoder):
+    """The name of its class, and those of its parameters; None if it is no encoder."""
+    if not isinstance(encoder, Encoder):
+        return None
+    return type(encoder).__name__, (*encoder.parameters,)
 
 
 def require_allowed(encoder):

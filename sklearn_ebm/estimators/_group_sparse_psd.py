@@ -6,6 +6,7 @@ from sklearn_ebm._sklearn import StrOptions
 from sklearn_ebm.estimators._groups import GroupPenalty, PooledNorm, two_numbers
 from sklearn_ebm.estimators._parts import PoolPart
 from sklearn_ebm.estimators._psd import PSD
+from sklearn_ebm.estimators._validation import require_magnitude
 from sklearn_ebm.factors import Pools
 from sklearn_ebm.layers._state import State, is_same
 
@@ -257,10 +258,11 @@ class GroupSparsePSD(PSD):
         return super()._new_penalty(n_components)
 
     def _fitted_penalty(self, state, replaced):
-        is_loaded = state.parts is None and not is_same(self.pool_weights_, self._pools.weights)
-        if "pool_weights_" not in replaced and not is_loaded:
+        is_set = "pool_weights_" in replaced
+        if not is_set and (state.parts or is_same(self.pool_weights_, self._pools.weights)):
             return self._make_penalty
         weights = self._checked_attribute("pool_weights_", state)
+        require_magnitude(weights, "pool_weights_")
         if np.any(weights < 0) or not np.all(weights.any(axis=0)) or not weights.any(axis=1).all():
             raise ValueError(
                 "pool_weights_ must not be negative, and every pool and every component must have "
@@ -284,6 +286,7 @@ class GroupSparsePSD(PSD):
 
     @property
     def _n_features_out(self):
+        self._ready()
         n_pools, n_components = self.pool_weights_.shape
         return {"pooled": n_pools, "simple": n_components, "both": n_pools + n_components}[
             self.output

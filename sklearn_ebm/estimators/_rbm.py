@@ -22,6 +22,7 @@ from sklearn_ebm.estimators._contrastive_learning import (
 from sklearn_ebm.estimators._density import DensityModel, float_type
 from sklearn_ebm.estimators._moments import moments
 from sklearn_ebm.estimators._parts import EncoderPart
+from sklearn_ebm.estimators._validation import require_magnitude
 from sklearn_ebm.factors import UNITS, BilinearEnergy
 from sklearn_ebm.layers._state import refusable
 from sklearn_ebm.solvers import Ascending, ContrastiveLearner, DivergedError, dense_rows
@@ -29,6 +30,12 @@ from sklearn_ebm.solvers import Ascending, ContrastiveLearner, DivergedError, de
 SMALLEST_BATCH, LARGEST_BATCH = 10, 100
 LARGE_WEIGHT = 30.0  # log-odds that one visible unit, moved by a deviation, gives to a hidden one
 STUCK_SHARE = 0.1  # of the hidden units, above which something is wrong
+ATTRIBUTES = {  # parameters of the energy
+    "weights": "components_",
+    "hidden_bias": "intercept_hidden_",
+    "visible_bias": "intercept_visible_",
+    "visible_log_variance": "variance_",
+}
 
 
 class Method(NamedTuple):
@@ -493,7 +500,11 @@ class RBM(CallbackSupportMixin, DensityModel):
         if len(others) > 2 and not bool((others[2] > 0).all()):
             raise ValueError("variance_ must be above zero.")
         units = self._base.astype(weights.dtype)
-        return BilinearEnergy(*units.from_data_units(weights.T, *others)).copy()
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # refused below
+            energy = BilinearEnergy(*units.from_data_units(weights.T, *others)).copy()
+        for name, value in energy.parameters.items():
+            require_magnitude(value, ATTRIBUTES[name])
+        return energy
 
     def _new_learner(self, learner, replaced):
         """A learner that goes on with the fitted attributes, and with the chains of another one."""

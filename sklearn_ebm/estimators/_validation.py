@@ -139,13 +139,26 @@ def _check_atoms(dictionary, name):
         )
 
 
-def require_magnitude(dictionary, name):
-    """Refuse atoms whose squared norm the type cannot hold."""
-    size = float(array_namespace(dictionary).max(abs(dictionary)))
-    if size > largest_value(dictionary.dtype):
+def require_magnitude(values, name):
+    """Refuse values of a fitted attribute whose squares the type cannot hold."""
+    size = float(array_namespace(values).max(abs(values))) if values.size else 0.0
+    if not size <= largest_value(values.dtype):
         raise ValueError(
-            f"{name} has atoms whose squared norm {np.dtype(dictionary.dtype)!r} cannot hold. "
-            "Scale the atoms, for instance to norm one."
+            f"{name} has values too large for {np.dtype(values.dtype)!r}: squares of {size:.1e} "
+            "overflow."
+        )
+
+
+def require_atoms(dictionary, name):
+    """Refuse atoms whose squared norm the type cannot hold; those of norm zero are not used."""
+    xp = array_namespace(dictionary)
+    size = xp.max(xp.abs(dictionary), axis=tuple(range(1, dictionary.ndim)))
+    limit = largest_value(dictionary.dtype)
+    extreme = (size > limit) | ((size < 1 / limit) & (size > 0))
+    if bool(xp.any(extreme)):
+        raise ValueError(
+            f"{name} has atoms whose squared norm {np.dtype(dictionary.dtype)!r} cannot hold: "
+            f"{_some_rows(extreme)}. Scale the atoms, for instance to norm one."
         )
 
 
@@ -157,7 +170,7 @@ def require_castable(atoms, dtype):
     size = xp.max(xp.abs(atoms), axis=tuple(range(1, atoms.ndim)))
     size = xp.asarray(size, dtype=xp.float64)  # whose range the limits of all types are in
     limit = largest_value(dtype)
-    extreme = xp.nonzero((size > limit) | (size < 1 / limit))[0]
+    extreme = xp.nonzero((size > limit) | ((size < 1 / limit) & (size > 0)))[0]
     if extreme.shape[0]:
         raise ValueError(
             f"components_ has atoms whose squared norm {dtype!r} cannot hold: "

@@ -21,7 +21,7 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_ebm.backends import array_namespace, is_cupy, read_only, to_host
-from sklearn_ebm.layers._validation import check_values_elsewhere, checked_array
+from sklearn_ebm.layers._validation import FLOATS, check_values_elsewhere, checked_array
 
 LONGEST = 40  # characters of a parameter in an error message
 
@@ -36,6 +36,8 @@ class State:
         Values of the parameters.
     attributes : dict
         Fitted attributes that are the model, by name.
+    forms : dict
+        What the last fit gave to each attribute: shape and dtype of arrays of floats, by name.
     watched : tuple
         All objects that the next call compares.
     parts : object
@@ -56,6 +58,7 @@ class State:
 
     parameters: tuple = ()
     attributes: dict = field(default_factory=dict)
+    forms: dict = field(default_factory=dict)
     watched: tuple = ()
     parts: Any = None
     fitted_with: dict = field(default_factory=dict)
@@ -137,9 +140,11 @@ class Stateful:
             check_is_fitted(self)
         if not _same_objects(self._parameters(), state.parameters):
             self._validate_params()
+        replaced = self._replaced_since(state) | state.pending
+        if "components_" in replaced & state.forms.keys():  # parameters are compared with it
+            self.components_ = self._checked_attribute("components_", state)
         if not learning:
             self._require_fitted_with(state.fitted_with)
-        replaced = self._replaced_since(state) | state.pending
         parts = self._take_over(state, replaced)
         replaced = state.replaced | replaced
         state = replace(state, parts=parts, replaced=replaced, pending=frozenset())
@@ -164,16 +169,24 @@ class Stateful:
     def _take_over(self, state, replaced):
         """Derive the parts of a model from its attributes, some of which were replaced."""
 
-    def _checked_attribute(self, name, state, value=None):
+    def _forms_of(self, attributes):
+        """Shape and dtype of each array of floats."""
+        return {
+            name: (tuple(value.shape), np.dtype(value.dtype))
+            for name, value in attributes.items()
+            if _is_float(getattr(value, "dtype", None))
+        }
+
+    def _checked_attribute(self, name, state):
         """A fitted array of finite numbers, in the shape and type that it had after fit."""
-        value = getattr(self, name) if value is None else value
-        fitted = state.attributes.get(name, value)
-        if np.shape(value) != np.shape(fitted):
+        value = self._model_of(vars(self))[name]
+        shape, dtype = state.forms.get(name, (None, getattr(value, "dtype", None)))
+        if shape is not None and _shape_of(value, name) != shape:
             raise ValueError(
                 f"{name} has shape {np.shape(value)}, but this {type(self).__name__} was fitted "
-                f"with {np.shape(fitted)}."
+                f"with {shape}."
             )
-        return check_finite(value, getattr(fitted, "dtype", np.float64), name)
+        return check_finite(value, dtype if _is_float(dtype) else np.dtype(np.float64), name)
 
     # ----------------------------------------------------------------- parameters that need a fit
     def _fitted_with(self):
@@ -209,8 +222,14 @@ class Stateful:
         attributes = {name: read_only(value) for name, value in attributes.items()}
         attributes = {**self._frozen("feature_names_in_"), **attributes}
         n_steps = None if learner is None else learner.n_steps
-        state = State(parts=parts, fitted_with=self._fitted_with(), n_steps=n_steps)
-        state = self._new_state(self._model_of(attributes), state)
+        model = self._model_of(attributes)
+        state = State(
+            forms=self._forms_of(model),
+            parts=parts,
+            fitted_with=self._fitted_with(),
+            n_steps=n_steps,
+        )
+        state = self._new_state(model, state)
         kept = {} if learner is None else {"_learner": learner}
         return {**attributes, **kept, "_state": state}
 
@@ -234,17 +253,18 @@ class Stateful:
         before = {name: old for name, old in state.fitted_with.items() if old is not kept.get(name)}
         pending = state.pending | self._replaced_since(state)
         names = sorted(state.replaced | pending), sorted(pending)
-        return {**kept, "_since_fit": (before, *names, state.n_steps)}
+        return {**kept, "_since_fit": (before, *names, state.n_steps, state.forms)}
 
     def __setstate__(self, kept):
         kept = dict(kept)
-        before, replaced, pending, n_steps = kept.pop("_since_fit", ({}, (), (), None))
+        before, replaced, pending, n_steps, *forms = kept.pop("_since_fit", ({}, (), (), None))
         super().__setstate__(kept)
         vars(self).update(self._frozen())
         attributes = self._model_of(vars(self))
         if attributes:
             self._state = State(
                 attributes=attributes,
+                forms=forms[0] if forms else {},  # older files have none
                 fitted_with={**self._fitted_with(), **before},
                 replaced=frozenset(replaced),
                 pending=frozenset(pending),
@@ -258,13 +278,38 @@ class Stateful:
         return {name: read_only(vars(self)[name]) for name in names if name in vars(self)}
 
 
+def _is_float(dtype):
+    """Whether kernels compute with this type, in any byte order."""
+    return isinstance(dtype, np.dtype) and dtype.newbyteorder("=") in FLOATS
+
+
+@contextmanager
+def _naming(name):
+    """Add the name of an attribute to errors of conversions that do not have it."""
+    try:
+        yield
+    except (TypeError, ValueError) as error:
+        if name in str(error):
+            raise
+        raise ValueError(f"{name} must be an array of real numbers. {error}") from error
+
+
+def _shape_of(value, name):
+    with _naming(name):  # nested lists may be ragged
+        return tuple(np.shape(value))
+
+
 def check_finite(value, dtype, name):
     """A contiguous array of finite numbers in a type. It may share the memory of `value`."""
     if not is_cupy(value):
         dtype = np.dtype(dtype).newbyteorder("=")
-        return checked_array(
-            value, dtype=dtype, order="C", ensure_2d=False, allow_nd=True, input_name=name
-        )
+        with _naming(name):
+            found = np.asarray(value).dtype
+            if found.kind in "USMm":  # which scikit-learn would convert
+                raise ValueError(f"Got an array of dtype {found}.")
+            return checked_array(
+                value, dtype=dtype, order="C", ensure_2d=False, allow_nd=True, input_name=name
+            )
     xp = array_namespace(value)
     return xp.ascontiguousarray(check_values_elsewhere(value, name=name), dtype=dtype)
 

@@ -5,7 +5,7 @@ from sklearn_ebm.factors.encoders._convolutional import (
     ConvolutionalSmoothShrinkage,
     ConvolutionalTanh,
 )
-from sklearn_ebm.factors.encoders._encoder import Scale, Tape, Tapes, placed
+from sklearn_ebm.factors.encoders._encoder import Encoder, Scale, Tape, Tapes, placed
 from sklearn_ebm.factors.encoders._greedy import GreedyEncoder
 from sklearn_ebm.factors.encoders._logistic import LogisticEncoder
 from sklearn_ebm.factors.encoders._shrinkage import ShrinkageEncoder
@@ -35,6 +35,7 @@ __all__ = [
     "ConvolutionalShrinkage",
     "ConvolutionalSmoothShrinkage",
     "ConvolutionalTanh",
+    "Encoder",
     "GreedyEncoder",
     "LogisticEncoder",
     "MomentumEncoder",

@@ -9,6 +9,8 @@ codes and gradients are its memory, good until it is used again.
 import math
 from typing import NamedTuple
 
+import numpy as np
+
 from sklearn_ebm.backends import array_namespace, new_array, read_only, resolve_backend
 
 USUAL_SIZE = 0.01  # root mean square of the parameters for which a learning rate is their step
@@ -45,7 +47,12 @@ class Tape:
 
 
 def placed(values, like=None):
-    """A copy whose rows lie together and begin well, in the type of `like` or its own."""
+    """A copy whose rows lie together and begin well, in the type of `like` or its own.
+
+    Lists and arrays of objects, which users may set and models check, stay as they are.
+    """
+    if getattr(getattr(values, "dtype", np.dtype(object)), "kind", "f") == "O":
+        return values
     copied = new_array(values.shape, values if like is None else like)
     copied[...] = values
     return copied
