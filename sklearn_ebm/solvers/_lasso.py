@@ -113,7 +113,6 @@ def _go_on(method, problem, code, gap, tol, max_iter, backend):
     better = xp.asarray(xp.take(code, late, axis=0), dtype=rest.half_norm.dtype)
     if better.dtype != code.dtype:
         tol *= LEFT_FOR_ROUNDING
-    sanitize(rest, better, backend)
     rest_gap, n_iter = method(rest, better, tol, max_iter, backend)
     put_rows(code, late, xp.asarray(better, dtype=code.dtype))
     put_rows(gap, late, rest_gap)
@@ -121,6 +120,8 @@ def _go_on(method, problem, code, gap, tol, max_iter, backend):
 
 
 def _feature_signs(problem, code, tol, max_iter, backend):
+    """A search that starts again from zero if its start has lost its accuracy."""
+    code[...] = problem.penalty.prox(code, 0.0)  # feasible
     return backend.feature_sign(problem.as_lasso(), code, tol, max_iter)
 
 
@@ -137,6 +138,7 @@ def _rescue(max_iter, backend):
 
 
 def _accelerated_steps(problem, code, tol, max_iter, backend):
+    sanitize(problem, code, backend)
     return _proximal_steps(fista, problem, code, tol, max_iter, backend)
 
 
