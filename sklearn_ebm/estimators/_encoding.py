@@ -20,6 +20,7 @@ class EncodingModel(DictionaryModel):
     """A dictionary, and an encoder f; `inference` says whose codes `transform` gives."""
 
     _model_attributes = ("components_", "encoder_", "encoder_components_")
+    _free_to_change = ("alpha", "beta", "positive")
 
     def transform(self, X):
         """Encode X: f(X), or optimal codes with `inference="optimal"`.

@@ -42,6 +42,7 @@ from sklearn_ebm.estimators._rehearsal import (
     check_shapes,
     check_steps,
     check_unlabelled,
+    check_values,
 )
 from sklearn_ebm.estimators._scores import ScoresMixin
 from sklearn_ebm.estimators._stages import (
@@ -56,6 +57,7 @@ from sklearn_ebm.estimators._stages import (
     transformed,
 )
 from sklearn_ebm.layers._state import Stateful, refusable
+from sklearn_ebm.layers._validation import native
 from sklearn_ebm.solvers import OPTIMIZERS, SCHEDULES
 
 EPSILON = 1e-8  # of Adam: cross-entropies are of size one
@@ -283,7 +285,7 @@ class FineTunedClassifier(
         if self._goes_on():
             self._ready(learning=True)
         steps = self._check_pipeline()
-        (X,), (unsupervised_X,) = indexable(X), indexable(unsupervised_X)
+        (X,), (unsupervised_X,) = indexable(native(X)), indexable(native(unsupervised_X))
         labels = check_labels(self, X, on_host(y), on_host(sample_weight), self.class_weight)
         unsupervised_X = check_unlabelled(unsupervised_X, X)
         self._rehearse(steps, labels.classes, X)
@@ -352,6 +354,9 @@ class FineTunedClassifier(
         if self._goes_on() or self.prefit:
             pipeline = self.pipeline_ if self._goes_on() else self.estimator
             self._require_classes(classes, pipeline.steps[-1][1].classes_)
+            fitted = [step for _, step in flat_steps(pipeline)][:-1]
+            if self.max_iter > 0:
+                check_values(fitted, self._n_before(steps), X)
         else:
             classifier = self.estimator.steps[-1][1]
             check_steps(self, steps, X)
@@ -516,7 +521,7 @@ class FineTunedClassifier(
             Of two classes, that of the second one.
         """
         self._ready()
-        (X,) = indexable(X)
+        (X,) = indexable(native(X))
         *steps, classifier = (step for _, step in flat_steps(self.pipeline_))
         return np.concatenate(
             [

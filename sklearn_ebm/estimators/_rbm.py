@@ -500,10 +500,10 @@ class RBM(CallbackSupportMixin, DensityModel):
         if len(others) > 2 and not bool((others[2] > 0).all()):
             raise ValueError("variance_ must be above zero.")
         units = self._base.astype(weights.dtype)
-        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # refused below
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
             energy = BilinearEnergy(*units.from_data_units(weights.T, *others)).copy()
-        for name, value in energy.parameters.items():
-            require_magnitude(value, ATTRIBUTES[name])
+            for name, value in energy.parameters.items():
+                require_magnitude(value, ATTRIBUTES[name])
         return energy
 
     def _new_learner(self, learner, replaced):

@@ -7,17 +7,19 @@ from scipy import sparse
 from sklearn import get_config
 from sklearn.base import OneToOneFeatureMixin, clone
 from sklearn.callback import AutoPropagatedCallback
-from sklearn.utils import check_array
+from sklearn.utils import _safe_indexing, check_array
 
 from sklearn_ebm._sklearn import HasMethods, callbacks_of, validate_parameter_constraints
 from sklearn_ebm.backends import is_cupy, resolve_backend
 from sklearn_ebm.backends._border import BORDERS
 from sklearn_ebm.estimators._base import DictionaryModel
 from sklearn_ebm.estimators._convolutional import USUAL_COMPONENTS, ConvolutionalModel
+from sklearn_ebm.estimators._fine_tuning import as_input
 from sklearn_ebm.estimators._group_sparse_psd import GroupSparsePSD
 from sklearn_ebm.estimators._parts import is_passed_through
 from sklearn_ebm.estimators._rbm import RBM
-from sklearn_ebm.estimators._stages import first_row, learns
+from sklearn_ebm.estimators._stages import batches_through, first_row, learns, transformed
+from sklearn_ebm.estimators._validation import check_magnitude
 from sklearn_ebm.layers._images import window_shape
 
 is_transformer = HasMethods(["fit", "transform"]).is_satisfied_by
@@ -107,6 +109,35 @@ def check_shapes(named_steps, classifier, X):
         if row is None:
             return
     _check_rows(classifier, row)
+
+
+def check_values(steps, n_before, X):
+    """Raise an error if fitted steps cannot process all samples, or training them cannot.
+
+    Parameters
+    ----------
+    steps : list of fitted transformers
+        Steps before the classifier.
+    n_before : int
+        Number of steps before the first one that is trained.
+    X : array-like
+        Data.
+
+    Raises
+    ------
+    ValueError
+        The error of `transform`, or of learning, of the first step that is trained. If no step is
+        trained, that of scikit-learn for NaN and infinity in the input of the classifier.
+    """
+    before, first = steps[:n_before], steps[n_before : n_before + 1]
+    encoder = getattr(first[0], "encoder_", None) if first else None
+    limits = {} if encoder is None else {"degree": 4, "unit": encoder.scale.data}
+    for rows in batches_through(steps[: n_before + 1], X):
+        x = transformed(before, _safe_indexing(X, rows))
+        features = transformed(first, x)
+        if not is_cupy(features):
+            check_array(features, accept_sparse=True, allow_nd=True, input_name="X")
+        check_magnitude(as_input(x), **limits)
 
 
 def _check_rows(estimator, row):

@@ -103,6 +103,7 @@ class Stateful:
     _model_attributes: tuple = ()
     _needs_fit: tuple = ()
     _needs_fit_to_encode: tuple = ()  # an encoder was trained for them; optimal codes follow them
+    _free_to_change: tuple = ()  # those of both that `partial_fit` also learns with
 
     def _ready(self, learning=False):
         """Check the parameters and fitted attributes that were set since the last call.
@@ -206,9 +207,10 @@ class Stateful:
         for name in names:
             value, fitted = getattr(self, name), fitted_with.get(name, getattr(self, name))
             if not is_same(value, fitted) and not self._has_anyway(name, value):
+                remedy = "fit or partial_fit" if name in self._free_to_change else "fit"
                 return (
                     f"{_shown(name, value)}, but this {type(self).__name__} was fitted with "
-                    f"{_shown(name, fitted)}. Call fit to learn with the new value."
+                    f"{_shown(name, fitted)}. Call {remedy} to learn with the new value."
                 )
         return ""
 

@@ -30,7 +30,23 @@ def native(X):
     if hasattr(X, "iloc") and hasattr(X, "dtypes"):
         dtypes = [getattr(each, "numpy_dtype", each) for each in np.atleast_1d(X.dtypes)]
         singles = [isinstance(each, np.dtype) and each.str[1:] == "f4" for each in dtypes]
-        return X.astype("float32") if singles and all(singles) else X
+        return X.astype("float32") if singles and all(singles) else _native_frame(X)
+    return X
+
+
+def _native_frame(X):
+    """A data frame with the numbers of all columns in the byte order of the machine."""
+    swapped = [
+        number
+        for number, dtype in enumerate(np.atleast_1d(X.dtypes))
+        if isinstance(dtype, np.dtype) and dtype.kind in "iufc" and not dtype.isnative
+    ]
+    if not swapped:
+        return X
+    X = X.copy(deep=False)
+    for number in swapped:  # names of columns need not be unique
+        values = X.iloc[:, number].to_numpy()
+        X.isetitem(number, values.astype(values.dtype.newbyteorder("=")))
     return X
 
 

@@ -101,7 +101,8 @@ def largest_curvature(kernels):
     That is the largest eigenvalue of S(w) = sum_k s_k(w) s_k(w)^H over all frequencies w, s_k the
     spectrum of a kernel. Its entries are trigonometric polynomials of a degree below the kernel's
     size, so that their maximum on a grid of N frequencies falls short of the true one by a factor
-    of at most cos(pi (size - 1) / N) in each direction (Ehlich & Zeller 1964).
+    of at most cos(pi (size - 1) / N) in each direction (Ehlich & Zeller 1964). One for kernels of
+    zeros: it is a bound that step sizes can be divided by.
     """
     xp = array_namespace(kernels)
     _, height, width, n_channels = kernels.shape
@@ -115,4 +116,4 @@ def largest_curvature(kernels):
         largest = float(xp.max(xp.linalg.eigvalsh(gram)))
     for length, n_frequencies in zip((height, width), size, strict=True):
         largest /= math.cos(math.pi * (length - 1) / n_frequencies)
-    return largest
+    return largest if largest > 0 else 1.0

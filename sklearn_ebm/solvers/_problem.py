@@ -22,9 +22,14 @@ SAFETY = 1.01  # it approaches the largest eigenvalue from below
 
 
 def largest_eigenvalue(gram):
-    """Upper estimate of the largest eigenvalue of a symmetric matrix, by Lanczos iteration."""
+    """Upper estimate of the largest eigenvalue of a symmetric matrix, by Lanczos iteration.
+
+    One for the matrix of zeros: it is a bound that step sizes can be divided by.
+    """
     matrix = to_host(gram)
     bound = np.abs(matrix).sum(axis=0).max()
+    if not bound > 0:
+        return 1.0
     if matrix.shape[0] <= SMALL:
         largest = eigvalsh(matrix / bound)[-1]
     else:

@@ -4,14 +4,17 @@ import importlib.util
 
 import numpy as np
 import pytest
-from numpy.testing import assert_array_equal
+from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 from sklearn.callback import ProgressBar
+from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 
 from sklearn_ebm import PSD, ConvPSD, FineTunedClassifier, Rectifier
+from sklearn_ebm.estimators._fine_tuning import FineTuning
 from sklearn_ebm.layers import LocalContrastNormalizer, Pooler
 from tests.estimators.tuning import IMAGES, X, Y, conv, psd, tuned_classifier
 
@@ -178,3 +181,75 @@ def test_unlabelled_samples_come_in_the_precision_and_order_of_the_labelled_ones
         expected = tuned_classifier(psd(), max_iter=1).fit(data, Y, unsupervised_X=same)
         found = tuned_classifier(psd(), max_iter=1).fit(data, Y, unsupervised_X=other)
         assert_array_equal(found.decision_function(data), expected.decision_function(data))
+
+
+# Values that a fitted pipeline cannot process
+
+
+def fitted_pipeline(*steps, data=X):
+    return make_pipeline(*steps, LogisticRegression(max_iter=30)).fit(data, Y)
+
+
+def spoiled(value):
+    data = X.copy()
+    data[-1, 20] = value  # in the last row, which training would see late
+    return data
+
+
+@pytest.mark.parametrize("going", ["prefit", "warm_start"])
+@pytest.mark.parametrize("scaled", [True, False])
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (np.nan, "contains NaN"),
+        (np.inf, "contains infinity"),
+        (1e80, "contains infinity or a value too large"),
+    ],
+)
+def test_values_are_refused_before_training_goes_on(monkeypatch, going, scaled, value, words):
+    steps = [StandardScaler(), psd()] if scaled else [psd()]
+    classifier = FineTunedClassifier(fitted_pipeline(*steps), prefit=True, max_iter=1)
+    if going == "warm_start":
+        classifier.set_params(warm_start=True).fit(X, Y)
+
+    def step(self, *batch):
+        raise AssertionError("trained before it was refused")
+
+    monkeypatch.setattr(FineTuning, "step", step)
+    with pytest.raises(ValueError, match=f"^Input X {words}"):
+        classifier.fit(spoiled(value), Y)
+
+
+def test_values_are_refused_if_the_classifier_alone_is_trained():
+    pipeline = fitted_pipeline(StandardScaler())
+    with pytest.raises(ValueError, match=r"^Input X contains NaN"):
+        FineTunedClassifier(pipeline, prefit=True, max_iter=1).fit(spoiled(np.nan), Y)
+
+
+@pytest.mark.filterwarnings("error:Training diverged")
+@pytest.mark.parametrize("steps", [(SimpleImputer(), psd()), (psd(missing_values=np.nan),)])
+def test_missing_values_that_the_first_steps_handle_are_accepted(steps):
+    classifier = FineTunedClassifier(fitted_pipeline(*steps), prefit=True, max_iter=1)
+    data = spoiled(np.nan)
+    classifier.fit(data, Y)
+    assert len(classifier.objective_curve_) == 1
+    assert np.all(np.isfinite(classifier.predict_proba(data)))
+
+
+# Data frames in another byte order
+
+
+@pytest.mark.parametrize("prefit", [False, True])
+def test_frames_in_any_byte_order_are_the_same_numbers(prefit):
+    pandas = pytest.importorskip("pandas")
+    native, swapped = (pandas.DataFrame(X.astype(dtype)) for dtype in ("<f8", ">f8"))
+    mixed = swapped.copy()
+    mixed.isetitem(0, swapped.iloc[:, 0].astype("<f4"))
+    pipeline = make_pipeline(psd(4), LogisticRegression(max_iter=30))
+    pipeline = pipeline.fit(X, Y) if prefit else pipeline
+    options = {"prefit": prefit, "max_iter": 1, "random_state": 0}
+    expected = FineTunedClassifier(pipeline, **options).fit(native, Y).decision_function(native)
+    for frame in (swapped, mixed):
+        found = FineTunedClassifier(pipeline, **options).fit(frame, Y)
+        assert_allclose(found.decision_function(frame), expected, rtol=1e-9)
+    assert swapped.dtypes.iloc[0].str == ">f8"  # the user's frame is left alone

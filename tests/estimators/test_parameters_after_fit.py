@@ -389,3 +389,16 @@ def test_a_stored_model_still_knows_what_it_was_fitted_with():
     with pytest.raises(ValueError, match="encoder='tanh', but this PSD was fitted with"):
         later.transform(data)
     later.set_params(encoder="lista").transform(data)
+
+
+@pytest.mark.parametrize("name", ["PSD", "GroupSparsePSD", "ConvPSD", "LISTAEncoder"])
+def test_the_message_names_the_calls_that_learn_with_the_new_value(name):
+    """A partial_fit takes another alpha from then on, however few its samples are."""
+    model, data = MODELS[name]
+    model = clone(model).fit(data).set_params(alpha=0.6)
+    with pytest.raises(ValueError, match=r"alpha=0.6, .* Call fit or partial_fit to learn"):
+        model.transform(data)
+    model.partial_fit(data[:2]).transform(data)
+    model.set_params(n_components=7)
+    with pytest.raises(ValueError, match=r"n_components=7, .* Call fit to learn"):
+        model.transform(data)

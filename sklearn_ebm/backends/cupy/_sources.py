@@ -121,7 +121,9 @@ __global__ void descend(
         for (unsigned j = 0; j < n_atoms; ++j) {
             const T* column = gram + size_t(j) * n_atoms;
             const T before = value[j];
-            const T updated = rule(q[j] + column[j] * before) / column[j];
+            // an atom of norm zero explains nothing
+            const T updated =
+                column[j] > T(0) ? rule(q[j] + column[j] * before) / column[j] : T(0);
             const T step = updated - before;
             if (step == 0) continue;
             __syncthreads();  // all have read q_j and z_j

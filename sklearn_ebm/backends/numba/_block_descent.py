@@ -48,6 +48,8 @@ def group_bounds(gram, rule, lipschitz):
             for k in range(first, last):
                 total += abs(gram[rule.members[i], rule.members[k]])
             lipschitz[group] = max(lipschitz[group], total)
+        if lipschitz[group] == 0:  # atoms of norm zero, for which any step shrinks codes alone
+            lipschitz[group] = 1
 
 
 @kernel

@@ -26,6 +26,7 @@ def _update(rule, gram, correlation, code, row, atom):
     curvature = gram[atom, atom]
     before = code[row, atom]
     if curvature <= 0:  # an atom of norm zero explains nothing
+        code[row, atom] = 0
         return
     updated = shrink(rule, correlation[atom] + curvature * before) / curvature
     if updated != before:

@@ -58,6 +58,8 @@ def _groups(gram, rule):
         columns = rule.members[first:last]
         hessian = gram[columns, :][:, columns]
         lipschitz = abs(hessian).sum(axis=0).max()
+        if not float(lipschitz) > 0:  # atoms of norm zero, for which any step shrinks codes alone
+            lipschitz = lipschitz + 1
         groups.append((columns, hessian, lipschitz, threshold))
     return groups
 

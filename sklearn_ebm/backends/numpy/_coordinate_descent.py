@@ -37,6 +37,9 @@ def coordinate_descent(lasso, code, tol, max_iter):
     for n_iter in range(1, max_iter + 1):
         for j in range(code.shape[1]):
             curvature = lasso.gram[j, j]
+            if not float(curvature) > 0:  # an atom of norm zero explains nothing
+                code[:, j] = 0
+                continue
             wished = residual_correlation[:, j] + curvature * code[:, j]
             updated = lasso.rule.prox(wished) / curvature
             residual_correlation -= (updated - code[:, j])[:, None] * lasso.gram[j, :][None, :]
