@@ -171,9 +171,9 @@ class Stateful:
         """Derive the parts of a model from its attributes, some of which were replaced."""
 
     def _forms_of(self, attributes):
-        """Shape and dtype of each array of floats."""
+        """Shape and dtype of each array of floats, by names that every file format can hold."""
         return {
-            name: (tuple(value.shape), np.dtype(value.dtype))
+            name: (tuple(value.shape), np.dtype(value.dtype).name)
             for name, value in attributes.items()
             if _is_float(getattr(value, "dtype", None))
         }
@@ -181,13 +181,14 @@ class Stateful:
     def _checked_attribute(self, name, state):
         """A fitted array of finite numbers, in the shape and type that it had after fit."""
         value = self._model_of(vars(self))[name]
-        shape, dtype = state.forms.get(name, (None, getattr(value, "dtype", None)))
+        own = getattr(value, "dtype", None)
+        shape, dtype = state.forms.get(name, (None, own if _is_float(own) else "float64"))
         if shape is not None and _shape_of(value, name) != shape:
             raise ValueError(
                 f"{name} has shape {np.shape(value)}, but this {type(self).__name__} was fitted "
                 f"with {shape}."
             )
-        return check_finite(value, dtype if _is_float(dtype) else np.dtype(np.float64), name)
+        return check_finite(value, dtype, name)
 
     # ----------------------------------------------------------------- parameters that need a fit
     def _fitted_with(self):
