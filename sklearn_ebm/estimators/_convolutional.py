@@ -37,10 +37,9 @@ from sklearn_ebm.layers._images import (
     full_shape,
     window_shape,
 )
-from sklearn_ebm.layers._state import State, is_same, refusable
+from sklearn_ebm.layers._state import is_same, refusable
 from sklearn_ebm.layers._validation import is_nan, split_missing
-from sklearn_ebm.solvers import CONVOLUTION_SOLVERS
-from sklearn_ebm.solvers._verification import refuse_underflow
+from sklearn_ebm.solvers import CONVOLUTION_SOLVERS, refuse_underflow
 
 USUAL_COMPONENTS = 32
 KERNELS_A_CROP = 8  # kernels side by side that an automatic crop has room for
@@ -252,7 +251,7 @@ class ConvolutionalModel(DictionaryModel):
         return None
 
     def _go_on(self, learner, backend):
-        state = vars(self).get("_state", State())
+        state = self._last_state
         change = self._change_since_fit(("kernel_size", "connections"), state.fitted_with)
         if change:
             raise ValueError(f"{change} Set warm_start=False.")

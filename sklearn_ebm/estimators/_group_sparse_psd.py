@@ -8,7 +8,7 @@ from sklearn_ebm.estimators._parts import PoolPart
 from sklearn_ebm.estimators._psd import PSD
 from sklearn_ebm.estimators._validation import require_magnitude
 from sklearn_ebm.factors import Pools
-from sklearn_ebm.layers._state import State, is_same
+from sklearn_ebm.layers._state import is_same
 
 GROUPS = ("groups", "map_shape", "pool_shape", "pool_stride", "pool_weights", "torus")
 
@@ -251,7 +251,7 @@ class GroupSparsePSD(PSD):
         return {**super()._published(parts), "pool_weights_": np.array(self._pools.weights)}
 
     def _new_penalty(self, n_components):
-        state = vars(self).get("_state", State())
+        state = self._last_state
         is_set = "pool_weights_" in state.replaced  # and groups are as they were
         if is_set and not self._change_since_fit(GROUPS, state.fitted_with):
             return self._make_penalty

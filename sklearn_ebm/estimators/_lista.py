@@ -18,7 +18,7 @@ from sklearn_ebm.estimators._sparse_coder import SparseCoder
 from sklearn_ebm.estimators._validation import check_dictionary, check_weight
 from sklearn_ebm.factors import ENCODERS, LOSSES, PENALTIES, UNFOLDINGS, Energy, LinearDecoder
 from sklearn_ebm.factors.encoders import Scale
-from sklearn_ebm.layers._state import State, is_same
+from sklearn_ebm.layers._state import is_same
 
 FEWEST_HELD_OUT = (
     50  # fewer samples say little about a loss: those that are learned from do it then
@@ -388,7 +388,7 @@ class LISTAEncoder(EncodingModel):
 
     def _alpha_to_learn(self):
         """alpha, unless a user has set `alpha_` since the last fit, and has left alpha alone."""
-        state = vars(self).get("_state", State())
+        state = self._last_state
         is_set = "alpha_" in state.replaced and is_same(self.alpha, state.fitted_with["alpha"])
         return float(self.alpha_) if is_set else self._wanted_alpha()
 

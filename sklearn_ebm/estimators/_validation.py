@@ -130,13 +130,21 @@ def _check_atoms(dictionary, name):
         raise ValueError(
             f"{name} has rows of norm zero: {_some_rows(size == 0)}. Every atom needs a direction."
         )
-    limit = largest_value(dictionary.dtype)
-    extreme = (size > limit) | (size < 1 / limit)
+    extreme = _beyond(dictionary, dictionary.dtype)
     if bool(xp.any(extreme)):
         raise ValueError(
             f"{name} has rows whose squared norm {np.dtype(dictionary.dtype)!r} cannot hold: "
             f"{_some_rows(extreme)}. Scale the atoms, for instance to norm one."
         )
+
+
+def _beyond(atoms, dtype):
+    """Which atoms have a squared norm that a type cannot hold; those of norm zero have not."""
+    xp = array_namespace(atoms)
+    size = xp.max(xp.abs(atoms), axis=tuple(range(1, atoms.ndim)))
+    size = xp.asarray(size, dtype=xp.float64)  # whose range the limits of all types are in
+    limit = largest_value(dtype)
+    return (size > limit) | ((size < 1 / limit) & (size > 0))
 
 
 def require_magnitude(values, name):
@@ -151,11 +159,8 @@ def require_magnitude(values, name):
 
 def require_atoms(dictionary, name):
     """Refuse atoms whose squared norm the type cannot hold; those of norm zero are not used."""
-    xp = array_namespace(dictionary)
-    size = xp.max(xp.abs(dictionary), axis=tuple(range(1, dictionary.ndim)))
-    limit = largest_value(dictionary.dtype)
-    extreme = (size > limit) | ((size < 1 / limit) & (size > 0))
-    if bool(xp.any(extreme)):
+    extreme = _beyond(dictionary, dictionary.dtype)
+    if bool(extreme.any()):
         raise ValueError(
             f"{name} has atoms whose squared norm {np.dtype(dictionary.dtype)!r} cannot hold: "
             f"{_some_rows(extreme)}. Scale the atoms, for instance to norm one."
@@ -166,15 +171,11 @@ def require_castable(atoms, dtype):
     """Refuse a type that cannot hold the squared norms of atoms of another type."""
     if dtype == atoms.dtype:
         return
-    xp = array_namespace(atoms)
-    size = xp.max(xp.abs(atoms), axis=tuple(range(1, atoms.ndim)))
-    size = xp.asarray(size, dtype=xp.float64)  # whose range the limits of all types are in
-    limit = largest_value(dtype)
-    extreme = xp.nonzero((size > limit) | ((size < 1 / limit) & (size > 0)))[0]
-    if extreme.shape[0]:
+    extreme = _beyond(atoms, dtype)
+    if bool(extreme.any()):
         raise ValueError(
             f"components_ has atoms whose squared norm {dtype!r} cannot hold: "
-            f"{int(extreme[0])}. Pass X as {np.dtype(atoms.dtype)!r}."
+            f"{int(extreme.nonzero()[0][0])}. Pass X as {np.dtype(atoms.dtype)!r}."
         )
 
 

@@ -15,11 +15,10 @@ from scipy import sparse
 from sklearn_ebm.backends import array_namespace, resolve_backend
 from sklearn_ebm.layers._validation import (
     FLOATS,
-    admits_missing_values,
     check_rows,
     check_values_elsewhere,
     checked_array,
-    naming_the_remedy,
+    naming_the_remedy_of,
 )
 
 IMAGE_SHAPE = ["array-like", None]  # for `_parameter_constraints`
@@ -175,7 +174,7 @@ def check_values(estimator, X, allow_nan, finite=True):
     """What `check_rows` asks of rows: some samples, real numbers, finite ones."""
     xp = array_namespace(X)
     if xp is np:
-        with naming_the_remedy(type(estimator).__name__, admits_missing_values(estimator)):
+        with naming_the_remedy_of(estimator):
             finite = finite and ("allow-nan" if allow_nan else True)
             return checked_array(
                 X, dtype=[np.dtype(name) for name in FLOATS], allow_nd=True, input_name="X",
@@ -186,7 +185,7 @@ def check_values(estimator, X, allow_nan, finite=True):
             f"Found array with 0 sample(s) (shape={tuple(X.shape)}) while a minimum of 1 is "
             "required."
         )
-    with naming_the_remedy(type(estimator).__name__, admits_missing_values(estimator)):
+    with naming_the_remedy_of(estimator):
         return check_values_elsewhere(X, allow_nan=allow_nan, finite=finite)
 
 

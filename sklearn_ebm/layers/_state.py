@@ -125,6 +125,11 @@ class Stateful:
         if state is None or state.is_open or not _same_objects(self._watched(), state.watched):
             self._refresh(State() if state is None else state, learning)
 
+    @property
+    def _last_state(self):
+        """The state at the last public call; an empty one before the first fit."""
+        return vars(self).get("_state", State())
+
     def _watched(self):
         """All objects that users may replace."""
         return (*self._parameters(), *self._model_of(vars(self)).values())

@@ -90,9 +90,10 @@ def split_missing(X, missing_values):
     return xp.where(missing, xp.zeros_like(X), X), (~missing).astype(X.dtype)
 
 
-def admits_missing_values(estimator):
-    """Whether an estimator has the parameter `missing_values`."""
-    return "missing_values" in getattr(estimator, "_parameter_constraints", {})
+def naming_the_remedy_of(estimator):
+    """`naming_the_remedy` for an estimator, which may have the parameter `missing_values`."""
+    has_missing_values = "missing_values" in getattr(estimator, "_parameter_constraints", {})
+    return naming_the_remedy(type(estimator).__name__, has_missing_values)
 
 
 def check_rows(
@@ -116,7 +117,7 @@ def check_rows(
     if xp is np:  # lists, data frames and sparse matrices too
         kept = "numeric" if dtype is None else [np.dtype(name) for name in dtype]
         finite = finite and ("allow-nan" if allow_nan else True)
-        remedy = naming_the_remedy(type(estimator).__name__, admits_missing_values(estimator))
+        remedy = naming_the_remedy_of(estimator)
         with remedy, np.errstate(over="ignore"):
             return native(validate_data(
                 estimator, native(X), reset=reset, dtype=kept, accept_sparse=accept_sparse,
@@ -124,7 +125,7 @@ def check_rows(
             ))  # fmt: skip
     _check_shape(X)
     _check_width(estimator, X.shape[1], reset)
-    with naming_the_remedy(type(estimator).__name__, admits_missing_values(estimator)):
+    with naming_the_remedy_of(estimator):
         return check_values_elsewhere(X, dtype, allow_nan, finite)
 
 

@@ -21,6 +21,7 @@ from sklearn_ebm.solvers._lasso import (
 )
 from sklearn_ebm.solvers._problem import GramProblem, MaskedProblem, Source, largest_eigenvalue
 from sklearn_ebm.solvers._solution import Outcome, Solution
+from sklearn_ebm.solvers._verification import refuse_underflow
 
 __all__ = [
     "CONVOLUTION_SOLVERS",
@@ -51,6 +52,7 @@ __all__ = [
     "largest_eigenvalue",
     "map_bounds",
     "piece_bounds",
+    "refuse_underflow",
     "solve_lasso",
     "sum_states",
 ]
