@@ -16,7 +16,7 @@ from sklearn_ebm.backends.numba import _blas, _launcher
 from sklearn_ebm.backends.numba._launcher import map_pieces, split_rows
 
 LIBRARIES = ThreadpoolController().select(user_api="blas").lib_controllers
-SECONDS = 300  # timeout of a deadlock
+SECONDS = 60  # timeout of a deadlock
 
 
 def numbers():
@@ -195,6 +195,7 @@ import numpy as np
 from threadpoolctl import ThreadpoolController, threadpool_limits
 from sklearn_ebm.backends.numba import _launcher
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a parent may have it ignored
 _launcher.n_threads = lambda: 2
 libraries = ThreadpoolController().select(user_api="blas").lib_controllers
 threadpool_limits(2, user_api="blas")
