@@ -16,6 +16,7 @@ from sklearn_ebm.backends._namespace import (
     new_matrix,
     put_rows,
     read_only,
+    squared_norms,
     to_host,
 )
 from sklearn_ebm.backends._resolve import BACKENDS, resolve_backend
@@ -33,5 +34,6 @@ __all__ = [
     "put_rows",
     "read_only",
     "resolve_backend",
+    "squared_norms",
     "to_host",
 ]

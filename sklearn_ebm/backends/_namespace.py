@@ -55,6 +55,12 @@ def new_matrix(shape, like, dtype=None):
     return new_array((n_rows, width), like, dtype)[:, :n_columns]
 
 
+def squared_norms(rows):
+    """||x||^2 of each row; on the host without an array of squares."""
+    xp = array_namespace(rows)
+    return np.vecdot(rows, rows) if xp is np else xp.sum(rows * rows, axis=1)
+
+
 def multiply_into(left, right, result):
     """result = left @ right, without another array where the library can do without."""
     xp = array_namespace(result)

@@ -1,5 +1,7 @@
 """Checks that scikit-learn has no function for; the wording is its own where it has any."""
 
+import math
+
 import numpy as np
 
 from sklearn_ebm.backends import array_namespace, is_cupy
@@ -81,7 +83,10 @@ def check_magnitude(X, degree=2, dtype=None, unit=1.0):
     xp = array_namespace(X)
     dtypes = (X.dtype,) if dtype is None else (X.dtype, dtype)
     dtype = min(dtypes, key=largest_value)
-    largest = max(abs(float(xp.nanmax(X))), abs(float(xp.nanmin(X)))) / unit
+    highest, lowest = float(X.max()), float(X.min())
+    if math.isnan(highest):  # missing values
+        highest, lowest = float(xp.nanmax(X)), float(xp.nanmin(X))
+    largest = max(abs(highest), abs(lowest)) / unit
     if largest > largest_value(dtype, degree):
         raise ValueError(
             "Input X contains infinity or a value too large for "

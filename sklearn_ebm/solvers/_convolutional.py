@@ -7,7 +7,7 @@ Fourier domain, and M drops what is not observed.
 import copy
 import functools
 
-from sklearn_ebm.backends import array_namespace
+from sklearn_ebm.backends import array_namespace, squared_norms
 from sklearn_ebm.backends import numpy as reference
 from sklearn_ebm.backends._certificate import gap_of_misfit
 from sklearn_ebm.backends._problems import ConvolutionalLasso
@@ -103,14 +103,14 @@ class ConvolutionalProblem(GramProblem):
 
     def energy(self, code, backend=reference):
         """1/2 ||M(x - Dz)||^2 + ridge/2 ||z - prediction||^2 + penalty(z); shape (n_samples,)."""
-        xp, source = array_namespace(code), self.source
+        source = self.source
         residual = source.X - self.decoder.decode(code, self._products)
         if source.mask is not None:
             residual *= source.mask
-        energy = xp.sum(residual * residual, axis=1) / 2 + self.penalty.value(code)
+        energy = squared_norms(residual) / 2 + self.penalty.value(code)
         if source.prediction is not None:
             distance = code - source.prediction
-            energy = energy + source.ridge * xp.sum(distance * distance, axis=1) / 2
+            energy = energy + source.ridge * squared_norms(distance) / 2
         return energy
 
     def as_local_lasso(self):

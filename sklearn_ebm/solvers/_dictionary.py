@@ -1,6 +1,6 @@
 """Online dictionary learning from sufficient statistics (Mairal et al. 2009)."""
 
-from sklearn_ebm.backends import array_namespace, put_rows
+from sklearn_ebm.backends import array_namespace, put_rows, squared_norms
 
 FORGETTING = 1.5  # rho in (1 - 1/t)^rho, the share of the past that the t-th batch keeps
 PATIENCE = 50  # batches without any use after which an atom is replaced
@@ -85,13 +85,13 @@ class OnlineDictionary:
         if idle.shape[0] == 0:
             return
         residual = X - code @ self.dictionary
-        misfit = xp.sum(residual * residual, axis=1)
+        misfit = squared_norms(residual)
         if sample_weight is not None:
             misfit = misfit * sample_weight
         worst = xp.argsort(-misfit)[: idle.shape[0]]
         idle = idle[: worst.shape[0]]
         samples = xp.take(X, worst, axis=0)
-        norm = xp.sqrt(xp.sum(samples * samples, axis=1))
+        norm = xp.sqrt(squared_norms(samples))
         good = xp.nonzero(norm > 0)[0]
         idle = xp.take(idle, good)
         samples, norm = xp.take(samples, good, axis=0), xp.take(norm, good)

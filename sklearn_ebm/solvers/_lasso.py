@@ -70,8 +70,9 @@ def _in_single_range(problem, start):
     """Whether atoms, correlations and codes are numbers that single precision can hold."""
     xp = array_namespace(problem.gram)
     squares = diagonal(problem.gram)
-    used = xp.where(squares > 0, squares, xp.max(squares))  # atoms of norm zero have no codes
-    smallest, largest = float(xp.min(used)) ** 0.5, float(xp.max(squares)) ** 0.5
+    smallest, largest = float(xp.min(squares)) ** 0.5, float(xp.max(squares)) ** 0.5
+    if smallest == 0:  # atoms of norm zero have no codes
+        smallest = float(xp.min(xp.where(squares > 0, squares, xp.max(squares)))) ** 0.5
     smallest = max(smallest, 1 / SINGLE_RANGE)
     norm = (2 * float(xp.max(problem.half_norm))) ** 0.5
     sizes = (largest**2, 1 / smallest**2, norm * largest, norm / smallest)

@@ -11,7 +11,7 @@ import numpy as np
 from scipy.linalg import eigvalsh
 from scipy.sparse.linalg import eigsh
 
-from sklearn_ebm.backends import array_namespace, diagonal, to_host
+from sklearn_ebm.backends import array_namespace, diagonal, squared_norms, to_host
 from sklearn_ebm.backends import numpy as reference
 from sklearn_ebm.backends._certificate import gap_of_misfit, relative_gap
 from sklearn_ebm.backends._problems import Lasso
@@ -71,10 +71,9 @@ class Source(NamedTuple):
     @property
     def half_norm(self):
         """1/2 ||x||^2 and what the prediction adds, the energy of z = 0."""
-        xp = array_namespace(self.X)
-        half_norm = xp.sum(self.X * self.X, axis=1) / 2
+        half_norm = squared_norms(self.X) / 2
         if self.prediction is not None:
-            half_norm += self.ridge * xp.sum(self.prediction * self.prediction, axis=1) / 2
+            half_norm += self.ridge * squared_norms(self.prediction) / 2
         return half_norm
 
     def judge(self, code, *products):
@@ -82,15 +81,14 @@ class Source(NamedTuple):
 
         `products` are passed on to the decoder, if it needs those of a backend.
         """
-        xp = array_namespace(code)
         residual = self.X - self.decoder.decode(code, *products)
         if self.mask is not None:
             residual = residual * self.mask
-        misfit = xp.sum(residual * residual, axis=1) / 2
+        misfit = squared_norms(residual) / 2
         q = self.decoder.correlate(residual, *products)
         if self.prediction is not None:
             distance = self.prediction - code
-            misfit += self.ridge * xp.sum(distance * distance, axis=1) / 2
+            misfit += self.ridge * squared_norms(distance) / 2
             q += self.ridge * distance
         return misfit, q
 
@@ -216,8 +214,7 @@ class MaskedProblem(GramProblem):
     def largest_atom(self):
         """The largest norm of an atom."""
         atoms = self.source.decoder.dictionary
-        xp = array_namespace(atoms)
-        return float(xp.max(xp.sum(atoms * atoms, axis=1))) ** 0.5
+        return float(array_namespace(atoms).max(squared_norms(atoms))) ** 0.5
 
     def _quadratic(self, code, backend):
         xp = array_namespace(code)

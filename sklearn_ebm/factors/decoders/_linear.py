@@ -2,7 +2,7 @@
 
 import functools
 
-from sklearn_ebm.backends import array_namespace
+from sklearn_ebm.backends import array_namespace, squared_norms
 from sklearn_ebm.solvers import GramProblem, MaskedProblem, Source, largest_eigenvalue
 
 
@@ -97,4 +97,4 @@ class LinearDecoder:
 
 def half_norm(X):
     """1/2 ||x||^2 of each row."""
-    return array_namespace(X).sum(X * X, axis=1) / 2
+    return squared_norms(X) / 2

@@ -11,7 +11,7 @@ largest norm of any pool's part bounds the dual norm from above, and closely for
 optimal code.
 """
 
-from sklearn_ebm.backends import array_namespace
+from sklearn_ebm.backends import array_namespace, squared_norms
 from sklearn_ebm.backends import numpy as reference
 from sklearn_ebm.backends._groups import GroupSoftThreshold
 from sklearn_ebm.backends._rules import positive_or_one, row_maximum
@@ -232,7 +232,7 @@ class GroupNorm:
         penalty = GroupNorm(self.alpha * step_size, self.pools, self.positive)
         if penalty.alpha == 0:
             return code
-        problem = _Nearest(None, code, xp.sum(code * code, axis=1) / 2, penalty, lambda: 1.0)
+        problem = _Nearest(None, code, squared_norms(code) / 2, penalty, lambda: 1.0)
         tol = PROX_ROUNDINGS * float(xp.finfo(code.dtype).eps)
         return fista(problem, tol=tol, max_iter=PROX_MAX_ITER, backend=reference)[0]
 
