@@ -1,9 +1,13 @@
 """Arrays of other libraries at the door of an estimator: checked where they live."""
 
+import re
+
 import array_api_strict as xp
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.utils import check_array
+from sklearn.utils.validation import validate_data
 
 from sklearn_ebm import SparseCoder
 from sklearn_ebm.estimators._validation import check_dictionary, largest_value
@@ -54,3 +58,46 @@ def test_a_dictionary_takes_the_type_of_the_data(dtype):
     atoms = check_dictionary([[1, 2, 3]], 1, 3, dtype)
     assert atoms.dtype == dtype
     assert check_array(atoms) is atoms
+
+
+LARGEST = np.finfo(np.float32).max / 2
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        X,
+        X.astype(np.float32),
+        np.full_like(X, LARGEST, dtype=np.float32),  # finite, but the sum is not
+        X[:0],
+        X[:, :2],
+        X[0],
+        np.where(X == 5, np.nan, X),
+        np.where(X == 5, np.inf, X),
+        np.asarray([[np.inf, -np.inf, 0.0]]),
+        X.astype(">f8"),
+        X.astype(np.int64),
+        X.astype(complex),
+        np.ma.masked_array(X),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:invalid value encountered in reduce")
+def test_a_fitted_model_takes_and_refuses_what_scikit_learn_does(rows):
+    model = SparseCoder(2, alpha=1.0, max_iter=1, tol=0, random_state=0).fit(X)
+    try:
+        expected = validate_data(model, rows, reset=False, dtype=[np.float64, np.float32])
+    except ValueError as error:
+        message = re.escape(str(error).splitlines()[0])
+        with pytest.raises(ValueError, match=message):
+            check_rows(model, rows, reset=False)
+        return
+    checked = check_rows(model, rows, reset=False)
+    np.testing.assert_array_equal(checked, expected)
+    assert checked.dtype == np.dtype(expected.dtype.newbyteorder("="))
+
+
+def test_a_model_fitted_to_a_frame_warns_of_arrays_without_names():
+    frame = pd.DataFrame(X, columns=["a", "b", "c"])
+    model = SparseCoder(2, alpha=1.0, max_iter=1, tol=0, random_state=0).fit(frame)
+    with pytest.warns(UserWarning, match="does not have valid feature names"):
+        model.transform(X)
