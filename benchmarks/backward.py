@@ -132,7 +132,7 @@ class Ours:
 
     def gradients(self, X, dy):
         """Gradients by encoder and parameter, added up over the pieces in order."""
-        from sklearn_ebm.estimators._learning import summed
+        from sklearn_ebm.learning._samples import summed
 
         parts = {}
 

@@ -77,7 +77,7 @@ def sgemm_peak():
 
 def monitor_share(report, X, options):
     """Seconds that the monitor takes of a fit."""
-    from sklearn_ebm.estimators import _contrastive_learning as learning
+    from sklearn_ebm.learning import _contrastive_passes as learning
 
     watch, looks = learning.Monitor.look, []
 

@@ -16,10 +16,8 @@ from sklearn_ebm._sklearn import (
 )
 from sklearn_ebm.backends import BACKENDS, array_namespace, resolve_backend, to_host
 from sklearn_ebm.estimators._dictionary_state import DictionaryState
-from sklearn_ebm.estimators._divergence import Diverged, divergence_message, has_diverged
-from sklearn_ebm.estimators._inference import infer
-from sklearn_ebm.estimators._learning import LEARNING_TOL, Learner, Passes, Samples, Tally
-from sklearn_ebm.estimators._validation import (
+from sklearn_ebm.factors import L1, PENALTIES, Energy
+from sklearn_ebm.inputs._checks import (
     check_codes,
     check_data,
     check_dictionary,
@@ -27,11 +25,16 @@ from sklearn_ebm.estimators._validation import (
     require_castable,
     require_same_place,
 )
-from sklearn_ebm.estimators._weights import check_sample_weight
-from sklearn_ebm.factors import L1, PENALTIES, Energy
+from sklearn_ebm.inputs._rows import is_nan, split_missing
+from sklearn_ebm.inputs._weights import check_sample_weight
 from sklearn_ebm.layers._state import is_same, refusable
-from sklearn_ebm.layers._validation import is_nan, split_missing
+from sklearn_ebm.learning._curves import Tally
+from sklearn_ebm.learning._dictionary import LEARNING_TOL, Learner
+from sklearn_ebm.learning._divergence import Diverged, divergence_message, has_diverged
+from sklearn_ebm.learning._passes import Passes
+from sklearn_ebm.learning._samples import Samples
 from sklearn_ebm.solvers import MATRIX_SOLVERS
+from sklearn_ebm.solvers._inference import infer
 
 
 def unit_rows(dictionary):

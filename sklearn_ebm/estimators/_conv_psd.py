@@ -5,9 +5,9 @@ from dataclasses import replace
 from sklearn_ebm._sklearn import StrOptions
 from sklearn_ebm.estimators._convolutional import ConvolutionalModel
 from sklearn_ebm.estimators._encoding import JointModel
-from sklearn_ebm.estimators._image_checks import flat
-from sklearn_ebm.estimators._parts import ImageEncoderPart
 from sklearn_ebm.factors import CONVOLUTIONAL_ENCODERS, ConvolutionalDecoder
+from sklearn_ebm.inputs._image_checks import flat
+from sklearn_ebm.learning._parts import ImageEncoderPart
 
 
 class ConvPSD(ConvolutionalModel, JointModel):

@@ -13,33 +13,33 @@ from sklearn_ebm.backends import array_namespace, is_cupy, resolve_backend, to_h
 from sklearn_ebm.backends._border import BORDERS
 from sklearn_ebm.estimators._base import ALL_ROWS, DictionaryModel, unit_rows
 from sklearn_ebm.estimators._connections import connection_table
-from sklearn_ebm.estimators._crops import ConvolutionalLearner, Crops, first_kernels
-from sklearn_ebm.estimators._image_checks import (
-    check_mask,
-    flat,
-    require_observed,
-    require_squares,
-    without_unseen,
-)
-from sklearn_ebm.estimators._inference import infer
-from sklearn_ebm.estimators._validation import (
+from sklearn_ebm.factors import ConvolutionalDecoder, Energy
+from sklearn_ebm.inputs._checks import (
     check_codes,
     check_dictionary,
     check_magnitude,
     require_castable,
     require_same_place,
 )
-from sklearn_ebm.factors import ConvolutionalDecoder, Energy
-from sklearn_ebm.layers._images import (
+from sklearn_ebm.inputs._image_checks import (
+    check_mask,
+    flat,
+    require_observed,
+    require_squares,
+    without_unseen,
+)
+from sklearn_ebm.inputs._images import (
     IMAGE_SHAPE,
     check_images,
     check_values,
     full_shape,
     window_shape,
 )
+from sklearn_ebm.inputs._rows import is_nan, split_missing
 from sklearn_ebm.layers._state import is_same, refusable
-from sklearn_ebm.layers._validation import is_nan, split_missing
+from sklearn_ebm.learning._crops import ConvolutionalLearner, Crops, first_kernels
 from sklearn_ebm.solvers import CONVOLUTION_SOLVERS, refuse_underflow
+from sklearn_ebm.solvers._inference import infer
 
 USUAL_COMPONENTS = 32
 KERNELS_A_CROP = 8  # kernels side by side that an automatic crop has room for

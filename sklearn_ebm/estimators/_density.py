@@ -9,20 +9,19 @@ from sklearn.utils import check_random_state
 
 from sklearn_ebm.backends import array_namespace, new_matrix, read_only, resolve_backend
 from sklearn_ebm.backends._random import Stream
-from sklearn_ebm.estimators._contrastive_learning import pseudo_likelihood, reconstruction_error
-from sklearn_ebm.estimators._validation import (
+from sklearn_ebm.factors import UNITS, AnnealedPath
+from sklearn_ebm.inputs._checks import (
     check_codes,
     check_magnitude,
     largest_value,
     require_same_place,
 )
-from sklearn_ebm.factors import UNITS, AnnealedPath
+from sklearn_ebm.inputs._rows import check_rows, dense_rows
 from sklearn_ebm.layers._state import Stateful
-from sklearn_ebm.layers._validation import check_rows
+from sklearn_ebm.learning._contrastive_passes import pseudo_likelihood, reconstruction_error
 from sklearn_ebm.solvers import (
     LARGEST_ENUMERATION,
     anneal,
-    dense_rows,
     gibbs,
     gibbs_keys,
     map_bounds,

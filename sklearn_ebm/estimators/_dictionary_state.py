@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from sklearn_ebm.backends import array_namespace, copied, read_only
-from sklearn_ebm.estimators._validation import check_dictionary, require_atoms
 from sklearn_ebm.factors import LinearDecoder
+from sklearn_ebm.inputs._checks import check_dictionary, require_atoms
 from sklearn_ebm.layers._state import Stateful, is_same
 
 

@@ -9,11 +9,11 @@ from scipy import sparse
 from sklearn_ebm._sklearn import Interval, StrOptions
 from sklearn_ebm.backends import to_host
 from sklearn_ebm.estimators._base import DictionaryModel
-from sklearn_ebm.estimators._parts import EncoderPart
-from sklearn_ebm.estimators._sizes import data_size
-from sklearn_ebm.estimators._validation import check_magnitude, require_magnitude
 from sklearn_ebm.factors.encoders import Encoder, Scale, placed
+from sklearn_ebm.inputs._checks import check_magnitude, require_magnitude
+from sklearn_ebm.inputs._sizes import data_size
 from sklearn_ebm.layers._state import is_same
+from sklearn_ebm.learning._parts import EncoderPart
 
 
 class EncodingModel(DictionaryModel):
@@ -64,7 +64,7 @@ class EncodingModel(DictionaryModel):
         return "optimal codes have no derivative; set inference='encoder'." if is_optimal else ""
 
     def _tuning_parts(self, dtype):
-        """What `transform` is as parts of a network; see `sklearn_ebm.estimators._parts`."""
+        """What `transform` is as parts of a network; see `sklearn_ebm.learning._parts`."""
         self._ready()
         return [self._encoder_part(self, self._suitable_encoder().copy().astype(dtype))]
 

@@ -20,23 +20,6 @@ from sklearn_ebm._sklearn import (
     _fit_context,
 )
 from sklearn_ebm.backends import BACKENDS, read_only, resolve_backend
-from sklearn_ebm.estimators._divergence import divergence_message
-from sklearn_ebm.estimators._fine_tuning import (
-    FineTuning,
-    LabelledSamples,
-    TuningCurves,
-    TuningPasses,
-    as_input,
-)
-from sklearn_ebm.estimators._labels import check_labels, with_mean_one
-from sklearn_ebm.estimators._network import (
-    Network,
-    backend_of,
-    linear_head,
-    require_linear,
-    with_head,
-)
-from sklearn_ebm.estimators._parts import Step, is_trainable, require_derivative
 from sklearn_ebm.estimators._rehearsal import (
     check_parameters,
     check_shapes,
@@ -45,7 +28,27 @@ from sklearn_ebm.estimators._rehearsal import (
     check_values,
 )
 from sklearn_ebm.estimators._scores import ScoresMixin
-from sklearn_ebm.estimators._stages import (
+from sklearn_ebm.inputs._labels import check_labels, with_mean_one
+from sklearn_ebm.inputs._rows import native
+from sklearn_ebm.layers._state import Stateful, refusable
+from sklearn_ebm.learning._divergence import divergence_message
+from sklearn_ebm.learning._fine_tuning import (
+    FineTuning,
+    LabelledSamples,
+    TuningCurves,
+    TuningPasses,
+    as_input,
+)
+from sklearn_ebm.learning._network import (
+    Network,
+    backend_of,
+    linear_head,
+    require_linear,
+    with_head,
+)
+from sklearn_ebm.learning._optimizers import OPTIMIZERS, SCHEDULES
+from sklearn_ebm.learning._parts import Step, is_trainable, require_derivative
+from sklearn_ebm.learning._stages import (
     Layerwise,
     TrainingData,
     batches_through,
@@ -56,9 +59,6 @@ from sklearn_ebm.estimators._stages import (
     stages_of,
     transformed,
 )
-from sklearn_ebm.layers._state import Stateful, refusable
-from sklearn_ebm.layers._validation import native
-from sklearn_ebm.solvers import OPTIMIZERS, SCHEDULES
 
 EPSILON = 1e-8  # of Adam: cross-entropies are of size one
 MANY_SAMPLES = 10_000  # above which early_stopping="auto" stops early

@@ -4,15 +4,14 @@ from numbers import Integral, Real
 
 from sklearn_ebm._sklearn import HasMethods, Interval, StrOptions, validate_params
 from sklearn_ebm.backends import BACKENDS, is_cupy, resolve_backend
-from sklearn_ebm.estimators._inference import infer
-from sklearn_ebm.estimators._validation import (
+from sklearn_ebm.factors import PENALTIES, Energy, LinearDecoder, penalty_kind
+from sklearn_ebm.inputs._checks import (
     FLOATS,
     check_dictionary,
     check_magnitude,
     check_weight,
 )
-from sklearn_ebm.factors import PENALTIES, Energy, LinearDecoder, penalty_kind
-from sklearn_ebm.layers._validation import (
+from sklearn_ebm.inputs._rows import (
     check_values_elsewhere,
     checked_array,
     is_nan,
@@ -20,6 +19,7 @@ from sklearn_ebm.layers._validation import (
     split_missing,
 )
 from sklearn_ebm.solvers import MATRIX_SOLVERS
+from sklearn_ebm.solvers._inference import infer
 
 
 def _checked(X, missing_values):

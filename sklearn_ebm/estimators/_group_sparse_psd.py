@@ -4,11 +4,11 @@ import numpy as np
 
 from sklearn_ebm._sklearn import StrOptions
 from sklearn_ebm.estimators._groups import GroupPenalty, PooledNorm, two_numbers
-from sklearn_ebm.estimators._parts import PoolPart
 from sklearn_ebm.estimators._psd import PSD
-from sklearn_ebm.estimators._validation import require_magnitude
 from sklearn_ebm.factors import Pools
+from sklearn_ebm.inputs._checks import require_magnitude
 from sklearn_ebm.layers._state import is_same
+from sklearn_ebm.learning._parts import PoolPart
 
 GROUPS = ("groups", "map_shape", "pool_shape", "pool_stride", "pool_weights", "torus")
 

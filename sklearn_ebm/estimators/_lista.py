@@ -9,16 +9,16 @@ from sklearn.utils.validation import check_is_fitted
 from sklearn_ebm._sklearn import HasMethods, Interval, StrOptions, validate_params
 from sklearn_ebm.backends import array_namespace, copied, to_host
 from sklearn_ebm.estimators._base import ALL_ROWS
-from sklearn_ebm.estimators._encoder_learning import EncoderLearner, WatchedPasses
 from sklearn_ebm.estimators._encoding import EncodingModel
-from sklearn_ebm.estimators._inference import infer
-from sklearn_ebm.estimators._learning import Samples
-from sklearn_ebm.estimators._sizes import data_size
 from sklearn_ebm.estimators._sparse_coder import SparseCoder
-from sklearn_ebm.estimators._validation import check_dictionary, check_weight
 from sklearn_ebm.factors import ENCODERS, LOSSES, PENALTIES, UNFOLDINGS, Energy, LinearDecoder
 from sklearn_ebm.factors.encoders import Scale
+from sklearn_ebm.inputs._checks import check_dictionary, check_weight
+from sklearn_ebm.inputs._sizes import data_size
 from sklearn_ebm.layers._state import is_same
+from sklearn_ebm.learning._encoder import EncoderLearner, WatchedPasses
+from sklearn_ebm.learning._samples import Samples
+from sklearn_ebm.solvers._inference import infer
 
 FEWEST_HELD_OUT = (
     50  # fewer samples say little about a loss: those that are learned from do it then

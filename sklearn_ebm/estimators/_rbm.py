@@ -14,18 +14,19 @@ from sklearn.utils import check_random_state
 from sklearn_ebm._sklearn import Interval, StrOptions, _fit_context
 from sklearn_ebm.backends import BACKENDS, array_namespace, new_matrix
 from sklearn_ebm.backends._random import Stream
-from sklearn_ebm.estimators._contrastive_learning import (
+from sklearn_ebm.estimators._density import DensityModel, float_type
+from sklearn_ebm.factors import UNITS, BilinearEnergy
+from sklearn_ebm.inputs._checks import require_magnitude
+from sklearn_ebm.inputs._moments import moments
+from sklearn_ebm.inputs._rows import dense_rows
+from sklearn_ebm.layers._state import refusable
+from sklearn_ebm.learning._contrastive import Ascending, ContrastiveLearner, DivergedError
+from sklearn_ebm.learning._contrastive_passes import (
     ContrastiveCurves,
     ContrastivePasses,
     Monitor,
 )
-from sklearn_ebm.estimators._density import DensityModel, float_type
-from sklearn_ebm.estimators._moments import moments
-from sklearn_ebm.estimators._parts import EncoderPart
-from sklearn_ebm.estimators._validation import require_magnitude
-from sklearn_ebm.factors import UNITS, BilinearEnergy
-from sklearn_ebm.layers._state import refusable
-from sklearn_ebm.solvers import Ascending, ContrastiveLearner, DivergedError, dense_rows
+from sklearn_ebm.learning._parts import EncoderPart
 
 SMALLEST_BATCH, LARGEST_BATCH = 10, 100
 LARGE_WEIGHT = 30.0  # log-odds that one visible unit, moved by a deviation, gives to a hidden one
@@ -518,7 +519,7 @@ class RBM(CallbackSupportMixin, DensityModel):
         return ""
 
     def _tuning_parts(self, dtype):
-        """What `transform` is as parts of a network; see `sklearn_ebm.estimators._parts`."""
+        """What `transform` is as parts of a network; see `sklearn_ebm.learning._parts`."""
         self._ready()
         return [EncoderPart(self, self._energy.encoder().astype(dtype))]
 

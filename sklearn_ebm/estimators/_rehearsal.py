@@ -14,13 +14,13 @@ from sklearn_ebm.backends import is_cupy, resolve_backend
 from sklearn_ebm.backends._border import BORDERS
 from sklearn_ebm.estimators._base import DictionaryModel
 from sklearn_ebm.estimators._convolutional import USUAL_COMPONENTS, ConvolutionalModel
-from sklearn_ebm.estimators._fine_tuning import as_input
 from sklearn_ebm.estimators._group_sparse_psd import GroupSparsePSD
-from sklearn_ebm.estimators._parts import is_passed_through
 from sklearn_ebm.estimators._rbm import RBM
-from sklearn_ebm.estimators._stages import batches_through, first_row, learns, transformed
-from sklearn_ebm.estimators._validation import check_magnitude
-from sklearn_ebm.layers._images import window_shape
+from sklearn_ebm.inputs._checks import check_magnitude
+from sklearn_ebm.inputs._images import window_shape
+from sklearn_ebm.learning._fine_tuning import as_input
+from sklearn_ebm.learning._parts import is_passed_through
+from sklearn_ebm.learning._stages import batches_through, first_row, learns, transformed
 
 is_transformer = HasMethods(["fit", "transform"]).is_satisfied_by
 

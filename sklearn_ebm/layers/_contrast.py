@@ -19,7 +19,7 @@ from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn_ebm._sklearn import Interval, _fit_context
 from sklearn_ebm.backends import array_namespace, resolve_backend
 from sklearn_ebm.backends._gaussian import gaussian_window
-from sklearn_ebm.layers._images import IMAGE_SHAPE, check_images, in_batches
+from sklearn_ebm.inputs._images import IMAGE_SHAPE, check_images, in_batches
 from sklearn_ebm.layers._state import Stateful, refusable
 
 

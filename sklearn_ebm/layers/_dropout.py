@@ -6,7 +6,7 @@ from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 
 from sklearn_ebm._sklearn import Interval, _fit_context
 from sklearn_ebm.backends import array_namespace
-from sklearn_ebm.layers._images import check_images_or_sparse
+from sklearn_ebm.inputs._images import check_images_or_sparse
 from sklearn_ebm.layers._state import Stateful, refusable
 
 

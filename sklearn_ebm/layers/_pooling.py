@@ -19,7 +19,7 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 
 from sklearn_ebm._sklearn import Interval, StrOptions, _fit_context
 from sklearn_ebm.backends import array_namespace, divide_or_zero
-from sklearn_ebm.layers._images import IMAGE_SHAPE, check_images, in_batches, window_shape
+from sklearn_ebm.inputs._images import IMAGE_SHAPE, check_images, in_batches, window_shape
 from sklearn_ebm.layers._state import Stateful, refusable
 
 

@@ -21,7 +21,7 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_ebm.backends import array_namespace, is_cupy, read_only, to_host
-from sklearn_ebm.layers._validation import FLOATS, check_values_elsewhere, checked_array
+from sklearn_ebm.inputs._rows import FLOATS, check_values_elsewhere, checked_array
 
 LONGEST = 40  # characters of a parameter in an error message
 

@@ -18,8 +18,8 @@ from sklearn.utils import gen_batches
 
 from sklearn_ebm._sklearn import Interval, StrOptions, _fit_context
 from sklearn_ebm.backends import array_namespace, copied, read_only, resolve_backend, to_host
+from sklearn_ebm.inputs._rows import check_rows
 from sklearn_ebm.layers._state import Stateful, refusable
-from sklearn_ebm.layers._validation import check_rows
 
 BLOCK_ENTRIES = 2**20  # of X at a time: 8 MB in float64, large enough for BLAS to be at its best
 

@@ -8,7 +8,7 @@ from sklearn.utils import check_consistent_length
 from sklearn_ebm._sklearn import HasMethods, Interval, StrOptions, validate_params
 from sklearn_ebm.backends import to_host
 from sklearn_ebm.factors import PENALTIES, penalty_kind
-from sklearn_ebm.layers._validation import (
+from sklearn_ebm.inputs._rows import (
     FLOATS,
     checked_array,
     is_nan,

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sklearn_ebm.backends import array_namespace, diagonal, put_rows
-from sklearn_ebm.solvers._proximal import fista, ista
+from sklearn_ebm.solvers._proximal import feasible, fista, ista
 from sklearn_ebm.solvers._solution import Outcome, Solution
 from sklearn_ebm.solvers._verification import (
     is_limited_by_rounding,
@@ -124,7 +124,7 @@ def _go_on(method, problem, code, gap, tol, max_iter, backend):
 
 def _feature_signs(problem, code, tol, max_iter, backend):
     """A search that starts again from zero if its start has lost its accuracy."""
-    code[...] = problem.penalty.prox(code, 0.0)  # feasible
+    code[...] = feasible(problem.penalty, code)
     return backend.feature_sign(problem.as_lasso(), code, tol, max_iter)
 
 

@@ -18,6 +18,14 @@ PATIENCE = 300  # steps for which it is as large; half after twice as many, then
 ROUNDING = 20  # codes that move by fewer eps between two checks do not improve any more
 
 
+def feasible(penalty, code):
+    """The closest codes at which the penalty is finite, by a proximal step of length zero."""
+    if hasattr(penalty, "majorant"):
+        xp = array_namespace(code)
+        penalty = penalty.majorant(code, xp.ones(code.shape[0], dtype=code.dtype))
+    return penalty.prox(code, 0.0)
+
+
 class _Batch:
     """The samples that have not converged yet, and where their steps are."""
 

@@ -11,6 +11,7 @@ are solved in double precision.
 import numpy as np
 
 from sklearn_ebm.backends import array_namespace, put_rows
+from sklearn_ebm.solvers._proximal import feasible
 
 ROUNDINGS = 2  # of the largest terms of a sum: its rounding errors mostly cancel
 SMALLEST = 1e-30  # half norms below it may have lost digits to underflow
@@ -45,7 +46,7 @@ def sanitize(problem, code, backend):
     xp = array_namespace(code)
     # Squares of large starts overflow to infinity or NaN, neither of which is below half_norm.
     with np.errstate(over="ignore", invalid="ignore"):
-        code[...] = problem.penalty.prox(code, 0.0)  # a step of no length
+        code[...] = feasible(problem.penalty, code)
         for energy in (problem.penalty.value, lambda code: problem.energy(code, backend)):
             is_worse = ~(energy(code) <= problem.half_norm)
             code[...] = xp.where(is_worse[:, None], xp.zeros_like(code), code)

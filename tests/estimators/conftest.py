@@ -2,7 +2,7 @@
 
 import pytest
 
-from sklearn_ebm.estimators._encoder_learning import EncoderLearner
+from sklearn_ebm.learning._encoder import EncoderLearner
 from tests.estimators.learned_inference import N_ATOMS, N_TRAINED
 
 

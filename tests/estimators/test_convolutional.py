@@ -13,9 +13,9 @@ from sklearn.pipeline import make_pipeline
 from threadpoolctl import threadpool_limits
 
 from sklearn_ebm.backends._border import BORDERS
-from sklearn_ebm.estimators._crops import Crops, first_kernels
-from sklearn_ebm.estimators._learning import Learner
 from sklearn_ebm.factors import CONVOLUTIONAL_ENCODERS
+from sklearn_ebm.learning._crops import Crops, first_kernels
+from sklearn_ebm.learning._dictionary import Learner
 from tests.estimators.convolutional import (
     ALPHA,
     SETTINGS,

@@ -27,10 +27,10 @@ from sklearn_ebm import (
     SparseCoder,
     ZCAWhitener,
 )
-from sklearn_ebm.estimators import _stages
-from sklearn_ebm.estimators._fine_tuning import FineTuning
 from sklearn_ebm.factors import CONVOLUTIONAL_ENCODERS, ENCODERS, UNFOLDINGS
 from sklearn_ebm.layers import Flattener, LocalContrastNormalizer, Pooler
+from sklearn_ebm.learning import _stages
+from sklearn_ebm.learning._fine_tuning import FineTuning
 from tests.estimators.tuning import (
     IMAGES,
     SMALL,

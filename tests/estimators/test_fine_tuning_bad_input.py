@@ -21,7 +21,7 @@ from sklearn.preprocessing import FunctionTransformer, MinMaxScaler, StandardSca
 from sklearn.svm import SVC, LinearSVC
 
 from sklearn_ebm import PSD, RBM, FineTunedClassifier, Rectifier, SparseCoder
-from sklearn_ebm.estimators._fine_tuning import FineTuning
+from sklearn_ebm.learning._fine_tuning import FineTuning
 from tests.estimators.interruption import interrupt_after
 from tests.estimators.test_callbacks import Recorder
 

@@ -6,9 +6,9 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
-from sklearn_ebm.estimators._parts import RandomLayerPart
 from sklearn_ebm.factors import cross_entropy
 from sklearn_ebm.layers import Dropout
+from sklearn_ebm.learning._parts import RandomLayerPart
 from tests.estimators.tuning import X, Y, assert_gradients, network_of, psd, tuned_classifier
 
 pytestmark = pytest.mark.filterwarnings("ignore:Stopped at max_iter", "ignore:lbfgs failed")

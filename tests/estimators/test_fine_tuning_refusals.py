@@ -14,8 +14,8 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 
 from sklearn_ebm import PSD, ConvPSD, FineTunedClassifier, Rectifier
-from sklearn_ebm.estimators._fine_tuning import FineTuning
 from sklearn_ebm.layers import LocalContrastNormalizer, Pooler
+from sklearn_ebm.learning._fine_tuning import FineTuning
 from tests.estimators.tuning import IMAGES, X, Y, conv, psd, tuned_classifier
 
 pytestmark = pytest.mark.filterwarnings("ignore:Stopped at max_iter", "ignore:lbfgs failed")

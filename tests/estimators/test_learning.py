@@ -8,10 +8,10 @@ from numpy.testing import assert_allclose, assert_array_equal
 from threadpoolctl import threadpool_limits
 
 from sklearn_ebm import PSD, LISTAEncoder, SparseCoder
-from sklearn_ebm.estimators._divergence import Watch
-from sklearn_ebm.estimators._learning import Learner
 from sklearn_ebm.factors import ENCODERS, L1, UNFOLDINGS
-from sklearn_ebm.solvers import Adam
+from sklearn_ebm.learning._dictionary import Learner
+from sklearn_ebm.learning._divergence import Watch
+from sklearn_ebm.learning._optimizers import Adam
 from tests.estimators.registry import (
     KINDS,
     LEARNERS,

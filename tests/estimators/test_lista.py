@@ -15,10 +15,10 @@ from sklearn.preprocessing import StandardScaler
 from sklearn_ebm import PSD, LISTAEncoder, SparseCoder, sparse_encode
 from sklearn_ebm.backends import numpy
 from sklearn_ebm.estimators import _lista
-from sklearn_ebm.estimators._encoder_learning import EncoderLearner
 from sklearn_ebm.factors import LinearDecoder
 from sklearn_ebm.factors.encoders import UnrolledEncoder
-from sklearn_ebm.solvers import Adam
+from sklearn_ebm.learning._encoder import EncoderLearner
+from sklearn_ebm.learning._optimizers import Adam
 from tests.estimators.learned_inference import (
     ALPHA,
     N_ATOMS,

@@ -15,7 +15,7 @@ from sklearn.preprocessing import MinMaxScaler
 
 from sklearn_ebm import RBM
 from sklearn_ebm.backends import resolve_backend
-from sklearn_ebm.estimators._contrastive_learning import pseudo_likelihood
+from sklearn_ebm.learning._contrastive_passes import pseudo_likelihood
 from sklearn_ebm.solvers import LogPartition
 from tests.estimators.machines import FORMS, data_of, make, scaled_digits, some_digits
 from tests.estimators.registry import fitted_attributes

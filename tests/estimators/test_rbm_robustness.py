@@ -176,7 +176,7 @@ def test_ctrl_c_leaves_what_the_last_pass_left(form):
 
 @pytest.mark.parametrize("n_calls", [0, 1])
 def test_ctrl_c_in_the_midst_of_a_pass_leaves_what_was_learned(digits, monkeypatch, n_calls):
-    from sklearn_ebm.solvers import ContrastiveLearner
+    from sklearn_ebm.learning._contrastive import ContrastiveLearner
 
     learn, calls = ContrastiveLearner.learn, []
 

@@ -16,8 +16,8 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 
 from sklearn_ebm import Rectifier
-from sklearn_ebm.estimators._encoder_learning import EncoderLearner
-from sklearn_ebm.estimators._learning import Learner
+from sklearn_ebm.learning._dictionary import Learner
+from sklearn_ebm.learning._encoder import EncoderLearner
 from tests.estimators.interruption import interrupt_after
 from tests.estimators.registry import (
     KINDS,

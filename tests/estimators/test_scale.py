@@ -11,8 +11,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sklearn_ebm import PSD, RBM, ConvPSD, FineTunedClassifier, GroupSparsePSD, LISTAEncoder
-from sklearn_ebm.estimators._sizes import FAR, data_size
 from sklearn_ebm.factors import CONVOLUTIONAL_ENCODERS, ENCODERS, UNFOLDINGS
+from sklearn_ebm.inputs._sizes import FAR, data_size
 from sklearn_ebm.layers import Flattener, Pooler, Rectifier
 
 ALPHA = 0.3

@@ -9,11 +9,11 @@ from sklearn.preprocessing import StandardScaler
 
 from sklearn_ebm import PSD, ConvPSD, FineTunedClassifier, Rectifier
 from sklearn_ebm.backends import resolve_backend
-from sklearn_ebm.estimators import _stages
-from sklearn_ebm.estimators._fine_tuning import as_input
-from sklearn_ebm.estimators._network import Network, linear_head
-from sklearn_ebm.estimators._parts import Step
 from sklearn_ebm.factors import cross_entropy
+from sklearn_ebm.learning import _stages
+from sklearn_ebm.learning._fine_tuning import as_input
+from sklearn_ebm.learning._network import Network, linear_head
+from sklearn_ebm.learning._parts import Step
 from tests.differences import finite_differences
 
 X, Y = load_digits(return_X_y=True)

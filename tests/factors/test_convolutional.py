@@ -12,7 +12,7 @@ from sklearn_ebm.backends import numpy as reference
 from sklearn_ebm.backends._border import BORDERS
 from sklearn_ebm.factors import CONVOLUTIONAL_ENCODERS, ENCODERS, ConvolutionalDecoder, Tape
 from sklearn_ebm.factors.encoders._smooth_shrinkage import SMALLEST_SLOPE
-from sklearn_ebm.solvers._fourier import FourierProducts
+from sklearn_ebm.factors.problems._fourier import FourierProducts
 from tests.differences import finite_differences
 from tests.estimators.convolutional import borders, dense_dictionary, unit_kernels
 

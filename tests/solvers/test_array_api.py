@@ -12,8 +12,6 @@ from sklearn_ebm.backends import numpy as reference
 from sklearn_ebm.backends import put_rows
 from sklearn_ebm.backends._random import Stream
 from sklearn_ebm.estimators._base import first_dictionary, unit_rows
-from sklearn_ebm.estimators._contrastive_learning import pseudo_likelihood
-from sklearn_ebm.estimators._learning import Learner, Tally
 from sklearn_ebm.factors import (
     ENCODERS,
     L1,
@@ -27,18 +25,20 @@ from sklearn_ebm.factors import (
     pools_of_groups,
     pools_of_map,
 )
+from sklearn_ebm.learning._contrastive import Ascending, ContrastiveLearner
+from sklearn_ebm.learning._contrastive_passes import pseudo_likelihood
+from sklearn_ebm.learning._curves import Tally
+from sklearn_ebm.learning._dictionary import Learner
+from sklearn_ebm.learning._online_dictionary import PATIENCE, OnlineDictionary
+from sklearn_ebm.learning._optimizers import Adam
 from sklearn_ebm.solvers import (
-    Adam,
-    Ascending,
-    ContrastiveLearner,
-    OnlineDictionary,
     anneal,
     gibbs,
     gibbs_keys,
     solve_lasso,
     sum_states,
 )
-from sklearn_ebm.solvers._dictionary import PATIENCE
+from sklearn_ebm.solvers._proximal import feasible
 from tests.solvers.registry import LASSO_SOLVERS, OVERLAP_SOLVERS
 
 N_SAMPLES = 12
@@ -122,11 +122,11 @@ def test_codes_in_groups_are_those_of_numpy(X, dictionary, solver, positive, mas
 @pytest.mark.parametrize("make", GROUPS.values(), ids=GROUPS)
 def test_what_groups_cost_and_allow_is_what_it_is_for_numpy(X, dictionary, make):
     penalty, code = make(True), X @ dictionary.T
-    for value in (penalty.value, penalty.gradient, lambda z: penalty.prox(z, 0.3)):
+    for value in (penalty.value, penalty.gradient, lambda z: feasible(penalty, z)):
         assert_same(value(strict(code)), value(code))
     norm = penalty.dual_norm(strict(code), strict(0 * code))
     assert_same(norm, penalty.dual_norm(code, 0 * code))
-    assert penalty.prox(xp.asarray(strict(code), dtype=xp.float32), 0.3).dtype == xp.float32
+    assert feasible(penalty, xp.asarray(strict(code), dtype=xp.float32)).dtype == xp.float32
 
 
 @portable

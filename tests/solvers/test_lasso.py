@@ -6,13 +6,12 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from sklearn_ebm.backends import numba, numpy
 from sklearn_ebm.factors import L1, Energy, LinearDecoder
+from sklearn_ebm.factors.problems import GramProblem, largest_eigenvalue
 from sklearn_ebm.solvers import (
     CONVOLUTION_SOLVERS,
     MATRIX_SOLVERS,
     SOLVERS,
-    GramProblem,
     Outcome,
-    largest_eigenvalue,
     solve_lasso,
 )
 from sklearn_ebm.solvers._lasso import AUTOMATIC

@@ -6,7 +6,7 @@ import math
 from sklearn_ebm.backends import array_namespace, resolve_backend
 from sklearn_ebm.backends._border import BORDERS
 from sklearn_ebm.factors.decoders._linear import LinearDecoder
-from sklearn_ebm.solvers import ConvolutionalProblem, Source, largest_curvature
+from sklearn_ebm.factors.problems import ConvolutionalProblem, Source, largest_curvature
 
 PIECE_NUMBERS = 1 << 16  # of codes that a thread takes at once
 

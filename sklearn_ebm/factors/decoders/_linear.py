@@ -3,7 +3,7 @@
 import functools
 
 from sklearn_ebm.backends import array_namespace, squared_norms
-from sklearn_ebm.solvers import GramProblem, MaskedProblem, Source, largest_eigenvalue
+from sklearn_ebm.factors.problems import GramProblem, MaskedProblem, Source, largest_eigenvalue
 
 
 class LinearDecoder:

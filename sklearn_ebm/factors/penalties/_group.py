@@ -11,19 +11,15 @@ largest norm of any pool's part bounds the dual norm from above, and closely for
 optimal code.
 """
 
-from sklearn_ebm.backends import array_namespace, squared_norms
+from sklearn_ebm.backends import array_namespace
 from sklearn_ebm.backends import numpy as reference
 from sklearn_ebm.backends._groups import GroupSoftThreshold
 from sklearn_ebm.backends._rules import positive_or_one, row_maximum
-from sklearn_ebm.solvers import GramProblem
-from sklearn_ebm.solvers._proximal import fista
 
 REFINEMENTS = 1  # of an eta that a step left, each of which lowers the bound of the dual norm
 BLIND_REFINEMENTS = 300  # of one that a code alone suggests
 BLIND_FLOOR = 1e-6  # of that, in units of the largest
 FLOOR = 1e-12  # of eta in any case, so that squares of its inverse are numbers in float32
-PROX_ROUNDINGS = 100  # relative gap at which a proximal step is solved, in units of rounding
-PROX_MAX_ITER = 10_000
 
 
 def group_norm(alpha, pools, positive=False):
@@ -224,25 +220,6 @@ class GroupNorm:
         share = 1 / eta
         code = correlation / self._spread(share)
         return self._norms(code) * share / self.alpha
-
-    def prox(self, code, step_size):
-        """argmin_z 1/2 ||z - code||^2 + step_size * penalty(z), to rounding."""
-        xp = array_namespace(code)
-        code = _feasible(code, self.positive)
-        penalty = GroupNorm(self.alpha * step_size, self.pools, self.positive)
-        if penalty.alpha == 0:
-            return code
-        problem = _Nearest(None, code, squared_norms(code) / 2, penalty, lambda: 1.0)
-        tol = PROX_ROUNDINGS * float(xp.finfo(code.dtype).eps)
-        return fista(problem, tol=tol, max_iter=PROX_MAX_ITER, backend=reference)[0]
-
-
-class _Nearest(GramProblem):
-    """min_z 1/2 ||z - c||^2 + penalty(z): H is the identity."""
-
-    def product(self, code):
-        """H z is z."""
-        return code
 
 
 def _relative(eta, floor):

@@ -1,0 +1,128 @@
+"""The inference problem of convolutional codes, with images and maps as flat rows.
+
+H = D' M D + ridge I is never formed: D and D' are products with kernels, direct ones or through the
+Fourier domain, and M drops what is not observed.
+"""
+
+import copy
+import functools
+
+from sklearn_ebm.backends import array_namespace, squared_norms
+from sklearn_ebm.backends import numpy as reference
+from sklearn_ebm.backends._certificate import gap_of_misfit
+from sklearn_ebm.backends._problems import ConvolutionalLasso
+from sklearn_ebm.factors.problems._fourier import FourierProducts
+from sklearn_ebm.factors.problems._gram import GramProblem
+
+
+class ConvolutionalProblem(GramProblem):
+    """min_z 1/2 ||M(x - Dz)||^2 + ridge/2 ||z - prediction||^2 + penalty(z) for each row x of X.
+
+    Parameters
+    ----------
+    source : Source
+        Images, mask, prediction, weight of the prediction, and the ConvolutionalDecoder.
+    penalty : penalty factor
+        Penalty on the codes.
+    """
+
+    def __init__(self, source, penalty):
+        self.source = source
+        self.penalty = penalty
+        self.half_norm = source.half_norm
+        self._products = reference
+
+    @property
+    def decoder(self):
+        """Kernels, border and shapes."""
+        return self.source.decoder
+
+    @property
+    def lipschitz(self):
+        """Largest eigenvalue of H, from above."""
+        return self.decoder.lipschitz + self.source.ridge
+
+    @property
+    def largest_atom(self):
+        """Largest norm of a kernel."""
+        kernels = self.decoder.dictionary
+        xp = array_namespace(kernels)
+        return float(xp.max(xp.sum(kernels * kernels, axis=(1, 2, 3)))) ** 0.5
+
+    def on(self, backend):
+        """The problem with the products and sums of a backend."""
+        problem = copy.copy(super().on(backend))
+        problem._products = backend
+        return problem
+
+    def in_fourier_domain(self):
+        """The problem with products through the Fourier domain."""
+        problem = copy.copy(self)
+        problem._products = FourierProducts(self.decoder.dictionary)
+        return problem
+
+    def rows(self, index):
+        """The problem of some of the images."""
+        part = copy.copy(self)
+        part.__dict__.pop("correlation", None)
+        part.half_norm = array_namespace(self.half_norm).take(self.half_norm, index)
+        part.source = self.source.rows(index)
+        return part
+
+    def new_code(self):
+        """Room for the codes of all images."""
+        images = self.source.X
+        shape = images.shape[0], self.decoder.code_size
+        return array_namespace(images).empty(shape, dtype=images.dtype)
+
+    @functools.cached_property
+    def correlation(self):
+        """c = D' x + ridge * prediction."""
+        correlation = self._correlate(self.source.X)
+        if self.source.prediction is not None:
+            correlation += self.source.ridge * self.source.prediction
+        return correlation
+
+    def product(self, code):
+        """Rows of z H."""
+        image = self.decoder.decode(code, self._products)
+        if self.source.mask is not None:
+            image *= self.source.mask
+        product = self._correlate(image)
+        if self.source.ridge:
+            product += self.source.ridge * code
+        return product
+
+    def _correlate(self, X):
+        return self.decoder.correlate(X, self._products)
+
+    def relative_gap(self, code, eta=None):
+        """Duality gap relative to 1/2 ||x||^2, from the residual; shape (n_samples,)."""
+        misfit, q = self.source.judge(code, self._products)
+        return gap_of_misfit(self.penalty, misfit, self.unit, code, q, eta)
+
+    def energy(self, code, backend=reference):
+        """1/2 ||M(x - Dz)||^2 + ridge/2 ||z - prediction||^2 + penalty(z); shape (n_samples,)."""
+        source = self.source
+        residual = source.X - self.decoder.decode(code, self._products)
+        if source.mask is not None:
+            residual *= source.mask
+        energy = squared_norms(residual) / 2 + self.penalty.value(code)
+        if source.prediction is not None:
+            distance = code - source.prediction
+            energy = energy + source.ridge * squared_norms(distance) / 2
+        return energy
+
+    def as_local_lasso(self):
+        """The arrays that a descent on tiles takes."""
+        source, prediction = self.source, self.source.prediction
+        return ConvolutionalLasso(
+            self.decoder.dictionary,
+            self.decoder.as_images(source.X),
+            None if source.mask is None else self.decoder.as_images(source.mask),
+            None if prediction is None else self.decoder.as_maps(prediction),
+            source.ridge,
+            self.decoder.border,
+            self.unit,
+            self.penalty.rule(1, float),
+        )

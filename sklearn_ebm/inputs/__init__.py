@@ -1,0 +1,1 @@
+"""Data that users pass: checked, and converted to what models compute with."""

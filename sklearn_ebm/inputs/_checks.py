@@ -1,0 +1,189 @@
+"""Checks that scikit-learn has no function for; the wording is its own where it has any."""
+
+import math
+
+import numpy as np
+
+from sklearn_ebm.backends import array_namespace, is_cupy
+from sklearn_ebm.inputs._rows import check_rows, check_values_elsewhere, checked_array
+
+FLOATS = (np.float64, np.float32)
+LARGEST_POWER = {np.dtype(np.float32): 1e30, np.dtype(np.float64): 1e200}  # sums stay finite
+
+SMALLEST_WEIGHT = {np.dtype(np.float32): 1e-34, np.dtype(np.float64): 1e-140}
+
+
+def largest_value(dtype, degree=2):
+    """Above this, and below its inverse, powers of that degree may leave the type's range."""
+    return LARGEST_POWER[np.dtype(dtype)] ** (1 / degree)
+
+
+def check_data(estimator, X, reset, allow_nan=False, degree=2, dtype=None, **options):
+    """X as a two-dimensional float array of the type and on the device that it came with.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Its `n_features_in_` is set where `reset`, else compared.
+    X : array-like of shape (n_samples, n_features)
+        Data.
+    reset : bool
+        Whether this is a first fit.
+    allow_nan : bool, default=False
+        Whether NaN marks a missing value.
+    degree : int, default=2
+        Highest power of X that the estimator computes.
+    dtype : dtype or None, default=None
+        Type that X is going to be cast to, if it is not its own.
+    **options
+        For `sklearn.utils.check_array`.
+
+    Returns
+    -------
+    X : array of shape (n_samples, n_features)
+
+    Raises
+    ------
+    ValueError
+        As `sklearn.utils.validation.validate_data`, and if powers would overflow.
+    """
+    X = check_rows(estimator, X, reset=reset, allow_nan=allow_nan, **options)
+    check_magnitude(X, degree, dtype)
+    return X
+
+
+def check_codes(X, **options):
+    """Codes as a float array of the type and on the device that they came with."""
+    return check_values_elsewhere(X) if is_cupy(X) else checked_array(X, dtype=FLOATS, **options)
+
+
+def require_same_place(estimator, X):
+    """Refuse data that are not where the arrays of a fitted model are."""
+    is_there = is_cupy(getattr(estimator, "components_", X))
+    if is_there != is_cupy(X):
+        name = type(estimator).__name__
+        raise ValueError(
+            f"{name} must be given data of the same namespace and device as those passed to fit(): "
+            + (
+                "it was fitted on a CUDA device. Bring X there by cupy.asarray(X), or the model to "
+                "the host by sklearn_ebm.host_copy(model)."
+                if is_there
+                else "it was fitted on the host. Bring X there by cupy.asnumpy(X), or fit the "
+                "model again with CuPy arrays or backend='cupy'."
+            )
+        )
+
+
+def check_magnitude(X, degree=2, dtype=None, unit=1.0):
+    """Refuse values whose powers, of X / unit, would overflow in the middle of a kernel.
+
+    The powers are computed in the dtype of X, or in `dtype` if that is given. Returns the largest
+    magnitude.
+    """
+    xp = array_namespace(X)
+    dtypes = (X.dtype,) if dtype is None else (X.dtype, dtype)
+    dtype = min(dtypes, key=largest_value)
+    highest, lowest = float(X.max()), float(X.min())
+    if math.isnan(highest):  # missing values
+        highest, lowest = float(xp.nanmax(X)), float(xp.nanmin(X))
+    largest = max(abs(highest), abs(lowest)) / unit
+    if largest > largest_value(dtype, degree):
+        raise ValueError(
+            "Input X contains infinity or a value too large for "
+            f"{np.dtype(dtype)!r}: powers of {largest:.1e} overflow. Rescale X, for "
+            "instance with StandardScaler."
+        )
+    return largest
+
+
+def check_weight(value, dtype, name):
+    """Refuse a term's weight that X's type cannot hold."""
+    if value > largest_value(dtype):
+        raise ValueError(f"{name}={value} is too large for {np.dtype(dtype)!r}.")
+    if value < SMALLEST_WEIGHT[np.dtype(dtype)]:
+        raise ValueError(
+            f"{name}={value} is too small for {np.dtype(dtype)!r}: squares of such values "
+            "underflow. Rescale X and the weights."
+        )
+
+
+def check_dictionary(dictionary, n_components, n_features, dtype, name="dictionary"):
+    """A given dictionary as a float array without empty atoms.
+
+    Raises
+    ------
+    ValueError
+        If its shape does not fit, a row has norm zero, or the square of its norm cannot be held.
+    """
+    if not is_cupy(dictionary):
+        dictionary = checked_array(dictionary, dtype=dtype, order="C", input_name=name)
+    dictionary = dictionary.astype(dtype, copy=False)
+    if n_features is not None and dictionary.shape[1] != n_features:
+        raise ValueError(
+            f"{name} has {dictionary.shape[1]} features, but X has {n_features} features."
+        )
+    if n_components is not None and dictionary.shape[0] != n_components:
+        raise ValueError(f"{name} has {dictionary.shape[0]} rows, but n_components={n_components}.")
+    _check_atoms(dictionary, name)
+    return dictionary
+
+
+def _check_atoms(dictionary, name):
+    xp = array_namespace(dictionary)
+    size = xp.max(xp.abs(dictionary), axis=1)
+    if not bool(xp.all(size > 0)):
+        raise ValueError(
+            f"{name} has rows of norm zero: {_some_rows(size == 0)}. Every atom needs a direction."
+        )
+    extreme = _beyond(dictionary, dictionary.dtype)
+    if bool(xp.any(extreme)):
+        raise ValueError(
+            f"{name} has rows whose squared norm {np.dtype(dictionary.dtype)!r} cannot hold: "
+            f"{_some_rows(extreme)}. Scale the atoms, for instance to norm one."
+        )
+
+
+def _beyond(atoms, dtype):
+    """Which atoms have a squared norm that a type cannot hold; those of norm zero have not."""
+    xp = array_namespace(atoms)
+    size = xp.max(xp.abs(atoms), axis=tuple(range(1, atoms.ndim)))
+    size = xp.asarray(size, dtype=xp.float64)  # whose range the limits of all types are in
+    limit = largest_value(dtype)
+    return (size > limit) | ((size < 1 / limit) & (size > 0))
+
+
+def require_magnitude(values, name):
+    """Refuse values of a fitted attribute whose squares the type cannot hold."""
+    size = float(array_namespace(values).max(abs(values))) if values.size else 0.0
+    if not size <= largest_value(values.dtype):
+        raise ValueError(
+            f"{name} has values too large for {np.dtype(values.dtype)!r}: squares of {size:.1e} "
+            "overflow."
+        )
+
+
+def require_atoms(dictionary, name):
+    """Refuse atoms whose squared norm the type cannot hold; those of norm zero are not used."""
+    extreme = _beyond(dictionary, dictionary.dtype)
+    if bool(extreme.any()):
+        raise ValueError(
+            f"{name} has atoms whose squared norm {np.dtype(dictionary.dtype)!r} cannot hold: "
+            f"{_some_rows(extreme)}. Scale the atoms, for instance to norm one."
+        )
+
+
+def require_castable(atoms, dtype):
+    """Refuse a type that cannot hold the squared norms of atoms of another type."""
+    if dtype == atoms.dtype:
+        return
+    extreme = _beyond(atoms, dtype)
+    if bool(extreme.any()):
+        raise ValueError(
+            f"components_ has atoms whose squared norm {dtype!r} cannot hold: "
+            f"{int(extreme.nonzero()[0][0])}. Pass X as {np.dtype(atoms.dtype)!r}."
+        )
+
+
+def _some_rows(selected):
+    rows = [str(int(row)) for row in selected.nonzero()[0]]
+    return ", ".join([*rows[:5], *(["..."] if len(rows) > 5 else [])])

@@ -1,0 +1,257 @@
+"""Images at the door: flat rows, grey images or maps become (n, height, width, channels).
+
+A row without a shape is a signal, an image of height one. What comes out of a layer goes back by
+`ImageForm.restore` to the kind that came in, so that any step of scikit-learn can stand before it
+or after it.
+"""
+
+import math
+from numbers import Integral
+from typing import NamedTuple
+
+import numpy as np
+from scipy import sparse
+
+from sklearn_ebm.backends import array_namespace, resolve_backend
+from sklearn_ebm.inputs._rows import (
+    FLOATS,
+    check_rows,
+    check_values_elsewhere,
+    checked_array,
+    naming_the_remedy_of,
+)
+
+IMAGE_SHAPE = ["array-like", None]  # for `_parameter_constraints`
+LAYOUT = "images are (n_samples, height, width, channels), channels last."
+BATCH_ENTRIES = 2**20  # of images at a time: 4 MB in float32, which caches hold at least in part
+
+
+class ImageForm(NamedTuple):
+    """The kind of input that images were: rows (2 dimensions), grey images (3) or maps (4)."""
+
+    n_dims: int
+
+    @property
+    def is_flat(self):
+        """Whether images came as rows."""
+        return self.n_dims == 2
+
+    def restore(self, maps):
+        """Maps (n, height, width, k) as the kind of the input; grey images only where k is 1."""
+        xp = array_namespace(maps)
+        n_samples, *shape = maps.shape
+        if self.is_flat:
+            return xp.reshape(maps, (n_samples, math.prod(shape)))
+        return maps[..., 0] if self.n_dims == 3 and shape[-1] == 1 else maps
+
+
+def check_images(
+    estimator, X, *, reset, image_shape=None, allow_nan=False, finite=True, smallest=(1, 1),
+    accept_channels=None,
+):  # fmt: skip
+    """X as checked images (n, height, width, channels), and the form that they came in.
+
+    float32 and float64 are kept, all else becomes float64; X is copied only where its type or its
+    strides ask for it. When `reset`, sets `n_features_in_` (of images: height * width * channels)
+    and `n_channels_in_`; else compares rows with the first, and images with the second only:
+    another height and width are fine.
+
+    Parameters
+    ----------
+    estimator : object
+        Who asks: its attributes are set, and messages name it.
+    X : array-like of shape (n, n_features), (n, height, width) or (n, height, width, channels)
+        Rows, grey images or maps; or a list of images of one size.
+    reset : bool
+        Whether this is a fit.
+    image_shape : tuple of 2 or 3 integers or None
+        Height, width and channels (1 if left out) of the images in X. None: rows are signals of
+        height one, images are what they are.
+    allow_nan : bool
+        Whether NaN may pass.
+    finite : bool
+        Whether to check that values are finite. If False, the caller must check.
+    smallest : tuple of 2 integers or int
+        Height and width that are needed at least; see `window_shape` for a number alone.
+    accept_channels : collection of integers or None
+        Numbers of channels that the estimator can do with; None for any.
+
+    Returns
+    -------
+    images : array of shape (n, height, width, channels)
+    form : ImageForm
+    """
+    X = _stack(X)
+    form = ImageForm(len(getattr(X, "shape", (0, 0))))
+    if form.n_dims > 4:
+        raise ValueError(
+            f"Found array with dim {form.n_dims}, while dim <= 4 is required by "
+            f"{type(estimator).__name__}: {LAYOUT}"
+        )
+    if form.n_dims in (3, 4):
+        images = check_values(estimator, X, allow_nan, finite)
+        images = images[..., None] if form.n_dims == 3 else images
+        _check_agreement(images.shape[1:], image_shape)
+    else:
+        form = ImageForm(2)  # or check_rows ends it
+        rows = check_rows(estimator, X, reset=reset, allow_nan=allow_nan, finite=finite)
+        shape = shape_of_rows(rows.shape[1], image_shape)
+        images = array_namespace(rows).reshape(rows, (rows.shape[0], *shape))
+    _check_size(estimator, images.shape, form, smallest)
+    _check_channels(estimator, images.shape[-1], reset, accept_channels)
+    if reset:
+        _remember(estimator, images.shape, form)
+    return images, form
+
+
+def check_images_or_sparse(estimator, X, *, reset):
+    """As `check_images`; of a sparse matrix, checked CSR rows and None for the form."""
+    if not sparse.issparse(X):
+        return check_images(estimator, X, reset=reset)
+    X = check_rows(estimator, X, reset=reset, accept_sparse="csr")
+    if reset:
+        estimator.n_channels_in_ = 1
+    return X, None
+
+
+def window_shape(size, height):
+    """Height and width of a window: a number is both, but windows over signals have height one."""
+    if isinstance(size, Integral):
+        size = (1 if height == 1 else size, size)
+    height, width = (int(length) for length in size)
+    return height, width
+
+
+def in_batches(function, images, shape):
+    """function(images), an array of `shape`, by batches: memory beyond the result stays small.
+
+    Batches are shared among threads.
+    """
+    backend, xp = resolve_backend("auto", images), array_namespace(images)
+    n_samples = images.shape[0]
+    batch_size = max(1, BATCH_ENTRIES // math.prod(images.shape[1:]))
+    if n_samples <= batch_size:
+        return function(images)
+    result = xp.empty(tuple(shape), dtype=images.dtype)
+
+    def work(first, last):
+        result[first:last, ...] = function(images[first:last, ...])
+
+    backend.map_pieces(work, n_samples, batch_size)
+    return result
+
+
+def _stack(X):
+    """A list of images as one array; anything else as it is."""
+    listed = isinstance(X, list | tuple)
+    listed = listed or (isinstance(X, np.ndarray) and X.dtype == object and X.ndim == 1)
+    shapes = [_shape(each) for each in X] if listed else []
+    if not shapes or min(len(shape) for shape in shapes) < 2:
+        return X
+    different = list(dict.fromkeys(shapes))
+    if len(different) > 1:
+        sizes = ", ".join(_by(shape) for shape in different[:4])
+        more = f" and {len(different) - 4} more" if len(different) > 4 else ""
+        raise ValueError(
+            f"X holds images of different sizes: {sizes}{more}. Crop or pad them to one size, or "
+            "make one call per size."
+        )
+    return array_namespace(*X).stack(list(X))
+
+
+def _shape(image):
+    try:
+        return tuple(image.shape) if hasattr(image, "shape") else np.shape(image)
+    except ValueError:  # lists of different lengths: check_rows has the words
+        return ()
+
+
+def _by(shape):
+    return " x ".join(str(length) for length in shape)
+
+
+def check_values(estimator, X, allow_nan, finite=True):
+    """What `check_rows` asks of rows: some samples, real numbers, finite ones."""
+    xp = array_namespace(X)
+    if xp is np:
+        with naming_the_remedy_of(estimator):
+            finite = finite and ("allow-nan" if allow_nan else True)
+            return checked_array(
+                X, dtype=[np.dtype(name) for name in FLOATS], allow_nd=True, input_name="X",
+                ensure_all_finite=finite, estimator=estimator,
+            )  # fmt: skip
+    if X.shape[0] == 0:
+        raise ValueError(
+            f"Found array with 0 sample(s) (shape={tuple(X.shape)}) while a minimum of 1 is "
+            "required."
+        )
+    with naming_the_remedy_of(estimator):
+        return check_values_elsewhere(X, allow_nan=allow_nan, finite=finite)
+
+
+def full_shape(image_shape):
+    """Height, width and channels."""
+    shape = (image_shape,) if np.ndim(image_shape) == 0 else tuple(image_shape)
+    whole = all(isinstance(length, Integral) and length > 0 for length in shape)
+    if not whole or len(shape) not in (2, 3):
+        raise ValueError(
+            "image_shape must be (height, width) or (height, width, channels), positive integers; "
+            f"got {image_shape!r}."
+        )
+    return tuple(int(length) for length in (*shape, 1)[:3])
+
+
+def shape_of_rows(n_features, image_shape):
+    """Height, width and channels of images that are rows; without a shape they are signals."""
+    if image_shape is None:
+        return 1, n_features, 1
+    shape = full_shape(image_shape)
+    if math.prod(shape) != n_features:
+        raise ValueError(
+            f"X has {n_features} features, but image_shape={tuple(image_shape)} asks for "
+            f"{_by(shape)} = {math.prod(shape)}."
+        )
+    return shape
+
+
+def _check_agreement(shape, image_shape):
+    if image_shape is not None and full_shape(image_shape) != tuple(shape):
+        raise ValueError(
+            f"X has images of {_by(shape)} (height, width, channels), but "
+            f"image_shape={tuple(image_shape)} asks for {_by(full_shape(image_shape))}."
+        )
+
+
+def _check_size(estimator, shape, form, smallest):
+    _, height, width, channels = shape
+    smallest = window_shape(smallest, height)
+    if height >= smallest[0] and width >= smallest[1]:
+        return
+    size, name = _by((height, width)), type(estimator).__name__
+    if form.is_flat:
+        size += f" (n_features = {height * width * channels})"
+    message = f"X has images of {size}, but {name} needs at least {_by(smallest)}."
+    if form.n_dims == 4 and height <= 4 < channels:
+        message += f" X of shape {tuple(shape)} looks like channels first: {LAYOUT}"
+    raise ValueError(message)
+
+
+def _check_channels(estimator, n_channels, reset, accepted):
+    expected = None if reset else getattr(estimator, "n_channels_in_", None)
+    if expected not in (None, n_channels):
+        wanted = f"is expecting {expected} channels"
+    elif n_channels == 0 or (accepted is not None and n_channels not in accepted):
+        wanted = "is expecting " + " or ".join(str(count) for count in accepted or ("at least 1",))
+    else:
+        return
+    raise ValueError(
+        f"X has {n_channels} channels, but {type(estimator).__name__} {wanted}: {LAYOUT}"
+    )
+
+
+def _remember(estimator, shape, form):
+    _, *shape = shape
+    estimator.n_channels_in_ = shape[-1]
+    if not form.is_flat:
+        estimator.n_features_in_ = math.prod(shape)
+        estimator.__dict__.pop("feature_names_in_", None)  # those of an earlier fit on a DataFrame

@@ -1,0 +1,87 @@
+"""Mean and standard deviation of features, read in pieces of rows."""
+
+import math
+
+import numpy as np
+
+from sklearn_ebm.backends import array_namespace
+from sklearn_ebm.inputs._rows import dense_rows
+
+PIECE_ROWS = 512  # that are dense at once
+ROUNDINGS = 4  # machine epsilons, relative to the largest value: less variation is constant
+
+
+def moments(X, rows, dtype, with_deviation):
+    """Return mean and standard deviation (or None) of each feature over some rows, in a dtype.
+
+    Sums are in double precision. The deviation is zero for features that are constant, or that vary
+    by rounding errors only.
+    """
+    mean = _mean_rows(X, rows, dtype, lambda part: part)
+    xp = array_namespace(mean)
+    deviation = None
+    if with_deviation:
+        mean, deviation = _corrected_moments(X, rows, dtype, mean)
+        _require_squares(deviation, dtype)
+        deviation = xp.asarray(deviation, dtype=dtype)
+    return xp.asarray(mean, dtype=dtype), deviation
+
+
+def _corrected_moments(X, rows, dtype, mean):
+    """Return the mean, corrected for the rounding error of its sum, and the deviation."""
+    xp = array_namespace(mean)
+    least, most = _bounds(X, rows, dtype)
+    mean = xp.where(least == most, least, mean)
+    unit = xp.maximum(most - mean, mean - least)
+    unit = xp.where(unit > 0, unit, xp.ones_like(unit))  # so that squares do not underflow
+
+    def powers(part):
+        difference = (part - mean) / unit
+        return xp.concat([difference, difference**2], axis=1)
+
+    both = _mean_rows(X, rows, dtype, powers)
+    shift, square = both[: mean.shape[0]], both[mean.shape[0] :]
+    variance = xp.maximum(square - shift**2, xp.zeros_like(square))
+    deviation = unit * xp.sqrt(variance)
+    rounding = ROUNDINGS * float(xp.finfo(dtype).eps) * xp.maximum(xp.abs(least), xp.abs(most))
+    deviation = xp.where(deviation > rounding, deviation, xp.zeros_like(deviation))
+    return mean + unit * shift, deviation
+
+
+def _require_squares(deviation, dtype):
+    """Raise a ValueError if the variance of a feature underflows."""
+    xp = array_namespace(deviation)
+    smallest = math.sqrt(float(xp.finfo(dtype).smallest_normal))
+    least = float(xp.min(xp.where(deviation > 0, deviation, xp.full_like(deviation, xp.inf))))
+    if least < smallest:
+        raise ValueError(
+            f"Input X contains features that vary too little for {np.dtype(dtype)!r}: the square "
+            f"of a standard deviation of {least:.1e} underflows. Rescale X, for instance with "
+            "StandardScaler."
+        )
+
+
+def _pieces(X, rows, dtype):
+    """Yield some rows as dense pieces."""
+    for first in range(0, len(rows), PIECE_ROWS):
+        yield dense_rows(X, rows[first : first + PIECE_ROWS], dtype)
+
+
+def _mean_rows(X, rows, dtype, function):
+    total = 0.0
+    for piece in _pieces(X, rows, dtype):
+        part = function(piece)
+        xp = array_namespace(part)
+        total = total + xp.sum(part, axis=0, dtype=xp.float64)
+    return total / len(rows)
+
+
+def _bounds(X, rows, dtype):
+    """Return the minimum and the maximum of each feature."""
+    least = most = None
+    for part in _pieces(X, rows, dtype):
+        xp = array_namespace(part)
+        low, high = xp.min(part, axis=0), xp.max(part, axis=0)
+        least = low if least is None else xp.minimum(least, low)
+        most = high if most is None else xp.maximum(most, high)
+    return xp.astype(least, xp.float64), xp.astype(most, xp.float64)

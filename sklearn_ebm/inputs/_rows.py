@@ -1,0 +1,216 @@
+"""Rows of data at a layer's door: scikit-learn's checks, and the same ones for arrays elsewhere.
+
+scikit-learn looks at arrays of other namespaces (CuPy's above all) only when array API dispatch is
+switched on, which users must do before they import scipy. We ask nothing of the kind: such an array
+goes through the checks below, on its own device, with scikit-learn's words and types.
+"""
+
+import math
+from contextlib import contextmanager
+
+import numpy as np
+from scipy import sparse
+from sklearn.utils import check_array
+from sklearn.utils.validation import validate_data
+
+from sklearn_ebm.backends import array_namespace
+
+FLOATS = ("float64", "float32")
+
+
+def native(X):
+    """Convert arrays, sparse arrays and data frames to the byte order of the machine.
+
+    Single precision stays single precision. scikit-learn alone would convert it to float64 if it
+    comes in another byte order or as a nullable type of pandas, and it leaves the byte order of
+    some data frames as it is, which kernels cannot read.
+    """
+    if isinstance(X, np.ndarray) or sparse.issparse(X):
+        is_native = X.dtype.isnative or X.dtype.kind not in "iufc"
+        return X if is_native else X.astype(X.dtype.newbyteorder("="))
+    if hasattr(X, "iloc") and hasattr(X, "dtypes"):
+        dtypes = [getattr(each, "numpy_dtype", each) for each in np.atleast_1d(X.dtypes)]
+        singles = [isinstance(each, np.dtype) and each.str[1:] == "f4" for each in dtypes]
+        return X.astype("float32") if singles and all(singles) else _native_frame(X)
+    return X
+
+
+def _native_frame(X):
+    """A data frame with the numbers of all columns in the byte order of the machine."""
+    swapped = [
+        number
+        for number, dtype in enumerate(np.atleast_1d(X.dtypes))
+        if isinstance(dtype, np.dtype) and dtype.kind in "iufc" and not dtype.isnative
+    ]
+    if not swapped:
+        return X
+    X = X.copy(deep=False)
+    for number in swapped:  # names of columns need not be unique
+        values = X.iloc[:, number].to_numpy()
+        X.isetitem(number, values.astype(values.dtype.newbyteorder("=")))
+    return X
+
+
+def checked_array(X, **options):
+    """`sklearn.utils.check_array` that returns an array in the byte order of the machine."""
+    with np.errstate(over="ignore"):  # numbers that the type cannot hold are refused as infinity
+        return native(check_array(native(X), **options))
+
+
+@contextmanager
+def naming_the_remedy(name, has_missing_values):
+    """Add to the error for NaN in X the parameter that allows it, if there is one."""
+    try:
+        yield
+    except ValueError as error:
+        if not has_missing_values or not str(error).startswith("Input X contains NaN."):
+            raise
+        raise ValueError(
+            f"Input X contains NaN.\n{name} accepts missing values encoded as NaN if "
+            "missing_values=np.nan. Set this parameter, or impute the missing values."
+        ) from None
+
+
+def is_nan(value):
+    """Whether a value that stands for missing ones is NaN, which equals nothing."""
+    return value is not None and value != value
+
+
+def split_missing(X, missing_values):
+    """X with zeros where values are missing, and the mask of observed ones; no mask if none is."""
+    xp = array_namespace(X)
+    if missing_values is None:
+        return X, None
+    missing_values = float(missing_values)  # a NumPy scalar may be of a wider type than X
+    missing = xp.isnan(X) if is_nan(missing_values) else missing_values == X
+    if not bool(missing.any()):
+        return X, None
+    if bool(missing.all(axis=1).any()):
+        row = int(missing.all(axis=1).nonzero()[0][0])
+        raise ValueError(f"Every feature of sample {row} is missing.")
+    return xp.where(missing, xp.zeros_like(X), X), (~missing).astype(X.dtype)
+
+
+def naming_the_remedy_of(estimator):
+    """`naming_the_remedy` for an estimator, which may have the parameter `missing_values`."""
+    has_missing_values = "missing_values" in getattr(estimator, "_parameter_constraints", {})
+    return naming_the_remedy(type(estimator).__name__, has_missing_values)
+
+
+def check_rows(
+    estimator,
+    X,
+    *,
+    reset,
+    dtype=FLOATS,
+    accept_sparse=False,
+    allow_nan=False,
+    finite=True,
+    **options,
+):
+    """X as a checked 2-D array; sets `n_features_in_` when `reset`, else compares with it.
+
+    `dtype` names the types that are kept; all others become the first. None keeps every real type.
+    If `finite` is False, infinity and NaN are accepted.
+    `options` are more of `sklearn.utils.check_array`.
+    """
+    if not reset and not options and _is_ready(estimator, X, dtype):
+        return X
+    xp = array_namespace(X)
+    if xp is np:  # lists, data frames and sparse matrices too
+        kept = "numeric" if dtype is None else [np.dtype(name) for name in dtype]
+        finite = finite and ("allow-nan" if allow_nan else True)
+        remedy = naming_the_remedy_of(estimator)
+        with remedy, np.errstate(over="ignore"):
+            return native(validate_data(
+                estimator, native(X), reset=reset, dtype=kept, accept_sparse=accept_sparse,
+                ensure_all_finite=finite, **options,
+            ))  # fmt: skip
+    _check_shape(X)
+    _check_width(estimator, X.shape[1], reset)
+    with naming_the_remedy_of(estimator):
+        return check_values_elsewhere(X, dtype, allow_nan, finite)
+
+
+def _is_ready(estimator, X, dtype):
+    """Whether X is a float array that `validate_data` would return as it is.
+
+    It would take longer than the encoding of one sample. If a sum overflows, the answer is False.
+    """
+    return (
+        type(X) is np.ndarray
+        and X.ndim == 2
+        and X.dtype.isnative
+        and X.dtype.name in FLOATS
+        and (dtype is None or X.dtype.name in dtype)
+        and X.shape[0] > 0
+        and X.shape[1] == getattr(estimator, "n_features_in_", None)
+        and not hasattr(estimator, "feature_names_in_")
+        and _has_finite_sum(X)
+    )
+
+
+def _has_finite_sum(X):
+    with np.errstate(over="ignore", invalid="ignore"):
+        return math.isfinite(X.sum())
+
+
+def check_values_elsewhere(X, dtype=FLOATS, allow_nan=False, finite=True, name="X"):
+    """Check the numbers of an array that is not NumPy's, and convert it to a type that is kept.
+
+    Raises
+    ------
+    ValueError
+        If the array does not hold real numbers, or contains infinity or NaN that is not allowed.
+    """
+    xp = array_namespace(X)
+    X = _with_kept_type(X, xp, dtype)
+    is_float = xp.isdtype(X.dtype, "real floating")
+    if not finite or not is_float or bool(xp.all(xp.isfinite(X))):
+        return X
+    if not allow_nan and bool(xp.any(xp.isnan(X))):
+        raise ValueError(f"Input {name} contains NaN.")
+    if bool(xp.any(xp.isinf(X))):
+        raise ValueError(
+            f"Input {name} contains infinity or a value too large for dtype({str(X.dtype)!r})."
+        )
+    return X
+
+
+def _check_shape(X):
+    if X.ndim != 2:
+        raise ValueError(f"Expected 2D array, got {X.ndim}D array instead.")
+    for count, what in zip(X.shape, ("sample", "feature"), strict=True):
+        if count == 0:
+            raise ValueError(
+                f"Found array with 0 {what}(s) (shape={tuple(X.shape)}) while a minimum of 1 is "
+                "required."
+            )
+
+
+def _check_width(estimator, n_features, reset):
+    if reset:
+        estimator.n_features_in_ = n_features
+        estimator.__dict__.pop("feature_names_in_", None)  # those of an earlier fit on a DataFrame
+    expected = getattr(estimator, "n_features_in_", n_features)
+    if n_features != expected:
+        raise ValueError(
+            f"X has {n_features} features, but {type(estimator).__name__} is expecting {expected} "
+            "features as input."
+        )
+
+
+def _with_kept_type(X, xp, dtype):
+    if not xp.isdtype(X.dtype, ("bool", "integral", "real floating")):
+        raise ValueError(f"X must hold real numbers; got dtype {X.dtype}.")
+    kept = () if dtype is None else tuple(getattr(xp, name) for name in dtype)
+    return X if dtype is None or X.dtype in kept else xp.asarray(X, dtype=kept[0])
+
+
+def dense_rows(X, rows, dtype):
+    """Some rows of an array or of a CSR array, by a slice or by index, dense and of a type."""
+    if sparse.issparse(X):
+        return X[rows, :].toarray().astype(dtype, copy=False)
+    xp = array_namespace(X)
+    part = X[rows, :] if isinstance(rows, slice) else xp.take(X, xp.asarray(rows), axis=0)
+    return xp.asarray(part, dtype=dtype)

@@ -1,0 +1,65 @@
+"""Size of the data, by which learning measures biases, thresholds and gains."""
+
+import numpy as np
+
+from sklearn_ebm.backends import array_namespace, to_host
+from sklearn_ebm.inputs._checks import largest_value
+
+PIECE_ROWS = 1024  # rows that are copied at a time
+FAR = 10.0  # times the median size of a row: the largest size that a row counts with
+
+
+def data_size(X, sample_weight, rows, otherwise):
+    """Return the root mean square of the entries of X, with a limit on the part of each row.
+
+    Rows of zeros have no part in it. Outliers have a limited one, so that a few of them do not
+    change the steps of learning.
+
+    Parameters
+    ----------
+    X : array of shape (n_samples, ...)
+        Data.
+    sample_weight : array of shape (n_samples,) or None
+        Weight of each row.
+    rows : slice
+        Rows that are measured.
+    otherwise : float
+        Size that is returned if all entries are zero.
+
+    Returns
+    -------
+    float
+        At least the smallest size whose square the type of X can hold.
+    """
+    X = X[rows, ...]
+    sizes = np.concatenate(
+        [_row_sizes(X[i : i + PIECE_ROWS, ...]) for i in range(0, X.shape[0], PIECE_ROWS)]
+    )
+    weights = np.ones(len(sizes)) if sample_weight is None else to_host(sample_weight)[rows]
+    counts = (sizes > 0) & (weights > 0)
+    if counts.any():
+        otherwise = _root_mean_square(sizes[counts], weights[counts].astype(np.float64))
+    return max(otherwise, 1 / largest_value(X.dtype))
+
+
+def _root_mean_square(sizes, weights):
+    """Root mean square of all rows, each limited to a multiple of the median."""
+    median = _median(sizes, weights)
+    limited = np.minimum(sizes / median, FAR)
+    return float(median * np.sqrt(weights @ limited**2 / weights.sum()))
+
+
+def _row_sizes(X):
+    """Root mean square of each row, in float64 on the host; squares cannot overflow."""
+    xp = array_namespace(X)
+    X = xp.reshape(X, (X.shape[0], -1))
+    largest = xp.max(xp.abs(X), axis=1)
+    scaled = X / xp.where(largest > 0, largest, xp.ones_like(largest))[:, None]
+    return to_host(largest * xp.sqrt(xp.mean(scaled * scaled, axis=1))).astype(np.float64)
+
+
+def _median(sizes, weights):
+    """Smallest size that at least half the weight does not exceed."""
+    order = np.argsort(sizes)
+    cumulated = np.cumsum(weights[order])
+    return sizes[order][np.searchsorted(cumulated, cumulated[-1] / 2)]

@@ -1,0 +1,181 @@
+"""Learning from images: random crops of them are the samples of a `Learner`."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from sklearn_ebm.backends import array_namespace, to_host
+from sklearn_ebm.factors import ConvolutionalDecoder, PatchDecoder
+from sklearn_ebm.learning._dictionary import Learner
+from sklearn_ebm.learning._online_filters import OnlineKernels
+from sklearn_ebm.learning._samples import Samples, as_type
+
+
+@dataclass
+class Crops(Samples):
+    """Crops of images (n, height, width, channels), in each pass about as much as is in them."""
+
+    shape: tuple = (1, 1)
+
+    def _sides(self):
+        """Size of the images and of a crop, downwards and to the right."""
+        return zip(self.X.shape[1:3], self.shape, strict=True)
+
+    def batches(self, batch_size, random_state):
+        """Places of one pass, spread over the images; each batch in the order of the images."""
+        counts = [max(1, round(size / crop)) for size, crop in self._sides()]
+        places = np.stack(np.indices((self.X.shape[0], *counts)), axis=-1).reshape(-1, 3)
+        for axis, (count, (size, crop)) in enumerate(zip(counts, self._sides(), strict=True), 1):
+            # each within a stretch of its own, so that passes differ little in what they see
+            within = random_state.uniform(size=len(places))
+            places[:, axis] = (places[:, axis] + within) / count * (size - crop + 1)
+        places = places[random_state.permutation(len(places))]
+        batches = [places[i : i + batch_size] for i in range(0, len(places), batch_size)]
+        return [batch[np.argsort(batch[:, 0], kind="stable")] for batch in batches]
+
+    def in_order(self, batch_size):
+        """Places of crops that cover all images, evenly spaced from edge to edge."""
+        steps = [
+            np.linspace(0, size - crop, -(-size // crop)).astype(int)
+            for size, crop in self._sides()
+        ]
+        images = np.arange(self.X.shape[0])
+        places = np.stack(np.meshgrid(images, *steps, indexing="ij"), axis=-1).reshape(-1, 3)
+        return [places[i : i + batch_size] for i in range(0, len(places), batch_size)]
+
+    def take(self, rows):
+        """Crops, their masks, and the weights of their images; None where there are none."""
+        weight = None
+        if self.weight is not None:
+            rows_of_images = array_namespace(self.weight).asarray(rows[:, 0])
+            weight = as_type(self.weight[rows_of_images], self.dtype)
+        return self._cut(self.X, rows), self._cut(self.beside, rows), weight
+
+    def _cut(self, images, places):
+        if images is None:
+            return None
+        height, width = self.shape
+        crops = [images[n, y : y + height, x : x + width, :] for n, y, x in places.tolist()]
+        return as_type(array_namespace(images).stack(crops), self.dtype)
+
+
+DRAWS = 4  # windows for each kernel, of which the ones with most in them are taken
+
+
+def first_kernels(images, shape, random_state, sample_weight=None):
+    """Windows with much in them, scaled to norm one; random directions where there are too few.
+
+    Windows are drawn as likely as their image has weight; neither the order of the images matters,
+    nor whether one is repeated or has the weight of its repetitions.
+
+    Parameters
+    ----------
+    images : array of shape (n_samples, height, width, n_channels)
+        Where windows come from.
+    shape : tuple of int
+        Number, height and width of the kernels.
+    random_state : numpy.random.RandomState
+        Draws them.
+    sample_weight : array of shape (n_samples,) or None, default=None
+        Weight of each image.
+
+    Returns
+    -------
+    kernels : array of shape (n_components, kernel_height, kernel_width, n_channels)
+    """
+    n_components, height, width = shape
+    n_samples, *size, n_channels = images.shape
+    order = _along_a_direction(images, random_state)
+    weights = np.ones(n_samples) if sample_weight is None else to_host(sample_weight)[order]
+    cumulated = np.cumsum(weights, dtype=np.float64)
+    draws = random_state.uniform(size=(3, DRAWS * n_components))
+    places = order[np.searchsorted(cumulated, draws[0] * cumulated[-1], side="right")]
+    corners = [
+        (draw * (total - window + 1)).astype(int)
+        for draw, total, window in zip(draws[1:], size, (height, width), strict=True)
+    ]
+    windows = np.stack(
+        [
+            to_host(images[n, y : y + height, x : x + width, :])
+            for n, y, x in zip(places, *corners, strict=True)
+        ]
+    )
+    windows = np.unique(windows.reshape(len(windows), -1), axis=0)
+    norms = np.linalg.norm(windows.astype(np.float64), axis=1)
+    best = np.argsort(-norms, kind="stable")[:n_components]
+    best = random_state.permutation(best[norms[best] > 0])
+    kernels = random_state.standard_normal((n_components, windows.shape[1]))
+    kernels[: len(best)] = windows[best]
+    kernels /= np.linalg.norm(kernels, axis=1, keepdims=True)
+    kernels = kernels.reshape(n_components, height, width, n_channels)
+    return array_namespace(images).asarray(kernels, dtype=images.dtype)
+
+
+def _along_a_direction(images, random_state):
+    """Indices of the images along a random direction, in which copies of one lie together."""
+    xp = array_namespace(images)
+    rows = xp.reshape(images, (images.shape[0], -1))
+    direction = xp.asarray(random_state.standard_normal(rows.shape[1]), dtype=images.dtype)
+    return np.argsort(to_host(rows @ direction), kind="stable")
+
+
+class ConvolutionalLearner(Learner):
+    """Kernels, encoder and curves, learned together from batches of crops.
+
+    Parameters
+    ----------
+    kernels : array of shape (n_components, height, width, n_channels)
+        First kernels, of unit norm; changed in place.
+    border : str
+        Where kernels may stand.
+    fixed : bool, default=False
+        Whether the kernels stay as they are.
+    encoder : encoder factor or None, default=None
+        Trained on the codes of each batch.
+    table : array of shape (n_components, n_channels) or None, default=None
+        One where a kernel may read a channel.
+    """
+
+    def __init__(self, kernels, border, fixed=False, encoder=None, table=None):
+        self.border = border
+        self.table = table
+        self.image_shape = kernels.shape[1:3]  # until there is a batch
+        super().__init__(kernels, fixed, encoder)
+
+    def _first_online(self, dictionary):
+        return OnlineKernels(dictionary, self.table)
+
+    def _decoder(self):
+        kernels = self.online.dictionary
+        is_patch = self.border == "valid" and tuple(self.image_shape) == kernels.shape[1:3]
+        can_choose = self.settings["solver"] == "auto"  # the others that are offered are for maps
+        new_decoder = PatchDecoder if is_patch and can_choose else ConvolutionalDecoder
+        return new_decoder(kernels, self.image_shape, self.border)
+
+    def step(self, X, mask=None, sample_weight=None, share=1.0):
+        """As the other learners, on crops (n, height, width, channels); a code a position."""
+        xp = array_namespace(X)
+        energy, code = super().step(*self._rows(X, mask), sample_weight, share)
+        return energy, xp.reshape(code, (-1, self.online.dictionary.shape[0]))
+
+    def confirm(self, X, mask=None, sample_weight=None):
+        """As the other learners, on crops."""
+        super().confirm(*self._rows(X, mask), sample_weight)
+
+    def _rows(self, X, mask):
+        """Crops and their masks as rows, after which learning is of crops of this size."""
+        xp, self.image_shape = array_namespace(X), X.shape[1:3]
+        if self.encoder is not None:
+            self.encoder = self.encoder.on_images(self.image_shape)
+        return (
+            None if images is None else xp.reshape(images, (images.shape[0], -1))
+            for images in (X, mask)
+        )
+
+    def _contribution(self, decoder, X, mask, code, weight, backend):
+        """Moments are as large as many crops: those of the batch are summed at once."""
+
+    def _moments(self, batch, decoder, backend):
+        return self.online.contribution(
+            decoder, batch.X, batch.mask, batch.code, batch.weight, backend
+        )

@@ -1,0 +1,137 @@
+"""Online learning of convolutional kernels from sufficient statistics.
+
+The energy of all images seen is a quadratic function of the kernels, whose coefficients are the
+correlations of maps with maps, A, and of maps with images, B: what Mairal et al. (2009) do for
+patches carries over, with one moment for each shift. Pixels that are not seen, beyond an edge or
+missing, are filled in by the reconstruction, which majorises the energy and touches it at the
+kernels as they are.
+"""
+
+import math
+
+from sklearn_ebm.backends import array_namespace, put_rows
+from sklearn_ebm.backends._border import Border
+from sklearn_ebm.backends.numpy._convolutional_moments import of_all_shifts
+from sklearn_ebm.learning._online_dictionary import PATIENCE, OnlineDictionary
+
+SWEEPS = 5  # over the kernels for each batch, which overlap with all shifts of all others
+FORGETTING = 16.0  # an image has as many windows as thousands of patches, and its codes soon age
+INSIDE = Border((0, 0), (0, 0), False)
+
+
+class OnlineKernels(OnlineDictionary):
+    """Kernels of unit norm and the moments A_kl[s], B_k[u] that move them.
+
+    Parameters
+    ----------
+    kernels : array of shape (n_components, height, width, n_channels)
+        Kernels of unit norm, changed in place by `update`.
+    table : array of shape (n_components, n_channels) or None, default=None
+        One where a kernel may read a channel.
+    """
+
+    forgetting = FORGETTING
+
+    def __init__(self, kernels, table=None):
+        super().__init__(kernels)
+        xp = array_namespace(kernels)
+        n_components = kernels.shape[0]
+        shape = n_components, n_components, 1, 1  # until maps have more than one position
+        self.code_moment = xp.zeros(shape, dtype=kernels.dtype)
+        self.table = table
+
+    def contribution(self, decoder, X, mask, code, weight, backend):
+        """What some images and their codes add to the moments."""
+        xp = array_namespace(code)
+        maps = decoder.as_maps(code)
+        self._reach_over(maps, decoder.border)
+        weighted = maps * xp.reshape(weight, (-1, 1, 1, 1)) if bool(xp.any(weight != 1)) else maps
+        moments = [xp.zeros_like(moment) for moment in self.moments]
+        canvas, border = self._filled(decoder, X, mask, code, backend)
+        backend.add_code_moment(weighted, maps, border.circular, moments[0])
+        backend.correlate_kernels(weighted, canvas, border, moments[1])
+        return moments
+
+    def _reach_over(self, maps, border):
+        """Make room for the shifts between kernels that such maps can place."""
+        kernel_shape, map_shape = self.dictionary.shape[1:3], maps.shape[1:3]
+        reach = kernel_shape
+        if not border.circular:
+            reach = [min(pair) for pair in zip(kernel_shape, map_shape, strict=True)]
+        now = [(size + 1) // 2 for size in self.code_moment.shape[2:]]
+        reach = [max(pair) for pair in zip(reach, now, strict=True)]
+        self.code_moment = of_all_shifts(self.code_moment, reach)
+
+    def _filled(self, decoder, X, mask, code, backend):
+        """All pixels that kernels stand on, with the reconstruction where nothing is seen."""
+        xp, border = array_namespace(X), decoder.border
+        images = decoder.as_images(X)
+        if border.circular:
+            if mask is not None:
+                X = X + (1 - mask) * decoder.decode(code, backend)
+            return decoder.as_images(X), border
+        n_samples, height, width, n_channels = images.shape
+        (top, left), (bottom, right) = border.before, border.after
+        shape = n_samples, height + top + bottom, width + left + right, n_channels
+        canvas = xp.empty(shape, dtype=X.dtype)
+        backend.synthesize(decoder.as_maps(code), self.dictionary, INSIDE, canvas)
+        inside = canvas[:, top : top + height, left : left + width, :]
+        if mask is None:
+            inside[...] = images
+        else:
+            inside[...] = xp.where(decoder.as_images(mask) > 0, images, inside)
+        return canvas, INSIDE
+
+    def update(self, X, code, backend, sample_weight=None, decoder=None):
+        """Sweep over the kernels, and replace those that have long been idle."""
+        xp = array_namespace(code)
+        used = xp.any(decoder.as_maps(code) != 0, axis=(0, 1, 2))
+        self.idle = xp.where(used, xp.zeros_like(self.idle), self.idle + 1)
+        for _ in range(SWEEPS):
+            backend.update_kernels(self.dictionary, *self.moments, self.table)
+        self._replace_idle(decoder, X, code, backend, sample_weight)
+
+    def _replace_idle(self, decoder, X, code, backend, sample_weight):
+        """Kernels that no image used for long become the windows that are rebuilt worst.
+
+        A kernel does not change if its window is zero in the channels that it reads.
+        """
+        xp = array_namespace(code)
+        idle = xp.nonzero(self.idle >= PATIENCE)[0]
+        if idle.shape[0] == 0:
+            return
+        residual = X - decoder.decode(code, backend)
+        if sample_weight is not None:
+            residual = residual * sample_weight[:, None]
+        residual, images = decoder.as_images(residual), decoder.as_images(X)
+        windows = _worst_windows(residual, images, self.dictionary.shape, idle.shape[0])
+        idle = idle[: windows.shape[0]]
+        if self.table is not None:
+            windows = windows * xp.take(self.table, idle, axis=0)[:, None, None, :]
+        norm = xp.sqrt(xp.sum(windows * windows, axis=(1, 2, 3)))
+        good = xp.nonzero(norm > 0)[0]
+        idle, windows, norm = (xp.take(rows, good, axis=0) for rows in (idle, windows, norm))
+        put_rows(self.dictionary, idle, windows / norm[:, None, None, None])
+        columns = xp.permute_dims(self.code_moment, (1, 0, 2, 3))
+        for rows in (self.code_moment, columns, self.cross_moment, self.idle):
+            put_rows(rows, idle, xp.zeros((idle.shape[0], *rows.shape[1:]), dtype=rows.dtype))
+        self.n_replaced += int(idle.shape[0])
+
+
+def _worst_windows(residual, images, shape, n_windows):
+    """Windows with the largest residual, of norm one, that lie side by side."""
+    xp = array_namespace(images)
+    _, height, width, _ = shape
+    n_samples, rows, columns = images.shape[0], images.shape[1] // height, images.shape[2] // width
+    tiled = xp.sum(residual[:, : rows * height, : columns * width, :] ** 2, axis=3)
+    tiled = xp.reshape(tiled, (n_samples, rows, height, columns, width))
+    misfit = xp.reshape(xp.sum(tiled, axis=(2, 4)), (-1,))
+    found = []
+    for place in xp.argsort(-misfit)[:n_windows]:
+        n, i = divmod(int(place), rows * columns)
+        i, j = divmod(i, columns)
+        window = images[n, i * height : (i + 1) * height, j * width : (j + 1) * width, :]
+        norm = math.sqrt(float(xp.sum(window * window)))
+        if norm > 0:
+            found.append(window / norm)
+    return xp.stack(found) if found else xp.zeros((0, *shape[1:]), dtype=images.dtype)

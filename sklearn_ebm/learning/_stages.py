@@ -1,0 +1,249 @@
+"""A pipeline fitted stage by stage, its data streaming through in batches.
+
+A stage is a step that learns and the steps after it that do not. It learns from what the stage
+before put out; of what lies between its own steps there is never more than a batch. Outputs that
+are large go to a file that is mapped into memory, which models read a batch at a time.
+"""
+
+import math
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import joblib
+import numpy as np
+from scipy import sparse
+from sklearn.base import clone
+from sklearn.pipeline import Pipeline
+from sklearn.utils import _safe_indexing, gen_batches, get_tags
+from sklearn.utils.validation import _num_samples, check_memory
+
+from sklearn_ebm.backends import array_namespace, is_cupy, to_host
+from sklearn_ebm.learning._parts import is_passed_through
+from sklearn_ebm.learning._scratch import ScratchFolder
+
+BATCH_NUMBERS = 2**23  # in the largest array between two steps: 32 MB in float32
+LARGEST_BATCH = 1024
+LARGEST_IN_MEMORY = 2**26  # bytes of a stage's output; what is larger goes to a file
+
+
+class Stage(NamedTuple):
+    """Steps that follow each other, the first of which may learn."""
+
+    names: tuple
+    steps: tuple
+
+
+def flat_steps(pipeline, outer=""):
+    """Names and steps of a pipeline, those of pipelines in it by both names: outer__inner."""
+    for name, step in pipeline.steps:
+        if isinstance(step, Pipeline):
+            yield from flat_steps(step, f"{outer}{name}__")
+        else:
+            yield f"{outer}{name}", step
+
+
+def rebuilt(pipeline, steps, outer=""):
+    """The pipeline with other steps, which are named as in `flat_steps`."""
+    others = [
+        (
+            name,
+            rebuilt(step, steps, f"{outer}{name}__")
+            if isinstance(step, Pipeline)
+            else steps[f"{outer}{name}"],
+        )
+        for name, step in pipeline.steps
+    ]
+    return type(pipeline)(**{**pipeline.get_params(deep=False), "steps": others})
+
+
+def stages_of(named_steps):
+    """The stages of a pipeline without its classifier: lists of names and steps, cut in order."""
+    stages = []
+    for name, step in named_steps:
+        if not stages or learns(step):
+            stages.append([])
+        stages[-1].append((name, step))
+    return [Stage(*zip(*stage, strict=True)) for stage in stages]
+
+
+def learns(step):
+    """Whether a step has anything to learn from data."""
+    return not is_passed_through(step) and get_tags(step).requires_fit
+
+
+def first_row(X):
+    """The first sample, as X with one row."""
+    return _safe_indexing(X, slice(0, 1))
+
+
+def transformed(steps, X):
+    """X through fitted steps."""
+    for step in steps:
+        if not is_passed_through(step):
+            X = step.transform(X)
+    return X
+
+
+def on_host(data):
+    """Data of any kind; what lies on a device, which not every classifier takes, as NumPy's."""
+    return to_host(data) if is_cupy(data) else data
+
+
+def batches_through(steps, X):
+    """Slices of the rows of X, such that what lies between the steps stays small."""
+    n_samples, largest, row = _num_samples(X), 1, first_row(X)
+    for step in steps:
+        row = transformed([step], row)
+        largest = max(largest, math.prod(np.shape(row)))
+    return gen_batches(n_samples, max(1, min(LARGEST_BATCH, BATCH_NUMBERS // largest)))
+
+
+def stream(steps, X, folder=None):
+    """X through fitted steps, a batch at a time.
+
+    Parameters
+    ----------
+    steps : list of fitted transformers
+    X : array-like with n_samples rows
+    folder : ScratchFolder or None, default=None
+        Receives large outputs; None keeps them in memory.
+
+    Returns
+    -------
+    array or sparse array
+        What the last step puts out; X itself if there are no steps.
+    """
+    if all(is_passed_through(step) for step in steps):
+        return X
+    result, parts = None, []
+    for rows in batches_through(steps, X):
+        part = transformed(steps, _safe_indexing(X, rows))
+        if sparse.issparse(part) or not hasattr(part, "dtype"):  # sparse, or data frames
+            parts.append(part)
+            continue
+        if result is None:
+            result = _room((_num_samples(X), *part.shape[1:]), part, folder)
+        result[rows, ...] = part
+    return joined(*parts) if result is None else result
+
+
+def joined(first, *others):
+    """Rows of one kind of data after each other."""
+    if not others:
+        return first
+    if sparse.issparse(first):
+        return sparse.vstack([first, *others], format="csr")
+    if hasattr(first, "iloc"):
+        import pandas as pd
+
+        return pd.concat([first, *others], ignore_index=True)
+    xp = array_namespace(first)
+    return xp.concat([xp.asarray(part) for part in (first, *others)])
+
+
+def _room(shape, like, folder):
+    xp = array_namespace(like)
+    n_bytes = math.prod(shape) * like.dtype.itemsize
+    if folder is None or is_cupy(like) or n_bytes <= LARGEST_IN_MEMORY:
+        return xp.empty(shape, dtype=like.dtype)
+    return folder.new_array(shape, like.dtype)
+
+
+class Layerwise:
+    """Fits the stages of a pipeline one after another.
+
+    Parameters
+    ----------
+    memory : None, str or joblib.Memory
+        Where fitted stages and their outputs are cached; None caches nothing.
+    """
+
+    def __init__(self, memory):
+        if isinstance(memory, str | Path):  # outputs come back as they were: files mapped to memory
+            memory = joblib.Memory(memory, mmap_mode="r", verbose=0)
+        memory = check_memory(memory)
+        self._fit = _stored(memory, memory.cache(fit_stage, ignore=["folder", "context"]))
+        self._stream = _stored(memory, memory.cache(stream))
+
+    def fit(self, named_steps, data, context):
+        """Fitted steps by name, and the features of the rows that have labels.
+
+        Parameters
+        ----------
+        named_steps : list of (str, transformer)
+            Cloned before they are fitted.
+        data : TrainingData
+            What there is to learn from.
+        context : callable
+            From the name of a step, the callback context in which it is fitted.
+        """
+        stages, fitted = stages_of(named_steps), []
+        X, y = data.to_learn_from()
+        with ScratchFolder() as folder:
+            for number, stage in enumerate(stages, 1):
+                task, is_last = context(stage.names[0]), number == len(stages)
+                steps, X = self._fit(stage, X, y, is_last, folder=folder, context=task)
+                fitted += zip(stage.names, steps, strict=True)
+        return fitted, self._stream([step for _, step in fitted], data.X)
+
+
+def _stored(memory, function):
+    """Wrap a function that a joblib.Memory caches: OSError if its output cannot be stored.
+
+    joblib issues a CacheWarning then, and raises a KeyError when it maps the output to memory.
+    """
+    if getattr(memory, "mmap_mode", None) is None:
+        return function
+
+    def call(*args, **options):
+        try:
+            return function(*args, **options)
+        except KeyError as error:
+            if "Non-existing item" not in str(error):
+                raise
+            raise OSError(
+                f"The memory of the pipeline, {memory.location!r}, cannot store the output of a "
+                "stage; a warning of joblib has the reason. Free space there, or choose another "
+                "directory."
+            ) from error
+
+    return call
+
+
+class TrainingData(NamedTuple):
+    """Rows with labels, and more without; steps learn from all of them, or from some at random."""
+
+    X: Any
+    y: Any
+    unlabelled: Any = None
+    subsample: Any = None
+    random_state: Any = None
+
+    def to_learn_from(self):
+        """Rows, and their labels where all have one."""
+        X = self.X if self.unlabelled is None else joined(self.X, self.unlabelled)
+        y, n_samples = self.y if self.unlabelled is None else None, _num_samples(X)
+        if self.subsample is None or self.subsample >= n_samples:
+            return X, y
+        rows = np.sort(self.random_state.permutation(n_samples)[: self.subsample])
+        return _safe_indexing(X, rows), None if y is None else y[rows]
+
+
+def fit_stage(stage, X, y, is_last, folder, context):
+    """Fitted clones of the stage's steps, and their output for the next stage, if there is one."""
+    first, *others = (step if is_passed_through(step) else clone(step) for step in stage.steps)
+    if not is_passed_through(first):
+        with context.propagate_callback_context(first) if _listens(first) else nullcontext():
+            first.fit(X, y)
+    row = transformed([first], first_row(X))
+    for step in others:  # they learn nothing, but look at the shape of what comes
+        if not is_passed_through(step):
+            row = step.fit(row).transform(row)
+    steps = [first, *others]
+    return steps, None if is_last else stream(steps, X, folder)
+
+
+def _listens(step):
+    """Whether a step tells callbacks how it gets on."""
+    return hasattr(step, "set_callbacks")

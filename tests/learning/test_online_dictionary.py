@@ -1,0 +1,141 @@
+"""Online dictionaries and Adam against their formulas."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+from sklearn_ebm.backends import numba, numpy
+from sklearn_ebm.learning._online_dictionary import FORGETTING, PATIENCE, OnlineDictionary
+from sklearn_ebm.learning._optimizers import Adam
+
+backends = pytest.mark.parametrize("backend", [numpy, numba], ids=["numpy", "numba"])
+
+
+def unit_rows(rows):
+    return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+
+
+@pytest.fixture
+def batch():
+    random = np.random.default_rng(0)
+    planted = unit_rows(random.standard_normal((5, 8)))
+    code = random.standard_normal((200, 5)) * (random.random((200, 5)) < 0.4)
+    return code @ planted + 0.1 * random.standard_normal((200, 8)), code
+
+
+def learned(batch, backend, n_sweeps=1):
+    X, code = batch
+    online = OnlineDictionary(unit_rows(np.random.default_rng(1).standard_normal((5, 8))))
+    online.absorb(code.T @ code, code.T @ X)
+    for _ in range(n_sweeps):
+        online.update(X, code, backend)
+    return online
+
+
+@backends
+def test_each_sweep_lowers_the_misfit_and_keeps_unit_rows(batch, backend):
+    X, code = batch
+    misfits = [np.sum((X - code @ learned(batch, backend, n).dictionary) ** 2) for n in range(6)]
+    assert np.all(np.diff(misfits) < 0)
+    norm = np.linalg.norm(learned(batch, backend).dictionary, axis=1)
+    assert_allclose(norm, 1, rtol=1e-14)
+
+
+def test_past_batches_fade_as_in_the_paper(batch):
+    X, code = batch
+    online = OnlineDictionary(np.eye(5, 8))
+    halves = [(code[:100], X[:100]), (code[100:], X[100:])]
+    for z, x in halves:
+        online.absorb(z.T @ z, z.T @ x)
+    keep = 0.5**FORGETTING
+    expected = keep * halves[0][0].T @ halves[0][0] + halves[1][0].T @ halves[1][0]
+    assert_allclose(online.code_moment, expected, rtol=1e-12)
+    cross = keep * halves[0][0].T @ halves[0][1] + halves[1][0].T @ halves[1][1]
+    assert_allclose(online.cross_moment, cross, atol=1e-12)
+
+
+@backends
+def test_idle_atoms_become_the_worst_samples_after_their_patience(batch, backend):
+    X, code = batch
+    code = code.copy()
+    code[:, 3] = 0
+    online = OnlineDictionary(unit_rows(np.random.default_rng(1).standard_normal((5, 8))))
+    idle = online.dictionary[3].copy()
+    for _ in range(PATIENCE):
+        assert_array_equal(online.dictionary[3], idle)
+        assert online.n_replaced == 0
+        online.absorb(code.T @ code, code.T @ X)
+        online.update(X, code, backend)
+    assert online.n_replaced == 1
+    others = np.delete(np.arange(5), 3)
+    misfit = np.sum((X - code[:, others] @ online.dictionary[others]) ** 2, axis=1)
+    worst = X[np.argmax(misfit)]
+    assert_allclose(online.dictionary[3], worst / np.linalg.norm(worst), rtol=1e-12)
+    for zero in (online.code_moment[3], online.code_moment[:, 3], online.cross_moment[3]):
+        assert_array_equal(zero, 0)
+    assert online.idle[3] == 0
+    assert np.all(online.code_moment[np.ix_(others, others)].diagonal() > 0)
+
+
+def test_weights_choose_which_sample_is_worst(batch):
+    X, code = batch
+    online = OnlineDictionary(np.eye(5, 8))
+    online.idle[:] = PATIENCE
+    weights = np.zeros(200)
+    weights[17] = 1
+    online.idle[1:] = 0
+    online.update(X, np.zeros_like(code), numpy, weights)
+    assert_allclose(online.dictionary[0], X[17] / np.linalg.norm(X[17]), rtol=1e-12)
+
+
+def test_samples_without_norm_and_too_few_samples_replace_nothing():
+    online = OnlineDictionary(np.eye(5, 8))
+    online.idle[:] = PATIENCE
+    X = np.zeros((3, 8))
+    X[1, 6] = 2.0
+    online.update(X, np.zeros((3, 5)), numpy)
+    assert online.n_replaced == 1
+    assert_array_equal(online.dictionary[0], np.eye(8)[6])
+    assert_array_equal(online.dictionary[1:], np.eye(5, 8)[1:])
+
+
+@backends
+def test_adam_makes_the_steps_of_the_paper(dtype, backend):
+    """Algorithm 1 of Kingma & Ba, written out for two gradients."""
+    first_gradient, second_gradient = np.array([1.0, -2.0]), np.array([0.5, 3.0])
+    value = np.array([0.3, 0.7])
+    parameters = {"value": value.astype(dtype)}
+    adam = Adam(parameters, learning_rate=np.float64(0.1))
+    m, v = np.zeros(2), np.zeros(2)
+    for step, gradient in enumerate([first_gradient, second_gradient], 1):
+        m, v = 0.9 * m + 0.1 * gradient, 0.999 * v + 0.001 * gradient**2
+        corrected = m / (1 - 0.9**step), v / (1 - 0.999**step)
+        value = value - 0.1 * 0.5 * corrected[0] / np.sqrt(corrected[1])
+        adam.step({"value": gradient.astype(dtype)}, backend, share=0.5)
+    assert parameters["value"].dtype == dtype
+    # The paper's epsilon, and rounding of numbers of size one.
+    assert_allclose(parameters["value"], value, rtol=1e-6)
+
+
+@backends
+def test_adam_moves_each_entry_by_its_learning_rate_while_the_sign_stays(backend):
+    parameters = {"value": np.zeros(3)}
+    adam = Adam(parameters, learning_rate=0.01)
+    for _ in range(50):
+        adam.step({"value": np.array([1e-3, -1.0, 1e3])}, backend)
+    assert_allclose(parameters["value"], [-0.5, 0.5, -0.5], rtol=1e-4)  # epsilon over 1e-3
+
+
+@backends
+def test_scales_multiply_the_steps_of_adam_by_name(backend):
+    """The size of a gradient does not matter to Adam, that of the scale does."""
+    parameters = {name: np.zeros((2, 3)) for name in ("named", "other", "without steps")}
+    parameters["without steps"] = np.zeros((0, 3))
+    adam = Adam(parameters, learning_rate=0.01, scales={"named": 7.0, "without steps": 2.0})
+    random = np.random.default_rng(0)
+    for _ in range(5):
+        gradient = random.standard_normal((2, 3))
+        gradients = {"named": gradient, "other": gradient, "without steps": np.zeros((0, 3))}
+        adam.step(gradients, backend)
+    assert np.all(parameters["other"] != 0)
+    assert_allclose(parameters["named"], 7 * parameters["other"], rtol=1e-12)  # a few roundings
