@@ -1,6 +1,5 @@
 """What SparseCoder and PSD share: parameters, validation, learning, codes and energies."""
 
-import warnings
 from numbers import Integral, Real
 
 import numpy as np
@@ -14,6 +13,7 @@ from sklearn_ebm._sklearn import (
     StrOptions,
     _fit_context,
 )
+from sklearn_ebm._warnings import warn
 from sklearn_ebm.backends import BACKENDS, array_namespace, resolve_backend, to_host
 from sklearn_ebm.estimators._dictionary_state import DictionaryState
 from sklearn_ebm.factors import L1, PENALTIES, Energy
@@ -170,7 +170,7 @@ class DictionaryModel(
         """`ConvergenceWarning` where learning ended in another way than it should."""
         text = self._complaint(passes, converged)
         if text:
-            warnings.warn(text, ConvergenceWarning, stacklevel=7)  # who called fit
+            warn(text, ConvergenceWarning)
 
     def _complaint(self, passes, converged):
         """What is wrong with how learning ended, and the remedy; empty where nothing is."""
@@ -250,7 +250,7 @@ class DictionaryModel(
             learner.confirm(*batch)
         except Diverged:
             learner.go_back()
-            warnings.warn(divergence_message(self.learning_rate), ConvergenceWarning, stacklevel=5)
+            warn(divergence_message(self.learning_rate), ConvergenceWarning)
         except KeyboardInterrupt:
             if has_diverged(learner, batch):
                 learner.go_back()
@@ -359,7 +359,7 @@ class DictionaryModel(
         if self.n_components not in (None, n_components):
             raise ValueError(
                 f"n_components={self.n_components}, but learning goes on with {n_components} "
-                "components: another number takes a fit with warm_start=False."
+                "components. To change it, call fit with warm_start=False."
             )
 
     def _require_dictionary(self, dictionary):
@@ -368,8 +368,8 @@ class DictionaryModel(
             return
         if not is_same(self.dictionary, self._state.fitted_with["dictionary"]):
             raise ValueError(
-                "dictionary has other atoms than learning goes on with: they take a fit with "
-                "warm_start=False."
+                "dictionary differs from the atoms that learning goes on with. To change it, call "
+                "fit with warm_start=False."
             )
 
     def _encoder_weights(self):

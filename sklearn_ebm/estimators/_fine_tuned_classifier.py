@@ -1,7 +1,6 @@
 """The layerwise recipe, and the refinement of all of it with labels, as one classifier."""
 
 import copy
-import warnings
 from numbers import Integral, Real
 
 import numpy as np
@@ -19,6 +18,7 @@ from sklearn_ebm._sklearn import (
     StrOptions,
     _fit_context,
 )
+from sklearn_ebm._warnings import warn
 from sklearn_ebm.backends import BACKENDS, read_only, resolve_backend
 from sklearn_ebm.estimators._rehearsal import (
     check_parameters,
@@ -428,7 +428,7 @@ class FineTunedClassifier(
             self._keep(self._tuned_pipeline(network), learner.curves)
             del self._tuning
         if passes.has_diverged:
-            warnings.warn(divergence_message(self.learning_rate), ConvergenceWarning, stacklevel=6)
+            warn(divergence_message(self.learning_rate), ConvergenceWarning)
         task.call_on_fit_task_end(estimator=self, X=X, y=labels.y)
 
     def _optimizer(self, network):

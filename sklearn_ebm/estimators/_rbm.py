@@ -1,7 +1,6 @@
 """The restricted Boltzmann machine."""
 
 import copy
-import warnings
 from numbers import Integral, Real
 from typing import NamedTuple
 
@@ -12,6 +11,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 
 from sklearn_ebm._sklearn import Interval, StrOptions, _fit_context
+from sklearn_ebm._warnings import warn
 from sklearn_ebm.backends import BACKENDS, array_namespace, new_matrix
 from sklearn_ebm.backends._random import Stream
 from sklearn_ebm.estimators._density import DensityModel, float_type
@@ -360,12 +360,11 @@ class RBM(CallbackSupportMixin, DensityModel):
         xp = array_namespace(values)
         lowest, highest = float(xp.min(values)), float(xp.max(values))
         if lowest < 0 or highest > 1:
-            warnings.warn(
+            warn(
                 f"X has values from {lowest:.4g} to {highest:.4g}, but bernoulli units take 0, 1 "
                 "and probabilities between them. Scale X, for instance with MinMaxScaler, or set "
                 "visible='gaussian'.",
                 UserWarning,
-                stacklevel=6,
             )
         return max(1.0, -lowest, highest)
 
@@ -412,7 +411,7 @@ class RBM(CallbackSupportMixin, DensityModel):
         if self.n_components != n_components:
             raise ValueError(
                 f"n_components={self.n_components}, but learning goes on with {n_components} "
-                "components: another number takes a fit with warm_start=False."
+                "components. To change it, call fit with warm_start=False."
             )
         method = METHODS[self.method]
         began = Method(learner.particles is not None, learner.fast_weights is not None)
@@ -543,20 +542,18 @@ class RBM(CallbackSupportMixin, DensityModel):
         off, on = monitor.stuck_units(energy, backend)
         n_units = self.components_.shape[0]
         if off + on > STUCK_SHARE * n_units:
-            warnings.warn(
+            warn(
                 f"{off} of {n_units} hidden units are dead (off for every sample looked at) and "
                 f"{on} are saturated (on for every one). Lower learning_rate, set weight_decay or "
                 "sparsity_target, or take fewer components.",
                 ConvergenceWarning,
-                stacklevel=6,
             )
         largest = self._learner.energy.largest_log_odds()
         if largest > LARGE_WEIGHT:
-            warnings.warn(
+            warn(
                 f"The weights explode: the largest is {largest:.3g}. Lower learning_rate, or set "
                 "weight_decay.",
                 ConvergenceWarning,
-                stacklevel=6,
             )
 
 

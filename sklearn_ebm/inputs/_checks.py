@@ -84,8 +84,9 @@ def check_magnitude(X, degree=2, dtype=None, unit=1.0):
     dtypes = (X.dtype,) if dtype is None else (X.dtype, dtype)
     dtype = min(dtypes, key=largest_value)
     highest, lowest = float(X.max()), float(X.min())
-    if math.isnan(highest):  # missing values
-        highest, lowest = float(xp.nanmax(X)), float(xp.nanmin(X))
+    if math.isnan(highest):
+        observed = xp.where(xp.isnan(X), xp.zeros_like(X), X)
+        highest, lowest = float(observed.max()), float(observed.min())
     largest = max(abs(highest), abs(lowest)) / unit
     if largest > largest_value(dtype, degree):
         raise ValueError(

@@ -1,10 +1,9 @@
 """Codes of many samples, a batch at a time, so that memory beyond X and the codes is O(batch)."""
 
-import warnings
-
 from scipy import sparse
 from sklearn.exceptions import ConvergenceWarning
 
+from sklearn_ebm._warnings import warn
 from sklearn_ebm.backends import array_namespace, to_host
 from sklearn_ebm.solvers._lasso import solve_lasso
 from sklearn_ebm.solvers._solution import Outcome
@@ -27,7 +26,7 @@ def warn_unconverged(solutions, tol, max_iter, dtype):
             n_samples=sum(solution.gap.shape[0] for solution in solutions),
             gap=float(worst.gap.max()), tol=tol, max_iter=max_iter, dtype=dtype,
         )  # fmt: skip
-        warnings.warn(text, ConvergenceWarning, stacklevel=4)
+        warn(text, ConvergenceWarning)
 
 
 def infer(energy, X, *, solver, tol, max_iter, backend, mask=None, prediction=None, init=None,

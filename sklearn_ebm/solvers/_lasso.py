@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from typing import Any
 
-from sklearn_ebm.backends import array_namespace, diagonal, put_rows
+from sklearn_ebm.backends import array_namespace, copied, diagonal, put_rows
 from sklearn_ebm.solvers._proximal import feasible, fista, ista
 from sklearn_ebm.solvers._solution import Outcome, Solution
 from sklearn_ebm.solvers._verification import (
-    is_limited_by_rounding,
+    may_be_limited_by_rounding,
     refuse_underflow,
     sanitize,
     verify,
@@ -39,21 +39,25 @@ class Entry:
     kernel: str | None = None
 
 
-def _finished(code, gap, n_iter, tol, max_iter):
-    return Solution(code, n_iter, [], gap, _outcome(gap, n_iter, tol, max_iter))
-
-
-def _outcome(gap, n_iter, tol, max_iter):
-    if bool(array_namespace(gap).all(gap <= tol)):  # never true of NaN
+def _outcome(problem, solution, claimed, tol, max_iter):
+    """How a solver ended that claimed some gaps, which were then computed anew."""
+    xp = array_namespace(solution.gap)
+    late = ~(solution.gap <= tol)  # never false of NaN
+    if not bool(xp.any(late)):
         return Outcome.CONVERGED
-    return Outcome.MAX_ITER if n_iter >= max_iter else Outcome.PRECISION
+    is_unfinished = late & ~(claimed <= tol)
+    if solution.n_iter < max_iter or not bool(xp.any(is_unfinished)):
+        return Outcome.PRECISION
+    if may_be_limited_by_rounding(solution, problem, tol):
+        return Outcome.MAX_ITER_OR_PRECISION
+    return Outcome.MAX_ITER
 
 
 def _coordinate_descent(problem, code, warm, tol, max_iter, backend):
     if not warm:
         code[...] = 0
     gap, n_iter = backend.coordinate_descent(problem.as_lasso(), code, tol, max_iter)
-    return _finished(code, gap, n_iter, tol, max_iter)
+    return gap, n_iter
 
 
 def _block_descent(problem, code, warm, tol, max_iter, backend):
@@ -63,7 +67,7 @@ def _block_descent(problem, code, warm, tol, max_iter, backend):
     gap, n_iter = backend.block_descent(problem.as_group_lasso(), code, tol, sweeps)
     if max_iter > sweeps:  # where most groups are on, steps on all at once get on better
         n_iter += _go_on(_accelerated_steps, problem, code, gap, tol, max_iter - sweeps, backend)
-    return _finished(code, gap, n_iter, tol, max_iter)
+    return gap, n_iter
 
 
 def _in_single_range(problem, start):
@@ -91,7 +95,7 @@ def _active_set(problem, code, warm, tol, max_iter, backend):
     rounds += _go_on(_feature_signs, problem, code, gap, tol, steps, backend)
     if steps > 0:
         rounds += _go_on(_accelerated_steps, problem, code, gap, tol, steps, backend)
-    return _finished(code, gap, rounds, tol, max_iter)
+    return gap, rounds
 
 
 def _first_rounds(problem, code, warm, tol, max_iter, backend):
@@ -159,7 +163,7 @@ def _proximal(method):
         if not warm:
             code[...] = 0
         gap, n_iter = _proximal_steps(method, problem, code, tol, max_iter, backend)
-        return _finished(code, gap, n_iter, tol, max_iter)
+        return gap, n_iter
 
     return solve
 
@@ -174,7 +178,7 @@ def _local_descent(problem, code, warm, tol, max_iter, backend):
     dense_gap = xp.where(is_dense, gap, xp.zeros_like(gap))  # FISTA finishes these images
     n_steps = _go_on(_accelerated_steps, problem, code, dense_gap, tol, max_iter, backend)
     gap = xp.where(is_dense, dense_gap, gap)
-    return _finished(code, gap, max(n_iter, n_steps), tol, max_iter)
+    return gap, max(n_iter, n_steps)
 
 
 def _fourier_fista(problem, code, warm, tol, max_iter, backend):
@@ -261,12 +265,10 @@ def solve_lasso(problem, *, solver="auto", code=None, warm=False, tol=1e-4, max_
     reasons = {name: _lacks(SOLVERS[name], problem, backend) for name in names}
     for name in names:
         if not reasons[name]:
-            solution = SOLVERS[name].solve(problem, code, warm, tol, max_iter, backend)
+            gap, n_iter = SOLVERS[name].solve(problem, code, warm, tol, max_iter, backend)
+            solution = Solution(code, n_iter, [], gap)
+            claimed = copied(gap)
             verify(solution, problem, _rescue(max_iter, backend), tol, everything=certify or warm)
-            solution.outcome = _outcome(solution.gap, solution.n_iter, tol, max_iter)
-            if solution.outcome is Outcome.MAX_ITER and is_limited_by_rounding(
-                solution, problem, tol
-            ):
-                solution.outcome = Outcome.PRECISION
+            solution.outcome = _outcome(problem, solution, claimed, tol, max_iter)
             return solution
-    raise ValueError(f"solver={solver!r} {reasons[names[-1]]}. Use solver='fista'.")
+    raise ValueError(f"solver={solver!r} {reasons[names[-1]]}. Use solver='auto'.")

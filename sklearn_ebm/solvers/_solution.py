@@ -16,6 +16,12 @@ class Outcome(enum.Enum):
         "duality gaps are up to {gap:.1e} of 1/2 ||x||^2, above tol={tol:.1e}. Increase "
         "code_max_iter or code_tol (max_iter or tol in functions)."
     )
+    MAX_ITER_OR_PRECISION = (
+        "{n_late} of {n_samples} codes did not converge in max_iter={max_iter} iterations. Their "
+        "duality gaps are up to {gap:.1e} of 1/2 ||x||^2, above tol={tol:.1e}. Increase "
+        "code_max_iter (max_iter in functions). If the gaps do not become smaller, {dtype} cannot "
+        "represent better codes: increase code_tol (tol in functions){remedy}."
+    )
     PRECISION = (
         "{n_late} of {n_samples} codes did not converge. Their duality gaps are up to {gap:.1e} of "
         "1/2 ||x||^2, above tol={tol:.1e}, because {dtype} cannot represent better codes. Increase "
@@ -49,11 +55,11 @@ class Solution:
         Mean energy at each check, where a solver makes any.
     gap : array of shape (n_samples,)
         Duality gap relative to 1/2 ||x||^2.
-    outcome : Outcome
+    outcome : Outcome, default=Outcome.CONVERGED
     """
 
     code: Any
     n_iter: int
     objective_curve: list
     gap: Any
-    outcome: Outcome
+    outcome: Outcome = Outcome.CONVERGED

@@ -112,8 +112,8 @@ def _with_rounding(problem, code, gap):
     return (root + delta * dual_norm) ** 2 + 2 * delta * size / half_norm
 
 
-def is_limited_by_rounding(solution, problem, tol):
-    """Whether no sample above tol could be certified in the type of the codes."""
+def may_be_limited_by_rounding(solution, problem, tol):
+    """Whether rounding errors of the codes alone may cause all gaps above tol; an upper bound."""
     code, gap = solution.code, solution.gap
     if problem.source is None:
         return False

@@ -482,6 +482,6 @@ def test_what_is_no_penalty_is_refused_by_name(X, atoms, penalty):
     ],
 )
 def test_solvers_that_cannot_do_it_name_one_that_can(X, solver, layout, words):
-    with pytest.raises(ValueError, match=f"solver='{solver}' {words}.* Use solver='fista'"):
+    with pytest.raises(ValueError, match=f"solver='{solver}' {words}.* Use solver='auto'"):
         make(**layout, solver=solver).fit(X)
     make(**layout, solver="fista").fit(X)

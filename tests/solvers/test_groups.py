@@ -358,14 +358,14 @@ def test_plain_steps_on_squares_never_raise_the_smoothed_energy(build, penalty, 
 @pytest.mark.parametrize("solver", ["active_set", "cd"])
 @penalties
 def test_solvers_of_single_entries_refuse_groups(build, penalty, solver):
-    words = f"solver='{solver}' needs a penalty on each entry by itself. Use solver='fista'"
+    words = f"solver='{solver}' needs a penalty on each entry by itself. Use solver='auto'"
     with pytest.raises(ValueError, match=words):
         solve_lasso(build(penalty).problem, solver=solver, backend=numpy)
 
 
 @pytest.mark.parametrize("penalty", ["chain", "torus", "cut windows"])
 def test_block_descent_refuses_groups_that_overlap(build, penalty):
-    words = "solver='block_cd' needs a penalty on disjoint groups.* Use solver='fista'"
+    words = "solver='block_cd' needs a penalty on disjoint groups.* Use solver='auto'"
     with pytest.raises(ValueError, match=words):
         solve_lasso(build(penalty).problem, solver="block_cd", backend=numpy)
 

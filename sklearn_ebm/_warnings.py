@@ -1,0 +1,26 @@
+"""Warnings that point at the line of the user's code."""
+
+import contextlib
+import os
+import sys
+import warnings
+
+import joblib
+import sklearn
+
+PACKAGES = tuple(
+    os.path.join(os.path.dirname(path), "")
+    for path in (__file__, sklearn.__file__, joblib.__file__)
+)
+
+
+def warn(message, category):
+    """Issue a warning for the first caller outside this package, scikit-learn and joblib."""
+    level, frame = 1, sys._getframe()
+    while frame.f_back is not None and _is_internal(frame.f_code.co_filename):
+        level, frame = level + 1, frame.f_back
+    warnings.warn(message, category, stacklevel=level)
+
+
+def _is_internal(path):
+    return path.startswith(PACKAGES) or path == contextlib.__file__
