@@ -375,7 +375,7 @@ def test_kernels_that_learning_cannot_go_on_with_are_refused(parameter, value, w
 
 def test_a_dictionary_that_learning_cannot_go_on_with_is_refused():
     model = SparseCoder(6, **QUICK).fit(X)
-    with pytest.raises(ValueError, match="dictionary differs from the atoms that learning goes on with"):
+    with pytest.raises(ValueError, match="dictionary differs from the atoms"):
         model.set_params(dictionary=X[:6]).partial_fit(X)
     atoms = model.components_.copy()
     fixed = model.set_params(dictionary=atoms).partial_fit(X)
