@@ -3,7 +3,9 @@
 import importlib
 import importlib.util
 
-from sklearn_ebm.backends._namespace import is_cupy
+import numpy as np
+
+from sklearn_ebm.backends._namespace import array_namespace, is_cupy
 
 BACKENDS = ("numpy", "numba", "cupy")
 CUPY_HINT = (
@@ -20,7 +22,8 @@ def resolve_backend(name, X):
     name : {"auto", "numpy", "numba", "cupy"}
         The wish of the user.
     X : array
-        The data; a CuPy array asks for the kernels of its device.
+        The data. For "auto", the backend is "cupy" for CuPy arrays, "numba" for NumPy arrays, and
+        "numpy" for those of other libraries, which it is written for as well.
 
     Returns
     -------
@@ -33,7 +36,7 @@ def resolve_backend(name, X):
         If "cupy" is asked for and CuPy is not installed.
     """
     if name == "auto":
-        name = "cupy" if is_cupy(X) else "numba"
+        name = "cupy" if is_cupy(X) else "numba" if array_namespace(X) is np else "numpy"
     if name == "cupy" and importlib.util.find_spec("cupy") is None:
         raise ImportError(CUPY_HINT)
     return importlib.import_module(f"sklearn_ebm.backends.{name}")

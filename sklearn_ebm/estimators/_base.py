@@ -454,7 +454,7 @@ class DictionaryModel(
         predictor = self._predictor(X.dtype, backend)
         predicted = None if predictor is None else predictor(X)
         code = self._optimal(X, mask, backend)
-        return self._energy(X.dtype).value(X, code, predicted, mask)
+        return self._energy(X.dtype).on(backend).value(X, code, predicted, mask)
 
     def score_samples(self, X):
         """The negative energy of each sample.

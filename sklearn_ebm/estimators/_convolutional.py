@@ -404,6 +404,7 @@ class ConvolutionalModel(DictionaryModel):
         self._ready()
         maps = self._check_maps(X, self._shape_of_rows())
         decoder = self._decoder_on(self._image_shape(maps.shape[1:3]), maps.dtype)
+        decoder = decoder.on(resolve_backend(self.backend, maps))
         images = decoder.as_images(decoder.decode(flat(maps)))
         return self._form.restore(images)
 
@@ -456,7 +457,8 @@ class ConvolutionalModel(DictionaryModel):
         predictor = self._predictor(images, backend)
         predicted = None if predictor is None else predictor(flat(images))
         code = self._optimal(images, mask, backend)
-        return self._energy(images).value(flat(images), code, predicted, flat(mask))
+        energy = self._energy(images).on(backend)
+        return energy.value(flat(images), code, predicted, flat(mask))
 
     def duality_gap(self, X, code, mask=None):
         """How far the energy of some maps is above the least there is, at the most.

@@ -1,6 +1,6 @@
 """E(x, z) = 1/2 ||x - zD||^2 + penalty(z) + beta/2 ||z - f(x)||^2 and its inference problem."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sklearn_ebm.factors.decoders._linear import half_norm
@@ -23,6 +23,10 @@ class Energy:
     decoder: Any
     penalty: Any
     beta: float = 0.0
+
+    def on(self, backend):
+        """The energy with the products of a backend."""
+        return replace(self, decoder=self.decoder.on(backend))
 
     def problem(self, X, prediction=None, mask=None):
         """The energy as a function of z, for all rows of X at once.

@@ -68,7 +68,7 @@ class OnlineKernels(OnlineDictionary):
         images = decoder.as_images(X)
         if border.circular:
             if mask is not None:
-                X = X + (1 - mask) * decoder.decode(code, backend)
+                X = X + (1 - mask) * decoder.on(backend).decode(code)
             return decoder.as_images(X), border
         n_samples, height, width, n_channels = images.shape
         (top, left), (bottom, right) = border.before, border.after
@@ -100,7 +100,7 @@ class OnlineKernels(OnlineDictionary):
         idle = xp.nonzero(self.idle >= PATIENCE)[0]
         if idle.shape[0] == 0:
             return
-        residual = X - decoder.decode(code, backend)
+        residual = X - decoder.on(backend).decode(code)
         if sample_weight is not None:
             residual = residual * sample_weight[:, None]
         residual, images = decoder.as_images(residual), decoder.as_images(X)

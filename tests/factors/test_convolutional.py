@@ -65,8 +65,8 @@ def test_decode_and_correlate_are_the_matrix_and_its_transpose(random, shape, bo
     code = random.standard_normal((N_SAMPLES, decoder.code_size))
     X = random.standard_normal((N_SAMPLES, atoms.shape[1]))
     products = _products(products, decoder.dictionary)
-    assert_allclose(decoder.decode(code, products), code @ atoms, atol=ROUNDING)
-    assert_allclose(decoder.correlate(X, products), X @ atoms.T, atol=ROUNDING)
+    assert_allclose(decoder.on(products).decode(code), code @ atoms, atol=ROUNDING)
+    assert_allclose(decoder.on(products).correlate(X), X @ atoms.T, atol=ROUNDING)
 
 
 @products
@@ -78,7 +78,7 @@ def test_correlate_is_the_adjoint_of_decode(random, shape, border, products, dty
     code = random.standard_normal((N_SAMPLES, decoder.code_size)).astype(dtype)
     X = random.standard_normal((N_SAMPLES, np.prod(shape[0]))).astype(dtype)
     products = _products(products, decoder.dictionary)
-    image, correlation = decoder.decode(code, products), decoder.correlate(X, products)
+    image, correlation = decoder.on(products).decode(code), decoder.on(products).correlate(X)
     assert image.dtype == correlation.dtype == dtype
     scale = np.linalg.norm(image) * np.linalg.norm(X)
     difference = np.sum(image * X) - np.sum(code * correlation)

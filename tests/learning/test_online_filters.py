@@ -44,7 +44,7 @@ class Batch:
 
     def energy(self, kernels):
         """1/2 ||M (x - sum_k d_k * z_k)||^2 of all images, by their weights."""
-        residual = self.X - self.decoder(kernels).decode(self.code, numpy)
+        residual = self.X - self.decoder(kernels).on(numpy).decode(self.code)
         residual *= 1 if self.mask is None else self.mask
         return np.sum(residual**2 * self.weight[:, None]) / 2
 

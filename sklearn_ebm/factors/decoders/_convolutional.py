@@ -1,5 +1,6 @@
 """The convolutional decoder: an image is the sum of kernels that its maps place."""
 
+import copy
 import functools
 import math
 
@@ -22,6 +23,9 @@ class ConvolutionalDecoder:
         Height and width of the images.
     border : {"full", "same", "valid", "circular"}, default="full"
         Where kernels may stand.
+
+    Products with kernels are those of the backend that follows the data, or of the one that `on`
+    sets, which a pickle does not keep.
     """
 
     def __init__(self, dictionary, image_shape, border="full"):
@@ -29,6 +33,8 @@ class ConvolutionalDecoder:
         self.image_shape = tuple(image_shape[:2])
         self.border_name = border
         self.border = BORDERS[border](dictionary.shape[1:3])
+        self._products = None
+        self._computed = {}  # shared by copies
 
     def __getstate__(self):
         """Store what it is made of alone."""
@@ -53,10 +59,18 @@ class ConvolutionalDecoder:
         """Images that a thread takes at a time."""
         return max(1, PIECE_NUMBERS // self.code_size)
 
-    @functools.cached_property
+    @property
     def lipschitz(self):
         """Largest eigenvalue of D'D, from above."""
-        return largest_curvature(self.dictionary)
+        if "lipschitz" not in self._computed:
+            self._computed["lipschitz"] = largest_curvature(self.dictionary)
+        return self._computed["lipschitz"]
+
+    def on(self, products):
+        """The decoder with the products of a backend, or with those through the Fourier domain."""
+        decoder = copy.copy(self)
+        decoder._products = products
+        return decoder
 
     def astype(self, dtype):
         """The decoder with kernels of this type; itself where they are."""
@@ -64,7 +78,7 @@ class ConvolutionalDecoder:
             return self
         xp = array_namespace(self.dictionary)
         cast = xp.asarray(self.dictionary, dtype=dtype)
-        return type(self)(cast, self.image_shape, self.border_name)
+        return type(self)(cast, self.image_shape, self.border_name).on(self._products)
 
     def as_images(self, rows):
         """Rows of pixels as (n_samples, height, width, n_channels)."""
@@ -75,25 +89,27 @@ class ConvolutionalDecoder:
         """Rows of codes as (n_samples, map_height, map_width, n_components)."""
         return array_namespace(rows).reshape(rows, (rows.shape[0], *self.map_shape))
 
-    def decode(self, code, products=None):
-        """sum_k d_k * z_k of each row, by the products of a backend."""
+    def _products_for(self, array):
+        return resolve_backend("auto", array) if self._products is None else self._products
+
+    def decode(self, code):
+        """sum_k d_k * z_k of each row."""
         xp = array_namespace(code)
-        products = resolve_backend("auto", code) if products is None else products
         shape = code.shape[0], math.prod(self.image_shape) * self.dictionary.shape[3]
         rows = xp.empty(shape, dtype=code.dtype)
-        products.synthesize(self.as_maps(code), self.dictionary, self.border, self.as_images(rows))
+        maps, images = self.as_maps(code), self.as_images(rows)
+        self._products_for(code).synthesize(maps, self.dictionary, self.border, images)
         return rows
 
-    def correlate(self, X, products=None, rows=None):
+    def correlate(self, X, rows=None):
         """Products of every kernel with every image at every position, the adjoint of `decode`.
 
         In `rows`, where they are given.
         """
-        xp = array_namespace(X)
-        products = resolve_backend("auto", X) if products is None else products
         if rows is None:
-            rows = xp.empty((X.shape[0], self.code_size), dtype=X.dtype)
-        products.correlate(self.as_images(X), self.dictionary, self.border, self.as_maps(rows))
+            rows = array_namespace(X).empty((X.shape[0], self.code_size), dtype=X.dtype)
+        images, maps = self.as_images(X), self.as_maps(rows)
+        self._products_for(X).correlate(images, self.dictionary, self.border, maps)
         return rows
 
     def problem(self, X, penalty, prediction=None, beta=0.0, mask=None):

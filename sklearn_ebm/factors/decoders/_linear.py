@@ -44,6 +44,10 @@ class LinearDecoder:
         """Numbers in the code of a sample."""
         return self.dictionary.shape[0]
 
+    def on(self, products):
+        """The decoder itself: its products are those of the array library."""
+        return self
+
     def astype(self, dtype):
         """The decoder with a dictionary of this type; remembered."""
         if dtype == self.dictionary.dtype:

@@ -75,7 +75,7 @@ class FilterBank:
         return self._bank.code_size
 
     def _product(self, X, backend, room):
-        return self._bank.correlate(X, backend, room)
+        return self._bank.on(backend).correlate(X, room)
 
     def _weights_gradient(self, X, slope, backend, room):
         bank = self._bank
@@ -83,7 +83,7 @@ class FilterBank:
         return backend.correlate_kernels(bank.as_maps(slope), bank.as_images(X), bank.border, room)
 
     def _input_gradient(self, slope, backend):
-        return self._bank.decode(slope, backend)
+        return self._bank.on(backend).decode(slope)
 
     def project(self):
         """Filters read what the table lets them, and the activation has what it asks for."""

@@ -30,7 +30,6 @@ class ConvolutionalProblem(GramProblem):
         self.source = source
         self.penalty = penalty
         self.half_norm = source.half_norm
-        self._products = reference
 
     @property
     def decoder(self):
@@ -51,15 +50,16 @@ class ConvolutionalProblem(GramProblem):
 
     def on(self, backend):
         """The problem with the products and sums of a backend."""
-        problem = copy.copy(super().on(backend))
-        problem._products = backend
+        return super().on(backend)._with_products(backend)
+
+    def _with_products(self, products):
+        problem = copy.copy(self)
+        problem.source = self.source._replace(decoder=self.decoder.on(products))
         return problem
 
     def in_fourier_domain(self):
         """The problem with products through the Fourier domain."""
-        problem = copy.copy(self)
-        problem._products = FourierProducts(self.decoder.dictionary)
-        return problem
+        return self._with_products(FourierProducts(self.decoder.dictionary))
 
     def rows(self, index):
         """The problem of some of the images."""
@@ -78,33 +78,30 @@ class ConvolutionalProblem(GramProblem):
     @functools.cached_property
     def correlation(self):
         """c = D' x + ridge * prediction."""
-        correlation = self._correlate(self.source.X)
+        correlation = self.decoder.correlate(self.source.X)
         if self.source.prediction is not None:
             correlation += self.source.ridge * self.source.prediction
         return correlation
 
     def product(self, code):
         """Rows of z H."""
-        image = self.decoder.decode(code, self._products)
+        image = self.decoder.decode(code)
         if self.source.mask is not None:
             image *= self.source.mask
-        product = self._correlate(image)
+        product = self.decoder.correlate(image)
         if self.source.ridge:
             product += self.source.ridge * code
         return product
 
-    def _correlate(self, X):
-        return self.decoder.correlate(X, self._products)
-
     def relative_gap(self, code, eta=None):
         """Duality gap relative to 1/2 ||x||^2, from the residual; shape (n_samples,)."""
-        misfit, q = self.source.judge(code, self._products)
+        misfit, q = self.source.judge(code)
         return gap_of_misfit(self.penalty, misfit, self.unit, code, q, eta)
 
     def energy(self, code, backend=reference):
         """1/2 ||M(x - Dz)||^2 + ridge/2 ||z - prediction||^2 + penalty(z); shape (n_samples,)."""
         source = self.source
-        residual = source.X - self.decoder.decode(code, self._products)
+        residual = source.X - self.decoder.decode(code)
         if source.mask is not None:
             residual *= source.mask
         energy = squared_norms(residual) / 2 + self.penalty.value(code)

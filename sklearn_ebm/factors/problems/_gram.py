@@ -76,16 +76,13 @@ class Source(NamedTuple):
             half_norm += self.ridge * squared_norms(self.prediction) / 2
         return half_norm
 
-    def judge(self, code, *products):
-        """Return the smooth terms of the energy, 1/2 ||x - zD||^2 + ..., and q = c - z H.
-
-        `products` are passed on to the decoder, if it needs those of a backend.
-        """
-        residual = self.X - self.decoder.decode(code, *products)
+    def judge(self, code):
+        """Return the smooth terms of the energy, 1/2 ||x - zD||^2 + ..., and q = c - z H."""
+        residual = self.X - self.decoder.decode(code)
         if self.mask is not None:
             residual = residual * self.mask
         misfit = squared_norms(residual) / 2
-        q = self.decoder.correlate(residual, *products)
+        q = self.decoder.correlate(residual)
         if self.prediction is not None:
             distance = self.prediction - code
             misfit += self.ridge * squared_norms(distance) / 2
