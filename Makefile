@@ -23,7 +23,7 @@ export MPLBACKEND ?= Agg
 WITH_CACHE = NUMBA_CACHE_DIR="$$($(BIN)/python tools/numba_cache.py)"
 
 .DEFAULT_GOAL := help
-.PHONY: help install test test-gpu lint format demo bench bench-gpu doc clean
+.PHONY: help install test test-all test-gpu lint format demo bench bench-gpu doc clean
 .DELETE_ON_ERROR:
 
 help: ## Show this list
@@ -35,6 +35,9 @@ install: ## Install the package, editable, with all that developing it takes
 
 test: $(VENV)/installed-test ## Run the tests and hold the coverage
 	@$(BIN)/python -m pytest $(or $(ARGS),$(ALL_TESTS))
+
+test-all: ARGS = $(ALL_TESTS) --all-cases
+test-all: test ## Run the tests with all combinations of dtype, number of rows and storage
 
 test-gpu: ## Run every test of kernels and models on this machine's GPU; an error where there is none
 	@nvidia-smi --list-gpus 2>&1 | grep -q '^GPU' || \

@@ -31,6 +31,12 @@ def pytest_addoption(parser):
         help="cases that a property test draws; by default a few of each kind",
     )
 
+    parser.addoption(
+        "--all-cases",
+        action="store_true",
+        help="run full products of cases instead of those that cover each pair of values",
+    )
+
 
 def pytest_configure(config):
     if config.getoption("--gpu"):
