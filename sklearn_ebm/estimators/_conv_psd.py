@@ -222,7 +222,7 @@ class ConvPSD(ConvolutionalModel, JointModel):
         if type(learner.encoder) is not CONVOLUTIONAL_ENCODERS[self.encoder]:
             raise ValueError(
                 f"encoder={self.encoder!r}, but learning goes on with a "
-                f"{type(learner.encoder).__name__}: another one takes a fit with warm_start=False."
+                f"{type(learner.encoder).__name__}: to change it, call fit with warm_start=False."
             )
         learner.encoder = learner.encoder.with_border(self._learning_border())
         super()._go_on(learner, backend)

@@ -6,7 +6,6 @@ from sklearn_ebm._sklearn import HasMethods, Interval, StrOptions, validate_para
 from sklearn_ebm.backends import BACKENDS, is_cupy, resolve_backend
 from sklearn_ebm.factors import PENALTIES, Energy, LinearDecoder, penalty_kind
 from sklearn_ebm.inputs._checks import (
-    FLOATS,
     check_dictionary,
     check_magnitude,
     check_weight,
@@ -29,7 +28,7 @@ def _checked(X, missing_values):
             X = check_values_elsewhere(X, allow_nan=allow_nan)
         else:
             finite = "allow-nan" if allow_nan else True
-            X = checked_array(X, dtype=FLOATS, ensure_all_finite=finite, input_name="X")
+            X = checked_array(X, ensure_all_finite=finite, input_name="X")
     check_magnitude(X)
     return split_missing(X, missing_values)
 

@@ -402,7 +402,7 @@ class LISTAEncoder(EncodingModel):
             if getattr(self, name) != value:
                 raise ValueError(
                     f"{name}={getattr(self, name)!r}, but learning goes on with {name}={value!r}: "
-                    "another one takes a fit with warm_start=False."
+                    "to change it, call fit with warm_start=False."
                 )
         self._require_size(learner.dictionary.shape[0])
         self._require_dictionary(learner.dictionary)

@@ -418,14 +418,14 @@ class RBM(CallbackSupportMixin, DensityModel):
         if method != began or not isinstance(learner.energy.visible, UNITS[self.visible]):
             raise ValueError(
                 f"method={self.method!r} and visible={self.visible!r} differ from those that "
-                "learning began with: others take a fit with warm_start=False."
+                "learning began with. To change them, call fit with warm_start=False."
             )
         n_chains = learner.particles.shape[0] if method.is_persistent else self.n_chains
         for name, began in (("n_chains", n_chains), ("centered", learner.is_centered)):
             if getattr(self, name) != began:
                 raise ValueError(
-                    f"{name}={getattr(self, name)!r}, but learning goes on with {name}={began!r}: "
-                    "another value takes a fit with warm_start=False."
+                    f"{name}={getattr(self, name)!r}, but learning goes on with {name}={began!r}. "
+                    "To change it, call fit with warm_start=False."
                 )
 
     def _rows_of_batch(self, n_samples):

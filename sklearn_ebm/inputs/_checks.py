@@ -7,7 +7,6 @@ import numpy as np
 from sklearn_ebm.backends import array_namespace, is_cupy
 from sklearn_ebm.inputs._rows import check_rows, check_values_elsewhere, checked_array
 
-FLOATS = (np.float64, np.float32)
 LARGEST_POWER = {np.dtype(np.float32): 1e30, np.dtype(np.float64): 1e200}  # sums stay finite
 
 SMALLEST_WEIGHT = {np.dtype(np.float32): 1e-34, np.dtype(np.float64): 1e-140}
@@ -54,7 +53,7 @@ def check_data(estimator, X, reset, allow_nan=False, degree=2, dtype=None, **opt
 
 def check_codes(X, **options):
     """Codes as a float array of the type and on the device that they came with."""
-    return check_values_elsewhere(X) if is_cupy(X) else checked_array(X, dtype=FLOATS, **options)
+    return check_values_elsewhere(X) if is_cupy(X) else checked_array(X, **options)
 
 
 def require_same_place(estimator, X):

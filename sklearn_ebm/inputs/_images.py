@@ -14,7 +14,6 @@ from scipy import sparse
 
 from sklearn_ebm.backends import array_namespace, resolve_backend
 from sklearn_ebm.inputs._rows import (
-    FLOATS,
     check_rows,
     check_values_elsewhere,
     checked_array,
@@ -177,9 +176,8 @@ def check_values(estimator, X, allow_nan, finite=True):
         with naming_the_remedy_of(estimator):
             finite = finite and ("allow-nan" if allow_nan else True)
             return checked_array(
-                X, dtype=[np.dtype(name) for name in FLOATS], allow_nd=True, input_name="X",
-                ensure_all_finite=finite, estimator=estimator,
-            )  # fmt: skip
+                X, allow_nd=True, input_name="X", ensure_all_finite=finite, estimator=estimator
+            )
     if X.shape[0] == 0:
         raise ValueError(
             f"Found array with 0 sample(s) (shape={tuple(X.shape)}) while a minimum of 1 is "

@@ -51,10 +51,12 @@ def _native_frame(X):
     return X
 
 
-def checked_array(X, **options):
+def checked_array(X, dtype=FLOATS, **options):
     """`sklearn.utils.check_array` that returns an array in the byte order of the machine."""
+    if dtype is FLOATS:
+        dtype = [np.dtype(name) for name in dtype]
     with np.errstate(over="ignore"):  # numbers that the type cannot hold are refused as infinity
-        return native(check_array(native(X), **options))
+        return native(check_array(native(X), dtype=dtype, **options))
 
 
 @contextmanager

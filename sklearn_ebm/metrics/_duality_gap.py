@@ -9,7 +9,6 @@ from sklearn_ebm._sklearn import HasMethods, Interval, StrOptions, validate_para
 from sklearn_ebm.backends import to_host
 from sklearn_ebm.factors import PENALTIES, penalty_kind
 from sklearn_ebm.inputs._rows import (
-    FLOATS,
     checked_array,
     is_nan,
     naming_the_remedy,
@@ -93,7 +92,7 @@ def _checked_data(X, missing_values):
     """X in float64, zero where it is missing, and the mask of observed entries."""
     finite = "allow-nan" if is_nan(missing_values) else True
     with naming_the_remedy("duality_gap", has_missing_values=True):
-        X = checked_array(to_host(X), dtype=FLOATS, ensure_all_finite=finite, input_name="X")
+        X = checked_array(to_host(X), ensure_all_finite=finite, input_name="X")
     X, mask = split_missing(X, missing_values)  # in the type of X, as `sparse_encode` does
     return X.astype(np.float64, copy=False), mask
 

@@ -347,7 +347,7 @@ def test_another_machine_than_learning_began_with_is_refused(X, parameters, word
     before = model.components_
     model.set_params(**parameters)
     for method in (model.fit, model.partial_fit):
-        with pytest.raises(ValueError, match=f"{words}.*takes? a fit with warm_start=False"):
+        with pytest.raises(ValueError, match=f"{words}.*call fit with warm_start=False"):
             method(X)
     assert model.components_ is before
     assert_usable(model.set_params(warm_start=False).fit(X), X)
