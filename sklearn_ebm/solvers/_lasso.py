@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from sklearn_ebm.backends import array_namespace, copied, diagonal, put_rows
+from sklearn_ebm.backends import array_namespace, copied, put_rows
 from sklearn_ebm.solvers._proximal import feasible, fista, ista
 from sklearn_ebm.solvers._solution import Outcome, Solution
 from sklearn_ebm.solvers._verification import (
@@ -39,7 +39,7 @@ class Entry:
     kernel: str | None = None
 
 
-def _outcome(problem, solution, claimed, tol, max_iter):
+def _outcome(problem, solution, claimed, tol, max_iter, backend):
     """How a solver ended that claimed some gaps, which were then computed anew."""
     xp = array_namespace(solution.gap)
     late = ~(solution.gap <= tol)  # never false of NaN
@@ -48,7 +48,7 @@ def _outcome(problem, solution, claimed, tol, max_iter):
     is_unfinished = late & ~(claimed <= tol)
     if solution.n_iter < max_iter or not bool(xp.any(is_unfinished)):
         return Outcome.PRECISION
-    if may_be_limited_by_rounding(solution, problem, tol):
+    if may_be_limited_by_rounding(solution, problem, tol, backend):
         return Outcome.MAX_ITER_OR_PRECISION
     return Outcome.MAX_ITER
 
@@ -73,10 +73,7 @@ def _block_descent(problem, code, warm, tol, max_iter, backend):
 def _in_single_range(problem, start):
     """Whether atoms, correlations and codes are numbers that single precision can hold."""
     xp = array_namespace(problem.gram)
-    squares = diagonal(problem.gram)
-    smallest, largest = float(xp.min(squares)) ** 0.5, float(xp.max(squares)) ** 0.5
-    if smallest == 0:  # atoms of norm zero have no codes
-        smallest = float(xp.min(xp.where(squares > 0, squares, xp.max(squares)))) ** 0.5
+    smallest, largest = (curvature**0.5 for curvature in problem.curvatures)
     smallest = max(smallest, 1 / SINGLE_RANGE)
     norm = (2 * float(xp.max(problem.half_norm))) ** 0.5
     sizes = (largest**2, 1 / smallest**2, norm * largest, norm / smallest)
@@ -268,7 +265,8 @@ def solve_lasso(problem, *, solver="auto", code=None, warm=False, tol=1e-4, max_
             gap, n_iter = SOLVERS[name].solve(problem, code, warm, tol, max_iter, backend)
             solution = Solution(code, n_iter, [], gap)
             claimed = copied(gap)
-            verify(solution, problem, _rescue(max_iter, backend), tol, everything=certify or warm)
-            solution.outcome = _outcome(problem, solution, claimed, tol, max_iter)
+            rescue, everything = _rescue(max_iter, backend), certify or warm
+            verify(solution, problem, rescue, tol, everything, backend)
+            solution.outcome = _outcome(problem, solution, claimed, tol, max_iter, backend)
             return solution
     raise ValueError(f"solver={solver!r} {reasons[names[-1]]}. Use solver='auto'.")

@@ -52,7 +52,7 @@ def sanitize(problem, code, backend):
             code[...] = xp.where(is_worse[:, None], xp.zeros_like(code), code)
 
 
-def verify(solution, problem, rescue, tol, everything):
+def verify(solution, problem, rescue, tol, everything, backend):
     """Make the gaps of a solution true, and at most tol wherever that was claimed.
 
     Parameters
@@ -67,6 +67,8 @@ def verify(solution, problem, rescue, tol, everything):
         Relative gap at which a sample is done.
     everything : bool
         Whether every gap is computed anew, or only those that rounding may have falsified.
+    backend : module
+        Where the kernels come from.
     """
     code, gap = solution.code, solution.gap
     xp = array_namespace(code)
@@ -77,7 +79,7 @@ def verify(solution, problem, rescue, tol, everything):
     if everything:
         rows = xp.arange(code.shape[0])
     else:
-        rows = xp.nonzero(_in_doubt(problem, code, gap, tol))[0]
+        rows = xp.nonzero(_in_doubt(problem, code, gap, tol, backend))[0]
     if rows.shape[0] == 0:
         return
     problem = problem.rows(rows).in_double()
@@ -87,37 +89,34 @@ def verify(solution, problem, rescue, tol, everything):
     put_rows(gap, rows, true)
 
 
-def _in_doubt(problem, code, gap, tol):
+def _in_doubt(problem, code, gap, tol, backend):
     """Select samples whose gap may be above tol, given the rounding of single precision."""
     xp = array_namespace(code)
     if code.dtype == xp.float64:
         return gap != gap
-    is_doubtful = ~(_with_rounding(problem, code, gap) <= tol)
+    is_doubtful = ~(_with_rounding(problem, code, gap, backend) <= tol)
     if float(xp.min(problem.half_norm)) < SMALLEST:
         is_doubtful |= (problem.half_norm < SMALLEST) & xp.any(problem.correlation != 0, axis=1)
     return is_doubtful
 
 
-def _with_rounding(problem, code, gap):
+def _with_rounding(problem, code, gap, backend):
     """What a gap may be at most if it was computed in the type of the codes, or they rounded."""
     xp = array_namespace(code)
-    ones = xp.ones(code.shape[1], dtype=code.dtype)
-    dual_norm = float(problem.penalty.dual_norm(ones[None, :], code[:1, :])[0])
-    size = xp.astype(xp.abs(code) @ ones, xp.float64)  # ||z||_1, faster than a sum
-    half_norm = xp.astype(problem.unit, xp.float64)
-    largest = problem.largest_atom
+    ones = xp.ones((1, code.shape[1]), dtype=code.dtype)
+    dual_norm = float(problem.penalty.dual_norm(ones, code[:1, :])[0])
     roundings = ROUNDINGS * float(xp.finfo(code.dtype).eps) / 2
-    delta = roundings * largest * (xp.sqrt(2 * half_norm) + largest * size)
-    root = xp.sqrt(xp.astype(xp.abs(gap), xp.float64))
-    return (root + delta * dual_norm) ** 2 + 2 * delta * size / half_norm
+    return backend.gap_with_rounding(
+        code, gap, problem.unit, roundings, problem.largest_atom, dual_norm
+    )
 
 
-def may_be_limited_by_rounding(solution, problem, tol):
+def may_be_limited_by_rounding(solution, problem, tol, backend):
     """Whether rounding errors of the codes alone may cause all gaps above tol; an upper bound."""
     code, gap = solution.code, solution.gap
     if problem.source is None:
         return False
-    floor = _with_rounding(problem, code, gap - gap)
+    floor = _with_rounding(problem, code, gap - gap, backend)
     return not bool(array_namespace(gap).any(~(gap <= tol) & (floor <= tol)))
 
 

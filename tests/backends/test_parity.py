@@ -177,6 +177,17 @@ def draw_quadratic(rng, dtype, n_rows, density):
     }
 
 
+def draw_gaps(rng, dtype, n_rows):
+    return {
+        "code": sparse(rng, dtype, n_rows, 0.3),
+        "gap": normal(rng, dtype, n_rows),
+        "unit": normal(rng, dtype, n_rows) ** 2 + dtype.type(0.1),
+        "roundings": 1e-3,
+        "largest_atom": 0.9,
+        "dual_norm": 2.5,
+    }
+
+
 def draw_preactivation(rng, dtype, n_rows, parameters):
     preactivation = 3 * normal(rng, dtype, n_rows, N_ATOMS)
     return {
@@ -314,6 +325,7 @@ CASES = {
     ),
     "quadratic": Case("quadratic", draw_quadratic, (), {"density": 0.1}),
     "quadratic, most on": Case("quadratic", draw_quadratic, (), {"density": 0.9}),
+    "gap with rounding": Case("gap_with_rounding", draw_gaps, ()),
     "update_atoms": Case("update_atoms", draw_atoms, ("dictionary",), smallest=1),
     "adam": Case("adam_step", draw_adam, ("parameter", "first", "second")),
     "unrolled step, first": Case("unrolled_step", draw_unrolled_step, ("code",), {"density": 0}),
@@ -556,6 +568,13 @@ def test_every_kernel_of_the_reference_is_registered():
     others = {"map_pieces", "name", "to_device"}
     loops = {"contrastive_steps"}  # whose reference is a solver's: see tests/solvers
     assert kernels == set(reference.__all__) - others - loops
+
+
+def test_a_gap_that_is_not_a_number_stays_so(backend, dtype):
+    arguments = prepared(CASES["gap with rounding"], dtype, N_ROWS)
+    arguments["gap"] = np.where(np.arange(N_ROWS) == 3, np.nan, arguments["gap"])
+    _, bound = called(backend, CASES["gap with rounding"], arguments)
+    assert np.flatnonzero(np.isnan(to_host(bound))).tolist() == [3]
 
 
 @pytest.mark.parametrize("windows", [SMALL_TORUS, CUT_MAP], ids=["torus", "cut"])

@@ -33,6 +33,7 @@ from sklearn_ebm.backends.cupy._unrolled import (
 from sklearn_ebm.backends.numpy import (
     add_code_moment,
     add_moments,
+    gap_with_rounding,
     local_contrast,
     local_contrast_backward,
     logistic_backward,
@@ -78,6 +79,7 @@ __all__ = [
     "correlate",
     "correlate_kernels",
     "feature_sign",
+    "gap_with_rounding",
     "gibbs_step",
     "greedy_steps",
     "greedy_steps_backward",

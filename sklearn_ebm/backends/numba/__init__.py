@@ -39,6 +39,7 @@ from sklearn_ebm.backends.numba._local_contrast import (
 from sklearn_ebm.backends.numba._local_descent import local_descent
 from sklearn_ebm.backends.numba._proximal import proximal_step
 from sklearn_ebm.backends.numba._random import add_normal, uniform
+from sklearn_ebm.backends.numba._rounding import gap_with_rounding
 from sklearn_ebm.backends.numba._unrolled import (
     greedy_steps,
     greedy_steps_backward,
@@ -65,6 +66,7 @@ __all__ = [
     "correlate",
     "correlate_kernels",
     "feature_sign",
+    "gap_with_rounding",
     "gibbs_step",
     "greedy_steps",
     "greedy_steps_backward",

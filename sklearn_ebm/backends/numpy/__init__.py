@@ -34,6 +34,7 @@ from sklearn_ebm.backends.numpy._pools import pool_norms, pool_spread
 from sklearn_ebm.backends.numpy._proximal import proximal_step
 from sklearn_ebm.backends.numpy._proximal_gradient import proximal_gradient
 from sklearn_ebm.backends.numpy._random import add_normal, uniform
+from sklearn_ebm.backends.numpy._rounding import gap_with_rounding
 from sklearn_ebm.backends.numpy._unrolled import (
     greedy_steps,
     greedy_steps_backward,
@@ -71,6 +72,7 @@ __all__ = [
     "correlate",
     "correlate_kernels",
     "feature_sign",
+    "gap_with_rounding",
     "gibbs_step",
     "greedy_steps",
     "greedy_steps_backward",

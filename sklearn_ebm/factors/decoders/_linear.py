@@ -2,8 +2,9 @@
 
 import functools
 
-from sklearn_ebm.backends import array_namespace, squared_norms
+from sklearn_ebm.backends import array_namespace, diagonal, squared_norms
 from sklearn_ebm.factors.problems import GramProblem, MaskedProblem, Source, largest_eigenvalue
+from sklearn_ebm.factors.problems._gram import positive_range
 
 
 class LinearDecoder:
@@ -38,6 +39,11 @@ class LinearDecoder:
     def lipschitz(self):
         """Largest eigenvalue of D D', from above."""
         return largest_eigenvalue(self.gram)
+
+    @functools.cached_property
+    def curvatures(self):
+        """The smallest squared norm above zero of an atom, and the largest one."""
+        return positive_range(diagonal(self.gram))
 
     @property
     def code_size(self):

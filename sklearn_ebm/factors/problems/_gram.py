@@ -41,6 +41,13 @@ def largest_eigenvalue(gram):
     return float(min(SAFETY * largest, 1.0) * bound)
 
 
+def positive_range(values):
+    """The smallest value above zero, or zero if there is none, and the largest value."""
+    xp = array_namespace(values)
+    largest = xp.max(values)
+    return float(xp.min(xp.where(values > 0, values, largest))), float(largest)
+
+
 class Source(NamedTuple):
     """The data that a problem was made of: min_z 1/2 ||(x - zD) m||^2 + ridge/2 ||z - f||^2."""
 
@@ -163,9 +170,17 @@ class GramProblem:
         return problem
 
     @property
+    def curvatures(self):
+        """The smallest entry above zero and the largest one on the diagonal of H."""
+        if self.source is None:
+            return positive_range(diagonal(self.gram))
+        smallest, largest = self.source.decoder.curvatures
+        return smallest + self.source.ridge, largest + self.source.ridge
+
+    @property
     def largest_atom(self):
         """The largest norm of an atom."""
-        return float(array_namespace(self.gram).max(diagonal(self.gram))) ** 0.5
+        return self.curvatures[1] ** 0.5
 
     def certificate(self, code):
         """`relative_gap` from x, z and D in double precision, whatever the type of the data."""
