@@ -222,7 +222,9 @@ def test_what_cannot_change_on_the_way_is_refused(X, name, method):
     with pytest.raises(ValueError, match="n_components=5, but learning goes on with 4 components"):
         getattr(model.set_params(n_components=5), method)(X)
     if name == "ConvPSD":
-        words = "encoder='tanh', but learning goes on with a ConvolutionalSmoothShrinkage: another"
+        words = (
+            "encoder='tanh', but learning goes on with a ConvolutionalSmoothShrinkage: to change it"
+        )
         with pytest.raises(ValueError, match=words):
             getattr(model.set_params(n_components=4, encoder="tanh"), method)(X)
     assert_array_equal(model.components_, before)
