@@ -1,4 +1,4 @@
-"""Rows of data at a layer's door: scikit-learn's checks, and the same ones for arrays elsewhere.
+"""Checks of rows of data: scikit-learn's, and the same ones for arrays of other libraries.
 
 scikit-learn looks at arrays of other namespaces (CuPy's above all) only when array API dispatch is
 switched on, which users must do before they import scipy. We ask nothing of the kind: such an array

@@ -10,6 +10,7 @@ from sklearn_ebm.backends.numba._launcher import split_rows
 from sklearn_ebm.backends.numba._rules import FAST_MATH, OPTIONS
 
 SMALLEST_PIECE = 512
+# A gap may be NaN, and must stay so.
 WITH_NAN = {**OPTIONS, "fastmath": FAST_MATH - {"nnan", "ninf"}}
 
 
@@ -25,6 +26,8 @@ def gap_with_rounding(code, gap, unit, roundings, largest_atom, dual_norm):
     return result
 
 
+@cached_on_disk
+@njit(**WITH_NAN)
 def _bound_rows(code, gap, unit, error, largest_atom, dual_norm, result, first, last):
     for i in range(first, last):
         total = code[i, 0] - code[i, 0]
@@ -34,6 +37,3 @@ def _bound_rows(code, gap, unit, error, largest_atom, dual_norm, result, first, 
         delta = error * (math.sqrt(2 * half_norm) + largest_atom * size)
         root = math.sqrt(abs(np.float64(gap[i]))) + delta * dual_norm
         result[i] = root * root + 2 * delta * size / half_norm
-
-
-_bound_rows = cached_on_disk(njit(**WITH_NAN)(_bound_rows))
