@@ -94,17 +94,33 @@ def before_and_after(trials, keys, fitted, tuned, measure):
 def random_model(base):
     """A class like ConvPSD or PSD whose filters are random directions, and stay so in fit."""
 
-    class Random(base):
-        def _first_dictionary(self, X, weights, random_state):
-            from sklearn_ebm.estimators._base import unit_rows
-            from sklearn_ebm.estimators._convolutional import scaled
+    from sklearn_ebm.estimators._atoms import Atoms
+    from sklearn_ebm.estimators._dictionary_learning import DictionaryLearning
+    from sklearn_ebm.estimators._filters import Filters, filters_of
 
-            first = super()._first_dictionary(X, weights, random_state)
+    class AtRandom:
+        def drawn(self, X, n_components, weights, random_state):
+            first = super().drawn(X, n_components, weights, random_state)
             noise = random_state.standard_normal(first.shape).astype(first.dtype)
-            return scaled(noise) if noise.ndim == 4 else unit_rows(noise)
+            return self.normalized(noise)
 
+    class RandomAtoms(AtRandom, Atoms):
+        pass
+
+    class RandomFilters(AtRandom, Filters):
+        pass
+
+    class NoLearning(DictionaryLearning):
         def _has_work(self):
             return False
+
+    class Random(base):
+        _learning = NoLearning
+
+        def _atoms(self):
+            if base._atoms is filters_of:
+                return filters_of(self, RandomFilters)
+            return RandomAtoms(self.n_components, None)
 
     return Random
 

@@ -1,16 +1,14 @@
 """Convolutional predictive sparse decomposition."""
 
-from dataclasses import replace
-
 from sklearn_ebm._sklearn import StrOptions
-from sklearn_ebm.estimators._convolutional import ConvolutionalModel
-from sklearn_ebm.estimators._encoding import JointModel
-from sklearn_ebm.factors import CONVOLUTIONAL_ENCODERS, ConvolutionalDecoder
-from sklearn_ebm.inputs._image_checks import flat
-from sklearn_ebm.learning._parts import ImageEncoderPart
+from sklearn_ebm.estimators._dictionary_learning import Prediction
+from sklearn_ebm.estimators._filters import CONSTRAINTS, filters_of, images_of
+from sklearn_ebm.estimators._psd import PREDICTION_CONSTRAINTS
+from sklearn_ebm.estimators._sparse_model import COMMON_CONSTRAINTS, SparseModel
+from sklearn_ebm.factors import CONVOLUTIONAL_ENCODERS
 
 
-class ConvPSD(ConvolutionalModel, JointModel):
+class ConvPSD(SparseModel):
     """1/2 ||x - sum_k d_k * z_k||^2 + alpha ||z||_1 + beta/2 ||z - f(x)||^2: maps and a predictor.
 
     Kernels, maps and a convolutional encoder f are trained together, as in `PSD`, on random crops;
@@ -141,13 +139,19 @@ class ConvPSD(ConvolutionalModel, JointModel):
     (5, 12, 12, 8)
     """
 
-    _model_attributes = (*JointModel._model_attributes, "connections_")
-    _needs_fit = (*JointModel._needs_fit, "kernel_size", "connections")
+    _model_attributes = ("components_", "encoder_", "encoder_components_", "connections_")
+    _needs_fit = ("n_components", "dictionary", "encoder", "kernel_size", "connections")
+    _needs_fit_to_encode = ("alpha", "beta", "positive")
+    _free_to_change = ("alpha", "beta", "positive")
+    _needs_new_learner = ("kernel_size", "connections")
     _parameter_constraints: dict = {
-        **JointModel._parameter_constraints,
-        **ConvolutionalModel._parameter_constraints,
+        **COMMON_CONSTRAINTS,
+        **CONSTRAINTS,
+        **PREDICTION_CONSTRAINTS,
         "encoder": [StrOptions(set(CONVOLUTIONAL_ENCODERS))],
     }
+    _inputs = images_of
+    _atoms = filters_of
 
     def __init__(
         self,
@@ -206,46 +210,5 @@ class ConvPSD(ConvolutionalModel, JointModel):
         self.random_state = random_state
         self.verbose = verbose
 
-    _encoder_part = ImageEncoderPart
-
-    def _first_encoder(self, dictionary, scale, table=None):
-        shape = dictionary.shape[1:3]  # until there is a batch
-        lipschitz = ConvolutionalDecoder(dictionary, shape, self._learning_border()).lipschitz
-        encoder = CONVOLUTIONAL_ENCODERS[self.encoder].from_dictionary(
-            dictionary, lipschitz, float(self.alpha), scale=scale,
-            image_shape=shape, border=self._learning_border(), table=table,
-        )  # fmt: skip
-        encoder.project()  # given kernels may read what filters must not
-        return encoder
-
-    def _go_on(self, learner, backend):
-        if type(learner.encoder) is not CONVOLUTIONAL_ENCODERS[self.encoder]:
-            raise ValueError(
-                f"encoder={self.encoder!r}, but learning goes on with a "
-                f"{type(learner.encoder).__name__}: to change it, call fit with warm_start=False."
-            )
-        learner.encoder = learner.encoder.with_border(self._learning_border())
-        super()._go_on(learner, backend)
-
-    def _parts_of(self, learner):
-        parts = super()._parts_of(learner)
-        return replace(parts, encoder=parts.encoder.with_border(self.border))
-
-    def _parts_from(self, state, replaced):
-        parts = super()._parts_from(state, replaced)
-        encoder = parts.encoder.with_border(self.border)
-        return replace(parts, encoder=encoder.with_table(parts.table))
-
-    def _predictor(self, X, backend):
-        encoder = on_images(self._parts.encoder, X)
-        return lambda rows: encoder.encode(rows, backend)
-
-    def _features(self, X, mask, backend):
-        if self.inference == "optimal":
-            return self._optimal(X, mask, backend, self.sparse_output)
-        return on_images(self._suitable_encoder(), X).encode(flat(X), backend)
-
-
-def on_images(encoder, X):
-    """The encoder in the type and of the size of some images."""
-    return encoder.astype(X.dtype).on_images(X.shape[1:3])
+    def _prediction(self):
+        return Prediction(self.encoder, float(self.beta), float(self.learning_rate))

@@ -1,9 +1,10 @@
 """Convolutional sparse coding."""
 
-from sklearn_ebm.estimators._convolutional import ConvolutionalModel
+from sklearn_ebm.estimators._filters import CONSTRAINTS, filters_of, images_of
+from sklearn_ebm.estimators._sparse_model import COMMON_CONSTRAINTS, SparseModel
 
 
-class ConvSparseCoder(ConvolutionalModel):
+class ConvSparseCoder(SparseModel):
     """E(x, z) = 1/2 ||x - sum_k d_k * z_k||^2 + alpha ||z||_1: maps of images on learned kernels.
 
     One kernel serves all its shifts, so that none are spent on copies. Codes come with a
@@ -117,6 +118,13 @@ class ConvSparseCoder(ConvolutionalModel):
     >>> coder.transform(images[:5]).shape
     (5, 12, 12, 8)
     """
+
+    _model_attributes = ("components_", "connections_")
+    _needs_fit = ("n_components", "dictionary", "kernel_size", "connections")
+    _needs_new_learner = ("kernel_size", "connections")
+    _parameter_constraints: dict = {**COMMON_CONSTRAINTS, **CONSTRAINTS}
+    _inputs = images_of
+    _atoms = filters_of
 
     def __init__(
         self,

@@ -3,17 +3,20 @@
 import numpy as np
 
 from sklearn_ebm._sklearn import StrOptions
+from sklearn_ebm.estimators._atoms import Atoms
+from sklearn_ebm.estimators._dictionary_learning import Prediction
 from sklearn_ebm.estimators._groups import GroupPenalty, PooledNorm, two_numbers
 from sklearn_ebm.estimators._psd import PSD
+from sklearn_ebm.estimators._sparse_model import SparseModel
 from sklearn_ebm.factors import Pools
-from sklearn_ebm.inputs._checks import require_magnitude
+from sklearn_ebm.inputs._checks import check_codes, require_magnitude
 from sklearn_ebm.layers._state import is_same
 from sklearn_ebm.learning._parts import PoolPart
 
 GROUPS = ("groups", "map_shape", "pool_shape", "pool_stride", "pool_weights", "torus")
 
 
-class GroupSparsePSD(PSD):
+class GroupSparsePSD(SparseModel):
     """E(x, z) = 1/2 ||x - zD||^2 + alpha sum_g ||z_g|| + beta/2 ||z - f(x)||^2: invariant features.
 
     ||z_g|| = sqrt(sum_j w_gj z_j^2) is the feature of a pool of components. Few pools are on at a
@@ -151,6 +154,8 @@ class GroupSparsePSD(PSD):
 
     _model_attributes = (*PSD._model_attributes, "pool_weights_")
     _needs_fit = (*PSD._needs_fit, *GROUPS)
+    _needs_fit_to_encode = PSD._needs_fit_to_encode
+    _free_to_change = PSD._free_to_change
     _parameter_constraints: dict = {
         **PSD._parameter_constraints,
         "groups": "no_validation",  # they are checked with the number of components, which names
@@ -195,30 +200,28 @@ class GroupSparsePSD(PSD):
         random_state=None,
         verbose=0,
     ):
-        super().__init__(
-            n_components=n_components,
-            alpha=alpha,
-            beta=beta,
-            encoder=encoder,
-            n_steps=n_steps,
-            inference=inference,
-            positive=positive,
-            dictionary=dictionary,
-            dictionary_init=dictionary_init,
-            solver=solver,
-            max_iter=max_iter,
-            tol=tol,
-            batch_size=batch_size,
-            learning_rate=learning_rate,
-            code_max_iter=code_max_iter,
-            code_tol=code_tol,
-            missing_values=missing_values,
-            sparse_output=sparse_output,
-            backend=backend,
-            warm_start=warm_start,
-            random_state=random_state,
-            verbose=verbose,
-        )
+        self.n_components = n_components
+        self.alpha = alpha
+        self.beta = beta
+        self.encoder = encoder
+        self.n_steps = n_steps
+        self.inference = inference
+        self.positive = positive
+        self.dictionary = dictionary
+        self.dictionary_init = dictionary_init
+        self.solver = solver
+        self.max_iter = max_iter
+        self.tol = tol
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.code_max_iter = code_max_iter
+        self.code_tol = code_tol
+        self.missing_values = missing_values
+        self.sparse_output = sparse_output
+        self.backend = backend
+        self.warm_start = warm_start
+        self.random_state = random_state
+        self.verbose = verbose
         self.groups = groups
         self.map_shape = map_shape
         self.pool_shape = pool_shape
@@ -237,29 +240,22 @@ class GroupSparsePSD(PSD):
             torus=self.torus,
         )
 
-    def _wanted_components(self, X):
+    def _atoms(self):
+        otherwise = None
         if self.n_components is None and self.map_shape is not None:
             rows, columns = two_numbers(self.map_shape, "map_shape")
-            return rows * columns
-        return super()._wanted_components(X)
+            otherwise = rows * columns
+        return Atoms(self.n_components, self.dictionary, self.dictionary_init, otherwise)
 
-    @property
-    def _pools(self):
-        return self._make_penalty.pools
+    def _prediction(self):
+        settings = {"n_steps": int(self.n_steps)}
+        return Prediction(self.encoder, float(self.beta), float(self.learning_rate), settings)
 
-    def _published(self, parts):
-        return {**super()._published(parts), "pool_weights_": np.array(self._pools.weights)}
-
-    def _new_penalty(self, n_components):
-        state = self._last_state
-        is_set = "pool_weights_" in state.replaced  # and groups are as they were
-        if is_set and not self._change_since_fit(GROUPS, state.fitted_with):
-            return self._make_penalty
-        return super()._new_penalty(n_components)
-
-    def _fitted_penalty(self, state, replaced):
-        is_set = "pool_weights_" in replaced
-        if not is_set and (state.parts or is_same(self.pool_weights_, self._pools.weights)):
+    def _new_penalty(self, n_components, state=None, replaced=frozenset()):
+        if state is None:
+            return self._make_penalty if self._keeps_pools() else super()._new_penalty(n_components)
+        is_replaced = "pool_weights_" in replaced
+        if not is_replaced and (state.parts or is_same(self.pool_weights_, self._pools.weights)):
             return self._make_penalty
         weights = self._checked_attribute("pool_weights_", state)
         require_magnitude(weights, "pool_weights_")
@@ -270,15 +266,24 @@ class GroupSparsePSD(PSD):
             )
         return PooledNorm(Pools(np.array(weights)))
 
-    def _features(self, X, mask, backend):
+    def _keeps_pools(self):
+        """Whether learning goes on with pools that the user has set since the last fit."""
+        last = self._last_state
+        is_set = "pool_weights_" in last.replaced
+        return is_set and not self._change_since_fit(GROUPS, last.fitted_with)
+
+    @property
+    def _pools(self):
+        return self._make_penalty.pools
+
+    def _features(self, data):
         if self.output == "simple":
-            return super()._features(X, mask, backend)
-        is_optimal = self.inference == "optimal"
-        code = self._optimal(X, mask, backend) if is_optimal else self._encode(X, backend)
+            return super()._features(data)
+        code = self._state.parts.code(data)
         if self.output == "both":
-            return PoolPart(self._pools, with_code=True).apply(code, backend)
+            return PoolPart(self._pools, with_code=True).apply(code, data.backend)
         takes_its_place = self._pools.n_pools == code.shape[1]  # which spares a large array
-        return self._pools.norms(code, backend, result=code if takes_its_place else None)
+        return self._pools.norms(code, data.backend, result=code if takes_its_place else None)
 
     def _tuning_parts(self, dtype):
         output = [] if self.output == "simple" else [PoolPart(self._pools, self.output == "both")]
@@ -316,9 +321,7 @@ class GroupSparsePSD(PSD):
                 "Pooled features have no inverse: many codes have the same. Transform with "
                 "output='simple' or 'both'."
             )
+        X = check_codes(X, accept_sparse="csr")
+        if self.output == "both" and X.shape[1] == self._n_features_out:
+            X = X[:, : self.components_.shape[0]]
         return super().inverse_transform(X)
-
-    def _code_part(self, features):
-        if self.output == "both" and features.shape[1] == self._n_features_out:
-            return features[:, : self.components_.shape[0]]
-        return features

@@ -4,46 +4,17 @@ import copy
 from numbers import Integral, Real
 
 import numpy as np
-from sklearn.utils.validation import check_is_fitted
 
 from sklearn_ebm._sklearn import HasMethods, Interval, StrOptions, validate_params
-from sklearn_ebm.backends import array_namespace, copied, to_host
-from sklearn_ebm.estimators._base import ALL_ROWS
-from sklearn_ebm.estimators._encoding import EncodingModel
-from sklearn_ebm.estimators._sparse_coder import SparseCoder
-from sklearn_ebm.factors import ENCODERS, LOSSES, PENALTIES, UNFOLDINGS, Energy, LinearDecoder
-from sklearn_ebm.factors.encoders import Scale
-from sklearn_ebm.inputs._checks import check_dictionary, check_weight
-from sklearn_ebm.inputs._sizes import data_size
-from sklearn_ebm.layers._state import is_same
-from sklearn_ebm.learning._encoder import EncoderLearner, WatchedPasses
-from sklearn_ebm.learning._samples import Samples
-from sklearn_ebm.solvers._inference import infer
-
-FEWEST_HELD_OUT = (
-    50  # fewer samples say little about a loss: those that are learned from do it then
-)
-ROUNDING = 1e-6  # share of the codes' size below which an error is none to warn of
-MOST_HELD_OUT = 10_000  # more say little more, and are missed in learning
+from sklearn_ebm.backends import copied
+from sklearn_ebm.estimators._imitation_learning import ImitationLearning, TaughtAtoms, is_coder
+from sklearn_ebm.estimators._sparse_model import COMMON_CONSTRAINTS, SparseModel
+from sklearn_ebm.factors import LOSSES, UNFOLDINGS
+from sklearn_ebm.inputs._adapters import Rows
+from sklearn_ebm.learning._encoder import EncoderLearner
 
 
-class _FirstCoder(SparseCoder):
-    """Learns the dictionary where none is given; its passes are not what the user asked for."""
-
-    def _complaint(self, passes, converged):
-        return ""
-
-
-_FirstCoder.__name__ = SparseCoder.__name__  # what users read where it is verbose
-
-
-def _is_of_groups(coder):
-    """Whether a model has a penalty on more than each component by itself."""
-    kind = getattr(coder, "_penalty_kind", None)
-    return kind is not None and kind() is not PENALTIES["l1"]
-
-
-class LISTAEncoder(EncodingModel):
+class LISTAEncoder(SparseModel):
     """Trained steps z_0 = sh(x W), z_{k+1} = sh(x W + z_k S): few for the code that many reach.
 
     Sparse coding's codes, argmin_z 1/2 ||x - zD||^2 + alpha ||z||_1, by a network that is an
@@ -168,23 +139,24 @@ class LISTAEncoder(EncodingModel):
     """
 
     _model_attributes = (
-        *EncodingModel._model_attributes,
+        "components_",
+        "encoder_",
+        "encoder_components_",
         "encoding_weights_",
         "lateral_weights_",
         "thresholds_",
         "alpha_",
     )
-    _needs_fit = (*EncodingModel._needs_fit, "alpha", "n_steps", "unfolding", "tied")
-    _weight_names = ()  # alpha may be the coder's
-    _unit_atoms = staticmethod(lambda atoms: atoms)  # they stay as they are
+    _needs_fit = ("n_components", "dictionary", "alpha", "n_steps", "unfolding", "tied")
+    _free_to_change = ("alpha",)
+    _learning = ImitationLearning
     positive = False  # what the other models offer and this one does not
     missing_values = None
-    dictionary_init = None
 
     _parameter_constraints: dict = {
         **{
             name: constraint
-            for name, constraint in EncodingModel._parameter_constraints.items()
+            for name, constraint in COMMON_CONSTRAINTS.items()
             if name not in ("positive", "missing_values", "dictionary_init")
         },
         "alpha": [Interval(Real, 0, None, closed="neither"), None],
@@ -248,24 +220,24 @@ class LISTAEncoder(EncodingModel):
         self.random_state = random_state
         self.verbose = verbose
 
-    def energy(self, X):
-        """E(x, z) of each sample with the code that `transform` gives it; never below min_z E.
+    def energy(self, X, mask=None):
+        """Compute E(x, z) of each sample with its code from `transform`.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Data.
+            Samples.
+        mask : array-like of shape (n_samples, n_features) or None, default=None
+            One where a value is observed.
 
         Returns
         -------
         ndarray of shape (n_samples,)
             Energies, in squared units of X.
         """
-        if self.inference == "optimal":
-            return super().energy(X)
         self._ready()
-        X, _, backend = self._prepare(X, reset=False)
-        return self._energy(X.dtype).value(X, self._encode(X, backend))
+        data, parts = self._read(X, mask), self._state.parts
+        return parts.value(data, parts.code(data))
 
     @validate_params(
         {"fraction": [Interval(Real, 0, 1, closed="both")]}, prefer_skip_nested_validation=True
@@ -289,8 +261,9 @@ class LISTAEncoder(EncodingModel):
         """
         self._ready()
         sparser = copy.deepcopy(self)
-        encoder = self._parts.encoder.with_sparse_lateral(float(fraction))
-        sparser._keep(EncoderLearner(copied(self._parts.decoder.dictionary), encoder))
+        parts = self._state.parts
+        encoder = parts.encoder.with_sparse_lateral(float(fraction))
+        sparser._keep(EncoderLearner(copied(parts.decoder.dictionary), encoder))
         if X is not None:
             sparser.set_params(warm_start=True).fit(X, sample_weight=sample_weight)
             sparser.set_params(warm_start=self.warm_start)
@@ -299,12 +272,15 @@ class LISTAEncoder(EncodingModel):
     def __sklearn_clone__(self):
         """A fitted estimator stays fitted: it is the dictionary, not a part to be fitted anew."""
         cloned = super().__sklearn_clone__()
-        if self._is_coder():
+        if is_coder(self.dictionary):
             cloned.dictionary = copy.deepcopy(self.dictionary)
         return cloned
 
-    def _is_coder(self):
-        return hasattr(self.dictionary, "fit")
+    def _inputs(self, is_first=False):
+        return Rows()
+
+    def _atoms(self):
+        return TaughtAtoms(self.n_components, self.dictionary)
 
     def _sparsity(self):
         """What the model was fitted with, and what it is to be fitted with before."""
@@ -314,169 +290,14 @@ class LISTAEncoder(EncodingModel):
         """alpha, or that of the coder."""
         if self.alpha is not None:
             return float(self.alpha)
-        return float(getattr(self.dictionary, "alpha", 1.0)) if self._is_coder() else 1.0
+        return float(getattr(self.dictionary, "alpha", 1.0)) if is_coder(self.dictionary) else 1.0
 
     def _has_anyway(self, name, value):
         if name == "alpha":
             return self._wanted_alpha() == self.alpha_
         return super()._has_anyway(name, value)
 
-    def _prepare(self, X, reset, dtype=None):
-        X, mask, backend = super()._prepare(X, reset, dtype)
-        if reset:
-            alpha = self._wanted_alpha()
-        else:  # batches are cast in learning alone
-            alpha = self._sparsity() if dtype is None else self._alpha_to_learn()
-        check_weight(alpha, X.dtype if dtype is None else dtype, "alpha")
-        return X, mask, backend
-
-    def _first_learner(self, X, weights, random_state, first=ALL_ROWS):
-        data = data_size(X, weights, first, self._wanted_alpha())
-        if self.dictionary is not None:
-            return self._untrained(self._given_dictionary(X), data)
-        coder = _FirstCoder(
-            self.n_components, alpha=self._wanted_alpha(), solver=self.solver,
-            code_max_iter=self.code_max_iter, code_tol=self.code_tol, backend=self.backend,
-            random_state=random_state, verbose=self.verbose,
-        )  # fmt: skip
-        try:
-            coder.fit(X, sample_weight=weights)
-        except KeyboardInterrupt:
-            if hasattr(coder, "components_"):
-                self.alpha_ = coder.alpha
-                self._keep(self._untrained(copied(coder.components_), data))
-            raise
-        return self._untrained(copied(coder.components_), data)
-
-    def _given_dictionary(self, X):
-        atoms = self.dictionary
-        if self._is_coder():
-            check_is_fitted(
-                atoms,
-                msg="dictionary=%(name)s is not fitted: fit it first, or pass an array of atoms.",
-            )
-            if not hasattr(atoms, "components_"):
-                raise ValueError(f"dictionary={type(atoms).__name__} has no components_.")
-            if getattr(atoms, "positive", False):
-                raise ValueError(
-                    "dictionary is a coder with positive=True, whose codes an encoder of either "
-                    "sign cannot give. Pass its components_ to learn codes of either sign."
-                )
-            if _is_of_groups(atoms):
-                raise ValueError(
-                    "dictionary is a coder with a penalty on groups, whose codes steps that shrink "
-                    "each entry by itself cannot give. Pass its components_ to learn the codes of "
-                    "an L1 penalty."
-                )
-            atoms = atoms.components_
-        atoms = check_dictionary(atoms, self.n_components, X.shape[1], X.dtype)
-        return array_namespace(X).asarray(atoms, copy=True)
-
-    def _untrained(self, dictionary, data):
-        encoder = ENCODERS[UNFOLDINGS[self.unfolding]].from_dictionary(
-            dictionary, LinearDecoder(dictionary).lipschitz, self._wanted_alpha(),
-            scale=Scale.of(dictionary, data), n_steps=int(self.n_steps), tied=bool(self.tied),
-        )  # fmt: skip
-        return EncoderLearner(dictionary, encoder)
-
-    def _go_on(self, learner, backend):
-        self._require_same(learner)
-        self.alpha_ = self._alpha_to_learn()
-        loss = LOSSES[self.loss](Energy(LinearDecoder(learner.dictionary), self._penalty()))
-        rate = self.learning_rate
-        learner.follow(loss, rate if isinstance(rate, str) else float(rate), backend.name)
-
-    def _alpha_to_learn(self):
-        """alpha, unless a user has set `alpha_` since the last fit, and has left alpha alone."""
-        state = self._last_state
-        is_set = "alpha_" in state.replaced and is_same(self.alpha, state.fitted_with["alpha"])
-        return float(self.alpha_) if is_set else self._wanted_alpha()
-
-    def _require_same(self, learner):
-        """What learning goes on with is what the parameters ask for."""
-        encoder = learner.encoder
-        (held,) = (name for name, key in UNFOLDINGS.items() if type(encoder) is ENCODERS[key])
-        for name, value in (
-            ("unfolding", held), ("n_steps", encoder.n_steps), ("tied", encoder.is_tied)
-        ):  # fmt: skip
-            if getattr(self, name) != value:
-                raise ValueError(
-                    f"{name}={getattr(self, name)!r}, but learning goes on with {name}={value!r}: "
-                    "to change it, call fit with warm_start=False."
-                )
-        self._require_size(learner.dictionary.shape[0])
-        self._require_dictionary(learner.dictionary)
-
-    def _is_given(self, dictionary):
-        return is_same(self._given_dictionary(dictionary), dictionary)
-
-    def _samples(self, X, mask, weights, backend):
-        """With the optimal codes, as a sparse array, where the loss asks for them."""
-        optimum, learner = None, self._learner
-        if learner.loss.needs_optimum:
-            optimum, _ = infer(
-                self._energy(X.dtype), X, solver=self.solver, tol=float(self.code_tol),
-                max_iter=int(self.code_max_iter), backend=backend, sparse_output=True,
-            )  # fmt: skip
-        return Samples(X, optimum, weights, dtype=learner.dtype)
-
-    def _make_passes(self, X, mask, weights, backend, random_state, context):
-        learner = self._learner
-        learner.curves = type(learner.curves)()
-        samples = self._samples(X, mask, weights, backend)
-        held_out, samples.index = self._split(X.shape[0], weights, random_state)
-        passes = WatchedPasses(
-            learner, samples.take(held_out), int(self.n_iter_no_change),
-            max_iter=int(self.max_iter), tol=float(self.tol), batch_size=int(self.batch_size),
-            random_state=random_state,
-        )  # fmt: skip
-        try:
-            passes.run(samples, self, context)
-        finally:
-            self._keep(learner)
-        self._warn(passes, converged=True)
-
-    def _split(self, n_samples, weights, random_state):
-        """Rows to look at, and rows to learn from, of those that have a weight."""
-        weighs = np.ones(n_samples) if weights is None else to_host(weights)
-        order = random_state.permutation(np.flatnonzero(weighs) if weighs.any() else n_samples)
-        n_held_out = min(int(float(self.validation_fraction) * len(order)), MOST_HELD_OUT)
-        if n_held_out < FEWEST_HELD_OUT:
-            return np.sort(order[:MOST_HELD_OUT]), None
-        return np.sort(order[:n_held_out]), np.sort(order[n_held_out:])
-
-    def _complaint(self, passes, converged):
-        curve = self.validation_curve_
-        if passes.has_diverged or not np.any(self.usage_):
-            return super()._complaint(passes, True)
-        if curve.argmin() == 0 and curve[0] > ROUNDING * passes.loss_of_zero():
-            return (
-                f"No pass came below the loss that training began with, {curve[0]:.3g}; those "
-                "parameters are kept. Train on more samples, with a larger max_iter, or with "
-                "learning_rate='auto'."
-            )
-        return ""
-
-    def _learner_of(self, dictionary, encoder, table=None):
-        return EncoderLearner(dictionary, encoder)
-
-    def _reports(self, learner):
-        curves = self._fitted_curves(learner.curves, learner.dictionary)
-        return {**curves, "validation_curve_": np.asarray(learner.curves.validation)}
-
-    def _encoder_attributes(self, encoder):
-        parameters = encoder.parameters
-        return {
-            **super()._encoder_attributes(encoder),
-            "encoding_weights_": parameters["weights"],
-            "lateral_weights_": parameters["lateral"],
-            "thresholds_": parameters["threshold"],
-        }
-
-    def _published(self, parts):
-        return {**super()._published(parts), "alpha_": self.alpha_}
-
-    def _parts_from(self, state, replaced):
+    def _take_over(self, state, replaced):
         if not (isinstance(self.alpha_, Real) and 0 < self.alpha_ < np.inf):
             raise ValueError(f"alpha_ must be a number above zero, got {self.alpha_!r}.")
-        return super()._parts_from(state, replaced)
+        return super()._take_over(state, replaced)

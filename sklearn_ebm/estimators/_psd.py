@@ -1,13 +1,20 @@
 """Predictive sparse decomposition."""
 
-from numbers import Integral
+from numbers import Integral, Real
 
 from sklearn_ebm._sklearn import Interval, StrOptions
-from sklearn_ebm.estimators._encoding import JointModel
-from sklearn_ebm.factors import ENCODERS, LinearDecoder
+from sklearn_ebm.estimators._dictionary_learning import Prediction
+from sklearn_ebm.estimators._sparse_model import COMMON_CONSTRAINTS, SparseModel
+from sklearn_ebm.factors import ENCODERS
+
+PREDICTION_CONSTRAINTS = {
+    "beta": [Interval(Real, 0, None, closed="neither")],
+    "inference": [StrOptions({"encoder", "optimal"})],
+    "learning_rate": [Interval(Real, 0, None, closed="neither")],
+}
 
 
-class PSD(JointModel):
+class PSD(SparseModel):
     """E(x, z) = 1/2 ||x - zD||^2 + alpha ||z||_1 + beta/2 ||z - f(x)||^2: codes and a predictor.
 
     Dictionary, codes and encoder f are trained together: each batch's codes minimise the energy,
@@ -116,9 +123,13 @@ class PSD(JointModel):
     (5, 32)
     """
 
-    _needs_fit = (*JointModel._needs_fit, "n_steps")
+    _model_attributes = ("components_", "encoder_", "encoder_components_")
+    _needs_fit = ("n_components", "dictionary", "encoder", "n_steps")
+    _needs_fit_to_encode = ("alpha", "beta", "positive")
+    _free_to_change = ("alpha", "beta", "positive")
     _parameter_constraints: dict = {
-        **JointModel._parameter_constraints,
+        **COMMON_CONSTRAINTS,
+        **PREDICTION_CONSTRAINTS,
         "encoder": [StrOptions(set(ENCODERS))],
         "n_steps": [Interval(Integral, 0, None, closed="left")],
     }
@@ -172,23 +183,6 @@ class PSD(JointModel):
         self.random_state = random_state
         self.verbose = verbose
 
-    def _first_encoder(self, dictionary, scale):
-        lipschitz = LinearDecoder(dictionary).lipschitz
-        return ENCODERS[self.encoder].from_dictionary(
-            dictionary, lipschitz, float(self.alpha), scale=scale, n_steps=int(self.n_steps)
-        )
-
-    def _has_anyway(self, name, value):
-        if name == "n_steps":
-            return "n_steps" not in self.encoder_.settings
-        return super()._has_anyway(name, value)
-
-    def _go_on(self, learner, backend):
-        goes_on_with = type(learner.encoder), learner.encoder.settings.get("n_steps", self.n_steps)
-        if goes_on_with != (ENCODERS[self.encoder], self.n_steps):
-            raise ValueError(
-                f"encoder={self.encoder!r} and n_steps={self.n_steps}, but learning goes on with a "
-                f"{goes_on_with[0].__name__} of {goes_on_with[1]} steps: another one takes a fit "
-                "with warm_start=False."
-            )
-        super()._go_on(learner, backend)
+    def _prediction(self):
+        settings = {"n_steps": int(self.n_steps)}
+        return Prediction(self.encoder, float(self.beta), float(self.learning_rate), settings)

@@ -12,10 +12,11 @@ from sklearn.utils import _safe_indexing, check_array
 from sklearn_ebm._sklearn import HasMethods, callbacks_of, validate_parameter_constraints
 from sklearn_ebm.backends import is_cupy, resolve_backend
 from sklearn_ebm.backends._border import BORDERS
-from sklearn_ebm.estimators._base import DictionaryModel
-from sklearn_ebm.estimators._convolutional import USUAL_COMPONENTS, ConvolutionalModel
+from sklearn_ebm.estimators._conv_psd import ConvPSD
+from sklearn_ebm.estimators._conv_sparse_coder import ConvSparseCoder
 from sklearn_ebm.estimators._group_sparse_psd import GroupSparsePSD
 from sklearn_ebm.estimators._rbm import RBM
+from sklearn_ebm.estimators._sparse_model import SparseModel
 from sklearn_ebm.inputs._checks import check_magnitude
 from sklearn_ebm.inputs._images import window_shape
 from sklearn_ebm.learning._fine_tuning import as_input
@@ -154,7 +155,7 @@ def _output(model, row):
 
 
 @_output.register
-def _(model: DictionaryModel, row):
+def _(model: SparseModel, row):
     _check_rows(model, row)
     atoms = getattr(model.dictionary, "components_", model.dictionary)
     n_components = row.shape[1] if model.n_components is None else model.n_components
@@ -172,17 +173,18 @@ def _(model: RBM, row):
     return np.zeros((1, model.n_components))
 
 
-@_output.register
-def _(model: ConvolutionalModel, row):
-    images, *_ = clone(model)._prepare(row, reset=True)
-    shape = images.shape[1:3]
-    given, _ = model._given()
+@_output.register(ConvPSD)
+@_output.register(ConvSparseCoder)
+def _(model, row):
+    filters = model._atoms()
+    shape = model._inputs(is_first=True).read(clone(model), row, reset=True).shape
+    given, _ = filters.first
     if given is not None and np.ndim(given) != 4:
         return None
-    kernel_shape = window_shape(model._smallest(reset=True), shape[0])
-    model._crop_shape(shape, kernel_shape)
-    n_components = model.n_components or USUAL_COMPONENTS
-    maps = BORDERS[model.border](kernel_shape).map_shape(shape, kernel_shape)
+    filter_shape = window_shape(filters.smallest_image, shape[0])
+    filters.crop_shape(shape[:2], filter_shape)
+    n_components = model.n_components or filters.otherwise
+    maps = BORDERS[model.border](filter_shape).map_shape(shape[:2], filter_shape)
     output = np.zeros((1, *maps, n_components if given is None else np.shape(given)[0]))
     return output.reshape(1, -1) if np.ndim(row) == 2 else output
 

@@ -1,11 +1,11 @@
 """Sparse coding."""
 
 from sklearn_ebm._sklearn import HasMethods, StrOptions
-from sklearn_ebm.estimators._base import DictionaryModel
+from sklearn_ebm.estimators._sparse_model import SparseModel
 from sklearn_ebm.factors import PENALTIES, penalty_kind
 
 
-class SparseCoder(DictionaryModel):
+class SparseCoder(SparseModel):
     """E(x, z) = 1/2 ||x - z D||^2 + alpha ||z||_1: sparse codes on a learned or given dictionary.
 
     Codes are exact to a certificate, the duality gap; the dictionary is learned online from
@@ -100,7 +100,7 @@ class SparseCoder(DictionaryModel):
     """
 
     _parameter_constraints: dict = {
-        **DictionaryModel._parameter_constraints,
+        **SparseModel._parameter_constraints,
         "penalty": [StrOptions(set(PENALTIES)), HasMethods("factory")],
     }
 

@@ -11,8 +11,8 @@ FAR_ABOVE_UNDERFLOW = 1e4  # times the smallest number whose square is a normal 
 
 def flat(images):
     """Images or maps as rows; None stays."""
-    if images is None:
-        return None
+    if images is None or images.ndim == 2:
+        return images
     return array_namespace(images).reshape(images, (images.shape[0], math.prod(images.shape[1:])))
 
 
@@ -27,13 +27,9 @@ def check_mask(mask, images, form):
     xp = array_namespace(images)
     mask = xp.asarray(mask)
     shape = tuple(mask.shape)
-    n_samples, height, width, n_channels = images.shape
-    wanted = {(n_samples, height, width, n_channels), (n_samples, height, width)}
-    if form.is_flat:
-        wanted = {(n_samples, height * width * n_channels)}
-    if shape not in wanted:
-        expected = (n_samples, height * width * n_channels) if form.is_flat else images.shape
-        raise ValueError(f"mask has shape {shape}, but X has {tuple(expected)}.")
+    expected = tuple(flat(images).shape) if form.is_flat else tuple(images.shape)
+    if shape != expected and (form.is_flat or shape != expected[:3]):
+        raise ValueError(f"mask has shape {shape}, but X has {expected}.")
     if mask.ndim == 3:
         mask = xp.broadcast_to(mask[..., None], images.shape)
     return xp.asarray(flat(mask) != 0, dtype=images.dtype)

@@ -21,6 +21,7 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_ebm.backends import array_namespace, is_cupy, read_only, to_host
+from sklearn_ebm.factors.encoders import Encoder
 from sklearn_ebm.inputs._rows import FLOATS, check_values_elsewhere, checked_array
 
 LONGEST = 40  # characters of a parameter in an error message
@@ -138,8 +139,12 @@ class Stateful:
         return _getter(type(self))(vars(self))
 
     def _model_of(self, attributes):
-        """Select the attributes that are the model."""
-        return {name: attributes[name] for name in self._model_attributes if name in attributes}
+        """Select the attributes that are the model, and the parameters of an encoder by name."""
+        model = {name: attributes[name] for name in self._model_attributes if name in attributes}
+        if "encoder_" in model:
+            parameters = getattr(model["encoder_"], "parameters", {})
+            model.update({f"encoder_.{name}": value for name, value in parameters.items()})
+        return model
 
     def _refresh(self, state, learning):
         if not vars(self).keys() >= {*self._model_attributes[:1]}:
@@ -176,12 +181,18 @@ class Stateful:
         """Derive the parts of a model from its attributes, some of which were replaced."""
 
     def _forms_of(self, attributes):
-        """Shape and dtype of each array of floats, by names that every file format can hold."""
-        return {
+        """Shape and dtype of arrays of floats, and the form of an encoder, by name.
+
+        Every file format can hold them.
+        """
+        forms = {
             name: (tuple(value.shape), np.dtype(value.dtype).name)
             for name, value in attributes.items()
             if _is_float(getattr(value, "dtype", None))
         }
+        if "encoder_" in attributes:
+            forms["encoder_"] = form_of(attributes["encoder_"])
+        return forms
 
     def _checked_attribute(self, name, state):
         """A fitted array of finite numbers, in the shape and type that it had after fit."""
@@ -283,7 +294,17 @@ class Stateful:
     def _frozen(self, *names):
         """Fitted attributes, all or those named, with read-only arrays."""
         names = names or [name for name in vars(self) if name.endswith("_") and name[0] != "_"]
-        return {name: read_only(vars(self)[name]) for name in names if name in vars(self)}
+        frozen = {name: read_only(vars(self)[name]) for name in names if name in vars(self)}
+        if isinstance(frozen.get("encoder_"), Encoder):
+            frozen["encoder_"] = frozen["encoder_"].read_only()
+        return frozen
+
+
+def form_of(encoder):
+    """The name of an encoder's class and those of its parameters; None if it is no encoder."""
+    if not isinstance(encoder, Encoder):
+        return None
+    return type(encoder).__name__, (*encoder.parameters,)
 
 
 def _is_float(dtype):

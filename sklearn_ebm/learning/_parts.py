@@ -115,8 +115,7 @@ class ImageEncoderPart(EncoderPart):
     def _restore(self, code, x):
         if x.ndim == 2:
             return code
-        decoder = self.model._decoder_on(x.shape[1:3], x.dtype)
-        return decoder.as_maps(code)
+        return self.model._state.parts.decoder.for_samples(x.shape[1:]).as_maps(code)
 
 
 class LayerPart(Part):

@@ -289,13 +289,12 @@ def test_encoder_codes_of_psd_are_those_of_its_encoder(predictive, X):
 
 def test_energy_is_lowest_at_the_optimal_code(predictive, X):
     """Convex: no step in a random direction lowers it, and steps are as long as they may be."""
-    energy = predictive._energy(X.dtype)
-    prediction = predictive.encoder_.encode(X)
+    data = predictive._inputs().read(predictive, X)
     code = predictive.transform(X)
     random = np.random.default_rng(0)
     for size in (1e-3, 1e-1):
         other = code + size * random.standard_normal(code.shape)
-        assert np.all(energy.value(X, other, prediction) > predictive.energy(X))
+        assert np.all(predictive._state.parts.value(data, other) > predictive.energy(X))
 
 
 @pytest.mark.parametrize("name", MODELS)

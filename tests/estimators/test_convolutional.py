@@ -266,7 +266,7 @@ def test_patches_are_learned_as_rows_with_the_result_of_maps(colours, name):
     by_rows, by_maps = (
         make(name, 8, solver=solver, **parameters) for solver in ("auto", "local_cd")
     )
-    with patch("sklearn_ebm.estimators._convolutional.ConvolutionalModel._learning_tol", 0.0):
+    with patch("sklearn_ebm.estimators._filters.Filters.learning_tol", 0.0):
         by_rows.fit(colours)
         by_maps.fit(colours)
     # Both infer codes to a gap of 1e-9, which learning then carries from batch to batch.
@@ -415,9 +415,9 @@ def test_data_are_neither_changed_nor_copied_whole(images, name, tmp_path):
     model = make(name, **SETTINGS).fit(mapped)
     assert_same(model, expected, rtol=0)
     assert_array_equal(model.transform(mapped), expected.transform(images))
-    prepared, mask, _ = model._prepare(images, reset=False)
-    assert np.shares_memory(prepared, images)
-    assert mask is None
+    data = model._inputs().read(model, images)
+    assert np.shares_memory(data.X, images)
+    assert data.mask is None
 
 
 @models

@@ -219,7 +219,9 @@ def test_partial_fit_takes_parameters_that_were_changed(patches, name):
 @pytest.mark.parametrize("method", ["fit", "partial_fit"])
 def test_what_cannot_change_on_the_way_is_refused(patches, name, method):
     model = make(name, 8, warm_start=True, max_iter=1, tol=0).fit(patches)
-    with pytest.raises(ValueError, match="n_components=9, but learning goes on with 8 components"):
+    with pytest.raises(
+        ValueError, match="n_components=9, but learning goes on with n_components=8"
+    ):
         getattr(model.set_params(n_components=9), method)(patches)
     with pytest.raises(ValueError, match="X has 10 features, but"):
         getattr(model.set_params(n_components=8), method)(patches[:, :10])

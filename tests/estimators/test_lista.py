@@ -14,7 +14,7 @@ from sklearn.preprocessing import StandardScaler
 
 from sklearn_ebm import PSD, LISTAEncoder, SparseCoder, sparse_encode
 from sklearn_ebm.backends import numpy
-from sklearn_ebm.estimators import _lista
+from sklearn_ebm.estimators import _imitation_learning
 from sklearn_ebm.factors import LinearDecoder
 from sklearn_ebm.factors.encoders import UnrolledEncoder
 from sklearn_ebm.learning._encoder import EncoderLearner
@@ -96,7 +96,7 @@ def test_training_on_the_energy_lowers_it_and_asks_for_no_optimum(
     def refuse(*args, **options):
         raise AssertionError("optimal codes")
 
-    monkeypatch.setattr(_lista, "infer", refuse)
+    monkeypatch.setattr(_imitation_learning, "infer", refuse)
     options = {"unfolding": unfolding, "tied": tied}
     model = make(atoms, loss="energy", **options).fit(X).partial_fit(X[:20])
     excess = energies(new, untrained(model, new), atoms) - optimal_energies(new, atoms)

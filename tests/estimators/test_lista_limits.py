@@ -10,6 +10,7 @@ from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.utils._param_validation import InvalidParameterError
 
 from sklearn_ebm import LISTAEncoder, SparseCoder
+from sklearn_ebm.estimators._atoms import Atoms
 from sklearn_ebm.factors import L1, LOSSES, Energy, LinearDecoder
 from sklearn_ebm.factors.encoders import UnrolledEncoder
 from sklearn_ebm.learning import _encoder
@@ -295,7 +296,7 @@ def test_ctrl_c_before_any_dictionary_leaves_nothing_fitted(X, monkeypatch):
 
     model = LISTAEncoder(12, **SETTINGS)
     with monkeypatch.context() as patch:
-        patch.setattr(SparseCoder, "_first_dictionary", interrupt)
+        patch.setattr(Atoms, "first_values", interrupt)
         with pytest.raises(KeyboardInterrupt):
             model.fit(X)
     with pytest.raises(NotFittedError):

@@ -11,7 +11,6 @@ from numpy.testing import assert_allclose
 from sklearn_ebm.backends import numpy as reference
 from sklearn_ebm.backends import put_rows
 from sklearn_ebm.backends._random import Stream
-from sklearn_ebm.estimators._base import first_dictionary, unit_rows
 from sklearn_ebm.factors import (
     ENCODERS,
     L1,
@@ -29,6 +28,7 @@ from sklearn_ebm.learning._contrastive import Ascending, ContrastiveLearner
 from sklearn_ebm.learning._contrastive_passes import pseudo_likelihood
 from sklearn_ebm.learning._curves import Tally
 from sklearn_ebm.learning._dictionary import Learner
+from sklearn_ebm.learning._first_atoms import first_dictionary, unit_rows
 from sklearn_ebm.learning._online_dictionary import PATIENCE, OnlineDictionary
 from sklearn_ebm.learning._optimizers import Adam
 from sklearn_ebm.solvers import (

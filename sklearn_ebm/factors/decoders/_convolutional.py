@@ -72,6 +72,14 @@ class ConvolutionalDecoder:
         decoder._products = products
         return decoder
 
+    def for_samples(self, shape):
+        """The decoder of images of another size; what depends on the kernels alone is shared."""
+        if tuple(shape[:2]) == self.image_shape:
+            return self
+        decoder = copy.copy(self)
+        decoder.image_shape = tuple(shape[:2])
+        return decoder
+
     def astype(self, dtype):
         """The decoder with kernels of this type; itself where they are."""
         if dtype == self.dictionary.dtype:

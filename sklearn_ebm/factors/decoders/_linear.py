@@ -54,6 +54,10 @@ class LinearDecoder:
         """The decoder itself: its products are those of the array library."""
         return self
 
+    def for_samples(self, shape):
+        """The decoder itself: samples are rows."""
+        return self
+
     def astype(self, dtype):
         """The decoder with a dictionary of this type; remembered."""
         if dtype == self.dictionary.dtype:

@@ -48,6 +48,10 @@ class FilterBank:
         """The encoder of images of another size, with the same parameters."""
         return type(self)(self.parameters, **{**self.settings, "image_shape": image_shape})
 
+    def for_samples(self, shape):
+        """The encoder of images of a shape."""
+        return self.on_images(shape[:2])
+
     def with_border(self, border):
         """The encoder whose filters stand elsewhere, with the same parameters."""
         return type(self)(self.parameters, **{**self.settings, "border": border})

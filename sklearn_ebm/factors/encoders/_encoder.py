@@ -160,6 +160,10 @@ class Encoder:
         cast = {k: placed(xp.asarray(v, dtype=dtype)) for k, v in self.parameters.items()}
         return type(self)(cast, **self.settings)
 
+    def for_samples(self, shape):
+        """The encoder of samples of a shape; itself, since samples are rows."""
+        return self
+
     def project(self):
         """Bring parameters back to where they are allowed, after a gradient step."""
 

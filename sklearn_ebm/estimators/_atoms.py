@@ -1,0 +1,161 @@
+"""Atoms of models whose samples are rows: checks, first values, decoders and learners.
+
+`Filters` is the same for images. The two are all in which models of rows and of images differ once
+an input adapter has read the samples.
+"""
+
+from sklearn_ebm.backends import array_namespace
+from sklearn_ebm.factors import ENCODERS, LinearDecoder
+from sklearn_ebm.inputs._checks import check_codes, check_dictionary
+from sklearn_ebm.layers._state import is_same
+from sklearn_ebm.learning._dictionary import LEARNING_TOL, Learner
+from sklearn_ebm.learning._first_atoms import first_dictionary, unit_rows
+from sklearn_ebm.learning._parts import EncoderPart
+from sklearn_ebm.learning._samples import Samples
+
+
+class Atoms:
+    """The dictionary of a model of rows, as its parameters describe it.
+
+    Parameters
+    ----------
+    n_components : int or None
+        Number of atoms. None takes `otherwise`, or as many as there are features.
+    dictionary : array-like of shape (n_components, n_features) or None
+        Atoms that are given and fixed.
+    dictionary_init : array-like of shape (n_components, n_features) or None
+        Atoms from which learning starts.
+    otherwise : int or None, default=None
+        Number of atoms if the user specifies none.
+    """
+
+    learning_tol = LEARNING_TOL
+    needs_new_moments = ("components_",)  # fitted attributes that the moments depend on
+
+    def __init__(self, n_components, dictionary, dictionary_init=None, otherwise=None):
+        self.n_components = n_components
+        self.given = dictionary
+        self.init = dictionary_init
+        self.otherwise = otherwise
+
+    @property
+    def is_fixed(self):
+        """Whether the dictionary is given."""
+        return self.given is not None
+
+    @property
+    def first(self):
+        """Atoms that the user specifies, or None, and the name of the parameter."""
+        if self.is_fixed:
+            return self.given, "dictionary"
+        return self.init, "dictionary_init"
+
+    def check_samples(self, X, alpha):
+        """Refuse samples that learning cannot use."""
+
+    def initial(self, X, weights, random_state):
+        """Return the first atoms, and the table of connections or None."""
+        return self.first_values(X, weights, random_state), None
+
+    def first_values(self, X, weights, random_state):
+        """Return the first atoms before any connections are taken away."""
+        given, name = self.first
+        if given is None:
+            n_components = self.n_components or self.otherwise or X.shape[1]
+            return self.drawn(X, int(n_components), weights, random_state)
+        given = self.checked(given, self.n_components, X, name)
+        given = array_namespace(X).asarray(given, copy=True)
+        return given if self.is_fixed else self.normalized(given)
+
+    def drawn(self, X, n_components, weights, random_state):
+        """Draw the first atoms from the samples."""
+        return first_dictionary(X, n_components, random_state, weights)
+
+    def checked(self, given, n_components, like, name="dictionary"):
+        """Atoms that the user specifies as an array for samples or atoms `like`."""
+        return check_dictionary(given, n_components, like.shape[1], like.dtype, name)
+
+    def is_given(self, dictionary):
+        """Whether a dictionary has the atoms that are given."""
+        return is_same(self.checked(self.given, None, dictionary), dictionary)
+
+    def normalized(self, dictionary, table=None):
+        """Return the atoms scaled to norm one."""
+        return unit_rows(dictionary)
+
+    def decoder(self, dictionary, sample_shape):
+        """Return the decoder of samples of a shape."""
+        return LinearDecoder(dictionary)
+
+    def suits(self, decoder):
+        """Whether a decoder is the one that the parameters ask for, given its atoms."""
+        return True
+
+    def learner(self, dictionary, encoder, table=None):
+        """Return a learner that starts from these atoms."""
+        return Learner(dictionary, self.is_fixed, encoder)
+
+    def prepare(self, learner):
+        """Let a learner of an earlier call follow these parameters."""
+        learner.fixed = self.is_fixed
+
+    def samples(self, data, weights, learner):
+        """Return what learning takes its batches from."""
+        return Samples(data.X, data.mask, weights, dtype=learner.dtype)
+
+    def is_already(self, name, value, model):
+        """Whether a new value of a parameter asks for what a fitted model already has."""
+        if name == "n_components":
+            return value is None or value == model.components_.shape[0]
+        return name == "dictionary" and (value is None or self.is_given(model.components_))
+
+    def read_codes(self, model, X, decoder):
+        """Check codes that the user passes.
+
+        Parameters
+        ----------
+        model : SparseModel
+            Named in messages.
+        X : array-like
+            Codes.
+        decoder : decoder factor
+            Of the samples to which rows of codes belong.
+
+        Returns
+        -------
+        code : array or sparse array of shape (n_samples, n_numbers)
+        sample_shape : tuple of int
+        """
+        X = check_codes(X, accept_sparse="csr")
+        if X.shape[1] != decoder.code_size:
+            raise ValueError(
+                f"X has {X.shape[1]} components, but {type(model).__name__} has "
+                f"{decoder.code_size}."
+            )
+        return X, decoder.dictionary.shape[1:]
+
+    def table_of(self, learner):
+        """Return the table of connections that a learner has, or None."""
+        return None
+
+    def checked_table(self, table, dictionary):
+        """Check a table of connections that the user has set."""
+        return None
+
+    # ------------------------------------------------------------------------------------- encoders
+    encoders = ENCODERS
+    encoder_part = EncoderPart
+
+    def first_encoder(self, name, dictionary, alpha, scale, table=None, **settings):
+        """Return the encoder from which learning starts."""
+        lipschitz = self.decoder(dictionary, dictionary.shape[1:]).lipschitz
+        kind = self.encoders[name]
+        return kind.from_dictionary(dictionary, lipschitz, alpha, scale=scale, **settings)
+
+    def encoder_to_learn(self, encoder):
+        """Return an encoder for the samples that learning takes."""
+        return encoder
+
+    def encoder_to_use(self, encoder, table=None):
+        """Return an encoder for the samples that users pass."""
+        return encoder

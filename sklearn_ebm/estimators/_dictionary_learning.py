@@ -1,0 +1,308 @@
+"""`fit` and `partial_fit` of models that learn a dictionary: what they are composed of."""
+
+import functools
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import check_random_state
+
+from sklearn_ebm._warnings import warn
+from sklearn_ebm.backends import array_namespace
+from sklearn_ebm.factors.encoders import Scale
+from sklearn_ebm.inputs._checks import check_magnitude, check_weight
+from sklearn_ebm.inputs._sizes import data_size
+from sklearn_ebm.inputs._weights import check_sample_weight
+from sklearn_ebm.layers._state import is_same
+from sklearn_ebm.learning._curves import Curves, Tally
+from sklearn_ebm.learning._divergence import Diverged, divergence_message, has_diverged
+from sklearn_ebm.learning._passes import Passes
+
+MANY = 1e-3  # share of codes above their tol that learning should not be silent about
+ALL_ROWS = slice(None)
+
+
+@dataclass
+class Prediction:
+    """The term beta/2 ||z - f(x)||^2 of an energy, with the encoder that is learned for it.
+
+    Attributes
+    ----------
+    encoder : str
+        Name of the kind of encoder.
+    beta : float
+        Weight of the term.
+    learning_rate : float
+        Learning rate of the encoder.
+    settings : dict
+        Further settings of the encoder, by name.
+    """
+
+    encoder: str
+    beta: float
+    learning_rate: Any
+    settings: dict = field(default_factory=dict)
+
+
+class DictionaryLearning:
+    """One call of `fit` or `partial_fit`.
+
+    Parameters
+    ----------
+    model : SparseModel
+        Gets the fitted attributes.
+    attempt : Attempt
+        Told when learning begins.
+    """
+
+    degree = 2  # highest power of X that learning computes
+
+    def __init__(self, model, attempt):
+        self.model = model
+        self.attempt = attempt
+
+    # Parameters are read on first use, since a fitted model checks them in `_learner_to_go_on`.
+    @functools.cached_property
+    def atoms(self):
+        """The dictionary, as the parameters describe it."""
+        return self.model._atoms()
+
+    @functools.cached_property
+    def prediction(self):
+        """The prediction term and its encoder, or None."""
+        return self.model._prediction()
+
+    def fit(self, X, sample_weight, mask):
+        """Make passes over shuffled batches of X."""
+        model = self.model
+        goes_on = model.warm_start and model.__sklearn_is_fitted__()
+        learner = model._learner_to_go_on() if goes_on else None
+        if learner is None:
+            vars(model).pop("_state", None)
+        data = self._read(X, mask, learner)
+        weights, exponent = self._weights(sample_weight, data.X)
+        random_state = check_random_state(model.random_state)
+        context = model._init_callback_context(max_subtasks=int(model.max_iter))
+        context.call_on_fit_task_begin(estimator=model, X=data.X)
+        if learner is None:
+            learner = self._first_learner(data, weights, random_state, ALL_ROWS)
+        self._begin(learner, data, exponent)
+        self._make_passes(learner, data, weights, random_state, context)
+        context.call_on_fit_task_end(
+            estimator=model, X=data.X, reconstruction_attributes=model._snapshot
+        )
+        return model
+
+    def partial_fit(self, X, sample_weight, mask):
+        """Make one step for each batch of X, in the order of the rows."""
+        model = self.model
+        learner = model._learner_to_go_on() if model.__sklearn_is_fitted__() else None
+        data = self._read(X, mask, learner)
+        weights, exponent = self._weights(sample_weight, data.X)
+        if learner is None:
+            random_state = check_random_state(model.random_state)
+            first = slice(int(model.batch_size))
+            learner = self._first_learner(data, weights, random_state, first)
+        self._begin(learner, data, exponent)
+        tally = Tally()
+        try:
+            if self._has_work():
+                self._take_in(learner, self._samples(learner, data, weights), tally)
+        finally:
+            learner.curves.end_pass(tally.usage if tally.n_samples else None)
+            model._keep(learner)
+        return model
+
+    # -------------------------------------------------------------------------------------- inputs
+    def _read(self, X, mask, learner):
+        """The samples; `n_features_in_` is set in a first fit."""
+        model, is_first = self.model, learner is None
+        dtype = None if is_first else learner.dtype
+        data = model._inputs(is_first).read(
+            model, X, mask, reset=is_first, degree=self.degree, dtype=dtype
+        )
+        if is_first:
+            model._form, model._sample_shape = data.form, data.shape
+        self._check_weights(data.X.dtype if dtype is None else dtype)
+        self.atoms.check_samples(data.X, model._sparsity())
+        return data
+
+    def _check_weights(self, dtype):
+        """Refuse weights of the energy's terms that a type cannot hold."""
+        check_weight(self.model._sparsity(), dtype, "alpha")
+        if self.prediction is not None:
+            check_weight(self.prediction.beta, dtype, "beta")
+
+    @staticmethod
+    def _weights(sample_weight, X):
+        """Weights in the type of X, or None for equal ones, and the exponent of their unit."""
+        if sample_weight is None:
+            return None, 0
+        with np.errstate(over="ignore"):
+            weights, exponent = check_sample_weight(sample_weight, X)
+        return array_namespace(X).asarray(weights, dtype=X.dtype), exponent
+
+    # --------------------------------------------------------------------------------- the learner
+    def _first_learner(self, data, weights, random_state, first):
+        """Return the initial learner; the rows `first` give the size of the data."""
+        dictionary, table = self.atoms.initial(data.X, weights, random_state)
+        encoder, prediction = None, self.prediction
+        if prediction is not None:
+            alpha = self.model._sparsity()
+            scale = Scale.of(dictionary, data_size(data.X, weights, first, alpha))
+            encoder = self.atoms.first_encoder(
+                prediction.encoder, dictionary, alpha, scale, table, **prediction.settings
+            )
+        return self.atoms.learner(dictionary, encoder, table)
+
+    def _begin(self, learner, data, exponent):
+        """Let the learner follow the parameters; from here on, the model keeps its results."""
+        if learner.encoder is not None:  # Adam squares gradients, which are products of X and codes
+            unit = learner.encoder.scale.data
+            check_magnitude(data.X, degree=4, dtype=learner.dtype, unit=unit)
+        self._follow(learner, data)
+        learner.weigh(exponent)
+        self.attempt.begin(learner)
+        self.model._keep(learner)
+
+    def _follow(self, learner, data):
+        """Learning uses the parameters as they are now."""
+        model, atoms = self.model, self.atoms
+        self._require_same(learner)
+        model._make_penalty = model._new_penalty(learner.dictionary.shape[0])
+        settings = {
+            "solver": model.solver,
+            "tol": max(float(model.code_tol), atoms.learning_tol),
+            "max_iter": int(model.code_max_iter),
+        }
+        atoms.prepare(learner)
+        weights, prediction = {}, self.prediction
+        if prediction is not None:
+            weights = {"beta": prediction.beta, "learning_rate": prediction.learning_rate}
+        penalty = model._make_penalty(model._sparsity(), positive=bool(model.positive))
+        learner.follow(penalty, settings, data.backend.name, **weights)
+
+    def _require_same(self, learner):
+        """Refuse parameters that ask for something else than what learning goes on with."""
+        model, n_components = self.model, learner.dictionary.shape[0]
+        self._require_equal("n_components", n_components, model.n_components is None)
+        self._require_dictionary(learner.dictionary)
+        change = model._change_since_fit(model._needs_new_learner, model._last_state.fitted_with)
+        if change:
+            raise ValueError(f"{change} Set warm_start=False.")
+        if self.prediction is not None:
+            held = {kind: name for name, kind in self.atoms.encoders.items()}
+            self._require_equal("encoder", held[type(learner.encoder)])
+            for name in self.prediction.settings.keys() & learner.encoder.settings.keys():
+                self._require_equal(name, learner.encoder.settings[name])
+
+    def _require_equal(self, name, held, is_free=False):
+        value = getattr(self.model, name)
+        if not is_free and value != held:
+            raise ValueError(
+                f"{name}={value!r}, but learning goes on with {name}={held!r}. To change it, call "
+                "fit with warm_start=False."
+            )
+
+    def _require_dictionary(self, dictionary):
+        """A dictionary that is given is the one that learning goes on with."""
+        model = self.model
+        if not self.atoms.is_fixed or self.atoms.is_given(dictionary):
+            return
+        if not is_same(model.dictionary, model._state.fitted_with["dictionary"]):
+            raise ValueError(
+                "dictionary differs from the atoms that learning goes on with. To change it, call "
+                "fit with warm_start=False."
+            )
+
+    # -------------------------------------------------------------------------------------- passes
+    @staticmethod
+    def reports(learner):
+        """Return the fitted attributes that describe how learning went."""
+        reports = {"n_replaced_": learner.online.n_replaced}
+        return {**curves_of(learner), "unconverged_": learner.curves.unconverged, **reports}
+
+    def _has_work(self):
+        """Whether there is anything to learn: a given dictionary may still need an encoder."""
+        return self.prediction is not None or not self.atoms.is_fixed
+
+    def _samples(self, learner, data, weights):
+        """What learning takes its batches from."""
+        return self.atoms.samples(data, weights, learner)
+
+    def _make_passes(self, learner, data, weights, random_state, context):
+        model = self.model
+        learner.curves = Curves()
+        if not self._has_work():
+            return
+        passes = Passes(
+            learner, int(model.max_iter), float(model.tol), int(model.batch_size), random_state
+        )
+        try:
+            converged = passes.run(self._samples(learner, data, weights), model, context)
+        finally:
+            model._keep(learner)
+        self._warn(learner, passes, converged)
+
+    def _take_in(self, learner, samples, tally):
+        """One step for each batch, in the order of the rows; all are undone if they diverge."""
+        batch = None
+        learner.remember()
+        try:
+            for rows in samples.in_order(int(self.model.batch_size)):
+                batch = samples.take(rows)
+                tally.add(*learner.step(*batch), batch[-1])
+            learner.confirm(*batch)
+        except Diverged:
+            learner.go_back()
+            warn(divergence_message(self.model.learning_rate), ConvergenceWarning)
+        except KeyboardInterrupt:
+            if has_diverged(learner, batch):
+                learner.go_back()
+            raise
+        finally:
+            learner.best = None
+
+    def _warn(self, learner, passes, converged):
+        """`ConvergenceWarning` if learning ended in another way than it should."""
+        text = self._complaint(learner, passes, converged)
+        if text:
+            warn(text, ConvergenceWarning)
+
+    def _complaint(self, learner, passes, converged):
+        """What is wrong with how learning ended, and the remedy; empty if nothing is."""
+        model, curves = self.model, learner.curves
+        if passes.has_diverged:
+            return divergence_message(model.learning_rate)
+        if not np.any(model.usage_):
+            return (
+                f"alpha={model._sparsity()} is so large that every code is zero; nothing was "
+                "learned. Lower alpha, or scale X to unit variance."
+            )
+        if curves.unconverged > MANY:
+            return (
+                f"In the last pass, {curves.unconverged:.1%} of the codes have a duality gap above "
+                f"{learner.settings['tol']:.1e} of 1/2 ||x||^2. Increase code_max_iter or code_tol."
+            )
+        if not converged:
+            return (
+                f"Stopped at max_iter={model.max_iter} with a relative change of the objective of "
+                f"{passes.change:.1e} > tol={model.tol:.1e}: raise max_iter, or tol."
+            )
+        return ""
+
+
+def curves_of(learner):
+    """Fitted attributes that describe how learning went."""
+    curves = learner.curves
+    usage = array_namespace(learner.dictionary).zeros(learner.dictionary.shape[0])
+    if curves.usage is not None:
+        usage += curves.usage
+    return {
+        "n_iter_": len(curves.objective),
+        "objective_curve_": np.asarray(curves.objective),
+        "seconds_curve_": np.asarray(curves.seconds),
+        "sparsity_curve_": np.asarray(curves.sparsity),
+        "usage_": usage,
+    }

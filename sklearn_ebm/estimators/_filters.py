@@ -1,0 +1,291 @@
+"""Atoms of convolutional models: filters, the channels that they read, and crops of images."""
+
+from numbers import Integral
+
+import numpy as np
+from scipy import sparse
+
+from sklearn_ebm._sklearn import Interval, StrOptions
+from sklearn_ebm.backends import array_namespace, is_cupy, to_host
+from sklearn_ebm.backends._border import BORDERS
+from sklearn_ebm.estimators._atoms import Atoms
+from sklearn_ebm.estimators._connections import connection_table
+from sklearn_ebm.factors import CONVOLUTIONAL_ENCODERS, ConvolutionalDecoder
+from sklearn_ebm.inputs._adapters import Images
+from sklearn_ebm.inputs._checks import check_codes, check_dictionary
+from sklearn_ebm.inputs._image_checks import flat, require_squares
+from sklearn_ebm.inputs._images import IMAGE_SHAPE, window_shape
+from sklearn_ebm.layers._state import is_same
+from sklearn_ebm.learning._crops import ConvolutionalLearner, Crops, first_kernels
+from sklearn_ebm.learning._first_atoms import unit_rows
+from sklearn_ebm.learning._parts import ImageEncoderPart
+from sklearn_ebm.solvers import CONVOLUTION_SOLVERS
+
+USUAL_COMPONENTS = 32
+KERNELS_A_CROP = 8  # filters side by side that an automatic crop has room for
+PATCH = "patch"  # crops of the size of the filters, which have one position on them
+LEARNING_TOL = 0.1  # the gap of images is far above the distance of their codes from the optimum
+
+
+class Filters(Atoms):
+    """The dictionary of a model of images, as its parameters describe it.
+
+    Parameters
+    ----------
+    n_components, dictionary, dictionary_init
+        As for `Atoms`; filters have the shape (height, width, n_channels).
+    kernel_size : int or tuple of int
+        Height and width of filters that are not given.
+    connections : None, int or array-like of shape (n_components, n_channels)
+        Channels that each filter reads.
+    border : str
+        Where filters may stand.
+    crop_size : None, int, tuple of int, "auto" or "patch"
+        Size of the crops that learning takes.
+    """
+
+    learning_tol = LEARNING_TOL
+    needs_new_moments = ("components_", "connections_")
+
+    def __init__(self, n_components, dictionary, dictionary_init, *, kernel_size, connections,
+                 border, crop_size):  # fmt: skip
+        super().__init__(n_components, dictionary, dictionary_init, USUAL_COMPONENTS)
+        self.kernel_size = kernel_size
+        self.connections = connections
+        self.border = border
+        self.crop_size = crop_size
+
+    # ------------------------------------------------------------------------------------- filters
+    @property
+    def smallest_image(self):
+        """Height and width that images need at least."""
+        given = self.first[0]
+        if given is not None:
+            shape = np.shape(given)
+            full = {2: (1, *shape[1:]), 3: shape[1:], 4: shape[1:3]}
+            return full.get(len(shape), (1, 1))  # other shapes are refused by `checked`
+        if not is_size(self.kernel_size):
+            raise ValueError(
+                "kernel_size must be a positive integer or a pair of them; got "
+                f"{self.kernel_size!r}."
+            )
+        return self.kernel_size
+
+    def check_samples(self, X, alpha):
+        require_squares(X, alpha)
+
+    def initial(self, X, weights, random_state):
+        filters = self.first_values(X, weights, random_state)
+        n_components, *_, n_channels = filters.shape
+        table = connection_table(self.connections, n_components, n_channels, random_state)
+        if table is not None:
+            table = array_namespace(filters).asarray(table, dtype=filters.dtype)
+            if not self.is_fixed:
+                filters = self._within_table(filters, table, random_state)
+        return filters, table
+
+    def drawn(self, X, n_components, weights, random_state):
+        size = window_shape(self.kernel_size, X.shape[1])
+        return first_kernels(X, (n_components, *size), random_state, weights)
+
+    def checked(self, given, n_components, like, name="dictionary"):
+        filters = given if is_cupy(given) else np.asarray(given)
+        n_channels = like.shape[3]
+        if filters.ndim == 2:
+            filters = filters[:, None, :, None]
+        elif filters.ndim == 3:
+            filters = filters[..., None]
+        if filters.ndim != 4 or filters.shape[3] != n_channels:
+            raise ValueError(
+                f"{name} has shape {np.shape(given)}, but kernels of images with {n_channels} "
+                "channels are (n_components, height, width, n_channels); the channels may be left "
+                "out where there is one, and the height for signals."
+            )
+        rows = check_dictionary(flat(filters), n_components, None, like.dtype, name)
+        return rows.reshape(filters.shape)
+
+    def _within_table(self, filters, table, random_state):
+        """Return unit-norm filters that are zero in the channels that they must not read.
+
+        A filter without any other non-zeros is replaced by a random direction.
+        """
+        xp, table = array_namespace(filters), table[:, None, None, :]
+        filters = unit_filters(filters * table)
+        is_empty = ~xp.any(filters != 0, axis=(1, 2, 3), keepdims=True)
+        if not bool(xp.any(is_empty)):
+            return filters
+        if self.init is not None:
+            names = ", ".join(str(k) for k in np.flatnonzero(to_host(is_empty)))
+            raise ValueError(
+                "dictionary_init has kernels that are zero in every channel that connections let "
+                f"them read: {names}. Every kernel needs a direction."
+            )
+        directions = xp.asarray(random_state.standard_normal(filters.shape), dtype=filters.dtype)
+        return xp.where(is_empty, unit_filters(directions * table), filters)
+
+    def normalized(self, dictionary, table=None):
+        if table is not None:
+            table = array_namespace(dictionary).asarray(table, dtype=dictionary.dtype)
+            dictionary = dictionary * table[:, None, None, :]
+        return unit_filters(dictionary)
+
+    def decoder(self, dictionary, sample_shape):
+        return ConvolutionalDecoder(dictionary, sample_shape[:2], self.border)
+
+    def suits(self, decoder):
+        return decoder.border_name == self.border
+
+    # ------------------------------------------------------------------------------------ learning
+    @property
+    def learns_from_patches(self):
+        """Whether crops have the size of the filters."""
+        return isinstance(self.crop_size, str) and self.crop_size == PATCH
+
+    @property
+    def learning_border(self):
+        """Where filters may stand in crops."""
+        return "valid" if self.learns_from_patches else self.border
+
+    def learner(self, dictionary, encoder, table=None):
+        if table is not None:
+            table = array_namespace(dictionary).asarray(table, dtype=dictionary.dtype)
+        return ConvolutionalLearner(dictionary, self.learning_border, self.is_fixed, encoder, table)
+
+    def prepare(self, learner):
+        super().prepare(learner)
+        learner.border = self.learning_border
+        if learner.encoder is not None:
+            learner.encoder = self.encoder_to_learn(learner.encoder)
+
+    def samples(self, data, weights, learner):
+        shape = self.crop_shape(data.shape[:2], learner.dictionary.shape[1:3])
+        return Crops(data.X, data.mask, weights, dtype=learner.dtype, shape=shape)
+
+    def crop_shape(self, image_shape, filter_shape):
+        """Return height and width of crops of images of a shape."""
+        if self.crop_size is None:
+            return tuple(image_shape)
+        if self.learns_from_patches:
+            return tuple(filter_shape)
+        if isinstance(self.crop_size, str):
+            wanted = tuple(KERNELS_A_CROP * size for size in filter_shape)
+        elif is_size(self.crop_size):
+            wanted = window_shape(self.crop_size, image_shape[0])
+        else:
+            raise ValueError(
+                "crop_size must be None, 'auto', 'patch', a positive integer or a pair of them; "
+                f"got {self.crop_size!r}."
+            )
+        crop = tuple(min(pair) for pair in zip(wanted, image_shape, strict=True))
+        if any(size < each for size, each in zip(crop, filter_shape, strict=True)):
+            raise ValueError(
+                f"crop_size={self.crop_size!r} is smaller than the kernels, {filter_shape}."
+            )
+        return crop
+
+    # ------------------------------------------------------------------------------ a fitted model
+    def is_already(self, name, value, model):
+        if name == "kernel_size":
+            given, height = self.first[0], model._sample_shape[0]
+            if given is not None:  # given filters have their own size
+                return True
+            filter_shape = model.components_.shape[1:3]
+            return is_size(value) and window_shape(value, height) == filter_shape
+        if name == "connections":
+            return value is not None and is_same(np.asarray(value) != 0, model.connections_)
+        return super().is_already(name, value, model)
+
+    def read_codes(self, model, X, decoder):
+        X = check_codes(X.toarray() if sparse.issparse(X) else X, allow_nd=True, order="C")
+        expected = decoder.map_shape
+        if X.ndim == 4 and X.shape[3] == expected[2]:
+            return flat(X), self._image_shape(X.shape[1:3], decoder)
+        if X.ndim == 2 and X.shape[1] == decoder.code_size:
+            return X, decoder.image_shape
+        height, width = decoder.image_shape
+        raise ValueError(
+            f"X has shape {tuple(X.shape)}, but {type(model).__name__} is expecting maps "
+            f"(n_samples, height, width, {expected[2]}), or rows of {decoder.code_size} numbers "
+            f"for images of {height} x {width}."
+        )
+
+    @staticmethod
+    def _image_shape(map_shape, decoder):
+        """Height and width of the images of maps, which a filter must fit in."""
+        filter_shape = decoder.dictionary.shape[1:3]
+        shape = decoder.border.image_shape(map_shape, filter_shape)
+        if any(size < each for size, each in zip(shape, filter_shape, strict=True)):
+            least = decoder.border.map_shape(filter_shape, filter_shape)
+            raise ValueError(
+                f"X has maps of {map_shape[0]} x {map_shape[1]}, but images that a kernel fits in "
+                f"have maps of at least {least[0]} x {least[1]}."
+            )
+        return shape
+
+    def table_of(self, learner):
+        return None if learner.table is None else to_host(learner.table) > 0
+
+    def checked_table(self, table, dictionary):
+        if table is None:
+            return None
+        n_components, *_, n_channels = dictionary.shape
+        return connection_table(np.asarray(table), n_components, n_channels, None, "connections_")
+
+    # ------------------------------------------------------------------------------------- encoders
+    encoders = CONVOLUTIONAL_ENCODERS
+    encoder_part = ImageEncoderPart
+
+    def first_encoder(self, name, dictionary, alpha, scale, table=None, **settings):
+        shape = dictionary.shape[1:3]  # until there is a batch
+        lipschitz = ConvolutionalDecoder(dictionary, shape, self.learning_border).lipschitz
+        encoder = self.encoders[name].from_dictionary(
+            dictionary, lipschitz, alpha, scale=scale, image_shape=shape,
+            border=self.learning_border, table=table, **settings,
+        )  # fmt: skip
+        encoder.project()  # given filters may read what the encoder must not
+        return encoder
+
+    def encoder_to_learn(self, encoder):
+        return encoder.with_border(self.learning_border)
+
+    def encoder_to_use(self, encoder, table=None):
+        return encoder.with_border(self.border).with_table(table)
+
+
+CONSTRAINTS = {  # of the parameters of convolutional models
+    "kernel_size": [Interval(Integral, 1, None, closed="left"), "array-like"],
+    "border": [StrOptions(set(BORDERS))],
+    "image_shape": IMAGE_SHAPE,
+    "crop_size": [
+        StrOptions({"auto", PATCH}), Interval(Integral, 1, None, closed="left"), "array-like", None,
+    ],
+    "connections": [Interval(Integral, 1, None, closed="left"), "array-like", None],
+    "solver": [StrOptions({"auto", *CONVOLUTION_SOLVERS})],
+}  # fmt: skip
+
+
+def filters_of(model, kind=Filters):
+    """The filters of a convolutional model, as its parameters describe them."""
+    return kind(
+        model.n_components, model.dictionary, model.dictionary_init,
+        kernel_size=model.kernel_size, connections=model.connections, border=model.border,
+        crop_size=model.crop_size,
+    )  # fmt: skip
+
+
+def images_of(model, is_first=False):
+    """The input adapter of a convolutional model."""
+    smallest = filters_of(model).smallest_image if is_first else model.components_.shape[1:3]
+    return Images(model.missing_values, model.image_shape, smallest)
+
+
+def is_size(value):
+    """Whether a value is a number or a pair of them, all positive."""
+    lengths = (value,) if np.ndim(value) == 0 else tuple(value)
+    whole = all(isinstance(length, Integral) and length > 0 for length in lengths)
+    return whole and len(lengths) in (1, 2) and (np.ndim(value) == 0 or len(lengths) == 2)
+
+
+def unit_filters(filters):
+    """Filters scaled to norm one."""
+    return array_namespace(filters).reshape(unit_rows(flat(filters)), filters.shape)

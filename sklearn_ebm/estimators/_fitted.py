@@ -1,0 +1,273 @@
+"""What a fitted sparse model computes with, and the fitted attributes that show it to users.
+
+Learning leaves a `Fitted`, and the fitted attributes are read-only views of its arrays. If a user
+replaces an attribute, a new `Fitted` is made from the attributes.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from sklearn_ebm.backends import array_namespace, copied, read_only
+from sklearn_ebm.factors import Energy
+from sklearn_ebm.factors.encoders import placed
+from sklearn_ebm.inputs._checks import require_atoms, require_castable, require_magnitude
+from sklearn_ebm.layers._state import form_of, is_same
+from sklearn_ebm.solvers import refuse_underflow
+from sklearn_ebm.solvers._inference import infer
+
+
+@dataclass(eq=False)
+class Fitted:
+    """The parts of a fitted model.
+
+    Attributes
+    ----------
+    decoder : LinearDecoder or ConvolutionalDecoder
+        Holds the dictionary, and caches what was derived from it.
+    encoder : encoder factor or None, default=None
+        None if the model has no encoder.
+    table : array of bool or None, default=None
+        Channels that each filter of a convolutional model reads. None if all filters read all.
+    make_penalty : callable
+        Makes the penalty of the components for an alpha.
+    penalty : penalty factor
+        The penalty for this alpha.
+    alpha : float
+        Weight of the penalty.
+    beta : float, default=0.0
+        Weight of the prediction term of the energy.
+    inference : dict
+        Solver, tolerance and number of iterations of `infer`.
+    is_optimal : bool, default=True
+        Whether features are optimal codes. False if they are those of the encoder.
+    refusal : str, default=""
+        Why the encoder does not suit the parameters. Empty if it does.
+    """
+
+    decoder: Any
+    encoder: Any = None
+    table: Any = None
+    make_penalty: Any = None
+    penalty: Any = None
+    alpha: float = 1.0
+    beta: float = 0.0
+    inference: Any = None
+    is_optimal: bool = True
+    refusal: str = ""
+
+    def decoder_of(self, shape, dtype, backend):
+        """Return the decoder of samples of a shape, in a type."""
+        dtype = np.dtype(dtype)
+        require_castable(self.decoder.dictionary, dtype)
+        return self.decoder.for_samples(shape).astype(dtype).on(backend)
+
+    def energy(self, data):
+        """Return the energy of some samples."""
+        decoder = self.decoder_of(data.shape, data.X.dtype, data.backend)
+        return Energy(decoder, self.penalty, self.beta)
+
+    def code(self, data, sparse_output=False):
+        """Return the codes that are features."""
+        return self.optimal(data, sparse_output) if self.is_optimal else self.encode(data)
+
+    def encode(self, data):
+        """Return f(X)."""
+        if self.refusal:
+            raise ValueError(self.refusal)
+        return self._predictor(data)(data.rows)
+
+    def _predictor(self, data):
+        encoder = self.encoder.astype(data.X.dtype).for_samples(data.shape)
+        return lambda rows: encoder.encode(rows, data.backend)
+
+    def _prediction(self, data):
+        """The predictor, if the energy draws codes to it."""
+        return self._predictor(data) if self.beta else None
+
+    def optimal(self, data, sparse_output=False):
+        """Return argmin_z E(x, z) of each sample."""
+        code, _ = infer(
+            self.energy(data), data.rows, backend=data.backend, mask=data.observed,
+            prediction=self._prediction(data), sparse_output=sparse_output, **self.inference,
+        )  # fmt: skip
+        return code
+
+    def value(self, data, code, with_prediction=True):
+        """Return E(x, z) of each sample and its code."""
+        prediction = self._prediction(data) if with_prediction else None
+        predicted = None if prediction is None else prediction(data.rows)
+        return self.energy(data).value(data.rows, code, predicted, data.observed)
+
+    def duality_gap(self, data, code):
+        """Return a bound of the distance of each code from the least energy, in units of ||x||^2/2.
+
+        It is infinite for codes that the penalty excludes, and if float64 cannot hold it.
+        """
+        data = replace(data, X=_in_double(data.X), mask=_in_double(data.mask))
+        prediction = self._prediction(data)
+        predicted = None if prediction is None else prediction(data.rows)
+        problem = self.energy(data).problem(data.rows, predicted, data.observed)
+        refuse_underflow(problem)
+        code = _in_double(code)
+        with np.errstate(over="ignore", invalid="ignore"):
+            gap = problem.on(data.backend).relative_gap(code)
+        xp = array_namespace(gap)
+        refuted = xp.isnan(gap)
+        if self.penalty.positive:
+            refuted = refuted | xp.any(code < 0, axis=1)
+        return xp.where(refuted, xp.inf, gap)
+
+
+def _in_double(array):
+    return None if array is None else array_namespace(array).asarray(array, dtype="float64")
+
+
+# ------------------------------------------------------------------------------- fitted attributes
+ENCODER_VIEWS = {  # fitted attributes that are parameters of the encoder
+    "encoder_components_": lambda encoder: encoder.filters,
+    "encoding_weights_": lambda encoder: encoder.parameters["weights"],
+    "lateral_weights_": lambda encoder: encoder.parameters["lateral"],
+    "thresholds_": lambda encoder: encoder.parameters["threshold"],
+}
+VIEWS = {
+    "components_": lambda fitted: fitted.decoder.dictionary,
+    "encoder_": lambda fitted: fitted.encoder.read_only(),
+    "connections_": lambda fitted: fitted.table,
+    "pool_weights_": lambda fitted: np.array(fitted.make_penalty.pools.weights),
+    "alpha_": lambda fitted: fitted.alpha,
+}
+
+
+def published(fitted, names):
+    """The fitted attributes that are the model, by name."""
+    return {
+        name: VIEWS[name](fitted) if name in VIEWS else ENCODER_VIEWS[name](fitted.encoder)
+        for name in names
+    }
+
+
+def compose(model, decoder, encoder=None, table=None, refusal=""):
+    """What a model computes with, by the parameters that it has now."""
+    prediction = model._prediction()
+    alpha, make_penalty = model._sparsity(), model._make_penalty
+    return Fitted(
+        decoder, encoder, table, make_penalty, make_penalty(alpha, positive=bool(model.positive)),
+        alpha, 0.0 if prediction is None else prediction.beta,
+        {"solver": model.solver, "tol": float(model.code_tol), "max_iter": int(model.code_max_iter)},
+        encoder is None or model.inference == "optimal", refusal,
+    )  # fmt: skip
+
+
+def fitted_attributes(model, learner):
+    """The fitted attributes by name, from the state of learning."""
+    atoms = model._atoms()
+    table = atoms.table_of(learner)
+    decoder = atoms.decoder(copied(learner.dictionary), model._sample_shape)
+    encoder = learner.encoder
+    if encoder is not None:
+        encoder = atoms.encoder_to_use(encoder.copy(), table)
+    parts = compose(model, decoder, encoder, table)
+    reports = model._learning.reports(learner)
+    return model._left(learner, {**reports, **published(parts, model._model_attributes)}, parts)
+
+
+def new_learner(model, learner, replaced):
+    """A learner that starts from the fitted attributes; it keeps moments that still hold."""
+    parts, atoms = model._state.parts, model._atoms()
+    encoder = parts.encoder
+    if encoder is not None:
+        encoder = encoder.copy()
+        encoder.project()
+    if learner is None or not replaced.isdisjoint(atoms.needs_new_moments):
+        dictionary = copied(parts.decoder.dictionary)
+        dictionary = dictionary if atoms.is_fixed else atoms.normalized(dictionary, parts.table)
+        return atoms.learner(dictionary, encoder, parts.table)
+    if encoder is not None:
+        learner.replace_encoder(encoder)
+    return learner
+
+
+# ------------------------------------------------------- from attributes that users have replaced
+def take_over(model, state, replaced):
+    """What a model computes with, from its attributes, some of which were replaced."""
+    atoms = model._atoms()
+    decoder = _decoder_from(model, state, replaced, atoms)
+    table, encoder, refusal = _table_from(model, state, replaced, atoms), None, ""
+    if "encoder_" in model._model_attributes:
+        encoder = atoms.encoder_to_use(_encoder_from(model, state, replaced), table)
+        if model._prediction() is not None and model.inference == "encoder":
+            refusal = _refusal(model, state)
+    model._make_penalty = _penalty_from(model, state, replaced)
+    parts = compose(model, decoder, encoder, table, refusal)
+    if replaced or state.parts is None:
+        attributes = published(parts, model._model_attributes)
+        vars(model).update({name: read_only(value) for name, value in attributes.items()})
+    return parts
+
+
+def _refusal(model, state):
+    """Why the encoder does not suit the parameters, empty if it does."""
+    change = model._change_since_fit(model._needs_fit_to_encode, state.fitted_with)
+    return change and f"{change} Optimal codes need no fit: set inference='optimal'."
+
+
+def _penalty_from(model, state, replaced):
+    try:
+        return model._new_penalty(model.components_.shape[0], state, replaced)
+    except ValueError as error:
+        raise ValueError(f"{error} Call fit to learn a model for this penalty.") from error
+
+
+def _decoder_from(model, state, replaced, atoms):
+    """The decoder of the fitted attributes; that of the last call if its atoms are the same."""
+    if state.parts is None or "components_" in replaced:
+        dictionary = copied(model._checked_attribute("components_", state))
+        require_atoms(dictionary, "components_")
+        return atoms.decoder(dictionary, model._sample_shape)
+    decoder = state.parts.decoder
+    if state.is_open or not atoms.suits(decoder):  # cached values may no longer hold
+        return atoms.decoder(decoder.dictionary, model._sample_shape)
+    return decoder
+
+
+def _table_from(model, state, replaced, atoms):
+    """The table of connections, which users may have replaced."""
+    if state.parts is not None and "connections_" not in replaced:
+        return state.parts.table
+    return atoms.checked_table(getattr(model, "connections_", None), model.components_)
+
+
+def _encoder_from(model, state, replaced):
+    """The encoder, which users may have replaced as a whole or in parts."""
+    last = None if state.parts is None else state.parts.encoder
+    if last is not None and not replaced - {"components_"}:
+        return last
+    encoder, form = model.encoder_, form_of(model.encoder_)
+    kind, names = state.forms.get("encoder_", form or ("fitted encoder", ()))
+    if form != (kind, names):
+        raise ValueError(
+            f"encoder_ must be a {kind} with the parameters {[*names]}, got {encoder!r}."
+        )
+    parameters = {
+        name: placed(model._checked_attribute(f"encoder_.{name}", state)) for name in names
+    }
+    for name, value in parameters.items():
+        require_magnitude(value, f"encoder_.{name}")
+    encoder = type(encoder)(parameters, **encoder.settings)
+    for name in replaced & ENCODER_VIEWS.keys():
+        room = ENCODER_VIEWS[name](encoder)
+        room[...] = model._checked_attribute(name, state)
+        require_magnitude(room, name)
+    _require_allowed(encoder)
+    return encoder
+
+
+def _require_allowed(encoder):
+    """Refuse parameters that training could not have left, such as negative thresholds."""
+    projected = encoder.copy()
+    projected.project()
+    for name, value in encoder.parameters.items():
+        if name != "weights" and not is_same(value, projected.parameters[name]):
+            raise ValueError(f"encoder_.{name} has values out of range: see encoder_.project().")

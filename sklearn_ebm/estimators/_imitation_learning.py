@@ -1,0 +1,206 @@
+"""`fit` and `partial_fit` of an encoder that learns to imitate the codes of a finished dictionary."""
+
+import numpy as np
+from sklearn.utils.validation import check_is_fitted
+
+from sklearn_ebm.backends import copied, to_host
+from sklearn_ebm.estimators._atoms import Atoms
+from sklearn_ebm.estimators._dictionary_learning import DictionaryLearning, curves_of
+from sklearn_ebm.estimators._sparse_coder import SparseCoder
+from sklearn_ebm.factors import ENCODERS, LOSSES, PENALTIES, UNFOLDINGS, Energy, LinearDecoder
+from sklearn_ebm.factors.encoders import Scale
+from sklearn_ebm.inputs._checks import check_dictionary, check_weight
+from sklearn_ebm.inputs._sizes import data_size
+from sklearn_ebm.layers._state import is_same
+from sklearn_ebm.learning._encoder import EncoderLearner, LossCurves, WatchedPasses
+from sklearn_ebm.learning._samples import Samples
+from sklearn_ebm.solvers._inference import infer
+
+FEWEST_HELD_OUT = 50  # with fewer samples, the loss is measured on the training samples instead
+MOST_HELD_OUT = 10_000  # more samples add little precision and are needed for learning
+ROUNDING = 1e-6  # share of the size of the codes below which an error needs no warning
+
+
+class _QuietLearning(DictionaryLearning):
+    """Learns the dictionary if none is given; its passes are not what the user asked for."""
+
+    def _complaint(self, learner, passes, converged):
+        return ""
+
+
+class _FirstCoder(SparseCoder):
+    _learning = _QuietLearning
+
+
+_FirstCoder.__name__ = SparseCoder.__name__  # printed if it is verbose
+
+
+def is_coder(dictionary):
+    """Whether a dictionary is an estimator."""
+    return hasattr(dictionary, "fit")
+
+
+def _is_of_groups(coder):
+    """Whether a model has a penalty on more than each component by itself."""
+    kind = getattr(coder, "_penalty_kind", None)
+    return kind is not None and kind() is not PENALTIES["l1"]
+
+
+class TaughtAtoms(Atoms):
+    """Atoms that stay as they are: an array, or those of a fitted coder."""
+
+    needs_new_moments = ("components_",)
+
+    def checked(self, given, n_components, like, name="dictionary"):
+        if is_coder(given):
+            given = _atoms_of(given)
+        return check_dictionary(given, n_components, like.shape[1], like.dtype, name)
+
+    def normalized(self, dictionary, table=None):
+        return dictionary
+
+    def prepare(self, learner):
+        pass
+
+    def learner(self, dictionary, encoder, table=None):
+        return EncoderLearner(dictionary, encoder)
+
+
+def _atoms_of(coder):
+    check_is_fitted(
+        coder,
+        msg="dictionary=%(name)s is not fitted: fit it first, or pass an array of atoms.",
+    )
+    if not hasattr(coder, "components_"):
+        raise ValueError(f"dictionary={type(coder).__name__} has no components_.")
+    if getattr(coder, "positive", False):
+        raise ValueError(
+            "dictionary is a coder with positive=True, whose codes an encoder of either sign "
+            "cannot give. Pass its components_ to learn codes of either sign."
+        )
+    if _is_of_groups(coder):
+        raise ValueError(
+            "dictionary is a coder with a penalty on groups, whose codes steps that shrink each "
+            "entry by itself cannot give. Pass its components_ to learn the codes of an L1 penalty."
+        )
+    return coder.components_
+
+
+class ImitationLearning(DictionaryLearning):
+    """One call of `fit` or `partial_fit` of a `LISTAEncoder`."""
+
+    def _check_weights(self, dtype):
+        is_first = not self.model.__sklearn_is_fitted__() or not self.model.warm_start
+        alpha = self.model._wanted_alpha() if is_first else self._alpha_to_learn()
+        check_weight(alpha, dtype, "alpha")
+
+    # --------------------------------------------------------------------------------- the learner
+    def _first_learner(self, data, weights, random_state, first):
+        model, alpha = self.model, self.model._wanted_alpha()
+        size = data_size(data.X, weights, first, alpha)
+        if self.atoms.is_fixed:
+            return self._untrained(self.atoms.initial(data.X, weights, random_state)[0], size)
+        coder = _FirstCoder(
+            model.n_components, alpha=alpha, solver=model.solver,
+            code_max_iter=model.code_max_iter, code_tol=model.code_tol, backend=model.backend,
+            random_state=random_state, verbose=model.verbose,
+        )  # fmt: skip
+        try:
+            coder.fit(data.X, sample_weight=weights)
+        except KeyboardInterrupt:
+            if hasattr(coder, "components_"):
+                model.alpha_ = alpha
+                model._keep(self._untrained(copied(coder.components_), size))
+            raise
+        return self._untrained(copied(coder.components_), size)
+
+    def _untrained(self, dictionary, size):
+        model = self.model
+        encoder = ENCODERS[UNFOLDINGS[model.unfolding]].from_dictionary(
+            dictionary, LinearDecoder(dictionary).lipschitz, model._wanted_alpha(),
+            scale=Scale.of(dictionary, size), n_steps=int(model.n_steps), tied=bool(model.tied),
+        )  # fmt: skip
+        return EncoderLearner(dictionary, encoder)
+
+    def _follow(self, learner, data):
+        model = self.model
+        self._require_same(learner)
+        model.alpha_ = self._alpha_to_learn()
+        penalty = model._make_penalty(model.alpha_, positive=False)
+        loss = LOSSES[model.loss](Energy(LinearDecoder(learner.dictionary), penalty))
+        rate = model.learning_rate
+        learner.follow(loss, rate if isinstance(rate, str) else float(rate), data.backend.name)
+
+    def _alpha_to_learn(self):
+        """alpha, unless a user has set `alpha_` since the last fit, and has left alpha alone."""
+        model, last = self.model, self.model._last_state
+        is_set = "alpha_" in last.replaced and is_same(model.alpha, last.fitted_with["alpha"])
+        return float(model.alpha_) if is_set else model._wanted_alpha()
+
+    def _require_same(self, learner):
+        super()._require_same(learner)
+        encoder = learner.encoder
+        (held,) = (name for name, key in UNFOLDINGS.items() if type(encoder) is ENCODERS[key])
+        for name, value in (
+            ("unfolding", held), ("n_steps", encoder.n_steps), ("tied", encoder.is_tied)
+        ):  # fmt: skip
+            self._require_equal(name, value)
+
+    # -------------------------------------------------------------------------------------- passes
+    @staticmethod
+    def reports(learner):
+        """Return the fitted attributes that describe how learning went."""
+        return {**curves_of(learner), "validation_curve_": np.asarray(learner.curves.validation)}
+
+    def _has_work(self):
+        return True
+
+    def _samples(self, learner, data, weights):
+        """With the optimal codes, as a sparse array, if the loss asks for them."""
+        optimum, model = None, self.model
+        if learner.loss.needs_optimum:
+            decoder = LinearDecoder(learner.dictionary).astype(data.X.dtype)
+            penalty = model._make_penalty(model.alpha_, positive=False)
+            optimum, _ = infer(
+                Energy(decoder, penalty), data.X, solver=model.solver, tol=float(model.code_tol),
+                max_iter=int(model.code_max_iter), backend=data.backend, mask=data.mask,
+                sparse_output=True,
+            )  # fmt: skip
+        return Samples(data.X, optimum, weights, dtype=learner.dtype)
+
+    def _make_passes(self, learner, data, weights, random_state, context):
+        model = self.model
+        learner.curves = LossCurves()
+        samples = self._samples(learner, data, weights)
+        held_out, samples.index = self._split(data.X.shape[0], weights, random_state)
+        passes = WatchedPasses(
+            learner, samples.take(held_out), int(model.n_iter_no_change),
+            max_iter=int(model.max_iter), tol=float(model.tol), batch_size=int(model.batch_size),
+            random_state=random_state,
+        )  # fmt: skip
+        try:
+            passes.run(samples, model, context)
+        finally:
+            model._keep(learner)
+        self._warn(learner, passes, converged=True)
+
+    def _split(self, n_samples, weights, random_state):
+        """Rows to look at, and rows to learn from, of those that have a weight."""
+        weighs = np.ones(n_samples) if weights is None else to_host(weights)
+        order = random_state.permutation(np.flatnonzero(weighs) if weighs.any() else n_samples)
+        n_held_out = min(int(float(self.model.validation_fraction) * len(order)), MOST_HELD_OUT)
+        if n_held_out < FEWEST_HELD_OUT:
+            return np.sort(order[:MOST_HELD_OUT]), None
+        return np.sort(order[:n_held_out]), np.sort(order[n_held_out:])
+
+    def _complaint(self, learner, passes, converged):
+        curve = self.model.validation_curve_
+        if passes.has_diverged or not np.any(self.model.usage_):
+            return super()._complaint(learner, passes, True)
+        if curve.argmin() == 0 and curve[0] > ROUNDING * passes.loss_of_zero():
+            return (
+                f"No pass came below the loss that training began with, {curve[0]:.3g}; those "
+                "parameters are kept. Train on more samples, with a larger max_iter, or with "
+                "learning_rate='auto'."
+            )
+        return ""

@@ -1,0 +1,375 @@
+"""The one base class of models with a decoder and a sparse penalty.
+
+A model is composed of an input adapter, atoms, a penalty and, in some models, an encoder. A
+subclass names them in `_inputs`, `_atoms`, `_penalty_kind` and `_prediction`.
+"""
+
+import copy
+from numbers import Integral, Real
+
+import numpy as np
+from scipy import sparse
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.callback import CallbackSupportMixin, with_callbacks
+
+from sklearn_ebm._sklearn import Interval, StrOptions, _fit_context
+from sklearn_ebm.backends import BACKENDS, resolve_backend, to_host
+from sklearn_ebm.estimators._atoms import Atoms
+from sklearn_ebm.estimators._dictionary_learning import DictionaryLearning
+from sklearn_ebm.estimators._fitted import fitted_attributes, new_learner, take_over
+from sklearn_ebm.factors import L1, PENALTIES
+from sklearn_ebm.inputs._adapters import ROWS, Rows
+from sklearn_ebm.inputs._checks import check_weight
+from sklearn_ebm.inputs._rows import is_nan
+from sklearn_ebm.layers._state import Stateful, refusable
+from sklearn_ebm.solvers import MATRIX_SOLVERS
+
+COMMON_CONSTRAINTS = {
+    "n_components": [Interval(Integral, 1, None, closed="left"), None],
+    "alpha": [Interval(Real, 0, None, closed="neither")],
+    "positive": ["boolean"],
+    "dictionary": ["array-like", None],
+    "dictionary_init": ["array-like", None],
+    "solver": [StrOptions({"auto", *MATRIX_SOLVERS})],
+    "max_iter": [Interval(Integral, 1, None, closed="left")],
+    "tol": [Interval(Real, 0, None, closed="left")],
+    "batch_size": [Interval(Integral, 1, None, closed="left")],
+    "code_max_iter": [Interval(Integral, 1, None, closed="left")],
+    "code_tol": [Interval(Real, 0, None, closed="left")],
+    "missing_values": [None, Real],
+    "sparse_output": ["boolean"],
+    "backend": [StrOptions({"auto", *BACKENDS})],
+    "warm_start": ["boolean"],
+    "random_state": ["random_state"],
+    "verbose": ["verbose"],
+}
+
+
+class SparseModel(
+    Stateful,
+    ClassNamePrefixFeaturesOutMixin,
+    CallbackSupportMixin,
+    TransformerMixin,
+    BaseEstimator,
+):
+    """An energy E(x, z) = 1/2 ||x - decode(z)||^2 + penalty(z), with or without an encoder."""
+
+    _model_attributes = ("components_",)
+    _needs_fit = ("n_components", "dictionary")
+    _needs_new_learner = ()  # parameters that learning cannot change on the way
+    _learning = DictionaryLearning
+    _make_penalty = L1
+    _form = ROWS
+    _sample_shape = None
+
+    _parameter_constraints: dict = COMMON_CONSTRAINTS
+
+    # --------------------------------------------------------------------- what a model is made of
+    def _inputs(self, is_first=False):
+        """The input adapter; `is_first` if it reads the samples of a first fit."""
+        return Rows(self.missing_values)
+
+    def _atoms(self):
+        """The dictionary, as the parameters describe it."""
+        return Atoms(self.n_components, self.dictionary, self.dictionary_init)
+
+    def _penalty_kind(self):
+        """The specification of the penalty."""
+        return PENALTIES["l1"]
+
+    def _prediction(self):
+        """The prediction term and its encoder, or None."""
+        return None
+
+    # ------------------------------------------------------------------------------------ learning
+    @with_callbacks
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y=None, sample_weight=None, mask=None):
+        """Learn from X in passes over shuffled batches.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or \
+                (n_samples, height, width[, n_channels])
+            Samples, ideally of unit variance. Convolutional models take images, or flat rows of
+            their pixels; other models take rows. Memory maps are read one batch at a time.
+        y : None
+            Ignored.
+        sample_weight : array-like of shape (n_samples,) or None, default=None
+            Weight of each sample in the objective.
+        mask : array-like of the shape of X or None, default=None
+            One, or True, where a value is observed. Other values are left out of the
+            reconstruction; X may contain anything there, including NaN. Masks of images may omit
+            the channels.
+
+        Returns
+        -------
+        object
+            The fitted model. If Ctrl-C interrupts the fit, it is the model after the last whole
+            batch.
+        """
+        with refusable(self) as attempt:
+            return self._learning(self, attempt).fit(X, sample_weight, mask)
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X, y=None, sample_weight=None, mask=None):
+        """Learn from one more chunk of data, in one pass.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or \
+                (n_samples, height, width[, n_channels])
+            Samples. Images may have another size than those before.
+        y : None
+            Ignored.
+        sample_weight : array-like of shape (n_samples,) or None, default=None
+            Weight of each sample in the objective.
+        mask : array-like of the shape of X or None, default=None
+            One where a value is observed, as in `fit`.
+
+        Returns
+        -------
+        object
+            The model after one step for each batch of X.
+        """
+        with refusable(self) as attempt:
+            return self._learning(self, attempt).partial_fit(X, sample_weight, mask)
+
+    # ----------------------------------------------------------------------------------- inference
+    def transform(self, X, mask=None):
+        """Encode X.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or \
+                (n_samples, height, width[, n_channels])
+            Samples. Convolutional models take images of any size that a filter fits in.
+        mask : array-like of the shape of X or None, default=None
+            One where a value is observed, as in `fit`. Encoders see zeros elsewhere.
+
+        Returns
+        -------
+        ndarray or csr_array of shape (n_samples, n_components) or \
+                (n_samples, map_height, map_width, n_components)
+            Codes in the dtype of X: optimal codes, or those of the encoder in models that have one
+            and `inference="encoder"`. Convolutional models return maps of images, and the same
+            numbers as rows if X has rows. CSR rows if `sparse_output=True`.
+        """
+        self._ready()
+        data = self._read(X, mask)
+        features = self._features(data)
+        if sparse.issparse(features):
+            return features
+        if self.sparse_output:
+            return sparse.csr_array(to_host(features))
+        if data.form.is_flat:
+            return features
+        return self._state.parts.decoder.for_samples(data.shape).as_maps(features)
+
+    def _read(self, X, mask):
+        """The samples of a call that does not learn."""
+        data, parts = self._inputs().read(self, X, mask), self._state.parts
+        check_weight(parts.alpha, data.X.dtype, "alpha")
+        if parts.beta:
+            check_weight(parts.beta, data.X.dtype, "beta")
+        return data
+
+    def _features(self, data):
+        """What `transform` returns, as rows."""
+        return self._state.parts.code(data, self.sparse_output)
+
+    def inverse_transform(self, X):
+        """Reconstruct samples from codes.
+
+        Parameters
+        ----------
+        X : {array-like, sparse array} of shape (n_samples, n_components), or array-like of shape \
+                (n_samples, map_height, map_width, n_components)
+            Codes as returned by `transform`. Rows of maps belong to images of the size in `fit`.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_features) or (n_samples, height, width[, n_channels])
+            Reconstructions in the form that X had in `fit`.
+        """
+        self._ready()
+        code, shape = self._atoms().read_codes(self, X, self._row_decoder)
+        backend = resolve_backend(self.backend, self._row_decoder.dictionary)
+        decoder = self._state.parts.decoder_of(shape, code.dtype, backend)
+        rows = decoder.decode(code)
+        return rows if self._form.is_flat else self._form.restore(decoder.as_images(rows))
+
+    def energy(self, X, mask=None):
+        """Compute F(x) = min_z E(x, z) of each sample, which is low near the training data.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or \
+                (n_samples, height, width[, n_channels])
+            Samples.
+        mask : array-like of the shape of X or None, default=None
+            One where a value is observed, as in `fit`.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            Energies, in squared units of X.
+        """
+        self._ready()
+        data, parts = self._read(X, mask), self._state.parts
+        return parts.value(data, parts.optimal(data))
+
+    def duality_gap(self, X, code, mask=None):
+        """Bound how far the energy of given codes is above the minimum.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or \
+                (n_samples, height, width[, n_channels])
+            Samples.
+        code : array-like of the shape that `transform` returns
+            Codes of X.
+        mask : array-like of the shape of X or None, default=None
+            One where a value is observed, as in `fit`.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,), float64
+            Duality gap relative to 1/2 ||x||^2, computed in double precision. Infinite if
+            `positive=True` and a code has negative entries, or if float64 cannot hold the gap.
+
+        Raises
+        ------
+        ValueError
+            If shapes do not fit, or squares of X underflow.
+        """
+        self._ready()
+        data, parts = self._read(X, mask), self._state.parts
+        decoder = parts.decoder.for_samples(data.shape)
+        rows, _ = self._atoms().read_codes(self, code, decoder)
+        if rows.shape != (data.X.shape[0], decoder.code_size):
+            raise ValueError(
+                f"code has shape {np.shape(code)}, but X of shape {tuple(data.X.shape)} has codes "
+                f"of {decoder.code_size} numbers for each sample."
+            )
+        return parts.duality_gap(data, rows.toarray() if sparse.issparse(rows) else rows)
+
+    def score_samples(self, X, mask=None):
+        """Return the negative energy of each sample.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or \
+                (n_samples, height, width[, n_channels])
+            Samples.
+        mask : array-like of the shape of X or None, default=None
+            One where a value is observed, as in `fit`.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            Negative energies. Higher is better.
+        """
+        return -self.energy(X, mask)
+
+    def score(self, X, y=None, mask=None):
+        """Return the mean negative energy of the samples.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or \
+                (n_samples, height, width[, n_channels])
+            Samples.
+        y : None
+            Ignored.
+        mask : array-like of the shape of X or None, default=None
+            One where a value is observed, as in `fit`.
+
+        Returns
+        -------
+        float
+            Mean of `score_samples`. Higher is better.
+        """
+        return float(self.score_samples(X, mask).mean())
+
+    # --------------------------------------------------------------------------- fitted attributes
+    def _sparsity(self):
+        """The weight of the penalty."""
+        return float(self.alpha)
+
+    def _new_penalty(self, n_components, state=None, replaced=frozenset()):
+        """Return a function that makes the penalty for an alpha.
+
+        `state` is the state of a fitted model, some attributes of which were replaced, or None if
+        the model is about to learn.
+        """
+        return self._penalty_kind().factory(n_components)
+
+    def _take_over(self, state, replaced):
+        return take_over(self, state, replaced)
+
+    def _new_learner(self, learner, replaced):
+        return new_learner(self, learner, replaced)
+
+    def _has_anyway(self, name, value):
+        prediction = self._prediction()
+        if prediction is not None and name in prediction.settings:
+            return name not in self.encoder_.settings
+        return self._atoms().is_already(name, value, self)
+
+    def _keep(self, learner):
+        """Set the fitted attributes from the state of learning."""
+        vars(self).update(fitted_attributes(self, learner))
+
+    def _snapshot(self):
+        """Fitted attributes for callbacks that want a usable model in the middle of fit."""
+        return {"n_features_in_": self.n_features_in_, **fitted_attributes(self, self._learner)}
+
+    @property
+    def _row_decoder(self):
+        """The decoder of samples that are passed as rows."""
+        shape = self._inputs().shape_of_rows(self._sample_shape)
+        return self._state.parts.decoder.for_samples(shape)
+
+    @property
+    def _n_features_out(self):
+        self._ready()
+        decoder = self._row_decoder
+        return decoder.code_size if self._form.is_flat else decoder.map_shape[2]
+
+    def __sklearn_is_fitted__(self):
+        """Data that passed validation are not yet a fitted model."""
+        return hasattr(self, "components_")
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        tags.input_tags.allow_nan = is_nan(self.missing_values)
+        return tags
+
+    # ------------------------------------------------------------------------ as part of a network
+    def _tuning_obstacle(self):
+        """Why labels cannot train the model; empty if they can."""
+        if "inference" not in self._parameter_constraints:
+            return (
+                "its codes are minima, and it has no encoder to train: PSD, ConvPSD and, of a "
+                "fitted coder, LISTAEncoder(dictionary=coder) have one."
+            )
+        is_optimal = self.inference == "optimal"
+        return "optimal codes have no derivative; set inference='encoder'." if is_optimal else ""
+
+    def _tuning_parts(self, dtype):
+        """What `transform` is as parts of a network; see `sklearn_ebm.learning._parts`."""
+        self._ready()
+        parts = self._state.parts
+        if parts.refusal:
+            raise ValueError(parts.refusal)
+        return [self._atoms().encoder_part(self, parts.encoder.copy().astype(dtype))]
+
+    def _tuned(self, encoder):
+        """A copy of the model with another encoder, from which learning would go on."""
+        tuned = copy.deepcopy(self)
+        learner = tuned._learner_to_go_on()
+        learner.replace_encoder(encoder.astype(learner.dtype).copy())
+        tuned._keep(learner)
+        return tuned

@@ -1,0 +1,148 @@
+"""Input adapters: samples that are checked, masked and on their device, in one form for all models.
+
+`read` accepts what users pass and returns `Data`. Nothing but the attributes that scikit-learn's
+own validation sets is written to the estimator.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from sklearn_ebm.backends import array_namespace, resolve_backend
+from sklearn_ebm.inputs._checks import check_magnitude, require_same_place
+from sklearn_ebm.inputs._image_checks import check_mask, flat, require_observed, without_unseen
+from sklearn_ebm.inputs._images import ImageForm, check_images, check_values, full_shape
+from sklearn_ebm.inputs._rows import check_rows, is_nan, split_missing
+
+ROWS = ImageForm(2)
+
+
+@dataclass(frozen=True)
+class Data:
+    """The samples of one call.
+
+    Attributes
+    ----------
+    X : array of shape (n_samples, n_features) or (n_samples, height, width, n_channels)
+        Samples, zero where they are not observed.
+    mask : array of the shape of X or None
+        One where a value is observed. None if all are.
+    backend : module
+        Kernels.
+    form : ImageForm
+        The form in which users passed the samples.
+    """
+
+    X: Any
+    mask: Any
+    backend: Any
+    form: ImageForm = ROWS
+
+    @property
+    def shape(self):
+        """Shape of one sample."""
+        return self.X.shape[1:]
+
+    @property
+    def rows(self):
+        """Samples as rows."""
+        return flat(self.X)
+
+    @property
+    def observed(self):
+        """The mask as rows, or None."""
+        return flat(self.mask)
+
+
+class Rows:
+    """Samples that are rows of features.
+
+    Parameters
+    ----------
+    missing_values : float or None, default=None
+        Value of entries that are missing, NaN or a number. None if there are none.
+    """
+
+    def __init__(self, missing_values=None):
+        self.missing_values = missing_values
+
+    def read(self, estimator, X, mask=None, *, reset=False, degree=2, dtype=None):
+        """Check the samples of one call and move them to their device.
+
+        Parameters
+        ----------
+        estimator : estimator
+            Named in messages. Its `backend` chooses the device.
+        X : array-like
+            Samples.
+        mask : array-like or None, default=None
+            One where a value is observed.
+        reset : bool, default=False
+            Whether this is the first call of `fit` or `partial_fit`.
+        degree : int, default=2
+            Highest power of X that is computed.
+        dtype : dtype or None, default=None
+            Type to which batches will be cast. None if they keep their own.
+
+        Returns
+        -------
+        Data
+        """
+        array, form = self._checked(estimator, X, reset, mask is None)
+        if mask is not None:
+            mask = check_mask(mask, array, form)
+            array = without_unseen(array, mask)
+            check_values(estimator, array, is_nan(self.missing_values))
+        rows, observed = split_missing(flat(array), self.missing_values)
+        if mask is not None:
+            observed = mask if observed is None else observed * mask
+            require_observed(observed)
+        check_magnitude(rows, degree, dtype)
+        backend = resolve_backend(estimator.backend, rows)
+        rows = backend.to_device(rows)
+        if not reset:
+            require_same_place(estimator, rows)
+        observed = None if observed is None else backend.to_device(observed)
+        return Data(_shaped(rows, array.shape), _shaped(observed, array.shape), backend, form)
+
+    def shape_of_rows(self, fitted_shape):
+        """Return the shape of samples in rows, given that of the samples in `fit`."""
+        return fitted_shape
+
+    def _checked(self, estimator, X, reset, finite):
+        """Samples as an array of floats, and the form in which they came."""
+        allow_nan = is_nan(self.missing_values)
+        return check_rows(estimator, X, reset=reset, allow_nan=allow_nan, finite=finite), ROWS
+
+
+class Images(Rows):
+    """Samples that are images, or flat rows of their pixels.
+
+    Parameters
+    ----------
+    missing_values : float or None
+        Value of pixels that are missing, NaN or a number. None if there are none.
+    image_shape : tuple of int or None
+        Height, width and channels of images in flat rows. None: rows are signals of height one.
+    smallest : int or tuple of int
+        Height and width that images need at least.
+    """
+
+    def __init__(self, missing_values, image_shape, smallest):
+        super().__init__(missing_values)
+        self.image_shape = image_shape
+        self.smallest = smallest
+
+    def shape_of_rows(self, fitted_shape):
+        return fitted_shape if self.image_shape is None else full_shape(self.image_shape)
+
+    def _checked(self, estimator, X, reset, finite):
+        return check_images(
+            estimator, X, reset=reset, image_shape=self.image_shape, smallest=self.smallest,
+            allow_nan=is_nan(self.missing_values), finite=finite,
+        )  # fmt: skip
+
+
+def _shaped(rows, shape):
+    if rows is None or len(shape) == 2:
+        return rows
+    return array_namespace(rows).reshape(rows, shape)

@@ -1,0 +1,38 @@
+"""First values of a dictionary: samples that differ, scaled to norm one."""
+
+import numpy as np
+
+from sklearn_ebm.backends import array_namespace, to_host
+
+DRAWS = 4  # draws for each atom, so that enough of them differ
+
+
+def unit_rows(dictionary):
+    """Rows of norm one; those of norm zero stay. Squares neither overflow nor underflow."""
+    xp = array_namespace(dictionary)
+    largest = xp.max(xp.abs(dictionary), axis=1, keepdims=True)
+    scaled = dictionary / xp.where(largest > 0, largest, xp.ones_like(largest))
+    norm = xp.sqrt(xp.sum(scaled * scaled, axis=1, keepdims=True))
+    return scaled / xp.where(norm > 0, norm, xp.ones_like(norm))
+
+
+def first_dictionary(X, n_components, random_state, sample_weight=None):
+    """Unit-norm samples that differ, and random directions where there are too few of them.
+
+    Samples are drawn by cumulated weight along a random direction, so that neither their order
+    matters nor whether a sample is repeated or has the weight of its repetitions.
+    """
+    xp = array_namespace(X)
+    dictionary = xp.asarray(random_state.standard_normal((n_components, X.shape[1])), dtype=X.dtype)
+    dictionary = unit_rows(dictionary)
+    draws = random_state.uniform(size=DRAWS * n_components)
+    order = np.argsort(to_host(X @ dictionary[0, :]))
+    weights = np.ones(len(order)) if sample_weight is None else to_host(sample_weight)[order]
+    cumulated = np.cumsum(weights, dtype=np.float64)
+    rows = order[np.searchsorted(cumulated, draws * cumulated[-1], side="right")]
+    samples = to_host(xp.take(X, xp.asarray(rows), axis=0))
+    _, first = np.unique(samples, axis=0, return_index=True)
+    samples = samples[np.sort(first)]  # in the order of the draws
+    samples = samples[np.any(samples, axis=1)][:n_components]
+    dictionary[: samples.shape[0], :] = xp.asarray(unit_rows(samples))
+    return dictionary
