@@ -22,8 +22,10 @@ class ConvPSD(SparseModel):
     kernel_size : int or (int, int), default=9
         Height and width of the kernels; one number is both, and the width on signals. Given
         kernels have their own.
-    alpha : float, default=1.0
-        Weight of the sparsity, above zero. One suits data of unit variance.
+    alpha : float or "scale", default="scale"
+        Weight of the sparsity penalty. Larger values give sparser codes. "scale" is the root mean
+        square of the training data, which gives data of any unit the same codes up to their scale;
+        it is 1 for data of unit variance.
     beta : float, default=1.0
         Weight of the prediction.
     encoder : {"smooth_shrinkage", "shrinkage", "tanh"}, default="smooth_shrinkage"
@@ -91,6 +93,8 @@ class ConvPSD(SparseModel):
     ----------
     components_ : ndarray of shape (n_components, height, width, n_channels)
         Kernels of unit norm.
+    alpha_ : float
+        Weight of the sparsity penalty in the last fit.
     encoder_ : encoder
         f, with `parameters` by name, of images of the size that was learned from;
         `encoder_.on_images(shape)` is that of another.
@@ -139,7 +143,13 @@ class ConvPSD(SparseModel):
     (5, 12, 12, 8)
     """
 
-    _model_attributes = ("components_", "encoder_", "encoder_components_", "connections_")
+    _model_attributes = (
+        "components_",
+        "alpha_",
+        "encoder_",
+        "encoder_components_",
+        "connections_",
+    )
     _needs_fit = ("n_components", "dictionary", "encoder", "kernel_size", "connections")
     _needs_fit_to_encode = ("alpha", "beta", "positive")
     _free_to_change = ("alpha", "beta", "positive")
@@ -158,7 +168,7 @@ class ConvPSD(SparseModel):
         n_components=None,
         *,
         kernel_size=9,
-        alpha=1.0,
+        alpha="scale",
         beta=1.0,
         encoder="smooth_shrinkage",
         inference="encoder",

@@ -18,8 +18,10 @@ class ConvSparseCoder(SparseModel):
     kernel_size : int or (int, int), default=9
         Height and width of the kernels; one number is both, and the width on signals. Given
         kernels have their own.
-    alpha : float, default=1.0
-        Weight of the sparsity, above zero. One suits data of unit variance.
+    alpha : float or "scale", default="scale"
+        Weight of the sparsity penalty. Larger values give sparser codes. "scale" is the root mean
+        square of the training data, which gives data of any unit the same codes up to their scale;
+        it is 1 for data of unit variance.
     border : {"full", "same", "valid", "circular"}, default="full"
         Where kernels may stand: wherever they touch the image, which serves every pixel alike;
         where their centre is in it; where all of them is; or everywhere on a torus.
@@ -75,6 +77,8 @@ class ConvSparseCoder(SparseModel):
     ----------
     components_ : ndarray of shape (n_components, height, width, n_channels)
         Kernels; of unit norm where they were learned.
+    alpha_ : float
+        Weight of the sparsity penalty in the last fit.
     connections_ : ndarray of bool of shape (n_components, n_channels) or None
         Channels that each kernel reads; None where all read all.
     n_iter_ : int
@@ -119,7 +123,7 @@ class ConvSparseCoder(SparseModel):
     (5, 12, 12, 8)
     """
 
-    _model_attributes = ("components_", "connections_")
+    _model_attributes = ("components_", "alpha_", "connections_")
     _needs_fit = ("n_components", "dictionary", "kernel_size", "connections")
     _needs_new_learner = ("kernel_size", "connections")
     _parameter_constraints: dict = {**COMMON_CONSTRAINTS, **CONSTRAINTS}
@@ -131,7 +135,7 @@ class ConvSparseCoder(SparseModel):
         n_components=None,
         *,
         kernel_size=9,
-        alpha=1.0,
+        alpha="scale",
         border="full",
         image_shape=None,
         positive=False,

@@ -82,6 +82,7 @@ class DictionaryLearning:
             vars(model).pop("_state", None)
         data = self._read(X, mask, learner)
         weights, exponent = self._weights(sample_weight, data.X)
+        self._set_alpha(learner, data, weights, ALL_ROWS)
         random_state = check_random_state(model.random_state)
         context = model._init_callback_context(max_subtasks=int(model.max_iter))
         context.call_on_fit_task_begin(estimator=model, X=data.X)
@@ -100,9 +101,10 @@ class DictionaryLearning:
         learner = model._learner_to_go_on() if model.__sklearn_is_fitted__() else None
         data = self._read(X, mask, learner)
         weights, exponent = self._weights(sample_weight, data.X)
+        first = slice(int(model.batch_size))
+        self._set_alpha(learner, data, weights, first)
         if learner is None:
             random_state = check_random_state(model.random_state)
-            first = slice(int(model.batch_size))
             learner = self._first_learner(data, weights, random_state, first)
         self._begin(learner, data, exponent)
         tally = Tally()
@@ -124,15 +126,22 @@ class DictionaryLearning:
         )
         if is_first:
             model._form, model._sample_shape = data.form, data.shape
-        self._check_weights(data.X.dtype if dtype is None else dtype)
-        self.atoms.check_samples(data.X, model._sparsity())
         return data
 
-    def _check_weights(self, dtype):
-        """Refuse weights of the energy's terms that a type cannot hold."""
-        check_weight(self.model._sparsity(), dtype, "alpha")
+    def _set_alpha(self, learner, data, weights, rows):
+        """Set the weights of the energy's terms, and refuse those that the type cannot hold."""
+        model, dtype = self.model, data.X.dtype if learner is None else learner.dtype
+        if not isinstance(model.alpha, str):
+            alpha = float(model.alpha)
+        elif learner is None:
+            alpha = typical_size(data, weights, rows)
+        else:
+            alpha = model._sparsity()
+        check_weight(alpha, dtype, "alpha")
         if self.prediction is not None:
             check_weight(self.prediction.beta, dtype, "beta")
+        self.atoms.check_samples(data.X, alpha)
+        model.alpha_ = alpha
 
     @staticmethod
     def _weights(sample_weight, X):
@@ -291,6 +300,15 @@ class DictionaryLearning:
                 f"{passes.change:.1e} > tol={model.tol:.1e}: raise max_iter, or tol."
             )
         return ""
+
+
+def typical_size(data, weights, rows):
+    """Return the root mean square of the observed values; one if all are zero."""
+    size = data_size(data.X, weights, rows, 1.0)
+    if data.mask is None:
+        return size
+    xp = array_namespace(data.mask)
+    return size / float(xp.mean(data.mask[rows, ...], dtype=xp.float64)) ** 0.5
 
 
 def curves_of(learner):

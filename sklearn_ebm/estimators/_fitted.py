@@ -5,6 +5,7 @@ replaces an attribute, a new `Fitted` is made from the attributes.
 """
 
 from dataclasses import dataclass, replace
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -151,13 +152,15 @@ def published(fitted, names):
 def compose(model, decoder, encoder=None, table=None, refusal=""):
     """What a model computes with, by the parameters that it has now."""
     prediction = model._prediction()
+    beta = 0.0 if prediction is None else prediction.beta
     alpha, make_penalty = model._sparsity(), model._make_penalty
+    penalty = make_penalty(alpha, positive=bool(model.positive))
+    tol, max_iter = float(model.code_tol), int(model.code_max_iter)
+    inference = {"solver": model.solver, "tol": tol, "max_iter": max_iter}
+    is_optimal = encoder is None or model.inference == "optimal"
     return Fitted(
-        decoder, encoder, table, make_penalty, make_penalty(alpha, positive=bool(model.positive)),
-        alpha, 0.0 if prediction is None else prediction.beta,
-        {"solver": model.solver, "tol": float(model.code_tol), "max_iter": int(model.code_max_iter)},
-        encoder is None or model.inference == "optimal", refusal,
-    )  # fmt: skip
+        decoder, encoder, table, make_penalty, penalty, alpha, beta, inference, is_optimal, refusal
+    )
 
 
 def fitted_attributes(model, learner):
@@ -193,6 +196,7 @@ def new_learner(model, learner, replaced):
 def take_over(model, state, replaced):
     """What a model computes with, from its attributes, some of which were replaced."""
     atoms = model._atoms()
+    _check_alpha(model, state)
     decoder = _decoder_from(model, state, replaced, atoms)
     table, encoder, refusal = _table_from(model, state, replaced, atoms), None, ""
     if "encoder_" in model._model_attributes:
@@ -205,6 +209,18 @@ def take_over(model, state, replaced):
         attributes = published(parts, model._model_attributes)
         vars(model).update({name: read_only(value) for name, value in attributes.items()})
     return parts
+
+
+def _check_alpha(model, state):
+    if not (isinstance(model.alpha_, Real) and 0 < model.alpha_ < np.inf):
+        raise ValueError(f"alpha_ must be a positive number, got {model.alpha_!r}.")
+    fitted = state.fitted_with.get("alpha", model.alpha)
+    if isinstance(model.alpha, str) and not isinstance(fitted, str):
+        raise ValueError(
+            f"alpha={model.alpha!r} depends on the training data, but this "
+            f"{type(model).__name__} was fitted with alpha={fitted!r}. Call fit with "
+            "warm_start=False to learn with the new value."
+        )
 
 
 def _refusal(model, state):

@@ -44,8 +44,10 @@ class GroupSparsePSD(SparseModel):
         then.
     torus : bool, default=True
         Whether windows wrap around the edges of the map; otherwise they are cut there.
-    alpha : float, default=1.0
-        Weight of the sparsity, above zero. One suits data of unit variance.
+    alpha : float or "scale", default="scale"
+        Weight of the sparsity penalty. Larger values give sparser codes. "scale" is the root mean
+        square of the training data, which gives data of any unit the same codes up to their scale;
+        it is 1 for data of unit variance.
     beta : float, default=1.0
         Weight of the prediction.
     encoder : {"shrinkage", "tanh", "smooth_shrinkage", "lista", "lfista", "lcod"}, \
@@ -100,6 +102,8 @@ class GroupSparsePSD(SparseModel):
     ----------
     components_ : ndarray of shape (n_components, n_features)
         Atoms of unit norm.
+    alpha_ : float
+        Weight of the sparsity penalty in the last fit.
     encoder_ : encoder
         f, with `parameters` by name and `encode(X)`.
     encoder_components_ : ndarray of shape (n_components, n_features)
@@ -177,7 +181,7 @@ class GroupSparsePSD(SparseModel):
         pool_stride=1,
         pool_weights="gaussian",
         torus=True,
-        alpha=1.0,
+        alpha="scale",
         beta=1.0,
         encoder="shrinkage",
         n_steps=3,

@@ -1,11 +1,15 @@
-"""`fit` and `partial_fit` of an encoder that learns to imitate the codes of a finished dictionary."""
+"""`fit` and `partial_fit` of an encoder that imitates the codes of a finished dictionary."""
 
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_ebm.backends import copied, to_host
 from sklearn_ebm.estimators._atoms import Atoms
-from sklearn_ebm.estimators._dictionary_learning import DictionaryLearning, curves_of
+from sklearn_ebm.estimators._dictionary_learning import (
+    DictionaryLearning,
+    curves_of,
+    typical_size,
+)
 from sklearn_ebm.estimators._sparse_coder import SparseCoder
 from sklearn_ebm.factors import ENCODERS, LOSSES, PENALTIES, UNFOLDINGS, Energy, LinearDecoder
 from sklearn_ebm.factors.encoders import Scale
@@ -38,6 +42,17 @@ _FirstCoder.__name__ = SparseCoder.__name__  # printed if it is verbose
 def is_coder(dictionary):
     """Whether a dictionary is an estimator."""
     return hasattr(dictionary, "fit")
+
+
+def alpha_of(model):
+    """The weight of the penalty that the parameters ask for; None if it depends on the data."""
+    if isinstance(model.alpha, str):
+        return None
+    if model.alpha is not None:
+        return float(model.alpha)
+    coder = model.dictionary
+    alpha = getattr(coder, "alpha_", getattr(coder, "alpha", None)) if is_coder(coder) else None
+    return None if alpha is None or isinstance(alpha, str) else float(alpha)
 
 
 def _is_of_groups(coder):
@@ -89,14 +104,20 @@ def _atoms_of(coder):
 class ImitationLearning(DictionaryLearning):
     """One call of `fit` or `partial_fit` of a `LISTAEncoder`."""
 
-    def _check_weights(self, dtype):
-        is_first = not self.model.__sklearn_is_fitted__() or not self.model.warm_start
-        alpha = self.model._wanted_alpha() if is_first else self._alpha_to_learn()
-        check_weight(alpha, dtype, "alpha")
+    def _set_alpha(self, learner, data, weights, rows):
+        model, alpha = self.model, alpha_of(self.model)
+        last = model._last_state
+        is_set = "alpha_" in last.replaced and is_same(model.alpha, last.fitted_with["alpha"])
+        if learner is not None and (is_set or alpha is None):
+            alpha = model._sparsity()
+        elif alpha is None:
+            alpha = typical_size(data, weights, rows)
+        check_weight(alpha, data.X.dtype if learner is None else learner.dtype, "alpha")
+        model.alpha_ = float(alpha)
 
     # --------------------------------------------------------------------------------- the learner
     def _first_learner(self, data, weights, random_state, first):
-        model, alpha = self.model, self.model._wanted_alpha()
+        model, alpha = self.model, self.model.alpha_
         size = data_size(data.X, weights, first, alpha)
         if self.atoms.is_fixed:
             return self._untrained(self.atoms.initial(data.X, weights, random_state)[0], size)
@@ -109,7 +130,6 @@ class ImitationLearning(DictionaryLearning):
             coder.fit(data.X, sample_weight=weights)
         except KeyboardInterrupt:
             if hasattr(coder, "components_"):
-                model.alpha_ = alpha
                 model._keep(self._untrained(copied(coder.components_), size))
             raise
         return self._untrained(copied(coder.components_), size)
@@ -117,7 +137,7 @@ class ImitationLearning(DictionaryLearning):
     def _untrained(self, dictionary, size):
         model = self.model
         encoder = ENCODERS[UNFOLDINGS[model.unfolding]].from_dictionary(
-            dictionary, LinearDecoder(dictionary).lipschitz, model._wanted_alpha(),
+            dictionary, LinearDecoder(dictionary).lipschitz, model.alpha_,
             scale=Scale.of(dictionary, size), n_steps=int(model.n_steps), tied=bool(model.tied),
         )  # fmt: skip
         return EncoderLearner(dictionary, encoder)
@@ -125,17 +145,10 @@ class ImitationLearning(DictionaryLearning):
     def _follow(self, learner, data):
         model = self.model
         self._require_same(learner)
-        model.alpha_ = self._alpha_to_learn()
         penalty = model._make_penalty(model.alpha_, positive=False)
         loss = LOSSES[model.loss](Energy(LinearDecoder(learner.dictionary), penalty))
         rate = model.learning_rate
         learner.follow(loss, rate if isinstance(rate, str) else float(rate), data.backend.name)
-
-    def _alpha_to_learn(self):
-        """alpha, unless a user has set `alpha_` since the last fit, and has left alpha alone."""
-        model, last = self.model, self.model._last_state
-        is_set = "alpha_" in last.replaced and is_same(model.alpha, last.fitted_with["alpha"])
-        return float(model.alpha_) if is_set else model._wanted_alpha()
 
     def _require_same(self, learner):
         super()._require_same(learner)

@@ -3,12 +3,15 @@
 import copy
 from numbers import Integral, Real
 
-import numpy as np
-
 from sklearn_ebm._sklearn import HasMethods, Interval, StrOptions, validate_params
 from sklearn_ebm.backends import copied
-from sklearn_ebm.estimators._imitation_learning import ImitationLearning, TaughtAtoms, is_coder
-from sklearn_ebm.estimators._sparse_model import COMMON_CONSTRAINTS, SparseModel
+from sklearn_ebm.estimators._imitation_learning import (
+    ImitationLearning,
+    TaughtAtoms,
+    alpha_of,
+    is_coder,
+)
+from sklearn_ebm.estimators._sparse_model import COMMON_CONSTRAINTS, SCALE, SparseModel
 from sklearn_ebm.factors import LOSSES, UNFOLDINGS
 from sklearn_ebm.inputs._adapters import Rows
 from sklearn_ebm.learning._encoder import EncoderLearner
@@ -25,9 +28,10 @@ class LISTAEncoder(SparseModel):
     ----------
     n_components : int or None, default=None
         Atoms; None takes those of a given dictionary, else as many as there are features.
-    alpha : float or None, default=None
-        Weight of the sparsity, above zero; None takes that of a fitted coder given as `dictionary`,
-        else one, which suits data of unit variance.
+    alpha : float, "scale" or None, default=None
+        Weight of the sparsity penalty. Larger values give sparser codes. None takes that of a
+        fitted coder given as `dictionary`, otherwise "scale", the root mean square of the training
+        data.
     n_steps : int, default=3
         Products with S in a transform. None at all, 0, is the shrinkage encoder sh(x W).
     unfolding : {"ista", "fista", "cd"}, default="ista"
@@ -159,7 +163,7 @@ class LISTAEncoder(SparseModel):
             for name, constraint in COMMON_CONSTRAINTS.items()
             if name not in ("positive", "missing_values", "dictionary_init")
         },
-        "alpha": [Interval(Real, 0, None, closed="neither"), None],
+        "alpha": [Interval(Real, 0, None, closed="neither"), StrOptions({SCALE}), None],
         "n_steps": [Interval(Integral, 0, None, closed="left")],
         "unfolding": [StrOptions(set(UNFOLDINGS))],
         "tied": ["boolean"],
@@ -283,21 +287,9 @@ class LISTAEncoder(SparseModel):
         return TaughtAtoms(self.n_components, self.dictionary)
 
     def _sparsity(self):
-        """What the model was fitted with, and what it is to be fitted with before."""
-        return float(getattr(self, "alpha_", None) or self._wanted_alpha())
-
-    def _wanted_alpha(self):
-        """alpha, or that of the coder."""
-        if self.alpha is not None:
-            return float(self.alpha)
-        return float(getattr(self.dictionary, "alpha", 1.0)) if is_coder(self.dictionary) else 1.0
+        return float(self.alpha_)
 
     def _has_anyway(self, name, value):
         if name == "alpha":
-            return self._wanted_alpha() == self.alpha_
+            return alpha_of(self) == self.alpha_
         return super()._has_anyway(name, value)
-
-    def _take_over(self, state, replaced):
-        if not (isinstance(self.alpha_, Real) and 0 < self.alpha_ < np.inf):
-            raise ValueError(f"alpha_ must be a number above zero, got {self.alpha_!r}.")
-        return super()._take_over(state, replaced)

@@ -25,8 +25,10 @@ class PSD(SparseModel):
     ----------
     n_components : int or None, default=None
         Atoms; None takes as many as there are features.
-    alpha : float, default=1.0
-        Weight of the sparsity, above zero. One suits data of unit variance.
+    alpha : float or "scale", default="scale"
+        Weight of the sparsity penalty. Larger values give sparser codes. "scale" is the root mean
+        square of the training data, which gives data of any unit the same codes up to their scale;
+        it is 1 for data of unit variance.
     beta : float, default=1.0
         Weight of the prediction.
     encoder : {"shrinkage", "tanh", "smooth_shrinkage", "lista", "lfista", "lcod"}, \
@@ -79,6 +81,8 @@ class PSD(SparseModel):
     ----------
     components_ : ndarray of shape (n_components, n_features)
         Atoms of unit norm.
+    alpha_ : float
+        Weight of the sparsity penalty in the last fit.
     encoder_ : encoder
         f, with `parameters` by name and `encode(X)`.
     encoder_components_ : ndarray of shape (n_components, n_features)
@@ -123,7 +127,7 @@ class PSD(SparseModel):
     (5, 32)
     """
 
-    _model_attributes = ("components_", "encoder_", "encoder_components_")
+    _model_attributes = ("components_", "alpha_", "encoder_", "encoder_components_")
     _needs_fit = ("n_components", "dictionary", "encoder", "n_steps")
     _needs_fit_to_encode = ("alpha", "beta", "positive")
     _free_to_change = ("alpha", "beta", "positive")
@@ -138,7 +142,7 @@ class PSD(SparseModel):
         self,
         n_components=None,
         *,
-        alpha=1.0,
+        alpha="scale",
         beta=1.0,
         encoder="shrinkage",
         n_steps=3,

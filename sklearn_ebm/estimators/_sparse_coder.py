@@ -15,9 +15,10 @@ class SparseCoder(SparseModel):
     ----------
     n_components : int or None, default=None
         Atoms; None takes as many as there are features.
-    alpha : float, default=1.0
-        Weight of the sparsity, in `fit` and `transform` alike, above zero. One suits data of unit
-        variance.
+    alpha : float or "scale", default="scale"
+        Weight of the sparsity penalty. Larger values give sparser codes. "scale" is the root mean
+        square of the training data, which gives data of any unit the same codes up to their scale;
+        it is 1 for data of unit variance.
     penalty : {"l1"} or GroupPenalty, default="l1"
         What alpha weighs: ||z||_1, or the norms of groups of components.
     positive : bool, default=False
@@ -57,6 +58,8 @@ class SparseCoder(SparseModel):
     ----------
     components_ : ndarray of shape (n_components, n_features)
         Atoms; of unit norm where they were learned.
+    alpha_ : float
+        Weight of the sparsity penalty in the last fit.
     n_iter_ : int
         Passes made.
     objective_curve_ : ndarray of shape (n_iter_,)
@@ -108,7 +111,7 @@ class SparseCoder(SparseModel):
         self,
         n_components=None,
         *,
-        alpha=1.0,
+        alpha="scale",
         penalty="l1",
         positive=False,
         dictionary=None,

@@ -24,9 +24,10 @@ from sklearn_ebm.inputs._rows import is_nan
 from sklearn_ebm.layers._state import Stateful, refusable
 from sklearn_ebm.solvers import MATRIX_SOLVERS
 
+SCALE = "scale"  # alpha is the root mean square of the training data
 COMMON_CONSTRAINTS = {
     "n_components": [Interval(Integral, 1, None, closed="left"), None],
-    "alpha": [Interval(Real, 0, None, closed="neither")],
+    "alpha": [Interval(Real, 0, None, closed="neither"), StrOptions({SCALE})],
     "positive": ["boolean"],
     "dictionary": ["array-like", None],
     "dictionary_init": ["array-like", None],
@@ -54,8 +55,9 @@ class SparseModel(
 ):
     """An energy E(x, z) = 1/2 ||x - decode(z)||^2 + penalty(z), with or without an encoder."""
 
-    _model_attributes = ("components_",)
+    _model_attributes = ("components_", "alpha_")
     _needs_fit = ("n_components", "dictionary")
+    _fit_derives = ("alpha",)
     _needs_new_learner = ()  # parameters that learning cannot change on the way
     _learning = DictionaryLearning
     _make_penalty = L1
@@ -295,7 +297,7 @@ class SparseModel(
     # --------------------------------------------------------------------------- fitted attributes
     def _sparsity(self):
         """The weight of the penalty."""
-        return float(self.alpha)
+        return float(self.alpha_ if isinstance(self.alpha, str) else self.alpha)
 
     def _new_penalty(self, n_components, state=None, replaced=frozenset()):
         """Return a function that makes the penalty for an alpha.

@@ -104,6 +104,7 @@ class Stateful:
     _model_attributes: tuple = ()
     _needs_fit: tuple = ()
     _needs_fit_to_encode: tuple = ()  # an encoder was trained for them; optimal codes follow them
+    _fit_derives: tuple = ()  # parameters for some values of which fit derives another
     _free_to_change: tuple = ()  # those of both that `partial_fit` also learns with
 
     def _ready(self, learning=False):
@@ -209,9 +210,8 @@ class Stateful:
     # ----------------------------------------------------------------- parameters that need a fit
     def _fitted_with(self):
         """The parameters that trained ones depend on, with the values that they have now."""
-        return {
-            name: getattr(self, name) for name in (*self._needs_fit, *self._needs_fit_to_encode)
-        }
+        names = (*self._needs_fit, *self._needs_fit_to_encode, *self._fit_derives)
+        return {name: getattr(self, name) for name in names}
 
     def _require_fitted_with(self, fitted_with):
         """Refuse parameters that have changed since the last fit and need another one."""
