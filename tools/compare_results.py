@@ -62,8 +62,8 @@ def dense_models():
 
 def binary_models():
     """Models of values between 0 and 1, by name."""
-    for method in ("cd", "pcd", "fpcd"):
-        yield f"RBM-{method}", ebm.RBM(64, method=method, random_state=0, max_iter=3)
+    for loss in ("cd", "pcd", "fpcd"):
+        yield f"RBM-{loss}", ebm.RBM(64, loss=loss, random_state=0, max_iter=3)
 
 
 def image_models():

@@ -39,17 +39,17 @@ ATTRIBUTES = {  # parameters of the energy
 }
 
 
-class Method(NamedTuple):
-    """Where the particles of the negative phase come from."""
+class NegativePhase(NamedTuple):
+    """How the particles of the negative phase are sampled."""
 
     is_persistent: bool
     has_fast_weights: bool = False
 
 
-METHODS = {
-    "cd": Method(is_persistent=False),
-    "pcd": Method(is_persistent=True),
-    "fpcd": Method(is_persistent=True, has_fast_weights=True),
+LOSSES = {
+    "cd": NegativePhase(is_persistent=False),
+    "pcd": NegativePhase(is_persistent=True),
+    "fpcd": NegativePhase(is_persistent=True, has_fast_weights=True),
 }
 
 
@@ -67,13 +67,15 @@ class RBM(CallbackSupportMixin, DensityModel):
     visible : {"bernoulli", "gaussian"}, default="bernoulli"
         Kind of the features: zeros and ones, or probabilities between them; or real numbers of any
         offset and scale, each with a variance that is learned.
-    method : {"pcd", "cd", "fpcd"}, default="pcd"
-        Where samples of the model come from: chains that go on from step to step, chains that start
-        at the data each time (contrastive divergence), or the former with fast weights.
+    loss : {"pcd", "cd", "fpcd"}, default="pcd"
+        Criterion that training minimises, an approximation of the negative log-likelihood. "cd" is
+        contrastive divergence, whose Markov chains start at the samples of each batch; "pcd" is
+        persistent contrastive divergence, whose chains are kept from step to step; "fpcd" adds fast
+        weights, with which persistent chains mix faster.
     n_gibbs_steps : int, default=1
         Steps of the chains for each step of learning.
     n_chains : int, default=100
-        Chains of "pcd" and "fpcd". They need not be as many as the samples of a batch.
+        Number of persistent chains of "pcd" and "fpcd". It may differ from `batch_size`.
     learning_rate : float, callable or "auto", default="auto"
         Of the first step; it falls linearly to zero in `fit`, and stays in `partial_fit`. "auto" is
         0.2 for bernoulli units and 0.1 for gaussian ones. A callable gets the share of the steps
@@ -185,7 +187,7 @@ class RBM(CallbackSupportMixin, DensityModel):
     _parameter_constraints: dict = {
         "n_components": [Interval(Integral, 1, None, closed="left")],
         "visible": [StrOptions(set(UNITS))],
-        "method": [StrOptions(set(METHODS))],
+        "loss": [StrOptions(set(LOSSES))],
         "n_gibbs_steps": [Interval(Integral, 1, None, closed="left")],
         "n_chains": [Interval(Integral, 1, None, closed="left")],
         "learning_rate": [
@@ -214,7 +216,7 @@ class RBM(CallbackSupportMixin, DensityModel):
         n_components=256,
         *,
         visible="bernoulli",
-        method="pcd",
+        loss="pcd",
         n_gibbs_steps=1,
         n_chains=100,
         learning_rate="auto",
@@ -235,7 +237,7 @@ class RBM(CallbackSupportMixin, DensityModel):
     ):
         self.n_components = n_components
         self.visible = visible
-        self.method = method
+        self.loss = loss
         self.n_gibbs_steps = n_gibbs_steps
         self.n_chains = n_chains
         self.learning_rate = learning_rate
@@ -391,15 +393,15 @@ class RBM(CallbackSupportMixin, DensityModel):
         weights[...] = first
         energy = BilinearEnergy(units, weights, hidden_bias)
         stream = Stream(random_state)
-        method, particles = METHODS[self.method], None
-        if method.is_persistent:
+        phase, particles = LOSSES[self.loss], None
+        if phase.is_persistent:
             start = dense_rows(X, random_state.choice(rows, int(self.n_chains)), dtype)
             states = units.coordinates.states_of(start)
             particles = energy.inner().sample_hidden(states, stream.key(), backend)
         learner = ContrastiveLearner(
             energy, stream, xp.full(n_components, activity, dtype=dtype),
             base.coordinates.states_of(mean) if self.centered else None, particles,
-            method.has_fast_weights,
+            phase.has_fast_weights,
         )  # fmt: skip
         learner.base = base
         learner.curves, learner.average = ContrastiveCurves(), None
@@ -413,14 +415,14 @@ class RBM(CallbackSupportMixin, DensityModel):
                 f"n_components={self.n_components}, but learning goes on with {n_components} "
                 "components. To change it, call fit with warm_start=False."
             )
-        method = METHODS[self.method]
-        began = Method(learner.particles is not None, learner.fast_weights is not None)
-        if method != began or not isinstance(learner.energy.visible, UNITS[self.visible]):
+        phase = LOSSES[self.loss]
+        began = NegativePhase(learner.particles is not None, learner.fast_weights is not None)
+        if phase != began or not isinstance(learner.energy.visible, UNITS[self.visible]):
             raise ValueError(
-                f"method={self.method!r} and visible={self.visible!r} differ from those that "
+                f"loss={self.loss!r} and visible={self.visible!r} differ from those that "
                 "learning began with. To change them, call fit with warm_start=False."
             )
-        n_chains = learner.particles.shape[0] if method.is_persistent else self.n_chains
+        n_chains = learner.particles.shape[0] if phase.is_persistent else self.n_chains
         for name, began in (("n_chains", n_chains), ("centered", learner.is_centered)):
             if getattr(self, name) != began:
                 raise ValueError(

@@ -46,7 +46,7 @@ MODELS = {
     "ConvSparseCoder": (ConvSparseCoder(4, **CONVOLUTION), COLOURED),
     "ConvPSD": (ConvPSD(4, **CONVOLUTION), COLOURED),
     "RBM": (RBM(6, **MACHINE), X > 0),
-    "RBM-gaussian": (RBM(6, visible="gaussian", method="fpcd", **MACHINE), X),
+    "RBM-gaussian": (RBM(6, visible="gaussian", loss="fpcd", **MACHINE), X),
     "ZCAWhitener": (ZCAWhitener(), X),
 }
 LEARNERS = [name for name in MODELS if name != "ZCAWhitener"]

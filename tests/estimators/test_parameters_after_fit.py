@@ -138,7 +138,7 @@ TABLE = {
         "backend": QUIETLY,
         **dict.fromkeys(
             [
-                "method",
+                "loss",
                 "n_gibbs_steps",
                 "n_chains",
                 "learning_rate",
@@ -188,8 +188,6 @@ OTHERS = {  # valid values that differ from those of the models
     "class_weight": "balanced",
     "learning_rates": {"psd": 0.0},
     "estimator": make_pipeline(PSD(3), LogisticRegression()),
-    "method": "cd",
-    "loss": "energy",
     "crop_size": 4,
     "backend": "numpy",
     "sparsity_target": 0.5,
@@ -269,6 +267,8 @@ def other_value(model, parameter):
     value = getattr(model, parameter)
     if parameter in OTHERS:
         return OTHERS[parameter]
+    if parameter == "loss":
+        return "cd" if isinstance(model, RBM) else "energy"
     if parameter == "solver":
         return "sgd" if hasattr(model, "predict") else "fista"
     if isinstance(value, bool):
