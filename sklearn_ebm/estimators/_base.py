@@ -32,6 +32,7 @@ from sklearn_ebm.learning._curves import Tally
 from sklearn_ebm.learning._dictionary import LEARNING_TOL, Learner
 from sklearn_ebm.learning._divergence import Diverged, divergence_message, has_diverged
 from sklearn_ebm.learning._passes import Passes
+from sklearn_ebm.learning._rates import LinearDecay
 from sklearn_ebm.learning._samples import Samples
 from sklearn_ebm.solvers import MATRIX_SOLVERS
 from sklearn_ebm.solvers._inference import infer
@@ -133,6 +134,7 @@ class DictionaryModel(
 
     def _learn(self, X, sample_weight, attempt, **beside):
         """`fit`, with what stands beside X in a subclass."""
+        self._schedule()  # refuses a callable that returns no rate before anything is learned
         goes_on = self.warm_start and self.__sklearn_is_fitted__()
         learner = self._learner_to_go_on() if goes_on else None
         if learner is None:
@@ -156,8 +158,9 @@ class DictionaryModel(
 
     def _make_passes(self, X, mask, weights, backend, random_state, context):
         passes = Passes(
-            self._learner, int(self.max_iter), float(self.tol), int(self.batch_size), random_state
-        )
+            self._learner, self._schedule(), int(self.max_iter), float(self.tol),
+            int(self.batch_size), random_state,
+        )  # fmt: skip
         self._learner.curves = type(self._learner.curves)()
         if self._has_work():
             try:
@@ -241,12 +244,12 @@ class DictionaryModel(
 
     def _take_in(self, samples, tally):
         """One step for each batch, in the order of the rows; all are undone if they diverge."""
-        learner, batch = self._learner, None
+        learner, batch, rate = self._learner, None, self._schedule()(0.0)
         learner.remember()
         try:
             for rows in samples.in_order(int(self.batch_size)):
                 batch = samples.take(rows)
-                tally.add(*learner.step(*batch), batch[-1])
+                tally.add(*learner.step(*batch, rate), batch[-1])
             learner.confirm(*batch)
         except Diverged:
             learner.go_back()
@@ -349,7 +352,7 @@ class DictionaryModel(
             "max_iter": int(self.code_max_iter),
         }
         learner.fixed = self._is_fixed()
-        learner.follow(self._penalty(), settings, backend.name, **self._encoder_weights())
+        learner.follow(self._penalty(), settings, backend.name, float(getattr(self, "beta", 0.0)))
 
     def _new_penalty(self, n_components):
         """A function that makes the penalty of so many components, to learn with."""
@@ -372,8 +375,9 @@ class DictionaryModel(
                 "fit with warm_start=False."
             )
 
-    def _encoder_weights(self):
-        return {}
+    def _schedule(self):
+        """Learning rate at each completed share of training; dictionaries are learned without."""
+        return LinearDecay(0.0)
 
     def _energy(self, dtype):
         decoder, dtype = self._parts.decoder, np.dtype(dtype)

@@ -65,10 +65,12 @@ class ConvPSD(ConvolutionalModel, JointModel):
         makes all passes.
     batch_size : int, default=4
         Crops for each step.
-    learning_rate : float, default=1e-2
-        First step size of Adam on the encoder, for data of unit variance: steps of biases,
-        thresholds and gains are in proportion to the size of the data. It falls linearly to zero
-        over `max_iter` passes.
+    learning_rate : float, callable or "auto", default="auto"
+        Initial learning rate, which decays linearly to zero over `max_iter` passes of `fit`;
+        `partial_fit` uses the initial rate. A callable receives the completed share of training,
+        from 0 to 1, and returns the rate: `lambda done: 1e-3` for a constant rate,
+        `lambda done: 5e-4 * (1 + cos(pi * done))` for cosine decay. "auto" is 1e-2, for data
+        of unit variance: steps of biases, thresholds and gains are scaled by the size of the data.
     code_max_iter : int, default=1000
         Rounds or steps of inference.
     code_tol : float, default=1e-3
@@ -169,7 +171,7 @@ class ConvPSD(ConvolutionalModel, JointModel):
         max_iter=20,
         tol=1e-3,
         batch_size=4,
-        learning_rate=1e-2,
+        learning_rate="auto",
         code_max_iter=1000,
         code_tol=1e-3,
         missing_values=None,
@@ -206,6 +208,7 @@ class ConvPSD(ConvolutionalModel, JointModel):
         self.random_state = random_state
         self.verbose = verbose
 
+    _automatic_rate = 1e-2  # what learning_rate="auto" stands for
     _encoder_part = ImageEncoderPart
 
     def _first_encoder(self, dictionary, scale, table=None):

@@ -14,10 +14,17 @@ from sklearn_ebm.inputs._checks import check_magnitude, require_magnitude
 from sklearn_ebm.inputs._sizes import data_size
 from sklearn_ebm.layers._state import is_same
 from sklearn_ebm.learning._parts import EncoderPart
+from sklearn_ebm.learning._rates import LEARNING_RATE, learning_rate_schedule
 
 
 class EncodingModel(DictionaryModel):
     """A dictionary, and an encoder f; `inference` says whose codes `transform` gives."""
+
+    _automatic_rate = 3e-3  # what learning_rate="auto" stands for
+    _parameter_constraints: dict = {
+        **DictionaryModel._parameter_constraints,
+        "learning_rate": LEARNING_RATE,
+    }
 
     _model_attributes = ("components_", "encoder_", "encoder_components_")
     _free_to_change = ("alpha", "beta", "positive")
@@ -82,6 +89,9 @@ class EncodingModel(DictionaryModel):
     def _check_range(self, X, learner):
         """Adam squares gradients, which are products of X with codes, each in its unit."""
         check_magnitude(X, degree=4, dtype=learner.dtype, unit=learner.encoder.scale.data)
+
+    def _schedule(self):
+        return learning_rate_schedule(self.learning_rate, self._automatic_rate)
 
     def _has_work(self):
         """A given dictionary still needs its encoder."""
@@ -183,11 +193,7 @@ class JointModel(EncodingModel):
         **EncodingModel._parameter_constraints,
         "beta": [Interval(Real, 0, None, closed="neither")],
         "inference": [StrOptions({"encoder", "optimal"})],
-        "learning_rate": [Interval(Real, 0, None, closed="neither")],
     }
-
-    def _encoder_weights(self):
-        return {"beta": float(self.beta), "learning_rate": float(self.learning_rate)}
 
     def _refusal(self, fitted_with):
         if self.inference == "optimal":

@@ -46,8 +46,9 @@ from sklearn_ebm.learning._network import (
     require_linear,
     with_head,
 )
-from sklearn_ebm.learning._optimizers import OPTIMIZERS, SCHEDULES
+from sklearn_ebm.learning._optimizers import OPTIMIZERS
 from sklearn_ebm.learning._parts import Step, is_trainable, require_derivative
+from sklearn_ebm.learning._rates import LEARNING_RATE, learning_rate_schedule
 from sklearn_ebm.learning._stages import (
     Layerwise,
     TrainingData,
@@ -60,6 +61,7 @@ from sklearn_ebm.learning._stages import (
     transformed,
 )
 
+AUTOMATIC_RATE = 1e-3  # what learning_rate="auto" stands for
 EPSILON = 1e-8  # of Adam: cross-entropies are of size one
 MANY_SAMPLES = 10_000  # above which early_stopping="auto" stops early
 
@@ -86,17 +88,18 @@ class FineTunedClassifier(
     subsample : int or None, default=None
         Samples, drawn at random with and without labels, that the steps before the classifier learn
         from at most; None takes all.
-    solver : {"adam", "sgd"}, default="adam"
-        Adam, or gradient descent with momentum.
-    learning_rate : float, default=1e-3
-        First step size. Encoders take steps in proportion to the size of the weights that they come
-        with: with "adam" this rate is for a root mean square of 0.01.
+    optimizer : {"adam", "sgd"}, default="adam"
+        Optimizer that trains the network: Adam, or stochastic gradient descent with momentum.
+    learning_rate : float, callable or "auto", default="auto"
+        Initial learning rate, which decays linearly to zero over `max_iter` passes of `fit`. A
+        callable receives the completed share of training, from 0 to 1, and returns the rate:
+        `lambda done: 1e-3` for a constant rate,
+        `lambda done: 5e-4 * (1 + cos(pi * done))` for cosine decay. "auto" is 1e-3. Steps
+        of an encoder are scaled by the size of its initial weights: with "adam", the rate applies
+        to weights with a root mean square of 0.01.
     learning_rates : dict of str to float or None, default=None
         Factors of the learning rate for steps by name, the classifier's included; 0 leaves a step
         as it is. One where none is given.
-    schedule : {"linear", "cosine", "constant"} or callable, default="linear"
-        How the learning rate falls over `max_iter` passes: to zero on a line or half a cosine, not
-        at all, or by a function from the share that is done, 0 to 1, to a factor.
     momentum : float, default=0.9
         Share of the last step that goes on, with "sgd".
     weight_decay : float, default=0.0
@@ -182,10 +185,9 @@ class FineTunedClassifier(
         "estimator": [HasMethods("fit")],
         "prefit": ["boolean"],
         "subsample": [Interval(Integral, 1, None, closed="left"), None],
-        "solver": [StrOptions(set(OPTIMIZERS))],
-        "learning_rate": [Interval(Real, 0, None, closed="neither")],
+        "optimizer": [StrOptions(set(OPTIMIZERS))],
+        "learning_rate": LEARNING_RATE,
         "learning_rates": [dict, None],
-        "schedule": [StrOptions(set(SCHEDULES)), callable],
         "momentum": [Interval(Real, 0, 1, closed="left")],
         "weight_decay": [Interval(Real, 0, None, closed="left")],
         "max_iter": [Interval(Integral, 0, None, closed="left")],
@@ -206,10 +208,9 @@ class FineTunedClassifier(
         *,
         prefit=False,
         subsample=None,
-        solver="adam",
-        learning_rate=1e-3,
+        optimizer="adam",
+        learning_rate="auto",
         learning_rates=None,
-        schedule="linear",
         momentum=0.9,
         weight_decay=0.0,
         max_iter=20,
@@ -226,10 +227,9 @@ class FineTunedClassifier(
         self.estimator = estimator
         self.prefit = prefit
         self.subsample = subsample
-        self.solver = solver
+        self.optimizer = optimizer
         self.learning_rate = learning_rate
         self.learning_rates = learning_rates
-        self.schedule = schedule
         self.momentum = momentum
         self.weight_decay = weight_decay
         self.max_iter = max_iter
@@ -351,6 +351,7 @@ class FineTunedClassifier(
     def _rehearse(self, steps, classes, X):
         """Refuse before any step is fitted what would be refused afterwards."""
         resolve_backend(self.backend, X)
+        self._schedule()  # refuses a callable that returns no rate
         if self._goes_on() or self.prefit:
             pipeline = self.pipeline_ if self._goes_on() else self.estimator
             self._require_classes(classes, pipeline.steps[-1][1].classes_)
@@ -407,7 +408,7 @@ class FineTunedClassifier(
         trained = [Step(*step, row.dtype) for step in steps[n_before:]]
         backend = backend_of(trained, row, self.backend)
         network = Network(trained, name, linear_head(name, classifier, backend.to_device(row)))
-        learner = FineTuning(network, self._optimizer(network), self._schedule(), backend)
+        learner = FineTuning(network, self._optimizer(network), backend)
         target = (labels.y[:, None] == self.classes_).astype(float)
         weights = with_mean_one(labels.weights, *(rows for rows in split if rows is not None))
         samples = LabelledSamples(
@@ -415,7 +416,7 @@ class FineTunedClassifier(
         )
         passes = TuningPasses(
             learner, None if held_out is None else samples.part(held_out),
-            int(self.n_iter_no_change), max_iter=int(self.max_iter),
+            int(self.n_iter_no_change), schedule=self._schedule(), max_iter=int(self.max_iter),
             batch_size=int(self.batch_size), random_state=random_state,
         )  # fmt: skip
         self._tuning = network, learner.curves
@@ -433,17 +434,16 @@ class FineTunedClassifier(
 
     def _optimizer(self, network):
         own = {"adam": {"epsilon": EPSILON}, "sgd": {"momentum": float(self.momentum)}}
-        return OPTIMIZERS[self.solver](
+        return OPTIMIZERS[self.optimizer](
             network.parameters,
-            float(self.learning_rate),
             scales={name: self._rate_of(name[0]) for name in network.parameters},
             decay=float(self.weight_decay),
             units=network.units,
-            **own[self.solver],
+            **own[self.optimizer],
         )
 
     def _schedule(self):
-        return self.schedule if callable(self.schedule) else SCHEDULES[self.schedule]
+        return learning_rate_schedule(self.learning_rate, AUTOMATIC_RATE)
 
     def _tuned_pipeline(self, network):
         """A pipeline of the steps with the network's parameters as they are."""

@@ -71,10 +71,12 @@ class GroupSparsePSD(PSD):
         makes all passes.
     batch_size : int, default=512
         Samples for each step.
-    learning_rate : float, default=3e-3
-        First step size of Adam on the encoder, for data of unit variance: steps of biases,
-        thresholds and gains are in proportion to the size of the data. It falls linearly to zero
-        over `max_iter` passes.
+    learning_rate : float, callable or "auto", default="auto"
+        Initial learning rate, which decays linearly to zero over `max_iter` passes of `fit`;
+        `partial_fit` uses the initial rate. A callable receives the completed share of training,
+        from 0 to 1, and returns the rate: `lambda done: 1e-3` for a constant rate,
+        `lambda done: 5e-4 * (1 + cos(pi * done))` for cosine decay. "auto" is 3e-3, for data
+        of unit variance: steps of biases, thresholds and gains are scaled by the size of the data.
     code_max_iter : int, default=1000
         Rounds, sweeps or steps of inference.
     code_tol : float, default=1e-4
@@ -185,7 +187,7 @@ class GroupSparsePSD(PSD):
         max_iter=20,
         tol=1e-3,
         batch_size=512,
-        learning_rate=3e-3,
+        learning_rate="auto",
         code_max_iter=1000,
         code_tol=1e-4,
         missing_values=None,

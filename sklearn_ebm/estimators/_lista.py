@@ -89,11 +89,14 @@ class LISTAEncoder(EncodingModel):
         is 0, or fewer than 50 samples, all samples train, and as many are looked at.
     batch_size : int, default=256
         Samples for each step.
-    learning_rate : float or "auto", default="auto"
-        First step size of Adam for weights of size 0.01; those of S, W and the thresholds are
-        scaled by the sizes that they begin with. It falls linearly to zero over `max_iter` passes.
-        "auto" begins with 3e-3, and goes on from the best parameters with a third of it whenever
-        the loss rises.
+    learning_rate : float, callable or "auto", default="auto"
+        Initial learning rate, which decays linearly to zero over `max_iter` passes of `fit`;
+        `partial_fit` uses the initial rate. A callable receives the completed share of training,
+        from 0 to 1, and returns the rate: `lambda done: 1e-3` for a constant rate,
+        `lambda done: 5e-4 * (1 + cos(pi * done))` for cosine decay. "auto" is 3e-3; if
+        the loss rises, training also returns to the best parameters and divides the rate by three.
+        Steps of W, S and the thresholds are scaled by their initial sizes: the rate applies to
+        weights with a root mean square of 0.01.
     code_max_iter : int, default=1000
         Rounds, sweeps or steps of inference.
     code_tol : float, default=1e-4
@@ -196,7 +199,6 @@ class LISTAEncoder(EncodingModel):
         "dictionary": ["array-like", HasMethods(["fit", "transform"]), None],
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
         "validation_fraction": [Interval(Real, 0, 1, closed="left")],
-        "learning_rate": [Interval(Real, 0, None, closed="neither"), StrOptions({"auto"})],
     }
 
     def __init__(
@@ -383,8 +385,7 @@ class LISTAEncoder(EncodingModel):
         self._require_same(learner)
         self.alpha_ = self._alpha_to_learn()
         loss = LOSSES[self.loss](Energy(LinearDecoder(learner.dictionary), self._penalty()))
-        rate = self.learning_rate
-        learner.follow(loss, rate if isinstance(rate, str) else float(rate), backend.name)
+        learner.follow(loss, isinstance(self.learning_rate, str), backend.name)
 
     def _alpha_to_learn(self):
         """alpha, unless a user has set `alpha_` since the last fit, and has left alpha alone."""
@@ -427,8 +428,8 @@ class LISTAEncoder(EncodingModel):
         held_out, samples.index = self._split(X.shape[0], weights, random_state)
         passes = WatchedPasses(
             learner, samples.take(held_out), int(self.n_iter_no_change),
-            max_iter=int(self.max_iter), tol=float(self.tol), batch_size=int(self.batch_size),
-            random_state=random_state,
+            schedule=self._schedule(), max_iter=int(self.max_iter), tol=float(self.tol),
+            batch_size=int(self.batch_size), random_state=random_state,
         )  # fmt: skip
         try:
             passes.run(samples, self, context)

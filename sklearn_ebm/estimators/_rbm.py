@@ -27,6 +27,7 @@ from sklearn_ebm.learning._contrastive_passes import (
     Monitor,
 )
 from sklearn_ebm.learning._parts import EncoderPart
+from sklearn_ebm.learning._rates import LEARNING_RATE, learning_rate_schedule
 
 SMALLEST_BATCH, LARGEST_BATCH = 10, 100
 LARGE_WEIGHT = 30.0  # log-odds that one visible unit, moved by a deviation, gives to a hidden one
@@ -77,9 +78,11 @@ class RBM(CallbackSupportMixin, DensityModel):
     n_chains : int, default=100
         Number of persistent chains of "pcd" and "fpcd". It may differ from `batch_size`.
     learning_rate : float, callable or "auto", default="auto"
-        Of the first step; it falls linearly to zero in `fit`, and stays in `partial_fit`. "auto" is
-        0.2 for bernoulli units and 0.1 for gaussian ones. A callable gets the share of the steps
-        that are done, from 0 to 1, and gives the rate.
+        Initial learning rate, which decays linearly to zero over `max_iter` passes of `fit`;
+        `partial_fit` uses the initial rate. A callable receives the completed share of training,
+        from 0 to 1, and returns the rate: `lambda done: 1e-3` for a constant rate,
+        `lambda done: 5e-4 * (1 + cos(pi * done))` for cosine decay. "auto" is 0.2 for
+        Bernoulli units and 0.1 for Gaussian units.
     momentum : float, default=0.0
         Share of a step that is added to the next.
     weight_decay : float, default=0.0
@@ -190,11 +193,7 @@ class RBM(CallbackSupportMixin, DensityModel):
         "loss": [StrOptions(set(LOSSES))],
         "n_gibbs_steps": [Interval(Integral, 1, None, closed="left")],
         "n_chains": [Interval(Integral, 1, None, closed="left")],
-        "learning_rate": [
-            Interval(Real, 0, None, closed="neither"),
-            callable,
-            StrOptions({"auto"}),
-        ],
+        "learning_rate": LEARNING_RATE,
         "momentum": [Interval(Real, 0, 1, closed="left")],
         "weight_decay": [Interval(Real, 0, None, closed="left")],
         "sparsity_target": [Interval(Real, 0, 1, closed="neither"), None],
@@ -337,7 +336,7 @@ class RBM(CallbackSupportMixin, DensityModel):
         learner = self._learner_to_go_on() if self.__sklearn_is_fitted__() else None
         X, backend = self._prepare(X, learner is None, None if learner is None else learner.dtype)
         how = self._how(self._largest_state(X))
-        rows, rate = np.arange(X.shape[0]), float(self._schedule()(0.0))
+        rows, rate = np.arange(X.shape[0]), self._schedule()(0.0)
         if learner is None:
             random_state = check_random_state(self.random_state)
             learner = self._first_learner(X, rows, random_state, backend)
@@ -439,11 +438,7 @@ class RBM(CallbackSupportMixin, DensityModel):
         return bool(self.binarize) and UNITS[self.visible].is_binary
 
     def _schedule(self):
-        if callable(self.learning_rate):
-            return lambda done: _checked_rate(self.learning_rate(done))
-        is_auto = isinstance(self.learning_rate, str)
-        rate = UNITS[self.visible].learning_rate if is_auto else float(self.learning_rate)
-        return lambda done: rate * (1 - done)
+        return learning_rate_schedule(self.learning_rate, UNITS[self.visible].learning_rate)
 
     def _how(self, largest_state):
         target = 0.0 if self.sparsity_target is None else float(self.sparsity_target)
@@ -451,7 +446,7 @@ class RBM(CallbackSupportMixin, DensityModel):
             n_gibbs_steps=int(self.n_gibbs_steps),
             momentum=float(self.momentum),
             decay=float(self.weight_decay),
-            fast_rate=float(self._schedule()(0.0)),
+            fast_rate=self._schedule()(0.0),
             sparsity_target=target,
             sparsity_cost=0.0 if self.sparsity_target is None else float(self.sparsity_cost),
             draws=self._draws(),
@@ -557,11 +552,3 @@ class RBM(CallbackSupportMixin, DensityModel):
                 "weight_decay.",
                 ConvergenceWarning,
             )
-
-
-def _checked_rate(rate):
-    """Return what a callable `learning_rate` returned as a float."""
-    rate = float(rate)
-    if not rate >= 0:
-        raise ValueError(f"learning_rate must return a non-negative number, got {rate}.")
-    return rate

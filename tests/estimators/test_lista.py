@@ -68,9 +68,8 @@ def test_it_ends_at_its_best_pass_not_at_its_last(X, atoms, watched, unfolding):
     rates = iter([*[3e-4] * 16, *[1e-2] * 100])
     step = EncoderLearner.step
 
-    def scaled(self, *args, **options):
-        self.adam.learning_rate = next(rates)
-        return step(self, *args, **options)
+    def scaled(self, X, optimum, weight, rate):
+        return step(self, X, optimum, weight, next(rates) / self.damping)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(EncoderLearner, "step", scaled)
@@ -119,9 +118,9 @@ def rates(monkeypatch):
     """Learning rates of all steps that were made."""
     step, made = Adam.step, []
 
-    def recording(self, *args):
-        made.append(self.learning_rate)
-        return step(self, *args)
+    def recording(self, gradients, backend, rate):
+        made.append(rate)
+        return step(self, gradients, backend, rate)
 
     monkeypatch.setattr(Adam, "step", recording)
     return made
@@ -311,11 +310,11 @@ def test_partial_fit_is_one_step_of_adam_for_each_batch(X, atoms):
     optimum = sparse_encode(X[:140], atoms, ALPHA)
     lipschitz = LinearDecoder(atoms).lipschitz
     encoder = UnrolledEncoder.from_dictionary(atoms, lipschitz, ALPHA, n_steps=2)
-    adam = Adam(encoder.parameters, SETTINGS["learning_rate"], units=encoder.units)
+    adam = Adam(encoder.parameters, units=encoder.units)
     for rows in (slice(0, 50), slice(50, 100), slice(100, 140)):
         code, tape = encoder.forward(X[rows])
         _, gradients = encoder.backward(tape, (code - optimum[rows]) / len(code))
-        adam.step(gradients, numpy)
+        adam.step(gradients, numpy, SETTINGS["learning_rate"])
         encoder.project()
     for name, value in encoder.parameters.items():
         # Sums of 50 terms in another order, and Adam divides by the size of what is left of them.

@@ -124,7 +124,7 @@ def test_going_back_forgets_the_steps_that_led_astray(X, atoms):
     """The first step of Adam moves every entry by its rate, here a third of the first one."""
     lipschitz, energy = LinearDecoder(atoms).lipschitz, Energy(LinearDecoder(atoms), L1(ALPHA))
     encoder = UnrolledEncoder.from_dictionary(atoms, lipschitz, ALPHA, n_steps=1)
-    learner = EncoderLearner(atoms, encoder).follow(LOSSES["energy"](energy), "auto", "numpy")
+    learner = EncoderLearner(atoms, encoder).follow(LOSSES["energy"](energy), True, "numpy")
     learner.remember()
     before = encoder.copy().parameters
     for _ in range(5):

@@ -183,7 +183,7 @@ OTHERS = {  # valid values that differ from those of the models
     "dictionary_init": X[:6],
     "random_state": 1,
     "learning_rate": 0.25,
-    "schedule": "cosine",
+    "optimizer": "sgd",
     "early_stopping": True,
     "class_weight": "balanced",
     "learning_rates": {"psd": 0.0},
@@ -270,7 +270,7 @@ def other_value(model, parameter):
     if parameter == "loss":
         return "cd" if isinstance(model, RBM) else "energy"
     if parameter == "solver":
-        return "sgd" if hasattr(model, "predict") else "fista"
+        return "fista"
     if isinstance(value, bool):
         return not value
     return value / 2 if isinstance(value, float) else value + 1

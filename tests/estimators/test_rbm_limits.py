@@ -467,11 +467,15 @@ def test_numbers_of_numpy_are_numbers(X, form, number):
 @pytest.mark.parametrize("rate", [np.nan, -0.1])
 def test_rates_that_a_callable_must_not_return_are_refused(X, rate):
     model = make(learning_rate=lambda done: rate if done else 0.1)
-    with pytest.raises(ValueError, match="learning_rate must return a non-negative number, got"):
+    with pytest.raises(
+        ValueError, match="learning_rate must return a finite non-negative number, got"
+    ):
         model.fit(X)
     assert_usable(model, X)
     model = make(learning_rate=lambda done: rate)
-    with pytest.raises(ValueError, match="learning_rate must return a non-negative number, got"):
+    with pytest.raises(
+        ValueError, match="learning_rate must return a finite non-negative number, got"
+    ):
         model.partial_fit(X)
     model.set_params(learning_rate=0.1).partial_fit(X)
 

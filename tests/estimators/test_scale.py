@@ -162,10 +162,10 @@ PIPELINES = {
 
 
 @pytest.mark.parametrize(
-    ("name", "solver"), list(zip(PIPELINES, itertools.cycle(["adam", "sgd"]), strict=False))
+    ("name", "optimizer"), list(zip(PIPELINES, itertools.cycle(["adam", "sgd"]), strict=False))
 )
 @pytest.mark.parametrize("unit", [2.0**-20, 2.0**20], ids=["small", "large"])
-def test_tuning_with_labels_does_not_depend_on_the_unit(name, solver, unit):
+def test_tuning_with_labels_does_not_depend_on_the_unit(name, optimizer, unit):
     """After a StandardScaler the classifier sees the same features: not one digit differs."""
     data = np.tile(PICTURES, (10, 1, 1)) if name == "ConvPSD" else X
     data = data + 0.1 * np.random.default_rng(1).standard_normal(data.shape)
@@ -176,9 +176,14 @@ def test_tuning_with_labels_does_not_depend_on_the_unit(name, solver, unit):
         pipeline = make_pipeline(*steps, StandardScaler(), LogisticRegression()).fit(
             scale * data, y
         )
-        rate = {"adam": 1e-3, "sgd": 1e-3}[solver]
+        rate = {"adam": 1e-3, "sgd": 1e-3}[optimizer]
         classifier = FineTunedClassifier(
-            pipeline, prefit=True, solver=solver, learning_rate=rate, max_iter=2, random_state=0
+            pipeline,
+            prefit=True,
+            optimizer=optimizer,
+            learning_rate=rate,
+            max_iter=2,
+            random_state=0,
         ).fit(scale * data, y)
         tuned = classifier.decision_function(scale * data)
         assert np.any(tuned != pipeline.decision_function(scale * data))
