@@ -128,22 +128,25 @@ def rates(monkeypatch):
 
 def test_passes_without_progress_lower_the_rate_by_thirds_and_then_end(X, atoms, rates):
     """No three passes lower the loss by nine tenths; 3^-4 is the first power below 1/50."""
-    model = make(atoms, batch_size=N_TRAINED, max_iter=100, n_iter_no_change=3, tol=0.9).fit(X)
+    settings = {"batch_size": N_TRAINED, "max_iter": 100, "n_iter_no_change": 3, "tol": 0.9}
+    model = make(atoms, learning_rate=lambda done: 3e-4, **settings).fit(X)
     assert model.n_iter_ == 12
-    expected = SETTINGS["learning_rate"] * np.repeat([1, 1 / 3, 1 / 9, 1 / 27], 3)
+    expected = 3e-4 * np.repeat([1, 1 / 3, 1 / 9, 1 / 27], 3)
     assert_allclose(rates, expected, rtol=1e-12)
 
 
 def test_passes_with_progress_keep_the_rate(X, atoms, rates):
-    model = make(atoms, max_iter=4, n_iter_no_change=1, tol=1e-3).fit(X)
+    settings = {"max_iter": 4, "n_iter_no_change": 1, "tol": 1e-3}
+    model = make(atoms, learning_rate=lambda done: 1e-4, **settings).fit(X)
     curve = model.validation_curve_
     assert np.all(curve[1:] < 0.999 * curve[:-1])
-    assert set(rates) == {SETTINGS["learning_rate"]}
+    assert set(rates) == {1e-4}
 
 
 @kept_first
 def test_without_a_tolerance_all_passes_are_made(X, atoms, rates):
-    model = make(atoms, learning_rate=0.03, n_iter_no_change=1, tol=0, max_iter=20).fit(X)
+    settings = {"n_iter_no_change": 1, "tol": 0, "max_iter": 20}
+    model = make(atoms, learning_rate=lambda done: 0.03, **settings).fit(X)
     assert model.n_iter_ == 20
     assert set(rates) == {0.03}
 

@@ -12,7 +12,6 @@ from sklearn.utils._param_validation import InvalidParameterError
 from sklearn_ebm import LISTAEncoder, SparseCoder
 from sklearn_ebm.factors import L1, LOSSES, Energy, LinearDecoder
 from sklearn_ebm.factors.encoders import UnrolledEncoder
-from sklearn_ebm.learning import _encoder
 from sklearn_ebm.learning._dictionary import Learner
 from sklearn_ebm.learning._encoder import EncoderLearner
 from tests.estimators.learned_inference import (
@@ -111,7 +110,7 @@ def test_a_rate_that_falls_by_itself_ends_where_training_helps(
     X, new, atoms, monkeypatch, unfolding, tied
 ):
     """Begun with steps as large as weights are, a hundred times those that are good."""
-    monkeypatch.setattr(_encoder, "FIRST_RATE", 0.3)
+    monkeypatch.setattr(LISTAEncoder, "_automatic_rate", 0.3)
     model = make(atoms, unfolding=unfolding, tied=tied, learning_rate="auto", max_iter=30)
     with warnings.catch_warnings():
         warnings.simplefilter("error", ConvergenceWarning)
@@ -128,12 +127,12 @@ def test_going_back_forgets_the_steps_that_led_astray(X, atoms):
     learner.remember()
     before = encoder.copy().parameters
     for _ in range(5):
-        learner.step(X)
+        learner.step(X, learning_rate=3e-3)
     learner.back_off()
     for name, value in before.items():
         assert_array_equal(encoder.parameters[name], value)
-    learner.step(X)
-    rate = _encoder.FIRST_RATE / 3 * encoder.units["weights"]
+    learner.step(X, learning_rate=3e-3)
+    rate = 3e-3 / 3 * encoder.units["weights"]
     moved = np.abs(encoder.parameters["weights"] - before["weights"])
     # Adam's epsilon, over the few gradients that are as small as 1e-5.
     assert_allclose(np.median(moved), rate, rtol=1e-3)
