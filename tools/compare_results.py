@@ -52,10 +52,10 @@ def dense_models():
             64, alpha=0.5, map_shape=(8, 8), pool_shape=(3, 3), random_state=0, **PASSES
         ),
     )
-    for unfolding in ("ista", "fista", "cd"):
+    for encoder in ("lista", "lfista", "lcod"):
         yield (
-            f"LISTAEncoder-{unfolding}",
-            ebm.LISTAEncoder(64, alpha=0.5, unfolding=unfolding, random_state=0, max_iter=3),
+            f"LISTAEncoder-{encoder}",
+            ebm.LISTAEncoder(64, alpha=0.5, encoder=encoder, random_state=0, max_iter=3),
         )
     yield "RBM-gaussian", ebm.RBM(64, visible="gaussian", random_state=0, max_iter=3)
 

@@ -11,7 +11,14 @@ from sklearn_ebm.backends import array_namespace, copied, to_host
 from sklearn_ebm.estimators._base import ALL_ROWS
 from sklearn_ebm.estimators._encoding import EncodingModel
 from sklearn_ebm.estimators._sparse_coder import SparseCoder
-from sklearn_ebm.factors import ENCODERS, LOSSES, PENALTIES, UNFOLDINGS, Energy, LinearDecoder
+from sklearn_ebm.factors import (
+    ENCODERS,
+    LOSSES,
+    PENALTIES,
+    UNROLLED_ENCODERS,
+    Energy,
+    LinearDecoder,
+)
 from sklearn_ebm.factors.encoders import Scale
 from sklearn_ebm.inputs._checks import check_dictionary, check_weight
 from sklearn_ebm.inputs._sizes import data_size
@@ -57,14 +64,14 @@ class LISTAEncoder(EncodingModel):
     alpha : float or None, default=None
         Weight of the sparsity, above zero; None takes that of a fitted coder given as `dictionary`,
         else one, which suits data of unit variance.
+    encoder : {"lista", "lfista", "lcod"}, default="lista"
+        Unrolled solver that f is: ISTA (LISTA), FISTA with trained momenta, or greedy coordinate
+        descent (LCoD), whose steps change one component each.
     n_steps : int, default=3
         Products with S in a transform. None at all, 0, is the shrinkage encoder sh(x W).
-    unfolding : {"ista", "fista", "cd"}, default="ista"
-        The solver that is unrolled: ISTA (LISTA); FISTA, whose momenta are trained as well; or
-        greedy coordinate descent (LCoD), where a step changes one component.
     tied : bool, default=True
         Whether all steps share their weights. Untied ones learn more and weigh n_steps times as
-        much; the steps of "cd" are always tied.
+        much; the steps of "lcod" are always tied.
     loss : {"codes", "energy"}, default="codes"
         What training lowers: 1/2 ||f(x) - z*||^2 with optimal codes z*, or the energy of f(x),
         which needs no optimal codes.
@@ -177,7 +184,7 @@ class LISTAEncoder(EncodingModel):
         "thresholds_",
         "alpha_",
     )
-    _needs_fit = (*EncodingModel._needs_fit, "alpha", "n_steps", "unfolding", "tied")
+    _needs_fit = (*EncodingModel._needs_fit, "encoder", "alpha", "n_steps", "tied")
     _weight_names = ()  # alpha may be the coder's
     _unit_atoms = staticmethod(lambda atoms: atoms)  # they stay as they are
     positive = False  # what the other models offer and this one does not
@@ -191,8 +198,8 @@ class LISTAEncoder(EncodingModel):
             if name not in ("positive", "missing_values", "dictionary_init")
         },
         "alpha": [Interval(Real, 0, None, closed="neither"), None],
+        "encoder": [StrOptions(set(UNROLLED_ENCODERS))],
         "n_steps": [Interval(Integral, 0, None, closed="left")],
-        "unfolding": [StrOptions(set(UNFOLDINGS))],
         "tied": ["boolean"],
         "loss": [StrOptions(set(LOSSES))],
         "inference": [StrOptions({"encoder", "optimal"})],
@@ -206,8 +213,8 @@ class LISTAEncoder(EncodingModel):
         n_components=None,
         *,
         alpha=None,
+        encoder="lista",
         n_steps=3,
-        unfolding="ista",
         tied=True,
         loss="codes",
         inference="encoder",
@@ -229,8 +236,8 @@ class LISTAEncoder(EncodingModel):
     ):
         self.n_components = n_components
         self.alpha = alpha
+        self.encoder = encoder
         self.n_steps = n_steps
-        self.unfolding = unfolding
         self.tied = tied
         self.loss = loss
         self.inference = inference
@@ -375,7 +382,7 @@ class LISTAEncoder(EncodingModel):
         return array_namespace(X).asarray(atoms, copy=True)
 
     def _untrained(self, dictionary, data):
-        encoder = ENCODERS[UNFOLDINGS[self.unfolding]].from_dictionary(
+        encoder = ENCODERS[self.encoder].from_dictionary(
             dictionary, LinearDecoder(dictionary).lipschitz, self._wanted_alpha(),
             scale=Scale.of(dictionary, data), n_steps=int(self.n_steps), tied=bool(self.tied),
         )  # fmt: skip
@@ -396,9 +403,9 @@ class LISTAEncoder(EncodingModel):
     def _require_same(self, learner):
         """What learning goes on with is what the parameters ask for."""
         encoder = learner.encoder
-        (held,) = (name for name, key in UNFOLDINGS.items() if type(encoder) is ENCODERS[key])
+        (held,) = (name for name in UNROLLED_ENCODERS if type(encoder) is ENCODERS[name])
         for name, value in (
-            ("unfolding", held), ("n_steps", encoder.n_steps), ("tied", encoder.is_tied)
+            ("encoder", held), ("n_steps", encoder.n_steps), ("tied", encoder.is_tied)
         ):  # fmt: skip
             if getattr(self, name) != value:
                 raise ValueError(

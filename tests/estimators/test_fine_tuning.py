@@ -27,7 +27,7 @@ from sklearn_ebm import (
     SparseCoder,
     ZCAWhitener,
 )
-from sklearn_ebm.factors import CONVOLUTIONAL_ENCODERS, ENCODERS, UNFOLDINGS
+from sklearn_ebm.factors import CONVOLUTIONAL_ENCODERS, ENCODERS, UNROLLED_ENCODERS
 from sklearn_ebm.layers import Flattener, LocalContrastNormalizer, Pooler
 from sklearn_ebm.learning import _stages
 from sklearn_ebm.learning._fine_tuning import FineTuning
@@ -61,8 +61,8 @@ NETWORKS = {
         for output in ("pooled", "simple", "both")
     },
     **{
-        f"LISTAEncoder {name}": [LISTAEncoder(8, alpha=0.3, unfolding=name, **SMALL)]
-        for name in UNFOLDINGS
+        f"LISTAEncoder {name}": [LISTAEncoder(8, alpha=0.3, encoder=name, **SMALL)]
+        for name in UNROLLED_ENCODERS
     },
     "LISTAEncoder untied": [LISTAEncoder(8, alpha=0.3, tied=False, **SMALL)],
     **{
@@ -186,7 +186,7 @@ def assert_same(first, second, data=X):
 
 @pytest.mark.parametrize(
     "name",
-    ["deep", "connections", "layers on rows", "LISTAEncoder untied", "LISTAEncoder cd",
+    ["deep", "connections", "layers on rows", "LISTAEncoder untied", "LISTAEncoder lcod",
      "RBM gaussian", "PCA whiten", "passed through"],
 )  # fmt: skip
 def test_the_tuned_pipeline_computes_what_the_network_computed(name, monkeypatch):

@@ -42,7 +42,7 @@ MODELS = {
     "PSD-lcod-optimal": (PSD(6, encoder="lcod", inference="optimal", **QUICK), X),
     "GroupSparsePSD": (GroupSparsePSD(6, groups=2, output="both", **QUICK), X),
     "LISTAEncoder": (LISTAEncoder(6, **QUICK), X),
-    "LISTAEncoder-untied": (LISTAEncoder(6, tied=False, unfolding="fista", **QUICK), X),
+    "LISTAEncoder-untied": (LISTAEncoder(6, tied=False, encoder="lfista", **QUICK), X),
     "ConvSparseCoder": (ConvSparseCoder(4, **CONVOLUTION), COLOURED),
     "ConvPSD": (ConvPSD(4, **CONVOLUTION), COLOURED),
     "RBM": (RBM(6, **MACHINE), X > 0),

@@ -8,7 +8,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from threadpoolctl import threadpool_limits
 
 from sklearn_ebm import PSD, LISTAEncoder, SparseCoder
-from sklearn_ebm.factors import ENCODERS, L1, UNFOLDINGS
+from sklearn_ebm.factors import ENCODERS, L1, UNROLLED_ENCODERS
 from sklearn_ebm.learning._dictionary import Learner
 from sklearn_ebm.learning._divergence import Watch
 from sklearn_ebm.learning._optimizers import Adam
@@ -344,7 +344,7 @@ def test_the_reconstruction_stands_in_for_what_is_missing(patches, dictionary):
     assert_allclose(learner.online.code_moment, code.T @ code, atol=1e-9)
 
 
-@pytest.mark.parametrize("name", ["PSD-tanh-encoder", "LISTAEncoder-ista"])
+@pytest.mark.parametrize("name", ["PSD-tanh-encoder", "LISTAEncoder-lista"])
 @pytest.mark.filterwarnings("ignore:No pass came below:sklearn.exceptions.ConvergenceWarning")
 def test_learning_rate_of_the_encoder_falls_linearly_to_zero(patches, monkeypatch, name):
     rates = []
@@ -381,7 +381,7 @@ def misfit(model, X):
     return np.mean((model.transform(X) - code) ** 2) / np.mean(code**2)
 
 
-@pytest.mark.parametrize("encoder", UNFOLDINGS.values())
+@pytest.mark.parametrize("encoder", UNROLLED_ENCODERS)
 def test_steps_of_psd_are_those_of_its_encoder(patches, encoder):
     """Each is one more product with S, and makes the untrained network predict better."""
     settings = {"dictionary": unit_rows(patches[:24]), "max_iter": 1, "learning_rate": 1e-12}
@@ -393,7 +393,7 @@ def test_steps_of_psd_are_those_of_its_encoder(patches, encoder):
     assert np.all(np.diff(misfits) < 0)
 
 
-@pytest.mark.parametrize("encoder", UNFOLDINGS.values())
+@pytest.mark.parametrize("encoder", UNROLLED_ENCODERS)
 def test_other_steps_are_refused_on_the_way(patches, encoder):
     settings = {"warm_start": True, "max_iter": 1, "tol": 0}
     model = make(f"PSD-{encoder}-encoder", 8, n_steps=2, **settings).fit(patches)

@@ -122,7 +122,7 @@ TABLE = {
         **dict.fromkeys(["solver", "code_max_iter", "code_tol"], QUIETLY),  # unseen by an encoder
         "alpha": {"refused": 0.6},
         "n_steps": {"refused": 1},
-        "unfolding": {"refused": "fista"},
+        "encoder": {"refused": "fista"},
         "tied": {"refused": False},
         "loss": LEARNING,
         "inference": {"live": "optimal"},

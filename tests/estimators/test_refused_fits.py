@@ -96,7 +96,7 @@ PARAMETERS = [  # invalid by themselves, or for these models and data
     {"crop_size": 2}, {"connections": 2}, {"connections": np.zeros((3, 1))},
     {"image_shape": (3, 3)}, {"learning_rate": -1.0}, {"learning_rate": lambda done: "fast"},
     {"dictionary": SparseCoder(4)}, {"beta": 0}, {"visible": "red"}, {"batch_size": 0},
-    {"tied": False, "unfolding": "cd"}, {"missing_values": "none"}, {"backend": "nonsense"},
+    {"tied": False, "encoder": "lcod"}, {"missing_values": "none"}, {"backend": "nonsense"},
     {"estimator": LogisticRegression()}, {"learning_rates": {"none": 1.0}}, {"regularization": -1},
     {"estimator": make_pipeline(PSD(4), PSD(4))},
     {"estimator": make_pipeline(PSD(4, alpha=-1), LogisticRegression())},

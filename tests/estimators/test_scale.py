@@ -11,7 +11,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sklearn_ebm import PSD, RBM, ConvPSD, FineTunedClassifier, GroupSparsePSD, LISTAEncoder
-from sklearn_ebm.factors import CONVOLUTIONAL_ENCODERS, ENCODERS, UNFOLDINGS
+from sklearn_ebm.factors import CONVOLUTIONAL_ENCODERS, ENCODERS, UNROLLED_ENCODERS
 from sklearn_ebm.inputs._sizes import FAR, data_size
 from sklearn_ebm.layers import Flattener, Pooler, Rectifier
 
@@ -22,7 +22,7 @@ ROWS = {  # the active set computes some products in float32, "cd" none
     "groups": GroupSparsePSD(10, groups=2, output="both"),
     "groups tanh": GroupSparsePSD(10, groups=2, encoder="tanh", output="both"),
     "map": GroupSparsePSD(map_shape=(3, 3), pool_shape=(2, 2), output="both"),
-    **{f"LISTA {name}": LISTAEncoder(10, unfolding=name, solver="cd") for name in UNFOLDINGS},
+    **{f"LISTA {name}": LISTAEncoder(10, encoder=name, solver="cd") for name in UNROLLED_ENCODERS},
     "LISTA energy": LISTAEncoder(10, loss="energy", learning_rate=1e-3, solver="cd"),
 }
 IMAGES = {name: ConvPSD(4, kernel_size=3, encoder=name) for name in CONVOLUTIONAL_ENCODERS}
