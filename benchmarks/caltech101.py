@@ -28,7 +28,7 @@ from benchmarks import _common, _recipes
 
 SIDE, WINDOW = 143, 9
 STAGES = {"n_components": (64, 256), "kernel_size": 9, "connections": 16}
-STAGES |= {"pool_size": (10, 6), "pool_stride": (5, 4)}
+STAGES |= {"pool_shape": (10, 6), "pool_stride": (5, 4)}
 
 
 class Layers(NamedTuple):

@@ -31,10 +31,10 @@ class GroupSparsePSD(PSD):
     map_shape : tuple of two ints or None, default=None
         Rows and columns of the map on which the components lie, row by row; pools are windows on it
         then.
-    pool_shape : tuple of two ints, default=(6, 6)
-        Rows and columns of a window.
+    pool_shape : int or tuple of two ints, default=(6, 6)
+        Rows and columns of a window. An int stands for both.
     pool_stride : int or tuple of two ints, default=1
-        Rows and columns from one window to the next.
+        Rows and columns from one window to the next. An int stands for both.
     pool_weights : {"gaussian", "uniform"} or array-like of shape (n_pools,), default="gaussian"
         How weights fall from the middle of a window to its edges; groups that are given have
         weights of one. An array gives each pool's norm a positive factor, and windows are "uniform"

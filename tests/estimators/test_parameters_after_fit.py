@@ -173,8 +173,8 @@ TABLE = {
     },
     "Pooler": {
         "mode": {"live": "max"},
-        "size": {"live": 3},
-        "stride": {"live": 1},
+        "pool_shape": {"live": 3},
+        "pool_stride": {"live": 1},
         "map_groups": {"live": 2},
         "image_shape": {"live": (8, 4)},
     },

@@ -155,7 +155,7 @@ PIPELINES = {
     "LISTA": lambda unit: [LISTAEncoder(10, alpha=unit * ALPHA, **FEW)],
     "RBM": lambda unit: [RBM(10, visible="gaussian", max_iter=3, random_state=0)],
     "ConvPSD": lambda unit: [
-        ConvPSD(4, kernel_size=3, alpha=unit * ALPHA, **FEW), Rectifier(), Pooler(size=5),
+        ConvPSD(4, kernel_size=3, alpha=unit * ALPHA, **FEW), Rectifier(), Pooler(pool_shape=5),
         Flattener(),
     ],
 }  # fmt: skip
