@@ -74,7 +74,7 @@ class LocalContrastNormalizer(Stateful, OneToOneFeatureMixin, TransformerMixin, 
     --------
     >>> import numpy as np
     >>> from sklearn.datasets import load_digits
-    >>> from sklearn_ebm.layers import LocalContrastNormalizer
+    >>> from sklearn_ebm import LocalContrastNormalizer
     >>> images = load_digits().images  # 8 x 8 pixels
     >>> normalized = LocalContrastNormalizer(window_size=5).transform(images)
     >>> normalized.shape

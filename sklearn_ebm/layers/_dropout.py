@@ -50,7 +50,7 @@ class Dropout(Stateful, OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     >>> from sklearn.linear_model import LogisticRegression
     >>> from sklearn.pipeline import make_pipeline
     >>> from sklearn_ebm import RBM, FineTunedClassifier
-    >>> from sklearn_ebm.layers import Dropout
+    >>> from sklearn_ebm import Dropout
     >>> pipeline = make_pipeline(RBM(64), Dropout(0.5), LogisticRegression())
     >>> classifier = FineTunedClassifier(pipeline)
     """

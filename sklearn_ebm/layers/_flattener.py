@@ -38,7 +38,7 @@ class Flattener(Stateful, OneToOneFeatureMixin, TransformerMixin, BaseEstimator)
     Examples
     --------
     >>> from sklearn.datasets import load_digits
-    >>> from sklearn_ebm.layers import Flattener
+    >>> from sklearn_ebm import Flattener
     >>> Flattener().transform(load_digits().images).shape
     (1797, 64)
     """

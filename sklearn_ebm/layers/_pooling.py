@@ -173,7 +173,7 @@ class Pooler(Stateful, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
     Examples
     --------
     >>> from sklearn.datasets import load_digits
-    >>> from sklearn_ebm.layers import Pooler
+    >>> from sklearn_ebm import Pooler
     >>> images = load_digits().images  # 8 x 8 pixels
     >>> Pooler("max", pool_shape=4, pool_stride=2).transform(images).shape
     (1797, 3, 3)

@@ -9,8 +9,17 @@ from sklearn.base import clone
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from sklearn_ebm import RBM, Rectifier, SparseCoder, ZCAWhitener, host_copy
-from sklearn_ebm.layers import Dropout, Flattener, LocalContrastNormalizer, Pooler
+from sklearn_ebm import (
+    RBM,
+    Dropout,
+    Flattener,
+    LocalContrastNormalizer,
+    Pooler,
+    Rectifier,
+    SparseCoder,
+    ZCAWhitener,
+    host_copy,
+)
 from tests.estimators import convolutional, machines, registry
 from tests.estimators.tuning import IMAGES, X, Y, conv, psd, tuned_classifier
 

@@ -21,14 +21,16 @@ from sklearn_ebm import (
     RBM,
     ConvPSD,
     FineTunedClassifier,
+    Flattener,
     GroupSparsePSD,
     LISTAEncoder,
+    LocalContrastNormalizer,
+    Pooler,
     Rectifier,
     SparseCoder,
     ZCAWhitener,
 )
 from sklearn_ebm.factors import CONVOLUTIONAL_ENCODERS, ENCODERS, UNROLLED_ENCODERS
-from sklearn_ebm.layers import Flattener, LocalContrastNormalizer, Pooler
 from sklearn_ebm.learning import _stages
 from sklearn_ebm.learning._fine_tuning import FineTuning
 from tests.estimators.tuning import (

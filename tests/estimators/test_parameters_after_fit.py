@@ -20,19 +20,17 @@ from sklearn_ebm import (
     RBM,
     ConvPSD,
     ConvSparseCoder,
+    Dropout,
     FineTunedClassifier,
+    Flattener,
     GroupPenalty,
     GroupSparsePSD,
     LISTAEncoder,
-    SparseCoder,
-    ZCAWhitener,
-)
-from sklearn_ebm.layers import (
-    Dropout,
-    Flattener,
     LocalContrastNormalizer,
     Pooler,
     Rectifier,
+    SparseCoder,
+    ZCAWhitener,
 )
 
 X = np.random.default_rng(0).standard_normal((60, 16))

@@ -17,14 +17,18 @@ from sklearn_ebm import (
     RBM,
     ConvPSD,
     ConvSparseCoder,
+    Dropout,
     FineTunedClassifier,
+    Flattener,
     GroupPenalty,
     GroupSparsePSD,
     LISTAEncoder,
+    LocalContrastNormalizer,
+    Pooler,
+    Rectifier,
     SparseCoder,
     ZCAWhitener,
 )
-from sklearn_ebm.layers import Dropout, Flattener, LocalContrastNormalizer, Pooler, Rectifier
 
 X = np.random.default_rng(0).standard_normal((60, 12))
 IMAGES = X.reshape(5, 12, 12)

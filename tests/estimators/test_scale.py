@@ -10,10 +10,19 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from sklearn_ebm import PSD, RBM, ConvPSD, FineTunedClassifier, GroupSparsePSD, LISTAEncoder
+from sklearn_ebm import (
+    PSD,
+    RBM,
+    ConvPSD,
+    FineTunedClassifier,
+    Flattener,
+    GroupSparsePSD,
+    LISTAEncoder,
+    Pooler,
+    Rectifier,
+)
 from sklearn_ebm.factors import CONVOLUTIONAL_ENCODERS, ENCODERS, UNROLLED_ENCODERS
 from sklearn_ebm.inputs._sizes import FAR, data_size
-from sklearn_ebm.layers import Flattener, Pooler, Rectifier
 
 ALPHA = 0.3
 FEW = {"max_iter": 3, "tol": 0, "random_state": 0}

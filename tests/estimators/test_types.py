@@ -15,17 +15,20 @@ from sklearn_ebm import (
     RBM,
     ConvPSD,
     ConvSparseCoder,
+    Dropout,
     FineTunedClassifier,
     GroupPenalty,
     GroupSparsePSD,
     LISTAEncoder,
+    LocalContrastNormalizer,
+    Pooler,
+    Rectifier,
     SparseCoder,
     ZCAWhitener,
     fista,
     ista,
     sparse_encode,
 )
-from sklearn_ebm.layers import Dropout, LocalContrastNormalizer, Pooler, Rectifier
 from sklearn_ebm.metrics import duality_gap
 
 X = np.round(64 * np.random.default_rng(0).standard_normal((60, 8))) / 64  # in float16, exactly

@@ -10,8 +10,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
+from sklearn_ebm import Pooler
 from sklearn_ebm.inputs import _images
-from sklearn_ebm.layers import Pooler
 from tests.layers.derivatives import (
     assert_backward_is_the_derivative,
     assert_backward_is_the_transpose,
