@@ -461,7 +461,7 @@ class DictionaryModel(
         return self._energy(X.dtype).on(backend).value(X, code, predicted, mask)
 
     def score_samples(self, X):
-        """The negative energy of each sample.
+        """Return the negative energy of each sample.
 
         Parameters
         ----------
@@ -476,7 +476,7 @@ class DictionaryModel(
         return -self.energy(X)
 
     def score(self, X, y=None):
-        """The mean of `score_samples`.
+        """Return the mean of `score_samples`, the negative mean energy of the samples.
 
         Parameters
         ----------
@@ -488,7 +488,8 @@ class DictionaryModel(
         Returns
         -------
         float
-            Higher is better.
+            Negative mean of `energy`, in squared units of X. Higher is better. Scores of different
+            alpha are not comparable.
         """
         return float(self.score_samples(X).mean())
 

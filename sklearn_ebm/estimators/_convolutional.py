@@ -501,7 +501,7 @@ class ConvolutionalModel(DictionaryModel):
         return _infinite_if_refuted(gap, code, self.positive)
 
     def score_samples(self, X, mask=None):
-        """The negative energy of each image.
+        """Return the negative energy of each image.
 
         Parameters
         ----------
@@ -518,7 +518,7 @@ class ConvolutionalModel(DictionaryModel):
         return -self.energy(X, mask)
 
     def score(self, X, y=None, mask=None):
-        """The mean of `score_samples`.
+        """Return the mean of `score_samples`, the negative mean energy of the images.
 
         Parameters
         ----------
@@ -532,7 +532,8 @@ class ConvolutionalModel(DictionaryModel):
         Returns
         -------
         float
-            Higher is better.
+            Negative mean of `energy`, in squared units of X. Higher is better. Scores of different
+            alpha are not comparable.
         """
         return float(self.score_samples(X, mask).mean())
 

@@ -20,7 +20,7 @@ from sklearn_ebm.learning._rates import LEARNING_RATE, learning_rate_schedule
 class EncodingModel(DictionaryModel):
     """A dictionary, and an encoder f; `inference` says whose codes `transform` gives."""
 
-    _automatic_rate = 3e-3  # what learning_rate="auto" stands for
+    _automatic_rate = 3e-3  # initial rate of learning_rate="auto"
     _parameter_constraints: dict = {
         **DictionaryModel._parameter_constraints,
         "learning_rate": LEARNING_RATE,

@@ -61,7 +61,7 @@ from sklearn_ebm.learning._stages import (
     transformed,
 )
 
-AUTOMATIC_RATE = 1e-3  # what learning_rate="auto" stands for
+AUTOMATIC_RATE = 1e-3  # initial rate of learning_rate="auto"
 EPSILON = 1e-8  # of Adam: cross-entropies are of size one
 MANY_SAMPLES = 10_000  # above which early_stopping="auto" stops early
 
@@ -93,41 +93,44 @@ class FineTunedClassifier(
     learning_rate : float, callable or "auto", default="auto"
         Initial learning rate, which decays linearly to zero over `max_iter` passes of `fit`. A
         callable receives the completed share of training, from 0 to 1, and returns the rate:
-        `lambda done: 1e-3` for a constant rate,
-        `lambda done: 5e-4 * (1 + cos(pi * done))` for cosine decay. "auto" is 1e-3. Steps
-        of an encoder are scaled by the size of its initial weights: with "adam", the rate applies
-        to weights with a root mean square of 0.01.
+        `lambda done: 1e-3` for a constant rate, `lambda done: 5e-4 * (1 + cos(pi * done))` for
+        cosine decay. "auto" is 1e-3. Steps of an encoder are scaled by the size of its initial
+        weights: with "adam", the rate applies to weights with a root mean square of 0.01.
     learning_rates : dict of str to float or None, default=None
         Factors of the learning rate for steps by name, the classifier's included; 0 leaves a step
         as it is. One where none is given.
     momentum : float, default=0.9
-        Share of the last step that goes on, with "sgd".
+        Share of the previous step that is added to each step. It applies to `optimizer="sgd"` only.
     weight_decay : float, default=0.0
-        Share of themselves, times the learning rate, that weights lose in each step; thresholds and
-        biases do not.
+        Share by which weights shrink in each step, times the learning rate. Thresholds and biases
+        do not shrink.
     max_iter : int, default=20
-        Passes over X with labels; 0 leaves the pipeline as it is fitted.
+        Maximum number of passes over X. These are the passes with labels; 0 keeps the pipeline as
+        it was fitted stage by stage.
     batch_size : int, default=100
-        Samples for each step.
+        Number of samples per training step.
     early_stopping : bool or "auto", default="auto"
         Whether to hold out samples, keep the parameters that are best on them, and stop where
         `n_iter_no_change` passes gained nothing. "auto" does for more than 10,000 samples.
     validation_fraction : float, default=0.1
-        Share of the samples that is held out, the same of each class.
+        Share of the samples that is held out of training. It is the same for each class.
     n_iter_no_change : int, default=10
-        Passes without a gain in held-out accuracy, nor in loss at the same accuracy, after which to
-        stop.
+        Number of passes without an increase of the held-out accuracy, or a decrease of the held-out
+        loss at the same accuracy, after which training stops.
     class_weight : dict, "balanced" or None, default=None
         Weights of the classes in the cross-entropy, beside `sample_weight`.
     backend : {"auto", "numpy", "numba", "cupy"}, default="auto"
-        Where the network is trained; "auto" follows the parameters of its steps. The classifier is
-        scikit-learn's, on the host: so are scores and probabilities.
+        Library for training the network. "auto" follows the parameters of its steps: CuPy for CuPy
+        arrays, otherwise Numba. The classifier runs on the host, and scores and probabilities are
+        computed there.
     warm_start : bool, default=False
-        Whether `fit` goes on from where the last one ended, with labels only.
+        Whether `fit` continues from the previous fit instead of starting anew. It then trains with
+        labels only.
     random_state : int, RandomState instance or None, default=None
-        What is held out, and the order of the samples. Steps have their own.
+        Seed or generator of the random numbers. Pass an int for reproducible results. It determines
+        the held-out samples and the order of the samples; steps of the pipeline have their own.
     verbose : int, default=0
-        Print a line for each pass.
+        Whether to print a line after each pass.
 
     Attributes
     ----------

@@ -18,19 +18,20 @@ class GroupPenalty(BaseEstimator):
     Parameters
     ----------
     groups : int, list of int arrays, or None, default=None
-        Components of each group, disjoint or overlapping; a number makes groups of as many
-        neighbours, of which the last may be smaller. None takes the map, or groups of four.
+        Components of each group, disjoint or overlapping. An int divides the components into groups
+        of that many neighbours; the last group may be smaller. None uses windows on the map if
+        `map_shape` is given, and groups of four otherwise.
     map_shape : tuple of two ints or None, default=None
-        Rows and columns of the map on which the components lie, row by row; groups are windows on
-        it then.
+        Rows and columns of the map of components, which are numbered row by row. The groups are
+        then windows on this map.
     pool_shape : int or tuple of two ints, default=(6, 6)
-        Rows and columns of a window. An int stands for both.
+        Rows and columns of a window. An int applies to both.
     pool_stride : int or tuple of two ints, default=1
-        Rows and columns from one window to the next. An int stands for both.
+        Rows and columns from one window to the next. An int applies to both.
     pool_weights : {"gaussian", "uniform"} or array-like of shape (n_groups,), default="gaussian"
-        How weights fall from the middle of a window to its edges; groups that are given have
-        weights of one. An array gives each group's norm a positive factor, and windows are
-        "uniform" then.
+        Weights of the components in a window: decreasing from its centre, or equal. An array gives
+        a positive factor for the norm of each group, with equal weights in windows. Components of
+        given `groups` have a weight of one.
     torus : bool, default=True
         Whether windows wrap around the edges of the map; otherwise they are cut there.
 

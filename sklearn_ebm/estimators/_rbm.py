@@ -64,12 +64,12 @@ class RBM(CallbackSupportMixin, DensityModel):
     Parameters
     ----------
     n_components : int, default=256
-        Hidden units.
+        Number of hidden units.
     visible : {"bernoulli", "gaussian"}, default="bernoulli"
         Kind of the features: zeros and ones, or probabilities between them; or real numbers of any
         offset and scale, each with a variance that is learned.
     loss : {"pcd", "cd", "fpcd"}, default="pcd"
-        Criterion that training minimises, an approximation of the negative log-likelihood. "cd" is
+        Criterion that training minimises. All approximate the negative log-likelihood. "cd" is
         contrastive divergence, whose Markov chains start at the samples of each batch; "pcd" is
         persistent contrastive divergence, whose chains are kept from step to step; "fpcd" adds fast
         weights, with which persistent chains mix faster.
@@ -78,15 +78,16 @@ class RBM(CallbackSupportMixin, DensityModel):
     n_chains : int, default=100
         Number of persistent chains of "pcd" and "fpcd". It may differ from `batch_size`.
     learning_rate : float, callable or "auto", default="auto"
-        Initial learning rate, which decays linearly to zero over `max_iter` passes of `fit`;
-        `partial_fit` uses the initial rate. A callable receives the completed share of training,
-        from 0 to 1, and returns the rate: `lambda done: 1e-3` for a constant rate,
-        `lambda done: 5e-4 * (1 + cos(pi * done))` for cosine decay. "auto" is 0.2 for
-        Bernoulli units and 0.1 for Gaussian units.
+        Initial learning rate, which decays linearly to zero over `max_iter` passes of `fit`. A
+        callable receives the completed share of training, from 0 to 1, and returns the rate:
+        `lambda done: 1e-3` for a constant rate, `lambda done: 5e-4 * (1 + cos(pi * done))` for
+        cosine decay. `partial_fit` uses the initial rate. "auto" is 0.2 for Bernoulli units and 0.1
+        for Gaussian units.
     momentum : float, default=0.0
-        Share of a step that is added to the next.
+        Share of the previous step that is added to each step.
     weight_decay : float, default=0.0
-        Weight of 1/2 ||W||^2, for real features in units of their standard deviation.
+        Weight of the penalty 1/2 ||W||^2. With Gaussian units, weights are measured in standard
+        deviations of the features.
     sparsity_target : float or None, default=None
         Mean activity that each hidden unit is drawn to.
     sparsity_cost : float, default=0.1
@@ -101,20 +102,24 @@ class RBM(CallbackSupportMixin, DensityModel):
         learned from, instead of standing as they are. What is learned then is a density of zeros
         and ones.
     batch_size : int or "auto", default="auto"
-        Samples for each step. "auto" takes a hundredth of them, at least 10 and at most 100, so
-        that few samples make as many steps as it takes to learn; in `partial_fit` it takes 100.
+        Number of samples per training step. "auto" is a hundredth of the samples, at least 10 and
+        at most 100, so that training makes enough steps on small data sets; it is 100 in
+        `partial_fit`.
     max_iter : int, default=20
-        Passes over X.
+        Maximum number of passes over X.
     validation_fraction : float, default=0.0
-        Share of X that is not learned from, for `free_energy_gap_curve_`.
+        Share of the samples that is held out of training. Their free energy enters
+        `free_energy_gap_curve_`.
     backend : {"auto", "numpy", "numba", "cupy"}, default="auto"
-        Where to compute; "auto" follows the data.
+        Library for the computations. "auto" follows the data: CuPy for CuPy arrays, otherwise
+        Numba.
     warm_start : bool, default=False
-        Whether `fit` goes on from where the last one ended.
+        Whether `fit` continues from the previous fit instead of starting anew.
     random_state : int, RandomState instance or None, default=None
-        First weights, order of the samples, and all draws.
+        Seed or generator of the random numbers. Pass an int for reproducible results. It determines
+        the initial weights, the order of the samples, and all samples of units.
     verbose : int, default=0
-        Print a line for each pass.
+        Whether to print a line after each pass.
 
     Attributes
     ----------

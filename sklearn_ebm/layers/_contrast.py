@@ -41,9 +41,9 @@ class LocalContrastNormalizer(Stateful, OneToOneFeatureMixin, TransformerMixin, 
     divide : bool, default=True
         Whether to divide as well; if not, y = v.
 
-    image_shape : tuple of 2 or 3 int, default=None
-        Height, width and channels (1 if left out) of images that come as flat rows. Rows without
-        a shape are signals of height one.
+    image_shape : tuple of ints or None, default=None
+        Height, width and channels (1 if omitted) of images passed as flat rows. None treats rows as
+        signals, which are images of height one.
 
     Attributes
     ----------

@@ -132,22 +132,23 @@ class Pooler(Stateful, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
     Parameters
     ----------
     mode : {"average", "max", "l2"}, default="average"
-        Average, largest value, or root of the sum of squares.
+        Whether to return the average, the largest value or the root of the sum of squares of each
+        window.
 
     pool_shape : int or tuple of two ints, default=2
-        Height and width of a window in pixels. An int stands for both; on signals, which are images
-        of height one, it is the width.
+        Rows and columns of a window. An int applies to both. On signals, which are images of height
+        one, it is the width.
 
     pool_stride : int, tuple of two ints or None, default=None
-        Rows and columns from one window to the next. An int stands for both; None sets windows side
+        Rows and columns from one window to the next. An int applies to both. None sets windows side
         by side.
 
     map_groups : int, default=1
         Pool over groups of so many neighbouring maps as well. Must divide the number of maps.
 
-    image_shape : tuple of 2 or 3 int, default=None
-        Height, width and channels (1 if left out) of images that come as flat rows. Rows without
-        a shape are signals of height one.
+    image_shape : tuple of ints or None, default=None
+        Height, width and channels (1 if omitted) of images passed as flat rows. None treats rows as
+        signals, which are images of height one.
 
     Attributes
     ----------
