@@ -24,7 +24,7 @@ def high_passed():
 
 def normalised(n_images=None):
     """Photographs of locally equal contrast and unit variance, float32."""
-    from sklearn_ebm.layers import LocalContrastNormalizer
+    from sklearn_ebm import LocalContrastNormalizer
 
     images = LocalContrastNormalizer().fit_transform(photographs()[:n_images])
     return images / images.std()

@@ -183,9 +183,9 @@ def new_encoder(name, stage, x, rng):
 
 def new_layers(stage):
     """What comes after the filters."""
-    from sklearn_ebm.layers import LocalContrastNormalizer, Pooler, Rectifier
+    from sklearn_ebm import LocalContrastNormalizer, Pooler, Rectifier
 
-    pooler = Pooler("average", stage.pool, stride=stage.stride)
+    pooler = Pooler("average", stage.pool, pool_stride=stage.stride)
     return Rectifier("abs"), LocalContrastNormalizer(stage.window), pooler
 
 

@@ -28,7 +28,7 @@ from benchmarks import _common, _recipes
 
 SIDE, WINDOW = 143, 9
 STAGES = {"n_components": (64, 256), "kernel_size": 9, "connections": 16}
-STAGES |= {"pool_size": (10, 6), "pool_stride": (5, 4)}
+STAGES |= {"pool_shape": (10, 6), "pool_stride": (5, 4)}
 
 
 class Layers(NamedTuple):
@@ -97,8 +97,12 @@ def network(layers, filters, split, options, learned=None):
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import Pipeline
 
-    from sklearn_ebm import ConvPSD, FineTunedClassifier, make_feature_hierarchy
-    from sklearn_ebm.layers import LocalContrastNormalizer
+    from sklearn_ebm import (
+        ConvPSD,
+        FineTunedClassifier,
+        LocalContrastNormalizer,
+        make_feature_hierarchy,
+    )
 
     kind = LAYERS[layers]
     estimator = learned
@@ -163,7 +167,7 @@ def normalized_images(options):
 
 def normalized(image):
     """Contrast around each pixel that has a whole window, in the middle of a square of zeros."""
-    from sklearn_ebm.layers import LocalContrastNormalizer
+    from sklearn_ebm import LocalContrastNormalizer
 
     image = (image - image.mean()) / max(image.std(), 1e-6)
     image = LocalContrastNormalizer(WINDOW).fit_transform(image[None])[0]

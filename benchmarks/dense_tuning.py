@@ -80,8 +80,7 @@ def stack(name, seed, options):
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import FunctionTransformer
 
-    from sklearn_ebm import PSD, RBM, LISTAEncoder, Rectifier
-    from sklearn_ebm.layers import Dropout
+    from sklearn_ebm import PSD, RBM, Dropout, LISTAEncoder, Rectifier
 
     n_components = 64 if options.quick else N_COMPONENTS
     last = Dropout(DROPOUT, random_state=seed), LogisticRegression(C=0.3, max_iter=300)

@@ -15,7 +15,7 @@ from benchmarks import _common, _recipes
 
 LEARNED_FROM = 5_000
 STAGES = {"alpha": (0.5, 0.15), "connections": None}
-STAGES |= {"pool_size": (2, 4), "pool_stride": 2}  # 3 x 3 places: few numbers for few labels
+STAGES |= {"pool_shape": (2, 4), "pool_stride": 2}  # 3 x 3 places: few numbers for few labels
 SIZES = (100, 300, 1_000, 3_000)
 PASSES, BATCH_SIZE, WEIGHT_DECAY = 20, 20, 0.5
 LEARNING_RATES = {"U+": 2e-3, "R+": 1e-3}  # the better of the two for each

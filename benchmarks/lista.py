@@ -150,8 +150,8 @@ def trained_networks(report, problem, options):
     kinds = {
         "LISTA": (STEPS, {}),
         "LISTA, untied": (STEPS[1:], {"tied": False}),
-        "FISTA unrolled": ((3,), {"unfolding": "fista"}),
-        "LCoD": (GREEDY_STEPS[:3] if options.quick else GREEDY_STEPS, {"unfolding": "cd"}),
+        "FISTA unrolled": ((3,), {"encoder": "lfista"}),
+        "LCoD": (GREEDY_STEPS[:3] if options.quick else GREEDY_STEPS, {"encoder": "lcod"}),
     }
     families = {}
     for name, (steps, settings) in kinds.items():

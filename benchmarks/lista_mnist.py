@@ -70,7 +70,7 @@ def models(coder, options):
         "exact codes": SparseCoder(dictionary=coder.components_, alpha=coder.alpha),
         "shrinkage encoder, T = 0": LISTAEncoder(n_steps=0, **settings),
         "LISTA, T = 3": LISTAEncoder(n_steps=3, **settings),
-        "LCoD, T = 50": LISTAEncoder(n_steps=50, unfolding="cd", **settings),
+        "LCoD, T = 50": LISTAEncoder(n_steps=50, encoder="lcod", **settings),
         "PSD, its own dictionary": PSD(
             coder.components_.shape[0], alpha=coder.alpha, max_iter=4, tol=0,
             random_state=options.seed,

@@ -109,7 +109,7 @@ def equal_contenders(report, yardstick, train, encoder, options):
 def cheapest_greedy(report, yardstick, train, error, options):
     """LCoD with the fewest steps that come to the error."""
     for n_steps in GREEDY_STEPS[:1] if options.quick else GREEDY_STEPS:
-        encoder = trained(train, yardstick.dictionary, options, n_steps=n_steps, unfolding="cd")
+        encoder = trained(train, yardstick.dictionary, options, n_steps=n_steps, encoder="lcod")
         reached = yardstick.error(encoder.transform(yardstick.X))
         report.add("LCoD", f"squared error, T = {n_steps}", reached)
         if reached <= error:

@@ -11,7 +11,7 @@ import warnings
 from benchmarks import _common, _recipes
 
 LEARNED_FROM = 5_000
-STAGES = {"alpha": (1.0, 0.25), "pool_size": (2, 3), "pool_stride": (2, 1)}
+STAGES = {"alpha": (1.0, 0.25), "pool_shape": (2, 3), "pool_stride": (2, 1)}
 PASSES = 6  # with labels
 WEIGHT_DECAY = 0.5  # without such decay all labels are soon learned by heart
 SEEDS = 3

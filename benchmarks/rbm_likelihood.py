@@ -15,9 +15,9 @@ import numpy as np
 from benchmarks import _common, rbm_peers
 
 RECIPES = {  # name: settings, and what is published for the same
-    "CD-1": ({"method": "cd", "max_iter": 40, "learning_rate": 0.1}, -125.5),
-    "CD-3": ({"method": "cd", "n_gibbs_steps": 3, "max_iter": 40, "learning_rate": 0.1}, -105.5),
-    "CD-25": ({"method": "cd", "n_gibbs_steps": 25, "max_iter": 15}, -86.3),
+    "CD-1": ({"loss": "cd", "max_iter": 40, "learning_rate": 0.1}, -125.5),
+    "CD-3": ({"loss": "cd", "n_gibbs_steps": 3, "max_iter": 40, "learning_rate": 0.1}, -105.5),
+    "CD-25": ({"loss": "cd", "n_gibbs_steps": 25, "max_iter": 15}, -86.3),
     "PCD": ({"max_iter": 40}, -86.5),
     "PCD, best": ({"max_iter": 150, "learning_rate": 0.1}, -85.0),
 }

@@ -25,7 +25,7 @@ from sklearn.model_selection import GridSearchCV, train_test_split
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
-from sklearn_ebm import PSD, ConvPSD, Rectifier
+from sklearn_ebm import PSD, ConvPSD, LocalContrastNormalizer, Rectifier
 from sklearn_ebm.datasets import load_natural_patches
 from sklearn_ebm.inspection import (
     DictionaryDisplay,
@@ -33,7 +33,6 @@ from sklearn_ebm.inspection import (
     ObjectiveDisplay,
     ReconstructionDisplay,
 )
-from sklearn_ebm.layers import LocalContrastNormalizer
 
 OUTPUT = Path("demo_output")
 N_ATOMS = 128  # two per pixel of a digit

@@ -38,16 +38,16 @@ coder = SparseCoder(192, alpha=0.5, max_iter=5, tol=0, random_state=0).fit(X)
 # saves.
 
 
-def train(n_steps, unfolding="ista"):
+def train(n_steps, kind="lista"):
     """An encoder of the dictionary's codes."""
     encoder = LISTAEncoder(
-        dictionary=coder, n_steps=n_steps, unfolding=unfolding, max_iter=15, random_state=0
+        dictionary=coder, n_steps=n_steps, encoder=kind, max_iter=15, random_state=0
     )
     return encoder.fit(X)
 
 
 lista = {n_steps: train(n_steps) for n_steps in (1, 3, 7)}
-lcod = [train(n_steps, "cd") for n_steps in (5, 10, 20)]
+lcod = [train(n_steps, "lcod") for n_steps in (5, 10, 20)]
 display = CodeErrorDisplay.from_estimators(
     {"LISTA": list(lista.values()), "LCoD": lcod}, X_new, max_steps=40
 )

@@ -49,10 +49,10 @@ def greedy_steps(X, dictionary, alpha, n_steps):
             row[k] = best[k]
 
 
-UNTRAINED = {  # what a network of n_steps equals before training, by its unfolding
-    "ista": lambda X, dictionary, alpha, n: ista_steps(X, dictionary, alpha, n + 1),
-    "fista": lambda X, dictionary, alpha, n: fista_steps(X, dictionary, alpha, n + 1),
-    "cd": greedy_steps,
+UNTRAINED = {  # what a network of n_steps equals before training, by its encoder
+    "lista": lambda X, dictionary, alpha, n: ista_steps(X, dictionary, alpha, n + 1),
+    "lfista": lambda X, dictionary, alpha, n: fista_steps(X, dictionary, alpha, n + 1),
+    "lcod": greedy_steps,
 }
 
 

@@ -15,7 +15,7 @@ from numpydoc.validate import validate
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = "sklearn_ebm"
-SUBPACKAGES = ("datasets", "inspection", "layers", "metrics")
+SUBPACKAGES = ("datasets", "inspection", "metrics")
 FOR_CLASSES = ("EX01",)  # estimators, layers and displays each show one runnable example
 
 

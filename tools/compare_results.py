@@ -52,18 +52,18 @@ def dense_models():
             64, alpha=0.5, map_shape=(8, 8), pool_shape=(3, 3), random_state=0, **PASSES
         ),
     )
-    for unfolding in ("ista", "fista", "cd"):
+    for encoder in ("lista", "lfista", "lcod"):
         yield (
-            f"LISTAEncoder-{unfolding}",
-            ebm.LISTAEncoder(64, alpha=0.5, unfolding=unfolding, random_state=0, max_iter=3),
+            f"LISTAEncoder-{encoder}",
+            ebm.LISTAEncoder(64, alpha=0.5, encoder=encoder, random_state=0, max_iter=3),
         )
     yield "RBM-gaussian", ebm.RBM(64, visible="gaussian", random_state=0, max_iter=3)
 
 
 def binary_models():
     """Models of values between 0 and 1, by name."""
-    for method in ("cd", "pcd", "fpcd"):
-        yield f"RBM-{method}", ebm.RBM(64, method=method, random_state=0, max_iter=3)
+    for loss in ("cd", "pcd", "fpcd"):
+        yield f"RBM-{loss}", ebm.RBM(64, loss=loss, random_state=0, max_iter=3)
 
 
 def image_models():

@@ -19,12 +19,14 @@ LUMINANCE = (0.299, 0.587, 0.114)  # weights of red, green and blue, ITU-R BT.60
 # noise and JPEG blocks, and texture above 10. Five lies in the valley; half of all patches pass.
 NATURAL_MIN_VARIANCE = 25.0
 
-CANDIDATES = 4096  # patches looked at together: memory stays a few megabytes whatever n is
+CANDIDATES = 4096  # patches looked at together, so that memory stays a few megabytes
 LEAST_SHARE = 0.01  # of candidates that must pass, judged after JUDGED_AFTER of them: the share
-JUDGED_AFTER = 10_000  # measured is then good to 0.1 %, and the search ends after n / LEAST_SHARE
+JUDGED_AFTER = (
+    10_000  # measured is then good to 0.1 %, and the search ends after 100 candidates a patch
+)
 
 
-def sample_patches(images, size, n, *, min_variance=0.0, random_state=None):
+def sample_patches(images, size, n_samples, *, min_variance=0.0, random_state=None):
     """Draw patches from images, every position being equally likely, with replacement.
 
     Parameters
@@ -37,7 +39,7 @@ def sample_patches(images, size, n, *, min_variance=0.0, random_state=None):
     size : int or tuple (height, width)
         Size of a patch in pixels.
 
-    n : int
+    n_samples : int
         Number of patches to draw.
 
     min_variance : float, default=0.0
@@ -49,7 +51,7 @@ def sample_patches(images, size, n, *, min_variance=0.0, random_state=None):
 
     Returns
     -------
-    ndarray of shape (n, height * width [* channels])
+    ndarray of shape (n_samples, height * width [* channels])
         One row per patch: float32 for images of type uint8, float16 or float32, else float64.
 
     Raises
@@ -76,31 +78,31 @@ def sample_patches(images, size, n, *, min_variance=0.0, random_state=None):
            [10., 10., 10.]], dtype=float32)
     """
     source = _PatchSource(_image_stacks(images), _patch_shape(size))
-    _check_number(n, "n", integral=True)
+    _check_number(n_samples, "n_samples", integral=True)
     _check_number(min_variance, "min_variance")
     random = check_random_state(random_state)
-    patches = np.empty((n, source.n_features), dtype=source.dtype)
+    patches = np.empty((n_samples, source.n_features), dtype=source.dtype)
     n_kept = 0
-    for _, kept in _with_contrast(source, n, min_variance, random):
+    for _, kept in _with_contrast(source, n_samples, min_variance, random):
         patches[n_kept : n_kept + len(kept)] = kept
         n_kept += len(kept)
     return patches
 
 
-def _with_contrast(source, n, min_variance, random):
-    """Places of n patches that have contrast enough, and these patches, some at a time.
+def _with_contrast(source, n_samples, min_variance, random):
+    """Places of n_samples patches that have contrast enough, and these patches, some at a time.
 
     `source` has `draw(n, random)`, which gives random places, `crop(places)`, which gives the
     patches, one row each, and `n_channels`.
     """
     n_kept = n_drawn = 0
-    while n_kept < n:
+    while n_kept < n_samples:
         if n_drawn >= JUDGED_AFTER and n_kept < LEAST_SHARE * n_drawn:
             raise ValueError(_too_few(n_kept, n_drawn, min_variance))
-        drawn = source.draw(min(CANDIDATES, max(64, 2 * (int(n) - n_kept))), random)
+        drawn = source.draw(min(CANDIDATES, max(64, 2 * (int(n_samples) - n_kept))), random)
         candidates = source.crop(drawn)
         variance = _variance(candidates, source.n_channels)
-        passed = np.flatnonzero(variance >= min_variance)[: n - n_kept]
+        passed = np.flatnonzero(variance >= min_variance)[: n_samples - n_kept]
         yield drawn[passed], candidates[passed]
         n_kept += len(passed)
         n_drawn += len(drawn)

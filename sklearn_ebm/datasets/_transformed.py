@@ -25,7 +25,7 @@ ROUNDING = 1e-9  # pixels: a turn by 90 degrees must not lose a row of positions
 def sample_transformed_patches(
     images,
     size,
-    n,
+    n_samples,
     *,
     shift=(0.0, 0.0),
     rotation=0.0,
@@ -49,7 +49,7 @@ def sample_transformed_patches(
     size : int or tuple (height, width)
         Size of a patch in pixels.
 
-    n : int
+    n_samples : int
         Number of patches to draw.
 
     shift : array-like of shape (2,) or (n_changes, 2), default=(0, 0)
@@ -77,10 +77,10 @@ def sample_transformed_patches(
 
     Returns
     -------
-    original : ndarray of shape (n, height * width [* channels])
+    original : ndarray of shape (n_samples, height * width [* channels])
         One row per patch: float32 for images of type uint8, float16 or float32, else float64.
 
-    transformed : ndarray of shape (n, ...), or (n_changes, n, ...) where a change is a sequence
+    transformed : ndarray of shape (n_samples, ...) or (n_changes, n_samples, ...)
         The same patches after each change.
 
     Raises
@@ -107,13 +107,13 @@ def sample_transformed_patches(
     array([ 0. , -1. , -2.5])
     """
     stacks, shape = _image_stacks(images), _patch_shape(size)
-    _check_number(n, "n", integral=True)
+    _check_number(n_samples, "n_samples", integral=True)
     _check_number(margin, "margin")
     _check_number(min_variance, "min_variance")
     changes, grids = _grids(shape, shift, rotation, scale)
     photographs = _Photographs(stacks, shape, grids, margin)
     random = check_random_state(random_state)
-    drawn = zip(*_with_contrast(photographs, n, min_variance, random), strict=True)
+    drawn = zip(*_with_contrast(photographs, n_samples, min_variance, random), strict=True)
     places, original = map(np.concatenate, drawn)
     transformed = photographs.resample(places, grids)
     return original, transformed.reshape(*changes, *original.shape)

@@ -14,64 +14,67 @@ class ConvSparseCoder(SparseModel):
     Parameters
     ----------
     n_components : int or None, default=None
-        Kernels; None takes as many as are given, and 32 where none are.
+        Number of kernels. None uses the number of given kernels, or 32 if no kernels are given.
     kernel_size : int or (int, int), default=9
         Height and width of the kernels; one number is both, and the width on signals. Given
         kernels have their own.
     alpha : float or "scale", default="scale"
-        Weight of the sparsity penalty. Larger values give sparser codes. "scale" is the root mean
-        square of the training data, which gives data of any unit the same codes up to their scale;
-        it is 1 for data of unit variance.
+        Weight of the sparsity penalty, in `fit` and `transform` alike. Larger values give sparser
+        codes. "scale" is the root mean square of the training data, which is 1 for data of unit
+        variance; the codes then scale with the data.
     border : {"full", "same", "valid", "circular"}, default="full"
         Where kernels may stand: wherever they touch the image, which serves every pixel alike;
         where their centre is in it; where all of them is; or everywhere on a torus.
-    image_shape : tuple of int or None, default=None
-        Height, width and channels (1 if left out) of images in flat rows; None takes rows for
+    image_shape : tuple of ints or None, default=None
+        Height, width and channels (1 if omitted) of images passed as flat rows. None treats rows as
         signals, which are images of height one.
     positive : bool, default=False
-        Constrain codes to be positive.
+        Whether optimal codes are constrained to be non-negative.
     connections : None, int or array-like of shape (n_components, n_channels), default=None
         Which channels each kernel reads: all, a random subset of so many, or those of a table.
     dictionary : array-like or None, default=None
-        Given kernels, (n_components, height, width, n_channels), used as they are; `fit` learns
-        nothing then.
-        The channels may be left out where there is one, and the height for signals.
+        Fixed kernels of shape (n_components, height, width, n_channels), used as they are. `fit`
+        learns nothing then. The channels may be omitted if there is one, and the height for
+        signals.
     dictionary_init : array-like or None, default=None
-        Where learning starts; None starts from random windows with much in them.
+        Initial kernels. None draws windows of large norm from the images.
     crop_size : {"auto", "patch"}, int, (int, int) or None, default="auto"
         Size of the random crops that are learned from: eight kernels in each direction, a given
         size, or None for whole images. "patch" learns from windows of the kernels' size, as rows,
         whatever `border` is: many kernels of many channels learn fast on them, in large batches,
         though none of them accounts for its shifted neighbours.
     solver : {"auto", "local_cd", "fista", "fista_fft", "ista"}, default="auto"
-        How codes are inferred: by coordinate descent on tiles that change (FISTA finishes images
-        with dense codes), by FISTA with direct products or through the Fourier domain, or by ISTA.
-        "auto" takes the first that the backend has.
+        Algorithm that infers optimal codes: coordinate descent on tiles that change, after which
+        FISTA finishes images with dense codes ("local_cd"); FISTA with direct products or in the
+        Fourier domain; or ISTA. "auto" chooses the first of them that the backend has.
     max_iter : int, default=20
-        Passes over X; each has as many crops as make up the area of all images.
+        Maximum number of passes over X. The crops of a pass cover as many pixels as the images
+        have.
     tol : float, default=1e-3
-        Relative change of the mean energy from one pass to the next at which learning stops; 0
-        makes all passes.
+        Relative change of the mean energy between two passes below which learning stops. 0 makes
+        all `max_iter` passes.
     batch_size : int, default=4
-        Crops for each step.
+        Number of crops per training step.
     code_max_iter : int, default=1000
-        Rounds or steps of inference.
+        Maximum number of iterations of inference: rounds, sweeps or steps, depending on `solver`.
     code_tol : float, default=1e-3
-        Duality gap relative to 1/2 ||x||^2 at which a code is good. The true distance from the
-        least energy is usually a hundred times as small.
+        Duality gap, relative to 1/2 ||x||^2, at which inference of an optimal code stops. The true
+        distance from the minimum is usually a hundred times smaller.
     missing_values : float or None, default=None
-        Pixels with this value, `np.nan` or a number, are left out of the reconstruction;
-        so are those of `mask`.
+        Value that marks missing entries of X, `np.nan` or a number. They are left out of the
+        reconstruction. Pixels that `mask` excludes are treated alike.
     sparse_output : bool, default=False
-        Whether `transform` returns a CSR array, a row for each image.
+        Whether `transform` returns a CSR array, with one row per sample.
     backend : {"auto", "numpy", "numba", "cupy"}, default="auto"
-        Where to compute; "auto" follows the data.
+        Library for the computations. "auto" follows the data: CuPy for CuPy arrays, otherwise
+        Numba.
     warm_start : bool, default=False
-        Whether `fit` goes on from where the last one ended.
+        Whether `fit` continues from the previous fit instead of starting anew.
     random_state : int, RandomState instance or None, default=None
-        First kernels, connections, places of the crops and their order.
+        Seed or generator of the random numbers. Pass an int for reproducible results. It determines
+        the initial kernels, the connections, and the places and the order of the crops.
     verbose : int, default=0
-        Print a line for each pass.
+        Whether to print a line after each pass.
 
     Attributes
     ----------

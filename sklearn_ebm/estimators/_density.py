@@ -212,7 +212,7 @@ class DensityModel(Stateful, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         return self._for_each_piece(X, backend, None, free_energy)
 
     def score_samples(self, X):
-        """The negative free energy of each sample, an unnormalised log-likelihood.
+        """Return the negative free energy of each sample, an unnormalised log-likelihood.
 
         Parameters
         ----------
@@ -222,13 +222,16 @@ class DensityModel(Stateful, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         Returns
         -------
         ndarray of shape (n_samples,)
-            Higher is better. Samples of one model can be compared, models cannot: see
-            `log_likelihood`.
+            Higher is better. The scores compare samples under one model, but not models: the
+            normalising constant differs between models, see `log_likelihood`.
         """
         return -self.energy(X)
 
     def score(self, X, y=None):
-        """How well features are predicted, in a number that models can be compared by.
+        """Return the mean pseudo-log-likelihood of a feature, which compares models.
+
+        It is not the mean of `score_samples`: negative free energies lack the normalising constant,
+        which differs between models, so that their mean is no criterion for model selection.
 
         Parameters
         ----------
@@ -240,9 +243,10 @@ class DensityModel(Stateful, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         Returns
         -------
         float
-            Mean pseudo-log-likelihood of a feature given all others, in nats, estimated from one
-            feature of each sample, all features in turn; of Gaussian units minus the squared error
-            of a feature that is encoded and decoded. Higher is better.
+            With Bernoulli units, mean log-probability of a feature given the other features of its
+            sample, in nats. It is estimated from one feature per sample, and the features take
+            turns. With Gaussian units, negative mean squared error of a feature that is encoded and
+            decoded. Higher is better.
         """
         self._ready()
         X, backend = self._prepare(X, reset=False)

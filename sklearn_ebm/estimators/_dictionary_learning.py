@@ -18,6 +18,7 @@ from sklearn_ebm.layers._state import is_same
 from sklearn_ebm.learning._curves import Curves, Tally
 from sklearn_ebm.learning._divergence import Diverged, divergence_message, has_diverged
 from sklearn_ebm.learning._passes import Passes
+from sklearn_ebm.learning._rates import LinearDecay
 
 MANY = 1e-3  # share of codes above their tol that learning should not be silent about
 ALL_ROWS = slice(None)
@@ -33,15 +34,15 @@ class Prediction:
         Name of the kind of encoder.
     beta : float
         Weight of the term.
-    learning_rate : float
-        Learning rate of the encoder.
+    schedule : callable
+        Learning rate of the encoder at each completed share of training.
     settings : dict
         Further settings of the encoder, by name.
     """
 
     encoder: str
     beta: float
-    learning_rate: Any
+    schedule: Any
     settings: dict = field(default_factory=dict)
 
 
@@ -72,6 +73,11 @@ class DictionaryLearning:
     def prediction(self):
         """The prediction term and its encoder, or None."""
         return self.model._prediction()
+
+    @property
+    def schedule(self):
+        """Learning rate at each completed share of training; dictionaries need none."""
+        return LinearDecay(0.0) if self.prediction is None else self.prediction.schedule
 
     def fit(self, X, sample_weight, mask):
         """Make passes over shuffled batches of X."""
@@ -186,11 +192,9 @@ class DictionaryLearning:
             "max_iter": int(model.code_max_iter),
         }
         atoms.prepare(learner)
-        weights, prediction = {}, self.prediction
-        if prediction is not None:
-            weights = {"beta": prediction.beta, "learning_rate": prediction.learning_rate}
+        beta = 0.0 if self.prediction is None else self.prediction.beta
         penalty = model._make_penalty(model._sparsity(), positive=bool(model.positive))
-        learner.follow(penalty, settings, data.backend.name, **weights)
+        learner.follow(penalty, settings, data.backend.name, beta)
 
     def _require_same(self, learner):
         """Refuse parameters that ask for something else than what learning goes on with."""
@@ -246,8 +250,9 @@ class DictionaryLearning:
         if not self._has_work():
             return
         passes = Passes(
-            learner, int(model.max_iter), float(model.tol), int(model.batch_size), random_state
-        )
+            learner, self.schedule, int(model.max_iter), float(model.tol), int(model.batch_size),
+            random_state,
+        )  # fmt: skip
         try:
             converged = passes.run(self._samples(learner, data, weights), model, context)
         finally:
@@ -256,12 +261,12 @@ class DictionaryLearning:
 
     def _take_in(self, learner, samples, tally):
         """One step for each batch, in the order of the rows; all are undone if they diverge."""
-        batch = None
+        batch, rate = None, self.schedule(0.0)
         learner.remember()
         try:
             for rows in samples.in_order(int(self.model.batch_size)):
                 batch = samples.take(rows)
-                tally.add(*learner.step(*batch), batch[-1])
+                tally.add(*learner.step(*batch, rate), batch[-1])
             learner.confirm(*batch)
         except Diverged:
             learner.go_back()

@@ -46,8 +46,9 @@ from sklearn_ebm.learning._network import (
     require_linear,
     with_head,
 )
-from sklearn_ebm.learning._optimizers import OPTIMIZERS, SCHEDULES
+from sklearn_ebm.learning._optimizers import OPTIMIZERS
 from sklearn_ebm.learning._parts import Step, is_trainable, require_derivative
+from sklearn_ebm.learning._rates import LEARNING_RATE, learning_rate_schedule
 from sklearn_ebm.learning._stages import (
     Layerwise,
     TrainingData,
@@ -60,6 +61,7 @@ from sklearn_ebm.learning._stages import (
     transformed,
 )
 
+AUTOMATIC_RATE = 1e-3  # initial rate of learning_rate="auto"
 EPSILON = 1e-8  # of Adam: cross-entropies are of size one
 MANY_SAMPLES = 10_000  # above which early_stopping="auto" stops early
 
@@ -86,45 +88,49 @@ class FineTunedClassifier(
     subsample : int or None, default=None
         Samples, drawn at random with and without labels, that the steps before the classifier learn
         from at most; None takes all.
-    solver : {"adam", "sgd"}, default="adam"
-        Adam, or gradient descent with momentum.
-    learning_rate : float, default=1e-3
-        First step size. Encoders take steps in proportion to the size of the weights that they come
-        with: with "adam" this rate is for a root mean square of 0.01.
+    optimizer : {"adam", "sgd"}, default="adam"
+        Optimizer that trains the network: Adam, or stochastic gradient descent with momentum.
+    learning_rate : float, callable or "auto", default="auto"
+        Initial learning rate, which decays linearly to zero over `max_iter` passes of `fit`. A
+        callable receives the completed share of training, from 0 to 1, and returns the rate:
+        `lambda done: 1e-3` for a constant rate, `lambda done: 5e-4 * (1 + cos(pi * done))` for
+        cosine decay. "auto" is 1e-3. Steps of an encoder are scaled by the size of its initial
+        weights: with "adam", the rate applies to weights with a root mean square of 0.01.
     learning_rates : dict of str to float or None, default=None
         Factors of the learning rate for steps by name, the classifier's included; 0 leaves a step
         as it is. One where none is given.
-    schedule : {"linear", "cosine", "constant"} or callable, default="linear"
-        How the learning rate falls over `max_iter` passes: to zero on a line or half a cosine, not
-        at all, or by a function from the share that is done, 0 to 1, to a factor.
     momentum : float, default=0.9
-        Share of the last step that goes on, with "sgd".
+        Share of the previous step that is added to each step. It applies to `optimizer="sgd"` only.
     weight_decay : float, default=0.0
-        Share of themselves, times the learning rate, that weights lose in each step; thresholds and
-        biases do not.
+        Share by which weights shrink in each step, times the learning rate. Thresholds and biases
+        do not shrink.
     max_iter : int, default=20
-        Passes over X with labels; 0 leaves the pipeline as it is fitted.
+        Maximum number of passes over X. These are the passes with labels; 0 keeps the pipeline as
+        it was fitted stage by stage.
     batch_size : int, default=100
-        Samples for each step.
+        Number of samples per training step.
     early_stopping : bool or "auto", default="auto"
         Whether to hold out samples, keep the parameters that are best on them, and stop where
         `n_iter_no_change` passes gained nothing. "auto" does for more than 10,000 samples.
     validation_fraction : float, default=0.1
-        Share of the samples that is held out, the same of each class.
+        Share of the samples that is held out of training. It is the same for each class.
     n_iter_no_change : int, default=10
-        Passes without a gain in held-out accuracy, nor in loss at the same accuracy, after which to
-        stop.
+        Number of passes without an increase of the held-out accuracy, or a decrease of the held-out
+        loss at the same accuracy, after which training stops.
     class_weight : dict, "balanced" or None, default=None
         Weights of the classes in the cross-entropy, beside `sample_weight`.
     backend : {"auto", "numpy", "numba", "cupy"}, default="auto"
-        Where the network is trained; "auto" follows the parameters of its steps. The classifier is
-        scikit-learn's, on the host: so are scores and probabilities.
+        Library for training the network. "auto" follows the parameters of its steps: CuPy for CuPy
+        arrays, otherwise Numba. The classifier runs on the host, and scores and probabilities are
+        computed there.
     warm_start : bool, default=False
-        Whether `fit` goes on from where the last one ended, with labels only.
+        Whether `fit` continues from the previous fit instead of starting anew. It then trains with
+        labels only.
     random_state : int, RandomState instance or None, default=None
-        What is held out, and the order of the samples. Steps have their own.
+        Seed or generator of the random numbers. Pass an int for reproducible results. It determines
+        the held-out samples and the order of the samples; steps of the pipeline have their own.
     verbose : int, default=0
-        Print a line for each pass.
+        Whether to print a line after each pass.
 
     Attributes
     ----------
@@ -182,10 +188,9 @@ class FineTunedClassifier(
         "estimator": [HasMethods("fit")],
         "prefit": ["boolean"],
         "subsample": [Interval(Integral, 1, None, closed="left"), None],
-        "solver": [StrOptions(set(OPTIMIZERS))],
-        "learning_rate": [Interval(Real, 0, None, closed="neither")],
+        "optimizer": [StrOptions(set(OPTIMIZERS))],
+        "learning_rate": LEARNING_RATE,
         "learning_rates": [dict, None],
-        "schedule": [StrOptions(set(SCHEDULES)), callable],
         "momentum": [Interval(Real, 0, 1, closed="left")],
         "weight_decay": [Interval(Real, 0, None, closed="left")],
         "max_iter": [Interval(Integral, 0, None, closed="left")],
@@ -206,10 +211,9 @@ class FineTunedClassifier(
         *,
         prefit=False,
         subsample=None,
-        solver="adam",
-        learning_rate=1e-3,
+        optimizer="adam",
+        learning_rate="auto",
         learning_rates=None,
-        schedule="linear",
         momentum=0.9,
         weight_decay=0.0,
         max_iter=20,
@@ -226,10 +230,9 @@ class FineTunedClassifier(
         self.estimator = estimator
         self.prefit = prefit
         self.subsample = subsample
-        self.solver = solver
+        self.optimizer = optimizer
         self.learning_rate = learning_rate
         self.learning_rates = learning_rates
-        self.schedule = schedule
         self.momentum = momentum
         self.weight_decay = weight_decay
         self.max_iter = max_iter
@@ -351,6 +354,7 @@ class FineTunedClassifier(
     def _rehearse(self, steps, classes, X):
         """Refuse before any step is fitted what would be refused afterwards."""
         resolve_backend(self.backend, X)
+        self._schedule()  # refuses a callable that returns no rate
         if self._goes_on() or self.prefit:
             pipeline = self.pipeline_ if self._goes_on() else self.estimator
             self._require_classes(classes, pipeline.steps[-1][1].classes_)
@@ -407,7 +411,7 @@ class FineTunedClassifier(
         trained = [Step(*step, row.dtype) for step in steps[n_before:]]
         backend = backend_of(trained, row, self.backend)
         network = Network(trained, name, linear_head(name, classifier, backend.to_device(row)))
-        learner = FineTuning(network, self._optimizer(network), self._schedule(), backend)
+        learner = FineTuning(network, self._optimizer(network), backend)
         target = (labels.y[:, None] == self.classes_).astype(float)
         weights = with_mean_one(labels.weights, *(rows for rows in split if rows is not None))
         samples = LabelledSamples(
@@ -415,7 +419,7 @@ class FineTunedClassifier(
         )
         passes = TuningPasses(
             learner, None if held_out is None else samples.part(held_out),
-            int(self.n_iter_no_change), max_iter=int(self.max_iter),
+            int(self.n_iter_no_change), schedule=self._schedule(), max_iter=int(self.max_iter),
             batch_size=int(self.batch_size), random_state=random_state,
         )  # fmt: skip
         self._tuning = network, learner.curves
@@ -433,17 +437,16 @@ class FineTunedClassifier(
 
     def _optimizer(self, network):
         own = {"adam": {"epsilon": EPSILON}, "sgd": {"momentum": float(self.momentum)}}
-        return OPTIMIZERS[self.solver](
+        return OPTIMIZERS[self.optimizer](
             network.parameters,
-            float(self.learning_rate),
             scales={name: self._rate_of(name[0]) for name in network.parameters},
             decay=float(self.weight_decay),
             units=network.units,
-            **own[self.solver],
+            **own[self.optimizer],
         )
 
     def _schedule(self):
-        return self.schedule if callable(self.schedule) else SCHEDULES[self.schedule]
+        return learning_rate_schedule(self.learning_rate, AUTOMATIC_RATE)
 
     def _tuned_pipeline(self, network):
         """A pipeline of the steps with the network's parameters as they are."""

@@ -6,12 +6,13 @@ from sklearn_ebm._sklearn import StrOptions
 from sklearn_ebm.estimators._atoms import Atoms
 from sklearn_ebm.estimators._dictionary_learning import Prediction
 from sklearn_ebm.estimators._groups import GroupPenalty, PooledNorm, two_numbers
-from sklearn_ebm.estimators._psd import PSD
+from sklearn_ebm.estimators._psd import AUTOMATIC_RATE, PSD
 from sklearn_ebm.estimators._sparse_model import SparseModel
 from sklearn_ebm.factors import Pools
 from sklearn_ebm.inputs._checks import check_codes, require_magnitude
 from sklearn_ebm.layers._state import is_same
 from sklearn_ebm.learning._parts import PoolPart
+from sklearn_ebm.learning._rates import learning_rate_schedule
 
 GROUPS = ("groups", "map_shape", "pool_shape", "pool_stride", "pool_weights", "torus")
 
@@ -27,76 +28,86 @@ class GroupSparsePSD(SparseModel):
     Parameters
     ----------
     n_components : int or None, default=None
-        Atoms; None takes as many as the map has places, or as there are features.
+        Number of atoms. None uses the number of given atoms; otherwise the number of places on the
+        map; otherwise the number of features.
     groups : int, list of int arrays, or None, default=None
-        Components of each pool, disjoint or overlapping; a number makes pools of as many
-        neighbours, of which the last may be smaller. None takes the map, or pools of four.
+        Components of each group, disjoint or overlapping. An int divides the components into groups
+        of that many neighbours; the last group may be smaller. None uses windows on the map if
+        `map_shape` is given, and groups of four otherwise.
     map_shape : tuple of two ints or None, default=None
-        Rows and columns of the map on which the components lie, row by row; pools are windows on it
-        then.
-    pool_shape : tuple of two ints, default=(6, 6)
-        Rows and columns of a window.
+        Rows and columns of the map of components, which are numbered row by row. The groups are
+        then windows on this map.
+    pool_shape : int or tuple of two ints, default=(6, 6)
+        Rows and columns of a window. An int applies to both.
     pool_stride : int or tuple of two ints, default=1
-        Rows and columns from one window to the next.
+        Rows and columns from one window to the next. An int applies to both.
     pool_weights : {"gaussian", "uniform"} or array-like of shape (n_pools,), default="gaussian"
-        How weights fall from the middle of a window to its edges; groups that are given have
-        weights of one. An array gives each pool's norm a positive factor, and windows are "uniform"
-        then.
+        Weights of the components in a window: decreasing from its centre, or equal. An array gives
+        a positive factor for the norm of each group, with equal weights in windows. Components of
+        given `groups` have a weight of one.
     torus : bool, default=True
         Whether windows wrap around the edges of the map; otherwise they are cut there.
     alpha : float or "scale", default="scale"
-        Weight of the sparsity penalty. Larger values give sparser codes. "scale" is the root mean
-        square of the training data, which gives data of any unit the same codes up to their scale;
-        it is 1 for data of unit variance.
+        Weight of the sparsity penalty, in `fit` and `transform` alike. Larger values give sparser
+        codes. "scale" is the root mean square of the training data, which is 1 for data of unit
+        variance; the codes then scale with the data.
     beta : float, default=1.0
-        Weight of the prediction.
+        Weight of the prediction term. Larger values give codes that are easier to predict.
     encoder : {"shrinkage", "tanh", "smooth_shrinkage", "lista", "lfista", "lcod"}, \
             default="shrinkage"
-        f, as in `PSD`.
+        Encoder f: sh(x W + b) with trained thresholds, gain * tanh(x W + b), the smooth shrinkage
+        with trained slope and location, or an unrolled solver as in `LISTAEncoder`: ISTA, FISTA or
+        greedy coordinate descent.
     n_steps : int, default=3
-        Steps of an encoder that is unrolled; the others have none.
+        Number of steps of an unrolled encoder. The other encoders ignore it.
     output : {"pooled", "simple", "both"}, default="pooled"
         Whether `transform` gives the pools' features ||z_g||, the codes z, or the codes and then
         the pools' features.
     inference : {"encoder", "optimal"}, default="encoder"
-        Whether `transform` gives f(x) or argmin_z E(x, z).
+        Whether `transform` returns the prediction f(x) or the optimal code argmin_z E(x, z).
     positive : bool, default=False
-        Constrain optimal codes to be positive.
+        Whether optimal codes are constrained to be non-negative.
     dictionary : array-like of shape (n_components, n_features) or None, default=None
-        Given atoms, used as they are; `fit` trains the encoder on them.
+        Fixed atoms, used as they are. `fit` trains the encoder only.
     dictionary_init : array-like of shape (n_components, n_features) or None, default=None
-        Where learning starts; None starts from random samples.
+        Initial atoms. None draws samples.
     solver : {"auto", "active_set", "cd", "block_cd", "fista", "ista"}, default="auto"
-        How optimal codes are inferred: "block_cd" for disjoint pools with one weight each, "fista"
-        and "ista" for any; the others are for components by themselves.
+        Algorithm that infers optimal codes. "active_set" is exact and usually the fastest on the
+        CPU, "cd" is coordinate descent; both require a penalty on single components. "block_cd"
+        requires disjoint groups with equal weights. "fista" and "ista" accept any penalty. "auto"
+        chooses by penalty and backend.
     max_iter : int, default=20
-        Passes over X.
+        Maximum number of passes over X.
     tol : float, default=1e-3
-        Relative change of the mean energy from one pass to the next at which learning stops; 0
-        makes all passes.
+        Relative change of the mean energy between two passes below which learning stops. 0 makes
+        all `max_iter` passes.
     batch_size : int, default=512
-        Samples for each step.
-    learning_rate : float, default=3e-3
-        First step size of Adam on the encoder, for data of unit variance: steps of biases,
-        thresholds and gains are in proportion to the size of the data. It falls linearly to zero
-        over `max_iter` passes.
+        Number of samples per training step.
+    learning_rate : float, callable or "auto", default="auto"
+        Initial learning rate, which decays linearly to zero over `max_iter` passes of `fit`. A
+        callable receives the completed share of training, from 0 to 1, and returns the rate:
+        `lambda done: 1e-3` for a constant rate, `lambda done: 5e-4 * (1 + cos(pi * done))` for
+        cosine decay. `partial_fit` uses the initial rate. "auto" is 3e-3, for data of unit
+        variance: steps of biases, thresholds and gains are scaled by the size of the data.
     code_max_iter : int, default=1000
-        Rounds, sweeps or steps of inference.
+        Maximum number of iterations of inference: rounds, sweeps or steps, depending on `solver`.
     code_tol : float, default=1e-4
-        Duality gap relative to 1/2 ||x||^2 at which an optimal code is good.
+        Duality gap, relative to 1/2 ||x||^2, at which inference of an optimal code stops.
     missing_values : float or None, default=None
-        Entries of X with this value, `np.nan` or a number, are left out of the reconstruction;
-        the encoder sees zeros there.
+        Value that marks missing entries of X, `np.nan` or a number. They are left out of the
+        reconstruction. The encoder reads them as zeros.
     sparse_output : bool, default=False
-        Whether `transform` returns a CSR array.
+        Whether `transform` returns a CSR array, with one row per sample.
     backend : {"auto", "numpy", "numba", "cupy"}, default="auto"
-        Where to compute; "auto" follows the data.
+        Library for the computations. "auto" follows the data: CuPy for CuPy arrays, otherwise
+        Numba.
     warm_start : bool, default=False
-        Whether `fit` goes on from where the last one ended.
+        Whether `fit` continues from the previous fit instead of starting anew.
     random_state : int, RandomState instance or None, default=None
-        First atoms and order of the samples.
+        Seed or generator of the random numbers. Pass an int for reproducible results. It determines
+        the initial atoms and the order of the samples.
     verbose : int, default=0
-        Print a line for each pass.
+        Whether to print a line after each pass.
 
     Attributes
     ----------
@@ -194,7 +205,7 @@ class GroupSparsePSD(SparseModel):
         max_iter=20,
         tol=1e-3,
         batch_size=512,
-        learning_rate=3e-3,
+        learning_rate="auto",
         code_max_iter=1000,
         code_tol=1e-4,
         missing_values=None,
@@ -252,8 +263,9 @@ class GroupSparsePSD(SparseModel):
         return Atoms(self.n_components, self.dictionary, self.dictionary_init, otherwise)
 
     def _prediction(self):
+        schedule = learning_rate_schedule(self.learning_rate, AUTOMATIC_RATE)
         settings = {"n_steps": int(self.n_steps)}
-        return Prediction(self.encoder, float(self.beta), float(self.learning_rate), settings)
+        return Prediction(self.encoder, float(self.beta), schedule, settings)
 
     def _new_penalty(self, n_components, state=None, replaced=frozenset()):
         if state is None:

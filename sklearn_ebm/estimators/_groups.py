@@ -18,19 +18,20 @@ class GroupPenalty(BaseEstimator):
     Parameters
     ----------
     groups : int, list of int arrays, or None, default=None
-        Components of each group, disjoint or overlapping; a number makes groups of as many
-        neighbours, of which the last may be smaller. None takes the map, or groups of four.
+        Components of each group, disjoint or overlapping. An int divides the components into groups
+        of that many neighbours; the last group may be smaller. None uses windows on the map if
+        `map_shape` is given, and groups of four otherwise.
     map_shape : tuple of two ints or None, default=None
-        Rows and columns of the map on which the components lie, row by row; groups are windows on
-        it then.
-    pool_shape : tuple of two ints, default=(6, 6)
-        Rows and columns of a window.
+        Rows and columns of the map of components, which are numbered row by row. The groups are
+        then windows on this map.
+    pool_shape : int or tuple of two ints, default=(6, 6)
+        Rows and columns of a window. An int applies to both.
     pool_stride : int or tuple of two ints, default=1
-        Rows and columns from one window to the next.
+        Rows and columns from one window to the next. An int applies to both.
     pool_weights : {"gaussian", "uniform"} or array-like of shape (n_groups,), default="gaussian"
-        How weights fall from the middle of a window to its edges; groups that are given have
-        weights of one. An array gives each group's norm a positive factor, and windows are
-        "uniform" then.
+        Weights of the components in a window: decreasing from its centre, or equal. An array gives
+        a positive factor for the norm of each group, with equal weights in windows. Components of
+        given `groups` have a weight of one.
     torus : bool, default=True
         Whether windows wrap around the edges of the map; otherwise they are cut there.
 
@@ -122,10 +123,8 @@ class GroupPenalty(BaseEstimator):
         if not isinstance(self.torus, bool | np.bool_):
             raise ValueError(f"torus={self.torus!r} is neither True nor False.")
         shape = two_numbers(self.map_shape, "map_shape")
-        window = two_numbers(self.pool_shape, "pool_shape")
-        stride = self.pool_stride
-        stride = (stride, stride) if isinstance(stride, Integral) else stride
-        stride = two_numbers(stride, "pool_stride")
+        window = one_or_two_numbers(self.pool_shape, "pool_shape")
+        stride = one_or_two_numbers(self.pool_stride, "pool_stride")
         if shape[0] * shape[1] != n_components:
             raise ValueError(
                 f"map_shape={shape} has {shape[0] * shape[1]} places, but there are "
@@ -196,6 +195,11 @@ class PooledNorm:
     def __call__(self, alpha, positive=False):
         """The penalty; `group_norm` of normalized pools, with their factor in alpha."""
         return group_norm(alpha * self._factor, self._normalized, positive)
+
+
+def one_or_two_numbers(value, name):
+    """A pair of positive integers, of which a single integer stands for both."""
+    return two_numbers((value, value) if isinstance(value, Integral) else value, name)
 
 
 def two_numbers(value, name):

@@ -37,7 +37,7 @@ def as_images(X, image_shape):
         "rectify": [StrOptions({"abs", "positive", "split"}), None],
         "window_size": [Interval(Integral, 1, None, closed="left"), None],
         "pooling": [StrOptions({"average", "max", "l2"}), None],
-        "pool_size": PER_STAGE,
+        "pool_shape": PER_STAGE,
         "pool_stride": [*PER_STAGE, None],
         "image_shape": ["array-like", None],
         "classifier": [HasMethods(["fit", "predict"]), None, StrOptions({"logistic"})],
@@ -56,7 +56,7 @@ def make_feature_hierarchy(
     rectify="abs",
     window_size=9,
     pooling="average",
-    pool_size=2,
+    pool_shape=2,
     pool_stride=None,
     image_shape=None,
     classifier="logistic",
@@ -91,8 +91,11 @@ def make_feature_hierarchy(
         Of the `LocalContrastNormalizer`, before the first stage and in each; None has none.
     pooling : {"average", "max", "l2"} or None, default="average"
         Mode of the `Pooler`; None has none.
-    pool_size, pool_stride : int or sequence of int, default=2 and None
-        Windows of the `Pooler`; a stride of None sets them side by side.
+    pool_shape : int or sequence of (int or tuple of two ints), default=2
+        Height and width of the windows of the `Pooler`, for all stages or for each.
+    pool_stride : int, None or sequence of (int, tuple of two ints or None), default=None
+        Rows and columns from one window of the `Pooler` to the next, for all stages or for each;
+        None sets windows side by side.
     image_shape : tuple of 2 or 3 int, default=None
         Height, width and channels of images that come as flat rows.
     classifier : classifier, "logistic" or None, default="logistic"
@@ -140,7 +143,7 @@ def make_feature_hierarchy(
         if is_convolutional:
             settings["kernel_size"] = _of_stage(kernel_size, stage)
             settings["connections"] = _fewer(connections, channels)
-            windows = _of_stage(pool_size, stage), _of_stage(pool_stride, stage)
+            windows = _of_stage(pool_shape, stage), _of_stage(pool_stride, stage)
             layers += [
                 ("contrast", _normalizer(window_size)),
                 ("pooler", _pooler(pooling, *windows)),
@@ -161,7 +164,7 @@ def _usual_model():
 
 def _of_stage(values, stage):
     """The entry of a stage, where there is one for each; the last goes on."""
-    return values if np.ndim(values) == 0 else values[min(stage, len(values) - 1)]
+    return values if not np.iterable(values) else values[min(stage, len(values) - 1)]
 
 
 def _reshaper(image_shape):
@@ -174,8 +177,8 @@ def _normalizer(window_size):
     return None if window_size is None else LocalContrastNormalizer(window_size)
 
 
-def _pooler(mode, size, stride):
-    return None if mode is None else Pooler(mode, size, stride=stride)
+def _pooler(mode, pool_shape, pool_stride):
+    return None if mode is None else Pooler(mode, pool_shape, pool_stride=pool_stride)
 
 
 def _fewer(connections, channels):

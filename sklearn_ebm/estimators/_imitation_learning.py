@@ -1,5 +1,7 @@
 """`fit` and `partial_fit` of an encoder that imitates the codes of a finished dictionary."""
 
+import functools
+
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
@@ -11,17 +13,26 @@ from sklearn_ebm.estimators._dictionary_learning import (
     typical_size,
 )
 from sklearn_ebm.estimators._sparse_coder import SparseCoder
-from sklearn_ebm.factors import ENCODERS, LOSSES, PENALTIES, UNFOLDINGS, Energy, LinearDecoder
+from sklearn_ebm.factors import (
+    ENCODERS,
+    LOSSES,
+    PENALTIES,
+    UNROLLED_ENCODERS,
+    Energy,
+    LinearDecoder,
+)
 from sklearn_ebm.factors.encoders import Scale
 from sklearn_ebm.inputs._checks import check_dictionary, check_weight
 from sklearn_ebm.inputs._sizes import data_size
 from sklearn_ebm.layers._state import is_same
 from sklearn_ebm.learning._encoder import EncoderLearner, LossCurves, WatchedPasses
+from sklearn_ebm.learning._rates import learning_rate_schedule
 from sklearn_ebm.learning._samples import Samples
 from sklearn_ebm.solvers._inference import infer
 
 FEWEST_HELD_OUT = 50  # with fewer samples, the loss is measured on the training samples instead
 MOST_HELD_OUT = 10_000  # more samples add little precision and are needed for learning
+AUTOMATIC_RATE = 3e-3  # initial rate of learning_rate="auto"
 ROUNDING = 1e-6  # share of the size of the codes below which an error needs no warning
 
 
@@ -115,6 +126,11 @@ class ImitationLearning(DictionaryLearning):
         check_weight(alpha, data.X.dtype if learner is None else learner.dtype, "alpha")
         model.alpha_ = float(alpha)
 
+    @functools.cached_property
+    def schedule(self):
+        """Learning rate at each completed share of training."""
+        return learning_rate_schedule(self.model.learning_rate, AUTOMATIC_RATE)
+
     # --------------------------------------------------------------------------------- the learner
     def _first_learner(self, data, weights, random_state, first):
         model, alpha = self.model, self.model.alpha_
@@ -136,7 +152,7 @@ class ImitationLearning(DictionaryLearning):
 
     def _untrained(self, dictionary, size):
         model = self.model
-        encoder = ENCODERS[UNFOLDINGS[model.unfolding]].from_dictionary(
+        encoder = ENCODERS[model.encoder].from_dictionary(
             dictionary, LinearDecoder(dictionary).lipschitz, model.alpha_,
             scale=Scale.of(dictionary, size), n_steps=int(model.n_steps), tied=bool(model.tied),
         )  # fmt: skip
@@ -147,15 +163,14 @@ class ImitationLearning(DictionaryLearning):
         self._require_same(learner)
         penalty = model._make_penalty(model.alpha_, positive=False)
         loss = LOSSES[model.loss](Energy(LinearDecoder(learner.dictionary), penalty))
-        rate = model.learning_rate
-        learner.follow(loss, rate if isinstance(rate, str) else float(rate), data.backend.name)
+        learner.follow(loss, isinstance(model.learning_rate, str), data.backend.name)
 
     def _require_same(self, learner):
         super()._require_same(learner)
         encoder = learner.encoder
-        (held,) = (name for name, key in UNFOLDINGS.items() if type(encoder) is ENCODERS[key])
+        (held,) = (name for name in UNROLLED_ENCODERS if type(encoder) is ENCODERS[name])
         for name, value in (
-            ("unfolding", held), ("n_steps", encoder.n_steps), ("tied", encoder.is_tied)
+            ("encoder", held), ("n_steps", encoder.n_steps), ("tied", encoder.is_tied)
         ):  # fmt: skip
             self._require_equal(name, value)
 
@@ -188,7 +203,7 @@ class ImitationLearning(DictionaryLearning):
         held_out, samples.index = self._split(data.X.shape[0], weights, random_state)
         passes = WatchedPasses(
             learner, samples.take(held_out), int(model.n_iter_no_change),
-            max_iter=int(model.max_iter), tol=float(model.tol), batch_size=int(model.batch_size),
+            schedule=self.schedule, max_iter=int(model.max_iter), tol=float(model.tol), batch_size=int(model.batch_size),
             random_state=random_state,
         )  # fmt: skip
         try:

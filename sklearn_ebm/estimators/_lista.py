@@ -12,9 +12,10 @@ from sklearn_ebm.estimators._imitation_learning import (
     is_coder,
 )
 from sklearn_ebm.estimators._sparse_model import COMMON_CONSTRAINTS, SCALE, SparseModel
-from sklearn_ebm.factors import LOSSES, UNFOLDINGS
+from sklearn_ebm.factors import LOSSES, UNROLLED_ENCODERS
 from sklearn_ebm.inputs._adapters import Rows
 from sklearn_ebm.learning._encoder import EncoderLearner
+from sklearn_ebm.learning._rates import LEARNING_RATE
 
 
 class LISTAEncoder(SparseModel):
@@ -27,62 +28,73 @@ class LISTAEncoder(SparseModel):
     Parameters
     ----------
     n_components : int or None, default=None
-        Atoms; None takes those of a given dictionary, else as many as there are features.
+        Number of atoms. None uses the number of given atoms, or of features if no atoms are given.
     alpha : float, "scale" or None, default=None
-        Weight of the sparsity penalty. Larger values give sparser codes. None takes that of a
-        fitted coder given as `dictionary`, otherwise "scale", the root mean square of the training
-        data.
+        Weight of the sparsity penalty, in `fit` and `transform` alike. Larger values give sparser
+        codes. None uses the alpha of a fitted coder that is passed as `dictionary`, and "scale"
+        otherwise, the root mean square of the training data.
+    encoder : {"lista", "lfista", "lcod"}, default="lista"
+        Encoder f, an unrolled solver: ISTA (LISTA), FISTA with trained momenta, or greedy
+        coordinate descent (LCoD), whose steps change one component each.
     n_steps : int, default=3
-        Products with S in a transform. None at all, 0, is the shrinkage encoder sh(x W).
-    unfolding : {"ista", "fista", "cd"}, default="ista"
-        The solver that is unrolled: ISTA (LISTA); FISTA, whose momenta are trained as well; or
-        greedy coordinate descent (LCoD), where a step changes one component.
+        Number of steps of an unrolled encoder. Each is a product with S; 0 gives the shrinkage
+        encoder sh(x W).
     tied : bool, default=True
         Whether all steps share their weights. Untied ones learn more and weigh n_steps times as
-        much; the steps of "cd" are always tied.
+        much; the steps of "lcod" are always tied.
     loss : {"codes", "energy"}, default="codes"
-        What training lowers: 1/2 ||f(x) - z*||^2 with optimal codes z*, or the energy of f(x),
-        which needs no optimal codes.
+        Criterion that training minimises. "codes" is 1/2 ||f(x) - z*||^2, the squared distance from
+        the optimal codes z*; "energy" is the energy of f(x), which requires no optimal codes.
     inference : {"encoder", "optimal"}, default="encoder"
-        Whether `transform` and `energy` take f(x) or the optimal code.
+        Whether `transform` and `energy` use the prediction f(x) or the optimal code argmin_z E(x,
+        z).
     dictionary : array-like of shape (n_components, n_features), estimator or None, default=None
-        The atoms D, or a fitted `SparseCoder` or `PSD` (or another estimator whose `components_`
-        are atoms, without a penalty on groups); None learns them first, by a `SparseCoder`. Clones
-        copy a fitted estimator as it is.
+        Atoms D: an array, or a fitted `SparseCoder`, `PSD` or other estimator whose `components_`
+        are atoms and whose penalty is not on groups. None first fits a `SparseCoder`. Clones copy a
+        fitted estimator with its fitted attributes.
     solver : {"auto", "active_set", "cd", "block_cd", "fista", "ista"}, default="auto"
-        How optimal codes are inferred; "block_cd" is for groups, which there are none of here.
+        Algorithm that infers optimal codes. "active_set" is exact and usually the fastest on the
+        CPU, "cd" is coordinate descent; both require a penalty on single components. "block_cd"
+        requires disjoint groups with equal weights. "fista" and "ista" accept any penalty. "auto"
+        chooses by penalty and backend.
     max_iter : int, default=30
-        Passes over X.
+        Maximum number of passes over X.
     tol : float, default=1e-3
-        Relative fall of the held-out loss below which passes count as without progress; 0 makes
-        all passes.
+        Relative decrease of the held-out loss below which a pass counts as no progress. 0 makes all
+        `max_iter` passes.
     n_iter_no_change : int, default=5
-        Passes without progress after which the learning rate is divided by three; training ends
-        when that has not helped either.
+        Number of passes without progress after which the learning rate is divided by three.
+        Training stops when further division is useless.
     validation_fraction : float, default=0.1
-        Share of the samples that the loss is looked at on, 10,000 of them at the most. Where it
-        is 0, or fewer than 50 samples, all samples train, and as many are looked at.
+        Share of the samples that is held out of training. At most 10,000 samples are held out. If
+        they were fewer than 50, all samples are trained on, and at most 10,000 of them serve as
+        held-out samples too.
     batch_size : int, default=256
-        Samples for each step.
-    learning_rate : float or "auto", default="auto"
-        First step size of Adam for weights of size 0.01; those of S, W and the thresholds are
-        scaled by the sizes that they begin with. It falls linearly to zero over `max_iter` passes.
-        "auto" begins with 3e-3, and goes on from the best parameters with a third of it whenever
-        the loss rises.
+        Number of samples per training step.
+    learning_rate : float, callable or "auto", default="auto"
+        Initial learning rate, which decays linearly to zero over `max_iter` passes of `fit`. A
+        callable receives the completed share of training, from 0 to 1, and returns the rate:
+        `lambda done: 1e-3` for a constant rate, `lambda done: 5e-4 * (1 + cos(pi * done))` for
+        cosine decay. `partial_fit` uses the initial rate. "auto" is 3e-3; if the loss rises,
+        training also returns to the best parameters and divides the rate by three. Steps of W, S
+        and the thresholds are scaled by their initial sizes: the rate applies to weights with a
+        root mean square of 0.01.
     code_max_iter : int, default=1000
-        Rounds, sweeps or steps of inference.
+        Maximum number of iterations of inference: rounds, sweeps or steps, depending on `solver`.
     code_tol : float, default=1e-4
-        Duality gap relative to 1/2 ||x||^2 at which an optimal code is good.
+        Duality gap, relative to 1/2 ||x||^2, at which inference of an optimal code stops.
     sparse_output : bool, default=False
-        Whether `transform` returns a CSR array.
+        Whether `transform` returns a CSR array, with one row per sample.
     backend : {"auto", "numpy", "numba", "cupy"}, default="auto"
-        Where to compute; "auto" follows the data.
+        Library for the computations. "auto" follows the data: CuPy for CuPy arrays, otherwise
+        Numba.
     warm_start : bool, default=False
-        Whether `fit` goes on from where the last one ended.
+        Whether `fit` continues from the previous fit instead of starting anew.
     random_state : int, RandomState instance or None, default=None
-        First atoms, held-out samples and order of the samples.
+        Seed or generator of the random numbers. Pass an int for reproducible results. It determines
+        the initial atoms, the held-out samples and the order of the samples.
     verbose : int, default=0
-        Print a line for each pass.
+        Whether to print a line after each pass.
 
     Attributes
     ----------
@@ -151,7 +163,7 @@ class LISTAEncoder(SparseModel):
         "thresholds_",
         "alpha_",
     )
-    _needs_fit = ("n_components", "dictionary", "alpha", "n_steps", "unfolding", "tied")
+    _needs_fit = ("n_components", "dictionary", "alpha", "encoder", "n_steps", "tied")
     _free_to_change = ("alpha",)
     _learning = ImitationLearning
     positive = False  # what the other models offer and this one does not
@@ -165,14 +177,14 @@ class LISTAEncoder(SparseModel):
         },
         "alpha": [Interval(Real, 0, None, closed="neither"), StrOptions({SCALE}), None],
         "n_steps": [Interval(Integral, 0, None, closed="left")],
-        "unfolding": [StrOptions(set(UNFOLDINGS))],
+        "encoder": [StrOptions(set(UNROLLED_ENCODERS))],
         "tied": ["boolean"],
+        "learning_rate": LEARNING_RATE,
         "loss": [StrOptions(set(LOSSES))],
         "inference": [StrOptions({"encoder", "optimal"})],
         "dictionary": ["array-like", HasMethods(["fit", "transform"]), None],
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
         "validation_fraction": [Interval(Real, 0, 1, closed="left")],
-        "learning_rate": [Interval(Real, 0, None, closed="neither"), StrOptions({"auto"})],
     }
 
     def __init__(
@@ -180,8 +192,8 @@ class LISTAEncoder(SparseModel):
         n_components=None,
         *,
         alpha=None,
+        encoder="lista",
         n_steps=3,
-        unfolding="ista",
         tied=True,
         loss="codes",
         inference="encoder",
@@ -203,8 +215,8 @@ class LISTAEncoder(SparseModel):
     ):
         self.n_components = n_components
         self.alpha = alpha
+        self.encoder = encoder
         self.n_steps = n_steps
-        self.unfolding = unfolding
         self.tied = tied
         self.loss = loss
         self.inference = inference

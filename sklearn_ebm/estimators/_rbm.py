@@ -27,6 +27,7 @@ from sklearn_ebm.learning._contrastive_passes import (
     Monitor,
 )
 from sklearn_ebm.learning._parts import EncoderPart
+from sklearn_ebm.learning._rates import LEARNING_RATE, learning_rate_schedule
 
 SMALLEST_BATCH, LARGEST_BATCH = 10, 100
 LARGE_WEIGHT = 30.0  # log-odds that one visible unit, moved by a deviation, gives to a hidden one
@@ -39,17 +40,17 @@ ATTRIBUTES = {  # parameters of the energy
 }
 
 
-class Method(NamedTuple):
-    """Where the particles of the negative phase come from."""
+class NegativePhase(NamedTuple):
+    """How the particles of the negative phase are sampled."""
 
     is_persistent: bool
     has_fast_weights: bool = False
 
 
-METHODS = {
-    "cd": Method(is_persistent=False),
-    "pcd": Method(is_persistent=True),
-    "fpcd": Method(is_persistent=True, has_fast_weights=True),
+LOSSES = {
+    "cd": NegativePhase(is_persistent=False),
+    "pcd": NegativePhase(is_persistent=True),
+    "fpcd": NegativePhase(is_persistent=True, has_fast_weights=True),
 }
 
 
@@ -63,25 +64,30 @@ class RBM(CallbackSupportMixin, DensityModel):
     Parameters
     ----------
     n_components : int, default=256
-        Hidden units.
+        Number of hidden units.
     visible : {"bernoulli", "gaussian"}, default="bernoulli"
         Kind of the features: zeros and ones, or probabilities between them; or real numbers of any
         offset and scale, each with a variance that is learned.
-    method : {"pcd", "cd", "fpcd"}, default="pcd"
-        Where samples of the model come from: chains that go on from step to step, chains that start
-        at the data each time (contrastive divergence), or the former with fast weights.
+    loss : {"pcd", "cd", "fpcd"}, default="pcd"
+        Criterion that training minimises. All approximate the negative log-likelihood. "cd" is
+        contrastive divergence, whose Markov chains start at the samples of each batch; "pcd" is
+        persistent contrastive divergence, whose chains are kept from step to step; "fpcd" adds fast
+        weights, with which persistent chains mix faster.
     n_gibbs_steps : int, default=1
         Steps of the chains for each step of learning.
     n_chains : int, default=100
-        Chains of "pcd" and "fpcd". They need not be as many as the samples of a batch.
+        Number of persistent chains of "pcd" and "fpcd". It may differ from `batch_size`.
     learning_rate : float, callable or "auto", default="auto"
-        Of the first step; it falls linearly to zero in `fit`, and stays in `partial_fit`. "auto" is
-        0.2 for bernoulli units and 0.1 for gaussian ones. A callable gets the share of the steps
-        that are done, from 0 to 1, and gives the rate.
+        Initial learning rate, which decays linearly to zero over `max_iter` passes of `fit`. A
+        callable receives the completed share of training, from 0 to 1, and returns the rate:
+        `lambda done: 1e-3` for a constant rate, `lambda done: 5e-4 * (1 + cos(pi * done))` for
+        cosine decay. `partial_fit` uses the initial rate. "auto" is 0.2 for Bernoulli units and 0.1
+        for Gaussian units.
     momentum : float, default=0.0
-        Share of a step that is added to the next.
+        Share of the previous step that is added to each step.
     weight_decay : float, default=0.0
-        Weight of 1/2 ||W||^2, for real features in units of their standard deviation.
+        Weight of the penalty 1/2 ||W||^2. With Gaussian units, weights are measured in standard
+        deviations of the features.
     sparsity_target : float or None, default=None
         Mean activity that each hidden unit is drawn to.
     sparsity_cost : float, default=0.1
@@ -96,20 +102,24 @@ class RBM(CallbackSupportMixin, DensityModel):
         learned from, instead of standing as they are. What is learned then is a density of zeros
         and ones.
     batch_size : int or "auto", default="auto"
-        Samples for each step. "auto" takes a hundredth of them, at least 10 and at most 100, so
-        that few samples make as many steps as it takes to learn; in `partial_fit` it takes 100.
+        Number of samples per training step. "auto" is a hundredth of the samples, at least 10 and
+        at most 100, so that training makes enough steps on small data sets; it is 100 in
+        `partial_fit`.
     max_iter : int, default=20
-        Passes over X.
+        Maximum number of passes over X.
     validation_fraction : float, default=0.0
-        Share of X that is not learned from, for `free_energy_gap_curve_`.
+        Share of the samples that is held out of training. Their free energy enters
+        `free_energy_gap_curve_`.
     backend : {"auto", "numpy", "numba", "cupy"}, default="auto"
-        Where to compute; "auto" follows the data.
+        Library for the computations. "auto" follows the data: CuPy for CuPy arrays, otherwise
+        Numba.
     warm_start : bool, default=False
-        Whether `fit` goes on from where the last one ended.
+        Whether `fit` continues from the previous fit instead of starting anew.
     random_state : int, RandomState instance or None, default=None
-        First weights, order of the samples, and all draws.
+        Seed or generator of the random numbers. Pass an int for reproducible results. It determines
+        the initial weights, the order of the samples, and all samples of units.
     verbose : int, default=0
-        Print a line for each pass.
+        Whether to print a line after each pass.
 
     Attributes
     ----------
@@ -185,14 +195,10 @@ class RBM(CallbackSupportMixin, DensityModel):
     _parameter_constraints: dict = {
         "n_components": [Interval(Integral, 1, None, closed="left")],
         "visible": [StrOptions(set(UNITS))],
-        "method": [StrOptions(set(METHODS))],
+        "loss": [StrOptions(set(LOSSES))],
         "n_gibbs_steps": [Interval(Integral, 1, None, closed="left")],
         "n_chains": [Interval(Integral, 1, None, closed="left")],
-        "learning_rate": [
-            Interval(Real, 0, None, closed="neither"),
-            callable,
-            StrOptions({"auto"}),
-        ],
+        "learning_rate": LEARNING_RATE,
         "momentum": [Interval(Real, 0, 1, closed="left")],
         "weight_decay": [Interval(Real, 0, None, closed="left")],
         "sparsity_target": [Interval(Real, 0, 1, closed="neither"), None],
@@ -214,7 +220,7 @@ class RBM(CallbackSupportMixin, DensityModel):
         n_components=256,
         *,
         visible="bernoulli",
-        method="pcd",
+        loss="pcd",
         n_gibbs_steps=1,
         n_chains=100,
         learning_rate="auto",
@@ -235,7 +241,7 @@ class RBM(CallbackSupportMixin, DensityModel):
     ):
         self.n_components = n_components
         self.visible = visible
-        self.method = method
+        self.loss = loss
         self.n_gibbs_steps = n_gibbs_steps
         self.n_chains = n_chains
         self.learning_rate = learning_rate
@@ -335,7 +341,7 @@ class RBM(CallbackSupportMixin, DensityModel):
         learner = self._learner_to_go_on() if self.__sklearn_is_fitted__() else None
         X, backend = self._prepare(X, learner is None, None if learner is None else learner.dtype)
         how = self._how(self._largest_state(X))
-        rows, rate = np.arange(X.shape[0]), float(self._schedule()(0.0))
+        rows, rate = np.arange(X.shape[0]), self._schedule()(0.0)
         if learner is None:
             random_state = check_random_state(self.random_state)
             learner = self._first_learner(X, rows, random_state, backend)
@@ -391,15 +397,15 @@ class RBM(CallbackSupportMixin, DensityModel):
         weights[...] = first
         energy = BilinearEnergy(units, weights, hidden_bias)
         stream = Stream(random_state)
-        method, particles = METHODS[self.method], None
-        if method.is_persistent:
+        phase, particles = LOSSES[self.loss], None
+        if phase.is_persistent:
             start = dense_rows(X, random_state.choice(rows, int(self.n_chains)), dtype)
             states = units.coordinates.states_of(start)
             particles = energy.inner().sample_hidden(states, stream.key(), backend)
         learner = ContrastiveLearner(
             energy, stream, xp.full(n_components, activity, dtype=dtype),
             base.coordinates.states_of(mean) if self.centered else None, particles,
-            method.has_fast_weights,
+            phase.has_fast_weights,
         )  # fmt: skip
         learner.base = base
         learner.curves, learner.average = ContrastiveCurves(), None
@@ -413,14 +419,14 @@ class RBM(CallbackSupportMixin, DensityModel):
                 f"n_components={self.n_components}, but learning goes on with {n_components} "
                 "components. To change it, call fit with warm_start=False."
             )
-        method = METHODS[self.method]
-        began = Method(learner.particles is not None, learner.fast_weights is not None)
-        if method != began or not isinstance(learner.energy.visible, UNITS[self.visible]):
+        phase = LOSSES[self.loss]
+        began = NegativePhase(learner.particles is not None, learner.fast_weights is not None)
+        if phase != began or not isinstance(learner.energy.visible, UNITS[self.visible]):
             raise ValueError(
-                f"method={self.method!r} and visible={self.visible!r} differ from those that "
+                f"loss={self.loss!r} and visible={self.visible!r} differ from those that "
                 "learning began with. To change them, call fit with warm_start=False."
             )
-        n_chains = learner.particles.shape[0] if method.is_persistent else self.n_chains
+        n_chains = learner.particles.shape[0] if phase.is_persistent else self.n_chains
         for name, began in (("n_chains", n_chains), ("centered", learner.is_centered)):
             if getattr(self, name) != began:
                 raise ValueError(
@@ -437,11 +443,7 @@ class RBM(CallbackSupportMixin, DensityModel):
         return bool(self.binarize) and UNITS[self.visible].is_binary
 
     def _schedule(self):
-        if callable(self.learning_rate):
-            return lambda done: _checked_rate(self.learning_rate(done))
-        is_auto = isinstance(self.learning_rate, str)
-        rate = UNITS[self.visible].learning_rate if is_auto else float(self.learning_rate)
-        return lambda done: rate * (1 - done)
+        return learning_rate_schedule(self.learning_rate, UNITS[self.visible].learning_rate)
 
     def _how(self, largest_state):
         target = 0.0 if self.sparsity_target is None else float(self.sparsity_target)
@@ -449,7 +451,7 @@ class RBM(CallbackSupportMixin, DensityModel):
             n_gibbs_steps=int(self.n_gibbs_steps),
             momentum=float(self.momentum),
             decay=float(self.weight_decay),
-            fast_rate=float(self._schedule()(0.0)),
+            fast_rate=self._schedule()(0.0),
             sparsity_target=target,
             sparsity_cost=0.0 if self.sparsity_target is None else float(self.sparsity_cost),
             draws=self._draws(),
@@ -555,11 +557,3 @@ class RBM(CallbackSupportMixin, DensityModel):
                 "weight_decay.",
                 ConvergenceWarning,
             )
-
-
-def _checked_rate(rate):
-    """Return what a callable `learning_rate` returned as a float."""
-    rate = float(rate)
-    if not rate >= 0:
-        raise ValueError(f"learning_rate must return a non-negative number, got {rate}.")
-    return rate

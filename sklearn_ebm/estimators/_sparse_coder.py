@@ -14,45 +14,50 @@ class SparseCoder(SparseModel):
     Parameters
     ----------
     n_components : int or None, default=None
-        Atoms; None takes as many as there are features.
+        Number of atoms. None uses the number of given atoms, or of features if no atoms are given.
     alpha : float or "scale", default="scale"
-        Weight of the sparsity penalty. Larger values give sparser codes. "scale" is the root mean
-        square of the training data, which gives data of any unit the same codes up to their scale;
-        it is 1 for data of unit variance.
+        Weight of the sparsity penalty, in `fit` and `transform` alike. Larger values give sparser
+        codes. "scale" is the root mean square of the training data, which is 1 for data of unit
+        variance; the codes then scale with the data.
     penalty : {"l1"} or GroupPenalty, default="l1"
         What alpha weighs: ||z||_1, or the norms of groups of components.
     positive : bool, default=False
-        Constrain codes to be positive.
+        Whether optimal codes are constrained to be non-negative.
     dictionary : array-like of shape (n_components, n_features) or None, default=None
-        Given atoms, used as they are; `fit` learns nothing then.
+        Fixed atoms, used as they are. `fit` learns nothing then.
     dictionary_init : array-like of shape (n_components, n_features) or None, default=None
-        Where learning starts; None starts from random samples.
+        Initial atoms. None draws samples.
     solver : {"auto", "active_set", "cd", "block_cd", "fista", "ista"}, default="auto"
-        How codes are inferred: "active_set" is exact and the fastest on the CPU, and "block_cd" is
-        for disjoint groups. "fista" and "ista" take any penalty.
+        Algorithm that infers optimal codes. "active_set" is exact and usually the fastest on the
+        CPU, "cd" is coordinate descent; both require a penalty on single components. "block_cd"
+        requires disjoint groups with equal weights. "fista" and "ista" accept any penalty. "auto"
+        chooses by penalty and backend.
     max_iter : int, default=20
-        Passes over X.
+        Maximum number of passes over X.
     tol : float, default=1e-3
-        Relative change of the mean energy from one pass to the next at which learning stops; 0
-        makes all passes.
+        Relative change of the mean energy between two passes below which learning stops. 0 makes
+        all `max_iter` passes.
     batch_size : int, default=512
-        Samples for each step of the dictionary.
+        Number of samples per training step.
     code_max_iter : int, default=1000
-        Rounds, sweeps or steps of inference.
+        Maximum number of iterations of inference: rounds, sweeps or steps, depending on `solver`.
     code_tol : float, default=1e-4
-        Duality gap relative to 1/2 ||x||^2 at which a code is good.
+        Duality gap, relative to 1/2 ||x||^2, at which inference of an optimal code stops.
     missing_values : float or None, default=None
-        Entries of X with this value, `np.nan` or a number, are left out of the reconstruction.
+        Value that marks missing entries of X, `np.nan` or a number. They are left out of the
+        reconstruction.
     sparse_output : bool, default=False
-        Whether `transform` returns a CSR array.
+        Whether `transform` returns a CSR array, with one row per sample.
     backend : {"auto", "numpy", "numba", "cupy"}, default="auto"
-        Where to compute; "auto" follows the data.
+        Library for the computations. "auto" follows the data: CuPy for CuPy arrays, otherwise
+        Numba.
     warm_start : bool, default=False
-        Whether `fit` goes on from where the last one ended.
+        Whether `fit` continues from the previous fit instead of starting anew.
     random_state : int, RandomState instance or None, default=None
-        First atoms and order of the samples.
+        Seed or generator of the random numbers. Pass an int for reproducible results. It determines
+        the initial atoms and the order of the samples.
     verbose : int, default=0
-        Print a line for each pass.
+        Whether to print a line after each pass.
 
     Attributes
     ----------

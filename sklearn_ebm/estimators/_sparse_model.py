@@ -275,7 +275,7 @@ class SparseModel(
         return -self.energy(X, mask)
 
     def score(self, X, y=None, mask=None):
-        """Return the mean negative energy of the samples.
+        """Return the mean of `score_samples`, the negative mean energy of the samples.
 
         Parameters
         ----------
@@ -290,7 +290,8 @@ class SparseModel(
         Returns
         -------
         float
-            Mean of `score_samples`. Higher is better.
+            Negative mean of `energy`, in squared units of X. Higher is better. Scores of different
+            alpha are not comparable.
         """
         return float(self.score_samples(X, mask).mean())
 

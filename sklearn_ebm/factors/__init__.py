@@ -6,7 +6,13 @@ from sklearn_ebm.factors._classification import cross_entropy, log_probabilities
 from sklearn_ebm.factors._energy import Energy, half_norm
 from sklearn_ebm.factors._losses import LOSSES
 from sklearn_ebm.factors.decoders import ConvolutionalDecoder, LinearDecoder, PatchDecoder
-from sklearn_ebm.factors.encoders import CONVOLUTIONAL_ENCODERS, ENCODERS, UNFOLDINGS, Tape, Tapes
+from sklearn_ebm.factors.encoders import (
+    CONVOLUTIONAL_ENCODERS,
+    ENCODERS,
+    UNROLLED_ENCODERS,
+    Tape,
+    Tapes,
+)
 from sklearn_ebm.factors.penalties._group import DisjointGroupNorm, GroupNorm, group_norm
 from sklearn_ebm.factors.penalties._kinds import PENALTIES, penalty_kind
 from sklearn_ebm.factors.penalties._l1 import L1
@@ -19,8 +25,8 @@ __all__ = [
     "L1",
     "LOSSES",
     "PENALTIES",
-    "UNFOLDINGS",
     "UNITS",
+    "UNROLLED_ENCODERS",
     "AnnealedPath",
     "BernoulliUnits",
     "BilinearEnergy",

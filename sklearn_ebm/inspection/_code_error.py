@@ -10,9 +10,10 @@ from sklearn.utils import check_array, check_scalar, gen_batches
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_ebm.backends import to_host
-from sklearn_ebm.factors import ENCODERS, UNFOLDINGS, LinearDecoder, Tape
+from sklearn_ebm.factors import ENCODERS, LinearDecoder, Tape
 from sklearn_ebm.inspection._axes import check_option, fitted, take_axes
 
+UNROLLED = {"ista": "lista", "fista": "lfista", "cd": "lcod"}  # the encoder of each solver
 LABELS = {"ista": "ISTA", "fista": "FISTA", "cd": "Coordinate descent"}
 FEWEST_STEPS = 30  # curves of solvers go on so far at least
 FURTHER = 4  # times the steps of the encoder that has most of them
@@ -107,7 +108,7 @@ class CodeErrorDisplay:
         lines = _lines(estimators)
         solvers = [solvers] if isinstance(solvers, str) else list(solvers)
         for solver in solvers:
-            check_option(solver, list(UNFOLDINGS), "solvers")
+            check_option(solver, list(UNROLLED), "solvers")
             if LABELS[solver] in lines:
                 raise ValueError(f"{LABELS[solver]!r} names a solver's line; rename the encoder's.")
         deepest = max(each.encoder_.n_steps for line in lines.values() for each in line)
@@ -160,7 +161,7 @@ class _Task(NamedTuple):
     def untrained(self, solver, n_steps):
         """The encoder that equals n_steps + 1 steps of the solver."""
         lipschitz = LinearDecoder(self.dictionary).lipschitz
-        entry = ENCODERS[UNFOLDINGS[solver]]
+        entry = ENCODERS[UNROLLED[solver]]
         return entry.from_dictionary(self.dictionary, lipschitz, self.alpha, n_steps=n_steps)
 
 

@@ -41,9 +41,9 @@ class LocalContrastNormalizer(Stateful, OneToOneFeatureMixin, TransformerMixin, 
     divide : bool, default=True
         Whether to divide as well; if not, y = v.
 
-    image_shape : tuple of 2 or 3 int, default=None
-        Height, width and channels (1 if left out) of images that come as flat rows. Rows without
-        a shape are signals of height one.
+    image_shape : tuple of ints or None, default=None
+        Height, width and channels (1 if omitted) of images passed as flat rows. None treats rows as
+        signals, which are images of height one.
 
     Attributes
     ----------
@@ -74,7 +74,7 @@ class LocalContrastNormalizer(Stateful, OneToOneFeatureMixin, TransformerMixin, 
     --------
     >>> import numpy as np
     >>> from sklearn.datasets import load_digits
-    >>> from sklearn_ebm.layers import LocalContrastNormalizer
+    >>> from sklearn_ebm import LocalContrastNormalizer
     >>> images = load_digits().images  # 8 x 8 pixels
     >>> normalized = LocalContrastNormalizer(window_size=5).transform(images)
     >>> normalized.shape

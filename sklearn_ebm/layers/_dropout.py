@@ -23,7 +23,8 @@ class Dropout(Stateful, OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     share : float, default=0.5
         Of the features that are left out, from 0 on and below 1.
     random_state : int, RandomState instance or None, default=None
-        Which are left out.
+        Seed or generator of the random numbers. Pass an int for reproducible results. It determines
+        which features are left out.
 
     Attributes
     ----------
@@ -49,8 +50,7 @@ class Dropout(Stateful, OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     --------
     >>> from sklearn.linear_model import LogisticRegression
     >>> from sklearn.pipeline import make_pipeline
-    >>> from sklearn_ebm import RBM, FineTunedClassifier
-    >>> from sklearn_ebm.layers import Dropout
+    >>> from sklearn_ebm import RBM, Dropout, FineTunedClassifier
     >>> pipeline = make_pipeline(RBM(64), Dropout(0.5), LogisticRegression())
     >>> classifier = FineTunedClassifier(pipeline)
     """

@@ -17,8 +17,8 @@ class Flattener(Stateful, OneToOneFeatureMixin, TransformerMixin, BaseEstimator)
 
     Parameters
     ----------
-    image_shape : tuple of 2 or 3 int, default=None
-        Height, width and channels (1 if left out) that X must have, in rows or as images.
+    image_shape : tuple of ints or None, default=None
+        Height, width and channels (1 if omitted) that X must have, as rows or as images.
 
     Attributes
     ----------
@@ -38,7 +38,7 @@ class Flattener(Stateful, OneToOneFeatureMixin, TransformerMixin, BaseEstimator)
     Examples
     --------
     >>> from sklearn.datasets import load_digits
-    >>> from sklearn_ebm.layers import Flattener
+    >>> from sklearn_ebm import Flattener
     >>> Flattener().transform(load_digits().images).shape
     (1797, 64)
     """

@@ -132,21 +132,23 @@ class Pooler(Stateful, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
     Parameters
     ----------
     mode : {"average", "max", "l2"}, default="average"
-        Average, largest value, or root of the sum of squares.
+        Whether to return the average, the largest value or the root of the sum of squares of each
+        window.
 
-    size : int or tuple of 2 int, default=2
-        Height and width of a window in pixels; a number stands for both. On signals (height one)
-        a number is the width, and the height is one.
+    pool_shape : int or tuple of two ints, default=2
+        Rows and columns of a window. An int applies to both. On signals, which are images of height
+        one, it is the width.
 
-    stride : int or tuple of 2 int, default=None
-        From one window to the next, down and across; None: `size`, windows side by side.
+    pool_stride : int, tuple of two ints or None, default=None
+        Rows and columns from one window to the next. An int applies to both. None sets windows side
+        by side.
 
     map_groups : int, default=1
         Pool over groups of so many neighbouring maps as well. Must divide the number of maps.
 
-    image_shape : tuple of 2 or 3 int, default=None
-        Height, width and channels (1 if left out) of images that come as flat rows. Rows without
-        a shape are signals of height one.
+    image_shape : tuple of ints or None, default=None
+        Height, width and channels (1 if omitted) of images passed as flat rows. None treats rows as
+        signals, which are images of height one.
 
     Attributes
     ----------
@@ -172,9 +174,9 @@ class Pooler(Stateful, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
     Examples
     --------
     >>> from sklearn.datasets import load_digits
-    >>> from sklearn_ebm.layers import Pooler
+    >>> from sklearn_ebm import Pooler
     >>> images = load_digits().images  # 8 x 8 pixels
-    >>> Pooler("max", size=4, stride=2).transform(images).shape
+    >>> Pooler("max", pool_shape=4, pool_stride=2).transform(images).shape
     (1797, 3, 3)
     >>> Pooler(image_shape=(8, 8)).transform(images.reshape(-1, 64)).shape
     (1797, 16)
@@ -182,16 +184,18 @@ class Pooler(Stateful, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
 
     _parameter_constraints: dict = {
         "mode": [StrOptions(set(MODES))],
-        "size": [Interval(Integral, 1, None, closed="left"), "array-like"],
-        "stride": [Interval(Integral, 1, None, closed="left"), "array-like", None],
+        "pool_shape": [Interval(Integral, 1, None, closed="left"), "array-like"],
+        "pool_stride": [Interval(Integral, 1, None, closed="left"), "array-like", None],
         "map_groups": [Interval(Integral, 1, None, closed="left")],
         "image_shape": IMAGE_SHAPE,
     }
 
-    def __init__(self, mode="average", size=2, *, stride=None, map_groups=1, image_shape=None):
+    def __init__(
+        self, mode="average", pool_shape=2, *, pool_stride=None, map_groups=1, image_shape=None
+    ):
         self.mode = mode
-        self.size = size
-        self.stride = stride
+        self.pool_shape = pool_shape
+        self.pool_stride = pool_stride
         self.map_groups = map_groups
         self.image_shape = image_shape
 
@@ -285,9 +289,11 @@ class Pooler(Stateful, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         return MODES[self.mode].backward(x, y, dy, self._windows(x.shape)), {}
 
     def _check(self, X, reset):
-        for name in ("size", "stride"):
+        for name in ("pool_shape", "pool_stride"):
             _check_pair(name, getattr(self, name))
-        return check_images(self, X, reset=reset, image_shape=self.image_shape, smallest=self.size)
+        return check_images(
+            self, X, reset=reset, image_shape=self.image_shape, smallest=self.pool_shape
+        )
 
     def _windows(self, shape):
         """Windows on maps of the shape (n, height, width, channels)."""
@@ -297,8 +303,8 @@ class Pooler(Stateful, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
             raise ValueError(
                 f"X has {n_maps} channels, which cannot be split into groups of map_groups={group}."
             )
-        size = window_shape(self.size, height)
-        stride = size if self.stride is None else window_shape(self.stride, height)
+        size = window_shape(self.pool_shape, height)
+        stride = size if self.pool_stride is None else window_shape(self.pool_stride, height)
         size, stride = (*size, group), (*stride, group)
         axes = zip((height, width, n_maps), size, stride, strict=True)
         return Windows(

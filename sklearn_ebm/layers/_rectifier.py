@@ -81,7 +81,7 @@ class Rectifier(Stateful, OneToOneFeatureMixin, TransformerMixin, BaseEstimator)
 
     Examples
     --------
-    >>> from sklearn_ebm.layers import Rectifier
+    >>> from sklearn_ebm import Rectifier
     >>> code = [[1.5, -2.0, 0.0]]
     >>> Rectifier().transform(code)
     array([[1.5, 2. , 0. ]])

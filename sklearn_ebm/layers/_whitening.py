@@ -174,7 +174,7 @@ class ZCAWhitener(Stateful, OneToOneFeatureMixin, TransformerMixin, BaseEstimato
     --------
     >>> import numpy as np
     >>> from sklearn.datasets import load_digits
-    >>> from sklearn_ebm.layers import ZCAWhitener
+    >>> from sklearn_ebm import ZCAWhitener
     >>> X = load_digits().data  # images of 8 x 8 pixels; some pixels are always zero
     >>> whitener = ZCAWhitener(regularization=0.0).fit(X)
     >>> whitened = whitener.transform(X)

@@ -141,7 +141,7 @@ class ContrastivePasses:
     how : Ascending
         How it moves.
     schedule : callable
-        Learning rate at a share of the steps that are done.
+        Learning rate at each completed share of the passes, from 0 to 1.
     max_iter : int
         Passes.
     batch_size : int
@@ -192,7 +192,7 @@ class ContrastivePasses:
             subcontext.call_on_fit_task_begin(estimator=estimator)
             chunk = batches[first : first + CHUNK]
             done = n_pass * len(batches) + first
-            rates = [float(self.schedule((done + n) / total)) for n in range(len(chunk))]
+            rates = [self.schedule((done + n) / total) for n in range(len(chunk))]
             learner.learn(X, chunk, rates, self.how, backend)
             if done + len(chunk) > (1 - self.average) * total:
                 if learner.average is None:

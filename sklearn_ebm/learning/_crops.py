@@ -152,10 +152,10 @@ class ConvolutionalLearner(Learner):
         new_decoder = PatchDecoder if is_patch and can_choose else ConvolutionalDecoder
         return new_decoder(kernels, self.image_shape, self.border)
 
-    def step(self, X, mask=None, sample_weight=None, share=1.0):
+    def step(self, X, mask=None, sample_weight=None, learning_rate=0.0):
         """As the other learners, on crops (n, height, width, channels); a code a position."""
         xp = array_namespace(X)
-        energy, code = super().step(*self._rows(X, mask), sample_weight, share)
+        energy, code = super().step(*self._rows(X, mask), sample_weight, learning_rate)
         return energy, xp.reshape(code, (-1, self.online.dictionary.shape[0]))
 
     def confirm(self, X, mask=None, sample_weight=None):

@@ -79,7 +79,7 @@ class Learner:
     def replace_encoder(self, encoder):
         """Go on with another encoder; its optimiser begins anew."""
         self.encoder = encoder
-        self.adam = Adam(encoder.parameters, 0.0, units=encoder.units)
+        self.adam = Adam(encoder.parameters, units=encoder.units)
 
     def remember(self, merit=-math.inf):
         """Keep a copy of the state if it has more merit than any before."""
@@ -111,7 +111,7 @@ class Learner:
         """The decoder with the dictionary as it stands."""
         return LinearDecoder(self.online.dictionary)
 
-    def follow(self, penalty, settings, backend, beta=0.0, learning_rate=0.0):
+    def follow(self, penalty, settings, backend, beta=0.0):
         """Learn by these from now on: users may change them before they go on with a fit.
 
         Parameters
@@ -124,8 +124,6 @@ class Learner:
             Name of the backend; a module could not be pickled.
         beta : float
             Weight of the prediction.
-        learning_rate : float
-            Of the encoder.
 
         Returns
         -------
@@ -136,8 +134,6 @@ class Learner:
         self.settings = settings
         self.backend = backend
         self.beta = beta
-        if self.adam is not None:
-            self.adam.learning_rate = learning_rate
         return self
 
     def weigh(self, exponent):
@@ -148,7 +144,7 @@ class Learner:
         """The energy of the dictionary as it stands."""
         return Energy(self._decoder(), self.penalty, self.beta)
 
-    def step(self, X, mask=None, sample_weight=None, share=1.0):
+    def step(self, X, mask=None, sample_weight=None, learning_rate=0.0):
         """Infer the codes of a batch, then move dictionary and encoder; energies and codes.
 
         Raises
@@ -175,7 +171,7 @@ class Learner:
             self.online.absorb(*self._moments(batch, energy.decoder, backend))
             self.online.update(X, batch.code, backend, sample_weight, energy.decoder)
         if self.encoder is not None:
-            self.adam.step(summed(batch.slopes), backend, share)
+            self.adam.step(summed(batch.slopes), backend, learning_rate)
             self.encoder.project()
         return batch.energy, batch.code
 

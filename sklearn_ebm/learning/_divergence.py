@@ -5,6 +5,7 @@ series. `go_back` returns to the parameters that `remember` kept.
 """
 
 import math
+from numbers import Real
 
 import numpy as np
 
@@ -57,8 +58,9 @@ def has_diverged(learner, batch):
 
 
 def divergence_message(learning_rate):
-    """Text of the `ConvergenceWarning`."""
+    """Return the text of the `ConvergenceWarning`, with the parameter as the user set it."""
+    shown = learning_rate if isinstance(learning_rate, Real) else repr(learning_rate)
     return (
-        f"Training diverged with learning_rate={learning_rate}; the best parameters before are "
+        f"Training diverged with learning_rate={shown}; the best parameters before are "
         "kept. Lower learning_rate."
     )

@@ -20,7 +20,6 @@ from sklearn_ebm.learning._passes import Passes
 from sklearn_ebm.learning._samples import part, summed
 
 PIECE_ROWS = 128  # what a thread takes of a batch, which is smaller here than that of a dictionary
-FIRST_RATE = 3e-3
 BACK_OFF = 3.0  # what the learning rate is divided by when it turns out too large
 WORSE = 1.2  # times the best loss at the end of a pass say so
 WORSE_SHARE = 0.2  # so does a loss this far above it, in units of what has been gained so far
@@ -56,25 +55,25 @@ class EncoderLearner:
         self.watch = Watch(EXPLODED)
         self.n_steps = 0
 
-    def replace_encoder(self, encoder, learning_rate=0.0):
+    def replace_encoder(self, encoder):
         """Go on with another encoder; its optimiser begins anew."""
         self.encoder = encoder
-        self.adam = Adam(encoder.parameters, learning_rate, units=encoder.units)
+        self.adam = Adam(encoder.parameters, units=encoder.units)
 
     @property
     def dtype(self):
         """Type that it learns in."""
         return self.dictionary.dtype
 
-    def follow(self, loss, learning_rate, backend):
+    def follow(self, loss, backs_off, backend):
         """Learn by these from now on: users may change them before they go on with a fit.
 
         Parameters
         ----------
         loss : loss factor
             What the codes are judged by.
-        learning_rate : float or "auto"
-            Of Adam, before the schedule; "auto" is lowered whenever training diverges.
+        backs_off : bool
+            Whether to lower the learning rate whenever training diverges.
         backend : str
             Name of the backend; a module could not be pickled.
 
@@ -85,16 +84,14 @@ class EncoderLearner:
         """
         self.loss = loss
         self.backend = backend
-        self.backs_off = learning_rate == "auto"
-        self.damping = self.damping if self.backs_off else 1.0
-        first_rate = FIRST_RATE if self.backs_off else learning_rate
-        self.adam.learning_rate = first_rate * self.damping
+        self.backs_off = backs_off
+        self.damping = self.damping if backs_off else 1.0
         return self
 
     def weigh(self, exponent):
         """Ignore the unit of sample weights: each step follows a mean over its batch."""
 
-    def step(self, X, optimum=None, sample_weight=None, share=1.0):
+    def step(self, X, optimum=None, sample_weight=None, learning_rate=0.0):
         """Losses and codes of a batch before one step of the encoder against its mean loss.
 
         Raises
@@ -103,7 +100,7 @@ class EncoderLearner:
             If the losses are not finite or have exploded, and the learning rate is not to be
             lowered; the encoder is then as it was.
         """
-        return self._or_back_off(self._step, X, optimum, sample_weight, share)
+        return self._or_back_off(self._step, X, optimum, sample_weight, learning_rate)
 
     def _or_back_off(self, work, *batch):
         """Do the work; where it diverges, once more from the best parameters, slower now."""
@@ -118,10 +115,9 @@ class EncoderLearner:
     def back_off(self):
         """Go back to the best parameters, and on with smaller steps."""
         self.damping /= BACK_OFF
-        self.adam.learning_rate /= BACK_OFF
         self.go_back()
 
-    def _step(self, X, optimum, sample_weight, share):
+    def _step(self, X, optimum, sample_weight, learning_rate):
         backend, xp = resolve_backend(self.backend, X), array_namespace(X)
         optimum = _dense(optimum, backend)
         weight = xp.ones(X.shape[0], dtype=X.dtype) if sample_weight is None else sample_weight
@@ -141,7 +137,7 @@ class EncoderLearner:
         backend.map_pieces(work, X.shape[0], PIECE_ROWS)
         self._require_proportion(losses, X, optimum)
         self.n_steps += 1  # from here on it has changed
-        self.adam.step(summed(gradients), backend, share)
+        self.adam.step(summed(gradients), backend, self.damping * learning_rate)
         self.encoder.project()
         return losses, xp.concat([codes[first] for first in sorted(codes)])
 
@@ -176,7 +172,6 @@ class EncoderLearner:
 
     def begin(self, X, optimum=None, sample_weight=None):
         """Remember what learning begins with, and what the loss is there, however large."""
-        self.adam.learning_rate /= self.damping
         self.damping = 1.0
         loss = _mean(self._losses(X, optimum), sample_weight)
         self.watch.begin(loss)
@@ -210,7 +205,7 @@ class EncoderLearner:
     def go_back(self):
         """The same after a divergence, with an optimiser that begins anew."""
         self.settle()
-        self.replace_encoder(self.encoder, self.adam.learning_rate)
+        self.replace_encoder(self.encoder)
 
 
 def _mean(losses, sample_weight):

@@ -125,16 +125,13 @@ class FineTuning:
         Trained in place.
     optimizer : optimizer
         Of the network's parameters.
-    schedule : callable
-        Share of the learning rate that is left when a share of the steps is done.
     backend : module
         Of the kernels.
     """
 
-    def __init__(self, network, optimizer, schedule, backend):
+    def __init__(self, network, optimizer, backend):
         self.network = network
         self.optimizer = optimizer
-        self.schedule = schedule
         self.backend = backend
         self.curves = TuningCurves()
         self.watch = Watch(WITHOUT_A_WAY_BACK)
@@ -145,7 +142,7 @@ class FineTuning:
         """Steps made."""
         return self.optimizer.n_steps
 
-    def step(self, x, target, weight, share=1.0):
+    def step(self, x, target, weight, learning_rate):
         """Losses and right answers of a batch, before one step against its mean loss.
 
         Raises
@@ -158,7 +155,7 @@ class FineTuning:
                 x, target, weight, self.backend
             )
         self._require_proportion(losses)
-        self.optimizer.step(gradients, self.backend, float(self.schedule(1 - share)))
+        self.optimizer.step(gradients, self.backend, learning_rate)
         self.network.project()
         return losses, right_answers(scores, target)
 

@@ -19,8 +19,10 @@ class Passes:
     Parameters
     ----------
     learner : object
-        Has `step(X, beside, weight, share)`, `confirm`, `remember`, `go_back` and `curves`; changed
-        in place.
+        Has `step(X, beside, weight, learning_rate)`, `confirm`, `remember`, `go_back` and
+        `curves`; changed in place.
+    schedule : callable
+        Learning rate at each completed share of the passes, from 0 to 1.
     max_iter : int
         Passes at the most.
     tol : float
@@ -31,8 +33,9 @@ class Passes:
         Shuffles the samples.
     """
 
-    def __init__(self, learner, max_iter, tol, batch_size, random_state):
+    def __init__(self, learner, schedule, max_iter, tol, batch_size, random_state):
         self.learner = learner
+        self.schedule = schedule
         self.max_iter = max_iter
         self.tol = tol
         self.batch_size = batch_size
@@ -108,8 +111,8 @@ class Passes:
             subcontext = context.subcontext(task_name="batch")
             subcontext.call_on_fit_task_begin(estimator=estimator)
             batch = self._batch = samples.take(rows)
-            share = 1 - (n_pass * len(batches) + number) / total
-            objective, code = self.learner.step(*batch, share)
+            rate = self.schedule((n_pass * len(batches) + number) / total)
+            objective, code = self.learner.step(*batch, rate)
             tally.add(objective, code, batch[-1])
             subcontext.call_on_fit_task_end(estimator=estimator)
         self._confirm()

@@ -128,13 +128,13 @@ def test_what_is_no_set_of_images_is_refused(images, message):
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
-        ({"size": 0, "n": 1}, ValueError, "size == 0"),
-        ({"size": (2, 2, 2), "n": 1}, ValueError, "size must be"),
-        ({"size": 2.5, "n": 1}, TypeError, "size must be"),
-        ({"size": 2, "n": 0}, ValueError, "n == 0"),
-        ({"size": 2, "n": 1.5}, TypeError, "n must be"),
-        ({"size": 2, "n": 1, "min_variance": -1.0}, ValueError, "min_variance == -1"),
-        ({"size": 2, "n": 1, "min_variance": np.nan}, ValueError, "min_variance == nan"),
+        ({"size": 0, "n_samples": 1}, ValueError, "size == 0"),
+        ({"size": (2, 2, 2), "n_samples": 1}, ValueError, "size must be"),
+        ({"size": 2.5, "n_samples": 1}, TypeError, "size must be"),
+        ({"size": 2, "n_samples": 0}, ValueError, "n_samples == 0"),
+        ({"size": 2, "n_samples": 1.5}, TypeError, "n_samples must be"),
+        ({"size": 2, "n_samples": 1, "min_variance": -1.0}, ValueError, "min_variance == -1"),
+        ({"size": 2, "n_samples": 1, "min_variance": np.nan}, ValueError, "min_variance == nan"),
     ],
 )
 def test_senseless_arguments_are_named(arguments, error, message):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from sklearn_ebm import LISTAEncoder, sparse_encode
-from sklearn_ebm.factors import LOSSES, UNFOLDINGS
+from sklearn_ebm.factors import LOSSES, UNROLLED_ENCODERS
 from tests.papers import UNTRAINED
 
 ALPHA = 1.0
@@ -21,9 +21,9 @@ SETTINGS = {  # steps small enough for so few samples
     "validation_fraction": 0.25,
     "random_state": 0,
 }
-NETWORKS = [("ista", True), ("ista", False), ("fista", True), ("fista", False), ("cd", True)]
-networks = pytest.mark.parametrize(("unfolding", "tied"), NETWORKS)
-unfoldings = pytest.mark.parametrize("unfolding", UNFOLDINGS)
+NETWORKS = [("lista", True), ("lista", False), ("lfista", True), ("lfista", False), ("lcod", True)]
+networks = pytest.mark.parametrize(("encoder", "tied"), NETWORKS)
+encoders = pytest.mark.parametrize("encoder", UNROLLED_ENCODERS)
 losses = pytest.mark.parametrize("loss", LOSSES)
 kept_first = pytest.mark.filterwarnings("ignore:No pass came below the loss")
 
@@ -47,7 +47,7 @@ def mean_loss(loss, X, code, dictionary, alpha=ALPHA):
 
 def untrained(model, X):
     """Codes of the solver that the model unrolls, after as many steps."""
-    return UNTRAINED[model.unfolding](X, model.components_, ALPHA, model.n_steps)
+    return UNTRAINED[model.encoder](X, model.components_, ALPHA, model.n_steps)
 
 
 def optimal_energies(X, atoms, alpha=ALPHA):

@@ -11,8 +11,8 @@ from sklearn_ebm import RBM
 SETTINGS = {"n_components": 12, "max_iter": 3, "n_chains": 30, "batch_size": 100, "random_state": 0}
 FORMS = {
     "pcd": {},
-    "cd": {"method": "cd"},
-    "fpcd": {"method": "fpcd"},
+    "cd": {"loss": "cd"},
+    "fpcd": {"loss": "fpcd"},
     "gaussian": {"visible": "gaussian", "learning_rate": 0.01},
 }
 

@@ -3,7 +3,7 @@
 from sklearn.base import clone
 
 from sklearn_ebm import PSD, GroupPenalty, GroupSparsePSD, LISTAEncoder, SparseCoder
-from sklearn_ebm.factors import ENCODERS, UNFOLDINGS
+from sklearn_ebm.factors import ENCODERS, UNROLLED_ENCODERS
 
 LISTA = LISTAEncoder(learning_rate=3e-4)  # small enough for as few samples as tests have
 MAP = {"map_shape": (5, 1), "pool_shape": (2, 1)}  # pools that overlap; see `make`
@@ -21,21 +21,21 @@ MODELS = {
     "GroupSparsePSD-map-simple": GroupSparsePSD(**MAP, output="simple"),
     "GroupSparsePSD-map-both-optimal": GroupSparsePSD(**MAP, output="both", inference="optimal"),
     **{
-        f"LISTAEncoder-{unfolding}": clone(LISTA).set_params(unfolding=unfolding)
-        for unfolding in UNFOLDINGS
+        f"LISTAEncoder-{encoder}": clone(LISTA).set_params(encoder=encoder)
+        for encoder in UNROLLED_ENCODERS
     },
-    "LISTAEncoder-ista-untied": clone(LISTA).set_params(tied=False),
-    "LISTAEncoder-fista-untied": clone(LISTA).set_params(unfolding="fista", tied=False),
-    "LISTAEncoder-ista-energy": clone(LISTA).set_params(loss="energy"),
-    "LISTAEncoder-cd-energy": LISTAEncoder(unfolding="cd", loss="energy", learning_rate=3e-3),
-    "LISTAEncoder-ista-optimal": clone(LISTA).set_params(inference="optimal"),
-    "LISTAEncoder-ista-auto": LISTAEncoder(),
+    "LISTAEncoder-lista-untied": clone(LISTA).set_params(tied=False),
+    "LISTAEncoder-lfista-untied": clone(LISTA).set_params(encoder="lfista", tied=False),
+    "LISTAEncoder-lista-energy": clone(LISTA).set_params(loss="energy"),
+    "LISTAEncoder-lcod-energy": LISTAEncoder(encoder="lcod", loss="energy", learning_rate=3e-3),
+    "LISTAEncoder-lista-optimal": clone(LISTA).set_params(inference="optimal"),
+    "LISTAEncoder-lista-auto": LISTAEncoder(),
 }
 KINDS = [  # one of each class
     "SparseCoder",
     "PSD-shrinkage-encoder",
     "GroupSparsePSD-groups",
-    "LISTAEncoder-ista",
+    "LISTAEncoder-lista",
 ]
 LEARNERS = [name for name in MODELS if not name.startswith("LISTA")]  # their passes move the atoms
 

@@ -9,8 +9,17 @@ from sklearn.base import clone
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from sklearn_ebm import RBM, Rectifier, SparseCoder, ZCAWhitener, host_copy
-from sklearn_ebm.layers import Dropout, Flattener, LocalContrastNormalizer, Pooler
+from sklearn_ebm import (
+    RBM,
+    Dropout,
+    Flattener,
+    LocalContrastNormalizer,
+    Pooler,
+    Rectifier,
+    SparseCoder,
+    ZCAWhitener,
+    host_copy,
+)
 from tests.estimators import convolutional, machines, registry
 from tests.estimators.tuning import IMAGES, X, Y, conv, psd, tuned_classifier
 
@@ -97,7 +106,7 @@ def test_machines_draw_and_learn_the_same_on_a_device(cupy, dtype, form):
         ((psd(), Rectifier(), Dropout(0.5, random_state=0)), X),
         ((RBM(10, max_iter=2, random_state=0), psd(6)), X / 2),
         ((registry.make("GroupSparsePSD-groups", 6), Rectifier()), X),
-        ((registry.make("LISTAEncoder-cd", 6),), X),
+        ((registry.make("LISTAEncoder-lcod", 6),), X),
         ((conv(), Rectifier(), LocalContrastNormalizer(), Pooler(), Flattener()), IMAGES),
     ],
     ids=lambda value: "-".join(type(s).__name__ for s in value) if type(value) is tuple else "",
@@ -133,7 +142,7 @@ def test_steps_of_their_own_backend_bring_a_network_to_the_device(cupy):
     "model",
     [
         psd(),
-        registry.make("LISTAEncoder-ista"),
+        registry.make("LISTAEncoder-lista"),
         conv(image_shape=(8, 8)),
         RBM(5, visible="gaussian", learning_rate=1e-3, max_iter=1),
     ],

@@ -21,14 +21,16 @@ from sklearn_ebm import (
     RBM,
     ConvPSD,
     FineTunedClassifier,
+    Flattener,
     GroupSparsePSD,
     LISTAEncoder,
+    LocalContrastNormalizer,
+    Pooler,
     Rectifier,
     SparseCoder,
     ZCAWhitener,
 )
-from sklearn_ebm.factors import CONVOLUTIONAL_ENCODERS, ENCODERS, UNFOLDINGS
-from sklearn_ebm.layers import Flattener, LocalContrastNormalizer, Pooler
+from sklearn_ebm.factors import CONVOLUTIONAL_ENCODERS, ENCODERS, UNROLLED_ENCODERS
 from sklearn_ebm.learning import _stages
 from sklearn_ebm.learning._fine_tuning import FineTuning
 from tests.estimators.tuning import (
@@ -61,8 +63,8 @@ NETWORKS = {
         for output in ("pooled", "simple", "both")
     },
     **{
-        f"LISTAEncoder {name}": [LISTAEncoder(8, alpha=0.3, unfolding=name, **SMALL)]
-        for name in UNFOLDINGS
+        f"LISTAEncoder {name}": [LISTAEncoder(8, alpha=0.3, encoder=name, **SMALL)]
+        for name in UNROLLED_ENCODERS
     },
     "LISTAEncoder untied": [LISTAEncoder(8, alpha=0.3, tied=False, **SMALL)],
     **{
@@ -186,7 +188,7 @@ def assert_same(first, second, data=X):
 
 @pytest.mark.parametrize(
     "name",
-    ["deep", "connections", "layers on rows", "LISTAEncoder untied", "LISTAEncoder cd",
+    ["deep", "connections", "layers on rows", "LISTAEncoder untied", "LISTAEncoder lcod",
      "RBM gaussian", "PCA whiten", "passed through"],
 )  # fmt: skip
 def test_the_tuned_pipeline_computes_what_the_network_computed(name, monkeypatch):
@@ -264,7 +266,7 @@ def test_an_estimator_that_is_not_prefit_stays_unfitted(classifier):
 
 
 def test_warm_start_goes_on_with_labels_only(classifier):
-    settings = {"warm_start": True, "schedule": "constant", "early_stopping": True}
+    settings = {"warm_start": True, "learning_rate": lambda done: 1e-3, "early_stopping": True}
     going = copied(classifier, **settings).fit(X, Y)
     atoms, best = going.pipeline_["psd"].components_.copy(), going.validation_accuracy_curve_.max()
     first = going.objective_curve_[-1]
@@ -302,10 +304,10 @@ def test_float32_stays_float32_and_learns_the_same():
 
 
 @pytest.mark.parametrize("frozen", ["psd-1", "psd-2"])
-@pytest.mark.parametrize("solver", ["adam", "sgd"])
-def test_a_rate_of_zero_leaves_a_step_bit_for_bit(pipeline, frozen, solver):
+@pytest.mark.parametrize("optimizer", ["adam", "sgd"])
+def test_a_rate_of_zero_leaves_a_step_bit_for_bit(pipeline, frozen, optimizer):
     classifier = FineTunedClassifier(
-        pipeline, prefit=True, solver=solver, learning_rates={frozen: 0}, max_iter=1,
+        pipeline, prefit=True, optimizer=optimizer, learning_rates={frozen: 0}, max_iter=1,
         weight_decay=0.1, random_state=0,
     ).fit(X, Y)  # fmt: skip
     for (step, name), value in encoders(classifier.pipeline_).items():
@@ -326,8 +328,8 @@ def test_a_coder_may_lead_if_it_is_left_as_it_is():
 def test_weights_decay_and_biases_do_not(pipeline):
     """Steps too small to count, and a decay of 1 % in each: the share that is left is known."""
     classifier = FineTunedClassifier(
-        pipeline, prefit=True, solver="sgd", learning_rate=1e-12, weight_decay=1e10,
-        schedule="constant", max_iter=2, batch_size=100, learning_rates={"psd-2": 0.5},
+        pipeline, prefit=True, optimizer="sgd", learning_rate=lambda done: 1e-12, weight_decay=1e10,
+        max_iter=2, batch_size=100, learning_rates={"psd-2": 0.5},
     ).fit(X, Y)  # fmt: skip
     before, after = pipeline[-1], classifier.pipeline_[-1]
     assert_allclose(after.coef_, 0.99**6 * before.coef_, rtol=1e-6)
@@ -339,8 +341,8 @@ def test_weights_decay_and_biases_do_not(pipeline):
         assert_allclose(after[step, "weights"], weights, rtol=1e-6, atol=1e-9)
 
 
-@pytest.mark.parametrize("solver", ["adam", "sgd"])
-def test_the_size_of_a_stage_does_not_matter_where_it_is_normalised(solver):
+@pytest.mark.parametrize("optimizer", ["adam", "sgd"])
+def test_the_size_of_a_stage_does_not_matter_where_it_is_normalised(optimizer):
     """Filters, biases and thresholds of 16 times the size: after normalisation nothing differs."""
     pipeline = make_pipeline(
         conv(encoder="shrinkage"), LocalContrastNormalizer(3), Flattener(), LogisticRegression()
@@ -351,23 +353,23 @@ def test_the_size_of_a_stage_does_not_matter_where_it_is_normalised(solver):
         parameters = scaled["convpsd"].encoder_.parameters
         parameters.update({name: size * value for name, value in parameters.items()})
         classifier = FineTunedClassifier(
-            scaled, prefit=True, solver=solver, weight_decay=0.1, max_iter=2, random_state=0
+            scaled, prefit=True, optimizer=optimizer, weight_decay=0.1, max_iter=2, random_state=0
         ).fit(IMAGES, Y)
         scores.append(classifier.decision_function(IMAGES))
     assert_allclose(*scores, rtol=1e-6)
     assert np.abs(scores[0] - pipeline.decision_function(IMAGES)).max() > 1e-2
 
 
-def test_a_schedule_is_asked_for_the_share_of_steps_that_is_done(pipeline):
+def test_a_callable_rate_receives_the_completed_share_of_training(pipeline):
     asked = []
 
     def schedule(done):
         asked.append(done)
         return 0.0
 
-    classifier = FineTunedClassifier(pipeline, prefit=True, schedule=schedule, max_iter=2)
+    classifier = FineTunedClassifier(pipeline, prefit=True, learning_rate=schedule, max_iter=2)
     classifier.fit(X, Y)  # 2 passes of 3 batches
-    assert_allclose(asked, np.arange(6) / 6)
+    assert_allclose([done for done in asked if done > 0], np.arange(1, 6) / 6)
     assert_allclose(classifier.decision_function(X), pipeline.decision_function(X), rtol=1e-8)
 
 
@@ -393,7 +395,7 @@ def watched(monkeypatch):
 def test_early_stopping_keeps_what_is_best_on_samples_that_nothing_learned_from(watched):
     classifier = tuned_classifier(
         psd(), early_stopping=True, validation_fraction=0.2, n_iter_no_change=3, max_iter=60,
-        learning_rate=0.1, schedule="constant",
+        learning_rate=lambda done: 0.1,
     ).fit(X, Y)  # fmt: skip
     train, held_out = watched["train"], watched["held out"]
     assert len(held_out) == 60

@@ -173,7 +173,7 @@ def test_training_goes_on_with_the_same_classes_only(going):
 @pytest.mark.parametrize(
     ("name", "value"),
     [("learning_rate", 0), ("momentum", 1), ("weight_decay", -1), ("max_iter", -1),
-     ("batch_size", 0), ("subsample", 0), ("solver", "lbfgs"), ("schedule", "step"),
+     ("batch_size", 0), ("subsample", 0), ("optimizer", "lbfgs"), ("learning_rate", "step"),
      ("validation_fraction", 1.0), ("n_iter_no_change", 0), ("early_stopping", "never"),
      ("class_weight", "even"), ("backend", "torch"), ("learning_rates", [0, 1])],
 )  # fmt: skip
@@ -378,7 +378,7 @@ def test_ctrl_c_before_the_first_step_leaves_the_pipeline(going, pipeline, monke
 
 @pytest.mark.parametrize("stops_early", [False, True])
 def test_divergence_is_told_and_taken_back(going, pipeline, stops_early):
-    going.set_params(solver="sgd", learning_rate=1e6, early_stopping=stops_early)
+    going.set_params(optimizer="sgd", learning_rate=1e6, early_stopping=stops_early)
     with pytest.warns(ConvergenceWarning, match=r"learning_rate=1000000.0; .* Lower learning_rate"):
         going.fit(X, Y)
     assert going.score(X, Y) >= pipeline.score(X, Y) - 0.05

@@ -6,8 +6,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
+from sklearn_ebm import Dropout
 from sklearn_ebm.factors import cross_entropy
-from sklearn_ebm.layers import Dropout
 from sklearn_ebm.learning._parts import RandomLayerPart
 from tests.estimators.tuning import X, Y, assert_gradients, network_of, psd, tuned_classifier
 

@@ -13,8 +13,14 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 
-from sklearn_ebm import PSD, ConvPSD, FineTunedClassifier, Rectifier
-from sklearn_ebm.layers import LocalContrastNormalizer, Pooler
+from sklearn_ebm import (
+    PSD,
+    ConvPSD,
+    FineTunedClassifier,
+    LocalContrastNormalizer,
+    Pooler,
+    Rectifier,
+)
 from sklearn_ebm.learning._fine_tuning import FineTuning
 from tests.estimators.tuning import IMAGES, X, Y, conv, psd, tuned_classifier
 

@@ -42,11 +42,11 @@ MODELS = {
     "PSD-lcod-optimal": (PSD(6, encoder="lcod", inference="optimal", **QUICK), X),
     "GroupSparsePSD": (GroupSparsePSD(6, groups=2, output="both", **QUICK), X),
     "LISTAEncoder": (LISTAEncoder(6, **QUICK), X),
-    "LISTAEncoder-untied": (LISTAEncoder(6, tied=False, unfolding="fista", **QUICK), X),
+    "LISTAEncoder-untied": (LISTAEncoder(6, tied=False, encoder="lfista", **QUICK), X),
     "ConvSparseCoder": (ConvSparseCoder(4, **CONVOLUTION), COLOURED),
     "ConvPSD": (ConvPSD(4, **CONVOLUTION), COLOURED),
     "RBM": (RBM(6, **MACHINE), X > 0),
-    "RBM-gaussian": (RBM(6, visible="gaussian", method="fpcd", **MACHINE), X),
+    "RBM-gaussian": (RBM(6, visible="gaussian", loss="fpcd", **MACHINE), X),
     "ZCAWhitener": (ZCAWhitener(), X),
 }
 LEARNERS = [name for name in MODELS if name != "ZCAWhitener"]

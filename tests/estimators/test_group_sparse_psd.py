@@ -162,6 +162,12 @@ def test_a_map_says_how_many_components_there_are(X):
     assert make(None, **MAP, pool_stride=2).fit(X).pool_weights_.shape == (4, 12)
 
 
+def test_an_integer_stands_for_both_sides_of_a_pool(X):
+    expected = make(None, map_shape=(4, 3), pool_shape=(2, 2), pool_stride=(1, 1)).fit(X)
+    model = make(None, map_shape=(4, 3), pool_shape=2, pool_stride=1).fit(X)
+    assert_array_equal(model.pool_weights_, expected.pool_weights_)
+
+
 @layouts
 @pytest.mark.parametrize("output", ["pooled", "simple", "both"])
 def test_names_and_frames_are_as_wide_as_what_is_given(X, layout, output):

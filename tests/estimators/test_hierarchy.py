@@ -68,7 +68,7 @@ def test_stages_of_models_of_rows_are_the_model_and_the_rectifier(model):
 
 def test_sequences_are_by_stage_and_their_last_entry_goes_on():
     pipeline = make_feature_hierarchy(
-        3, n_components=(4, 6), kernel_size=[7, 5, 3], alpha=(0.1, 0.2), pool_size=(3, 2),
+        3, n_components=(4, 6), kernel_size=[7, 5, 3], alpha=(0.1, 0.2), pool_shape=(3, (2, 1)),
         pool_stride=2, connections=5, rectify="split", pooling="l2", window_size=5,
     )  # fmt: skip
     models = [pipeline[f"model{n}"] for n in (1, 2, 3)]
@@ -76,8 +76,8 @@ def test_sequences_are_by_stage_and_their_last_entry_goes_on():
     assert [model.kernel_size for model in models] == [7, 5, 3]
     assert [model.alpha for model in models] == [0.1, 0.2, 0.2]
     poolers = [pipeline[f"pooler{n}"] for n in (1, 2, 3)]
-    assert [pooler.size for pooler in poolers] == [3, 2, 2]
-    assert [pooler.stride for pooler in poolers] == [2, 2, 2]
+    assert [pooler.pool_shape for pooler in poolers] == [3, (2, 1), (2, 1)]
+    assert [pooler.pool_stride for pooler in poolers] == [2, 2, 2]
     assert {pooler.mode for pooler in poolers} == {"l2"}
     assert {pipeline[f"rectifier{n}"].mode for n in (1, 2, 3)} == {"split"}
     assert {pipeline[f"contrast{n}"].window_size for n in (1, 2, 3)} == {5}
@@ -138,7 +138,7 @@ def test_stages_are_steps_of_a_network_that_labels_train():
 @pytest.mark.parametrize(
     ("name", "value"),
     [("n_stages", 0), ("n_components", 0), ("kernel_size", 0), ("alpha", 0), ("connections", 0),
-     ("rectify", "relu"), ("window_size", 0), ("pooling", "sum"), ("pool_size", 0),
+     ("rectify", "relu"), ("window_size", 0), ("pooling", "sum"), ("pool_shape", 0),
      ("classifier", "svm"), ("model", "psd"), ("image_shape", 8), ("random_state", "a")],
 )  # fmt: skip
 def test_parameters_out_of_range_are_named(name, value):

@@ -24,6 +24,7 @@ from tests.estimators.learned_inference import (
     N_ATOMS,
     N_TRAINED,
     SETTINGS,
+    encoders,
     energies,
     kept_first,
     losses,
@@ -31,7 +32,6 @@ from tests.estimators.learned_inference import (
     mean_loss,
     networks,
     optimal_energies,
-    unfoldings,
     untrained,
 )
 from tests.papers import lcod, lista
@@ -43,9 +43,9 @@ from tests.papers import lcod, lista
 @losses
 @pytest.mark.parametrize("fraction", [0.0, 0.25])
 def test_it_begins_at_the_solver_and_ends_no_higher(
-    X, atoms, watched, unfolding, tied, loss, fraction
+    X, atoms, watched, encoder, tied, loss, fraction
 ):
-    options = {"unfolding": unfolding, "tied": tied, "loss": loss, "learning_rate": 1e-4}
+    options = {"encoder": encoder, "tied": tied, "loss": loss, "learning_rate": 1e-4}
     model = make(atoms, n_steps=2, max_iter=3, validation_fraction=fraction, **options).fit(X)
     seen = np.array(sorted(watched["looked at"]))
     assert len(seen) == (N_TRAINED if fraction == 0 else fraction * N_TRAINED)
@@ -61,16 +61,15 @@ def test_it_begins_at_the_solver_and_ends_no_higher(
     assert curve.min() < curve[0]
 
 
-@unfoldings
-def test_it_ends_at_its_best_pass_not_at_its_last(X, atoms, watched, unfolding):
+@encoders
+def test_it_ends_at_its_best_pass_not_at_its_last(X, atoms, watched, encoder):
     """With steps that are far too large after some passes, all that follow are worse."""
-    model = make(atoms, unfolding=unfolding)
+    model = make(atoms, encoder=encoder)
     rates = iter([*[3e-4] * 16, *[1e-2] * 100])
     step = EncoderLearner.step
 
-    def scaled(self, *args, **options):
-        self.adam.learning_rate = next(rates)
-        return step(self, *args, **options)
+    def scaled(self, X, optimum, weight, rate):
+        return step(self, X, optimum, weight, next(rates) / self.damping)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(EncoderLearner, "step", scaled)
@@ -83,21 +82,21 @@ def test_it_ends_at_its_best_pass_not_at_its_last(X, atoms, watched, unfolding):
 
 
 @networks
-def test_training_brings_codes_of_new_patches_closer(X, new, atoms, unfolding, tied):
-    model = make(atoms, unfolding=unfolding, tied=tied).fit(X)
+def test_training_brings_codes_of_new_patches_closer(X, new, atoms, encoder, tied):
+    model = make(atoms, encoder=encoder, tied=tied).fit(X)
     before = mean_loss("codes", new, untrained(model, new), atoms)
     assert mean_loss("codes", new, model.transform(new), atoms) < 0.8 * before
 
 
 @networks
 def test_training_on_the_energy_lowers_it_and_asks_for_no_optimum(
-    X, new, atoms, monkeypatch, unfolding, tied
+    X, new, atoms, monkeypatch, encoder, tied
 ):
     def refuse(*args, **options):
         raise AssertionError("optimal codes")
 
     monkeypatch.setattr(_imitation_learning, "infer", refuse)
-    options = {"unfolding": unfolding, "tied": tied}
+    options = {"encoder": encoder, "tied": tied}
     model = make(atoms, loss="energy", **options).fit(X).partial_fit(X[:20])
     excess = energies(new, untrained(model, new), atoms) - optimal_energies(new, atoms)
     left = model.energy(new) - optimal_energies(new, atoms)
@@ -119,9 +118,9 @@ def rates(monkeypatch):
     """Learning rates of all steps that were made."""
     step, made = Adam.step, []
 
-    def recording(self, *args):
-        made.append(self.learning_rate)
-        return step(self, *args)
+    def recording(self, gradients, backend, rate):
+        made.append(rate)
+        return step(self, gradients, backend, rate)
 
     monkeypatch.setattr(Adam, "step", recording)
     return made
@@ -129,32 +128,35 @@ def rates(monkeypatch):
 
 def test_passes_without_progress_lower_the_rate_by_thirds_and_then_end(X, atoms, rates):
     """No three passes lower the loss by nine tenths; 3^-4 is the first power below 1/50."""
-    model = make(atoms, batch_size=N_TRAINED, max_iter=100, n_iter_no_change=3, tol=0.9).fit(X)
+    settings = {"batch_size": N_TRAINED, "max_iter": 100, "n_iter_no_change": 3, "tol": 0.9}
+    model = make(atoms, learning_rate=lambda done: 3e-4, **settings).fit(X)
     assert model.n_iter_ == 12
-    expected = SETTINGS["learning_rate"] * np.repeat([1, 1 / 3, 1 / 9, 1 / 27], 3)
+    expected = 3e-4 * np.repeat([1, 1 / 3, 1 / 9, 1 / 27], 3)
     assert_allclose(rates, expected, rtol=1e-12)
 
 
 def test_passes_with_progress_keep_the_rate(X, atoms, rates):
-    model = make(atoms, max_iter=4, n_iter_no_change=1, tol=1e-3).fit(X)
+    settings = {"max_iter": 4, "n_iter_no_change": 1, "tol": 1e-3}
+    model = make(atoms, learning_rate=lambda done: 1e-4, **settings).fit(X)
     curve = model.validation_curve_
     assert np.all(curve[1:] < 0.999 * curve[:-1])
-    assert set(rates) == {SETTINGS["learning_rate"]}
+    assert set(rates) == {1e-4}
 
 
 @kept_first
 def test_without_a_tolerance_all_passes_are_made(X, atoms, rates):
-    model = make(atoms, learning_rate=0.03, n_iter_no_change=1, tol=0, max_iter=20).fit(X)
+    settings = {"n_iter_no_change": 1, "tol": 0, "max_iter": 20}
+    model = make(atoms, learning_rate=lambda done: 0.03, **settings).fit(X)
     assert model.n_iter_ == 20
     assert set(rates) == {0.03}
 
 
 @losses
 @networks
-def test_weights_are_repetitions(X, atoms, loss, unfolding, tied):
+def test_weights_are_repetitions(X, atoms, loss, encoder, tied):
     """One batch holds everything, so that its order does not matter."""
     weights = np.random.default_rng(0).integers(0, 3, 60)
-    options = {"unfolding": unfolding, "tied": tied, "loss": loss, "max_iter": 4}
+    options = {"encoder": encoder, "tied": tied, "loss": loss, "max_iter": 4}
     options.update(batch_size=1000, validation_fraction=0)
     weighted = make(atoms, **options).fit(X[:60], sample_weight=weights)
     repeated = make(atoms, **options).fit(np.repeat(X[:60], weights, axis=0))
@@ -165,10 +167,10 @@ def test_weights_are_repetitions(X, atoms, loss, unfolding, tied):
         assert_allclose(value, repeated.encoder_.parameters[name], atol=1e-8, err_msg=name)
 
 
-@unfoldings
-def test_backends_train_the_same_network(X, atoms, unfolding):
+@encoders
+def test_backends_train_the_same_network(X, atoms, encoder):
     first, second = (
-        make(atoms, unfolding=unfolding, backend=backend, solver="cd", code_tol=1e-12).fit(X)
+        make(atoms, encoder=encoder, backend=backend, solver="cd", code_tol=1e-12).fit(X)
         for backend in ("numpy", "numba")
     )
     # Gaps of 1e-12 leave optimal codes 1e-5 apart; a hundred steps follow them.
@@ -183,14 +185,14 @@ def test_backends_train_the_same_network(X, atoms, unfolding):
 @networks
 @pytest.mark.parametrize("n_steps", [0, 1, 4])
 @pytest.mark.parametrize("scale", [1, 1000])
-def test_attributes_are_the_network_of_the_paper(X, new, atoms, unfolding, tied, n_steps, scale):
-    options = {"unfolding": unfolding, "tied": tied, "n_steps": n_steps, "learning_rate": 1e-5}
+def test_attributes_are_the_network_of_the_paper(X, new, atoms, encoder, tied, n_steps, scale):
+    options = {"encoder": encoder, "tied": tied, "n_steps": n_steps, "learning_rate": 1e-5}
     model = make(atoms, **options, max_iter=3).fit(X)
     assert model.validation_curve_.argmin() > 0  # trained weights
     weights, lateral, thresholds = (
         getattr(model, name) for name in ("encoding_weights_", "lateral_weights_", "thresholds_")
     )
-    if unfolding == "cd":
+    if encoder == "lcod":
         expected = lcod(scale * new, weights, lateral, thresholds, n_steps)
     else:
         if tied:
@@ -206,8 +208,8 @@ def test_attributes_are_the_network_of_the_paper(X, new, atoms, unfolding, tied,
 
 
 @networks
-def test_momenta_and_every_other_parameter_are_trained(X, atoms, unfolding, tied):
-    options = {"unfolding": unfolding, "tied": tied, "n_steps": 2}
+def test_momenta_and_every_other_parameter_are_trained(X, atoms, encoder, tied):
+    options = {"encoder": encoder, "tied": tied, "n_steps": 2}
     model = make(atoms, **options, max_iter=3).fit(X)
     first = make(atoms, **options, max_iter=1, learning_rate=1e-15).fit(X)
     for name, value in model.encoder_.parameters.items():
@@ -215,8 +217,8 @@ def test_momenta_and_every_other_parameter_are_trained(X, atoms, unfolding, tied
 
 
 @networks
-def test_energy_is_that_of_the_network_s_code_and_above_the_least(X, new, atoms, unfolding, tied):
-    model = make(atoms, unfolding=unfolding, tied=tied, max_iter=3).fit(X)
+def test_energy_is_that_of_the_network_s_code_and_above_the_least(X, new, atoms, encoder, tied):
+    model = make(atoms, encoder=encoder, tied=tied, max_iter=3).fit(X)
     energy = model.energy(new)
     assert_allclose(energy, energies(new, model.transform(new), atoms), rtol=1e-12)
     assert np.all(energy > optimal_energies(new, atoms))
@@ -311,11 +313,11 @@ def test_partial_fit_is_one_step_of_adam_for_each_batch(X, atoms):
     optimum = sparse_encode(X[:140], atoms, ALPHA)
     lipschitz = LinearDecoder(atoms).lipschitz
     encoder = UnrolledEncoder.from_dictionary(atoms, lipschitz, ALPHA, n_steps=2)
-    adam = Adam(encoder.parameters, SETTINGS["learning_rate"], units=encoder.units)
+    adam = Adam(encoder.parameters, units=encoder.units)
     for rows in (slice(0, 50), slice(50, 100), slice(100, 140)):
         code, tape = encoder.forward(X[rows])
         _, gradients = encoder.backward(tape, (code - optimum[rows]) / len(code))
-        adam.step(gradients, numpy)
+        adam.step(gradients, numpy, SETTINGS["learning_rate"])
         encoder.project()
     for name, value in encoder.parameters.items():
         # Sums of 50 terms in another order, and Adam divides by the size of what is left of them.
@@ -324,8 +326,8 @@ def test_partial_fit_is_one_step_of_adam_for_each_batch(X, atoms):
 
 @networks
 @losses
-def test_partial_fit_lowers_the_loss_chunk_by_chunk(X, new, atoms, unfolding, tied, loss):
-    model = make(atoms, unfolding=unfolding, tied=tied, loss=loss)
+def test_partial_fit_lowers_the_loss_chunk_by_chunk(X, new, atoms, encoder, tied, loss):
+    model = make(atoms, encoder=encoder, tied=tied, loss=loss)
     for _ in range(3):
         for chunk in np.split(X, 4):
             model.partial_fit(chunk)
@@ -362,7 +364,7 @@ def test_a_warm_start_with_another_network_is_refused(X, atoms):
     for method in ("fit", "partial_fit"):
         with pytest.raises(ValueError, match=words):
             getattr(model.set_params(n_steps=3), method)(X)
-        with pytest.raises(ValueError, match=r"unfolding='fista'.* but learning goes on"):
-            getattr(model.set_params(n_steps=2, unfolding="fista"), method)(X)
-        model.set_params(unfolding="ista")
+        with pytest.raises(ValueError, match=r"encoder='lfista'.* but learning goes on"):
+            getattr(model.set_params(n_steps=2, encoder="lfista"), method)(X)
+        model.set_params(encoder="lista")
     assert model.set_params(warm_start=False, n_steps=3).fit(X).encoder_.n_steps == 3

@@ -13,7 +13,6 @@ from sklearn_ebm import LISTAEncoder, SparseCoder
 from sklearn_ebm.estimators._atoms import Atoms
 from sklearn_ebm.factors import L1, LOSSES, Energy, LinearDecoder
 from sklearn_ebm.factors.encoders import UnrolledEncoder
-from sklearn_ebm.learning import _encoder
 from sklearn_ebm.learning._dictionary import Learner
 from sklearn_ebm.learning._encoder import EncoderLearner
 from tests.estimators.learned_inference import (
@@ -32,8 +31,8 @@ from tests.estimators.learned_inference import (
 
 
 @networks
-def test_sparse_lateral_weights_leave_the_model_as_it_is(X, new, atoms, unfolding, tied):
-    model = make(atoms, unfolding=unfolding, tied=tied, n_steps=2, max_iter=3).fit(X)
+def test_sparse_lateral_weights_leave_the_model_as_it_is(X, new, atoms, encoder, tied):
+    model = make(atoms, encoder=encoder, tied=tied, n_steps=2, max_iter=3).fit(X)
     before = copy.deepcopy(model)
     sparser = model.to_sparse_lateral(0.25)
     kept = sparser.lateral_weights_ != 0
@@ -48,8 +47,8 @@ def test_sparse_lateral_weights_leave_the_model_as_it_is(X, new, atoms, unfoldin
 
 
 @networks
-def test_retraining_lowers_the_loss_and_keeps_what_was_taken_out(X, new, atoms, unfolding, tied):
-    model = make(atoms, unfolding=unfolding, tied=tied, n_steps=2, max_iter=3).fit(X)
+def test_retraining_lowers_the_loss_and_keeps_what_was_taken_out(X, new, atoms, encoder, tied):
+    model = make(atoms, encoder=encoder, tied=tied, n_steps=2, max_iter=3).fit(X)
     pruned, retrained = model.to_sparse_lateral(0.2), model.to_sparse_lateral(0.2, X)
     curve = retrained.validation_curve_
     assert curve.min() < curve[0]
@@ -87,10 +86,10 @@ def test_a_fraction_is_between_nothing_and_everything(X, new, atoms):
 @losses
 @pytest.mark.parametrize("n_copies", [1, 4], ids=["one piece", "pieces in threads"])
 def test_a_learning_rate_that_diverges_is_told_and_does_no_harm(
-    X, atoms, unfolding, tied, loss, n_copies
+    X, atoms, encoder, tied, loss, n_copies
 ):
     data = np.vstack([X] * n_copies)
-    options = {"unfolding": unfolding, "tied": tied, "loss": loss, "learning_rate": 1e6}
+    options = {"encoder": encoder, "tied": tied, "loss": loss, "learning_rate": 1e6}
     model = make(atoms, **options, n_steps=3, batch_size=400, validation_fraction=0)
     with pytest.warns(ConvergenceWarning, match="diverged with learning_rate=1000000.0; the best"):
         model.fit(data)
@@ -109,11 +108,11 @@ def test_partial_fit_that_diverges_is_told_and_goes_back(X, new, atoms):
 
 @networks
 def test_a_rate_that_falls_by_itself_ends_where_training_helps(
-    X, new, atoms, monkeypatch, unfolding, tied
+    X, new, atoms, monkeypatch, encoder, tied
 ):
     """Begun with steps as large as weights are, a hundred times those that are good."""
-    monkeypatch.setattr(_encoder, "FIRST_RATE", 0.3)
-    model = make(atoms, unfolding=unfolding, tied=tied, learning_rate="auto", max_iter=30)
+    monkeypatch.setattr(LISTAEncoder, "_automatic_rate", 0.3)
+    model = make(atoms, encoder=encoder, tied=tied, learning_rate="auto", max_iter=30)
     with warnings.catch_warnings():
         warnings.simplefilter("error", ConvergenceWarning)
         model.fit(X)
@@ -125,16 +124,16 @@ def test_going_back_forgets_the_steps_that_led_astray(X, atoms):
     """The first step of Adam moves every entry by its rate, here a third of the first one."""
     lipschitz, energy = LinearDecoder(atoms).lipschitz, Energy(LinearDecoder(atoms), L1(ALPHA))
     encoder = UnrolledEncoder.from_dictionary(atoms, lipschitz, ALPHA, n_steps=1)
-    learner = EncoderLearner(atoms, encoder).follow(LOSSES["energy"](energy), "auto", "numpy")
+    learner = EncoderLearner(atoms, encoder).follow(LOSSES["energy"](energy), True, "numpy")
     learner.remember()
     before = encoder.copy().parameters
     for _ in range(5):
-        learner.step(X)
+        learner.step(X, learning_rate=3e-3)
     learner.back_off()
     for name, value in before.items():
         assert_array_equal(encoder.parameters[name], value)
-    learner.step(X)
-    rate = _encoder.FIRST_RATE / 3 * encoder.units["weights"]
+    learner.step(X, learning_rate=3e-3)
+    rate = 3e-3 / 3 * encoder.units["weights"]
     moved = np.abs(encoder.parameters["weights"] - before["weights"])
     # Adam's epsilon, over the few gradients that are as small as 1e-5.
     assert_allclose(np.median(moved), rate, rtol=1e-3)
@@ -151,7 +150,7 @@ def test_going_back_forgets_the_steps_that_led_astray(X, atoms):
         {"n_steps": 1.5},
         {"alpha": 0},
         {"alpha": -1.0},
-        {"unfolding": "lars"},
+        {"encoder": "lars"},
         {"tied": "no"},
         {"loss": "reconstruction"},
         {"inference": "both"},
@@ -176,7 +175,7 @@ def test_parameters_out_of_range_are_refused_by_name(X, atoms, parameters):
         (lambda atoms: {"dictionary": atoms[:, :5]}, "dictionary has 5 features, but X has 64"),
         (lambda atoms: {"n_components": 5}, "dictionary has 24 rows, but n_components=5"),
         (lambda atoms: {"dictionary": 0 * atoms}, "rows of norm zero: 0, 1, 2, 3, 4, [.]{3}"),
-        (lambda atoms: {"tied": False, "unfolding": "cd"}, "tied=False needs unfolding='ista'"),
+        (lambda atoms: {"tied": False, "encoder": "lcod"}, "tied=False requires encoder='lista'"),
         (
             lambda atoms: {"dictionary": SparseCoder(dictionary=atoms, positive=True).fit(atoms)},
             "positive=True, whose codes .* Pass its components_",
@@ -203,9 +202,9 @@ def test_a_coder_that_is_not_fitted_is_named(X):
 @networks
 @kept_first
 @pytest.mark.parametrize("value", [0.0, 1.0, -1e-150, 1e6])
-def test_constant_data_give_a_usable_encoder(atoms, unfolding, tied, loss, value):
+def test_constant_data_give_a_usable_encoder(atoms, encoder, tied, loss, value):
     X = np.full((60, atoms.shape[1]), value)
-    model = make(atoms, unfolding=unfolding, tied=tied, loss=loss, max_iter=2)
+    model = make(atoms, encoder=encoder, tied=tied, loss=loss, max_iter=2)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "alpha=1.0 is so large", ConvergenceWarning)
         model.fit(X)
@@ -238,10 +237,8 @@ def interrupted(model, X, learner, n_batches):
 @networks
 @losses
 @pytest.mark.parametrize("n_batches", [0, 5, 13])  # eight batches of 20 make a pass
-def test_ctrl_c_leaves_the_best_parameters_seen(
-    X, atoms, watched, unfolding, tied, loss, n_batches
-):
-    model = make(atoms, unfolding=unfolding, tied=tied, loss=loss)
+def test_ctrl_c_leaves_the_best_parameters_seen(X, atoms, watched, encoder, tied, loss, n_batches):
+    model = make(atoms, encoder=encoder, tied=tied, loss=loss)
     interrupted(model, X, EncoderLearner, n_batches)
     assert model.n_iter_ == n_batches // 8
     curve = model.validation_curve_
@@ -260,10 +257,8 @@ def test_ctrl_c_after_steps_that_did_harm_goes_back_to_before(X, new, atoms):
 
 
 @networks
-def test_ctrl_c_while_the_dictionary_is_learned_leaves_an_untrained_encoder(
-    X, new, unfolding, tied
-):
-    options = {**SETTINGS, "unfolding": unfolding, "tied": tied}
+def test_ctrl_c_while_the_dictionary_is_learned_leaves_an_untrained_encoder(X, new, encoder, tied):
+    options = {**SETTINGS, "encoder": encoder, "tied": tied}
     model = interrupted(LISTAEncoder(12, **options), X, Learner, 2)
     assert model.n_iter_ == 0
     assert model.components_.shape == (12, 64)
@@ -326,7 +321,7 @@ def test_a_start_far_from_any_code_is_no_divergence(learning_rate):
     rows = np.ones((500, 16)) / 4 + 1e-3 * random.standard_normal((500, 16))
     X = 1 + 0.1 * random.standard_normal((300, 16))
     model = make(
-        rows, unfolding="cd", n_steps=0, alpha=0.1, loss="energy", learning_rate=learning_rate
+        rows, encoder="lcod", n_steps=0, alpha=0.1, loss="energy", learning_rate=learning_rate
     )
     curve = model.fit(X).validation_curve_
     assert curve[0] > 1e4 * np.mean(np.sum(X**2, axis=1)) / 2

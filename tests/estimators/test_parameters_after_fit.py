@@ -20,19 +20,17 @@ from sklearn_ebm import (
     RBM,
     ConvPSD,
     ConvSparseCoder,
+    Dropout,
     FineTunedClassifier,
+    Flattener,
     GroupPenalty,
     GroupSparsePSD,
     LISTAEncoder,
-    SparseCoder,
-    ZCAWhitener,
-)
-from sklearn_ebm.layers import (
-    Dropout,
-    Flattener,
     LocalContrastNormalizer,
     Pooler,
     Rectifier,
+    SparseCoder,
+    ZCAWhitener,
 )
 
 X = np.random.default_rng(0).standard_normal((60, 16))
@@ -122,7 +120,7 @@ TABLE = {
         **dict.fromkeys(["solver", "code_max_iter", "code_tol"], QUIETLY),  # unseen by an encoder
         "alpha": {"refused": 0.6},
         "n_steps": {"refused": 1},
-        "unfolding": {"refused": "fista"},
+        "encoder": {"refused": "fista"},
         "tied": {"refused": False},
         "loss": LEARNING,
         "inference": {"live": "optimal"},
@@ -138,7 +136,7 @@ TABLE = {
         "backend": QUIETLY,
         **dict.fromkeys(
             [
-                "method",
+                "loss",
                 "n_gibbs_steps",
                 "n_chains",
                 "learning_rate",
@@ -173,8 +171,8 @@ TABLE = {
     },
     "Pooler": {
         "mode": {"live": "max"},
-        "size": {"live": 3},
-        "stride": {"live": 1},
+        "pool_shape": {"live": 3},
+        "pool_stride": {"live": 1},
         "map_groups": {"live": 2},
         "image_shape": {"live": (8, 4)},
     },
@@ -183,13 +181,11 @@ OTHERS = {  # valid values that differ from those of the models
     "dictionary_init": X[:6],
     "random_state": 1,
     "learning_rate": 0.25,
-    "schedule": "cosine",
+    "optimizer": "sgd",
     "early_stopping": True,
     "class_weight": "balanced",
     "learning_rates": {"psd": 0.0},
     "estimator": make_pipeline(PSD(3), LogisticRegression()),
-    "method": "cd",
-    "loss": "energy",
     "crop_size": 4,
     "backend": "numpy",
     "sparsity_target": 0.5,
@@ -269,8 +265,10 @@ def other_value(model, parameter):
     value = getattr(model, parameter)
     if parameter in OTHERS:
         return OTHERS[parameter]
+    if parameter == "loss":
+        return "cd" if isinstance(model, RBM) else "energy"
     if parameter == "solver":
-        return "sgd" if hasattr(model, "predict") else "fista"
+        return "fista"
     if isinstance(value, bool):
         return not value
     return value / 2 if isinstance(value, float) else value + 1

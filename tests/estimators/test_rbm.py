@@ -22,7 +22,7 @@ from tests.estimators.registry import fitted_attributes
 from tests.estimators.test_callbacks import Recorder
 
 forms = pytest.mark.parametrize("form", FORMS)
-methods = pytest.mark.parametrize("method", ["pcd", "cd", "fpcd"])
+losses = pytest.mark.parametrize("loss", ["pcd", "cd", "fpcd"])
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +57,7 @@ def small():
 
 @pytest.mark.parametrize(
     "parameters",
-    [{}, {"method": "fpcd"}, {"method": "cd", "n_gibbs_steps": 5}],
+    [{}, {"loss": "fpcd"}, {"loss": "cd", "n_gibbs_steps": 5}],
     ids=["pcd", "fpcd", "cd-5"],
 )
 def test_bars_and_stripes_are_learned_nearly_to_their_entropy(parameters):
@@ -72,12 +72,12 @@ def test_bars_and_stripes_are_learned_nearly_to_their_entropy(parameters):
     assert -entropy - 0.4 < reached < -entropy
 
 
-@methods
-def test_digits_become_more_likely_than_independent_pixels_make_them(digits, method):
+@losses
+def test_digits_become_more_likely_than_independent_pixels_make_them(digits, loss):
     share = np.clip(digits.mean(axis=0), 1e-3, 1 - 1e-3)
     independent = np.mean(digits @ np.log(share) + (1 - digits) @ np.log(1 - share))
     settings = {"n_components": 16, "max_iter": 30, "batch_size": 20, "learning_rate": 0.3}
-    rbm = make(method=method, **settings).fit(digits)
+    rbm = make(loss=loss, **settings).fit(digits)
     assert rbm.log_likelihood(digits).mean() > independent + 4  # of 25
 
 
@@ -100,7 +100,7 @@ def test_centred_learning_is_as_good_on_paper_as_on_ink(digits):
         settings["learning_rate"] = 0.3
         likelihoods = []
         for X in (digits, 1 - digits):
-            rbm = make(**settings, method="cd").fit(X)
+            rbm = make(**settings, loss="cd").fit(X)
             likelihoods.append(rbm.log_likelihood(X).mean())
         gap[centered] = likelihoods[0] - likelihoods[1]
     assert abs(gap[True]) < 0.5
@@ -112,7 +112,7 @@ def test_more_steps_of_the_chains_make_contrastive_divergence_better():
     X = np.tile(bars_and_stripes(), (20, 1))
     settings = {"learning_rate": 0.3, "batch_size": 80, "max_iter": 500, "random_state": 0}
     reached = [
-        RBM(10, method="cd", n_gibbs_steps=k, **settings).fit(X).log_likelihood(X).mean()
+        RBM(10, loss="cd", n_gibbs_steps=k, **settings).fit(X).log_likelihood(X).mean()
         for k in (1, 10)
     ]
     assert reached[1] > reached[0] + 0.02
@@ -146,7 +146,7 @@ def test_momentum_of_one_half_makes_steps_twice_as_large_in_the_end(digits):
     settings = {
         "max_iter": 20,
         "average": 0.0,
-        "method": "cd",
+        "loss": "cd",
         "random_state": 0,
         "n_components": 8,
     }

@@ -10,8 +10,8 @@ from tests.estimators.machines import make
 N_SAMPLES, N_FEATURES = 300, 16
 WAYS = {
     "pcd": {},
-    "cd": {"method": "cd", "n_gibbs_steps": 2},
-    "fpcd": {"method": "fpcd"},
+    "cd": {"loss": "cd", "n_gibbs_steps": 2},
+    "fpcd": {"loss": "fpcd"},
     "uncentred": {"centered": False},
     "all": {"momentum": 0.5, "weight_decay": 0.01, "sparsity_target": 0.3, "average": 0.5},
 }

@@ -243,7 +243,7 @@ BAD_PARAMETERS = [
     {"n_components": 0},
     {"n_components": 1.5},
     {"visible": "binary"},
-    {"method": "sml"},
+    {"loss": "sml"},
     {"n_gibbs_steps": 0},
     {"n_chains": 0},
     {"learning_rate": 0},
@@ -333,8 +333,8 @@ def test_sums_over_too_many_states_are_refused(X):
 
 CHANGED = {
     "n_components": ({"n_components": 5}, "n_components=5, but learning goes on with 12"),
-    "method": ({"method": "cd"}, "method='cd' and visible='bernoulli' differ"),
-    "fast weights": ({"method": "fpcd"}, "method='fpcd' .* differ"),
+    "loss": ({"loss": "cd"}, "loss='cd' and visible='bernoulli' differ"),
+    "fast weights": ({"loss": "fpcd"}, "loss='fpcd' .* differ"),
     "visible": ({"visible": "gaussian"}, "visible='gaussian' differ"),
     "chains": ({"n_chains": 31}, "n_chains=31, but learning goes on with n_chains=30"),
     "centring": ({"centered": False}, "centered=False, but learning goes on with centered=True"),
@@ -467,11 +467,15 @@ def test_numbers_of_numpy_are_numbers(X, form, number):
 @pytest.mark.parametrize("rate", [np.nan, -0.1])
 def test_rates_that_a_callable_must_not_return_are_refused(X, rate):
     model = make(learning_rate=lambda done: rate if done else 0.1)
-    with pytest.raises(ValueError, match="learning_rate must return a non-negative number, got"):
+    with pytest.raises(
+        ValueError, match="learning_rate must return a finite non-negative number, got"
+    ):
         model.fit(X)
     assert_usable(model, X)
     model = make(learning_rate=lambda done: rate)
-    with pytest.raises(ValueError, match="learning_rate must return a non-negative number, got"):
+    with pytest.raises(
+        ValueError, match="learning_rate must return a finite non-negative number, got"
+    ):
         model.partial_fit(X)
     model.set_params(learning_rate=0.1).partial_fit(X)
 

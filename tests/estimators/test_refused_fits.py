@@ -17,14 +17,18 @@ from sklearn_ebm import (
     RBM,
     ConvPSD,
     ConvSparseCoder,
+    Dropout,
     FineTunedClassifier,
+    Flattener,
     GroupPenalty,
     GroupSparsePSD,
     LISTAEncoder,
+    LocalContrastNormalizer,
+    Pooler,
+    Rectifier,
     SparseCoder,
     ZCAWhitener,
 )
-from sklearn_ebm.layers import Dropout, Flattener, LocalContrastNormalizer, Pooler, Rectifier
 
 X = np.random.default_rng(0).standard_normal((60, 12))
 IMAGES = X.reshape(5, 12, 12)
@@ -96,7 +100,7 @@ PARAMETERS = [  # invalid by themselves, or for these models and data
     {"crop_size": 2}, {"connections": 2}, {"connections": np.zeros((3, 1))},
     {"image_shape": (3, 3)}, {"learning_rate": -1.0}, {"learning_rate": lambda done: "fast"},
     {"dictionary": SparseCoder(4)}, {"beta": 0}, {"visible": "red"}, {"batch_size": 0},
-    {"tied": False, "unfolding": "cd"}, {"missing_values": "none"}, {"backend": "nonsense"},
+    {"tied": False, "encoder": "lcod"}, {"missing_values": "none"}, {"backend": "nonsense"},
     {"estimator": LogisticRegression()}, {"learning_rates": {"none": 1.0}}, {"regularization": -1},
     {"estimator": make_pipeline(PSD(4), PSD(4))},
     {"estimator": make_pipeline(PSD(4, alpha=-1), LogisticRegression())},

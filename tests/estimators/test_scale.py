@@ -10,10 +10,19 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from sklearn_ebm import PSD, RBM, ConvPSD, FineTunedClassifier, GroupSparsePSD, LISTAEncoder
-from sklearn_ebm.factors import CONVOLUTIONAL_ENCODERS, ENCODERS, UNFOLDINGS
+from sklearn_ebm import (
+    PSD,
+    RBM,
+    ConvPSD,
+    FineTunedClassifier,
+    Flattener,
+    GroupSparsePSD,
+    LISTAEncoder,
+    Pooler,
+    Rectifier,
+)
+from sklearn_ebm.factors import CONVOLUTIONAL_ENCODERS, ENCODERS, UNROLLED_ENCODERS
 from sklearn_ebm.inputs._sizes import FAR, data_size
-from sklearn_ebm.layers import Flattener, Pooler, Rectifier
 
 ALPHA = 0.3
 FEW = {"max_iter": 3, "tol": 0, "random_state": 0}
@@ -22,7 +31,7 @@ ROWS = {  # the active set computes some products in float32, "cd" none
     "groups": GroupSparsePSD(10, groups=2, output="both"),
     "groups tanh": GroupSparsePSD(10, groups=2, encoder="tanh", output="both"),
     "map": GroupSparsePSD(map_shape=(3, 3), pool_shape=(2, 2), output="both"),
-    **{f"LISTA {name}": LISTAEncoder(10, unfolding=name, solver="cd") for name in UNFOLDINGS},
+    **{f"LISTA {name}": LISTAEncoder(10, encoder=name, solver="cd") for name in UNROLLED_ENCODERS},
     "LISTA energy": LISTAEncoder(10, loss="energy", learning_rate=1e-3, solver="cd"),
 }
 IMAGES = {name: ConvPSD(4, kernel_size=3, encoder=name) for name in CONVOLUTIONAL_ENCODERS}
@@ -155,17 +164,17 @@ PIPELINES = {
     "LISTA": lambda unit: [LISTAEncoder(10, alpha=unit * ALPHA, **FEW)],
     "RBM": lambda unit: [RBM(10, visible="gaussian", max_iter=3, random_state=0)],
     "ConvPSD": lambda unit: [
-        ConvPSD(4, kernel_size=3, alpha=unit * ALPHA, **FEW), Rectifier(), Pooler(size=5),
+        ConvPSD(4, kernel_size=3, alpha=unit * ALPHA, **FEW), Rectifier(), Pooler(pool_shape=5),
         Flattener(),
     ],
 }  # fmt: skip
 
 
 @pytest.mark.parametrize(
-    ("name", "solver"), list(zip(PIPELINES, itertools.cycle(["adam", "sgd"]), strict=False))
+    ("name", "optimizer"), list(zip(PIPELINES, itertools.cycle(["adam", "sgd"]), strict=False))
 )
 @pytest.mark.parametrize("unit", [2.0**-20, 2.0**20], ids=["small", "large"])
-def test_tuning_with_labels_does_not_depend_on_the_unit(name, solver, unit):
+def test_tuning_with_labels_does_not_depend_on_the_unit(name, optimizer, unit):
     """After a StandardScaler the classifier sees the same features: not one digit differs."""
     data = np.tile(PICTURES, (10, 1, 1)) if name == "ConvPSD" else X
     data = data + 0.1 * np.random.default_rng(1).standard_normal(data.shape)
@@ -176,9 +185,14 @@ def test_tuning_with_labels_does_not_depend_on_the_unit(name, solver, unit):
         pipeline = make_pipeline(*steps, StandardScaler(), LogisticRegression()).fit(
             scale * data, y
         )
-        rate = {"adam": 1e-3, "sgd": 1e-3}[solver]
+        rate = {"adam": 1e-3, "sgd": 1e-3}[optimizer]
         classifier = FineTunedClassifier(
-            pipeline, prefit=True, solver=solver, learning_rate=rate, max_iter=2, random_state=0
+            pipeline,
+            prefit=True,
+            optimizer=optimizer,
+            learning_rate=rate,
+            max_iter=2,
+            random_state=0,
         ).fit(scale * data, y)
         tuned = classifier.decision_function(scale * data)
         assert np.any(tuned != pipeline.decision_function(scale * data))

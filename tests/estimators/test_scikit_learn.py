@@ -14,7 +14,7 @@ from sklearn_ebm import (
     FineTunedClassifier,
     GroupSparsePSD,
 )
-from sklearn_ebm.estimators._rbm import METHODS
+from sklearn_ebm.estimators._rbm import LOSSES
 from sklearn_ebm.factors import UNITS
 from tests.estimators.registry import MODELS
 
@@ -52,8 +52,8 @@ def test_model_is_a_transformer_of_scikit_learn(estimator, check):
 
 # Data of these checks are no probabilities, and few: steps must be small, and fits warn of both.
 MACHINES = [
-    RBM(5, max_iter=2, learning_rate=1e-3, method=method, visible=visible, backend=backend)
-    for method in METHODS
+    RBM(5, max_iter=2, learning_rate=1e-3, loss=loss, visible=visible, backend=backend)
+    for loss in LOSSES
     for visible in UNITS
     for backend in ("auto", "numpy")
 ]

@@ -31,7 +31,7 @@ LEARNERS = {
     "PSD-lcod": (PSD(6, encoder="lcod", inference="optimal", **QUICK), X),
     "GroupSparsePSD": (GroupSparsePSD(6, groups=2, **QUICK), X),
     "LISTAEncoder": (LISTAEncoder(6, **QUICK), X),
-    "LISTAEncoder-cd": (LISTAEncoder(6, unfolding="cd", **QUICK), X),
+    "LISTAEncoder-lcod": (LISTAEncoder(6, encoder="lcod", **QUICK), X),
     "ConvSparseCoder": (ConvSparseCoder(6, **KERNELS), IMAGES),
     "ConvPSD": (ConvPSD(6, **KERNELS), IMAGES),
 }

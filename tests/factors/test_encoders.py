@@ -8,7 +8,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from sklearn_ebm.backends import numpy as reference
-from sklearn_ebm.factors import ENCODERS, L1, UNFOLDINGS, Energy, LinearDecoder, Tape
+from sklearn_ebm.factors import ENCODERS, L1, UNROLLED_ENCODERS, Energy, LinearDecoder, Tape
 from sklearn_ebm.factors.encoders import Scale, ShrinkageEncoder, SmoothShrinkageEncoder
 from sklearn_ebm.factors.encoders._smooth_shrinkage import SMALLEST_SLOPE
 from sklearn_ebm.solvers._proximal import ista
@@ -38,7 +38,7 @@ def unfolded(name):
 FORMS = [
     form
     for name in ENCODERS
-    for form in (unfolded(name) if name in UNFOLDINGS.values() else [Form(name, {})])
+    for form in (unfolded(name) if name in UNROLLED_ENCODERS else [Form(name, {})])
 ]
 forms = pytest.mark.parametrize("form", FORMS, ids=lambda form: f"{form.name} {form.options}")
 backends = pytest.mark.parametrize("backend", ["numpy", "numba"])
@@ -294,7 +294,7 @@ def test_tuning_measures_weights_by_the_size_that_they_have(form, dictionary):
     encoder = _in_units(form, dictionary, 1.0)
     before = encoder.tuning_units
     encoder.parameters["weights"] *= 2
-    factor = 1.0 if form.name in UNFOLDINGS.values() else 2.0
+    factor = 1.0 if form.name in UNROLLED_ENCODERS else 2.0
     for name, unit in encoder.tuning_units.items():
         expected = unit if name in encoder.apart else factor * before[name]
         assert_allclose(unit, expected, rtol=1e-12, err_msg=name)

@@ -8,7 +8,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from sklearn_ebm.backends import numba, numpy
-from sklearn_ebm.factors import ENCODERS, L1, UNFOLDINGS, Energy, LinearDecoder
+from sklearn_ebm.factors import ENCODERS, L1, UNROLLED_ENCODERS, Energy, LinearDecoder
 from sklearn_ebm.factors.encoders import ShrinkageEncoder
 from sklearn_ebm.factors.encoders._lateral import PIECE_ROWS
 from sklearn_ebm.solvers._proximal import ista
@@ -18,11 +18,11 @@ ALPHA = 1.0
 ROUNDING = 1e-12  # of some ten sums of 96 terms of size ten in float64
 backends = pytest.mark.parametrize("backend", [numpy, numba], ids=["numpy", "numba"])
 ties = pytest.mark.parametrize("tied", [True, False], ids=["tied", "untied"])
-unfoldings = pytest.mark.parametrize("unfolding", UNFOLDINGS)
+unrolled = pytest.mark.parametrize("name", UNROLLED_ENCODERS)
 steps = pytest.mark.parametrize("n_steps", [0, 1, 2, 7])
 LAYERS = ("weights", "lateral", "threshold")
-FORMS = [("ista", True), ("ista", False), ("fista", True), ("fista", False), ("cd", True)]
-forms = pytest.mark.parametrize(("unfolding", "tied"), FORMS)
+FORMS = [("lista", True), ("lista", False), ("lfista", True), ("lfista", False), ("lcod", True)]
+forms = pytest.mark.parametrize(("name", "tied"), FORMS)
 
 
 @pytest.fixture(params=["unit", "other"])
@@ -33,15 +33,15 @@ def atoms(request, dictionary):
     return dictionary * np.linspace(0.5, 2, len(dictionary))[:, None]
 
 
-def untrained(unfolding, dictionary, alpha=ALPHA, **options):
-    encoder_class = ENCODERS[UNFOLDINGS[unfolding]]
+def untrained(name, dictionary, alpha=ALPHA, **options):
+    encoder_class = ENCODERS[name]
     lipschitz = LinearDecoder(dictionary).lipschitz
     return encoder_class.from_dictionary(dictionary, lipschitz, alpha, **options)
 
 
-def trained(unfolding, dictionary, tied=True, n_steps=3):
+def trained(name, dictionary, tied=True, n_steps=3):
     """Parameters that no solver has, every step's its own where they are untied."""
-    encoder = untrained(unfolding, dictionary, tied=tied, n_steps=n_steps)
+    encoder = untrained(name, dictionary, tied=tied, n_steps=n_steps)
     random = np.random.default_rng(0)
     for value in encoder.parameters.values():
         value += 0.01 * random.uniform(size=value.shape)
@@ -52,7 +52,7 @@ def trained(unfolding, dictionary, tied=True, n_steps=3):
 @ties
 @backends
 def test_untrained_lista_is_one_step_of_ista_more(patches, atoms, n_steps, tied, backend):
-    encoder = untrained("ista", atoms, n_steps=n_steps, tied=tied)
+    encoder = untrained("lista", atoms, n_steps=n_steps, tied=tied)
     expected = ista_steps(patches, atoms, ALPHA, n_steps + 1)
     assert_allclose(encoder.encode(patches, backend), expected, atol=ROUNDING)
     assert 0.01 < np.mean(expected != 0) < 0.9  # neither all off nor all on
@@ -65,7 +65,7 @@ def test_untrained_lista_is_one_step_of_ista_more(patches, atoms, n_steps, tied,
 @ties
 @backends
 def test_untrained_lfista_is_one_step_of_fista_more(patches, atoms, n_steps, tied, backend):
-    encoder = untrained("fista", atoms, n_steps=n_steps, tied=tied)
+    encoder = untrained("lfista", atoms, n_steps=n_steps, tied=tied)
     expected = fista_steps(patches, atoms, ALPHA, n_steps + 1)
     assert_allclose(encoder.encode(patches, backend), expected, atol=ROUNDING)
     if n_steps > 1:  # the first momentum is zero
@@ -76,14 +76,14 @@ def test_untrained_lfista_is_one_step_of_fista_more(patches, atoms, n_steps, tie
 @pytest.mark.parametrize("n_steps", [0, 1, 2, 30])
 @backends
 def test_untrained_lcod_is_greedy_coordinate_descent(patches, atoms, n_steps, backend):
-    encoder = untrained("cd", atoms, n_steps=n_steps)
+    encoder = untrained("lcod", atoms, n_steps=n_steps)
     expected = greedy_steps(patches, atoms, ALPHA, n_steps)
     assert_allclose(encoder.encode(patches, backend), expected, atol=ROUNDING)
 
 
 def test_many_greedy_steps_meet_the_lasso_optimality_conditions(patches, atoms):
     X = patches[:20]
-    code = untrained("cd", atoms, n_steps=2000).encode(X)
+    code = untrained("lcod", atoms, n_steps=2000).encode(X)
     correlation = (X - code @ atoms) @ atoms.T
     on = code != 0
     # At most 28 atoms are on: 70 rounds of each, which lower the error by a third a round.
@@ -92,19 +92,19 @@ def test_many_greedy_steps_meet_the_lasso_optimality_conditions(patches, atoms):
     assert 0.02 < on.mean() < 0.3
 
 
-@pytest.mark.parametrize(("unfolding", "tied"), FORMS)
-def test_without_steps_it_is_the_shrinkage_encoder(patches, dictionary, unfolding, tied):
+@pytest.mark.parametrize(("name", "tied"), FORMS)
+def test_without_steps_it_is_the_shrinkage_encoder(patches, dictionary, name, tied):
     """Atoms have norm one, so that coordinate descent steps as far as ISTA with L = 1."""
-    encoder = untrained(unfolding, dictionary, n_steps=0, tied=tied)
-    lipschitz = 1.0 if unfolding == "cd" else LinearDecoder(dictionary).lipschitz
+    encoder = untrained(name, dictionary, n_steps=0, tied=tied)
+    lipschitz = 1.0 if name == "lcod" else LinearDecoder(dictionary).lipschitz
     shrinkage = ShrinkageEncoder.from_dictionary(dictionary, lipschitz, ALPHA)
     assert_allclose(encoder.encode(patches), shrinkage.encode(patches), atol=1e-13)
 
 
-@pytest.mark.parametrize("unfolding", ["ista", "fista"])
+@pytest.mark.parametrize("name", ["lista", "lfista"])
 @backends
-def test_untied_steps_use_their_own_weights(patches, dictionary, unfolding, backend):
-    parameters = (encoder := trained(unfolding, dictionary, tied=False)).parameters
+def test_untied_steps_use_their_own_weights(patches, dictionary, name, backend):
+    parameters = (encoder := trained(name, dictionary, tied=False)).parameters
     momenta = parameters.get("momentum", np.zeros(3))
     expected = lista(patches, *(parameters[name] for name in LAYERS), momenta)
     assert_allclose(encoder.encode(patches, backend), expected, atol=ROUNDING)
@@ -114,7 +114,7 @@ def test_untied_steps_use_their_own_weights(patches, dictionary, unfolding, back
 
 @backends
 def test_trained_greedy_steps_are_those_of_the_paper(patches, dictionary, backend):
-    encoder = trained("cd", dictionary, n_steps=5)
+    encoder = trained("lcod", dictionary, n_steps=5)
     expected = lcod(patches, *(encoder.parameters[name] for name in LAYERS), 5)
     assert_allclose(encoder.encode(patches, backend), expected, atol=ROUNDING)
     forward, _ = encoder.forward(patches, backend)
@@ -122,19 +122,19 @@ def test_trained_greedy_steps_are_those_of_the_paper(patches, dictionary, backen
 
 
 def test_filters_of_untied_steps_are_the_first_step_s(dictionary):
-    encoder = trained("ista", dictionary, tied=False)
+    encoder = trained("lista", dictionary, tied=False)
     assert_array_equal(encoder.filters, encoder.parameters["weights"][0].T)
     assert np.any(encoder.filters != encoder.parameters["weights"][1].T)
 
 
 def test_steps_of_greedy_descent_cannot_be_untied(dictionary):
-    with pytest.raises(ValueError, match="tied=False needs unfolding='ista' or 'fista'"):
-        untrained("cd", dictionary, tied=False)
+    with pytest.raises(ValueError, match="tied=False requires encoder='lista' or 'lfista'"):
+        untrained("lcod", dictionary, tied=False)
 
 
 @forms
-def test_many_pieces_are_put_together_in_order(patches, dictionary, unfolding, tied):
-    encoder = trained(unfolding, dictionary, tied)
+def test_many_pieces_are_put_together_in_order(patches, dictionary, name, tied):
+    encoder = trained(name, dictionary, tied)
     X = np.vstack([patches] * 3)
     assert len(X) > 2 * PIECE_ROWS
     expected = np.vstack([encoder.encode(patches)] * 3)
@@ -147,9 +147,9 @@ def test_many_pieces_are_put_together_in_order(patches, dictionary, unfolding, t
 @forms
 @pytest.mark.parametrize("fraction", [0.0, 0.1, 0.5, 1.0])
 def test_a_sparse_lateral_keeps_the_largest_entries_and_their_values(
-    dictionary, unfolding, tied, fraction
+    dictionary, name, tied, fraction
 ):
-    encoder = trained(unfolding, dictionary, tied)
+    encoder = trained(name, dictionary, tied)
     lateral = encoder.parameters["lateral"].copy()
     sparse = encoder.with_sparse_lateral(fraction).parameters["lateral"]
     assert_array_equal(encoder.parameters["lateral"], lateral)
@@ -161,8 +161,8 @@ def test_a_sparse_lateral_keeps_the_largest_entries_and_their_values(
 
 
 @forms
-def test_all_but_the_lateral_weights_stay_where_they_are_made_sparse(dictionary, unfolding, tied):
-    encoder = trained(unfolding, dictionary, tied)
+def test_all_but_the_lateral_weights_stay_where_they_are_made_sparse(dictionary, name, tied):
+    encoder = trained(name, dictionary, tied)
     sparse = encoder.with_sparse_lateral(0.3)
     for name in encoder.parameters.keys() - {"lateral"}:
         assert_array_equal(sparse.parameters[name], encoder.parameters[name])
@@ -170,8 +170,8 @@ def test_all_but_the_lateral_weights_stay_where_they_are_made_sparse(dictionary,
 
 
 @forms
-def test_what_was_taken_out_stays_out(dictionary, unfolding, tied, dtype):
-    encoder = trained(unfolding, dictionary, tied).with_sparse_lateral(0.3).astype(dtype)
+def test_what_was_taken_out_stays_out(dictionary, name, tied, dtype):
+    encoder = trained(name, dictionary, tied).with_sparse_lateral(0.3).astype(dtype)
     zero = encoder.parameters["lateral"] == 0
     for form in (encoder, encoder.copy(), pickle.loads(pickle.dumps(encoder))):
         form.parameters["lateral"] += 1
@@ -181,9 +181,9 @@ def test_what_was_taken_out_stays_out(dictionary, unfolding, tied, dtype):
         assert np.all(form.parameters["lateral"][~zero] != 0)
 
 
-@pytest.mark.parametrize("unfolding", ["ista", "fista"])
-def test_without_any_lateral_weight_all_steps_are_the_first(patches, dictionary, unfolding):
-    encoder = trained(unfolding, dictionary).with_sparse_lateral(0.0)
+@pytest.mark.parametrize("name", ["lista", "lfista"])
+def test_without_any_lateral_weight_all_steps_are_the_first(patches, dictionary, name):
+    encoder = trained(name, dictionary).with_sparse_lateral(0.0)
     parameters = encoder.parameters
     expected = shrink(patches @ parameters["weights"], parameters["threshold"])
     assert_allclose(encoder.encode(patches), expected, atol=1e-13)
@@ -198,8 +198,8 @@ def pickled(encoder):
 
 @forms
 @pytest.mark.parametrize("replicate", [pickled, copy.deepcopy, lambda encoder: encoder.copy()])
-def test_copies_encode_alike_and_share_no_memory(patches, dictionary, unfolding, tied, replicate):
-    encoder = trained(unfolding, dictionary, tied)
+def test_copies_encode_alike_and_share_no_memory(patches, dictionary, name, tied, replicate):
+    encoder = trained(name, dictionary, tied)
     replica = replicate(encoder)
     expected = encoder.encode(patches)
     assert_array_equal(replica.encode(patches), expected)
@@ -212,9 +212,9 @@ def test_copies_encode_alike_and_share_no_memory(patches, dictionary, unfolding,
 @forms
 @backends
 def test_an_encoder_of_the_other_type_gives_the_same_codes(
-    patches, dictionary, unfolding, tied, backend
+    patches, dictionary, name, tied, backend
 ):
-    encoder = trained(unfolding, dictionary, tied)
+    encoder = trained(name, dictionary, tied)
     narrow = encoder.astype(np.dtype(np.float32))
     assert {value.dtype for value in narrow.parameters.values()} == {np.dtype(np.float32)}
     code = narrow.encode(patches.astype(np.float32), backend)
@@ -225,11 +225,11 @@ def test_an_encoder_of_the_other_type_gives_the_same_codes(
     assert narrow.units == encoder.units
 
 
-@unfoldings
-def test_steps_of_training_are_in_proportion_to_the_first_weights(patches, dictionary, unfolding):
+@unrolled
+def test_steps_of_training_are_in_proportion_to_the_first_weights(patches, dictionary, name):
     """Atoms a hundred times as long give weights and scales a hundred or 10,000 times smaller."""
-    plain = untrained(unfolding, dictionary)
-    scaled = untrained(unfolding, 100 * dictionary, 100 * ALPHA)
+    plain = untrained(name, dictionary)
+    scaled = untrained(name, 100 * dictionary, 100 * ALPHA)
     for name in ("weights", "threshold"):
         value, other = plain.parameters[name], scaled.parameters[name]
         ratio = scaled.units[name] / plain.units[name]

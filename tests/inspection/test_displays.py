@@ -353,7 +353,7 @@ def test_coordinate_descent_stands_at_its_number_of_changes(task):
 
 def test_encoders_stand_at_their_steps_with_the_error_of_their_codes(task):
     encoders = [learned(task, 2), learned(task, 0)]
-    greedy = learned(task, 5, unfolding="cd", sparse_output=True, inference="optimal")
+    greedy = learned(task, 5, encoder="lcod", sparse_output=True, inference="optimal")
     display = CodeErrorDisplay.from_estimators(
         {"LISTA": encoders, "LCoD": greedy}, task.X, solvers=()
     )

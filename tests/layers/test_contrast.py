@@ -8,8 +8,8 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
+from sklearn_ebm import LocalContrastNormalizer
 from sklearn_ebm.inputs import _images
-from sklearn_ebm.layers import LocalContrastNormalizer
 from tests.layers.derivatives import (
     assert_backward_is_the_derivative,
     assert_backward_is_the_transpose,

@@ -6,7 +6,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from sklearn_ebm.layers import Dropout
+from sklearn_ebm import Dropout
 
 SHARE = 0.3
 

@@ -6,7 +6,7 @@ import pytest
 from numpy.testing import assert_array_equal
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from sklearn_ebm.layers import Flattener
+from sklearn_ebm import Flattener
 from tests.layers.derivatives import assert_backward_is_the_transpose
 
 

@@ -10,8 +10,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
+from sklearn_ebm import Pooler
 from sklearn_ebm.inputs import _images
-from sklearn_ebm.layers import Pooler
 from tests.layers.derivatives import (
     assert_backward_is_the_derivative,
     assert_backward_is_the_transpose,
@@ -19,13 +19,13 @@ from tests.layers.derivatives import (
 
 REDUCTIONS = {"average": np.mean, "max": np.max, "l2": np.linalg.norm}
 WINDOWS = {  # on maps of 5 x 7, six of them
-    "side by side": {"size": 2},
-    "one pixel": {"size": 1},
-    "overlapping": {"size": (3, 2), "stride": (1, 2)},
-    "apart": {"size": 2, "stride": 3},
-    "the whole": {"size": (5, 7)},
-    "groups of maps": {"size": (2, 3), "stride": 1, "map_groups": 3},
-    "groups alone": {"size": 1, "map_groups": 2},
+    "side by side": {"pool_shape": 2},
+    "one pixel": {"pool_shape": 1},
+    "overlapping": {"pool_shape": (3, 2), "pool_stride": (1, 2)},
+    "apart": {"pool_shape": 2, "pool_stride": 3},
+    "the whole": {"pool_shape": (5, 7)},
+    "groups of maps": {"pool_shape": (2, 3), "pool_stride": 1, "map_groups": 3},
+    "groups alone": {"pool_shape": 1, "map_groups": 2},
 }
 
 
@@ -34,9 +34,10 @@ def maps(dtype):
     return np.random.default_rng(0).standard_normal((3, 5, 7, 6)).astype(dtype)
 
 
-def pooled(maps, mode, size, stride=None, map_groups=1):
+def pooled(maps, mode, pool_shape, pool_stride=None, map_groups=1):
     """The definition: for each place of the window, what the function makes of its entries."""
-    size, stride = (np.broadcast_to(each, 2) for each in (size, size if stride is None else stride))
+    pool_stride = pool_shape if pool_stride is None else pool_stride
+    size, stride = (np.broadcast_to(each, 2) for each in (pool_shape, pool_stride))
     _, height, width, n_maps = maps.shape
     rows = range(0, height - size[0] + 1, stride[0])
     columns = range(0, width - size[1] + 1, stride[1])
@@ -91,7 +92,7 @@ def test_of_several_largest_the_first_gets_the_derivative():
 
 def test_a_pixel_that_is_the_largest_of_several_windows_gets_all_of_their_derivatives():
     x = np.array([0.0, 9.0, 0.0]).reshape(1, 1, 3, 1)
-    layer = Pooler("max", stride=1)
+    layer = Pooler("max", pool_stride=1)
     _, tape = layer.forward(x)
     dx, _ = layer.backward(tape, np.array([2.0, 5.0]).reshape(1, 1, 2, 1))
     assert_array_equal(dx.ravel(), [0.0, 7.0, 0.0])
@@ -118,7 +119,7 @@ def test_rows_grey_images_and_maps_of_one_channel_give_the_same(mode):
 
 
 def test_on_rows_without_a_shape_a_number_is_a_length():
-    output = Pooler("max", size=3, stride=2).transform([[1, 5, 2, 0, 4, 3]])
+    output = Pooler("max", pool_shape=3, pool_stride=2).transform([[1, 5, 2, 0, 4, 3]])
     assert_array_equal(output, [[5, 4]])
 
 
@@ -166,14 +167,16 @@ def test_input_is_left_alone(maps, mode, size):
 
 @pytest.mark.parametrize("mode", REDUCTIONS)
 def test_batches_do_not_show(monkeypatch, maps, mode):
-    expected = Pooler(mode, size=3).transform(maps)
+    expected = Pooler(mode, pool_shape=3).transform(maps)
     monkeypatch.setattr(_images, "BATCH_ENTRIES", 1)
-    assert_array_equal(Pooler(mode, size=3).transform(maps), expected)
+    assert_array_equal(Pooler(mode, pool_shape=3).transform(maps), expected)
 
 
 def test_layers_with_a_grid_of_numpy_numbers_and_pickled_ones_give_the_same(maps):
-    layer = Pooler("max", np.int64(2), stride=(np.int32(1), 2), map_groups=np.int64(2)).fit(maps)
-    expected = Pooler("max", 2, stride=(1, 2), map_groups=2).transform(maps)
+    layer = Pooler("max", np.int64(2), pool_stride=(np.int32(1), 2), map_groups=np.int64(2)).fit(
+        maps
+    )
+    expected = Pooler("max", 2, pool_stride=(1, 2), map_groups=2).transform(maps)
     assert_array_equal(pickle.loads(pickle.dumps(layer)).transform(maps), expected)
 
 
@@ -189,17 +192,29 @@ def test_output_features_have_names_after_a_fit():
 @pytest.mark.parametrize(
     ("options", "shape", "message"),
     [
-        ({"size": 4}, (2, 3, 5), "X has images of 3 x 5, but Pooler needs at least 4 x 4"),
+        ({"pool_shape": 4}, (2, 3, 5), "X has images of 3 x 5, but Pooler needs at least 4 x 4"),
         (
-            {"size": (2, 2)},
+            {"pool_shape": (2, 2)},
             (2, 9),
             r"images of 1 x 9 \(n_features = 9\), but Pooler needs .* 2 x 2",
         ),
         ({"map_groups": 4}, (2, 3, 5, 6), "X has 6 channels, .* into groups of map_groups=4"),
-        ({"size": (2, 2, 2)}, (2, 3, 5), r"size must be a .* pair of them.*got \(2, 2, 2\)"),
-        ({"stride": (1, 0)}, (2, 3, 5), r"stride must be a .* pair of them.*got \(1, 0\)"),
-        ({"size": (1.5, 2)}, (2, 3, 5), r"size must be a positive integer .* got \(1.5, 2\)"),
-        ({"size": 0}, (2, 3, 5), "'size' parameter of Pooler must be"),
+        (
+            {"pool_shape": (2, 2, 2)},
+            (2, 3, 5),
+            r"pool_shape must be a .* pair of them.*got \(2, 2, 2\)",
+        ),
+        (
+            {"pool_stride": (1, 0)},
+            (2, 3, 5),
+            r"pool_stride must be a .* pair of them.*got \(1, 0\)",
+        ),
+        (
+            {"pool_shape": (1.5, 2)},
+            (2, 3, 5),
+            r"pool_shape must be a positive integer .* got \(1.5, 2\)",
+        ),
+        ({"pool_shape": 0}, (2, 3, 5), "'pool_shape' parameter of Pooler must be"),
         ({"mode": "median"}, (2, 3, 5), "'mode' parameter of Pooler must be a str among"),
     ],
 )

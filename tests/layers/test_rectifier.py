@@ -11,7 +11,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.utils import check_array
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from sklearn_ebm.layers import Rectifier
+from sklearn_ebm import Rectifier
 
 MODES = ["abs", "positive", "split"]
 

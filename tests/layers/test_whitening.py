@@ -11,7 +11,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.decomposition import PCA
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from sklearn_ebm.layers import ZCAWhitener, _whitening
+from sklearn_ebm import ZCAWhitener
+from sklearn_ebm.layers import _whitening
 
 FITTED = ("mean_", "whitening_", "dewhitening_")
 

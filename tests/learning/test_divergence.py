@@ -92,18 +92,18 @@ def test_nothing_is_left_of_steps_that_diverged(name, rate, batch_size):
 
 def test_the_best_pass_is_what_divergence_leaves(monkeypatch):
     """Good steps for two passes of four batches, and then one that is far too large."""
-    shares, whole = [], Adam.step
+    rates, whole = [], Adam.step
 
-    def step(self, gradients, backend, share):
-        shares.append(share)
-        whole(self, gradients, backend, 1e6 if len(shares) == 10 else 0.1)
+    def step(self, gradients, backend, learning_rate):
+        rates.append(learning_rate)
+        whole(self, gradients, backend, 1e4 if len(rates) == 10 else 1e-3)
 
     monkeypatch.setattr(Adam, "step", step)
     short, long = (make("PSD lista", 1e-2).set_params(max_iter=n) for n in (2, 5))
     assert told_by(short.fit, X[:200]) == []
-    shares.clear()
+    rates.clear()
     assert told_by(long.fit, X[:200]) == [message(0.01)]
-    assert len(shares) == 10
+    assert len(rates) == 10
     assert long.n_iter_ == 2
     assert short.objective_curve_[1] < short.objective_curve_[0]
     assert_array_equal(long.components_, short.components_)
@@ -144,13 +144,13 @@ def test_odd_batches_are_no_divergence(name):
 
 @pytest.mark.parametrize("stops_early", [False, True])
 @pytest.mark.parametrize("batch_size", [20, 1000], ids=["many steps", "one step"])
-@pytest.mark.parametrize(("solver", "rate"), [("adam", 1e6), ("sgd", 1e6), ("adam", 1e30)])
-def test_tuning_that_diverges_leaves_the_pipeline(solver, rate, batch_size, stops_early):
+@pytest.mark.parametrize(("optimizer", "rate"), [("adam", 1e6), ("sgd", 1e6), ("adam", 1e30)])
+def test_tuning_that_diverges_leaves_the_pipeline(optimizer, rate, batch_size, stops_early):
     """Most samples are of the class that scores of NaN would be taken for."""
     y = (np.arange(len(X)) % 8 == 0).astype(int)
     pipeline = make_pipeline(make("PSD lista", 1e-3), LogisticRegression()).fit(X, y)
     classifier = FineTunedClassifier(
-        pipeline, prefit=True, solver=solver, learning_rate=rate, max_iter=1,
+        pipeline, prefit=True, optimizer=optimizer, learning_rate=rate, max_iter=1,
         batch_size=batch_size, early_stopping=stops_early, random_state=0,
     )  # fmt: skip
     assert told_by(classifier.fit, X, y) == [message(rate)]

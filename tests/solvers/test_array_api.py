@@ -185,9 +185,9 @@ def test_adam_steps_are_those_of_numpy():
     gradient = np.random.default_rng(0).standard_normal((3, 4))
     results = []
     for convert in (strict, as_it_is):
-        adam = Adam({"weights": convert(np.ones((3, 4)))}, learning_rate=0.1)
+        adam = Adam({"weights": convert(np.ones((3, 4)))})
         for _ in range(3):
-            adam.step({"weights": convert(gradient)}, reference)
+            adam.step({"weights": convert(gradient)}, reference, 0.1)
         results.append(adam.parameters["weights"])
     assert_same(*results)
 
@@ -235,8 +235,7 @@ def test_learning_steps_are_those_of_numpy(X, dictionary, encoder, masked):
 def a_learner(atoms, encoder):
     first = None if encoder is None else ENCODERS[encoder].from_dictionary(atoms, 4.0, 1.0)
     learner = Learner(atoms, encoder=first)
-    weights = {} if encoder is None else {"beta": 0.5, "learning_rate": 1e-3}
-    return learner.follow(L1(1.0), SETTINGS, "numpy", **weights)
+    return learner.follow(L1(1.0), SETTINGS, "numpy", 0.0 if encoder is None else 0.5)
 
 
 def a_machine(convert, kind, n_hidden=7):

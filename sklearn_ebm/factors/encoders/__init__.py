@@ -26,12 +26,12 @@ CONVOLUTIONAL_ENCODERS = {
     "shrinkage": ConvolutionalShrinkage,
     "tanh": ConvolutionalTanh,
 }
-UNFOLDINGS = {"ista": "lista", "fista": "lfista", "cd": "lcod"}  # solver: its entry of `ENCODERS`
+UNROLLED_ENCODERS = ("lista", "lfista", "lcod")  # those that have `n_steps`
 
 __all__ = [
     "CONVOLUTIONAL_ENCODERS",
     "ENCODERS",
-    "UNFOLDINGS",
+    "UNROLLED_ENCODERS",
     "ConvolutionalShrinkage",
     "ConvolutionalSmoothShrinkage",
     "ConvolutionalTanh",

@@ -23,7 +23,7 @@ class GreedyEncoder(LateralEncoder):
         """
         if not tied:
             raise ValueError(
-                "tied=False needs unfolding='ista' or 'fista': the steps of 'cd' share one S."
+                "tied=False requires encoder='lista' or 'lfista': the steps of 'lcod' share one S."
             )
         xp = array_namespace(dictionary)
         gram = dictionary @ dictionary.T

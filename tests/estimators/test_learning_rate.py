@@ -1,0 +1,112 @@
+"""One meaning of `learning_rate` in all trained models: "auto", a float, or a callable."""
+
+import warnings
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.base import clone
+from sklearn.datasets import load_digits
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+
+from sklearn_ebm import PSD, RBM, ConvPSD, FineTunedClassifier, GroupSparsePSD, LISTAEncoder
+
+X, Y = load_digits(n_class=3, return_X_y=True)
+X, Y = X[:200] / 16, Y[:200]
+TWO_PASSES = {"max_iter": 2, "batch_size": 100, "random_state": 0}
+MODELS = {  # with the initial rate that "auto" stands for
+    "PSD": (PSD(6, alpha=0.3, tol=0, **TWO_PASSES), 3e-3),
+    "GroupSparsePSD": (GroupSparsePSD(6, alpha=0.3, tol=0, **TWO_PASSES), 3e-3),
+    "ConvPSD": (ConvPSD(3, kernel_size=3, alpha=0.3, crop_size=None, tol=0, image_shape=(8, 8),
+                        max_iter=2, batch_size=100, random_state=0), 1e-2),
+    "RBM-bernoulli": (RBM(6, average=0, **TWO_PASSES), 0.2),
+    "RBM-gaussian": (RBM(6, visible="gaussian", average=0, **TWO_PASSES), 0.1),
+    "FineTunedClassifier": (FineTunedClassifier(
+        make_pipeline(PSD(6, alpha=0.3, tol=0, **TWO_PASSES), LogisticRegression()), **TWO_PASSES
+    ), 1e-3),
+}  # fmt: skip
+BACKS_OFF = {  # with "auto" it also lowers the rate whenever the loss rises
+    "LISTAEncoder": (
+        LISTAEncoder(6, alpha=0.3, tol=0, validation_fraction=0, **TWO_PASSES), 3e-3
+    ),
+}  # fmt: skip
+ALL = {**MODELS, **BACKS_OFF}
+INCREMENTAL = [name for name in ALL if name != "FineTunedClassifier"]
+
+
+def learned(model, call="fit", rate="auto"):
+    """What a copy of the model maps the data to after learning at some rate."""
+    model = clone(model).set_params(learning_rate=rate)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # two passes are few
+        getattr(model, call)(X, Y)
+    return (model.decision_function if hasattr(model, "predict") else model.transform)(X)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_auto_is_a_number_that_decays_linearly(name):
+    model, initial = MODELS[name]
+    expected = learned(model)
+    assert_array_equal(learned(model, rate=initial), expected)
+    assert_array_equal(learned(model, rate=lambda done: initial * (1 - done)), expected)
+    assert np.any(learned(model, rate=lambda done: initial) != expected)
+
+
+@pytest.mark.parametrize("name", BACKS_OFF)
+def test_a_number_decays_linearly(name):
+    model, initial = BACKS_OFF[name]
+    expected = learned(model, rate=initial)
+    assert_array_equal(learned(model, rate=lambda done: initial * (1 - done)), expected)
+    assert np.any(learned(model, rate=lambda done: initial) != expected)
+
+
+@pytest.mark.parametrize("name", INCREMENTAL)
+def test_partial_fit_learns_at_the_initial_rate(name):
+    model, initial = ALL[name]
+    expected = learned(model, "partial_fit", initial)
+    by_callable = learned(model, "partial_fit", lambda done: initial * (1 - 10 * done))
+    assert_array_equal(by_callable, expected)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_a_callable_receives_the_completed_share_of_training(name):
+    asked = []
+
+    def rate(done):
+        asked.append(done)
+        return 1e-3
+
+    learned(ALL[name][0], rate=rate)
+    assert asked[0] == 0
+    assert_allclose([done for done in asked if done], [0.25, 0.5, 0.75])  # 2 passes of 2 batches
+
+
+@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("rate", [-1e-3, np.inf, "fast"])
+def test_a_wrong_rate_is_refused_before_anything_is_learned(name, rate):
+    model = clone(ALL[name][0]).set_params(learning_rate=lambda done: rate)
+    message = "learning_rate must return a finite non-negative number, got"
+    with pytest.raises(ValueError, match=message):
+        model.fit(X, Y)
+    assert not model.__sklearn_is_fitted__()
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_an_error_of_the_callable_leaves_a_usable_model(name):
+    def rate(done):
+        if done > 0.4:
+            raise OSError("no such table of rates")
+        return 1e-3
+
+    model = clone(ALL[name][0]).set_params(learning_rate=rate)
+    with pytest.raises(OSError, match="no such table of rates"):
+        model.fit(X, Y)
+    features = (model.decision_function if hasattr(model, "predict") else model.transform)(X)
+    assert np.all(np.isfinite(features))
+    model.set_params(learning_rate="auto", warm_start=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model.fit(X, Y)
+    assert len(model.objective_curve_) == 2

@@ -1,0 +1,95 @@
+"""Public classes use one word for one thing, and describe the same parameter in the same words."""
+
+import inspect
+from collections import defaultdict
+
+import pytest
+from numpydoc.docscrape import ClassDoc
+
+import sklearn_ebm
+
+CLASSES = {
+    name: thing
+    for name in sklearn_ebm.__all__
+    if inspect.isclass(thing := getattr(sklearn_ebm, name))
+}
+CONVOLUTIONAL = ("ConvSparseCoder", "ConvPSD")
+CONTINUED = {  # parameters whose description may go on, and the last words that all classes share
+    "alpha": "Larger values give sparser codes.",
+    "batch_size": "per training step.",
+    "code_tol": "inference of an optimal code stops.",
+    "dictionary": "used as they are.",
+    "learning_rate": "for cosine decay.",
+    "loss": "Criterion that training minimises.",
+    "max_iter": "Maximum number of passes over X.",
+    "missing_values": "left out of the reconstruction.",
+    "momentum": "added to each step.",
+    "n_components": "Number of atoms.",
+    "n_steps": "Number of steps of an unrolled encoder.",
+    "pool_shape": "An int applies to both.",
+    "pool_stride": "An int applies to both.",
+    "random_state": "Pass an int for reproducible results.",
+    "validation_fraction": "held out of training.",
+    "warm_start": "instead of starting anew.",
+}
+DIFFERENT = {  # parameters that mean something else, or of something else, in these classes
+    "backend": ("FineTunedClassifier", "ZCAWhitener"),  # follows the steps; NumPy for all work
+    "batch_size": CONVOLUTIONAL,  # crops
+    "dictionary": (*CONVOLUTIONAL, "LISTAEncoder"),  # kernels; a fitted coder
+    "dictionary_init": CONVOLUTIONAL,  # kernels
+    "encoder": ("ConvPSD", "LISTAEncoder"),  # convolutional; unrolled
+    "image_shape": ("Flattener",),  # required of images as well
+    "inference": ("LISTAEncoder",),  # also of energies
+    "mode": ("Pooler", "Rectifier"),  # of pooling; of rectification
+    "n_components": (*CONVOLUTIONAL, "RBM"),  # kernels; hidden units
+    "n_iter_no_change": ("FineTunedClassifier", "LISTAEncoder"),  # stops; lowers the rate
+    "solver": CONVOLUTIONAL,  # other solvers
+    "tol": ("LISTAEncoder",),  # of a held-out loss
+    "weight_decay": ("FineTunedClassifier", "RBM"),  # apart from the gradient; a penalty
+}
+
+
+def descriptions():
+    """The description of each parameter of each public class, on one line."""
+    found = defaultdict(dict)
+    for name, thing in CLASSES.items():
+        for parameter in ClassDoc(thing)["Parameters"]:
+            found[parameter.name][name] = " ".join(parameter.desc)
+    return found
+
+
+FOUND = descriptions()
+
+
+@pytest.mark.parametrize("parameter", [name for name, each in FOUND.items() if len(each) > 1])
+def test_a_parameter_is_described_in_the_same_words_everywhere(parameter):
+    texts = {
+        text for name, text in FOUND[parameter].items() if name not in DIFFERENT.get(parameter, ())
+    }
+    end = CONTINUED.get(parameter)
+    if end is not None:
+        assert [text for text in texts if end not in text] == []
+        texts = {text.partition(end)[0] for text in texts}
+    assert len(texts) <= 1
+
+
+def test_exceptions_are_of_parameters_that_need_them():
+    for parameter, names in DIFFERENT.items():
+        assert set(names) <= FOUND[parameter].keys()
+    for parameter, end in CONTINUED.items():
+        texts = [text for text in FOUND[parameter].values() if end in text]
+        assert len(texts) > 1
+        assert any(not text.endswith(end) for text in texts)
+
+
+@pytest.mark.parametrize("name", CLASSES)
+def test_every_parameter_is_described(name):
+    parameters = inspect.signature(CLASSES[name]).parameters
+    assert [each.name for each in ClassDoc(CLASSES[name])["Parameters"]] == [*parameters]
+
+
+@pytest.mark.parametrize("name", CLASSES)
+def test_a_word_that_was_replaced_does_not_come_back(name):
+    """Each has one meaning: `loss` is the criterion, `optimizer` trains, `solver` infers codes."""
+    parameters = set(inspect.signature(CLASSES[name]).parameters)
+    assert not parameters & {"method", "schedule", "unfolding", "size", "stride", "pool_size"}
