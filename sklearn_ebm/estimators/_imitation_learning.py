@@ -203,8 +203,8 @@ class ImitationLearning(DictionaryLearning):
         held_out, samples.index = self._split(data.X.shape[0], weights, random_state)
         passes = WatchedPasses(
             learner, samples.take(held_out), int(model.n_iter_no_change),
-            schedule=self.schedule, max_iter=int(model.max_iter), tol=float(model.tol), batch_size=int(model.batch_size),
-            random_state=random_state,
+            schedule=self.schedule, max_iter=int(model.max_iter), tol=float(model.tol),
+            batch_size=int(model.batch_size), random_state=random_state,
         )  # fmt: skip
         try:
             passes.run(samples, model, context)
