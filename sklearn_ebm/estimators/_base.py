@@ -28,11 +28,16 @@ from sklearn_ebm.inputs._checks import (
 from sklearn_ebm.inputs._rows import is_nan, split_missing
 from sklearn_ebm.inputs._weights import check_sample_weight
 from sklearn_ebm.layers._state import is_same, refusable
-from sklearn_ebm.learning._curves import Tally
-from sklearn_ebm.learning._dictionary import LEARNING_TOL, Learner
-from sklearn_ebm.learning._divergence import Diverged, divergence_message, has_diverged
-from sklearn_ebm.learning._passes import Passes
+from sklearn_ebm.learning._divergence import divergence_message
+from sklearn_ebm.learning._policies import (
+    ConfirmLastStep,
+    KeepBest,
+    RelativeChange,
+    least_objective,
+)
 from sklearn_ebm.learning._samples import Samples
+from sklearn_ebm.learning._trainer import Plan, Trainer
+from sklearn_ebm.learning.criteria import LEARNING_TOL, Dictionary
 from sklearn_ebm.solvers import MATRIX_SOLVERS
 from sklearn_ebm.solvers._inference import infer
 
@@ -147,7 +152,7 @@ class DictionaryModel(
             learner = self._first_learner(X, weights, random_state)
         self._check_range(X, learner)
         self._go_on(learner, backend)
-        learner.weigh(exponent)
+        learner.criterion.weigh(exponent)
         attempt.begin(learner)
         self._keep(learner)
         self._make_passes(X, mask, weights, backend, random_state, context)
@@ -155,42 +160,45 @@ class DictionaryModel(
         return self
 
     def _make_passes(self, X, mask, weights, backend, random_state, context):
-        passes = Passes(
-            self._learner, int(self.max_iter), float(self.tol), int(self.batch_size), random_state
-        )
-        self._learner.curves = type(self._learner.curves)()
-        if self._has_work():
-            try:
-                converged = passes.run(self._samples(X, mask, weights, backend), self, context)
-            finally:
-                self._keep(self._learner)
-            self._warn(passes, converged)
+        self._learner.begin()
+        if not self._has_work():
+            return
+        plan = Plan(int(self.max_iter), int(self.batch_size), random_state)
+        change = RelativeChange(float(self.tol))
+        policies = [ConfirmLastStep(), KeepBest(least_objective, always=False), change]
+        samples = self._samples(X, mask, weights, backend)
+        try:
+            outcome = self._learner.run(samples, policies, plan, self, context)
+        finally:
+            self._keep(self._learner)
+        converged = outcome.is_stopped or float(self.tol) == 0
+        self._warn(self._complaint(outcome, converged, change.change))
 
-    def _warn(self, passes, converged):
+    def _warn(self, text):
         """`ConvergenceWarning` where learning ended in another way than it should."""
-        text = self._complaint(passes, converged)
         if text:
             warn(text, ConvergenceWarning)
 
-    def _complaint(self, passes, converged):
+    def _complaint(self, outcome, converged, change):
         """What is wrong with how learning ended, and the remedy; empty where nothing is."""
-        if passes.has_diverged:
+        if outcome.has_diverged:
             return divergence_message(self.learning_rate)
         if not np.any(self.usage_):
             return (
                 f"alpha={self._sparsity()} is so large that every code is zero; nothing was "
                 "learned. Lower alpha, or scale X to unit variance."
             )
-        if self._learner.curves.unconverged > MANY:
+        unconverged = self._learner.curves.latest.get("unconverged", 0.0)
+        if unconverged > MANY:
             return (
-                f"In the last pass, {self._learner.curves.unconverged:.1%} of the codes have a "
-                f"duality gap above {self._learner.settings['tol']:.1e} of 1/2 ||x||^2. "
-                "Increase code_max_iter or code_tol."
+                f"In the last pass, {unconverged:.1%} of the codes have a duality gap above "
+                f"{self._learner.criterion.settings['tol']:.1e} of 1/2 ||x||^2. Increase "
+                "code_max_iter or code_tol."
             )
         if not converged:
             return (
                 f"Stopped at max_iter={self.max_iter} with a relative change of the objective of "
-                f"{passes.change:.1e} > tol={self.tol:.1e}: raise max_iter, or tol."
+                f"{change:.1e} > tol={self.tol:.1e}: raise max_iter, or tol."
             )
         return ""
 
@@ -227,40 +235,26 @@ class DictionaryModel(
             learner = self._first_learner(X, weights, random_state, first)
         self._check_range(X, learner)
         self._go_on(learner, backend)
-        learner.weigh(exponent)
+        learner.criterion.weigh(exponent)
         attempt.begin(learner)
         self._keep(learner)
-        tally = Tally()
-        try:
-            if self._has_work():
-                self._take_in(self._samples(X, mask, weights, backend), tally)
-        finally:
-            self._learner.curves.end_pass(tally.usage if tally.n_samples else None)
-            self._keep(self._learner)
+        if self._has_work():
+            try:
+                samples = self._samples(X, mask, weights, backend)
+                outcome = learner.run_once(samples, self._policies_once(), int(self.batch_size))
+            finally:
+                self._keep(learner)
+            if outcome.has_diverged:
+                warn(divergence_message(self.learning_rate), ConvergenceWarning)
         return self
 
-    def _take_in(self, samples, tally):
-        """One step for each batch, in the order of the rows; all are undone if they diverge."""
-        learner, batch = self._learner, None
-        learner.remember()
-        try:
-            for rows in samples.in_order(int(self.batch_size)):
-                batch = samples.take(rows)
-                tally.add(*learner.step(*batch), batch[-1])
-            learner.confirm(*batch)
-        except Diverged:
-            learner.go_back()
-            warn(divergence_message(self.learning_rate), ConvergenceWarning)
-        except KeyboardInterrupt:
-            if has_diverged(learner, batch):
-                learner.go_back()
-            raise
-        finally:
-            learner.best = None
+    def _policies_once(self):
+        """Policies of `partial_fit`: all steps are undone if they diverge."""
+        return [ConfirmLastStep(), KeepBest(least_objective, always=False)]
 
     def _samples(self, X, mask, weights, backend):
         """What learning takes its batches from."""
-        return Samples(X, mask, weights, dtype=self.components_.dtype)
+        return Samples(X, mask=mask, weight=weights, dtype=self.components_.dtype)
 
     def _is_fixed(self):
         """Whether the dictionary is given, and stays."""
@@ -325,7 +319,7 @@ class DictionaryModel(
         return self._learner_of(dictionary, self._first_encoder(dictionary, scale))
 
     def _learner_of(self, dictionary, encoder, table=None):
-        return Learner(dictionary, self._is_fixed(), encoder)
+        return Trainer(Dictionary(dictionary, self._is_fixed(), encoder))
 
     def _first_scale(self, dictionary, X, weights, first):
         """Return the typical size of data and codes, which an encoder needs."""
@@ -339,7 +333,7 @@ class DictionaryModel(
 
     def _go_on(self, learner, backend):
         """Learning follows the parameters as they are now, which may have changed since before."""
-        dictionary = learner.dictionary
+        dictionary = learner.criterion.dictionary
         self._require_size(dictionary.shape[0])
         self._require_dictionary(dictionary)
         self._make_penalty = self._new_penalty(dictionary.shape[0])
@@ -348,8 +342,10 @@ class DictionaryModel(
             "tol": max(float(self.code_tol), self._learning_tol),
             "max_iter": int(self.code_max_iter),
         }
-        learner.fixed = self._is_fixed()
-        learner.follow(self._penalty(), settings, backend.name, **self._encoder_weights())
+        learner.criterion.follow(
+            self._penalty(), settings, backend.name, fixed=self._is_fixed(),
+            **self._encoder_weights(),
+        )  # fmt: skip
 
     def _new_penalty(self, n_components):
         """A function that makes the penalty of so many components, to learn with."""

@@ -219,12 +219,12 @@ class ConvPSD(ConvolutionalModel, JointModel):
         return encoder
 
     def _go_on(self, learner, backend):
-        if type(learner.encoder) is not CONVOLUTIONAL_ENCODERS[self.encoder]:
+        encoder = learner.criterion.encoder
+        if type(encoder) is not CONVOLUTIONAL_ENCODERS[self.encoder]:
             raise ValueError(
                 f"encoder={self.encoder!r}, but learning goes on with a "
-                f"{type(learner.encoder).__name__}: to change it, call fit with warm_start=False."
+                f"{type(encoder).__name__}: to change it, call fit with warm_start=False."
             )
-        learner.encoder = learner.encoder.with_border(self._learning_border())
         super()._go_on(learner, backend)
 
     def _parts_of(self, learner):

@@ -37,7 +37,9 @@ from sklearn_ebm.inputs._images import (
 )
 from sklearn_ebm.inputs._rows import is_nan, split_missing
 from sklearn_ebm.layers._state import is_same, refusable
-from sklearn_ebm.learning._crops import ConvolutionalLearner, Crops, first_kernels
+from sklearn_ebm.learning._crops import Crops, first_kernels
+from sklearn_ebm.learning._trainer import Trainer
+from sklearn_ebm.learning.criteria import ConvolutionalDictionary
 from sklearn_ebm.solvers import CONVOLUTION_SOLVERS, refuse_underflow
 from sklearn_ebm.solvers._inference import infer
 
@@ -224,8 +226,10 @@ class ConvolutionalModel(DictionaryModel):
     def _learner_of(self, dictionary, encoder, table=None):
         if table is not None:
             table = array_namespace(dictionary).asarray(table, dtype=dictionary.dtype)
-        return ConvolutionalLearner(
-            dictionary, self._learning_border(), self._is_fixed(), encoder, table
+        return Trainer(
+            ConvolutionalDictionary(
+                dictionary, self._learning_border(), self._is_fixed(), encoder, table
+            )
         )
 
     def _within_table(self, kernels, table, random_state):
@@ -255,13 +259,15 @@ class ConvolutionalModel(DictionaryModel):
         change = self._change_since_fit(("kernel_size", "connections"), state.fitted_with)
         if change:
             raise ValueError(f"{change} Set warm_start=False.")
-        learner.border = self._learning_border()
         super()._go_on(learner, backend)
+
+    def _encoder_weights(self):
+        return {**super()._encoder_weights(), "border": self._learning_border()}
 
     def _samples(self, X, mask, weights, backend):
         learner = self._learner
-        shape = self._crop_shape(X.shape[1:3], learner.dictionary.shape[1:3])
-        return Crops(X, mask, weights, dtype=learner.dtype, shape=shape)
+        shape = self._crop_shape(X.shape[1:3], learner.criterion.dictionary.shape[1:3])
+        return Crops(X, mask=mask, weight=weights, dtype=learner.dtype, shape=shape)
 
     def _learns_from_patches(self):
         return isinstance(self.crop_size, str) and self.crop_size == PATCH
@@ -292,7 +298,7 @@ class ConvolutionalModel(DictionaryModel):
         return crop
 
     def _parts_of(self, learner):
-        table = learner.table
+        table = learner.criterion.table
         table = None if table is None else to_host(table) > 0
         return replace(super()._parts_of(learner), table=table)
 

@@ -59,7 +59,7 @@ class DictionaryState(Stateful):
             dictionary = dictionary if self._is_fixed() else self._unit_atoms(dictionary)
             return self._learner_of(dictionary, encoder, self._parts.table)
         if encoder is not None:
-            learner.replace_encoder(encoder)
+            learner.criterion.replace_encoder(encoder)
         return learner
 
     def _keep(self, learner):
@@ -74,16 +74,16 @@ class DictionaryState(Stateful):
 
     def _reports(self, learner):
         """Fitted attributes that describe how learning went."""
-        curves = self._fitted_curves(learner.curves, learner.dictionary)
+        curves = self._fitted_curves(learner.curves, learner.criterion.dictionary)
         return {
             **curves,
-            "n_replaced_": learner.online.n_replaced,
-            "unconverged_": learner.curves.unconverged,
+            "n_replaced_": learner.criterion.online.n_replaced,
+            "unconverged_": learner.curves.latest.get("unconverged", 0.0),
         }
 
     def _parts_of(self, learner):
         """Copies of what a learner has learned."""
-        return Parts(self._new_decoder(copied(learner.dictionary)))
+        return Parts(self._new_decoder(copied(learner.criterion.dictionary)))
 
     def _published(self, parts):
         """The fitted attributes that are the model."""
@@ -118,13 +118,13 @@ class DictionaryState(Stateful):
     def _fitted_curves(curves, dictionary):
         xp = array_namespace(dictionary)
         usage = xp.zeros(dictionary.shape[0])
-        if curves.usage is not None:
-            usage += curves.usage
+        if "usage" in curves.latest:
+            usage += curves.latest["usage"]
         return {
-            "n_iter_": len(curves.objective),
-            "objective_curve_": np.asarray(curves.objective),
-            "seconds_curve_": np.asarray(curves.seconds),
-            "sparsity_curve_": np.asarray(curves.sparsity),
+            "n_iter_": curves.n_passes,
+            "objective_curve_": np.asarray(curves["objective"]),
+            "seconds_curve_": np.asarray(curves["seconds"]),
+            "sparsity_curve_": np.asarray(curves["sparsity"]),
             "usage_": usage,
         }
 

@@ -72,7 +72,7 @@ class EncodingModel(DictionaryModel):
         """A copy of the model with another encoder, from which learning would go on."""
         tuned = copy.deepcopy(self)
         learner = tuned._learner_to_go_on()
-        learner.replace_encoder(encoder.astype(learner.dtype).copy())
+        learner.criterion.replace_encoder(encoder.astype(learner.dtype).copy())
         tuned._keep(learner)
         return tuned
 
@@ -81,7 +81,7 @@ class EncodingModel(DictionaryModel):
 
     def _check_range(self, X, learner):
         """Adam squares gradients, which are products of X with codes, each in its unit."""
-        check_magnitude(X, degree=4, dtype=learner.dtype, unit=learner.encoder.scale.data)
+        check_magnitude(X, degree=4, dtype=learner.dtype, unit=learner.criterion.encoder.scale.data)
 
     def _has_work(self):
         """A given dictionary still needs its encoder."""
@@ -89,7 +89,7 @@ class EncodingModel(DictionaryModel):
 
     def _parts_of(self, learner):
         parts = super()._parts_of(learner)
-        parts.encoder = learner.encoder.copy()
+        parts.encoder = learner.criterion.encoder.copy()
         return parts
 
     def _encoder_attributes(self, encoder):

@@ -1,6 +1,7 @@
 """Learned iterative shrinkage and thresholding."""
 
 import copy
+from dataclasses import replace
 from numbers import Integral, Real
 
 import numpy as np
@@ -16,8 +17,18 @@ from sklearn_ebm.factors.encoders import Scale
 from sklearn_ebm.inputs._checks import check_dictionary, check_weight
 from sklearn_ebm.inputs._sizes import data_size
 from sklearn_ebm.layers._state import is_same
-from sklearn_ebm.learning._encoder import EncoderLearner, WatchedPasses
+from sklearn_ebm.learning._policies import (
+    BackOff,
+    ConfirmLastStep,
+    HeldOut,
+    KeepBest,
+    Patience,
+    SlowDown,
+    least_objective,
+)
 from sklearn_ebm.learning._samples import Samples
+from sklearn_ebm.learning._trainer import Plan, Trainer
+from sklearn_ebm.learning.criteria import Imitation
 from sklearn_ebm.solvers._inference import infer
 
 FEWEST_HELD_OUT = (
@@ -30,11 +41,16 @@ MOST_HELD_OUT = 10_000  # more say little more, and are missed in learning
 class _FirstCoder(SparseCoder):
     """Learns the dictionary where none is given; its passes are not what the user asked for."""
 
-    def _complaint(self, passes, converged):
+    def _complaint(self, outcome, converged, change):
         return ""
 
 
 _FirstCoder.__name__ = SparseCoder.__name__  # what users read where it is verbose
+
+
+def _merit(entries):
+    """Return how good an encoder is on held-out samples."""
+    return -entries["validation"]
 
 
 def _is_of_groups(coder):
@@ -290,7 +306,7 @@ class LISTAEncoder(EncodingModel):
         self._ready()
         sparser = copy.deepcopy(self)
         encoder = self._parts.encoder.with_sparse_lateral(float(fraction))
-        sparser._keep(EncoderLearner(copied(self._parts.decoder.dictionary), encoder))
+        sparser._keep(Trainer(Imitation(copied(self._parts.decoder.dictionary), encoder)))
         if X is not None:
             sparser.set_params(warm_start=True).fit(X, sample_weight=sample_weight)
             sparser.set_params(warm_start=self.warm_start)
@@ -377,14 +393,16 @@ class LISTAEncoder(EncodingModel):
             dictionary, LinearDecoder(dictionary).lipschitz, self._wanted_alpha(),
             scale=Scale.of(dictionary, data), n_steps=int(self.n_steps), tied=bool(self.tied),
         )  # fmt: skip
-        return EncoderLearner(dictionary, encoder)
+        return Trainer(Imitation(dictionary, encoder))
 
     def _go_on(self, learner, backend):
         self._require_same(learner)
         self.alpha_ = self._alpha_to_learn()
-        loss = LOSSES[self.loss](Energy(LinearDecoder(learner.dictionary), self._penalty()))
+        loss = LOSSES[self.loss](
+            Energy(LinearDecoder(learner.criterion.dictionary), self._penalty())
+        )
         rate = self.learning_rate
-        learner.follow(loss, rate if isinstance(rate, str) else float(rate), backend.name)
+        learner.criterion.follow(loss, rate if isinstance(rate, str) else float(rate), backend.name)
 
     def _alpha_to_learn(self):
         """alpha, unless a user has set `alpha_` since the last fit, and has left alpha alone."""
@@ -394,7 +412,7 @@ class LISTAEncoder(EncodingModel):
 
     def _require_same(self, learner):
         """What learning goes on with is what the parameters ask for."""
-        encoder = learner.encoder
+        encoder = learner.criterion.encoder
         (held,) = (name for name, key in UNFOLDINGS.items() if type(encoder) is ENCODERS[key])
         for name, value in (
             ("unfolding", held), ("n_steps", encoder.n_steps), ("tied", encoder.is_tied)
@@ -404,8 +422,8 @@ class LISTAEncoder(EncodingModel):
                     f"{name}={getattr(self, name)!r}, but learning goes on with {name}={value!r}: "
                     "to change it, call fit with warm_start=False."
                 )
-        self._require_size(learner.dictionary.shape[0])
-        self._require_dictionary(learner.dictionary)
+        self._require_size(learner.criterion.dictionary.shape[0])
+        self._require_dictionary(learner.criterion.dictionary)
 
     def _is_given(self, dictionary):
         return is_same(self._given_dictionary(dictionary), dictionary)
@@ -413,28 +431,43 @@ class LISTAEncoder(EncodingModel):
     def _samples(self, X, mask, weights, backend):
         """With the optimal codes, as a sparse array, where the loss asks for them."""
         optimum, learner = None, self._learner
-        if learner.loss.needs_optimum:
+        if learner.criterion.loss.needs_optimum:
             optimum, _ = infer(
                 self._energy(X.dtype), X, solver=self.solver, tol=float(self.code_tol),
                 max_iter=int(self.code_max_iter), backend=backend, sparse_output=True,
             )  # fmt: skip
-        return Samples(X, optimum, weights, dtype=learner.dtype)
+        return Samples(X, optimum, weight=weights, dtype=learner.dtype, backend=backend)
 
     def _make_passes(self, X, mask, weights, backend, random_state, context):
         learner = self._learner
-        learner.curves = type(learner.curves)()
+        learner.begin()
         samples = self._samples(X, mask, weights, backend)
-        held_out, samples.index = self._split(X.shape[0], weights, random_state)
-        passes = WatchedPasses(
-            learner, samples.take(held_out), int(self.n_iter_no_change),
-            max_iter=int(self.max_iter), tol=float(self.tol), batch_size=int(self.batch_size),
-            random_state=random_state,
-        )  # fmt: skip
+        rows, index = self._split(X.shape[0], weights, random_state)
+        held_out = samples.take(rows)
+        plan = Plan(int(self.max_iter), int(self.batch_size), random_state)
         try:
-            passes.run(samples, self, context)
+            samples = replace(samples, index=index)
+            outcome = learner.run(samples, self._policies([held_out]), plan, self, context)
         finally:
             self._keep(learner)
-        self._warn(passes, converged=True)
+        loss_of_zero = learner.criterion.loss_of_zero(held_out)
+        self._warn(self._complaint(outcome, True, 0.0) or self._no_gain(loss_of_zero))
+
+    def _policies(self, held_out):
+        """Keep what is best on held-out samples; slow down if nothing is better."""
+        best = KeepBest(lambda trainer: watch.merit)
+        retry = [BackOff(best)] if isinstance(self.learning_rate, str) else []
+        watch = HeldOut(held_out, _merit, is_guarded=True, recovering=retry)
+        policies = [watch, best, *retry]
+        if self.tol > 0:
+            then = SlowDown(best).is_exhausted
+            policies.append(Patience(watch, int(self.n_iter_no_change), float(self.tol), then))
+        return policies
+
+    def _policies_once(self):
+        best = KeepBest(least_objective, always=False)
+        retry = [SlowDown(best)] if isinstance(self.learning_rate, str) else []
+        return [ConfirmLastStep(retry), best, *retry]
 
     def _split(self, n_samples, weights, random_state):
         """Rows to look at, and rows to learn from, of those that have a weight."""
@@ -445,11 +478,10 @@ class LISTAEncoder(EncodingModel):
             return np.sort(order[:MOST_HELD_OUT]), None
         return np.sort(order[:n_held_out]), np.sort(order[n_held_out:])
 
-    def _complaint(self, passes, converged):
+    def _no_gain(self, loss_of_zero):
+        """A complaint about passes that brought nothing; empty if they did."""
         curve = self.validation_curve_
-        if passes.has_diverged or not np.any(self.usage_):
-            return super()._complaint(passes, True)
-        if curve.argmin() == 0 and curve[0] > ROUNDING * passes.loss_of_zero():
+        if curve.argmin() == 0 and curve[0] > ROUNDING * loss_of_zero:
             return (
                 f"No pass came below the loss that training began with, {curve[0]:.3g}; those "
                 "parameters are kept. Train on more samples, with a larger max_iter, or with "
@@ -458,11 +490,11 @@ class LISTAEncoder(EncodingModel):
         return ""
 
     def _learner_of(self, dictionary, encoder, table=None):
-        return EncoderLearner(dictionary, encoder)
+        return Trainer(Imitation(dictionary, encoder))
 
     def _reports(self, learner):
-        curves = self._fitted_curves(learner.curves, learner.dictionary)
-        return {**curves, "validation_curve_": np.asarray(learner.curves.validation)}
+        curves = self._fitted_curves(learner.curves, learner.criterion.dictionary)
+        return {**curves, "validation_curve_": np.asarray(learner.curves["validation"])}
 
     def _encoder_attributes(self, encoder):
         parameters = encoder.parameters

@@ -184,7 +184,8 @@ class PSD(JointModel):
         return super()._has_anyway(name, value)
 
     def _go_on(self, learner, backend):
-        goes_on_with = type(learner.encoder), learner.encoder.settings.get("n_steps", self.n_steps)
+        encoder = learner.criterion.encoder
+        goes_on_with = type(encoder), encoder.settings.get("n_steps", self.n_steps)
         if goes_on_with != (ENCODERS[self.encoder], self.n_steps):
             raise ValueError(
                 f"encoder={self.encoder!r} and n_steps={self.n_steps}, but learning goes on with a "

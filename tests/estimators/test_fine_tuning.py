@@ -30,7 +30,7 @@ from sklearn_ebm import (
 from sklearn_ebm.factors import CONVOLUTIONAL_ENCODERS, ENCODERS, UNFOLDINGS
 from sklearn_ebm.layers import Flattener, LocalContrastNormalizer, Pooler
 from sklearn_ebm.learning import _stages
-from sklearn_ebm.learning._fine_tuning import FineTuning
+from sklearn_ebm.learning.criteria import Labels
 from tests.estimators.tuning import (
     IMAGES,
     SMALL,
@@ -375,18 +375,18 @@ def test_a_schedule_is_asked_for_the_share_of_steps_that_is_done(pipeline):
 def watched(monkeypatch):
     """Rows to learn from and to look at, as they are split, and batches that are learned from."""
     seen = {"batches": []}
-    split, step = FineTunedClassifier._split, FineTuning.step
+    split, contribute = FineTunedClassifier._split, Labels.contribute
 
     def watch_split(self, *args):
         seen["train"], seen["held out"] = split(self, *args)
         return seen["train"], seen["held out"]
 
-    def watch_step(self, x, *args):
-        seen["batches"].append(np.array(x))
-        return step(self, x, *args)
+    def watch_step(self, model, batch, *args):
+        seen["batches"].append(np.array(batch.X))
+        return contribute(self, model, batch, *args)
 
     monkeypatch.setattr(FineTunedClassifier, "_split", watch_split)
-    monkeypatch.setattr(FineTuning, "step", watch_step)
+    monkeypatch.setattr(Labels, "contribute", watch_step)
     return seen
 
 

@@ -17,8 +17,8 @@ from sklearn_ebm.backends import numpy
 from sklearn_ebm.estimators import _lista
 from sklearn_ebm.factors import LinearDecoder
 from sklearn_ebm.factors.encoders import UnrolledEncoder
-from sklearn_ebm.learning._encoder import EncoderLearner
 from sklearn_ebm.learning._optimizers import Adam
+from sklearn_ebm.learning.criteria import Imitation
 from tests.estimators.learned_inference import (
     ALPHA,
     N_ATOMS,
@@ -66,14 +66,14 @@ def test_it_ends_at_its_best_pass_not_at_its_last(X, atoms, watched, unfolding):
     """With steps that are far too large after some passes, all that follow are worse."""
     model = make(atoms, unfolding=unfolding)
     rates = iter([*[3e-4] * 16, *[1e-2] * 100])
-    step = EncoderLearner.step
+    apply = Imitation.apply
 
     def scaled(self, *args, **options):
-        self.adam.learning_rate = next(rates)
-        return step(self, *args, **options)
+        self.optimizer.learning_rate = next(rates)
+        return apply(self, *args, **options)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(EncoderLearner, "step", scaled)
+        patch.setattr(Imitation, "apply", scaled)
         model.fit(X)
     curve = model.validation_curve_
     assert 0 < curve.argmin() < model.n_iter_

@@ -12,9 +12,11 @@ from sklearn.utils._param_validation import InvalidParameterError
 from sklearn_ebm import LISTAEncoder, SparseCoder
 from sklearn_ebm.factors import L1, LOSSES, Energy, LinearDecoder
 from sklearn_ebm.factors.encoders import UnrolledEncoder
-from sklearn_ebm.learning import _encoder
-from sklearn_ebm.learning._dictionary import Learner
-from sklearn_ebm.learning._encoder import EncoderLearner
+from sklearn_ebm.learning._policies import KeepBest, SlowDown, least_objective
+from sklearn_ebm.learning._samples import Batch
+from sklearn_ebm.learning._trainer import Trainer
+from sklearn_ebm.learning.criteria import Dictionary, Imitation, _imitation
+from tests.estimators.interruption import interrupt_after
 from tests.estimators.learned_inference import (
     ALPHA,
     N_TRAINED,
@@ -111,7 +113,7 @@ def test_a_rate_that_falls_by_itself_ends_where_training_helps(
     X, new, atoms, monkeypatch, unfolding, tied
 ):
     """Begun with steps as large as weights are, a hundred times those that are good."""
-    monkeypatch.setattr(_encoder, "FIRST_RATE", 0.3)
+    monkeypatch.setattr(_imitation, "FIRST_RATE", 0.3)
     model = make(atoms, unfolding=unfolding, tied=tied, learning_rate="auto", max_iter=30)
     with warnings.catch_warnings():
         warnings.simplefilter("error", ConvergenceWarning)
@@ -124,16 +126,17 @@ def test_going_back_forgets_the_steps_that_led_astray(X, atoms):
     """The first step of Adam moves every entry by its rate, here a third of the first one."""
     lipschitz, energy = LinearDecoder(atoms).lipschitz, Energy(LinearDecoder(atoms), L1(ALPHA))
     encoder = UnrolledEncoder.from_dictionary(atoms, lipschitz, ALPHA, n_steps=1)
-    learner = EncoderLearner(atoms, encoder).follow(LOSSES["energy"](energy), "auto", "numpy")
-    learner.remember()
+    trainer = Trainer(Imitation(atoms, encoder).follow(LOSSES["energy"](energy), "auto", "numpy"))
+    best = KeepBest(least_objective)
+    best.begin(trainer)
     before = encoder.copy().parameters
     for _ in range(5):
-        learner.step(X)
-    learner.back_off()
+        trainer.step(Batch(X))
+    SlowDown(best).recover(trainer)
     for name, value in before.items():
         assert_array_equal(encoder.parameters[name], value)
-    learner.step(X)
-    rate = _encoder.FIRST_RATE / 3 * encoder.units["weights"]
+    trainer.step(Batch(X))
+    rate = _imitation.FIRST_RATE / 3 * encoder.units["weights"]
     moved = np.abs(encoder.parameters["weights"] - before["weights"])
     # Adam's epsilon, over the few gradients that are as small as 1e-5.
     assert_allclose(np.median(moved), rate, rtol=1e-3)
@@ -217,18 +220,10 @@ def test_constant_data_give_a_usable_encoder(atoms, unfolding, tied, loss, value
 # Ctrl-C
 
 
-def interrupted(model, X, learner, n_batches):
+def interrupted(model, X, criterion, n_batches):
     """Fit, and press Ctrl-C in the batch after the n-th."""
-    step, made = learner.step, []
-
-    def counted(self, *args, **options):
-        if len(made) == n_batches:
-            raise KeyboardInterrupt
-        made.append(1)
-        return step(self, *args, **options)
-
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(learner, "step", counted)
+        interrupt_after(patch, criterion, n_batches)
         with pytest.raises(KeyboardInterrupt):
             model.fit(X)
     return model
@@ -241,7 +236,7 @@ def test_ctrl_c_leaves_the_best_parameters_seen(
     X, atoms, watched, unfolding, tied, loss, n_batches
 ):
     model = make(atoms, unfolding=unfolding, tied=tied, loss=loss)
-    interrupted(model, X, EncoderLearner, n_batches)
+    interrupted(model, X, Imitation, n_batches)
     assert model.n_iter_ == n_batches // 8
     curve = model.validation_curve_
     assert len(curve) == model.n_iter_ + 1
@@ -254,7 +249,7 @@ def test_ctrl_c_leaves_the_best_parameters_seen(
 
 
 def test_ctrl_c_after_steps_that_did_harm_goes_back_to_before(X, new, atoms):
-    model = interrupted(make(atoms, learning_rate=0.03), X, EncoderLearner, 5)
+    model = interrupted(make(atoms, learning_rate=0.03), X, Imitation, 5)
     assert_allclose(model.transform(new), untrained(model, new), atol=1e-12)
 
 
@@ -263,7 +258,7 @@ def test_ctrl_c_while_the_dictionary_is_learned_leaves_an_untrained_encoder(
     X, new, unfolding, tied
 ):
     options = {**SETTINGS, "unfolding": unfolding, "tied": tied}
-    model = interrupted(LISTAEncoder(12, **options), X, Learner, 2)
+    model = interrupted(LISTAEncoder(12, **options), X, Dictionary, 2)
     assert model.n_iter_ == 0
     assert model.components_.shape == (12, 64)
     assert_allclose(model.transform(new), untrained(model, new), atol=1e-12)
@@ -303,15 +298,7 @@ def test_ctrl_c_before_any_dictionary_leaves_nothing_fitted(X, monkeypatch):
 
 
 def test_ctrl_c_is_not_lost_where_the_last_step_did_harm(X, new, atoms, monkeypatch):
-    whole, made = EncoderLearner.step, []
-
-    def one_step(self, *batch):
-        if made:
-            raise KeyboardInterrupt
-        made.append(1)
-        return whole(self, *batch)
-
-    monkeypatch.setattr(EncoderLearner, "step", one_step)
+    interrupt_after(monkeypatch, Imitation, 1)
     model = make(atoms, n_steps=5, learning_rate=1e6)
     with pytest.raises(KeyboardInterrupt):
         model.fit(X)
