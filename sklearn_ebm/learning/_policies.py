@@ -6,7 +6,7 @@ policy is one decision, and an estimator composes those that it needs.
 
 import math
 
-from sklearn_ebm.learning._samples import add_to
+from sklearn_ebm.learning._samples import count
 
 BACK_OFF = 3.0  # what the learning rate is divided by when it turns out too large
 WORSE = 1.2  # times the best loss at the end of a pass say so
@@ -163,7 +163,7 @@ def measured(trainer, batches, require=None):
         sums = trainer.measure(batch)
         if require is not None:
             require(sums, batch)
-        add_to(total, sums["report"])
+        count(total, sums["report"])
     return total
 
 

@@ -113,6 +113,12 @@ def summed(parts):
     return merged([parts[row] for row in sorted(parts)])
 
 
+def count(tally, report):
+    """Add the numbers of a report to a tally; arrays of the report are not changed later."""
+    for name, value in report.items():
+        tally[name] = tally.get(name, 0) + value
+
+
 class Rows:
     """Rows of several arrays that merge by concatenation.
 

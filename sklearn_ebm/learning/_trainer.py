@@ -11,7 +11,7 @@ from sklearn_ebm.backends import array_namespace, resolve_backend
 from sklearn_ebm.learning._curves import Curves
 from sklearn_ebm.learning._divergence import Diverged
 from sklearn_ebm.learning._memory import Memory
-from sklearn_ebm.learning._samples import add_to, merged
+from sklearn_ebm.learning._samples import count, merged
 
 
 @dataclass(frozen=True)
@@ -261,7 +261,7 @@ class Trainer:
             self._batch = samples.take(rows)
             report = self.recovering(policies, self.step, self._batch, share)
             if tally is not None:
-                add_to(tally, report)
+                count(tally, report)
 
     def recovering(self, policies, work, *args):
         """Call work(*args), and once more if it diverges and a policy recovers from it."""

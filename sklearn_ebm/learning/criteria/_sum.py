@@ -1,6 +1,6 @@
 """A weighted sum of criteria."""
 
-from sklearn_ebm.learning._samples import add_to
+from sklearn_ebm.learning._samples import add_to, count
 from sklearn_ebm.learning.criteria._base import BaseCriterion
 
 
@@ -30,6 +30,10 @@ class Sum(BaseCriterion):
         self.schedule = schedule
         self.backend = criteria[0].backend
         self.optimizer = new_optimizer(self.parameters)
+
+    def __setstate__(self, state):
+        vars(self).update(state)
+        self.optimizer.parameters = self.parameters  # encoders place their arrays anew
 
     @property
     def dtype(self):
@@ -79,7 +83,7 @@ class Sum(BaseCriterion):
         report = {}
         for weight, own in zip(self.weights, sums.values(), strict=True):
             own = own.get("report", {"loss": 0.0})
-            add_to(report, {**own, "loss": weight * own["loss"]})
+            count(report, {**own, "loss": weight * own["loss"]})
         return {**report, "weight": batch.total_weight(), "n_samples": batch.n_samples}
 
     def require(self, sums, batch):
