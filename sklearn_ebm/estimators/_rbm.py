@@ -341,7 +341,6 @@ class RBM(CallbackSupportMixin, DensityModel):
             learner = self._first_learner(X, np.arange(X.shape[0]), random_state, backend)
         self._require_same(learner)
         learner.criterion.follow(how, self._schedule(), backend.name)
-        learner.forget_average()
         attempt.begin(learner)
         self._keep(learner)
         size = LARGEST_BATCH if self.batch_size == "auto" else int(self.batch_size)
@@ -534,7 +533,6 @@ class RBM(CallbackSupportMixin, DensityModel):
         tuned = copy.deepcopy(self)
         learner = tuned._learner_to_go_on()
         learner.criterion.restart_with(self._energy.with_encoder(encoder))
-        learner.forget_average()
         tuned._keep(learner)
         return tuned
 

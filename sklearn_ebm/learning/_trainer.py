@@ -94,10 +94,6 @@ class Trainer:
         self.curves = Curves()
         self.average = None
 
-    def forget_average(self):
-        """Return to the parameters of the last step."""
-        self.average = None
-
     # --------------------------------------------------------------------------------------- passes
     def run(self, samples, policies, plan, estimator, context):
         """Make passes over shuffled batches until a policy or a callback ends them.
@@ -143,7 +139,7 @@ class Trainer:
         Outcome
             How learning ended.
         """
-        tally = {}
+        self.average, tally = None, {}
 
         def work(outcome):
             batches = samples.in_order(batch_size)
@@ -155,7 +151,7 @@ class Trainer:
         try:
             return self._guarded(work, policies)
         finally:
-            self.curves.latest = self.criterion.facts(tally) if tally else {}
+            self.curves.latest = self.criterion.facts(tally)
 
     def _guarded(self, work, policies):
         """Do the work, and let the policies take back what diverged, however it ends."""
@@ -300,7 +296,7 @@ class Trainer:
 
         parts = self._map(contribute, model, batch)
         sums = merged([sums for sums, _ in parts])
-        criterion.apply(sums, batch, done)
+        criterion.apply(model, sums, batch, done)
         self.shard = parts[-1][1]
         if self.stream is not None:
             self.stream.n_draws += criterion.n_draws

@@ -94,11 +94,13 @@ class Criterion(Protocol):
     def gradients(self, sums):
         """Return the gradients of the mean loss with respect to `parameters`, by name."""
 
-    def apply(self, sums, batch, done):
+    def apply(self, model, sums, batch, done):
         """Move the parameters by one step.
 
         Parameters
         ----------
+        model : object
+            Result of `prepare`.
         sums : dict
             Merged contributions of the whole batch.
         batch : Batch

@@ -38,11 +38,11 @@ class BaseCriterion:
         """Return the number of samples that a thread processes at a time: here all of them."""
 
     # ---------------------------------------------------------------------------------------- steps
-    def apply(self, sums, batch, done):
+    def apply(self, model, sums, batch, done):
         """Move the parameters by one step; `Diverged` before anything has moved."""
         self.require(sums, batch)
         self.n_steps += 1
-        self.absorb(sums, batch)
+        self.absorb(model, sums, batch)
         if self.optimizer is not None:
             self.optimizer.step(self.gradients(sums), self.backend_of(batch), self.rate_share(done))
             self.project()
@@ -50,7 +50,7 @@ class BaseCriterion:
     def require(self, sums, batch):
         """Raise `Diverged` if a mean loss is out of all proportion."""
 
-    def absorb(self, sums, batch):
+    def absorb(self, model, sums, batch):
         """Move what is updated from moments, which belongs to this criterion alone."""
 
     def gradients(self, sums):
@@ -74,19 +74,26 @@ class BaseCriterion:
         return {"validation": mean_loss(report)}
 
     def summary(self, tally):
-        """Return the entries of the curves for a pass."""
-        usage = usage_of(tally)
-        return {
-            "objective": mean_loss(tally),
-            "sparsity": float(array_namespace(usage).mean(usage)),
-        }
+        """Return the entries of the curves for a pass, those that the reports have numbers for."""
+        entries = {}
+        if "loss" in tally:
+            entries["objective"] = mean_loss(tally)
+        if "used" in tally:
+            usage = usage_of(tally)
+            entries["sparsity"] = float(array_namespace(usage).mean(usage))
+        return entries
 
     def facts(self, tally):
         """Return the share of the codes that use each component, and of those above their tol."""
-        return {
-            "usage": usage_of(tally),
-            "unconverged": tally.get("n_late", 0) / max(1, tally["n_samples"]),
-        }
+        if "used" not in tally:
+            return {}
+        unconverged = tally.get("n_late", 0) / max(1, tally["n_samples"])
+        return {"usage": usage_of(tally), "unconverged": unconverged}
+
+    def label(self, curves):
+        """Return the last entries of the curves as text."""
+        text = f"objective {curves.last('objective'):.4g}"
+        return f"{text}, {active(curves)}" if curves["sparsity"] else text
 
     # -------------------------------------------------------------------------- ways back and on
     def begin(self, entries):
@@ -112,6 +119,11 @@ def mean_loss(report):
 def usage_of(tally):
     """Return the share of the codes that use each component."""
     return tally["used"] / max(1, tally["n_codes"])
+
+
+def active(curves):
+    """Return the share of entries that are not zero as text."""
+    return f"{100 * curves.last('sparsity'):.1f} % active"
 
 
 def count_used(code):

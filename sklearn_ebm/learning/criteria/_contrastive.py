@@ -202,10 +202,6 @@ class Contrastive(BaseCriterion):
         """What the hidden units are centred by."""
         return self.activity if self.is_centered else 0 * self.activity
 
-    def _activity_share(self, n_ahead=0):
-        """Of the batch that comes so many steps from now; the first ones make a plain mean."""
-        return max(ACTIVITY_SHARE, 1 / (1 + self.n_steps + n_ahead))
-
     def _require_range(self, rate, state=0.0):
         """Refuse a step that could leave the range of numbers, before anything has moved.
 
@@ -225,14 +221,8 @@ class Contrastive(BaseCriterion):
         slope = 8 * max(state, how.largest_state) * (1 + how.sparsity_cost)
         limit = (largest - max(rate, fast_rate) * slope) / growth
         if not (self.largest <= limit and growth <= largest):
-            raise self._diverged(rate)
+            raise diverged(self.largest, rate)
         return limit
-
-    def _diverged(self, rate):
-        return Diverged(
-            f"The weights leave the range of numbers: the largest is {self.largest:.1e} and the "
-            f"learning rate {rate:.1e}. The last finite model is kept. Lower learning_rate."
-        )
 
     # ------------------------------------------------------------------------- steps in one kernel
     def can_advance(self, backend):
@@ -274,14 +264,14 @@ class Contrastive(BaseCriterion):
             X = X.data, X.indices, X.indptr
         contrast = Contrast(
             rates, how.momentum, how.decay, how.sparsity_target, how.sparsity_cost,
-            [self._activity_share(n) for n in range(len(index))], limit, how.n_gibbs_steps,
+            [activity_share(self.n_steps + n) for n in range(len(index))], limit, how.n_gibbs_steps,
             shard is not None, how.draws, stream.seed, stream.n_draws + 1,
         )  # fmt: skip
         self.largest = kernels.contrastive_steps(layers, X, index, contrast)
         stream.n_draws += len(index) * self.n_draws
         self.n_steps += len(index)
         if not self.largest <= limit:
-            raise self._diverged(max(rates))
+            raise diverged(self.largest, max(rates))
 
     # --------------------------------------------------------------------------- one step at a time
     def prepare(self, batch):
@@ -332,7 +322,7 @@ class Contrastive(BaseCriterion):
         map_bounds(work, pieces, backend)
         return {"states": States(visible, hidden, n_rows), "report": {}}, particles
 
-    def apply(self, sums, batch, done):
+    def apply(self, model, sums, batch, done):
         """Move the parameters, the centres and the fast weights by one step."""
         rate, (visible, hidden, n_rows) = self.rate(done), sums["states"]
         xp = array_namespace(hidden)
@@ -344,8 +334,8 @@ class Contrastive(BaseCriterion):
             hidden[:n_rows, :] += self.how.sparsity_cost * (
                 self.how.sparsity_target - self.activity
             )
-        self._ascend(self.energy.inner(), visible, hidden, n_rows, rate)
-        self.activity += self._activity_share() * (activity - self.activity)
+        self._ascend(model[0], visible, hidden, n_rows, rate)
+        self.activity += activity_share(self.n_steps) * (activity - self.activity)
         self.n_steps += 1
 
     def _ascend(self, energy, visible, hidden, n_rows, rate):
@@ -392,15 +382,6 @@ class Contrastive(BaseCriterion):
         velocity += step
         parameter += velocity
 
-    # --------------------------------------------------------------------------------------- curves
-    def summary(self, tally):
-        """Return nothing: a monitor measures the energy after each pass."""
-        return {}
-
-    def facts(self, tally):
-        """Return nothing."""
-        return {}
-
     def label(self, curves):
         """Return the last entries of the curves as text."""
         activity = float(np.mean(to_host(self.activity)))
@@ -409,6 +390,19 @@ class Contrastive(BaseCriterion):
             f"objective {curves.last('objective'):.4g}, "
             f"error {curves.last('reconstruction'):.4g},{gap} {100 * activity:.1f} % active"
         )
+
+
+def activity_share(n_steps):
+    """Share of a batch in the running mean of the hidden units; the first make a plain mean."""
+    return max(ACTIVITY_SHARE, 1 / (1 + n_steps))
+
+
+def diverged(largest, rate):
+    """Return the error for weights that leave the range of numbers."""
+    return Diverged(
+        f"The weights leave the range of numbers: the largest is {largest:.1e} and the "
+        f"learning rate {rate:.1e}. The last finite model is kept. Lower learning_rate."
+    )
 
 
 def _draw(visible, key, backend):

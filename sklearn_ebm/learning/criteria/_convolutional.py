@@ -3,7 +3,7 @@
 from sklearn_ebm.backends import array_namespace
 from sklearn_ebm.factors import ConvolutionalDecoder, PatchDecoder
 from sklearn_ebm.learning._online_filters import OnlineKernels
-from sklearn_ebm.learning._samples import Batch, summed
+from sklearn_ebm.learning._samples import summed
 from sklearn_ebm.learning.criteria._dictionary import PIECE_ROWS, Dictionary
 
 
@@ -27,10 +27,7 @@ class ConvolutionalDictionary(Dictionary):
     def __init__(self, kernels, border, fixed=False, encoder=None, table=None):
         self.border = border
         self.table = table
-        super().__init__(kernels, fixed, encoder)
-
-    def _first_online(self, dictionary):
-        return OnlineKernels(dictionary, self.table)
+        super().__init__(kernels, fixed, encoder, OnlineKernels(kernels, table))
 
     def follow(
         self, penalty, settings, backend, beta=0.0, learning_rate=0.0, fixed=None, border=None
@@ -56,34 +53,26 @@ class ConvolutionalDictionary(Dictionary):
                 self.encoder = self.encoder.with_border(border)
         return self
 
-    def _decoder_for(self, batch):
+    def _factors_for(self, batch):
         kernels, image_shape = self.online.dictionary, batch.X.shape[1:3]
         is_patch = self.border == "valid" and tuple(image_shape) == kernels.shape[1:3]
         can_choose = self.settings["solver"] == "auto"  # the others that are offered are for maps
         new_decoder = PatchDecoder if is_patch and can_choose else ConvolutionalDecoder
-        return new_decoder(kernels, image_shape, self.border)
-
-    def _encoder_for(self, batch):
-        return None if self.encoder is None else self.encoder.on_images(batch.X.shape[1:3])
-
-    def _rows(self, X):
-        return None if X is None else array_namespace(X).reshape(X, (X.shape[0], -1))
-
-    def _as_codes(self, code):
-        return array_namespace(code).reshape(code, (-1, self.online.dictionary.shape[0]))
+        encoder = None if self.encoder is None else self.encoder.on_images(image_shape)
+        return new_decoder(kernels, image_shape, self.border), encoder
 
     def piece_rows(self, model):
         """Return None: moments are as large as many crops, so that a batch is summed at once."""
 
     def contribute(self, model, batch, memory, stream=None, shard=None):
         """Infer maps, a piece of the crops in each thread, then sum their moments."""
-        batch = self._as_rows(batch)
+        batch = as_rows(batch)
         shape = batch.n_samples, model.energy.decoder.code_size
         code, parts = memory.array("code", shape, batch.X), {}
 
         def work(first, last):
             piece = batch.rows(first, last)
-            parts[first] = self.infer(model, piece, memory.part(first), code[first:last, :])
+            parts[first] = model.infer(piece, memory.part(first), code[first:last, :])
 
         piece_rows = model.energy.decoder.piece_rows or PIECE_ROWS
         model.backend.map_pieces(work, batch.n_samples, piece_rows)
@@ -93,19 +82,24 @@ class ConvolutionalDictionary(Dictionary):
 
     def measure(self, model, batch, memory):
         """Return no losses; `Diverged` if predictions are out of all proportion."""
-        batch = self._as_rows(batch)
+        batch = as_rows(batch)
         model.backend.map_pieces(
-            lambda first, last: self._predict(model, batch.rows(first, last), memory.part(first)),
+            lambda first, last: model.predict(batch.rows(first, last), memory.part(first)),
             batch.n_samples,
             model.energy.decoder.piece_rows or PIECE_ROWS,
         )
         return {}
 
-    def _as_rows(self, batch):
-        X, mask = (self._rows(images) for images in (batch.X, batch.mask))
-        return Batch(X, batch.target, mask, batch.weight, batch.first)
-
-    def absorb(self, sums, batch):
+    def absorb(self, model, sums, batch):
         """Move the kernels; the encoder has learned from images of this size."""
-        super().absorb(sums, batch)
-        self.encoder = self._encoder_for(batch)
+        super().absorb(model, sums, batch)
+        self.encoder = model.encoder
+
+
+def as_rows(batch):
+    """Return a batch whose images are rows."""
+    X, mask = (
+        None if images is None else array_namespace(images).reshape(images, (images.shape[0], -1))
+        for images in (batch.X, batch.mask)
+    )
+    return batch._replace(X=X, mask=mask)

@@ -31,12 +31,75 @@ OVERSHOT = 100.0  # times the squared size of the data, in units of codes: the s
 
 
 class Model(NamedTuple):
-    """The model as it is in one step, shared by all pieces of a batch."""
+    """The model as it is in one step, shared by all pieces of a batch.
+
+    Attributes
+    ----------
+    energy : Energy
+        Holds the dictionary, and caches its products.
+    encoder : encoder factor or None
+        Predicts codes.
+    settings : dict
+        solver, tol and max_iter of inference.
+    backend : module
+        Kernels.
+    watch : Watch
+        Refuses predictions that explode.
+    keeps_candidates : bool
+        Whether an atom may be replaced by one of the samples.
+    """
 
     energy: Any
     encoder: Any
+    settings: Any
     backend: Any
-    keeps_candidates: bool  # whether an atom may be replaced, by one of the samples
+    watch: Any
+    keeps_candidates: bool
+
+    def infer(self, batch, memory, code):
+        """Write the codes of some rows to `code`; return losses, counts and encoder gradients."""
+        X, backend = batch.X, self.backend
+        predicted, tape = self.predict(batch, memory)
+        problem = self.energy.problem(X, predicted, batch.mask).on(backend)
+        solution = solve_lasso(problem, **self.settings, code=code, backend=backend)
+        energy = problem.energy(code, backend)
+        is_late = ~(solution.gap <= self.settings["tol"])
+        xp, n_components = array_namespace(X), self.energy.decoder.dictionary.shape[0]
+        codes = xp.reshape(code, (-1, n_components))  # one for each position of a kernel
+        sums = {
+            "report": {
+                "loss": batch.weighted_sum(energy),
+                "weight": batch.total_weight(),
+                "used": count_used(codes),
+                "n_codes": codes.shape[0],
+                "n_samples": batch.n_samples,
+                "n_late": int(xp.count_nonzero(is_late)),
+            }
+        }
+        if self.encoder is not None:
+            scale = self.encoder.scale.code**2
+            share = 1 / scale if batch.weight is None else (batch.weight / scale)[:, None]
+            error = (predicted - code) * share
+            _, gradients = self.encoder.backward(tape, error, input_gradient=False)
+            sums |= {"gradients": gradients, "energy": plain_sum(energy), "usual": half_square(X)}
+        return sums
+
+    def predict(self, batch, memory):
+        """Return predicted codes of a piece and their tape; `Diverged` if they explode."""
+        if self.encoder is None:
+            return None, None
+        with np.errstate(over="ignore", invalid="ignore"):
+            predicted, tape = self.encoder.forward(batch.X, self.backend, memory.tape)
+            size = half_square(predicted) / batch.n_samples
+        data, code = self.encoder.scale
+        usual = usual_energy(half_square(batch.X) / batch.n_samples, batch.X.shape[1], data)
+        self.watch.require(size, usual * (code / data) ** 2)
+        return predicted, tape
+
+
+def usual_energy(mean, n_features, scale):
+    """Return the mean energy of zero codes: of some samples, or of usual ones if it is larger."""
+    return max(mean, n_features * scale**2 / 2)
 
 
 class Dictionary(BaseCriterion):
@@ -50,20 +113,18 @@ class Dictionary(BaseCriterion):
         Whether the dictionary stays as it is.
     encoder : encoder factor or None, default=None
         Trained on the codes of each batch.
+    online : OnlineDictionary or None, default=None
+        The dictionary with the moments that move it. None starts with empty ones.
     """
 
-    def __init__(self, dictionary, fixed=False, encoder=None):
+    def __init__(self, dictionary, fixed=False, encoder=None, online=None):
         super().__init__()
-        self.online = self._first_online(dictionary)
+        self.online = OnlineDictionary(dictionary) if online is None else online
         self.fixed = fixed
         self.encoder = None
         if encoder is not None:
             self.replace_encoder(encoder)
         self.watches = {"prediction": Watch(OVERSHOT), "energy": Watch(HOPELESS)}
-
-    def _first_online(self, dictionary):
-        """Return the dictionary with the moments that move it."""
-        return OnlineDictionary(dictionary)
 
     def replace_encoder(self, encoder):
         """Continue with another encoder; its optimizer starts anew."""
@@ -125,24 +186,18 @@ class Dictionary(BaseCriterion):
     # ------------------------------------------------------------------------------------- one step
     def prepare(self, batch):
         """Return the energy and the encoder as they are; the first batch sets the watch."""
-        backend = self.backend_of(batch)
-        encoder = self._encoder_for(batch)
-        energy = Energy(self._decoder_for(batch), self.penalty, self.beta)
-        watch = self.watches["prediction"]
+        backend, watch = self.backend_of(batch), self.watches["prediction"]
+        decoder, encoder = self._factors_for(batch)
         if encoder is not None and watch.first is None:
-            size = half_square(encoder.encode(self._rows(batch.X), backend)) / batch.n_samples
-            watch.begin(size)
-        return Model(energy, encoder, backend, not self.fixed and self.online.is_due())
+            rows = array_namespace(batch.X).reshape(batch.X, (batch.n_samples, -1))
+            watch.begin(half_square(encoder.encode(rows, backend)) / batch.n_samples)
+        energy = Energy(decoder, self.penalty, self.beta)
+        keeps_candidates = not self.fixed and self.online.is_due()
+        return Model(energy, encoder, self.settings, backend, watch, keeps_candidates)
 
-    def _decoder_for(self, batch):
-        return LinearDecoder(self.online.dictionary)
-
-    def _encoder_for(self, batch):
-        return self.encoder
-
-    def _rows(self, X):
-        """Return samples as rows."""
-        return X
+    def _factors_for(self, batch):
+        """Return decoder and encoder for a batch."""
+        return LinearDecoder(self.online.dictionary), self.encoder
 
     def piece_rows(self, model):
         """Return the number of samples that a thread processes at a time."""
@@ -152,7 +207,7 @@ class Dictionary(BaseCriterion):
         """Infer codes; return the moments and gradients that follow from them."""
         shape = batch.n_samples, model.energy.decoder.code_size
         code = memory.array("code", shape, batch.X)
-        sums = self.infer(model, batch, memory, code)
+        sums = model.infer(batch, memory, code)
         self._add_moments(model, batch, code, sums)
         return sums, None
 
@@ -170,79 +225,27 @@ class Dictionary(BaseCriterion):
         if model.keeps_candidates:
             sums["candidates"] = Rows(batch.X, code, batch.weight)
 
-    def infer(self, model, batch, memory, code):
-        """Write the codes of some rows to `code`; return losses, counts and encoder gradients."""
-        X, backend = batch.X, model.backend
-        predicted, tape = self._predict(model, batch, memory)
-        problem = model.energy.problem(X, predicted, batch.mask).on(backend)
-        solution = solve_lasso(problem, **self.settings, code=code, backend=backend)
-        energy = problem.energy(code, backend)
-        is_late = ~(solution.gap <= self.settings["tol"])
-        codes = self._as_codes(code)
-        sums = {
-            "report": {
-                "loss": batch.weighted_sum(energy),
-                "weight": batch.total_weight(),
-                "used": count_used(codes),
-                "n_codes": codes.shape[0],
-                "n_samples": batch.n_samples,
-                "n_late": int(array_namespace(X).count_nonzero(is_late)),
-            }
-        }
-        if model.encoder is not None:
-            scale = model.encoder.scale.code**2
-            share = 1 / scale if batch.weight is None else (batch.weight / scale)[:, None]
-            _, gradients = model.encoder.backward(
-                tape, (predicted - code) * share, input_gradient=False
-            )
-            sums |= {
-                "gradients": gradients,
-                "energy": plain_sum(energy),
-                "usual": half_square(X),
-            }
-        return sums
-
-    def _as_codes(self, code):
-        """Return codes with one column for each component."""
-        return code
-
-    def _predict(self, model, batch, memory):
-        """Return predicted codes of a piece and their tape; `Diverged` if they explode."""
-        if model.encoder is None:
-            return None, None
-        with np.errstate(over="ignore", invalid="ignore"):
-            predicted, tape = model.encoder.forward(batch.X, model.backend, memory.tape)
-            size = half_square(predicted) / batch.n_samples
-        data, code = model.encoder.scale
-        usual = self._usual_energy(half_square(batch.X) / batch.n_samples, batch.X.shape[1])
-        self.watches["prediction"].require(size, usual * (code / data) ** 2)
-        return predicted, tape
-
-    def _usual_energy(self, mean, n_features):
-        """Mean energy of zero codes: of some samples, or of usual ones if it is larger."""
-        return max(mean, n_features * self.encoder.scale.data**2 / 2)
-
     def measure(self, model, batch, memory):
         """Return no losses; `Diverged` if predictions are out of all proportion."""
-        self._predict(model, batch, memory)
+        model.predict(batch, memory)
         return {}
 
     def require(self, sums, batch):
         """Raise `Diverged` if energies are out of all proportion."""
         if "energy" in sums:
             n_samples, n_features = batch.n_samples, int(np.prod(batch.X.shape[1:]))
-            usual = self._usual_energy(sums["usual"] / n_samples, n_features)
+            scale = self.encoder.scale.data
+            usual = usual_energy(sums["usual"] / n_samples, n_features, scale)
             self.watches["energy"].require(sums["energy"] / n_samples, usual)
 
-    def absorb(self, sums, batch):
+    def absorb(self, model, sums, batch):
         """Move the dictionary."""
         if self.fixed:
             return
         self.online.absorb(*sums["moments"].values())
         candidates = sums["candidates"].arrays if "candidates" in sums else None
-        self.online.update(
-            sums["report"]["used"], candidates, self.backend_of(batch), self._decoder_for(batch)
-        )
+        used, decoder = sums["report"]["used"], model.energy.decoder
+        self.online.update(used, candidates, model.backend, decoder)
 
     def gradients(self, sums):
         """Return the gradients of 1/2 ||f(x) - z||^2, in units of the codes."""
@@ -251,10 +254,6 @@ class Dictionary(BaseCriterion):
     def project(self):
         """Bring the parameters of the encoder back to where they are allowed."""
         self.encoder.project()
-
-    def label(self, curves):
-        """Return the last entries of the curves as text."""
-        return f"objective {curves.last('objective'):.4g}, {active(curves)}"
 
     # ------------------------------------------------------------------------------------ ways back
     def snapshot(self):
@@ -269,8 +268,3 @@ class Dictionary(BaseCriterion):
         self.online = copy.deepcopy(online)
         for name, value in self.encoder.parameters.items():
             value[...] = encoder.parameters[name]
-
-
-def active(curves):
-    """Return the share of entries that are not zero as text."""
-    return f"{100 * curves.last('sparsity'):.1f} % active"

@@ -10,11 +10,11 @@ from sklearn_ebm.learning._divergence import Watch
 from sklearn_ebm.learning._optimizers import Adam
 from sklearn_ebm.learning.criteria._base import (
     BaseCriterion,
+    active,
     count_used,
     divided,
     plain_sum,
 )
-from sklearn_ebm.learning.criteria._dictionary import active
 
 PIECE_ROWS = 128  # what a thread takes of a batch, which is smaller here than that of a dictionary
 FIRST_RATE = 3e-3

@@ -104,10 +104,6 @@ class Labels(BaseCriterion):
         """Return the entries of the curves for held-out samples."""
         return {"validation": mean_loss(report), "validation_accuracy": accuracy(report)}
 
-    def facts(self, tally):
-        """Return nothing."""
-        return {}
-
     def label(self, curves):
         """Return the last entries of the curves as text."""
         loss, right = curves.last("objective"), curves.last("accuracy")

@@ -91,10 +91,10 @@ class Sum(BaseCriterion):
         for number, criterion in enumerate(self.criteria):
             criterion.require(sums[number], batch)
 
-    def absorb(self, sums, batch):
+    def absorb(self, model, sums, batch):
         """Let each criterion move what it updates from moments."""
         for number, criterion in enumerate(self.criteria):
-            criterion.absorb(sums[number], batch)
+            criterion.absorb(model[number], sums[number], batch)
 
     def gradients(self, sums):
         """Return the weighted sum of the gradients."""
@@ -109,18 +109,6 @@ class Sum(BaseCriterion):
         """Bring all parameters back to where they are allowed."""
         for criterion in self.criteria:
             criterion.project()
-
-    def summary(self, tally):
-        """Return the mean of the sum for a pass."""
-        return {"objective": tally["loss"] / tally["weight"]}
-
-    def facts(self, tally):
-        """Return nothing."""
-        return {}
-
-    def label(self, curves):
-        """Return the last entry of the objective as text."""
-        return f"objective {curves.last('objective'):.4g}"
 
     def snapshot(self):
         """Return the snapshots of all criteria."""
