@@ -14,6 +14,7 @@ from sklearn_ebm.inputs._checks import check_magnitude, require_magnitude
 from sklearn_ebm.inputs._sizes import data_size
 from sklearn_ebm.layers._state import is_same
 from sklearn_ebm.learning._parts import EncoderPart
+from sklearn_ebm.learning._rates import LinearDecay
 
 
 class EncodingModel(DictionaryModel):
@@ -187,7 +188,7 @@ class JointModel(EncodingModel):
     }
 
     def _encoder_weights(self):
-        return {"beta": float(self.beta), "learning_rate": float(self.learning_rate)}
+        return {"beta": float(self.beta), "rate": LinearDecay(float(self.learning_rate))}
 
     def _refusal(self, fitted_with):
         if self.inference == "optimal":

@@ -1,6 +1,7 @@
 """The layerwise recipe, and the refinement of all of it with labels, as one classifier."""
 
 import copy
+import math
 from numbers import Integral, Real
 
 import numpy as np
@@ -41,7 +42,7 @@ from sklearn_ebm.learning._network import (
     require_linear,
     with_head,
 )
-from sklearn_ebm.learning._optimizers import OPTIMIZERS, SCHEDULES
+from sklearn_ebm.learning._optimizers import OPTIMIZERS
 from sklearn_ebm.learning._parts import Step, is_trainable, require_derivative
 from sklearn_ebm.learning._policies import (
     ConfirmLastStep,
@@ -68,6 +69,12 @@ from sklearn_ebm.learning.criteria._labels import merit
 
 EPSILON = 1e-8  # of Adam: cross-entropies are of size one
 MANY_SAMPLES = 10_000  # above which early_stopping="auto" stops early
+
+SCHEDULES = {
+    "linear": lambda done: 1 - done,
+    "cosine": lambda done: (1 + math.cos(math.pi * done)) / 2,
+    "constant": lambda done: 1.0,
+}
 
 
 class FineTunedClassifier(
@@ -413,7 +420,8 @@ class FineTunedClassifier(
         trained = [Step(*step, row.dtype) for step in steps[n_before:]]
         backend = backend_of(trained, row, self.backend)
         network = Network(trained, name, linear_head(name, classifier, backend.to_device(row)))
-        learner = Trainer(Labels(network, self._optimizer(network), self._schedule(), backend.name))
+        learner = Trainer(Labels(network, self._optimizer(network)))
+        learner.criterion.follow(self._rate_schedule(), backend.name)
         target = (labels.y[:, None] == self.classes_).astype(float)
         weights = with_mean_one(labels.weights, *(rows for rows in split if rows is not None))
         samples = LabelledSamples(
@@ -447,15 +455,15 @@ class FineTunedClassifier(
         own = {"adam": {"epsilon": EPSILON}, "sgd": {"momentum": float(self.momentum)}}
         return OPTIMIZERS[self.solver](
             network.parameters,
-            float(self.learning_rate),
             scales={name: self._rate_of(name[0]) for name in network.parameters},
             decay=float(self.weight_decay),
             units=network.units,
             **own[self.solver],
         )
 
-    def _schedule(self):
-        return self.schedule if callable(self.schedule) else SCHEDULES[self.schedule]
+    def _rate_schedule(self):
+        share = self.schedule if callable(self.schedule) else SCHEDULES[self.schedule]
+        return lambda done: float(self.learning_rate) * float(share(done))
 
     def _tuned_pipeline(self, network):
         """A pipeline of the steps with the network's parameters as they are."""

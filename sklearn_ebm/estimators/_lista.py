@@ -26,6 +26,7 @@ from sklearn_ebm.learning._policies import (
     SlowDown,
     least_objective,
 )
+from sklearn_ebm.learning._rates import LinearDecay
 from sklearn_ebm.learning._samples import Samples
 from sklearn_ebm.learning._trainer import Plan, Trainer
 from sklearn_ebm.learning.criteria import Imitation
@@ -193,6 +194,7 @@ class LISTAEncoder(EncodingModel):
     _needs_fit = (*EncodingModel._needs_fit, "alpha", "n_steps", "unfolding", "tied")
     _weight_names = ()  # alpha may be the coder's
     _unit_atoms = staticmethod(lambda atoms: atoms)  # they stay as they are
+    _automatic_rate = 3e-3  # initial rate of learning_rate="auto"
     positive = False  # what the other models offer and this one does not
     missing_values = None
     dictionary_init = None
@@ -401,8 +403,9 @@ class LISTAEncoder(EncodingModel):
         loss = LOSSES[self.loss](
             Energy(LinearDecoder(learner.criterion.dictionary), self._penalty())
         )
-        rate = self.learning_rate
-        learner.criterion.follow(loss, rate if isinstance(rate, str) else float(rate), backend.name)
+        is_auto = isinstance(self.learning_rate, str)
+        rate = LinearDecay(self._automatic_rate if is_auto else float(self.learning_rate))
+        learner.criterion.follow(loss, rate, backend.name, keeps_damping=is_auto)
 
     def _alpha_to_learn(self):
         """alpha, unless a user has set `alpha_` since the last fit, and has left alpha alone."""

@@ -1,10 +1,4 @@
-"""First-order updates of a dictionary of named parameters, in place; `OPTIMIZERS` names them.
-
-A schedule says what share of the first learning rate is left when a share of the steps is done;
-`SCHEDULES` names some.
-"""
-
-import math
+"""First-order updates of a dictionary of named parameters, in place; `OPTIMIZERS` names them."""
 
 import numpy as np
 
@@ -21,8 +15,6 @@ class Optimizer:
     ----------
     parameters : dict of str to array
         Updated in place by `step`.
-    learning_rate : float
-        Size of the steps.
     scales : dict of str to float
         Factor of the learning rate for each parameter that is named.
     decay : float, default=0.0
@@ -33,19 +25,18 @@ class Optimizer:
         so that what has ten times the size takes steps of ten times the size.
     """
 
-    def __init__(self, parameters, learning_rate, scales=None, decay=0.0, units=None):
+    def __init__(self, parameters, scales=None, decay=0.0, units=None):
         self.parameters = parameters
-        self.learning_rate = learning_rate
         self.scales = {} if scales is None else scales
         self.decay = decay
         self.units = {} if units is None else units
         self.n_steps = 0
 
-    def step(self, gradients, backend, share=1.0):
-        """One update; `share` scales the learning rate, for a schedule."""
+    def step(self, gradients, backend, learning_rate):
+        """Update each parameter that has a gradient once."""
         self.n_steps += 1
         with np.errstate(over="ignore", invalid="ignore"):  # learners notice what has no size
-            self._move_all(gradients, backend, share)
+            self._move_all(gradients, backend, learning_rate)
 
     def restart(self):
         """Forget all steps: the next one is the first."""
@@ -55,13 +46,13 @@ class Optimizer:
                 value[...] = 0
 
     def _moments(self):
-        """Arrays that remember steps, by the names of the parameters."""
+        """Return arrays that remember steps, by the names of the parameters."""
         return ()
 
-    def _move_all(self, gradients, backend, share):
+    def _move_all(self, gradients, backend, learning_rate):
         for name, gradient in gradients.items():
             parameter = self.parameters[name]
-            rate = self.learning_rate * share * self.scales.get(name, 1.0)
+            rate = learning_rate * self.scales.get(name, 1.0)
             if self.decay and parameter.ndim > 1:
                 parameter *= 1 - rate * self.decay
             self._move(name, gradient, rate, self.units.get(name, 1.0), backend)
@@ -72,7 +63,7 @@ class Adam(Optimizer):
 
     Parameters
     ----------
-    parameters, learning_rate, scales, decay, units
+    parameters, scales, decay, units
         As for `Optimizer`.
     epsilon : float, default=1e-16
         Gradients of this size and below move little.
@@ -105,7 +96,7 @@ class GradientDescent(Optimizer):
 
     Parameters
     ----------
-    parameters, learning_rate, scales, decay, units
+    parameters, scales, decay, units
         As for `Optimizer`.
     momentum : float, default=0.9
         Share of the last step that goes on.
@@ -127,8 +118,3 @@ class GradientDescent(Optimizer):
 
 
 OPTIMIZERS = {"adam": Adam, "sgd": GradientDescent}
-SCHEDULES = {
-    "linear": lambda done: 1 - done,
-    "cosine": lambda done: (1 + math.cos(math.pi * done)) / 2,
-    "constant": lambda done: 1.0,
-}

@@ -19,6 +19,7 @@ from sklearn_ebm.factors import (
 from sklearn_ebm.factors.penalties import L1
 from sklearn_ebm.learning._network import Head, Network
 from sklearn_ebm.learning._optimizers import Adam
+from sklearn_ebm.learning._rates import LinearDecay
 from sklearn_ebm.learning._samples import Batch
 from sklearn_ebm.learning._trainer import Trainer
 from sklearn_ebm.learning.criteria import (
@@ -61,11 +62,6 @@ class Case:
     rtol: float = 1e-9
 
 
-def linear(done):
-    """Return the share of the learning rate that is left."""
-    return 1 - done
-
-
 def mean_loss(report):
     """Return the weighted mean loss."""
     return report["loss"] / report["weight"]
@@ -103,7 +99,7 @@ def dictionary_with_encoder():
     X, weight = some_data()
 
     def follow(criterion):
-        return criterion.follow(L1(ALPHA), EXACT, "numpy", BETA, 1e-2)
+        return criterion.follow(L1(ALPHA), EXACT, "numpy", BETA, LinearDecay(1e-2))
 
     criterion = follow(Dictionary(some_atoms(), encoder=some_encoder(some_atoms())))
     case = Case(Trainer(criterion), Batch(X, weight=weight), follow)
@@ -121,7 +117,7 @@ def convolutional_dictionary():
     )
 
     def follow(criterion):
-        return criterion.follow(L1(ALPHA), MAPS, "numpy", BETA, 1e-2)
+        return criterion.follow(L1(ALPHA), MAPS, "numpy", BETA, LinearDecay(1e-2))
 
     criterion = follow(ConvolutionalDictionary(kernels, "full", encoder=encoder))
     batch = Batch(random.laplace(size=(6, 5, 4, 1)), weight=random.uniform(0.5, 2, 6))
@@ -134,7 +130,7 @@ def imitation(loss="codes", seed=0):
     energy = Energy(LinearDecoder(atoms), L1(ALPHA))
 
     def follow(criterion):
-        return criterion.follow(LOSSES[loss](energy), 1e-2, "numpy")
+        return criterion.follow(LOSSES[loss](energy), LinearDecay(1e-2), "numpy")
 
     criterion = follow(Imitation(atoms, some_encoder(atoms)))
     target = np.random.default_rng(2).laplace(size=(N_SAMPLES, N_COMPONENTS))
@@ -158,7 +154,7 @@ def contrastive(kind="bernoulli", n_chains=None, fast=False):
 
     def follow(criterion):
         how = Ascending(2, momentum=0.5, decay=0.1, fast_rate=0.05)
-        return criterion.follow(how, lambda done: 0.1 * (1 - done), "numpy")
+        return criterion.follow(how, LinearDecay(0.1), "numpy")
 
     activity, center = np.full(N_COMPONENTS, 0.3), np.full(N_FEATURES, 0.4)
     criterion = follow(Contrastive(energy, activity, center, fast))
@@ -174,9 +170,13 @@ def labels():
     (X, weight), random = some_data(), np.random.default_rng(2)
     head = Head(random.standard_normal((N_FEATURES, 3)), random.standard_normal(3))
     network = Network([], "head", head)
-    criterion = Labels(network, Adam(network.parameters, 0.1), linear, "numpy")
+
+    def follow(criterion):
+        return criterion.follow(LinearDecay(0.1), "numpy")
+
+    criterion = follow(Labels(network, Adam(network.parameters)))
     batch = Batch(X, np.eye(3)[random.integers(3, size=N_SAMPLES)], weight=weight)
-    case = Case(Trainer(criterion), batch, lambda criterion: criterion)
+    case = Case(Trainer(criterion), batch, follow)
     case.loss = lambda report: report["loss"] / report["n_samples"]
     return case
 
@@ -186,8 +186,12 @@ def sum_of_two():
     first, second = imitation("codes"), imitation("energy")
     one, other = (case.trainer.criterion for case in (first, second))
     other.replace_encoder(one.encoder)
-    criterion = Sum([one, other], [0.7, 0.2], lambda parameters: Adam(parameters, 1e-2))
-    return Case(Trainer(criterion), first.batch, lambda criterion: criterion, mean_loss)
+
+    def follow(criterion):
+        return criterion.follow(LinearDecay(1e-2))
+
+    criterion = follow(Sum([one, other], [0.7, 0.2], Adam))
+    return Case(Trainer(criterion), first.batch, follow, mean_loss)
 
 
 CASES = {

@@ -351,10 +351,10 @@ def test_the_reconstruction_stands_in_for_what_is_missing(patches, dictionary):
 @pytest.mark.parametrize("name", ["PSD-tanh-encoder", "LISTAEncoder-ista"])
 @pytest.mark.filterwarnings("ignore:No pass came below:sklearn.exceptions.ConvergenceWarning")
 def test_learning_rate_of_the_encoder_falls_linearly_to_zero(patches, monkeypatch, name):
-    shares = []
-    monkeypatch.setattr(Adam, "step", lambda self, gradients, backend, share: shares.append(share))
-    make(name, 8, max_iter=2, tol=0, batch_size=100).fit(patches)
-    assert_allclose(shares, np.arange(6, 0, -1) / 6, rtol=1e-12)
+    rates = []
+    monkeypatch.setattr(Adam, "step", lambda self, gradients, backend, rate: rates.append(rate))
+    make(name, 8, max_iter=2, tol=0, batch_size=100, learning_rate=0.6).fit(patches)
+    assert_allclose(rates, np.arange(6, 0, -1) / 10, rtol=1e-12)
 
 
 @pytest.mark.parametrize("encoder", ENCODERS)

@@ -18,6 +18,7 @@ from sklearn_ebm.estimators import _lista
 from sklearn_ebm.factors import LinearDecoder
 from sklearn_ebm.factors.encoders import UnrolledEncoder
 from sklearn_ebm.learning._optimizers import Adam
+from sklearn_ebm.learning._rates import LinearDecay
 from sklearn_ebm.learning.criteria import Imitation
 from tests.estimators.learned_inference import (
     ALPHA,
@@ -68,9 +69,10 @@ def test_it_ends_at_its_best_pass_not_at_its_last(X, atoms, watched, unfolding):
     rates = iter([*[3e-4] * 16, *[1e-2] * 100])
     apply = Imitation.apply
 
-    def scaled(self, *args, **options):
-        self.optimizer.learning_rate = next(rates)
-        return apply(self, *args, **options)
+    def scaled(self, *args):
+        rate = next(rates) / self.damping
+        self.follow(self.loss, lambda done: rate, self.backend, keeps_damping=True)
+        return apply(self, *args)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Imitation, "apply", scaled)
@@ -116,12 +118,14 @@ def test_the_objective_is_the_mean_loss_before_each_step(X, atoms, loss):
 
 @pytest.fixture
 def rates(monkeypatch):
-    """Learning rates of all steps that were made."""
+    """Learning rates of all steps that were made, which would be constant if none was lowered."""
     step, made = Adam.step, []
 
-    def recording(self, *args):
-        made.append(self.learning_rate)
-        return step(self, *args)
+    def recording(self, gradients, backend, rate):
+        made.append(rate)
+        return step(self, gradients, backend, rate)
+
+    monkeypatch.setattr(LinearDecay, "__call__", lambda self, done: self.initial)
 
     monkeypatch.setattr(Adam, "step", recording)
     return made
@@ -311,11 +315,11 @@ def test_partial_fit_is_one_step_of_adam_for_each_batch(X, atoms):
     optimum = sparse_encode(X[:140], atoms, ALPHA)
     lipschitz = LinearDecoder(atoms).lipschitz
     encoder = UnrolledEncoder.from_dictionary(atoms, lipschitz, ALPHA, n_steps=2)
-    adam = Adam(encoder.parameters, SETTINGS["learning_rate"], units=encoder.units)
+    adam = Adam(encoder.parameters, units=encoder.units)
     for rows in (slice(0, 50), slice(50, 100), slice(100, 140)):
         code, tape = encoder.forward(X[rows])
         _, gradients = encoder.backward(tape, (code - optimum[rows]) / len(code))
-        adam.step(gradients, numpy)
+        adam.step(gradients, numpy, SETTINGS["learning_rate"])
         encoder.project()
     for name, value in encoder.parameters.items():
         # Sums of 50 terms in another order, and Adam divides by the size of what is left of them.

@@ -15,7 +15,7 @@ from sklearn_ebm.factors.encoders import UnrolledEncoder
 from sklearn_ebm.learning._policies import KeepBest, SlowDown, least_objective
 from sklearn_ebm.learning._samples import Batch
 from sklearn_ebm.learning._trainer import Trainer
-from sklearn_ebm.learning.criteria import Dictionary, Imitation, _imitation
+from sklearn_ebm.learning.criteria import Dictionary, Imitation
 from tests.estimators.interruption import interrupt_after
 from tests.estimators.learned_inference import (
     ALPHA,
@@ -113,7 +113,7 @@ def test_a_rate_that_falls_by_itself_ends_where_training_helps(
     X, new, atoms, monkeypatch, unfolding, tied
 ):
     """Begun with steps as large as weights are, a hundred times those that are good."""
-    monkeypatch.setattr(_imitation, "FIRST_RATE", 0.3)
+    monkeypatch.setattr(LISTAEncoder, "_automatic_rate", 0.3)
     model = make(atoms, unfolding=unfolding, tied=tied, learning_rate="auto", max_iter=30)
     with warnings.catch_warnings():
         warnings.simplefilter("error", ConvergenceWarning)
@@ -126,7 +126,8 @@ def test_going_back_forgets_the_steps_that_led_astray(X, atoms):
     """The first step of Adam moves every entry by its rate, here a third of the first one."""
     lipschitz, energy = LinearDecoder(atoms).lipschitz, Energy(LinearDecoder(atoms), L1(ALPHA))
     encoder = UnrolledEncoder.from_dictionary(atoms, lipschitz, ALPHA, n_steps=1)
-    trainer = Trainer(Imitation(atoms, encoder).follow(LOSSES["energy"](energy), "auto", "numpy"))
+    criterion = Imitation(atoms, encoder)
+    trainer = Trainer(criterion.follow(LOSSES["energy"](energy), lambda done: 3e-3, "numpy"))
     best = KeepBest(least_objective)
     best.begin(trainer)
     before = encoder.copy().parameters
@@ -136,7 +137,7 @@ def test_going_back_forgets_the_steps_that_led_astray(X, atoms):
     for name, value in before.items():
         assert_array_equal(encoder.parameters[name], value)
     trainer.step(Batch(X))
-    rate = _imitation.FIRST_RATE / 3 * encoder.units["weights"]
+    rate = 3e-3 / 3 * encoder.units["weights"]
     moved = np.abs(encoder.parameters["weights"] - before["weights"])
     # Adam's epsilon, over the few gradients that are as small as 1e-5.
     assert_allclose(np.median(moved), rate, rtol=1e-3)

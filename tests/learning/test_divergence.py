@@ -92,18 +92,18 @@ def test_nothing_is_left_of_steps_that_diverged(name, rate, batch_size):
 
 def test_the_best_pass_is_what_divergence_leaves(monkeypatch):
     """Good steps for two passes of four batches, and then one that is far too large."""
-    shares, whole = [], Adam.step
+    rates, whole = [], Adam.step
 
-    def step(self, gradients, backend, share):
-        shares.append(share)
-        whole(self, gradients, backend, 1e6 if len(shares) == 10 else 0.1)
+    def step(self, gradients, backend, learning_rate):
+        rates.append(learning_rate)
+        whole(self, gradients, backend, 1e4 if len(rates) == 10 else 1e-3)
 
     monkeypatch.setattr(Adam, "step", step)
     short, long = (make("PSD lista", 1e-2).set_params(max_iter=n) for n in (2, 5))
     assert told_by(short.fit, X[:200]) == []
-    shares.clear()
+    rates.clear()
     assert told_by(long.fit, X[:200]) == [message(0.01)]
-    assert len(shares) == 10
+    assert len(rates) == 10
     assert long.n_iter_ == 2
     assert short.objective_curve_[1] < short.objective_curve_[0]
     assert_array_equal(long.components_, short.components_)

@@ -105,13 +105,13 @@ def test_adam_makes_the_steps_of_the_paper(dtype, backend):
     first_gradient, second_gradient = np.array([1.0, -2.0]), np.array([0.5, 3.0])
     value = np.array([0.3, 0.7])
     parameters = {"value": value.astype(dtype)}
-    adam = Adam(parameters, learning_rate=np.float64(0.1))
+    adam = Adam(parameters)
     m, v = np.zeros(2), np.zeros(2)
     for step, gradient in enumerate([first_gradient, second_gradient], 1):
         m, v = 0.9 * m + 0.1 * gradient, 0.999 * v + 0.001 * gradient**2
         corrected = m / (1 - 0.9**step), v / (1 - 0.999**step)
         value = value - 0.1 * 0.5 * corrected[0] / np.sqrt(corrected[1])
-        adam.step({"value": gradient.astype(dtype)}, backend, share=0.5)
+        adam.step({"value": gradient.astype(dtype)}, backend, 0.05)
     assert parameters["value"].dtype == dtype
     # The paper's epsilon, and rounding of numbers of size one.
     assert_allclose(parameters["value"], value, rtol=1e-6)
@@ -120,9 +120,9 @@ def test_adam_makes_the_steps_of_the_paper(dtype, backend):
 @backends
 def test_adam_moves_each_entry_by_its_learning_rate_while_the_sign_stays(backend):
     parameters = {"value": np.zeros(3)}
-    adam = Adam(parameters, learning_rate=0.01)
+    adam = Adam(parameters)
     for _ in range(50):
-        adam.step({"value": np.array([1e-3, -1.0, 1e3])}, backend)
+        adam.step({"value": np.array([1e-3, -1.0, 1e3])}, backend, 0.01)
     assert_allclose(parameters["value"], [-0.5, 0.5, -0.5], rtol=1e-4)  # epsilon over 1e-3
 
 
@@ -131,11 +131,11 @@ def test_scales_multiply_the_steps_of_adam_by_name(backend):
     """The size of a gradient does not matter to Adam, that of the scale does."""
     parameters = {name: np.zeros((2, 3)) for name in ("named", "other", "without steps")}
     parameters["without steps"] = np.zeros((0, 3))
-    adam = Adam(parameters, learning_rate=0.01, scales={"named": 7.0, "without steps": 2.0})
+    adam = Adam(parameters, scales={"named": 7.0, "without steps": 2.0})
     random = np.random.default_rng(0)
     for _ in range(5):
         gradient = random.standard_normal((2, 3))
         gradients = {"named": gradient, "other": gradient, "without steps": np.zeros((0, 3))}
-        adam.step(gradients, backend)
+        adam.step(gradients, backend, 0.01)
     assert np.all(parameters["other"] != 0)
     assert_allclose(parameters["named"], 7 * parameters["other"], rtol=1e-12)  # a few roundings

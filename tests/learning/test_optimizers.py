@@ -1,11 +1,11 @@
-"""Updates of parameters by their gradients: each against its formula, and the schedules."""
+"""Updates of parameters by their gradients: each against its formula."""
 
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from sklearn_ebm.backends import resolve_backend
-from sklearn_ebm.learning._optimizers import OPTIMIZERS, SCHEDULES
+from sklearn_ebm.learning._optimizers import OPTIMIZERS
 
 RATE = 0.1
 backends = pytest.mark.parametrize("backend", ["numpy", "numba"])
@@ -31,13 +31,13 @@ def gradients(parameters, n_steps):
     ]
 
 
-def after(name, backend, n_steps=5, shares=None, dtype=float, **options):
+def after(name, backend, n_steps=5, rates=None, dtype=float, **options):
     """Parameters after some steps, and the gradients of these."""
     parameters = start(dtype)
     made = gradients(parameters, n_steps)
-    optimizer = OPTIMIZERS[name](parameters, RATE, **options)
-    for gradient, share in zip(made, shares or [1.0] * n_steps, strict=True):
-        optimizer.step(gradient, resolve_backend(backend, parameters["weights"]), share)
+    optimizer = OPTIMIZERS[name](parameters, **options)
+    for gradient, rate in zip(made, rates or [RATE] * n_steps, strict=True):
+        optimizer.step(gradient, resolve_backend(backend, parameters["weights"]), rate)
     return parameters, made
 
 
@@ -60,8 +60,8 @@ def test_the_epsilon_of_adam_holds_back_steps_of_small_gradients(backend):
     """A first step is rate g / (|g| + epsilon'), where epsilon' is epsilon over sqrt(1 - 0.999)."""
     parameters = {"weights": np.zeros((1, 3))}
     gradient = {"weights": np.array([[1e-8, 1e-3, 10.0]])}
-    optimizer = OPTIMIZERS["adam"](parameters, RATE, epsilon=1e-8)
-    optimizer.step(gradient, resolve_backend(backend, parameters["weights"]))
+    optimizer = OPTIMIZERS["adam"](parameters, epsilon=1e-8)
+    optimizer.step(gradient, resolve_backend(backend, parameters["weights"]), RATE)
     small, middle, large = -parameters["weights"][0] / RATE
     assert small < 0.6
     assert_allclose([middle, large], 1, rtol=1e-3)
@@ -83,8 +83,10 @@ def test_gradient_descent_keeps_a_share_of_its_last_step(backend):
 def test_parameters_change_in_place_and_keep_their_type(backend, name, dtype):
     parameters = start(dtype)
     held = dict(parameters)
-    optimizer = OPTIMIZERS[name](parameters, np.float64(RATE), decay=np.float64(0.1))
-    optimizer.step(gradients(parameters, 1)[0], resolve_backend(backend, parameters["weights"]))
+    optimizer = OPTIMIZERS[name](parameters, decay=0.1)
+    optimizer.step(
+        gradients(parameters, 1)[0], resolve_backend(backend, parameters["weights"]), RATE
+    )
     for key, value in held.items():
         assert parameters[key] is value
         assert value.dtype == dtype
@@ -108,39 +110,30 @@ def test_units_are_those_that_a_parameter_would_be_measured_in(name):
     ends = []
     for unit in (1.0, 8.0):
         parameters = {key: value * unit for key, value in start().items()}
-        optimizer = OPTIMIZERS[name](parameters, RATE, decay=0.5, units={"weights": unit})
+        optimizer = OPTIMIZERS[name](parameters, decay=0.5, units={"weights": unit})
         for gradient in gradients(start(), 3):
             by_unit = {key: value / unit for key, value in gradient.items()}
-            optimizer.step(by_unit, resolve_backend("numpy", parameters["weights"]))
+            optimizer.step(by_unit, resolve_backend("numpy", parameters["weights"]), RATE)
         ends.append(parameters["weights"] / unit)
     assert_allclose(*ends, rtol=1e-9)
 
 
 @optimizers
-def test_a_share_of_zero_changes_nothing_in_the_first_step(name):
-    parameters, _ = after(name, "numpy", n_steps=1, shares=[0.0], decay=0.5)
+def test_a_rate_of_zero_changes_nothing_in_the_first_step(name):
+    parameters, _ = after(name, "numpy", n_steps=1, rates=[0.0], decay=0.5)
     for key, value in start().items():
         assert_array_equal(parameters[key], value)
 
 
 @optimizers
 def test_weights_decay_apart_from_the_gradient_and_biases_do_not(name):
-    """Without gradients weights shrink by 1 - rate scale share decay a step, and nothing else."""
+    """Without gradients weights shrink by 1 - rate scale decay a step, and nothing else."""
     parameters = start()
-    optimizer = OPTIMIZERS[name](parameters, RATE, {"weights": 0.5}, decay=2.0)
+    optimizer = OPTIMIZERS[name](parameters, {"weights": 0.5}, decay=2.0)
     nothing = {key: np.zeros_like(value) for key, value in parameters.items()}
-    for share in (1.0, 0.25):
-        optimizer.step(nothing, resolve_backend("numpy", parameters["weights"]), share)
+    for rate in (RATE, RATE / 4):
+        optimizer.step(nothing, resolve_backend("numpy", parameters["weights"]), rate)
     begun = start()
     shrunk = begun["weights"] * (1 - RATE * 0.5 * 2) * (1 - RATE * 0.5 * 0.25 * 2)
     assert_allclose(parameters["weights"], shrunk, rtol=1e-12)
     assert_array_equal(parameters["bias"], begun["bias"])
-
-
-def test_schedules_fall_as_they_are_called():
-    done = np.linspace(0, 1, 5)
-    shares = {name: [schedule(share) for share in done] for name, schedule in SCHEDULES.items()}
-    assert_allclose(shares["linear"], [1, 0.75, 0.5, 0.25, 0])
-    half = np.sqrt(0.5) / 2
-    assert_allclose(shares["cosine"], [1, 0.5 + half, 0.5, 0.5 - half, 0], atol=1e-15)
-    assert_array_equal(shares["constant"], np.ones(5))

@@ -28,6 +28,7 @@ from sklearn_ebm.factors import (
 from sklearn_ebm.learning._monitor import pseudo_likelihood
 from sklearn_ebm.learning._online_dictionary import PATIENCE, OnlineDictionary
 from sklearn_ebm.learning._optimizers import Adam
+from sklearn_ebm.learning._rates import LinearDecay
 from sklearn_ebm.learning._samples import Batch
 from sklearn_ebm.learning._trainer import Trainer
 from sklearn_ebm.learning.criteria import Ascending, Contrastive, DenseSamples, Dictionary
@@ -185,9 +186,9 @@ def test_adam_steps_are_those_of_numpy():
     gradient = np.random.default_rng(0).standard_normal((3, 4))
     results = []
     for convert in (strict, as_it_is):
-        adam = Adam({"weights": convert(np.ones((3, 4)))}, learning_rate=0.1)
+        adam = Adam({"weights": convert(np.ones((3, 4)))})
         for _ in range(3):
-            adam.step({"weights": convert(gradient)}, reference)
+            adam.step({"weights": convert(gradient)}, reference, 0.1)
         results.append(adam.parameters["weights"])
     assert_same(*results)
 
@@ -232,7 +233,7 @@ def test_learning_steps_are_those_of_numpy(X, dictionary, encoder, masked):
 
 def a_trainer(atoms, encoder):
     first = None if encoder is None else ENCODERS[encoder].from_dictionary(atoms, 4.0, 1.0)
-    weights = {} if encoder is None else {"beta": 0.5, "learning_rate": 1e-3}
+    weights = {} if encoder is None else {"beta": 0.5, "rate": LinearDecay(1e-3)}
     criterion = Dictionary(atoms, encoder=first)
     return Trainer(criterion.follow(L1(1.0), SETTINGS, "numpy", **weights))
 

@@ -3,6 +3,7 @@
 import numpy as np
 
 from sklearn_ebm.backends import array_namespace, resolve_backend
+from sklearn_ebm.learning._rates import LinearDecay
 
 
 class BaseCriterion:
@@ -12,6 +13,8 @@ class BaseCriterion:
     ----------
     optimizer : Optimizer or None
         Moves `parameters`.
+    rate : callable
+        Maps the completed share of training to the learning rate.
     """
 
     chunk = 1
@@ -20,7 +23,12 @@ class BaseCriterion:
     def __init__(self):
         self.optimizer = None
         self.backend = "auto"
+        self.rate = LinearDecay(0.0)
         self.n_steps = 0
+
+    def __getstate__(self):
+        """Leave out the learning rate, which may be a user's function; `follow` sets it anew."""
+        return {**vars(self), "rate": LinearDecay(0.0)}
 
     @property
     def parameters(self):
@@ -44,7 +52,7 @@ class BaseCriterion:
         self.n_steps += 1
         self.absorb(model, sums, batch)
         if self.optimizer is not None:
-            self.optimizer.step(self.gradients(sums), self.backend_of(batch), self.rate_share(done))
+            self.optimizer.step(self.gradients(sums), self.backend_of(batch), self.rate_at(done))
             self.project()
 
     def require(self, sums, batch):
@@ -57,9 +65,9 @@ class BaseCriterion:
         """Return the gradients of the mean loss with respect to `parameters`, by name."""
         return {}
 
-    def rate_share(self, done):
-        """Return the share of the learning rate that is left: it decays linearly to zero."""
-        return 1 - done
+    def rate_at(self, done):
+        """Return the learning rate at a completed share of training."""
+        return self.rate(done)
 
     def project(self):
         """Bring the parameters back to where they are allowed."""

@@ -135,6 +135,7 @@ class Contrastive(BaseCriterion):
         self.moving = None
         if not energy.visible.is_binary:
             self.moving = xp.zeros(energy.weights.shape[0], dtype=energy.weights.dtype)
+        self.how = Ascending()
         self.restart_with(energy)
 
     def restart_with(self, energy):
@@ -178,9 +179,6 @@ class Contrastive(BaseCriterion):
         self.rate = rate
         self.backend = backend
         return self
-
-    def __getstate__(self):
-        return {name: value for name, value in vars(self).items() if name not in ("how", "rate")}
 
     @property
     def n_draws(self):

@@ -4,7 +4,7 @@ from sklearn_ebm.backends import array_namespace
 from sklearn_ebm.factors import ConvolutionalDecoder, PatchDecoder
 from sklearn_ebm.learning._online_filters import OnlineKernels
 from sklearn_ebm.learning._samples import summed
-from sklearn_ebm.learning.criteria._dictionary import PIECE_ROWS, Dictionary
+from sklearn_ebm.learning.criteria._dictionary import NO_RATE, PIECE_ROWS, Dictionary
 
 
 class ConvolutionalDictionary(Dictionary):
@@ -29,14 +29,12 @@ class ConvolutionalDictionary(Dictionary):
         self.table = table
         super().__init__(kernels, fixed, encoder, OnlineKernels(kernels, table))
 
-    def follow(
-        self, penalty, settings, backend, beta=0.0, learning_rate=0.0, fixed=None, border=None
-    ):
+    def follow(self, penalty, settings, backend, beta=0.0, rate=NO_RATE, fixed=None, border=None):
         """Learn by these from now on: as for `Dictionary`, and where kernels may stand.
 
         Parameters
         ----------
-        penalty, settings, backend, beta, learning_rate, fixed
+        penalty, settings, backend, beta, rate, fixed
             As for `Dictionary`.
         border : str or None, default=None
             Where kernels and filters may stand. None changes nothing.
@@ -46,7 +44,7 @@ class ConvolutionalDictionary(Dictionary):
         ConvolutionalDictionary
             Itself.
         """
-        super().follow(penalty, settings, backend, beta, learning_rate, fixed)
+        super().follow(penalty, settings, backend, beta, rate, fixed)
         if border is not None:
             self.border = border
             if self.encoder is not None:

@@ -14,6 +14,7 @@ from sklearn_ebm.factors import Energy, LinearDecoder
 from sklearn_ebm.learning._divergence import Watch
 from sklearn_ebm.learning._online_dictionary import OnlineDictionary
 from sklearn_ebm.learning._optimizers import Adam
+from sklearn_ebm.learning._rates import LinearDecay
 from sklearn_ebm.learning._samples import Rows
 from sklearn_ebm.learning.criteria._base import (
     BaseCriterion,
@@ -26,6 +27,7 @@ from sklearn_ebm.solvers import solve_lasso
 
 PIECE_ROWS = 256  # what one thread takes of a batch
 LEARNING_TOL = 1e-3  # gap of codes in learning; tighter ones do not make a better dictionary
+NO_RATE = LinearDecay(0.0)
 HOPELESS = 10.0  # times the energy of zero codes, above which steps have spoilt the encoder
 OVERSHOT = 100.0  # times the squared size of the data, in units of codes: the same for predictions
 
@@ -129,10 +131,9 @@ class Dictionary(BaseCriterion):
     def replace_encoder(self, encoder):
         """Continue with another encoder; its optimizer starts anew."""
         self.encoder = encoder
-        rate = 0.0 if self.optimizer is None else self.optimizer.learning_rate
-        self.optimizer = Adam(encoder.parameters, rate, units=encoder.units)
+        self.optimizer = Adam(encoder.parameters, units=encoder.units)
 
-    def follow(self, penalty, settings, backend, beta=0.0, learning_rate=0.0, fixed=None):
+    def follow(self, penalty, settings, backend, beta=0.0, rate=NO_RATE, fixed=None):
         """Learn by these from now on; users may change them before they continue a fit.
 
         Parameters
@@ -145,8 +146,8 @@ class Dictionary(BaseCriterion):
             Name of the backend.
         beta : float, default=0.0
             Weight of the prediction.
-        learning_rate : float, default=0.0
-            Of the encoder; it decays linearly to zero.
+        rate : callable
+            Maps the completed share of training to the learning rate of the encoder.
         fixed : bool or None, default=None
             Whether the dictionary stays as it is. None changes nothing.
 
@@ -159,9 +160,8 @@ class Dictionary(BaseCriterion):
         self.settings = settings
         self.backend = backend
         self.beta = beta
+        self.rate = rate
         self.fixed = self.fixed if fixed is None else fixed
-        if self.optimizer is not None:
-            self.optimizer.learning_rate = learning_rate
         return self
 
     def weigh(self, exponent):

@@ -17,7 +17,6 @@ from sklearn_ebm.learning.criteria._base import (
 )
 
 PIECE_ROWS = 128  # what a thread takes of a batch, which is smaller here than that of a dictionary
-FIRST_RATE = 3e-3
 EXPLODED = 1e4  # times the size of data and codes, at which a loss has no way back
 
 
@@ -49,20 +48,21 @@ class Imitation(BaseCriterion):
     def replace_encoder(self, encoder):
         """Continue with another encoder; its optimizer starts anew."""
         self.encoder = encoder
-        rate = 0.0 if self.optimizer is None else self.optimizer.learning_rate
-        self.optimizer = Adam(encoder.parameters, rate, units=encoder.units)
+        self.optimizer = Adam(encoder.parameters, units=encoder.units)
 
-    def follow(self, loss, learning_rate, backend):
+    def follow(self, loss, rate, backend, keeps_damping=False):
         """Learn by these from now on; users may change them before they continue a fit.
 
         Parameters
         ----------
         loss : loss factor
             What the codes are judged by.
-        learning_rate : float or "auto"
-            Of Adam; it decays linearly to zero. "auto" continues with a rate that was lowered.
+        rate : callable
+            Maps the completed share of training to the learning rate.
         backend : str
             Name of the backend.
+        keeps_damping : bool, default=False
+            Whether to continue with a rate that was lowered.
 
         Returns
         -------
@@ -71,9 +71,8 @@ class Imitation(BaseCriterion):
         """
         self.loss = loss
         self.backend = backend
-        is_auto = isinstance(learning_rate, str)
-        self.damping = self.damping if is_auto else 1.0
-        self.optimizer.learning_rate = (FIRST_RATE if is_auto else learning_rate) * self.damping
+        self.rate = rate
+        self.damping = self.damping if keeps_damping else 1.0
         return self
 
     def weigh(self, exponent):
@@ -132,6 +131,10 @@ class Imitation(BaseCriterion):
         n_samples = sums["report"]["n_samples"]
         self.watch.require(sums["losses"] / n_samples, sums["usual"] / n_samples)
 
+    def rate_at(self, done):
+        """Return the learning rate at a completed share of training, after slowing down."""
+        return self.damping * self.rate(done)
+
     def loss_of_zero(self, batch):
         """Return the mean loss of zero codes."""
         of_zero = self.loss.of_zero(batch.X, batch.target)
@@ -153,14 +156,12 @@ class Imitation(BaseCriterion):
     # ----------------------------------------------------------------------------- ways back and on
     def begin(self, entries):
         """Start a new fit at the first learning rate, with a loss of any size."""
-        self.optimizer.learning_rate /= self.damping
         self.damping = 1.0
         self.watch.begin(entries["validation"])
 
     def slow_down(self, factor):
         """Divide the learning rate by a factor from now on."""
         self.damping /= factor
-        self.optimizer.learning_rate /= factor
 
     def snapshot(self):
         """Return a copy of the encoder."""

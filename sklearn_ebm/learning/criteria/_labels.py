@@ -22,20 +22,14 @@ class Labels(BaseCriterion):
     ----------
     network : Network
         Trained in place.
-    optimizer : Optimizer or None
+    optimizer : Optimizer or None, default=None
         Of the network's parameters. None if the criterion is part of a sum.
-    schedule : callable
-        Maps the completed share of training to the share of the learning rate that is left.
-    backend : str
-        Name of the backend.
     """
 
-    def __init__(self, network, optimizer, schedule, backend):
+    def __init__(self, network, optimizer=None):
         super().__init__()
         self.network = network
         self.optimizer = optimizer
-        self.schedule = schedule
-        self.backend = backend
         self.watch = Watch(WITHOUT_A_WAY_BACK)
 
     @property
@@ -48,9 +42,24 @@ class Labels(BaseCriterion):
         """Parameters of the network, by step, part and name."""
         return self.network.parameters
 
-    def rate_share(self, done):
-        """Return the share of the learning rate that is left."""
-        return float(self.schedule(done))
+    def follow(self, rate, backend):
+        """Learn by these from now on.
+
+        Parameters
+        ----------
+        rate : callable
+            Maps the completed share of training to the learning rate.
+        backend : str
+            Name of the backend.
+
+        Returns
+        -------
+        Labels
+            Itself.
+        """
+        self.rate = rate
+        self.backend = backend
+        return self
 
     def contribute(self, model, batch, memory, stream=None, shard=None):
         """Return losses, right answers and the gradients of the network's parameters."""

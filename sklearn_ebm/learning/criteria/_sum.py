@@ -18,17 +18,12 @@ class Sum(BaseCriterion):
         Weight of the gradient and of the loss of each.
     new_optimizer : callable
         Returns the optimizer of `parameters`, a dictionary of arrays.
-    schedule : callable or None, default=None
-        Maps the completed share of training to the share of the learning rate that is left. None
-        lets it decay linearly to zero.
     """
 
-    def __init__(self, criteria, weights, new_optimizer, schedule=None):
+    def __init__(self, criteria, weights, new_optimizer):
         super().__init__()
         self.criteria = criteria
         self.weights = weights
-        self.schedule = schedule
-        self.backend = criteria[0].backend
         self.optimizer = new_optimizer(self.parameters)
 
     def __setstate__(self, state):
@@ -49,9 +44,22 @@ class Sum(BaseCriterion):
                 held.setdefault(id(value), ((number, name), value))
         return dict(held.values())
 
-    def rate_share(self, done):
-        """Return the share of the learning rate that is left."""
-        return super().rate_share(done) if self.schedule is None else float(self.schedule(done))
+    def follow(self, rate):
+        """Learn at this rate from now on; each term follows parameters of its own.
+
+        Parameters
+        ----------
+        rate : callable
+            Maps the completed share of training to the learning rate.
+
+        Returns
+        -------
+        Sum
+            Itself.
+        """
+        self.rate = rate
+        self.backend = self.criteria[0].backend
+        return self
 
     def prepare(self, batch):
         """Return the models of all criteria."""
