@@ -8,10 +8,11 @@ from sklearn_ebm.backends import array_namespace
 from sklearn_ebm.factors import ENCODERS, LinearDecoder
 from sklearn_ebm.inputs._checks import check_codes, check_dictionary
 from sklearn_ebm.layers._state import is_same
-from sklearn_ebm.learning._dictionary import LEARNING_TOL, Learner
 from sklearn_ebm.learning._first_atoms import first_dictionary, unit_rows
 from sklearn_ebm.learning._parts import EncoderPart
 from sklearn_ebm.learning._samples import Samples
+from sklearn_ebm.learning._trainer import Trainer
+from sklearn_ebm.learning.criteria import LEARNING_TOL, Dictionary
 
 
 class Atoms:
@@ -91,17 +92,17 @@ class Atoms:
         """Whether a decoder is the one that the parameters ask for, given its atoms."""
         return True
 
-    def learner(self, dictionary, encoder, table=None):
-        """Return a learner that starts from these atoms."""
-        return Learner(dictionary, self.is_fixed, encoder)
+    def trainer(self, dictionary, encoder, table=None):
+        """Return a trainer that starts from these atoms."""
+        return Trainer(Dictionary(dictionary, self.is_fixed, encoder))
 
-    def prepare(self, learner):
-        """Let a learner of an earlier call follow these parameters."""
-        learner.fixed = self.is_fixed
+    def to_follow(self):
+        """Return what the criterion of an earlier call must follow from now on, by name."""
+        return {"fixed": self.is_fixed}
 
-    def samples(self, data, weights, learner):
+    def samples(self, data, weights, trainer):
         """Return what learning takes its batches from."""
-        return Samples(data.X, data.mask, weights, dtype=learner.dtype)
+        return Samples(data.X, mask=data.mask, weight=weights, dtype=trainer.dtype)
 
     def is_already(self, name, value, model):
         """Whether a new value of a parameter asks for what a fitted model already has."""
@@ -134,8 +135,8 @@ class Atoms:
             )
         return X, decoder.dictionary.shape[1:]
 
-    def table_of(self, learner):
-        """Return the table of connections that a learner has, or None."""
+    def table_of(self, criterion):
+        """Return the table of connections that a criterion has, or None."""
         return None
 
     def checked_table(self, table, dictionary):
@@ -151,10 +152,6 @@ class Atoms:
         lipschitz = self.decoder(dictionary, dictionary.shape[1:]).lipschitz
         kind = self.encoders[name]
         return kind.from_dictionary(dictionary, lipschitz, alpha, scale=scale, **settings)
-
-    def encoder_to_learn(self, encoder):
-        """Return an encoder for the samples that learning takes."""
-        return encoder
 
     def encoder_to_use(self, encoder, table=None):
         """Return an encoder for the samples that users pass."""

@@ -18,7 +18,7 @@ from sklearn_ebm.inputs._checks import (
 )
 from sklearn_ebm.inputs._rows import check_rows, dense_rows
 from sklearn_ebm.layers._state import Stateful
-from sklearn_ebm.learning._contrastive_passes import pseudo_likelihood, reconstruction_error
+from sklearn_ebm.learning._monitor import pseudo_likelihood, reconstruction_error
 from sklearn_ebm.solvers import (
     LARGEST_ENUMERATION,
     anneal,

@@ -15,10 +15,15 @@ from sklearn_ebm.inputs._checks import check_magnitude, check_weight
 from sklearn_ebm.inputs._sizes import data_size
 from sklearn_ebm.inputs._weights import check_sample_weight
 from sklearn_ebm.layers._state import is_same
-from sklearn_ebm.learning._curves import Curves, Tally
-from sklearn_ebm.learning._divergence import Diverged, divergence_message, has_diverged
-from sklearn_ebm.learning._passes import Passes
+from sklearn_ebm.learning._divergence import divergence_message
+from sklearn_ebm.learning._policies import (
+    ConfirmLastStep,
+    KeepBest,
+    RelativeChange,
+    least_objective,
+)
 from sklearn_ebm.learning._rates import LinearDecay
+from sklearn_ebm.learning._trainer import Plan
 
 MANY = 1e-3  # share of codes above their tol that learning should not be silent about
 ALL_ROWS = slice(None)
@@ -83,19 +88,19 @@ class DictionaryLearning:
         """Make passes over shuffled batches of X."""
         model = self.model
         goes_on = model.warm_start and model.__sklearn_is_fitted__()
-        learner = model._learner_to_go_on() if goes_on else None
-        if learner is None:
+        trainer = model._learner_to_go_on() if goes_on else None
+        if trainer is None:
             vars(model).pop("_state", None)
-        data = self._read(X, mask, learner)
+        data = self._read(X, mask, trainer)
         weights, exponent = self._weights(sample_weight, data.X)
-        self._set_alpha(learner, data, weights, ALL_ROWS)
+        self._set_alpha(trainer, data, weights, ALL_ROWS)
         random_state = check_random_state(model.random_state)
         context = model._init_callback_context(max_subtasks=int(model.max_iter))
         context.call_on_fit_task_begin(estimator=model, X=data.X)
-        if learner is None:
-            learner = self._first_learner(data, weights, random_state, ALL_ROWS)
-        self._begin(learner, data, exponent)
-        self._make_passes(learner, data, weights, random_state, context)
+        if trainer is None:
+            trainer = self._first_trainer(data, weights, random_state, ALL_ROWS)
+        self._begin(trainer, data, exponent)
+        self._make_passes(trainer, data, weights, random_state, context)
         context.call_on_fit_task_end(
             estimator=model, X=data.X, reconstruction_attributes=model._snapshot
         )
@@ -104,29 +109,30 @@ class DictionaryLearning:
     def partial_fit(self, X, sample_weight, mask):
         """Make one step for each batch of X, in the order of the rows."""
         model = self.model
-        learner = model._learner_to_go_on() if model.__sklearn_is_fitted__() else None
-        data = self._read(X, mask, learner)
+        trainer = model._learner_to_go_on() if model.__sklearn_is_fitted__() else None
+        data = self._read(X, mask, trainer)
         weights, exponent = self._weights(sample_weight, data.X)
         first = slice(int(model.batch_size))
-        self._set_alpha(learner, data, weights, first)
-        if learner is None:
+        self._set_alpha(trainer, data, weights, first)
+        if trainer is None:
             random_state = check_random_state(model.random_state)
-            learner = self._first_learner(data, weights, random_state, first)
-        self._begin(learner, data, exponent)
-        tally = Tally()
-        try:
-            if self._has_work():
-                self._take_in(learner, self._samples(learner, data, weights), tally)
-        finally:
-            learner.curves.end_pass(tally.usage if tally.n_samples else None)
-            model._keep(learner)
+            trainer = self._first_trainer(data, weights, random_state, first)
+        self._begin(trainer, data, exponent)
+        if self._has_work():
+            try:
+                samples = self._samples(trainer, data, weights)
+                outcome = trainer.run_once(samples, self._policies_once(), int(model.batch_size))
+            finally:
+                model._keep(trainer)
+            if outcome.has_diverged:
+                warn(divergence_message(model.learning_rate), ConvergenceWarning)
         return model
 
     # -------------------------------------------------------------------------------------- inputs
-    def _read(self, X, mask, learner):
+    def _read(self, X, mask, trainer):
         """The samples; `n_features_in_` is set in a first fit."""
-        model, is_first = self.model, learner is None
-        dtype = None if is_first else learner.dtype
+        model, is_first = self.model, trainer is None
+        dtype = None if is_first else trainer.dtype
         data = model._inputs(is_first).read(
             model, X, mask, reset=is_first, degree=self.degree, dtype=dtype
         )
@@ -134,12 +140,12 @@ class DictionaryLearning:
             model._form, model._sample_shape = data.form, data.shape
         return data
 
-    def _set_alpha(self, learner, data, weights, rows):
+    def _set_alpha(self, trainer, data, weights, rows):
         """Set the weights of the energy's terms, and refuse those that the type cannot hold."""
-        model, dtype = self.model, data.X.dtype if learner is None else learner.dtype
+        model, dtype = self.model, data.X.dtype if trainer is None else trainer.dtype
         if not isinstance(model.alpha, str):
             alpha = float(model.alpha)
-        elif learner is None:
+        elif trainer is None:
             alpha = typical_size(data, weights, rows)
         else:
             alpha = model._sparsity()
@@ -158,9 +164,9 @@ class DictionaryLearning:
             weights, exponent = check_sample_weight(sample_weight, X)
         return array_namespace(X).asarray(weights, dtype=X.dtype), exponent
 
-    # --------------------------------------------------------------------------------- the learner
-    def _first_learner(self, data, weights, random_state, first):
-        """Return the initial learner; the rows `first` give the size of the data."""
+    # --------------------------------------------------------------------------------- the trainer
+    def _first_trainer(self, data, weights, random_state, first):
+        """Return the initial trainer; the rows `first` give the size of the data."""
         dictionary, table = self.atoms.initial(data.X, weights, random_state)
         encoder, prediction = None, self.prediction
         if prediction is not None:
@@ -169,46 +175,49 @@ class DictionaryLearning:
             encoder = self.atoms.first_encoder(
                 prediction.encoder, dictionary, alpha, scale, table, **prediction.settings
             )
-        return self.atoms.learner(dictionary, encoder, table)
+        return self.atoms.trainer(dictionary, encoder, table)
 
-    def _begin(self, learner, data, exponent):
-        """Let the learner follow the parameters; from here on, the model keeps its results."""
-        if learner.encoder is not None:  # Adam squares gradients, which are products of X and codes
-            unit = learner.encoder.scale.data
-            check_magnitude(data.X, degree=4, dtype=learner.dtype, unit=unit)
-        self._follow(learner, data)
-        learner.weigh(exponent)
-        self.attempt.begin(learner)
-        self.model._keep(learner)
+    def _begin(self, trainer, data, exponent):
+        """Let the trainer follow the parameters; from here on, the model keeps its results."""
+        if (
+            trainer.criterion.encoder is not None
+        ):  # Adam squares gradients, which are products of X and codes
+            unit = trainer.criterion.encoder.scale.data
+            check_magnitude(data.X, degree=4, dtype=trainer.dtype, unit=unit)
+        self._follow(trainer, data)
+        trainer.criterion.weigh(exponent)
+        self.attempt.begin(trainer)
+        self.model._keep(trainer)
 
-    def _follow(self, learner, data):
+    def _follow(self, trainer, data):
         """Learning uses the parameters as they are now."""
         model, atoms = self.model, self.atoms
-        self._require_same(learner)
-        model._make_penalty = model._new_penalty(learner.dictionary.shape[0])
+        self._require_same(trainer)
+        model._make_penalty = model._new_penalty(trainer.criterion.dictionary.shape[0])
         settings = {
             "solver": model.solver,
             "tol": max(float(model.code_tol), atoms.learning_tol),
             "max_iter": int(model.code_max_iter),
         }
-        atoms.prepare(learner)
         beta = 0.0 if self.prediction is None else self.prediction.beta
         penalty = model._make_penalty(model._sparsity(), positive=bool(model.positive))
-        learner.follow(penalty, settings, data.backend.name, beta)
+        trainer.criterion.follow(
+            penalty, settings, data.backend.name, beta, self.schedule, **atoms.to_follow()
+        )
 
-    def _require_same(self, learner):
+    def _require_same(self, trainer):
         """Refuse parameters that ask for something else than what learning goes on with."""
-        model, n_components = self.model, learner.dictionary.shape[0]
+        model, n_components = self.model, trainer.criterion.dictionary.shape[0]
         self._require_equal("n_components", n_components, model.n_components is None)
-        self._require_dictionary(learner.dictionary)
+        self._require_dictionary(trainer.criterion.dictionary)
         change = model._change_since_fit(model._needs_new_learner, model._last_state.fitted_with)
         if change:
             raise ValueError(f"{change} Set warm_start=False.")
         if self.prediction is not None:
             held = {kind: name for name, kind in self.atoms.encoders.items()}
-            self._require_equal("encoder", held[type(learner.encoder)])
-            for name in self.prediction.settings.keys() & learner.encoder.settings.keys():
-                self._require_equal(name, learner.encoder.settings[name])
+            self._require_equal("encoder", held[type(trainer.criterion.encoder)])
+            for name in self.prediction.settings.keys() & trainer.criterion.encoder.settings.keys():
+                self._require_equal(name, trainer.criterion.encoder.settings[name])
 
     def _require_equal(self, name, held, is_free=False):
         value = getattr(self.model, name)
@@ -231,78 +240,69 @@ class DictionaryLearning:
 
     # -------------------------------------------------------------------------------------- passes
     @staticmethod
-    def reports(learner):
+    def reports(trainer):
         """Return the fitted attributes that describe how learning went."""
-        reports = {"n_replaced_": learner.online.n_replaced}
-        return {**curves_of(learner), "unconverged_": learner.curves.unconverged, **reports}
+        reports = {"n_replaced_": trainer.criterion.online.n_replaced}
+        return {
+            **curves_of(trainer),
+            "unconverged_": trainer.curves.latest.get("unconverged", 0.0),
+            **reports,
+        }
 
     def _has_work(self):
         """Whether there is anything to learn: a given dictionary may still need an encoder."""
         return self.prediction is not None or not self.atoms.is_fixed
 
-    def _samples(self, learner, data, weights):
+    def _samples(self, trainer, data, weights):
         """What learning takes its batches from."""
-        return self.atoms.samples(data, weights, learner)
+        return self.atoms.samples(data, weights, trainer)
 
-    def _make_passes(self, learner, data, weights, random_state, context):
-        model = self.model
-        learner.curves = Curves()
+    def _make_passes(self, trainer, data, weights, random_state, context):
+        trainer.begin()
         if not self._has_work():
             return
-        passes = Passes(
-            learner, self.schedule, int(model.max_iter), float(model.tol), int(model.batch_size),
-            random_state,
-        )  # fmt: skip
+        model = self.model
+        plan = Plan(int(model.max_iter), int(model.batch_size), random_state)
+        change = RelativeChange(float(model.tol))
+        policies = [ConfirmLastStep(), KeepBest(least_objective, always=False), change]
+        samples = self._samples(trainer, data, weights)
         try:
-            converged = passes.run(self._samples(learner, data, weights), model, context)
+            outcome = trainer.run(samples, policies, plan, model, context)
         finally:
-            model._keep(learner)
-        self._warn(learner, passes, converged)
+            model._keep(trainer)
+        converged = outcome.is_stopped or float(model.tol) == 0
+        self._warn(self._complaint(trainer, outcome, converged, change.change))
 
-    def _take_in(self, learner, samples, tally):
-        """One step for each batch, in the order of the rows; all are undone if they diverge."""
-        batch, rate = None, self.schedule(0.0)
-        learner.remember()
-        try:
-            for rows in samples.in_order(int(self.model.batch_size)):
-                batch = samples.take(rows)
-                tally.add(*learner.step(*batch, rate), batch[-1])
-            learner.confirm(*batch)
-        except Diverged:
-            learner.go_back()
-            warn(divergence_message(self.model.learning_rate), ConvergenceWarning)
-        except KeyboardInterrupt:
-            if has_diverged(learner, batch):
-                learner.go_back()
-            raise
-        finally:
-            learner.best = None
+    def _policies_once(self):
+        """Policies of `partial_fit`: all steps are undone if they diverge."""
+        return [ConfirmLastStep(), KeepBest(least_objective, always=False)]
 
-    def _warn(self, learner, passes, converged):
+    @staticmethod
+    def _warn(text):
         """`ConvergenceWarning` if learning ended in another way than it should."""
-        text = self._complaint(learner, passes, converged)
         if text:
             warn(text, ConvergenceWarning)
 
-    def _complaint(self, learner, passes, converged):
+    def _complaint(self, trainer, outcome, converged=True, change=0.0):
         """What is wrong with how learning ended, and the remedy; empty if nothing is."""
-        model, curves = self.model, learner.curves
-        if passes.has_diverged:
+        model, unconverged = self.model, trainer.curves.latest.get("unconverged", 0.0)
+        if outcome.has_diverged:
             return divergence_message(model.learning_rate)
         if not np.any(model.usage_):
             return (
                 f"alpha={model._sparsity()} is so large that every code is zero; nothing was "
                 "learned. Lower alpha, or scale X to unit variance."
             )
-        if curves.unconverged > MANY:
+        if unconverged > MANY:
             return (
-                f"In the last pass, {curves.unconverged:.1%} of the codes have a duality gap above "
-                f"{learner.settings['tol']:.1e} of 1/2 ||x||^2. Increase code_max_iter or code_tol."
+                f"In the last pass, {unconverged:.1%} of the codes have a duality gap above "
+                f"{trainer.criterion.settings['tol']:.1e} of 1/2 ||x||^2. Increase code_max_iter "
+                "or code_tol."
             )
         if not converged:
             return (
                 f"Stopped at max_iter={model.max_iter} with a relative change of the objective of "
-                f"{passes.change:.1e} > tol={model.tol:.1e}: raise max_iter, or tol."
+                f"{change:.1e} > tol={model.tol:.1e}: raise max_iter, or tol."
             )
         return ""
 
@@ -316,16 +316,16 @@ def typical_size(data, weights, rows):
     return size / float(xp.mean(data.mask[rows, ...], dtype=xp.float64)) ** 0.5
 
 
-def curves_of(learner):
+def curves_of(trainer):
     """Fitted attributes that describe how learning went."""
-    curves = learner.curves
-    usage = array_namespace(learner.dictionary).zeros(learner.dictionary.shape[0])
-    if curves.usage is not None:
-        usage += curves.usage
+    curves, dictionary = trainer.curves, trainer.criterion.dictionary
+    usage = array_namespace(dictionary).zeros(dictionary.shape[0])
+    if "usage" in curves.latest:
+        usage += curves.latest["usage"]
     return {
-        "n_iter_": len(curves.objective),
-        "objective_curve_": np.asarray(curves.objective),
-        "seconds_curve_": np.asarray(curves.seconds),
-        "sparsity_curve_": np.asarray(curves.sparsity),
+        "n_iter_": curves.n_passes,
+        "objective_curve_": np.asarray(curves["objective"]),
+        "seconds_curve_": np.asarray(curves["seconds"]),
+        "sparsity_curve_": np.asarray(curves["sparsity"]),
         "usage_": usage,
     }

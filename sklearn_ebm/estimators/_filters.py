@@ -16,9 +16,11 @@ from sklearn_ebm.inputs._checks import check_codes, check_dictionary
 from sklearn_ebm.inputs._image_checks import flat, require_squares
 from sklearn_ebm.inputs._images import IMAGE_SHAPE, window_shape
 from sklearn_ebm.layers._state import is_same
-from sklearn_ebm.learning._crops import ConvolutionalLearner, Crops, first_kernels
+from sklearn_ebm.learning._crops import Crops, first_kernels
 from sklearn_ebm.learning._first_atoms import unit_rows
 from sklearn_ebm.learning._parts import ImageEncoderPart
+from sklearn_ebm.learning._trainer import Trainer
+from sklearn_ebm.learning.criteria import ConvolutionalDictionary
 from sklearn_ebm.solvers import CONVOLUTION_SOLVERS
 
 USUAL_COMPONENTS = 32
@@ -146,20 +148,19 @@ class Filters(Atoms):
         """Where filters may stand in crops."""
         return "valid" if self.learns_from_patches else self.border
 
-    def learner(self, dictionary, encoder, table=None):
+    def trainer(self, dictionary, encoder, table=None):
         if table is not None:
             table = array_namespace(dictionary).asarray(table, dtype=dictionary.dtype)
-        return ConvolutionalLearner(dictionary, self.learning_border, self.is_fixed, encoder, table)
+        return Trainer(
+            ConvolutionalDictionary(dictionary, self.learning_border, self.is_fixed, encoder, table)
+        )
 
-    def prepare(self, learner):
-        super().prepare(learner)
-        learner.border = self.learning_border
-        if learner.encoder is not None:
-            learner.encoder = self.encoder_to_learn(learner.encoder)
+    def to_follow(self):
+        return {**super().to_follow(), "border": self.learning_border}
 
-    def samples(self, data, weights, learner):
-        shape = self.crop_shape(data.shape[:2], learner.dictionary.shape[1:3])
-        return Crops(data.X, data.mask, weights, dtype=learner.dtype, shape=shape)
+    def samples(self, data, weights, trainer):
+        shape = self.crop_shape(data.shape[:2], trainer.criterion.dictionary.shape[1:3])
+        return Crops(data.X, mask=data.mask, weight=weights, dtype=trainer.dtype, shape=shape)
 
     def crop_shape(self, image_shape, filter_shape):
         """Return height and width of crops of images of a shape."""
@@ -222,8 +223,8 @@ class Filters(Atoms):
             )
         return shape
 
-    def table_of(self, learner):
-        return None if learner.table is None else to_host(learner.table) > 0
+    def table_of(self, criterion):
+        return None if criterion.table is None else to_host(criterion.table) > 0
 
     def checked_table(self, table, dictionary):
         if table is None:
@@ -244,9 +245,6 @@ class Filters(Atoms):
         )  # fmt: skip
         encoder.project()  # given filters may read what the encoder must not
         return encoder
-
-    def encoder_to_learn(self, encoder):
-        return encoder.with_border(self.learning_border)
 
     def encoder_to_use(self, encoder, table=None):
         return encoder.with_border(self.border).with_table(table)

@@ -31,14 +31,9 @@ from sklearn_ebm.estimators._scores import ScoresMixin
 from sklearn_ebm.inputs._labels import check_labels, with_mean_one
 from sklearn_ebm.inputs._rows import native
 from sklearn_ebm.layers._state import Stateful, refusable
+from sklearn_ebm.learning._curves import Curves
 from sklearn_ebm.learning._divergence import divergence_message
-from sklearn_ebm.learning._fine_tuning import (
-    FineTuning,
-    LabelledSamples,
-    TuningCurves,
-    TuningPasses,
-    as_input,
-)
+from sklearn_ebm.learning._labelled import LOOKED_AT, LabelledSamples, as_input
 from sklearn_ebm.learning._network import (
     Network,
     backend_of,
@@ -48,6 +43,14 @@ from sklearn_ebm.learning._network import (
 )
 from sklearn_ebm.learning._optimizers import OPTIMIZERS
 from sklearn_ebm.learning._parts import Step, is_trainable, require_derivative
+from sklearn_ebm.learning._policies import (
+    ConfirmLastStep,
+    FirstLoss,
+    HeldOut,
+    KeepBest,
+    Patience,
+    least_objective,
+)
 from sklearn_ebm.learning._rates import LEARNING_RATE, learning_rate_schedule
 from sklearn_ebm.learning._stages import (
     Layerwise,
@@ -60,6 +63,9 @@ from sklearn_ebm.learning._stages import (
     stages_of,
     transformed,
 )
+from sklearn_ebm.learning._trainer import Plan, Trainer
+from sklearn_ebm.learning.criteria import Labels
+from sklearn_ebm.learning.criteria._labels import merit
 
 AUTOMATIC_RATE = 1e-3  # initial rate of learning_rate="auto"
 EPSILON = 1e-8  # of Adam: cross-entropies are of size one
@@ -297,10 +303,10 @@ class FineTunedClassifier(
         context = self._init_callback_context(max_subtasks=len(stages_of(steps)) + 2)
         context.call_on_fit_task_begin(estimator=self, X=X, y=labels.y)
         if not self._goes_on() and self.prefit:
-            self._keep(copy.deepcopy(self.estimator), TuningCurves())
+            self._keep(copy.deepcopy(self.estimator), Curves())
         elif not self._goes_on():
             data = TrainingData(X, labels.y, unsupervised_X, self.subsample, random_state)
-            self._keep(self._fit_layerwise(data, split[0], labels, context), TuningCurves())
+            self._keep(self._fit_layerwise(data, split[0], labels, context), Curves())
         self._tune(X, labels, split, random_state, context, attempt)
         context.call_on_fit_task_end(estimator=self, X=X, y=labels.y)
         return self
@@ -411,29 +417,36 @@ class FineTunedClassifier(
         trained = [Step(*step, row.dtype) for step in steps[n_before:]]
         backend = backend_of(trained, row, self.backend)
         network = Network(trained, name, linear_head(name, classifier, backend.to_device(row)))
-        learner = FineTuning(network, self._optimizer(network), backend)
+        learner = Trainer(Labels(network, self._optimizer(network)))
+        learner.criterion.follow(self._schedule(), backend.name)
         target = (labels.y[:, None] == self.classes_).astype(float)
         weights = with_mean_one(labels.weights, *(rows for rows in split if rows is not None))
         samples = LabelledSamples(
-            X, target, weights, before=before, backend=backend, dtype=row.dtype
+            X, target, weight=weights, before=before, backend=backend, dtype=row.dtype
         )
-        passes = TuningPasses(
-            learner, None if held_out is None else samples.part(held_out),
-            int(self.n_iter_no_change), schedule=self._schedule(), max_iter=int(self.max_iter),
-            batch_size=int(self.batch_size), random_state=random_state,
-        )  # fmt: skip
+        policies = self._policies(samples, train, held_out)
+        plan = Plan(int(self.max_iter), int(self.batch_size), random_state)
         self._tuning = network, learner.curves
         attempt.begin(learner)
         task = context.subcontext(task_name="tune", max_subtasks=int(self.max_iter))
         task.call_on_fit_task_begin(estimator=self, X=X, y=labels.y)
         try:
-            passes.run(samples.part(train), self, task)
+            outcome = learner.run(samples.part(train), policies, plan, self, task)
         finally:
             self._keep(self._tuned_pipeline(network), learner.curves)
             del self._tuning
-        if passes.has_diverged:
+        if outcome.has_diverged:
             warn(divergence_message(self.learning_rate), ConvergenceWarning)
         task.call_on_fit_task_end(estimator=self, X=X, y=labels.y)
+
+    def _policies(self, samples, train, held_out):
+        """Keep what is best on held-out samples; without them, the last parameters."""
+        first = FirstLoss([samples.part(train).take(train[:LOOKED_AT])])
+        if held_out is None:
+            return [ConfirmLastStep(), first, KeepBest(least_objective, always=False)]
+        watch = HeldOut(samples.part(held_out), merit)
+        best = KeepBest(lambda trainer: watch.merit)
+        return [ConfirmLastStep(), watch, first, best, Patience(watch, int(self.n_iter_no_change))]
 
     def _optimizer(self, network):
         own = {"adam": {"epsilon": EPSILON}, "sgd": {"momentum": float(self.momentum)}}
@@ -485,12 +498,12 @@ class FineTunedClassifier(
             **seen,
             "pipeline_": pipeline,
             "classes_": pipeline.steps[-1][1].classes_,
-            "n_iter_": len(curves.objective),
-            "objective_curve_": np.asarray(curves.objective),
-            "accuracy_curve_": np.asarray(curves.accuracy),
-            "validation_curve_": np.asarray(curves.validation),
-            "validation_accuracy_curve_": np.asarray(curves.validation_accuracy),
-            "seconds_curve_": np.asarray(curves.seconds),
+            "n_iter_": curves.n_passes,
+            "objective_curve_": np.asarray(curves["objective"]),
+            "accuracy_curve_": np.asarray(curves["accuracy"]),
+            "validation_curve_": np.asarray(curves["validation"]),
+            "validation_accuracy_curve_": np.asarray(curves["validation_accuracy"]),
+            "seconds_curve_": np.asarray(curves["seconds"]),
         }
 
     def _snapshot(self):

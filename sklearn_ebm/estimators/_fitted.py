@@ -163,33 +163,33 @@ def compose(model, decoder, encoder=None, table=None, refusal=""):
     )
 
 
-def fitted_attributes(model, learner):
+def fitted_attributes(model, trainer):
     """The fitted attributes by name, from the state of learning."""
-    atoms = model._atoms()
-    table = atoms.table_of(learner)
-    decoder = atoms.decoder(copied(learner.dictionary), model._sample_shape)
-    encoder = learner.encoder
+    atoms, criterion = model._atoms(), trainer.criterion
+    table = atoms.table_of(criterion)
+    decoder = atoms.decoder(copied(criterion.dictionary), model._sample_shape)
+    encoder = criterion.encoder
     if encoder is not None:
         encoder = atoms.encoder_to_use(encoder.copy(), table)
     parts = compose(model, decoder, encoder, table)
-    reports = model._learning.reports(learner)
-    return model._left(learner, {**reports, **published(parts, model._model_attributes)}, parts)
+    reports = model._learning.reports(trainer)
+    return model._left(trainer, {**reports, **published(parts, model._model_attributes)}, parts)
 
 
-def new_learner(model, learner, replaced):
-    """A learner that starts from the fitted attributes; it keeps moments that still hold."""
+def new_trainer(model, trainer, replaced):
+    """A trainer that starts from the fitted attributes; it keeps moments that still hold."""
     parts, atoms = model._state.parts, model._atoms()
     encoder = parts.encoder
     if encoder is not None:
         encoder = encoder.copy()
         encoder.project()
-    if learner is None or not replaced.isdisjoint(atoms.needs_new_moments):
+    if trainer is None or not replaced.isdisjoint(atoms.needs_new_moments):
         dictionary = copied(parts.decoder.dictionary)
         dictionary = dictionary if atoms.is_fixed else atoms.normalized(dictionary, parts.table)
-        return atoms.learner(dictionary, encoder, parts.table)
+        return atoms.trainer(dictionary, encoder, parts.table)
     if encoder is not None:
-        learner.replace_encoder(encoder)
-    return learner
+        trainer.criterion.replace_encoder(encoder)
+    return trainer
 
 
 # ------------------------------------------------------- from attributes that users have replaced

@@ -1,6 +1,7 @@
 """`fit` and `partial_fit` of an encoder that imitates the codes of a finished dictionary."""
 
 import functools
+from dataclasses import replace
 
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
@@ -25,9 +26,19 @@ from sklearn_ebm.factors.encoders import Scale
 from sklearn_ebm.inputs._checks import check_dictionary, check_weight
 from sklearn_ebm.inputs._sizes import data_size
 from sklearn_ebm.layers._state import is_same
-from sklearn_ebm.learning._encoder import EncoderLearner, LossCurves, WatchedPasses
+from sklearn_ebm.learning._policies import (
+    BackOff,
+    ConfirmLastStep,
+    HeldOut,
+    KeepBest,
+    Patience,
+    SlowDown,
+    least_objective,
+)
 from sklearn_ebm.learning._rates import learning_rate_schedule
 from sklearn_ebm.learning._samples import Samples
+from sklearn_ebm.learning._trainer import Plan, Trainer
+from sklearn_ebm.learning.criteria import Imitation
 from sklearn_ebm.solvers._inference import infer
 
 FEWEST_HELD_OUT = 50  # with fewer samples, the loss is measured on the training samples instead
@@ -39,7 +50,7 @@ ROUNDING = 1e-6  # share of the size of the codes below which an error needs no 
 class _QuietLearning(DictionaryLearning):
     """Learns the dictionary if none is given; its passes are not what the user asked for."""
 
-    def _complaint(self, learner, passes, converged):
+    def _complaint(self, trainer, outcome, converged=True, change=0.0):
         return ""
 
 
@@ -85,11 +96,8 @@ class TaughtAtoms(Atoms):
     def normalized(self, dictionary, table=None):
         return dictionary
 
-    def prepare(self, learner):
-        pass
-
-    def learner(self, dictionary, encoder, table=None):
-        return EncoderLearner(dictionary, encoder)
+    def trainer(self, dictionary, encoder, table=None):
+        return Trainer(Imitation(dictionary, encoder))
 
 
 def _atoms_of(coder):
@@ -112,18 +120,23 @@ def _atoms_of(coder):
     return coder.components_
 
 
+def _merit(entries):
+    """How good an encoder is on held-out samples."""
+    return -entries["validation"]
+
+
 class ImitationLearning(DictionaryLearning):
     """One call of `fit` or `partial_fit` of a `LISTAEncoder`."""
 
-    def _set_alpha(self, learner, data, weights, rows):
+    def _set_alpha(self, trainer, data, weights, rows):
         model, alpha = self.model, alpha_of(self.model)
         last = model._last_state
         is_set = "alpha_" in last.replaced and is_same(model.alpha, last.fitted_with["alpha"])
-        if learner is not None and (is_set or alpha is None):
+        if trainer is not None and (is_set or alpha is None):
             alpha = model._sparsity()
         elif alpha is None:
             alpha = typical_size(data, weights, rows)
-        check_weight(alpha, data.X.dtype if learner is None else learner.dtype, "alpha")
+        check_weight(alpha, data.X.dtype if trainer is None else trainer.dtype, "alpha")
         model.alpha_ = float(alpha)
 
     @functools.cached_property
@@ -131,8 +144,8 @@ class ImitationLearning(DictionaryLearning):
         """Learning rate at each completed share of training."""
         return learning_rate_schedule(self.model.learning_rate, AUTOMATIC_RATE)
 
-    # --------------------------------------------------------------------------------- the learner
-    def _first_learner(self, data, weights, random_state, first):
+    # --------------------------------------------------------------------------------- the trainer
+    def _first_trainer(self, data, weights, random_state, first):
         model, alpha = self.model, self.model.alpha_
         size = data_size(data.X, weights, first, alpha)
         if self.atoms.is_fixed:
@@ -156,18 +169,19 @@ class ImitationLearning(DictionaryLearning):
             dictionary, LinearDecoder(dictionary).lipschitz, model.alpha_,
             scale=Scale.of(dictionary, size), n_steps=int(model.n_steps), tied=bool(model.tied),
         )  # fmt: skip
-        return EncoderLearner(dictionary, encoder)
+        return Trainer(Imitation(dictionary, encoder))
 
-    def _follow(self, learner, data):
+    def _follow(self, trainer, data):
         model = self.model
-        self._require_same(learner)
+        self._require_same(trainer)
         penalty = model._make_penalty(model.alpha_, positive=False)
-        loss = LOSSES[model.loss](Energy(LinearDecoder(learner.dictionary), penalty))
-        learner.follow(loss, isinstance(model.learning_rate, str), data.backend.name)
+        criterion, is_auto = trainer.criterion, isinstance(model.learning_rate, str)
+        loss = LOSSES[model.loss](Energy(LinearDecoder(criterion.dictionary), penalty))
+        criterion.follow(loss, self.schedule, data.backend.name, keeps_damping=is_auto)
 
-    def _require_same(self, learner):
-        super()._require_same(learner)
-        encoder = learner.encoder
+    def _require_same(self, trainer):
+        super()._require_same(trainer)
+        encoder = trainer.criterion.encoder
         (held,) = (name for name in UNROLLED_ENCODERS if type(encoder) is ENCODERS[name])
         for name, value in (
             ("encoder", held), ("n_steps", encoder.n_steps), ("tied", encoder.is_tied)
@@ -176,41 +190,57 @@ class ImitationLearning(DictionaryLearning):
 
     # -------------------------------------------------------------------------------------- passes
     @staticmethod
-    def reports(learner):
+    def reports(trainer):
         """Return the fitted attributes that describe how learning went."""
-        return {**curves_of(learner), "validation_curve_": np.asarray(learner.curves.validation)}
+        return {**curves_of(trainer), "validation_curve_": np.asarray(trainer.curves["validation"])}
 
     def _has_work(self):
         return True
 
-    def _samples(self, learner, data, weights):
+    def _samples(self, trainer, data, weights):
         """With the optimal codes, as a sparse array, if the loss asks for them."""
         optimum, model = None, self.model
-        if learner.loss.needs_optimum:
-            decoder = LinearDecoder(learner.dictionary).astype(data.X.dtype)
+        if trainer.criterion.loss.needs_optimum:
+            decoder = LinearDecoder(trainer.criterion.dictionary).astype(data.X.dtype)
             penalty = model._make_penalty(model.alpha_, positive=False)
             optimum, _ = infer(
                 Energy(decoder, penalty), data.X, solver=model.solver, tol=float(model.code_tol),
                 max_iter=int(model.code_max_iter), backend=data.backend, mask=data.mask,
                 sparse_output=True,
             )  # fmt: skip
-        return Samples(data.X, optimum, weights, dtype=learner.dtype)
+        return Samples(data.X, optimum, weight=weights, dtype=trainer.dtype, backend=data.backend)
 
-    def _make_passes(self, learner, data, weights, random_state, context):
+    def _make_passes(self, trainer, data, weights, random_state, context):
+        trainer.begin()
         model = self.model
-        learner.curves = LossCurves()
-        samples = self._samples(learner, data, weights)
-        held_out, samples.index = self._split(data.X.shape[0], weights, random_state)
-        passes = WatchedPasses(
-            learner, samples.take(held_out), int(model.n_iter_no_change),
-            schedule=self.schedule, max_iter=int(model.max_iter), tol=float(model.tol),
-            batch_size=int(model.batch_size), random_state=random_state,
-        )  # fmt: skip
+        samples = self._samples(trainer, data, weights)
+        rows, index = self._split(data.X.shape[0], weights, random_state)
+        held_out = samples.take(rows)
+        plan = Plan(int(model.max_iter), int(model.batch_size), random_state)
         try:
-            passes.run(samples, model, context)
+            samples = replace(samples, index=index)
+            outcome = trainer.run(samples, self._policies([held_out]), plan, model, context)
         finally:
-            model._keep(learner)
-        self._warn(learner, passes, converged=True)
+            model._keep(trainer)
+        loss_of_zero = trainer.criterion.loss_of_zero(held_out)
+        self._warn(self._complaint(trainer, outcome) or self._no_gain(loss_of_zero))
+
+    def _policies(self, held_out):
+        """Keep what is best on held-out samples; slow down if nothing is better."""
+        model, best = self.model, KeepBest(lambda trainer: watch.merit)
+        retry = [BackOff(best)] if isinstance(model.learning_rate, str) else []
+        watch = HeldOut(held_out, _merit, is_guarded=True, recovering=retry)
+        policies = [watch, best, *retry]
+        if model.tol > 0:
+            then = SlowDown(best).is_exhausted
+            patience = int(model.n_iter_no_change)
+            policies.append(Patience(watch, patience, float(model.tol), then))
+        return policies
+
+    def _policies_once(self):
+        best = KeepBest(least_objective, always=False)
+        retry = [SlowDown(best)] if isinstance(self.model.learning_rate, str) else []
+        return [ConfirmLastStep(retry), best, *retry]
 
     def _split(self, n_samples, weights, random_state):
         """Rows to look at, and rows to learn from, of those that have a weight."""
@@ -221,11 +251,10 @@ class ImitationLearning(DictionaryLearning):
             return np.sort(order[:MOST_HELD_OUT]), None
         return np.sort(order[:n_held_out]), np.sort(order[n_held_out:])
 
-    def _complaint(self, learner, passes, converged):
+    def _no_gain(self, loss_of_zero):
+        """A complaint about passes that brought nothing; empty if they did."""
         curve = self.model.validation_curve_
-        if passes.has_diverged or not np.any(self.model.usage_):
-            return super()._complaint(learner, passes, True)
-        if curve.argmin() == 0 and curve[0] > ROUNDING * passes.loss_of_zero():
+        if curve.argmin() == 0 and curve[0] > ROUNDING * loss_of_zero:
             return (
                 f"No pass came below the loss that training began with, {curve[0]:.3g}; those "
                 "parameters are kept. Train on more samples, with a larger max_iter, or with "

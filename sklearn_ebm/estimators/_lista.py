@@ -14,8 +14,9 @@ from sklearn_ebm.estimators._imitation_learning import (
 from sklearn_ebm.estimators._sparse_model import COMMON_CONSTRAINTS, SCALE, SparseModel
 from sklearn_ebm.factors import LOSSES, UNROLLED_ENCODERS
 from sklearn_ebm.inputs._adapters import Rows
-from sklearn_ebm.learning._encoder import EncoderLearner
 from sklearn_ebm.learning._rates import LEARNING_RATE
+from sklearn_ebm.learning._trainer import Trainer
+from sklearn_ebm.learning.criteria import Imitation
 
 
 class LISTAEncoder(SparseModel):
@@ -279,7 +280,7 @@ class LISTAEncoder(SparseModel):
         sparser = copy.deepcopy(self)
         parts = self._state.parts
         encoder = parts.encoder.with_sparse_lateral(float(fraction))
-        sparser._keep(EncoderLearner(copied(parts.decoder.dictionary), encoder))
+        sparser._keep(Trainer(Imitation(copied(parts.decoder.dictionary), encoder)))
         if X is not None:
             sparser.set_params(warm_start=True).fit(X, sample_weight=sample_weight)
             sparser.set_params(warm_start=self.warm_start)

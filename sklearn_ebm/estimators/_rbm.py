@@ -20,14 +20,13 @@ from sklearn_ebm.inputs._checks import require_magnitude
 from sklearn_ebm.inputs._moments import moments
 from sklearn_ebm.inputs._rows import dense_rows
 from sklearn_ebm.layers._state import refusable
-from sklearn_ebm.learning._contrastive import Ascending, ContrastiveLearner, DivergedError
-from sklearn_ebm.learning._contrastive_passes import (
-    ContrastiveCurves,
-    ContrastivePasses,
-    Monitor,
-)
+from sklearn_ebm.learning._divergence import Diverged
+from sklearn_ebm.learning._monitor import Monitor
 from sklearn_ebm.learning._parts import EncoderPart
+from sklearn_ebm.learning._policies import AverageLastSteps, Observe
 from sklearn_ebm.learning._rates import LEARNING_RATE, learning_rate_schedule
+from sklearn_ebm.learning._trainer import Plan, Trainer
+from sklearn_ebm.learning.criteria import Ascending, Contrastive, DenseSamples
 
 SMALLEST_BATCH, LARGEST_BATCH = 10, 100
 LARGE_WEIGHT = 30.0  # log-odds that one visible unit, moved by a deviation, gives to a hidden one
@@ -282,7 +281,7 @@ class RBM(CallbackSupportMixin, DensityModel):
         ValueError
             When weights leave the range of numbers; the last finite model is kept.
         """
-        with refusable(self, DivergedError) as attempt:
+        with refusable(self, Diverged) as attempt:
             return self._learn(X, attempt)
 
     def _learn(self, X, attempt):
@@ -297,18 +296,20 @@ class RBM(CallbackSupportMixin, DensityModel):
         if learner is None:
             learner = self._first_learner(X, rows, random_state, backend)
         self._require_same(learner)
-        learner.curves, learner.average = ContrastiveCurves(), None
+        learner.criterion.follow(how, self._schedule(), backend.name)
+        learner.begin()
         attempt.begin(learner)
         self._keep(learner)
         monitor = Monitor(X, rows, held_out, learner.dtype, self._draws(), random_state)
-        passes = ContrastivePasses(
-            learner, how, self._schedule(), int(self.max_iter),
-            self._rows_of_batch(len(rows)), float(self.average), random_state,
-        )  # fmt: skip
+        plan = Plan(int(self.max_iter), self._rows_of_batch(len(rows)), random_state)
+        policies = [AverageLastSteps(float(self.average)), Observe(monitor)]
+        samples = DenseSamples(X, index=rows, dtype=learner.dtype)
         try:
-            passes.run(X, rows, monitor, self, context, backend)
+            outcome = learner.run(samples, policies, plan, self, context)
         finally:
             self._keep(learner)
+        if outcome.has_diverged:
+            raise outcome.error
         self._warn_of_units(monitor, backend)
         context.call_on_fit_task_end(estimator=self, X=X, reconstruction_attributes=self._snapshot)
         return self
@@ -334,28 +335,27 @@ class RBM(CallbackSupportMixin, DensityModel):
         ValueError
             When weights leave the range of numbers; the last finite model is kept.
         """
-        with refusable(self, DivergedError) as attempt:
+        with refusable(self, Diverged) as attempt:
             return self._learn_once(X, attempt)
 
     def _learn_once(self, X, attempt):
         learner = self._learner_to_go_on() if self.__sklearn_is_fitted__() else None
         X, backend = self._prepare(X, learner is None, None if learner is None else learner.dtype)
         how = self._how(self._largest_state(X))
-        rows, rate = np.arange(X.shape[0]), self._schedule()(0.0)
         if learner is None:
             random_state = check_random_state(self.random_state)
-            learner = self._first_learner(X, rows, random_state, backend)
+            learner = self._first_learner(X, np.arange(X.shape[0]), random_state, backend)
         self._require_same(learner)
-        learner.average = None
+        learner.criterion.follow(how, self._schedule(), backend.name)
         attempt.begin(learner)
         self._keep(learner)
         size = LARGEST_BATCH if self.batch_size == "auto" else int(self.batch_size)
-        batches = [rows[i : i + size] for i in range(0, len(rows), size)]
-        rates = [rate] * len(batches)
         try:
-            learner.learn(X, batches, rates, how, backend)
+            outcome = learner.run_once(DenseSamples(X, dtype=learner.dtype), [], size)
         finally:
             self._keep(learner)
+        if outcome.has_diverged:
+            raise outcome.error
         return self
 
     def _largest_state(self, X):
@@ -402,32 +402,31 @@ class RBM(CallbackSupportMixin, DensityModel):
             start = dense_rows(X, random_state.choice(rows, int(self.n_chains)), dtype)
             states = units.coordinates.states_of(start)
             particles = energy.inner().sample_hidden(states, stream.key(), backend)
-        learner = ContrastiveLearner(
-            energy, stream, xp.full(n_components, activity, dtype=dtype),
-            base.coordinates.states_of(mean) if self.centered else None, particles,
-            phase.has_fast_weights,
+        criterion = Contrastive(
+            energy, xp.full(n_components, activity, dtype=dtype),
+            base.coordinates.states_of(mean) if self.centered else None,
+            phase.has_fast_weights, base,
         )  # fmt: skip
-        learner.base = base
-        learner.curves, learner.average = ContrastiveCurves(), None
-        return learner
+        return Trainer(criterion, stream, particles)
 
     def _require_same(self, learner):
         """Learning goes on with the layers and chains that it began with."""
-        n_components = learner.energy.weights.shape[1]
+        criterion = learner.criterion
+        n_components = criterion.energy.weights.shape[1]
         if self.n_components != n_components:
             raise ValueError(
                 f"n_components={self.n_components}, but learning goes on with {n_components} "
                 "components. To change it, call fit with warm_start=False."
             )
         phase = LOSSES[self.loss]
-        began = NegativePhase(learner.particles is not None, learner.fast_weights is not None)
-        if phase != began or not isinstance(learner.energy.visible, UNITS[self.visible]):
+        began = NegativePhase(learner.shard is not None, criterion.has_fast_weights)
+        if phase != began or not isinstance(criterion.energy.visible, UNITS[self.visible]):
             raise ValueError(
                 f"loss={self.loss!r} and visible={self.visible!r} differ from those that "
                 "learning began with. To change them, call fit with warm_start=False."
             )
-        n_chains = learner.particles.shape[0] if phase.is_persistent else self.n_chains
-        for name, began in (("n_chains", n_chains), ("centered", learner.is_centered)):
+        n_chains = learner.shard.shape[0] if phase.is_persistent else self.n_chains
+        for name, began in (("n_chains", n_chains), ("centered", criterion.is_centered)):
             if getattr(self, name) != began:
                 raise ValueError(
                     f"{name}={getattr(self, name)!r}, but learning goes on with {name}={began!r}. "
@@ -466,21 +465,27 @@ class RBM(CallbackSupportMixin, DensityModel):
     def _fitted(self, learner):
         curves, energy = learner.curves, self._energy_of(learner)
         attributes = {
-            "_base": learner.base,
+            "_base": learner.criterion.base,
             **self._published(energy),
-            "n_iter_": len(curves.objective),
-            "objective_curve_": np.asarray(curves.objective),
-            "reconstruction_curve_": np.asarray(curves.reconstruction),
-            "free_energy_gap_curve_": np.asarray(curves.gap),
-            "seconds_curve_": np.asarray(curves.seconds),
-            "usage_": array_namespace(energy.weights).asarray(learner.activity, copy=True),
+            "n_iter_": curves.n_passes,
+            "objective_curve_": np.asarray(curves["objective"]),
+            "reconstruction_curve_": np.asarray(curves["reconstruction"]),
+            "free_energy_gap_curve_": np.asarray(curves["gap"]),
+            "seconds_curve_": np.asarray(curves["seconds"]),
+            "usage_": array_namespace(energy.weights).asarray(
+                learner.criterion.activity, copy=True
+            ),
         }
         return self._left(learner, attributes, energy)
 
     @staticmethod
     def _energy_of(learner):
         """The energy that learning has found, with parameters of its own."""
-        return (learner.energy if learner.average is None else learner.average.energy).copy()
+        energy = learner.criterion.energy.copy()
+        if learner.average is not None:
+            for name, value in energy.parameters.items():
+                value[...] = learner.average.parameters[name]
+        return energy
 
     @staticmethod
     def _published(energy):
@@ -512,7 +517,7 @@ class RBM(CallbackSupportMixin, DensityModel):
         """A learner that goes on with the fitted attributes, and with the chains of another one."""
         if learner is None:
             raise ValueError("There is nothing that learning could go on with: call fit.")
-        learner.restart(self._energy.copy())
+        learner.criterion.restart_with(self._energy.copy())
         return learner
 
     def _tuning_obstacle(self):
@@ -529,8 +534,7 @@ class RBM(CallbackSupportMixin, DensityModel):
         self._ready()
         tuned = copy.deepcopy(self)
         learner = tuned._learner_to_go_on()
-        learner.restart(self._energy.with_encoder(encoder))
-        learner.average = None
+        learner.criterion.restart_with(self._energy.with_encoder(encoder))
         tuned._keep(learner)
         return tuned
 
@@ -550,7 +554,7 @@ class RBM(CallbackSupportMixin, DensityModel):
                 "sparsity_target, or take fewer components.",
                 ConvergenceWarning,
             )
-        largest = self._learner.energy.largest_log_odds()
+        largest = self._learner.criterion.energy.largest_log_odds()
         if largest > LARGE_WEIGHT:
             warn(
                 f"The weights explode: the largest is {largest:.3g}. Lower learning_rate, or set "

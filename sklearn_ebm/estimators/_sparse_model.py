@@ -16,7 +16,7 @@ from sklearn_ebm._sklearn import Interval, StrOptions, _fit_context
 from sklearn_ebm.backends import BACKENDS, resolve_backend, to_host
 from sklearn_ebm.estimators._atoms import Atoms
 from sklearn_ebm.estimators._dictionary_learning import DictionaryLearning
-from sklearn_ebm.estimators._fitted import fitted_attributes, new_learner, take_over
+from sklearn_ebm.estimators._fitted import fitted_attributes, new_trainer, take_over
 from sklearn_ebm.factors import L1, PENALTIES
 from sklearn_ebm.inputs._adapters import ROWS, Rows
 from sklearn_ebm.inputs._checks import check_weight
@@ -312,7 +312,7 @@ class SparseModel(
         return take_over(self, state, replaced)
 
     def _new_learner(self, learner, replaced):
-        return new_learner(self, learner, replaced)
+        return new_trainer(self, learner, replaced)
 
     def _has_anyway(self, name, value):
         prediction = self._prediction()
@@ -320,9 +320,9 @@ class SparseModel(
             return name not in self.encoder_.settings
         return self._atoms().is_already(name, value, self)
 
-    def _keep(self, learner):
+    def _keep(self, trainer):
         """Set the fitted attributes from the state of learning."""
-        vars(self).update(fitted_attributes(self, learner))
+        vars(self).update(fitted_attributes(self, trainer))
 
     def _snapshot(self):
         """Fitted attributes for callbacks that want a usable model in the middle of fit."""
@@ -372,7 +372,7 @@ class SparseModel(
     def _tuned(self, encoder):
         """A copy of the model with another encoder, from which learning would go on."""
         tuned = copy.deepcopy(self)
-        learner = tuned._learner_to_go_on()
-        learner.replace_encoder(encoder.astype(learner.dtype).copy())
-        tuned._keep(learner)
+        trainer = tuned._learner_to_go_on()
+        trainer.criterion.replace_encoder(encoder.astype(trainer.dtype).copy())
+        tuned._keep(trainer)
         return tuned

@@ -1,14 +1,11 @@
-"""Learning from images: random crops of them are the samples of a `Learner`."""
+"""Learning from images: random crops of them are the samples of a trainer."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
 from sklearn_ebm.backends import array_namespace, to_host
-from sklearn_ebm.factors import ConvolutionalDecoder, PatchDecoder
-from sklearn_ebm.learning._dictionary import Learner
-from sklearn_ebm.learning._online_filters import OnlineKernels
-from sklearn_ebm.learning._samples import Samples, as_type
+from sklearn_ebm.learning._samples import Batch, Samples, as_type
 
 
 @dataclass
@@ -44,12 +41,12 @@ class Crops(Samples):
         return [places[i : i + batch_size] for i in range(0, len(places), batch_size)]
 
     def take(self, rows):
-        """Crops, their masks, and the weights of their images; None where there are none."""
+        """Return crops, with their masks and the weights of their images."""
         weight = None
         if self.weight is not None:
             rows_of_images = array_namespace(self.weight).asarray(rows[:, 0])
             weight = as_type(self.weight[rows_of_images], self.dtype)
-        return self._cut(self.X, rows), self._cut(self.beside, rows), weight
+        return Batch(self._cut(self.X, rows), None, self._cut(self.mask, rows), weight)
 
     def _cut(self, images, places):
         if images is None:
@@ -117,65 +114,3 @@ def _along_a_direction(images, random_state):
     rows = xp.reshape(images, (images.shape[0], -1))
     direction = xp.asarray(random_state.standard_normal(rows.shape[1]), dtype=images.dtype)
     return np.argsort(to_host(rows @ direction), kind="stable")
-
-
-class ConvolutionalLearner(Learner):
-    """Kernels, encoder and curves, learned together from batches of crops.
-
-    Parameters
-    ----------
-    kernels : array of shape (n_components, height, width, n_channels)
-        First kernels, of unit norm; changed in place.
-    border : str
-        Where kernels may stand.
-    fixed : bool, default=False
-        Whether the kernels stay as they are.
-    encoder : encoder factor or None, default=None
-        Trained on the codes of each batch.
-    table : array of shape (n_components, n_channels) or None, default=None
-        One where a kernel may read a channel.
-    """
-
-    def __init__(self, kernels, border, fixed=False, encoder=None, table=None):
-        self.border = border
-        self.table = table
-        self.image_shape = kernels.shape[1:3]  # until there is a batch
-        super().__init__(kernels, fixed, encoder)
-
-    def _first_online(self, dictionary):
-        return OnlineKernels(dictionary, self.table)
-
-    def _decoder(self):
-        kernels = self.online.dictionary
-        is_patch = self.border == "valid" and tuple(self.image_shape) == kernels.shape[1:3]
-        can_choose = self.settings["solver"] == "auto"  # the others that are offered are for maps
-        new_decoder = PatchDecoder if is_patch and can_choose else ConvolutionalDecoder
-        return new_decoder(kernels, self.image_shape, self.border)
-
-    def step(self, X, mask=None, sample_weight=None, learning_rate=0.0):
-        """As the other learners, on crops (n, height, width, channels); a code a position."""
-        xp = array_namespace(X)
-        energy, code = super().step(*self._rows(X, mask), sample_weight, learning_rate)
-        return energy, xp.reshape(code, (-1, self.online.dictionary.shape[0]))
-
-    def confirm(self, X, mask=None, sample_weight=None):
-        """As the other learners, on crops."""
-        super().confirm(*self._rows(X, mask), sample_weight)
-
-    def _rows(self, X, mask):
-        """Crops and their masks as rows, after which learning is of crops of this size."""
-        xp, self.image_shape = array_namespace(X), X.shape[1:3]
-        if self.encoder is not None:
-            self.encoder = self.encoder.on_images(self.image_shape)
-        return (
-            None if images is None else xp.reshape(images, (images.shape[0], -1))
-            for images in (X, mask)
-        )
-
-    def _contribution(self, decoder, X, mask, code, weight, backend):
-        """Moments are as large as many crops: those of the batch are summed at once."""
-
-    def _moments(self, batch, decoder, backend):
-        return self.online.contribution(
-            decoder, batch.X, batch.mask, batch.code, batch.weight, backend
-        )

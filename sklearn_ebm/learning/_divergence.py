@@ -1,18 +1,10 @@
-"""Detection of learning that diverges, and the message for users.
-
-Learners raise `Diverged` in `step`, before they move, and in `confirm`, after the last step of a
-series. `go_back` returns to the parameters that `remember` kept.
-"""
+"""Detection of learning that diverges, and the message for users."""
 
 import math
 from numbers import Real
 
-import numpy as np
 
-from sklearn_ebm.backends import array_namespace
-
-
-class Diverged(Exception):
+class Diverged(ValueError):
     """A loss is not finite or out of all proportion to the data; no step was taken for it."""
 
 
@@ -39,22 +31,6 @@ class Watch:
             self.begin(loss)
         if not loss <= self.factor * max(usual, self.first):  # NaN is not either
             raise Diverged
-
-
-def mean_of(losses):
-    """Return the mean as a number, infinite if the sum overflows."""
-    with np.errstate(over="ignore", invalid="ignore"):
-        return float(array_namespace(losses).mean(losses))
-
-
-def has_diverged(learner, batch):
-    """Return whether the last step diverged, judged by the batch it was made on."""
-    try:
-        if batch is not None:
-            learner.confirm(*batch)
-    except Diverged:
-        return True
-    return False
 
 
 def divergence_message(learning_rate):

@@ -70,13 +70,33 @@ class OnlineDictionary:
         backend.add_moments(*moments, code, X, weight)
         return moments
 
-    def update(self, X, code, backend, sample_weight=None, decoder=None):
-        """Sweep once over the atoms, and replace those that have long been idle."""
-        xp = array_namespace(code)
-        used = xp.any(code != 0, axis=0)
-        self.idle = xp.where(used, xp.zeros_like(self.idle), self.idle + 1)
+    def is_due(self):
+        """Whether an atom is replaced if the next batch does not use it either."""
+        return bool(array_namespace(self.idle).any(self.idle >= PATIENCE - 1))
+
+    def update(self, used, candidates, backend, decoder=None):
+        """Sweep once over the atoms, and replace those that have long been idle.
+
+        Parameters
+        ----------
+        used : array of shape (n_components,)
+            How many codes of the batch use each atom.
+        candidates : tuple or None
+            Samples of the batch, their codes and their weights or None, of which some replace
+            atoms. None replaces no atom.
+        backend : module
+            Kernels.
+        decoder : decoder or None, default=None
+            Decoder of the batch, for subclasses.
+        """
+        self._count_idle(used)
         backend.update_atoms(self.dictionary, self.code_moment, self.cross_moment)
-        self._replace_idle(X, code, sample_weight)
+        if candidates is not None:
+            self._replace_idle(*candidates)
+
+    def _count_idle(self, used):
+        xp = array_namespace(self.idle)
+        self.idle = xp.where(used > 0, xp.zeros_like(self.idle), self.idle + 1)
 
     def _replace_idle(self, X, code, sample_weight):
         """Atoms that no sample used for long become the samples that are rebuilt worst."""

@@ -44,23 +44,29 @@ class OnlineKernels(OnlineDictionary):
         """What some images and their codes add to the moments."""
         xp = array_namespace(code)
         maps = decoder.as_maps(code)
-        self._reach_over(maps, decoder.border)
+        reach = self._reach_over(maps, decoder.border)
         weighted = maps * xp.reshape(weight, (-1, 1, 1, 1)) if bool(xp.any(weight != 1)) else maps
-        moments = [xp.zeros_like(moment) for moment in self.moments]
+        shape = *self.code_moment.shape[:2], *(2 * length - 1 for length in reach)
+        moments = [xp.zeros(shape, dtype=code.dtype), xp.zeros_like(self.cross_moment)]
         canvas, border = self._filled(decoder, X, mask, code, backend)
         backend.add_code_moment(weighted, maps, border.circular, moments[0])
         backend.correlate_kernels(weighted, canvas, border, moments[1])
         return moments
 
     def _reach_over(self, maps, border):
-        """Make room for the shifts between kernels that such maps can place."""
+        """Return how far kernels that such maps place reach, at least as far as those so far."""
         kernel_shape, map_shape = self.dictionary.shape[1:3], maps.shape[1:3]
         reach = kernel_shape
         if not border.circular:
             reach = [min(pair) for pair in zip(kernel_shape, map_shape, strict=True)]
         now = [(size + 1) // 2 for size in self.code_moment.shape[2:]]
-        reach = [max(pair) for pair in zip(reach, now, strict=True)]
+        return [max(pair) for pair in zip(reach, now, strict=True)]
+
+    def absorb(self, code_moment, cross_moment):
+        """Take in the moments of one batch, with room for the shifts between its kernels."""
+        reach = [(size + 1) // 2 for size in code_moment.shape[2:]]
         self.code_moment = of_all_shifts(self.code_moment, reach)
+        super().absorb(code_moment, cross_moment)
 
     def _filled(self, decoder, X, mask, code, backend):
         """All pixels that kernels stand on, with the reconstruction where nothing is seen."""
@@ -82,16 +88,15 @@ class OnlineKernels(OnlineDictionary):
             inside[...] = xp.where(decoder.as_images(mask) > 0, images, inside)
         return canvas, INSIDE
 
-    def update(self, X, code, backend, sample_weight=None, decoder=None):
+    def update(self, used, candidates, backend, decoder=None):
         """Sweep over the kernels, and replace those that have long been idle."""
-        xp = array_namespace(code)
-        used = xp.any(decoder.as_maps(code) != 0, axis=(0, 1, 2))
-        self.idle = xp.where(used, xp.zeros_like(self.idle), self.idle + 1)
+        self._count_idle(used)
         for _ in range(SWEEPS):
             backend.update_kernels(self.dictionary, *self.moments, self.table)
-        self._replace_idle(decoder, X, code, backend, sample_weight)
+        if candidates is not None:
+            self._replace_idle_kernels(decoder, *candidates, backend)
 
-    def _replace_idle(self, decoder, X, code, backend, sample_weight):
+    def _replace_idle_kernels(self, decoder, X, code, sample_weight, backend):
         """Kernels that no image used for long become the windows that are rebuilt worst.
 
         A kernel does not change if its window is zero in the channels that it reads.

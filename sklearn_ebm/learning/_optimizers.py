@@ -38,6 +38,17 @@ class Optimizer:
         with np.errstate(over="ignore", invalid="ignore"):  # learners notice what has no size
             self._move_all(gradients, backend, learning_rate)
 
+    def restart(self):
+        """Forget all steps: the next one is the first."""
+        self.n_steps = 0
+        for moment in self._moments():
+            for value in moment.values():
+                value[...] = 0
+
+    def _moments(self):
+        """Return arrays that remember steps, by the names of the parameters."""
+        return ()
+
     def _move_all(self, gradients, backend, learning_rate):
         for name, gradient in gradients.items():
             parameter = self.parameters[name]
@@ -63,6 +74,9 @@ class Adam(Optimizer):
         self.epsilon = epsilon
         self._first = {name: 0 * value for name, value in self.parameters.items()}
         self._second = {name: 0 * value for name, value in self.parameters.items()}
+
+    def _moments(self):
+        return self._first, self._second
 
     def _move(self, name, gradient, rate, unit, backend):
         n_steps = self.n_steps
@@ -92,6 +106,9 @@ class GradientDescent(Optimizer):
         super().__init__(*args, **options)
         self.momentum = momentum
         self._velocity = {name: 0 * value for name, value in self.parameters.items()}
+
+    def _moments(self):
+        return (self._velocity,)
 
     def _move(self, name, gradient, rate, unit, backend):
         velocity = self._velocity[name]

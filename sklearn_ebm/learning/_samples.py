@@ -1,20 +1,58 @@
-"""The samples that a model learns from, and the batches that they are cut into."""
+"""The samples that a model learns from, the batches that they are cut into, and sums over them."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+from scipy import sparse
+
+from sklearn_ebm.backends import array_namespace
+
+
+class Batch(NamedTuple):
+    """Some samples, and what belongs to each; None where there is nothing."""
+
+    X: Any
+    target: Any = None  # codes or labels to be predicted
+    mask: Any = None  # one where a feature is observed
+    weight: Any = None
+    first: int = 0  # row of the whole batch at which these samples begin
+
+    @property
+    def n_samples(self):
+        """Number of samples."""
+        return self.X.shape[0]
+
+    def rows(self, first, last):
+        """Return the samples from row `first` to row `last`, as views."""
+        rows = slice(first, last)
+        arrays = (part(array, rows) for array in self[:4])
+        return Batch(*arrays, first=self.first + first)
+
+    def total_weight(self):
+        """Return the sum of the weights as a number."""
+        if self.weight is None:
+            return float(self.n_samples)
+        return float(array_namespace(self.weight).sum(self.weight))
+
+    def weighted_sum(self, losses):
+        """Return the weighted sum of one number a sample, infinite or NaN if it overflows."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            weighted = losses if self.weight is None else losses * self.weight
+            return float(array_namespace(losses).sum(weighted))
 
 
 @dataclass
 class Samples:
-    """The rows of X that take part, with what stands beside each: a mask or a target, a weight."""
+    """The rows of X that take part, and what belongs to each."""
 
     X: Any
-    beside: Any = None
+    target: Any = None  # may be sparse; batches are dense
+    mask: Any = None
     weight: Any = None
     index: Any = None  # of the rows that take part; None means all
     dtype: Any = None  # of what is taken, the model's; None means that of X
+    backend: Any = None  # where sparse targets are brought to
 
     def batches(self, batch_size, random_state):
         """Index arrays of one pass, each sorted, so that a memory map is read forwards."""
@@ -24,11 +62,17 @@ class Samples:
 
     def in_order(self, batch_size):
         """The same, in the order of the rows."""
-        return [slice(i, i + batch_size) for i in range(0, self.X.shape[0], batch_size)]
+        n_rows = self.X.shape[0]
+        return [slice(i, min(i + batch_size, n_rows)) for i in range(0, n_rows, batch_size)]
 
     def take(self, rows):
-        """X, what stands beside it, and the weights of some rows; None where there are none."""
-        return tuple(part(array, rows, self.dtype) for array in (self.X, self.beside, self.weight))
+        """Return some rows as a batch."""
+        X, target, mask, weight = (
+            part(array, rows, self.dtype) for array in (self.X, self.target, self.mask, self.weight)
+        )
+        if sparse.issparse(target):
+            target = self.backend.to_device(target.toarray())
+        return Batch(X, target, mask, weight)
 
 
 def part(array, rows, dtype=None):
@@ -41,13 +85,55 @@ def as_type(array, dtype):
     return array if dtype is None or array.dtype == dtype else array.astype(dtype)
 
 
-def summed(parts):
-    """Gradients by name, summed over the pieces of a batch in the order of the rows.
+def merged(parts):
+    """Return the sums of several pieces, added in their order.
 
-    The first piece's arrays get the sum.
+    Entries are numbers, arrays, dictionaries of them, or objects with `__add__`. Arrays of the
+    first piece receive the sum.
     """
-    first, *others = (parts[row] for row in sorted(parts))
+    first, *others = parts
     for other in others:
-        for name, gradient in other.items():
-            first[name] += gradient
+        add_to(first, other)
     return first
+
+
+def add_to(sums, others):
+    """Add the entries of one dictionary of sums to another, in place."""
+    for name, value in others.items():
+        if name not in sums:
+            sums[name] = value
+        elif isinstance(value, dict):
+            add_to(sums[name], value)
+        else:
+            sums[name] += value
+
+
+def summed(parts):
+    """Return gradients by name, summed over the pieces of a batch in the order of the rows."""
+    return merged([parts[row] for row in sorted(parts)])
+
+
+def count(tally, report):
+    """Add the numbers of a report to a tally; arrays of the report are not changed later."""
+    for name, value in report.items():
+        tally[name] = tally.get(name, 0) + value
+
+
+class Rows:
+    """Rows of several arrays that merge by concatenation.
+
+    Parameters
+    ----------
+    *arrays : array or None
+        Arrays with equal numbers of rows.
+    """
+
+    def __init__(self, *arrays):
+        self.arrays = arrays
+
+    def __add__(self, other):
+        return Rows(*map(_joined, self.arrays, other.arrays))
+
+
+def _joined(first, second):
+    return None if first is None else array_namespace(first).concat([first, second])

@@ -2,7 +2,7 @@
 
 import pytest
 
-from sklearn_ebm.learning._encoder import EncoderLearner
+from sklearn_ebm.learning.criteria import Imitation
 from tests.estimators.learned_inference import N_ATOMS, N_TRAINED
 
 
@@ -27,15 +27,14 @@ def watched(monkeypatch):
     rows = {"looked at": set(), "learned": set()}
 
     def watch(method, key):
-        whole = getattr(EncoderLearner, method)
+        whole = getattr(Imitation, method)
 
-        def watching(self, X, *args, **options):
-            data = X[0] if isinstance(X, tuple) else X
-            rows[key].update(map(tuple, data))
-            return whole(self, X, *args, **options)
+        def watching(self, model, batch, *args):
+            rows[key].update(map(tuple, batch.X))
+            return whole(self, model, batch, *args)
 
-        monkeypatch.setattr(EncoderLearner, method, watching)
+        monkeypatch.setattr(Imitation, method, watching)
 
-    watch("look", "looked at")
-    watch("step", "learned")
+    watch("measure", "looked at")
+    watch("contribute", "learned")
     return rows

@@ -1,14 +1,18 @@
 """Ctrl-C in the middle of learning."""
 
+from sklearn_ebm.learning._trainer import Trainer
 
-def interrupt_after(monkeypatch, learner, n_batches):
-    """Make learning raise KeyboardInterrupt in the batch after the n-th."""
-    whole_step, made = learner.step, []
+
+def interrupt_after(monkeypatch, criterion, n_batches):
+    """Make the trainer raise KeyboardInterrupt in the batch after the n-th of a criterion."""
+    whole_step, made = Trainer.step, []
 
     def step(self, *args, **options):
+        if not isinstance(self.criterion, criterion):
+            return whole_step(self, *args, **options)
         if len(made) == n_batches:
             raise KeyboardInterrupt
         made.append(1)
         return whole_step(self, *args, **options)
 
-    monkeypatch.setattr(learner, "step", step)
+    monkeypatch.setattr(Trainer, "step", step)

@@ -15,7 +15,7 @@ from threadpoolctl import threadpool_limits
 from sklearn_ebm.backends._border import BORDERS
 from sklearn_ebm.factors import CONVOLUTIONAL_ENCODERS
 from sklearn_ebm.learning._crops import Crops, first_kernels
-from sklearn_ebm.learning._dictionary import Learner
+from sklearn_ebm.learning.criteria import Dictionary
 from tests.estimators.convolutional import (
     ALPHA,
     SETTINGS,
@@ -337,7 +337,7 @@ def test_a_warm_start_may_change_border_alpha_and_the_size_of_images(images, nam
 def test_ctrl_c_leaves_what_the_last_whole_batch_left(images, monkeypatch, name, n_batches):
     model = make(name, **SETTINGS)
     with monkeypatch.context() as patch:
-        interrupt_after(patch, Learner, n_batches)
+        interrupt_after(patch, Dictionary, n_batches)
         with pytest.raises(KeyboardInterrupt):
             model.fit(images)
     whole = make(name, **SETTINGS).fit(images)
@@ -398,9 +398,10 @@ def test_float32_stays_float32(images, name):
     arrays.update(inverse_transform=model.inverse_transform(arrays["transform"]))
     gap = model.duality_gap(X, arrays["transform"])
     assert gap.dtype == np.float64  # a certificate
-    arrays.update(enumerate(model._learner.online.moments))
-    if model._learner.adam is not None:
-        arrays.update({f"_{k}": v for k, v in model._learner.adam._first.items()})
+    arrays.update(enumerate(model._learner.criterion.online.moments))
+    optimizer = model._learner.criterion.optimizer
+    if optimizer is not None:
+        arrays.update({f"_{k}": v for k, v in optimizer._first.items()})
     types = {key: array.dtype for key, array in arrays.items()}
     assert types == dict.fromkeys(arrays, np.dtype(np.float32))
 

@@ -32,7 +32,7 @@ from sklearn_ebm import (
 )
 from sklearn_ebm.factors import CONVOLUTIONAL_ENCODERS, ENCODERS, UNROLLED_ENCODERS
 from sklearn_ebm.learning import _stages
-from sklearn_ebm.learning._fine_tuning import FineTuning
+from sklearn_ebm.learning.criteria import Labels
 from tests.estimators.tuning import (
     IMAGES,
     SMALL,
@@ -377,18 +377,18 @@ def test_a_callable_rate_receives_the_completed_share_of_training(pipeline):
 def watched(monkeypatch):
     """Rows to learn from and to look at, as they are split, and batches that are learned from."""
     seen = {"batches": []}
-    split, step = FineTunedClassifier._split, FineTuning.step
+    split, contribute = FineTunedClassifier._split, Labels.contribute
 
     def watch_split(self, *args):
         seen["train"], seen["held out"] = split(self, *args)
         return seen["train"], seen["held out"]
 
-    def watch_step(self, x, *args):
-        seen["batches"].append(np.array(x))
-        return step(self, x, *args)
+    def watch_step(self, model, batch, *args):
+        seen["batches"].append(np.array(batch.X))
+        return contribute(self, model, batch, *args)
 
     monkeypatch.setattr(FineTunedClassifier, "_split", watch_split)
-    monkeypatch.setattr(FineTuning, "step", watch_step)
+    monkeypatch.setattr(Labels, "contribute", watch_step)
     return seen
 
 

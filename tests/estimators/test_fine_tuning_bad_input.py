@@ -21,7 +21,7 @@ from sklearn.preprocessing import FunctionTransformer, MinMaxScaler, StandardSca
 from sklearn.svm import SVC, LinearSVC
 
 from sklearn_ebm import PSD, RBM, FineTunedClassifier, Rectifier, SparseCoder
-from sklearn_ebm.learning._fine_tuning import FineTuning
+from sklearn_ebm.learning.criteria import Labels
 from tests.estimators.interruption import interrupt_after
 from tests.estimators.test_callbacks import Recorder
 
@@ -356,7 +356,7 @@ def test_the_progress_bar_shows_loss_and_accuracy(capsys, monkeypatch):
 def test_ctrl_c_while_it_is_trained_leaves_a_usable_classifier(going, monkeypatch, stops_early):
     going.set_params(early_stopping=stops_early)
     with monkeypatch.context() as patch:
-        interrupt_after(patch, FineTuning, 3)  # in the middle of the second pass
+        interrupt_after(patch, Labels, 3)  # in the middle of the second pass
         with pytest.raises(KeyboardInterrupt):
             going.fit(X, Y)
     assert going.n_iter_ == len(going.objective_curve_) == 1
@@ -370,7 +370,7 @@ def test_ctrl_c_while_it_is_trained_leaves_a_usable_classifier(going, monkeypatc
 
 
 def test_ctrl_c_before_the_first_step_leaves_the_pipeline(going, pipeline, monkeypatch):
-    interrupt_after(monkeypatch, FineTuning, 0)
+    interrupt_after(monkeypatch, Labels, 0)
     with pytest.raises(KeyboardInterrupt):
         going.fit(X, Y)
     assert_allclose(going.decision_function(X), pipeline.decision_function(X), rtol=1e-8)

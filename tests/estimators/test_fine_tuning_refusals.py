@@ -21,7 +21,7 @@ from sklearn_ebm import (
     Pooler,
     Rectifier,
 )
-from sklearn_ebm.learning._fine_tuning import FineTuning
+from sklearn_ebm.learning.criteria import Labels
 from tests.estimators.tuning import IMAGES, X, Y, conv, psd, tuned_classifier
 
 pytestmark = pytest.mark.filterwarnings("ignore:Stopped at max_iter", "ignore:lbfgs failed")
@@ -221,7 +221,7 @@ def test_values_are_refused_before_training_goes_on(monkeypatch, going, scaled, 
     def step(self, *batch):
         raise AssertionError("trained before it was refused")
 
-    monkeypatch.setattr(FineTuning, "step", step)
+    monkeypatch.setattr(Labels, "contribute", step)
     with pytest.raises(ValueError, match=f"^Input X {words}"):
         classifier.fit(spoiled(value), Y)
 

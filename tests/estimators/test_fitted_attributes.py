@@ -223,11 +223,11 @@ def test_learning_from_replaced_atoms_is_learning_that_starts_there():
 
 def test_learning_keeps_the_moments_of_the_atoms_if_the_encoder_alone_is_replaced():
     model, _ = fitted("PSD")
-    moments = model._learner.online.code_moment.copy()
+    moments = model._learner.criterion.online.code_moment.copy()
     model.encoder_components_ = 0.9 * model.encoder_components_
-    assert_array_equal(model._learner_to_go_on().online.code_moment, moments)
+    assert_array_equal(model._learner_to_go_on().criterion.online.code_moment, moments)
     model.components_ = model.components_[::-1]
-    assert not np.any(model._learner_to_go_on().online.code_moment)
+    assert not np.any(model._learner_to_go_on().criterion.online.code_moment)
 
 
 @encoders

@@ -9,9 +9,11 @@ from threadpoolctl import threadpool_limits
 
 from sklearn_ebm import PSD, LISTAEncoder, SparseCoder
 from sklearn_ebm.factors import ENCODERS, L1, UNROLLED_ENCODERS
-from sklearn_ebm.learning._dictionary import Learner
 from sklearn_ebm.learning._divergence import Watch
+from sklearn_ebm.learning._memory import Memory
 from sklearn_ebm.learning._optimizers import Adam
+from sklearn_ebm.learning._samples import Batch
+from sklearn_ebm.learning.criteria import Dictionary
 from tests.estimators.registry import (
     KINDS,
     LEARNERS,
@@ -282,7 +284,7 @@ def test_float32_stays_float32(patches, name):
     arrays["energy"] = model.energy(patches[:5].astype(np.float32))
     code = with_codes(model).transform(patches[:5].astype(np.float32))
     arrays["inverse_transform"] = model.inverse_transform(code)
-    arrays.update(state(model._learner))
+    arrays.update(state(model._learner.criterion))
     assert {key: array.dtype for key, array in arrays.items()} == dict.fromkeys(
         arrays, np.dtype(np.float32)
     )
@@ -292,15 +294,15 @@ class NoEncoder:
     parameters = {}
 
 
-def state(learner):
+def state(criterion):
     """What learning remembers of the batches before, by name."""
     remembered = {}
-    if hasattr(learner, "online"):
-        code_moment, cross_moment = learner.online.moments
+    if hasattr(criterion, "online"):
+        code_moment, cross_moment = criterion.online.moments
         remembered.update(code_moment=code_moment, cross_moment=cross_moment)
-    if learner.adam is not None:
+    if criterion.optimizer is not None:
         for moment in ("_first", "_second"):
-            by_name = getattr(learner.adam, moment)
+            by_name = getattr(criterion.optimizer, moment)
             remembered.update({f"{moment} {name}": value for name, value in by_name.items()})
     return remembered
 
@@ -337,13 +339,15 @@ def test_missing_values_hardly_disturb_what_is_learned(patches, name):
 def test_the_reconstruction_stands_in_for_what_is_missing(patches, dictionary):
     """B = sum z'x of data whose holes are filled by z D, so that they pull no atom to zero."""
     mask = (np.random.default_rng(0).uniform(size=patches.shape) < 0.8).astype(float)
-    learner = Learner(np.array(dictionary))
-    learner.follow(L1(ALPHA), {"solver": "fista", "tol": 1e-3, "max_iter": 1000}, "numba")
-    _, code = learner.step(patches * mask, mask)
+    criterion = Dictionary(np.array(dictionary))
+    criterion.follow(L1(ALPHA), {"solver": "fista", "tol": 1e-3, "max_iter": 1000}, "numba")
+    batch, memory = Batch(patches * mask, mask=mask), Memory()
+    sums, _ = criterion.contribute(criterion.prepare(batch), batch, memory)
+    code = memory.array("code", (len(patches), len(dictionary)), patches)
     filled = patches * mask + (1 - mask) * (code @ dictionary)
     # Sums over 300 samples of numbers of size ten, taken in pieces.
-    assert_allclose(learner.online.cross_moment, code.T @ filled, atol=1e-9)
-    assert_allclose(learner.online.code_moment, code.T @ code, atol=1e-9)
+    assert_allclose(sums["moments"]["cross"], code.T @ filled, atol=1e-9)
+    assert_allclose(sums["moments"]["code"], code.T @ code, atol=1e-9)
 
 
 @pytest.mark.parametrize("name", ["PSD-tanh-encoder", "LISTAEncoder-lista"])

@@ -17,8 +17,8 @@ from sklearn_ebm.backends import numpy
 from sklearn_ebm.estimators import _imitation_learning
 from sklearn_ebm.factors import LinearDecoder
 from sklearn_ebm.factors.encoders import UnrolledEncoder
-from sklearn_ebm.learning._encoder import EncoderLearner
 from sklearn_ebm.learning._optimizers import Adam
+from sklearn_ebm.learning.criteria import Imitation
 from tests.estimators.learned_inference import (
     ALPHA,
     N_ATOMS,
@@ -66,13 +66,15 @@ def test_it_ends_at_its_best_pass_not_at_its_last(X, atoms, watched, encoder):
     """With steps that are far too large after some passes, all that follow are worse."""
     model = make(atoms, encoder=encoder)
     rates = iter([*[3e-4] * 16, *[1e-2] * 100])
-    step = EncoderLearner.step
+    apply = Imitation.apply
 
-    def scaled(self, X, optimum, weight, rate):
-        return step(self, X, optimum, weight, next(rates) / self.damping)
+    def scaled(self, *args):
+        rate = next(rates) / self.damping
+        self.follow(self.loss, lambda done: rate, self.backend, keeps_damping=True)
+        return apply(self, *args)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(EncoderLearner, "step", scaled)
+        patch.setattr(Imitation, "apply", scaled)
         model.fit(X)
     curve = model.validation_curve_
     assert 0 < curve.argmin() < model.n_iter_
@@ -115,7 +117,7 @@ def test_the_objective_is_the_mean_loss_before_each_step(X, atoms, loss):
 
 @pytest.fixture
 def rates(monkeypatch):
-    """Learning rates of all steps that were made."""
+    """Learning rates of all steps that were made, which would be constant if none was lowered."""
     step, made = Adam.step, []
 
     def recording(self, gradients, backend, rate):

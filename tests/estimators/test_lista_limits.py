@@ -13,8 +13,11 @@ from sklearn_ebm import LISTAEncoder, SparseCoder
 from sklearn_ebm.estimators._atoms import Atoms
 from sklearn_ebm.factors import L1, LOSSES, Energy, LinearDecoder
 from sklearn_ebm.factors.encoders import UnrolledEncoder
-from sklearn_ebm.learning._dictionary import Learner
-from sklearn_ebm.learning._encoder import EncoderLearner
+from sklearn_ebm.learning._policies import KeepBest, SlowDown, least_objective
+from sklearn_ebm.learning._samples import Batch
+from sklearn_ebm.learning._trainer import Trainer
+from sklearn_ebm.learning.criteria import Dictionary, Imitation
+from tests.estimators.interruption import interrupt_after
 from tests.estimators.learned_inference import (
     ALPHA,
     N_TRAINED,
@@ -124,15 +127,17 @@ def test_going_back_forgets_the_steps_that_led_astray(X, atoms):
     """The first step of Adam moves every entry by its rate, here a third of the first one."""
     lipschitz, energy = LinearDecoder(atoms).lipschitz, Energy(LinearDecoder(atoms), L1(ALPHA))
     encoder = UnrolledEncoder.from_dictionary(atoms, lipschitz, ALPHA, n_steps=1)
-    learner = EncoderLearner(atoms, encoder).follow(LOSSES["energy"](energy), True, "numpy")
-    learner.remember()
+    criterion = Imitation(atoms, encoder)
+    trainer = Trainer(criterion.follow(LOSSES["energy"](energy), lambda done: 3e-3, "numpy"))
+    best = KeepBest(least_objective)
+    best.begin(trainer)
     before = encoder.copy().parameters
     for _ in range(5):
-        learner.step(X, learning_rate=3e-3)
-    learner.back_off()
+        trainer.step(Batch(X))
+    SlowDown(best).recover(trainer)
     for name, value in before.items():
         assert_array_equal(encoder.parameters[name], value)
-    learner.step(X, learning_rate=3e-3)
+    trainer.step(Batch(X))
     rate = 3e-3 / 3 * encoder.units["weights"]
     moved = np.abs(encoder.parameters["weights"] - before["weights"])
     # Adam's epsilon, over the few gradients that are as small as 1e-5.
@@ -217,18 +222,10 @@ def test_constant_data_give_a_usable_encoder(atoms, encoder, tied, loss, value):
 # Ctrl-C
 
 
-def interrupted(model, X, learner, n_batches):
+def interrupted(model, X, criterion, n_batches):
     """Fit, and press Ctrl-C in the batch after the n-th."""
-    step, made = learner.step, []
-
-    def counted(self, *args, **options):
-        if len(made) == n_batches:
-            raise KeyboardInterrupt
-        made.append(1)
-        return step(self, *args, **options)
-
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(learner, "step", counted)
+        interrupt_after(patch, criterion, n_batches)
         with pytest.raises(KeyboardInterrupt):
             model.fit(X)
     return model
@@ -239,7 +236,7 @@ def interrupted(model, X, learner, n_batches):
 @pytest.mark.parametrize("n_batches", [0, 5, 13])  # eight batches of 20 make a pass
 def test_ctrl_c_leaves_the_best_parameters_seen(X, atoms, watched, encoder, tied, loss, n_batches):
     model = make(atoms, encoder=encoder, tied=tied, loss=loss)
-    interrupted(model, X, EncoderLearner, n_batches)
+    interrupted(model, X, Imitation, n_batches)
     assert model.n_iter_ == n_batches // 8
     curve = model.validation_curve_
     assert len(curve) == model.n_iter_ + 1
@@ -252,14 +249,14 @@ def test_ctrl_c_leaves_the_best_parameters_seen(X, atoms, watched, encoder, tied
 
 
 def test_ctrl_c_after_steps_that_did_harm_goes_back_to_before(X, new, atoms):
-    model = interrupted(make(atoms, learning_rate=0.03), X, EncoderLearner, 5)
+    model = interrupted(make(atoms, learning_rate=0.03), X, Imitation, 5)
     assert_allclose(model.transform(new), untrained(model, new), atol=1e-12)
 
 
 @networks
 def test_ctrl_c_while_the_dictionary_is_learned_leaves_an_untrained_encoder(X, new, encoder, tied):
     options = {**SETTINGS, "encoder": encoder, "tied": tied}
-    model = interrupted(LISTAEncoder(12, **options), X, Learner, 2)
+    model = interrupted(LISTAEncoder(12, **options), X, Dictionary, 2)
     assert model.n_iter_ == 0
     assert model.components_.shape == (12, 64)
     assert_allclose(model.transform(new), untrained(model, new), atol=1e-12)
@@ -299,15 +296,7 @@ def test_ctrl_c_before_any_dictionary_leaves_nothing_fitted(X, monkeypatch):
 
 
 def test_ctrl_c_is_not_lost_where_the_last_step_did_harm(X, new, atoms, monkeypatch):
-    whole, made = EncoderLearner.step, []
-
-    def one_step(self, *batch):
-        if made:
-            raise KeyboardInterrupt
-        made.append(1)
-        return whole(self, *batch)
-
-    monkeypatch.setattr(EncoderLearner, "step", one_step)
+    interrupt_after(monkeypatch, Imitation, 1)
     model = make(atoms, n_steps=5, learning_rate=1e6)
     with pytest.raises(KeyboardInterrupt):
         model.fit(X)

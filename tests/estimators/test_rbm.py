@@ -15,7 +15,7 @@ from sklearn.preprocessing import MinMaxScaler
 
 from sklearn_ebm import RBM
 from sklearn_ebm.backends import resolve_backend
-from sklearn_ebm.learning._contrastive_passes import pseudo_likelihood
+from sklearn_ebm.learning._monitor import pseudo_likelihood
 from sklearn_ebm.solvers import LogPartition
 from tests.estimators.machines import FORMS, data_of, make, scaled_digits, some_digits
 from tests.estimators.registry import fitted_attributes
@@ -166,7 +166,7 @@ def test_parameters_are_the_mean_over_the_last_share_of_the_steps(digits, averag
     seen = []
     recorder = Recorder(depth=2)
     recorder.on_fit_task_end = lambda estimator, context, **data: (
-        seen.append(estimator._learner.energy.weights.T.copy())
+        seen.append(estimator._learner.criterion.energy.weights.T.copy())
         if context.task_name == "batches"
         else None
     )

@@ -232,7 +232,7 @@ def test_weights_of_real_features_explode_in_any_unit(X, scale):
 @pytest.mark.parametrize("form", ["pcd", "fpcd"])
 def test_chains_need_not_be_as_many_as_samples(X, form, n_chains):
     model = make(form, n_chains=n_chains).fit(X)
-    assert model._learner.particles.shape == (n_chains, 12)
+    assert model._learner.shard.shape == (n_chains, 12)
     assert_usable(model, X)
 
 

@@ -14,6 +14,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 
+from sklearn_ebm.learning._trainer import Trainer
 from tests.estimators.machines import FORMS, data_of, make, some_digits
 from tests.estimators.registry import fitted_attributes
 from tests.estimators.test_callbacks import Recorder
@@ -79,12 +80,12 @@ def test_partial_fit_is_a_first_fit_without_shuffling_and_averages(digits):
 
 def test_a_warm_start_goes_on_from_where_learning_was(fitted, form):
     X = data_of(form)
-    last = fitted._learner.energy.copy().in_data_units()
-    particles = fitted._learner.particles
+    last = fitted._learner.criterion.energy.copy().in_data_units()
+    particles = fitted._learner.shard
     fitted.set_params(warm_start=True, learning_rate=1e-12, average=0.0).fit(X)
     assert_allclose(fitted.components_, last["weights"].T, rtol=1e-6, atol=1e-8)
     assert_allclose(fitted.intercept_visible_, last["visible_bias"], rtol=1e-5, atol=1e-7)
-    assert fitted._learner.particles is particles
+    assert fitted._learner.shard is particles
     assert fitted.n_iter_ == 3
     cold = fitted.set_params(warm_start=False).fit(X)
     assert np.any(cold.components_ != last["weights"].T)
@@ -176,19 +177,17 @@ def test_ctrl_c_leaves_what_the_last_pass_left(form):
 
 @pytest.mark.parametrize("n_calls", [0, 1])
 def test_ctrl_c_in_the_midst_of_a_pass_leaves_what_was_learned(digits, monkeypatch, n_calls):
-    from sklearn_ebm.learning._contrastive import ContrastiveLearner
-
-    learn, calls = ContrastiveLearner.learn, []
+    steps, calls = Trainer.steps, []
 
     def interrupted(self, *args):
         if len(calls) == n_calls:
             raise KeyboardInterrupt
         calls.append(1)
-        learn(self, *args)
+        steps(self, *args)
 
     model = make(batch_size=10)
     with monkeypatch.context() as patch:
-        patch.setattr(ContrastiveLearner, "learn", interrupted)
+        patch.setattr(Trainer, "steps", interrupted)
         with pytest.raises(KeyboardInterrupt):
             model.fit(digits)
     assert model.n_iter_ == 0

@@ -16,8 +16,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 
 from sklearn_ebm import Rectifier
-from sklearn_ebm.learning._dictionary import Learner
-from sklearn_ebm.learning._encoder import EncoderLearner
+from sklearn_ebm.learning.criteria import Dictionary, Imitation
 from tests.estimators.interruption import interrupt_after
 from tests.estimators.registry import (
     KINDS,
@@ -45,9 +44,9 @@ def fitted(request, patches):
 # Ctrl-C
 
 
-def learner_of(name):
-    """The class whose steps the fit of a model is made of."""
-    return Learner if name in LEARNERS else EncoderLearner
+def criterion_of(name):
+    """The criterion whose steps the fit of a model is made of."""
+    return Dictionary if name in LEARNERS else Imitation
 
 
 @models
@@ -55,7 +54,7 @@ def learner_of(name):
 def test_ctrl_c_leaves_what_the_last_whole_batch_left(patches, monkeypatch, name, n_batches):
     model = make(name, **SETTINGS)
     with monkeypatch.context() as patch:
-        interrupt_after(patch, learner_of(name), n_batches)
+        interrupt_after(patch, criterion_of(name), n_batches)
         with pytest.raises(KeyboardInterrupt):
             model.fit(patches)
     whole = make(name, **SETTINGS).fit(patches)
@@ -73,7 +72,7 @@ def test_ctrl_c_leaves_what_the_last_whole_batch_left(patches, monkeypatch, name
 def test_ctrl_c_in_partial_fit_leaves_a_usable_model(patches, monkeypatch, name):
     model = make(name, **SETTINGS)
     with monkeypatch.context() as patch:
-        interrupt_after(patch, learner_of(name), 2)
+        interrupt_after(patch, criterion_of(name), 2)
         with pytest.raises(KeyboardInterrupt):
             model.partial_fit(patches)
     expected = make(name, **SETTINGS).partial_fit(patches[:200])
@@ -86,7 +85,7 @@ def test_ctrl_c_in_a_warm_start_keeps_what_was_learned_before(patches, monkeypat
     model = make(name, **SETTINGS, warm_start=True).fit(patches)
     before = learned(model).copy()
     with monkeypatch.context() as patch:
-        interrupt_after(patch, learner_of(name), 0)
+        interrupt_after(patch, criterion_of(name), 0)
         with pytest.raises(KeyboardInterrupt):
             model.fit(patches)
     assert_array_equal(learned(model), before)

@@ -11,7 +11,7 @@ from sklearn_ebm import PSD, ConvPSD, FineTunedClassifier, Rectifier
 from sklearn_ebm.backends import resolve_backend
 from sklearn_ebm.factors import cross_entropy
 from sklearn_ebm.learning import _stages
-from sklearn_ebm.learning._fine_tuning import as_input
+from sklearn_ebm.learning._labelled import as_input
 from sklearn_ebm.learning._network import Network, linear_head
 from sklearn_ebm.learning._parts import Step
 from tests.differences import finite_differences

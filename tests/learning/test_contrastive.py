@@ -15,17 +15,42 @@ from sklearn_ebm.backends import numpy as reference
 from sklearn_ebm.backends._random import Stream
 from sklearn_ebm.factors import BilinearEnergy
 from sklearn_ebm.factors.units import BernoulliUnits, GaussianUnits
-from sklearn_ebm.learning._contrastive import (
-    FAST_DECAY,
-    Ascending,
-    ContrastiveLearner,
-    DivergedError,
-)
+from sklearn_ebm.learning._divergence import Diverged
+from sklearn_ebm.learning._trainer import Trainer
+from sklearn_ebm.learning.criteria import Ascending, Contrastive, DenseSamples
+from sklearn_ebm.learning.criteria._contrastive import FAST_DECAY
 from sklearn_ebm.solvers import gibbs, gibbs_keys, piece_bounds
 
 N_SAMPLES, N_VISIBLE, N_HIDDEN = 70, 37, 19  # neither is whole vectors
 BATCHES = [np.arange(i, min(i + 16, N_SAMPLES)) for i in range(0, N_SAMPLES, 16)]  # the last of 6
 RATES = [0.5, 0.4, 0.3, 0.2, 0.1]
+
+
+class Learner:
+    """A trainer whose criterion, stream and particles are read and set like its own attributes."""
+
+    def __init__(self, energy, stream, activity, center=None, particles=None, has_fast=False):
+        criterion = Contrastive(energy, activity, center, has_fast)
+        vars(self).update(criterion=criterion, trainer=Trainer(criterion, stream, particles))
+
+    def __getattr__(self, name):
+        if name.startswith("__"):  # copies are made before there is a criterion
+            raise AttributeError(name)
+        return getattr(*self._place(name))
+
+    def __setattr__(self, name, value):
+        setattr(*self._place(name), value)
+
+    def _place(self, name):
+        of_trainer = {"stream": "stream", "particles": "shard"}
+        if name in of_trainer:
+            return self.trainer, of_trainer[name]
+        return self.criterion, name
+
+    def learn(self, X, batches, rates, how, backend):
+        """Make a step for each batch, at a rate of its own."""
+        self.criterion.follow(how, list(rates).__getitem__, backend.__name__.split(".")[-1])
+        self.trainer.steps(DenseSamples(X, dtype=self.dtype), batches, range(len(rates)))
 
 
 def matrix_of(array):
@@ -50,7 +75,7 @@ def a_learner(dtype=np.float64, n_chains=12, centered=True, fast=False, kind="be
     center = random.uniform(0.2, 0.6, N_VISIBLE).astype(dtype) if centered else None
     energy = BilinearEnergy(visible, weights, hidden_bias.astype(dtype))
     stream = Stream(np.random.RandomState(0))
-    return ContrastiveLearner(energy, stream, activity, center, particles, fast)
+    return Learner(energy, stream, activity, center, particles, fast)
 
 
 def zeros_and_ones(dtype):
@@ -299,7 +324,7 @@ def test_a_learner_makes_the_centred_step_in_the_mean():
     stream = Stream(np.random.RandomState(0))
     gibbs(energy, particles, np.empty((n_chains, 6)), gibbs_keys(stream, n_warm), reference)
     expected = expected_step(energy, X, (center, activity))
-    learner = ContrastiveLearner(energy, stream, activity.copy(), center, particles)
+    learner = Learner(energy, stream, activity.copy(), center, particles)
     before = energy.copy()
     learner.learn(X, [np.arange(5)], [1.0], Ascending(), reference)
     for name, value in expected.items():
@@ -486,7 +511,7 @@ def test_a_step_that_could_overflow_is_refused_before_it(backend, fast, dtype):
     learner = a_learner(dtype, fast=fast)
     before = copy.deepcopy(learner)
     rate = 1e20 if dtype == np.float32 else 1e150
-    with pytest.raises(DivergedError, match="Lower learning_rate"):
+    with pytest.raises(Diverged, match="Lower learning_rate"):
         learner.learn(zeros_and_ones(dtype), BATCHES, [rate] * 5, Ascending(), backend)
     for name, value in before.energy.parameters.items():
         assert_array_equal(learner.energy.parameters[name], value)
@@ -503,7 +528,7 @@ def test_steps_that_any_parameter_makes_too_large_are_refused(kind, name):
     numba = importlib.import_module("sklearn_ebm.backends.numba")
     learner, (rate, options) = a_learner(np.float32, kind=kind), LARGE[name]
     before = copy.deepcopy(learner)
-    with pytest.raises(DivergedError, match="Lower learning_rate"):
+    with pytest.raises(Diverged, match="Lower learning_rate"):
         learner.learn(zeros_and_ones(np.float32), BATCHES, [rate] * 5, Ascending(**options), numba)
     assert_same_state(learner, before, np.float32, roundings=0)
 
@@ -513,7 +538,7 @@ def test_weights_that_grow_without_end_stay_finite_to_the_last(backend, dtype):
     """A decay above 2 / rate makes them larger and larger, with changing sign."""
     backend = importlib.import_module(f"sklearn_ebm.backends.{backend}")
     learner, how = a_learner(dtype), Ascending(decay=100.0, momentum=0.5)
-    with pytest.raises(DivergedError, match=r"the largest is \S+ and the learning rate 1.0e.00"):
+    with pytest.raises(Diverged, match=r"the largest is \S+ and the learning rate 1.0e.00"):
         learner.learn(zeros_and_ones(dtype), BATCHES * 100, [1.0] * 500, how, backend)
     largest = abs(learner.energy.weights).max()
     assert learner.largest == pytest.approx(float(largest))

@@ -9,7 +9,7 @@ from numpy.testing import assert_allclose
 from sklearn_ebm.backends import numpy as reference
 from sklearn_ebm.factors import BilinearEnergy
 from sklearn_ebm.factors.units import BernoulliUnits, GaussianUnits, Standardized
-from sklearn_ebm.learning._contrastive import Ascending
+from sklearn_ebm.learning.criteria import Ascending
 from tests.learning.test_contrastive import (
     BATCHES,
     CD,

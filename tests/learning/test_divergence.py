@@ -12,9 +12,9 @@ from sklearn.pipeline import make_pipeline
 
 from sklearn_ebm import PSD, ConvPSD, FineTunedClassifier, GroupSparsePSD, LISTAEncoder
 from sklearn_ebm.factors import CONVOLUTIONAL_ENCODERS, ENCODERS
-from sklearn_ebm.learning._dictionary import Learner
 from sklearn_ebm.learning._divergence import Diverged, Watch
 from sklearn_ebm.learning._optimizers import Adam
+from sklearn_ebm.learning.criteria import Dictionary
 
 RATES = [30.0, 1e6, 1e30, 1e300]  # the last is infinite in float32
 FEW = {"alpha": 0.3, "max_iter": 2, "tol": 0, "random_state": 0}
@@ -157,13 +157,8 @@ def test_tuning_that_diverges_leaves_the_pipeline(optimizer, rate, batch_size, s
     assert_array_equal(classifier.decision_function(X), pipeline.decision_function(X))
 
 
-def test_learners_do_not_keep_a_second_copy():
-    learner = make("PSD lista", 1e-3).partial_fit(X)._learner
-    assert learner.best is None
-    assert make("PSD lista", 1e-3).fit(X)._learner.best is None
-    without = Learner(np.eye(4))
-    without.remember()
-    assert without.best is None  # without an encoder no step is too large
+def test_no_copy_is_kept_where_no_step_is_too_large():
+    assert Dictionary(np.eye(4)).snapshot() is None  # it has no encoder
 
 
 def test_a_watch_allows_what_is_usual_or_was_so_at_first():

@@ -28,7 +28,7 @@ def learned(batch, backend, n_sweeps=1):
     online = OnlineDictionary(unit_rows(np.random.default_rng(1).standard_normal((5, 8))))
     online.absorb(code.T @ code, code.T @ X)
     for _ in range(n_sweeps):
-        online.update(X, code, backend)
+        online.update(np.count_nonzero(code, axis=0), (X, code, None), backend)
     return online
 
 
@@ -65,7 +65,7 @@ def test_idle_atoms_become_the_worst_samples_after_their_patience(batch, backend
         assert_array_equal(online.dictionary[3], idle)
         assert online.n_replaced == 0
         online.absorb(code.T @ code, code.T @ X)
-        online.update(X, code, backend)
+        online.update(np.count_nonzero(code, axis=0), (X, code, None), backend)
     assert online.n_replaced == 1
     others = np.delete(np.arange(5), 3)
     misfit = np.sum((X - code[:, others] @ online.dictionary[others]) ** 2, axis=1)
@@ -84,7 +84,7 @@ def test_weights_choose_which_sample_is_worst(batch):
     weights = np.zeros(200)
     weights[17] = 1
     online.idle[1:] = 0
-    online.update(X, np.zeros_like(code), numpy, weights)
+    online.update(np.zeros(len(code[0])), (X, np.zeros_like(code), weights), numpy)
     assert_allclose(online.dictionary[0], X[17] / np.linalg.norm(X[17]), rtol=1e-12)
 
 
@@ -93,7 +93,7 @@ def test_samples_without_norm_and_too_few_samples_replace_nothing():
     online.idle[:] = PATIENCE
     X = np.zeros((3, 8))
     X[1, 6] = 2.0
-    online.update(X, np.zeros((3, 5)), numpy)
+    online.update(np.zeros(5), (X, np.zeros((3, 5)), None), numpy)
     assert online.n_replaced == 1
     assert_array_equal(online.dictionary[0], np.eye(8)[6])
     assert_array_equal(online.dictionary[1:], np.eye(5, 8)[1:])

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from sklearn_ebm.backends import numba, numpy
+from sklearn_ebm.backends import array_namespace, numba, numpy
 from sklearn_ebm.factors import ConvolutionalDecoder
 from sklearn_ebm.learning._online_dictionary import PATIENCE
 from sklearn_ebm.learning._online_filters import OnlineKernels
@@ -16,6 +16,12 @@ TABLE = np.array([[1, 0], [0, 1], [1, 1], [1, 0], [0, 1]])
 backends = pytest.mark.parametrize("backend", [numpy, numba], ids=["numpy", "numba"])
 masks = pytest.mark.parametrize("masked", [False, True], ids=["all seen", "masked"])
 tables = pytest.mark.parametrize("table", [None, TABLE], ids=["all channels", "table"])
+
+
+def update(online, X, code, backend, decoder):
+    """One update by a batch, any of whose windows may replace a kernel."""
+    used = np.count_nonzero(np.asarray(decoder.as_maps(code)), axis=(0, 1, 2))
+    online.update(array_namespace(X).asarray(used), (X, code, None), backend, decoder)
 
 
 class Batch:
@@ -165,7 +171,7 @@ def test_a_sweep_lowers_the_energy_and_keeps_norm_and_table(border, table, maske
     for _ in range(5):
         before = quadratic(online, online.dictionary), batch.energy(online.dictionary)
         start = online.dictionary.copy()
-        online.update(batch.X, batch.code, backend, decoder=batch.decoder(start))
+        update(online, batch.X, batch.code, backend, batch.decoder(start))
         assert quadratic(online, online.dictionary) < before[0]
         assert batch.energy(online.dictionary) < before[1]
         norm = np.sqrt(np.sum(online.dictionary**2, axis=(1, 2, 3)))
@@ -180,7 +186,7 @@ def test_kernels_that_explain_the_images_stay(border, backend):
     batch = Batch(border)
     batch.X = batch.decoder(batch.kernels).decode(batch.code)
     online = absorbed(batch, backend)
-    online.update(batch.X, batch.code, backend, decoder=batch.decoder(batch.kernels))
+    update(online, batch.X, batch.code, backend, batch.decoder(batch.kernels))
     assert_allclose(online.dictionary, batch.kernels, atol=1e-13)
 
 
@@ -195,7 +201,7 @@ def test_idle_kernels_become_the_windows_that_are_rebuilt_worst(backend, table):
     online = absorbed(batch, backend, table)
     online.idle[...] = [0, PATIENCE - 1, 0, PATIENCE - 1, 0]  # the last but one is on again
     decoder = batch.decoder(batch.kernels)
-    online.update(batch.X, batch.code, backend, decoder=decoder)
+    update(online, batch.X, batch.code, backend, decoder)
     assert online.n_replaced == 1
     assert online.idle.tolist() == [0, 0, 1, 0, 0]
     expected = corner * (1 if table is None else table[1])
@@ -222,7 +228,7 @@ def test_learning_runs_on_any_array_library(border):
     maps[..., 1] = 0
     for each, wrap in ((expected, np.asarray), (online, strict)):
         each.idle = wrap(idle)
-        each.update(wrap(batch.X), wrap(batch.code), numpy, decoder=batch.decoder(each.dictionary))
+        update(each, wrap(batch.X), wrap(batch.code), numpy, batch.decoder(each.dictionary))
     assert online.n_replaced == expected.n_replaced == 1
     for one, other in zip(online.moments, expected.moments, strict=True):
         assert_allclose(np.asarray(one), other, atol=1e-11)

@@ -24,13 +24,14 @@ from sklearn_ebm.factors import (
     pools_of_groups,
     pools_of_map,
 )
-from sklearn_ebm.learning._contrastive import Ascending, ContrastiveLearner
-from sklearn_ebm.learning._contrastive_passes import pseudo_likelihood
-from sklearn_ebm.learning._curves import Tally
-from sklearn_ebm.learning._dictionary import Learner
 from sklearn_ebm.learning._first_atoms import first_dictionary, unit_rows
+from sklearn_ebm.learning._monitor import pseudo_likelihood
 from sklearn_ebm.learning._online_dictionary import PATIENCE, OnlineDictionary
 from sklearn_ebm.learning._optimizers import Adam
+from sklearn_ebm.learning._rates import LinearDecay
+from sklearn_ebm.learning._samples import Batch
+from sklearn_ebm.learning._trainer import Trainer
+from sklearn_ebm.learning.criteria import Ascending, Contrastive, DenseSamples, Dictionary
 from sklearn_ebm.solvers import (
     anneal,
     gibbs,
@@ -201,7 +202,8 @@ def test_dictionary_updates_and_replacements_are_those_of_numpy(X):
         online.idle[2] = PATIENCE
         x, z = convert(X), convert(code)
         online.absorb(z.T @ z, z.T @ x)
-        online.update(x, z, reference, sample_weight=convert(np.linspace(1, 2, N_SAMPLES)))
+        used = convert(np.count_nonzero(code, axis=0))
+        online.update(used, (x, z, convert(np.linspace(1, 2, N_SAMPLES))), reference)
         results.append(online)
     ours, expected = results
     assert ours.n_replaced == expected.n_replaced == 1
@@ -216,26 +218,24 @@ def test_learning_steps_are_those_of_numpy(X, dictionary, encoder, masked):
     weights = np.linspace(1, 2, N_SAMPLES)
     results = []
     for convert in (strict, as_it_is):
-        learner = a_learner(convert(np.array(dictionary)), encoder)
-        tally = Tally()
-        for _ in range(3):
-            data = X if mask is None else X * mask
-            energy, code = learner.step(convert(data), convert(mask), convert(weights))
-            tally.add(energy, code, convert(weights))
-        results.append((learner, tally))
-    (ours, our_tally), (expected, tally) = results
+        trainer = a_trainer(convert(np.array(dictionary)), encoder)
+        data = X if mask is None else X * mask
+        batch = Batch(convert(data), mask=convert(mask), weight=convert(weights))
+        results.append((trainer.criterion, [trainer.step(batch) for _ in range(3)]))
+    (ours, our_reports), (expected, reports) = results
     assert_same(ours.online.dictionary, expected.online.dictionary, atol=1e-8)
-    assert_allclose(our_tally.mean_objective, tally.mean_objective, rtol=1e-10)
-    assert_same(our_tally.usage, tally.usage)
-    if encoder is not None:
-        for name, value in ours.encoder.parameters.items():
-            assert_same(value, expected.encoder.parameters[name], atol=1e-8)
+    for our_report, report in zip(our_reports, reports, strict=True):
+        assert_allclose(our_report["loss"], report["loss"], rtol=1e-10)
+        assert_same(our_report["used"], report["used"])
+    for name, value in ours.parameters.items():
+        assert_same(value, expected.parameters[name], atol=1e-8)
 
 
-def a_learner(atoms, encoder):
+def a_trainer(atoms, encoder):
     first = None if encoder is None else ENCODERS[encoder].from_dictionary(atoms, 4.0, 1.0)
-    learner = Learner(atoms, encoder=first)
-    return learner.follow(L1(1.0), SETTINGS, "numpy", 0.0 if encoder is None else 0.5)
+    weights = {} if encoder is None else {"beta": 0.5, "rate": LinearDecay(1e-3)}
+    criterion = Dictionary(atoms, encoder=first)
+    return Trainer(criterion.follow(L1(1.0), SETTINGS, "numpy", **weights))
 
 
 def a_machine(convert, kind, n_hidden=7):
@@ -253,12 +253,13 @@ def contrastive_step(convert, kind, persistent, centered):
     X, energy, stream = a_machine(convert, kind)
     hidden = convert((np.random.default_rng(1).random((5, 7)) < 0.5).astype(float))
     center = convert(np.full(9, 0.4)) if centered else None
-    chains = (hidden, True) if persistent else (None, False)
-    learner = ContrastiveLearner(energy, stream, convert(np.full(7, 0.3)), center, *chains)
+    criterion = Contrastive(energy, convert(np.full(7, 0.3)), center, persistent)
     how = Ascending(2, 0.5, 0.1, 0.05, 0.1, 0.5, draws=kind == "bernoulli")
     batches = [np.arange(6), np.arange(6, 12)]
-    learner.learn(X, batches, [0.1, 0.05], how, reference)
-    return {**energy.parameters, "activity": learner.activity}
+    criterion.follow(how, {0: 0.1, 1: 0.05}.get, "numpy")
+    trainer = Trainer(criterion, stream, hidden if persistent else None)
+    trainer.steps(DenseSamples(X), batches, range(2))
+    return {**energy.parameters, "activity": criterion.activity}
 
 
 kinds = pytest.mark.parametrize("kind", UNITS)

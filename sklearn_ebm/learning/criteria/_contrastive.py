@@ -22,22 +22,23 @@ depends neither on the offset nor on the scale of a feature.
 """
 
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy import sparse
 
-from sklearn_ebm.backends import array_namespace, new_matrix
+from sklearn_ebm.backends import array_namespace, new_matrix, resolve_backend, to_host
 from sklearn_ebm.backends._ascent import Ascent, Contrast, Layers
 from sklearn_ebm.inputs._rows import dense_rows
+from sklearn_ebm.learning._divergence import Diverged
+from sklearn_ebm.learning._samples import Batch, Samples
+from sklearn_ebm.learning.criteria._base import BaseCriterion
 from sklearn_ebm.solvers import gibbs, gibbs_keys, map_bounds, piece_bounds
 
+CHUNK = 20  # batches between two looks at signals and callbacks
 FAST_DECAY = 19 / 20  # what an update leaves of the fast weights (Tieleman & Hinton 2009, 3.2)
 LARGEST = {4: 1e15, 8: 1e100}  # magnitude of a weight, by bytes; squares stay finite
 ACTIVITY_SHARE = 0.01  # of a batch in the running mean of the hidden units
-
-
-class DivergedError(ValueError):
-    """The next step would leave the range of numbers; the parameters are as they were before it."""
 
 
 @dataclass(frozen=True)
@@ -74,111 +75,132 @@ class Ascending:
     largest_state: float = 1.0
 
 
-class ContrastiveLearner:
-    """The whole state of learning: energy, velocities, centres, particles.
+class DenseSamples(Samples):
+    """Samples whose batches are dense, although X may be sparse or of whole numbers."""
+
+    def take(self, rows):
+        """Return some rows as a batch."""
+        return Batch(dense_rows(self.X, np.r_[rows], self.dtype))
+
+
+class States(NamedTuple):
+    """Pairs of states whose products move the weights, with room for those of the two centres.
+
+    The first `n_rows` pairs are data, the others but the last two the ends of chains. As a sum of
+    products they merge by concatenation.
+    """
+
+    visible: Any
+    hidden: Any
+    n_rows: int
+
+    def __add__(self, other):
+        pairs = zip(self[:2], other[:2], strict=True)
+        states = [_joined(*pair, self.n_rows, other.n_rows) for pair in pairs]
+        return States(*states, self.n_rows + other.n_rows)
+
+
+class Contrastive(BaseCriterion):
+    """The log-likelihood of an energy, whose gradient is estimated by short chains.
+
+    The shard of the data is an array of particles (n_chains, n_hidden), the hidden states of chains
+    that are kept; None starts new chains at each batch.
 
     Parameters
     ----------
     energy : BilinearEnergy
         Its parameters are changed in place.
-    stream : Stream
-        Random numbers.
     activity : array of shape (n_hidden,)
         Mean activity of the hidden units to begin with.
     visible_center : array of shape (n_visible,) or None, default=None
         Mean of the data, standardized if the units are real. If None, gradients are not centred.
-    particles : array of shape (n_chains, n_hidden) or None, default=None
-        Hidden states of chains that are kept; None starts new ones at each batch.
     has_fast_weights : bool, default=False
         Whether the chains see weights that learn and forget fast.
+    base : units or None, default=None
+        Units with the moments of the data, from which estimators derive others.
     """
 
-    def __init__(
-        self, energy, stream, activity, visible_center=None, particles=None, has_fast_weights=False
-    ):
+    chunk = CHUNK
+
+    def __init__(self, energy, activity, visible_center=None, has_fast_weights=False, base=None):
+        super().__init__()
         xp = array_namespace(energy.weights)
-        self.energy = energy
-        self.stream = stream
         self.activity = activity
         self.is_centered = visible_center is not None
         if not self.is_centered:
             visible_center = xp.zeros(energy.weights.shape[0], dtype=energy.weights.dtype)
         self.visible_center = visible_center
-        self.particles = particles
-        self.velocity = {name: xp.zeros_like(value) for name, value in energy.parameters.items()}
-        self.velocity["weights"] = _zero_matrix(energy.weights)
-        self.fast_weights = self.chain_weights = None
-        if has_fast_weights:
-            self.fast_weights = _zero_matrix(energy.weights)
-            self.chain_weights = _zero_matrix(energy.weights)
-            self.chain_weights += energy.weights
+        self.has_fast_weights = has_fast_weights
+        self.base = base
         self.moving = None
         if not energy.visible.is_binary:
             self.moving = xp.zeros(energy.weights.shape[0], dtype=energy.weights.dtype)
-        self.largest = float(xp.max(xp.abs(energy.weights)))
-        self.n_steps = 0
-        self._room = {}
+        self.how = Ascending()
+        self.restart_with(energy)
 
-    def __getstate__(self):
-        return {**self.__dict__, "_room": {}}  # nothing in it outlives a step
-
-    @property
-    def dtype(self):
-        """Return the dtype of the parameters, to which batches are converted."""
-        return np.dtype(self.energy.weights.dtype)
-
-    def restart(self, energy):
+    def restart_with(self, energy):
         """Continue with another energy, which replaces what was learned before.
 
-        The chains and the means of the data are kept. Velocities and fast weights restart at zero.
+        The means of the data are kept. Velocities and fast weights restart at zero.
         """
-        xp = array_namespace(energy.weights)
         self.energy = energy
+        self.restart()
+
+    def restart(self):
+        """Forget velocities and fast weights."""
+        energy, xp = self.energy, array_namespace(self.energy.weights)
         self.velocity = {name: xp.zeros_like(value) for name, value in energy.parameters.items()}
         self.velocity["weights"] = _zero_matrix(energy.weights)
-        if self.fast_weights is not None:
+        self.fast_weights = self.chain_weights = None
+        if self.has_fast_weights:
             self.fast_weights = _zero_matrix(energy.weights)
             self.chain_weights = _zero_matrix(energy.weights)
             self.chain_weights += energy.weights
         self.largest = float(xp.max(xp.abs(energy.weights)))
+
+    def follow(self, how, rate, backend):
+        """Learn by these from now on; users may change them before they continue a fit.
+
+        Parameters
+        ----------
+        how : Ascending
+            How the parameters move.
+        rate : callable
+            Maps the completed share of training to the learning rate.
+        backend : str
+            Name of the backend.
+
+        Returns
+        -------
+        Contrastive
+            Itself.
+        """
+        self.how = how
+        self.rate = rate
+        self.backend = backend
+        return self
+
+    @property
+    def n_draws(self):
+        """Number of keys that a step takes from the stream."""
+        return 2 + 2 * self.how.n_gibbs_steps
+
+    @property
+    def dtype(self):
+        """Type of the parameters, to which batches are cast."""
+        return np.dtype(self.energy.weights.dtype)
+
+    @property
+    def parameters(self):
+        """Parameters of the energy, by name."""
+        return self.energy.parameters
 
     @property
     def hidden_center(self):
         """What the hidden units are centred by."""
         return self.activity if self.is_centered else 0 * self.activity
 
-    def learn(self, X, batches, rates, how, backend):
-        """One step for each batch.
-
-        Parameters
-        ----------
-        X : array or csr_array of shape (n_samples, n_visible)
-            Data.
-        batches : list of int arrays
-            Rows of X.
-        rates : list of float
-            Learning rate of each step.
-        how : Ascending
-            The rest of it.
-        backend : module
-            Kernels.
-
-        Raises
-        ------
-        DivergedError
-            Before a step that could leave the range of numbers.
-        """
-        fused = backend.contrastive_steps is not None and self._suits_fused_steps()
-        for first, last in _equal_sizes(batches) if fused else ():
-            self._fused_steps(X, np.stack(batches[first:last]), rates[first:last], how, backend)
-        for rows, rate in zip(batches, rates, strict=True) if not fused else ():
-            self._step(X, rows, rate, how, backend)
-
-    def _activity_share(self, n_ahead=0):
-        """Of the batch that comes so many steps from now; the first ones make a plain mean."""
-        return max(ACTIVITY_SHARE, 1 / (1 + self.n_steps + n_ahead))
-
-    def _require_range(self, rate, how, state=0.0):
+    def _require_range(self, rate, state=0.0):
         """Refuse a step that could leave the range of numbers, before anything has moved.
 
         A velocity is at most the difference of two weights. The gradient is at most 2 max |v|, and
@@ -189,6 +211,7 @@ class ContrastiveLearner:
         limit : float
             The step is safe if no weight exceeds this magnitude.
         """
+        how = self.how
         bits = array_namespace(self.activity).finfo(self.activity.dtype).bits
         largest = LARGEST[bits // 8] ** (1 / self.energy.visible.degree)
         growth = 1 + 2 * how.momentum + rate * how.decay
@@ -196,92 +219,63 @@ class ContrastiveLearner:
         slope = 8 * max(state, how.largest_state) * (1 + how.sparsity_cost)
         limit = (largest - max(rate, fast_rate) * slope) / growth
         if not (self.largest <= limit and growth <= largest):
-            raise self._diverged(rate)
+            raise diverged(self.largest, rate)
         return limit
 
-    def _diverged(self, rate):
-        return DivergedError(
-            f"The weights leave the range of numbers: the largest is {self.largest:.1e} and the "
-            f"learning rate {rate:.1e}. The last finite model is kept. Lower learning_rate."
-        )
-
     # ------------------------------------------------------------------------- steps in one kernel
-    def _suits_fused_steps(self):
-        return self.energy.visible.is_binary and self.fast_weights is None
+    def can_advance(self, backend):
+        """Whether a backend can make several steps in one call."""
+        is_simple = self.energy.visible.is_binary and self.fast_weights is None
+        return is_simple and backend.contrastive_steps is not None
 
-    def _fused_steps(self, X, index, rates, how, backend):
-        limit = self._require_range(max(rates), how)
+    def advance(self, X, index, done, stream, shard):
+        """Make one step for each row of `index`, in one compiled call.
+
+        Parameters
+        ----------
+        X : array or csr_array of shape (n_samples, n_visible)
+            Data.
+        index : array of int of shape (n_steps, batch_size)
+            Rows of each batch.
+        done : list of float
+            Completed share of training at each step.
+        stream : Stream
+            Random numbers.
+        shard : array of shape (n_chains, n_hidden) or None
+            Particles, updated in place.
+
+        Raises
+        ------
+        Diverged
+            Before a step that could leave the range of numbers.
+        """
+        how, rates = self.how, [self.rate(share) for share in done]
+        limit = self._require_range(max(rates))
         energy, velocity = self.energy, self.velocity
         layers = Layers(
             energy.weights, energy.visible.bias, energy.hidden_bias, velocity["weights"],
             velocity["visible_bias"], velocity["hidden_bias"], self.visible_center,
-            self.hidden_center, self.activity, self.particles,
+            self.hidden_center, self.activity, shard,
         )  # fmt: skip
+        kernels = resolve_backend(self.backend, X)
         if sparse.issparse(X):
             X = X.data, X.indices, X.indptr
         contrast = Contrast(
             rates, how.momentum, how.decay, how.sparsity_target, how.sparsity_cost,
-            [self._activity_share(n) for n in range(len(index))], limit, how.n_gibbs_steps,
-            self.particles is not None, how.draws, self.stream.seed, self.stream.n_draws + 1,
+            [activity_share(self.n_steps + n) for n in range(len(index))], limit, how.n_gibbs_steps,
+            shard is not None, how.draws, stream.seed, stream.n_draws + 1,
         )  # fmt: skip
-        self.largest = backend.contrastive_steps(layers, X, index, contrast)
-        self.stream.n_draws += len(index) * (2 + 2 * how.n_gibbs_steps)
+        self.largest = kernels.contrastive_steps(layers, X, index, contrast)
+        stream.n_draws += len(index) * self.n_draws
         self.n_steps += len(index)
         if not self.largest <= limit:
-            raise self._diverged(max(rates))
+            raise diverged(self.largest, max(rates))
 
     # --------------------------------------------------------------------------- one step at a time
-    def _step(self, X, rows, rate, how, backend):
-        self._require_range(rate, how)
-        n_rows = len(rows)
-        visible, hidden = self._states(n_rows)
-        data = dense_rows(X, rows, visible.dtype)
-        visible[:n_rows, :] = self.energy.visible.coordinates.states_of(data)
-        draw, start = self.stream.key(), self.stream.key()
-        if how.draws:
-            _draw(visible[:n_rows, :], draw, backend)
+    def prepare(self, batch):
+        """Return the energy as it is, and that of the chains."""
         energy = self.energy.inner()
-        self._fill(energy, visible, hidden, n_rows, start, how, backend)
-        xp = array_namespace(hidden)
-        activity = xp.mean(hidden[:n_rows, :], axis=0)
-        if how.sparsity_cost:
-            hidden[:n_rows, :] += how.sparsity_cost * (how.sparsity_target - self.activity)
-        self._ascend(energy, visible, hidden, n_rows, rate, how, backend)
-        self.activity += self._activity_share() * (activity - self.activity)
-        self.n_steps += 1
-
-    def _states(self, n_rows):
-        """Where a batch, the particles and the two centres stand, for both layers."""
-        n_chains = n_rows if self.particles is None else self.particles.shape[0]
-        if n_rows not in self._room:
-            self._room.clear()
-            shapes = ((n_rows + n_chains + 2, size) for size in self.energy.weights.shape)
-            self._room[n_rows] = [new_matrix(shape, self.energy.weights) for shape in shapes]
-        return self._room[n_rows]
-
-    def _fill(self, energy, visible, hidden, n_rows, start, how, backend):
-        """Both phases, a piece of the rows after another; those of the particles take longest."""
-        keys = gibbs_keys(self.stream, how.n_gibbs_steps)
-        is_persistent = self.particles is not None
-        chain = self._energy_of_chains(energy)
-        moved = piece_bounds(self.particles.shape[0]) if is_persistent else []
-        pieces = [(True, *bounds) for bounds in moved]
-        pieces += [(False, *bounds) for bounds in piece_bounds(n_rows)]
-
-        def work(is_moved, first, last):
-            rows, own = slice(first, last), slice(n_rows + first, n_rows + last)
-            if is_moved:
-                state = self.particles[rows, :]
-                gibbs(chain, state, visible[own, :], keys, backend, first, hidden[own, :])
-            elif is_persistent:
-                energy.hidden_mean(visible[rows, :], backend, hidden[rows, :])
-            else:
-                state = new_matrix((last - first, hidden.shape[1]), hidden)
-                key = start.from_row(first)
-                energy.sample_hidden(visible[rows, :], key, backend, state, hidden[rows, :])
-                gibbs(chain, state, visible[own, :], keys, backend, first, hidden[own, :])
-
-        map_bounds(work, pieces, backend)
+        return energy, self._energy_of_chains(energy), self.backend_of(batch)
 
     def _energy_of_chains(self, energy):
         """Return the energy that the chains sample: with centred fast weights if there are any."""
@@ -292,10 +286,58 @@ class ContrastiveLearner:
         chain = energy.with_weights(self.chain_weights)
         return chain.shifted(-(fast @ self.hidden_center), -hidden_field)
 
-    def _ascend(self, energy, visible, hidden, n_rows, rate, how, backend):
+    def contribute(self, model, batch, memory, stream=None, shard=None):
+        """Sample both phases, a piece of the rows in each thread; chains take longest."""
+        (energy, chain, backend), n_rows = model, batch.n_samples
+        particles = None if shard is None else _copied(shard)
+        n_chains = n_rows if shard is None else shard.shape[0]
+        visible, hidden = (
+            memory.matrix(name, (n_rows + n_chains + 2, size), self.energy.weights)
+            for name, size in zip(("visible", "hidden"), energy.weights.shape, strict=True)
+        )
+        visible[:n_rows, :] = self.energy.visible.coordinates.states_of(batch.X)
+        draw, start = (stream.key().from_row(batch.first) for _ in range(2))
+        keys = gibbs_keys(stream, self.how.n_gibbs_steps)
+        if self.how.draws:
+            _draw(visible[:n_rows, :], draw, backend)
+        pieces = [(True, *bounds) for bounds in (() if shard is None else piece_bounds(n_chains))]
+        pieces += [(False, *bounds) for bounds in piece_bounds(n_rows)]
+
+        def work(is_moved, first, last):
+            rows, own = slice(first, last), slice(n_rows + first, n_rows + last)
+            if is_moved:
+                state = particles[rows, :]
+                gibbs(chain, state, visible[own, :], keys, backend, first, hidden[own, :])
+            elif shard is not None:
+                energy.hidden_mean(visible[rows, :], backend, hidden[rows, :])
+            else:
+                state = new_matrix((last - first, hidden.shape[1]), hidden)
+                key = start.from_row(first)
+                energy.sample_hidden(visible[rows, :], key, backend, state, hidden[rows, :])
+                first = batch.first + first
+                gibbs(chain, state, visible[own, :], keys, backend, first, hidden[own, :])
+
+        map_bounds(work, pieces, backend)
+        return {"states": States(visible, hidden, n_rows), "report": {}}, particles
+
+    def apply(self, model, sums, batch, done):
+        """Move the parameters, the centres and the fast weights by one step."""
+        rate, (visible, hidden, n_rows) = self.rate(done), sums["states"]
         xp = array_namespace(hidden)
-        if not energy.visible.is_binary:
-            self._require_range(rate, how, float(xp.max(xp.abs(visible[:-2, :]))))
+        is_binary = self.energy.visible.is_binary
+        state = 0.0 if is_binary else float(xp.max(xp.abs(visible[:-2, :])))
+        self._require_range(rate, state)
+        activity = xp.mean(hidden[:n_rows, :], axis=0)
+        if self.how.sparsity_cost:
+            hidden[:n_rows, :] += self.how.sparsity_cost * (
+                self.how.sparsity_target - self.activity
+            )
+        self._ascend(model[0], visible, hidden, n_rows, rate)
+        self.activity += activity_share(self.n_steps) * (activity - self.activity)
+        self.n_steps += 1
+
+    def _ascend(self, energy, visible, hidden, n_rows, rate):
+        xp, how, backend = array_namespace(hidden), self.how, resolve_backend(self.backend, hidden)
         n_chains = hidden.shape[0] - n_rows - 2
         share = np.repeat([1 / n_rows, -1 / n_chains, -1], [n_rows, n_chains, 2])
         share = xp.asarray(share, dtype=hidden.dtype)
@@ -305,7 +347,7 @@ class ContrastiveLearner:
             slopes["visible_bias"] = visible[:-2, :]
         for name, rows in slopes.items():
             slope = share[:-2] @ rows
-            self._move(name, rate * slope, how)
+            self._move(name, rate * slope)
         energy.visible.project()
         visible[-2, :], hidden[-2, :] = self.visible_center, share[:-2] @ hidden[:-2, :]
         visible[-1, :], hidden[-1, :] = share[:-2] @ visible[:-2, :], self.hidden_center
@@ -331,12 +373,34 @@ class ContrastiveLearner:
         if bool(xp.all(self.moving > 0)):
             self.moving = None
 
-    def _move(self, name, step, how):
+    def _move(self, name, step):
         """One step of a parameter that is a vector."""
         velocity, parameter = self.velocity[name], self.energy.parameters[name]
-        velocity *= how.momentum
+        velocity *= self.how.momentum
         velocity += step
         parameter += velocity
+
+    def label(self, curves):
+        """Return the last entries of the curves as text."""
+        activity = float(np.mean(to_host(self.activity)))
+        gap = f" gap {curves.last('gap'):.4g}," if curves["gap"] else ""
+        return (
+            f"objective {curves.last('objective'):.4g}, "
+            f"error {curves.last('reconstruction'):.4g},{gap} {100 * activity:.1f} % active"
+        )
+
+
+def activity_share(n_steps):
+    """Share of a batch in the running mean of the hidden units; the first make a plain mean."""
+    return max(ACTIVITY_SHARE, 1 / (1 + n_steps))
+
+
+def diverged(largest, rate):
+    """Return the error for weights that leave the range of numbers."""
+    return Diverged(
+        f"The weights leave the range of numbers: the largest is {largest:.1e} and the "
+        f"learning rate {rate:.1e}. The last finite model is kept. Lower learning_rate."
+    )
 
 
 def _draw(visible, key, backend):
@@ -346,14 +410,25 @@ def _draw(visible, key, backend):
     visible[...] = xp.astype(drawn < visible, visible.dtype)
 
 
-def _equal_sizes(batches):
-    """(first, last) of runs of batches of equal size."""
-    sizes = [len(rows) for rows in batches]
-    ends = [i for i in range(1, len(sizes)) if sizes[i] != sizes[i - 1]]
-    return list(zip([0, *ends], [*ends, len(sizes)], strict=True)) if sizes else []
-
-
 def _zero_matrix(like):
     matrix = new_matrix(like.shape, like)
     matrix[...] = 0
     return matrix
+
+
+def _copied(matrix):
+    copy = new_matrix(matrix.shape, matrix)
+    copy[...] = matrix
+    return copy
+
+
+def _joined(first, second, n_first, n_second):
+    """States of two pieces: data, then chains, then room for two more."""
+    ends = first.shape[0] - 2, second.shape[0] - 2
+    joined = new_matrix((sum(ends) + 2, first.shape[1]), first)
+    parts = first[:n_first, :], second[:n_second, :], first[n_first:-2, :], second[n_second:-2, :]
+    begin = 0
+    for part in parts:
+        joined[begin : begin + part.shape[0], :] = part
+        begin += part.shape[0]
+    return joined

@@ -1,0 +1,61 @@
+"""Batches of anything that can be indexed, for a network that learns from labels."""
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from scipy import sparse
+from sklearn.utils import _safe_indexing
+from sklearn.utils.validation import _num_samples
+
+from sklearn_ebm.backends import array_namespace, is_cupy
+from sklearn_ebm.learning._samples import Batch, Samples
+from sklearn_ebm.learning._stages import transformed
+
+LOOKED_AT = 512  # samples that the network sees at a time when nothing is learned
+
+
+@dataclass
+class LabelledSamples(Samples):
+    """Rows of anything that can be indexed; iterates over batches for evaluation.
+
+    Attributes
+    ----------
+    before : list of transformers
+        Fitted steps that are not trained, through which each batch goes first.
+    """
+
+    before: list = field(default_factory=list)
+
+    def take(self, rows):
+        """Return a batch with labels as an indicator matrix, and weights."""
+        x = as_input(transformed(self.before, _safe_indexing(self.X, rows)), self.dtype)
+        target, weight = (
+            self.backend.to_device(np.ascontiguousarray(part[rows], self.dtype))
+            for part in (self.target, self.weight)
+        )
+        return Batch(self.backend.to_device(x), target, weight=weight)
+
+    def part(self, index):
+        """Return some of the rows, as samples of their own."""
+        return replace(self, index=index)
+
+    def __iter__(self):
+        rows = np.arange(_num_samples(self.X)) if self.index is None else self.index
+        for first in range(0, len(rows), LOOKED_AT):
+            yield self.take(rows[first : first + LOOKED_AT])
+
+
+def as_input(x, dtype=None):
+    """What the first part of a network takes: rows, or images with channels, of one type.
+
+    That is float32 where x is, and else float64, unless `dtype` is given.
+    """
+    if sparse.issparse(x):
+        x = x.toarray()
+    if not is_cupy(x):
+        x = np.ascontiguousarray(x)
+    xp = array_namespace(x)
+    if dtype is None:
+        dtype = x.dtype if x.dtype == xp.float32 else xp.float64
+    x = xp.asarray(x, dtype=dtype)
+    return x[..., None] if x.ndim == 3 else x

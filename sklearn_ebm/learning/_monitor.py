@@ -1,0 +1,97 @@
+"""A look at a few rows of the data after each pass of a model with a partition function."""
+
+import numpy as np
+
+from sklearn_ebm.backends import array_namespace, resolve_backend
+from sklearn_ebm.inputs._rows import dense_rows
+
+SMALLEST_LOOK, LARGEST_LOOK, LOOK_SHARE = 100, 2000, 0.01  # rows that a monitor looks at
+SURELY = 0.01  # a unit that is never more likely on than that is dead
+
+
+class Monitor:
+    """A look at a few rows of the data after each pass.
+
+    Parameters
+    ----------
+    X : array or csr_array of shape (n_samples, n_features)
+        Data.
+    rows : int array
+        Of the samples that are learned from.
+    held_out : int array
+        Of those that are not; may be empty.
+    dtype : dtype
+        Of the model.
+    draws : bool
+        Whether entries between zero and one are drawn as zeros and ones.
+    random_state : numpy.random.RandomState
+        Chooses the rows and the features that are flipped.
+    """
+
+    def __init__(self, X, rows, held_out, dtype, draws, random_state):
+        self.X = _some_rows(X, rows, dtype, draws, random_state)
+        self.held_out = _some_rows(X, held_out, dtype, draws, random_state)
+
+    def measure(self, criterion):
+        """Return one entry of each curve, by name."""
+        energy = criterion.energy
+        backend, xp = resolve_backend(criterion.backend, self.X), array_namespace(energy.weights)
+        objective = reconstruction = float(xp.mean(reconstruction_error(energy, self.X, backend)))
+        if energy.visible.is_binary:
+            objective = -float(xp.mean(pseudo_likelihood(energy, self.X, backend)))
+        entries = {"objective": objective, "reconstruction": reconstruction}
+        if self.held_out.shape[0]:
+            held_out, learned = (energy.free_energy(X, backend) for X in (self.held_out, self.X))
+            entries["gap"] = float(xp.mean(held_out)) - float(xp.mean(learned))
+        return entries
+
+    def stuck_units(self, energy, backend):
+        """Numbers of hidden units that are off, and on, for all rows looked at."""
+        xp = array_namespace(energy.weights)
+        hidden = energy.hidden_mean(self.X, backend)
+        off = xp.count_nonzero(xp.max(hidden, axis=0) < SURELY)
+        on = xp.count_nonzero(xp.min(hidden, axis=0) > 1 - SURELY)
+        return int(off), int(on)
+
+
+def _some_rows(X, rows, dtype, draws, random_state):
+    n_rows = min(len(rows), max(SMALLEST_LOOK, min(LARGEST_LOOK, int(LOOK_SHARE * len(rows)))))
+    rows = np.sort(random_state.permutation(rows)[:n_rows])
+    X = dense_rows(X, rows, dtype)
+    if draws:
+        xp = array_namespace(X)
+        X = xp.astype(xp.asarray(random_state.uniform(size=X.shape)) < X, dtype)
+    return X
+
+
+def reconstruction_error(energy, X, backend):
+    """Mean squared error over the features of each row that is encoded and decoded once."""
+    error = X - energy.visible_mean(energy.hidden_mean(X, backend), backend)
+    return array_namespace(X).mean(error * error, axis=1)
+
+
+def pseudo_likelihood(energy, X, backend, first_row=0):
+    """log p(v_i | the other features) of one feature i of each row, of all features in turn.
+
+    It is log 1 / (1 + exp(F(v) - F(v'))) with v' the row with v_i flipped.
+    """
+    xp = array_namespace(X)
+    n_rows, n_features = X.shape
+    rows = first_row + np.arange(n_rows)
+    flipped = xp.asarray(rows * _stride(n_features) % n_features)
+    chosen = xp.take_along_axis(X, flipped[:, None], axis=1)[:, 0]
+    change = 1 - 2 * chosen
+    field = energy.hidden_field(X, backend)
+    before = backend.softplus_sums(field, energy.hidden_bias)
+    field += change[:, None] * xp.take(energy.weights, flipped, axis=0)
+    after = backend.softplus_sums(field, energy.hidden_bias)
+    rise = before - after - change * xp.take(energy.visible.bias, flipped)
+    return -xp.log1p(xp.exp(-xp.abs(rise))) + xp.minimum(rise, xp.zeros_like(rise))
+
+
+def _stride(n_features):
+    """A step through all features that leaves neighbours far apart."""
+    stride = max(1, round(0.618 * n_features))
+    while np.gcd(stride, n_features) > 1:
+        stride += 1
+    return stride

@@ -1,0 +1,326 @@
+"""Decisions about learning: when it ends, which parameters are kept, what follows divergence.
+
+A trainer consults a list of policies, in their order; see `sklearn_ebm.protocols.Policy`. Each
+policy is one decision, and an estimator composes those that it needs.
+"""
+
+import math
+
+from sklearn_ebm.learning._samples import count
+
+BACK_OFF = 3.0  # what the learning rate is divided by when it turns out too large
+WORSE = 1.2  # times the best loss at the end of a pass say so
+WORSE_SHARE = 0.2  # so does a loss this far above it, in units of what has been gained so far
+SLOWEST = 0.02  # share of the first learning rate at which passes without progress end training
+
+
+class Policy:
+    """A policy that decides nothing; subclasses override what they need."""
+
+    def begin(self, trainer):
+        """Run before the first step."""
+
+    def after_steps(self, trainer, n_done, n_total):
+        """Run after some steps."""
+
+    def end_pass(self, trainer):
+        """Run after the last step of a pass, before its curves are recorded."""
+
+    def look(self, trainer):
+        """Run after the curves of a pass are recorded."""
+
+    def recover(self, trainer):
+        """Return whether a step that diverged may be repeated."""
+        return False
+
+    def is_done(self, trainer):
+        """Return whether learning ends here."""
+        return False
+
+    def interrupted(self, trainer):
+        """Run after Ctrl-C."""
+
+    def end(self, trainer, has_diverged):
+        """Run at the end, however learning ended."""
+
+
+class RelativeChange(Policy):
+    """Stop if the objective changes little from one pass to the next.
+
+    Parameters
+    ----------
+    tol : float
+        Relative change at which learning ends.
+    """
+
+    def __init__(self, tol):
+        self.tol = tol
+        self.change = math.inf
+
+    def look(self, trainer):
+        """Compare the last two passes."""
+        *before, last = trainer.curves["objective"]
+        if before:
+            self.change = abs(before[-1] - last) / max(abs(before[-1]), 1e-300)
+
+    def is_done(self, trainer):
+        """Return whether another pass would change little."""
+        return self.change <= self.tol
+
+
+class ConfirmLastStep(Policy):
+    """Judge the last step of a pass by the batch that it was made on.
+
+    Other steps are judged by the batch after them.
+
+    Parameters
+    ----------
+    recovering : sequence of Policy, default=()
+        Policies that may recover from divergence.
+    """
+
+    def __init__(self, recovering=()):
+        self.recovering = recovering
+
+    def end_pass(self, trainer):
+        """Raise `Diverged` if the last step diverged."""
+        trainer.recovering(self.recovering, trainer.confirm)
+
+    def interrupted(self, trainer):
+        """Raise `Diverged` if the last step diverged."""
+        trainer.recovering(self.recovering, trainer.confirm)
+
+
+class FirstLoss(Policy):
+    """Accept the loss of some samples before learning, however large, as no divergence.
+
+    Parameters
+    ----------
+    batches : iterable of Batch
+        Samples.
+    """
+
+    def __init__(self, batches):
+        self.batches = batches
+
+    def begin(self, trainer):
+        """Measure the loss."""
+        trainer.criterion.begin(trainer.criterion.held_out(measured(trainer, self.batches)))
+
+
+class HeldOut(Policy):
+    """Evaluate held-out samples before the first pass and after each: the curves `validation...`.
+
+    Parameters
+    ----------
+    batches : iterable of Batch
+        Samples that take no part in learning.
+    merit : callable
+        Maps the entries of the curves to a number or a tuple, larger if the model is better.
+    is_guarded : bool, default=False
+        Whether a loss that is out of all proportion counts as divergence.
+    recovering : sequence of Policy, default=()
+        Policies that may recover from it.
+    """
+
+    def __init__(self, batches, merit, is_guarded=False, recovering=()):
+        self.batches = batches
+        self.merit_of = merit
+        self.is_guarded = is_guarded
+        self.recovering = recovering
+        self.merits = []
+        self.merit = None  # of the parameters that were evaluated last
+
+    def begin(self, trainer):
+        """Evaluate the model before it learns; its loss may have any size."""
+        entries = trainer.criterion.held_out(measured(trainer, self.batches))
+        trainer.criterion.begin(entries)
+        self._keep(trainer, entries)
+
+    def look(self, trainer):
+        """Evaluate the model after a pass."""
+        self._keep(trainer, trainer.recovering(self.recovering, self._entries, trainer))
+
+    def interrupted(self, trainer):
+        """Evaluate the model in the middle of a pass, which has no place in the curves."""
+        self.merit = self.merit_of(self._entries(trainer))
+
+    def _entries(self, trainer):
+        criterion = trainer.criterion
+        report = measured(trainer, self.batches, criterion.require if self.is_guarded else None)
+        return criterion.held_out(report)
+
+    def _keep(self, trainer, entries):
+        trainer.curves.add(entries)
+        self.merit = self.merit_of(entries)
+        self.merits.append(self.merit)
+
+
+def measured(trainer, batches, require=None):
+    """Return the merged reports of some batches; `require(sums, batch)` may refuse each."""
+    total = {}
+    for batch in batches:
+        sums = trainer.measure(batch)
+        if require is not None:
+            require(sums, batch)
+        count(total, sums["report"])
+    return total
+
+
+class KeepBest(Policy):
+    """Keep a copy of the best parameters after each pass, and return to it.
+
+    Parameters
+    ----------
+    merit : callable
+        Maps the trainer to the merit of its parameters, larger if they are better.
+    always : bool, default=True
+        Whether learning ends with the best parameters. If False, it returns to them only if it
+        diverges.
+    """
+
+    def __init__(self, merit, always=True):
+        self.merit_of = merit
+        self.always = always
+        self.kept = None
+        self.merit = None
+
+    def begin(self, trainer):
+        """Keep the parameters that learning begins with."""
+        self.look(trainer)
+
+    def look(self, trainer):
+        """Keep the parameters if they are better than all before."""
+        merit = self.merit_of(trainer)
+        if self.merit is None or merit > self.merit:
+            self.kept, self.merit = trainer.criterion.snapshot(), merit
+
+    def interrupted(self, trainer):
+        """Keep the parameters in the middle of a pass if they are better than all before."""
+        self.look(trainer)
+
+    def end(self, trainer, has_diverged):
+        """Return to the best parameters."""
+        if has_diverged:
+            trainer.go_back(self.kept)
+        elif self.always and self.kept is not None:
+            trainer.criterion.restore(self.kept)
+        self.kept = None
+
+
+def least_objective(trainer):
+    """Return the merit of the last pass: minus its objective."""
+    objective = trainer.curves["objective"]
+    return -objective[-1] if objective else -math.inf
+
+
+class SlowDown(Policy):
+    """Return to the best parameters, and continue with smaller steps.
+
+    Parameters
+    ----------
+    best : KeepBest
+        What to return to.
+    """
+
+    def __init__(self, best):
+        self.best = best
+
+    def recover(self, trainer):
+        """Continue from the best parameters."""
+        trainer.criterion.slow_down(BACK_OFF)
+        trainer.go_back(self.best.kept)
+        return True
+
+    def is_exhausted(self, trainer):
+        """Slow down after passes without progress; return whether smaller steps would not help."""
+        self.recover(trainer)
+        return trainer.criterion.damping < SLOWEST
+
+
+class BackOff(SlowDown):
+    """Slow down also if the held-out loss rises, not only if learning diverges.
+
+    Parameters
+    ----------
+    best : KeepBest
+        What to return to; its merit is minus the loss.
+    """
+
+    def look(self, trainer):
+        """Compare the loss after a pass with the best one; energies are mostly constant."""
+        best, first = -self.best.merit, trainer.criterion.watch.first
+        too_large = min(WORSE * best, best + WORSE_SHARE * (first - best))
+        if trainer.curves.last("validation") > too_large:
+            self.recover(trainer)
+
+
+class Patience(Policy):
+    """End learning after some passes without progress on held-out samples.
+
+    Parameters
+    ----------
+    held_out : HeldOut
+        Evaluates the model.
+    n_passes : int
+        Number of passes without progress.
+    tol : float, default=0.0
+        Relative change of the merit below which a pass makes no progress.
+    then : callable or None, default=None
+        Called with the trainer when there is no progress; it returns whether learning ends. None
+        ends it.
+    """
+
+    def __init__(self, held_out, n_passes, tol=0.0, then=None):
+        self.held_out = held_out
+        self.n_passes = n_passes
+        self.tol = tol
+        self.then = then
+        self._n_passes_before = 0  # what had been made when `then` was called last
+
+    def is_done(self, trainer):
+        """Return whether the last passes made no progress."""
+        merits = self.held_out.merits
+        recent = merits[self._n_passes_before + 1 :][-self.n_passes :]
+        if len(recent) < self.n_passes:
+            return False
+        best = max(merits[: -self.n_passes])
+        if max(recent) > ((1 - self.tol) * best if self.tol else best):
+            return False
+        self._n_passes_before = len(merits) - 1
+        return self.then is None or self.then(trainer)
+
+
+class AverageLastSteps(Policy):
+    """Average the parameters of the last steps (Polyak & Juditsky 1992).
+
+    Parameters
+    ----------
+    share : float
+        Share of all steps, the last ones, whose parameters are averaged.
+    """
+
+    def __init__(self, share):
+        self.share = share
+
+    def after_steps(self, trainer, n_done, n_total):
+        """Include the parameters in the mean if training is far enough."""
+        if n_done > (1 - self.share) * n_total:
+            trainer.take_average()
+
+
+class Observe(Policy):
+    """Add what a monitor measures after each pass to the curves.
+
+    Parameters
+    ----------
+    monitor : Monitor
+        Its `measure(criterion)` returns entries by name.
+    """
+
+    def __init__(self, monitor):
+        self.monitor = monitor
+
+    def look(self, trainer):
+        """Measure the model."""
+        trainer.curves.add(self.monitor.measure(trainer.criterion))

@@ -1,0 +1,382 @@
+"""The loop of learning: passes over batches, and one step on a batch, for every criterion."""
+
+import copy
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from sklearn_ebm.backends import array_namespace, resolve_backend
+from sklearn_ebm.learning._curves import Curves
+from sklearn_ebm.learning._divergence import Diverged
+from sklearn_ebm.learning._memory import Memory
+from sklearn_ebm.learning._samples import count, merged
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How many passes to make, and of which batches.
+
+    Attributes
+    ----------
+    max_iter : int
+        Maximum number of passes.
+    batch_size : int
+        Number of samples in a batch.
+    random_state : numpy.random.RandomState
+        Shuffles the samples.
+    """
+
+    max_iter: int
+    batch_size: int
+    random_state: Any
+
+
+@dataclass
+class Outcome:
+    """How learning ended.
+
+    Attributes
+    ----------
+    is_stopped : bool
+        Whether a policy or a callback ended it before the maximum number of passes.
+    error : Diverged or None
+        Raised by the step that diverged.
+    """
+
+    is_stopped: bool = False
+    error: Any = None
+
+    @property
+    def has_diverged(self):
+        """Whether a step diverged."""
+        return self.error is not None
+
+
+class Trainer:
+    """Runs steps of a criterion; see `sklearn_ebm.protocols.Trainer`.
+
+    Parameters
+    ----------
+    criterion : Criterion
+        Its parameters are changed in place.
+    stream : Stream or None, default=None
+        Random numbers of the criterion, if it draws any.
+    shard : object or None, default=None
+        State of the criterion that belongs to the data, such as particles.
+    """
+
+    def __init__(self, criterion, stream=None, shard=None):
+        self.criterion = criterion
+        self.stream = stream
+        self.shard = shard
+        self.curves = Curves()
+        self.average = None
+        self._memory = Memory()
+        self._batch = None
+
+    def __getstate__(self):
+        return {**vars(self), "average": None, "_batch": None}
+
+    @property
+    def n_steps(self):
+        """Number of steps."""
+        return self.criterion.n_steps
+
+    @property
+    def dtype(self):
+        """Type of the parameters, to which batches are cast."""
+        return self.criterion.dtype
+
+    def begin(self):
+        """Start new curves, for a new call of `fit`."""
+        self.curves = Curves()
+        self.average = None
+
+    # --------------------------------------------------------------------------------------- passes
+    def run(self, samples, policies, plan, estimator, context):
+        """Make passes over shuffled batches until a policy or a callback ends them.
+
+        Parameters
+        ----------
+        samples : Samples
+            Where batches come from.
+        policies : sequence of Policy
+            Consulted in their order.
+        plan : Plan
+            Number of passes, size of the batches, and how they are shuffled.
+        estimator : estimator
+            For callbacks; its `verbose` prints a line for each pass.
+        context : callback context
+            Passes and batches are tasks in it.
+
+        Returns
+        -------
+        Outcome
+            How learning ended. If it diverged, policies have restored good parameters.
+        """
+
+        def work(outcome):
+            outcome.is_stopped = self._passes(samples, policies, plan, estimator, context)
+
+        return self._guarded(work, policies)
+
+    def run_once(self, samples, policies, batch_size):
+        """Make one step for each batch in the order of the rows, at the first learning rate.
+
+        Parameters
+        ----------
+        samples : Samples
+            Where batches come from.
+        policies : sequence of Policy
+            Consulted in their order.
+        batch_size : int
+            Number of samples in a batch.
+
+        Returns
+        -------
+        Outcome
+            How learning ended.
+        """
+        self.average, tally = None, {}
+
+        def work(outcome):
+            batches = samples.in_order(batch_size)
+            for group in _groups(batches, self.criterion.chunk):
+                self.steps(samples, group, [0.0] * len(group), policies, tally)
+            for policy in policies:
+                policy.end_pass(self)
+
+        try:
+            return self._guarded(work, policies)
+        finally:
+            self.curves.latest = self.criterion.facts(tally)
+
+    def _guarded(self, work, policies):
+        """Do the work, and let the policies take back what diverged, however it ends."""
+        outcome = Outcome()
+        for policy in policies:
+            policy.begin(self)
+        try:
+            work(outcome)
+        except Diverged as error:
+            outcome.error = error
+        except KeyboardInterrupt:
+            outcome.error = self._judge_interruption(policies)
+            raise
+        finally:
+            for policy in policies:
+                policy.end(self, outcome.has_diverged)
+            self._batch = None
+        return outcome
+
+    def _judge_interruption(self, policies):
+        try:
+            for policy in policies:
+                policy.interrupted(self)
+        except Diverged as error:
+            return error
+        return None
+
+    def _passes(self, samples, policies, plan, estimator, context):
+        """Make the passes; return whether a policy or a callback ended them."""
+        began = time.perf_counter()
+        label = "pass"
+        for n_pass in range(plan.max_iter):
+            batches = samples.batches(plan.batch_size, plan.random_state)
+            groups = _groups(batches, self.criterion.chunk)
+            subcontext = context.subcontext(task_name=label, max_subtasks=len(groups))
+            subcontext.call_on_fit_task_begin(estimator=estimator)
+            total = plan.max_iter * len(batches)
+            done = n_pass * len(batches), total
+            tally = self._one_pass(samples, groups, done, policies, estimator, subcontext)
+            for policy in policies:
+                policy.end_pass(self)
+            self._record(tally, time.perf_counter() - began)
+            for policy in policies:
+                policy.look(self)
+            label = f"pass {self.curves.n_passes}: {self.criterion.label(self.curves)}"
+            if estimator.verbose:
+                print(f"[{type(estimator).__name__}] {label}")
+            stop = subcontext.call_on_fit_task_end(
+                estimator=estimator, X=samples.X, reconstruction_attributes=estimator._snapshot
+            )
+            if stop or any(policy.is_done(self) for policy in policies):
+                return True
+        return False
+
+    def _one_pass(self, samples, groups, done, policies, estimator, context):
+        """Make one step for each batch, a group between two calls of callbacks."""
+        task = "batch" if self.criterion.chunk == 1 else "batches"
+        (n_done, n_total), tally = done, {}
+        for group in groups:
+            subcontext = context.subcontext(task_name=task)
+            subcontext.call_on_fit_task_begin(estimator=estimator)
+            shares = [(n_done + n) / n_total for n in range(len(group))]
+            self.steps(samples, group, shares, policies, tally)
+            n_done += len(group)
+            for policy in policies:
+                policy.after_steps(self, n_done, n_total)
+            subcontext.call_on_fit_task_end(estimator=estimator)
+        return tally
+
+    def _record(self, tally, seconds):
+        self.curves.add({**self.criterion.summary(tally), "seconds": seconds})
+        self.curves.latest = self.criterion.facts(tally)
+
+    # ---------------------------------------------------------------------------------------- steps
+    def steps(self, samples, batches, done, policies=(), tally=None):
+        """Make one step for each batch, in one compiled call if the criterion offers it.
+
+        Parameters
+        ----------
+        samples : Samples
+            Where batches come from.
+        batches : list
+            Rows of each batch.
+        done : list of float
+            Completed share of training at each step.
+        policies : sequence of Policy, default=()
+            May repeat a step that diverged.
+        tally : dict or None, default=None
+            The reports of the steps are added to it.
+
+        Raises
+        ------
+        Diverged
+            If a step diverged and no policy recovers from it.
+        """
+        backend = resolve_backend(self.criterion.backend, samples.X)
+        if self.criterion.can_advance(backend):
+            for first, last in _equal_sizes([_size(rows) for rows in batches]):
+                index = np.stack([np.r_[rows] for rows in batches[first:last]])
+                self.criterion.advance(samples.X, index, done[first:last], self.stream, self.shard)
+            return
+        for rows, share in zip(batches, done, strict=True):
+            self._batch = samples.take(rows)
+            report = self.recovering(policies, self.step, self._batch, share)
+            if tally is not None:
+                count(tally, report)
+
+    def recovering(self, policies, work, *args):
+        """Call work(*args), and once more if it diverges and a policy recovers from it."""
+        try:
+            return work(*args)
+        except Diverged:
+            if not any(policy.recover(self) for policy in policies):
+                raise
+            return work(*args)
+
+    def step(self, batch, done=0.0):
+        """Make one step on a batch.
+
+        Parameters
+        ----------
+        batch : Batch
+            Samples.
+        done : float, default=0.0
+            Completed share of training.
+
+        Returns
+        -------
+        dict
+            Report of the criterion, for curves.
+
+        Raises
+        ------
+        Diverged
+            Before anything has moved.
+        """
+        criterion = self.criterion
+        model = criterion.prepare(batch)
+
+        def contribute(piece, memory):
+            return criterion.contribute(model, piece, memory, copy.copy(self.stream), self.shard)
+
+        parts = self._map(contribute, model, batch)
+        sums = merged([sums for sums, _ in parts])
+        criterion.apply(model, sums, batch, done)
+        self.shard = parts[-1][1]
+        if self.stream is not None:
+            self.stream.n_draws += criterion.n_draws
+        return sums["report"]
+
+    def _map(self, work, model, batch):
+        """Results of work on each piece of the batch, in the order of the rows."""
+        backend, results = resolve_backend(self.criterion.backend, batch.X), {}
+
+        def on_piece(first, last):
+            results[first] = work(batch.rows(first, last), self._memory.part(first))
+
+        n_rows = batch.n_samples
+        backend.map_pieces(on_piece, n_rows, self.criterion.piece_rows(model) or max(1, n_rows))
+        return [results[first] for first in sorted(results)]
+
+    # ----------------------------------------------------------------------- what policies ask for
+    def measure(self, batch):
+        """Return the sums of a batch without gradients.
+
+        Parameters
+        ----------
+        batch : Batch
+            Samples.
+
+        Returns
+        -------
+        dict
+            Merged sums of the pieces.
+        """
+        criterion = self.criterion
+        model = criterion.prepare(batch)
+        return merged(self._map(lambda *piece: criterion.measure(model, *piece), model, batch))
+
+    def confirm(self):
+        """Raise `Diverged` if the last step diverged, judged by the batch it was made on."""
+        if self._batch is not None:
+            self.criterion.require(self.measure(self._batch), self._batch)
+
+    def go_back(self, kept):
+        """Return to a snapshot of the criterion, with an optimizer that starts anew."""
+        if kept is not None:
+            self.criterion.restore(kept)
+            self.criterion.restart()
+
+    def take_average(self):
+        """Include the parameters as they are in the mean of the last ones (Polyak & Juditsky)."""
+        if self.average is None:
+            self.average = Average(self.criterion.parameters)
+        else:
+            self.average.take(self.criterion.parameters)
+
+
+class Average:
+    """The mean of parameters over several steps (Polyak & Juditsky 1992)."""
+
+    def __init__(self, parameters):
+        self.parameters = {
+            name: array_namespace(value).asarray(value, copy=True)
+            for name, value in parameters.items()
+        }
+        self.n_taken = 1
+
+    def take(self, parameters):
+        """Include the parameters of one more step."""
+        self.n_taken += 1
+        for name, mean in self.parameters.items():
+            mean += (parameters[name] - mean) / self.n_taken
+
+
+def _groups(batches, size):
+    """Consecutive groups of batches."""
+    return [batches[i : i + size] for i in range(0, len(batches), size)]
+
+
+def _size(rows):
+    return rows.stop - rows.start if isinstance(rows, slice) else len(rows)
+
+
+def _equal_sizes(sizes):
+    """(first, last) of runs of batches of equal size."""
+    ends = [i for i in range(1, len(sizes)) if sizes[i] != sizes[i - 1]]
+    return list(zip([0, *ends], [*ends, len(sizes)], strict=True)) if sizes else []

@@ -1,0 +1,35 @@
+"""Criteria that a trainer minimises; `CRITERIA` names them.
+
+Each is described by `sklearn_ebm.protocols.Criterion`.
+"""
+
+from sklearn_ebm.learning.criteria._base import BaseCriterion
+from sklearn_ebm.learning.criteria._contrastive import Ascending, Contrastive, DenseSamples
+from sklearn_ebm.learning.criteria._convolutional import ConvolutionalDictionary
+from sklearn_ebm.learning.criteria._dictionary import LEARNING_TOL, Dictionary
+from sklearn_ebm.learning.criteria._imitation import Imitation
+from sklearn_ebm.learning.criteria._labels import Labels
+from sklearn_ebm.learning.criteria._sum import Sum
+
+CRITERIA = {
+    "dictionary": Dictionary,
+    "convolutional_dictionary": ConvolutionalDictionary,
+    "imitation": Imitation,
+    "contrastive": Contrastive,
+    "labels": Labels,
+    "sum": Sum,
+}
+
+__all__ = [
+    "CRITERIA",
+    "LEARNING_TOL",
+    "Ascending",
+    "BaseCriterion",
+    "Contrastive",
+    "ConvolutionalDictionary",
+    "DenseSamples",
+    "Dictionary",
+    "Imitation",
+    "Labels",
+    "Sum",
+]

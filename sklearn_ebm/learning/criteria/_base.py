@@ -1,0 +1,161 @@
+"""What most criteria share: a step along the gradients, and curves from additive reports."""
+
+import numpy as np
+
+from sklearn_ebm.backends import array_namespace, resolve_backend
+from sklearn_ebm.learning._rates import LinearDecay
+
+
+class BaseCriterion:
+    """Defaults of `sklearn_ebm.protocols.Criterion`: gradients that an optimizer follows.
+
+    Attributes
+    ----------
+    optimizer : Optimizer or None
+        Moves `parameters`.
+    rate : callable
+        Maps the completed share of training to the learning rate.
+    """
+
+    chunk = 1
+    n_draws = 0
+
+    def __init__(self):
+        self.optimizer = None
+        self.backend = "auto"
+        self.rate = LinearDecay(0.0)
+        self.n_steps = 0
+
+    def __getstate__(self):
+        """Leave out the learning rate, which may be a user's function; `follow` sets it anew."""
+        return {**vars(self), "rate": LinearDecay(0.0)}
+
+    @property
+    def parameters(self):
+        """What is moved along gradients, by name."""
+        return {}
+
+    def backend_of(self, batch):
+        """Return the backend as a module."""
+        return resolve_backend(self.backend, batch.X)
+
+    def prepare(self, batch):
+        """Return what all pieces of a step share: here nothing."""
+
+    def piece_rows(self, model):
+        """Return the number of samples that a thread processes at a time: here all of them."""
+
+    # ---------------------------------------------------------------------------------------- steps
+    def apply(self, model, sums, batch, done):
+        """Move the parameters by one step; `Diverged` before anything has moved."""
+        self.require(sums, batch)
+        self.n_steps += 1
+        self.absorb(model, sums, batch)
+        if self.optimizer is not None:
+            self.optimizer.step(self.gradients(sums), self.backend_of(batch), self.rate_at(done))
+            self.project()
+
+    def require(self, sums, batch):
+        """Raise `Diverged` if a mean loss is out of all proportion."""
+
+    def absorb(self, model, sums, batch):
+        """Move what is updated from moments, which belongs to this criterion alone."""
+
+    def gradients(self, sums):
+        """Return the gradients of the mean loss with respect to `parameters`, by name."""
+        return {}
+
+    def rate_at(self, done):
+        """Return the learning rate at a completed share of training."""
+        return self.rate(done)
+
+    def project(self):
+        """Bring the parameters back to where they are allowed."""
+
+    def can_advance(self, backend):
+        """Whether a backend can make several steps in one call."""
+        return False
+
+    # --------------------------------------------------------------------------------------- curves
+    def held_out(self, report):
+        """Return the entries of the curves for held-out samples."""
+        return {"validation": mean_loss(report)}
+
+    def summary(self, tally):
+        """Return the entries of the curves for a pass, those that the reports have numbers for."""
+        entries = {}
+        if "loss" in tally:
+            entries["objective"] = mean_loss(tally)
+        if "used" in tally:
+            usage = usage_of(tally)
+            entries["sparsity"] = float(array_namespace(usage).mean(usage))
+        return entries
+
+    def facts(self, tally):
+        """Return the share of the codes that use each component, and of those above their tol."""
+        if "used" not in tally:
+            return {}
+        unconverged = tally.get("n_late", 0) / max(1, tally["n_samples"])
+        return {"usage": usage_of(tally), "unconverged": unconverged}
+
+    def label(self, curves):
+        """Return the last entries of the curves as text."""
+        text = f"objective {curves.last('objective'):.4g}"
+        return f"{text}, {active(curves)}" if curves["sparsity"] else text
+
+    # -------------------------------------------------------------------------- ways back and on
+    def begin(self, entries):
+        """Start a new fit."""
+
+    def snapshot(self):
+        """Return a copy of everything that a step moves; None if no step can be too large."""
+
+    def restore(self, kept):
+        """Return to a snapshot."""
+
+    def restart(self):
+        """Forget the moments of the optimizer."""
+        if self.optimizer is not None:
+            self.optimizer.restart()
+
+
+def mean_loss(report):
+    """Return the weighted mean loss of a sample."""
+    return report["loss"] / max(report["weight"], np.finfo(float).tiny)
+
+
+def usage_of(tally):
+    """Return the share of the codes that use each component."""
+    return tally["used"] / max(1, tally["n_codes"])
+
+
+def active(curves):
+    """Return the share of entries that are not zero as text."""
+    return f"{100 * curves.last('sparsity'):.1f} % active"
+
+
+def count_used(code):
+    """Return how many codes use each component; exact up to 2**53 codes."""
+    xp = array_namespace(code)
+    return xp.asarray(xp.count_nonzero(code, axis=0), dtype=xp.float64)
+
+
+def half_square(rows):
+    """1/2 ||rows||^2 of all rows together, as a number."""
+    entries = array_namespace(rows).reshape(rows, (-1,))
+    return float(entries @ entries) / 2
+
+
+def plain_sum(losses):
+    """Return the sum of one number a sample, infinite or NaN if it overflows."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        return float(array_namespace(losses).sum(losses))
+
+
+def divided(gradients, total):
+    """Divide gradients by a total weight, in place."""
+    with np.errstate(over="ignore", invalid="ignore"):  # the next step notices what has no size
+        for gradient in gradients.values():
+            smallest = array_namespace(gradient).finfo(gradient.dtype).smallest_normal
+            gradient /= max(total, float(smallest))
+    return gradients

@@ -1,0 +1,103 @@
+"""The dictionary criterion for kernels: batches are crops of images, codes are maps."""
+
+from sklearn_ebm.backends import array_namespace
+from sklearn_ebm.factors import ConvolutionalDecoder, PatchDecoder
+from sklearn_ebm.learning._online_filters import OnlineKernels
+from sklearn_ebm.learning._samples import summed
+from sklearn_ebm.learning.criteria._dictionary import NO_RATE, PIECE_ROWS, Dictionary
+
+
+class ConvolutionalDictionary(Dictionary):
+    """The mean energy of optimal maps of crops (n, height, width, channels).
+
+    Parameters
+    ----------
+    kernels : array of shape (n_components, height, width, n_channels)
+        First kernels, of unit norm; changed in place.
+    border : str
+        Where kernels may stand.
+    fixed : bool, default=False
+        Whether the kernels stay as they are.
+    encoder : encoder factor or None, default=None
+        Trained on the codes of each batch.
+    table : array of shape (n_components, n_channels) or None, default=None
+        One where a kernel may read a channel.
+    """
+
+    def __init__(self, kernels, border, fixed=False, encoder=None, table=None):
+        self.border = border
+        self.table = table
+        super().__init__(kernels, fixed, encoder, OnlineKernels(kernels, table))
+
+    def follow(self, penalty, settings, backend, beta=0.0, rate=NO_RATE, fixed=None, border=None):
+        """Learn by these from now on: as for `Dictionary`, and where kernels may stand.
+
+        Parameters
+        ----------
+        penalty, settings, backend, beta, rate, fixed
+            As for `Dictionary`.
+        border : str or None, default=None
+            Where kernels and filters may stand. None changes nothing.
+
+        Returns
+        -------
+        ConvolutionalDictionary
+            Itself.
+        """
+        super().follow(penalty, settings, backend, beta, rate, fixed)
+        if border is not None:
+            self.border = border
+            if self.encoder is not None:
+                self.encoder = self.encoder.with_border(border)
+        return self
+
+    def _factors_for(self, batch):
+        kernels, image_shape = self.online.dictionary, batch.X.shape[1:3]
+        is_patch = self.border == "valid" and tuple(image_shape) == kernels.shape[1:3]
+        can_choose = self.settings["solver"] == "auto"  # the others that are offered are for maps
+        new_decoder = PatchDecoder if is_patch and can_choose else ConvolutionalDecoder
+        encoder = None if self.encoder is None else self.encoder.on_images(image_shape)
+        return new_decoder(kernels, image_shape, self.border), encoder
+
+    def piece_rows(self, model):
+        """Return None: moments are as large as many crops, so that a batch is summed at once."""
+
+    def contribute(self, model, batch, memory, stream=None, shard=None):
+        """Infer maps, a piece of the crops in each thread, then sum their moments."""
+        batch = as_rows(batch)
+        shape = batch.n_samples, model.energy.decoder.code_size
+        code, parts = memory.array("code", shape, batch.X), {}
+
+        def work(first, last):
+            piece = batch.rows(first, last)
+            parts[first] = model.infer(piece, memory.part(first), code[first:last, :])
+
+        piece_rows = model.energy.decoder.piece_rows or PIECE_ROWS
+        model.backend.map_pieces(work, batch.n_samples, piece_rows)
+        sums = summed(parts)
+        self._add_moments(model, batch, code, sums)
+        return sums, None
+
+    def measure(self, model, batch, memory):
+        """Return no losses; `Diverged` if predictions are out of all proportion."""
+        batch = as_rows(batch)
+        model.backend.map_pieces(
+            lambda first, last: model.predict(batch.rows(first, last), memory.part(first)),
+            batch.n_samples,
+            model.energy.decoder.piece_rows or PIECE_ROWS,
+        )
+        return {}
+
+    def absorb(self, model, sums, batch):
+        """Move the kernels; the encoder has learned from images of this size."""
+        super().absorb(model, sums, batch)
+        self.encoder = model.encoder
+
+
+def as_rows(batch):
+    """Return a batch whose images are rows."""
+    X, mask = (
+        None if images is None else array_namespace(images).reshape(images, (images.shape[0], -1))
+        for images in (batch.X, batch.mask)
+    )
+    return batch._replace(X=X, mask=mask)

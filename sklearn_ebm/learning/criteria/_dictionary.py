@@ -1,0 +1,270 @@
+"""The energy of optimal codes, which moves a dictionary, and the encoder that follows the codes.
+
+The codes of a batch minimise the energy. The dictionary is moved by the moments of all codes so
+far, in closed form; the encoder by the gradient of 1/2 ||f(x) - z||^2.
+"""
+
+import copy
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from sklearn_ebm.backends import array_namespace
+from sklearn_ebm.factors import Energy, LinearDecoder
+from sklearn_ebm.learning._divergence import Watch
+from sklearn_ebm.learning._online_dictionary import OnlineDictionary
+from sklearn_ebm.learning._optimizers import Adam
+from sklearn_ebm.learning._rates import LinearDecay
+from sklearn_ebm.learning._samples import Rows
+from sklearn_ebm.learning.criteria._base import (
+    BaseCriterion,
+    count_used,
+    divided,
+    half_square,
+    plain_sum,
+)
+from sklearn_ebm.solvers import solve_lasso
+
+PIECE_ROWS = 256  # what one thread takes of a batch
+LEARNING_TOL = 1e-3  # gap of codes in learning; tighter ones do not make a better dictionary
+NO_RATE = LinearDecay(0.0)
+HOPELESS = 10.0  # times the energy of zero codes, above which steps have spoilt the encoder
+OVERSHOT = 100.0  # times the squared size of the data, in units of codes: the same for predictions
+
+
+class Model(NamedTuple):
+    """The model as it is in one step, shared by all pieces of a batch.
+
+    Attributes
+    ----------
+    energy : Energy
+        Holds the dictionary, and caches its products.
+    encoder : encoder factor or None
+        Predicts codes.
+    settings : dict
+        solver, tol and max_iter of inference.
+    backend : module
+        Kernels.
+    watch : Watch
+        Refuses predictions that explode.
+    keeps_candidates : bool
+        Whether an atom may be replaced by one of the samples.
+    """
+
+    energy: Any
+    encoder: Any
+    settings: Any
+    backend: Any
+    watch: Any
+    keeps_candidates: bool
+
+    def infer(self, batch, memory, code):
+        """Write the codes of some rows to `code`; return losses, counts and encoder gradients."""
+        X, backend = batch.X, self.backend
+        predicted, tape = self.predict(batch, memory)
+        problem = self.energy.problem(X, predicted, batch.mask).on(backend)
+        solution = solve_lasso(problem, **self.settings, code=code, backend=backend)
+        energy = problem.energy(code, backend)
+        is_late = ~(solution.gap <= self.settings["tol"])
+        xp, n_components = array_namespace(X), self.energy.decoder.dictionary.shape[0]
+        codes = xp.reshape(code, (-1, n_components))  # one for each position of a kernel
+        sums = {
+            "report": {
+                "loss": batch.weighted_sum(energy),
+                "weight": batch.total_weight(),
+                "used": count_used(codes),
+                "n_codes": codes.shape[0],
+                "n_samples": batch.n_samples,
+                "n_late": int(xp.count_nonzero(is_late)),
+            }
+        }
+        if self.encoder is not None:
+            scale = self.encoder.scale.code**2
+            share = 1 / scale if batch.weight is None else (batch.weight / scale)[:, None]
+            error = (predicted - code) * share
+            _, gradients = self.encoder.backward(tape, error, input_gradient=False)
+            sums |= {"gradients": gradients, "energy": plain_sum(energy), "usual": half_square(X)}
+        return sums
+
+    def predict(self, batch, memory):
+        """Return predicted codes of a piece and their tape; `Diverged` if they explode."""
+        if self.encoder is None:
+            return None, None
+        with np.errstate(over="ignore", invalid="ignore"):
+            predicted, tape = self.encoder.forward(batch.X, self.backend, memory.tape)
+            size = half_square(predicted) / batch.n_samples
+        data, code = self.encoder.scale
+        usual = usual_energy(half_square(batch.X) / batch.n_samples, batch.X.shape[1], data)
+        self.watch.require(size, usual * (code / data) ** 2)
+        return predicted, tape
+
+
+def usual_energy(mean, n_features, scale):
+    """Return the mean energy of zero codes: of some samples, or of usual ones if it is larger."""
+    return max(mean, n_features * scale**2 / 2)
+
+
+class Dictionary(BaseCriterion):
+    """The mean energy of optimal codes, with an encoder that is trained on the codes.
+
+    Parameters
+    ----------
+    dictionary : array of shape (n_components, n_features)
+        First atoms, of unit norm; changed in place.
+    fixed : bool, default=False
+        Whether the dictionary stays as it is.
+    encoder : encoder factor or None, default=None
+        Trained on the codes of each batch.
+    online : OnlineDictionary or None, default=None
+        The dictionary with the moments that move it. None starts with empty ones.
+    """
+
+    def __init__(self, dictionary, fixed=False, encoder=None, online=None):
+        super().__init__()
+        self.online = OnlineDictionary(dictionary) if online is None else online
+        self.fixed = fixed
+        self.encoder = None
+        if encoder is not None:
+            self.replace_encoder(encoder)
+        self.watches = {"prediction": Watch(OVERSHOT), "energy": Watch(HOPELESS)}
+
+    def replace_encoder(self, encoder):
+        """Continue with another encoder; its optimizer starts anew."""
+        self.encoder = encoder
+        self.optimizer = Adam(encoder.parameters, units=encoder.units)
+
+    def follow(self, penalty, settings, backend, beta=0.0, rate=NO_RATE, fixed=None):
+        """Learn by these from now on; users may change them before they continue a fit.
+
+        Parameters
+        ----------
+        penalty : penalty factor
+            Of the codes.
+        settings : dict
+            solver, tol and max_iter of inference.
+        backend : str
+            Name of the backend.
+        beta : float, default=0.0
+            Weight of the prediction.
+        rate : callable
+            Maps the completed share of training to the learning rate of the encoder.
+        fixed : bool or None, default=None
+            Whether the dictionary stays as it is. None changes nothing.
+
+        Returns
+        -------
+        Dictionary
+            Itself.
+        """
+        self.penalty = penalty
+        self.settings = settings
+        self.backend = backend
+        self.beta = beta
+        self.rate = rate
+        self.fixed = self.fixed if fixed is None else fixed
+        return self
+
+    def weigh(self, exponent):
+        """Measure sample weights in units of 2**exponent from now on."""
+        self.online.weigh(exponent)
+
+    @property
+    def dtype(self):
+        """Type of the parameters."""
+        return self.dictionary.dtype
+
+    @property
+    def dictionary(self):
+        """The atoms as they are."""
+        return self.online.dictionary
+
+    @property
+    def parameters(self):
+        """Parameters of the encoder, by name."""
+        return {} if self.encoder is None else self.encoder.parameters
+
+    # ------------------------------------------------------------------------------------- one step
+    def prepare(self, batch):
+        """Return the energy and the encoder as they are; the first batch sets the watch."""
+        backend, watch = self.backend_of(batch), self.watches["prediction"]
+        decoder, encoder = self._factors_for(batch)
+        if encoder is not None and watch.first is None:
+            rows = array_namespace(batch.X).reshape(batch.X, (batch.n_samples, -1))
+            watch.begin(half_square(encoder.encode(rows, backend)) / batch.n_samples)
+        energy = Energy(decoder, self.penalty, self.beta)
+        keeps_candidates = not self.fixed and self.online.is_due()
+        return Model(energy, encoder, self.settings, backend, watch, keeps_candidates)
+
+    def _factors_for(self, batch):
+        """Return decoder and encoder for a batch."""
+        return LinearDecoder(self.online.dictionary), self.encoder
+
+    def piece_rows(self, model):
+        """Return the number of samples that a thread processes at a time."""
+        return PIECE_ROWS
+
+    def contribute(self, model, batch, memory, stream=None, shard=None):
+        """Infer codes; return the moments and gradients that follow from them."""
+        shape = batch.n_samples, model.energy.decoder.code_size
+        code = memory.array("code", shape, batch.X)
+        sums = model.infer(batch, memory, code)
+        self._add_moments(model, batch, code, sums)
+        return sums, None
+
+    def _add_moments(self, model, batch, code, sums):
+        """Add what the dictionary learns from codes to the sums."""
+        if self.fixed:
+            return
+        weight = batch.weight
+        if weight is None:
+            weight = array_namespace(batch.X).ones(batch.n_samples, dtype=batch.X.dtype)
+        moments = self.online.contribution(
+            model.energy.decoder, batch.X, batch.mask, code, weight, model.backend
+        )
+        sums["moments"] = dict(zip(("code", "cross"), moments, strict=True))
+        if model.keeps_candidates:
+            sums["candidates"] = Rows(batch.X, code, batch.weight)
+
+    def measure(self, model, batch, memory):
+        """Return no losses; `Diverged` if predictions are out of all proportion."""
+        model.predict(batch, memory)
+        return {}
+
+    def require(self, sums, batch):
+        """Raise `Diverged` if energies are out of all proportion."""
+        if "energy" in sums:
+            n_samples, n_features = batch.n_samples, int(np.prod(batch.X.shape[1:]))
+            scale = self.encoder.scale.data
+            usual = usual_energy(sums["usual"] / n_samples, n_features, scale)
+            self.watches["energy"].require(sums["energy"] / n_samples, usual)
+
+    def absorb(self, model, sums, batch):
+        """Move the dictionary."""
+        if self.fixed:
+            return
+        self.online.absorb(*sums["moments"].values())
+        candidates = sums["candidates"].arrays if "candidates" in sums else None
+        used, decoder = sums["report"]["used"], model.energy.decoder
+        self.online.update(used, candidates, model.backend, decoder)
+
+    def gradients(self, sums):
+        """Return the gradients of 1/2 ||f(x) - z||^2, in units of the codes."""
+        return divided(sums["gradients"], sums["report"]["weight"])
+
+    def project(self):
+        """Bring the parameters of the encoder back to where they are allowed."""
+        self.encoder.project()
+
+    # ------------------------------------------------------------------------------------ ways back
+    def snapshot(self):
+        """Return a copy of dictionary, moments and encoder; None if there is no encoder."""
+        if self.encoder is None:
+            return None
+        return copy.deepcopy(self.online), self.encoder.copy()
+
+    def restore(self, kept):
+        """Return to a snapshot."""
+        online, encoder = kept
+        self.online = copy.deepcopy(online)
+        for name, value in self.encoder.parameters.items():
+            value[...] = encoder.parameters[name]

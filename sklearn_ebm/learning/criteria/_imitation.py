@@ -1,0 +1,173 @@
+"""The loss of an encoder's codes: their distance from optimal codes, or their energy."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from sklearn_ebm.backends import array_namespace
+from sklearn_ebm.factors import half_norm
+from sklearn_ebm.learning._divergence import Watch
+from sklearn_ebm.learning._optimizers import Adam
+from sklearn_ebm.learning.criteria._base import (
+    BaseCriterion,
+    active,
+    count_used,
+    divided,
+    plain_sum,
+)
+
+PIECE_ROWS = 128  # what a thread takes of a batch, which is smaller here than that of a dictionary
+EXPLODED = 1e4  # times the size of data and codes, at which a loss has no way back
+
+
+class Model(NamedTuple):
+    """The encoder as it is in one step, and the backend."""
+
+    encoder: Any
+    backend: Any
+
+
+class Imitation(BaseCriterion):
+    """The mean loss of an encoder's codes; batches have optimal codes as `target` if it needs them.
+
+    Parameters
+    ----------
+    dictionary : array of shape (n_components, n_features)
+        Stays as it is.
+    encoder : encoder factor
+        Trained in place.
+    """
+
+    def __init__(self, dictionary, encoder):
+        super().__init__()
+        self.dictionary = dictionary
+        self.damping = 1.0
+        self.replace_encoder(encoder)
+        self.watch = Watch(EXPLODED)
+
+    def replace_encoder(self, encoder):
+        """Continue with another encoder; its optimizer starts anew."""
+        self.encoder = encoder
+        self.optimizer = Adam(encoder.parameters, units=encoder.units)
+
+    def follow(self, loss, rate, backend, keeps_damping=False):
+        """Learn by these from now on; users may change them before they continue a fit.
+
+        Parameters
+        ----------
+        loss : loss factor
+            What the codes are judged by.
+        rate : callable
+            Maps the completed share of training to the learning rate.
+        backend : str
+            Name of the backend.
+        keeps_damping : bool, default=False
+            Whether to continue with a rate that was lowered.
+
+        Returns
+        -------
+        Imitation
+            Itself.
+        """
+        self.loss = loss
+        self.backend = backend
+        self.rate = rate
+        self.damping = self.damping if keeps_damping else 1.0
+        return self
+
+    def weigh(self, exponent):
+        """Ignore the unit of sample weights: each step follows a mean over its batch."""
+
+    @property
+    def dtype(self):
+        """Type of the parameters."""
+        return self.dictionary.dtype
+
+    @property
+    def parameters(self):
+        """Parameters of the encoder, by name."""
+        return self.encoder.parameters
+
+    def prepare(self, batch):
+        """Return the encoder as it is."""
+        return Model(self.encoder, self.backend_of(batch))
+
+    def piece_rows(self, model):
+        """Return the number of samples that a thread processes at a time."""
+        return PIECE_ROWS
+
+    def contribute(self, model, batch, memory, stream=None, shard=None):
+        """Return losses of the codes and the gradients of the encoder's parameters."""
+        with np.errstate(over="ignore", invalid="ignore"):  # `require` refuses them
+            code, tape = model.encoder.forward(batch.X, model.backend, memory.tape)
+            losses, slope = self.loss.value_and_gradient(batch.X, code, batch.target)
+            scale = model.encoder.scale.code**2
+            slope *= 1 / scale if batch.weight is None else (batch.weight / scale)[:, None]
+            _, gradients = model.encoder.backward(tape, slope, input_gradient=False)
+        sums = self._losses(batch, losses)
+        sums["report"] |= {"used": count_used(code), "n_codes": batch.n_samples}
+        return {**sums, "gradients": gradients}, None
+
+    def _losses(self, batch, losses):
+        xp = array_namespace(losses)
+        of_zero = self.loss.of_zero(batch.X, batch.target)
+        report = {
+            "loss": batch.weighted_sum(losses),
+            "weight": batch.total_weight(),
+            "n_samples": batch.n_samples,
+        }
+        usual = float(xp.sum(half_norm(batch.X))) + float(xp.sum(of_zero))
+        return {"report": report, "losses": plain_sum(losses), "usual": usual}
+
+    def measure(self, model, batch, memory):
+        """Return losses of the codes."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            code = model.encoder.encode(batch.X, model.backend)
+            losses, _ = self.loss.value_and_gradient(batch.X, code, batch.target)
+        return self._losses(batch, losses)
+
+    def require(self, sums, batch):
+        """Raise `Diverged` if the mean loss is out of all proportion."""
+        n_samples = sums["report"]["n_samples"]
+        self.watch.require(sums["losses"] / n_samples, sums["usual"] / n_samples)
+
+    def rate_at(self, done):
+        """Return the learning rate at a completed share of training, after slowing down."""
+        return self.damping * self.rate(done)
+
+    def loss_of_zero(self, batch):
+        """Return the mean loss of zero codes."""
+        of_zero = self.loss.of_zero(batch.X, batch.target)
+        return float(array_namespace(of_zero).mean(of_zero))
+
+    def gradients(self, sums):
+        """Return the gradients of the mean loss, in units of the codes."""
+        return divided(sums["gradients"], sums["report"]["weight"])
+
+    def project(self):
+        """Bring the parameters of the encoder back to where they are allowed."""
+        self.encoder.project()
+
+    def label(self, curves):
+        """Return the last entries of the curves as text."""
+        objective, validation = curves.last("objective"), curves.last("validation")
+        return f"loss {objective:.4g}, held out {validation:.4g}, {active(curves)}"
+
+    # ----------------------------------------------------------------------------- ways back and on
+    def begin(self, entries):
+        """Start a new fit at the first learning rate, with a loss of any size."""
+        self.damping = 1.0
+        self.watch.begin(entries["validation"])
+
+    def slow_down(self, factor):
+        """Divide the learning rate by a factor from now on."""
+        self.damping /= factor
+
+    def snapshot(self):
+        """Return a copy of the encoder."""
+        return self.encoder.copy()
+
+    def restore(self, kept):
+        """Return to a snapshot."""
+        for name, value in self.encoder.parameters.items():
+            value[...] = kept.parameters[name]

@@ -1,0 +1,160 @@
+"""The cross-entropy of a network's scores with labels."""
+
+import math
+
+import numpy as np
+
+from sklearn_ebm.backends import array_namespace
+from sklearn_ebm.factors import cross_entropy
+from sklearn_ebm.learning._divergence import Watch
+from sklearn_ebm.learning.criteria._base import BaseCriterion, mean_loss, plain_sum
+
+WITHOUT_A_WAY_BACK = 10.0  # times the loss of guessing, or the first, at which a batch has diverged
+
+
+class Labels(BaseCriterion):
+    """The mean loss of a network on batches whose `target` has a one for the right class.
+
+    The network cuts batches into pieces by itself. The mean is that over the samples, whatever
+    their weights.
+
+    Parameters
+    ----------
+    network : Network
+        Trained in place.
+    optimizer : Optimizer or None, default=None
+        Of the network's parameters. None if the criterion is part of a sum.
+    """
+
+    def __init__(self, network, optimizer=None):
+        super().__init__()
+        self.network = network
+        self.optimizer = optimizer
+        self.watch = Watch(WITHOUT_A_WAY_BACK)
+
+    @property
+    def dtype(self):
+        """Type of the parameters."""
+        return self.network.head.parameters["weights"].dtype
+
+    @property
+    def parameters(self):
+        """Parameters of the network, by step, part and name."""
+        return self.network.parameters
+
+    def follow(self, rate, backend):
+        """Learn by these from now on.
+
+        Parameters
+        ----------
+        rate : callable
+            Maps the completed share of training to the learning rate.
+        backend : str
+            Name of the backend.
+
+        Returns
+        -------
+        Labels
+            Itself.
+        """
+        self.rate = rate
+        self.backend = backend
+        return self
+
+    def contribute(self, model, batch, memory, stream=None, shard=None):
+        """Return losses, right answers and the gradients of the network's parameters."""
+        xp = array_namespace(batch.X)
+        weight = xp.ones(batch.n_samples, dtype=batch.X.dtype)
+        weight = weight if batch.weight is None else batch.weight
+        with np.errstate(over="ignore", invalid="ignore"):  # `require` refuses them
+            losses, scores, gradients = self.network.losses_and_gradients(
+                batch.X, batch.target, weight * batch.n_samples, self.backend_of(batch)
+            )
+        return {**self._losses(batch, losses, scores), "gradients": gradients}, None
+
+    def measure(self, model, batch, memory):
+        """Return losses and right answers."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            scores = self.network.scores(batch.X, self.backend_of(batch))
+            losses, _ = cross_entropy(scores, batch.target)
+        return self._losses(batch, losses, scores)
+
+    @staticmethod
+    def _losses(batch, losses, scores):
+        report = {
+            "loss": batch.weighted_sum(losses),
+            "right": batch.weighted_sum(right_answers(scores, batch.target)),
+            "weight": batch.total_weight(),
+            "n_samples": batch.n_samples,
+        }
+        return {"report": report, "losses": plain_sum(losses)}
+
+    def require(self, sums, batch):
+        """Raise `Diverged` if the mean loss is out of proportion to that of guessing."""
+        n_classes = self.network.head.parameters["bias"].shape[0]
+        self.watch.require(sums["losses"] / sums["report"]["n_samples"], math.log(n_classes))
+
+    def gradients(self, sums):
+        """Return the gradients of the mean loss."""
+        for gradient in sums["gradients"].values():
+            gradient /= sums["report"]["n_samples"]
+        return sums["gradients"]
+
+    def project(self):
+        """Bring all parameters back to where they are allowed."""
+        self.network.project()
+
+    # --------------------------------------------------------------------------------------- curves
+    def summary(self, tally):
+        """Return the entries of the curves for a pass."""
+        return {"objective": mean_loss(tally), "accuracy": accuracy(tally)}
+
+    def held_out(self, report):
+        """Return the entries of the curves for held-out samples."""
+        return {"validation": mean_loss(report), "validation_accuracy": accuracy(report)}
+
+    def label(self, curves):
+        """Return the last entries of the curves as text."""
+        loss, right = curves.last("objective"), curves.last("accuracy")
+        text = f"loss {loss:.4g}, accuracy {100 * right:.2f} %"
+        if curves["validation"]:
+            loss, right = curves.last("validation"), curves.last("validation_accuracy")
+            text += f", held out {loss:.4g} and {100 * right:.2f} %"
+        return text
+
+    # ------------------------------------------------------------------------------------ ways back
+    def begin(self, entries):
+        """Start with a loss of any size."""
+        self.watch.begin(entries["validation"])
+
+    def snapshot(self):
+        """Return a copy of the parameters."""
+        return {
+            name: array_namespace(value).asarray(value, copy=True)
+            for name, value in self.parameters.items()
+        }
+
+    def restore(self, kept):
+        """Return to a snapshot."""
+        for name, value in self.parameters.items():
+            value[...] = kept[name]
+
+
+def accuracy(report):
+    """Return the weighted share of right answers."""
+    return report["right"] / max(report["weight"], np.finfo(float).tiny)
+
+
+def merit(entries):
+    """Return how good a network is on held-out samples: its accuracy, then its loss."""
+    loss = entries["validation"]
+    if not math.isfinite(loss):
+        return -math.inf, -math.inf
+    return entries["validation_accuracy"], -loss
+
+
+def right_answers(scores, target):
+    """One where the class of the largest score is the right one, else zero."""
+    xp = array_namespace(scores)
+    right = xp.argmax(scores, axis=1) == xp.argmax(target, axis=1)
+    return xp.asarray(right, dtype=scores.dtype)

@@ -1,0 +1,155 @@
+"""What a trainer minimises."""
+
+from typing import Any, Protocol
+
+
+class Criterion(Protocol):
+    """A loss of parameters on samples, in a form that can be computed piece by piece.
+
+    One step of learning on a batch has three parts. `prepare` runs once. `contribute` runs on each
+    piece of the batch, in any order and in several threads at once. `apply` runs once, on the
+    contributions merged in the order of the rows, and moves the parameters.
+
+    **Sums.** `contribute` returns named entries that merge by `+`: numbers, arrays, dictionaries of
+    them, or objects with `__add__`. Merging is associative, so that pieces, processes and shards
+    can be merged in any grouping. Entries are not normalised; `apply` divides by the number or the
+    weight of the samples. The entry `"report"` holds what the curves need: the sums of a pass are
+    the merged reports of its batches.
+
+    **Purity.** The result of `contribute` depends on its arguments and on the parameters only. It
+    writes to no attribute of the criterion. Two calls with the same arguments return the same sums.
+
+    **Shards.** A criterion may have state that belongs to a part of the data, such as the particles
+    of persistent chains. The trainer passes it to `contribute`, which returns its successor. Other
+    criteria receive and return None. A criterion with such state takes each batch as one piece.
+
+    **State.** A criterion can be pickled between any two calls. It holds parameters, moments,
+    velocities and counters, but no buffers: these belong to the trainer, which passes a `memory` to
+    each piece. Arrays in the sums may lie in that memory, and are valid until it is used again.
+
+    **Parameters to learn by.** A method `follow` takes everything that users may change between two
+    calls of `fit` or `partial_fit`, such as alpha or the learning rate, and the name of the
+    backend. Nothing else is set from outside.
+
+    Attributes
+    ----------
+    parameters : dict
+        Arrays that are moved along gradients, by name. Criteria that share an array can be added.
+    n_steps : int
+        Number of steps since the criterion was created.
+    dtype : dtype
+        Type of the parameters, to which batches are cast.
+    backend : str
+        Name of the backend, set by `follow`.
+    chunk : int
+        Number of batches between two calls of callbacks.
+    n_draws : int
+        Number of keys that `contribute` takes from its stream.
+    """
+
+    parameters: dict
+    n_steps: int
+    dtype: Any
+    backend: str
+    chunk: int
+    n_draws: int
+
+    def prepare(self, batch):
+        """Return what all pieces of a step share, such as the energy with its cached products.
+
+        The first batch may set the reference of what counts as divergence.
+        """
+
+    def piece_rows(self, model):
+        """Return the number of samples that a thread processes at a time; None for all at once."""
+
+    def contribute(self, model, batch, memory, stream=None, shard=None):
+        """Return the sums of a piece and the successor of the shard.
+
+        Parameters
+        ----------
+        model : object
+            Result of `prepare`.
+        batch : Batch
+            Samples; `batch.first` is the row of the whole batch at which the piece begins.
+        memory : Memory
+            Tapes and buffers of this piece.
+        stream : Stream or None
+            Random numbers. Draws belong to rows of the whole batch, whatever the pieces are.
+        shard : object or None
+            State that belongs to the data.
+
+        Raises
+        ------
+        Diverged
+            If values are out of all proportion to the data.
+        """
+
+    def measure(self, model, batch, memory):
+        """Return the sums without gradients, for samples that are only evaluated."""
+
+    def require(self, sums, batch):
+        """Raise `Diverged` if a mean loss is out of all proportion."""
+
+    def gradients(self, sums):
+        """Return the gradients of the mean loss with respect to `parameters`, by name."""
+
+    def apply(self, model, sums, batch, done):
+        """Move the parameters by one step.
+
+        Parameters
+        ----------
+        model : object
+            Result of `prepare`.
+        sums : dict
+            Merged contributions of the whole batch.
+        batch : Batch
+            The whole batch.
+        done : float
+            Completed share of training, from 0 to 1, of which learning rates are functions.
+
+        Raises
+        ------
+        Diverged
+            If `require` does; nothing has moved then.
+        """
+
+    def project(self):
+        """Bring the parameters back to where they are allowed."""
+
+    def held_out(self, report):
+        """Return the entries of the curves for held-out samples, by name, from a merged report."""
+
+    def begin(self, entries):
+        """Start a new fit: `entries` of held-out samples, however large, are no divergence."""
+
+    def slow_down(self, factor):
+        """Divide the learning rate by a factor from now on."""
+
+    def summary(self, tally):
+        """Return the entries of the curves for a pass, by name, from its merged reports."""
+
+    def facts(self, tally):
+        """Return what is known of the last pass and is not a curve, by name."""
+
+    def label(self, curves):
+        """Return the last entries of the curves as text, for progress bars and verbose output."""
+
+    def snapshot(self):
+        """Return a copy of everything that a step moves; None if no step can be too large."""
+
+    def restore(self, kept):
+        """Return to a snapshot."""
+
+    def restart(self):
+        """Forget the velocities and moments of the optimizer."""
+
+    def can_advance(self, backend):
+        """Whether a backend can make several steps in one call."""
+
+    def advance(self, X, index, done, stream, shard):
+        """Make one step for each row of `index`, in one compiled call.
+
+        The result is that of `contribute` and `apply`, batch by batch, to rounding. The shard is
+        updated in place.
+        """

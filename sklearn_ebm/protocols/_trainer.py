@@ -1,0 +1,87 @@
+"""Who runs the steps of learning, and who decides when they end."""
+
+from typing import Any, Protocol
+
+
+class Trainer(Protocol):
+    """The loop over batches: the same for every criterion.
+
+    A step calls the criterion's `prepare`, then `contribute` on each piece of the batch, merges the
+    sums in the order of the rows, and calls `apply`. Results therefore do not depend on the number
+    of threads. Threads, processes and a cluster share this mechanism: they differ in who calls
+    `contribute`, not in what is merged.
+
+    The trainer can be pickled between any two calls. Buffers and tapes are not pickled.
+
+    Attributes
+    ----------
+    criterion : Criterion
+        What is minimised.
+    curves : Curves
+        One entry for each pass.
+    n_steps : int
+        Number of steps.
+    dtype : dtype
+        Type of the parameters.
+    """
+
+    criterion: Any
+    curves: Any
+    n_steps: int
+    dtype: Any
+
+    def begin(self):
+        """Start new curves, for a new call of `fit`."""
+
+    def run(self, samples, policies, plan, estimator, context):
+        """Make passes over shuffled batches until a policy or a callback ends them.
+
+        Parameters
+        ----------
+        samples : Samples
+            Where batches come from.
+        policies : sequence of Policy
+            Consulted in their order.
+        plan : Plan
+            Number of passes, size of the batches, and how they are shuffled.
+        estimator : estimator
+            For callbacks; its `verbose` prints a line for each pass.
+        context : callback context
+            Passes and batches are tasks in it.
+
+        Returns
+        -------
+        outcome : Outcome
+            Whether a policy or a callback ended the passes, and whether they diverged.
+        """
+
+    def run_once(self, samples, policies, batch_size):
+        """Make one step for each batch in the order of the rows, at the first learning rate."""
+
+
+class Policy(Protocol):
+    """A decision about learning, such as when it ends or which parameters are kept."""
+
+    def begin(self, trainer):
+        """Run before the first step."""
+
+    def after_steps(self, trainer, n_done, n_total):
+        """Run after some steps."""
+
+    def end_pass(self, trainer):
+        """Run after the last step of a pass, before its curves are recorded."""
+
+    def look(self, trainer):
+        """Run after the curves of a pass are recorded."""
+
+    def recover(self, trainer):
+        """Return whether a step that diverged may be repeated after what this has changed."""
+
+    def is_done(self, trainer):
+        """Return whether learning ends here."""
+
+    def interrupted(self, trainer):
+        """Run after Ctrl-C; raise `Diverged` if the last step diverged."""
+
+    def end(self, trainer, has_diverged):
+        """Run at the end, however learning ended."""

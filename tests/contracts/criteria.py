@@ -1,0 +1,209 @@
+"""One small trainer and batch for each criterion, and what the contract needs to know of it."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from sklearn_ebm.backends import new_matrix
+from sklearn_ebm.backends._random import Stream
+from sklearn_ebm.factors import (
+    CONVOLUTIONAL_ENCODERS,
+    ENCODERS,
+    LOSSES,
+    UNITS,
+    BilinearEnergy,
+    Energy,
+    LinearDecoder,
+)
+from sklearn_ebm.factors.penalties import L1
+from sklearn_ebm.learning._network import Head, Network
+from sklearn_ebm.learning._optimizers import Adam
+from sklearn_ebm.learning._rates import LinearDecay
+from sklearn_ebm.learning._samples import Batch
+from sklearn_ebm.learning._trainer import Trainer
+from sklearn_ebm.learning.criteria import (
+    Ascending,
+    Contrastive,
+    ConvolutionalDictionary,
+    Dictionary,
+    Imitation,
+    Labels,
+    Sum,
+)
+
+ALPHA, BETA, N_SAMPLES, N_FEATURES, N_COMPONENTS = 0.3, 0.5, 24, 6, 5
+EXACT = {"solver": "fista", "tol": 1e-13, "max_iter": 5000}  # pieces then have the whole's codes
+MAPS = {"solver": "fista", "tol": 1e-7, "max_iter": 20_000}
+
+
+@dataclass
+class Case:
+    """A trainer and a batch.
+
+    Attributes
+    ----------
+    trainer : Trainer
+        With a criterion that has its parameters to learn by.
+    batch : Batch
+        Samples with weights.
+    follow : callable
+        Gives a criterion its parameters to learn by, after it was unpickled.
+    loss : callable or None
+        Maps a report to the mean loss whose gradients the criterion returns; None if it has none.
+    rtol : float
+        Of sums of pieces, relative to their largest entry.
+    """
+
+    trainer: Any
+    batch: Any
+    follow: Any
+    loss: Any = None
+    rtol: float = 1e-9
+
+
+def mean_loss(report):
+    """Return the weighted mean loss."""
+    return report["loss"] / report["weight"]
+
+
+def some_data(seed=0):
+    """Return samples and weights."""
+    random = np.random.default_rng(seed)
+    return random.laplace(size=(N_SAMPLES, N_FEATURES)), random.uniform(0.5, 2, N_SAMPLES)
+
+
+def some_atoms(seed=1):
+    """Return atoms of unit norm."""
+    atoms = np.random.default_rng(seed).standard_normal((N_COMPONENTS, N_FEATURES))
+    return atoms / np.linalg.norm(atoms, axis=1, keepdims=True)
+
+
+def some_encoder(atoms):
+    """Return an encoder away from points where it has no derivative."""
+    return ENCODERS["tanh"].from_dictionary(atoms, LinearDecoder(atoms).lipschitz, ALPHA)
+
+
+def dictionary():
+    """Atoms alone."""
+    X, weight = some_data()
+
+    def follow(criterion):
+        return criterion.follow(L1(ALPHA), EXACT, "numpy")
+
+    return Case(Trainer(follow(Dictionary(some_atoms()))), Batch(X, weight=weight), follow)
+
+
+def dictionary_with_encoder():
+    """By the envelope theorem F(x) has beta times the gradient of 1/2 ||f(x) - z||^2."""
+    X, weight = some_data()
+
+    def follow(criterion):
+        return criterion.follow(L1(ALPHA), EXACT, "numpy", BETA, LinearDecay(1e-2))
+
+    criterion = follow(Dictionary(some_atoms(), encoder=some_encoder(some_atoms())))
+    case = Case(Trainer(criterion), Batch(X, weight=weight), follow)
+    case.loss = lambda report: mean_loss(report) / BETA
+    return case
+
+
+def convolutional_dictionary():
+    """Kernels and filters, from crops."""
+    random = np.random.default_rng(0)
+    kernels = random.standard_normal((3, 2, 2, 1))
+    kernels /= np.sqrt(np.sum(kernels**2, axis=(1, 2, 3), keepdims=True))
+    encoder = CONVOLUTIONAL_ENCODERS["tanh"].from_dictionary(
+        kernels, 4.0, ALPHA, image_shape=(5, 4), border="full"
+    )
+
+    def follow(criterion):
+        return criterion.follow(L1(ALPHA), MAPS, "numpy", BETA, LinearDecay(1e-2))
+
+    criterion = follow(ConvolutionalDictionary(kernels, "full", encoder=encoder))
+    batch = Batch(random.laplace(size=(6, 5, 4, 1)), weight=random.uniform(0.5, 2, 6))
+    return Case(Trainer(criterion), batch, follow, rtol=1e-5)  # codes are as good as their gap
+
+
+def imitation(loss="codes", seed=0):
+    """An encoder of given codes."""
+    (X, weight), atoms = some_data(seed), some_atoms()
+    energy = Energy(LinearDecoder(atoms), L1(ALPHA))
+
+    def follow(criterion):
+        return criterion.follow(LOSSES[loss](energy), LinearDecay(1e-2), "numpy")
+
+    criterion = follow(Imitation(atoms, some_encoder(atoms)))
+    target = np.random.default_rng(2).laplace(size=(N_SAMPLES, N_COMPONENTS))
+    return Case(Trainer(criterion), Batch(X, target, weight=weight), follow, mean_loss)
+
+
+def matrix_of(array):
+    """Return a copy in the layout that kernels are compiled for."""
+    matrix = new_matrix(array.shape, array)
+    matrix[...] = array
+    return matrix
+
+
+def contrastive(kind="bernoulli", n_chains=None, fast=False):
+    """A restricted Boltzmann machine; `n_chains=None` starts chains at the data."""
+    random = np.random.default_rng(0)
+    X = (random.random((N_SAMPLES, N_FEATURES)) < 0.4).astype(float)
+    units = UNITS[kind].from_moments(np.full(N_FEATURES, 0.4), np.ones(N_FEATURES))
+    weights = matrix_of(random.standard_normal((N_FEATURES, N_COMPONENTS)))
+    energy = BilinearEnergy(units, weights, np.zeros(N_COMPONENTS))
+
+    def follow(criterion):
+        how = Ascending(2, momentum=0.5, decay=0.1, fast_rate=0.05)
+        return criterion.follow(how, LinearDecay(0.1), "numpy")
+
+    activity, center = np.full(N_COMPONENTS, 0.3), np.full(N_FEATURES, 0.4)
+    criterion = follow(Contrastive(energy, activity, center, fast))
+    particles = None
+    if n_chains is not None:
+        particles = matrix_of((random.random((n_chains, N_COMPONENTS)) < 0.4).astype(float))
+    trainer = Trainer(criterion, Stream(np.random.RandomState(0)), particles)
+    return Case(trainer, Batch(X), follow)
+
+
+def labels():
+    """A linear classifier, whose mean is that over samples, whatever their weights."""
+    (X, weight), random = some_data(), np.random.default_rng(2)
+    head = Head(random.standard_normal((N_FEATURES, 3)), random.standard_normal(3))
+    network = Network([], "head", head)
+
+    def follow(criterion):
+        return criterion.follow(LinearDecay(0.1), "numpy")
+
+    criterion = follow(Labels(network, Adam(network.parameters)))
+    batch = Batch(X, np.eye(3)[random.integers(3, size=N_SAMPLES)], weight=weight)
+    case = Case(Trainer(criterion), batch, follow)
+    case.loss = lambda report: report["loss"] / report["n_samples"]
+    return case
+
+
+def sum_of_two():
+    """Distance from given codes, and the energy, of one encoder."""
+    first, second = imitation("codes"), imitation("energy")
+    one, other = (case.trainer.criterion for case in (first, second))
+    other.replace_encoder(one.encoder)
+
+    def follow(criterion):
+        return criterion.follow(LinearDecay(1e-2))
+
+    criterion = follow(Sum([one, other], [0.7, 0.2], Adam))
+    return Case(Trainer(criterion), first.batch, follow, mean_loss)
+
+
+CASES = {
+    "dictionary": dictionary,
+    "dictionary with an encoder": dictionary_with_encoder,
+    "convolutional_dictionary": convolutional_dictionary,
+    "imitation of codes": imitation,
+    "imitation by energy": lambda: imitation("energy"),
+    "contrastive": contrastive,
+    "contrastive, real units": lambda: contrastive("gaussian"),
+    "contrastive, kept chains": lambda: contrastive(n_chains=7),
+    "contrastive, fast weights": lambda: contrastive(n_chains=7, fast=True),
+    "labels": labels,
+    "sum": sum_of_two,
+}
