@@ -488,7 +488,7 @@ class DictionaryModel(
         """
         return float(self.score_samples(X).mean())
 
-    def _tuning_obstacle(self):
+    def _why_no_modules(self):
         """Why labels cannot train the model, or nothing."""
         return (
             "its codes are minima, and it has no encoder to train: PSD, ConvPSD and, of a fitted "

@@ -7,7 +7,6 @@ from sklearn_ebm.estimators._convolutional import ConvolutionalModel
 from sklearn_ebm.estimators._encoding import JointModel
 from sklearn_ebm.factors import CONVOLUTIONAL_ENCODERS, ConvolutionalDecoder
 from sklearn_ebm.inputs._image_checks import flat
-from sklearn_ebm.learning._parts import ImageEncoderPart
 
 
 class ConvPSD(ConvolutionalModel, JointModel):
@@ -206,8 +205,6 @@ class ConvPSD(ConvolutionalModel, JointModel):
         self.random_state = random_state
         self.verbose = verbose
 
-    _encoder_part = ImageEncoderPart
-
     def _first_encoder(self, dictionary, scale, table=None):
         shape = dictionary.shape[1:3]  # until there is a batch
         lipschitz = ConvolutionalDecoder(dictionary, shape, self._learning_border()).lipschitz
@@ -236,14 +233,17 @@ class ConvPSD(ConvolutionalModel, JointModel):
         encoder = parts.encoder.with_border(self.border)
         return replace(parts, encoder=encoder.with_table(parts.table))
 
+    def _to_modules(self, dtype):
+        *before, encoder = super()._to_modules(dtype)
+        return [*before, encoder.on_images(self.image_shape)]
+
     def _predictor(self, X, backend):
-        encoder = on_images(self._parts.encoder, X)
-        return lambda rows: encoder.encode(rows, backend)
+        return on_images(self._parts.encoder, X).on(backend).forward
 
     def _features(self, X, mask, backend):
         if self.inference == "optimal":
             return self._optimal(X, mask, backend, self.sparse_output)
-        return on_images(self._suitable_encoder(), X).encode(flat(X), backend)
+        return on_images(self._suitable_encoder(), X).on(backend).forward(flat(X))
 
 
 def on_images(encoder, X):

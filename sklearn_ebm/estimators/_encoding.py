@@ -9,11 +9,11 @@ from scipy import sparse
 from sklearn_ebm._sklearn import Interval, StrOptions
 from sklearn_ebm.backends import to_host
 from sklearn_ebm.estimators._base import DictionaryModel
+from sklearn_ebm.factors import ZeroFilled
 from sklearn_ebm.factors.encoders import Encoder, Scale, placed
 from sklearn_ebm.inputs._checks import check_magnitude, require_magnitude
 from sklearn_ebm.inputs._sizes import data_size
 from sklearn_ebm.layers._state import is_same
-from sklearn_ebm.learning._parts import EncoderPart
 
 
 class EncodingModel(DictionaryModel):
@@ -49,7 +49,7 @@ class EncodingModel(DictionaryModel):
         return self._encode(X, backend)
 
     def _encode(self, X, backend):
-        return self._suitable_encoder().astype(X.dtype).encode(X, backend)
+        return self._suitable_encoder().astype(X.dtype).on(backend).forward(X)
 
     def _suitable_encoder(self):
         """The encoder, if it was trained for the parameters."""
@@ -57,19 +57,21 @@ class EncodingModel(DictionaryModel):
             raise ValueError(self._parts.refusal)
         return self._parts.encoder
 
-    _encoder_part = EncoderPart
-
-    def _tuning_obstacle(self):
+    def _why_no_modules(self):
         is_optimal = self.inference == "optimal"
         return "optimal codes have no derivative; set inference='encoder'." if is_optimal else ""
 
-    def _tuning_parts(self, dtype):
-        """What `transform` is as parts of a network; see `sklearn_ebm.learning._parts`."""
+    def _to_modules(self, dtype):
+        """Return `transform` as modules of a network; see `sklearn_ebm.learning._modules`."""
         self._ready()
-        return [self._encoder_part(self, self._suitable_encoder().copy().astype(dtype))]
+        encoder = self._suitable_encoder().copy().astype(dtype).rescaled()
+        missing = self.missing_values
+        return [encoder] if missing is None else [ZeroFilled(missing), encoder]
 
-    def _tuned(self, encoder):
-        """A copy of the model with another encoder, from which learning would go on."""
+    def _from_modules(self, modules):
+        """Return a copy of the model with a trained encoder, from which learning would go on."""
+        (trained,) = (module for module in modules if module.parameters)
+        encoder = self._suitable_encoder().with_parameters(trained.parameters)
         tuned = copy.deepcopy(self)
         learner = tuned._learner_to_go_on()
         learner.replace_encoder(encoder.astype(learner.dtype).copy())
@@ -196,5 +198,4 @@ class JointModel(EncodingModel):
         return change and f"{change} Optimal codes need no fit: set inference='optimal'."
 
     def _predictor(self, dtype, backend):
-        encoder = self._parts.encoder.astype(dtype)
-        return lambda X: encoder.encode(X, backend)
+        return self._parts.encoder.astype(dtype).on(backend).forward

@@ -5,10 +5,9 @@ import numpy as np
 from sklearn_ebm._sklearn import StrOptions
 from sklearn_ebm.estimators._groups import GroupPenalty, PooledNorm, two_numbers
 from sklearn_ebm.estimators._psd import PSD
-from sklearn_ebm.factors import Pools
+from sklearn_ebm.factors import PooledFeatures, Pools
 from sklearn_ebm.inputs._checks import require_magnitude
 from sklearn_ebm.layers._state import is_same
-from sklearn_ebm.learning._parts import PoolPart
 
 GROUPS = ("groups", "map_shape", "pool_shape", "pool_stride", "pool_weights", "torus")
 
@@ -276,13 +275,15 @@ class GroupSparsePSD(PSD):
         is_optimal = self.inference == "optimal"
         code = self._optimal(X, mask, backend) if is_optimal else self._encode(X, backend)
         if self.output == "both":
-            return PoolPart(self._pools, with_code=True).apply(code, backend)
+            return PooledFeatures(self._pools, with_code=True, backend=backend).forward(code)
         takes_its_place = self._pools.n_pools == code.shape[1]  # which spares a large array
         return self._pools.norms(code, backend, result=code if takes_its_place else None)
 
-    def _tuning_parts(self, dtype):
-        output = [] if self.output == "simple" else [PoolPart(self._pools, self.output == "both")]
-        return super()._tuning_parts(dtype) + output
+    def _to_modules(self, dtype):
+        modules = super()._to_modules(dtype)
+        if self.output != "simple":
+            modules.append(PooledFeatures(self._pools, with_code=self.output == "both"))
+        return modules
 
     @property
     def _n_features_out(self):

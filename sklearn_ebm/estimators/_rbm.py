@@ -26,7 +26,6 @@ from sklearn_ebm.learning._contrastive_passes import (
     ContrastivePasses,
     Monitor,
 )
-from sklearn_ebm.learning._parts import EncoderPart
 
 SMALLEST_BATCH, LARGEST_BATCH = 10, 100
 LARGE_WEIGHT = 30.0  # log-odds that one visible unit, moved by a deviation, gives to a hidden one
@@ -513,18 +512,19 @@ class RBM(CallbackSupportMixin, DensityModel):
         learner.restart(self._energy.copy())
         return learner
 
-    def _tuning_obstacle(self):
+    def _why_no_modules(self):
         """Why labels cannot train the model: nothing."""
         return ""
 
-    def _tuning_parts(self, dtype):
-        """What `transform` is as parts of a network; see `sklearn_ebm.learning._parts`."""
+    def _to_modules(self, dtype):
+        """Return `transform` as modules of a network; see `sklearn_ebm.learning._modules`."""
         self._ready()
-        return [EncoderPart(self, self._energy.encoder().astype(dtype))]
+        return [self._energy.encoder().astype(dtype).rescaled()]
 
-    def _tuned(self, encoder):
-        """A copy of the model whose hidden units have the probabilities of an encoder."""
+    def _from_modules(self, modules):
+        """Return a copy of the model whose hidden units have the probabilities of an encoder."""
         self._ready()
+        (encoder,) = modules
         tuned = copy.deepcopy(self)
         learner = tuned._learner_to_go_on()
         learner.restart(self._energy.with_encoder(encoder))

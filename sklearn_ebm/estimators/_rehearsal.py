@@ -19,7 +19,7 @@ from sklearn_ebm.estimators._rbm import RBM
 from sklearn_ebm.inputs._checks import check_magnitude
 from sklearn_ebm.inputs._images import window_shape
 from sklearn_ebm.learning._fine_tuning import as_input
-from sklearn_ebm.learning._parts import is_passed_through
+from sklearn_ebm.learning._modules import is_passed_through
 from sklearn_ebm.learning._stages import batches_through, first_row, learns, transformed
 
 is_transformer = HasMethods(["fit", "transform"]).is_satisfied_by

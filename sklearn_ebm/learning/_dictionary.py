@@ -79,7 +79,7 @@ class Learner:
     def replace_encoder(self, encoder):
         """Go on with another encoder; its optimiser begins anew."""
         self.encoder = encoder
-        self.adam = Adam(encoder.parameters, 0.0, units=encoder.units)
+        self.adam = Adam(encoder.parameters, 0.0, units=encoder.scales)
 
     def remember(self, merit=-math.inf):
         """Keep a copy of the state if it has more merit than any before."""
@@ -201,12 +201,13 @@ class Learner:
         """Learning may begin with predictions of any size, those of the first batch."""
         watch = self.watches["prediction"]
         if watch.first is None:
-            watch.begin(half_square(self.encoder.encode(X, backend)) / X.shape[0])
+            watch.begin(half_square(self.encoder.on(backend).forward(X)) / X.shape[0])
 
     def _predict(self, X, backend, first):
         """Predicted codes of a piece of a batch and their tape; `Diverged` as in `step`."""
         with np.errstate(over="ignore", invalid="ignore"):
-            predicted, tape = self.encoder.forward(X, backend, self.tapes[first])
+            tape = self.tapes[first]
+            predicted = self.encoder.on(backend).forward(X, tape)
             size = half_square(predicted) / X.shape[0]
         data, code = self.encoder.scale
         self.watches["prediction"].require(size, self._usual_energy(X) * (code / data) ** 2)

@@ -59,7 +59,7 @@ class EncoderLearner:
     def replace_encoder(self, encoder, learning_rate=0.0):
         """Go on with another encoder; its optimiser begins anew."""
         self.encoder = encoder
-        self.adam = Adam(encoder.parameters, learning_rate, units=encoder.units)
+        self.adam = Adam(encoder.parameters, learning_rate, units=encoder.scales)
 
     @property
     def dtype(self):
@@ -127,16 +127,18 @@ class EncoderLearner:
         weight = xp.ones(X.shape[0], dtype=X.dtype) if sample_weight is None else sample_weight
         total = max(float(xp.sum(weight)), float(xp.finfo(X.dtype).smallest_normal))
         losses, codes, gradients = xp.empty(X.shape[0], dtype=X.dtype), {}, {}
+        encoder = self.encoder.on(backend)
 
         def work(first, last):
             rows = slice(first, last)
             with np.errstate(over="ignore", invalid="ignore"):  # seen below, and taken back
-                codes[first], tape = self.encoder.forward(X[rows, ...], backend, self.tapes[first])
+                tape = self.tapes[first]
+                codes[first] = encoder.forward(X[rows, ...], tape)
                 losses[rows], slope = self.loss.value_and_gradient(
                     X[rows, ...], codes[first], part(optimum, rows)
                 )
-                slope *= (weight[rows] / total / self.encoder.scale.code**2)[:, None]
-                gradients[first] = self.encoder.backward(tape, slope, input_gradient=False)[1]
+                slope *= (weight[rows] / total / encoder.scale.code**2)[:, None]
+                gradients[first] = encoder.backward(tape, slope, input_gradient=False)[1]
 
         backend.map_pieces(work, X.shape[0], PIECE_ROWS)
         self._require_proportion(losses, X, optimum)
@@ -163,11 +165,12 @@ class EncoderLearner:
 
     def _losses(self, X, optimum):
         backend, losses = resolve_backend(self.backend, X), new_array((X.shape[0],), X)
+        encoder = self.encoder.on(backend)
 
         def work(first, last):
             rows = slice(first, last)
             with np.errstate(over="ignore", invalid="ignore"):  # each thread has its own
-                code = self.encoder.encode(X[rows, ...], backend)
+                code = encoder.forward(X[rows, ...])
                 loss, _ = self.loss.value_and_gradient(X[rows, ...], code, part(optimum, rows))
                 losses[rows] = loss
 

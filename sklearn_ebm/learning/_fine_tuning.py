@@ -14,7 +14,6 @@ from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import _num_samples
 
 from sklearn_ebm.backends import array_namespace, is_cupy
-from sklearn_ebm.factors import cross_entropy
 from sklearn_ebm.learning._divergence import Watch, mean_of
 from sklearn_ebm.learning._passes import Passes
 from sklearn_ebm.learning._samples import Samples
@@ -154,9 +153,7 @@ class FineTuning:
             If the mean loss is not finite or out of all proportion; no step was taken on it.
         """
         with np.errstate(over="ignore", invalid="ignore"):  # seen below, and taken back
-            losses, scores, gradients = self.network.losses_and_gradients(
-                x, target, weight, self.backend
-            )
+            losses, scores, gradients = self.network.losses_and_gradients(x, target, weight)
         self._require_proportion(losses)
         self.optimizer.step(gradients, self.backend, float(self.schedule(1 - share)))
         self.network.project()
@@ -170,7 +167,7 @@ class FineTuning:
     def confirm(self, x, target, weight):
         """Raise `Diverged` if the loss is out of all proportion after the last step."""
         with np.errstate(over="ignore", invalid="ignore"):
-            losses, _ = cross_entropy(self.network.scores(x, self.backend), target)
+            losses, _ = self.network.loss(self.network.scores(x), target)
         self._require_proportion(losses)
 
     def look(self, samples):
@@ -178,8 +175,8 @@ class FineTuning:
         score = Score()
         for x, target, weight in samples.looks():
             with np.errstate(over="ignore", invalid="ignore"):
-                scores = self.network.scores(x, self.backend)
-                losses, _ = cross_entropy(scores, target)
+                scores = self.network.scores(x)
+                losses, _ = self.network.loss(scores, target)
             score.add(losses, right_answers(scores, target), weight)
         return score
 

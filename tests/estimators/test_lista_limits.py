@@ -133,7 +133,7 @@ def test_going_back_forgets_the_steps_that_led_astray(X, atoms):
     for name, value in before.items():
         assert_array_equal(encoder.parameters[name], value)
     learner.step(X)
-    rate = _encoder.FIRST_RATE / 3 * encoder.units["weights"]
+    rate = _encoder.FIRST_RATE / 3 * encoder.scales["weights"]
     moved = np.abs(encoder.parameters["weights"] - before["weights"])
     # Adam's epsilon, over the few gradients that are as small as 1e-5.
     assert_allclose(np.median(moved), rate, rtol=1e-3)
