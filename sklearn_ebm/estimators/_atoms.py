@@ -9,7 +9,6 @@ from sklearn_ebm.factors import ENCODERS, LinearDecoder
 from sklearn_ebm.inputs._checks import check_codes, check_dictionary
 from sklearn_ebm.layers._state import is_same
 from sklearn_ebm.learning._first_atoms import first_dictionary, unit_rows
-from sklearn_ebm.learning._parts import EncoderPart
 from sklearn_ebm.learning._samples import Samples
 from sklearn_ebm.learning._trainer import Trainer
 from sklearn_ebm.learning.criteria import LEARNING_TOL, Dictionary
@@ -145,7 +144,6 @@ class Atoms:
 
     # ------------------------------------------------------------------------------------- encoders
     encoders = ENCODERS
-    encoder_part = EncoderPart
 
     def first_encoder(self, name, dictionary, alpha, scale, table=None, **settings):
         """Return the encoder from which learning starts."""

@@ -18,7 +18,6 @@ from sklearn_ebm.inputs._images import IMAGE_SHAPE, window_shape
 from sklearn_ebm.layers._state import is_same
 from sklearn_ebm.learning._crops import Crops, first_kernels
 from sklearn_ebm.learning._first_atoms import unit_rows
-from sklearn_ebm.learning._parts import ImageEncoderPart
 from sklearn_ebm.learning._trainer import Trainer
 from sklearn_ebm.learning.criteria import ConvolutionalDictionary
 from sklearn_ebm.solvers import CONVOLUTION_SOLVERS
@@ -234,7 +233,6 @@ class Filters(Atoms):
 
     # ------------------------------------------------------------------------------------- encoders
     encoders = CONVOLUTIONAL_ENCODERS
-    encoder_part = ImageEncoderPart
 
     def first_encoder(self, name, dictionary, alpha, scale, table=None, **settings):
         shape = dictionary.shape[1:3]  # until there is a batch

@@ -28,21 +28,23 @@ from sklearn_ebm.estimators._rehearsal import (
     check_values,
 )
 from sklearn_ebm.estimators._scores import ScoresMixin
+from sklearn_ebm.factors import SCORE_LOSSES
 from sklearn_ebm.inputs._labels import check_labels, with_mean_one
 from sklearn_ebm.inputs._rows import native
 from sklearn_ebm.layers._state import Stateful, refusable
 from sklearn_ebm.learning._curves import Curves
 from sklearn_ebm.learning._divergence import divergence_message
 from sklearn_ebm.learning._labelled import LOOKED_AT, LabelledSamples, as_input
-from sklearn_ebm.learning._network import (
-    Network,
+from sklearn_ebm.learning._modules import (
+    HeadStep,
+    Step,
     backend_of,
-    linear_head,
+    is_trainable,
+    require_derivative,
     require_linear,
-    with_head,
 )
+from sklearn_ebm.learning._network import Network
 from sklearn_ebm.learning._optimizers import OPTIMIZERS
-from sklearn_ebm.learning._parts import Step, is_trainable, require_derivative
 from sklearn_ebm.learning._policies import (
     ConfirmLastStep,
     FirstLoss,
@@ -416,7 +418,8 @@ class FineTunedClassifier(
         row = as_input(transformed(before, first_row(X)))
         trained = [Step(*step, row.dtype) for step in steps[n_before:]]
         backend = backend_of(trained, row, self.backend)
-        network = Network(trained, name, linear_head(name, classifier, backend.to_device(row)))
+        trained.append(HeadStep(name, classifier, backend.to_device(row)))
+        network = Network.of_steps(trained, SCORE_LOSSES["cross_entropy"], backend)
         learner = Trainer(Labels(network, self._optimizer(network)))
         learner.criterion.follow(self._schedule(), backend.name)
         target = (labels.y[:, None] == self.classes_).astype(float)
@@ -426,14 +429,14 @@ class FineTunedClassifier(
         )
         policies = self._policies(samples, train, held_out)
         plan = Plan(int(self.max_iter), int(self.batch_size), random_state)
-        self._tuning = network, learner.curves
+        self._tuning = trained, learner.curves
         attempt.begin(learner)
         task = context.subcontext(task_name="tune", max_subtasks=int(self.max_iter))
         task.call_on_fit_task_begin(estimator=self, X=X, y=labels.y)
         try:
             outcome = learner.run(samples.part(train), policies, plan, self, task)
         finally:
-            self._keep(self._tuned_pipeline(network), learner.curves)
+            self._keep(self._tuned_pipeline(trained), learner.curves)
             del self._tuning
         if outcome.has_diverged:
             warn(divergence_message(self.learning_rate), ConvergenceWarning)
@@ -454,19 +457,17 @@ class FineTunedClassifier(
             network.parameters,
             scales={name: self._rate_of(name[0]) for name in network.parameters},
             decay=float(self.weight_decay),
-            units=network.units,
+            units=network.scales,
             **own[self.optimizer],
         )
 
     def _schedule(self):
         return learning_rate_schedule(self.learning_rate, AUTOMATIC_RATE)
 
-    def _tuned_pipeline(self, network):
-        """A pipeline of the steps with the network's parameters as they are."""
+    def _tuned_pipeline(self, trained):
+        """Return the pipeline with the present parameters of steps that are trained."""
         steps = dict(flat_steps(self.pipeline_))
-        steps |= {step.name: step.tuned() for step in network.steps}
-        name = self.pipeline_.steps[-1][0]
-        steps[name] = with_head(steps[name], network.head)
+        steps |= {step.name: step.trained() for step in trained}
         return rebuilt(self.pipeline_, steps)
 
     def _keep(self, pipeline, curves):
@@ -508,8 +509,8 @@ class FineTunedClassifier(
 
     def _snapshot(self):
         """Fitted attributes for callbacks that want a usable model in the middle of fit."""
-        network, curves = self._tuning
-        return self._left(None, self._fitted(self._tuned_pipeline(network), curves), None)
+        trained, curves = self._tuning
+        return self._left(None, self._fitted(self._tuned_pipeline(trained), curves), None)
 
     def to_pipeline(self):
         """The tuned pipeline, as one of scikit-learn's own.

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from sklearn_ebm.backends import array_namespace, copied, read_only
-from sklearn_ebm.factors import Energy
+from sklearn_ebm.factors import Energy, ZeroFilled
 from sklearn_ebm.factors.encoders import placed
 from sklearn_ebm.inputs._checks import require_atoms, require_castable, require_magnitude
 from sklearn_ebm.layers._state import form_of, is_same
@@ -79,9 +79,17 @@ class Fitted:
             raise ValueError(self.refusal)
         return self._predictor(data)(data.rows)
 
+    def modules(self, inputs, dtype):
+        """Return the encoder as modules of a network that takes what users pass."""
+        if self.refusal:
+            raise ValueError(self.refusal)
+        encoder = inputs.encoder_of_rows(self.encoder.copy().astype(dtype).rescaled())
+        missing = inputs.missing_values
+        return [encoder] if missing is None else [ZeroFilled(missing), encoder]
+
     def _predictor(self, data):
         encoder = self.encoder.astype(data.X.dtype).for_samples(data.shape)
-        return lambda rows: encoder.encode(rows, data.backend)
+        return encoder.on(data.backend).forward
 
     def _prediction(self, data):
         """The predictor, if the energy draws codes to it."""

@@ -8,10 +8,9 @@ from sklearn_ebm.estimators._dictionary_learning import Prediction
 from sklearn_ebm.estimators._groups import GroupPenalty, PooledNorm, two_numbers
 from sklearn_ebm.estimators._psd import AUTOMATIC_RATE, PSD
 from sklearn_ebm.estimators._sparse_model import SparseModel
-from sklearn_ebm.factors import Pools
+from sklearn_ebm.factors import PooledFeatures, Pools
 from sklearn_ebm.inputs._checks import check_codes, require_magnitude
 from sklearn_ebm.layers._state import is_same
-from sklearn_ebm.learning._parts import PoolPart
 from sklearn_ebm.learning._rates import learning_rate_schedule
 
 GROUPS = ("groups", "map_shape", "pool_shape", "pool_stride", "pool_weights", "torus")
@@ -297,13 +296,15 @@ class GroupSparsePSD(SparseModel):
             return super()._features(data)
         code = self._state.parts.code(data)
         if self.output == "both":
-            return PoolPart(self._pools, with_code=True).apply(code, data.backend)
+            return PooledFeatures(self._pools, with_code=True, backend=data.backend).forward(code)
         takes_its_place = self._pools.n_pools == code.shape[1]  # which spares a large array
         return self._pools.norms(code, data.backend, result=code if takes_its_place else None)
 
-    def _tuning_parts(self, dtype):
-        output = [] if self.output == "simple" else [PoolPart(self._pools, self.output == "both")]
-        return super()._tuning_parts(dtype) + output
+    def _to_modules(self, dtype):
+        modules = super()._to_modules(dtype)
+        if self.output != "simple":
+            modules.append(PooledFeatures(self._pools, with_code=self.output == "both"))
+        return modules
 
     @property
     def _n_features_out(self):

@@ -22,7 +22,6 @@ from sklearn_ebm.inputs._rows import dense_rows
 from sklearn_ebm.layers._state import refusable
 from sklearn_ebm.learning._divergence import Diverged
 from sklearn_ebm.learning._monitor import Monitor
-from sklearn_ebm.learning._parts import EncoderPart
 from sklearn_ebm.learning._policies import AverageLastSteps, Observe
 from sklearn_ebm.learning._rates import LEARNING_RATE, learning_rate_schedule
 from sklearn_ebm.learning._trainer import Plan, Trainer
@@ -520,18 +519,19 @@ class RBM(CallbackSupportMixin, DensityModel):
         learner.criterion.restart_with(self._energy.copy())
         return learner
 
-    def _tuning_obstacle(self):
+    def _why_no_modules(self):
         """Why labels cannot train the model: nothing."""
         return ""
 
-    def _tuning_parts(self, dtype):
-        """What `transform` is as parts of a network; see `sklearn_ebm.learning._parts`."""
+    def _to_modules(self, dtype):
+        """Return `transform` as modules of a network; see `sklearn_ebm.learning._modules`."""
         self._ready()
-        return [EncoderPart(self, self._energy.encoder().astype(dtype))]
+        return [self._energy.encoder().astype(dtype).rescaled()]
 
-    def _tuned(self, encoder):
-        """A copy of the model whose hidden units have the probabilities of an encoder."""
+    def _from_modules(self, modules):
+        """Return a copy of the model whose hidden units have the probabilities of an encoder."""
         self._ready()
+        (encoder,) = modules
         tuned = copy.deepcopy(self)
         learner = tuned._learner_to_go_on()
         learner.criterion.restart_with(self._energy.with_encoder(encoder))

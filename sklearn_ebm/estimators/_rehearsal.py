@@ -20,7 +20,7 @@ from sklearn_ebm.estimators._sparse_model import SparseModel
 from sklearn_ebm.inputs._checks import check_magnitude
 from sklearn_ebm.inputs._images import window_shape
 from sklearn_ebm.learning._labelled import as_input
-from sklearn_ebm.learning._parts import is_passed_through
+from sklearn_ebm.learning._modules import is_passed_through
 from sklearn_ebm.learning._stages import batches_through, first_row, learns, transformed
 
 is_transformer = HasMethods(["fit", "transform"]).is_satisfied_by

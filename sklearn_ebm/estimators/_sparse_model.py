@@ -351,7 +351,7 @@ class SparseModel(
         return tags
 
     # ------------------------------------------------------------------------ as part of a network
-    def _tuning_obstacle(self):
+    def _why_no_modules(self):
         """Why labels cannot train the model; empty if they can."""
         if "inference" not in self._parameter_constraints:
             return (
@@ -361,16 +361,15 @@ class SparseModel(
         is_optimal = self.inference == "optimal"
         return "optimal codes have no derivative; set inference='encoder'." if is_optimal else ""
 
-    def _tuning_parts(self, dtype):
-        """What `transform` is as parts of a network; see `sklearn_ebm.learning._parts`."""
+    def _to_modules(self, dtype):
+        """Return `transform` as modules of a network; see `sklearn_ebm.learning._modules`."""
         self._ready()
-        parts = self._state.parts
-        if parts.refusal:
-            raise ValueError(parts.refusal)
-        return [self._atoms().encoder_part(self, parts.encoder.copy().astype(dtype))]
+        return self._state.parts.modules(self._inputs(), dtype)
 
-    def _tuned(self, encoder):
-        """A copy of the model with another encoder, from which learning would go on."""
+    def _from_modules(self, modules):
+        """Return a copy of the model with a trained encoder, from which learning would go on."""
+        (trained,) = (module for module in modules if module.parameters)
+        encoder = self._state.parts.encoder.with_parameters(trained.parameters)
         tuned = copy.deepcopy(self)
         trainer = tuned._learner_to_go_on()
         trainer.criterion.replace_encoder(encoder.astype(trainer.dtype).copy())

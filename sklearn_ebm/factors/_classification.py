@@ -1,4 +1,7 @@
-"""The loss of a classifier: how improbable it finds the labels."""
+"""Losses of the scores of a classifier; `SCORE_LOSSES` names them.
+
+A loss maps scores and targets to the loss of each sample, and to its gradient by the scores.
+"""
 
 from sklearn_ebm.backends import array_namespace
 
@@ -28,3 +31,6 @@ def cross_entropy(scores, target):
     xp = array_namespace(scores)
     log_p = log_probabilities(scores)
     return -xp.sum(target * log_p, axis=1), xp.exp(log_p) - target
+
+
+SCORE_LOSSES = {"cross_entropy": cross_entropy}

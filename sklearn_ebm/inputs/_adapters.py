@@ -108,6 +108,10 @@ class Rows:
         """Return the shape of samples in rows, given that of the samples in `fit`."""
         return fitted_shape
 
+    def encoder_of_rows(self, encoder):
+        """Return an encoder for samples in the forms that users may pass."""
+        return encoder
+
     def _checked(self, estimator, X, reset, finite):
         """Samples as an array of floats, and the form in which they came."""
         allow_nan = is_nan(self.missing_values)
@@ -134,6 +138,9 @@ class Images(Rows):
 
     def shape_of_rows(self, fitted_shape):
         return fitted_shape if self.image_shape is None else full_shape(self.image_shape)
+
+    def encoder_of_rows(self, encoder):
+        return encoder.on_images(self.image_shape)
 
     def _checked(self, estimator, X, reset, finite):
         return check_images(

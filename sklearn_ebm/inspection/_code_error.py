@@ -232,11 +232,12 @@ def _encoder_line(task, encoders, X):
 def _solver_line(task, solver, max_steps):
     """Steps and errors of a solver, by the untrained encoders that equal it."""
     encoder = task.untrained(solver, max_steps)
-    _, tape = encoder.forward(task.X[:1])
+    tape = Tape()
+    encoder.forward(task.X[:1], tape)
     if "codes" in tape.kept:  # one pass leaves the codes of all steps
         return np.arange(max_steps + 1), _errors_of_iterates(task, encoder)
     steps = np.unique(np.geomspace(1, max_steps + 1, GREEDY_POINTS).round().astype(int)) - 1
-    codes = (task.untrained(solver, int(n_steps)).encode(task.X) for n_steps in steps)
+    codes = (task.untrained(solver, int(n_steps)).forward(task.X) for n_steps in steps)
     total = [_squared_distances(code, task.optimum) for code in codes]
     return steps, np.array(total) / task.X.shape[0]
 
@@ -245,6 +246,6 @@ def _errors_of_iterates(task, encoder):
     """Errors after each step of one pass, a piece of the samples after another."""
     total, tape = np.zeros(encoder.n_steps + 1), Tape()
     for rows in gen_batches(task.X.shape[0], PIECE_ROWS):
-        encoder.forward(task.X[rows], tape=tape)
+        encoder.forward(task.X[rows], tape)
         total += _squared_distances(tape.kept["codes"], task.optimum[rows])
     return total / task.X.shape[0]

@@ -12,6 +12,7 @@ Backwards, with u = -r^2 sum_k v_k dy_k the derivative with respect to max(c, si
     dx     = dv - G' (sum_k dv_k) / K
 """
 
+import copy
 from numbers import Integral
 
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
@@ -20,10 +21,11 @@ from sklearn_ebm._sklearn import Interval, _fit_context
 from sklearn_ebm.backends import array_namespace, resolve_backend
 from sklearn_ebm.backends._gaussian import gaussian_window
 from sklearn_ebm.inputs._images import IMAGE_SHAPE, check_images, in_batches
-from sklearn_ebm.layers._state import Stateful, refusable
+from sklearn_ebm.layers._layer import Layer
+from sklearn_ebm.layers._state import refusable
 
 
-class LocalContrastNormalizer(Stateful, OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
+class LocalContrastNormalizer(Layer, OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     """Subtract the local mean, divide by the local deviation: y = v / max(c, sigma).
 
     v is the input minus its local mean, a mean over a Gaussian window and over all maps (channels);
@@ -90,6 +92,9 @@ class LocalContrastNormalizer(Stateful, OneToOneFeatureMixin, TransformerMixin, 
         "image_shape": IMAGE_SHAPE,
     }
 
+    _needs_images = True
+    _backend = "auto"
+
     def __init__(self, window_size=9, *, divide=True, image_shape=None):
         self.window_size = window_size
         self.divide = divide
@@ -135,60 +140,48 @@ class LocalContrastNormalizer(Stateful, OneToOneFeatureMixin, TransformerMixin, 
         window = self._window(images)
 
         def normalize(batch):
-            centred, deviation = _contrast(batch, window)
+            backend = self._backend_for(batch)
+            centred, deviation = _contrast(batch, window, backend)
             if self.divide:
-                resolve_backend("auto", batch).scale_contrast(centred, deviation, centred)
+                backend.scale_contrast(centred, deviation, centred)
             return centred
 
         return form.restore(in_batches(normalize, images, images.shape))
 
-    def forward(self, x):
-        """Compute the layer's output, and what `backward` needs of it.
+    def on(self, backend):
+        """Use the kernels of a backend in `forward` and `backward`.
 
         Parameters
         ----------
-        x : array of shape (n, height, width, channels)
-            Floating-point images.
+        backend : module
+            One of the backends.
 
         Returns
         -------
-        y : array of shape (n, height, width, channels)
-            The normalised images.
-
-        tape : object
-            To be handed to `backward`.
+        object
+            A copy of the layer.
         """
-        window = self._window(x)
-        centred, deviation = _contrast(x, window)
+        layer = copy.copy(self)
+        layer._backend = backend.name  # a module cannot be pickled
+        return layer
+
+    def _output_and_kept(self, x, stream):
+        window, backend = self._window(x), self._backend_for(x)
+        centred, deviation = _contrast(x, window, backend)
         y = centred
         if self.divide:
             y = array_namespace(x).empty_like(centred)
-            resolve_backend("auto", x).scale_contrast(centred, deviation, y)
+            backend.scale_contrast(centred, deviation, y)
         return y, (centred, deviation, window)
 
-    def backward(self, tape, dy):
-        """Bring the derivative of a scalar back from the output to the input.
-
-        Parameters
-        ----------
-        tape : object
-            From `forward`.
-
-        dy : array of the shape of y
-            Derivative with respect to the output.
-
-        Returns
-        -------
-        dx : array of the shape of x
-            Derivative with respect to the input; 0 for a constant image.
-
-        gradients : dict
-            Empty: the layer has no parameters to train.
-        """
-        centred, deviation, window = tape
+    def _input_gradient(self, kept, dy):
+        centred, deviation, window = kept
         dx = array_namespace(dy).empty_like(centred)
-        differentiate = resolve_backend("auto", dy).local_contrast_backward
-        return differentiate(centred, deviation, window, bool(self.divide), dy, dx), {}
+        differentiate = self._backend_for(dy).local_contrast_backward
+        return differentiate(centred, deviation, window, bool(self.divide), dy, dx)
+
+    def _backend_for(self, x):
+        return resolve_backend(self._backend, x)
 
     def _check(self, X, reset):
         self._check_odd()
@@ -212,9 +205,9 @@ class LocalContrastNormalizer(Stateful, OneToOneFeatureMixin, TransformerMixin, 
         return tags
 
 
-def _contrast(x, window):
+def _contrast(x, window, backend):
     """v and sigma."""
     xp = array_namespace(x)
     centred, deviation = (xp.empty(shape, dtype=x.dtype) for shape in (x.shape, x.shape[:3]))
-    resolve_backend("auto", x).local_contrast(x, window, centred, deviation)
+    backend.local_contrast(x, window, centred, deviation)
     return centred, deviation

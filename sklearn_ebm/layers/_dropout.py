@@ -7,10 +7,11 @@ from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn_ebm._sklearn import Interval, _fit_context
 from sklearn_ebm.backends import array_namespace
 from sklearn_ebm.inputs._images import check_images_or_sparse
-from sklearn_ebm.layers._state import Stateful, refusable
+from sklearn_ebm.layers._layer import Layer
+from sklearn_ebm.layers._state import refusable
 
 
-class Dropout(Stateful, OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
+class Dropout(Layer, OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     """Leave out a share of the features, others for each sample of each batch, in training alone.
 
     In a network that :class:`~sklearn_ebm.FineTunedClassifier` trains with labels, y = m x / (1 -
@@ -105,68 +106,16 @@ class Dropout(Stateful, OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         X, form = check_images_or_sparse(self, X, reset=False)
         return X if form is None else form.restore(X)
 
-    def forward(self, x):
-        """Compute the layer's output, and what `backward` needs of it; nothing is left out.
-
-        Parameters
-        ----------
-        x : array of shape (n_samples, ...)
-            Floating-point input.
-
-        Returns
-        -------
-        y : array of the shape of x
-            The input itself.
-
-        tape : object
-            To be handed to `backward`.
-        """
-        return x, None
-
-    def forward_at_random(self, x, generator):
-        """Compute the layer's output in training; see `forward`.
-
-        Parameters
-        ----------
-        x : array of shape (n_samples, ...)
-            Floating-point input.
-
-        generator : numpy.random.Generator
-            Which entries are left out, by a number each.
-
-        Returns
-        -------
-        y : array of the shape of x
-            The input with entries left out, the others divided by 1 - share.
-
-        tape : object
-            To be handed to `backward`.
-        """
+    def _output_and_kept(self, x, stream):
+        if stream is None:
+            return x, None
         xp, share = array_namespace(x), float(self.share)
-        factor = xp.asarray(generator.random(x.shape) >= share, dtype=x.dtype)
+        factor = xp.asarray(stream.uniform(x.shape) >= share, dtype=x.dtype)
         factor /= 1 - share
         return x * factor, factor
 
-    def backward(self, tape, dy):
-        """Bring the derivative of a scalar back from the output to the input.
-
-        Parameters
-        ----------
-        tape : object
-            From `forward` or `forward_at_random`.
-
-        dy : array of the shape of y
-            Derivative with respect to the output.
-
-        Returns
-        -------
-        dx : array of the shape of x
-            Derivative with respect to the input; 0 where x was left out.
-
-        gradients : dict
-            Empty: the layer has no parameters to train.
-        """
-        return dy if tape is None else tape * dy, {}
+    def _input_gradient(self, kept, dy):
+        return dy if kept is None else kept * dy
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

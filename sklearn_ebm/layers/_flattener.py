@@ -7,10 +7,11 @@ from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn_ebm._sklearn import _fit_context
 from sklearn_ebm.backends import array_namespace
 from sklearn_ebm.inputs._images import IMAGE_SHAPE, check_images
-from sklearn_ebm.layers._state import Stateful, refusable
+from sklearn_ebm.layers._layer import Layer
+from sklearn_ebm.layers._state import refusable
 
 
-class Flattener(Stateful, OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
+class Flattener(Layer, OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     """Lay out each image as a row: y[(i width + j) channels + k] = x[i, j, k].
 
     The layer learns nothing: `transform` works without `fit`. Rows stay what they are.
@@ -44,6 +45,8 @@ class Flattener(Stateful, OneToOneFeatureMixin, TransformerMixin, BaseEstimator)
     """
 
     _parameter_constraints: dict = {"image_shape": IMAGE_SHAPE}
+
+    _needs_images = True
 
     def __init__(self, image_shape=None):
         self.image_shape = image_shape
@@ -86,7 +89,7 @@ class Flattener(Stateful, OneToOneFeatureMixin, TransformerMixin, BaseEstimator)
         """
         self._ready()
         images, _ = check_images(self, X, reset=False, image_shape=self.image_shape)
-        rows, _ = self.forward(images)
+        rows = self.forward(images)
         expected = getattr(self, "n_features_in_", rows.shape[1])
         if rows.shape[1] != expected:  # what comes after can do with one number of columns only
             raise ValueError(
@@ -95,45 +98,12 @@ class Flattener(Stateful, OneToOneFeatureMixin, TransformerMixin, BaseEstimator)
             )
         return rows
 
-    def forward(self, x):
-        """Compute the layer's output, and what `backward` needs of it.
-
-        Parameters
-        ----------
-        x : array of shape (n, height, width, channels)
-            Images.
-
-        Returns
-        -------
-        y : array of shape (n, height * width * channels)
-            The rows.
-
-        tape : object
-            To be handed to `backward`.
-        """
+    def _output_and_kept(self, x, stream):
         n_samples, *shape = x.shape
         return array_namespace(x).reshape(x, (n_samples, math.prod(shape))), x.shape
 
-    def backward(self, tape, dy):
-        """Bring the derivative of a scalar back from the output to the input.
-
-        Parameters
-        ----------
-        tape : object
-            From `forward`.
-
-        dy : array of the shape of y
-            Derivative with respect to the output.
-
-        Returns
-        -------
-        dx : array of the shape of x
-            Derivative with respect to the input.
-
-        gradients : dict
-            Empty: the layer has no parameters to train.
-        """
-        return array_namespace(dy).reshape(dy, tape), {}
+    def _input_gradient(self, kept, dy):
+        return array_namespace(dy).reshape(dy, kept)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

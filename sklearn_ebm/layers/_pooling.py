@@ -20,7 +20,8 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn_ebm._sklearn import Interval, StrOptions, _fit_context
 from sklearn_ebm.backends import array_namespace, divide_or_zero
 from sklearn_ebm.inputs._images import IMAGE_SHAPE, check_images, in_batches, window_shape
-from sklearn_ebm.layers._state import Stateful, refusable
+from sklearn_ebm.layers._layer import Layer
+from sklearn_ebm.layers._state import refusable
 
 
 class Windows(NamedTuple):
@@ -123,7 +124,7 @@ MODES = {
 }
 
 
-class Pooler(Stateful, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+class Pooler(Layer, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     """Pool maps over windows: y = the average, the maximum or the norm of what a window holds.
 
     Windows lie inside the image; rows and columns that are left over at its end are dropped. The
@@ -190,6 +191,8 @@ class Pooler(Stateful, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         "image_shape": IMAGE_SHAPE,
     }
 
+    _needs_images = True
+
     def __init__(
         self, mode="average", pool_shape=2, *, pool_stride=None, map_groups=1, image_shape=None
     ):
@@ -247,46 +250,13 @@ class Pooler(Stateful, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         shape = (images.shape[0], *windows.count)
         return form.restore(in_batches(lambda batch: pool(batch, windows), images, shape))
 
-    def forward(self, x):
-        """Compute the layer's output, and what `backward` needs of it.
-
-        Parameters
-        ----------
-        x : array of shape (n, height, width, channels)
-            Floating-point maps.
-
-        Returns
-        -------
-        y : array of shape (n, rows, columns, maps)
-            What the windows hold.
-
-        tape : object
-            To be handed to `backward`.
-        """
+    def _output_and_kept(self, x, stream):
         y = MODES[self.mode].pool(x, self._windows(x.shape))
         return y, (x, y)
 
-    def backward(self, tape, dy):
-        """Bring the derivative of a scalar back from the output to the input.
-
-        Parameters
-        ----------
-        tape : object
-            From `forward`.
-
-        dy : array of the shape of y
-            Derivative with respect to the output.
-
-        Returns
-        -------
-        dx : array of the shape of x
-            Derivative with respect to the input; of several that are largest, the first gets it.
-
-        gradients : dict
-            Empty: the layer has no parameters to train.
-        """
-        x, y = tape
-        return MODES[self.mode].backward(x, y, dy, self._windows(x.shape)), {}
+    def _input_gradient(self, kept, dy):
+        x, y = kept
+        return MODES[self.mode].backward(x, y, dy, self._windows(x.shape))
 
     def _check(self, X, reset):
         for name in ("pool_shape", "pool_stride"):

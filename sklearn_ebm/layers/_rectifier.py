@@ -17,7 +17,8 @@ from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn_ebm._sklearn import StrOptions, _fit_context
 from sklearn_ebm.backends import array_namespace
 from sklearn_ebm.inputs._images import check_images_or_sparse, in_batches
-from sklearn_ebm.layers._state import Stateful, refusable
+from sklearn_ebm.layers._layer import Layer
+from sklearn_ebm.layers._state import refusable
 
 
 class Part(NamedTuple):
@@ -40,7 +41,7 @@ _BELOW = Part("_negative", lambda xp, x: xp.clip(-x, 0, None), lambda xp, x: -_w
 MODES = {"abs": (_SIZE,), "positive": (_ABOVE._replace(suffix=""),), "split": (_ABOVE, _BELOW)}
 
 
-class Rectifier(Stateful, OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
+class Rectifier(Layer, OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     """Rectify each feature: y = abs(x), max(x, 0), or both signs apart.
 
     The layer learns nothing: `transform` works without `fit`. Sparse codes stay sparse, and images
@@ -141,51 +142,18 @@ class Rectifier(Stateful, OneToOneFeatureMixin, TransformerMixin, BaseEstimator)
         y = in_batches(lambda batch: _rectify(batch, parts), x, shape)
         return y if form.is_flat else form.restore(y)
 
-    def forward(self, x):
-        """Compute the layer's output, and what `backward` needs of it.
-
-        Parameters
-        ----------
-        x : array of shape (..., n_features)
-            Floating-point input: rows, or maps with channels last.
-
-        Returns
-        -------
-        y : array of shape (..., n_features) or (..., 2 * n_features)
-            The rectified input.
-
-        tape : object
-            To be handed to `backward`.
-        """
+    def _output_and_kept(self, x, stream):
         return _rectify(x, self._parts()), x
 
-    def backward(self, tape, dy):
-        """Bring the derivative of a scalar back from the output to the input.
-
-        Parameters
-        ----------
-        tape : object
-            From `forward`.
-
-        dy : array of the shape of y
-            Derivative with respect to the output.
-
-        Returns
-        -------
-        dx : array of the shape of x
-            Derivative with respect to the input; 0 where x is 0.
-
-        gradients : dict
-            Empty: the layer has no parameters to train.
-        """
-        x, parts = tape, self._parts()
+    def _input_gradient(self, kept, dy):
+        x, parts = kept, self._parts()
         xp, width = array_namespace(x), x.shape[-1]
         dx = None
         for k, part in enumerate(parts):
             slope = part.slope(xp, x)
             slope *= dy[..., k * width : (k + 1) * width]
             dx = slope if dx is None else dx + slope
-        return dx, {}
+        return dx
 
     def get_feature_names_out(self, input_features=None):
         """Name the output features.

@@ -19,7 +19,8 @@ from sklearn.utils import gen_batches
 from sklearn_ebm._sklearn import Interval, StrOptions, _fit_context
 from sklearn_ebm.backends import array_namespace, copied, read_only, resolve_backend, to_host
 from sklearn_ebm.inputs._rows import check_rows
-from sklearn_ebm.layers._state import Stateful, refusable
+from sklearn_ebm.layers._layer import Layer
+from sklearn_ebm.layers._state import refusable
 
 BLOCK_ENTRIES = 2**20  # of X at a time: 8 MB in float64, large enough for BLAS to be at its best
 
@@ -108,7 +109,7 @@ def _relative_rounding(moments, dtype):
     return max(n_features * double, (n_features * own) ** 2)
 
 
-class ZCAWhitener(Stateful, OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
+class ZCAWhitener(Layer, OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     """Whiten by y = (x - mean) W with the symmetric W = U diag(1 / sqrt(s + e)) U'.
 
     U and s are eigenvectors and eigenvalues of the covariance of X (divided by n_samples), and
@@ -334,48 +335,15 @@ class ZCAWhitener(Stateful, OneToOneFeatureMixin, TransformerMixin, BaseEstimato
         mean, _, dewhitening = _like(X, *self._state.parts)
         return _in_blocks(lambda block: block @ dewhitening + mean, X)
 
-    def forward(self, x):
-        """Compute the layer's output, and what `backward` needs of it.
-
-        Parameters
-        ----------
-        x : array of shape (n_samples, n_features)
-            Floating-point data.
-
-        Returns
-        -------
-        y : array of shape (n_samples, n_features)
-            Whitened data.
-
-        tape : object
-            To be handed to `backward`.
-        """
+    def _output_and_kept(self, x, stream):
         self._ready()
         mean, whitening, _ = _like(x, *self._state.parts)
         return (x - mean) @ whitening, None
 
-    def backward(self, tape, dy):
-        """Bring the derivative of a scalar back from the output to the input.
-
-        Parameters
-        ----------
-        tape : object
-            From `forward`.
-
-        dy : array of shape (n_samples, n_features)
-            Derivative with respect to the output.
-
-        Returns
-        -------
-        dx : array of shape (n_samples, n_features)
-            Derivative with respect to the input, dy W'.
-
-        gradients : dict
-            Empty: mean and W are statistics of the data, which labels do not train.
-        """
+    def _input_gradient(self, kept, dy):
         self._ready()
         _, whitening, _ = _like(dy, *self._state.parts)
-        return dy @ whitening.T, {}
+        return dy @ whitening.T
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

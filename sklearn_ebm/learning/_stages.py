@@ -19,7 +19,7 @@ from sklearn.utils import _safe_indexing, gen_batches, get_tags
 from sklearn.utils.validation import _num_samples, check_memory
 
 from sklearn_ebm.backends import array_namespace, is_cupy, to_host
-from sklearn_ebm.learning._parts import is_passed_through
+from sklearn_ebm.learning._modules import is_passed_through
 from sklearn_ebm.learning._scratch import ScratchFolder
 
 BATCH_NUMBERS = 2**23  # in the largest array between two steps: 32 MB in float32

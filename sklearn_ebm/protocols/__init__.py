@@ -1,6 +1,7 @@
-"""Contracts between the floors, one module each; their docstrings are specifications."""
+"""Contracts of the parts that models are composed of, as typing protocols."""
 
 from sklearn_ebm.protocols._criterion import Criterion
+from sklearn_ebm.protocols._module import Module, ModuleMixin, Stream, Tape
 from sklearn_ebm.protocols._trainer import Policy, Trainer
 
-__all__ = ["Criterion", "Policy", "Trainer"]
+__all__ = ["Criterion", "Module", "ModuleMixin", "Policy", "Stream", "Tape", "Trainer"]

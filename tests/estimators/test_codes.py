@@ -273,7 +273,7 @@ def predictive(request, patches):
 def test_optimal_codes_of_psd_are_a_lasso_with_the_prediction_as_more_data(predictive, X):
     """Gram G + beta I and correlations D x' + beta f(x): data [x, sqrt(beta) f(x)]."""
     root = predictive.beta**0.5
-    prediction = predictive.encoder_.encode(X)
+    prediction = predictive.encoder_.forward(X)
     data = np.hstack([X, root * prediction])
     atoms = np.hstack([predictive.components_, root * np.eye(24)])
     code = predictive.transform(X)
@@ -283,7 +283,7 @@ def test_optimal_codes_of_psd_are_a_lasso_with_the_prediction_as_more_data(predi
 
 def test_encoder_codes_of_psd_are_those_of_its_encoder(predictive, X):
     model = copy.copy(predictive).set_params(inference="encoder")
-    assert_array_equal(model.transform(X), predictive.encoder_.encode(X))
+    assert_array_equal(model.transform(X), predictive.encoder_.forward(X))
     assert_array_equal(model.energy(X), predictive.energy(X))  # F(x) is a minimum in either case
 
 

@@ -106,19 +106,19 @@ def fitted(name, y=Y):
 @pytest.mark.parametrize("name", NETWORKS)
 def test_gradients_of_every_step_are_those_of_the_loss(name):
     pipeline, data = fitted(name)
-    network, x, backend = network_of(pipeline, data[:7])
-    assert_allclose(network.scores(x, backend), pipeline.decision_function(data[:7]), rtol=1e-8)
-    assert_gradients(network, x, (Y[:7, None] == np.arange(10)).astype(float), backend)
+    network, x = network_of(pipeline, data[:7])
+    assert_allclose(network.scores(x), pipeline.decision_function(data[:7]), rtol=1e-8)
+    assert_gradients(network, x, (Y[:7, None] == np.arange(10)).astype(float))
 
 
 @pytest.mark.parametrize("name", ["deep", "connections"])
 def test_gradients_of_two_classes_are_those_of_the_loss(name):
     y = Y > 4
     pipeline, data = fitted(name, y)
-    network, x, backend = network_of(pipeline, data[:7])
-    scores = network.scores(x, backend)
+    network, x = network_of(pipeline, data[:7])
+    scores = network.scores(x)
     assert_allclose(scores[:, 1] - scores[:, 0], pipeline.decision_function(data[:7]), rtol=1e-8)
-    assert_gradients(network, x, (y[:7, None] == [False, True]).astype(float), backend)
+    assert_gradients(network, x, (y[:7, None] == [False, True]).astype(float))
 
 
 def test_gradients_are_those_of_torch():
@@ -127,9 +127,9 @@ def test_gradients_are_those_of_torch():
     pipeline = make_pipeline(
         psd(encoder="tanh"), Rectifier("split"), RBM(6, **MACHINE), LogisticRegression(max_iter=30)
     ).fit(X, Y)
-    network, x, backend = network_of(pipeline, X[:50])
+    network, x = network_of(pipeline, X[:50])
     target = (Y[:50, None] == np.arange(10)).astype(float)
-    losses, _, gradients = network.losses_and_gradients(x, target, np.ones(50), backend)
+    losses, _, gradients = network.losses_and_gradients(x, target, np.ones(50))
     leaves = {
         name: torch.tensor(value, requires_grad=True) for name, value in network.parameters.items()
     }
@@ -193,18 +193,18 @@ def assert_same(first, second, data=X):
 )  # fmt: skip
 def test_the_tuned_pipeline_computes_what_the_network_computed(name, monkeypatch):
     pipeline, data = fitted(name)
-    networks, whole = [], FineTunedClassifier._tuned_pipeline
+    networks, make = [], Labels.__init__
 
-    def keep(self, network):
+    def keep(self, network, *options):
         networks.append(network)
-        return whole(self, network)
+        make(self, network, *options)
 
-    monkeypatch.setattr(FineTunedClassifier, "_tuned_pipeline", keep)
+    monkeypatch.setattr(Labels, "__init__", keep)
     classifier = FineTunedClassifier(pipeline, prefit=True, max_iter=2, random_state=0)
     scores = classifier.fit(data, Y).decision_function(data)
-    network, x, backend = network_of(pipeline, data)
-    assert_allclose(scores, networks[-1].scores(x, backend), rtol=1e-8, atol=1e-10)
-    assert np.abs(scores - network.scores(x, backend)).max() > 1e-3  # the tuned ones
+    network, x = network_of(pipeline, data)
+    assert_allclose(scores, networks[-1].scores(x), rtol=1e-8, atol=1e-10)
+    assert np.abs(scores - network.scores(x)).max() > 1e-3  # the tuned ones
     plain = classifier.to_pipeline()
     assert type(plain) is Pipeline
     assert_allclose(plain.decision_function(data), scores, rtol=1e-8, atol=1e-10)

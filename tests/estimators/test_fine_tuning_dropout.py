@@ -7,8 +7,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
 from sklearn_ebm import Dropout
-from sklearn_ebm.factors import cross_entropy
-from sklearn_ebm.learning._parts import RandomLayerPart
+from sklearn_ebm.learning import _network
 from tests.estimators.tuning import X, Y, assert_gradients, network_of, psd, tuned_classifier
 
 pytestmark = pytest.mark.filterwarnings("ignore:Stopped at max_iter", "ignore:lbfgs failed")
@@ -19,31 +18,43 @@ def with_dropout():
     """A network with two layers that leave features out, its input and the indicator of labels."""
     layers = [psd(), Dropout(0.4, random_state=0), psd(6), Dropout(0.2, random_state=1)]
     pipeline = make_pipeline(*layers, LogisticRegression(max_iter=30)).fit(X, Y)
-    network, x, backend = network_of(pipeline, X[:7])
+    network, x = network_of(pipeline, X[:7])
     target = (Y[:7, None] == np.arange(10)).astype(float)
 
     def losses():
-        return network.losses_and_gradients(x, target, np.ones(7), backend)[0]
+        return network.losses_and_gradients(x, target, np.ones(7))[0]
 
-    return network, x, target, backend, losses
+    return network, x, target, losses
 
 
-def test_gradients_are_those_of_the_loss_with_what_dropout_leaves_out(with_dropout, monkeypatch):
-    monkeypatch.setattr(RandomLayerPart, "begin_batch", lambda part: None)  # the same each time
+@pytest.fixture
+def same_in_each_batch(monkeypatch):
+    """Streams of one seed for all batches."""
+
+    class Stream(_network.RowStream):
+        def __init__(self, seed, first):
+            super().__init__(seed[0], first)
+
+    monkeypatch.setattr(_network, "RowStream", Stream)
+
+
+@pytest.mark.usefixtures("same_in_each_batch")
+def test_gradients_are_those_of_the_loss_with_what_dropout_leaves_out(with_dropout):
     assert_gradients(*with_dropout)
 
 
 def test_dropout_leaves_out_others_in_each_batch_and_nothing_when_it_is_looked_at(with_dropout):
-    network, x, target, backend, losses = with_dropout
-    passed = cross_entropy(network.scores(x, backend), target)[0]
+    network, x, target, losses = with_dropout
+    passed = network.loss(network.scores(x), target)[0]
     first, second = losses(), losses()
     assert len({*first, *second, *passed}) == 21
-    assert_array_equal(cross_entropy(network.scores(x, backend), target)[0], passed)
+    assert_array_equal(network.loss(network.scores(x), target)[0], passed)
 
 
-def test_what_dropout_leaves_out_of_a_row_does_not_depend_on_pieces(with_dropout, monkeypatch):
+@pytest.mark.usefixtures("same_in_each_batch")
+def test_what_dropout_leaves_out_of_a_row_does_not_depend_on_pieces(with_dropout):
     network, *_, losses = with_dropout
-    monkeypatch.setattr(RandomLayerPart, "begin_batch", lambda part: None)
+    losses()  # it knows the number of outputs from now on
     network._piece_rows = 7
     whole = losses()
     network._piece_rows = 2

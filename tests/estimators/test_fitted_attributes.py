@@ -27,6 +27,7 @@ from sklearn_ebm import (
     host_copy,
     sparse_encode,
 )
+from sklearn_ebm.factors import Tape
 from sklearn_ebm.metrics import duality_gap
 
 X = np.random.default_rng(0).standard_normal((60, 12))
@@ -278,7 +279,9 @@ def test_an_inverse_follows_a_replaced_whitening_matrix():
     assert_allclose(model.inverse_transform(model.transform(data)), data, atol=1e-9)
     assert_allclose(model.transform(data), (data - model.mean_) @ matrix, atol=1e-12)
     slope = np.random.default_rng(2).standard_normal(data.shape)
-    assert_allclose(model.backward(None, slope)[0], slope @ matrix.T, atol=1e-12)
+    tape = Tape()
+    model.forward(data, tape)
+    assert_allclose(model.backward(tape, slope)[0], slope @ matrix.T, atol=1e-12)
     with pytest.raises(ValueError, match=r"whitening_ of this ZCAWhitener was set .* call fit"):
         model.partial_fit(data)
 

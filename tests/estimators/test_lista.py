@@ -15,7 +15,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn_ebm import PSD, LISTAEncoder, SparseCoder, sparse_encode
 from sklearn_ebm.backends import numpy
 from sklearn_ebm.estimators import _imitation_learning
-from sklearn_ebm.factors import LinearDecoder
+from sklearn_ebm.factors import LinearDecoder, Tape
 from sklearn_ebm.factors.encoders import UnrolledEncoder
 from sklearn_ebm.learning._optimizers import Adam
 from sklearn_ebm.learning.criteria import Imitation
@@ -315,9 +315,10 @@ def test_partial_fit_is_one_step_of_adam_for_each_batch(X, atoms):
     optimum = sparse_encode(X[:140], atoms, ALPHA)
     lipschitz = LinearDecoder(atoms).lipschitz
     encoder = UnrolledEncoder.from_dictionary(atoms, lipschitz, ALPHA, n_steps=2)
-    adam = Adam(encoder.parameters, units=encoder.units)
+    adam = Adam(encoder.parameters, units=encoder.scales)
     for rows in (slice(0, 50), slice(50, 100), slice(100, 140)):
-        code, tape = encoder.forward(X[rows])
+        tape = Tape()
+        code = encoder.forward(X[rows], tape)
         _, gradients = encoder.backward(tape, (code - optimum[rows]) / len(code))
         adam.step(gradients, numpy, SETTINGS["learning_rate"])
         encoder.project()

@@ -138,7 +138,7 @@ def test_going_back_forgets_the_steps_that_led_astray(X, atoms):
     for name, value in before.items():
         assert_array_equal(encoder.parameters[name], value)
     trainer.step(Batch(X))
-    rate = 3e-3 / 3 * encoder.units["weights"]
+    rate = 3e-3 / 3 * encoder.scales["weights"]
     moved = np.abs(encoder.parameters["weights"] - before["weights"])
     # Adam's epsilon, over the few gradients that are as small as 1e-5.
     assert_allclose(np.median(moved), rate, rtol=1e-3)

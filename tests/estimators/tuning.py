@@ -9,11 +9,11 @@ from sklearn.preprocessing import StandardScaler
 
 from sklearn_ebm import PSD, ConvPSD, FineTunedClassifier, Rectifier
 from sklearn_ebm.backends import resolve_backend
-from sklearn_ebm.factors import cross_entropy
+from sklearn_ebm.factors import SCORE_LOSSES
 from sklearn_ebm.learning import _stages
 from sklearn_ebm.learning._labelled import as_input
-from sklearn_ebm.learning._network import Network, linear_head
-from sklearn_ebm.learning._parts import Step
+from sklearn_ebm.learning._modules import HeadStep, Step
+from sklearn_ebm.learning._network import Network
 from tests.differences import finite_differences
 
 X, Y = load_digits(return_X_y=True)
@@ -31,16 +31,15 @@ def conv(n_components=3, **parameters):
 
 
 def network_of(pipeline, x, n_before=0):
-    """The network, its input and the backend, of a fitted pipeline."""
+    """The network of a fitted pipeline, and its input."""
     *steps, (name, classifier) = list(_stages.flat_steps(pipeline))[n_before:]
     x = as_input(x)
-    network = Network(
-        [Step(*step, x.dtype) for step in steps], name, linear_head(name, classifier, x)
-    )
-    return network, x, resolve_backend("auto", x)
+    steps = [*(Step(*step, x.dtype) for step in steps), HeadStep(name, classifier, x)]
+    loss = SCORE_LOSSES["cross_entropy"]
+    return Network.of_steps(steps, loss, resolve_backend("auto", x)), x
 
 
-def assert_gradients(network, x, target, backend, losses=None):
+def assert_gradients(network, x, target, losses=None):
     """Derivatives along three directions at random, of each parameter, are those of the loss.
 
     `losses()` are those of the samples; left out, the cross-entropies of the network's scores.
@@ -48,11 +47,11 @@ def assert_gradients(network, x, target, backend, losses=None):
     if losses is None:
 
         def losses():
-            return cross_entropy(network.scores(x, backend), target)[0]
+            return network.loss(network.scores(x), target)[0]
 
     random = np.random.default_rng(0)
     weight = random.uniform(0.5, 2, len(x))
-    _, _, gradients = network.losses_and_gradients(x, target, weight, backend)
+    _, _, gradients = network.losses_and_gradients(x, target, weight)
     assert gradients.keys() == network.parameters.keys()
     for name, value in network.parameters.items():
         begun, steps = value.copy(), np.zeros(3)

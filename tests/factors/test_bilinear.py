@@ -475,7 +475,7 @@ def test_units_with_coordinates_are_those_of_the_data_with_other_parameters(plac
         lambda energy: energy.hidden_mean(visible, reference),
         lambda energy: energy.visible_mean(hidden, reference),
         lambda energy: energy.sample_visible(hidden, keys[0], reference),
-        lambda energy: energy.encoder().encode(visible),
+        lambda energy: energy.encoder().forward(visible),
     ):
         # Squares of up to (20 / 0.1) deviations, and differences of them.
         assert_allclose(ask(ours), ask(expected), rtol=1e-10, atol=1e-9)

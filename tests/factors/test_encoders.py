@@ -12,7 +12,6 @@ from sklearn_ebm.factors import ENCODERS, L1, UNROLLED_ENCODERS, Energy, LinearD
 from sklearn_ebm.factors.encoders import Scale, ShrinkageEncoder, SmoothShrinkageEncoder
 from sklearn_ebm.factors.encoders._smooth_shrinkage import SMALLEST_SLOPE
 from sklearn_ebm.solvers._proximal import ista
-from tests.differences import finite_differences
 
 N_SAMPLES, N_FEATURES, N_COMPONENTS = 7, 5, 4
 ALLOWED_FROM = {"threshold": 0, "location": 0, "slope": SMALLEST_SLOPE}
@@ -64,101 +63,13 @@ def _make(form, dtype=np.float64):
 
 
 @forms
-@backends
-def test_gradients_are_those_of_finite_differences(form, backend, X):
-    encoder = _make(form)
-    code_gradient = np.random.default_rng(2).standard_normal((N_SAMPLES, N_COMPONENTS))
-
-    def loss():
-        return np.sum(code_gradient * encoder.encode(X, reference))
-
-    code, tape = encoder.forward(X, _module(backend))
-    assert_allclose(code, encoder.encode(X, reference), atol=1e-13)  # roundings of size one
-    input_gradient, gradients = encoder.backward(tape, code_gradient)
-    assert gradients.keys() == encoder.parameters.keys()
-    for name, gradient in gradients.items():
-        expected = finite_differences(loss, encoder.parameters[name])
-        assert_allclose(gradient, expected, rtol=1e-6, atol=1e-8, err_msg=name)
-    assert_allclose(input_gradient, finite_differences(loss, X), rtol=1e-6, atol=1e-8)
-
-
-def _passes(encoder, X, backend, tape=None):
-    """A forward and a backward pass: code and gradients, copied from the tape's memory."""
-    code, tape = encoder.forward(X, backend, tape)
-    code = code.copy()
-    input_gradient, gradients = encoder.backward(tape, np.cos(code))
-    return {"code": code, "X": input_gradient.copy(), **{k: g.copy() for k, g in gradients.items()}}
-
-
-@forms
-@backends
-def test_a_tape_is_filled_again_by_batches_of_any_size(form, backend):
-    encoder, module, tape = _make(form), _module(backend), Tape()
-    batches = np.random.default_rng(4).standard_normal((4, 30, N_FEATURES))
-    for n_samples, batch in zip((30, 2, 1, 30), batches, strict=True):
-        X = batch[:n_samples]
-        expected = _passes(encoder, X, module)
-        for name, value in _passes(encoder, X, module, tape).items():
-            assert_array_equal(value, expected[name], name)
-
-
-@forms
-@backends
-def test_a_tape_takes_no_new_memory_for_batches_that_are_not_larger(form, backend):
-    encoder, module, tape = _make(form), _module(backend), Tape()
-    X = np.random.default_rng(4).standard_normal((30, N_FEATURES))
-    _passes(encoder, X, module, tape)
-    held = dict(tape._memory)
-    for n_samples in (30, 2, 30):
-        _passes(encoder, X[:n_samples], module, tape)
-        assert tape._memory.keys() == held.keys()
-        assert all(tape._memory[name] is array for name, array in held.items())
-
-
-@forms
-def test_a_tape_changes_its_type_with_the_data(form, X):
-    tape = Tape()
-    for dtype in (np.float64, np.float32, np.float64):
-        encoder = _make(form, dtype)
-        code, _ = encoder.forward(X.astype(dtype), reference, tape)
-        _, gradients = encoder.backward(tape, np.ones_like(code))
-        assert {code.dtype, *(gradient.dtype for gradient in gradients.values())} == {
-            np.dtype(dtype)
-        }
-
-
-@forms
-def test_gradients_keep_the_type_and_leave_the_input_out_on_request(form, X, dtype):
-    encoder = _make(form, dtype)
-    code, tape = encoder.forward(X.astype(dtype))
-    input_gradient, gradients = encoder.backward(tape, np.ones_like(code), input_gradient=False)
-    assert input_gradient is None
-    assert {name: gradient.dtype for name, gradient in gradients.items()} == dict.fromkeys(
-        encoder.parameters, dtype
-    )
-
-
-@forms
-def test_float32_gradients_are_those_of_float64(form, X):
-    def gradients(dtype):
-        encoder = _make(form, dtype)
-        code, tape = encoder.forward(X.astype(dtype))
-        return encoder.backward(tape, np.ones_like(code))[1]
-
-    exact = gradients(np.float64)
-    for name, gradient in gradients(np.float32).items():
-        # Logarithms of size 50 (slope 10, |u| below 5) lose 50 eps = 6e-6; the sum has 7 terms.
-        assert_allclose(gradient, exact[name], rtol=1e-4, atol=1e-4, err_msg=name)
-
-
-@forms
 @pytest.mark.parametrize("n_samples", [0, 1, 3000])
 def test_fused_codes_are_those_of_the_reference(form, dtype, n_samples):
     encoder = _make(form, dtype)
     X = np.random.default_rng(3).standard_normal((n_samples, N_FEATURES)).astype(dtype)
     X.setflags(write=False)
-    fused = encoder.encode(X, _module("numba"))
-    expected = encoder.encode(X, reference)
+    fused = encoder.on(_module("numba")).forward(X)
+    expected = encoder.on(reference).forward(X)
     assert fused.dtype == expected.dtype == dtype
     # Both round the same few operations on numbers of size one (10 inside the smooth shrinkage).
     assert_allclose(fused, expected, rtol=0, atol=50 * np.finfo(dtype).eps)
@@ -170,10 +81,14 @@ def test_fused_gradients_are_those_of_the_reference(form, dtype):
     rng = np.random.default_rng(4)
     X = rng.standard_normal((5000, N_FEATURES)).astype(dtype)  # pieces that are summed apart
     code_gradient = np.asfortranarray(rng.standard_normal((5000, N_COMPONENTS)).astype(dtype))
-    (dx, gradients), (expected_dx, expected) = (
-        encoder.backward(encoder.forward(X, backend)[1], code_gradient)
-        for backend in (_module("numba"), reference)
-    )
+
+    def gradients_on(backend):
+        tape = Tape()
+        encoder.on(backend).forward(X, tape)
+        return encoder.backward(tape, code_gradient)
+
+    dx, gradients = gradients_on(_module("numba"))
+    expected_dx, expected = gradients_on(reference)
     tolerance = 500 * np.finfo(dtype).eps  # of exponentials of numbers up to 50
     assert_allclose(dx, expected_dx, rtol=0, atol=tolerance * np.abs(expected_dx).max())
     assert {*gradients} == {*expected}
@@ -203,7 +118,8 @@ def test_filters_are_what_each_component_looks_for(form, X):
     weights = np.broadcast_to(np.eye(N_COMPONENTS), (*repeats, N_COMPONENTS, N_COMPONENTS))
     on_responses = type(encoder)({**encoder.parameters, "weights": weights}, **encoder.settings)
     response = X @ encoder.filters.T
-    assert_array_equal(on_responses.encode(response, reference), encoder.encode(X, reference))
+    codes = on_responses.on(reference).forward(response)
+    assert_array_equal(codes, encoder.on(reference).forward(X))
 
 
 @backends
@@ -213,7 +129,8 @@ def test_smooth_shrinkage_never_overflows(dtype, backend):
     parameters = {"weights": one[:, None], "bias": 0 * one, "slope": 100 * one, "location": one}
     encoder = SmoothShrinkageEncoder(parameters)
     with np.errstate(over="raise", invalid="raise", divide="raise"):
-        code, tape = encoder.forward(u, _module(backend))
+        tape = Tape()
+        code = encoder.on(_module(backend)).forward(u, tape)
         input_gradient, gradients = encoder.backward(tape, np.ones_like(code))
     # Far out it is sign(u) (|u| - location); at |u| = location the logarithm adds log(2) / slope.
     expected = [1 - FAR, -np.log(2) / 100, 0, np.log(2) / 100, FAR - 1]
@@ -237,7 +154,7 @@ def test_first_shrinkage_encoder_is_the_first_ista_step(patches, dictionary):
     encoder = ShrinkageEncoder.from_dictionary(dictionary, decoder.lipschitz, penalty.alpha)
     problem = Energy(decoder, penalty).problem(patches)
     code, _, _ = ista(problem, tol=0.0, max_iter=1, backend=reference)
-    assert_allclose(encoder.encode(patches), code, atol=1e-13)
+    assert_allclose(encoder.forward(patches), code, atol=1e-13)
     assert 0.01 < np.mean(code != 0) < 0.9  # neither all off nor all on
 
 
@@ -268,33 +185,32 @@ def test_parameters_in_proportion_to_their_units_give_codes_in_proportion(
     """Codes have the unit of the data and the inverse of the atoms' norm; what is trained, too."""
     plain, scaled = _in_units(form, dictionary, 1.0), _in_units(form, dictionary, unit, norm)
     for name, value in plain.parameters.items():
-        ratio = scaled.units.get(name, 1.0) / plain.units.get(name, 1.0)
+        ratio = scaled.scales.get(name, 1.0) / plain.scales.get(name, 1.0)
         value += (
-            0.01 * plain.units.get(name, 1.0) * np.cos(np.arange(value.size)).reshape(value.shape)
+            0.01 * plain.scales.get(name, 1.0) * np.cos(np.arange(value.size)).reshape(value.shape)
         )
         scaled.parameters[name][...] = ratio * value
-    code = scaled.encode(unit * patches[:20])
-    assert_allclose(code, unit / norm * plain.encode(patches[:20]), rtol=1e-9)
+    code = scaled.forward(unit * patches[:20])
+    assert_allclose(code, unit / norm * plain.forward(patches[:20]), rtol=1e-9)
 
 
 @forms
 def test_first_parameters_are_in_proportion_to_their_units(form, dictionary):
     plain, scaled = _in_units(form, dictionary, 1.0), _in_units(form, dictionary, 2.0**-20, 2.0**5)
     for name, value in plain.parameters.items():
-        ratio = scaled.units.get(name, 1.0) / plain.units.get(name, 1.0)
+        ratio = scaled.scales.get(name, 1.0) / plain.scales.get(name, 1.0)
         assert_allclose(scaled.parameters[name], ratio * value, rtol=1e-9, err_msg=name)
-        assert_allclose(
-            scaled.tuning_units.get(name, 1.0) / plain.tuning_units.get(name, 1.0), ratio, rtol=1e-9
-        )
+        tuned, expected = (each.rescaled().scales.get(name, 1.0) for each in (scaled, plain))
+        assert_allclose(tuned / expected, ratio, rtol=1e-9)
 
 
 @forms
 def test_tuning_measures_weights_by_the_size_that_they_have(form, dictionary):
     """Weights of twice the size, and what goes with them; an unrolled encoder keeps its first."""
     encoder = _in_units(form, dictionary, 1.0)
-    before = encoder.tuning_units
+    before = encoder.rescaled().scales
     encoder.parameters["weights"] *= 2
     factor = 1.0 if form.name in UNROLLED_ENCODERS else 2.0
-    for name, unit in encoder.tuning_units.items():
+    for name, unit in encoder.rescaled().scales.items():
         expected = unit if name in encoder.apart else factor * before[name]
         assert_allclose(unit, expected, rtol=1e-12, err_msg=name)

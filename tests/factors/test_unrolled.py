@@ -8,7 +8,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from sklearn_ebm.backends import numba, numpy
-from sklearn_ebm.factors import ENCODERS, L1, UNROLLED_ENCODERS, Energy, LinearDecoder
+from sklearn_ebm.factors import ENCODERS, L1, UNROLLED_ENCODERS, Energy, LinearDecoder, Tape
 from sklearn_ebm.factors.encoders import ShrinkageEncoder
 from sklearn_ebm.factors.encoders._lateral import PIECE_ROWS
 from sklearn_ebm.solvers._proximal import ista
@@ -54,11 +54,11 @@ def trained(name, dictionary, tied=True, n_steps=3):
 def test_untrained_lista_is_one_step_of_ista_more(patches, atoms, n_steps, tied, backend):
     encoder = untrained("lista", atoms, n_steps=n_steps, tied=tied)
     expected = ista_steps(patches, atoms, ALPHA, n_steps + 1)
-    assert_allclose(encoder.encode(patches, backend), expected, atol=ROUNDING)
+    assert_allclose(encoder.on(backend).forward(patches), expected, atol=ROUNDING)
     assert 0.01 < np.mean(expected != 0) < 0.9  # neither all off nor all on
     problem = Energy(LinearDecoder(atoms), L1(ALPHA)).problem(patches)
     code, _, _ = ista(problem, tol=0.0, max_iter=n_steps + 1, backend=numpy)
-    assert_allclose(encoder.encode(patches, backend), code, atol=ROUNDING)
+    assert_allclose(encoder.on(backend).forward(patches), code, atol=ROUNDING)
 
 
 @steps
@@ -67,7 +67,7 @@ def test_untrained_lista_is_one_step_of_ista_more(patches, atoms, n_steps, tied,
 def test_untrained_lfista_is_one_step_of_fista_more(patches, atoms, n_steps, tied, backend):
     encoder = untrained("lfista", atoms, n_steps=n_steps, tied=tied)
     expected = fista_steps(patches, atoms, ALPHA, n_steps + 1)
-    assert_allclose(encoder.encode(patches, backend), expected, atol=ROUNDING)
+    assert_allclose(encoder.on(backend).forward(patches), expected, atol=ROUNDING)
     if n_steps > 1:  # the first momentum is zero
         plain = ista_steps(patches, atoms, ALPHA, n_steps + 1)
         assert np.abs(expected - plain).max() > 1e-2
@@ -78,12 +78,12 @@ def test_untrained_lfista_is_one_step_of_fista_more(patches, atoms, n_steps, tie
 def test_untrained_lcod_is_greedy_coordinate_descent(patches, atoms, n_steps, backend):
     encoder = untrained("lcod", atoms, n_steps=n_steps)
     expected = greedy_steps(patches, atoms, ALPHA, n_steps)
-    assert_allclose(encoder.encode(patches, backend), expected, atol=ROUNDING)
+    assert_allclose(encoder.on(backend).forward(patches), expected, atol=ROUNDING)
 
 
 def test_many_greedy_steps_meet_the_lasso_optimality_conditions(patches, atoms):
     X = patches[:20]
-    code = untrained("lcod", atoms, n_steps=2000).encode(X)
+    code = untrained("lcod", atoms, n_steps=2000).forward(X)
     correlation = (X - code @ atoms) @ atoms.T
     on = code != 0
     # At most 28 atoms are on: 70 rounds of each, which lower the error by a third a round.
@@ -98,7 +98,7 @@ def test_without_steps_it_is_the_shrinkage_encoder(patches, dictionary, name, ti
     encoder = untrained(name, dictionary, n_steps=0, tied=tied)
     lipschitz = 1.0 if name == "lcod" else LinearDecoder(dictionary).lipschitz
     shrinkage = ShrinkageEncoder.from_dictionary(dictionary, lipschitz, ALPHA)
-    assert_allclose(encoder.encode(patches), shrinkage.encode(patches), atol=1e-13)
+    assert_allclose(encoder.forward(patches), shrinkage.forward(patches), atol=1e-13)
 
 
 @pytest.mark.parametrize("name", ["lista", "lfista"])
@@ -107,8 +107,8 @@ def test_untied_steps_use_their_own_weights(patches, dictionary, name, backend):
     parameters = (encoder := trained(name, dictionary, tied=False)).parameters
     momenta = parameters.get("momentum", np.zeros(3))
     expected = lista(patches, *(parameters[name] for name in LAYERS), momenta)
-    assert_allclose(encoder.encode(patches, backend), expected, atol=ROUNDING)
-    forward, _ = encoder.forward(patches, backend)
+    assert_allclose(encoder.on(backend).forward(patches), expected, atol=ROUNDING)
+    forward = encoder.on(backend).forward(patches, Tape())
     assert_allclose(forward, expected, atol=ROUNDING)
 
 
@@ -116,8 +116,8 @@ def test_untied_steps_use_their_own_weights(patches, dictionary, name, backend):
 def test_trained_greedy_steps_are_those_of_the_paper(patches, dictionary, backend):
     encoder = trained("lcod", dictionary, n_steps=5)
     expected = lcod(patches, *(encoder.parameters[name] for name in LAYERS), 5)
-    assert_allclose(encoder.encode(patches, backend), expected, atol=ROUNDING)
-    forward, _ = encoder.forward(patches, backend)
+    assert_allclose(encoder.on(backend).forward(patches), expected, atol=ROUNDING)
+    forward = encoder.on(backend).forward(patches, Tape())
     assert_allclose(forward, expected, atol=ROUNDING)
 
 
@@ -137,8 +137,8 @@ def test_many_pieces_are_put_together_in_order(patches, dictionary, name, tied):
     encoder = trained(name, dictionary, tied)
     X = np.vstack([patches] * 3)
     assert len(X) > 2 * PIECE_ROWS
-    expected = np.vstack([encoder.encode(patches)] * 3)
-    assert_allclose(encoder.encode(X, numba), expected, atol=ROUNDING)
+    expected = np.vstack([encoder.forward(patches)] * 3)
+    assert_allclose(encoder.on(numba).forward(X), expected, atol=ROUNDING)
 
 
 # Sparse S
@@ -186,7 +186,7 @@ def test_without_any_lateral_weight_all_steps_are_the_first(patches, dictionary,
     encoder = trained(name, dictionary).with_sparse_lateral(0.0)
     parameters = encoder.parameters
     expected = shrink(patches @ parameters["weights"], parameters["threshold"])
-    assert_allclose(encoder.encode(patches), expected, atol=1e-13)
+    assert_allclose(encoder.forward(patches), expected, atol=1e-13)
 
 
 # Copies
@@ -201,12 +201,12 @@ def pickled(encoder):
 def test_copies_encode_alike_and_share_no_memory(patches, dictionary, name, tied, replicate):
     encoder = trained(name, dictionary, tied)
     replica = replicate(encoder)
-    expected = encoder.encode(patches)
-    assert_array_equal(replica.encode(patches), expected)
-    assert replica.units == encoder.units
+    expected = encoder.forward(patches)
+    assert_array_equal(replica.forward(patches), expected)
+    assert replica.scales == encoder.scales
     for value in replica.parameters.values():
         value += 1
-    assert_array_equal(encoder.encode(patches), expected)
+    assert_array_equal(encoder.forward(patches), expected)
 
 
 @forms
@@ -217,12 +217,12 @@ def test_an_encoder_of_the_other_type_gives_the_same_codes(
     encoder = trained(name, dictionary, tied)
     narrow = encoder.astype(np.dtype(np.float32))
     assert {value.dtype for value in narrow.parameters.values()} == {np.dtype(np.float32)}
-    code = narrow.encode(patches.astype(np.float32), backend)
+    code = narrow.on(backend).forward(patches.astype(np.float32))
     assert code.dtype == np.float32
     # Sums of 64 and 96 terms of size one, four times: some hundred eps = 1e-7.
-    assert_allclose(code, encoder.encode(patches), atol=1e-4)
+    assert_allclose(code, encoder.forward(patches), atol=1e-4)
     assert narrow.astype(np.dtype(np.float32)) is narrow
-    assert narrow.units == encoder.units
+    assert narrow.scales == encoder.scales
 
 
 @unrolled
@@ -232,7 +232,7 @@ def test_steps_of_training_are_in_proportion_to_the_first_weights(patches, dicti
     scaled = untrained(name, 100 * dictionary, 100 * ALPHA)
     for name in ("weights", "threshold"):
         value, other = plain.parameters[name], scaled.parameters[name]
-        ratio = scaled.units[name] / plain.units[name]
+        ratio = scaled.scales[name] / plain.scales[name]
         assert_allclose(other, ratio * value, rtol=1e-9)
         assert_allclose(ratio, 0.01, rtol=1e-9)
-    assert_allclose(scaled.units["lateral"], plain.units["lateral"], rtol=1e-9)
+    assert_allclose(scaled.scales["lateral"], plain.scales["lateral"], rtol=1e-9)

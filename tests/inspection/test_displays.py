@@ -361,7 +361,7 @@ def test_encoders_stand_at_their_steps_with_the_error_of_their_codes(task):
     expected = [mean_squared(each.transform(task.X), task.optimum) for each in encoders[::-1]]
     assert_array_equal(steps, [0, 2])
     assert_allclose(error, expected, rtol=1e-6)
-    code = greedy.encoder_.encode(task.X)
+    code = greedy.encoder_.forward(task.X)
     assert_allclose(display.errors["LCoD"][1], [mean_squared(code, task.optimum)], rtol=1e-6)
     assert greedy.inference == "optimal"  # looked at, not changed
     legend = display.axes_[0].get_legend().get_texts()

@@ -13,6 +13,7 @@ from sklearn_ebm.inputs import _images
 from tests.layers.derivatives import (
     assert_backward_is_the_derivative,
     assert_backward_is_the_transpose,
+    recorded,
 )
 
 SHAPES = {  # height, width, channels
@@ -92,7 +93,7 @@ def test_a_window_of_one_pixel_of_one_map_leaves_nothing(dtype):
 def test_a_constant_image_becomes_zero_to_its_border_and_has_no_derivative(images, level):
     images[1] = level
     layer = LocalContrastNormalizer(5)
-    y, tape = layer.forward(images)
+    y, tape = recorded(layer, images)
     for output in (y, layer.transform(images), layer.backward(tape, np.ones_like(y))[0]):
         assert output.dtype == images.dtype
         assert not output[1].any()
@@ -131,7 +132,7 @@ def test_an_image_does_not_see_the_others(images):
 @pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
 def test_backward_is_the_derivative_of_forward(shape, size):
     x = textured(2, *shape)
-    assert_backward_is_the_derivative(LocalContrastNormalizer(size), x, step=1e-5, rtol=1e-6)
+    assert_backward_is_the_derivative(LocalContrastNormalizer(size), x, rtol=1e-6)
 
 
 def test_both_cases_of_the_divisor_are_drawn():
@@ -148,7 +149,7 @@ def test_subtraction_goes_back_by_the_transpose(shape, size):
     if shape[-1] > 1:
         assert_backward_is_the_transpose(layer, textured(2, *shape))
     x = textured(2, *shape)
-    assert_backward_is_the_derivative(layer, x, step=0.25, rtol=1e-12)
+    assert_backward_is_the_derivative(layer, x)
 
 
 def test_rows_grey_images_and_maps_of_one_channel_give_the_same():
@@ -166,9 +167,9 @@ def test_strict_arrays_give_strict_arrays_of_the_same_numbers(images, divide):
     strict, layer = array_api_strict.asarray(images), LocalContrastNormalizer(3, divide=divide)
     output = layer.fit_transform(strict)
     dy = np.random.default_rng(1).standard_normal(images.shape).astype(images.dtype)
-    y, tape = layer.forward(strict)
+    y, tape = recorded(layer, strict)
     dx, _ = layer.backward(tape, array_api_strict.asarray(dy))
-    expected, its_tape = layer.forward(images)
+    expected, its_tape = recorded(layer, images)
     its_dx, _ = layer.backward(its_tape, dy)
     for ours, theirs in [(output, expected), (y, expected), (dx, its_dx)]:
         assert ours.__array_namespace__() is strict.__array_namespace__()
@@ -182,7 +183,7 @@ def test_a_device_normalizes_as_the_host_does(cupy, images):
     layer, away = LocalContrastNormalizer(3), cupy.asarray(images)
     output = layer.fit_transform(away)
     assert isinstance(output, cupy.ndarray)
-    (y, tape), (its_y, its_tape) = layer.forward(away), layer.forward(images)
+    (y, tape), (its_y, its_tape) = recorded(layer, away), recorded(layer, images)
     dy = np.random.default_rng(1).standard_normal(images.shape).astype(images.dtype)
     dx, its_dx = layer.backward(tape, cupy.asarray(dy))[0], layer.backward(its_tape, dy)[0]
     for ours, theirs in [(output, its_y), (y, its_y), (dx, its_dx)]:
@@ -196,7 +197,7 @@ def test_input_is_left_alone(images):
     before = images.copy()
     for divide in (True, False):
         layer = LocalContrastNormalizer(3, divide=divide)
-        _, tape = layer.forward(images)
+        _, tape = recorded(layer, images)
         layer.backward(tape, images)
         output = layer.transform(images)
         output += 1

@@ -21,6 +21,7 @@ from sklearn_ebm.factors import (
     Energy,
     GroupNorm,
     LinearDecoder,
+    Tape,
     pools_of_groups,
     pools_of_map,
 )
@@ -167,7 +168,8 @@ def test_encoders_run_forwards_and_backwards(X, dictionary, encoder_class):
     results = []
     for convert in (strict, as_it_is):
         encoder = encoder_class.from_dictionary(convert(dictionary), 4.0, 1.0)
-        code, tape = encoder.forward(convert(X), reference)
+        tape = Tape()
+        code = encoder.on(reference).forward(convert(X), tape)
         input_gradient, gradients = encoder.backward(tape, code * 0.1)
         encoder.project()
         results.append({"code": code, "input": input_gradient, **gradients, **encoder.parameters})

@@ -1,19 +1,22 @@
 """The convolutional decoder: an image is the sum of kernels that its maps place."""
 
-import copy
 import functools
 import math
 
 from sklearn_ebm.backends import array_namespace, resolve_backend
 from sklearn_ebm.backends._border import BORDERS
-from sklearn_ebm.factors.decoders._linear import LinearDecoder
+from sklearn_ebm.factors.decoders._linear import LinearDecoder, shorten
 from sklearn_ebm.factors.problems import ConvolutionalProblem, Source, largest_curvature
+from sklearn_ebm.protocols import ModuleMixin
 
 PIECE_NUMBERS = 1 << 16  # of codes that a thread takes at once
 
 
-class ConvolutionalDecoder:
+class ConvolutionalDecoder(ModuleMixin):
     """Reconstruction sum_k d_k * z_k of images of one size; images and maps are flat rows.
+
+    As a module it maps codes to data, and its parameter is the dictionary. Maps in four dimensions
+    give images. Make another decoder for inference after an optimizer has moved the dictionary.
 
     Parameters
     ----------
@@ -30,6 +33,7 @@ class ConvolutionalDecoder:
 
     def __init__(self, dictionary, image_shape, border="full"):
         self.dictionary = dictionary
+        self.parameters = {"dictionary": dictionary}
         self.image_shape = tuple(image_shape[:2])
         self.border_name = border
         self.border = BORDERS[border](dictionary.shape[1:3])
@@ -66,18 +70,19 @@ class ConvolutionalDecoder:
             self._computed["lipschitz"] = largest_curvature(self.dictionary)
         return self._computed["lipschitz"]
 
-    def on(self, products):
+    def on(self, backend):
         """The decoder with the products of a backend, or with those through the Fourier domain."""
-        decoder = copy.copy(self)
-        decoder._products = products
-        return decoder
+        return self._with(_products=backend)
 
     def for_samples(self, shape):
         """The decoder of images of another size; what depends on the kernels alone is shared."""
         if tuple(shape[:2]) == self.image_shape:
             return self
-        decoder = copy.copy(self)
-        decoder.image_shape = tuple(shape[:2])
+        return self._with(image_shape=tuple(shape[:2]))
+
+    def _with(self, **changes):
+        decoder = object.__new__(type(self))
+        decoder.__dict__.update(self.__dict__, **changes)
         return decoder
 
     def astype(self, dtype):
@@ -108,6 +113,31 @@ class ConvolutionalDecoder:
         maps, images = self.as_maps(code), self.as_images(rows)
         self._products_for(code).synthesize(maps, self.dictionary, self.border, images)
         return rows
+
+    def forward(self, x, tape=None, stream=None):
+        """Return the reconstructions of maps."""
+        if tape is not None:
+            tape.kept = x
+        rows = self.decode(x)
+        return self.as_images(rows) if x.ndim == 4 else rows
+
+    def backward(self, tape, dy, input_gradient=True):
+        """Return the gradients with respect to the maps, or None, and to the dictionary."""
+        code = tape.kept
+        gradient = tape.zeros("dictionary", self.dictionary)
+        self._products_for(dy).correlate_kernels(
+            self.as_maps(code), self.as_images(dy), self.border, gradient
+        )
+        dx = self.correlate(dy) if input_gradient else None
+        is_maps = input_gradient and code.ndim == 4
+        return self.as_maps(dx) if is_maps else dx, {"dictionary": gradient}
+
+    def project(self):
+        """Scale kernels that are longer than one to norm one."""
+        xp, n_components = array_namespace(self.dictionary), self.dictionary.shape[0]
+        rows = xp.reshape(self.dictionary, (n_components, -1))
+        shorten(rows)
+        self.dictionary[...] = xp.reshape(rows, self.dictionary.shape)
 
     def correlate(self, X, rows=None):
         """Products of every kernel with every image at every position, the adjoint of `decode`.

@@ -2,13 +2,18 @@
 
 import functools
 
-from sklearn_ebm.backends import array_namespace, diagonal, squared_norms
+from sklearn_ebm.backends import array_namespace, diagonal, multiply_into, squared_norms
 from sklearn_ebm.factors.problems import GramProblem, MaskedProblem, Source, largest_eigenvalue
 from sklearn_ebm.factors.problems._gram import positive_range
+from sklearn_ebm.protocols import ModuleMixin
 
 
-class LinearDecoder:
+class LinearDecoder(ModuleMixin):
     """Reconstruction z @ dictionary, with the products that inference needs computed once.
+
+    As a module it maps codes to data, and its parameter is the dictionary. `gram`, `lipschitz`,
+    `correlate` and problems are for a dictionary that does not change: make another decoder after
+    an optimizer has moved it.
 
     Parameters
     ----------
@@ -20,6 +25,7 @@ class LinearDecoder:
 
     def __init__(self, dictionary):
         self.dictionary = dictionary
+        self.parameters = {"dictionary": dictionary}
         self._casts = {}
         self._predictive_grams = {}
 
@@ -50,10 +56,6 @@ class LinearDecoder:
         """Numbers in the code of a sample."""
         return self.dictionary.shape[0]
 
-    def on(self, products):
-        """The decoder itself: its products are those of the array library."""
-        return self
-
     def for_samples(self, shape):
         """The decoder itself: samples are rows."""
         return self
@@ -70,6 +72,22 @@ class LinearDecoder:
     def decode(self, code):
         """z D; sparse codes give a dense reconstruction."""
         return code @ self.dictionary
+
+    def forward(self, x, tape=None, stream=None):
+        """Return the reconstructions of codes."""
+        if tape is not None:
+            tape.kept = x
+        return self.decode(x)
+
+    def backward(self, tape, dy, input_gradient=True):
+        """Return the gradients with respect to the codes, or None, and to the dictionary."""
+        room = tape.array("dictionary", self.dictionary.shape, dy)
+        gradients = {"dictionary": multiply_into(tape.kept.T, dy, room)}
+        return dy @ self.dictionary.T if input_gradient else None, gradients
+
+    def project(self):
+        """Scale atoms that are longer than one to norm one."""
+        shorten(self.dictionary)
 
     def correlate(self, X):
         """X D', the adjoint of `decode`."""
@@ -107,6 +125,14 @@ class LinearDecoder:
             identity = xp.eye(self.gram.shape[0], dtype=self.gram.dtype)
             self._predictive_grams[ridge] = self.gram + ridge * identity
         return self._predictive_grams[ridge]
+
+
+def shorten(rows):
+    """Scale rows that are longer than one to norm one, in place."""
+    xp = array_namespace(rows)
+    norms = xp.sqrt(squared_norms(rows))
+    allowed = 1 + 4 * float(xp.finfo(rows.dtype).eps)  # what rounding leaves of norm one
+    rows /= xp.where(norms > allowed, norms, xp.ones_like(norms))[:, None]
 
 
 def half_norm(X):

@@ -5,7 +5,7 @@ from sklearn_ebm.factors.encoders._convolutional import (
     ConvolutionalSmoothShrinkage,
     ConvolutionalTanh,
 )
-from sklearn_ebm.factors.encoders._encoder import Encoder, Scale, Tape, Tapes, placed
+from sklearn_ebm.factors.encoders._encoder import Encoder, Scale, placed
 from sklearn_ebm.factors.encoders._greedy import GreedyEncoder
 from sklearn_ebm.factors.encoders._logistic import LogisticEncoder
 from sklearn_ebm.factors.encoders._shrinkage import ShrinkageEncoder
@@ -43,8 +43,6 @@ __all__ = [
     "ShrinkageEncoder",
     "SmoothShrinkageEncoder",
     "TanhEncoder",
-    "Tape",
-    "Tapes",
     "UnrolledEncoder",
     "placed",
 ]

@@ -2,7 +2,7 @@
 
 from sklearn_ebm.backends import array_namespace, multiply_into, new_array
 from sklearn_ebm.backends.numpy._encoders import chain
-from sklearn_ebm.factors.encoders._encoder import UNSCALED, Encoder, Tape, placed, resolve
+from sklearn_ebm.factors.encoders._encoder import UNSCALED, Encoder, placed
 
 
 class AffineEncoder(Encoder):
@@ -60,12 +60,6 @@ class AffineEncoder(Encoder):
             if name not in ("weights", "bias")
         }
 
-    def encode(self, X, backend=None):
-        """Codes f(X), shape (n_samples, n_components), by the fused kernel."""
-        backend = resolve(backend, X)
-        code = new_array((X.shape[0], self._code_size), X)
-        return self._activate(self._product(X, backend, code), backend)
-
     @property
     def _code_size(self):
         """Numbers in the code of a sample."""
@@ -82,18 +76,19 @@ class AffineEncoder(Encoder):
         n_components = self.parameters["bias"].shape[0]
         return array_namespace(code).reshape(code, (-1, n_components))
 
-    def forward(self, X, backend=None, tape=None):
-        """Codes and the tape that `backward` reads."""
-        tape, backend = Tape() if tape is None else tape, resolve(backend, X)
-        shape = X.shape[0], self._code_size
-        product = self._product(X, backend, tape.array("code", shape, X))
+    def forward(self, x, tape=None, stream=None):
+        """Return the codes, shape (n_samples, n_components), by the fused kernel."""
+        backend, shape = self._backend_for(x), (x.shape[0], self._code_size)
+        if tape is None:
+            return self._activate(self._product(x, backend, new_array(shape, x)), backend)
+        product = self._product(x, backend, tape.array("code", shape, x))
         kept = None
         if self.slopes_need_product:
-            kept = tape.array("product", shape, X)
+            kept = tape.array("product", shape, x)
             kept[...] = product
         code = self._activate(product, backend)
-        tape.kept = {"X": X, "code": code, "product": kept, "backend": backend}
-        return code, tape
+        tape.kept = {"x": x, "code": code, "product": kept, "backend": backend}
+        return code
 
     def _differentiate(self, backend, product, code, gradient, result, sums):
         """The activation's way back; see `sklearn_ebm.backends.numpy.shrink_backward`."""
@@ -105,18 +100,18 @@ class AffineEncoder(Encoder):
         slope, own = self._slopes(preactivation, code)
         return chain(slope, [own[name] for name in self._own], gradient, result, sums)
 
-    def backward(self, tape, code_gradient, input_gradient=True):
-        """Gradient of a loss with respect to X (or None) and to each parameter, from the code's."""
-        X, backend = tape.kept["X"], tape.kept["backend"]
+    def backward(self, tape, dy, input_gradient=True):
+        """Return the gradients with respect to x, or None, and to each parameter."""
+        x, backend = tape.kept["x"], tape.kept["backend"]
         code, names = tape.kept["code"], ("bias", *self._own)
         slope = tape.array("slope", code.shape, code)
         sums = new_array((len(names), self.parameters["bias"].shape[0]), code)
         product, *rows = (
             None if array is None else self._by_component(array)
-            for array in (tape.kept["product"], code, code_gradient)
+            for array in (tape.kept["product"], code, dy)
         )
         self._differentiate(backend, product, *rows, self._by_component(slope), sums)
         gradients = {name: sums[k, ...] for k, name in enumerate(names)}
         room = tape.array("weights", self.parameters["weights"].shape, code)
-        gradients["weights"] = self._weights_gradient(X, slope, backend, room)
+        gradients["weights"] = self._weights_gradient(x, slope, backend, room)
         return self._input_gradient(slope, backend) if input_gradient else None, gradients

@@ -1,4 +1,6 @@
-"""Encoders whose linear part is a bank of filters; images and maps are flat rows."""
+"""Encoders whose linear part is a bank of filters. Images give maps, and flat rows flat codes."""
+
+import math
 
 from sklearn_ebm.backends import array_namespace
 from sklearn_ebm.factors.decoders import ConvolutionalDecoder
@@ -6,6 +8,7 @@ from sklearn_ebm.factors.encoders._encoder import UNSCALED, Scale
 from sklearn_ebm.factors.encoders._shrinkage import ShrinkageEncoder
 from sklearn_ebm.factors.encoders._smooth_shrinkage import SmoothShrinkageEncoder
 from sklearn_ebm.factors.encoders._tanh import TanhEncoder
+from sklearn_ebm.inputs._images import shape_of_rows
 
 
 class FilterBank:
@@ -16,8 +19,9 @@ class FilterBank:
     parameters : dict of str to array
         "weights" of shape (n_components, height, width, n_channels); the others as in
         `AffineEncoder`.
-    image_shape : tuple of int
-        Height and width of the images.
+    image_shape : tuple of int or None
+        Height and width of images that are flat rows, possibly with the number of channels. None:
+        rows are signals of height one.
     border : str
         Where filters may stand, as for `ConvolutionalDecoder`.
     table : array of shape (n_components, n_channels) or None, default=None
@@ -46,7 +50,7 @@ class FilterBank:
 
     def on_images(self, image_shape):
         """The encoder of images of another size, with the same parameters."""
-        return type(self)(self.parameters, **{**self.settings, "image_shape": image_shape})
+        return self._sharing(settings={**self.settings, "image_shape": image_shape})
 
     def for_samples(self, shape):
         """The encoder of images of a shape."""
@@ -54,19 +58,42 @@ class FilterBank:
 
     def with_border(self, border):
         """The encoder whose filters stand elsewhere, with the same parameters."""
-        return type(self)(self.parameters, **{**self.settings, "border": border})
+        return self._sharing(settings={**self.settings, "border": border})
 
     def with_table(self, table):
         """The encoder whose filters read other channels, with the same parameters."""
         if table is not None:
             weights = self.parameters["weights"]
             table = array_namespace(weights).asarray(table, dtype=weights.dtype)
-        return type(self)(self.parameters, **{**self.settings, "table": table})
+        return self._sharing(settings={**self.settings, "table": table})
 
     @property
     def filters(self):
         """What each map looks for, shape (n_components, height, width, n_channels)."""
         return self.parameters["weights"]
+
+    def forward(self, x, tape=None, stream=None):
+        """Return the maps of images of any size, or flat codes of flat rows."""
+        encoder, rows = self._for(x.shape), _flat(x)
+        code = super(FilterBank, encoder).forward(rows, tape, stream)
+        if tape is not None:
+            tape.kept["shape"] = x.shape
+        return encoder._bank.as_maps(code) if x.ndim == 4 else code
+
+    def backward(self, tape, dy, input_gradient=True):
+        """Return the gradients with respect to x, or None, and to each parameter."""
+        shape = tape.kept["shape"]
+        encoder = self._for(shape)
+        dx, gradients = super(FilterBank, encoder).backward(tape, _flat(dy), input_gradient)
+        return None if dx is None else array_namespace(dx).reshape(dx, shape), gradients
+
+    def _for(self, shape):
+        """Return the encoder for inputs of a shape."""
+        is_flat = len(shape) == 2
+        given = self.settings["image_shape"]
+        if is_flat and given is not None and len(given) == 2:
+            return self
+        return self.on_images((shape_of_rows(shape[1], given) if is_flat else shape[1:])[:2])
 
     @property
     def _bank(self):
@@ -94,6 +121,14 @@ class FilterBank:
         super().project()
         if self.settings["table"] is not None:
             self.parameters["weights"] *= self.settings["table"][:, None, None, :]
+
+
+def _flat(images):
+    """Return images or maps as flat rows."""
+    if images.ndim == 2:
+        return images
+    shape = images.shape[0], math.prod(images.shape[1:])
+    return array_namespace(images).reshape(images, shape)
 
 
 class ConvolutionalShrinkage(FilterBank, ShrinkageEncoder):

@@ -1,9 +1,6 @@
-"""What every encoder f is: named parameters, and a forward pass that can be run backwards.
+"""What all encoders share: named parameters with units, copies, types and a backend.
 
-`forward(X, backend, tape)` gives the codes and a tape; `backward(tape, code_gradient)` gives the
-gradient of a loss with respect to X and to each parameter, from that with respect to the codes. A
-tape that is handed in is filled again, so that batches of one size after another allocate nothing;
-codes and gradients are its memory, good until it is used again.
+Encoders are modules (see `sklearn_ebm.protocols.Module`): `forward(x)` returns the codes.
 """
 
 import math
@@ -16,36 +13,6 @@ from sklearn_ebm.backends import array_namespace, new_array, read_only, resolve_
 USUAL_SIZE = 0.01  # root mean square of the parameters for which a learning rate is their step
 
 
-class Tape:
-    """Named arrays that a forward pass leaves for its backward pass, and the next pass fills again.
-
-    Pickles without its memory, which the next pass makes anew.
-    """
-
-    def __init__(self):
-        self._memory = {}
-        self.kept = {}
-
-    def __getstate__(self):
-        return {"_memory": {}, "kept": {}}
-
-    def array(self, name, shape, like, dtype=None):
-        """Room for an array of this name, of the type of `like` and on its device; not cleared."""
-        xp, size = array_namespace(like), math.prod(shape)
-        dtype = like.dtype if dtype is None else getattr(xp, dtype)
-        held = self._memory.get(name)
-        fits = held is not None and held.dtype == dtype and held.shape[0] >= size
-        if not fits or array_namespace(held) is not xp:
-            held = self._memory[name] = new_array((size,), like, dtype)
-        return xp.reshape(held[:size], shape)
-
-    def zeros(self, name, like):
-        """The same for the shape of `like`, cleared."""
-        cleared = self.array(name, like.shape, like)
-        cleared[...] = 0
-        return cleared
-
-
 def placed(values, like=None):
     """A copy whose rows lie together and begin well, in the type of `like` or its own.
 
@@ -56,19 +23,6 @@ def placed(values, like=None):
     copied = new_array(values.shape, values if like is None else like)
     copied[...] = values
     return copied
-
-
-class Tapes:
-    """One tape for each piece of a batch; pickles without them."""
-
-    def __init__(self):
-        self._tapes = {}
-
-    def __getstate__(self):
-        return {"_tapes": {}}
-
-    def __getitem__(self, piece):
-        return self._tapes.setdefault(piece, Tape())
 
 
 class Scale(NamedTuple):
@@ -93,10 +47,9 @@ UNSCALED = Scale()
 
 
 class Encoder:
-    """Named parameters and settings; a subclass gives `from_dictionary`, `encode` and the passes.
+    """Named parameters and settings; a subclass gives `from_dictionary` and the two passes.
 
-    It also gives `units`, the size by which each parameter is measured: optimisers take steps in
-    proportion to it.
+    It also gives `_units`, the typical size of each parameter for data and codes of a given scale.
 
     Parameters
     ----------
@@ -109,15 +62,41 @@ class Encoder:
     """
 
     apart = ()  # parameters that are not added to, or compared with, what the weights give
+    _backend = None  # None follows the data
+    _growth = 1.0  # of the weights since the encoder was made; see `rescaled`
 
     def __init__(self, parameters, *, scale=UNSCALED, **settings):
         self.parameters = parameters
         self.settings = {"scale": scale, **settings}
 
+    def __getstate__(self):
+        """Store parameters and settings; a module of kernels cannot be pickled."""
+        kept = dict(self.__dict__)
+        for name in ("_backend", "_growth"):
+            kept.pop(name, None)
+        return kept
+
     def __setstate__(self, state):
         """Memory that comes from a file begins anywhere; the dictionary is also the optimiser's."""
         self.__dict__.update(state)
         self.parameters.update({name: placed(value) for name, value in self.parameters.items()})
+
+    def on(self, backend):
+        """Return the encoder with the kernels of a backend, and with the same parameters."""
+        return self._sharing(_backend=backend)
+
+    def _sharing(self, **attributes):
+        """Return an encoder with the same parameters and settings; runs for every sample."""
+        encoder = object.__new__(type(self))
+        encoder.__dict__.update(self.__dict__, **attributes)
+        return encoder
+
+    def with_parameters(self, parameters):
+        """Return the encoder with other parameters of the same names."""
+        return self._sharing(parameters=parameters)
+
+    def _backend_for(self, x):
+        return resolve_backend("auto", x) if self._backend is None else self._backend
 
     def copy(self):
         """An encoder with its own parameters."""
@@ -140,17 +119,22 @@ class Encoder:
         return self.settings["scale"]
 
     @property
-    def tuning_units(self):
-        """Units of the parameters when a trained encoder is trained further, with labels.
-
-        Weights are measured by the size that they have now. So are the parameters that are added to
-        their products or compared with them; the others, `apart`, keep their units.
-        """
-        units = self.units
-        growth = root_mean_square(self.parameters["weights"]) / (USUAL_SIZE * units["weights"])
+    def scales(self):
+        """Units of the parameters: optimizers take steps in proportion to them."""
         return {
-            name: unit * (1.0 if name in self.apart else growth) for name, unit in units.items()
+            name: unit * (1.0 if name in self.apart else self._growth)
+            for name, unit in self._units.items()
         }
+
+    def rescaled(self):
+        """Return the encoder with the units of its present weights, for further training.
+
+        The unit of the weights becomes their present size. The units of the parameters that are
+        added to x W or compared with it change by the same factor. Those that are listed in `apart`
+        keep their units. Copies and pickles have the original units.
+        """
+        usual = USUAL_SIZE * self._units["weights"]
+        return self._sharing(_growth=root_mean_square(self.parameters["weights"]) / usual)
 
     def astype(self, dtype):
         """The encoder with parameters of this type; itself where they are."""
@@ -158,7 +142,7 @@ class Encoder:
             return self
         xp = array_namespace(self.parameters["weights"])
         cast = {k: placed(xp.asarray(v, dtype=dtype)) for k, v in self.parameters.items()}
-        return type(self)(cast, **self.settings)
+        return self._sharing(parameters=cast)
 
     def for_samples(self, shape):
         """The encoder of samples of a shape; itself, since samples are rows."""
@@ -166,11 +150,6 @@ class Encoder:
 
     def project(self):
         """Bring parameters back to where they are allowed, after a gradient step."""
-
-
-def resolve(backend, X):
-    """The backend that follows the data, where none is given."""
-    return resolve_backend("auto", X) if backend is None else backend
 
 
 def root_mean_square(values):

@@ -1,7 +1,7 @@
 """Unrolled greedy coordinate descent, LCoD (Gregor & LeCun 2010, algorithms 3 and 4)."""
 
 from sklearn_ebm.backends import array_namespace, diagonal, multiply_into
-from sklearn_ebm.factors.encoders._encoder import UNSCALED, Tape, placed, resolve
+from sklearn_ebm.factors.encoders._encoder import UNSCALED, placed
 from sklearn_ebm.factors.encoders._lateral import LateralEncoder
 
 GREEDY_SHARE = 0.1  # a change goes on whole here, where ISTA passes on 1 / L of it
@@ -52,25 +52,23 @@ class GreedyEncoder(LateralEncoder):
     def _write(self, X, backend, tape, code):
         self._descend(X, backend, tape, code)
 
-    def forward(self, X, backend=None, tape=None):
-        """Codes and the tape that `backward` reads."""
-        tape, backend = Tape() if tape is None else tape, resolve(backend, X)
+    def _record(self, X, backend, tape):
         code = tape.array("code", (X.shape[0], self.parameters["threshold"].shape[0]), X)
         steps = self._descend(X, backend, tape, code)
-        tape.kept = {"X": X, "code": code, "steps": steps, "backend": backend}
-        return code, tape
+        tape.kept = {"x": X, "code": code, "steps": steps, "backend": backend}
+        return code
 
-    def backward(self, tape, code_gradient, input_gradient=True):
-        """Gradient of a loss with respect to X (or None) and to each parameter, from the code's."""
-        X, code, steps = (tape.kept[name] for name in ("X", "code", "steps"))
+    def backward(self, tape, dy, input_gradient=True):
+        """Return the gradients with respect to x, or None, and to each parameter."""
+        x, code, steps = (tape.kept[name] for name in ("x", "code", "steps"))
         parameters = self.parameters
         gradients = {
             name: tape.zeros(f"{name} gradient", value) for name, value in parameters.items()
         }
         slope = tape.array("slope", code.shape, code)
-        slope[...] = code_gradient
+        slope[...] = dy
         tape.kept["backend"].greedy_steps_backward(
             slope, parameters["lateral"], code, *steps, gradients["lateral"], gradients["threshold"]
         )
-        multiply_into(X.T, slope, gradients["weights"])
+        multiply_into(x.T, slope, gradients["weights"])
         return slope @ parameters["weights"].T if input_gradient else None, gradients

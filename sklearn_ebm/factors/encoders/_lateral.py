@@ -1,13 +1,12 @@
 """What encoders with lateral weights share: x W, a matrix S between components, thresholds."""
 
 from sklearn_ebm.backends import array_namespace, to_host
+from sklearn_ebm.factors._tape import Tape
 from sklearn_ebm.factors.encoders._encoder import (
     UNSCALED,
     USUAL_SIZE,
     Encoder,
-    Tape,
     keep_at_least,
-    resolve,
     root_mean_square,
 )
 
@@ -42,7 +41,7 @@ class LateralEncoder(Encoder):
         return self.parameters["threshold"].ndim == 1
 
     @property
-    def units(self):
+    def _units(self):
         """Sizes that the arrays had at the start.
 
         The entries of S are a hundredth of those of its diagonal, and thresholds are as large as
@@ -50,27 +49,32 @@ class LateralEncoder(Encoder):
         """
         return self.settings["units"]
 
-    @property
-    def tuning_units(self):
-        """The same: they are sizes of the arrays already."""
-        return self.units
+    def rescaled(self):
+        """Return the encoder itself: its units are sizes of the arrays already."""
+        return self
 
     @staticmethod
     def _units_of(**first):
         return {name: root_mean_square(value) / USUAL_SIZE for name, value in first.items()}
 
-    def encode(self, X, backend=None):
-        """Codes f(X), shape (n_samples, n_components), piece by piece in the memory of a few."""
-        backend, xp = resolve(backend, X), array_namespace(X)
-        code = xp.empty((X.shape[0], self.parameters["threshold"].shape[-1]), dtype=X.dtype)
+    def forward(self, x, tape=None, stream=None):
+        """Return the codes, shape (n_samples, n_components).
+
+        Without a tape they are computed piece by piece, in the memory of a few.
+        """
+        backend = self._backend_for(x)
+        if tape is not None:
+            return self._record(x, backend, tape)
+        shape = x.shape[0], self.parameters["threshold"].shape[-1]
+        code = array_namespace(x).empty(shape, dtype=x.dtype)
         spare = []
 
         def work(first, last):
-            tape = spare.pop() if spare else Tape()
-            self._write(X[first:last, :], backend, tape, code[first:last, :])
-            spare.append(tape)
+            scratch = spare.pop() if spare else Tape()
+            self._write(x[first:last, :], backend, scratch, code[first:last, :])
+            spare.append(scratch)
 
-        backend.map_pieces(work, X.shape[0], PIECE_ROWS)
+        backend.map_pieces(work, x.shape[0], PIECE_ROWS)
         return code
 
     def project(self):

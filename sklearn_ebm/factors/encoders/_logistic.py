@@ -10,6 +10,6 @@ class LogisticEncoder(AffineEncoder):
     slopes_need_product = False
 
     @property
-    def units(self):
+    def _units(self):
         """x W + b is a number."""
         return {"weights": 1 / self.scale.data, "bias": 1.0}

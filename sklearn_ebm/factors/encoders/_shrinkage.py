@@ -15,7 +15,7 @@ class ShrinkageEncoder(AffineEncoder):
         return {"weights": weights, "bias": zero, "threshold": zero + threshold}
 
     @property
-    def units(self):
+    def _units(self):
         """Biases and thresholds are codes."""
         data, code = self.scale
         return {"weights": code / data, "bias": code, "threshold": code}

@@ -19,7 +19,7 @@ class SmoothShrinkageEncoder(AffineEncoder):
         return {"weights": weights, "bias": zero, **own}
 
     @property
-    def units(self):
+    def _units(self):
         """Biases and locations are codes, and s |u| is a number."""
         data, code = self.scale
         return {"weights": code / data, "bias": code, "slope": 1 / code, "location": code}

@@ -14,6 +14,6 @@ class TanhEncoder(AffineEncoder):
         return {"weights": weights / scale.code, "bias": zero, "gain": zero + scale.code}
 
     @property
-    def units(self):
+    def _units(self):
         """Gains are codes, and x W + b is a number."""
         return {"weights": 1 / self.scale.data, "bias": 1.0, "gain": self.scale.code}

@@ -6,7 +6,7 @@ W = D' / L, S = I - D D' / L and theta = alpha / L: K steps are K + 1 of the sol
 """
 
 from sklearn_ebm.backends import array_namespace, multiply_into
-from sklearn_ebm.factors.encoders._encoder import UNSCALED, Tape, placed, resolve
+from sklearn_ebm.factors.encoders._encoder import UNSCALED, placed
 from sklearn_ebm.factors.encoders._lateral import LateralEncoder
 
 
@@ -84,27 +84,24 @@ class UnrolledEncoder(LateralEncoder):
     def _scratch(self, tape, code):
         return None
 
-    def forward(self, X, backend=None, tape=None):
-        """Codes and the tape that `backward` reads."""
-        tape = Tape() if tape is None else tape
+    def _record(self, X, backend, tape):
         n_components = self.parameters["threshold"].shape[-1]
         codes = tape.array("codes", (self.n_steps + 1, X.shape[0], n_components), X)
         starts = self._starts(tape, codes)
-        backend = resolve(backend, X)
         self._unfold(X, backend, tape, [codes[k, ...] for k in range(self.n_steps + 1)], starts)
-        tape.kept = {"X": X, "codes": codes, "starts": starts, "backend": backend}
-        return codes[self.n_steps, ...], tape
+        tape.kept = {"x": X, "codes": codes, "starts": starts, "backend": backend}
+        return codes[self.n_steps, ...]
 
-    def backward(self, tape, code_gradient, input_gradient=True):
-        """Gradient of a loss with respect to X (or None) and to each parameter, from the code's."""
-        X, codes = tape.kept["X"], tape.kept["codes"]
+    def backward(self, tape, dy, input_gradient=True):
+        """Return the gradients with respect to x, or None, and to each parameter."""
+        x, codes = tape.kept["x"], tape.kept["codes"]
         backend = tape.kept["backend"]
         gradients = {
             name: tape.zeros(f"{name} gradient", value) for name, value in self.parameters.items()
         }
         slopes = tape.array("slopes", codes.shape, codes)
         by_base = tape.zeros("by base", codes[0, ...])
-        slopes[self.n_steps, ...] = code_gradient
+        slopes[self.n_steps, ...] = dy
         for k in range(self.n_steps, -1, -1):
             by_threshold = self._layer(gradients, "threshold", k)
             backend.unrolled_step_backward(codes[k, ...], slopes[k, ...], by_base, by_threshold)
@@ -112,7 +109,7 @@ class UnrolledEncoder(LateralEncoder):
                 lateral = self._layer(self.parameters, "lateral", k)
                 multiply_into(slopes[k, ...], lateral.T, slopes[k - 1, ...])
                 self._start_backward(k, tape, slopes, gradients)
-        self._sum_outer_products(X, tape.kept["starts"], slopes, by_base, gradients)
+        self._sum_outer_products(x, tape.kept["starts"], slopes, by_base, gradients)
         return self._input_gradient(slopes, by_base) if input_gradient else None, gradients
 
     def _start_backward(self, k, tape, slopes, gradients):

@@ -91,12 +91,12 @@ class Model(NamedTuple):
         if self.encoder is None:
             return None, None
         with np.errstate(over="ignore", invalid="ignore"):
-            predicted, tape = self.encoder.forward(batch.X, self.backend, memory.tape)
+            predicted = self.encoder.forward(batch.X, memory.tape)
             size = half_square(predicted) / batch.n_samples
         data, code = self.encoder.scale
         usual = usual_energy(half_square(batch.X) / batch.n_samples, batch.X.shape[1], data)
         self.watch.require(size, usual * (code / data) ** 2)
-        return predicted, tape
+        return predicted, memory.tape
 
 
 def usual_energy(mean, n_features, scale):
@@ -131,7 +131,7 @@ class Dictionary(BaseCriterion):
     def replace_encoder(self, encoder):
         """Continue with another encoder; its optimizer starts anew."""
         self.encoder = encoder
-        self.optimizer = Adam(encoder.parameters, units=encoder.units)
+        self.optimizer = Adam(encoder.parameters, units=encoder.scales)
 
     def follow(self, penalty, settings, backend, beta=0.0, rate=NO_RATE, fixed=None):
         """Learn by these from now on; users may change them before they continue a fit.
@@ -188,9 +188,10 @@ class Dictionary(BaseCriterion):
         """Return the energy and the encoder as they are; the first batch sets the watch."""
         backend, watch = self.backend_of(batch), self.watches["prediction"]
         decoder, encoder = self._factors_for(batch)
+        encoder = None if encoder is None else encoder.on(backend)
         if encoder is not None and watch.first is None:
             rows = array_namespace(batch.X).reshape(batch.X, (batch.n_samples, -1))
-            watch.begin(half_square(encoder.encode(rows, backend)) / batch.n_samples)
+            watch.begin(half_square(encoder.forward(rows)) / batch.n_samples)
         energy = Energy(decoder, self.penalty, self.beta)
         keeps_candidates = not self.fixed and self.online.is_due()
         return Model(energy, encoder, self.settings, backend, watch, keeps_candidates)

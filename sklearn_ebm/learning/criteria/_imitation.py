@@ -1,7 +1,5 @@
 """The loss of an encoder's codes: their distance from optimal codes, or their energy."""
 
-from typing import Any, NamedTuple
-
 import numpy as np
 
 from sklearn_ebm.backends import array_namespace
@@ -18,13 +16,6 @@ from sklearn_ebm.learning.criteria._base import (
 
 PIECE_ROWS = 128  # what a thread takes of a batch, which is smaller here than that of a dictionary
 EXPLODED = 1e4  # times the size of data and codes, at which a loss has no way back
-
-
-class Model(NamedTuple):
-    """The encoder as it is in one step, and the backend."""
-
-    encoder: Any
-    backend: Any
 
 
 class Imitation(BaseCriterion):
@@ -48,7 +39,7 @@ class Imitation(BaseCriterion):
     def replace_encoder(self, encoder):
         """Continue with another encoder; its optimizer starts anew."""
         self.encoder = encoder
-        self.optimizer = Adam(encoder.parameters, units=encoder.units)
+        self.optimizer = Adam(encoder.parameters, units=encoder.scales)
 
     def follow(self, loss, rate, backend, keeps_damping=False):
         """Learn by these from now on; users may change them before they continue a fit.
@@ -90,7 +81,7 @@ class Imitation(BaseCriterion):
 
     def prepare(self, batch):
         """Return the encoder as it is."""
-        return Model(self.encoder, self.backend_of(batch))
+        return self.encoder.on(self.backend_of(batch))
 
     def piece_rows(self, model):
         """Return the number of samples that a thread processes at a time."""
@@ -98,12 +89,13 @@ class Imitation(BaseCriterion):
 
     def contribute(self, model, batch, memory, stream=None, shard=None):
         """Return losses of the codes and the gradients of the encoder's parameters."""
+        encoder = model
         with np.errstate(over="ignore", invalid="ignore"):  # `require` refuses them
-            code, tape = model.encoder.forward(batch.X, model.backend, memory.tape)
+            code = encoder.forward(batch.X, memory.tape)
             losses, slope = self.loss.value_and_gradient(batch.X, code, batch.target)
-            scale = model.encoder.scale.code**2
+            scale = encoder.scale.code**2
             slope *= 1 / scale if batch.weight is None else (batch.weight / scale)[:, None]
-            _, gradients = model.encoder.backward(tape, slope, input_gradient=False)
+            _, gradients = encoder.backward(memory.tape, slope, input_gradient=False)
         sums = self._losses(batch, losses)
         sums["report"] |= {"used": count_used(code), "n_codes": batch.n_samples}
         return {**sums, "gradients": gradients}, None
@@ -122,7 +114,7 @@ class Imitation(BaseCriterion):
     def measure(self, model, batch, memory):
         """Return losses of the codes."""
         with np.errstate(over="ignore", invalid="ignore"):
-            code = model.encoder.encode(batch.X, model.backend)
+            code = model.forward(batch.X)
             losses, _ = self.loss.value_and_gradient(batch.X, code, batch.target)
         return self._losses(batch, losses)
 

@@ -5,7 +5,6 @@ import math
 import numpy as np
 
 from sklearn_ebm.backends import array_namespace
-from sklearn_ebm.factors import cross_entropy
 from sklearn_ebm.learning._divergence import Watch
 from sklearn_ebm.learning.criteria._base import BaseCriterion, mean_loss, plain_sum
 
@@ -68,15 +67,15 @@ class Labels(BaseCriterion):
         weight = weight if batch.weight is None else batch.weight
         with np.errstate(over="ignore", invalid="ignore"):  # `require` refuses them
             losses, scores, gradients = self.network.losses_and_gradients(
-                batch.X, batch.target, weight * batch.n_samples, self.backend_of(batch)
+                batch.X, batch.target, weight * batch.n_samples
             )
         return {**self._losses(batch, losses, scores), "gradients": gradients}, None
 
     def measure(self, model, batch, memory):
         """Return losses and right answers."""
         with np.errstate(over="ignore", invalid="ignore"):
-            scores = self.network.scores(batch.X, self.backend_of(batch))
-            losses, _ = cross_entropy(scores, batch.target)
+            scores = self.network.scores(batch.X)
+            losses, _ = self.network.loss(scores, batch.target)
         return self._losses(batch, losses, scores)
 
     @staticmethod

@@ -1,0 +1,219 @@
+"""Steps of a pipeline as modules of a network (see `sklearn_ebm.protocols.Module`).
+
+This is the only place that finds out what a step offers. It becomes modules in one of these ways:
+
+- scikit-learn's linear maps are listed in `FIXED_MAPS`;
+- a model has three methods: `_why_no_modules()` returns why it has no derivative, or an empty
+  string; `_to_modules(dtype)` returns its encoder and its output as modules;
+  `_from_modules(modules)` returns a copy of the model with the parameters of trained modules;
+- any other estimator, such as a layer, is a module itself. If it has `random_state`, it is random
+  in training and draws from a stream.
+
+Rows stay rows and images stay images, (n_samples, height, width, channels), between modules.
+"""
+
+import copy
+
+import numpy as np
+from scipy import sparse
+from sklearn.decomposition import PCA, IncrementalPCA
+from sklearn.preprocessing import MaxAbsScaler, MinMaxScaler, StandardScaler
+from sklearn.utils import check_random_state
+
+from sklearn_ebm.backends import array_namespace, is_cupy, resolve_backend, to_host
+from sklearn_ebm.factors import FixedMap, LinearHead
+from sklearn_ebm.factors.encoders import placed
+
+
+def _standard(scaler):
+    scale = 1.0 if scaler.scale_ is None else 1 / np.asarray(scaler.scale_)
+    mean = 0.0 if scaler.mean_ is None or not scaler.with_mean else scaler.mean_
+    return FixedMap(np.asarray(scale), -np.asarray(mean) * scale)
+
+
+def _principal(pca):
+    spread = np.sqrt(pca.explained_variance_) if pca.whiten else np.ones(len(pca.components_))
+    linear = pca.components_.T / spread
+    return FixedMap(linear, -(pca.mean_ @ linear))
+
+
+FIXED_MAPS = {
+    StandardScaler: _standard,
+    MinMaxScaler: lambda scaler: FixedMap(scaler.scale_, scaler.min_),
+    MaxAbsScaler: lambda scaler: FixedMap(1 / scaler.scale_, np.zeros_like(scaler.scale_)),
+    PCA: _principal,
+    IncrementalPCA: _principal,
+}
+OF_MODULES = ("forward", "backward", "scales", "project", "on")  # `parameters` may come with fit
+WAYS_OUT = (
+    "Only steps that are not trained may stand before it: replace it, or set learning_rates to 0 "
+    "for it and for all steps before it, which then stay as they are."
+)
+
+
+def is_passed_through(estimator):
+    """Whether scikit-learn leaves this step out."""
+    return estimator is None or isinstance(estimator, str)
+
+
+def is_trainable(estimator):
+    """Whether a step, fitted or not, has parameters that labels could train, or should have."""
+    return hasattr(estimator, "_why_no_modules") or bool(getattr(estimator, "parameters", None))
+
+
+def require_derivative(name, estimator):
+    """Refuse a step, fitted or not, that gradients cannot go through.
+
+    Raises
+    ------
+    ValueError
+        The message names the step and the remedy.
+    """
+    obstacle = _obstacle(estimator)
+    if obstacle:
+        raise ValueError(
+            f"Step {name!r}, {type(estimator).__name__}, cannot be trained through: {obstacle} "
+            f"{WAYS_OUT}"
+        )
+
+
+def _obstacle(estimator):
+    if is_passed_through(estimator):
+        return ""
+    if hasattr(estimator, "_why_no_modules"):
+        return estimator._why_no_modules()
+    if type(estimator) in FIXED_MAPS:
+        return "it clips; set clip=False." if getattr(estimator, "clip", False) else ""
+    lacking = [name for name in OF_MODULES if not hasattr(estimator, name)]
+    if not lacking:
+        return ""
+    if "forward" in lacking or "backward" in lacking:
+        return "it has no derivative here."
+    return f"it lacks {', '.join(lacking)}: inherit from sklearn_ebm.protocols.ModuleMixin."
+
+
+class Step:
+    """A fitted step of a pipeline, and its modules.
+
+    Parameters
+    ----------
+    name : str
+        Name of the step.
+    estimator : object
+        The step, which is not changed.
+    dtype : dtype
+        Type of the data, in which parameters are trained.
+    """
+
+    def __init__(self, name, estimator, dtype):
+        require_derivative(name, estimator)
+        self.name = name
+        self.estimator = estimator
+        self.modules = _modules_of(estimator, dtype)
+        self.seed = _seed_of(estimator)
+
+    def trained(self):
+        """Return a copy of the estimator with the present parameters of its modules."""
+        if is_passed_through(self.estimator):
+            return self.estimator
+        if hasattr(self.estimator, "_from_modules"):
+            return self.estimator._from_modules(self.modules)
+        is_itself = type(self.estimator) not in FIXED_MAPS
+        return copy.deepcopy(self.modules[0] if is_itself else self.estimator)
+
+
+def _modules_of(estimator, dtype):
+    if is_passed_through(estimator):
+        return []
+    if hasattr(estimator, "_to_modules"):
+        return estimator._to_modules(dtype)
+    if type(estimator) in FIXED_MAPS:
+        return [FIXED_MAPS[type(estimator)](estimator)]
+    return [copy.deepcopy(estimator)]
+
+
+def _seed_of(estimator):
+    """Return the seed of a step that is random in training, else None."""
+    is_model = hasattr(estimator, "_to_modules")  # it was random when it was fitted
+    if is_model or type(estimator) in FIXED_MAPS or not hasattr(estimator, "random_state"):
+        return None
+    return int(check_random_state(estimator.random_state).randint(np.iinfo(np.int32).max))
+
+
+class HeadStep:
+    """A fitted linear classifier at the end of a pipeline, and its scores as a module.
+
+    Parameters
+    ----------
+    name : str
+        Name of the step.
+    classifier : object
+        The classifier, which is not changed.
+    like : array
+        An array of the type of the data and on their device.
+    """
+
+    seed = None
+
+    def __init__(self, name, classifier, like):
+        self.name = name
+        self.classifier = classifier
+        self.modules = [_head_of(name, classifier, like)]
+
+    def trained(self):
+        """Return a copy of the classifier with the present parameters of its module."""
+        (head,) = self.modules
+        weights, bias = (to_host(head.parameters[name]) for name in ("weights", "bias"))
+        coef = weights.T
+        if len(bias) == 2:
+            coef, bias = coef[1:] - coef[:1], bias[1:] - bias[:1]
+        classifier = self.classifier
+        trained, dtype = copy.deepcopy(classifier), classifier.coef_.dtype
+        trained.coef_ = np.array(coef, dtype, order="C").reshape(np.shape(classifier.coef_))
+        trained.intercept_ = np.array(bias, dtype)
+        return trained
+
+
+def _head_of(name, classifier, like):
+    """Return the scores of a fitted linear classifier as a module."""
+    coef, intercept = (getattr(classifier, key, None) for key in ("coef_", "intercept_"))
+    n_classes = len(classifier.classes_)
+    n_scores = 1 if n_classes == 2 else n_classes
+    coef = coef.toarray() if sparse.issparse(coef) else coef
+    has_both = coef is not None and intercept is not None
+    coef = np.atleast_2d(to_host(coef)) if has_both else None  # a row of two, as RidgeClassifier's
+    require_linear(name, has_both and coef.shape[0] == n_scores, classifier)
+    intercept = np.broadcast_to(to_host(intercept), (n_scores,))
+    if n_scores == 1:  # softmax of s/2 and -s/2 is the logistic function of s
+        coef, intercept = np.concatenate([-coef, coef]) / 2, np.array([-1, 1]) / 2 * intercept
+    xp = array_namespace(like)
+    return LinearHead(*(placed(xp.asarray(values), like) for values in (coef.T, intercept)))
+
+
+def require_linear(name, is_linear, classifier):
+    """Refuse a classifier that has no scores x W + b."""
+    if not is_linear:
+        raise ValueError(
+            f"The classifier {name!r}, {type(classifier).__name__}, is not linear: it must have a "
+            "coef_ and an intercept_ for each class, as LogisticRegression has."
+        )
+
+
+def backend_of(steps, row, wish):
+    """Return the backend that steps are trained on: that of their parameters, or of their input.
+
+    Raises
+    ------
+    ValueError
+        If `wish` is another device.
+    """
+    held = (value for step in steps for each in step.modules for value in each.parameters.values())
+    like = next(held, row)
+    backend = resolve_backend(wish, like)
+    if is_cupy(like) != (backend.name == "cupy"):
+        place = "a CUDA device" if is_cupy(like) else "the host"
+        raise ValueError(
+            f"backend={wish!r}, but the steps that are trained are on {place}: give them the same "
+            "backend, or leave it at 'auto'."
+        )
+    return backend

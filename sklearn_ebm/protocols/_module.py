@@ -1,0 +1,124 @@
+"""The contract of modules: maps with trainable parameters, and their derivatives.
+
+Encoders, decoders, layers, fixed maps, pooled features and linear heads are modules, so a network
+is a list of modules. `tests/contracts/test_modules.py` checks every implementation.
+"""
+
+from typing import Any, Protocol
+
+
+class Tape(Protocol):
+    """What the forward pass of one module leaves for its backward pass.
+
+    A tape belongs to one module and one piece of a batch at a time. It is filled again by the next
+    piece, and it keeps its memory, so that pieces of one size allocate nothing.
+    """
+
+    kept: Any
+    """What `forward` stores and `backward` reads."""
+
+    def array(self, name, shape, like, dtype=None):
+        """Return uninitialised memory of this name, in the type and on the device of `like`."""
+
+    def zeros(self, name, like):
+        """Return memory of this name, in the shape and type of `like`, filled with zeros."""
+
+
+class Stream(Protocol):
+    """Random numbers for the rows of one piece. It starts at the first row of the piece."""
+
+    def uniform(self, shape):
+        """Return numbers in [0, 1), an array of NumPy whose first axis are the rows of the piece.
+
+        A row gets the same numbers however the batch is cut into pieces. Each call starts at the
+        same place, so a module draws once in a pass.
+        """
+
+
+class Module(Protocol):
+    """A map y = f(x) of samples, with parameters that gradients can train.
+
+    The first axis of x and y are the samples. A module computes with the type and on the device of
+    x, and float32 stays float32. The parameters have that type too.
+
+    Several threads may call `forward` and `backward` at once, each with a piece of the samples and
+    a tape of its own. Therefore a call changes nothing but its tape.
+    """
+
+    parameters: dict
+    """Trained arrays by name. Optimizers change the arrays in place."""
+
+    scales: dict
+    """Units of parameters by name, as floats. A name that is missing has the unit one.
+
+    Optimizers take steps in proportion to the unit, so that training does not depend on the units
+    of the data.
+    """
+
+    def forward(self, x, tape=None, stream=None):
+        """Return y.
+
+        Parameters
+        ----------
+        x : array of shape (n_samples, ...)
+            A piece of the samples.
+        tape : Tape or None, default=None
+            Filled with what `backward` needs. The result may be memory of the tape, which is valid
+            until the tape is filled again. With None, nothing is recorded.
+        stream : Stream or None, default=None
+            Random numbers of a module that is random in training. With None, nothing is random.
+        """
+
+    def backward(self, tape, dy, input_gradient=True):
+        """Return the derivatives of a scalar by x and by the parameters, from its derivative by y.
+
+        Parameters
+        ----------
+        tape : Tape
+            Filled by `forward`.
+        dy : array of the shape of y
+            Derivative of the scalar by y. It is not changed.
+        input_gradient : bool, default=True
+            Whether the derivative by x is needed.
+
+        Returns
+        -------
+        dx : array of the shape of x, or None
+            None without `input_gradient`.
+        gradients : dict of str to array
+            Sums over the samples, by the names of `parameters`. They may be memory of the tape.
+        """
+
+    def project(self):
+        """Move parameters in place to the nearest allowed values, after a step of an optimizer."""
+
+    def on(self, backend):
+        """Return the module with the kernels of a backend, and with the same parameters.
+
+        Without it, the backend follows x. The backend is not pickled with the module.
+        """
+
+
+class ModuleMixin:
+    """Defaults for modules without parameters or without kernels."""
+
+    parameters: dict = {}
+    scales: dict = {}
+
+    def project(self):
+        """Bring the parameters back to where they are allowed; all values are."""
+
+    def on(self, backend):
+        """Use the kernels of a backend; this module calls none.
+
+        Parameters
+        ----------
+        backend : module
+            One of the backends.
+
+        Returns
+        -------
+        object
+            The module itself.
+        """
+        return self
