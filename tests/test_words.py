@@ -14,7 +14,7 @@ CLASSES = {
     if inspect.isclass(thing := getattr(sklearn_ebm, name))
 }
 CONVOLUTIONAL = ("ConvSparseCoder", "ConvPSD")
-CONTINUED = {  # parameters whose description may go on, and the last words that all classes share
+CONTINUED = {  # descriptions that classes may extend, and the last words that all share
     "alpha": "Larger values give sparser codes.",
     "batch_size": "per training step.",
     "code_tol": "inference of an optimal code stops.",

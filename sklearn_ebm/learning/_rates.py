@@ -49,7 +49,7 @@ def learning_rate_schedule(learning_rate, automatic):
         A float is the initial rate, which decays linearly to zero. A callable receives the
         completed share of training, from 0 to 1, and returns the rate.
     automatic : float
-        Initial rate that "auto" stands for.
+        Initial rate if `learning_rate` is "auto".
 
     Returns
     -------

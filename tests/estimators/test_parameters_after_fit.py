@@ -120,7 +120,7 @@ TABLE = {
         **dict.fromkeys(["solver", "code_max_iter", "code_tol"], QUIETLY),  # unseen by an encoder
         "alpha": {"refused": 0.6},
         "n_steps": {"refused": 1},
-        "encoder": {"refused": "fista"},
+        "encoder": {"refused": "lfista"},
         "tied": {"refused": False},
         "loss": LEARNING,
         "inference": {"live": "optimal"},
