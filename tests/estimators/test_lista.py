@@ -18,7 +18,6 @@ from sklearn_ebm.estimators import _lista
 from sklearn_ebm.factors import LinearDecoder
 from sklearn_ebm.factors.encoders import UnrolledEncoder
 from sklearn_ebm.learning._optimizers import Adam
-from sklearn_ebm.learning._rates import LinearDecay
 from sklearn_ebm.learning.criteria import Imitation
 from tests.estimators.learned_inference import (
     ALPHA,
@@ -118,16 +117,14 @@ def test_the_objective_is_the_mean_loss_before_each_step(X, atoms, loss):
 
 @pytest.fixture
 def rates(monkeypatch):
-    """Learning rates of all steps that were made, which would be constant if none was lowered."""
-    step, made = Adam.step, []
+    """Learning rates of all steps that were made, without their decay."""
+    rate_at, made = Imitation.rate_at, []
 
-    def recording(self, gradients, backend, rate):
-        made.append(rate)
-        return step(self, gradients, backend, rate)
+    def recording(self, done):
+        made.append(self.damping * self.rate.initial)
+        return rate_at(self, done)
 
-    monkeypatch.setattr(LinearDecay, "__call__", lambda self, done: self.initial)
-
-    monkeypatch.setattr(Adam, "step", recording)
+    monkeypatch.setattr(Imitation, "rate_at", recording)
     return made
 
 
