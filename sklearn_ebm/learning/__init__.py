@@ -1,1 +1,1 @@
-"""Training: samples and batches, passes, optimizers, and what is learned from each batch."""
+"""Training: samples and batches, the trainer, criteria, policies and optimizers."""

@@ -2,7 +2,7 @@
 
 
 class Curves:
-    """Named lists, and what is known of the last pass.
+    """Named lists, and facts of the last pass.
 
     Curves that describe held-out samples have one more entry, from before the first pass.
 

@@ -1,4 +1,4 @@
-"""Tapes and buffers of a piece of a batch, which the next step fills again."""
+"""Tapes and buffers of a piece of a batch, reused by the next step."""
 
 from sklearn_ebm.backends import new_matrix
 from sklearn_ebm.factors import Tape

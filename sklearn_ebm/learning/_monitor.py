@@ -1,27 +1,27 @@
-"""A look at a few rows of the data after each pass of a model with a partition function."""
+"""Measurements on a few rows of the data, for models with a partition function."""
 
 import numpy as np
 
 from sklearn_ebm.backends import array_namespace, resolve_backend
 from sklearn_ebm.inputs._rows import dense_rows
 
-SMALLEST_LOOK, LARGEST_LOOK, LOOK_SHARE = 100, 2000, 0.01  # rows that a monitor looks at
+SMALLEST_LOOK, LARGEST_LOOK, LOOK_SHARE = 100, 2000, 0.01  # rows that a monitor measures
 SURELY = 0.01  # a unit that is never more likely on than that is dead
 
 
 class Monitor:
-    """A look at a few rows of the data after each pass.
+    """Measures an energy on a few rows of the data.
 
     Parameters
     ----------
     X : array or csr_array of shape (n_samples, n_features)
         Data.
     rows : int array
-        Of the samples that are learned from.
+        Rows that take part in learning.
     held_out : int array
-        Of those that are not; may be empty.
+        Held-out rows; may be empty.
     dtype : dtype
-        Of the model.
+        Type of the model.
     draws : bool
         Whether entries between zero and one are drawn as zeros and ones.
     random_state : numpy.random.RandomState

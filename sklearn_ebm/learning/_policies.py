@@ -1,7 +1,7 @@
-"""Decisions about learning: when it ends, which parameters are kept, what follows divergence.
+"""Policies: when learning ends, which parameters are kept, and how it recovers from divergence.
 
-A trainer consults a list of policies, in their order; see `sklearn_ebm.protocols.Policy`. Each
-policy is one decision, and an estimator composes those that it needs.
+A trainer consults a list of policies in their order; see `sklearn_ebm.protocols.Policy`. Each
+policy makes one decision. An estimator composes a list of them.
 """
 
 import math
@@ -15,7 +15,7 @@ SLOWEST = 0.02  # share of the first learning rate at which passes without progr
 
 
 class Policy:
-    """A policy that decides nothing; subclasses override what they need."""
+    """Base class of policies. Its methods do nothing."""
 
     def begin(self, trainer):
         """Run before the first step."""
@@ -265,10 +265,10 @@ class Patience(Policy):
     n_passes : int
         Number of passes without progress.
     tol : float, default=0.0
-        Relative change of the merit below which a pass makes no progress.
+        Relative change of the merit that counts as progress.
     then : callable or None, default=None
-        Called with the trainer when there is no progress; it returns whether learning ends. None
-        ends it.
+        Function of the trainer that is called after passes without progress. It returns whether
+        learning ends. None ends learning.
     """
 
     def __init__(self, held_out, n_passes, tol=0.0, then=None):

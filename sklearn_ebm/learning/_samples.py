@@ -10,11 +10,11 @@ from sklearn_ebm.backends import array_namespace
 
 
 class Batch(NamedTuple):
-    """Some samples, and what belongs to each; None where there is nothing."""
+    """Samples with their targets, masks and weights. Fields may be None."""
 
     X: Any
     target: Any = None  # codes or labels to be predicted
-    mask: Any = None  # one where a feature is observed
+    mask: Any = None  # 1 for observed features
     weight: Any = None
     first: int = 0  # row of the whole batch at which these samples begin
 
@@ -44,14 +44,14 @@ class Batch(NamedTuple):
 
 @dataclass
 class Samples:
-    """The rows of X that take part, and what belongs to each."""
+    """Rows of X that take part in learning, with their targets, masks and weights."""
 
     X: Any
     target: Any = None  # may be sparse; batches are dense
     mask: Any = None
     weight: Any = None
-    index: Any = None  # of the rows that take part; None means all
-    dtype: Any = None  # of what is taken, the model's; None means that of X
+    index: Any = None  # rows that take part; None means all
+    dtype: Any = None  # type of the batches; None means that of X
     backend: Any = None  # where sparse targets are brought to
 
     def batches(self, batch_size, random_state):

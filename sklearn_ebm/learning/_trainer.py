@@ -16,7 +16,7 @@ from sklearn_ebm.learning._samples import count, merged
 
 @dataclass(frozen=True)
 class Plan:
-    """How many passes to make, and of which batches.
+    """Number of passes, size of the batches, and source of their order.
 
     Attributes
     ----------
@@ -105,7 +105,7 @@ class Trainer:
         policies : sequence of Policy
             Consulted in their order.
         plan : Plan
-            Number of passes, size of the batches, and how they are shuffled.
+            Number of passes, size of the batches, and source of their order.
         estimator : estimator
             For callbacks; its `verbose` prints a line for each pass.
         context : callback context

@@ -13,8 +13,8 @@ class Criterion(Protocol):
     **Sums.** `contribute` returns named entries that merge by `+`: numbers, arrays, dictionaries of
     them, or objects with `__add__`. Merging is associative, so that pieces, processes and shards
     can be merged in any grouping. Entries are not normalised; `apply` divides by the number or the
-    weight of the samples. The entry `"report"` holds what the curves need: the sums of a pass are
-    the merged reports of its batches.
+    weight of the samples. The entry `"report"` holds numbers for the curves. The tally of a
+    pass is the sum of the reports of its batches.
 
     **Purity.** The result of `contribute` depends on its arguments and on the parameters only. It
     writes to no attribute of the criterion. Two calls with the same arguments return the same sums.
@@ -115,13 +115,13 @@ class Criterion(Protocol):
         """
 
     def project(self):
-        """Bring the parameters back to where they are allowed."""
+        """Project the parameters onto their allowed range."""
 
     def held_out(self, report):
         """Return the entries of the curves for held-out samples, by name, from a merged report."""
 
     def begin(self, entries):
-        """Start a new fit: `entries` of held-out samples, however large, are no divergence."""
+        """Start a new fit; the loss in `entries`, of held-out samples, may have any size."""
 
     def slow_down(self, factor):
         """Divide the learning rate by a factor from now on."""
@@ -150,6 +150,5 @@ class Criterion(Protocol):
     def advance(self, X, index, done, stream, shard):
         """Make one step for each row of `index`, in one compiled call.
 
-        The result is that of `contribute` and `apply`, batch by batch, to rounding. The shard is
-        updated in place.
+        The result equals that of single steps to rounding. The shard is updated in place.
         """

@@ -8,8 +8,8 @@ class Trainer(Protocol):
 
     A step calls the criterion's `prepare`, then `contribute` on each piece of the batch, merges the
     sums in the order of the rows, and calls `apply`. Results therefore do not depend on the number
-    of threads. Threads, processes and a cluster share this mechanism: they differ in who calls
-    `contribute`, not in what is merged.
+    of threads. Threads, processes and a cluster share this mechanism: they differ only in the place
+    of the calls of `contribute`.
 
     The trainer can be pickled between any two calls. Buffers and tapes are not pickled.
 
@@ -43,7 +43,7 @@ class Trainer(Protocol):
         policies : sequence of Policy
             Consulted in their order.
         plan : Plan
-            Number of passes, size of the batches, and how they are shuffled.
+            Number of passes, size of the batches, and source of their order.
         estimator : estimator
             For callbacks; its `verbose` prints a line for each pass.
         context : callback context

@@ -1,4 +1,4 @@
-"""One small trainer and batch for each criterion, and what the contract needs to know of it."""
+"""A small trainer and batch for each criterion."""
 
 from dataclasses import dataclass
 from typing import Any

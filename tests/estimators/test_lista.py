@@ -117,14 +117,14 @@ def test_the_objective_is_the_mean_loss_before_each_step(X, atoms, loss):
 
 @pytest.fixture
 def rates(monkeypatch):
-    """Learning rates of all steps that were made, which would be constant if none was lowered."""
-    step, made = Adam.step, []
+    """Learning rates of all steps that were made, without their decay."""
+    rate_at, made = Imitation.rate_at, []
 
-    def recording(self, gradients, backend, rate):
-        made.append(rate)
-        return step(self, gradients, backend, rate)
+    def recording(self, done):
+        made.append(self.damping * self.rate.initial)
+        return rate_at(self, done)
 
-    monkeypatch.setattr(Adam, "step", recording)
+    monkeypatch.setattr(Imitation, "rate_at", recording)
     return made
 
 

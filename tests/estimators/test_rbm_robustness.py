@@ -81,11 +81,12 @@ def test_partial_fit_is_a_first_fit_without_shuffling_and_averages(digits):
 def test_a_warm_start_goes_on_from_where_learning_was(fitted, form):
     X = data_of(form)
     last = fitted._learner.criterion.energy.copy().in_data_units()
-    particles = fitted._learner.shard
+    learner, n_draws = fitted._learner, fitted._learner.stream.n_draws
     fitted.set_params(warm_start=True, learning_rate=1e-12, average=0.0).fit(X)
     assert_allclose(fitted.components_, last["weights"].T, rtol=1e-6, atol=1e-8)
     assert_allclose(fitted.intercept_visible_, last["visible_bias"], rtol=1e-5, atol=1e-7)
-    assert fitted._learner.shard is particles
+    assert fitted._learner is learner  # with its chains
+    assert learner.stream.n_draws > n_draws
     assert fitted.n_iter_ == 3
     cold = fitted.set_params(warm_start=False).fit(X)
     assert np.any(cold.components_ != last["weights"].T)

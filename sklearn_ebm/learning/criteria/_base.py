@@ -59,7 +59,7 @@ class BaseCriterion:
         """Raise `Diverged` if a mean loss is out of all proportion."""
 
     def absorb(self, model, sums, batch):
-        """Move what is updated from moments, which belongs to this criterion alone."""
+        """Update the parameters that are moved by moments, which belong to this criterion alone."""
 
     def gradients(self, sums):
         """Return the gradients of the mean loss with respect to `parameters`, by name."""
@@ -70,7 +70,7 @@ class BaseCriterion:
         return self.rate(done)
 
     def project(self):
-        """Bring the parameters back to where they are allowed."""
+        """Project the parameters onto their allowed range."""
 
     def can_advance(self, backend):
         """Whether a backend can make several steps in one call."""
@@ -82,7 +82,7 @@ class BaseCriterion:
         return {"validation": mean_loss(report)}
 
     def summary(self, tally):
-        """Return the entries of the curves for a pass, those that the reports have numbers for."""
+        """Return the entries of the curves for a pass."""
         entries = {}
         if "loss" in tally:
             entries["objective"] = mean_loss(tally)

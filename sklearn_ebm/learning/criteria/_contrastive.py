@@ -1,4 +1,4 @@
-"""Contrastive learning of an energy: down where the data are, up where the model's own samples are.
+"""Contrastive learning: lower the energy of the data, raise that of the model's own samples.
 
 The gradient of the mean log-likelihood is the mean of -dE/dtheta over the data minus its mean over
 the model. The second comes from a few particles: started at the data and moved by k steps of Gibbs
@@ -35,7 +35,7 @@ from sklearn_ebm.learning._samples import Batch, Samples
 from sklearn_ebm.learning.criteria._base import BaseCriterion
 from sklearn_ebm.solvers import gibbs, gibbs_keys, map_bounds, piece_bounds
 
-CHUNK = 20  # batches between two looks at signals and callbacks
+CHUNK = 20  # batches between two calls of callbacks
 FAST_DECAY = 19 / 20  # what an update leaves of the fast weights (Tieleman & Hinton 2009, 3.2)
 LARGEST = {4: 1e15, 8: 1e100}  # magnitude of a weight, by bytes; squares stay finite
 ACTIVITY_SHARE = 0.01  # of a batch in the running mean of the hidden units
@@ -43,7 +43,7 @@ ACTIVITY_SHARE = 0.01  # of a batch in the running mean of the hidden units
 
 @dataclass(frozen=True)
 class Ascending:
-    """How the parameters move.
+    """Settings of a step.
 
     Attributes
     ----------
@@ -54,7 +54,7 @@ class Ascending:
     decay : float, default=0
         What the weights lose in each step, times the rate.
     fast_rate : float, default=0
-        Learning rate of the fast weights, where there are any.
+        Learning rate of the fast weights, if there are any.
     sparsity_target : float, default=0
         Mean activity that hidden units are drawn to.
     sparsity_cost : float, default=0
@@ -159,12 +159,12 @@ class Contrastive(BaseCriterion):
         self.largest = float(xp.max(xp.abs(energy.weights)))
 
     def follow(self, how, rate, backend):
-        """Learn by these from now on; users may change them before they continue a fit.
+        """Set what users may change before they continue a fit.
 
         Parameters
         ----------
         how : Ascending
-            How the parameters move.
+            Settings of a step.
         rate : callable
             Maps the completed share of training to the learning rate.
         backend : str
@@ -273,7 +273,7 @@ class Contrastive(BaseCriterion):
 
     # --------------------------------------------------------------------------- one step at a time
     def prepare(self, batch):
-        """Return the energy as it is, and that of the chains."""
+        """Return the energy of the data, the energy of the chains, and the backend."""
         energy = self.energy.inner()
         return energy, self._energy_of_chains(energy), self.backend_of(batch)
 

@@ -15,7 +15,7 @@ class ConvolutionalDictionary(Dictionary):
     kernels : array of shape (n_components, height, width, n_channels)
         First kernels, of unit norm; changed in place.
     border : str
-        Where kernels may stand.
+        Positions of the kernels.
     fixed : bool, default=False
         Whether the kernels stay as they are.
     encoder : encoder factor or None, default=None
@@ -30,14 +30,14 @@ class ConvolutionalDictionary(Dictionary):
         super().__init__(kernels, fixed, encoder, OnlineKernels(kernels, table))
 
     def follow(self, penalty, settings, backend, beta=0.0, rate=NO_RATE, fixed=None, border=None):
-        """Learn by these from now on: as for `Dictionary`, and where kernels may stand.
+        """Set what users may change before they continue a fit.
 
         Parameters
         ----------
         penalty, settings, backend, beta, rate, fixed
             As for `Dictionary`.
         border : str or None, default=None
-            Where kernels and filters may stand. None changes nothing.
+            Positions of kernels and filters. None changes nothing.
 
         Returns
         -------

@@ -25,7 +25,7 @@ from sklearn_ebm.learning.criteria._base import (
 )
 from sklearn_ebm.solvers import solve_lasso
 
-PIECE_ROWS = 256  # what one thread takes of a batch
+PIECE_ROWS = 256  # samples that a thread processes at a time
 LEARNING_TOL = 1e-3  # gap of codes in learning; tighter ones do not make a better dictionary
 NO_RATE = LinearDecay(0.0)
 HOPELESS = 10.0  # times the energy of zero codes, above which steps have spoilt the encoder
@@ -134,12 +134,12 @@ class Dictionary(BaseCriterion):
         self.optimizer = Adam(encoder.parameters, units=encoder.scales)
 
     def follow(self, penalty, settings, backend, beta=0.0, rate=NO_RATE, fixed=None):
-        """Learn by these from now on; users may change them before they continue a fit.
+        """Set what users may change before they continue a fit.
 
         Parameters
         ----------
         penalty : penalty factor
-            Of the codes.
+            Penalty of the codes.
         settings : dict
             solver, tol and max_iter of inference.
         backend : str
@@ -213,7 +213,7 @@ class Dictionary(BaseCriterion):
         return sums, None
 
     def _add_moments(self, model, batch, code, sums):
-        """Add what the dictionary learns from codes to the sums."""
+        """Add the moments of codes, and samples that may replace atoms, to the sums."""
         if self.fixed:
             return
         weight = batch.weight
@@ -253,12 +253,12 @@ class Dictionary(BaseCriterion):
         return divided(sums["gradients"], sums["report"]["weight"])
 
     def project(self):
-        """Bring the parameters of the encoder back to where they are allowed."""
+        """Project the parameters of the encoder onto their allowed range."""
         self.encoder.project()
 
     # ------------------------------------------------------------------------------------ ways back
     def snapshot(self):
-        """Return a copy of dictionary, moments and encoder; None if there is no encoder."""
+        """Return a copy of dictionary, moments and encoder, or None without an encoder."""
         if self.encoder is None:
             return None
         return copy.deepcopy(self.online), self.encoder.copy()

@@ -14,8 +14,8 @@ from sklearn_ebm.learning.criteria._base import (
     plain_sum,
 )
 
-PIECE_ROWS = 128  # what a thread takes of a batch, which is smaller here than that of a dictionary
-EXPLODED = 1e4  # times the size of data and codes, at which a loss has no way back
+PIECE_ROWS = 128  # samples that a thread processes at a time
+EXPLODED = 1e4  # times the size of data and codes, above which training has diverged
 
 
 class Imitation(BaseCriterion):
@@ -42,12 +42,12 @@ class Imitation(BaseCriterion):
         self.optimizer = Adam(encoder.parameters, units=encoder.scales)
 
     def follow(self, loss, rate, backend, keeps_damping=False):
-        """Learn by these from now on; users may change them before they continue a fit.
+        """Set what users may change before they continue a fit.
 
         Parameters
         ----------
         loss : loss factor
-            What the codes are judged by.
+            Loss of the codes.
         rate : callable
             Maps the completed share of training to the learning rate.
         backend : str
@@ -137,7 +137,7 @@ class Imitation(BaseCriterion):
         return divided(sums["gradients"], sums["report"]["weight"])
 
     def project(self):
-        """Bring the parameters of the encoder back to where they are allowed."""
+        """Project the parameters of the encoder onto their allowed range."""
         self.encoder.project()
 
     def label(self, curves):

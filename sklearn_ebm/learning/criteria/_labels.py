@@ -8,7 +8,9 @@ from sklearn_ebm.backends import array_namespace
 from sklearn_ebm.learning._divergence import Watch
 from sklearn_ebm.learning.criteria._base import BaseCriterion, mean_loss, plain_sum
 
-WITHOUT_A_WAY_BACK = 10.0  # times the loss of guessing, or the first, at which a batch has diverged
+WITHOUT_A_WAY_BACK = (
+    10.0  # times the loss of random guesses, or the first one, above which training has diverged
+)
 
 
 class Labels(BaseCriterion):
@@ -22,7 +24,7 @@ class Labels(BaseCriterion):
     network : Network
         Trained in place.
     optimizer : Optimizer or None, default=None
-        Of the network's parameters. None if the criterion is part of a sum.
+        Optimizer of the network's parameters. None if the criterion is part of a sum.
     """
 
     def __init__(self, network, optimizer=None):
@@ -42,7 +44,7 @@ class Labels(BaseCriterion):
         return self.network.parameters
 
     def follow(self, rate, backend):
-        """Learn by these from now on.
+        """Set what users may change before they continue a fit.
 
         Parameters
         ----------
@@ -89,7 +91,7 @@ class Labels(BaseCriterion):
         return {"report": report, "losses": plain_sum(losses)}
 
     def require(self, sums, batch):
-        """Raise `Diverged` if the mean loss is out of proportion to that of guessing."""
+        """Raise `Diverged` if the mean loss is far above the loss of random guesses."""
         n_classes = self.network.head.parameters["bias"].shape[0]
         self.watch.require(sums["losses"] / sums["report"]["n_samples"], math.log(n_classes))
 
@@ -100,7 +102,7 @@ class Labels(BaseCriterion):
         return sums["gradients"]
 
     def project(self):
-        """Bring all parameters back to where they are allowed."""
+        """Project all parameters onto their allowed range."""
         self.network.project()
 
     # --------------------------------------------------------------------------------------- curves
@@ -153,7 +155,7 @@ def merit(entries):
 
 
 def right_answers(scores, target):
-    """One where the class of the largest score is the right one, else zero."""
+    """Return 1 for samples whose class has the largest score, and 0 for the others."""
     xp = array_namespace(scores)
     right = xp.argmax(scores, axis=1) == xp.argmax(target, axis=1)
     return xp.asarray(right, dtype=scores.dtype)

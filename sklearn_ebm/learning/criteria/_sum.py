@@ -45,7 +45,7 @@ class Sum(BaseCriterion):
         return dict(held.values())
 
     def follow(self, rate):
-        """Learn at this rate from now on; each term follows parameters of its own.
+        """Set the learning rate; each term has further parameters of its own.
 
         Parameters
         ----------
@@ -100,7 +100,7 @@ class Sum(BaseCriterion):
             criterion.require(sums[number], batch)
 
     def absorb(self, model, sums, batch):
-        """Let each criterion move what it updates from moments."""
+        """Update the parameters that a criterion moves by moments."""
         for number, criterion in enumerate(self.criteria):
             criterion.absorb(model[number], sums[number], batch)
 
@@ -114,7 +114,7 @@ class Sum(BaseCriterion):
         return total
 
     def project(self):
-        """Bring all parameters back to where they are allowed."""
+        """Project all parameters onto their allowed range."""
         for criterion in self.criteria:
             criterion.project()
 
