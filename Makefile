@@ -45,7 +45,7 @@ test-gpu: ## Run every test of kernels and models on this machine's GPU; an erro
 	@$(MAKE) --no-print-directory $(VENV)/installed-test $(VENV)/installed-$(CUDA)
 	@$(BIN)/python -m pytest --gpu -m gpu $(ARGS)
 
-lint: $(VENV)/installed-lint ## Check format, style, spelling, sizes, floors and docstrings
+lint: $(VENV)/installed-lint ## Check format, style, spelling, sizes, classes, floors and docstrings
 	@$(BIN)/pre-commit run --all-files --config .pre-commit-config.yaml
 
 format: $(VENV)/installed-lint ## Format the code and mend what ruff can mend

@@ -2,6 +2,8 @@
 
 import os
 
+import pytest
+from check_classes import CLASSES_ABOVE, METHODS, complaints, read_package
 from check_size import BODY_LINES, MODULE_LINES, too_long
 from numba_cache import SECONDS_KEPT, open_cache, source_hash
 
@@ -59,3 +61,98 @@ def test_open_cache_drops_only_what_is_long_out_of_use(tmp_path):
     assert open_cache(caches, root) == second  # old as well, but in use now
     assert not first.exists()
     assert second.is_dir()
+
+
+def class_complaints(root, known=(), **modules):
+    """What the check of classes says about a package of the given modules."""
+    return complaints(read_package(sources(root, **modules) / "sklearn_ebm"), known)
+
+
+def body(*functions):
+    return "".join(f"    def {function}: ...\n" for function in functions)
+
+
+def test_class_check_counts_methods_and_properties(tmp_path):
+    methods = [f"_method_{i}(self)" for i in range(METHODS - 2)]
+    special = ["__repr__(self)", "__getstate__(self)"]
+    size = (
+        "    @property\n    def size(self): ...\n    @size.setter\n    def size(self, value): ...\n"
+    )
+    most = "class Model:\n" + body("__init__(self)", *methods, *special) + size
+    assert class_complaints(tmp_path, model=most) == []
+    (complaint,) = class_complaints(tmp_path, model=most + body("one_more(self)"))
+    assert f"sklearn_ebm.model.Model defines {METHODS + 1} methods" in complaint
+
+
+def test_class_check_counts_our_own_classes_above(tmp_path):
+    base = "from collections import UserDict\nclass A(UserDict): ...\nclass Mixin: ...\n"
+    below = "from sklearn_ebm import base\nfrom sklearn_ebm.base import A as First\n"
+    two = f"{below}class B(First, base.Mixin): ...\n"
+    assert CLASSES_ABOVE == 2
+    assert class_complaints(tmp_path, base=base, below=two) == []
+    (complaint,) = class_complaints(tmp_path, base=base, below=f"{two}class C(B): ...\n")
+    assert "sklearn_ebm.below.C has 3 of our classes above it (A, B, Mixin)" in complaint
+
+
+OVERRIDES = {
+    "the same": ("f(self, x, y=0, *, z)", "f(self, x, y=0, *, z)"),
+    "optional, at the end": ("f(self, x)", "f(self, x, y=0, *args, z=None, **options)"),
+    "constructor": ("__init__(self, x)", "__init__(self)"),
+}
+CHANGES = {
+    "other name": ("f(self, x)", "f(self, y)"),
+    "other order": ("f(self, x, y)", "f(self, y, x)"),
+    "other default": ("f(self, x=0)", "f(self, x=1)"),
+    "required": ("f(self, x)", "f(self, x, y)"),
+    "required keyword": ("f(self, x)", "f(self, x, *, y)"),
+    "not at the end": ("f(self, x)", "f(self, y=0, x=0)"),
+    "left out": ("f(self, x, y=0)", "f(self, x)"),
+    "keyword only": ("f(self, x, y=0)", "f(self, x, *, y=0)"),
+    "no stars": ("f(self, *args)", "f(self)"),
+}
+
+
+@pytest.mark.parametrize(("above", "below"), OVERRIDES.values(), ids=OVERRIDES)
+def test_class_check_allows_overrides_with_optional_parameters_at_the_end(tmp_path, above, below):
+    text = f"class A:\n{body(above)}class B(A):\n{body(below)}"
+    assert class_complaints(tmp_path, model=text) == []
+
+
+@pytest.mark.parametrize(("above", "below"), CHANGES.values(), ids=CHANGES)
+def test_class_check_sees_changed_signatures(tmp_path, above, below):
+    text = f"class A:\n{body(above)}class B(A): ...\nclass C(B):\n{body(below)}"
+    (complaint,) = class_complaints(tmp_path, model=text)
+    assert "sklearn_ebm.model.C.f: method" in complaint
+
+
+@pytest.mark.parametrize("below", ["f = None", "def f(self): ...", "def g(self): self.f = 0"])
+def test_class_check_sees_what_replaces_a_property(tmp_path, below):
+    above = "class A:\n    @property\n    def f(self): ...\n"
+    text = f"{above}class B(A):\n    {below}\n"
+    (complaint,) = class_complaints(tmp_path, model=text)
+    assert "property in A, but" in complaint
+
+
+def test_class_check_lets_a_setter_be_used(tmp_path):
+    above = (
+        "class A:\n    @property\n    def f(self): ...\n    @f.setter\n    def f(self, x): ...\n"
+    )
+    text = f"{above}class B(A):\n    def g(self): self.f = 0\n"
+    assert class_complaints(tmp_path, model=text) == []
+
+
+def test_class_check_sees_one_base_hide_another(tmp_path):
+    """B and C agree with A each by itself, but D finds B's method where C's was expected."""
+    bases = f"class A: ...\nclass B(A):\n{body('f(self, x)')}class C(A):\n{body('f(self, y)')}"
+    text = f"{bases}class D(B, C): ...\nclass E(D): ...\n"
+    found = class_complaints(tmp_path, model=text)
+    (complaint,) = [each for each in found if "classes above" not in each]
+    assert "sklearn_ebm.model.D.f: method(y) in C, but method(x) in B" in complaint
+
+
+def test_class_check_rejects_known_violations_that_are_gone(tmp_path):
+    text = f"class A:\n{body('f(self, x)')}class B(A):\n"
+    entry = "signature sklearn_ebm.model.B.f of A"
+    assert class_complaints(tmp_path, known=[entry], model=text + body("f(self)")) == []
+    (complaint,) = class_complaints(tmp_path, known=[entry], model=text + body("f(self, x)"))
+    assert "remove it" in complaint
