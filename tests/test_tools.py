@@ -1,6 +1,8 @@
 """The repository's own tools: nobody would notice a check that is always green."""
 
+import ast
 import os
+from pathlib import Path
 
 import pytest
 from check_classes import CLASSES_ABOVE, METHODS, complaints, read_package
@@ -156,3 +158,22 @@ def test_class_check_rejects_known_violations_that_are_gone(tmp_path):
     assert class_complaints(tmp_path, known=[entry], model=text + body("f(self)")) == []
     (complaint,) = class_complaints(tmp_path, known=[entry], model=text + body("f(self, x)"))
     assert "remove it" in complaint
+
+
+@pytest.mark.parametrize("folder", ["speed", "papers"])
+def test_every_benchmark_is_run(folder):
+    """The runner is parsed, since importing a benchmark limits the processors of this process."""
+    benchmarks = Path(__file__).resolve().parents[1] / "benchmarks"
+    trees = {path.stem: ast.parse(path.read_text()) for path in benchmarks.glob(f"{folder}/*.py")}
+    programs = {name for name, tree in trees.items() if "main" in _functions(tree)}
+    runner = ast.parse((benchmarks / "run.py").read_text())
+    listed = {
+        ast.unparse(each.targets[0]): each.value
+        for each in runner.body
+        if isinstance(each, ast.Assign)
+    }
+    assert set(ast.literal_eval(listed[folder.upper()])) == programs
+
+
+def _functions(tree):
+    return {each.name for each in tree.body if isinstance(each, ast.FunctionDef)}
