@@ -2,12 +2,15 @@
 
 import ast
 import os
+from itertools import combinations, product
 from pathlib import Path
 
 import pytest
 from check_classes import CLASSES_ABOVE, METHODS, complaints, read_package
 from check_size import BODY_LINES, MODULE_LINES, too_long
 from numba_cache import SECONDS_KEPT, open_cache, source_hash
+
+from tests.grids import covering
 
 
 def test_size_check_counts_a_body_without_its_docstring(tmp_path):
@@ -177,3 +180,24 @@ def test_every_benchmark_is_run(folder):
 
 def _functions(tree):
     return {each.name for each in tree.body if isinstance(each, ast.FunctionDef)}
+
+
+def test_covering_cases_show_every_pair_of_values():
+    """Of 3 x 3 x 2 cases 9 are enough, which each pair of the first two parameters needs anyway."""
+    grid = {case: case for case in product("abc", "def", "gh")}
+    chosen = covering(grid)
+    assert len(chosen) == 9
+    assert {pair for case in chosen for pair in _pairs(case)} == {
+        pair for case in grid for pair in _pairs(case)
+    }
+
+
+def _pairs(case):
+    return combinations(enumerate(case), 2)
+
+
+def test_only_cases_that_are_there_are_chosen_and_a_single_parameter_is_complete():
+    grid = {"a": (0, 0), "b": (0, 1), "c": (1, 1)}
+    assert covering(grid) == ["a", "b", "c"]
+    assert covering(grid, strength=1) == ["a", "c"]
+    assert covering({"a": (0,), "b": (1,), "again": (1,)}) == ["a", "b"]

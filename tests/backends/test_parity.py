@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
-from numpy.testing import assert_allclose
+from numpy.testing import assert_allclose, assert_array_equal
 
 from sklearn_ebm.backends import new_matrix, to_host
 from sklearn_ebm.backends import numpy as reference
@@ -39,7 +39,8 @@ HOST = {  # threads in a block, at most, and whether they take turns backwards
     "cupy as C++": {},
     "cupy as C++, backwards": {"backwards": True},
 }
-BACKENDS = ["numba", pytest.param("cupy", marks=pytest.mark.gpu), *HOST]
+MACHINES = ["numba", pytest.param("cupy", marks=pytest.mark.gpu)]
+BACKENDS = [*MACHINES, *HOST]
 N_FEATURES = 53
 N_ROWS = 9
 GROUP_SIZES = [1, 9, 3, 1, 12, 4, 7]  # of all atoms together; below, at and above fours
@@ -408,16 +409,10 @@ def widened(array):
     return array.astype(np.float64) if array.dtype.kind == "f" else array
 
 
-def in_memory(array):
-    array = array.copy()
-    array.setflags(write=False)
-    return array
-
-
 def on_disk(folder):
+    """Function that stores an array and maps it into memory, read-only."""
+
     def store(array):
-        if array.size == 0:  # there is no map of nothing
-            return in_memory(array)
         path = folder / f"{len(list(folder.iterdir()))}.npy"
         np.save(path, array)
         return np.load(path, mmap_mode="r")
@@ -425,20 +420,42 @@ def on_disk(folder):
     return store
 
 
-def prepared(case, dtype, n_rows, folder=None):
-    """Arguments whose inputs are read-only, in memory or on disk."""
-    arguments = case.draw(np.random.default_rng(0), dtype, n_rows, **case.options)
+def prepared(case, dtype, n_rows):
+    return case.draw(np.random.default_rng(0), dtype, n_rows, **case.options)
+
+
+def stored(case, arguments, folder):
+    """The same arguments, with the inputs on disk."""
     inputs = [name for name in arguments if name not in case.replaced]
-    return mapped(in_memory if folder is None else on_disk(folder), arguments, inputs)
+    return mapped(on_disk(folder), arguments, inputs)
 
 
 def called(backend, case, arguments):
-    """What the kernel left in the arguments that it replaces, and what it returned."""
-    arguments = mapped(lambda array: array.copy(), arguments, case.replaced)
+    """What the kernel left in the arguments that it replaces, and what it returned.
+
+    All other arguments must be what they were.
+    """
+    inputs = [name for name in arguments if name not in case.replaced]
+    given = arrays_of(mapped(np.copy, arguments, inputs), inputs)
+    arguments = mapped(np.copy, arguments, case.replaced)
     on_device = mapped(backend.to_device, arguments)
     before = {name: on_device[name] for name in case.replaced}
     returned = getattr(backend, case.kernel)(*on_device.values())
+    for array, original in zip(arrays_of(on_device, inputs), given, strict=True):
+        assert_array_equal(to_host(array), original)
     return before, returned
+
+
+def arrays_of(arguments, names):
+    """The arrays in some of the arguments."""
+    found = []
+
+    def keep(array):
+        found.append(array)
+        return array
+
+    mapped(keep, arguments, names)
+    return found
 
 
 def assert_lives_on(backend, array, dtype):
@@ -446,17 +463,48 @@ def assert_lives_on(backend, array, dtype):
     assert type(array) is type(backend.to_device(np.zeros(1)))
 
 
-@pytest.mark.parametrize("storage", ["memory", "disk"])
+def on_disk_too(test):
+    """One backend of each kind; Numba compiles a kernel anew for read-only arrays, so one type."""
+    for name, values, more in (
+        ("backend", ["numba", "cupy as C++"], []),
+        ("dtype", [np.dtype(np.float32)], [np.dtype(np.float64)]),
+        ("n_rows", [N_ROWS], [1]),
+    ):
+        cases = [*values, *(pytest.param(value, marks=pytest.mark.exhaustive) for value in more)]
+        test = pytest.mark.parametrize(name, cases, indirect=name == "backend")(test)
+    return test
+
+
+@pytest.mark.parametrize("backend", MACHINES, indirect=True)
 @pytest.mark.parametrize("n_rows", [0, 1, N_ROWS])
 @pytest.mark.parametrize("name", CASES)
-def test_kernel_agrees_with_the_reference(backend, name, dtype, n_rows, storage, tmp_path):
-    case = CASES[name]
-    if n_rows < case.smallest:
+def test_kernel_agrees_with_the_reference(backend, name, dtype, n_rows):
+    assert_kernel_agrees(backend, name, dtype, n_rows)
+
+
+@pytest.mark.pairwise("backend", "dtype", "n_rows")
+@pytest.mark.parametrize("backend", HOST, indirect=True)
+@pytest.mark.parametrize("n_rows", [N_ROWS, 1, 0])
+@pytest.mark.parametrize("name", CASES)
+def test_device_kernel_agrees_with_the_reference_on_the_host(backend, name, dtype, n_rows):
+    assert_kernel_agrees(backend, name, dtype, n_rows)
+
+
+def assert_kernel_agrees(backend, name, dtype, n_rows):
+    if n_rows < CASES[name].smallest:
         pytest.skip("there is no dictionary without atoms")
-    arguments = prepared(case, dtype, n_rows, tmp_path if storage == "disk" else None)
-    expected, expected_return = called(reference, case, arguments)
-    result, returned = called(backend, case, arguments)
-    assert_agree(backend, case, dtype, (result, returned), (expected, expected_return))
+    case, arguments = CASES[name], prepared(CASES[name], dtype, n_rows)
+    theirs = called(reference, case, arguments)
+    assert_agree(backend, case, dtype, called(backend, case, arguments), theirs)
+
+
+@on_disk_too
+@pytest.mark.parametrize("name", CASES)
+def test_kernel_takes_arrays_on_disk(backend, name, dtype, n_rows, tmp_path):
+    case, arguments = CASES[name], prepared(CASES[name], dtype, n_rows)
+    theirs = called(reference, case, arguments)
+    ours = called(backend, case, stored(case, arguments, tmp_path))
+    assert_agree(backend, case, dtype, ours, theirs)
 
 
 def assert_agree(backend, case, dtype, ours, theirs):
@@ -503,18 +551,30 @@ def test_layers_may_have_their_rows_apart_and_what_is_read_its_columns_in_one_pi
     assert_agree(backend, case, dtype, (before, returned), theirs)
 
 
-@pytest.mark.parametrize("storage", ["memory", "disk"])
 @pytest.mark.parametrize("n_rows", [0, 1, N_ROWS])
 @pytest.mark.parametrize("name", MINIMIZERS)
-def test_minimizer_finds_what_the_reference_finds(backend, name, dtype, n_rows, storage, tmp_path):
+def test_minimizer_finds_what_the_reference_finds(backend, name, dtype, n_rows):
     """Within 1/2 mu ||z - z*||^2 <= E(z) - E(z*) <= gap, mu the smallest curvature if positive."""
+    arguments = prepared(MINIMIZERS[name], dtype, n_rows)
+    assert_finds_the_minimum(backend, name, dtype, arguments, arguments)
+
+
+@on_disk_too
+@pytest.mark.parametrize("name", MINIMIZERS)
+def test_minimizer_takes_arrays_on_disk(backend, name, dtype, n_rows, tmp_path):
+    arguments = prepared(MINIMIZERS[name], dtype, n_rows)
+    on_disk = stored(MINIMIZERS[name], arguments, tmp_path)
+    assert_finds_the_minimum(backend, name, dtype, on_disk, arguments)
+
+
+def assert_finds_the_minimum(backend, name, dtype, arguments, in_memory):
     case = MINIMIZERS[name]
     if getattr(backend, case.kernel) is None:
         pytest.skip(f"{backend.name} has no {case.kernel}, and says so by None")
-    arguments = prepared(case, dtype, n_rows, tmp_path if storage == "disk" else None)
     lasso, tol = arguments["lasso"], arguments["tol"]
-    expected, _ = called(reference, case, arguments)
+    expected, _ = called(reference, case, in_memory)
     result, (gap, n_iter) = called(backend, case, arguments)
+    n_rows = len(result["code"])
     assert_lives_on(backend, result["code"], dtype)
     assert type(gap) is type(result["code"])
     assert gap.shape == (n_rows,)

@@ -11,7 +11,7 @@ from tests.estimators import convolutional, machines, registry
 
 RANDOM = np.random.default_rng(0)
 ROWS = RANDOM.standard_normal((40, 8))
-IMAGES = RANDOM.standard_normal((6, 10, 11))
+IMAGES = RANDOM.standard_normal((3, 6, 7))
 MASK = (RANDOM.random(IMAGES.shape) > 0.2).astype(float)
 
 
@@ -42,7 +42,8 @@ def test_models_of_rows(name):
 @pytest.mark.parametrize("border", ["full", "circular"])
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_models_of_images(name, border):
-    settings = {"backend": "numpy", "border": border, "max_iter": 1, "batch_size": 3}
+    settings = {"backend": "numpy", "border": border, "max_iter": 1, "batch_size": 2}
+    settings["code_max_iter"] = 20
     model = convolutional.make(name, **settings).fit(IMAGES, mask=MASK)
     model.partial_fit(IMAGES)
     maps = model.transform(IMAGES, mask=MASK)
