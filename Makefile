@@ -37,7 +37,7 @@ test: $(VENV)/installed-test ## Run the tests and hold the coverage
 	@$(BIN)/python -m pytest $(or $(ARGS),$(ALL_TESTS))
 
 test-all: ARGS = $(ALL_TESTS) --all-cases
-test-all: test ## Run the tests with all combinations of dtype, number of rows and storage
+test-all: test ## Run the tests with all cases of large grids
 
 test-gpu: ## Run every test of kernels and models on this machine's GPU; an error where there is none
 	@nvidia-smi --list-gpus 2>&1 | grep -q '^GPU' || \

@@ -16,7 +16,8 @@ from sklearn_ebm.backends._border import BORDERS
 from sklearn_ebm.factors import CONVOLUTIONAL_ENCODERS
 from sklearn_ebm.learning._crops import Crops, first_kernels
 from sklearn_ebm.learning._dictionary import Learner
-from tests.estimators.convolutional import (
+from tests.estimators.interruption import interrupt_after
+from tests.registries.image_models import (
     ALPHA,
     SETTINGS,
     assert_same,
@@ -33,7 +34,6 @@ from tests.estimators.convolutional import (
     three_channels,
     unit_kernels,
 )
-from tests.estimators.interruption import interrupt_after
 
 FORMS = {  # of the same 12 images of 16 x 14
     "grey images": lambda images: images,

@@ -12,7 +12,7 @@ from sklearn_ebm.factors import ENCODERS, L1, UNFOLDINGS
 from sklearn_ebm.learning._dictionary import Learner
 from sklearn_ebm.learning._divergence import Watch
 from sklearn_ebm.learning._optimizers import Adam
-from tests.estimators.registry import (
+from tests.registries.row_models import (
     KINDS,
     LEARNERS,
     MODELS,

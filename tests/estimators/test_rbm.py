@@ -17,9 +17,9 @@ from sklearn_ebm import RBM
 from sklearn_ebm.backends import resolve_backend
 from sklearn_ebm.learning._contrastive_passes import pseudo_likelihood
 from sklearn_ebm.solvers import LogPartition
-from tests.estimators.machines import FORMS, data_of, make, scaled_digits, some_digits
-from tests.estimators.registry import fitted_attributes
 from tests.estimators.test_callbacks import Recorder
+from tests.registries.machines import FORMS, data_of, make, scaled_digits, some_digits
+from tests.registries.row_models import fitted_attributes
 
 forms = pytest.mark.parametrize("form", FORMS)
 methods = pytest.mark.parametrize("method", ["pcd", "cd", "fpcd"])

@@ -12,8 +12,8 @@ from scipy import sparse
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.utils._param_validation import InvalidParameterError
 
-from tests.estimators.machines import FORMS, make
-from tests.estimators.registry import fitted_attributes
+from tests.registries.machines import FORMS, make
+from tests.registries.row_models import fitted_attributes
 
 N_SAMPLES, N_FEATURES = 60, 9
 forms = pytest.mark.parametrize("form", FORMS)

@@ -19,7 +19,7 @@ from sklearn_ebm import Rectifier
 from sklearn_ebm.learning._dictionary import Learner
 from sklearn_ebm.learning._encoder import EncoderLearner
 from tests.estimators.interruption import interrupt_after
-from tests.estimators.registry import (
+from tests.registries.row_models import (
     KINDS,
     LEARNERS,
     MODELS,

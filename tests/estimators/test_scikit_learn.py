@@ -16,7 +16,7 @@ from sklearn_ebm import (
 )
 from sklearn_ebm.estimators._rbm import METHODS
 from sklearn_ebm.factors import UNITS
-from tests.estimators.registry import MODELS
+from tests.registries.row_models import MODELS
 
 ONE_COMPONENT = [  # these set n_components=1
     "check_dont_overwrite_parameters",

@@ -14,7 +14,7 @@ from sklearn_ebm.factors import CONVOLUTIONAL_ENCODERS, ENCODERS, ConvolutionalD
 from sklearn_ebm.factors.encoders._smooth_shrinkage import SMALLEST_SLOPE
 from sklearn_ebm.factors.problems._fourier import FourierProducts
 from tests.differences import finite_differences
-from tests.estimators.convolutional import borders, dense_dictionary, unit_kernels
+from tests.registries.image_models import borders, dense_dictionary, unit_kernels
 
 SHAPES = {  # of images, and number, height and width of kernels
     "grey": ((9, 8, 1), (3, 4, 3)),

@@ -173,7 +173,7 @@ def _descent_case(border, rule, masked=False, ridge=0.0):
     return "local_descent", draw_lasso, ("code",), options
 
 
-CASES = {**dict(_cases()), **dict(_moment_cases())}  # as in tests/backends/maps.py
+CASES = {**dict(_cases()), **dict(_moment_cases())}  # as in maps.py
 MINIMIZERS = {
     "local_descent, full": _descent_case("full", SoftThreshold(4.0)),
     "local_descent, same, masked, ridge": _descent_case("same", SoftThreshold(2.0), True, 0.5),
