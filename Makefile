@@ -37,7 +37,7 @@ test: $(VENV)/installed-test ## Run the tests and hold the coverage
 	@$(BIN)/python -m pytest $(or $(ARGS),$(ALL_TESTS))
 
 test-all: ARGS = $(ALL_TESTS) --all-cases
-test-all: test ## Run the tests with all combinations of dtype, number of rows and storage
+test-all: test ## Run the tests with all cases of large grids
 
 test-gpu: ## Run every test of kernels and models on this machine's GPU; an error where there is none
 	@nvidia-smi --list-gpus 2>&1 | grep -q '^GPU' || \
@@ -45,7 +45,7 @@ test-gpu: ## Run every test of kernels and models on this machine's GPU; an erro
 	@$(MAKE) --no-print-directory $(VENV)/installed-test $(VENV)/installed-$(CUDA)
 	@$(BIN)/python -m pytest --gpu -m gpu $(ARGS)
 
-lint: $(VENV)/installed-lint ## Check format, style, spelling, sizes, floors and docstrings
+lint: $(VENV)/installed-lint ## Check format, style, spelling, sizes, classes, floors and docstrings
 	@$(BIN)/pre-commit run --all-files --config .pre-commit-config.yaml
 
 format: $(VENV)/installed-lint ## Format the code and mend what ruff can mend

@@ -14,10 +14,11 @@ import os
 
 import numpy as np
 
-from benchmarks import _common, backward
-from benchmarks.fista import GOAL, fewest_steps, loosest_tolerance
-from benchmarks.rbm_peers import TorchRBM, digits
-from benchmarks.torch_fista import TorchFista
+from benchmarks import _common
+from benchmarks.speed import backward
+from benchmarks.speed.fista import GOAL, fewest_steps, loosest_tolerance
+from benchmarks.speed.rbm_peers import TorchRBM, digits
+from benchmarks.speed.torch_fista import TorchFista
 
 ALPHA = 1.0
 SIZES = (256, 1024)

@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 from numba_cache import open_cache
 
+from tests.grids import thin_out
+
 os.environ["NUMBA_CACHE_DIR"] = str(open_cache())  # Numba reads it once, when it is first imported
 os.environ.setdefault("MPLBACKEND", "Agg")  # no window, no display needed
 
@@ -34,7 +36,7 @@ def pytest_addoption(parser):
     parser.addoption(
         "--all-cases",
         action="store_true",
-        help="run full products of cases instead of those that cover each pair of values",
+        help="run all cases of the tests marked pairwise or exhaustive",
     )
 
 
@@ -46,6 +48,10 @@ def pytest_configure(config):
 
 
 def pytest_collection_modifyitems(config, items):
+    if not config.getoption("--all-cases"):
+        kept = thin_out(items)
+        config.hook.pytest_deselected(items=[item for item in items if item not in {*kept}])
+        items[:] = kept
     if config.getoption("--gpu"):
         return
     skip = pytest.mark.skip(reason="needs a GPU: make test-gpu")

@@ -26,25 +26,6 @@ extern "C" int launch_{index}(const host::Launch* launch) {{
 """
 
 
-def pytest_collection_modifyitems(config, items):
-    if not config.getoption("--all-cases"):
-        left_out = [item for item in items if not _is_needed(item)]
-        config.hook.pytest_deselected(items=left_out)
-        items[:] = [item for item in items if _is_needed(item)]
-
-
-def _is_needed(item):
-    """Whether a case is one of those that cover each pair of dtype, number of rows and storage.
-
-    Arrays without rows cannot be stored on disk.
-    """
-    values = item.callspec.params if hasattr(item, "callspec") else {}
-    if not values.keys() >= {"dtype", "n_rows", "storage"}:
-        return True
-    is_on_disk = (values["n_rows"] == 1) == (values["dtype"] is np.float64)
-    return (values["storage"] == "disk") == (is_on_disk and values["n_rows"] > 0)
-
-
 class _Launch(ctypes.Structure):
     _fields_ = [
         *((name, ctypes.c_uint) for name in ("grid", "block", "shared_bytes", "backwards")),

@@ -10,7 +10,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn_ebm.backends import numpy as reference
 from sklearn_ebm.backends._border import BORDERS
 from sklearn_ebm.backends._rules import SoftThreshold
-from tests.backends.convolutions import draw_images, draw_kernels, draw_maps, new_lasso
+from tests.registries.kernels.convolutions import draw_images, draw_kernels, draw_maps, new_lasso
 
 SHAPE, SIZE = (9, 12, 2), (5, 4, 3)  # of images, and number, height and width of kernels
 SEVERAL_TILES = (70, 150, 1)  # eight, of which two threads have a share

@@ -8,7 +8,7 @@ from sklearn_ebm.backends import numba as backend
 from sklearn_ebm.backends import numpy as reference
 from sklearn_ebm.backends._border import BORDERS
 from sklearn_ebm.backends.numba import _dense_convolution
-from tests.backends import convolutions
+from tests.registries.kernels import convolutions
 
 SHAPES = (9, 7, 2), (5, 4, 3)
 ROOMS = {"one row": 1, "some rows": 900, "an image and a half": 3000}  # numbers, of some 1,700

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from sklearn_ebm.backends import new_matrix
+from sklearn_ebm.backends import new_matrix, numpy
 from sklearn_ebm.backends._random import Stream
 from sklearn_ebm.factors import (
     CONVOLUTIONAL_ENCODERS,
@@ -15,9 +15,11 @@ from sklearn_ebm.factors import (
     BilinearEnergy,
     Energy,
     LinearDecoder,
+    LinearHead,
+    cross_entropy,
 )
 from sklearn_ebm.factors.penalties import L1
-from sklearn_ebm.learning._network import Head, Network
+from sklearn_ebm.learning._network import Network
 from sklearn_ebm.learning._optimizers import Adam
 from sklearn_ebm.learning._rates import LinearDecay
 from sklearn_ebm.learning._samples import Batch
@@ -168,8 +170,8 @@ def contrastive(kind="bernoulli", n_chains=None, fast=False):
 def labels():
     """A linear classifier, whose mean is that over samples, whatever their weights."""
     (X, weight), random = some_data(), np.random.default_rng(2)
-    head = Head(random.standard_normal((N_FEATURES, 3)), random.standard_normal(3))
-    network = Network([], "head", head)
+    head = LinearHead(random.standard_normal((N_FEATURES, 3)), random.standard_normal(3))
+    network = Network({("head", 0): head}, cross_entropy, numpy)
 
     def follow(criterion):
         return criterion.follow(LinearDecay(0.1), "numpy")

@@ -20,7 +20,7 @@ from sklearn_ebm.factors import (
     CONVOLUTIONAL_ENCODERS,
     ENCODERS,
     SCORE_LOSSES,
-    UNFOLDINGS,
+    UNROLLED_ENCODERS,
     ConvolutionalDecoder,
     FixedMap,
     LinearDecoder,
@@ -120,10 +120,10 @@ def steps_of(name):
 
 
 MODULES = {
-    **{name: dense(name) for name in ENCODERS if name not in UNFOLDINGS.values()},
+    **{name: dense(name) for name in ENCODERS if name not in UNROLLED_ENCODERS},
     **{
         f"{name} {options}": dense(name, **options)
-        for name in UNFOLDINGS.values()
+        for name in UNROLLED_ENCODERS
         for options in steps_of(name)
     },
     "logistic": Case(logistic),
@@ -145,7 +145,7 @@ MODULES = {
     ),
     **{f"Rectifier {mode}": layer("Rectifier", mode) for mode in ("abs", "positive", "split")},
     **{f"Pooler {mode}": layer("Pooler", mode) for mode in ("average", "max", "l2")},
-    "Pooler of map groups": layer("Pooler", "l2", size=3, stride=2, map_groups=2),
+    "Pooler of map groups": layer("Pooler", "l2", pool_shape=3, pool_stride=2, map_groups=2),
     "Pooler on rows": layer("Pooler", "max", image_shape=IMAGES, shape=(60,)),
     "contrast": layer("LocalContrastNormalizer", 3),
     "contrast, subtracted": layer("LocalContrastNormalizer", 3, divide=False),

@@ -7,11 +7,11 @@ from sklearn.pipeline import make_pipeline
 
 from sklearn_ebm import PSD, FineTunedClassifier, sparse_encode
 from sklearn_ebm.backends import numba
-from tests.estimators import convolutional, machines, registry
+from tests.registries import image_models, machines, row_models
 
 RANDOM = np.random.default_rng(0)
 ROWS = RANDOM.standard_normal((40, 8))
-IMAGES = RANDOM.standard_normal((6, 10, 11))
+IMAGES = RANDOM.standard_normal((3, 6, 7))
 MASK = (RANDOM.random(IMAGES.shape) > 0.2).astype(float)
 
 
@@ -27,10 +27,10 @@ def _no_kernels(monkeypatch):
             monkeypatch.setattr(numba, name, raises)
 
 
-@pytest.mark.parametrize("name", registry.MODELS)
+@pytest.mark.parametrize("name", row_models.MODELS)
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_models_of_rows(name):
-    model = registry.make(name, backend="numpy", max_iter=1).fit(ROWS)
+    model = row_models.make(name, backend="numpy", max_iter=1).fit(ROWS)
     model.partial_fit(ROWS)
     model.score(ROWS)
     features = model.transform(ROWS[:5])
@@ -38,12 +38,13 @@ def test_models_of_rows(name):
         model.inverse_transform(features)
 
 
-@pytest.mark.parametrize("name", convolutional.MODELS)
+@pytest.mark.parametrize("name", image_models.MODELS)
 @pytest.mark.parametrize("border", ["full", "circular"])
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_models_of_images(name, border):
-    settings = {"backend": "numpy", "border": border, "max_iter": 1, "batch_size": 3}
-    model = convolutional.make(name, **settings).fit(IMAGES, mask=MASK)
+    settings = {"backend": "numpy", "border": border, "max_iter": 1, "batch_size": 2}
+    settings["code_max_iter"] = 20
+    model = image_models.make(name, **settings).fit(IMAGES, mask=MASK)
     model.partial_fit(IMAGES)
     maps = model.transform(IMAGES, mask=MASK)
     model.inverse_transform(maps)

@@ -14,8 +14,8 @@ from sklearn.utils._param_validation import InvalidParameterError
 
 from sklearn_ebm import SparseCoder, sparse_encode
 from sklearn_ebm.metrics import duality_gap
-from tests.estimators.registry import KINDS, LEARNERS, fitted_attributes, make
-from tests.solvers.registry import LASSO_SOLVERS
+from tests.registries.row_models import KINDS, LEARNERS, fitted_attributes, make
+from tests.registries.solvers import LASSO_SOLVERS
 
 N_SAMPLES, N_FEATURES, N_ATOMS = 60, 8, 12
 ALPHA = 0.5

@@ -10,7 +10,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 
-from tests.estimators.registry import KINDS, LEARNERS, MODELS, fitted_attributes, learned, make
+from tests.registries.row_models import KINDS, LEARNERS, MODELS, fitted_attributes, learned, make
 
 SETTINGS = {"n_components": 8, "max_iter": 3, "tol": 0, "batch_size": 100}
 LABEL = r"pass 2: (?:objective|loss) \d+\.?\d*,(?: held out \d+\.?\d*,)? \d+\.\d % active"

@@ -13,8 +13,8 @@ from sklearn.linear_model import Lasso
 from sklearn_ebm import PSD, SparseCoder, fista, ista, sparse_encode
 from sklearn_ebm.factors import ENCODERS
 from sklearn_ebm.metrics import duality_gap
-from tests.estimators.registry import MODELS, make, with_codes
-from tests.solvers.registry import LASSO_SOLVERS
+from tests.registries.row_models import MODELS, make, with_codes
+from tests.registries.solvers import LASSO_SOLVERS
 
 ALPHA = 1.0  # on patches of norm 8: about a tenth of the codes is on
 TIGHT = {np.dtype(np.float64): 1e-12, np.dtype(np.float32): 1e-5}

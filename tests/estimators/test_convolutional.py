@@ -16,7 +16,8 @@ from sklearn_ebm.backends._border import BORDERS
 from sklearn_ebm.factors import CONVOLUTIONAL_ENCODERS
 from sklearn_ebm.learning._crops import Crops, first_kernels
 from sklearn_ebm.learning.criteria import Dictionary
-from tests.estimators.convolutional import (
+from tests.estimators.interruption import interrupt_after
+from tests.registries.image_models import (
     ALPHA,
     SETTINGS,
     assert_same,
@@ -33,7 +34,6 @@ from tests.estimators.convolutional import (
     three_channels,
     unit_kernels,
 )
-from tests.estimators.interruption import interrupt_after
 
 FORMS = {  # of the same 12 images of 16 x 14
     "grey images": lambda images: images,
@@ -77,7 +77,7 @@ def planted(shape, n_images, kernels, density):
 @kinds
 @pytest.mark.parametrize(
     ("size", "shape", "n_images"),
-    [((3, 5, 5, 1), (24, 24), 20), ((3, 4, 4, 3), (20, 20), 15), ((3, 1, 12, 1), (1, 200), 30)],
+    [((3, 5, 5, 1), (24, 24), 10), ((3, 4, 4, 3), (20, 20), 10), ((3, 1, 12, 1), (1, 200), 15)],
     ids=["grey", "colour", "signals"],
 )
 def test_planted_kernels_are_found(name, size, shape, n_images):
@@ -89,7 +89,7 @@ def test_planted_kernels_are_found(name, size, shape, n_images):
     kernels = unit_kernels(np.random.default_rng(0), *size)
     images = planted(shape, n_images, kernels, density=0.3 / np.prod(size[:3]))
     room = (size[1] if size[1] == 1 else size[1] + 4, size[2] + 4)
-    model = make(name, 3 * size[0], kernel_size=room, alpha=0.2, crop_size=None, max_iter=40, tol=0)
+    model = make(name, 3 * size[0], kernel_size=room, alpha=0.2, crop_size=None, max_iter=15, tol=0)
     if name == "ConvPSD":
         model.set_params(beta=0.1)
     model.set_params(batch_size=5).fit(images)

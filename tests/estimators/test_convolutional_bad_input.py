@@ -6,7 +6,7 @@ from numpy.testing import assert_array_equal
 from sklearn.exceptions import NotFittedError
 from sklearn.utils._param_validation import InvalidParameterError
 
-from tests.estimators.convolutional import kinds, make, unit_kernels
+from tests.registries.image_models import kinds, make, unit_kernels
 
 QUICK = {"max_iter": 1, "tol": 0}
 SHAPE = (6, 12, 11, 2)

@@ -6,7 +6,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.exceptions import ConvergenceWarning
 
 from sklearn_ebm.solvers import CONVOLUTION_SOLVERS
-from tests.estimators.convolutional import (
+from tests.registries.image_models import (
     ALPHA,
     SETTINGS,
     assert_same,

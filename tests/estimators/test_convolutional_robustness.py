@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from tests.estimators.convolutional import kinds, learned, make, photograph_parts
+from tests.registries.image_models import kinds, learned, make, photograph_parts
 
 QUICK = {"max_iter": 2, "tol": 0, "batch_size": 8}
 ANYTHING = [np.nan, np.inf, -np.inf, 1e308]

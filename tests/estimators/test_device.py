@@ -20,12 +20,12 @@ from sklearn_ebm import (
     ZCAWhitener,
     host_copy,
 )
-from tests.estimators import convolutional, machines, registry
 from tests.estimators.tuning import IMAGES, X, Y, conv, psd, tuned_classifier
+from tests.registries import image_models, machines, row_models
 
 EXACT = {"code_tol": 1e-10, "code_max_iter": 5000, "max_iter": 2, "tol": 0}
-models = pytest.mark.parametrize("name", registry.MODELS)
-convolutions = pytest.mark.parametrize("name", convolutional.MODELS)
+models = pytest.mark.parametrize("name", row_models.MODELS)
+convolutions = pytest.mark.parametrize("name", image_models.MODELS)
 forms = pytest.mark.parametrize("form", machines.FORMS)
 pytestmark = [
     pytest.mark.gpu,
@@ -54,8 +54,8 @@ def rounding(dtype):
 @models
 def test_models_learn_on_a_device_what_they_learn_on_the_host(cupy, patches, name):
     data = patches[:80]
-    start = registry.start_from(name, data[:6] / np.linalg.norm(data[:6], axis=1, keepdims=True))
-    model = registry.make(name, 6, solver=registry.solver_everywhere(name), **EXACT, **start)
+    start = row_models.start_from(name, data[:6] / np.linalg.norm(data[:6], axis=1, keepdims=True))
+    model = row_models.make(name, 6, solver=row_models.solver_everywhere(name), **EXACT, **start)
     here, there = clone(model).fit(data), model.fit(cupy.asarray(data))
     assert isinstance(there.components_, cupy.ndarray)
     assert_allclose(there.objective_curve_, here.objective_curve_, rtol=2e-3)
@@ -66,7 +66,7 @@ def test_models_learn_on_a_device_what_they_learn_on_the_host(cupy, patches, nam
 @models
 def test_models_give_on_a_device_what_they_give_on_the_host(cupy, dtype, patches, name):
     data = patches.astype(dtype)
-    model = registry.make(name, 12, solver=registry.solver_everywhere(name), **EXACT)
+    model = row_models.make(name, 12, solver=row_models.solver_everywhere(name), **EXACT)
     if dtype == np.float32:
         model.set_params(code_tol=1e-6)
     model.fit(cupy.asarray(data[:80]))
@@ -76,8 +76,8 @@ def test_models_give_on_a_device_what_they_give_on_the_host(cupy, dtype, patches
 @convolutions
 def test_convolutions_learn_and_give_on_a_device_what_they_do_on_the_host(cupy, dtype, name):
     images = np.random.default_rng(0).standard_normal((8, 12, 11, 2)).astype(dtype)
-    settings = {**convolutional.SETTINGS, "solver": "ista", "code_max_iter": 5000}
-    model = convolutional.make(name, **settings, code_tol=1e-10 if dtype == np.float64 else 1e-5)
+    settings = {**image_models.SETTINGS, "solver": "ista", "code_max_iter": 5000}
+    model = image_models.make(name, **settings, code_tol=1e-10 if dtype == np.float64 else 1e-5)
     here, there = clone(model).fit(images), model.fit(cupy.asarray(images))
     assert isinstance(there.components_, cupy.ndarray)
     assert_allclose(there.objective_curve_, here.objective_curve_, rtol=2e-3)
@@ -105,8 +105,8 @@ def test_machines_draw_and_learn_the_same_on_a_device(cupy, dtype, form):
         ((ZCAWhitener(), psd(inference="encoder"), Rectifier(), psd(6)), X),
         ((psd(), Rectifier(), Dropout(0.5, random_state=0)), X),
         ((RBM(10, max_iter=2, random_state=0), psd(6)), X / 2),
-        ((registry.make("GroupSparsePSD-groups", 6), Rectifier()), X),
-        ((registry.make("LISTAEncoder-lcod", 6),), X),
+        ((row_models.make("GroupSparsePSD-groups", 6), Rectifier()), X),
+        ((row_models.make("LISTAEncoder-lcod", 6),), X),
         ((conv(), Rectifier(), LocalContrastNormalizer(), Pooler(), Flattener()), IMAGES),
     ],
     ids=lambda value: "-".join(type(s).__name__ for s in value) if type(value) is tuple else "",
@@ -142,7 +142,7 @@ def test_steps_of_their_own_backend_bring_a_network_to_the_device(cupy):
     "model",
     [
         psd(),
-        registry.make("LISTAEncoder-lista"),
+        row_models.make("LISTAEncoder-lista"),
         conv(image_shape=(8, 8)),
         RBM(5, visible="gaussian", learning_rate=1e-3, max_iter=1),
     ],

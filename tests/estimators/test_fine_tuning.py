@@ -498,7 +498,7 @@ def test_large_outputs_go_to_a_file_and_give_the_same(monkeypatch):
     monkeypatch.setattr(PSD, "fit", watched)
     unfitted = tuned_classifier(psd(), Rectifier("split"), psd(8, alpha=0.1))
     in_memory = clone(unfitted).fit(X, Y)
-    monkeypatch.setattr(_stages, "LARGEST_IN_MEMORY", 8 * 300 * 20 - 1)  # one byte too few
+    monkeypatch.setattr(_stages, "LARGEST_IN_MEMORY", 8 * len(X) * 20 - 1)  # one byte too few
     in_file = clone(unfitted).fit(X, Y)
     assert [isinstance(x, np.memmap) for x in seen] == [False, False, False, True]
     assert not os.path.exists(seen[3].filename)

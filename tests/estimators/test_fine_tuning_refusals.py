@@ -44,7 +44,7 @@ def _no_model_is_fitted(monkeypatch):
     ("weights", "message"),
     [
         (-np.ones(len(X)), "Negative values in data passed to `sample_weight`"),
-        (np.ones(3), r"sample_weight.shape == \(3,\), expected \(300,\)"),
+        (np.ones(3), rf"sample_weight.shape == \(3,\), expected \({len(Y)},\)"),
         (np.zeros(len(X)), "must contain at least one non-zero number"),
         (np.where(Y == 3, np.nan, 1), "Input sample_weight contains NaN"),
         (np.where(Y == 3, np.inf, 1), "Input sample_weight contains infinity"),

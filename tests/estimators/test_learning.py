@@ -14,7 +14,7 @@ from sklearn_ebm.learning._memory import Memory
 from sklearn_ebm.learning._optimizers import Adam
 from sklearn_ebm.learning._samples import Batch
 from sklearn_ebm.learning.criteria import Dictionary
-from tests.estimators.registry import (
+from tests.registries.row_models import (
     KINDS,
     LEARNERS,
     MODELS,

@@ -117,12 +117,12 @@ def test_the_objective_is_the_mean_loss_before_each_step(X, atoms, loss):
 
 @pytest.fixture
 def rates(monkeypatch):
-    """Learning rates of all steps that were made, without their decay."""
+    """Learning rates of all steps that were made."""
     rate_at, made = Imitation.rate_at, []
 
     def recording(self, done):
-        made.append(self.damping * self.rate.initial)
-        return rate_at(self, done)
+        made.append(rate_at(self, done))
+        return made[-1]
 
     monkeypatch.setattr(Imitation, "rate_at", recording)
     return made

@@ -17,9 +17,9 @@ from sklearn_ebm import RBM
 from sklearn_ebm.backends import resolve_backend
 from sklearn_ebm.learning._monitor import pseudo_likelihood
 from sklearn_ebm.solvers import LogPartition
-from tests.estimators.machines import FORMS, data_of, make, scaled_digits, some_digits
-from tests.estimators.registry import fitted_attributes
 from tests.estimators.test_callbacks import Recorder
+from tests.registries.machines import FORMS, data_of, make, scaled_digits, some_digits
+from tests.registries.row_models import fitted_attributes
 
 forms = pytest.mark.parametrize("form", FORMS)
 losses = pytest.mark.parametrize("loss", ["pcd", "cd", "fpcd"])
@@ -297,12 +297,12 @@ def test_the_exact_sum_is_that_over_all_pairs_of_states(n_components):
 @pytest.mark.parametrize("form", ["pcd", "gaussian"])
 def test_annealing_agrees_with_the_exact_sum(form):
     """To a tenth of a nat, and to four of the errors that it tells, which are small as well."""
-    settings = {"n_components": 20, "max_iter": 60, "batch_size": 50}
+    settings = {"n_components": 14, "max_iter": 60, "batch_size": 50}
     rbm = make(form, **settings).fit(data_of(form))
     exact = float(rbm.log_partition("exact"))
     assert float(rbm.log_partition()) == exact  # what can be exact is
-    for seed in range(3):
-        result = rbm.log_partition("ais", n_temperatures=3000, random_state=seed)
+    for seed in range(2):
+        result = rbm.log_partition("ais", n_temperatures=1500, random_state=seed)
         assert abs(result.value - exact) < min(0.1, 4 * result.error)
         assert result.log_weights.shape == (100,)
 

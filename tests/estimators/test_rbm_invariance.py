@@ -5,7 +5,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from sklearn_ebm import RBM
-from tests.estimators.machines import make
+from tests.registries.machines import make
 
 N_SAMPLES, N_FEATURES = 300, 16
 WAYS = {

@@ -12,8 +12,8 @@ from scipy import sparse
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.utils._param_validation import InvalidParameterError
 
-from tests.estimators.machines import FORMS, make
-from tests.estimators.registry import fitted_attributes
+from tests.registries.machines import FORMS, make
+from tests.registries.row_models import fitted_attributes
 
 N_SAMPLES, N_FEATURES = 60, 9
 forms = pytest.mark.parametrize("form", FORMS)
@@ -182,6 +182,7 @@ def test_single_precision_is_refused_what_it_cannot_hold(X, form):
     assert_usable(single, X.astype(np.float32))
 
 
+@pytest.mark.each_value("form", "types")
 @forms
 @pytest.mark.parametrize("types", [("f4", "f8"), ("f8", "f4")], ids="-".join)
 def test_chunks_of_another_precision_are_learned_from_in_that_of_the_first(X, form, types):
@@ -192,6 +193,7 @@ def test_chunks_of_another_precision_are_learned_from_in_that_of_the_first(X, fo
     assert_array_equal(ours.components_, expected.components_)
 
 
+@pytest.mark.each_value("form", "name")
 @forms
 @pytest.mark.parametrize("name", [">f4", ">f8", ">i2"])
 def test_the_order_of_bytes_does_not_matter(X, form, name):

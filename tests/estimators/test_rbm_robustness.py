@@ -15,9 +15,9 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 
 from sklearn_ebm.learning._trainer import Trainer
-from tests.estimators.machines import FORMS, data_of, make, some_digits
-from tests.estimators.registry import fitted_attributes
 from tests.estimators.test_callbacks import Recorder
+from tests.registries.machines import FORMS, data_of, make, some_digits
+from tests.registries.row_models import fitted_attributes
 
 FORK_SECONDS = 60  # a child that hangs is ended after so long; it needs a fraction of a second
 

@@ -18,7 +18,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn_ebm import Rectifier
 from sklearn_ebm.learning.criteria import Dictionary, Imitation
 from tests.estimators.interruption import interrupt_after
-from tests.estimators.registry import (
+from tests.registries.row_models import (
     KINDS,
     LEARNERS,
     MODELS,

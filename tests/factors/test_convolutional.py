@@ -12,7 +12,7 @@ from sklearn_ebm.backends._border import BORDERS
 from sklearn_ebm.factors import CONVOLUTIONAL_ENCODERS, ENCODERS, ConvolutionalDecoder, Tape
 from sklearn_ebm.factors.encoders._smooth_shrinkage import SMALLEST_SLOPE
 from sklearn_ebm.factors.problems._fourier import FourierProducts
-from tests.estimators.convolutional import borders, dense_dictionary, unit_kernels
+from tests.registries.image_models import borders, dense_dictionary, unit_kernels
 
 SHAPES = {  # of images, and number, height and width of kernels
     "grey": ((9, 8, 1), (3, 4, 3)),

@@ -9,7 +9,7 @@ from sklearn_ebm.backends import array_namespace, numba, numpy
 from sklearn_ebm.factors import ConvolutionalDecoder
 from sklearn_ebm.learning._online_dictionary import PATIENCE
 from sklearn_ebm.learning._online_filters import OnlineKernels
-from tests.estimators.convolutional import SHAPE, SIZE, borders, spikes, unit_kernels
+from tests.registries.image_models import SHAPE, SIZE, borders, spikes, unit_kernels
 
 N_SAMPLES = 4
 TABLE = np.array([[1, 0], [0, 1], [1, 1], [1, 0], [0, 1]])

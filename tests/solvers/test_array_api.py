@@ -41,7 +41,7 @@ from sklearn_ebm.solvers import (
     sum_states,
 )
 from sklearn_ebm.solvers._proximal import feasible
-from tests.solvers.registry import LASSO_SOLVERS, OVERLAP_SOLVERS
+from tests.registries.solvers import LASSO_SOLVERS, OVERLAP_SOLVERS
 
 N_SAMPLES = 12
 ROUNDING = 1e-10  # sums over some hundred numbers of size ten, in another order

@@ -11,7 +11,7 @@ from sklearn_ebm.backends import numba, numpy
 from sklearn_ebm.backends._border import BORDERS
 from sklearn_ebm.factors import L1, ConvolutionalDecoder, Energy
 from sklearn_ebm.solvers import CONVOLUTION_SOLVERS, Outcome, solve_lasso
-from tests.estimators.convolutional import SHAPE, SIZE, borders, dense_dictionary, unit_kernels
+from tests.registries.image_models import SHAPE, SIZE, borders, dense_dictionary, unit_kernels
 
 N_SAMPLES = 3
 ALPHA = 1.0  # of pixels of unit variance, kernels of norm one: some per cent of the codes are on

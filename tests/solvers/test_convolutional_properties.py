@@ -15,7 +15,7 @@ from sklearn_ebm.backends import numba, numpy
 from sklearn_ebm.backends._border import BORDERS
 from sklearn_ebm.factors import L1, ConvolutionalDecoder, Energy
 from sklearn_ebm.solvers import CONVOLUTION_SOLVERS, Outcome, solve_lasso
-from tests.estimators.convolutional import dense_dictionary, unit_kernels
+from tests.registries.image_models import dense_dictionary, unit_kernels
 
 N_PROBLEMS = 12  # for each solver and type
 SLACK = {np.dtype(np.float32): 1e-7, np.dtype(np.float64): 1e-12}  # of 1/2 ||x||^2, by rounding

@@ -16,7 +16,7 @@ from sklearn_ebm.backends import numba, numpy
 from sklearn_ebm.factors import L1, Energy, LinearDecoder
 from sklearn_ebm.metrics import duality_gap
 from sklearn_ebm.solvers import Outcome, _lasso, solve_lasso
-from tests.solvers.registry import GROUP_SOLVERS, OVERLAP_SOLVERS
+from tests.registries.solvers import GROUP_SOLVERS, OVERLAP_SOLVERS
 
 N_SAMPLES = 12
 N_ATOMS = 96

@@ -16,7 +16,7 @@ from sklearn_ebm.solvers import (
 )
 from sklearn_ebm.solvers._lasso import AUTOMATIC
 from sklearn_ebm.solvers._proximal import fista, ista
-from tests.solvers.registry import LASSO_SOLVERS
+from tests.registries.solvers import LASSO_SOLVERS
 
 ALPHA = 1.0
 solvers = pytest.mark.parametrize("solver", LASSO_SOLVERS)

@@ -18,8 +18,8 @@ from sklearn.linear_model import lars_path_gram
 from sklearn_ebm import sparse_encode
 from sklearn_ebm.factors import penalty_kind
 from sklearn_ebm.metrics import duality_gap
+from tests.registries.solvers import LASSO_SOLVERS
 from tests.solvers import difficult
-from tests.solvers.registry import LASSO_SOLVERS
 
 MOST = 3000  # steps; ISTA would take many more on most of these problems
 

@@ -10,8 +10,9 @@ The RBM learns longer without labels than by default, and labels move it less th
 
 import warnings
 
-from benchmarks import _common, _recipes
-from benchmarks.mnist import unit_contrast
+from benchmarks import _common
+from benchmarks.papers import _recipes
+from benchmarks.papers.mnist import unit_contrast
 
 N_COMPONENTS = 1024
 PASSES = 60  # with labels

@@ -15,7 +15,7 @@ import warnings
 import numpy as np
 
 from benchmarks import _common
-from benchmarks.mnist import classifier, data, error, first, unit_contrast, validation_split
+from benchmarks.papers.mnist import classifier, data, error, first, unit_contrast, validation_split
 
 N_COMPONENTS, MAP_SHAPE = 256, (16, 16)
 ALPHAS = (0.5, 1.0, 2.0)
@@ -52,7 +52,7 @@ def descriptor_patches(images):
 
 def exemplars(options):
     """Changed copies of patches and the number of the patch, to learn from and to ask."""
-    from benchmarks.topography import photographs, unit_variance
+    from benchmarks.papers.topography import photographs, unit_variance
     from sklearn_ebm.datasets import sample_transformed_patches
 
     random = np.random.default_rng(options.seed)

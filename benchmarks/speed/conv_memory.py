@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks import _common
-from benchmarks.memory import float_types
+from benchmarks.speed.memory import float_types
 
 N_IMAGES, HEIGHT, WIDTH = 100, 480, 720
 N_COMPONENTS, KERNEL = 64, 11
@@ -29,7 +29,14 @@ def main():
     n_images = 4 if options.quick else N_IMAGES
     for name in ("ConvSparseCoder", "ConvPSD"):
         for what in ("crops", "images"):
-            command = [sys.executable, "-W", "ignore", "-m", "benchmarks.conv_memory", "--work"]
+            command = [
+                sys.executable,
+                "-W",
+                "ignore",
+                "-m",
+                "benchmarks.speed.conv_memory",
+                "--work",
+            ]
             command += [name, what, str(n_images)]
             output = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
             found = json.loads(output.splitlines()[-1])

@@ -28,7 +28,7 @@ def main():
 
 
 def compare(report, name, X, dictionary, alpha, options):
-    from benchmarks.torch_fista import TorchFista
+    from benchmarks.speed.torch_fista import TorchFista
 
     optimum = _common.optimal_energy(X, dictionary, alpha)
 

@@ -8,7 +8,8 @@ The test images are used for the numbers alone. Trials are kept: a run that is e
 
 import warnings
 
-from benchmarks import _common, _recipes
+from benchmarks import _common
+from benchmarks.papers import _recipes
 
 LEARNED_FROM = 5_000
 STAGES = {"alpha": (1.0, 0.25), "pool_shape": (2, 3), "pool_stride": (2, 1)}

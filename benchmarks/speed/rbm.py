@@ -10,7 +10,8 @@ import warnings
 
 import numpy as np
 
-from benchmarks import _common, rbm_peers
+from benchmarks import _common
+from benchmarks.speed import rbm_peers
 
 HIDDEN = {256: (2.5, 1.2), 1024: (5.0, 1.2)}  # units: least ratio to scikit-learn and to torch
 SECONDS = 30.0

@@ -24,7 +24,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from benchmarks import _common, _recipes
+from benchmarks import _common
+from benchmarks.papers import _recipes
 
 SIDE, WINDOW = 143, 9
 STAGES = {"n_components": (64, 256), "kernel_size": 9, "connections": 16}

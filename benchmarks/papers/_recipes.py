@@ -2,7 +2,7 @@
 
 A trial is one number of one seed. Each is written to a file when it is there, so that a run of
 hours can be ended at any time and goes on from where it was. Those of the tables are in
-`results/trials`: with SKLEARN_EBM_BENCHMARK_CACHE naming that folder, a run goes on from them.
+`benchmarks/results/trials`: a run resumes from them if SKLEARN_EBM_BENCHMARK_CACHE names it.
 """
 
 import functools

@@ -41,7 +41,7 @@ def measure(n_components, density, quick):
         "-m",
         "benchopt",
         "run",
-        str(_common.ROOT / "benchmarks/code_curves"),
+        str(_common.ROOT / "benchmarks/speed/code_curves"),
     ]
     command += ["-d", f"natural_patches[{data}]", "--output", str(output), "--no-html", "--no-plot"]
     command += ["--no-cache", "--max-runs", "8" if quick else "16", "--timeout", "12"]

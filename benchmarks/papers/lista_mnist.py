@@ -12,7 +12,15 @@ import warnings
 import numpy as np
 
 from benchmarks import _common
-from benchmarks.mnist import classifier, data, error, first, trial, unit_contrast, validation_split
+from benchmarks.papers.mnist import (
+    classifier,
+    data,
+    error,
+    first,
+    trial,
+    unit_contrast,
+    validation_split,
+)
 
 N_COMPONENTS = 784
 ALPHAS = (0.5, 1.0)

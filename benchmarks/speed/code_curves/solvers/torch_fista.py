@@ -2,7 +2,7 @@
 
 from benchopt import BaseSolver
 
-from benchmarks.torch_fista import TorchFista
+from benchmarks.speed.torch_fista import TorchFista
 
 
 class Solver(BaseSolver):

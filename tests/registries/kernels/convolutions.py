@@ -97,9 +97,6 @@ def new_lasso(rng, images, kernels, border, rule, masked=False, ridge=0.0):
     half_norm = np.sum(images**2, axis=(1, 2, 3)) / 2
     if ridge:
         half_norm += ridge * np.sum(prediction**2, axis=(1, 2, 3)) / 2
-    for array in (mask, prediction):
-        if array is not None:  # read-only ones are compiled for anyway
-            array.setflags(write=False)
     half_norm = half_norm.astype(dtype)
     return ConvolutionalLasso(kernels, images, mask, prediction, ridge, border, half_norm, rule)
 
@@ -176,7 +173,7 @@ def _descent_case(border, rule, masked=False, ridge=0.0):
     return "local_descent", draw_lasso, ("code",), options
 
 
-CASES = {**dict(_cases()), **dict(_moment_cases())}  # as in tests/backends/maps.py
+CASES = {**dict(_cases()), **dict(_moment_cases())}  # as in maps.py
 MINIMIZERS = {
     "local_descent, full": _descent_case("full", SoftThreshold(4.0)),
     "local_descent, same, masked, ridge": _descent_case("same", SoftThreshold(2.0), True, 0.5),

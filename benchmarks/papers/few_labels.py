@@ -11,7 +11,8 @@ import warnings
 
 import numpy as np
 
-from benchmarks import _common, _recipes
+from benchmarks import _common
+from benchmarks.papers import _recipes
 
 LEARNED_FROM = 5_000
 STAGES = {"alpha": (0.5, 0.15), "connections": None}

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks import _common, rbm_peers
+from benchmarks import _common
+from benchmarks.speed import rbm_peers
 
 RECIPES = {  # name: settings, and what is published for the same
     "CD-1": ({"loss": "cd", "max_iter": 40, "learning_rate": 0.1}, -125.5),

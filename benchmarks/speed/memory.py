@@ -28,7 +28,16 @@ def main():
     report = _common.Report("memory", "Memory for 1,000,000 x 144 float32 from a memory map")
     path = memory_map(100_000 if options.quick else 1_000_000)
     for job in ("SparseCoder fit", "SparseCoder partial_fit", "PSD fit", "PSD partial_fit"):
-        command = [sys.executable, "-W", "ignore", "-m", "benchmarks.memory", "--work", job, path]
+        command = [
+            sys.executable,
+            "-W",
+            "ignore",
+            "-m",
+            "benchmarks.speed.memory",
+            "--work",
+            job,
+            path,
+        ]
         output = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
         found = json.loads(output.splitlines()[-1])
         report.add(job + ", transform", "peak above imports", found["peak"], "MiB", at_most=250)

@@ -1,0 +1,1 @@
+"""Time, memory and accuracy of the package and its peers, measured in one run."""
