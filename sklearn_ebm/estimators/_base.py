@@ -16,7 +16,7 @@ from sklearn_ebm._sklearn import (
 from sklearn_ebm._warnings import warn
 from sklearn_ebm.backends import BACKENDS, array_namespace, resolve_backend, to_host
 from sklearn_ebm.estimators._dictionary_state import DictionaryState
-from sklearn_ebm.factors import L1, PENALTIES, Energy
+from sklearn_ebm.factors import PENALTY, Energy, renewing_penalty, resolve_penalty
 from sklearn_ebm.inputs._checks import (
     check_codes,
     check_data,
@@ -87,11 +87,11 @@ class DictionaryModel(
     _degree = 2  # of what learning computes of X
     _learning_tol = LEARNING_TOL
     _weight_names = ("alpha",)
-    _make_penalty = L1
 
     _parameter_constraints: dict = {
         "n_components": [Interval(Integral, 1, None, closed="left"), None],
         "alpha": [Interval(Real, 0, None, closed="neither")],
+        "penalty": PENALTY,
         "positive": ["boolean"],
         "dictionary": ["array-like", None],
         "dictionary_init": ["array-like", None],
@@ -183,9 +183,9 @@ class DictionaryModel(
             )
         if self._learner.curves.unconverged > MANY:
             return (
-                f"In the last pass, {self._learner.curves.unconverged:.1%} of the codes have a "
-                f"duality gap above {self._learner.settings['tol']:.1e} of 1/2 ||x||^2. "
-                "Increase code_max_iter or code_tol."
+                f"In the last pass, inference did not converge to a tolerance of "
+                f"{self._learner.settings['tol']:.1e} for {self._learner.curves.unconverged:.1%} of "
+                "the codes. Increase code_max_iter or code_tol."
             )
         if not converged:
             return (
@@ -270,12 +270,20 @@ class DictionaryModel(
         """Whether there is anything to learn."""
         return not self._is_fixed()
 
-    def _penalty_kind(self):
-        """What a penalty is made of once the number of components is known; it has `factory`."""
-        return PENALTIES["l1"]
+    def set_params(self, **params):
+        """Set parameters by name, and those of a penalty as ``penalty__name``.
 
-    def _penalty(self):
-        return self._make_penalty(self._sparsity(), positive=bool(self.positive))
+        Parameters
+        ----------
+        **params
+            New values by name. A penalty is immutable: a new one takes its place.
+
+        Returns
+        -------
+        object
+            The model itself.
+        """
+        return super().set_params(**renewing_penalty(self, params))
 
     def _sparsity(self):
         return float(self.alpha)
@@ -342,18 +350,23 @@ class DictionaryModel(
         dictionary = learner.dictionary
         self._require_size(dictionary.shape[0])
         self._require_dictionary(dictionary)
-        self._make_penalty = self._new_penalty(dictionary.shape[0])
         settings = {
             "solver": self.solver,
             "tol": max(float(self.code_tol), self._learning_tol),
             "max_iter": int(self.code_max_iter),
         }
         learner.fixed = self._is_fixed()
-        learner.follow(self._penalty(), settings, backend.name, **self._encoder_weights())
+        penalty = self._new_penalty(dictionary.shape[0])
+        learner.follow(penalty, settings, backend.name, **self._encoder_weights())
+
+    def _penalty_kind(self):
+        """The penalty as users give it."""
+        return self.penalty
 
     def _new_penalty(self, n_components):
-        """A function that makes the penalty of so many components, to learn with."""
-        return self._penalty_kind().factory(n_components)
+        """The penalty factor that the parameters ask for."""
+        alpha, positive = self._sparsity(), bool(self.positive)
+        return resolve_penalty(self._penalty_kind(), n_components, alpha, positive)
 
     def _require_size(self, n_components):
         if self.n_components not in (None, n_components):
@@ -379,7 +392,7 @@ class DictionaryModel(
         decoder, dtype = self._parts.decoder, np.dtype(dtype)
         require_castable(decoder.dictionary, dtype)
         decoder = decoder.astype(dtype)
-        return Energy(decoder, self._penalty(), float(getattr(self, "beta", 0.0)))
+        return Energy(decoder, self._parts.penalty, float(getattr(self, "beta", 0.0)))
 
     def _predictor(self, dtype, backend):
         """f, where the energy has a term that draws codes to it."""

@@ -26,6 +26,9 @@ class ConvPSD(ConvolutionalModel, JointModel):
         kernels have their own.
     alpha : float, default=1.0
         Weight of the sparsity, above zero. One suits data of unit variance.
+    penalty : {"l1"}, GroupPenalty or Penalty, default="l1"
+        What alpha weighs: ||z||_1, the norms of groups of components, or any object with `value` and
+        `prox` (see :ref:`add_a_penalty`). It applies to the components of all maps at each position.
     beta : float, default=1.0
         Weight of the prediction.
     encoder : {"smooth_shrinkage", "shrinkage", "tanh"}, default="smooth_shrinkage"
@@ -155,6 +158,7 @@ class ConvPSD(ConvolutionalModel, JointModel):
         *,
         kernel_size=9,
         alpha=1.0,
+        penalty="l1",
         beta=1.0,
         encoder="smooth_shrinkage",
         inference="encoder",
@@ -182,6 +186,7 @@ class ConvPSD(ConvolutionalModel, JointModel):
         self.n_components = n_components
         self.kernel_size = kernel_size
         self.alpha = alpha
+        self.penalty = penalty
         self.beta = beta
         self.encoder = encoder
         self.inference = inference

@@ -19,6 +19,9 @@ class ConvSparseCoder(ConvolutionalModel):
         kernels have their own.
     alpha : float, default=1.0
         Weight of the sparsity, above zero. One suits data of unit variance.
+    penalty : {"l1"}, GroupPenalty or Penalty, default="l1"
+        What alpha weighs: ||z||_1, the norms of groups of components, or any object with `value` and
+        `prox` (see :ref:`add_a_penalty`). It applies to the components of all maps at each position.
     border : {"full", "same", "valid", "circular"}, default="full"
         Where kernels may stand: wherever they touch the image, which serves every pixel alike;
         where their centre is in it; where all of them is; or everywhere on a torus.
@@ -124,6 +127,7 @@ class ConvSparseCoder(ConvolutionalModel):
         *,
         kernel_size=9,
         alpha=1.0,
+        penalty="l1",
         border="full",
         image_shape=None,
         positive=False,
@@ -147,6 +151,7 @@ class ConvSparseCoder(ConvolutionalModel):
         self.n_components = n_components
         self.kernel_size = kernel_size
         self.alpha = alpha
+        self.penalty = penalty
         self.border = border
         self.image_shape = image_shape
         self.positive = positive

@@ -13,7 +13,7 @@ from sklearn_ebm.backends import array_namespace, is_cupy, resolve_backend, to_h
 from sklearn_ebm.backends._border import BORDERS
 from sklearn_ebm.estimators._base import ALL_ROWS, DictionaryModel, unit_rows
 from sklearn_ebm.estimators._connections import connection_table
-from sklearn_ebm.factors import ConvolutionalDecoder, Energy
+from sklearn_ebm.factors import ConvolutionalDecoder, Energy, at_every_position
 from sklearn_ebm.inputs._checks import (
     check_codes,
     check_dictionary,
@@ -38,7 +38,7 @@ from sklearn_ebm.inputs._images import (
 from sklearn_ebm.inputs._rows import is_nan, split_missing
 from sklearn_ebm.layers._state import is_same, refusable
 from sklearn_ebm.learning._crops import ConvolutionalLearner, Crops, first_kernels
-from sklearn_ebm.solvers import CONVOLUTION_SOLVERS, refuse_underflow
+from sklearn_ebm.solvers import CONVOLUTION_SOLVERS, refuse_underflow, require_certificate
 from sklearn_ebm.solvers._inference import infer
 
 USUAL_COMPONENTS = 32
@@ -335,6 +335,9 @@ class ConvolutionalModel(DictionaryModel):
     def _new_decoder(self, components):
         return ConvolutionalDecoder(components, self._fit_shape, self.border)
 
+    def _new_penalty(self, n_components):
+        return at_every_position(super()._new_penalty(n_components), n_components)
+
     def _decoder_on(self, image_shape, dtype):
         dictionary = self._parts.decoder.dictionary
         require_castable(dictionary, np.dtype(dtype))
@@ -343,7 +346,7 @@ class ConvolutionalModel(DictionaryModel):
 
     def _energy(self, images):
         decoder = self._decoder_on(images.shape[1:3], images.dtype)
-        return Energy(decoder, self._penalty(), float(getattr(self, "beta", 0.0)))
+        return Energy(decoder, self._parts.penalty, float(getattr(self, "beta", 0.0)))
 
     def _optimal(self, X, mask, backend, sparse_output=False):
         code, _ = infer(
@@ -481,9 +484,10 @@ class ConvolutionalModel(DictionaryModel):
         Raises
         ------
         ValueError
-            If shapes do not fit, or squares of X underflow.
+            If shapes do not fit, squares of X underflow, or the penalty has no certificate.
         """
         self._ready()
+        require_certificate(self._parts.penalty, "duality_gap")
         images, _, mask, backend = self._images(X, mask, reset=False)
         maps = self._check_maps(code, images.shape[1:3])
         images, mask, code = (_in_double(array) for array in (images, mask, flat(maps)))

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from sklearn_ebm.backends import array_namespace, copied, read_only
-from sklearn_ebm.factors import LinearDecoder
+from sklearn_ebm.factors import LinearDecoder, same_penalty
 from sklearn_ebm.inputs._checks import check_dictionary, require_atoms
 from sklearn_ebm.layers._state import Stateful, is_same
 
@@ -23,6 +23,8 @@ class Parts:
     ----------
     decoder : LinearDecoder or ConvolutionalDecoder
         Holds the dictionary, and caches what was derived from it.
+    penalty : penalty factor or None, default=None
+        The penalty on the codes.
     encoder : encoder factor or None, default=None
         None if the model has no encoder.
     table : array of bool or None, default=None
@@ -32,6 +34,7 @@ class Parts:
     """
 
     decoder: Any
+    penalty: Any = None
     encoder: Any = None
     table: Any = None
     refusal: str = ""
@@ -83,7 +86,12 @@ class DictionaryState(Stateful):
 
     def _parts_of(self, learner):
         """Copies of what a learner has learned."""
-        return Parts(self._new_decoder(copied(learner.dictionary)))
+        decoder = self._new_decoder(copied(learner.dictionary))
+        return Parts(decoder, self._learned_penalty(learner))
+
+    def _learned_penalty(self, learner):
+        """The penalty factor that a learner follows."""
+        return learner.penalty
 
     def _published(self, parts):
         """The fitted attributes that are the model."""
@@ -91,7 +99,7 @@ class DictionaryState(Stateful):
 
     def _take_over(self, state, replaced):
         parts = self._parts_from(state, replaced)
-        self._make_penalty = self._fitted_penalty(state, replaced)
+        parts.penalty = self._fitted_penalty(state, replaced)
         if replaced or state.parts is None:
             published = self._published(parts)
             vars(self).update({name: read_only(value) for name, value in published.items()})
@@ -133,9 +141,9 @@ class DictionaryState(Stateful):
         return {"n_features_in_": self.n_features_in_, **self._fitted(self._learner)}
 
     def _fitted_penalty(self, state, replaced):
-        """A function that makes the penalty of a fitted model."""
+        """The penalty factor of a fitted model."""
         try:
-            return self._penalty_kind().factory(self.components_.shape[0])
+            return self._new_penalty(self.components_.shape[0])
         except ValueError as error:
             raise ValueError(f"{error} Call fit to learn a model for this penalty.") from error
 
@@ -147,4 +155,6 @@ class DictionaryState(Stateful):
     def _has_anyway(self, name, value):
         if name == "n_components":
             return value is None or value == self.components_.shape[0]
+        if name == "penalty":
+            return same_penalty(value, self._last_state.fitted_with[name])
         return name == "dictionary" and (value is None or self._is_given(self.components_))

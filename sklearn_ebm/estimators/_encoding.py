@@ -20,7 +20,7 @@ class EncodingModel(DictionaryModel):
     """A dictionary, and an encoder f; `inference` says whose codes `transform` gives."""
 
     _model_attributes = ("components_", "encoder_", "encoder_components_")
-    _free_to_change = ("alpha", "beta", "positive")
+    _free_to_change = ("alpha", "beta", "penalty", "positive")
 
     def transform(self, X):
         """Encode X: f(X), or optimal codes with `inference="optimal"`.
@@ -177,7 +177,7 @@ class JointModel(EncodingModel):
 
     _weight_names = ("alpha", "beta")
     _needs_fit = (*EncodingModel._needs_fit, "encoder")
-    _needs_fit_to_encode = ("alpha", "beta", "positive")
+    _needs_fit_to_encode = ("alpha", "beta", "penalty", "positive")
 
     _parameter_constraints: dict = {
         **EncodingModel._parameter_constraints,

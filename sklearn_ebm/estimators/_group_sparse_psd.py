@@ -3,9 +3,9 @@
 import numpy as np
 
 from sklearn_ebm._sklearn import StrOptions
-from sklearn_ebm.estimators._groups import GroupPenalty, PooledNorm, two_numbers
 from sklearn_ebm.estimators._psd import PSD
-from sklearn_ebm.factors import Pools
+from sklearn_ebm.factors import GroupPenalty, Pools, group_norm
+from sklearn_ebm.factors.penalties._group_penalty import two_numbers
 from sklearn_ebm.inputs._checks import require_magnitude
 from sklearn_ebm.layers._state import is_same
 from sklearn_ebm.learning._parts import PoolPart
@@ -151,6 +151,8 @@ class GroupSparsePSD(PSD):
 
     _model_attributes = (*PSD._model_attributes, "pool_weights_")
     _needs_fit = (*PSD._needs_fit, *GROUPS)
+    _needs_fit_to_encode = _free_to_change = ("alpha", "beta", "positive")  # groups are the penalty
+    _pools = None  # weights w_gj
     _parameter_constraints: dict = {
         **PSD._parameter_constraints,
         "groups": "no_validation",  # they are checked with the number of components, which names
@@ -195,30 +197,28 @@ class GroupSparsePSD(PSD):
         random_state=None,
         verbose=0,
     ):
-        super().__init__(
-            n_components=n_components,
-            alpha=alpha,
-            beta=beta,
-            encoder=encoder,
-            n_steps=n_steps,
-            inference=inference,
-            positive=positive,
-            dictionary=dictionary,
-            dictionary_init=dictionary_init,
-            solver=solver,
-            max_iter=max_iter,
-            tol=tol,
-            batch_size=batch_size,
-            learning_rate=learning_rate,
-            code_max_iter=code_max_iter,
-            code_tol=code_tol,
-            missing_values=missing_values,
-            sparse_output=sparse_output,
-            backend=backend,
-            warm_start=warm_start,
-            random_state=random_state,
-            verbose=verbose,
-        )
+        self.n_components = n_components
+        self.alpha = alpha
+        self.beta = beta
+        self.encoder = encoder
+        self.n_steps = n_steps
+        self.inference = inference
+        self.positive = positive
+        self.dictionary = dictionary
+        self.dictionary_init = dictionary_init
+        self.solver = solver
+        self.max_iter = max_iter
+        self.tol = tol
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.code_max_iter = code_max_iter
+        self.code_tol = code_tol
+        self.missing_values = missing_values
+        self.sparse_output = sparse_output
+        self.backend = backend
+        self.warm_start = warm_start
+        self.random_state = random_state
+        self.verbose = verbose
         self.groups = groups
         self.map_shape = map_shape
         self.pool_shape = pool_shape
@@ -243,24 +243,27 @@ class GroupSparsePSD(PSD):
             return rows * columns
         return super()._wanted_components(X)
 
-    @property
-    def _pools(self):
-        return self._make_penalty.pools
-
     def _published(self, parts):
         return {**super()._published(parts), "pool_weights_": np.array(self._pools.weights)}
 
     def _new_penalty(self, n_components):
         state = self._last_state
         is_set = "pool_weights_" in state.replaced  # and groups are as they were
-        if is_set and not self._change_since_fit(GROUPS, state.fitted_with):
-            return self._make_penalty
-        return super()._new_penalty(n_components)
+        if not is_set or self._change_since_fit(GROUPS, state.fitted_with):
+            self._pools = self._penalty_kind().pools(n_components)
+        return self._pooled()
+
+    def _pooled(self):
+        return group_norm(self._sparsity(), self._pools, bool(self.positive))
 
     def _fitted_penalty(self, state, replaced):
         is_set = "pool_weights_" in replaced
-        if not is_set and (state.parts or is_same(self.pool_weights_, self._pools.weights)):
-            return self._make_penalty
+        if is_set or not (state.parts or is_same(self.pool_weights_, self._pools.weights)):
+            self._pools = self._checked_pools(state)
+        return self._pooled()
+
+    def _checked_pools(self, state):
+        """Pools of the fitted weights, which users may have replaced."""
         weights = self._checked_attribute("pool_weights_", state)
         require_magnitude(weights, "pool_weights_")
         if np.any(weights < 0) or not np.all(weights.any(axis=0)) or not weights.any(axis=1).all():
@@ -268,7 +271,7 @@ class GroupSparsePSD(PSD):
                 "pool_weights_ must not be negative, and every pool and every component must have "
                 "a weight above zero."
             )
-        return PooledNorm(Pools(np.array(weights)))
+        return Pools(np.array(weights))
 
     def _features(self, X, mask, backend):
         if self.output == "simple":

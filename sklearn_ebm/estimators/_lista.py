@@ -11,7 +11,15 @@ from sklearn_ebm.backends import array_namespace, copied, to_host
 from sklearn_ebm.estimators._base import ALL_ROWS
 from sklearn_ebm.estimators._encoding import EncodingModel
 from sklearn_ebm.estimators._sparse_coder import SparseCoder
-from sklearn_ebm.factors import ENCODERS, LOSSES, PENALTIES, UNFOLDINGS, Energy, LinearDecoder
+from sklearn_ebm.factors import (
+    ENCODERS,
+    LOSSES,
+    PENALTY,
+    UNFOLDINGS,
+    Energy,
+    LinearDecoder,
+    same_penalty,
+)
 from sklearn_ebm.factors.encoders import Scale
 from sklearn_ebm.inputs._checks import check_dictionary, check_weight
 from sklearn_ebm.inputs._sizes import data_size
@@ -37,12 +45,6 @@ class _FirstCoder(SparseCoder):
 _FirstCoder.__name__ = SparseCoder.__name__  # what users read where it is verbose
 
 
-def _is_of_groups(coder):
-    """Whether a model has a penalty on more than each component by itself."""
-    kind = getattr(coder, "_penalty_kind", None)
-    return kind is not None and kind() is not PENALTIES["l1"]
-
-
 class LISTAEncoder(EncodingModel):
     """Trained steps z_0 = sh(x W), z_{k+1} = sh(x W + z_k S): few for the code that many reach.
 
@@ -57,6 +59,10 @@ class LISTAEncoder(EncodingModel):
     alpha : float or None, default=None
         Weight of the sparsity, above zero; None takes that of a fitted coder given as `dictionary`,
         else one, which suits data of unit variance.
+    penalty : {"l1"}, Penalty or None, default=None
+        What alpha weighs; None takes the penalty of a fitted coder given as `dictionary`, else
+        ||z||_1. The steps shrink single components, so a penalty on groups is refused; for others
+        than ||z||_1 they only approximate the optimal codes.
     n_steps : int, default=3
         Products with S in a transform. None at all, 0, is the shrinkage encoder sh(x W).
     unfolding : {"ista", "fista", "cd"}, default="ista"
@@ -174,7 +180,7 @@ class LISTAEncoder(EncodingModel):
         "thresholds_",
         "alpha_",
     )
-    _needs_fit = (*EncodingModel._needs_fit, "alpha", "n_steps", "unfolding", "tied")
+    _needs_fit = (*EncodingModel._needs_fit, "alpha", "penalty", "n_steps", "unfolding", "tied")
     _weight_names = ()  # alpha may be the coder's
     _unit_atoms = staticmethod(lambda atoms: atoms)  # they stay as they are
     positive = False  # what the other models offer and this one does not
@@ -188,6 +194,7 @@ class LISTAEncoder(EncodingModel):
             if name not in ("positive", "missing_values", "dictionary_init")
         },
         "alpha": [Interval(Real, 0, None, closed="neither"), None],
+        "penalty": [*PENALTY, None],
         "n_steps": [Interval(Integral, 0, None, closed="left")],
         "unfolding": [StrOptions(set(UNFOLDINGS))],
         "tied": ["boolean"],
@@ -204,6 +211,7 @@ class LISTAEncoder(EncodingModel):
         n_components=None,
         *,
         alpha=None,
+        penalty=None,
         n_steps=3,
         unfolding="ista",
         tied=True,
@@ -227,6 +235,7 @@ class LISTAEncoder(EncodingModel):
     ):
         self.n_components = n_components
         self.alpha = alpha
+        self.penalty = penalty
         self.n_steps = n_steps
         self.unfolding = unfolding
         self.tied = tied
@@ -316,9 +325,28 @@ class LISTAEncoder(EncodingModel):
             return float(self.alpha)
         return float(getattr(self.dictionary, "alpha", 1.0)) if self._is_coder() else 1.0
 
+    def _penalty_kind(self):
+        return self._wanted_penalty(self.penalty)
+
+    def _wanted_penalty(self, penalty):
+        """The penalty, or that of the coder; refused if no network of this kind has its codes."""
+        if penalty is None:
+            kind = getattr(self.dictionary, "_penalty_kind", None)  # other coders have an L1 norm
+            penalty = "l1" if kind is None else kind()
+        if getattr(penalty, "separable", None) is False:
+            raise ValueError(
+                "LISTAEncoder requires a separable penalty, because its steps shrink each component "
+                f"by itself; {type(penalty).__name__} is not separable. Set penalty='l1', which "
+                "suits any dictionary."
+            )
+        return penalty
+
     def _has_anyway(self, name, value):
         if name == "alpha":
             return self._wanted_alpha() == self.alpha_
+        if name == "penalty":
+            fitted = self._last_state.fitted_with[name]
+            return same_penalty(*map(self._wanted_penalty, (value, fitted)))
         return super()._has_anyway(name, value)
 
     def _prepare(self, X, reset, dtype=None):
@@ -331,11 +359,12 @@ class LISTAEncoder(EncodingModel):
         return X, mask, backend
 
     def _first_learner(self, X, weights, random_state, first=ALL_ROWS):
+        penalty = self._penalty_kind()
         data = data_size(X, weights, first, self._wanted_alpha())
         if self.dictionary is not None:
             return self._untrained(self._given_dictionary(X), data)
         coder = _FirstCoder(
-            self.n_components, alpha=self._wanted_alpha(), solver=self.solver,
+            self.n_components, alpha=self._wanted_alpha(), penalty=penalty, solver=self.solver,
             code_max_iter=self.code_max_iter, code_tol=self.code_tol, backend=self.backend,
             random_state=random_state, verbose=self.verbose,
         )  # fmt: skip
@@ -362,12 +391,6 @@ class LISTAEncoder(EncodingModel):
                     "dictionary is a coder with positive=True, whose codes an encoder of either "
                     "sign cannot give. Pass its components_ to learn codes of either sign."
                 )
-            if _is_of_groups(atoms):
-                raise ValueError(
-                    "dictionary is a coder with a penalty on groups, whose codes steps that shrink "
-                    "each entry by itself cannot give. Pass its components_ to learn the codes of "
-                    "an L1 penalty."
-                )
             atoms = atoms.components_
         atoms = check_dictionary(atoms, self.n_components, X.shape[1], X.dtype)
         return array_namespace(X).asarray(atoms, copy=True)
@@ -382,7 +405,8 @@ class LISTAEncoder(EncodingModel):
     def _go_on(self, learner, backend):
         self._require_same(learner)
         self.alpha_ = self._alpha_to_learn()
-        loss = LOSSES[self.loss](Energy(LinearDecoder(learner.dictionary), self._penalty()))
+        penalty = self._new_penalty(learner.dictionary.shape[0])
+        loss = LOSSES[self.loss](Energy(LinearDecoder(learner.dictionary), penalty))
         rate = self.learning_rate
         learner.follow(loss, rate if isinstance(rate, str) else float(rate), backend.name)
 
@@ -456,6 +480,9 @@ class LISTAEncoder(EncodingModel):
                 "learning_rate='auto'."
             )
         return ""
+
+    def _learned_penalty(self, learner):
+        return self._new_penalty(learner.dictionary.shape[0])
 
     def _learner_of(self, dictionary, encoder, table=None):
         return EncoderLearner(dictionary, encoder)

@@ -20,6 +20,9 @@ class PSD(JointModel):
         Atoms; None takes as many as there are features.
     alpha : float, default=1.0
         Weight of the sparsity, above zero. One suits data of unit variance.
+    penalty : {"l1"}, GroupPenalty or Penalty, default="l1"
+        What alpha weighs: ||z||_1, the norms of groups of components, or any object with `value` and
+        `prox` (see :ref:`add_a_penalty`).
     beta : float, default=1.0
         Weight of the prediction.
     encoder : {"shrinkage", "tanh", "smooth_shrinkage", "lista", "lfista", "lcod"}, \
@@ -128,6 +131,7 @@ class PSD(JointModel):
         n_components=None,
         *,
         alpha=1.0,
+        penalty="l1",
         beta=1.0,
         encoder="shrinkage",
         n_steps=3,
@@ -151,6 +155,7 @@ class PSD(JointModel):
     ):
         self.n_components = n_components
         self.alpha = alpha
+        self.penalty = penalty
         self.beta = beta
         self.encoder = encoder
         self.n_steps = n_steps

@@ -1,8 +1,6 @@
 """Sparse coding."""
 
-from sklearn_ebm._sklearn import HasMethods, StrOptions
 from sklearn_ebm.estimators._base import DictionaryModel
-from sklearn_ebm.factors import PENALTIES, penalty_kind
 
 
 class SparseCoder(DictionaryModel):
@@ -18,8 +16,9 @@ class SparseCoder(DictionaryModel):
     alpha : float, default=1.0
         Weight of the sparsity, in `fit` and `transform` alike, above zero. One suits data of unit
         variance.
-    penalty : {"l1"} or GroupPenalty, default="l1"
-        What alpha weighs: ||z||_1, or the norms of groups of components.
+    penalty : {"l1"}, GroupPenalty or Penalty, default="l1"
+        What alpha weighs: ||z||_1, the norms of groups of components, or any object with `value` and
+        `prox` (see :ref:`add_a_penalty`).
     positive : bool, default=False
         Constrain codes to be positive.
     dictionary : array-like of shape (n_components, n_features) or None, default=None
@@ -99,11 +98,6 @@ class SparseCoder(DictionaryModel):
     (5, 32)
     """
 
-    _parameter_constraints: dict = {
-        **DictionaryModel._parameter_constraints,
-        "penalty": [StrOptions(set(PENALTIES)), HasMethods("factory")],
-    }
-
     def __init__(
         self,
         n_components=None,
@@ -144,10 +138,3 @@ class SparseCoder(DictionaryModel):
         self.warm_start = warm_start
         self.random_state = random_state
         self.verbose = verbose
-
-    def _penalty_kind(self):
-        return penalty_kind(self.penalty)
-
-    def _parameters(self):
-        """Those of a penalty as well, which may be set one by one."""
-        return (*super()._parameters(), *getattr(self.penalty, "__dict__", {}).values())

@@ -227,7 +227,7 @@ class Learner:
             predicted, tape = self._predict(X, backend, first)
         problem = energy.problem(X, predicted, mask).on(backend)
         solution = solve_lasso(problem, **self.settings, code=code, backend=backend)
-        is_late = ~(solution.gap <= self.settings["tol"])
+        is_late = solution.is_late(self.settings["tol"])
         batch.n_late[first] = int(array_namespace(X).count_nonzero(is_late))
         batch.energy[rows] = problem.energy(code, backend)
         if not self.fixed:
