@@ -183,9 +183,9 @@ class DictionaryModel(
             )
         if self._learner.curves.unconverged > MANY:
             return (
-                f"In the last pass, inference did not converge to a tolerance of "
-                f"{self._learner.settings['tol']:.1e} for {self._learner.curves.unconverged:.1%} of "
-                "the codes. Increase code_max_iter or code_tol."
+                f"In the last pass, {self._learner.curves.unconverged:.1%} of the codes did not "
+                f"converge to a tolerance of {self._learner.settings['tol']:.1e}. Increase "
+                "code_max_iter or code_tol."
             )
         if not converged:
             return (

@@ -27,8 +27,9 @@ class ConvPSD(ConvolutionalModel, JointModel):
     alpha : float, default=1.0
         Weight of the sparsity, above zero. One suits data of unit variance.
     penalty : {"l1"}, GroupPenalty or Penalty, default="l1"
-        What alpha weighs: ||z||_1, the norms of groups of components, or any object with `value` and
-        `prox` (see :ref:`add_a_penalty`). It applies to the components of all maps at each position.
+        What alpha weighs: ||z||_1, the norms of groups of components, or any object with `value`
+        and `prox` (see :ref:`add_a_penalty`). It applies to the components of all maps at each
+        position.
     beta : float, default=1.0
         Weight of the prediction.
     encoder : {"smooth_shrinkage", "shrinkage", "tanh"}, default="smooth_shrinkage"

@@ -20,8 +20,9 @@ class ConvSparseCoder(ConvolutionalModel):
     alpha : float, default=1.0
         Weight of the sparsity, above zero. One suits data of unit variance.
     penalty : {"l1"}, GroupPenalty or Penalty, default="l1"
-        What alpha weighs: ||z||_1, the norms of groups of components, or any object with `value` and
-        `prox` (see :ref:`add_a_penalty`). It applies to the components of all maps at each position.
+        What alpha weighs: ||z||_1, the norms of groups of components, or any object with `value`
+        and `prox` (see :ref:`add_a_penalty`). It applies to the components of all maps at each
+        position.
     border : {"full", "same", "valid", "circular"}, default="full"
         Where kernels may stand: wherever they touch the image, which serves every pixel alike;
         where their centre is in it; where all of them is; or everywhere on a torus.

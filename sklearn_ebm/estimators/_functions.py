@@ -88,8 +88,8 @@ def sparse_encode(
     alpha : float
         Weight of the sparsity, above zero.
     penalty : {"l1"}, GroupPenalty or Penalty, default="l1"
-        What alpha weighs: ||z||_1, the norms of groups of components, or any object with `value` and
-        `prox` (see :ref:`add_a_penalty`).
+        What alpha weighs: ||z||_1, the norms of groups of components, or any object with `value`
+        and `prox` (see :ref:`add_a_penalty`).
     solver : {"auto", "active_set", "cd", "block_cd", "fista", "ista"}, default="auto"
         "active_set" is exact and the fastest on the CPU; "auto" takes it wherever it can,
         "block_cd" for disjoint groups, else "fista". With missing values only "fista" and "ista"

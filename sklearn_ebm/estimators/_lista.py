@@ -335,9 +335,9 @@ class LISTAEncoder(EncodingModel):
             penalty = "l1" if kind is None else kind()
         if getattr(penalty, "separable", None) is False:
             raise ValueError(
-                "LISTAEncoder requires a separable penalty, because its steps shrink each component "
-                f"by itself; {type(penalty).__name__} is not separable. Set penalty='l1', which "
-                "suits any dictionary."
+                "LISTAEncoder requires a separable penalty, because its steps shrink each "
+                f"component by itself; {type(penalty).__name__} is not separable. Set "
+                "penalty='l1', which suits any dictionary."
             )
         return penalty
 

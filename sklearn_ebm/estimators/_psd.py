@@ -21,8 +21,8 @@ class PSD(JointModel):
     alpha : float, default=1.0
         Weight of the sparsity, above zero. One suits data of unit variance.
     penalty : {"l1"}, GroupPenalty or Penalty, default="l1"
-        What alpha weighs: ||z||_1, the norms of groups of components, or any object with `value` and
-        `prox` (see :ref:`add_a_penalty`).
+        What alpha weighs: ||z||_1, the norms of groups of components, or any object with `value`
+        and `prox` (see :ref:`add_a_penalty`).
     beta : float, default=1.0
         Weight of the prediction.
     encoder : {"shrinkage", "tanh", "smooth_shrinkage", "lista", "lfista", "lcod"}, \

@@ -17,8 +17,8 @@ class SparseCoder(DictionaryModel):
         Weight of the sparsity, in `fit` and `transform` alike, above zero. One suits data of unit
         variance.
     penalty : {"l1"}, GroupPenalty or Penalty, default="l1"
-        What alpha weighs: ||z||_1, the norms of groups of components, or any object with `value` and
-        `prox` (see :ref:`add_a_penalty`).
+        What alpha weighs: ||z||_1, the norms of groups of components, or any object with `value`
+        and `prox` (see :ref:`add_a_penalty`).
     positive : bool, default=False
         Constrain codes to be positive.
     dictionary : array-like of shape (n_components, n_features) or None, default=None

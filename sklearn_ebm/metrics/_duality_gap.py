@@ -34,8 +34,8 @@ def duality_gap(X, code, dictionary, alpha, positive=False, penalty="l1", missin
     """Certificate of sparse codes: an upper bound on what a better code could still save.
 
     With the residual r = x - z D and the dual point theta = r min(1, alpha / max_j |d_j . r|), the
-    gap is E(x, z) - (1/2 ||x||^2 - 1/2 ||x - theta||^2), here over 1/2 ||x||^2. Another norm has its
-    own dual norm in place of max_j |d_j . r|; that of overlapping groups is a bound from above,
+    gap is E(x, z) - (1/2 ||x||^2 - 1/2 ||x - theta||^2), here over 1/2 ||x||^2. Another norm has
+    its own dual norm in place of max_j |d_j . r|; that of overlapping groups is a bound from above,
     found by iteration. Units do not matter: any values that float64 can hold are accepted. The gap
     of a penalty that is not a norm needs its conjugate.
 

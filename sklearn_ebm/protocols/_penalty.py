@@ -54,8 +54,9 @@ class PenaltyFactor(Protocol):
     (``convex``, ``separable``, ``gradient``, ``conjugate``; ``dual_norm`` as below), and may offer:
 
     - ``name`` (str): what error messages call the penalty; the default is the name of the class.
-    - ``dual_norm(correlation, code, eta)``: the dual norm of q over alpha, or an upper bound. `code`
-      has the residual correlation q, and `eta` is what `settled` returned beside it, or None.
+    - ``dual_norm(correlation, code, eta)``: the dual norm of q over alpha, or an upper bound.
+      `code` has the residual correlation q, and `eta` is what `settled` returned beside it, or
+      None.
     - ``rule(step_size, dtype)``: the proximal operator of single entries as plain numbers for
       fused kernels (see `sklearn_ebm.backends._rules`).
     - ``group_rule(like)``: the same for disjoint groups.

@@ -14,7 +14,6 @@ from sklearn_ebm.solvers import (
     Outcome,
     solve_lasso,
 )
-from sklearn_ebm.solvers._lasso import AUTOMATIC
 from sklearn_ebm.solvers._proximal import fista, ista
 from tests.solvers.registry import LASSO_SOLVERS
 

@@ -112,7 +112,7 @@ class PositionwisePenalty:
 
     @property
     def settled(self):
-        """A function of a code that sets entries to zero which only smoothing keeps away from it."""
+        """A function of a code that turns off what only smoothing keeps on."""
         return self._settled if offers(self.penalty, "settled") else None
 
     def _settled(self, code, neglected):
