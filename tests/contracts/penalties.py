@@ -5,6 +5,7 @@ from sklearn.base import BaseEstimator
 
 from sklearn_ebm import GroupPenalty, L1Penalty
 from sklearn_ebm.factors import resolve_penalty
+from sklearn_ebm.protocols import offers
 
 N_COMPONENTS = 6
 ALPHA = 0.7
@@ -105,9 +106,10 @@ PENALTIES = {
     "not convex": Counting(),
 }
 POSITIVE = {  # those that support positive=True
-    name for name, kind in PENALTIES.items() if getattr(kind, "separable", True) or "group" in name
-} - {"value and prox", "not convex"}
-POSITIVE |= {"map"}
+    name
+    for name, kind in PENALTIES.items()
+    if isinstance(kind, str) or offers(kind, "resolve") or offers(kind, "separable")
+}
 CASES = [(name, False) for name in PENALTIES] + [(name, True) for name in sorted(POSITIVE)]
 
 
