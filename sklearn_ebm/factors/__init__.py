@@ -9,6 +9,7 @@ from sklearn_ebm.factors.decoders import ConvolutionalDecoder, LinearDecoder, Pa
 from sklearn_ebm.factors.encoders import CONVOLUTIONAL_ENCODERS, ENCODERS, UNFOLDINGS, Tape, Tapes
 from sklearn_ebm.factors.penalties._group import DisjointGroupNorm, GroupNorm, group_norm
 from sklearn_ebm.factors.penalties._group_penalty import GroupPenalty
+from sklearn_ebm.factors.penalties._inhibition import InhibitionPenalty
 from sklearn_ebm.factors.penalties._l1 import L1, L1Penalty
 from sklearn_ebm.factors.penalties._pools import Pools, pools_of_groups, pools_of_map
 from sklearn_ebm.factors.penalties._positionwise import at_every_position
@@ -39,6 +40,7 @@ __all__ = [
     "GaussianUnits",
     "GroupNorm",
     "GroupPenalty",
+    "InhibitionPenalty",
     "L1Penalty",
     "LinearDecoder",
     "PatchDecoder",

@@ -3,7 +3,7 @@
 import numpy as np
 from sklearn.base import BaseEstimator
 
-from sklearn_ebm import GroupPenalty, L1Penalty
+from sklearn_ebm import GroupPenalty, InhibitionPenalty, L1Penalty
 from sklearn_ebm.factors import resolve_penalty
 from sklearn_ebm.protocols import offers
 
@@ -99,6 +99,7 @@ PENALTIES = {
     "disjoint groups": GroupPenalty([[4], [5, 0, 2], [1, 3]], pool_weights=[1, 0.5, 2]),
     "overlapping groups": GroupPenalty(CHAIN),
     "map": GroupPenalty(map_shape=(2, 3), pool_shape=(2, 2)),
+    "inhibition": InhibitionPenalty(map_shape=(2, 3), inner_radius=1.0),
     "value and prox": PlainL1(),
     "norm with parameters": WeightedL1(np.linspace(0.5, 2, N_COMPONENTS)),
     "conjugate": ElasticNet(),
