@@ -1,7 +1,10 @@
-"""The duality gap of codes, for every penalty that is a norm."""
+"""The duality gap of codes, for penalties that are norms or have a conjugate."""
 
 from sklearn_ebm.backends._namespace import array_namespace
 from sklearn_ebm.backends._rules import positive_or_one
+from sklearn_ebm.protocols import offers
+
+BISECTIONS = 40  # of the scale of a dual point, to about the rounding of double precision
 
 
 def relative_gap(penalty, correlation, half_norm, code, residual_correlation, eta=None):
@@ -14,7 +17,7 @@ def relative_gap(penalty, correlation, half_norm, code, residual_correlation, et
     Parameters
     ----------
     penalty : rule or penalty factor
-        Has `gradient(code)` and `dual_norm(correlation, code, eta)`.
+        Has `dual_norm(correlation, code, eta)` or `conjugate(correlation)`.
     correlation, residual_correlation : array of shape (n_samples, n_components)
         c and q.
     half_norm : array of shape (n_samples,)
@@ -37,11 +40,52 @@ def relative_gap(penalty, correlation, half_norm, code, residual_correlation, et
 
 def gap_of_misfit(penalty, misfit, half_norm, code, residual_correlation, eta=None):
     """The same from the misfit 1/2 ||r||^2, which loses no digits where that is small."""
+    if not offers(penalty, "dual_norm"):
+        return _conjugate_gap(penalty, misfit, half_norm, code, residual_correlation)
     xp = array_namespace(code)
     dual_norm = penalty.dual_norm(residual_correlation, code, eta)
     scale = 1 / xp.maximum(dual_norm, xp.ones_like(dual_norm))
-    slope = penalty.gradient(code) - scale[:, None] * residual_correlation
-    return (misfit * (1 - scale) ** 2 + xp.sum(code * slope, axis=1)) / positive_or_one(half_norm)
+    if offers(penalty, "gradient"):
+        slope = penalty.gradient(code) - scale[:, None] * residual_correlation
+        excess = xp.sum(code * slope, axis=1)
+    else:
+        excess = penalty.value(code) - scale * xp.sum(code * residual_correlation, axis=1)
+    return (misfit * (1 - scale) ** 2 + excess) / positive_or_one(half_norm)
+
+
+def is_certified(penalty):
+    """Whether codes of this penalty have a duality gap."""
+    if offers(penalty, "dual_norm"):
+        return True
+    return offers(penalty, "conjugate") and bool(getattr(penalty, "convex", True))
+
+
+def _conjugate_gap(penalty, misfit, half_norm, code, residual_correlation):
+    """1/2 (1 - s)^2 ||r||^2 + P(z) + P*(s q) - s z q' for the best s in [0, 1] that is tried.
+
+    It is a bound for every s, by Fenchel's inequality. At the optimum it is zero for s = 1; a
+    smaller s is needed where P*(q) is infinite, such as close to the optimum of a penalty that
+    grows linearly. The domain of P* is convex and contains zero, so s is found by bisection.
+    """
+    xp = array_namespace(code)
+
+    def bound(scale):
+        conjugate = penalty.conjugate(scale[:, None] * residual_correlation)
+        along = scale * xp.sum(code * residual_correlation, axis=1)
+        return misfit * (1 - scale) ** 2 + (penalty.value(code) + conjugate - along)
+
+    upper = xp.ones_like(half_norm)
+    gap = bound(upper)
+    if not bool(xp.all(xp.isfinite(gap))):
+        lower = xp.where(xp.isfinite(gap), upper, xp.zeros_like(upper))
+        for _ in range(BISECTIONS):
+            middle = (lower + upper) / 2
+            tried = bound(middle)
+            is_inside = xp.isfinite(tried)
+            gap = xp.where(is_inside, xp.minimum(tried, gap), gap)
+            lower = xp.where(is_inside, middle, lower)
+            upper = xp.where(is_inside, upper, middle)
+    return gap / positive_or_one(half_norm)
 
 
 def lasso_gap(lasso, code, residual_correlation=None):

@@ -5,7 +5,6 @@ from sklearn_ebm.estimators._conv_sparse_coder import ConvSparseCoder
 from sklearn_ebm.estimators._fine_tuned_classifier import FineTunedClassifier
 from sklearn_ebm.estimators._functions import fista, ista, sparse_encode
 from sklearn_ebm.estimators._group_sparse_psd import GroupSparsePSD
-from sklearn_ebm.estimators._groups import GroupPenalty
 from sklearn_ebm.estimators._hierarchy import make_feature_hierarchy
 from sklearn_ebm.estimators._host_copy import host_copy
 from sklearn_ebm.estimators._lista import LISTAEncoder
@@ -19,7 +18,6 @@ __all__ = [
     "ConvPSD",
     "ConvSparseCoder",
     "FineTunedClassifier",
-    "GroupPenalty",
     "GroupSparsePSD",
     "LISTAEncoder",
     "SparseCoder",

@@ -87,6 +87,10 @@ class Atoms:
         """Return the decoder of samples of a shape."""
         return LinearDecoder(dictionary)
 
+    def penalty(self, factor, n_components):
+        """Return the penalty of the codes of a sample, given that of a vector of components."""
+        return factor
+
     def suits(self, decoder):
         """Whether a decoder is the one that the parameters ask for, given its atoms."""
         return True

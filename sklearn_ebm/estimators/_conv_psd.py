@@ -29,6 +29,10 @@ class ConvPSD(SparseModel):
         Weight of the sparsity penalty, in `fit` and `transform` alike. Larger values give sparser
         codes. "scale" is the root mean square of the training data, which is 1 for data of unit
         variance; the codes then scale with the data.
+    penalty : {"l1"}, GroupPenalty or Penalty, default="l1"
+        Penalty that alpha weighs: ||z||_1, the norms of groups of components, or any object with
+        `value` and `prox` (see :ref:`add_a_penalty`). It applies to the components of all maps
+        at each position.
     beta : float, default=1.0
         Weight of the prediction term. Larger values give codes that are easier to predict.
     encoder : {"smooth_shrinkage", "shrinkage", "tanh"}, default="smooth_shrinkage"
@@ -159,8 +163,8 @@ class ConvPSD(SparseModel):
         "connections_",
     )
     _needs_fit = ("n_components", "dictionary", "encoder", "kernel_size", "connections")
-    _needs_fit_to_encode = ("alpha", "beta", "positive")
-    _free_to_change = ("alpha", "beta", "positive")
+    _needs_fit_to_encode = ("alpha", "beta", "penalty", "positive")
+    _free_to_change = ("alpha", "beta", "penalty", "positive")
     _needs_new_learner = ("kernel_size", "connections")
     _parameter_constraints: dict = {
         **COMMON_CONSTRAINTS,
@@ -177,6 +181,7 @@ class ConvPSD(SparseModel):
         *,
         kernel_size=9,
         alpha="scale",
+        penalty="l1",
         beta=1.0,
         encoder="smooth_shrinkage",
         inference="encoder",
@@ -204,6 +209,7 @@ class ConvPSD(SparseModel):
         self.n_components = n_components
         self.kernel_size = kernel_size
         self.alpha = alpha
+        self.penalty = penalty
         self.beta = beta
         self.encoder = encoder
         self.inference = inference

@@ -22,6 +22,10 @@ class ConvSparseCoder(SparseModel):
         Weight of the sparsity penalty, in `fit` and `transform` alike. Larger values give sparser
         codes. "scale" is the root mean square of the training data, which is 1 for data of unit
         variance; the codes then scale with the data.
+    penalty : {"l1"}, GroupPenalty or Penalty, default="l1"
+        Penalty that alpha weighs: ||z||_1, the norms of groups of components, or any object with
+        `value` and `prox` (see :ref:`add_a_penalty`). It applies to the components of all maps
+        at each position.
     border : {"full", "same", "valid", "circular"}, default="full"
         Where kernels may stand: wherever they touch the image, which serves every pixel alike;
         where their centre is in it; where all of them is; or everywhere on a torus.
@@ -139,6 +143,7 @@ class ConvSparseCoder(SparseModel):
         *,
         kernel_size=9,
         alpha="scale",
+        penalty="l1",
         border="full",
         image_shape=None,
         positive=False,
@@ -162,6 +167,7 @@ class ConvSparseCoder(SparseModel):
         self.n_components = n_components
         self.kernel_size = kernel_size
         self.alpha = alpha
+        self.penalty = penalty
         self.border = border
         self.image_shape = image_shape
         self.positive = positive

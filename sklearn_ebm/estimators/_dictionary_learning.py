@@ -193,14 +193,15 @@ class DictionaryLearning:
         """Learning uses the parameters as they are now."""
         model, atoms = self.model, self.atoms
         self._require_same(trainer)
-        model._make_penalty = model._new_penalty(trainer.criterion.dictionary.shape[0])
+        n_components = trainer.criterion.dictionary.shape[0]
+        model._prepare_penalty(n_components)
         settings = {
             "solver": model.solver,
             "tol": max(float(model.code_tol), atoms.learning_tol),
             "max_iter": int(model.code_max_iter),
         }
         beta = 0.0 if self.prediction is None else self.prediction.beta
-        penalty = model._make_penalty(model._sparsity(), positive=bool(model.positive))
+        penalty = model._new_penalty(n_components)
         trainer.criterion.follow(
             penalty, settings, data.backend.name, beta, self.schedule, **atoms.to_follow()
         )
@@ -295,9 +296,8 @@ class DictionaryLearning:
             )
         if unconverged > MANY:
             return (
-                f"In the last pass, {unconverged:.1%} of the codes have a duality gap above "
-                f"{trainer.criterion.settings['tol']:.1e} of 1/2 ||x||^2. Increase code_max_iter "
-                "or code_tol."
+                f"In the last pass, {unconverged:.1%} of the codes did not converge to a tolerance "
+                f"of {trainer.criterion.settings['tol']:.1e}. Increase code_max_iter or code_tol."
             )
         if not converged:
             return (

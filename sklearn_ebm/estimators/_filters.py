@@ -10,7 +10,7 @@ from sklearn_ebm.backends import array_namespace, is_cupy, to_host
 from sklearn_ebm.backends._border import BORDERS
 from sklearn_ebm.estimators._atoms import Atoms
 from sklearn_ebm.estimators._connections import connection_table
-from sklearn_ebm.factors import CONVOLUTIONAL_ENCODERS, ConvolutionalDecoder
+from sklearn_ebm.factors import CONVOLUTIONAL_ENCODERS, ConvolutionalDecoder, at_every_position
 from sklearn_ebm.inputs._adapters import Images
 from sklearn_ebm.inputs._checks import check_codes, check_dictionary
 from sklearn_ebm.inputs._image_checks import flat, require_squares
@@ -132,6 +132,9 @@ class Filters(Atoms):
 
     def decoder(self, dictionary, sample_shape):
         return ConvolutionalDecoder(dictionary, sample_shape[:2], self.border)
+
+    def penalty(self, factor, n_components):
+        return at_every_position(factor, n_components)
 
     def suits(self, decoder):
         return decoder.border_name == self.border

@@ -31,10 +31,12 @@ class Fitted:
         None if the model has no encoder.
     table : array of bool or None, default=None
         Channels that each filter of a convolutional model reads. None if all filters read all.
-    make_penalty : callable
-        Makes the penalty of the components for an alpha.
     penalty : penalty factor
-        The penalty for this alpha.
+        Penalty on the codes, weighted by alpha.
+    pools : Pools or None
+        Pools of the penalty, in models that have them.
+    positive : bool
+        Whether codes are constrained to be non-negative.
     alpha : float
         Weight of the penalty.
     beta : float, default=0.0
@@ -50,8 +52,9 @@ class Fitted:
     decoder: Any
     encoder: Any = None
     table: Any = None
-    make_penalty: Any = None
     penalty: Any = None
+    pools: Any = None
+    positive: bool = False
     alpha: float = 1.0
     beta: float = 0.0
     inference: Any = None
@@ -124,7 +127,7 @@ class Fitted:
             gap = problem.on(data.backend).relative_gap(code)
         xp = array_namespace(gap)
         refuted = xp.isnan(gap)
-        if self.penalty.positive:
+        if self.positive:
             refuted = refuted | xp.any(code < 0, axis=1)
         return xp.where(refuted, xp.inf, gap)
 
@@ -144,7 +147,7 @@ VIEWS = {
     "components_": lambda fitted: fitted.decoder.dictionary,
     "encoder_": lambda fitted: fitted.encoder.read_only(),
     "connections_": lambda fitted: fitted.table,
-    "pool_weights_": lambda fitted: np.array(fitted.make_penalty.pools.weights),
+    "pool_weights_": lambda fitted: np.array(fitted.pools.weights),
     "alpha_": lambda fitted: fitted.alpha,
 }
 
@@ -161,13 +164,22 @@ def compose(model, decoder, encoder=None, table=None, refusal=""):
     """What a model computes with, by the parameters that it has now."""
     prediction = model._prediction()
     beta = 0.0 if prediction is None else prediction.beta
-    alpha, make_penalty = model._sparsity(), model._make_penalty
-    penalty = make_penalty(alpha, positive=bool(model.positive))
+    penalty = model._new_penalty(decoder.dictionary.shape[0])
     tol, max_iter = float(model.code_tol), int(model.code_max_iter)
     inference = {"solver": model.solver, "tol": tol, "max_iter": max_iter}
     is_optimal = encoder is None or model.inference == "optimal"
     return Fitted(
-        decoder, encoder, table, make_penalty, penalty, alpha, beta, inference, is_optimal, refusal
+        decoder,
+        encoder,
+        table,
+        penalty,
+        model._pools,
+        bool(model.positive),
+        model._sparsity(),
+        beta,
+        inference,
+        is_optimal,
+        refusal,
     )
 
 
@@ -211,8 +223,11 @@ def take_over(model, state, replaced):
         encoder = atoms.encoder_to_use(_encoder_from(model, state, replaced), table)
         if model._prediction() is not None and model.inference == "encoder":
             refusal = _refusal(model, state)
-    model._make_penalty = _penalty_from(model, state, replaced)
-    parts = compose(model, decoder, encoder, table, refusal)
+    try:
+        model._prepare_penalty(model.components_.shape[0], state, replaced)
+        parts = compose(model, decoder, encoder, table, refusal)
+    except ValueError as error:
+        raise ValueError(f"{error} Call fit to learn a model for this penalty.") from error
     if replaced or state.parts is None:
         attributes = published(parts, model._model_attributes)
         vars(model).update({name: read_only(value) for name, value in attributes.items()})
@@ -235,13 +250,6 @@ def _refusal(model, state):
     """Why the encoder does not suit the parameters, empty if it does."""
     change = model._change_since_fit(model._needs_fit_to_encode, state.fitted_with)
     return change and f"{change} Optimal codes need no fit: set inference='optimal'."
-
-
-def _penalty_from(model, state, replaced):
-    try:
-        return model._new_penalty(model.components_.shape[0], state, replaced)
-    except ValueError as error:
-        raise ValueError(f"{error} Call fit to learn a model for this penalty.") from error
 
 
 def _decoder_from(model, state, replaced, atoms):

@@ -2,9 +2,9 @@
 
 from numbers import Integral, Real
 
-from sklearn_ebm._sklearn import HasMethods, Interval, StrOptions, validate_params
+from sklearn_ebm._sklearn import Interval, StrOptions, validate_params
 from sklearn_ebm.backends import BACKENDS, is_cupy, resolve_backend
-from sklearn_ebm.factors import PENALTIES, Energy, LinearDecoder, penalty_kind
+from sklearn_ebm.factors import PENALTY, Energy, LinearDecoder, resolve_penalty
 from sklearn_ebm.inputs._checks import (
     check_dictionary,
     check_magnitude,
@@ -48,7 +48,7 @@ def _checked_init(init, shape, dtype):
     {
         "alpha": [Interval(Real, 0, None, closed="neither")],
         "solver": [StrOptions({"auto", *MATRIX_SOLVERS})],
-        "penalty": [StrOptions(set(PENALTIES)), HasMethods("factory")],
+        "penalty": PENALTY,
         "positive": ["boolean"],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "tol": [Interval(Real, 0, None, closed="left")],
@@ -87,8 +87,9 @@ def sparse_encode(
         Atoms, one a row. They are usually of unit norm, and need not be.
     alpha : float
         Weight of the sparsity, above zero.
-    penalty : {"l1"} or GroupPenalty, default="l1"
-        What alpha weighs: ||z||_1, or the norms of groups of components.
+    penalty : {"l1"}, GroupPenalty or Penalty, default="l1"
+        What alpha weighs: ||z||_1, the norms of groups of components, or any object with `value`
+        and `prox` (see :ref:`add_a_penalty`).
     solver : {"auto", "active_set", "cd", "block_cd", "fista", "ista"}, default="auto"
         "active_set" is exact and the fastest on the CPU; "auto" takes it wherever it can,
         "block_cd" for disjoint groups, else "fista". With missing values only "fista" and "ista"
@@ -152,8 +153,7 @@ def sparse_encode(
     X, dictionary = module.to_device(X), module.to_device(dictionary)
     mask = None if mask is None else module.to_device(mask)
     init = _checked_init(init, (X.shape[0], dictionary.shape[0]), X.dtype)
-    make_penalty = penalty_kind(penalty).factory(dictionary.shape[0])
-    factor = make_penalty(alpha, positive=bool(positive))
+    factor = resolve_penalty(penalty, dictionary.shape[0], alpha, bool(positive))
     energy = Energy(LinearDecoder(dictionary), factor)
     code, gap = infer(
         energy, X, solver=solver, tol=float(tol), max_iter=int(max_iter), backend=module, mask=mask,

@@ -5,10 +5,9 @@ import numpy as np
 from sklearn_ebm._sklearn import StrOptions
 from sklearn_ebm.estimators._atoms import Atoms
 from sklearn_ebm.estimators._dictionary_learning import Prediction
-from sklearn_ebm.estimators._groups import GroupPenalty, PooledNorm, two_numbers
 from sklearn_ebm.estimators._psd import AUTOMATIC_RATE, PSD
 from sklearn_ebm.estimators._sparse_model import SparseModel
-from sklearn_ebm.factors import PooledFeatures, Pools
+from sklearn_ebm.factors import GroupPenalty, PooledFeatures, Pools, group_norm
 from sklearn_ebm.inputs._checks import check_codes, require_magnitude
 from sklearn_ebm.layers._state import is_same
 from sklearn_ebm.learning._rates import learning_rate_schedule
@@ -168,10 +167,10 @@ class GroupSparsePSD(SparseModel):
 
     _model_attributes = (*PSD._model_attributes, "pool_weights_")
     _needs_fit = (*PSD._needs_fit, *GROUPS)
-    _needs_fit_to_encode = PSD._needs_fit_to_encode
-    _free_to_change = PSD._free_to_change
+    _needs_fit_to_encode = _free_to_change = ("alpha", "beta", "positive")  # groups are the penalty
+    _pools = None  # weights w_gj
     _parameter_constraints: dict = {
-        **PSD._parameter_constraints,
+        **{name: kind for name, kind in PSD._parameter_constraints.items() if name != "penalty"},
         "groups": "no_validation",  # they are checked with the number of components, which names
         "map_shape": "no_validation",  # the offender
         "pool_shape": "no_validation",
@@ -266,12 +265,24 @@ class GroupSparsePSD(SparseModel):
         settings = {"n_steps": int(self.n_steps)}
         return Prediction(self.encoder, float(self.beta), schedule, settings)
 
-    def _new_penalty(self, n_components, state=None, replaced=frozenset()):
+    def _prepare_penalty(self, n_components, state=None, replaced=frozenset()):
         if state is None:
-            return self._make_penalty if self._keeps_pools() else super()._new_penalty(n_components)
-        is_replaced = "pool_weights_" in replaced
-        if not is_replaced and (state.parts or is_same(self.pool_weights_, self._pools.weights)):
-            return self._make_penalty
+            if not self._keeps_pools():
+                self._pools = self._penalty_kind().pools(n_components)
+        elif self._pools is None or self._has_other_pools(state, replaced):
+            self._pools = self._checked_pools(state)
+
+    def _has_other_pools(self, state, replaced):
+        """Whether the fitted weights are not those of the pools."""
+        if "pool_weights_" in replaced:
+            return True
+        return state.parts is None and not is_same(self.pool_weights_, self._pools.weights)
+
+    def _new_penalty(self, n_components):
+        return group_norm(self._sparsity(), self._pools, bool(self.positive))
+
+    def _checked_pools(self, state):
+        """Pools of the fitted weights, which users may have replaced."""
         weights = self._checked_attribute("pool_weights_", state)
         require_magnitude(weights, "pool_weights_")
         if np.any(weights < 0) or not np.all(weights.any(axis=0)) or not weights.any(axis=1).all():
@@ -279,17 +290,13 @@ class GroupSparsePSD(SparseModel):
                 "pool_weights_ must not be negative, and every pool and every component must have "
                 "a weight above zero."
             )
-        return PooledNorm(Pools(np.array(weights)))
+        return Pools(np.array(weights))
 
     def _keeps_pools(self):
         """Whether learning goes on with pools that the user has set since the last fit."""
         last = self._last_state
         is_set = "pool_weights_" in last.replaced
         return is_set and not self._change_since_fit(GROUPS, last.fitted_with)
-
-    @property
-    def _pools(self):
-        return self._make_penalty.pools
 
     def _features(self, data):
         if self.output == "simple":

@@ -17,7 +17,6 @@ from sklearn_ebm.estimators._sparse_coder import SparseCoder
 from sklearn_ebm.factors import (
     ENCODERS,
     LOSSES,
-    PENALTIES,
     UNROLLED_ENCODERS,
     Energy,
     LinearDecoder,
@@ -77,10 +76,18 @@ def alpha_of(model):
     return None if alpha is None or isinstance(alpha, str) else float(alpha)
 
 
-def _is_of_groups(coder):
-    """Whether a model has a penalty on more than each component by itself."""
-    kind = getattr(coder, "_penalty_kind", None)
-    return kind is not None and kind() is not PENALTIES["l1"]
+def wanted_penalty(model, penalty):
+    """The penalty, or that of the coder; refused if no network of this kind has its codes."""
+    if penalty is None:
+        kind = getattr(model.dictionary, "_penalty_kind", None)  # other coders have an L1 norm
+        penalty = "l1" if kind is None else kind()
+    if getattr(penalty, "separable", None) is False:
+        raise ValueError(
+            "LISTAEncoder requires a separable penalty, because its steps shrink each component by "
+            f"itself; {type(penalty).__name__} is not separable. Set penalty='l1', which suits any "
+            "dictionary."
+        )
+    return penalty
 
 
 class TaughtAtoms(Atoms):
@@ -111,11 +118,6 @@ def _atoms_of(coder):
         raise ValueError(
             "dictionary is a coder with positive=True, whose codes an encoder of either sign "
             "cannot give. Pass its components_ to learn codes of either sign."
-        )
-    if _is_of_groups(coder):
-        raise ValueError(
-            "dictionary is a coder with a penalty on groups, whose codes steps that shrink each "
-            "entry by itself cannot give. Pass its components_ to learn the codes of an L1 penalty."
         )
     return coder.components_
 
@@ -151,7 +153,7 @@ class ImitationLearning(DictionaryLearning):
         if self.atoms.is_fixed:
             return self._untrained(self.atoms.initial(data.X, weights, random_state)[0], size)
         coder = _FirstCoder(
-            model.n_components, alpha=alpha, solver=model.solver,
+            model.n_components, alpha=alpha, penalty=model._penalty_kind(), solver=model.solver,
             code_max_iter=model.code_max_iter, code_tol=model.code_tol, backend=model.backend,
             random_state=random_state, verbose=model.verbose,
         )  # fmt: skip
@@ -174,7 +176,7 @@ class ImitationLearning(DictionaryLearning):
     def _follow(self, trainer, data):
         model = self.model
         self._require_same(trainer)
-        penalty = model._make_penalty(model.alpha_, positive=False)
+        penalty = model._new_penalty(trainer.criterion.dictionary.shape[0])
         criterion, is_auto = trainer.criterion, isinstance(model.learning_rate, str)
         loss = LOSSES[model.loss](Energy(LinearDecoder(criterion.dictionary), penalty))
         criterion.follow(loss, self.schedule, data.backend.name, keeps_damping=is_auto)
@@ -202,7 +204,7 @@ class ImitationLearning(DictionaryLearning):
         optimum, model = None, self.model
         if trainer.criterion.loss.needs_optimum:
             decoder = LinearDecoder(trainer.criterion.dictionary).astype(data.X.dtype)
-            penalty = model._make_penalty(model.alpha_, positive=False)
+            penalty = model._new_penalty(trainer.criterion.dictionary.shape[0])
             optimum, _ = infer(
                 Energy(decoder, penalty), data.X, solver=model.solver, tol=float(model.code_tol),
                 max_iter=int(model.code_max_iter), backend=data.backend, mask=data.mask,

@@ -10,9 +10,10 @@ from sklearn_ebm.estimators._imitation_learning import (
     TaughtAtoms,
     alpha_of,
     is_coder,
+    wanted_penalty,
 )
 from sklearn_ebm.estimators._sparse_model import COMMON_CONSTRAINTS, SCALE, SparseModel
-from sklearn_ebm.factors import LOSSES, UNROLLED_ENCODERS
+from sklearn_ebm.factors import LOSSES, PENALTY, UNROLLED_ENCODERS, same_penalty
 from sklearn_ebm.inputs._adapters import Rows
 from sklearn_ebm.learning._rates import LEARNING_RATE
 from sklearn_ebm.learning._trainer import Trainer
@@ -34,6 +35,11 @@ class LISTAEncoder(SparseModel):
         Weight of the sparsity penalty, in `fit` and `transform` alike. Larger values give sparser
         codes. None uses the alpha of a fitted coder that is passed as `dictionary`, and "scale"
         otherwise, the root mean square of the training data.
+    penalty : {"l1"}, Penalty or None, default=None
+        Penalty that alpha weighs. None uses the penalty of a fitted coder that is passed as
+        `dictionary`, and ||z||_1 otherwise. The steps of the encoder shrink single components:
+        penalties on groups are refused, and for penalties other than ||z||_1 the encoder only
+        approximates the optimal codes.
     encoder : {"lista", "lfista", "lcod"}, default="lista"
         Encoder f, an unrolled solver: ISTA (LISTA), FISTA with trained momenta, or greedy
         coordinate descent (LCoD), whose steps change one component each.
@@ -164,8 +170,8 @@ class LISTAEncoder(SparseModel):
         "thresholds_",
         "alpha_",
     )
-    _needs_fit = ("n_components", "dictionary", "alpha", "encoder", "n_steps", "tied")
-    _free_to_change = ("alpha",)
+    _needs_fit = ("n_components", "dictionary", "alpha", "penalty", "encoder", "n_steps", "tied")
+    _free_to_change = ("alpha", "penalty")
     _learning = ImitationLearning
     positive = False  # what the other models offer and this one does not
     missing_values = None
@@ -177,6 +183,7 @@ class LISTAEncoder(SparseModel):
             if name not in ("positive", "missing_values", "dictionary_init")
         },
         "alpha": [Interval(Real, 0, None, closed="neither"), StrOptions({SCALE}), None],
+        "penalty": [*PENALTY, None],
         "n_steps": [Interval(Integral, 0, None, closed="left")],
         "encoder": [StrOptions(set(UNROLLED_ENCODERS))],
         "tied": ["boolean"],
@@ -193,6 +200,7 @@ class LISTAEncoder(SparseModel):
         n_components=None,
         *,
         alpha=None,
+        penalty=None,
         encoder="lista",
         n_steps=3,
         tied=True,
@@ -216,6 +224,7 @@ class LISTAEncoder(SparseModel):
     ):
         self.n_components = n_components
         self.alpha = alpha
+        self.penalty = penalty
         self.encoder = encoder
         self.n_steps = n_steps
         self.tied = tied
@@ -305,4 +314,10 @@ class LISTAEncoder(SparseModel):
     def _has_anyway(self, name, value):
         if name == "alpha":
             return alpha_of(self) == self.alpha_
+        if name == "penalty":
+            fitted = self._last_state.fitted_with[name]
+            return same_penalty(wanted_penalty(self, value), wanted_penalty(self, fitted))
         return super()._has_anyway(name, value)
+
+    def _penalty_kind(self):
+        return wanted_penalty(self, self.penalty)

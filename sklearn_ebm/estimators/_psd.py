@@ -32,6 +32,9 @@ class PSD(SparseModel):
         Weight of the sparsity penalty, in `fit` and `transform` alike. Larger values give sparser
         codes. "scale" is the root mean square of the training data, which is 1 for data of unit
         variance; the codes then scale with the data.
+    penalty : {"l1"}, GroupPenalty or Penalty, default="l1"
+        Penalty that alpha weighs: ||z||_1, the norms of groups of components, or any object with
+        `value` and `prox` (see :ref:`add_a_penalty`).
     beta : float, default=1.0
         Weight of the prediction term. Larger values give codes that are easier to predict.
     encoder : {"shrinkage", "tanh", "smooth_shrinkage", "lista", "lfista", "lcod"}, \
@@ -139,8 +142,8 @@ class PSD(SparseModel):
 
     _model_attributes = ("components_", "alpha_", "encoder_", "encoder_components_")
     _needs_fit = ("n_components", "dictionary", "encoder", "n_steps")
-    _needs_fit_to_encode = ("alpha", "beta", "positive")
-    _free_to_change = ("alpha", "beta", "positive")
+    _needs_fit_to_encode = ("alpha", "beta", "penalty", "positive")
+    _free_to_change = ("alpha", "beta", "penalty", "positive")
     _parameter_constraints: dict = {
         **COMMON_CONSTRAINTS,
         **PREDICTION_CONSTRAINTS,
@@ -153,6 +156,7 @@ class PSD(SparseModel):
         n_components=None,
         *,
         alpha="scale",
+        penalty="l1",
         beta=1.0,
         encoder="shrinkage",
         n_steps=3,
@@ -176,6 +180,7 @@ class PSD(SparseModel):
     ):
         self.n_components = n_components
         self.alpha = alpha
+        self.penalty = penalty
         self.beta = beta
         self.encoder = encoder
         self.n_steps = n_steps

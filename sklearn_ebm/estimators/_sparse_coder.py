@@ -1,8 +1,6 @@
 """Sparse coding."""
 
-from sklearn_ebm._sklearn import HasMethods, StrOptions
 from sklearn_ebm.estimators._sparse_model import SparseModel
-from sklearn_ebm.factors import PENALTIES, penalty_kind
 
 
 class SparseCoder(SparseModel):
@@ -19,8 +17,9 @@ class SparseCoder(SparseModel):
         Weight of the sparsity penalty, in `fit` and `transform` alike. Larger values give sparser
         codes. "scale" is the root mean square of the training data, which is 1 for data of unit
         variance; the codes then scale with the data.
-    penalty : {"l1"} or GroupPenalty, default="l1"
-        What alpha weighs: ||z||_1, or the norms of groups of components.
+    penalty : {"l1"}, GroupPenalty or Penalty, default="l1"
+        Penalty that alpha weighs: ||z||_1, the norms of groups of components, or any object with
+        `value` and `prox` (see :ref:`add_a_penalty`).
     positive : bool, default=False
         Whether optimal codes are constrained to be non-negative.
     dictionary : array-like of shape (n_components, n_features) or None, default=None
@@ -107,11 +106,6 @@ class SparseCoder(SparseModel):
     (5, 32)
     """
 
-    _parameter_constraints: dict = {
-        **SparseModel._parameter_constraints,
-        "penalty": [StrOptions(set(PENALTIES)), HasMethods("factory")],
-    }
-
     def __init__(
         self,
         n_components=None,
@@ -152,10 +146,3 @@ class SparseCoder(SparseModel):
         self.warm_start = warm_start
         self.random_state = random_state
         self.verbose = verbose
-
-    def _penalty_kind(self):
-        return penalty_kind(self.penalty)
-
-    def _parameters(self):
-        """Those of a penalty as well, which may be set one by one."""
-        return (*super()._parameters(), *getattr(self.penalty, "__dict__", {}).values())

@@ -17,17 +17,18 @@ from sklearn_ebm.backends import BACKENDS, resolve_backend, to_host
 from sklearn_ebm.estimators._atoms import Atoms
 from sklearn_ebm.estimators._dictionary_learning import DictionaryLearning
 from sklearn_ebm.estimators._fitted import fitted_attributes, new_trainer, take_over
-from sklearn_ebm.factors import L1, PENALTIES
+from sklearn_ebm.factors import PENALTY, renewing_penalty, resolve_penalty, same_penalty
 from sklearn_ebm.inputs._adapters import ROWS, Rows
 from sklearn_ebm.inputs._checks import check_weight
 from sklearn_ebm.inputs._rows import is_nan
 from sklearn_ebm.layers._state import Stateful, refusable
-from sklearn_ebm.solvers import MATRIX_SOLVERS
+from sklearn_ebm.solvers import MATRIX_SOLVERS, require_certificate
 
 SCALE = "scale"  # alpha is the root mean square of the training data
 COMMON_CONSTRAINTS = {
     "n_components": [Interval(Integral, 1, None, closed="left"), None],
     "alpha": [Interval(Real, 0, None, closed="neither"), StrOptions({SCALE})],
+    "penalty": PENALTY,
     "positive": ["boolean"],
     "dictionary": ["array-like", None],
     "dictionary_init": ["array-like", None],
@@ -60,7 +61,7 @@ class SparseModel(
     _fit_derives = ("alpha",)
     _needs_new_learner = ()  # parameters that learning cannot change on the way
     _learning = DictionaryLearning
-    _make_penalty = L1
+    _pools = None  # of the penalty of some models
     _form = ROWS
     _sample_shape = None
 
@@ -76,12 +77,27 @@ class SparseModel(
         return Atoms(self.n_components, self.dictionary, self.dictionary_init)
 
     def _penalty_kind(self):
-        """The specification of the penalty."""
-        return PENALTIES["l1"]
+        """The penalty as the user specifies it."""
+        return self.penalty
 
     def _prediction(self):
         """The prediction term and its encoder, or None."""
         return None
+
+    def set_params(self, **params):
+        """Set parameters by name, and those of a penalty as ``penalty__name``.
+
+        Parameters
+        ----------
+        **params
+            New values by name. A penalty is immutable: a new one takes its place.
+
+        Returns
+        -------
+        object
+            The model itself.
+        """
+        return super().set_params(**renewing_penalty(self, params))
 
     # ------------------------------------------------------------------------------------ learning
     @with_callbacks
@@ -243,9 +259,10 @@ class SparseModel(
         Raises
         ------
         ValueError
-            If shapes do not fit, or squares of X underflow.
+            If shapes do not fit, squares of X underflow, or the penalty has no certificate.
         """
         self._ready()
+        require_certificate(self._state.parts.penalty, "duality_gap")
         data, parts = self._read(X, mask), self._state.parts
         decoder = parts.decoder.for_samples(data.shape)
         rows, _ = self._atoms().read_codes(self, code, decoder)
@@ -300,13 +317,18 @@ class SparseModel(
         """The weight of the penalty."""
         return float(self.alpha_ if isinstance(self.alpha, str) else self.alpha)
 
-    def _new_penalty(self, n_components, state=None, replaced=frozenset()):
-        """Return a function that makes the penalty for an alpha.
+    def _prepare_penalty(self, n_components, state=None, replaced=frozenset()):
+        """Derive from the parameters, or from fitted attributes, what the penalty is made of.
 
         `state` is the state of a fitted model, some attributes of which were replaced, or None if
         the model is about to learn.
         """
-        return self._penalty_kind().factory(n_components)
+
+    def _new_penalty(self, n_components):
+        """Return the penalty factor that the parameters ask for."""
+        kind, positive = self._penalty_kind(), bool(self.positive)
+        factor = resolve_penalty(kind, n_components, self._sparsity(), positive)
+        return self._atoms().penalty(factor, n_components)
 
     def _take_over(self, state, replaced):
         return take_over(self, state, replaced)
@@ -316,6 +338,8 @@ class SparseModel(
 
     def _has_anyway(self, name, value):
         prediction = self._prediction()
+        if name == "penalty":
+            return same_penalty(value, self._last_state.fitted_with[name])
         if prediction is not None and name in prediction.settings:
             return name not in self.encoder_.settings
         return self._atoms().is_already(name, value, self)

@@ -12,9 +12,18 @@ from sklearn_ebm.factors._tape import Tape, Tapes
 from sklearn_ebm.factors.decoders import ConvolutionalDecoder, LinearDecoder, PatchDecoder
 from sklearn_ebm.factors.encoders import CONVOLUTIONAL_ENCODERS, ENCODERS, UNROLLED_ENCODERS
 from sklearn_ebm.factors.penalties._group import DisjointGroupNorm, GroupNorm, group_norm
-from sklearn_ebm.factors.penalties._kinds import PENALTIES, penalty_kind
-from sklearn_ebm.factors.penalties._l1 import L1
+from sklearn_ebm.factors.penalties._group_penalty import GroupPenalty
+from sklearn_ebm.factors.penalties._inhibition import InhibitionPenalty
+from sklearn_ebm.factors.penalties._l1 import L1, L1Penalty
 from sklearn_ebm.factors.penalties._pools import Pools, pools_of_groups, pools_of_map
+from sklearn_ebm.factors.penalties._positionwise import at_every_position
+from sklearn_ebm.factors.penalties._resolve import (
+    PENALTIES,
+    PENALTY,
+    renewing_penalty,
+    resolve_penalty,
+    same_penalty,
+)
 from sklearn_ebm.factors.units import UNITS, BernoulliUnits, GaussianUnits
 
 __all__ = [
@@ -23,6 +32,7 @@ __all__ = [
     "L1",
     "LOSSES",
     "PENALTIES",
+    "PENALTY",
     "SCORE_LOSSES",
     "UNITS",
     "UNROLLED_ENCODERS",
@@ -35,6 +45,9 @@ __all__ = [
     "FixedMap",
     "GaussianUnits",
     "GroupNorm",
+    "GroupPenalty",
+    "InhibitionPenalty",
+    "L1Penalty",
     "LinearDecoder",
     "LinearHead",
     "PatchDecoder",
@@ -43,11 +56,14 @@ __all__ = [
     "Tape",
     "Tapes",
     "ZeroFilled",
+    "at_every_position",
     "cross_entropy",
     "group_norm",
     "half_norm",
     "log_probabilities",
-    "penalty_kind",
     "pools_of_groups",
     "pools_of_map",
+    "renewing_penalty",
+    "resolve_penalty",
+    "same_penalty",
 ]

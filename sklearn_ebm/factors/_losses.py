@@ -4,6 +4,7 @@
 """
 
 from sklearn_ebm.factors._energy import half_norm
+from sklearn_ebm.protocols import offers
 
 
 class CodeLoss:
@@ -30,6 +31,12 @@ class EnergyLoss:
     needs_optimum = False
 
     def __init__(self, energy):
+        if not offers(energy.penalty, "gradient"):
+            name = getattr(energy.penalty, "name", type(energy.penalty).__name__)
+            raise ValueError(
+                f"loss='energy' requires a penalty with `gradient`; {name} has none. Use "
+                "loss='codes'."
+            )
         self.energy = energy
 
     def value_and_gradient(self, X, code, optimum=None):

@@ -5,15 +5,18 @@ from numbers import Real
 import numpy as np
 from sklearn.utils import check_consistent_length
 
-from sklearn_ebm._sklearn import HasMethods, Interval, StrOptions, validate_params
+from sklearn_ebm._sklearn import Interval, validate_params
 from sklearn_ebm.backends import to_host
-from sklearn_ebm.factors import PENALTIES, penalty_kind
+from sklearn_ebm.backends._certificate import gap_of_misfit
+from sklearn_ebm.factors import PENALTY, resolve_penalty
 from sklearn_ebm.inputs._rows import (
     checked_array,
     is_nan,
     naming_the_remedy,
     split_missing,
 )
+from sklearn_ebm.protocols import offers
+from sklearn_ebm.solvers import require_certificate
 
 LEAST_EXPONENT = -4000  # of rows of zeros: below those of all products of numbers
 
@@ -22,7 +25,7 @@ LEAST_EXPONENT = -4000  # of rows of zeros: below those of all products of numbe
     {
         "alpha": [Interval(Real, 0, None, closed="neither")],
         "positive": ["boolean"],
-        "penalty": [StrOptions(set(PENALTIES)), HasMethods("factory")],
+        "penalty": PENALTY,
         "missing_values": [None, Real],
     },
     prefer_skip_nested_validation=True,
@@ -31,9 +34,10 @@ def duality_gap(X, code, dictionary, alpha, positive=False, penalty="l1", missin
     """Certificate of sparse codes: an upper bound on what a better code could still save.
 
     With the residual r = x - z D and the dual point theta = r min(1, alpha / max_j |d_j . r|), the
-    gap is E(x, z) - (1/2 ||x||^2 - 1/2 ||x - theta||^2), here over 1/2 ||x||^2. Another penalty has
+    gap is E(x, z) - (1/2 ||x||^2 - 1/2 ||x - theta||^2), here over 1/2 ||x||^2. Another norm has
     its own dual norm in place of max_j |d_j . r|; that of overlapping groups is a bound from above,
-    found by iteration. Units do not matter: any values that float64 can hold are accepted.
+    found by iteration. Units do not matter: any values that float64 can hold are accepted. The gap
+    of a penalty that is not a norm needs its conjugate.
 
     Parameters
     ----------
@@ -47,8 +51,8 @@ def duality_gap(X, code, dictionary, alpha, positive=False, penalty="l1", missin
         Weight of the sparsity.
     positive : bool, default=False
         Whether codes are constrained to be positive.
-    penalty : {"l1"} or GroupPenalty, default="l1"
-        What alpha weighs.
+    penalty : {"l1"}, GroupPenalty or Penalty, default="l1"
+        What alpha weighs. It must have `dual_norm` or `conjugate`.
     missing_values : float or None, default=None
         Entries of X with this value, `np.nan` or a number, are left out of the sum.
 
@@ -61,7 +65,8 @@ def duality_gap(X, code, dictionary, alpha, positive=False, penalty="l1", missin
     Raises
     ------
     ValueError
-        If shapes do not fit, alpha is not positive, or an array contains NaN or infinity.
+        If shapes do not fit, alpha is not positive, an array contains NaN or infinity, or the
+        penalty has no certificate.
 
     References
     ----------
@@ -80,9 +85,14 @@ def duality_gap(X, code, dictionary, alpha, positive=False, penalty="l1", missin
     X, mask = _checked_data(X, missing_values)
     code, dictionary = _checked(code, "code"), _checked(dictionary, "dictionary")
     _require_shapes(X, code, dictionary)
-    make_factor = penalty_kind(penalty).factory(len(dictionary))
+    factor = resolve_penalty(penalty, len(dictionary), 1.0, bool(positive))
+    require_certificate(factor, "duality_gap")
     with np.errstate(over="ignore"):  # gaps beyond the largest number are infinite
-        gap = _relative_gap(X, code, dictionary, alpha, make_factor(1.0, positive=positive), mask)
+        if offers(factor, "dual_norm"):
+            gap = _relative_gap(X, code, dictionary, alpha, factor, mask)
+        else:  # units matter
+            factor = resolve_penalty(penalty, len(dictionary), float(alpha), bool(positive))
+            gap = _gap_by_conjugate(X, code, dictionary, factor, mask)
     if positive:
         gap[np.any(code < 0, axis=1)] = np.inf
     return gap
@@ -141,6 +151,14 @@ def _relative_gap(X, code, dictionary, alpha, factor, mask):
     half_norm = _half_norm(X)
     relative = np.maximum(gap, 0) / np.where(half_norm > 0, half_norm, 1)
     return np.ldexp(relative, 2 * (unit - X_exponent))
+
+
+def _gap_by_conjugate(X, code, dictionary, factor, mask):
+    residual = X - code @ dictionary
+    if mask is not None:
+        residual *= mask
+    correlation = residual @ dictionary.T
+    return gap_of_misfit(factor, _half_norm(residual), _half_norm(X), code, correlation)
 
 
 def _split(rows):

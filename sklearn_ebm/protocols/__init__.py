@@ -1,7 +1,22 @@
 """Contracts of the parts that models are composed of, as typing protocols."""
 
+from sklearn_ebm.protocols._capabilities import offers
 from sklearn_ebm.protocols._criterion import Criterion
 from sklearn_ebm.protocols._module import Module, ModuleMixin, Stream, Tape
+from sklearn_ebm.protocols._penalty import Penalty, PenaltyFactor
+from sklearn_ebm.protocols._solver import Solver
 from sklearn_ebm.protocols._trainer import Policy, Trainer
 
-__all__ = ["Criterion", "Module", "ModuleMixin", "Policy", "Stream", "Tape", "Trainer"]
+__all__ = [
+    "Criterion",
+    "Module",
+    "ModuleMixin",
+    "Penalty",
+    "PenaltyFactor",
+    "Policy",
+    "Solver",
+    "Stream",
+    "Tape",
+    "Trainer",
+    "offers",
+]

@@ -9,14 +9,15 @@ from sklearn_ebm.solvers._lasso import (
     SOLVERS,
     solve_lasso,
 )
-from sklearn_ebm.solvers._solution import Outcome, Solution
-from sklearn_ebm.solvers._verification import refuse_underflow
+from sklearn_ebm.solvers._solution import Criterion, Outcome, Solution
+from sklearn_ebm.solvers._verification import refuse_underflow, require_certificate
 
 __all__ = [
     "CONVOLUTION_SOLVERS",
     "LARGEST_ENUMERATION",
     "MATRIX_SOLVERS",
     "SOLVERS",
+    "Criterion",
     "LogPartition",
     "Outcome",
     "Solution",
@@ -27,6 +28,7 @@ __all__ = [
     "map_bounds",
     "piece_bounds",
     "refuse_underflow",
+    "require_certificate",
     "solve_lasso",
     "sum_states",
 ]

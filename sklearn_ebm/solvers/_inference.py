@@ -17,14 +17,15 @@ def piece_rows(n_components):
 
 
 def warn_unconverged(solutions, tol, max_iter, dtype):
-    """One `ConvergenceWarning` for all pieces, which counts the codes and names the largest gap."""
+    """One `ConvergenceWarning` for all pieces: the number of codes, and the one furthest off."""
     bad = [solution for solution in solutions if solution.outcome is not Outcome.CONVERGED]
     if bad:
-        worst = max(bad, key=lambda solution: float(solution.gap.max()))
+        worst = max(bad, key=lambda solution: float(solution.measure.max()))
         text = worst.outcome.message(
-            n_late=sum(int((~(solution.gap <= tol)).sum()) for solution in bad),
-            n_samples=sum(solution.gap.shape[0] for solution in solutions),
-            gap=float(worst.gap.max()), tol=tol, max_iter=max_iter, dtype=dtype,
+            worst.criterion,
+            n_late=sum(int(solution.is_late(tol).sum()) for solution in bad),
+            n_samples=sum(solution.measure.shape[0] for solution in solutions),
+            measure=float(worst.measure.max()), tol=tol, max_iter=max_iter, dtype=dtype,
         )  # fmt: skip
         warn(text, ConvergenceWarning)
 
@@ -56,7 +57,7 @@ def infer(energy, X, *, solver, tol, max_iter, backend, mask=None, prediction=No
     -------
     code : array or csr_array of shape (n_samples, n_components)
     gap : array of shape (n_samples,)
-        Relative duality gap.
+        Relative duality gap; NaN if the penalty has no certificate.
     """
     xp = array_namespace(X)
     decoder = energy.decoder

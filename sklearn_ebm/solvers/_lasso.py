@@ -4,8 +4,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from sklearn_ebm.backends import array_namespace, copied, put_rows
+from sklearn_ebm.backends._certificate import is_certified
+from sklearn_ebm.protocols import offers
 from sklearn_ebm.solvers._proximal import feasible, fista, ista
-from sklearn_ebm.solvers._solution import Outcome, Solution
+from sklearn_ebm.solvers._solution import Criterion, Outcome, Solution
 from sklearn_ebm.solvers._verification import (
     may_be_limited_by_rounding,
     refuse_underflow,
@@ -20,14 +22,16 @@ DENSE = 0.3  # share of non-zero codes of an image above which FISTA is faster t
 SINGLE_RANGE = 1e30  # an active set searches in single precision, which ends at 3e38
 
 
-# What a problem or its penalty may lack, and what that says of them.
+# What a problem or its penalty may lack, in words.
 MISSING = {
     "gram": "a Hessian that all samples share, which missing values rule out",
-    "rule": "a penalty on each entry by itself",
-    "group_rule": "a penalty on disjoint groups, with one weight for each",
+    "rule": "a separable penalty with a rule for compiled kernels; {penalty} has none",
+    "group_rule": "a penalty on disjoint groups with one weight each; {penalty} is not one",
+    "convex": "a convex penalty; {penalty} is not convex",
     "as_local_lasso": "a convolutional decoder",
     "in_fourier_domain": "a convolutional decoder",
 }
+NOT_SEPARABLE = "a separable penalty; {penalty} is not separable"
 
 
 @dataclass(frozen=True)
@@ -41,8 +45,7 @@ class Entry:
 
 def _outcome(problem, solution, claimed, tol, max_iter, backend):
     """How a solver ended that claimed some gaps, which were then computed anew."""
-    xp = array_namespace(solution.gap)
-    late = ~(solution.gap <= tol)  # never false of NaN
+    xp, late = array_namespace(solution.measure), solution.is_late(tol)
     if not bool(xp.any(late)):
         return Outcome.CONVERGED
     is_unfinished = late & ~(claimed <= tol)
@@ -191,11 +194,11 @@ SOLVERS = {
     "cd": Entry(_coordinate_descent, requires=("gram", "rule"), kernel="coordinate_descent"),
     "block_cd": Entry(_block_descent, requires=("gram", "group_rule"), kernel="block_descent"),
     "local_cd": Entry(_local_descent, requires=("as_local_lasso", "rule"), kernel="local_descent"),
-    "fista": Entry(_proximal(fista)),
-    "fista_fft": Entry(_fourier_fista, requires=("in_fourier_domain",)),
+    "fista": Entry(_proximal(fista), requires=("convex",)),
+    "fista_fft": Entry(_fourier_fista, requires=("in_fourier_domain", "convex")),
     "ista": Entry(_proximal(ista)),
 }
-AUTOMATIC = ("active_set", "block_cd", "local_cd", "fista")  # the first that all else allows
+AUTOMATIC = ("active_set", "block_cd", "local_cd", "fista", "ista")  # the first that is possible
 MATRIX_SOLVERS = _without("as_local_lasso", "in_fourier_domain")  # of dictionaries that are one
 CONVOLUTION_SOLVERS = _without("gram", "group_rule")
 
@@ -203,17 +206,36 @@ CONVOLUTION_SOLVERS = _without("gram", "group_rule")
 def _absent(names, problem):
     """Which of these neither the problem nor its penalty has."""
     owners = problem, problem.penalty
-    return [name for name in names if all(getattr(owner, name, None) is None for owner in owners)]
+    absent = [name for name in names if not any(offers(owner, name) for owner in owners)]
+    if getattr(problem.penalty, "convex", True):
+        return [name for name in absent if name != "convex"]
+    return [*absent, "convex"] if "convex" in names else absent
 
 
 def _lacks(entry, problem, backend):
     """What stands in the way of a solver, in words; empty where nothing does."""
     absent = _absent(entry.requires, problem)
     if absent:
-        return f"needs {MISSING[absent[0]]}"
+        penalty, words = problem.penalty, MISSING[absent[0]]
+        if absent[0] == "rule" and getattr(penalty, "separable", None) is False:
+            words = NOT_SEPARABLE
+        name = getattr(penalty, "name", type(penalty).__name__)
+        return f"requires {words.format(penalty=name)}"
     if entry.kernel is not None and getattr(backend, entry.kernel, None) is None:
         return f"is not available on backend={backend.name!r}"
     return ""
+
+
+def _suitable(solver, problem, backend):
+    """The entry of a solver, or of the first one in `AUTOMATIC` that the problem allows."""
+    reasons = {}
+    for name in (solver, *AUTOMATIC) if solver != "auto" else AUTOMATIC:
+        reasons[name] = _lacks(SOLVERS[name], problem, backend)
+        if not reasons[name]:
+            break
+    if solver in ("auto", name):
+        return SOLVERS[name]
+    raise ValueError(f"solver={solver!r} {reasons[solver]}. Use solver={name!r}.")
 
 
 def solve_lasso(problem, *, solver="auto", code=None, warm=False, tol=1e-4, max_iter=1000,
@@ -227,13 +249,15 @@ def solve_lasso(problem, *, solver="auto", code=None, warm=False, tol=1e-4, max_
     solver : {"auto", "active_set", "cd", "block_cd", "local_cd", "fista", "fista_fft", "ista"}, \
             default="auto"
         "auto" takes the active set, and for disjoint groups block coordinate descent, where the
-        Hessian is a matrix, and local coordinate descent for convolutions; else FISTA.
+        Hessian is a matrix, and local coordinate descent for convolutions; else FISTA, and ISTA
+        if the penalty is not convex.
     code : array of shape (n_samples, n_components) or None, default=None
         Where the solution goes; None makes room for it.
     warm : bool, default=False
         Whether `code` holds the codes to start from.
     tol : float, default=1e-4
-        Duality gap relative to 1/2 ||x||^2 at which a sample is done.
+        Duality gap relative to 1/2 ||x||^2 at which a sample is done. If the penalty has no
+        certificate, the decrease of the energy, as defined in `sklearn_ebm.solvers._proximal`.
     max_iter : int, default=1000
         Rounds, sweeps or steps.
     certify : bool, default=False
@@ -245,7 +269,7 @@ def solve_lasso(problem, *, solver="auto", code=None, warm=False, tol=1e-4, max_
     Returns
     -------
     solution : Solution
-        Codes and their certificate.
+        Codes, what the solver stopped on, and how close they are.
 
     Raises
     ------
@@ -258,15 +282,11 @@ def solve_lasso(problem, *, solver="auto", code=None, warm=False, tol=1e-4, max_
         code = problem.new_code()
     if warm:
         sanitize(problem, code, backend)
-    names = AUTOMATIC if solver == "auto" else (solver,)
-    reasons = {name: _lacks(SOLVERS[name], problem, backend) for name in names}
-    for name in names:
-        if not reasons[name]:
-            gap, n_iter = SOLVERS[name].solve(problem, code, warm, tol, max_iter, backend)
-            solution = Solution(code, n_iter, [], gap)
-            claimed = copied(gap)
-            rescue, everything = _rescue(max_iter, backend), certify or warm
-            verify(solution, problem, rescue, tol, everything, backend)
-            solution.outcome = _outcome(problem, solution, claimed, tol, max_iter, backend)
-            return solution
-    raise ValueError(f"solver={solver!r} {reasons[names[-1]]}. Use solver='auto'.")
+    entry = _suitable(solver, problem, backend)
+    measure, n_iter = entry.solve(problem, code, warm, tol, max_iter, backend)
+    criterion = Criterion.GAP if is_certified(problem.penalty) else Criterion.DECREASE
+    solution = Solution(code, n_iter, [], measure, criterion=criterion)
+    claimed = copied(measure)
+    verify(solution, problem, _rescue(max_iter, backend), tol, certify or warm, backend)
+    solution.outcome = _outcome(problem, solution, claimed, tol, max_iter, backend)
+    return solution

@@ -6,45 +6,65 @@ from typing import Any
 
 import numpy as np
 
+from sklearn_ebm.backends import array_namespace
+
+
+class Criterion(enum.Enum):
+    """What a solver stopped on; the text says how far the codes of a message are from it."""
+
+    GAP = "Their duality gaps are up to {measure:.1e} of 1/2 ||x||^2"
+    DECREASE = "Their energies still decrease, by up to {measure:.1e} of 1/2 ||x||^2"
+
 
 class Outcome(enum.Enum):
     """How a solver ended; the text is the user's message, with its remedy."""
 
-    CONVERGED = "Converged: every duality gap is at most tol."
+    CONVERGED = "Converged: every code is within tol."
     MAX_ITER = (
-        "{n_late} of {n_samples} codes did not converge in max_iter={max_iter} iterations. Their "
-        "duality gaps are up to {gap:.1e} of 1/2 ||x||^2, above tol={tol:.1e}. Increase "
-        "code_max_iter or code_tol (max_iter or tol in functions)."
+        "{n_late} of {n_samples} codes did not converge in max_iter={max_iter} iterations. "
+        "{distance}, above tol={tol:.1e}. Increase code_max_iter or code_tol (max_iter or tol in "
+        "functions)."
     )
     MAX_ITER_OR_PRECISION = (
-        "{n_late} of {n_samples} codes did not converge in max_iter={max_iter} iterations. Their "
-        "duality gaps are up to {gap:.1e} of 1/2 ||x||^2, above tol={tol:.1e}. Increase "
-        "code_max_iter (max_iter in functions). If the gaps do not become smaller, {dtype} cannot "
-        "represent better codes: increase code_tol (tol in functions){remedy}."
+        "{n_late} of {n_samples} codes did not converge in max_iter={max_iter} iterations. "
+        "{distance}, above tol={tol:.1e}. Increase code_max_iter (max_iter in functions). If the "
+        "gaps do not become smaller, {dtype} cannot represent better codes: increase code_tol (tol "
+        "in functions){remedy}."
     )
     PRECISION = (
-        "{n_late} of {n_samples} codes did not converge. Their duality gaps are up to {gap:.1e} of "
-        "1/2 ||x||^2, above tol={tol:.1e}, because {dtype} cannot represent better codes. Increase "
-        "code_tol (tol in functions){remedy}."
+        "{n_late} of {n_samples} codes did not converge. {distance}, above tol={tol:.1e}, because "
+        "{dtype} cannot represent better codes. Increase code_tol (tol in functions){remedy}."
     )
 
-    def message(self, *, dtype, **numbers):
-        """The user's message.
+    def message(self, criterion, *, dtype, measure, **numbers):
+        """Return the user's message.
 
         Parameters
         ----------
+        criterion : Criterion
+            What was measured.
         dtype : dtype
             Type of the codes.
-        n_late, n_samples, gap, tol, max_iter : float
-            Number of codes above tol, of all, the largest gap, and the limits of the solver.
+        measure : float
+            The largest gap or decrease.
+        **numbers : float
+            `n_late`, `n_samples`, `tol` and `max_iter`: number of codes above tol, of all codes,
+            and the limits of the solver.
+
+        Returns
+        -------
+        str
+            One or two sentences, and the remedy.
         """
-        remedy = "" if np.dtype(dtype) == np.float64 else ", or convert X to float64"
-        return self.value.format(dtype=np.dtype(dtype), remedy=remedy, **numbers)
+        dtype = np.dtype(dtype)
+        remedy = "" if dtype == np.float64 else ", or convert X to float64"
+        distance = criterion.value.format(measure=measure)
+        return self.value.format(distance=distance, dtype=dtype, remedy=remedy, **numbers)
 
 
 @dataclass
 class Solution:
-    """Codes and their certificate.
+    """Codes, and how close they are to the optimum.
 
     Attributes
     ----------
@@ -53,13 +73,27 @@ class Solution:
         Rounds, sweeps or steps of the slowest sample.
     objective_curve : list of float
         Mean energy at each check, where a solver makes any.
-    gap : array of shape (n_samples,)
-        Duality gap relative to 1/2 ||x||^2.
+    measure : array of shape (n_samples,)
+        What the criterion compares with tol, relative to 1/2 ||x||^2.
     outcome : Outcome, default=Outcome.CONVERGED
+    criterion : Criterion, default=Criterion.GAP
+        Whether `measure` is the duality gap, a certificate, or the decrease of the energy.
     """
 
     code: Any
     n_iter: int
     objective_curve: list
-    gap: Any
+    measure: Any
     outcome: Outcome = Outcome.CONVERGED
+    criterion: Criterion = Criterion.GAP
+
+    @property
+    def gap(self):
+        """Duality gap relative to 1/2 ||x||^2; NaN without a certificate. Shape (n_samples,)."""
+        if self.criterion is Criterion.GAP:
+            return self.measure
+        return array_namespace(self.measure).full_like(self.measure, np.nan)
+
+    def is_late(self, tol):
+        """Return which codes are above a tolerance, shape (n_samples,)."""
+        return ~(self.measure <= tol)  # also true of NaN

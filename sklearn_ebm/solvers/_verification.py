@@ -11,12 +11,38 @@ are solved in double precision.
 import numpy as np
 
 from sklearn_ebm.backends import array_namespace, put_rows
+from sklearn_ebm.backends._certificate import is_certified
+from sklearn_ebm.protocols import offers
 from sklearn_ebm.solvers._proximal import feasible
+from sklearn_ebm.solvers._solution import Criterion
 
 ROUNDINGS = 2  # of the largest terms of a sum: its rounding errors mostly cancel
 SMALLEST = 1e-30  # half norms below it may have lost digits to underflow
 SMALLEST_IN_DOUBLE = 1e-290
 ATTEMPTS = 3  # to bring the samples below tol whose gap was claimed to be
+
+
+def require_certificate(penalty, method):
+    """Refuse a penalty whose codes have no duality gap.
+
+    Parameters
+    ----------
+    penalty : PenaltyFactor
+        Penalty on the codes.
+    method : str
+        What asks for the gap, for the message.
+
+    Raises
+    ------
+    ValueError
+        If the penalty has neither a dual norm nor a conjugate, or is not convex.
+    """
+    if not is_certified(penalty):
+        name = getattr(penalty, "name", type(penalty).__name__)
+        raise ValueError(
+            f"{method} requires a convex penalty with `dual_norm` or `conjugate`; {name} has no "
+            "duality gap."
+        )
 
 
 def refuse_underflow(problem):
@@ -34,11 +60,19 @@ def refuse_underflow(problem):
     if problem.half_norm.dtype != xp.float64 or not bool(xp.any(is_tiny)):
         return
     correlation = xp.take(problem.correlation, xp.nonzero(is_tiny)[0], axis=0)
-    if bool(xp.any(problem.penalty.dual_norm(correlation, xp.zeros_like(correlation)) > 1)):
+    if bool(xp.any(_has_code(problem.penalty, correlation))):
         raise ValueError(
             "Input X contains rows too small for dtype('float64'): their squares underflow. "
             "Multiply X and alpha by a common factor, for instance 1e100."
         )
+
+
+def _has_code(penalty, correlation):
+    """Whether the code of a sample may be other than zero."""
+    xp = array_namespace(correlation)
+    if offers(penalty, "dual_norm"):
+        return penalty.dual_norm(correlation, xp.zeros_like(correlation)) > 1
+    return xp.any(correlation != 0, axis=1)
 
 
 def sanitize(problem, code, backend):
@@ -70,13 +104,13 @@ def verify(solution, problem, rescue, tol, everything, backend):
     backend : module
         Where the kernels come from.
     """
-    code, gap = solution.code, solution.gap
+    if solution.criterion is not Criterion.GAP or problem.source is None:
+        return
+    code, gap = solution.code, solution.measure
     xp = array_namespace(code)
-    if problem.source is None or (
-        hasattr(problem.penalty, "majorant") and code.dtype == xp.float64
-    ):
+    if not offers(problem.penalty, "prox") and code.dtype == xp.float64:
         return  # steps on a majorant compute each certificate anew
-    if everything:
+    if everything or not offers(problem.penalty, "dual_norm"):
         rows = xp.arange(code.shape[0])
     else:
         rows = xp.nonzero(_in_doubt(problem, code, gap, tol, backend))[0]
@@ -113,8 +147,8 @@ def _with_rounding(problem, code, gap, backend):
 
 def may_be_limited_by_rounding(solution, problem, tol, backend):
     """Whether rounding errors of the codes alone may cause all gaps above tol; an upper bound."""
-    code, gap = solution.code, solution.gap
-    if problem.source is None:
+    code, gap = solution.code, solution.measure
+    if problem.source is None or not offers(problem.penalty, "dual_norm"):
         return False
     floor = _with_rounding(problem, code, gap - gap, backend)
     return not bool(array_namespace(gap).any(~(gap <= tol) & (floor <= tol)))

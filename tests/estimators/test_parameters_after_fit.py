@@ -55,6 +55,18 @@ MODELS = {
     "LocalContrastNormalizer": (LocalContrastNormalizer(3), IMAGES),
     "Pooler": (Pooler(), IMAGES),
 }
+
+
+class Halved:
+    """1/2 ||z||_1, a penalty of a user's own."""
+
+    def value(self, code):
+        return np.abs(code).sum(axis=1) / 2
+
+    def prox(self, code, step_size):
+        return code - np.clip(code, -step_size / 2, step_size / 2)
+
+
 LEARNING = "learning"  # another value changes no result before the next fit
 QUIETLY = "quiet"  # it is heeded, and results are the same up to rounding and tolerance
 
@@ -70,6 +82,7 @@ DICTIONARY = {  # of models with a dictionary: the kind, or a value that is heed
     "verbose": LEARNING,
     "backend": QUIETLY,
     "alpha": {"live": 0.6},
+    "penalty": {"live": GroupPenalty(2)},
     "positive": {"live": True},
     "solver": {"live": "block_cd"},  # which needs groups, and says so
     "code_max_iter": {"live": 1},
@@ -96,15 +109,16 @@ IMAGE = {
 TRAINED_FOR = {  # an encoder; energies are of optimal codes, which can follow
     "alpha": {"refused by transform": 0.6},
     "beta": {"refused by transform": 3.0},
+    "penalty": {"refused by transform": GroupPenalty(2)},
     "positive": {"refused by transform": True},
 }
 TABLE = {
-    "SparseCoder": {**DICTIONARY, "penalty": {"live": GroupPenalty(2)}},
+    "SparseCoder": DICTIONARY,
     "PSD": {**ENCODER, "n_steps": {"refused": 3}, **TRAINED_FOR},
     "PSD-optimal": {**ENCODER, "n_steps": QUIETLY, "inference": {"live": "encoder"}},
     "GroupSparsePSD": {
-        **ENCODER,
-        **TRAINED_FOR,
+        **{name: kind for name, kind in ENCODER.items() if name != "penalty"},
+        **{name: kind for name, kind in TRAINED_FOR.items() if name != "penalty"},
         "solver": {"live": "cd"},  # which is not for groups, and says so
         "n_steps": QUIETLY,  # a shrinkage has none
         "output": {"live": "simple"},
@@ -119,6 +133,7 @@ TABLE = {
         **{name: kind for name, kind in DICTIONARY.items() if name in LISTAEncoder().get_params()},
         **dict.fromkeys(["solver", "code_max_iter", "code_tol"], QUIETLY),  # unseen by an encoder
         "alpha": {"refused": 0.6},
+        "penalty": {"refused": Halved()},
         "n_steps": {"refused": 1},
         "encoder": {"refused": "lfista"},
         "tied": {"refused": False},

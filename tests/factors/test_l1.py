@@ -1,24 +1,10 @@
-"""The L1 penalty against its definition."""
+"""The L1 penalty against its definition; see also `tests/contracts/test_penalties.py`."""
 
 import numpy as np
 import pytest
-from numpy.testing import assert_allclose, assert_array_equal
+from numpy.testing import assert_array_equal
 
 from sklearn_ebm.factors import L1
-
-GRID_STEP = 1e-3  # of the brute-force search; 3 is a multiple of it, so zero is on the grid
-
-
-@pytest.mark.parametrize("positive", [False, True])
-@pytest.mark.parametrize("value", [-2.5, -0.7, -0.1, 0.0, 0.2, 0.6, 1.9])
-def test_prox_is_the_minimum_of_its_definition(value, positive):
-    penalty = L1(alpha=1.5, positive=positive)
-    step_size = 0.4
-    grid = np.arange(-3.0, 3.0 + GRID_STEP, GRID_STEP)
-    grid = grid[grid >= -GRID_STEP / 2] if positive else grid
-    objective = (grid - value) ** 2 / 2 + step_size * penalty.value(grid[:, None])
-    best = grid[np.argmin(objective)]
-    assert_allclose(penalty.prox(np.array([value]), step_size), best, atol=GRID_STEP)
 
 
 @pytest.mark.parametrize("positive", [False, True])

@@ -77,7 +77,7 @@ def build(patches, dictionary):
         atoms = [np.hstack([dictionary * row, root * np.eye(N_ATOMS)]) for row in observed]
         decoder = LinearDecoder(dictionary.astype(dtype))
         alpha = ALPHA[penalty] if alpha is None else alpha
-        factor = PENALTIES[penalty].factory(N_ATOMS)(alpha, positive=positive)
+        factor = PENALTIES[penalty].resolve(N_ATOMS, alpha, positive)
         cast = [
             None if array is None else array.astype(dtype)
             for array in (X * observed, prediction, mask)
@@ -306,7 +306,7 @@ def test_small_weights_leave_most_groups_on_and_are_solved(build, penalty, alpha
 @signs
 @backends
 def test_groups_of_one_give_the_codes_of_the_lasso(patches, dictionary, solver, positive, backend):
-    singles = GroupPenalty(1).factory(N_ATOMS)(1.0, positive=positive)
+    singles = GroupPenalty(1).resolve(N_ATOMS, 1.0, positive)
     prediction = np.random.default_rng(0).standard_normal((N_SAMPLES, N_ATOMS))
     options = {"tol": 1e-8, "max_iter": 20_000, "backend": backend}
     code, expected = (
@@ -358,21 +358,21 @@ def test_plain_steps_on_squares_never_raise_the_smoothed_energy(build, penalty, 
 @pytest.mark.parametrize("solver", ["active_set", "cd"])
 @penalties
 def test_solvers_of_single_entries_refuse_groups(build, penalty, solver):
-    words = f"solver='{solver}' needs a penalty on each entry by itself. Use solver='auto'"
+    words = f"solver='{solver}' requires a separable penalty; GroupPenalty is not separable. Use"
     with pytest.raises(ValueError, match=words):
         solve_lasso(build(penalty).problem, solver=solver, backend=numpy)
 
 
 @pytest.mark.parametrize("penalty", ["chain", "torus", "cut windows"])
 def test_block_descent_refuses_groups_that_overlap(build, penalty):
-    words = "solver='block_cd' needs a penalty on disjoint groups.* Use solver='auto'"
+    words = "solver='block_cd' requires a penalty on disjoint groups.* Use solver='fista'"
     with pytest.raises(ValueError, match=words):
         solve_lasso(build(penalty).problem, solver="block_cd", backend=numpy)
 
 
 def test_block_descent_refuses_single_entries(patches, dictionary):
     problem = Energy(LinearDecoder(dictionary), L1(1.0)).problem(patches[:2])
-    with pytest.raises(ValueError, match="solver='block_cd' needs a penalty on disjoint groups"):
+    with pytest.raises(ValueError, match="solver='block_cd' requires a penalty on disjoint groups"):
         solve_lasso(problem, solver="block_cd", backend=numpy)
 
 

@@ -16,7 +16,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import lars_path_gram
 
 from sklearn_ebm import sparse_encode
-from sklearn_ebm.factors import penalty_kind
+from sklearn_ebm.factors import resolve_penalty
 from sklearn_ebm.metrics import duality_gap
 from tests.registries.solvers import LASSO_SOLVERS
 from tests.solvers import difficult
@@ -185,7 +185,7 @@ def test_claims_hold_for_groups(overlapping, seeds):
             continue
         case = case._replace(tol=max(case.tol, 1e-4))
         penalty = difficult.draw_groups(rng, n_components, overlapping)
-        factor = penalty_kind(penalty).factory(n_components)(case.alpha, positive=case.positive)
+        factor = resolve_penalty(penalty, n_components, case.alpha, case.positive)
         code, gap, was_warned = encode(case, penalty=penalty)
         start = 10 ** rng.uniform(-2, 12) * rng.standard_normal(code.shape)
         warm, warm_gap, _ = encode(case, penalty=penalty, init=start)

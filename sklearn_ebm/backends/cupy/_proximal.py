@@ -11,12 +11,13 @@ from sklearn_ebm.backends.cupy._launch import (
     launch,
     n_threads,
 )
+from sklearn_ebm.protocols import offers
 
 
 def proximal_step(product, correlation, code, extrapolated, momentum, step_size, penalty):
     """Fused step of penalties that offer a rule; see `sklearn_ebm.backends.numpy.proximal_step`."""
     dtype = code.dtype.type
-    rule = penalty.rule(step_size, dtype) if hasattr(penalty, "rule") else None
+    rule = penalty.rule(step_size, dtype) if offers(penalty, "rule") else None
     replaced = (code, extrapolated) if momentum is None else (code, extrapolated, momentum)
     if not (has_functor(rule) and fusible(*replaced)):
         reference.proximal_step(

@@ -7,6 +7,7 @@ from sklearn_ebm.backends.numba._launcher import split_rows
 from sklearn_ebm.backends.numba._momentum import accelerate
 from sklearn_ebm.backends.numba._rules import kernel, shrink
 from sklearn_ebm.backends.numba._windows import majorized_step
+from sklearn_ebm.protocols import offers
 
 SMALLEST_PIECE = 128
 
@@ -41,10 +42,10 @@ def _accelerated_rows(
 
 def proximal_step(product, correlation, code, extrapolated, momentum, step_size, penalty):
     """Fused step of penalties that offer a rule; see `sklearn_ebm.backends.numpy.proximal_step`."""
-    if getattr(penalty, "windows", None) is not None:
+    if offers(penalty, "windows"):
         majorized_step(product, correlation, code, extrapolated, momentum, step_size, penalty)
         return
-    if not hasattr(penalty, "rule"):
+    if not offers(penalty, "rule"):
         reference.proximal_step(
             product, correlation, code, extrapolated, momentum, step_size, penalty
         )

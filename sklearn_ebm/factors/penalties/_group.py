@@ -23,9 +23,14 @@ FLOOR = 1e-12  # of eta in any case, so that squares of its inverse are numbers 
 
 
 def group_norm(alpha, pools, positive=False):
-    """The penalty of these pools: `DisjointGroupNorm` where they are disjoint."""
+    """Return the penalty of pools, `DisjointGroupNorm` if they are disjoint.
+
+    A power of two moves from the weights of the pools to alpha, so that sums stay in the range of
+    single precision.
+    """
+    normalized, factor = pools.normalized()
     kind = DisjointGroupNorm if pools.is_disjoint else GroupNorm
-    return kind(alpha, pools, positive)
+    return kind(alpha * factor, normalized, positive)
 
 
 class GroupMajorant:
@@ -44,6 +49,8 @@ class GroupMajorant:
     positive : bool
         Infinite where a code is negative.
     """
+
+    curvature = 0.0  # `prox` has the whole of the squares
 
     def __init__(self, alpha, pools, code, width, positive):
         self.alpha = alpha
@@ -76,6 +83,9 @@ class DisjointGroupNorm:
     positive : bool, default=False
         Infinite where a code is negative.
     """
+
+    name = "GroupPenalty"
+    separable = False
 
     def __init__(self, alpha, pools, positive=False):
         self.alpha = alpha
@@ -122,6 +132,9 @@ class GroupNorm:
     backend : module
         Where sums over pools come from.
     """
+
+    name = "GroupPenalty"
+    separable = False
 
     def __init__(self, alpha, pools, positive=False, backend=reference):
         self.alpha = alpha

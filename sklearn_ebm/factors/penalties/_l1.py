@@ -2,6 +2,53 @@
 
 from sklearn_ebm.backends import array_namespace
 from sklearn_ebm.backends._rules import PositiveSoftThreshold, SoftThreshold
+from sklearn_ebm.factors.penalties._specification import PenaltySpecification
+
+
+class L1Penalty(PenaltySpecification):
+    """Penalty alpha sum_j |z_j|: sparse codes, each component by itself.
+
+    It is what ``penalty="l1"`` stands for.
+
+    See Also
+    --------
+    GroupPenalty : Components that are on or off in groups.
+
+    References
+    ----------
+    R. Tibshirani (1996). Regression shrinkage and selection via the lasso.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_ebm import L1Penalty, sparse_encode
+    >>> print(sparse_encode([[3.0, 4.0]], np.eye(2), alpha=3.0, penalty=L1Penalty()))
+    [[0. 1.]]
+    """
+
+    separable = True
+
+    def __init__(self):
+        super().__init__()
+
+    def resolve(self, n_components, alpha, positive=False):
+        """Return the factor alpha sum_j |z_j|.
+
+        Parameters
+        ----------
+        n_components : int
+            Ignored: the penalty suits any number of components.
+        alpha : float
+            Weight of the penalty.
+        positive : bool, default=False
+            Whether codes are constrained to be non-negative.
+
+        Returns
+        -------
+        L1
+            The factor.
+        """
+        return L1(alpha, positive)
 
 
 class L1:
@@ -14,6 +61,9 @@ class L1:
     positive : bool, default=False
         Infinite where a code is negative; the conjugate's box has no lower side.
     """
+
+    name = "L1Penalty"
+    separable = True
 
     def __init__(self, alpha, positive=False):
         self.alpha = alpha

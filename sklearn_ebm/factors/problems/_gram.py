@@ -15,6 +15,7 @@ from sklearn_ebm.backends import array_namespace, diagonal, squared_norms, to_ho
 from sklearn_ebm.backends import numpy as reference
 from sklearn_ebm.backends._certificate import gap_of_misfit, relative_gap
 from sklearn_ebm.backends._problems import Lasso
+from sklearn_ebm.protocols import offers
 
 SMALL = 64  # rows of a matrix whose eigenvalues are all found as fast as one
 ACCURACY = 5e-3  # of the Lanczos iteration
@@ -123,7 +124,7 @@ class GramProblem:
 
     def on(self, backend):
         """The problem with a penalty whose sums are those of a backend, where it has any."""
-        if not hasattr(self.penalty, "on"):
+        if not offers(self.penalty, "on"):
             return self
         problem = copy.copy(self)
         problem.penalty = self.penalty.on(backend)

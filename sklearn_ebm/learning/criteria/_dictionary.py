@@ -65,7 +65,7 @@ class Model(NamedTuple):
         problem = self.energy.problem(X, predicted, batch.mask).on(backend)
         solution = solve_lasso(problem, **self.settings, code=code, backend=backend)
         energy = problem.energy(code, backend)
-        is_late = ~(solution.gap <= self.settings["tol"])
+        is_late = solution.is_late(self.settings["tol"])
         xp, n_components = array_namespace(X), self.energy.decoder.dictionary.shape[0]
         codes = xp.reshape(code, (-1, n_components))  # one for each position of a kernel
         sums = {

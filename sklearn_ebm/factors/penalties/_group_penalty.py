@@ -3,16 +3,17 @@
 from numbers import Integral
 
 import numpy as np
-from sklearn.base import BaseEstimator
 
-from sklearn_ebm.factors import group_norm, pools_of_groups, pools_of_map
+from sklearn_ebm.factors.penalties._group import group_norm
+from sklearn_ebm.factors.penalties._pools import pools_of_groups, pools_of_map
+from sklearn_ebm.factors.penalties._specification import PenaltySpecification
 
 WINDOWS = ("gaussian", "uniform")
 SIZE = 4  # of groups where users say nothing
 LARGEST_FACTOR = 1e15  # of norms, their inverses and ratios: squares are numbers in float32
 
 
-class GroupPenalty(BaseEstimator):
+class GroupPenalty(PenaltySpecification):
     """Penalty alpha sum_g sqrt(sum_j w_gj z_j^2): groups of components are on or off together.
 
     Parameters
@@ -60,6 +61,8 @@ class GroupPenalty(BaseEstimator):
            [0., 1., 1.]])
     """
 
+    separable = False
+
     def __init__(
         self,
         groups=None,
@@ -70,12 +73,14 @@ class GroupPenalty(BaseEstimator):
         pool_weights="gaussian",
         torus=True,
     ):
-        self.groups = groups
-        self.map_shape = map_shape
-        self.pool_shape = pool_shape
-        self.pool_stride = pool_stride
-        self.pool_weights = pool_weights
-        self.torus = torus
+        super().__init__(
+            groups=groups,
+            map_shape=map_shape,
+            pool_shape=pool_shape,
+            pool_stride=pool_stride,
+            pool_weights=pool_weights,
+            torus=torus,
+        )
 
     def pools(self, n_components):
         """Check the groups of so many components, and lay them out.
@@ -104,20 +109,29 @@ class GroupPenalty(BaseEstimator):
         groups = _checked_groups(SIZE if self.groups is None else self.groups, n_components)
         return pools_of_groups(groups, n_components, self._factors(len(groups)))
 
-    def factory(self, n_components):
-        """Make a function that gives the penalty of so many components for an alpha.
+    def resolve(self, n_components, alpha, positive=False):
+        """Return the factor alpha sum_g sqrt(sum_j w_gj z_j^2).
 
         Parameters
         ----------
         n_components : int
             Components in all.
+        alpha : float
+            Weight of the penalty.
+        positive : bool, default=False
+            Whether codes are constrained to be non-negative.
 
         Returns
         -------
-        callable
-            Takes alpha, and whether codes are positive.
+        DisjointGroupNorm or GroupNorm
+            The factor.
+
+        Raises
+        ------
+        ValueError
+            As `pools` does.
         """
-        return PooledNorm(self.pools(n_components))
+        return group_norm(alpha, self.pools(n_components), positive)
 
     def _windows(self, n_components):
         if not isinstance(self.torus, bool | np.bool_):
@@ -177,24 +191,6 @@ class GroupPenalty(BaseEstimator):
                 f"{factors.min():g}."
             )
         return factors
-
-
-class PooledNorm:
-    """Makes the penalty of pools for an alpha.
-
-    Parameters
-    ----------
-    pools : Pools
-        Of the components.
-    """
-
-    def __init__(self, pools):
-        self.pools = pools
-        self._normalized, self._factor = pools.normalized()
-
-    def __call__(self, alpha, positive=False):
-        """The penalty; `group_norm` of normalized pools, with their factor in alpha."""
-        return group_norm(alpha * self._factor, self._normalized, positive)
 
 
 def one_or_two_numbers(value, name):

@@ -1,0 +1,93 @@
+"""From what users pass as `penalty` to the factor of an energy."""
+
+from sklearn_ebm._sklearn import HasMethods, StrOptions
+from sklearn_ebm.factors.penalties._l1 import L1Penalty
+from sklearn_ebm.factors.penalties._weighted import WeightedPenalty
+from sklearn_ebm.protocols import offers
+
+PENALTIES = {"l1": L1Penalty()}
+PENALTY = [  # the constraint of the parameter, see `sklearn_ebm.protocols.Penalty`
+    StrOptions(set(PENALTIES)),
+    HasMethods("resolve"),
+    HasMethods(["value", "prox"]),
+    HasMethods(["value", "majorant"]),
+]
+
+
+def resolve_penalty(penalty, n_components, alpha, positive=False):
+    """Return the factor of a penalty.
+
+    Parameters
+    ----------
+    penalty : str or Penalty
+        A name in `PENALTIES`, or an object with `resolve`, or with `value` and `prox`.
+    n_components : int
+        Number of components.
+    alpha : float
+        Weight of the penalty.
+    positive : bool, default=False
+        Whether codes are constrained to be non-negative.
+
+    Returns
+    -------
+    PenaltyFactor
+        alpha P(z).
+
+    Raises
+    ------
+    ValueError
+        If the penalty does not suit the number of components, or does not support `positive`.
+    """
+    penalty = _named(penalty)
+    if isinstance(penalty, type):
+        raise ValueError(f"penalty must be an instance, got the class {penalty.__name__}.")
+    if offers(penalty, "resolve"):
+        return penalty.resolve(n_components, alpha, positive)
+    return WeightedPenalty(penalty, alpha, positive)
+
+
+def same_penalty(first, second):
+    """Return whether two values of the parameter `penalty` stand for the same penalty."""
+    first, second = (_named(penalty) for penalty in (first, second))
+    return first is second or bool(first == second)
+
+
+def _named(penalty):
+    """The penalty that a name stands for; any other value as it is."""
+    return PENALTIES.get(penalty, penalty) if isinstance(penalty, str) else penalty
+
+
+def renewing_penalty(model, params):
+    """Return parameters to set, with a new penalty in place of all ``penalty__name``.
+
+    Parameters
+    ----------
+    model : estimator
+        Has the attribute `penalty`, which does not change.
+    params : dict
+        New values by name.
+
+    Returns
+    -------
+    dict
+        New values by name, none of them a parameter of the penalty.
+
+    Raises
+    ------
+    ValueError
+        If the penalty has no parameter of a name.
+    """
+    prefix = "penalty__"
+    inner = {name[len(prefix) :]: params[name] for name in params if name.startswith(prefix)}
+    if not inner:
+        return params
+    outer = {name: value for name, value in params.items() if not name.startswith(prefix)}
+    penalty = outer["penalty"] if "penalty" in outer else model.penalty
+    known = penalty.get_params(deep=False) if offers(penalty, "get_params") else {}
+    unknown = [name for name in inner if name not in known]
+    if unknown:
+        raise ValueError(
+            f"Invalid parameter {unknown[0]!r} for penalty={penalty!r}. Valid parameters are: "
+            f"{[*known]}."
+        )
+    return {**outer, "penalty": type(penalty)(**{**known, **inner})}

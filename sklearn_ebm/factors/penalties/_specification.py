@@ -1,0 +1,92 @@
+"""What public penalties have in common: immutable parameters, compared and hashed by value."""
+
+import inspect
+
+import numpy as np
+
+from sklearn_ebm.backends import to_host
+
+
+class PenaltySpecification:
+    """A penalty as its parameters, without alpha: immutable, so that models can share it.
+
+    A subclass passes all parameters of its `__init__` by keyword to this one, and defines
+    `resolve(n_components, alpha, positive=False)`. See `sklearn_ebm.protocols.Penalty`.
+
+    Parameters
+    ----------
+    **parameters
+        Values by name, stored as they are.
+    """
+
+    def __init__(self, **parameters):
+        vars(self).update(parameters)
+
+    def get_params(self, deep=True):
+        """Return the parameters by name.
+
+        Parameters
+        ----------
+        deep : bool, default=True
+            Ignored: no parameter has parameters of its own.
+
+        Returns
+        -------
+        dict
+            Values by name.
+        """
+        return dict(vars(self))
+
+    def set_params(self, **params):
+        """Raise AttributeError: a penalty is immutable.
+
+        Parameters
+        ----------
+        **params
+            Ignored.
+
+        Raises
+        ------
+        AttributeError
+            Always; the message names the remedy.
+        """
+        self._refuse(next(iter(params), "parameter"))
+
+    def __setattr__(self, name, value):
+        self._refuse(name)
+
+    def __delattr__(self, name):
+        self._refuse(name)
+
+    def _refuse(self, name):
+        kind = type(self).__name__
+        raise AttributeError(
+            f"{kind} is immutable. Create a new {kind}, or call set_params(penalty__{name}=...) on "
+            "the model that uses it."
+        )
+
+    def __eq__(self, other):
+        return type(self) is type(other) and _by_value(vars(self)) == _by_value(vars(other))
+
+    def __hash__(self):
+        return hash((type(self), _by_value(vars(self))))
+
+    def __repr__(self):
+        signature = inspect.signature(type(self)).parameters
+        changed = [
+            f"{name}={value!r}"
+            for name, value in vars(self).items()
+            if _by_value(value) != _by_value(signature[name].default)
+        ]
+        return f"{type(self).__name__}({', '.join(changed)})"
+
+
+def _by_value(value):
+    """Return a hashable stand-in that is equal for equal lists, arrays and numbers."""
+    if isinstance(value, dict):
+        return tuple((name, _by_value(entry)) for name, entry in sorted(value.items()))
+    if isinstance(value, list | tuple | range):
+        return tuple(map(_by_value, value))
+    if hasattr(value, "dtype"):
+        return _by_value(np.asarray(to_host(value)).tolist())
+    return value

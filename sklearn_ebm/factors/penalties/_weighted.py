@@ -1,0 +1,134 @@
+"""The factor alpha P(z) of a user's penalty, which knows neither alpha nor a constraint."""
+
+from sklearn_ebm.backends import array_namespace
+from sklearn_ebm.protocols import offers
+
+
+class WeightedPenalty:
+    """alpha P(z), optionally restricted to z >= 0.
+
+    If P is separable and convex and has its minimum at zero, the proximal operator on z >= 0 is the
+    positive part of the unrestricted one, and conjugate and dual norm are those of max(q, 0).
+
+    Results are cast to the type of the code. Methods that P lacks are None.
+
+    Parameters
+    ----------
+    penalty : Penalty
+        P, with `value`, and `prox` or `majorant`.
+    alpha : float
+        Weight of the penalty.
+    positive : bool, default=False
+        Whether codes are non-negative. Requires a separable convex penalty with `prox`.
+
+    Raises
+    ------
+    ValueError
+        If `positive` is True and the penalty does not support it.
+    """
+
+    def __init__(self, penalty, alpha, positive=False):
+        self.penalty = penalty
+        self.alpha = alpha
+        self.positive = positive
+        if positive and not (self.separable and self.convex and offers(penalty, "prox")):
+            raise ValueError(
+                "positive=True requires a convex penalty with `prox` that declares separable=True; "
+                f"{self.name} is not one. Set positive=False and let its prox apply the constraint."
+            )
+
+    @property
+    def name(self):
+        """What error messages call the penalty."""
+        return type(self.penalty).__name__
+
+    @property
+    def convex(self):
+        """Whether P is convex; True unless it declares otherwise."""
+        return bool(getattr(self.penalty, "convex", True))
+
+    @property
+    def separable(self):
+        """Whether P is a sum over components; None if it does not say so."""
+        return getattr(self.penalty, "separable", None)
+
+    def value(self, code):
+        """Return alpha P of each row, shape (n_samples,)."""
+        return _cast(self.alpha * self.penalty.value(code), code)
+
+    @property
+    def prox(self):
+        """The proximal operator of step_size alpha P."""
+        return self._prox if offers(self.penalty, "prox") else None
+
+    def _prox(self, code, step_size):
+        code = _cast(self.penalty.prox(code, step_size * self.alpha), code)
+        return self._feasible(code)
+
+    @property
+    def majorant(self):
+        """A function of a code that returns a majorant of alpha P."""
+        return self._majorant if offers(self.penalty, "majorant") else None
+
+    def _majorant(self, code, neglected):
+        return WeightedMajorant(self.penalty.majorant(code, neglected / self.alpha), self.alpha)
+
+    @property
+    def gradient(self):
+        """A subgradient of alpha P."""
+        return self._gradient if offers(self.penalty, "gradient") else None
+
+    def _gradient(self, code):
+        return _cast(self.alpha * self.penalty.gradient(code), code)
+
+    @property
+    def dual_norm(self):
+        """The dual norm of each row over alpha."""
+        return self._dual_norm if offers(self.penalty, "dual_norm") else None
+
+    def _dual_norm(self, correlation, code=None, eta=None):
+        dual_norm = self.penalty.dual_norm(self._feasible(correlation)) / self.alpha
+        return _cast(dual_norm, correlation)
+
+    @property
+    def conjugate(self):
+        """The conjugate alpha P*(q / alpha) of each row."""
+        return self._conjugate if offers(self.penalty, "conjugate") else None
+
+    def _conjugate(self, correlation):
+        conjugate = self.penalty.conjugate(self._feasible(correlation) / self.alpha)
+        return _cast(self.alpha * conjugate, correlation)
+
+    def _feasible(self, code):
+        xp = array_namespace(code)
+        return xp.maximum(code, xp.zeros_like(code)) if self.positive else code
+
+
+class WeightedMajorant:
+    """alpha times a majorant.
+
+    Parameters
+    ----------
+    majorant : penalty with `prox` and `curvature`
+        Of P.
+    alpha : float
+        Weight of the penalty.
+    """
+
+    def __init__(self, majorant, alpha):
+        self.majorant = majorant
+        self.alpha = alpha
+
+    @property
+    def curvature(self):
+        """Weight of the squared distance that `prox` leaves out."""
+        return self.alpha * self.majorant.curvature
+
+    def prox(self, code, step_size):
+        """Return argmin_z 1/2 ||z - code||^2 + step_size * majorant(z)."""
+        return _cast(self.majorant.prox(code, step_size * self.alpha), code)
+
+
+def _cast(values, like):
+    """The values in the type of an array, without a copy if they have it."""
+    return array_namespace(like).asarray(values, dtype=like.dtype)

@@ -1,0 +1,79 @@
+"""The penalty contract: what users pass as `penalty`, and the factor that a solver receives."""
+
+from typing import Any, Protocol
+
+
+class Penalty(Protocol):
+    """A penalty P(z) on the code of one sample, without its weight alpha.
+
+    Any object with `value` and `prox` is a penalty, and every sparse model accepts it. Methods
+    receive one code per row and treat rows independently. In a convolutional model a row holds the
+    components of all maps at one position. P must be non-negative, zero at z = 0, and infinite or
+    undefined only outside of its domain. Models share penalties, so a penalty must not change
+    after it was passed to one; the package's own penalties are immutable.
+
+    `prox` may be missing if there is a `majorant` (see `PenaltyFactor`). These attributes are
+    optional:
+
+    - ``convex`` (bool, default True): if False, codes are inferred by plain proximal steps (ISTA),
+      which never increase the energy.
+    - ``separable`` (bool, default False): P is a sum over single components. A separable, convex
+      penalty supports ``positive=True``.
+    - ``gradient(code)``: a subgradient, in the shape of the code. ``LISTAEncoder(loss="energy")``
+      requires it.
+    - ``dual_norm(correlation)``: for a norm P, max_z q z' / P(z) of each row q. Inference then
+      stops on the duality gap.
+    - ``conjugate(correlation)``: for any other convex P, max_z q z' - P(z) of each row q, possibly
+      infinite. Inference then stops on the duality gap, too.
+    - ``get_params()``: lets ``penalty__name`` be set and searched on a model.
+    - ``resolve(n_components, alpha, positive)``: replaces `value` and `prox`. It checks the
+      parameters, raises ValueError if they do not suit the number of components, and returns a
+      `PenaltyFactor`.
+
+    Without `dual_norm` and `conjugate`, inference stops on the relative decrease of the energy
+    (see `sklearn_ebm.solvers._proximal`), and no duality gap is reported.
+    """
+
+    def value(self, code: Any) -> Any:
+        """Return P of each row: (n_samples, n_components) to (n_samples,), in the type of code."""
+        ...
+
+    def prox(self, code: Any, step_size: float) -> Any:
+        """Return argmin_z 1/2 ||z - code||^2 + step_size P(z) of each row.
+
+        A step size of zero returns the closest point of the domain of P.
+        """
+        ...
+
+
+class PenaltyFactor(Protocol):
+    """A penalty resolved for a number of components: alpha P(z), with its constraints.
+
+    Compiled kernels need alpha inside the factor: one number per threshold instead of two. A
+    factor has `value`, and `prox` or `majorant`. It offers the optional attributes of `Penalty`
+    (``convex``, ``separable``, ``gradient``, ``conjugate``; ``dual_norm`` as below), and may offer:
+
+    - ``name`` (str): what error messages call the penalty; the default is the name of the class.
+    - ``dual_norm(correlation, code, eta)``: the dual norm of q over alpha, or an upper bound.
+      `code` has the residual correlation q, and `eta` is what `settled` returned beside it, or
+      None.
+    - ``rule(step_size, dtype)``: the proximal operator of single entries as plain numbers for
+      fused kernels (see `sklearn_ebm.backends._rules`).
+    - ``group_rule(like)``: the same for disjoint groups.
+    - ``majorant(code, neglected)``: a penalty with `prox` that is at least this one everywhere, up
+      to a constant, and touches it at `code`, up to an energy of `neglected` per row. Solvers
+      minimise it in place of this one, in a step from `code`. Its ``curvature`` is the weight of a
+      term curvature/2 ||z - code||^2 that its `prox` leaves out; solvers add it to the Lipschitz
+      constant.
+    - ``settled(code, neglected)``: the code with entries set to zero that only the smoothing of
+      `majorant` keeps away from zero, and an `eta` for `dual_norm`.
+    - ``on(backend)``: the factor with the fused sums of a backend.
+    """
+
+    def value(self, code: Any) -> Any:
+        """Return alpha P of each row, shape (n_samples,)."""
+        ...
+
+    def prox(self, code: Any, step_size: float) -> Any:
+        """Return argmin_z 1/2 ||z - code||^2 + step_size alpha P(z) of each row."""
+        ...

@@ -1,0 +1,189 @@
+"""Lateral inhibition against its definition, brute force and the conditions of a minimum."""
+
+import itertools
+import pickle
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.model_selection import GridSearchCV
+
+from sklearn_ebm import PSD, InhibitionPenalty, SparseCoder, sparse_encode
+from sklearn_ebm.backends import numpy
+from sklearn_ebm.factors import Energy, LinearDecoder
+from sklearn_ebm.solvers._proximal import ista
+
+ALPHA = 0.5
+RANDOM = np.random.default_rng(0)
+X = RANDOM.standard_normal((15, 6))
+ATOMS = RANDOM.standard_normal((7, 6))
+ATOMS /= np.linalg.norm(ATOMS, axis=1, keepdims=True)
+STRENGTH = np.triu(RANDOM.uniform(0, 2, (7, 7)), 1)
+STRENGTH += STRENGTH.T
+signs = pytest.mark.parametrize("positive", [False, True], ids=["signed", "positive"])
+
+
+def energy(code, strength=STRENGTH):
+    size = np.abs(code)
+    return np.sum((X - code @ ATOMS) ** 2, axis=1) / 2 + ALPHA / 2 * np.sum(
+        size @ strength * size, axis=1
+    )
+
+
+def encode(positive=False, strength=STRENGTH, **options):
+    options = {"tol": 1e-12, "max_iter": 50_000, **options}
+    penalty = InhibitionPenalty(strength)
+    return sparse_encode(X, ATOMS, ALPHA, penalty=penalty, positive=positive, **options)
+
+
+def test_value_and_gradient_are_those_of_the_definition():
+    code = RANDOM.standard_normal((4, 7))
+    factor = InhibitionPenalty(STRENGTH).resolve(7, ALPHA)
+    for row, value in zip(code, factor.value(code), strict=True):
+        pairs = itertools.product(range(7), repeat=2)
+        expected = sum(STRENGTH[i, j] * abs(row[i]) * abs(row[j]) for i, j in pairs) / 2
+        assert_allclose(value, ALPHA * expected, rtol=1e-13)
+
+
+@pytest.mark.parametrize("torus", [True, False], ids=["torus", "flat"])
+@pytest.mark.parametrize("outer_radius", [None, 2.0])
+def test_strengths_of_a_map_are_a_ring_around_each_component(torus, outer_radius):
+    penalty = InhibitionPenalty(
+        map_shape=(4, 5), inner_radius=1.0, outer_radius=outer_radius, torus=torus
+    )
+    strength = penalty.strengths(20)
+    for i, j in itertools.product(range(20), repeat=2):
+        steps = np.abs(np.subtract(divmod(i, 5), divmod(j, 5)))
+        steps = np.minimum(steps, np.array([4, 5]) - steps) if torus else steps
+        distance = np.hypot(*steps)
+        assert strength[i, j] == (1 < distance <= (outer_radius or np.inf))
+
+
+def inference(positive, alpha=ALPHA):
+    factor = InhibitionPenalty(STRENGTH).resolve(7, alpha, positive)
+    return Energy(LinearDecoder(ATOMS), factor).problem(X)
+
+
+@signs
+@pytest.mark.parametrize("alpha", [ALPHA, 100 * ALPHA])
+def test_no_step_raises_the_energy(positive, alpha):
+    """Steps of the solver, one at a time; strong inhibition makes them short."""
+    problem, code = inference(positive, alpha), np.zeros((15, 7))
+    energies = [problem.energy(code)]
+    for _ in range(200):
+        code = ista(problem, code, tol=0, max_iter=1, backend=numpy)[0]
+        energies.append(problem.energy(code))
+    assert np.all(np.diff(energies, axis=0) <= 1e-13)
+    assert np.all(energies[-1] < energies[0])
+
+
+@signs
+def test_codes_meet_the_conditions_of_a_minimum(positive):
+    """q_j = alpha sign(z_j) (|z| S)_j if z_j is on, and |q_j| <= alpha (|z| S)_j if it is off."""
+    code = encode(positive)
+    assert_allclose(inference(positive).energy(code), energy(code), rtol=1e-12)
+    q = (X - code @ ATOMS) @ ATOMS.T
+    thresholds = ALPHA * np.abs(code) @ STRENGTH
+    on = code != 0
+    assert 0.1 < on.mean() < 0.6
+    # Codes are within about the root of tol of the limit.
+    assert_allclose(q[on], (np.sign(code) * thresholds)[on], atol=1e-5)
+    excess = (q if positive else np.abs(q)) - thresholds
+    assert np.all(excess[~on] <= 1e-5)
+    assert not positive or code.min() >= 0
+
+
+def global_minimum(x):
+    """By enumeration of all supports and signs, where the energy is quadratic."""
+    best = np.sum(x**2) / 2
+    for signs in itertools.product([-1, 0, 1], repeat=7):
+        on = np.flatnonzero(signs)
+        if len(on) == 0:
+            continue
+        sign = np.array(signs)[on]
+        hessian = ATOMS[on] @ ATOMS[on].T + ALPHA * STRENGTH[np.ix_(on, on)] * np.outer(sign, sign)
+        if np.linalg.eigvalsh(hessian)[0] <= 1e-9:
+            continue
+        code = np.linalg.solve(hessian, ATOMS[on] @ x)
+        if np.all(code * sign > 0):
+            best = min(best, np.sum(x**2) / 2 - ATOMS[on] @ x @ code / 2)
+    return best
+
+
+def test_codes_are_close_to_the_least_energy_of_all_supports():
+    """Local minima may be above it, but not below, and most are close."""
+    least = np.array([global_minimum(x) for x in X[:6]])
+    excess = energy(encode())[:6] - least
+    half_norm = np.sum(X[:6] ** 2, axis=1) / 2
+    assert np.all(excess >= -1e-10)
+    assert np.median(excess / half_norm) < 0.05
+
+
+def test_without_strength_codes_are_least_squares():
+    code = encode(strength=np.zeros((7, 7)))
+    assert_allclose(code @ ATOMS, X, atol=1e-4)  # seven atoms span six features
+
+
+def test_codes_scale_with_the_data():
+    """E(c x, c z) = c^2 E(x, z): alpha has no unit."""
+    penalty, options = InhibitionPenalty(STRENGTH), {"tol": 1e-12, "max_iter": 50_000}
+    code = sparse_encode(8 * X, ATOMS, ALPHA, penalty=penalty, **options)
+    assert_allclose(code, 8 * encode(), atol=1e-10)
+
+
+@pytest.mark.parametrize("kind", [SparseCoder, PSD])
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_components_that_inhibit_are_rarely_on_together(patches, kind):
+    """Fewer pairs that are on at once inhibit each other than among all pairs."""
+    penalty = InhibitionPenalty(map_shape=(6, 6), inner_radius=1.5)
+    model = kind(36, penalty=penalty, alpha=ALPHA, max_iter=5, tol=0, random_state=0)
+    if kind is PSD:
+        model.set_params(inference="optimal")
+    on = model.fit(patches).transform(patches) != 0
+    together = (on.T.astype(float) @ on) * (1 - np.eye(36))
+    strength = penalty.strengths(36)
+    share = np.sum(together * strength) / np.sum(together)
+    assert np.any(on)
+    assert share < 0.8 * strength.sum() / (36 * 35)
+
+
+@pytest.mark.filterwarnings("ignore:Stopped at max_iter")
+def test_a_grid_search_takes_the_radius():
+    data = RANDOM.standard_normal((60, 8))
+    model = SparseCoder(9, penalty=InhibitionPenalty(map_shape=(3, 3)), max_iter=2, tol=0)
+    search = GridSearchCV(model, {"penalty__inner_radius": [0.0, 1.0]}, cv=2).fit(data)
+    assert search.best_params_ == {"penalty__inner_radius": 1.0}  # which costs less
+
+
+def test_other_solvers_and_certificates_are_refused():
+    with pytest.raises(ValueError, match=r"InhibitionPenalty is not convex[.] Use solver='ista'"):
+        encode(solver="fista")
+    _, gap = encode(return_gap=True)
+    assert np.all(np.isnan(gap))
+
+
+def test_a_stored_factor_is_the_same():
+    factor = InhibitionPenalty(STRENGTH).resolve(7, ALPHA, True)
+    value = factor.value(X @ ATOMS.T)
+    assert_array_equal(pickle.loads(pickle.dumps(factor)).value(X @ ATOMS.T), value)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "words"),
+    [
+        ({"strength": np.ones((7, 7))}, "zero on the diagonal"),
+        ({"strength": -STRENGTH}, "non-negative"),
+        ({"strength": np.triu(STRENGTH)}, "symmetric"),
+        ({"strength": STRENGTH[:6, :6]}, r"shape \(7, 7\) for n_components=7, got \(6, 6\)"),
+        ({"strength": "all"}, "a matrix of numbers"),
+        ({"structure": "ring"}, "structure must be 'map', got 'ring'"),
+        ({}, "map_shape must be a pair of positive integers if strength is None, got None"),
+        ({"map_shape": (2, 4)}, "has 8 places, but there are n_components=7"),
+        ({"map_shape": (1, 7), "inner_radius": -1}, "inner_radius must be a non-negative number"),
+        ({"map_shape": (1, 7), "outer_radius": "wide"}, "outer_radius must be a non-negative"),
+        ({"map_shape": (1, 7), "inner_radius": 9}, "No two components of map_shape="),
+    ],
+)
+def test_parameters_that_make_no_sense_are_refused_by_name(parameters, words):
+    with pytest.raises(ValueError, match=words):
+        InhibitionPenalty(**parameters).resolve(7, ALPHA)
