@@ -8,6 +8,7 @@ from sklearn_ebm.estimators._dictionary_learning import Prediction
 from sklearn_ebm.estimators._psd import AUTOMATIC_RATE, PSD
 from sklearn_ebm.estimators._sparse_model import SparseModel
 from sklearn_ebm.factors import GroupPenalty, PooledFeatures, Pools, group_norm
+from sklearn_ebm.factors.penalties._group_penalty import two_numbers
 from sklearn_ebm.inputs._checks import check_codes, require_magnitude
 from sklearn_ebm.layers._state import is_same
 from sklearn_ebm.learning._rates import learning_rate_schedule

@@ -8,7 +8,7 @@ import math
 
 import numpy as np
 
-from sklearn_ebm.backends import array_namespace, new_array
+from sklearn_ebm.backends import array_namespace, new_array, resolve_backend
 from sklearn_ebm.factors import Tape
 from sklearn_ebm.learning._samples import summed
 
@@ -63,6 +63,16 @@ class Network:
         self._free_tapes = []
         self._n_batches = 0
         self._piece_rows = self._n_outputs = None
+
+    def __getstate__(self):
+        """Store the backend by name, since a module of Python cannot be pickled, and no tapes."""
+        modules = {name: module.on(None) for name, module in self._modules.items()}
+        return {**vars(self), "backend": self.backend.name, "_modules": modules, "_free_tapes": []}
+
+    def __setstate__(self, state):
+        vars(self).update(state)
+        self.backend = resolve_backend(self.backend, None)
+        self._modules = {name: each.on(self.backend) for name, each in self._modules.items()}
 
     @classmethod
     def of_steps(cls, steps, loss, backend):
