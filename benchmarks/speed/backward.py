@@ -7,6 +7,7 @@ would, and adds up their gradients in order; torch takes the batch at once, in t
 memory formats.
 """
 
+import collections
 import functools
 from typing import NamedTuple
 
@@ -106,9 +107,9 @@ class Ours:
 
     def __init__(self, case, encoder, X, rng):
         from sklearn_ebm.backends import resolve_backend
-        from sklearn_ebm.factors.encoders import Tapes
+        from sklearn_ebm.factors import Tapes
 
-        self.case, self.tapes = case, [Tapes() for _ in case.stages]
+        self.case, self.tapes = case, collections.defaultdict(Tapes)  # by module
         self.backend = resolve_backend("numba", None)
         self.encoders, self.layers, self.map_shapes = [], [], []
         for stage in case.stages:
@@ -143,27 +144,27 @@ class Ours:
         self.backend.map_pieces(work, len(X), self.case.piece)
         return summed(parts)
 
+    @property
+    def modules(self):
+        """Encoders and layers, in their order."""
+        stages = zip(self.encoders, self.layers, strict=True)
+        return [module for encoder, layers in stages for module in (encoder, *layers)]
+
     def _forward(self, x, piece):
         tapes = []
-        for k, encoder in enumerate(self.encoders):
-            rows, tape = encoder.forward(x.reshape(len(x), -1), tape=self.tapes[k][piece])
-            tapes.append((x.shape, tape))
-            x = rows.reshape(len(x), *self.map_shapes[k])
-            for layer in self.layers[k]:
-                x, tape = layer.forward(x)
-                tapes.append(tape)
+        for k, module in enumerate(self.modules):
+            tapes.append(self.tapes[k][piece])
+            x = module.forward(x, tapes[-1])
         return x, tapes
 
     def _backward(self, tapes, dy):
         """Nobody asks for the gradient with respect to the images themselves."""
         gradients = {}
-        for k in reversed(range(len(self.encoders))):
-            for layer in reversed(self.layers[k]):
-                dy, _ = layer.backward(tapes.pop(), dy)
-            shape, tape = tapes.pop()
-            dx, own = self.encoders[k].backward(tape, dy.reshape(len(dy), -1), input_gradient=k > 0)
-            dy = dx.reshape(shape) if k > 0 else None
-            gradients |= {(k, name): gradient for name, gradient in own.items()}
+        for k in reversed(range(len(tapes))):
+            module = self.modules[k]
+            dy, own = module.backward(tapes[k], dy, input_gradient=k > 0)
+            stage = k * len(self.encoders) // len(tapes)
+            gradients |= {(stage, name): gradient for name, gradient in own.items()}
         return gradients
 
 

@@ -13,7 +13,7 @@ class ZeroFilled(ModuleMixin):
     Parameters
     ----------
     missing_values : float
-        Value that stands for a missing one; may be NaN.
+        Number that marks missing values. May be NaN.
     """
 
     def __init__(self, missing_values):

@@ -79,7 +79,7 @@ class Layer(Stateful):
         return _reshaped(self._input_gradient(kept, _reshaped(dy, y_shape[1:])), x_shape[1:]), {}
 
     def project(self):
-        """Bring the parameters back to where they are allowed; the layer has none to train."""
+        """Move parameters to the nearest allowed values; the layer has no parameters to train."""
 
     def on(self, backend):
         """Use the kernels of a backend in `forward` and `backward`.

@@ -1,6 +1,6 @@
 """Steps of a pipeline as modules of a network (see `sklearn_ebm.protocols.Module`).
 
-This is the only place that finds out what a step offers. It becomes modules in one of these ways:
+Only this module inspects what a step offers. A step becomes modules in one of these ways:
 
 - scikit-learn's linear maps are listed in `FIXED_MAPS`;
 - a model has three methods: `_why_no_modules()` returns why it has no derivative, or an empty
@@ -100,7 +100,7 @@ class Step:
     name : str
         Name of the step.
     estimator : object
-        The step, which is not changed.
+        The fitted step. It is not changed.
     dtype : dtype
         Type of the data, in which parameters are trained.
     """
@@ -148,7 +148,7 @@ class HeadStep:
     name : str
         Name of the step.
     classifier : object
-        The classifier, which is not changed.
+        The fitted classifier. It is not changed.
     like : array
         An array of the type of the data and on their device.
     """
@@ -200,7 +200,7 @@ def require_linear(name, is_linear, classifier):
 
 
 def backend_of(steps, row, wish):
-    """Return the backend that steps are trained on: that of their parameters, or of their input.
+    """Return the backend on which steps are trained: the one of their parameters or their input.
 
     Raises
     ------

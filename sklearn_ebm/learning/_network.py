@@ -39,7 +39,7 @@ class RowStream:
 
 
 class Network:
-    """Modules one after another, and the loss of what the last one returns.
+    """A chain of modules, and the loss of the output of the last module.
 
     Parameters
     ----------
@@ -107,7 +107,7 @@ class Network:
         }
 
     def project(self):
-        """Bring all parameters back to where they are allowed."""
+        """Move all parameters to the nearest allowed values."""
         for module in self._modules.values():
             module.project()
 
@@ -153,7 +153,7 @@ class Network:
         losses : array of shape (n_samples,)
         scores : array of shape (n_samples, n_outputs)
         gradients : dict
-            By the names of `parameters`.
+            Gradients by the names of `parameters`.
         """
         losses, scores = new_array((x.shape[0],), x), new_array(target.shape, x)
         gradients, share = {}, weight / x.shape[0]

@@ -106,7 +106,7 @@ class ModuleMixin:
     scales: dict = {}
 
     def project(self):
-        """Bring the parameters back to where they are allowed; all values are."""
+        """Move parameters to the nearest allowed values; here all values are allowed."""
 
     def on(self, backend):
         """Use the kernels of a backend; this module calls none.

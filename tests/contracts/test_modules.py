@@ -353,6 +353,18 @@ def test_a_backend_is_held_with_the_same_parameters_and_is_not_pickled(case):
     assert_allclose(restored.forward(x), module.forward(x), rtol=0, atol=1e-13)
 
 
+@modules
+def test_a_module_calls_the_kernels_of_the_backend_that_it_holds(case, monkeypatch):
+    def raises(*args, **options):
+        raise AssertionError("a kernel of another backend was called")
+
+    module = case.module().on(reference)
+    for name in numba.__all__:
+        if name not in ("name", "to_device"):
+            monkeypatch.setattr(numba, name, raises)
+    passes(module, case.data())
+
+
 @pytest.mark.parametrize("name", SCORE_LOSSES)
 def test_gradients_of_losses_of_scores_are_those_of_finite_differences(name):
     random = np.random.default_rng(0)
