@@ -30,6 +30,7 @@ from sklearn_ebm.learning._rates import LinearDecay
 from sklearn_ebm.learning._samples import Samples
 from sklearn_ebm.learning._trainer import Plan, Trainer
 from sklearn_ebm.learning.criteria import Imitation
+from sklearn_ebm.learning.criteria._imitation import loss_of_zero
 from sklearn_ebm.solvers._inference import infer
 
 FEWEST_HELD_OUT = (
@@ -453,8 +454,8 @@ class LISTAEncoder(EncodingModel):
             outcome = learner.run(samples, self._policies([held_out]), plan, self, context)
         finally:
             self._keep(learner)
-        loss_of_zero = learner.criterion.loss_of_zero(held_out)
-        self._warn(self._complaint(outcome, True, 0.0) or self._no_gain(loss_of_zero))
+        of_zero = loss_of_zero(learner.criterion.loss, held_out)
+        self._warn(self._complaint(outcome, True, 0.0) or self._no_gain(of_zero))
 
     def _policies(self, held_out):
         """Keep what is best on held-out samples; slow down if nothing is better."""
@@ -481,10 +482,10 @@ class LISTAEncoder(EncodingModel):
             return np.sort(order[:MOST_HELD_OUT]), None
         return np.sort(order[:n_held_out]), np.sort(order[n_held_out:])
 
-    def _no_gain(self, loss_of_zero):
+    def _no_gain(self, of_zero):
         """A complaint about passes that brought nothing; empty if they did."""
         curve = self.validation_curve_
-        if curve.argmin() == 0 and curve[0] > ROUNDING * loss_of_zero:
+        if curve.argmin() == 0 and curve[0] > ROUNDING * of_zero:
             return (
                 f"No pass came below the loss that training began with, {curve[0]:.3g}; those "
                 "parameters are kept. Train on more samples, with a larger max_iter, or with "
