@@ -38,6 +38,7 @@ from sklearn_ebm.learning._rates import learning_rate_schedule
 from sklearn_ebm.learning._samples import Samples
 from sklearn_ebm.learning._trainer import Plan, Trainer
 from sklearn_ebm.learning.criteria import Imitation
+from sklearn_ebm.learning.criteria._imitation import loss_of_zero
 from sklearn_ebm.solvers._inference import infer
 
 FEWEST_HELD_OUT = 50  # with fewer samples, the loss is measured on the training samples instead
@@ -224,8 +225,8 @@ class ImitationLearning(DictionaryLearning):
             outcome = trainer.run(samples, self._policies([held_out]), plan, model, context)
         finally:
             model._keep(trainer)
-        loss_of_zero = trainer.criterion.loss_of_zero(held_out)
-        self._warn(self._complaint(trainer, outcome) or self._no_gain(loss_of_zero))
+        of_zero = loss_of_zero(trainer.criterion.loss, held_out)
+        self._warn(self._complaint(trainer, outcome) or self._no_gain(of_zero))
 
     def _policies(self, held_out):
         """Keep what is best on held-out samples; slow down if nothing is better."""
@@ -253,10 +254,10 @@ class ImitationLearning(DictionaryLearning):
             return np.sort(order[:MOST_HELD_OUT]), None
         return np.sort(order[:n_held_out]), np.sort(order[n_held_out:])
 
-    def _no_gain(self, loss_of_zero):
+    def _no_gain(self, of_zero):
         """A complaint about passes that brought nothing; empty if they did."""
         curve = self.model.validation_curve_
-        if curve.argmin() == 0 and curve[0] > ROUNDING * loss_of_zero:
+        if curve.argmin() == 0 and curve[0] > ROUNDING * of_zero:
             return (
                 f"No pass came below the loss that training began with, {curve[0]:.3g}; those "
                 "parameters are kept. Train on more samples, with a larger max_iter, or with "

@@ -1,4 +1,4 @@
-"""Many steps of contrastive learning in one call: what `ContrastiveLearner.step` does, on the CPU.
+"""Many steps of contrastive learning in one call: what `Contrastive` does singly, on the CPU.
 
 Several threads take pieces of work from one list, in order: of each batch first the pieces of the
 chains and of the data, then two sums over all of them, then the parts of the weights, then what

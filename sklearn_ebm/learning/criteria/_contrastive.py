@@ -176,14 +176,10 @@ class Contrastive(BaseCriterion):
             Itself.
         """
         self.how = how
+        self.n_draws = 2 + 2 * how.n_gibbs_steps
         self.rate = rate
         self.backend = backend
         return self
-
-    @property
-    def n_draws(self):
-        """Number of keys that a step takes from the stream."""
-        return 2 + 2 * self.how.n_gibbs_steps
 
     @property
     def dtype(self):

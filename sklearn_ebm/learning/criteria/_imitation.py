@@ -127,11 +127,6 @@ class Imitation(BaseCriterion):
         """Return the learning rate at a completed share of training, after slowing down."""
         return self.damping * self.rate(done)
 
-    def loss_of_zero(self, batch):
-        """Return the mean loss of zero codes."""
-        of_zero = self.loss.of_zero(batch.X, batch.target)
-        return float(array_namespace(of_zero).mean(of_zero))
-
     def gradients(self, sums):
         """Return the gradients of the mean loss, in units of the codes."""
         return divided(sums["gradients"], sums["report"]["weight"])
@@ -163,3 +158,9 @@ class Imitation(BaseCriterion):
         """Return to a snapshot."""
         for name, value in self.encoder.parameters.items():
             value[...] = kept.parameters[name]
+
+
+def loss_of_zero(loss, batch):
+    """Return the mean loss of zero codes."""
+    losses = loss.of_zero(batch.X, batch.target)
+    return float(array_namespace(losses).mean(losses))
