@@ -14,6 +14,23 @@ from sklearn_ebm.learning._trainer import Trainer
 from sklearn_ebm.learning.criteria import LEARNING_TOL, Dictionary
 
 
+class DenseEncoders:
+    """The encoders of models of rows."""
+
+    kinds = ENCODERS
+
+    def first(self, name, decoder, alpha, scale, table=None, **settings):
+        """Return the encoder from which learning starts."""
+        kind = self.kinds[name]
+        return kind.from_dictionary(
+            decoder.dictionary, decoder.lipschitz, alpha, scale=scale, **settings
+        )
+
+    def to_use(self, encoder, table=None):
+        """Return an encoder for the samples that users pass."""
+        return encoder
+
+
 class Atoms:
     """The dictionary of a model of rows, as its parameters describe it.
 
@@ -29,6 +46,7 @@ class Atoms:
         Number of atoms if the user specifies none.
     """
 
+    encoders = DenseEncoders()
     learning_tol = LEARNING_TOL
     needs_new_moments = ("components_",)  # fitted attributes that the moments depend on
 
@@ -85,6 +103,10 @@ class Atoms:
 
     def decoder(self, dictionary, sample_shape):
         """Return the decoder of samples of a shape."""
+        return LinearDecoder(dictionary)
+
+    def learning_decoder(self, dictionary):
+        """Return the decoder that the first encoder inverts."""
         return LinearDecoder(dictionary)
 
     def penalty(self, factor, n_components):
@@ -145,16 +167,3 @@ class Atoms:
     def checked_table(self, table, dictionary):
         """Check a table of connections that the user has set."""
         return None
-
-    # ------------------------------------------------------------------------------------- encoders
-    encoders = ENCODERS
-
-    def first_encoder(self, name, dictionary, alpha, scale, table=None, **settings):
-        """Return the encoder from which learning starts."""
-        lipschitz = self.decoder(dictionary, dictionary.shape[1:]).lipschitz
-        kind = self.encoders[name]
-        return kind.from_dictionary(dictionary, lipschitz, alpha, scale=scale, **settings)
-
-    def encoder_to_use(self, encoder, table=None):
-        """Return an encoder for the samples that users pass."""
-        return encoder

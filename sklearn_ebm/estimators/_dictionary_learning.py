@@ -92,7 +92,7 @@ class DictionaryLearning:
         if trainer is None:
             vars(model).pop("_state", None)
         data = self._read(X, mask, trainer)
-        weights, exponent = self._weights(sample_weight, data.X)
+        weights, exponent = checked_weights(sample_weight, data.X)
         self._set_alpha(trainer, data, weights, ALL_ROWS)
         random_state = check_random_state(model.random_state)
         context = model._init_callback_context(max_subtasks=int(model.max_iter))
@@ -111,7 +111,7 @@ class DictionaryLearning:
         model = self.model
         trainer = model._learner_to_go_on() if model.__sklearn_is_fitted__() else None
         data = self._read(X, mask, trainer)
-        weights, exponent = self._weights(sample_weight, data.X)
+        weights, exponent = checked_weights(sample_weight, data.X)
         first = slice(int(model.batch_size))
         self._set_alpha(trainer, data, weights, first)
         if trainer is None:
@@ -155,15 +155,6 @@ class DictionaryLearning:
         self.atoms.check_samples(data.X, alpha)
         model.alpha_ = alpha
 
-    @staticmethod
-    def _weights(sample_weight, X):
-        """Weights in the type of X, or None for equal ones, and the exponent of their unit."""
-        if sample_weight is None:
-            return None, 0
-        with np.errstate(over="ignore"):
-            weights, exponent = check_sample_weight(sample_weight, X)
-        return array_namespace(X).asarray(weights, dtype=X.dtype), exponent
-
     # --------------------------------------------------------------------------------- the trainer
     def _first_trainer(self, data, weights, random_state, first):
         """Return the initial trainer; the rows `first` give the size of the data."""
@@ -172,8 +163,9 @@ class DictionaryLearning:
         if prediction is not None:
             alpha = self.model._sparsity()
             scale = Scale.of(dictionary, data_size(data.X, weights, first, alpha))
-            encoder = self.atoms.first_encoder(
-                prediction.encoder, dictionary, alpha, scale, table, **prediction.settings
+            decoder = self.atoms.learning_decoder(dictionary)
+            encoder = self.atoms.encoders.first(
+                prediction.encoder, decoder, alpha, scale, table, **prediction.settings
             )
         return self.atoms.trainer(dictionary, encoder, table)
 
@@ -215,7 +207,7 @@ class DictionaryLearning:
         if change:
             raise ValueError(f"{change} Set warm_start=False.")
         if self.prediction is not None:
-            held = {kind: name for name, kind in self.atoms.encoders.items()}
+            held = {kind: name for name, kind in self.atoms.encoders.kinds.items()}
             self._require_equal("encoder", held[type(trainer.criterion.encoder)])
             for name in self.prediction.settings.keys() & trainer.criterion.encoder.settings.keys():
                 self._require_equal(name, trainer.criterion.encoder.settings[name])
@@ -272,17 +264,11 @@ class DictionaryLearning:
         finally:
             model._keep(trainer)
         converged = outcome.is_stopped or float(model.tol) == 0
-        self._warn(self._complaint(trainer, outcome, converged, change.change))
+        warn_of(self._complaint(trainer, outcome, converged, change.change))
 
     def _policies_once(self):
         """Policies of `partial_fit`: all steps are undone if they diverge."""
         return [ConfirmLastStep(), KeepBest(least_objective, always=False)]
-
-    @staticmethod
-    def _warn(text):
-        """`ConvergenceWarning` if learning ended in another way than it should."""
-        if text:
-            warn(text, ConvergenceWarning)
 
     def _complaint(self, trainer, outcome, converged=True, change=0.0):
         """What is wrong with how learning ended, and the remedy; empty if nothing is."""
@@ -305,6 +291,21 @@ class DictionaryLearning:
                 f"{change:.1e} > tol={model.tol:.1e}: raise max_iter, or tol."
             )
         return ""
+
+
+def checked_weights(sample_weight, X):
+    """Weights in the type of X, or None for equal ones, and the exponent of their unit."""
+    if sample_weight is None:
+        return None, 0
+    with np.errstate(over="ignore"):
+        weights, exponent = check_sample_weight(sample_weight, X)
+    return array_namespace(X).asarray(weights, dtype=X.dtype), exponent
+
+
+def warn_of(complaint):
+    """Issue a `ConvergenceWarning` if there is a complaint."""
+    if complaint:
+        warn(complaint, ConvergenceWarning)
 
 
 def typical_size(data, weights, rows):

@@ -8,7 +8,7 @@ from scipy import sparse
 from sklearn_ebm._sklearn import Interval, StrOptions
 from sklearn_ebm.backends import array_namespace, is_cupy, to_host
 from sklearn_ebm.backends._border import BORDERS
-from sklearn_ebm.estimators._atoms import Atoms
+from sklearn_ebm.estimators._atoms import Atoms, DenseEncoders
 from sklearn_ebm.estimators._connections import connection_table
 from sklearn_ebm.factors import CONVOLUTIONAL_ENCODERS, ConvolutionalDecoder, at_every_position
 from sklearn_ebm.inputs._adapters import Images
@@ -26,6 +26,35 @@ USUAL_COMPONENTS = 32
 KERNELS_A_CROP = 8  # filters side by side that an automatic crop has room for
 PATCH = "patch"  # crops of the size of the filters, which have one position on them
 LEARNING_TOL = 0.1  # the gap of images is far above the distance of their codes from the optimum
+
+
+class FilterEncoders(DenseEncoders):
+    """The encoders of convolutional models.
+
+    Parameters
+    ----------
+    border : str
+        Where filters may stand on images.
+    learning_border : str
+        Where they may stand on the crops that learning takes.
+    """
+
+    kinds = CONVOLUTIONAL_ENCODERS
+
+    def __init__(self, border, learning_border):
+        self.border = border
+        self.learning_border = learning_border
+
+    def first(self, name, decoder, alpha, scale, table=None, **settings):
+        encoder = super().first(
+            name, decoder, alpha, scale, image_shape=decoder.dictionary.shape[1:3],
+            border=self.learning_border, table=table, **settings,
+        )  # fmt: skip
+        encoder.project()  # given filters may read what the encoder must not
+        return encoder
+
+    def to_use(self, encoder, table=None):
+        return encoder.with_border(self.border).with_table(table)
 
 
 class Filters(Atoms):
@@ -55,6 +84,8 @@ class Filters(Atoms):
         self.connections = connections
         self.border = border
         self.crop_size = crop_size
+        self.learning_border = "valid" if _is_patch(crop_size) else border
+        self.encoders = FilterEncoders(border, self.learning_border)
 
     # ------------------------------------------------------------------------------------- filters
     @property
@@ -82,7 +113,7 @@ class Filters(Atoms):
         if table is not None:
             table = array_namespace(filters).asarray(table, dtype=filters.dtype)
             if not self.is_fixed:
-                filters = self._within_table(filters, table, random_state)
+                filters = _within_table(filters, table, random_state, self.init is not None)
         return filters, table
 
     def drawn(self, X, n_components, weights, random_state):
@@ -105,25 +136,6 @@ class Filters(Atoms):
         rows = check_dictionary(flat(filters), n_components, None, like.dtype, name)
         return rows.reshape(filters.shape)
 
-    def _within_table(self, filters, table, random_state):
-        """Return unit-norm filters that are zero in the channels that they must not read.
-
-        A filter without any other non-zeros is replaced by a random direction.
-        """
-        xp, table = array_namespace(filters), table[:, None, None, :]
-        filters = unit_filters(filters * table)
-        is_empty = ~xp.any(filters != 0, axis=(1, 2, 3), keepdims=True)
-        if not bool(xp.any(is_empty)):
-            return filters
-        if self.init is not None:
-            names = ", ".join(str(k) for k in np.flatnonzero(to_host(is_empty)))
-            raise ValueError(
-                "dictionary_init has kernels that are zero in every channel that connections let "
-                f"them read: {names}. Every kernel needs a direction."
-            )
-        directions = xp.asarray(random_state.standard_normal(filters.shape), dtype=filters.dtype)
-        return xp.where(is_empty, unit_filters(directions * table), filters)
-
     def normalized(self, dictionary, table=None):
         if table is not None:
             table = array_namespace(dictionary).asarray(table, dtype=dictionary.dtype)
@@ -133,6 +145,9 @@ class Filters(Atoms):
     def decoder(self, dictionary, sample_shape):
         return ConvolutionalDecoder(dictionary, sample_shape[:2], self.border)
 
+    def learning_decoder(self, dictionary):
+        return ConvolutionalDecoder(dictionary, dictionary.shape[1:3], self.learning_border)
+
     def penalty(self, factor, n_components):
         return at_every_position(factor, n_components)
 
@@ -140,16 +155,6 @@ class Filters(Atoms):
         return decoder.border_name == self.border
 
     # ------------------------------------------------------------------------------------ learning
-    @property
-    def learns_from_patches(self):
-        """Whether crops have the size of the filters."""
-        return isinstance(self.crop_size, str) and self.crop_size == PATCH
-
-    @property
-    def learning_border(self):
-        """Where filters may stand in crops."""
-        return "valid" if self.learns_from_patches else self.border
-
     def trainer(self, dictionary, encoder, table=None):
         if table is not None:
             table = array_namespace(dictionary).asarray(table, dtype=dictionary.dtype)
@@ -161,30 +166,8 @@ class Filters(Atoms):
         return {**super().to_follow(), "border": self.learning_border}
 
     def samples(self, data, weights, trainer):
-        shape = self.crop_shape(data.shape[:2], trainer.criterion.dictionary.shape[1:3])
+        shape = crop_shape(self.crop_size, data.shape[:2], trainer.criterion.dictionary.shape[1:3])
         return Crops(data.X, mask=data.mask, weight=weights, dtype=trainer.dtype, shape=shape)
-
-    def crop_shape(self, image_shape, filter_shape):
-        """Return height and width of crops of images of a shape."""
-        if self.crop_size is None:
-            return tuple(image_shape)
-        if self.learns_from_patches:
-            return tuple(filter_shape)
-        if isinstance(self.crop_size, str):
-            wanted = tuple(KERNELS_A_CROP * size for size in filter_shape)
-        elif is_size(self.crop_size):
-            wanted = window_shape(self.crop_size, image_shape[0])
-        else:
-            raise ValueError(
-                "crop_size must be None, 'auto', 'patch', a positive integer or a pair of them; "
-                f"got {self.crop_size!r}."
-            )
-        crop = tuple(min(pair) for pair in zip(wanted, image_shape, strict=True))
-        if any(size < each for size, each in zip(crop, filter_shape, strict=True)):
-            raise ValueError(
-                f"crop_size={self.crop_size!r} is smaller than the kernels, {filter_shape}."
-            )
-        return crop
 
     # ------------------------------------------------------------------------------ a fitted model
     def is_already(self, name, value, model):
@@ -202,7 +185,7 @@ class Filters(Atoms):
         X = check_codes(X.toarray() if sparse.issparse(X) else X, allow_nd=True, order="C")
         expected = decoder.map_shape
         if X.ndim == 4 and X.shape[3] == expected[2]:
-            return flat(X), self._image_shape(X.shape[1:3], decoder)
+            return flat(X), _image_shape(X.shape[1:3], decoder)
         if X.ndim == 2 and X.shape[1] == decoder.code_size:
             return X, decoder.image_shape
         height, width = decoder.image_shape
@@ -212,19 +195,6 @@ class Filters(Atoms):
             f"for images of {height} x {width}."
         )
 
-    @staticmethod
-    def _image_shape(map_shape, decoder):
-        """Height and width of the images of maps, which a filter must fit in."""
-        filter_shape = decoder.dictionary.shape[1:3]
-        shape = decoder.border.image_shape(map_shape, filter_shape)
-        if any(size < each for size, each in zip(shape, filter_shape, strict=True)):
-            least = decoder.border.map_shape(filter_shape, filter_shape)
-            raise ValueError(
-                f"X has maps of {map_shape[0]} x {map_shape[1]}, but images that a kernel fits in "
-                f"have maps of at least {least[0]} x {least[1]}."
-            )
-        return shape
-
     def table_of(self, criterion):
         return None if criterion.table is None else to_host(criterion.table) > 0
 
@@ -233,22 +203,6 @@ class Filters(Atoms):
             return None
         n_components, *_, n_channels = dictionary.shape
         return connection_table(np.asarray(table), n_components, n_channels, None, "connections_")
-
-    # ------------------------------------------------------------------------------------- encoders
-    encoders = CONVOLUTIONAL_ENCODERS
-
-    def first_encoder(self, name, dictionary, alpha, scale, table=None, **settings):
-        shape = dictionary.shape[1:3]  # until there is a batch
-        lipschitz = ConvolutionalDecoder(dictionary, shape, self.learning_border).lipschitz
-        encoder = self.encoders[name].from_dictionary(
-            dictionary, lipschitz, alpha, scale=scale, image_shape=shape,
-            border=self.learning_border, table=table, **settings,
-        )  # fmt: skip
-        encoder.project()  # given filters may read what the encoder must not
-        return encoder
-
-    def encoder_to_use(self, encoder, table=None):
-        return encoder.with_border(self.border).with_table(table)
 
 
 CONSTRAINTS = {  # of the parameters of convolutional models
@@ -276,6 +230,65 @@ def images_of(model, is_first=False):
     """The input adapter of a convolutional model."""
     smallest = filters_of(model).smallest_image if is_first else model.components_.shape[1:3]
     return Images(model.missing_values, model.image_shape, smallest)
+
+
+def _within_table(filters, table, random_state, is_given):
+    """Return unit-norm filters that are zero in the channels that they must not read.
+
+    A filter without any other non-zeros is replaced by a random direction.
+    """
+    xp, table = array_namespace(filters), table[:, None, None, :]
+    filters = unit_filters(filters * table)
+    is_empty = ~xp.any(filters != 0, axis=(1, 2, 3), keepdims=True)
+    if not bool(xp.any(is_empty)):
+        return filters
+    if is_given:
+        names = ", ".join(str(k) for k in np.flatnonzero(to_host(is_empty)))
+        raise ValueError(
+            "dictionary_init has kernels that are zero in every channel that connections let "
+            f"them read: {names}. Every kernel needs a direction."
+        )
+    directions = xp.asarray(random_state.standard_normal(filters.shape), dtype=filters.dtype)
+    return xp.where(is_empty, unit_filters(directions * table), filters)
+
+
+def _image_shape(map_shape, decoder):
+    """Height and width of the images of maps, which a filter must fit in."""
+    filter_shape = decoder.dictionary.shape[1:3]
+    shape = decoder.border.image_shape(map_shape, filter_shape)
+    if any(size < each for size, each in zip(shape, filter_shape, strict=True)):
+        least = decoder.border.map_shape(filter_shape, filter_shape)
+        raise ValueError(
+            f"X has maps of {map_shape[0]} x {map_shape[1]}, but images that a kernel fits in "
+            f"have maps of at least {least[0]} x {least[1]}."
+        )
+    return shape
+
+
+def _is_patch(crop_size):
+    """Whether crops have the size of the filters."""
+    return isinstance(crop_size, str) and crop_size == PATCH
+
+
+def crop_shape(crop_size, image_shape, filter_shape):
+    """Return height and width of crops of images of a shape."""
+    if crop_size is None:
+        return tuple(image_shape)
+    if _is_patch(crop_size):
+        return tuple(filter_shape)
+    if isinstance(crop_size, str):
+        wanted = tuple(KERNELS_A_CROP * size for size in filter_shape)
+    elif is_size(crop_size):
+        wanted = window_shape(crop_size, image_shape[0])
+    else:
+        raise ValueError(
+            "crop_size must be None, 'auto', 'patch', a positive integer or a pair of them; "
+            f"got {crop_size!r}."
+        )
+    crop = tuple(min(pair) for pair in zip(wanted, image_shape, strict=True))
+    if any(size < each for size, each in zip(crop, filter_shape, strict=True)):
+        raise ValueError(f"crop_size={crop_size!r} is smaller than the kernels, {filter_shape}.")
+    return crop
 
 
 def is_size(value):

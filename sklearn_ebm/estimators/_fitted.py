@@ -190,7 +190,7 @@ def fitted_attributes(model, trainer):
     decoder = atoms.decoder(copied(criterion.dictionary), model._sample_shape)
     encoder = criterion.encoder
     if encoder is not None:
-        encoder = atoms.encoder_to_use(encoder.copy(), table)
+        encoder = atoms.encoders.to_use(encoder.copy(), table)
     parts = compose(model, decoder, encoder, table)
     reports = model._learning.reports(trainer)
     return model._left(trainer, {**reports, **published(parts, model._model_attributes)}, parts)
@@ -220,7 +220,7 @@ def take_over(model, state, replaced):
     decoder = _decoder_from(model, state, replaced, atoms)
     table, encoder, refusal = _table_from(model, state, replaced, atoms), None, ""
     if "encoder_" in model._model_attributes:
-        encoder = atoms.encoder_to_use(_encoder_from(model, state, replaced), table)
+        encoder = atoms.encoders.to_use(_encoder_from(model, state, replaced), table)
         if model._prediction() is not None and model.inference == "encoder":
             refusal = _refusal(model, state)
     try:

@@ -12,6 +12,7 @@ from sklearn_ebm.estimators._dictionary_learning import (
     DictionaryLearning,
     curves_of,
     typical_size,
+    warn_of,
 )
 from sklearn_ebm.estimators._sparse_coder import SparseCoder
 from sklearn_ebm.factors import (
@@ -226,7 +227,7 @@ class ImitationLearning(DictionaryLearning):
         finally:
             model._keep(trainer)
         of_zero = loss_of_zero(trainer.criterion.loss, held_out)
-        self._warn(self._complaint(trainer, outcome) or self._no_gain(of_zero))
+        warn_of(self._complaint(trainer, outcome) or self._no_gain(of_zero))
 
     def _policies(self, held_out):
         """Keep what is best on held-out samples; slow down if nothing is better."""

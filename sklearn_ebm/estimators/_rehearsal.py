@@ -14,6 +14,7 @@ from sklearn_ebm.backends import is_cupy, resolve_backend
 from sklearn_ebm.backends._border import BORDERS
 from sklearn_ebm.estimators._conv_psd import ConvPSD
 from sklearn_ebm.estimators._conv_sparse_coder import ConvSparseCoder
+from sklearn_ebm.estimators._filters import crop_shape
 from sklearn_ebm.estimators._group_sparse_psd import GroupSparsePSD
 from sklearn_ebm.estimators._rbm import RBM
 from sklearn_ebm.estimators._sparse_model import SparseModel
@@ -182,7 +183,7 @@ def _(model, row):
     if given is not None and np.ndim(given) != 4:
         return None
     filter_shape = window_shape(filters.smallest_image, shape[0])
-    filters.crop_shape(shape[:2], filter_shape)
+    crop_shape(model.crop_size, shape[:2], filter_shape)
     n_components = model.n_components or filters.otherwise
     maps = BORDERS[model.border](filter_shape).map_shape(shape[:2], filter_shape)
     output = np.zeros((1, *maps, n_components if given is None else np.shape(given)[0]))
