@@ -159,11 +159,3 @@ class Atoms:
                 f"{decoder.code_size}."
             )
         return X, decoder.dictionary.shape[1:]
-
-    def table_of(self, criterion):
-        """Return the table of connections that a criterion has, or None."""
-        return None
-
-    def checked_table(self, table, dictionary):
-        """Check a table of connections that the user has set."""
-        return None

@@ -10,6 +10,7 @@ from sklearn.utils import check_random_state
 
 from sklearn_ebm._warnings import warn
 from sklearn_ebm.backends import array_namespace
+from sklearn_ebm.estimators._fitted import keep, new_penalty, sparsity
 from sklearn_ebm.factors.encoders import Scale
 from sklearn_ebm.inputs._checks import check_magnitude, check_weight
 from sklearn_ebm.inputs._sizes import data_size
@@ -123,7 +124,7 @@ class DictionaryLearning:
                 samples = self._samples(trainer, data, weights)
                 outcome = trainer.run_once(samples, self._policies_once(), int(model.batch_size))
             finally:
-                model._keep(trainer)
+                keep(model, trainer)
             if outcome.has_diverged:
                 warn(divergence_message(model.learning_rate), ConvergenceWarning)
         return model
@@ -148,7 +149,7 @@ class DictionaryLearning:
         elif trainer is None:
             alpha = typical_size(data, weights, rows)
         else:
-            alpha = model._sparsity()
+            alpha = sparsity(model)
         check_weight(alpha, dtype, "alpha")
         if self.prediction is not None:
             check_weight(self.prediction.beta, dtype, "beta")
@@ -161,7 +162,7 @@ class DictionaryLearning:
         dictionary, table = self.atoms.initial(data.X, weights, random_state)
         encoder, prediction = None, self.prediction
         if prediction is not None:
-            alpha = self.model._sparsity()
+            alpha = sparsity(self.model)
             scale = Scale.of(dictionary, data_size(data.X, weights, first, alpha))
             decoder = self.atoms.learning_decoder(dictionary)
             encoder = self.atoms.encoders.first(
@@ -179,21 +180,20 @@ class DictionaryLearning:
         self._follow(trainer, data)
         trainer.criterion.weigh(exponent)
         self.attempt.begin(trainer)
-        self.model._keep(trainer)
+        keep(self.model, trainer)
 
     def _follow(self, trainer, data):
         """Learning uses the parameters as they are now."""
         model, atoms = self.model, self.atoms
         self._require_same(trainer)
         n_components = trainer.criterion.dictionary.shape[0]
-        model._prepare_penalty(n_components)
         settings = {
             "solver": model.solver,
             "tol": max(float(model.code_tol), atoms.learning_tol),
             "max_iter": int(model.code_max_iter),
         }
         beta = 0.0 if self.prediction is None else self.prediction.beta
-        penalty = model._new_penalty(n_components)
+        penalty = new_penalty(model, n_components)
         trainer.criterion.follow(
             penalty, settings, data.backend.name, beta, self.schedule, **atoms.to_follow()
         )
@@ -262,7 +262,7 @@ class DictionaryLearning:
         try:
             outcome = trainer.run(samples, policies, plan, model, context)
         finally:
-            model._keep(trainer)
+            keep(model, trainer)
         converged = outcome.is_stopped or float(model.tol) == 0
         warn_of(self._complaint(trainer, outcome, converged, change.change))
 
@@ -277,7 +277,7 @@ class DictionaryLearning:
             return divergence_message(model.learning_rate)
         if not np.any(model.usage_):
             return (
-                f"alpha={model._sparsity()} is so large that every code is zero; nothing was "
+                f"alpha={sparsity(model)} is so large that every code is zero; nothing was "
                 "learned. Lower alpha, or scale X to unit variance."
             )
         if unconverged > MANY:

@@ -11,9 +11,14 @@ from typing import Any
 import numpy as np
 
 from sklearn_ebm.backends import array_namespace, copied, read_only
-from sklearn_ebm.factors import Energy, ZeroFilled
+from sklearn_ebm.factors import Energy, resolve_penalty
 from sklearn_ebm.factors.encoders import placed
-from sklearn_ebm.inputs._checks import require_atoms, require_castable, require_magnitude
+from sklearn_ebm.inputs._checks import (
+    check_weight,
+    require_atoms,
+    require_castable,
+    require_magnitude,
+)
 from sklearn_ebm.layers._state import form_of, is_same
 from sklearn_ebm.solvers import refuse_underflow
 from sklearn_ebm.solvers._inference import infer
@@ -81,14 +86,6 @@ class Fitted:
         if self.refusal:
             raise ValueError(self.refusal)
         return self._predictor(data)(data.rows)
-
-    def modules(self, inputs, dtype):
-        """Return the encoder as modules of a network that takes what users pass."""
-        if self.refusal:
-            raise ValueError(self.refusal)
-        encoder = inputs.encoder_of_rows(self.encoder.copy().astype(dtype).rescaled())
-        missing = inputs.missing_values
-        return [encoder] if missing is None else [ZeroFilled(missing), encoder]
 
     def _predictor(self, data):
         encoder = self.encoder.astype(data.X.dtype).for_samples(data.shape)
@@ -164,7 +161,7 @@ def compose(model, decoder, encoder=None, table=None, refusal=""):
     """What a model computes with, by the parameters that it has now."""
     prediction = model._prediction()
     beta = 0.0 if prediction is None else prediction.beta
-    penalty = model._new_penalty(decoder.dictionary.shape[0])
+    penalty = new_penalty(model, decoder.dictionary.shape[0])
     tol, max_iter = float(model.code_tol), int(model.code_max_iter)
     inference = {"solver": model.solver, "tol": tol, "max_iter": max_iter}
     is_optimal = encoder is None or model.inference == "optimal"
@@ -175,7 +172,7 @@ def compose(model, decoder, encoder=None, table=None, refusal=""):
         penalty,
         model._pools,
         bool(model.positive),
-        model._sparsity(),
+        sparsity(model),
         beta,
         inference,
         is_optimal,
@@ -183,10 +180,48 @@ def compose(model, decoder, encoder=None, table=None, refusal=""):
     )
 
 
+def has_table(model):
+    """Whether a model has filters that read only some of the channels."""
+    return "connections_" in model._model_attributes
+
+
+def sparsity(model):
+    """Weight of the penalty: the parameter, or its value in the last fit."""
+    is_live = model._alpha_is_live and not isinstance(model.alpha, str)
+    return float(model.alpha if is_live else model.alpha_)
+
+
+def new_penalty(model, n_components):
+    """Return the penalty factor that the parameters ask for."""
+    kind, positive = model._penalty_kind(), bool(model.positive)
+    factor = resolve_penalty(kind, n_components, sparsity(model), positive)
+    return model._atoms().penalty(factor, n_components)
+
+
+def keep(model, trainer):
+    """Set the fitted attributes from the state of learning."""
+    vars(model).update(fitted_attributes(model, trainer))
+
+
+def row_decoder(model):
+    """The decoder of samples that are passed as rows."""
+    shape = model._inputs().shape_of_rows(model._sample_shape)
+    return model._state.parts.decoder.for_samples(shape)
+
+
+def read(model, X, mask):
+    """The samples of a call that does not learn."""
+    data, parts = model._inputs().read(model, X, mask), model._state.parts
+    check_weight(parts.alpha, data.X.dtype, "alpha")
+    if parts.beta:
+        check_weight(parts.beta, data.X.dtype, "beta")
+    return data
+
+
 def fitted_attributes(model, trainer):
     """The fitted attributes by name, from the state of learning."""
     atoms, criterion = model._atoms(), trainer.criterion
-    table = atoms.table_of(criterion)
+    table = atoms.table_of(criterion) if has_table(model) else None
     decoder = atoms.decoder(copied(criterion.dictionary), model._sample_shape)
     encoder = criterion.encoder
     if encoder is not None:
@@ -224,7 +259,6 @@ def take_over(model, state, replaced):
         if model._prediction() is not None and model.inference == "encoder":
             refusal = _refusal(model, state)
     try:
-        model._prepare_penalty(model.components_.shape[0], state, replaced)
         parts = compose(model, decoder, encoder, table, refusal)
     except ValueError as error:
         raise ValueError(f"{error} Call fit to learn a model for this penalty.") from error
@@ -266,9 +300,11 @@ def _decoder_from(model, state, replaced, atoms):
 
 def _table_from(model, state, replaced, atoms):
     """The table of connections, which users may have replaced."""
+    if not has_table(model):
+        return None
     if state.parts is not None and "connections_" not in replaced:
         return state.parts.table
-    return atoms.checked_table(getattr(model, "connections_", None), model.components_)
+    return atoms.checked_table(model.connections_, model.components_)
 
 
 def _encoder_from(model, state, replaced):

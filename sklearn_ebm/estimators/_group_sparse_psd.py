@@ -4,7 +4,8 @@ import numpy as np
 
 from sklearn_ebm._sklearn import StrOptions
 from sklearn_ebm.estimators._atoms import Atoms
-from sklearn_ebm.estimators._dictionary_learning import Prediction
+from sklearn_ebm.estimators._dictionary_learning import DictionaryLearning, Prediction
+from sklearn_ebm.estimators._network_forms import PooledNetwork
 from sklearn_ebm.estimators._psd import AUTOMATIC_RATE, PSD
 from sklearn_ebm.estimators._sparse_model import SparseModel
 from sklearn_ebm.factors import GroupPenalty, PooledFeatures, Pools, group_norm
@@ -14,6 +15,47 @@ from sklearn_ebm.layers._state import is_same
 from sklearn_ebm.learning._rates import learning_rate_schedule
 
 GROUPS = ("groups", "map_shape", "pool_shape", "pool_stride", "pool_weights", "torus")
+
+
+class PoolsPenalty:
+    """The norms of pools, as a penalty.
+
+    Parameters
+    ----------
+    pools : Pools
+        Weights of the components in each pool.
+    """
+
+    separable = False
+
+    def __init__(self, pools):
+        self.pools = pools
+
+    def resolve(self, n_components, alpha, positive=False):
+        """Return the penalty factor for an alpha."""
+        return group_norm(alpha, self.pools, positive)
+
+
+class PooledLearning(DictionaryLearning):
+    """One call of `fit` or `partial_fit` of a model with pools."""
+
+    def _follow(self, trainer, data):
+        model, last = self.model, self.model._last_state
+        is_set = "pool_weights_" in last.replaced  # and groups are as they were
+        if not is_set or model._change_since_fit(GROUPS, last.fitted_with):
+            model._pools = self._groups().pools(trainer.criterion.dictionary.shape[0])
+        super()._follow(trainer, data)
+
+    def _groups(self):
+        model = self.model
+        return GroupPenalty(
+            model.groups,
+            map_shape=model.map_shape,
+            pool_shape=model.pool_shape,
+            pool_stride=model.pool_stride,
+            pool_weights=model.pool_weights,
+            torus=model.torus,
+        )
 
 
 class GroupSparsePSD(SparseModel):
@@ -169,7 +211,7 @@ class GroupSparsePSD(SparseModel):
     _model_attributes = (*PSD._model_attributes, "pool_weights_")
     _needs_fit = (*PSD._needs_fit, *GROUPS)
     _needs_fit_to_encode = _free_to_change = ("alpha", "beta", "positive")  # groups are the penalty
-    _pools = None  # weights w_gj
+    _learning = PooledLearning
     _parameter_constraints: dict = {
         **{name: kind for name, kind in PSD._parameter_constraints.items() if name != "penalty"},
         "groups": "no_validation",  # they are checked with the number of components, which names
@@ -245,14 +287,7 @@ class GroupSparsePSD(SparseModel):
         self.output = output
 
     def _penalty_kind(self):
-        return GroupPenalty(
-            self.groups,
-            map_shape=self.map_shape,
-            pool_shape=self.pool_shape,
-            pool_stride=self.pool_stride,
-            pool_weights=self.pool_weights,
-            torus=self.torus,
-        )
+        return PoolsPenalty(self._pools)
 
     def _atoms(self):
         otherwise = None
@@ -266,21 +301,13 @@ class GroupSparsePSD(SparseModel):
         settings = {"n_steps": int(self.n_steps)}
         return Prediction(self.encoder, float(self.beta), schedule, settings)
 
-    def _prepare_penalty(self, n_components, state=None, replaced=frozenset()):
-        if state is None:
-            if not self._keeps_pools():
-                self._pools = self._penalty_kind().pools(n_components)
-        elif self._pools is None or self._has_other_pools(state, replaced):
+    def _take_over(self, state, replaced):
+        is_known = self._pools is not None and "pool_weights_" not in replaced
+        if not is_known or (
+            state.parts is None and not is_same(self.pool_weights_, self._pools.weights)
+        ):
             self._pools = self._checked_pools(state)
-
-    def _has_other_pools(self, state, replaced):
-        """Whether the fitted weights are not those of the pools."""
-        if "pool_weights_" in replaced:
-            return True
-        return state.parts is None and not is_same(self.pool_weights_, self._pools.weights)
-
-    def _new_penalty(self, n_components):
-        return group_norm(self._sparsity(), self._pools, bool(self.positive))
+        return super()._take_over(state, replaced)
 
     def _checked_pools(self, state):
         """Pools of the fitted weights, which users may have replaced."""
@@ -293,12 +320,6 @@ class GroupSparsePSD(SparseModel):
             )
         return Pools(np.array(weights))
 
-    def _keeps_pools(self):
-        """Whether learning goes on with pools that the user has set since the last fit."""
-        last = self._last_state
-        is_set = "pool_weights_" in last.replaced
-        return is_set and not self._change_since_fit(GROUPS, last.fitted_with)
-
     def _features(self, data):
         if self.output == "simple":
             return super()._features(data)
@@ -308,11 +329,8 @@ class GroupSparsePSD(SparseModel):
         takes_its_place = self._pools.n_pools == code.shape[1]  # which spares a large array
         return self._pools.norms(code, data.backend, result=code if takes_its_place else None)
 
-    def _to_modules(self, dtype):
-        modules = super()._to_modules(dtype)
-        if self.output != "simple":
-            modules.append(PooledFeatures(self._pools, with_code=self.output == "both"))
-        return modules
+    def _as_network(self):
+        return PooledNetwork(self)
 
     @property
     def _n_features_out(self):

@@ -14,6 +14,7 @@ from sklearn_ebm.estimators._dictionary_learning import (
     typical_size,
     warn_of,
 )
+from sklearn_ebm.estimators._fitted import keep, new_penalty, sparsity
 from sklearn_ebm.estimators._sparse_coder import SparseCoder
 from sklearn_ebm.factors import (
     ENCODERS,
@@ -25,7 +26,7 @@ from sklearn_ebm.factors import (
 from sklearn_ebm.factors.encoders import Scale
 from sklearn_ebm.inputs._checks import check_dictionary, check_weight
 from sklearn_ebm.inputs._sizes import data_size
-from sklearn_ebm.layers._state import is_same
+from sklearn_ebm.layers._state import Attempt, is_same
 from sklearn_ebm.learning._policies import (
     BackOff,
     ConfirmLastStep,
@@ -53,13 +54,6 @@ class _QuietLearning(DictionaryLearning):
 
     def _complaint(self, trainer, outcome, converged=True, change=0.0):
         return ""
-
-
-class _FirstCoder(SparseCoder):
-    _learning = _QuietLearning
-
-
-_FirstCoder.__name__ = SparseCoder.__name__  # printed if it is verbose
 
 
 def is_coder(dictionary):
@@ -137,7 +131,7 @@ class ImitationLearning(DictionaryLearning):
         last = model._last_state
         is_set = "alpha_" in last.replaced and is_same(model.alpha, last.fitted_with["alpha"])
         if trainer is not None and (is_set or alpha is None):
-            alpha = model._sparsity()
+            alpha = sparsity(model)
         elif alpha is None:
             alpha = typical_size(data, weights, rows)
         check_weight(alpha, data.X.dtype if trainer is None else trainer.dtype, "alpha")
@@ -154,16 +148,16 @@ class ImitationLearning(DictionaryLearning):
         size = data_size(data.X, weights, first, alpha)
         if self.atoms.is_fixed:
             return self._untrained(self.atoms.initial(data.X, weights, random_state)[0], size)
-        coder = _FirstCoder(
+        coder = SparseCoder(
             model.n_components, alpha=alpha, penalty=model._penalty_kind(), solver=model.solver,
             code_max_iter=model.code_max_iter, code_tol=model.code_tol, backend=model.backend,
             random_state=random_state, verbose=model.verbose,
         )  # fmt: skip
         try:
-            coder.fit(data.X, sample_weight=weights)
+            _QuietLearning(coder, Attempt()).fit(data.X, weights, None)
         except KeyboardInterrupt:
             if hasattr(coder, "components_"):
-                model._keep(self._untrained(copied(coder.components_), size))
+                keep(model, self._untrained(copied(coder.components_), size))
             raise
         return self._untrained(copied(coder.components_), size)
 
@@ -178,7 +172,7 @@ class ImitationLearning(DictionaryLearning):
     def _follow(self, trainer, data):
         model = self.model
         self._require_same(trainer)
-        penalty = model._new_penalty(trainer.criterion.dictionary.shape[0])
+        penalty = new_penalty(model, trainer.criterion.dictionary.shape[0])
         criterion, is_auto = trainer.criterion, isinstance(model.learning_rate, str)
         loss = LOSSES[model.loss](Energy(LinearDecoder(criterion.dictionary), penalty))
         criterion.follow(loss, self.schedule, data.backend.name, keeps_damping=is_auto)
@@ -206,7 +200,7 @@ class ImitationLearning(DictionaryLearning):
         optimum, model = None, self.model
         if trainer.criterion.loss.needs_optimum:
             decoder = LinearDecoder(trainer.criterion.dictionary).astype(data.X.dtype)
-            penalty = model._new_penalty(trainer.criterion.dictionary.shape[0])
+            penalty = new_penalty(model, trainer.criterion.dictionary.shape[0])
             optimum, _ = infer(
                 Energy(decoder, penalty), data.X, solver=model.solver, tol=float(model.code_tol),
                 max_iter=int(model.code_max_iter), backend=data.backend, mask=data.mask,
@@ -225,7 +219,7 @@ class ImitationLearning(DictionaryLearning):
             samples = replace(samples, index=index)
             outcome = trainer.run(samples, self._policies([held_out]), plan, model, context)
         finally:
-            model._keep(trainer)
+            keep(model, trainer)
         of_zero = loss_of_zero(trainer.criterion.loss, held_out)
         warn_of(self._complaint(trainer, outcome) or self._no_gain(of_zero))
 

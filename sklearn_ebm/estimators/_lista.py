@@ -5,6 +5,7 @@ from numbers import Integral, Real
 
 from sklearn_ebm._sklearn import HasMethods, Interval, StrOptions, validate_params
 from sklearn_ebm.backends import copied
+from sklearn_ebm.estimators._fitted import keep, read
 from sklearn_ebm.estimators._imitation_learning import (
     ImitationLearning,
     TaughtAtoms,
@@ -172,6 +173,7 @@ class LISTAEncoder(SparseModel):
     )
     _needs_fit = ("n_components", "dictionary", "alpha", "penalty", "encoder", "n_steps", "tied")
     _free_to_change = ("alpha", "penalty")
+    _alpha_is_live = False  # the encoder was trained for `alpha_`
     _learning = ImitationLearning
     positive = False  # what the other models offer and this one does not
     missing_values = None
@@ -262,7 +264,7 @@ class LISTAEncoder(SparseModel):
             Energies, in squared units of X.
         """
         self._ready()
-        data, parts = self._read(X, mask), self._state.parts
+        data, parts = read(self, X, mask), self._state.parts
         return parts.value(data, parts.code(data))
 
     @validate_params(
@@ -289,7 +291,7 @@ class LISTAEncoder(SparseModel):
         sparser = copy.deepcopy(self)
         parts = self._state.parts
         encoder = parts.encoder.with_sparse_lateral(float(fraction))
-        sparser._keep(Trainer(Imitation(copied(parts.decoder.dictionary), encoder)))
+        keep(sparser, Trainer(Imitation(copied(parts.decoder.dictionary), encoder)))
         if X is not None:
             sparser.set_params(warm_start=True).fit(X, sample_weight=sample_weight)
             sparser.set_params(warm_start=self.warm_start)
@@ -307,9 +309,6 @@ class LISTAEncoder(SparseModel):
 
     def _atoms(self):
         return TaughtAtoms(self.n_components, self.dictionary)
-
-    def _sparsity(self):
-        return float(self.alpha_)
 
     def _has_anyway(self, name, value):
         if name == "alpha":

@@ -52,6 +52,36 @@ LOSSES = {
 }
 
 
+class BilinearNetwork:
+    """The probabilities of the hidden units; see `sklearn_ebm.learning._modules`.
+
+    Parameters
+    ----------
+    model : RBM
+        The model, which is not changed.
+    """
+
+    obstacle = ""
+
+    def __init__(self, model):
+        self.model = model
+
+    def modules(self, dtype):
+        """Return the features of the fitted model as modules."""
+        self.model._ready()
+        return [self.model._energy.encoder().astype(dtype).rescaled()]
+
+    def trained(self, modules):
+        """Return a copy of the model whose hidden units have the probabilities of an encoder."""
+        (encoder,) = modules
+        self.model._ready()
+        tuned = copy.deepcopy(self.model)
+        trainer = tuned._learner_to_go_on()
+        trainer.criterion.restart_with(self.model._energy.with_encoder(encoder))
+        tuned._keep(trainer)
+        return tuned
+
+
 class RBM(CallbackSupportMixin, DensityModel):
     """E(v, h) = -v W h' - b.v - c.h: a restricted Boltzmann machine, its hidden units on or off.
 
@@ -519,24 +549,9 @@ class RBM(CallbackSupportMixin, DensityModel):
         learner.criterion.restart_with(self._energy.copy())
         return learner
 
-    def _why_no_modules(self):
-        """Why labels cannot train the model: nothing."""
-        return ""
-
-    def _to_modules(self, dtype):
-        """Return `transform` as modules of a network; see `sklearn_ebm.learning._modules`."""
-        self._ready()
-        return [self._energy.encoder().astype(dtype).rescaled()]
-
-    def _from_modules(self, modules):
-        """Return a copy of the model whose hidden units have the probabilities of an encoder."""
-        self._ready()
-        (encoder,) = modules
-        tuned = copy.deepcopy(self)
-        learner = tuned._learner_to_go_on()
-        learner.criterion.restart_with(self._energy.with_encoder(encoder))
-        tuned._keep(learner)
-        return tuned
+    def _as_network(self):
+        """The features as modules of a network."""
+        return BilinearNetwork(self)
 
     def _snapshot(self):
         """Fitted attributes for callbacks that want a usable model in the middle of fit."""

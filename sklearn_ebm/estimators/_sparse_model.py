@@ -4,7 +4,6 @@ A model is composed of an input adapter, atoms, a penalty and, in some models, a
 subclass names them in `_inputs`, `_atoms`, `_penalty_kind` and `_prediction`.
 """
 
-import copy
 from numbers import Integral, Real
 
 import numpy as np
@@ -16,10 +15,16 @@ from sklearn_ebm._sklearn import Interval, StrOptions, _fit_context
 from sklearn_ebm.backends import BACKENDS, resolve_backend, to_host
 from sklearn_ebm.estimators._atoms import Atoms
 from sklearn_ebm.estimators._dictionary_learning import DictionaryLearning
-from sklearn_ebm.estimators._fitted import fitted_attributes, new_trainer, take_over
-from sklearn_ebm.factors import PENALTY, renewing_penalty, resolve_penalty, same_penalty
+from sklearn_ebm.estimators._fitted import (
+    fitted_attributes,
+    new_trainer,
+    read,
+    row_decoder,
+    take_over,
+)
+from sklearn_ebm.estimators._network_forms import SparseNetwork
+from sklearn_ebm.factors import PENALTY, renewing_penalty, same_penalty
 from sklearn_ebm.inputs._adapters import ROWS, Rows
-from sklearn_ebm.inputs._checks import check_weight
 from sklearn_ebm.inputs._rows import is_nan
 from sklearn_ebm.layers._state import Stateful, refusable
 from sklearn_ebm.solvers import MATRIX_SOLVERS, require_certificate
@@ -61,6 +66,7 @@ class SparseModel(
     _fit_derives = ("alpha",)
     _needs_new_learner = ()  # parameters that learning cannot change on the way
     _learning = DictionaryLearning
+    _alpha_is_live = True  # whether a new alpha acts in the next call
     _pools = None  # of the penalty of some models
     _form = ROWS
     _sample_shape = None
@@ -174,7 +180,7 @@ class SparseModel(
             numbers as rows if X has rows. CSR rows if `sparse_output=True`.
         """
         self._ready()
-        data = self._read(X, mask)
+        data = read(self, X, mask)
         features = self._features(data)
         if sparse.issparse(features):
             return features
@@ -183,14 +189,6 @@ class SparseModel(
         if data.form.is_flat:
             return features
         return self._state.parts.decoder.for_samples(data.shape).as_maps(features)
-
-    def _read(self, X, mask):
-        """The samples of a call that does not learn."""
-        data, parts = self._inputs().read(self, X, mask), self._state.parts
-        check_weight(parts.alpha, data.X.dtype, "alpha")
-        if parts.beta:
-            check_weight(parts.beta, data.X.dtype, "beta")
-        return data
 
     def _features(self, data):
         """What `transform` returns, as rows."""
@@ -211,8 +209,8 @@ class SparseModel(
             Reconstructions in the form that X had in `fit`.
         """
         self._ready()
-        code, shape = self._atoms().read_codes(self, X, self._row_decoder)
-        backend = resolve_backend(self.backend, self._row_decoder.dictionary)
+        code, shape = self._atoms().read_codes(self, X, row_decoder(self))
+        backend = resolve_backend(self.backend, row_decoder(self).dictionary)
         decoder = self._state.parts.decoder_of(shape, code.dtype, backend)
         rows = decoder.decode(code)
         return rows if self._form.is_flat else self._form.restore(decoder.as_images(rows))
@@ -234,7 +232,7 @@ class SparseModel(
             Energies, in squared units of X.
         """
         self._ready()
-        data, parts = self._read(X, mask), self._state.parts
+        data, parts = read(self, X, mask), self._state.parts
         return parts.value(data, parts.optimal(data))
 
     def duality_gap(self, X, code, mask=None):
@@ -263,7 +261,7 @@ class SparseModel(
         """
         self._ready()
         require_certificate(self._state.parts.penalty, "duality_gap")
-        data, parts = self._read(X, mask), self._state.parts
+        data, parts = read(self, X, mask), self._state.parts
         decoder = parts.decoder.for_samples(data.shape)
         rows, _ = self._atoms().read_codes(self, code, decoder)
         if rows.shape != (data.X.shape[0], decoder.code_size):
@@ -313,22 +311,6 @@ class SparseModel(
         return float(self.score_samples(X, mask).mean())
 
     # --------------------------------------------------------------------------- fitted attributes
-    def _sparsity(self):
-        """The weight of the penalty."""
-        return float(self.alpha_ if isinstance(self.alpha, str) else self.alpha)
-
-    def _prepare_penalty(self, n_components, state=None, replaced=frozenset()):
-        """Derive from the parameters, or from fitted attributes, what the penalty is made of.
-
-        `state` is the state of a fitted model, some attributes of which were replaced, or None if
-        the model is about to learn.
-        """
-
-    def _new_penalty(self, n_components):
-        """Return the penalty factor that the parameters ask for."""
-        kind, positive = self._penalty_kind(), bool(self.positive)
-        factor = resolve_penalty(kind, n_components, self._sparsity(), positive)
-        return self._atoms().penalty(factor, n_components)
 
     def _take_over(self, state, replaced):
         return take_over(self, state, replaced)
@@ -344,24 +326,14 @@ class SparseModel(
             return name not in self.encoder_.settings
         return self._atoms().is_already(name, value, self)
 
-    def _keep(self, trainer):
-        """Set the fitted attributes from the state of learning."""
-        vars(self).update(fitted_attributes(self, trainer))
-
     def _snapshot(self):
         """Fitted attributes for callbacks that want a usable model in the middle of fit."""
         return {"n_features_in_": self.n_features_in_, **fitted_attributes(self, self._learner)}
 
     @property
-    def _row_decoder(self):
-        """The decoder of samples that are passed as rows."""
-        shape = self._inputs().shape_of_rows(self._sample_shape)
-        return self._state.parts.decoder.for_samples(shape)
-
-    @property
     def _n_features_out(self):
         self._ready()
-        decoder = self._row_decoder
+        decoder = row_decoder(self)
         return decoder.code_size if self._form.is_flat else decoder.map_shape[2]
 
     def __sklearn_is_fitted__(self):
@@ -374,28 +346,6 @@ class SparseModel(
         tags.input_tags.allow_nan = is_nan(self.missing_values)
         return tags
 
-    # ------------------------------------------------------------------------ as part of a network
-    def _why_no_modules(self):
-        """Why labels cannot train the model; empty if they can."""
-        if "inference" not in self._parameter_constraints:
-            return (
-                "its codes are minima, and it has no encoder to train: PSD, ConvPSD and, of a "
-                "fitted coder, LISTAEncoder(dictionary=coder) have one."
-            )
-        is_optimal = self.inference == "optimal"
-        return "optimal codes have no derivative; set inference='encoder'." if is_optimal else ""
-
-    def _to_modules(self, dtype):
-        """Return `transform` as modules of a network; see `sklearn_ebm.learning._modules`."""
-        self._ready()
-        return self._state.parts.modules(self._inputs(), dtype)
-
-    def _from_modules(self, modules):
-        """Return a copy of the model with a trained encoder, from which learning would go on."""
-        (trained,) = (module for module in modules if module.parameters)
-        encoder = self._state.parts.encoder.with_parameters(trained.parameters)
-        tuned = copy.deepcopy(self)
-        trainer = tuned._learner_to_go_on()
-        trainer.criterion.replace_encoder(encoder.astype(trainer.dtype).copy())
-        tuned._keep(trainer)
-        return tuned
+    def _as_network(self):
+        """The features as modules of a network."""
+        return SparseNetwork(self)

@@ -3,9 +3,9 @@
 Only this module inspects what a step offers. A step becomes modules in one of these ways:
 
 - scikit-learn's linear maps are listed in `FIXED_MAPS`;
-- a model has three methods: `_why_no_modules()` returns why it has no derivative, or an empty
-  string; `_to_modules(dtype)` returns its encoder and its output as modules;
-  `_from_modules(modules)` returns a copy of the model with the parameters of trained modules;
+- a model has a method `_as_network()`, whose result has `obstacle`, why the model has no derivative
+  (empty if it has one), `modules(dtype)`, its encoder and its output as modules, and
+  `trained(modules)`, a copy of the model with the parameters of trained modules;
 - any other estimator, such as a layer, is a module itself. If it has `random_state`, it is random
   in training and draws from a stream.
 
@@ -58,7 +58,7 @@ def is_passed_through(estimator):
 
 def is_trainable(estimator):
     """Whether a step, fitted or not, has parameters that labels could train, or should have."""
-    return hasattr(estimator, "_why_no_modules") or bool(getattr(estimator, "parameters", None))
+    return hasattr(estimator, "_as_network") or bool(getattr(estimator, "parameters", None))
 
 
 def require_derivative(name, estimator):
@@ -80,8 +80,8 @@ def require_derivative(name, estimator):
 def _obstacle(estimator):
     if is_passed_through(estimator):
         return ""
-    if hasattr(estimator, "_why_no_modules"):
-        return estimator._why_no_modules()
+    if hasattr(estimator, "_as_network"):
+        return estimator._as_network().obstacle
     if type(estimator) in FIXED_MAPS:
         return "it clips; set clip=False." if getattr(estimator, "clip", False) else ""
     lacking = [name for name in OF_MODULES if not hasattr(estimator, name)]
@@ -116,8 +116,8 @@ class Step:
         """Return a copy of the estimator with the present parameters of its modules."""
         if is_passed_through(self.estimator):
             return self.estimator
-        if hasattr(self.estimator, "_from_modules"):
-            return self.estimator._from_modules(self.modules)
+        if hasattr(self.estimator, "_as_network"):
+            return self.estimator._as_network().trained(self.modules)
         is_itself = type(self.estimator) not in FIXED_MAPS
         return copy.deepcopy(self.modules[0] if is_itself else self.estimator)
 
@@ -125,8 +125,8 @@ class Step:
 def _modules_of(estimator, dtype):
     if is_passed_through(estimator):
         return []
-    if hasattr(estimator, "_to_modules"):
-        return estimator._to_modules(dtype)
+    if hasattr(estimator, "_as_network"):
+        return estimator._as_network().modules(dtype)
     if type(estimator) in FIXED_MAPS:
         return [FIXED_MAPS[type(estimator)](estimator)]
     return [copy.deepcopy(estimator)]
@@ -134,7 +134,7 @@ def _modules_of(estimator, dtype):
 
 def _seed_of(estimator):
     """Return the seed of a step that is random in training, else None."""
-    is_model = hasattr(estimator, "_to_modules")  # it was random when it was fitted
+    is_model = hasattr(estimator, "_as_network")  # it was random when it was fitted
     if is_model or type(estimator) in FIXED_MAPS or not hasattr(estimator, "random_state"):
         return None
     return int(check_random_state(estimator.random_state).randint(np.iinfo(np.int32).max))
