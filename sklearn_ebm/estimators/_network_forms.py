@@ -1,0 +1,64 @@
+"""Models as modules of a network: what `FineTunedClassifier` needs to train them with labels.
+
+See `sklearn_ebm.learning._modules` for what each of these classes has.
+"""
+
+import copy
+
+from sklearn_ebm.estimators._fitted import keep
+from sklearn_ebm.factors import PooledFeatures, ZeroFilled
+
+
+class SparseNetwork:
+    """The encoder of a sparse model.
+
+    Parameters
+    ----------
+    model : SparseModel
+        The model, which is not changed.
+    """
+
+    def __init__(self, model):
+        self.model = model
+
+    @property
+    def obstacle(self):
+        """Why labels cannot train the model; empty if they can."""
+        if "inference" not in self.model._parameter_constraints:
+            return (
+                "its codes are minima, and it has no encoder to train: PSD, ConvPSD and, of a "
+                "fitted coder, LISTAEncoder(dictionary=coder) have one."
+            )
+        is_optimal = self.model.inference == "optimal"
+        return "optimal codes have no derivative; set inference='encoder'." if is_optimal else ""
+
+    def modules(self, dtype):
+        """Return the features of the fitted model as modules."""
+        model = self.model
+        model._ready()
+        parts, inputs = model._state.parts, model._inputs()
+        if parts.refusal:
+            raise ValueError(parts.refusal)
+        encoder = inputs.encoder_of_rows(parts.encoder.copy().astype(dtype).rescaled())
+        missing = inputs.missing_values
+        return [encoder] if missing is None else [ZeroFilled(missing), encoder]
+
+    def trained(self, modules):
+        """Return a copy of the model with a trained encoder, from which learning would go on."""
+        (module,) = (each for each in modules if each.parameters)
+        encoder = self.model._state.parts.encoder.with_parameters(module.parameters)
+        tuned = copy.deepcopy(self.model)
+        trainer = tuned._learner_to_go_on()
+        trainer.criterion.replace_encoder(encoder.astype(trainer.dtype).copy())
+        keep(tuned, trainer)
+        return tuned
+
+
+class PooledNetwork(SparseNetwork):
+    """The encoder of a model with pools, and the features of the pools."""
+
+    def modules(self, dtype):
+        modules, output = super().modules(dtype), self.model.output
+        if output != "simple":
+            modules.append(PooledFeatures(self.model._pools, with_code=output == "both"))
+        return modules
