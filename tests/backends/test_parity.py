@@ -34,6 +34,7 @@ HOST = {  # threads in a block, at most, and whether they take turns backwards
 }
 MACHINES = ["numba", pytest.param("cupy", marks=pytest.mark.gpu)]
 BACKENDS = [*MACHINES, *HOST]
+SINGLE, DOUBLE = np.dtype(np.float32), np.dtype(np.float64)
 ROUNDINGS = 64  # of the size of the largest result: what sums over so many terms may differ by
 
 
@@ -75,7 +76,11 @@ def on_disk(folder):
     def store(array):
         path = folder / f"{len(list(folder.iterdir()))}.npy"
         np.save(path, array)
-        return np.load(path, mmap_mode="r")
+        if array.size > 0:
+            return np.load(path, mmap_mode="r")
+        array = np.load(path)  # nothing cannot be mapped
+        array.setflags(write=False)
+        return array
 
     return store
 
@@ -84,8 +89,10 @@ def prepared(case, dtype, n_rows):
     return case.draw(np.random.default_rng(0), dtype, n_rows, **case.options)
 
 
-def stored(case, arguments, folder):
-    """The same arguments, with the inputs on disk."""
+def stored(case, arguments, storage, folder):
+    """The same arguments, with the inputs read-only if they are on disk."""
+    if storage == "memory":
+        return arguments
     inputs = [name for name in arguments if name not in case.replaced]
     return mapped(on_disk(folder), arguments, inputs)
 
@@ -123,47 +130,43 @@ def assert_lives_on(backend, array, dtype):
     assert type(array) is type(backend.to_device(np.zeros(1)))
 
 
-def on_disk_too(test):
-    """One backend of each kind; Numba compiles a kernel anew for read-only arrays, so one type."""
-    for name, values, more in (
-        ("backend", ["numba", "cupy as C++"], []),
-        ("dtype", [np.dtype(np.float32)], [np.dtype(np.float64)]),
-        ("n_rows", [N_ROWS], [1]),
-    ):
-        cases = [*values, *(pytest.param(value, marks=pytest.mark.exhaustive) for value in more)]
-        test = pytest.mark.parametrize(name, cases, indirect=name == "backend")(test)
-    return test
+# Numba compiles a kernel for each type, and once more for read-only arrays: two of the four here.
+arrays = pytest.mark.parametrize(
+    ("dtype", "storage"),
+    [
+        (SINGLE, "disk"),
+        (DOUBLE, "memory"),
+        pytest.param(SINGLE, "memory", marks=pytest.mark.exhaustive),
+        pytest.param(DOUBLE, "disk", marks=pytest.mark.exhaustive),
+    ],
+)
 
 
+@arrays
 @pytest.mark.parametrize("backend", MACHINES, indirect=True)
 @pytest.mark.parametrize("n_rows", [0, 1, N_ROWS])
 @pytest.mark.parametrize("name", CASES)
-def test_kernel_agrees_with_the_reference(backend, name, dtype, n_rows):
-    assert_kernel_agrees(backend, name, dtype, n_rows)
+def test_kernel_agrees_with_the_reference(backend, name, dtype, n_rows, storage, tmp_path):
+    assert_kernel_agrees(backend, name, dtype, n_rows, storage, tmp_path)
 
 
-@pytest.mark.pairwise("backend", "dtype", "n_rows")
+@pytest.mark.pairwise("backend", "dtype", "n_rows", "storage")
+@arrays
 @pytest.mark.parametrize("backend", HOST, indirect=True)
 @pytest.mark.parametrize("n_rows", [N_ROWS, 1, 0])
 @pytest.mark.parametrize("name", CASES)
-def test_device_kernel_agrees_with_the_reference_on_the_host(backend, name, dtype, n_rows):
-    assert_kernel_agrees(backend, name, dtype, n_rows)
+def test_device_kernel_agrees_with_the_reference_on_the_host(
+    backend, name, dtype, n_rows, storage, tmp_path
+):
+    assert_kernel_agrees(backend, name, dtype, n_rows, storage, tmp_path)
 
 
-def assert_kernel_agrees(backend, name, dtype, n_rows):
+def assert_kernel_agrees(backend, name, dtype, n_rows, storage, folder):
     if n_rows < CASES[name].smallest:
         pytest.skip("there is no dictionary without atoms")
     case, arguments = CASES[name], prepared(CASES[name], dtype, n_rows)
     theirs = called(reference, case, arguments)
-    assert_agree(backend, case, dtype, called(backend, case, arguments), theirs)
-
-
-@on_disk_too
-@pytest.mark.parametrize("name", CASES)
-def test_kernel_takes_arrays_on_disk(backend, name, dtype, n_rows, tmp_path):
-    case, arguments = CASES[name], prepared(CASES[name], dtype, n_rows)
-    theirs = called(reference, case, arguments)
-    ours = called(backend, case, stored(case, arguments, tmp_path))
+    ours = called(backend, case, stored(case, arguments, storage, folder))
     assert_agree(backend, case, dtype, ours, theirs)
 
 
@@ -211,30 +214,18 @@ def test_layers_may_have_their_rows_apart_and_what_is_read_its_columns_in_one_pi
     assert_agree(backend, case, dtype, (before, returned), theirs)
 
 
+@arrays
 @pytest.mark.parametrize("n_rows", [0, 1, N_ROWS])
 @pytest.mark.parametrize("name", MINIMIZERS)
-def test_minimizer_finds_what_the_reference_finds(backend, name, dtype, n_rows):
+def test_minimizer_finds_what_the_reference_finds(backend, name, dtype, n_rows, storage, tmp_path):
     """Within 1/2 mu ||z - z*||^2 <= E(z) - E(z*) <= gap, mu the smallest curvature if positive."""
-    arguments = prepared(MINIMIZERS[name], dtype, n_rows)
-    assert_finds_the_minimum(backend, name, dtype, arguments, arguments)
-
-
-@on_disk_too
-@pytest.mark.parametrize("name", MINIMIZERS)
-def test_minimizer_takes_arrays_on_disk(backend, name, dtype, n_rows, tmp_path):
-    arguments = prepared(MINIMIZERS[name], dtype, n_rows)
-    on_disk = stored(MINIMIZERS[name], arguments, tmp_path)
-    assert_finds_the_minimum(backend, name, dtype, on_disk, arguments)
-
-
-def assert_finds_the_minimum(backend, name, dtype, arguments, in_memory):
     case = MINIMIZERS[name]
     if getattr(backend, case.kernel) is None:
         pytest.skip(f"{backend.name} has no {case.kernel}, and says so by None")
+    arguments = prepared(case, dtype, n_rows)
     lasso, tol = arguments["lasso"], arguments["tol"]
-    expected, _ = called(reference, case, in_memory)
-    result, (gap, n_iter) = called(backend, case, arguments)
-    n_rows = len(result["code"])
+    expected, _ = called(reference, case, arguments)
+    result, (gap, n_iter) = called(backend, case, stored(case, arguments, storage, tmp_path))
     assert_lives_on(backend, result["code"], dtype)
     assert type(gap) is type(result["code"])
     assert gap.shape == (n_rows,)

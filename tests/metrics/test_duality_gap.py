@@ -143,13 +143,29 @@ def group_minimum(x, atoms, penalty, positive):
     return z
 
 
+@pytest.fixture(scope="module")
+def group_minima():
+    """Function from a problem, a penalty and a sign to the best codes, each found once."""
+    found = {}
+
+    def best(problem, penalty, positive):
+        X, _, atoms = problem
+        key = id(penalty), positive
+        if key not in found:
+            found[key] = np.array([group_minimum(x, atoms, penalty, positive) for x in X])
+        return found[key].copy()
+
+    return best
+
+
 @groups
 @signs
-def test_gap_of_groups_bounds_what_a_better_code_could_save(problem, penalty, positive):
+def test_gap_of_groups_bounds_what_a_better_code_could_save(
+    problem, penalty, positive, group_minima
+):
     X, code, atoms = problem
     code = np.abs(code) if positive else code
-    for x, z in zip(X, code, strict=True):
-        best = group_minimum(x, atoms, penalty, positive)
+    for x, z, best in zip(X, code, group_minima(problem, penalty, positive), strict=True):
         for other in (z, 0 * z, best + 0.1 * z, best + 0.01 * z):
             bound = duality_gap(x[None], other[None], atoms, ALPHA, positive, penalty)[0]
             saving = group_energy(x, other, atoms, penalty) - group_energy(x, best, atoms, penalty)
@@ -158,10 +174,10 @@ def test_gap_of_groups_bounds_what_a_better_code_could_save(problem, penalty, po
 
 @groups
 @signs
-def test_gap_of_groups_is_zero_at_the_optimum(problem, penalty, positive):
+def test_gap_of_groups_is_zero_at_the_optimum(problem, penalty, positive, group_minima):
     """Where pools are off the minimum is known to about 1e-6, which the dual norm sees at once."""
     X, _, atoms = problem
-    best = np.array([group_minimum(x, atoms, penalty, positive) for x in X])
+    best = group_minima(problem, penalty, positive)
     best[np.abs(best) < 1e-5] = 0
     assert best.any()
     assert np.all(duality_gap(X, best, atoms, ALPHA, positive, penalty) < 1e-4)
