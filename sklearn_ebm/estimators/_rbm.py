@@ -15,7 +15,14 @@ from sklearn_ebm._warnings import warn
 from sklearn_ebm.backends import BACKENDS, array_namespace, new_matrix
 from sklearn_ebm.backends._random import Stream
 from sklearn_ebm.estimators._density import DensityModel, float_type
-from sklearn_ebm.factors import UNITS, BilinearEnergy
+from sklearn_ebm.factors import (
+    UNITS,
+    BilinearEnergy,
+    as_encoder,
+    in_data_units,
+    largest_log_odds,
+    with_encoder,
+)
 from sklearn_ebm.inputs._checks import require_magnitude
 from sklearn_ebm.inputs._moments import moments
 from sklearn_ebm.inputs._rows import dense_rows
@@ -400,7 +407,8 @@ class RBM(CallbackSupportMixin, DensityModel):
         if phase.is_persistent:
             start = dense_rows(X, random_state.choice(rows, int(self.n_chains)), dtype)
             states = units.coordinates.states_of(start)
-            particles = energy.inner().sample_hidden(states, stream.key(), backend)
+            conditionals = energy.inner().on(backend).conditionals
+            particles = conditionals.sample_hidden(states, stream.key())
         criterion = Contrastive(
             energy, xp.full(n_components, activity, dtype=dtype),
             base.coordinates.states_of(mean) if self.centered else None,
@@ -489,7 +497,7 @@ class RBM(CallbackSupportMixin, DensityModel):
     @staticmethod
     def _published(energy):
         """The fitted attributes that are the model."""
-        own = energy.in_data_units()
+        own = in_data_units(energy)
         variance = {"variance_": own["visible_variance"]} if "visible_variance" in own else {}
         return {
             "components_": own["weights"].T,
@@ -526,7 +534,7 @@ class RBM(CallbackSupportMixin, DensityModel):
     def _to_modules(self, dtype):
         """Return `transform` as modules of a network; see `sklearn_ebm.learning._modules`."""
         self._ready()
-        return [self._energy.encoder().astype(dtype).rescaled()]
+        return [as_encoder(self._energy).astype(dtype).rescaled()]
 
     def _from_modules(self, modules):
         """Return a copy of the model whose hidden units have the probabilities of an encoder."""
@@ -534,7 +542,7 @@ class RBM(CallbackSupportMixin, DensityModel):
         (encoder,) = modules
         tuned = copy.deepcopy(self)
         learner = tuned._learner_to_go_on()
-        learner.criterion.restart_with(self._energy.with_encoder(encoder))
+        learner.criterion.restart_with(with_encoder(self._energy, encoder))
         tuned._keep(learner)
         return tuned
 
@@ -545,7 +553,7 @@ class RBM(CallbackSupportMixin, DensityModel):
     def _warn_of_units(self, monitor, backend):
         """`ConvergenceWarning` where hidden units tell nothing of the data."""
         energy = self._energy
-        off, on = monitor.stuck_units(energy, backend)
+        off, on = monitor.stuck_units(energy.on(backend))
         n_units = self.components_.shape[0]
         if off + on > STUCK_SHARE * n_units:
             warn(
@@ -554,7 +562,7 @@ class RBM(CallbackSupportMixin, DensityModel):
                 "sparsity_target, or take fewer components.",
                 ConvergenceWarning,
             )
-        largest = self._learner.criterion.energy.largest_log_odds()
+        largest = largest_log_odds(self._learner.criterion.energy)
         if largest > LARGE_WEIGHT:
             warn(
                 f"The weights explode: the largest is {largest:.3g}. Lower learning_rate, or set "
