@@ -290,7 +290,7 @@ class Contrastive(BaseCriterion):
         n_chains = n_rows if shard is None else shard.shape[0]
         visible, hidden = (
             memory.matrix(name, (n_rows + n_chains + 2, size), self.energy.weights)
-            for name, size in zip(("visible", "hidden"), energy.weights.shape, strict=True)
+            for name, size in zip(("visible", "hidden"), self.energy.weights.shape, strict=True)
         )
         visible[:n_rows, :] = self.energy.visible.coordinates.states_of(batch.X)
         draw, start = (stream.key().from_row(batch.first) for _ in range(2))
