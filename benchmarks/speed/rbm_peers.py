@@ -85,10 +85,10 @@ def log_likelihood(parameters, X, train_mean, *, n_temperatures, seed=0):
     weights, visible_bias, hidden_bias = (
         np.ascontiguousarray(each, dtype=np.float32) for each in parameters
     )
-    energy = BilinearEnergy(BernoulliUnits(visible_bias), weights, hidden_bias)
+    energy = BilinearEnergy(BernoulliUnits(visible_bias), weights, hidden_bias).on(numba)
     base = BernoulliUnits.from_moments(train_mean, None)
     stream = Stream(np.random.RandomState(seed))
     shares = annealing_shares(n_temperatures)
-    log_partition = anneal(AnnealedPath(energy, base), shares, 100, stream, numba)
-    free_energy = energy.free_energy(X, numba).mean(dtype=np.float64)
+    log_partition = anneal(AnnealedPath(energy, base), shares, 100, stream)
+    free_energy = energy.free_energy(X).mean(dtype=np.float64)
     return -free_energy - log_partition.value, log_partition.error

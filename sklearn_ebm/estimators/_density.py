@@ -9,7 +9,7 @@ from sklearn.utils import check_random_state
 
 from sklearn_ebm.backends import array_namespace, new_matrix, read_only, resolve_backend
 from sklearn_ebm.backends._random import Stream
-from sklearn_ebm.factors import UNITS, AnnealedPath
+from sklearn_ebm.factors import UNITS
 from sklearn_ebm.inputs._checks import (
     check_codes,
     check_magnitude,
@@ -115,7 +115,7 @@ class DensityModel(Stateful, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
     def _for_each_piece(self, X, backend, n_columns, function):
         """function(energy, dense rows, room for their results, first row) on pieces of X."""
         dtype = float_type(X)
-        energy = self._energy_in(dtype)
+        energy = self._energy_in(dtype).on(backend)
         xp = array_namespace(energy.weights)
         shape = (X.shape[0],) if n_columns is None else (X.shape[0], n_columns)
         result = xp.empty(shape, dtype=dtype)
@@ -147,7 +147,7 @@ class DensityModel(Stateful, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
             X,
             backend,
             n_hidden,
-            lambda energy, rows, out, _: energy.hidden_mean(rows, backend, out),
+            lambda energy, rows, out, _: energy.conditionals.hidden_mean(rows, out),
         )
 
     def inverse_transform(self, X):
@@ -172,8 +172,8 @@ class DensityModel(Stateful, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
                 f"X has {X.shape[1]} components, but {type(self).__name__} has {n_hidden}."
             )
         backend = resolve_backend(self.backend, X)
-        energy = self._energy_in(X.dtype)
-        return energy.visible_mean(backend.to_device(X), backend)
+        energy = self._energy_in(X.dtype).on(backend)
+        return energy.conditionals.visible_mean(backend.to_device(X))
 
     def reconstruct(self, X):
         """Encode and decode: the mean of the visible units given the mean of the hidden ones.
@@ -207,7 +207,7 @@ class DensityModel(Stateful, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         X, backend = self._prepare(X, reset=False)
 
         def free_energy(energy, rows, out, first):
-            out[...] = energy.free_energy(rows, backend)
+            out[...] = energy.free_energy(rows)
 
         return self._for_each_piece(X, backend, None, free_energy)
 
@@ -254,9 +254,9 @@ class DensityModel(Stateful, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
 
         def goodness(energy, rows, out, first):
             if energy.visible.is_binary:
-                out[...] = pseudo_likelihood(energy, rows, backend, first)
+                out[...] = pseudo_likelihood(energy, rows, first)
             else:
-                out[...] = -reconstruction_error(energy, rows, backend)
+                out[...] = -reconstruction_error(energy, rows)
 
         return float(xp.mean(self._for_each_piece(X, backend, None, goodness)))
 
@@ -287,7 +287,8 @@ class DensityModel(Stateful, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
 
     def _move(self, X, n_steps, random_state, backend):
         dtype = float_type(X)
-        energy = self._energy_in(dtype)
+        energy = self._energy_in(dtype).on(backend)
+        conditionals, inner = energy.conditionals, energy.inner().conditionals
         stream = Stream(check_random_state(random_state))
         start, keys = stream.key(), gibbs_keys(stream, n_steps)
         n_visible, n_hidden = energy.weights.shape
@@ -296,8 +297,8 @@ class DensityModel(Stateful, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         def work(first, last):
             rows = dense_rows(X, slice(first, last), dtype)
             hidden = new_matrix((last - first, n_hidden), energy.weights)
-            energy.sample_hidden(rows, start.from_row(first), backend, hidden)
-            moved = gibbs(energy.inner(), hidden, result[first:last, :], keys, backend, first)
+            conditionals.sample_hidden(rows, start.from_row(first), hidden)
+            moved = gibbs(inner, hidden, result[first:last, :], keys, first)
             energy.visible.coordinates.outward(moved)
 
         map_bounds(work, piece_bounds(X.shape[0]), backend)
@@ -330,7 +331,7 @@ class DensityModel(Stateful, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         weights = self._energy.weights
         backend = resolve_backend(self.backend, weights)
         start = array_namespace(weights).zeros((n_samples, weights.shape[0]), dtype=weights.dtype)
-        self._base.sample(start, Stream(random_state).key(), backend)
+        self._base.on(backend).sample(start, Stream(random_state).key())
         return self._move(start, n_burn_in, random_state, backend) if n_burn_in else start
 
     # ----------------------------------------------------------------------------------- likelihood
@@ -369,8 +370,8 @@ class DensityModel(Stateful, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
             raise ValueError(
                 f"n_temperatures={n_temperatures} must be at least 2, n_runs={n_runs} at least 1."
             )
-        energy = self._energy
-        backend = resolve_backend(self.backend, energy.weights)
+        backend = resolve_backend(self.backend, self._energy.weights)
+        energy = self._energy.on(backend)
         n_visible, n_hidden = energy.weights.shape
         sizes = [n_hidden, *([n_visible] if energy.visible.is_binary else [])]
         if method == "exact" and min(sizes) > LARGEST_ENUMERATION:
@@ -383,12 +384,10 @@ class DensityModel(Stateful, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
             summed_out = (
                 energy.free_energy_of_hidden if min(sizes) == n_hidden else energy.free_energy
             )
-            return sum_states(
-                min(sizes), lambda states: summed_out(states, backend), energy.weights
-            )
+            return sum_states(min(sizes), summed_out, energy.weights)
         stream = Stream(check_random_state(random_state))
-        path = AnnealedPath(energy, self._base)
-        return anneal(path, annealing_shares(n_temperatures), n_runs, stream, backend)
+        shares = annealing_shares(n_temperatures)
+        return anneal(energy.path(self._base), shares, n_runs, stream)
 
     def log_likelihood(self, X, log_partition=None, *, random_state=None):
         """Log-density of each sample, log p(v) = -F(v) - log Z.

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from sklearn_ebm.backends import array_namespace, copied, read_only
-from sklearn_ebm.factors import Energy, resolve_penalty
+from sklearn_ebm.factors import SparseEnergy, resolve_penalty
 from sklearn_ebm.factors.encoders import placed
 from sklearn_ebm.inputs._checks import (
     check_weight,
@@ -75,7 +75,7 @@ class Fitted:
     def energy(self, data):
         """Return the energy of some samples."""
         decoder = self.decoder_of(data.shape, data.X.dtype, data.backend)
-        return Energy(decoder, self.penalty, self.beta)
+        return SparseEnergy(decoder, self.penalty, self.beta)
 
     def code(self, data, sparse_output=False):
         """Return the codes that are features."""

@@ -4,7 +4,7 @@ from numbers import Integral, Real
 
 from sklearn_ebm._sklearn import Interval, StrOptions, validate_params
 from sklearn_ebm.backends import BACKENDS, is_cupy, resolve_backend
-from sklearn_ebm.factors import PENALTY, Energy, LinearDecoder, resolve_penalty
+from sklearn_ebm.factors import PENALTY, LinearDecoder, SparseEnergy, resolve_penalty
 from sklearn_ebm.inputs._checks import (
     check_dictionary,
     check_magnitude,
@@ -154,7 +154,7 @@ def sparse_encode(
     mask = None if mask is None else module.to_device(mask)
     init = _checked_init(init, (X.shape[0], dictionary.shape[0]), X.dtype)
     factor = resolve_penalty(penalty, dictionary.shape[0], alpha, bool(positive))
-    energy = Energy(LinearDecoder(dictionary), factor)
+    energy = SparseEnergy(LinearDecoder(dictionary), factor)
     code, gap = infer(
         energy, X, solver=solver, tol=float(tol), max_iter=int(max_iter), backend=module, mask=mask,
         init=init, sparse_output=sparse_output, certify=return_gap,

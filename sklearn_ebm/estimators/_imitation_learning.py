@@ -20,8 +20,8 @@ from sklearn_ebm.factors import (
     ENCODERS,
     LOSSES,
     UNROLLED_ENCODERS,
-    Energy,
     LinearDecoder,
+    SparseEnergy,
 )
 from sklearn_ebm.factors.encoders import Scale
 from sklearn_ebm.inputs._checks import check_dictionary, check_weight
@@ -174,7 +174,7 @@ class ImitationLearning(DictionaryLearning):
         self._require_same(trainer)
         penalty = new_penalty(model, trainer.criterion.dictionary.shape[0])
         criterion, is_auto = trainer.criterion, isinstance(model.learning_rate, str)
-        loss = LOSSES[model.loss](Energy(LinearDecoder(criterion.dictionary), penalty))
+        loss = LOSSES[model.loss](SparseEnergy(LinearDecoder(criterion.dictionary), penalty))
         criterion.follow(loss, self.schedule, data.backend.name, keeps_damping=is_auto)
 
     def _require_same(self, trainer):
@@ -201,8 +201,9 @@ class ImitationLearning(DictionaryLearning):
         if trainer.criterion.loss.needs_optimum:
             decoder = LinearDecoder(trainer.criterion.dictionary).astype(data.X.dtype)
             penalty = new_penalty(model, trainer.criterion.dictionary.shape[0])
+            energy = SparseEnergy(decoder, penalty)
             optimum, _ = infer(
-                Energy(decoder, penalty), data.X, solver=model.solver, tol=float(model.code_tol),
+                energy, data.X, solver=model.solver, tol=float(model.code_tol),
                 max_iter=int(model.code_max_iter), backend=data.backend, mask=data.mask,
                 sparse_output=True,
             )  # fmt: skip

@@ -15,7 +15,14 @@ from sklearn_ebm._warnings import warn
 from sklearn_ebm.backends import BACKENDS, array_namespace, new_matrix
 from sklearn_ebm.backends._random import Stream
 from sklearn_ebm.estimators._density import DensityModel, float_type
-from sklearn_ebm.factors import UNITS, BilinearEnergy
+from sklearn_ebm.factors import (
+    UNITS,
+    BilinearEnergy,
+    as_encoder,
+    in_data_units,
+    largest_log_odds,
+    with_encoder,
+)
 from sklearn_ebm.inputs._checks import require_magnitude
 from sklearn_ebm.inputs._moments import moments
 from sklearn_ebm.inputs._rows import dense_rows
@@ -69,7 +76,7 @@ class BilinearNetwork:
     def modules(self, dtype):
         """Return the features of the fitted model as modules."""
         self.model._ready()
-        return [self.model._energy.encoder().astype(dtype).rescaled()]
+        return [as_encoder(self.model._energy).astype(dtype).rescaled()]
 
     def trained(self, modules):
         """Return a copy of the model whose hidden units have the probabilities of an encoder."""
@@ -77,7 +84,7 @@ class BilinearNetwork:
         self.model._ready()
         tuned = copy.deepcopy(self.model)
         trainer = tuned._learner_to_go_on()
-        trainer.criterion.restart_with(self.model._energy.with_encoder(encoder))
+        trainer.criterion.restart_with(with_encoder(self.model._energy, encoder))
         tuned._keep(trainer)
         return tuned
 
@@ -430,7 +437,8 @@ class RBM(CallbackSupportMixin, DensityModel):
         if phase.is_persistent:
             start = dense_rows(X, random_state.choice(rows, int(self.n_chains)), dtype)
             states = units.coordinates.states_of(start)
-            particles = energy.inner().sample_hidden(states, stream.key(), backend)
+            conditionals = energy.inner().on(backend).conditionals
+            particles = conditionals.sample_hidden(states, stream.key())
         criterion = Contrastive(
             energy, xp.full(n_components, activity, dtype=dtype),
             base.coordinates.states_of(mean) if self.centered else None,
@@ -519,7 +527,7 @@ class RBM(CallbackSupportMixin, DensityModel):
     @staticmethod
     def _published(energy):
         """The fitted attributes that are the model."""
-        own = energy.in_data_units()
+        own = in_data_units(energy)
         variance = {"variance_": own["visible_variance"]} if "visible_variance" in own else {}
         return {
             "components_": own["weights"].T,
@@ -560,7 +568,7 @@ class RBM(CallbackSupportMixin, DensityModel):
     def _warn_of_units(self, monitor, backend):
         """`ConvergenceWarning` where hidden units tell nothing of the data."""
         energy = self._energy
-        off, on = monitor.stuck_units(energy, backend)
+        off, on = monitor.stuck_units(energy.on(backend))
         n_units = self.components_.shape[0]
         if off + on > STUCK_SHARE * n_units:
             warn(
@@ -569,7 +577,7 @@ class RBM(CallbackSupportMixin, DensityModel):
                 "sparsity_target, or take fewer components.",
                 ConvergenceWarning,
             )
-        largest = self._learner.criterion.energy.largest_log_odds()
+        largest = largest_log_odds(self._learner.criterion.energy)
         if largest > LARGE_WEIGHT:
             warn(
                 f"The weights explode: the largest is {largest:.3g}. Lower learning_rate, or set "

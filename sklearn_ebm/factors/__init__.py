@@ -1,16 +1,24 @@
 """What energies are made of: decoders, encoders, penalties, and their sum."""
 
-from sklearn_ebm.factors._annealed_path import AnnealedPath
-from sklearn_ebm.factors._bilinear import BilinearEnergy
 from sklearn_ebm.factors._classification import SCORE_LOSSES, cross_entropy, log_probabilities
-from sklearn_ebm.factors._energy import Energy, half_norm
 from sklearn_ebm.factors._linear_maps import FixedMap, LinearHead
 from sklearn_ebm.factors._losses import LOSSES
 from sklearn_ebm.factors._missing import ZeroFilled
 from sklearn_ebm.factors._pooled_features import PooledFeatures
 from sklearn_ebm.factors._tape import Tape, Tapes
 from sklearn_ebm.factors.decoders import ConvolutionalDecoder, LinearDecoder, PatchDecoder
+from sklearn_ebm.factors.decoders._linear import half_norm
 from sklearn_ebm.factors.encoders import CONVOLUTIONAL_ENCODERS, ENCODERS, UNROLLED_ENCODERS
+from sklearn_ebm.factors.energies import (
+    ENERGIES,
+    AnnealedPath,
+    BilinearEnergy,
+    SparseEnergy,
+    as_encoder,
+    in_data_units,
+    largest_log_odds,
+    with_encoder,
+)
 from sklearn_ebm.factors.penalties._group import DisjointGroupNorm, GroupNorm, group_norm
 from sklearn_ebm.factors.penalties._group_penalty import GroupPenalty
 from sklearn_ebm.factors.penalties._inhibition import InhibitionPenalty
@@ -29,6 +37,7 @@ from sklearn_ebm.factors.units import UNITS, BernoulliUnits, GaussianUnits
 __all__ = [
     "CONVOLUTIONAL_ENCODERS",
     "ENCODERS",
+    "ENERGIES",
     "L1",
     "LOSSES",
     "PENALTIES",
@@ -41,7 +50,6 @@ __all__ = [
     "BilinearEnergy",
     "ConvolutionalDecoder",
     "DisjointGroupNorm",
-    "Energy",
     "FixedMap",
     "GaussianUnits",
     "GroupNorm",
@@ -53,17 +61,22 @@ __all__ = [
     "PatchDecoder",
     "PooledFeatures",
     "Pools",
+    "SparseEnergy",
     "Tape",
     "Tapes",
     "ZeroFilled",
+    "as_encoder",
     "at_every_position",
     "cross_entropy",
     "group_norm",
     "half_norm",
+    "in_data_units",
+    "largest_log_odds",
     "log_probabilities",
     "pools_of_groups",
     "pools_of_map",
     "renewing_penalty",
     "resolve_penalty",
     "same_penalty",
+    "with_encoder",
 ]

@@ -3,8 +3,8 @@
 `value_and_gradient` gives the loss of each sample and its gradient with respect to the code.
 """
 
-from sklearn_ebm.factors._energy import half_norm
-from sklearn_ebm.protocols import offers
+from sklearn_ebm.factors.decoders._linear import half_norm
+from sklearn_ebm.protocols import require
 
 
 class CodeLoss:
@@ -31,12 +31,7 @@ class EnergyLoss:
     needs_optimum = False
 
     def __init__(self, energy):
-        if not offers(energy.penalty, "gradient"):
-            name = getattr(energy.penalty, "name", type(energy.penalty).__name__)
-            raise ValueError(
-                f"loss='energy' requires a penalty with `gradient`; {name} has none. Use "
-                "loss='codes'."
-            )
+        require(energy.penalty, "gradient", "loss='energy' requires a penalty", "Use loss='codes'.")
         self.energy = energy
 
     def value_and_gradient(self, X, code, optimum=None):

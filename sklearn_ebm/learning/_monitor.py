@@ -34,21 +34,21 @@ class Monitor:
 
     def measure(self, criterion):
         """Return one entry of each curve, by name."""
-        energy = criterion.energy
-        backend, xp = resolve_backend(criterion.backend, self.X), array_namespace(energy.weights)
-        objective = reconstruction = float(xp.mean(reconstruction_error(energy, self.X, backend)))
+        energy = criterion.energy.on(resolve_backend(criterion.backend, self.X))
+        xp = array_namespace(energy.weights)
+        objective = reconstruction = float(xp.mean(reconstruction_error(energy, self.X)))
         if energy.visible.is_binary:
-            objective = -float(xp.mean(pseudo_likelihood(energy, self.X, backend)))
+            objective = -float(xp.mean(pseudo_likelihood(energy, self.X)))
         entries = {"objective": objective, "reconstruction": reconstruction}
         if self.held_out.shape[0]:
-            held_out, learned = (energy.free_energy(X, backend) for X in (self.held_out, self.X))
+            held_out, learned = (energy.free_energy(X) for X in (self.held_out, self.X))
             entries["gap"] = float(xp.mean(held_out)) - float(xp.mean(learned))
         return entries
 
-    def stuck_units(self, energy, backend):
+    def stuck_units(self, energy):
         """Numbers of hidden units that are off, and on, for all rows looked at."""
         xp = array_namespace(energy.weights)
-        hidden = energy.hidden_mean(self.X, backend)
+        hidden = energy.conditionals.hidden_mean(self.X)
         off = xp.count_nonzero(xp.max(hidden, axis=0) < SURELY)
         on = xp.count_nonzero(xp.min(hidden, axis=0) > 1 - SURELY)
         return int(off), int(on)
@@ -64,24 +64,25 @@ def _some_rows(X, rows, dtype, draws, random_state):
     return X
 
 
-def reconstruction_error(energy, X, backend):
+def reconstruction_error(energy, X):
     """Mean squared error over the features of each row that is encoded and decoded once."""
-    error = X - energy.visible_mean(energy.hidden_mean(X, backend), backend)
+    conditionals = energy.conditionals
+    error = X - conditionals.visible_mean(conditionals.hidden_mean(X))
     return array_namespace(X).mean(error * error, axis=1)
 
 
-def pseudo_likelihood(energy, X, backend, first_row=0):
+def pseudo_likelihood(energy, X, first_row=0):
     """log p(v_i | the other features) of one feature i of each row, of all features in turn.
 
     It is log 1 / (1 + exp(F(v) - F(v'))) with v' the row with v_i flipped.
     """
-    xp = array_namespace(X)
+    xp, backend = array_namespace(X), energy.backend_for(X)
     n_rows, n_features = X.shape
     rows = first_row + np.arange(n_rows)
     flipped = xp.asarray(rows * _stride(n_features) % n_features)
     chosen = xp.take_along_axis(X, flipped[:, None], axis=1)[:, 0]
     change = 1 - 2 * chosen
-    field = energy.hidden_field(X, backend)
+    field = energy.hidden_field(X)
     before = backend.softplus_sums(field, energy.hidden_bias)
     field += change[:, None] * xp.take(energy.weights, flipped, axis=0)
     after = backend.softplus_sums(field, energy.hidden_bias)

@@ -1,7 +1,8 @@
 """Contracts of the parts that models are composed of, as typing protocols."""
 
-from sklearn_ebm.protocols._capabilities import offers
+from sklearn_ebm.protocols._capabilities import offers, require
 from sklearn_ebm.protocols._criterion import Criterion
+from sklearn_ebm.protocols._energy import Energy
 from sklearn_ebm.protocols._module import Module, ModuleMixin, Stream, Tape
 from sklearn_ebm.protocols._penalty import Penalty, PenaltyFactor
 from sklearn_ebm.protocols._solver import Solver
@@ -9,6 +10,7 @@ from sklearn_ebm.protocols._trainer import Policy, Trainer
 
 __all__ = [
     "Criterion",
+    "Energy",
     "Module",
     "ModuleMixin",
     "Penalty",
@@ -19,4 +21,5 @@ __all__ = [
     "Tape",
     "Trainer",
     "offers",
+    "require",
 ]

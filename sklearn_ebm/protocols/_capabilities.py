@@ -17,3 +17,27 @@ def offers(part, capability):
         False if the attribute is missing or None.
     """
     return getattr(part, capability, None) is not None
+
+
+def require(part, capability, user, remedy):
+    """Raise a ValueError if a part lacks a capability.
+
+    Parameters
+    ----------
+    part : object
+        An implementation of one of the protocols.
+    capability : str
+        Name of the method or attribute.
+    user : str
+        What requires the capability, and of what kind of part: "loss='energy' requires a penalty".
+    remedy : str
+        A sentence that names an alternative.
+
+    Raises
+    ------
+    ValueError
+        If the attribute is missing or None.
+    """
+    if not offers(part, capability):
+        name = getattr(part, "name", type(part).__name__)
+        raise ValueError(f"{user} with `{capability}`; {name} has none. {remedy}")

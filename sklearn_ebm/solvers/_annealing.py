@@ -68,23 +68,21 @@ def sum_states(n_units, free_energy, like):
     return LogPartition(float(logsumexp(parts)))
 
 
-def anneal(path, shares, n_runs, stream, backend):
+def anneal(path, shares, n_runs, stream):
     """log Z of the energy at the end of a path.
 
     Parameters
     ----------
     path : path factor
-        Has `log_partition_of_base()`, `start(n_runs, key, backend)` and
-        `advance(state, share, next_share, keys, backend)`, which gives the change of the particles'
-        log weights and moves them.
+        Has `backend`, `log_partition_of_base()`, `start(n_runs, key)` and
+        `advance(state, share, next_share, keys)`, which gives the change of the particles' log
+        weights and moves them.
     shares : array of shape (n_temperatures,)
         From zero to one.
     n_runs : int
         Particles.
     stream : Stream
         Random numbers.
-    backend : module
-        Kernels.
 
     Returns
     -------
@@ -95,16 +93,16 @@ def anneal(path, shares, n_runs, stream, backend):
     log_weights = np.empty(n_runs)
 
     def work(first, last):
-        state = path.start(last - first, keys[0][0].from_row(first), backend)
+        state = path.start(last - first, keys[0][0].from_row(first))
         total = 0.0
         for number in range(1, len(shares)):
             own = [key.from_row(first) for key in keys[number]]
-            change = path.advance(state, shares[number - 1], shares[number], own, backend)
+            change = path.advance(state, shares[number - 1], shares[number], own)
             total = total + to_host(change).astype(np.float64)
         log_weights[first:last] = total
 
-    map_bounds(work, piece_bounds(n_runs), backend)
-    log_weights += path.log_partition_of_base(backend)
+    map_bounds(work, piece_bounds(n_runs), path.backend)
+    log_weights += path.log_partition_of_base()
     return LogPartition(*_log_mean(log_weights), log_weights)
 
 

@@ -1,6 +1,6 @@
 """Block Gibbs sampling: one layer given the other, all units of it at once.
 
-An energy takes part that has `gibbs_step(hidden, visible, keys, backend, mean)`.
+Any distribution can be sampled that has `gibbs_step(hidden, visible, keys, mean)`.
 """
 
 from itertools import pairwise
@@ -30,21 +30,19 @@ def gibbs_keys(stream, n_steps):
     return [(stream.key(), stream.key()) for _ in range(n_steps)]
 
 
-def gibbs(energy, hidden, visible, keys, backend, first_row=0, mean=None):
+def gibbs(conditionals, hidden, visible, keys, first_row=0, mean=None):
     """Move chains by some steps, each of the visible units first and then of the hidden ones.
 
     Parameters
     ----------
-    energy : energy factor
-        Has `gibbs_step`.
+    conditionals : conditionals of an energy
+        Have `gibbs_step`.
     hidden : array of shape (n_chains, n_hidden)
         States where the chains begin; replaced by those where they end.
     visible : array of shape (n_chains, n_visible)
         Overwritten with the visible states where the chains end.
     keys : list of pairs of Key
         One pair for each step.
-    backend : module
-        Kernels.
     first_row : int, default=0
         Place of the first chain among all.
     mean : array of shape (n_chains, n_hidden) or None, default=None
@@ -57,5 +55,5 @@ def gibbs(energy, hidden, visible, keys, backend, first_row=0, mean=None):
     for number, pair in enumerate(keys):
         own = [key.from_row(first_row) for key in pair]
         is_last = number == len(keys) - 1
-        energy.gibbs_step(hidden, visible, own, backend, mean if is_last else None)
+        conditionals.gibbs_step(hidden, visible, own, mean if is_last else None)
     return visible

@@ -36,7 +36,7 @@ def infer(energy, X, *, solver, tol, max_iter, backend, mask=None, prediction=No
 
     Parameters
     ----------
-    energy : Energy
+    energy : SparseEnergy
         Decoder, penalty and weight of the prediction.
     X : array of shape (n_samples, n_features)
         Data, zero where masked.

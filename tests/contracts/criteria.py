@@ -13,9 +13,9 @@ from sklearn_ebm.factors import (
     LOSSES,
     UNITS,
     BilinearEnergy,
-    Energy,
     LinearDecoder,
     LinearHead,
+    SparseEnergy,
     cross_entropy,
 )
 from sklearn_ebm.factors.penalties import L1
@@ -129,7 +129,7 @@ def convolutional_dictionary():
 def imitation(loss="codes", seed=0):
     """An encoder of given codes."""
     (X, weight), atoms = some_data(seed), some_atoms()
-    energy = Energy(LinearDecoder(atoms), L1(ALPHA))
+    energy = SparseEnergy(LinearDecoder(atoms), L1(ALPHA))
 
     def follow(criterion):
         return criterion.follow(LOSSES[loss](energy), LinearDecay(1e-2), "numpy")

@@ -9,7 +9,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from sklearn_ebm import PSD, ConvPSD, ConvSparseCoder, LISTAEncoder, SparseCoder, sparse_encode
 from sklearn_ebm.backends import numpy
-from sklearn_ebm.factors import Energy, LinearDecoder, resolve_penalty
+from sklearn_ebm.factors import LinearDecoder, SparseEnergy, resolve_penalty
 from sklearn_ebm.metrics import duality_gap
 from sklearn_ebm.protocols import offers
 from sklearn_ebm.solvers import Criterion, Outcome, solve_lasso
@@ -94,7 +94,7 @@ def test_a_plain_l1_norm_gives_the_codes_of_the_built_in_one(model):
 
 def problem(penalty, alpha=ALPHA, **kinds):
     factor = resolve_penalty(penalty, N_COMPONENTS, alpha)
-    return Energy(LinearDecoder(ATOMS), factor).problem(X, **kinds)
+    return SparseEnergy(LinearDecoder(ATOMS), factor).problem(X, **kinds)
 
 
 @names
@@ -144,7 +144,7 @@ def test_codes_of_zeros_converge():
     far_above = solve_lasso(problem(PlainL1(), alpha=1e3), backend=numpy)
     assert far_above.outcome is Outcome.CONVERGED
     assert_array_equal(far_above.code, 0)
-    nothing = Energy(LinearDecoder(ATOMS), resolve_penalty(PlainL1(), N_COMPONENTS, ALPHA))
+    nothing = SparseEnergy(LinearDecoder(ATOMS), resolve_penalty(PlainL1(), N_COMPONENTS, ALPHA))
     assert solve_lasso(nothing.problem(0 * X), backend=numpy).outcome is Outcome.CONVERGED
 
 

@@ -11,7 +11,7 @@ from sklearn.utils._param_validation import InvalidParameterError
 
 from sklearn_ebm import LISTAEncoder, SparseCoder
 from sklearn_ebm.estimators._atoms import Atoms
-from sklearn_ebm.factors import L1, LOSSES, Energy, LinearDecoder
+from sklearn_ebm.factors import L1, LOSSES, LinearDecoder, SparseEnergy
 from sklearn_ebm.factors.encoders import UnrolledEncoder
 from sklearn_ebm.learning._policies import KeepBest, SlowDown, least_objective
 from sklearn_ebm.learning._samples import Batch
@@ -125,7 +125,10 @@ def test_a_rate_that_falls_by_itself_ends_where_training_helps(
 
 def test_going_back_forgets_the_steps_that_led_astray(X, atoms):
     """The first step of Adam moves every entry by its rate, here a third of the first one."""
-    lipschitz, energy = LinearDecoder(atoms).lipschitz, Energy(LinearDecoder(atoms), L1(ALPHA))
+    lipschitz, energy = (
+        LinearDecoder(atoms).lipschitz,
+        SparseEnergy(LinearDecoder(atoms), L1(ALPHA)),
+    )
     encoder = UnrolledEncoder.from_dictionary(atoms, lipschitz, ALPHA, n_steps=1)
     criterion = Imitation(atoms, encoder)
     trainer = Trainer(criterion.follow(LOSSES["energy"](energy), lambda done: 3e-3, "numpy"))

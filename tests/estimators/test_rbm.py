@@ -14,7 +14,6 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler
 
 from sklearn_ebm import RBM
-from sklearn_ebm.backends import resolve_backend
 from sklearn_ebm.learning._monitor import pseudo_likelihood
 from sklearn_ebm.solvers import LogPartition
 from tests.estimators.test_callbacks import Recorder
@@ -484,5 +483,5 @@ def test_grid_search_by_its_own_score(digits):
 def test_score_goes_through_all_features_from_one_piece_of_the_rows_to_the_next():
     X = (np.random.default_rng(0).random((600, 590)) < 0.3).astype(np.float32)
     rbm = make(n_components=8, max_iter=2).fit(X)
-    whole = pseudo_likelihood(rbm._energy, X, resolve_backend("auto", X))
+    whole = pseudo_likelihood(rbm._energy, X)
     assert rbm.score(X) == pytest.approx(whole.mean(), rel=1e-5)

@@ -14,6 +14,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 
+from sklearn_ebm.factors import in_data_units
 from sklearn_ebm.learning._trainer import Trainer
 from tests.estimators.test_callbacks import Recorder
 from tests.registries.machines import FORMS, data_of, make, some_digits
@@ -80,7 +81,7 @@ def test_partial_fit_is_a_first_fit_without_shuffling_and_averages(digits):
 
 def test_a_warm_start_goes_on_from_where_learning_was(fitted, form):
     X = data_of(form)
-    last = fitted._learner.criterion.energy.copy().in_data_units()
+    last = in_data_units(fitted._learner.criterion.energy.copy())
     learner, n_draws = fitted._learner, fitted._learner.stream.n_draws
     fitted.set_params(warm_start=True, learning_rate=1e-12, average=0.0).fit(X)
     assert_allclose(fitted.components_, last["weights"].T, rtol=1e-6, atol=1e-8)

@@ -2,6 +2,7 @@
 
 import importlib
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,7 +13,14 @@ from scipy.stats import multivariate_normal
 
 from sklearn_ebm.backends import numpy as reference
 from sklearn_ebm.backends._random import Key, Stream
-from sklearn_ebm.factors import UNITS, AnnealedPath, BilinearEnergy
+from sklearn_ebm.factors import (
+    UNITS,
+    AnnealedPath,
+    BilinearEnergy,
+    as_encoder,
+    in_data_units,
+    with_encoder,
+)
 from sklearn_ebm.factors.units import BernoulliUnits, GaussianUnits, Standardized
 from sklearn_ebm.factors.units._gaussian import LEAST_LEFT
 from sklearn_ebm.solvers import gibbs, gibbs_keys
@@ -38,7 +46,8 @@ def units_of(kind, n_visible=N_VISIBLE, seed=0):
 def energy_of(kind, n_visible=N_VISIBLE, n_hidden=N_HIDDEN):
     random = np.random.default_rng(1)
     weights = random.standard_normal((n_visible, n_hidden))
-    return BilinearEnergy(units_of(kind, n_visible), weights, random.standard_normal(n_hidden))
+    hidden_bias = random.standard_normal(n_hidden)
+    return BilinearEnergy(units_of(kind, n_visible), weights, hidden_bias).on(reference)
 
 
 def some_visible(kind, n_rows=7, n_visible=N_VISIBLE):
@@ -81,14 +90,14 @@ def visible(kind):
 def test_energy_of_a_pair_is_that_of_its_definition(energy, visible):
     hidden = all_states(N_HIDDEN)[: len(visible)]
     expected = np.diag(joint_energy(energy, visible, hidden))
-    assert_allclose(energy.value(visible, hidden, reference), expected, atol=ROUNDING)
+    assert_allclose(energy.value(visible, hidden), expected, atol=ROUNDING)
 
 
 @backends
 def test_free_energy_sums_out_every_hidden_state(energy, visible, name):
     backend = importlib.import_module(f"sklearn_ebm.backends.{name}")
     expected = -logsumexp(-joint_energy(energy, visible, all_states(N_HIDDEN)), axis=1)
-    assert_allclose(energy.free_energy(visible, backend), expected, atol=ROUNDING)
+    assert_allclose(energy.on(backend).free_energy(visible), expected, atol=ROUNDING)
 
 
 @backends
@@ -96,7 +105,7 @@ def test_free_energy_of_hidden_sums_out_every_visible_state(name):
     backend = importlib.import_module(f"sklearn_ebm.backends.{name}")
     energy, hidden = energy_of("bernoulli"), all_states(N_HIDDEN)
     expected = -logsumexp(-joint_energy(energy, all_states(N_VISIBLE), hidden), axis=0)
-    assert_allclose(energy.free_energy_of_hidden(hidden, backend), expected, atol=ROUNDING)
+    assert_allclose(energy.on(backend).free_energy_of_hidden(hidden), expected, atol=ROUNDING)
 
 
 def test_free_energy_of_hidden_integrates_out_a_real_visible_unit():
@@ -106,7 +115,7 @@ def test_free_energy_of_hidden_integrates_out_a_real_visible_unit():
         return math.exp(-joint_energy(energy, np.array([[v]]), h[None])[0, 0])
 
     integrals = [quad(density, -40, 40, args=(h,), points=[-3, 0, 3])[0] for h in hidden]
-    result = energy.free_energy_of_hidden(hidden, reference)
+    result = energy.free_energy_of_hidden(hidden)
     assert_allclose(result, -np.log(integrals), atol=1e-8)  # of the integrator
 
 
@@ -114,7 +123,7 @@ def test_real_visible_units_are_a_mixture_of_gaussians():
     """p(v) = sum_h p(h) N(v; b + W h, s^2), with p(h) ~ exp(-F(h)): two ways to one density."""
     energy, visible = energy_of("gaussian"), some_visible("gaussian")
     hidden = all_states(N_HIDDEN)
-    log_share = -energy.free_energy_of_hidden(hidden, reference)
+    log_share = -energy.free_energy_of_hidden(hidden)
     variance = np.exp(energy.visible.log_variance)
     log_density = [
         log_share[m] + multivariate_normal(energy.visible.bias + energy.weights @ h, variance)
@@ -122,7 +131,7 @@ def test_real_visible_units_are_a_mixture_of_gaussians():
         for m, h in enumerate(hidden)
     ]  # fmt: skip
     expected = logsumexp(log_density, axis=0)
-    assert_allclose(-energy.free_energy(visible, reference), expected, atol=ROUNDING)
+    assert_allclose(-energy.free_energy(visible), expected, atol=ROUNDING)
 
 
 def test_conditionals_of_hidden_units_are_ratios_of_their_joint(energy, visible):
@@ -130,22 +139,22 @@ def test_conditionals_of_hidden_units_are_ratios_of_their_joint(energy, visible)
     hidden = all_states(N_HIDDEN)
     weight = np.exp(-joint_energy(energy, visible, hidden))
     expected = weight @ hidden / weight.sum(axis=1, keepdims=True)
-    assert_allclose(energy.hidden_mean(visible, reference), expected, atol=ROUNDING)
+    assert_allclose(energy.conditionals.hidden_mean(visible), expected, atol=ROUNDING)
 
 
 def test_conditionals_of_visible_units_are_ratios_of_their_joint():
     energy, visible, hidden = energy_of("bernoulli"), all_states(N_VISIBLE), all_states(N_HIDDEN)
     weight = np.exp(-joint_energy(energy, visible, hidden)).T
     expected = weight @ visible / weight.sum(axis=1, keepdims=True)
-    assert_allclose(energy.visible_mean(hidden, reference), expected, atol=ROUNDING)
+    assert_allclose(energy.conditionals.visible_mean(hidden), expected, atol=ROUNDING)
 
 
 def test_conditionals_of_real_units_are_where_the_energy_is_least():
     """E(v, h) - E(m, h) = sum (v - m)^2 / (2 s^2) with m the mean given h."""
     energy, visible = energy_of("gaussian"), some_visible("gaussian")
     hidden = all_states(N_HIDDEN)[: len(visible)]
-    mean = energy.visible_mean(hidden, reference)
-    rise = energy.value(visible, hidden, reference) - energy.value(mean, hidden, reference)
+    mean = energy.conditionals.visible_mean(hidden)
+    rise = energy.value(visible, hidden) - energy.value(mean, hidden)
     expected = ((visible - mean) ** 2 / (2 * np.exp(energy.visible.log_variance))).sum(axis=1)
     assert_allclose(rise, expected, atol=ROUNDING)
 
@@ -162,7 +171,7 @@ def test_log_partition_of_units_sums_over_all_their_values(kind):
         sums = [term(0.0, r) + term(1.0, r) for r in field[:, 0]]
     else:
         sums = [quad(term, -40, 40, args=(r,), points=[-3, 0, 3])[0] for r in field[:, 0]]
-    assert_allclose(units.log_partition(field.copy(), reference), np.log(sums), atol=1e-8)
+    assert_allclose(units.log_partition(field.copy()), np.log(sums), atol=1e-8)
 
 
 # Slopes
@@ -181,7 +190,7 @@ def test_slopes_are_finite_differences_of_the_energy(energy, visible):
             before, values = parameter[i], []
             for step in (1e-5, -1e-5):
                 parameter[i] = before + step
-                values.append(energy.value(visible, hidden, reference))
+                values.append(energy.value(visible, hidden))
             parameter[i] = before
             expected = -(values[0] - values[1]) / 2e-5
             if name == "visible_bias" and not energy.visible.is_binary:
@@ -197,7 +206,7 @@ def test_the_slope_of_the_weights_is_the_product_of_signal_and_hidden_units(ener
     hidden = all_states(N_HIDDEN)[: len(visible)]
     direction = np.random.default_rng(3).standard_normal(energy.weights.shape)
     ahead, behind = (
-        energy.with_weights(energy.weights + t * direction).value(visible, hidden, reference)
+        replace(energy, weights=energy.weights + t * direction).value(visible, hidden)
         for t in (0.5, -0.5)
     )
     expected = np.einsum("ni,ij,nj->n", energy.visible.signal(visible), direction, hidden)
@@ -206,8 +215,8 @@ def test_the_slope_of_the_weights_is_the_product_of_signal_and_hidden_units(ener
 
 def log_likelihood(energy, visible):
     """Mean log p(v), with Z from all hidden states."""
-    log_partition = logsumexp(-energy.free_energy_of_hidden(all_states(N_HIDDEN), reference))
-    return -np.mean(energy.free_energy(visible, reference)) - log_partition
+    log_partition = logsumexp(-energy.free_energy_of_hidden(all_states(N_HIDDEN)))
+    return -np.mean(energy.free_energy(visible)) - log_partition
 
 
 def test_mean_slopes_of_real_units_are_uphill_of_the_likelihood():
@@ -216,13 +225,13 @@ def test_mean_slopes_of_real_units_are_uphill_of_the_likelihood():
     """
     energy, visible = energy_of("gaussian"), some_visible("gaussian")
     random, hidden = np.random.default_rng(0), all_states(N_HIDDEN)
-    share = np.exp(-energy.free_energy_of_hidden(hidden, reference))
+    share = np.exp(-energy.free_energy_of_hidden(hidden))
     drawn = hidden[random.choice(len(hidden), 200_000, p=share / share.sum())]
     deviation = np.exp(energy.visible.log_variance / 2)
     noise = random.standard_normal((len(drawn), N_VISIBLE))
     model = energy.visible.bias + drawn @ energy.weights.T + deviation * noise
-    positive = energy.slopes(visible, energy.hidden_mean(visible, reference))
-    negative = energy.slopes(model, energy.hidden_mean(model, reference))
+    positive = energy.slopes(visible, energy.conditionals.hidden_mean(visible))
+    negative = energy.slopes(model, energy.conditionals.hidden_mean(model))
     for name in ("visible_bias", "visible_log_variance"):
         parameter = energy.parameters[name]
         error = 5 * negative[name].std(axis=0) / np.sqrt(len(model))
@@ -275,7 +284,7 @@ def test_a_particle_gains_the_ratio_of_two_densities_on_the_path(energy, kind):
 
     state = visible.copy(), np.empty((len(visible), N_HIDDEN))
     keys = Key((1, 2), 1), Key((1, 2), 2)
-    change = AnnealedPath(energy, base).advance(state, 0.2, 0.55, keys, reference)
+    change = AnnealedPath(energy, base).advance(state, 0.2, 0.55, keys)
     assert_allclose(change, log_density(0.55) - log_density(0.2), atol=ROUNDING)
 
 
@@ -284,18 +293,18 @@ def test_a_particle_moves_by_the_density_that_it_has_come_to(energy, kind):
     base, visible = units_of(kind, seed=5), some_visible(kind, n_rows=50)
     keys = Key((1, 2), 1), Key((1, 2), 2)
     state = visible.copy(), np.empty((len(visible), N_HIDDEN))
-    AnnealedPath(energy, base).advance(state, 0.5, 1.0, keys, reference)
-    hidden = energy.sample_hidden(visible, keys[0], reference)
+    AnnealedPath(energy, base).advance(state, 0.5, 1.0, keys)
+    hidden = energy.conditionals.sample_hidden(visible, keys[0])
     assert_array_equal(state[1], hidden)
-    assert_allclose(state[0], energy.sample_visible(hidden, keys[1], reference), atol=ROUNDING)
+    assert_allclose(state[0], energy.conditionals.sample_visible(hidden, keys[1]), atol=ROUNDING)
 
 
 def test_the_base_is_two_to_the_hidden_units_times_its_own_sum(energy, kind):
     base = units_of(kind, seed=5)
     alone = BilinearEnergy(base, 0 * energy.weights, 0 * energy.hidden_bias)
-    expected = logsumexp(-alone.free_energy_of_hidden(all_states(N_HIDDEN), reference))
+    expected = logsumexp(-alone.free_energy_of_hidden(all_states(N_HIDDEN)))
     path = AnnealedPath(energy, base)
-    assert path.log_partition_of_base(reference) == pytest.approx(expected, abs=ROUNDING)
+    assert path.log_partition_of_base() == pytest.approx(expected, abs=ROUNDING)
 
 
 # Sampling
@@ -317,13 +326,13 @@ def test_gibbs_sampling_leaves_the_joint_density_as_it_is(name):
         (energy.free_energy, N_VISIBLE),
         (energy.free_energy_of_hidden, N_HIDDEN),
     ):
-        weight = np.exp(-free_energy(all_states(n), reference))
+        weight = np.exp(-free_energy(all_states(n)))
         densities.append(weight / weight.sum())
     random = np.random.default_rng(0)
     hidden = all_states(N_HIDDEN)[random.choice(2**N_HIDDEN, n_chains, p=densities[1])]
     visible = np.empty((n_chains, N_VISIBLE))
     keys = gibbs_keys(Stream(np.random.RandomState(0)), 3)
-    gibbs(energy, hidden, visible, keys, backend)
+    gibbs(energy.on(backend).conditionals, hidden, visible, keys)
     for states, density in zip((visible, hidden), densities, strict=True):
         # n sum (share - p)^2 / p has mean k - 1 and variance 2 (k - 1) for k states.
         distance = n_chains * np.sum((shares_of(states) - density) ** 2 / density)
@@ -336,8 +345,13 @@ def test_gibbs_sampling_finds_the_density_from_anywhere():
     energy, n_chains = energy_of("bernoulli"), 50_000
     energy.weights *= 0.5  # chains forget where they began in some tens of steps
     visible, hidden = np.empty((n_chains, N_VISIBLE)), np.ones((n_chains, N_HIDDEN))
-    gibbs(energy, hidden, visible, gibbs_keys(Stream(np.random.RandomState(0)), 40), backend)
-    density = np.exp(-energy.free_energy(all_states(N_VISIBLE), reference))
+    gibbs(
+        energy.on(backend).conditionals,
+        hidden,
+        visible,
+        gibbs_keys(Stream(np.random.RandomState(0)), 40),
+    )
+    density = np.exp(-energy.free_energy(all_states(N_VISIBLE)))
     density /= density.sum()
     distance = n_chains * np.sum((shares_of(visible) - density) ** 2 / density)
     free = len(density) - 1
@@ -349,8 +363,13 @@ def test_gibbs_sampling_of_real_units_has_the_moments_of_the_mixture():
     energy, n_chains, hidden = energy_of("gaussian"), 20_000, all_states(N_HIDDEN)
     energy.weights *= 0.5
     visible, states = np.empty((n_chains, N_VISIBLE)), np.zeros((n_chains, N_HIDDEN))
-    gibbs(energy, states, visible, gibbs_keys(Stream(np.random.RandomState(0)), 40), backend)
-    share = np.exp(-energy.free_energy_of_hidden(hidden, reference))
+    gibbs(
+        energy.on(backend).conditionals,
+        states,
+        visible,
+        gibbs_keys(Stream(np.random.RandomState(0)), 40),
+    )
+    share = np.exp(-energy.free_energy_of_hidden(hidden))
     share /= share.sum()
     centers = energy.visible.bias + hidden @ energy.weights.T
     mean = share @ centers
@@ -371,19 +390,19 @@ def test_gibbs_sampling_of_real_units_has_the_moments_of_the_mixture():
 def test_huge_fields_are_certain_and_finite(name, dtype, kind):
     """Of size 1e4, whose exponentials no type can hold."""
     backend = importlib.import_module(f"sklearn_ebm.backends.{name}")
-    energy = energy_of(kind).astype(dtype)
+    energy = energy_of(kind).astype(dtype).on(backend)
     energy.weights[:, :2] = [1e4, -1e4]
     visible = np.abs(some_visible(kind)).astype(dtype) + 1
-    mean = energy.hidden_mean(visible, backend)
+    mean = energy.conditionals.hidden_mean(visible)
     assert mean.dtype == dtype
     assert_allclose(mean[:, :2], np.tile([1, 0], (len(visible), 1)), rtol=0, atol=1e-37)
-    double = energy.astype(np.dtype(float))
-    expected = double.free_energy(visible.astype(float), reference)
+    double = energy.on(reference).astype(np.dtype(float))
+    expected = double.free_energy(visible.astype(float))
     rtol = 32 * np.finfo(dtype).eps
-    assert_allclose(energy.free_energy(visible, backend), expected, rtol=rtol)
+    assert_allclose(energy.free_energy(visible), expected, rtol=rtol)
     hidden = all_states(N_HIDDEN)
-    result = energy.free_energy_of_hidden(hidden.astype(dtype), backend)
-    expected = double.free_energy_of_hidden(hidden, reference)
+    result = energy.free_energy_of_hidden(hidden.astype(dtype))
+    expected = double.free_energy_of_hidden(hidden)
     # Fields of 1e4 of opposite signs meet, and of real units their squares.
     scale = 1e4 if kind == "bernoulli" else abs(expected).max()
     assert_allclose(result, expected, rtol=0, atol=10 * N_VISIBLE * np.finfo(dtype).eps * scale)
@@ -394,13 +413,13 @@ def test_everything_stays_in_the_type_of_the_energy(energy, visible):
     v, h = visible.astype(np.float32), hidden.astype(np.float32)
     key = Key((1, 2), 3)
     results = [
-        narrow.hidden_mean(v, reference),
-        narrow.visible_mean(h, reference),
-        narrow.sample_hidden(v, key, reference),
-        narrow.sample_visible(h, key, reference),
-        narrow.value(v, h, reference),
-        narrow.free_energy(v, reference),
-        narrow.free_energy_of_hidden(h, reference),
+        narrow.conditionals.hidden_mean(v),
+        narrow.conditionals.visible_mean(h),
+        narrow.conditionals.sample_hidden(v, key),
+        narrow.conditionals.sample_visible(h, key),
+        narrow.value(v, h),
+        narrow.free_energy(v),
+        narrow.free_energy_of_hidden(h),
         *narrow.slopes(v, h).values(),
     ]
     assert {result.dtype for result in results} == {np.dtype(np.float32)}
@@ -425,7 +444,7 @@ def test_first_units_have_the_moments_of_the_data(kind):
     mean, deviation = np.array([0.1, 0.5, 0.98]), np.array([0.2, 1.0, 3.0])
     units = UNITS[kind].from_moments(mean, deviation)
     field = np.zeros((1, 3))
-    assert_allclose(units.mean(field.copy(), reference)[0], mean, rtol=1e-12)
+    assert_allclose(units.mean(field.copy())[0], mean, rtol=1e-12)
     if kind == "gaussian":
         own = units.in_data_units(np.zeros((3, 1)), np.zeros(1))
         assert_allclose(own["visible_variance"], deviation**2, rtol=1e-12)
@@ -457,7 +476,7 @@ def placed():
     origin, unit = random.normal(0, 3, N_VISIBLE), np.array([0.1, 0.5, 1.0, 3.0, 7.0])
     units = GaussianUnits(own.bias, own.log_variance, None, Standardized(origin, unit))
     placed = BilinearEnergy(units, energy.weights, energy.hidden_bias)
-    flat = placed.in_data_units()
+    flat = in_data_units(placed)
     units = GaussianUnits(flat["visible_bias"], np.log(flat["visible_variance"]))
     return placed, BilinearEnergy(units, flat["weights"], flat["hidden_bias"])
 
@@ -469,13 +488,13 @@ def test_units_with_coordinates_are_those_of_the_data_with_other_parameters(plac
     some = hidden[: len(visible)]
     keys = Key((1, 2), 1), Key((1, 2), 2)
     for ask in (
-        lambda energy: energy.value(visible, some, reference),
-        lambda energy: energy.free_energy(visible, reference),
-        lambda energy: energy.free_energy_of_hidden(hidden, reference),
-        lambda energy: energy.hidden_mean(visible, reference),
-        lambda energy: energy.visible_mean(hidden, reference),
-        lambda energy: energy.sample_visible(hidden, keys[0], reference),
-        lambda energy: energy.encoder().forward(visible),
+        lambda energy: energy.value(visible, some),
+        lambda energy: energy.free_energy(visible),
+        lambda energy: energy.free_energy_of_hidden(hidden),
+        lambda energy: energy.conditionals.hidden_mean(visible),
+        lambda energy: energy.conditionals.visible_mean(hidden),
+        lambda energy: energy.conditionals.sample_visible(hidden, keys[0]),
+        lambda energy: as_encoder(energy).forward(visible),
     ):
         # Squares of up to (20 / 0.1) deviations, and differences of them.
         assert_allclose(ask(ours), ask(expected), rtol=1e-10, atol=1e-9)
@@ -483,7 +502,7 @@ def test_units_with_coordinates_are_those_of_the_data_with_other_parameters(plac
     base = [GaussianUnits.from_moments(*moments)]
     base.append(GaussianUnits(moments[0], 2 * np.log(moments[1])))
     log_partitions = [
-        AnnealedPath(energy, units).log_partition_of_base(reference)
+        AnnealedPath(energy, units).log_partition_of_base()
         for energy, units in zip((ours, expected), base, strict=True)
     ]
     assert log_partitions[0] == pytest.approx(log_partitions[1], rel=1e-12)
@@ -491,7 +510,7 @@ def test_units_with_coordinates_are_those_of_the_data_with_other_parameters(plac
 
 def test_an_energy_with_coordinates_takes_an_encoder_as_its_own(placed):
     ours, _ = placed
-    again = ours.with_encoder(ours.encoder())
+    again = with_encoder(ours, as_encoder(ours))
     for name, value in ours.parameters.items():
         assert_allclose(again.parameters[name], value, rtol=1e-12, atol=1e-12, err_msg=name)
 

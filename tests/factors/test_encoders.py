@@ -8,7 +8,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from sklearn_ebm.backends import numpy as reference
-from sklearn_ebm.factors import ENCODERS, L1, UNROLLED_ENCODERS, Energy, LinearDecoder, Tape
+from sklearn_ebm.factors import ENCODERS, L1, UNROLLED_ENCODERS, LinearDecoder, SparseEnergy, Tape
 from sklearn_ebm.factors.encoders import Scale, ShrinkageEncoder, SmoothShrinkageEncoder
 from sklearn_ebm.factors.encoders._smooth_shrinkage import SMALLEST_SLOPE
 from sklearn_ebm.solvers._proximal import ista
@@ -152,7 +152,7 @@ def test_smooth_shrinkage_is_the_formula_of_the_paper():
 def test_first_shrinkage_encoder_is_the_first_ista_step(patches, dictionary):
     decoder, penalty = LinearDecoder(dictionary), L1(1.0)
     encoder = ShrinkageEncoder.from_dictionary(dictionary, decoder.lipschitz, penalty.alpha)
-    problem = Energy(decoder, penalty).problem(patches)
+    problem = SparseEnergy(decoder, penalty).problem(patches)
     code, _, _ = ista(problem, tol=0.0, max_iter=1, backend=reference)
     assert_allclose(encoder.forward(patches), code, atol=1e-13)
     assert 0.01 < np.mean(code != 0) < 0.9  # neither all off nor all on

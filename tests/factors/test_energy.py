@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from sklearn_ebm.factors import L1, Energy, LinearDecoder
+from sklearn_ebm.factors import L1, LinearDecoder, SparseEnergy
 
 BETA = 0.7
 cases = pytest.mark.parametrize("masked", [False, True], ids=["observed", "masked"])
@@ -13,7 +13,7 @@ predicted = pytest.mark.parametrize("predicted", [False, True], ids=["plain", "p
 
 @pytest.fixture
 def energy(dictionary):
-    return Energy(LinearDecoder(dictionary), L1(0.5), beta=BETA)
+    return SparseEnergy(LinearDecoder(dictionary), L1(0.5), beta=BETA)
 
 
 def _arguments(patches, dictionary, masked, predicted):
@@ -46,7 +46,7 @@ def test_product_and_correlation_are_the_gradient(energy, patches, dictionary, m
     problem = energy.problem(X, prediction, mask)
     random = np.random.default_rng(1)
     code, direction = random.standard_normal((2, len(X), len(dictionary)))
-    smooth = Energy(energy.decoder, L1(0.0), BETA)
+    smooth = SparseEnergy(energy.decoder, L1(0.0), BETA)
     ahead, behind = (smooth.value(X, code + t * direction, prediction, mask) for t in (0.5, -0.5))
     gradient = problem.product(code) - problem.correlation
     # Central differences are exact for a quadratic, at any step.
@@ -78,7 +78,9 @@ def test_rows_are_the_problem_of_those_samples(energy, patches, dictionary, mask
 
 @predicted
 def test_everything_stays_in_the_type_of_the_data(patches, dictionary, predicted):
-    energy = Energy(LinearDecoder(dictionary).astype(np.dtype(np.float32)), L1(0.5), beta=BETA)
+    energy = SparseEnergy(
+        LinearDecoder(dictionary).astype(np.dtype(np.float32)), L1(0.5), beta=BETA
+    )
     X, prediction, _ = _arguments(patches, dictionary, False, predicted)
     X = X.astype(np.float32)
     prediction = None if prediction is None else prediction.astype(np.float32)

@@ -10,7 +10,7 @@ from sklearn.model_selection import GridSearchCV
 
 from sklearn_ebm import PSD, InhibitionPenalty, SparseCoder, sparse_encode
 from sklearn_ebm.backends import numpy
-from sklearn_ebm.factors import Energy, LinearDecoder
+from sklearn_ebm.factors import LinearDecoder, SparseEnergy
 from sklearn_ebm.solvers._proximal import ista
 
 ALPHA = 0.5
@@ -61,7 +61,7 @@ def test_strengths_of_a_map_are_a_ring_around_each_component(torus, outer_radius
 
 def inference(positive, alpha=ALPHA):
     factor = InhibitionPenalty(STRENGTH).resolve(7, alpha, positive)
-    return Energy(LinearDecoder(ATOMS), factor).problem(X)
+    return SparseEnergy(LinearDecoder(ATOMS), factor).problem(X)
 
 
 @signs

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from sklearn_ebm.factors import L1, LOSSES, Energy, LinearDecoder
+from sklearn_ebm.factors import L1, LOSSES, LinearDecoder, SparseEnergy
 
 ALPHA = 0.5
 losses = pytest.mark.parametrize("loss_class", LOSSES.values(), ids=LOSSES)
@@ -12,7 +12,7 @@ losses = pytest.mark.parametrize("loss_class", LOSSES.values(), ids=LOSSES)
 
 @pytest.fixture
 def energy(dictionary):
-    return Energy(LinearDecoder(dictionary), L1(ALPHA))
+    return SparseEnergy(LinearDecoder(dictionary), L1(ALPHA))
 
 
 @pytest.fixture
@@ -61,7 +61,7 @@ def test_only_the_distance_from_optimal_codes_needs_them():
 @losses
 def test_losses_and_gradients_keep_the_type(loss_class, dictionary, codes, dtype):
     X, code, optimum = (array.astype(dtype) for array in codes)
-    energy = Energy(LinearDecoder(dictionary.astype(dtype)), L1(float(np.float64(ALPHA))))
+    energy = SparseEnergy(LinearDecoder(dictionary.astype(dtype)), L1(float(np.float64(ALPHA))))
     values, gradient = loss_class(energy).value_and_gradient(X, code, optimum)
     assert values.dtype == gradient.dtype == loss_class(energy).of_zero(X, optimum).dtype == dtype
     assert values.shape == (len(X),)

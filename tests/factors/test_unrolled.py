@@ -8,7 +8,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from sklearn_ebm.backends import numba, numpy
-from sklearn_ebm.factors import ENCODERS, L1, UNROLLED_ENCODERS, Energy, LinearDecoder, Tape
+from sklearn_ebm.factors import ENCODERS, L1, UNROLLED_ENCODERS, LinearDecoder, SparseEnergy, Tape
 from sklearn_ebm.factors.encoders import ShrinkageEncoder
 from sklearn_ebm.factors.encoders._lateral import PIECE_ROWS
 from sklearn_ebm.solvers._proximal import ista
@@ -56,7 +56,7 @@ def test_untrained_lista_is_one_step_of_ista_more(patches, atoms, n_steps, tied,
     expected = ista_steps(patches, atoms, ALPHA, n_steps + 1)
     assert_allclose(encoder.on(backend).forward(patches), expected, atol=ROUNDING)
     assert 0.01 < np.mean(expected != 0) < 0.9  # neither all off nor all on
-    problem = Energy(LinearDecoder(atoms), L1(ALPHA)).problem(patches)
+    problem = SparseEnergy(LinearDecoder(atoms), L1(ALPHA)).problem(patches)
     code, _, _ = ista(problem, tol=0.0, max_iter=n_steps + 1, backend=numpy)
     assert_allclose(encoder.on(backend).forward(patches), code, atol=ROUNDING)
 

@@ -202,13 +202,17 @@ def one_step(learner, X, how=None, rate=0.1):
 
 def chains_of(before, n_rows, n_gibbs_steps, X):
     """(v, P(h = 1 | v)) where the chains of the next step end, from the sampler's parts."""
-    energy, stream, state = before.energy, copy.deepcopy(before.stream), before.particles
+    energy, stream, state = (
+        before.energy.on(reference),
+        copy.deepcopy(before.stream),
+        before.particles,
+    )
     _, start = stream.key(), stream.key()
     keys = gibbs_keys(stream, n_gibbs_steps)
     if state is None:
-        state = energy.sample_hidden(X, start, reference)
+        state = energy.conditionals.sample_hidden(X, start)
     visible, mean = np.empty((len(state), N_VISIBLE)), np.empty((len(state), N_HIDDEN))
-    gibbs(energy, state, visible, keys, reference, 0, mean)
+    gibbs(energy.conditionals, state, visible, keys, 0, mean)
     return visible, mean
 
 
@@ -259,7 +263,7 @@ def test_a_step_of_real_units_is_that_of_their_slopes_times_their_variance(n_cha
     learner = a_learner(n_chains=n_chains, kind="gaussian")
     before = one_step(learner, X)
     old, new = before.energy, learner.energy
-    hidden = old.hidden_mean(X, reference)
+    hidden = old.on(reference).conditionals.hidden_mean(X)
     v, h = chains_of(before, len(X), 1, X)
     mu, center = before.visible_center, before.activity
     moved = (X - mu).T @ (hidden - center) / len(X) - (v - mu).T @ (h - center) / len(v)
@@ -293,11 +297,12 @@ def states_of(n_units):
 def expected_step(energy, X, centers=None):
     """The step at rate 1 on X when the negative phase is exact: chains in all states, by weight."""
     states = states_of(energy.weights.shape[0])
-    weight = -energy.free_energy(states, reference)
+    energy = energy.on(reference)
+    weight = -energy.free_energy(states)
     weight = np.exp(weight - weight.max())
     copies = np.r_[np.full(len(X), 1 / len(X)), -weight / weight.sum()]
     v = np.vstack([X, states])
-    h = energy.hidden_mean(v, reference)
+    h = energy.conditionals.hidden_mean(v)
     mu, center = (0.0, 0.0) if centers is None else centers
     moved = ((v - mu) * copies[:, None]).T @ (h - center)
     shifts = copies @ v, copies @ h
@@ -322,7 +327,8 @@ def test_a_learner_makes_the_centred_step_in_the_mean():
     activity, center = random.uniform(0.2, 0.8, 4), X.mean(axis=0)
     particles = matrix_of((random.random((n_chains, 4)) < 0.5).astype(float))
     stream = Stream(np.random.RandomState(0))
-    gibbs(energy, particles, np.empty((n_chains, 6)), gibbs_keys(stream, n_warm), reference)
+    conditionals = energy.on(reference).conditionals
+    gibbs(conditionals, particles, np.empty((n_chains, 6)), gibbs_keys(stream, n_warm))
     expected = expected_step(energy, X, (center, activity))
     learner = Learner(energy, stream, activity.copy(), center, particles)
     before = energy.copy()
@@ -342,10 +348,11 @@ def test_steps_are_the_finite_differences_of_the_log_likelihood():
     X = states_of(6)[[3, 3, 7, 12, 60]]
 
     def log_likelihood(energy):
-        score = -energy.free_energy(states_of(6), reference)
+        energy = energy.on(reference)
+        score = -energy.free_energy(states_of(6))
         top = score.max()
         log_partition = top + np.log(np.exp(score - top).sum())
-        return np.mean(-energy.free_energy(X, reference)) - log_partition
+        return np.mean(-energy.free_energy(X)) - log_partition
 
     step = expected_step(energy, X)
     for name, slope in step.items():
@@ -405,7 +412,7 @@ def test_activity_is_a_mean_of_the_first_batches_and_then_a_running_one():
     X, learner = zeros_and_ones(float), a_learner()
     means, start = [], learner.activity.copy()
     for _ in range(150):
-        hidden = learner.energy.hidden_mean(X, reference)
+        hidden = learner.energy.on(reference).conditionals.hidden_mean(X)
         means.append(hidden.mean(axis=0))
         one_step(learner, X)
         if len(means) in (1, 7):
@@ -473,14 +480,14 @@ def test_pieces_of_the_chains_cover_them_once_and_are_small(n_rows):
 @pytest.mark.parametrize("backend", ["numpy", "numba"])
 def test_chains_move_alike_in_pieces_and_as_a_whole(kind, backend):
     backend = importlib.import_module(f"sklearn_ebm.backends.{backend}")
-    energy = a_learner(kind=kind).energy
+    conditionals = a_learner(kind=kind).energy.on(backend).conditionals
     keys = gibbs_keys(Stream(np.random.RandomState(3)), 4)
     start = matrix_of((np.random.default_rng(0).random((150, N_HIDDEN)) < 0.5).astype(float))
     whole, parts = (matrix_of(np.empty((150, N_VISIBLE))) for _ in range(2))
     hidden = copy.deepcopy(start)
-    gibbs(energy, hidden, whole, keys, backend)
+    gibbs(conditionals, hidden, whole, keys)
     for first, last in [(0, 40), (40, 41), (41, 150)]:
-        gibbs(energy, start[first:last], parts[first:last], keys, backend, first)
+        gibbs(conditionals, start[first:last], parts[first:last], keys, first)
     # Products of pieces are rounded otherwise; a draw would differ once in some 1e12.
     assert_allclose(parts, whole, rtol=0, atol=1e-12)
     assert_array_equal(start, hidden)

@@ -130,7 +130,7 @@ def test_only_centred_learning_is_the_same_for_ink_and_for_paper(
     mirror_draws(flips)
     theirs.learn(their_X, BATCHES, RATES, how, reference)
     ink, paper = (
-        learner.energy.free_energy(data, reference)
+        learner.energy.on(reference).free_energy(data)
         for learner, data in ((ours, X), (theirs, their_X))
     )
     assert (np.ptp(ink - paper) < 1e-10 * np.ptp(ink)) == centered

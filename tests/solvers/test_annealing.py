@@ -38,13 +38,12 @@ def units_of(kind, seed):
 def energy_of(kind, size=0.7):
     random = np.random.default_rng(1)
     weights = size * random.standard_normal((N_VISIBLE, N_HIDDEN))
-    return BilinearEnergy(units_of(kind, 2), weights, random.standard_normal(N_HIDDEN))
+    hidden_bias = random.standard_normal(N_HIDDEN)
+    return BilinearEnergy(units_of(kind, 2), weights, hidden_bias).on(reference)
 
 
 def exact(energy):
-    return sum_states(
-        N_HIDDEN, lambda h: energy.free_energy_of_hidden(h, reference), energy.weights
-    ).value
+    return sum_states(N_HIDDEN, energy.free_energy_of_hidden, energy.weights).value
 
 
 # Sums over all states
@@ -74,9 +73,7 @@ def test_sums_beyond_the_range_of_exponents_are_finite():
 
 def test_both_layers_give_the_same_sum():
     energy = energy_of("bernoulli")
-    by_visible = sum_states(
-        N_VISIBLE, lambda v: energy.free_energy(v, reference), energy.weights
-    ).value
+    by_visible = sum_states(N_VISIBLE, energy.free_energy, energy.weights).value
     assert exact(energy) == pytest.approx(by_visible, abs=1e-10)
 
 
@@ -86,17 +83,19 @@ def test_both_layers_give_the_same_sum():
 class GivenWeights:
     """A path whose particles gain what they are told, a share of it at each temperature."""
 
+    backend = reference
+
     def __init__(self, log_weights):
         self.log_weights = np.asarray(log_weights)
         self.shares = []
 
-    def log_partition_of_base(self, backend):
+    def log_partition_of_base(self):
         return 5.0
 
-    def start(self, n_runs, key, backend):
+    def start(self, n_runs, key):
         return self.log_weights[key.first_row : key.first_row + n_runs]
 
-    def advance(self, state, share, next_share, keys, backend):
+    def advance(self, state, share, next_share, keys):
         self.shares.append((share, next_share))
         return (next_share - share) * state
 
@@ -105,7 +104,7 @@ def test_the_estimate_is_the_mean_weight_and_its_standard_error():
     """log of the mean of w, and by the delta method std(w) / (sqrt(n) mean(w))."""
     log_weights = np.random.default_rng(0).standard_normal(150)  # more than one piece of chains
     path = GivenWeights(log_weights)
-    result = anneal(path, np.array([0, 0.5, 1]), 150, stream(), reference)
+    result = anneal(path, np.array([0, 0.5, 1]), 150, stream())
     weights = np.exp(log_weights)
     assert_allclose(result.log_weights, 5 + log_weights, rtol=1e-12)
     assert result.value == pytest.approx(5 + math.log(weights.mean()), rel=1e-12)
@@ -116,12 +115,12 @@ def test_the_estimate_is_the_mean_weight_and_its_standard_error():
 
 
 def test_weights_beyond_the_range_of_exponents_have_a_finite_mean():
-    result = anneal(GivenWeights([2e4, 2e4, -2e4]), np.array([0, 1]), 3, stream(), reference)
+    result = anneal(GivenWeights([2e4, 2e4, -2e4]), np.array([0, 1]), 3, stream())
     assert result.value == pytest.approx(20_005 + math.log(2 / 3))
 
 
 def test_one_particle_does_not_know_its_error():
-    assert anneal(GivenWeights([1.0]), [0, 1], 1, stream(), reference).error == math.inf
+    assert anneal(GivenWeights([1.0]), [0, 1], 1, stream()).error == math.inf
 
 
 @kinds
@@ -129,8 +128,8 @@ def test_a_path_without_hidden_units_that_matter_is_exact(kind):
     """From a base to itself every particle weighs the same, whatever its draws."""
     base = units_of(kind, 2)
     alone = BilinearEnergy(base, np.zeros((N_VISIBLE, N_HIDDEN)), np.zeros(N_HIDDEN))
-    path = AnnealedPath(alone, base)
-    result = anneal(path, np.linspace(0, 1, 4), 10, stream(), reference)
+    path = AnnealedPath(alone.on(reference), base)
+    result = anneal(path, np.linspace(0, 1, 4), 10, stream())
     assert_allclose(result.log_weights, exact(alone), rtol=1e-12)
     assert result.error == pytest.approx(0, abs=1e-10)
 
@@ -139,8 +138,8 @@ def test_a_path_without_hidden_units_that_matter_is_exact(kind):
 def test_the_mean_weight_is_right_with_few_temperatures_too(kind):
     """Importance sampling is unbiased for Z at any number of steps (Neal 2001, section 2)."""
     energy = energy_of(kind, size=0.4)
-    path = AnnealedPath(energy, units_of(kind, 3))
-    result = anneal(path, np.array([0, 0.3, 0.7, 1]), 20_000, stream(), numba())
+    path = AnnealedPath(energy.on(numba()), units_of(kind, 3))
+    result = anneal(path, np.array([0, 0.3, 0.7, 1]), 20_000, stream())
     assert 0.005 < result.error < 0.1  # three steps are few: weights differ
     assert abs(result.value - exact(energy)) < 4 * result.error
 
@@ -154,8 +153,8 @@ def test_errors_are_what_estimates_are_off_by(kind):
     mean square of 20 normal numbers, about 1.9 and 0.4.
     """
     energy = energy_of(kind)
-    path, shares = AnnealedPath(energy, units_of(kind, 3)), annealing_shares(100)
-    results = [anneal(path, shares, 100, stream(seed), numba()) for seed in range(20)]
+    path, shares = AnnealedPath(energy.on(numba()), units_of(kind, 3)), annealing_shares(100)
+    results = [anneal(path, shares, 100, stream(seed)) for seed in range(20)]
     off = np.array([(result.value - exact(energy)) / result.error for result in results])
     assert np.all(abs(off) < 4.5)
     assert 0.4 < np.sqrt(np.mean(off**2)) < 2.5
@@ -164,18 +163,16 @@ def test_errors_are_what_estimates_are_off_by(kind):
 
 def test_more_temperatures_make_errors_smaller():
     energy = energy_of("bernoulli")
-    path = AnnealedPath(energy, units_of("bernoulli", 3))
-    errors = [
-        anneal(path, annealing_shares(n), 100, stream(), numba()).error for n in (20, 200, 2000)
-    ]
+    path = AnnealedPath(energy.on(numba()), units_of("bernoulli", 3))
+    errors = [anneal(path, annealing_shares(n), 100, stream()).error for n in (20, 200, 2000)]
     assert errors[0] > 2 * errors[1] > 4 * errors[2]  # about 1 / sqrt(n)
 
 
 def test_pieces_of_particles_are_independent():
     """Two hundred particles are several pieces, none of which repeats another's draws."""
     energy = energy_of("bernoulli")
-    path = AnnealedPath(energy, units_of("bernoulli", 3))
-    result = anneal(path, annealing_shares(50), 200, stream(), numba())
+    path = AnnealedPath(energy.on(numba()), units_of("bernoulli", 3))
+    result = anneal(path, annealing_shares(50), 200, stream())
     assert len(np.unique(result.log_weights)) == 200
 
 

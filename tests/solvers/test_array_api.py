@@ -18,10 +18,11 @@ from sklearn_ebm.factors import (
     AnnealedPath,
     BilinearEnergy,
     DisjointGroupNorm,
-    Energy,
     GroupNorm,
     LinearDecoder,
+    SparseEnergy,
     Tape,
+    largest_log_odds,
     pools_of_groups,
     pools_of_map,
 )
@@ -73,7 +74,7 @@ def assert_same(result, expected, atol=ROUNDING):
 
 def problem(X, dictionary, convert, positive=False, mask=None, prediction=None, penalty=None):
     penalty = L1(1.0, positive) if penalty is None else penalty
-    energy = Energy(LinearDecoder(convert(dictionary)), penalty, beta=0.5)
+    energy = SparseEnergy(LinearDecoder(convert(dictionary)), penalty, beta=0.5)
     return energy.problem(convert(X), convert(prediction), convert(mask))
 
 
@@ -248,7 +249,7 @@ def a_machine(convert, kind, n_hidden=7):
     units = UNITS[kind].from_moments(convert(mean), convert(variance))
     weights = convert(random.standard_normal((9, n_hidden)))
     energy = BilinearEnergy(units, weights, convert(random.standard_normal(n_hidden)))
-    return convert(X), energy, Stream(np.random.RandomState(0))
+    return convert(X), energy.on(reference), Stream(np.random.RandomState(0))
 
 
 def contrastive_step(convert, kind, persistent, centered):
@@ -281,23 +282,23 @@ def test_contrastive_steps_are_those_of_numpy(kind, persistent, centered):
 
 def what_a_machine_says(convert, kind):
     X, energy, stream = a_machine(convert, kind)
-    hidden = energy.sample_hidden(X, stream.key(), reference)
+    hidden = energy.conditionals.sample_hidden(X, stream.key())
     visible = gibbs(
-        energy, hidden, convert(np.empty((N_SAMPLES, 9))), gibbs_keys(stream, 3), reference
+        energy.conditionals, hidden, convert(np.empty((N_SAMPLES, 9))), gibbs_keys(stream, 3)
     )
     base = UNITS[kind].from_moments(convert(np.full(9, 0.5)), convert(np.ones(9)))
-    exact = sum_states(7, lambda h: energy.free_energy_of_hidden(h, reference), energy.weights)
+    exact = sum_states(7, energy.free_energy_of_hidden, energy.weights)
     path = AnnealedPath(energy, base)
-    estimate = anneal(path, np.linspace(0, 1, 20), 6, stream, reference)
+    estimate = anneal(path, np.linspace(0, 1, 20), 6, stream)
     arrays = [
         hidden,
         visible,
-        energy.free_energy(visible, reference),
-        energy.value(visible, hidden, reference),
-        energy.visible_mean(hidden, reference),
-        *([pseudo_likelihood(energy, X, reference)] if kind == "bernoulli" else []),
+        energy.free_energy(visible),
+        energy.value(visible, hidden),
+        energy.conditionals.visible_mean(hidden),
+        *([pseudo_likelihood(energy, X)] if kind == "bernoulli" else []),
     ]
-    return arrays, [exact.value, estimate.value, estimate.error, energy.largest_log_odds()]
+    return arrays, [exact.value, estimate.value, estimate.error, largest_log_odds(energy)]
 
 
 @kinds

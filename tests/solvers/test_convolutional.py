@@ -9,7 +9,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from sklearn_ebm.backends import numba, numpy
 from sklearn_ebm.backends._border import BORDERS
-from sklearn_ebm.factors import L1, ConvolutionalDecoder, Energy
+from sklearn_ebm.factors import L1, ConvolutionalDecoder, SparseEnergy
 from sklearn_ebm.solvers import CONVOLUTION_SOLVERS, Outcome, solve_lasso
 from tests.registries.image_models import SHAPE, SIZE, borders, dense_dictionary, unit_kernels
 
@@ -69,7 +69,7 @@ def new_case(border, masked=False, ridge=0.0, positive=False, dtype=np.float64, 
     prediction = prediction * (random.random((N_SAMPLES, atoms.shape[0])) < 0.1)
     decoder = ConvolutionalDecoder(kernels.astype(dtype), shape, border)
     X, mask, prediction = ((array).astype(dtype) for array in (X * mask, mask, prediction))
-    energy = Energy(decoder, L1(ALPHA, positive=positive), ridge)
+    energy = SparseEnergy(decoder, L1(ALPHA, positive=positive), ridge)
     problem = energy.problem(X, prediction if ridge else None, mask if masked else None)
     return Case(problem, atoms, X, mask, prediction, ridge)
 
@@ -218,7 +218,7 @@ def test_images_do_not_disturb_each_other(solver):
 @solvers
 def test_images_without_anything_in_them_have_zero_codes(solver):
     problem = new_case("full").problem
-    problem = Energy(problem.decoder, problem.penalty).problem(np.zeros((2, np.prod(SHAPE))))
+    problem = SparseEnergy(problem.decoder, problem.penalty).problem(np.zeros((2, np.prod(SHAPE))))
     solution = solve(problem, solver)
     assert_array_equal(solution.code, 0)
     assert_array_equal(solution.gap, 0)
@@ -243,7 +243,7 @@ def test_a_lone_kernel_is_found_alone_wherever_it_is(border, solver):
     for n, (y, x) in enumerate(places):
         images[n, y : y + SIZE[1], x : x + SIZE[2]] = size * kernels[n % SIZE[0]]
         expected[n, y + top, x + left, n % SIZE[0]] = size - ALPHA
-    problem = Energy(decoder, L1(ALPHA)).problem(images.reshape(len(places), -1))
+    problem = SparseEnergy(decoder, L1(ALPHA)).problem(images.reshape(len(places), -1))
     code = solve(problem, solver, tol=1e-10).code
     assert_allclose(problem.energy(code), ALPHA * size - ALPHA**2 / 2, rtol=1e-8)
     # 1/2 (z - z*) H (z - z*) is at most the gap, of 1e-10 times 50; H is singular elsewhere only.
@@ -257,7 +257,7 @@ def test_codes_on_a_torus_move_with_the_image(solver):
     X = case.X.reshape(N_SAMPLES, *SHAPE)
     maps = case.prediction.reshape(N_SAMPLES, *SHAPE[:2], -1)
     code = solve(case.problem, solver).code.reshape(maps.shape)
-    energy = Energy(case.problem.decoder, L1(ALPHA), 0.1)
+    energy = SparseEnergy(case.problem.decoder, L1(ALPHA), 0.1)
     for shift in ((1, 0), (-3, 4)):
         images, aims = (
             np.roll(array, shift, axis=(1, 2)).reshape(N_SAMPLES, -1) for array in (X, maps)
@@ -300,7 +300,7 @@ def codes_of_sporco(photograph):
 def test_circular_codes_are_those_of_sporco(photograph, codes_of_sporco, solver):
     kernels, expected = codes_of_sporco
     decoder = ConvolutionalDecoder(kernels, photograph.shape, "circular")
-    problem = Energy(decoder, L1(PHOTOGRAPH_ALPHA)).problem(photograph.reshape(1, -1))
+    problem = SparseEnergy(decoder, L1(PHOTOGRAPH_ALPHA)).problem(photograph.reshape(1, -1))
     code = solve(problem, solver, tol=1e-9).code.reshape(expected.shape)
     assert np.linalg.norm(code - expected) < 1e-4 * np.linalg.norm(expected)
     theirs, ours = (float(problem.energy(each.reshape(1, -1))[0]) for each in (expected, code))
@@ -322,7 +322,7 @@ def test_solvers_run_on_any_array_library(border, solver):
 
     decoder = case.problem.decoder
     other = ConvolutionalDecoder(strict(decoder.dictionary), decoder.image_shape, border)
-    energy = Energy(other, L1(ALPHA), 0.5)
+    energy = SparseEnergy(other, L1(ALPHA), 0.5)
     problem = energy.problem(strict(case.X), strict(case.prediction), strict(case.mask))
     settings = {"solver": solver, "tol": 1e-3, "max_iter": 1000, "backend": numpy}
     solution, expected = (

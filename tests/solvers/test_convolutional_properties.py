@@ -13,7 +13,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from sklearn_ebm.backends import numba, numpy
 from sklearn_ebm.backends._border import BORDERS
-from sklearn_ebm.factors import L1, ConvolutionalDecoder, Energy
+from sklearn_ebm.factors import L1, ConvolutionalDecoder, SparseEnergy
 from sklearn_ebm.solvers import CONVOLUTION_SOLVERS, Outcome, solve_lasso
 from tests.registries.image_models import dense_dictionary, unit_kernels
 
@@ -38,7 +38,7 @@ class Drawn(NamedTuple):
 
     def problem(self):
         decoder = ConvolutionalDecoder(self.kernels, self.shape, self.border)
-        energy = Energy(decoder, L1(self.alpha, positive=self.positive), self.ridge)
+        energy = SparseEnergy(decoder, L1(self.alpha, positive=self.positive), self.ridge)
         return energy.problem(self.X, self.prediction, self.mask)
 
     def images(self, index):

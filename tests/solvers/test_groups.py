@@ -13,7 +13,7 @@ from scipy.optimize import minimize
 
 from sklearn_ebm import GroupPenalty, sparse_encode
 from sklearn_ebm.backends import numba, numpy
-from sklearn_ebm.factors import L1, Energy, LinearDecoder
+from sklearn_ebm.factors import L1, LinearDecoder, SparseEnergy
 from sklearn_ebm.metrics import duality_gap
 from sklearn_ebm.solvers import Outcome, _lasso, solve_lasso
 from tests.registries.solvers import GROUP_SOLVERS, OVERLAP_SOLVERS
@@ -82,7 +82,7 @@ def build(patches, dictionary):
             None if array is None else array.astype(dtype)
             for array in (X * observed, prediction, mask)
         ]
-        problem = Energy(decoder, factor, beta=BETA).problem(*cast)
+        problem = SparseEnergy(decoder, factor, beta=BETA).problem(*cast)
         return Case(problem, list(np.hstack([X * observed, root * ahead])), atoms, alpha)
 
     return build
@@ -311,7 +311,7 @@ def test_groups_of_one_give_the_codes_of_the_lasso(patches, dictionary, solver, 
     options = {"tol": 1e-8, "max_iter": 20_000, "backend": backend}
     code, expected = (
         solve_lasso(
-            Energy(LinearDecoder(dictionary), factor, BETA).problem(patches[:12], prediction),
+            SparseEnergy(LinearDecoder(dictionary), factor, BETA).problem(patches[:12], prediction),
             solver=name,
             **options,
         ).code
@@ -371,7 +371,7 @@ def test_block_descent_refuses_groups_that_overlap(build, penalty):
 
 
 def test_block_descent_refuses_single_entries(patches, dictionary):
-    problem = Energy(LinearDecoder(dictionary), L1(1.0)).problem(patches[:2])
+    problem = SparseEnergy(LinearDecoder(dictionary), L1(1.0)).problem(patches[:2])
     with pytest.raises(ValueError, match="solver='block_cd' requires a penalty on disjoint groups"):
         solve_lasso(problem, solver="block_cd", backend=numpy)
 

@@ -5,7 +5,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from sklearn_ebm.backends import numba, numpy
-from sklearn_ebm.factors import L1, Energy, LinearDecoder
+from sklearn_ebm.factors import L1, LinearDecoder, SparseEnergy
 from sklearn_ebm.factors.problems import GramProblem, largest_eigenvalue
 from sklearn_ebm.solvers import (
     CONVOLUTION_SOLVERS,
@@ -24,13 +24,15 @@ backends = pytest.mark.parametrize("backend", [numpy, numba], ids=["numpy", "num
 
 @pytest.fixture
 def problem(patches, dictionary):
-    return Energy(LinearDecoder(dictionary), L1(ALPHA)).problem(patches[:20])
+    return SparseEnergy(LinearDecoder(dictionary), L1(ALPHA)).problem(patches[:20])
 
 
 @pytest.fixture
 def masked_problem(patches, dictionary):
     mask = (np.random.default_rng(0).uniform(size=(20, 64)) < 0.8).astype(float)
-    return Energy(LinearDecoder(dictionary), L1(ALPHA)).problem(patches[:20] * mask, mask=mask)
+    return SparseEnergy(LinearDecoder(dictionary), L1(ALPHA)).problem(
+        patches[:20] * mask, mask=mask
+    )
 
 
 @solvers
@@ -69,7 +71,7 @@ def test_what_the_buffer_holds_does_not_matter_to_a_cold_start(problem, solver, 
 
 @solvers
 def test_a_start_outside_of_the_penalty_s_domain_is_brought_into_it(patches, dictionary, solver):
-    energy = Energy(LinearDecoder(dictionary), L1(ALPHA, positive=True))
+    energy = SparseEnergy(LinearDecoder(dictionary), L1(ALPHA, positive=True))
     problem = energy.problem(patches[:20])
     start = -np.ones_like(problem.correlation)
     solution = solve_lasso(
@@ -89,7 +91,7 @@ def test_too_few_iterations_are_told(problem, solver, backend):
 
 
 def test_rounding_is_told_from_too_few_iterations(patches, dictionary):
-    energy = Energy(LinearDecoder(dictionary.astype(np.float32)), L1(ALPHA))
+    energy = SparseEnergy(LinearDecoder(dictionary.astype(np.float32)), L1(ALPHA))
     problem = energy.problem(patches[:20].astype(np.float32))
     solution = solve_lasso(problem, solver="active_set", tol=1e-13, backend=numba)
     assert solution.outcome is Outcome.PRECISION
@@ -103,7 +105,7 @@ def test_too_few_iterations_are_not_blamed_on_the_type_alone():
     atoms = (atoms / np.linalg.norm(atoms, axis=1, keepdims=True)).astype(np.float32)
     X = random.standard_normal((20, 40)).astype(np.float32)
     mask = (random.random(X.shape) > 0.1).astype(np.float32)
-    problem = Energy(LinearDecoder(atoms), L1(4e-4)).problem(X * mask, mask=mask)
+    problem = SparseEnergy(LinearDecoder(atoms), L1(4e-4)).problem(X * mask, mask=mask)
     few, many = (
         solve_lasso(problem, solver="fista", tol=1e-4, max_iter=max_iter, backend=numba)
         for max_iter in (1_000, 100_000)
@@ -128,7 +130,7 @@ def test_more_atoms_than_features_are_solved_where_an_active_set_stalls(alpha):
     random = np.random.default_rng(0)
     atoms = random.standard_normal((12, 8))
     X = random.standard_normal((60, 8))
-    problem = Energy(LinearDecoder(atoms), L1(alpha)).problem(X)
+    problem = SparseEnergy(LinearDecoder(atoms), L1(alpha)).problem(X)
     solution = solve_lasso(problem, solver="active_set", tol=1e-4, max_iter=5000, backend=numba)
     assert solution.outcome is Outcome.CONVERGED
     assert np.all(problem.relative_gap(solution.code) <= 1.01e-4)

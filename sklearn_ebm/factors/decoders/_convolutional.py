@@ -151,7 +151,7 @@ class ConvolutionalDecoder(ModuleMixin):
         return rows
 
     def problem(self, X, penalty, prediction=None, beta=0.0, mask=None):
-        """The inference problem of some images; see `Energy.problem`."""
+        """The inference problem of some images; see `SparseEnergy.problem`."""
         ridge = 0.0 if prediction is None else beta
         return ConvolutionalProblem(Source(self, X, prediction, ridge, mask), penalty)
 
@@ -173,5 +173,5 @@ class PatchDecoder(ConvolutionalDecoder):
         return LinearDecoder(rows)
 
     def problem(self, X, penalty, prediction=None, beta=0.0, mask=None):
-        """The inference problem of some patches; see `Energy.problem`."""
+        """The inference problem of some patches; see `SparseEnergy.problem`."""
         return self.as_matrix.problem(X, penalty, prediction, beta, mask)

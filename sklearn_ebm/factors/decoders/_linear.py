@@ -108,7 +108,7 @@ class LinearDecoder(ModuleMixin):
         return xp.where(is_lost, xp.zeros_like(self.dictionary), self.dictionary)
 
     def problem(self, X, penalty, prediction=None, beta=0.0, mask=None):
-        """The inference problem of all rows of X; see `Energy.problem`."""
+        """The inference problem of all rows of X; see `SparseEnergy.problem`."""
         correlation = self.correlate(X)
         if prediction is not None:
             correlation += beta * prediction

@@ -1,9 +1,11 @@
 """Visible units that are on or off: -b.v, v_i of 0 and 1."""
 
 import math
+from dataclasses import dataclass, replace
 
 from sklearn_ebm.backends import array_namespace
 from sklearn_ebm.factors.units._coordinates import Unchanged
+from sklearn_ebm.factors.units._units import Units
 
 FIRST_DEVIATION = 0.01  # of the first weights (Hinton 2010, A practical guide, section 8)
 FIRST_ACTIVITY = 0.2  # few units on make better features, but with very few learning begins late
@@ -11,7 +13,8 @@ LEARNING_RATE = 0.2
 SMALLEST_SHARE = 1e-3  # of a pixel that is never on: log-odds of -7, from which learning can return
 
 
-class BernoulliUnits:
+@dataclass(eq=False)
+class BernoulliUnits(Units):
     """E_v(v) = -b.v; given a field r = W h, v_i is on with probability 1 / (1 + exp(-b_i - r_i)).
 
     Parameters
@@ -25,9 +28,6 @@ class BernoulliUnits:
     coordinates = Unchanged()
     first_activity = FIRST_ACTIVITY
     learning_rate = LEARNING_RATE
-
-    def __init__(self, bias):
-        self.bias = bias
 
     @classmethod
     def from_moments(cls, mean, deviation):
@@ -49,11 +49,7 @@ class BernoulliUnits:
 
     def astype(self, dtype):
         """A copy of the units, in a type."""
-        return BernoulliUnits(array_namespace(self.bias).astype(self.bias, dtype))
-
-    def shifted(self, change):
-        """Return the units with `change` added to the bias."""
-        return BernoulliUnits(self.bias + change)
+        return replace(self, bias=array_namespace(self.bias).astype(self.bias, dtype))
 
     def inner(self):
         """Return the units themselves, which are not standardized."""
@@ -65,12 +61,7 @@ class BernoulliUnits:
 
     def from_data_units(self, weights, hidden_bias, bias):
         """Return units, W and c from W, c and b."""
-        return BernoulliUnits(bias), weights, hidden_bias
-
-    def affine_signal(self):
-        """Return (gain, origin) such that the signal is (v - origin) gain."""
-        xp = array_namespace(self.bias)
-        return xp.ones_like(self.bias), xp.zeros_like(self.bias)
+        return replace(self, bias=bias), weights, hidden_bias
 
     @property
     def parameters(self):
@@ -82,6 +73,11 @@ class BernoulliUnits:
         """From off to on is one."""
         return array_namespace(self.bias).ones_like(self.bias)
 
+    @property
+    def precision(self):
+        """The factor of v in the signal, which is v itself."""
+        return self.scale
+
     def value(self, visible):
         """E_v of each row."""
         return -(visible @ self.bias)
@@ -90,17 +86,25 @@ class BernoulliUnits:
         """What the weights carry to the hidden units."""
         return visible
 
-    def mean(self, field, backend):
+    def mean(self, field):
         """Means given a field, in its place."""
-        return backend.bernoulli_mean(field, self.bias)
+        return self.backend_for(field).bernoulli_mean(field, self.bias)
 
-    def sample(self, field, key, backend, scale=1.0):
+    def sample(self, field, key, scale=1.0):
         """Draws given a field, in its place."""
-        return backend.bernoulli_sample(field, self.bias, scale, key)
+        return self.backend_for(field).bernoulli_sample(field, self.bias, scale, key)
 
-    def log_partition(self, field, backend):
+    def log_partition(self, field):
         """log sum_v exp(r.v - E_v(v)) for each row of fields."""
-        return backend.softplus_sums(field, self.bias)
+        return self.backend_for(field).softplus_sums(field, self.bias)
+
+    def input_gradient(self, visible, field):
+        """Return the gradient of E_v(v) - signal(v).r with respect to v, for each row."""
+        return -(field + self.bias)
+
+    def parameter_gradients(self, visible, field, weight):
+        """Return the gradients of sum_n weight_n (E_v(v_n) - signal(v_n).r_n), by name."""
+        return {"bias": -(weight @ visible)}
 
     def slopes(self, visible, hidden, weights):
         """-dE/db of each row is v."""
@@ -111,4 +115,4 @@ class BernoulliUnits:
 
     def mixed(self, other, share):
         """Units of the energy (1 - share) E_other + share E_self, and the scale of their field."""
-        return BernoulliUnits((1 - share) * other.bias + share * self.bias), share
+        return replace(self, bias=(1 - share) * other.bias + share * self.bias), share

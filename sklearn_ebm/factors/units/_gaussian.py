@@ -14,9 +14,12 @@ cancellation in c' when the origin is many deviations away from zero.
 """
 
 import math
+from dataclasses import dataclass, replace
+from typing import Any
 
 from sklearn_ebm.backends import array_namespace
 from sklearn_ebm.factors.units._coordinates import Standardized, Unchanged
+from sklearn_ebm.factors.units._units import Units
 
 UNCHANGED = Unchanged()
 LEAST_LEFT = 1e-3  # share of a feature's variance that hidden units cannot explain
@@ -26,7 +29,8 @@ FIRST_ACTIVITY = 0.05
 LEARNING_RATE = 0.1
 
 
-class GaussianUnits:
+@dataclass(eq=False)
+class GaussianUnits(Units):
     """E_v(v) = sum (u_i - b_i)^2 / (2 s_i^2) with u = (v - origin) / unit.
 
     Given a field r = W h, u_i ~ N(b_i + r_i, s_i^2).
@@ -48,11 +52,9 @@ class GaussianUnits:
     first_activity = FIRST_ACTIVITY
     learning_rate = LEARNING_RATE
 
-    def __init__(self, bias, log_variance, largest=None, coordinates=UNCHANGED):
-        self.bias = bias
-        self.log_variance = log_variance
-        self.largest = largest
-        self.coordinates = coordinates
+    log_variance: Any
+    largest: float | None = None
+    coordinates: Any = UNCHANGED
 
     @classmethod
     def from_moments(cls, mean, deviation):
@@ -77,35 +79,23 @@ class GaussianUnits:
         directions = xp.where(_lengths(directions) > 0, directions, noise)
         weights = (FIRST_NORM * self.scale * directions / _lengths(directions)).T
         log_variance = self.log_variance + math.log(FIRST_SHARE)
-        units = self._with(log_variance=log_variance)
+        units = replace(self, log_variance=log_variance)
         offset = math.log(activity / (1 - activity)) - FIRST_NORM**2 / (2 * FIRST_SHARE)
         return units, weights, offset - (self.bias * units.precision) @ weights
-
-    def _with(self, **changes):
-        own = {
-            "bias": self.bias,
-            "log_variance": self.log_variance,
-            "largest": self.largest,
-            "coordinates": self.coordinates,
-        }
-        return GaussianUnits(**{**own, **changes})
 
     def astype(self, dtype):
         """A copy of the units, in a type."""
         xp = array_namespace(self.bias)
-        return self._with(
+        return replace(
+            self,
             bias=xp.astype(self.bias, dtype),
             log_variance=xp.astype(self.log_variance, dtype),
             coordinates=self.coordinates.astype(dtype),
         )
 
-    def shifted(self, change):
-        """Return the units with `change` added to the bias."""
-        return self._with(bias=self.bias + change)
-
     def inner(self):
         """Return units that take u instead of v and share the parameters."""
-        return self._with(coordinates=UNCHANGED)
+        return replace(self, coordinates=UNCHANGED)
 
     def in_data_units(self, weights, hidden_bias):
         """Return W', c', b' and s'^2, the parameters of the energy of v, by name."""
@@ -122,14 +112,10 @@ class GaussianUnits:
         """Return units with the same coordinates, W and c, from W', c', b' and s'^2."""
         xp = array_namespace(bias)
         unit, origin = self.coordinates.unit + 0 * bias, self.coordinates.origin + 0 * bias
-        units = self._with(bias=(bias - origin) / unit, log_variance=xp.log(variance / unit**2))
+        units = replace(self, bias=(bias - origin) / unit, log_variance=xp.log(variance / unit**2))
         weights = weights / unit[:, None]
         gain = units.precision / unit
         return units, weights, hidden_bias + origin @ (gain[:, None] * weights)
-
-    def affine_signal(self):
-        """Return (gain, origin) such that the signal is (v - origin) gain."""
-        return self.precision / self.coordinates.unit, self.coordinates.origin + 0 * self.bias
 
     @property
     def parameters(self):
@@ -155,23 +141,39 @@ class GaussianUnits:
         """Return u / s^2 for each row, the factor of the weights."""
         return self.coordinates.inward(visible) * self.precision
 
-    def mean(self, field, backend):
+    def mean(self, field):
         """Means given a field, in its place."""
         field += self.bias
         return self.coordinates.outward(field)
 
-    def sample(self, field, key, backend, scale=1.0):
+    def sample(self, field, key, scale=1.0):
         """Draws given a field, in its place."""
         field *= scale
         field += self.bias
+        backend = self.backend_for(field)
         return self.coordinates.outward(backend.add_normal(field, self.scale, key))
 
-    def log_partition(self, field, backend):
+    def log_partition(self, field):
         """log of the integral over v of exp(r.u / s^2 - E_v(v)) for each row of fields."""
         xp = array_namespace(field)
         own = xp.sum(self.log_variance + math.log(2 * math.pi)) / 2
         own = own + self.coordinates.log_volume
         return own + ((field + 2 * self.bias) * field) @ self.precision / 2
+
+    def input_gradient(self, visible, field):
+        """Return the gradient of E_v(v) - signal(v).r with respect to v, for each row."""
+        error = self.coordinates.inward(visible) - (field + self.bias)
+        return error * (self.precision / self.coordinates.unit)
+
+    def parameter_gradients(self, visible, field, weight):
+        """Return the gradients of sum_n weight_n (E_v(v_n) - signal(v_n).r_n), by name."""
+        state = self.coordinates.inward(visible)
+        error = state - self.bias
+        by_variance = state * field - error * error / 2
+        return {
+            "bias": -(weight @ error) * self.precision,
+            "log_variance": (weight @ by_variance) * self.precision,
+        }
 
     def slopes(self, visible, hidden, weights):
         """-dE/dtheta of each row; that of b is times s^2, which leaves its direction uphill.
@@ -199,7 +201,7 @@ class GaussianUnits:
         own, others = share * self.precision, (1 - share) * other.precision
         precision = own + others
         bias = (own * self.bias + others * other.bias) / precision
-        return self._with(bias=bias, log_variance=-xp.log(precision)), own / precision
+        return replace(self, bias=bias, log_variance=-xp.log(precision)), own / precision
 
 
 def _lengths(directions):

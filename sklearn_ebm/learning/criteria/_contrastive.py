@@ -21,7 +21,7 @@ Real units are learned in standardized coordinates (`sklearn_ebm.factors.units`)
 depends neither on the offset nor on the scale of a feature.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -269,9 +269,9 @@ class Contrastive(BaseCriterion):
 
     # --------------------------------------------------------------------------- one step at a time
     def prepare(self, batch):
-        """Return the energy of the data, the energy of the chains, and the backend."""
-        energy = self.energy.inner()
-        return energy, self._energy_of_chains(energy), self.backend_of(batch)
+        """Return the energy of the data and the energy of the chains."""
+        energy = self.energy.inner().on(self.backend_of(batch))
+        return energy, self._energy_of_chains(energy)
 
     def _energy_of_chains(self, energy):
         """Return the energy that the chains sample: with centred fast weights if there are any."""
@@ -279,17 +279,18 @@ class Contrastive(BaseCriterion):
         if fast is None:
             return energy
         hidden_field = energy.visible.signal(self.visible_center) @ fast
-        chain = energy.with_weights(self.chain_weights)
+        chain = replace(energy, weights=self.chain_weights)
         return chain.shifted(-(fast @ self.hidden_center), -hidden_field)
 
     def contribute(self, model, batch, memory, stream=None, shard=None):
         """Sample both phases, a piece of the rows in each thread; chains take longest."""
-        (energy, chain, backend), n_rows = model, batch.n_samples
+        (energy, chain), n_rows = (each.conditionals for each in model), batch.n_samples
+        backend = model[0].backend_for(batch.X)
         particles = None if shard is None else _copied(shard)
         n_chains = n_rows if shard is None else shard.shape[0]
         visible, hidden = (
             memory.matrix(name, (n_rows + n_chains + 2, size), self.energy.weights)
-            for name, size in zip(("visible", "hidden"), energy.weights.shape, strict=True)
+            for name, size in zip(("visible", "hidden"), self.energy.weights.shape, strict=True)
         )
         visible[:n_rows, :] = self.energy.visible.coordinates.states_of(batch.X)
         draw, start = (stream.key().from_row(batch.first) for _ in range(2))
@@ -303,15 +304,15 @@ class Contrastive(BaseCriterion):
             rows, own = slice(first, last), slice(n_rows + first, n_rows + last)
             if is_moved:
                 state = particles[rows, :]
-                gibbs(chain, state, visible[own, :], keys, backend, first, hidden[own, :])
+                gibbs(chain, state, visible[own, :], keys, first, hidden[own, :])
             elif shard is not None:
-                energy.hidden_mean(visible[rows, :], backend, hidden[rows, :])
+                energy.hidden_mean(visible[rows, :], hidden[rows, :])
             else:
                 state = new_matrix((last - first, hidden.shape[1]), hidden)
                 key = start.from_row(first)
-                energy.sample_hidden(visible[rows, :], key, backend, state, hidden[rows, :])
+                energy.sample_hidden(visible[rows, :], key, state, hidden[rows, :])
                 first = batch.first + first
-                gibbs(chain, state, visible[own, :], keys, backend, first, hidden[own, :])
+                gibbs(chain, state, visible[own, :], keys, first, hidden[own, :])
 
         map_bounds(work, pieces, backend)
         return {"states": States(visible, hidden, n_rows), "report": {}}, particles

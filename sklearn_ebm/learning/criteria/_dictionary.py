@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from sklearn_ebm.backends import array_namespace
-from sklearn_ebm.factors import Energy, LinearDecoder
+from sklearn_ebm.factors import LinearDecoder, SparseEnergy
 from sklearn_ebm.learning._divergence import Watch
 from sklearn_ebm.learning._online_dictionary import OnlineDictionary
 from sklearn_ebm.learning._optimizers import Adam
@@ -37,7 +37,7 @@ class Model(NamedTuple):
 
     Attributes
     ----------
-    energy : Energy
+    energy : SparseEnergy
         Holds the dictionary, and caches its products.
     encoder : encoder factor or None
         Predicts codes.
@@ -192,7 +192,7 @@ class Dictionary(BaseCriterion):
         if encoder is not None and watch.first is None:
             rows = array_namespace(batch.X).reshape(batch.X, (batch.n_samples, -1))
             watch.begin(half_square(encoder.forward(rows)) / batch.n_samples)
-        energy = Energy(decoder, self.penalty, self.beta)
+        energy = SparseEnergy(decoder, self.penalty, self.beta)
         keeps_candidates = not self.fixed and self.online.is_due()
         return Model(energy, encoder, self.settings, backend, watch, keeps_candidates)
 

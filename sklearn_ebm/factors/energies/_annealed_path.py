@@ -16,42 +16,43 @@ class AnnealedPath:
     Parameters
     ----------
     energy : BilinearEnergy
-        Where it ends.
+        Where it ends. Its backend, or the one that follows its weights, computes the path.
     base : BernoulliUnits or GaussianUnits
         Where it begins. Its coordinates must be those of the energy's units.
     """
 
     def __init__(self, energy, base):
-        self.energy = energy.inner()
-        self.base = base.inner()
-        self._base_of_data = base
+        self.backend = energy.backend_for(energy.weights)
+        self.energy = energy.on(self.backend).inner()
+        self.base = base.on(self.backend).inner()
+        self._base_of_data = base.on(self.backend)
 
-    def log_partition_of_base(self, backend):
+    def log_partition_of_base(self):
         """log Z of the base, whose hidden units are on as often as off."""
         weights = self.energy.weights
         xp = array_namespace(weights)
         nothing = xp.zeros((1, weights.shape[0]), dtype=weights.dtype)
-        own = float(self._base_of_data.log_partition(nothing, backend)[0])
+        own = float(self._base_of_data.log_partition(nothing)[0])
         return own + weights.shape[1] * math.log(2)
 
-    def start(self, n_runs, key, backend):
+    def start(self, n_runs, key):
         """Draws from the base, and room for the hidden units."""
         n_visible, n_hidden = self.energy.weights.shape
         visible = new_matrix((n_runs, n_visible), self.energy.weights)
         visible[...] = 0
-        self.base.sample(visible, key, backend)
+        self.base.sample(visible, key)
         return visible, new_matrix((n_runs, n_hidden), self.energy.weights)
 
-    def advance(self, state, share, next_share, keys, backend):
+    def advance(self, state, share, next_share, keys):
         """log p_next(v) / p(v) of each particle, which then makes a step at the next share."""
-        energy = self.energy
+        energy, backend = self.energy, self.backend
         visible, hidden = state
         bias = energy.hidden_bias
-        field = energy.hidden_field(visible, backend, hidden)
+        field = energy.hidden_field(visible, hidden)
         change = (next_share - share) * (self.base.value(visible) - energy.visible.value(visible))
         change += backend.softplus_sums(field, next_share * bias, next_share)
         change -= backend.softplus_sums(field, share * bias, share)
         backend.bernoulli_sample(field, next_share * bias, next_share, keys[0])
         units, scale = energy.visible.mixed(self.base, next_share)
-        units.sample(energy.visible_field(hidden, visible), keys[1], backend, scale)
+        units.sample(energy.visible_field(hidden, visible), keys[1], scale)
         return change

@@ -1,0 +1,143 @@
+"""E(v, h) = E_v(v) - signal(v) W h' - c.h, h of 0 and 1: the energy of a restricted machine.
+
+Given one layer the units of the other are independent, and either layer can be summed out:
+
+    F(v) = -log sum_h exp(-E(v, h)) = E_v(v) - sum_j log(1 + exp(c_j + (signal(v) W)_j)).
+
+E is linear in h, so that every derivative of F(v) is that of E(v, h) at the mean of h given v.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from sklearn_ebm.backends import array_namespace, multiply_into, new_matrix
+from sklearn_ebm.factors.energies._annealed_path import AnnealedPath
+from sklearn_ebm.factors.energies._conditionals import Conditionals
+
+
+@dataclass(eq=False)
+class BilinearEnergy:
+    """Weights between visible units of some kind and hidden units that are on or off.
+
+    Attributes
+    ----------
+    visible : BernoulliUnits or GaussianUnits
+        Gives E_v and what follows from it, and holds the backend.
+    weights : array of shape (n_visible, n_hidden)
+        W.
+    hidden_bias : array of shape (n_hidden,)
+        c.
+    """
+
+    visible: Any
+    weights: Any
+    hidden_bias: Any
+
+    @property
+    def parameters(self):
+        """What is learned, by name."""
+        own = {f"visible_{name}": value for name, value in self.visible.parameters.items()}
+        return {"weights": self.weights, "hidden_bias": self.hidden_bias, **own}
+
+    def on(self, backend):
+        """Return the energy with the kernels of a backend, and with the same parameters."""
+        return replace(self, visible=self.visible.on(backend))
+
+    def backend_for(self, array):
+        """Return the backend that the energy holds, or else the one that follows an array."""
+        return self.visible.backend_for(array)
+
+    def shifted(self, visible_change, hidden_change):
+        """Return the energy with changes added to the biases of both layers."""
+        visible = self.visible.shifted(visible_change)
+        return replace(self, visible=visible, hidden_bias=self.hidden_bias + hidden_change)
+
+    def inner(self):
+        """Return the energy of the visible units' standardized states; it shares the parameters."""
+        return replace(self, visible=self.visible.inner())
+
+    def fits(self, limit):
+        """Return whether all parameters are below a limit, and units above its inverse."""
+        xp = array_namespace(self.weights)
+        parameters = self.parameters.values()
+        return self.visible.coordinates.fits(limit) and all(
+            float(xp.max(xp.abs(values))) < limit for values in parameters
+        )
+
+    def astype(self, dtype):
+        """Return the energy in another type; itself if it has that type."""
+        return self if self.weights.dtype == dtype else self._copied(dtype)
+
+    def copy(self):
+        """Return the energy with parameters of its own."""
+        return self._copied(self.weights.dtype)
+
+    def _copied(self, dtype):
+        xp = array_namespace(self.weights)
+        weights = new_matrix(self.weights.shape, self.weights, dtype)
+        weights[...] = xp.astype(self.weights, dtype)
+        hidden_bias = xp.astype(self.hidden_bias, dtype)
+        return BilinearEnergy(self.visible.astype(dtype), weights, hidden_bias)
+
+    def hidden_field(self, visible, result=None):
+        """Return signal(v) W of each row."""
+        if result is None:
+            result = new_matrix((visible.shape[0], self.weights.shape[1]), visible)
+        signal = self.visible.signal(visible)
+        return self.backend_for(visible).project(signal, self.weights, result)
+
+    def visible_field(self, hidden, result=None):
+        """Return W h of each row."""
+        if result is None:
+            result = new_matrix((hidden.shape[0], self.weights.shape[0]), hidden)
+        return multiply_into(hidden, self.weights.T, result)
+
+    @property
+    def conditionals(self):
+        """Draws and means of each layer given the other."""
+        return Conditionals(self)
+
+    def value(self, x, z):
+        """Return E(v, h) of each pair of rows."""
+        xp = array_namespace(x)
+        field = self.hidden_field(x) + self.hidden_bias
+        return self.visible.value(x) - xp.sum(field * z, axis=1)
+
+    def free_energy(self, x):
+        """Return F(v) of each row: the hidden units summed out."""
+        sums = self.backend_for(x).softplus_sums(self.hidden_field(x), self.hidden_bias)
+        return self.visible.value(x) - sums
+
+    def free_energy_of_hidden(self, hidden):
+        """Return -log sum_v exp(-E(v, h)) of each row: the visible units summed out."""
+        field = self.visible_field(hidden)
+        return -(hidden @ self.hidden_bias) - self.visible.log_partition(field)
+
+    def input_gradient(self, x, z=None):
+        """Return the gradient of E(v, h) with respect to v, or that of F(v) without h."""
+        hidden = self.conditionals.hidden_mean(x) if z is None else z
+        return self.visible.input_gradient(x, self.visible_field(hidden))
+
+    def parameter_gradients(self, x, z, weight):
+        """Return the gradients of sum_n weight_n E(v_n, h_n), or those of F(v) without h."""
+        hidden = self.conditionals.hidden_mean(x) if z is None else z
+        own = self.visible.parameter_gradients(x, self.visible_field(hidden), weight)
+        return {
+            "weights": -(self.visible.signal(x) * weight[:, None]).T @ hidden,
+            "hidden_bias": -(weight @ hidden),
+            **{f"visible_{name}": gradient for name, gradient in own.items()},
+        }
+
+    def slopes(self, visible, hidden):
+        """Return directions of learning of each row for every parameter that is a vector, by name.
+
+        They are -dE/dtheta, except that directions of the bias of real units are multiplied by s^2
+        and lack the part that both phases share. The weights' own direction is the product of
+        visible and hidden units, which `backend.ascend` takes.
+        """
+        own = self.visible.slopes(visible, hidden, self.weights)
+        return {"hidden_bias": hidden, **{f"visible_{name}": rows for name, rows in own.items()}}
+
+    def path(self, base):
+        """Return the path from visible units without hidden ones to this energy."""
+        return AnnealedPath(self, base)

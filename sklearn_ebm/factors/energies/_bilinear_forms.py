@@ -1,0 +1,35 @@
+"""A bilinear energy in other forms: in the units of the data, and as an encoder."""
+
+from sklearn_ebm.backends import array_namespace
+from sklearn_ebm.factors.encoders import LogisticEncoder, Scale
+from sklearn_ebm.factors.encoders._encoder import root_mean_square
+
+
+def in_data_units(energy):
+    """Return W, c, b and, for real units, s^2 in the units of the data, by name."""
+    return energy.visible.in_data_units(energy.weights, energy.hidden_bias)
+
+
+def largest_log_odds(energy):
+    """Return the most that one visible unit gives to a hidden one when it moves by its scale."""
+    xp = array_namespace(energy.weights)
+    return float(xp.max(xp.abs(energy.weights) / energy.visible.scale[:, None]))
+
+
+def as_encoder(energy):
+    """Return the probabilities of the hidden units as an encoder, with parameters of its own."""
+    gain, origin = energy.visible.affine_signal()
+    weights = energy.weights * gain[:, None]
+    bias = energy.hidden_bias - origin @ weights
+    scale = Scale(data=1 / root_mean_square(gain))
+    return LogisticEncoder({"weights": weights, "bias": bias}, scale=scale).copy()
+
+
+def with_encoder(energy, encoder):
+    """Return an energy with the same visible units whose hidden units have the encoder's means."""
+    energy = energy.copy()
+    gain, origin = energy.visible.affine_signal()
+    weights, bias = (encoder.parameters[name] for name in ("weights", "bias"))
+    energy.weights[...] = weights / gain[:, None]
+    energy.hidden_bias[...] = bias + origin @ weights
+    return energy

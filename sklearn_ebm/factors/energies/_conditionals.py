@@ -1,0 +1,43 @@
+"""The conditional distributions of the two layers of a bilinear energy."""
+
+
+class Conditionals:
+    """Draws and means of each layer given the other.
+
+    Parameters
+    ----------
+    energy : BilinearEnergy
+        Its backend, or the one that follows its weights, is used in all calls.
+    """
+
+    def __init__(self, energy):
+        self.energy = energy.on(energy.backend_for(energy.weights))
+        self._backend = self.energy.visible.backend
+
+    def hidden_mean(self, visible, result=None):
+        """Return the probability of each hidden unit to be on, given the visible ones."""
+        field = self.energy.hidden_field(visible, result)
+        return self._backend.bernoulli_mean(field, self.energy.hidden_bias)
+
+    def visible_mean(self, hidden):
+        """Return the mean of each visible unit given the hidden ones."""
+        return self.energy.visible.mean(self.energy.visible_field(hidden))
+
+    def sample_hidden(self, visible, key, result=None, mean=None):
+        """Draw the hidden units given the visible ones; `mean` gets their probabilities."""
+        field = self.energy.hidden_field(visible, result)
+        return self._backend.bernoulli_sample(field, self.energy.hidden_bias, 1.0, key, mean)
+
+    def sample_visible(self, hidden, key, result=None):
+        """Draw the visible units given the hidden ones."""
+        return self.energy.visible.sample(self.energy.visible_field(hidden, result), key)
+
+    def gibbs_step(self, hidden, visible, keys, mean=None):
+        """Draw the visible units given the hidden ones, and then these anew, both in place."""
+        energy = self.energy
+        if energy.visible.is_binary:
+            biases = energy.visible.bias, energy.hidden_bias
+            self._backend.gibbs_step(hidden, visible, energy.weights, biases, keys, mean)
+            return
+        self.sample_visible(hidden, keys[0], visible)
+        self.sample_hidden(visible, keys[1], hidden, mean)

@@ -1,0 +1,125 @@
+"""E(x, z) = 1/2 ||x - zD||^2 + penalty(z) + beta/2 ||z - f(x)||^2 and its inference problem."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from sklearn_ebm.factors._tape import Tape
+from sklearn_ebm.factors.decoders._linear import half_norm
+
+
+@dataclass(frozen=True)
+class SparseEnergy:
+    """The sum of a model's factors.
+
+    All methods accept the prediction f(x), if the caller has computed it, and a mask of observed
+    features. Without a prediction, the encoder computes it.
+
+    Attributes
+    ----------
+    decoder : LinearDecoder or ConvolutionalDecoder
+        Gives the reconstruction term.
+    penalty : penalty factor
+        Has `value`, `prox` and possibly `rule`.
+    beta : float, default=0
+        Weight of the prediction term; zero leaves it out.
+    encoder : encoder factor or None, default=None
+        f. With None, the prediction term exists only if the caller passes a prediction.
+    """
+
+    decoder: Any
+    penalty: Any
+    beta: float = 0.0
+    encoder: Any = None
+
+    @property
+    def parameters(self):
+        """Parameters of the decoder and of the encoder, by name."""
+        own = {f"encoder_{name}": value for name, value in self._encoder_parameters.items()}
+        return {**self.decoder.parameters, **own}
+
+    @property
+    def _encoder_parameters(self):
+        return self.encoder.parameters if self._predicts else {}
+
+    @property
+    def _predicts(self):
+        """Whether the energy has a prediction term of its own."""
+        return self.beta != 0 and self.encoder is not None
+
+    def on(self, backend):
+        """Return the energy with the products of a backend."""
+        encoder = None if self.encoder is None else self.encoder.on(backend)
+        return replace(self, decoder=self.decoder.on(backend), encoder=encoder)
+
+    def problem(self, X, prediction=None, mask=None):
+        """The energy as a function of z, for all rows of X at once.
+
+        The prediction term adds beta I to the Hessian and beta f(x) to the correlations: it is a
+        lasso on the data [x, sqrt(beta) f(x)] with the atoms [D, sqrt(beta) I].
+
+        Parameters
+        ----------
+        X : array of shape (n_samples, n_features)
+            Data; zero where the mask is.
+        prediction : array of shape (n_samples, n_components) or None
+            f(x).
+        mask : array of shape (n_samples, n_features) or None
+            One where a feature is observed.
+
+        Returns
+        -------
+        problem : GramProblem, MaskedProblem or ConvolutionalProblem
+        """
+        prediction = self._prediction(X, prediction)
+        return self.decoder.problem(X, self.penalty, prediction, self.beta, mask)
+
+    def _prediction(self, X, prediction):
+        """Return f(x) if the energy has a prediction term, else None."""
+        if self.beta == 0:
+            return None
+        if prediction is None and self.encoder is not None:
+            return self.encoder.forward(X)
+        return prediction
+
+    def value(self, x, z, prediction=None, mask=None):
+        """Energy of each sample with its code, shape (n_samples,)."""
+        energy = half_norm(self._residual(x, z, mask)) + self.penalty.value(z)
+        prediction = self._prediction(x, prediction)
+        if prediction is not None:
+            energy += self.beta * half_norm(z - prediction)
+        return energy
+
+    def _residual(self, x, z, mask):
+        residual = x - self.decoder.decode(z)
+        return residual if mask is None else residual * mask
+
+    def gradient(self, X, code):
+        """Gradient of 1/2 ||x - zD||^2 + penalty(z) with respect to the code, in its shape."""
+        slope = self.decoder.correlate(self.decoder.decode(code) - X)
+        return slope + self.penalty.gradient(code)
+
+    def input_gradient(self, x, z, mask=None):
+        """Return mask (x - zD) + beta J' (f(x) - z), J the Jacobian of f, for each sample.
+
+        It is the gradient of E(x, z) with respect to x and, if z is optimal, that of F(x): the
+        energy does not change to first order if the optimal code moves (envelope theorem).
+        """
+        gradient = self._residual(x, z, mask)
+        if self._predicts:
+            tape = Tape()
+            error = self.beta * (self.encoder.forward(x, tape) - z)
+            gradient = gradient + self.encoder.backward(tape, error)[0]
+        return gradient
+
+    def parameter_gradients(self, x, z, weight, mask=None):
+        """Return the gradients of sum_n weight_n E(x_n, z_n), by the names of `parameters`."""
+        weight, tape = weight[:, None], Tape()
+        self.decoder.forward(z, tape)
+        error = -weight * self._residual(x, z, mask)
+        _, gradients = self.decoder.backward(tape, error, input_gradient=False)
+        if self._predicts:
+            tape = Tape()
+            error = self.beta * weight * (self.encoder.forward(x, tape) - z)
+            _, own = self.encoder.backward(tape, error, input_gradient=False)
+            gradients |= {f"encoder_{name}": gradient for name, gradient in own.items()}
+        return gradients

@@ -1,0 +1,42 @@
+"""What all kinds of visible units share: a bias and a backend."""
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from sklearn_ebm.backends import resolve_backend
+
+
+@dataclass(eq=False)
+class Units:
+    """A subclass gives E_v(v), the signal that the weights carry, and the conditional means.
+
+    Attributes
+    ----------
+    bias : array of shape (n_units,)
+        b.
+    backend : module or None, default=None
+        Kernels. None follows the data. It is not pickled.
+    """
+
+    bias: Any
+    backend: Any = field(default=None, kw_only=True, repr=False)
+
+    def __getstate__(self):
+        """Store the parameters; a module of kernels cannot be pickled."""
+        return {**vars(self), "backend": None}
+
+    def on(self, backend):
+        """Return the units with the kernels of a backend, and with the same parameters."""
+        return replace(self, backend=backend)
+
+    def backend_for(self, array):
+        """Return the backend that the units hold, or else the one that follows an array."""
+        return resolve_backend("auto", array) if self.backend is None else self.backend
+
+    def shifted(self, change):
+        """Return the units with `change` added to the bias."""
+        return replace(self, bias=self.bias + change)
+
+    def affine_signal(self):
+        """Return (gain, origin) such that the signal is (v - origin) gain."""
+        return self.precision / self.coordinates.unit, self.coordinates.origin + 0 * self.bias

@@ -1,0 +1,83 @@
+"""The contract of energies: what is low on the data and higher elsewhere.
+
+`tests/contracts/test_energies.py` checks every implementation.
+"""
+
+from typing import Any, Protocol
+
+
+class Energy(Protocol):
+    """A function E(x, z) of a sample x and everything that is inferred of it, z.
+
+    z holds the codes, the hidden units or the labels of the samples, one sample per row. It is None
+    for an energy of x alone. An energy never runs a solver or a sampler: the caller passes z. The
+    energy computes with the type and on the device of x, and float32 stays float32.
+
+    `value`, `input_gradient` and `parameter_gradients` take z as fixed. If z minimises E(x, z), the
+    gradients are also those of F(x) = min_z E(x, z), by the envelope theorem. If the energy offers
+    `free_energy`, they accept z=None and return the gradients of F(x) = -log sum_z exp(-E(x, z)).
+
+    An energy holds the backend whose kernels it calls. It is not pickled with the energy.
+
+    An energy may offer these capabilities. One that is missing or None is not offered, and
+    `sklearn_ebm.protocols.require` raises an error that names it.
+
+    - ``problem(x)``: the energy as a function of z, which a solver minimises.
+    - ``free_energy(x, y=None)``: F(x) in closed form; y clamps labels. `y` may be missing in
+      energies without labels.
+    - ``bound(x, z)``: an upper bound of F(x), if only a bound is known.
+    - ``conditionals``: an object with `gibbs_step(hidden, visible, keys, mean=None)`, which draws
+      each part of the state given the rest, and with the conditional means. Contrastive learning
+      requires it.
+    - ``input_gradient(x, z)``: gradient of E with respect to x. Hamiltonian Monte Carlo and score
+      matching require it.
+    - ``laplacian(x)``: sum of the second derivatives of F with respect to the entries of x. Score
+      matching requires it, and the gradients of both with respect to the parameters.
+    - ``flips(x)``: F(x with one entry flipped) - F(x) for each entry of binary samples. Ratio
+      matching, minimum probability flow and the pseudo-likelihood require it.
+    - ``path(base)``: a path of distributions from a base, whose partition function is known, to
+      this one. Annealed importance sampling requires it.
+    - ``log_partition``: the logarithm of the partition function in closed form.
+    """
+
+    parameters: dict[str, Any]
+    """Trained arrays by name. Criteria change them in place."""
+
+    def value(self, x, z):
+        """Return E(x, z) of each sample.
+
+        Parameters
+        ----------
+        x : array of shape (n_samples, n_features)
+            Samples.
+        z : array of shape (n_samples, n_components) or None
+            What was inferred.
+
+        Returns
+        -------
+        array of shape (n_samples,)
+        """
+
+    def parameter_gradients(self, x, z, weight):
+        """Return the gradients of sum_n weight_n E(x_n, z_n) with respect to the parameters.
+
+        Parameters
+        ----------
+        x : array of shape (n_samples, n_features)
+            Samples.
+        z : array of shape (n_samples, n_components) or None
+            What was inferred.
+        weight : array of shape (n_samples,)
+            Weights of the samples. They may be negative.
+
+        Returns
+        -------
+        dict of str to array
+            By the names and in the shapes of `parameters`.
+        """
+
+    def on(self, backend):
+        """Return the energy with the kernels of a backend, and with the same parameters.
+
+        Without it, the backend follows x.
+        """

@@ -1,0 +1,283 @@
+"""Every energy keeps the contract of `sklearn_ebm.protocols.Energy`."""
+
+import copy
+import pickle
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy.special import logsumexp
+
+from sklearn_ebm.backends import numba
+from sklearn_ebm.backends import numpy as reference
+from sklearn_ebm.factors import (
+    CONVOLUTIONAL_ENCODERS,
+    ENCODERS,
+    ENERGIES,
+    L1,
+    BernoulliUnits,
+    BilinearEnergy,
+    ConvolutionalDecoder,
+    GaussianUnits,
+    LinearDecoder,
+    SparseEnergy,
+)
+from sklearn_ebm.factors.units import Standardized
+from sklearn_ebm.protocols import offers, require
+from sklearn_ebm.solvers import solve_lasso
+from tests.differences import finite_differences
+
+N_SAMPLES, N_FEATURES, N_COMPONENTS = 5, 6, 4
+IMAGE, KERNELS = (3, 2), (2, 2, 2, 1)
+ALPHA, BETA = 0.3, 0.7
+
+
+class Case(NamedTuple):
+    """How to make an energy of a type, samples in float64 and, for sparse ones, a mask."""
+
+    make: Callable
+    x: Any
+    mask: Any = None
+
+    def energy(self, dtype="float64"):
+        return self.make(np.random.default_rng(0), np.dtype(dtype))
+
+    @property
+    def options(self):
+        return {} if self.mask is None else {"mask": self.mask}
+
+    @property
+    def weight(self):
+        return np.random.default_rng(3).uniform(-1, 2, len(self.x))
+
+    def inferred(self, energy, x):
+        """Optimal codes, or hidden units between zero and one."""
+        if not offers(energy, "problem"):
+            shape = len(x), energy.weights.shape[1]
+            return np.random.default_rng(4).uniform(size=shape).astype(x.dtype)
+        problem = energy.problem(x, **self.options)
+        solver = "active_set" if offers(problem, "gram") else "fista"
+        return solve_lasso(
+            problem, solver=solver, tol=1e-14, max_iter=20_000, backend=reference
+        ).code
+
+
+def atoms(random, shape):
+    rows = random.standard_normal(shape)
+    return rows / np.sqrt(np.sum(rows**2, axis=tuple(range(1, rows.ndim)), keepdims=True))
+
+
+def linear(random, dtype, encoder=None):
+    dictionary = atoms(random, (N_COMPONENTS, N_FEATURES)).astype(dtype)
+    decoder = LinearDecoder(dictionary)
+    if encoder is None:
+        return SparseEnergy(decoder, L1(ALPHA))
+    f = ENCODERS[encoder].from_dictionary(dictionary, decoder.lipschitz, ALPHA)
+    return SparseEnergy(decoder, L1(ALPHA), BETA, f)
+
+
+def convolutional(random, dtype, encoder=None):
+    kernels = atoms(random, KERNELS).astype(dtype)
+    decoder = ConvolutionalDecoder(kernels, IMAGE)
+    if encoder is None:
+        return SparseEnergy(decoder, L1(ALPHA))
+    f = CONVOLUTIONAL_ENCODERS[encoder].from_dictionary(
+        kernels, decoder.lipschitz, ALPHA, image_shape=IMAGE, border="full"
+    )
+    return SparseEnergy(decoder, L1(ALPHA), BETA, f)
+
+
+def machine(random, dtype, kind="bernoulli", coordinates=None):
+    bias = random.normal(-0.3, 1, N_FEATURES)
+    units = BernoulliUnits(bias)
+    if kind == "gaussian":
+        units = GaussianUnits(bias, np.log(random.uniform(0.3, 2, N_FEATURES)))
+    if coordinates is not None:
+        units = GaussianUnits(bias, units.log_variance, coordinates=coordinates)
+    weights = random.standard_normal((N_FEATURES, N_COMPONENTS))
+    return BilinearEnergy(units, weights, random.standard_normal(N_COMPONENTS)).astype(dtype)
+
+
+def made(function, **options):
+    return lambda random, dtype: function(random, dtype, **options)
+
+
+RANDOM = np.random.default_rng(2)
+ROWS = RANDOM.standard_normal((N_SAMPLES, N_FEATURES))
+IMAGES = RANDOM.standard_normal((2, np.prod(IMAGE)))
+ROW_MASK, IMAGE_MASK = ((RANDOM.random(x.shape) < 0.8).astype(float) for x in (ROWS, IMAGES))
+PLACED = Standardized(RANDOM.normal(0, 3, N_FEATURES), RANDOM.uniform(0.5, 3, N_FEATURES))
+CASES = {
+    "sparse": Case(linear, ROWS),
+    "sparse, masked": Case(linear, ROWS * ROW_MASK, ROW_MASK),
+    "sparse, predicted": Case(made(linear, encoder="tanh"), ROWS),
+    "sparse, predicted by LISTA": Case(made(linear, encoder="lista"), ROWS),
+    "sparse, masked and predicted": Case(made(linear, encoder="tanh"), ROWS * ROW_MASK, ROW_MASK),
+    "convolutional": Case(convolutional, IMAGES),
+    "convolutional, masked": Case(convolutional, IMAGES * IMAGE_MASK, IMAGE_MASK),
+    "convolutional, predicted": Case(made(convolutional, encoder="tanh"), IMAGES),
+    "bilinear, bernoulli": Case(machine, (ROWS > 0).astype(float)),
+    "bilinear, gaussian": Case(made(machine, kind="gaussian"), ROWS),
+    "bilinear, standardized": Case(made(machine, kind="gaussian", coordinates=PLACED), 3 * ROWS),
+}
+cases = pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+
+
+def chosen(*prefixes):
+    return [pytest.param(CASES[name], id=name) for name in CASES if name.startswith(prefixes)]
+
+
+machines = pytest.mark.parametrize("case", chosen("bilinear"))
+backends = pytest.mark.parametrize("backend", [reference, numba], ids=lambda each: each.name)
+# Central differences have an error of 1e-9, times weights and sums of some tens of numbers.
+DIFFERENCES = {"rtol": 1e-6, "atol": 1e-7}
+
+
+def test_every_energy_of_the_package_is_tested():
+    assert {type(case.energy()) for case in CASES.values()} == {*ENERGIES.values()}
+
+
+@cases
+@backends
+def test_parameter_gradients_are_those_of_finite_differences(case, backend):
+    """z is fixed. Weights of samples may be negative, as in contrastive learning."""
+    energy, x, weight = case.energy().on(backend), case.x, case.weight
+    z = case.inferred(energy, x)
+    gradients = energy.parameter_gradients(x, z, weight, **case.options)
+    assert gradients.keys() == energy.parameters.keys()
+    for name, value in energy.parameters.items():
+        expected = finite_differences(lambda: weight @ energy.value(x, z, **case.options), value)
+        assert_allclose(gradients[name], expected, **DIFFERENCES, err_msg=name)
+
+
+@cases
+@backends
+def test_input_gradients_are_those_of_finite_differences(case, backend):
+    """z is fixed. Features that are not observed have no derivative through the reconstruction."""
+    energy, x = case.energy().on(backend), case.x.copy()
+    z = case.inferred(energy, x)
+    gradient = energy.input_gradient(x, z, **case.options)
+    expected = finite_differences(lambda: energy.value(x, z, **case.options).sum(), x)
+    assert_allclose(gradient, expected, **DIFFERENCES)
+
+
+@cases
+def test_input_gradients_are_those_of_the_minimum_over_codes_or_of_the_free_energy(case):
+    """dF/dx of sparse energies with codes that are inferred anew, by the envelope theorem."""
+    energy, x = case.energy().on(reference), case.x.copy()
+
+    def free_energy():
+        if offers(energy, "free_energy"):
+            return energy.free_energy(x).sum()
+        return energy.value(x, case.inferred(energy, x), **case.options).sum()
+
+    z = None if offers(energy, "free_energy") else case.inferred(energy, x)
+    gradient = energy.input_gradient(x, z, **case.options)
+    if case.mask is not None and not energy.encoder:
+        assert_array_equal(gradient[case.mask == 0], 0)
+    # Codes are exact to a gap of 1e-14, so that energies are, and their differences over 1e-5.
+    assert_allclose(gradient, finite_differences(free_energy, x), rtol=1e-5, atol=1e-6)
+
+
+@machines
+def test_gradients_without_hidden_units_are_those_of_the_free_energy(case):
+    energy, x, weight = case.energy().on(reference), case.x, case.weight
+    gradients = energy.parameter_gradients(x, None, weight)
+    for name, value in energy.parameters.items():
+        expected = finite_differences(lambda: weight @ energy.free_energy(x), value)
+        assert_allclose(gradients[name], expected, **DIFFERENCES, err_msg=name)
+
+
+@machines
+def test_the_free_energy_sums_over_all_states_of_the_hidden_units(case):
+    energy, x = case.energy(), case.x
+    states = (np.arange(2**N_COMPONENTS)[:, None] >> np.arange(N_COMPONENTS) & 1).astype(float)
+    values = [energy.value(x, np.tile(state, (len(x), 1))) for state in states]
+    # Sums of 16 exponentials of numbers below 30, each to rounding.
+    assert_allclose(energy.free_energy(x), -logsumexp(-np.array(values), axis=0), atol=1e-12)
+
+
+@pytest.mark.parametrize("case", chosen("sparse", "convolutional"))
+def test_the_value_is_that_of_the_inference_problem(case):
+    energy = case.energy()
+    code = np.random.default_rng(5).standard_normal(case.inferred(energy, case.x).shape)
+    problem = energy.problem(case.x, **case.options)
+    # The problem expands the squares: sums of some tens of numbers of size one.
+    assert_allclose(energy.value(case.x, code, **case.options), problem.energy(code), rtol=1e-11)
+
+
+@pytest.mark.parametrize("case", chosen("sparse, predicted", "convolutional, predicted"))
+def test_a_prediction_that_is_passed_equals_that_of_the_encoder(case):
+    energy, x = case.energy(), case.x
+    z, prediction = case.inferred(energy, x), energy.encoder.forward(x)
+    passed = energy.value(x, z, prediction, **case.options)
+    assert_array_equal(energy.value(x, z, **case.options), passed)
+
+
+@cases
+def test_copies_and_pickles_have_the_same_energy_and_no_backend(case):
+    energy, x = case.energy().on(reference), case.x
+    z = case.inferred(energy, x)
+    expected = energy.value(x, z, **case.options)
+    for copied in (copy.deepcopy(energy), pickle.loads(pickle.dumps(energy))):
+        # Without a backend, the kernels follow x: sums of some tens of numbers in another order.
+        assert_allclose(copied.value(x, z, **case.options), expected, rtol=1e-12)
+        assert_array_equal(copied.on(reference).value(x, z, **case.options), expected)
+        for name, value in energy.parameters.items():
+            assert_array_equal(copied.parameters[name], value)
+            assert copied.parameters[name] is not value
+
+
+@cases
+def test_a_backend_is_held_with_the_same_parameters(case, monkeypatch):
+    def raises(*args, **options):
+        raise AssertionError("a kernel of another backend was called")
+
+    energy = case.energy()
+    bound = energy.on(reference)
+    for name, value in energy.parameters.items():
+        assert bound.parameters[name] is value
+    z = case.inferred(bound, case.x)
+    for name in numba.__all__:
+        if name not in ("name", "to_device"):
+            monkeypatch.setattr(numba, name, raises)
+    bound.value(case.x, z, **case.options)
+    bound.input_gradient(case.x, z, **case.options)
+    bound.parameter_gradients(case.x, z, case.weight, **case.options)
+
+
+@cases
+def test_single_precision_stays(case):
+    energy, x = case.energy("float32"), case.x.astype("float32")
+    mask = {name: value.astype("float32") for name, value in case.options.items()}
+    z = np.ones(case.inferred(case.energy(), case.x).shape, "float32")
+    results = [
+        energy.value(x, z, **mask),
+        energy.input_gradient(x, z, **mask),
+        *energy.parameter_gradients(x, z, case.weight.astype("float32"), **mask).values(),
+    ]
+    if offers(energy, "free_energy"):
+        results += [energy.free_energy(x), energy.input_gradient(x)]
+    assert {result.dtype for result in results} == {np.dtype("float32")}
+
+
+@cases
+def test_nothing_is_changed(case):
+    energy, x = case.energy(), case.x
+    z = case.inferred(energy, x)
+    before = copy.deepcopy((energy.parameters, x, z))
+    energy.value(x, z, **case.options)
+    energy.input_gradient(x, z, **case.options)
+    energy.parameter_gradients(x, z, case.weight, **case.options)
+    for name, value in energy.parameters.items():
+        assert_array_equal(value, before[0][name])
+    assert_array_equal(x, before[1])
+    assert_array_equal(z, before[2])
+
+
+def test_a_missing_capability_is_named():
+    with pytest.raises(ValueError, match=r"with `free_energy`; SparseEnergy has none\. Use RBM"):
+        require(CASES["sparse"].energy(), "free_energy", "loss='x' requires an energy", "Use RBM.")
+    require(CASES["bilinear, bernoulli"].energy(), "free_energy", "Anything", "")
