@@ -52,8 +52,8 @@ TYPICAL = [  # each class, penalty, output and kind of inference
     "PSD-tanh-optimal",
     "GroupSparsePSD-groups",
     "GroupSparsePSD-map-both-optimal",
-    "LISTAEncoder-ista",
-    "LISTAEncoder-cd-energy",
+    "LISTAEncoder-lista",
+    "LISTAEncoder-lcod-energy",
 ]
 OTHERS = MODELS.keys() - {*TYPICAL}
 
