@@ -8,6 +8,7 @@ from sklearn_ebm.factors._linear_maps import FixedMap, LinearHead
 from sklearn_ebm.factors._losses import LOSSES
 from sklearn_ebm.factors._missing import ZeroFilled
 from sklearn_ebm.factors._pooled_features import PooledFeatures
+from sklearn_ebm.factors._reconstruction import OUTPUTS, ReconstructionEnergy
 from sklearn_ebm.factors._tape import Tape, Tapes
 from sklearn_ebm.factors.decoders import ConvolutionalDecoder, LinearDecoder, PatchDecoder
 from sklearn_ebm.factors.encoders import CONVOLUTIONAL_ENCODERS, ENCODERS, UNROLLED_ENCODERS
@@ -31,6 +32,7 @@ __all__ = [
     "ENCODERS",
     "L1",
     "LOSSES",
+    "OUTPUTS",
     "PENALTIES",
     "PENALTY",
     "SCORE_LOSSES",
@@ -53,6 +55,7 @@ __all__ = [
     "PatchDecoder",
     "PooledFeatures",
     "Pools",
+    "ReconstructionEnergy",
     "Tape",
     "Tapes",
     "ZeroFilled",
