@@ -5,6 +5,7 @@ import importlib
 __version__ = "0.1.0"
 
 _HOMES = {
+    "AutoEncoder": "estimators",
     "ConvPSD": "estimators",
     "ConvSparseCoder": "estimators",
     "Dropout": "layers",
@@ -33,6 +34,7 @@ _SUBPACKAGES = ("datasets", "estimators", "factors", "inspection", "layers", "me
 __all__ = [
     "PSD",
     "RBM",
+    "AutoEncoder",
     "ConvPSD",
     "ConvSparseCoder",
     "Dropout",

@@ -41,7 +41,7 @@ DIFFERENT = {  # parameters that mean something else, or of something else, in t
     "image_shape": ("Flattener",),  # required of images as well
     "inference": ("LISTAEncoder",),  # also of energies
     "mode": ("Pooler", "Rectifier"),  # of pooling; of rectification
-    "n_components": (*CONVOLUTIONAL, "RBM"),  # kernels; hidden units
+    "n_components": (*CONVOLUTIONAL, "AutoEncoder", "RBM"),  # kernels; hidden units
     "n_iter_no_change": ("FineTunedClassifier", "LISTAEncoder"),  # stops; lowers the rate
     "solver": CONVOLUTIONAL,  # other solvers
     "tol": ("LISTAEncoder",),  # of a held-out loss

@@ -1,5 +1,6 @@
 """What users fit."""
 
+from sklearn_ebm.estimators._auto_encoder import AutoEncoder
 from sklearn_ebm.estimators._conv_psd import ConvPSD
 from sklearn_ebm.estimators._conv_sparse_coder import ConvSparseCoder
 from sklearn_ebm.estimators._fine_tuned_classifier import FineTunedClassifier
@@ -15,6 +16,7 @@ from sklearn_ebm.estimators._sparse_coder import SparseCoder
 __all__ = [
     "PSD",
     "RBM",
+    "AutoEncoder",
     "ConvPSD",
     "ConvSparseCoder",
     "FineTunedClassifier",

@@ -5,6 +5,7 @@ from sklearn_ebm.factors._linear_maps import FixedMap, LinearHead
 from sklearn_ebm.factors._losses import LOSSES
 from sklearn_ebm.factors._missing import ZeroFilled
 from sklearn_ebm.factors._pooled_features import PooledFeatures
+from sklearn_ebm.factors._reconstruction import OUTPUTS, ReconstructionEnergy
 from sklearn_ebm.factors._tape import Tape, Tapes
 from sklearn_ebm.factors.decoders import ConvolutionalDecoder, LinearDecoder, PatchDecoder
 from sklearn_ebm.factors.decoders._linear import half_norm
@@ -40,6 +41,7 @@ __all__ = [
     "ENERGIES",
     "L1",
     "LOSSES",
+    "OUTPUTS",
     "PENALTIES",
     "PENALTY",
     "SCORE_LOSSES",
@@ -61,6 +63,7 @@ __all__ = [
     "PatchDecoder",
     "PooledFeatures",
     "Pools",
+    "ReconstructionEnergy",
     "SparseEnergy",
     "Tape",
     "Tapes",

@@ -11,13 +11,16 @@ from sklearn_ebm.factors import (
     CONVOLUTIONAL_ENCODERS,
     ENCODERS,
     LOSSES,
+    OUTPUTS,
     UNITS,
     BilinearEnergy,
     LinearDecoder,
     LinearHead,
+    ReconstructionEnergy,
     SparseEnergy,
     cross_entropy,
 )
+from sklearn_ebm.factors.encoders import LogisticEncoder, TanhEncoder
 from sklearn_ebm.factors.penalties import L1
 from sklearn_ebm.learning._network import Network
 from sklearn_ebm.learning._optimizers import Adam
@@ -31,6 +34,8 @@ from sklearn_ebm.learning.criteria import (
     Dictionary,
     Imitation,
     Labels,
+    Noise,
+    Reconstruction,
     Sum,
 )
 
@@ -183,6 +188,28 @@ def labels():
     return case
 
 
+def reconstruction(loss="cross_entropy", noise="masking", is_tied=True):
+    """A denoising auto-encoder of samples between zero and one."""
+    random = np.random.default_rng(0)
+    X, weight = random.random((N_SAMPLES, N_FEATURES)), random.uniform(0.5, 2, N_SAMPLES)
+    values = {
+        "weights": random.standard_normal((N_FEATURES, N_COMPONENTS)),
+        "bias": random.standard_normal(N_COMPONENTS),
+    }
+    dictionary = None if is_tied else random.standard_normal((N_COMPONENTS, N_FEATURES))
+    kind = LogisticEncoder if is_tied else TanhEncoder
+    if not is_tied:
+        values["gain"] = random.uniform(0.5, 2, N_COMPONENTS)
+    output = OUTPUTS[loss](random.standard_normal(N_FEATURES))
+
+    def follow(criterion):
+        return criterion.follow(LinearDecay(1e-2), "numpy", Noise(noise, 0.3))
+
+    criterion = follow(Reconstruction(ReconstructionEnergy(kind(values), output, dictionary)))
+    trainer = Trainer(criterion, Stream(np.random.RandomState(0)))
+    return Case(trainer, Batch(X, weight=weight), follow, mean_loss)
+
+
 def sum_of_two():
     """Distance from given codes, and the energy, of one encoder."""
     first, second = imitation("codes"), imitation("energy")
@@ -207,5 +234,8 @@ CASES = {
     "contrastive, kept chains": lambda: contrastive(n_chains=7),
     "contrastive, fast weights": lambda: contrastive(n_chains=7, fast=True),
     "labels": labels,
+    "reconstruction": reconstruction,
+    "reconstruction, normal noise": lambda: reconstruction("squared_error", "gaussian"),
+    "reconstruction, untied": lambda: reconstruction("squared_error", "salt_and_pepper", False),
     "sum": sum_of_two,
 }

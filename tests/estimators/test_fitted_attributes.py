@@ -17,6 +17,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn_ebm import (
     PSD,
     RBM,
+    AutoEncoder,
     ConvPSD,
     ConvSparseCoder,
     FineTunedClassifier,
@@ -46,6 +47,8 @@ MODELS = {
     "LISTAEncoder-untied": (LISTAEncoder(6, tied=False, encoder="lfista", **QUICK), X),
     "ConvSparseCoder": (ConvSparseCoder(4, **CONVOLUTION), COLOURED),
     "ConvPSD": (ConvPSD(4, **CONVOLUTION), COLOURED),
+    "AutoEncoder-tanh": (AutoEncoder(6, activation="tanh", noise_level=0, random_state=0), X),
+    "AutoEncoder-untied": (AutoEncoder(6, tied_weights=False, noise_level=0, random_state=0), X),
     "RBM": (RBM(6, **MACHINE), X > 0),
     "RBM-gaussian": (RBM(6, visible="gaussian", loss="fpcd", **MACHINE), X),
     "ZCAWhitener": (ZCAWhitener(), X),

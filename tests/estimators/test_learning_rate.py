@@ -11,7 +11,15 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
-from sklearn_ebm import PSD, RBM, ConvPSD, FineTunedClassifier, GroupSparsePSD, LISTAEncoder
+from sklearn_ebm import (
+    PSD,
+    RBM,
+    AutoEncoder,
+    ConvPSD,
+    FineTunedClassifier,
+    GroupSparsePSD,
+    LISTAEncoder,
+)
 
 X, Y = load_digits(n_class=3, return_X_y=True)
 X, Y = X[:200] / 16, Y[:200]
@@ -21,6 +29,7 @@ MODELS = {  # with the initial rate of "auto"
     "GroupSparsePSD": (GroupSparsePSD(6, alpha=0.3, tol=0, **TWO_PASSES), 3e-3),
     "ConvPSD": (ConvPSD(3, kernel_size=3, alpha=0.3, crop_size=None, tol=0, image_shape=(8, 8),
                         max_iter=2, batch_size=100, random_state=0), 1e-2),
+    "AutoEncoder": (AutoEncoder(6, tol=0, **TWO_PASSES), 1e-3),
     "RBM-bernoulli": (RBM(6, average=0, **TWO_PASSES), 0.2),
     "RBM-gaussian": (RBM(6, visible="gaussian", average=0, **TWO_PASSES), 0.1),
     "FineTunedClassifier": (FineTunedClassifier(

@@ -18,6 +18,7 @@ from sklearn.utils._param_validation import InvalidParameterError
 from sklearn_ebm import (
     PSD,
     RBM,
+    AutoEncoder,
     ConvPSD,
     ConvSparseCoder,
     Dropout,
@@ -46,6 +47,7 @@ MODELS = {
     "LISTAEncoder": (LISTAEncoder(6, **QUICK), X),
     "ConvSparseCoder": (ConvSparseCoder(3, kernel_size=3, **QUICK), IMAGES),
     "ConvPSD": (ConvPSD(3, kernel_size=3, image_shape=(4, 8), **QUICK), X[:6].repeat(2, axis=1)),
+    "AutoEncoder": (AutoEncoder(6, max_iter=2, random_state=0), X),
     "RBM": (RBM(6, max_iter=2, n_chains=10, random_state=0), X > 0),
     "FineTunedClassifier": (FineTunedClassifier(NETWORK, max_iter=1, random_state=0), X),
     "ZCAWhitener": (ZCAWhitener(), X),
@@ -145,6 +147,14 @@ TABLE = {
     },
     "ConvSparseCoder": {**DICTIONARY, **IMAGE},
     "ConvPSD": {**ENCODER, **IMAGE, **TRAINED_FOR},
+    "AutoEncoder": {
+        **dict.fromkeys(AutoEncoder().get_params(), LEARNING),
+        "n_components": {"refused": 5},
+        "activation": {"refused": "tanh"},
+        "loss": {"refused": "cross_entropy"},
+        "tied_weights": {"refused": False},
+        "backend": QUIETLY,
+    },
     "RBM": {
         "n_components": {"refused": 5},
         "visible": {"refused": "gaussian"},
@@ -197,6 +207,8 @@ OTHERS = {  # valid values that differ from those of the models
     "random_state": 1,
     "learning_rate": 0.25,
     "optimizer": "sgd",
+    "noise": "gaussian",
+    "regularizer": "denoising",  # there is no other yet
     "early_stopping": True,
     "class_weight": "balanced",
     "learning_rates": {"psd": 0.0},

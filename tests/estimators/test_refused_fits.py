@@ -15,6 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 from sklearn_ebm import (
     PSD,
     RBM,
+    AutoEncoder,
     ConvPSD,
     ConvSparseCoder,
     Dropout,
@@ -42,6 +43,7 @@ MODELS = {
     "LISTAEncoder-atoms": (LISTAEncoder(dictionary=X[:6], **QUICK), X),
     "ConvSparseCoder": (ConvSparseCoder(3, kernel_size=3, **QUICK), IMAGES),
     "ConvPSD": (ConvPSD(3, kernel_size=3, **QUICK), IMAGES),
+    "AutoEncoder": (AutoEncoder(6, max_iter=2, random_state=0), X),
     "RBM": (RBM(6, max_iter=2, n_chains=10, random_state=0), X > 0),
     "RBM-gaussian": (RBM(6, visible="gaussian", max_iter=2, n_chains=10, random_state=0), X),
     "FineTunedClassifier": (FineTunedClassifier(NETWORK, max_iter=1, random_state=0), X),

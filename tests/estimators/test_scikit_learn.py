@@ -9,6 +9,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from sklearn_ebm import (
     PSD,
     RBM,
+    AutoEncoder,
     ConvPSD,
     ConvSparseCoder,
     FineTunedClassifier,
@@ -52,8 +53,8 @@ TYPICAL = [  # each class, penalty, output and kind of inference
     "PSD-tanh-optimal",
     "GroupSparsePSD-groups",
     "GroupSparsePSD-map-both-optimal",
-    "LISTAEncoder-ista",
-    "LISTAEncoder-cd-energy",
+    "LISTAEncoder-lista",
+    "LISTAEncoder-lcod-energy",
 ]
 OTHERS = MODELS.keys() - {*TYPICAL}
 
@@ -112,6 +113,28 @@ def drawn_at_random(estimator):
 @pytest.mark.filterwarnings("ignore:Stopped at max_iter")
 @parametrize_with_checks([ConvPSD(4, **SIGNALS)], expected_failed_checks=drawn_at_random)
 def test_model_of_random_crops_is_a_transformer_of_scikit_learn(estimator, check):
+    check(estimator)
+
+
+# Repetitions of a sample are corrupted apart from each other, as a sample with a weight is not.
+DENOISERS = [
+    AutoEncoder(4, max_iter=5, noise_level=0.0),
+    AutoEncoder(4, max_iter=5, noise_level=0.0, activation="tanh", tied_weights=False),
+]
+
+
+@parametrize_with_checks(DENOISERS)
+def test_auto_encoder_is_a_transformer_of_scikit_learn(estimator, check):
+    check(estimator)
+
+
+def corrupted_apart(estimator):
+    """Repetitions of a sample have other noise."""
+    return {"check_sample_weight_equivalence_on_dense_data": "repetitions have other noise"}
+
+
+@parametrize_with_checks([AutoEncoder(4, max_iter=5)], expected_failed_checks=corrupted_apart)
+def test_denoising_auto_encoder_is_a_transformer_of_scikit_learn(estimator, check):
     check(estimator)
 
 

@@ -13,6 +13,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn_ebm import (
     PSD,
     RBM,
+    AutoEncoder,
     ConvPSD,
     ConvSparseCoder,
     Dropout,
@@ -44,6 +45,7 @@ MODELS = {
     "LISTAEncoder": (LISTAEncoder(5, **QUICK), X),
     "ConvSparseCoder": (ConvSparseCoder(3, kernel_size=3, **QUICK), IMAGES),
     "ConvPSD": (ConvPSD(3, kernel_size=3, **QUICK), IMAGES),
+    "AutoEncoder": (AutoEncoder(5, max_iter=2, random_state=0), X),
     "RBM": (RBM(5, sparsity_target=0.25, **MACHINE), X),
     "RBM-gaussian": (RBM(5, visible="gaussian", **MACHINE), X),
     "ZCAWhitener": (ZCAWhitener(), X),

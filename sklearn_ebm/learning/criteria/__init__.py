@@ -9,6 +9,7 @@ from sklearn_ebm.learning.criteria._convolutional import ConvolutionalDictionary
 from sklearn_ebm.learning.criteria._dictionary import LEARNING_TOL, Dictionary
 from sklearn_ebm.learning.criteria._imitation import Imitation
 from sklearn_ebm.learning.criteria._labels import Labels
+from sklearn_ebm.learning.criteria._reconstruction import NOISES, Noise, Reconstruction
 from sklearn_ebm.learning.criteria._sum import Sum
 
 CRITERIA = {
@@ -17,12 +18,14 @@ CRITERIA = {
     "imitation": Imitation,
     "contrastive": Contrastive,
     "labels": Labels,
+    "reconstruction": Reconstruction,
     "sum": Sum,
 }
 
 __all__ = [
     "CRITERIA",
     "LEARNING_TOL",
+    "NOISES",
     "Ascending",
     "BaseCriterion",
     "Contrastive",
@@ -31,5 +34,7 @@ __all__ = [
     "Dictionary",
     "Imitation",
     "Labels",
+    "Noise",
+    "Reconstruction",
     "Sum",
 ]

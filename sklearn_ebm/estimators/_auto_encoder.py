@@ -1,0 +1,602 @@
+"""Auto-encoders."""
+
+import copy
+from numbers import Integral, Real
+
+import numpy as np
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.callback import CallbackSupportMixin, with_callbacks
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import check_random_state
+
+from sklearn_ebm._sklearn import Interval, StrOptions, _fit_context
+from sklearn_ebm._warnings import warn
+from sklearn_ebm.backends import BACKENDS, array_namespace, read_only, resolve_backend
+from sklearn_ebm.backends._random import Stream
+from sklearn_ebm.factors import OUTPUTS, ReconstructionEnergy
+from sklearn_ebm.factors._reconstruction import ACTIVATIONS, random_values
+from sklearn_ebm.inputs._adapters import Rows
+from sklearn_ebm.inputs._checks import check_codes, check_magnitude, require_magnitude
+from sklearn_ebm.inputs._weights import check_sample_weight
+from sklearn_ebm.layers._state import Stateful, refusable
+from sklearn_ebm.learning._divergence import divergence_message
+from sklearn_ebm.learning._optimizers import OPTIMIZERS
+from sklearn_ebm.learning._policies import (
+    ConfirmLastStep,
+    KeepBest,
+    RelativeChange,
+    least_objective,
+)
+from sklearn_ebm.learning._rates import LEARNING_RATE, learning_rate_schedule
+from sklearn_ebm.learning._samples import Samples
+from sklearn_ebm.learning._trainer import Plan, Trainer
+from sklearn_ebm.learning.criteria import NOISES, Noise, Reconstruction
+
+AUTOMATIC_RATE = 1e-3
+PIECE_ROWS = 512  # samples that are reconstructed at once
+ATTRIBUTES = {  # parameters of the energy; filters are columns of the weights
+    "weights": "components_",
+    "bias": "intercept_hidden_",
+    "output_bias": "intercept_visible_",
+    "gain": "gain_",
+    "dictionary": "decoder_components_",
+}
+
+
+class AutoEncoderNetwork:
+    """The encoder of an auto-encoder; see `sklearn_ebm.learning._modules`.
+
+    Parameters
+    ----------
+    model : AutoEncoder
+        The model, which is not changed.
+    """
+
+    obstacle = ""
+
+    def __init__(self, model):
+        self.model = model
+
+    def modules(self, dtype):
+        """Return the features of the fitted model as modules."""
+        self.model._ready()
+        return [self.model._state.parts.encoder.copy().astype(dtype).rescaled()]
+
+    def trained(self, modules):
+        """Return a copy of the model with a trained encoder; tied decoders follow it."""
+        (encoder,) = modules
+        self.model._ready()
+        parts, tuned = self.model._state.parts, copy.deepcopy(self.model)
+        trainer = tuned._learner_to_go_on()
+        trainer.criterion.replace_energy(
+            parts.with_encoder(encoder.copy().astype(parts.output.bias.dtype))
+        )
+        tuned._keep(trainer)
+        return tuned
+
+
+class AutoEncoder(
+    Stateful,
+    ClassNamePrefixFeaturesOutMixin,
+    CallbackSupportMixin,
+    TransformerMixin,
+    BaseEstimator,
+):
+    """Denoising auto-encoder, which learns to reconstruct samples from corrupted ones.
+
+    The energy of a sample is the loss of its reconstruction, E(x) = loss(x, o(f(x) V + c)) with
+    f(x) = s(x W + b). Training corrupts each sample anew in each pass and minimises the distance
+    of the reconstruction from the original sample [1]_. Reconstructions therefore move corrupted
+    samples towards the data.
+
+    Parameters
+    ----------
+    n_components : int, default=256
+        Number of hidden units.
+    regularizer : {"denoising"}, default="denoising"
+        What keeps the auto-encoder from learning the identity.
+    noise : {"masking", "salt_and_pepper", "gaussian"}, default="masking"
+        How samples are corrupted in training. "masking" sets values to zero, "salt_and_pepper" to
+        the smallest or largest value of X, and "gaussian" adds normal noise.
+    noise_level : float, default=0.25
+        Share of the values that "masking" and "salt_and_pepper" replace, at most 1, or standard
+        deviation of "gaussian" noise in units of X.
+    activation : {"sigmoid", "tanh"}, default="sigmoid"
+        Activation s of the hidden units. "tanh" has a trained gain for each unit.
+    loss : {"auto", "squared_error", "cross_entropy"}, default="auto"
+        Criterion that training minimises. "squared_error" is 1/2 ||x - r||^2 with the linear output
+        r = f(x) V + c; "cross_entropy" requires values between 0 and 1, and r is the logistic
+        function of that output. "auto" is "cross_entropy" if all values of the first training data
+        are between 0 and 1, otherwise "squared_error".
+    tied_weights : bool, default=True
+        Whether the decoder uses the filters of the encoder, V = W'. If False, the decoder has
+        weights of its own.
+    optimizer : {"adam", "sgd"}, default="adam"
+        Optimizer that trains the network: Adam, or stochastic gradient descent with momentum.
+    learning_rate : float, callable or "auto", default="auto"
+        Initial learning rate, which decays linearly to zero over `max_iter` passes of `fit`. A
+        callable receives the completed share of training, from 0 to 1, and returns the rate:
+        `lambda done: 1e-3` for a constant rate, `lambda done: 5e-4 * (1 + cos(pi * done))` for
+        cosine decay. `partial_fit` uses the initial rate. "auto" is 1e-3.
+    weight_decay : float, default=0.0
+        Share by which weights shrink in each step, times the learning rate. Thresholds and biases
+        do not shrink.
+    max_iter : int, default=20
+        Maximum number of passes over X.
+    tol : float, default=1e-3
+        Relative change of the mean energy between two passes below which learning stops. 0 makes
+        all `max_iter` passes.
+    batch_size : int, default=100
+        Number of samples per training step.
+    backend : {"auto", "numpy", "numba", "cupy"}, default="auto"
+        Library for the computations. "auto" follows the data: CuPy for CuPy arrays, otherwise
+        Numba.
+    warm_start : bool, default=False
+        Whether `fit` continues from the previous fit instead of starting anew.
+    random_state : int, RandomState instance or None, default=None
+        Seed or generator of the random numbers. Pass an int for reproducible results. It determines
+        the initial weights, the order of the samples and the noise.
+    verbose : int, default=0
+        Whether to print a line after each pass.
+
+    Attributes
+    ----------
+    components_ : ndarray of shape (n_components, n_features)
+        Filters of the encoder, the transpose of W.
+    intercept_hidden_ : ndarray of shape (n_components,)
+        b.
+    intercept_visible_ : ndarray of shape (n_features,)
+        c.
+    gain_ : ndarray of shape (n_components,)
+        Gain of each hidden unit. Only if `activation="tanh"`.
+    decoder_components_ : ndarray of shape (n_components, n_features)
+        V. Only if `tied_weights=False`.
+    loss_ : {"squared_error", "cross_entropy"}
+        The loss that "auto" has chosen, otherwise `loss`.
+    n_iter_ : int
+        Number of passes.
+    objective_curve_ : ndarray of shape (n_iter_,)
+        Mean loss of the reconstructions from corrupted samples in each pass.
+    seconds_curve_ : ndarray of shape (n_iter_,)
+        Seconds from the start of learning to the end of each pass.
+    n_features_in_ : int
+        Number of features seen during :term:`fit`.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of features seen during :term:`fit`, if X has names that are all strings.
+
+    See Also
+    --------
+    RBM : A density model with the same kind of features.
+    PSD : Sparse codes with an encoder.
+    FineTunedClassifier : Trains the encoder with labels.
+
+    References
+    ----------
+    .. [1] P. Vincent, H. Larochelle, I. Lajoie, Y. Bengio, P.-A. Manzagol, "Stacked denoising
+           autoencoders: learning useful representations in a deep network with a local denoising
+           criterion", JMLR 11, 2010.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.datasets import load_digits
+    >>> from sklearn_ebm import AutoEncoder
+    >>> X = load_digits().data / 16
+    >>> model = AutoEncoder(64, learning_rate=1e-2, random_state=0).fit(X)
+    >>> seen = X * (np.random.default_rng(0).random(X.shape) > 0.25)
+    >>> restored = model.inverse_transform(model.transform(seen))
+    >>> bool(np.sum((restored - X) ** 2) < np.sum((seen - X) ** 2) / 2)
+    True
+    """
+
+    _model_attributes = (*ATTRIBUTES.values(),)
+    _needs_fit = ("n_components", "activation", "loss", "tied_weights")
+
+    _parameter_constraints: dict = {
+        "n_components": [Interval(Integral, 1, None, closed="left")],
+        "regularizer": [StrOptions({"denoising"})],
+        "noise": [StrOptions(set(NOISES))],
+        "noise_level": [Interval(Real, 0, None, closed="left")],
+        "activation": [StrOptions(set(ACTIVATIONS))],
+        "loss": [StrOptions({"auto", *OUTPUTS})],
+        "tied_weights": ["boolean"],
+        "optimizer": [StrOptions(set(OPTIMIZERS))],
+        "learning_rate": LEARNING_RATE,
+        "weight_decay": [Interval(Real, 0, None, closed="left")],
+        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "tol": [Interval(Real, 0, None, closed="left")],
+        "batch_size": [Interval(Integral, 1, None, closed="left")],
+        "backend": [StrOptions({"auto", *BACKENDS})],
+        "warm_start": ["boolean"],
+        "random_state": ["random_state"],
+        "verbose": ["verbose"],
+    }
+
+    def __init__(
+        self,
+        n_components=256,
+        *,
+        regularizer="denoising",
+        noise="masking",
+        noise_level=0.25,
+        activation="sigmoid",
+        loss="auto",
+        tied_weights=True,
+        optimizer="adam",
+        learning_rate="auto",
+        weight_decay=0.0,
+        max_iter=20,
+        tol=1e-3,
+        batch_size=100,
+        backend="auto",
+        warm_start=False,
+        random_state=None,
+        verbose=0,
+    ):
+        self.n_components = n_components
+        self.regularizer = regularizer
+        self.noise = noise
+        self.noise_level = noise_level
+        self.activation = activation
+        self.loss = loss
+        self.tied_weights = tied_weights
+        self.optimizer = optimizer
+        self.learning_rate = learning_rate
+        self.weight_decay = weight_decay
+        self.max_iter = max_iter
+        self.tol = tol
+        self.batch_size = batch_size
+        self.backend = backend
+        self.warm_start = warm_start
+        self.random_state = random_state
+        self.verbose = verbose
+
+    # ------------------------------------------------------------------------------------ learning
+    @with_callbacks
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y=None, sample_weight=None):
+        """Learn from X in passes over shuffled batches.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Samples, ideally between 0 and 1 or of unit variance. Memory maps are read one batch at
+            a time.
+        y : None
+            Ignored.
+        sample_weight : array-like of shape (n_samples,) or None, default=None
+            Weight of each sample in the objective.
+
+        Returns
+        -------
+        AutoEncoder
+            The fitted model. If Ctrl-C interrupts the fit, it is the model after the last whole
+            batch.
+        """
+        with refusable(self) as attempt:
+            goes_on = self.warm_start and self.__sklearn_is_fitted__()
+            trainer, data, weight = _read(self, X, sample_weight, goes_on)
+            context = self._init_callback_context(max_subtasks=int(self.max_iter))
+            context.call_on_fit_task_begin(estimator=self, X=data.X)
+            random_state = check_random_state(self.random_state)
+            trainer, samples = self._begin(trainer, data, weight, random_state, attempt)
+            trainer.begin()
+            plan = Plan(int(self.max_iter), int(self.batch_size), random_state)
+            policies = [*_policies(), RelativeChange(float(self.tol))]
+            try:
+                outcome = trainer.run(samples, policies, plan, self, context)
+            finally:
+                self._keep(trainer)
+            _warn_of_divergence(outcome, self.learning_rate)
+            context.call_on_fit_task_end(
+                estimator=self, X=data.X, reconstruction_attributes=self._snapshot
+            )
+        return self
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X, y=None, sample_weight=None):
+        """Learn from one more chunk of data, in one pass.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Samples.
+        y : None
+            Ignored.
+        sample_weight : array-like of shape (n_samples,) or None, default=None
+            Weight of each sample in the objective.
+
+        Returns
+        -------
+        AutoEncoder
+            The model after one step for each batch of X.
+        """
+        with refusable(self) as attempt:
+            trainer, data, weight = _read(self, X, sample_weight, self.__sklearn_is_fitted__())
+            random_state = check_random_state(self.random_state)
+            trainer, samples = self._begin(trainer, data, weight, random_state, attempt)
+            try:
+                outcome = trainer.run_once(samples, _policies(), int(self.batch_size))
+            finally:
+                self._keep(trainer)
+            _warn_of_divergence(outcome, self.learning_rate)
+        return self
+
+    def _begin(self, trainer, data, weight, random_state, attempt):
+        """Return a trainer that learns with the present parameters, and its samples."""
+        extremes = _extremes(data.X, weight)
+        schedule = learning_rate_schedule(self.learning_rate, AUTOMATIC_RATE)
+        noise = _checked_noise(self, extremes)
+        if trainer is None:
+            energy = _first_energy(self, data.X, extremes, random_state)
+            trainer = Trainer(Reconstruction(energy), Stream(random_state))
+        else:
+            _require_same(self)
+        _require_range(trainer.criterion.energy.output, extremes, data.X.dtype)
+        trainer.criterion.follow(
+            schedule, data.backend.name, noise, self.optimizer, float(self.weight_decay)
+        )
+        attempt.begin(trainer)
+        self._keep(trainer)
+        return trainer, Samples(data.X, weight=weight, dtype=trainer.dtype)
+
+    # ----------------------------------------------------------------------------------- inference
+    def transform(self, X):
+        """Return f(x), the activations of the hidden units.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Samples. They are not corrupted.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_components)
+            Activations, in the dtype of X.
+        """
+        self._ready()
+        data = Rows().read(self, X)
+        energy = self._state.parts.astype(data.X.dtype).on(data.backend)
+        return energy.encoder.forward(data.X)
+
+    def inverse_transform(self, X):
+        """Reconstruct samples from the activations of hidden units.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_components)
+            Activations as returned by `transform`.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_features)
+            Reconstructions in the space of the data.
+        """
+        self._ready()
+        code = check_codes(X)
+        check_magnitude(code)
+        n_components = self.components_.shape[0]
+        if code.shape[1] != n_components:
+            raise ValueError(
+                f"X has {code.shape[1]} components, but {type(self).__name__} has {n_components}."
+            )
+        backend = resolve_backend(self.backend, self.components_)
+        code = backend.to_device(code)
+        return self._state.parts.astype(code.dtype).on(backend).reconstruct(code)
+
+    def energy(self, X):
+        """Compute the loss of the reconstruction of each sample, low near the training data.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Samples. They are not corrupted.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            In squared units of X, or in nats if the loss is the cross-entropy.
+        """
+        self._ready()
+        data = Rows().read(self, X)
+        energy = self._state.parts.astype(data.X.dtype).on(data.backend)
+        result = array_namespace(data.X).empty(data.X.shape[0], dtype=data.X.dtype)
+
+        def work(first, last):
+            result[first:last] = energy.value(data.X[first:last])
+
+        data.backend.map_pieces(work, data.X.shape[0], PIECE_ROWS)
+        return result
+
+    def score_samples(self, X):
+        """Return the negative energy of each sample.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Samples.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            Negative energies. Higher is better.
+        """
+        return -self.energy(X)
+
+    def score(self, X, y=None):
+        """Return the mean of `score_samples`, the negative mean energy of the samples.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Samples.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        float
+            Higher is better. Scores compare models of the same loss.
+        """
+        return float(self.score_samples(X).mean())
+
+    # --------------------------------------------------------------------------- fitted attributes
+    def _take_over(self, state, replaced):
+        if state.parts is not None and not replaced and not state.is_open:
+            return state.parts
+        energy = _energy_from(self, state)
+        published = _published(energy)
+        vars(self).update({name: read_only(value) for name, value in published.items()})
+        return energy
+
+    def _new_learner(self, learner, replaced):
+        energy = self._state.parts.copy()
+        if learner is None:
+            stream = Stream(check_random_state(self.random_state))
+            return Trainer(Reconstruction(energy), stream)
+        learner.criterion.replace_energy(energy)
+        return learner
+
+    def _has_anyway(self, name, value):
+        if name == "loss":
+            return value == self.loss_
+        return name == "n_components" and value == self.components_.shape[0]
+
+    def _keep(self, trainer):
+        """Set the fitted attributes from the state of learning."""
+        for name in self._model_attributes:
+            vars(self).pop(name, None)  # an earlier fit may have had others
+        vars(self).update(_fitted_attributes(self, trainer))
+
+    def _snapshot(self):
+        """Fitted attributes for callbacks that want a usable model in the middle of fit."""
+        return {"n_features_in_": self.n_features_in_, **_fitted_attributes(self, self._learner)}
+
+    @property
+    def _n_features_out(self):
+        self._ready()
+        return self.components_.shape[0]
+
+    def __sklearn_is_fitted__(self):
+        """Data that passed validation are not yet a fitted model."""
+        return hasattr(self, "components_")
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
+
+    # ------------------------------------------------------------------------------- with labels
+    def _as_network(self):
+        """The features as modules of a network."""
+        return AutoEncoderNetwork(self)
+
+
+def _policies():
+    """Undo all steps of a pass that diverged."""
+    return [ConfirmLastStep(), KeepBest(least_objective, always=False)]
+
+
+def _warn_of_divergence(outcome, learning_rate):
+    if outcome.has_diverged:
+        warn(divergence_message(learning_rate), ConvergenceWarning)
+
+
+# ------------------------------------------------------------------------------------------ inputs
+def _read(model, X, sample_weight, goes_on):
+    """The trainer of an earlier call or None, the data of this call, and their weights."""
+    trainer = model._learner_to_go_on() if goes_on else None
+    dtype = None if trainer is None else trainer.dtype
+    data = Rows().read(model, X, reset=trainer is None, degree=4, dtype=dtype)
+    return trainer, data, _checked_weight(sample_weight, data.X)
+
+
+def _checked_weight(sample_weight, X):
+    """Weights in the type of X, or None for equal ones."""
+    if sample_weight is None:
+        return None
+    weight, _ = check_sample_weight(sample_weight, X)
+    return array_namespace(X).asarray(weight, dtype=X.dtype)
+
+
+def _extremes(X, weight):
+    """The smallest and the largest value of samples that have a weight."""
+    seen = X if weight is None or bool((weight > 0).all()) else X[weight > 0]
+    return float(seen.min()), float(seen.max())
+
+
+def _is_between_zero_and_one(extremes, dtype):
+    """Whether values are in [0, 1], up to rounding by a scaler."""
+    rounding = 4 * float(np.finfo(dtype).eps)
+    return extremes[0] >= -rounding and extremes[1] <= 1 + rounding
+
+
+def _require_range(output, extremes, dtype):
+    if output.is_bounded and not _is_between_zero_and_one(extremes, dtype):
+        raise ValueError(
+            "X must have values between 0 and 1 with loss='cross_entropy', got values from "
+            f"{extremes[0]:.4g} to {extremes[1]:.4g}. Scale X, for instance with MinMaxScaler, or "
+            "fit with loss='squared_error'."
+        )
+
+
+def _checked_noise(model, extremes):
+    level = float(model.noise_level)
+    if model.noise != "gaussian" and level > 1:
+        raise ValueError(f"noise_level must be at most 1 with noise={model.noise!r}, got {level}.")
+    return Noise(model.noise, level, extremes)
+
+
+def _require_same(model):
+    """Refuse parameters that learning cannot change on the way."""
+    change = model._change_since_fit(model._needs_fit, model._last_state.fitted_with)
+    if change:
+        raise ValueError(f"{change} Set warm_start=False.")
+
+
+# ------------------------------------------------------------------------------------ the energy
+def _first_energy(model, X, extremes, random_state):
+    """The energy from which learning starts, in the type and on the device of X."""
+    loss = model.loss
+    if loss == "auto":
+        is_bounded = _is_between_zero_and_one(extremes, X.dtype)
+        loss = "cross_entropy" if is_bounded else "squared_error"
+    shape = X.shape[1], int(model.n_components)
+    values = random_values(shape, model.activation, bool(model.tied_weights), random_state)
+    xp = array_namespace(X)
+    values = {name: xp.asarray(value, dtype=X.dtype) for name, value in values.items()}
+    return ReconstructionEnergy.of(values, model.activation, loss)
+
+
+def _energy_from(model, state):
+    """The energy of the fitted attributes, which users may have replaced."""
+    values = {}
+    for name, attribute in ATTRIBUTES.items():
+        if attribute in vars(model):
+            value = model._checked_attribute(attribute, state)
+            require_magnitude(value, attribute)
+            values[name] = value.T if name == "weights" else value
+    activation = state.fitted_with.get("activation", model.activation)
+    return ReconstructionEnergy.of(values, activation, model.loss_)
+
+
+def _published(energy):
+    """The fitted attributes that are the model, by name."""
+    return {
+        ATTRIBUTES[name]: value.T if name == "weights" else value
+        for name, value in energy.parameters.items()
+    }
+
+
+def _fitted_attributes(model, trainer):
+    """The fitted attributes by name, from the state of learning."""
+    energy, curves = trainer.criterion.energy.copy(), trainer.curves
+    (loss,) = (name for name, kind in OUTPUTS.items() if type(energy.output) is kind)
+    attributes = {
+        **_published(energy),
+        "loss_": loss,
+        "n_iter_": curves.n_passes,
+        "objective_curve_": np.asarray(curves["objective"]),
+        "seconds_curve_": np.asarray(curves["seconds"]),
+    }
+    return model._left(trainer, attributes, energy)

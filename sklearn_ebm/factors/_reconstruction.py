@@ -1,0 +1,255 @@
+"""The energy of an auto-encoder: the loss of its reconstruction.
+
+    E(x) = loss(x, o(f(x) V + c)),    V = W' if weights are tied
+
+`f` is an encoder, V the dictionary of a linear decoder, and `o` an output unit with a bias c. Each
+output unit has its own loss; `OUTPUTS` names them by it.
+"""
+
+import copy
+
+import numpy as np
+
+from sklearn_ebm.backends import array_namespace, resolve_backend
+from sklearn_ebm.factors.decoders import LinearDecoder
+from sklearn_ebm.factors.decoders._linear import half_norm
+from sklearn_ebm.factors.encoders import LogisticEncoder, TanhEncoder, placed
+
+ACTIVATIONS = {"sigmoid": LogisticEncoder, "tanh": TanhEncoder}
+STEEPNESS = {"sigmoid": 4.0, "tanh": 1.0}  # of first weights (Glorot & Bengio 2010, section 4.2)
+
+
+class Output:
+    """Output units that receive a signal u = z V.
+
+    Parameters
+    ----------
+    bias : array of shape (n_features,)
+        c.
+    """
+
+    is_bounded = False  # whether data must lie between 0 and 1
+    _backend = None
+
+    def __init__(self, bias):
+        self.bias = bias
+
+    def __getstate__(self):
+        return {"bias": self.bias}
+
+    def on(self, backend):
+        """Return the units with the kernels of a backend, and with the same bias."""
+        units = copy.copy(self)
+        units._backend = backend
+        return units
+
+    def _backend_for(self, signal):
+        return resolve_backend("auto", signal) if self._backend is None else self._backend
+
+
+class LinearOutput(Output):
+    """o(u) = u + c, with the loss 1/2 ||x - o(u)||^2."""
+
+    def mean(self, signal):
+        """Return o(u). The memory of the signal is used."""
+        signal += self.bias
+        return signal
+
+    def loss_and_slope(self, x, signal):
+        """Return the loss of each sample, and its gradient with respect to u."""
+        slope = self.mean(signal)
+        slope -= x
+        return half_norm(slope), slope
+
+    def usual_loss(self, x):
+        """Return the sum of the losses if u and c are zero."""
+        return float(array_namespace(x).sum(half_norm(x)))
+
+
+class LogisticOutput(Output):
+    """o(u) = 1 / (1 + exp(-u - c)), with the cross-entropy of x in [0, 1].
+
+    The cross-entropy -x log o - (1 - x) log(1 - o) is log(1 + exp(u + c)) - x (u + c).
+    """
+
+    is_bounded = True
+
+    def mean(self, signal):
+        """Return o(u). The memory of the signal is used."""
+        return self._backend_for(signal).bernoulli_mean(signal, self.bias)
+
+    def loss_and_slope(self, x, signal):
+        """Return the loss of each sample, and its gradient with respect to u."""
+        xp = array_namespace(x)
+        loss = self._backend_for(signal).softplus_sums(signal, self.bias)
+        loss -= xp.sum(x * signal, axis=1) + x @ self.bias
+        slope = self.mean(signal)
+        slope -= x
+        return loss, slope
+
+    def usual_loss(self, x):
+        """Return the sum of the losses if u and c are zero."""
+        xp = array_namespace(x)
+        return x.shape[0] * x.shape[1] * float(xp.log(xp.asarray(2.0)))
+
+
+OUTPUTS = {"squared_error": LinearOutput, "cross_entropy": LogisticOutput}
+
+
+class ReconstructionEnergy:
+    """Encoder, decoder and output units of an auto-encoder.
+
+    Parameters
+    ----------
+    encoder : encoder factor
+        f.
+    output : Output
+        o.
+    dictionary : array of shape (n_components, n_features) or None, default=None
+        V. None ties it to the weights of the encoder.
+    """
+
+    def __init__(self, encoder, output, dictionary=None):
+        self.encoder = encoder
+        self.output = output
+        self.dictionary = dictionary
+
+    @classmethod
+    def of(cls, values, activation, loss):
+        """Return an energy with copies of parameters that are given by name.
+
+        Parameters
+        ----------
+        values : dict of str to array
+            Arrays by the names of `parameters`. Without "dictionary", weights are tied.
+        activation : str
+            Name in `ACTIVATIONS`.
+        loss : str
+            Name in `OUTPUTS`.
+        """
+        values = {name: placed(value) for name, value in values.items()}
+        dictionary, output = (
+            values.pop("dictionary", None),
+            OUTPUTS[loss](values.pop("output_bias")),
+        )
+        return cls(ACTIVATIONS[activation](values), output, dictionary)
+
+    @property
+    def parameters(self):
+        """Trained arrays by name."""
+        own = {} if self.dictionary is None else {"dictionary": self.dictionary}
+        return {**self.encoder.parameters, **own, "output_bias": self.output.bias}
+
+    @property
+    def scales(self):
+        """Units of the parameters."""
+        return self.encoder.scales
+
+    @property
+    def decoder(self):
+        """The decoder z V. If weights are tied, it shares the memory of the encoder."""
+        tied = self.encoder.parameters["weights"].T
+        return LinearDecoder(tied if self.dictionary is None else self.dictionary)
+
+    def with_encoder(self, encoder):
+        """Return the energy with another encoder, and copies of all other parameters."""
+        dictionary = None if self.dictionary is None else placed(self.dictionary)
+        output = type(self.output)(placed(self.output.bias))
+        return ReconstructionEnergy(encoder, output, dictionary)
+
+    def copy(self):
+        """Return an energy with its own parameters."""
+        return self.with_encoder(self.encoder.copy())
+
+    def astype(self, dtype):
+        """Return the energy with parameters of a type; itself if they have it."""
+        if self.output.bias.dtype == dtype:
+            return self
+        bias = self.output.bias.astype(dtype)
+        dictionary = None if self.dictionary is None else self.dictionary.astype(dtype)
+        return ReconstructionEnergy(self.encoder.astype(dtype), type(self.output)(bias), dictionary)
+
+    def on(self, backend):
+        """Return the energy with the kernels of a backend, and with the same parameters."""
+        encoder, output = self.encoder.on(backend), self.output.on(backend)
+        return ReconstructionEnergy(encoder, output, self.dictionary)
+
+    def reconstruct(self, code):
+        """Return the reconstructions of codes."""
+        return self.output.mean(self.decoder.forward(code))
+
+    def value(self, x, z=None):
+        """Return the loss of each sample, reconstructed from its code z, by default f(x)."""
+        code = self.encoder.forward(x) if z is None else z
+        return self.output.loss_and_slope(x, self.decoder.forward(code))[0]
+
+    def value_and_gradients(self, x, seen, weight, tapes):
+        """Return the losses of samples that the encoder sees in another form, and the gradients.
+
+        Parameters
+        ----------
+        x : array of shape (n_samples, n_features)
+            What the output is compared with.
+        seen : array of shape (n_samples, n_features)
+            What the encoder receives.
+        weight : array of shape (n_samples,) or None
+            Weight of each sample in the gradients.
+        tapes : pair of Tape
+            Tapes of the encoder and of the decoder.
+
+        Returns
+        -------
+        losses : array of shape (n_samples,)
+        gradients : dict of str to array
+            Weighted sums over the samples, by the names of `parameters`.
+        """
+        first, second = tapes
+        decoder = self.decoder
+        signal = decoder.forward(self.encoder.forward(seen, first), second)
+        losses, slope = self.output.loss_and_slope(x, signal)
+        if weight is not None:
+            slope *= weight[:, None]
+        by_code, outer = decoder.backward(second, slope)
+        _, gradients = self.encoder.backward(first, by_code, input_gradient=False)
+        gradients["output_bias"] = array_namespace(slope).sum(slope, axis=0)
+        if self.dictionary is None:
+            gradients["weights"] += outer["dictionary"].T
+        else:
+            gradients |= outer
+        return losses, gradients
+
+    def project(self):
+        """Project the parameters onto their allowed range."""
+        self.encoder.project()
+
+
+def random_values(shape, activation, is_tied, random_state):
+    """Return initial parameters of a `ReconstructionEnergy` by name.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Number of features and of hidden units.
+    activation : str
+        Name in `ACTIVATIONS`.
+    is_tied : bool
+        Whether the decoder has the weights of the encoder.
+    random_state : numpy.random.RandomState
+        Draws the weights.
+
+    Returns
+    -------
+    dict of str to ndarray
+    """
+    n_features, n_components = shape
+    bound = STEEPNESS[activation] * (6 / (n_features + n_components)) ** 0.5
+    values = {
+        "weights": random_state.uniform(-bound, bound, shape),
+        "bias": np.zeros(n_components),
+        "output_bias": np.zeros(n_features),
+    }
+    if activation == "tanh":
+        values["gain"] = np.ones(n_components)
+    if not is_tied:
+        values["dictionary"] = random_state.uniform(-bound, bound, shape[::-1])
+    return values
