@@ -1,6 +1,5 @@
 """Auto-encoders."""
 
-import copy
 from numbers import Integral, Real
 
 import numpy as np
@@ -13,6 +12,7 @@ from sklearn_ebm._sklearn import Interval, StrOptions, _fit_context
 from sklearn_ebm._warnings import warn
 from sklearn_ebm.backends import BACKENDS, array_namespace, read_only, resolve_backend
 from sklearn_ebm.backends._random import Stream
+from sklearn_ebm.estimators._network_forms import AutoEncoderNetwork
 from sklearn_ebm.factors import OUTPUTS, ReconstructionEnergy
 from sklearn_ebm.factors._reconstruction import ACTIVATIONS, random_values
 from sklearn_ebm.inputs._adapters import Rows
@@ -41,38 +41,6 @@ ATTRIBUTES = {  # parameters of the energy; filters are columns of the weights
     "gain": "gain_",
     "dictionary": "decoder_components_",
 }
-
-
-class AutoEncoderNetwork:
-    """The encoder of an auto-encoder; see `sklearn_ebm.learning._modules`.
-
-    Parameters
-    ----------
-    model : AutoEncoder
-        The model, which is not changed.
-    """
-
-    obstacle = ""
-
-    def __init__(self, model):
-        self.model = model
-
-    def modules(self, dtype):
-        """Return the features of the fitted model as modules."""
-        self.model._ready()
-        return [self.model._state.parts.encoder.copy().astype(dtype).rescaled()]
-
-    def trained(self, modules):
-        """Return a copy of the model with a trained encoder; tied decoders follow it."""
-        (encoder,) = modules
-        self.model._ready()
-        parts, tuned = self.model._state.parts, copy.deepcopy(self.model)
-        trainer = tuned._learner_to_go_on()
-        trainer.criterion.replace_energy(
-            parts.with_encoder(encoder.copy().astype(parts.output.bias.dtype))
-        )
-        tuned._keep(trainer)
-        return tuned
 
 
 class AutoEncoder(

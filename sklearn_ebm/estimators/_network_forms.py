@@ -6,7 +6,7 @@ See `sklearn_ebm.learning._modules` for what each of these classes has.
 import copy
 
 from sklearn_ebm.estimators._fitted import keep
-from sklearn_ebm.factors import PooledFeatures, ZeroFilled
+from sklearn_ebm.factors import PooledFeatures, ZeroFilled, as_encoder, with_encoder
 
 
 class SparseNetwork:
@@ -62,3 +62,65 @@ class PooledNetwork(SparseNetwork):
         if output != "simple":
             modules.append(PooledFeatures(self.model._pools, with_code=output == "both"))
         return modules
+
+
+class AutoEncoderNetwork:
+    """The encoder of an auto-encoder; see `sklearn_ebm.learning._modules`.
+
+    Parameters
+    ----------
+    model : AutoEncoder
+        The model, which is not changed.
+    """
+
+    obstacle = ""
+
+    def __init__(self, model):
+        self.model = model
+
+    def modules(self, dtype):
+        """Return the features of the fitted model as modules."""
+        self.model._ready()
+        return [self.model._state.parts.encoder.copy().astype(dtype).rescaled()]
+
+    def trained(self, modules):
+        """Return a copy of the model with a trained encoder; tied decoders follow it."""
+        (encoder,) = modules
+        self.model._ready()
+        parts, tuned = self.model._state.parts, copy.deepcopy(self.model)
+        trainer = tuned._learner_to_go_on()
+        trainer.criterion.replace_energy(
+            parts.with_encoder(encoder.copy().astype(parts.output.bias.dtype))
+        )
+        tuned._keep(trainer)
+        return tuned
+
+
+class BilinearNetwork:
+    """The probabilities of the hidden units; see `sklearn_ebm.learning._modules`.
+
+    Parameters
+    ----------
+    model : RBM
+        The model, which is not changed.
+    """
+
+    obstacle = ""
+
+    def __init__(self, model):
+        self.model = model
+
+    def modules(self, dtype):
+        """Return the features of the fitted model as modules."""
+        self.model._ready()
+        return [as_encoder(self.model._energy).astype(dtype).rescaled()]
+
+    def trained(self, modules):
+        """Return a copy of the model whose hidden units have the probabilities of an encoder."""
+        (encoder,) = modules
+        self.model._ready()
+        tuned = copy.deepcopy(self.model)
+        trainer = tuned._learner_to_go_on()
+        trainer.criterion.restart_with(with_encoder(self.model._energy, encoder))
+        tuned._keep(trainer)
+        return tuned

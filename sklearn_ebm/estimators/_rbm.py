@@ -1,6 +1,5 @@
 """The restricted Boltzmann machine."""
 
-import copy
 from numbers import Integral, Real
 from typing import NamedTuple
 
@@ -15,13 +14,12 @@ from sklearn_ebm._warnings import warn
 from sklearn_ebm.backends import BACKENDS, array_namespace, new_matrix
 from sklearn_ebm.backends._random import Stream
 from sklearn_ebm.estimators._density import DensityModel, float_type
+from sklearn_ebm.estimators._network_forms import BilinearNetwork
 from sklearn_ebm.factors import (
     UNITS,
     BilinearEnergy,
-    as_encoder,
     in_data_units,
     largest_log_odds,
-    with_encoder,
 )
 from sklearn_ebm.inputs._checks import require_magnitude
 from sklearn_ebm.inputs._moments import moments
@@ -57,36 +55,6 @@ LOSSES = {
     "pcd": NegativePhase(is_persistent=True),
     "fpcd": NegativePhase(is_persistent=True, has_fast_weights=True),
 }
-
-
-class BilinearNetwork:
-    """The probabilities of the hidden units; see `sklearn_ebm.learning._modules`.
-
-    Parameters
-    ----------
-    model : RBM
-        The model, which is not changed.
-    """
-
-    obstacle = ""
-
-    def __init__(self, model):
-        self.model = model
-
-    def modules(self, dtype):
-        """Return the features of the fitted model as modules."""
-        self.model._ready()
-        return [as_encoder(self.model._energy).astype(dtype).rescaled()]
-
-    def trained(self, modules):
-        """Return a copy of the model whose hidden units have the probabilities of an encoder."""
-        (encoder,) = modules
-        self.model._ready()
-        tuned = copy.deepcopy(self.model)
-        trainer = tuned._learner_to_go_on()
-        trainer.criterion.restart_with(with_encoder(self.model._energy, encoder))
-        tuned._keep(trainer)
-        return tuned
 
 
 class RBM(CallbackSupportMixin, DensityModel):
