@@ -14,7 +14,7 @@ from sklearn_ebm.backends import BACKENDS, array_namespace, read_only, resolve_b
 from sklearn_ebm.backends._random import Stream
 from sklearn_ebm.estimators._network_forms import AutoEncoderNetwork
 from sklearn_ebm.factors import OUTPUTS, ReconstructionEnergy
-from sklearn_ebm.factors._reconstruction import ACTIVATIONS, random_values
+from sklearn_ebm.factors.energies._reconstruction import ACTIVATIONS, random_values
 from sklearn_ebm.inputs._adapters import Rows
 from sklearn_ebm.inputs._checks import check_codes, check_magnitude, require_magnitude
 from sklearn_ebm.inputs._weights import check_sample_weight
@@ -472,19 +472,14 @@ def _warn_of_divergence(outcome, learning_rate):
 
 # ------------------------------------------------------------------------------------------ inputs
 def _read(model, X, sample_weight, goes_on):
-    """The trainer of an earlier call or None, the data of this call, and their weights."""
+    """The trainer of an earlier call or None, the data of this call, and weights or None."""
     trainer = model._learner_to_go_on() if goes_on else None
     dtype = None if trainer is None else trainer.dtype
     data = Rows().read(model, X, reset=trainer is None, degree=4, dtype=dtype)
-    return trainer, data, _checked_weight(sample_weight, data.X)
-
-
-def _checked_weight(sample_weight, X):
-    """Weights in the type of X, or None for equal ones."""
     if sample_weight is None:
-        return None
-    weight, _ = check_sample_weight(sample_weight, X)
-    return array_namespace(X).asarray(weight, dtype=X.dtype)
+        return trainer, data, None
+    weight, _ = check_sample_weight(sample_weight, data.X)
+    return trainer, data, array_namespace(data.X).asarray(weight, dtype=data.X.dtype)
 
 
 def _extremes(X, weight):

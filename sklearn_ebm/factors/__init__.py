@@ -5,15 +5,16 @@ from sklearn_ebm.factors._linear_maps import FixedMap, LinearHead
 from sklearn_ebm.factors._losses import LOSSES
 from sklearn_ebm.factors._missing import ZeroFilled
 from sklearn_ebm.factors._pooled_features import PooledFeatures
-from sklearn_ebm.factors._reconstruction import OUTPUTS, ReconstructionEnergy
 from sklearn_ebm.factors._tape import Tape, Tapes
 from sklearn_ebm.factors.decoders import ConvolutionalDecoder, LinearDecoder, PatchDecoder
 from sklearn_ebm.factors.decoders._linear import half_norm
 from sklearn_ebm.factors.encoders import CONVOLUTIONAL_ENCODERS, ENCODERS, UNROLLED_ENCODERS
 from sklearn_ebm.factors.energies import (
     ENERGIES,
+    OUTPUTS,
     AnnealedPath,
     BilinearEnergy,
+    ReconstructionEnergy,
     SparseEnergy,
     as_encoder,
     in_data_units,

@@ -22,8 +22,10 @@ from sklearn_ebm.factors import (
     ConvolutionalDecoder,
     GaussianUnits,
     LinearDecoder,
+    ReconstructionEnergy,
     SparseEnergy,
 )
+from sklearn_ebm.factors.energies._reconstruction import random_values
 from sklearn_ebm.factors.units import Standardized
 from sklearn_ebm.protocols import offers, require
 from sklearn_ebm.solvers import solve_lasso
@@ -103,6 +105,13 @@ def machine(random, dtype, kind="bernoulli", coordinates=None):
     return BilinearEnergy(units, weights, random.standard_normal(N_COMPONENTS)).astype(dtype)
 
 
+def auto_encoder(random, dtype, activation, loss, is_tied):
+    shape = N_FEATURES, N_COMPONENTS
+    values = random_values(shape, activation, is_tied, np.random.RandomState(0))
+    drawn = {name: value + random.normal(0, 0.3, value.shape) for name, value in values.items()}
+    return ReconstructionEnergy.of(drawn, activation, loss).astype(dtype)
+
+
 def made(function, **options):
     return lambda random, dtype: function(random, dtype, **options)
 
@@ -124,6 +133,16 @@ CASES = {
     "bilinear, bernoulli": Case(machine, (ROWS > 0).astype(float)),
     "bilinear, gaussian": Case(made(machine, kind="gaussian"), ROWS),
     "bilinear, standardized": Case(made(machine, kind="gaussian", coordinates=PLACED), 3 * ROWS),
+    "reconstruction, tied": Case(
+        made(auto_encoder, activation="sigmoid", loss="cross_entropy", is_tied=True),
+        RANDOM.uniform(size=ROWS.shape),
+        has_code=False,
+    ),
+    "reconstruction, untied": Case(
+        made(auto_encoder, activation="tanh", loss="squared_error", is_tied=False),
+        ROWS,
+        has_code=False,
+    ),
 }
 cases = pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 

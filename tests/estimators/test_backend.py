@@ -5,8 +5,9 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
-from sklearn_ebm import PSD, FineTunedClassifier, sparse_encode
+from sklearn_ebm import PSD, AutoEncoder, FineTunedClassifier, sparse_encode
 from sklearn_ebm.backends import numba
+from sklearn_ebm.learning.criteria import NOISES
 from tests.registries import image_models, machines, row_models
 
 RANDOM = np.random.default_rng(0)
@@ -61,6 +62,16 @@ def test_machines(form):
     model.inverse_transform(model.transform(X[:5]))
     model.energy(X[:5])
     model.sample(3)
+
+
+@pytest.mark.parametrize("activation", ["sigmoid", "tanh"])
+@pytest.mark.parametrize("noise", NOISES)
+def test_auto_encoders(noise, activation):
+    X = machines.data_of("pcd")[:100]
+    model = AutoEncoder(6, noise=noise, activation=activation, backend="numpy", max_iter=1).fit(X)
+    model.partial_fit(X)
+    model.inverse_transform(model.transform(X))
+    model.energy(X)
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")

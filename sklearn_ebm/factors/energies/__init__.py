@@ -8,14 +8,21 @@ from sklearn_ebm.factors.energies._bilinear_forms import (
     largest_log_odds,
     with_encoder,
 )
+from sklearn_ebm.factors.energies._reconstruction import OUTPUTS, ReconstructionEnergy
 from sklearn_ebm.factors.energies._sparse import SparseEnergy
 
-ENERGIES = {"sparse": SparseEnergy, "bilinear": BilinearEnergy}
+ENERGIES = {
+    "sparse": SparseEnergy,
+    "bilinear": BilinearEnergy,
+    "reconstruction": ReconstructionEnergy,
+}
 
 __all__ = [
     "ENERGIES",
+    "OUTPUTS",
     "AnnealedPath",
     "BilinearEnergy",
+    "ReconstructionEnergy",
     "SparseEnergy",
     "as_encoder",
     "in_data_units",

@@ -11,6 +11,7 @@ import copy
 import numpy as np
 
 from sklearn_ebm.backends import array_namespace, resolve_backend
+from sklearn_ebm.factors._tape import Tape
 from sklearn_ebm.factors.decoders import LinearDecoder
 from sklearn_ebm.factors.decoders._linear import half_norm
 from sklearn_ebm.factors.encoders import LogisticEncoder, TanhEncoder, placed
@@ -61,6 +62,10 @@ class LinearOutput(Output):
         slope -= x
         return half_norm(slope), slope
 
+    def input_slope(self, x, signal):
+        """Return the gradient of the loss with respect to x, for a given signal."""
+        return x - signal - self.bias
+
     def usual_loss(self, x):
         """Return the sum of the losses if u and c are zero."""
         return float(array_namespace(x).sum(half_norm(x)))
@@ -87,6 +92,10 @@ class LogisticOutput(Output):
         slope -= x
         return loss, slope
 
+    def input_slope(self, x, signal):
+        """Return the gradient of the loss with respect to x, for a given signal."""
+        return -signal - self.bias
+
     def usual_loss(self, x):
         """Return the sum of the losses if u and c are zero."""
         xp = array_namespace(x)
@@ -97,7 +106,7 @@ OUTPUTS = {"squared_error": LinearOutput, "cross_entropy": LogisticOutput}
 
 
 class ReconstructionEnergy:
-    """Encoder, decoder and output units of an auto-encoder.
+    """An energy of x alone, of the encoder, decoder and output units of an auto-encoder.
 
     Parameters
     ----------
@@ -179,9 +188,22 @@ class ReconstructionEnergy:
         return self.output.mean(self.decoder.forward(code))
 
     def value(self, x, z=None):
-        """Return the loss of each sample, reconstructed from its code z, by default f(x)."""
-        code = self.encoder.forward(x) if z is None else z
-        return self.output.loss_and_slope(x, self.decoder.forward(code))[0]
+        """Return the loss of the reconstruction of each sample; z is None."""
+        signal = self.decoder.forward(self.encoder.forward(x))
+        return self.output.loss_and_slope(x, signal)[0]
+
+    def input_gradient(self, x, z=None):
+        """Return the gradient of E with respect to x, through the encoder and without it."""
+        first, second, decoder = Tape(), Tape(), self.decoder
+        signal = decoder.forward(self.encoder.forward(x, first), second)
+        direct = self.output.input_slope(x, signal)
+        _, slope = self.output.loss_and_slope(x, signal)
+        by_code, _ = decoder.backward(second, slope)
+        return direct + self.encoder.backward(first, by_code)[0]
+
+    def parameter_gradients(self, x, z, weight):
+        """Return the gradients of sum_n weight_n E(x_n), by the names of `parameters`."""
+        return self.value_and_gradients(x, x, weight, (Tape(), Tape()))[1]
 
     def value_and_gradients(self, x, seen, weight, tapes):
         """Return the losses of samples that the encoder sees in another form, and the gradients.
