@@ -21,11 +21,13 @@ CONTINUED = {  # descriptions that classes may extend, and the last words that a
     "dictionary": "used as they are.",
     "learning_rate": "for cosine decay.",
     "loss": "Criterion that training minimises.",
+    "map_shape": "which are numbered row by row.",
     "max_iter": "Maximum number of passes over X.",
     "missing_values": "left out of the reconstruction.",
     "momentum": "added to each step.",
     "n_components": "Number of atoms.",
     "n_steps": "Number of steps of an unrolled encoder.",
+    "penalty": "`value` and `prox` (see :ref:`add_a_penalty`).",
     "pool_shape": "An int applies to both.",
     "pool_stride": "An int applies to both.",
     "random_state": "Pass an int for reproducible results.",
@@ -43,8 +45,10 @@ DIFFERENT = {  # parameters that mean something else, or of something else, in t
     "mode": ("Pooler", "Rectifier"),  # of pooling; of rectification
     "n_components": (*CONVOLUTIONAL, "AutoEncoder", "RBM"),  # kernels; hidden units
     "n_iter_no_change": ("FineTunedClassifier", "LISTAEncoder"),  # stops; lowers the rate
+    "penalty": ("LISTAEncoder",),  # also of a fitted coder
     "solver": CONVOLUTIONAL,  # other solvers
     "tol": ("LISTAEncoder",),  # of a held-out loss
+    "torus": ("InhibitionPenalty",),  # of distances
     "weight_decay": ("FineTunedClassifier", "RBM"),  # apart from the gradient; a penalty
 }
 

@@ -36,7 +36,7 @@ class InhibitionPenalty(PenaltySpecification):
         What S is made of if `strength` is None: 1 for two components of a map whose distance is
         above `inner_radius` and at most `outer_radius`, else 0.
     map_shape : tuple of two ints or None, default=None
-        Rows and columns of the map on which the components lie, row by row.
+        Rows and columns of the map of components, which are numbered row by row.
     inner_radius : float, default=2.5
         Largest distance on the map without inhibition, in units of one row or column.
     outer_radius : float or None, default=None
