@@ -1,5 +1,6 @@
 """From the `backend=` parameter and the data to a module of kernels."""
 
+import functools
 import importlib
 import importlib.util
 
@@ -39,4 +40,10 @@ def resolve_backend(name, X):
         name = "cupy" if is_cupy(X) else "numba" if array_namespace(X) is np else "numpy"
     if name == "cupy" and importlib.util.find_spec("cupy") is None:
         raise ImportError(CUPY_HINT)
+    return _module(name)
+
+
+@functools.cache
+def _module(name):
+    """The module of a backend; each call of a model asks for it."""
     return importlib.import_module(f"sklearn_ebm.backends.{name}")

@@ -163,7 +163,10 @@ class PatchDecoder(ConvolutionalDecoder):
     maps would allow.
     """
 
-    piece_rows = None
+    @property
+    def piece_rows(self):
+        """As many patches at a time as suits the work."""
+        return None
 
     @functools.cached_property
     def as_matrix(self):

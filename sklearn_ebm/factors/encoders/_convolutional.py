@@ -4,15 +4,48 @@ import math
 
 from sklearn_ebm.backends import array_namespace
 from sklearn_ebm.factors.decoders import ConvolutionalDecoder
-from sklearn_ebm.factors.encoders._encoder import UNSCALED, Scale
-from sklearn_ebm.factors.encoders._shrinkage import ShrinkageEncoder
-from sklearn_ebm.factors.encoders._smooth_shrinkage import SmoothShrinkageEncoder
-from sklearn_ebm.factors.encoders._tanh import TanhEncoder
+from sklearn_ebm.factors.encoders._activation import AffineMap, first_parameters
+from sklearn_ebm.factors.encoders._encoder import UNSCALED, Encoder, Scale
+from sklearn_ebm.factors.encoders._shrinkage import Shrinkage
+from sklearn_ebm.factors.encoders._smooth_shrinkage import SmoothShrinkage
+from sklearn_ebm.factors.encoders._tanh import Tanh
 from sklearn_ebm.inputs._images import shape_of_rows
 
 
 class FilterBank:
-    """Before an affine encoder: x W is every filter's product with every window of the image.
+    """Every filter's product with every window of the image, and the adjoints, of flat rows.
+
+    Parameters
+    ----------
+    decoder : ConvolutionalDecoder
+        Has the filters as kernels: correlation is the adjoint of its `decode`.
+    backend : module
+        Kernels.
+    """
+
+    def __init__(self, decoder, backend):
+        self.decoder = decoder.on(backend)
+        self.backend = backend
+        self.code_size = decoder.code_size
+
+    def product(self, x, room):
+        """Return the maps in `room`."""
+        return self.decoder.correlate(x, room)
+
+    def weights_gradient(self, x, slope, room):
+        """Return the adjoint with respect to the filters, in `room`."""
+        decoder = self.decoder
+        room[...] = 0
+        maps, images = decoder.as_maps(slope), decoder.as_images(x)
+        return self.backend.correlate_kernels(maps, images, decoder.border, room)
+
+    def input_gradient(self, slope):
+        """Return the adjoint with respect to the images."""
+        return self.decoder.decode(slope)
+
+
+class ConvolutionalEncoder(Encoder):
+    """activation(w_k * x + b_k) of filters w_k; a subclass names the activation.
 
     Parameters
     ----------
@@ -30,7 +63,7 @@ class FilterBank:
         Typical size of data and codes.
     """
 
-    component_axis = 0
+    activation = None
 
     def __init__(self, parameters, *, image_shape, border, table=None, scale=UNSCALED):
         super().__init__(
@@ -45,7 +78,8 @@ class FilterBank:
         one in a hundred, where a step of 1 / |d|^2 would be right for each that stands alone.
         """
         inverse_step = lipschitz**0.5 / Scale.of(dictionary, 1.0).code
-        first = cls._first_parameters(dictionary / inverse_step, alpha / inverse_step, scale)
+        weights, threshold = dictionary / inverse_step, alpha / inverse_step
+        first = first_parameters(cls.activation, weights, dictionary.shape[0], threshold, scale)
         return cls(first, scale=scale, **settings)
 
     def on_images(self, image_shape):
@@ -74,51 +108,45 @@ class FilterBank:
 
     def forward(self, x, tape=None, stream=None):
         """Return the maps of images of any size, or flat codes of flat rows."""
-        encoder, rows = self._for(x.shape), _flat(x)
-        code = super(FilterBank, encoder).forward(rows, tape, stream)
+        backend, bank = self._backend_for(x), self._bank_for(x.shape)
+        code = self._map(bank, backend).codes(_flat(x), tape)
         if tape is not None:
-            tape.kept["shape"] = x.shape
-        return encoder._bank.as_maps(code) if x.ndim == 4 else code
+            tape.kept |= {"shape": x.shape, "backend": backend}
+        return bank.as_maps(code) if x.ndim == 4 else code
 
     def backward(self, tape, dy, input_gradient=True):
         """Return the gradients with respect to x, or None, and to each parameter."""
         shape = tape.kept["shape"]
-        encoder = self._for(shape)
-        dx, gradients = super(FilterBank, encoder).backward(tape, _flat(dy), input_gradient)
+        bank = self._bank_for(shape)
+        own_map = self._map(bank, tape.kept["backend"])
+        dx, gradients = own_map.gradients(tape, _flat(dy), input_gradient)
         return None if dx is None else array_namespace(dx).reshape(dx, shape), gradients
 
-    def _for(self, shape):
-        """Return the encoder for inputs of a shape."""
-        is_flat = len(shape) == 2
+    def _map(self, bank, backend):
+        linear = FilterBank(bank, backend)
+        return AffineMap(self.activation, linear, self.parameters, backend)
+
+    def _bank_for(self, shape):
+        """Return the decoder of images of a shape that has the filters for kernels."""
         given = self.settings["image_shape"]
-        if is_flat and given is not None and len(given) == 2:
-            return self
-        return self.on_images((shape_of_rows(shape[1], given) if is_flat else shape[1:])[:2])
+        if len(shape) == 4:
+            given = shape[1:3]
+        elif given is None or len(given) != 2:
+            given = shape_of_rows(shape[1], given)[:2]
+        return ConvolutionalDecoder(self.filters, given, self.settings["border"])
 
     @property
-    def _bank(self):
-        """Correlation with the filters is the adjoint of a decoder that has them for kernels."""
-        settings = self.settings
-        return ConvolutionalDecoder(self.filters, settings["image_shape"], settings["border"])
+    def apart(self):
+        """Parameters that are not added to, or compared with, x W."""
+        return self.activation.apart
 
     @property
-    def _code_size(self):
-        return self._bank.code_size
-
-    def _product(self, X, backend, room):
-        return self._bank.on(backend).correlate(X, room)
-
-    def _weights_gradient(self, X, slope, backend, room):
-        bank = self._bank
-        room[...] = 0
-        return backend.correlate_kernels(bank.as_maps(slope), bank.as_images(X), bank.border, room)
-
-    def _input_gradient(self, slope, backend):
-        return self._bank.on(backend).decode(slope)
+    def _units(self):
+        return self.activation.units(self.scale)
 
     def project(self):
         """Filters read what the table lets them, and the activation has what it asks for."""
-        super().project()
+        self.activation.project(self.parameters, self.scale)
         if self.settings["table"] is not None:
             self.parameters["weights"] *= self.settings["table"][:, None, None, :]
 
@@ -131,13 +159,19 @@ def _flat(images):
     return array_namespace(images).reshape(images, shape)
 
 
-class ConvolutionalShrinkage(FilterBank, ShrinkageEncoder):
+class ConvolutionalShrinkage(ConvolutionalEncoder):
     """sh_theta(w_k * x + b_k), with a threshold per map."""
 
+    activation = Shrinkage()
 
-class ConvolutionalSmoothShrinkage(FilterBank, SmoothShrinkageEncoder):
+
+class ConvolutionalSmoothShrinkage(ConvolutionalEncoder):
     """Smooth shrinkage of w_k * x + b_k, with a slope and a location per map."""
 
+    activation = SmoothShrinkage()
 
-class ConvolutionalTanh(FilterBank, TanhEncoder):
+
+class ConvolutionalTanh(ConvolutionalEncoder):
     """g_k tanh(w_k * x + b_k)."""
+
+    activation = Tanh()

@@ -61,7 +61,6 @@ class Encoder:
         What is not: numbers and masks that belong to the architecture.
     """
 
-    apart = ()  # parameters that are not added to, or compared with, what the weights give
     _backend = None  # None follows the data
     _growth = 1.0  # of the weights since the encoder was made; see `rescaled`
 
@@ -117,6 +116,11 @@ class Encoder:
     def scale(self):
         """Typical size of data and codes."""
         return self.settings["scale"]
+
+    @property
+    def apart(self):
+        """Parameters that are not added to, or compared with, what the weights give."""
+        return ()
 
     @property
     def scales(self):

@@ -1,21 +1,20 @@
 """Unrolled greedy coordinate descent, LCoD (Gregor & LeCun 2010, algorithms 3 and 4)."""
 
 from sklearn_ebm.backends import array_namespace, diagonal, multiply_into
-from sklearn_ebm.factors.encoders._encoder import UNSCALED, placed
-from sklearn_ebm.factors.encoders._lateral import LateralEncoder
+from sklearn_ebm.factors.encoders._encoder import placed
+from sklearn_ebm.factors.encoders._lateral import LateralEncoder, units_of
 
 GREEDY_SHARE = 0.1  # a change goes on whole here, where ISTA passes on 1 / L of it
 
 
-class GreedyEncoder(LateralEncoder):
+class GreedySteps:
     """From b = x W and z = 0, each step sets one z_k to sh_theta(b_k) and adds its change of S_k.
 
     The component is the one that changes most; after the last step the code is sh_theta(b).
     """
 
-    @classmethod
-    def from_dictionary(cls, dictionary, lipschitz, alpha, scale=UNSCALED, n_steps=3, tied=True):
-        """The network that equals n_steps of greedy coordinate descent, then one for all at once.
+    def first(self, dictionary, lipschitz, alpha, n_steps, tied):
+        """Return the parameters and units of n_steps of greedy descent, then one for all at once.
 
         b_j = q_j / G_jj + z_j with q = x D' - z G, G = D D', is where the energy along z_j, without
         its penalty, is least. A change of z_k moves it by -G_kj / G_jj, and z_j itself by one:
@@ -34,34 +33,36 @@ class GreedyEncoder(LateralEncoder):
             "lateral": xp.eye(gram.shape[0], dtype=gram.dtype) - overlap,
             "threshold": alpha / curvature,
         }
-        units = cls._units_of(**{**first, "lateral": overlap})
+        units = units_of(**{**first, "lateral": overlap})
         units = {name: GREEDY_SHARE * unit for name, unit in units.items()}
         parameters = {name: placed(value, dictionary) for name, value in first.items()}
-        return cls(parameters, n_steps=n_steps, units=units, scale=scale)
+        return parameters, units
 
-    def _descend(self, X, backend, tape, code):
-        """Fill `code`; what the steps leave for `backward`, on the tape."""
-        parameters = self.parameters
+    def _descend(self, network, X, backend, tape, code):
+        """Fill `code`; what the steps leave for `gradients`, on the tape."""
+        parameters = network.parameters
         state = multiply_into(X, parameters["weights"], tape.array("state", code.shape, X))
-        shape = (X.shape[0], self.n_steps)
+        shape = (X.shape[0], network.n_steps)
         steps = [tape.array("chosen", shape, X, "int64")]
         steps += [tape.array(name, shape, X) for name in ("change", "sign")]
         backend.greedy_steps(state, parameters["lateral"], parameters["threshold"], code, *steps)
         return steps
 
-    def _write(self, X, backend, tape, code):
-        self._descend(X, backend, tape, code)
+    def write(self, network, X, backend, tape, code):
+        """Fill `code`; the tape is scratch memory."""
+        self._descend(network, X, backend, tape, code)
 
-    def _record(self, X, backend, tape):
-        code = tape.array("code", (X.shape[0], self.parameters["threshold"].shape[0]), X)
-        steps = self._descend(X, backend, tape, code)
+    def record(self, network, X, backend, tape):
+        """Return the codes; the tape keeps what `gradients` needs."""
+        code = tape.array("code", (X.shape[0], network.parameters["threshold"].shape[0]), X)
+        steps = self._descend(network, X, backend, tape, code)
         tape.kept = {"x": X, "code": code, "steps": steps, "backend": backend}
         return code
 
-    def backward(self, tape, dy, input_gradient=True):
+    def gradients(self, network, tape, dy, input_gradient=True):
         """Return the gradients with respect to x, or None, and to each parameter."""
         x, code, steps = (tape.kept[name] for name in ("x", "code", "steps"))
-        parameters = self.parameters
+        parameters = network.parameters
         gradients = {
             name: tape.zeros(f"{name} gradient", value) for name, value in parameters.items()
         }
@@ -72,3 +73,9 @@ class GreedyEncoder(LateralEncoder):
         )
         multiply_into(x.T, slope, gradients["weights"])
         return slope @ parameters["weights"].T if input_gradient else None, gradients
+
+
+class GreedyEncoder(LateralEncoder):
+    """LCoD: greedy coordinate descent, unrolled."""
+
+    steps = GreedySteps()

@@ -1,5 +1,7 @@
 """What encoders with lateral weights share: x W, a matrix S between components, thresholds."""
 
+from typing import Any, NamedTuple
+
 from sklearn_ebm.backends import array_namespace, to_host
 from sklearn_ebm.factors._tape import Tape
 from sklearn_ebm.factors.encoders._encoder import (
@@ -13,8 +15,33 @@ from sklearn_ebm.factors.encoders._encoder import (
 PIECE_ROWS = 256  # what a thread takes at a time: its codes stay in a core's cache
 
 
+class Network(NamedTuple):
+    """What the steps of an encoder compute with.
+
+    Attributes
+    ----------
+    parameters : dict of str to array
+        "weights" W, "lateral" S, "threshold" theta, and others.
+    n_steps : int
+        Steps through S.
+    """
+
+    parameters: Any
+    n_steps: int
+
+    @property
+    def is_tied(self):
+        """Whether all steps share their weights."""
+        return self.parameters["threshold"].ndim == 1
+
+
 class LateralEncoder(Encoder):
-    """Steps that begin with x W and pass through S; a subclass says what a step is.
+    """Steps that begin with x W and pass through S; a subclass names the kind of steps.
+
+    The steps have `first(dictionary, lipschitz, alpha, n_steps, tied)`, which returns the first
+    parameters and their units, `write(network, x, backend, tape, code)`, which fills `code`,
+    `record(network, x, backend, tape)`, which returns codes and fills the tape, and
+    `gradients(network, tape, dy, input_gradient)`.
 
     Parameters
     ----------
@@ -30,15 +57,33 @@ class LateralEncoder(Encoder):
         Typical size of data and codes.
     """
 
+    steps = None
+
     def __init__(self, parameters, *, n_steps, units, mask=None, scale=UNSCALED):
         super().__init__(parameters, n_steps=n_steps, units=units, mask=mask, scale=scale)
         self.n_steps = n_steps
         self.mask = mask
 
+    @classmethod
+    def from_dictionary(cls, dictionary, lipschitz, alpha, scale=UNSCALED, n_steps=3, tied=True):
+        """The network whose steps are those of the solver that it is unrolled from."""
+        parameters, units = cls.steps.first(dictionary, lipschitz, alpha, n_steps, tied)
+        return cls(parameters, n_steps=n_steps, units=units, scale=scale)
+
+    @property
+    def _network(self):
+        return Network(self.parameters, self.n_steps)
+
     @property
     def is_tied(self):
         """Whether all steps share their weights."""
-        return self.parameters["threshold"].ndim == 1
+        return self._network.is_tied
+
+    @property
+    def filters(self):
+        """What each component looks for first, shape (n_components, n_features)."""
+        weights = self.parameters["weights"]
+        return weights.T if self.is_tied else weights[0, ...].T
 
     @property
     def _units(self):
@@ -53,10 +98,6 @@ class LateralEncoder(Encoder):
         """Return the encoder itself: its units are sizes of the arrays already."""
         return self
 
-    @staticmethod
-    def _units_of(**first):
-        return {name: root_mean_square(value) / USUAL_SIZE for name, value in first.items()}
-
     def forward(self, x, tape=None, stream=None):
         """Return the codes, shape (n_samples, n_components).
 
@@ -64,18 +105,22 @@ class LateralEncoder(Encoder):
         """
         backend = self._backend_for(x)
         if tape is not None:
-            return self._record(x, backend, tape)
+            return self.steps.record(self._network, x, backend, tape)
         shape = x.shape[0], self.parameters["threshold"].shape[-1]
         code = array_namespace(x).empty(shape, dtype=x.dtype)
-        spare = []
+        spare, network = [], self._network
 
         def work(first, last):
             scratch = spare.pop() if spare else Tape()
-            self._write(x[first:last, :], backend, scratch, code[first:last, :])
+            self.steps.write(network, x[first:last, :], backend, scratch, code[first:last, :])
             spare.append(scratch)
 
         backend.map_pieces(work, x.shape[0], PIECE_ROWS)
         return code
+
+    def backward(self, tape, dy, input_gradient=True):
+        """Return the gradients with respect to x, or None, and to each parameter."""
+        return self.steps.gradients(self._network, tape, dy, input_gradient)
 
     def project(self):
         """Thresholds stay at or above zero, and what was taken out of S stays out."""
@@ -95,3 +140,8 @@ class LateralEncoder(Encoder):
         sparse = type(self)(self.copy().parameters, **settings)
         sparse.project()
         return sparse
+
+
+def units_of(**first):
+    """Return the units of parameters that have these first values."""
+    return {name: root_mean_square(value) / USUAL_SIZE for name, value in first.items()}

@@ -6,20 +6,19 @@ W = D' / L, S = I - D D' / L and theta = alpha / L: K steps are K + 1 of the sol
 """
 
 from sklearn_ebm.backends import array_namespace, multiply_into
-from sklearn_ebm.factors.encoders._encoder import UNSCALED, placed
-from sklearn_ebm.factors.encoders._lateral import LateralEncoder
+from sklearn_ebm.factors.encoders._encoder import placed
+from sklearn_ebm.factors.encoders._lateral import LateralEncoder, units_of
 
 
-class UnrolledEncoder(LateralEncoder):
-    """LISTA, with weights that all steps share or, untied, with some for each step.
+class UnrolledSteps:
+    """Steps of ISTA, with weights that all steps share or, untied, with some for each step.
 
     Untied parameters have one leading axis more: K + 1 of "weights" and "threshold", K of
     "lateral".
     """
 
-    @classmethod
-    def from_dictionary(cls, dictionary, lipschitz, alpha, scale=UNSCALED, n_steps=3, tied=True):
-        """The network that equals n_steps + 1 steps of the solver."""
+    def first(self, dictionary, lipschitz, alpha, n_steps, tied):
+        """Return the parameters, and their units, that equal n_steps + 1 steps of the solver."""
         xp = array_namespace(dictionary)
         n_components = dictionary.shape[0]
         overlap = dictionary @ dictionary.T / lipschitz
@@ -28,7 +27,7 @@ class UnrolledEncoder(LateralEncoder):
             "lateral": xp.eye(n_components, dtype=dictionary.dtype) - overlap,
             "threshold": xp.full(n_components, alpha / lipschitz, dtype=dictionary.dtype),
         }
-        units = cls._units_of(**{**first, "lateral": overlap})
+        units = units_of(**{**first, "lateral": overlap})
         if not tied:
             repeats = {"weights": n_steps + 1, "lateral": n_steps, "threshold": n_steps + 1}
             first = {
@@ -36,124 +35,119 @@ class UnrolledEncoder(LateralEncoder):
                 for name, value in first.items()
             }
         parameters = {name: placed(value, dictionary) for name, value in first.items()}
-        parameters.update(cls._own_parameters(dictionary, n_steps))
-        return cls(parameters, n_steps=n_steps, units=units, scale=scale)
+        return parameters, units
 
-    @staticmethod
-    def _own_parameters(dictionary, n_steps):
-        return {}
-
-    @property
-    def filters(self):
-        """What each component looks for first, shape (n_components, n_features)."""
-        weights = self.parameters["weights"]
-        return weights.T if self.is_tied else weights[0, ...].T
-
-    def _layer(self, values, name, k):
-        """The part of parameters or gradients that step k uses; S is none of the first step's."""
-        if self.is_tied:
-            return values[name]
-        return values[name][k - 1 if name == "lateral" else k, ...]
-
-    def _unfold(self, X, backend, tape, codes, starts):
+    def _unfold(self, network, X, backend, tape, codes, starts):
         """Fill `codes` one after another; `starts` is where a subclass keeps y_1, y_2, ..."""
-        base = None
+        base, parameters = None, network.parameters
         for k, code in enumerate(codes):
-            if k == 0 or not self.is_tied:
-                weights = self._layer(self.parameters, "weights", k)
+            if k == 0 or not network.is_tied:
+                weights = layer(network, parameters, "weights", k)
                 base = multiply_into(X, weights, tape.array("base", code.shape, X))
             start = lateral = None
             if k > 0:
-                start = self._start(k, codes, starts)
-                lateral = self._layer(self.parameters, "lateral", k)
-            threshold = self._layer(self.parameters, "threshold", k)
+                start = self._start(parameters, k, codes, starts)
+                lateral = layer(network, parameters, "lateral", k)
+            threshold = layer(network, parameters, "threshold", k)
             backend.unrolled_step(start, base, lateral, threshold, code)
 
-    def _start(self, k, codes, starts):
+    def _start(self, parameters, k, codes, starts):
         return codes[k - 1]
 
     def _starts(self, tape, codes):
         """All of them, for the backward pass, one above the other."""
-        return codes[: self.n_steps, ...]
+        return codes[:-1, ...]
 
-    def _write(self, X, backend, tape, code):
+    def write(self, network, X, backend, tape, code):
+        """Fill `code`; the tape is scratch memory."""
         pair = tape.array("pair", (2, *code.shape), X)
-        codes = [pair[k % 2, ...] for k in range(self.n_steps)]
-        self._unfold(X, backend, tape, [*codes, code], self._scratch(tape, code))
+        codes = [pair[k % 2, ...] for k in range(network.n_steps)]
+        self._unfold(network, X, backend, tape, [*codes, code], self._scratch(tape, code))
 
     def _scratch(self, tape, code):
         return None
 
-    def _record(self, X, backend, tape):
-        n_components = self.parameters["threshold"].shape[-1]
-        codes = tape.array("codes", (self.n_steps + 1, X.shape[0], n_components), X)
+    def record(self, network, X, backend, tape):
+        """Return the codes; the tape keeps what `gradients` needs."""
+        n_codes, n_components = network.n_steps + 1, network.parameters["threshold"].shape[-1]
+        codes = tape.array("codes", (n_codes, X.shape[0], n_components), X)
         starts = self._starts(tape, codes)
-        self._unfold(X, backend, tape, [codes[k, ...] for k in range(self.n_steps + 1)], starts)
+        self._unfold(network, X, backend, tape, [codes[k, ...] for k in range(n_codes)], starts)
         tape.kept = {"x": X, "codes": codes, "starts": starts, "backend": backend}
-        return codes[self.n_steps, ...]
+        return codes[network.n_steps, ...]
 
-    def backward(self, tape, dy, input_gradient=True):
+    def gradients(self, network, tape, dy, input_gradient=True):
         """Return the gradients with respect to x, or None, and to each parameter."""
         x, codes = tape.kept["x"], tape.kept["codes"]
-        backend = tape.kept["backend"]
+        backend, parameters = tape.kept["backend"], network.parameters
         gradients = {
-            name: tape.zeros(f"{name} gradient", value) for name, value in self.parameters.items()
+            name: tape.zeros(f"{name} gradient", value) for name, value in parameters.items()
         }
         slopes = tape.array("slopes", codes.shape, codes)
         by_base = tape.zeros("by base", codes[0, ...])
-        slopes[self.n_steps, ...] = dy
-        for k in range(self.n_steps, -1, -1):
-            by_threshold = self._layer(gradients, "threshold", k)
+        slopes[network.n_steps, ...] = dy
+        for k in range(network.n_steps, -1, -1):
+            by_threshold = layer(network, gradients, "threshold", k)
             backend.unrolled_step_backward(codes[k, ...], slopes[k, ...], by_base, by_threshold)
             if k > 0:
-                lateral = self._layer(self.parameters, "lateral", k)
+                lateral = layer(network, parameters, "lateral", k)
                 multiply_into(slopes[k, ...], lateral.T, slopes[k - 1, ...])
-                self._start_backward(k, tape, slopes, gradients)
-        self._sum_outer_products(x, tape.kept["starts"], slopes, by_base, gradients)
-        return self._input_gradient(slopes, by_base) if input_gradient else None, gradients
+                self._start_backward(network, k, tape, slopes, gradients)
+        _sum_outer_products(network, x, tape.kept["starts"], slopes, by_base, gradients)
+        return _input_gradient(network, slopes, by_base) if input_gradient else None, gradients
 
-    def _start_backward(self, k, tape, slopes, gradients):
+    def _start_backward(self, network, k, tape, slopes, gradients):
         """From the gradient at y_k, in slopes[k - 1], to that at z_{k-1}, in its place."""
 
-    def _sum_outer_products(self, X, starts, slopes, by_base, gradients):
-        """Gradients of W and S: of all steps in one product where they share them."""
-        xp, width = array_namespace(slopes), slopes.shape[-1]
-        if not self.is_tied:
-            multiply_into(X.T, slopes, gradients["weights"])
-            if self.n_steps > 0:
-                across = xp.matrix_transpose(starts)
-                multiply_into(across, slopes[1:, ...], gradients["lateral"])
-            return
-        multiply_into(X.T, by_base, gradients["weights"])
-        if self.n_steps > 0:
-            above, below = (xp.reshape(rows, (-1, width)) for rows in (starts, slopes[1:, ...]))
-            multiply_into(above.T, below, gradients["lateral"])
 
-    def _input_gradient(self, slopes, by_base):
-        xp, weights = array_namespace(slopes), self.parameters["weights"]
-        if self.is_tied:
-            return by_base @ weights.T
-        return xp.sum(slopes @ xp.matrix_transpose(weights), axis=0)
+def layer(network, values, name, k):
+    """The part of parameters or gradients that step k uses; S is none of the first step's."""
+    if network.is_tied:
+        return values[name]
+    return values[name][k - 1 if name == "lateral" else k, ...]
 
 
-class MomentumEncoder(UnrolledEncoder):
-    """FISTA unrolled: LISTA whose steps start ahead of the code, by a "momentum" w_k each.
+def _sum_outer_products(network, X, starts, slopes, by_base, gradients):
+    """Gradients of W and S: of all steps in one product where they share them."""
+    xp, width = array_namespace(slopes), slopes.shape[-1]
+    if not network.is_tied:
+        multiply_into(X.T, slopes, gradients["weights"])
+        if network.n_steps > 0:
+            across = xp.matrix_transpose(starts)
+            multiply_into(across, slopes[1:, ...], gradients["lateral"])
+        return
+    multiply_into(X.T, by_base, gradients["weights"])
+    if network.n_steps > 0:
+        above, below = (xp.reshape(rows, (-1, width)) for rows in (starts, slopes[1:, ...]))
+        multiply_into(above.T, below, gradients["lateral"])
+
+
+def _input_gradient(network, slopes, by_base):
+    xp, weights = array_namespace(slopes), network.parameters["weights"]
+    if network.is_tied:
+        return by_base @ weights.T
+    return xp.sum(slopes @ xp.matrix_transpose(weights), axis=0)
+
+
+class MomentumSteps(UnrolledSteps):
+    """Steps of FISTA: they start ahead of the code, by a "momentum" w_k each.
 
     The first momenta are Beck & Teboulle's (2009), w_k = (t_k - 1) / t_{k+1}.
     """
 
-    @staticmethod
-    def _own_parameters(dictionary, n_steps):
+    def first(self, dictionary, lipschitz, alpha, n_steps, tied):
+        """Return the parameters of LISTA with momenta, and their units."""
+        parameters, units = super().first(dictionary, lipschitz, alpha, n_steps, tied)
         xp, weights, t = array_namespace(dictionary), [], 1.0
         for _ in range(n_steps):
             following = (1 + (1 + 4 * t * t) ** 0.5) / 2
             weights.append((t - 1) / following)
             t = following
-        return {"momentum": xp.asarray(weights, dtype=dictionary.dtype)}
+        return {**parameters, "momentum": xp.asarray(weights, dtype=dictionary.dtype)}, units
 
-    def _start(self, k, codes, starts):
+    def _start(self, parameters, k, codes, starts):
         """z + w (z - z_before); before the first code comes zero."""
-        weight, ahead = self.parameters["momentum"][k - 1], starts[(k - 1) % starts.shape[0], ...]
+        weight, ahead = parameters["momentum"][k - 1], starts[(k - 1) % starts.shape[0], ...]
         ahead[...] = codes[k - 1]
         if k > 1:
             ahead -= codes[k - 2]
@@ -162,18 +156,18 @@ class MomentumEncoder(UnrolledEncoder):
         return ahead
 
     def _starts(self, tape, codes):
-        return tape.array("starts", (self.n_steps, *codes.shape[1:]), codes)
+        return tape.array("starts", (codes.shape[0] - 1, *codes.shape[1:]), codes)
 
     def _scratch(self, tape, code):
         return tape.array("starts", (1, *code.shape), code)
 
-    def _start_backward(self, k, tape, slopes, gradients):
+    def _start_backward(self, network, k, tape, slopes, gradients):
         """With g at y_k, w_k gets g . (z_{k-1} - z_{k-2}), z_{k-1} gets (1 + w_k) g.
 
         z_{k-2} gets -w_k g, which waits in "owed" until the step before has been gone through.
         """
         xp, codes = array_namespace(slopes), tape.kept["codes"]
-        weight, slope = self.parameters["momentum"][k - 1], slopes[k - 1, ...]
+        weight, slope = network.parameters["momentum"][k - 1], slopes[k - 1, ...]
         moved = tape.array("moved", slope.shape, slope)
         moved[...] = codes[k - 1, ...]
         if k > 1:
@@ -184,6 +178,18 @@ class MomentumEncoder(UnrolledEncoder):
         moved *= -weight
         slope -= moved
         owed = tape.array("owed", slope.shape, slope)
-        if k < self.n_steps:
+        if k < network.n_steps:
             slope += owed
         owed[...] = moved
+
+
+class UnrolledEncoder(LateralEncoder):
+    """LISTA: ISTA unrolled."""
+
+    steps = UnrolledSteps()
+
+
+class MomentumEncoder(LateralEncoder):
+    """FISTA unrolled: LISTA whose steps start ahead of the code, by a "momentum" each."""
+
+    steps = MomentumSteps()

@@ -13,6 +13,7 @@ from typing import Any
 from sklearn_ebm.backends import array_namespace, multiply_into, new_matrix
 from sklearn_ebm.factors.energies._annealed_path import AnnealedPath
 from sklearn_ebm.factors.energies._conditionals import Conditionals
+from sklearn_ebm.factors.units._units import sharing
 
 
 @dataclass(eq=False)
@@ -41,7 +42,8 @@ class BilinearEnergy:
 
     def on(self, backend):
         """Return the energy with the kernels of a backend, and with the same parameters."""
-        return replace(self, visible=self.visible.on(backend))
+        visible = self.visible.on(backend)
+        return self if visible is self.visible else sharing(self, visible=visible)
 
     def backend_for(self, array):
         """Return the backend that the energy holds, or else the one that follows an array."""

@@ -116,11 +116,16 @@ class GramProblem:
 
     def __init__(self, gram, correlation, half_norm, penalty, lipschitz, source=None):
         self.gram = gram
-        self.correlation = correlation
+        self._correlation = correlation
         self.half_norm = half_norm
         self.penalty = penalty
         self.source = source
         self._lipschitz = lipschitz
+
+    @property
+    def correlation(self):
+        """c, shape (n_samples, n_components)."""
+        return self._correlation
 
     def on(self, backend):
         """The problem with a penalty whose sums are those of a backend, where it has any."""
@@ -153,7 +158,7 @@ class GramProblem:
         """The problem of some of the samples."""
         xp = array_namespace(self.correlation)
         part = copy.copy(self)
-        part.correlation = xp.take(self.correlation, index, axis=0)
+        part._correlation = xp.take(self.correlation, index, axis=0)
         part.half_norm = xp.take(self.half_norm, index)
         part.source = None if self.source is None else self.source.rows(index)
         return part
@@ -166,7 +171,7 @@ class GramProblem:
         if self.source is not None:
             return self.source.astype(double).problem(self.penalty)
         problem = copy.copy(self)
-        for name in ("gram", "correlation", "half_norm"):
+        for name in ("gram", "_correlation", "half_norm"):
             setattr(problem, name, _cast(getattr(self, name), double))
         return problem
 

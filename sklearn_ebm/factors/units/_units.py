@@ -27,7 +27,7 @@ class Units:
 
     def on(self, backend):
         """Return the units with the kernels of a backend, and with the same parameters."""
-        return replace(self, backend=backend)
+        return self if backend is self.backend else sharing(self, backend=backend)
 
     def backend_for(self, array):
         """Return the backend that the units hold, or else the one that follows an array."""
@@ -40,3 +40,10 @@ class Units:
     def affine_signal(self):
         """Return (gain, origin) such that the signal is (v - origin) gain."""
         return self.precision / self.coordinates.unit, self.coordinates.origin + 0 * self.bias
+
+
+def sharing(part, **changes):
+    """Return a copy with the same arrays and some changes; it runs for every sample."""
+    other = object.__new__(type(part))
+    other.__dict__.update(part.__dict__, **changes)
+    return other
