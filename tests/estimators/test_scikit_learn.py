@@ -15,7 +15,7 @@ from sklearn_ebm import (
     FineTunedClassifier,
     GroupSparsePSD,
 )
-from sklearn_ebm.estimators._rbm import LOSSES
+from sklearn_ebm.estimators._contrastive_learning import LOSSES
 from sklearn_ebm.factors import UNITS
 from tests.registries.row_models import MODELS
 
