@@ -44,7 +44,7 @@ DIFFERENT = {  # parameters that mean something else, or of something else, in t
     "n_components": (*CONVOLUTIONAL, "AutoEncoder", "RBM"),  # kernels; hidden units
     "n_iter_no_change": ("FineTunedClassifier", "LISTAEncoder"),  # stops; lowers the rate
     "solver": CONVOLUTIONAL,  # other solvers
-    "tol": ("LISTAEncoder",),  # of a held-out loss
+    "tol": ("LISTAEncoder", "RBM"),  # of a held-out loss; of some samples
     "weight_decay": ("FineTunedClassifier", "RBM"),  # apart from the gradient; a penalty
 }
 

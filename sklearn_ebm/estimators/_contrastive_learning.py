@@ -12,10 +12,12 @@ from sklearn_ebm._warnings import warn
 from sklearn_ebm.backends import array_namespace, new_matrix
 from sklearn_ebm.backends._random import Stream
 from sklearn_ebm.factors import UNITS, BilinearEnergy, largest_log_odds
+from sklearn_ebm.inputs._labels import with_mean_one
 from sklearn_ebm.inputs._moments import moments
 from sklearn_ebm.inputs._rows import dense_rows, float_type
+from sklearn_ebm.inputs._weights import check_sample_weight
 from sklearn_ebm.learning._monitor import Monitor
-from sklearn_ebm.learning._policies import AverageLastSteps, Observe
+from sklearn_ebm.learning._policies import AverageLastSteps, Observe, RelativeChange
 from sklearn_ebm.learning._rates import learning_rate_schedule
 from sklearn_ebm.learning._trainer import Plan, Trainer
 from sklearn_ebm.learning.criteria import Ascending, Contrastive, DenseSamples
@@ -75,54 +77,63 @@ class ContrastiveLearning:
         """Whether data between zero and one are drawn as zeros and ones."""
         return bool(self.model.binarize) and self.units.is_binary
 
-    def fit(self, X):
+    def fit(self, X, sample_weight):
         """Make passes over shuffled batches of X."""
         model = self.model
         goes_on = model.warm_start and model.__sklearn_is_fitted__()
         trainer = model._learner_to_go_on() if goes_on else None
         X, backend, how = self._read(X, trainer)
+        rows, weights = self._weights(sample_weight, X)
         random_state = check_random_state(model.random_state)
-        rows, held_out = self._split(X.shape[0], random_state)
+        rows, held_out = self._split(rows, random_state)
+        if weights is not None and len(held_out):
+            weights = with_mean_one(weights, rows, held_out)
         context = model._init_callback_context(max_subtasks=int(model.max_iter))
         context.call_on_fit_task_begin(estimator=model, X=X)
         if trainer is None:
-            trainer = self._first_trainer(X, rows, random_state, backend)
+            trainer = self._first_trainer(X, rows, weights, random_state, backend)
         self._follow(trainer, how, backend)
         trainer.begin()
         self._begin(trainer)
-        monitor = Monitor(X, rows, held_out, trainer.dtype, self.draws, random_state)
+        monitor = Monitor(X, rows, held_out, trainer.dtype, self.draws, random_state, weights)
         plan = Plan(int(model.max_iter), self._batch_size(len(rows)), random_state)
-        samples = DenseSamples(X, index=rows, dtype=trainer.dtype)
-        self._run(trainer, trainer.run, samples, self._policies(monitor), plan, model, context)
+        samples = DenseSamples(X, weight=weights, index=rows, dtype=trainer.dtype)
+        change = RelativeChange(float(model.tol))
+        policies = self._policies(monitor, change)
+        outcome = self._run(trainer, trainer.run, samples, policies, plan, model, context)
         self._warn_of_units(trainer, monitor, backend)
+        self._warn_of_change(outcome, change)
         context.call_on_fit_task_end(
             estimator=model, X=X, reconstruction_attributes=model._snapshot
         )
         return model
 
-    def partial_fit(self, X):
+    def partial_fit(self, X, sample_weight):
         """Make one step for each batch of X, in the order of the rows."""
         model = self.model
         trainer = model._learner_to_go_on() if model.__sklearn_is_fitted__() else None
         X, backend, how = self._read(X, trainer)
+        rows, weights = self._weights(sample_weight, X)
         if trainer is None:
             random_state = check_random_state(model.random_state)
-            trainer = self._first_trainer(X, np.arange(X.shape[0]), random_state, backend)
+            trainer = self._first_trainer(X, rows, weights, random_state, backend)
         self._follow(trainer, how, backend)
         self._begin(trainer)
         batch_size = LARGEST_BATCH if model.batch_size == "auto" else int(model.batch_size)
-        samples = DenseSamples(X, dtype=trainer.dtype)
+        index = rows if len(rows) < X.shape[0] else None
+        samples = DenseSamples(X, weight=weights, index=index, dtype=trainer.dtype)
         self._run(trainer, trainer.run_once, samples, [], batch_size)
         return model
 
     def _run(self, trainer, passes, *args):
-        """Make the passes; raise an error if they diverge, with the last finite model kept."""
+        """Make the passes. Raise an error if they diverge; the last finite model is kept."""
         try:
             outcome = passes(*args)
         finally:
             self.model._keep(trainer)
         if outcome.has_diverged:
             raise outcome.error
+        return outcome
 
     # -------------------------------------------------------------------------------------- inputs
     def _read(self, X, trainer):
@@ -147,6 +158,16 @@ class ContrastiveLearning:
             )
         return max(1.0, -lowest, highest)
 
+    @staticmethod
+    def _weights(sample_weight, X):
+        """Return the rows with a weight, and the weights, of mean one. None means equal ones."""
+        if sample_weight is None:
+            return np.arange(X.shape[0]), None
+        weights, _ = check_sample_weight(sample_weight, X)
+        rows = np.flatnonzero(weights)
+        is_equal = bool(np.all(weights[rows] == weights[rows[0]]))
+        return rows, None if is_equal else with_mean_one(weights, rows)
+
     def _how(self, largest_state):
         """Return the settings of a step."""
         model, target = self.model, self.model.sparsity_target
@@ -161,10 +182,10 @@ class ContrastiveLearning:
             largest_state=largest_state,
         )
 
-    def _split(self, n_samples, random_state):
+    def _split(self, rows, random_state):
         """Return the rows that are learned from, and the rows that are held out."""
-        n_held_out = int(float(self.model.validation_fraction) * n_samples)
-        order = random_state.permutation(n_samples) if n_held_out else np.arange(n_samples)
+        n_held_out = int(float(self.model.validation_fraction) * len(rows))
+        order = random_state.permutation(rows) if n_held_out else rows
         return np.sort(order[n_held_out:]), np.sort(order[:n_held_out])
 
     def _batch_size(self, n_samples):
@@ -173,16 +194,17 @@ class ContrastiveLearning:
         return max(SMALLEST_BATCH, min(LARGEST_BATCH, n_samples // LARGEST_BATCH))
 
     # --------------------------------------------------------------------------------- the trainer
-    def _first_trainer(self, X, rows, random_state, backend):
+    def _first_trainer(self, X, rows, weights, random_state, backend):
         """Return the initial trainer, by the moments of some rows and by samples among them."""
         model, dtype = self.model, float_type(X)
-        mean, deviation = moments(X, rows, dtype, with_deviation=not self.units.is_binary)
+        mean, deviation = moments(X, rows, dtype, not self.units.is_binary, weights)
         base = self.units.from_moments(mean, deviation)
         activity = base.first_activity
         if model.sparsity_target is not None:
             activity = float(model.sparsity_target)
         n_components = int(model.n_components)
-        samples = dense_rows(X, random_state.choice(rows, n_components), dtype)
+        shares = None if weights is None else weights[rows] / weights[rows].sum()
+        samples = dense_rows(X, random_state.choice(rows, n_components, p=shares), dtype)
         own = base.astype(dtype)  # a copy, since learning changes units in place
         units, first, hidden_bias = own.first_layer(samples, activity, random_state)
         weights = new_matrix(first.shape, first)
@@ -190,8 +212,8 @@ class ContrastiveLearning:
         energy, stream = BilinearEnergy(units, weights, hidden_bias), Stream(random_state)
         particles = None
         if self.phase.is_persistent:
-            start = dense_rows(X, random_state.choice(rows, int(model.n_chains)), dtype)
-            particles = self._particles(energy, start, stream, backend)
+            starts = random_state.choice(rows, int(model.n_chains), p=shares)
+            particles = self._particles(energy, dense_rows(X, starts, dtype), stream, backend)
         center = base.coordinates.states_of(mean) if model.centered else None
         first_activity = array_namespace(mean).full(n_components, activity, dtype=dtype)
         criterion = Contrastive(energy, first_activity, center, self.phase.has_fast_weights, base)
@@ -237,8 +259,19 @@ class ContrastiveLearning:
                 )
 
     # -------------------------------------------------------------------------------------- passes
-    def _policies(self, monitor):
-        return [AverageLastSteps(float(self.model.average)), Observe(monitor)]
+    def _policies(self, monitor, change):
+        policies = [AverageLastSteps(float(self.model.average)), Observe(monitor)]
+        return [*policies, change] if change.tol > 0 else policies
+
+    def _warn_of_change(self, outcome, change):
+        """`ConvergenceWarning` if the objective still changes by more than `tol`."""
+        model = self.model
+        if change.tol > 0 and not outcome.is_stopped:
+            warn(
+                f"Stopped at max_iter={model.max_iter} with a relative change of the objective of "
+                f"{change.change:.1e} > tol={model.tol:.1e}: raise max_iter, or tol.",
+                ConvergenceWarning,
+            )
 
     def _warn_of_units(self, trainer, monitor, backend):
         """`ConvergenceWarning` if hidden units tell nothing of the data."""

@@ -68,6 +68,10 @@ class RBM(CallbackSupportMixin, DensityModel):
         `partial_fit`.
     max_iter : int, default=20
         Maximum number of passes over X.
+    tol : float, default=0.0
+        Relative change of the objective from one pass to the next at which `fit` stops. 0 makes all
+        passes. The objective is measured on a few samples, so it fluctuates by some percent. If
+        `fit` stops before the last share `average` of its steps, parameters are not averaged.
     validation_fraction : float, default=0.0
         Share of the samples that is held out of training. Their free energy enters
         `free_energy_gap_curve_`.
@@ -128,6 +132,13 @@ class RBM(CallbackSupportMixin, DensityModel):
     get no weights. With `visible="bernoulli"` and `centered=True`, the expected steps are the same
     when a feature v is replaced by 1 - v.
 
+    With `sample_weight`, each step follows the weighted means over its batch, and the learning rate
+    is multiplied by the mean weight of the batch relative to the mean of all weights. Initial
+    biases, the standardization, the starts of the chains and the curves are weighted as well. The
+    expected step equals that for repeated samples; batches and random draws differ, and so does the
+    fitted model. Equal weights give exactly the model without weights. A few samples that outweigh
+    all others cause large steps: lower `learning_rate` in this case.
+
     If a step could overflow, `fit` and `partial_fit` raise a ValueError before it is made, and the
     model keeps the last finite parameters.
 
@@ -169,6 +180,7 @@ class RBM(CallbackSupportMixin, DensityModel):
         "binarize": ["boolean"],
         "batch_size": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "tol": [Interval(Real, 0, None, closed="left")],
         "validation_fraction": [Interval(Real, 0, 1, closed="left")],
         "backend": [StrOptions({"auto", *BACKENDS})],
         "warm_start": ["boolean"],
@@ -194,6 +206,7 @@ class RBM(CallbackSupportMixin, DensityModel):
         binarize=False,
         batch_size="auto",
         max_iter=20,
+        tol=0.0,
         validation_fraction=0.0,
         backend="auto",
         warm_start=False,
@@ -215,6 +228,7 @@ class RBM(CallbackSupportMixin, DensityModel):
         self.binarize = binarize
         self.batch_size = batch_size
         self.max_iter = max_iter
+        self.tol = tol
         self.validation_fraction = validation_fraction
         self.backend = backend
         self.warm_start = warm_start
@@ -223,7 +237,7 @@ class RBM(CallbackSupportMixin, DensityModel):
 
     @with_callbacks
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y=None):
+    def fit(self, X, y=None, sample_weight=None):
         """Learn from X, a pass over shuffled batches after another.
 
         Parameters
@@ -232,6 +246,9 @@ class RBM(CallbackSupportMixin, DensityModel):
             Data.
         y : None
             Ignored.
+        sample_weight : array-like of shape (n_samples,) or None, default=None
+            Weight of each sample. In expectation, a sample of weight 2 acts like two copies of it.
+            Only the ratios of the weights in a call matter. Samples of weight zero are ignored.
 
         Returns
         -------
@@ -244,10 +261,10 @@ class RBM(CallbackSupportMixin, DensityModel):
             When weights leave the range of numbers; the last finite model is kept.
         """
         with refusable(self, Diverged) as attempt:
-            return ContrastiveLearning(self, attempt).fit(X)
+            return ContrastiveLearning(self, attempt).fit(X, sample_weight)
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def partial_fit(self, X, y=None):
+    def partial_fit(self, X, y=None, sample_weight=None):
         """Learn from one more chunk of data, once, at the first learning rate.
 
         Parameters
@@ -256,6 +273,9 @@ class RBM(CallbackSupportMixin, DensityModel):
             Data.
         y : None
             Ignored.
+        sample_weight : array-like of shape (n_samples,) or None, default=None
+            Weight of each sample. In expectation, a sample of weight 2 acts like two copies of it.
+            Only the ratios of the weights in a call matter. Samples of weight zero are ignored.
 
         Returns
         -------
@@ -268,7 +288,7 @@ class RBM(CallbackSupportMixin, DensityModel):
             When weights leave the range of numbers; the last finite model is kept.
         """
         with refusable(self, Diverged) as attempt:
-            return ContrastiveLearning(self, attempt).partial_fit(X)
+            return ContrastiveLearning(self, attempt).partial_fit(X, sample_weight)
 
     def _new_learner(self, learner, replaced):
         """A learner that goes on with the fitted attributes, and with the chains of another one."""
