@@ -83,7 +83,7 @@ class ContrastiveLearning:
         goes_on = model.warm_start and model.__sklearn_is_fitted__()
         trainer = model._learner_to_go_on() if goes_on else None
         X, backend, how = self._read(X, trainer)
-        rows, weights = self._weights(sample_weight, X)
+        rows, weights = _weights(sample_weight, X)
         random_state = check_random_state(model.random_state)
         rows, held_out = self._split(rows, random_state)
         if weights is not None and len(held_out):
@@ -113,7 +113,7 @@ class ContrastiveLearning:
         model = self.model
         trainer = model._learner_to_go_on() if model.__sklearn_is_fitted__() else None
         X, backend, how = self._read(X, trainer)
-        rows, weights = self._weights(sample_weight, X)
+        rows, weights = _weights(sample_weight, X)
         if trainer is None:
             random_state = check_random_state(model.random_state)
             trainer = self._first_trainer(X, rows, weights, random_state, backend)
@@ -157,16 +157,6 @@ class ContrastiveLearning:
                 UserWarning,
             )
         return max(1.0, -lowest, highest)
-
-    @staticmethod
-    def _weights(sample_weight, X):
-        """Return the rows with a weight, and the weights, of mean one. None means equal ones."""
-        if sample_weight is None:
-            return np.arange(X.shape[0]), None
-        weights, _ = check_sample_weight(sample_weight, X)
-        rows = np.flatnonzero(weights)
-        is_equal = bool(np.all(weights[rows] == weights[rows[0]]))
-        return rows, None if is_equal else with_mean_one(weights, rows)
 
     def _how(self, largest_state):
         """Return the settings of a step."""
@@ -213,17 +203,11 @@ class ContrastiveLearning:
         particles = None
         if self.phase.is_persistent:
             starts = random_state.choice(rows, int(model.n_chains), p=shares)
-            particles = self._particles(energy, dense_rows(X, starts, dtype), stream, backend)
+            particles = _particles(energy, dense_rows(X, starts, dtype), stream, backend)
         center = base.coordinates.states_of(mean) if model.centered else None
         first_activity = array_namespace(mean).full(n_components, activity, dtype=dtype)
         criterion = Contrastive(energy, first_activity, center, self.phase.has_fast_weights, base)
         return Trainer(criterion, stream, particles)
-
-    @staticmethod
-    def _particles(energy, start, stream, backend):
-        """Return hidden states of chains that start at some samples."""
-        states = energy.visible.coordinates.states_of(start)
-        return energy.inner().on(backend).conditionals.sample_hidden(states, stream.key())
 
     def _follow(self, trainer, how, backend):
         """Learning uses the parameters as they are now."""
@@ -236,7 +220,7 @@ class ContrastiveLearning:
         self.model._keep(trainer)
 
     def _require_same(self, trainer):
-        """Refuse parameters that ask for other layers and chains than learning goes on with."""
+        """Refuse parameters that differ from those of the layers and chains of the trainer."""
         model, criterion = self.model, trainer.criterion
         n_components = criterion.energy.weights.shape[1]
         if model.n_components != n_components:
@@ -264,7 +248,7 @@ class ContrastiveLearning:
         return [*policies, change] if change.tol > 0 else policies
 
     def _warn_of_change(self, outcome, change):
-        """`ConvergenceWarning` if the objective still changes by more than `tol`."""
+        """Warn if the objective still changes by more than `tol`."""
         model = self.model
         if change.tol > 0 and not outcome.is_stopped:
             warn(
@@ -274,7 +258,7 @@ class ContrastiveLearning:
             )
 
     def _warn_of_units(self, trainer, monitor, backend):
-        """`ConvergenceWarning` if hidden units tell nothing of the data."""
+        """Warn if hidden units do not depend on the data, or if weights explode."""
         energy = self.model._energy
         off, on = monitor.stuck_units(energy.on(backend))
         n_units = energy.weights.shape[1]
@@ -292,3 +276,19 @@ class ContrastiveLearning:
                 "weight_decay.",
                 ConvergenceWarning,
             )
+
+
+def _weights(sample_weight, X):
+    """Return the rows with a weight, and the weights, of mean one. None means equal ones."""
+    if sample_weight is None:
+        return np.arange(X.shape[0]), None
+    weights, _ = check_sample_weight(sample_weight, X)
+    rows = np.flatnonzero(weights)
+    is_equal = bool(np.all(weights[rows] == weights[rows[0]]))
+    return rows, None if is_equal else with_mean_one(weights, rows)
+
+
+def _particles(energy, start, stream, backend):
+    """Return hidden states of chains that start at some samples."""
+    states = energy.visible.coordinates.states_of(start)
+    return energy.inner().on(backend).conditionals.sample_hidden(states, stream.key())

@@ -19,14 +19,14 @@ ATTRIBUTES = {  # parameters of the energy
 
 
 def fitted_attributes(model, trainer):
-    """The fitted attributes by name, from the state of learning."""
+    """Return the fitted attributes by name, from the state of learning."""
     energy, base = energy_of(trainer), trainer.criterion.base
     attributes = {"_base": base, **published(energy), **_reports(trainer)}
     return model._left(trainer, attributes, energy)
 
 
 def _reports(trainer):
-    """Fitted attributes that describe how learning went."""
+    """Return the fitted attributes that describe how learning went."""
     curves = trainer.curves
     return {
         "n_iter_": curves.n_passes,
@@ -39,7 +39,7 @@ def _reports(trainer):
 
 
 def energy_of(trainer):
-    """The energy that learning has found, with parameters of its own."""
+    """Return a copy of the learned energy, with averaged parameters if there are any."""
     energy = trainer.criterion.energy.copy()
     if trainer.average is not None:
         for name, value in energy.parameters.items():
@@ -48,7 +48,7 @@ def energy_of(trainer):
 
 
 def published(energy):
-    """The fitted attributes that are the model, by name."""
+    """Return the fitted attributes that are the model, by name."""
     own = in_data_units(energy)
     variance = {"variance_": own["visible_variance"]} if "visible_variance" in own else {}
     return {
@@ -61,7 +61,7 @@ def published(energy):
 
 # ------------------------------------------------------- from attributes that users have replaced
 def take_over(model, state, replaced):
-    """The energy of the fitted attributes; that of the trainer if they are what it has left."""
+    """Return the energy of the fitted attributes, or the trainer's if no attribute was replaced."""
     if state.parts is not None and not replaced and _is_published(model, state):
         return state.parts
     trainer, replaced = vars(model).get("_learner"), replaced | state.replaced
@@ -74,7 +74,7 @@ def take_over(model, state, replaced):
 
 
 def _is_published(model, state):
-    """Whether the attributes are those of the energy; on a device, users may edit them."""
+    """Return whether the attributes are those of the energy. Arrays on a device can be edited."""
     if not state.is_open:
         return True
     attributes = published(state.parts)
@@ -82,7 +82,7 @@ def _is_published(model, state):
 
 
 def _energy_from(model, state):
-    """The energy of the fitted attributes, which users may have replaced."""
+    """Return the energy of the fitted attributes after a user has replaced some of them."""
     weights, *others = (
         model._checked_attribute(name, state) for name in model._model_of(vars(model))
     )

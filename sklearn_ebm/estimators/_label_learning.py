@@ -140,7 +140,7 @@ class LabelLearning:
         return steps
 
     def _check_rates(self, names):
-        """Refuse learning rates of steps that do not exist, and those that are no numbers."""
+        """Refuse learning rates of unknown steps, and rates that are not finite numbers."""
         rates = self.model.learning_rates or {}
         unknown = sorted(set(rates) - set(names))
         if unknown:

@@ -1,4 +1,4 @@
-"""Sample weights of RBM, and the relative change at which it stops."""
+"""Sample weights and the stopping rule of RBM."""
 
 import numpy as np
 import pytest

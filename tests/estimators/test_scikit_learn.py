@@ -86,14 +86,12 @@ MACHINES = [
 @pytest.mark.filterwarnings("ignore:X has values", "ignore:.*hidden units are dead")
 @parametrize_with_checks(MACHINES)
 def test_machine_is_a_transformer_of_scikit_learn(estimator, check):
-    """Weights equal repetitions in the initial model; steps are random, and equal on average.
+    """Weights are equivalent to repetitions on average; see `test_rbm_weights`.
 
-    The initial filters of Gaussian units are samples drawn at random, which are others.
+    A fit depends on batches and on random draws, and both depend on the number of samples.
     """
     if check.func.__name__.startswith("check_sample_weight_equivalence"):
-        if estimator.visible == "gaussian":
-            pytest.skip("repeated samples are drawn in another order")
-        estimator.set_params(learning_rate=lambda done: 0.0)
+        pytest.skip("holds in expectation: other batches and other draws")
     check(estimator)
 
 
