@@ -47,7 +47,7 @@ DIFFERENT = {  # parameters that mean something else, or of something else, in t
     "n_iter_no_change": ("FineTunedClassifier", "LISTAEncoder"),  # stops; lowers the rate
     "penalty": ("LISTAEncoder",),  # also of a fitted coder
     "solver": CONVOLUTIONAL,  # other solvers
-    "tol": ("LISTAEncoder",),  # of a held-out loss
+    "tol": ("LISTAEncoder", "RBM"),  # of a held-out loss; of some samples
     "torus": ("InhibitionPenalty",),  # of distances
     "weight_decay": ("FineTunedClassifier", "RBM"),  # apart from the gradient; a penalty
 }

@@ -7,8 +7,9 @@ from scipy import sparse
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import check_random_state
 
-from sklearn_ebm.backends import array_namespace, new_matrix, read_only, resolve_backend
+from sklearn_ebm.backends import array_namespace, resolve_backend
 from sklearn_ebm.backends._random import Stream
+from sklearn_ebm.estimators._fitted_density import fitted_attributes, take_over
 from sklearn_ebm.factors import UNITS
 from sklearn_ebm.inputs._checks import (
     check_codes,
@@ -16,21 +17,18 @@ from sklearn_ebm.inputs._checks import (
     largest_value,
     require_same_place,
 )
-from sklearn_ebm.inputs._rows import check_rows, dense_rows
+from sklearn_ebm.inputs._rows import check_rows, float_type
 from sklearn_ebm.layers._state import Stateful
 from sklearn_ebm.learning._monitor import pseudo_likelihood, reconstruction_error
 from sklearn_ebm.solvers import (
     LARGEST_ENUMERATION,
     anneal,
-    gibbs,
-    gibbs_keys,
-    map_bounds,
-    piece_bounds,
+    map_rows,
+    move_samples,
     sum_states,
 )
 
 LARGEST_INTEGER = 65535.0  # of those that stay integers, see `_with_type`
-PIECE_ROWS = 512  # of data that are made dense, and looked at, at once
 BREAKS = (0.5, 0.9)  # of the path from the base to the model, and shares of the temperatures up to
 BREAK_SHARES = (0.05, 0.3)  # them: about those of Salakhutdinov & Murray 2008, section 4
 
@@ -55,23 +53,16 @@ class DensityModel(Stateful, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         return name == "n_components" and value == self.components_.shape[0]
 
     def _take_over(self, state, replaced):
-        """The energy of the fitted attributes; that of the learner if it has left them."""
-        if state.parts is not None and not replaced and self._is_published(state):
-            return state.parts
-        learner, replaced = vars(self).get("_learner"), replaced | state.replaced
-        is_left = learner is not None and learner.n_steps == state.n_steps and not replaced
-        is_exact = state.parts is None and is_left
-        energy = self._energy_of(learner) if is_exact else self._energy_from(state)
-        published = self._published(energy)
-        vars(self).update({name: read_only(value) for name, value in published.items()})
-        return energy
+        return take_over(self, state, replaced)
 
-    def _is_published(self, state):
-        """Whether the attributes are those of the energy; on a device, users may edit them."""
-        if not state.is_open:
-            return True
-        published = self._published(state.parts)
-        return all(bool((getattr(self, name) == value).all()) for name, value in published.items())
+    def _keep(self, trainer):
+        """Set the fitted attributes from the state of learning."""
+        vars(self).pop("variance_", None)
+        vars(self).update(fitted_attributes(self, trainer))
+
+    def _snapshot(self):
+        """Fitted attributes for callbacks that want a usable model in the middle of fit."""
+        return {"n_features_in_": self.n_features_in_, **fitted_attributes(self, self._learner)}
 
     def _prepare(self, X, reset, dtype=None):
         """X on its device; booleans and small integers stay as they are.
@@ -112,20 +103,9 @@ class DensityModel(Stateful, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
             )
         return energy.astype(dtype)
 
-    def _for_each_piece(self, X, backend, n_columns, function):
-        """function(energy, dense rows, room for their results, first row) on pieces of X."""
-        dtype = float_type(X)
-        energy = self._energy_in(dtype).on(backend)
-        xp = array_namespace(energy.weights)
-        shape = (X.shape[0],) if n_columns is None else (X.shape[0], n_columns)
-        result = xp.empty(shape, dtype=dtype)
-
-        def work(first, last):
-            rows = dense_rows(X, slice(first, last), dtype)
-            function(energy, rows, result[first:last, ...], first)
-
-        backend.map_pieces(work, X.shape[0], PIECE_ROWS)
-        return result
+    def _for_each_piece(self, function, X, backend, n_columns=None):
+        """Return the results of function(energy, rows, result, first) on pieces of X."""
+        return map_rows(function, self._energy_in(float_type(X)).on(backend), X, n_columns)
 
     def transform(self, X):
         """Probability of each hidden unit to be on, given the visible ones.
@@ -142,13 +122,11 @@ class DensityModel(Stateful, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         """
         self._ready()
         X, backend = self._prepare(X, reset=False)
-        n_hidden = self._energy.weights.shape[1]
-        return self._for_each_piece(
-            X,
-            backend,
-            n_hidden,
-            lambda energy, rows, out, _: energy.conditionals.hidden_mean(rows, out),
-        )
+
+        def hidden_mean(energy, rows, result, first):
+            energy.conditionals.hidden_mean(rows, result)
+
+        return self._for_each_piece(hidden_mean, X, backend, self._energy.weights.shape[1])
 
     def inverse_transform(self, X):
         """Mean of each visible unit, given the hidden ones or their probabilities.
@@ -206,10 +184,10 @@ class DensityModel(Stateful, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         self._ready()
         X, backend = self._prepare(X, reset=False)
 
-        def free_energy(energy, rows, out, first):
-            out[...] = energy.free_energy(rows)
+        def free_energy(energy, rows, result, first):
+            result[...] = energy.free_energy(rows)
 
-        return self._for_each_piece(X, backend, None, free_energy)
+        return self._for_each_piece(free_energy, X, backend)
 
     def score_samples(self, X):
         """Return the negative free energy of each sample, an unnormalised log-likelihood.
@@ -252,13 +230,13 @@ class DensityModel(Stateful, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         X, backend = self._prepare(X, reset=False)
         xp = array_namespace(self._energy.weights)
 
-        def goodness(energy, rows, out, first):
+        def goodness(energy, rows, result, first):
             if energy.visible.is_binary:
-                out[...] = pseudo_likelihood(energy, rows, first)
+                result[...] = pseudo_likelihood(energy, rows, first)
             else:
-                out[...] = -reconstruction_error(energy, rows)
+                result[...] = -reconstruction_error(energy, rows)
 
-        return float(xp.mean(self._for_each_piece(X, backend, None, goodness)))
+        return float(xp.mean(self._for_each_piece(goodness, X, backend)))
 
     # ------------------------------------------------------------------------------------- samples
     def gibbs(self, X, n_steps=1, *, random_state=None):
@@ -283,26 +261,9 @@ class DensityModel(Stateful, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         if n_steps < 1:
             raise ValueError(f"n_steps={n_steps} must be at least 1.")
         X, backend = self._prepare(X, reset=False)
-        return self._move(X, n_steps, random_state, backend)
-
-    def _move(self, X, n_steps, random_state, backend):
-        dtype = float_type(X)
-        energy = self._energy_in(dtype).on(backend)
-        conditionals, inner = energy.conditionals, energy.inner().conditionals
         stream = Stream(check_random_state(random_state))
-        start, keys = stream.key(), gibbs_keys(stream, n_steps)
-        n_visible, n_hidden = energy.weights.shape
-        result = array_namespace(energy.weights).empty((X.shape[0], n_visible), dtype=dtype)
-
-        def work(first, last):
-            rows = dense_rows(X, slice(first, last), dtype)
-            hidden = new_matrix((last - first, n_hidden), energy.weights)
-            conditionals.sample_hidden(rows, start.from_row(first), hidden)
-            moved = gibbs(inner, hidden, result[first:last, :], keys, first)
-            energy.visible.coordinates.outward(moved)
-
-        map_bounds(work, piece_bounds(X.shape[0]), backend)
-        return result
+        energy = self._energy_in(float_type(X)).on(backend)
+        return move_samples(energy, X, n_steps, stream)
 
     def sample(self, n_samples=1, n_burn_in=1000, *, random_state=None):
         """Draw samples of the model, each from a chain of its own.
@@ -327,12 +288,14 @@ class DensityModel(Stateful, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
             raise ValueError(f"n_samples={n_samples} must be at least 1.")
         if n_burn_in < 0:
             raise ValueError(f"n_burn_in={n_burn_in} must be at least 0.")
-        random_state = check_random_state(random_state)
-        weights = self._energy.weights
+        random_state, energy = check_random_state(random_state), self._energy
+        weights = energy.weights
         backend = resolve_backend(self.backend, weights)
         start = array_namespace(weights).zeros((n_samples, weights.shape[0]), dtype=weights.dtype)
         self._base.on(backend).sample(start, Stream(random_state).key())
-        return self._move(start, n_burn_in, random_state, backend) if n_burn_in else start
+        if n_burn_in == 0:
+            return start
+        return move_samples(energy.on(backend), start, n_burn_in, Stream(random_state))
 
     # ----------------------------------------------------------------------------------- likelihood
     def log_partition(self, method="auto", *, n_temperatures=5000, n_runs=100, random_state=None):
@@ -429,11 +392,6 @@ class DensityModel(Stateful, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
 
 def _is_float(X):
     return array_namespace(X).isdtype(X.dtype, "real floating")
-
-
-def float_type(X):
-    """The type that a model of X computes in."""
-    return np.dtype(np.float64 if "64" in str(X.dtype) else np.float32)
 
 
 def _with_type(X):

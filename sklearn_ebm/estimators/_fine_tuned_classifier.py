@@ -1,77 +1,24 @@
 """The layerwise recipe, and the refinement of all of it with labels, as one classifier."""
 
 import copy
+from contextlib import contextmanager
 from numbers import Integral, Real
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassifierMixin, clone, is_classifier
+from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.callback import CallbackSupportMixin, with_callbacks
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.pipeline import Pipeline
-from sklearn.utils import _safe_indexing, check_random_state, get_tags, indexable
-from sklearn.utils.validation import check_is_fitted, has_fit_parameter
+from sklearn.utils import _safe_indexing, get_tags, indexable
+from sklearn.utils.validation import check_is_fitted
 
-from sklearn_ebm._sklearn import (
-    HasMethods,
-    Interval,
-    LinearClassifierMixin,
-    StrOptions,
-    _fit_context,
-)
-from sklearn_ebm._warnings import warn
-from sklearn_ebm.backends import BACKENDS, read_only, resolve_backend
-from sklearn_ebm.estimators._rehearsal import (
-    check_parameters,
-    check_shapes,
-    check_steps,
-    check_unlabelled,
-    check_values,
-)
+from sklearn_ebm._sklearn import HasMethods, Interval, StrOptions, _fit_context
+from sklearn_ebm.backends import BACKENDS, read_only
+from sklearn_ebm.estimators._label_learning import LabelLearning, tuned_pipeline
 from sklearn_ebm.estimators._scores import ScoresMixin
-from sklearn_ebm.factors import SCORE_LOSSES
-from sklearn_ebm.inputs._labels import check_labels, with_mean_one
 from sklearn_ebm.inputs._rows import native
 from sklearn_ebm.layers._state import Stateful, refusable
-from sklearn_ebm.learning._curves import Curves
-from sklearn_ebm.learning._divergence import divergence_message
-from sklearn_ebm.learning._labelled import LOOKED_AT, LabelledSamples, as_input
-from sklearn_ebm.learning._modules import (
-    HeadStep,
-    Step,
-    backend_of,
-    is_trainable,
-    require_derivative,
-    require_linear,
-)
-from sklearn_ebm.learning._network import Network
 from sklearn_ebm.learning._optimizers import OPTIMIZERS
-from sklearn_ebm.learning._policies import (
-    ConfirmLastStep,
-    FirstLoss,
-    HeldOut,
-    KeepBest,
-    Patience,
-    least_objective,
-)
-from sklearn_ebm.learning._rates import LEARNING_RATE, learning_rate_schedule
-from sklearn_ebm.learning._stages import (
-    Layerwise,
-    TrainingData,
-    batches_through,
-    first_row,
-    flat_steps,
-    on_host,
-    rebuilt,
-    stages_of,
-    transformed,
-)
-from sklearn_ebm.learning._trainer import Plan, Trainer
-from sklearn_ebm.learning.criteria import Labels
-from sklearn_ebm.learning.criteria._labels import merit
-
-AUTOMATIC_RATE = 1e-3  # initial rate of learning_rate="auto"
-EPSILON = 1e-8  # of Adam: cross-entropies are of size one
-MANY_SAMPLES = 10_000  # above which early_stopping="auto" stops early
+from sklearn_ebm.learning._rates import LEARNING_RATE
+from sklearn_ebm.learning._stages import flat_steps, map_batches, on_host, transformed
 
 
 class FineTunedClassifier(
@@ -290,185 +237,7 @@ class FineTunedClassifier(
             If the disk has no room for the output of a stage.
         """
         with refusable(self) as attempt:
-            return self._learn(X, y, sample_weight, unsupervised_X, attempt)
-
-    def _learn(self, X, y, sample_weight, unsupervised_X, attempt):
-        if self._goes_on():
-            self._ready(learning=True)
-        steps = self._check_pipeline()
-        (X,), (unsupervised_X,) = indexable(native(X)), indexable(native(unsupervised_X))
-        labels = check_labels(self, X, on_host(y), on_host(sample_weight), self.class_weight)
-        unsupervised_X = check_unlabelled(unsupervised_X, X)
-        self._rehearse(steps, labels.classes, X)
-        random_state = check_random_state(self.random_state)
-        split = self._split(labels, random_state)
-        context = self._init_callback_context(max_subtasks=len(stages_of(steps)) + 2)
-        context.call_on_fit_task_begin(estimator=self, X=X, y=labels.y)
-        if not self._goes_on() and self.prefit:
-            self._keep(copy.deepcopy(self.estimator), Curves())
-        elif not self._goes_on():
-            data = TrainingData(X, labels.y, unsupervised_X, self.subsample, random_state)
-            self._keep(self._fit_layerwise(data, split[0], labels, context), Curves())
-        self._tune(X, labels, split, random_state, context, attempt)
-        context.call_on_fit_task_end(estimator=self, X=X, y=labels.y)
-        return self
-
-    def _goes_on(self):
-        return self.warm_start and hasattr(self, "pipeline_")
-
-    def _check_pipeline(self):
-        """What can be said of the pipeline before it is fitted; its steps but the classifier."""
-        if not isinstance(self.estimator, Pipeline):
-            raise ValueError(
-                "estimator must be a Pipeline that ends in a linear classifier; got "
-                f"{type(self.estimator).__name__}."
-            )
-        name, classifier = self.estimator.steps[-1]
-        if not is_classifier(classifier):
-            raise ValueError(
-                f"The last step of the pipeline, {name!r}, is no classifier but "
-                f"{type(classifier).__name__}: put one there, for instance LogisticRegression()."
-            )
-        if type(classifier).__module__.startswith("sklearn."):
-            require_linear(name, isinstance(classifier, LinearClassifierMixin), classifier)
-        if self.prefit:
-            check_is_fitted(self.estimator, msg="prefit=True, but the pipeline is not fitted.")
-        steps = list(flat_steps(self.estimator))[:-1]
-        names = [*(name for name, _ in steps), name]
-        unknown = sorted(set(self.learning_rates or ()) - set(names))
-        if unknown:
-            raise ValueError(f"learning_rates has {unknown}, but the steps are {names}.")
-        for step, rate in (self.learning_rates or {}).items():
-            if not (isinstance(rate, Real) and 0 <= rate < np.inf):
-                raise ValueError(
-                    f"learning_rates[{step!r}] must be a finite non-negative number, got {rate!r}."
-                )
-        for name, step in steps[self._n_before(steps) :]:
-            require_derivative(name, step)
-        return steps
-
-    def _rate_of(self, name):
-        return float((self.learning_rates or {}).get(name, 1.0))
-
-    def _n_before(self, steps):
-        """How many steps stand before the first one that is trained."""
-        trained = (
-            number
-            for number, (name, step) in enumerate(steps)
-            if is_trainable(step) and self._rate_of(name) > 0
-        )
-        return next(trained, len(steps))
-
-    def _rehearse(self, steps, classes, X):
-        """Refuse before any step is fitted what would be refused afterwards."""
-        resolve_backend(self.backend, X)
-        self._schedule()  # refuses a callable that returns no rate
-        if self._goes_on() or self.prefit:
-            pipeline = self.pipeline_ if self._goes_on() else self.estimator
-            self._require_classes(classes, pipeline.steps[-1][1].classes_)
-            fitted = [step for _, step in flat_steps(pipeline)][:-1]
-            if self.max_iter > 0:
-                check_values(fitted, self._n_before(steps), X)
-        else:
-            classifier = self.estimator.steps[-1][1]
-            check_steps(self, steps, X)
-            check_parameters(classifier)
-            check_shapes(steps, classifier, X)
-
-    @staticmethod
-    def _require_classes(classes, known):
-        if not np.isin(classes, known).all():
-            raise ValueError(
-                f"y has the classes {classes}, but training goes on with a classifier of {known}."
-            )
-
-    def _split(self, labels, random_state):
-        """Samples to learn from, and samples to hold out or None."""
-        stops_early = self.early_stopping
-        if stops_early == "auto":
-            stops_early = len(labels.rows) > MANY_SAMPLES
-        if not stops_early:
-            return labels.rows, None
-        return labels.split(float(self.validation_fraction), random_state)
-
-    def _fit_layerwise(self, data, train, labels, context):
-        """The fitted pipeline; the classifier learns from what is not held out alone."""
-        *steps, (name, classifier) = flat_steps(self.estimator)
-
-        def task(name):
-            return context.subcontext(task_name=f"fit {name}")
-
-        fitted, features = Layerwise(self.estimator.memory).fit(steps, data, task)
-        classifier, options = clone(classifier), {}
-        if labels.sample_weights is not None and has_fit_parameter(classifier, "sample_weight"):
-            options["sample_weight"] = with_mean_one(labels.sample_weights, train)[train]
-        subcontext = task(name).call_on_fit_task_begin(estimator=self)
-        classifier.fit(on_host(_safe_indexing(features, train)), data.y[train], **options)
-        subcontext.call_on_fit_task_end(estimator=self)
-        return rebuilt(self.estimator, dict([*fitted, (name, classifier)]))
-
-    def _tune(self, X, labels, split, random_state, context, attempt):
-        """Train the network that the pipeline is, and keep it as a pipeline again."""
-        if self.max_iter == 0:
-            return
-        train, held_out = split
-        *steps, (name, classifier) = flat_steps(self.pipeline_)
-        n_before = self._n_before(steps)
-        before = [step for _, step in steps[:n_before]]
-        row = as_input(transformed(before, first_row(X)))
-        trained = [Step(*step, row.dtype) for step in steps[n_before:]]
-        backend = backend_of(trained, row, self.backend)
-        trained.append(HeadStep(name, classifier, backend.to_device(row)))
-        network = Network.of_steps(trained, SCORE_LOSSES["cross_entropy"], backend)
-        learner = Trainer(Labels(network, self._optimizer(network)))
-        learner.criterion.follow(self._schedule(), backend.name)
-        target = (labels.y[:, None] == self.classes_).astype(float)
-        weights = with_mean_one(labels.weights, *(rows for rows in split if rows is not None))
-        samples = LabelledSamples(
-            X, target, weight=weights, before=before, backend=backend, dtype=row.dtype
-        )
-        policies = self._policies(samples, train, held_out)
-        plan = Plan(int(self.max_iter), int(self.batch_size), random_state)
-        self._tuning = trained, learner.curves
-        attempt.begin(learner)
-        task = context.subcontext(task_name="tune", max_subtasks=int(self.max_iter))
-        task.call_on_fit_task_begin(estimator=self, X=X, y=labels.y)
-        try:
-            outcome = learner.run(samples.part(train), policies, plan, self, task)
-        finally:
-            self._keep(self._tuned_pipeline(trained), learner.curves)
-            del self._tuning
-        if outcome.has_diverged:
-            warn(divergence_message(self.learning_rate), ConvergenceWarning)
-        task.call_on_fit_task_end(estimator=self, X=X, y=labels.y)
-
-    def _policies(self, samples, train, held_out):
-        """Keep what is best on held-out samples; without them, the last parameters."""
-        first = FirstLoss([samples.part(train).take(train[:LOOKED_AT])])
-        if held_out is None:
-            return [ConfirmLastStep(), first, KeepBest(least_objective, always=False)]
-        watch = HeldOut(samples.part(held_out), merit)
-        best = KeepBest(lambda trainer: watch.merit)
-        return [ConfirmLastStep(), watch, first, best, Patience(watch, int(self.n_iter_no_change))]
-
-    def _optimizer(self, network):
-        own = {"adam": {"epsilon": EPSILON}, "sgd": {"momentum": float(self.momentum)}}
-        return OPTIMIZERS[self.optimizer](
-            network.parameters,
-            scales={name: self._rate_of(name[0]) for name in network.parameters},
-            decay=float(self.weight_decay),
-            units=network.scales,
-            **own[self.optimizer],
-        )
-
-    def _schedule(self):
-        return learning_rate_schedule(self.learning_rate, AUTOMATIC_RATE)
-
-    def _tuned_pipeline(self, trained):
-        """Return the pipeline with the present parameters of steps that are trained."""
-        steps = dict(flat_steps(self.pipeline_))
-        steps |= {step.name: step.trained() for step in trained}
-        return rebuilt(self.pipeline_, steps)
+            return LabelLearning(self, attempt).fit(X, y, sample_weight, unsupervised_X)
 
     def _keep(self, pipeline, curves):
         """Every fitted attribute."""
@@ -507,10 +276,21 @@ class FineTunedClassifier(
             "seconds_curve_": np.asarray(curves["seconds"]),
         }
 
+    @contextmanager
+    def _tuning_of(self, trained, curves):
+        """Give callbacks the steps that are trained in this block, and keep them at its end."""
+        self._tuning = trained, curves
+        try:
+            yield
+        finally:
+            self._keep(tuned_pipeline(self.pipeline_, trained), curves)
+            del self._tuning
+
     def _snapshot(self):
         """Fitted attributes for callbacks that want a usable model in the middle of fit."""
         trained, curves = self._tuning
-        return self._left(None, self._fitted(self._tuned_pipeline(trained), curves), None)
+        fitted = self._fitted(tuned_pipeline(self.pipeline_, trained), curves)
+        return self._left(None, fitted, None)
 
     def to_pipeline(self):
         """The tuned pipeline, as one of scikit-learn's own.
@@ -540,12 +320,12 @@ class FineTunedClassifier(
         self._ready()
         (X,) = indexable(native(X))
         *steps, classifier = (step for _, step in flat_steps(self.pipeline_))
-        return np.concatenate(
-            [
-                classifier.decision_function(on_host(transformed(steps, _safe_indexing(X, rows))))
-                for rows in batches_through(steps, X)
-            ]
-        )
+
+        def scores(rows):
+            features = on_host(transformed(steps, _safe_indexing(X, rows)))
+            return classifier.decision_function(features)
+
+        return np.concatenate(map_batches(scores, steps, X))
 
     def __sklearn_clone__(self):
         """A pipeline that is fitted stays so: fit does not fit it."""

@@ -22,7 +22,7 @@ from sklearn_ebm.inputs._checks import check_magnitude
 from sklearn_ebm.inputs._images import window_shape
 from sklearn_ebm.learning._labelled import as_input
 from sklearn_ebm.learning._modules import is_passed_through
-from sklearn_ebm.learning._stages import batches_through, first_row, learns, transformed
+from sklearn_ebm.learning._stages import first_row, learns, map_batches, transformed
 
 is_transformer = HasMethods(["fit", "transform"]).is_satisfied_by
 
@@ -134,12 +134,15 @@ def check_values(steps, n_before, X):
     before, first = steps[:n_before], steps[n_before : n_before + 1]
     encoder = getattr(first[0], "encoder_", None) if first else None
     limits = {} if encoder is None else {"degree": 4, "unit": encoder.scale.data}
-    for rows in batches_through(steps[: n_before + 1], X):
+
+    def check(rows):
         x = transformed(before, _safe_indexing(X, rows))
         features = transformed(first, x)
         if not is_cupy(features):
             check_array(features, accept_sparse=True, allow_nd=True, input_name="X")
         check_magnitude(as_input(x), **limits)
+
+    map_batches(check, steps[: n_before + 1], X)
 
 
 def _check_rows(estimator, row):

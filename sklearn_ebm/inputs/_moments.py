@@ -11,23 +11,24 @@ PIECE_ROWS = 512  # that are dense at once
 ROUNDINGS = 4  # machine epsilons, relative to the largest value: less variation is constant
 
 
-def moments(X, rows, dtype, with_deviation):
+def moments(X, rows, dtype, with_deviation, weights=None):
     """Return mean and standard deviation (or None) of each feature over some rows, in a dtype.
 
     Sums are in double precision. The deviation is zero for features that are constant, or that vary
-    by rounding errors only.
+    by rounding errors only. `weights` holds the weights of all samples, on the host; None means
+    equal ones.
     """
-    mean = _mean_rows(X, rows, dtype, lambda part: part)
+    mean = _mean_rows(X, rows, dtype, lambda part: part, weights)
     xp = array_namespace(mean)
     deviation = None
     if with_deviation:
-        mean, deviation = _corrected_moments(X, rows, dtype, mean)
+        mean, deviation = _corrected_moments(X, rows, dtype, mean, weights)
         _require_squares(deviation, dtype)
         deviation = xp.asarray(deviation, dtype=dtype)
     return xp.asarray(mean, dtype=dtype), deviation
 
 
-def _corrected_moments(X, rows, dtype, mean):
+def _corrected_moments(X, rows, dtype, mean, weights):
     """Return the mean, corrected for the rounding error of its sum, and the deviation."""
     xp = array_namespace(mean)
     least, most = _bounds(X, rows, dtype)
@@ -39,7 +40,7 @@ def _corrected_moments(X, rows, dtype, mean):
         difference = (part - mean) / unit
         return xp.concat([difference, difference**2], axis=1)
 
-    both = _mean_rows(X, rows, dtype, powers)
+    both = _mean_rows(X, rows, dtype, powers, weights)
     shift, square = both[: mean.shape[0]], both[mean.shape[0] :]
     variance = xp.maximum(square - shift**2, xp.zeros_like(square))
     deviation = unit * xp.sqrt(variance)
@@ -67,13 +68,16 @@ def _pieces(X, rows, dtype):
         yield dense_rows(X, rows[first : first + PIECE_ROWS], dtype)
 
 
-def _mean_rows(X, rows, dtype, function):
-    total = 0.0
+def _mean_rows(X, rows, dtype, function, weights):
+    total, first = 0.0, 0
     for piece in _pieces(X, rows, dtype):
         part = function(piece)
         xp = array_namespace(part)
+        if weights is not None:
+            part = part * xp.asarray(weights[rows[first : first + PIECE_ROWS], None])
+        first += PIECE_ROWS
         total = total + xp.sum(part, axis=0, dtype=xp.float64)
-    return total / len(rows)
+    return total / (len(rows) if weights is None else weights[rows].sum())
 
 
 def _bounds(X, rows, dtype):

@@ -216,3 +216,8 @@ def dense_rows(X, rows, dtype):
     xp = array_namespace(X)
     part = X[rows, :] if isinstance(rows, slice) else xp.take(X, xp.asarray(rows), axis=0)
     return xp.asarray(part, dtype=dtype)
+
+
+def float_type(X):
+    """Return the type in which a model of X computes."""
+    return np.dtype(np.float64 if "64" in str(X.dtype) else np.float32)

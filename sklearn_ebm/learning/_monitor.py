@@ -26,23 +26,26 @@ class Monitor:
         Whether entries between zero and one are drawn as zeros and ones.
     random_state : numpy.random.RandomState
         Chooses the rows and the features that are flipped.
+    weights : ndarray of shape (n_samples,) or None, default=None
+        Weights of the samples in all means, on the host. None means equal ones.
     """
 
-    def __init__(self, X, rows, held_out, dtype, draws, random_state):
-        self.X = _some_rows(X, rows, dtype, draws, random_state)
-        self.held_out = _some_rows(X, held_out, dtype, draws, random_state)
+    def __init__(self, X, rows, held_out, dtype, draws, random_state, weights=None):
+        self.X, self.weight = _some_rows(X, rows, dtype, draws, random_state, weights)
+        self.held_out, self.held_out_weight = _some_rows(
+            X, held_out, dtype, draws, random_state, weights
+        )
 
     def measure(self, criterion):
         """Return one entry of each curve, by name."""
         energy = criterion.energy.on(resolve_backend(criterion.backend, self.X))
-        xp = array_namespace(energy.weights)
-        objective = reconstruction = float(xp.mean(reconstruction_error(energy, self.X)))
+        objective = reconstruction = _mean(reconstruction_error(energy, self.X), self.weight)
         if energy.visible.is_binary:
-            objective = -float(xp.mean(pseudo_likelihood(energy, self.X)))
+            objective = -_mean(pseudo_likelihood(energy, self.X), self.weight)
         entries = {"objective": objective, "reconstruction": reconstruction}
         if self.held_out.shape[0]:
             held_out, learned = (energy.free_energy(X) for X in (self.held_out, self.X))
-            entries["gap"] = float(xp.mean(held_out)) - float(xp.mean(learned))
+            entries["gap"] = _mean(held_out, self.held_out_weight) - _mean(learned, self.weight)
         return entries
 
     def stuck_units(self, energy):
@@ -54,14 +57,22 @@ class Monitor:
         return int(off), int(on)
 
 
-def _some_rows(X, rows, dtype, draws, random_state):
+def _some_rows(X, rows, dtype, draws, random_state, weights):
     n_rows = min(len(rows), max(SMALLEST_LOOK, min(LARGEST_LOOK, int(LOOK_SHARE * len(rows)))))
     rows = np.sort(random_state.permutation(rows)[:n_rows])
     X = dense_rows(X, rows, dtype)
     if draws:
         xp = array_namespace(X)
         X = xp.astype(xp.asarray(random_state.uniform(size=X.shape)) < X, dtype)
-    return X
+    return X, None if weights is None else weights[rows]
+
+
+def _mean(values, weight):
+    """Weighted mean of one number per row."""
+    xp = array_namespace(values)
+    if weight is None:
+        return float(xp.mean(values))
+    return float(values @ xp.asarray(weight / weight.sum(), dtype=values.dtype))
 
 
 def reconstruction_error(energy, X):

@@ -62,6 +62,8 @@ class Samples:
 
     def in_order(self, batch_size):
         """The same, in the order of the rows."""
+        if self.index is not None:
+            return [self.index[i : i + batch_size] for i in range(0, len(self.index), batch_size)]
         n_rows = self.X.shape[0]
         return [slice(i, min(i + batch_size, n_rows)) for i in range(0, n_rows, batch_size)]
 

@@ -99,6 +99,11 @@ def batches_through(steps, X):
     return gen_batches(n_samples, max(1, min(LARGEST_BATCH, BATCH_NUMBERS // largest)))
 
 
+def map_batches(function, steps, X):
+    """Return function(rows) of each slice of the rows of X, small enough for these steps."""
+    return [function(rows) for rows in batches_through(steps, X)]
+
+
 def stream(steps, X, folder=None):
     """X through fitted steps, a batch at a time.
 

@@ -1,7 +1,13 @@
 """Inference: solvers and samplers, written on the array namespace and the kernels of a backend."""
 
 from sklearn_ebm.solvers._annealing import LARGEST_ENUMERATION, LogPartition, anneal, sum_states
-from sklearn_ebm.solvers._gibbs import gibbs, gibbs_keys, map_bounds, piece_bounds
+from sklearn_ebm.solvers._gibbs import (
+    gibbs,
+    gibbs_keys,
+    map_bounds,
+    move_samples,
+    piece_bounds,
+)
 from sklearn_ebm.solvers._inference import infer
 from sklearn_ebm.solvers._lasso import (
     CONVOLUTION_SOLVERS,
@@ -9,6 +15,7 @@ from sklearn_ebm.solvers._lasso import (
     SOLVERS,
     solve_lasso,
 )
+from sklearn_ebm.solvers._rows import map_rows
 from sklearn_ebm.solvers._solution import Criterion, Outcome, Solution
 from sklearn_ebm.solvers._verification import refuse_underflow, require_certificate
 
@@ -26,6 +33,8 @@ __all__ = [
     "gibbs_keys",
     "infer",
     "map_bounds",
+    "map_rows",
+    "move_samples",
     "piece_bounds",
     "refuse_underflow",
     "require_certificate",

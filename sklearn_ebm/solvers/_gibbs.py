@@ -5,6 +5,9 @@ Any distribution can be sampled that has `gibbs_step(hidden, visible, keys, mean
 
 from itertools import pairwise
 
+from sklearn_ebm.backends import array_namespace, new_matrix
+from sklearn_ebm.inputs._rows import dense_rows
+
 PIECE_ROWS = 64  # chains that one thread moves at once
 
 
@@ -57,3 +60,38 @@ def gibbs(conditionals, hidden, visible, keys, first_row=0, mean=None):
         is_last = number == len(keys) - 1
         conditionals.gibbs_step(hidden, visible, own, mean if is_last else None)
     return visible
+
+
+def move_samples(energy, X, n_steps, stream):
+    """Return where chains end that start at samples.
+
+    Parameters
+    ----------
+    energy : BilinearEnergy
+        Gives the type of the chains and the backend.
+    X : array or csr_array of shape (n_samples, n_visible)
+        Samples in the units of the data.
+    n_steps : int
+        Number of steps of each chain.
+    stream : Stream
+        Random numbers.
+
+    Returns
+    -------
+    array of shape (n_samples, n_visible)
+        Visible units in the units of the data.
+    """
+    dtype, (n_visible, n_hidden) = energy.weights.dtype, energy.weights.shape
+    conditionals, inner = energy.conditionals, energy.inner().conditionals
+    start, keys = stream.key(), gibbs_keys(stream, n_steps)
+    result = array_namespace(energy.weights).empty((X.shape[0], n_visible), dtype=dtype)
+
+    def work(first, last):
+        rows = dense_rows(X, slice(first, last), dtype)
+        hidden = new_matrix((last - first, n_hidden), energy.weights)
+        conditionals.sample_hidden(rows, start.from_row(first), hidden)
+        moved = gibbs(inner, hidden, result[first:last, :], keys, first)
+        energy.visible.coordinates.outward(moved)
+
+    map_bounds(work, piece_bounds(X.shape[0]), energy.backend_for(result))
+    return result

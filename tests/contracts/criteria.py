@@ -151,7 +151,7 @@ def matrix_of(array):
     return matrix
 
 
-def contrastive(kind="bernoulli", n_chains=None, fast=False):
+def contrastive(kind="bernoulli", n_chains=None, fast=False, weighted=False):
     """A restricted Boltzmann machine; `n_chains=None` starts chains at the data."""
     random = np.random.default_rng(0)
     X = (random.random((N_SAMPLES, N_FEATURES)) < 0.4).astype(float)
@@ -169,7 +169,8 @@ def contrastive(kind="bernoulli", n_chains=None, fast=False):
     if n_chains is not None:
         particles = matrix_of((random.random((n_chains, N_COMPONENTS)) < 0.4).astype(float))
     trainer = Trainer(criterion, Stream(np.random.RandomState(0)), particles)
-    return Case(trainer, Batch(X), follow)
+    weight = np.random.default_rng(3).uniform(0.1, 2, N_SAMPLES) if weighted else None
+    return Case(trainer, Batch(X, weight=weight), follow)
 
 
 def labels():
@@ -231,6 +232,7 @@ CASES = {
     "imitation by energy": lambda: imitation("energy"),
     "contrastive": contrastive,
     "contrastive, real units": lambda: contrastive("gaussian"),
+    "contrastive, weighted": lambda: contrastive(weighted=True),
     "contrastive, kept chains": lambda: contrastive(n_chains=7),
     "contrastive, fast weights": lambda: contrastive(n_chains=7, fast=True),
     "labels": labels,

@@ -30,6 +30,7 @@ from sklearn_ebm import (
     SparseCoder,
     ZCAWhitener,
 )
+from sklearn_ebm.estimators._label_learning import LabelLearning
 from sklearn_ebm.factors import CONVOLUTIONAL_ENCODERS, ENCODERS, UNROLLED_ENCODERS
 from sklearn_ebm.learning import _stages
 from sklearn_ebm.learning.criteria import Labels
@@ -377,7 +378,7 @@ def test_a_callable_rate_receives_the_completed_share_of_training(pipeline):
 def watched(monkeypatch):
     """Rows to learn from and to look at, as they are split, and batches that are learned from."""
     seen = {"batches": []}
-    split, contribute = FineTunedClassifier._split, Labels.contribute
+    split, contribute = LabelLearning._split, Labels.contribute
 
     def watch_split(self, *args):
         seen["train"], seen["held out"] = split(self, *args)
@@ -387,7 +388,7 @@ def watched(monkeypatch):
         seen["batches"].append(np.array(batch.X))
         return contribute(self, model, batch, *args)
 
-    monkeypatch.setattr(FineTunedClassifier, "_split", watch_split)
+    monkeypatch.setattr(LabelLearning, "_split", watch_split)
     monkeypatch.setattr(Labels, "contribute", watch_step)
     return seen
 

@@ -174,6 +174,7 @@ TABLE = {
                 "binarize",
                 "batch_size",
                 "max_iter",
+                "tol",
                 "validation_fraction",
                 "warm_start",
                 "random_state",
@@ -217,6 +218,10 @@ OTHERS = {  # valid values that differ from those of the models
     "backend": "numpy",
     "sparsity_target": 0.5,
     "subsample": 5,
+    "momentum": 0.5,
+    "weight_decay": 0.1,
+    "validation_fraction": 0.2,
+    "tol": 0.5,
     "batch_size": 7,
     "n_steps": 5,
 }

@@ -15,7 +15,7 @@ from sklearn_ebm import (
     FineTunedClassifier,
     GroupSparsePSD,
 )
-from sklearn_ebm.estimators._rbm import LOSSES
+from sklearn_ebm.estimators._contrastive_learning import LOSSES
 from sklearn_ebm.factors import UNITS
 from tests.registries.row_models import MODELS
 
@@ -86,6 +86,12 @@ MACHINES = [
 @pytest.mark.filterwarnings("ignore:X has values", "ignore:.*hidden units are dead")
 @parametrize_with_checks(MACHINES)
 def test_machine_is_a_transformer_of_scikit_learn(estimator, check):
+    """Weights are equivalent to repetitions on average; see `test_rbm_weights`.
+
+    A fit depends on batches and on random draws, and both depend on the number of samples.
+    """
+    if check.func.__name__.startswith("check_sample_weight_equivalence"):
+        pytest.skip("holds in expectation: other batches and other draws")
     check(estimator)
 
 

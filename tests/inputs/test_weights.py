@@ -9,6 +9,7 @@ from sklearn.pipeline import make_pipeline
 
 from sklearn_ebm import (
     PSD,
+    RBM,
     ConvPSD,
     ConvSparseCoder,
     FineTunedClassifier,
@@ -30,9 +31,11 @@ MODELS = {
     "LISTAEncoder": LISTAEncoder(5, **ONE_PASS),
     "ConvSparseCoder": ConvSparseCoder(3, kernel_size=3, **ONE_PASS),
     "ConvPSD": ConvPSD(3, kernel_size=3, **ONE_PASS),
+    "RBM": RBM(5, visible="gaussian", max_iter=1, batch_size=20, random_state=0),
     "FineTunedClassifier": FineTunedClassifier(TUNED, max_iter=1, random_state=0),
 }
-ONLINE = [name for name in MODELS if name not in ("LISTAEncoder", "FineTunedClassifier")]
+# Others take the ratios of weights within a call alone.
+ONLINE = [name for name in MODELS if name not in ("LISTAEncoder", "RBM", "FineTunedClassifier")]
 EXACT = {np.float64: (-900, 900), np.float32: (-140, 120)}  # powers of two
 
 pytestmark = pytest.mark.filterwarnings("ignore:lbfgs failed", "ignore:No pass came below")

@@ -47,10 +47,11 @@ class Learner:
             return self.trainer, of_trainer[name]
         return self.criterion, name
 
-    def learn(self, X, batches, rates, how, backend):
+    def learn(self, X, batches, rates, how, backend, weight=None):
         """Make a step for each batch, at a rate of its own."""
         self.criterion.follow(how, list(rates).__getitem__, backend.__name__.split(".")[-1])
-        self.trainer.steps(DenseSamples(X, dtype=self.dtype), batches, range(len(rates)))
+        samples = DenseSamples(X, weight=weight, dtype=self.dtype)
+        self.trainer.steps(samples, batches, range(len(rates)))
 
 
 def matrix_of(array):

@@ -17,6 +17,11 @@ Fast weights F are centred in the same way: the chains use the biases b - F lamb
 Learning then commutes with flips: replacing v_i by 1 - v_i maps (b_i, W_i, c) to (-b_i, -W_i,
 c + W_i), and the step of the mapped model is the mapped step. The same holds for hidden units.
 
+Samples may have weights, of mean one over the data. Both phases of a batch are weighted means, and
+the learning rate is multiplied by the mean weight of the batch. The expected step is then linear in
+the weights, so a sample of weight two is worth two copies of it. Chains that start at a sample have
+its weight; chains that are kept belong to no sample and have equal weights.
+
 Real units are learned in standardized coordinates (`sklearn_ebm.factors.units`), so that learning
 depends neither on the offset nor on the scale of a feature.
 """
@@ -79,25 +84,41 @@ class DenseSamples(Samples):
     """Samples whose batches are dense, although X may be sparse or of whole numbers."""
 
     def take(self, rows):
-        """Return some rows as a batch."""
-        return Batch(dense_rows(self.X, np.r_[rows], self.dtype))
+        """Return some rows as a batch. Their weights stay on the host."""
+        weight = None if self.weight is None else self.weight[rows]
+        return Batch(dense_rows(self.X, np.r_[rows], self.dtype), weight=weight)
 
 
 class States(NamedTuple):
     """Pairs of states whose products move the weights, with room for those of the two centres.
 
     The first `n_rows` pairs are data, the others but the last two the ends of chains. As a sum of
-    products they merge by concatenation.
+    products they merge by concatenation. Weights of data and of chains are None if they are equal.
     """
 
     visible: Any
     hidden: Any
     n_rows: int
+    data_weight: Any = None
+    chain_weight: Any = None
 
     def __add__(self, other):
         pairs = zip(self[:2], other[:2], strict=True)
         states = [_joined(*pair, self.n_rows, other.n_rows) for pair in pairs]
-        return States(*states, self.n_rows + other.n_rows)
+        pairs = zip(self[3:], other[3:], strict=True)
+        weights = [None if own is None else np.concatenate([own, more]) for own, more in pairs]
+        return States(*states, self.n_rows + other.n_rows, *weights)
+
+    @property
+    def mean_weight(self):
+        """Mean weight of the data."""
+        return 1.0 if self.data_weight is None else float(self.data_weight.mean())
+
+    def shares(self):
+        """Return the share of each pair in the difference of both phases."""
+        n_chains = self.hidden.shape[0] - self.n_rows - 2
+        data = _normalized(self.data_weight, self.n_rows)
+        return np.concatenate([data, -_normalized(self.chain_weight, n_chains), [-1.0, -1.0]])
 
 
 class Contrastive(BaseCriterion):
@@ -315,29 +336,34 @@ class Contrastive(BaseCriterion):
                 gibbs(chain, state, visible[own, :], keys, first, hidden[own, :])
 
         map_bounds(work, pieces, backend)
-        return {"states": States(visible, hidden, n_rows), "report": {}}, particles
+        chain_weight = batch.weight if shard is None else None
+        states = States(visible, hidden, n_rows, batch.weight, chain_weight)
+        return {"states": states, "report": {}}, particles
 
     def apply(self, model, sums, batch, done):
         """Move the parameters, the centres and the fast weights by one step."""
-        rate, (visible, hidden, n_rows) = self.rate(done), sums["states"]
-        xp = array_namespace(hidden)
+        states = sums["states"]
+        visible, hidden, n_rows, *_ = states
+        rate, xp = self.rate(done) * states.mean_weight, array_namespace(hidden)
+        share = xp.asarray(states.shares(), dtype=hidden.dtype)
         is_binary = self.energy.visible.is_binary
         state = 0.0 if is_binary else float(xp.max(xp.abs(visible[:-2, :])))
         self._require_range(rate, state)
-        activity = xp.mean(hidden[:n_rows, :], axis=0)
+        if states.data_weight is None:
+            activity = xp.mean(hidden[:n_rows, :], axis=0)
+        else:
+            activity = share[:n_rows] @ hidden[:n_rows, :]
         if self.how.sparsity_cost:
             hidden[:n_rows, :] += self.how.sparsity_cost * (
                 self.how.sparsity_target - self.activity
             )
-        self._ascend(model[0], visible, hidden, n_rows, rate)
+        self._ascend(model[0], states, share, rate)
         self.activity += activity_share(self.n_steps) * (activity - self.activity)
         self.n_steps += 1
 
-    def _ascend(self, energy, visible, hidden, n_rows, rate):
-        xp, how, backend = array_namespace(hidden), self.how, resolve_backend(self.backend, hidden)
-        n_chains = hidden.shape[0] - n_rows - 2
-        share = np.repeat([1 / n_rows, -1 / n_chains, -1], [n_rows, n_chains, 2])
-        share = xp.asarray(share, dtype=hidden.dtype)
+    def _ascend(self, energy, states, share, rate):
+        visible, hidden, n_rows, *_ = states
+        how, backend = self.how, resolve_backend(self.backend, hidden)
         slopes = energy.slopes(visible[:-2, :], hidden[:-2, :])
         if self.moving is not None:
             self._hold_still(visible, n_rows)
@@ -398,6 +424,11 @@ def diverged(largest, rate):
         f"The weights leave the range of numbers: the largest is {largest:.1e} and the "
         f"learning rate {rate:.1e}. The last finite model is kept. Lower learning_rate."
     )
+
+
+def _normalized(weight, size):
+    """Shares of a phase that sum to one."""
+    return np.full(size, 1 / size) if weight is None else weight / weight.sum()
 
 
 def _draw(visible, key, backend):

@@ -1,0 +1,294 @@
+"""`fit` and `partial_fit` of models that learn by contrastive divergence."""
+
+import functools
+from typing import NamedTuple
+
+import numpy as np
+from scipy import sparse
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import check_random_state
+
+from sklearn_ebm._warnings import warn
+from sklearn_ebm.backends import array_namespace, new_matrix
+from sklearn_ebm.backends._random import Stream
+from sklearn_ebm.factors import UNITS, BilinearEnergy, largest_log_odds
+from sklearn_ebm.inputs._labels import with_mean_one
+from sklearn_ebm.inputs._moments import moments
+from sklearn_ebm.inputs._rows import dense_rows, float_type
+from sklearn_ebm.inputs._weights import check_sample_weight
+from sklearn_ebm.learning._monitor import Monitor
+from sklearn_ebm.learning._policies import AverageLastSteps, Observe, RelativeChange
+from sklearn_ebm.learning._rates import learning_rate_schedule
+from sklearn_ebm.learning._trainer import Plan, Trainer
+from sklearn_ebm.learning.criteria import Ascending, Contrastive, DenseSamples
+
+SMALLEST_BATCH, LARGEST_BATCH = 10, 100
+LARGE_WEIGHT = 30.0  # log-odds that one visible unit, moved by a deviation, gives to a hidden one
+STUCK_SHARE = 0.1  # of the hidden units, above which something is wrong
+
+
+class NegativePhase(NamedTuple):
+    """How the particles of the negative phase are sampled."""
+
+    is_persistent: bool
+    has_fast_weights: bool = False
+
+
+LOSSES = {
+    "cd": NegativePhase(is_persistent=False),
+    "pcd": NegativePhase(is_persistent=True),
+    "fpcd": NegativePhase(is_persistent=True, has_fast_weights=True),
+}
+
+
+class ContrastiveLearning:
+    """One call of `fit` or `partial_fit`.
+
+    Parameters
+    ----------
+    model : DensityModel
+        Gets the fitted attributes.
+    attempt : Attempt
+        Told when learning begins.
+    """
+
+    def __init__(self, model, attempt):
+        self.model = model
+        self.attempt = attempt
+
+    # Parameters are read on first use, since a fitted model checks them in `_learner_to_go_on`.
+    @functools.cached_property
+    def schedule(self):
+        """Learning rate at each completed share of training."""
+        return learning_rate_schedule(self.model.learning_rate, self.units.learning_rate)
+
+    @property
+    def units(self):
+        """Kind of the visible units."""
+        return UNITS[self.model.visible]
+
+    @property
+    def phase(self):
+        """How the particles of the negative phase are sampled."""
+        return LOSSES[self.model.loss]
+
+    @property
+    def draws(self):
+        """Whether data between zero and one are drawn as zeros and ones."""
+        return bool(self.model.binarize) and self.units.is_binary
+
+    def fit(self, X, sample_weight):
+        """Make passes over shuffled batches of X."""
+        model = self.model
+        goes_on = model.warm_start and model.__sklearn_is_fitted__()
+        trainer = model._learner_to_go_on() if goes_on else None
+        X, backend, how = self._read(X, trainer)
+        rows, weights = _weights(sample_weight, X)
+        random_state = check_random_state(model.random_state)
+        rows, held_out = self._split(rows, random_state)
+        if weights is not None and len(held_out):
+            weights = with_mean_one(weights, rows, held_out)
+        context = model._init_callback_context(max_subtasks=int(model.max_iter))
+        context.call_on_fit_task_begin(estimator=model, X=X)
+        if trainer is None:
+            trainer = self._first_trainer(X, rows, weights, random_state, backend)
+        self._follow(trainer, how, backend)
+        trainer.begin()
+        self._begin(trainer)
+        monitor = Monitor(X, rows, held_out, trainer.dtype, self.draws, random_state, weights)
+        plan = Plan(int(model.max_iter), self._batch_size(len(rows)), random_state)
+        samples = DenseSamples(X, weight=weights, index=rows, dtype=trainer.dtype)
+        change = RelativeChange(float(model.tol))
+        policies = self._policies(monitor, change)
+        outcome = self._run(trainer, trainer.run, samples, policies, plan, model, context)
+        self._warn_of_units(trainer, monitor, backend)
+        self._warn_of_change(outcome, change)
+        context.call_on_fit_task_end(
+            estimator=model, X=X, reconstruction_attributes=model._snapshot
+        )
+        return model
+
+    def partial_fit(self, X, sample_weight):
+        """Make one step for each batch of X, in the order of the rows."""
+        model = self.model
+        trainer = model._learner_to_go_on() if model.__sklearn_is_fitted__() else None
+        X, backend, how = self._read(X, trainer)
+        rows, weights = _weights(sample_weight, X)
+        if trainer is None:
+            random_state = check_random_state(model.random_state)
+            trainer = self._first_trainer(X, rows, weights, random_state, backend)
+        self._follow(trainer, how, backend)
+        self._begin(trainer)
+        batch_size = LARGEST_BATCH if model.batch_size == "auto" else int(model.batch_size)
+        index = rows if len(rows) < X.shape[0] else None
+        samples = DenseSamples(X, weight=weights, index=index, dtype=trainer.dtype)
+        self._run(trainer, trainer.run_once, samples, [], batch_size)
+        return model
+
+    def _run(self, trainer, passes, *args):
+        """Make the passes. Raise an error if they diverge; the last finite model is kept."""
+        try:
+            outcome = passes(*args)
+        finally:
+            self.model._keep(trainer)
+        if outcome.has_diverged:
+            raise outcome.error
+        return outcome
+
+    # -------------------------------------------------------------------------------------- inputs
+    def _read(self, X, trainer):
+        """Return the samples, the backend, and the settings of a step."""
+        is_first = trainer is None
+        X, backend = self.model._prepare(X, is_first, None if is_first else trainer.dtype)
+        return X, backend, self._how(self._largest_state(X))
+
+    def _largest_state(self, X):
+        """Return the largest magnitude of binary units; warn if X is not between 0 and 1."""
+        values = X.data if sparse.issparse(X) else X
+        if not self.units.is_binary or not values.size:
+            return 1.0
+        xp = array_namespace(values)
+        lowest, highest = float(xp.min(values)), float(xp.max(values))
+        if lowest < 0 or highest > 1:
+            warn(
+                f"X has values from {lowest:.4g} to {highest:.4g}, but bernoulli units take 0, 1 "
+                "and probabilities between them. Scale X, for instance with MinMaxScaler, or set "
+                "visible='gaussian'.",
+                UserWarning,
+            )
+        return max(1.0, -lowest, highest)
+
+    def _how(self, largest_state):
+        """Return the settings of a step."""
+        model, target = self.model, self.model.sparsity_target
+        return Ascending(
+            n_gibbs_steps=int(model.n_gibbs_steps),
+            momentum=float(model.momentum),
+            decay=float(model.weight_decay),
+            fast_rate=self.schedule(0.0),
+            sparsity_target=0.0 if target is None else float(target),
+            sparsity_cost=0.0 if target is None else float(model.sparsity_cost),
+            draws=self.draws,
+            largest_state=largest_state,
+        )
+
+    def _split(self, rows, random_state):
+        """Return the rows that are learned from, and the rows that are held out."""
+        n_held_out = int(float(self.model.validation_fraction) * len(rows))
+        order = random_state.permutation(rows) if n_held_out else rows
+        return np.sort(order[n_held_out:]), np.sort(order[:n_held_out])
+
+    def _batch_size(self, n_samples):
+        if self.model.batch_size != "auto":
+            return int(self.model.batch_size)
+        return max(SMALLEST_BATCH, min(LARGEST_BATCH, n_samples // LARGEST_BATCH))
+
+    # --------------------------------------------------------------------------------- the trainer
+    def _first_trainer(self, X, rows, weights, random_state, backend):
+        """Return the initial trainer, by the moments of some rows and by samples among them."""
+        model, dtype = self.model, float_type(X)
+        mean, deviation = moments(X, rows, dtype, not self.units.is_binary, weights)
+        base = self.units.from_moments(mean, deviation)
+        activity = base.first_activity
+        if model.sparsity_target is not None:
+            activity = float(model.sparsity_target)
+        n_components = int(model.n_components)
+        shares = None if weights is None else weights[rows] / weights[rows].sum()
+        samples = dense_rows(X, random_state.choice(rows, n_components, p=shares), dtype)
+        own = base.astype(dtype)  # a copy, since learning changes units in place
+        units, first, hidden_bias = own.first_layer(samples, activity, random_state)
+        weights = new_matrix(first.shape, first)
+        weights[...] = first
+        energy, stream = BilinearEnergy(units, weights, hidden_bias), Stream(random_state)
+        particles = None
+        if self.phase.is_persistent:
+            starts = random_state.choice(rows, int(model.n_chains), p=shares)
+            particles = _particles(energy, dense_rows(X, starts, dtype), stream, backend)
+        center = base.coordinates.states_of(mean) if model.centered else None
+        first_activity = array_namespace(mean).full(n_components, activity, dtype=dtype)
+        criterion = Contrastive(energy, first_activity, center, self.phase.has_fast_weights, base)
+        return Trainer(criterion, stream, particles)
+
+    def _follow(self, trainer, how, backend):
+        """Learning uses the parameters as they are now."""
+        self._require_same(trainer)
+        trainer.criterion.follow(how, self.schedule, backend.name)
+
+    def _begin(self, trainer):
+        """From here on, the model keeps the results of the trainer."""
+        self.attempt.begin(trainer)
+        self.model._keep(trainer)
+
+    def _require_same(self, trainer):
+        """Refuse parameters that differ from those of the layers and chains of the trainer."""
+        model, criterion = self.model, trainer.criterion
+        n_components = criterion.energy.weights.shape[1]
+        if model.n_components != n_components:
+            raise ValueError(
+                f"n_components={model.n_components}, but learning goes on with {n_components} "
+                "components. To change it, call fit with warm_start=False."
+            )
+        began = NegativePhase(trainer.shard is not None, criterion.has_fast_weights)
+        if self.phase != began or not isinstance(criterion.energy.visible, self.units):
+            raise ValueError(
+                f"loss={model.loss!r} and visible={model.visible!r} differ from those that "
+                "learning began with. To change them, call fit with warm_start=False."
+            )
+        n_chains = trainer.shard.shape[0] if self.phase.is_persistent else model.n_chains
+        for name, held in (("n_chains", n_chains), ("centered", criterion.is_centered)):
+            if getattr(model, name) != held:
+                raise ValueError(
+                    f"{name}={getattr(model, name)!r}, but learning goes on with {name}={held!r}. "
+                    "To change it, call fit with warm_start=False."
+                )
+
+    # -------------------------------------------------------------------------------------- passes
+    def _policies(self, monitor, change):
+        policies = [AverageLastSteps(float(self.model.average)), Observe(monitor)]
+        return [*policies, change] if change.tol > 0 else policies
+
+    def _warn_of_change(self, outcome, change):
+        """Warn if the objective still changes by more than `tol`."""
+        model = self.model
+        if change.tol > 0 and not outcome.is_stopped:
+            warn(
+                f"Stopped at max_iter={model.max_iter} with a relative change of the objective of "
+                f"{change.change:.1e} > tol={model.tol:.1e}: raise max_iter, or tol.",
+                ConvergenceWarning,
+            )
+
+    def _warn_of_units(self, trainer, monitor, backend):
+        """Warn if hidden units do not depend on the data, or if weights explode."""
+        energy = self.model._energy
+        off, on = monitor.stuck_units(energy.on(backend))
+        n_units = energy.weights.shape[1]
+        if off + on > STUCK_SHARE * n_units:
+            warn(
+                f"{off} of {n_units} hidden units are dead (off for every sample looked at) and "
+                f"{on} are saturated (on for every one). Lower learning_rate, set weight_decay or "
+                "sparsity_target, or take fewer components.",
+                ConvergenceWarning,
+            )
+        largest = largest_log_odds(trainer.criterion.energy)
+        if largest > LARGE_WEIGHT:
+            warn(
+                f"The weights explode: the largest is {largest:.3g}. Lower learning_rate, or set "
+                "weight_decay.",
+                ConvergenceWarning,
+            )
+
+
+def _weights(sample_weight, X):
+    """Return the rows with a weight, and the weights, of mean one. None means equal ones."""
+    if sample_weight is None:
+        return np.arange(X.shape[0]), None
+    weights, _ = check_sample_weight(sample_weight, X)
+    rows = np.flatnonzero(weights)
+    is_equal = bool(np.all(weights[rows] == weights[rows[0]]))
+    return rows, None if is_equal else with_mean_one(weights, rows)
+
+
+def _particles(energy, start, stream, backend):
+    """Return hidden states of chains that start at some samples."""
+    states = energy.visible.coordinates.states_of(start)
+    return energy.inner().on(backend).conditionals.sample_hidden(states, stream.key())

@@ -1,0 +1,96 @@
+"""What a fitted density model computes with, and the fitted attributes that show it to users.
+
+Learning leaves an energy in standardized coordinates, and the fitted attributes are its parameters
+in the units of the data. If a user replaces an attribute, a new energy is made from the attributes.
+"""
+
+import numpy as np
+
+from sklearn_ebm.backends import copied, read_only
+from sklearn_ebm.factors import BilinearEnergy, in_data_units
+from sklearn_ebm.inputs._checks import require_magnitude
+
+ATTRIBUTES = {  # parameters of the energy
+    "weights": "components_",
+    "hidden_bias": "intercept_hidden_",
+    "visible_bias": "intercept_visible_",
+    "visible_log_variance": "variance_",
+}
+
+
+def fitted_attributes(model, trainer):
+    """Return the fitted attributes by name, from the state of learning."""
+    energy, base = energy_of(trainer), trainer.criterion.base
+    attributes = {"_base": base, **published(energy), **_reports(trainer)}
+    return model._left(trainer, attributes, energy)
+
+
+def _reports(trainer):
+    """Return the fitted attributes that describe how learning went."""
+    curves = trainer.curves
+    return {
+        "n_iter_": curves.n_passes,
+        "objective_curve_": np.asarray(curves["objective"]),
+        "reconstruction_curve_": np.asarray(curves["reconstruction"]),
+        "free_energy_gap_curve_": np.asarray(curves["gap"]),
+        "seconds_curve_": np.asarray(curves["seconds"]),
+        "usage_": copied(trainer.criterion.activity),
+    }
+
+
+def energy_of(trainer):
+    """Return a copy of the learned energy, with averaged parameters if there are any."""
+    energy = trainer.criterion.energy.copy()
+    if trainer.average is not None:
+        for name, value in energy.parameters.items():
+            value[...] = trainer.average.parameters[name]
+    return energy
+
+
+def published(energy):
+    """Return the fitted attributes that are the model, by name."""
+    own = in_data_units(energy)
+    variance = {"variance_": own["visible_variance"]} if "visible_variance" in own else {}
+    return {
+        "components_": own["weights"].T,
+        "intercept_hidden_": own["hidden_bias"],
+        "intercept_visible_": own["visible_bias"],
+        **variance,
+    }
+
+
+# ------------------------------------------------------- from attributes that users have replaced
+def take_over(model, state, replaced):
+    """Return the energy of the fitted attributes, or the trainer's if no attribute was replaced."""
+    if state.parts is not None and not replaced and _is_published(model, state):
+        return state.parts
+    trainer, replaced = vars(model).get("_learner"), replaced | state.replaced
+    is_left = trainer is not None and trainer.n_steps == state.n_steps and not replaced
+    is_exact = state.parts is None and is_left
+    energy = energy_of(trainer) if is_exact else _energy_from(model, state)
+    attributes = published(energy)
+    vars(model).update({name: read_only(value) for name, value in attributes.items()})
+    return energy
+
+
+def _is_published(model, state):
+    """Return whether the attributes are those of the energy. Arrays on a device can be edited."""
+    if not state.is_open:
+        return True
+    attributes = published(state.parts)
+    return all(bool((getattr(model, name) == value).all()) for name, value in attributes.items())
+
+
+def _energy_from(model, state):
+    """Return the energy of the fitted attributes after a user has replaced some of them."""
+    weights, *others = (
+        model._checked_attribute(name, state) for name in model._model_of(vars(model))
+    )
+    if len(others) > 2 and not bool((others[2] > 0).all()):
+        raise ValueError("variance_ must be above zero.")
+    units = model._base.astype(weights.dtype)
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        energy = BilinearEnergy(*units.from_data_units(weights.T, *others)).copy()
+        for name, value in energy.parameters.items():
+            require_magnitude(value, ATTRIBUTES[name])
+    return energy

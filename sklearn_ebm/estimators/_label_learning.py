@@ -1,0 +1,283 @@
+"""`fit` of a classifier that trains a pipeline as one network with labels."""
+
+import copy
+import functools
+from numbers import Real
+
+import numpy as np
+from sklearn.base import clone, is_classifier
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.pipeline import Pipeline
+from sklearn.utils import _safe_indexing, check_random_state, indexable
+from sklearn.utils.validation import check_is_fitted, has_fit_parameter
+
+from sklearn_ebm._sklearn import LinearClassifierMixin
+from sklearn_ebm._warnings import warn
+from sklearn_ebm.backends import resolve_backend
+from sklearn_ebm.estimators._rehearsal import (
+    check_parameters,
+    check_shapes,
+    check_steps,
+    check_unlabelled,
+    check_values,
+)
+from sklearn_ebm.factors import SCORE_LOSSES
+from sklearn_ebm.inputs._labels import check_labels, with_mean_one
+from sklearn_ebm.inputs._rows import native
+from sklearn_ebm.learning._curves import Curves
+from sklearn_ebm.learning._divergence import divergence_message
+from sklearn_ebm.learning._labelled import LOOKED_AT, LabelledSamples, as_input
+from sklearn_ebm.learning._modules import (
+    HeadStep,
+    Step,
+    backend_of,
+    is_trainable,
+    require_derivative,
+    require_linear,
+)
+from sklearn_ebm.learning._network import Network
+from sklearn_ebm.learning._optimizers import OPTIMIZERS
+from sklearn_ebm.learning._policies import (
+    ConfirmLastStep,
+    FirstLoss,
+    HeldOut,
+    KeepBest,
+    Patience,
+    least_objective,
+)
+from sklearn_ebm.learning._rates import learning_rate_schedule
+from sklearn_ebm.learning._stages import (
+    Layerwise,
+    TrainingData,
+    first_row,
+    flat_steps,
+    on_host,
+    rebuilt,
+    stages_of,
+    transformed,
+)
+from sklearn_ebm.learning._trainer import Plan, Trainer
+from sklearn_ebm.learning.criteria import Labels
+from sklearn_ebm.learning.criteria._labels import merit
+
+AUTOMATIC_RATE = 1e-3  # initial rate of learning_rate="auto"
+EPSILON = 1e-8  # of Adam: cross-entropies are of size one
+MANY_SAMPLES = 10_000  # above which early_stopping="auto" stops early
+
+
+class LabelLearning:
+    """One call of `fit`.
+
+    Parameters
+    ----------
+    model : FineTunedClassifier
+        Gets the fitted attributes.
+    attempt : Attempt
+        Told when training with labels begins.
+    """
+
+    def __init__(self, model, attempt):
+        self.model = model
+        self.attempt = attempt
+
+    @functools.cached_property
+    def goes_on(self):
+        """Whether training continues from the previous fit."""
+        return self.model.warm_start and self.model.__sklearn_is_fitted__()
+
+    @functools.cached_property
+    def schedule(self):
+        """Learning rate at each completed share of training."""
+        return learning_rate_schedule(self.model.learning_rate, AUTOMATIC_RATE)
+
+    def fit(self, X, y, sample_weight, unsupervised_X):
+        """Fit the pipeline stage by stage, then train all of it with labels."""
+        model = self.model
+        if self.goes_on:
+            model._ready(learning=True)
+        steps = self._check_pipeline()
+        (X,), (unsupervised_X,) = indexable(native(X)), indexable(native(unsupervised_X))
+        labels = check_labels(model, X, on_host(y), on_host(sample_weight), model.class_weight)
+        unsupervised_X = check_unlabelled(unsupervised_X, X)
+        self._rehearse(steps, labels.classes, X)
+        random_state = check_random_state(model.random_state)
+        split = self._split(labels, random_state)
+        context = model._init_callback_context(max_subtasks=len(stages_of(steps)) + 2)
+        context.call_on_fit_task_begin(estimator=model, X=X, y=labels.y)
+        if not self.goes_on and model.prefit:
+            model._keep(copy.deepcopy(model.estimator), Curves())
+        elif not self.goes_on:
+            data = TrainingData(X, labels.y, unsupervised_X, model.subsample, random_state)
+            model._keep(self._fit_layerwise(data, split[0], labels, context), Curves())
+        if model.max_iter > 0:
+            self._tune(X, labels, split, random_state, context)
+        context.call_on_fit_task_end(estimator=model, X=X, y=labels.y)
+        return model
+
+    # ------------------------------------------------------------------------- before it is fitted
+    def _check_pipeline(self):
+        """Refuse pipelines that cannot be trained; return the steps before the classifier."""
+        estimator = self.model.estimator
+        if not isinstance(estimator, Pipeline):
+            raise ValueError(
+                "estimator must be a Pipeline that ends in a linear classifier; got "
+                f"{type(estimator).__name__}."
+            )
+        name, classifier = estimator.steps[-1]
+        if not is_classifier(classifier):
+            raise ValueError(
+                f"The last step of the pipeline, {name!r}, is no classifier but "
+                f"{type(classifier).__name__}: put one there, for instance LogisticRegression()."
+            )
+        if type(classifier).__module__.startswith("sklearn."):
+            require_linear(name, isinstance(classifier, LinearClassifierMixin), classifier)
+        if self.model.prefit:
+            check_is_fitted(estimator, msg="prefit=True, but the pipeline is not fitted.")
+        steps = list(flat_steps(estimator))[:-1]
+        self._check_rates([*(name for name, _ in steps), name])
+        for name, step in steps[self._n_before(steps) :]:
+            require_derivative(name, step)
+        return steps
+
+    def _check_rates(self, names):
+        """Refuse learning rates of unknown steps, and rates that are not finite numbers."""
+        rates = self.model.learning_rates or {}
+        unknown = sorted(set(rates) - set(names))
+        if unknown:
+            raise ValueError(f"learning_rates has {unknown}, but the steps are {names}.")
+        for step, rate in rates.items():
+            if not (isinstance(rate, Real) and 0 <= rate < np.inf):
+                raise ValueError(
+                    f"learning_rates[{step!r}] must be a finite non-negative number, got {rate!r}."
+                )
+
+    def _rate_of(self, name):
+        """Return the factor of the learning rate for a step."""
+        return float((self.model.learning_rates or {}).get(name, 1.0))
+
+    def _n_before(self, steps):
+        """Return the number of steps before the first one that is trained."""
+        trained = (
+            number
+            for number, (name, step) in enumerate(steps)
+            if is_trainable(step) and self._rate_of(name) > 0
+        )
+        return next(trained, len(steps))
+
+    def _rehearse(self, steps, classes, X):
+        """Refuse before any step is fitted what would be refused afterwards."""
+        model = self.model
+        resolve_backend(model.backend, X)
+        _ = self.schedule  # refuses a callable that returns no rate
+        if self.goes_on or model.prefit:
+            pipeline = model.pipeline_ if self.goes_on else model.estimator
+            _require_classes(classes, pipeline.steps[-1][1].classes_)
+            fitted = [step for _, step in flat_steps(pipeline)][:-1]
+            if model.max_iter > 0:
+                check_values(fitted, self._n_before(steps), X)
+        else:
+            classifier = model.estimator.steps[-1][1]
+            check_steps(model, steps, X)
+            check_parameters(classifier)
+            check_shapes(steps, classifier, X)
+
+    def _split(self, labels, random_state):
+        """Return the samples to learn from, and the samples to hold out or None."""
+        stops_early = self.model.early_stopping
+        if stops_early == "auto":
+            stops_early = len(labels.rows) > MANY_SAMPLES
+        if not stops_early:
+            return labels.rows, None
+        return labels.split(float(self.model.validation_fraction), random_state)
+
+    # ------------------------------------------------------------------------------ stage by stage
+    def _fit_layerwise(self, data, train, labels, context):
+        """Return the fitted pipeline; the classifier learns from samples that are not held out."""
+        model = self.model
+        *steps, (name, classifier) = flat_steps(model.estimator)
+
+        def task(name):
+            return context.subcontext(task_name=f"fit {name}")
+
+        fitted, features = Layerwise(model.estimator.memory).fit(steps, data, task)
+        classifier, options = clone(classifier), {}
+        if labels.sample_weights is not None and has_fit_parameter(classifier, "sample_weight"):
+            options["sample_weight"] = with_mean_one(labels.sample_weights, train)[train]
+        subcontext = task(name).call_on_fit_task_begin(estimator=model)
+        classifier.fit(on_host(_safe_indexing(features, train)), data.y[train], **options)
+        subcontext.call_on_fit_task_end(estimator=model)
+        return rebuilt(model.estimator, dict([*fitted, (name, classifier)]))
+
+    # --------------------------------------------------------------------------------- as a network
+    def _tune(self, X, labels, split, random_state, context):
+        """Train the network that the pipeline is, and keep it as a pipeline again."""
+        model, (train, held_out) = self.model, split
+        steps = list(flat_steps(model.pipeline_))
+        n_before = self._n_before(steps[:-1])
+        before = [step for _, step in steps[:n_before]]
+        row = as_input(transformed(before, first_row(X)))
+        trained, backend = self._trained(steps[n_before:], row)
+        trainer = self._trainer(trained, backend)
+        target = (labels.y[:, None] == model.classes_).astype(float)
+        weights = with_mean_one(labels.weights, *(rows for rows in split if rows is not None))
+        samples = LabelledSamples(
+            X, target, weight=weights, before=before, backend=backend, dtype=row.dtype
+        )
+        policies = self._policies(samples, train, held_out)
+        plan = Plan(int(model.max_iter), int(model.batch_size), random_state)
+        self.attempt.begin(trainer)
+        task = context.subcontext(task_name="tune", max_subtasks=int(model.max_iter))
+        task.call_on_fit_task_begin(estimator=model, X=X, y=labels.y)
+        with model._tuning_of(trained, trainer.curves):
+            outcome = trainer.run(samples.part(train), policies, plan, model, task)
+        if outcome.has_diverged:
+            warn(divergence_message(model.learning_rate), ConvergenceWarning)
+        task.call_on_fit_task_end(estimator=model, X=X, y=labels.y)
+
+    def _trained(self, steps, row):
+        """Return the steps that are trained as parts of a network, and its backend."""
+        *steps, (name, classifier) = steps
+        trained = [Step(*step, row.dtype) for step in steps]
+        backend = backend_of(trained, row, self.model.backend)
+        return [*trained, HeadStep(name, classifier, backend.to_device(row))], backend
+
+    def _trainer(self, trained, backend):
+        """Return a trainer of the network that follows the parameters."""
+        network = Network.of_steps(trained, SCORE_LOSSES["cross_entropy"], backend)
+        trainer = Trainer(Labels(network, self._optimizer(network)))
+        trainer.criterion.follow(self.schedule, backend.name)
+        return trainer
+
+    def _policies(self, samples, train, held_out):
+        """Keep what is best on held-out samples; without them, the last parameters."""
+        first = FirstLoss([samples.part(train).take(train[:LOOKED_AT])])
+        if held_out is None:
+            return [ConfirmLastStep(), first, KeepBest(least_objective, always=False)]
+        watch = HeldOut(samples.part(held_out), merit)
+        best, n_passes = KeepBest(lambda trainer: watch.merit), int(self.model.n_iter_no_change)
+        return [ConfirmLastStep(), watch, first, best, Patience(watch, n_passes)]
+
+    def _optimizer(self, network):
+        model = self.model
+        own = {"adam": {"epsilon": EPSILON}, "sgd": {"momentum": float(model.momentum)}}
+        return OPTIMIZERS[model.optimizer](
+            network.parameters,
+            scales={name: self._rate_of(name[0]) for name in network.parameters},
+            decay=float(model.weight_decay),
+            units=network.scales,
+            **own[model.optimizer],
+        )
+
+
+def tuned_pipeline(pipeline, trained):
+    """Return a pipeline with the present parameters of the steps that are trained."""
+    steps = dict(flat_steps(pipeline))
+    steps |= {step.name: step.trained() for step in trained}
+    return rebuilt(pipeline, steps)
+
+
+def _require_classes(classes, known):
+    if not np.isin(classes, known).all():
+        raise ValueError(
+            f"y has the classes {classes}, but training goes on with a classifier of {known}."
+        )
