@@ -17,7 +17,7 @@ from sklearn_ebm.learning._network import Network
 from tests.differences import finite_differences
 
 X, Y = load_digits(return_X_y=True)
-X, Y = X[:150] / 8, Y[:150]
+X, Y = X[:300] / 8, Y[:300]
 IMAGES = X.reshape(-1, 8, 8)
 SMALL = {"random_state": 0, "max_iter": 2, "tol": 0}
 
