@@ -8,7 +8,7 @@ from sklearn_ebm.factors.penalties._specification import PenaltySpecification
 class L1Penalty(PenaltySpecification):
     """Penalty alpha sum_j |z_j|: sparse codes, each component by itself.
 
-    It is what ``penalty="l1"`` stands for.
+    ``penalty="l1"`` is short for ``penalty=L1Penalty()``.
 
     See Also
     --------

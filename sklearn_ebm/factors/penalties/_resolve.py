@@ -47,13 +47,13 @@ def resolve_penalty(penalty, n_components, alpha, positive=False):
 
 
 def same_penalty(first, second):
-    """Return whether two values of the parameter `penalty` stand for the same penalty."""
+    """Return whether two values of the parameter `penalty` mean the same penalty."""
     first, second = (_named(penalty) for penalty in (first, second))
     return first is second or bool(first == second)
 
 
 def _named(penalty):
-    """The penalty that a name stands for; any other value as it is."""
+    """Return the penalty of a name, and any other value as it is."""
     return PENALTIES.get(penalty, penalty) if isinstance(penalty, str) else penalty
 
 

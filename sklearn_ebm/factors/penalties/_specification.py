@@ -82,7 +82,7 @@ class PenaltySpecification:
 
 
 def _by_value(value):
-    """Return a hashable stand-in that is equal for equal lists, arrays and numbers."""
+    """Return a hashable value that is equal for equal lists, arrays and numbers."""
     if isinstance(value, dict):
         return tuple((name, _by_value(entry)) for name, entry in sorted(value.items()))
     if isinstance(value, list | tuple | range):

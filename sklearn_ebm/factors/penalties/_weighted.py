@@ -1,4 +1,4 @@
-"""The factor alpha P(z) of a user's penalty, which knows neither alpha nor a constraint."""
+"""The factor alpha P(z) of a user's penalty P, with an optional constraint to z >= 0."""
 
 from sklearn_ebm.backends import array_namespace
 from sklearn_ebm.protocols import offers
