@@ -1,4 +1,4 @@
-"""The contract of energies: what is low on the data and higher elsewhere.
+"""The contract of energies: functions that a criterion makes low on the data.
 
 `tests/contracts/test_energies.py` checks every implementation.
 """
@@ -73,7 +73,7 @@ class Energy(Protocol):
         Returns
         -------
         dict of str to array
-            By the names and in the shapes of `parameters`.
+            Gradients in the shapes of the parameters, by name.
         """
 
     def on(self, backend):

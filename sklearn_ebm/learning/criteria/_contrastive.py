@@ -305,7 +305,7 @@ class Contrastive(BaseCriterion):
 
     def contribute(self, model, batch, memory, stream=None, shard=None):
         """Sample both phases, a piece of the rows in each thread; chains take longest."""
-        (energy, chain), n_rows = (each.conditionals for each in model), batch.n_samples
+        (data, chain), n_rows = (each.conditionals for each in model), batch.n_samples
         backend = model[0].backend_for(batch.X)
         particles = None if shard is None else _copied(shard)
         n_chains = n_rows if shard is None else shard.shape[0]
@@ -327,11 +327,11 @@ class Contrastive(BaseCriterion):
                 state = particles[rows, :]
                 gibbs(chain, state, visible[own, :], keys, first, hidden[own, :])
             elif shard is not None:
-                energy.hidden_mean(visible[rows, :], hidden[rows, :])
+                data.hidden_mean(visible[rows, :], hidden[rows, :])
             else:
                 state = new_matrix((last - first, hidden.shape[1]), hidden)
                 key = start.from_row(first)
-                energy.sample_hidden(visible[rows, :], key, state, hidden[rows, :])
+                data.sample_hidden(visible[rows, :], key, state, hidden[rows, :])
                 first = batch.first + first
                 gibbs(chain, state, visible[own, :], keys, first, hidden[own, :])
 
