@@ -10,6 +10,7 @@ from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.utils._param_validation import InvalidParameterError
 
 from sklearn_ebm import LISTAEncoder, SparseCoder
+from sklearn_ebm.estimators import _imitation_learning
 from sklearn_ebm.estimators._atoms import Atoms
 from sklearn_ebm.factors import L1, LOSSES, LinearDecoder, SparseEnergy
 from sklearn_ebm.factors.encoders import UnrolledEncoder
@@ -114,7 +115,7 @@ def test_a_rate_that_falls_by_itself_ends_where_training_helps(
     X, new, atoms, monkeypatch, encoder, tied
 ):
     """Begun with steps as large as weights are, a hundred times those that are good."""
-    monkeypatch.setattr(LISTAEncoder, "_automatic_rate", 0.3)
+    monkeypatch.setattr(_imitation_learning, "AUTOMATIC_RATE", 0.3)
     model = make(atoms, encoder=encoder, tied=tied, learning_rate="auto", max_iter=30)
     with warnings.catch_warnings():
         warnings.simplefilter("error", ConvergenceWarning)
