@@ -181,12 +181,14 @@ def test_first_kernels_are_directions_where_there_are_too_few_windows():
 @pytest.mark.parametrize("shape", [(5, 4), (16, 14), (7, 14), (1, 1)])
 def test_crops_of_a_pass_are_parts_of_the_images_with_their_masks_and_weights(images, shape):
     mask = (images > 0).astype(float)[..., None]
-    crops = Crops(images[..., None], mask, np.arange(12.0), shape=shape)
+    crops = Crops(images[..., None], mask=mask, weight=np.arange(12.0), shape=shape)
     n_crops = 12 * round(16 / shape[0]) * round(14 / shape[1])  # the area of the images
     batches = crops.batches(10, np.random.RandomState(0))
     assert sum(map(len, batches)) == n_crops
     for rows in batches[:5]:
-        for crop, seen, weight, (n, y, x) in zip(*crops.take(rows), rows, strict=True):
+        batch = crops.take(rows)
+        taken = zip(batch.X, batch.mask, batch.weight, rows, strict=True)
+        for crop, seen, weight, (n, y, x) in taken:
             here = slice(y, y + shape[0]), slice(x, x + shape[1])
             assert crop.shape == (*shape, 1)
             assert_array_equal(crop[..., 0], images[n][here])
