@@ -186,7 +186,9 @@ def test_crops_of_a_pass_are_parts_of_the_images_with_their_masks_and_weights(im
     batches = crops.batches(10, np.random.RandomState(0))
     assert sum(map(len, batches)) == n_crops
     for rows in batches[:5]:
-        for crop, seen, weight, (n, y, x) in zip(*crops.take(rows), rows, strict=True):
+        batch = crops.take(rows)
+        taken = zip(batch.X, batch.mask, batch.weight, rows, strict=True)
+        for crop, seen, weight, (n, y, x) in taken:
             here = slice(y, y + shape[0]), slice(x, x + shape[1])
             assert crop.shape == (*shape, 1)
             assert_array_equal(crop[..., 0], images[n][here])
