@@ -172,10 +172,9 @@ class DictionaryLearning:
 
     def _begin(self, trainer, data, exponent):
         """Let the trainer follow the parameters; from here on, the model keeps its results."""
-        if (
-            trainer.criterion.encoder is not None
-        ):  # Adam squares gradients, which are products of X and codes
-            unit = trainer.criterion.encoder.scale.data
+        encoder = trainer.criterion.encoder
+        if encoder is not None:  # Adam squares gradients, which are products of X and codes
+            unit = encoder.scale.data
             check_magnitude(data.X, degree=4, dtype=trainer.dtype, unit=unit)
         self._follow(trainer, data)
         trainer.criterion.weigh(exponent)
@@ -199,7 +198,7 @@ class DictionaryLearning:
         )
 
     def _require_same(self, trainer):
-        """Refuse parameters that ask for something else than what learning goes on with."""
+        """Refuse parameters that differ from those of the model that learning continues."""
         model, n_components = self.model, trainer.criterion.dictionary.shape[0]
         self._require_equal("n_components", n_components, model.n_components is None)
         self._require_dictionary(trainer.criterion.dictionary)
@@ -221,7 +220,7 @@ class DictionaryLearning:
             )
 
     def _require_dictionary(self, dictionary):
-        """A dictionary that is given is the one that learning goes on with."""
+        """Refuse given atoms that differ from those of the model that learning continues."""
         model = self.model
         if not self.atoms.is_fixed or self.atoms.is_given(dictionary):
             return
