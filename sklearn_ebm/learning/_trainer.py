@@ -2,6 +2,7 @@
 
 import copy
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -116,11 +117,9 @@ class Trainer:
         Outcome
             How learning ended. If it diverged, policies have restored good parameters.
         """
-
-        def work(outcome):
+        with self._guarded(policies) as outcome:
             outcome.is_stopped = self._passes(samples, policies, plan, estimator, context)
-
-        return self._guarded(work, policies)
+        return outcome
 
     def run_once(self, samples, policies, batch_size):
         """Make one step for each batch in the order of the rows, at the first learning rate.
@@ -140,26 +139,24 @@ class Trainer:
             How learning ended.
         """
         self.average, tally = None, {}
-
-        def work(outcome):
-            batches = samples.in_order(batch_size)
-            for group in _groups(batches, self.criterion.chunk):
-                self.steps(samples, group, [0.0] * len(group), policies, tally)
-            for policy in policies:
-                policy.end_pass(self)
-
         try:
-            return self._guarded(work, policies)
+            with self._guarded(policies) as outcome:
+                for group in _groups(samples.in_order(batch_size), self.criterion.chunk):
+                    self.steps(samples, group, [0.0] * len(group), policies, tally)
+                for policy in policies:
+                    policy.end_pass(self)
         finally:
             self.curves.latest = self.criterion.facts(tally)
+        return outcome
 
-    def _guarded(self, work, policies):
-        """Do the work, and let the policies take back what diverged, however it ends."""
+    @contextmanager
+    def _guarded(self, policies):
+        """Let the policies undo what diverged, however learning ends."""
         outcome = Outcome()
         for policy in policies:
             policy.begin(self)
         try:
-            work(outcome)
+            yield outcome
         except Diverged as error:
             outcome.error = error
         except KeyboardInterrupt:
@@ -169,7 +166,6 @@ class Trainer:
             for policy in policies:
                 policy.end(self, outcome.has_diverged)
             self._batch = None
-        return outcome
 
     def _judge_interruption(self, policies):
         try:
@@ -257,7 +253,12 @@ class Trainer:
             return
         for rows, share in zip(batches, done, strict=True):
             self._batch = samples.take(rows)
-            report = self.recovering(policies, self.step, self._batch, share)
+            try:
+                report = self.step(self._batch, share)
+            except Diverged:
+                if not self._recovers(policies):
+                    raise
+                report = self.step(self._batch, share)
             if tally is not None:
                 count(tally, report)
 
@@ -266,9 +267,13 @@ class Trainer:
         try:
             return work(*args)
         except Diverged:
-            if not any(policy.recover(self) for policy in policies):
+            if not self._recovers(policies):
                 raise
             return work(*args)
+
+    def _recovers(self, policies):
+        """Whether a policy has recovered from divergence, so that the work may be repeated."""
+        return any(policy.recover(self) for policy in policies)
 
     def step(self, batch, done=0.0):
         """Make one step on a batch.
