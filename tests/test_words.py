@@ -4,7 +4,7 @@ import inspect
 from collections import defaultdict
 
 import pytest
-from numpydoc.docscrape import ClassDoc
+from sklearn.externals._numpydoc.docscrape import ClassDoc
 
 import sklearn_ebm
 

@@ -46,8 +46,9 @@ class FilterEncoders(DenseEncoders):
         self.learning_border = learning_border
 
     def first(self, name, decoder, alpha, scale, table=None, **settings):
-        encoder = super().first(
-            name, decoder, alpha, scale, image_shape=decoder.dictionary.shape[1:3],
+        shape = decoder.dictionary.shape[1:3]  # until there is a batch
+        encoder = self.kinds[name].from_dictionary(
+            decoder.dictionary, decoder.lipschitz, alpha, scale=scale, image_shape=shape,
             border=self.learning_border, table=table, **settings,
         )  # fmt: skip
         encoder.project()  # given filters may read what the encoder must not
