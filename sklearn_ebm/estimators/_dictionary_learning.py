@@ -215,8 +215,8 @@ class DictionaryLearning:
         value = getattr(self.model, name)
         if not is_free and value != held:
             raise ValueError(
-                f"{name}={value!r}, but learning goes on with {name}={held!r}. To change it, call "
-                "fit with warm_start=False."
+                f"{name}={value!r}, but learning continues with {name}={held!r}. To change it, "
+                "call fit with warm_start=False."
             )
 
     def _require_dictionary(self, dictionary):
@@ -226,8 +226,8 @@ class DictionaryLearning:
             return
         if not is_same(model.dictionary, model._state.fitted_with["dictionary"]):
             raise ValueError(
-                "dictionary differs from the atoms that learning goes on with. To change it, call "
-                "fit with warm_start=False."
+                "dictionary differs from the atoms that learning continues with. To change it, "
+                "call fit with warm_start=False."
             )
 
     # -------------------------------------------------------------------------------------- passes
@@ -287,7 +287,7 @@ class DictionaryLearning:
         if not converged:
             return (
                 f"Stopped at max_iter={model.max_iter} with a relative change of the objective of "
-                f"{change:.1e} > tol={model.tol:.1e}: raise max_iter, or tol."
+                f"{change:.1e} > tol={model.tol:.1e}. Increase max_iter or tol."
             )
         return ""
 

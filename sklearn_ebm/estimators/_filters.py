@@ -98,7 +98,7 @@ class Filters(Atoms):
             return full.get(len(shape), (1, 1))  # other shapes are refused by `checked`
         if not is_size(self.kernel_size):
             raise ValueError(
-                "kernel_size must be a positive integer or a pair of them; got "
+                "kernel_size must be a positive integer or a pair of them, got "
                 f"{self.kernel_size!r}."
             )
         return self.kernel_size
@@ -129,9 +129,9 @@ class Filters(Atoms):
             filters = filters[..., None]
         if filters.ndim != 4 or filters.shape[3] != n_channels:
             raise ValueError(
-                f"{name} has shape {np.shape(given)}, but kernels of images with {n_channels} "
-                "channels are (n_components, height, width, n_channels); the channels may be left "
-                "out where there is one, and the height for signals."
+                f"{name} must have shape (n_components, height, width, {n_channels}) for images "
+                f"with {n_channels} channels, got {np.shape(given)}. The last axis may be omitted "
+                "if images have one channel, and the height if they are signals."
             )
         rows = check_dictionary(flat(filters), n_components, None, like.dtype, name)
         return rows.reshape(filters.shape)
@@ -245,8 +245,8 @@ def _within_table(filters, table, random_state, is_given):
     if is_given:
         names = ", ".join(str(k) for k in np.flatnonzero(to_host(is_empty)))
         raise ValueError(
-            "dictionary_init has kernels that are zero in every channel that connections let "
-            f"them read: {names}. Every kernel needs a direction."
+            "Each kernel of dictionary_init must be non-zero in a channel that connections let it "
+            f"read, got zeros for kernels {names}."
         )
     directions = xp.asarray(random_state.standard_normal(filters.shape), dtype=filters.dtype)
     return xp.where(is_empty, unit_filters(directions * table), filters)
@@ -259,8 +259,8 @@ def _image_shape(map_shape, decoder):
     if any(size < each for size, each in zip(shape, filter_shape, strict=True)):
         least = decoder.border.map_shape(filter_shape, filter_shape)
         raise ValueError(
-            f"X has maps of {map_shape[0]} x {map_shape[1]}, but images that a kernel fits in "
-            f"have maps of at least {least[0]} x {least[1]}."
+            f"X must have maps of at least {least[0]} x {least[1]}, so that kernels fit into the "
+            f"images, got maps of {map_shape[0]} x {map_shape[1]}."
         )
     return shape
 
@@ -282,12 +282,14 @@ def crop_shape(crop_size, image_shape, filter_shape):
         wanted = window_shape(crop_size, image_shape[0])
     else:
         raise ValueError(
-            "crop_size must be None, 'auto', 'patch', a positive integer or a pair of them; "
+            "crop_size must be None, 'auto', 'patch', a positive integer or a pair of them, "
             f"got {crop_size!r}."
         )
     crop = tuple(min(pair) for pair in zip(wanted, image_shape, strict=True))
     if any(size < each for size, each in zip(crop, filter_shape, strict=True)):
-        raise ValueError(f"crop_size={crop_size!r} is smaller than the kernels, {filter_shape}.")
+        raise ValueError(
+            f"crop_size must be at least the size {filter_shape} of the kernels, got {crop_size!r}."
+        )
     return crop
 
 

@@ -106,14 +106,18 @@ class TaughtAtoms(Atoms):
 def _atoms_of(coder):
     check_is_fitted(
         coder,
-        msg="dictionary=%(name)s is not fitted: fit it first, or pass an array of atoms.",
+        msg="dictionary must be a fitted coder or an array of atoms, got an unfitted %(name)s. "
+        "Call its fit.",
     )
     if not hasattr(coder, "components_"):
-        raise ValueError(f"dictionary={type(coder).__name__} has no components_.")
+        raise ValueError(
+            "dictionary must be a coder with components_ or an array of atoms, got "
+            f"{type(coder).__name__}."
+        )
     if getattr(coder, "positive", False):
         raise ValueError(
-            "dictionary is a coder with positive=True, whose codes an encoder of either sign "
-            "cannot give. Pass its components_ to learn codes of either sign."
+            "dictionary must be a coder with positive=False, got positive=True: the encoder "
+            "predicts codes of both signs. Pass its components_ to learn codes of both signs."
         )
     return coder.components_
 
@@ -251,12 +255,12 @@ class ImitationLearning(DictionaryLearning):
         return np.sort(order[:n_held_out]), np.sort(order[n_held_out:])
 
     def _no_gain(self, of_zero):
-        """A complaint about passes that brought nothing; empty if they did."""
+        """Return a complaint if no pass improved on the initial parameters; else it is empty."""
         curve = self.model.validation_curve_
         if curve.argmin() == 0 and curve[0] > ROUNDING * of_zero:
             return (
-                f"No pass came below the loss that training began with, {curve[0]:.3g}; those "
-                "parameters are kept. Train on more samples, with a larger max_iter, or with "
+                f"No pass improved on the initial loss of {curve[0]:.3g}; the initial parameters "
+                "are kept. Train on more samples, with a larger max_iter, or with "
                 "learning_rate='auto'."
             )
         return ""

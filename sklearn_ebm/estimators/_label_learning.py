@@ -120,19 +120,19 @@ class LabelLearning:
         estimator = self.model.estimator
         if not isinstance(estimator, Pipeline):
             raise ValueError(
-                "estimator must be a Pipeline that ends in a linear classifier; got "
+                "estimator must be a Pipeline that ends in a linear classifier, got "
                 f"{type(estimator).__name__}."
             )
         name, classifier = estimator.steps[-1]
         if not is_classifier(classifier):
             raise ValueError(
-                f"The last step of the pipeline, {name!r}, is no classifier but "
-                f"{type(classifier).__name__}: put one there, for instance LogisticRegression()."
+                f"The last step of the pipeline, {name!r}, must be a classifier, got "
+                f"{type(classifier).__name__}. Add one, for instance LogisticRegression()."
             )
         if type(classifier).__module__.startswith("sklearn."):
             require_linear(name, isinstance(classifier, LinearClassifierMixin), classifier)
         if self.model.prefit:
-            check_is_fitted(estimator, msg="prefit=True, but the pipeline is not fitted.")
+            check_is_fitted(estimator, msg="estimator must be fitted if prefit=True. Call its fit.")
         steps = list(flat_steps(estimator))[:-1]
         self._check_rates([*(name for name, _ in steps), name])
         for name, step in steps[self._n_before(steps) :]:
@@ -144,7 +144,7 @@ class LabelLearning:
         rates = self.model.learning_rates or {}
         unknown = sorted(set(rates) - set(names))
         if unknown:
-            raise ValueError(f"learning_rates has {unknown}, but the steps are {names}.")
+            raise ValueError(f"learning_rates must name steps of {names}, got {unknown}.")
         for step, rate in rates.items():
             if not (isinstance(rate, Real) and 0 <= rate < np.inf):
                 raise ValueError(
@@ -279,5 +279,6 @@ def tuned_pipeline(pipeline, trained):
 def _require_classes(classes, known):
     if not np.isin(classes, known).all():
         raise ValueError(
-            f"y has the classes {classes}, but training goes on with a classifier of {known}."
+            f"y must have only classes of the fitted classifier, {known}, got {classes}. Set "
+            "warm_start=False and prefit=False to fit a new classifier."
         )

@@ -289,8 +289,8 @@ def _checked_map(map_shape, n_components):
         )
     if sizes[0] * sizes[1] != n_components:
         raise ValueError(
-            f"map_shape={sizes} has {sizes[0] * sizes[1]} places, but there are "
-            f"n_components={n_components}."
+            f"map_shape must have n_components={n_components} places, got {sizes} with "
+            f"{sizes[0] * sizes[1]} places."
         )
     return sizes
 
