@@ -324,7 +324,7 @@ def test_maps_that_are_none_of_the_model_are_refused(X, name, shape):
 @kinds
 def test_maps_too_small_for_any_image_are_refused(X, name):
     model = make(name, **QUICK).fit(X)
-    with pytest.raises(ValueError, match=r"X has maps of 2 x 13, but images .* of at least 5 x 5"):
+    with pytest.raises(ValueError, match=r"X must have maps of at least 5 x 5, .* got .* 2 x 13"):
         model.inverse_transform(np.ones((1, 2, 13, 5)))
 
 

@@ -404,7 +404,7 @@ def test_values_whose_squares_overflow_are_refused_by_name(name):
     ]:
         value = getattr(model, attribute)
         setattr(model, attribute, 1e300 * np.sign(value.astype(np.float64)))
-        with pytest.raises(ValueError, match=f"{attribute} (has|contains)"):
+        with pytest.raises(ValueError, match=f"{attribute} (must have|has|contains)"):
             model.energy(data)
         setattr(model, attribute, value)
 
