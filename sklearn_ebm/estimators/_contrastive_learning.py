@@ -23,8 +23,8 @@ from sklearn_ebm.learning._trainer import Plan, Trainer
 from sklearn_ebm.learning.criteria import Ascending, Contrastive, DenseSamples
 
 SMALLEST_BATCH, LARGEST_BATCH = 10, 100
-LARGE_WEIGHT = 30.0  # log-odds that one visible unit, moved by a deviation, gives to a hidden one
-STUCK_SHARE = 0.1  # of the hidden units, above which something is wrong
+LARGE_WEIGHT = 30.0  # log-odds of a hidden unit per standard deviation of one visible unit
+STUCK_SHARE = 0.1  # share of stuck hidden units above which a warning is issued
 
 
 class NegativePhase(NamedTuple):
@@ -47,9 +47,9 @@ class ContrastiveLearning:
     Parameters
     ----------
     model : DensityModel
-        Gets the fitted attributes.
+        Receives the fitted attributes.
     attempt : Attempt
-        Told when learning begins.
+        Notified when learning begins.
     """
 
     def __init__(self, model, attempt):
@@ -185,7 +185,7 @@ class ContrastiveLearning:
 
     # --------------------------------------------------------------------------------- the trainer
     def _first_trainer(self, X, rows, weights, random_state, backend):
-        """Return the initial trainer, by the moments of some rows and by samples among them."""
+        """Return the initial trainer, from the moments of some rows and from samples among them."""
         model, dtype = self.model, float_type(X)
         mean, deviation = moments(X, rows, dtype, not self.units.is_binary, weights)
         base = self.units.from_moments(mean, deviation)
@@ -210,12 +210,12 @@ class ContrastiveLearning:
         return Trainer(criterion, stream, particles)
 
     def _follow(self, trainer, how, backend):
-        """Learning uses the parameters as they are now."""
+        """Pass the present parameters to the criterion."""
         self._require_same(trainer)
         trainer.criterion.follow(how, self.schedule, backend.name)
 
     def _begin(self, trainer):
-        """From here on, the model keeps the results of the trainer."""
+        """Make the model keep the results of the trainer from here on."""
         self.attempt.begin(trainer)
         self.model._keep(trainer)
 

@@ -23,8 +23,8 @@ from sklearn_ebm.learning.criteria import ConvolutionalDictionary
 from sklearn_ebm.solvers import CONVOLUTION_SOLVERS
 
 USUAL_COMPONENTS = 32
-KERNELS_A_CROP = 8  # filters side by side that an automatic crop has room for
-PATCH = "patch"  # crops of the size of the filters, which have one position on them
+KERNELS_A_CROP = 8  # size of an automatic crop, in units of the size of the filters
+PATCH = "patch"  # crops of the size of the filters, which then have one position
 LEARNING_TOL = 0.1  # the gap of images is far above the distance of their codes from the optimum
 
 
@@ -34,9 +34,9 @@ class FilterEncoders(DenseEncoders):
     Parameters
     ----------
     border : str
-        Where filters may stand on images.
+        Positions of the filters on images.
     learning_border : str
-        Where they may stand on the crops that learning takes.
+        Positions of the filters on the crops that learning uses.
     """
 
     kinds = CONVOLUTIONAL_ENCODERS
@@ -50,7 +50,7 @@ class FilterEncoders(DenseEncoders):
             name, decoder, alpha, scale, image_shape=decoder.dictionary.shape[1:3],
             border=self.learning_border, table=table, **settings,
         )  # fmt: skip
-        encoder.project()  # given filters may read what the encoder must not
+        encoder.project()  # given filters may read channels that the encoder must not
         return encoder
 
     def to_use(self, encoder, table=None):
@@ -69,9 +69,9 @@ class Filters(Atoms):
     connections : None, int or array-like of shape (n_components, n_channels)
         Channels that each filter reads.
     border : str
-        Where filters may stand.
+        Positions of the filters.
     crop_size : None, int, tuple of int, "auto" or "patch"
-        Size of the crops that learning takes.
+        Size of the crops that learning uses.
     """
 
     learning_tol = LEARNING_TOL
@@ -90,7 +90,7 @@ class Filters(Atoms):
     # ------------------------------------------------------------------------------------- filters
     @property
     def smallest_image(self):
-        """Height and width that images need at least."""
+        """Smallest height and width of images."""
         given = self.first[0]
         if given is not None:
             shape = np.shape(given)
@@ -218,7 +218,7 @@ CONSTRAINTS = {  # of the parameters of convolutional models
 
 
 def filters_of(model, kind=Filters):
-    """The filters of a convolutional model, as its parameters describe them."""
+    """Return the filters of a convolutional model, as its parameters describe them."""
     return kind(
         model.n_components, model.dictionary, model.dictionary_init,
         kernel_size=model.kernel_size, connections=model.connections, border=model.border,
@@ -227,7 +227,7 @@ def filters_of(model, kind=Filters):
 
 
 def images_of(model, is_first=False):
-    """The input adapter of a convolutional model."""
+    """Return the input adapter of a convolutional model."""
     smallest = filters_of(model).smallest_image if is_first else model.components_.shape[1:3]
     return Images(model.missing_values, model.image_shape, smallest)
 
@@ -253,7 +253,7 @@ def _within_table(filters, table, random_state, is_given):
 
 
 def _image_shape(map_shape, decoder):
-    """Height and width of the images of maps, which a filter must fit in."""
+    """Return height and width of the images that have these maps; a filter must fit into them."""
     filter_shape = decoder.dictionary.shape[1:3]
     shape = decoder.border.image_shape(map_shape, filter_shape)
     if any(size < each for size, each in zip(shape, filter_shape, strict=True)):
@@ -266,12 +266,12 @@ def _image_shape(map_shape, decoder):
 
 
 def _is_patch(crop_size):
-    """Whether crops have the size of the filters."""
+    """Return whether crops have the size of the filters."""
     return isinstance(crop_size, str) and crop_size == PATCH
 
 
 def crop_shape(crop_size, image_shape, filter_shape):
-    """Return height and width of crops of images of a shape."""
+    """Return height and width of the crops of images of a given shape."""
     if crop_size is None:
         return tuple(image_shape)
     if _is_patch(crop_size):
@@ -294,12 +294,12 @@ def crop_shape(crop_size, image_shape, filter_shape):
 
 
 def is_size(value):
-    """Whether a value is a number or a pair of them, all positive."""
+    """Return whether a value is a positive integer or a pair of them."""
     lengths = (value,) if np.ndim(value) == 0 else tuple(value)
     whole = all(isinstance(length, Integral) and length > 0 for length in lengths)
     return whole and len(lengths) in (1, 2) and (np.ndim(value) == 0 or len(lengths) == 2)
 
 
 def unit_filters(filters):
-    """Filters scaled to norm one."""
+    """Return filters scaled to norm one."""
     return array_namespace(filters).reshape(unit_rows(flat(filters)), filters.shape)

@@ -61,7 +61,7 @@ from sklearn_ebm.learning.criteria import Labels
 from sklearn_ebm.learning.criteria._labels import merit
 
 AUTOMATIC_RATE = 1e-3  # initial rate of learning_rate="auto"
-EPSILON = 1e-8  # of Adam: cross-entropies are of size one
+EPSILON = 1e-8  # of Adam, for cross-entropies, which are of order one
 MANY_SAMPLES = 10_000  # above which early_stopping="auto" stops early
 
 
@@ -71,9 +71,9 @@ class LabelLearning:
     Parameters
     ----------
     model : FineTunedClassifier
-        Gets the fitted attributes.
+        Receives the fitted attributes.
     attempt : Attempt
-        Told when training with labels begins.
+        Notified when training with labels begins.
     """
 
     def __init__(self, model, attempt):
@@ -165,7 +165,7 @@ class LabelLearning:
         return next(trained, len(steps))
 
     def _rehearse(self, steps, classes, X):
-        """Refuse before any step is fitted what would be refused afterwards."""
+        """Refuse unsuitable data and parameters before any step is fitted."""
         model = self.model
         resolve_backend(model.backend, X)
         _ = self.schedule  # refuses a callable that returns no rate
@@ -210,7 +210,7 @@ class LabelLearning:
 
     # --------------------------------------------------------------------------------- as a network
     def _tune(self, X, labels, split, random_state, context):
-        """Train the network that the pipeline is, and keep it as a pipeline again."""
+        """Train the pipeline as a network, and keep the result as a pipeline."""
         model, (train, held_out) = self.model, split
         steps = list(flat_steps(model.pipeline_))
         n_before = self._n_before(steps[:-1])
@@ -249,7 +249,7 @@ class LabelLearning:
         return trainer
 
     def _policies(self, samples, train, held_out):
-        """Keep what is best on held-out samples; without them, the last parameters."""
+        """Return policies that keep the best parameters on held-out samples, else the last ones."""
         first = FirstLoss([samples.part(train).take(train[:LOOKED_AT])])
         if held_out is None:
             return [ConfirmLastStep(), first, KeepBest(least_objective, always=False)]

@@ -349,7 +349,7 @@ def test_arrays_that_do_not_suit_the_model_are_refused_by_name(name):
     [
         ("LISTAEncoder", "thresholds_", -np.ones(6), "encoder_.threshold has values out of range"),
         ("LISTAEncoder", "alpha_", -1.0, "alpha_ must be a positive number"),
-        ("RBM-gaussian", "variance_", np.zeros(12), "variance_ must be above zero"),
+        ("RBM-gaussian", "variance_", np.zeros(12), "variance_ must be positive"),
         ("SparseCoder", "components_", np.full((6, 12), 1e200), "components_ must have atoms"),
         (
             "SparseCoder",
