@@ -1,7 +1,7 @@
 """Atoms of models whose samples are rows: checks, first values, decoders and learners.
 
-`Filters` is the same for images. The two are all in which models of rows and of images differ once
-an input adapter has read the samples.
+`Filters` is the counterpart for images. Once an input adapter has read the samples, models of rows
+and of images differ only in these two classes.
 """
 
 from sklearn_ebm.backends import array_namespace
@@ -37,9 +37,9 @@ class Atoms:
     Parameters
     ----------
     n_components : int or None
-        Number of atoms. None takes `otherwise`, or as many as there are features.
+        Number of atoms. None means `otherwise`, or the number of features.
     dictionary : array-like of shape (n_components, n_features) or None
-        Atoms that are given and fixed.
+        Atoms that the user specifies and that never change.
     dictionary_init : array-like of shape (n_components, n_features) or None
         Atoms from which learning starts.
     otherwise : int or None, default=None
@@ -72,11 +72,11 @@ class Atoms:
         """Refuse samples that learning cannot use."""
 
     def initial(self, X, weights, random_state):
-        """Return the first atoms, and the table of connections or None."""
+        """Return the initial atoms, and the table of connections or None."""
         return self.first_values(X, weights, random_state), None
 
     def first_values(self, X, weights, random_state):
-        """Return the first atoms before any connections are taken away."""
+        """Return the initial atoms, before connections are applied."""
         given, name = self.first
         if given is None:
             n_components = self.n_components or self.otherwise or X.shape[1]
@@ -86,15 +86,15 @@ class Atoms:
         return given if self.is_fixed else self.normalized(given)
 
     def drawn(self, X, n_components, weights, random_state):
-        """Draw the first atoms from the samples."""
+        """Draw the initial atoms from the samples."""
         return first_dictionary(X, n_components, random_state, weights)
 
     def checked(self, given, n_components, like, name="dictionary"):
-        """Atoms that the user specifies as an array for samples or atoms `like`."""
+        """Return given atoms as an array that suits the samples or atoms `like`."""
         return check_dictionary(given, n_components, like.shape[1], like.dtype, name)
 
     def is_given(self, dictionary):
-        """Whether a dictionary has the atoms that are given."""
+        """Return whether a dictionary equals the given atoms."""
         return is_same(self.checked(self.given, None, dictionary), dictionary)
 
     def normalized(self, dictionary, table=None):
@@ -110,11 +110,11 @@ class Atoms:
         return LinearDecoder(dictionary)
 
     def penalty(self, factor, n_components):
-        """Return the penalty of the codes of a sample, given that of a vector of components."""
+        """Return the penalty of a sample's codes, from the penalty of one vector of components."""
         return factor
 
     def suits(self, decoder):
-        """Whether a decoder is the one that the parameters ask for, given its atoms."""
+        """Return whether a decoder agrees with the parameters, whatever its atoms are."""
         return True
 
     def trainer(self, dictionary, encoder, table=None):
@@ -126,11 +126,11 @@ class Atoms:
         return {"fixed": self.is_fixed}
 
     def samples(self, data, weights, trainer):
-        """Return what learning takes its batches from."""
+        """Return the samples from which learning takes its batches."""
         return Samples(data.X, mask=data.mask, weight=weights, dtype=trainer.dtype)
 
     def is_already(self, name, value, model):
-        """Whether a new value of a parameter asks for what a fitted model already has."""
+        """Return whether a fitted model already agrees with a new value of a parameter."""
         if name == "n_components":
             return value is None or value == model.components_.shape[0]
         return name == "dictionary" and (value is None or self.is_given(model.components_))
@@ -145,7 +145,7 @@ class Atoms:
         X : array-like
             Codes.
         decoder : decoder factor
-            Of the samples to which rows of codes belong.
+            Decoder of the samples to which rows of codes belong.
 
         Returns
         -------

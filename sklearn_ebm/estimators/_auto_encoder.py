@@ -363,7 +363,7 @@ class AutoEncoder(
         Returns
         -------
         ndarray of shape (n_samples,)
-            In squared units of X, or in nats if the loss is the cross-entropy.
+            Energies, in squared units of X, or in nats if the loss is the cross-entropy.
         """
         self._ready()
         data = Rows().read(self, X)
@@ -433,11 +433,11 @@ class AutoEncoder(
     def _keep(self, trainer):
         """Set the fitted attributes from the state of learning."""
         for name in self._model_attributes:
-            vars(self).pop(name, None)  # an earlier fit may have had others
+            vars(self).pop(name, None)  # the last fit may have set others
         vars(self).update(_fitted_attributes(self, trainer))
 
     def _snapshot(self):
-        """Fitted attributes for callbacks that want a usable model in the middle of fit."""
+        """Return fitted attributes, for callbacks that need a usable model during `fit`."""
         return {"n_features_in_": self.n_features_in_, **_fitted_attributes(self, self._learner)}
 
     @property
@@ -446,7 +446,7 @@ class AutoEncoder(
         return self.components_.shape[0]
 
     def __sklearn_is_fitted__(self):
-        """Data that passed validation are not yet a fitted model."""
+        """Return whether the model has filters; validation alone sets other attributes."""
         return hasattr(self, "components_")
 
     def __sklearn_tags__(self):
@@ -456,12 +456,12 @@ class AutoEncoder(
 
     # ------------------------------------------------------------------------------- with labels
     def _as_network(self):
-        """The features as modules of a network."""
+        """Return the features as modules of a network."""
         return AutoEncoderNetwork(self)
 
 
 def _policies():
-    """Undo all steps of a pass that diverged."""
+    """Return policies that undo all steps of a pass that diverged."""
     return [ConfirmLastStep(), KeepBest(least_objective, always=False)]
 
 
@@ -472,7 +472,7 @@ def _warn_of_divergence(outcome, learning_rate):
 
 # ------------------------------------------------------------------------------------------ inputs
 def _read(model, X, sample_weight, goes_on):
-    """The trainer of an earlier call or None, the data of this call, and weights or None."""
+    """Return the last trainer or None, the data of this call, and weights or None."""
     trainer = model._learner_to_go_on() if goes_on else None
     dtype = None if trainer is None else trainer.dtype
     data = Rows().read(model, X, reset=trainer is None, degree=4, dtype=dtype)
@@ -483,13 +483,13 @@ def _read(model, X, sample_weight, goes_on):
 
 
 def _extremes(X, weight):
-    """The smallest and the largest value of samples that have a weight."""
+    """Return the smallest and the largest value of the samples with a weight."""
     seen = X if weight is None or bool((weight > 0).all()) else X[weight > 0]
     return float(seen.min()), float(seen.max())
 
 
 def _is_between_zero_and_one(extremes, dtype):
-    """Whether values are in [0, 1], up to rounding by a scaler."""
+    """Return whether values are in [0, 1], up to rounding by a scaler."""
     rounding = 4 * float(np.finfo(dtype).eps)
     return extremes[0] >= -rounding and extremes[1] <= 1 + rounding
 
@@ -511,7 +511,7 @@ def _checked_noise(model, extremes):
 
 
 def _require_same(model):
-    """Refuse parameters that learning cannot change on the way."""
+    """Refuse changes of parameters with which learning cannot continue."""
     change = model._change_since_fit(model._needs_fit, model._last_state.fitted_with)
     if change:
         raise ValueError(f"{change} Set warm_start=False.")
@@ -519,7 +519,7 @@ def _require_same(model):
 
 # ------------------------------------------------------------------------------------ the energy
 def _first_energy(model, X, extremes, random_state):
-    """The energy from which learning starts, in the type and on the device of X."""
+    """Return the energy from which learning starts, in the type and on the device of X."""
     loss = model.loss
     if loss == "auto":
         is_bounded = _is_between_zero_and_one(extremes, X.dtype)
@@ -532,7 +532,7 @@ def _first_energy(model, X, extremes, random_state):
 
 
 def _energy_from(model, state):
-    """The energy of the fitted attributes, which users may have replaced."""
+    """Return the energy of the fitted attributes, possibly replaced by the user."""
     values = {}
     for name, attribute in ATTRIBUTES.items():
         if attribute in vars(model):
@@ -544,7 +544,7 @@ def _energy_from(model, state):
 
 
 def _published(energy):
-    """The fitted attributes that are the model, by name."""
+    """Return the fitted attributes that define the model, by name."""
     return {
         ATTRIBUTES[name]: value.T if name == "weights" else value
         for name, value in energy.parameters.items()
@@ -552,7 +552,7 @@ def _published(energy):
 
 
 def _fitted_attributes(model, trainer):
-    """The fitted attributes by name, from the state of learning."""
+    """Return the fitted attributes by name, from the state of learning."""
     energy, curves = trainer.criterion.energy.copy(), trainer.curves
     (loss,) = (name for name, kind in OUTPUTS.items() if type(energy.output) is kind)
     attributes = {

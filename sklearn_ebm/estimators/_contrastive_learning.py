@@ -23,8 +23,8 @@ from sklearn_ebm.learning._trainer import Plan, Trainer
 from sklearn_ebm.learning.criteria import Ascending, Contrastive, DenseSamples
 
 SMALLEST_BATCH, LARGEST_BATCH = 10, 100
-LARGE_WEIGHT = 30.0  # log-odds that one visible unit, moved by a deviation, gives to a hidden one
-STUCK_SHARE = 0.1  # of the hidden units, above which something is wrong
+LARGE_WEIGHT = 30.0  # log-odds of a hidden unit per standard deviation of one visible unit
+STUCK_SHARE = 0.1  # share of stuck hidden units above which a warning is issued
 
 
 class NegativePhase(NamedTuple):
@@ -47,9 +47,9 @@ class ContrastiveLearning:
     Parameters
     ----------
     model : DensityModel
-        Gets the fitted attributes.
+        Receives the fitted attributes.
     attempt : Attempt
-        Told when learning begins.
+        Notified when learning begins.
     """
 
     def __init__(self, model, attempt):
@@ -151,8 +151,8 @@ class ContrastiveLearning:
         lowest, highest = float(xp.min(values)), float(xp.max(values))
         if lowest < 0 or highest > 1:
             warn(
-                f"X has values from {lowest:.4g} to {highest:.4g}, but bernoulli units take 0, 1 "
-                "and probabilities between them. Scale X, for instance with MinMaxScaler, or set "
+                f"X has values from {lowest:.4g} to {highest:.4g}, but visible='bernoulli' expects "
+                "values between 0 and 1. Scale X, for instance with MinMaxScaler, or set "
                 "visible='gaussian'.",
                 UserWarning,
             )
@@ -185,7 +185,7 @@ class ContrastiveLearning:
 
     # --------------------------------------------------------------------------------- the trainer
     def _first_trainer(self, X, rows, weights, random_state, backend):
-        """Return the initial trainer, by the moments of some rows and by samples among them."""
+        """Return the initial trainer, from the moments of some rows and from samples among them."""
         model, dtype = self.model, float_type(X)
         mean, deviation = moments(X, rows, dtype, not self.units.is_binary, weights)
         base = self.units.from_moments(mean, deviation)
@@ -210,12 +210,12 @@ class ContrastiveLearning:
         return Trainer(criterion, stream, particles)
 
     def _follow(self, trainer, how, backend):
-        """Learning uses the parameters as they are now."""
+        """Pass the present parameters to the criterion."""
         self._require_same(trainer)
         trainer.criterion.follow(how, self.schedule, backend.name)
 
     def _begin(self, trainer):
-        """From here on, the model keeps the results of the trainer."""
+        """Make the model keep the results of the trainer from here on."""
         self.attempt.begin(trainer)
         self.model._keep(trainer)
 
@@ -225,21 +225,21 @@ class ContrastiveLearning:
         n_components = criterion.energy.weights.shape[1]
         if model.n_components != n_components:
             raise ValueError(
-                f"n_components={model.n_components}, but learning goes on with {n_components} "
+                f"n_components={model.n_components}, but learning continues with {n_components} "
                 "components. To change it, call fit with warm_start=False."
             )
         began = NegativePhase(trainer.shard is not None, criterion.has_fast_weights)
         if self.phase != began or not isinstance(criterion.energy.visible, self.units):
             raise ValueError(
-                f"loss={model.loss!r} and visible={model.visible!r} differ from those that "
-                "learning began with. To change them, call fit with warm_start=False."
+                f"loss={model.loss!r} and visible={model.visible!r} differ from the values at the "
+                "start of learning. To change them, call fit with warm_start=False."
             )
         n_chains = trainer.shard.shape[0] if self.phase.is_persistent else model.n_chains
         for name, held in (("n_chains", n_chains), ("centered", criterion.is_centered)):
             if getattr(model, name) != held:
                 raise ValueError(
-                    f"{name}={getattr(model, name)!r}, but learning goes on with {name}={held!r}. "
-                    "To change it, call fit with warm_start=False."
+                    f"{name}={getattr(model, name)!r}, but learning continues with "
+                    f"{name}={held!r}. To change it, call fit with warm_start=False."
                 )
 
     # -------------------------------------------------------------------------------------- passes
@@ -253,7 +253,7 @@ class ContrastiveLearning:
         if change.tol > 0 and not outcome.is_stopped:
             warn(
                 f"Stopped at max_iter={model.max_iter} with a relative change of the objective of "
-                f"{change.change:.1e} > tol={model.tol:.1e}: raise max_iter, or tol.",
+                f"{change.change:.1e} > tol={model.tol:.1e}. Increase max_iter or tol.",
                 ConvergenceWarning,
             )
 
@@ -264,9 +264,9 @@ class ContrastiveLearning:
         n_units = energy.weights.shape[1]
         if off + on > STUCK_SHARE * n_units:
             warn(
-                f"{off} of {n_units} hidden units are dead (off for every sample looked at) and "
-                f"{on} are saturated (on for every one). Lower learning_rate, set weight_decay or "
-                "sparsity_target, or take fewer components.",
+                f"{off} of {n_units} hidden units are dead (off for every sample checked) and {on} "
+                "are saturated (on for every sample checked). Lower learning_rate, set "
+                "weight_decay or sparsity_target, or use fewer components.",
                 ConvergenceWarning,
             )
         largest = largest_log_odds(trainer.criterion.energy)

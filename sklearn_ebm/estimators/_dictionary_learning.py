@@ -1,4 +1,4 @@
-"""`fit` and `partial_fit` of models that learn a dictionary: what they are composed of."""
+"""`fit` and `partial_fit` of models that learn a dictionary."""
 
 import functools
 from dataclasses import dataclass, field
@@ -26,7 +26,7 @@ from sklearn_ebm.learning._policies import (
 from sklearn_ebm.learning._rates import LinearDecay
 from sklearn_ebm.learning._trainer import Plan
 
-MANY = 1e-3  # share of codes above their tol that learning should not be silent about
+MANY = 1e-3  # share of unconverged codes above which learning issues a warning
 ALL_ROWS = slice(None)
 
 
@@ -58,9 +58,9 @@ class DictionaryLearning:
     Parameters
     ----------
     model : SparseModel
-        Gets the fitted attributes.
+        Receives the fitted attributes.
     attempt : Attempt
-        Told when learning begins.
+        Notified when learning begins.
     """
 
     degree = 2  # highest power of X that learning computes
@@ -131,7 +131,7 @@ class DictionaryLearning:
 
     # -------------------------------------------------------------------------------------- inputs
     def _read(self, X, mask, trainer):
-        """The samples; `n_features_in_` is set in a first fit."""
+        """Return the samples; set `n_features_in_` in a first fit."""
         model, is_first = self.model, trainer is None
         dtype = None if is_first else trainer.dtype
         data = model._inputs(is_first).read(
@@ -142,7 +142,7 @@ class DictionaryLearning:
         return data
 
     def _set_alpha(self, trainer, data, weights, rows):
-        """Set the weights of the energy's terms, and refuse those that the type cannot hold."""
+        """Set the weights of the energy's terms; refuse weights out of the range of the type."""
         model, dtype = self.model, data.X.dtype if trainer is None else trainer.dtype
         if not isinstance(model.alpha, str):
             alpha = float(model.alpha)
@@ -158,7 +158,7 @@ class DictionaryLearning:
 
     # --------------------------------------------------------------------------------- the trainer
     def _first_trainer(self, data, weights, random_state, first):
-        """Return the initial trainer; the rows `first` give the size of the data."""
+        """Return the initial trainer; the size of the data is measured on the rows `first`."""
         dictionary, table = self.atoms.initial(data.X, weights, random_state)
         encoder, prediction = None, self.prediction
         if prediction is not None:
@@ -171,7 +171,7 @@ class DictionaryLearning:
         return self.atoms.trainer(dictionary, encoder, table)
 
     def _begin(self, trainer, data, exponent):
-        """Let the trainer follow the parameters; from here on, the model keeps its results."""
+        """Pass the parameters to the trainer; from here on, the model keeps its results."""
         encoder = trainer.criterion.encoder
         if encoder is not None:  # Adam squares gradients, which are products of X and codes
             unit = encoder.scale.data
@@ -182,7 +182,7 @@ class DictionaryLearning:
         keep(self.model, trainer)
 
     def _follow(self, trainer, data):
-        """Learning uses the parameters as they are now."""
+        """Pass the present parameters to the criterion."""
         model, atoms = self.model, self.atoms
         self._require_same(trainer)
         n_components = trainer.criterion.dictionary.shape[0]
@@ -215,8 +215,8 @@ class DictionaryLearning:
         value = getattr(self.model, name)
         if not is_free and value != held:
             raise ValueError(
-                f"{name}={value!r}, but learning goes on with {name}={held!r}. To change it, call "
-                "fit with warm_start=False."
+                f"{name}={value!r}, but learning continues with {name}={held!r}. To change it, "
+                "call fit with warm_start=False."
             )
 
     def _require_dictionary(self, dictionary):
@@ -226,14 +226,14 @@ class DictionaryLearning:
             return
         if not is_same(model.dictionary, model._state.fitted_with["dictionary"]):
             raise ValueError(
-                "dictionary differs from the atoms that learning goes on with. To change it, call "
-                "fit with warm_start=False."
+                "dictionary differs from the atoms that learning continues with. To change it, "
+                "call fit with warm_start=False."
             )
 
     # -------------------------------------------------------------------------------------- passes
     @staticmethod
     def reports(trainer):
-        """Return the fitted attributes that describe how learning went."""
+        """Return the fitted attributes that describe the course of learning."""
         reports = {"n_replaced_": trainer.criterion.online.n_replaced}
         return {
             **curves_of(trainer),
@@ -242,11 +242,11 @@ class DictionaryLearning:
         }
 
     def _has_work(self):
-        """Whether there is anything to learn: a given dictionary may still need an encoder."""
+        """Return whether there is anything to learn: an encoder, or atoms that are not given."""
         return self.prediction is not None or not self.atoms.is_fixed
 
     def _samples(self, trainer, data, weights):
-        """What learning takes its batches from."""
+        """Return the samples from which learning takes its batches."""
         return self.atoms.samples(data, weights, trainer)
 
     def _make_passes(self, trainer, data, weights, random_state, context):
@@ -266,11 +266,11 @@ class DictionaryLearning:
         warn_of(self._complaint(trainer, outcome, converged, change.change))
 
     def _policies_once(self):
-        """Policies of `partial_fit`: all steps are undone if they diverge."""
+        """Return the policies of `partial_fit`: all steps are undone if one diverges."""
         return [ConfirmLastStep(), KeepBest(least_objective, always=False)]
 
     def _complaint(self, trainer, outcome, converged=True, change=0.0):
-        """What is wrong with how learning ended, and the remedy; empty if nothing is."""
+        """Return a warning about how learning ended, with the remedy; it is empty without cause."""
         model, unconverged = self.model, trainer.curves.latest.get("unconverged", 0.0)
         if outcome.has_diverged:
             return divergence_message(model.learning_rate)
@@ -287,13 +287,13 @@ class DictionaryLearning:
         if not converged:
             return (
                 f"Stopped at max_iter={model.max_iter} with a relative change of the objective of "
-                f"{change:.1e} > tol={model.tol:.1e}: raise max_iter, or tol."
+                f"{change:.1e} > tol={model.tol:.1e}. Increase max_iter or tol."
             )
         return ""
 
 
 def checked_weights(sample_weight, X):
-    """Weights in the type of X, or None for equal ones, and the exponent of their unit."""
+    """Return weights in the type of X, or None for equal ones, and the exponent of their unit."""
     if sample_weight is None:
         return None, 0
     with np.errstate(over="ignore"):
@@ -317,7 +317,7 @@ def typical_size(data, weights, rows):
 
 
 def curves_of(trainer):
-    """Fitted attributes that describe how learning went."""
+    """Return the fitted attributes that describe the course of learning."""
     curves, dictionary = trainer.curves, trainer.criterion.dictionary
     usage = array_namespace(dictionary).zeros(dictionary.shape[0])
     if "usage" in curves.latest:

@@ -23,8 +23,8 @@ from sklearn_ebm.learning.criteria import ConvolutionalDictionary
 from sklearn_ebm.solvers import CONVOLUTION_SOLVERS
 
 USUAL_COMPONENTS = 32
-KERNELS_A_CROP = 8  # filters side by side that an automatic crop has room for
-PATCH = "patch"  # crops of the size of the filters, which have one position on them
+KERNELS_A_CROP = 8  # size of an automatic crop, in units of the size of the filters
+PATCH = "patch"  # crops of the size of the filters, which then have one position
 LEARNING_TOL = 0.1  # the gap of images is far above the distance of their codes from the optimum
 
 
@@ -34,9 +34,9 @@ class FilterEncoders(DenseEncoders):
     Parameters
     ----------
     border : str
-        Where filters may stand on images.
+        Positions of the filters on images.
     learning_border : str
-        Where they may stand on the crops that learning takes.
+        Positions of the filters on the crops that learning uses.
     """
 
     kinds = CONVOLUTIONAL_ENCODERS
@@ -51,7 +51,7 @@ class FilterEncoders(DenseEncoders):
             decoder.dictionary, decoder.lipschitz, alpha, scale=scale, image_shape=shape,
             border=self.learning_border, table=table, **settings,
         )  # fmt: skip
-        encoder.project()  # given filters may read what the encoder must not
+        encoder.project()  # given filters may read channels that the encoder must not
         return encoder
 
     def to_use(self, encoder, table=None):
@@ -70,9 +70,9 @@ class Filters(Atoms):
     connections : None, int or array-like of shape (n_components, n_channels)
         Channels that each filter reads.
     border : str
-        Where filters may stand.
+        Positions of the filters.
     crop_size : None, int, tuple of int, "auto" or "patch"
-        Size of the crops that learning takes.
+        Size of the crops that learning uses.
     """
 
     learning_tol = LEARNING_TOL
@@ -91,7 +91,7 @@ class Filters(Atoms):
     # ------------------------------------------------------------------------------------- filters
     @property
     def smallest_image(self):
-        """Height and width that images need at least."""
+        """Smallest height and width of images."""
         given = self.first[0]
         if given is not None:
             shape = np.shape(given)
@@ -99,7 +99,7 @@ class Filters(Atoms):
             return full.get(len(shape), (1, 1))  # other shapes are refused by `checked`
         if not is_size(self.kernel_size):
             raise ValueError(
-                "kernel_size must be a positive integer or a pair of them; got "
+                "kernel_size must be a positive integer or a pair of them, got "
                 f"{self.kernel_size!r}."
             )
         return self.kernel_size
@@ -130,9 +130,9 @@ class Filters(Atoms):
             filters = filters[..., None]
         if filters.ndim != 4 or filters.shape[3] != n_channels:
             raise ValueError(
-                f"{name} has shape {np.shape(given)}, but kernels of images with {n_channels} "
-                "channels are (n_components, height, width, n_channels); the channels may be left "
-                "out where there is one, and the height for signals."
+                f"{name} must have shape (n_components, height, width, {n_channels}) for images "
+                f"with {n_channels} channels, got {np.shape(given)}. The last axis may be omitted "
+                "if images have one channel, and the height if they are signals."
             )
         rows = check_dictionary(flat(filters), n_components, None, like.dtype, name)
         return rows.reshape(filters.shape)
@@ -219,7 +219,7 @@ CONSTRAINTS = {  # of the parameters of convolutional models
 
 
 def filters_of(model, kind=Filters):
-    """The filters of a convolutional model, as its parameters describe them."""
+    """Return the filters of a convolutional model, as its parameters describe them."""
     return kind(
         model.n_components, model.dictionary, model.dictionary_init,
         kernel_size=model.kernel_size, connections=model.connections, border=model.border,
@@ -228,7 +228,7 @@ def filters_of(model, kind=Filters):
 
 
 def images_of(model, is_first=False):
-    """The input adapter of a convolutional model."""
+    """Return the input adapter of a convolutional model."""
     smallest = filters_of(model).smallest_image if is_first else model.components_.shape[1:3]
     return Images(model.missing_values, model.image_shape, smallest)
 
@@ -246,33 +246,33 @@ def _within_table(filters, table, random_state, is_given):
     if is_given:
         names = ", ".join(str(k) for k in np.flatnonzero(to_host(is_empty)))
         raise ValueError(
-            "dictionary_init has kernels that are zero in every channel that connections let "
-            f"them read: {names}. Every kernel needs a direction."
+            "Each kernel of dictionary_init must be non-zero in a channel that connections let it "
+            f"read, got zeros for kernels {names}."
         )
     directions = xp.asarray(random_state.standard_normal(filters.shape), dtype=filters.dtype)
     return xp.where(is_empty, unit_filters(directions * table), filters)
 
 
 def _image_shape(map_shape, decoder):
-    """Height and width of the images of maps, which a filter must fit in."""
+    """Return height and width of the images that have these maps; a filter must fit into them."""
     filter_shape = decoder.dictionary.shape[1:3]
     shape = decoder.border.image_shape(map_shape, filter_shape)
     if any(size < each for size, each in zip(shape, filter_shape, strict=True)):
         least = decoder.border.map_shape(filter_shape, filter_shape)
         raise ValueError(
-            f"X has maps of {map_shape[0]} x {map_shape[1]}, but images that a kernel fits in "
-            f"have maps of at least {least[0]} x {least[1]}."
+            f"X must have maps of at least {least[0]} x {least[1]}, so that kernels fit into the "
+            f"images, got maps of {map_shape[0]} x {map_shape[1]}."
         )
     return shape
 
 
 def _is_patch(crop_size):
-    """Whether crops have the size of the filters."""
+    """Return whether crops have the size of the filters."""
     return isinstance(crop_size, str) and crop_size == PATCH
 
 
 def crop_shape(crop_size, image_shape, filter_shape):
-    """Return height and width of crops of images of a shape."""
+    """Return height and width of the crops of images of a given shape."""
     if crop_size is None:
         return tuple(image_shape)
     if _is_patch(crop_size):
@@ -283,22 +283,24 @@ def crop_shape(crop_size, image_shape, filter_shape):
         wanted = window_shape(crop_size, image_shape[0])
     else:
         raise ValueError(
-            "crop_size must be None, 'auto', 'patch', a positive integer or a pair of them; "
+            "crop_size must be None, 'auto', 'patch', a positive integer or a pair of them, "
             f"got {crop_size!r}."
         )
     crop = tuple(min(pair) for pair in zip(wanted, image_shape, strict=True))
     if any(size < each for size, each in zip(crop, filter_shape, strict=True)):
-        raise ValueError(f"crop_size={crop_size!r} is smaller than the kernels, {filter_shape}.")
+        raise ValueError(
+            f"crop_size must be at least the size {filter_shape} of the kernels, got {crop_size!r}."
+        )
     return crop
 
 
 def is_size(value):
-    """Whether a value is a number or a pair of them, all positive."""
+    """Return whether a value is a positive integer or a pair of them."""
     lengths = (value,) if np.ndim(value) == 0 else tuple(value)
     whole = all(isinstance(length, Integral) and length > 0 for length in lengths)
     return whole and len(lengths) in (1, 2) and (np.ndim(value) == 0 or len(lengths) == 2)
 
 
 def unit_filters(filters):
-    """Filters scaled to norm one."""
+    """Return filters scaled to norm one."""
     return array_namespace(filters).reshape(unit_rows(flat(filters)), filters.shape)

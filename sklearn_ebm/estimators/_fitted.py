@@ -1,4 +1,4 @@
-"""What a fitted sparse model computes with, and the fitted attributes that show it to users.
+"""The parts of a fitted sparse model, and the fitted attributes that publish them.
 
 Learning leaves a `Fitted`, and the fitted attributes are read-only views of its arrays. If a user
 replaces an attribute, a new `Fitted` is made from the attributes.
@@ -31,7 +31,7 @@ class Fitted:
     Attributes
     ----------
     decoder : LinearDecoder or ConvolutionalDecoder
-        Holds the dictionary, and caches what was derived from it.
+        Holds the dictionary, and caches values derived from it.
     encoder : encoder factor or None, default=None
         None if the model has no encoder.
     table : array of bool or None, default=None
@@ -51,7 +51,7 @@ class Fitted:
     is_optimal : bool, default=True
         Whether features are optimal codes. False if they are those of the encoder.
     refusal : str, default=""
-        Why the encoder does not suit the parameters. Empty if it does.
+        Reason why the encoder cannot be used with the present parameters. Empty if it can.
     """
 
     decoder: Any
@@ -67,7 +67,7 @@ class Fitted:
     refusal: str = ""
 
     def decoder_of(self, shape, dtype, backend):
-        """Return the decoder of samples of a shape, in a type."""
+        """Return the decoder for samples of a given shape and type."""
         dtype = np.dtype(dtype)
         require_castable(self.decoder.dictionary, dtype)
         return self.decoder.for_samples(shape).astype(dtype).on(backend)
@@ -78,7 +78,7 @@ class Fitted:
         return SparseEnergy(decoder, self.penalty, self.beta)
 
     def code(self, data, sparse_output=False):
-        """Return the codes that are features."""
+        """Return the features: optimal codes, or codes of the encoder."""
         return self.optimal(data, sparse_output) if self.is_optimal else self.encode(data)
 
     def encode(self, data):
@@ -92,7 +92,7 @@ class Fitted:
         return encoder.on(data.backend).forward
 
     def _prediction(self, data):
-        """The predictor, if the energy draws codes to it."""
+        """Return the predictor of codes, or None if the energy has no prediction term."""
         return self._predictor(data) if self.beta else None
 
     def optimal(self, data, sparse_output=False):
@@ -112,7 +112,7 @@ class Fitted:
     def duality_gap(self, data, code):
         """Return a bound of the distance of each code from the least energy, in units of ||x||^2/2.
 
-        It is infinite for codes that the penalty excludes, and if float64 cannot hold it.
+        It is infinite for codes that the penalty excludes, and if it overflows in float64.
         """
         data = replace(data, X=_in_double(data.X), mask=_in_double(data.mask))
         prediction = self._prediction(data)
@@ -150,7 +150,7 @@ VIEWS = {
 
 
 def published(fitted, names):
-    """The fitted attributes that are the model, by name."""
+    """Return the fitted attributes that define the model, by name."""
     return {
         name: VIEWS[name](fitted) if name in VIEWS else ENCODER_VIEWS[name](fitted.encoder)
         for name in names
@@ -158,7 +158,7 @@ def published(fitted, names):
 
 
 def compose(model, decoder, encoder=None, table=None, refusal=""):
-    """What a model computes with, by the parameters that it has now."""
+    """Return the parts of a model for its present parameters."""
     prediction = model._prediction()
     beta = 0.0 if prediction is None else prediction.beta
     penalty = new_penalty(model, decoder.dictionary.shape[0])
@@ -181,18 +181,18 @@ def compose(model, decoder, encoder=None, table=None, refusal=""):
 
 
 def has_table(model):
-    """Whether a model has filters that read only some of the channels."""
+    """Return whether a model has filters that read only some of the channels."""
     return "connections_" in model._model_attributes
 
 
 def sparsity(model):
-    """Weight of the penalty: the parameter, or its value in the last fit."""
+    """Return the weight of the penalty: the parameter, or its value in the last fit."""
     is_live = model._alpha_is_live and not isinstance(model.alpha, str)
     return float(model.alpha if is_live else model.alpha_)
 
 
 def new_penalty(model, n_components):
-    """Return the penalty factor that the parameters ask for."""
+    """Return the penalty factor that the parameters describe."""
     kind, positive = model._penalty_kind(), bool(model.positive)
     factor = resolve_penalty(kind, n_components, sparsity(model), positive)
     return model._atoms().penalty(factor, n_components)
@@ -204,13 +204,13 @@ def keep(model, trainer):
 
 
 def row_decoder(model):
-    """The decoder of samples that are passed as rows."""
+    """Return the decoder for samples that are passed as rows."""
     shape = model._inputs().shape_of_rows(model._sample_shape)
     return model._state.parts.decoder.for_samples(shape)
 
 
 def read(model, X, mask):
-    """The samples of a call that does not learn."""
+    """Return the samples of a call that does not learn."""
     data, parts = model._inputs().read(model, X, mask), model._state.parts
     check_weight(parts.alpha, data.X.dtype, "alpha")
     if parts.beta:
@@ -219,7 +219,7 @@ def read(model, X, mask):
 
 
 def fitted_attributes(model, trainer):
-    """The fitted attributes by name, from the state of learning."""
+    """Return the fitted attributes by name, from the state of learning."""
     atoms, criterion = model._atoms(), trainer.criterion
     table = atoms.table_of(criterion) if has_table(model) else None
     decoder = atoms.decoder(copied(criterion.dictionary), model._sample_shape)
@@ -232,7 +232,7 @@ def fitted_attributes(model, trainer):
 
 
 def new_trainer(model, trainer, replaced):
-    """A trainer that starts from the fitted attributes; it keeps moments that still hold."""
+    """Return a trainer that starts from the fitted attributes, with moments that remain valid."""
     parts, atoms = model._state.parts, model._atoms()
     encoder = parts.encoder
     if encoder is not None:
@@ -249,7 +249,7 @@ def new_trainer(model, trainer, replaced):
 
 # ------------------------------------------------------- from attributes that users have replaced
 def take_over(model, state, replaced):
-    """What a model computes with, from its attributes, some of which were replaced."""
+    """Return the parts of a model from its attributes, some of which were replaced."""
     atoms = model._atoms()
     _check_alpha(model, state)
     decoder = _decoder_from(model, state, replaced, atoms)
@@ -281,25 +281,25 @@ def _check_alpha(model, state):
 
 
 def _refusal(model, state):
-    """Why the encoder does not suit the parameters, empty if it does."""
+    """Return why the encoder cannot be used with the present parameters; empty if it can."""
     change = model._change_since_fit(model._needs_fit_to_encode, state.fitted_with)
     return change and f"{change} Optimal codes need no fit: set inference='optimal'."
 
 
 def _decoder_from(model, state, replaced, atoms):
-    """The decoder of the fitted attributes; that of the last call if its atoms are the same."""
+    """Return the decoder of the fitted attributes, or the last one if its atoms are the same."""
     if state.parts is None or "components_" in replaced:
         dictionary = copied(model._checked_attribute("components_", state))
         require_atoms(dictionary, "components_")
         return atoms.decoder(dictionary, model._sample_shape)
     decoder = state.parts.decoder
-    if state.is_open or not atoms.suits(decoder):  # cached values may no longer hold
+    if state.is_open or not atoms.suits(decoder):  # cached values may be out of date
         return atoms.decoder(decoder.dictionary, model._sample_shape)
     return decoder
 
 
 def _table_from(model, state, replaced, atoms):
-    """The table of connections, which users may have replaced."""
+    """Return the table of connections, possibly replaced by the user."""
     if not has_table(model):
         return None
     if state.parts is not None and "connections_" not in replaced:
@@ -308,7 +308,7 @@ def _table_from(model, state, replaced, atoms):
 
 
 def _encoder_from(model, state, replaced):
-    """The encoder, which users may have replaced as a whole or in parts."""
+    """Return the encoder, possibly replaced by the user as a whole or in parts."""
     last = None if state.parts is None else state.parts.encoder
     if last is not None and not replaced - {"components_"}:
         return last
@@ -333,7 +333,7 @@ def _encoder_from(model, state, replaced):
 
 
 def _require_allowed(encoder):
-    """Refuse parameters that training could not have left, such as negative thresholds."""
+    """Refuse parameters out of their allowed range, such as negative thresholds."""
     projected = encoder.copy()
     projected.project()
     for name, value in encoder.parameters.items():

@@ -1,4 +1,4 @@
-"""What a fitted density model computes with, and the fitted attributes that show it to users.
+"""The energy of a fitted density model, and the fitted attributes that publish it.
 
 Learning leaves an energy in standardized coordinates, and the fitted attributes are its parameters
 in the units of the data. If a user replaces an attribute, a new energy is made from the attributes.
@@ -26,7 +26,7 @@ def fitted_attributes(model, trainer):
 
 
 def _reports(trainer):
-    """Return the fitted attributes that describe how learning went."""
+    """Return the fitted attributes that describe the course of learning."""
     curves = trainer.curves
     return {
         "n_iter_": curves.n_passes,
@@ -48,7 +48,7 @@ def energy_of(trainer):
 
 
 def published(energy):
-    """Return the fitted attributes that are the model, by name."""
+    """Return the fitted attributes that define the model, by name."""
     own = in_data_units(energy)
     variance = {"variance_": own["visible_variance"]} if "visible_variance" in own else {}
     return {
@@ -87,7 +87,7 @@ def _energy_from(model, state):
         model._checked_attribute(name, state) for name in model._model_of(vars(model))
     )
     if len(others) > 2 and not bool((others[2] > 0).all()):
-        raise ValueError("variance_ must be above zero.")
+        raise ValueError("variance_ must be positive.")
     units = model._base.astype(weights.dtype)
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         energy = BilinearEnergy(*units.from_data_units(weights.T, *others)).copy()

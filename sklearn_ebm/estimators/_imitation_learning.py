@@ -1,4 +1,4 @@
-"""`fit` and `partial_fit` of an encoder that imitates the codes of a finished dictionary."""
+"""`fit` and `partial_fit` of an encoder that predicts the codes of a fixed dictionary."""
 
 import functools
 from dataclasses import replace
@@ -50,19 +50,19 @@ ROUNDING = 1e-6  # share of the size of the codes below which an error needs no 
 
 
 class _QuietLearning(DictionaryLearning):
-    """Learns the dictionary if none is given; its passes are not what the user asked for."""
+    """Learning of a dictionary if none is given. It issues no warnings about its passes."""
 
     def _complaint(self, trainer, outcome, converged=True, change=0.0):
         return ""
 
 
 def is_coder(dictionary):
-    """Whether a dictionary is an estimator."""
+    """Return whether a dictionary is an estimator."""
     return hasattr(dictionary, "fit")
 
 
 def alpha_of(model):
-    """The weight of the penalty that the parameters ask for; None if it depends on the data."""
+    """Return the weight of the penalty, or None if it depends on the data."""
     if isinstance(model.alpha, str):
         return None
     if model.alpha is not None:
@@ -73,7 +73,7 @@ def alpha_of(model):
 
 
 def wanted_penalty(model, penalty):
-    """The penalty, or that of the coder; refused if no network of this kind has its codes."""
+    """Return the penalty, or the coder's; refuse penalties that such networks cannot follow."""
     if penalty is None:
         kind = getattr(model.dictionary, "_penalty_kind", None)  # other coders have an L1 norm
         penalty = "l1" if kind is None else kind()
@@ -87,7 +87,7 @@ def wanted_penalty(model, penalty):
 
 
 class TaughtAtoms(Atoms):
-    """Atoms that stay as they are: an array, or those of a fitted coder."""
+    """Atoms that are not trained: an array, or the atoms of a fitted coder."""
 
     needs_new_moments = ("components_",)
 
@@ -106,20 +106,24 @@ class TaughtAtoms(Atoms):
 def _atoms_of(coder):
     check_is_fitted(
         coder,
-        msg="dictionary=%(name)s is not fitted: fit it first, or pass an array of atoms.",
+        msg="dictionary must be a fitted coder or an array of atoms, got an unfitted %(name)s. "
+        "Call its fit.",
     )
     if not hasattr(coder, "components_"):
-        raise ValueError(f"dictionary={type(coder).__name__} has no components_.")
+        raise ValueError(
+            "dictionary must be a coder with components_ or an array of atoms, got "
+            f"{type(coder).__name__}."
+        )
     if getattr(coder, "positive", False):
         raise ValueError(
-            "dictionary is a coder with positive=True, whose codes an encoder of either sign "
-            "cannot give. Pass its components_ to learn codes of either sign."
+            "dictionary must be a coder with positive=False, got positive=True: the encoder "
+            "predicts codes of both signs. Pass its components_ to learn codes of both signs."
         )
     return coder.components_
 
 
 def _merit(entries):
-    """How good an encoder is on held-out samples."""
+    """Return the negative loss on held-out samples."""
     return -entries["validation"]
 
 
@@ -189,14 +193,14 @@ class ImitationLearning(DictionaryLearning):
     # -------------------------------------------------------------------------------------- passes
     @staticmethod
     def reports(trainer):
-        """Return the fitted attributes that describe how learning went."""
+        """Return the fitted attributes that describe the course of learning."""
         return {**curves_of(trainer), "validation_curve_": np.asarray(trainer.curves["validation"])}
 
     def _has_work(self):
         return True
 
     def _samples(self, trainer, data, weights):
-        """With the optimal codes, as a sparse array, if the loss asks for them."""
+        """Return the samples, with optimal codes as a sparse array if the loss requires them."""
         optimum, model = None, self.model
         if trainer.criterion.loss.needs_optimum:
             decoder = LinearDecoder(trainer.criterion.dictionary).astype(data.X.dtype)
@@ -225,7 +229,7 @@ class ImitationLearning(DictionaryLearning):
         warn_of(self._complaint(trainer, outcome) or self._no_gain(of_zero))
 
     def _policies(self, held_out):
-        """Keep what is best on held-out samples; slow down if nothing is better."""
+        """Return policies that keep the best parameters on held-out samples, or slow down."""
         model, best = self.model, KeepBest(lambda trainer: watch.merit)
         retry = [BackOff(best)] if isinstance(model.learning_rate, str) else []
         watch = HeldOut(held_out, _merit, is_guarded=True, recovering=retry)
@@ -242,7 +246,7 @@ class ImitationLearning(DictionaryLearning):
         return [ConfirmLastStep(retry), best, *retry]
 
     def _split(self, n_samples, weights, random_state):
-        """Rows to look at, and rows to learn from, of those that have a weight."""
+        """Return rows to evaluate and rows to learn from, among the rows with a weight."""
         weighs = np.ones(n_samples) if weights is None else to_host(weights)
         order = random_state.permutation(np.flatnonzero(weighs) if weighs.any() else n_samples)
         n_held_out = min(int(float(self.model.validation_fraction) * len(order)), MOST_HELD_OUT)
@@ -251,12 +255,12 @@ class ImitationLearning(DictionaryLearning):
         return np.sort(order[:n_held_out]), np.sort(order[n_held_out:])
 
     def _no_gain(self, of_zero):
-        """A complaint about passes that brought nothing; empty if they did."""
+        """Return a complaint if no pass improved on the initial parameters; else it is empty."""
         curve = self.model.validation_curve_
         if curve.argmin() == 0 and curve[0] > ROUNDING * of_zero:
             return (
-                f"No pass came below the loss that training began with, {curve[0]:.3g}; those "
-                "parameters are kept. Train on more samples, with a larger max_iter, or with "
+                f"No pass improved on the initial loss of {curve[0]:.3g}; the initial parameters "
+                "are kept. Train on more samples, with a larger max_iter, or with "
                 "learning_rate='auto'."
             )
         return ""

@@ -61,7 +61,7 @@ from sklearn_ebm.learning.criteria import Labels
 from sklearn_ebm.learning.criteria._labels import merit
 
 AUTOMATIC_RATE = 1e-3  # initial rate of learning_rate="auto"
-EPSILON = 1e-8  # of Adam: cross-entropies are of size one
+EPSILON = 1e-8  # of Adam, for cross-entropies, which are of order one
 MANY_SAMPLES = 10_000  # above which early_stopping="auto" stops early
 
 
@@ -71,9 +71,9 @@ class LabelLearning:
     Parameters
     ----------
     model : FineTunedClassifier
-        Gets the fitted attributes.
+        Receives the fitted attributes.
     attempt : Attempt
-        Told when training with labels begins.
+        Notified when training with labels begins.
     """
 
     def __init__(self, model, attempt):
@@ -120,19 +120,19 @@ class LabelLearning:
         estimator = self.model.estimator
         if not isinstance(estimator, Pipeline):
             raise ValueError(
-                "estimator must be a Pipeline that ends in a linear classifier; got "
+                "estimator must be a Pipeline that ends in a linear classifier, got "
                 f"{type(estimator).__name__}."
             )
         name, classifier = estimator.steps[-1]
         if not is_classifier(classifier):
             raise ValueError(
-                f"The last step of the pipeline, {name!r}, is no classifier but "
-                f"{type(classifier).__name__}: put one there, for instance LogisticRegression()."
+                f"The last step of the pipeline, {name!r}, must be a classifier, got "
+                f"{type(classifier).__name__}. Add one, for instance LogisticRegression()."
             )
         if type(classifier).__module__.startswith("sklearn."):
             require_linear(name, isinstance(classifier, LinearClassifierMixin), classifier)
         if self.model.prefit:
-            check_is_fitted(estimator, msg="prefit=True, but the pipeline is not fitted.")
+            check_is_fitted(estimator, msg="estimator must be fitted if prefit=True. Call its fit.")
         steps = list(flat_steps(estimator))[:-1]
         self._check_rates([*(name for name, _ in steps), name])
         for name, step in steps[self._n_before(steps) :]:
@@ -144,7 +144,7 @@ class LabelLearning:
         rates = self.model.learning_rates or {}
         unknown = sorted(set(rates) - set(names))
         if unknown:
-            raise ValueError(f"learning_rates has {unknown}, but the steps are {names}.")
+            raise ValueError(f"learning_rates must name steps of {names}, got {unknown}.")
         for step, rate in rates.items():
             if not (isinstance(rate, Real) and 0 <= rate < np.inf):
                 raise ValueError(
@@ -165,7 +165,7 @@ class LabelLearning:
         return next(trained, len(steps))
 
     def _rehearse(self, steps, classes, X):
-        """Refuse before any step is fitted what would be refused afterwards."""
+        """Refuse unsuitable data and parameters before any step is fitted."""
         model = self.model
         resolve_backend(model.backend, X)
         _ = self.schedule  # refuses a callable that returns no rate
@@ -210,7 +210,7 @@ class LabelLearning:
 
     # --------------------------------------------------------------------------------- as a network
     def _tune(self, X, labels, split, random_state, context):
-        """Train the network that the pipeline is, and keep it as a pipeline again."""
+        """Train the pipeline as a network, and keep the result as a pipeline."""
         model, (train, held_out) = self.model, split
         steps = list(flat_steps(model.pipeline_))
         n_before = self._n_before(steps[:-1])
@@ -249,7 +249,7 @@ class LabelLearning:
         return trainer
 
     def _policies(self, samples, train, held_out):
-        """Keep what is best on held-out samples; without them, the last parameters."""
+        """Return policies that keep the best parameters on held-out samples, else the last ones."""
         first = FirstLoss([samples.part(train).take(train[:LOOKED_AT])])
         if held_out is None:
             return [ConfirmLastStep(), first, KeepBest(least_objective, always=False)]
@@ -279,5 +279,6 @@ def tuned_pipeline(pipeline, trained):
 def _require_classes(classes, known):
     if not np.isin(classes, known).all():
         raise ValueError(
-            f"y has the classes {classes}, but training goes on with a classifier of {known}."
+            f"y must have only classes of the fitted classifier, {known}, got {classes}. Set "
+            "warm_start=False and prefit=False to fit a new classifier."
         )

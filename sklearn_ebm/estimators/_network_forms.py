@@ -1,6 +1,6 @@
-"""Models as modules of a network: what `FineTunedClassifier` needs to train them with labels.
+"""Models as modules of a network, which `FineTunedClassifier` trains with labels.
 
-See `sklearn_ebm.learning._modules` for what each of these classes has.
+`sklearn_ebm.learning._modules` describes the interface of these classes.
 """
 
 import copy
@@ -15,7 +15,7 @@ class SparseNetwork:
     Parameters
     ----------
     model : SparseModel
-        The model, which is not changed.
+        The model. It is not changed.
     """
 
     def __init__(self, model):
@@ -23,10 +23,10 @@ class SparseNetwork:
 
     @property
     def obstacle(self):
-        """Why labels cannot train the model; empty if they can."""
+        """Reason why labels cannot train the model. Empty if they can."""
         if "inference" not in self.model._parameter_constraints:
             return (
-                "its codes are minima, and it has no encoder to train: PSD, ConvPSD and, of a "
+                "its codes are minima, and it has no encoder to train: PSD, ConvPSD and, for a "
                 "fitted coder, LISTAEncoder(dictionary=coder) have one."
             )
         is_optimal = self.model.inference == "optimal"
@@ -44,7 +44,7 @@ class SparseNetwork:
         return [encoder] if missing is None else [ZeroFilled(missing), encoder]
 
     def trained(self, modules):
-        """Return a copy of the model with a trained encoder, from which learning would go on."""
+        """Return a copy of the model with a trained encoder, from which learning can continue."""
         (module,) = (each for each in modules if each.parameters)
         encoder = self.model._state.parts.encoder.with_parameters(module.parameters)
         tuned = copy.deepcopy(self.model)
@@ -70,7 +70,7 @@ class AutoEncoderNetwork:
     Parameters
     ----------
     model : AutoEncoder
-        The model, which is not changed.
+        The model. It is not changed.
     """
 
     obstacle = ""
@@ -102,7 +102,7 @@ class BilinearNetwork:
     Parameters
     ----------
     model : RBM
-        The model, which is not changed.
+        The model. It is not changed.
     """
 
     obstacle = ""

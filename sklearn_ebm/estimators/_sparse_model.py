@@ -29,7 +29,7 @@ from sklearn_ebm.inputs._rows import is_nan
 from sklearn_ebm.layers._state import Stateful, refusable
 from sklearn_ebm.solvers import MATRIX_SOLVERS, require_certificate
 
-SCALE = "scale"  # alpha is the root mean square of the training data
+SCALE = "scale"  # the value of alpha that means the root mean square of the training data
 COMMON_CONSTRAINTS = {
     "n_components": [Interval(Integral, 1, None, closed="left"), None],
     "alpha": [Interval(Real, 0, None, closed="neither"), StrOptions({SCALE})],
@@ -64,30 +64,30 @@ class SparseModel(
     _model_attributes = ("components_", "alpha_")
     _needs_fit = ("n_components", "dictionary")
     _fit_derives = ("alpha",)
-    _needs_new_learner = ()  # parameters that learning cannot change on the way
+    _needs_new_learner = ()  # parameters that must not change while learning continues
     _learning = DictionaryLearning
-    _alpha_is_live = True  # whether a new alpha acts in the next call
-    _pools = None  # of the penalty of some models
+    _alpha_is_live = True  # whether a new alpha takes effect in the next call
+    _pools = None  # pools of the penalty, in models that have them
     _form = ROWS
     _sample_shape = None
 
     _parameter_constraints: dict = COMMON_CONSTRAINTS
 
-    # --------------------------------------------------------------------- what a model is made of
+    # ------------------------------------------------------------------------- parts of a model
     def _inputs(self, is_first=False):
-        """The input adapter; `is_first` if it reads the samples of a first fit."""
+        """Return the input adapter; `is_first` if it reads the samples of a first fit."""
         return Rows(self.missing_values)
 
     def _atoms(self):
-        """The dictionary, as the parameters describe it."""
+        """Return the dictionary, as the parameters describe it."""
         return Atoms(self.n_components, self.dictionary, self.dictionary_init)
 
     def _penalty_kind(self):
-        """The penalty as the user specifies it."""
+        """Return the penalty as the user specifies it."""
         return self.penalty
 
     def _prediction(self):
-        """The prediction term and its encoder, or None."""
+        """Return the prediction term and its encoder, or None."""
         return None
 
     def set_params(self, **params):
@@ -191,7 +191,7 @@ class SparseModel(
         return self._state.parts.decoder.for_samples(data.shape).as_maps(features)
 
     def _features(self, data):
-        """What `transform` returns, as rows."""
+        """Return the features as rows."""
         return self._state.parts.code(data, self.sparse_output)
 
     def inverse_transform(self, X):
@@ -327,7 +327,7 @@ class SparseModel(
         return self._atoms().is_already(name, value, self)
 
     def _snapshot(self):
-        """Fitted attributes for callbacks that want a usable model in the middle of fit."""
+        """Return fitted attributes, for callbacks that need a usable model during `fit`."""
         return {"n_features_in_": self.n_features_in_, **fitted_attributes(self, self._learner)}
 
     @property
@@ -337,7 +337,7 @@ class SparseModel(
         return decoder.code_size if self._form.is_flat else decoder.map_shape[2]
 
     def __sklearn_is_fitted__(self):
-        """Data that passed validation are not yet a fitted model."""
+        """Return whether the model has atoms; validation alone sets other attributes."""
         return hasattr(self, "components_")
 
     def __sklearn_tags__(self):
@@ -347,5 +347,5 @@ class SparseModel(
         return tags
 
     def _as_network(self):
-        """The features as modules of a network."""
+        """Return the features as modules of a network."""
         return SparseNetwork(self)

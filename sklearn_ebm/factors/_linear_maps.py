@@ -1,4 +1,4 @@
-"""Linear modules: a head that is trained, and a map that stays as it is."""
+"""Linear modules: a trained head, and a fixed map."""
 
 from sklearn_ebm.backends import array_namespace, multiply_into, new_array
 from sklearn_ebm.protocols import ModuleMixin

@@ -1,4 +1,4 @@
-"""Missing values at the entrance of a network."""
+"""Missing values in the input of a network."""
 
 import math
 
@@ -26,5 +26,5 @@ class ZeroFilled(ModuleMixin):
         return xp.reshape(split_missing(rows, self.missing_values)[0], x.shape)
 
     def backward(self, tape, dy, input_gradient=True):
-        """Return dy: the output does not depend on missing values, which nothing has computed."""
+        """Return dy; no module before this one needs the gradient at missing values."""
         return dy if input_gradient else None, {}

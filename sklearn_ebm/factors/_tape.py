@@ -6,7 +6,7 @@ from sklearn_ebm.backends import array_namespace, new_array
 
 
 class Tape:
-    """Named arrays that a forward pass leaves for its backward pass, and the next pass fills again.
+    """Named arrays that a forward pass stores for its backward pass. The next pass reuses them.
 
     A pickle does not contain the memory, which the next pass allocates again.
     """

@@ -1,7 +1,7 @@
 """Input adapters: samples that are checked, masked and on their device, in one form for all models.
 
-`read` accepts what users pass and returns `Data`. Nothing but the attributes that scikit-learn's
-own validation sets is written to the estimator.
+`read` accepts the samples that users pass and returns `Data`. The only attributes of the estimator
+that it sets are those of scikit-learn's own validation.
 """
 
 from dataclasses import dataclass
@@ -105,7 +105,7 @@ class Rows:
         return Data(_shaped(rows, array.shape), _shaped(observed, array.shape), backend, form)
 
     def shape_of_rows(self, fitted_shape):
-        """Return the shape of samples in rows, given that of the samples in `fit`."""
+        """Return the shape of samples that are passed as rows, from the shape in `fit`."""
         return fitted_shape
 
     def encoder_of_rows(self, encoder):
@@ -113,7 +113,7 @@ class Rows:
         return encoder
 
     def _checked(self, estimator, X, reset, finite):
-        """Samples as an array of floats, and the form in which they came."""
+        """Return samples as an array of floats, and the form in which they were passed."""
         allow_nan = is_nan(self.missing_values)
         return check_rows(estimator, X, reset=reset, allow_nan=allow_nan, finite=finite), ROWS
 
@@ -126,9 +126,10 @@ class Images(Rows):
     missing_values : float or None
         Value of pixels that are missing, NaN or a number. None if there are none.
     image_shape : tuple of int or None
-        Height, width and channels of images in flat rows. None: rows are signals of height one.
+        Height, width and channels of images in flat rows. With None, rows are signals of
+        height one.
     smallest : int or tuple of int
-        Height and width that images need at least.
+        Smallest height and width of images.
     """
 
     def __init__(self, missing_values, image_shape, smallest):

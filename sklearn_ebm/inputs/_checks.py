@@ -1,4 +1,4 @@
-"""Checks that scikit-learn has no function for; the wording is its own where it has any."""
+"""Checks for which scikit-learn has no function, in the wording of its error messages."""
 
 import math
 
@@ -18,12 +18,12 @@ def largest_value(dtype, degree=2):
 
 
 def check_data(estimator, X, reset, allow_nan=False, degree=2, dtype=None, **options):
-    """X as a two-dimensional float array of the type and on the device that it came with.
+    """Return X as a two-dimensional float array. A floating-point type and the device are kept.
 
     Parameters
     ----------
     estimator : estimator
-        Its `n_features_in_` is set where `reset`, else compared.
+        Its `n_features_in_` is set if `reset`, else compared.
     X : array-like of shape (n_samples, n_features)
         Data.
     reset : bool
@@ -64,10 +64,10 @@ def require_same_place(estimator, X):
         raise ValueError(
             f"{name} must be given data of the same namespace and device as those passed to fit(): "
             + (
-                "it was fitted on a CUDA device. Bring X there by cupy.asarray(X), or the model to "
+                "it was fitted on a CUDA device. Move X there by cupy.asarray(X), or the model to "
                 "the host by sklearn_ebm.host_copy(model)."
                 if is_there
-                else "it was fitted on the host. Bring X there by cupy.asnumpy(X), or fit the "
+                else "it was fitted on the host. Move X there by cupy.asnumpy(X), or fit the "
                 "model again with CuPy arrays or backend='cupy'."
             )
         )
@@ -133,13 +133,13 @@ def _check_atoms(dictionary, name):
     size = xp.max(xp.abs(dictionary), axis=1)
     if not bool(xp.all(size > 0)):
         raise ValueError(
-            f"{name} has rows of norm zero: {_some_rows(size == 0)}. Every atom needs a direction."
+            f"{name} must have no rows of norm zero, got zeros in rows: {_some_rows(size == 0)}."
         )
     extreme = _beyond(dictionary, dictionary.dtype)
     if bool(xp.any(extreme)):
         raise ValueError(
-            f"{name} has rows whose squared norm {np.dtype(dictionary.dtype)!r} cannot hold: "
-            f"{_some_rows(extreme)}. Scale the atoms, for instance to norm one."
+            f"{name} must have rows whose squared norm fits into {np.dtype(dictionary.dtype)!r}, "
+            f"unlike rows {_some_rows(extreme)}. Scale the atoms, for instance to norm one."
         )
 
 
@@ -167,8 +167,8 @@ def require_atoms(dictionary, name):
     extreme = _beyond(dictionary, dictionary.dtype)
     if bool(extreme.any()):
         raise ValueError(
-            f"{name} has atoms whose squared norm {np.dtype(dictionary.dtype)!r} cannot hold: "
-            f"{_some_rows(extreme)}. Scale the atoms, for instance to norm one."
+            f"{name} must have atoms whose squared norm fits into {np.dtype(dictionary.dtype)!r}, "
+            f"unlike atoms {_some_rows(extreme)}. Scale the atoms, for instance to norm one."
         )
 
 
@@ -179,7 +179,7 @@ def require_castable(atoms, dtype):
     extreme = _beyond(atoms, dtype)
     if bool(extreme.any()):
         raise ValueError(
-            f"components_ has atoms whose squared norm {dtype!r} cannot hold: "
+            f"components_ must have atoms whose squared norm fits into {dtype!r}, unlike atom "
             f"{int(extreme.nonzero()[0][0])}. Pass X as {np.dtype(atoms.dtype)!r}."
         )
 

@@ -1,8 +1,7 @@
-"""Images at the door: flat rows, grey images or maps become (n, height, width, channels).
+"""Checks of images: flat rows, grey images or maps become (n, height, width, channels).
 
-A row without a shape is a signal, an image of height one. What comes out of a layer goes back by
-`ImageForm.restore` to the kind that came in, so that any step of scikit-learn can stand before it
-or after it.
+A row without a shape is a signal, an image of height one. `ImageForm.restore` converts the output
+of a layer to the kind of its input, so that any step of scikit-learn can precede or follow it.
 """
 
 import math
@@ -22,21 +21,21 @@ from sklearn_ebm.inputs._rows import (
 
 IMAGE_SHAPE = ["array-like", None]  # for `_parameter_constraints`
 LAYOUT = "images are (n_samples, height, width, channels), channels last."
-BATCH_ENTRIES = 2**20  # of images at a time: 4 MB in float32, which caches hold at least in part
+BATCH_ENTRIES = 2**20  # entries of a batch of images: 4 MB in float32, which mostly stay in cache
 
 
 class ImageForm(NamedTuple):
-    """The kind of input that images were: rows (2 dimensions), grey images (3) or maps (4)."""
+    """The form in which images were passed: rows (2 dimensions), grey images (3) or maps (4)."""
 
     n_dims: int
 
     @property
     def is_flat(self):
-        """Whether images came as rows."""
+        """Whether images were passed as rows."""
         return self.n_dims == 2
 
     def restore(self, maps):
-        """Maps (n, height, width, k) as the kind of the input; grey images only where k is 1."""
+        """Return maps (n, height, width, k) in the input's form; grey images only if k is 1."""
         xp = array_namespace(maps)
         n_samples, *shape = maps.shape
         if self.is_flat:
@@ -48,32 +47,32 @@ def check_images(
     estimator, X, *, reset, image_shape=None, allow_nan=False, finite=True, smallest=(1, 1),
     accept_channels=None,
 ):  # fmt: skip
-    """X as checked images (n, height, width, channels), and the form that they came in.
+    """Return X as checked images (n, height, width, channels), and the form of X.
 
-    float32 and float64 are kept, all else becomes float64; X is copied only where its type or its
-    strides ask for it. When `reset`, sets `n_features_in_` (of images: height * width * channels)
-    and `n_channels_in_`; else compares rows with the first, and images with the second only:
-    another height and width are fine.
+    float32 and float64 are kept, other types are converted to float64. X is copied only if its type
+    or its strides require it. If `reset`, `n_features_in_` (height * width * channels of images)
+    and `n_channels_in_` are set. Otherwise rows are compared with the first, and images with the
+    second only: they may have another height and width.
 
     Parameters
     ----------
     estimator : object
-        Who asks: its attributes are set, and messages name it.
+        Its attributes are set, and messages name it.
     X : array-like of shape (n, n_features), (n, height, width) or (n, height, width, channels)
         Rows, grey images or maps; or a list of images of one size.
     reset : bool
         Whether this is a fit.
     image_shape : tuple of 2 or 3 integers or None
-        Height, width and channels (1 if left out) of the images in X. None: rows are signals of
-        height one, images are what they are.
+        Height, width and channels (1 if omitted) of the images in X. With None, rows are signals of
+        height one, and images may have any shape.
     allow_nan : bool
-        Whether NaN may pass.
+        Whether NaN is accepted.
     finite : bool
         Whether to check that values are finite. If False, the caller must check.
     smallest : tuple of 2 integers or int
-        Height and width that are needed at least; see `window_shape` for a number alone.
+        Smallest height and width; see `window_shape` for a single number.
     accept_channels : collection of integers or None
-        Numbers of channels that the estimator can do with; None for any.
+        Numbers of channels that the estimator accepts. None accepts any.
 
     Returns
     -------
@@ -92,7 +91,7 @@ def check_images(
         images = images[..., None] if form.n_dims == 3 else images
         _check_agreement(images.shape[1:], image_shape)
     else:
-        form = ImageForm(2)  # or check_rows ends it
+        form = ImageForm(2)  # check_rows refuses other numbers of dimensions
         rows = check_rows(estimator, X, reset=reset, allow_nan=allow_nan, finite=finite)
         shape = shape_of_rows(rows.shape[1], image_shape)
         images = array_namespace(rows).reshape(rows, (rows.shape[0], *shape))
@@ -104,7 +103,7 @@ def check_images(
 
 
 def check_images_or_sparse(estimator, X, *, reset):
-    """As `check_images`; of a sparse matrix, checked CSR rows and None for the form."""
+    """Return images as `check_images` does; CSR rows and None for a sparse matrix."""
     if not sparse.issparse(X):
         return check_images(estimator, X, reset=reset)
     X = check_rows(estimator, X, reset=reset, accept_sparse="csr")
@@ -114,7 +113,7 @@ def check_images_or_sparse(estimator, X, *, reset):
 
 
 def window_shape(size, height):
-    """Height and width of a window: a number is both, but windows over signals have height one."""
+    """Return height and width of a window; of a single number, height is 1 for signals."""
     if isinstance(size, Integral):
         size = (1 if height == 1 else size, size)
     height, width = (int(length) for length in size)
@@ -122,7 +121,7 @@ def window_shape(size, height):
 
 
 def in_batches(function, images, shape):
-    """function(images), an array of `shape`, by batches: memory beyond the result stays small.
+    """Return function(images), an array of `shape`, batch by batch to save memory.
 
     Batches are shared among threads.
     """
@@ -141,7 +140,7 @@ def in_batches(function, images, shape):
 
 
 def _stack(X):
-    """A list of images as one array; anything else as it is."""
+    """Return a list of images as one array, and anything else unchanged."""
     listed = isinstance(X, list | tuple)
     listed = listed or (isinstance(X, np.ndarray) and X.dtype == object and X.ndim == 1)
     shapes = [_shape(each) for each in X] if listed else []
@@ -161,7 +160,7 @@ def _stack(X):
 def _shape(image):
     try:
         return tuple(image.shape) if hasattr(image, "shape") else np.shape(image)
-    except ValueError:  # lists of different lengths: check_rows has the words
+    except ValueError:  # lists of different lengths, which check_rows refuses
         return ()
 
 
@@ -170,7 +169,7 @@ def _by(shape):
 
 
 def check_values(estimator, X, allow_nan, finite=True):
-    """What `check_rows` asks of rows: some samples, real numbers, finite ones."""
+    """Check images as `check_rows` checks rows: at least one sample, of finite real numbers."""
     xp = array_namespace(X)
     if xp is np:
         with naming_the_remedy_of(estimator):
@@ -188,25 +187,25 @@ def check_values(estimator, X, allow_nan, finite=True):
 
 
 def full_shape(image_shape):
-    """Height, width and channels."""
+    """Return height, width and channels of an image shape that may omit the channels."""
     shape = (image_shape,) if np.ndim(image_shape) == 0 else tuple(image_shape)
     whole = all(isinstance(length, Integral) and length > 0 for length in shape)
     if not whole or len(shape) not in (2, 3):
         raise ValueError(
-            "image_shape must be (height, width) or (height, width, channels), positive integers; "
+            "image_shape must be (height, width) or (height, width, channels), positive integers, "
             f"got {image_shape!r}."
         )
     return tuple(int(length) for length in (*shape, 1)[:3])
 
 
 def shape_of_rows(n_features, image_shape):
-    """Height, width and channels of images that are rows; without a shape they are signals."""
+    """Return height, width and channels of images in rows; without a shape they are signals."""
     if image_shape is None:
         return 1, n_features, 1
     shape = full_shape(image_shape)
     if math.prod(shape) != n_features:
         raise ValueError(
-            f"X has {n_features} features, but image_shape={tuple(image_shape)} asks for "
+            f"X has {n_features} features, but image_shape={tuple(image_shape)} requires "
             f"{_by(shape)} = {math.prod(shape)}."
         )
     return shape
@@ -216,7 +215,7 @@ def _check_agreement(shape, image_shape):
     if image_shape is not None and full_shape(image_shape) != tuple(shape):
         raise ValueError(
             f"X has images of {_by(shape)} (height, width, channels), but "
-            f"image_shape={tuple(image_shape)} asks for {_by(full_shape(image_shape))}."
+            f"image_shape={tuple(image_shape)} requires {_by(full_shape(image_shape))}."
         )
 
 

@@ -1,18 +1,18 @@
-"""Size of the data, by which learning measures biases, thresholds and gains."""
+"""Size of the data, which scales the steps of biases, thresholds and gains in learning."""
 
 import numpy as np
 
 from sklearn_ebm.backends import array_namespace, to_host
 from sklearn_ebm.inputs._checks import largest_value
 
-PIECE_ROWS = 1024  # rows that are copied at a time
-FAR = 10.0  # times the median size of a row: the largest size that a row counts with
+PIECE_ROWS = 1024  # rows copied at a time
+FAR = 10.0  # limit of the size of a row, in units of the median size
 
 
 def data_size(X, sample_weight, rows, otherwise):
-    """Return the root mean square of the entries of X, with a limit on the part of each row.
+    """Return the root mean square of the entries of X, with a limited influence of each row.
 
-    Rows of zeros have no part in it. Outliers have a limited one, so that a few of them do not
+    Rows of zeros are ignored. The influence of outliers is limited, so that a few of them do not
     change the steps of learning.
 
     Parameters
@@ -22,14 +22,14 @@ def data_size(X, sample_weight, rows, otherwise):
     sample_weight : array of shape (n_samples,) or None
         Weight of each row.
     rows : slice
-        Rows that are measured.
+        Rows to measure.
     otherwise : float
-        Size that is returned if all entries are zero.
+        Value returned if all entries are zero.
 
     Returns
     -------
     float
-        At least the smallest size whose square the type of X can hold.
+        Root mean square, at least the smallest value whose square fits into the type of X.
     """
     X = X[rows, ...]
     sizes = np.concatenate(
@@ -43,14 +43,14 @@ def data_size(X, sample_weight, rows, otherwise):
 
 
 def _root_mean_square(sizes, weights):
-    """Root mean square of all rows, each limited to a multiple of the median."""
+    """Return the root mean square of sizes that are limited to a multiple of the median."""
     median = _median(sizes, weights)
     limited = np.minimum(sizes / median, FAR)
     return float(median * np.sqrt(weights @ limited**2 / weights.sum()))
 
 
 def _row_sizes(X):
-    """Root mean square of each row, in float64 on the host; squares cannot overflow."""
+    """Return the root mean square of each row, in float64 on the host, without overflow."""
     xp = array_namespace(X)
     X = xp.reshape(X, (X.shape[0], -1))
     largest = xp.max(xp.abs(X), axis=1)
@@ -59,7 +59,7 @@ def _row_sizes(X):
 
 
 def _median(sizes, weights):
-    """Smallest size that at least half the weight does not exceed."""
+    """Return the smallest size that at least half the weight does not exceed."""
     order = np.argsort(sizes)
     cumulated = np.cumsum(weights[order])
     return sizes[order][np.searchsorted(cumulated, cumulated[-1] / 2)]

@@ -1,4 +1,4 @@
-"""What all layers share: they are estimators of scikit-learn, and modules of a network."""
+"""Base class of layers, which are estimators of scikit-learn and modules of a network."""
 
 import math
 
@@ -10,8 +10,8 @@ from sklearn_ebm.layers._state import Stateful
 class Layer(Stateful):
     """A transformer that is also a module; see `sklearn_ebm.protocols.Module`.
 
-    A subclass implements `_output_and_kept` and `_input_gradient`. If it needs images, it sets
-    `_needs_images` and has the parameter `image_shape`; then it gets images, also of flat rows.
+    A subclass implements `_output_and_kept` and `_input_gradient`. A layer that needs
+    images sets `_needs_images` and has the parameter `image_shape`, by which it reads flat rows.
     """
 
     parameters: dict = {}
@@ -49,7 +49,7 @@ class Layer(Stateful):
         return y
 
     def backward(self, tape, dy, input_gradient=True):
-        """Bring the derivative of a scalar back from the output to the input.
+        """Compute the derivative of a scalar with respect to the input.
 
         Parameters
         ----------

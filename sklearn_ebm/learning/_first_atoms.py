@@ -1,14 +1,14 @@
-"""First values of a dictionary: samples that differ, scaled to norm one."""
+"""Initial atoms of a dictionary: distinct samples, scaled to norm one."""
 
 import numpy as np
 
 from sklearn_ebm.backends import array_namespace, to_host
 
-DRAWS = 4  # draws for each atom, so that enough of them differ
+DRAWS = 4  # draws for each atom, so that enough of them are distinct
 
 
 def unit_rows(dictionary):
-    """Rows of norm one; those of norm zero stay. Squares neither overflow nor underflow."""
+    """Return rows scaled to norm one; zero rows stay. Squares neither overflow nor underflow."""
     xp = array_namespace(dictionary)
     largest = xp.max(xp.abs(dictionary), axis=1, keepdims=True)
     scaled = dictionary / xp.where(largest > 0, largest, xp.ones_like(largest))
@@ -17,7 +17,7 @@ def unit_rows(dictionary):
 
 
 def first_dictionary(X, n_components, random_state, sample_weight=None):
-    """Unit-norm samples that differ, and random directions where there are too few of them.
+    """Return distinct unit-norm samples, and random directions if there are too few.
 
     Samples are drawn by cumulated weight along a random direction, so that neither their order
     matters nor whether a sample is repeated or has the weight of its repetitions.

@@ -11,7 +11,7 @@ from sklearn_ebm.backends import array_namespace, is_cupy
 from sklearn_ebm.learning._samples import Batch, Samples
 from sklearn_ebm.learning._stages import transformed
 
-LOOKED_AT = 512  # samples that the network sees at a time when nothing is learned
+LOOKED_AT = 512  # samples in a batch of evaluation
 
 
 @dataclass
@@ -21,7 +21,7 @@ class LabelledSamples(Samples):
     Attributes
     ----------
     before : list of transformers
-        Fitted steps that are not trained, through which each batch goes first.
+        Fitted steps that are not trained. They transform each batch first.
     """
 
     before: list = field(default_factory=list)
@@ -46,9 +46,9 @@ class LabelledSamples(Samples):
 
 
 def as_input(x, dtype=None):
-    """What the first part of a network takes: rows, or images with channels, of one type.
+    """Return the input of a network: rows, or images with channels, of one type.
 
-    That is float32 where x is, and else float64, unless `dtype` is given.
+    The type is float32 if x has it, and else float64, unless `dtype` is given.
     """
     if sparse.issparse(x):
         x = x.toarray()

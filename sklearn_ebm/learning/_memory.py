@@ -5,7 +5,7 @@ from sklearn_ebm.factors import Tape
 
 
 class Memory:
-    """One tape, named buffers, and the memory of smaller pieces; pickles empty."""
+    """One tape, named buffers, and the memory of smaller pieces. A pickle contains none of them."""
 
     def __init__(self):
         self.tape = Tape()

@@ -3,8 +3,8 @@
 Only this module inspects what a step offers. A step becomes modules in one of these ways:
 
 - scikit-learn's linear maps are listed in `FIXED_MAPS`;
-- a model has a method `_as_network()`, whose result has `obstacle`, why the model has no derivative
-  (empty if it has one), `modules(dtype)`, its encoder and its output as modules, and
+- a model has a method `_as_network()`, whose result has `obstacle`, the reason why the model has no
+  derivative (empty if it has one), `modules(dtype)`, its encoder and its output as modules, and
   `trained(modules)`, a copy of the model with the parameters of trained modules;
 - any other estimator, such as a layer, is a module itself. If it has `random_state`, it is random
   in training and draws from a stream.
@@ -44,25 +44,25 @@ FIXED_MAPS = {
     PCA: _principal,
     IncrementalPCA: _principal,
 }
-OF_MODULES = ("forward", "backward", "scales", "project", "on")  # `parameters` may come with fit
+OF_MODULES = ("forward", "backward", "scales", "project", "on")  # `fit` may set `parameters`
 WAYS_OUT = (
-    "Only steps that are not trained may stand before it: replace it, or set learning_rates to 0 "
-    "for it and for all steps before it, which then stay as they are."
+    "Only steps that are not trained may precede it: replace it, or set learning_rates to 0 for it "
+    "and for all steps before it, so that they are not trained."
 )
 
 
 def is_passed_through(estimator):
-    """Whether scikit-learn leaves this step out."""
+    """Return whether scikit-learn skips this step."""
     return estimator is None or isinstance(estimator, str)
 
 
 def is_trainable(estimator):
-    """Whether a step, fitted or not, has parameters that labels could train, or should have."""
+    """Return whether labels could train a step, fitted or not, at least after changes to it."""
     return hasattr(estimator, "_as_network") or bool(getattr(estimator, "parameters", None))
 
 
 def require_derivative(name, estimator):
-    """Refuse a step, fitted or not, that gradients cannot go through.
+    """Refuse a step, fitted or not, through which gradients cannot be computed.
 
     Raises
     ------
@@ -134,7 +134,7 @@ def _modules_of(estimator, dtype):
 
 def _seed_of(estimator):
     """Return the seed of a step that is random in training, else None."""
-    is_model = hasattr(estimator, "_as_network")  # it was random when it was fitted
+    is_model = hasattr(estimator, "_as_network")  # models are random in `fit` only
     if is_model or type(estimator) in FIXED_MAPS or not hasattr(estimator, "random_state"):
         return None
     return int(check_random_state(estimator.random_state).randint(np.iinfo(np.int32).max))
@@ -200,7 +200,7 @@ def require_linear(name, is_linear, classifier):
 
 
 def backend_of(steps, row, wish):
-    """Return the backend on which steps are trained: the one of their parameters or their input.
+    """Return the backend of the parameters of steps, or else of their input.
 
     Raises
     ------

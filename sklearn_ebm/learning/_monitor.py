@@ -6,7 +6,7 @@ from sklearn_ebm.backends import array_namespace, resolve_backend
 from sklearn_ebm.inputs._rows import dense_rows
 
 SMALLEST_LOOK, LARGEST_LOOK, LOOK_SHARE = 100, 2000, 0.01  # rows that a monitor measures
-SURELY = 0.01  # a unit that is never more likely on than that is dead
+SURELY = 0.01  # a unit whose largest probability is below this is dead
 
 
 class Monitor:
@@ -17,7 +17,7 @@ class Monitor:
     X : array or csr_array of shape (n_samples, n_features)
         Data.
     rows : int array
-        Rows that take part in learning.
+        Rows that are learned from.
     held_out : int array
         Held-out rows; may be empty.
     dtype : dtype
@@ -49,7 +49,7 @@ class Monitor:
         return entries
 
     def stuck_units(self, energy):
-        """Numbers of hidden units that are off, and on, for all rows looked at."""
+        """Return the numbers of hidden units that are off, and on, for all measured rows."""
         xp = array_namespace(energy.weights)
         hidden = energy.conditionals.hidden_mean(self.X)
         off = xp.count_nonzero(xp.max(hidden, axis=0) < SURELY)
@@ -68,7 +68,7 @@ def _some_rows(X, rows, dtype, draws, random_state, weights):
 
 
 def _mean(values, weight):
-    """Weighted mean of one number per row."""
+    """Return the weighted mean of one number per row."""
     xp = array_namespace(values)
     if weight is None:
         return float(xp.mean(values))
@@ -76,14 +76,14 @@ def _mean(values, weight):
 
 
 def reconstruction_error(energy, X):
-    """Mean squared error over the features of each row that is encoded and decoded once."""
+    """Return the mean squared error of each row after encoding and decoding it once."""
     conditionals = energy.conditionals
     error = X - conditionals.visible_mean(conditionals.hidden_mean(X))
     return array_namespace(X).mean(error * error, axis=1)
 
 
 def pseudo_likelihood(energy, X, first_row=0):
-    """log p(v_i | the other features) of one feature i of each row, of all features in turn.
+    """Return log p(v_i | the other features) of one feature i per row, in a cycle over features.
 
     It is log 1 / (1 + exp(F(v) - F(v'))) with v' the row with v_i flipped.
     """
@@ -102,7 +102,7 @@ def pseudo_likelihood(energy, X, first_row=0):
 
 
 def _stride(n_features):
-    """A step through all features that leaves neighbours far apart."""
+    """Return a step that visits all features and keeps successive ones far apart."""
     stride = max(1, round(0.618 * n_features))
     while np.gcd(stride, n_features) > 1:
         stride += 1

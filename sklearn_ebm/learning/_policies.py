@@ -8,10 +8,10 @@ import math
 
 from sklearn_ebm.learning._samples import count
 
-BACK_OFF = 3.0  # what the learning rate is divided by when it turns out too large
-WORSE = 1.2  # times the best loss at the end of a pass say so
-WORSE_SHARE = 0.2  # so does a loss this far above it, in units of what has been gained so far
-SLOWEST = 0.02  # share of the first learning rate at which passes without progress end training
+BACK_OFF = 3.0  # divisor of a learning rate that is too large
+WORSE = 1.2  # multiple of the best loss above which the rate is too large
+WORSE_SHARE = 0.2  # likewise the excess over the best loss, in units of the total decrease
+SLOWEST = 0.02  # share of the initial rate below which passes without progress end training
 
 
 class Policy:
@@ -92,7 +92,7 @@ class ConfirmLastStep(Policy):
 
 
 class FirstLoss(Policy):
-    """Accept the loss of some samples before learning, however large, as no divergence.
+    """Accept the initial loss of some samples, however large: it is not divergence.
 
     Parameters
     ----------
@@ -114,7 +114,7 @@ class HeldOut(Policy):
     Parameters
     ----------
     batches : iterable of Batch
-        Samples that take no part in learning.
+        Samples that are not learned from.
     merit : callable
         Maps the entries of the curves to a number or a tuple, larger if the model is better.
     is_guarded : bool, default=False
@@ -129,7 +129,7 @@ class HeldOut(Policy):
         self.is_guarded = is_guarded
         self.recovering = recovering
         self.merits = []
-        self.merit = None  # of the parameters that were evaluated last
+        self.merit = None  # merit of the parameters that were evaluated last
 
     def begin(self, trainer):
         """Evaluate the model before it learns; its loss may have any size."""
@@ -142,7 +142,7 @@ class HeldOut(Policy):
         self._keep(trainer, trainer.recovering(self.recovering, self._entries, trainer))
 
     def interrupted(self, trainer):
-        """Evaluate the model in the middle of a pass, which has no place in the curves."""
+        """Evaluate the model in the middle of a pass, without an entry in the curves."""
         self.merit = self.merit_of(self._entries(trainer))
 
     def _entries(self, trainer):
@@ -220,7 +220,7 @@ class SlowDown(Policy):
     Parameters
     ----------
     best : KeepBest
-        What to return to.
+        Holds the parameters to return to.
     """
 
     def __init__(self, best):
@@ -244,7 +244,7 @@ class BackOff(SlowDown):
     Parameters
     ----------
     best : KeepBest
-        What to return to; its merit is minus the loss.
+        Holds the parameters to return to. Its merit is minus the loss.
     """
 
     def look(self, trainer):
@@ -276,7 +276,7 @@ class Patience(Policy):
         self.n_passes = n_passes
         self.tol = tol
         self.then = then
-        self._n_passes_before = 0  # what had been made when `then` was called last
+        self._n_passes_before = 0  # number of passes at the last call of `then`
 
     def is_done(self, trainer):
         """Return whether the last passes made no progress."""
@@ -310,7 +310,7 @@ class AverageLastSteps(Policy):
 
 
 class Observe(Policy):
-    """Add what a monitor measures after each pass to the curves.
+    """Add the measurements of a monitor to the curves after each pass.
 
     Parameters
     ----------

@@ -102,7 +102,7 @@ class Trainer:
         Parameters
         ----------
         samples : Samples
-            Where batches come from.
+            Source of the batches.
         policies : sequence of Policy
             Consulted in their order.
         plan : Plan
@@ -127,7 +127,7 @@ class Trainer:
         Parameters
         ----------
         samples : Samples
-            Where batches come from.
+            Source of the batches.
         policies : sequence of Policy
             Consulted in their order.
         batch_size : int
@@ -151,7 +151,7 @@ class Trainer:
 
     @contextmanager
     def _guarded(self, policies):
-        """Let the policies undo what diverged, however learning ends."""
+        """Call the policies before and after learning, however it ends."""
         outcome = Outcome()
         for policy in policies:
             policy.begin(self)
@@ -203,7 +203,7 @@ class Trainer:
         return False
 
     def _one_pass(self, samples, groups, done, policies, estimator, context):
-        """Make one step for each batch, a group between two calls of callbacks."""
+        """Make one step for each batch; callbacks run after each group of batches."""
         task = "batch" if self.criterion.chunk == 1 else "batches"
         (n_done, n_total), tally = done, {}
         for group in groups:
@@ -230,7 +230,7 @@ class Trainer:
         Parameters
         ----------
         samples : Samples
-            Where batches come from.
+            Source of the batches.
         batches : list
             Rows of each batch.
         done : list of float
@@ -272,7 +272,7 @@ class Trainer:
             return work(*args)
 
     def _recovers(self, policies):
-        """Whether a policy has recovered from divergence, so that the work may be repeated."""
+        """Return whether a policy has recovered from divergence, so that work may be repeated."""
         return any(policy.recover(self) for policy in policies)
 
     def step(self, batch, done=0.0):
@@ -310,7 +310,7 @@ class Trainer:
         return sums["report"]
 
     def _map(self, work, model, batch):
-        """Results of work on each piece of the batch, in the order of the rows."""
+        """Return the results of work on each piece of the batch, in the order of the rows."""
         backend, results = resolve_backend(self.criterion.backend, batch.X), {}
 
         def on_piece(first, last):
@@ -320,7 +320,7 @@ class Trainer:
         backend.map_pieces(on_piece, n_rows, self.criterion.piece_rows(model) or max(1, n_rows))
         return [results[first] for first in sorted(results)]
 
-    # ----------------------------------------------------------------------- what policies ask for
+    # ------------------------------------------------------------------------- called by policies
     def measure(self, batch):
         """Return the sums of a batch without gradients.
 
@@ -375,7 +375,7 @@ class Average:
 
 
 def _groups(batches, size):
-    """Consecutive groups of batches."""
+    """Return consecutive groups of batches."""
     return [batches[i : i + size] for i in range(0, len(batches), size)]
 
 
@@ -384,6 +384,6 @@ def _size(rows):
 
 
 def _equal_sizes(sizes):
-    """(first, last) of runs of batches of equal size."""
+    """Return (first, last) of each run of batches of equal size."""
     ends = [i for i in range(1, len(sizes)) if sizes[i] != sizes[i - 1]]
     return list(zip([0, *ends], [*ends, len(sizes)], strict=True)) if sizes else []

@@ -1,4 +1,4 @@
-"""What a trainer minimises."""
+"""The criterion contract: the loss that a trainer minimises."""
 
 from typing import Any, Protocol
 
@@ -27,7 +27,7 @@ class Criterion(Protocol):
     velocities and counters, but no buffers: these belong to the trainer, which passes a `memory` to
     each piece. Arrays in the sums may lie in that memory, and are valid until it is used again.
 
-    **Parameters to learn by.** A method `follow` takes everything that users may change between two
+    **Settings.** A method `follow` receives all parameters that users may change between two
     calls of `fit` or `partial_fit`, such as alpha or the learning rate, and the name of the
     backend. Nothing else is set from outside.
 
@@ -55,9 +55,9 @@ class Criterion(Protocol):
     n_draws: int
 
     def prepare(self, batch):
-        """Return what all pieces of a step share, such as the energy with its cached products.
+        """Return the object that all pieces of a step share, such as the energy with its cached products.
 
-        The first batch may set the reference of what counts as divergence.
+        The first batch may set the reference loss by which divergence is detected.
         """
 
     def piece_rows(self, model):
@@ -71,11 +71,11 @@ class Criterion(Protocol):
         model : object
             Result of `prepare`.
         batch : Batch
-            Samples; `batch.first` is the row of the whole batch at which the piece begins.
+            Samples. The piece begins at row `batch.first` of the whole batch.
         memory : Memory
             Tapes and buffers of this piece.
         stream : Stream or None
-            Random numbers. Draws belong to rows of the whole batch, whatever the pieces are.
+            Random numbers. Draws belong to rows of the whole batch and do not depend on pieces.
         shard : object or None
             State that belongs to the data.
 
@@ -111,7 +111,7 @@ class Criterion(Protocol):
         Raises
         ------
         Diverged
-            If `require` does; nothing has moved then.
+            If `require` does. The parameters have not moved then.
         """
 
     def project(self):
@@ -130,7 +130,7 @@ class Criterion(Protocol):
         """Return the entries of the curves for a pass, by name, from its merged reports."""
 
     def facts(self, tally):
-        """Return what is known of the last pass and is not a curve, by name."""
+        """Return values of the last pass that are not part of the curves, by name."""
 
     def label(self, curves):
         """Return the last entries of the curves as text, for progress bars and verbose output."""
@@ -145,7 +145,7 @@ class Criterion(Protocol):
         """Forget the velocities and moments of the optimizer."""
 
     def can_advance(self, backend):
-        """Whether a backend can make several steps in one call."""
+        """Return whether a backend can make several steps in one call."""
 
     def advance(self, X, index, done, stream, shard):
         """Make one step for each row of `index`, in one compiled call.

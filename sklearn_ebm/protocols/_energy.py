@@ -51,7 +51,7 @@ class Energy(Protocol):
         x : array of shape (n_samples, n_features)
             Samples.
         z : array of shape (n_samples, n_components) or None
-            What was inferred.
+            Inferred variables.
 
         Returns
         -------
@@ -66,7 +66,7 @@ class Energy(Protocol):
         x : array of shape (n_samples, n_features)
             Samples.
         z : array of shape (n_samples, n_components) or None
-            What was inferred.
+            Inferred variables.
         weight : array of shape (n_samples,)
             Weights of the samples. They may be negative.
 

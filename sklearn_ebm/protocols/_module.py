@@ -8,14 +8,14 @@ from typing import Any, Protocol
 
 
 class Tape(Protocol):
-    """What the forward pass of one module leaves for its backward pass.
+    """Values that the forward pass of one module stores for its backward pass.
 
     A tape belongs to one module and one piece of a batch at a time. It is filled again by the next
     piece, and it keeps its memory, so that pieces of one size allocate nothing.
     """
 
     kept: Any
-    """What `forward` stores and `backward` reads."""
+    """Values that `forward` stores and `backward` reads."""
 
     def array(self, name, shape, like, dtype=None):
         """Return uninitialised memory of this name, in the type and on the device of `like`."""
@@ -28,7 +28,7 @@ class Stream(Protocol):
     """Random numbers for the rows of one piece. It starts at the first row of the piece."""
 
     def uniform(self, shape):
-        """Return numbers in [0, 1), an array of NumPy whose first axis are the rows of the piece.
+        """Return numbers in [0, 1), a NumPy array whose first axis is the rows of the piece.
 
         A row gets the same numbers however the batch is cut into pieces. Each call starts at the
         same place, so a module draws once in a pass.
@@ -38,7 +38,7 @@ class Stream(Protocol):
 class Module(Protocol):
     """A map y = f(x) of samples, with parameters that gradients can train.
 
-    The first axis of x and y are the samples. A module computes with the type and on the device of
+    The first axis of x and y is the samples. A module computes with the type and on the device of
     x, and float32 stays float32. The parameters have that type too.
 
     Several threads may call `forward` and `backward` at once, each with a piece of the samples and
@@ -70,16 +70,16 @@ class Module(Protocol):
         """
 
     def backward(self, tape, dy, input_gradient=True):
-        """Return the derivatives of a scalar by x and by the parameters, from its derivative by y.
+        """Return the derivatives of a scalar with respect to x and to the parameters.
 
         Parameters
         ----------
         tape : Tape
             Filled by `forward`.
         dy : array of the shape of y
-            Derivative of the scalar by y. It is not changed.
+            Derivative of the scalar with respect to y. It is not changed.
         input_gradient : bool, default=True
-            Whether the derivative by x is needed.
+            Whether the derivative with respect to x is needed.
 
         Returns
         -------

@@ -53,9 +53,9 @@ class PenaltyFactor(Protocol):
     factor has `value`, and `prox` or `majorant`. It offers the optional attributes of `Penalty`
     (``convex``, ``separable``, ``gradient``, ``conjugate``; ``dual_norm`` as below), and may offer:
 
-    - ``name`` (str): what error messages call the penalty; the default is the name of the class.
+    - ``name`` (str): name of the penalty in error messages; the default is the name of the class.
     - ``dual_norm(correlation, code, eta)``: the dual norm of q over alpha, or an upper bound.
-      `code` has the residual correlation q, and `eta` is what `settled` returned beside it, or
+      `code` has the residual correlation q, and `eta` is the second result of `settled`, or
       None.
     - ``rule(step_size, dtype)``: the proximal operator of single entries as plain numbers for
       fused kernels (see `sklearn_ebm.backends._rules`).

@@ -1,4 +1,4 @@
-"""The solver contract: how the minimiser of an inference problem is asked for."""
+"""The solver contract: functions that minimise inference problems."""
 
 from typing import Any, Protocol
 
@@ -11,10 +11,10 @@ class Solver(Protocol):
     ``as_local_lasso``, ``in_fourier_domain``. If one is missing, `solve_lasso` raises a ValueError
     that names it and a solver that works. A solver never checks its input.
 
-    What it reaches is measured relative to 1/2 ||x||^2, in one of two ways. If the penalty offers
+    Accuracy is measured relative to 1/2 ||x||^2, in one of two ways. If the penalty offers
     `dual_norm` or `conjugate`, the measure is the duality gap, a certified bound. Otherwise it is
-    the decrease of the energy that `sklearn_ebm.solvers._proximal` defines, which is no
-    certificate. `Solution.criterion` says which.
+    the decrease of the energy that `sklearn_ebm.solvers._proximal` defines, which is not
+    a certificate. `Solution.criterion` says which.
     """
 
     def __call__(
@@ -31,7 +31,7 @@ class Solver(Protocol):
         warm : bool
             Whether `code` holds a feasible start.
         tol : float
-            Measure at which a row has converged.
+            Value of the measure below which a row has converged.
         max_iter : int
             Limit of iterations.
         backend : module

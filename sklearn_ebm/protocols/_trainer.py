@@ -1,4 +1,4 @@
-"""Who runs the steps of learning, and who decides when they end."""
+"""The contracts of trainers, which run the steps of learning, and of policies, which end them."""
 
 from typing import Any, Protocol
 
@@ -8,15 +8,15 @@ class Trainer(Protocol):
 
     A step calls the criterion's `prepare`, then `contribute` on each piece of the batch, merges the
     sums in the order of the rows, and calls `apply`. Results therefore do not depend on the number
-    of threads. Threads, processes and a cluster share this mechanism: they differ only in the place
-    of the calls of `contribute`.
+    of threads. Threads, processes and a cluster share this mechanism: they differ only in where
+    `contribute` is called.
 
     The trainer can be pickled between any two calls. Buffers and tapes are not pickled.
 
     Attributes
     ----------
     criterion : Criterion
-        What is minimised.
+        Minimised by the trainer.
     curves : Curves
         One entry for each pass.
     n_steps : int
@@ -39,7 +39,7 @@ class Trainer(Protocol):
         Parameters
         ----------
         samples : Samples
-            Where batches come from.
+            Source of the batches.
         policies : sequence of Policy
             Consulted in their order.
         plan : Plan
@@ -75,7 +75,7 @@ class Policy(Protocol):
         """Run after the curves of a pass are recorded."""
 
     def recover(self, trainer):
-        """Return whether a step that diverged may be repeated after what this has changed."""
+        """Recover from divergence if possible; return whether the step may be repeated."""
 
     def is_done(self, trainer):
         """Return whether learning ends here."""

@@ -25,7 +25,7 @@ NETWORKS = [("lista", True), ("lista", False), ("lfista", True), ("lfista", Fals
 networks = pytest.mark.parametrize(("encoder", "tied"), NETWORKS)
 encoders = pytest.mark.parametrize("encoder", UNROLLED_ENCODERS)
 losses = pytest.mark.parametrize("loss", LOSSES)
-kept_first = pytest.mark.filterwarnings("ignore:No pass came below the loss")
+kept_first = pytest.mark.filterwarnings("ignore:No pass improved on the initial loss")
 
 
 def make(atoms, **parameters):

@@ -223,9 +223,12 @@ GIVEN = {
     [
         (lambda atoms: atoms[:, :5], "has 5 features, but X has 8 features"),
         (lambda atoms: with_entry(atoms, np.nan), "contains NaN"),
-        (lambda atoms: atoms * (np.arange(N_ATOMS) != 3)[:, None], "rows of norm zero: 3[.]"),
-        (lambda atoms: atoms * (np.arange(N_ATOMS) < 3)[:, None], "zero: 3, 4, 5, 6, 7, [.]{3}"),
-        (lambda atoms: 1e200 * atoms, "squared norm dtype.'float64'. cannot hold"),
+        (
+            lambda atoms: atoms * (np.arange(N_ATOMS) != 3)[:, None],
+            "no rows of norm zero, got zeros in rows: 3[.]",
+        ),
+        (lambda atoms: atoms * (np.arange(N_ATOMS) < 3)[:, None], "rows: 3, 4, 5, 6, 7, [.]{3}"),
+        (lambda atoms: 1e200 * atoms, "squared norm fits into dtype.'float64'."),
         (lambda atoms: atoms + 1j, "Complex data not supported"),
         (lambda atoms: atoms[0], "Expected 2D array"),
     ],

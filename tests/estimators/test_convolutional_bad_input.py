@@ -91,8 +91,8 @@ def test_rows_of_another_width_than_in_fit_are_refused(X, name):
     [
         ((6, 2), {}, r"X has images of 1 x 2 \(n_features = 2\), but .* needs at least 1 x 3"),
         ((6, 9), {"kernel_size": (3, 3)}, r"X has images of 1 x 9 .* needs at least 3 x 3"),
-        ((6, 100), {"image_shape": (9, 11)}, r"X has 100 features, but .*\(9, 11\) asks for 9 x 1"),
-        ((6, 9, 10), {"image_shape": (9, 11)}, r"X has images of 9 x 10 x 1 .*asks for 9 x 11 x 1"),
+        ((6, 100), {"image_shape": (9, 11)}, r"X has 100 features, but .*\(9, 11\) requires 9 x 1"),
+        ((6, 9, 10), {"image_shape": (9, 11)}, r"X has images of 9 x 10 x 1 .*requires 9 x 11 x 1"),
         ((6, 99), {"image_shape": (99,)}, r"image_shape must be \(height, width\)"),
         ((6, 99), {"image_shape": (9, 11.5)}, "image_shape must be .*positive integers"),
     ],
@@ -144,16 +144,19 @@ WITHOUT = [[1, 1], [1, 0], [0, 0], [0, 1], [1, 1]]
 REFUSED = {  # parameters, and what is said of them
     "three lengths": (
         {"kernel_size": (3, 3, 2)},
-        r"kernel_size must be a positive integer or a pair of them; got \(3, 3, 2\)",
+        r"kernel_size must be a positive integer or a pair of them, got \(3, 3, 2\)",
     ),
     "a length of zero": ({"kernel_size": (0, 3)}, r"kernel_size must be a positive .* \(0, 3\)"),
     "half a length": ({"kernel_size": [2.5, 3]}, r"kernel_size must be a positive .* \[2.5, 3\]"),
     "kernels too large": ({"kernel_size": (3, 12)}, "X has images of 12 x 11, but .* 3 x 12"),
-    "crops too small": ({"crop_size": 2}, r"crop_size=2 is smaller than the kernels, \(3, 3\)"),
-    "crops too narrow": ({"crop_size": (9, 2)}, r"crop_size=\(9, 2\) is smaller than the kernels"),
+    "crops too small": (
+        {"crop_size": 2},
+        r"crop_size must be at least .*\(3, 3\) of the kernels, got 2",
+    ),
+    "crops too narrow": ({"crop_size": (9, 2)}, r"crop_size must be at least .* got \(9, 2\)"),
     "crops of three lengths": (
         {"crop_size": (9, 9, 9)},
-        r"crop_size must be None, 'auto', 'patch', a positive integer or a pair of them; "
+        r"crop_size must be None, 'auto', 'patch', a positive integer or a pair of them, "
         r"got \(9, 9, 9\)",
     ),
     "an unread channel": ({"connections": UNREAD}, "Channel 1 is read by no component according"),
@@ -172,15 +175,15 @@ REFUSED = {  # parameters, and what is said of them
     ),
     "dictionary of other channels": (
         {"dictionary": KERNELS[..., :1], "n_components": None},
-        r"dictionary has shape \(4, 3, 3, 1\), but kernels of images with 2 channels are \(n_comp",
+        r"dictionary must have shape \(n_components, height, width, 2\) .* got \(4, 3, 3, 1\)",
     ),
     "start of other channels": (
         {"dictionary_init": KERNELS[..., 0], "n_components": None},
-        r"dictionary_init has shape \(4, 3, 3\), but kernels of images with 2 channels are",
+        r"dictionary_init must have shape \(n_components, .* got \(4, 3, 3\)",
     ),
     "dictionary of vectors": (
         {"dictionary": KERNELS[:, 0, 0, 0], "n_components": None},
-        r"dictionary has shape \(4,\)",
+        r"dictionary must have shape .* got \(4,\)",
     ),
     "another number of kernels": (
         {"dictionary": KERNELS, "n_components": 5},
@@ -192,7 +195,7 @@ REFUSED = {  # parameters, and what is said of them
     ),
     "an empty kernel": (
         {"dictionary": KERNELS * np.array([1, 0, 1, 1])[:, None, None, None], "n_components": None},
-        "dictionary has rows of norm zero: 1. Every atom needs a direction",
+        "dictionary must have no rows of norm zero, got zeros in rows: 1[.]",
     ),
     "NaN in a kernel": (
         {"dictionary": np.full_like(KERNELS, np.nan), "n_components": None},
@@ -220,11 +223,11 @@ def test_what_cannot_change_on_the_way_is_refused(X, name, method):
     model = make(name, 4, warm_start=True, **QUICK).fit(X)
     before = model.components_.copy()
     with pytest.raises(
-        ValueError, match="n_components=5, but learning goes on with n_components=4"
+        ValueError, match="n_components=5, but learning continues with n_components=4"
     ):
         getattr(model.set_params(n_components=5), method)(X)
     if name == "ConvPSD":
-        words = "encoder='tanh', but learning goes on with encoder='smooth_shrinkage'"
+        words = "encoder='tanh', but learning continues with encoder='smooth_shrinkage'"
         with pytest.raises(ValueError, match=words):
             getattr(model.set_params(n_components=4, encoder="tanh"), method)(X)
     assert_array_equal(model.components_, before)
@@ -321,7 +324,7 @@ def test_maps_that_are_none_of_the_model_are_refused(X, name, shape):
 @kinds
 def test_maps_too_small_for_any_image_are_refused(X, name):
     model = make(name, **QUICK).fit(X)
-    with pytest.raises(ValueError, match=r"X has maps of 2 x 13, but images .* of at least 5 x 5"):
+    with pytest.raises(ValueError, match=r"X must have maps of at least 5 x 5, .* got .* 2 x 13"):
         model.inverse_transform(np.ones((1, 2, 13, 5)))
 
 

@@ -73,7 +73,10 @@ def _nothing_is_fitted(monkeypatch):
 
 REFUSED = {
     "no pipeline": (psd(), "must be a Pipeline .* got PSD"),
-    "no classifier": (make_pipeline(StandardScaler(), psd()), "'psd', is no classifier but PSD"),
+    "no classifier": (
+        make_pipeline(StandardScaler(), psd()),
+        "'psd', must be a classifier, got PSD",
+    ),
     "forest": (
         make_pipeline(psd(), RandomForestClassifier()),
         "RandomForestClassifier, is not lin",
@@ -150,21 +153,21 @@ def test_samples_that_cannot_be_held_out_are_named_at_once(y, fraction, message)
 
 @pytest.mark.usefixtures("_nothing_is_fitted")
 def test_a_step_that_is_not_there_has_no_learning_rate():
-    message = r"learning_rates has \['pds'\], but the steps are \['psd', 'logisticregression'\]"
+    message = r"learning_rates must name steps of \['psd', 'logisticregression'\], got \['pds'\]"
     with pytest.raises(ValueError, match=message):
         tuned(psd(), learning_rates={"psd": 1, "pds": 0}).fit(X, Y)
 
 
 def test_prefit_asks_for_a_pipeline_that_is_fitted():
-    with pytest.raises(NotFittedError, match="prefit=True, but the pipeline is not fitted"):
+    with pytest.raises(NotFittedError, match="estimator must be fitted if prefit=True"):
         tuned(psd(), prefit=True).fit(X, Y)
 
 
 def test_training_goes_on_with_the_same_classes_only(going):
-    with pytest.raises(ValueError, match="goes on with a classifier of"):
+    with pytest.raises(ValueError, match="y must have only classes of the fitted classifier"):
         going.fit(X, Y + 1)
     going.set_params(warm_start=True).fit(X, Y)
-    with pytest.raises(ValueError, match="goes on with a classifier of"):
+    with pytest.raises(ValueError, match="y must have only classes of the fitted classifier"):
         going.fit(X, Y + 1)
     going.fit(X[Y < 5], Y[Y < 5])  # some of them will do
     assert len(going.classes_) == 10

@@ -222,13 +222,13 @@ def test_partial_fit_takes_parameters_that_were_changed(patches, name):
 def test_what_cannot_change_on_the_way_is_refused(patches, name, method):
     model = make(name, 8, warm_start=True, max_iter=1, tol=0).fit(patches)
     with pytest.raises(
-        ValueError, match="n_components=9, but learning goes on with n_components=8"
+        ValueError, match="n_components=9, but learning continues with n_components=8"
     ):
         getattr(model.set_params(n_components=9), method)(patches)
     with pytest.raises(ValueError, match="X has 10 features, but"):
         getattr(model.set_params(n_components=8), method)(patches[:, :10])
     if isinstance(model, PSD):
-        with pytest.raises(ValueError, match=r"encoder='tanh'.* but learning goes on with"):
+        with pytest.raises(ValueError, match=r"encoder='tanh'.* but learning continues with"):
             getattr(model.set_params(encoder="tanh"), method)(patches)
 
 
@@ -351,7 +351,7 @@ def test_the_reconstruction_stands_in_for_what_is_missing(patches, dictionary):
 
 
 @pytest.mark.parametrize("name", ["PSD-tanh-encoder", "LISTAEncoder-lista"])
-@pytest.mark.filterwarnings("ignore:No pass came below:sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.filterwarnings("ignore:No pass improved on:sklearn.exceptions.ConvergenceWarning")
 def test_learning_rate_of_the_encoder_falls_linearly_to_zero(patches, monkeypatch, name):
     rates = []
     monkeypatch.setattr(Adam, "step", lambda self, gradients, backend, rate: rates.append(rate))
@@ -403,7 +403,7 @@ def test_steps_of_psd_are_those_of_its_encoder(patches, encoder):
 def test_other_steps_are_refused_on_the_way(patches, encoder):
     settings = {"warm_start": True, "max_iter": 1, "tol": 0}
     model = make(f"PSD-{encoder}-encoder", 8, n_steps=2, **settings).fit(patches)
-    words = "n_steps=3.* but learning goes on with .*2"
+    words = "n_steps=3.* but learning continues with .*2"
     for method in ("fit", "partial_fit"):
         with pytest.raises(ValueError, match=words):
             getattr(model.set_params(n_steps=3), method)(patches)

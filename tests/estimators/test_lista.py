@@ -363,11 +363,11 @@ def test_a_warm_start_takes_another_loss_and_another_alpha(X, atoms):
 
 def test_a_warm_start_with_another_network_is_refused(X, atoms):
     model = make(atoms, warm_start=True, max_iter=1, n_steps=2).fit(X)
-    words = "n_steps=3.* but learning goes on with .*2"
+    words = "n_steps=3.* but learning continues with .*2"
     for method in ("fit", "partial_fit"):
         with pytest.raises(ValueError, match=words):
             getattr(model.set_params(n_steps=3), method)(X)
-        with pytest.raises(ValueError, match=r"encoder='lfista'.* but learning goes on"):
+        with pytest.raises(ValueError, match=r"encoder='lfista'.* but learning continues"):
             getattr(model.set_params(n_steps=2, encoder="lfista"), method)(X)
         model.set_params(encoder="lista")
     assert model.set_params(warm_start=False, n_steps=3).fit(X).encoder_.n_steps == 3

@@ -183,11 +183,14 @@ def test_parameters_out_of_range_are_refused_by_name(X, atoms, parameters):
     [
         (lambda atoms: {"dictionary": atoms[:, :5]}, "dictionary has 5 features, but X has 64"),
         (lambda atoms: {"n_components": 5}, "dictionary has 24 rows, but n_components=5"),
-        (lambda atoms: {"dictionary": 0 * atoms}, "rows of norm zero: 0, 1, 2, 3, 4, [.]{3}"),
+        (
+            lambda atoms: {"dictionary": 0 * atoms},
+            "norm zero, got zeros in rows: 0, 1, 2, 3, 4, [.]{3}",
+        ),
         (lambda atoms: {"tied": False, "encoder": "lcod"}, "tied=False requires encoder='lista'"),
         (
             lambda atoms: {"dictionary": SparseCoder(dictionary=atoms, positive=True).fit(atoms)},
-            "positive=True, whose codes .* Pass its components_",
+            "positive=False, got positive=True: .* Pass its components_",
         ),
         (
             lambda atoms: {"dictionary": SparseCoder(dictionary=atoms[:, :5]).fit(atoms[:, :5])},
@@ -202,7 +205,7 @@ def test_dictionaries_and_networks_that_do_not_fit_are_refused(X, atoms, method,
 
 
 def test_a_coder_that_is_not_fitted_is_named(X):
-    words = "dictionary=SparseCoder is not fitted: fit it first, or pass an array of atoms"
+    words = "dictionary must be a fitted coder or an array of atoms, got an unfitted SparseCoder"
     with pytest.raises(NotFittedError, match=words):
         make(SparseCoder(12)).fit(X)
 
@@ -282,7 +285,7 @@ def test_verbose_prints_a_line_for_each_pass(X, atoms, capsys):
 
 
 def test_passes_that_only_do_harm_are_told(X, atoms):
-    with pytest.warns(ConvergenceWarning, match="No pass came below the loss"):
+    with pytest.warns(ConvergenceWarning, match="No pass improved on the initial loss"):
         make(atoms, learning_rate=0.03, max_iter=3).fit(X)
 
 

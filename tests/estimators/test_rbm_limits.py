@@ -101,7 +101,7 @@ def test_sparse_data_are_refused_by_real_units_and_on_a_device(X):
 @doors
 @pytest.mark.parametrize("convert", [np.asarray, sparse.csr_array], ids=["dense", "CSR"])
 def test_values_that_are_no_probabilities_warn_and_say_what_to_do(X, method, convert):
-    words = r"X has values from -1 to 4, but bernoulli units take 0, 1 .*MinMaxScaler.*'gaussian'"
+    words = r"X has values from -1 to 4, but visible='bernoulli' expects .*MinMaxScaler.*'gaussian'"
     with pytest.warns(UserWarning, match=words):
         getattr(make(), method)(convert(with_entry(4 * X, -1)))
 
@@ -334,12 +334,12 @@ def test_sums_over_too_many_states_are_refused(X):
 
 
 CHANGED = {
-    "n_components": ({"n_components": 5}, "n_components=5, but learning goes on with 12"),
+    "n_components": ({"n_components": 5}, "n_components=5, but learning continues with 12"),
     "loss": ({"loss": "cd"}, "loss='cd' and visible='bernoulli' differ"),
     "fast weights": ({"loss": "fpcd"}, "loss='fpcd' .* differ"),
     "visible": ({"visible": "gaussian"}, "visible='gaussian' differ"),
-    "chains": ({"n_chains": 31}, "n_chains=31, but learning goes on with n_chains=30"),
-    "centring": ({"centered": False}, "centered=False, but learning goes on with centered=True"),
+    "chains": ({"n_chains": 31}, "n_chains=31, but learning continues with n_chains=30"),
+    "centring": ({"centered": False}, "centered=False, but learning continues with centered=True"),
 }
 
 
@@ -411,7 +411,7 @@ def test_units_that_tell_nothing_warn_and_say_what_to_do():
     X = sparse.random_array((200, 300), density=0.02, rng=random, format="csr", dtype=np.float32)
     X.data[:] = 1
     words = (
-        r"(\d+) of 40 hidden units are dead \(off for every sample looked at\) and (\d+) are "
+        r"(\d+) of 40 hidden units are dead \(off for every sample checked\) and (\d+) are "
         r"saturated .* Lower learning_rate"
     )
     model = make(n_components=40, learning_rate=100.0, max_iter=20)

@@ -48,7 +48,7 @@ CASES = [
 ]
 pytestmark = [
     pytest.mark.filterwarnings("ignore:Stopped at max_iter"),
-    pytest.mark.filterwarnings("ignore:No pass came below"),
+    pytest.mark.filterwarnings("ignore:No pass improved on"),
 ]
 
 

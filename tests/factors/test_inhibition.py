@@ -178,7 +178,7 @@ def test_a_stored_factor_is_the_same():
         ({"strength": "all"}, "a matrix of numbers"),
         ({"structure": "ring"}, "structure must be 'map', got 'ring'"),
         ({}, "map_shape must be a pair of positive integers if strength is None, got None"),
-        ({"map_shape": (2, 4)}, "has 8 places, but there are n_components=7"),
+        ({"map_shape": (2, 4)}, "must have n_components=7 places, got .* with 8"),
         ({"map_shape": (1, 7), "inner_radius": -1}, "inner_radius must be a non-negative number"),
         ({"map_shape": (1, 7), "outer_radius": "wide"}, "outer_radius must be a non-negative"),
         ({"map_shape": (1, 7), "inner_radius": 9}, "No two components of map_shape="),

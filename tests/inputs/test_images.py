@@ -185,12 +185,12 @@ def test_rows_are_compared_by_columns_and_images_by_channels(wrap):
         (
             np.zeros((5, 12)),
             {"image_shape": (3, 5)},
-            r"X has 12 features, but image_shape=\(3, 5\) asks for 3 x 5 x 1 = 15",
+            r"X has 12 features, but image_shape=\(3, 5\) requires 3 x 5 x 1 = 15",
         ),
         (
             np.zeros((5, 3, 4)),
             {"image_shape": (4, 3)},
-            r"X has images of 3 x 4 x 1 .* but image_shape=\(4, 3\) asks for 4 x 3 x 1",
+            r"X has images of 3 x 4 x 1 .* but image_shape=\(4, 3\) requires 4 x 3 x 1",
         ),
         (np.zeros((5, 12)), {"image_shape": (2.5, 2)}, "image_shape must be .* positive integers"),
         (np.zeros((5, 12)), {"image_shape": (-3, -4)}, "image_shape must be .* positive integers"),

@@ -38,7 +38,7 @@ MODELS = {
 ONLINE = [name for name in MODELS if name not in ("LISTAEncoder", "RBM", "FineTunedClassifier")]
 EXACT = {np.float64: (-900, 900), np.float32: (-140, 120)}  # powers of two
 
-pytestmark = pytest.mark.filterwarnings("ignore:lbfgs failed", "ignore:No pass came below")
+pytestmark = pytest.mark.filterwarnings("ignore:lbfgs failed", "ignore:No pass improved on")
 models = pytest.mark.parametrize("name", MODELS)
 online = pytest.mark.parametrize("name", ONLINE)
 

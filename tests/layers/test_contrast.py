@@ -234,7 +234,7 @@ def test_features_keep_their_names():
         ({"window_size": 4}, "window_size must be odd, so that the window has a centre; got 4"),
         ({"window_size": 0}, "'window_size' parameter of LocalContrastNormalizer must be an int"),
         ({"divide": "yes"}, "'divide' parameter of LocalContrastNormalizer must be"),
-        ({"image_shape": (3, 3)}, r"X has 8 features, but image_shape=\(3, 3\) asks for"),
+        ({"image_shape": (3, 3)}, r"X has 8 features, but image_shape=\(3, 3\) requires"),
     ],
 )
 def test_parameters_that_cannot_be_are_refused_with_and_without_fit(options, message):

@@ -53,5 +53,5 @@ def test_after_a_fit_rows_have_one_length():
 
 
 def test_images_of_another_shape_than_asked_for_are_refused():
-    with pytest.raises(ValueError, match=r"image_shape=\(3, 4\) asks for 3 x 4 x 1"):
+    with pytest.raises(ValueError, match=r"image_shape=\(3, 4\) requires 3 x 4 x 1"):
         Flattener((3, 4)).transform(numbers(2, 4, 3))

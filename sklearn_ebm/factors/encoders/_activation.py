@@ -8,16 +8,16 @@ from sklearn_ebm.factors.encoders._encoder import placed
 class Activation:
     """An elementwise function with parameters of its own, one number per component.
 
-    A subclass gives `first`, `units` and the names of its kernels, forwards and backwards. Without
-    a kernel it overrides `apply`; without a backward kernel it gives `slopes`.
+    A subclass implements `first` and `units`, and names its forward and backward kernels. Without a
+    kernel it overrides `apply`; without a backward kernel it implements `slopes`.
     """
 
     kernel = backward_kernel = None
-    slopes_need_product = True  # whether the tape holds x W: the code alone may tell the slopes
+    slopes_need_product = True  # if False, the slopes follow from the code, and the tape has no x W
     apart = ()  # own parameters that are not added to, or compared with, x W
 
     def first(self, weights, zero, threshold, scale):
-        """Return the parameters of one ISTA step, by name, as far as the activation can.
+        """Return the initial parameters by name, which approximate an ISTA step.
 
         Parameters
         ----------
@@ -42,11 +42,11 @@ class Activation:
         kernel(rows, parameters["bias"], *own_parameters(parameters).values())
 
     def slopes(self, preactivation, code, parameters):
-        """Return the derivatives by u, and by each of the own parameters, by name."""
+        """Return the derivatives with respect to u, and to each of the own parameters by name."""
         raise NotImplementedError
 
     def differentiate(self, backend, product, code, gradient, parameters, result, sums):
-        """Go back through the activation; see `sklearn_ebm.backends.numpy.shrink_backward`."""
+        """Differentiate the activation; see `sklearn_ebm.backends.numpy.shrink_backward`."""
         own = own_parameters(parameters)
         if self.backward_kernel is not None:
             kernel = getattr(backend, self.backward_kernel)
@@ -57,16 +57,16 @@ class Activation:
         return chain(slope, [by_own[name] for name in own], gradient, result, sums)
 
     def project(self, parameters, scale):
-        """Bring parameters back to where they are allowed, in place."""
+        """Move parameters in place to the nearest allowed values."""
 
 
 def own_parameters(parameters):
-    """Return the parameters of the activation, in the order in which the kernel takes them."""
+    """Return the parameters of the activation, in the order of the kernel's arguments."""
     return {name: value for name, value in parameters.items() if name not in ("weights", "bias")}
 
 
 def first_parameters(activation, weights, n_components, threshold, scale):
-    """Return those of one ISTA step with these weights and this threshold."""
+    """Return the initial parameters, which approximate an ISTA step with these weights."""
     zero = array_namespace(weights).zeros(n_components, dtype=weights.dtype)
     first = activation.first(weights, zero, threshold, scale)
     return {**first, "weights": placed(first["weights"])}

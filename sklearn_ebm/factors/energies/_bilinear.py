@@ -1,10 +1,11 @@
-"""E(v, h) = E_v(v) - signal(v) W h' - c.h, h of 0 and 1: the energy of a restricted machine.
+"""E(v, h) = E_v(v) - signal(v) W h' - c.h, the energy of a restricted Boltzmann machine.
 
-Given one layer the units of the other are independent, and either layer can be summed out:
+Hidden units are 0 or 1. Given one layer, the units of the other layer are independent, so that
+either layer can be summed out:
 
     F(v) = -log sum_h exp(-E(v, h)) = E_v(v) - sum_j log(1 + exp(c_j + (signal(v) W)_j)).
 
-E is linear in h, so that every derivative of F(v) is that of E(v, h) at the mean of h given v.
+E is linear in h, so every derivative of F(v) equals that of E(v, h) at the mean of h given v.
 """
 
 from dataclasses import dataclass, replace
@@ -23,7 +24,7 @@ class BilinearEnergy:
     Attributes
     ----------
     visible : BernoulliUnits or GaussianUnits
-        Gives E_v and what follows from it, and holds the backend.
+        Defines E_v and the conditional means, and holds the backend.
     weights : array of shape (n_visible, n_hidden)
         W.
     hidden_bias : array of shape (n_hidden,)
@@ -36,7 +37,7 @@ class BilinearEnergy:
 
     @property
     def parameters(self):
-        """What is learned, by name."""
+        """Learned arrays by name."""
         own = {f"visible_{name}": value for name, value in self.visible.parameters.items()}
         return {"weights": self.weights, "hidden_bias": self.hidden_bias, **own}
 
@@ -46,7 +47,7 @@ class BilinearEnergy:
         return self if visible is self.visible else sharing(self, visible=visible)
 
     def backend_for(self, array):
-        """Return the backend that the energy holds, or else the one that follows an array."""
+        """Return the backend of the energy, or the backend of an array if it holds none."""
         return self.visible.backend_for(array)
 
     def shifted(self, visible_change, hidden_change):
@@ -67,7 +68,7 @@ class BilinearEnergy:
         )
 
     def astype(self, dtype):
-        """Return the energy in another type; itself if it has that type."""
+        """Return the energy in a given type; the energy itself if it has that type."""
         return self if self.weights.dtype == dtype else self._copied(dtype)
 
     def copy(self):
@@ -116,12 +117,12 @@ class BilinearEnergy:
         return -(hidden @ self.hidden_bias) - self.visible.log_partition(field)
 
     def input_gradient(self, x, z=None):
-        """Return the gradient of E(v, h) with respect to v, or that of F(v) without h."""
+        """Return the gradient of E(v, h) with respect to v, or of F(v) if z is None."""
         hidden = self.conditionals.hidden_mean(x) if z is None else z
         return self.visible.input_gradient(x, self.visible_field(hidden))
 
     def parameter_gradients(self, x, z, weight):
-        """Return the gradients of sum_n weight_n E(v_n, h_n), or those of F(v) without h."""
+        """Return the gradients of sum_n weight_n E(v_n, h_n), or of F(v) if z is None."""
         hidden = self.conditionals.hidden_mean(x) if z is None else z
         own = self.visible.parameter_gradients(x, self.visible_field(hidden), weight)
         return {
@@ -131,7 +132,7 @@ class BilinearEnergy:
         }
 
     def slopes(self, visible, hidden):
-        """Return directions of learning of each row for every parameter that is a vector, by name.
+        """Return the directions of learning of each row, for all parameters that are vectors.
 
         They are -dE/dtheta, except that directions of the bias of real units are multiplied by s^2
         and lack the part that both phases share. The weights' own direction is the product of

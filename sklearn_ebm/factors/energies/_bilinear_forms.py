@@ -11,7 +11,7 @@ def in_data_units(energy):
 
 
 def largest_log_odds(energy):
-    """Return the most that one visible unit gives to a hidden one when it moves by its scale."""
+    """Return the largest change of log-odds that a visible unit causes if it moves by its scale."""
     xp = array_namespace(energy.weights)
     return float(xp.max(xp.abs(energy.weights) / energy.visible.scale[:, None]))
 

@@ -7,7 +7,7 @@ class Conditionals:
     Parameters
     ----------
     energy : BilinearEnergy
-        Its backend, or the one that follows its weights, is used in all calls.
+        Its backend, or the backend of its weights, is used in all calls.
     """
 
     def __init__(self, energy):
@@ -24,7 +24,7 @@ class Conditionals:
         return self.energy.visible.mean(self.energy.visible_field(hidden))
 
     def sample_hidden(self, visible, key, result=None, mean=None):
-        """Draw the hidden units given the visible ones; `mean` gets their probabilities."""
+        """Draw the hidden units given the visible ones; `mean` receives their probabilities."""
         field = self.energy.hidden_field(visible, result)
         return self._backend.bernoulli_sample(field, self.energy.hidden_bias, 1.0, key, mean)
 
@@ -33,7 +33,7 @@ class Conditionals:
         return self.energy.visible.sample(self.energy.visible_field(hidden, result), key)
 
     def gibbs_step(self, hidden, visible, keys, mean=None):
-        """Draw the visible units given the hidden ones, and then these anew, both in place."""
+        """Draw the visible units given the hidden ones, then the hidden ones again, in place."""
         energy = self.energy
         if energy.visible.is_binary:
             biases = energy.visible.bias, energy.hidden_bias

@@ -3,7 +3,7 @@
     E(x) = loss(x, o(f(x) V + c)),    V = W' if weights are tied
 
 `f` is an encoder, V the dictionary of a linear decoder, and `o` an output unit with a bias c. Each
-output unit has its own loss; `OUTPUTS` names them by it.
+kind of output unit has its own loss, and `OUTPUTS` lists the kinds by the name of the loss.
 """
 
 import copy
@@ -17,7 +17,7 @@ from sklearn_ebm.factors.decoders._linear import half_norm
 from sklearn_ebm.factors.encoders import LogisticEncoder, TanhEncoder, placed
 
 ACTIVATIONS = {"sigmoid": LogisticEncoder, "tanh": TanhEncoder}
-STEEPNESS = {"sigmoid": 4.0, "tanh": 1.0}  # of first weights (Glorot & Bengio 2010, section 4.2)
+STEEPNESS = {"sigmoid": 4.0, "tanh": 1.0}  # factor of initial weights (Glorot & Bengio 2010, 4.2)
 
 
 class Output:
@@ -52,7 +52,7 @@ class LinearOutput(Output):
     """o(u) = u + c, with the loss 1/2 ||x - o(u)||^2."""
 
     def mean(self, signal):
-        """Return o(u). The memory of the signal is used."""
+        """Return o(u). The signal is overwritten."""
         signal += self.bias
         return signal
 
@@ -80,7 +80,7 @@ class LogisticOutput(Output):
     is_bounded = True
 
     def mean(self, signal):
-        """Return o(u). The memory of the signal is used."""
+        """Return o(u). The signal is overwritten."""
         return self._backend_for(signal).bernoulli_mean(signal, self.bias)
 
     def loss_and_slope(self, x, signal):
@@ -106,7 +106,7 @@ OUTPUTS = {"squared_error": LinearOutput, "cross_entropy": LogisticOutput}
 
 
 class ReconstructionEnergy:
-    """An energy of x alone, of the encoder, decoder and output units of an auto-encoder.
+    """An energy of x alone: the reconstruction loss of an auto-encoder.
 
     Parameters
     ----------
@@ -171,7 +171,7 @@ class ReconstructionEnergy:
         return self.with_encoder(self.encoder.copy())
 
     def astype(self, dtype):
-        """Return the energy with parameters of a type; itself if they have it."""
+        """Return the energy with parameters of a given type; the energy itself if they have it."""
         if self.output.bias.dtype == dtype:
             return self
         bias = self.output.bias.astype(dtype)
@@ -193,7 +193,7 @@ class ReconstructionEnergy:
         return self.output.loss_and_slope(x, signal)[0]
 
     def input_gradient(self, x, z=None):
-        """Return the gradient of E with respect to x, through the encoder and without it."""
+        """Return the gradient of E with respect to x, both directly and through the encoder."""
         first, second, decoder = Tape(), Tape(), self.decoder
         signal = decoder.forward(self.encoder.forward(x, first), second)
         direct = self.output.input_slope(x, signal)
@@ -206,14 +206,14 @@ class ReconstructionEnergy:
         return self.value_and_gradients(x, x, weight, (Tape(), Tape()))[1]
 
     def value_and_gradients(self, x, seen, weight, tapes):
-        """Return the losses of samples that the encoder sees in another form, and the gradients.
+        """Return the losses of samples of which the encoder receives other versions, and gradients.
 
         Parameters
         ----------
         x : array of shape (n_samples, n_features)
-            What the output is compared with.
+            Samples with which reconstructions are compared.
         seen : array of shape (n_samples, n_features)
-            What the encoder receives.
+            Input of the encoder, such as corrupted samples.
         weight : array of shape (n_samples,) or None
             Weight of each sample in the gradients.
         tapes : pair of Tape

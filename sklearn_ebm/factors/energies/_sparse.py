@@ -17,7 +17,7 @@ class SparseEnergy:
     Attributes
     ----------
     decoder : LinearDecoder or ConvolutionalDecoder
-        Gives the reconstruction term.
+        Defines the reconstruction term.
     penalty : penalty factor
         Has `value`, `prox` and possibly `rule`.
     beta : float, default=0
@@ -52,7 +52,7 @@ class SparseEnergy:
         return replace(self, decoder=self.decoder.on(backend), encoder=encoder)
 
     def problem(self, X, prediction=None, mask=None):
-        """The energy as a function of z, for all rows of X at once.
+        """Return the energy as a function of z, for all rows of X at once.
 
         The prediction term adds beta I to the Hessian and beta f(x) to the correlations: it is a
         lasso on the data [x, sqrt(beta) f(x)] with the atoms [D, sqrt(beta) I].
@@ -60,7 +60,7 @@ class SparseEnergy:
         Parameters
         ----------
         X : array of shape (n_samples, n_features)
-            Data; zero where the mask is.
+            Data, zero where the mask is zero.
         prediction : array of shape (n_samples, n_components) or None
             f(x).
         mask : array of shape (n_samples, n_features) or None
@@ -82,7 +82,7 @@ class SparseEnergy:
         return prediction
 
     def value(self, x, z, prediction=None, mask=None):
-        """Energy of each sample with its code, shape (n_samples,)."""
+        """Return the energy of each sample with its code, shape (n_samples,)."""
         energy = half_norm(self._residual(x, z, mask)) + self.penalty.value(z)
         prediction = self._prediction(x, prediction)
         if prediction is not None:
@@ -94,14 +94,14 @@ class SparseEnergy:
         return residual if mask is None else residual * mask
 
     def gradient(self, X, code):
-        """Gradient of 1/2 ||x - zD||^2 + penalty(z) with respect to the code, in its shape."""
+        """Return the gradient of 1/2 ||x - zD||^2 + penalty(z) with respect to the code."""
         slope = self.decoder.correlate(self.decoder.decode(code) - X)
         return slope + self.penalty.gradient(code)
 
     def input_gradient(self, x, z, mask=None):
         """Return mask (x - zD) + beta J' (f(x) - z), J the Jacobian of f, for each sample.
 
-        It is the gradient of E(x, z) with respect to x and, if z is optimal, that of F(x): the
+        It is the gradient of E(x, z) with respect to x and, if z is optimal, also of F(x). The
         energy does not change to first order if the optimal code moves (envelope theorem).
         """
         gradient = self._residual(x, z, mask)

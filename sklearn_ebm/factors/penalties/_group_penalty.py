@@ -1,4 +1,4 @@
-"""Which components are penalised together: what users say, checked, and what models take."""
+"""The group penalty that users specify, and the checks of its groups, windows and weights."""
 
 from numbers import Integral
 
@@ -9,8 +9,8 @@ from sklearn_ebm.factors.penalties._pools import pools_of_groups, pools_of_map
 from sklearn_ebm.factors.penalties._specification import PenaltySpecification
 
 WINDOWS = ("gaussian", "uniform")
-SIZE = 4  # of groups where users say nothing
-LARGEST_FACTOR = 1e15  # of norms, their inverses and ratios: squares are numbers in float32
+SIZE = 4  # size of groups if the user specifies neither groups nor a map
+LARGEST_FACTOR = 1e15  # limit of weights, their inverses and ratios: squares fit into float32
 
 
 class GroupPenalty(PenaltySpecification):
@@ -83,12 +83,12 @@ class GroupPenalty(PenaltySpecification):
         )
 
     def pools(self, n_components):
-        """Check the groups of so many components, and lay them out.
+        """Check the groups, and return their weights.
 
         Parameters
         ----------
         n_components : int
-            Components in all.
+            Number of components.
 
         Returns
         -------
@@ -104,7 +104,9 @@ class GroupPenalty(PenaltySpecification):
         self._require_known_weights()
         if self.map_shape is not None:
             if self.groups is not None:
-                raise ValueError("groups and map_shape are both given: give one of them.")
+                raise ValueError(
+                    "groups must be None if map_shape is given. Set either of them to None."
+                )
             return self._windows(n_components)
         groups = _checked_groups(SIZE if self.groups is None else self.groups, n_components)
         return pools_of_groups(groups, n_components, self._factors(len(groups)))
@@ -115,7 +117,7 @@ class GroupPenalty(PenaltySpecification):
         Parameters
         ----------
         n_components : int
-            Components in all.
+            Number of components.
         alpha : float
             Weight of the penalty.
         positive : bool, default=False
@@ -135,21 +137,21 @@ class GroupPenalty(PenaltySpecification):
 
     def _windows(self, n_components):
         if not isinstance(self.torus, bool | np.bool_):
-            raise ValueError(f"torus={self.torus!r} is neither True nor False.")
+            raise ValueError(f"torus must be True or False, got {self.torus!r}.")
         shape = two_numbers(self.map_shape, "map_shape")
         window = one_or_two_numbers(self.pool_shape, "pool_shape")
         stride = one_or_two_numbers(self.pool_stride, "pool_stride")
         if shape[0] * shape[1] != n_components:
             raise ValueError(
-                f"map_shape={shape} has {shape[0] * shape[1]} places, but there are "
-                f"n_components={n_components}."
+                f"map_shape must have n_components={n_components} places, got {shape} with "
+                f"{shape[0] * shape[1]} places."
             )
         if window[0] > shape[0] or window[1] > shape[1]:
-            raise ValueError(f"pool_shape={window} is larger than map_shape={shape}.")
+            raise ValueError(f"pool_shape must not exceed map_shape={shape}, got {window}.")
         if stride[0] > window[0] or stride[1] > window[1]:
             raise ValueError(
-                f"pool_stride={stride} is larger than pool_shape={window}, which leaves components "
-                "without a pool."
+                f"pool_stride must not exceed pool_shape={window}, so that every component is in a "
+                f"pool, got {stride}."
             )
         kind = self.pool_weights if isinstance(self.pool_weights, str) else "uniform"
         pools = pools_of_map(shape, window, stride, kind, self.torus)
@@ -159,30 +161,30 @@ class GroupPenalty(PenaltySpecification):
     def _require_known_weights(self):
         if isinstance(self.pool_weights, str) and self.pool_weights not in WINDOWS:
             raise ValueError(
-                f"pool_weights={self.pool_weights!r} is none of {', '.join(map(repr, WINDOWS))}, "
-                "and no array."
+                f"pool_weights must be {', '.join(map(repr, WINDOWS))} or an array, got "
+                f"{self.pool_weights!r}."
             )
 
     def _factors(self, n_pools):
-        """Checked factors of the pools' norms, if there are any."""
+        """Return the checked factors of the pools' norms, or None."""
         if isinstance(self.pool_weights, str):
             return None
         try:
             factors = np.asarray(self.pool_weights, dtype=np.float64)
         except (TypeError, ValueError):
             raise ValueError(
-                f"pool_weights={self.pool_weights!r} is no array of numbers."
+                f"pool_weights must be an array of numbers, got {self.pool_weights!r}."
             ) from None
         if factors.shape != (n_pools,):
             raise ValueError(
-                f"pool_weights has shape {factors.shape}, but there are {n_pools} groups."
+                f"pool_weights must have shape {(n_pools,)}, one per group, got {factors.shape}."
             )
         bad = ~((factors >= 1 / LARGEST_FACTOR) & (factors <= LARGEST_FACTOR))  # true of NaN
         if np.any(bad):
             first = int(np.argmax(bad))
             raise ValueError(
-                f"pool_weights[{first}]={factors[first]:g} is no positive number from "
-                f"{1 / LARGEST_FACTOR:g} to {LARGEST_FACTOR:g}."
+                f"pool_weights must be positive numbers from {1 / LARGEST_FACTOR:g} to "
+                f"{LARGEST_FACTOR:g}, got pool_weights[{first}]={factors[first]:g}."
             )
         if factors.max() > LARGEST_FACTOR * factors.min():
             raise ValueError(
@@ -194,31 +196,36 @@ class GroupPenalty(PenaltySpecification):
 
 
 def one_or_two_numbers(value, name):
-    """A pair of positive integers, of which a single integer stands for both."""
+    """Return a pair of positive integers; a single integer is repeated."""
     return two_numbers((value, value) if isinstance(value, Integral) else value, name)
 
 
 def two_numbers(value, name):
-    """A pair of positive integers, or a ValueError that names the parameter."""
+    """Return a pair of positive integers, or raise a ValueError that names the parameter."""
     numbers = tuple(value) if np.iterable(value) and not isinstance(value, str) else (value,)
     if len(numbers) != 2 or not all(isinstance(n, Integral) and n >= 1 for n in numbers):
-        raise ValueError(f"{name}={value!r} is no pair of positive integers.")
+        raise ValueError(f"{name} must be a pair of positive integers, got {value!r}.")
     return int(numbers[0]), int(numbers[1])
 
 
 def _checked_groups(groups, n_components):
-    """Groups as a list of integer arrays that together have every component."""
+    """Return the groups as integer arrays that together contain every component."""
     if isinstance(groups, Integral) and not isinstance(groups, bool):
         if groups < 1:
-            raise ValueError(f"groups={groups} is no size of a group: it must be at least 1.")
+            raise ValueError(
+                f"groups must be a positive integer or a list of index arrays, got {groups}."
+            )
         return np.split(np.arange(n_components), range(int(groups), n_components, int(groups)))
     if isinstance(groups, str) or not np.iterable(groups):
-        raise ValueError(f"groups={groups!r} is neither a size nor a list of groups.")
+        raise ValueError(
+            f"groups must be a positive integer or a list of index arrays, got {groups!r}."
+        )
     groups = [_checked_group(members, row, n_components) for row, members in enumerate(groups)]
     missing = np.setdiff1d(np.arange(n_components), np.concatenate([*groups, [-1]]))
     if len(missing):
         raise ValueError(
-            f"groups have no component {_some(missing)} of n_components={n_components}."
+            f"groups must contain each of n_components={n_components} components, got groups "
+            f"without {_some(missing)}."
         )
     return groups
 
@@ -226,22 +233,27 @@ def _checked_groups(groups, n_components):
 def _checked_group(members, row, n_components):
     try:
         members = np.asarray(members)
-    except ValueError:  # lists of several lengths in it
+    except ValueError:  # nested lists of different lengths
         members = np.asarray(None)
     if members.size == 0:
-        raise ValueError(f"groups[{row}] is empty.")
+        raise ValueError(f"groups[{row}] must contain at least one component, got none.")
     if members.ndim != 1 or members.dtype.kind not in "iu":
         raise ValueError(
-            f"groups[{row}] is no list of integers: each group is a list of its components."
+            f"groups[{row}] must be a list of integers, the components of the group, got an array "
+            f"of shape {members.shape} and dtype {members.dtype}."
         )
     beyond = members[(members < 0) | (members >= n_components)]
     if len(beyond):
         raise ValueError(
-            f"groups[{row}] has component {_some(beyond)}, but n_components={n_components}."
+            f"groups[{row}] must contain components from 0 to {n_components - 1}, got "
+            f"{_some(beyond)}."
         )
     values, counts = np.unique(members, return_counts=True)
     if np.any(counts > 1):
-        raise ValueError(f"groups[{row}] has component {_some(values[counts > 1])} repeatedly.")
+        raise ValueError(
+            f"groups[{row}] must contain each component once, got {_some(values[counts > 1])} "
+            "repeatedly."
+        )
     return members
 
 

@@ -1,12 +1,12 @@
-"""Lateral inhibition: alpha/2 |z| S |z|', with S_ij >= 0 the strength by which i and j inhibit.
+"""Lateral inhibition: alpha/2 |z| S |z|', S_ij >= 0 the strength with which i and j inhibit.
 
 With a = |z| and s the largest eigenvalue of S, for any two codes z and y:
 
     a_z S a_z' <= a_y S a_y' + 2 (a_z - a_y) S a_y' + s ||a_z - a_y||^2
     ||a_z - a_y|| <= ||z - y||
 
-So at y the penalty is touched from above by a weighted L1 norm with the thresholds alpha |y| S and
-a square of curvature alpha s. A proximal step on it, 1 / L with L = eig(DD') + alpha s, never
+So a weighted L1 norm with the thresholds alpha |y| S, plus a square of curvature alpha s, touches
+the penalty at y from above. A proximal step on it, 1 / L with L = eig(DD') + alpha s, never
 increases the energy (majorisation-minimisation).
 """
 
@@ -31,10 +31,10 @@ class InhibitionPenalty(PenaltySpecification):
     Parameters
     ----------
     strength : array-like of shape (n_components, n_components) or None, default=None
-        S: symmetric, non-negative, zero on the diagonal. None takes the structure.
+        S: symmetric, non-negative, zero on the diagonal. None uses `structure`.
     structure : {"map"}, default="map"
-        What S is made of if `strength` is None: 1 for two components of a map whose distance is
-        above `inner_radius` and at most `outer_radius`, else 0.
+        Structure of S if `strength` is None. "map" sets S_ij to 1 if the distance of i and j on a
+        map is above `inner_radius` and at most `outer_radius`, else to 0.
     map_shape : tuple of two ints or None, default=None
         Rows and columns of the map of components, which are numbered row by row.
     inner_radius : float, default=2.5
@@ -93,7 +93,7 @@ class InhibitionPenalty(PenaltySpecification):
         Parameters
         ----------
         n_components : int
-            Components in all.
+            Number of components.
         alpha : float
             Weight of the penalty.
         positive : bool, default=False
@@ -117,7 +117,7 @@ class InhibitionPenalty(PenaltySpecification):
         Parameters
         ----------
         n_components : int
-            Components in all.
+            Number of components.
 
         Returns
         -------
@@ -178,7 +178,7 @@ class Inhibition:
         self.__init__(**state)
 
     def _thresholds(self, code):
-        """alpha |z| S, what each component has to exceed."""
+        """Return alpha |z| S, the threshold of each component."""
         xp = array_namespace(code)
         key = xp.__name__, str(code.dtype)
         if key not in self._casts:
@@ -200,9 +200,9 @@ class Inhibition:
         Parameters
         ----------
         code : array of shape (n_samples, n_components)
-            Where they touch.
+            Codes at which they touch the penalty.
         neglected : array of shape (n_samples,)
-            Ignored: nothing is smoothed.
+            Ignored, since nothing is smoothed.
 
         Returns
         -------
@@ -213,7 +213,7 @@ class Inhibition:
 
 
 class InhibitionMajorant:
-    """sum_j t_j |z_j| + curvature/2 ||z - y||^2, of which `prox` has the first term.
+    """sum_j t_j |z_j| + curvature/2 ||z - y||^2, where `prox` handles the first term.
 
     Parameters
     ----------
@@ -289,8 +289,8 @@ def _checked_map(map_shape, n_components):
         )
     if sizes[0] * sizes[1] != n_components:
         raise ValueError(
-            f"map_shape={sizes} has {sizes[0] * sizes[1]} places, but there are "
-            f"n_components={n_components}."
+            f"map_shape must have n_components={n_components} places, got {sizes} with "
+            f"{sizes[0] * sizes[1]} places."
         )
     return sizes
 

@@ -10,14 +10,14 @@ def at_every_position(penalty, n_components):
     Parameters
     ----------
     penalty : PenaltyFactor
-        Of one position.
+        Penalty of one position.
     n_components : int
         Number of maps.
 
     Returns
     -------
     PenaltyFactor
-        The penalty itself if a rule says that it treats all entries alike.
+        The penalty itself if it has a `rule`, which treats all entries alike.
     """
     return penalty if offers(penalty, "rule") else PositionwisePenalty(penalty, n_components)
 
@@ -25,8 +25,9 @@ def at_every_position(penalty, n_components):
 class PositionwisePenalty:
     """sum_p P(z_p) over the positions p of maps.
 
-    Its proximal operator and gradient are those of each position. Its conjugate is the sum of
-    theirs, and its dual norm their maximum. Methods that P lacks are None.
+    Its proximal operator and gradient act on each position. Its conjugate is the sum over positions
+    of the conjugate of P, and its dual norm is the maximum of the dual norm of P. Methods that P
+    lacks are None.
 
     Parameters
     ----------
@@ -42,7 +43,7 @@ class PositionwisePenalty:
 
     @property
     def name(self):
-        """What error messages call the penalty."""
+        """Name of the penalty in error messages."""
         return getattr(self.penalty, "name", type(self.penalty).__name__)
 
     @property
@@ -52,11 +53,11 @@ class PositionwisePenalty:
 
     @property
     def separable(self):
-        """Whether P is a sum over components; None if it does not say so."""
+        """Whether P is a sum over components; None if P does not declare it."""
         return getattr(self.penalty, "separable", None)
 
     def on(self, backend):
-        """The penalty with the sums of a backend, if it has any."""
+        """Return the penalty with the sums of a backend, if P has any."""
         if not offers(self.penalty, "on"):
             return self
         return PositionwisePenalty(self.penalty.on(backend), self.n_components)
@@ -112,7 +113,7 @@ class PositionwisePenalty:
 
     @property
     def settled(self):
-        """A function of a code that turns off what only smoothing keeps on."""
+        """A function that sets entries of a code to zero if only smoothing keeps them on."""
         return self._settled if offers(self.penalty, "settled") else None
 
     def _settled(self, code, neglected):
@@ -123,7 +124,7 @@ class PositionwisePenalty:
         return _positions(rows, self.n_components)
 
     def _shared(self, neglected, code):
-        """An equal share of what may be neglected for each position."""
+        """Return an equal share of the neglected energy for each position."""
         xp, n_positions = array_namespace(code), code.shape[1] // self.n_components
         shares = neglected[:, None] * xp.ones((1, n_positions), dtype=code.dtype) / n_positions
         return xp.reshape(shares, (-1,))
@@ -135,7 +136,7 @@ class PositionwiseMajorant:
     Parameters
     ----------
     majorant : penalty with `prox` and `curvature`
-        Of all positions, one per row.
+        Majorant of all positions, one per row.
     n_components : int
         Number of maps.
     """
@@ -155,15 +156,15 @@ class PositionwiseMajorant:
 
 
 def _positions(rows, n_components):
-    """Rows of maps as one row for each position."""
+    """Return maps as one row for each position."""
     return array_namespace(rows).reshape(rows, (-1, n_components))
 
 
 def _rows(values, like):
-    """What each position has, as one row for each sample."""
+    """Return the values of all positions as one row for each sample."""
     return array_namespace(values).reshape(values, (like.shape[0], -1))
 
 
 def _sums(values, like):
-    """Sums over the positions of each sample."""
+    """Return the sums over the positions of each sample."""
     return array_namespace(values).sum(_rows(values, like), axis=1)

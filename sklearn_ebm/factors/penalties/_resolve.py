@@ -1,4 +1,4 @@
-"""From what users pass as `penalty` to the factor of an energy."""
+"""Resolution of the parameter `penalty` to the factor of an energy."""
 
 from sklearn_ebm._sklearn import HasMethods, StrOptions
 from sklearn_ebm.factors.penalties._l1 import L1Penalty
@@ -47,7 +47,7 @@ def resolve_penalty(penalty, n_components, alpha, positive=False):
 
 
 def same_penalty(first, second):
-    """Return whether two values of the parameter `penalty` mean the same penalty."""
+    """Return whether two values of the parameter `penalty` describe the same penalty."""
     first, second = (_named(penalty) for penalty in (first, second))
     return first is second or bool(first == second)
 
@@ -63,7 +63,7 @@ def renewing_penalty(model, params):
     Parameters
     ----------
     model : estimator
-        Has the attribute `penalty`, which does not change.
+        Has the attribute `penalty`. It is not changed.
     params : dict
         New values by name.
 

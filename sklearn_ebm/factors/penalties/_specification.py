@@ -1,4 +1,4 @@
-"""What public penalties have in common: immutable parameters, compared and hashed by value."""
+"""Base class of public penalties: immutable parameters, compared and hashed by value."""
 
 import inspect
 

@@ -39,7 +39,7 @@ class WeightedPenalty:
 
     @property
     def name(self):
-        """What error messages call the penalty."""
+        """Name of the penalty in error messages."""
         return type(self.penalty).__name__
 
     @property
@@ -49,7 +49,7 @@ class WeightedPenalty:
 
     @property
     def separable(self):
-        """Whether P is a sum over components; None if it does not say so."""
+        """Whether P is a sum over components; None if P does not declare it."""
         return getattr(self.penalty, "separable", None)
 
     def value(self, code):
@@ -110,7 +110,7 @@ class WeightedMajorant:
     Parameters
     ----------
     majorant : penalty with `prox` and `curvature`
-        Of P.
+        Majorant of P.
     alpha : float
         Weight of the penalty.
     """
@@ -130,5 +130,5 @@ class WeightedMajorant:
 
 
 def _cast(values, like):
-    """The values in the type of an array, without a copy if they have it."""
+    """Return the values in the type of an array, without a copy if they have it."""
     return array_namespace(like).asarray(values, dtype=like.dtype)

@@ -1,4 +1,4 @@
-"""What all kinds of visible units share: a bias and a backend."""
+"""Base class of visible units, with a bias and a backend."""
 
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -8,7 +8,9 @@ from sklearn_ebm.backends import resolve_backend
 
 @dataclass(eq=False)
 class Units:
-    """A subclass gives E_v(v), the signal that the weights carry, and the conditional means.
+    """Base class of visible units.
+
+    A subclass defines E_v(v), the signal that the weights carry, and the conditional means.
 
     Attributes
     ----------
@@ -30,7 +32,7 @@ class Units:
         return self if backend is self.backend else sharing(self, backend=backend)
 
     def backend_for(self, array):
-        """Return the backend that the units hold, or else the one that follows an array."""
+        """Return the backend of the units, or the backend of an array if they hold none."""
         return resolve_backend("auto", array) if self.backend is None else self.backend
 
     def shifted(self, change):

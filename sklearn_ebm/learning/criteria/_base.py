@@ -1,4 +1,4 @@
-"""What most criteria share: a step along the gradients, and curves from additive reports."""
+"""Base class of criteria: a step along the gradients, and curves from additive reports."""
 
 import numpy as np
 
@@ -32,7 +32,7 @@ class BaseCriterion:
 
     @property
     def parameters(self):
-        """What is moved along gradients, by name."""
+        """Arrays that are moved along gradients, by name."""
         return {}
 
     def backend_of(self, batch):
@@ -40,14 +40,14 @@ class BaseCriterion:
         return resolve_backend(self.backend, batch.X)
 
     def prepare(self, batch):
-        """Return what all pieces of a step share: here nothing."""
+        """Return the object that all pieces of a step share, None by default."""
 
     def piece_rows(self, model):
-        """Return the number of samples that a thread processes at a time: here all of them."""
+        """Return None: a thread processes all samples at once."""
 
     # ---------------------------------------------------------------------------------------- steps
     def apply(self, model, sums, batch, done):
-        """Move the parameters by one step; `Diverged` before anything has moved."""
+        """Move the parameters by one step. Raise `Diverged` before anything has moved."""
         self.require(sums, batch)
         self.n_steps += 1
         self.absorb(model, sums, batch)
@@ -73,7 +73,7 @@ class BaseCriterion:
         """Project the parameters onto their allowed range."""
 
     def can_advance(self, backend):
-        """Whether a backend can make several steps in one call."""
+        """Return whether a backend can make several steps in one call."""
         return False
 
     # --------------------------------------------------------------------------------------- curves
@@ -103,7 +103,7 @@ class BaseCriterion:
         text = f"objective {curves.last('objective'):.4g}"
         return f"{text}, {active(curves)}" if curves["sparsity"] else text
 
-    # -------------------------------------------------------------------------- ways back and on
+    # ---------------------------------------------------------------------- starts and snapshots
     def begin(self, entries):
         """Start a new fit."""
 
@@ -141,20 +141,22 @@ def count_used(code):
 
 
 def half_square(rows):
-    """1/2 ||rows||^2 of all rows together, as a number."""
+    """Return 1/2 ||rows||^2 of all rows together, as a number."""
     entries = array_namespace(rows).reshape(rows, (-1,))
     return float(entries @ entries) / 2
 
 
 def plain_sum(losses):
-    """Return the sum of one number a sample, infinite or NaN if it overflows."""
+    """Return the sum of one number per sample, infinite or NaN if it overflows."""
     with np.errstate(over="ignore", invalid="ignore"):
         return float(array_namespace(losses).sum(losses))
 
 
 def divided(gradients, total):
     """Divide gradients by a total weight, in place."""
-    with np.errstate(over="ignore", invalid="ignore"):  # the next step notices what has no size
+    with np.errstate(
+        over="ignore", invalid="ignore"
+    ):  # the next step detects values that are not finite
         for gradient in gradients.values():
             smallest = array_namespace(gradient).finfo(gradient.dtype).smallest_normal
             gradient /= max(total, float(smallest))

@@ -1,4 +1,4 @@
-"""Contrastive learning: lower the energy of the data, raise that of the model's own samples.
+"""Contrastive learning: lower the energy of data, raise the energy of the model's samples.
 
 The gradient of the mean log-likelihood is the mean of -dE/dtheta over the data minus its mean over
 the model. The second comes from a few particles: started at the data and moved by k steps of Gibbs
@@ -41,9 +41,9 @@ from sklearn_ebm.learning.criteria._base import BaseCriterion
 from sklearn_ebm.solvers import gibbs, gibbs_keys, map_bounds, piece_bounds
 
 CHUNK = 20  # batches between two calls of callbacks
-FAST_DECAY = 19 / 20  # what an update leaves of the fast weights (Tieleman & Hinton 2009, 3.2)
+FAST_DECAY = 19 / 20  # share of fast weights that an update keeps (Tieleman & Hinton 2009, 3.2)
 LARGEST = {4: 1e15, 8: 1e100}  # magnitude of a weight, by bytes; squares stay finite
-ACTIVITY_SHARE = 0.01  # of a batch in the running mean of the hidden units
+ACTIVITY_SHARE = 0.01  # share of a batch in the running mean of the hidden units
 
 
 @dataclass(frozen=True)
@@ -57,13 +57,13 @@ class Ascending:
     momentum : float, default=0
         Share of the last step that is added to the next.
     decay : float, default=0
-        What the weights lose in each step, times the rate.
+        Share of the weights that each step subtracts, times the rate.
     fast_rate : float, default=0
         Learning rate of the fast weights, if there are any.
     sparsity_target : float, default=0
-        Mean activity that hidden units are drawn to.
+        Target of the mean activity of the hidden units.
     sparsity_cost : float, default=0
-        How strongly they are.
+        Weight of the sparsity term.
     draws : bool, default=False
         Whether data between zero and one are drawn as zeros and ones, anew at each visit.
     largest_state : float, default=1
@@ -81,7 +81,7 @@ class Ascending:
 
 
 class DenseSamples(Samples):
-    """Samples whose batches are dense, although X may be sparse or of whole numbers."""
+    """Samples whose batches are dense, although X may be sparse or of integers."""
 
     def take(self, rows):
         """Return some rows as a batch. Their weights stay on the host."""
@@ -92,8 +92,8 @@ class DenseSamples(Samples):
 class States(NamedTuple):
     """Pairs of states whose products move the weights, with room for those of the two centres.
 
-    The first `n_rows` pairs are data, the others but the last two the ends of chains. As a sum of
-    products they merge by concatenation. Weights of data and of chains are None if they are equal.
+    The first `n_rows` pairs are data, the last two are the centres, and the pairs between them are
+    ends of chains. As a sum of products they merge by concatenation. Weights of data and of chains are None if they are equal.
     """
 
     visible: Any
@@ -132,11 +132,11 @@ class Contrastive(BaseCriterion):
     energy : BilinearEnergy
         Its parameters are changed in place.
     activity : array of shape (n_hidden,)
-        Mean activity of the hidden units to begin with.
+        Initial mean activity of the hidden units.
     visible_center : array of shape (n_visible,) or None, default=None
         Mean of the data, standardized if the units are real. If None, gradients are not centred.
     has_fast_weights : bool, default=False
-        Whether the chains see weights that learn and forget fast.
+        Whether the chains use fast weights.
     base : units or None, default=None
         Units with the moments of the data, from which estimators derive others.
     """
@@ -180,7 +180,7 @@ class Contrastive(BaseCriterion):
         self.largest = float(xp.max(xp.abs(energy.weights)))
 
     def follow(self, how, rate, backend):
-        """Set what users may change before they continue a fit.
+        """Set the parameters that users may change before they continue a fit.
 
         Parameters
         ----------
@@ -214,11 +214,11 @@ class Contrastive(BaseCriterion):
 
     @property
     def hidden_center(self):
-        """What the hidden units are centred by."""
+        """Means by which the hidden units are centred."""
         return self.activity if self.is_centered else 0 * self.activity
 
     def _require_range(self, rate, state=0.0):
-        """Refuse a step that could leave the range of numbers, before anything has moved.
+        """Refuse a step that could overflow, before anything has moved.
 
         A velocity is at most the difference of two weights. The gradient is at most 2 max |v|, and
         the sparsity cost times max |v| more. Fast weights are at most 20 of their steps.
@@ -241,7 +241,7 @@ class Contrastive(BaseCriterion):
 
     # ------------------------------------------------------------------------- steps in one kernel
     def can_advance(self, backend):
-        """Whether a backend can make several steps in one call."""
+        """Return whether a backend can make several steps in one call."""
         is_simple = self.energy.visible.is_binary and self.fast_weights is None
         return is_simple and backend.contrastive_steps is not None
 
@@ -264,7 +264,7 @@ class Contrastive(BaseCriterion):
         Raises
         ------
         Diverged
-            Before a step that could leave the range of numbers.
+            Before a step that could overflow.
         """
         how, rates = self.how, [self.rate(share) for share in done]
         limit = self._require_range(max(rates))
@@ -397,7 +397,7 @@ class Contrastive(BaseCriterion):
             self.moving = None
 
     def _move(self, name, step):
-        """One step of a parameter that is a vector."""
+        """Make one step of a parameter that is a vector."""
         velocity, parameter = self.velocity[name], self.energy.parameters[name]
         velocity *= self.how.momentum
         velocity += step
@@ -414,12 +414,12 @@ class Contrastive(BaseCriterion):
 
 
 def activity_share(n_steps):
-    """Share of a batch in the running mean of the hidden units; the first make a plain mean."""
+    """Return the share of a batch in the running mean of the hidden units, 1 / n at first."""
     return max(ACTIVITY_SHARE, 1 / (1 + n_steps))
 
 
 def diverged(largest, rate):
-    """Return the error for weights that leave the range of numbers."""
+    """Return the error for weights that could overflow."""
     return Diverged(
         f"The weights leave the range of numbers: the largest is {largest:.1e} and the "
         f"learning rate {rate:.1e}. The last finite model is kept. Lower learning_rate."
@@ -427,12 +427,12 @@ def diverged(largest, rate):
 
 
 def _normalized(weight, size):
-    """Shares of a phase that sum to one."""
+    """Return the shares of a phase, which sum to one."""
     return np.full(size, 1 / size) if weight is None else weight / weight.sum()
 
 
 def _draw(visible, key, backend):
-    """Each entry becomes one with the probability that it was, in place."""
+    """Replace each entry by one with that probability, else by zero, in place."""
     xp = array_namespace(visible)
     drawn = backend.uniform(new_matrix(visible.shape, visible), key)
     visible[...] = xp.astype(drawn < visible, visible.dtype)
@@ -451,7 +451,7 @@ def _copied(matrix):
 
 
 def _joined(first, second, n_first, n_second):
-    """States of two pieces: data, then chains, then room for two more."""
+    """Return the states of two pieces: data, then chains, then room for two more."""
     ends = first.shape[0] - 2, second.shape[0] - 2
     joined = new_matrix((sum(ends) + 2, first.shape[1]), first)
     parts = first[:n_first, :], second[:n_second, :], first[n_first:-2, :], second[n_second:-2, :]

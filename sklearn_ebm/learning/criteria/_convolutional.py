@@ -21,7 +21,7 @@ class ConvolutionalDictionary(Dictionary):
     encoder : encoder factor or None, default=None
         Trained on the codes of each batch.
     table : array of shape (n_components, n_channels) or None, default=None
-        One where a kernel may read a channel.
+        1 if a kernel may read a channel, else 0.
     """
 
     def __init__(self, kernels, border, fixed=False, encoder=None, table=None):
@@ -30,7 +30,7 @@ class ConvolutionalDictionary(Dictionary):
         super().__init__(kernels, fixed, encoder, OnlineKernels(kernels, table))
 
     def follow(self, penalty, settings, backend, beta=0.0, rate=NO_RATE, fixed=None, border=None):
-        """Set what users may change before they continue a fit.
+        """Set the parameters that users may change before they continue a fit.
 
         Parameters
         ----------
@@ -54,7 +54,7 @@ class ConvolutionalDictionary(Dictionary):
     def _factors_for(self, batch):
         kernels, image_shape = self.online.dictionary, batch.X.shape[1:3]
         is_patch = self.border == "valid" and tuple(image_shape) == kernels.shape[1:3]
-        can_choose = self.settings["solver"] == "auto"  # the others that are offered are for maps
+        can_choose = self.settings["solver"] == "auto"  # other solvers require maps
         new_decoder = PatchDecoder if is_patch and can_choose else ConvolutionalDecoder
         encoder = None if self.encoder is None else self.encoder.on_images(image_shape)
         return new_decoder(kernels, image_shape, self.border), encoder
@@ -79,7 +79,7 @@ class ConvolutionalDictionary(Dictionary):
         return sums, None
 
     def measure(self, model, batch, memory):
-        """Return no losses; `Diverged` if predictions are out of all proportion."""
+        """Return no losses. Raise `Diverged` if predictions are out of all proportion."""
         batch = as_rows(batch)
         model.backend.map_pieces(
             lambda first, last: model.predict(batch.rows(first, last), memory.part(first)),

@@ -1,4 +1,4 @@
-"""The energy of optimal codes, which moves a dictionary, and the encoder that follows the codes.
+"""The energy of optimal codes, by which a dictionary and an encoder are learned.
 
 The codes of a batch minimise the energy. The dictionary is moved by the moments of all codes so
 far, in closed form; the encoder by the gradient of 1/2 ||f(x) - z||^2.
@@ -28,8 +28,8 @@ from sklearn_ebm.solvers import solve_lasso
 PIECE_ROWS = 256  # samples that a thread processes at a time
 LEARNING_TOL = 1e-3  # gap of codes in learning; tighter ones do not make a better dictionary
 NO_RATE = LinearDecay(0.0)
-HOPELESS = 10.0  # times the energy of zero codes, above which steps have spoilt the encoder
-OVERSHOT = 100.0  # times the squared size of the data, in units of codes: the same for predictions
+HOPELESS = 10.0  # multiple of the energy of zero codes above which the encoder has diverged
+OVERSHOT = 100.0  # the same for predictions, as a multiple of the squared size of codes
 
 
 class Model(NamedTuple):
@@ -87,7 +87,7 @@ class Model(NamedTuple):
         return sums
 
     def predict(self, batch, memory):
-        """Return predicted codes of a piece and their tape; `Diverged` if they explode."""
+        """Return predicted codes of a piece and their tape. Raise `Diverged` if they explode."""
         if self.encoder is None:
             return None, None
         with np.errstate(over="ignore", invalid="ignore"):
@@ -134,7 +134,7 @@ class Dictionary(BaseCriterion):
         self.optimizer = Adam(encoder.parameters, units=encoder.scales)
 
     def follow(self, penalty, settings, backend, beta=0.0, rate=NO_RATE, fixed=None):
-        """Set what users may change before they continue a fit.
+        """Set the parameters that users may change before they continue a fit.
 
         Parameters
         ----------
@@ -175,7 +175,7 @@ class Dictionary(BaseCriterion):
 
     @property
     def dictionary(self):
-        """The atoms as they are."""
+        """The present atoms."""
         return self.online.dictionary
 
     @property
@@ -185,7 +185,7 @@ class Dictionary(BaseCriterion):
 
     # ------------------------------------------------------------------------------------- one step
     def prepare(self, batch):
-        """Return the energy and the encoder as they are; the first batch sets the watch."""
+        """Return the present energy and encoder; the first batch sets the watch."""
         backend, watch = self.backend_of(batch), self.watches["prediction"]
         decoder, encoder = self._factors_for(batch)
         encoder = None if encoder is None else encoder.on(backend)
@@ -227,7 +227,7 @@ class Dictionary(BaseCriterion):
             sums["candidates"] = Rows(batch.X, code, batch.weight)
 
     def measure(self, model, batch, memory):
-        """Return no losses; `Diverged` if predictions are out of all proportion."""
+        """Return no losses. Raise `Diverged` if predictions are out of all proportion."""
         model.predict(batch, memory)
         return {}
 
@@ -256,7 +256,7 @@ class Dictionary(BaseCriterion):
         """Project the parameters of the encoder onto their allowed range."""
         self.encoder.project()
 
-    # ------------------------------------------------------------------------------------ ways back
+    # ------------------------------------------------------------------------------------ snapshots
     def snapshot(self):
         """Return a copy of dictionary, moments and encoder, or None without an encoder."""
         if self.encoder is None:

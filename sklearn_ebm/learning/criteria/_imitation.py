@@ -15,16 +15,18 @@ from sklearn_ebm.learning.criteria._base import (
 )
 
 PIECE_ROWS = 128  # samples that a thread processes at a time
-EXPLODED = 1e4  # times the size of data and codes, above which training has diverged
+EXPLODED = 1e4  # multiple of the size of data and codes above which training has diverged
 
 
 class Imitation(BaseCriterion):
-    """The mean loss of an encoder's codes; batches have optimal codes as `target` if it needs them.
+    """The mean loss of an encoder's codes.
+
+    Batches have optimal codes as `target` if the loss needs them.
 
     Parameters
     ----------
     dictionary : array of shape (n_components, n_features)
-        Stays as it is.
+        Atoms. They are not changed.
     encoder : encoder factor
         Trained in place.
     """
@@ -42,7 +44,7 @@ class Imitation(BaseCriterion):
         self.optimizer = Adam(encoder.parameters, units=encoder.scales)
 
     def follow(self, loss, rate, backend, keeps_damping=False):
-        """Set what users may change before they continue a fit.
+        """Set the parameters that users may change before they continue a fit.
 
         Parameters
         ----------
@@ -80,7 +82,7 @@ class Imitation(BaseCriterion):
         return self.encoder.parameters
 
     def prepare(self, batch):
-        """Return the encoder as it is."""
+        """Return the present encoder."""
         return self.encoder.on(self.backend_of(batch))
 
     def piece_rows(self, model):

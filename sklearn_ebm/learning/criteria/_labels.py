@@ -8,16 +8,15 @@ from sklearn_ebm.backends import array_namespace
 from sklearn_ebm.learning._divergence import Watch
 from sklearn_ebm.learning.criteria._base import BaseCriterion, mean_loss, plain_sum
 
-WITHOUT_A_WAY_BACK = (
-    10.0  # times the loss of random guesses, or the first one, above which training has diverged
-)
+# Training has diverged above this multiple of the loss of random guesses, or of the initial loss.
+WITHOUT_A_WAY_BACK = 10.0
 
 
 class Labels(BaseCriterion):
     """The mean loss of a network on batches whose `target` has a one for the right class.
 
-    The network cuts batches into pieces by itself. The mean is that over the samples, whatever
-    their weights.
+    The network itself divides batches into pieces. The mean runs over samples, whatever their
+    weights are.
 
     Parameters
     ----------
@@ -44,7 +43,7 @@ class Labels(BaseCriterion):
         return self.network.parameters
 
     def follow(self, rate, backend):
-        """Set what users may change before they continue a fit.
+        """Set the parameters that users may change before they continue a fit.
 
         Parameters
         ----------
@@ -123,7 +122,7 @@ class Labels(BaseCriterion):
             text += f", held out {loss:.4g} and {100 * right:.2f} %"
         return text
 
-    # ------------------------------------------------------------------------------------ ways back
+    # ------------------------------------------------------------------------------------ snapshots
     def begin(self, entries):
         """Start with a loss of any size."""
         self.watch.begin(entries["validation"])

@@ -10,7 +10,7 @@ from sklearn_ebm.learning._optimizers import OPTIMIZERS
 from sklearn_ebm.learning.criteria._base import BaseCriterion, divided, plain_sum
 
 PIECE_ROWS = 128  # samples that a thread processes at a time
-EXPLODED = 100.0  # times the loss of a constant reconstruction, above which training has diverged
+EXPLODED = 100.0  # multiple of the loss of a constant output above which training has diverged
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ class Reconstruction(BaseCriterion):
     def __setstate__(self, state):
         vars(self).update(state)
         if self.optimizer is not None:
-            self.optimizer.parameters = self.parameters  # encoders place their arrays anew
+            self.optimizer.parameters = self.parameters  # an unpickled encoder has new arrays
 
     def replace_energy(self, energy):
         """Continue with another energy; the optimizer starts anew."""
@@ -91,7 +91,7 @@ class Reconstruction(BaseCriterion):
         self.optimizer = None
 
     def follow(self, rate, backend, noise, optimizer="adam", weight_decay=0.0):
-        """Set what users may change before they continue a fit.
+        """Set the parameters that users may change before they continue a fit.
 
         Parameters
         ----------
@@ -138,7 +138,7 @@ class Reconstruction(BaseCriterion):
         return PIECE_ROWS
 
     def contribute(self, model, batch, memory, stream=None, shard=None):
-        """Return the losses of corrupted samples and the gradients. No stream, no corruption."""
+        """Return losses and gradients of corrupted samples, or of clean ones without a stream."""
         seen, tapes = batch.X, (memory.tape, memory.part("decoder").tape)
         if stream is not None:
             key = stream.key().from_row(batch.first)

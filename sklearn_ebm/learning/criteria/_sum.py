@@ -15,7 +15,7 @@ class Sum(BaseCriterion):
     criteria : list of Criterion
         The terms; their own optimizers are not used.
     weights : list of float
-        Weight of the gradient and of the loss of each.
+        Weight of the gradient and of the loss of each term.
     new_optimizer : callable
         Returns the optimizer of `parameters`, a dictionary of arrays.
     """
@@ -28,7 +28,7 @@ class Sum(BaseCriterion):
 
     def __setstate__(self, state):
         vars(self).update(state)
-        self.optimizer.parameters = self.parameters  # encoders place their arrays anew
+        self.optimizer.parameters = self.parameters  # an unpickled encoder has new arrays
 
     @property
     def dtype(self):
@@ -66,7 +66,7 @@ class Sum(BaseCriterion):
         return [criterion.prepare(batch) for criterion in self.criteria]
 
     def piece_rows(self, model):
-        """Return the smallest number of samples that a criterion takes; None if all take all."""
+        """Return the smallest number of samples among all criteria; None if one takes all."""
         sizes = [
             criterion.piece_rows(own) for criterion, own in zip(self.criteria, model, strict=True)
         ]
