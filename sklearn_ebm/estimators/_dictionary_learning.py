@@ -282,10 +282,7 @@ class DictionaryLearning:
         if outcome.has_diverged:
             return divergence_message(model.learning_rate)
         if not np.any(model.usage_):
-            return (
-                f"alpha={sparsity(model)} is so large that every code is zero; nothing was "
-                "learned. Lower alpha, or scale X to unit variance."
-            )
+            return self._no_codes()
         if unconverged > MANY:
             return (
                 f"In the last pass, {unconverged:.1%} of the codes did not converge to a tolerance "
@@ -297,6 +294,19 @@ class DictionaryLearning:
                 f"{change:.1e} > tol={model.tol:.1e}: raise max_iter, or tol."
             )
         return ""
+
+    def _no_codes(self):
+        """A complaint about codes that are all zero."""
+        model = self.model
+        if self.fixed_alpha(model, model.alpha) is None:
+            return (
+                f"Every code is zero with alpha_={model.alpha_}; nothing was learned. Check that X "
+                "does not contain only zeros, or set alpha to a lower number."
+            )
+        return (
+            f"alpha={sparsity(model)} is so large that every code is zero; nothing was learned. "
+            "Lower alpha, or scale X to unit variance."
+        )
 
 
 def checked_weights(sample_weight, X):

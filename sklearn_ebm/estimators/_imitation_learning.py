@@ -12,7 +12,6 @@ from sklearn_ebm.estimators._atoms import Atoms
 from sklearn_ebm.estimators._dictionary_learning import (
     DictionaryLearning,
     curves_of,
-    typical_size,
     warn_of,
 )
 from sklearn_ebm.estimators._fitted import keep, new_penalty, sparsity
@@ -25,7 +24,7 @@ from sklearn_ebm.factors import (
     SparseEnergy,
 )
 from sklearn_ebm.factors.encoders import Scale
-from sklearn_ebm.inputs._checks import check_dictionary, check_weight
+from sklearn_ebm.inputs._checks import check_dictionary
 from sklearn_ebm.inputs._sizes import data_size
 from sklearn_ebm.layers._state import Attempt, is_same
 from sklearn_ebm.learning._policies import (
@@ -154,7 +153,7 @@ class ImitationLearning(DictionaryLearning):
             random_state=random_state, verbose=model.verbose,
         )  # fmt: skip
         try:
-            _QuietLearning(coder, Attempt()).fit(data.X, weights, None)
+            _QuietLearning(coder, Attempt()).fit(data.X, weights, data.mask)
         except KeyboardInterrupt:
             if hasattr(coder, "components_"):
                 keep(model, self._untrained(copied(coder.components_), size))
@@ -207,7 +206,9 @@ class ImitationLearning(DictionaryLearning):
                 max_iter=int(model.code_max_iter), backend=data.backend, mask=data.mask,
                 sparse_output=True,
             )  # fmt: skip
-        return Samples(data.X, optimum, weight=weights, dtype=trainer.dtype, backend=data.backend)
+        return Samples(
+            data.X, optimum, data.mask, weights, dtype=trainer.dtype, backend=data.backend
+        )
 
     def _make_passes(self, trainer, data, weights, random_state, context):
         trainer.begin()
