@@ -135,7 +135,7 @@ class Atoms:
             return value is None or value == model.components_.shape[0]
         return name == "dictionary" and (value is None or self.is_given(model.components_))
 
-    def read_codes(self, model, X, decoder):
+    def read_codes(self, model, X, decoder, name="X"):
         """Check codes that the user passes.
 
         Parameters
@@ -146,16 +146,18 @@ class Atoms:
             Codes.
         decoder : decoder factor
             Decoder of the samples to which rows of codes belong.
+        name : str, default="X"
+            Name of the codes in messages.
 
         Returns
         -------
         code : array or sparse array of shape (n_samples, n_numbers)
         sample_shape : tuple of int
         """
-        X = check_codes(X, accept_sparse="csr")
+        X = check_codes(X, accept_sparse="csr", input_name=name)
         if X.shape[1] != decoder.code_size:
             raise ValueError(
-                f"X has {X.shape[1]} components, but {type(model).__name__} has "
+                f"{name} has {X.shape[1]} components, but {type(model).__name__} has "
                 f"{decoder.code_size}."
             )
         return X, decoder.dictionary.shape[1:]

@@ -13,7 +13,7 @@ from sklearn_ebm.backends import array_namespace
 from sklearn_ebm.estimators._fitted import keep, new_penalty, sparsity
 from sklearn_ebm.factors.encoders import Scale
 from sklearn_ebm.inputs._checks import check_magnitude, check_weight
-from sklearn_ebm.inputs._sizes import data_size
+from sklearn_ebm.inputs._sizes import data_size, observed_share
 from sklearn_ebm.inputs._weights import check_sample_weight
 from sklearn_ebm.layers._state import is_same
 from sklearn_ebm.learning._divergence import divergence_message
@@ -144,17 +144,24 @@ class DictionaryLearning:
     def _set_alpha(self, trainer, data, weights, rows):
         """Set the weights of the energy's terms; refuse weights out of the range of the type."""
         model, dtype = self.model, data.X.dtype if trainer is None else trainer.dtype
-        if not isinstance(model.alpha, str):
-            alpha = float(model.alpha)
-        elif trainer is None:
-            alpha = typical_size(data, weights, rows)
-        else:
-            alpha = sparsity(model)
+        alpha = self._alpha(trainer, data, weights, rows)
         check_weight(alpha, dtype, "alpha")
         if self.prediction is not None:
             check_weight(self.prediction.beta, dtype, "beta")
         self.atoms.check_samples(data.X, alpha)
         model.alpha_ = alpha
+
+    def _alpha(self, trainer, data, weights, rows):
+        """The weight of the penalty; the rows `rows` give the size of the data."""
+        alpha = self.fixed_alpha(self.model, self.model.alpha)
+        if alpha is not None:
+            return alpha
+        return typical_size(data, weights, rows) if trainer is None else sparsity(self.model)
+
+    @staticmethod
+    def fixed_alpha(model, alpha):
+        """Return the weight that a value of alpha asks for; None if it depends on the data."""
+        return None if isinstance(alpha, str) else float(alpha)
 
     # --------------------------------------------------------------------------------- the trainer
     def _first_trainer(self, data, weights, random_state, first):
@@ -275,10 +282,7 @@ class DictionaryLearning:
         if outcome.has_diverged:
             return divergence_message(model.learning_rate)
         if not np.any(model.usage_):
-            return (
-                f"alpha={sparsity(model)} is so large that every code is zero; nothing was "
-                "learned. Lower alpha, or scale X to unit variance."
-            )
+            return self._no_codes()
         if unconverged > MANY:
             return (
                 f"In the last pass, {unconverged:.1%} of the codes did not converge to a tolerance "
@@ -290,6 +294,19 @@ class DictionaryLearning:
                 f"{change:.1e} > tol={model.tol:.1e}. Increase max_iter or tol."
             )
         return ""
+
+    def _no_codes(self):
+        """A complaint about codes that are all zero."""
+        model = self.model
+        if self.fixed_alpha(model, model.alpha) is None:
+            return (
+                f"Every code is zero with alpha_={model.alpha_}; nothing was learned. Check that X "
+                "does not contain only zeros, or set alpha to a lower number."
+            )
+        return (
+            f"alpha={sparsity(model)} is so large that every code is zero; nothing was learned. "
+            "Lower alpha, or scale X to unit variance."
+        )
 
 
 def checked_weights(sample_weight, X):
@@ -310,10 +327,7 @@ def warn_of(complaint):
 def typical_size(data, weights, rows):
     """Return the root mean square of the observed values; one if all are zero."""
     size = data_size(data.X, weights, rows, 1.0)
-    if data.mask is None:
-        return size
-    xp = array_namespace(data.mask)
-    return size / float(xp.mean(data.mask[rows, ...], dtype=xp.float64)) ** 0.5
+    return size / observed_share(data.X, data.mask, weights, rows) ** 0.5
 
 
 def curves_of(trainer):

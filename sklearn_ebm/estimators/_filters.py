@@ -182,8 +182,9 @@ class Filters(Atoms):
             return value is not None and is_same(np.asarray(value) != 0, model.connections_)
         return super().is_already(name, value, model)
 
-    def read_codes(self, model, X, decoder):
-        X = check_codes(X.toarray() if sparse.issparse(X) else X, allow_nd=True, order="C")
+    def read_codes(self, model, X, decoder, name="X"):
+        X = X.toarray() if sparse.issparse(X) else X
+        X = check_codes(X, allow_nd=True, order="C", input_name=name)
         expected = decoder.map_shape
         if X.ndim == 4 and X.shape[3] == expected[2]:
             return flat(X), _image_shape(X.shape[1:3], decoder)
@@ -191,7 +192,7 @@ class Filters(Atoms):
             return X, decoder.image_shape
         height, width = decoder.image_shape
         raise ValueError(
-            f"X has shape {tuple(X.shape)}, but {type(model).__name__} is expecting maps "
+            f"{name} has shape {tuple(X.shape)}, but {type(model).__name__} is expecting maps "
             f"(n_samples, height, width, {expected[2]}), or rows of {decoder.code_size} numbers "
             f"for images of {height} x {width}."
         )

@@ -264,6 +264,7 @@ def take_over(model, state, replaced):
         raise ValueError(f"{error} Call fit to learn a model for this penalty.") from error
     if replaced or state.parts is None:
         attributes = published(parts, model._model_attributes)
+        attributes["alpha_"] = model.alpha_  # of the last fit, whatever alpha is now
         vars(model).update({name: read_only(value) for name, value in attributes.items()})
     return parts
 
@@ -271,8 +272,8 @@ def take_over(model, state, replaced):
 def _check_alpha(model, state):
     if not (isinstance(model.alpha_, Real) and 0 < model.alpha_ < np.inf):
         raise ValueError(f"alpha_ must be a positive number, got {model.alpha_!r}.")
-    fitted = state.fitted_with.get("alpha", model.alpha)
-    if isinstance(model.alpha, str) and not isinstance(fitted, str):
+    fitted, fixed_alpha = state.fitted_with.get("alpha", model.alpha), model._learning.fixed_alpha
+    if fixed_alpha(model, model.alpha) is None and fixed_alpha(model, fitted) is not None:
         raise ValueError(
             f"alpha={model.alpha!r} depends on the training data, but this "
             f"{type(model).__name__} was fitted with alpha={fitted!r}. Call fit with "

@@ -36,13 +36,28 @@ class PoolsPenalty:
         return group_norm(alpha, self.pools, positive)
 
 
+class PooledAtoms(Atoms):
+    """Atoms of a model whose features are codes, features of pools, or both."""
+
+    def read_codes(self, model, X, decoder, name="X"):
+        if model.output == "pooled":
+            raise ValueError(
+                "Pooled features have no inverse: many codes have the same. Transform with "
+                "output='simple' or 'both'."
+            )
+        X = check_codes(X, name, accept_sparse="csr")
+        if model.output == "both" and X.shape[1] == model._n_features_out:
+            X = X[:, : decoder.code_size]
+        return super().read_codes(model, X, decoder, name)
+
+
 class PooledLearning(DictionaryLearning):
     """One call of `fit` or `partial_fit` of a model with pools."""
 
     def _follow(self, trainer, data):
         model, last = self.model, self.model._last_state
-        is_set = "pool_weights_" in last.replaced  # and groups are as they were
-        if not is_set or model._change_since_fit(GROUPS, last.fitted_with):
+        is_first = not last.fitted_with  # a continued fit keeps weights that users have set
+        if is_first or model._change_since_fit(GROUPS, last.fitted_with):
             model._pools = self._groups().pools(trainer.criterion.dictionary.shape[0])
         super()._follow(trainer, data)
 
@@ -294,7 +309,7 @@ class GroupSparsePSD(SparseModel):
         if self.n_components is None and self.map_shape is not None:
             rows, columns = two_numbers(self.map_shape, "map_shape")
             otherwise = rows * columns
-        return Atoms(self.n_components, self.dictionary, self.dictionary_init, otherwise)
+        return PooledAtoms(self.n_components, self.dictionary, self.dictionary_init, otherwise)
 
     def _prediction(self):
         schedule = learning_rate_schedule(self.learning_rate, AUTOMATIC_RATE)
@@ -341,7 +356,7 @@ class GroupSparsePSD(SparseModel):
         ]
 
     def inverse_transform(self, X):
-        """Reconstruction z D of codes; pooled features alone do not tell one.
+        """Reconstruct samples from codes.
 
         Parameters
         ----------
@@ -351,20 +366,11 @@ class GroupSparsePSD(SparseModel):
         Returns
         -------
         ndarray of shape (n_samples, n_features)
-            In the space of the data.
+            Reconstructions.
 
         Raises
         ------
         ValueError
-            If X is what `transform` gives with `output="pooled"`.
+            If `output="pooled"`: pooled features do not determine codes.
         """
-        self._ready()
-        if self.output == "pooled":
-            raise ValueError(
-                "Pooled features have no inverse: many codes have the same. Transform with "
-                "output='simple' or 'both'."
-            )
-        X = check_codes(X, accept_sparse="csr")
-        if self.output == "both" and X.shape[1] == self._n_features_out:
-            X = X[:, : self.components_.shape[0]]
         return super().inverse_transform(X)

@@ -11,6 +11,7 @@ from sklearn.utils import check_random_state
 
 from sklearn_ebm._sklearn import HasMethods, Interval, StrOptions, validate_params
 from sklearn_ebm.estimators._conv_psd import ConvPSD
+from sklearn_ebm.estimators._sparse_model import SCALE
 from sklearn_ebm.layers import Flattener, LocalContrastNormalizer, Pooler, Rectifier
 
 ALPHA = 0.5  # keeps about one in a hundred map positions on, of images of normalised contrast
@@ -32,7 +33,12 @@ def as_images(X, image_shape):
         "model": [HasMethods(["fit", "transform"]), None],
         "n_components": PER_STAGE,
         "kernel_size": PER_STAGE,
-        "alpha": [Interval(Real, 0, None, closed="neither"), "array-like", None],
+        "alpha": [
+            Interval(Real, 0, None, closed="neither"),
+            StrOptions({SCALE}),
+            "array-like",
+            None,
+        ],
         "connections": [Interval(Integral, 1, None, closed="left"), None],
         "rectify": [StrOptions({"abs", "positive", "split"}), None],
         "window_size": [Interval(Integral, 1, None, closed="left"), None],
@@ -80,8 +86,9 @@ def make_feature_hierarchy(
         Maps, or components, of each stage.
     kernel_size : int or sequence of int, default=5
         Of convolutional models.
-    alpha : float or sequence of float, default=None
-        Sparsity of the stages; None takes the model's own, and 0.5 for the default one.
+    alpha : float, "scale" or sequence of (float or "scale"), default=None
+        Weight of the sparsity penalty of the stages. None uses the alpha of `model`, and 0.5 for
+        the default model.
     connections : int or None, default=16
         Maps of the stage before that each kernel reads, at random, from the second stage on; None,
         or as many as there are, reads all.
@@ -164,7 +171,8 @@ def _usual_model():
 
 def _of_stage(values, stage):
     """The entry of a stage, where there is one for each; the last goes on."""
-    return values if not np.iterable(values) else values[min(stage, len(values) - 1)]
+    is_sequence = np.iterable(values) and not isinstance(values, str)
+    return values[min(stage, len(values) - 1)] if is_sequence else values
 
 
 def _reshaper(image_shape):

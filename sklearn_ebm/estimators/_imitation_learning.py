@@ -2,6 +2,7 @@
 
 import functools
 from dataclasses import replace
+from numbers import Real
 
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
@@ -11,7 +12,6 @@ from sklearn_ebm.estimators._atoms import Atoms
 from sklearn_ebm.estimators._dictionary_learning import (
     DictionaryLearning,
     curves_of,
-    typical_size,
     warn_of,
 )
 from sklearn_ebm.estimators._fitted import keep, new_penalty, sparsity
@@ -24,7 +24,7 @@ from sklearn_ebm.factors import (
     SparseEnergy,
 )
 from sklearn_ebm.factors.encoders import Scale
-from sklearn_ebm.inputs._checks import check_dictionary, check_weight
+from sklearn_ebm.inputs._checks import check_dictionary
 from sklearn_ebm.inputs._sizes import data_size
 from sklearn_ebm.layers._state import Attempt, is_same
 from sklearn_ebm.learning._policies import (
@@ -61,15 +61,11 @@ def is_coder(dictionary):
     return hasattr(dictionary, "fit")
 
 
-def alpha_of(model):
-    """Return the weight of the penalty, or None if it depends on the data."""
-    if isinstance(model.alpha, str):
-        return None
-    if model.alpha is not None:
-        return float(model.alpha)
-    coder = model.dictionary
-    alpha = getattr(coder, "alpha_", getattr(coder, "alpha", None)) if is_coder(coder) else None
-    return None if alpha is None or isinstance(alpha, str) else float(alpha)
+def _alpha_of(coder):
+    """Return the weight of the penalty on the codes of a coder, or None if it has none."""
+    alpha = getattr(coder, "alpha", None)
+    is_live = getattr(coder, "_alpha_is_live", True) and isinstance(alpha, Real)
+    return alpha if is_live else getattr(coder, "alpha_", None)
 
 
 def wanted_penalty(model, penalty):
@@ -130,16 +126,19 @@ def _merit(entries):
 class ImitationLearning(DictionaryLearning):
     """One call of `fit` or `partial_fit` of a `LISTAEncoder`."""
 
-    def _set_alpha(self, trainer, data, weights, rows):
-        model, alpha = self.model, alpha_of(self.model)
-        last = model._last_state
-        is_set = "alpha_" in last.replaced and is_same(model.alpha, last.fitted_with["alpha"])
-        if trainer is not None and (is_set or alpha is None):
-            alpha = sparsity(model)
-        elif alpha is None:
-            alpha = typical_size(data, weights, rows)
-        check_weight(alpha, data.X.dtype if trainer is None else trainer.dtype, "alpha")
-        model.alpha_ = float(alpha)
+    @staticmethod
+    def fixed_alpha(model, alpha):
+        """Return the weight that a value of alpha asks for; None if it depends on the data."""
+        if alpha is None and is_coder(model.dictionary):
+            alpha = _alpha_of(model.dictionary)
+        return float(alpha) if isinstance(alpha, Real) else None
+
+    def _alpha(self, trainer, data, weights, rows):
+        model, last = self.model, self.model._last_state.fitted_with
+        is_kept = trainer is not None and all(  # users may have set `alpha_`
+            is_same(getattr(model, name), last[name]) for name in ("alpha", "dictionary")
+        )
+        return sparsity(model) if is_kept else super()._alpha(trainer, data, weights, rows)
 
     @functools.cached_property
     def schedule(self):
@@ -158,7 +157,7 @@ class ImitationLearning(DictionaryLearning):
             random_state=random_state, verbose=model.verbose,
         )  # fmt: skip
         try:
-            _QuietLearning(coder, Attempt()).fit(data.X, weights, None)
+            _QuietLearning(coder, Attempt()).fit(data.X, weights, data.mask)
         except KeyboardInterrupt:
             if hasattr(coder, "components_"):
                 keep(model, self._untrained(copied(coder.components_), size))
@@ -211,7 +210,9 @@ class ImitationLearning(DictionaryLearning):
                 max_iter=int(model.code_max_iter), backend=data.backend, mask=data.mask,
                 sparse_output=True,
             )  # fmt: skip
-        return Samples(data.X, optimum, weight=weights, dtype=trainer.dtype, backend=data.backend)
+        return Samples(
+            data.X, optimum, data.mask, weights, dtype=trainer.dtype, backend=data.backend
+        )
 
     def _make_passes(self, trainer, data, weights, random_state, context):
         trainer.begin()

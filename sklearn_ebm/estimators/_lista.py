@@ -9,7 +9,6 @@ from sklearn_ebm.estimators._fitted import keep, read
 from sklearn_ebm.estimators._imitation_learning import (
     ImitationLearning,
     TaughtAtoms,
-    alpha_of,
     is_coder,
     wanted_penalty,
 )
@@ -312,7 +311,8 @@ class LISTAEncoder(SparseModel):
 
     def _has_anyway(self, name, value):
         if name == "alpha":
-            return alpha_of(self) == self.alpha_
+            wanted = self._learning.fixed_alpha(self, value)
+            return wanted is None or wanted == self.alpha_  # None: `take_over` compares it
         if name == "penalty":
             fitted = self._last_state.fitted_with[name]
             return same_penalty(wanted_penalty(self, value), wanted_penalty(self, fitted))

@@ -263,7 +263,7 @@ class SparseModel(
         require_certificate(self._state.parts.penalty, "duality_gap")
         data, parts = read(self, X, mask), self._state.parts
         decoder = parts.decoder.for_samples(data.shape)
-        rows, _ = self._atoms().read_codes(self, code, decoder)
+        rows, _ = self._atoms().read_codes(self, code, decoder, "code")
         if rows.shape != (data.X.shape[0], decoder.code_size):
             raise ValueError(
                 f"code has shape {np.shape(code)}, but X of shape {tuple(data.X.shape)} has codes "

@@ -15,7 +15,7 @@ class CodeLoss:
     def __init__(self, energy):
         pass
 
-    def value_and_gradient(self, X, code, optimum):
+    def value_and_gradient(self, X, code, optimum, mask=None):
         """Distances (n_samples,), and z - z*."""
         error = code - optimum
         return half_norm(error), error
@@ -34,9 +34,10 @@ class EnergyLoss:
         require(energy.penalty, "gradient", "loss='energy' requires a penalty", "Use loss='codes'.")
         self.energy = energy
 
-    def value_and_gradient(self, X, code, optimum=None):
+    def value_and_gradient(self, X, code, optimum=None, mask=None):
         """Energies (n_samples,), and their gradient."""
-        return self.energy.value(X, code), self.energy.gradient(X, code)
+        energy = self.energy
+        return energy.value(X, code, mask=mask), energy.gradient(X, code, mask)
 
     def of_zero(self, X, optimum=None):
         """Energy of the code zero, (n_samples,)."""

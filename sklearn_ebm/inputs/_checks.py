@@ -51,9 +51,11 @@ def check_data(estimator, X, reset, allow_nan=False, degree=2, dtype=None, **opt
     return X
 
 
-def check_codes(X, **options):
+def check_codes(X, input_name="X", **options):
     """Codes as a float array of the type and on the device that they came with."""
-    return check_values_elsewhere(X) if is_cupy(X) else checked_array(X, **options)
+    if is_cupy(X):
+        return check_values_elsewhere(X, name=input_name)
+    return checked_array(X, input_name=input_name, **options)
 
 
 def require_same_place(estimator, X):

@@ -22,10 +22,11 @@ def check_mask(mask, images, form):
     Raises
     ------
     ValueError
-        If its shape is another.
+        If it has another shape, or does not contain numbers.
     """
     xp = array_namespace(images)
     mask = xp.asarray(mask)
+    _require_numbers(mask, xp)
     shape = tuple(mask.shape)
     expected = tuple(flat(images).shape) if form.is_flat else tuple(images.shape)
     if shape != expected and (form.is_flat or shape != expected[:3]):
@@ -33,6 +34,13 @@ def check_mask(mask, images, form):
     if mask.ndim == 3:
         mask = xp.broadcast_to(mask[..., None], images.shape)
     return xp.asarray(flat(mask) != 0, dtype=images.dtype)
+
+
+def _require_numbers(mask, xp):
+    if not xp.isdtype(mask.dtype, ("bool", "integral", "real floating")):
+        raise ValueError(f"mask must contain booleans or numbers, got dtype {mask.dtype}.")
+    if xp.isdtype(mask.dtype, "real floating") and bool(xp.any(xp.isnan(mask))):
+        raise ValueError("mask contains NaN; it must be one where X is observed, zero elsewhere.")
 
 
 def without_unseen(images, mask):
@@ -63,8 +71,8 @@ def require_squares(images, alpha):
 
 
 def require_observed(mask):
-    """Refuse images of which no pixel is observed."""
+    """Refuse samples of which no value is observed."""
     xp = array_namespace(mask)
     empty = xp.nonzero(~xp.any(mask != 0, axis=1))[0]
     if empty.shape[0]:
-        raise ValueError(f"Every pixel of sample {int(empty[0])} is missing according to mask.")
+        raise ValueError(f"No value of sample {int(empty[0])} is observed according to mask.")

@@ -31,15 +31,57 @@ def data_size(X, sample_weight, rows, otherwise):
     float
         Root mean square, at least the smallest value whose square fits into the type of X.
     """
-    X = X[rows, ...]
-    sizes = np.concatenate(
-        [_row_sizes(X[i : i + PIECE_ROWS, ...]) for i in range(0, X.shape[0], PIECE_ROWS)]
-    )
+    sizes = _in_pieces(_row_sizes, X[rows, ...])
     weights = np.ones(len(sizes)) if sample_weight is None else to_host(sample_weight)[rows]
     counts = (sizes > 0) & (weights > 0)
     if counts.any():
         otherwise = _root_mean_square(sizes[counts], weights[counts].astype(np.float64))
     return max(otherwise, 1 / largest_value(X.dtype))
+
+
+def observed_share(X, mask, sample_weight, rows):
+    """Return the share of observed entries in the rows that `data_size` measures.
+
+    Parameters
+    ----------
+    X : array of shape (n_samples, ...)
+        Data, zero where they are not observed.
+    mask : array of the shape of X or None
+        One where an entry is observed. None if all are.
+    sample_weight : array of shape (n_samples,) or None
+        Weight of each row.
+    rows : slice
+        Rows that are measured.
+
+    Returns
+    -------
+    float
+        One if all entries of X are zero.
+    """
+    if mask is None:
+        return 1.0
+    counts = _in_pieces(_any_non_zero, X[rows, ...]).astype(np.float64)
+    if sample_weight is not None:
+        counts *= to_host(sample_weight)[rows]
+    if not counts.any():
+        return 1.0
+    return float(counts @ _in_pieces(_row_means, mask[rows, ...]) / counts.sum())
+
+
+def _in_pieces(measure, X):
+    """One number for each row of X, on the host."""
+    pieces = range(0, X.shape[0], PIECE_ROWS)
+    return np.concatenate([measure(X[i : i + PIECE_ROWS, ...]) for i in pieces])
+
+
+def _any_non_zero(X):
+    xp = array_namespace(X)
+    return to_host(xp.any(xp.reshape(X, (X.shape[0], -1)) != 0, axis=1))
+
+
+def _row_means(X):
+    xp = array_namespace(X)
+    return to_host(xp.mean(xp.reshape(X, (X.shape[0], -1)), axis=1, dtype=xp.float64))
 
 
 def _root_mean_square(sizes, weights):

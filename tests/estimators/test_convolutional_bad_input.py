@@ -245,7 +245,7 @@ def test_what_cannot_change_on_the_way_is_refused(X, name, method):
         (np.ones((12, 11)), r"mask has shape \(12, 11\), but X has \(6, 12, 11, 2\)"),
         (np.ones((6, 12, 11, 1)), r"mask has shape \(6, 12, 11, 1\), but X has \(6, 12, 11, 2\)"),
         (np.ones((6, 264)), r"mask has shape \(6, 264\), but X has \(6, 12, 11, 2\)"),
-        (np.arange(6)[:, None, None] * np.ones(SHAPE[:3]), "Every pixel of sample 0 is missing"),
+        (np.arange(6)[:, None, None] * np.ones(SHAPE[:3]), "No value of sample 0 is observed"),
     ],
     ids=["smaller", "of one image", "one channel of two", "rows", "an image unseen"],
 )
@@ -275,7 +275,7 @@ def test_an_image_without_any_observed_pixel_is_named(X, name):
     half[4, :6] = np.nan
     mask = np.ones(SHAPE)
     mask[4, 6:] = 0  # what is not NaN
-    with pytest.raises(ValueError, match="Every pixel of sample 4 is missing"):
+    with pytest.raises(ValueError, match="No value of sample 4 is observed"):
         make(name, missing_values=np.nan, **QUICK).fit(half, mask=mask)
 
 

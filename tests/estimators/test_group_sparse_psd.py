@@ -228,6 +228,18 @@ def test_types_are_kept_dense_and_sparse(X, dtype, layout, inference, output):
 
 
 @layouts
+def test_gaps_are_those_of_the_codes_among_the_features(X, layout):
+    model = make(**layout, inference="optimal", output="both", sparse_output=True).fit(X)
+    features = model.transform(X)
+    gap = model.duality_gap(X, features)
+    assert gap.max() <= 1.01 * model.code_tol
+    assert_array_equal(model.duality_gap(X, features[:, :12]), gap)
+    pooled = model.set_params(output="pooled").transform(X)
+    with pytest.raises(ValueError, match="Pooled features have no inverse"):
+        model.duality_gap(X, pooled)
+
+
+@layouts
 def test_positive_codes_are_positive_and_pooled_alike(X, layout):
     model = make(**layout, positive=True, inference="optimal", output="simple").fit(X)
     code = model.transform(X)

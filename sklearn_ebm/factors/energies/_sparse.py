@@ -93,9 +93,10 @@ class SparseEnergy:
         residual = x - self.decoder.decode(z)
         return residual if mask is None else residual * mask
 
-    def gradient(self, X, code):
+    def gradient(self, X, code, mask=None):
         """Return the gradient of 1/2 ||x - zD||^2 + penalty(z) with respect to the code."""
-        slope = self.decoder.correlate(self.decoder.decode(code) - X)
+        error = self.decoder.decode(code) - X
+        slope = self.decoder.correlate(error if mask is None else error * mask)
         return slope + self.penalty.gradient(code)
 
     def input_gradient(self, x, z, mask=None):

@@ -94,7 +94,7 @@ class Imitation(BaseCriterion):
         encoder = model
         with np.errstate(over="ignore", invalid="ignore"):  # `require` refuses them
             code = encoder.forward(batch.X, memory.tape)
-            losses, slope = self.loss.value_and_gradient(batch.X, code, batch.target)
+            losses, slope = self.loss.value_and_gradient(batch.X, code, batch.target, batch.mask)
             scale = encoder.scale.code**2
             slope *= 1 / scale if batch.weight is None else (batch.weight / scale)[:, None]
             _, gradients = encoder.backward(memory.tape, slope, input_gradient=False)
@@ -117,7 +117,7 @@ class Imitation(BaseCriterion):
         """Return losses of the codes."""
         with np.errstate(over="ignore", invalid="ignore"):
             code = model.forward(batch.X)
-            losses, _ = self.loss.value_and_gradient(batch.X, code, batch.target)
+            losses, _ = self.loss.value_and_gradient(batch.X, code, batch.target, batch.mask)
         return self._losses(batch, losses)
 
     def require(self, sums, batch):
