@@ -93,7 +93,8 @@ class States(NamedTuple):
     """Pairs of states whose products move the weights, with room for those of the two centres.
 
     The first `n_rows` pairs are data, the last two are the centres, and the pairs between them are
-    ends of chains. As a sum of products they merge by concatenation. Weights of data and of chains are None if they are equal.
+    ends of chains. As a sum of products they merge by concatenation. Weights of data and of chains
+    are None if they are equal.
     """
 
     visible: Any
