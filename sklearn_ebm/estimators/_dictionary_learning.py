@@ -207,35 +207,16 @@ class DictionaryLearning:
     def _require_same(self, trainer):
         """Refuse parameters that differ from those of the model that learning continues."""
         model, n_components = self.model, trainer.criterion.dictionary.shape[0]
-        self._require_equal("n_components", n_components, model.n_components is None)
-        self._require_dictionary(trainer.criterion.dictionary)
+        require_equal(model, "n_components", n_components, model.n_components is None)
+        _require_dictionary(model, self.atoms, trainer.criterion.dictionary)
         change = model._change_since_fit(model._needs_new_learner, model._last_state.fitted_with)
         if change:
             raise ValueError(f"{change} Set warm_start=False.")
         if self.prediction is not None:
             held = {kind: name for name, kind in self.atoms.encoders.kinds.items()}
-            self._require_equal("encoder", held[type(trainer.criterion.encoder)])
+            require_equal(model, "encoder", held[type(trainer.criterion.encoder)])
             for name in self.prediction.settings.keys() & trainer.criterion.encoder.settings.keys():
-                self._require_equal(name, trainer.criterion.encoder.settings[name])
-
-    def _require_equal(self, name, held, is_free=False):
-        value = getattr(self.model, name)
-        if not is_free and value != held:
-            raise ValueError(
-                f"{name}={value!r}, but learning continues with {name}={held!r}. To change it, "
-                "call fit with warm_start=False."
-            )
-
-    def _require_dictionary(self, dictionary):
-        """Refuse given atoms that differ from those of the model that learning continues."""
-        model = self.model
-        if not self.atoms.is_fixed or self.atoms.is_given(dictionary):
-            return
-        if not is_same(model.dictionary, model._state.fitted_with["dictionary"]):
-            raise ValueError(
-                "dictionary differs from the atoms that learning continues with. To change it, "
-                "call fit with warm_start=False."
-            )
+                require_equal(model, name, trainer.criterion.encoder.settings[name])
 
     # -------------------------------------------------------------------------------------- passes
     @staticmethod
@@ -282,7 +263,7 @@ class DictionaryLearning:
         if outcome.has_diverged:
             return divergence_message(model.learning_rate)
         if not np.any(model.usage_):
-            return self._no_codes()
+            return _no_codes(model, self.fixed_alpha(model, model.alpha) is None)
         if unconverged > MANY:
             return (
                 f"In the last pass, {unconverged:.1%} of the codes did not converge to a tolerance "
@@ -295,18 +276,39 @@ class DictionaryLearning:
             )
         return ""
 
-    def _no_codes(self):
-        """A complaint about codes that are all zero."""
-        model = self.model
-        if self.fixed_alpha(model, model.alpha) is None:
-            return (
-                f"Every code is zero with alpha_={model.alpha_}; nothing was learned. Check that X "
-                "does not contain only zeros, or set alpha to a lower number."
-            )
-        return (
-            f"alpha={sparsity(model)} is so large that every code is zero; nothing was learned. "
-            "Lower alpha, or scale X to unit variance."
+
+def require_equal(model, name, held, is_free=False):
+    """Refuse a parameter that differs from what learning continues with."""
+    value = getattr(model, name)
+    if not is_free and value != held:
+        raise ValueError(
+            f"{name}={value!r}, but learning continues with {name}={held!r}. To change it, "
+            "call fit with warm_start=False."
         )
+
+
+def _require_dictionary(model, atoms, dictionary):
+    """Refuse given atoms that differ from those of the model that learning continues."""
+    if not atoms.is_fixed or atoms.is_given(dictionary):
+        return
+    if not is_same(model.dictionary, model._state.fitted_with["dictionary"]):
+        raise ValueError(
+            "dictionary differs from the atoms that learning continues with. To change it, "
+            "call fit with warm_start=False."
+        )
+
+
+def _no_codes(model, is_derived):
+    """A complaint about codes that are all zero."""
+    if is_derived:
+        return (
+            f"Every code is zero with alpha_={model.alpha_}; nothing was learned. Check that X "
+            "does not contain only zeros, or set alpha to a lower number."
+        )
+    return (
+        f"alpha={sparsity(model)} is so large that every code is zero; nothing was learned. "
+        "Lower alpha, or scale X to unit variance."
+    )
 
 
 def checked_weights(sample_weight, X):

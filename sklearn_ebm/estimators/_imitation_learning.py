@@ -12,6 +12,7 @@ from sklearn_ebm.estimators._atoms import Atoms
 from sklearn_ebm.estimators._dictionary_learning import (
     DictionaryLearning,
     curves_of,
+    require_equal,
     warn_of,
 )
 from sklearn_ebm.estimators._fitted import keep, new_penalty, sparsity
@@ -187,7 +188,7 @@ class ImitationLearning(DictionaryLearning):
         for name, value in (
             ("encoder", held), ("n_steps", encoder.n_steps), ("tied", encoder.is_tied)
         ):  # fmt: skip
-            self._require_equal(name, value)
+            require_equal(self.model, name, value)
 
     # -------------------------------------------------------------------------------------- passes
     @staticmethod

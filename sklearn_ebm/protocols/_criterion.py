@@ -55,7 +55,7 @@ class Criterion(Protocol):
     n_draws: int
 
     def prepare(self, batch):
-        """Return what all pieces of a step share, such as the energy with its cached products.
+        """Return what the pieces of a step share, such as the energy with its cached products.
 
         The first batch may set the reference loss by which divergence is detected.
         """
