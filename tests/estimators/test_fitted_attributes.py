@@ -30,6 +30,7 @@ from sklearn_ebm import (
 )
 from sklearn_ebm.factors import Tape
 from sklearn_ebm.metrics import duality_gap
+from tests.estimators.away import Away, kept_away
 
 X = np.random.default_rng(0).standard_normal((60, 12))
 IMAGES = X.reshape(5, 12, 12)
