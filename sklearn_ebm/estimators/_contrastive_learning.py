@@ -28,7 +28,7 @@ STUCK_SHARE = 0.1  # share of stuck hidden units above which a warning is issued
 
 
 class NegativePhase(NamedTuple):
-    """How the particles of the negative phase are sampled."""
+    """Settings of the particles in the negative phase."""
 
     is_persistent: bool
     has_fast_weights: bool = False
@@ -69,12 +69,12 @@ class ContrastiveLearning:
 
     @property
     def phase(self):
-        """How the particles of the negative phase are sampled."""
+        """Settings of the particles in the negative phase."""
         return LOSSES[self.model.loss]
 
     @property
     def draws(self):
-        """Whether data between zero and one are drawn as zeros and ones."""
+        """Whether values between 0 and 1 are probabilities from which zeros and ones are drawn."""
         return bool(self.model.binarize) and self.units.is_binary
 
     def fit(self, X, sample_weight):

@@ -291,9 +291,9 @@ class RBM(CallbackSupportMixin, DensityModel):
             return ContrastiveLearning(self, attempt).partial_fit(X, sample_weight)
 
     def _new_learner(self, learner, replaced):
-        """A learner that goes on with the fitted attributes, and with the chains of another one."""
+        """Return a learner that starts from the fitted attributes, with the chains of another."""
         if learner is None:
-            raise ValueError("There is nothing that learning could go on with: call fit.")
+            raise ValueError("The model has no state from which learning can continue. Call fit.")
         learner.criterion.restart_with(self._energy.copy())
         return learner
 

@@ -13,7 +13,7 @@ SMALLEST_WEIGHT = {np.dtype(np.float32): 1e-34, np.dtype(np.float64): 1e-140}
 
 
 def largest_value(dtype, degree=2):
-    """Above this, and below its inverse, powers of that degree may leave the type's range."""
+    """Return the limit above which, and below its inverse, powers may be out of range."""
     return LARGEST_POWER[np.dtype(dtype)] ** (1 / degree)
 
 
@@ -52,14 +52,14 @@ def check_data(estimator, X, reset, allow_nan=False, degree=2, dtype=None, **opt
 
 
 def check_codes(X, input_name="X", **options):
-    """Codes as a float array of the type and on the device that they came with."""
+    """Return codes as a float array. A floating-point type and the device are kept."""
     if is_cupy(X):
         return check_values_elsewhere(X, name=input_name)
     return checked_array(X, input_name=input_name, **options)
 
 
 def require_same_place(estimator, X):
-    """Refuse data that are not where the arrays of a fitted model are."""
+    """Refuse data that are on another device than a fitted model."""
     is_there = is_cupy(getattr(estimator, "components_", X))
     if is_there != is_cupy(X):
         name = type(estimator).__name__
@@ -76,7 +76,7 @@ def require_same_place(estimator, X):
 
 
 def check_magnitude(X, degree=2, dtype=None, unit=1.0):
-    """Refuse values whose powers, of X / unit, would overflow in the middle of a kernel.
+    """Refuse values of X / unit whose powers would overflow in a kernel.
 
     The powers are computed in the dtype of X, or in `dtype` if that is given. Returns the largest
     magnitude.
@@ -99,7 +99,7 @@ def check_magnitude(X, degree=2, dtype=None, unit=1.0):
 
 
 def check_weight(value, dtype, name):
-    """Refuse a term's weight that X's type cannot hold."""
+    """Refuse the weight of a term if it is out of the range of the type of X."""
     if value > largest_value(dtype):
         raise ValueError(f"{name}={value} is too large for {np.dtype(dtype)!r}.")
     if value < SMALLEST_WEIGHT[np.dtype(dtype)]:
@@ -110,12 +110,12 @@ def check_weight(value, dtype, name):
 
 
 def check_dictionary(dictionary, n_components, n_features, dtype, name="dictionary"):
-    """A given dictionary as a float array without empty atoms.
+    """Return a given dictionary as a float array without empty atoms.
 
     Raises
     ------
     ValueError
-        If its shape does not fit, a row has norm zero, or the square of its norm cannot be held.
+        If its shape does not fit, or the squared norm of a row is zero or out of range.
     """
     if not is_cupy(dictionary):
         dictionary = checked_array(dictionary, dtype=dtype, order="C", input_name=name)
@@ -146,16 +146,16 @@ def _check_atoms(dictionary, name):
 
 
 def _beyond(atoms, dtype):
-    """Which atoms have a squared norm that a type cannot hold; those of norm zero have not."""
+    """Return which atoms have a squared norm out of the range of a type; norm zero is in range."""
     xp = array_namespace(atoms)
     size = xp.max(xp.abs(atoms), axis=tuple(range(1, atoms.ndim)))
-    size = xp.asarray(size, dtype=xp.float64)  # whose range the limits of all types are in
+    size = xp.asarray(size, dtype=xp.float64)  # has the limits of all types in its range
     limit = largest_value(dtype)
     return (size > limit) | ((size < 1 / limit) & (size > 0))
 
 
 def require_magnitude(values, name):
-    """Refuse values of a fitted attribute whose squares the type cannot hold."""
+    """Refuse values of a fitted attribute whose squares overflow."""
     size = float(array_namespace(values).max(abs(values))) if values.size else 0.0
     if not size <= largest_value(values.dtype):
         raise ValueError(
@@ -165,7 +165,7 @@ def require_magnitude(values, name):
 
 
 def require_atoms(dictionary, name):
-    """Refuse atoms whose squared norm the type cannot hold; those of norm zero are not used."""
+    """Refuse atoms whose squared norm is out of range; atoms of norm zero are not used."""
     extreme = _beyond(dictionary, dictionary.dtype)
     if bool(extreme.any()):
         raise ValueError(
@@ -175,7 +175,7 @@ def require_atoms(dictionary, name):
 
 
 def require_castable(atoms, dtype):
-    """Refuse a type that cannot hold the squared norms of atoms of another type."""
+    """Refuse a type if squared norms of atoms of another type are out of its range."""
     if dtype == atoms.dtype:
         return
     extreme = _beyond(atoms, dtype)

@@ -27,7 +27,7 @@ class Layer(Stateful):
             Floating-point rows or maps.
 
         tape : object, default=None
-            Filled with what `backward` needs. With None, nothing is recorded.
+            Receives the values that `backward` needs. With None, nothing is recorded.
 
         stream : object, default=None
             Random numbers of a layer that is random in training. With None, nothing is random.

@@ -1,6 +1,6 @@
 """Steps of a pipeline as modules of a network (see `sklearn_ebm.protocols.Module`).
 
-Only this module inspects what a step offers. A step becomes modules in one of these ways:
+Only this module inspects the methods of steps. A step becomes modules in one of these ways:
 
 - scikit-learn's linear maps are listed in `FIXED_MAPS`;
 - a model has a method `_as_network()`, whose result has `obstacle`, the reason why the model has no

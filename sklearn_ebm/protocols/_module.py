@@ -63,8 +63,8 @@ class Module(Protocol):
         x : array of shape (n_samples, ...)
             A piece of the samples.
         tape : Tape or None, default=None
-            Filled with what `backward` needs. The result may be memory of the tape, which is valid
-            until the tape is filled again. With None, nothing is recorded.
+            Receives the values that `backward` needs. The result may be memory of the tape, which
+            is valid until the tape is filled again. With None, nothing is recorded.
         stream : Stream or None, default=None
             Random numbers of a module that is random in training. With None, nothing is random.
         """

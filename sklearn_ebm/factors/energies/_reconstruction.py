@@ -206,7 +206,7 @@ class ReconstructionEnergy:
         return self.value_and_gradients(x, x, weight, (Tape(), Tape()))[1]
 
     def value_and_gradients(self, x, seen, weight, tapes):
-        """Return the losses of samples of which the encoder receives other versions, and gradients.
+        """Return losses and gradients, for samples that the encoder may receive corrupted.
 
         Parameters
         ----------
