@@ -10,7 +10,7 @@ from sklearn_ebm import PSD, ConvPSD, LISTAEncoder, SparseCoder, make_feature_hi
 QUICK = {"max_iter": 1, "tol": 0, "random_state": 0}
 X = np.random.default_rng(0).standard_normal((60, 8))
 SEEN = np.random.default_rng(1).uniform(size=X.shape) < 0.7
-pytestmark = pytest.mark.filterwarnings("ignore:No pass came below the loss")
+pytestmark = pytest.mark.filterwarnings("ignore:No pass improved on the initial loss")
 
 
 def coder(**parameters):
