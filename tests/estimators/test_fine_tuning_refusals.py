@@ -96,7 +96,10 @@ UNFIT = {
         [conv(border="valid"), Pooler("max", 2), ConvPSD(3, kernel_size=5)],
         "images of 3 x 3, but ConvPSD needs at least 5 x 5",
     ),
-    "crops that are smaller than a kernel": ([conv(), conv(crop_size=2)], "crop_size=2"),
+    "crops that are smaller than a kernel": (
+        [conv(), conv(crop_size=2)],
+        "crop_size must be at least",
+    ),
 }
 
 
