@@ -5,11 +5,9 @@ from numbers import Integral, Real
 import numpy as np
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.callback import CallbackSupportMixin, with_callbacks
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 
 from sklearn_ebm._sklearn import Interval, StrOptions, _fit_context
-from sklearn_ebm._warnings import warn
 from sklearn_ebm.backends import BACKENDS, array_namespace, read_only, resolve_backend
 from sklearn_ebm.backends._random import Stream
 from sklearn_ebm.estimators._network_forms import AutoEncoderNetwork
@@ -17,16 +15,11 @@ from sklearn_ebm.factors import OUTPUTS, ReconstructionEnergy
 from sklearn_ebm.factors.energies._reconstruction import ACTIVATIONS, random_values
 from sklearn_ebm.inputs._adapters import Rows
 from sklearn_ebm.inputs._checks import check_codes, check_magnitude, require_magnitude
-from sklearn_ebm.inputs._weights import check_sample_weight
+from sklearn_ebm.inputs._weights import weights_in_type_of
 from sklearn_ebm.layers._state import Stateful, refusable
-from sklearn_ebm.learning._divergence import divergence_message
+from sklearn_ebm.learning._divergence import warn_of_divergence
 from sklearn_ebm.learning._optimizers import OPTIMIZERS
-from sklearn_ebm.learning._policies import (
-    ConfirmLastStep,
-    KeepBest,
-    RelativeChange,
-    least_objective,
-)
+from sklearn_ebm.learning._policies import RelativeChange, undoing_divergence
 from sklearn_ebm.learning._rates import LEARNING_RATE, learning_rate_schedule
 from sklearn_ebm.learning._samples import Samples
 from sklearn_ebm.learning._trainer import Plan, Trainer
@@ -250,12 +243,12 @@ class AutoEncoder(
             trainer, samples = self._begin(trainer, data, weight, random_state, attempt)
             trainer.begin()
             plan = Plan(int(self.max_iter), int(self.batch_size), random_state)
-            policies = [*_policies(), RelativeChange(float(self.tol))]
+            policies = [*undoing_divergence(), RelativeChange(float(self.tol))]
             try:
                 outcome = trainer.run(samples, policies, plan, self, context)
             finally:
                 self._keep(trainer)
-            _warn_of_divergence(outcome, self.learning_rate)
+            warn_of_divergence(outcome, self)
             context.call_on_fit_task_end(
                 estimator=self, X=data.X, reconstruction_attributes=self._snapshot
             )
@@ -284,10 +277,10 @@ class AutoEncoder(
             random_state = check_random_state(self.random_state)
             trainer, samples = self._begin(trainer, data, weight, random_state, attempt)
             try:
-                outcome = trainer.run_once(samples, _policies(), int(self.batch_size))
+                outcome = trainer.run_once(samples, undoing_divergence(), int(self.batch_size))
             finally:
                 self._keep(trainer)
-            _warn_of_divergence(outcome, self.learning_rate)
+            warn_of_divergence(outcome, self)
         return self
 
     def _begin(self, trainer, data, weight, random_state, attempt):
@@ -460,26 +453,14 @@ class AutoEncoder(
         return AutoEncoderNetwork(self)
 
 
-def _policies():
-    """Return policies that undo all steps of a pass that diverged."""
-    return [ConfirmLastStep(), KeepBest(least_objective, always=False)]
-
-
-def _warn_of_divergence(outcome, learning_rate):
-    if outcome.has_diverged:
-        warn(divergence_message(learning_rate), ConvergenceWarning)
-
-
 # ------------------------------------------------------------------------------------------ inputs
 def _read(model, X, sample_weight, goes_on):
     """Return the last trainer or None, the data of this call, and weights or None."""
     trainer = model._learner_to_go_on() if goes_on else None
     dtype = None if trainer is None else trainer.dtype
     data = Rows().read(model, X, reset=trainer is None, degree=4, dtype=dtype)
-    if sample_weight is None:
-        return trainer, data, None
-    weight, _ = check_sample_weight(sample_weight, data.X)
-    return trainer, data, array_namespace(data.X).asarray(weight, dtype=data.X.dtype)
+    weight, _ = weights_in_type_of(data.X, sample_weight)
+    return trainer, data, weight
 
 
 def _extremes(X, weight):
@@ -558,8 +539,6 @@ def _fitted_attributes(model, trainer):
     attributes = {
         **_published(energy),
         "loss_": loss,
-        "n_iter_": curves.n_passes,
-        "objective_curve_": np.asarray(curves["objective"]),
-        "seconds_curve_": np.asarray(curves["seconds"]),
+        **curves.attributes("objective", "seconds"),
     }
     return model._left(trainer, attributes, energy)

@@ -16,6 +16,7 @@ from sklearn_ebm.inputs._labels import with_mean_one
 from sklearn_ebm.inputs._moments import moments
 from sklearn_ebm.inputs._rows import dense_rows, float_type
 from sklearn_ebm.inputs._weights import check_sample_weight
+from sklearn_ebm.layers._state import require_equal
 from sklearn_ebm.learning._monitor import Monitor
 from sklearn_ebm.learning._policies import AverageLastSteps, Observe, RelativeChange
 from sklearn_ebm.learning._rates import learning_rate_schedule
@@ -102,7 +103,8 @@ class ContrastiveLearning:
         policies = self._policies(monitor, change)
         outcome = self._run(trainer, trainer.run, samples, policies, plan, model, context)
         self._warn_of_units(trainer, monitor, backend)
-        self._warn_of_change(outcome, change)
+        if change.tol > 0 and not outcome.is_stopped:
+            warn(change.message(plan), ConvergenceWarning)
         context.call_on_fit_task_end(
             estimator=model, X=X, reconstruction_attributes=model._snapshot
         )
@@ -236,26 +238,12 @@ class ContrastiveLearning:
             )
         n_chains = trainer.shard.shape[0] if self.phase.is_persistent else model.n_chains
         for name, held in (("n_chains", n_chains), ("centered", criterion.is_centered)):
-            if getattr(model, name) != held:
-                raise ValueError(
-                    f"{name}={getattr(model, name)!r}, but learning continues with "
-                    f"{name}={held!r}. To change it, call fit with warm_start=False."
-                )
+            require_equal(model, name, held)
 
     # -------------------------------------------------------------------------------------- passes
     def _policies(self, monitor, change):
         policies = [AverageLastSteps(float(self.model.average)), Observe(monitor)]
         return [*policies, change] if change.tol > 0 else policies
-
-    def _warn_of_change(self, outcome, change):
-        """Warn if the objective still changes by more than `tol`."""
-        model = self.model
-        if change.tol > 0 and not outcome.is_stopped:
-            warn(
-                f"Stopped at max_iter={model.max_iter} with a relative change of the objective of "
-                f"{change.change:.1e} > tol={model.tol:.1e}. Increase max_iter or tol.",
-                ConvergenceWarning,
-            )
 
     def _warn_of_units(self, trainer, monitor, backend):
         """Warn if hidden units do not depend on the data, or if weights explode."""

@@ -14,15 +14,10 @@ from sklearn_ebm.estimators._fitted import keep, new_penalty, sparsity
 from sklearn_ebm.factors.encoders import Scale
 from sklearn_ebm.inputs._checks import check_magnitude, check_weight
 from sklearn_ebm.inputs._sizes import data_size, observed_share
-from sklearn_ebm.inputs._weights import check_sample_weight
-from sklearn_ebm.layers._state import is_same
-from sklearn_ebm.learning._divergence import divergence_message
-from sklearn_ebm.learning._policies import (
-    ConfirmLastStep,
-    KeepBest,
-    RelativeChange,
-    least_objective,
-)
+from sklearn_ebm.inputs._weights import weights_in_type_of
+from sklearn_ebm.layers._state import is_same, require_equal
+from sklearn_ebm.learning._divergence import divergence_message, warn_of_divergence
+from sklearn_ebm.learning._policies import RelativeChange, undoing_divergence
 from sklearn_ebm.learning._rates import LinearDecay
 from sklearn_ebm.learning._trainer import Plan
 
@@ -93,7 +88,7 @@ class DictionaryLearning:
         if trainer is None:
             vars(model).pop("_state", None)
         data = self._read(X, mask, trainer)
-        weights, exponent = checked_weights(sample_weight, data.X)
+        weights, exponent = weights_in_type_of(data.X, sample_weight)
         self._set_alpha(trainer, data, weights, ALL_ROWS)
         random_state = check_random_state(model.random_state)
         context = model._init_callback_context(max_subtasks=int(model.max_iter))
@@ -112,7 +107,7 @@ class DictionaryLearning:
         model = self.model
         trainer = model._learner_to_go_on() if model.__sklearn_is_fitted__() else None
         data = self._read(X, mask, trainer)
-        weights, exponent = checked_weights(sample_weight, data.X)
+        weights, exponent = weights_in_type_of(data.X, sample_weight)
         first = slice(int(model.batch_size))
         self._set_alpha(trainer, data, weights, first)
         if trainer is None:
@@ -125,8 +120,7 @@ class DictionaryLearning:
                 outcome = trainer.run_once(samples, self._policies_once(), int(model.batch_size))
             finally:
                 keep(model, trainer)
-            if outcome.has_diverged:
-                warn(divergence_message(model.learning_rate), ConvergenceWarning)
+            warn_of_divergence(outcome, model)
         return model
 
     # -------------------------------------------------------------------------------------- inputs
@@ -222,11 +216,10 @@ class DictionaryLearning:
     @staticmethod
     def reports(trainer):
         """Return the fitted attributes that describe the course of learning."""
-        reports = {"n_replaced_": trainer.criterion.online.n_replaced}
         return {
             **curves_of(trainer),
             "unconverged_": trainer.curves.latest.get("unconverged", 0.0),
-            **reports,
+            "n_replaced_": trainer.criterion.online.n_replaced,
         }
 
     def _has_work(self):
@@ -244,20 +237,20 @@ class DictionaryLearning:
         model = self.model
         plan = Plan(int(model.max_iter), int(model.batch_size), random_state)
         change = RelativeChange(float(model.tol))
-        policies = [ConfirmLastStep(), KeepBest(least_objective, always=False), change]
+        policies = [*undoing_divergence(), change]
         samples = self._samples(trainer, data, weights)
         try:
             outcome = trainer.run(samples, policies, plan, model, context)
         finally:
             keep(model, trainer)
         converged = outcome.is_stopped or float(model.tol) == 0
-        warn_of(self._complaint(trainer, outcome, converged, change.change))
+        warn_of(self._complaint(trainer, outcome, "" if converged else change.message(plan)))
 
     def _policies_once(self):
         """Return the policies of `partial_fit`: all steps are undone if one diverges."""
-        return [ConfirmLastStep(), KeepBest(least_objective, always=False)]
+        return undoing_divergence()
 
-    def _complaint(self, trainer, outcome, converged=True, change=0.0):
+    def _complaint(self, trainer, outcome, unfinished=""):
         """Return a warning about how learning ended, with the remedy; it is empty without cause."""
         model, unconverged = self.model, trainer.curves.latest.get("unconverged", 0.0)
         if outcome.has_diverged:
@@ -269,22 +262,7 @@ class DictionaryLearning:
                 f"In the last pass, {unconverged:.1%} of the codes did not converge to a tolerance "
                 f"of {trainer.criterion.settings['tol']:.1e}. Increase code_max_iter or code_tol."
             )
-        if not converged:
-            return (
-                f"Stopped at max_iter={model.max_iter} with a relative change of the objective of "
-                f"{change:.1e} > tol={model.tol:.1e}. Increase max_iter or tol."
-            )
-        return ""
-
-
-def require_equal(model, name, held, is_free=False):
-    """Refuse a parameter that differs from what learning continues with."""
-    value = getattr(model, name)
-    if not is_free and value != held:
-        raise ValueError(
-            f"{name}={value!r}, but learning continues with {name}={held!r}. To change it, "
-            "call fit with warm_start=False."
-        )
+        return unfinished
 
 
 def _require_dictionary(model, atoms, dictionary):
@@ -311,15 +289,6 @@ def _no_codes(model, is_derived):
     )
 
 
-def checked_weights(sample_weight, X):
-    """Return weights in the type of X, or None for equal ones, and the exponent of their unit."""
-    if sample_weight is None:
-        return None, 0
-    with np.errstate(over="ignore"):
-        weights, exponent = check_sample_weight(sample_weight, X)
-    return array_namespace(X).asarray(weights, dtype=X.dtype), exponent
-
-
 def warn_of(complaint):
     """Issue a `ConvergenceWarning` if there is a complaint."""
     if complaint:
@@ -339,9 +308,6 @@ def curves_of(trainer):
     if "usage" in curves.latest:
         usage += curves.latest["usage"]
     return {
-        "n_iter_": curves.n_passes,
-        "objective_curve_": np.asarray(curves["objective"]),
-        "seconds_curve_": np.asarray(curves["seconds"]),
-        "sparsity_curve_": np.asarray(curves["sparsity"]),
+        **curves.attributes("objective", "seconds", "sparsity"),
         "usage_": usage,
     }

@@ -268,12 +268,9 @@ class FineTunedClassifier(
             **seen,
             "pipeline_": pipeline,
             "classes_": pipeline.steps[-1][1].classes_,
-            "n_iter_": curves.n_passes,
-            "objective_curve_": np.asarray(curves["objective"]),
-            "accuracy_curve_": np.asarray(curves["accuracy"]),
-            "validation_curve_": np.asarray(curves["validation"]),
-            "validation_accuracy_curve_": np.asarray(curves["validation_accuracy"]),
-            "seconds_curve_": np.asarray(curves["seconds"]),
+            **curves.attributes(
+                "objective", "accuracy", "validation", "validation_accuracy", "seconds"
+            ),
         }
 
     @contextmanager

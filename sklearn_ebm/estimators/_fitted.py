@@ -103,11 +103,14 @@ class Fitted:
         )  # fmt: skip
         return code
 
-    def value(self, data, code, with_prediction=True):
+    def _predicted(self, data):
+        """Return the predicted codes, or None if the energy has no prediction term."""
+        prediction = self._prediction(data)
+        return None if prediction is None else prediction(data.rows)
+
+    def value(self, data, code):
         """Return E(x, z) of each sample and its code."""
-        prediction = self._prediction(data) if with_prediction else None
-        predicted = None if prediction is None else prediction(data.rows)
-        return self.energy(data).value(data.rows, code, predicted, data.observed)
+        return self.energy(data).value(data.rows, code, self._predicted(data), data.observed)
 
     def duality_gap(self, data, code):
         """Return a bound of the distance of each code from the least energy, in units of ||x||^2/2.
@@ -115,9 +118,7 @@ class Fitted:
         It is infinite for codes that the penalty excludes, and if it overflows in float64.
         """
         data = replace(data, X=_in_double(data.X), mask=_in_double(data.mask))
-        prediction = self._prediction(data)
-        predicted = None if prediction is None else prediction(data.rows)
-        problem = self.energy(data).problem(data.rows, predicted, data.observed)
+        problem = self.energy(data).problem(data.rows, self._predicted(data), data.observed)
         refuse_underflow(problem)
         code = _in_double(code)
         with np.errstate(over="ignore", invalid="ignore"):

@@ -29,11 +29,8 @@ def _reports(trainer):
     """Return the fitted attributes that describe the course of learning."""
     curves = trainer.curves
     return {
-        "n_iter_": curves.n_passes,
-        "objective_curve_": np.asarray(curves["objective"]),
-        "reconstruction_curve_": np.asarray(curves["reconstruction"]),
+        **curves.attributes("objective", "reconstruction", "seconds"),
         "free_energy_gap_curve_": np.asarray(curves["gap"]),
-        "seconds_curve_": np.asarray(curves["seconds"]),
         "usage_": copied(trainer.criterion.activity),
     }
 

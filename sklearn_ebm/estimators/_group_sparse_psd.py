@@ -4,15 +4,14 @@ import numpy as np
 
 from sklearn_ebm._sklearn import StrOptions
 from sklearn_ebm.estimators._atoms import Atoms
-from sklearn_ebm.estimators._dictionary_learning import DictionaryLearning, Prediction
+from sklearn_ebm.estimators._dictionary_learning import DictionaryLearning
 from sklearn_ebm.estimators._network_forms import PooledNetwork
-from sklearn_ebm.estimators._psd import AUTOMATIC_RATE, PSD
+from sklearn_ebm.estimators._psd import PSD, prediction_of
 from sklearn_ebm.estimators._sparse_model import SparseModel
 from sklearn_ebm.factors import GroupPenalty, PooledFeatures, Pools, group_norm
 from sklearn_ebm.factors.penalties._group_penalty import two_numbers
 from sklearn_ebm.inputs._checks import check_codes, require_magnitude
 from sklearn_ebm.layers._state import is_same
-from sklearn_ebm.learning._rates import learning_rate_schedule
 
 GROUPS = ("groups", "map_shape", "pool_shape", "pool_stride", "pool_weights", "torus")
 
@@ -227,6 +226,7 @@ class GroupSparsePSD(SparseModel):
     _needs_fit = (*PSD._needs_fit, *GROUPS)
     _needs_fit_to_encode = _free_to_change = ("alpha", "beta", "positive")  # groups are the penalty
     _learning = PooledLearning
+    _prediction = prediction_of
     _parameter_constraints: dict = {
         **{name: kind for name, kind in PSD._parameter_constraints.items() if name != "penalty"},
         "groups": "no_validation",  # they are checked with the number of components, which names
@@ -310,11 +310,6 @@ class GroupSparsePSD(SparseModel):
             rows, columns = two_numbers(self.map_shape, "map_shape")
             otherwise = rows * columns
         return PooledAtoms(self.n_components, self.dictionary, self.dictionary_init, otherwise)
-
-    def _prediction(self):
-        schedule = learning_rate_schedule(self.learning_rate, AUTOMATIC_RATE)
-        settings = {"n_steps": int(self.n_steps)}
-        return Prediction(self.encoder, float(self.beta), schedule, settings)
 
     def _take_over(self, state, replaced):
         is_known = self._pools is not None and "pool_weights_" not in replaced

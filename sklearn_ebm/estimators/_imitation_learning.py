@@ -12,7 +12,6 @@ from sklearn_ebm.estimators._atoms import Atoms
 from sklearn_ebm.estimators._dictionary_learning import (
     DictionaryLearning,
     curves_of,
-    require_equal,
     warn_of,
 )
 from sklearn_ebm.estimators._fitted import keep, new_penalty, sparsity
@@ -27,7 +26,7 @@ from sklearn_ebm.factors import (
 from sklearn_ebm.factors.encoders import Scale
 from sklearn_ebm.inputs._checks import check_dictionary
 from sklearn_ebm.inputs._sizes import data_size
-from sklearn_ebm.layers._state import Attempt, is_same
+from sklearn_ebm.layers._state import Attempt, is_same, require_equal
 from sklearn_ebm.learning._policies import (
     BackOff,
     ConfirmLastStep,
@@ -53,7 +52,7 @@ ROUNDING = 1e-6  # share of the size of the codes below which an error needs no 
 class _QuietLearning(DictionaryLearning):
     """Learning of a dictionary if none is given. It issues no warnings about its passes."""
 
-    def _complaint(self, trainer, outcome, converged=True, change=0.0):
+    def _complaint(self, trainer, outcome, unfinished=""):
         return ""
 
 
@@ -194,7 +193,7 @@ class ImitationLearning(DictionaryLearning):
     @staticmethod
     def reports(trainer):
         """Return the fitted attributes that describe the course of learning."""
-        return {**curves_of(trainer), "validation_curve_": np.asarray(trainer.curves["validation"])}
+        return {**curves_of(trainer), **trainer.curves.attributes("validation")}
 
     def _has_work(self):
         return True

@@ -6,13 +6,11 @@ from numbers import Real
 
 import numpy as np
 from sklearn.base import clone, is_classifier
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.pipeline import Pipeline
 from sklearn.utils import _safe_indexing, check_random_state, indexable
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
 from sklearn_ebm._sklearn import LinearClassifierMixin
-from sklearn_ebm._warnings import warn
 from sklearn_ebm.backends import resolve_backend
 from sklearn_ebm.estimators._rehearsal import (
     check_parameters,
@@ -25,7 +23,7 @@ from sklearn_ebm.factors import SCORE_LOSSES
 from sklearn_ebm.inputs._labels import check_labels, with_mean_one
 from sklearn_ebm.inputs._rows import native
 from sklearn_ebm.learning._curves import Curves
-from sklearn_ebm.learning._divergence import divergence_message
+from sklearn_ebm.learning._divergence import warn_of_divergence
 from sklearn_ebm.learning._labelled import LOOKED_AT, LabelledSamples, as_input
 from sklearn_ebm.learning._modules import (
     HeadStep,
@@ -230,8 +228,7 @@ class LabelLearning:
         task.call_on_fit_task_begin(estimator=model, X=X, y=labels.y)
         with model._tuning_of(trained, trainer.curves):
             outcome = trainer.run(samples.part(train), policies, plan, model, task)
-        if outcome.has_diverged:
-            warn(divergence_message(model.learning_rate), ConvergenceWarning)
+        warn_of_divergence(outcome, model)
         task.call_on_fit_task_end(estimator=model, X=X, y=labels.y)
 
     def _trained(self, steps, row):

@@ -9,17 +9,26 @@ from sklearn_ebm.estimators._fitted import keep
 from sklearn_ebm.factors import PooledFeatures, ZeroFilled, as_encoder, with_encoder
 
 
-class SparseNetwork:
-    """The encoder of a sparse model.
+class NetworkForm:
+    """A model as modules. Subclasses have `modules` and `trained`.
 
     Parameters
     ----------
-    model : SparseModel
+    model : estimator
         The model. It is not changed.
     """
 
     def __init__(self, model):
         self.model = model
+
+    @property
+    def obstacle(self):
+        """Reason why labels cannot train the model. Empty if they can."""
+        return ""
+
+
+class SparseNetwork(NetworkForm):
+    """The encoder of a sparse model."""
 
     @property
     def obstacle(self):
@@ -64,19 +73,8 @@ class PooledNetwork(SparseNetwork):
         return modules
 
 
-class AutoEncoderNetwork:
-    """The encoder of an auto-encoder; see `sklearn_ebm.learning._modules`.
-
-    Parameters
-    ----------
-    model : AutoEncoder
-        The model. It is not changed.
-    """
-
-    obstacle = ""
-
-    def __init__(self, model):
-        self.model = model
+class AutoEncoderNetwork(NetworkForm):
+    """The encoder of an auto-encoder."""
 
     def modules(self, dtype):
         """Return the features of the fitted model as modules."""
@@ -96,19 +94,8 @@ class AutoEncoderNetwork:
         return tuned
 
 
-class BilinearNetwork:
-    """The probabilities of the hidden units; see `sklearn_ebm.learning._modules`.
-
-    Parameters
-    ----------
-    model : RBM
-        The model. It is not changed.
-    """
-
-    obstacle = ""
-
-    def __init__(self, model):
-        self.model = model
+class BilinearNetwork(NetworkForm):
+    """The probabilities of the hidden units."""
 
     def modules(self, dtype):
         """Return the features of the fitted model as modules."""

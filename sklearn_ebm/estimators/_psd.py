@@ -17,6 +17,13 @@ PREDICTION_CONSTRAINTS = {
 }
 
 
+def prediction_of(model):
+    """Return the prediction term of a model of rows, as its parameters describe it."""
+    schedule = learning_rate_schedule(model.learning_rate, AUTOMATIC_RATE)
+    settings = {"n_steps": int(model.n_steps)}
+    return Prediction(model.encoder, float(model.beta), schedule, settings)
+
+
 class PSD(SparseModel):
     """E(x, z) = 1/2 ||x - zD||^2 + alpha ||z||_1 + beta/2 ||z - f(x)||^2: codes and a predictor.
 
@@ -143,6 +150,7 @@ class PSD(SparseModel):
     _model_attributes = ("components_", "alpha_", "encoder_", "encoder_components_")
     _needs_fit = ("n_components", "dictionary", "encoder", "n_steps")
     _needs_fit_to_encode = ("alpha", "beta", "penalty", "positive")
+    _prediction = prediction_of
     _free_to_change = ("alpha", "beta", "penalty", "positive")
     _parameter_constraints: dict = {
         **COMMON_CONSTRAINTS,
@@ -201,8 +209,3 @@ class PSD(SparseModel):
         self.warm_start = warm_start
         self.random_state = random_state
         self.verbose = verbose
-
-    def _prediction(self):
-        schedule = learning_rate_schedule(self.learning_rate, AUTOMATIC_RATE)
-        settings = {"n_steps": int(self.n_steps)}
-        return Prediction(self.encoder, float(self.beta), schedule, settings)

@@ -4,7 +4,7 @@ import numpy as np
 from sklearn.utils import compute_class_weight
 
 from sklearn_ebm._sklearn import _check_sample_weight
-from sklearn_ebm.backends import is_cupy, to_host
+from sklearn_ebm.backends import array_namespace, is_cupy, to_host
 
 
 def check_sample_weight(sample_weight, X):
@@ -35,6 +35,15 @@ def check_sample_weight(sample_weight, X):
         sample_weight = to_host(sample_weight)
     weights = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
     return normalized(weights)
+
+
+def weights_in_type_of(X, sample_weight):
+    """Return weights in the type of X, or None for equal ones, and the exponent of their unit."""
+    if sample_weight is None:
+        return None, 0
+    with np.errstate(over="ignore"):
+        weights, exponent = check_sample_weight(sample_weight, X)
+    return array_namespace(X).asarray(weights, dtype=X.dtype), exponent
 
 
 def normalized(weights):

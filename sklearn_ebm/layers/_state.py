@@ -348,6 +348,16 @@ def _shown(name, value):
     return text if len(text) <= LONGEST else f"another {name}"
 
 
+def require_equal(estimator, name, held, is_free=False):
+    """Refuse a parameter that differs from what learning continues with."""
+    value = getattr(estimator, name)
+    if not is_free and value != held:
+        raise ValueError(
+            f"{name}={value!r}, but learning continues with {name}={held!r}. To change it, "
+            "call fit with warm_start=False."
+        )
+
+
 class Attempt:
     """A fit that may still be refused: its learner has not taken a step."""
 

@@ -1,5 +1,7 @@
 """Curves of learning: named lists with one entry for each pass."""
 
+import numpy as np
+
 
 class Curves:
     """Named lists, and facts of the last pass.
@@ -28,6 +30,11 @@ class Curves:
     def last(self, name):
         """Return the last entry of a curve."""
         return self._lists[name][-1]
+
+    def attributes(self, *names):
+        """Return some curves, and the number of passes, as fitted attributes by name."""
+        arrays = {f"{name}_curve_": np.asarray(self[name]) for name in names}
+        return {"n_iter_": self.n_passes, **arrays}
 
     @property
     def n_passes(self):

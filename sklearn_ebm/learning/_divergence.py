@@ -3,6 +3,10 @@
 import math
 from numbers import Real
 
+from sklearn.exceptions import ConvergenceWarning
+
+from sklearn_ebm._warnings import warn
+
 
 class Diverged(ValueError):
     """A loss is not finite or out of all proportion to the data; no step was taken for it."""
@@ -40,3 +44,9 @@ def divergence_message(learning_rate):
         f"Training diverged with learning_rate={shown}; the best parameters before are "
         "kept. Lower learning_rate."
     )
+
+
+def warn_of_divergence(outcome, estimator):
+    """Issue a `ConvergenceWarning` that shows the learning rate if learning diverged."""
+    if outcome.has_diverged:
+        warn(divergence_message(estimator.learning_rate), ConvergenceWarning)

@@ -67,6 +67,13 @@ class RelativeChange(Policy):
         """Return whether another pass would change little."""
         return self.change <= self.tol
 
+    def message(self, plan):
+        """Return the text of the warning that all passes were made and more would be needed."""
+        return (
+            f"Stopped at max_iter={plan.max_iter} with a relative change of the objective of "
+            f"{self.change:.1e} > tol={self.tol:.1e}. Increase max_iter or tol."
+        )
+
 
 class ConfirmLastStep(Policy):
     """Judge the last step of a pass by the batch that it was made on.
@@ -212,6 +219,11 @@ def least_objective(trainer):
     """Return the merit of the last pass: minus its objective."""
     objective = trainer.curves["objective"]
     return -objective[-1] if objective else -math.inf
+
+
+def undoing_divergence():
+    """Return policies that undo all steps since the best pass if one diverges."""
+    return [ConfirmLastStep(), KeepBest(least_objective, always=False)]
 
 
 class SlowDown(Policy):

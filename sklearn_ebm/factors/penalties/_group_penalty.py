@@ -6,7 +6,7 @@ import numpy as np
 
 from sklearn_ebm.factors.penalties._group import group_norm
 from sklearn_ebm.factors.penalties._pools import pools_of_groups, pools_of_map
-from sklearn_ebm.factors.penalties._specification import PenaltySpecification
+from sklearn_ebm.factors.penalties._specification import PenaltySpecification, require_places
 
 WINDOWS = ("gaussian", "uniform")
 SIZE = 4  # size of groups if the user specifies neither groups nor a map
@@ -141,11 +141,7 @@ class GroupPenalty(PenaltySpecification):
         shape = two_numbers(self.map_shape, "map_shape")
         window = one_or_two_numbers(self.pool_shape, "pool_shape")
         stride = one_or_two_numbers(self.pool_stride, "pool_stride")
-        if shape[0] * shape[1] != n_components:
-            raise ValueError(
-                f"map_shape must have n_components={n_components} places, got {shape} with "
-                f"{shape[0] * shape[1]} places."
-            )
+        require_places(shape, n_components)
         if window[0] > shape[0] or window[1] > shape[1]:
             raise ValueError(f"pool_shape must not exceed map_shape={shape}, got {window}.")
         if stride[0] > window[0] or stride[1] > window[1]:

@@ -15,7 +15,7 @@ from numbers import Integral, Real
 import numpy as np
 
 from sklearn_ebm.backends import array_namespace, to_host
-from sklearn_ebm.factors.penalties._specification import PenaltySpecification
+from sklearn_ebm.factors.penalties._specification import PenaltySpecification, require_places
 
 STRUCTURES = ("map",)
 
@@ -287,11 +287,7 @@ def _checked_map(map_shape, n_components):
         raise ValueError(
             f"map_shape must be a pair of positive integers if strength is None, got {map_shape!r}."
         )
-    if sizes[0] * sizes[1] != n_components:
-        raise ValueError(
-            f"map_shape must have n_components={n_components} places, got {sizes} with "
-            f"{sizes[0] * sizes[1]} places."
-        )
+    require_places(sizes, n_components)
     return sizes
 
 

@@ -90,3 +90,13 @@ def _by_value(value):
     if hasattr(value, "dtype"):
         return _by_value(np.asarray(to_host(value)).tolist())
     return value
+
+
+def require_places(map_shape, n_components):
+    """Refuse a map whose number of places is not the number of components."""
+    n_places = map_shape[0] * map_shape[1]
+    if n_places != n_components:
+        raise ValueError(
+            f"map_shape must have n_components={n_components} places, got {map_shape} with "
+            f"{n_places} places."
+        )
