@@ -56,7 +56,7 @@ def pytest_collection_finish():
 
     class Pause(event.Listener):
         def __init__(self):
-            self.tracers = []  # one kernel compiles those that it calls
+            self.tracers = []  # a stack: a kernel may compile others
 
         def on_start(self, _):
             tracer = sys.gettrace()
@@ -134,7 +134,7 @@ def dictionary():
 
 
 def _read_only(array):
-    """One test must not change what the next one gets; and read-only input must work anyway."""
+    """Make an array read-only: tests must not change shared data, and models must accept it."""
     array.setflags(write=False)
     return array
 

@@ -16,15 +16,15 @@ CUPY_HINT = (
 
 
 def resolve_backend(name, X):
-    """Module of kernels for `name`; "auto" follows the data.
+    """Return the module of kernels for a name; "auto" follows the data.
 
     Parameters
     ----------
     name : {"auto", "numpy", "numba", "cupy"}
-        The wish of the user.
+        Value of the parameter `backend`.
     X : array
         The data. For "auto", the backend is "cupy" for CuPy arrays, "numba" for NumPy arrays, and
-        "numpy" for those of other libraries, which it is written for as well.
+        "numpy" for arrays of other libraries.
 
     Returns
     -------

@@ -65,7 +65,7 @@ def sample_transformed_patches(
 
     margin : float, default=0
         Least distance in pixels between the centre of a patch and the border of its image; it is
-        larger where the changes need more. Several calls with one `random_state` draw the same
+        larger if the changes need more. Several calls with one `random_state` draw the same
         places, whatever their changes are, if their margin suffices for each of them.
 
     min_variance : float, default=0

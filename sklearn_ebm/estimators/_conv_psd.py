@@ -41,8 +41,9 @@ class ConvPSD(SparseModel):
     inference : {"encoder", "optimal"}, default="encoder"
         Whether `transform` returns the prediction f(x) or the optimal code argmin_z E(x, z).
     border : {"full", "same", "valid", "circular"}, default="full"
-        Where kernels may stand: wherever they touch the image, which serves every pixel alike;
-        where their centre is in it; where all of them is; or everywhere on a torus.
+        Positions of the kernels: all at which a kernel overlaps the image, so that every pixel is
+        covered equally; those with the centre of the kernel in the image; those with the whole
+        kernel in the image; or all pixels of an image that wraps around.
     image_shape : tuple of ints or None, default=None
         Height, width and channels (1 if omitted) of images passed as flat rows. None treats rows as
         signals, which are images of height one.
@@ -108,8 +109,8 @@ class ConvPSD(SparseModel):
     alpha_ : float
         Weight of the sparsity penalty in the last fit.
     encoder_ : encoder
-        f, with `parameters` by name, of images of the size that was learned from;
-        `encoder_.on_images(shape)` is that of another.
+        f, with `parameters` by name, for images of the size seen in `fit`.
+        `encoder_.on_images(shape)` returns the encoder for another size.
     encoder_components_ : ndarray of shape (n_components, height, width, n_channels)
         The encoder's filters.
     connections_ : ndarray of bool of shape (n_components, n_channels) or None

@@ -7,9 +7,9 @@ from sklearn_ebm.estimators._sparse_model import COMMON_CONSTRAINTS, SparseModel
 class ConvSparseCoder(SparseModel):
     """E(x, z) = 1/2 ||x - sum_k d_k * z_k||^2 + alpha ||z||_1: maps of images on learned kernels.
 
-    One kernel serves all its shifts, so that none are spent on copies. Codes come with a
-    certificate, the duality gap; kernels are learned online from random crops. Signals are images
-    of height one.
+    Each kernel applies at all positions, so the dictionary needs no shifted copies. `duality_gap`
+    certifies the codes. Kernels are learned online from random crops. Signals are images of height
+    one.
 
     Parameters
     ----------
@@ -27,8 +27,9 @@ class ConvSparseCoder(SparseModel):
         `value` and `prox` (see :ref:`add_a_penalty`). It applies to the components of all maps
         at each position.
     border : {"full", "same", "valid", "circular"}, default="full"
-        Where kernels may stand: wherever they touch the image, which serves every pixel alike;
-        where their centre is in it; where all of them is; or everywhere on a torus.
+        Positions of the kernels: all at which a kernel overlaps the image, so that every pixel is
+        covered equally; those with the centre of the kernel in the image; those with the whole
+        kernel in the image; or all pixels of an image that wraps around.
     image_shape : tuple of ints or None, default=None
         Height, width and channels (1 if omitted) of images passed as flat rows. None treats rows as
         signals, which are images of height one.
@@ -83,7 +84,7 @@ class ConvSparseCoder(SparseModel):
     Attributes
     ----------
     components_ : ndarray of shape (n_components, height, width, n_channels)
-        Kernels; of unit norm where they were learned.
+        Kernels. Learned kernels have unit norm.
     alpha_ : float
         Weight of the sparsity penalty in the last fit.
     connections_ : ndarray of bool of shape (n_components, n_channels) or None

@@ -139,7 +139,7 @@ class DensityModel(Stateful, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         Returns
         -------
         ndarray of shape (n_samples, n_features)
-            In the space of the data.
+            Visible units, in the space of the data.
         """
         self._ready()
         X = check_codes(X)
@@ -209,7 +209,7 @@ class DensityModel(Stateful, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         """Return the mean pseudo-log-likelihood of a feature, which compares models.
 
         It is not the mean of `score_samples`: negative free energies lack the normalising constant,
-        which differs between models, so that their mean is no criterion for model selection.
+        which differs between models, so their mean cannot compare models.
 
         Parameters
         ----------
@@ -254,7 +254,7 @@ class DensityModel(Stateful, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         Returns
         -------
         ndarray of shape (n_samples, n_features)
-            Visible units where the chains end.
+            Visible units at the end of the chains.
         """
         self._ready()
         n_steps = operator.index(n_steps)
@@ -280,7 +280,7 @@ class DensityModel(Stateful, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         Returns
         -------
         ndarray of shape (n_samples, n_features)
-            Visible units where the chains end.
+            Visible units at the end of the chains.
         """
         self._ready()
         n_samples, n_burn_in = operator.index(n_samples), operator.index(n_burn_in)
@@ -306,7 +306,7 @@ class DensityModel(Stateful, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         method : {"auto", "exact", "ais"}, default="auto"
             "exact" sums over all states of a layer of at most 20 units that are on or off; "ais" is
             annealed importance sampling from features that are independent, with the frequencies of
-            the data. "auto" is exact where that is possible.
+            the data. "auto" is exact if that is possible.
         n_temperatures : int, default=5000
             Steps of each particle from the one to the other.
         n_runs : int, default=100

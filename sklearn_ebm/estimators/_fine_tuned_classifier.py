@@ -26,10 +26,10 @@ class FineTunedClassifier(
 ):
     """Features learned layer by layer without labels, then trained as one network with them.
 
-    The pipeline is fitted stage by stage, its last step, a linear classifier, on what comes out;
-    then the encoders of its models and the classifier are trained together, by back-propagation of
-    the cross-entropy -log p(y | x), p the softmax of the classifier's scores. Data stream through
-    in batches; what lies between the steps is never there for all samples at once.
+    The pipeline is fitted stage by stage, and its last step, a linear classifier, on the features.
+    Then the encoders of its models and the classifier are trained together, by back-propagation of
+    the cross-entropy -log p(y | x), with p the softmax of the classifier's scores. Data stream
+    through the pipeline in batches; intermediate features of all samples are never stored at once.
 
     Parameters
     ----------
@@ -39,10 +39,10 @@ class FineTunedClassifier(
         derivative: other models, layers, and linear maps like `StandardScaler` and `PCA`, which
         stay as they are. Its `memory` caches each stage and its output on disk.
     prefit : bool, default=False
-        Whether the pipeline is fitted already; it is copied then, and stays as it is.
+        Whether the pipeline is already fitted. A copy of it is trained.
     subsample : int or None, default=None
-        Samples, drawn at random with and without labels, that the steps before the classifier learn
-        from at most; None takes all.
+        Maximum number of samples, with and without labels, from which the steps before the
+        classifier learn. They are drawn at random. None uses all samples.
     optimizer : {"adam", "sgd"}, default="adam"
         Optimizer that trains the network: Adam, or stochastic gradient descent with momentum.
     learning_rate : float, callable or "auto", default="auto"
@@ -52,8 +52,8 @@ class FineTunedClassifier(
         cosine decay. "auto" is 1e-3. Steps of an encoder are scaled by the size of its initial
         weights: with "adam", the rate applies to weights with a root mean square of 0.01.
     learning_rates : dict of str to float or None, default=None
-        Factors of the learning rate for steps by name, the classifier's included; 0 leaves a step
-        as it is. One where none is given.
+        Factors of the learning rate for steps by name, including the classifier. 0 freezes a step.
+        Steps that are not named have a factor of 1.
     momentum : float, default=0.9
         Share of the previous step that is added to each step. It applies to `optimizer="sgd"` only.
     weight_decay : float, default=0.0
@@ -65,8 +65,8 @@ class FineTunedClassifier(
     batch_size : int, default=100
         Number of samples per training step.
     early_stopping : bool or "auto", default="auto"
-        Whether to hold out samples, keep the parameters that are best on them, and stop where
-        `n_iter_no_change` passes gained nothing. "auto" does for more than 10,000 samples.
+        Whether to hold out samples, keep the parameters that are best on them, and stop after
+        `n_iter_no_change` passes without progress. "auto" does so for more than 10,000 samples.
     validation_fraction : float, default=0.1
         Share of the samples that is held out of training. It is the same for each class.
     n_iter_no_change : int, default=10
@@ -96,20 +96,21 @@ class FineTunedClassifier(
     n_iter_ : int
         Passes made.
     objective_curve_ : ndarray of shape (n_iter_,)
-        Mean cross-entropy of a sample in each pass.
+        Mean cross-entropy per sample in each pass.
     accuracy_curve_ : ndarray of shape (n_iter_,)
-        Share of right answers in each pass, while it was made.
+        Accuracy on the training samples during each pass.
     validation_curve_ : ndarray of shape (n_iter_ + 1,)
-        Mean cross-entropy of the samples that are held out, before the first pass and after each;
-        empty where none are.
+        Mean cross-entropy of the held-out samples, before the first pass and after each. Empty if
+        no samples are held out.
     validation_accuracy_curve_ : ndarray of shape (n_iter_ + 1,)
-        Share of right answers on them; the model is that of the largest.
+        Accuracy on the held-out samples, at the same times. The parameters with the highest
+        accuracy are kept.
     seconds_curve_ : ndarray of shape (n_iter_,)
         Seconds from the start of the passes to the end of each.
     n_features_in_ : int
-        Features seen in fit, of the first step.
+        Number of features that the first step saw in `fit`.
     feature_names_in_ : ndarray of shape (n_features_in_,)
-        Their names, where X had any.
+        Names of these features, if X has names that are all strings.
 
     See Also
     --------
@@ -209,13 +210,13 @@ class FineTunedClassifier(
         Parameters
         ----------
         X : array-like with n_samples rows
-            What the first step of the pipeline takes: rows, images, a data frame.
+            Input of the first step of the pipeline: rows, images or a data frame.
         y : array-like of shape (n_samples,)
             Labels.
         sample_weight : array-like of shape (n_samples,) or None, default=None
             Weights of the samples for the classifier and the cross-entropy, both scaled to a mean
-            of one. Samples without weight do not take part. What is learned without labels takes
-            all samples alike.
+            of one. Samples of weight zero are ignored. Learning without labels weighs all samples
+            equally.
         unsupervised_X : array-like or None, default=None
             More data of the kind of X, without labels: the steps before the classifier learn from
             both.
@@ -311,8 +312,8 @@ class FineTunedClassifier(
 
         Returns
         -------
-        ndarray of shape (n_samples, n_classes), or (n_samples,) of two classes
-            Of two classes, that of the second one.
+        ndarray of shape (n_samples, n_classes), or (n_samples,) for two classes
+            Scores of the classes; for two classes, the score of the second one.
         """
         self._ready()
         (X,) = indexable(native(X))

@@ -101,7 +101,7 @@ def sparse_encode(
     max_iter : int, default=1000
         Rounds, sweeps or steps for each batch of samples.
     tol : float, default=1e-4
-        Duality gap relative to 1/2 ||x||^2 at which a sample is done.
+        Duality gap, relative to 1/2 ||x||^2, at which a sample has converged.
     return_gap : bool, default=False
         Return the gaps that were reached, too.
     sparse_output : bool, default=False

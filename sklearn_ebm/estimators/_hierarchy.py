@@ -116,7 +116,7 @@ def make_feature_hierarchy(
     -------
     Pipeline
         Of scikit-learn; steps are named "images", "contrast", "model1", "rectifier1", "contrast1",
-        "pooler1", "model2", ..., "flattener" and "classifier", where they are there.
+        "pooler1", "model2", ..., "flattener" and "classifier", if they are present.
 
     See Also
     --------

@@ -108,7 +108,7 @@ class LISTAEncoder(SparseModel):
     components_ : ndarray of shape (n_components, n_features)
         The atoms D.
     alpha_ : float
-        The weight of the sparsity that f was trained for, also that of optimal codes and energies.
+        Weight of the sparsity penalty in training, and for optimal codes and energies.
     encoder_ : encoder
         f, with `parameters` by name and `encode(X)`.
     encoding_weights_ : ndarray of shape (n_features, n_components)
@@ -122,10 +122,10 @@ class LISTAEncoder(SparseModel):
     n_iter_ : int
         Passes made.
     objective_curve_ : ndarray of shape (n_iter_,)
-        Mean loss of a sample in each pass.
+        Mean loss per sample in each pass.
     validation_curve_ : ndarray of shape (n_iter_ + 1,)
-        Mean loss on the samples that are looked at, before the first pass and after each. The
-        model is that of the least. Empty after `partial_fit`, which holds out none.
+        Mean loss on the held-out samples, before the first pass and after each. The parameters
+        with the lowest loss are kept. Empty after `partial_fit`, which holds out no samples.
     seconds_curve_ : ndarray of shape (n_iter_,)
         Seconds from the start of the passes to the end of each.
     sparsity_curve_ : ndarray of shape (n_iter_,)

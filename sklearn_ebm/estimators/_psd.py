@@ -27,9 +27,9 @@ def prediction_of(model):
 class PSD(SparseModel):
     """E(x, z) = 1/2 ||x - zD||^2 + alpha ||z||_1 + beta/2 ||z - f(x)||^2: codes and a predictor.
 
-    Dictionary, codes and encoder f are trained together: each batch's codes minimise the energy,
-    the prediction included, which is what makes them predictable; then dictionary and encoder move.
-    `transform` is one matrix product and an element-wise function.
+    Dictionary, codes and encoder f are trained together. The codes of each batch minimise the
+    energy, whose prediction term keeps them predictable; then the dictionary and the encoder take a
+    step. `transform` is one matrix product and an element-wise function.
 
     Parameters
     ----------

@@ -18,9 +18,9 @@ from sklearn_ebm.learning._rates import LEARNING_RATE
 class RBM(CallbackSupportMixin, DensityModel):
     """E(v, h) = -v W h' - b.v - c.h: a restricted Boltzmann machine, its hidden units on or off.
 
-    The energy of a sample with the hidden units summed out is lowered where the data are, and
-    raised where the model's own samples are. Gradients are centred, which keeps them the same
-    whether features are coded as ink or as paper, and the last parameters are averages.
+    Learning lowers the free energy of the data and raises the free energy of samples of the model.
+    Gradients are centred, so that they do not depend on whether ones stand for ink or for paper,
+    and the final parameters are averages over the last steps.
 
     Parameters
     ----------
@@ -101,12 +101,12 @@ class RBM(CallbackSupportMixin, DensityModel):
         Passes made.
     objective_curve_ : ndarray of shape (n_iter_,)
         After each pass, of a few samples: minus the pseudo-log-likelihood of a feature, in nats; or
-        `reconstruction_curve_` where `visible="gaussian"`.
+        `reconstruction_curve_` if `visible="gaussian"`.
     reconstruction_curve_ : ndarray of shape (n_iter_,)
         Squared error of a feature when samples are encoded and decoded once.
     free_energy_gap_curve_ : ndarray of shape (n_iter_,)
-        Mean free energy of samples that are held out minus that of samples learned from; it grows
-        when a model overfits. Empty without `validation_fraction`.
+        Mean free energy of the held-out samples minus the mean free energy of training samples. It
+        grows when the model overfits. Empty without `validation_fraction`.
     seconds_curve_ : ndarray of shape (n_iter_,)
         Seconds from the start of learning to the end of each pass.
     usage_ : ndarray of shape (n_components,)
@@ -253,7 +253,7 @@ class RBM(CallbackSupportMixin, DensityModel):
         Returns
         -------
         RBM
-            The fitted model. Where Ctrl-C ends fit, it is what the last batches left.
+            The fitted model. If Ctrl-C interrupts the fit, it is the model after the last batches.
 
         Raises
         ------

@@ -61,7 +61,7 @@ class SparseCoder(SparseModel):
     Attributes
     ----------
     components_ : ndarray of shape (n_components, n_features)
-        Atoms; of unit norm where they were learned.
+        Atoms. Learned atoms have unit norm.
     alpha_ : float
         Weight of the sparsity penalty in the last fit.
     n_iter_ : int

@@ -15,7 +15,7 @@ from sklearn_ebm.inspection._axes import check_option, fitted, take_axes
 
 UNROLLED = {"ista": "lista", "fista": "lfista", "cd": "lcod"}  # the encoder of each solver
 LABELS = {"ista": "ISTA", "fista": "FISTA", "cd": "Coordinate descent"}
-FEWEST_STEPS = 30  # curves of solvers go on so far at least
+FEWEST_STEPS = 30  # minimum length of the curves of solvers
 FURTHER = 4  # times the steps of the encoder that has most of them
 GREEDY_POINTS = 20  # of a curve whose points are computed one by one
 PIECE_ROWS = 1024  # samples whose iterates are held at once
@@ -26,9 +26,9 @@ class CodeErrorDisplay:
     """Mean squared distance from the optimal codes, ||z - z*||^2, over the number of steps.
 
     A step is a product with S, or with one row of it in coordinate descent. An encoder with
-    `n_steps` of T stands at T. A solver stands there with its code after T + 1 steps from zero,
-    which is the code of the untrained encoder. So what training brings is read off at one T, and
-    what a trained encoder is worth in steps of a solver at one height.
+    `n_steps=T` is drawn at T. A solver's code after T + 1 steps from zero, which is the code of the
+    untrained encoder, is also drawn at T. The vertical distance between the lines is therefore the
+    effect of training, and the horizontal distance is the number of solver steps that it saves.
 
     Create it by :meth:`from_estimators`, or from arrays.
 
@@ -47,7 +47,7 @@ class CodeErrorDisplay:
         Axes that were drawn on.
 
     lines_ : list of matplotlib Line2D
-        One for each entry of `errors`, in its order.
+        One line for each entry of `errors`, in the same order.
 
     See Also
     --------
@@ -84,10 +84,10 @@ class CodeErrorDisplay:
             each of its encoders.
 
         X : array-like of shape (n_samples, n_features)
-            Data to code, best data that no encoder has learned from.
+            Data to code, preferably not the training data of an encoder.
 
         solvers : sequence of {"ista", "fista", "cd"}, default=("ista", "fista")
-            Solvers to draw beside them.
+            Solvers to draw for comparison.
 
         max_steps : int or None, default=None
             Steps of the solvers; None takes 30, or four times the steps of the deepest encoder.

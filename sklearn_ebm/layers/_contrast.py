@@ -37,8 +37,8 @@ class LocalContrastNormalizer(Layer, OneToOneFeatureMixin, TransformerMixin, Bas
     ----------
     window_size : int, default=9
         Height and width of the window in pixels, odd; its standard deviation is a quarter of that.
-        At the border the window is cut, and what is left of it scaled to sum to one: as if outside
-        looked like inside, so that borders are neither darkened nor brightened.
+        At the border the window is cut and the rest of it scaled to sum to one, so that borders
+        are neither darkened nor brightened.
 
     divide : bool, default=True
         Whether to divide as well; if not, y = v.

@@ -12,17 +12,17 @@ from sklearn_ebm.layers._state import refusable
 
 
 class Dropout(Layer, OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
-    """Leave out a share of the features, others for each sample of each batch, in training alone.
+    """Set a random share of the features to zero while a network is trained with labels.
 
     In a network that :class:`~sklearn_ebm.FineTunedClassifier` trains with labels, y = m x / (1 -
-    share), where m is 0 with probability `share` and else 1 [1]_: what comes after cannot rely on
-    single features, and learns fewer of the training samples by heart. In `transform` everything
-    passes as it is. The layer learns nothing: `transform` works without `fit`.
+    share), where m is 0 with probability `share` and otherwise 1, drawn anew for each sample of
+    each batch [1]_. Later steps then cannot rely on single features, which reduces overfitting.
+    `transform` returns X unchanged. The layer learns nothing: `transform` works without `fit`.
 
     Parameters
     ----------
     share : float, default=0.5
-        Of the features that are left out, from 0 on and below 1.
+        Share of the features that are set to zero, at least 0 and below 1.
     random_state : int, RandomState instance or None, default=None
         Seed or generator of the random numbers. Pass an int for reproducible results. It determines
         which features are left out.
@@ -40,7 +40,7 @@ class Dropout(Layer, OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
     See Also
     --------
-    sklearn_ebm.FineTunedClassifier : Trains what stands before and after it.
+    sklearn_ebm.FineTunedClassifier : Trains the steps before and after it.
 
     References
     ----------

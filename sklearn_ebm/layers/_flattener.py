@@ -14,7 +14,7 @@ from sklearn_ebm.layers._state import refusable
 class Flattener(Layer, OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     """Lay out each image as a row: y[(i width + j) channels + k] = x[i, j, k].
 
-    The layer learns nothing: `transform` works without `fit`. Rows stay what they are.
+    The layer learns nothing: `transform` works without `fit`. Rows are returned unchanged.
 
     Parameters
     ----------
@@ -84,8 +84,8 @@ class Flattener(Layer, OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         Returns
         -------
         ndarray of shape (n, n_features)
-            The rows, in the type of X if it is float32 or float64; where that needs no copy, they
-            share the memory of X.
+            Rows in the dtype of X if it is float32 or float64. They share the memory of X if no
+            copy is needed.
         """
         self._ready()
         images, _ = check_images(self, X, reset=False, image_shape=self.image_shape)

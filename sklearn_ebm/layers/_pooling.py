@@ -1,4 +1,4 @@
-"""Pooling: what the windows on the maps hold, each in one number.
+"""Pooling: one number for each window on the maps.
 
     average    y = sum x / N          dx = dy / N, added up over the windows that x is in
     max        y = max x              dx = dy at the first of the largest, in order of rows,
@@ -6,7 +6,7 @@
     l2         y = sqrt(sum x^2)      dx = x dy / y, and 0 where y is 0
 
 Groups of neighbouring maps are windows over a third axis. Sums and maxima over a window are taken
-axis by axis, rows first: few passes over what is large, the others over what is left of it.
+axis by axis, rows first, so that few passes run over the full array.
 """
 
 import itertools
@@ -125,7 +125,7 @@ MODES = {
 
 
 class Pooler(Layer, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
-    """Pool maps over windows: y = the average, the maximum or the norm of what a window holds.
+    """Pool maps over windows: y is the average, the maximum or the norm of the entries.
 
     Windows lie inside the image; rows and columns that are left over at its end are dropped. The
     layer learns nothing: `transform` works without `fit`.
@@ -145,7 +145,7 @@ class Pooler(Layer, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
         by side.
 
     map_groups : int, default=1
-        Pool over groups of so many neighbouring maps as well. Must divide the number of maps.
+        Number of neighbouring maps that are pooled together. It must divide the number of maps.
 
     image_shape : tuple of ints or None, default=None
         Height, width and channels (1 if omitted) of images passed as flat rows. None treats rows as

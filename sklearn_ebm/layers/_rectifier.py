@@ -1,4 +1,4 @@
-"""Rectification: what a code says, without the sign, or with the sign as a place.
+"""Rectification: the magnitude of codes, their positive part, or both parts as features.
 
     abs        y = |x|                        dx = sign(x) dy
     positive   y = max(x, 0)                  dx = [x > 0] dy
@@ -30,7 +30,7 @@ class Part(NamedTuple):
 
 
 def _where(condition, x):
-    """1 where the condition holds, else 0, in the type of x."""
+    """Return 1 if the condition holds, else 0, in the dtype of x."""
     return array_namespace(x).asarray(condition, dtype=x.dtype)
 
 

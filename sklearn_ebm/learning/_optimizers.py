@@ -21,8 +21,8 @@ class Optimizer:
         Weights, which are parameters of two and more dimensions, shrink by this share of themselves
         times the learning rate, apart from the gradient (Loshchilov & Hutter 2019).
     units : dict of str to float
-        What parameters that are named are measured in: they go where those of size p / unit would,
-        so that what has ten times the size takes steps of ten times the size.
+        Unit of each parameter that is named. A parameter p takes the steps of p / unit, times unit,
+        so that a parameter of ten times the size takes steps of ten times the size.
     """
 
     def __init__(self, parameters, scales=None, decay=0.0, units=None):

@@ -31,13 +31,13 @@ LEAST_EXPONENT = -4000  # of rows of zeros: below those of all products of numbe
     prefer_skip_nested_validation=True,
 )
 def duality_gap(X, code, dictionary, alpha, positive=False, penalty="l1", missing_values=None):
-    """Certificate of sparse codes: an upper bound on what a better code could still save.
+    """Bound how far the energy of sparse codes is above the minimum, as their certificate.
 
     With the residual r = x - z D and the dual point theta = r min(1, alpha / max_j |d_j . r|), the
-    gap is E(x, z) - (1/2 ||x||^2 - 1/2 ||x - theta||^2), here over 1/2 ||x||^2. Another norm has
-    its own dual norm in place of max_j |d_j . r|; that of overlapping groups is a bound from above,
-    found by iteration. Units do not matter: any values that float64 can hold are accepted. The gap
-    of a penalty that is not a norm needs its conjugate.
+    gap is E(x, z) - (1/2 ||x||^2 - 1/2 ||x - theta||^2), here divided by 1/2 ||x||^2. For other
+    norms, the dual norm replaces max_j |d_j . r|; the dual norm of overlapping groups is bounded
+    from above by iteration. The gap of a penalty that is not a norm needs its conjugate. Any values
+    that float64 can represent are accepted.
 
     Parameters
     ----------
@@ -48,11 +48,11 @@ def duality_gap(X, code, dictionary, alpha, positive=False, penalty="l1", missin
     dictionary : array-like of shape (n_components, n_features)
         Atoms.
     alpha : float
-        Weight of the sparsity.
+        Weight of the sparsity penalty.
     positive : bool, default=False
         Whether codes are constrained to be positive.
     penalty : {"l1"}, GroupPenalty or Penalty, default="l1"
-        What alpha weighs. It must have `dual_norm` or `conjugate`.
+        Penalty that alpha weighs. It must have `dual_norm` or `conjugate`.
     missing_values : float or None, default=None
         Entries of X with this value, `np.nan` or a number, are left out of the sum.
 

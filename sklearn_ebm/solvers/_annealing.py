@@ -24,9 +24,9 @@ class LogPartition:
     value : float
         The estimate of log Z, in nats.
     error : float
-        Standard error of the estimate, in nats; zero where it is exact.
+        Standard error of the estimate, in nats. Zero if log Z is exact.
     log_weights : ndarray of shape (n_runs,) or None
-        log Z as each particle alone estimates it; None where it is exact.
+        Estimate of log Z from each particle alone. None if log Z is exact.
     """
 
     value: float

@@ -256,7 +256,7 @@ def solve_lasso(problem, *, solver="auto", code=None, warm=False, tol=1e-4, max_
     warm : bool, default=False
         Whether `code` holds the codes to start from.
     tol : float, default=1e-4
-        Duality gap relative to 1/2 ||x||^2 at which a sample is done. If the penalty has no
+        Duality gap, relative to 1/2 ||x||^2, at which a sample has converged. If the penalty has no
         certificate, the decrease of the energy, as defined in `sklearn_ebm.solvers._proximal`.
     max_iter : int, default=1000
         Rounds, sweeps or steps.

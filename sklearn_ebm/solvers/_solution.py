@@ -1,4 +1,4 @@
-"""What every solver returns, and the words for how it ended."""
+"""Results of solvers, and messages about how they ended."""
 
 import enum
 from dataclasses import dataclass
@@ -72,9 +72,9 @@ class Solution:
     n_iter : int
         Rounds, sweeps or steps of the slowest sample.
     objective_curve : list of float
-        Mean energy at each check, where a solver makes any.
+        Mean energy at each check. Empty for solvers without checks.
     measure : array of shape (n_samples,)
-        What the criterion compares with tol, relative to 1/2 ||x||^2.
+        Value that the criterion compares with tol, relative to 1/2 ||x||^2.
     outcome : Outcome, default=Outcome.CONVERGED
     criterion : Criterion, default=Criterion.GAP
         Whether `measure` is the duality gap, a certificate, or the decrease of the energy.

@@ -76,7 +76,7 @@ def _has_code(penalty, correlation):
 
 
 def sanitize(problem, code, backend):
-    """Make starts feasible, and zero where they are worse than zero, however large they are."""
+    """Make starting codes feasible, and replace codes that are worse than zero by zero."""
     xp = array_namespace(code)
     # Squares of large starts overflow to infinity or NaN, neither of which is below half_norm.
     with np.errstate(over="ignore", invalid="ignore"):
@@ -92,17 +92,17 @@ def verify(solution, problem, rescue, tol, everything, backend):
     Parameters
     ----------
     solution : Solution
-        What a solver claims; its codes and gaps change in place.
+        Result of a solver. Its codes and gaps are updated in place.
     problem : GramProblem or MaskedProblem
-        What it solved.
+        Problem that was solved.
     rescue : callable
         `rescue(problem, code, tol)` continues with some samples, in double precision and in place.
     tol : float
-        Relative gap at which a sample is done.
+        Relative gap at which a sample has converged.
     everything : bool
-        Whether every gap is computed anew, or only those that rounding may have falsified.
+        Whether to compute all gaps anew, or only the gaps that rounding may have changed.
     backend : module
-        Where the kernels come from.
+        Module of kernels.
     """
     if solution.criterion is not Criterion.GAP or problem.source is None:
         return

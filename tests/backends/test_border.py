@@ -1,4 +1,4 @@
-"""Borders, and the kernels of convolutional codes, by what they are defined to be."""
+"""Borders and the kernels of convolutional codes equal their definitions."""
 
 import importlib
 

@@ -98,9 +98,9 @@ def stored(case, arguments, storage, folder):
 
 
 def called(backend, case, arguments):
-    """What the kernel left in the arguments that it replaces, and what it returned.
+    """Return the arguments that the kernel replaces, and its return value.
 
-    All other arguments must be what they were.
+    It must not change other arguments.
     """
     inputs = [name for name in arguments if name not in case.replaced]
     given = arrays_of(mapped(np.copy, arguments, inputs), inputs)

@@ -1,4 +1,4 @@
-"""Windows of images in chunks, where the room is for a part of an image, or of several."""
+"""Windows of images in chunks that hold a part of one image, or parts of several."""
 
 import numpy as np
 import pytest

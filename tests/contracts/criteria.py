@@ -87,7 +87,7 @@ def some_atoms(seed=1):
 
 
 def some_encoder(atoms):
-    """Return an encoder away from points where it has no derivative."""
+    """Return an encoder that is differentiable at the data."""
     return ENCODERS["tanh"].from_dictionary(atoms, LinearDecoder(atoms).lipschitz, ALPHA)
 
 
@@ -102,7 +102,7 @@ def dictionary():
 
 
 def dictionary_with_encoder():
-    """By the envelope theorem F(x) has beta times the gradient of 1/2 ||f(x) - z||^2."""
+    """The gradient of F(x) is beta times that of 1/2 ||f(x) - z||^2 (envelope theorem)."""
     X, weight = some_data()
 
     def follow(criterion):

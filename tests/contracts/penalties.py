@@ -1,4 +1,4 @@
-"""Every penalty in its forms, and those that a user may write: a new penalty is one more entry."""
+"""All penalties, built-in and user-defined, in all their forms. A new penalty is one entry."""
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -106,7 +106,7 @@ PENALTIES = {
     "bounded conjugate": Huber(),
     "not convex": Counting(),
 }
-POSITIVE = {  # those that support positive=True
+POSITIVE = {  # names of the penalties that support positive=True
     name
     for name, kind in PENALTIES.items()
     if isinstance(kind, str) or offers(kind, "resolve") or offers(kind, "separable")

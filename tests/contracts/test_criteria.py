@@ -76,7 +76,7 @@ def test_contributions_depend_on_their_arguments_alone(name):
 
 @cases
 def test_sums_of_pieces_are_those_of_the_whole_in_any_grouping(name):
-    """Chains that are kept take part in the sum once, with the batch as one piece."""
+    """Criteria with persistent chains are skipped: their steps take a batch as one piece."""
     case = CASES[name]()
     if case.trainer.shard is not None:
         pytest.skip("takes a batch as one piece")
@@ -136,7 +136,7 @@ def test_a_trainer_from_a_file_continues_as_if_nothing_had_happened(name):
 
 
 def learned(trainer):
-    """Copies of what the steps of a trainer move."""
+    """Return copies of the arrays that the steps of a trainer change."""
     criterion = trainer.criterion
     moved = {**criterion.parameters, "shard": trainer.shard}
     if hasattr(criterion, "online"):

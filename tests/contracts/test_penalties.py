@@ -150,7 +150,7 @@ def test_conjugate_bounds_products_and_is_reached(name, positive):
 
 @having("majorant")
 def test_majorant_lies_above_and_its_steps_lower_the_energy(name, positive):
-    """A step on it at `code` lowers 1/2 ||z - v||^2 + penalty(z), except by what is neglected."""
+    """A step on the majorant at `code` lowers 1/2 ||z - v||^2 + penalty(z), up to the tolerance."""
     penalty, value = make(name, positive), draw()
     neglected = np.full(N_ROWS, 1e-9)
 

@@ -1,4 +1,4 @@
-"""Patches are windows of the images, drawn evenly, and their contrast is what it is said to be."""
+"""Patches are windows of the images, drawn uniformly, with the contrast that is documented."""
 
 import subprocess
 import sys
@@ -12,7 +12,7 @@ from sklearn_ebm.datasets import load_natural_patches, normalize_patches, sample
 
 
 def ramp(height, width, first=0, dtype=np.float64):
-    """An image in which each pixel's value says where it stands."""
+    """Return an image in which the value of each pixel is its position."""
     return (first + np.arange(height * width)).reshape(height, width).astype(dtype)
 
 

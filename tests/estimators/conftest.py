@@ -1,4 +1,4 @@
-"""Patches to learn from and new ones, few atoms, and a watch on what is learned from."""
+"""Training and test patches, a small dictionary, and a check of the data that are learned from."""
 
 import pytest
 

@@ -43,9 +43,9 @@ class GroupPenalty(PenaltySpecification):
 
     Notes
     -----
-    Windows have weights such that a map on which all components are equally on costs what its L1
-    norm does, whatever size and stride are: alpha means about the same. Groups that are given cost
-    ||z_g||, and groups of one are the L1 norm.
+    The weights of windows are scaled such that a constant map has the same penalty as under the L1
+    norm, for any size and stride, so that alpha has about the same effect. Given groups are
+    penalised by ||z_g||; groups of one component are the L1 norm.
 
     References
     ----------
