@@ -7,7 +7,7 @@ import numpy as np
 from sklearn_ebm.backends._random import GROUP, LANES
 from sklearn_ebm.backends.numba._launcher import split_rows
 from sklearn_ebm.backends.numba._random import draw_words, key_words
-from sklearn_ebm.backends.numba._rules import kernel, routine
+from sklearn_ebm.backends.numba._rules import inner, kernel
 from sklearn_ebm.backends.numba._simd import (
     add,
     add_scaled,
@@ -30,14 +30,14 @@ SMALLEST_PIECE = 128
 FACTORS = 64  # of a product of numbers up to two, which then is below the largest of any type
 
 
-@kernel
+@inner
 def _odds_against(field, bias, scale, n, k, count):
     """exp(-logit) of sixteen units."""
     logit = add_scaled(load_first(bias, k, count), scale, load_first(field, (n, k), count))
     return exponential(subtract(subtract(logit, logit), logit))
 
 
-@routine
+@kernel
 def mean_rows(field, bias, scale, one):
     n_units = field.shape[1]
     for n in range(field.shape[0]):
@@ -47,7 +47,7 @@ def mean_rows(field, bias, scale, one):
             store_first(field, (n, k), divide(splat(one), add(splat(one), odds)), count)
 
 
-@routine
+@kernel
 def sample_rows(field, bias, scale, one, words, first_row, mean):
     """`mean` has no rows where it is not wanted."""
     n_units = field.shape[1]

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from sklearn_ebm.backends.numba._coordinate_descent import gap_of_sums
-from sklearn_ebm.backends.numba._rules import kernel
+from sklearn_ebm.backends.numba._rules import inner, kernel
 from sklearn_ebm.backends.numba._support import add_rows
 
 INNER_SWEEPS = 16
@@ -52,7 +52,7 @@ def group_bounds(gram, rule, lipschitz):
             lipschitz[group] = 1
 
 
-@kernel
+@inner
 def _square(rule, values, size):
     """Sum of squares, of positive values alone where codes are positive."""
     total = values[0] - values[0]
@@ -62,7 +62,7 @@ def _square(rule, values, size):
     return total
 
 
-@kernel
+@inner
 def _update(rule, gram, blocks, code, group):
     """One proximal step on a group: twice what it lowers the energy by, at least."""
     first = rule.starts[group]
@@ -83,7 +83,7 @@ def _update(rule, gram, blocks, code, group):
     )
 
 
-@kernel
+@inner
 def _shorten(rule, gram, blocks, code, group, share):
     """The group's code is a share of `value`, and q moves along; the change's squared length."""
     first = rule.starts[group]
@@ -102,7 +102,7 @@ def _shorten(rule, gram, blocks, code, group, share):
     return square
 
 
-@kernel
+@inner
 def _sweep(rule, gram, blocks, code, everything):
     """Every group once, or those that are on: the largest change of any."""
     largest = gram[0, 0] - gram[0, 0]
@@ -112,7 +112,7 @@ def _sweep(rule, gram, blocks, code, everything):
     return largest
 
 
-@kernel
+@inner
 def _relative_gap(rule, target, blocks, code, half_norm):
     """As `backends._certificate.relative_gap`, from the groups."""
     nothing = half_norm - half_norm
@@ -138,7 +138,7 @@ def _relative_gap(rule, target, blocks, code, half_norm):
     return gap_of_sums(half_norm, explained, penalty - scale * along, scale)
 
 
-@kernel
+@inner
 def _start(rule, gram, target, blocks, code):
     """q = c - z H, and which groups are on."""
     for j in range(gram.shape[0]):

@@ -13,7 +13,7 @@ from sklearn_ebm.backends.numba._entries import (
     vector_sum,
 )
 from sklearn_ebm.backends.numba._launcher import split_rows
-from sklearn_ebm.backends.numba._rules import kernel, routine
+from sklearn_ebm.backends.numba._rules import inner, kernel
 from sklearn_ebm.backends.numba._simd import (
     add,
     add_scaled,
@@ -31,7 +31,7 @@ SMALLEST_PIECE = 64  # rows of states
 SMALLEST_PART = 256  # rows of weights
 
 
-@kernel
+@inner
 def _move(weights, velocity, result, i, k, count, gradient, numbers, largest):
     """One step of `count` weights; the largest magnitudes so far in each lane."""
     rate, momentum, decay = numbers
@@ -44,7 +44,7 @@ def _move(weights, velocity, result, i, k, count, gradient, numbers, largest):
     return larger(largest, magnitude(after))
 
 
-@routine
+@kernel
 def ascend_rows(weights, velocity, states, entries, numbers, result, largest):
     """The step of some rows of the weights; `states` has their columns of the left side."""
     left, right, share = states

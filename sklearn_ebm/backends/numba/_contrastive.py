@@ -21,7 +21,7 @@ from sklearn_ebm.backends.numba._entries import Entries, new_entries, project_ro
 from sklearn_ebm.backends.numba._fields import transposed_fields
 from sklearn_ebm.backends.numba._launcher import n_threads, work_together
 from sklearn_ebm.backends.numba._random import draw_words
-from sklearn_ebm.backends.numba._rules import kernel, routine
+from sklearn_ebm.backends.numba._rules import inner, kernel, routine
 from sklearn_ebm.backends.numba._simd import (
     add,
     add_scaled,
@@ -127,7 +127,7 @@ def _draw_data(visible, words, first_row, one):
                 store_first(visible, (n, k), below, count)
 
 
-@kernel
+@inner
 def _words(plan, batch, number):
     """The words of the draw with this number in the step of a batch."""
     each = DRAWS_BEFORE + 2 * plan.n_gibbs_steps
@@ -136,7 +136,7 @@ def _words(plan, batch, number):
     return plan.seed[0], plan.seed[1], np.uint32(lower), np.uint32(upper)
 
 
-@kernel
+@inner
 def _part_of(entries, first, last):
     """The lists from one to another, as lists of their own."""
     begin, end = first * entries.capacity, last * entries.capacity
@@ -228,7 +228,7 @@ def _finish(hidden_bias, shift, largest, activity, means, numbers):
     return top
 
 
-@kernel
+@inner
 def _stage_begins(n_first, n_parts, piece):
     """The first piece of the stage that a piece belongs to."""
     if piece < n_first:

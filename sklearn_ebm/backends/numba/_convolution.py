@@ -15,7 +15,7 @@ from sklearn_ebm.backends.numba._dense_convolution import (
 )
 from sklearn_ebm.backends.numba._launcher import map_pieces, split_rows
 from sklearn_ebm.backends.numba._products import products
-from sklearn_ebm.backends.numba._rules import kernel
+from sklearn_ebm.backends.numba._rules import inner, kernel
 from sklearn_ebm.backends.numba._simd import (
     add_scaled,
     lanes_that_are_on,
@@ -40,7 +40,7 @@ from sklearn_ebm.backends.numba._tiles import (
 TILES_APART = 32  # whose sums are added up by themselves, whatever the number of threads
 
 
-@kernel
+@inner
 def _put_row(lanes, maps, n, y, first_column, columns):
     """The products of one row of positions, to where they belong."""
     n_components = maps.shape[3]
@@ -83,7 +83,7 @@ def correlate(images, kernels, border, maps):
     return maps
 
 
-@kernel
+@inner
 def _add_kernel(canvas, y, place, rows, k, value):
     """Place a kernel."""
     for i in range(rows.shape[1]):
@@ -92,7 +92,7 @@ def _add_kernel(canvas, y, place, rows, k, value):
             store(canvas, here, add_scaled(load(canvas, here), value, load(rows, (k, i, v))))
 
 
-@kernel
+@inner
 def _place_row(maps, n, y, row, filters, canvas):
     """All kernels of one row of positions, where the maps are on."""
     n_components, n_channels = maps.shape[3], filters.shape[3]
@@ -107,7 +107,7 @@ def _place_row(maps, n, y, row, filters, canvas):
                 _add_kernel(canvas, row, x * n_channels, filters.rows, component, value)
 
 
-@kernel
+@inner
 def _fold_rows(canvas, images, n, frame, first_row, last_row, margin):
     """Pixels of the canvas to the rows of an image."""
     n_channels = images.shape[3]
@@ -155,7 +155,7 @@ def synthesize(maps, kernels, border, images):
     return images
 
 
-@kernel
+@inner
 def _add_pixels(canvas, y, place, rows, k, value):
     """Add the pixels under a kernel to it."""
     for i in range(rows.shape[1]):
@@ -164,7 +164,7 @@ def _add_pixels(canvas, y, place, rows, k, value):
             store(rows, (k, i, v), sums)
 
 
-@kernel
+@inner
 def _gather(maps, n, y, x, extent, canvas, n_channels, rows):
     """What a tile's maps and pixels add to the kernels, from what is on in the maps."""
     n_components = maps.shape[3]

@@ -7,7 +7,7 @@ from numpy.lib.stride_tricks import as_strided
 
 from sklearn_ebm.backends._random import LANES
 from sklearn_ebm.backends.numba._launcher import split_rows
-from sklearn_ebm.backends.numba._rules import kernel
+from sklearn_ebm.backends.numba._rules import inner, kernel
 from sklearn_ebm.backends.numba._simd import (
     add_scaled,
     lanes_that_are_on,
@@ -41,7 +41,7 @@ def _list_maps(maps, n, stop, column, component, value):
         stop[y] = size
 
 
-@kernel
+@inner
 def _add_pairs(entry, others, bounds, shift, moment, row):
     """Pairs of one entry with those of a row of maps that stand within reach of it."""
     x, k, amount = entry
@@ -56,7 +56,7 @@ def _add_pairs(entry, others, bounds, shift, moment, row):
             moment[k, component[e], row, distance + reach] += amount * value[e]
 
 
-@kernel
+@inner
 def _first_within(column, first, last, place):
     """The first entry of a row that stands at a place or beyond."""
     while first < last:
@@ -129,7 +129,7 @@ def _curvature(code_moment, k):
     return curvature
 
 
-@kernel
+@inner
 def _explain(kernels, code_moment, k, slope):
     """slope[c, u] = sum over m and v of A_km[u - v] d_m[v]."""
     _, height, width, n_channels = kernels.shape
@@ -139,7 +139,7 @@ def _explain(kernels, code_moment, k, slope):
                 _explain_rows(kernels, code_moment, k, c, (row, u), slope)
 
 
-@kernel
+@inner
 def _explain_rows(kernels, code_moment, k, c, corner, slope):
     """Four rows of `slope`, whose sums stay in registers; the last one stands in for any beyond."""
     n_components, height, width, _ = kernels.shape

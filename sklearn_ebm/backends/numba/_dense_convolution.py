@@ -76,7 +76,7 @@ class Layout(NamedTuple):
 
     def _pixels(self, n_images, n_rows, like):
         width = (self.frame.map_width + self.shape[2] - 1) * self.shape[3]
-        return np.zeros((n_images, n_rows, padded.py_func(width) + LANES), like.dtype)
+        return np.zeros((n_images, n_rows, padded(width) + LANES), like.dtype)
 
 
 def _steps(first, last, step):

@@ -10,7 +10,7 @@ import numpy as np
 from sklearn_ebm.backends import numpy as reference
 from sklearn_ebm.backends._random import LANES
 from sklearn_ebm.backends.numba._launcher import map_pieces, split_rows
-from sklearn_ebm.backends.numba._rules import kernel
+from sklearn_ebm.backends.numba._rules import inner, kernel
 from sklearn_ebm.backends.numba._simd import (
     add,
     divide,
@@ -55,7 +55,7 @@ def _smooth_shrink_rows(preactivation, bias, slope, location):
             store_first(preactivation, (n, k), signed, count)
 
 
-@kernel
+@inner
 def _add_to_sums(sums, row, k, lanes, count):
     store_first(sums, (row, k), add(load_first(sums, (row, k), count), lanes), count)
 

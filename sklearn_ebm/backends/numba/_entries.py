@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from sklearn_ebm.backends._random import LANES
-from sklearn_ebm.backends.numba._rules import kernel, routine
+from sklearn_ebm.backends.numba._rules import inner, kernel, routine
 from sklearn_ebm.backends.numba._simd import (
     add_scaled,
     lanes_that_are_on,
@@ -75,7 +75,7 @@ def list_columns(states, share, entries):
                 stop[column] = place + 1
 
 
-@kernel
+@inner
 def panel_sum(entries, i, matrix, k, zero):
     """Sum of value * matrix[index] over one list, in `PANEL` columns from k on."""
     a = b = c = d = zero
@@ -88,7 +88,7 @@ def panel_sum(entries, i, matrix, k, zero):
     return a, b, c, d
 
 
-@kernel
+@inner
 def vector_sum(entries, i, matrix, k, count, zero):
     """The same in `count` columns, at most `LANES`."""
     a = zero
@@ -98,7 +98,7 @@ def vector_sum(entries, i, matrix, k, count, zero):
     return a
 
 
-@routine
+@kernel
 def project_rows(states, weights, entries, result):
     list_rows(states, entries)
     n_columns = weights.shape[1]

@@ -46,7 +46,7 @@ class Descent(NamedTuple):
 
 def new_descent(n_atoms, capacity):
     """Room for one thread's searches with supports of at most `capacity` atoms."""
-    width = padded.py_func(capacity + 1)
+    width = padded(capacity + 1)
     return Descent(
         np.empty(n_atoms), np.empty(n_atoms), np.empty(n_atoms, np.int64),
         np.empty(LANES), np.empty(LANES), np.empty(capacity, np.uintp),

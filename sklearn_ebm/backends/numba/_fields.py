@@ -10,7 +10,7 @@ from numba.core import config
 from numba.extending import overload
 
 from sklearn_ebm.backends._random import LANES
-from sklearn_ebm.backends.numba._rules import kernel, routine
+from sklearn_ebm.backends.numba._rules import inner, routine
 from sklearn_ebm.backends.numba._simd import (
     add,
     load,
@@ -31,7 +31,7 @@ def registers_hold(bits):
     return bits <= (512 if "+avx512f" in features.split(",") else 256)
 
 
-@kernel
+@inner
 def _dot(left, i, right, j, zero):
     """Sum over k of left[i, k] right[j, k]."""
     n_columns = left.shape[1]
@@ -52,19 +52,19 @@ def _dots(left, right, result, rows, zero):
             result[n, i] = _dot(left, n, right, i, zero)
 
 
-@kernel
+@inner
 def _four_products(row, columns):
     a, b, c, d = columns
     return multiply(row, a), multiply(row, b), multiply(row, c), multiply(row, d)
 
 
-@kernel
+@inner
 def _add_four(sums, row, columns):
     a, b, c, d = _four_products(row, columns)
     return add(sums[0], a), add(sums[1], b), add(sums[2], c), add(sums[3], d)
 
 
-@kernel
+@inner
 def _wide_tile(states, n, weights, i, zero):
     """Sixteen products, four rows with four, where a register holds a vector."""
     n_columns = states.shape[1]

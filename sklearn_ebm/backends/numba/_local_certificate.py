@@ -9,7 +9,7 @@ import numpy as np
 
 from sklearn_ebm.backends._random import LANES
 from sklearn_ebm.backends.numba._products import products
-from sklearn_ebm.backends.numba._rules import dual_magnitude, kernel
+from sklearn_ebm.backends.numba._rules import dual_magnitude, inner
 from sklearn_ebm.backends.numba._simd import (
     add_scaled,
     lanes_that_are_on,
@@ -33,11 +33,11 @@ def new_drawing(filters, rows, columns):
     """Allocate a tile's pixels with margins for kernels that overlap the tile only in part."""
     canvas = new_canvas(filters, rows, columns)
     _, _, width, n_channels = filters.shape
-    stride = canvas.shape[1] + padded.py_func(2 * width * n_channels)
+    stride = canvas.shape[1] + padded(2 * width * n_channels)
     return np.zeros((canvas.shape[0], stride), canvas.dtype)
 
 
-@kernel
+@inner
 def _draw_kernel(drawing, y, n_rows, place, filters, k, value):
     """Add the rows of a kernel that are inside the drawing."""
     for i in range(max(0, -y), min(filters.shape[1], n_rows - y)):
@@ -47,7 +47,7 @@ def _draw_kernel(drawing, y, n_rows, place, filters, k, value):
             store(drawing, here, add_scaled(load(drawing, here), value, row))
 
 
-@kernel
+@inner
 def _draw(scene, n, y, x, extent, code, drawing):
     """Reconstruct a tile's pixels; the drawing starts a kernel's width - 1 to their left."""
     filters, frame = scene.filters, scene.frame
@@ -72,7 +72,7 @@ def _draw(scene, n, y, x, extent, code, drawing):
                     _draw_kernel(drawing, i, extent[0], place, filters, which, value)
 
 
-@kernel
+@inner
 def _find_residual(scene, n, y, x, extent, owned, images, room, residual):
     """Compute the residual of a tile; store owned pixels and return their sum of squares."""
     frame = scene.frame
@@ -95,13 +95,13 @@ def _find_residual(scene, n, y, x, extent, owned, images, room, residual):
     return square
 
 
-@kernel
+@inner
 def _owned(last, size, tile_size, extent, circular):
     """Return the number of pixels a tile owns; the last tile also owns those after its end."""
     return extent if last == size and not circular else tile_size
 
 
-@kernel
+@inner
 def _predict(scene, n, y, x, columns, code, lanes):
     """Add the slope of the prediction term to one row of products; return its value, doubled."""
     square = 0.0
@@ -113,7 +113,7 @@ def _predict(scene, n, y, x, columns, code, lanes):
     return scene.ridge * square
 
 
-@kernel
+@inner
 def look_at_tile(scene, tiles, tile, room, n, images, residual, code, is_blank):
     """Compute a tile's violation of the optimality conditions and its part of the duality gap.
 
@@ -162,7 +162,7 @@ def look_at_tile(scene, tiles, tile, room, n, images, residual, code, is_blank):
     sums[MISFIT], sums[ON] = misfit, on
 
 
-@kernel
+@inner
 def gap_of_tiles(alpha, sums, half_norm):
     """Return the gap relative to 1/2 ||x||^2, the energy, and the largest |q| over alpha."""
     top, along, magnitude, misfit = 0.0, 0.0, 0.0, 0.0

@@ -11,7 +11,7 @@ import numpy as np
 
 from sklearn_ebm.backends import numpy as reference
 from sklearn_ebm.backends.numba._launcher import split_rows
-from sklearn_ebm.backends.numba._rules import kernel, routine
+from sklearn_ebm.backends.numba._rules import inner, kernel
 from sklearn_ebm.backends.numba._simd import (
     LANES,
     add_scaled,
@@ -40,7 +40,7 @@ class Lines(NamedTuple):
 def new_lines(window, dtype, transposed=False):
     """Room for one thread."""
     height, width = window.scale.shape
-    whole, radius = padded.py_func(width), len(window.weights) // 2
+    whole, radius = padded(width), len(window.weights) // 2
     scale, ones = np.zeros((height, whole), dtype), np.ones((height, whole), dtype)
     scale[:, :width] = window.scale
     before, after = (scale, ones) if transposed else (ones, scale)
@@ -54,7 +54,7 @@ def new_lines(window, dtype, transposed=False):
     )
 
 
-@kernel
+@inner
 def _smooth(lines):
     """Across, then down; pixels beyond the width come out as what nobody reads."""
     weights, pixels, across, means = lines.weights, lines.pixels, lines.across, lines.means
@@ -77,7 +77,7 @@ def _smooth(lines):
             store(means, (i, j), multiply(lanes, load(lines.after, (i, j))))
 
 
-@routine
+@kernel
 def smooth_images(values, lines, result):
     """Images are rows of pixels."""
     height, radius = lines.means.shape[0], lines.weights.shape[0] // 2
@@ -92,7 +92,7 @@ def smooth_images(values, lines, result):
                 result[n, i * width + j] = lines.means[i, j]
 
 
-@kernel
+@inner
 def _gather_means(maps, n, n_maps, width, lines):
     """The mean over the maps as pixels."""
     radius = lines.weights.shape[0] // 2
@@ -106,7 +106,7 @@ def _gather_means(maps, n, n_maps, width, lines):
             lines.pixels[i, radius + j] = total * share
 
 
-@kernel
+@inner
 def _centre(maps, n, n_maps, width, lines, rounding, centred):
     """v, and the mean of its squares as pixels."""
     radius = lines.weights.shape[0] // 2
@@ -124,7 +124,7 @@ def _centre(maps, n, n_maps, width, lines, rounding, centred):
             lines.pixels[i, radius + j] = square if square > least * least else nothing
 
 
-@kernel
+@inner
 def _contrast_image(maps, n, n_maps, width, lines, rounding, centred, deviation):
     _gather_means(maps, n, n_maps, width, lines)
     _smooth(lines)
@@ -135,7 +135,7 @@ def _contrast_image(maps, n, n_maps, width, lines, rounding, centred, deviation)
             deviation[n, i * width + j] = np.sqrt(lines.means[i, j])
 
 
-@routine
+@kernel
 def contrast_images(maps, centred, deviation, n_maps, width, lines, rounding):
     """Images are rows of pixels, and pixels of maps; grey and colour are loops of their own."""
     for n in range(maps.shape[0]):
@@ -147,7 +147,7 @@ def contrast_images(maps, centred, deviation, n_maps, width, lines, rounding):
             _contrast_image(maps, n, n_maps, width, lines, rounding, centred, deviation)
 
 
-@kernel
+@inner
 def _image_gain(deviation, n, width, gain):
     """r of each pixel, and c."""
     height, one = gain.shape[0], deviation.dtype.type(1)
@@ -163,7 +163,7 @@ def _image_gain(deviation, n, width, gain):
     return floor
 
 
-@routine
+@kernel
 def scale_images(centred, deviation, n_maps, width, gain, result):
     """Images are rows of pixels, and pixels of maps."""
     for n in range(centred.shape[0]):
@@ -175,7 +175,7 @@ def scale_images(centred, deviation, n_maps, width, gain, result):
                     result[n, first + k] = centred[n, first + k] * gain[i, j]
 
 
-@kernel
+@inner
 def _slopes_of_deviation(centred, deviation, dy, n, n_maps, width, lines, gain):
     """dsigma / sigma of an image, smoothed by the transpose: twice over the pixels."""
     radius = lines.weights.shape[0] // 2
@@ -200,7 +200,7 @@ def _slopes_of_deviation(centred, deviation, dy, n, n_maps, width, lines, gain):
     _smooth(lines)
 
 
-@kernel
+@inner
 def _contrast_image_backward(centred, deviation, n, n_maps, width, scaled, lines, gain, dy, dx):
     radius = lines.weights.shape[0] // 2
     share = dx.dtype.type(1) / dx.dtype.type(n_maps)
@@ -226,7 +226,7 @@ def _contrast_image_backward(centred, deviation, n, n_maps, width, scaled, lines
                 dx[n, first + k] -= lines.means[i, j]
 
 
-@routine
+@kernel
 def contrast_images_backward(centred, deviation, n_maps, width, scaled, lines, gain, dy, dx):
     """As `contrast_images`; `lines` are transposed."""
     for n in range(centred.shape[0]):

@@ -26,7 +26,7 @@ from sklearn_ebm.backends.numba._local_certificate import (
     new_drawing,
 )
 from sklearn_ebm.backends.numba._products import products
-from sklearn_ebm.backends.numba._rules import dual_magnitude, kernel, scaled, shrink
+from sklearn_ebm.backends.numba._rules import dual_magnitude, inner, kernel, scaled, shrink
 from sklearn_ebm.backends.numba._simd import (
     add,
     add_scaled,
@@ -133,7 +133,7 @@ class Scene(NamedTuple):
     rounding: Any  # relative change of a code that is ignored
 
 
-@kernel
+@inner
 def _slope(canvas, y, place, rows, k):
     """Product of a kernel with the residual under it."""
     even = splat(canvas[0, 0] - canvas[0, 0])
@@ -150,7 +150,7 @@ def _slope(canvas, y, place, rows, k):
     return total(add(even, odd))
 
 
-@kernel
+@inner
 def _subtract_kernel(canvas, y, place, rows, k, change):
     for i in range(rows.shape[1]):
         for v in range(0, rows.shape[2], LANES):
@@ -158,7 +158,7 @@ def _subtract_kernel(canvas, y, place, rows, k, change):
             store(canvas, here, add_scaled(load(canvas, here), -change, load(rows, (k, i, v))))
 
 
-@kernel
+@inner
 def _seen_square(seen, y, place, rows, k):
     """Squared norm of the part of a kernel that stands on observed pixels."""
     square = splat(seen[0, 0] - seen[0, 0])
@@ -169,7 +169,7 @@ def _seen_square(seen, y, place, rows, k):
     return total(square)
 
 
-@kernel
+@inner
 def _subtract_seen(canvas, seen, y, place, rows, k, change):
     for i in range(rows.shape[1]):
         for v in range(0, rows.shape[2], LANES):
@@ -178,7 +178,7 @@ def _subtract_seen(canvas, seen, y, place, rows, k, change):
             store(canvas, here, add_scaled(load(canvas, here), -change, part))
 
 
-@kernel
+@inner
 def _copy_seen(scene, n, y, x, size, seen):
     """Which pixels of the canvas are observed; whether all are."""
     frame = scene.frame
@@ -203,7 +203,7 @@ def _copy_seen(scene, n, y, x, size, seen):
     return False
 
 
-@kernel
+@inner
 def _put_pixels(canvas, residual, n, frame, y, x, size):
     """What a tile has changed, back to the image."""
     rows, columns = size
@@ -220,7 +220,7 @@ def _put_pixels(canvas, residual, n, frame, y, x, size):
                 residual[n, v, h, c] = canvas[i, j * n_channels + c]
 
 
-@kernel
+@inner
 def _correlations(scene, room, n, y, x, row, columns, code):
     """q of one row of positions of a tile, in `lanes`."""
     filters = scene.filters
@@ -236,7 +236,7 @@ def _correlations(scene, room, n, y, x, row, columns, code):
                 store(room.lanes, (j, k), add_scaled(load(room.lanes, (j, k)), scene.ridge, wish))
 
 
-@kernel
+@inner
 def _list_row(scene, rule, room, n, y, x, row, columns, code, size):
     """Append the codes of one row of positions that are on, or may come on; the list's size."""
     n_components = scene.filters.shape[0]
@@ -260,7 +260,7 @@ def _list_row(scene, rule, room, n, y, x, row, columns, code, size):
     return size
 
 
-@kernel
+@inner
 def _sweep(scene, rule, room, n, y, x, code, all_seen, size):
     """Minimise over each code of the list: the largest change of a slope, and how many are on.
 
@@ -300,7 +300,7 @@ def _sweep(scene, rule, room, n, y, x, code, all_seen, size):
     return (largest if largest > scene.rounding * strongest else nothing), kept
 
 
-@kernel
+@inner
 def _step_tile(scene, tiles, tile, room, n, residual, code, alpha, path, still, n_sweeps):
     """Minimise over the codes of one tile, at a threshold of path * alpha."""
     y, last_row, x, last_column = tiles.bounds[tile]
@@ -325,7 +325,7 @@ def _step_tile(scene, tiles, tile, room, n, residual, code, alpha, path, still, 
     tiles.spread[tile], tiles.unrest[tile] = spread / alpha, moved / alpha
 
 
-@kernel
+@inner
 def _is_at_rest(tiles, tile, still):
     """Whether neither the tile nor a neighbour has anything to do."""
     if tiles.unrest[tile] > still:
@@ -337,7 +337,7 @@ def _is_at_rest(tiles, tile, still):
     return True
 
 
-@kernel
+@inner
 def _gets_better(numbers, counts, energy):
     """Return whether gap or energy made progress in the second half of the rounds."""
     is_lower = energy < LEAST_PROGRESS * numbers[BEST_ENERGY]
@@ -348,14 +348,14 @@ def _gets_better(numbers, counts, energy):
     return counts[ROUNDS] <= 2 * counts[GAINED] + PATIENCE
 
 
-@kernel
+@inner
 def _share_on(scene, tiles):
     """Return the share of non-zero codes."""
     on, frame = tiles.sums[:, ON].sum(), scene.frame
     return on / (frame.map_height * frame.map_width * scene.filters.shape[0])
 
 
-@kernel
+@inner
 def _judge(scene, tiles, control, half_norm, limits):
     """Decide after a look whether to stop; set the next threshold and the change at rest."""
     numbers, counts = control.numbers, control.counts
@@ -379,7 +379,7 @@ def _judge(scene, tiles, control, half_norm, limits):
     numbers[PATH] = max(1.0, numbers[PATH] * FALL)
 
 
-@kernel
+@inner
 def _decide(scene, tiles, control, half_norm, limits):
     """What the next round is for, after all tiles have been visited."""
     numbers, counts = control.numbers, control.counts

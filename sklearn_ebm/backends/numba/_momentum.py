@@ -2,10 +2,10 @@
 
 import math
 
-from sklearn_ebm.backends.numba._rules import kernel
+from sklearn_ebm.backends.numba._rules import inner
 
 
-@kernel
+@inner
 def accelerate(momentum, against):
     """The momentum of the next step and its weight; it starts again where `against` is positive."""
     one = momentum / momentum

@@ -4,23 +4,23 @@ from numba.extending import overload
 
 from sklearn_ebm.backends._random import LANES
 from sklearn_ebm.backends.numba._fields import registers_hold
-from sklearn_ebm.backends.numba._rules import kernel
+from sklearn_ebm.backends.numba._rules import inner
 from sklearn_ebm.backends.numba._simd import add_scaled, load, splat, store
 from sklearn_ebm.backends.numba._tiles import BLOCK
 
 
-@kernel
+@inner
 def _pair(sums, pixel, first, second):
     return add_scaled(sums[0], pixel, first), add_scaled(sums[1], pixel, second)
 
 
-@kernel
+@inner
 def _put_pair(lanes, x, k, sums):
     store(lanes, (x, k), sums[0])
     store(lanes, (x, k + LANES), sums[1])
 
 
-@kernel
+@inner
 def _two_vectors(canvas, y, taps, n_channels, x, k, lanes):
     """Eight positions, two vectors of components."""
     zero = splat(canvas[0, 0] - canvas[0, 0])
@@ -49,7 +49,7 @@ def _two_vectors(canvas, y, taps, n_channels, x, k, lanes):
     _put_pair(lanes, x + 7, k, w)
 
 
-@kernel
+@inner
 def _one_vector(canvas, y, taps, n_channels, x, k, lanes):
     """Four positions, one vector."""
     zero = splat(canvas[0, 0] - canvas[0, 0])
@@ -69,7 +69,7 @@ def _one_vector(canvas, y, taps, n_channels, x, k, lanes):
     store(lanes, (x + 3, k), s)
 
 
-@kernel
+@inner
 def _wide_products(canvas, y, taps, n_channels, columns, lanes):
     n_lanes = taps.shape[2]
     for k in range(0, n_lanes - LANES, 2 * LANES):
@@ -80,7 +80,7 @@ def _wide_products(canvas, y, taps, n_channels, columns, lanes):
             _one_vector(canvas, y, taps, n_channels, x, n_lanes - LANES, lanes)
 
 
-@kernel
+@inner
 def _narrow_products(canvas, y, taps, n_channels, columns, lanes):
     for k in range(0, taps.shape[2], LANES):
         for x in range(0, columns, BLOCK // 2):

@@ -18,7 +18,7 @@ import numpy as np
 
 from sklearn_ebm.backends.numba._coordinate_descent import largest_magnitude, relative_gap
 from sklearn_ebm.backends.numba._momentum import accelerate
-from sklearn_ebm.backends.numba._rules import kernel, scaled, shrink
+from sklearn_ebm.backends.numba._rules import inner, kernel, scaled, shrink
 from sklearn_ebm.backends.numba._simd import (
     LANES,
     add,
@@ -54,13 +54,13 @@ class Descent(NamedTuple):
 
 def new_descent(n_atoms, dtype):
     """Room for one thread's descents."""
-    width = padded.py_func(n_atoms)
+    width = padded(n_atoms)
     code, correlation = np.zeros((2, width), dtype), np.zeros((2, width), dtype)
     target, ahead, slope, value = np.zeros((4, width), dtype)
     return Descent(code, correlation, target, ahead, slope, np.zeros(width, np.uintp), value)
 
 
-@kernel
+@inner
 def _correlate(gram, descent, turn):
     """q = c - z H, from the entries of z that are on."""
     code, correlation = descent.code[turn], descent.correlation[turn]
@@ -73,7 +73,7 @@ def _correlate(gram, descent, turn):
     add_rows(correlation, gram, descent.support, descent.value, gram.dtype.type(-1), size)
 
 
-@kernel
+@inner
 def _look_ahead(descent, turn, weight):
     """y = z + weight (z - z_before) and its slope."""
     for k in range(0, descent.ahead.shape[0], LANES):
@@ -84,7 +84,7 @@ def _look_ahead(descent, turn, weight):
         store(descent.slope, k, add_scaled(correlation, weight, step))
 
 
-@kernel
+@inner
 def _shrink(rule, descent, turn, step_size):
     """The step from y replaces the older code."""
     for k in range(0, descent.ahead.shape[0], LANES):
@@ -92,7 +92,7 @@ def _shrink(rule, descent, turn, step_size):
         store(descent.code, (1 - turn, k), shrink(rule, moved))
 
 
-@kernel
+@inner
 def _judge(descent, turn, zero):
     """(z_new - y) H (z_new - y)', ||z_new - y||^2 and (y - z_new) . (z_new - z)."""
     bend = splat(zero)
@@ -109,7 +109,7 @@ def _judge(descent, turn, zero):
     return total(bend), total(square), total(against)
 
 
-@kernel
+@inner
 def _step(rule, gram, descent, turn, path, guess, lipschitz):
     """A step from y as long as the curvature along it allows: the guess that did, and `against`."""
     zero, one = lipschitz - lipschitz, lipschitz / lipschitz
@@ -122,7 +122,7 @@ def _step(rule, gram, descent, turn, path, guess, lipschitz):
         guess = min(lipschitz, max(RAISE * guess, MARGIN * bend / square))
 
 
-@kernel
+@inner
 def _descend(rule, gram, half_norm, descent, tol, max_iter, lipschitz, accelerated):
     """Steps of one row until its gap is at most tol: gap, steps, and which code is the last."""
     one = lipschitz / lipschitz

@@ -7,7 +7,7 @@ import numpy as np
 from sklearn_ebm.backends import numpy as reference
 from sklearn_ebm.backends._random import GROUP, KEY_STEPS, LANES, LOW_BITS, MULTIPLIERS, ROUNDS
 from sklearn_ebm.backends.numba._launcher import split_rows
-from sklearn_ebm.backends.numba._rules import kernel
+from sklearn_ebm.backends.numba._rules import inner, kernel
 from sklearn_ebm.backends.numba._simd import load_first, splat, store_first
 from sklearn_ebm.backends.numba._simd_bits import (
     exclusive_or,
@@ -27,7 +27,7 @@ def key_words(key):
     return tuple(np.uint32(number) for number in numbers), key.first_row
 
 
-@kernel
+@inner
 def draw_words(words, row, column):
     """Four vectors of words, for the columns from `column` on, a multiple of `GROUP`."""
     key_0, key_1 = words[0], words[1]

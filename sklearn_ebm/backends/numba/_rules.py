@@ -4,6 +4,7 @@ from numba import njit
 from numba.extending import overload
 
 from sklearn_ebm.backends._rules import PositiveSoftThreshold, SoftThreshold
+from sklearn_ebm.backends.numba._fragments import fragment
 from sklearn_ebm.backends.numba._kernel_cache import cached_on_disk
 from sklearn_ebm.backends.numba._simd import Vector, larger, magnitude, smaller, splat, subtract
 
@@ -21,25 +22,22 @@ OPTIONS = {
 
 
 def kernel(function):
-    """Compile a function at its first call, for each combination of types."""
-    return cached_on_disk(njit(**OPTIONS, forceinline=True)(function))
+    """Compile a function that Python calls, at its first call for each combination of types."""
+    return cached_on_disk(njit(**OPTIONS, no_cfunc_wrapper=True)(function))
 
 
 def inner(function):
-    """Compile a function that only other kernels call.
-
-    It needs no wrappers for Python, which take half of its compile time.
-    """
-    options = {**OPTIONS, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
-    return cached_on_disk(njit(**options, forceinline=True)(function))
+    """Compile a function that other kernels call, inlined in each place."""
+    return fragment(function, forceinline=True, **OPTIONS)
 
 
 def routine(function):
-    """Compile a function that works on a whole matrix and is called from several places.
+    """Compile a function that other kernels call, with one copy for each kernel.
 
-    A copy in each of them would cost seconds of compilation, and a call costs nothing.
+    This is for work on a whole matrix: a copy for each call would cost compile time, and the call
+    itself costs nothing.
     """
-    return cached_on_disk(njit(**OPTIONS)(function))
+    return fragment(function, **OPTIONS)
 
 
 def dual_magnitude(rule, correlation):

@@ -46,7 +46,7 @@ class Search(NamedTuple):
 
 def new_search(n_atoms, capacity, dtype):
     """Room for one thread's searches with supports of at most `capacity` atoms."""
-    width = padded.py_func(capacity + 1)
+    width = padded(capacity + 1)
     return Search(
         correlation=np.empty(n_atoms, dtype),
         is_free=np.empty(n_atoms, dtype),

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from sklearn_ebm.backends._random import LANES
-from sklearn_ebm.backends.numba._rules import kernel
+from sklearn_ebm.backends.numba._rules import inner
 from sklearn_ebm.backends.numba._support import padded
 
 TILE = 32  # positions in each direction: pixels, codes and products stay in a core's cache
@@ -30,9 +30,9 @@ def pack(kernels):
     n_components, height, width, n_channels = kernels.shape
     reach = width * n_channels
     flat = kernels.reshape(n_components, height, reach)
-    taps = np.zeros((height, reach, padded.py_func(n_components)), kernels.dtype)
+    taps = np.zeros((height, reach, padded(n_components)), kernels.dtype)
     taps[..., :n_components] = np.moveaxis(flat, 0, 2)
-    rows = np.zeros((n_components, height, padded.py_func(reach)), kernels.dtype)
+    rows = np.zeros((n_components, height, padded(reach)), kernels.dtype)
     rows[..., :reach] = flat
     return Filters(taps, rows, kernels.shape)
 
@@ -73,7 +73,7 @@ def new_canvas(filters, rows, columns):
     """Room for the pixels of a tile of as many rows and columns of positions."""
     _, height, width, n_channels = filters.shape
     columns = -(-columns // BLOCK) * BLOCK
-    stride = padded.py_func((columns + width - 1) * n_channels) + LANES
+    stride = padded((columns + width - 1) * n_channels) + LANES
     return np.zeros((rows + height - 1, stride), filters.taps.dtype)
 
 
@@ -83,7 +83,7 @@ def new_lanes(filters, columns):
     return np.empty((columns, filters.taps.shape[2]), filters.taps.dtype)
 
 
-@kernel
+@inner
 def source(place, size, circular):
     """Where in the image a pixel of the canvas comes from; negative for none."""
     if circular:
@@ -91,7 +91,7 @@ def source(place, size, circular):
     return place if 0 <= place < size else -1
 
 
-@kernel
+@inner
 def copy_pixels(images, n, frame, first_row, first_column, size, canvas):
     """Fill the canvas with rows and columns of an image, zero beyond its edges."""
     rows, columns = size

@@ -8,7 +8,7 @@ import numpy as np
 
 from sklearn_ebm.backends._namespace import new_array
 from sklearn_ebm.backends.numba._launcher import split_rows
-from sklearn_ebm.backends.numba._rules import kernel
+from sklearn_ebm.backends.numba._rules import inner, kernel
 from sklearn_ebm.backends.numba._simd import (
     LANES,
     add,
@@ -33,19 +33,19 @@ SMALLEST_PIECE = 64
 EVERY_LANE = np.uint64(2**LANES - 1)
 
 
-@kernel
+@inner
 def _shrink(value, threshold):
     return value - min(max(value, -threshold), threshold)
 
 
-@kernel
+@inner
 def _shrink_lanes(value, threshold):
     return subtract(
         value, smaller(larger(value, subtract(threshold, add(threshold, threshold))), threshold)
     )
 
 
-@kernel
+@inner
 def _shrink_row(code, threshold):
     whole = code.shape[0] // LANES * LANES
     for k in range(0, whole, LANES):
@@ -54,7 +54,7 @@ def _shrink_row(code, threshold):
         code[k] = _shrink(code[k], threshold[k])
 
 
-@kernel
+@inner
 def _find_support(values, support, weights):
     """Indices and values of the entries that are on, by the bits of whole vectors."""
     size = 0
@@ -135,7 +135,7 @@ def unrolled_step_backward(code, gradient, base_gradient, threshold_gradient):
     return gradient
 
 
-@kernel
+@inner
 def _move_and_search(state, lateral, threshold, lowest, reached, atom, change, lanes):
     """b += change * S_atom; then in each lane the component that is farthest from its value.
 
@@ -165,7 +165,7 @@ def _move_and_search(state, lateral, threshold, lowest, reached, atom, change, l
             candidate[lane] = whole
 
 
-@kernel
+@inner
 def _farthest(lanes):
     """The first of the components of largest distance."""
     strength, candidate = lanes
@@ -182,7 +182,7 @@ def _farthest(lanes):
     return farthest
 
 
-@kernel
+@inner
 def _greedy_step(row, problem, reached, lanes, atom, moved, taken, step):
     """Finish the step before, which changed `atom` by `moved`, and find the next; its own two."""
     lateral, threshold, lowest = problem
@@ -199,7 +199,7 @@ def _greedy_step(row, problem, reached, lanes, atom, moved, taken, step):
     return atom, moved
 
 
-@kernel
+@inner
 def _finish(row, problem, atom, moved, code):
     lateral, threshold, lowest = problem
     whole = row.shape[0] // LANES * LANES
@@ -213,7 +213,7 @@ def _finish(row, problem, atom, moved, code):
         code[k] = _shrink(row[k], threshold[k])
 
 
-@kernel
+@inner
 def _clear(values):
     for k in range(values.shape[0]):
         values[k] = 0
@@ -256,7 +256,7 @@ def greedy_steps(state, lateral, threshold, code, chosen, change, sign):
     return state
 
 
-@kernel
+@inner
 def _slope_along(slope, lateral, lateral_gradient, atom, change):
     """g . S_k, while change * g is added to the gradient of S_k."""
     number = slope.dtype.type

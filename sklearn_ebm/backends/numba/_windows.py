@@ -13,7 +13,7 @@ import numpy as np
 from sklearn_ebm.backends import numpy as reference
 from sklearn_ebm.backends.numba._launcher import split_rows
 from sklearn_ebm.backends.numba._momentum import accelerate
-from sklearn_ebm.backends.numba._rules import kernel
+from sklearn_ebm.backends.numba._rules import inner, kernel
 from sklearn_ebm.backends.numba._simd import (
     LANES,
     add,
@@ -57,7 +57,7 @@ class Sums(NamedTuple):
 
 
 def _combination(rows, columns, dtype):
-    across = np.zeros((columns.shape[1], padded.py_func(columns.shape[0])), dtype)
+    across = np.zeros((columns.shape[1], padded(columns.shape[0])), dtype)
     across[:, : columns.shape[0]] = columns.T
     return Combination(np.ascontiguousarray(rows, dtype), across)
 
@@ -86,7 +86,7 @@ def new_sums(pools, dtype):
     )
 
 
-@kernel
+@inner
 def _some_rows(left, right, result, first, last):
     """result = left right for some rows, one at a time."""
     for i in range(first, last):
@@ -97,7 +97,7 @@ def _some_rows(left, right, result, first, last):
             store(result, (i, k), lanes)
 
 
-@kernel
+@inner
 def _rows_by_fours(left, right, result, n_rows):
     """The same four rows at a time, which share what they load and need not wait for each other."""
     nothing = splat(left[0, 0] - left[0, 0])
@@ -116,7 +116,7 @@ def _rows_by_fours(left, right, result, n_rows):
             store(result, (i + 3, k), fourth)
 
 
-@kernel
+@inner
 def _multiply(left, right, result):
     """result = left right, for rows of whole vectors; more columns than it takes do not matter."""
     fours = result.shape[0] // 4 * 4
@@ -124,14 +124,14 @@ def _multiply(left, right, result):
     _some_rows(left, right, result, fours, result.shape[0])
 
 
-@kernel
+@inner
 def _combine(combination, source, between, result):
     """result = R source C, by way of between = R source."""
     _multiply(combination.down, source, between)
     _multiply(between, combination.across, result)
 
 
-@kernel
+@inner
 def _to_map(row, places, n_columns):
     """A row of numbers to the rows of the map."""
     whole = n_columns // LANES * LANES
@@ -143,7 +143,7 @@ def _to_map(row, places, n_columns):
             places[r, c] = row[first + c]
 
 
-@kernel
+@inner
 def _from_map(places, row, n_columns):
     """The rows of the map to a row of numbers."""
     whole = n_columns // LANES * LANES
@@ -155,7 +155,7 @@ def _from_map(places, row, n_columns):
             row[first + c] = places[r, c]
 
 
-@kernel
+@inner
 def _squares_to_map(row, places, n_columns):
     """Squares of a row of numbers to the rows of the map."""
     whole = n_columns // LANES * LANES
@@ -168,7 +168,7 @@ def _squares_to_map(row, places, n_columns):
             places[r, c] = row[first + c] * row[first + c]
 
 
-@kernel
+@inner
 def _roots_from_map(places, row, n_columns):
     """Square roots of the rows of the map to a row of numbers."""
     whole = n_columns // LANES * LANES
@@ -180,7 +180,7 @@ def _roots_from_map(places, row, n_columns):
             row[first + c] = math.sqrt(places[r, c])
 
 
-@kernel
+@inner
 def _window_squares(row, sums):
     """Squared norms of the windows of one row of codes, in `windows`."""
     _squares_to_map(row, sums.places, sums.forward.across.shape[0])
@@ -204,7 +204,7 @@ def spread_rows(values, result, sums, first, last):
         _from_map(sums.places, result[n], sums.forward.across.shape[0])
 
 
-@kernel
+@inner
 def _inverse_norms(sums, width):
     """1 / max(norm, width) of each window."""
     least = splat(width)
@@ -215,7 +215,7 @@ def _inverse_norms(sums, width):
             store(sums.windows, (i, k), divide(one, larger(norm, least)))
 
 
-@kernel
+@inner
 def _shrink(sums, alpha, step_size, positive):
     """moved / (1 + step alpha sum_g w_gj / eta_g), where `places` holds the sums."""
     zero = splat(alpha - alpha)
@@ -229,7 +229,7 @@ def _shrink(sums, alpha, step_size, positive):
             store(sums.moved, (r, k), divide(lanes, weight))
 
 
-@kernel
+@inner
 def _against(extrapolated, code, moved):
     """(y - z_new) . (z_new - z), the test of a restart."""
     whole = code.shape[0] // LANES * LANES
@@ -244,7 +244,7 @@ def _against(extrapolated, code, moved):
     return against
 
 
-@kernel
+@inner
 def _go_on(extrapolated, code, moved, weight):
     """z <- z_new, and y <- z_new + weight (z_new - z)."""
     whole = code.shape[0] // LANES * LANES
@@ -258,7 +258,7 @@ def _go_on(extrapolated, code, moved, weight):
         code[k] = moved[k]
 
 
-@kernel
+@inner
 def _descend(product, correlation, extrapolated, moved, step_size):
     """y - step (y H - c)."""
     whole = moved.shape[0] // LANES * LANES
