@@ -21,6 +21,7 @@ Samples may have weights, with a mean of one over the data. Both phases of a bat
 means, and the learning rate is multiplied by the mean weight of the batch. The expected step is
 then linear in the weights, so that a sample of weight two equals two copies of it. Chains that
 start at a sample have its weight; persistent chains have equal weights.
+
 Real units are learned in standardized coordinates (`sklearn_ebm.factors.units`), so that learning
 depends neither on the offset nor on the scale of a feature.
 """
