@@ -35,7 +35,7 @@ class Border(NamedTuple):
         return tuple(maps - first - last + kernel - 1 for maps, kernel, first, last in sizes)
 
     def extend(self, images, kernel_shape):
-        """Return all pixels that a filter can cover: images with zero padding, or wrapped around."""
+        """Return all pixels that a filter can cover: images padded with zeros or wrapped around."""
         (top, left), (bottom, right) = self.before, self.after
         if self.circular:
             bottom, right = (size - 1 for size in kernel_shape[:2])

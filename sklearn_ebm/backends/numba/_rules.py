@@ -1,4 +1,4 @@
-"""Penalty rules inside Numba kernels: resolved by type when a kernel compiles, cached on disk."""
+"""Penalty rules inside Numba kernels, resolved by type at compile time."""
 
 from numba import njit
 from numba.extending import overload
@@ -7,11 +7,11 @@ from sklearn_ebm.backends._rules import PositiveSoftThreshold, SoftThreshold
 from sklearn_ebm.backends.numba._kernel_cache import cached_on_disk
 from sklearn_ebm.backends.numba._simd import Vector, larger, magnitude, smaller, splat, subtract
 
-# NaN and infinities are kept out by validation; sums may be reordered.
+# Validation excludes NaN and infinities; sums may be reordered.
 FAST_MATH = {"nnan", "ninf", "nsz", "contract", "reassoc"}
 
-# Without Numba's runtime, and with every kernel inlined in its callers: none allocates, and to
-# count references to arrays and pass them on took three quarters of an active set's time.
+# Without Numba's runtime, and with every kernel inlined in its callers: no kernel allocates, and
+# reference counts of array arguments took three quarters of an active set's time.
 OPTIONS = {
     "nogil": True,
     "fastmath": FAST_MATH,
@@ -21,37 +21,37 @@ OPTIONS = {
 
 
 def kernel(function):
-    """Compile a function at its first call, for each combination of types."""
+    """Compile a function at its first call for each combination of types."""
     return cached_on_disk(njit(**OPTIONS, forceinline=True)(function))
 
 
 def inner(function):
-    """Compile a function that only other kernels call.
+    """Compile a function that is called only by other kernels.
 
-    It needs no wrappers for Python, which take half of its compile time.
+    It needs no wrapper for Python, which takes half of the compile time.
     """
     options = {**OPTIONS, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
     return cached_on_disk(njit(**options, forceinline=True)(function))
 
 
 def routine(function):
-    """Compile a function that works on a whole matrix and is called from several places.
+    """Compile a function that processes a whole matrix and has several callers.
 
-    A copy in each of them would cost seconds of compilation, and a call costs nothing.
+    Inlining it in each caller would cost seconds of compilation, while a call costs nothing.
     """
     return cached_on_disk(njit(**OPTIONS)(function))
 
 
 def dual_magnitude(rule, correlation):
-    """What the optimality condition bounds by the threshold at every atom."""
+    """Return the magnitude that optimality limits to the threshold for every atom."""
 
 
 def shrink(rule, value):
-    """The proximal operator of one number."""
+    """Apply the proximal operator to one number."""
 
 
 def scaled(rule, step_size):
-    """The rule of the proximal operator of step_size times the penalty."""
+    """Return the rule of the proximal operator of step_size times the penalty."""
 
 
 @overload(dual_magnitude)
@@ -66,7 +66,7 @@ def _dual_magnitude(rule, correlation):
 
 @overload(shrink)
 def _shrink(rule, value):
-    """Of a number, or of each in a `Vector`."""
+    """Apply the operator to a number, or to each number of a `Vector`."""
     if getattr(rule, "instance_class", None) is SoftThreshold:
         if isinstance(value, Vector):
             return lambda rule, value: subtract(
