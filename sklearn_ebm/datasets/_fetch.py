@@ -116,7 +116,7 @@ def fetch_mnist(*, data_home=None, download_if_missing=True, return_X_y=False):
 
 
 def _download_mnist(places, data_home, download_if_missing):
-    """MNIST from OpenML, written to the cache; OSError that says what to do where this fails."""
+    """Download MNIST from OpenML to the cache. If that fails, raise an OSError with a remedy."""
     if not download_if_missing:
         raise OSError(_not_found(places, MNIST_REMEDY, reason=" (download_if_missing=False)"))
     parser = "auto" if find_spec("pandas") else "liac-arff"

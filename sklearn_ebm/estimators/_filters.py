@@ -46,7 +46,7 @@ class FilterEncoders(DenseEncoders):
         self.learning_border = learning_border
 
     def first(self, name, decoder, alpha, scale, table=None, **settings):
-        shape = decoder.dictionary.shape[1:3]  # of the samples until the first batch is read
+        shape = decoder.dictionary.shape[1:3]  # of the images, until the first batch
         encoder = self.kinds[name].from_dictionary(
             decoder.dictionary, decoder.lipschitz, alpha, scale=scale, image_shape=shape,
             border=self.learning_border, table=table, **settings,

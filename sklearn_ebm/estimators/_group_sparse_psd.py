@@ -96,16 +96,16 @@ class GroupSparsePSD(SparseModel):
         of that many neighbours; the last group may be smaller. None uses windows on the map if
         `map_shape` is given, and groups of four otherwise.
     map_shape : tuple of two ints or None, default=None
-        Rows and columns of the map of components, which are numbered row by row. The groups are
-        then windows on this map.
+        Rows and columns of the map of components, numbered row by row. The groups are then windows
+        on this map.
     pool_shape : int or tuple of two ints, default=(6, 6)
         Rows and columns of a window. An int applies to both.
     pool_stride : int or tuple of two ints, default=1
         Rows and columns from one window to the next. An int applies to both.
     pool_weights : {"gaussian", "uniform"} or array-like of shape (n_pools,), default="gaussian"
-        Weights of the components in a window: decreasing from its centre, or equal. An array gives
-        a positive factor for the norm of each group, with equal weights in windows. Components of
-        given `groups` have a weight of one.
+        Weights of the components in a window: decreasing from its centre, or equal. An array
+        contains a positive factor for the norm of each group, with equal weights in windows. The
+        weights in `groups` are one.
     torus : bool, default=True
         Whether windows wrap around the edges of the map; otherwise they are cut there.
     alpha : float or "scale", default="scale"

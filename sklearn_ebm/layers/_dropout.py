@@ -12,7 +12,7 @@ from sklearn_ebm.layers._state import refusable
 
 
 class Dropout(Layer, OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
-    """Set a random share of the features to zero while a network is trained with labels.
+    """Set a random fraction of the features to zero while a network is trained with labels.
 
     In a network that :class:`~sklearn_ebm.FineTunedClassifier` trains with labels, y = m x / (1 -
     share), where m is 0 with probability `share` and 1 otherwise, drawn anew for each sample of

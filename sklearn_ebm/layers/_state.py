@@ -105,7 +105,7 @@ class Stateful:
     _model_attributes: tuple = ()
     _needs_fit: tuple = ()
     _needs_fit_to_encode: tuple = ()  # likewise, but only for the codes of an encoder
-    _fit_derives: tuple = ()  # parameters with values, such as "auto", that fit replaces
+    _fit_derives: tuple = ()  # parameters with values, such as "scale", that fit replaces
     _free_to_change: tuple = ()  # those among them that may change before `partial_fit`
 
     def _ready(self, learning=False):
