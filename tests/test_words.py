@@ -1,4 +1,4 @@
-"""Public classes use one word for one thing, and describe the same parameter in the same words."""
+"""Public classes use the same words for the same things, in particular for parameters."""
 
 import inspect
 from collections import defaultdict
@@ -14,7 +14,7 @@ CLASSES = {
     if inspect.isclass(thing := getattr(sklearn_ebm, name))
 }
 CONVOLUTIONAL = ("ConvSparseCoder", "ConvPSD")
-CONTINUED = {  # descriptions that classes may extend, and the last words that all share
+CONTINUED = {  # common beginnings of descriptions, by their last words; classes may extend them
     "alpha": "Larger values give sparser codes.",
     "batch_size": "per training step.",
     "code_tol": "inference of an optimal code stops.",
@@ -34,7 +34,7 @@ CONTINUED = {  # descriptions that classes may extend, and the last words that a
     "validation_fraction": "held out of training.",
     "warm_start": "instead of starting anew.",
 }
-DIFFERENT = {  # parameters that mean something else, or of something else, in these classes
+DIFFERENT = {  # parameters with another meaning in these classes
     "backend": ("FineTunedClassifier", "ZCAWhitener"),  # follows the steps; NumPy for all work
     "batch_size": CONVOLUTIONAL,  # crops
     "dictionary": (*CONVOLUTIONAL, "LISTAEncoder"),  # kernels; a fitted coder
@@ -54,7 +54,7 @@ DIFFERENT = {  # parameters that mean something else, or of something else, in t
 
 
 def descriptions():
-    """The description of each parameter of each public class, on one line."""
+    """Return the description of each parameter of each public class, on one line."""
     found = defaultdict(dict)
     for name, thing in CLASSES.items():
         for parameter in ClassDoc(thing)["Parameters"]:
@@ -94,6 +94,6 @@ def test_every_parameter_is_described(name):
 
 @pytest.mark.parametrize("name", CLASSES)
 def test_a_word_that_was_replaced_does_not_come_back(name):
-    """Each has one meaning: `loss` is the criterion, `optimizer` trains, `solver` infers codes."""
+    """For example, `loss` is the criterion, `optimizer` trains, `solver` infers codes."""
     parameters = set(inspect.signature(CLASSES[name]).parameters)
     assert not parameters & {"method", "schedule", "unfolding", "size", "stride", "pool_size"}
