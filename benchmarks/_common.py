@@ -180,7 +180,7 @@ def _cpu():
 
 # ------------------------------------------------------------------------------------------- data
 def natural_patches(n_samples, *, seed=0, size=12, dtype=np.float64, norm=None):
-    """Return natural patches (n_samples, size**2), contrast-normalised to unit variance or `norm`."""
+    """Return natural patches (n_samples, size**2), normalised to unit variance or to `norm`."""
     patches = _from_images(n_samples, seed, size)
     if patches is None:
         patches = _from_photographs(n_samples, seed, size)
