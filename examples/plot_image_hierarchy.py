@@ -47,10 +47,11 @@ for name, classifier in (("features, linear", features), ("trained with labels",
     print(f"{name:>20}: {100 * (1 - classifier.score(X_test, y_test)):.1f} % of test digits wrong")
 
 # %%
-# Visualisation of the filters ---------------------------- The filters of the first stage can be
-# drawn directly, since their input is pixels. Each filter of the second stage reads 16 maps. It is
-# represented by the mean of the image windows in its receptive field at the positions of its
-# largest responses.
+# Visualisation of the filters
+# ----------------------------
+# The filters of the first stage can be drawn directly, since their input is pixels. Each filter of
+# the second stage reads 16 maps. It is represented by the mean of the image windows in its
+# receptive field at the positions of its largest responses.
 
 SEEN = 16  # width of the receptive field of the second stage, in pixels
 N_WINDOWS = 100

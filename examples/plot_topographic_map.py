@@ -57,6 +57,7 @@ psd = PSD(topographic.components_.shape[0], **settings).fit(X)
 
 # %%
 # The map
+# -------
 # The colour of each frame is the orientation of the filter; it is grey if no Gabor function fits.
 # Filters of similar orientation are neighbours, and colours change smoothly over most of the map.
 

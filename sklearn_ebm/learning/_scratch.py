@@ -144,7 +144,6 @@ def _is_orphan(lock):
 def _reserve(file, first, n_bytes):
     """Allocate a part of a file on disk.
 
-    Writing to a mapped file for which the disk has no room would end the process by a signal.
     If the disk is full, writing to a mapped file would end the process by a signal.
     """
     if hasattr(os, "posix_fallocate"):

@@ -223,7 +223,6 @@ class Contrastive(BaseCriterion):
 
         A velocity is at most the difference of two weights. The gradient is at most 2 max |v|, plus
         the sparsity cost times max |v|. Fast weights are at most 20 times their largest step.
-        the sparsity cost times max |v| more. Fast weights are at most 20 of their steps.
 
         Returns
         -------
