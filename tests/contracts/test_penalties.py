@@ -63,7 +63,7 @@ def proximal_point(penalty, value):
 
 
 def candidates(code, positive):
-    """Return codes near and far, with some components set to zero, scaled or moved."""
+    """Yield codes near and far, with some components set to zero, scaled or moved."""
     yield 0 * code
     for j in range(N_COMPONENTS):
         for change in (-code[:, j], 0.1, -0.1, 1e-3, -1e-3):

@@ -203,7 +203,7 @@ def test_weights_that_are_refused_leave_no_trace(name, kind):
 
 
 def of_models():
-    """Return the pairs of a model and parameters that it refuses."""
+    """Yield the pairs of a model and parameters that it refuses."""
     for name, (model, _) in MODELS.items():
         known = model.get_params().keys()
         for number, parameters in enumerate(PARAMETERS):

@@ -42,7 +42,7 @@ def exchanged(energy, flips):
 
 
 def exchange(learner, flips):
-    """Return the learner of the same machine with exchanged units."""
+    """Exchange the units of a learner, in place."""
     f, g = flips
     signs = np.outer(1 - 2 * f, 1 - 2 * g)
     learner.energy = exchanged(learner.energy, flips)

@@ -38,7 +38,7 @@ class Descent(NamedTuple):
     is_free: Any  # (n_atoms,), 1 if an atom may join, else 0
     strikes: Any  # (n_atoms,), unsuccessful attempts of each atom
     strength: Any  # (LANES,), the largest dual magnitude of a free atom in each lane
-    candidate: Any  # (LANES,), this atom
+    candidate: Any  # (LANES,), the atoms with these magnitudes
     support: Any  # (capacity,), active atoms in the order of the factor's rows
     vectors: Any  # (7, width), one column for each atom of the support
     factor: Any  # (width, width), L

@@ -37,7 +37,7 @@ class Search(NamedTuple):
     correlation: Any  # (n_atoms,), q = c - z H
     is_free: Any  # (n_atoms,), 1 if an atom may join, else 0
     strength: Any  # (LANES,), the largest dual magnitude of a free atom in each lane
-    candidate: Any  # (LANES,), this atom
+    candidate: Any  # (LANES,), the atoms with these magnitudes
     support: Any  # (capacity,), active atoms, not ordered
     value: Any  # (width,), their coefficients
     vectors: Any  # (4, width), one column for each atom of the support

@@ -130,7 +130,7 @@ def certificate(lasso, code):
 
 
 def _settings():
-    """Return every border with small and with large images, and signals."""
+    """Yield every border with small and with large images, and signals."""
     for border in BORDERS:
         yield f"{border}, small", {"shapes": SMALL, "border": border}
         yield f"{border}, large", {"shapes": LARGE, "border": border}
