@@ -1,8 +1,8 @@
-"""Benchmarks; importing any of them limits the processors first, before numpy is loaded.
+"""Benchmarks. Importing any of them first limits the processors, before numpy is loaded.
 
-The number is that of `--threads` on the command line, 2 unless told. Where the system can bind a
-process to processors, that is the limit: every thread pool takes its size from it, and workers of
-joblib still get their own smaller pools, which environment variables would spoil.
+The number of processors is that of `--threads` on the command line, by default 2. If the system can
+bind a process to processors, this is how they are limited: every thread pool derives its size from
+it, and joblib workers still have smaller pools, which environment variables would prevent.
 """
 
 import os
@@ -19,5 +19,5 @@ if hasattr(os, "sched_setaffinity"):
 else:
     for _library in ("OMP", "OPENBLAS", "MKL", "NUMBA", "BLIS", "VECLIB_MAXIMUM"):
         os.environ[f"{_library}_NUM_THREADS"] = str(THREADS)
-# Of worker processes: a peer warns of every sample that its iterations did not suffice for.
+# For worker processes: a peer warns for each sample that its iterations were insufficient.
 os.environ.setdefault("PYTHONWARNINGS", "ignore::UserWarning")

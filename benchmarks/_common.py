@@ -1,7 +1,7 @@
-"""What the benchmarks share: data, dictionaries, one yardstick, interleaved timing, reports.
+"""Common parts of the benchmarks: data, dictionaries, evaluation, interleaved timing, reports.
 
-Energies are E(x, z) = 1/2 ||x - zD||^2 + alpha ||z||_1, recomputed here in float64 for every
-contender, with its duality gap, so that nobody is judged by his own stopping rule.
+Energies are E(x, z) = 1/2 ||x - zD||^2 + alpha ||z||_1. They and their duality gaps are recomputed
+in float64 for every contender, independently of its own stopping criterion.
 """
 
 import argparse
@@ -35,7 +35,7 @@ PACKAGES = (
 
 # --------------------------------------------------------------------------- options and reports
 def options(description):
-    """Parse the options that every benchmark takes."""
+    """Parse the options that are common to all benchmarks."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--quick", action="store_true", help="small sizes: does it run?")
     parser.add_argument("--threads", type=int, default=2)
@@ -49,12 +49,12 @@ def options(description):
 
 
 def results_folder(quick):
-    """Results worth keeping stand beside the scripts; those of a quick run do not replace them."""
+    """Return the folder of results; quick runs do not overwrite the results of full runs."""
     return cache_folder() / "quick_results" if quick else ROOT / "benchmarks" / "results"
 
 
 def cache_folder():
-    """Learned dictionaries are kept from run to run, outside of the repository."""
+    """Return the folder of learned dictionaries, outside of the repository."""
     default = Path(tempfile.gettempdir()) / "sklearn_ebm_benchmarks"
     folder = Path(os.environ.get("SKLEARN_EBM_BENCHMARK_CACHE", default))
     folder.mkdir(parents=True, exist_ok=True)
@@ -63,7 +63,7 @@ def cache_folder():
 
 @dataclass
 class Row:
-    """One measured number beside its target; `passed` is None where there is no target."""
+    """One measured number and its target; `passed` is None without a target."""
 
     case: str
     measure: str
@@ -88,7 +88,7 @@ HEADER = ("case", "measure", "value", "target", "")
 
 @dataclass
 class Report:
-    """The rows of one benchmark, printed as they come and saved as Markdown and JSON."""
+    """The rows of one benchmark, printed immediately and saved as Markdown and JSON."""
 
     name: str
     title: str
@@ -107,7 +107,7 @@ class Report:
         print(" | ".join(cell for cell in row.cells() if cell), flush=True)
 
     def note(self, text):
-        """Record a sentence that the numbers need."""
+        """Record a sentence that explains the numbers."""
         self.notes.append(text)
         print(f"  ({text})", flush=True)
 
@@ -119,7 +119,7 @@ class Report:
 
 
 def saved_rows(folder, names):
-    """The rows of the benchmarks whose results lie in a folder, by name of the benchmark."""
+    """Return the saved rows of benchmarks in a folder, with the name of the benchmark."""
     rows = []
     for name in names:
         path = folder / f"{name}.json"
@@ -129,14 +129,14 @@ def saved_rows(folder, names):
 
 
 def summary(rows):
-    """The numbers that have a target, as a page."""
+    """Return a page of the numbers with a target."""
     cells = [(name, *row.cells()) for name, row in rows if row.target]
     table = markdown(cells, header=("benchmark", *HEADER))
     return f"# Benchmarks: numbers with a target\n\n{table}\n\n{machine()}\n"
 
 
 def print_table(rows):
-    """The numbers that have a target, on the terminal."""
+    """Print the numbers with a target on the terminal."""
     from rich.console import Console
     from rich.table import Table
 
@@ -148,13 +148,13 @@ def print_table(rows):
 
 
 def markdown(rows, header=HEADER):
-    """A Markdown table of rows of text."""
+    """Return a Markdown table of rows of text."""
     lines = [header, ["---"] * len(header), *rows]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
 def machine():
-    """CPU, threads and versions, in one line."""
+    """Return CPU, threads and versions as one line."""
     versions = ", ".join(f"{name} {_version(name)}" for name in PACKAGES)
     return f"{_cpu()}, {THREADS} threads; Python {platform.python_version()}, {versions}"
 
@@ -180,7 +180,7 @@ def _cpu():
 
 # ------------------------------------------------------------------------------------------- data
 def natural_patches(n_samples, *, seed=0, size=12, dtype=np.float64, norm=None):
-    """Contrast-normalised natural patches (n_samples, size**2): of unit variance, or of `norm`."""
+    """Return natural patches (n_samples, size**2), normalised to unit variance or to `norm`."""
     patches = _from_images(n_samples, seed, size)
     if patches is None:
         patches = _from_photographs(n_samples, seed, size)
@@ -193,7 +193,7 @@ def natural_patches(n_samples, *, seed=0, size=12, dtype=np.float64, norm=None):
 
 
 def _from_images(n_samples, seed, size):
-    """Patches from the folder SKLEARN_EBM_DATA; None where it is not set."""
+    """Return patches from the folder SKLEARN_EBM_DATA; None if it is not set."""
     if "SKLEARN_EBM_DATA" not in os.environ:
         return None
     from sklearn_ebm.datasets import fetch_natural_images, sample_patches
@@ -209,7 +209,7 @@ def _from_photographs(n_samples, seed, size):
 
 
 def peaks(n_samples, *, seed=0, n_features=128):
-    """Noisy sums of Gaussian peaks and their dictionary: two widths, all shifts, unit norms."""
+    """Return noisy sums of Gaussian peaks, and their dictionary of unit-norm atoms."""
     rng = np.random.default_rng(seed)
     places = np.arange(n_features)
     distance = places - places[:, None]
@@ -222,7 +222,7 @@ def peaks(n_samples, *, seed=0, n_features=128):
 
 
 def learned_dictionary(n_components, *, seconds, seed=0, alpha=0.08):
-    """A dictionary that SPAMS learned from natural patches, kept from run to run; unit rows."""
+    """Return a cached dictionary with unit rows, learned by SPAMS from natural patches."""
     path = cache_folder() / f"dictionary_{n_components}_{seconds}s_{seed}.npy"
     if path.exists():
         return np.load(path)
@@ -245,7 +245,7 @@ def learned_dictionary(n_components, *, seconds, seed=0, alpha=0.08):
 
 
 def alpha_for_density(X, dictionary, density, *, n_steps=16):
-    """The alpha at which a share `density` of the exact codes is not zero, by bisection."""
+    """Return the alpha with a share `density` of non-zeros in the exact codes, by bisection."""
     low, high = 1e-3, float(np.abs(X @ dictionary.T).max())
     for _ in range(n_steps):
         middle = float(np.sqrt(low * high))
@@ -256,7 +256,7 @@ def alpha_for_density(X, dictionary, density, *, n_steps=16):
 
 # -------------------------------------------------------------------------------------- yardstick
 def spams_lasso(X, dictionary, alpha, *, threads=THREADS):
-    """SPAMS's LARS: sparse codes (n_components, n_samples), one column per sample."""
+    """Return sparse codes of SPAMS's LARS, (n_components, n_samples)."""
     import spams
 
     return spams.lasso(
@@ -269,7 +269,7 @@ def spams_lasso(X, dictionary, alpha, *, threads=THREADS):
 
 
 def encode(X, dictionary, alpha, *, warn=True, **how):
-    """Our sparse codes, imported late; `warn=False` where max_iter is the stop that is wanted."""
+    """Return our sparse codes; `warn=False` if max_iter is the intended stop."""
     from sklearn.exceptions import ConvergenceWarning
 
     from sklearn_ebm import sparse_encode
@@ -281,7 +281,7 @@ def encode(X, dictionary, alpha, *, warn=True, **how):
 
 
 def dense(code, n_samples):
-    """Codes as (n_samples, n_components), whoever made them: SPAMS's are sparse and transposed."""
+    """Return codes as (n_samples, n_components); SPAMS returns them sparse and transposed."""
     if hasattr(code, "toarray"):
         code = code.toarray()
         code = code if code.shape[0] == n_samples else code.T
@@ -289,17 +289,17 @@ def dense(code, n_samples):
 
 
 def energy(X, code, dictionary, alpha):
-    """E(x, z) of each sample, in float64."""
+    """Return E(x, z) of each sample, in float64."""
     code = code.astype(np.float64)
     residual = X.astype(np.float64) - code @ dictionary.astype(np.float64)
     return 0.5 * np.sum(residual**2, axis=1) + alpha * np.abs(code).sum(axis=1)
 
 
 def relative_gap(X, code, dictionary, alpha):
-    """Duality gap of each sample over 1/2 ||x||^2, in float64, with the energy's data as given.
+    """Return the duality gap of each sample over 1/2 ||x||^2, in float64.
 
     With theta = s r, s = min(1, alpha / max_j |d_j . r|), the gap
-    E - 1/2 ||x||^2 + 1/2 ||x - theta||^2 is written as a sum of terms that are never negative.
+    E - 1/2 ||x||^2 + 1/2 ||x - theta||^2 is computed as a sum of non-negative terms.
     """
     X, code, dictionary = (np.asarray(array, dtype=np.float64) for array in (X, code, dictionary))
     residual = X - code @ dictionary
@@ -312,7 +312,7 @@ def relative_gap(X, code, dictionary, alpha):
 
 
 def optimal_energy(X, dictionary, alpha):
-    """The least energy of each sample, by SPAMS's LARS in float64."""
+    """Return the minimum energy of each sample, by SPAMS's LARS in float64."""
     X, dictionary = X.astype(np.float64), dictionary.astype(np.float64)
     code = dense(spams_lasso(X, dictionary, alpha), len(X))
     return energy(X, code, dictionary, alpha)
@@ -321,7 +321,7 @@ def optimal_energy(X, dictionary, alpha):
 # ----------------------------------------------------------------------------------------- timing
 @dataclass
 class Timing:
-    """Seconds of one contender: its first call, apart, and every later one; its last result."""
+    """Seconds of the first call and of later calls of one contender, and its last result."""
 
     first: float
     later: list
@@ -333,16 +333,16 @@ class Timing:
 
 
 def stopwatch(call):
-    """(seconds, result) of one call."""
+    """Return (seconds, result) of one call."""
     start = time.perf_counter()
     result = call()
     return time.perf_counter() - start, result
 
 
 def interleave(contenders, rounds):
-    """Time each callable once per round, so that a busy moment of the machine meets all of them.
+    """Time each callable once per round, so that other load of the machine affects all of them.
 
-    The first call of each (compilation, thread pools, caches) is a warm-up, kept apart.
+    The first call of each (compilation, thread pools, caches) is a warm-up, recorded separately.
     """
     timings = {}
     for name, call in contenders.items():
@@ -355,7 +355,7 @@ def interleave(contenders, rounds):
 
 
 def best_of(call, *, rounds=7, at_least=0.2):
-    """Best seconds per call of something short: loops that last `at_least` seconds, best loop."""
+    """Return the best seconds per call of a short function, over loops of `at_least` seconds."""
     call()
     once = max(stopwatch(call)[0], 1e-7)
     repeats = max(1, int(at_least / rounds / once))
@@ -371,7 +371,7 @@ def _loop(call, repeats):
 
 # ------------------------------------------------------------------------------------------ plots
 def plot_curves(curves, path, *, ylabel, title, logarithmic=True):
-    """Curves of a value over seconds: name -> list of (seconds, value); one point is a marker."""
+    """Plot values over seconds: name -> list of (seconds, value); one point is a marker."""
     import matplotlib
 
     matplotlib.use("Agg")

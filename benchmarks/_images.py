@@ -1,20 +1,20 @@
-"""What the convolutional benchmarks share: photographs, kernels, an objective in float64."""
+"""Common parts of the convolutional benchmarks: photographs, filters, an objective in float64."""
 
 import numpy as np
 
-SMOOTHING = 5.0  # of SPORCO's low-pass, whose rest is the high-passed photograph
+SMOOTHING = 5.0  # of SPORCO's low-pass filter; the rest is the high-passed photograph
 GREY = 255
 
 
 def photographs():
-    """Grey natural images (n_samples, height, width) in float32, between zero and one."""
+    """Return grey natural images (n_samples, height, width) in float32, between 0 and 1."""
     from sklearn_ebm.datasets import fetch_natural_images
 
     return fetch_natural_images().images.astype(np.float32) / GREY
 
 
 def high_passed():
-    """The same without what SPORCO's Tikhonov filter takes for slow changes."""
+    """Return high-passed photographs, by SPORCO's Tikhonov filter."""
     from sporco.signal import tikhonov_filter
 
     return np.stack([tikhonov_filter(image, SMOOTHING)[1] for image in photographs()]).astype(
@@ -23,7 +23,7 @@ def high_passed():
 
 
 def normalised(n_images=None):
-    """Photographs of locally equal contrast and unit variance, float32."""
+    """Return photographs of locally equal contrast and unit variance, float32."""
     from sklearn_ebm import LocalContrastNormalizer
 
     images = LocalContrastNormalizer().fit_transform(photographs()[:n_images])
@@ -31,7 +31,7 @@ def normalised(n_images=None):
 
 
 def crops(images, size, n_crops, seed=0):
-    """Random crops, with the images in turn."""
+    """Return random crops, from one image after another."""
     random_state = np.random.RandomState(seed)
     height, width = (free - size + 1 for free in images.shape[1:])
     corners = zip(
@@ -45,13 +45,13 @@ def crops(images, size, n_crops, seed=0):
 
 
 def windows(images, size, n_windows, seed=0):
-    """Random windows of norm one, (n_windows, size, size): kernels that nobody has learned."""
+    """Return random windows of norm one, (n_windows, size, size), as filters without learning."""
     kernels = crops(images, size, n_windows, seed)
     return kernels / np.linalg.norm(kernels, axis=(1, 2), keepdims=True)
 
 
 def circular_objective(image, maps, kernels, alpha):
-    """1/2 ||x - sum_k d_k * z_k||^2 + alpha ||z||_1 on a torus, in float64; maps (h, w, k)."""
+    """Return 1/2 ||x - sum_k d_k * z_k||^2 + alpha ||z||_1 on a torus, float64; maps (h, w, k)."""
     image, maps = image.astype(np.float64), maps.astype(np.float64)
     spectra = np.fft.rfft2(kernels.astype(np.float64), s=image.shape, axes=(1, 2))
     reconstruction = np.zeros_like(image)
@@ -63,7 +63,7 @@ def circular_objective(image, maps, kernels, alpha):
 
 
 def sporco_options(**settings):
-    """ConvBPDN's options for speed: float32, over-relaxation, no statistics of its own."""
+    """Return fast options of ConvBPDN: float32, over-relaxation, no statistics."""
     from sporco.admm import cbpdn
 
     return cbpdn.ConvBPDN.Options(
@@ -78,7 +78,7 @@ def sporco_options(**settings):
 
 
 def use_threads(n_threads):
-    """As many threads for SPORCO's Fourier transforms."""
+    """Set the number of threads of SPORCO's Fourier transforms."""
     import sporco.fft
 
     sporco.fft.pyfftw_threads = n_threads

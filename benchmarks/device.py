@@ -1,13 +1,13 @@
-"""The same work on a CUDA device and on this machine's processor, and torch's on the same device.
+"""The same computations on a CUDA device and on the host's processor, and torch on the same device.
 
-Needs a CUDA device, CuPy and torch with CUDA. Data lie where the work is done; seconds end when the
-device is done. Float32 throughout.
+Requires a CUDA device, CuPy and torch with CUDA. Data are on the device that is used, timing
+includes synchronisation, and everything is in float32.
 
-- Codes by FISTA of natural patches, 256 and 1,024 atoms, to a mean relative suboptimality of 1e-3:
-  ours on the device and on the host, the exact codes that the host takes by default, torch's loop.
-- A pass of PSD over patches, and one of an RBM over MNIST beside a torch loop.
-- Batches of digits and of photographs forwards and backwards through two convolutional stages
-  beside torch.
+- FISTA codes of natural patches, 256 and 1,024 atoms, to a mean relative suboptimality of 1e-3:
+  ours on the device and on the host, the host's default exact codes, and a torch loop.
+- A pass of PSD over patches, and a pass of an RBM over MNIST compared with a torch loop.
+- Forward and backward passes of batches of digits and photographs through two convolutional stages,
+  compared with torch.
 """
 
 import os
@@ -41,13 +41,13 @@ def main():
         pass_of_psd(report, cupy, options, rounds)
         for case in backward.CASES:
             both_ways(report, case, cupy, options, rounds)
-        pass_of_rbm(report, cupy, options, rounds)  # last: its torch loop goes without gradients
+        pass_of_rbm(report, cupy, options, rounds)  # last, since its torch loop disables gradients
     finally:
         report.save(options.results)
 
 
 def on_device(cupy, work):
-    """The same work, to its end."""
+    """Return the work followed by a synchronisation."""
 
     def waited():
         result = work()
@@ -58,7 +58,7 @@ def on_device(cupy, work):
 
 
 def compare(report, case, contenders, rounds):
-    """Seconds of each, and what the device's are of the others'."""
+    """Report the seconds of all contenders, and the ratios of the device and the others."""
     timings = _common.interleave(contenders, rounds)
     for name, timing in timings.items():
         report.add(case, name, 1e3 * timing.best, "ms")

@@ -1,10 +1,10 @@
-"""Run every benchmark in turn, each in its own process, and print one table.
+"""Run all benchmarks, each in its own process, and print one table.
 
     python -m benchmarks.run [--quick] [--only NAME ...] [--threads 2] [--seed 0]
 
 `benchmarks/speed` compares the package with its peers, `benchmarks/papers` with published numbers.
-Tables and plots of a full run go to `benchmarks/results`, those of a quick run to a temporary
-folder.
+Tables and plots of a full run are saved to `benchmarks/results`, and those of a quick run to a
+temporary folder.
 """
 
 import argparse
@@ -77,7 +77,7 @@ def _options():
 
 
 def _run(name, chosen):
-    """One benchmark in a fresh process; False where it failed, and the others go on."""
+    """Run one benchmark in a new process; return False if it fails."""
     print(f"\n== {name}", flush=True)
     command = [sys.executable, "-m", f"benchmarks.{FOLDERS[name]}.{name}"]
     command += ["--threads", str(chosen.threads), "--seed", str(chosen.seed)]

@@ -1,13 +1,13 @@
 """
-===================================================
-Features of photographs, and a classifier on digits
-===================================================
+=====================================================
+Features of photographs, and classification of digits
+=====================================================
 
-First, predictive sparse decomposition (PSD) learns from patches of two photographs: its atoms and
-the filters of its encoder become localised, oriented edges and gratings, as in Olshausen & Field
-(1997) and Kavukcuoglu, Ranzato & LeCun (2008). Its convolutional form learns from the photographs
-as they are, without patches. Then a grid search picks the sparsity of PSD in a pipeline that
-classifies handwritten digits. All data come with scikit-learn; nothing is downloaded.
+Predictive sparse decomposition (PSD) is trained on patches of two photographs. Its atoms and the
+filters of its encoder become localised, oriented edges and gratings, as in Olshausen & Field (1997)
+and Kavukcuoglu, Ranzato & LeCun (2008). Its convolutional form is trained on the whole photographs.
+Finally, a grid search selects the sparsity of PSD in a pipeline that classifies handwritten digits.
+All data are included in scikit-learn, so that nothing is downloaded.
 """
 
 import time
@@ -40,19 +40,19 @@ N_ATOMS = 128  # two per pixel of a digit
 # %%
 # Features of photographs
 # -----------------------
-# Patches have mean zero and unit variance, so that alpha = 1 is a sensible sparsity. `tol=0` makes
-# all passes: the filters go on sharpening while the energy hardly falls any more.
+# Patches have mean zero and unit variance, so that alpha = 1 is a sensible sparsity. With `tol=0`,
+# all passes are made: filters continue to sharpen when the energy has almost stopped decreasing.
 
 
 def learn_from_photographs():
-    """A PSD of 12x12 patches, learned under a progress bar."""
+    """Train a PSD on patches of 12 x 12 pixels, with a progress bar."""
     patches = load_natural_patches(40_000, random_state=0)
     psd = PSD(256, alpha=1.0, max_iter=5, tol=0, random_state=0)
     return psd.set_callbacks(ProgressBar()).fit(patches)
 
 
 def draw(psd):
-    """The mosaics and the learning curve, as PNG files."""
+    """Save the mosaics and the learning curve as PNG files."""
     return save(
         {
             "atoms_and_filters.png": DictionaryDisplay.from_estimator(psd, which="both"),
@@ -62,7 +62,7 @@ def draw(psd):
 
 
 def save(displays):
-    """Pictures by the names of their files; returns the paths."""
+    """Save displays by the names of their files; return the paths."""
     OUTPUT.mkdir(exist_ok=True)
     for name, display in displays.items():
         display.figure_.savefig(OUTPUT / name, bbox_inches="tight")
@@ -72,12 +72,12 @@ def save(displays):
 # %%
 # Whole photographs
 # -----------------
-# A kernel serves all its shifts, so sixteen of them do what patches take hundreds of atoms for. The
-# maps of an image say where each kernel stands in it.
+# A convolutional filter is used at all positions, so that sixteen filters replace hundreds of atoms
+# of patches. The maps of an image contain the coefficients of each filter at each position.
 
 
 def normalized_photographs():
-    """Two grey photographs at half size, each pixel relative to its surroundings."""
+    """Return two grey photographs at half size, with local contrast normalisation."""
     grey = np.stack(load_sample_images().images).mean(axis=3, dtype=np.float32)[:, :426]
     halved = grey.reshape(2, 213, 2, 320, 2).mean(axis=(2, 4))
     images = LocalContrastNormalizer(13).transform(halved)
@@ -85,7 +85,7 @@ def normalized_photographs():
 
 
 def draw_convolutional(images):
-    """Kernels and filters, the maps of the second photograph, and what they leave over."""
+    """Save the filters, and the maps and the reconstruction of the second photograph."""
     psd = ConvPSD(16, alpha=1.0, max_iter=5, tol=0, random_state=0)
     psd.set_callbacks(ProgressBar()).fit(images)
     flower = images[1, 30:180, 60:260]
@@ -101,15 +101,15 @@ def draw_convolutional(images):
 # %%
 # A classifier on digits
 # ----------------------
-# Raw pixels, scikit-learn's dictionary learning, and PSD stand before the same classifier. The peer
-# is not slowed down by its settings: coordinate descent for the codes, in learning and in
-# transforming, is faster here than its other lasso solver, least-angle regression; and alpha, which
-# means the same there, is the one that the grid search chose for PSD. The last row splits each code
-# into its positive and its negative part, which a linear classifier can weigh apart.
+# The same classifier is trained on raw pixels, on the codes of scikit-learn's dictionary learning,
+# and on the codes of PSD. For scikit-learn, we use coordinate descent in `fit` and `transform`,
+# which is faster here than least-angle regression, and the alpha that the grid search selects for
+# PSD, since it has the same meaning. In the last row, each code is split into its positive and
+# negative parts, to which a linear classifier can assign different weights.
 
 
 def classifier(features=None, rectifier=None):
-    """The pipeline; what is None is left out."""
+    """Return the pipeline; steps that are None are omitted."""
     return Pipeline(
         [
             ("scaler", StandardScaler()),
@@ -121,21 +121,21 @@ def classifier(features=None, rectifier=None):
 
 
 def search_alpha(rectifier=None):
-    """Five values of psd__alpha, three folds each, under a progress bar."""
+    """Return a grid search over five values of psd__alpha with three folds and a progress bar."""
     psd = PSD(N_ATOMS, tol=1e-2, random_state=0)
     alphas = {"psd__alpha": [0.1, 0.3, 0.5, 1.0, 2.0]}
     return GridSearchCV(classifier(psd, rectifier), alphas, cv=3).set_callbacks(ProgressBar())
 
 
 def peer(alpha):
-    """scikit-learn's dictionary learning with the exact lasso codes of its fastest solver."""
+    """Return scikit-learn's dictionary learning with its fastest exact lasso solver."""
     return MiniBatchDictionaryLearning(
         N_ATOMS, alpha=alpha, fit_algorithm="cd", transform_algorithm="lasso_cd", random_state=0
     )
 
 
 def timed(model, data):
-    """Accuracy on the test digits, and the seconds for fit and score."""
+    """Return the accuracy on the test digits, and the seconds for fit and score."""
     X_train, X_test, y_train, y_test = data
     began = time.perf_counter()
     accuracy = model.fit(X_train, y_train).score(X_test, y_test)
@@ -143,7 +143,7 @@ def timed(model, data):
 
 
 def compare():
-    """Each model's accuracy and seconds, by name."""
+    """Return the accuracy and the seconds of each model, by name."""
     X, y = load_digits(return_X_y=True)
     data = train_test_split(X, y, test_size=0.3, stratify=y, random_state=0)
     search = search_alpha()
@@ -160,14 +160,14 @@ def compare():
 
 
 def print_table(results):
-    """A row for each model."""
+    """Print one row per model."""
     print(f"{'features before logistic regression':<42} {'accuracy':>9} {'fit + score':>12}")
     for name, (accuracy, seconds) in results.items():
         print(f"{name:<42} {100 * accuracy:>7.1f} % {seconds:>10.1f} s")
 
 
 # %%
-# Few passes are enough here, so the warning that more would still change the model is no news.
+# A few passes are sufficient here, so the warning about convergence is ignored.
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", ConvergenceWarning)

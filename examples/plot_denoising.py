@@ -1,12 +1,12 @@
 """
-==============================
-Taking noise from a photograph
-==============================
+======================
+Denoising a photograph
+======================
 
-Noise has no sparse code. A photograph with Gaussian noise is coded on kernels that were learned
-from other photographs, and what is put together from the codes has lost most of the noise. SciPy's
-filters, at their best widths, are the baseline, and SPORCO, where it is installed, gets the same
-kernels and the same alpha. All data come with scikit-learn; nothing is downloaded.
+Noise has no sparse code. A photograph with Gaussian noise is encoded with filters that were learned
+from other photographs; its reconstruction from the codes contains much less noise. The baselines
+are SciPy's filters with the best widths and, if it is installed, SPORCO with the same filters and
+the same alpha. All data are included in scikit-learn, so that nothing is downloaded.
 """
 
 import time
@@ -23,9 +23,9 @@ from sklearn_ebm import ConvSparseCoder
 from sklearn_ebm.inspection import DictionaryDisplay, ReconstructionDisplay
 
 OUTPUT = Path("demo_output")
-NOISE = 0.1  # standard deviation, where white is one
+NOISE = 0.1  # standard deviation; white is 1
 ALPHA = 3.0
-WIDTH = 2.5  # of the low-pass, in pixels
+WIDTH = 2.5  # of the low-pass filter, in pixels
 LUMINANCE = (0.299, 0.587, 0.114)
 OUTPUT.mkdir(exist_ok=True)
 
@@ -36,11 +36,12 @@ noise = np.random.default_rng(0).normal(scale=NOISE, size=photograph.shape)
 noisy = (photograph + noise).astype(np.float32)
 
 # %%
-# Kernels
+# Filters
 # -------
-# They are for edges and textures, so the low frequencies are set aside, where little noise is, and
-# added again in the end. alpha is the largest inner product of a kernel and a residual that is left
-# alone: two or three standard deviations of what noise gives.
+# The filters represent edges and textures. The low frequencies, which contain little noise, are
+# therefore subtracted first and added again at the end. alpha is the largest inner product of a
+# filter and a residual for which the code is zero. Here it is two or three standard deviations of
+# the inner products with noise.
 
 sharp = np.stack([image - gaussian_filter(image, WIDTH) for image in elsewhere])
 scale = sharp.std()
@@ -58,7 +59,7 @@ display.figure_.savefig(OUTPUT / "denoising_kernels.png", bbox_inches="tight")
 
 
 def decibels(restored):
-    """Peak signal-to-noise ratio."""
+    """Return the peak signal-to-noise ratio."""
     return -10 * np.log10(np.mean((restored - photograph) ** 2))
 
 
@@ -68,12 +69,12 @@ coder = ConvSparseCoder(dictionary=kernels, alpha=ALPHA).fit(X)
 
 
 def ours():
-    """Maps of the noisy image."""
+    """Return the maps of the noisy image."""
     return coder.transform(X)
 
 
 def by_sporco():
-    """The same with SPORCO, whose borders are circular: with an edge as wide as kernels are."""
+    """Compute maps by SPORCO. Its borders are circular, so the image is padded."""
     from sporco.admm.cbpdn import AddMaskSim, ConvBPDN
 
     reach = kernels.shape[1] - 1
@@ -86,7 +87,7 @@ def by_sporco():
         ConvBPDN, np.moveaxis(kernels[..., 0], 0, -1), np.pad(X[0], edge),
         np.pad(np.ones_like(X[0]), edge), ALPHA, opt=options,
     )  # fmt: skip
-    # Its maps begin where a kernel's first pixel is, ours so much earlier.
+    # Maps of SPORCO are shifted with respect to ours.
     code = np.roll(solver.solve().squeeze()[..., : len(kernels)], (reach, reach), (0, 1))
     code = code[: shape[0], : shape[1]]
     return np.ascontiguousarray(code[None], dtype=np.float32)
@@ -104,7 +105,7 @@ for name in pictures:
 solvers = {"ConvSparseCoder": ours}
 if find_spec("sporco"):
     solvers["SPORCO, 100 steps"] = by_sporco
-ours()  # the first call may compile
+ours()  # excludes compilation from the timing
 for name, solve in solvers.items():
     began = time.perf_counter()
     code = solve()
@@ -117,7 +118,7 @@ for name, solve in solvers.items():
     )
 
 # %%
-# What the codes leave out should look like noise: no edges in it.
+# The removed part should look like noise, without edges.
 
 display = ReconstructionDisplay(noisy, pictures["ConvSparseCoder"]).plot()
 for axes, title in zip(display.axes_, ("Noisy", "From the code", "What was left out"), strict=True):

@@ -1,14 +1,15 @@
 """
-===========================
-Heartbeats in a long record
-===========================
+======================================
+Heartbeats in a long electrocardiogram
+======================================
 
-Two kernels are learned from an electrocardiogram: one becomes the common beat, the other the beats
-that come too early and have another shape. Each beat is then one spike in the maps. alphacsc's
-dictionary learning, where it is installed, starts from the same kernels and has the same energy.
+Two filters are learned from an electrocardiogram. One of them becomes the normal heartbeat, and the
+other one the shape of premature beats. Each beat is then a single spike in the maps. For
+comparison, alphacsc's dictionary learning starts from the same filters and minimises the same
+energy, if it is installed.
 
-The record is SciPy's, which downloads it once. Where there is no connection, put the file `ecg.dat`
-of that data set into the folder that the environment variable SKLEARN_EBM_DATA names.
+SciPy downloads the record once. Without a connection, place the file `ecg.dat` of this data set in
+the folder that the environment variable SKLEARN_EBM_DATA names.
 """
 
 import os
@@ -26,7 +27,7 @@ from sklearn_ebm import ConvSparseCoder
 from sklearn_ebm.inspection import MapDisplay
 
 OUTPUT = Path("demo_output")
-RATE = 360  # samples a second
+RATE = 360  # samples per second
 ALPHA = 4.0
 KERNEL_SIZE = RATE // 2
 NEEDS = (
@@ -36,12 +37,12 @@ NEEDS = (
 OUTPUT.mkdir(exist_ok=True)
 
 # %%
-# One minute, in segments of 20 seconds. What changes slower than a beat is no part of it: a
-# Gaussian mean over half a second goes away, and is added again where the record is wanted back.
+# One minute is divided into segments of 20 seconds. Slow changes are not part of a beat: a Gaussian
+# mean over half a second is subtracted, and added again for the reconstruction.
 
 
 def record():
-    """The electrocardiogram in mV."""
+    """Return the electrocardiogram in mV."""
     path = Path(os.environ.get("SKLEARN_EBM_DATA", ".")) / "ecg.dat"
     if path.is_file():
         with np.load(path) as file:
@@ -60,20 +61,20 @@ X = ((signal - slow) / scale).reshape(-1, 20 * RATE)
 # %%
 # Learning
 # --------
-# Rows without a shape are signals. Codes are positive, since no beat is upside down, and kernels
-# stand within a segment, as those of alphacsc do. Crops would cut beats at both ends, which no such
-# kernel can explain: `crop_size=None` learns from whole segments. Learning starts from two pieces
-# of the record that look different, about the highest and the lowest point.
+# Rows without an image shape are signals. Codes are positive, since beats have the same sign.
+# Filters are placed inside a segment, as in alphacsc. Crops would cut beats at both ends, which
+# such filters cannot represent: with `crop_size=None`, learning uses whole segments. The initial
+# filters are two different pieces of the record, around its highest and its lowest point.
 
 
 def window_about(position):
-    """A piece of the record, of norm one."""
+    """Return a piece of the record, scaled to norm one."""
     piece = X.ravel()[position - KERNEL_SIZE // 2 :][:KERNEL_SIZE]
     return piece / np.linalg.norm(piece)
 
 
 def seconds_of(model, segments):
-    """How long learning takes; the first call, which may compile, does not count."""
+    """Return the seconds of learning, after a first call that may compile."""
     model.fit(segments[:1])
     began = time.perf_counter()
     model.fit(segments)
@@ -92,7 +93,7 @@ results = {"ConvSparseCoder": (coder.components_[:, 0, :, 0], seconds)}
 if find_spec("alphacsc"):
     from alphacsc import BatchCDL
 
-    one_channel = np.column_stack([np.ones(2), start])  # its weight, then the kernel
+    one_channel = np.column_stack([np.ones(2), start])  # weight of the channel, then the filter
     peer = BatchCDL(
         2, KERNEL_SIZE, reg=ALPHA, lmbd_max="fixed", n_iter=3, solver_z="l-bfgs", window=False,
         D_init=one_channel, sort_atoms=False, verbose=0, random_state=0,
@@ -101,11 +102,11 @@ if find_spec("alphacsc"):
     results["alphacsc"] = (peer.D_hat_[:, 0], seconds)
 
 # %%
-# Both sets of kernels, scaled to norm one, are measured by the same energy, that of optimal codes.
+# Both sets of filters are scaled to norm one and compared by the energy of optimal codes.
 
 
 def mean_energy(kernels):
-    """Mean energy of a segment with these kernels."""
+    """Return the mean energy of a segment with these filters."""
     kernels = kernels / np.linalg.norm(kernels, axis=1, keepdims=True)
     fixed = ConvSparseCoder(
         dictionary=kernels, alpha=ALPHA, positive=True, border="valid", code_tol=1e-4
@@ -120,7 +121,7 @@ for name, (kernels, seconds) in results.items():
 # %%
 # The maps
 # --------
-# A spike wherever a beat is, in the map of its kind.
+# Each beat is a spike in the map of its kind.
 
 display = MapDisplay.from_estimator(coder, X[1])
 display.axes_[0].set_title("20 seconds, and where each kernel stands in them")

@@ -1,13 +1,13 @@
 """
-============================
-Two stages that read digits
-============================
+======================================
+A two-stage feature hierarchy on MNIST
+======================================
 
-A stage is filters, a rectifier, contrast normalisation and pooling [Jarrett et al. (2009)]. The
-second one learns from what the first one gives: its filters respond to arrangements of strokes.
-``make_feature_hierarchy`` writes two of them and a classifier as a pipeline,
-``FineTunedClassifier`` learns it, layer by layer without labels and then as one network with them.
-MNIST comes from OpenML once, or from a file: see ``fetch_mnist``.
+A stage consists of filters, a rectifier, contrast normalisation and pooling [Jarrett et al.
+(2009)]. The second stage is trained on the output of the first, so that its filters respond to
+arrangements of strokes. ``make_feature_hierarchy`` returns a pipeline of two stages and a
+classifier, which ``FineTunedClassifier`` trains layer by layer without labels and then as one
+network with labels. MNIST is downloaded from OpenML once, or read from a file: see ``fetch_mnist``.
 """
 
 from pathlib import Path
@@ -30,10 +30,11 @@ X, X_test = (
 y, y_test = mnist.y_train[:N_LABELS], mnist.y_test[:N_TEST]
 
 # %%
-# Without labels, and with them
-# -----------------------------
-# ``max_iter=0`` stops after the features and their linear classifier; ``prefit=True`` goes on from
-# there. All images serve to learn filters, those with a label for the rest.
+# Training without and with labels
+# --------------------------------
+# With ``max_iter=0``, training stops after the features and their linear classifier;
+# ``prefit=True`` continues from there. The filters are learned from all images, the rest from the
+# labelled ones.
 
 hierarchy = make_feature_hierarchy(
     n_components=(16, 64), kernel_size=(7, 5), alpha=(0.5, 0.25), random_state=0
@@ -46,23 +47,23 @@ for name, classifier in (("features, linear", features), ("trained with labels",
     print(f"{name:>20}: {100 * (1 - classifier.score(X_test, y_test)):.1f} % of test digits wrong")
 
 # %%
-# What filters look for
-# ---------------------
-# Those of the first stage read pixels and can be drawn. Those of the second read 16 maps each; they
-# are shown by what excites them: the mean of the windows of digits, as large as what such a filter
-# sees, at the places where it responds most.
+# Visualisation of the filters
+# ----------------------------
+# The filters of the first stage can be drawn directly, since their input is pixels. Each filter of
+# the second stage reads 16 maps. It is represented by the mean of the image windows in its
+# receptive field at the positions of its largest responses.
 
-SEEN = 16  # pixels that reach a filter of the second stage, in each direction
+SEEN = 16  # width of the receptive field of the second stage, in pixels
 N_WINDOWS = 100
 
 
 def up_to(pipeline, name):
-    """The steps of a pipeline to the one of this name."""
+    """Return the steps of a pipeline up to the step with the given name."""
     return pipeline[: list(pipeline.named_steps).index(name) + 1]
 
 
 def exciting_windows(pipeline, images):
-    """The mean window of each map of the second stage, over its largest responses."""
+    """Return the mean window of the largest responses, for each map of the second stage."""
     maps = up_to(pipeline, "rectifier2").transform(images)
     padded = np.pad(images, ((0, 0), (SEEN // 2,) * 2, (SEEN // 2,) * 2))
     means = np.empty((maps.shape[3], SEEN, SEEN))
@@ -87,9 +88,9 @@ for (title, pipeline), column in zip(stages.items(), axes.T, strict=True):
 figure.savefig(OUTPUT / "hierarchy_filters.png", bbox_inches="tight")
 
 # %%
-# A digit on its way
-# ------------------
-# Maps grow fewer in pixels and more in number; the classifier reads the last ones.
+# The maps of a digit
+# -------------------
+# From stage to stage, maps become smaller and more numerous; the classifier reads the last ones.
 
 figure, axes = plt.subplots(1, 4, figsize=(12.0, 3.4), layout="constrained")
 for axis, name in zip(axes, ("contrast", "rectifier1", "pooler1", "pooler2"), strict=True):

@@ -1,13 +1,13 @@
 """
-======================
-Filling in lost pixels
-======================
+=========================
+Inpainting missing pixels
+=========================
 
-Half of a photograph's pixels are lost, at random. Sparse maps that explain the other half, on
-kernels learned elsewhere, say what the lost ones were: the codes take a `mask`, and
-`inverse_transform` fills in all pixels. SciPy's interpolation is the baseline, and SPORCO, where it
-is installed, gets the same kernels and the same alpha. All data come with scikit-learn; nothing is
-downloaded.
+Half of the pixels of a photograph are missing, at random. They are predicted by sparse maps of the
+other half, with filters learned from other images: `transform` accepts a `mask`, and
+`inverse_transform` returns all pixels. The baselines are SciPy's interpolation and, if it is
+installed, SPORCO with the same filters and the same alpha. All data are included in scikit-learn,
+so that nothing is downloaded.
 """
 
 import time
@@ -25,7 +25,7 @@ from sklearn_ebm import ConvSparseCoder
 
 OUTPUT = Path("demo_output")
 ALPHA = 0.2
-WIDTH = 1.5  # of the low-pass, in pixels
+WIDTH = 1.5  # of the low-pass filter, in pixels
 LUMINANCE = (0.299, 0.587, 0.114)
 OUTPUT.mkdir(exist_ok=True)
 
@@ -37,13 +37,13 @@ mask = np.random.default_rng(0).random(photograph.shape) < 0.5
 # %%
 # Low frequencies
 # ---------------
-# Kernels are for edges and textures. What is smooth is estimated by a local mean and added again in
-# the end. Under a mask that is the mean of the pixels that are there, and both it and the number of
-# them are low-passed.
+# The filters represent edges and textures. The smooth part of an image is estimated by a local mean
+# and added again at the end. With a mask, this is the mean of the known pixels: both their sum and
+# their number are low-pass filtered.
 
 
 def low_pass(image, mask):
-    """Local mean of the pixels that are there."""
+    """Return the local mean of the known pixels."""
     mask = mask.astype(image.dtype)
     return gaussian_filter(image * mask, WIDTH) / gaussian_filter(mask, WIDTH)
 
@@ -56,13 +56,13 @@ kernels = learner.fit(sharp / scale).components_
 print(f"32 kernels learned in {time.perf_counter() - began:.1f} s")
 
 # %%
-# Filling in
+# Inpainting
 # ----------
-# Every method is told the same pixels. Decibels count what is wrong in those that it was not told.
+# All methods receive the same pixels. The error is measured only on the missing pixels.
 
 
 def decibels(restored):
-    """Peak signal-to-noise ratio of the lost pixels."""
+    """Return the peak signal-to-noise ratio of the missing pixels."""
     return -10 * np.log10(np.mean((restored - photograph)[~mask] ** 2))
 
 
@@ -72,15 +72,15 @@ coder = ConvSparseCoder(dictionary=kernels, alpha=ALPHA).fit(X)
 
 
 def ours():
-    """Maps of what is there, and the image that they make."""
+    """Return the maps of the known pixels, and the reconstruction."""
     code = coder.transform(X, mask=mask[None])
     return code, coder.inverse_transform(code)[0] * scale + smooth
 
 
 def by_sporco():
-    """The same with SPORCO: additive mask simulation.
+    """Compute the same by SPORCO's additive mask simulation.
 
-    Its borders are circular, so an edge of unknown pixels is added that is as wide as kernels are.
+    Its borders are circular, so the image is padded with unknown pixels by the size of the filters.
     """
     from sporco.admm.cbpdn import AddMaskSim, ConvBPDN
 
@@ -94,7 +94,7 @@ def by_sporco():
         ConvBPDN, np.moveaxis(kernels[..., 0], 0, -1), np.pad(X[0], edge), np.pad(mask, edge),
         ALPHA, opt=options,
     )  # fmt: skip
-    # Its maps begin where a kernel's first pixel is, ours so much earlier.
+    # Maps of SPORCO are shifted with respect to ours.
     code = np.roll(solver.solve().squeeze()[..., : len(kernels)], (reach, reach), (0, 1))
     code = code[: shape[0], : shape[1]]
     code = np.ascontiguousarray(code[None], dtype=np.float32)
@@ -105,7 +105,7 @@ pictures = {"lost pixels": np.where(mask, photograph, 0.0)}
 known, places = np.nonzero(mask), np.indices(mask.shape)
 for kind in ("nearest", "linear"):
     filled = griddata(known, photograph[mask], tuple(places), method=kind)
-    nearest = pictures.get("nearest neighbour", filled)  # beyond the outermost known pixels
+    nearest = pictures.get("nearest neighbour", filled)  # outside of the outermost known pixels
     filled = np.where(np.isnan(filled), nearest, filled)
     pictures["nearest neighbour" if kind == "nearest" else "linear"] = filled
     print(f"griddata, {kind:<15} {decibels(filled):.2f} dB")
@@ -113,7 +113,7 @@ for kind in ("nearest", "linear"):
 solvers = {"ConvSparseCoder": ours}
 if find_spec("sporco"):
     solvers["SPORCO, 50 steps"] = by_sporco
-ours()  # the first call may compile
+ours()  # excludes compilation from the timing
 for name, solve in solvers.items():
     began = time.perf_counter()
     code, restored = solve()
@@ -123,7 +123,7 @@ for name, solve in solvers.items():
     print(f"{name:<25} {decibels(restored):.2f} dB, {seconds:.1f} s, duality gap {gap:.0e}")
 
 # %%
-# The pictures, all on one scale of grey.
+# All images have the same grey scale.
 
 pictures = {**pictures, "the photograph": photograph}
 figure, panels = plt.subplots(2, 3, figsize=(10.0, 6.0), layout="constrained")

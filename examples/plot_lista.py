@@ -1,12 +1,12 @@
 """
 ============================
-A few steps in place of many
+Learned inference with LISTA
 ============================
 
-Learned inference [Gregor & LeCun (2010)]: ISTA, unrolled for a few steps and trained, comes about
-as near to the optimal codes as the solver does in many steps. Two pictures show it on patches of
-photographs: the error of the codes over the number of steps, and how little of the matrix S that
-the steps multiply by is needed. All data come with scikit-learn; nothing is downloaded.
+ISTA, unrolled for a few steps and trained, approximates codes that the solver reaches only after
+many steps [Gregor & LeCun (2010)]. Two figures on patches of photographs show the error of the
+codes as a function of the number of steps, and the effect of removing entries of the matrix S, by
+which each step multiplies. All data are included in scikit-learn, so that nothing is downloaded.
 """
 
 from pathlib import Path
@@ -23,23 +23,23 @@ TICKS = [2, 5, 10, 20, 50]
 OUTPUT.mkdir(exist_ok=True)
 
 # %%
-# A dictionary comes first. Its optimal codes are what encoders are trained to predict.
+# First, a dictionary is learned. Encoders are then trained to predict its optimal codes.
 
 X = load_natural_patches(10_000, size=10, random_state=0)
 X_new = load_natural_patches(2_000, size=10, random_state=1)
 coder = SparseCoder(192, alpha=0.5, max_iter=5, tol=0, random_state=0).fit(X)
 
 # %%
-# Error over steps
-# ----------------
+# Error as a function of the steps
+# --------------------------------
 # LISTA is unrolled ISTA. LCoD is unrolled coordinate descent: each of its steps changes one entry
-# of the code, and takes one row of S in place of the whole matrix. LISTA starts on the curve of
-# ISTA, so what lies between is what training brings. Read along a height for the steps that it
-# saves.
+# of the code, and uses one row of S instead of the whole matrix. An untrained LISTA lies on the
+# curve of ISTA, so the vertical distance of the curves is the effect of training. The horizontal
+# distance is the number of steps that training saves.
 
 
 def train(n_steps, kind="lista"):
-    """An encoder of the dictionary's codes."""
+    """Return an encoder trained on the codes of the dictionary."""
     encoder = LISTAEncoder(
         dictionary=coder, n_steps=n_steps, encoder=kind, max_iter=15, random_state=0
     )
@@ -57,15 +57,15 @@ display.figure_.savefig(OUTPUT / "code_error.png", bbox_inches="tight")
 # %%
 # A sparse S
 # ----------
-# Most entries of S are small. Cutting the smallest ones off costs little at first; training what is
-# left once more takes back most of the loss.
+# Most entries of S are small. Setting the smallest ones to zero increases the error only slightly
+# at first; training the remaining entries again removes most of this increase.
 
 optimum = coder.transform(X_new)
 shares = [1.0, 0.5, 0.2, 0.1, 0.05, 0.02]
 
 
 def error(encoder):
-    """Mean of ||z - z*||^2 over the new patches."""
+    """Return the mean of ||z - z*||^2 over the new patches."""
     return np.mean(np.sum((encoder.transform(X_new) - optimum) ** 2, axis=1))
 
 

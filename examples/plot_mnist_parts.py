@@ -1,12 +1,12 @@
 """
-========================
-Digits are made of parts
-========================
+=====================
+Parts of MNIST digits
+=====================
 
-Predictive sparse decomposition of MNIST: the atoms are strokes and other parts of digits, which a
-few at a time make up any of them [Kavukcuoglu, Ranzato & LeCun (2008), section 3]. Pixels lie
-between 0 and 1, and none is negative on average; so only their common scale is changed, to unit
-variance. MNIST comes from OpenML once, or from a file: see ``fetch_mnist``.
+Predictive sparse decomposition of MNIST: the atoms are strokes and other parts of digits, and each
+digit is a sum of a few of them [Kavukcuoglu, Ranzato & LeCun (2008), section 3]. Pixels are
+non-negative, from 0 to 1; therefore they are not centred, but only scaled to unit variance.
+MNIST is downloaded from OpenML once, or read from a file: see ``fetch_mnist``.
 """
 
 from pathlib import Path
@@ -23,7 +23,7 @@ OUTPUT = Path("demo_output")
 N_SHOWN = 100
 
 # %%
-# Learn from the training digits.
+# Train on the training digits.
 
 mnist = fetch_mnist()
 X = mnist.X_train[:20_000].astype(np.float32)
@@ -31,7 +31,7 @@ X /= X.std()
 psd = PSD(196, alpha=3.0, max_iter=10, tol=0, random_state=0).set_callbacks(ProgressBar()).fit(X)
 
 # %%
-# Atoms on the left, the filters that predict their activity on the right: most used first.
+# Atoms (left) and the filters that predict their coefficients (right), sorted by usage.
 
 display = DictionaryDisplay.from_estimator(psd, which="both")
 OUTPUT.mkdir(exist_ok=True)

@@ -1,13 +1,13 @@
 """
-=============================
-A machine that dreams digits
-=============================
+==========================================
+Likelihood and samples of an RBM on digits
+==========================================
 
-A restricted Boltzmann machine is a density: beside features it gives samples, and the likelihood of
-digits that it has not seen. It is compared here with scikit-learn's ``BernoulliRBM``, which has as
-many hidden units and as much time; both are measured by annealed importance sampling
-[Salakhutdinov & Murray (2008)]. Digits are those of MNIST where ``fetch_mnist`` finds a file, else
-the small ones that come with scikit-learn. Nothing is downloaded.
+A restricted Boltzmann machine is a density model: in addition to features, it provides samples and
+the likelihood of new digits. It is compared with scikit-learn's ``BernoulliRBM`` with the same
+number of hidden units and the same training time; both are evaluated by annealed importance
+sampling [Salakhutdinov & Murray (2008)]. The digits are MNIST if ``fetch_mnist`` finds a file, and
+otherwise the small digits of scikit-learn. Nothing is downloaded.
 """
 
 import time
@@ -28,11 +28,11 @@ PASSES = (1, 4, 16, 64)
 OUTPUT.mkdir(exist_ok=True)
 
 # %%
-# Pixels from 0 to 1 are the probabilities of ink. Test digits are drawn once, as zeros and ones.
+# Pixels are probabilities of ink. Test digits are sampled once, as zeros and ones.
 
 
 def digits():
-    """Training digits, test digits, and how many of the former are a batch."""
+    """Return the training digits, the test digits, and the batch size."""
     try:
         mnist = fetch_mnist(download_if_missing=False)
     except OSError:
@@ -45,41 +45,41 @@ X, X_test, batch_size = digits()
 X_test = (np.random.default_rng(0).uniform(size=X_test.shape) < X_test).astype(np.float32)
 
 # %%
-# Likelihood over time
-# --------------------
-# The learning rate of ``RBM`` falls to zero by the end of a fit, so each point of its curve is a
-# fit of its own. ``BernoulliRBM`` has a constant rate: its curve is one run, a batch at a time,
-# which ends with the time of the longest fit of ``RBM``. Its rate and batches are the best of
-# several on MNIST. It begins with biases of zero, so at first it is worse than pixels that are
-# independent of each other, whose line is the floor of the picture.
+# Likelihood over training time
+# -----------------------------
+# The learning rate of ``RBM`` decreases to zero during a fit, so that each point of its curve is a
+# separate fit. ``BernoulliRBM`` has a constant rate: its curve is a single run, batch by batch, for
+# the time of the longest fit of ``RBM``. Its rate and batch size are the best of several values on
+# MNIST. Since its biases are initialised with zero, it is first worse than a model of independent
+# pixels, which is the lower limit of the figure.
 
 
 def likelihood(rbm):
-    """Mean log p of the test digits."""
+    """Return the mean log p of the test digits."""
     log_partition = rbm.log_partition(n_temperatures=1000, random_state=0)
     return rbm.log_likelihood(X_test, log_partition).mean()
 
 
 def independent():
-    """The same if each pixel had ink as often as in the training digits, whatever the others."""
+    """Return the mean log p of a model of independent pixels."""
     share = np.clip(X.mean(axis=0), 1e-3, 1 - 1e-3)
     return np.log(np.where(X_test, share, 1 - share)).sum(axis=1).mean()
 
 
 def learn(max_iter):
-    """An RBM after some passes."""
+    """Return an RBM after some passes."""
     rbm = RBM(N_COMPONENTS, binarize=True, batch_size=batch_size, max_iter=max_iter, random_state=0)
     return rbm.fit(X)
 
 
-learn(1)  # so that no kernel is compiled while time is taken
+learn(1)  # excludes compilation from the timing
 machines = [learn(max_iter) for max_iter in PASSES]
 rbm = machines[-1]
 ours = [(each.seconds_curve_[-1], likelihood(each)) for each in machines]
 
 
 def as_rbm(theirs):
-    """An RBM with the parameters of scikit-learn's, which are written over its own."""
+    """Return an RBM with the parameters of a BernoulliRBM."""
     rbm = learn(1)
     rbm.components_[...] = theirs.components_
     rbm.intercept_hidden_[...] = theirs.intercept_hidden_
@@ -88,7 +88,7 @@ def as_rbm(theirs):
 
 
 def batches():
-    """Batches of shuffled digits, without an end."""
+    """Yield batches of shuffled digits indefinitely."""
     random_state = np.random.default_rng(0)
     while True:
         order = random_state.permutation(len(X))
@@ -122,20 +122,20 @@ axes.legend()
 figure.savefig(OUTPUT / "rbm_likelihood.png", bbox_inches="tight")
 
 # %%
-# What the hidden units see
-# -------------------------
-# A hidden unit is drawn to be on by ink where its weights are bright, and to be off by ink where
-# they are dark.
+# Filters of the hidden units
+# ---------------------------
+# Ink at bright weights of a filter increases the probability that the hidden unit is on; ink at
+# dark weights decreases it.
 
 display = DictionaryDisplay.from_estimator(rbm)
 display.figure_.savefig(OUTPUT / "rbm_filters.png", bbox_inches="tight")
 
 # %%
-# Fantasies
-# ---------
-# Each row is one chain of Gibbs sampling. On the left chains begin with test digits, on the right
-# with pixels that are independent, each on as often as in the data. Both end at digits, and not at
-# those that they began with.
+# Samples
+# -------
+# Each row is one chain of Gibbs sampling. On the left, chains start from test digits; on the right,
+# from independent pixels with the mean of the data. Both converge to digits other than the initial
+# ones.
 
 figure, axes = plt.subplots(1, 2, figsize=(9.0, 7.2), layout="constrained")
 SampleDisplay.from_estimator(rbm, X_test, random_state=0, ax=axes[0])

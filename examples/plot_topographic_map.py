@@ -1,13 +1,14 @@
 """
-========================
-A map that orders itself
-========================
+==========================
+Topographic map of filters
+==========================
 
-Group sparsity over windows of a map [Kavukcuoglu, Ranzato, Fergus & LeCun (2009)]: components that
-are often on together come to lie side by side, so filters order themselves by orientation and
-place, as in visual cortex. The pooled features of the windows move less than single ones where a
-patch is shifted or turned. Patches come from the photographs of ``fetch_natural_images`` where the
-environment variable SKLEARN_EBM_DATA names their folder, else from the two that scikit-learn has.
+With group sparsity over windows of a map [Kavukcuoglu, Ranzato, Fergus & LeCun (2009)], components
+that are often on together become neighbours, so that filters are ordered by orientation and
+position, as in visual cortex. The pooled features of the windows change less than single features
+if a patch is shifted or rotated. Patches are drawn from the photographs of ``fetch_natural_images``
+if the environment variable SKLEARN_EBM_DATA names their folder, and otherwise from scikit-learn's
+two.
 """
 
 import os
@@ -30,18 +31,18 @@ from sklearn_ebm.metrics import invariance_curve, topographic_order
 OUTPUT = Path("demo_output")
 SIZE = 12
 MAP = (14, 14)
-LEAST_VARIANCE = 25.0  # of 255 levels: flatter patches show the noise of the camera
+LEAST_VARIANCE = 25.0  # for 255 grey levels; flatter patches contain mainly camera noise
 OUTPUT.mkdir(exist_ok=True)
 
 # %%
-# Learn
-# -----
-# A map of 14 x 14 components under windows of 5 x 5 that wrap around its edges. A PSD with as many
-# components learns from the same patches, to compare with.
+# Training
+# --------
+# The map has 14 x 14 components and windows of 5 x 5 that wrap around its edges. For comparison, a
+# PSD with the same number of components is trained on the same patches.
 
 
 def photographs():
-    """Grey photographs, in an array or a list."""
+    """Return grey photographs, as an array or a list."""
     if "SKLEARN_EBM_DATA" in os.environ:
         return fetch_natural_images().images
     return [image.mean(axis=2) for image in load_sample_images().images]
@@ -57,20 +58,20 @@ psd = PSD(topographic.components_.shape[0], **settings).fit(X)
 # %%
 # The map
 # -------
-# Each frame has the colour of its filter's orientation, and is grey where no Gabor function fits.
-# Filters of one orientation lie together, and colours change smoothly over most of the map.
+# The colour of each frame is the orientation of the filter; it is grey if no Gabor function fits.
+# Filters of similar orientation are neighbours, and colours change smoothly over most of the map.
 
 display = TopographicMapDisplay.from_estimator(topographic)
 display.figure_.savefig(OUTPUT / "topographic_map.png", bbox_inches="tight")
 
 # %%
-# How much neighbours on the map differ, over how much any two filters do: 1 means no order. PSD's
-# atoms know no map, and lie on one in the order in which they come. A pool takes filters of all
-# phases, so phases have no order.
+# The table contains the difference between neighbours on the map relative to any two filters; 1
+# means no order. PSD has no map, so its atoms are placed on one in their order. A pool contains
+# filters of all phases, so phases are not ordered.
 
 
 def orders(gabor):
-    """The order in each property of filters, by its name."""
+    """Return the order of each property of filters, by name."""
     places = np.stack([gabor.row, gabor.column], axis=1)
     properties = {
         "orientation": (gabor.orientation, np.pi),
@@ -92,10 +93,10 @@ for name, ratio in on_map.items():
 # %%
 # Invariance
 # ----------
-# Patches are drawn together with shifted and turned copies. The distance between the features of
-# both is divided by that between different patches. The codes of PSD, pooled over the same windows,
-# share these with atoms at random; the map's own single codes show what its filters do without
-# pools: on a map, they are broader.
+# Patches are drawn together with shifted and rotated copies. The distance between the features of a
+# patch and its copy is divided by the distance for different patches. The codes of PSD are pooled
+# over the same windows, that is, over random atoms. The single codes of the map show the effect of
+# its filters without pools: they are broader than those of PSD.
 
 shifts, angles = [0, 0.5, 1, 1.5, 2, 3, 4, 6], [0, 5, 10, 15, 20, 30, 45]
 changes = {
@@ -105,17 +106,17 @@ changes = {
 
 
 def codes(model):
-    """A function from patches to the sizes of a model's codes."""
+    """Return a function from patches to the magnitudes of a model's codes."""
     return lambda patches: np.abs(model.transform(patches))
 
 
 def pooled(model):
-    """The same, pooled over the windows of the map."""
+    """Return a function from patches to codes pooled over the windows of the map."""
     return lambda patches: np.sqrt(model.transform(patches) ** 2 @ topographic.pool_weights_.T)
 
 
 def curves(how):
-    """Distances after each change, by the name of the features."""
+    """Return the distances after each change, by the name of the features."""
     original, changed = sample_transformed_patches(
         images, SIZE, 2_000, min_variance=LEAST_VARIANCE, margin=12, random_state=1, **how
     )

@@ -1,4 +1,4 @@
-"""The one door to scikit-learn's private helpers, so that a rename there is mended in one place."""
+"""The only module that imports scikit-learn's private helpers; a rename is fixed here."""
 
 from sklearn.base import _fit_context
 from sklearn.linear_model._base import LinearClassifierMixin

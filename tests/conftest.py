@@ -1,6 +1,6 @@
-"""What all tests share: data, types, and what a GPU run asks for.
+"""Common parts of all tests: data, dtypes, and the requirements of a GPU run.
 
-Threads are left as the machine gives them: the launcher must be right with any number.
+The number of threads is not set: the launcher must be correct for any number.
 """
 
 import os
@@ -13,11 +13,11 @@ from numba_cache import open_cache
 
 from tests.grids import thin_out
 
-os.environ["NUMBA_CACHE_DIR"] = str(open_cache())  # Numba reads it once, when it is first imported
-os.environ.setdefault("MPLBACKEND", "Agg")  # no window, no display needed
+os.environ["NUMBA_CACHE_DIR"] = str(open_cache())  # Numba reads it once, at import
+os.environ.setdefault("MPLBACKEND", "Agg")  # neither a window nor a display is needed
 
 PATCH_SIZE = 8
-N_DRAWN = 1000  # from each photograph; about half are too flat to keep
+N_DRAWN = 1000  # per photograph; about half of the patches are too flat
 N_PATCHES = 300
 N_ATOMS = 96  # overcomplete: 1.5 atoms per pixel
 
@@ -49,14 +49,14 @@ def pytest_configure(config):
 
 
 def pytest_collection_finish():
-    """Pause the measurement of coverage while Numba compiles: it takes a quarter longer."""
+    """Suspend coverage while Numba compiles, which would otherwise take a quarter longer."""
     if not _is_coverage(sys.gettrace()):
         return
     from numba.core import event
 
     class Pause(event.Listener):
         def __init__(self):
-            self.tracers = []  # a stack: a kernel may compile others
+            self.tracers = []  # a stack, since a kernel may compile others
 
         def on_start(self, _):
             tracer = sys.gettrace()
@@ -73,7 +73,7 @@ def pytest_collection_finish():
 
 
 def _is_coverage(tracer):
-    """Whether a trace function is the one of coverage that is written in C, not a debugger's."""
+    """Return whether a trace function is coverage's C tracer rather than a debugger."""
     return type(tracer).__name__ == "CTracer"
 
 
@@ -104,7 +104,7 @@ def _what_a_gpu_run_misses():
 
 @pytest.fixture(params=[np.float32, np.float64], ids=["float32", "float64"])
 def dtype(request):
-    """Both types that models keep; narrow it by `@pytest.mark.parametrize("dtype", [...])`."""
+    """Both dtypes of models; restrict it by `@pytest.mark.parametrize("dtype", [...])`."""
     return np.dtype(request.param)
 
 
@@ -120,7 +120,7 @@ def patches():
         shape = (PATCH_SIZE, PATCH_SIZE)
         drawn.append(extract_patches_2d(gray, shape, max_patches=N_DRAWN, random_state=seed))
     flat = np.concatenate(drawn).reshape(-1, PATCH_SIZE**2)
-    textured = flat[flat.std(axis=1) > 5.0]  # of 255 levels: sky and shadow are camera noise
+    textured = flat[flat.std(axis=1) > 5.0]  # of 255 levels: sky and shadow are mainly noise
     chosen = np.random.default_rng(0).choice(textured, N_PATCHES, replace=False)
     centred = chosen - chosen.mean(axis=1, keepdims=True)
     return _read_only(centred / centred.std(axis=1, keepdims=True))
@@ -128,7 +128,7 @@ def patches():
 
 @pytest.fixture(scope="session")
 def dictionary():
-    """(96, 64) float64, read-only: random rows of unit norm, always the same."""
+    """(96, 64) float64, read-only: random rows of unit norm, the same in each run."""
     rows = np.random.default_rng(0).standard_normal((N_ATOMS, PATCH_SIZE**2))
     return _read_only(rows / np.linalg.norm(rows, axis=1, keepdims=True))
 
@@ -141,7 +141,7 @@ def _read_only(array):
 
 @pytest.fixture(scope="session")
 def data_home():
-    """The folder of SKLEARN_EBM_DATA, for tests on real data sets that are too large to ship."""
+    """The folder of SKLEARN_EBM_DATA, for tests on real data sets that are too large to include."""
     folder = os.environ.get("SKLEARN_EBM_DATA")
     if not folder:
         pytest.skip("SKLEARN_EBM_DATA is not set: it names the folder with the real data sets")

@@ -1,10 +1,10 @@
-"""Derivatives by central differences, which gradients are compared with."""
+"""Central differences for tests of gradients."""
 
 import numpy as np
 
 
 def finite_differences(function, point):
-    """Central differences: their error is O(step^2) + O(eps / step), about 1e-9 at 1e-5."""
+    """Return central differences with error O(step^2) + O(eps / step), about 1e-9 at 1e-5."""
     flat = point.ravel()
     gradient = np.empty_like(flat)
     for i in range(flat.size):

@@ -1,4 +1,4 @@
-"""Choose the cases of large grids that `make test` runs; --all-cases (`make test-all`) runs all.
+"""Selection of the cases of large grids for `make test`; --all-cases (`make test-all`) runs all.
 
 - `@pytest.mark.pairwise("dtype", "border")` runs, for each combination of the other parameters, few
   cases that cover every pair of values of the named ones (of all parameters if none is named).
@@ -8,11 +8,11 @@
 
 from itertools import combinations
 
-MARKERS = {"each_value": 1, "pairwise": 2}  # how many parameters are covered together
+MARKERS = {"each_value": 1, "pairwise": 2}  # number of parameters that are covered together
 
 
 def thin_out(items):
-    """Return the items to run, in their order."""
+    """Return the items to run, in order."""
     kept = [item for item in items if item.get_closest_marker("exhaustive") is None]
     grids = {}
     for item in kept:
@@ -30,7 +30,7 @@ def thin_out(items):
 
 
 def covering(grid, strength=2):
-    """Return cases that show every pair of values that the grid shows, by a greedy choice.
+    """Return cases that cover every pair of values of the grid, by a greedy choice.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ def covering(grid, strength=2):
     Returns
     -------
     list
-        Cases, each of which adds as many pairs as any remaining case can.
+        Cases, each of which adds as many pairs as any of the remaining ones.
     """
     missing = {case: _shown(values, strength) for case, values in grid.items()}
     chosen = []
@@ -55,5 +55,5 @@ def covering(grid, strength=2):
 
 
 def _shown(values, strength):
-    """Return the combinations of `strength` values that a case shows."""
+    """Return the combinations of `strength` values that a case covers."""
     return {*combinations(enumerate(values), min(strength, len(values)))}

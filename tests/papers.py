@@ -1,4 +1,4 @@
-"""Solvers and networks as their papers write them, for tests to compare with."""
+"""Solvers and networks as in their papers, for comparison."""
 
 import numpy as np
 
@@ -6,12 +6,12 @@ from sklearn_ebm.factors import LinearDecoder
 
 
 def shrink(value, threshold):
-    """sign(v) max(|v| - threshold, 0)."""
+    """Return sign(v) max(|v| - threshold, 0)."""
     return np.sign(value) * np.maximum(np.abs(value) - threshold, 0)
 
 
 def ista_steps(X, dictionary, alpha, n_steps):
-    """Daubechies, Defrise & De Mol (2004), from the code zero."""
+    """Daubechies, Defrise & De Mol (2004), starting from zero."""
     lipschitz = LinearDecoder(dictionary).lipschitz
     code = np.zeros((len(X), len(dictionary)))
     for _ in range(n_steps):
@@ -21,7 +21,7 @@ def ista_steps(X, dictionary, alpha, n_steps):
 
 
 def fista_steps(X, dictionary, alpha, n_steps):
-    """Beck & Teboulle (2009), eq. 4.1 to 4.3, from the code zero and without a restart."""
+    """Beck & Teboulle (2009), eq. 4.1 to 4.3, starting from zero and without restart."""
     lipschitz = LinearDecoder(dictionary).lipschitz
     code = start = np.zeros((len(X), len(dictionary)))
     t = 1.0
@@ -36,7 +36,7 @@ def fista_steps(X, dictionary, alpha, n_steps):
 
 
 def greedy_steps(X, dictionary, alpha, n_steps):
-    """Coordinate descent on the residual, largest change first (Li & Osher 2009); then all."""
+    """Greedy coordinate descent on the residual (Li & Osher 2009), then a step for all."""
     norm = np.sum(dictionary**2, axis=1)
     code = np.zeros((len(X), len(dictionary)))
     for step in range(n_steps + 1):
@@ -49,7 +49,7 @@ def greedy_steps(X, dictionary, alpha, n_steps):
             row[k] = best[k]
 
 
-UNTRAINED = {  # what a network of n_steps equals before training, by its encoder
+UNTRAINED = {  # solver that equals an untrained network of n_steps, by its encoder
     "lista": lambda X, dictionary, alpha, n: ista_steps(X, dictionary, alpha, n + 1),
     "lfista": lambda X, dictionary, alpha, n: fista_steps(X, dictionary, alpha, n + 1),
     "lcod": greedy_steps,
@@ -57,7 +57,7 @@ UNTRAINED = {  # what a network of n_steps equals before training, by its encode
 
 
 def lista(X, weights, lateral, thresholds, momenta):
-    """Gregor & LeCun (2010), algorithm 2, with a start ahead of the code; one entry a step."""
+    """Gregor & LeCun (2010), algorithm 2, with extrapolated starts, for each step."""
     before = code = shrink(X @ weights[0], thresholds[0])
     for k, momentum in enumerate(momenta):
         start = code + momentum * (code - before) if k else (1 + momentum) * code
@@ -67,7 +67,7 @@ def lista(X, weights, lateral, thresholds, momenta):
 
 
 def lcod(X, weights, lateral, threshold, n_steps):
-    """Gregor & LeCun (2010), algorithm 3, a sample at a time; S has a row for each component."""
+    """Gregor & LeCun (2010), algorithm 3, one sample at a time; S has one row per component."""
     codes = []
     for x in X:
         state = x @ weights

@@ -1,4 +1,4 @@
-"""Every block of code in the user guide must run, and print what the guide says."""
+"""All code blocks of the user guide run, and print the documented output."""
 
 import doctest
 from pathlib import Path
@@ -14,7 +14,7 @@ PAGES = sorted(page.name for page in GUIDE.glob("*.rst"))
 @pytest.mark.parametrize("page", PAGES)
 def test_code_of_the_guide_runs(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with threadpool_limits(1, "blas"):  # threads that wait for a busy core double the time
+    with threadpool_limits(1, "blas"):  # waiting threads on a busy core would double the time
         failed, _ = doctest.testfile(str(GUIDE / page), module_relative=False, optionflags=FLAGS)
     assert failed == 0
 

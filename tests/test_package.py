@@ -1,4 +1,4 @@
-"""The package as a whole: what importing it costs, what it offers, how large its parts may be."""
+"""The package as a whole: import time, public names, and size of modules."""
 
 import importlib
 import importlib.metadata
@@ -17,11 +17,11 @@ PACKAGES = [
     "sklearn_ebm",
     *(f"sklearn_ebm.{found.name}" for found in pkgutil.iter_modules([str(ROOT)]) if found.ispkg),
 ]
-HEAVY = {"numba", "cupy", "matplotlib"}  # seconds to load, or a GPU's memory: on first use only
+HEAVY = {"numba", "cupy", "matplotlib"}  # seconds to load, or GPU memory: only at first use
 
 
 def modules_loaded_by(statements):
-    """Names of the top-level modules that a fresh interpreter holds after the statements."""
+    """Return the top-level modules that a new interpreter has loaded after the statements."""
     script = f"{statements}\nimport sys\nprint(*(name.partition('.')[0] for name in sys.modules))"
     command = [sys.executable, "-c", script]
     done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=ROOT.parent)
@@ -46,7 +46,7 @@ def test_every_public_name_is_there_and_is_listed(package_name):
     assert len(set(names)) == len(names)
     for name in names:
         assert getattr(package, name) is not None
-    assert set(names) <= set(dir(package))  # completion in a shell goes by dir
+    assert set(names) <= set(dir(package))  # completion in a shell uses dir
 
 
 def test_the_package_has_public_names():

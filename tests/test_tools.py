@@ -1,4 +1,4 @@
-"""The repository's own tools: nobody would notice a check that is always green."""
+"""Tests of the repository's own tools, since a check that never fails would not be noticed."""
 
 import ast
 import os
@@ -32,7 +32,7 @@ def test_size_check_counts_the_lines_of_a_module(tmp_path):
 
 
 def sources(root, **modules):
-    """Write a package of the given modules."""
+    """Write a package with the given modules."""
     package = root / "sklearn_ebm"
     package.mkdir(exist_ok=True)
     for name, text in modules.items():
@@ -49,7 +49,7 @@ def test_source_hash_follows_every_edit_and_every_name(tmp_path):
     (tmp_path / "sklearn_ebm" / "empty.py").rename(tmp_path / "sklearn_ebm" / "renamed.py")
     hashes.append(source_hash(tmp_path))
     assert len(set(hashes)) == 4
-    sources(tmp_path, kernel="value = 2")  # touched, not changed
+    sources(tmp_path, kernel="value = 2")  # written again, without changes
     assert source_hash(tmp_path) == hashes[-1]
 
 
@@ -63,13 +63,13 @@ def test_open_cache_drops_only_what_is_long_out_of_use(tmp_path):
     long_ago = first.stat().st_mtime - SECONDS_KEPT - 60
     os.utime(first, (long_ago, long_ago))
     os.utime(second, (long_ago, long_ago))
-    assert open_cache(caches, root) == second  # old as well, but in use now
+    assert open_cache(caches, root) == second  # also old, but in use
     assert not first.exists()
     assert second.is_dir()
 
 
 def class_complaints(root, known=(), **modules):
-    """What the check of classes says about a package of the given modules."""
+    """Return the output of the check of classes for a package with the given modules."""
     return complaints(read_package(sources(root, **modules) / "sklearn_ebm"), known)
 
 
@@ -147,7 +147,7 @@ def test_class_check_lets_a_setter_be_used(tmp_path):
 
 
 def test_class_check_sees_one_base_hide_another(tmp_path):
-    """B and C agree with A each by itself, but D finds B's method where C's was expected."""
+    """B and C agree with A separately, but D uses B's method where C's is expected."""
     bases = f"class A: ...\nclass B(A):\n{body('f(self, x)')}class C(A):\n{body('f(self, y)')}"
     text = f"{bases}class D(B, C): ...\nclass E(D): ...\n"
     found = class_complaints(tmp_path, model=text)
@@ -165,7 +165,7 @@ def test_class_check_rejects_known_violations_that_are_gone(tmp_path):
 
 @pytest.mark.parametrize("folder", ["speed", "papers"])
 def test_every_benchmark_is_run(folder):
-    """The runner is parsed, since importing a benchmark limits the processors of this process."""
+    """The runner is only parsed, since importing a benchmark limits this process."""
     benchmarks = Path(__file__).resolve().parents[1] / "benchmarks"
     trees = {path.stem: ast.parse(path.read_text()) for path in benchmarks.glob(f"{folder}/*.py")}
     programs = {name for name, tree in trees.items() if "main" in _functions(tree)}
@@ -183,7 +183,7 @@ def _functions(tree):
 
 
 def test_covering_cases_show_every_pair_of_values():
-    """Of 3 x 3 x 2 cases 9 are enough, which each pair of the first two parameters needs anyway."""
+    """Of 3 x 3 x 2 cases, 9 are sufficient, and necessary for the first two parameters."""
     grid = {case: case for case in product("abc", "def", "gh")}
     chosen = covering(grid)
     assert len(chosen) == 9

@@ -1,4 +1,4 @@
-"""Warnings point at the line of the user, whichever way it calls."""
+"""Warnings point to the line of the user's code for every kind of call."""
 
 import warnings
 

@@ -1,4 +1,4 @@
-"""Public classes use one word for one thing, and describe the same parameter in the same words."""
+"""Public classes use the same words for the same things, in particular for parameters."""
 
 import inspect
 from collections import defaultdict
@@ -14,27 +14,27 @@ CLASSES = {
     if inspect.isclass(thing := getattr(sklearn_ebm, name))
 }
 CONVOLUTIONAL = ("ConvSparseCoder", "ConvPSD")
-CONTINUED = {  # descriptions that classes may extend, and the last words that all share
+CONTINUED = {  # common beginnings of descriptions, by their last words; classes may extend them
     "alpha": "Larger values give sparser codes.",
     "batch_size": "per training step.",
-    "code_tol": "inference of an optimal code stops.",
-    "dictionary": "used as they are.",
+    "code_tol": "is at most this value.",
+    "dictionary": "used without normalisation.",
     "learning_rate": "for cosine decay.",
     "loss": "Criterion that training minimises.",
-    "map_shape": "which are numbered row by row.",
-    "max_iter": "Maximum number of passes over X.",
-    "missing_values": "left out of the reconstruction.",
+    "map_shape": "numbered row by row.",
+    "max_iter": "Maximum number of passes over X",
+    "missing_values": "The reconstruction error ignores missing entries.",
     "momentum": "added to each step.",
     "n_components": "Number of atoms.",
-    "n_steps": "Number of steps of an unrolled encoder.",
+    "n_steps": "Number of steps",
     "penalty": "`value` and `prox` (see :ref:`add_a_penalty`).",
-    "pool_shape": "An int applies to both.",
+    "pool_shape": "An int applies to both",
     "pool_stride": "An int applies to both.",
     "random_state": "Pass an int for reproducible results.",
-    "validation_fraction": "held out of training.",
+    "validation_fraction": "Fraction of the samples",
     "warm_start": "instead of starting anew.",
 }
-DIFFERENT = {  # parameters that mean something else, or of something else, in these classes
+DIFFERENT = {  # parameters with another meaning in these classes
     "backend": ("FineTunedClassifier", "ZCAWhitener"),  # follows the steps; NumPy for all work
     "batch_size": CONVOLUTIONAL,  # crops
     "dictionary": (*CONVOLUTIONAL, "LISTAEncoder"),  # kernels; a fitted coder
@@ -54,7 +54,7 @@ DIFFERENT = {  # parameters that mean something else, or of something else, in t
 
 
 def descriptions():
-    """The description of each parameter of each public class, on one line."""
+    """Return the description of each parameter of each public class, on one line."""
     found = defaultdict(dict)
     for name, thing in CLASSES.items():
         for parameter in ClassDoc(thing)["Parameters"]:
@@ -94,6 +94,6 @@ def test_every_parameter_is_described(name):
 
 @pytest.mark.parametrize("name", CLASSES)
 def test_a_word_that_was_replaced_does_not_come_back(name):
-    """Each has one meaning: `loss` is the criterion, `optimizer` trains, `solver` infers codes."""
+    """For example, `loss` is the criterion, `optimizer` trains, `solver` infers codes."""
     parameters = set(inspect.signature(CLASSES[name]).parameters)
     assert not parameters & {"method", "schedule", "unfolding", "size", "stride", "pool_size"}

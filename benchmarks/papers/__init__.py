@@ -1,1 +1,1 @@
-"""Results of the package beside published ones, each by the protocol of its paper."""
+"""Comparison of the package with published results, each with the protocol of its paper."""

@@ -1,8 +1,8 @@
-"""What the benchmarks of the layerwise recipe share: trials that are kept, and random filters.
+"""Common parts of the benchmarks of layerwise training: stored trials, and random filters.
 
-A trial is one number of one seed. Each is written to a file when it is there, so that a run of
-hours can be ended at any time and goes on from where it was. Those of the tables are in
-`benchmarks/results/trials`: a run resumes from them if SKLEARN_EBM_BENCHMARK_CACHE names it.
+A trial is one number for one seed. Each trial is written to a file when it is finished, so that a
+run of several hours can be interrupted and resumed. The trials of the tables are in
+`benchmarks/results/trials`: a run resumes from them if SKLEARN_EBM_BENCHMARK_CACHE is this folder.
 """
 
 import functools
@@ -16,7 +16,7 @@ from benchmarks import _common
 
 
 def digit_stages(base, seed, classifier, **settings):
-    """Two stages for MNIST, of filters learned from patches by a class like ConvPSD."""
+    """Return two stages for MNIST, with filters learned from patches by a class like ConvPSD."""
     from sklearn_ebm import make_feature_hierarchy
 
     patches = {"border": "valid", "crop_size": "patch", "batch_size": 256}
@@ -32,14 +32,14 @@ def digit_stages(base, seed, classifier, **settings):
 
 
 class Trials:
-    """Numbers by name, each computed once and kept in the cache of the benchmarks.
+    """Numbers by name, each computed once and stored in the cache of the benchmarks.
 
     Parameters
     ----------
     name : str
-        Of the benchmark.
+        Name of the benchmark.
     options : namespace
-        A quick run keeps its own.
+        Command line options. Quick runs have a separate cache.
     """
 
     def __init__(self, name, options):
@@ -48,7 +48,7 @@ class Trials:
         self.numbers = json.loads(self.path.read_text()) if self.path.exists() else {}
 
     def number(self, *key, compute):
-        """The number of this name; compute() gives it where it is not there, and is timed."""
+        """Return the number with this name; a missing number is computed by compute() and timed."""
         name = _name(key)
         if name not in self.numbers:
             start = time.perf_counter()
@@ -59,19 +59,19 @@ class Trials:
         return self.numbers[name][0]
 
     def report(self, report, measure, keys, unit, **target):
-        """A row with the mean over some trials, and one with their spread."""
+        """Add a row with the mean over some trials, and a row with their standard deviation."""
         values = [self.numbers[_name(key)][0] for key in keys]
         case = keys[0][0]
         report.add(case, f"{measure}, mean of {len(values)}", np.mean(values), unit, **target)
         report.add(case, "standard deviation", np.std(values, ddof=min(1, len(values) - 1)), unit)
 
     def cost(self):
-        """What the table took, and when it was made, in words."""
+        """Return the total time and the date of the table, in words."""
         hours = sum(seconds for _, seconds in self.numbers.values()) / 3600
         return f"made on {date.today()} from trials that took {hours:.1f} hours together"
 
     def seconds(self, keys):
-        """Time of some trials together."""
+        """Return the total time of some trials."""
         return sum(self.numbers[_name(key)][1] for key in keys)
 
 
@@ -80,9 +80,9 @@ def _name(key):
 
 
 def before_and_after(trials, keys, fitted, tuned, measure):
-    """Trials: the measure of fitted(), and, where there is a second key, of tuned(fitted()).
+    """Run trials: the measure of fitted() and, with a second key, of tuned(fitted()).
 
-    The first model is made once for both; anew where an earlier run made the first trial.
+    Both use the same fitted model, which is fitted again if the first trial is from an earlier run.
     """
     fitted = functools.cache(fitted)
     trials.number(*keys[0], compute=lambda: measure(fitted()))
@@ -92,7 +92,7 @@ def before_and_after(trials, keys, fitted, tuned, measure):
 
 @functools.cache
 def random_model(base):
-    """A class like ConvPSD or PSD whose filters are random directions, and stay so in fit."""
+    """Return a class like ConvPSD or PSD with random filters that are not learned."""
 
     from sklearn_ebm.estimators._atoms import Atoms
     from sklearn_ebm.estimators._dictionary_learning import DictionaryLearning
@@ -126,12 +126,12 @@ def random_model(base):
 
 
 def percent_wrong(classifier, X, y):
-    """Test error in percent."""
+    """Return the test error in percent."""
     return 100 * (1 - classifier.score(X, y))
 
 
 def mnist(options):
-    """(X_train, y_train), (X_test, y_test): images with pixels from 0 to 1 in float32."""
+    """Return (X_train, y_train), (X_test, y_test): images with pixels from 0 to 1 in float32."""
     from sklearn_ebm.datasets import fetch_mnist
 
     X, y = fetch_mnist(return_X_y=True)

@@ -1,17 +1,17 @@
-"""Caltech-101 through two stages, filters learned or random, before and after labels.
+"""Caltech-101 with two stages of learned or random filters, before and after training with labels.
 
 The protocol of Jarrett, Kavukcuoglu, Ranzato, LeCun (2009): grey images of at most 151 pixels,
-normalised by the contrast around each pixel and padded with zeros to 143 x 143; 64 filters 9 x 9,
-abs, contrast normalisation, average of 10 x 10 every 5; 256 filters 9 x 9 on 16 random maps each,
-abs, contrast normalisation, average of 6 x 6 every 4; multinomial logistic regression. 30 images of
-each class are learned from, all others are tested; accuracy is the mean over the 102 classes. U:
-learned without labels from patches, R: random; +: trained with labels. Trials are kept: a run that
-is ended goes on later.
+normalised by the contrast around each pixel and padded with zeros to 143 x 143; 64 filters of 9 x
+9, abs, contrast normalisation, average of 10 x 10 every 5; 256 filters of 9 x 9 on 16 random maps
+each, abs, contrast normalisation, average of 6 x 6 every 4; multinomial logistic regression. The
+training set has 30 images per class, and all others are tested; accuracy is the mean over the 102
+classes. U: trained without labels on patches, R: random; +: trained with labels. Trials are stored,
+so that a run can be interrupted and resumed.
 
-Nothing but contrast normalisation sets the scale of what a stage hands on: without it, sparsity and
-the classifier's penalty are others, chosen on a third of the training images of the first split.
-Nothing but subtraction of a mean centres it: filters of the second stage that are learned from
-maxima learn their mean, so that the kind with contrast normalisation once more stands beside it.
+Only contrast normalisation determines the scale of the output of a stage. Without it, other values
+of sparsity and of the classifier's penalty are used, selected on a third of the training images of
+the first split. Only subtraction of a mean centres the output: filters of the second stage that are
+trained on maxima learn their mean. Therefore, there is also a variant with contrast normalisation.
 """
 
 import functools
@@ -33,13 +33,13 @@ STAGES |= {"pool_shape": (10, 6), "pool_stride": (5, 4)}
 
 
 class Layers(NamedTuple):
-    """What stands after the filters of each stage."""
+    """The layers after the filters of each stage."""
 
-    settings: dict  # of make_feature_hierarchy
+    settings: dict  # settings of make_feature_hierarchy
     published: dict  # accuracy of R, U, R+ and U+
     alpha: tuple = (2.0, 2.0)  # sparsity of the stages
     C: float = 0.01  # of the classifier
-    is_centred: bool = False  # what the second stage reads: contrast normalisation once more
+    is_centred: bool = False  # whether the input of the second stage is normalised
 
 
 MAX = {"rectify": None, "pooling": "max"}
@@ -50,19 +50,19 @@ LAYERS = {
     "contrast, max, contrast": Layers(MAX, {"U": 56.0}, alpha=(2.0, 6.0), is_centred=True),
 }
 PASSES_WITHOUT_LABELS, PASSES = 2, 6
-N_TRAIN = 30  # of each class
+N_TRAIN = 30  # images per class
 N_SPLITS = 3
-WITHIN = 3.0  # percent of what was published
+WITHIN = 3.0  # tolerance relative to the published accuracy, in percent
 
 
 def main():
     options = _common.options(__doc__)
     report = _common.Report("caltech101", "Caltech-101, two stages")
     trials = _recipes.Trials("caltech101", options)
-    warnings.simplefilter("ignore")  # passes without labels are limited on purpose
+    warnings.simplefilter("ignore")  # the number of passes without labels is limited on purpose
     splits = range(options.seed, options.seed + (1 if options.quick else N_SPLITS))
     images = functools.cache(lambda: normalized_images(options))
-    data = functools.lru_cache(1)(lambda split: parts(*images(), split))  # most of a gigabyte each
+    data = functools.lru_cache(1)(lambda split: parts(*images(), split))  # almost a gigabyte each
     for layers in LAYERS:
         for split in splits:
             for filters in ("U", "R"):
@@ -79,7 +79,7 @@ def main():
 
 
 def run(trials, layers, filters, split, data, options):
-    """The accuracy of one network, before and after labels, where that was published."""
+    """Run the trials of one network, before and after training with labels, if published."""
     names = [name for name in (filters, f"{filters}+") if name in LAYERS[layers].published]
     if not names:
         return
@@ -94,7 +94,7 @@ def run(trials, layers, filters, split, data, options):
 
 
 def network(layers, filters, split, options, learned=None):
-    """What learns the stages; given them, what trains all with labels."""
+    """Return an estimator that learns the stages, or trains given stages with labels."""
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import Pipeline
 
@@ -117,7 +117,7 @@ def network(layers, filters, split, options, learned=None):
             alpha=kind.alpha, random_state=split,
             classifier=LogisticRegression(C=kind.C, max_iter=300), **STAGES, **kind.settings,
         )  # fmt: skip
-        steps = [step for step in pipeline.steps if step[0] != "contrast"]  # of the images: done
+        steps = [step for step in pipeline.steps if step[0] != "contrast"]  # already applied
         if kind.is_centred:
             second = [name for name, _ in steps].index("model2")
             steps.insert(second, ("contrast", LocalContrastNormalizer(WINDOW)))
@@ -128,21 +128,21 @@ def network(layers, filters, split, options, learned=None):
         max_iter=0 if learned is None else 1 if options.quick else PASSES,
         batch_size=30,
         weight_decay=0.5,
-        early_stopping=False,  # 30 images of a class are few enough
+        early_stopping=False,  # a class has only 30 images
         random_state=split,
         verbose=1,
     )
 
 
 def percent_right(classifier, X, y):
-    """Mean over the classes of the share that is recognised, in percent."""
+    """Return the mean over the classes of the share of correct predictions, in percent."""
     from sklearn.metrics import balanced_accuracy_score
 
     return 100 * balanced_accuracy_score(y, classifier.predict(X))
 
 
 def parts(images, labels, split):
-    """(X_train, y_train), (X_test, y_test) of a split: so many of each class, and the others."""
+    """Return (X_train, y_train), (X_test, y_test) of a split with `N_TRAIN` images per class."""
     random = np.random.default_rng(split)
     chosen = np.zeros(len(labels), bool)
     for label in np.unique(labels):
@@ -152,7 +152,7 @@ def parts(images, labels, split):
 
 
 def normalized_images(options):
-    """All images, (n, 143, 143), and their classes."""
+    """Return all images, (n, 143, 143), and their classes."""
     from PIL import Image
 
     path = Path(os.environ["SKLEARN_EBM_DATA"]) / "caltech101_grey151.zip"
@@ -167,7 +167,7 @@ def normalized_images(options):
 
 
 def normalized(image):
-    """Contrast around each pixel that has a whole window, in the middle of a square of zeros."""
+    """Return an image normalised by local contrast, in the middle of a square of zeros."""
     from sklearn_ebm import LocalContrastNormalizer
 
     image = (image - image.mean()) / max(image.std(), 1e-6)

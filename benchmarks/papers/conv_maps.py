@@ -1,9 +1,9 @@
-"""The talk's figure: kernels and encoder filters for 1, 2, 4, ... 64 maps, and their redundancy.
+"""Filters and encoder filters for 1, 2, 4, ... 64 maps, and their redundancy (figure of the talk).
 
-ConvPSD learns from locally normalised photographs, and PSD of as many atoms from patches of the
-same photographs, of the kernels' size. The redundancy is the mean over kernels of the largest
-absolute cross-correlation, over all shifts, with another one: near one where kernels are shifted
-copies of each other.
+ConvPSD is trained on locally normalised photographs, and PSD with the same number of atoms on
+patches of the same photographs in the size of the filters. The redundancy is the mean over filters
+of the largest absolute cross-correlation with another filter over all shifts. It is close to one if
+filters are shifted copies of each other.
 """
 
 import time
@@ -44,7 +44,7 @@ def main():
 
 
 def fitted(images, n_maps, options):
-    """ConvPSD and PSD of the same photographs; the fewer maps, the fewer images they take."""
+    """Return ConvPSD and PSD trained on the same photographs; fewer maps use fewer images."""
     from sklearn_ebm import PSD, ConvPSD
     from sklearn_ebm.datasets import sample_patches
 
@@ -59,7 +59,7 @@ def fitted(images, n_maps, options):
 
 
 def redundancy(kernels):
-    """Mean of each kernel's largest absolute cross-correlation with another."""
+    """Return the mean of each filter's largest absolute cross-correlation with another filter."""
     size = 2 * kernels.shape[1] - 1
     kernels = kernels / np.linalg.norm(kernels, axis=(1, 2), keepdims=True)
     spectra = np.fft.rfft2(kernels, s=(size, size))
@@ -70,7 +70,7 @@ def redundancy(kernels):
 
 
 def draw(models, path):
-    """A row for each number of maps: kernels, filters, and the patch model's atoms."""
+    """Draw a row for each number of maps: filters, encoder filters, and atoms of patches."""
     import matplotlib.pyplot as plt
 
     figure, axes = plt.subplots(
@@ -91,7 +91,7 @@ def draw(models, path):
 
 
 def mosaic(kernels):
-    """Kernels side by side, each scaled to its largest entry."""
+    """Return filters side by side, each scaled to its largest entry."""
     n_kernels, height, width = kernels.shape
     columns = int(np.ceil(np.sqrt(n_kernels)))
     rows = -(-n_kernels // columns)

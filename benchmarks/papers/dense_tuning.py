@@ -1,11 +1,11 @@
-"""MNIST by dense networks: pretrained without labels or begun at random, then trained with them.
+"""MNIST with dense networks: pretrained without labels or random, and then trained with labels.
 
-A model of 1,024 components under a linear classifier: RBM on pixels, PSD and LISTAEncoder on images
-of unit contrast, the latter two rectified. "random" is the RBM's network with the small random
-weights that its learning begins with. While labels are learned, half of the components are left out
-at random. Another implementation of the RBM's recipe has 1.27 %, and 1.80 % from random weights.
-The settings were chosen on the last 10,000 training images; the test images give the numbers alone.
-The RBM learns longer without labels than by default, and labels move it less than the classifier.
+A model of 1,024 components is followed by a linear classifier: RBM on pixels, or PSD and
+LISTAEncoder with rectifiers on images of unit contrast. "random" is the network of the RBM with the
+small random initial weights. During training with labels, half of the components are dropped at
+random. Another implementation of the RBM's recipe reports 1.27 %, and 1.80 % with random weights.
+Settings were selected on the last 10,000 training images; the test images are used only for the
+results. The RBM is trained longer than by default, and labels move it less than the classifier.
 """
 
 import warnings
@@ -19,7 +19,7 @@ PASSES = 60  # with labels
 SEEDS = 3
 DROPOUT = 0.5
 LEARNING_RATE, WEIGHT_DECAY = 6e-4, 0.03
-RATES = {"RBM": {"rbm": 0.3}}  # of steps, where another share than one was better
+RATES = {"RBM": {"rbm": 0.3}}  # factors of the learning rate other than one
 PASSES_OF_RBM = 40  # without labels
 TARGETS = {"RBM": 1.3}
 NAMES = ("RBM", "random", "PSD", "LISTAEncoder")
@@ -29,7 +29,7 @@ def main():
     options = _common.options(__doc__)
     report = _common.Report("dense_tuning", "MNIST, 1,024 components trained with labels")
     trials = _recipes.Trials("dense_tuning", options)
-    warnings.simplefilter("ignore")  # passes without labels are limited on purpose
+    warnings.simplefilter("ignore")  # the number of passes without labels is limited on purpose
     seeds = range(options.seed, options.seed + (1 if options.quick else SEEDS))
     train, test = (
         (images.reshape(len(images), -1), labels) for images, labels in _recipes.mnist(options)
@@ -49,7 +49,7 @@ def main():
 
 
 def run(trials, name, seed, train, test, options):
-    """Two trials: features under a linear classifier, and the same trained with labels."""
+    """Run two trials: features with a linear classifier, before and after training with labels."""
     _recipes.before_and_after(
         trials,
         [(f"{name}, features", seed), (f"{name}, trained with labels", seed)],
@@ -60,7 +60,7 @@ def run(trials, name, seed, train, test, options):
 
 
 def classifier(pipeline, name, seed, options):
-    """What trains a fitted pipeline with labels."""
+    """Return an estimator that trains a fitted pipeline with labels."""
     from sklearn_ebm import FineTunedClassifier
 
     return FineTunedClassifier(
@@ -70,13 +70,13 @@ def classifier(pipeline, name, seed, options):
         learning_rate=LEARNING_RATE,
         learning_rates=RATES.get(name),
         weight_decay=WEIGHT_DECAY,
-        early_stopping=False,  # all labels are learned from
+        early_stopping=False,  # all labels are used for training
         random_state=seed,
     )
 
 
 def stack(name, seed, options):
-    """Scaling, model, rectifier, dropout and classifier."""
+    """Return scaling, model, rectifier, dropout and classifier."""
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import FunctionTransformer

@@ -1,9 +1,10 @@
-"""MNIST with few labels: the rest of the training images are learned from without.
+"""MNIST with few labels; the other training images are used without labels.
 
-U+: two stages of ConvPSD learned from unlabelled images, then trained with the labels there are.
-R+: the same network from random filters. Beside them scikit-learn's MLPClassifier and an SVM with
-an RBF kernel on pixels. Labels are drawn anew for each seed, as many of each digit. The settings of
-all four are fixed beforehand, on training images; the test images are used for the numbers alone.
+U+: two stages of ConvPSD trained on unlabelled images, and then with the available labels. R+: the
+same network with random initial filters. They are compared with scikit-learn's MLPClassifier and an
+SVM with an RBF kernel on pixels. Labels are drawn for each seed, the same number for each digit.
+The settings of all four are selected on training images; the test images are used only for the
+results.
 """
 
 import functools
@@ -16,7 +17,7 @@ from benchmarks.papers import _recipes
 
 LEARNED_FROM = 5_000
 STAGES = {"alpha": (0.5, 0.15), "connections": None}
-STAGES |= {"pool_shape": (2, 4), "pool_stride": 2}  # 3 x 3 places: few numbers for few labels
+STAGES |= {"pool_shape": (2, 4), "pool_stride": 2}  # 3 x 3 positions: few features for few labels
 SIZES = (100, 300, 1_000, 3_000)
 PASSES, BATCH_SIZE, WEIGHT_DECAY = 20, 20, 0.5
 LEARNING_RATES = {"U+": 2e-3, "R+": 1e-3}  # the better of the two for each
@@ -29,7 +30,7 @@ def main():
     options = _common.options(__doc__)
     report = _common.Report("few_labels", "MNIST with few labels")
     trials = _recipes.Trials("few_labels", options)
-    warnings.simplefilter("ignore")  # passes without labels are limited on purpose
+    warnings.simplefilter("ignore")  # the number of passes without labels is limited on purpose
     seeds = range(options.seed, options.seed + (1 if options.quick else SEEDS))
     sizes = SIZES[:2] if options.quick else SIZES
     train, test = _recipes.mnist(options)
@@ -50,7 +51,7 @@ def main():
 
 
 def run_seed(trials, seed, sizes, train, test, options):
-    """Every trial of one seed; features are learned once, for all numbers of labels."""
+    """Run all trials of one seed; features are learned once for all numbers of labels."""
     stages = functools.cache(lambda name: learned(name, seed, train[0], options))
     for size in sizes:
         rows = some_of_each(train[1], size, seed)
@@ -72,7 +73,7 @@ def run_seed(trials, seed, sizes, train, test, options):
 
 
 def some_of_each(y, size, seed):
-    """Rows of as many samples of each class."""
+    """Return rows with the same number of samples of each class."""
     random = np.random.default_rng(seed)
     classes = np.unique(y)
     each = size // len(classes)
@@ -81,7 +82,7 @@ def some_of_each(y, size, seed):
 
 
 def learned(name, seed, X, options):
-    """The stages without a classifier, learned from images without labels."""
+    """Return the stages without a classifier, trained on images without labels."""
     from sklearn_ebm import ConvPSD
 
     n_samples = 200 if options.quick else LEARNED_FROM
@@ -91,7 +92,7 @@ def learned(name, seed, X, options):
 
 
 def refine(name, stages, labelled, seed):
-    """A classifier on the stages' features, then all of it trained with the labels."""
+    """Return a classifier on the stages' features, then fine-tuned with the labels."""
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import Pipeline
 
@@ -122,7 +123,7 @@ def peer_model(name, seed):
 
 
 def plot(trials, sizes, seeds, options):
-    """Error by number of labels, with its spread over the seeds."""
+    """Plot the error over the number of labels, with its standard deviation."""
     import matplotlib
 
     matplotlib.use("agg")

@@ -1,12 +1,12 @@
-"""Pooled features against PSD's at an equal number of outputs, under one linear classifier.
+"""Pooled features compared with features of PSD, with the same number of outputs and classifier.
 
-Three tasks. Natural patches: 200 of 12 x 12 pixels are the classes, and each is to be recognised
-after shifts by up to 2 pixels, rotations by up to 15 degrees and changes of scale by up to 10 %,
-all at random; 12 such copies are learned from, 20 others asked. MNIST by descriptors, as in the
-paper: 12 x 12 patches at 5 x 5 places of each digit. MNIST by whole digits. Outputs are |z| of PSD
-with as many atoms; 256 atoms of PSD pooled at random, with the same weights; and the pools of
-GroupSparsePSD with 256 atoms on a 16 x 16 torus. alpha and the classifier's strength are chosen for
-each of them on samples held out of the training set; the test set is used once for each row.
+There are three tasks. Natural patches: 200 patches of 12 x 12 pixels are the classes, to be
+recognised after random shifts up to 2 pixels, rotations up to 15 degrees and changes of scale up to
+10 %; 12 such copies are for training, and 20 others for testing. MNIST by descriptors, as in the
+paper: 12 x 12 patches at 5 x 5 positions of each digit. MNIST by whole digits. Outputs are |z| of
+PSD with as many atoms; 256 atoms of PSD in random pools with the same weights; and the pools of
+GroupSparsePSD with 256 atoms on a 16 x 16 torus. alpha and the classifier's penalty are selected
+for each of them on held-out training samples; the test set is used once for each row.
 """
 
 import time
@@ -21,14 +21,14 @@ N_COMPONENTS, MAP_SHAPE = 256, (16, 16)
 ALPHAS = (0.5, 1.0, 2.0)
 CONSTANTS = (0.001, 0.01, 0.1, 1.0)
 N_CLASSES, N_LEARNED, N_ASKED = 200, 12, 20
-SIZE, STEP = 12, 4  # of a descriptor's patch, and from one to the next
+SIZE, STEP = 12, 4  # of a descriptor's patch, and distance of patches
 KINDS = ("abs(z) of PSD", "abs(z) of PSD, random pools", "pooled features")
 
 
 def main():
     options = _common.options(__doc__)
     report = _common.Report("groups_classification", "Classification by pooled features")
-    warnings.simplefilter("ignore")  # passes over the data are limited on purpose
+    warnings.simplefilter("ignore")  # the number of passes is limited on purpose
     (X, y), (X_test, y_test) = data(options)
     digits = (unit_contrast(X), y), (unit_contrast(X_test), y_test)
     local = tuple((descriptor_patches(images), labels) for images, labels in digits)
@@ -43,7 +43,7 @@ def main():
 
 
 def descriptor_patches(images):
-    """Patches at 5 x 5 places of each 28 x 28 image, shape (n_images, 25, 144)."""
+    """Return patches at 5 x 5 positions of each 28 x 28 image, shape (n_images, 25, 144)."""
     windows = np.lib.stride_tricks.sliding_window_view(
         images.reshape(-1, 28, 28), (SIZE, SIZE), axis=(1, 2)
     )
@@ -51,7 +51,7 @@ def descriptor_patches(images):
 
 
 def exemplars(options):
-    """Changed copies of patches and the number of the patch, to learn from and to ask."""
+    """Return transformed copies of patches and the number of the patch, to train and to test."""
     from benchmarks.papers.topography import photographs, unit_variance
     from sklearn_ebm.datasets import sample_transformed_patches
 
@@ -98,7 +98,7 @@ def classify(report, case, train, test, windows, options, corpus=None):
 
 
 def learned(X, alpha, windows, options, kinds=KINDS):
-    """kind -> function from samples to features, learned from patches of X."""
+    """Return a function from samples to features for each kind, trained on patches of X."""
     from sklearn_ebm import PSD, GroupPenalty, GroupSparsePSD
 
     patches = learning_patches(X, options)
@@ -121,7 +121,7 @@ def learned(X, alpha, windows, options, kinds=KINDS):
 
 
 def learning_patches(X, options):
-    """Samples, or as many of the patches that they consist of, but no blank ones."""
+    """Return samples, or the same number of patches of them, without blank ones."""
     if X.ndim == 2:
         return X
     patches = X.reshape(-1, X.shape[-1])
@@ -131,7 +131,7 @@ def learning_patches(X, options):
 
 
 def everywhere(view):
-    """The features of a sample, or of all of its patches side by side."""
+    """Return the features of a sample, or of all of its patches, concatenated."""
     return lambda X: view(X.reshape(-1, X.shape[-1])).reshape(len(X), -1)
 
 

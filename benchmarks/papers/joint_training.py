@@ -1,11 +1,11 @@
-"""Is a code that was trained to be predictable predicted better? Held-out natural patches.
+"""Predictability of codes with joint training, on held-out natural patches.
 
-Joint: PSD, whose codes are drawn to the prediction while dictionary and encoder learn. Afterwards:
-a SparseCoder's dictionary, finished, and the same encoder fitted to its optimal codes by the same
-optimiser (a PSD with that dictionary given, and a weight of the prediction that moves no code).
-Both encoders make the same number of passes over the same patches. What counts is
-E(x, f(x)) / min_z E(x, z), ratio of means, with E the energy of sparse coding for the dictionary at
-hand, without the prediction term, and min_z E by exact codes in float64.
+Joint: PSD, whose codes are attracted by the prediction while dictionary and encoder learn.
+Separate: the dictionary of a SparseCoder, and the same encoder trained on its optimal codes by the
+same optimizer (a PSD with a given dictionary, and a negligible weight of the prediction). Both
+encoders make the same number of passes over the same patches. The measure is E(x, f(x)) / min_z
+E(x, z), a ratio of means, where E is the energy of sparse coding with the respective dictionary,
+without the prediction term, and min_z E is computed from exact codes in float64.
 """
 
 import warnings
@@ -15,7 +15,7 @@ import numpy as np
 from benchmarks import _common
 
 N_COMPONENTS = 256
-NO_PULL = 1e-6  # a weight of the prediction at which codes are those of sparse coding
+NO_PULL = 1e-6  # a negligible weight of the prediction: codes are those of sparse coding
 ENCODERS = ("shrinkage", "tanh", "smooth_shrinkage", "lista", "lcod")
 
 
@@ -25,7 +25,7 @@ def main():
     n_samples, passes = (5_000, 3) if options.quick else (30_000, 12)
     X = _common.natural_patches(n_samples, seed=options.seed + 1, dtype=np.float32)
     held_out = _common.natural_patches(5_000, seed=options.seed + 99, dtype=np.float32)
-    warnings.simplefilter("ignore")  # the number of passes is the stop that is wanted
+    warnings.simplefilter("ignore")  # the number of passes is the intended stop
     settings = {"max_iter": passes, "tol": 0, "random_state": options.seed}
     for alpha in (1.0,) if options.quick else (0.5, 1.0, 2.0):
         coder = learner("SparseCoder", alpha, **settings).fit(X)

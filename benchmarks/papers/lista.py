@@ -1,10 +1,10 @@
-"""Gregor & LeCun (2010): errors of LISTA and LCoD beside the solvers they are unrolled from.
+"""Gregor & LeCun (2010): errors of LISTA and LCoD compared with the solvers that they unroll.
 
-Natural patches of 10 x 10, mean removed, divided by the standard deviation, the flat ones dropped;
-alpha 0.5. Dictionaries of 100 and of 400 atoms are learned on the training patches. What counts is
-||z - z*||^2, mean over held-out patches, with z* exact. T counts products with S, for solvers and
-networks: T = 0 is one step of ISTA from zero, and the shrinkage encoder. Two figures: the error by
-T, and the error by the share of S that is kept, before and after retraining.
+Natural patches of 10 x 10, with the mean removed, divided by the standard deviation, without flat
+ones; alpha 0.5. Dictionaries of 100 and 400 atoms are learned on the training patches. The error is
+the mean of ||z - z*||^2 over held-out patches, with exact z*. T is the number of products with S of
+solvers and networks: T = 0 is one step of ISTA from zero, or the shrinkage encoder. Two figures
+show the error over T, and over the share of S that is kept, before and after retraining.
 """
 
 import time
@@ -20,17 +20,17 @@ STEPS = (0, 1, 3, 7)
 GREEDY_STEPS = (1, 5, 10, 20, 40)
 LONGEST = {"ISTA": 300, "FISTA": 300, "greedy CD": 1000}
 SHARES = (1.0, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01)
-PAPER = {100: 18, 400: 35}  # FISTA iterations that one step of LISTA is worth, as commonly cited
+PAPER = {100: 18, 400: 35}  # FISTA iterations equivalent to one step of LISTA, as commonly cited
 PASSES = {100: 40, 400: 25}
-SHALLOW = 2  # times as many passes where T = 1, whose limit is what is asked for
-FEWER_STEPS = 5  # than greedy coordinate descent takes
+SHALLOW = 2  # factor of the passes for T = 1, whose limit is measured
+FEWER_STEPS = 5  # ratio of the steps of greedy coordinate descent
 
 
 def main():
     options = _common.options(__doc__)
     report = _common.Report("lista", "Learned inference: error by steps, and by the share of S")
     train, held_out = patches(options)
-    warnings.simplefilter("ignore")  # the number of passes is the stop that is wanted
+    warnings.simplefilter("ignore")  # the number of passes is the intended stop
     lines, shares = {}, {}
     for n_components in SIZES:
         problem = Problem(n_components, train, held_out, options)
@@ -47,7 +47,7 @@ def main():
 
 
 def patches(options):
-    """Training and held-out patches; other positions of the same photographs."""
+    """Return training and held-out patches, from different positions of the same photographs."""
     n_train, n_held_out = (4_000, 1_000) if options.quick else (200_000, 10_000)
     settings = {"size": 10, "dtype": np.float32}
     train = _common.natural_patches(n_train, seed=options.seed + 1, **settings)
@@ -55,7 +55,7 @@ def patches(options):
 
 
 class Problem:
-    """Atoms of a size, and the exact codes of the held-out patches."""
+    """A number of atoms, and the exact codes of the held-out patches."""
 
     def __init__(self, n_components, train, held_out, options):
         from sklearn_ebm import SparseCoder
@@ -70,13 +70,13 @@ class Problem:
         self.optimum = _common.encode(self.X, self.double, ALPHA, tol=1e-9)
 
     def error(self, code):
-        """||z - z*||^2, mean over the held-out patches."""
+        """Return the mean of ||z - z*||^2 over the held-out patches."""
         return float(np.mean(np.sum((code - self.optimum) ** 2, axis=1)))
 
 
 # ---------------------------------------------------------------------------------------- solvers
 def solver_curves(problem, options):
-    """name -> (T, errors) of textbook ISTA, FISTA and greedy coordinate descent, in float64."""
+    """Return name -> (T, errors) of ISTA, FISTA and greedy coordinate descent, in float64."""
     longest = dict.fromkeys(LONGEST, 100) if options.quick else LONGEST
     return {
         "ISTA": proximal_curve(problem, longest["ISTA"], accelerated=False),
@@ -90,7 +90,7 @@ def soft_threshold(value, threshold):
 
 
 def proximal_curve(problem, n_steps, accelerated):
-    """Beck & Teboulle (2009), without restart; T = 0 is the first step."""
+    """Return the curve of Beck & Teboulle (2009), without restart; T = 0 is the first step."""
     gram = problem.double @ problem.double.T
     lipschitz, correlation = np.linalg.eigvalsh(gram)[-1], problem.X @ problem.double.T
     code = ahead = np.zeros_like(correlation)
@@ -105,9 +105,9 @@ def proximal_curve(problem, n_steps, accelerated):
 
 
 def greedy_curve(problem, n_steps):
-    """Li & Osher (2009): T single coordinates, then sh of all, as the untrained LCoD network."""
+    """Return the curve of Li & Osher (2009): T greedy steps, then sh, as the untrained LCoD."""
     gram, state = problem.double @ problem.double.T, problem.X @ problem.double.T
-    np.fill_diagonal(gram, 0)  # b = q + z does not change with z_k at k: the atoms' norms are one
+    np.fill_diagonal(gram, 0)  # the change of z_k has no effect on b_k: atoms have norm one
     code, rows, errors = np.zeros_like(state), np.arange(len(state)), []
     for _ in range(n_steps + 1):
         wished = soft_threshold(state, ALPHA)
@@ -120,7 +120,7 @@ def greedy_curve(problem, n_steps):
 
 
 def steps_to(curve, error):
-    """The first T at which a solver is as good; between two by a straight line."""
+    """Return the T at which a solver reaches an error, by linear interpolation."""
     steps, errors = curve
     below = np.argmax(errors <= error)
     if errors[below] > error:
@@ -133,20 +133,20 @@ def steps_to(curve, error):
 
 # --------------------------------------------------------------------------------------- networks
 class Family:
-    """Trained networks of one kind, by their number of steps."""
+    """Trained networks of one kind, by the number of steps."""
 
     def __init__(self):
         self.encoders, self.errors = {}, {}
 
     def line(self):
-        """(T, errors) for a figure."""
+        """Return (T, errors) for a figure."""
         return np.array(sorted(self.errors)), np.array(
             [self.errors[T] for T in sorted(self.errors)]
         )
 
 
 def trained_networks(report, problem, options):
-    """name -> Family: LISTA with tied and untied weights, FISTA unrolled, LCoD."""
+    """Return name -> Family for LISTA with tied and untied weights, FISTA unrolled, and LCoD."""
     kinds = {
         "LISTA": (STEPS, {}),
         "LISTA, untied": (STEPS[1:], {"tied": False}),
@@ -185,7 +185,7 @@ def train(report, problem, family, name, n_steps, settings):
 
 
 def report_errors(report, problem, curves, networks):
-    """The solvers' errors at the same T, and what a network's error costs them."""
+    """Report the solvers' errors at the same T, and the T at which they reach a network's error."""
     case = f"m = {problem.n_components}"
     for name in ("ISTA", "FISTA"):
         for n_steps in STEPS:
@@ -207,7 +207,7 @@ def report_greedy(report, problem, curve, family):
 
 
 def sparse_lateral(report, problem, family, options):
-    """name -> (share of S, errors) for T = 1 and T = 3, before and after retraining."""
+    """Return name -> (share of S, errors) for T = 1 and T = 3, before and after retraining."""
     lines = {}
     for n_steps in (1, 3):
         encoder = family.encoders[n_steps]

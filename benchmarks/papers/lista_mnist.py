@@ -1,9 +1,9 @@
-"""MNIST 60,000/10,000: exact codes, LISTA, LCoD and PSD with 784 units under one linear classifier.
+"""MNIST: exact codes, LISTA, LCoD and PSD with 784 units and the same linear classifier.
 
-As in Gregor & LeCun (2010), who report 2.29 % with 50 steps of LCoD, as many units as pixels. The
-images are scaled as in the benchmark `mnist`. All codes but PSD's are of one dictionary and one
-alpha, which is chosen, with the classifier's strength, by exact codes on 10,000 images held out of
-the training set; the test set is used once for each row.
+The setting of Gregor & LeCun (2010), who report 2.29 % with 50 steps of LCoD and as many units as
+pixels. Images are scaled as in the benchmark `mnist`. All codes except those of PSD use one
+dictionary and one alpha. alpha and the classifier's penalty are selected by exact codes on 10,000
+held-out training images; the test set is used once for each row.
 """
 
 import time
@@ -32,7 +32,7 @@ PAPER = 2.29  # % with 50 steps of LCoD
 def main():
     options = _common.options(__doc__)
     report = _common.Report("lista_mnist", "MNIST, 784 units: learned inference beside exact codes")
-    warnings.simplefilter("ignore")  # passes over the data are limited on purpose
+    warnings.simplefilter("ignore")  # the number of passes is limited on purpose
     train, test = data(options)
     learn, held_out = validation_split(train, options)
     alpha, constant = choose(learn, held_out, options)
@@ -49,7 +49,7 @@ def main():
 
 
 def choose(learn, held_out, options):
-    """alpha and the classifier's strength of least validation error, for exact codes."""
+    """Return alpha and the classifier's penalty with the lowest validation error of exact codes."""
     X, X_held_out = unit_contrast(learn[0]), unit_contrast(held_out[0])
     trials = []
     for alpha in ALPHAS[:1] if options.quick else ALPHAS:
@@ -69,7 +69,7 @@ def fitted_coder(X, alpha, options):
 
 
 def models(coder, options):
-    """name -> model that is still to be fitted."""
+    """Return unfitted models by name."""
     from sklearn_ebm import PSD, LISTAEncoder, SparseCoder
 
     passes = 2 if options.quick else 30
@@ -87,7 +87,7 @@ def models(coder, options):
 
 
 def final(report, name, model, train, test, exact, constant):
-    """Time of transform, distance from the exact codes, and the one look at the test set."""
+    """Report the time of transform, the distance from the exact codes, and the test error."""
     from sklearn.pipeline import make_pipeline
 
     from sklearn_ebm import Rectifier

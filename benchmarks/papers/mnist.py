@@ -1,10 +1,10 @@
-"""MNIST 60,000/10,000: raw pixels, optimal codes and encoder codes under one linear classifier.
+"""MNIST: raw pixels, optimal codes and encoder codes with the same linear classifier.
 
-Pipeline(scaling, PSD, Rectifier, LogisticRegression). Every setting is chosen on 10,000 images held
-out of the training set, models learning from 20,000 others; the test set is used once for each of
-the three rows. Each image is divided by the root mean square of its pixels: stroke width and ink
-then weigh the same in all, and alpha means the same in all. (Standardising each pixel blows up the
-border, where a pixel is lit in a handful of images.)
+Pipeline(scaling, PSD, Rectifier, LogisticRegression). All settings are selected on 10,000 held-out
+training images, with models trained on 20,000 others; the test set is used once for each of the
+three rows. Each image is divided by the root mean square of its pixels: stroke width and ink then
+have the same weight in all images, and alpha has the same effect. (Standardising each pixel would
+amplify the border, where pixels are non-zero in only a few images.)
 """
 
 import time
@@ -27,7 +27,7 @@ def main():
     options = _common.options(__doc__)
     report = _common.Report("mnist", "MNIST, at most 1,024 components")
     train, test = data(options)
-    warnings.simplefilter("ignore")  # passes over the data are limited on purpose
+    warnings.simplefilter("ignore")  # the number of passes is limited on purpose
     start = time.perf_counter()
     chosen = choose(*validation_split(train, options), options)
     report.add("choice of settings on training data", "time", time.perf_counter() - start, "s")
@@ -40,7 +40,7 @@ def main():
 
 
 def data(options):
-    """((X_train, y_train), (X_test, y_test)) with pixels from 0 to 1 in float32."""
+    """Return ((X_train, y_train), (X_test, y_test)) with pixels from 0 to 1 in float32."""
     from sklearn_ebm.datasets import fetch_mnist
 
     X, y = fetch_mnist(return_X_y=True)
@@ -50,7 +50,7 @@ def data(options):
 
 
 def validation_split(train, options):
-    """A part of the training set to learn from, another to choose by."""
+    """Return parts of the training set for training and for model selection."""
     X, y = train
     order = np.random.default_rng(options.seed).permutation(len(X))
     learn, held_out = order[: len(X) // 3], order[-len(X) // 6 :]
@@ -104,10 +104,10 @@ def pipeline(settings, options):
 
 # ------------------------------------------------------------------------------------------ choice
 def choose(learn, held_out, options):
-    """name of the features -> the settings of least validation error.
+    """Return name of the features -> settings with the lowest validation error.
 
-    First alpha and encoder with one strength of the classifier, then strength and rectifier for the
-    best of each inference.
+    First alpha and encoder are selected with one penalty of the classifier, then the penalty and
+    the rectifier for the best of each inference.
     """
     learn = unit_contrast(learn[0]), learn[1]
     held_out = unit_contrast(held_out[0]), held_out[1]
@@ -125,7 +125,7 @@ def choose(learn, held_out, options):
 
 
 def code_trials(learn, held_out, options):
-    """name -> (validation error, settings, codes, held-out codes) of the best alpha and encoder."""
+    """Return name -> (validation error, settings, codes, held-out codes) of the best models."""
     best = {}
     grid = [(1.0, "shrinkage")] if options.quick else product(ALPHAS, ENCODERS)
     for alpha, encoder in grid:
@@ -143,7 +143,7 @@ def code_trials(learn, held_out, options):
 
 
 def trial(features, y, held_out_features, held_out_y, settings):
-    """(validation error, settings) of a classifier on rectified codes, or on pixels as they are."""
+    """Return (validation error, settings) of a classifier on rectified codes, or on pixels."""
     from sklearn.pipeline import make_pipeline
 
     from sklearn_ebm import Rectifier
@@ -156,7 +156,7 @@ def trial(features, y, held_out_features, held_out_y, settings):
 
 
 def first(found):
-    """What trials are compared by."""
+    """Return the validation error, by which trials are compared."""
     return found[0]
 
 
@@ -165,7 +165,7 @@ def error(model, X, y):
 
 
 def final(report, name, settings, train, test, options):
-    """Learn from the whole training set, and look at the test set once."""
+    """Train on the whole training set, and evaluate once on the test set."""
     model = pipeline(settings, options)
     fit_seconds, _ = _common.stopwatch(lambda: model.fit(*train))
     predict_seconds, wrong = _common.stopwatch(lambda: error(model, *test))

@@ -1,9 +1,10 @@
-"""MNIST through two convolutional stages: filters learned or random, before and after labels.
+"""MNIST with two convolutional stages of learned or random filters, before and after labels.
 
-Each stage is filters, abs, local contrast normalisation and average pooling (Jarrett, Kavukcuoglu,
-Ranzato, LeCun 2009). U: ConvPSD learns the filters from patches of 5,000 training images; R: they
-are random; a linear classifier reads the maps. U+ and R+: all of it is then trained with labels.
-The test images are used for the numbers alone. Trials are kept: a run that is ended goes on later.
+Each stage consists of filters, abs, local contrast normalisation and average pooling (Jarrett,
+Kavukcuoglu, Ranzato, LeCun 2009). U: ConvPSD learns the filters from patches of 5,000 training
+images; R: they are random; a linear classifier reads the maps. U+ and R+: the whole network is then
+trained with labels. The test images are used only for the results. Trials are stored, so that a run
+can be interrupted and resumed.
 """
 
 import warnings
@@ -14,7 +15,7 @@ from benchmarks.papers import _recipes
 LEARNED_FROM = 5_000
 STAGES = {"alpha": (1.0, 0.25), "pool_shape": (2, 3), "pool_stride": (2, 1)}
 PASSES = 6  # with labels
-WEIGHT_DECAY = 0.5  # without such decay all labels are soon learned by heart
+WEIGHT_DECAY = 0.5  # prevents overfitting to the labels
 SEEDS = 3
 MOST_MINUTES = 60  # for the four networks of one seed
 
@@ -23,7 +24,7 @@ def main():
     options = _common.options(__doc__)
     report = _common.Report("mnist_hierarchy", "MNIST, two convolutional stages")
     trials = _recipes.Trials("mnist_hierarchy", options)
-    warnings.simplefilter("ignore")  # passes without labels are limited on purpose
+    warnings.simplefilter("ignore")  # the number of passes without labels is limited on purpose
     seeds = range(options.seed, options.seed + (1 if options.quick else SEEDS))
     train, test = _recipes.mnist(options)
     for seed in seeds:
@@ -40,7 +41,7 @@ def main():
 
 
 def run(trials, filters, seed, train, test, options):
-    """Two trials: features under a linear classifier, and the same refined with labels."""
+    """Run two trials: features with a linear classifier, before and after training with labels."""
     _recipes.before_and_after(
         trials,
         [(filters, seed), (f"{filters}+", seed)],
@@ -66,7 +67,7 @@ def classifier(filters, seed, options, fitted=None, max_iter=PASSES):
         subsample=200 if options.quick else LEARNED_FROM,
         max_iter=min(max_iter, 2) if options.quick else max_iter,
         weight_decay=WEIGHT_DECAY,
-        early_stopping=False,  # all labels are learned from
+        early_stopping=False,  # all labels are used for training
         random_state=seed,
         verbose=1,
     )

@@ -1,9 +1,9 @@
-"""Features of restricted Boltzmann machines: MNIST under a linear classifier, natural patches.
+"""Features of restricted Boltzmann machines: MNIST with a linear classifier, and natural patches.
 
-MNIST: Pipeline(RBM(1024), LogisticRegression), settings chosen on 10,000 training images held out,
-the test set used once; the same stack with scikit-learn's BernoulliRBM. Patches: whitened 12 x 12
-patches of photographs with Gaussian units at the default settings, five seeds, log-likelihoods
-beside those of a Gaussian with full covariance, on patches from other places of the photographs.
+MNIST: Pipeline(RBM(1024), LogisticRegression), with settings selected on 10,000 held-out training
+images and the test set used once; and the same with scikit-learn's BernoulliRBM. Patches: whitened
+12 x 12 patches of photographs with Gaussian units and default settings, five seeds. Log-likelihoods
+are compared with a Gaussian with full covariance, on patches from other parts of the photographs.
 """
 
 import warnings
@@ -19,7 +19,7 @@ CANDIDATES = (
 )
 CONSTANTS = (0.3, 1.0)
 FIRST_CONSTANT = 1.0
-FEW = 20_000  # labels that choose the machine
+FEW = 20_000  # number of labels for the selection of the RBM
 SIZE = 12
 SEEDS = 5
 
@@ -73,7 +73,7 @@ def classifier(constant):
 
 
 def choose(train, options):
-    """The machine by few labels, then the strength of the classifier by all."""
+    """Select the RBM with few labels, then the penalty of the classifier with all labels."""
     X, y = train
     order = np.random.default_rng(options.seed).permutation(len(X))
     learn, held_out = order[: -len(X) // 6], order[-len(X) // 6 :]
@@ -103,7 +103,7 @@ def stack(report, name, features, constant, train, test):
     report.add(f"MNIST, {name}", "features of 60,000 learned and computed", seconds, "s")
     seconds, linear = _common.stopwatch(lambda: classifier(constant).fit(codes, train[1]))
     report.add(f"MNIST, {name}", "classifier", seconds, "s")
-    return error(make_pipeline(features, linear), *test)  # both are fitted
+    return error(make_pipeline(features, linear), *test)  # both are already fitted
 
 
 def error(model, X, y):
@@ -143,7 +143,7 @@ def patches(report, options):
 
 
 def whitened(n_train, options):
-    """Patches of photographs and others from other places of them, whitened by the former."""
+    """Return patches from two parts of the photographs, whitened by the first."""
     from sklearn_ebm import ZCAWhitener
     from sklearn_ebm.datasets import fetch_natural_images, sample_patches
 
@@ -157,7 +157,7 @@ def whitened(n_train, options):
 
 
 def normal_log_likelihood(train, test):
-    """Mean log-density of a normal distribution with the moments of `train`."""
+    """Return the mean log-density of a normal distribution with the moments of `train`."""
     from scipy.stats import multivariate_normal
 
     train = train.astype(np.float64)
@@ -166,7 +166,7 @@ def normal_log_likelihood(train, test):
 
 
 def localised(report, case, model):
-    """Share of the filters that a Gabor function fits."""
+    """Report the share of the filters that a Gabor function fits."""
     from sklearn_ebm.inspection import fit_gabor
 
     good = fit_gabor(model.components_, (SIZE, SIZE)).is_good().mean()

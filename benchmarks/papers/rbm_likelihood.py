@@ -1,9 +1,9 @@
-"""Log-likelihoods of restricted Boltzmann machines: MNIST, beside the published ones, and DNA.
+"""Log-likelihoods of restricted Boltzmann machines: MNIST, compared with published ones, and DNA.
 
-MNIST: 500 hidden units, pixels drawn as zeros and ones anew at each visit in learning, once for the
-10,000 test images; 14,500 temperatures and 100 runs of annealed importance sampling, as in
+MNIST: 500 hidden units; pixels are sampled as zeros and ones anew in each training pass, and once
+for the 10,000 test images; 14,500 temperatures and 100 runs of annealed importance sampling, as in
 Salakhutdinov & Murray 2008. DNA: 180 binary features, 1,600 / 400 / 1,186 samples; settings and
-stopping are chosen on the validation set, and the test set is used once.
+stopping are selected on the validation set, and the test set is used once.
 """
 
 import os
@@ -15,7 +15,7 @@ import numpy as np
 from benchmarks import _common
 from benchmarks.speed import rbm_peers
 
-RECIPES = {  # name: settings, and what is published for the same
+RECIPES = {  # name: settings, and the published log-likelihood
     "CD-1": ({"loss": "cd", "max_iter": 40, "learning_rate": 0.1}, -125.5),
     "CD-3": ({"loss": "cd", "n_gibbs_steps": 3, "max_iter": 40, "learning_rate": 0.1}, -105.5),
     "CD-25": ({"loss": "cd", "n_gibbs_steps": 25, "max_iter": 15}, -86.3),
@@ -23,7 +23,7 @@ RECIPES = {  # name: settings, and what is published for the same
     "PCD, best": ({"max_iter": 150, "learning_rate": 0.1}, -85.0),
 }
 LEAST = -88.0
-EXACT = 0.1  # nats between annealing and enumeration
+EXACT = 0.1  # maximum difference of annealing and enumeration, in nats
 DNA_HIDDEN = (50, 100, 200)
 DNA_DECAYS = (1e-3, 3e-3, 1e-2)
 DNA_PASSES = (100, 300)
@@ -42,7 +42,7 @@ def main():
 
 # ----------------------------------------------------------------------------------- annealing
 def enumeration(report, options):
-    """Annealing beside the sum over all states of 20 hidden units, on digits."""
+    """Compare annealing with the sum over all states of 20 hidden units, on digits."""
     from sklearn_ebm import RBM
 
     grey, _, _ = rbm_peers.digits(options.seed, 5_000)
@@ -98,7 +98,7 @@ def dna(report, options):
 
 
 def mixture_of_bernoullis(train, valid, test, options):
-    """By expectation maximisation with a weak prior; components and steps by validation."""
+    """Fit by expectation maximisation with a weak prior; the validation set selects the model."""
     best = -np.inf, None, None
     for n_components in MIXTURES[:2] if options.quick else MIXTURES:
         for seed in range(1 if options.quick else 5):
@@ -118,7 +118,7 @@ def mixture_of_bernoullis(train, valid, test, options):
 
 
 def joint(X, means, weights):
-    """log p(v, component)."""
+    """Return log p(v, component)."""
     odds = np.log(means) - np.log1p(-means)
     return X @ odds.T + np.log1p(-means).sum(axis=1) + np.log(weights)
 

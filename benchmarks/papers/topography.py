@@ -1,14 +1,14 @@
-"""Maps that order themselves, and features that stay when a patch moves or turns.
+"""Topographic maps, and invariance of features to shifts and rotations of patches.
 
-GroupSparsePSD with 6 x 6 pools on a 16 x 16 torus and PSD of the same size learn from the same
-12 x 12 natural patches of unit variance, with three seeds. Gabor functions fitted to the atoms
-(those with R^2 above 0.8 count) tell orientation, frequency and position, which are compared
-between neighbours on the map and between all pairs; PSD's atoms, in the order in which they come,
-are the control. Then patches are drawn from photographs together with shifted and rotated copies,
-and the distance between the features of both, over that between unrelated patches, is compared:
-pooled features, against |z| of PSD and the same pooled over random groups with the same weights.
-Filters of GroupSparsePSD are broader than PSD's, which makes features stabler by itself: what is
-due to the pools shows against its own |z|, single and pooled over the same random groups.
+GroupSparsePSD with 6 x 6 pools on a 16 x 16 torus and PSD of the same size are trained on the same
+12 x 12 natural patches of unit variance, with three seeds. Gabor functions fitted to the atoms (if
+R^2 is above 0.8) provide orientation, frequency and position, which are compared between neighbours
+on the map and between all pairs. PSD's atoms, in their order, are the control. Then patches are
+drawn from photographs together with shifted and rotated copies. The distance between their
+features, relative to the distance for unrelated patches, is compared for pooled features, |z| of
+PSD, and |z| of PSD pooled over random groups with the same weights. Filters of GroupSparsePSD are
+broader than those of PSD, which already increases the invariance. The effect of the pools is
+therefore measured by the model's own |z|, single and pooled over the same random groups.
 """
 
 import copy
@@ -30,7 +30,7 @@ HALF = 0.5  # of the difference between random pairs
 def main():
     options = _common.options(__doc__)
     report = _common.Report("topography", "Topographic maps and invariant features")
-    warnings.simplefilter("ignore")  # the number of passes is the stop that is wanted
+    warnings.simplefilter("ignore")  # the number of passes is the intended stop
     changes = changed_patches(options)
     for seed in range(1 if options.quick else SEEDS):
         models = fitted(options, options.seed + seed)
@@ -99,12 +99,12 @@ def photographs():
 
     try:
         return fetch_natural_images().images
-    except Exception:  # without the data set, the two photographs that scikit-learn has
+    except Exception:  # without the data set, the two photographs of scikit-learn are used
         return [image.mean(axis=2) for image in load_sample_images().images]
 
 
 def changed_patches(options):
-    """name of a change -> (amounts, patches before, the same after each amount)."""
+    """Return name of a change -> (amounts, patches before, patches after each amount)."""
     from sklearn_ebm.datasets import sample_transformed_patches
 
     n_samples = 500 if options.quick else 5_000
@@ -127,7 +127,7 @@ def unit_variance(patches):
 
 
 def invariance(models, changes, seed):
-    """change -> (amounts, name of the features -> distances)."""
+    """Return change -> (amounts, name of the features -> distances)."""
     from sklearn_ebm.metrics import invariance_curve
 
     psd, pooled = models["PSD"], models["GroupSparsePSD"]
@@ -155,7 +155,7 @@ def invariance(models, changes, seed):
 
 
 def judge(report, curves, seed):
-    """Where the paper looks: shifts by 1 to 3 pixels, rotations by 5 to 20 degrees."""
+    """Evaluate the ranges of the paper: shifts by 1 to 3 pixels, rotations by 5 to 20 degrees."""
     asked = {"shift": (1, 2, 3), "rotation": (5, 10, 15, 20), "scale": (1.1, 1.2, 1.3)}
     units = {"shift": "pixels", "rotation": "degrees", "scale": "times"}
     for change, (amounts, found) in curves.items():

@@ -1,10 +1,9 @@
-"""Forwards and backwards through two convolutional stages: ours and torch's, on the same threads.
+"""Forward and backward passes through two convolutional stages: ours and torch, with equal threads.
 
 Each stage is a bank of filters with a shrinkage, the absolute value, local contrast normalisation
-and average pooling. Two networks, float32: one of the size of digits, one of the size of the
-photographs of Jarrett et al. (2009). Ours goes through the batch in pieces, as a training loop
-would, and adds up their gradients in order; torch takes the batch at once, in the better of its two
-memory formats.
+and average pooling. There are two networks in float32: one for digits, and one for photographs as
+in Jarrett et al. (2009). Ours processes the batch in pieces, as in training, and sums their
+gradients in order; torch processes the whole batch, in the faster of its two memory formats.
 """
 
 import collections
@@ -15,14 +14,14 @@ import numpy as np
 
 from benchmarks import _common
 
-SLOWER = 2.0  # what a pass both ways may take of torch's time
+SLOWER = 2.0  # maximum ratio of our time and torch's time for both passes
 AGREEMENT = 1e-3
 ALPHA = 0.3  # threshold of the filters
 FORMATS = ("contiguous_format", "channels_last")  # of torch
 
 
 class Stage(NamedTuple):
-    """Filters, the window of the local contrast, and the windows of the pooling."""
+    """Filters, the window of the contrast normalisation, and the windows of the pooling."""
 
     n_filters: int
     kernel: int
@@ -33,12 +32,12 @@ class Stage(NamedTuple):
 
 
 class Case(NamedTuple):
-    """Images, and the stages that they pass."""
+    """Images and stages."""
 
     name: str
     n_images: int
     size: int
-    piece: int  # images that a thread of ours takes at a time
+    piece: int  # images that one of our threads processes at a time
     stages: tuple
 
 
@@ -63,7 +62,7 @@ def main():
 
 
 def compare(report, case, encoder, options):
-    """One network: the same outputs and gradients, then seconds."""
+    """Compare outputs, gradients and seconds of one network."""
     rng = np.random.default_rng(options.seed)
     X = rng.standard_normal((case.n_images, case.size, case.size, 1)).astype(np.float32)
     ours = Ours(case, encoder, X, rng)
@@ -86,7 +85,7 @@ def compare(report, case, encoder, options):
 
 
 def check(report, title, ours, torch_network):
-    """Outputs, and gradients with respect to the filters, relative to their largest number."""
+    """Compare outputs and gradients of the filters, relative to their largest entry."""
     y, gradients = ours
     expected, (first_expected, second_expected) = torch_network.forward(), torch_network.gradients()
     for name, value, truth in (
@@ -100,9 +99,9 @@ def check(report, title, ours, torch_network):
 
 # ------------------------------------------------------------------------------------------- ours
 class Ours:
-    """Encoders and layers in turn, on images of one size.
+    """Encoders and layers on images of one size.
 
-    Filters are scaled to products of unit variance with the first images, so that most are on.
+    Filters are scaled to products of unit variance with the first images; most codes are then on.
     """
 
     def __init__(self, case, encoder, X, rng):
@@ -120,7 +119,7 @@ class Ours:
         self.output_shape = self._forward(X[:1], 0)[0].shape[1:]
 
     def forward(self, X):
-        """The output of a batch, piece by piece."""
+        """Return the output of a batch, computed in pieces."""
         from sklearn_ebm.backends import new_array
 
         y = new_array((len(X), *self.output_shape), X)
@@ -132,7 +131,7 @@ class Ours:
         return y
 
     def gradients(self, X, dy):
-        """Gradients by encoder and parameter, added up over the pieces in order."""
+        """Return gradients by encoder and parameter, summed over the pieces in order."""
         from sklearn_ebm.learning._samples import summed
 
         parts = {}
@@ -146,7 +145,7 @@ class Ours:
 
     @property
     def modules(self):
-        """Encoders and layers, in their order."""
+        """Return encoders and layers in order."""
         stages = zip(self.encoders, self.layers, strict=True)
         return [module for encoder, layers in stages for module in (encoder, *layers)]
 
@@ -158,7 +157,7 @@ class Ours:
         return x, tapes
 
     def _backward(self, tapes, dy):
-        """Nobody asks for the gradient with respect to the images themselves."""
+        """Propagate gradients; the gradient with respect to the images is not needed."""
         gradients = {}
         for k in reversed(range(len(tapes))):
             module = self.modules[k]
@@ -169,7 +168,7 @@ class Ours:
 
 
 def new_encoder(name, stage, x, rng):
-    """Filters at random for such images."""
+    """Return an encoder with random filters for the given images."""
     from sklearn_ebm.factors.decoders import ConvolutionalDecoder
     from sklearn_ebm.factors.encoders import CONVOLUTIONAL_ENCODERS
 
@@ -183,7 +182,7 @@ def new_encoder(name, stage, x, rng):
 
 
 def new_layers(stage):
-    """What comes after the filters."""
+    """Return the layers after the filters."""
     from sklearn_ebm import LocalContrastNormalizer, Pooler, Rectifier
 
     pooler = Pooler("average", stage.pool, pool_stride=stage.stride)
@@ -191,14 +190,14 @@ def new_layers(stage):
 
 
 def map_size(stage, image_shape):
-    """Height and width of the maps."""
+    """Return height and width of the maps."""
     shrunk = stage.kernel - 1 if stage.border == "valid" else 0
     return tuple(side - shrunk for side in image_shape)
 
 
 # ------------------------------------------------------------------------------------------ torch
 class Torch:
-    """The same network, with leaves of its own, in one memory format."""
+    """The same network with its own leaf tensors, in one memory format."""
 
     def __init__(self, ours, X, dy, memory_format, device="cpu"):
         import torch
@@ -220,14 +219,14 @@ class Torch:
         ]
 
     def forward(self):
-        """The output, laid out as ours."""
+        """Return the output in our layout."""
         import torch
 
         with torch.inference_mode():
             return self._forward().movedim(1, 3)
 
     def gradients(self):
-        """Gradients with respect to the filters, laid out as ours."""
+        """Return the gradients with respect to the filters in our layout."""
         import torch
 
         leaves = [value for own in self.parameters for value in own.values()]
@@ -247,7 +246,7 @@ class Torch:
 
 
 def shrink(u, own):
-    """The activation of the parameters that there are."""
+    """Apply the activation that has the given parameters."""
     import torch
 
     own = {name: value[:, None, None] for name, value in own.items() if name != "weights"}
@@ -260,7 +259,7 @@ def shrink(u, own):
 
 
 def contrast(x, smooth):
-    """Local contrast normalisation: v / max(c, sigma)."""
+    """Apply local contrast normalisation: v / max(c, sigma)."""
     import torch
 
     centred = x - smooth(x.mean(1, keepdim=True))
@@ -270,7 +269,7 @@ def contrast(x, smooth):
 
 
 def local_mean(size, shape, device):
-    """The Gaussian mean of single maps, across and down, cut at the border as ours."""
+    """Return the Gaussian mean of single maps, scaled at the border like ours."""
     import torch
     from torch.nn import functional
 

@@ -1,10 +1,10 @@
-"""Convolutional codes of a photograph: ours against SPORCO's ConvBPDN with its best settings.
+"""Convolutional codes of a photograph: ours compared with SPORCO's ConvBPDN with its best settings.
 
-A high-passed 256 x 256 photograph in float32 on a torus, 32 kernels of 11 x 11, alpha 0.05. The
-objective is recomputed in float64 for both. Each of SPORCO's settings runs once with the objective
-after every fifth iteration, outside of its time; the settings and the number of iterations that
-come within 1e-3 of the optimum first are the ones that are timed. Ours gets the loosest tolerance
-that does. Kernels are random windows, and those that ConvSparseCoder learned.
+A high-passed 256 x 256 photograph in float32 on a torus, 32 filters of 11 x 11, alpha 0.05. The
+objective is recomputed in float64 for both. Each of SPORCO's settings is run once, with the
+objective after every fifth iteration excluded from its time; the settings and the number of
+iterations that first reach the optimum to 1e-3 are timed. Ours is run with the loosest tolerance
+that reaches it. Filters are random windows, and filters learned by ConvSparseCoder.
 """
 
 import time
@@ -99,7 +99,7 @@ def objective(image, maps, kernels):
 
 
 def best_settings(image, kernels, goal, options):
-    """Settings and iterations that are within reach of the optimum after the fewest seconds."""
+    """Return the settings and iterations that reach the optimum in the fewest seconds."""
     found = []
     for rho in RHOS[2:4] if options.quick else RHOS:
         for automatic in (True, False):
@@ -112,7 +112,7 @@ def best_settings(image, kernels, goal, options):
 
 
 def iterations_needed(image, kernels, goal, settings, most=300):
-    """Seconds without the yardstick's, and iterations; None where `most` do not do."""
+    """Return seconds without evaluation, and iterations; None if `most` are not sufficient."""
     reached, began, apart = [], time.perf_counter(), 0.0
 
     def look(solver):

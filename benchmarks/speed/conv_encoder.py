@@ -1,12 +1,12 @@
-"""The encoder of ConvPSD: its speed beside torch, and how good its codes are.
+"""The encoder of ConvPSD: its speed compared with torch, and the quality of its codes.
 
-Speed: 16 images of 256 x 256, 64 filters of 9 x 9, float32: our `transform` against torch's conv2d
-and the same smooth shrinkage, written in torch's own functions, and compiled by nobody. Also the
-optimal codes of the same images.
+Speed: 16 images of 256 x 256, 64 filters of 9 x 9, float32: our `transform` compared with torch's
+conv2d and the same smooth shrinkage, in torch functions without compilation. Also the optimal codes
+of the same images.
 
-Quality: kernels and encoder learned together from locally normalised photographs, against an
-encoder that is fitted afterwards to the optimal codes of finished kernels. The energy of f(x)
-without the prediction term, on photographs that nobody learned from, over the least there is.
+Quality: filters and encoder trained jointly on locally normalised photographs, compared with an
+encoder that is trained afterwards on the optimal codes of fixed filters. The measure is the energy
+of f(x) without the prediction term, relative to the minimum, on held-out photographs.
 """
 
 import warnings
@@ -17,7 +17,7 @@ from benchmarks import _common, _images
 
 N_IMAGES, SIZE, N_COMPONENTS, KERNEL = 16, 256, 64, 9
 SLOWER = 1.5
-TINY = 1e-3  # weight of a prediction that codes do not follow
+TINY = 1e-3  # weight of a prediction without effect on codes
 
 
 def main():
@@ -67,7 +67,7 @@ def speed(report, images, options):
 
 
 def by_torch(parameters, X, smooth):
-    """(n_samples, height, width, n_components), as ours; `smooth` None takes torch's softshrink."""
+    """Return codes (n_samples, n_components), as ours; `smooth` None uses torch's softshrink."""
     import torch
     from torch.nn import functional
 
@@ -115,7 +115,7 @@ def quality(report, images, options):
 
 
 def best_scale(X, code, rebuilt):
-    """The least energy of c f(x) over c: a lasso of one number."""
+    """Return the minimum energy of c f(x) over c: a lasso with one coefficient."""
     along, square = np.sum(X * rebuilt), np.sum(rebuilt**2)
     scale = max(along - np.abs(code).sum(), 0) / square
     return 0.5 * np.sum((X - scale * rebuilt) ** 2) + scale * np.abs(code).sum()

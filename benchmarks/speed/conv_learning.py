@@ -1,9 +1,9 @@
-"""Kernels learned from 40 crops: the held-out objective by seconds, beside SPORCO's online CDL.
+"""Filters learned from 40 crops: held-out objective over seconds, ours and SPORCO's online CDL.
 
-High-passed 256 x 256 crops of photographs in float32, 32 kernels of 11 x 11, alpha 0.05, the same
-first kernels. SPORCO learns from whole crops on a torus by `OnlineConvBPDNDictLearn`, with the best
-of a few settings; ours from 64 x 64 windows of the same crops with the full border. Both are
-judged by the least objective of crops of other photographs on a torus, with kernels of norm one.
+High-passed 256 x 256 crops of photographs in float32, 32 filters of 11 x 11, alpha 0.05, the same
+initial filters. SPORCO learns from whole crops on a torus by `OnlineConvBPDNDictLearn`, with the
+best of a few settings; ours learns from 64 x 64 windows of the same crops with the full border. The
+measure is the minimum objective of crops of other photographs on a torus, with filters of norm one.
 """
 
 import time
@@ -15,7 +15,7 @@ from benchmarks import _common, _images
 
 ALPHA, N_COMPONENTS, SIZE, KERNEL, N_CROPS = 0.05, 32, 256, 11, 40
 CROP = 64
-HELD_OUT = 2  # photographs, two crops of each
+HELD_OUT = 2  # number of photographs, with two crops of each
 SECONDS = 20
 SETTINGS = [  # of SPORCO: step sizes a / (b + i), iterations for each crop
     (10.0, 5.0, 20), (10.0, 5.0, 40), (10.0, 5.0, 10), (25.0, 10.0, 20), (25.0, 20.0, 10),
@@ -59,7 +59,7 @@ def main():
 
 
 class Judge:
-    """Mean least objective of crops that nobody learned from."""
+    """Mean minimum objective of held-out crops."""
 
     def __init__(self, images):
         self.images = images
@@ -79,12 +79,12 @@ def curve(snapshots, judge):
 
 
 def moments(seconds, finer=1):
-    """When kernels are looked at: at equal ratios up to the end."""
+    """Return the seconds at which filters are evaluated, in a geometric sequence."""
     return seconds * 2.0 ** -np.linspace(3, 0, 6 * finer + 1)
 
 
 def ours(train, first, seconds, options, seed=0):
-    """(seconds, kernels) along the way; what is between the steps does not count."""
+    """Return (seconds, filters) during learning; the evaluation is excluded."""
     from sklearn_ebm import ConvSparseCoder
 
     coder = ConvSparseCoder(
@@ -108,7 +108,7 @@ def ours(train, first, seconds, options, seed=0):
 
 
 def sporco(train, first, seconds, step, delay, n_iter, seed=0):
-    """The same of SPORCO's online learner."""
+    """Return the same for SPORCO's online learner."""
     from sporco.dictlrn import onlinecdl
 
     codes = {

@@ -1,6 +1,6 @@
-"""Peak memory of learning 64 kernels from 100 images of 720 x 480, in float32, in a new process.
+"""Peak memory of learning 64 filters from 100 images of 720 x 480, in float32, in a new process.
 
-What counts is everything that the process holds: images, imports, kernels and what learning takes.
+The measure is the memory of the whole process: images, imports, filters and buffers of learning.
 """
 
 import json
@@ -52,7 +52,7 @@ def main():
 
 
 def work():
-    """Fit and print; images are shifted crops of enlarged photographs."""
+    """Fit and print the peak; images are shifted crops of enlarged photographs."""
     from benchmarks import _images
     from sklearn_ebm import estimators
 
@@ -72,7 +72,7 @@ def work():
 
 
 def enlarged(images, n_images):
-    """Mirrored at the edges to the wanted size, and moved, so that no two are the same."""
+    """Return images mirrored at the edges and shifted, so that they are different."""
     canvas = np.empty((n_images, HEIGHT, WIDTH), np.float32)
     rows = np.pad(images, ((0, 0), (0, HEIGHT - 426), (0, WIDTH - 640)), mode="reflect")
     for n in range(n_images):
@@ -81,7 +81,7 @@ def enlarged(images, n_images):
 
 
 class ResidentMemory:
-    """Peak of this process's resident memory, in bytes."""
+    """Peak resident memory of this process, in bytes."""
 
     def __enter__(self):
         self.peak, self._running = _resident(), True

@@ -1,8 +1,8 @@
-"""Signals: codes and learning beside alphacsc, on the data of its own univariate example.
+"""Signals: codes and learning compared with alphacsc, on the data of its univariate example.
 
-100 trials of 512 samples, two atoms of 64 that alphacsc simulates, with its noise, its weight of
-the sparsity and its border, which keeps atoms within the signal; codes are positive. Objectives are
-recomputed in float64 for everyone. The least objective is that of our codes at a tight tolerance.
+100 trials of 512 samples and two atoms of 64, simulated by alphacsc, with its noise, sparsity
+weight and border, which keeps atoms inside the signal; codes are positive. Objectives are
+recomputed in float64 for all. The minimum is the objective of our codes with a tight tolerance.
 """
 
 import inspect
@@ -30,9 +30,9 @@ def main():
 
 
 def mend_alphacsc():
-    """Let alphacsc run where NumPy no longer takes an array of one number for a number.
+    """Patch alphacsc, which uses arrays of one number as numbers: NumPy no longer supports this.
 
-    The arithmetic stays what it is.
+    The computations do not change.
     """
     from alphacsc import update_d
     from alphacsc.utils import coordinate_descent
@@ -66,7 +66,7 @@ def mend_alphacsc():
 
 
 def simulated(n_trials, seed):
-    """Signals in the order of scikit-learn, and the atoms that they are made of."""
+    """Return signals in scikit-learn's layout, and the atoms that generate them."""
     from alphacsc.simulate import simulate_data
 
     X, atoms, _ = simulate_data(n_trials, N_TIMES, LENGTH, N_ATOMS, random_state=seed)
@@ -75,7 +75,7 @@ def simulated(n_trials, seed):
 
 
 def objective(X, maps, atoms):
-    """Sum over the trials; maps (n_trials, n_positions, n_atoms)."""
+    """Return the sum over the trials; maps (n_trials, n_positions, n_atoms)."""
     rebuilt = sum(
         np.apply_along_axis(np.convolve, 1, maps[..., k].astype(np.float64), atom)
         for k, atom in enumerate(atoms.astype(np.float64))
@@ -91,7 +91,7 @@ def coder(**settings):
 
 
 def encoder(X, atoms, tol):
-    """A call that encodes X with these atoms; fit only checks them."""
+    """Return a call that encodes X with given atoms; fit only checks them."""
     fitted = coder(dictionary=atoms, code_tol=tol, code_max_iter=10_000).fit(X[:1])
     return lambda: fitted.transform(X).reshape(len(X), -1, len(atoms))
 
@@ -119,7 +119,7 @@ def codes(report, X, atoms, options):
 
 
 def peers(X, atoms):
-    """alphacsc's solvers that come near the optimum, each with what lets it."""
+    """Return alphacsc's solvers that approach the optimum, with suitable settings."""
     from alphacsc.update_z import update_z
     from alphacsc.update_z_multi import update_z_multi
 
@@ -143,7 +143,7 @@ def peers(X, atoms):
 
 # --------------------------------------------------------------------------------------- learning
 def learning(report, X, options):
-    """Seconds to within a per cent of the objective that the better peer ends with, by seed."""
+    """Report the seconds to the final objective of the better peer to one per cent, by seed."""
     n_iter = 3 if options.quick else N_ITER
     coder(n_components=N_ATOMS, kernel_size=LENGTH, max_iter=1).fit(X[:4])  # compiles
     for seed in range(1 if options.quick else SEEDS):
@@ -174,7 +174,7 @@ def score(X, atoms):
 
 
 def our_course(X, n_passes, seed):
-    """(seconds, atoms) after each pass over the whole trials."""
+    """Return (seconds, atoms) after each pass over the whole trials."""
     model = coder(
         n_components=N_ATOMS, kernel_size=LENGTH, crop_size=None, max_iter=1, tol=0,
         warm_start=True, random_state=seed,
@@ -187,12 +187,12 @@ def our_course(X, n_passes, seed):
 
 
 def learners():
-    """alphacsc's learning of one channel, and that of several by greedy descent."""
+    """Return alphacsc's learners: for one channel, and for several channels by greedy descent."""
     from alphacsc import learn_d_z
     from alphacsc.learn_d_z_multi import learn_d_z_multi
 
     def noting(course):
-        """A callback that keeps the atoms, and the time without itself."""
+        """Return a callback that records the atoms, and the time without itself."""
         course.append((0.0, None))
         began = [time.perf_counter()]
 

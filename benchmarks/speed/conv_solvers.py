@@ -1,7 +1,7 @@
-"""Which of our solvers is ahead, by the size of the kernels and by how sparse the maps are.
+"""Comparison of our solvers by the size of the filters and the sparsity of the maps.
 
-A high-passed 256 x 256 photograph, 8 random windows as kernels, the full border, float32: seconds
-to a relative duality gap of 1e-2. `solver="auto"` stands on this table.
+A high-passed 256 x 256 photograph, 8 random windows as filters, the full border, float32: seconds
+to a relative duality gap of 1e-2. `solver="auto"` is based on this table.
 """
 
 import warnings
@@ -13,7 +13,7 @@ from benchmarks import _common, _images
 N_COMPONENTS, SIZE = 8, 256
 KERNELS, ALPHAS = (11, 25, 64), (0.05, 0.3)
 SOLVERS = ("local_cd", "fista", "fista_fft")
-DIRECT = 25  # above which FISTA by direct products takes minutes
+DIRECT = 25  # filter size above which FISTA by direct products takes minutes
 GAP = 1e-2
 
 

@@ -1,4 +1,4 @@
-"""Suboptimality over time of every solver of sparse codes, run by benchopt (folder code_curves)."""
+"""Suboptimality over time of all solvers of sparse codes, by benchopt (folder code_curves)."""
 
 import subprocess
 import sys
@@ -29,11 +29,11 @@ def main():
 
 
 def measure(n_components, density, quick):
-    """name -> sorted list of (seconds, suboptimality)."""
+    """Return name -> sorted list of (seconds, suboptimality)."""
     import pandas
 
     output = _common.cache_folder() / "curves.parquet"
-    output.unlink(missing_ok=True)  # benchopt would choose another name
+    output.unlink(missing_ok=True)  # otherwise benchopt would choose another name
     n_samples = 2_000 if quick else 20_000
     data = f"n_samples={n_samples},n_components={n_components},density={density}"
     command = [
@@ -52,7 +52,7 @@ def measure(n_components, density, quick):
 
 
 def _best_so_far(points):
-    """Points better than all that took less time; float32 cannot resolve less than 1e-9."""
+    """Return points better than all faster ones; float32 cannot resolve less than 1e-9."""
     kept, best = [], float("inf")
     for seconds, value in sorted((float(t), max(float(value), 1e-9)) for t, value in points):
         if seconds > 0 and value < best:

@@ -1,7 +1,7 @@
-"""Dictionary learning: held-out objective over time, ours against SPAMS and scikit-learn.
+"""Dictionary learning: held-out objective over time, ours compared with SPAMS and scikit-learn.
 
-100,000 natural patches of norm 1, 256 atoms, alpha 0.08. One judge for all: the mean energy of
-2,000 other patches under exact codes. Judging is outside of every clock.
+100,000 natural patches of norm 1, 256 atoms, alpha 0.08. All dictionaries are evaluated by the mean
+energy of 2,000 other patches with exact codes. Evaluation is excluded from the time.
 """
 
 import time
@@ -32,7 +32,7 @@ def main():
 
 
 class Judge:
-    """Mean energy of held-out patches under exact codes of a dictionary, in float64."""
+    """Mean energy of held-out patches with exact codes of a dictionary, in float64."""
 
     def __init__(self, X):
         self.X = X
@@ -48,7 +48,7 @@ class Curve(list):
     first = 0.0
 
     def time_to(self, value):
-        """Seconds to the first point that is as good as `value`; infinity where none is."""
+        """Return the seconds to the first point as good as `value`; infinity if there is none."""
         return min((seconds for seconds, reached in self if reached <= value), default=np.inf)
 
 
@@ -60,7 +60,7 @@ def our_learner(options, **how):
 
 
 def our_curve(X, judge, options):
-    """partial_fit over batches; about thirty dictionaries are judged on the way."""
+    """Call partial_fit for batches, and evaluate about thirty intermediate dictionaries."""
     curve = Curve()
     batch = our_learner(options).batch_size
     curve.first = _common.stopwatch(lambda: our_learner(options).partial_fit(X[:batch]))[0]
@@ -87,13 +87,13 @@ def _endless_batches(n_samples, batch, seed):
 
 
 def our_fits(X, judge, options):
-    """fit to the end, for parts of the data and for several passes over all of it."""
+    """Call fit for parts of the data, and for several passes over all of it."""
     curve = Curve()
     parts = ((0.125, 1), (0.25, 1), (0.5, 1), (1, 1), (1, 2), (1, 4))
     for part, passes in parts[: 3 if options.quick else None]:
         learner = our_learner(options, max_iter=passes, tol=0)
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # the number of passes is the stop that is wanted
+            warnings.simplefilter("ignore")  # the number of passes is the intended stop
             some = X[: int(part * len(X))]
             seconds, _ = _common.stopwatch(lambda learner=learner, some=some: learner.fit(some))
         curve.append((seconds, judge(learner.components_)))
@@ -102,7 +102,7 @@ def our_fits(X, judge, options):
 
 # ------------------------------------------------------------------------------------------ SPAMS
 def compare_spams(report, X, judge, curves, options):
-    """SPAMS at its mark: median of three runs, which do not repeat each other."""
+    """Compare with SPAMS at its mark, by the median of three runs, which differ."""
     for dtype in ("float32", "float64"):
         columns = np.asfortranarray(X.T.astype(dtype))
         curve = Curve(
@@ -120,7 +120,7 @@ def compare_spams(report, X, judge, curves, options):
 
 
 def spams_point(columns, seconds, judge):
-    """(seconds, objective) of SPAMS's online learner, given so many seconds."""
+    """Return (seconds, objective) of SPAMS's online learner for a time limit."""
     import spams
 
     elapsed, atoms = _common.stopwatch(
@@ -139,7 +139,7 @@ def spams_point(columns, seconds, judge):
 
 # ----------------------------------------------------------------------------------- scikit-learn
 def compare_sklearn(report, X, judge, curves, options):
-    """Its own start (an SVD of all data) and random samples as start, whose clock runs ahead."""
+    """Compare with two starts: its own SVD of all data, and random samples."""
     generator = np.random.default_rng(options.seed)
     samples = X[generator.choice(len(X), N_COMPONENTS, replace=False)].astype(np.float64)
     for name, start in (("default start", None), ("samples as start", samples)):
@@ -157,7 +157,7 @@ class _Enough(Exception):
 
 
 def sklearn_curve(X, judge, start, options):
-    """MiniBatchDictionaryLearning; coordinate descent in batches of 256 is its best here."""
+    """Run MiniBatchDictionaryLearning; coordinate descent with batches of 256 is fastest here."""
     from sklearn.decomposition import MiniBatchDictionaryLearning
 
     marks = [2, 4] if options.quick else [1, 2, 5, 10, 20, SKLEARN_MARK]
@@ -190,7 +190,7 @@ def sklearn_curve(X, judge, start, options):
     data = X.astype(np.float64)
     begin = time.perf_counter()
     with warnings.catch_warnings(), suppress(_Enough):
-        warnings.simplefilter("ignore")  # samples for which its sweeps do not suffice
+        warnings.simplefilter("ignore")  # for samples for which its sweeps are insufficient
         learner.fit(data)
     return curve
 

@@ -1,10 +1,10 @@
-"""Exact sparse codes: our active set against SPAMS's LARS and scikit-learn's coordinate descent.
+"""Exact sparse codes: our active set, SPAMS's LARS and scikit-learn's coordinate descent.
 
-Natural 12x12 patches, contrast-normalised; each contender reads data of its own dtype in the memory
-order that it likes best, prepared beforehand. Duality gaps are recomputed in float64.
+Contrast-normalised natural 12x12 patches. Each contender receives data in its dtype and preferred
+memory order, prepared in advance. Duality gaps are recomputed in float64.
 
-The coherent cases are sums of overlapping Gaussian peaks and raw 8x8 patches of a photograph. There
-SPAMS computes in float64 for both of our types: its codes in float32 are mostly NaN.
+The coherent cases are sums of overlapping Gaussian peaks, and raw 8x8 patches of a photograph.
+There, SPAMS computes in float64 for both of our dtypes, since its codes in float32 are mostly NaN.
 """
 
 import warnings
@@ -66,7 +66,7 @@ def against_spams(report, name, X, dictionary, alpha, options):
 
 
 def coherent_problems(options):
-    """Name, data, dictionary and alpha of each problem whose atoms are nearly dependent."""
+    """Yield name, data, dictionary and alpha of problems with nearly dependent atoms."""
     from sklearn.datasets import load_sample_image
     from sklearn.feature_extraction.image import extract_patches_2d
 
@@ -110,7 +110,7 @@ def on_coherent_atoms(report, name, X, dictionary, alpha, dtype, options):
 
 
 def against_sklearn(report, name, X, dictionary, alpha, our_seconds):
-    """scikit-learn on a part of the samples, by the better of one and of several workers."""
+    """Time scikit-learn on a part of the samples, with the faster of one and several workers."""
     from sklearn.decomposition import sparse_encode
 
     our_throughput = len(X) / our_seconds
@@ -118,7 +118,7 @@ def against_sklearn(report, name, X, dictionary, alpha, our_seconds):
 
     def lasso(n_jobs):
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # samples for which its 1000 sweeps do not suffice
+            warnings.simplefilter("ignore")  # samples for which its 1000 sweeps are insufficient
             return sparse_encode(X, dictionary, algorithm="lasso_cd", alpha=alpha, n_jobs=n_jobs)
 
     timings = _common.interleave(

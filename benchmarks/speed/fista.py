@@ -1,8 +1,8 @@
-"""FISTA to relative suboptimality 1e-3: ours against a compiled torch FISTA.
+"""FISTA to a relative suboptimality of 1e-3: ours compared with a compiled torch FISTA.
 
-Ours restarts its momentum and lets converged samples leave; torch's does neither. Each is given the
-loosest stop (ours a tolerance, torch a number of steps) at which the mean over samples of
-E(z) / E(z*) - 1, in float64, is at most 1e-3.
+Ours restarts its momentum and removes converged samples; torch's does neither. Each uses the
+loosest stopping rule (a tolerance for ours, a number of steps for torch) for which the mean over
+samples of E(z) / E(z*) - 1, in float64, is at most 1e-3.
 """
 
 import numpy as np
@@ -53,7 +53,7 @@ def compare(report, name, X, dictionary, alpha, options):
 
 
 def loosest_tolerance(excess, *, n_steps=7):
-    """The largest tolerance that meets GOAL, by bisection of its logarithm."""
+    """Return the largest tolerance that meets GOAL, by bisection of its logarithm."""
     low, high = 1e-5, 1e-1
     for _ in range(n_steps):
         middle = float(np.sqrt(low * high))
@@ -62,7 +62,7 @@ def loosest_tolerance(excess, *, n_steps=7):
 
 
 def fewest_steps(excess):
-    """The least number of steps that meets GOAL, by doubling and bisection."""
+    """Return the smallest number of steps that meets GOAL, by doubling and bisection."""
     high = 8
     while excess(high) > GOAL:
         high *= 2

@@ -18,7 +18,7 @@ def main():
 
 
 def ours(report, rounds):
-    """n_jobs=1 and n_jobs=2 in turn; the first of each starts workers and loads kernels."""
+    """Run n_jobs=1 and n_jobs=2 alternately; the first runs start workers and load kernels."""
     timings = _common.interleave(
         {"n_jobs=1": lambda: search_of(psd(), 1), "n_jobs=2": lambda: search_of(psd(), 2)}, rounds
     )
@@ -37,7 +37,7 @@ def add(report, case, seconds, search, **target):
 
 
 def search_of(features, n_jobs):
-    """The whole search, as a user writes it."""
+    """Return the whole search, as written by users."""
     from sklearn.datasets import load_digits
     from sklearn.linear_model import LogisticRegression
     from sklearn.model_selection import GridSearchCV

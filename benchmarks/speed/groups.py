@@ -1,10 +1,10 @@
-"""Codes with group penalties, and GroupSparsePSD: time against SPAMS, skglm and PSD.
+"""Codes with group penalties, and GroupSparsePSD: time compared with SPAMS, skglm and PSD.
 
-Disjoint groups of four on 256 atoms and 12 x 12 natural patches of unit variance, 5 % of the codes
-on: SPAMS's fistaFlat on all samples at once, with one thread and with two, which is not always
-faster; skglm's GroupBCD called once for each. Each gets the loosest tolerance of its own at which
-the largest relative gap of all samples, recomputed in float64 by the definition, is at most 1e-4.
-Of pools that overlap on a torus: samples a second.
+Disjoint groups of four on 256 atoms and 12 x 12 natural patches of unit variance, with 5 % of the
+codes non-zero. SPAMS's fistaFlat processes all samples at once, with one and two threads, since two
+are not always faster; skglm's GroupBCD is called for each sample. Each uses the loosest tolerance
+for which the largest relative gap of all samples, recomputed in float64 by its definition, is at
+most 1e-4. For overlapping pools on a torus, the measure is samples per second.
 """
 
 import time
@@ -29,7 +29,7 @@ def main():
     report = _common.Report("groups", "Group sparsity: disjoint groups, and pools that overlap")
     warnings.simplefilter(
         "ignore"
-    )  # passes are limited on purpose; skglm tells of its next version
+    )  # the number of passes is limited on purpose; skglm announces its next version
     X = _common.natural_patches(500 if options.quick else 5_000, seed=options.seed + 7)
     disjoint(report, X, options)
     psd, pooled = train(report, options)
@@ -42,7 +42,7 @@ def main():
 def disjoint(report, X, options):
     dictionary = grouped_dictionary(4 if options.quick else 25, options.seed)
     alpha = alpha_for_density(X[:500], dictionary)
-    n_peers = 100 if options.quick else 1000  # samples for the slower contenders
+    n_peers = 100 if options.quick else 1000  # number of samples for the slower contenders
     for dtype in (np.float32, np.float64):
         data = X.astype(dtype), dictionary.astype(dtype), alpha
         ours = loosest(partial(encode, *data), data, len(X))
@@ -64,7 +64,7 @@ def disjoint(report, X, options):
 
 
 def grouped_dictionary(seconds, seed):
-    """Learned atoms in the order in which each group has one and those most like it."""
+    """Return learned atoms, ordered such that each group contains the most similar ones."""
     dictionary = _common.learned_dictionary(N_COMPONENTS, seconds=seconds, seed=seed)
     likeness = np.abs(dictionary @ dictionary.T)
     left, order = list(range(N_COMPONENTS)), []
@@ -116,7 +116,7 @@ def spams(X, dictionary, alpha, tol, n_threads=1):
 
 
 def skglm(X, dictionary, alpha, tol):
-    """One call a sample; its objective is ours over the number of features."""
+    """Call it once per sample; its objective is ours divided by the number of features."""
     from skglm.datafits import QuadraticGroup
     from skglm.penalties import WeightedGroupL2
     from skglm.solvers import GroupBCD
@@ -138,7 +138,7 @@ def skglm(X, dictionary, alpha, tol):
 
 
 class Found:
-    """The loosest tolerance that reaches the gap, the time it takes, and what it gives."""
+    """The loosest tolerance that reaches the gap, its time, and its result."""
 
     def __init__(self, tol, gap, code, seconds, n_samples):
         self.microseconds = seconds / n_samples * MICROSECOND
@@ -147,7 +147,7 @@ class Found:
 
 
 def loosest(solve, data, n_samples):
-    solve(TOLERANCES[0])  # compilation and thread pools
+    solve(TOLERANCES[0])  # compiles kernels and starts thread pools
     for tol in TOLERANCES:
         code = solve(tol)
         gap = group_gap(*data[:2], code, data[2])
@@ -158,7 +158,7 @@ def loosest(solve, data, n_samples):
 
 
 def group_gap(X, dictionary, code, alpha):
-    """Duality gap over 1/2 ||x||^2 for groups of neighbours, in float64, by its definition."""
+    """Return the duality gap over 1/2 ||x||^2 for consecutive groups, in float64."""
     X, dictionary, code = (np.asarray(array, np.float64) for array in (X, dictionary, code))
     residual = X - code @ dictionary
     size = np.linalg.norm((residual @ dictionary.T).reshape(len(X), -1, SIZE), axis=2)
@@ -174,7 +174,7 @@ def group_energy(X, dictionary, code, alpha):
 
 
 def agreement(report, X, dictionary, alpha):
-    """Codes in float64, everybody as exact as he gets."""
+    """Compare codes in float64 at the highest accuracy of each contender."""
     ours = encode(X, dictionary, alpha, EXACT["ours"])
     for name, solve in (("spams", spams), ("skglm", skglm)):
         difference = np.abs(ours - solve(X, dictionary, alpha, EXACT[name])).max()
@@ -183,7 +183,7 @@ def agreement(report, X, dictionary, alpha):
 
 # --------------------------------------------------------------------------------- pools on a map
 def train(report, options):
-    """PSD and GroupSparsePSD of the same size on the same patches."""
+    """Train PSD and GroupSparsePSD of the same size on the same patches."""
     from sklearn_ebm import PSD, GroupSparsePSD
 
     n_train, passes = (5_000, 2) if options.quick else (200_000, 10)
@@ -200,7 +200,7 @@ def train(report, options):
 
 
 def overlapping(report, model, options):
-    """Optimal codes, without the prediction and with it."""
+    """Time optimal codes, without and with the prediction."""
     from sklearn_ebm import GroupPenalty
 
     X = _common.natural_patches(
@@ -224,7 +224,7 @@ def overlapping(report, model, options):
 
 
 def encoders(report, psd, pooled, options):
-    """transform by the encoder: codes of PSD, pooled features of GroupSparsePSD."""
+    """Time transform by the encoder: codes of PSD, and pooled features of GroupSparsePSD."""
     n_samples = 1_000 if options.quick else 20_000
     X = _common.natural_patches(n_samples, seed=options.seed + 98, dtype=np.float32)
     models = {"PSD": psd, "pooled": pooled}

@@ -1,9 +1,9 @@
-"""Codes of equal error: LISTA against exact solvers, and the time that its training takes.
+"""Codes of equal error: LISTA compared with exact solvers, and the time of its training.
 
-10 x 10 natural patches of unit variance, alpha 0.5, 400 atoms, float32. The error is ||z - z*||^2,
-mean over patches that nobody trained on. LISTA with 3 steps sets it; LCoD has the fewest steps that
-reach it; the active set and FISTA get the loosest tolerance that reaches it. SPAMS's LARS has no
-tolerance to loosen, so it stands as it is, and the active set stands a second time at its default.
+10 x 10 natural patches of unit variance, alpha 0.5, 400 atoms, float32. The error is the mean of
+||z - z*||^2 over held-out patches. It is set by LISTA with 3 steps. LCoD has the fewest steps that
+reach it; the active set and FISTA have the loosest tolerance that reaches it. SPAMS's LARS has no
+tolerance and is run as it is, so the active set is also run with its default tolerance.
 """
 
 import time
@@ -20,9 +20,9 @@ GREEDY_STEPS = (8, 10, 12, 16, 20)
 TOLERANCE = 1e-4
 SEEDS = 5
 MICROSECOND = 1e6
-FASTER = 5  # than the best exact solver, at batches of 10,000
+FASTER = 5  # ratio to the best exact solver, with batches of 10,000
 MINUTES = 3  # for training on 200,000 patches
-SPREAD = 0.05  # of five seeds' errors
+SPREAD = 0.05  # of the errors of five seeds
 
 
 def main():
@@ -31,7 +31,7 @@ def main():
     n_train = 4_000 if options.quick else 200_000
     train = _common.natural_patches(n_train, seed=options.seed + 1, size=10, dtype=np.float32)
     X = _common.natural_patches(10_000, seed=options.seed + 99, size=10, dtype=np.float32)
-    warnings.simplefilter("ignore")  # the number of passes is the stop that is wanted
+    warnings.simplefilter("ignore")  # the number of passes is the intended stop
     from sklearn_ebm import SparseCoder
 
     coder = SparseCoder(N_COMPONENTS, alpha=ALPHA, max_iter=3, tol=0, random_state=options.seed)
@@ -46,7 +46,7 @@ def main():
 
 
 class Yardstick:
-    """The error of codes, in float64 against exact ones."""
+    """The error of codes, relative to exact codes in float64."""
 
     def __init__(self, X, dictionary):
         self.X, self.dictionary = X, dictionary
@@ -68,7 +68,7 @@ def trained(train, dictionary, options, seed=0, **settings):
 
 
 def training(report, yardstick, train, dictionary, options):
-    """Seconds and error of five seeds, with all defaults; the first one's encoder."""
+    """Return the encoder of the first of five seeds; report seconds and errors with defaults."""
     encoders, errors, seconds = [], [], []
     for seed in range(2 if options.quick else SEEDS):
         began = time.perf_counter()
@@ -90,7 +90,7 @@ def training(report, yardstick, train, dictionary, options):
 
 
 def equal_contenders(report, yardstick, train, encoder, options):
-    """name -> (X, n_threads) -> codes: whoever reaches the error of LISTA with 3 steps."""
+    """Return name -> (X, n_threads) -> codes, for contenders that reach the error of LISTA."""
     error = yardstick.error(encoder.transform(yardstick.X))
     report.add("LISTA", f"squared error, T = {N_STEPS}", error)
     greedy = cheapest_greedy(report, yardstick, train, error, options)
@@ -107,7 +107,7 @@ def equal_contenders(report, yardstick, train, encoder, options):
 
 
 def cheapest_greedy(report, yardstick, train, error, options):
-    """LCoD with the fewest steps that come to the error."""
+    """Return LCoD with the fewest steps that reach the error."""
     for n_steps in GREEDY_STEPS[:1] if options.quick else GREEDY_STEPS:
         encoder = trained(train, yardstick.dictionary, options, n_steps=n_steps, encoder="lcod")
         reached = yardstick.error(encoder.transform(yardstick.X))
@@ -118,7 +118,7 @@ def cheapest_greedy(report, yardstick, train, error, options):
 
 
 def exact(dictionary, solver, tol):
-    """Transform of a SparseCoder with the atoms given."""
+    """Return transform of a SparseCoder with given atoms."""
     from sklearn_ebm import SparseCoder
 
     coder = SparseCoder(alpha=ALPHA, dictionary=dictionary, solver=solver, code_tol=tol)
@@ -126,7 +126,7 @@ def exact(dictionary, solver, tol):
 
 
 def loosest(yardstick, solver, error):
-    """The largest tolerance of a solver whose codes are as good, by bisection."""
+    """Return the largest tolerance of a solver that reaches the error, by bisection."""
     low, high = 1e-4, 1.0
     for _ in range(12):
         middle = np.sqrt(low * high)
@@ -136,7 +136,7 @@ def loosest(yardstick, solver, error):
 
 
 def compare(report, contenders, dictionary, X, n_samples, n_threads):
-    """Microseconds a sample, interleaved; and how much faster a network is than the best else."""
+    """Report microseconds per sample, interleaved, and ratios to the fastest other contender."""
     contenders = contenders | {
         "SPAMS's LARS": partial(
             _common.spams_lasso, dictionary=dictionary, alpha=ALPHA, threads=n_threads
@@ -167,7 +167,7 @@ def compare(report, contenders, dictionary, X, n_samples, n_threads):
 
 
 def limited(n_threads):
-    """BLAS, OpenMP and our kernels with so many threads."""
+    """Limit the threads of BLAS, OpenMP and our kernels."""
     import numba
     from threadpoolctl import threadpool_limits
 

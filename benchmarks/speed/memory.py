@@ -1,8 +1,8 @@
-"""Peak memory of learning from and coding 1,000,000 x 144 float32 in a memory-mapped file.
+"""Peak memory of learning from and encoding 1,000,000 x 144 float32 in a memory-mapped file.
 
-What counts is anonymous memory: pages of the mapped file are the system's to drop at any moment,
-though they stand in the process's resident size while the system has room for them. A thread reads
-RssAnon every 5 ms, and the peak is taken above its value after the imports and one small fit.
+The measure is anonymous memory, since the system can drop pages of the mapped file at any time,
+although they are part of the resident size while there is enough memory. A thread reads RssAnon
+every 5 ms. The peak is relative to its value after the imports and one small fit.
 """
 
 import json
@@ -51,7 +51,7 @@ def main():
 
 
 def memory_map(n_samples):
-    """A file of patches; its pages are those of a data set that somebody else wrote."""
+    """Create a file of patches whose pages are not anonymous memory of this process."""
     path = _common.cache_folder() / "patches.f4"
     some = _common.natural_patches(50_000, dtype=np.float32)
     data = np.memmap(path, dtype=np.float32, mode="w+", shape=(n_samples, N_FEATURES))
@@ -63,11 +63,11 @@ def memory_map(n_samples):
 
 # -------------------------------------------------------------------------------- in a new process
 def work():
-    """Fit and transform in batches; prints the peak and the types of what was fitted."""
+    """Fit and transform in batches; print the peak and the dtypes of the fitted attributes."""
     job, path = sys.argv[-2:]
     name, method = job.split()
     X = np.memmap(path, dtype=np.float32, mode="r").reshape(-1, N_FEATURES)
-    learn(name, method, np.array(X[:2000]))  # kernels, thread pools and BLAS buffers
+    learn(name, method, np.array(X[:2000]))  # initialises kernels, thread pools and BLAS buffers
     with AnonymousMemory() as memory:
         seconds, (model, code) = _common.stopwatch(lambda: learn(name, method, X))
     promoted = [] if code.dtype == np.float32 else ["codes"]
@@ -90,12 +90,12 @@ def learn(name, method, X):
     return model, code
 
 
-# Curves of the course of learning are sums over samples, which double precision may hold.
+# Learning curves are sums over samples and may be in double precision.
 HISTORY = ("objective_curve_", "seconds_curve_", "sparsity_curve_", "usage_", "curves")
 
 
 def float_types(model):
-    """(name, dtype) of every array of floats that a model holds, also inside its parts."""
+    """Yield (name, dtype) of every float array of a model, including its parts."""
     for key, value in vars(model).items():
         if key in HISTORY:
             continue
@@ -106,7 +106,7 @@ def float_types(model):
 
 
 class AnonymousMemory:
-    """Peak of this process's anonymous memory above its value at the start, in bytes."""
+    """Peak anonymous memory of this process above its initial value, in bytes."""
 
     def __enter__(self):
         self._start = self._highest = _anonymous()

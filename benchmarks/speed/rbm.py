@@ -1,8 +1,9 @@
-"""A restricted Boltzmann machine: seconds for an epoch, and what 30 seconds of learning are worth.
+"""Restricted Boltzmann machines: seconds per epoch, and log-likelihoods after 30 seconds.
 
-PCD-1 on MNIST, pixels drawn as zeros and ones once, 60,000 x 784 in float32, batches of 100: ours
-with its defaults (centred gradients, averages, monitor), scikit-learn's BernoulliRBM, a torch loop.
-Log-likelihoods of 10,000 test images by annealed importance sampling, the same code for all.
+PCD-1 on MNIST, with pixels sampled once as zeros and ones, 60,000 x 784 in float32, batches of 100:
+ours with its defaults (centred gradients, averages, monitor), scikit-learn's BernoulliRBM, and a
+torch loop. Log-likelihoods of 10,000 test images by annealed importance sampling, with the same
+code for all.
 """
 
 import time
@@ -13,10 +14,10 @@ import numpy as np
 from benchmarks import _common
 from benchmarks.speed import rbm_peers
 
-HIDDEN = {256: (2.5, 1.2), 1024: (5.0, 1.2)}  # units: least ratio to scikit-learn and to torch
+HIDDEN = {256: (2.5, 1.2), 1024: (5.0, 1.2)}  # units: minimum ratio to scikit-learn and to torch
 SECONDS = 30.0
-RATES = {"scikit-learn": (0.05, 0.1), "torch": (0.05, 0.1, 0.2)}  # the best counts for them
-LARGE = 2048  # of the square product that stands for the peak
+RATES = {"scikit-learn": (0.05, 0.1), "torch": (0.05, 0.1, 0.2)}  # the best result of each is used
+LARGE = 2048  # size of the square product that measures the peak speed
 GRID = [0.02, 0.05, 0.1, 0.2]
 
 
@@ -71,13 +72,13 @@ def epochs(report, X, n_hidden, least, options):
 
 
 def sgemm_peak():
-    """Operations a second of a large square product."""
+    """Return the operations per second of a large square product."""
     A = np.random.default_rng(0).random((LARGE, LARGE), dtype=np.float32)
     return 2 * LARGE**3 / _common.best_of(lambda: A @ A)
 
 
 def monitor_share(report, X, options):
-    """Seconds that the monitor takes of a fit."""
+    """Report the share of the monitor in the time of a fit."""
     from sklearn_ebm.learning import _contrastive_passes as learning
 
     watch, looks = learning.Monitor.look, []
@@ -99,7 +100,7 @@ def monitor_share(report, X, options):
 
 # --------------------------------------------------------------------------------- equal time
 def contest(report, grey, test, options):
-    """The best of each after 30 seconds, 256 hidden units, pixels drawn anew at each visit."""
+    """Compare the best of each after 30 seconds, 256 hidden units, pixels sampled in each pass."""
     seconds = 3.0 if options.quick else SECONDS
     scores = {"ours": ours_in(seconds, grey, test, options)}
     for name, learn in (("scikit-learn", scikit_learn_in), ("torch", torch_in)):
@@ -126,7 +127,7 @@ def judged(parameters, grey, test, options, what):
 
 
 def ours_in(seconds, grey, test, options):
-    """As many passes as fit in, known from a short run of the same."""
+    """Fit as many passes as the time allows, estimated by a short run."""
     probe = ours(256, options.seed, max_iter=4, binarize=True).fit(grey)
     each = (probe.seconds_curve_[-1] - probe.seconds_curve_[0]) / 3
     n_passes = max(1, int(seconds / each))
@@ -137,7 +138,7 @@ def ours_in(seconds, grey, test, options):
 
 
 def scikit_learn_in(seconds, rate, grey, test, options):
-    """Batches drawn anew, as for the others, until the time is over; the rate falls to zero."""
+    """Fit batches sampled as for the others until the time is over; the rate decreases to zero."""
     random = np.random.default_rng(options.seed)
     model = theirs(256, options.seed, rate)
     model.partial_fit(grey[: rbm_peers.BATCH])
@@ -166,7 +167,7 @@ def torch_in(seconds, rate, grey, test, options):
 
 # ------------------------------------------------------------------------------------- grid search
 def grid_search(report, X, options):
-    """Four learning rates, three folds, by the pseudo-likelihood: one job and two."""
+    """Search four learning rates, three folds, by the pseudo-likelihood: one job and two."""
     from sklearn.model_selection import GridSearchCV
 
     def search(n_jobs):

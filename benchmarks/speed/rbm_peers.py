@@ -1,15 +1,15 @@
-"""Other restricted Boltzmann machines under our yardstick, and binary digits for all of them."""
+"""Other restricted Boltzmann machines with our evaluation, and binary digits for all of them."""
 
 import time
 
 import numpy as np
 
 BATCH = 100
-LOG_ODDS_AT_MOST = 7.0  # of a pixel that is never on
+LOG_ODDS_AT_MOST = 7.0  # for a pixel that is never on
 
 
 def digits(seed, n_train=60_000):
-    """(grey, binary, binary test) MNIST in float32: pixels, and zeros and ones drawn from them."""
+    """Return (grey, binary, binary test) of MNIST in float32: pixels, and samples of them."""
     from sklearn_ebm.datasets import fetch_mnist
 
     X = fetch_mnist(return_X_y=True)[0].reshape(70_000, -1) / np.float32(255)
@@ -20,7 +20,7 @@ def digits(seed, n_train=60_000):
 
 
 class TorchRBM:
-    """PCD-1 as it is written with torch: five products, two sigmoids, two draws a batch."""
+    """PCD-1 as usual in torch: five products, two sigmoids and two draws per batch."""
 
     def __init__(self, n_components, X, learning_rate, seed, device="cpu"):
         import torch
@@ -39,7 +39,7 @@ class TorchRBM:
         self.learning_rate = learning_rate
 
     def epoch(self, rate=None, draws=False, until=None):
-        """One pass over shuffled batches; it ends early when the time is over."""
+        """Make one pass over shuffled batches; it ends early when the time is over."""
         torch = self.torch
         rate = self.learning_rate if rate is None else rate
         order = torch.randperm(len(self.data))
@@ -70,12 +70,12 @@ class TorchRBM:
 
 
 def parameters_of(model):
-    """(weights, visible bias, hidden bias) of a fitted estimator, ours or scikit-learn's."""
+    """Return (weights, visible bias, hidden bias) of a fitted estimator, ours or scikit-learn's."""
     return model.components_.T, model.intercept_visible_, model.intercept_hidden_
 
 
 def log_likelihood(parameters, X, train_mean, *, n_temperatures, seed=0):
-    """(mean log p(v) of X in nats, standard error of log Z), by annealed importance sampling."""
+    """Return (mean log p(v) of X in nats, standard error of log Z), by annealed sampling."""
     from sklearn_ebm.backends import numba
     from sklearn_ebm.backends._random import Stream
     from sklearn_ebm.estimators._density import annealing_shares

@@ -1,4 +1,4 @@
-"""One sample, the encoder beside bare NumPy, PSD beside SparseCoder, import, first fit."""
+"""Single samples, the encoder compared with NumPy, PSD with SparseCoder, import, first fit."""
 
 import os
 import subprocess
@@ -60,7 +60,7 @@ def main():
 
 
 def fitted(name, X, **how):
-    """A model after two passes, which is enough for the time of its transform."""
+    """Return a model after two passes, which is sufficient to time its transform."""
     import warnings
 
     import sklearn_ebm
@@ -72,7 +72,7 @@ def fitted(name, X, **how):
 
 
 def one_optimal_code(report, X):
-    """SparseCoder.transform of one row with a dictionary given and with one learned by fit."""
+    """Time SparseCoder.transform of one row with given atoms, and with learned atoms."""
     from sklearn_ebm import SparseCoder
 
     dictionary = _common.learned_dictionary(N_COMPONENTS, seconds=4).astype(np.float32)
@@ -86,7 +86,7 @@ def one_optimal_code(report, X):
 
 
 def encoder_transform(report, psd, X):
-    """The encoder of a fitted PSD, beside the NumPy expression of a shrinkage."""
+    """Time the encoder of a fitted PSD, and the NumPy expression of a shrinkage."""
     W = np.ascontiguousarray(psd.encoder_components_.T)
     bias = np.zeros(N_COMPONENTS, dtype=np.float32)
     threshold = np.full(N_COMPONENTS, 0.5, dtype=np.float32)
@@ -130,8 +130,8 @@ def psd_beside_sparse_coder(report, X):
 
 
 def import_time(report, rounds):
-    """Fresh processes; scikit-learn alone and with ours, in turn; the difference of the best."""
-    # What scikit-learn's users import: `import sklearn` alone loads nothing of it.
+    """Import scikit-learn without and with ours in new processes; compare the best times."""
+    # The imports of scikit-learn's users; `import sklearn` loads almost nothing.
     modules = ("sklearn.decomposition", "sklearn.decomposition, sklearn_ebm")
     names = ("sklearn.decomposition, sklearn_ebm; sklearn_ebm.SparseCoder; sklearn_ebm.PSD",)
     times = {module: [] for module in (*modules, *names)}
@@ -145,7 +145,7 @@ def import_time(report, rounds):
 
 
 def first_fit(report):
-    """First fit of a fresh process against its later ones, with a cold and a warm Numba cache."""
+    """Time the first fit of a new process and later ones, with a cold and a warm Numba cache."""
     for name in ("SparseCoder", "PSD"):
         with tempfile.TemporaryDirectory() as cache:
             script, place = FIRST_FIT.format(name), {"NUMBA_CACHE_DIR": cache}
@@ -158,7 +158,7 @@ def first_fit(report):
 
 
 def bare_numba(report):
-    """Import Numba, fetch a kernel that does nothing from the cache: the floor of a first fit."""
+    """Import Numba and load an empty kernel from the cache: the lower bound of a first fit."""
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "nothing.py").write_text(NOTHING)
         place = {"NUMBA_CACHE_DIR": folder}

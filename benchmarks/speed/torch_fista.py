@@ -1,6 +1,6 @@
-"""A plain FISTA in torch, compiled: no restart, and no sample leaves the batch.
+"""A plain FISTA in torch, compiled: without restart, for all samples until the end.
 
-The step reads the Gram matrix where that is less work than two products with the dictionary.
+The step uses the Gram matrix if it requires fewer operations than two products with the dictionary.
 """
 
 import math
@@ -21,9 +21,9 @@ def _residual_step(code, point, gram, correlation, dictionary, data, step, thres
 
 
 class TorchFista:
-    """Codes after `n_iter` steps from zero; `how` says what compiled the step.
+    """Codes after `n_iter` steps from zero; `how` is the name of the compiler.
 
-    They are torch's own, where the work is done.
+    They are torch tensors on the device that is used.
     """
 
     def __init__(self, X, dictionary, alpha, device="cpu"):
@@ -52,19 +52,19 @@ class TorchFista:
             age = 1.0
             for _ in range(n_iter):
                 older, age = age, (1 + math.sqrt(1 + 4 * age**2)) / 2
-                # A tensor, since a float that changes would be compiled again and again.
+                # a tensor, since each value of a float would be compiled again
                 momentum = torch.full_like(momentum, (older - 1) / age)
                 code, point = self.step(code, point, *constants, momentum)
         return code
 
 
 def _compiled(torch, step, arguments):
-    """torch.compile where a C++ compiler is found, else TorchScript."""
+    """Compile by torch.compile if there is a C++ compiler, otherwise by TorchScript."""
     try:
         compiled = torch.compile(step)
         with torch.inference_mode():
             compiled(*arguments)
         return compiled, "torch.compile"
-    except Exception as error:  # the compiler's own errors have no common type
+    except Exception as error:  # compiler errors have no common type
         script = torch.jit.trace(step, arguments)
         return script, f"TorchScript (torch.compile: {type(error).__name__})"

@@ -1,8 +1,8 @@
-"""Array namespaces, the choice of a backend, and the kernels that each backend offers.
+"""Array namespaces, the choice of a backend, and the kernels of all backends.
 
-A backend is a module with the functions of `sklearn_ebm.backends.numpy`, which is the readable
-reference. What it does not fuse it takes from the reference, which is written on the array
-namespace.
+A backend is a module with the functions of `sklearn_ebm.backends.numpy`, the readable reference.
+Functions that a backend does not fuse are imported from the reference, which is written for the
+array namespace.
 """
 
 from sklearn_ebm.backends._namespace import (

@@ -4,9 +4,10 @@ from typing import Any, NamedTuple
 
 
 class Ascent(NamedTuple):
-    """Pairs of states whose products move the weights, each by its share; shares may be negative.
+    """Pairs of states whose products move the weights, multiplied by their shares.
 
-    The positive phase of contrastive learning has shares above zero, the negative phase below.
+    In contrastive learning, shares are positive in the positive phase and negative in the negative
+    one.
     """
 
     left: Any  # (n_rows, n_visible)
@@ -18,7 +19,7 @@ class Ascent(NamedTuple):
 
 
 class Layers(NamedTuple):
-    """Two layers of units that are on or off: what is learned, how fast it moves, and around what.
+    """Two layers of binary units: parameters, velocities and centres.
 
     `hidden_center` may be the same array as `activity`.
     """
@@ -31,22 +32,22 @@ class Layers(NamedTuple):
     hidden_velocity: Any
     visible_center: Any
     hidden_center: Any
-    activity: Any  # running mean of the hidden units on data
+    activity: Any  # running mean of the hidden units over the data
     particles: Any  # (n_chains, n_hidden)
 
 
 class Contrast(NamedTuple):
-    """How some steps of contrastive learning are made."""
+    """Settings of several steps of contrastive learning."""
 
     rates: Any  # (n_batches,)
     momentum: float
     decay: float
     sparsity_target: float
     sparsity_cost: float
-    activity_shares: Any  # (n_batches,), of each in the running mean
-    limit: float  # magnitude of a weight after which no step follows
+    activity_shares: Any  # (n_batches,), share of each batch in the running mean
+    limit: float  # no further step is made if a weight exceeds this magnitude
     n_gibbs_steps: int
-    is_persistent: bool  # whether chains go on from where they were, or start at the data
-    draws: bool  # whether data between zero and one are drawn as zeros and ones
+    is_persistent: bool  # whether chains persist between steps; otherwise they start at the data
+    draws: bool  # whether data between 0 and 1 are replaced by random zeros and ones
     seed: tuple
     first_draw: int

@@ -1,8 +1,8 @@
-"""Where the kernels of a convolutional decoder may stand, relative to the image.
+"""Positions of the filters of a convolutional decoder, relative to the image.
 
-The code at position q speaks for the pixels q - before, ..., q - before + size - 1 of each
-direction: `before` and `after` are how far kernels reach over the edges. What lies beyond an edge
-is not seen: nothing is compared with the image there. A circular border has no edges.
+The code at position q covers the pixels q - before, ..., q - before + size - 1 in each direction:
+`before` and `after` are the numbers of pixels by which filters exceed the edges. Pixels beyond an
+edge are unobserved: they are not compared with the image. A circular border has no edges.
 
 Shapes are (height, width), images (n_samples, height, width, n_channels) and maps (n_samples,
 height, width, n_components) throughout.
@@ -14,28 +14,28 @@ from sklearn_ebm.backends._namespace import array_namespace
 
 
 class Border(NamedTuple):
-    """How far kernels reach over the edges, or whether they come in again on the other side."""
+    """Numbers of pixels by which filters exceed the edges, and whether images wrap around."""
 
     before: tuple  # (top, left)
     after: tuple  # (bottom, right)
     circular: bool
 
     def map_shape(self, image_shape, kernel_shape):
-        """Height and width of the maps of an image."""
+        """Return the height and width of the maps of an image."""
         if self.circular:
             return tuple(image_shape[:2])
         sizes = zip(image_shape, kernel_shape, self.before, self.after, strict=False)
         return tuple(image + first + last - kernel + 1 for image, kernel, first, last in sizes)
 
     def image_shape(self, map_shape, kernel_shape):
-        """Height and width of the images of maps."""
+        """Return the height and width of the images of maps."""
         if self.circular:
             return tuple(map_shape[:2])
         sizes = zip(map_shape, kernel_shape, self.before, self.after, strict=False)
         return tuple(maps - first - last + kernel - 1 for maps, kernel, first, last in sizes)
 
     def extend(self, images, kernel_shape):
-        """All pixels that a kernel may stand on: with zeros around, or wrapped around."""
+        """Return all pixels that a filter can cover: images padded with zeros or wrapped around."""
         (top, left), (bottom, right) = self.before, self.after
         if self.circular:
             bottom, right = (size - 1 for size in kernel_shape[:2])
@@ -49,7 +49,7 @@ class Border(NamedTuple):
         return canvas
 
     def fold(self, canvas, image_shape):
-        """The adjoint of `extend`: what lies beyond an edge is dropped, or comes in again."""
+        """Return the adjoint of `extend`: pixels beyond an edge are dropped, or wrapped around."""
         (top, left), (height, width) = self.before, image_shape[:2]
         if not self.circular:
             return canvas[:, top : top + height, left : left + width, :]
@@ -71,7 +71,7 @@ def _same(kernel_shape):
     return Border(before, tuple(size // 2 for size in kernel_shape[:2]), False)
 
 
-BORDERS = {  # by name, from the shape of the kernels
+BORDERS = {  # by name, as functions of the shape of the filters
     "full": _full,
     "same": _same,
     "valid": lambda kernel_shape: Border((0, 0), (0, 0), False),

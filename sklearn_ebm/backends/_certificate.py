@@ -4,20 +4,20 @@ from sklearn_ebm.backends._namespace import array_namespace
 from sklearn_ebm.backends._rules import positive_or_one
 from sklearn_ebm.protocols import offers
 
-BISECTIONS = 40  # of the scale of a dual point, to about the rounding of double precision
+BISECTIONS = 40  # for the scale of a dual point, to about the rounding of double precision
 
 
 def relative_gap(penalty, correlation, half_norm, code, residual_correlation, eta=None):
-    """Duality gap of each row over 1/2 ||x||^2; zero where x is zero.
+    """Return the duality gap of each row over 1/2 ||x||^2; zero if x is zero.
 
-    With q = c - z H and s = min(1, 1 / ||q||_dual) the gap is 1/2 (1 - s)^2 ||r||^2 +
-    (penalty(z) - s z q'). A norm is z times its own gradient, so that the second term is
-    sum_j z_j (grad_j - s q_j): near the optimum, each of its terms is small by itself.
+    With q = c - z H and s = min(1, 1 / ||q||_dual), the gap is 1/2 (1 - s)^2 ||r||^2 +
+    (penalty(z) - s z q'). A norm is the product of z and its gradient, so that the second term is
+    sum_j z_j (grad_j - s q_j). Near the optimum, each term of this sum is small.
 
     Parameters
     ----------
     penalty : rule or penalty factor
-        Has `dual_norm(correlation, code, eta)` or `conjugate(correlation)`.
+        Provides `dual_norm(correlation, code, eta)` or `conjugate(correlation)`.
     correlation, residual_correlation : array of shape (n_samples, n_components)
         c and q.
     half_norm : array of shape (n_samples,)
@@ -25,7 +25,7 @@ def relative_gap(penalty, correlation, half_norm, code, residual_correlation, et
     code : array of shape (n_samples, n_components)
         z.
     eta : array or None, default=None
-        What `settled` of a penalty gave besides the code: it makes the dual norm cheap.
+        Second result of the penalty's `settled`, which makes the dual norm cheap to compute.
 
     Returns
     -------
@@ -39,7 +39,7 @@ def relative_gap(penalty, correlation, half_norm, code, residual_correlation, et
 
 
 def gap_of_misfit(penalty, misfit, half_norm, code, residual_correlation, eta=None):
-    """The same from the misfit 1/2 ||r||^2, which loses no digits where that is small."""
+    """Return the gap given the misfit 1/2 ||r||^2, without cancellation if it is small."""
     if not offers(penalty, "dual_norm"):
         return _conjugate_gap(penalty, misfit, half_norm, code, residual_correlation)
     xp = array_namespace(code)
@@ -54,17 +54,17 @@ def gap_of_misfit(penalty, misfit, half_norm, code, residual_correlation, eta=No
 
 
 def is_certified(penalty):
-    """Whether codes of this penalty have a duality gap."""
+    """Return whether codes of this penalty have a duality gap."""
     if offers(penalty, "dual_norm"):
         return True
     return offers(penalty, "conjugate") and bool(getattr(penalty, "convex", True))
 
 
 def _conjugate_gap(penalty, misfit, half_norm, code, residual_correlation):
-    """1/2 (1 - s)^2 ||r||^2 + P(z) + P*(s q) - s z q' for the best s in [0, 1] that is tried.
+    """Return 1/2 (1 - s)^2 ||r||^2 + P(z) + P*(s q) - s z q' for the best tested s in [0, 1].
 
-    It is a bound for every s, by Fenchel's inequality. At the optimum it is zero for s = 1; a
-    smaller s is needed where P*(q) is infinite, such as close to the optimum of a penalty that
+    It is an upper bound for every s, by Fenchel's inequality. At the optimum it is zero for s = 1.
+    A smaller s is needed if P*(q) is infinite, for example close to the optimum of a penalty that
     grows linearly. The domain of P* is convex and contains zero, so s is found by bisection.
     """
     xp = array_namespace(code)
@@ -89,7 +89,7 @@ def _conjugate_gap(penalty, misfit, half_norm, code, residual_correlation):
 
 
 def lasso_gap(lasso, code, residual_correlation=None):
-    """`relative_gap` of the codes of a `Lasso` bundle."""
+    """Return `relative_gap` of the codes of a `Lasso`."""
     if residual_correlation is None:
         residual_correlation = lasso.correlation - code @ lasso.gram
     return relative_gap(lasso.rule, lasso.correlation, lasso.half_norm, code, residual_correlation)

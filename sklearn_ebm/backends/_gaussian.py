@@ -1,9 +1,9 @@
 """Gaussian windows on images, cut at the border.
 
-The window is the product of the same weights down and across. Where it reaches over the border, the
-part inside the image is scaled to sum to one: with C the convolution with zeros around the image
-and D the diagonal matrix of C 1, the local mean is D^-1 C. C is its own transpose, so that the
-transpose of the local mean is C D^-1.
+The window is the product of the same weights along columns and rows. At the border, the part inside
+the image is scaled to sum to one: with C the convolution with zero padding and D the diagonal
+matrix of C 1, the local mean is D^-1 C. C is symmetric, so that the transpose of the local mean is
+C D^-1.
 """
 
 import itertools
@@ -12,18 +12,18 @@ from typing import Any, NamedTuple
 
 from sklearn_ebm.backends._namespace import array_namespace
 
-DEVIATIONS = 2  # from the centre of a window to its edge: one of 9 pixels has deviation 2.25
+DEVIATIONS = 2  # from the centre of a window to its edge; a window of 9 pixels has deviation 2.25
 
 
 class Window(NamedTuple):
     """A Gaussian window on images of one size."""
 
-    weights: tuple  # of numbers, odd in length, symmetric
-    scale: Any  # (height, width), one over the sum of the weights inside the image, D^-1
+    weights: tuple  # symmetric, with an odd length
+    scale: Any  # (height, width), D^-1: one over the sum of the weights inside the image
 
 
 def gaussian_window(size, maps):
-    """Window of `size` pixels each way, odd, on maps (n_samples, height, width, n_maps)."""
+    """Return a window of odd `size` for maps (n_samples, height, width, n_maps)."""
     radius, deviation = size // 2, size / (2 * DEVIATIONS)
     places = range(-radius, radius + 1)
     weights = [math.exp(-0.5 * (place / deviation) ** 2) for place in places]
@@ -36,7 +36,7 @@ def gaussian_window(size, maps):
 
 
 def _scales(weights, length):
-    """One over the sum of the weights inside, at each place of a line."""
+    """Return one over the sum of the weights inside, for each position on a line."""
     radius = len(weights) // 2
     sums = [0.0, *itertools.accumulate(weights)]
     inside = [

@@ -1,4 +1,4 @@
-"""The penalty of disjoint groups as plain data, for kernels that go from group to group."""
+"""The penalty of disjoint groups as plain data, for kernels that process one group at a time."""
 
 from typing import Any, NamedTuple
 
@@ -7,20 +7,20 @@ from sklearn_ebm.backends._rules import positive_or_one, row_maximum
 
 
 class GroupSoftThreshold(NamedTuple):
-    """z_g max(0, 1 - t_g / ||z_g||), the proximal operator of sum_g t_g ||z_g||, disjoint groups.
+    """z_g max(0, 1 - t_g / ||z_g||), the proximal operator of sum_g t_g ||z_g||; disjoint groups.
 
     Attributes
     ----------
     threshold : array of shape (n_groups,)
         t_g.
     membership : array of shape (n_groups, n_components)
-        One where a component belongs to the group, else zero; for whole batches.
+        1 if a component belongs to the group, else 0; used for whole batches.
     members : array of shape (n_components,)
-        The same as a list: components, one group after another.
+        Components of all groups, concatenated.
     starts : array of shape (n_groups + 1,)
-        Where each group begins in `members`, and where the last one ends.
+        Start of each group in `members`, and the end of the last group.
     positive : bool
-        Whether codes are positive.
+        Whether codes are constrained to be non-negative.
     """
 
     threshold: Any
@@ -37,7 +37,7 @@ class GroupSoftThreshold(NamedTuple):
         return array_namespace(value).sqrt((value * value) @ self.membership.T)
 
     def prox(self, value, step_size=1):
-        """Shorten each group; one whose norm is at most its threshold becomes zero."""
+        """Shrink the norm of each group by its threshold, at most to zero."""
         value = self._part(value)
         norms = self._norms(value)
         xp = array_namespace(norms)
@@ -46,10 +46,10 @@ class GroupSoftThreshold(NamedTuple):
         return value * (share @ self.membership)
 
     def dual_norm(self, correlation, code=None, eta=None):
-        """The largest ||q_g|| / t_g of each row."""
+        """Return the largest ||q_g|| / t_g of each row."""
         return row_maximum(self._norms(self._part(correlation)) / self.threshold)
 
     def gradient(self, code):
-        """t_g z_g / ||z_g||, and zero for groups that are off."""
+        """Return t_g z_g / ||z_g||, and zero for groups that are off."""
         norms = self._norms(code)
         return code * ((self.threshold / positive_or_one(norms)) @ self.membership)

@@ -1,4 +1,4 @@
-"""Which array library an array belongs to, and the one way back to the host."""
+"""Array namespaces, memory for arrays, and conversion to the host."""
 
 import math
 import sys
@@ -7,13 +7,13 @@ import numpy as np
 
 
 def is_cupy(array):
-    """Whether the array lives on a CUDA device; does not load CuPy."""
+    """Return whether the array is on a CUDA device, without loading CuPy."""
     cupy = sys.modules.get("cupy")
     return cupy is not None and isinstance(array, cupy.ndarray)
 
 
 def array_namespace(*arrays):
-    """The module that the arrays' functions come from: NumPy, CuPy or another array-API library."""
+    """Return the module of the arrays' functions: NumPy, CuPy or an array API library."""
     for array in arrays:
         if is_cupy(array):
             return sys.modules["cupy"]
@@ -22,14 +22,14 @@ def array_namespace(*arrays):
     return np
 
 
-LINE = 64  # bytes of a cache line: a vector that crosses one takes two loads
+LINE = 64  # bytes of a cache line; a vector that crosses a line requires two loads
 
 
 def new_array(shape, like, dtype=None):
-    """Room for an array on the device of `like`, of its type or another; not cleared.
+    """Return an uninitialised array on the device of `like`, in its dtype or another one.
 
-    On the host it begins with a cache line, so that no vector of a row crosses one where rows are
-    whole lines. NumPy's own memory begins anywhere.
+    On the host it is aligned to cache lines, so that no vector of a row crosses a line if rows are
+    whole lines. NumPy's own memory is not aligned.
     """
     xp = array_namespace(like)
     dtype = like.dtype if dtype is None else dtype
@@ -42,10 +42,10 @@ def new_array(shape, like, dtype=None):
 
 
 def new_matrix(shape, like, dtype=None):
-    """Room for a matrix whose rows begin an odd number of cache lines apart; not cleared.
+    """Return an uninitialised matrix whose rows are an odd number of cache lines apart.
 
-    Rows a power of two apart share few sets of a cache and drive each other out: to add up some
-    rows of a matrix with 1,024 columns took three times as long.
+    If the distance of rows is a power of two, they share few sets of a cache and evict each other.
+    Summing rows of a matrix with 1,024 columns then took three times as long.
     """
     n_rows, n_columns = shape
     if array_namespace(like) is not np:
@@ -56,13 +56,13 @@ def new_matrix(shape, like, dtype=None):
 
 
 def squared_norms(rows):
-    """||x||^2 of each row; on the host without an array of squares."""
+    """Return ||x||^2 of each row; on the host without an array of squares."""
     xp = array_namespace(rows)
     return np.vecdot(rows, rows) if xp is np else xp.sum(rows * rows, axis=1)
 
 
 def multiply_into(left, right, result):
-    """result = left @ right, without another array where the library can do without."""
+    """Compute result = left @ right, in place if the library supports it."""
     xp = array_namespace(result)
     if xp is np or is_cupy(result):
         return xp.matmul(left, right, out=result)
@@ -71,20 +71,20 @@ def multiply_into(left, right, result):
 
 
 def divide_or_zero(value, divisor):
-    """value / divisor where the divisor is above zero, and zero elsewhere."""
+    """Return value / divisor if the divisor is positive, and zero otherwise."""
     xp = array_namespace(value)
     on = divisor > 0
     return xp.where(on, value / xp.where(on, divisor, xp.ones_like(divisor)), xp.zeros_like(value))
 
 
 def diagonal(matrix):
-    """The diagonal of a matrix, which CuPy has under another name than the array API standard."""
+    """Return the diagonal of a matrix; CuPy does not follow the array API standard here."""
     xp = array_namespace(matrix)
     return (xp if is_cupy(matrix) else xp.linalg).diagonal(matrix)
 
 
 def put_rows(array, index, rows):
-    """array[index] = rows, which NumPy and CuPy have and the array API standard has not."""
+    """Assign array[index] = rows, which the array API standard does not support."""
     if isinstance(array, np.ndarray) or is_cupy(array):
         array[index] = rows
         return
@@ -93,21 +93,21 @@ def put_rows(array, index, rows):
 
 
 def to_host(array):
-    """A NumPy array of the same values; no copy where it is one already."""
+    """Return an array as a NumPy array, without a copy if it already is one."""
     return array.get() if is_cupy(array) else np.asarray(array)
 
 
 def copied(array):
-    """A copy of an array, where it is."""
+    """Return a copy of an array, on the same device."""
     return array_namespace(array).asarray(array, copy=True)
 
 
 def read_only(value):
-    """A view of a NumPy array that cannot be written; anything else as it is."""
+    """Return a read-only view of a NumPy array; other values are returned unchanged."""
     if not isinstance(value, np.ndarray) or is_cupy(value):
         return value
     if type(value) is np.ndarray and not value.flags.writeable:
         return value
-    view = value.view(np.ndarray)  # of a memory map as well
+    view = value.view(np.ndarray)  # also for a memory map
     view.flags.writeable = False
     return view

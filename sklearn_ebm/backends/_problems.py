@@ -1,18 +1,18 @@
-"""Bundles of arrays that enter a kernel together."""
+"""Bundles of arrays for kernels."""
 
 from typing import Any, NamedTuple
 
 
 class Lasso(NamedTuple):
-    """min_z 1/2 z H z' - c z' + penalty(z), H = gram, for all rows c of `correlation` at once."""
+    """min_z 1/2 z H z' - c z' + penalty(z), with H = gram and one row c of `correlation` each."""
 
     gram: Any
     correlation: Any
-    half_norm: Any  # 1/2 ||x||^2, the energy of the zero code and the gap's unit
+    half_norm: Any  # 1/2 ||x||^2, the energy of the zero code and the unit of gaps
     rule: Any
 
     def row(self, n):
-        """The problem of one sample."""
+        """Return the problem of one sample."""
         return self._replace(
             correlation=self.correlation[n : n + 1], half_norm=self.half_norm[n : n + 1]
         )
@@ -25,10 +25,10 @@ class ConvolutionalLasso(NamedTuple):
     """
 
     kernels: Any  # (n_components, kernel_height, kernel_width, n_channels)
-    images: Any  # (n_samples, height, width, n_channels), zero where masked
-    mask: Any  # of the images' shape, one where a pixel is observed; None where all are
-    prediction: Any  # of the maps' shape; None where the ridge is zero
+    images: Any  # (n_samples, height, width, n_channels), zero for masked pixels
+    mask: Any  # in the shape of the images, 1 for observed pixels; None if all are observed
+    prediction: Any  # in the shape of the maps; None if the ridge is zero
     ridge: float
     border: Any
-    half_norm: Any  # (n_samples,), the energy of the zero code and the gap's unit
+    half_norm: Any  # (n_samples,), the energy of the zero code and the unit of gaps
     rule: Any

@@ -1,4 +1,4 @@
-"""From the `backend=` parameter and the data to a module of kernels."""
+"""Choice of a module of kernels by the parameter `backend` and the data."""
 
 import functools
 import importlib
@@ -34,7 +34,7 @@ def resolve_backend(name, X):
     Raises
     ------
     ImportError
-        If "cupy" is asked for and CuPy is not installed.
+        If "cupy" is requested and CuPy is not installed.
     """
     if name == "auto":
         name = "cupy" if is_cupy(X) else "numba" if array_namespace(X) is np else "numpy"
@@ -45,5 +45,5 @@ def resolve_backend(name, X):
 
 @functools.cache
 def _module(name):
-    """The module of a backend; each call of a model asks for it."""
+    """Return the module of a backend, cached since each call of a model requires it."""
     return importlib.import_module(f"sklearn_ebm.backends.{name}")

@@ -1,7 +1,7 @@
-"""Penalties as plain data: what a fused kernel of any backend needs of a proximal operator.
+"""Penalties as plain data: their proximal operators in the form that fused kernels require.
 
-Each rule has `prox`, and what a certificate asks for: `gradient`, and `dual_norm`, which is at most
-one for the correlations that the penalty alone keeps at zero.
+Each rule has `prox`, and for certificates `gradient` and `dual_norm`. The latter is at most one for
+correlations with which the optimal code is zero.
 """
 
 from typing import NamedTuple
@@ -15,20 +15,20 @@ class SoftThreshold(NamedTuple):
     threshold: float
 
     def prox(self, value, step_size=1):
-        """Shrink towards zero; no literal, so that float32 stays float32."""
+        """Shrink entries towards zero, without literals that would promote float32."""
         threshold = self.threshold * step_size
         return value - array_namespace(value).clip(value, -threshold, threshold)
 
     def dual_magnitude(self, correlation):
-        """What the optimality condition bounds by the threshold at every atom."""
+        """Return the magnitude that optimality limits to the threshold for every atom."""
         return array_namespace(correlation).abs(correlation)
 
     def dual_norm(self, correlation, code=None, eta=None):
-        """The largest dual magnitude of each row, in thresholds."""
+        """Return the largest dual magnitude of each row, divided by the threshold."""
         return row_maximum(self.dual_magnitude(correlation)) / self.threshold
 
     def gradient(self, code):
-        """Slope with respect to each entry, and at zero the subgradient zero."""
+        """Return the gradient, with the subgradient zero at z = 0."""
         return self.threshold * array_namespace(code).sign(code)
 
 
@@ -38,12 +38,12 @@ class PositiveSoftThreshold(NamedTuple):
     threshold: float
 
     def prox(self, value, step_size=1):
-        """Shrink towards zero and keep the positive part."""
+        """Shrink entries towards zero, and set negative ones to zero."""
         xp = array_namespace(value)
         return xp.maximum(value - self.threshold * step_size, xp.zeros_like(value))
 
     def dual_magnitude(self, correlation):
-        """Negative correlations ask for nothing where codes are positive."""
+        """Return the correlation: negative ones satisfy optimality if codes are non-negative."""
         return correlation
 
     dual_norm = SoftThreshold.dual_norm
@@ -51,11 +51,11 @@ class PositiveSoftThreshold(NamedTuple):
 
 
 def positive_or_one(values):
-    """Divisors that are safe where what they divide is zero as well."""
+    """Return divisors without zeros, for quotients whose numerator is then zero as well."""
     xp = array_namespace(values)
     return xp.where(values > 0, values, xp.ones_like(values))
 
 
 def row_maximum(values):
-    """The largest of each row."""
+    """Return the maximum of each row."""
     return array_namespace(values).max(values, axis=1)

@@ -1,4 +1,4 @@
-"""Patches of images, and the data sets that examples, benchmarks and papers use."""
+"""Patches of images, and data sets for examples, benchmarks and papers."""
 
 from importlib import import_module
 

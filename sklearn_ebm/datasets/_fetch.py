@@ -1,7 +1,8 @@
-"""Data sets that are too large to ship.
+"""Data sets that are too large for the package.
 
-Each is one file of arrays, looked for in the folder that the environment variable SKLEARN_EBM_DATA
-names, then in scikit-learn's data home; MNIST is fetched from OpenML when neither has it.
+Each data set is a file of arrays. It is searched for in the folder of the environment variable
+SKLEARN_EBM_DATA, and then in scikit-learn's data home. MNIST is downloaded from OpenML if neither
+folder contains it.
 """
 
 import os
@@ -17,7 +18,7 @@ from sklearn.datasets import fetch_openml, get_data_home
 from sklearn.utils import Bunch
 
 DATA_VARIABLE = "SKLEARN_EBM_DATA"
-N_TRAIN = 60_000  # of MNIST's 70,000 digits; OpenML keeps the original order, training digits first
+N_TRAIN = 60_000  # of 70,000 digits; as in the original order, the training set comes first
 
 MNIST_DESCRIPTION = """MNIST handwritten digits
 
@@ -46,45 +47,46 @@ MNIST_REMEDY = (
 
 
 def fetch_mnist(*, data_home=None, download_if_missing=True, return_X_y=False):
-    """Load MNIST: from a file where there is one, else from OpenML.
+    """Load the MNIST data set of handwritten digits.
 
-    The file is `mnist.npz`, in the folder named by the environment variable `SKLEARN_EBM_DATA` or
-    in the cache `sklearn_ebm` of scikit-learn's data home, where a download is kept.
+    The data are read from the file `mnist.npz` in the folder of the environment variable
+    `SKLEARN_EBM_DATA`, or in the folder `sklearn_ebm` of scikit-learn's data home. If there is no
+    such file, they are downloaded from OpenML and stored in the latter.
 
     Parameters
     ----------
     data_home : str or path-like, default=None
-        Folder of scikit-learn's data, `~/scikit_learn_data` by default.
+        Data folder of scikit-learn. None uses `~/scikit_learn_data`.
 
     download_if_missing : bool, default=True
-        If False, raise an OSError instead of asking OpenML.
+        Whether to download the data if they are not found. If False, an OSError is raised.
 
     return_X_y : bool, default=False
-        If True, return `(data, target)` instead of a Bunch.
+        Whether to return `(data, target)` instead of a Bunch.
 
     Returns
     -------
     :class:`~sklearn.utils.Bunch`, or tuple (data, target) if `return_X_y` is True
-        A Bunch has the entries
+        The Bunch has the following attributes.
 
         data : ndarray of shape (70000, 784), uint8
-            Pixels from 0 to 255; the first 60,000 rows are the training digits.
+            Pixels from 0 to 255. The first 60,000 rows are the training set.
         target : ndarray of shape (70000,), uint8
-            The digit, 0 to 9.
+            Digits from 0 to 9.
         X_train, y_train, X_test, y_test : ndarray
-            The first 60,000 and the last 10,000 of both, as views.
+            Views of the first 60,000 and the last 10,000 samples.
         image_shape : tuple (28, 28)
             Height and width of a digit.
         DESCR : str
-            Where the data come from.
+            Description of the data set.
 
     Raises
     ------
     OSError
-        When no file is found and OpenML cannot be reached, or must not be asked. The message names
-        the places where a file was looked for.
+        If no file is found, and OpenML is not reachable or `download_if_missing=False`. The message
+        lists the folders in which the file was searched for.
     ValueError
-        When the file found is damaged or lacks an array.
+        If the file is damaged or lacks an array.
 
     Examples
     --------
@@ -114,7 +116,7 @@ def fetch_mnist(*, data_home=None, download_if_missing=True, return_X_y=False):
 
 
 def _download_mnist(places, data_home, download_if_missing):
-    """MNIST from OpenML, written to the cache; OSError that says what to do where this fails."""
+    """Download MNIST from OpenML to the cache. If that fails, raise an OSError with a remedy."""
     if not download_if_missing:
         raise OSError(_not_found(places, MNIST_REMEDY, reason=" (download_if_missing=False)"))
     parser = "auto" if find_spec("pandas") else "liac-arff"
@@ -127,7 +129,7 @@ def _download_mnist(places, data_home, download_if_missing):
             parser=parser,
             return_X_y=True,
         )
-    except (OSError, HTTPException) as error:  # URLError, timeouts, answers cut short
+    except (OSError, HTTPException) as error:  # URLError, timeouts, truncated answers
         raise OSError(_not_found(places, MNIST_REMEDY, reason=f" ({error})")) from error
     images = np.asarray(data).astype(np.uint8).reshape(-1, 28, 28)
     digits = np.asarray(target).astype(np.uint8)
@@ -142,37 +144,37 @@ def _download_mnist(places, data_home, download_if_missing):
 
 
 def fetch_natural_images(*, data_home=None):
-    """Load grey photographs for learning features from.
+    """Load grey photographs, from which features can be learned.
 
-    The file is `natural_images.npz`, in the folder named by the environment variable
-    `SKLEARN_EBM_DATA` or in the folder `sklearn_ebm` of scikit-learn's data home. Nothing is
-    downloaded: the error says where to get the photographs and where to put them.
+    The images are read from the file `natural_images.npz` in the folder of the environment variable
+    `SKLEARN_EBM_DATA`, or in the folder `sklearn_ebm` of scikit-learn's data home. Nothing is
+    downloaded. If the file is missing, the error message explains how to create it.
 
     Parameters
     ----------
     data_home : str or path-like, default=None
-        Folder of scikit-learn's data, `~/scikit_learn_data` by default.
+        Data folder of scikit-learn. None uses `~/scikit_learn_data`.
 
     Returns
     -------
     :class:`~sklearn.utils.Bunch`
-        With the entries
+        The Bunch has the following attributes.
 
         images : ndarray of shape (n_images, height, width), uint8
             Grey levels from 0 to 255.
         DESCR : str
-            Where the data come from.
+            Description of the data set.
 
     Raises
     ------
     OSError
-        When no file is found.
+        If no file is found.
     ValueError
-        When the file found is damaged or lacks the array `images`.
+        If the file is damaged or lacks the array `images`.
 
     See Also
     --------
-    load_natural_patches : Patches of photographs that scikit-learn ships.
+    load_natural_patches : Patches of the photographs in scikit-learn.
 
     Examples
     --------
@@ -188,14 +190,14 @@ def fetch_natural_images(*, data_home=None):
 
 
 def _places(name, data_home):
-    """The paths to look at, in order; the last is the cache."""
+    """Return the paths to search, in order. The last one is the cache."""
     folder = os.environ.get(DATA_VARIABLE)
     cache = Path(get_data_home(data_home)) / "sklearn_ebm" / name
     return [Path(folder) / name, cache] if folder else [cache]
 
 
 def _read_first(places, names):
-    """The named arrays of the first file that exists, or None."""
+    """Return the named arrays of the first file that exists, or None."""
     path = next((path for path in places if path.is_file()), None)
     if path is None:
         return None
@@ -211,9 +213,9 @@ def _read_first(places, names):
 
 
 def _write_whole(path, arrays):
-    """Write a file under another name, then rename it, so that readers find all of it or nothing.
+    """Write a file under a temporary name and rename it, so that readers never find a partial file.
 
-    The other name is of this call alone, because several processes may download at once.
+    The temporary name is unique, because several processes may download at the same time.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f"{path.name}.{uuid.uuid4().hex}.part")
@@ -226,7 +228,7 @@ def _write_whole(path, arrays):
 
 
 def _not_found(places, remedy, **words):
-    """The message of an OSError: what was looked for, where, and what to do."""
+    """Return the message of an OSError: the missing file, the searched folders, and a remedy."""
     looked = " and ".join(str(path) for path in places)
     variable = os.environ.get(DATA_VARIABLE)
     state = f"{DATA_VARIABLE} is {variable!r}" if variable else f"{DATA_VARIABLE} is not set"

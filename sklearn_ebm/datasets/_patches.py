@@ -1,8 +1,8 @@
 """Patches drawn at random from images, one row per patch.
 
-A patch p of mean m and standard deviation s becomes (p - m) / s when its contrast is normalised: it
-then has norm sqrt(n_features), whatever the light in its part of the photograph was. A flat patch
-holds nothing but noise, which the division by s would blow up: such patches are drawn again.
+Normalising the contrast of a patch p with mean m and standard deviation s yields (p - m) / s, which
+has the norm sqrt(n_features) and does not depend on the illumination. A flat patch contains only
+noise, which the division by s would amplify. Such patches are rejected, and others are drawn.
 """
 
 import numbers
@@ -14,56 +14,58 @@ from sklearn.utils import check_array, check_random_state, gen_batches
 
 LUMINANCE = (0.299, 0.587, 0.114)  # weights of red, green and blue, ITU-R BT.601
 
-# Variance 25 is a standard deviation of 5 grey levels of 255. In scikit-learn's two photographs the
-# spread of 12x12 patches has two humps: sky and blurred background at 0.5 to 2.5 levels, which are
-# noise and JPEG blocks, and texture above 10. Five lies in the valley; half of all patches pass.
+# A variance of 25 is a standard deviation of 5 of 255 levels. In scikit-learn's photographs, the
+# standard deviations of 12x12 patches have two modes: 0.5 to 2.5 levels for sky and blurred
+# background, which contain only noise and JPEG blocks, and more than 10 for texture. The threshold
+# of 5 levels is between the modes, and half of all patches exceed it.
 NATURAL_MIN_VARIANCE = 25.0
 
-CANDIDATES = 4096  # patches looked at together, so that memory stays a few megabytes
-LEAST_SHARE = 0.01  # of candidates that must pass, judged after JUDGED_AFTER of them: the share
-JUDGED_AFTER = (
-    10_000  # measured is then good to 0.1 %, and the search ends after 100 candidates a patch
-)
+CANDIDATES = 4096  # patches that are processed at once, so that a few megabytes suffice
+LEAST_SHARE = 0.01  # minimum fraction of accepted candidates, tested after JUDGED_AFTER of them
+JUDGED_AFTER = 10_000  # the fraction is then known to 0.1 %
 
 
 def sample_patches(images, size, n_samples, *, min_variance=0.0, random_state=None):
-    """Draw patches from images, every position being equally likely, with replacement.
+    """Draw patches from images at random positions, with replacement.
+
+    All positions are equally likely.
 
     Parameters
     ----------
     images : array of shape (n_images, height, width) or (n_images, height, width, channels), \
             or list of arrays of shape (height, width) or (height, width, channels)
-        Images of one size in an array, or of any sizes in a list. A memory-mapped array is read
-        where patches are drawn, and nowhere else.
+        Images of the same size in an array, or of any sizes in a list. Only the drawn patches of a
+        memory-mapped array are read.
 
     size : int or tuple (height, width)
-        Size of a patch in pixels.
+        Height and width of a patch in pixels.
 
     n_samples : int
         Number of patches to draw.
 
     min_variance : float, default=0.0
-        Patches whose pixels have a lower variance (mean over the channels, in squared units of the
-        images) are rejected and others drawn instead.
+        Minimum variance of the pixels of a patch (mean over the channels, in squared units of the
+        images). Patches of lower variance are rejected, and others are drawn instead.
 
     random_state : int, RandomState instance or None, default=None
-        Pass an int to draw the same patches again.
+        Seed or generator of the random positions. Pass an int for reproducible results.
 
     Returns
     -------
     ndarray of shape (n_samples, height * width [* channels])
-        One row per patch: float32 for images of type uint8, float16 or float32, else float64.
+        One row per patch, in float32 for images of type uint8, float16 or float32, and in float64
+        otherwise.
 
     Raises
     ------
     ValueError
-        When a patch is larger than an image; when the images differ in their number of channels or
-        hold no numbers; when fewer than 1 % of the patches drawn reach `min_variance`; when a patch
-        holds NaN or infinity.
+        If a patch is larger than an image, the images differ in their number of channels or do not
+        contain numbers, fewer than 1 % of the drawn patches reach `min_variance`, or a patch
+        contains NaN or infinity.
 
     See Also
     --------
-    load_natural_patches : Patches of two photographs, contrast-normalised.
+    load_natural_patches : Contrast-normalised patches of two photographs.
 
     Examples
     --------
@@ -73,7 +75,7 @@ def sample_patches(images, size, n_samples, *, min_variance=0.0, random_state=No
     >>> patches = sample_patches(images, 3, 5, random_state=0)
     >>> patches.shape, patches.dtype
     ((5, 9), dtype('float32'))
-    >>> np.diff(patches[0].reshape(3, 3), axis=0)  # one row further down is 10 more
+    >>> np.diff(patches[0].reshape(3, 3), axis=0)  # the next row is larger by 10
     array([[10., 10., 10.],
            [10., 10., 10.]], dtype=float32)
     """
@@ -90,10 +92,10 @@ def sample_patches(images, size, n_samples, *, min_variance=0.0, random_state=No
 
 
 def _with_contrast(source, n_samples, min_variance, random):
-    """Places of n_samples patches that have contrast enough, and these patches, some at a time.
+    """Yield positions of patches with sufficient contrast, and these patches, in several parts.
 
-    `source` has `draw(n, random)`, which gives random places, `crop(places)`, which gives the
-    patches, one row each, and `n_channels`.
+    `source` has the methods `draw(n, random)`, which returns random positions, and `crop(places)`,
+    which returns the patches, one row each. Its attribute `n_channels` is the number of channels.
     """
     n_kept = n_drawn = 0
     while n_kept < n_samples:
@@ -109,13 +111,13 @@ def _with_contrast(source, n_samples, min_variance, random):
 
 
 def _variance(patches, n_channels):
-    """Variance over the pixels of each patch, mean over its channels."""
+    """Return the variance over the pixels of each patch, averaged over its channels."""
     pixels = patches.reshape(len(patches), -1, n_channels)
     return pixels.var(axis=1, dtype=np.float64).mean(axis=1)
 
 
 class _PatchSource:
-    """Every position of a patch in a list of image stacks, numbered through."""
+    """Numbered positions of patches in a list of image stacks."""
 
     def __init__(self, stacks, shape):
         self.dtype = _patch_dtype(stacks)
@@ -125,11 +127,11 @@ class _PatchSource:
         self.ends = np.cumsum([int(np.prod(windows.shape[:3])) for windows in self.windows])
 
     def draw(self, n, random):
-        """The numbers of n random positions."""
+        """Return the numbers of n random positions."""
         return random.randint(0, self.ends[-1], size=n, dtype=np.int64)
 
     def crop(self, position):
-        """The patches at some positions, (n, n_features)."""
+        """Return the patches at given positions, (n, n_features)."""
         stack_of = np.searchsorted(self.ends, position, side="right")
         patches = np.empty((len(position), self.n_features), dtype=self.dtype)
         for index in np.unique(stack_of):
@@ -142,7 +144,7 @@ class _PatchSource:
 
 
 def _windows(stack, shape):
-    """A view (n_images, rows, columns, channels, *shape) of every patch of a stack of images."""
+    """Return a view (n_images, rows, columns, channels, *shape) of all patches of a stack."""
     if stack.shape[1] < shape[0] or stack.shape[2] < shape[1]:
         raise ValueError(
             f"size={shape[0]}x{shape[1]} is larger than an image of height {stack.shape[1]} and "
@@ -152,7 +154,7 @@ def _windows(stack, shape):
 
 
 def _image_stacks(images):
-    """A list of views (n_images, height, width, channels), one per array of equal images."""
+    """Return a list of views (n_images, height, width, channels), one per array."""
     if hasattr(images, "ndim"):
         stacks = [_with_channels(images, without=3)]
     else:
@@ -166,8 +168,8 @@ def _image_stacks(images):
 
 
 def _with_channels(array, without):
-    """The array with a last axis of channels; `without` is its number of axes when it has none."""
-    array = np.asanyarray(array)  # a memory map stays one
+    """Return the array with a last axis of channels. Without it, the array has `without` axes."""
+    array = np.asanyarray(array)  # memory maps remain memory maps
     if array.dtype.kind not in "buif":
         raise ValueError(f"images must hold real numbers; got dtype {array.dtype}.")
     if array.ndim == without:
@@ -182,14 +184,14 @@ def _with_channels(array, without):
 
 
 def _patch_dtype(stacks):
-    """float32 where it holds every value of the images, else float64."""
+    """Return float32 if it can represent all values of the images, otherwise float64."""
     wanted = np.result_type(np.float32, *(stack.dtype for stack in stacks))
     small = all(stack.dtype.kind in "bf" or stack.dtype == np.uint8 for stack in stacks)
     return np.dtype(np.float32) if small and wanted == np.float32 else np.dtype(np.float64)
 
 
 def _patch_shape(size):
-    """(height, width) of a patch from an int or a pair."""
+    """Return (height, width) of a patch from an int or a pair."""
     shape = tuple(size) if np.iterable(size) else (size, size)
     if len(shape) != 2:
         raise ValueError(f"size must be an int or a pair (height, width); got {size!r}.")
@@ -215,18 +217,18 @@ def _too_few(n_kept, n_drawn, min_variance):
 
 
 def normalize_patches(patches):
-    """Remove the mean of each row and divide by its standard deviation.
+    """Subtract the mean of each patch, and divide by its standard deviation.
 
     Parameters
     ----------
     patches : array-like of shape (n_patches, n_features)
-        One row per patch.
+        Patches, one per row.
 
     Returns
     -------
     ndarray of shape (n_patches, n_features)
-        Rows of mean 0 and variance 1. A row of one value, which has no contrast, becomes zero.
-        float32 stays float32; everything else becomes float64.
+        Rows with mean 0 and variance 1. Constant rows become zero. float32 is preserved; all other
+        types become float64.
 
     Examples
     --------
@@ -243,13 +245,13 @@ def normalize_patches(patches):
 
 
 def _normalized(patches):
-    """normalize_patches for a block of rows in float64."""
+    """Normalize a block of rows in float64."""
     largest = abs(patches).max(axis=1, keepdims=True)
-    # Rows are brought to a largest value of 1 first, so that no square overflows or vanishes.
+    # Rows are first scaled to a largest value of 1, so that squares neither overflow nor underflow.
     scaled = patches / np.where(largest > 0, largest, 1)
     centred = scaled - scaled.mean(axis=1, keepdims=True)
     spread = centred.std(axis=1, keepdims=True)
-    flat = spread <= 10 * np.finfo(np.float64).eps  # what rounding leaves of a constant row
+    flat = spread <= 10 * np.finfo(np.float64).eps  # rounding error of a constant row
     return np.where(flat, 0, centred / np.where(flat, 1, spread))
 
 
@@ -262,9 +264,9 @@ def load_natural_patches(
     dtype=np.float32,
     random_state=0,
 ):
-    """Draw grey patches from the two photographs that scikit-learn ships; nothing is downloaded.
+    """Draw grey patches from the two photographs that are part of scikit-learn.
 
-    Reading the photographs needs Pillow.
+    Nothing is downloaded. Reading the photographs requires Pillow.
 
     Parameters
     ----------
@@ -272,22 +274,24 @@ def load_natural_patches(
         Number of patches.
 
     size : int or tuple (height, width), default=12
-        Size of a patch in pixels.
+        Height and width of a patch in pixels.
 
     normalize : bool, default=True
-        Whether to remove the mean of each patch and divide by its standard deviation, so that
-        models see structure and not light. If False, patches hold grey levels from 0 to 255.
+        Whether to subtract the mean of each patch and divide by its standard deviation, so that
+        models learn structure instead of illumination. If False, patches contain grey levels from 0
+        to 255.
 
     min_variance : float, default=25.0
-        Patches of lower variance, in squared grey levels, are drawn again. The default, a standard
-        deviation of 5 levels of 255, leaves out sky and blurred background: their patches are
-        sensor noise and JPEG blocks, and normalising would bring these to the contrast of edges.
+        Minimum variance of a patch, in squared grey levels. Patches of lower variance are rejected,
+        and others are drawn instead. The default, a standard deviation of 5 of 255 levels, excludes
+        sky and blurred background: these patches contain sensor noise and JPEG blocks, which the
+        normalisation would amplify to the contrast of edges.
 
     dtype : {np.float32, np.float64}, default=np.float32
-        Type of the patches.
+        Data type of the patches.
 
     random_state : int, RandomState instance or None, default=0
-        Seed of the positions; the same seed gives the same patches.
+        Seed or generator of the random positions. Pass an int for reproducible results.
 
     Returns
     -------
@@ -296,7 +300,7 @@ def load_natural_patches(
 
     See Also
     --------
-    sample_patches : The same for images of your own.
+    sample_patches : Draw patches from given images.
 
     Examples
     --------

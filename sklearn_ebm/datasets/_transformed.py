@@ -1,9 +1,9 @@
-"""Patches drawn at random from photographs, and the same patches shifted, rotated and scaled.
+"""Random patches of photographs, and the same patches shifted, rotated and scaled.
 
-What lies at x from the centre of a patch lies at y = s R x + t after the change: scaled by s and
-rotated by R about the centre, then shifted by t. The pixel at y of the changed patch is therefore
-read at x = R^T (y - t) / s, from the cubic spline through all pixels of the photograph: what comes
-into view is what was there, not an invented border.
+Content at x, relative to the centre of a patch, moves to y = s R x + t: it is scaled by s and
+rotated by R about the centre, and then shifted by t. The pixel at y of the changed patch is
+therefore read at x = R^T (y - t) / s, by a cubic spline through all pixels of the photograph.
+Content that enters the patch is real, not an extrapolation at the border.
 """
 
 import numpy as np
@@ -19,7 +19,7 @@ from sklearn_ebm.datasets._patches import (
     _with_contrast,
 )
 
-ROUNDING = 1e-9  # pixels: a turn by 90 degrees must not lose a row of positions to cos(90) = 6e-17
+ROUNDING = 1e-9  # pixels; a rotation by 90 degrees must not lose a row, since cos(90) = 6e-17
 
 
 def sample_transformed_patches(
@@ -36,49 +36,53 @@ def sample_transformed_patches(
 ):
     """Draw patches from images, and the same patches shifted, rotated and scaled.
 
-    The changed patches are read from the images by cubic splines, at the same places. Every place
-    is equally likely at which a patch lies inside its image before and after all changes.
+    The changed patches are read from the images at the same positions, by cubic splines. All
+    positions at which a patch is inside its image, before and after all changes, are equally
+    likely.
 
     Parameters
     ----------
     images : array of shape (n_images, height, width) or (n_images, height, width, channels), \
             or list of arrays of shape (height, width) or (height, width, channels)
-        Images of one size in an array, or of any sizes in a list. Of a memory-mapped array, the
-        images are read from which patches are drawn.
+        Images of the same size in an array, or of any sizes in a list. Only images from which
+        patches are drawn are read from a memory-mapped array.
 
     size : int or tuple (height, width)
-        Size of a patch in pixels.
+        Height and width of a patch in pixels.
 
     n_samples : int
         Number of patches to draw.
 
     shift : array-like of shape (2,) or (n_changes, 2), default=(0, 0)
-        Pixels by which the content moves down and to the right; fractions are allowed.
+        Shift of the content down and to the right, in pixels. Fractions are allowed.
 
     rotation : float or array-like of shape (n_changes,), default=0
-        Degrees by which the content turns about the centre of the patch, counter-clockwise as
-        `numpy.rot90` does it, before it is shifted.
+        Rotation of the content about the centre of the patch, in degrees, counter-clockwise as in
+        `numpy.rot90`. It is applied before the shift.
 
     scale : float or array-like of shape (n_changes,), default=1
-        Factor by which the content grows about the centre of the patch, before it is shifted.
-        Nothing is blurred before it shrinks, so that factors far below 1 alias.
+        Factor by which the content is enlarged about the centre of the patch. It is applied before
+        the shift. Images are not blurred before they are reduced, so that factors far below 1 cause
+        aliasing.
 
     margin : float, default=0
-        Least distance in pixels between the centre of a patch and the border of its image; it is
-        larger if the changes need more. Several calls with one `random_state` draw the same
-        places, whatever their changes are, if their margin suffices for each of them.
+        Minimum distance between the centre of a patch and the border of its image, in pixels. It is
+        increased if the changes require it. Calls with the same `random_state` and the same margin
+        draw the same positions for different changes, if the margin suffices for all of them.
 
     min_variance : float, default=0
-        Patches whose pixels have a lower variance before the change (mean over the channels, in
-        squared units of the images) are rejected and others drawn instead.
+        Minimum variance of the pixels of a patch before the change (mean over the channels, in
+        squared units of the images). Patches of lower variance are rejected, and others are drawn
+        instead.
 
     random_state : int, RandomState instance or None, default=None
-        Pass an int to draw at the same places again.
+        Seed or generator of the random positions. Pass an int for reproducible results.
 
     Returns
     -------
     original : ndarray of shape (n_samples, height * width [* channels])
-        One row per patch: float32 for images of type uint8, float16 or float32, else float64.
+        One row per patch, in float32 for images of type uint8, float16 or float32, and in float64
+        otherwise.
 
     transformed : ndarray of shape (n_samples, ...) or (n_changes, n_samples, ...)
         The same patches after each change.
@@ -86,24 +90,24 @@ def sample_transformed_patches(
     Raises
     ------
     ValueError
-        When an image is too small for the patch and its changes; when shift, rotation and scale
-        have different lengths; for all that :func:`sample_patches` refuses.
+        If an image is too small for the patch and its changes, the lengths of shift, rotation and
+        scale differ, or :func:`sample_patches` would raise an error.
 
     See Also
     --------
-    sample_patches : Patches of images as they are.
-    sklearn_ebm.metrics.invariance_curve : How far a representation moves with each change.
+    sample_patches : Draw patches without changes.
+    sklearn_ebm.metrics.invariance_curve : Change of a representation with each change of the data.
 
     Examples
     --------
     >>> import numpy as np
     >>> from sklearn_ebm.datasets import sample_transformed_patches
-    >>> images = np.arange(400.0).reshape(1, 20, 20)  # one column to the right is 1 more
+    >>> images = np.arange(400.0).reshape(1, 20, 20)  # the next column is larger by 1
     >>> shifts = [(0, 0), (0, 1), (0, 2.5)]
     >>> original, transformed = sample_transformed_patches(images, 4, 6, shift=shifts)
     >>> original.shape, transformed.shape
     ((6, 16), (3, 6, 16))
-    >>> (transformed - original).mean(axis=(1, 2)).round(2)  # content of further left comes in
+    >>> (transformed - original).mean(axis=(1, 2)).round(2)  # content from the left enters
     array([ 0. , -1. , -2.5])
     """
     stacks, shape = _image_stacks(images), _patch_shape(size)
@@ -120,9 +124,9 @@ def sample_transformed_patches(
 
 
 def _grids(shape, shift, rotation, scale):
-    """Shape () or (n_changes,), and where all pixels are read, (n_changes, n_pixels, 2).
+    """Return the shape () or (n_changes,), and all pixel positions, (n_changes, n_pixels, 2).
 
-    Rows and columns count from the first pixel of the patch before the change.
+    Rows and columns are relative to the first pixel of the patch before the change.
     """
     shift, angle, scale = _changes(shift, rotation, scale)
     changes = np.broadcast_shapes(shift.shape[:-1], angle.shape, scale.shape)
@@ -136,9 +140,9 @@ def _grids(shape, shift, rotation, scale):
 
 
 def _changes(shift, rotation, scale):
-    """The three kinds of change as arrays of one length, or of none; the angle in radians."""
+    """Return the changes as scalars or arrays of the same length, with angles in radians."""
     shift, rotation, scale = (
-        # without a minimum of samples, since numbers have none
+        # no minimum number of samples, because the values may be numbers
         check_array(value, dtype=np.float64, ensure_2d=False, ensure_min_samples=0, input_name=name)
         for value, name in ((shift, "shift"), (rotation, "rotation"), (scale, "scale"))
     )
@@ -162,7 +166,7 @@ def _changes(shift, rotation, scale):
 
 
 class _Photographs:
-    """Every place of a patch with all its changes inside an image, numbered through."""
+    """Numbered positions at which a patch is inside an image with all its changes."""
 
     def __init__(self, stacks, shape, grids, margin):
         self.images = [image for stack in stacks for image in stack]
@@ -173,7 +177,7 @@ class _Photographs:
         self.ends = np.cumsum(n_places.prod(axis=1))
 
     def _rooms(self, grids, margin):
-        """The first place (row, column), and how many (rows, columns) there are in each image."""
+        """Return the first position and the number of positions in each image, as (row, column)."""
         last_pixel = np.array(self.shape) - 1
         read_at = np.concatenate([grids.reshape(-1, 2), [0 * last_pixel, last_pixel]])
         least = np.minimum(read_at.min(axis=0), last_pixel / 2 - margin)
@@ -192,7 +196,7 @@ class _Photographs:
         return before, n_places
 
     def draw(self, n, random):
-        """Random places of patches: the image, and the row and column of the first pixel."""
+        """Return random positions: the image, and the row and column of the first pixel."""
         number = random.randint(0, self.ends[-1], size=n, dtype=np.int64)
         image = np.searchsorted(self.ends, number, side="right")
         within = number - np.concatenate([[0], self.ends])[image]
@@ -200,7 +204,7 @@ class _Photographs:
         return np.stack([image, row, column], axis=1)
 
     def crop(self, places):
-        """The patches as they are, one row each."""
+        """Return the patches before the changes, one row each."""
         patches = np.empty((len(places), self.n_channels, *self.shape), dtype=self.dtype)
         for image, here in self._by_image(places):
             windows = _windows(image[np.newaxis], self.shape)[0]
@@ -209,7 +213,7 @@ class _Photographs:
         return check_array(rows, input_name="images")
 
     def resample(self, places, grids):
-        """The patches read on each grid, (n_grids, n, n_pixels, n_channels)."""
+        """Return the patches on each grid, (n_grids, n, n_pixels, n_channels)."""
         n_grids, n_pixels, _ = grids.shape
         patches = np.empty((n_grids, len(places), n_pixels, self.n_channels), dtype=self.dtype)
         for image, here in self._by_image(places):

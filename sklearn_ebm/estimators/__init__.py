@@ -1,4 +1,4 @@
-"""What users fit."""
+"""Estimators, and functions that compute codes without an estimator."""
 
 from sklearn_ebm.estimators._auto_encoder import AutoEncoder
 from sklearn_ebm.estimators._conv_psd import ConvPSD

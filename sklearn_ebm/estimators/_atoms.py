@@ -1,6 +1,6 @@
-"""Atoms of models whose samples are rows: checks, first values, decoders and learners.
+"""Atoms of models whose samples are rows: checks, initial values, decoders and learners.
 
-`Filters` is the counterpart for images. Once an input adapter has read the samples, models of rows
+`Filters` is the counterpart for images. After an input adapter has read the samples, models of rows
 and of images differ only in these two classes.
 """
 
@@ -15,35 +15,35 @@ from sklearn_ebm.learning.criteria import LEARNING_TOL, Dictionary
 
 
 class DenseEncoders:
-    """The encoders of models of rows."""
+    """Encoders of models whose samples are rows."""
 
     kinds = ENCODERS
 
     def first(self, name, decoder, alpha, scale, table=None, **settings):
-        """Return the encoder from which learning starts."""
+        """Return the initial encoder."""
         kind = self.kinds[name]
         return kind.from_dictionary(
             decoder.dictionary, decoder.lipschitz, alpha, scale=scale, **settings
         )
 
     def to_use(self, encoder, table=None):
-        """Return an encoder for the samples that users pass."""
+        """Return the encoder for samples that users pass."""
         return encoder
 
 
 class Atoms:
-    """The dictionary of a model of rows, as its parameters describe it.
+    """Dictionary of a model whose samples are rows, as described by its parameters.
 
     Parameters
     ----------
     n_components : int or None
-        Number of atoms. None means `otherwise`, or the number of features.
+        Number of atoms. If None, it is `otherwise` or the number of features.
     dictionary : array-like of shape (n_components, n_features) or None
-        Atoms that the user specifies and that never change.
+        Fixed atoms.
     dictionary_init : array-like of shape (n_components, n_features) or None
-        Atoms from which learning starts.
+        Initial atoms.
     otherwise : int or None, default=None
-        Number of atoms if the user specifies none.
+        Number of atoms if the user does not specify it.
     """
 
     encoders = DenseEncoders()
@@ -63,13 +63,13 @@ class Atoms:
 
     @property
     def first(self):
-        """Atoms that the user specifies, or None, and the name of the parameter."""
+        """Atoms specified by the user, or None, and the name of the parameter."""
         if self.is_fixed:
             return self.given, "dictionary"
         return self.init, "dictionary_init"
 
     def check_samples(self, X, alpha):
-        """Refuse samples that learning cannot use."""
+        """Refuse samples from which the model cannot learn."""
 
     def initial(self, X, weights, random_state):
         """Return the initial atoms, and the table of connections or None."""
@@ -90,7 +90,7 @@ class Atoms:
         return first_dictionary(X, n_components, random_state, weights)
 
     def checked(self, given, n_components, like, name="dictionary"):
-        """Return given atoms as an array that suits the samples or atoms `like`."""
+        """Return given atoms as an array with the number of features and the dtype of `like`."""
         return check_dictionary(given, n_components, like.shape[1], like.dtype, name)
 
     def is_given(self, dictionary):
@@ -102,19 +102,19 @@ class Atoms:
         return unit_rows(dictionary)
 
     def decoder(self, dictionary, sample_shape):
-        """Return the decoder of samples of a shape."""
+        """Return the decoder for samples of a given shape."""
         return LinearDecoder(dictionary)
 
     def learning_decoder(self, dictionary):
-        """Return the decoder that the first encoder inverts."""
+        """Return the decoder from which the initial encoder is derived."""
         return LinearDecoder(dictionary)
 
     def penalty(self, factor, n_components):
-        """Return the penalty of a sample's codes, from the penalty of one vector of components."""
+        """Return the penalty on all codes of a sample, given the penalty on one code vector."""
         return factor
 
     def suits(self, decoder):
-        """Return whether a decoder agrees with the parameters, whatever its atoms are."""
+        """Return whether a decoder agrees with the parameters, regardless of its atoms."""
         return True
 
     def trainer(self, dictionary, encoder, table=None):
@@ -122,11 +122,11 @@ class Atoms:
         return Trainer(Dictionary(dictionary, self.is_fixed, encoder))
 
     def to_follow(self):
-        """Return what the criterion of an earlier call must follow from now on, by name."""
+        """Return further settings that the criterion must follow in this call, by name."""
         return {"fixed": self.is_fixed}
 
     def samples(self, data, weights, trainer):
-        """Return the samples from which learning takes its batches."""
+        """Return the samples from which the trainer draws its batches."""
         return Samples(data.X, mask=data.mask, weight=weights, dtype=trainer.dtype)
 
     def is_already(self, name, value, model):
@@ -141,13 +141,13 @@ class Atoms:
         Parameters
         ----------
         model : SparseModel
-            Named in messages.
+            Model that error messages name.
         X : array-like
             Codes.
         decoder : decoder factor
-            Decoder of the samples to which rows of codes belong.
+            Decoder for samples whose codes are passed as rows.
         name : str, default="X"
-            Name of the codes in messages.
+            Name of the codes in error messages.
 
         Returns
         -------

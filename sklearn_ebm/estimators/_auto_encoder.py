@@ -26,7 +26,7 @@ from sklearn_ebm.learning._trainer import Plan, Trainer
 from sklearn_ebm.learning.criteria import NOISES, Noise, Reconstruction
 
 AUTOMATIC_RATE = 1e-3
-PIECE_ROWS = 512  # samples that are reconstructed at once
+PIECE_ROWS = 512  # number of samples that are reconstructed at once
 ATTRIBUTES = {  # parameters of the energy; filters are columns of the weights
     "weights": "components_",
     "bias": "intercept_hidden_",
@@ -45,79 +45,83 @@ class AutoEncoder(
 ):
     """Denoising auto-encoder, which learns to reconstruct samples from corrupted ones.
 
-    The energy of a sample is the loss of its reconstruction, E(x) = loss(x, o(f(x) V + c)) with
-    f(x) = s(x W + b). Training corrupts each sample anew in each pass and minimises the distance
-    of the reconstruction from the original sample [1]_. Reconstructions therefore move corrupted
-    samples towards the data.
+    The energy of a sample is the loss of its reconstruction::
+
+        E(x) = loss(x, o(f(x) V + c)),    f(x) = s(x W + b)
+
+    In training, the samples are corrupted anew in each pass, and the network minimises the loss
+    between the reconstruction of the corrupted sample and the original sample [1]_. Reconstructions
+    therefore move corrupted samples towards the data.
 
     Parameters
     ----------
     n_components : int, default=256
         Number of hidden units.
     regularizer : {"denoising"}, default="denoising"
-        What keeps the auto-encoder from learning the identity.
+        Method that prevents the auto-encoder from learning the identity function.
     noise : {"masking", "salt_and_pepper", "gaussian"}, default="masking"
-        How samples are corrupted in training. "masking" sets values to zero, "salt_and_pepper" to
-        the smallest or largest value of X, and "gaussian" adds normal noise.
+        Corruption of the samples in training. "masking" sets values to zero, "salt_and_pepper" sets
+        values to the smallest or largest value of X, and "gaussian" adds Gaussian noise.
     noise_level : float, default=0.25
-        Share of the values that "masking" and "salt_and_pepper" replace, at most 1, or standard
-        deviation of "gaussian" noise in units of X.
+        Fraction of the values that "masking" and "salt_and_pepper" replace, at most 1; or standard
+        deviation of the "gaussian" noise, in units of X.
     activation : {"sigmoid", "tanh"}, default="sigmoid"
-        Activation s of the hidden units. "tanh" has a trained gain for each unit.
+        Activation function s of the hidden units. "tanh" multiplies the output of each unit by a
+        trained gain.
     loss : {"auto", "squared_error", "cross_entropy"}, default="auto"
         Criterion that training minimises. "squared_error" is 1/2 ||x - r||^2 with the linear output
-        r = f(x) V + c; "cross_entropy" requires values between 0 and 1, and r is the logistic
+        r = f(x) V + c. "cross_entropy" requires values between 0 and 1; r is then the logistic
         function of that output. "auto" is "cross_entropy" if all values of the first training data
-        are between 0 and 1, otherwise "squared_error".
+        are between 0 and 1, and "squared_error" otherwise.
     tied_weights : bool, default=True
-        Whether the decoder uses the filters of the encoder, V = W'. If False, the decoder has
-        weights of its own.
+        Whether the decoder uses the transposed weights of the encoder, V = W'. If False, V is
+        trained separately.
     optimizer : {"adam", "sgd"}, default="adam"
         Optimizer that trains the network: Adam, or stochastic gradient descent with momentum.
     learning_rate : float, callable or "auto", default="auto"
         Initial learning rate, which decays linearly to zero over `max_iter` passes of `fit`. A
-        callable receives the completed share of training, from 0 to 1, and returns the rate:
+        callable takes the completed fraction of training, from 0 to 1, and returns the rate:
         `lambda done: 1e-3` for a constant rate, `lambda done: 5e-4 * (1 + cos(pi * done))` for
         cosine decay. `partial_fit` uses the initial rate. "auto" is 1e-3.
     weight_decay : float, default=0.0
-        Share by which weights shrink in each step, times the learning rate. Thresholds and biases
-        do not shrink.
+        Weight decay, independent of the gradient: each step multiplies the weights by
+        1 - rate * weight_decay. Thresholds and biases do not decay.
     max_iter : int, default=20
         Maximum number of passes over X.
     tol : float, default=1e-3
-        Relative change of the mean energy between two passes below which learning stops. 0 makes
-        all `max_iter` passes.
+        Tolerance of the stopping criterion: learning stops when the relative change of the mean
+        energy between two passes is at most this value. With 0, all `max_iter` passes are made.
     batch_size : int, default=100
         Number of samples per training step.
     backend : {"auto", "numpy", "numba", "cupy"}, default="auto"
-        Library for the computations. "auto" follows the data: CuPy for CuPy arrays, otherwise
-        Numba.
+        Library that performs the computations. "auto" uses CuPy if X is a CuPy array, and Numba
+        otherwise.
     warm_start : bool, default=False
         Whether `fit` continues from the previous fit instead of starting anew.
     random_state : int, RandomState instance or None, default=None
         Seed or generator of the random numbers. Pass an int for reproducible results. It determines
         the initial weights, the order of the samples and the noise.
     verbose : int, default=0
-        Whether to print a line after each pass.
+        Verbosity level. If it is not zero, a line is printed after each pass.
 
     Attributes
     ----------
     components_ : ndarray of shape (n_components, n_features)
         Filters of the encoder, the transpose of W.
     intercept_hidden_ : ndarray of shape (n_components,)
-        b.
+        Biases b of the hidden units.
     intercept_visible_ : ndarray of shape (n_features,)
-        c.
+        Biases c of the output.
     gain_ : ndarray of shape (n_components,)
-        Gain of each hidden unit. Only if `activation="tanh"`.
+        Gain of each hidden unit. Only available if `activation="tanh"`.
     decoder_components_ : ndarray of shape (n_components, n_features)
-        V. Only if `tied_weights=False`.
+        Weights V of the decoder. Only available if `tied_weights=False`.
     loss_ : {"squared_error", "cross_entropy"}
-        The loss that "auto" has chosen, otherwise `loss`.
+        Loss that was used: the choice of "auto", or `loss`.
     n_iter_ : int
-        Number of passes.
+        Number of passes over X.
     objective_curve_ : ndarray of shape (n_iter_,)
-        Mean loss of the reconstructions from corrupted samples in each pass.
+        Mean loss per sample in each pass, for reconstructions of corrupted samples.
     seconds_curve_ : ndarray of shape (n_iter_,)
         Seconds from the start of learning to the end of each pass.
     n_features_in_ : int
@@ -127,9 +131,9 @@ class AutoEncoder(
 
     See Also
     --------
-    RBM : A density model with the same kind of features.
-    PSD : Sparse codes with an encoder.
-    FineTunedClassifier : Trains the encoder with labels.
+    RBM : Density model with the same kind of features.
+    PSD : Sparse coding with an encoder.
+    FineTunedClassifier : Classifier that trains the encoder further with labels.
 
     References
     ----------
@@ -231,7 +235,7 @@ class AutoEncoder(
         Returns
         -------
         AutoEncoder
-            The fitted model. If Ctrl-C interrupts the fit, it is the model after the last whole
+            The fitted model. If Ctrl-C interrupts the fit, it is the model after the last complete
             batch.
         """
         with refusable(self) as attempt:
@@ -284,7 +288,7 @@ class AutoEncoder(
         return self
 
     def _begin(self, trainer, data, weight, random_state, attempt):
-        """Return a trainer that learns with the present parameters, and its samples."""
+        """Return a trainer with the current parameters, and its samples."""
         extremes = _extremes(data.X, weight)
         schedule = learning_rate_schedule(self.learning_rate, AUTOMATIC_RATE)
         noise = _checked_noise(self, extremes)
@@ -303,12 +307,12 @@ class AutoEncoder(
 
     # ----------------------------------------------------------------------------------- inference
     def transform(self, X):
-        """Return f(x), the activations of the hidden units.
+        """Compute the activations f(x) of the hidden units.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Samples. They are not corrupted.
+            Samples. No noise is added.
 
         Returns
         -------
@@ -346,12 +350,12 @@ class AutoEncoder(
         return self._state.parts.astype(code.dtype).on(backend).reconstruct(code)
 
     def energy(self, X):
-        """Compute the loss of the reconstruction of each sample, low near the training data.
+        """Compute the reconstruction loss of each sample, which is low near the training data.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Samples. They are not corrupted.
+            Samples. No noise is added.
 
         Returns
         -------
@@ -385,7 +389,7 @@ class AutoEncoder(
         return -self.energy(X)
 
     def score(self, X, y=None):
-        """Return the mean of `score_samples`, the negative mean energy of the samples.
+        """Return the mean negative energy of the samples.
 
         Parameters
         ----------
@@ -397,7 +401,8 @@ class AutoEncoder(
         Returns
         -------
         float
-            Higher is better. Scores compare models of the same loss.
+            Mean of `score_samples`. Higher is better. Only scores of models with the same loss are
+            comparable.
         """
         return float(self.score_samples(X).mean())
 
@@ -455,7 +460,7 @@ class AutoEncoder(
 
 # ------------------------------------------------------------------------------------------ inputs
 def _read(model, X, sample_weight, goes_on):
-    """Return the last trainer or None, the data of this call, and weights or None."""
+    """Return the last trainer or None, the data of this call, and the weights or None."""
     trainer = model._learner_to_go_on() if goes_on else None
     dtype = None if trainer is None else trainer.dtype
     data = Rows().read(model, X, reset=trainer is None, degree=4, dtype=dtype)
@@ -464,13 +469,13 @@ def _read(model, X, sample_weight, goes_on):
 
 
 def _extremes(X, weight):
-    """Return the smallest and the largest value of the samples with a weight."""
+    """Return the smallest and the largest value of the samples with a non-zero weight."""
     seen = X if weight is None or bool((weight > 0).all()) else X[weight > 0]
     return float(seen.min()), float(seen.max())
 
 
 def _is_between_zero_and_one(extremes, dtype):
-    """Return whether values are in [0, 1], up to rounding by a scaler."""
+    """Return whether values are between 0 and 1, up to rounding errors of a scaler."""
     rounding = 4 * float(np.finfo(dtype).eps)
     return extremes[0] >= -rounding and extremes[1] <= 1 + rounding
 
@@ -492,7 +497,7 @@ def _checked_noise(model, extremes):
 
 
 def _require_same(model):
-    """Refuse changes of parameters with which learning cannot continue."""
+    """Refuse changes of parameters that learning cannot continue with."""
     change = model._change_since_fit(model._needs_fit, model._last_state.fitted_with)
     if change:
         raise ValueError(f"{change} Set warm_start=False.")
@@ -500,7 +505,7 @@ def _require_same(model):
 
 # ------------------------------------------------------------------------------------ the energy
 def _first_energy(model, X, extremes, random_state):
-    """Return the energy from which learning starts, in the type and on the device of X."""
+    """Return the initial energy, in the dtype and on the device of X."""
     loss = model.loss
     if loss == "auto":
         is_bounded = _is_between_zero_and_one(extremes, X.dtype)
@@ -513,7 +518,7 @@ def _first_energy(model, X, extremes, random_state):
 
 
 def _energy_from(model, state):
-    """Return the energy of the fitted attributes, possibly replaced by the user."""
+    """Return the energy of the fitted attributes, which the user may have replaced."""
     values = {}
     for name, attribute in ATTRIBUTES.items():
         if attribute in vars(model):

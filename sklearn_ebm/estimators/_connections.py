@@ -1,4 +1,4 @@
-"""Which channels each kernel reads: all, a random subset of so many, or a given table."""
+"""Connections between filters and channels: all, a random subset of a given size, or a table."""
 
 from numbers import Integral
 
@@ -6,28 +6,31 @@ import numpy as np
 
 
 def connection_table(connections, n_components, n_channels, random_state, name="connections"):
-    """A table of shape (n_components, n_channels), one where a kernel reads a channel, or None.
+    """Return which filters read which channels.
 
     Parameters
     ----------
     connections : None, int or array-like of shape (n_components, n_channels)
-        None reads everything. A number is how many channels each kernel reads; they are dealt out
-        so that all are read about equally often.
+        None connects each filter to all channels. An int is the number of channels that each filter
+        reads; they are chosen at random such that all channels are read about equally often. An
+        array has non-zero entries for connections.
     n_components, n_channels : int
-        Kernels, and the channels of the images.
+        Number of filters, and number of channels of the images.
     random_state : numpy.random.RandomState
-        Deals the channels.
+        Random number generator that chooses the channels.
     name : str, default="connections"
-        What messages call the table.
+        Name of the table in error messages.
 
     Returns
     -------
-    table : ndarray of bool or None
+    table : ndarray of bool of shape (n_components, n_channels), or None
+        True for connections. None if all filters read all channels.
 
     Raises
     ------
     ValueError
-        If the table has another shape, a kernel reads nothing, or a channel is read by none.
+        If the table has another shape, a filter reads no channel, or a channel is not read by any
+        filter.
     """
     if connections is None:
         return None
@@ -54,7 +57,7 @@ def connection_table(connections, n_components, n_channels, random_state, name="
 
 
 def _dealt(n_each, n_components, n_channels, random_state):
-    """Each row takes the channels that were taken least so far, in random order."""
+    """Connect each filter to the channels that are read least so far, in random order."""
     table = np.zeros((n_components, n_channels), dtype=bool)
     taken = np.zeros(n_channels)
     for row in table:

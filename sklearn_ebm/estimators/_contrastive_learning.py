@@ -25,11 +25,11 @@ from sklearn_ebm.learning.criteria import Ascending, Contrastive, DenseSamples
 
 SMALLEST_BATCH, LARGEST_BATCH = 10, 100
 LARGE_WEIGHT = 30.0  # log-odds of a hidden unit per standard deviation of one visible unit
-STUCK_SHARE = 0.1  # share of stuck hidden units above which a warning is issued
+STUCK_SHARE = 0.1  # fraction of stuck hidden units above which a warning is issued
 
 
 class NegativePhase(NamedTuple):
-    """Settings of the particles in the negative phase."""
+    """Settings of the chains (particles) in the negative phase."""
 
     is_persistent: bool
     has_fast_weights: bool = False
@@ -57,25 +57,25 @@ class ContrastiveLearning:
         self.model = model
         self.attempt = attempt
 
-    # Parameters are read on first use, since a fitted model checks them in `_learner_to_go_on`.
+    # Parameters are read on first use, because a fitted model checks them in `_learner_to_go_on`.
     @functools.cached_property
     def schedule(self):
-        """Learning rate at each completed share of training."""
+        """Learning rate for each completed fraction of training."""
         return learning_rate_schedule(self.model.learning_rate, self.units.learning_rate)
 
     @property
     def units(self):
-        """Kind of the visible units."""
+        """Class of the visible units."""
         return UNITS[self.model.visible]
 
     @property
     def phase(self):
-        """Settings of the particles in the negative phase."""
+        """Settings of the chains in the negative phase."""
         return LOSSES[self.model.loss]
 
     @property
     def draws(self):
-        """Whether values between 0 and 1 are probabilities from which zeros and ones are drawn."""
+        """Whether values between 0 and 1 are replaced by random zeros and ones."""
         return bool(self.model.binarize) and self.units.is_binary
 
     def fit(self, X, sample_weight):
@@ -111,7 +111,7 @@ class ContrastiveLearning:
         return model
 
     def partial_fit(self, X, sample_weight):
-        """Make one step for each batch of X, in the order of the rows."""
+        """Make one step for each batch of X, without shuffling."""
         model = self.model
         trainer = model._learner_to_go_on() if model.__sklearn_is_fitted__() else None
         X, backend, how = self._read(X, trainer)
@@ -128,7 +128,7 @@ class ContrastiveLearning:
         return model
 
     def _run(self, trainer, passes, *args):
-        """Make the passes. Raise an error if they diverge; the last finite model is kept."""
+        """Make the passes, and raise an error if they diverge. The last finite model is kept."""
         try:
             outcome = passes(*args)
         finally:
@@ -139,7 +139,7 @@ class ContrastiveLearning:
 
     # -------------------------------------------------------------------------------------- inputs
     def _read(self, X, trainer):
-        """Return the samples, the backend, and the settings of a step."""
+        """Return the samples, the backend, and the settings of the training steps."""
         is_first = trainer is None
         X, backend = self.model._prepare(X, is_first, None if is_first else trainer.dtype)
         return X, backend, self._how(self._largest_state(X))
@@ -161,7 +161,7 @@ class ContrastiveLearning:
         return max(1.0, -lowest, highest)
 
     def _how(self, largest_state):
-        """Return the settings of a step."""
+        """Return the settings of the training steps."""
         model, target = self.model, self.model.sparsity_target
         return Ascending(
             n_gibbs_steps=int(model.n_gibbs_steps),
@@ -175,7 +175,7 @@ class ContrastiveLearning:
         )
 
     def _split(self, rows, random_state):
-        """Return the rows that are learned from, and the rows that are held out."""
+        """Return the training rows and the held-out rows."""
         n_held_out = int(float(self.model.validation_fraction) * len(rows))
         order = random_state.permutation(rows) if n_held_out else rows
         return np.sort(order[n_held_out:]), np.sort(order[:n_held_out])
@@ -187,7 +187,7 @@ class ContrastiveLearning:
 
     # --------------------------------------------------------------------------------- the trainer
     def _first_trainer(self, X, rows, weights, random_state, backend):
-        """Return the initial trainer, from the moments of some rows and from samples among them."""
+        """Return the initial trainer, from moments and random samples of the given rows."""
         model, dtype = self.model, float_type(X)
         mean, deviation = moments(X, rows, dtype, not self.units.is_binary, weights)
         base = self.units.from_moments(mean, deviation)
@@ -197,7 +197,7 @@ class ContrastiveLearning:
         n_components = int(model.n_components)
         shares = None if weights is None else weights[rows] / weights[rows].sum()
         samples = dense_rows(X, random_state.choice(rows, n_components, p=shares), dtype)
-        own = base.astype(dtype)  # a copy, since learning changes units in place
+        own = base.astype(dtype)  # a copy, because learning changes the units in place
         units, first, hidden_bias = own.first_layer(samples, activity, random_state)
         weights = new_matrix(first.shape, first)
         weights[...] = first
@@ -212,17 +212,17 @@ class ContrastiveLearning:
         return Trainer(criterion, stream, particles)
 
     def _follow(self, trainer, how, backend):
-        """Pass the present parameters to the criterion."""
+        """Pass the current parameters to the criterion."""
         self._require_same(trainer)
         trainer.criterion.follow(how, self.schedule, backend.name)
 
     def _begin(self, trainer):
-        """Make the model keep the results of the trainer from here on."""
+        """Keep the results of the trainer in the model from now on."""
         self.attempt.begin(trainer)
         self.model._keep(trainer)
 
     def _require_same(self, trainer):
-        """Refuse parameters that differ from those of the layers and chains of the trainer."""
+        """Refuse parameters that differ from the layers and chains of the trainer."""
         model, criterion = self.model, trainer.criterion
         n_components = criterion.energy.weights.shape[1]
         if model.n_components != n_components:
@@ -267,7 +267,7 @@ class ContrastiveLearning:
 
 
 def _weights(sample_weight, X):
-    """Return the rows with a weight, and the weights, of mean one. None means equal ones."""
+    """Return the rows with a non-zero weight, and weights of mean one, or None if all are equal."""
     if sample_weight is None:
         return np.arange(X.shape[0]), None
     weights, _ = check_sample_weight(sample_weight, X)
@@ -277,6 +277,6 @@ def _weights(sample_weight, X):
 
 
 def _particles(energy, start, stream, backend):
-    """Return hidden states of chains that start at some samples."""
+    """Return the hidden states of chains that start at given samples."""
     states = energy.visible.coordinates.states_of(start)
     return energy.inner().on(backend).conditionals.sample_hidden(states, stream.key())

@@ -5,115 +5,130 @@ from sklearn_ebm.estimators._sparse_model import COMMON_CONSTRAINTS, SparseModel
 
 
 class ConvSparseCoder(SparseModel):
-    """E(x, z) = 1/2 ||x - sum_k d_k * z_k||^2 + alpha ||z||_1: maps of images on learned kernels.
+    """Convolutional sparse coding of images and signals.
 
-    Each kernel applies at all positions, so the dictionary needs no shifted copies. `duality_gap`
-    certifies the codes. Kernels are learned online from random crops. Signals are images of height
-    one.
+    The code of an image x is a stack of feature maps z_k, one for each filter d_k, that minimises
+    the energy::
+
+        E(x, z) = 1/2 ||x - sum_k d_k * z_k||^2 + alpha ||z||_1
+
+    where * is the convolution. Since each filter applies at all positions, the dictionary needs no
+    shifted copies of its atoms. The filters are learned online from random crops of the images.
+    Signals are treated as images of height one.
 
     Parameters
     ----------
     n_components : int or None, default=None
-        Number of kernels. None uses the number of given kernels, or 32 if no kernels are given.
+        Number of filters. If None, it is the number of filters in `dictionary` or
+        `dictionary_init`, or 32 if neither is given.
     kernel_size : int or (int, int), default=9
-        Height and width of the kernels; one number is both, and the width on signals. Given
-        kernels have their own.
+        Height and width of the filters. An int applies to both, and to the width alone if X
+        contains signals. Ignored if `dictionary` or `dictionary_init` is given.
     alpha : float or "scale", default="scale"
         Weight of the sparsity penalty, in `fit` and `transform` alike. Larger values give sparser
         codes. "scale" is the root mean square of the training data, which is 1 for data of unit
-        variance; the codes then scale with the data.
+        variance; the codes are then proportional to the scale of the data.
     penalty : {"l1"}, GroupPenalty or Penalty, default="l1"
-        Penalty that alpha weighs: ||z||_1, the norms of groups of components, or any object with
-        `value` and `prox` (see :ref:`add_a_penalty`). It applies to the components of all maps
-        at each position.
+        Sparsity penalty on the codes: "l1" for ||z||_1, a `GroupPenalty` for the norms of groups of
+        components, or any object with the methods `value` and `prox` (see :ref:`add_a_penalty`). It
+        is applied to the components of all maps at each position.
     border : {"full", "same", "valid", "circular"}, default="full"
-        Positions of the kernels: all at which a kernel overlaps the image, so that every pixel is
-        covered equally; those with the centre of the kernel in the image; those with the whole
-        kernel in the image; or all pixels of an image that wraps around.
+        Positions at which the filters are applied. "full": all positions at which the filter
+        overlaps the image, so that each pixel is covered equally often. "same": positions at which
+        the centre of the filter is in the image. "valid": positions at which the whole filter is in
+        the image. "circular": all pixels of the image, which is treated as periodic.
     image_shape : tuple of ints or None, default=None
         Height, width and channels (1 if omitted) of images passed as flat rows. None treats rows as
         signals, which are images of height one.
     positive : bool, default=False
         Whether optimal codes are constrained to be non-negative.
     connections : None, int or array-like of shape (n_components, n_channels), default=None
-        Which channels each kernel reads: all, a random subset of so many, or those of a table.
+        Channels that each filter reads. None connects each filter to all channels, an int to a
+        random subset of that size, and an array of shape (n_components, n_channels) specifies the
+        connections by non-zero entries.
     dictionary : array-like or None, default=None
-        Fixed kernels of shape (n_components, height, width, n_channels), used as they are. `fit`
-        learns nothing then. The channels may be omitted if there is one, and the height for
-        signals.
+        Fixed filters of shape (n_components, height, width, n_channels), used without
+        normalisation. If given, `fit` does not learn a dictionary. The last axis may be omitted for
+        images with one channel, and the height for signals.
     dictionary_init : array-like or None, default=None
-        Initial kernels. None draws windows of large norm from the images.
+        Initial filters, which are scaled to unit norm. If None, they are random windows of the
+        images, selected for a large norm.
     crop_size : {"auto", "patch"}, int, (int, int) or None, default="auto"
-        Size of the random crops that are learned from: eight kernels in each direction, a given
-        size, or None for whole images. "patch" learns from windows of the kernels' size, as rows,
-        whatever `border` is: many kernels of many channels learn fast on them, in large batches,
-        though none of them accounts for its shifted neighbours.
+        Size of the random crops from which the model learns. "auto" is eight times the size of the
+        filters in each direction, and None uses whole images. "patch" uses crops of the size of the
+        filters, each encoded by itself, for any `border`. This is fast if there are many filters
+        and channels, because batches can be large, but the filters do not account for shifted
+        copies of each other.
     solver : {"auto", "local_cd", "fista", "fista_fft", "ista"}, default="auto"
-        Algorithm that infers optimal codes: coordinate descent on tiles that change, after which
-        FISTA finishes images with dense codes ("local_cd"); FISTA with direct products or in the
-        Fourier domain; or ISTA. "auto" chooses the first of them that the backend has.
+        Algorithm that infers optimal codes. "local_cd" is coordinate descent on tiles of the maps,
+        and passes images with dense codes on to FISTA. "fista" is the accelerated proximal gradient
+        method, "fista_fft" the same with convolutions in the Fourier domain, and "ista" the
+        proximal gradient method without acceleration. "auto" selects the first of them that the
+        penalty and the backend allow.
     max_iter : int, default=20
-        Maximum number of passes over X. The crops of a pass cover as many pixels as the images
-        have.
+        Maximum number of passes over X. The crops of a pass have about as many pixels as the
+        images.
     tol : float, default=1e-3
-        Relative change of the mean energy between two passes below which learning stops. 0 makes
-        all `max_iter` passes.
+        Tolerance of the stopping criterion: learning stops when the relative change of the mean
+        energy between two passes is at most this value. With 0, all `max_iter` passes are made.
     batch_size : int, default=4
         Number of crops per training step.
     code_max_iter : int, default=1000
-        Maximum number of iterations of inference: rounds, sweeps or steps, depending on `solver`.
+        Maximum number of iterations of `solver` when optimal codes are inferred.
     code_tol : float, default=1e-3
-        Duality gap, relative to 1/2 ||x||^2, at which inference of an optimal code stops. The true
-        distance from the minimum is usually a hundred times smaller.
+        Tolerance of inference, which stops when the duality gap of an optimal code, relative to
+        1/2 ||x||^2, is at most this value. The energy is usually a hundred times closer to its
+        minimum than the gap suggests.
     missing_values : float or None, default=None
-        Value that marks missing entries of X, `np.nan` or a number. They are left out of the
-        reconstruction. Pixels that `mask` excludes are treated alike.
+        Placeholder for missing entries of X, `np.nan` or a number. The reconstruction error ignores
+        missing entries. Pixels excluded by `mask` are treated in the same way.
     sparse_output : bool, default=False
         Whether `transform` returns a CSR array, with one row per sample.
     backend : {"auto", "numpy", "numba", "cupy"}, default="auto"
-        Library for the computations. "auto" follows the data: CuPy for CuPy arrays, otherwise
-        Numba.
+        Library that performs the computations. "auto" uses CuPy if X is a CuPy array, and Numba
+        otherwise.
     warm_start : bool, default=False
         Whether `fit` continues from the previous fit instead of starting anew.
     random_state : int, RandomState instance or None, default=None
         Seed or generator of the random numbers. Pass an int for reproducible results. It determines
-        the initial kernels, the connections, and the places and the order of the crops.
+        the initial filters, the connections, and the positions and order of the crops.
     verbose : int, default=0
-        Whether to print a line after each pass.
+        Verbosity level. If it is not zero, a line is printed after each pass.
 
     Attributes
     ----------
     components_ : ndarray of shape (n_components, height, width, n_channels)
-        Kernels. Learned kernels have unit norm.
+        Filters. Learned filters have unit norm.
     alpha_ : float
         Weight of the sparsity penalty in the last fit.
     connections_ : ndarray of bool of shape (n_components, n_channels) or None
-        Channels that each kernel reads; None where all read all.
+        True if a filter reads a channel. None if all filters read all channels.
     n_iter_ : int
-        Passes made.
+        Number of passes over X.
     objective_curve_ : ndarray of shape (n_iter_,)
-        Mean energy of a crop in each pass.
+        Mean energy per crop in each pass.
     seconds_curve_ : ndarray of shape (n_iter_,)
         Seconds from the start of learning to the end of each pass.
     sparsity_curve_ : ndarray of shape (n_iter_,)
-        Share of the codes' entries that were not zero in each pass.
+        Fraction of non-zero entries of the codes in each pass.
     usage_ : ndarray of shape (n_components,)
-        Share of the positions at which each kernel was used in the last pass.
+        Fraction of the positions at which each filter was used in the last pass.
     n_replaced_ : int
-        Kernels without use that were replaced by windows.
+        Number of unused filters that were replaced by windows of the images.
     unconverged_ : float
-        Share of the last pass's codes whose duality gap is above the larger of `code_tol` and 1e-3.
+        Fraction of the codes in the last pass whose duality gap is above the larger of `code_tol`
+        and 0.1.
     n_features_in_ : int
-        Numbers in an image in fit.
+        Number of features seen during :term:`fit`: height * width * channels of images.
     n_channels_in_ : int
-        Channels of the images in fit.
+        Number of channels seen during :term:`fit`.
     feature_names_in_ : ndarray of shape (n_features_in_,)
-        Their names, where X was rows that had any.
+        Names of features seen during :term:`fit`, if X has names that are all strings.
 
     See Also
     --------
-    ConvPSD : The same with an encoder that predicts the maps.
-    SparseCoder : Codes of patches, or of any rows.
+    ConvPSD : Convolutional sparse coding with an encoder that predicts the maps.
+    SparseCoder : Sparse coding of patches and other feature vectors.
 
     References
     ----------

@@ -1,4 +1,4 @@
-"""What models with a partition function share: features, samples, likelihoods."""
+"""Base class of models with a partition function: features, samples and likelihoods."""
 
 import operator
 
@@ -28,19 +28,19 @@ from sklearn_ebm.solvers import (
     sum_states,
 )
 
-LARGEST_INTEGER = 65535.0  # of those that stay integers, see `_with_type`
-BREAKS = (0.5, 0.9)  # of the path from the base to the model, and shares of the temperatures up to
-BREAK_SHARES = (0.05, 0.3)  # them: about those of Salakhutdinov & Murray 2008, section 4
+LARGEST_INTEGER = 65535.0  # largest value of the integer types that are kept by `_with_type`
+BREAKS = (0.5, 0.9)  # positions on the path from the base to the model, and the fractions of the
+BREAK_SHARES = (0.05, 0.3)  # temperatures before them; about Salakhutdinov & Murray 2008, section 4
 
 
 def annealing_shares(n_temperatures):
-    """Where the path from the base to the model is looked at: most often near its end."""
+    """Return positions on the path from the base to the model, which are densest near its end."""
     ends, end_shares = [0, *BREAKS, 1], [0, *BREAK_SHARES, 1]
     return np.interp(np.linspace(0, 1, n_temperatures), end_shares, ends)
 
 
 class DensityModel(Stateful, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
-    """A fitted energy of two layers, the hidden units of which are features."""
+    """Model with an energy of visible and hidden units, whose hidden units are the features."""
 
     _model_attributes = ("components_", "intercept_hidden_", "intercept_visible_", "variance_")
     _needs_fit = ("n_components", "visible")
@@ -61,11 +61,11 @@ class DensityModel(Stateful, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         vars(self).update(fitted_attributes(self, trainer))
 
     def _snapshot(self):
-        """Fitted attributes for callbacks that want a usable model in the middle of fit."""
+        """Return fitted attributes, for callbacks that need a usable model during `fit`."""
         return {"n_features_in_": self.n_features_in_, **fitted_attributes(self, self._learner)}
 
     def _prepare(self, X, reset, dtype=None):
-        """X on its device; booleans and small integers stay as they are.
+        """Return X on its device, and the backend. Booleans and small integers keep their type.
 
         `dtype` is the dtype of the learner, if X is used to continue learning.
         """
@@ -108,17 +108,17 @@ class DensityModel(Stateful, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         return map_rows(function, self._energy_in(float_type(X)).on(backend), X, n_columns)
 
     def transform(self, X):
-        """Probability of each hidden unit to be on, given the visible ones.
+        """Compute the probability that each hidden unit is on, given the visible units.
 
         Parameters
         ----------
         X : {array-like, sparse array} of shape (n_samples, n_features)
-            Data.
+            Samples.
 
         Returns
         -------
         ndarray of shape (n_samples, n_components)
-            Between zero and one.
+            Probabilities of the hidden units, between 0 and 1.
         """
         self._ready()
         X, backend = self._prepare(X, reset=False)
@@ -129,17 +129,17 @@ class DensityModel(Stateful, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         return self._for_each_piece(hidden_mean, X, backend, self._energy.weights.shape[1])
 
     def inverse_transform(self, X):
-        """Mean of each visible unit, given the hidden ones or their probabilities.
+        """Compute the mean of each visible unit, given the hidden units or their probabilities.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_components)
-            Hidden units.
+            States or probabilities of the hidden units, as returned by `transform`.
 
         Returns
         -------
         ndarray of shape (n_samples, n_features)
-            Visible units, in the space of the data.
+            Means of the visible units, in the space of the data.
         """
         self._ready()
         X = check_codes(X)
@@ -154,12 +154,12 @@ class DensityModel(Stateful, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         return energy.conditionals.visible_mean(backend.to_device(X))
 
     def reconstruct(self, X):
-        """Encode and decode: the mean of the visible units given the mean of the hidden ones.
+        """Encode and decode samples: apply `transform` and then `inverse_transform`.
 
         Parameters
         ----------
         X : {array-like, sparse array} of shape (n_samples, n_features)
-            Data.
+            Samples.
 
         Returns
         -------
@@ -169,17 +169,17 @@ class DensityModel(Stateful, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         return self.inverse_transform(self.transform(X))
 
     def energy(self, X):
-        """Free energy F(v) of each sample: the energy with the hidden units summed out.
+        """Compute the free energy F(v) of each sample, in which the hidden units are summed out.
 
         Parameters
         ----------
         X : {array-like, sparse array} of shape (n_samples, n_features)
-            Data.
+            Samples.
 
         Returns
         -------
         ndarray of shape (n_samples,)
-            In nats, up to the same constant for all samples: exp(-F(v)) / Z is the density.
+            Free energies in nats, up to a constant: exp(-F(v)) / Z is the density of a sample v.
         """
         self._ready()
         X, backend = self._prepare(X, reset=False)
@@ -195,36 +195,37 @@ class DensityModel(Stateful, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         Parameters
         ----------
         X : {array-like, sparse array} of shape (n_samples, n_features)
-            Data.
+            Samples.
 
         Returns
         -------
         ndarray of shape (n_samples,)
-            Higher is better. The scores compare samples under one model, but not models: the
-            normalising constant differs between models, see `log_likelihood`.
+            Negative free energies. Higher is better. Only scores of the same model are comparable,
+            because the normalising constant differs between models (see `log_likelihood`).
         """
         return -self.energy(X)
 
     def score(self, X, y=None):
-        """Return the mean pseudo-log-likelihood of a feature, which compares models.
+        """Return the mean pseudo-log-likelihood per feature.
 
-        It is not the mean of `score_samples`: negative free energies lack the normalising constant,
-        which differs between models, so their mean cannot compare models.
+        Unlike in the other models, it is not the mean of `score_samples`: negative free energies
+        lack the normalising constant, which differs between models, so their mean cannot compare
+        models.
 
         Parameters
         ----------
         X : {array-like, sparse array} of shape (n_samples, n_features)
-            Data.
+            Samples.
         y : None
             Ignored.
 
         Returns
         -------
         float
-            With Bernoulli units, mean log-probability of a feature given the other features of its
-            sample, in nats. It is estimated from one feature per sample, and the features take
-            turns. With Gaussian units, negative mean squared error of a feature that is encoded and
-            decoded. Higher is better.
+            Higher is better. With Bernoulli units, it is the mean log-probability of a feature
+            given the other features of its sample, in nats, estimated from one feature per sample
+            in a cycle over the features. With Gaussian units, it is the negative mean squared
+            reconstruction error per feature.
         """
         self._ready()
         X, backend = self._prepare(X, reset=False)
@@ -240,16 +241,17 @@ class DensityModel(Stateful, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
 
     # ------------------------------------------------------------------------------------- samples
     def gibbs(self, X, n_steps=1, *, random_state=None):
-        """Move chains that begin at samples by steps of block Gibbs sampling.
+        """Run Markov chains that start at given samples, by block Gibbs sampling.
 
         Parameters
         ----------
         X : {array-like, sparse array} of shape (n_samples, n_features)
-            Where the chains begin.
+            Samples at which the chains start.
         n_steps : int, default=1
-            Steps: all hidden units given the visible ones, and then these anew.
+            Number of steps. Each step samples the hidden units given the visible units, and then
+            the visible units given the hidden units.
         random_state : int, RandomState instance or None, default=None
-            Draws.
+            Seed or generator of the random numbers. Pass an int for reproducible results.
 
         Returns
         -------
@@ -266,16 +268,18 @@ class DensityModel(Stateful, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         return move_samples(energy, X, n_steps, stream)
 
     def sample(self, n_samples=1, n_burn_in=1000, *, random_state=None):
-        """Draw samples of the model, each from a chain of its own.
+        """Draw samples from the model, each from a Markov chain of its own.
 
         Parameters
         ----------
         n_samples : int, default=1
-            Chains, which begin at independent features with the frequencies of the data.
+            Number of samples. Their chains start at independent features with the means of the
+            training data.
         n_burn_in : int, default=1000
-            Steps of Gibbs sampling; 0 gives the beginnings. Chains that mix slowly need more.
+            Number of Gibbs sampling steps of each chain. With 0, the initial states are returned.
+            Increase it if the chains mix slowly.
         random_state : int, RandomState instance or None, default=None
-            Draws.
+            Seed or generator of the random numbers. Pass an int for reproducible results.
 
         Returns
         -------
@@ -299,31 +303,33 @@ class DensityModel(Stateful, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
 
     # ----------------------------------------------------------------------------------- likelihood
     def log_partition(self, method="auto", *, n_temperatures=5000, n_runs=100, random_state=None):
-        """Estimate log Z, the constant that makes exp(-F(v)) a density.
+        """Compute or estimate log Z, the logarithm of the normalising constant.
+
+        The density of a sample v is exp(-F(v)) / Z, where F is the free energy (see `energy`).
 
         Parameters
         ----------
         method : {"auto", "exact", "ais"}, default="auto"
-            "exact" sums over all states of a layer of at most 20 units that are on or off; "ais" is
-            annealed importance sampling from features that are independent, with the frequencies of
-            the data. "auto" is exact if that is possible.
+            "exact" sums over all states of a layer, which is possible for at most 20 binary units.
+            "ais" is annealed importance sampling, which starts at independent features with the
+            means of the training data. "auto" is "exact" if possible, and otherwise "ais".
         n_temperatures : int, default=5000
-            Steps of each particle from the one to the other.
+            Number of annealing steps of each particle.
         n_runs : int, default=100
-            Particles.
+            Number of particles.
         random_state : int, RandomState instance or None, default=None
-            Draws.
+            Seed or generator of the random numbers. Pass an int for reproducible results.
 
         Returns
         -------
         LogPartition
-            With `value` and `error`, the standard error of the estimate, and `log_weights`, the
-            estimate of each particle. `float()` gives the value. Both are of log Z in nats.
+            Its `value` is log Z in nats, which `float()` returns as well; `error` is the standard
+            error of the estimate, and `log_weights` are the estimates of the single particles.
 
         Raises
         ------
         ValueError
-            If "exact" is asked for and both layers are too large.
+            If `method="exact"` and both layers are too large.
         """
         self._ready()
         if method not in ("auto", "exact", "ais"):
@@ -353,21 +359,23 @@ class DensityModel(Stateful, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         return anneal(energy.path(self._base), shares, n_runs, stream)
 
     def log_likelihood(self, X, log_partition=None, *, random_state=None):
-        """Log-density of each sample, log p(v) = -F(v) - log Z.
+        """Compute the log-density of each sample, log p(v) = -F(v) - log Z.
 
         Parameters
         ----------
         X : {array-like, sparse array} of shape (n_samples, n_features)
-            Data; of bernoulli units zeros and ones.
+            Samples. Values of Bernoulli units must be 0 or 1.
         log_partition : LogPartition, float or None, default=None
-            Log Z, which does not depend on X: from `log_partition`, which None calls.
+            Value of log Z, for instance as returned by the method `log_partition`. None calls this
+            method. Pass it if there are several calls, since it does not depend on X.
         random_state : int, RandomState instance or None, default=None
-            Draws, where log Z is estimated.
+            Seed or generator of the random numbers. Pass an int for reproducible results. It is
+            used if log Z is estimated.
 
         Returns
         -------
         ndarray of shape (n_samples,)
-            In nats. All share the error of log Z.
+            Log-densities in nats. All of them contain the same error of log Z.
         """
         if log_partition is None:
             self._ready()
@@ -375,7 +383,7 @@ class DensityModel(Stateful, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         return -self.energy(X) - float(log_partition)
 
     def __sklearn_is_fitted__(self):
-        """Data that passed validation are not yet a fitted model."""
+        """Return whether the model has weights; validation alone sets other attributes."""
         return "components_" in vars(self)
 
     @property
@@ -395,9 +403,10 @@ def _is_float(X):
 
 
 def _with_type(X):
-    """X in a type that is learned from: float64, float32, booleans and integers of up to 16 bits.
+    """Return X in a type that models can learn from.
 
-    Other integers become float64, as in scikit-learn.
+    float64, float32, booleans and integers of up to 16 bits are kept, float16 becomes float32, and
+    all other types become float64, as in scikit-learn.
     """
     name = str(X.dtype)
     if name in ("float64", "float32", "bool", "int8", "uint8", "int16", "uint16"):

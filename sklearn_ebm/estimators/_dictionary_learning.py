@@ -21,13 +21,13 @@ from sklearn_ebm.learning._policies import RelativeChange, undoing_divergence
 from sklearn_ebm.learning._rates import LinearDecay
 from sklearn_ebm.learning._trainer import Plan
 
-MANY = 1e-3  # share of unconverged codes above which learning issues a warning
+MANY = 1e-3  # fraction of unconverged codes above which learning issues a warning
 ALL_ROWS = slice(None)
 
 
 @dataclass
 class Prediction:
-    """The term beta/2 ||z - f(x)||^2 of an energy, with the encoder that is learned for it.
+    """Term beta/2 ||z - f(x)||^2 of an energy, with the encoder f.
 
     Attributes
     ----------
@@ -36,7 +36,7 @@ class Prediction:
     beta : float
         Weight of the term.
     schedule : callable
-        Learning rate of the encoder at each completed share of training.
+        Learning rate of the encoder for each completed fraction of training.
     settings : dict
         Further settings of the encoder, by name.
     """
@@ -64,10 +64,10 @@ class DictionaryLearning:
         self.model = model
         self.attempt = attempt
 
-    # Parameters are read on first use, since a fitted model checks them in `_learner_to_go_on`.
+    # Parameters are read on first use, because a fitted model checks them in `_learner_to_go_on`.
     @functools.cached_property
     def atoms(self):
-        """The dictionary, as the parameters describe it."""
+        """The dictionary, as described by the parameters."""
         return self.model._atoms()
 
     @functools.cached_property
@@ -77,7 +77,7 @@ class DictionaryLearning:
 
     @property
     def schedule(self):
-        """Learning rate at each completed share of training; dictionaries need none."""
+        """Learning rate for each completed fraction of training; dictionaries need none."""
         return LinearDecay(0.0) if self.prediction is None else self.prediction.schedule
 
     def fit(self, X, sample_weight, mask):
@@ -103,7 +103,7 @@ class DictionaryLearning:
         return model
 
     def partial_fit(self, X, sample_weight, mask):
-        """Make one step for each batch of X, in the order of the rows."""
+        """Make one step for each batch of X, without shuffling."""
         model = self.model
         trainer = model._learner_to_go_on() if model.__sklearn_is_fitted__() else None
         data = self._read(X, mask, trainer)
@@ -125,7 +125,7 @@ class DictionaryLearning:
 
     # -------------------------------------------------------------------------------------- inputs
     def _read(self, X, mask, trainer):
-        """Return the samples; set `n_features_in_` in a first fit."""
+        """Return the samples. A first fit also sets `n_features_in_`."""
         model, is_first = self.model, trainer is None
         dtype = None if is_first else trainer.dtype
         data = model._inputs(is_first).read(
@@ -136,7 +136,7 @@ class DictionaryLearning:
         return data
 
     def _set_alpha(self, trainer, data, weights, rows):
-        """Set the weights of the energy's terms; refuse weights out of the range of the type."""
+        """Set the weights of the energy's terms; refuse weights out of the range of the dtype."""
         model, dtype = self.model, data.X.dtype if trainer is None else trainer.dtype
         alpha = self._alpha(trainer, data, weights, rows)
         check_weight(alpha, dtype, "alpha")
@@ -146,7 +146,7 @@ class DictionaryLearning:
         model.alpha_ = alpha
 
     def _alpha(self, trainer, data, weights, rows):
-        """The weight of the penalty; the rows `rows` give the size of the data."""
+        """Return the weight of the penalty. The scale of the data is measured on `rows`."""
         alpha = self.fixed_alpha(self.model, self.model.alpha)
         if alpha is not None:
             return alpha
@@ -154,12 +154,12 @@ class DictionaryLearning:
 
     @staticmethod
     def fixed_alpha(model, alpha):
-        """Return the weight that a value of alpha asks for; None if it depends on the data."""
+        """Return the weight that a value of alpha specifies; None if it depends on the data."""
         return None if isinstance(alpha, str) else float(alpha)
 
     # --------------------------------------------------------------------------------- the trainer
     def _first_trainer(self, data, weights, random_state, first):
-        """Return the initial trainer; the size of the data is measured on the rows `first`."""
+        """Return the initial trainer. The scale of the data is measured on the rows `first`."""
         dictionary, table = self.atoms.initial(data.X, weights, random_state)
         encoder, prediction = None, self.prediction
         if prediction is not None:
@@ -172,7 +172,7 @@ class DictionaryLearning:
         return self.atoms.trainer(dictionary, encoder, table)
 
     def _begin(self, trainer, data, exponent):
-        """Pass the parameters to the trainer; from here on, the model keeps its results."""
+        """Pass the parameters to the trainer, and keep its results in the model from now on."""
         encoder = trainer.criterion.encoder
         if encoder is not None:  # Adam squares gradients, which are products of X and codes
             unit = encoder.scale.data
@@ -183,7 +183,7 @@ class DictionaryLearning:
         keep(self.model, trainer)
 
     def _follow(self, trainer, data):
-        """Pass the present parameters to the criterion."""
+        """Pass the current parameters to the criterion."""
         model, atoms = self.model, self.atoms
         self._require_same(trainer)
         n_components = trainer.criterion.dictionary.shape[0]
@@ -199,7 +199,7 @@ class DictionaryLearning:
         )
 
     def _require_same(self, trainer):
-        """Refuse parameters that differ from those of the model that learning continues."""
+        """Refuse parameters that differ from those of the model with which learning continues."""
         model, n_components = self.model, trainer.criterion.dictionary.shape[0]
         require_equal(model, "n_components", n_components, model.n_components is None)
         _require_dictionary(model, self.atoms, trainer.criterion.dictionary)
@@ -215,7 +215,7 @@ class DictionaryLearning:
     # -------------------------------------------------------------------------------------- passes
     @staticmethod
     def reports(trainer):
-        """Return the fitted attributes that describe the course of learning."""
+        """Return the fitted attributes that record the progress of learning."""
         return {
             **curves_of(trainer),
             "unconverged_": trainer.curves.latest.get("unconverged", 0.0),
@@ -223,11 +223,11 @@ class DictionaryLearning:
         }
 
     def _has_work(self):
-        """Return whether there is anything to learn: an encoder, or atoms that are not given."""
+        """Return whether there is anything to learn: an encoder, or atoms that are not fixed."""
         return self.prediction is not None or not self.atoms.is_fixed
 
     def _samples(self, trainer, data, weights):
-        """Return the samples from which learning takes its batches."""
+        """Return the samples from which the trainer draws its batches."""
         return self.atoms.samples(data, weights, trainer)
 
     def _make_passes(self, trainer, data, weights, random_state, context):
@@ -247,11 +247,11 @@ class DictionaryLearning:
         warn_of(self._complaint(trainer, outcome, "" if converged else change.message(plan)))
 
     def _policies_once(self):
-        """Return the policies of `partial_fit`: all steps are undone if one diverges."""
+        """Return the policies of `partial_fit`, which undo all steps if one of them diverges."""
         return undoing_divergence()
 
     def _complaint(self, trainer, outcome, unfinished=""):
-        """Return a warning about how learning ended, with the remedy; it is empty without cause."""
+        """Return a warning about how learning ended, with a remedy. Empty if all is well."""
         model, unconverged = self.model, trainer.curves.latest.get("unconverged", 0.0)
         if outcome.has_diverged:
             return divergence_message(model.learning_rate)
@@ -266,7 +266,7 @@ class DictionaryLearning:
 
 
 def _require_dictionary(model, atoms, dictionary):
-    """Refuse given atoms that differ from those of the model that learning continues."""
+    """Refuse fixed atoms that differ from those of the model with which learning continues."""
     if not atoms.is_fixed or atoms.is_given(dictionary):
         return
     if not is_same(model.dictionary, model._state.fitted_with["dictionary"]):
@@ -277,7 +277,7 @@ def _require_dictionary(model, atoms, dictionary):
 
 
 def _no_codes(model, is_derived):
-    """A complaint about codes that are all zero."""
+    """Return a warning that all codes are zero."""
     if is_derived:
         return (
             f"Every code is zero with alpha_={model.alpha_}; nothing was learned. Check that X "
@@ -290,19 +290,19 @@ def _no_codes(model, is_derived):
 
 
 def warn_of(complaint):
-    """Issue a `ConvergenceWarning` if there is a complaint."""
+    """Issue a `ConvergenceWarning` if the message is not empty."""
     if complaint:
         warn(complaint, ConvergenceWarning)
 
 
 def typical_size(data, weights, rows):
-    """Return the root mean square of the observed values; one if all are zero."""
+    """Return the root mean square of the observed values, or one if all of them are zero."""
     size = data_size(data.X, weights, rows, 1.0)
     return size / observed_share(data.X, data.mask, weights, rows) ** 0.5
 
 
 def curves_of(trainer):
-    """Return the fitted attributes that describe the course of learning."""
+    """Return the fitted attributes that record the progress of learning."""
     curves, dictionary = trainer.curves, trainer.criterion.dictionary
     usage = array_namespace(dictionary).zeros(dictionary.shape[0])
     if "usage" in curves.latest:

@@ -1,4 +1,4 @@
-"""Atoms of convolutional models: filters, the channels that they read, and crops of images."""
+"""Atoms of convolutional models: filters, their connections to channels, and crops of images."""
 
 from numbers import Integral
 
@@ -23,20 +23,20 @@ from sklearn_ebm.learning.criteria import ConvolutionalDictionary
 from sklearn_ebm.solvers import CONVOLUTION_SOLVERS
 
 USUAL_COMPONENTS = 32
-KERNELS_A_CROP = 8  # size of an automatic crop, in units of the size of the filters
+KERNELS_A_CROP = 8  # size of an automatic crop, as a multiple of the size of the filters
 PATCH = "patch"  # crops of the size of the filters, which then have one position
-LEARNING_TOL = 0.1  # the gap of images is far above the distance of their codes from the optimum
+LEARNING_TOL = 0.1  # for images, the gap far exceeds the distance of the energy from its minimum
 
 
 class FilterEncoders(DenseEncoders):
-    """The encoders of convolutional models.
+    """Encoders of convolutional models.
 
     Parameters
     ----------
     border : str
         Positions of the filters on images.
     learning_border : str
-        Positions of the filters on the crops that learning uses.
+        Positions of the filters on the crops from which the model learns.
     """
 
     kinds = CONVOLUTIONAL_ENCODERS
@@ -46,12 +46,12 @@ class FilterEncoders(DenseEncoders):
         self.learning_border = learning_border
 
     def first(self, name, decoder, alpha, scale, table=None, **settings):
-        shape = decoder.dictionary.shape[1:3]  # until there is a batch
+        shape = decoder.dictionary.shape[1:3]  # of the images, until the first batch
         encoder = self.kinds[name].from_dictionary(
             decoder.dictionary, decoder.lipschitz, alpha, scale=scale, image_shape=shape,
             border=self.learning_border, table=table, **settings,
         )  # fmt: skip
-        encoder.project()  # given filters may read channels that the encoder must not
+        encoder.project()  # given filters may read channels to which they are not connected
         return encoder
 
     def to_use(self, encoder, table=None):
@@ -59,20 +59,20 @@ class FilterEncoders(DenseEncoders):
 
 
 class Filters(Atoms):
-    """The dictionary of a model of images, as its parameters describe it.
+    """Dictionary of a model whose samples are images, as described by its parameters.
 
     Parameters
     ----------
     n_components, dictionary, dictionary_init
-        As for `Atoms`; filters have the shape (height, width, n_channels).
+        As in `Atoms`. Filters have the shape (height, width, n_channels).
     kernel_size : int or tuple of int
-        Height and width of filters that are not given.
+        Height and width of the filters, unless filters are given.
     connections : None, int or array-like of shape (n_components, n_channels)
         Channels that each filter reads.
     border : str
         Positions of the filters.
     crop_size : None, int, tuple of int, "auto" or "patch"
-        Size of the crops that learning uses.
+        Size of the crops from which the model learns.
     """
 
     learning_tol = LEARNING_TOL
@@ -220,7 +220,7 @@ CONSTRAINTS = {  # of the parameters of convolutional models
 
 
 def filters_of(model, kind=Filters):
-    """Return the filters of a convolutional model, as its parameters describe them."""
+    """Return the filters of a convolutional model, as described by its parameters."""
     return kind(
         model.n_components, model.dictionary, model.dictionary_init,
         kernel_size=model.kernel_size, connections=model.connections, border=model.border,
@@ -235,9 +235,9 @@ def images_of(model, is_first=False):
 
 
 def _within_table(filters, table, random_state, is_given):
-    """Return unit-norm filters that are zero in the channels that they must not read.
+    """Return unit-norm filters that are zero in the channels to which they are not connected.
 
-    A filter without any other non-zeros is replaced by a random direction.
+    A filter without any other non-zero entries is replaced by a random direction.
     """
     xp, table = array_namespace(filters), table[:, None, None, :]
     filters = unit_filters(filters * table)
@@ -255,7 +255,7 @@ def _within_table(filters, table, random_state, is_given):
 
 
 def _image_shape(map_shape, decoder):
-    """Return height and width of the images that have these maps; a filter must fit into them."""
+    """Return height and width of the images that have these maps."""
     filter_shape = decoder.dictionary.shape[1:3]
     shape = decoder.border.image_shape(map_shape, filter_shape)
     if any(size < each for size, each in zip(shape, filter_shape, strict=True)):

@@ -1,4 +1,4 @@
-"""The layerwise recipe, and the refinement of all of it with labels, as one classifier."""
+"""Classifier that trains a pipeline layer by layer without labels, then as a whole with labels."""
 
 import copy
 from contextlib import contextmanager
@@ -24,98 +24,101 @@ from sklearn_ebm.learning._stages import flat_steps, map_batches, on_host, trans
 class FineTunedClassifier(
     Stateful, CallbackSupportMixin, ScoresMixin, ClassifierMixin, BaseEstimator
 ):
-    """Features learned layer by layer without labels, then trained as one network with them.
+    """Classifier that fine-tunes a pipeline of unsupervised features as one network.
 
-    The pipeline is fitted stage by stage, and its last step, a linear classifier, on the features.
-    Then the encoders of its models and the classifier are trained together, by back-propagation of
-    the cross-entropy -log p(y | x), with p the softmax of the classifier's scores. Data stream
-    through the pipeline in batches; intermediate features of all samples are never stored at once.
+    `fit` first fits the steps of the pipeline one after another, without labels, and its last step,
+    a linear classifier, on their features. It then trains the encoders of the models and the
+    classifier together, by back-propagation of the cross-entropy -log p(y | x), where p is the
+    softmax of the classifier's scores. The data pass through the pipeline in batches, so that
+    intermediate features of all samples are never in memory at once.
 
     Parameters
     ----------
     estimator : Pipeline
-        Transformers, and a linear classifier at the end. From the first model on that is trained
-        (`PSD`, `ConvPSD`, `GroupSparsePSD`, `LISTAEncoder`, `RBM`), all steps must have a
-        derivative: other models, layers, and linear maps like `StandardScaler` and `PCA`, which
-        stay as they are. Its `memory` caches each stage and its output on disk.
+        Pipeline of transformers that ends with a linear classifier. `AutoEncoder`, `PSD`,
+        `ConvPSD`, `GroupSparsePSD`, `LISTAEncoder` and `RBM` are trained with labels. All steps
+        after the first of them must be differentiable: other models, layers, or linear maps such as
+        `StandardScaler` and `PCA`, which are not trained. The `memory` of the pipeline caches each
+        fitted stage and its output on disk.
     prefit : bool, default=False
-        Whether the pipeline is already fitted. A copy of it is trained.
+        Whether the pipeline is already fitted. If True, a copy of it is fine-tuned.
     subsample : int or None, default=None
-        Maximum number of samples, with and without labels, from which the steps before the
-        classifier learn. They are drawn at random. None uses all samples.
+        Maximum number of samples, with and without labels, on which the steps before the classifier
+        are fitted. They are drawn at random. None uses all samples.
     optimizer : {"adam", "sgd"}, default="adam"
         Optimizer that trains the network: Adam, or stochastic gradient descent with momentum.
     learning_rate : float, callable or "auto", default="auto"
         Initial learning rate, which decays linearly to zero over `max_iter` passes of `fit`. A
-        callable receives the completed share of training, from 0 to 1, and returns the rate:
+        callable takes the completed fraction of training, from 0 to 1, and returns the rate:
         `lambda done: 1e-3` for a constant rate, `lambda done: 5e-4 * (1 + cos(pi * done))` for
-        cosine decay. "auto" is 1e-3. Steps of an encoder are scaled by the size of its initial
-        weights: with "adam", the rate applies to weights with a root mean square of 0.01.
+        cosine decay. "auto" is 1e-3. Steps of an encoder are scaled by the root mean square of its
+        initial weights: with "adam", if that is 0.01, the rate applies unchanged.
     learning_rates : dict of str to float or None, default=None
-        Factors of the learning rate for steps by name, including the classifier. 0 freezes a step.
-        Steps that are not named have a factor of 1.
+        Factors of the learning rate of single steps, by the name of the step; the classifier may be
+        included. 0 freezes a step. The factor of all other steps is 1.
     momentum : float, default=0.9
-        Share of the previous step that is added to each step. It applies to `optimizer="sgd"` only.
+        Fraction of the previous step that is added to each step. Only used if `optimizer="sgd"`.
     weight_decay : float, default=0.0
-        Share by which weights shrink in each step, times the learning rate. Thresholds and biases
-        do not shrink.
+        Weight decay, independent of the gradient: each step multiplies the weights by
+        1 - rate * weight_decay. Thresholds and biases do not decay.
     max_iter : int, default=20
-        Maximum number of passes over X. These are the passes with labels; 0 keeps the pipeline as
-        it was fitted stage by stage.
+        Maximum number of passes over X in the training with labels. With 0, the pipeline is not
+        fine-tuned.
     batch_size : int, default=100
         Number of samples per training step.
     early_stopping : bool or "auto", default="auto"
-        Whether to hold out samples, keep the parameters that are best on them, and stop after
-        `n_iter_no_change` passes without progress. "auto" does so for more than 10,000 samples.
+        Whether to hold out samples, stop after `n_iter_no_change` passes without progress on them,
+        and keep the parameters that are best on them. "auto" is True for more than 10,000 samples.
     validation_fraction : float, default=0.1
-        Share of the samples that is held out of training. It is the same for each class.
+        Fraction of the samples of each class that is held out for early stopping.
     n_iter_no_change : int, default=10
-        Number of passes without an increase of the held-out accuracy, or a decrease of the held-out
-        loss at the same accuracy, after which training stops.
+        Number of passes without progress after which training stops. An increase of the accuracy on
+        the held-out samples is progress, and so is a decrease of their loss at the same accuracy.
     class_weight : dict, "balanced" or None, default=None
-        Weights of the classes in the cross-entropy, beside `sample_weight`.
+        Weights of the classes in the cross-entropy, as in scikit-learn. They are multiplied by
+        `sample_weight`.
     backend : {"auto", "numpy", "numba", "cupy"}, default="auto"
-        Library for training the network. "auto" follows the parameters of its steps: CuPy for CuPy
-        arrays, otherwise Numba. The classifier runs on the host, and scores and probabilities are
-        computed there.
+        Library that trains the network. "auto" uses CuPy if the parameters of the steps are CuPy
+        arrays, and Numba otherwise. The classifier itself always runs on the host.
     warm_start : bool, default=False
-        Whether `fit` continues from the previous fit instead of starting anew. It then trains with
-        labels only.
+        Whether `fit` continues from the previous fit instead of starting anew. It then only trains
+        with labels.
     random_state : int, RandomState instance or None, default=None
         Seed or generator of the random numbers. Pass an int for reproducible results. It determines
-        the held-out samples and the order of the samples; steps of the pipeline have their own.
+        the held-out samples and the order of the samples. Steps of the pipeline have their own
+        `random_state`.
     verbose : int, default=0
-        Whether to print a line after each pass.
+        Verbosity level. If it is not zero, a line is printed after each pass.
 
     Attributes
     ----------
     pipeline_ : Pipeline
-        The tuned pipeline.
+        The fine-tuned pipeline.
     classes_ : ndarray of shape (n_classes,)
-        Labels.
+        Class labels.
     n_iter_ : int
-        Passes made.
+        Number of passes over X.
     objective_curve_ : ndarray of shape (n_iter_,)
         Mean cross-entropy per sample in each pass.
     accuracy_curve_ : ndarray of shape (n_iter_,)
         Accuracy on the training samples during each pass.
     validation_curve_ : ndarray of shape (n_iter_ + 1,)
-        Mean cross-entropy of the held-out samples, before the first pass and after each. Empty if
-        no samples are held out.
+        Mean cross-entropy of the held-out samples before the first pass and after each pass. Empty
+        if no samples are held out.
     validation_accuracy_curve_ : ndarray of shape (n_iter_ + 1,)
-        Accuracy on the held-out samples, at the same times. The parameters with the highest
-        accuracy are kept.
+        Accuracy on the held-out samples before the first pass and after each pass. The parameters
+        with the highest accuracy are kept.
     seconds_curve_ : ndarray of shape (n_iter_,)
-        Seconds from the start of the passes to the end of each.
+        Seconds from the start of training with labels to the end of each pass.
     n_features_in_ : int
-        Number of features that the first step saw in `fit`.
+        Number of features that the first step saw during :term:`fit`.
     feature_names_in_ : ndarray of shape (n_features_in_,)
         Names of these features, if X has names that are all strings.
 
     See Also
     --------
-    make_feature_hierarchy : Writes the usual pipelines.
-    PSD, ConvPSD, RBM : What is trained.
+    make_feature_hierarchy : Creates common pipelines of several stages.
+    PSD, ConvPSD, RBM : Models that can be trained with labels.
 
     References
     ----------
@@ -205,7 +208,7 @@ class FineTunedClassifier(
     @with_callbacks
     @_fit_context(prefer_skip_nested_validation=False)
     def fit(self, X, y, sample_weight=None, unsupervised_X=None):
-        """Fit the pipeline stage by stage, then train all of it with labels.
+        """Fit the pipeline step by step, then train it with labels.
 
         Parameters
         ----------
@@ -214,38 +217,38 @@ class FineTunedClassifier(
         y : array-like of shape (n_samples,)
             Labels.
         sample_weight : array-like of shape (n_samples,) or None, default=None
-            Weights of the samples for the classifier and the cross-entropy, both scaled to a mean
-            of one. Samples of weight zero are ignored. Learning without labels weighs all samples
-            equally.
+            Weights of the samples in the loss of the classifier and in the cross-entropy, scaled to
+            a mean of one. Samples of weight zero are ignored. Learning without labels gives all
+            samples equal weights.
         unsupervised_X : array-like or None, default=None
-            More data of the kind of X, without labels: the steps before the classifier learn from
-            both.
+            Additional samples without labels, of the same kind as X. The steps before the
+            classifier learn from them as well.
 
         Returns
         -------
         FineTunedClassifier
-            The fitted classifier. Where Ctrl-C ends the training with labels, it has the best
+            The fitted classifier. If Ctrl-C interrupts the training with labels, it has the best
             parameters so far.
 
         Raises
         ------
         ValueError
-            If the pipeline has no linear classifier at its end, or a step that cannot be
-            differentiated after one that is trained; if parameters or shapes of steps are known to
-            be wrong; if labels are missing, or fewer than two classes have a weight; if
-            unsupervised_X has another shape than X.
+            If the pipeline does not end with a linear classifier, or a step that cannot be
+            differentiated follows a trained one; if parameters of the steps are invalid or their
+            shapes do not match; if labels are missing, or fewer than two classes have samples with
+            a weight; or if `unsupervised_X` and X differ in shape.
         OSError
-            If the disk has no room for the output of a stage.
+            If the output of a stage does not fit on the disk.
         """
         with refusable(self) as attempt:
             return LabelLearning(self, attempt).fit(X, y, sample_weight, unsupervised_X)
 
     def _keep(self, pipeline, curves):
-        """Every fitted attribute."""
+        """Set the fitted attributes."""
         vars(self).update(self._left(None, self._fitted(pipeline, curves), None))
 
     def _take_over(self, state, replaced):
-        """Check what users may have replaced: a pipeline has classes of its own."""
+        """Check attributes that users have replaced; the pipeline has its own classes."""
         if not replaced:
             return
         check_is_fitted(self.pipeline_)
@@ -276,7 +279,7 @@ class FineTunedClassifier(
 
     @contextmanager
     def _tuning_of(self, trained, curves):
-        """Give callbacks the steps that are trained in this block, and keep them at its end."""
+        """Give callbacks access to the steps that this block trains, and keep them at its end."""
         self._tuning = trained, curves
         try:
             yield
@@ -285,30 +288,30 @@ class FineTunedClassifier(
             del self._tuning
 
     def _snapshot(self):
-        """Fitted attributes for callbacks that want a usable model in the middle of fit."""
+        """Return fitted attributes, for callbacks that need a usable model during `fit`."""
         trained, curves = self._tuning
         fitted = self._fitted(tuned_pipeline(self.pipeline_, trained), curves)
         return self._left(None, fitted, None)
 
     def to_pipeline(self):
-        """The tuned pipeline, as one of scikit-learn's own.
+        """Return the fine-tuned pipeline as a scikit-learn pipeline.
 
         Returns
         -------
         Pipeline
-            A copy of `pipeline_`: the steps of `estimator`, fitted and tuned. Its predictions are
-            those of the classifier.
+            A copy of `pipeline_`: the fitted and fine-tuned steps of `estimator`. It makes the same
+            predictions as the classifier.
         """
         self._ready()
         return copy.deepcopy(self.pipeline_)
 
     def decision_function(self, X):
-        """Compute the scores of the classes.
+        """Compute the decision function of the samples, one score for each class.
 
         Parameters
         ----------
         X : array-like with n_samples rows
-            Data.
+            Samples.
 
         Returns
         -------
@@ -326,14 +329,14 @@ class FineTunedClassifier(
         return np.concatenate(map_batches(scores, steps, X))
 
     def __sklearn_clone__(self):
-        """A pipeline that is fitted stays so: fit does not fit it."""
+        """Clone the classifier. A fitted pipeline stays fitted if `prefit=True`."""
         cloned = super().__sklearn_clone__()
         if self.prefit:
             cloned.estimator = copy.deepcopy(self.estimator)
         return cloned
 
     def __sklearn_is_fitted__(self):
-        """Data that passed validation are not yet a fitted model."""
+        """Return whether there is a fitted pipeline; validation alone sets other attributes."""
         return hasattr(self, "pipeline_")
 
     def __sklearn_tags__(self):

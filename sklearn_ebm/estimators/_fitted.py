@@ -1,7 +1,7 @@
-"""The parts of a fitted sparse model, and the fitted attributes that publish them.
+"""Parts of a fitted sparse model, and the fitted attributes that expose them.
 
-Learning leaves a `Fitted`, and the fitted attributes are read-only views of its arrays. If a user
-replaces an attribute, a new `Fitted` is made from the attributes.
+Learning creates a `Fitted`, and the fitted attributes are read-only views of its arrays. If a user
+replaces an attribute, a new `Fitted` is created from the attributes.
 """
 
 from dataclasses import dataclass, replace
@@ -26,20 +26,20 @@ from sklearn_ebm.solvers._inference import infer
 
 @dataclass(eq=False)
 class Fitted:
-    """The parts of a fitted model.
+    """Parts of a fitted model.
 
     Attributes
     ----------
     decoder : LinearDecoder or ConvolutionalDecoder
-        Holds the dictionary, and caches values derived from it.
+        Contains the dictionary, and caches values derived from it.
     encoder : encoder factor or None, default=None
         None if the model has no encoder.
     table : array of bool or None, default=None
-        Channels that each filter of a convolutional model reads. None if all filters read all.
+        Connections of the filters of a convolutional model. None if all filters read all channels.
     penalty : penalty factor
         Penalty on the codes, weighted by alpha.
     pools : Pools or None
-        Pools of the penalty, in models that have them.
+        Pools of the penalty, if the model has pools.
     positive : bool
         Whether codes are constrained to be non-negative.
     alpha : float
@@ -49,9 +49,9 @@ class Fitted:
     inference : dict
         Solver, tolerance and number of iterations of `infer`.
     is_optimal : bool, default=True
-        Whether features are optimal codes. False if they are those of the encoder.
+        Whether features are optimal codes. If False, they are predictions of the encoder.
     refusal : str, default=""
-        Reason why the encoder cannot be used with the present parameters. Empty if it can.
+        Reason why the encoder cannot be used with the current parameters. Empty if it can.
     """
 
     decoder: Any
@@ -78,7 +78,7 @@ class Fitted:
         return SparseEnergy(decoder, self.penalty, self.beta)
 
     def code(self, data, sparse_output=False):
-        """Return the features: optimal codes, or codes of the encoder."""
+        """Return the features: optimal codes, or predictions of the encoder."""
         return self.optimal(data, sparse_output) if self.is_optimal else self.encode(data)
 
     def encode(self, data):
@@ -92,7 +92,7 @@ class Fitted:
         return encoder.on(data.backend).forward
 
     def _prediction(self, data):
-        """Return the predictor of codes, or None if the energy has no prediction term."""
+        """Return a function that predicts codes, or None if the energy has no prediction term."""
         return self._predictor(data) if self.beta else None
 
     def optimal(self, data, sparse_output=False):
@@ -113,9 +113,9 @@ class Fitted:
         return self.energy(data).value(data.rows, code, self._predicted(data), data.observed)
 
     def duality_gap(self, data, code):
-        """Return a bound of the distance of each code from the least energy, in units of ||x||^2/2.
+        """Return the duality gap of each code, in units of ||x||^2 / 2.
 
-        It is infinite for codes that the penalty excludes, and if it overflows in float64.
+        It is infinite for codes that violate a constraint, and if it overflows in float64.
         """
         data = replace(data, X=_in_double(data.X), mask=_in_double(data.mask))
         problem = self.energy(data).problem(data.rows, self._predicted(data), data.observed)
@@ -159,7 +159,7 @@ def published(fitted, names):
 
 
 def compose(model, decoder, encoder=None, table=None, refusal=""):
-    """Return the parts of a model for its present parameters."""
+    """Return the parts of a model for its current parameters."""
     prediction = model._prediction()
     beta = 0.0 if prediction is None else prediction.beta
     penalty = new_penalty(model, decoder.dictionary.shape[0])
@@ -193,7 +193,7 @@ def sparsity(model):
 
 
 def new_penalty(model, n_components):
-    """Return the penalty factor that the parameters describe."""
+    """Return the penalty factor described by the parameters."""
     kind, positive = model._penalty_kind(), bool(model.positive)
     factor = resolve_penalty(kind, n_components, sparsity(model), positive)
     return model._atoms().penalty(factor, n_components)
@@ -211,7 +211,7 @@ def row_decoder(model):
 
 
 def read(model, X, mask):
-    """Return the samples of a call that does not learn."""
+    """Check the samples of a method other than `fit` and `partial_fit`, and return them."""
     data, parts = model._inputs().read(model, X, mask), model._state.parts
     check_weight(parts.alpha, data.X.dtype, "alpha")
     if parts.beta:
@@ -233,7 +233,7 @@ def fitted_attributes(model, trainer):
 
 
 def new_trainer(model, trainer, replaced):
-    """Return a trainer that starts from the fitted attributes, with moments that remain valid."""
+    """Return a trainer that starts from the fitted attributes, and moments that remain valid."""
     parts, atoms = model._state.parts, model._atoms()
     encoder = parts.encoder
     if encoder is not None:
@@ -265,7 +265,7 @@ def take_over(model, state, replaced):
         raise ValueError(f"{error} Call fit to learn a model for this penalty.") from error
     if replaced or state.parts is None:
         attributes = published(parts, model._model_attributes)
-        attributes["alpha_"] = model.alpha_  # of the last fit, whatever alpha is now
+        attributes["alpha_"] = model.alpha_  # of the last fit, even if alpha has changed
         vars(model).update({name: read_only(value) for name, value in attributes.items()})
     return parts
 
@@ -283,7 +283,7 @@ def _check_alpha(model, state):
 
 
 def _refusal(model, state):
-    """Return why the encoder cannot be used with the present parameters; empty if it can."""
+    """Return why the encoder cannot be used with the current parameters. Empty if it can."""
     change = model._change_since_fit(model._needs_fit_to_encode, state.fitted_with)
     return change and f"{change} Optimal codes need no fit: set inference='optimal'."
 
@@ -301,7 +301,7 @@ def _decoder_from(model, state, replaced, atoms):
 
 
 def _table_from(model, state, replaced, atoms):
-    """Return the table of connections, possibly replaced by the user."""
+    """Return the table of connections, which the user may have replaced."""
     if not has_table(model):
         return None
     if state.parts is not None and "connections_" not in replaced:
@@ -310,7 +310,7 @@ def _table_from(model, state, replaced, atoms):
 
 
 def _encoder_from(model, state, replaced):
-    """Return the encoder, possibly replaced by the user as a whole or in parts."""
+    """Return the encoder, which the user may have replaced as a whole or in parts."""
     last = None if state.parts is None else state.parts.encoder
     if last is not None and not replaced - {"components_"}:
         return last
@@ -335,7 +335,7 @@ def _encoder_from(model, state, replaced):
 
 
 def _require_allowed(encoder):
-    """Refuse parameters out of their allowed range, such as negative thresholds."""
+    """Refuse parameters that are out of range, such as negative thresholds."""
     projected = encoder.copy()
     projected.project()
     for name, value in encoder.parameters.items():

@@ -1,7 +1,7 @@
-"""The energy of a fitted density model, and the fitted attributes that publish it.
+"""Energy of a fitted density model, and the fitted attributes that expose it.
 
-Learning leaves an energy in standardized coordinates, and the fitted attributes are its parameters
-in the units of the data. If a user replaces an attribute, a new energy is made from the attributes.
+Learning uses an energy in standardized coordinates; the fitted attributes are its parameters in the
+units of the data. If a user replaces an attribute, a new energy is created from the attributes.
 """
 
 import numpy as np
@@ -26,7 +26,7 @@ def fitted_attributes(model, trainer):
 
 
 def _reports(trainer):
-    """Return the fitted attributes that describe the course of learning."""
+    """Return the fitted attributes that record the progress of learning."""
     curves = trainer.curves
     return {
         **curves.attributes("objective", "reconstruction", "seconds"),
@@ -71,7 +71,7 @@ def take_over(model, state, replaced):
 
 
 def _is_published(model, state):
-    """Return whether the attributes are those of the energy. Arrays on a device can be edited."""
+    """Return whether the attributes still match the energy. Arrays on a device can be modified."""
     if not state.is_open:
         return True
     attributes = published(state.parts)

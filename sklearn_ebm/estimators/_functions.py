@@ -1,4 +1,4 @@
-"""Sparse codes without an estimator."""
+"""Functions that infer sparse codes without an estimator."""
 
 from numbers import Integral, Real
 
@@ -75,41 +75,49 @@ def sparse_encode(
     missing_values=None,
     backend="auto",
 ):
-    """Find the code z of each row x of X that minimises 1/2 ||x - z D||^2 + alpha ||z||_1.
+    """Infer sparse codes of samples for a given dictionary.
 
-    Another penalty may take the place of ||z||_1.
+    The code z of each row x of X minimises 1/2 ||x - z D||^2 + alpha ||z||_1, where the rows of D
+    are the atoms. `penalty` replaces ||z||_1 by another penalty.
 
     Parameters
     ----------
     X : array-like of shape (n_samples, n_features)
-        Data. float32 stays float32.
+        Samples. float32 is preserved.
     dictionary : array-like of shape (n_components, n_features)
-        Atoms, one a row. They are usually of unit norm, and need not be.
+        Atoms, one per row. They need not have unit norm.
     alpha : float
-        Weight of the sparsity, above zero.
+        Weight of the sparsity penalty, greater than zero. Larger values give sparser codes.
     penalty : {"l1"}, GroupPenalty or Penalty, default="l1"
-        What alpha weighs: ||z||_1, the norms of groups of components, or any object with `value`
-        and `prox` (see :ref:`add_a_penalty`).
+        Sparsity penalty on the codes: "l1" for ||z||_1, a `GroupPenalty` for the norms of groups of
+        components, or any object with the methods `value` and `prox` (see :ref:`add_a_penalty`).
     solver : {"auto", "active_set", "cd", "block_cd", "fista", "ista"}, default="auto"
-        "active_set" is exact and the fastest on the CPU; "auto" takes it wherever it can,
-        "block_cd" for disjoint groups, else "fista". With missing values only "fista" and "ista"
-        can.
+        Algorithm that infers the codes. "active_set" is exact and usually the fastest on the CPU;
+        "cd" is coordinate descent. Both require a separable penalty, such as ||z||_1. "block_cd" is
+        block coordinate descent and requires disjoint groups with equal weights. "fista" and "ista"
+        are proximal gradient methods with and without acceleration; "fista" requires a convex
+        penalty, and "ista" accepts any penalty. "auto" selects "active_set" if possible, "block_cd"
+        for disjoint groups, and otherwise "fista" or "ista". Only "fista" and "ista" support
+        missing values.
     positive : bool, default=False
-        Constrain codes to be positive.
+        Whether codes are constrained to be non-negative.
     init : array-like of shape (n_samples, n_components) or None, default=None
-        Codes to start from, dense or sparse.
+        Initial codes, dense or sparse. None starts from zero.
     max_iter : int, default=1000
-        Rounds, sweeps or steps for each batch of samples.
+        Maximum number of iterations of the solver.
     tol : float, default=1e-4
-        Duality gap, relative to 1/2 ||x||^2, at which a sample has converged.
+        Tolerance. The solver stops when the duality gap of a code, relative to 1/2 ||x||^2, is at
+        most this value.
     return_gap : bool, default=False
-        Return the gaps that were reached, too.
+        Whether to return the duality gaps as well.
     sparse_output : bool, default=False
-        Return a CSR array.
+        Whether to return the codes as a CSR array.
     missing_values : float or None, default=None
-        Entries of X with this value, `np.nan` or a number, are left out of the sum.
+        Placeholder for missing entries of X, `np.nan` or a number. The reconstruction error ignores
+        missing entries.
     backend : {"auto", "numpy", "numba", "cupy"}, default="auto"
-        Where to compute; "auto" follows the data.
+        Library that performs the computations. "auto" uses CuPy if X is a CuPy array, and Numba
+        otherwise.
 
     Returns
     -------
@@ -121,13 +129,13 @@ def sparse_encode(
     Raises
     ------
     ValueError
-        If shapes do not fit, X is not finite, an atom is zero, or the solver cannot do this
+        If shapes do not match, X is not finite, an atom is zero, or the solver does not support the
         problem.
 
     Warns
     -----
     ConvergenceWarning
-        If a gap is above `tol` at the end; the message names it.
+        If a duality gap is still above `tol` at the end. The message reports the largest gap.
 
     References
     ----------
@@ -163,27 +171,28 @@ def sparse_encode(
 
 
 def fista(X, dictionary, alpha, **options):
-    """Sparse codes by accelerated proximal steps with restart; see `sparse_encode`.
+    """Infer sparse codes by FISTA, the accelerated proximal gradient method.
 
-    On the CPU each sample goes to its end on its own, with steps as long as the curvature along
-    them allows and a threshold that falls to alpha on the way. On a GPU, and with missing values, a
-    batch takes steps of one length together, and samples leave it once they have converged.
+    This is `sparse_encode` with `solver="fista"`. The acceleration restarts adaptively. On the CPU,
+    each sample is processed until it converges, with step sizes that adapt to the local curvature
+    and a threshold that decreases to alpha. On a GPU, and with missing values, all samples of a
+    batch use the same step size, and leave the batch when they have converged.
 
     Parameters
     ----------
     X : array-like of shape (n_samples, n_features)
-        Data.
+        Samples.
     dictionary : array-like of shape (n_components, n_features)
-        Atoms.
+        Atoms, one per row.
     alpha : float
-        Weight of the sparsity.
+        Weight of the sparsity penalty, greater than zero.
     **options
-        Keywords of `sparse_encode` but `solver`.
+        Other parameters of `sparse_encode`, except `solver`.
 
     Returns
     -------
     ndarray of shape (n_samples, n_components)
-        Codes, and the gaps with `return_gap=True`.
+        Codes. With `return_gap=True`, a tuple of the codes and their duality gaps.
 
     References
     ----------
@@ -202,23 +211,25 @@ def fista(X, dictionary, alpha, **options):
 
 
 def ista(X, dictionary, alpha, **options):
-    """Sparse codes by plain proximal steps; see `sparse_encode`.
+    """Infer sparse codes by ISTA, the proximal gradient method.
+
+    This is `sparse_encode` with `solver="ista"`.
 
     Parameters
     ----------
     X : array-like of shape (n_samples, n_features)
-        Data.
+        Samples.
     dictionary : array-like of shape (n_components, n_features)
-        Atoms.
+        Atoms, one per row.
     alpha : float
-        Weight of the sparsity.
+        Weight of the sparsity penalty, greater than zero.
     **options
-        Keywords of `sparse_encode` but `solver`.
+        Other parameters of `sparse_encode`, except `solver`.
 
     Returns
     -------
     ndarray of shape (n_samples, n_components)
-        Codes, and the gaps with `return_gap=True`.
+        Codes. With `return_gap=True`, a tuple of the codes and their duality gaps.
 
     References
     ----------

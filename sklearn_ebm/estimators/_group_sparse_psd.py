@@ -1,4 +1,4 @@
-"""Predictive sparse decomposition with pools that are learned with."""
+"""Predictive sparse decomposition with a penalty on pools of components."""
 
 import numpy as np
 
@@ -17,7 +17,7 @@ GROUPS = ("groups", "map_shape", "pool_shape", "pool_stride", "pool_weights", "t
 
 
 class PoolsPenalty:
-    """The norms of pools, as a penalty.
+    """Penalty on the norms of pools.
 
     Parameters
     ----------
@@ -73,96 +73,110 @@ class PooledLearning(DictionaryLearning):
 
 
 class GroupSparsePSD(SparseModel):
-    """E(x, z) = 1/2 ||x - zD||^2 + alpha sum_g ||z_g|| + beta/2 ||z - f(x)||^2: invariant features.
+    """Predictive sparse decomposition with a penalty on groups of components (pools).
 
-    ||z_g|| = sqrt(sum_j w_gj z_j^2) is the feature of a pool of components. Few pools are on at a
-    time, so that components which often are on together come to share pools; `transform` gives the
-    pools' features, which change little where one component of a pool takes over from another. On a
-    map whose pools overlap, neighbours become similar: a topographic map.
+    The energy of a sample x and its code z is::
+
+        E(x, z) = 1/2 ||x - z D||^2 + alpha sum_g ||z_g|| + beta/2 ||z - f(x)||^2
+
+    where ||z_g|| = sqrt(sum_j w_gj z_j^2) is the pooled feature of group g. The penalty favours
+    codes in which few pools are active, so components that are often active together are learned in
+    the same pool. The pooled features, which `transform` returns by default, change little if one
+    component of a pool replaces another. If the pools are overlapping windows on a two-dimensional
+    map, neighbouring atoms become similar: the model learns a topographic map.
 
     Parameters
     ----------
     n_components : int or None, default=None
-        Number of atoms. None uses the number of given atoms; otherwise the number of places on the
-        map; otherwise the number of features.
+        Number of atoms. If None, it is the number of atoms in `dictionary` or `dictionary_init` if
+        one of them is given, the number of places on the map if `map_shape` is given, and the
+        number of features otherwise.
     groups : int, list of int arrays, or None, default=None
         Components of each group, disjoint or overlapping. An int divides the components into groups
         of that many neighbours; the last group may be smaller. None uses windows on the map if
         `map_shape` is given, and groups of four otherwise.
     map_shape : tuple of two ints or None, default=None
-        Rows and columns of the map of components, which are numbered row by row. The groups are
-        then windows on this map.
+        Rows and columns of the map of components, numbered row by row. The groups are then windows
+        on this map.
     pool_shape : int or tuple of two ints, default=(6, 6)
-        Rows and columns of a window. An int applies to both.
+        Number of rows and columns of a window. An int applies to both.
     pool_stride : int or tuple of two ints, default=1
-        Rows and columns from one window to the next. An int applies to both.
+        Number of rows and columns between neighbouring windows. An int applies to both.
     pool_weights : {"gaussian", "uniform"} or array-like of shape (n_pools,), default="gaussian"
-        Weights of the components in a window: decreasing from its centre, or equal. An array gives
-        a positive factor for the norm of each group, with equal weights in windows. Components of
-        given `groups` have a weight of one.
+        Weights of the components in a window: decreasing from its centre, or equal. An array
+        contains a positive factor for the norm of each group, with equal weights in windows. The
+        weights in `groups` are one.
     torus : bool, default=True
         Whether windows wrap around the edges of the map; otherwise they are cut there.
     alpha : float or "scale", default="scale"
         Weight of the sparsity penalty, in `fit` and `transform` alike. Larger values give sparser
         codes. "scale" is the root mean square of the training data, which is 1 for data of unit
-        variance; the codes then scale with the data.
+        variance; the codes are then proportional to the scale of the data.
     beta : float, default=1.0
-        Weight of the prediction term. Larger values give codes that are easier to predict.
+        Weight of the prediction term beta/2 ||z - f(x)||^2. With larger values, the codes are
+        closer to their predictions f(x).
     encoder : {"shrinkage", "tanh", "smooth_shrinkage", "lista", "lfista", "lcod"}, \
             default="shrinkage"
-        Encoder f: sh(x W + b) with trained thresholds, gain * tanh(x W + b), the smooth shrinkage
-        with trained slope and location, or an unrolled solver as in `LISTAEncoder`: ISTA, FISTA or
-        greedy coordinate descent.
+        Architecture of the encoder f. "shrinkage" is sh(x W + b), where sh is soft thresholding
+        with trained thresholds; "tanh" is gain * tanh(x W + b) with trained gains;
+        "smooth_shrinkage" is a smooth approximation of sh with trained slopes and locations.
+        "lista", "lfista" and "lcod" unroll `n_steps` steps of ISTA, FISTA and greedy coordinate
+        descent, as in `LISTAEncoder`.
     n_steps : int, default=3
-        Number of steps of an unrolled encoder. The other encoders ignore it.
+        Number of steps of an unrolled encoder. Ignored by the other encoders.
     output : {"pooled", "simple", "both"}, default="pooled"
-        Whether `transform` gives the pools' features ||z_g||, the codes z, or the codes and then
-        the pools' features.
+        Features that `transform` returns: "pooled" for the pooled features ||z_g||, "simple" for
+        the codes z, and "both" for the codes followed by the pooled features.
     inference : {"encoder", "optimal"}, default="encoder"
-        Whether `transform` returns the prediction f(x) or the optimal code argmin_z E(x, z).
+        Code that `transform` returns: "encoder" for the prediction f(x), "optimal" for the optimal
+        code argmin_z E(x, z), which takes longer.
     positive : bool, default=False
         Whether optimal codes are constrained to be non-negative.
     dictionary : array-like of shape (n_components, n_features) or None, default=None
-        Fixed atoms, used as they are. `fit` trains the encoder only.
+        Fixed atoms, used without normalisation. If given, `fit` trains only the encoder.
     dictionary_init : array-like of shape (n_components, n_features) or None, default=None
-        Initial atoms. None draws samples.
+        Initial atoms, which are scaled to unit norm. If None, they are drawn from the samples.
     solver : {"auto", "active_set", "cd", "block_cd", "fista", "ista"}, default="auto"
         Algorithm that infers optimal codes. "active_set" is exact and usually the fastest on the
-        CPU, "cd" is coordinate descent; both require a penalty on single components. "block_cd"
-        requires disjoint groups with equal weights. "fista" and "ista" accept any penalty. "auto"
-        chooses by penalty and backend.
+        CPU; "cd" is coordinate descent. Both require a separable penalty, such as ||z||_1.
+        "block_cd" is block coordinate descent and requires disjoint groups with equal weights.
+        "fista" and "ista" are proximal gradient methods with and without acceleration; "fista"
+        requires a convex penalty, and "ista" accepts any penalty. "auto" selects a solver that
+        suits the penalty and the backend.
     max_iter : int, default=20
         Maximum number of passes over X.
     tol : float, default=1e-3
-        Relative change of the mean energy between two passes below which learning stops. 0 makes
-        all `max_iter` passes.
+        Tolerance of the stopping criterion: learning stops when the relative change of the mean
+        energy between two passes is at most this value. With 0, all `max_iter` passes are made.
     batch_size : int, default=512
         Number of samples per training step.
     learning_rate : float, callable or "auto", default="auto"
         Initial learning rate, which decays linearly to zero over `max_iter` passes of `fit`. A
-        callable receives the completed share of training, from 0 to 1, and returns the rate:
+        callable takes the completed fraction of training, from 0 to 1, and returns the rate:
         `lambda done: 1e-3` for a constant rate, `lambda done: 5e-4 * (1 + cos(pi * done))` for
-        cosine decay. `partial_fit` uses the initial rate. "auto" is 3e-3, for data of unit
-        variance: steps of biases, thresholds and gains are scaled by the size of the data.
+        cosine decay. `partial_fit` uses the initial rate. "auto" is 3e-3. Steps of biases,
+        thresholds and gains are multiplied by the scale of the data, so that the same rate suits
+        data of any scale.
     code_max_iter : int, default=1000
-        Maximum number of iterations of inference: rounds, sweeps or steps, depending on `solver`.
+        Maximum number of iterations of `solver` when optimal codes are inferred.
     code_tol : float, default=1e-4
-        Duality gap, relative to 1/2 ||x||^2, at which inference of an optimal code stops.
+        Tolerance of inference, which stops when the duality gap of an optimal code, relative to
+        1/2 ||x||^2, is at most this value.
     missing_values : float or None, default=None
-        Value that marks missing entries of X, `np.nan` or a number. They are left out of the
-        reconstruction. The encoder reads them as zeros.
+        Placeholder for missing entries of X, `np.nan` or a number. The reconstruction error ignores
+        missing entries. The encoder treats them as zeros.
     sparse_output : bool, default=False
         Whether `transform` returns a CSR array, with one row per sample.
     backend : {"auto", "numpy", "numba", "cupy"}, default="auto"
-        Library for the computations. "auto" follows the data: CuPy for CuPy arrays, otherwise
-        Numba.
+        Library that performs the computations. "auto" uses CuPy if X is a CuPy array, and Numba
+        otherwise.
     warm_start : bool, default=False
         Whether `fit` continues from the previous fit instead of starting anew.
     random_state : int, RandomState instance or None, default=None
         Seed or generator of the random numbers. Pass an int for reproducible results. It determines
         the initial atoms and the order of the samples.
     verbose : int, default=0
-        Whether to print a line after each pass.
+        Verbosity level. If it is not zero, a line is printed after each pass.
 
     Attributes
     ----------
@@ -171,40 +185,42 @@ class GroupSparsePSD(SparseModel):
     alpha_ : float
         Weight of the sparsity penalty in the last fit.
     encoder_ : encoder
-        f, with `parameters` by name and `encode(X)`.
+        The encoder f. `encode(X)` returns its codes, and `parameters` is a dict of its arrays.
     encoder_components_ : ndarray of shape (n_components, n_features)
-        The encoder's filters, the columns of W.
+        Filters of the encoder, the columns of W.
     pool_weights_ : ndarray of shape (n_pools, n_components)
-        Weights w_gj of the squares in each pool.
+        Weights w_gj of the components in each pool.
     n_iter_ : int
-        Passes made.
+        Number of passes over X.
     objective_curve_ : ndarray of shape (n_iter_,)
-        Mean energy a sample in each pass.
+        Mean energy per sample in each pass.
     seconds_curve_ : ndarray of shape (n_iter_,)
         Seconds from the start of learning to the end of each pass.
     sparsity_curve_ : ndarray of shape (n_iter_,)
-        Share of the optimal codes' entries that were not zero in each pass.
+        Fraction of non-zero entries of the optimal codes in each pass.
     usage_ : ndarray of shape (n_components,)
-        Share of the samples whose optimal code used each atom in the last pass.
+        Fraction of the samples whose optimal code used each atom in the last pass.
     n_replaced_ : int
-        Atoms without use that were replaced by samples.
+        Number of unused atoms that were replaced by samples.
     unconverged_ : float
-        Share of the last pass's codes whose duality gap is above the larger of `code_tol` and 1e-3.
+        Fraction of the codes in the last pass whose duality gap is above the larger of `code_tol`
+        and 1e-3.
     n_features_in_ : int
-        Features seen in fit.
+        Number of features seen during :term:`fit`.
     feature_names_in_ : ndarray of shape (n_features_in_,)
-        Their names, where X had any.
+        Names of features seen during :term:`fit`, if X has names that are all strings.
 
     See Also
     --------
-    PSD : The same with each component by itself.
-    GroupPenalty : The penalty for other models.
-    sklearn_ebm.inspection.TopographicMapDisplay : Shows the map.
+    PSD : Predictive sparse decomposition with a penalty on single components.
+    GroupPenalty : The same penalty for other models.
+    sklearn_ebm.inspection.TopographicMapDisplay : Display of the atoms on their map.
 
     Notes
     -----
-    Disjoint pools with one weight each are solved by block coordinate descent, others by
-    accelerated steps on majorants; both to a duality gap. See `GroupPenalty` for what alpha means.
+    With `solver="auto"`, codes are inferred by block coordinate descent if the pools are disjoint
+    and each has a single weight, and otherwise by accelerated steps on majorants. Both stop on the
+    duality gap. `GroupPenalty` describes how alpha is scaled.
 
     References
     ----------
@@ -224,13 +240,13 @@ class GroupSparsePSD(SparseModel):
 
     _model_attributes = (*PSD._model_attributes, "pool_weights_")
     _needs_fit = (*PSD._needs_fit, *GROUPS)
-    _needs_fit_to_encode = _free_to_change = ("alpha", "beta", "positive")  # groups are the penalty
+    _needs_fit_to_encode = _free_to_change = ("alpha", "beta", "positive")  # there is no `penalty`
     _learning = PooledLearning
     _prediction = prediction_of
     _parameter_constraints: dict = {
         **{name: kind for name, kind in PSD._parameter_constraints.items() if name != "penalty"},
-        "groups": "no_validation",  # they are checked with the number of components, which names
-        "map_shape": "no_validation",  # the offender
+        "groups": "no_validation",  # checked once the number of components is known
+        "map_shape": "no_validation",
         "pool_shape": "no_validation",
         "pool_stride": "no_validation",
         "pool_weights": "no_validation",
@@ -320,7 +336,7 @@ class GroupSparsePSD(SparseModel):
         return super()._take_over(state, replaced)
 
     def _checked_pools(self, state):
-        """Pools of the fitted weights, which users may have replaced."""
+        """Return the pools of the fitted weights, which users may have replaced."""
         weights = self._checked_attribute("pool_weights_", state)
         require_magnitude(weights, "pool_weights_")
         if np.any(weights < 0) or not np.all(weights.any(axis=0)) or not weights.any(axis=1).all():
@@ -336,7 +352,7 @@ class GroupSparsePSD(SparseModel):
         code = self._state.parts.code(data)
         if self.output == "both":
             return PooledFeatures(self._pools, with_code=True, backend=data.backend).forward(code)
-        takes_its_place = self._pools.n_pools == code.shape[1]  # which spares a large array
+        takes_its_place = self._pools.n_pools == code.shape[1]  # avoids another large array
         return self._pools.norms(code, data.backend, result=code if takes_its_place else None)
 
     def _as_network(self):
@@ -356,7 +372,7 @@ class GroupSparsePSD(SparseModel):
         Parameters
         ----------
         X : {array-like, sparse array} of shape (n_samples, n_components)
-            Codes, or with `output="both"` codes and the pools' features, which are left out.
+            Codes. With `output="both"`, also codes followed by pooled features, which are ignored.
 
         Returns
         -------
@@ -366,6 +382,6 @@ class GroupSparsePSD(SparseModel):
         Raises
         ------
         ValueError
-            If `output="pooled"`: pooled features do not determine codes.
+            If `output="pooled"`, because pooled features do not determine the codes.
         """
         return super().inverse_transform(X)

@@ -1,4 +1,4 @@
-"""The usual stacks of stages in one line."""
+"""Pipelines of several stages of feature learning."""
 
 from numbers import Integral, Real
 
@@ -14,16 +14,16 @@ from sklearn_ebm.estimators._conv_psd import ConvPSD
 from sklearn_ebm.estimators._sparse_model import SCALE
 from sklearn_ebm.layers import Flattener, LocalContrastNormalizer, Pooler, Rectifier
 
-ALPHA = 0.5  # keeps about one in a hundred map positions on, of images of normalised contrast
-MAX_ITER = 5  # passes; images are many and alike
-BATCH_SIZE = 32  # images for each step, which costs as much for one as for all
-CLASSIFIER_MAX_ITER = 1000  # of LogisticRegression, whose default stops short on many features
+ALPHA = 0.5  # about 1 % of the map entries are non-zero for images of normalised contrast
+MAX_ITER = 5  # few passes suffice, since there are many similar images
+BATCH_SIZE = 32  # the update of the filters costs the same for any number of images
+CLASSIFIER_MAX_ITER = 1000  # the default of LogisticRegression is too small for many features
 LARGEST_SEED = 2**31 - 1
 PER_STAGE = [Interval(Integral, 1, None, closed="left"), "array-like"]
 
 
 def as_images(X, image_shape):
-    """Flat rows as images (n_samples, height, width[, channels])."""
+    """Reshape flat rows to images (n_samples, height, width[, channels])."""
     return np.reshape(X, (len(X), *image_shape))
 
 
@@ -69,58 +69,63 @@ def make_feature_hierarchy(
     memory=None,
     random_state=None,
 ):
-    """A pipeline of stages, each filters -> rectifier -> contrast -> pooling, and a classifier.
+    """Create a pipeline with several stages of features and a classifier.
 
-    Parameters that differ from stage to stage are sequences; the last entry holds for all further
-    stages.
+    Each stage consists of a model (its filters), a rectifier, local contrast normalisation and
+    pooling. A parameter that is a sequence has one entry for each stage; its last entry is used for
+    all further stages.
 
     Parameters
     ----------
     n_stages : int, default=2
-        Stages.
+        Number of stages.
     model : estimator or None, default=None
-        The filters, cloned for each stage with its `n_components`; None takes
-        `ConvPSD(border="same", alpha=0.5, max_iter=5, tol=0, batch_size=32)`. Of a model that is
-        not convolutional (`PSD`, `RBM`) a stage is the model and the rectifier.
+        Model that learns the filters. It is cloned for each stage. None uses
+        `ConvPSD(border="same", alpha=0.5, max_iter=5, tol=0, batch_size=32)`. If the model is not
+        convolutional, such as `PSD` or `RBM`, a stage is only the model and the rectifier.
     n_components : int or sequence of int, default=(32, 64)
-        Maps, or components, of each stage.
+        Number of filters, or components, of each stage.
     kernel_size : int or sequence of int, default=5
-        Of convolutional models.
+        Size of the filters of convolutional models, for all stages or for each.
     alpha : float, "scale" or sequence of (float or "scale"), default=None
         Weight of the sparsity penalty of the stages. None uses the alpha of `model`, and 0.5 for
         the default model.
     connections : int or None, default=16
-        Maps of the stage before that each kernel reads, at random, from the second stage on; None,
-        or as many as there are, reads all.
+        Number of feature maps of the previous stage that each filter reads, from the second stage
+        on. They are chosen at random. None, or a number that is not smaller than the number of
+        maps, connects each filter to all maps.
     rectify : {"abs", "positive", "split"} or None, default="abs"
-        Mode of the `Rectifier`; None has none.
+        Mode of the `Rectifier`. None omits it.
     window_size : int or None, default=9
-        Of the `LocalContrastNormalizer`, before the first stage and in each; None has none.
+        Window size of the `LocalContrastNormalizer` before the first stage and in each stage. None
+        omits it.
     pooling : {"average", "max", "l2"} or None, default="average"
-        Mode of the `Pooler`; None has none.
+        Mode of the `Pooler`. None omits it.
     pool_shape : int or sequence of (int or tuple of two ints), default=2
         Height and width of the windows of the `Pooler`, for all stages or for each.
     pool_stride : int, None or sequence of (int, tuple of two ints or None), default=None
-        Rows and columns from one window of the `Pooler` to the next, for all stages or for each;
-        None sets windows side by side.
+        Number of rows and columns between neighbouring windows of the `Pooler`, for all stages or
+        for each. None uses adjacent windows that do not overlap.
     image_shape : tuple of 2 or 3 int, default=None
-        Height, width and channels of images that come as flat rows.
+        Height, width and channels (1 if omitted) of images passed as flat rows.
     classifier : classifier, "logistic" or None, default="logistic"
-        The last step; None has none, "logistic" is `LogisticRegression(max_iter=1000)`.
+        Last step of the pipeline. "logistic" is `LogisticRegression(max_iter=1000)`. None omits it.
     memory : None, str or joblib.Memory, default=None
-        The pipeline's cache.
+        Cache of the pipeline.
     random_state : int, RandomState instance or None, default=None
-        Seeds of the models; each has its own.
+        Seed or generator of the random numbers. Pass an int for reproducible results. It determines
+        a seed for each model.
 
     Returns
     -------
     Pipeline
-        Of scikit-learn; steps are named "images", "contrast", "model1", "rectifier1", "contrast1",
-        "pooler1", "model2", ..., "flattener" and "classifier", if they are present.
+        A scikit-learn pipeline with the steps "images", "contrast", "model1", "rectifier1",
+        "contrast1", "pooler1", "model2", ..., "flattener" and "classifier", except those that are
+        omitted.
 
     See Also
     --------
-    FineTunedClassifier : Trains all of it with labels.
+    FineTunedClassifier : Classifier that trains all stages with labels.
 
     References
     ----------
@@ -166,11 +171,11 @@ def make_feature_hierarchy(
 def _usual_model():
     return ConvPSD(
         border="same", alpha=ALPHA, max_iter=MAX_ITER, tol=0, batch_size=BATCH_SIZE
-    )  # passes are few on purpose: no warning that they end learning
+    )  # tol=0, so that the small number of passes causes no warning
 
 
 def _of_stage(values, stage):
-    """The entry of a stage, where there is one for each; the last goes on."""
+    """Return the value for a stage. The last entry of a sequence is used for all further stages."""
     is_sequence = np.iterable(values) and not isinstance(values, str)
     return values[min(stage, len(values) - 1)] if is_sequence else values
 
@@ -190,7 +195,7 @@ def _pooler(mode, pool_shape, pool_stride):
 
 
 def _fewer(connections, channels):
-    """So many of the channels, or None for all; the first stage reads the image."""
+    """Return the number of channels to connect, or None for all channels."""
     few = None not in (connections, channels) and connections < channels
     return connections if few else None
 

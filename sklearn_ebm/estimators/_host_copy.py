@@ -1,4 +1,4 @@
-"""From a CUDA device back to the host: whole models at once."""
+"""Copies of models on the host."""
 
 import io
 import pickle
@@ -7,21 +7,21 @@ from sklearn_ebm.backends import is_cupy, to_host
 
 
 def host_copy(model):
-    """Copy a fitted model, with NumPy arrays in the place of all its CuPy arrays.
+    """Copy a fitted model from a CUDA device to the host.
 
-    The copy computes on the host and can be pickled for a machine without a GPU. It is deep, as
-    pickling is.
+    All CuPy arrays are replaced by NumPy arrays, so that the copy runs on the host, and can be
+    pickled for a machine without a GPU. The copy is deep.
 
     Parameters
     ----------
     model : estimator
-        A model, a pipeline with models in it, or anything else that can be pickled.
+        A fitted model, a pipeline that contains models, or any other object that can be pickled.
 
     Returns
     -------
     object
-        The copy. Where the model's `backend` is "cupy", the copy's is too: set it to "auto" to
-        compute on the host.
+        The copy. Parameters are not changed: if `backend="cupy"`, set it to "auto" to compute on
+        the host.
 
     Examples
     --------
@@ -36,7 +36,7 @@ def host_copy(model):
 
 
 class _Pickler(pickle.Pickler):
-    """Takes each CuPy array for the NumPy array of its values; shared ones stay shared."""
+    """Pickler that stores CuPy arrays as NumPy arrays. Arrays that are shared remain shared."""
 
     def reducer_override(self, item):
         if is_cupy(item):

@@ -43,14 +43,14 @@ from sklearn_ebm.learning.criteria import Imitation
 from sklearn_ebm.learning.criteria._imitation import loss_of_zero
 from sklearn_ebm.solvers._inference import infer
 
-FEWEST_HELD_OUT = 50  # with fewer samples, the loss is measured on the training samples instead
-MOST_HELD_OUT = 10_000  # more samples add little precision and are needed for learning
+FEWEST_HELD_OUT = 50  # with fewer samples, the loss is computed on training samples instead
+MOST_HELD_OUT = 10_000  # more samples add little precision, and learning can use them
 AUTOMATIC_RATE = 3e-3  # initial rate of learning_rate="auto"
-ROUNDING = 1e-6  # share of the size of the codes below which an error needs no warning
+ROUNDING = 1e-6  # initial loss, relative to zero codes, below which no warning is issued
 
 
 class _QuietLearning(DictionaryLearning):
-    """Learning of a dictionary if none is given. It issues no warnings about its passes."""
+    """Learning of a dictionary if none is given, without warnings about its passes."""
 
     def _complaint(self, trainer, outcome, unfinished=""):
         return ""
@@ -69,7 +69,7 @@ def _alpha_of(coder):
 
 
 def wanted_penalty(model, penalty):
-    """Return the penalty, or the coder's; refuse penalties that such networks cannot follow."""
+    """Return the penalty, or the penalty of the coder; refuse penalties that are not separable."""
     if penalty is None:
         kind = getattr(model.dictionary, "_penalty_kind", None)  # other coders have an L1 norm
         penalty = "l1" if kind is None else kind()
@@ -128,7 +128,7 @@ class ImitationLearning(DictionaryLearning):
 
     @staticmethod
     def fixed_alpha(model, alpha):
-        """Return the weight that a value of alpha asks for; None if it depends on the data."""
+        """Return the weight that a value of alpha specifies; None if it depends on the data."""
         if alpha is None and is_coder(model.dictionary):
             alpha = _alpha_of(model.dictionary)
         return float(alpha) if isinstance(alpha, Real) else None
@@ -142,7 +142,7 @@ class ImitationLearning(DictionaryLearning):
 
     @functools.cached_property
     def schedule(self):
-        """Learning rate at each completed share of training."""
+        """Learning rate for each completed fraction of training."""
         return learning_rate_schedule(self.model.learning_rate, AUTOMATIC_RATE)
 
     # --------------------------------------------------------------------------------- the trainer
@@ -192,7 +192,7 @@ class ImitationLearning(DictionaryLearning):
     # -------------------------------------------------------------------------------------- passes
     @staticmethod
     def reports(trainer):
-        """Return the fitted attributes that describe the course of learning."""
+        """Return the fitted attributes that record the progress of learning."""
         return {**curves_of(trainer), **trainer.curves.attributes("validation")}
 
     def _has_work(self):
@@ -230,7 +230,7 @@ class ImitationLearning(DictionaryLearning):
         warn_of(self._complaint(trainer, outcome) or self._no_gain(of_zero))
 
     def _policies(self, held_out):
-        """Return policies that keep the best parameters on held-out samples, or slow down."""
+        """Return policies that keep the best parameters on held-out samples and reduce the rate."""
         model, best = self.model, KeepBest(lambda trainer: watch.merit)
         retry = [BackOff(best)] if isinstance(model.learning_rate, str) else []
         watch = HeldOut(held_out, _merit, is_guarded=True, recovering=retry)
@@ -247,7 +247,7 @@ class ImitationLearning(DictionaryLearning):
         return [ConfirmLastStep(retry), best, *retry]
 
     def _split(self, n_samples, weights, random_state):
-        """Return rows to evaluate and rows to learn from, among the rows with a weight."""
+        """Return rows for evaluation and rows for training, among the rows with a weight."""
         weighs = np.ones(n_samples) if weights is None else to_host(weights)
         order = random_state.permutation(np.flatnonzero(weighs) if weighs.any() else n_samples)
         n_held_out = min(int(float(self.model.validation_fraction) * len(order)), MOST_HELD_OUT)
@@ -256,7 +256,7 @@ class ImitationLearning(DictionaryLearning):
         return np.sort(order[:n_held_out]), np.sort(order[n_held_out:])
 
     def _no_gain(self, of_zero):
-        """Return a complaint if no pass improved on the initial parameters; else it is empty."""
+        """Return a warning if no pass improved on the initial parameters. Empty otherwise."""
         curve = self.model.validation_curve_
         if curve.argmin() == 0 and curve[0] > ROUNDING * of_zero:
             return (

@@ -59,8 +59,8 @@ from sklearn_ebm.learning.criteria import Labels
 from sklearn_ebm.learning.criteria._labels import merit
 
 AUTOMATIC_RATE = 1e-3  # initial rate of learning_rate="auto"
-EPSILON = 1e-8  # of Adam, for cross-entropies, which are of order one
-MANY_SAMPLES = 10_000  # above which early_stopping="auto" stops early
+EPSILON = 1e-8  # of Adam; its default, because cross-entropies are of order one
+MANY_SAMPLES = 10_000  # with more samples, early_stopping="auto" stops early
 
 
 class LabelLearning:
@@ -85,7 +85,7 @@ class LabelLearning:
 
     @functools.cached_property
     def schedule(self):
-        """Learning rate at each completed share of training."""
+        """Learning rate for each completed fraction of training."""
         return learning_rate_schedule(self.model.learning_rate, AUTOMATIC_RATE)
 
     def fit(self, X, y, sample_weight, unsupervised_X):
@@ -180,7 +180,7 @@ class LabelLearning:
             check_shapes(steps, classifier, X)
 
     def _split(self, labels, random_state):
-        """Return the samples to learn from, and the samples to hold out or None."""
+        """Return the training samples, and the held-out samples or None."""
         stops_early = self.model.early_stopping
         if stops_early == "auto":
             stops_early = len(labels.rows) > MANY_SAMPLES
@@ -190,7 +190,7 @@ class LabelLearning:
 
     # ------------------------------------------------------------------------------ stage by stage
     def _fit_layerwise(self, data, train, labels, context):
-        """Return the fitted pipeline; the classifier learns from samples that are not held out."""
+        """Return the fitted pipeline. The classifier is fitted on samples that are not held out."""
         model = self.model
         *steps, (name, classifier) = flat_steps(model.estimator)
 
@@ -246,7 +246,7 @@ class LabelLearning:
         return trainer
 
     def _policies(self, samples, train, held_out):
-        """Return policies that keep the best parameters on held-out samples, else the last ones."""
+        """Return policies that keep the best parameters on held-out samples, or else the last."""
         first = FirstLoss([samples.part(train).take(train[:LOOKED_AT])])
         if held_out is None:
             return [ConfirmLastStep(), first, KeepBest(least_objective, always=False)]
@@ -267,7 +267,7 @@ class LabelLearning:
 
 
 def tuned_pipeline(pipeline, trained):
-    """Return a pipeline with the present parameters of the steps that are trained."""
+    """Return a pipeline with the current parameters of the trained steps."""
     steps = dict(flat_steps(pipeline))
     steps |= {step.name: step.trained() for step in trained}
     return rebuilt(pipeline, steps)

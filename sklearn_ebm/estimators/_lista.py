@@ -21,126 +21,138 @@ from sklearn_ebm.learning.criteria import Imitation
 
 
 class LISTAEncoder(SparseModel):
-    """Trained steps z_0 = sh(x W), z_{k+1} = sh(x W + z_k S): few for the code that many reach.
+    """Unrolled iterative solver that is trained to predict sparse codes in a few steps.
 
-    Sparse coding's codes, argmin_z 1/2 ||x - zD||^2 + alpha ||z||_1, by a network that is an
-    iterative solver unrolled for `n_steps` steps, with trained weights. Before training it equals
-    the solver; training keeps what was best on held-out samples, so it can only come closer.
+    The encoder approximates the optimal codes argmin_z 1/2 ||x - z D||^2 + alpha ||z||_1 of a fixed
+    dictionary D by a network with the steps::
+
+        z_0 = sh(x W),    z_{k+1} = sh(x W + z_k S)
+
+    where sh is soft thresholding. The untrained network returns the codes of the unrolled solver
+    after a few steps. Training adapts W, S and the thresholds, and keeps the parameters with the
+    lowest loss on held-out samples; this loss is never higher than that of the untrained network.
 
     Parameters
     ----------
     n_components : int or None, default=None
-        Number of atoms. None uses the number of given atoms, or of features if no atoms are given.
+        Number of atoms. If None, it is the number of atoms in `dictionary`, or the number of
+        features if `dictionary` is None.
     alpha : float, "scale" or None, default=None
         Weight of the sparsity penalty, in `fit` and `transform` alike. Larger values give sparser
-        codes. None uses the alpha of a fitted coder that is passed as `dictionary`, and "scale"
-        otherwise, the root mean square of the training data.
+        codes. None uses the alpha of the fitted coder if `dictionary` is one, and "scale"
+        otherwise. "scale" is the root mean square of the training data.
     penalty : {"l1"}, Penalty or None, default=None
-        Penalty that alpha weighs. None uses the penalty of a fitted coder that is passed as
-        `dictionary`, and ||z||_1 otherwise. The steps of the encoder shrink single components:
-        penalties on groups are refused, and for penalties other than ||z||_1 the encoder only
-        approximates the optimal codes.
+        Sparsity penalty on the codes: "l1" for ||z||_1, or any object with the methods `value` and
+        `prox` (see :ref:`add_a_penalty`). None uses the penalty of the fitted coder if `dictionary`
+        is one, and "l1" otherwise. The penalty must be separable, because the steps of the encoder
+        shrink each component by itself; penalties other than ||z||_1 are only approximated by the
+        encoder.
     encoder : {"lista", "lfista", "lcod"}, default="lista"
-        Encoder f, an unrolled solver: ISTA (LISTA), FISTA with trained momenta, or greedy
-        coordinate descent (LCoD), whose steps change one component each.
+        Solver that the encoder unrolls: "lista" is ISTA, "lfista" is FISTA with trained momenta,
+        and "lcod" is greedy coordinate descent, which changes one component in each step.
     n_steps : int, default=3
-        Number of steps of an unrolled encoder. Each is a product with S; 0 gives the shrinkage
-        encoder sh(x W).
+        Number of steps. Each step of ISTA and FISTA is a product with S. With 0, the encoder is the
+        soft thresholding sh(x W).
     tied : bool, default=True
-        Whether all steps share their weights. Untied ones learn more and weigh n_steps times as
-        much; the steps of "lcod" are always tied.
+        Whether all steps share the same weights. Otherwise, each step has its own weights, which
+        makes the encoder more flexible and increases its size by a factor of about `n_steps`.
+        "lcod" requires tied weights.
     loss : {"codes", "energy"}, default="codes"
         Criterion that training minimises. "codes" is 1/2 ||f(x) - z*||^2, the squared distance from
-        the optimal codes z*; "energy" is the energy of f(x), which requires no optimal codes.
+        the optimal code z*; "energy" is the energy of f(x), which does not require optimal codes.
     inference : {"encoder", "optimal"}, default="encoder"
-        Whether `transform` and `energy` use the prediction f(x) or the optimal code argmin_z E(x,
-        z).
+        Code that `transform` and `energy` use: "encoder" for the prediction f(x), "optimal" for the
+        optimal code argmin_z E(x, z), which takes longer.
     dictionary : array-like of shape (n_components, n_features), estimator or None, default=None
-        Atoms D: an array, or a fitted `SparseCoder`, `PSD` or other estimator whose `components_`
-        are atoms and whose penalty is not on groups. None first fits a `SparseCoder`. Clones copy a
-        fitted estimator with its fitted attributes.
+        Atoms: an array, or a fitted `SparseCoder`, `PSD` or other estimator with `components_` and
+        a separable penalty. None fits a `SparseCoder` first. A fitted estimator remains fitted when
+        the encoder is cloned.
     solver : {"auto", "active_set", "cd", "block_cd", "fista", "ista"}, default="auto"
         Algorithm that infers optimal codes. "active_set" is exact and usually the fastest on the
-        CPU, "cd" is coordinate descent; both require a penalty on single components. "block_cd"
-        requires disjoint groups with equal weights. "fista" and "ista" accept any penalty. "auto"
-        chooses by penalty and backend.
+        CPU; "cd" is coordinate descent. Both require a separable penalty, such as ||z||_1.
+        "block_cd" is block coordinate descent and requires disjoint groups with equal weights.
+        "fista" and "ista" are proximal gradient methods with and without acceleration; "fista"
+        requires a convex penalty, and "ista" accepts any penalty. "auto" selects a solver that
+        suits the penalty and the backend.
     max_iter : int, default=30
         Maximum number of passes over X.
     tol : float, default=1e-3
-        Relative decrease of the held-out loss below which a pass counts as no progress. 0 makes all
-        `max_iter` passes.
+        Minimum relative decrease of the held-out loss that counts as progress. With 0, all
+        `max_iter` passes are made.
     n_iter_no_change : int, default=5
         Number of passes without progress after which the learning rate is divided by three.
-        Training stops when further division is useless.
+        Training stops when these divisions have reduced the rate to less than 2 %.
     validation_fraction : float, default=0.1
-        Share of the samples that is held out of training. At most 10,000 samples are held out. If
-        they were fewer than 50, all samples are trained on, and at most 10,000 of them serve as
-        held-out samples too.
+        Fraction of the samples that is held out of training, at most 10,000 samples. If it amounts
+        to fewer than 50 samples, no samples are held out, and the held-out loss is computed on up
+        to 10,000 training samples.
     batch_size : int, default=256
         Number of samples per training step.
     learning_rate : float, callable or "auto", default="auto"
         Initial learning rate, which decays linearly to zero over `max_iter` passes of `fit`. A
-        callable receives the completed share of training, from 0 to 1, and returns the rate:
+        callable takes the completed fraction of training, from 0 to 1, and returns the rate:
         `lambda done: 1e-3` for a constant rate, `lambda done: 5e-4 * (1 + cos(pi * done))` for
-        cosine decay. `partial_fit` uses the initial rate. "auto" is 3e-3; if the loss rises,
-        training also returns to the best parameters and divides the rate by three. Steps of W, S
-        and the thresholds are scaled by their initial sizes: the rate applies to weights with a
-        root mean square of 0.01.
+        cosine decay. `partial_fit` uses the initial rate. "auto" is 3e-3; with "auto", training
+        also returns to the best parameters and divides the rate by three if the loss rises. Steps
+        of W, S and the thresholds are scaled by their initial root mean square: if that is 0.01,
+        the rate applies unchanged.
     code_max_iter : int, default=1000
-        Maximum number of iterations of inference: rounds, sweeps or steps, depending on `solver`.
+        Maximum number of iterations of `solver` when optimal codes are inferred.
     code_tol : float, default=1e-4
-        Duality gap, relative to 1/2 ||x||^2, at which inference of an optimal code stops.
+        Tolerance of inference, which stops when the duality gap of an optimal code, relative to
+        1/2 ||x||^2, is at most this value.
     sparse_output : bool, default=False
         Whether `transform` returns a CSR array, with one row per sample.
     backend : {"auto", "numpy", "numba", "cupy"}, default="auto"
-        Library for the computations. "auto" follows the data: CuPy for CuPy arrays, otherwise
-        Numba.
+        Library that performs the computations. "auto" uses CuPy if X is a CuPy array, and Numba
+        otherwise.
     warm_start : bool, default=False
         Whether `fit` continues from the previous fit instead of starting anew.
     random_state : int, RandomState instance or None, default=None
         Seed or generator of the random numbers. Pass an int for reproducible results. It determines
         the initial atoms, the held-out samples and the order of the samples.
     verbose : int, default=0
-        Whether to print a line after each pass.
+        Verbosity level. If it is not zero, a line is printed after each pass.
 
     Attributes
     ----------
     components_ : ndarray of shape (n_components, n_features)
-        The atoms D.
+        Atoms, the rows of D.
     alpha_ : float
-        Weight of the sparsity penalty in training, and for optimal codes and energies.
+        Weight of the sparsity penalty in the last fit, which is also used for optimal codes and
+        energies.
     encoder_ : encoder
-        f, with `parameters` by name and `encode(X)`.
+        The encoder f. `encode(X)` returns its codes, and `parameters` is a dict of its arrays.
     encoding_weights_ : ndarray of shape (n_features, n_components)
-        W; with untied steps (n_steps + 1, n_features, n_components).
+        W. With untied steps, its shape is (n_steps + 1, n_features, n_components).
     lateral_weights_ : ndarray of shape (n_components, n_components)
-        S; with untied steps (n_steps, n_components, n_components).
+        S. With untied steps, its shape is (n_steps, n_components, n_components).
     thresholds_ : ndarray of shape (n_components,)
-        theta; with untied steps (n_steps + 1, n_components).
+        Thresholds of the steps. With untied steps, their shape is (n_steps + 1, n_components).
     encoder_components_ : ndarray of shape (n_components, n_features)
-        The filters of the first step, the columns of W.
+        Filters of the first step, the columns of W.
     n_iter_ : int
-        Passes made.
+        Number of passes over X.
     objective_curve_ : ndarray of shape (n_iter_,)
         Mean loss per sample in each pass.
     validation_curve_ : ndarray of shape (n_iter_ + 1,)
-        Mean loss on the held-out samples, before the first pass and after each. The parameters
+        Mean loss of the held-out samples before the first pass and after each pass. The parameters
         with the lowest loss are kept. Empty after `partial_fit`, which holds out no samples.
     seconds_curve_ : ndarray of shape (n_iter_,)
-        Seconds from the start of the passes to the end of each.
+        Seconds from the start of the first pass to the end of each pass.
     sparsity_curve_ : ndarray of shape (n_iter_,)
-        Share of the entries of f(x) that were not zero in each pass.
+        Fraction of non-zero entries of f(x) in each pass.
     usage_ : ndarray of shape (n_components,)
-        Share of the samples whose f(x) used each component in the last pass.
+        Fraction of the samples whose prediction f(x) used each component in the last pass.
     n_features_in_ : int
-        Features seen in fit.
+        Number of features seen during :term:`fit`.
     feature_names_in_ : ndarray of shape (n_features_in_,)
-        Their names, where X had any.
+        Names of features seen during :term:`fit`, if X has names that are all strings.
 
     See Also
     --------
-    PSD : Learns dictionary and encoder together, this one included (`encoder="lista"`).
-    SparseCoder : Optimal codes.
+    PSD : Learns a dictionary and an encoder together, for instance with `encoder="lista"`.
+    SparseCoder : Learns a dictionary and infers optimal codes.
 
     References
     ----------
@@ -174,7 +186,7 @@ class LISTAEncoder(SparseModel):
     _free_to_change = ("alpha", "penalty")
     _alpha_is_live = False  # the encoder was trained for `alpha_`
     _learning = ImitationLearning
-    positive = False  # what the other models offer and this one does not
+    positive = False  # parameters of the other models that this model lacks
     missing_values = None
 
     _parameter_constraints: dict = {
@@ -248,14 +260,14 @@ class LISTAEncoder(SparseModel):
         self.verbose = verbose
 
     def energy(self, X, mask=None):
-        """Compute E(x, z) of each sample with its code from `transform`.
+        """Compute the energy E(x, z) of each sample and its code from `transform`.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
             Samples.
         mask : array-like of shape (n_samples, n_features) or None, default=None
-            One where a value is observed.
+            1, or True, for observed values.
 
         Returns
         -------
@@ -270,21 +282,22 @@ class LISTAEncoder(SparseModel):
         {"fraction": [Interval(Real, 0, 1, closed="both")]}, prefer_skip_nested_validation=True
     )
     def to_sparse_lateral(self, fraction, X=None, sample_weight=None):
-        """Keep the largest entries of S, and retrain what is left if there is X to do it on.
+        """Keep only the largest entries of S, and optionally retrain the encoder.
 
         Parameters
         ----------
         fraction : float
-            Share of the entries of S to keep, the largest by magnitude; between 0 and 1.
+            Fraction of the entries of S that is kept, the largest by magnitude. Between 0 and 1.
         X : array-like of shape (n_samples, n_features) or None, default=None
-            Data to retrain on; entries that were taken out stay zero.
+            Samples on which the encoder is retrained; removed entries of S remain zero. None does
+            not retrain it.
         sample_weight : array-like of shape (n_samples,) or None, default=None
-            Weight of each sample.
+            Weight of each sample in the loss.
 
         Returns
         -------
         LISTAEncoder
-            A fitted copy with the sparse S; this model stays as it is.
+            A fitted copy with a sparse S. The model itself is not changed.
         """
         self._ready()
         sparser = copy.deepcopy(self)
@@ -297,7 +310,7 @@ class LISTAEncoder(SparseModel):
         return sparser
 
     def __sklearn_clone__(self):
-        """A fitted estimator stays fitted: it is the dictionary, not a part to be fitted anew."""
+        """Clone the encoder. A fitted estimator in `dictionary` stays fitted."""
         cloned = super().__sklearn_clone__()
         if is_coder(self.dictionary):
             cloned.dictionary = copy.deepcopy(self.dictionary)

@@ -10,12 +10,12 @@ from sklearn_ebm.factors import PooledFeatures, ZeroFilled, as_encoder, with_enc
 
 
 class NetworkForm:
-    """A model as modules. Subclasses have `modules` and `trained`.
+    """Base class of models as modules. Subclasses implement `modules` and `trained`.
 
     Parameters
     ----------
     model : estimator
-        The model. It is not changed.
+        Fitted or unfitted model, which is not changed.
     """
 
     def __init__(self, model):
@@ -23,16 +23,16 @@ class NetworkForm:
 
     @property
     def obstacle(self):
-        """Reason why labels cannot train the model. Empty if they can."""
+        """Reason why the model cannot be trained with labels. Empty if it can."""
         return ""
 
 
 class SparseNetwork(NetworkForm):
-    """The encoder of a sparse model."""
+    """Encoder of a sparse model."""
 
     @property
     def obstacle(self):
-        """Reason why labels cannot train the model. Empty if they can."""
+        """Reason why the model cannot be trained with labels. Empty if it can."""
         if "inference" not in self.model._parameter_constraints:
             return (
                 "its codes are minima, and it has no encoder to train: PSD, ConvPSD and, for a "
@@ -64,7 +64,7 @@ class SparseNetwork(NetworkForm):
 
 
 class PooledNetwork(SparseNetwork):
-    """The encoder of a model with pools, and the features of the pools."""
+    """Encoder of a model with pools, followed by the pooled features."""
 
     def modules(self, dtype):
         modules, output = super().modules(dtype), self.model.output
@@ -74,7 +74,7 @@ class PooledNetwork(SparseNetwork):
 
 
 class AutoEncoderNetwork(NetworkForm):
-    """The encoder of an auto-encoder."""
+    """Encoder of an auto-encoder."""
 
     def modules(self, dtype):
         """Return the features of the fitted model as modules."""
@@ -82,7 +82,7 @@ class AutoEncoderNetwork(NetworkForm):
         return [self.model._state.parts.encoder.copy().astype(dtype).rescaled()]
 
     def trained(self, modules):
-        """Return a copy of the model with a trained encoder; tied decoders follow it."""
+        """Return a copy of the model with a trained encoder. Tied decoders change as well."""
         (encoder,) = modules
         self.model._ready()
         parts, tuned = self.model._state.parts, copy.deepcopy(self.model)
@@ -95,7 +95,7 @@ class AutoEncoderNetwork(NetworkForm):
 
 
 class BilinearNetwork(NetworkForm):
-    """The probabilities of the hidden units."""
+    """Probabilities of the hidden units of a density model."""
 
     def modules(self, dtype):
         """Return the features of the fitted model as modules."""
@@ -103,7 +103,7 @@ class BilinearNetwork(NetworkForm):
         return [as_encoder(self.model._energy).astype(dtype).rescaled()]
 
     def trained(self, modules):
-        """Return a copy of the model whose hidden units have the probabilities of an encoder."""
+        """Return a copy of the model with the weights and biases of a trained encoder."""
         (encoder,) = modules
         self.model._ready()
         tuned = copy.deepcopy(self.model)

@@ -18,84 +18,99 @@ PREDICTION_CONSTRAINTS = {
 
 
 def prediction_of(model):
-    """Return the prediction term of a model of rows, as its parameters describe it."""
+    """Return the prediction term and encoder settings of a model whose samples are rows."""
     schedule = learning_rate_schedule(model.learning_rate, AUTOMATIC_RATE)
     settings = {"n_steps": int(model.n_steps)}
     return Prediction(model.encoder, float(model.beta), schedule, settings)
 
 
 class PSD(SparseModel):
-    """E(x, z) = 1/2 ||x - zD||^2 + alpha ||z||_1 + beta/2 ||z - f(x)||^2: codes and a predictor.
+    """Predictive sparse decomposition: sparse coding with an encoder that predicts the codes.
 
-    Dictionary, codes and encoder f are trained together. The codes of each batch minimise the
-    energy, whose prediction term keeps them predictable; then the dictionary and the encoder take a
-    step. `transform` is one matrix product and an element-wise function.
+    The energy of a sample x and its code z is::
+
+        E(x, z) = 1/2 ||x - z D||^2 + alpha ||z||_1 + beta/2 ||z - f(x)||^2
+
+    where the rows of the dictionary D are the atoms, and f is the encoder. Both are trained
+    together: `fit` infers the codes that minimise the energy of a batch, and then updates the
+    dictionary and the encoder. The last term keeps the codes close to their predictions. By
+    default, `transform` returns the predictions f(x), which cost one matrix product and an
+    element-wise function.
 
     Parameters
     ----------
     n_components : int or None, default=None
-        Number of atoms. None uses the number of given atoms, or of features if no atoms are given.
+        Number of atoms. If None, it is the number of atoms in `dictionary` or `dictionary_init`, or
+        the number of features if neither is given.
     alpha : float or "scale", default="scale"
         Weight of the sparsity penalty, in `fit` and `transform` alike. Larger values give sparser
         codes. "scale" is the root mean square of the training data, which is 1 for data of unit
-        variance; the codes then scale with the data.
+        variance; the codes are then proportional to the scale of the data.
     penalty : {"l1"}, GroupPenalty or Penalty, default="l1"
-        Penalty that alpha weighs: ||z||_1, the norms of groups of components, or any object with
-        `value` and `prox` (see :ref:`add_a_penalty`).
+        Sparsity penalty on the codes: "l1" for ||z||_1, a `GroupPenalty` for the norms of groups of
+        components, or any object with the methods `value` and `prox` (see :ref:`add_a_penalty`).
     beta : float, default=1.0
-        Weight of the prediction term. Larger values give codes that are easier to predict.
+        Weight of the prediction term beta/2 ||z - f(x)||^2. With larger values, the codes are
+        closer to their predictions f(x).
     encoder : {"shrinkage", "tanh", "smooth_shrinkage", "lista", "lfista", "lcod"}, \
             default="shrinkage"
-        Encoder f: sh(x W + b) with trained thresholds, gain * tanh(x W + b), the smooth shrinkage
-        with trained slope and location, or an unrolled solver as in `LISTAEncoder`: ISTA, FISTA or
-        greedy coordinate descent.
+        Architecture of the encoder f. "shrinkage" is sh(x W + b), where sh is soft thresholding
+        with trained thresholds; "tanh" is gain * tanh(x W + b) with trained gains;
+        "smooth_shrinkage" is a smooth approximation of sh with trained slopes and locations.
+        "lista", "lfista" and "lcod" unroll `n_steps` steps of ISTA, FISTA and greedy coordinate
+        descent, as in `LISTAEncoder`.
     n_steps : int, default=3
-        Number of steps of an unrolled encoder. The other encoders ignore it.
+        Number of steps of an unrolled encoder. Ignored by the other encoders.
     inference : {"encoder", "optimal"}, default="encoder"
-        Whether `transform` returns the prediction f(x) or the optimal code argmin_z E(x, z).
+        Code that `transform` returns: "encoder" for the prediction f(x), "optimal" for the optimal
+        code argmin_z E(x, z), which takes longer.
     positive : bool, default=False
         Whether optimal codes are constrained to be non-negative.
     dictionary : array-like of shape (n_components, n_features) or None, default=None
-        Fixed atoms, used as they are. `fit` trains the encoder only.
+        Fixed atoms, used without normalisation. If given, `fit` trains only the encoder.
     dictionary_init : array-like of shape (n_components, n_features) or None, default=None
-        Initial atoms. None draws samples.
+        Initial atoms, which are scaled to unit norm. If None, they are drawn from the samples.
     solver : {"auto", "active_set", "cd", "block_cd", "fista", "ista"}, default="auto"
         Algorithm that infers optimal codes. "active_set" is exact and usually the fastest on the
-        CPU, "cd" is coordinate descent; both require a penalty on single components. "block_cd"
-        requires disjoint groups with equal weights. "fista" and "ista" accept any penalty. "auto"
-        chooses by penalty and backend.
+        CPU; "cd" is coordinate descent. Both require a separable penalty, such as ||z||_1.
+        "block_cd" is block coordinate descent and requires disjoint groups with equal weights.
+        "fista" and "ista" are proximal gradient methods with and without acceleration; "fista"
+        requires a convex penalty, and "ista" accepts any penalty. "auto" selects a solver that
+        suits the penalty and the backend.
     max_iter : int, default=20
         Maximum number of passes over X.
     tol : float, default=1e-3
-        Relative change of the mean energy between two passes below which learning stops. 0 makes
-        all `max_iter` passes.
+        Tolerance of the stopping criterion: learning stops when the relative change of the mean
+        energy between two passes is at most this value. With 0, all `max_iter` passes are made.
     batch_size : int, default=512
         Number of samples per training step.
     learning_rate : float, callable or "auto", default="auto"
         Initial learning rate, which decays linearly to zero over `max_iter` passes of `fit`. A
-        callable receives the completed share of training, from 0 to 1, and returns the rate:
+        callable takes the completed fraction of training, from 0 to 1, and returns the rate:
         `lambda done: 1e-3` for a constant rate, `lambda done: 5e-4 * (1 + cos(pi * done))` for
-        cosine decay. `partial_fit` uses the initial rate. "auto" is 3e-3, for data of unit
-        variance: steps of biases, thresholds and gains are scaled by the size of the data.
+        cosine decay. `partial_fit` uses the initial rate. "auto" is 3e-3. Steps of biases,
+        thresholds and gains are multiplied by the scale of the data, so that the same rate suits
+        data of any scale.
     code_max_iter : int, default=1000
-        Maximum number of iterations of inference: rounds, sweeps or steps, depending on `solver`.
+        Maximum number of iterations of `solver` when optimal codes are inferred.
     code_tol : float, default=1e-4
-        Duality gap, relative to 1/2 ||x||^2, at which inference of an optimal code stops.
+        Tolerance of inference, which stops when the duality gap of an optimal code, relative to
+        1/2 ||x||^2, is at most this value.
     missing_values : float or None, default=None
-        Value that marks missing entries of X, `np.nan` or a number. They are left out of the
-        reconstruction. The encoder reads them as zeros.
+        Placeholder for missing entries of X, `np.nan` or a number. The reconstruction error ignores
+        missing entries. The encoder treats them as zeros.
     sparse_output : bool, default=False
         Whether `transform` returns a CSR array, with one row per sample.
     backend : {"auto", "numpy", "numba", "cupy"}, default="auto"
-        Library for the computations. "auto" follows the data: CuPy for CuPy arrays, otherwise
-        Numba.
+        Library that performs the computations. "auto" uses CuPy if X is a CuPy array, and Numba
+        otherwise.
     warm_start : bool, default=False
         Whether `fit` continues from the previous fit instead of starting anew.
     random_state : int, RandomState instance or None, default=None
         Seed or generator of the random numbers. Pass an int for reproducible results. It determines
         the initial atoms and the order of the samples.
     verbose : int, default=0
-        Whether to print a line after each pass.
+        Verbosity level. If it is not zero, a line is printed after each pass.
 
     Attributes
     ----------
@@ -104,32 +119,33 @@ class PSD(SparseModel):
     alpha_ : float
         Weight of the sparsity penalty in the last fit.
     encoder_ : encoder
-        f, with `parameters` by name and `encode(X)`.
+        The encoder f. `encode(X)` returns its codes, and `parameters` is a dict of its arrays.
     encoder_components_ : ndarray of shape (n_components, n_features)
-        The encoder's filters, the columns of W.
+        Filters of the encoder, the columns of W.
     n_iter_ : int
-        Passes made.
+        Number of passes over X.
     objective_curve_ : ndarray of shape (n_iter_,)
-        Mean energy a sample in each pass.
+        Mean energy per sample in each pass.
     seconds_curve_ : ndarray of shape (n_iter_,)
         Seconds from the start of learning to the end of each pass.
     sparsity_curve_ : ndarray of shape (n_iter_,)
-        Share of the optimal codes' entries that were not zero in each pass.
+        Fraction of non-zero entries of the optimal codes in each pass.
     usage_ : ndarray of shape (n_components,)
-        Share of the samples whose optimal code used each atom in the last pass.
+        Fraction of the samples whose optimal code used each atom in the last pass.
     n_replaced_ : int
-        Atoms without use that were replaced by samples.
+        Number of unused atoms that were replaced by samples.
     unconverged_ : float
-        Share of the last pass's codes whose duality gap is above the larger of `code_tol` and 1e-3.
+        Fraction of the codes in the last pass whose duality gap is above the larger of `code_tol`
+        and 1e-3.
     n_features_in_ : int
-        Features seen in fit.
+        Number of features seen during :term:`fit`.
     feature_names_in_ : ndarray of shape (n_features_in_,)
-        Their names, where X had any.
+        Names of features seen during :term:`fit`, if X has names that are all strings.
 
     See Also
     --------
-    SparseCoder : The same without an encoder.
-    LISTAEncoder : An unrolled encoder of a finished dictionary's codes.
+    SparseCoder : Sparse coding without an encoder.
+    LISTAEncoder : Unrolled encoder that is trained for a fixed dictionary.
 
     References
     ----------

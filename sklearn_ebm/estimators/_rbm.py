@@ -1,4 +1,4 @@
-"""The restricted Boltzmann machine."""
+"""Restricted Boltzmann machines."""
 
 from numbers import Integral, Real
 
@@ -16,130 +16,141 @@ from sklearn_ebm.learning._rates import LEARNING_RATE
 
 
 class RBM(CallbackSupportMixin, DensityModel):
-    """E(v, h) = -v W h' - b.v - c.h: a restricted Boltzmann machine, its hidden units on or off.
+    """Restricted Boltzmann machine with binary hidden units.
 
-    Learning lowers the free energy of the data and raises the free energy of samples of the model.
-    Gradients are centred, so that they do not depend on whether ones stand for ink or for paper,
-    and the final parameters are averages over the last steps.
+    The energy of the visible units v and the hidden units h is::
+
+        E(v, h) = -v W h' - b.v - c.h
+
+    Training lowers the free energy of the data and raises the free energy of samples of the model.
+    By default, the gradients are centred, so that learning does not depend on which of the two
+    values of a binary feature is coded as one, and the fitted parameters are averages over the last
+    steps.
 
     Parameters
     ----------
     n_components : int, default=256
         Number of hidden units.
     visible : {"bernoulli", "gaussian"}, default="bernoulli"
-        Kind of the features: zeros and ones, or probabilities between them; or real numbers of any
-        offset and scale, each with a variance that is learned.
+        Distribution of the visible units. "bernoulli" is for binary features, and for values
+        between 0 and 1, which are treated as probabilities. "gaussian" is for real-valued features
+        of any mean and scale, whose variances are learned.
     loss : {"pcd", "cd", "fpcd"}, default="pcd"
-        Criterion that training minimises. All approximate the negative log-likelihood. "cd" is
-        contrastive divergence, whose Markov chains start at the samples of each batch; "pcd" is
-        persistent contrastive divergence, whose chains are kept from step to step; "fpcd" adds fast
-        weights, with which persistent chains mix faster.
+        Criterion that training minimises. All of them approximate the negative log-likelihood. "cd"
+        is contrastive divergence, whose Markov chains start at the samples of each batch. "pcd" is
+        persistent contrastive divergence, whose chains continue from one training step to the next.
+        "fpcd" also uses fast weights, with which persistent chains mix faster.
     n_gibbs_steps : int, default=1
-        Steps of the chains for each step of learning.
+        Number of Gibbs sampling steps of the chains in each training step.
     n_chains : int, default=100
         Number of persistent chains of "pcd" and "fpcd". It may differ from `batch_size`.
     learning_rate : float, callable or "auto", default="auto"
         Initial learning rate, which decays linearly to zero over `max_iter` passes of `fit`. A
-        callable receives the completed share of training, from 0 to 1, and returns the rate:
+        callable takes the completed fraction of training, from 0 to 1, and returns the rate:
         `lambda done: 1e-3` for a constant rate, `lambda done: 5e-4 * (1 + cos(pi * done))` for
         cosine decay. `partial_fit` uses the initial rate. "auto" is 0.2 for Bernoulli units and 0.1
         for Gaussian units.
     momentum : float, default=0.0
-        Share of the previous step that is added to each step.
+        Fraction of the previous step that is added to each step.
     weight_decay : float, default=0.0
-        Weight of the penalty 1/2 ||W||^2. With Gaussian units, weights are measured in standard
-        deviations of the features.
+        Weight of the penalty 1/2 ||W||^2. With Gaussian units, W is measured in standard deviations
+        of the features.
     sparsity_target : float or None, default=None
-        Mean activity that each hidden unit is drawn to.
+        Target of the mean activation of each hidden unit, between 0 and 1. None trains without a
+        target.
     sparsity_cost : float, default=0.1
-        How strongly it is.
+        Strength with which mean activations are driven to `sparsity_target`. Ignored if that is
+        None.
     centered : bool, default=True
-        Whether gradients are centred by the means of both layers. Learning then does not depend on
-        which of two values of a binary feature is coded as one.
+        Whether the gradients are centred by the means of the visible and hidden units. Learning
+        then does not depend on which of the two values of a binary feature is coded as one.
     average : float, default=0.2
-        Share of the steps of `fit`, the last ones, whose parameters are averaged. 0 keeps the last.
+        Fraction of the steps of `fit`, counted from the end, over which the parameters are
+        averaged. With 0, the fitted parameters are those after the last step.
     binarize : bool, default=False
-        Whether features between zero and one are drawn as zeros and ones, anew each time they are
-        learned from, instead of standing as they are. What is learned then is a density of zeros
-        and ones.
+        Whether values between 0 and 1 are replaced by random zeros and ones, with the values as
+        probabilities, anew in each pass. If False, the values themselves are used. Ignored if
+        `visible="gaussian"`.
     batch_size : int or "auto", default="auto"
-        Number of samples per training step. "auto" is a hundredth of the samples, at least 10 and
-        at most 100, so that training makes enough steps on small data sets; it is 100 in
-        `partial_fit`.
+        Number of samples per training step. "auto" is 1 % of the samples, but at least 10 and at
+        most 100, so that training makes enough steps on small data sets. `partial_fit` uses 100.
     max_iter : int, default=20
         Maximum number of passes over X.
     tol : float, default=0.0
-        Relative change of the objective from one pass to the next at which `fit` stops. 0 makes all
-        passes. The objective is measured on a few samples, so it fluctuates by some percent. If
-        `fit` stops before the last share `average` of its steps, parameters are not averaged.
+        Tolerance of the stopping criterion: `fit` stops when the relative change of the objective
+        between two passes is at most this value. With 0, all `max_iter` passes are made. The
+        objective is estimated on a few samples and fluctuates by a few percent. If `fit` stops
+        before the last fraction `average` of its steps, the parameters are not averaged.
     validation_fraction : float, default=0.0
-        Share of the samples that is held out of training. Their free energy enters
-        `free_energy_gap_curve_`.
+        Fraction of the samples that is held out of training to compute `free_energy_gap_curve_`.
     backend : {"auto", "numpy", "numba", "cupy"}, default="auto"
-        Library for the computations. "auto" follows the data: CuPy for CuPy arrays, otherwise
-        Numba.
+        Library that performs the computations. "auto" uses CuPy if X is a CuPy array, and Numba
+        otherwise.
     warm_start : bool, default=False
         Whether `fit` continues from the previous fit instead of starting anew.
     random_state : int, RandomState instance or None, default=None
         Seed or generator of the random numbers. Pass an int for reproducible results. It determines
         the initial weights, the order of the samples, and all samples of units.
     verbose : int, default=0
-        Whether to print a line after each pass.
+        Verbosity level. If it is not zero, a line is printed after each pass.
 
     Attributes
     ----------
     components_ : ndarray of shape (n_components, n_features)
         Weights, the transpose of W.
     intercept_hidden_ : ndarray of shape (n_components,)
-        c.
+        Biases c of the hidden units.
     intercept_visible_ : ndarray of shape (n_features,)
-        b.
+        Biases b of the visible units.
     variance_ : ndarray of shape (n_features,)
-        Variance s^2 of each feature given the hidden units. Only if `visible="gaussian"`, where the
-        energy is sum (v - b)^2 / (2 s^2) - (v / s^2) W h' - c.h.
+        Variance s^2 of each feature given the hidden units. Only available if `visible="gaussian"`,
+        where the energy is sum (v - b)^2 / (2 s^2) - (v / s^2) W h' - c.h.
     n_iter_ : int
-        Passes made.
+        Number of passes over X.
     objective_curve_ : ndarray of shape (n_iter_,)
-        After each pass, of a few samples: minus the pseudo-log-likelihood of a feature, in nats; or
-        `reconstruction_curve_` if `visible="gaussian"`.
+        Objective after each pass, estimated on a few samples: the negative pseudo-log-likelihood
+        per feature, in nats, or `reconstruction_curve_` if `visible="gaussian"`.
     reconstruction_curve_ : ndarray of shape (n_iter_,)
-        Squared error of a feature when samples are encoded and decoded once.
+        Mean squared reconstruction error per feature after each pass, estimated on a few samples.
     free_energy_gap_curve_ : ndarray of shape (n_iter_,)
-        Mean free energy of the held-out samples minus the mean free energy of training samples. It
-        grows when the model overfits. Empty without `validation_fraction`.
+        Mean free energy of held-out samples minus the mean free energy of training samples, after
+        each pass. It grows when the model overfits. Empty if `validation_fraction=0`.
     seconds_curve_ : ndarray of shape (n_iter_,)
         Seconds from the start of learning to the end of each pass.
     usage_ : ndarray of shape (n_components,)
-        Mean activity of each hidden unit on data.
+        Mean activation of each hidden unit on the training data.
     n_features_in_ : int
-        Features seen in fit.
+        Number of features seen during :term:`fit`.
     feature_names_in_ : ndarray of shape (n_features_in_,)
-        Their names, where X had any.
+        Names of features seen during :term:`fit`, if X has names that are all strings.
 
     See Also
     --------
-    PSD : Sparse codes with a predictor.
+    AutoEncoder : Denoising auto-encoder with the same kind of features.
+    PSD : Sparse coding with an encoder.
 
     Notes
     -----
-    X may be sparse where `visible="bernoulli"`, on the host; a batch at a time is made dense.
-    Booleans and small integers are learned from in single precision, without a copy of X. The same
-    `random_state` gives the same model whatever the number of threads, up to rounding.
+    With `visible="bernoulli"`, X may be a sparse array on the host; one batch at a time is
+    converted to a dense array. Booleans and integers of up to 16 bits are processed in single
+    precision, without a copy of X. For the same `random_state`, the model does not depend on the
+    number of threads, up to rounding errors.
 
     With `visible="gaussian"`, features are standardized internally by their mean and standard
-    deviation in the first call of `fit` or `partial_fit`. Learning does not depend on the offset
-    and the scale of a feature; fitted attributes are in the units of the data. Constant features
-    get no weights. With `visible="bernoulli"` and `centered=True`, the expected steps are the same
-    when a feature v is replaced by 1 - v.
+    deviation in the first call of `fit` or `partial_fit`. Learning therefore does not depend on the
+    offset and scale of a feature. Fitted attributes are in the units of the data, and the weights
+    of constant features are zero. With `visible="bernoulli"` and `centered=True`, the expected
+    steps do not change if a feature v is replaced by 1 - v.
 
-    With `sample_weight`, each step follows the weighted means over its batch, and the learning rate
-    is multiplied by the mean weight of the batch relative to the mean of all weights. Initial
-    biases, the standardization, the starts of the chains and the curves are weighted as well. The
-    expected step equals that for repeated samples; batches and random draws differ, and so does the
-    fitted model. Equal weights give exactly the model without weights. A few samples that outweigh
-    all others cause large steps: lower `learning_rate` in this case.
+    With `sample_weight`, each step uses weighted means over its batch, and the learning rate is
+    multiplied by the mean weight of the batch, relative to the mean of all weights. The initial
+    biases, the standardization, the starts of the chains and the curves are weighted as well. In
+    expectation, a step is the same as if samples were repeated, but batches and random numbers
+    differ, and so does the fitted model. Equal weights give exactly the same model as no weights.
+    If a few samples have much larger weights than all others, steps are large; lower
+    `learning_rate` then.
 
-    If a step could overflow, `fit` and `partial_fit` raise a ValueError before it is made, and the
+    If a step could overflow, `fit` and `partial_fit` raise a ValueError before the step, and the
     model keeps the last finite parameters.
 
     References
@@ -238,12 +249,12 @@ class RBM(CallbackSupportMixin, DensityModel):
     @with_callbacks
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y=None, sample_weight=None):
-        """Learn from X, a pass over shuffled batches after another.
+        """Learn from X in passes over shuffled batches.
 
         Parameters
         ----------
         X : {array-like, sparse array} of shape (n_samples, n_features)
-            Data.
+            Samples.
         y : None
             Ignored.
         sample_weight : array-like of shape (n_samples,) or None, default=None
@@ -253,24 +264,25 @@ class RBM(CallbackSupportMixin, DensityModel):
         Returns
         -------
         RBM
-            The fitted model. If Ctrl-C interrupts the fit, it is the model after the last batches.
+            The fitted model. If Ctrl-C interrupts the fit, it is the model after the last completed
+            batches.
 
         Raises
         ------
         ValueError
-            When weights leave the range of numbers; the last finite model is kept.
+            If the weights diverge. The model keeps the last finite parameters.
         """
         with refusable(self, Diverged) as attempt:
             return ContrastiveLearning(self, attempt).fit(X, sample_weight)
 
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X, y=None, sample_weight=None):
-        """Learn from one more chunk of data, once, at the first learning rate.
+        """Learn from one more chunk of data, in one pass at the initial learning rate.
 
         Parameters
         ----------
         X : {array-like, sparse array} of shape (n_samples, n_features)
-            Data.
+            Samples.
         y : None
             Ignored.
         sample_weight : array-like of shape (n_samples,) or None, default=None
@@ -280,23 +292,23 @@ class RBM(CallbackSupportMixin, DensityModel):
         Returns
         -------
         RBM
-            The model, moved by one step for each batch of X.
+            The model after one step for each batch of X.
 
         Raises
         ------
         ValueError
-            When weights leave the range of numbers; the last finite model is kept.
+            If the weights diverge. The model keeps the last finite parameters.
         """
         with refusable(self, Diverged) as attempt:
             return ContrastiveLearning(self, attempt).partial_fit(X, sample_weight)
 
     def _new_learner(self, learner, replaced):
-        """Return a learner that starts from the fitted attributes, with the chains of another."""
+        """Return a learner that starts from the fitted attributes and keeps the present chains."""
         if learner is None:
             raise ValueError("The model has no state from which learning can continue. Call fit.")
         learner.criterion.restart_with(self._energy.copy())
         return learner
 
     def _as_network(self):
-        """The features as modules of a network."""
+        """Return the features as modules of a network."""
         return BilinearNetwork(self)

@@ -128,8 +128,8 @@ def check_values(steps, n_before, X):
     Raises
     ------
     ValueError
-        The error of `transform`, or of learning, of the first step that is trained. If no step is
-        trained, that of scikit-learn for NaN and infinity in the input of the classifier.
+        The error that the first trained step would raise. If no step is trained, scikit-learn's
+        error for NaN or infinity in the input of the classifier.
     """
     before, first = steps[:n_before], steps[n_before : n_before + 1]
     encoder = getattr(first[0], "encoder_", None) if first else None
@@ -154,7 +154,7 @@ def _check_rows(estimator, row):
 
 @functools.singledispatch
 def _output(model, row):
-    """Return zeros of the shape of a model's output for one sample, or None if it is unknown."""
+    """Return zeros of the shape of a model's output for one sample, or None if it is not known."""
     return row if isinstance(model, OneToOneFeatureMixin) else None
 
 
@@ -168,7 +168,7 @@ def _(model: SparseModel, row):
 
 @_output.register
 def _(model: GroupSparsePSD, row):
-    _check_rows(model, row)  # the number of features depends on groups and maps
+    _check_rows(model, row)  # the number of features depends on the groups or the map
 
 
 @_output.register
@@ -194,7 +194,7 @@ def _(model, row):
 
 
 def check_unlabelled(unlabelled, X):
-    """Return unlabelled samples of the kind, shape, type and column order of X.
+    """Return unlabelled samples that match the type, shape, dtype and column order of X.
 
     Parameters
     ----------
@@ -211,7 +211,7 @@ def check_unlabelled(unlabelled, X):
     Raises
     ------
     ValueError
-        If they are of another kind or shape.
+        If they differ from X in type or shape.
     """
     if unlabelled is None:
         return None
@@ -238,7 +238,7 @@ def _kind(X):
 
 
 def _as_type_of(X, unlabelled):
-    """Cast real numbers to the precision of X, in which the network is trained."""
+    """Cast real numbers to the dtype of X, in which the network is trained."""
     types = [getattr(data, "dtype", None) for data in (X, unlabelled)]
     if types[0] == types[1] or any(dtype is None or dtype.kind != "f" for dtype in types):
         return unlabelled

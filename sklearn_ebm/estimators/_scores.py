@@ -1,4 +1,4 @@
-"""What the scores of the classes say of samples: probabilities, and the class itself."""
+"""Predictions from the scores of the classes: labels and probabilities."""
 
 import numpy as np
 
@@ -9,12 +9,12 @@ class ScoresMixin:
     """Predictions of a classifier that has `classes_` and `decision_function`."""
 
     def predict_log_proba(self, X):
-        """Predict the logarithms of the probabilities of the classes.
+        """Compute the log-probabilities of the classes.
 
         Parameters
         ----------
         X : array-like with n_samples rows
-            Data.
+            Samples.
 
         Returns
         -------
@@ -27,12 +27,12 @@ class ScoresMixin:
         return log_probabilities(scores)
 
     def predict_proba(self, X):
-        """Predict the probabilities of the classes.
+        """Compute the probabilities of the classes.
 
         Parameters
         ----------
         X : array-like with n_samples rows
-            Data.
+            Samples.
 
         Returns
         -------
@@ -42,17 +42,17 @@ class ScoresMixin:
         return np.exp(self.predict_log_proba(X))
 
     def predict(self, X):
-        """Predict the classes of the largest scores.
+        """Predict the class of each sample, the one with the largest score.
 
         Parameters
         ----------
         X : array-like with n_samples rows
-            Data.
+            Samples.
 
         Returns
         -------
         ndarray of shape (n_samples,)
-            Labels.
+            Predicted class labels.
         """
         scores = self.decision_function(X)
         index = (scores > 0).astype(int) if scores.ndim == 1 else scores.argmax(axis=1)

@@ -4,59 +4,69 @@ from sklearn_ebm.estimators._sparse_model import SparseModel
 
 
 class SparseCoder(SparseModel):
-    """E(x, z) = 1/2 ||x - z D||^2 + alpha ||z||_1: sparse codes on a learned or given dictionary.
+    """Sparse coding with a learned or fixed dictionary.
 
-    Codes are exact to a certificate, the duality gap; the dictionary is learned online from
-    sufficient statistics of all batches seen so far.
+    The code of a sample x minimises the energy::
+
+        E(x, z) = 1/2 ||x - z D||^2 + alpha ||z||_1
+
+    where the rows of the dictionary D are the atoms. Inference stops when the duality gap, an upper
+    bound on the distance of the energy from its minimum, is small enough. The dictionary is learned
+    online: `fit` encodes one batch of samples at a time, and updates the atoms from sufficient
+    statistics of all codes so far.
 
     Parameters
     ----------
     n_components : int or None, default=None
-        Number of atoms. None uses the number of given atoms, or of features if no atoms are given.
+        Number of atoms. If None, it is the number of atoms in `dictionary` or `dictionary_init`, or
+        the number of features if neither is given.
     alpha : float or "scale", default="scale"
         Weight of the sparsity penalty, in `fit` and `transform` alike. Larger values give sparser
         codes. "scale" is the root mean square of the training data, which is 1 for data of unit
-        variance; the codes then scale with the data.
+        variance; the codes are then proportional to the scale of the data.
     penalty : {"l1"}, GroupPenalty or Penalty, default="l1"
-        Penalty that alpha weighs: ||z||_1, the norms of groups of components, or any object with
-        `value` and `prox` (see :ref:`add_a_penalty`).
+        Sparsity penalty on the codes: "l1" for ||z||_1, a `GroupPenalty` for the norms of groups of
+        components, or any object with the methods `value` and `prox` (see :ref:`add_a_penalty`).
     positive : bool, default=False
         Whether optimal codes are constrained to be non-negative.
     dictionary : array-like of shape (n_components, n_features) or None, default=None
-        Fixed atoms, used as they are. `fit` learns nothing then.
+        Fixed atoms, used without normalisation. If given, `fit` does not learn a dictionary.
     dictionary_init : array-like of shape (n_components, n_features) or None, default=None
-        Initial atoms. None draws samples.
+        Initial atoms, which are scaled to unit norm. If None, they are drawn from the samples.
     solver : {"auto", "active_set", "cd", "block_cd", "fista", "ista"}, default="auto"
         Algorithm that infers optimal codes. "active_set" is exact and usually the fastest on the
-        CPU, "cd" is coordinate descent; both require a penalty on single components. "block_cd"
-        requires disjoint groups with equal weights. "fista" and "ista" accept any penalty. "auto"
-        chooses by penalty and backend.
+        CPU; "cd" is coordinate descent. Both require a separable penalty, such as ||z||_1.
+        "block_cd" is block coordinate descent and requires disjoint groups with equal weights.
+        "fista" and "ista" are proximal gradient methods with and without acceleration; "fista"
+        requires a convex penalty, and "ista" accepts any penalty. "auto" selects a solver that
+        suits the penalty and the backend.
     max_iter : int, default=20
         Maximum number of passes over X.
     tol : float, default=1e-3
-        Relative change of the mean energy between two passes below which learning stops. 0 makes
-        all `max_iter` passes.
+        Tolerance of the stopping criterion: learning stops when the relative change of the mean
+        energy between two passes is at most this value. With 0, all `max_iter` passes are made.
     batch_size : int, default=512
         Number of samples per training step.
     code_max_iter : int, default=1000
-        Maximum number of iterations of inference: rounds, sweeps or steps, depending on `solver`.
+        Maximum number of iterations of `solver` when optimal codes are inferred.
     code_tol : float, default=1e-4
-        Duality gap, relative to 1/2 ||x||^2, at which inference of an optimal code stops.
+        Tolerance of inference, which stops when the duality gap of an optimal code, relative to
+        1/2 ||x||^2, is at most this value.
     missing_values : float or None, default=None
-        Value that marks missing entries of X, `np.nan` or a number. They are left out of the
-        reconstruction.
+        Placeholder for missing entries of X, `np.nan` or a number. The reconstruction error ignores
+        missing entries.
     sparse_output : bool, default=False
         Whether `transform` returns a CSR array, with one row per sample.
     backend : {"auto", "numpy", "numba", "cupy"}, default="auto"
-        Library for the computations. "auto" follows the data: CuPy for CuPy arrays, otherwise
-        Numba.
+        Library that performs the computations. "auto" uses CuPy if X is a CuPy array, and Numba
+        otherwise.
     warm_start : bool, default=False
         Whether `fit` continues from the previous fit instead of starting anew.
     random_state : int, RandomState instance or None, default=None
         Seed or generator of the random numbers. Pass an int for reproducible results. It determines
         the initial atoms and the order of the samples.
     verbose : int, default=0
-        Whether to print a line after each pass.
+        Verbosity level. If it is not zero, a line is printed after each pass.
 
     Attributes
     ----------
@@ -65,29 +75,30 @@ class SparseCoder(SparseModel):
     alpha_ : float
         Weight of the sparsity penalty in the last fit.
     n_iter_ : int
-        Passes made.
+        Number of passes over X.
     objective_curve_ : ndarray of shape (n_iter_,)
-        Mean energy a sample in each pass.
+        Mean energy per sample in each pass.
     seconds_curve_ : ndarray of shape (n_iter_,)
         Seconds from the start of learning to the end of each pass.
     sparsity_curve_ : ndarray of shape (n_iter_,)
-        Share of the codes' entries that were not zero in each pass.
+        Fraction of non-zero entries of the codes in each pass.
     usage_ : ndarray of shape (n_components,)
-        Share of the samples that used each atom in the last pass.
+        Fraction of the samples whose code used each atom in the last pass.
     n_replaced_ : int
-        Atoms without use that were replaced by samples.
+        Number of unused atoms that were replaced by samples.
     unconverged_ : float
-        Share of the last pass's codes whose duality gap is above the larger of `code_tol` and 1e-3.
+        Fraction of the codes in the last pass whose duality gap is above the larger of `code_tol`
+        and 1e-3.
     n_features_in_ : int
-        Features seen in fit.
+        Number of features seen during :term:`fit`.
     feature_names_in_ : ndarray of shape (n_features_in_,)
-        Their names, where X had any.
+        Names of features seen during :term:`fit`, if X has names that are all strings.
 
     See Also
     --------
-    PSD : The same with an encoder that predicts the code.
-    GroupPenalty : Components that are on or off in groups.
-    sparse_encode : Codes without an estimator.
+    PSD : Sparse coding with an encoder that predicts the codes.
+    GroupPenalty : Penalty on groups of components.
+    sparse_encode : Function that infers the codes of a given dictionary.
 
     References
     ----------

@@ -1,7 +1,7 @@
-"""The one base class of models with a decoder and a sparse penalty.
+"""Base class of models with a decoder and a sparse penalty.
 
 A model is composed of an input adapter, atoms, a penalty and, in some models, an encoder. A
-subclass names them in `_inputs`, `_atoms`, `_penalty_kind` and `_prediction`.
+subclass specifies them in `_inputs`, `_atoms`, `_penalty_kind` and `_prediction`.
 """
 
 from numbers import Integral, Real
@@ -59,7 +59,7 @@ class SparseModel(
     TransformerMixin,
     BaseEstimator,
 ):
-    """An energy E(x, z) = 1/2 ||x - decode(z)||^2 + penalty(z), with or without an encoder."""
+    """Model with an energy 1/2 ||x - decode(z)||^2 + penalty(z), with or without an encoder."""
 
     _model_attributes = ("components_", "alpha_")
     _needs_fit = ("n_components", "dictionary")
@@ -75,15 +75,15 @@ class SparseModel(
 
     # ------------------------------------------------------------------------- parts of a model
     def _inputs(self, is_first=False):
-        """Return the input adapter; `is_first` if it reads the samples of a first fit."""
+        """Return the input adapter. `is_first` is True if it reads the samples of a first fit."""
         return Rows(self.missing_values)
 
     def _atoms(self):
-        """Return the dictionary, as the parameters describe it."""
+        """Return the dictionary as described by the parameters."""
         return Atoms(self.n_components, self.dictionary, self.dictionary_init)
 
     def _penalty_kind(self):
-        """Return the penalty as the user specifies it."""
+        """Return the penalty as specified by the user."""
         return self.penalty
 
     def _prediction(self):
@@ -91,12 +91,12 @@ class SparseModel(
         return None
 
     def set_params(self, **params):
-        """Set parameters by name, and those of a penalty as ``penalty__name``.
+        """Set parameters of the model, and parameters of its penalty as ``penalty__name``.
 
         Parameters
         ----------
         **params
-            New values by name. A penalty is immutable: a new one takes its place.
+            New values by name. Penalties are immutable, so that a new penalty replaces the old one.
 
         Returns
         -------
@@ -115,21 +115,20 @@ class SparseModel(
         ----------
         X : array-like of shape (n_samples, n_features) or \
                 (n_samples, height, width[, n_channels])
-            Samples, ideally of unit variance. Convolutional models take images, or flat rows of
-            their pixels; other models take rows. Memory maps are read one batch at a time.
+            Samples, ideally of unit variance. Convolutional models require images, or flat rows of
+            their pixels; the other models require rows. Memory maps are read one batch at a time.
         y : None
             Ignored.
         sample_weight : array-like of shape (n_samples,) or None, default=None
             Weight of each sample in the objective.
         mask : array-like of the shape of X or None, default=None
-            One, or True, where a value is observed. Other values are left out of the
-            reconstruction; X may contain anything there, including NaN. Masks of images may omit
-            the channels.
+            1, or True, for observed values. The reconstruction error ignores all other values,
+            which may be NaN. The mask of images may omit the channels.
 
         Returns
         -------
         object
-            The fitted model. If Ctrl-C interrupts the fit, it is the model after the last whole
+            The fitted model. If Ctrl-C interrupts the fit, it is the model after the last complete
             batch.
         """
         with refusable(self) as attempt:
@@ -143,13 +142,13 @@ class SparseModel(
         ----------
         X : array-like of shape (n_samples, n_features) or \
                 (n_samples, height, width[, n_channels])
-            Samples. Images may have another size than those before.
+            Samples. The size of images may differ from earlier calls.
         y : None
             Ignored.
         sample_weight : array-like of shape (n_samples,) or None, default=None
             Weight of each sample in the objective.
         mask : array-like of the shape of X or None, default=None
-            One where a value is observed, as in `fit`.
+            1, or True, for observed values, as in `fit`.
 
         Returns
         -------
@@ -161,23 +160,25 @@ class SparseModel(
 
     # ----------------------------------------------------------------------------------- inference
     def transform(self, X, mask=None):
-        """Encode X.
+        """Encode samples.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features) or \
                 (n_samples, height, width[, n_channels])
-            Samples. Convolutional models take images of any size that a filter fits in.
+            Samples. Convolutional models accept images of any size that is not smaller than the
+            filters.
         mask : array-like of the shape of X or None, default=None
-            One where a value is observed, as in `fit`. Encoders see zeros elsewhere.
+            1, or True, for observed values, as in `fit`. Encoders treat all other values as zeros.
 
         Returns
         -------
         ndarray or csr_array of shape (n_samples, n_components) or \
                 (n_samples, map_height, map_width, n_components)
-            Codes in the dtype of X: optimal codes, or those of the encoder in models that have one
-            and `inference="encoder"`. Convolutional models return maps of images, and the same
-            numbers as rows if X has rows. CSR rows if `sparse_output=True`.
+            Codes in the dtype of X: predictions of the encoder if the model has one and
+            `inference="encoder"`, otherwise optimal codes. Convolutional models return feature
+            maps for images, and flattened feature maps if X has rows. With `sparse_output=True`,
+            codes are rows of a CSR array.
         """
         self._ready()
         data = read(self, X, mask)
@@ -201,12 +202,12 @@ class SparseModel(
         ----------
         X : {array-like, sparse array} of shape (n_samples, n_components), or array-like of shape \
                 (n_samples, map_height, map_width, n_components)
-            Codes as returned by `transform`. Rows of maps belong to images of the size in `fit`.
+            Codes as returned by `transform`. Flattened maps must have the size of those in `fit`.
 
         Returns
         -------
         ndarray of shape (n_samples, n_features) or (n_samples, height, width[, n_channels])
-            Reconstructions in the form that X had in `fit`.
+            Reconstructions, in the same form as X in `fit`.
         """
         self._ready()
         code, shape = self._atoms().read_codes(self, X, row_decoder(self))
@@ -216,7 +217,7 @@ class SparseModel(
         return rows if self._form.is_flat else self._form.restore(decoder.as_images(rows))
 
     def energy(self, X, mask=None):
-        """Compute F(x) = min_z E(x, z) of each sample, which is low near the training data.
+        """Compute the energy F(x) = min_z E(x, z) of each sample, which is low near the data.
 
         Parameters
         ----------
@@ -224,7 +225,7 @@ class SparseModel(
                 (n_samples, height, width[, n_channels])
             Samples.
         mask : array-like of the shape of X or None, default=None
-            One where a value is observed, as in `fit`.
+            1, or True, for observed values, as in `fit`.
 
         Returns
         -------
@@ -236,7 +237,9 @@ class SparseModel(
         return parts.value(data, parts.optimal(data))
 
     def duality_gap(self, X, code, mask=None):
-        """Bound how far the energy of given codes is above the minimum.
+        """Compute the duality gap of given codes, an upper bound on the excess of their energy.
+
+        The energy of a code exceeds the minimum energy of the sample by at most this value.
 
         Parameters
         ----------
@@ -246,7 +249,7 @@ class SparseModel(
         code : array-like of the shape that `transform` returns
             Codes of X.
         mask : array-like of the shape of X or None, default=None
-            One where a value is observed, as in `fit`.
+            1, or True, for observed values, as in `fit`.
 
         Returns
         -------
@@ -257,7 +260,7 @@ class SparseModel(
         Raises
         ------
         ValueError
-            If shapes do not fit, squares of X underflow, or the penalty has no certificate.
+            If shapes do not match, squares of X underflow, or the penalty provides no duality gap.
         """
         self._ready()
         require_certificate(self._state.parts.penalty, "duality_gap")
@@ -280,7 +283,7 @@ class SparseModel(
                 (n_samples, height, width[, n_channels])
             Samples.
         mask : array-like of the shape of X or None, default=None
-            One where a value is observed, as in `fit`.
+            1, or True, for observed values, as in `fit`.
 
         Returns
         -------
@@ -290,7 +293,7 @@ class SparseModel(
         return -self.energy(X, mask)
 
     def score(self, X, y=None, mask=None):
-        """Return the mean of `score_samples`, the negative mean energy of the samples.
+        """Return the mean negative energy of the samples.
 
         Parameters
         ----------
@@ -300,13 +303,13 @@ class SparseModel(
         y : None
             Ignored.
         mask : array-like of the shape of X or None, default=None
-            One where a value is observed, as in `fit`.
+            1, or True, for observed values, as in `fit`.
 
         Returns
         -------
         float
-            Negative mean of `energy`, in squared units of X. Higher is better. Scores of different
-            alpha are not comparable.
+            Mean of `score_samples`, in squared units of X. Higher is better. Scores of models with
+            different alpha are not comparable.
         """
         return float(self.score_samples(X, mask).mean())
 

@@ -1,4 +1,4 @@
-"""What energies are made of: decoders, encoders, penalties, and their sum."""
+"""Parts of energies: decoders, encoders, penalties, and their sum."""
 
 from sklearn_ebm.factors._classification import SCORE_LOSSES, cross_entropy, log_probabilities
 from sklearn_ebm.factors._linear_maps import FixedMap, LinearHead

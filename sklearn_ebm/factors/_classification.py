@@ -1,27 +1,27 @@
 """Losses of the scores of a classifier; `SCORE_LOSSES` names them.
 
-A loss maps scores and targets to the loss of each sample, and to its gradient by the scores.
+A loss maps scores and targets to the loss of each sample and its gradient by the scores.
 """
 
 from sklearn_ebm.backends import array_namespace
 
 
 def log_probabilities(scores):
-    """log softmax of each row, shape (n_samples, n_classes); nothing overflows."""
+    """Return log softmax of each row, shape (n_samples, n_classes), without overflow."""
     xp = array_namespace(scores)
     shifted = scores - xp.max(scores, axis=1, keepdims=True)
     return shifted - xp.log(xp.sum(xp.exp(shifted), axis=1, keepdims=True))
 
 
 def cross_entropy(scores, target):
-    """-log p of the right class, and its gradient p - [class is right] by the scores.
+    """Return -log p of the right class, and the gradient p - target with respect to the scores.
 
     Parameters
     ----------
     scores : array of shape (n_samples, n_classes)
-        One for each class; p is their softmax.
+        Scores of the classes. p is their softmax.
     target : array of shape (n_samples, n_classes)
-        One for the right class, zero for the others.
+        1 for the right class, 0 for the others.
 
     Returns
     -------

@@ -1,11 +1,11 @@
-"""Linear modules: a trained head, and a fixed map."""
+"""Linear modules: a trained head and a fixed map."""
 
 from sklearn_ebm.backends import array_namespace, multiply_into, new_array
 from sklearn_ebm.protocols import ModuleMixin
 
 
 class LinearHead(ModuleMixin):
-    """Scores x W + b of classes.
+    """The scores x W + b of the classes.
 
     Parameters
     ----------
@@ -28,7 +28,7 @@ class LinearHead(ModuleMixin):
         return scores
 
     def backward(self, tape, dy, input_gradient=True):
-        """Return the gradients with respect to the features, or None, and to W and b."""
+        """Return the gradients with respect to the features (or None), and to W and b."""
         gradients = {"weights": tape.kept.T @ dy, "bias": array_namespace(dy).sum(dy, axis=0)}
         return dy @ self.parameters["weights"].T if input_gradient else None, gradients
 
@@ -39,7 +39,7 @@ class FixedMap(ModuleMixin):
     Parameters
     ----------
     linear : ndarray of shape (n_features, n_outputs) or (n_features,) or ()
-        The matrix A, or one factor for each feature or for all.
+        The matrix A, or one factor for each feature, or one for all.
     shift : ndarray of shape (n_outputs,) or ()
         b.
     """
@@ -54,7 +54,7 @@ class FixedMap(ModuleMixin):
         return (x @ linear if linear.ndim == 2 else x * linear) + shift
 
     def backward(self, tape, dy, input_gradient=True):
-        """Return the gradient with respect to x, or None, and no others."""
+        """Return the gradient with respect to x (or None), and no others."""
         if not input_gradient:
             return None, {}
         linear = _like(dy, self.linear)

@@ -5,7 +5,7 @@ from sklearn_ebm.protocols import ModuleMixin
 
 
 class PooledFeatures(ModuleMixin):
-    """v_g = sqrt(sum_j w_gj z_j^2), optionally after the codes z themselves.
+    """v_g = sqrt(sum_j w_gj z_j^2), optionally preceded by the codes z.
 
     dz_j = z_j sum_g w_gj dv_g / v_g, and zero if v_g is zero.
 
@@ -14,9 +14,9 @@ class PooledFeatures(ModuleMixin):
     pools : Pools
         The weights w.
     with_code : bool
-        Whether the codes come first.
+        Whether the features are preceded by the codes.
     backend : module or None, default=None
-        Kernels of a backend. None follows the data.
+        Module of kernels. None uses the backend of the data.
     """
 
     def __init__(self, pools, with_code, backend=None):
@@ -25,7 +25,7 @@ class PooledFeatures(ModuleMixin):
         self._backend = backend
 
     def __getstate__(self):
-        """Store everything but the backend, since a module cannot be pickled."""
+        """Store everything except the backend, since a module cannot be pickled."""
         return {**vars(self), "_backend": None}
 
     def on(self, backend):
@@ -40,7 +40,7 @@ class PooledFeatures(ModuleMixin):
         return array_namespace(x).concat([x, norms], axis=1) if self.with_code else norms
 
     def backward(self, tape, dy, input_gradient=True):
-        """Return the gradient with respect to the codes, or None, and no others."""
+        """Return the gradient with respect to the codes (or None), and no others."""
         if not input_gradient:
             return None, {}
         code, norms = tape.kept

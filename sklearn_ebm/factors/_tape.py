@@ -8,7 +8,7 @@ from sklearn_ebm.backends import array_namespace, new_array
 class Tape:
     """Named arrays that a forward pass stores for its backward pass. The next pass reuses them.
 
-    A pickle does not contain the memory, which the next pass allocates again.
+    The arrays are not pickled; the next pass allocates them again.
     """
 
     def __init__(self):
@@ -19,7 +19,7 @@ class Tape:
         return {"_memory": {}, "kept": {}}
 
     def array(self, name, shape, like, dtype=None):
-        """Return uninitialised memory of this name, in the type and on the device of `like`."""
+        """Return uninitialised memory of this name, with the dtype and the device of `like`."""
         xp, size = array_namespace(like), math.prod(shape)
         dtype = like.dtype if dtype is None else getattr(xp, dtype)
         held = self._memory.get(name)
@@ -29,14 +29,14 @@ class Tape:
         return xp.reshape(held[:size], shape)
 
     def zeros(self, name, like):
-        """Return memory of this name, in the shape and type of `like`, filled with zeros."""
+        """Return memory of this name, with the shape and the dtype of `like`, filled with zeros."""
         cleared = self.array(name, like.shape, like)
         cleared[...] = 0
         return cleared
 
 
 class Tapes:
-    """One tape for each piece of a batch. A pickle does not contain them."""
+    """One tape for each piece of a batch. They are not pickled."""
 
     def __init__(self):
         self._tapes = {}

@@ -1,1 +1,1 @@
-"""Data that users pass: checked, and converted to what models compute with."""
+"""Checks of the data that users pass, and their conversion to the form that models require."""

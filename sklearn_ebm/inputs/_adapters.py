@@ -1,7 +1,7 @@
-"""Input adapters: samples that are checked, masked and on their device, in one form for all models.
+"""Input adapters, which check samples, apply masks and move samples to their device.
 
-`read` accepts the samples that users pass and returns `Data`. The only attributes of the estimator
-that it sets are those of scikit-learn's own validation.
+`read` accepts the samples that users pass and returns `Data`, which has the same form for all
+models. It sets only those attributes of the estimator that scikit-learn's validation sets.
 """
 
 from dataclasses import dataclass
@@ -18,18 +18,18 @@ ROWS = ImageForm(2)
 
 @dataclass(frozen=True)
 class Data:
-    """The samples of one call.
+    """Samples of one call.
 
     Attributes
     ----------
     X : array of shape (n_samples, n_features) or (n_samples, height, width, n_channels)
-        Samples, zero where they are not observed.
+        Samples, with zeros for entries that are not observed.
     mask : array of the shape of X or None
-        One where a value is observed. None if all are.
+        1 for observed entries, otherwise 0. None if all entries are observed.
     backend : module
-        Kernels.
+        Backend that computes with the samples.
     form : ImageForm
-        The form in which users passed the samples.
+        Form of the samples that the user passed.
     """
 
     X: Any
@@ -59,7 +59,7 @@ class Rows:
     Parameters
     ----------
     missing_values : float or None, default=None
-        Value of entries that are missing, NaN or a number. None if there are none.
+        Placeholder for missing entries, NaN or a number. None if no entries are missing.
     """
 
     def __init__(self, missing_values=None):
@@ -71,17 +71,17 @@ class Rows:
         Parameters
         ----------
         estimator : estimator
-            Named in messages. Its `backend` chooses the device.
+            Estimator that error messages name. Its `backend` selects the device.
         X : array-like
             Samples.
         mask : array-like or None, default=None
-            One where a value is observed.
+            1, or True, for observed entries.
         reset : bool, default=False
             Whether this is the first call of `fit` or `partial_fit`.
         degree : int, default=2
             Highest power of X that is computed.
         dtype : dtype or None, default=None
-            Type to which batches will be cast. None if they keep their own.
+            Type to which batches will be cast. None if batches keep their type.
 
         Returns
         -------
@@ -109,11 +109,11 @@ class Rows:
         return fitted_shape
 
     def encoder_of_rows(self, encoder):
-        """Return an encoder for samples in the forms that users may pass."""
+        """Return an encoder for samples in all forms that users may pass."""
         return encoder
 
     def _checked(self, estimator, X, reset, finite):
-        """Return samples as an array of floats, and the form in which they were passed."""
+        """Return samples as a floating-point array, and their form."""
         allow_nan = is_nan(self.missing_values)
         return check_rows(estimator, X, reset=reset, allow_nan=allow_nan, finite=finite), ROWS
 
@@ -124,10 +124,10 @@ class Images(Rows):
     Parameters
     ----------
     missing_values : float or None
-        Value of pixels that are missing, NaN or a number. None if there are none.
+        Placeholder for missing pixels, NaN or a number. None if no pixels are missing.
     image_shape : tuple of int or None
-        Height, width and channels of images in flat rows. With None, rows are signals of
-        height one.
+        Height, width and channels of images in flat rows. None treats rows as signals, which are
+        images of height one.
     smallest : int or tuple of int
         Smallest height and width of images.
     """

@@ -1,4 +1,4 @@
-"""Checks for which scikit-learn has no function, in the wording of its error messages."""
+"""Checks that scikit-learn does not provide, in the wording of its error messages."""
 
 import math
 
@@ -7,35 +7,35 @@ import numpy as np
 from sklearn_ebm.backends import array_namespace, is_cupy
 from sklearn_ebm.inputs._rows import check_rows, check_values_elsewhere, checked_array
 
-LARGEST_POWER = {np.dtype(np.float32): 1e30, np.dtype(np.float64): 1e200}  # sums stay finite
+LARGEST_POWER = {np.dtype(np.float32): 1e30, np.dtype(np.float64): 1e200}  # sums remain finite
 
 SMALLEST_WEIGHT = {np.dtype(np.float32): 1e-34, np.dtype(np.float64): 1e-140}
 
 
 def largest_value(dtype, degree=2):
-    """Return the limit above which, and below its inverse, powers may be out of range."""
+    """Return the largest magnitude whose powers are in range. Its inverse is the smallest one."""
     return LARGEST_POWER[np.dtype(dtype)] ** (1 / degree)
 
 
 def check_data(estimator, X, reset, allow_nan=False, degree=2, dtype=None, **options):
-    """Return X as a two-dimensional float array. A floating-point type and the device are kept.
+    """Return X as a two-dimensional floating-point array, with its precision and on its device.
 
     Parameters
     ----------
     estimator : estimator
-        Its `n_features_in_` is set if `reset`, else compared.
+        Estimator. If `reset` is True, its `n_features_in_` is set, otherwise it is compared.
     X : array-like of shape (n_samples, n_features)
         Data.
     reset : bool
-        Whether this is a first fit.
+        Whether this is the first call of `fit` or `partial_fit`.
     allow_nan : bool, default=False
         Whether NaN marks a missing value.
     degree : int, default=2
         Highest power of X that the estimator computes.
     dtype : dtype or None, default=None
-        Type that X is going to be cast to, if it is not its own.
+        Type to which X will be cast. None if X keeps its type.
     **options
-        For `sklearn.utils.check_array`.
+        Further parameters of `sklearn.utils.check_array`.
 
     Returns
     -------
@@ -44,7 +44,7 @@ def check_data(estimator, X, reset, allow_nan=False, degree=2, dtype=None, **opt
     Raises
     ------
     ValueError
-        As `sklearn.utils.validation.validate_data`, and if powers would overflow.
+        The errors of `sklearn.utils.validation.validate_data`; or if powers of X would overflow.
     """
     X = check_rows(estimator, X, reset=reset, allow_nan=allow_nan, **options)
     check_magnitude(X, degree, dtype)
@@ -52,14 +52,14 @@ def check_data(estimator, X, reset, allow_nan=False, degree=2, dtype=None, **opt
 
 
 def check_codes(X, input_name="X", **options):
-    """Return codes as a float array. A floating-point type and the device are kept."""
+    """Return codes as a floating-point array, with their precision and on their device."""
     if is_cupy(X):
         return check_values_elsewhere(X, name=input_name)
     return checked_array(X, input_name=input_name, **options)
 
 
 def require_same_place(estimator, X):
-    """Refuse data that are on another device than a fitted model."""
+    """Refuse data on a different device from the device of a fitted model."""
     is_there = is_cupy(getattr(estimator, "components_", X))
     if is_there != is_cupy(X):
         name = type(estimator).__name__
@@ -76,10 +76,10 @@ def require_same_place(estimator, X):
 
 
 def check_magnitude(X, degree=2, dtype=None, unit=1.0):
-    """Refuse values of X / unit whose powers would overflow in a kernel.
+    """Refuse values of X / unit whose powers would overflow.
 
-    The powers are computed in the dtype of X, or in `dtype` if that is given. Returns the largest
-    magnitude.
+    The powers are computed in the dtype of X, or in `dtype` if its range is smaller. Returns the
+    largest magnitude.
     """
     xp = array_namespace(X)
     dtypes = (X.dtype,) if dtype is None else (X.dtype, dtype)
@@ -99,7 +99,7 @@ def check_magnitude(X, degree=2, dtype=None, unit=1.0):
 
 
 def check_weight(value, dtype, name):
-    """Refuse the weight of a term if it is out of the range of the type of X."""
+    """Refuse the weight of a term of the energy if it is out of the range of the dtype."""
     if value > largest_value(dtype):
         raise ValueError(f"{name}={value} is too large for {np.dtype(dtype)!r}.")
     if value < SMALLEST_WEIGHT[np.dtype(dtype)]:
@@ -110,12 +110,12 @@ def check_weight(value, dtype, name):
 
 
 def check_dictionary(dictionary, n_components, n_features, dtype, name="dictionary"):
-    """Return a given dictionary as a float array without empty atoms.
+    """Return a given dictionary as a floating-point array without atoms of norm zero.
 
     Raises
     ------
     ValueError
-        If its shape does not fit, or the squared norm of a row is zero or out of range.
+        If its shape does not match, or the squared norm of a row is zero or out of range.
     """
     if not is_cupy(dictionary):
         dictionary = checked_array(dictionary, dtype=dtype, order="C", input_name=name)
@@ -146,10 +146,10 @@ def _check_atoms(dictionary, name):
 
 
 def _beyond(atoms, dtype):
-    """Return which atoms have a squared norm out of the range of a type; norm zero is in range."""
+    """Return which atoms have a squared norm out of the range of a type, except zero."""
     xp = array_namespace(atoms)
     size = xp.max(xp.abs(atoms), axis=tuple(range(1, atoms.ndim)))
-    size = xp.asarray(size, dtype=xp.float64)  # has the limits of all types in its range
+    size = xp.asarray(size, dtype=xp.float64)  # which can represent the limits of all types
     limit = largest_value(dtype)
     return (size > limit) | ((size < 1 / limit) & (size > 0))
 
@@ -165,7 +165,7 @@ def require_magnitude(values, name):
 
 
 def require_atoms(dictionary, name):
-    """Refuse atoms whose squared norm is out of range; atoms of norm zero are not used."""
+    """Refuse atoms whose squared norm is out of range, except unused atoms of norm zero."""
     extreme = _beyond(dictionary, dictionary.dtype)
     if bool(extreme.any()):
         raise ValueError(
@@ -175,7 +175,7 @@ def require_atoms(dictionary, name):
 
 
 def require_castable(atoms, dtype):
-    """Refuse a type if squared norms of atoms of another type are out of its range."""
+    """Refuse a dtype if the squared norms of the atoms are out of its range."""
     if dtype == atoms.dtype:
         return
     extreme = _beyond(atoms, dtype)

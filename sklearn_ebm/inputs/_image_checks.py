@@ -1,4 +1,4 @@
-"""Checks of images and masks that models of images share."""
+"""Checks of images and masks, shared by the models of images."""
 
 import math
 
@@ -6,23 +6,23 @@ import numpy as np
 
 from sklearn_ebm.backends import array_namespace
 
-FAR_ABOVE_UNDERFLOW = 1e4  # times the smallest number whose square is a normal number
+FAR_ABOVE_UNDERFLOW = 1e4  # multiple of the smallest number whose square is a normal number
 
 
 def flat(images):
-    """Images or maps as rows; None stays."""
+    """Return images or maps as rows; None remains None."""
     if images is None or images.ndim == 2:
         return images
     return array_namespace(images).reshape(images, (images.shape[0], math.prod(images.shape[1:])))
 
 
 def check_mask(mask, images, form):
-    """A mask as rows of zeros and ones beside those of images.
+    """Return a mask as rows of zeros and ones, in the shape of flattened images.
 
     Raises
     ------
     ValueError
-        If it has another shape, or does not contain numbers.
+        If the mask has another shape, or does not contain numbers.
     """
     xp = array_namespace(images)
     mask = xp.asarray(mask)
@@ -44,7 +44,7 @@ def _require_numbers(mask, xp):
 
 
 def without_unseen(images, mask):
-    """Set pixels to zero if their mask is zero, whatever their value."""
+    """Return images in which pixels are zero if their mask is zero."""
     xp = array_namespace(images)
     seen = xp.reshape(mask, images.shape) > 0
     return xp.where(seen, images, xp.zeros_like(images))
@@ -53,7 +53,7 @@ def without_unseen(images, mask):
 def require_squares(images, alpha):
     """Refuse to learn from values whose squares underflow.
 
-    With a larger alpha, all codes are zero and no square matters.
+    If alpha is larger, all codes are zero, and squares do not matter.
 
     Raises
     ------
@@ -71,7 +71,7 @@ def require_squares(images, alpha):
 
 
 def require_observed(mask):
-    """Refuse samples of which no value is observed."""
+    """Refuse samples without any observed value."""
     xp = array_namespace(mask)
     empty = xp.nonzero(~xp.any(mask != 0, axis=1))[0]
     if empty.shape[0]:

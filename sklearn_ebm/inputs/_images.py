@@ -1,7 +1,7 @@
-"""Checks of images: flat rows, grey images or maps become (n, height, width, channels).
+"""Checks of images: rows, grey images or images with channels become (n, height, width, channels).
 
 A row without a shape is a signal, an image of height one. `ImageForm.restore` converts the output
-of a layer to the kind of its input, so that any step of scikit-learn can precede or follow it.
+of a layer to the form of its input, so that any scikit-learn step can precede or follow it.
 """
 
 import math
@@ -21,11 +21,11 @@ from sklearn_ebm.inputs._rows import (
 
 IMAGE_SHAPE = ["array-like", None]  # for `_parameter_constraints`
 LAYOUT = "images are (n_samples, height, width, channels), channels last."
-BATCH_ENTRIES = 2**20  # entries of a batch of images: 4 MB in float32, which mostly stay in cache
+BATCH_ENTRIES = 2**20  # entries of a batch of images: 4 MB in float32, which mostly fit in cache
 
 
 class ImageForm(NamedTuple):
-    """The form in which images were passed: rows (2 dimensions), grey images (3) or maps (4)."""
+    """Form of images that users pass: rows (2 dimensions), grey images (3) or with channels (4)."""
 
     n_dims: int
 
@@ -35,7 +35,7 @@ class ImageForm(NamedTuple):
         return self.n_dims == 2
 
     def restore(self, maps):
-        """Return maps (n, height, width, k) in the input's form; grey images only if k is 1."""
+        """Return maps (n, height, width, k) in the form of the input; as grey images if k is 1."""
         xp = array_namespace(maps)
         n_samples, *shape = maps.shape
         if self.is_flat:
@@ -49,30 +49,30 @@ def check_images(
 ):  # fmt: skip
     """Return X as checked images (n, height, width, channels), and the form of X.
 
-    float32 and float64 are kept, other types are converted to float64. X is copied only if its type
-    or its strides require it. If `reset`, `n_features_in_` (height * width * channels of images)
-    and `n_channels_in_` are set. Otherwise rows are compared with the first, and images with the
-    second only: they may have another height and width.
+    float32 and float64 are preserved, and other types are converted to float64. X is copied only if
+    its type or its strides require it. If `reset` is True, `n_features_in_` (height * width *
+    channels of images) and `n_channels_in_` are set. Otherwise, rows must have the same
+    `n_features_in_`, and images the same `n_channels_in_`; their height and width may differ.
 
     Parameters
     ----------
     estimator : object
-        Its attributes are set, and messages name it.
+        Estimator whose attributes are set, and that error messages name.
     X : array-like of shape (n, n_features), (n, height, width) or (n, height, width, channels)
-        Rows, grey images or maps; or a list of images of one size.
+        Rows, grey images, images with channels, or a list of images of the same size.
     reset : bool
-        Whether this is a fit.
+        Whether this is the first call of `fit` or `partial_fit`.
     image_shape : tuple of 2 or 3 integers or None
-        Height, width and channels (1 if omitted) of the images in X. With None, rows are signals of
-        height one, and images may have any shape.
+        Height, width and channels (1 if omitted) of the images in X. With None, rows are signals,
+        which are images of height one, and images may have any shape.
     allow_nan : bool
         Whether NaN is accepted.
     finite : bool
-        Whether to check that values are finite. If False, the caller must check.
+        Whether to check that values are finite. If False, the caller must check it.
     smallest : tuple of 2 integers or int
-        Smallest height and width; see `window_shape` for a single number.
+        Smallest height and width; see `window_shape` for an int.
     accept_channels : collection of integers or None
-        Numbers of channels that the estimator accepts. None accepts any.
+        Numbers of channels that the estimator supports. None accepts any number.
 
     Returns
     -------
@@ -91,7 +91,7 @@ def check_images(
         images = images[..., None] if form.n_dims == 3 else images
         _check_agreement(images.shape[1:], image_shape)
     else:
-        form = ImageForm(2)  # check_rows refuses other numbers of dimensions
+        form = ImageForm(2)  # other numbers of dimensions are refused by check_rows
         rows = check_rows(estimator, X, reset=reset, allow_nan=allow_nan, finite=finite)
         shape = shape_of_rows(rows.shape[1], image_shape)
         images = array_namespace(rows).reshape(rows, (rows.shape[0], *shape))
@@ -103,7 +103,7 @@ def check_images(
 
 
 def check_images_or_sparse(estimator, X, *, reset):
-    """Return images as `check_images` does; CSR rows and None for a sparse matrix."""
+    """Return images as `check_images` does, or CSR rows and None for a sparse matrix."""
     if not sparse.issparse(X):
         return check_images(estimator, X, reset=reset)
     X = check_rows(estimator, X, reset=reset, accept_sparse="csr")
@@ -113,7 +113,7 @@ def check_images_or_sparse(estimator, X, *, reset):
 
 
 def window_shape(size, height):
-    """Return height and width of a window; of a single number, height is 1 for signals."""
+    """Return height and width of a window. If `size` is an int, the height is 1 for signals."""
     if isinstance(size, Integral):
         size = (1 if height == 1 else size, size)
     height, width = (int(length) for length in size)
@@ -121,9 +121,9 @@ def window_shape(size, height):
 
 
 def in_batches(function, images, shape):
-    """Return function(images), an array of `shape`, batch by batch to save memory.
+    """Return function(images), an array of the given shape, computed in batches to save memory.
 
-    Batches are shared among threads.
+    The batches are distributed over threads.
     """
     backend, xp = resolve_backend("auto", images), array_namespace(images)
     n_samples = images.shape[0]
@@ -160,7 +160,7 @@ def _stack(X):
 def _shape(image):
     try:
         return tuple(image.shape) if hasattr(image, "shape") else np.shape(image)
-    except ValueError:  # lists of different lengths, which check_rows refuses
+    except ValueError:  # lists of different lengths are refused by check_rows
         return ()
 
 
@@ -169,7 +169,7 @@ def _by(shape):
 
 
 def check_values(estimator, X, allow_nan, finite=True):
-    """Check images as `check_rows` checks rows: at least one sample, of finite real numbers."""
+    """Check images as `check_rows` checks rows: at least one sample of finite real numbers."""
     xp = array_namespace(X)
     if xp is np:
         with naming_the_remedy_of(estimator):
@@ -199,7 +199,7 @@ def full_shape(image_shape):
 
 
 def shape_of_rows(n_features, image_shape):
-    """Return height, width and channels of images in rows; without a shape they are signals."""
+    """Return height, width and channels of images in rows. Rows without a shape are signals."""
     if image_shape is None:
         return 1, n_features, 1
     shape = full_shape(image_shape)
@@ -251,4 +251,4 @@ def _remember(estimator, shape, form):
     estimator.n_channels_in_ = shape[-1]
     if not form.is_flat:
         estimator.n_features_in_ = math.prod(shape)
-        estimator.__dict__.pop("feature_names_in_", None)  # those of an earlier fit on a DataFrame
+        estimator.__dict__.pop("feature_names_in_", None)  # names of an earlier fit on a data frame

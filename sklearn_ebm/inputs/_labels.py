@@ -1,4 +1,4 @@
-"""Labels and sample weights of a classifier, checked before anything is fitted."""
+"""Labels and sample weights of a classifier, which are checked before anything is fitted."""
 
 from typing import Any, NamedTuple
 
@@ -22,7 +22,7 @@ class Labels(NamedTuple):
     weights : ndarray of shape (n_samples,), float64
         Sample weights times class weights. Samples of weight zero are ignored.
     sample_weights : ndarray of shape (n_samples,), float64, or None
-        Sample weights alone, if there are any.
+        Sample weights without class weights. None if the user passed none.
     """
 
     y: Any
@@ -31,33 +31,33 @@ class Labels(NamedTuple):
 
     @property
     def rows(self):
-        """Indices of the samples with weight."""
+        """Indices of the samples with a non-zero weight."""
         return np.flatnonzero(self.weights)
 
     @property
     def classes(self):
-        """Classes of the samples with weight."""
+        """Classes of the samples with a non-zero weight."""
         return np.unique(self.y[self.rows])
 
     def split(self, fraction, random_state):
-        """Split the samples with weight into a training set and a validation set, by class.
+        """Split the samples with a non-zero weight into training and validation set, by class.
 
         Parameters
         ----------
         fraction : float
-            Share of the validation set.
+            Fraction of the samples in the validation set.
         random_state : numpy.random.RandomState
-            Draws the samples.
+            Random number generator that draws the samples.
 
         Returns
         -------
         train, held_out : ndarray
-            Indices in their order.
+            Indices of the samples, in ascending order.
 
         Raises
         ------
         ValueError
-            If the validation set is too small for all classes.
+            If the validation set would have fewer samples than there are classes.
         """
         rows, n_classes = self.rows, len(self.classes)
         n_held_out = int(fraction * len(rows))
@@ -79,13 +79,13 @@ def check_labels(estimator, X, y, sample_weight, class_weight):
     Parameters
     ----------
     estimator : estimator
-        Messages name it.
+        Estimator that error messages name.
     X : array-like with n_samples rows
         Data.
     y : array-like of shape (n_samples,)
         Labels.
     sample_weight : array-like of shape (n_samples,) or None
-        Weights.
+        Weights of the samples.
     class_weight : dict, "balanced" or None
         Weights of the classes.
 
@@ -97,7 +97,7 @@ def check_labels(estimator, X, y, sample_weight, class_weight):
     Raises
     ------
     ValueError
-        If labels are missing, or if fewer than two classes have a weight.
+        If labels are missing, or fewer than two classes have samples with a weight.
     """
     name = type(estimator).__name__
     if y is None:
@@ -138,9 +138,9 @@ def with_mean_one(weights, *parts):
     Parameters
     ----------
     weights : ndarray of shape (n_samples,), float64
-        Weights.
+        Weights of all samples.
     *parts : ndarray
-        Indices of samples.
+        Indices of the samples of each part.
 
     Returns
     -------

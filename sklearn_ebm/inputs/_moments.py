@@ -1,4 +1,4 @@
-"""Mean and standard deviation of features, read in pieces of rows."""
+"""Mean and standard deviation of features, computed in pieces of rows."""
 
 import math
 
@@ -7,16 +7,16 @@ import numpy as np
 from sklearn_ebm.backends import array_namespace
 from sklearn_ebm.inputs._rows import dense_rows
 
-PIECE_ROWS = 512  # that are dense at once
-ROUNDINGS = 4  # machine epsilons, relative to the largest value: less variation is constant
+PIECE_ROWS = 512  # number of rows that are dense at once
+ROUNDINGS = 4  # deviations below so many machine epsilons of the largest value are zero
 
 
 def moments(X, rows, dtype, with_deviation, weights=None):
-    """Return mean and standard deviation (or None) of each feature over some rows, in a dtype.
+    """Return mean and standard deviation (or None) of each feature over given rows, in a dtype.
 
-    Sums are in double precision. The deviation is zero for features that are constant, or that vary
-    by rounding errors only. `weights` holds the weights of all samples, on the host; None means
-    equal ones.
+    Sums are computed in double precision. The deviation is zero for features that are constant up
+    to rounding errors. `weights` contains the weights of all samples, on the host. None means equal
+    weights.
     """
     mean = _mean_rows(X, rows, dtype, lambda part: part, weights)
     xp = array_namespace(mean)
@@ -63,7 +63,7 @@ def _require_squares(deviation, dtype):
 
 
 def _pieces(X, rows, dtype):
-    """Yield some rows as dense pieces."""
+    """Yield given rows as dense pieces."""
     for first in range(0, len(rows), PIECE_ROWS):
         yield dense_rows(X, rows[first : first + PIECE_ROWS], dtype)
 

@@ -1,8 +1,8 @@
-"""Checks of rows of data: scikit-learn's, and the same ones for arrays of other libraries.
+"""Checks of rows of data, with scikit-learn and for arrays of other libraries.
 
-scikit-learn looks at arrays of other namespaces (CuPy's above all) only when array API dispatch is
-switched on, which users must do before they import scipy. We ask nothing of the kind: such an array
-goes through the checks below, on its own device, with scikit-learn's words and types.
+scikit-learn checks arrays of other namespaces, such as CuPy, only if array API dispatch is enabled,
+which users must do before they import scipy. This package does not require it: such arrays are
+checked by the functions below, on their device, with scikit-learn's messages and types.
 """
 
 import math
@@ -21,9 +21,9 @@ FLOATS = ("float64", "float32")
 def native(X):
     """Convert arrays, sparse arrays and data frames to the byte order of the machine.
 
-    Single precision stays single precision. scikit-learn alone would convert it to float64 if it
-    comes in another byte order or as a nullable type of pandas, and it leaves the byte order of
-    some data frames as it is, which kernels cannot read.
+    Single precision is preserved. scikit-learn alone would convert it to float64 if the array has
+    another byte order or a nullable pandas type, and would keep the byte order of some data frames,
+    which compiled kernels cannot read.
     """
     if isinstance(X, np.ndarray) or sparse.issparse(X):
         is_native = X.dtype.isnative or X.dtype.kind not in "iufc"
@@ -36,7 +36,7 @@ def native(X):
 
 
 def _native_frame(X):
-    """A data frame with the numbers of all columns in the byte order of the machine."""
+    """Return a data frame whose numeric columns have the byte order of the machine."""
     swapped = [
         number
         for number, dtype in enumerate(np.atleast_1d(X.dtypes))
@@ -45,23 +45,23 @@ def _native_frame(X):
     if not swapped:
         return X
     X = X.copy(deep=False)
-    for number in swapped:  # names of columns need not be unique
+    for number in swapped:  # column names need not be unique
         values = X.iloc[:, number].to_numpy()
         X.isetitem(number, values.astype(values.dtype.newbyteorder("=")))
     return X
 
 
 def checked_array(X, dtype=FLOATS, **options):
-    """`sklearn.utils.check_array` that returns an array in the byte order of the machine."""
+    """Call `sklearn.utils.check_array`, and return an array in the byte order of the machine."""
     if dtype is FLOATS:
         dtype = [np.dtype(name) for name in dtype]
-    with np.errstate(over="ignore"):  # numbers that the type cannot hold are refused as infinity
+    with np.errstate(over="ignore"):  # numbers out of the range of the type are refused as infinity
         return native(check_array(native(X), dtype=dtype, **options))
 
 
 @contextmanager
 def naming_the_remedy(name, has_missing_values):
-    """Add to the error for NaN in X the parameter that allows it, if there is one."""
+    """Add the parameter that allows NaN, if there is one, to the error for NaN in X."""
     try:
         yield
     except ValueError as error:
@@ -74,16 +74,16 @@ def naming_the_remedy(name, has_missing_values):
 
 
 def is_nan(value):
-    """Whether a value that stands for missing ones is NaN, which equals nothing."""
+    """Return whether the placeholder for missing values is NaN, which is not equal to itself."""
     return value is not None and value != value
 
 
 def split_missing(X, missing_values):
-    """X with zeros where values are missing, and the mask of observed ones; no mask if none is."""
+    """Return X with zeros for missing values, and the mask of observed values, or None."""
     xp = array_namespace(X)
     if missing_values is None:
         return X, None
-    missing_values = float(missing_values)  # a NumPy scalar may be of a wider type than X
+    missing_values = float(missing_values)  # a NumPy scalar may have a wider type than X
     missing = xp.isnan(X) if is_nan(missing_values) else missing_values == X
     if not bool(missing.any()):
         return X, None
@@ -94,7 +94,7 @@ def split_missing(X, missing_values):
 
 
 def naming_the_remedy_of(estimator):
-    """`naming_the_remedy` for an estimator, which may have the parameter `missing_values`."""
+    """Return `naming_the_remedy` for an estimator."""
     has_missing_values = "missing_values" in getattr(estimator, "_parameter_constraints", {})
     return naming_the_remedy(type(estimator).__name__, has_missing_values)
 
@@ -110,11 +110,12 @@ def check_rows(
     finite=True,
     **options,
 ):
-    """X as a checked 2-D array; sets `n_features_in_` when `reset`, else compares with it.
+    """Return X as a checked two-dimensional array.
 
-    `dtype` names the types that are kept; all others become the first. None keeps every real type.
-    If `finite` is False, infinity and NaN are accepted.
-    `options` are more of `sklearn.utils.check_array`.
+    If `reset` is True, `n_features_in_` is set, otherwise it is compared. `dtype` lists the types
+    that are preserved; other types are converted to the first of them. None preserves all real
+    types. If `finite` is False, infinity and NaN are accepted. `options` are further parameters of
+    `sklearn.utils.check_array`.
     """
     if not reset and not options and _is_ready(estimator, X, dtype):
         return X
@@ -135,9 +136,10 @@ def check_rows(
 
 
 def _is_ready(estimator, X, dtype):
-    """Whether X is a float array that `validate_data` would return as it is.
+    """Return whether X is a float array that `validate_data` would return unchanged.
 
-    It would take longer than the encoding of one sample. If a sum overflows, the answer is False.
+    The full validation takes longer than the encoding of one sample. If a sum overflows, the result
+    is False.
     """
     return (
         type(X) is np.ndarray
@@ -158,12 +160,12 @@ def _has_finite_sum(X):
 
 
 def check_values_elsewhere(X, dtype=FLOATS, allow_nan=False, finite=True, name="X"):
-    """Check the numbers of an array that is not NumPy's, and convert it to a type that is kept.
+    """Check the values of an array of another library, and convert it to a supported type.
 
     Raises
     ------
     ValueError
-        If the array does not hold real numbers, or contains infinity or NaN that is not allowed.
+        If the array does not contain real numbers, or contains infinity or NaN that is not allowed.
     """
     xp = array_namespace(X)
     X = _with_kept_type(X, xp, dtype)
@@ -193,7 +195,7 @@ def _check_shape(X):
 def _check_width(estimator, n_features, reset):
     if reset:
         estimator.n_features_in_ = n_features
-        estimator.__dict__.pop("feature_names_in_", None)  # those of an earlier fit on a DataFrame
+        estimator.__dict__.pop("feature_names_in_", None)  # names of an earlier fit on a data frame
     expected = getattr(estimator, "n_features_in_", n_features)
     if n_features != expected:
         raise ValueError(
@@ -210,7 +212,7 @@ def _with_kept_type(X, xp, dtype):
 
 
 def dense_rows(X, rows, dtype):
-    """Some rows of an array or of a CSR array, by a slice or by index, dense and of a type."""
+    """Return rows of an array or CSR array, given by a slice or by indices, as a dense array."""
     if sparse.issparse(X):
         return X[rows, :].toarray().astype(dtype, copy=False)
     xp = array_namespace(X)

@@ -1,35 +1,36 @@
-"""Size of the data, which scales the steps of biases, thresholds and gains in learning."""
+"""Scale of the data, by which steps of biases, thresholds and gains are multiplied in learning."""
 
 import numpy as np
 
 from sklearn_ebm.backends import array_namespace, to_host
 from sklearn_ebm.inputs._checks import largest_value
 
-PIECE_ROWS = 1024  # rows copied at a time
-FAR = 10.0  # limit of the size of a row, in units of the median size
+PIECE_ROWS = 1024  # number of rows that are copied at once
+FAR = 10.0  # limit of the size of a row, as a multiple of the median size
 
 
 def data_size(X, sample_weight, rows, otherwise):
     """Return the root mean square of the entries of X, with a limited influence of each row.
 
     Rows of zeros are ignored. The influence of outliers is limited, so that a few of them do not
-    change the steps of learning.
+    affect the steps of learning.
 
     Parameters
     ----------
     X : array of shape (n_samples, ...)
-        Data.
+        Samples.
     sample_weight : array of shape (n_samples,) or None
         Weight of each row.
     rows : slice
-        Rows to measure.
+        Rows on which the scale is measured.
     otherwise : float
         Value returned if all entries are zero.
 
     Returns
     -------
     float
-        Root mean square, at least the smallest value whose square fits into the type of X.
+        Root mean square, but at least the smallest value whose square is in the range of the type
+        of X.
     """
     sizes = _in_pieces(_row_sizes, X[rows, ...])
     weights = np.ones(len(sizes)) if sample_weight is None else to_host(sample_weight)[rows]
@@ -40,23 +41,23 @@ def data_size(X, sample_weight, rows, otherwise):
 
 
 def observed_share(X, mask, sample_weight, rows):
-    """Return the share of observed entries in the rows that `data_size` measures.
+    """Return the fraction of observed entries in the rows that `data_size` measures.
 
     Parameters
     ----------
     X : array of shape (n_samples, ...)
-        Data, zero where they are not observed.
+        Samples, with zeros for entries that are not observed.
     mask : array of the shape of X or None
-        One where an entry is observed. None if all are.
+        1 for observed entries, otherwise 0. None if all entries are observed.
     sample_weight : array of shape (n_samples,) or None
         Weight of each row.
     rows : slice
-        Rows that are measured.
+        Rows on which the fraction is measured.
 
     Returns
     -------
     float
-        One if all entries of X are zero.
+        Fraction of observed entries. One if all entries of X are zero.
     """
     if mask is None:
         return 1.0
@@ -69,7 +70,7 @@ def observed_share(X, mask, sample_weight, rows):
 
 
 def _in_pieces(measure, X):
-    """One number for each row of X, on the host."""
+    """Return one number for each row of X, on the host."""
     pieces = range(0, X.shape[0], PIECE_ROWS)
     return np.concatenate([measure(X[i : i + PIECE_ROWS, ...]) for i in pieces])
 

@@ -1,4 +1,4 @@
-"""Sample weights of any size: only their ratios matter."""
+"""Sample weights of any scale, of which only the ratios matter."""
 
 import numpy as np
 from sklearn.utils import compute_class_weight
@@ -8,28 +8,28 @@ from sklearn_ebm.backends import array_namespace, is_cupy, to_host
 
 
 def check_sample_weight(sample_weight, X):
-    """Return checked weights, scaled by a power of two so that the largest is in [1, 2).
+    """Return checked weights, scaled by a power of two such that the largest is in [1, 2).
 
-    This is exact, so a common factor 2**k changes nothing but the exponent.
+    The scaling is exact, so that a common factor 2**k only changes the exponent.
 
     Parameters
     ----------
     sample_weight : array-like of shape (n_samples,), number or None
         Weights of the samples.
     X : array-like with n_samples rows
-        Data.
+        Samples.
 
     Returns
     -------
     weights : ndarray of shape (n_samples,), float64
-        The weights divided by 2**exponent.
+        Weights divided by 2**exponent.
     exponent : int
         Exponent of the power of two.
 
     Raises
     ------
     ValueError
-        With the messages of scikit-learn, for instance if all weights are zero.
+        The errors of scikit-learn, for instance if all weights are zero.
     """
     if is_cupy(sample_weight):
         sample_weight = to_host(sample_weight)
@@ -38,7 +38,7 @@ def check_sample_weight(sample_weight, X):
 
 
 def weights_in_type_of(X, sample_weight):
-    """Return weights in the type of X, or None for equal ones, and the exponent of their unit."""
+    """Return weights in the dtype of X, or None, and the exponent of their scale."""
     if sample_weight is None:
         return None, 0
     with np.errstate(over="ignore"):
@@ -47,7 +47,7 @@ def weights_in_type_of(X, sample_weight):
 
 
 def normalized(weights):
-    """Divide weights by a power of two so that the largest is in [1, 2).
+    """Divide weights by a power of two such that the largest is in [1, 2).
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What all displays share: matplotlib on first use, axes to draw on, fitted arrays."""
+"""Helpers of all displays: lazy import of matplotlib, axes, and fitted arrays."""
 
 import numpy as np
 
@@ -6,9 +6,9 @@ from sklearn_ebm.backends import to_host
 
 
 def take_axes(ax, n_axes, display, figure_size, stacked=False):
-    """The figure and an array of n_axes axes: those given, or those of a new figure.
+    """Return a figure and an array of n_axes axes: the given axes, or those of a new figure.
 
-    `ax` is None, one axes, or a sequence of n_axes of them. New ones stand side by side, or are
+    `ax` is None, a single axes object, or a sequence of n_axes axes. New axes are side by side, or
     stacked.
     """
     plt = _pyplot(type(display).__name__)
@@ -34,13 +34,13 @@ def _pyplot(name):
 
 
 def fitted(estimator, name):
-    """A fitted attribute as a NumPy array; AttributeError that says who lacks what."""
+    """Return a fitted attribute as a NumPy array. Raise an AttributeError if it is missing."""
     if not hasattr(estimator, name):
         raise AttributeError(f"{type(estimator).__name__} has no attribute {name}.")
     return to_host(getattr(estimator, name))
 
 
 def check_option(value, options, name):
-    """ValueError that lists the options where value is none of them."""
+    """Raise a ValueError that lists the options if `value` is not one of them."""
     if value not in options:
         raise ValueError(f"{name} must be one of {list(options)}; got {value!r}.")

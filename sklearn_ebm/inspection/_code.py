@@ -1,4 +1,4 @@
-"""What codes look like: atoms per sample, and samples per atom."""
+"""Display of codes: active atoms per sample, and usage of the atoms."""
 
 import math
 
@@ -9,39 +9,39 @@ from sklearn.utils.validation import check_is_fitted
 from sklearn_ebm.backends import to_host
 from sklearn_ebm.inspection._axes import take_axes
 
-MAX_BARS = 50  # a histogram of more bars is no easier to read
+MAX_BARS = 50  # more bars would make a histogram harder to read
 
 
 class CodeDisplay:
-    """Histogram of active atoms per sample, and usage of each atom from most to least used.
+    """Histogram of the number of active atoms per sample, and usage of the atoms.
 
-    Create it by :meth:`from_estimator`, or from arrays.
+    Use :meth:`from_estimator` to create a display from a fitted estimator.
 
     Parameters
     ----------
     n_active : array-like of shape (n_samples,)
-        Number of non-zero entries of each sample's code.
+        Number of non-zero entries in the code of each sample.
 
     usage : array-like of shape (n_components,)
-        Share of the samples that use each atom.
+        Fraction of the samples whose code uses each atom.
 
     Attributes
     ----------
     figure_ : matplotlib Figure
-        Figure that was drawn on.
+        Figure that contains the plot.
 
     axes_ : ndarray of matplotlib Axes, of shape (2,)
-        The histogram's axes and the usage's.
+        Axes of the histogram and of the usage plot.
 
     bars_ : matplotlib BarContainer
         Bars of the histogram.
 
     line_ : matplotlib Line2D
-        Usage in percent over the atom's rank.
+        Usage of the atoms in percent, in descending order.
 
     See Also
     --------
-    DictionaryDisplay : The atoms themselves, most used first.
+    DictionaryDisplay : Display of the atoms in the order of their usage.
 
     Examples
     --------
@@ -57,23 +57,23 @@ class CodeDisplay:
 
     @classmethod
     def from_estimator(cls, estimator, X, *, ax=None):
-        """Draw what the codes of X look like.
+        """Plot statistics of the codes of X.
 
         Parameters
         ----------
         estimator : object
-            A fitted estimator whose `transform` gives codes, dense or sparse.
+            Fitted estimator whose method `transform` returns codes, dense or sparse.
 
         X : array-like of shape (n_samples, n_features)
-            Data to code.
+            Samples to encode.
 
         ax : sequence of two matplotlib Axes, default=None
-            Where to draw; by default in a new figure.
+            Axes for the two plots. None creates a new figure.
 
         Returns
         -------
         CodeDisplay
-            The display, drawn.
+            The display after plotting.
         """
         check_is_fitted(estimator)
         code = estimator.transform(X)
@@ -83,12 +83,12 @@ class CodeDisplay:
         return cls(n_active, usage).plot(ax=ax)
 
     def plot(self, *, ax=None):
-        """Draw the histogram and the usage.
+        """Plot the histogram and the usage.
 
         Parameters
         ----------
         ax : sequence of two matplotlib Axes, default=None
-            Where to draw; by default in a new figure.
+            Axes for the two plots. None creates a new figure.
 
         Returns
         -------
@@ -103,7 +103,7 @@ class CodeDisplay:
 
 
 def _draw_histogram(axes, n_active, n_components):
-    """Share of samples over their number of active atoms; the mean as a line and in the title."""
+    """Plot the percentage of samples over the number of active atoms, with a line at the mean."""
     share = np.full(len(n_active), 100 / len(n_active))
     _, _, bars = axes.hist(n_active, bins=_bin_edges(n_active), weights=share)
     mean = n_active.mean()
@@ -118,7 +118,7 @@ def _draw_histogram(axes, n_active, n_components):
 
 
 def _bin_edges(counts):
-    """Edges half-way between whole numbers, so that each bar counts as many of them."""
+    """Return bin edges between integers, such that all bins contain the same number of integers."""
     lowest, highest = int(counts.min()), int(counts.max())
     width = math.ceil((highest - lowest + 1) / MAX_BARS)
     n_bars = math.ceil((highest - lowest + 1) / width)
@@ -126,7 +126,7 @@ def _bin_edges(counts):
 
 
 def _draw_usage(axes, usage):
-    """Percent of the samples that use each atom, in descending order."""
+    """Plot the percentage of the samples that use each atom, in descending order."""
     percent = 100 * np.sort(usage)[::-1]
     rank = np.arange(1, len(usage) + 1)
     (line,) = axes.step(rank, percent, where="mid")

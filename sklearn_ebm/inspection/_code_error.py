@@ -1,4 +1,4 @@
-"""How far codes are from the optimum after so many steps: trained encoders beside solvers."""
+"""Display of the distance of codes from the optimum, for trained encoders and for solvers."""
 
 import copy
 from collections.abc import Mapping
@@ -16,42 +16,43 @@ from sklearn_ebm.inspection._axes import check_option, fitted, take_axes
 UNROLLED = {"ista": "lista", "fista": "lfista", "cd": "lcod"}  # the encoder of each solver
 LABELS = {"ista": "ISTA", "fista": "FISTA", "cd": "Coordinate descent"}
 FEWEST_STEPS = 30  # minimum length of the curves of solvers
-FURTHER = 4  # times the steps of the encoder that has most of them
-GREEDY_POINTS = 20  # of a curve whose points are computed one by one
-PIECE_ROWS = 1024  # samples whose iterates are held at once
-MARKED = 15  # curves of up to so many points show each of them
+FURTHER = 4  # steps of solvers, as a multiple of the steps of the deepest encoder
+GREEDY_POINTS = 20  # points of a curve that are computed one by one
+PIECE_ROWS = 1024  # samples whose iterates are in memory at once
+MARKED = 15  # maximum number of points of a curve with markers
 
 
 class CodeErrorDisplay:
     """Mean squared distance from the optimal codes, ||z - z*||^2, over the number of steps.
 
-    A step is a product with S, or with one row of it in coordinate descent. An encoder with
-    `n_steps=T` is drawn at T. A solver's code after T + 1 steps from zero, which is the code of the
-    untrained encoder, is also drawn at T. The vertical distance between the lines is therefore the
-    effect of training, and the horizontal distance is the number of solver steps that it saves.
+    A step is a product with S, or with one of its rows in coordinate descent. An encoder with
+    `n_steps=T` is plotted at T. The untrained encoder with T steps equals T + 1 steps of the solver
+    from zero, so the error of the solver after T + 1 steps is also plotted at T. The vertical
+    distance between the lines is therefore the effect of training, and the horizontal distance is
+    the number of solver steps that training saves.
 
-    Create it by :meth:`from_estimators`, or from arrays.
+    Use :meth:`from_estimators` to create a display from fitted encoders.
 
     Parameters
     ----------
     errors : dict of str to tuple (steps, error)
-        For each line two array-likes of one length: numbers of steps, and the mean over samples of
-        ||z - z*||^2 after them.
+        For each line, two array-likes of the same length: the numbers of steps, and the mean of ||z
+        - z*||^2 over the samples after these steps.
 
     Attributes
     ----------
     figure_ : matplotlib Figure
-        Figure that was drawn on.
+        Figure that contains the plot.
 
     axes_ : ndarray of matplotlib Axes, of shape (1,)
-        Axes that were drawn on.
+        Axes of the plot.
 
     lines_ : list of matplotlib Line2D
         One line for each entry of `errors`, in the same order.
 
     See Also
     --------
-    ObjectiveDisplay : The course of learning.
+    ObjectiveDisplay : Display of the objective during learning.
 
     Examples
     --------
@@ -66,7 +67,7 @@ class CodeErrorDisplay:
     >>> list(display.errors)
     ['LISTAEncoder', 'ISTA', 'FISTA']
     >>> steps, error = display.errors["LISTAEncoder"]
-    >>> bool(error[0] < display.errors["FISTA"][1][5])  # one trained step beats five of FISTA's
+    >>> bool(error[0] < display.errors["FISTA"][1][5])  # one trained step beats five of FISTA
     True
     """
 
@@ -75,30 +76,32 @@ class CodeErrorDisplay:
 
     @classmethod
     def from_estimators(cls, estimators, X, *, solvers=("ista", "fista"), max_steps=None, ax=None):
-        """Draw the errors of trained encoders and of solvers.
+        """Plot the errors of trained encoders and of solvers.
 
         Parameters
         ----------
         estimators : LISTAEncoder, list of LISTAEncoder, or dict of str to either
-            Fitted encoders of one dictionary and one alpha. A list is one line, with a point for
-            each of its encoders.
+            Fitted encoders of the same dictionary and the same alpha. A list is plotted as one
+            line, with a point for each of its encoders. The keys of a dict are the names of the
+            lines.
 
         X : array-like of shape (n_samples, n_features)
-            Data to code, preferably not the training data of an encoder.
+            Samples to encode, preferably not the training data of an encoder.
 
         solvers : sequence of {"ista", "fista", "cd"}, default=("ista", "fista")
             Solvers to draw for comparison.
 
         max_steps : int or None, default=None
-            Steps of the solvers; None takes 30, or four times the steps of the deepest encoder.
+            Number of steps of the solvers. None uses four times the number of steps of the deepest
+            encoder, but at least 30.
 
         ax : matplotlib Axes, default=None
-            Where to draw; by default in a new figure.
+            Axes for the plot. None creates a new figure.
 
         Returns
         -------
         CodeErrorDisplay
-            The display, drawn.
+            The display after plotting.
 
         Raises
         ------
@@ -121,12 +124,12 @@ class CodeErrorDisplay:
         return cls(errors).plot(ax=ax)
 
     def plot(self, *, ax=None):
-        """Draw the errors, on a logarithmic scale.
+        """Plot the errors on a logarithmic scale.
 
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Where to draw; by default in a new figure.
+            Axes for the plot. None creates a new figure.
 
         Returns
         -------
@@ -151,7 +154,7 @@ class CodeErrorDisplay:
 
 
 class _Task(NamedTuple):
-    """What all lines of a display have in common."""
+    """Samples, optimal codes, dictionary and alpha that all lines share."""
 
     X: np.ndarray
     optimum: np.ndarray
@@ -159,14 +162,14 @@ class _Task(NamedTuple):
     alpha: float
 
     def untrained(self, solver, n_steps):
-        """The encoder that equals n_steps + 1 steps of the solver."""
+        """Return the encoder that equals n_steps + 1 steps of the solver."""
         lipschitz = LinearDecoder(self.dictionary).lipschitz
         entry = ENCODERS[UNROLLED[solver]]
         return entry.from_dictionary(self.dictionary, lipschitz, self.alpha, n_steps=n_steps)
 
 
 def _lines(estimators):
-    """Lists of fitted encoders by the name of their line."""
+    """Return lists of fitted encoders, by the name of their line."""
     if not isinstance(estimators, Mapping):
         one = estimators[:1] if isinstance(estimators, list | tuple) else [estimators]
         estimators = {type(each).__name__: estimators for each in one}
@@ -184,7 +187,7 @@ def _lines(estimators):
 
 
 def _shared_task(lines, X):
-    """The data with optimal codes of the dictionary and alpha that all encoders must share."""
+    """Return the samples and their optimal codes, for the dictionary and alpha of all encoders."""
     (first_name, (first, *_)), *_ = lines.items()
     dictionary, alpha = fitted(first, "components_"), first.alpha_
     for name, line in lines.items():
@@ -211,18 +214,18 @@ def _called(name, estimator):
 
 
 def _codes(estimator, X, inference):
-    """Dense codes on the host; the estimator stays as it is."""
+    """Return dense codes on the host. The estimator does not change."""
     coder = copy.copy(estimator).set_params(inference=inference, sparse_output=False)
     return to_host(coder.transform(X))
 
 
 def _squared_distances(codes, optimum):
-    """||z - z*||^2 summed over samples, in float64; `codes` may hold several for each sample."""
+    """Return ||z - z*||^2 summed over samples, in float64. `codes` may have a leading axis."""
     return np.sum((codes - optimum) ** 2, axis=(-2, -1), dtype=np.float64)
 
 
 def _encoder_line(task, encoders, X):
-    """Steps and errors of trained encoders, by their number of steps."""
+    """Return steps and errors of trained encoders, in the order of their steps."""
     encoders = sorted(encoders, key=lambda each: each.encoder_.n_steps)
     steps = np.array([each.encoder_.n_steps for each in encoders])
     total = [_squared_distances(_codes(each, X, "encoder"), task.optimum) for each in encoders]
@@ -230,11 +233,11 @@ def _encoder_line(task, encoders, X):
 
 
 def _solver_line(task, solver, max_steps):
-    """Steps and errors of a solver, by the untrained encoders that equal it."""
+    """Return steps and errors of a solver, computed by the untrained encoders that equal it."""
     encoder = task.untrained(solver, max_steps)
     tape = Tape()
     encoder.forward(task.X[:1], tape)
-    if "codes" in tape.kept:  # one pass leaves the codes of all steps
+    if "codes" in tape.kept:  # one pass computes the codes of all steps
         return np.arange(max_steps + 1), _errors_of_iterates(task, encoder)
     steps = np.unique(np.geomspace(1, max_steps + 1, GREEDY_POINTS).round().astype(int)) - 1
     codes = (task.untrained(solver, int(n_steps)).forward(task.X) for n_steps in steps)
@@ -243,7 +246,7 @@ def _solver_line(task, solver, max_steps):
 
 
 def _errors_of_iterates(task, encoder):
-    """Errors after each step of one pass, a piece of the samples after another."""
+    """Return the errors after each step, computed in one pass over pieces of the samples."""
     total, tape = np.zeros(encoder.n_steps + 1), Tape()
     for rows in gen_batches(task.X.shape[0], PIECE_ROWS):
         encoder.forward(task.X[rows], tape)

@@ -1,4 +1,4 @@
-"""Mosaics of dictionaries: every atom as a small image, zero in the middle of the scale."""
+"""Display of dictionaries: mosaics in which each atom is a small image."""
 
 import math
 
@@ -15,55 +15,57 @@ TITLES = {
     "decoder": "Dictionary: {n} {kind} of {size}",
     "encoder": "Encoder: {n} filters of {size}",
 }
-INCHES = 5.0  # width of one mosaic; its height follows from its shape
+INCHES = 5.0  # width of one mosaic
 
 
 class DictionaryDisplay:
-    """Mosaic of a dictionary's atoms, or of an encoder's filters, or of both side by side.
+    """Mosaic of the atoms of a dictionary, of the filters of an encoder, or of both.
 
-    Each tile is scaled by its own largest absolute value, symmetrically about zero: zero is
-    mid-grey in every tile. Kernels of three channels are drawn in colour; of more channels or two,
-    those that a kernel reads stand side by side. Atoms of signals, which have height one, are drawn
-    as lines. Create it by :meth:`from_estimator`, or from arrays.
+    Each tile is scaled by its largest absolute value, symmetrically about zero, so that zero is
+    mid-grey in all tiles. Filters with three channels are drawn in colour. For two channels, or
+    more than three, the channels that a filter reads are drawn side by side. Atoms of signals,
+    which have height one, are drawn as lines.
+
+    Use :meth:`from_estimator` to create a display from a fitted estimator.
 
     Parameters
     ----------
     components : array-like of shape (n_components, n_features) or \
             (n_components, height, width, n_channels)
-        The atoms, one per row, or kernels.
+        Atoms, one per row, or convolutional filters.
 
     encoder_components : array-like of the shape of components, default=None
-        The encoder's filters, in the order of the atoms.
+        Filters of the encoder, in the same order as the atoms.
 
     usage : array-like of shape (n_components,), default=None
-        Share of samples that use each atom.
+        Fraction of the samples that use each atom.
 
     image_shape : tuple (height, width) or (height, width, 3), default=None
-        Shape of one atom. By default a square, if n_features is the square of a number. Kernels
-        have their own.
+        Shape of one atom. None assumes a square, if n_features is a square number. Convolutional
+        filters have their own shape.
 
     Attributes
     ----------
     figure_ : matplotlib Figure
-        Figure that was drawn on.
+        Figure that contains the plot.
 
     axes_ : ndarray of matplotlib Axes, of shape (1,) or (2,)
-        Axes that were drawn on: the decoder's first.
+        Axes of the plot; if both are shown, the first is for the decoder.
 
     images_ : list of matplotlib AxesImage
-        One mosaic for each of `axes_`; empty where atoms are signals.
+        One mosaic for each of `axes_`. Empty if atoms are signals.
 
     lines_ : list of list of matplotlib Line2D
-        The atoms of signals, for each of `axes_` and in the order of `order_`, the channels of an
-        atom after each other; empty where atoms are images.
+        For each of `axes_`, the lines of the atoms in the order of `order_`, with one line for each
+        channel. Empty if atoms are images.
 
     order_ : ndarray of shape (n_components,)
-        Indices of the atoms as they stand in the mosaics, row by row.
+        Indices of the atoms in the order of the mosaic, row by row.
 
     See Also
     --------
-    CodeDisplay : How many atoms each sample uses, and how often each atom is used.
-    MapDisplay : Where in an image kernels are used.
+    CodeDisplay : Display of the number of active atoms and of their usage.
+    MapDisplay : Display of the positions of filters in an image.
 
     Examples
     --------
@@ -95,37 +97,38 @@ class DictionaryDisplay:
         cmap="gray",
         ax=None,
     ):
-        """Draw the atoms of a fitted estimator.
+        """Plot the atoms of a fitted estimator.
 
         Parameters
         ----------
         estimator : object
-            A fitted estimator with `components_`, and `usage_` or `encoder_components_` where they
-            are asked for.
+            Fitted estimator with `components_`. `usage_` and `encoder_components_` are required if
+            `sort` and `which` refer to them.
 
         image_shape : tuple (height, width) or (height, width, 3), default=None
-            Shape of one atom. By default a square, if n_features is the square of a number.
+            Shape of one atom. None assumes a square, if n_features is a square number.
 
         which : {"decoder", "encoder", "both"}, default="decoder"
-            What to show: `components_`, `encoder_components_`, or both side by side.
+            Arrays to plot: `components_`, `encoder_components_`, or both side by side.
 
         sort : {"usage", None}, default="usage"
-            "usage" puts the atoms used by most samples first, and filters in the order of their
-            atoms; None keeps the order of the rows.
+            "usage" sorts the atoms, and the filters of the encoder in the same way, by decreasing
+            usage. None keeps the order of the rows.
 
         n_columns : int, default=None
-            Tiles in a row; by default as many as make the mosaic about a square.
+            Number of tiles in a row. None chooses it such that the mosaic is approximately square.
 
         cmap : str or matplotlib Colormap, default="gray"
-            Colours of tiles without channels, for example "RdBu_r" to tell the signs apart.
+            Colour map of tiles without colour channels, for example "RdBu_r" to distinguish the
+            signs.
 
         ax : matplotlib Axes or sequence of two, default=None
-            Where to draw; two axes for `which="both"`. By default in a new figure.
+            Axes for the plot; two are required if `which="both"`. None creates a new figure.
 
         Returns
         -------
         DictionaryDisplay
-            The display, drawn.
+            The display after plotting.
         """
         check_is_fitted(estimator)
         check_option(which, SIDES, "which")
@@ -140,24 +143,24 @@ class DictionaryDisplay:
         return display.plot(which=which, sort=sort, n_columns=n_columns, cmap=cmap, ax=ax)
 
     def plot(self, *, which="decoder", sort="usage", n_columns=None, cmap="gray", ax=None):
-        """Draw the mosaics.
+        """Plot the mosaics.
 
         Parameters
         ----------
         which : {"decoder", "encoder", "both"}, default="decoder"
-            What to show: atoms, filters, or both side by side.
+            Arrays to plot: atoms, filters of the encoder, or both side by side.
 
         sort : {"usage", None}, default="usage"
-            "usage" puts the atoms used by most samples first; None keeps the order of the rows.
+            "usage" sorts the atoms by decreasing usage. None keeps the order of the rows.
 
         n_columns : int, default=None
-            Tiles in a row; by default as many as make the mosaic about a square.
+            Number of tiles in a row. None chooses it such that the mosaic is approximately square.
 
         cmap : str or matplotlib Colormap, default="gray"
-            Colours of tiles without channels.
+            Colour map of tiles without colour channels.
 
         ax : matplotlib Axes or sequence of two, default=None
-            Where to draw; two axes for `which="both"`. By default in a new figure.
+            Axes for the plot; two are required if `which="both"`. None creates a new figure.
 
         Returns
         -------
@@ -207,7 +210,7 @@ class DictionaryDisplay:
         self.figure_, self.axes_ = take_axes(ax, n_axes, self, size)
 
     def _atoms(self, side):
-        """Atoms (n_components, height, width, n_channels)."""
+        """Return the atoms as an array (n_components, height, width, n_channels)."""
         atoms = self.components if side == "decoder" else self.encoder_components
         if atoms is None:
             raise ValueError('which="encoder" and which="both" need encoder_components.')
@@ -238,7 +241,7 @@ class DictionaryDisplay:
 
 
 def _with_own_shape(kernels, image_shape):
-    """Kernels as they are, if nobody asks for another shape."""
+    """Return the filters. Raise a ValueError if another shape was requested."""
     shape = kernels.shape[1:]
     if image_shape is not None and tuple(image_shape) not in (shape, shape[:2]):
         raise ValueError(f"Kernels are of shape {shape}; got image_shape={tuple(image_shape)}.")

@@ -5,13 +5,13 @@ At the pixel (i, j) of a picture, with y = i - row and x = j - column,
     g = amplitude exp(-u^2 / (2 width_across^2) - v^2 / (2 width_along^2))
         cos(2 pi frequency u + phase),
     u = y cos(orientation) + x sin(orientation),  across the stripes,
-    v = x cos(orientation) - y sin(orientation),  along them.
+    v = x cos(orientation) - y sin(orientation),  along the stripes.
 
 The wave is cosine cos(2 pi frequency u) + sine sin(2 pi frequency u), with cosine = amplitude
-cos(phase) and sine = -amplitude sin(phase): linear in this pair of weights. So a coarse grid needs
-no phases and no amplitudes, for what a grid point explains of a filter is its squared projection on
-the two waves of a quadrature pair. The best grid points, each of another orientation or frequency,
-are refined by least squares.
+cos(phase) and sine = -amplitude sin(phase). It is linear in these two weights, so that a coarse
+grid needs no phases and amplitudes: the part of a filter that a grid point explains is the squared
+projection on the two waves of a quadrature pair. The best grid points, each with another
+orientation or frequency, are refined by least squares.
 """
 
 from dataclasses import dataclass
@@ -24,22 +24,22 @@ from sklearn.utils import check_array, check_scalar
 from sklearn_ebm.backends import to_host
 from sklearn_ebm.inspection._mosaic import tile_shape
 
-LEAST_WIDTH = 0.5  # pixels: a narrower envelope lights a single pixel, whatever stands in it
-LEAST_CYCLES = 0.25  # in the picture's longer side: a wave as long as that is a slope, or flat
-MARGIN = 1.0  # pixels that a centre may lie outside the picture
-NYQUIST = 0.5  # cycles a pixel
+LEAST_WIDTH = 0.5  # pixels; a narrower envelope covers a single pixel
+LEAST_CYCLES = 0.25  # in the longer side of the picture; longer waves are mere slopes
+MARGIN = 1.0  # pixels by which a centre may be outside the picture
+NYQUIST = 0.5  # cycles per pixel
 
-# The grid. Simple cells, and filters learned from photographs, have envelopes of about 0.2 to 0.6
-# cycles across the stripes and of 0.2 to 1 along them (Ringach 2002).
+# The grid. The envelopes of simple cells, and of filters learned from photographs, have widths of
+# about 0.2 to 0.6 cycles across the stripes and of 0.2 to 1 cycles along them (Ringach 2002).
 N_ORIENTATIONS = 8
 HIGHEST_FREQUENCY = 0.4
 FREQUENCY_RATIO = 1.5
 WIDTHS_IN_CYCLES = ((0.25, 0.25), (0.25, 0.5), (0.5, 0.5), (0.5, 1.0))  # across, along
 LEAST_GRID_WIDTH = 0.7
-RANK_TOLERANCE = 1e-6  # below this share of a wave, what its partner leaves of it is rounding
+RANK_TOLERANCE = 1e-6  # relative norm below which the orthogonal part of a wave is rounding error
 
 MAX_EVALUATIONS = 100  # a fit takes about 20
-COST_TOLERANCE = 1e-4  # of the residual sum of squares: the goodness is then right to 1e-4
+COST_TOLERANCE = 1e-4  # relative to the residual sum of squares; the goodness is exact to 1e-4
 
 
 def fit_gabor(filters, image_shape=None, *, n_starts=3):
@@ -50,38 +50,38 @@ def fit_gabor(filters, image_shape=None, *, n_starts=3):
     amplitude * exp(-u^2 / (2 width_across^2) - v^2 / (2 width_along^2))
     * cos(2 pi frequency u + phase)
 
-    where u = y cos(orientation) + x sin(orientation) runs across the stripes, and
-    v = x cos(orientation) - y sin(orientation) along them. A grid of 48 orientations and
-    frequencies, each at many places and widths, gives the starts; the best are refined by least
-    squares. Nothing is drawn at random.
+    where u = y cos(orientation) + x sin(orientation) is the coordinate across the stripes, and v =
+    x cos(orientation) - y sin(orientation) the coordinate along the stripes. A grid of 48
+    orientations and frequencies, each at many positions and widths, provides initial values, of
+    which the best are refined by least squares. The method is deterministic.
 
     Parameters
     ----------
     filters : array-like of shape (n_filters, n_features)
-        The filters, one per row, such as the atoms of a dictionary.
+        Filters, one per row, such as the atoms of a dictionary.
 
     image_shape : tuple (height, width), default=None
-        Shape of one filter. By default a square, if n_features is the square of a number.
+        Shape of one filter. None assumes a square, if n_features is a square number.
 
     n_starts : int, default=3
-        Starts that are refined for each filter, the best on the grid. More of them take longer and
-        may end in a better fit of filters that are no Gabor functions.
+        Number of grid points that are refined for each filter. More of them take longer, and may
+        improve the fit of filters that do not resemble Gabor functions.
 
     Returns
     -------
     GaborFit
-        The parameters of the fitted functions, and how good they are. A filter of zeros has
-        goodness 0, and NaN for its parameters.
+        Parameters of the fitted functions, and the goodness of the fits. For a filter of zeros, the
+        goodness is 0 and the parameters are NaN.
 
     Raises
     ------
     ValueError
-        If filters is not two-dimensional, or holds NaN or infinity; if image_shape does not fit, or
-        has channels.
+        If `filters` is not two-dimensional, or contains NaN or infinity; or if `image_shape` does
+        not match, or has channels.
 
     See Also
     --------
-    TopographicMapDisplay : Filters in their places on a map, framed by their orientations.
+    TopographicMapDisplay : Display of filters on a map, with their orientations.
 
     References
     ----------
@@ -96,7 +96,7 @@ def fit_gabor(filters, image_shape=None, *, n_starts=3):
     >>> import numpy as np
     >>> from sklearn_ebm.inspection import fit_gabor
     >>> rows, columns = np.indices((8, 8))
-    >>> stripes = np.cos(2 * np.pi * 0.2 * (columns - 3))  # upright, bright in column 3
+    >>> stripes = np.cos(2 * np.pi * 0.2 * (columns - 3))  # vertical, bright in column 3
     >>> envelope = np.exp(-((rows - 4) ** 2 + (columns - 3) ** 2) / (2 * 2**2))
     >>> fit = fit_gabor((stripes * envelope).reshape(1, -1))
     >>> print(np.degrees(fit.orientation).round(2), fit.frequency.round(3))
@@ -109,7 +109,7 @@ def fit_gabor(filters, image_shape=None, *, n_starts=3):
     parameters = np.full((len(filters), 8), np.nan)
     scale = abs(filters).max(axis=1)
     there = np.flatnonzero(scale)
-    targets = filters[there] / scale[there, None]  # tolerances then mean the same for all filters
+    targets = filters[there] / scale[there, None]  # so that tolerances are relative for all filters
     starts = _best_on_grid(targets, image_shape, pixels, n_starts)
     bounds = _bounds(image_shape)
     for index, target, candidates in zip(there, targets, starts, strict=True):
@@ -122,52 +122,55 @@ def fit_gabor(filters, image_shape=None, *, n_starts=3):
 
 @dataclass(frozen=True, eq=False)
 class GaborFit:
-    """Gabor functions fitted to filters, by :func:`fit_gabor`: arrays with an entry per filter.
+    """Gabor functions that :func:`fit_gabor` has fitted to filters, with one entry per filter.
 
-    A filter of zeros has goodness 0, and NaN for its parameters.
+    For a filter of zeros, the goodness is 0 and the parameters are NaN.
 
     Parameters
     ----------
     row, column : ndarray of shape (n_filters,)
-        Centre of the envelope in pixels; (0, 0) is the middle of the pixel in the upper left
-        corner. It may lie up to one pixel outside the picture.
+        Centre of the envelope in pixels, at most one pixel outside the picture. (0, 0) is the
+        middle of the pixel in the upper left corner.
 
     orientation : ndarray of shape (n_filters,)
-        Direction of the stripes in radians, from 0 to below pi: the angle from the horizontal to
-        the direction along which the wave is constant, counter-clockwise as pictures are seen, the
-        first row on top. Stripes that lie have 0, those rising to the right pi / 4, upright ones
-        pi / 2, those falling to the right 3 pi / 4. It means nothing for a round blob.
+        Direction of the stripes in radians, at least 0 and less than pi: the angle between the
+        horizontal and the direction along which the wave is constant, counter-clockwise if the
+        first row is at the top. It is 0 for horizontal stripes, pi / 4 for stripes that rise to the
+        right, pi / 2 for vertical stripes, and 3 pi / 4 for stripes that fall to the right. It has
+        no meaning for round blobs.
 
     frequency : ndarray of shape (n_filters,)
-        Cycles a pixel, up to 0.5, and at least a quarter of a cycle in the picture's longer side.
+        Frequency in cycles per pixel, at most 0.5, and at least a quarter of a cycle in the longer
+        side of the picture.
 
     phase : ndarray of shape (n_filters,)
-        Phase of the wave at the centre in radians, from -pi to pi: at 0 the centre is in the middle
-        of a bright stripe, at -pi / 2 on an edge that brightens along u.
+        Phase of the wave at the centre in radians, from -pi to pi. The centre is in the middle of a
+        bright stripe for 0, and on an edge that becomes brighter along u for -pi / 2.
 
     width_across, width_along : ndarray of shape (n_filters,)
         Standard deviations of the envelope across and along the stripes in pixels, from 0.5 to the
-        picture's longer side.
+        longer side of the picture.
 
     amplitude : ndarray of shape (n_filters,)
-        Height of the wave under the top of the envelope, positive.
+        Amplitude of the wave at the centre of the envelope, positive.
 
     goodness : ndarray of shape (n_filters,)
-        1 - sum of squared residuals / sum of squares of the filter, about zero and not about the
-        mean: 1 for a Gabor function, 0 for a filter that is explained by none.
+        1 - (sum of squared residuals) / (sum of squares of the filter). It is 1 for a Gabor
+        function, and 0 for a filter that no Gabor function explains. The squares are not centred by
+        the mean.
 
     image_shape : tuple (height, width)
         Shape of one filter.
 
     See Also
     --------
-    fit_gabor : Fits them.
+    fit_gabor : Fit Gabor functions to filters.
 
     Examples
     --------
     >>> import numpy as np
     >>> from sklearn_ebm.inspection import fit_gabor
-    >>> line = np.outer([0, 0, 1, 0, 0], [1, 2, 3, 2, 1])  # lies in the third row
+    >>> line = np.outer([0, 0, 1, 0, 0], [1, 2, 3, 2, 1])  # horizontal, in the third row
     >>> noise = np.random.default_rng(0).standard_normal((5, 5))
     >>> fit = fit_gabor(np.stack([line.ravel(), noise.ravel()]))
     >>> fit.is_good()
@@ -193,18 +196,19 @@ class GaborFit:
         Returns
         -------
         ndarray of shape (n_filters, n_features)
-            The fitted filters, one per row; zeros where the filter was zero.
+            Fitted functions, one per row. Zeros if the filter is zero.
         """
         pixels = np.indices(self.image_shape, dtype=np.float64).reshape(2, -1)
         return _gabor_or_zero(self._parameters(), pixels)
 
     def is_good(self, threshold=0.8):
-        """Tell which filters are Gabor functions.
+        """Return which filters are well described by Gabor functions.
 
         Parameters
         ----------
         threshold : float, default=0.8
-            Least goodness. In patches of 12 x 12 pixels, filters of white noise have about 0.15.
+            Minimum goodness. In patches of 12 x 12 pixels, filters of white noise have a goodness
+            of about 0.15.
 
         Returns
         -------
@@ -214,7 +218,7 @@ class GaborFit:
         return self.goodness >= threshold
 
     def _parameters(self):
-        """The parameters as the functions below take them, (n_filters, 8)."""
+        """Return the parameters as an array of shape (n_filters, 8) for the functions below."""
         cosine, sine = self.amplitude * np.cos(self.phase), -self.amplitude * np.sin(self.phase)
         envelope = (self.width_across, self.width_along)
         columns = (self.row, self.column, self.orientation, self.frequency, *envelope, cosine, sine)
@@ -230,12 +234,12 @@ def _grey_shape(image_shape, n_features):
     return shape
 
 
-# Below, `parameters` end with 8 entries: row, column, orientation, frequency, width across, width
-# along, weight of the cosine, weight of the sine. `shape` is the first 6 of them.
+# Below, the last axis of `parameters` has 8 entries: row, column, orientation, frequency, width
+# across, width along, weight of the cosine, weight of the sine. `shape` is the first 6 of them.
 
 
 def _waves(shape, pixels):
-    """Coordinates u and v, cosine and sine under the envelope: each (..., n_features)."""
+    """Return u and v, and the cosine and sine under the envelope, each (..., n_features)."""
     row, column, orientation, frequency, across, along = shape.T[..., None]
     y, x = pixels[0] - row, pixels[1] - column
     u = y * np.cos(orientation) + x * np.sin(orientation)
@@ -246,22 +250,22 @@ def _waves(shape, pixels):
 
 
 def _gabor(parameters, pixels):
-    """Gabor functions at the pixels, (..., n_features)."""
+    """Return Gabor functions at the pixels, (..., n_features)."""
     _, _, cosine, sine = _waves(parameters[..., :6], pixels)
     return parameters[..., 6, None] * cosine + parameters[..., 7, None] * sine
 
 
 def _gabor_or_zero(parameters, pixels):
-    """Gabor functions, and zeros where there was nothing to fit."""
+    """Return Gabor functions, and zeros for filters of zeros."""
     return np.nan_to_num(_gabor(parameters, pixels), nan=0.0)
 
 
 def _jacobian(parameters, pixels):
-    """Derivatives of one Gabor function g by its parameters, (n_features, 8).
+    """Return the derivatives of a Gabor function g with respect to its parameters, (n_features, 8).
 
-    With h the wave a quarter of a cycle on, under the envelope, dg/du = 2 pi frequency h - u g /
-    across^2 and dg/dv = -v g / along^2. Row and column move u and v as y and x do, the other way;
-    du/dorientation = v and dv/dorientation = -u.
+    Let h be the wave under the envelope, a quarter of a cycle ahead. Then dg/du = 2 pi frequency h
+    - u g / across^2 and dg/dv = -v g / along^2. Row and column change u and v in the opposite
+    direction of y and x; du/dorientation = v and dv/dorientation = -u.
     """
     _, _, orientation, frequency, across, along, cosine_weight, sine_weight = parameters
     u, v, cosine, sine = _waves(parameters[:6], pixels)
@@ -283,10 +287,10 @@ def _jacobian(parameters, pixels):
 
 
 def _best_on_grid(targets, image_shape, pixels, n_starts):
-    """Shapes to start from, (n_targets, n_starts, 6), each of another orientation or frequency.
+    """Return initial shapes (n_targets, n_starts, 6), each with another orientation or frequency.
 
-    Neighbours on the grid would end in one optimum, so each orientation and frequency sends its
-    best place and widths alone.
+    Neighbours on the grid would converge to the same optimum. Therefore, only the best position and
+    widths of each orientation and frequency are candidates.
     """
     shapes, explained = [], []
     for grid in _grids(image_shape):
@@ -299,7 +303,7 @@ def _best_on_grid(targets, image_shape, pixels, n_starts):
 
 
 def _grids(image_shape):
-    """Yield for each orientation and frequency shapes (n, 6) in all places and widths."""
+    """Yield shapes (n, 6) of all positions and widths, for each orientation and frequency."""
     longest = max(image_shape)
     n_frequencies = 1 + int(np.log(HIGHEST_FREQUENCY * 2 * longest) / np.log(FREQUENCY_RATIO))
     for frequency in HIGHEST_FREQUENCY / FREQUENCY_RATIO ** np.arange(max(n_frequencies, 1)):
@@ -313,13 +317,13 @@ def _grids(image_shape):
 
 
 def _grid_widths(frequency, longest):
-    """Pairs of widths across and along in pixels; at high frequencies the narrow ones coincide."""
+    """Return pairs of widths across and along in pixels, without duplicates at high frequencies."""
     widths = np.array(WIDTHS_IN_CYCLES) / frequency
     return np.unique(np.clip(widths, LEAST_GRID_WIDTH, max(LEAST_GRID_WIDTH, longest / 2)), axis=0)
 
 
 def _places(image_shape, orientation, frequency, across, along):
-    """One shape in places that lie no further apart than the envelope is wide."""
+    """Return one shape at positions whose distance is at most the width of the envelope."""
     step = max(1.0, min(across, along))
     rows, columns = (
         (np.arange(n_places) + 0.5) * length / n_places - 0.5
@@ -331,7 +335,7 @@ def _places(image_shape, orientation, frequency, across, along):
 
 
 def _explained(targets, shapes, pixels):
-    """Sum of squares of each target that each quadrature pair explains, (n_targets, n_shapes)."""
+    """Return the sum of squares that each quadrature pair explains, (n_targets, n_shapes)."""
     _, _, cosine, sine = _waves(shapes, pixels)
     cosine /= np.linalg.norm(cosine, axis=1, keepdims=True)
     sine /= np.maximum(np.linalg.norm(sine, axis=1, keepdims=True), RANK_TOLERANCE)
@@ -341,7 +345,7 @@ def _explained(targets, shapes, pixels):
 
 
 def _bounds(image_shape):
-    """Lower and upper bounds of the parameters."""
+    """Return lower and upper bounds of the parameters."""
     height, width = image_shape
     longest = max(image_shape)
     free = np.inf
@@ -360,7 +364,7 @@ def _bounds(image_shape):
 
 
 def _refined(target, shape, pixels, bounds):
-    """The least-squares solution that is reached from one shape."""
+    """Return the least-squares solution from one initial shape."""
     _, _, cosine, sine = _waves(shape, pixels)
     pair, *_ = np.linalg.lstsq(np.stack([cosine, sine], axis=1), target)
     return least_squares(
@@ -374,21 +378,21 @@ def _refined(target, shape, pixels, bounds):
 
 
 def _goodness(filters, fitted):
-    """1 - residual sum of squares / sum of squares; 0 for filters of zeros."""
+    """Return 1 - residual sum of squares / sum of squares, or 0 for filters of zeros."""
     scale = abs(filters).max(axis=1, keepdims=True)
-    scale = np.where(scale > 0, scale, 1)  # so that no square overflows or vanishes
+    scale = np.where(scale > 0, scale, 1)  # so that squares neither overflow nor underflow
     total = ((filters / scale) ** 2).sum(axis=1)
     residual = (((filters - fitted) / scale) ** 2).sum(axis=1)
     return np.where(total > 0, 1 - residual / np.where(total > 0, total, 1), 0.0)
 
 
 def _described(parameters, goodness, image_shape):
-    """The fit in the terms that users read, orientations from 0 to below pi."""
+    """Return the fit with the public parameters, and orientations from 0 to below pi."""
     row, column, angle, frequency, across, along, cosine, sine = parameters.T
     half_turns = np.floor(angle / np.pi)
-    # a tiny negative angle would round up to pi itself
+    # a tiny negative angle would be rounded up to pi
     orientation = np.minimum(angle - half_turns * np.pi, np.nextafter(np.pi, 0))
-    # half a turn takes u to -u, and the sine with it
+    # half a turn changes the signs of u and of the sine
     sine = np.where(half_turns % 2 == 0, sine, -sine)
     return GaborFit(
         row=row,

@@ -1,4 +1,4 @@
-"""Where in an image kernels are used: its most used maps, each with its kernel."""
+"""Display of the most used feature maps of an image, with their filters."""
 
 import math
 from numbers import Integral
@@ -21,64 +21,67 @@ from sklearn_ebm.inspection._pictures import (
     tiles,
 )
 
-INCHES = 9.0  # width of the figure; its height follows from the shape of the maps
+INCHES = 9.0  # width of the figure
 ROW_INCHES = 0.7  # height of a signal
-MOST_PIXELS = 160  # that a map is drawn with in one direction
-HEADER = 0.2  # height of the strip above a map, in heights of it
-SPACE = 0.08  # between maps, in heights
-LINE, KERNEL_LINE = 0.9, 0.7  # heights of lines, in rows
-KERNEL_SHARE = 0.12  # width of the kernels beside signals, in widths of the signal
+MOST_PIXELS = 160  # maximum number of pixels of a map in one direction
+HEADER = 0.2  # height of the strip above a map, relative to the height of the map
+SPACE = 0.08  # between maps, relative to their height
+LINE, KERNEL_LINE = 0.9, 0.7  # heights of lines, relative to a row
+KERNEL_SHARE = 0.12  # width of the filters next to signals, relative to the signal
 SIGNED = (-1.0, 1.0)
 
 
 class MapDisplay:
-    """The most used maps of an image, each with its kernel, and the image itself.
+    """Most used feature maps of an image, each with its filter, and the image itself.
 
-    Each map is scaled by its own largest absolute value, and so is each kernel: zero is mid-grey in
-    all of them. The number beside a kernel is its index, the percentage its share of the sum of the
-    absolute values of all maps. A code stands where the middle of its kernel does, or, where the
-    border is circular, its first pixel. In maps that are too large to show every position, what is
-    drawn is the largest code of a block of them. Signals are drawn as lines, one above another.
-    Create it by :meth:`from_estimator`, or from arrays.
+    Each map and each filter is scaled by its largest absolute value, so that zero is mid-grey in
+    all of them. The number next to a filter is its index, and the percentage is its share of the
+    sum of absolute values of all maps. Entries of a map are drawn at the centre of the filter, or
+    at its first pixel if the border is circular. If a map is too large to show each position, the
+    entry with the largest absolute value in each block of positions is drawn. Signals are drawn as
+    lines, one below the other.
+
+    Use :meth:`from_estimator` to create a display from a fitted estimator.
 
     Parameters
     ----------
     maps : array-like of shape (map_height, map_width, n_components)
-        The maps of one image.
+        Feature maps of one image.
 
     components : array-like of shape (n_components, height, width, n_channels), default=None
-        The kernels.
+        Filters. None shows the maps without their filters.
 
     image : array-like of shape (height, width) or (height, width, n_channels), default=None
-        The image, if it is to be drawn as well. Of images, channels must be one or three.
+        Image to show next to the maps. It must have one or three channels, unless it is a signal.
+        None shows no image.
 
     Attributes
     ----------
     figure_ : matplotlib Figure
-        Figure that was drawn on.
+        Figure that contains the plot.
 
     axes_ : ndarray of matplotlib Axes, of shape (1,)
-        Axes that were drawn on.
+        Axes of the plot.
 
     order_ : ndarray of int
-        Indices of the maps that are shown, the most used one first.
+        Indices of the maps that are shown, the most used map first.
 
     share_ : ndarray of shape (n_components,)
-        Share of each map in the sum of absolute values.
+        Fraction of each map in the sum of absolute values of all maps.
 
     maps_ : list of matplotlib AxesImage or Line2D
-        The maps that are shown, in the order of `order_`.
+        Plotted maps, in the order of `order_`.
 
     kernels_ : list of matplotlib AxesImage or Line2D
-        Their kernels; of signals with several channels, a line for each of them.
+        Plotted filters. For signals with several channels, there is one line for each channel.
 
     image_ : matplotlib AxesImage, list of Line2D or None
-        The image, or the channels of a signal.
+        Plotted image, or the lines of the channels of a signal. None if no image is shown.
 
     See Also
     --------
-    DictionaryDisplay : All kernels.
-    ReconstructionDisplay : The image that the maps and kernels make.
+    DictionaryDisplay : Display of all filters.
+    ReconstructionDisplay : Display of the reconstruction of an image.
 
     Examples
     --------
@@ -88,7 +91,7 @@ class MapDisplay:
     >>> images = load_digits().images[:100] / 16
     >>> coder = ConvSparseCoder(8, kernel_size=5, alpha=0.1, tol=1e-2, random_state=0).fit(images)
     >>> display = MapDisplay.from_estimator(coder, images[0], n_maps=3)
-    >>> display.maps_[0].get_array().shape  # 8 pixels, and 2 that kernels reach over each edge
+    >>> display.maps_[0].get_array().shape  # 8 pixels, and 2 pixels beyond each edge
     (12, 12)
     """
 
@@ -101,41 +104,42 @@ class MapDisplay:
     def from_estimator(
         cls, estimator, image, *, mask=None, n_maps=8, n_columns=None, cmap="gray", ax=None
     ):
-        """Draw the maps of one image.
+        """Plot the feature maps of one image.
 
         Parameters
         ----------
         estimator : ConvSparseCoder or ConvPSD
-            A fitted estimator whose `components_` are kernels.
+            Fitted convolutional estimator.
 
         image : array-like of shape (height, width) or (height, width, n_channels), or (n_features,)
-            One image or signal, as the estimator takes many of.
+            A single image or signal, in the form that the estimator accepts.
 
-        mask : array-like of shape (height, width), or that of image, default=None
-            One where a pixel is observed.
+        mask : array-like of shape (height, width) or of the shape of image, default=None
+            1, or True, for observed pixels. None means that all pixels are observed.
 
         n_maps : int, default=8
-            Maps to show, no more than there are kernels.
+            Maximum number of maps to show.
 
         n_columns : int, default=None
-            Maps of images in a row; by default as many as make the whole about a square.
+            Number of maps in a row. None chooses it such that the plot is approximately square.
+            Ignored for signals.
 
         cmap : str or matplotlib Colormap, default="gray"
-            Colours of maps and of kernels without channels, for example "RdBu_r" to tell the signs
-            apart.
+            Colour map of the maps, and of filters without colour channels, for example "RdBu_r" to
+            distinguish the signs.
 
         ax : matplotlib Axes, default=None
-            Where to draw; by default in a new figure.
+            Axes for the plot. None creates a new figure.
 
         Returns
         -------
         MapDisplay
-            The display, drawn.
+            The display after plotting.
 
         Raises
         ------
         ValueError
-            If the estimator has no kernels.
+            If the estimator is not convolutional.
         """
         check_is_fitted(estimator)
         components = fitted(estimator, "components_")
@@ -154,21 +158,22 @@ class MapDisplay:
         return display.plot(n_maps=n_maps, n_columns=n_columns, cmap=cmap, ax=ax)
 
     def plot(self, *, n_maps=8, n_columns=None, cmap="gray", ax=None):
-        """Draw the maps.
+        """Plot the feature maps.
 
         Parameters
         ----------
         n_maps : int, default=8
-            Maps to show, no more than there are kernels.
+            Maximum number of maps to show.
 
         n_columns : int, default=None
-            Maps of images in a row; by default as many as make the whole about a square.
+            Number of maps in a row. None chooses it such that the plot is approximately square.
+            Ignored for signals.
 
         cmap : str or matplotlib Colormap, default="gray"
-            Colours of maps and of kernels without channels.
+            Colour map of the maps, and of filters without colour channels.
 
         ax : matplotlib Axes, default=None
-            Where to draw; by default in a new figure.
+            Axes for the plot. None creates a new figure.
 
         Returns
         -------
@@ -193,7 +198,7 @@ class MapDisplay:
         return self
 
     def _kernels(self, n_components):
-        """Kernels of the maps that are shown, scaled; None where there are none."""
+        """Return the scaled filters of the maps that are shown, or None if there are no filters."""
         if self.components is None:
             return None
         kernels = _checked(
@@ -224,7 +229,7 @@ class MapDisplay:
         axes.set(xlim=(0, width), ylim=(height, 0), aspect="equal")
 
     def _draw_map(self, axes, values, kernel, label, corner, cmap):
-        """A map, and above it the kernel and the label."""
+        """Draw a map, with its filter and its label above."""
         (top, left), (height, width) = corner, values.shape
         header = HEADER * height
         extent = (left, left + width, top + header + height, top + header)
@@ -236,7 +241,7 @@ class MapDisplay:
         axes.text(left, top + 0.45 * header, label, va="center", fontsize="small")
 
     def _draw_image(self, axes, image, corner, map_shape):
-        """The image where its maps would be, so that their middles agree."""
+        """Draw the image in the cell of a map, such that their centres agree."""
         (top, left), (height, width, n_channels) = corner, image.shape
         top += HEADER * map_shape[0] + (map_shape[0] - height) / 2
         left += (map_shape[1] - width) / 2
@@ -245,7 +250,7 @@ class MapDisplay:
         self.image_ = show(axes, picture, limits_of(image), "gray", extent)
 
     def _plot_signals(self, maps, kernels, image, ax):
-        first = int(image is not None)  # the row of the first map
+        first = int(image is not None)  # row of the first map
         size = (INCHES, ROW_INCHES * (first + len(maps)) + 0.6)
         self.figure_, self.axes_ = take_axes(ax, 1, self, size)
         axes, width = self.axes_[0], maps.shape[1]
@@ -268,7 +273,7 @@ class MapDisplay:
 
 
 def _grid(n_cells, n_columns, map_shape):
-    """Top and left of the cells that maps stand in, row by row; and the size of the whole."""
+    """Return the top left corners of the cells of the maps, row by row, and the total size."""
     height, width = map_shape
     space = SPACE * height
     cell = (height * (1 + HEADER) + space, width + space)
@@ -287,7 +292,7 @@ def _checked(values, n_dims, name, shape):
 
 
 def largest_of_blocks(values):
-    """Of a large map, the number with the largest absolute value in each square of positions."""
+    """Return the entry with the largest absolute value in each block of positions of a map."""
     block = math.ceil(max(values.shape) / MOST_PIXELS)
     height, width = (-(-size // block) for size in values.shape)
     padded = np.zeros((height * block, width * block))
@@ -298,7 +303,7 @@ def largest_of_blocks(values):
 
 
 def _fitting(picture, corner, height, width):
-    """Where a picture of its proportions fits in a box with that corner, as imshow's extent."""
+    """Return the extent of a picture that fits in a box with a given corner, as for `imshow`."""
     top, left = corner
     scale = min(height / picture.shape[0], width / picture.shape[1])
     return left, left + scale * picture.shape[1], top + scale * picture.shape[0], top

@@ -1,14 +1,14 @@
-"""Mosaics: rows of features as small pictures, side by side in one picture."""
+"""Mosaics: rows of features as tiles of one picture."""
 
 import math
 
 import numpy as np
 
-GAP = 1  # pixel between tiles
+GAP = 1  # number of pixels between tiles
 
 
 def tile_shape(image_shape, n_features):
-    """The shape of a tile, guessed to be square where none is given."""
+    """Return the shape of a tile. If it is not given, tiles must be square."""
     side = math.isqrt(n_features)
     if image_shape is None and side**2 == n_features:
         return side, side
@@ -27,23 +27,24 @@ def tile_shape(image_shape, n_features):
 
 
 def scaled_tiles(components, image_shape):
-    """Rows as pictures, each divided by its largest absolute value; a row of zeros stays."""
+    """Return rows as pictures, each divided by its largest absolute value unless that is zero."""
     rows = np.asarray(components, dtype=np.float64)
     largest = abs(rows).max(axis=1, keepdims=True)
     return (rows / np.where(largest > 0, largest, 1)).reshape(-1, *image_shape)
 
 
 def columns_of_square(n_tiles, image_shape):
-    """Tiles in a row that make a mosaic about a square."""
+    """Return the number of tiles in a row for which a mosaic is approximately square."""
     height, width = image_shape[:2]
-    # columns * width = rows * height, as near as whole tiles allow
+    # columns * width = rows * height, up to rounding
     return math.ceil(math.sqrt(n_tiles * height / width))
 
 
 def arrange(tiles, n_columns):
-    """Tiles (n_tiles, height, width) or (n_tiles, height, width, 3) in rows; NaN in the gaps.
+    """Arrange tiles in rows, with NaN in the gaps.
 
-    Returns an array of shape (height, width) or (height, width, 3).
+    Tiles have the shape (n_tiles, height, width) or (n_tiles, height, width, 3). The result has the
+    shape (height, width) or (height, width, 3).
     """
     height, width, *channels = tiles.shape[1:]
     n_rows = math.ceil(len(tiles) / n_columns)
@@ -58,7 +59,7 @@ def arrange(tiles, n_columns):
 
 
 def draw(axes, values, cmap):
-    """One mosaic of values from -1 to 1, without ticks; gaps are black in any colours."""
+    """Draw a mosaic of values from -1 to 1, without ticks. Gaps are black for all colour maps."""
     import matplotlib as mpl
 
     axes.set_axis_off()

@@ -1,4 +1,4 @@
-"""Learning curves: the objective over passes through the data, and over seconds."""
+"""Display of learning curves: the objective over passes, and over seconds."""
 
 from collections.abc import Mapping
 
@@ -10,38 +10,39 @@ from sklearn_ebm.inspection._axes import check_option, fitted, take_axes
 
 LABELS = {"pass": "Passes over the data", "seconds": "Seconds since fit began"}
 PANELS = {"pass": ("pass",), "seconds": ("seconds",), "both": ("pass", "seconds")}
-MARKED = 30  # curves of up to so many points show each of them: one pass alone is no line
+MARKED = 30  # maximum number of points of a curve with markers; a single pass needs a marker
 
 
 class ObjectiveDisplay:
-    """A model's objective while learning, over passes, over seconds, or both.
+    """Objective of models during learning, over passes, over seconds, or both.
 
-    It is the mean energy of a sample, or what the model says that `objective_curve_` is.
+    The objective is the attribute `objective_curve_` of the models, for most of them the mean
+    energy per sample.
 
-    Create it by :meth:`from_estimator`, or from arrays.
+    Use :meth:`from_estimator` to create a display from fitted estimators.
 
     Parameters
     ----------
     objective : dict of str to array-like of shape (n_iter,)
-        For each model its objective after each pass.
+        Objective of each model after each pass.
 
     seconds : dict of str to array-like of shape (n_iter,), default=None
-        For each model the seconds since fit began at the end of each pass.
+        Seconds from the start of learning to the end of each pass, for each model.
 
     Attributes
     ----------
     figure_ : matplotlib Figure
-        Figure that was drawn on.
+        Figure that contains the plot.
 
     axes_ : ndarray of matplotlib Axes, of shape (1,) or (2,)
-        Axes that were drawn on: passes first.
+        Axes of the plot. If both are shown, the first is over passes.
 
     lines_ : list of list of matplotlib Line2D
-        For each of `axes_` one line per model.
+        For each of `axes_`, one line per model.
 
     See Also
     --------
-    DictionaryDisplay : What was learned.
+    DictionaryDisplay : Display of the learned atoms.
 
     Examples
     --------
@@ -58,23 +59,24 @@ class ObjectiveDisplay:
 
     @classmethod
     def from_estimator(cls, estimator, *, x="both", ax=None):
-        """Draw the curves of one fitted estimator or of several.
+        """Plot the objective of one or several fitted estimators.
 
         Parameters
         ----------
         estimator : object or dict of str to object
-            A fitted estimator with `objective_curve_` and `seconds_curve_`, or several by name.
+            Fitted estimator with `objective_curve_` and `seconds_curve_`, or a dict of several, by
+            name.
 
         x : {"pass", "seconds", "both"}, default="both"
-            What the objective is drawn over; "both" draws two panels.
+            Horizontal axis. "both" creates two plots.
 
         ax : matplotlib Axes or sequence of two, default=None
-            Where to draw; two axes for `x="both"`. By default in a new figure.
+            Axes for the plot; two are required if `x="both"`. None creates a new figure.
 
         Returns
         -------
         ObjectiveDisplay
-            The display, drawn.
+            The display after plotting.
         """
         named = estimator
         if not isinstance(estimator, Mapping):
@@ -88,15 +90,15 @@ class ObjectiveDisplay:
         return cls(objective, seconds=seconds).plot(x=x, ax=ax)
 
     def plot(self, *, x="both", ax=None):
-        """Draw the curves.
+        """Plot the objective.
 
         Parameters
         ----------
         x : {"pass", "seconds", "both"}, default="both"
-            What the objective is drawn over; "both" draws two panels.
+            Horizontal axis. "both" creates two plots.
 
         ax : matplotlib Axes or sequence of two, default=None
-            Where to draw; two axes for `x="both"`. By default in a new figure.
+            Axes for the plot; two are required if `x="both"`. None creates a new figure.
 
         Returns
         -------

@@ -1,6 +1,7 @@
-"""Atoms and images of any number of channels as what can be drawn: pictures in grey or in colour.
+"""Images and filters with any number of channels, as pictures in grey or in colour.
 
-Images are (height, width, n_channels); signals are images of height one, and are drawn as lines.
+Images have the shape (height, width, n_channels). Signals are images of height one, and are drawn
+as lines.
 """
 
 import copy
@@ -11,13 +12,13 @@ import numpy as np
 from sklearn_ebm.backends import to_host
 from sklearn_ebm.inspection._mosaic import GAP, arrange, columns_of_square
 
-COLOURS = 3  # channels that are red, green and blue
-CELL = (1.0, 1.6)  # height and width that a line is drawn in
-SPACE = 0.25  # between lines, in heights of a cell
+COLOURS = 3  # number of channels of colour images
+CELL = (1.0, 1.6)  # height and width of the cell of a line
+SPACE = 0.25  # between cells, relative to their height
 
 
 def as_picture(image, image_shape=None):
-    """One image (height, width, n_channels): of rows that have no shape, signals of height one."""
+    """Return an image as (height, width, n_channels). A row without a shape is a signal."""
     image = np.asarray(to_host(image))
     if image.ndim not in (1, 2, 3):
         raise ValueError(
@@ -33,7 +34,7 @@ def as_picture(image, image_shape=None):
 
 
 def coded(estimator, image, mask):
-    """The code of one image, not sparse, as `transform` gives it; the estimator stays as it is."""
+    """Return the dense code of one image from `transform`. The estimator does not change."""
     if "sparse_output" in estimator.get_params():
         estimator = copy.copy(estimator).set_params(sparse_output=False)
     options = {} if mask is None else {"mask": mask[None]}
@@ -41,17 +42,17 @@ def coded(estimator, image, mask):
 
 
 def scaled(pictures):
-    """Each picture divided by its largest absolute value over all channels; zeros stay."""
+    """Return pictures divided by their largest absolute values, unless those are zero."""
     pictures = np.asarray(pictures, dtype=np.float64)
     largest = abs(pictures).max(axis=tuple(range(1, pictures.ndim)), keepdims=True)
     return pictures / np.where(largest > 0, largest, 1)
 
 
 def tiles(kernels):
-    """Tiles (n, height, width) or (n, height, width, 3) of kernels (n, height, width, n_channels).
+    """Return filters (n, height, width, n_channels) as tiles (n, height, width[, 3]).
 
-    One channel is grey, three are colours. Of other numbers, those that a kernel has anything in
-    stand side by side, in a frame; NaN is what is empty.
+    One channel is grey, and three channels are colours. For other numbers of channels, those with
+    non-zero entries are drawn side by side, in a frame. Empty pixels are NaN.
     """
     n_channels = kernels.shape[3]
     if n_channels == 1:
@@ -70,7 +71,7 @@ def _channels_in_rows(kernels):
 
 
 def flat_picture(image):
-    """An image as (height, width) or (height, width, 3); channels of other numbers as a mosaic."""
+    """Return an image as (height, width) or (height, width, 3); other channels as a mosaic."""
     height, width, n_channels = image.shape
     if n_channels == COLOURS:
         return image
@@ -78,7 +79,7 @@ def flat_picture(image):
 
 
 def show(axes, picture, limits, cmap, extent=None):
-    """A picture in grey between the limits, or in colours where it has three; NaN is black."""
+    """Draw a picture in grey between the limits, or in colour if it has channels. NaN is black."""
     import matplotlib as mpl
 
     low, high = limits
@@ -92,15 +93,15 @@ def show(axes, picture, limits, cmap, extent=None):
 
 
 def limits_of(picture):
-    """Least and largest number that is not NaN, kept apart where there is one number only."""
+    """Return the smallest and the largest value except NaN, made different if they are equal."""
     low, high = float(np.nanmin(picture)), float(np.nanmax(picture))
     return (low, high) if low < high else (low - 0.5, high + 0.5)
 
 
 def draw_lines(axes, signals, n_columns):
-    """Signals (n, width, n_channels) of values from -1 to 1 in cells, row by row.
+    """Draw signals (n, width, n_channels) of values from -1 to 1 in cells, row by row.
 
-    Returns the lines, those of a signal's channels after each other.
+    Returns the lines. The lines of the channels of a signal follow each other.
     """
     height, width = CELL
     lines = []
@@ -113,9 +114,9 @@ def draw_lines(axes, signals, n_columns):
 
 
 def draw_line(axes, signal, ends, middle, height):
-    """One signal (width, n_channels) of values from -1 to 1 about a thin line that is zero."""
+    """Draw a signal (width, n_channels) of values from -1 to 1, and a thin line at zero."""
     left, right = ends
     axes.hlines(middle, left, right, color="0.8", linewidth=0.8)
     places = left + (right - left) * (np.arange(len(signal)) + 0.5) / len(signal)
-    axes.set_prop_cycle(None)  # a channel has the same colour everywhere
+    axes.set_prop_cycle(None)  # a channel has the same colour in all lines
     return axes.plot(places, middle + height / 2 * signal, linewidth=1.2)

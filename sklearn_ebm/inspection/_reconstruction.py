@@ -1,4 +1,4 @@
-"""An image, what a model makes of it, and what is left over."""
+"""Display of an image, its reconstruction and the error."""
 
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
@@ -7,46 +7,47 @@ from sklearn_ebm.backends import is_cupy, to_host
 from sklearn_ebm.inspection._axes import take_axes
 from sklearn_ebm.inspection._pictures import as_picture, coded, flat_picture, limits_of, show
 
-INCHES = 4.0  # width of an image; its height follows from its shape
+INCHES = 4.0  # width of an image
 SIGNAL_INCHES = (9.0, 5.0)  # width and height of three signals
-MARGIN = 0.05  # of the range, above and below lines
+MARGIN = 0.05  # above and below lines, relative to their range
 
 
 class ReconstructionDisplay:
-    """An image, its reconstruction from the code, and the error, on one scale of grey.
+    """Image, its reconstruction from the code, and the error, in the same grey scale.
 
-    A difference of one unit is the same step of grey in all three pictures; in the error, zero is
-    mid-grey. Missing pixels are black. Signals are drawn as lines, one above another. Create it by
-    :meth:`from_estimator`, or from arrays.
+    A difference of one unit is the same step of grey in all three pictures. In the error, zero is
+    mid-grey. Missing pixels are black. Signals are drawn as lines, one below the other.
+
+    Use :meth:`from_estimator` to create a display from a fitted estimator.
 
     Parameters
     ----------
     image : array-like of shape (height, width) or (height, width, n_channels), or (n_features,)
-        The image, or a signal; NaN where it is missing.
+        Image or signal. Missing pixels are NaN.
 
     reconstruction : array-like of the shape of image
-        What the code stands for.
+        Reconstruction of the image.
 
     Attributes
     ----------
     figure_ : matplotlib Figure
-        Figure that was drawn on.
+        Figure that contains the plot.
 
     axes_ : ndarray of matplotlib Axes, of shape (3,)
         Axes of the image, the reconstruction and the error.
 
     images_ : list of matplotlib AxesImage
-        The three pictures; empty for signals.
+        The three pictures. Empty for signals.
 
     lines_ : list of list of matplotlib Line2D
-        The three signals, a line for each channel; empty for images.
+        The lines of the three signals, with one line for each channel. Empty for images.
 
     relative_error_ : float
-        Norm of the error over the norm of the image, where it is not missing.
+        Norm of the error divided by the norm of the image, over observed pixels.
 
     See Also
     --------
-    MapDisplay : The code that the reconstruction is made of.
+    MapDisplay : Display of the code of an image.
 
     Examples
     --------
@@ -66,7 +67,7 @@ class ReconstructionDisplay:
 
     @classmethod
     def from_estimator(cls, estimator, image, *, mask=None, image_shape=None, cmap="gray", ax=None):
-        """Draw one image, what an estimator makes of it, and the error.
+        """Plot an image, its reconstruction by an estimator, and the error.
 
         Parameters
         ----------
@@ -74,26 +75,26 @@ class ReconstructionDisplay:
             A fitted estimator with `transform` and `inverse_transform`.
 
         image : array-like of shape (height, width) or (height, width, n_channels), or (n_features,)
-            One of the samples that the estimator takes.
+            A single image or signal, in the form that the estimator accepts.
 
-        mask : array-like of shape (height, width), or that of image, default=None
-            One where a pixel is observed, for estimators that take a mask. By default all are, but
-            the estimator's `missing_values`.
+        mask : array-like of shape (height, width) or of the shape of image, default=None
+            1, or True, for observed pixels, if the estimator supports masks. None uses all pixels
+            except the `missing_values` of the estimator.
 
         image_shape : tuple (height, width) or (height, width, n_channels), default=None
-            Shape of an image that comes as a row. By default the estimator's own `image_shape`; a
-            row without any is a signal.
+            Shape of an image that is passed as a row. None uses the parameter `image_shape` of the
+            estimator; if there is none, a row is a signal.
 
         cmap : str or matplotlib Colormap, default="gray"
-            Colours of images without channels.
+            Colour map of images without colour channels.
 
         ax : sequence of three matplotlib Axes, default=None
-            Where to draw; by default in a new figure.
+            Axes for the plots. None creates a new figure.
 
         Returns
         -------
         ReconstructionDisplay
-            The display, drawn.
+            The display after plotting.
         """
         check_is_fitted(estimator)
         image = image if is_cupy(image) else np.asarray(image)
@@ -108,15 +109,15 @@ class ReconstructionDisplay:
         return cls(shown, reconstruction.reshape(picture.shape)).plot(cmap=cmap, ax=ax)
 
     def plot(self, *, cmap="gray", ax=None):
-        """Draw the image, the reconstruction and the error.
+        """Plot the image, the reconstruction and the error.
 
         Parameters
         ----------
         cmap : str or matplotlib Colormap, default="gray"
-            Colours of images without channels.
+            Colour map of images without colour channels.
 
         ax : sequence of three matplotlib Axes, default=None
-            Where to draw; by default in a new figure.
+            Axes for the plots. None creates a new figure.
 
         Returns
         -------
@@ -169,7 +170,7 @@ class ReconstructionDisplay:
 
 
 def _observed(picture, mask, missing_values):
-    """Where a picture is known, in its shape."""
+    """Return which pixels of a picture are observed, in its shape."""
     observed = np.isfinite(picture) if missing_values is None else picture != missing_values
     observed &= np.isfinite(picture)
     if mask is None:

@@ -1,4 +1,4 @@
-"""What a model dreams up: its Markov chains as pictures, after more and more steps."""
+"""Display of samples of a model: states of Markov chains after increasing numbers of steps."""
 
 import warnings
 from numbers import Integral
@@ -14,41 +14,42 @@ from sklearn_ebm.inspection._mosaic import GAP, arrange, draw, scaled_tiles, til
 
 STEPS = (0, 1, 10, 100, 1000)
 INCHES_PER_TILE = 0.75
-BINARY_GAPS = "0.5"  # units that are on or off are black and white themselves
+BINARY_GAPS = "0.5"  # grey, because binary units are black or white
 
 
 class SampleDisplay:
-    """Samples of a model along its Markov chains: a row for each chain, a column for each time.
+    """Samples of a model along Markov chains, with a row for each chain and a column for each time.
 
-    Values between 0 and 1 are drawn on a scale from 0 to 1. Where there are others, each picture is
-    scaled by its own largest absolute value, zero being mid-grey. Create it by
-    :meth:`from_estimator`, or from arrays.
+    Values between 0 and 1 are drawn on a scale from 0 to 1. If there are other values, each picture
+    is scaled by its largest absolute value, and zero is mid-grey.
+
+    Use :meth:`from_estimator` to create a display from a fitted estimator.
 
     Parameters
     ----------
     samples : array-like of shape (n_chains, n_times, n_features)
-        Where each chain is at each time.
+        State of each chain at each time.
 
     steps : array-like of shape (n_times,)
-        Steps of Gibbs sampling that were made by then.
+        Number of Gibbs sampling steps before each time.
 
     image_shape : tuple (height, width) or (height, width, 3), default=None
-        Shape of one sample. By default a square, if n_features is the square of a number.
+        Shape of one sample. None assumes a square, if n_features is a square number.
 
     Attributes
     ----------
     figure_ : matplotlib Figure
-        Figure that was drawn on.
+        Figure that contains the plot.
 
     axes_ : ndarray of matplotlib Axes, of shape (1,)
-        Axes that were drawn on.
+        Axes of the plot.
 
     image_ : matplotlib AxesImage
-        The pictures.
+        Mosaic of the samples.
 
     See Also
     --------
-    DictionaryDisplay : Weights of the hidden units.
+    DictionaryDisplay : Display of the weights of the hidden units.
 
     Examples
     --------
@@ -80,40 +81,41 @@ class SampleDisplay:
         cmap="gray",
         ax=None,
     ):
-        """Run chains of a fitted model, and draw where they are.
+        """Run Markov chains of a fitted model and plot their states.
 
         Parameters
         ----------
         estimator : object
-            A fitted estimator with `gibbs(X, n_steps, random_state=...)` and, where X is None,
-            `sample(n_chains, n_steps, random_state=...)`.
+            Fitted estimator with the method `gibbs(X, n_steps, random_state=...)` and, if X is
+            None, the method `sample(n_chains, n_steps, random_state=...)`.
 
         X : {array-like, sparse array} of shape (n_samples, n_features), default=None
-            The chains begin at its first rows. By default they begin where those of `sample` do.
+            Samples; the chains start at the first of them. None starts the chains as the method
+            `sample` does.
 
         n_chains : int, default=8
-            Chains; no more than X has rows.
+            Number of chains, at most the number of samples in X.
 
         steps : sequence of int, default=(0, 1, 10, 100, 1000)
-            When to look, in steps from the start, in ascending order. A chain goes on from one
-            time to the next.
+            Numbers of Gibbs sampling steps after which the states are shown, in ascending order.
+            Each chain continues from one number to the next.
 
         image_shape : tuple (height, width) or (height, width, 3), default=None
-            Shape of one sample. By default a square, if n_features is the square of a number.
+            Shape of one sample. None assumes a square, if n_features is a square number.
 
         random_state : int, RandomState instance or None, default=None
-            Draws of the chains.
+            Seed or generator of the random numbers. Pass an int for reproducible results.
 
         cmap : str or matplotlib Colormap, default="gray"
-            Colours of samples without channels.
+            Colour map of samples without colour channels.
 
         ax : matplotlib Axes, default=None
-            Where to draw; by default in a new figure.
+            Axes for the plot. None creates a new figure.
 
         Returns
         -------
         SampleDisplay
-            The display, drawn.
+            The display after plotting.
         """
         check_is_fitted(estimator)
         check_scalar(n_chains, "n_chains", Integral, min_val=1)
@@ -123,15 +125,15 @@ class SampleDisplay:
         return cls(samples, steps, image_shape=image_shape).plot(cmap=cmap, ax=ax)
 
     def plot(self, *, cmap="gray", ax=None):
-        """Draw the samples.
+        """Plot the samples.
 
         Parameters
         ----------
         cmap : str or matplotlib Colormap, default="gray"
-            Colours of samples without channels.
+            Colour map of samples without colour channels.
 
         ax : matplotlib Axes, default=None
-            Where to draw; by default in a new figure.
+            Axes for the plot. None creates a new figure.
 
         Returns
         -------
@@ -155,7 +157,7 @@ class SampleDisplay:
 
 
 def _checked_steps(steps):
-    """Whole numbers in ascending order, none of them negative."""
+    """Return the steps as a list; they must be non-negative integers in ascending order."""
     steps = list(steps)
     for number in steps:
         check_scalar(number, "steps", Integral, min_val=0)
@@ -170,7 +172,7 @@ def _first_rows(X, n_rows):
 
 
 def _run(estimator, state, n_chains, steps, random_state):
-    """Where chains are after each number of steps, an array (n_chains, n_times, n_features)."""
+    """Return the states of chains after each number of steps, (n_chains, n_times, n_features)."""
     first, *later = steps
     if state is None:
         state = estimator.sample(n_chains, first, random_state=random_state)
@@ -178,7 +180,7 @@ def _run(estimator, state, n_chains, steps, random_state):
         state = estimator.gibbs(state, first, random_state=random_state)
     states, done = [state], first
     with warnings.catch_warnings():
-        # Samples are arrays, also where the model knows the features by name.
+        # Samples are arrays, even if the model was fitted with feature names.
         warnings.filterwarnings("ignore", "X does not have valid feature names")
         for number in later:
             states.append(estimator.gibbs(states[-1], number - done, random_state=random_state))
@@ -199,7 +201,7 @@ def _checked_samples(samples, steps):
 
 
 def _label(axes, steps, width):
-    """Numbers of steps above the columns."""
+    """Write the numbers of steps above the columns."""
     axes.set_axis_on()
     axes.spines[:].set_visible(False)
     axes.set_yticks([])

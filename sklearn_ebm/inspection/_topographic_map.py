@@ -1,4 +1,4 @@
-"""Filters in their places on a map, each framed by the colour of its orientation."""
+"""Display of filters on a two-dimensional map, with frames in the colours of their orientations."""
 
 import math
 from numbers import Integral
@@ -12,60 +12,60 @@ from sklearn_ebm.inspection._axes import fitted, take_axes
 from sklearn_ebm.inspection._gabor import fit_gabor
 from sklearn_ebm.inspection._mosaic import arrange, scaled_tiles
 
-INCHES = 6.5  # width of the map, about; its height follows from its shape
-FRAME_SHARE = 8  # a frame is one pixel wide for so many of a tile
-UNORIENTED = 0.45  # grey of frames whose filters are no Gabor functions
-WHEEL_SHARE = 0.2  # of the width
+INCHES = 6.5  # approximate width of the map
+FRAME_SHARE = 8  # width of a tile, relative to the width of its frame
+UNORIENTED = 0.45  # grey level of frames of filters that do not resemble Gabor functions
+WHEEL_SHARE = 0.2  # width of the wheel, relative to the map
 WHEEL_PIXELS = 129
-HUB = 0.3  # of the wheel's radius: no direction can be told near its middle
+HUB = 0.3  # inner radius of the wheel; directions near the centre cannot be distinguished
 
 
 class TopographicMapDisplay:
-    """Filters in their places on a map, each framed by the colour of its orientation.
+    """Filters at their positions on a map, with frames in the colours of their orientations.
 
-    Where units that stand near each other on the map are active together, their filters come to
-    resemble each other, and orientations change smoothly over the map but for a few points. Each
-    tile is scaled by its own largest absolute value, zero being mid-grey. Its frame has the colour
-    that the wheel shows along the filter's stripes, or is grey where no Gabor function fits the
-    filter. Create it by :meth:`from_estimator`, or from arrays.
+    If neighbouring units of the map are often active together, their filters become similar, and
+    orientations change smoothly over most of the map. Each tile is scaled by its largest absolute
+    value, and zero is mid-grey. The colour of a frame is the colour of the wheel in the direction
+    of the filter's stripes. It is grey if no Gabor function fits the filter.
+
+    Use :meth:`from_estimator` to create a display from a fitted estimator.
 
     Parameters
     ----------
     components : array-like of shape (n_components, n_features)
-        The filters, one per row: unit i stands in row i // columns and column i % columns of the
-        map.
+        Filters, one per row. Unit i is in row i // columns and column i % columns of the map.
 
     map_shape : tuple (rows, columns)
         Shape of the map; the product is n_components.
 
     gabor : GaborFit, default=None
-        Gabor functions fitted to the filters. By default they are fitted when the map is drawn.
+        Gabor functions fitted to the filters. None fits them when the map is plotted.
 
     image_shape : tuple (height, width), default=None
-        Shape of one filter. By default a square, if n_features is the square of a number.
+        Shape of one filter. None assumes a square, if n_features is a square number.
 
     Attributes
     ----------
     figure_ : matplotlib Figure
-        Figure that was drawn on.
+        Figure that contains the plot.
 
     axes_ : ndarray of matplotlib Axes, of shape (1,)
-        Axes that were drawn on.
+        Axes of the plot.
 
     image_ : matplotlib AxesImage
         The map.
 
     wheel_ : matplotlib Axes or None
-        Axes of the colour wheel beside the map, if there is one.
+        Axes of the colour wheel next to the map, or None.
 
     gabor_ : GaborFit
         Gabor functions whose orientations are shown.
 
     See Also
     --------
-    DictionaryDisplay : Atoms by their usage, in no places of their own.
-    fit_gabor : Fits the orientations.
-    sklearn_ebm.metrics.topographic_order : How smoothly a property varies over a map, as a number.
+    DictionaryDisplay : Display of atoms in the order of their usage.
+    fit_gabor : Fit Gabor functions to filters.
+    sklearn_ebm.metrics.topographic_order : Measure of the order of a property on a map.
 
     Examples
     --------
@@ -102,41 +102,41 @@ class TopographicMapDisplay:
         wheel=True,
         ax=None,
     ):
-        """Draw the atoms of a fitted estimator whose units stand on a map.
+        """Plot the atoms of a fitted estimator whose units form a map.
 
         Parameters
         ----------
         estimator : object
-            A fitted estimator with `components_` and the parameter `map_shape`, a pair (rows,
+            Fitted estimator with `components_` and the parameter `map_shape`, a pair (rows,
             columns).
 
         image_shape : tuple (height, width), default=None
-            Shape of one atom. By default a square, if n_features is the square of a number.
+            Shape of one atom. None assumes a square, if n_features is a square number.
 
         threshold : float, default=0.8
-            Least goodness of a Gabor function that gives its orientation to a frame.
+            Minimum goodness of a Gabor function, below which the frame of the filter is grey.
 
         cmap : str or matplotlib Colormap, default="gray"
-            Colours of the filters.
+            Colour map of the filters.
 
         orientation_cmap : str or matplotlib Colormap, default="hsv"
-            Colours of the orientations. It should be cyclic, as "hsv" and "twilight" are.
+            Colour map of the orientations. It should be cyclic, such as "hsv" and "twilight".
 
         wheel : bool, default=True
-            Whether to draw a colour wheel beside the map.
+            Whether to draw a colour wheel next to the map.
 
         ax : matplotlib Axes, default=None
-            Where to draw; by default in a new figure.
+            Axes for the plot. None creates a new figure.
 
         Returns
         -------
         TopographicMapDisplay
-            The display, drawn.
+            The display after plotting.
 
         Raises
         ------
         ValueError
-            If the units of the estimator stand on no map.
+            If the estimator has no `map_shape`.
         """
         check_is_fitted(estimator)
         components = fitted(estimator, "components_")
@@ -155,24 +155,24 @@ class TopographicMapDisplay:
         )
 
     def plot(self, *, threshold=0.8, cmap="gray", orientation_cmap="hsv", wheel=True, ax=None):
-        """Draw the map.
+        """Plot the map.
 
         Parameters
         ----------
         threshold : float, default=0.8
-            Least goodness of a Gabor function that gives its orientation to a frame.
+            Minimum goodness of a Gabor function, below which the frame of the filter is grey.
 
         cmap : str or matplotlib Colormap, default="gray"
-            Colours of the filters.
+            Colour map of the filters.
 
         orientation_cmap : str or matplotlib Colormap, default="hsv"
-            Colours of the orientations. It should be cyclic, as "hsv" and "twilight" are.
+            Colour map of the orientations. It should be cyclic, such as "hsv" and "twilight".
 
         wheel : bool, default=True
-            Whether to draw a colour wheel beside the map.
+            Whether to draw a colour wheel next to the map.
 
         ax : matplotlib Axes, default=None
-            Where to draw; by default in a new figure.
+            Axes for the plot. None creates a new figure.
 
         Returns
         -------
@@ -208,7 +208,7 @@ class TopographicMapDisplay:
 
 
 def _checked_map_shape(map_shape, n_components):
-    """The map's rows and columns, if they are whole numbers that fit."""
+    """Return the number of rows and columns of the map, which must be positive integers."""
     shape = tuple(map_shape) if np.iterable(map_shape) else (map_shape,)
     whole = all(isinstance(length, Integral) and length > 0 for length in shape)
     if len(shape) != 2 or not whole or math.prod(shape) != n_components:
@@ -220,25 +220,25 @@ def _checked_map_shape(map_shape, n_components):
 
 
 def _frame_colours(gabor, threshold, cmap):
-    """Red, green and blue for each filter; grey where the goodness is below the threshold."""
+    """Return red, green and blue for each filter; grey if the goodness is below the threshold."""
     colours = _orientation_colours(np.nan_to_num(gabor.orientation), cmap)
     return np.where(gabor.is_good(threshold)[:, None], colours, UNORIENTED)
 
 
 def _orientation_colours(orientation, cmap):
-    """Colours of orientations; half a turn is once around the colour map."""
+    """Return the colours of orientations; half a turn is one cycle of the colour map."""
     return _colours(np.mod(orientation, np.pi) / np.pi, cmap)
 
 
 def _colours(values, cmap):
-    """Red, green and blue of values from 0 to 1, as a last axis."""
+    """Return red, green and blue of values from 0 to 1, as the last axis."""
     import matplotlib as mpl
 
     return mpl.colormaps.get_cmap(cmap)(values)[..., :3]
 
 
 def _framed(tiles, colours):
-    """Tiles (n_tiles, height, width, 3) with frames of the given colours around them."""
+    """Return tiles (n_tiles, height, width, 3) with frames of the given colours."""
     n_tiles, height, width, n_channels = tiles.shape
     frame = max(1, round(min(height, width) / FRAME_SHARE))
     framed = np.empty((n_tiles, height + 2 * frame, width + 2 * frame, n_channels))
@@ -248,12 +248,12 @@ def _framed(tiles, colours):
 
 
 def _draw_wheel(axes, cmap):
-    """A wheel beside the map; stripes have the colour of the diameter in their direction."""
+    """Draw a wheel; each of its diameters has the colour of stripes in that direction."""
     from matplotlib.colorbar import make_axes
 
     wheel, _ = make_axes(axes, location="right", fraction=WHEEL_SHARE, aspect=1, anchor=(0, 0.9))
-    rightwards = np.linspace(-1.05, 1.05, WHEEL_PIXELS)  # the rim is not cut off
-    upwards = -rightwards[:, None]  # the first row is on top
+    rightwards = np.linspace(-1.05, 1.05, WHEEL_PIXELS)  # so that the rim is not cut off
+    upwards = -rightwards[:, None]  # the first row is at the top
     colours = _orientation_colours(np.arctan2(upwards, rightwards), cmap)
     radius = np.hypot(upwards, rightwards)
     opaque = (radius >= HUB) & (radius <= 1)

@@ -1,4 +1,4 @@
-"""What stands between models: rectification, contrast, pooling, whitening and dropout."""
+"""Layers between models: rectification, contrast normalisation, pooling, whitening and dropout."""
 
 from importlib import import_module
 

@@ -1,11 +1,11 @@
 """Local contrast normalisation [Jarrett et al. 2009, section 2.1], and its derivative.
 
-With G the local mean under a Gaussian window, M the mean over the K maps of an image, and the mean
-c of sigma over the image,
+Let G be the local mean under a Gaussian window, M the mean over the K maps of an image, and c the
+mean of sigma over the image. Then
 
     v = x - G M x,    sigma = sqrt(G M v^2),    y = v r,    r = 1 / max(c, sigma).
 
-Backwards, with u = -r^2 sum_k v_k dy_k the derivative with respect to max(c, sigma):
+With u = -r^2 sum_k v_k dy_k, the derivative with respect to max(c, sigma), the backward pass is
 
     dsigma = [sigma > c] u + mean of [sigma <= c] u over the image
     dv     = r dy + v G' (dsigma / sigma) / K
@@ -26,22 +26,22 @@ from sklearn_ebm.layers._state import refusable
 
 
 class LocalContrastNormalizer(Layer, OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
-    """Subtract the local mean, divide by the local deviation: y = v / max(c, sigma).
+    """Subtract the local mean and divide by the local standard deviation: y = v / max(c, sigma).
 
-    v is the input minus its local mean, a mean over a Gaussian window and over all maps (channels);
-    sigma is the root of the local mean of v squared, and c the mean of sigma over the image, which
-    keeps flat regions from being blown up. Output does not depend on the brightness and contrast of
-    an image. The layer learns nothing: `transform` works without `fit`.
+    v is the input minus its local mean over a Gaussian window and all channels, sigma is the root
+    of the local mean of v squared, and c is the mean of sigma over the image. The lower bound c
+    prevents the amplification of flat regions. The output does not depend on the brightness and the
+    contrast of an image. The layer learns nothing, so `transform` works without `fit`.
 
     Parameters
     ----------
     window_size : int, default=9
-        Height and width of the window in pixels, odd; its standard deviation is a quarter of that.
-        At the border the window is cut and the rest of it scaled to sum to one, so that borders
-        are neither darkened nor brightened.
+        Height and width of the window in pixels, an odd number. The standard deviation of the
+        Gaussian is a quarter of it. At the border, the window is cropped and rescaled to sum to
+        one, so that borders are neither darkened nor brightened.
 
     divide : bool, default=True
-        Whether to divide as well; if not, y = v.
+        Whether to divide by the local standard deviation. If False, y = v.
 
     image_shape : tuple of ints or None, default=None
         Height, width and channels (1 if omitted) of images passed as flat rows. None treats rows as
@@ -60,12 +60,12 @@ class LocalContrastNormalizer(Layer, OneToOneFeatureMixin, TransformerMixin, Bas
 
     See Also
     --------
-    Rectifier : What comes before, in the layerwise recipe.
-    Pooler : What comes after.
+    Rectifier : Layer that usually precedes the normalisation.
+    Pooler : Layer that usually follows the normalisation.
 
     Notes
     -----
-    A constant image becomes zero; so does one that differs from a constant by rounding only.
+    Images that are constant, up to rounding errors, become zero.
 
     References
     ----------
@@ -102,12 +102,12 @@ class LocalContrastNormalizer(Layer, OneToOneFeatureMixin, TransformerMixin, Bas
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y=None):
-        """Check the parameters and the data; nothing is learned.
+        """Check the parameters and the data. Nothing is learned.
 
         Parameters
         ----------
         X : array-like of shape (n, n_features), (n, height, width) or (n, height, width, channels)
-            Rows, grey images or maps.
+            Flat rows, grey images, or images with channels.
 
         y : None
             Ignored.
@@ -123,17 +123,17 @@ class LocalContrastNormalizer(Layer, OneToOneFeatureMixin, TransformerMixin, Bas
         return self
 
     def transform(self, X):
-        """Normalise the contrast of each image.
+        """Normalise the local contrast of images.
 
         Parameters
         ----------
         X : array-like of shape (n, n_features), (n, height, width) or (n, height, width, channels)
-            Rows, grey images or maps.
+            Flat rows, grey images, or images with channels.
 
         Returns
         -------
         ndarray of the shape of X
-            The normalised images, in the type of X if it is float32 or float64.
+            Normalised images, in the dtype of X if it is float32 or float64.
         """
         self._ready()
         images, form = self._check(X, reset=False)
@@ -149,7 +149,7 @@ class LocalContrastNormalizer(Layer, OneToOneFeatureMixin, TransformerMixin, Bas
         return form.restore(in_batches(normalize, images, images.shape))
 
     def on(self, backend):
-        """Use the kernels of a backend in `forward` and `backward`.
+        """Return a copy of the layer that computes with a given backend.
 
         Parameters
         ----------
@@ -206,7 +206,7 @@ class LocalContrastNormalizer(Layer, OneToOneFeatureMixin, TransformerMixin, Bas
 
 
 def _contrast(x, window, backend):
-    """v and sigma."""
+    """Return v and sigma."""
     xp = array_namespace(x)
     centred, deviation = (xp.empty(shape, dtype=x.dtype) for shape in (x.shape, x.shape[:3]))
     backend.local_contrast(x, window, centred, deviation)

@@ -1,4 +1,4 @@
-"""Features left out at random while a network is trained with labels."""
+"""Dropout: random features are set to zero while a network is trained with labels."""
 
 from numbers import Real
 
@@ -12,20 +12,20 @@ from sklearn_ebm.layers._state import refusable
 
 
 class Dropout(Layer, OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
-    """Set a random share of the features to zero while a network is trained with labels.
+    """Set a random fraction of the features to zero while a network is trained with labels.
 
     In a network that :class:`~sklearn_ebm.FineTunedClassifier` trains with labels, y = m x / (1 -
-    share), where m is 0 with probability `share` and otherwise 1, drawn anew for each sample of
+    share), where m is 0 with probability `share` and 1 otherwise, drawn anew for each sample of
     each batch [1]_. Later steps then cannot rely on single features, which reduces overfitting.
-    `transform` returns X unchanged. The layer learns nothing: `transform` works without `fit`.
+    `transform` returns X unchanged. The layer learns nothing, so `transform` works without `fit`.
 
     Parameters
     ----------
     share : float, default=0.5
-        Share of the features that are set to zero, at least 0 and below 1.
+        Fraction of the features that are set to zero, at least 0 and below 1.
     random_state : int, RandomState instance or None, default=None
         Seed or generator of the random numbers. Pass an int for reproducible results. It determines
-        which features are left out.
+        which features are set to zero.
 
     Attributes
     ----------
@@ -40,7 +40,7 @@ class Dropout(Layer, OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
     See Also
     --------
-    sklearn_ebm.FineTunedClassifier : Trains the steps before and after it.
+    sklearn_ebm.FineTunedClassifier : Classifier that trains a pipeline with dropout.
 
     References
     ----------
@@ -67,7 +67,7 @@ class Dropout(Layer, OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y=None):
-        """Check the parameters and the data; nothing is learned.
+        """Check the parameters and the data. Nothing is learned.
 
         Parameters
         ----------
@@ -89,7 +89,7 @@ class Dropout(Layer, OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         return self
 
     def transform(self, X):
-        """Let X pass.
+        """Return X unchanged.
 
         Parameters
         ----------
@@ -100,7 +100,7 @@ class Dropout(Layer, OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         Returns
         -------
         {ndarray, CSR matrix} of the shape of X
-            X in its type if it is float32 or float64, without a copy where none is needed.
+            X, in its dtype if that is float32 or float64, and without a copy if possible.
         """
         self._ready()
         X, form = check_images_or_sparse(self, X, reset=False)

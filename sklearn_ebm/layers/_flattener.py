@@ -1,4 +1,4 @@
-"""From images to the rows that the other steps of a pipeline want."""
+"""Flattening of images to the rows that other steps of a pipeline require."""
 
 import math
 
@@ -12,14 +12,15 @@ from sklearn_ebm.layers._state import refusable
 
 
 class Flattener(Layer, OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
-    """Lay out each image as a row: y[(i width + j) channels + k] = x[i, j, k].
+    """Flatten each image to a row: y[(i width + j) channels + k] = x[i, j, k].
 
-    The layer learns nothing: `transform` works without `fit`. Rows are returned unchanged.
+    The layer learns nothing, so `transform` works without `fit`. Rows are returned unchanged.
 
     Parameters
     ----------
     image_shape : tuple of ints or None, default=None
-        Height, width and channels (1 if omitted) that X must have, as rows or as images.
+        Required height, width and channels (1 if omitted) of X, in rows or images. None accepts any
+        shape.
 
     Attributes
     ----------
@@ -34,7 +35,7 @@ class Flattener(Layer, OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
     See Also
     --------
-    Pooler : Makes images smaller first.
+    Pooler : Layer that reduces the size of images.
 
     Examples
     --------
@@ -53,12 +54,12 @@ class Flattener(Layer, OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y=None):
-        """Check the parameter and the data; nothing is learned.
+        """Check the parameters and the data. Nothing is learned.
 
         Parameters
         ----------
         X : array-like of shape (n, n_features), (n, height, width) or (n, height, width, channels)
-            Rows, grey images or maps.
+            Flat rows, grey images, or images with channels.
 
         y : None
             Ignored.
@@ -74,24 +75,25 @@ class Flattener(Layer, OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         return self
 
     def transform(self, X):
-        """Lay out each image as a row.
+        """Flatten each image to a row.
 
         Parameters
         ----------
         X : array-like of shape (n, n_features), (n, height, width) or (n, height, width, channels)
-            Rows, grey images or maps; after `fit` of as many features.
+            Flat rows, grey images, or images with channels, with the number of features seen in
+            `fit`.
 
         Returns
         -------
         ndarray of shape (n, n_features)
-            Rows in the dtype of X if it is float32 or float64. They share the memory of X if no
-            copy is needed.
+            Rows in the dtype of X if it is float32 or float64. They share the memory of X if
+            possible.
         """
         self._ready()
         images, _ = check_images(self, X, reset=False, image_shape=self.image_shape)
         rows = self.forward(images)
         expected = getattr(self, "n_features_in_", rows.shape[1])
-        if rows.shape[1] != expected:  # what comes after can do with one number of columns only
+        if rows.shape[1] != expected:  # later steps require a fixed number of columns
             raise ValueError(
                 f"X has {rows.shape[1]} features, but {type(self).__name__} is expecting "
                 f"{expected} features as input."

@@ -1,4 +1,4 @@
-"""Base class of layers, which are estimators of scikit-learn and modules of a network."""
+"""Base class of layers, which are scikit-learn estimators and modules of a network."""
 
 import math
 
@@ -8,10 +8,10 @@ from sklearn_ebm.layers._state import Stateful
 
 
 class Layer(Stateful):
-    """A transformer that is also a module; see `sklearn_ebm.protocols.Module`.
+    """Transformer that is also a module; see `sklearn_ebm.protocols.Module`.
 
-    A subclass implements `_output_and_kept` and `_input_gradient`. A layer that needs
-    images sets `_needs_images` and has the parameter `image_shape`, by which it reads flat rows.
+    A subclass implements `_output_and_kept` and `_input_gradient`. A layer that requires images
+    sets `_needs_images` and has the parameter `image_shape`, the shape of images in flat rows.
     """
 
     parameters: dict = {}
@@ -24,18 +24,19 @@ class Layer(Stateful):
         Parameters
         ----------
         x : array of shape (n_samples, n_features) or (n_samples, height, width, channels)
-            Floating-point rows or maps.
+            Floating-point rows or images.
 
         tape : object, default=None
-            Receives the values that `backward` needs. With None, nothing is recorded.
+            Records the values that `backward` needs. If None, nothing is recorded.
 
         stream : object, default=None
-            Random numbers of a layer that is random in training. With None, nothing is random.
+            Random numbers of layers that are random in training. If None, the layer is
+            deterministic.
 
         Returns
         -------
         array of shape (n_samples, ...)
-            The output, in the type of x.
+            The output, in the dtype of x.
         """
         if not self._needs_images or x.ndim != 2:
             y, kept = self._output_and_kept(x, stream)
@@ -49,26 +50,26 @@ class Layer(Stateful):
         return y
 
     def backward(self, tape, dy, input_gradient=True):
-        """Compute the derivative of a scalar with respect to the input.
+        """Compute the gradient of a scalar with respect to the input.
 
         Parameters
         ----------
         tape : object
-            Filled by `forward`.
+            Tape that `forward` has filled.
 
         dy : array of the shape of y
-            Derivative with respect to the output.
+            Gradient with respect to the output.
 
         input_gradient : bool, default=True
-            Whether the derivative with respect to the input is needed.
+            Whether to compute the gradient with respect to the input.
 
         Returns
         -------
         dx : array of the shape of x, or None
-            Derivative with respect to the input; None without `input_gradient`.
+            Gradient with respect to the input. None if `input_gradient=False`.
 
         gradients : dict
-            Empty: the layer has no parameters to train.
+            Empty, because the layer has no trained parameters.
         """
         if not input_gradient:
             return None, {}
@@ -79,10 +80,10 @@ class Layer(Stateful):
         return _reshaped(self._input_gradient(kept, _reshaped(dy, y_shape[1:])), x_shape[1:]), {}
 
     def project(self):
-        """Move parameters to the nearest allowed values; the layer has no parameters to train."""
+        """Project parameters onto their allowed range. The layer has no parameters to project."""
 
     def on(self, backend):
-        """Use the kernels of a backend in `forward` and `backward`.
+        """Return a layer that computes with a given backend.
 
         Parameters
         ----------
@@ -92,11 +93,11 @@ class Layer(Stateful):
         Returns
         -------
         object
-            The layer itself if it calls no kernels, else a copy.
+            The layer itself if it calls no compiled kernels, otherwise a copy.
         """
         return self
 
 
 def _reshaped(x, shape):
-    """Return x with samples of this shape."""
+    """Return x with samples of the given shape."""
     return array_namespace(x).reshape(x, (x.shape[0], *shape))

@@ -1,12 +1,12 @@
-"""Pooling: one number for each window on the maps.
+"""Pooling: one value for each window on the feature maps.
 
-    average    y = sum x / N          dx = dy / N, added up over the windows that x is in
-    max        y = max x              dx = dy at the first of the largest, in order of rows,
-                                           columns and maps
-    l2         y = sqrt(sum x^2)      dx = x dy / y, and 0 where y is 0
+    average    y = sum x / N          dx = dy / N, summed over the windows that contain x
+    max        y = max x              dx = dy at the first of the largest entries, in the order of
+                                           rows, columns and maps
+    l2         y = sqrt(sum x^2)      dx = x dy / y, and 0 if y is 0
 
-Groups of neighbouring maps are windows over a third axis. Sums and maxima over a window are taken
-axis by axis, rows first, so that few passes run over the full array.
+Groups of neighbouring maps are windows over a third axis. Sums and maxima over a window are
+computed axis by axis, rows first, so that few passes run over the full array.
 """
 
 import itertools
@@ -25,7 +25,7 @@ from sklearn_ebm.layers._state import refusable
 
 
 class Windows(NamedTuple):
-    """Where windows lie on rows, columns and maps, as triples of numbers."""
+    """Positions of windows on rows, columns and maps, as triples of integers."""
 
     size: tuple
     stride: tuple
@@ -33,16 +33,16 @@ class Windows(NamedTuple):
 
     @property
     def n_entries(self):
-        """Numbers in a window."""
+        """Number of entries of a window."""
         return math.prod(self.size)
 
     def places(self, axis, offset):
-        """Of the entries at one offset in all windows along an axis."""
+        """Return the slice of the entries at one offset in all windows, along an axis."""
         last = offset + self.stride[axis] * (self.count[axis] - 1)
         return slice(offset, last + 1, self.stride[axis])
 
     def offsets(self):
-        """The places of each offset in the window, in order of rows, columns and maps."""
+        """Yield the index of each offset in the windows, in the order of rows, columns and maps."""
         for offsets in itertools.product(*(range(size) for size in self.size)):
             yield (slice(None), *(self.places(axis, offset) for axis, offset in enumerate(offsets)))
 
@@ -52,7 +52,7 @@ def _along(axis, places):
 
 
 def _gather(combine, x, windows):
-    """The entries of each window, combined two by two."""
+    """Return the entries of each window, combined by a binary function."""
     for axis, size in enumerate(windows.size):
         total = x[_along(axis, windows.places(axis, 0))]
         for offset in range(1, size):
@@ -62,7 +62,7 @@ def _gather(combine, x, windows):
 
 
 def _spread(values, windows, shape):
-    """The transpose of sums over windows: each entry gets the values of the windows it is in."""
+    """Return the transpose of sums over windows: each entry gets the sum over its windows."""
     xp = array_namespace(values)
     for axis in reversed(range(3)):
         wide = list(values.shape)
@@ -89,7 +89,7 @@ def _average_backward(x, y, dy, windows):
 def _largest(x, windows):
     xp = array_namespace(x)
     y = _gather(xp.maximum, x, windows)
-    return xp.asarray(y, copy=True) if windows.n_entries == 1 else y  # no view of the input
+    return xp.asarray(y, copy=True) if windows.n_entries == 1 else y  # not a view of the input
 
 
 def _largest_backward(x, y, dy, windows):
@@ -98,7 +98,7 @@ def _largest_backward(x, y, dy, windows):
     for places in windows.offsets():
         largest = x[places] == y
         dx[places] += xp.where(largest, dy, nothing)
-        dy = xp.where(largest, nothing, dy)  # the first took it
+        dy = xp.where(largest, nothing, dy)  # only the first of equal entries gets the gradient
     return dx
 
 
@@ -111,7 +111,7 @@ def _norm_backward(x, y, dy, windows):
 
 
 class Mode(NamedTuple):
-    """A way to pool, and its derivative."""
+    """Pooling function and its derivative."""
 
     pool: Callable  # (x, windows) -> y
     backward: Callable  # (x, y, dy, windows) -> dx
@@ -125,24 +125,24 @@ MODES = {
 
 
 class Pooler(Layer, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
-    """Pool maps over windows: y is the average, the maximum or the norm of the entries.
+    """Pool feature maps over windows: return the average, maximum or L2 norm of each window.
 
-    Windows lie inside the image; rows and columns that are left over at its end are dropped. The
-    layer learns nothing: `transform` works without `fit`.
+    Windows lie inside the image, and rows and columns at its end that do not fill a window are
+    ignored. The layer learns nothing, so `transform` works without `fit`.
 
     Parameters
     ----------
     mode : {"average", "max", "l2"}, default="average"
-        Whether to return the average, the largest value or the root of the sum of squares of each
-        window.
+        Pooling function: "average" for the mean, "max" for the largest value, and "l2" for the root
+        of the sum of squares of each window.
 
     pool_shape : int or tuple of two ints, default=2
-        Rows and columns of a window. An int applies to both. On signals, which are images of height
-        one, it is the width.
+        Number of rows and columns of a window. An int applies to both, and to the width alone if X
+        contains signals, which are images of height one.
 
     pool_stride : int, tuple of two ints or None, default=None
-        Rows and columns from one window to the next. An int applies to both. None sets windows side
-        by side.
+        Number of rows and columns between neighbouring windows. An int applies to both. None uses
+        adjacent windows that do not overlap.
 
     map_groups : int, default=1
         Number of neighbouring maps that are pooled together. It must divide the number of maps.
@@ -164,8 +164,8 @@ class Pooler(Layer, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
 
     See Also
     --------
-    LocalContrastNormalizer : What comes before, in the layerwise recipe.
-    Flattener : Lays out maps as rows, for a classifier.
+    LocalContrastNormalizer : Layer that usually precedes pooling.
+    Flattener : Layer that flattens images to rows, for a classifier.
 
     References
     ----------
@@ -204,12 +204,12 @@ class Pooler(Layer, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y=None):
-        """Check the parameters and the data; nothing is learned.
+        """Check the parameters and the data. Nothing is learned.
 
         Parameters
         ----------
         X : array-like of shape (n, n_features), (n, height, width) or (n, height, width, channels)
-            Rows, grey images or maps.
+            Flat rows, grey images, or images with channels.
 
         y : None
             Ignored.
@@ -228,21 +228,21 @@ class Pooler(Layer, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
 
     @property
     def _n_features_out(self):
-        """Numbers in the windows of an image of the size in fit."""
+        """Number of windows of an image of the size seen in `fit`."""
         return math.prod(self._windows(self._fit_shape).count)
 
     def transform(self, X):
-        """Pool each image.
+        """Pool the feature maps of each image.
 
         Parameters
         ----------
         X : array-like of shape (n, n_features), (n, height, width) or (n, height, width, channels)
-            Rows, grey images or maps.
+            Flat rows, grey images, or images with channels.
 
         Returns
         -------
         ndarray of shape (n, n_features_out), (n, rows, columns) or (n, rows, columns, maps)
-            What the windows hold, laid out as X is, in the type of X if it is float32 or float64.
+            Pooled maps, in the same form as X, and in its dtype if that is float32 or float64.
         """
         self._ready()
         images, form = self._check(X, reset=False)
@@ -266,7 +266,7 @@ class Pooler(Layer, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
         )
 
     def _windows(self, shape):
-        """Windows on maps of the shape (n, height, width, channels)."""
+        """Return the windows on maps of shape (n, height, width, channels)."""
         _, height, width, n_maps = shape
         group = int(self.map_groups)
         if n_maps % group:

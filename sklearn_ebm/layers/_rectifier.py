@@ -1,10 +1,10 @@
-"""Rectification: the magnitude of codes, their positive part, or both parts as features.
+"""Rectification: the absolute value of codes, their positive part, or both parts as features.
 
     abs        y = |x|                        dx = sign(x) dy
     positive   y = max(x, 0)                  dx = [x > 0] dy
     split      y = (max(x, 0), max(-x, 0))    dx = [x > 0] dy_1 - [x < 0] dy_2
 
-At x = 0 all derivatives are taken as 0, a subgradient of each.
+At x = 0, all derivatives are 0, which is a subgradient.
 """
 
 from collections.abc import Callable
@@ -24,9 +24,9 @@ from sklearn_ebm.layers._state import refusable
 class Part(NamedTuple):
     """One output per input feature, as functions of the array namespace and the input."""
 
-    suffix: str  # of the names of its features
+    suffix: str  # of the feature names
     rectify: Callable
-    slope: Callable  # derivative of rectify, in the type of x
+    slope: Callable  # derivative of rectify, in the dtype of x
 
 
 def _where(condition, x):
@@ -42,20 +42,20 @@ MODES = {"abs": (_SIZE,), "positive": (_ABOVE._replace(suffix=""),), "split": (_
 
 
 class Rectifier(Layer, OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
-    """Rectify each feature: y = abs(x), max(x, 0), or both signs apart.
+    """Rectify features: return absolute values, positive parts, or positive and negative parts.
 
-    The layer learns nothing: `transform` works without `fit`. Sparse codes stay sparse, and images
-    images.
+    The layer learns nothing, so `transform` works without `fit`. Sparse codes remain sparse, and
+    images remain images.
 
     Parameters
     ----------
     mode : {"abs", "positive", "split"}, default="abs"
-        - "abs": the absolute value, which keeps how strong a feature is and drops its polarity;
-          in the layerwise recipe of [1]_ the step that counts most.
-        - "positive": the positive part; negative values become zero.
-        - "split": positive parts of all features, then positive parts of their negatives, twice as
-          many features (of images: channels): nothing is lost, and a linear classifier can weigh
-          both signs apart [2]_.
+        - "abs": absolute values, which discard the sign of the features. In [1]_, this step
+          contributes most to the accuracy.
+        - "positive": positive parts; negative values become zero.
+        - "split": positive parts of all features, followed by the absolute values of their negative
+          parts. The number of features (of channels, if X contains images) is doubled, no
+          information is lost, and a linear classifier can weight both signs separately [2]_.
 
     Attributes
     ----------
@@ -70,8 +70,8 @@ class Rectifier(Layer, OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
     See Also
     --------
-    LocalContrastNormalizer : What comes after, in the layerwise recipe.
-    ZCAWhitener : Decorrelate features, staying as close to them as possible.
+    LocalContrastNormalizer : Layer that usually follows rectification.
+    ZCAWhitener : Layer that decorrelates features.
 
     References
     ----------
@@ -97,7 +97,7 @@ class Rectifier(Layer, OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y=None):
-        """Check the parameter and the data; nothing is learned.
+        """Check the parameters and the data. Nothing is learned.
 
         Parameters
         ----------
@@ -119,7 +119,7 @@ class Rectifier(Layer, OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         return self
 
     def transform(self, X):
-        """Rectify each feature of X.
+        """Rectify the features of X.
 
         Parameters
         ----------
@@ -130,14 +130,14 @@ class Rectifier(Layer, OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         Returns
         -------
         {ndarray, CSR matrix} of shape (n_samples, n_features) or (n_samples, 2 * n_features)
-            The rectified features, in the type of X if it is float32 or float64; twice as many
-            for mode "split". Of images: images, with twice as many channels.
+            Rectified features, in the dtype of X if it is float32 or float64. Images are returned
+            for images. `mode="split"` doubles the number of features, or of channels of images.
         """
         parts = self._parts()
         X, form = check_images_or_sparse(self, X, reset=False)
         if form is None:
             return _rectify_sparse(X, parts)
-        x = form.restore(X) if form.is_flat else X  # a row is split as a whole, an image by pixels
+        x = form.restore(X) if form.is_flat else X  # rows are split as a whole, images by pixels
         shape = (*x.shape[:-1], len(parts) * x.shape[-1])
         y = in_batches(lambda batch: _rectify(batch, parts), x, shape)
         return y if form.is_flat else form.restore(y)
@@ -156,18 +156,18 @@ class Rectifier(Layer, OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         return dx
 
     def get_feature_names_out(self, input_features=None):
-        """Name the output features.
+        """Get the names of the output features.
 
         Parameters
         ----------
         input_features : array-like of str or None, default=None
-            Names of the input features; by default those seen in `fit`, else "x0", "x1", ...
+            Names of the input features. None uses the names seen in `fit`, or else "x0", "x1", ...
 
         Returns
         -------
         ndarray of str objects
-            The input names; for mode "split" first each with "_positive", then each with
-            "_negative" appended.
+            The input names. With `mode="split"`, all names with the suffix "_positive", followed by
+            all names with the suffix "_negative".
         """
         names = super().get_feature_names_out(input_features)
         parts = self._parts()
@@ -187,14 +187,14 @@ class Rectifier(Layer, OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
 
 def _rectify(x, parts):
-    """The parts of x side by side along the last axis."""
+    """Return the parts of x, concatenated along the last axis."""
     xp = array_namespace(x)
     outputs = [part.rectify(xp, x) for part in parts]
     return outputs[0] if len(outputs) == 1 else xp.concat(outputs, axis=-1)
 
 
 def _rectify_sparse(X, parts):
-    """The same for a CSR matrix, where zeros need no work."""
+    """Rectify a CSR matrix, for which only the stored entries are processed."""
     canonical = X.copy()
     canonical.sum_duplicates()  # |1 - 3| is not |1| + |-3|
     outputs = []

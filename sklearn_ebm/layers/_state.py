@@ -1,13 +1,13 @@
-"""State of estimators: checked parameters, and fitted attributes that are the model.
+"""State of estimators: checked parameters, and fitted attributes that define the model.
 
 Fitted arrays are read-only, and assigning another array to a fitted attribute updates the model.
-Public methods call `_ready` first. It compares parameters and fitted attributes with those of the
-last call by identity. If all are the same objects, then everything that was derived from them still
-holds, because read-only arrays do not change. Otherwise parameters are validated, and the model is
-derived from the attributes again.
+Public methods first call `_ready`, which compares parameters and fitted attributes with those of
+the last call by identity. If all of them are the same objects, everything that was derived from
+them is still valid, because read-only arrays do not change. Otherwise, the parameters are
+validated, and the model is derived from the attributes again.
 
-Models compute with private arrays and publish read-only views of them. Compiled kernels therefore
-see one kind of array, and no array is stored twice.
+Models compute with private arrays and expose read-only views of them. Compiled kernels therefore
+get one kind of array, and no array is stored twice.
 """
 
 import copy
@@ -29,32 +29,32 @@ LONGEST = 40  # characters of a parameter in an error message
 
 @dataclass(frozen=True, eq=False)
 class State:
-    """Parameters and fitted attributes at the last public call, and what was derived from them.
+    """Parameters and fitted attributes at the last public call, and objects derived from them.
 
     Attributes
     ----------
     parameters : tuple
         Values of the parameters.
     attributes : dict
-        Fitted attributes that are the model, by name.
+        Fitted attributes that define the model, by name.
     forms : dict
-        What the last fit gave to each attribute: shape and dtype of arrays of floats, by name.
+        Shape and dtype of each floating-point array after the last fit, by name.
     watched : tuple
-        All objects that the next call compares.
+        All objects that the next call compares by identity.
     parts : object
-        What the estimator computes with. None if it has not been derived yet.
+        Object that the estimator computes with. None if it has not been derived yet.
     fitted_with : dict
-        Values at the last fit of the parameters that cannot change without another fit.
+        Parameters that cannot change without another fit, with their values at the last fit.
     replaced : frozenset of str
         Attributes that were replaced since the last fit.
     pending : frozenset of str
-        Those of them that were stored in a file before the model was derived from them.
+        Replaced attributes that were stored in a file before the model was derived from them.
     n_steps : int or None
         Number of steps of the learner at the end of the last fit.
     is_loaded : bool
-        Whether the learner comes from a file or a copy, and may be shared or read-only.
+        Whether the learner was loaded or copied, so that it may be shared or read-only.
     is_open : bool
-        Whether an array is on a device, where it can be edited, so that nothing can be cached.
+        Whether an array is on a device, where users can modify it, so that nothing can be cached.
     """
 
     parameters: tuple = ()
@@ -71,7 +71,7 @@ class State:
 
 
 def is_same(first, second):
-    """Whether two values of a parameter are equal."""
+    """Return whether two values of a parameter are equal."""
     if first is second:
         return True
     if isinstance(first, list | tuple) and isinstance(second, list | tuple):
@@ -83,7 +83,7 @@ def is_same(first, second):
 
 @functools.cache
 def _getter(kind):
-    """A function that maps the attributes of an estimator to the tuple of its parameters."""
+    """Return a function that maps the attributes of an estimator to the tuple of its parameters."""
     names = kind._get_param_names()
     if len(names) > 1:
         return operator.itemgetter(*names)
@@ -95,32 +95,33 @@ def _same_objects(first, second):
 
 
 class Stateful:
-    """Estimators whose parameters and fitted attributes may be set at any time.
+    """Base class of estimators whose parameters and fitted attributes may be set at any time.
 
-    A subclass lists the fitted attributes that are its model and the parameters that cannot change
-    without another fit. Its `_take_over` derives what it computes with from the attributes.
+    A subclass lists the fitted attributes that define its model, and the parameters that cannot
+    change without another fit. Its method `_take_over` derives the parts of the model from the
+    attributes.
     """
 
     _model_attributes: tuple = ()
     _needs_fit: tuple = ()
-    _needs_fit_to_encode: tuple = ()  # an encoder was trained for them; optimal codes follow them
-    _fit_derives: tuple = ()  # parameters for some values of which fit derives another
-    _free_to_change: tuple = ()  # those of both that `partial_fit` also learns with
+    _needs_fit_to_encode: tuple = ()  # likewise, but only for the codes of an encoder
+    _fit_derives: tuple = ()  # parameters with values, such as "scale", that fit replaces
+    _free_to_change: tuple = ()  # those among them that may change before `partial_fit`
 
     def _ready(self, learning=False):
-        """Check the parameters and fitted attributes that were set since the last call.
+        """Check parameters and fitted attributes that were set since the last call.
 
         Parameters
         ----------
         learning : bool, default=False
-            Whether the model is about to learn with the parameters that it has now.
+            Whether the model is about to learn with the current parameters.
 
         Raises
         ------
         NotFittedError
             If the estimator is not fitted.
         ValueError
-            If a parameter is invalid or needs another fit, or if an attribute does not fit the
+            If a parameter is invalid or needs another fit, or if an attribute does not match the
             model.
         """
         state = vars(self).get("_state")
@@ -129,18 +130,18 @@ class Stateful:
 
     @property
     def _last_state(self):
-        """The state at the last public call; an empty one before the first fit."""
+        """The state at the last public call. Empty before the first fit."""
         return vars(self).get("_state", State())
 
     def _watched(self):
-        """All objects that users may replace."""
+        """Return all objects that users may replace."""
         return (*self._parameters(), *self._model_of(vars(self)).values())
 
     def _parameters(self):
         return _getter(type(self))(vars(self))
 
     def _model_of(self, attributes):
-        """Select the attributes that are the model, and the parameters of an encoder by name."""
+        """Select the attributes that define the model, and parameters of an encoder, by name."""
         model = {name: attributes[name] for name in self._model_attributes if name in attributes}
         if "encoder_" in model:
             parameters = getattr(model["encoder_"], "parameters", {})
@@ -163,12 +164,12 @@ class Stateful:
         self._state = self._new_state(self._model_of(vars(self)), state)
 
     def _replaced_since(self, state):
-        """Names of the attributes that are not those of a state."""
+        """Return the names of the attributes that differ from those of a state."""
         now, before = self._model_of(vars(self)), state.attributes
         return frozenset(name for name in now if now[name] is not before.get(name))
 
     def _new_state(self, attributes, state):
-        """A state with these attributes and the parameters that the estimator has now."""
+        """Return a state with these attributes and the current parameters of the estimator."""
         parameters = self._parameters()
         return replace(
             state,
@@ -182,9 +183,9 @@ class Stateful:
         """Derive the parts of a model from its attributes, some of which were replaced."""
 
     def _forms_of(self, attributes):
-        """Shape and dtype of arrays of floats, and the form of an encoder, by name.
+        """Return shape and dtype of floating-point arrays, and the form of an encoder, by name.
 
-        Every file format can hold them.
+        The values can be stored in any file format.
         """
         forms = {
             name: (tuple(value.shape), np.dtype(value.dtype).name)
@@ -196,7 +197,7 @@ class Stateful:
         return forms
 
     def _checked_attribute(self, name, state):
-        """A fitted array of finite numbers, in the shape and type that it had after fit."""
+        """Return a fitted array of finite numbers, with its shape and dtype after fit."""
         value = self._model_of(vars(self))[name]
         own = getattr(value, "dtype", None)
         shape, dtype = state.forms.get(name, (None, own if _is_float(own) else "float64"))
@@ -209,18 +210,18 @@ class Stateful:
 
     # ----------------------------------------------------------------- parameters that need a fit
     def _fitted_with(self):
-        """The parameters that trained ones depend on, with the values that they have now."""
+        """Return the current values of the parameters on which trained arrays depend."""
         names = (*self._needs_fit, *self._needs_fit_to_encode, *self._fit_derives)
         return {name: getattr(self, name) for name in names}
 
     def _require_fitted_with(self, fitted_with):
-        """Refuse parameters that have changed since the last fit and need another one."""
+        """Refuse parameters that have changed since the last fit and require another fit."""
         change = self._change_since_fit(self._needs_fit, fitted_with)
         if change:
             raise ValueError(change)
 
     def _change_since_fit(self, names, fitted_with):
-        """An error message if one of the parameters has changed since the last fit, else ""."""
+        """Return an error message if a parameter has changed since the last fit, otherwise ""."""
         for name in names:
             value, fitted = getattr(self, name), fitted_with.get(name, getattr(self, name))
             if not is_same(value, fitted) and not self._has_anyway(name, value):
@@ -232,12 +233,12 @@ class Stateful:
         return ""
 
     def _has_anyway(self, name, value):
-        """Whether a new value of a parameter asks for what the model already is."""
+        """Return whether the fitted model already agrees with a new value of a parameter."""
         return False
 
     # ------------------------------------------------------------------------------------ learning
     def _left(self, learner, attributes, parts):
-        """All attributes to set after learning, by name; their arrays are read-only."""
+        """Return all attributes to set after learning, by name. Their arrays are read-only."""
         attributes = {name: read_only(value) for name, value in attributes.items()}
         attributes = {**self._frozen("feature_names_in_"), **attributes}
         n_steps = None if learner is None else learner.n_steps
@@ -253,12 +254,12 @@ class Stateful:
         return {**attributes, **kept, "_state": state}
 
     def _learner_to_go_on(self):
-        """The learner of the last fit, or one that starts from attributes that were replaced."""
+        """Return the learner of the last fit, or one that starts from replaced attributes."""
         self._ready(learning=True)
         state, learner = self._state, vars(self).get("_learner")
         replaced = state.replaced
         if learner is None or learner.n_steps != state.n_steps:
-            replaced = frozenset(state.attributes)  # another copy of the model has moved it
+            replaced = frozenset(state.attributes)  # another copy of the model has changed it
         if state.is_loaded or replaced:
             learner = copy.deepcopy(learner)
         return self._new_learner(learner, replaced) if replaced else learner
@@ -283,7 +284,7 @@ class Stateful:
         if attributes:
             self._state = State(
                 attributes=attributes,
-                forms=forms[0] if forms else {},  # older files have none
+                forms=forms[0] if forms else {},  # files of older versions do not contain forms
                 fitted_with={**self._fitted_with(), **before},
                 replaced=frozenset(replaced),
                 pending=frozenset(pending),
@@ -292,7 +293,7 @@ class Stateful:
             )
 
     def _frozen(self, *names):
-        """Fitted attributes, all or those named, with read-only arrays."""
+        """Return fitted attributes, all or those with the given names, with read-only arrays."""
         names = names or [name for name in vars(self) if name.endswith("_") and name[0] != "_"]
         frozen = {name: read_only(vars(self)[name]) for name in names if name in vars(self)}
         if isinstance(frozen.get("encoder_"), Encoder):
@@ -301,20 +302,20 @@ class Stateful:
 
 
 def form_of(encoder):
-    """The name of an encoder's class and those of its parameters; None if it is no encoder."""
+    """Return the names of an encoder's class and of its parameters; None for other objects."""
     if not isinstance(encoder, Encoder):
         return None
     return type(encoder).__name__, (*encoder.parameters,)
 
 
 def _is_float(dtype):
-    """Whether kernels compute with this type, in any byte order."""
+    """Return whether compiled kernels compute with this dtype, in any byte order."""
     return isinstance(dtype, np.dtype) and dtype.newbyteorder("=") in FLOATS
 
 
 @contextmanager
 def _naming(name):
-    """Add the name of an attribute to errors of conversions that do not have it."""
+    """Add the name of an attribute to conversion errors that do not contain it."""
     try:
         yield
     except (TypeError, ValueError) as error:
@@ -329,12 +330,12 @@ def _shape_of(value, name):
 
 
 def check_finite(value, dtype, name):
-    """A contiguous array of finite numbers in a type. It may share the memory of `value`."""
+    """Return a contiguous array of finite numbers. It may share the memory of `value`."""
     if not is_cupy(value):
         dtype = np.dtype(dtype).newbyteorder("=")
         with _naming(name):
             found = np.asarray(value).dtype
-            if found.kind in "USMm":  # which scikit-learn would convert
+            if found.kind in "USMm":  # scikit-learn would convert them
                 raise ValueError(f"Got an array of dtype {found}.")
             return checked_array(
                 value, dtype=dtype, order="C", ensure_2d=False, allow_nd=True, input_name=name
@@ -349,7 +350,7 @@ def _shown(name, value):
 
 
 def require_equal(estimator, name, held, is_free=False):
-    """Refuse a parameter that differs from what learning continues with."""
+    """Refuse a parameter that differs from the value with which learning continues."""
     value = getattr(estimator, name)
     if not is_free and value != held:
         raise ValueError(
@@ -359,29 +360,29 @@ def require_equal(estimator, name, held, is_free=False):
 
 
 class Attempt:
-    """A fit that may still be refused: its learner has not taken a step."""
+    """Fit that may still be refused, because its learner has not made a step."""
 
     def __init__(self):
         self.learner = None
         self.n_steps = 0
 
     def begin(self, learner):
-        """Learning begins. From its first step on, its results are kept."""
+        """Begin learning. After the first step, the results of the learner are kept."""
         self.learner = learner
         self.n_steps = learner.n_steps
 
     @property
     def has_learned(self):
-        """Whether the learner has taken a step."""
+        """Whether the learner has made a step."""
         return self.learner is not None and self.learner.n_steps != self.n_steps
 
 
 @contextmanager
 def refusable(estimator, *keeping):
-    """Restore the estimator if an error ends a fit before its first step of learning.
+    """Restore the estimator if an error ends a fit before the first step of learning.
 
-    Ctrl-C, and errors of the types `keeping`, keep a model that was initialised even if it has not
-    taken a step.
+    After Ctrl-C, and after errors of the types `keeping`, an initialised model is kept even if it
+    has not made a step.
     """
     before, attempt = dict(vars(estimator)), Attempt()
     try:

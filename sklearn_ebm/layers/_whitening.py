@@ -1,13 +1,13 @@
 """ZCA whitening from running moments.
 
-With the covariance C = U diag(s) U' of the data (divided by n_samples) and the regularisation
-e = regularization * mean(s),
+With the covariance C = U diag(s) U' of the data (divided by n_samples) and the regularisation e =
+regularization * mean(s),
 
     W = U diag(1 / sqrt(s + e)) U',    y = (x - mean) W.
 
-Of all matrices that whiten, the symmetric one leaves x changed least in the mean square [1]: a
-whitened patch still looks like a patch. [1] Kessy, Lewin, Strimmer, "Optimal whitening and
-decorrelation", The American Statistician, 2018.
+Among all whitening matrices, the symmetric one changes x least in the mean square [1]: a whitened
+patch still resembles the patch. [1] Kessy, Lewin, Strimmer, "Optimal whitening and decorrelation",
+The American Statistician, 2018.
 """
 
 from numbers import Real
@@ -22,14 +22,14 @@ from sklearn_ebm.inputs._rows import check_rows
 from sklearn_ebm.layers._layer import Layer
 from sklearn_ebm.layers._state import refusable
 
-BLOCK_ENTRIES = 2**20  # of X at a time: 8 MB in float64, large enough for BLAS to be at its best
+BLOCK_ENTRIES = 2**20  # entries of X per block: 8 MB in float64, large enough for fast BLAS calls
 
 
 class Moments(NamedTuple):
     """First and second moments of rows, in float64.
 
-    The rows are taken relative to `origin`, the first of them: a constant column is then exactly
-    zero, and its variance too, where the rounding of a mean would leave a trace to be amplified.
+    The rows are taken relative to `origin`, the first of them. A constant column is then exactly
+    zero, and so is its variance; otherwise, rounding errors of its mean would be amplified.
     """
 
     n_samples: int
@@ -39,7 +39,7 @@ class Moments(NamedTuple):
 
 
 def block_moments(block, origin):
-    """Moments of a block of rows in float64."""
+    """Return the moments of a block of rows in float64."""
     xp = array_namespace(block)
     shifted = block - origin
     mean = xp.mean(shifted, axis=0)
@@ -48,10 +48,10 @@ def block_moments(block, origin):
 
 
 def merge_moments(first, second):
-    """Moments of the rows of both, which share their origin.
+    """Return the moments of two sets of rows that share their origin.
 
-    The update of [Chan, Golub, LeVeque 1979]: no difference of large sums is taken, and the result
-    is as accurate as if all rows had been seen at once.
+    This is the update of [Chan, Golub, LeVeque 1979]. It avoids differences of large sums, so that
+    the result is as accurate as if all rows were processed at once.
     """
     n_samples = first.n_samples + second.n_samples
     step = second.mean - first.mean
@@ -61,15 +61,15 @@ def merge_moments(first, second):
 
 
 def running_moments(X, moments=None, place=lambda block: block):
-    """Moments of the rows of X and of those before; X is read by blocks, never copied whole.
+    """Return the moments of the rows of X and of earlier rows. X is read in blocks, without a copy.
 
-    `place` brings a block to where its moments are computed.
+    `place` moves a block to the device on which its moments are computed.
     """
     for rows in _blocks(X):
         block = place(X[rows, :])
         xp = array_namespace(block)
-        block = xp.asarray(block, dtype=xp.float64)  # sums of squares are worth nothing less
-        # positive() copies: a view would keep X alive as long as the moments
+        block = xp.asarray(block, dtype=xp.float64)  # sums of squares require double precision
+        # positive() copies: a view would keep X in memory as long as the moments
         origin = xp.positive(block[0, :]) if moments is None else moments.origin
         seen = block_moments(block, origin)
         moments = seen if moments is None else merge_moments(moments, seen)
@@ -82,12 +82,12 @@ def _blocks(X):
 
 
 def whitening_matrices(moments, regularization, dtype):
-    """W and its inverse, float64. Directions without variance, if e = 0, are mapped to zero."""
+    """Return W and its inverse in float64. If e = 0, directions without variance map to zero."""
     xp = array_namespace(moments.scatter)
     if not bool(xp.all(xp.isfinite(moments.scatter))):
         raise ValueError("The variance of X is too large for float64: scale X down.")
     variance, directions = xp.linalg.eigh(moments.scatter / moments.n_samples)
-    regularized = xp.clip(variance, 0, None)  # eigh rounds zeros to either side
+    regularized = xp.clip(variance, 0, None)  # eigh may round zeros to negative values
     regularized = regularized + regularization * xp.mean(regularized)
     kept = regularized > _relative_rounding(moments, dtype) * xp.max(regularized)
     spread = xp.sqrt(xp.where(kept, regularized, xp.ones_like(regularized)))
@@ -98,10 +98,10 @@ def whitening_matrices(moments, regularization, dtype):
 
 
 def _relative_rounding(moments, dtype):
-    """Variance below this share of the largest one is what rounding leaves of zero.
+    """Return the fraction of the largest variance below which a variance is a rounding error.
 
-    eigh errs by eps of float64 times the largest eigenvalue; the data themselves were rounded in
-    their own type, by a standard deviation of eps, hence a variance of its square.
+    The error of eigh is eps of float64 times the largest eigenvalue. The data are rounded in their
+    own dtype with a standard deviation of eps, and hence a variance of eps squared.
     """
     xp = array_namespace(moments.scatter)
     n_features = moments.scatter.shape[0]
@@ -110,26 +110,27 @@ def _relative_rounding(moments, dtype):
 
 
 class ZCAWhitener(Layer, OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
-    """Whiten by y = (x - mean) W with the symmetric W = U diag(1 / sqrt(s + e)) U'.
+    """Whiten features by y = (x - mean) W with the symmetric W = U diag(1 / sqrt(s + e)) U'.
 
-    U and s are eigenvectors and eigenvalues of the covariance of X (divided by n_samples), and
-    e = `regularization` * mean(s). Whitened features are uncorrelated and, up to e, of unit
-    variance; the symmetric W keeps each of them as close as can be to the feature it came from.
+    U and s are the eigenvectors and eigenvalues of the covariance of X (divided by n_samples), and
+    e = `regularization` * mean(s). Whitened features are uncorrelated and, up to e, have unit
+    variance. Among all whitening matrices, the symmetric one changes the features least.
 
     Parameters
     ----------
     regularization : float, default=0.01
-        Added to the variance of every direction, in units of the mean variance of all directions
-        (the mean of the eigenvalues): it does not depend on the unit of X. A direction of variance
-        s comes out with variance s / (s + e), and none is amplified more than
-        1 / sqrt(`regularization`) times as much as one of mean variance: ten times by default. For
-        contrast-normalised patches of photographs [1]_ advises 0.01 at 16 x 16 pixels and 0.1 at
-        8 x 8. With 0, directions without variance are mapped to zero.
+        Value added to the variance of each direction, as a fraction of the mean variance of all
+        directions (the mean of the eigenvalues), so that it does not depend on the unit of X. A
+        direction of variance s has the variance s / (s + e) after whitening, and no direction is
+        amplified more than 1 / sqrt(`regularization`) times as much as one of mean variance, which
+        is ten times by default. For contrast-normalised patches of photographs, [1]_ recommends
+        0.01 for 16 x 16 pixels and 0.1 for 8 x 8 pixels. With 0, directions without variance are
+        mapped to zero.
 
     backend : {"auto", "numpy", "numba", "cupy"}, default="auto"
-        Where to compute. "auto" follows the data: CuPy arrays are whitened on their device, by
-        attributes that live there. "cupy" brings data there and leaves results there; "numpy" and
-        "numba" both mean NumPy on the host, since all the work is matrix products.
+        Library that performs the computations. "auto" uses CuPy if X is a CuPy array, and NumPy
+        otherwise. "cupy" moves data to the device and returns CuPy arrays. "numpy" and "numba" both
+        use NumPy on the host, because the layer only computes matrix products.
 
     Attributes
     ----------
@@ -137,13 +138,13 @@ class ZCAWhitener(Layer, OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         Mean of X.
 
     whitening_ : ndarray of shape (n_features_in_, n_features_in_)
-        W, symmetric, in the type of X.
+        Symmetric matrix W, in the dtype of X.
 
     dewhitening_ : ndarray of shape (n_features_in_, n_features_in_)
-        The inverse of W (its pseudo-inverse where W maps a direction to zero).
+        Inverse of W, or its pseudo-inverse if W maps a direction to zero.
 
     n_samples_seen_ : int
-        Number of rows that the moments were taken over, in all calls of `partial_fit`.
+        Number of samples from which the moments were computed, in all calls of `partial_fit`.
 
     n_features_in_ : int
         Number of features seen during :term:`fit`.
@@ -153,16 +154,16 @@ class ZCAWhitener(Layer, OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
     See Also
     --------
-    Rectifier : Rectify features.
-    sklearn.decomposition.PCA : With `whiten=True`, whitens and rotates onto principal axes.
+    Rectifier : Layer that rectifies features.
+    sklearn.decomposition.PCA : With `whiten=True`, whitens and rotates to the principal axes.
 
     Notes
     -----
-    Moments are kept in float64 and X is read in blocks of about a million entries, so that a memory
-    map of any length takes a few megabytes. Each call of `partial_fit` ends in an eigenvalue
-    decomposition, of cost n_features cubed: give it batches of at least n_features rows. Where X
-    has no variance at all (one sample, constant features), everything is mapped to zero, and
-    `inverse_transform` gives back the mean.
+    Moments are computed in float64, and X is read in blocks of about a million entries, so that a
+    memory map of any length requires only a few megabytes. Each call of `partial_fit` computes an
+    eigenvalue decomposition, at a cost of n_features cubed; pass batches of at least n_features
+    rows. If X has no variance at all (a single sample, or constant features), all samples are
+    mapped to zero, and `inverse_transform` returns the mean.
 
     References
     ----------
@@ -180,7 +181,7 @@ class ZCAWhitener(Layer, OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     >>> whitener = ZCAWhitener(regularization=0.0).fit(X)
     >>> whitened = whitener.transform(X)
     >>> covariance = whitened.T @ whitened / len(X)
-    >>> bool(np.allclose(covariance @ covariance, covariance))  # 1 on what varies, 0 elsewhere
+    >>> bool(np.allclose(covariance @ covariance, covariance))  # 1 or 0 in each direction
     True
     >>> bool(np.allclose(whitener.inverse_transform(whitened), X))
     True
@@ -199,12 +200,12 @@ class ZCAWhitener(Layer, OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y=None):
-        """Take the moments of X and decompose them.
+        """Compute the moments of X and the whitening matrix.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Data to whiten; may be memory-mapped.
+            Samples. The array may be memory-mapped.
 
         y : None
             Ignored.
@@ -219,12 +220,12 @@ class ZCAWhitener(Layer, OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X, y=None):
-        """Add the rows of X to those seen before, and decompose the moments of all.
+        """Add samples to those of earlier calls, and compute the whitening matrix of all samples.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            More data to whiten.
+            Further samples.
 
         y : None
             Ignored.
@@ -238,7 +239,7 @@ class ZCAWhitener(Layer, OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             return self._see(X, self._moments_to_go_on())
 
     def _moments_to_go_on(self):
-        """Moments of the rows that were seen before, or None."""
+        """Return the moments of earlier samples, or None."""
         if not self.__sklearn_is_fitted__():
             return None
         self._ready(learning=True)
@@ -256,7 +257,7 @@ class ZCAWhitener(Layer, OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         return self._keep(running_moments(X, moments, self._place), dtype)
 
     def _place(self, X):
-        """X where `backend` wants it."""
+        """Return X on the device that `backend` requires."""
         if self.backend == "auto":
             return X
         if self.backend == "cupy":
@@ -264,7 +265,7 @@ class ZCAWhitener(Layer, OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         return to_host(X)
 
     def _keep(self, moments, dtype):
-        """Set every fitted attribute at once, in the type named."""
+        """Set all fitted attributes at once, in the given dtype."""
         xp = array_namespace(moments.scatter)
         dtype = getattr(xp, dtype)
         matrices = whitening_matrices(moments, float(self.regularization), dtype)
@@ -279,7 +280,7 @@ class ZCAWhitener(Layer, OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         return dict(zip(self._model_attributes, parts, strict=True))
 
     def _take_over(self, state, replaced):
-        """Private copies of the mean, W and its inverse, of which either determines the other."""
+        """Return copies of the mean, W and its inverse. W and its inverse determine each other."""
         if state.parts is not None and not replaced:
             return state.parts
         mean, whitening, dewhitening = (
@@ -296,21 +297,21 @@ class ZCAWhitener(Layer, OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         return parts
 
     def __sklearn_is_fitted__(self):
-        """Data that passed validation are not yet a fitted layer."""
+        """Return whether there is a whitening matrix; validation alone sets other attributes."""
         return "whitening_" in vars(self)
 
     def transform(self, X):
-        """Whiten: (X - mean) W.
+        """Whiten samples: (X - mean) W.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Data.
+            Samples.
 
         Returns
         -------
         ndarray of shape (n_samples, n_features)
-            Whitened data, in the type of X if it is float32 or float64.
+            Whitened samples, in the dtype of X if it is float32 or float64.
         """
         self._ready()
         X = self._place(check_rows(self, X, reset=False))
@@ -318,17 +319,17 @@ class ZCAWhitener(Layer, OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         return _in_blocks(lambda block: (block - mean) @ whitening, X)
 
     def inverse_transform(self, X):
-        """Undo `transform`: X times the inverse of W, plus the mean.
+        """Invert `transform`: multiply by the inverse of W, and add the mean.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Whitened data.
+            Whitened samples.
 
         Returns
         -------
         ndarray of shape (n_samples, n_features)
-            Data as they were before, in the type of X if it is float32 or float64.
+            Samples before whitening, in the dtype of X if it is float32 or float64.
         """
         self._ready()
         X = self._place(check_rows(self, X, reset=False))
@@ -352,13 +353,13 @@ class ZCAWhitener(Layer, OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
 
 def _like(x, *arrays):
-    """The arrays in the type of x; no copy where they have it already."""
+    """Return the arrays in the dtype of x, without a copy if they already have it."""
     xp = array_namespace(x)
     return [xp.asarray(array, dtype=x.dtype) for array in arrays]
 
 
 def _in_blocks(function, X):
-    """function(X), taken block by block, so that memory beyond the result stays small."""
+    """Return function(X), computed in blocks so that little memory beyond the result is needed."""
     blocks = list(_blocks(X))
     if len(blocks) == 1:
         return function(X)

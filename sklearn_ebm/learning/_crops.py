@@ -1,4 +1,4 @@
-"""Learning from images: random crops of them are the samples of a trainer."""
+"""Learning from images: the samples of a trainer are random crops."""
 
 from dataclasses import dataclass
 
@@ -10,20 +10,20 @@ from sklearn_ebm.learning._samples import Batch, Samples, as_type
 
 @dataclass
 class Crops(Samples):
-    """Crops of images (n, height, width, channels), in each pass about as much as is in them."""
+    """Random crops of images (n, height, width, channels), with about as many pixels in a pass."""
 
     shape: tuple = (1, 1)
 
     def _sides(self):
-        """Size of the images and of a crop, downwards and to the right."""
+        """Return the pairs (image size, crop size) of both axes."""
         return zip(self.X.shape[1:3], self.shape, strict=True)
 
     def batches(self, batch_size, random_state):
-        """Places of one pass, spread over the images; each batch in the order of the images."""
+        """Return the positions of the crops of one pass, in batches sorted by image."""
         counts = [max(1, round(size / crop)) for size, crop in self._sides()]
         places = np.stack(np.indices((self.X.shape[0], *counts)), axis=-1).reshape(-1, 3)
         for axis, (count, (size, crop)) in enumerate(zip(counts, self._sides(), strict=True), 1):
-            # each within a stretch of its own, so that passes differ little in what they see
+            # one random position per stratum, so that all passes cover the images about equally
             within = random_state.uniform(size=len(places))
             places[:, axis] = (places[:, axis] + within) / count * (size - crop + 1)
         places = places[random_state.permutation(len(places))]
@@ -31,7 +31,7 @@ class Crops(Samples):
         return [batch[np.argsort(batch[:, 0], kind="stable")] for batch in batches]
 
     def in_order(self, batch_size):
-        """Places of crops that cover all images, evenly spaced from edge to edge."""
+        """Return the positions of crops that cover all images, evenly spaced from edge to edge."""
         steps = [
             np.linspace(0, size - crop, -(-size // crop)).astype(int)
             for size, crop in self._sides()
@@ -56,23 +56,23 @@ class Crops(Samples):
         return as_type(array_namespace(images).stack(crops), self.dtype)
 
 
-DRAWS = 4  # windows for each kernel, of which the ones with most in them are taken
+DRAWS = 4  # candidate windows per filter, of which the ones with the largest norms are chosen
 
 
 def first_kernels(images, shape, random_state, sample_weight=None):
-    """Windows with much in them, scaled to norm one; random directions where there are too few.
+    """Return windows with large norms, scaled to norm one; random directions if there are too few.
 
-    Windows are drawn as likely as their image has weight; neither the order of the images matters,
-    nor whether one is repeated or has the weight of its repetitions.
+    The probability of an image is proportional to its weight. The result depends neither on their
+    order, nor on whether an image is repeated or has a larger weight instead.
 
     Parameters
     ----------
     images : array of shape (n_samples, height, width, n_channels)
-        Where windows come from.
+        Images to draw windows from.
     shape : tuple of int
-        Number, height and width of the kernels.
+        Number, height and width of the filters.
     random_state : numpy.random.RandomState
-        Draws them.
+        Generator of the draws.
     sample_weight : array of shape (n_samples,) or None, default=None
         Weight of each image.
 
@@ -109,7 +109,7 @@ def first_kernels(images, shape, random_state, sample_weight=None):
 
 
 def _along_a_direction(images, random_state):
-    """Indices of the images along a random direction, in which copies of one lie together."""
+    """Return the indices of images sorted along a random direction, so that copies are adjacent."""
     xp = array_namespace(images)
     rows = xp.reshape(images, (images.shape[0], -1))
     direction = xp.asarray(random_state.standard_normal(rows.shape[1]), dtype=images.dtype)

@@ -9,16 +9,16 @@ from sklearn_ebm._warnings import warn
 
 
 class Diverged(ValueError):
-    """A loss is not finite or out of all proportion to the data; no step was taken for it."""
+    """Raised if a loss is not finite or far too large; the step is not taken."""
 
 
 class Watch:
-    """Raises `Diverged` if a mean loss is NaN, or far above both its usual size and the first one.
+    """Raises `Diverged` if a mean loss is NaN, or far above its usual size and the initial loss.
 
     Parameters
     ----------
     factor : float
-        How far above.
+        Largest accepted multiple.
     """
 
     def __init__(self, factor):
@@ -26,14 +26,14 @@ class Watch:
         self.first = None
 
     def begin(self, loss):
-        """Learning may begin with a loss of any size."""
+        """Record the initial loss, which may have any size."""
         self.first = loss if math.isfinite(loss) else 0.0
 
     def require(self, loss, usual):
-        """Compare a mean loss with its usual size and with the first one."""
+        """Compare a mean loss with its usual size and with the initial loss."""
         if self.first is None:
             self.begin(loss)
-        if not loss <= self.factor * max(usual, self.first):  # NaN is not either
+        if not loss <= self.factor * max(usual, self.first):  # true for NaN
             raise Diverged
 
 

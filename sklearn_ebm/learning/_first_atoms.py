@@ -8,7 +8,7 @@ DRAWS = 4  # draws for each atom, so that enough of them are distinct
 
 
 def unit_rows(dictionary):
-    """Return rows scaled to norm one; zero rows stay. Squares neither overflow nor underflow."""
+    """Return rows scaled to norm one; zero rows stay zero. Squares do not overflow or underflow."""
     xp = array_namespace(dictionary)
     largest = xp.max(xp.abs(dictionary), axis=1, keepdims=True)
     scaled = dictionary / xp.where(largest > 0, largest, xp.ones_like(largest))
@@ -19,8 +19,8 @@ def unit_rows(dictionary):
 def first_dictionary(X, n_components, random_state, sample_weight=None):
     """Return distinct unit-norm samples, and random directions if there are too few.
 
-    Samples are drawn by cumulated weight along a random direction, so that neither their order
-    matters nor whether a sample is repeated or has the weight of its repetitions.
+    Samples are drawn by cumulated weight along a random direction. The result depends neither on
+    their order nor on whether a sample is repeated or has a larger weight instead.
     """
     xp = array_namespace(X)
     dictionary = xp.asarray(random_state.standard_normal((n_components, X.shape[1])), dtype=X.dtype)

@@ -1,4 +1,4 @@
-"""Batches of anything that can be indexed, for a network that learns from labels."""
+"""Batches of samples with labels, of any type that can be indexed."""
 
 from dataclasses import dataclass, field, replace
 
@@ -16,7 +16,7 @@ LOOKED_AT = 512  # samples in a batch of evaluation
 
 @dataclass
 class LabelledSamples(Samples):
-    """Rows of anything that can be indexed; iterates over batches for evaluation.
+    """Samples of any type that can be indexed; iterating yields batches for evaluation.
 
     Attributes
     ----------
@@ -27,7 +27,7 @@ class LabelledSamples(Samples):
     before: list = field(default_factory=list)
 
     def take(self, rows):
-        """Return a batch with labels as an indicator matrix, and weights."""
+        """Return a batch with labels as an indicator matrix, and with weights."""
         x = as_input(transformed(self.before, _safe_indexing(self.X, rows)), self.dtype)
         target, weight = (
             self.backend.to_device(np.ascontiguousarray(part[rows], self.dtype))
@@ -36,7 +36,7 @@ class LabelledSamples(Samples):
         return Batch(self.backend.to_device(x), target, weight=weight)
 
     def part(self, index):
-        """Return some of the rows, as samples of their own."""
+        """Return some of the samples as a `LabelledSamples`."""
         return replace(self, index=index)
 
     def __iter__(self):
@@ -46,9 +46,9 @@ class LabelledSamples(Samples):
 
 
 def as_input(x, dtype=None):
-    """Return the input of a network: rows, or images with channels, of one type.
+    """Return the input of a network: rows, or images with channels, of one dtype.
 
-    The type is float32 if x has it, and else float64, unless `dtype` is given.
+    The dtype is float32 if x is float32, and float64 otherwise, unless `dtype` is given.
     """
     if sparse.issparse(x):
         x = x.toarray()

@@ -1,4 +1,4 @@
-"""Tapes and buffers of a piece of a batch, reused by the next step."""
+"""Reusable tapes and buffers for a piece of a batch."""
 
 from sklearn_ebm.backends import new_matrix
 from sklearn_ebm.factors import Tape
@@ -21,11 +21,11 @@ class Memory:
         return self._parts.setdefault(key, Memory())
 
     def array(self, name, shape, like):
-        """Return an array of the type of `like`; its entries are undefined."""
+        """Return an uninitialised array in the dtype of `like`."""
         return self._buffers.array(name, shape, like)
 
     def matrix(self, name, shape, like):
-        """Return a matrix in the layout of kernels, the same one if the shape is the same."""
+        """Return a matrix in the layout of kernels, reused if the shape is the same."""
         if name not in self._matrices or self._matrices[name].shape != shape:
             self._matrices[name] = new_matrix(shape, like)
         return self._matrices[name]

@@ -9,7 +9,7 @@ Only this module inspects the methods of steps. A step becomes modules in one of
 - any other estimator, such as a layer, is a module itself. If it has `random_state`, it is random
   in training and draws from a stream.
 
-Rows stay rows and images stay images, (n_samples, height, width, channels), between modules.
+Between modules, rows remain rows and images remain images, (n_samples, height, width, channels).
 """
 
 import copy
@@ -102,7 +102,7 @@ class Step:
     estimator : object
         The fitted step. It is not changed.
     dtype : dtype
-        Type of the data, in which parameters are trained.
+        Dtype of the data, in which parameters are trained.
     """
 
     def __init__(self, name, estimator, dtype):
@@ -113,7 +113,7 @@ class Step:
         self.seed = _seed_of(estimator)
 
     def trained(self):
-        """Return a copy of the estimator with the present parameters of its modules."""
+        """Return a copy of the estimator with the current parameters of its modules."""
         if is_passed_through(self.estimator):
             return self.estimator
         if hasattr(self.estimator, "_as_network"):
@@ -150,7 +150,7 @@ class HeadStep:
     classifier : object
         The fitted classifier. It is not changed.
     like : array
-        An array of the type of the data and on their device.
+        An array with the dtype and the device of the data.
     """
 
     seed = None
@@ -161,7 +161,7 @@ class HeadStep:
         self.modules = [_head_of(name, classifier, like)]
 
     def trained(self):
-        """Return a copy of the classifier with the present parameters of its module."""
+        """Return a copy of the classifier with the current parameters of its module."""
         (head,) = self.modules
         weights, bias = (to_host(head.parameters[name]) for name in ("weights", "bias"))
         coef = weights.T
@@ -181,7 +181,7 @@ def _head_of(name, classifier, like):
     n_scores = 1 if n_classes == 2 else n_classes
     coef = coef.toarray() if sparse.issparse(coef) else coef
     has_both = coef is not None and intercept is not None
-    coef = np.atleast_2d(to_host(coef)) if has_both else None  # a row of two, as RidgeClassifier's
+    coef = np.atleast_2d(to_host(coef)) if has_both else None  # shape (1, n) for RidgeClassifier
     require_linear(name, has_both and coef.shape[0] == n_scores, classifier)
     intercept = np.broadcast_to(to_host(intercept), (n_scores,))
     if n_scores == 1:  # softmax of s/2 and -s/2 is the logistic function of s
@@ -200,12 +200,12 @@ def require_linear(name, is_linear, classifier):
 
 
 def backend_of(steps, row, wish):
-    """Return the backend of the parameters of steps, or else of their input.
+    """Return the backend of the parameters of the steps, or of their input if they have none.
 
     Raises
     ------
     ValueError
-        If `wish` is another device.
+        If `wish` requires a different device.
     """
     held = (value for step in steps for each in step.modules for value in each.parameters.values())
     like = next(held, row)

@@ -5,8 +5,8 @@ import numpy as np
 from sklearn_ebm.backends import array_namespace, resolve_backend
 from sklearn_ebm.inputs._rows import dense_rows
 
-SMALLEST_LOOK, LARGEST_LOOK, LOOK_SHARE = 100, 2000, 0.01  # rows that a monitor measures
-SURELY = 0.01  # a unit whose largest probability is below this is dead
+SMALLEST_LOOK, LARGEST_LOOK, LOOK_SHARE = 100, 2000, 0.01  # number and share of measured rows
+SURELY = 0.01  # a unit is dead if its largest probability is below this
 
 
 class Monitor:
@@ -17,17 +17,17 @@ class Monitor:
     X : array or csr_array of shape (n_samples, n_features)
         Data.
     rows : int array
-        Rows that are learned from.
+        Training rows.
     held_out : int array
         Held-out rows; may be empty.
     dtype : dtype
-        Type of the model.
+        Dtype of the model.
     draws : bool
         Whether entries between zero and one are drawn as zeros and ones.
     random_state : numpy.random.RandomState
         Chooses the rows and the features that are flipped.
     weights : ndarray of shape (n_samples,) or None, default=None
-        Weights of the samples in all means, on the host. None means equal ones.
+        Weights of the samples in all means, on the host. None means equal weights.
     """
 
     def __init__(self, X, rows, held_out, dtype, draws, random_state, weights=None):
@@ -76,7 +76,7 @@ def _mean(values, weight):
 
 
 def reconstruction_error(energy, X):
-    """Return the mean squared error of each row after encoding and decoding it once."""
+    """Return the mean squared error of each row after one encoding and decoding."""
     conditionals = energy.conditionals
     error = X - conditionals.visible_mean(conditionals.hidden_mean(X))
     return array_namespace(X).mean(error * error, axis=1)

@@ -1,6 +1,6 @@
 """A chain of modules, the loss of its output, and the gradients of both.
 
-A batch is cut into pieces, which threads take forwards and backwards by themselves. Gradients are
+A batch is divided into pieces, which threads propagate forwards and backwards. Gradients are
 summed in the order of the rows, so results do not depend on the number of threads.
 """
 
@@ -12,7 +12,7 @@ from sklearn_ebm.backends import array_namespace, new_array, resolve_backend
 from sklearn_ebm.factors import Tape
 from sklearn_ebm.learning._samples import summed
 
-PIECE_NUMBERS = 2**20  # in the outputs of all modules for the rows of a piece: a cache holds them
+PIECE_NUMBERS = 2**20  # in the outputs of all modules for one piece, which fit into a cache
 LARGEST_PIECE = 64
 
 
@@ -32,7 +32,7 @@ class RowStream:
         self.first = first
 
     def uniform(self, shape):
-        """Return numbers in [0, 1); a row gets the same ones in every piece."""
+        """Return numbers in [0, 1). The numbers of a row do not depend on the piece."""
         bits = np.random.PCG64(self.seed)
         bits.advance(self.first * math.prod(shape[1:]))
         return np.random.Generator(bits).random(shape)
@@ -44,11 +44,11 @@ class Network:
     Parameters
     ----------
     modules : dict of hashable to Module
-        The modules by name, in their order. The last one returns an array of two dimensions.
+        The modules by name, in order. The last one returns an array of two dimensions.
     loss : callable
         Maps outputs and targets to losses and their gradient; see `SCORE_LOSSES`.
     backend : module
-        Kernels of the modules.
+        Module of kernels.
     seeds : dict of hashable to int, default={}
         Seeds of the modules that are random in training, by name.
     """
@@ -65,7 +65,7 @@ class Network:
         self._piece_rows = self._n_outputs = None
 
     def __getstate__(self):
-        """Store the backend by name, since a module of Python cannot be pickled, and no tapes."""
+        """Store the backend by name, since a Python module cannot be pickled; store no tapes."""
         modules = {name: module.on(None) for name, module in self._modules.items()}
         return {**vars(self), "backend": self.backend.name, "_modules": modules, "_free_tapes": []}
 
@@ -112,7 +112,7 @@ class Network:
             module.project()
 
     def piece_rows(self, x):
-        """Return how many samples a thread takes at a time, by the size of all outputs."""
+        """Return the number of samples in a piece, given the size of all outputs."""
         if self._piece_rows is None:
             n_numbers, y = 0, x[:1, ...]
             for module in self._modules.values():
@@ -179,7 +179,7 @@ class Network:
         return x
 
     def _backward(self, tapes, dy):
-        """Return the gradients by name, in memory of their own: tapes are filled again."""
+        """Return the gradients by name, as copies, since the memory of the tapes is reused."""
         gradients, xp = {}, array_namespace(dy)
         modules = list(self._modules.items())
         for place in reversed(range(self._first_trained, len(modules))):

@@ -3,11 +3,11 @@
 from sklearn_ebm.backends import array_namespace, put_rows, squared_norms
 
 FORGETTING = 1.5  # rho in (1 - 1/t)^rho, the share of the past that the t-th batch keeps
-PATIENCE = 50  # batches without any use after which an atom is replaced
+PATIENCE = 50  # number of batches without use after which an atom is replaced
 
 
 class OnlineDictionary:
-    """A dictionary with unit rows and the moments A = sum z'z, B = sum z'x that move it.
+    """A dictionary with unit rows, and the moments A = sum z'z, B = sum z'x for its updates.
 
     Parameters
     ----------
@@ -31,14 +31,14 @@ class OnlineDictionary:
 
     @property
     def moments(self):
-        """A and B."""
+        """The moments A and B."""
         return self.code_moment, self.cross_moment
 
     def weigh(self, exponent):
         """Measure the sample weights of the next batches in units of 2**exponent.
 
-        The moments are in the largest unit so far. Smaller weights may underflow, which changes
-        nothing, but none can overflow.
+        The moments are stored in the largest unit so far. Smaller weights may underflow, which is
+        negligible, but no weight can overflow.
         """
         if self.weight_exponent is None:
             self.weight_exponent = exponent
@@ -49,7 +49,7 @@ class OnlineDictionary:
         self.weight_unit = 2.0 ** (exponent - self.weight_exponent)
 
     def absorb(self, code_moment, cross_moment):
-        """Take the moments of one batch into those of the past, which fade."""
+        """Add the moments of a batch to the moments of earlier batches, which decay."""
         self.n_batches += 1
         if self.weight_unit != 1:
             code_moment, cross_moment = (
@@ -62,8 +62,8 @@ class OnlineDictionary:
         self.cross_moment += cross_moment
 
     def contribution(self, decoder, X, mask, code, weight, backend):
-        """What some samples and their codes add to the moments."""
-        if mask is not None:  # the reconstruction stands in for what is missing
+        """Return the moments of some samples and their codes."""
+        if mask is not None:  # missing values are replaced by the reconstruction
             X = X + (1 - mask) * decoder.decode(code)
         xp = array_namespace(X)
         moments = [xp.zeros_like(moment) for moment in self.moments]
@@ -71,21 +71,21 @@ class OnlineDictionary:
         return moments
 
     def is_due(self):
-        """Whether an atom is replaced if the next batch does not use it either."""
+        """Whether an atom is replaced if the next batch does not use it."""
         return bool(array_namespace(self.idle).any(self.idle >= PATIENCE - 1))
 
     def update(self, used, candidates, backend, decoder=None):
-        """Sweep once over the atoms, and replace those that have long been idle.
+        """Update the atoms in one sweep, and replace the atoms that have been unused for too long.
 
         Parameters
         ----------
         used : array of shape (n_components,)
-            How many codes of the batch use each atom.
+            Number of codes of the batch that use each atom.
         candidates : tuple or None
-            Samples of the batch, their codes and their weights or None, of which some replace
-            atoms. None replaces no atom.
+            Samples of the batch, their codes and their weights or None. Some of the samples replace
+            unused atoms. With None, no atom is replaced.
         backend : module
-            Kernels.
+            Module of kernels.
         decoder : decoder or None, default=None
             Decoder of the batch, for subclasses.
         """
@@ -99,7 +99,7 @@ class OnlineDictionary:
         self.idle = xp.where(used > 0, xp.zeros_like(self.idle), self.idle + 1)
 
     def _replace_idle(self, X, code, sample_weight):
-        """Atoms that no sample used for long become the samples that are rebuilt worst."""
+        """Replace atoms that have long been unused by the samples with the largest errors."""
         xp = array_namespace(code)
         idle = xp.nonzero(self.idle >= PATIENCE)[0]
         if idle.shape[0] == 0:

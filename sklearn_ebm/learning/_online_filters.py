@@ -1,10 +1,10 @@
-"""Online learning of convolutional kernels from sufficient statistics.
+"""Online learning of convolutional filters from sufficient statistics.
 
-The energy of all images seen is a quadratic function of the kernels, whose coefficients are the
-correlations of maps with maps, A, and of maps with images, B: what Mairal et al. (2009) do for
-patches carries over, with one moment for each shift. Pixels that are not seen, beyond an edge or
-missing, are filled in by the reconstruction, which majorises the energy and touches it at the
-kernels as they are.
+The energy of all images so far is a quadratic function of the filters, whose coefficients are the
+correlations of maps with maps, A, and of maps with images, B. The method of Mairal et al. (2009)
+for patches applies, with one moment for each shift. Unobserved pixels, beyond an edge or missing,
+are replaced by the reconstruction. The resulting function majorises the energy and equals it at
+the current filters.
 """
 
 import math
@@ -14,20 +14,20 @@ from sklearn_ebm.backends._border import Border
 from sklearn_ebm.backends.numpy._convolutional_moments import of_all_shifts
 from sklearn_ebm.learning._online_dictionary import PATIENCE, OnlineDictionary
 
-SWEEPS = 5  # over the kernels for each batch, which overlap with all shifts of all others
-FORGETTING = 16.0  # an image has as many windows as thousands of patches, and its codes soon age
+SWEEPS = 5  # per batch; more than for patches, since each filter overlaps all shifts of all others
+FORGETTING = 16.0  # an image has thousands of windows, and its codes are soon outdated
 INSIDE = Border((0, 0), (0, 0), False)
 
 
 class OnlineKernels(OnlineDictionary):
-    """Kernels of unit norm and the moments A_kl[s], B_k[u] that move them.
+    """Filters of unit norm and the moments A_kl[s], B_k[u] that determine their updates.
 
     Parameters
     ----------
     kernels : array of shape (n_components, height, width, n_channels)
-        Kernels of unit norm, changed in place by `update`.
+        Filters of unit norm, changed in place by `update`.
     table : array of shape (n_components, n_channels) or None, default=None
-        One where a kernel may read a channel.
+        1 if a filter may read a channel, else 0.
     """
 
     forgetting = FORGETTING
@@ -36,12 +36,12 @@ class OnlineKernels(OnlineDictionary):
         super().__init__(kernels)
         xp = array_namespace(kernels)
         n_components = kernels.shape[0]
-        shape = n_components, n_components, 1, 1  # until maps have more than one position
+        shape = n_components, n_components, 1, 1  # enlarged when maps have more than one position
         self.code_moment = xp.zeros(shape, dtype=kernels.dtype)
         self.table = table
 
     def contribution(self, decoder, X, mask, code, weight, backend):
-        """What some images and their codes add to the moments."""
+        """Return the moments of some images and their codes."""
         xp = array_namespace(code)
         maps = decoder.as_maps(code)
         reach = self._reach_over(maps, decoder.border)
@@ -54,7 +54,7 @@ class OnlineKernels(OnlineDictionary):
         return moments
 
     def _reach_over(self, maps, border):
-        """Return how far kernels that such maps place reach, at least as far as those so far."""
+        """Return the largest overlap of filters on such maps, but at least the previous one."""
         kernel_shape, map_shape = self.dictionary.shape[1:3], maps.shape[1:3]
         reach = kernel_shape
         if not border.circular:
@@ -63,13 +63,13 @@ class OnlineKernels(OnlineDictionary):
         return [max(pair) for pair in zip(reach, now, strict=True)]
 
     def absorb(self, code_moment, cross_moment):
-        """Take in the moments of one batch, with room for the shifts between its kernels."""
+        """Add the moments of a batch, after enlarging the stored moments to all of its shifts."""
         reach = [(size + 1) // 2 for size in code_moment.shape[2:]]
         self.code_moment = of_all_shifts(self.code_moment, reach)
         super().absorb(code_moment, cross_moment)
 
     def _filled(self, decoder, X, mask, code, backend):
-        """All pixels that kernels stand on, with the reconstruction where nothing is seen."""
+        """Return all pixels that filters cover, with reconstructions of unobserved pixels."""
         xp, border = array_namespace(X), decoder.border
         images = decoder.as_images(X)
         if border.circular:
@@ -89,7 +89,7 @@ class OnlineKernels(OnlineDictionary):
         return canvas, INSIDE
 
     def update(self, used, candidates, backend, decoder=None):
-        """Sweep over the kernels, and replace those that have long been idle."""
+        """Update the filters in several sweeps, and replace those unused for too long."""
         self._count_idle(used)
         for _ in range(SWEEPS):
             backend.update_kernels(self.dictionary, *self.moments, self.table)
@@ -97,9 +97,9 @@ class OnlineKernels(OnlineDictionary):
             self._replace_idle_kernels(decoder, *candidates, backend)
 
     def _replace_idle_kernels(self, decoder, X, code, sample_weight, backend):
-        """Kernels that no image used for long become the windows that are rebuilt worst.
+        """Replace filters that have long been unused by the windows with the largest errors.
 
-        A kernel does not change if its window is zero in the channels that it reads.
+        A filter does not change if its window is zero in the channels that it reads.
         """
         xp = array_namespace(code)
         idle = xp.nonzero(self.idle >= PATIENCE)[0]
@@ -124,7 +124,7 @@ class OnlineKernels(OnlineDictionary):
 
 
 def _worst_windows(residual, images, shape, n_windows):
-    """Windows with the largest residual, of norm one, that lie side by side."""
+    """Return the windows of a grid that have the largest residuals, scaled to norm one."""
     xp = array_namespace(images)
     _, height, width, _ = shape
     n_samples, rows, columns = images.shape[0], images.shape[1] // height, images.shape[2] // width

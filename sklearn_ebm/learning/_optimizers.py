@@ -1,28 +1,28 @@
-"""First-order updates of a dictionary of named parameters, in place; `OPTIMIZERS` names them."""
+"""First-order optimizers of a dictionary of named parameters, in place; `OPTIMIZERS` names them."""
 
 import numpy as np
 
 FIRST_DECAY = 0.9  # Kingma & Ba 2015, algorithm 1, its defaults
 SECOND_DECAY = 0.999
-EPSILON = 1e-16  # theirs, 1e-8, would slow down weights of components that are rarely active
+EPSILON = 1e-16  # the paper's 1e-8 would slow down weights of components that are rarely active
 MOMENTUM = 0.9
 
 
 class Optimizer:
-    """What updates share: the parameters, a step for each, and the decay of weights.
+    """Base class of optimizers: the parameters, the factors of their steps, and weight decay.
 
     Parameters
     ----------
     parameters : dict of str to array
         Updated in place by `step`.
     scales : dict of str to float
-        Factor of the learning rate for each parameter that is named.
+        Factors of the learning rate by name; 1 for other parameters.
     decay : float, default=0.0
-        Weights, which are parameters of two and more dimensions, shrink by this share of themselves
-        times the learning rate, apart from the gradient (Loshchilov & Hutter 2019).
+        Weight decay, decoupled from the gradient (Loshchilov & Hutter 2019): in each step,
+        parameters of two and more dimensions shrink by this share times the learning rate.
     units : dict of str to float
-        Unit of each parameter that is named. A parameter p takes the steps of p / unit, times unit,
-        so that a parameter of ten times the size takes steps of ten times the size.
+        Units of parameters by name. A parameter p takes the steps of p / unit, times unit, so that
+        a parameter of ten times the size takes steps of ten times the size.
     """
 
     def __init__(self, parameters, scales=None, decay=0.0, units=None):
@@ -33,20 +33,20 @@ class Optimizer:
         self.n_steps = 0
 
     def step(self, gradients, backend, learning_rate):
-        """Update each parameter that has a gradient once."""
+        """Update each parameter that has a gradient."""
         self.n_steps += 1
-        with np.errstate(over="ignore", invalid="ignore"):  # learners notice what has no size
+        with np.errstate(over="ignore", invalid="ignore"):  # trainers detect infinite values
             self._move_all(gradients, backend, learning_rate)
 
     def restart(self):
-        """Forget all steps: the next one is the first."""
+        """Reset all moments, as before the first step."""
         self.n_steps = 0
         for moment in self._moments():
             for value in moment.values():
                 value[...] = 0
 
     def _moments(self):
-        """Return arrays that remember steps, by the names of the parameters."""
+        """Return the arrays of moments, each a dictionary with the names of the parameters."""
         return ()
 
     def _move_all(self, gradients, backend, learning_rate):
@@ -59,14 +59,14 @@ class Optimizer:
 
 
 class Adam(Optimizer):
-    """Adam (Kingma & Ba 2015): steps of the size of the learning rate while gradients keep signs.
+    """Adam (Kingma & Ba 2015): steps as large as the learning rate if gradients keep their sign.
 
     Parameters
     ----------
     parameters, scales, decay, units
         As for `Optimizer`.
     epsilon : float, default=1e-16
-        Gradients of this size and below move little.
+        Added to the denominator. Parameters with gradients of this size and below move little.
     """
 
     def __init__(self, *args, epsilon=EPSILON, **options):
@@ -99,7 +99,7 @@ class GradientDescent(Optimizer):
     parameters, scales, decay, units
         As for `Optimizer`.
     momentum : float, default=0.9
-        Share of the last step that goes on.
+        Share of the previous step that is added to the next.
     """
 
     def __init__(self, *args, momentum=MOMENTUM, **options):
@@ -113,7 +113,7 @@ class GradientDescent(Optimizer):
     def _move(self, name, gradient, rate, unit, backend):
         velocity = self._velocity[name]
         velocity *= self.momentum
-        velocity -= rate * unit**2 * gradient  # by p / unit it is unit times the gradient by p
+        velocity -= rate * unit**2 * gradient  # velocity is in units of p
         self.parameters[name] += velocity
 
 

@@ -1,7 +1,7 @@
-"""Policies: when learning ends, which parameters are kept, and how it recovers from divergence.
+"""Policies: the end of learning, the parameters that are kept, and recovery from divergence.
 
-A trainer consults a list of policies in their order; see `sklearn_ebm.protocols.Policy`. Each
-policy makes one decision. An estimator composes a list of them.
+A trainer calls a list of policies in order; see `sklearn_ebm.protocols.Policy`. Each policy makes
+one decision. Estimators compose the list.
 """
 
 import math
@@ -34,7 +34,7 @@ class Policy:
         return False
 
     def is_done(self, trainer):
-        """Return whether learning ends here."""
+        """Return whether learning ends after this pass."""
         return False
 
     def interrupted(self, trainer):
@@ -68,7 +68,7 @@ class RelativeChange(Policy):
         return self.change <= self.tol
 
     def message(self, plan):
-        """Return the text of the warning that all passes were made and more would be needed."""
+        """Return the text of the warning that learning has not converged after the last pass."""
         return (
             f"Stopped at max_iter={plan.max_iter} with a relative change of the objective of "
             f"{self.change:.1e} > tol={self.tol:.1e}. Increase max_iter or tol."
@@ -76,9 +76,9 @@ class RelativeChange(Policy):
 
 
 class ConfirmLastStep(Policy):
-    """Judge the last step of a pass by the batch that it was made on.
+    """Check the last step of a pass on the batch that it was made on.
 
-    Other steps are judged by the batch after them.
+    Other steps are checked by the loss of the next batch.
 
     Parameters
     ----------
@@ -99,7 +99,7 @@ class ConfirmLastStep(Policy):
 
 
 class FirstLoss(Policy):
-    """Accept the initial loss of some samples, however large: it is not divergence.
+    """Accept the initial loss of some samples, however large, as not diverged.
 
     Parameters
     ----------
@@ -121,13 +121,13 @@ class HeldOut(Policy):
     Parameters
     ----------
     batches : iterable of Batch
-        Samples that are not learned from.
+        Held-out samples.
     merit : callable
         Maps the entries of the curves to a number or a tuple, larger if the model is better.
     is_guarded : bool, default=False
-        Whether a loss that is out of all proportion counts as divergence.
+        Whether a loss far above its usual size counts as divergence.
     recovering : sequence of Policy, default=()
-        Policies that may recover from it.
+        Policies that may recover from divergence.
     """
 
     def __init__(self, batches, merit, is_guarded=False, recovering=()):
@@ -139,7 +139,7 @@ class HeldOut(Policy):
         self.merit = None  # merit of the parameters that were evaluated last
 
     def begin(self, trainer):
-        """Evaluate the model before it learns; its loss may have any size."""
+        """Evaluate the model before training; its loss may have any size."""
         entries = trainer.criterion.held_out(measured(trainer, self.batches))
         trainer.criterion.begin(entries)
         self._keep(trainer, entries)
@@ -149,7 +149,7 @@ class HeldOut(Policy):
         self._keep(trainer, trainer.recovering(self.recovering, self._entries, trainer))
 
     def interrupted(self, trainer):
-        """Evaluate the model in the middle of a pass, without an entry in the curves."""
+        """Evaluate the model in the middle of a pass, without adding an entry to the curves."""
         self.merit = self.merit_of(self._entries(trainer))
 
     def _entries(self, trainer):
@@ -175,15 +175,15 @@ def measured(trainer, batches, require=None):
 
 
 class KeepBest(Policy):
-    """Keep a copy of the best parameters after each pass, and return to it.
+    """Keep a copy of the best parameters after each pass, and restore it.
 
     Parameters
     ----------
     merit : callable
         Maps the trainer to the merit of its parameters, larger if they are better.
     always : bool, default=True
-        Whether learning ends with the best parameters. If False, it returns to them only if it
-        diverges.
+        Whether the best parameters are restored at the end. If False, they are restored only if
+        learning diverges.
     """
 
     def __init__(self, merit, always=True):
@@ -193,21 +193,21 @@ class KeepBest(Policy):
         self.merit = None
 
     def begin(self, trainer):
-        """Keep the parameters that learning begins with."""
+        """Keep the initial parameters."""
         self.look(trainer)
 
     def look(self, trainer):
-        """Keep the parameters if they are better than all before."""
+        """Keep the parameters if they are the best so far."""
         merit = self.merit_of(trainer)
         if self.merit is None or merit > self.merit:
             self.kept, self.merit = trainer.criterion.snapshot(), merit
 
     def interrupted(self, trainer):
-        """Keep the parameters in the middle of a pass if they are better than all before."""
+        """Keep the parameters in the middle of a pass if they are the best so far."""
         self.look(trainer)
 
     def end(self, trainer, has_diverged):
-        """Return to the best parameters."""
+        """Restore the best parameters."""
         if has_diverged:
             trainer.go_back(self.kept)
         elif self.always and self.kept is not None:
@@ -222,12 +222,12 @@ def least_objective(trainer):
 
 
 def undoing_divergence():
-    """Return policies that undo all steps since the best pass if one diverges."""
+    """Return policies that restore the best pass if a step diverges."""
     return [ConfirmLastStep(), KeepBest(least_objective, always=False)]
 
 
 class SlowDown(Policy):
-    """Return to the best parameters, and continue with smaller steps.
+    """Restore the best parameters, and continue with smaller steps.
 
     Parameters
     ----------
@@ -245,13 +245,13 @@ class SlowDown(Policy):
         return True
 
     def is_exhausted(self, trainer):
-        """Slow down after passes without progress; return whether smaller steps would not help."""
+        """Slow down after passes without progress; return whether smaller steps are pointless."""
         self.recover(trainer)
         return trainer.criterion.damping < SLOWEST
 
 
 class BackOff(SlowDown):
-    """Slow down also if the held-out loss rises, not only if learning diverges.
+    """Slow down not only if learning diverges, but also if the held-out loss rises.
 
     Parameters
     ----------
@@ -309,14 +309,14 @@ class AverageLastSteps(Policy):
     Parameters
     ----------
     share : float
-        Share of all steps, the last ones, whose parameters are averaged.
+        Share of all steps, counted from the end, whose parameters are averaged.
     """
 
     def __init__(self, share):
         self.share = share
 
     def after_steps(self, trainer, n_done, n_total):
-        """Include the parameters in the mean if training is far enough."""
+        """Include the parameters in the mean once training has reached the last steps."""
         if n_done > (1 - self.share) * n_total:
             trainer.take_average()
 

@@ -1,4 +1,4 @@
-"""The samples that a model learns from, the batches that they are cut into, and sums over them."""
+"""Samples, the batches that they are divided into, and sums over batches."""
 
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -13,10 +13,10 @@ class Batch(NamedTuple):
     """Samples with their targets, masks and weights. Fields may be None."""
 
     X: Any
-    target: Any = None  # codes or labels to be predicted
+    target: Any = None  # codes or labels to predict
     mask: Any = None  # 1 for observed features
     weight: Any = None
-    first: int = 0  # row of the whole batch at which these samples begin
+    first: int = 0  # index of the first sample in the whole batch
 
     @property
     def n_samples(self):
@@ -36,7 +36,7 @@ class Batch(NamedTuple):
         return float(array_namespace(self.weight).sum(self.weight))
 
     def weighted_sum(self, losses):
-        """Return the weighted sum of one number a sample, infinite or NaN if it overflows."""
+        """Return the weighted sum of one number per sample; infinite or NaN if it overflows."""
         with np.errstate(over="ignore", invalid="ignore"):
             weighted = losses if self.weight is None else losses * self.weight
             return float(array_namespace(losses).sum(weighted))
@@ -44,31 +44,31 @@ class Batch(NamedTuple):
 
 @dataclass
 class Samples:
-    """Rows of X that take part in learning, with their targets, masks and weights."""
+    """Training samples: rows of X with their targets, masks and weights."""
 
     X: Any
     target: Any = None  # may be sparse; batches are dense
     mask: Any = None
     weight: Any = None
-    index: Any = None  # rows that take part; None means all
-    dtype: Any = None  # type of the batches; None means that of X
-    backend: Any = None  # where sparse targets are brought to
+    index: Any = None  # training rows; None means all
+    dtype: Any = None  # dtype of the batches; None means the dtype of X
+    backend: Any = None  # device for batches of sparse targets
 
     def batches(self, batch_size, random_state):
-        """Index arrays of one pass, each sorted, so that a memory map is read forwards."""
+        """Return the index arrays of one pass, sorted so that a memory map is read forwards."""
         rows = np.arange(self.X.shape[0]) if self.index is None else self.index
         order = random_state.permutation(rows)
         return [np.sort(order[i : i + batch_size]) for i in range(0, len(order), batch_size)]
 
     def in_order(self, batch_size):
-        """The same, in the order of the rows."""
+        """Return the indices of one pass in the order of the rows."""
         if self.index is not None:
             return [self.index[i : i + batch_size] for i in range(0, len(self.index), batch_size)]
         n_rows = self.X.shape[0]
         return [slice(i, min(i + batch_size, n_rows)) for i in range(0, n_rows, batch_size)]
 
     def take(self, rows):
-        """Return some rows as a batch."""
+        """Return the batch of some rows."""
         X, target, mask, weight = (
             part(array, rows, self.dtype) for array in (self.X, self.target, self.mask, self.weight)
         )
@@ -78,20 +78,20 @@ class Samples:
 
 
 def part(array, rows, dtype=None):
-    """Some rows of an array that may be absent, in a type if one is given."""
+    """Return some rows of an array, converted to `dtype` if given; None if the array is None."""
     return None if array is None else as_type(array[rows, ...], dtype)
 
 
 def as_type(array, dtype):
-    """An array, dense or sparse, in a type; itself if it has the type, or if none is given."""
+    """Return an array, dense or sparse, in a dtype; the same object if it already has it."""
     return array if dtype is None or array.dtype == dtype else array.astype(dtype)
 
 
 def merged(parts):
-    """Return the sums of several pieces, added in their order.
+    """Return the sums over several pieces, added in order.
 
-    Entries are numbers, arrays, dictionaries of them, or objects with `__add__`. Arrays of the
-    first piece receive the sum.
+    Entries are numbers, arrays, dictionaries of them, or objects with `__add__`. The arrays of the
+    first piece are overwritten with the sums.
     """
     first, *others = parts
     for other in others:
@@ -116,7 +116,7 @@ def summed(parts):
 
 
 def count(tally, report):
-    """Add the numbers of a report to a tally; arrays of the report are not changed later."""
+    """Add the numbers of a report to a tally without changing the arrays of the report."""
     for name, value in report.items():
         tally[name] = tally.get(name, 0) + value
 

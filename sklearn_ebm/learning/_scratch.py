@@ -1,8 +1,8 @@
 """Temporary folders for arrays that are too large for memory.
 
-A folder is removed when its block ends and, if that is interrupted, when the process exits. A later
-process removes the folders of processes that were killed. It recognises them by a file lock, which
-the operating system releases when a process ends, even if another process gets its number later.
+A folder is removed when its block ends or, if the block is interrupted, when the process exits.
+Folders of processes that were killed are removed by a later process. It recognises them by a file
+lock, which the operating system releases when a process ends, even if its number is reused.
 """
 
 import atexit
@@ -28,7 +28,7 @@ CHUNK = 2**20  # bytes of zeros to write at a time
 
 
 class ScratchFolder:
-    """A context with a temporary folder for arrays. The first array creates the folder."""
+    """A context manager for a temporary folder of arrays. The first array creates the folder."""
 
     def __init__(self):
         self.path = None
@@ -50,17 +50,17 @@ class ScratchFolder:
         shape : tuple of int
             Shape of the array.
         dtype : dtype
-            Type of its entries.
+            Dtype of the array.
 
         Returns
         -------
         memmap of that shape
-            The array, whose entries are zero. The disk has room for all of them.
+            The array, filled with zeros. Disk space is allocated for all of it.
 
         Raises
         ------
         OSError
-            If the disk has no room.
+            If the disk is full.
         """
         n_bytes = int(np.prod(shape, dtype=object)) * np.dtype(dtype).itemsize
         try:
@@ -78,7 +78,7 @@ class ScratchFolder:
         return array
 
     def remove(self):
-        """Remove the folder, unless this is a child that was forked from its owner."""
+        """Remove the folder, unless this process is a fork of the owner."""
         if self.path is None or os.getpid() != self._process:
             return
         if self._lock is not None:
@@ -97,7 +97,7 @@ class ScratchFolder:
 
 def _new_lock(folder):
     """Return the open lock file of a folder, or None if the file system has no locks."""
-    path = folder / f"{LOCK}.new"  # renamed when it is locked
+    path = folder / f"{LOCK}.new"  # renamed once it is locked
     file = open(path, "w")
     try:
         file.write(f"{platform.node()}\n{os.getpid()}\n")
@@ -144,7 +144,7 @@ def _is_orphan(lock):
 def _reserve(file, first, n_bytes):
     """Allocate a part of a file on disk.
 
-    Writing to a mapped file for which the disk has no room would end the process by a signal.
+    If the disk is full, writing to a mapped file would end the process by a signal.
     """
     if hasattr(os, "posix_fallocate"):
         try:
@@ -157,4 +157,4 @@ def _reserve(file, first, n_bytes):
     for begin in range(0, n_bytes, CHUNK):
         file.write(bytes(min(CHUNK, n_bytes - begin)))
     file.flush()
-    os.fsync(file.fileno())  # some file systems notice only here that they are full
+    os.fsync(file.fileno())  # some file systems report only here that the disk is full

@@ -1,8 +1,8 @@
-"""A pipeline fitted stage by stage, its data streaming through in batches.
+"""Fitting a pipeline stage by stage, with data that stream through it in batches.
 
-A stage is a step that learns and the steps after it that do not. It learns from what the stage
-before put out; of what lies between its own steps there is never more than a batch. Outputs that
-are large go to a file that is mapped into memory, which models read a batch at a time.
+A stage is a step that learns from data and the following steps that do not. It is trained on the
+output of the previous stage. Between its own steps, only one batch is held in memory. Large
+outputs are written to a file that is mapped into memory, and models read one batch at a time.
 """
 
 import math
@@ -22,20 +22,20 @@ from sklearn_ebm.backends import array_namespace, is_cupy, to_host
 from sklearn_ebm.learning._modules import is_passed_through
 from sklearn_ebm.learning._scratch import ScratchFolder
 
-BATCH_NUMBERS = 2**23  # in the largest array between two steps: 32 MB in float32
+BATCH_NUMBERS = 2**23  # entries of the largest array between two steps: 32 MB in float32
 LARGEST_BATCH = 1024
-LARGEST_IN_MEMORY = 2**26  # bytes of a stage's output; what is larger goes to a file
+LARGEST_IN_MEMORY = 2**26  # bytes of a stage's output; larger outputs are written to a file
 
 
 class Stage(NamedTuple):
-    """Steps that follow each other, the first of which may learn."""
+    """Consecutive steps, of which only the first may learn from data."""
 
     names: tuple
     steps: tuple
 
 
 def flat_steps(pipeline, outer=""):
-    """Names and steps of a pipeline, those of pipelines in it by both names: outer__inner."""
+    """Yield names and steps of a pipeline; steps of nested pipelines are named outer__inner."""
     for name, step in pipeline.steps:
         if isinstance(step, Pipeline):
             yield from flat_steps(step, f"{outer}{name}__")
@@ -44,7 +44,7 @@ def flat_steps(pipeline, outer=""):
 
 
 def rebuilt(pipeline, steps, outer=""):
-    """The pipeline with other steps, which are named as in `flat_steps`."""
+    """Return the pipeline with other steps, given by their names in `flat_steps`."""
     others = [
         (
             name,
@@ -58,7 +58,7 @@ def rebuilt(pipeline, steps, outer=""):
 
 
 def stages_of(named_steps):
-    """The stages of a pipeline without its classifier: lists of names and steps, cut in order."""
+    """Return the stages of a pipeline without its classifier, in order."""
     stages = []
     for name, step in named_steps:
         if not stages or learns(step):
@@ -68,17 +68,17 @@ def stages_of(named_steps):
 
 
 def learns(step):
-    """Whether a step has anything to learn from data."""
+    """Return whether a step learns from data."""
     return not is_passed_through(step) and get_tags(step).requires_fit
 
 
 def first_row(X):
-    """The first sample, as X with one row."""
+    """Return the first sample, as an X with one row."""
     return _safe_indexing(X, slice(0, 1))
 
 
 def transformed(steps, X):
-    """X through fitted steps."""
+    """Return the output of fitted steps."""
     for step in steps:
         if not is_passed_through(step):
             X = step.transform(X)
@@ -86,12 +86,12 @@ def transformed(steps, X):
 
 
 def on_host(data):
-    """Data of any kind; what lies on a device, which not every classifier takes, as NumPy's."""
+    """Return data on the host: CuPy arrays are copied, other data are returned unchanged."""
     return to_host(data) if is_cupy(data) else data
 
 
 def batches_through(steps, X):
-    """Slices of the rows of X, such that what lies between the steps stays small."""
+    """Return slices of the rows of X such that arrays between the steps remain small."""
     n_samples, largest, row = _num_samples(X), 1, first_row(X)
     for step in steps:
         row = transformed([step], row)
@@ -100,31 +100,31 @@ def batches_through(steps, X):
 
 
 def map_batches(function, steps, X):
-    """Return function(rows) of each slice of the rows of X, small enough for these steps."""
+    """Return a list of function(rows), for slices of rows that are small enough for these steps."""
     return [function(rows) for rows in batches_through(steps, X)]
 
 
 def stream(steps, X, folder=None):
-    """X through fitted steps, a batch at a time.
+    """Return the output of fitted steps, computed batch by batch.
 
     Parameters
     ----------
     steps : list of fitted transformers
     X : array-like with n_samples rows
     folder : ScratchFolder or None, default=None
-        Receives large outputs; None keeps them in memory.
+        Folder for large outputs. With None, they are kept in memory.
 
     Returns
     -------
     array or sparse array
-        What the last step puts out; X itself if there are no steps.
+        Output of the last step; X itself if there are no steps.
     """
     if all(is_passed_through(step) for step in steps):
         return X
     result, parts = None, []
     for rows in batches_through(steps, X):
         part = transformed(steps, _safe_indexing(X, rows))
-        if sparse.issparse(part) or not hasattr(part, "dtype"):  # sparse, or data frames
+        if sparse.issparse(part) or not hasattr(part, "dtype"):  # sparse output or a data frame
             parts.append(part)
             continue
         if result is None:
@@ -134,7 +134,7 @@ def stream(steps, X, folder=None):
 
 
 def joined(first, *others):
-    """Rows of one kind of data after each other."""
+    """Concatenate rows of the same type."""
     if not others:
         return first
     if sparse.issparse(first):
@@ -161,27 +161,27 @@ class Layerwise:
     Parameters
     ----------
     memory : None, str or joblib.Memory
-        Where fitted stages and their outputs are cached; None caches nothing.
+        Cache of fitted stages and their outputs. None caches nothing.
     """
 
     def __init__(self, memory):
-        if isinstance(memory, str | Path):  # outputs come back as they were: files mapped to memory
+        if isinstance(memory, str | Path):  # outputs are loaded as memory-mapped files
             memory = joblib.Memory(memory, mmap_mode="r", verbose=0)
         memory = check_memory(memory)
         self._fit = _stored(memory, memory.cache(fit_stage, ignore=["folder", "context"]))
         self._stream = _stored(memory, memory.cache(stream))
 
     def fit(self, named_steps, data, context):
-        """Fitted steps by name, and the features of the rows that have labels.
+        """Return the fitted steps with their names, and the features of the labelled rows.
 
         Parameters
         ----------
         named_steps : list of (str, transformer)
-            Cloned before they are fitted.
+            Steps of the pipeline, cloned before they are fitted.
         data : TrainingData
-            What there is to learn from.
+            Training samples.
         context : callable
-            From the name of a step, the callback context in which it is fitted.
+            Maps the name of a step to the callback context in which it is fitted.
         """
         stages, fitted = stages_of(named_steps), []
         X, y = data.to_learn_from()
@@ -194,9 +194,9 @@ class Layerwise:
 
 
 def _stored(memory, function):
-    """Wrap a function that a joblib.Memory caches: OSError if its output cannot be stored.
+    """Wrap a function cached by joblib.Memory: raise OSError if its output cannot be stored.
 
-    joblib issues a CacheWarning then, and raises a KeyError when it maps the output to memory.
+    joblib then issues a CacheWarning, and raises a KeyError when it maps the output to memory.
     """
     if getattr(memory, "mmap_mode", None) is None:
         return function
@@ -217,7 +217,7 @@ def _stored(memory, function):
 
 
 class TrainingData(NamedTuple):
-    """Rows with labels, and more without; steps learn from all of them, or from some at random."""
+    """Labelled and unlabelled rows. Steps are trained on all of them, or on a random subsample."""
 
     X: Any
     y: Any
@@ -226,7 +226,7 @@ class TrainingData(NamedTuple):
     random_state: Any = None
 
     def to_learn_from(self):
-        """Rows, and their labels where all have one."""
+        """Return the training rows, and their labels if all of them are labelled."""
         X = self.X if self.unlabelled is None else joined(self.X, self.unlabelled)
         y, n_samples = self.y if self.unlabelled is None else None, _num_samples(X)
         if self.subsample is None or self.subsample >= n_samples:
@@ -236,13 +236,13 @@ class TrainingData(NamedTuple):
 
 
 def fit_stage(stage, X, y, is_last, folder, context):
-    """Fitted clones of the stage's steps, and their output for the next stage, if there is one."""
+    """Return fitted clones of a stage's steps, and their output unless the stage is the last."""
     first, *others = (step if is_passed_through(step) else clone(step) for step in stage.steps)
     if not is_passed_through(first):
         with context.propagate_callback_context(first) if _listens(first) else nullcontext():
             first.fit(X, y)
     row = transformed([first], first_row(X))
-    for step in others:  # they learn nothing, but look at the shape of what comes
+    for step in others:  # they learn nothing from data, but record the shape of their input
         if not is_passed_through(step):
             row = step.fit(row).transform(row)
     steps = [first, *others]
@@ -250,5 +250,5 @@ def fit_stage(stage, X, y, is_last, folder, context):
 
 
 def _listens(step):
-    """Whether a step tells callbacks how it gets on."""
+    """Return whether a step supports callbacks."""
     return hasattr(step, "set_callbacks")

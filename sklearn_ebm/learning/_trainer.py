@@ -1,4 +1,4 @@
-"""The loop of learning: passes over batches, and one step on a batch, for every criterion."""
+"""The training loop: passes over batches, and one step on a batch, for every criterion."""
 
 import copy
 import time
@@ -26,7 +26,7 @@ class Plan:
     batch_size : int
         Number of samples in a batch.
     random_state : numpy.random.RandomState
-        Shuffles the samples.
+        Generator that shuffles the samples.
     """
 
     max_iter: int
@@ -43,7 +43,7 @@ class Outcome:
     is_stopped : bool
         Whether a policy or a callback ended it before the maximum number of passes.
     error : Diverged or None
-        Raised by the step that diverged.
+        Error of the step that diverged.
     """
 
     is_stopped: bool = False
@@ -65,7 +65,7 @@ class Trainer:
     stream : Stream or None, default=None
         Random numbers of the criterion, if it draws any.
     shard : object or None, default=None
-        State of the criterion that belongs to the data, such as particles.
+        State of the criterion that belongs to the data, such as particles of chains.
     """
 
     def __init__(self, criterion, stream=None, shard=None):
@@ -87,11 +87,11 @@ class Trainer:
 
     @property
     def dtype(self):
-        """Type of the parameters, to which batches are cast."""
+        """Dtype of the parameters, to which batches are cast."""
         return self.criterion.dtype
 
     def begin(self):
-        """Start new curves, for a new call of `fit`."""
+        """Reset the curves, for a new call of `fit`."""
         self.curves = Curves()
         self.average = None
 
@@ -104,13 +104,13 @@ class Trainer:
         samples : Samples
             Source of the batches.
         policies : sequence of Policy
-            Consulted in their order.
+            Policies, called in order.
         plan : Plan
             Number of passes, size of the batches, and source of their order.
         estimator : estimator
-            For callbacks; its `verbose` prints a line for each pass.
+            Estimator for callbacks; if it is `verbose`, a line is printed for each pass.
         context : callback context
-            Passes and batches are tasks in it.
+            Context whose tasks are passes and batches.
 
         Returns
         -------
@@ -122,14 +122,14 @@ class Trainer:
         return outcome
 
     def run_once(self, samples, policies, batch_size):
-        """Make one step for each batch in the order of the rows, at the first learning rate.
+        """Make one step for each batch in the order of the rows, at the initial learning rate.
 
         Parameters
         ----------
         samples : Samples
             Source of the batches.
         policies : sequence of Policy
-            Consulted in their order.
+            Policies, called in order.
         batch_size : int
             Number of samples in a batch.
 
@@ -151,7 +151,7 @@ class Trainer:
 
     @contextmanager
     def _guarded(self, policies):
-        """Call the policies before and after learning, however it ends."""
+        """Call the policies before and after learning, even if it is interrupted."""
         outcome = Outcome()
         for policy in policies:
             policy.begin(self)
@@ -225,7 +225,7 @@ class Trainer:
     def steps(self, samples, batches, done, policies=(), tally=None):
         """Make one step for each batch, in one compiled call if the criterion offers it.
 
-        A compiled call takes samples of equal weight.
+        A compiled call requires samples of equal weight.
 
         Parameters
         ----------
@@ -236,9 +236,9 @@ class Trainer:
         done : list of float
             Completed share of training at each step.
         policies : sequence of Policy, default=()
-            May repeat a step that diverged.
+            Policies that may repeat a step that diverged.
         tally : dict or None, default=None
-            The reports of the steps are added to it.
+            Receives the sums of the reports of all steps.
 
         Raises
         ------
@@ -263,7 +263,7 @@ class Trainer:
                 count(tally, report)
 
     def recovering(self, policies, work, *args):
-        """Call work(*args), and once more if it diverges and a policy recovers from it."""
+        """Call work(*args), and repeat it if it diverges and a policy recovers."""
         try:
             return work(*args)
         except Diverged:
@@ -293,7 +293,7 @@ class Trainer:
         Raises
         ------
         Diverged
-            Before anything has moved.
+            If the step diverged. The parameters are unchanged.
         """
         criterion = self.criterion
         model = criterion.prepare(batch)
@@ -322,7 +322,7 @@ class Trainer:
 
     # ------------------------------------------------------------------------- called by policies
     def measure(self, batch):
-        """Return the sums of a batch without gradients.
+        """Return the sums of a batch, without gradients.
 
         Parameters
         ----------
@@ -339,18 +339,18 @@ class Trainer:
         return merged(self._map(lambda *piece: criterion.measure(model, *piece), model, batch))
 
     def confirm(self):
-        """Raise `Diverged` if the last step diverged, judged by the batch it was made on."""
+        """Raise `Diverged` if the last step diverged, judged on the batch that it was made on."""
         if self._batch is not None:
             self.criterion.require(self.measure(self._batch), self._batch)
 
     def go_back(self, kept):
-        """Return to a snapshot of the criterion, with an optimizer that starts anew."""
+        """Restore a snapshot of the criterion, and reset the optimizer."""
         if kept is not None:
             self.criterion.restore(kept)
             self.criterion.restart()
 
     def take_average(self):
-        """Include the parameters as they are in the mean of the last ones (Polyak & Juditsky)."""
+        """Include the current parameters in the average of the last steps."""
         if self.average is None:
             self.average = Average(self.criterion.parameters)
         else:
@@ -368,7 +368,7 @@ class Average:
         self.n_taken = 1
 
     def take(self, parameters):
-        """Include the parameters of one more step."""
+        """Include the current parameters in the mean."""
         self.n_taken += 1
         for name, mean in self.parameters.items():
             mean += (parameters[name] - mean) / self.n_taken

@@ -1,4 +1,4 @@
-"""The duality gap of sparse codes, by its definition and in double precision."""
+"""Duality gap of sparse codes, computed from its definition in double precision."""
 
 from numbers import Real
 
@@ -18,7 +18,7 @@ from sklearn_ebm.inputs._rows import (
 from sklearn_ebm.protocols import offers
 from sklearn_ebm.solvers import require_certificate
 
-LEAST_EXPONENT = -4000  # of rows of zeros: below those of all products of numbers
+LEAST_EXPONENT = -4000  # exponent of rows of zeros, smaller than the exponent of any product
 
 
 @validate_params(
@@ -31,30 +31,36 @@ LEAST_EXPONENT = -4000  # of rows of zeros: below those of all products of numbe
     prefer_skip_nested_validation=True,
 )
 def duality_gap(X, code, dictionary, alpha, positive=False, penalty="l1", missing_values=None):
-    """Bound how far the energy of sparse codes is above the minimum, as their certificate.
+    """Compute the duality gap of sparse codes, an upper bound on the excess of their energy.
 
-    With the residual r = x - z D and the dual point theta = r min(1, alpha / max_j |d_j . r|), the
-    gap is E(x, z) - (1/2 ||x||^2 - 1/2 ||x - theta||^2), here divided by 1/2 ||x||^2. For other
-    norms, the dual norm replaces max_j |d_j . r|; the dual norm of overlapping groups is bounded
-    from above by iteration. The gap of a penalty that is not a norm needs its conjugate. Any values
+    The energy E(x, z) = 1/2 ||x - z D||^2 + alpha ||z||_1 of a code exceeds the minimum energy of
+    the sample by at most the duality gap. With the residual r = x - z D and the dual point theta =
+    r min(1, alpha / max_j |d_j . r|), the gap is E(x, z) - (1/2 ||x||^2 - 1/2 ||x - theta||^2). It
+    is divided by 1/2 ||x||^2.
+
+    For other norms, the dual norm replaces max_j |d_j . r|; the dual norm of overlapping groups is
+    bounded from above by an iteration. Penalties that are not norms require a conjugate. All values
     that float64 can represent are accepted.
 
     Parameters
     ----------
     X : array-like of shape (n_samples, n_features)
-        Data.
+        Samples.
     code : array-like of shape (n_samples, n_components)
-        Codes, dense or sparse.
+        Codes of X, dense or sparse.
     dictionary : array-like of shape (n_components, n_features)
-        Atoms.
+        Atoms, one per row.
     alpha : float
         Weight of the sparsity penalty.
     positive : bool, default=False
-        Whether codes are constrained to be positive.
+        Whether codes are constrained to be non-negative.
     penalty : {"l1"}, GroupPenalty or Penalty, default="l1"
-        Penalty that alpha weighs. It must have `dual_norm` or `conjugate`.
+        Sparsity penalty on the codes: "l1" for ||z||_1, a `GroupPenalty` for the norms of groups of
+        components, or any object with the method `dual_norm` or `conjugate` (see
+        :ref:`add_a_penalty`).
     missing_values : float or None, default=None
-        Entries of X with this value, `np.nan` or a number, are left out of the sum.
+        Placeholder for missing entries of X, `np.nan` or a number. The reconstruction error ignores
+        missing entries.
 
     Returns
     -------
@@ -65,8 +71,8 @@ def duality_gap(X, code, dictionary, alpha, positive=False, penalty="l1", missin
     Raises
     ------
     ValueError
-        If shapes do not fit, alpha is not positive, an array contains NaN or infinity, or the
-        penalty has no certificate.
+        If shapes do not match, alpha is not positive, an array contains NaN or infinity, or the
+        penalty provides no duality gap.
 
     References
     ----------
@@ -87,10 +93,10 @@ def duality_gap(X, code, dictionary, alpha, positive=False, penalty="l1", missin
     _require_shapes(X, code, dictionary)
     factor = resolve_penalty(penalty, len(dictionary), 1.0, bool(positive))
     require_certificate(factor, "duality_gap")
-    with np.errstate(over="ignore"):  # gaps beyond the largest number are infinite
+    with np.errstate(over="ignore"):  # gaps that overflow are infinite
         if offers(factor, "dual_norm"):
             gap = _relative_gap(X, code, dictionary, alpha, factor, mask)
-        else:  # units matter
+        else:  # the penalty depends on the unit of the codes
             factor = resolve_penalty(penalty, len(dictionary), float(alpha), bool(positive))
             gap = _gap_by_conjugate(X, code, dictionary, factor, mask)
     if positive:
@@ -99,7 +105,7 @@ def duality_gap(X, code, dictionary, alpha, positive=False, penalty="l1", missin
 
 
 def _checked_data(X, missing_values):
-    """X in float64, zero where it is missing, and the mask of observed entries."""
+    """Return X in float64, with zeros for missing entries, and the mask of observed entries."""
     finite = "allow-nan" if is_nan(missing_values) else True
     with naming_the_remedy("duality_gap", has_missing_values=True):
         X = checked_array(to_host(X), ensure_all_finite=finite, input_name="X")
@@ -125,9 +131,10 @@ def _require_shapes(X, code, dictionary):
 
 
 def _relative_gap(X, code, dictionary, alpha, factor, mask):
-    """The gap over 1/2 ||x||^2, in a unit of each sample that is a power of two.
+    """Return the gap relative to 1/2 ||x||^2. Each sample is scaled by a power of two.
 
-    Powers of two are exact, so that the gap does not depend on the units of X and the dictionary.
+    Scaling by powers of two is exact, so that the gap does not depend on the units of X and the
+    dictionary.
     """
     X, X_exponent = _split(X)
     code, code_exponent = _split(code)
@@ -162,7 +169,7 @@ def _gap_by_conjugate(X, code, dictionary, factor, mask):
 
 
 def _split(rows):
-    """Rows over powers of two, so that the largest entry is in [1/2, 1), and the exponents."""
+    """Return rows divided by powers of two, with largest entries in [1/2, 1), and the exponents."""
     exponent = np.frexp(np.abs(rows).max(axis=1))[1]
     return _times_power(rows, -exponent), exponent
 

@@ -1,12 +1,12 @@
-"""How far a representation moves when its data change, on a scale that all representations share.
+"""Invariance of a representation to changes of the data.
 
-The squared distance of features depends on their unit and number. It is therefore divided by the
-distance of what is unrelated: a sample z_i and the changed copy z'_j of another. Its mean over all
-pairs, i = j among them, is
+The squared distance between features depends on their unit and their number. It is therefore
+divided by the mean squared distance between unrelated samples: a sample z_i and the changed copy
+z'_j of another sample. The mean over all pairs, including i = j, is
 
     1/n^2 sum_ij ||z_i - z'_j||^2 = sum of the variances of z and z' + ||mean z - mean z'||^2,
 
-so that no pair need be visited.
+so that the pairs need not be enumerated.
 """
 
 import numpy as np
@@ -16,33 +16,36 @@ from sklearn_ebm.backends import to_host
 
 
 def normalized_distance(Z, Z_changed):
-    """Measure how far a representation moves with its data: 0 not at all, 1 like another sample.
+    """Compute the distance between two representations of samples, relative to other samples.
 
-    The mean of ||z_i - z'_i||^2 over all samples, over the mean of ||z_i - z'_j||^2 over all pairs
-    of different samples. Neither the unit of the features nor their number matters.
+    It is the mean of ||z_i - z'_i||^2 over all samples, divided by the mean of ||z_i - z'_j||^2
+    over all pairs of different samples. It is 0 if the representation does not change, and 1 if a
+    changed sample is as far from the original sample as from any other. It does not depend on the
+    unit or the number of the features.
 
     Parameters
     ----------
     Z : {array-like, sparse matrix} of shape (n_samples, n_features)
-        Representation of the data, one row per sample.
+        Representation of the samples, one row per sample.
 
     Z_changed : {array-like, sparse matrix} of shape (n_samples, n_features)
-        Representation of the same samples after the change.
+        Representation of the same samples after a change.
 
     Returns
     -------
     float
-        The distance; above 1 where changed samples are further from themselves than from others.
+        Normalized distance. It exceeds 1 if changed samples are farther from the original samples
+        than from other samples.
 
     Raises
     ------
     ValueError
-        When the shapes differ or there are fewer than two samples; when different samples are at
-        no distance, as from a representation that is constant.
+        If the shapes differ, there are fewer than two samples, or the distance between different
+        samples is zero, for instance because the representation is constant.
 
     See Also
     --------
-    invariance_curve : The distances for a sequence of changes.
+    invariance_curve : Normalized distances for a sequence of changes.
 
     Examples
     --------
@@ -57,7 +60,7 @@ def normalized_distance(Z, Z_changed):
         raise ValueError(
             f"Z has {Z.shape[1]} features, but Z_changed has {Z_changed.shape[1]} features."
         )
-    n_samples, origin = len(Z), Z[0]  # from an origin among them, equal rows differ by exactly 0
+    n_samples, origin = len(Z), Z[0]  # with a sample as the origin, equal rows differ by exactly 0
     Z, Z_changed = Z - origin, Z_changed - origin
     own = ((Z - Z_changed) ** 2).sum() / n_samples
     between_means = ((Z.mean(axis=0) - Z_changed.mean(axis=0)) ** 2).sum()
@@ -69,7 +72,7 @@ def normalized_distance(Z, Z_changed):
 
 
 def _dense(representation, name):
-    """The representation as a float64 array on the host, of two samples at least."""
+    """Return the representation as a float64 array on the host, with at least two samples."""
     if hasattr(representation, "toarray"):
         representation = representation.toarray()
     return check_array(
@@ -78,17 +81,17 @@ def _dense(representation, name):
 
 
 def invariance_curve(represent, original, transformed):
-    """Measure how far a representation moves with each of a sequence of changes.
+    """Compute how much a representation changes with each of a sequence of changes of the data.
 
     Parameters
     ----------
     represent : callable
-        Function from data of shape (n_samples, n_features) to their representation, dense or
-        sparse, one row per sample: a fitted model's `transform`, or a function that also
-        normalizes the patches.
+        Function that maps samples of shape (n_samples, n_features) to their representation, dense
+        or sparse, with one row per sample: for instance the `transform` method of a fitted model,
+        or a function that also normalizes the patches.
 
     original : array-like of shape (n_samples, n_features)
-        Data, as from :func:`~sklearn_ebm.datasets.sample_transformed_patches`.
+        Samples, for instance from :func:`~sklearn_ebm.datasets.sample_transformed_patches`.
 
     transformed : array-like of shape (n_changes, n_samples, n_features)
         The same samples after each change.
@@ -96,24 +99,25 @@ def invariance_curve(represent, original, transformed):
     Returns
     -------
     ndarray of shape (n_changes,)
-        The normalized distance of each change: 0 where the representation is invariant, about 1
-        where the change leaves nothing of the sample.
+        Normalized distance for each change: 0 if the representation is invariant, and about 1 if
+        the changed samples are unrelated to the original samples.
 
     Raises
     ------
     ValueError
-        When `transformed` has not three axes; for all that :func:`normalized_distance` refuses.
+        If `transformed` does not have three axes, or if :func:`normalized_distance` raises an
+        error.
 
     See Also
     --------
-    normalized_distance : The distance for one change, from its definition.
-    sklearn_ebm.datasets.sample_transformed_patches : Patches shifted, rotated and scaled.
+    normalized_distance : Normalized distance for a single change.
+    sklearn_ebm.datasets.sample_transformed_patches : Patches that are shifted, rotated and scaled.
 
     References
     ----------
     K. Kavukcuoglu, M. Ranzato, R. Fergus, Y. LeCun (2009). Learning invariant features through
-    topographic filter maps. CVPR. Its curves are divided by their value at a shift by the whole
-    width of a patch, where hardly any correlation is left: `curve / curve[-1]`.
+    topographic filter maps. CVPR. The curves of the paper are divided by their value for a shift by
+    the width of a patch, for which hardly any correlation is left: `curve / curve[-1]`.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""How smoothly a property of units varies over the two-dimensional map on which they lie."""
+"""Topographic order: smoothness of a property of units on a two-dimensional map."""
 
 import math
 from numbers import Integral, Real
@@ -17,11 +17,11 @@ class TopographicOrder(NamedTuple):
     Attributes
     ----------
     adjacent : float
-        Between units side by side, or one above the other.
+        Mean difference between horizontally or vertically adjacent units.
     all_pairs : float
-        Between any two units, wherever they lie.
+        Mean difference between all pairs of units, regardless of their positions.
     ratio : float
-        The first over the second: 0 on a map as smooth as can be, 1 where units lie at random.
+        `adjacent / all_pairs`: near 0 for a smooth map, and about 1 for units in random order.
     """
 
     adjacent: float
@@ -30,30 +30,30 @@ class TopographicOrder(NamedTuple):
 
 
 def topographic_order(values, map_shape, *, period=None, torus=True, valid=None):
-    """Measure how much less a property differs between adjacent units of a map than between any.
+    """Compare the differences of a property between adjacent units and between all units of a map.
 
-    A map is ordered by the property where the mean absolute difference of adjacent units is well
-    below the one of all pairs of units; of a property with several columns, such as a position,
-    it is the Euclidean distance.
+    A map is ordered by a property if the mean absolute difference between adjacent units is much
+    smaller than the mean absolute difference between all pairs of units. For a property with
+    several columns, such as a position, the Euclidean distance is used.
 
     Parameters
     ----------
     values : array-like of shape (n_units,) or (n_units, n_columns)
-        The property of each unit; units lie on the map row by row.
+        Property of each unit. Units are numbered row by row on the map.
 
     map_shape : tuple (n_rows, n_columns)
         Shape of the map; the product is n_units.
 
     period : float, default=None
-        Period of a property that goes round, such as pi for the orientation of an edge in
-        radians. A difference is then period / 2 at most. By default it does not go round.
+        Period of a cyclic property, for instance pi for the orientation of an edge in radians.
+        Differences are then at most period / 2. None means that the property is not cyclic.
 
     torus : bool, default=True
         Whether the last row is adjacent to the first, and the last column to the first.
 
     valid : array-like of shape (n_units,), bool, default=None
-        Units to count; those without a good value are left out of all pairs, and their values may
-        be NaN. By default all.
+        True for units that are used. The values of other units are ignored and may be NaN. None
+        uses all units.
 
     Returns
     -------
@@ -61,18 +61,17 @@ def topographic_order(values, map_shape, *, period=None, torus=True, valid=None)
         A named tuple of floats:
 
         adjacent
-            Mean difference of horizontally and vertically adjacent units.
+            Mean difference between horizontally or vertically adjacent units.
         all_pairs
-            Mean difference of all pairs of units, whatever their places.
+            Mean difference between all pairs of units, regardless of their positions.
         ratio
-            `adjacent / all_pairs`: near 0 on a smooth map, 1 on average over all orders of the
-            units.
+            `adjacent / all_pairs`: near 0 for a smooth map, 1 on average for units in random order.
 
     Raises
     ------
     ValueError
-        When the map has not as many places as there are values or flags; when no two valid units
-        are adjacent; when all valid values are equal, so that there is nothing to order.
+        If the number of values or flags differs from the number of places on the map, no two valid
+        units are adjacent, or all valid values are equal.
 
     References
     ----------
@@ -114,7 +113,7 @@ def _checked_shape(map_shape):
 
 
 def _checked_units(values, valid, shape):
-    """The values as rows, in float64, and which of them count; others may be NaN."""
+    """Return the values as float64 rows, and which of them are valid. Invalid values may be NaN."""
     values = np.asarray(to_host(values), dtype=np.float64)
     values = values[:, np.newaxis] if values.ndim == 1 else values
     n_units = math.prod(shape)
@@ -139,11 +138,11 @@ def _check_period(period, values):
 
 
 def _adjacent_units(shape, torus):
-    """Two arrays of units, side by side: each pair of horizontal and vertical neighbours once."""
+    """Return two arrays of units, which contain each pair of adjacent units once."""
     units = np.arange(math.prod(shape)).reshape(shape)
     pairs = []
     for axis, length in enumerate(shape):
-        # Of two rows, each is the other's neighbour already; of one, it would be its own.
+        # With two rows, wrapping around would repeat pairs; with one, a row would adjoin itself.
         n_pairs = length if torus and length > 2 else length - 1
         both = np.stack([units, np.roll(units, -1, axis)])
         pairs.append(both.take(range(n_pairs), axis + 1).reshape(2, -1))
@@ -151,7 +150,7 @@ def _adjacent_units(shape, torus):
 
 
 def _round_a_period(difference, period):
-    """The shorter way round, where values go round."""
+    """Return the shorter difference of cyclic values; other differences do not change."""
     if period is None:
         return difference
     difference = difference % period

@@ -8,7 +8,7 @@ class Criterion(Protocol):
 
     One step of learning on a batch has three parts. `prepare` runs once. `contribute` runs on each
     piece of the batch, in any order and in several threads at once. `apply` runs once, on the
-    contributions merged in the order of the rows, and moves the parameters.
+    contributions merged in the order of the rows, and updates the parameters.
 
     **Sums.** `contribute` returns named entries that merge by `+`: numbers, arrays, dictionaries of
     them, or objects with `__add__`. Merging is associative, so that pieces, processes and shards
@@ -34,11 +34,11 @@ class Criterion(Protocol):
     Attributes
     ----------
     parameters : dict
-        Arrays that are moved along gradients, by name. Criteria that share an array can be added.
+        Arrays that are updated along gradients, by name. Criteria that share an array can be added.
     n_steps : int
         Number of steps since the criterion was created.
     dtype : dtype
-        Type of the parameters, to which batches are cast.
+        Dtype of the parameters, to which batches are cast.
     backend : str
         Name of the backend, set by `follow`.
     chunk : int
@@ -55,7 +55,7 @@ class Criterion(Protocol):
     n_draws: int
 
     def prepare(self, batch):
-        """Return what the pieces of a step share, such as the energy with its cached products.
+        """Return an object for all pieces of a step, such as the energy with cached products.
 
         The first batch may set the reference loss by which divergence is detected.
         """
@@ -82,20 +82,20 @@ class Criterion(Protocol):
         Raises
         ------
         Diverged
-            If values are out of all proportion to the data.
+            If values are far too large for the data.
         """
 
     def measure(self, model, batch, memory):
         """Return the sums without gradients, for samples that are only evaluated."""
 
     def require(self, sums, batch):
-        """Raise `Diverged` if a mean loss is out of all proportion."""
+        """Raise `Diverged` if a mean loss is far above its usual size."""
 
     def gradients(self, sums):
         """Return the gradients of the mean loss with respect to `parameters`, by name."""
 
     def apply(self, model, sums, batch, done):
-        """Move the parameters by one step.
+        """Update the parameters by one step.
 
         Parameters
         ----------
@@ -106,12 +106,12 @@ class Criterion(Protocol):
         batch : Batch
             The whole batch.
         done : float
-            Completed share of training, from 0 to 1, of which learning rates are functions.
+            Completed share of training, from 0 to 1, on which learning rates depend.
 
         Raises
         ------
         Diverged
-            If `require` does. The parameters have not moved then.
+            If `require` raises it. The parameters are then unchanged.
         """
 
     def project(self):
@@ -124,7 +124,7 @@ class Criterion(Protocol):
         """Start a new fit; the loss in `entries`, of held-out samples, may have any size."""
 
     def slow_down(self, factor):
-        """Divide the learning rate by a factor from now on."""
+        """Divide all later learning rates by a factor."""
 
     def summary(self, tally):
         """Return the entries of the curves for a pass, by name, from its merged reports."""
@@ -136,13 +136,13 @@ class Criterion(Protocol):
         """Return the last entries of the curves as text, for progress bars and verbose output."""
 
     def snapshot(self):
-        """Return a copy of everything that a step moves; None if no step can be too large."""
+        """Return a copy of the state that a step changes; None if no step can diverge."""
 
     def restore(self, kept):
-        """Return to a snapshot."""
+        """Restore a snapshot."""
 
     def restart(self):
-        """Forget the velocities and moments of the optimizer."""
+        """Reset the velocities and moments of the optimizer."""
 
     def can_advance(self, backend):
         """Return whether a backend can make several steps in one call."""
@@ -150,5 +150,5 @@ class Criterion(Protocol):
     def advance(self, X, index, done, stream, shard):
         """Make one step for each row of `index`, in one compiled call.
 
-        The result equals that of single steps to rounding. The shard is updated in place.
+        The result equals the result of single steps up to rounding. The shard is updated in place.
         """

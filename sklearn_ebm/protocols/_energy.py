@@ -7,11 +7,11 @@ from typing import Any, Protocol
 
 
 class Energy(Protocol):
-    """A function E(x, z) of a sample x and everything that is inferred of it, z.
+    """A function E(x, z) of a sample x and its inferred variables z.
 
     z holds the codes, the hidden units or the labels of the samples, one sample per row. It is None
     for an energy of x alone. An energy never runs a solver or a sampler: the caller passes z. The
-    energy computes with the type and on the device of x, and float32 stays float32.
+    energy computes in the dtype and on the device of x, and preserves float32.
 
     `value`, `input_gradient` and `parameter_gradients` take z as fixed. If z minimises E(x, z), the
     gradients are also those of F(x) = min_z E(x, z), by the envelope theorem. If the energy offers
@@ -19,14 +19,14 @@ class Energy(Protocol):
 
     An energy holds the backend whose kernels it calls. It is not pickled with the energy.
 
-    An energy may offer these capabilities. One that is missing or None is not offered, and
+    An energy may offer the following capabilities. If a required capability is missing or None,
     `sklearn_ebm.protocols.require` raises an error that names it.
 
     - ``problem(x)``: the energy as a function of z, which a solver minimises.
     - ``free_energy(x, y=None)``: F(x) in closed form; y clamps labels. `y` may be missing in
       energies without labels.
     - ``bound(x, z)``: an upper bound of F(x), if only a bound is known.
-    - ``conditionals``: an object with `gibbs_step(hidden, visible, keys, mean=None)`, which draws
+    - ``conditionals``: an object with `gibbs_step(hidden, visible, keys, mean=None)`, which samples
       each part of the state given the rest, and with the conditional means. Contrastive learning
       requires it.
     - ``input_gradient(x, z)``: gradient of E with respect to x. Hamiltonian Monte Carlo and score
@@ -79,5 +79,5 @@ class Energy(Protocol):
     def on(self, backend):
         """Return the energy with the kernels of a backend, and with the same parameters.
 
-        Without it, the backend follows x.
+        Without this call, the energy uses the backend of x.
         """

@@ -10,18 +10,18 @@ from typing import Any, Protocol
 class Tape(Protocol):
     """Values that the forward pass of one module stores for its backward pass.
 
-    A tape belongs to one module and one piece of a batch at a time. It is filled again by the next
-    piece, and it keeps its memory, so that pieces of one size allocate nothing.
+    A tape belongs to one module and one piece of a batch at a time. The next piece fills it again
+    and reuses its memory, so that no memory is allocated for pieces of the same size.
     """
 
     kept: Any
     """Values that `forward` stores and `backward` reads."""
 
     def array(self, name, shape, like, dtype=None):
-        """Return uninitialised memory of this name, in the type and on the device of `like`."""
+        """Return uninitialised memory of this name, with the dtype and the device of `like`."""
 
     def zeros(self, name, like):
-        """Return memory of this name, in the shape and type of `like`, filled with zeros."""
+        """Return memory of this name, with the shape and the dtype of `like`, filled with zeros."""
 
 
 class Stream(Protocol):
@@ -30,19 +30,19 @@ class Stream(Protocol):
     def uniform(self, shape):
         """Return numbers in [0, 1), a NumPy array whose first axis is the rows of the piece.
 
-        A row gets the same numbers however the batch is cut into pieces. Each call starts at the
-        same place, so a module draws once in a pass.
+        The numbers of a row do not depend on how the batch is divided into pieces. Each call starts
+        at the same position, so a module draws once in a pass.
         """
 
 
 class Module(Protocol):
     """A map y = f(x) of samples, with parameters that gradients can train.
 
-    The first axis of x and y is the samples. A module computes with the type and on the device of
-    x, and float32 stays float32. The parameters have that type too.
+    The first axis of x and y is the samples. A module computes in the dtype and on the device of
+    x, and preserves float32. The parameters have the same dtype.
 
     Several threads may call `forward` and `backward` at once, each with a piece of the samples and
-    a tape of its own. Therefore a call changes nothing but its tape.
+    its own tape. Therefore a call changes nothing but its tape.
     """
 
     parameters: dict
@@ -95,7 +95,7 @@ class Module(Protocol):
     def on(self, backend):
         """Return the module with the kernels of a backend, and with the same parameters.
 
-        Without it, the backend follows x. The backend is not pickled with the module.
+        Without this call, the module uses the backend of x. The backend is not pickled.
         """
 
 

@@ -27,15 +27,15 @@ class Penalty(Protocol):
       infinite. Inference then stops on the duality gap, too.
     - ``get_params()``: lets ``penalty__name`` be set and searched on a model.
     - ``resolve(n_components, alpha, positive)``: replaces `value` and `prox`. It checks the
-      parameters, raises ValueError if they do not suit the number of components, and returns a
-      `PenaltyFactor`.
+      parameters, raises ValueError if they are not compatible with the number of components, and
+      returns a `PenaltyFactor`.
 
     Without `dual_norm` and `conjugate`, inference stops on the relative decrease of the energy
     (see `sklearn_ebm.solvers._proximal`), and no duality gap is reported.
     """
 
     def value(self, code: Any) -> Any:
-        """Return P of each row: (n_samples, n_components) to (n_samples,), in the type of code."""
+        """Return P of each row, shape (n_samples,), in the dtype of the code."""
         ...
 
     def prox(self, code: Any, step_size: float) -> Any:
@@ -49,7 +49,7 @@ class Penalty(Protocol):
 class PenaltyFactor(Protocol):
     """A penalty resolved for a number of components: alpha P(z), with its constraints.
 
-    Compiled kernels need alpha inside the factor: one number per threshold instead of two. A
+    Compiled kernels require alpha inside the factor: one number per threshold instead of two. A
     factor has `value`, and `prox` or `majorant`. It offers the optional attributes of `Penalty`
     (``convex``, ``separable``, ``gradient``, ``conjugate``; ``dual_norm`` as below), and may offer:
 
@@ -65,8 +65,8 @@ class PenaltyFactor(Protocol):
       minimise it in place of this one, in a step from `code`. Its ``curvature`` is the weight of a
       term curvature/2 ||z - code||^2 that its `prox` leaves out; solvers add it to the Lipschitz
       constant.
-    - ``settled(code, neglected)``: the code with entries set to zero that only the smoothing of
-      `majorant` keeps away from zero, and an `eta` for `dual_norm`.
+    - ``settled(code, neglected)``: the code, with entries set to zero that are non-zero only due to
+      the smoothing of `majorant`, and an `eta` for `dual_norm`.
     - ``on(backend)``: the factor with the fused sums of a backend.
     """
 

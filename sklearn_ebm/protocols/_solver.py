@@ -13,8 +13,8 @@ class Solver(Protocol):
 
     Accuracy is measured relative to 1/2 ||x||^2, in one of two ways. If the penalty offers
     `dual_norm` or `conjugate`, the measure is the duality gap, a certified bound. Otherwise it is
-    the decrease of the energy that `sklearn_ebm.solvers._proximal` defines, which is not
-    a certificate. `Solution.criterion` says which.
+    the decrease of the energy as defined in `sklearn_ebm.solvers._proximal`, which is not
+    a certificate. `Solution.criterion` records the choice.
     """
 
     def __call__(
@@ -27,15 +27,15 @@ class Solver(Protocol):
         problem : InferenceProblem
             Offers `correlation`, `half_norm`, `product`, `lipschitz`, `energy` and `penalty`.
         code : array of shape (n_samples, n_components)
-            Result; the start if `warm` is True, otherwise its content is ignored.
+            Receives the result. It is the start if `warm` is True; otherwise it may be undefined.
         warm : bool
-            Whether `code` holds a feasible start.
+            Whether `code` contains a feasible start.
         tol : float
             Value of the measure below which a row has converged.
         max_iter : int
-            Limit of iterations.
+            Maximum number of iterations.
         backend : module
-            Compiled kernels.
+            Module of kernels.
 
         Returns
         -------

@@ -1,4 +1,4 @@
-"""The contracts of trainers, which run the steps of learning, and of policies, which end them."""
+"""The contracts of trainers, which run the steps of learning, and of policies."""
 
 from typing import Any, Protocol
 
@@ -8,8 +8,8 @@ class Trainer(Protocol):
 
     A step calls the criterion's `prepare`, then `contribute` on each piece of the batch, merges the
     sums in the order of the rows, and calls `apply`. Results therefore do not depend on the number
-    of threads. Threads, processes and a cluster share this mechanism: they differ only in where
-    `contribute` is called.
+    of threads. Threads, processes and a cluster use the same mechanism and differ only in the place
+    where `contribute` is called.
 
     The trainer can be pickled between any two calls. Buffers and tapes are not pickled.
 
@@ -22,7 +22,7 @@ class Trainer(Protocol):
     n_steps : int
         Number of steps.
     dtype : dtype
-        Type of the parameters.
+        Dtype of the parameters.
     """
 
     criterion: Any
@@ -31,7 +31,7 @@ class Trainer(Protocol):
     dtype: Any
 
     def begin(self):
-        """Start new curves, for a new call of `fit`."""
+        """Reset the curves, for a new call of `fit`."""
 
     def run(self, samples, policies, plan, estimator, context):
         """Make passes over shuffled batches until a policy or a callback ends them.
@@ -41,13 +41,13 @@ class Trainer(Protocol):
         samples : Samples
             Source of the batches.
         policies : sequence of Policy
-            Consulted in their order.
+            Policies, called in order.
         plan : Plan
             Number of passes, size of the batches, and source of their order.
         estimator : estimator
-            For callbacks; its `verbose` prints a line for each pass.
+            Estimator for callbacks; if it is `verbose`, a line is printed for each pass.
         context : callback context
-            Passes and batches are tasks in it.
+            Context whose tasks are passes and batches.
 
         Returns
         -------
@@ -56,7 +56,7 @@ class Trainer(Protocol):
         """
 
     def run_once(self, samples, policies, batch_size):
-        """Make one step for each batch in the order of the rows, at the first learning rate."""
+        """Make one step for each batch in the order of the rows, at the initial learning rate."""
 
 
 class Policy(Protocol):
@@ -78,7 +78,7 @@ class Policy(Protocol):
         """Recover from divergence if possible; return whether the step may be repeated."""
 
     def is_done(self, trainer):
-        """Return whether learning ends here."""
+        """Return whether learning ends after this pass."""
 
     def interrupted(self, trainer):
         """Run after Ctrl-C; raise `Diverged` if the last step diverged."""

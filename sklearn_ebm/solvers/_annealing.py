@@ -1,7 +1,7 @@
 """Annealed importance sampling (Neal 2001; Salakhutdinov & Murray 2008, algorithm 1).
 
-Particles go from a model whose partition function is known to one whose is not, on a path of
-energies (1 - share) E_base + share E. Their weights have the ratio of the two as their mean.
+Particles move along a path of energies (1 - share) E_base + share E, from a model with a known
+partition function to a model with an unknown one. The mean of their weights estimates the ratio.
 """
 
 import math
@@ -17,7 +17,7 @@ from sklearn_ebm.solvers._gibbs import map_bounds, piece_bounds
 
 @dataclass(frozen=True)
 class LogPartition:
-    """log Z and how well it is known.
+    """Estimate of log Z and its accuracy.
 
     Attributes
     ----------
@@ -26,7 +26,7 @@ class LogPartition:
     error : float
         Standard error of the estimate, in nats. Zero if log Z is exact.
     log_weights : ndarray of shape (n_runs,) or None
-        Estimate of log Z from each particle alone. None if log Z is exact.
+        Estimate of log Z from each particle. None if log Z is exact.
     """
 
     value: float
@@ -37,21 +37,21 @@ class LogPartition:
         return self.value
 
 
-LARGEST_ENUMERATION = 20  # units, whose states are a million
+LARGEST_ENUMERATION = 20  # number of units, with about a million states
 ENUMERATED_ROWS = 4096
 
 
 def sum_states(n_units, free_energy, like):
-    """log sum_s exp(-free_energy(s)) over all states of some units that are on or off.
+    """Compute log sum_s exp(-free_energy(s)) over all states of binary units.
 
     Parameters
     ----------
     n_units : int
-        At most `LARGEST_ENUMERATION`.
+        Number of units, at most `LARGEST_ENUMERATION`.
     free_energy : callable
-        Of states of shape (n_rows, n_units), each row.
+        Maps states of shape (n_rows, n_units) to the free energy of each row.
     like : array
-        Gives type and device of the states.
+        Array with the dtype and the device of the states.
 
     Returns
     -------
@@ -69,18 +69,18 @@ def sum_states(n_units, free_energy, like):
 
 
 def anneal(path, shares, n_runs, stream):
-    """log Z of the energy at the end of a path.
+    """Estimate log Z of the energy at the end of a path.
 
     Parameters
     ----------
     path : path factor
-        Has `backend`, `log_partition_of_base()`, `start(n_runs, key)` and
-        `advance(state, share, next_share, keys)`, which gives the change of the particles' log
-        weights and moves them.
+        Provides `backend`, `log_partition_of_base()`, `start(n_runs, key)` and
+        `advance(state, share, next_share, keys)`, which moves the particles and returns the changes
+        of their log weights.
     shares : array of shape (n_temperatures,)
-        From zero to one.
+        Shares of the energy in increasing order, from zero to one.
     n_runs : int
-        Particles.
+        Number of particles.
     stream : Stream
         Random numbers.
 
@@ -89,7 +89,7 @@ def anneal(path, shares, n_runs, stream):
     log_partition : LogPartition
     """
     keys = [(stream.key(), stream.key()) for _ in shares]
-    shares = [float(share) for share in shares]  # NumPy's numbers would make float64 of float32
+    shares = [float(share) for share in shares]  # NumPy scalars would promote float32 to float64
     log_weights = np.empty(n_runs)
 
     def work(first, last):
@@ -107,7 +107,7 @@ def anneal(path, shares, n_runs, stream):
 
 
 def _log_mean(log_weights):
-    """log of the mean weight, and its standard error: std(w) / (sqrt(n) mean(w))."""
+    """Return log of the mean weight, and its standard error: std(w) / (sqrt(n) mean(w))."""
     n = len(log_weights)
     value = float(logsumexp(log_weights) - math.log(n))
     relative = np.exp(log_weights - value)

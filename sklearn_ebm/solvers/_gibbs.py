@@ -1,6 +1,6 @@
-"""Block Gibbs sampling: one layer given the other, all units of it at once.
+"""Block Gibbs sampling: all units of a layer are sampled at once, given the other layer.
 
-Any distribution can be sampled that has `gibbs_step(hidden, visible, keys, mean)`.
+It applies to any distribution with `gibbs_step(hidden, visible, keys, mean)`.
 """
 
 from itertools import pairwise
@@ -8,18 +8,18 @@ from itertools import pairwise
 from sklearn_ebm.backends import array_namespace, new_matrix
 from sklearn_ebm.inputs._rows import dense_rows
 
-PIECE_ROWS = 64  # chains that one thread moves at once
+PIECE_ROWS = 64  # chains that one thread moves at a time
 
 
 def piece_bounds(n_rows):
-    """(first, last) of pieces of about equal size; they do not depend on the number of threads."""
+    """Return (first, last) of pieces of equal size, independently of the number of threads."""
     n_pieces = max(1, -(-n_rows // PIECE_ROWS))
     bounds = [n_rows * piece // n_pieces for piece in range(n_pieces + 1)]
     return list(pairwise(bounds))
 
 
 def map_bounds(work, pieces, backend):
-    """Call work(*piece) for each of the pieces, which threads share."""
+    """Call work(*piece) for each piece; threads process consecutive pieces."""
 
     def some(begin, end):
         for piece in pieces[begin:end]:
@@ -29,27 +29,27 @@ def map_bounds(work, pieces, backend):
 
 
 def gibbs_keys(stream, n_steps):
-    """A pair of keys for each step, for all pieces alike."""
+    """Return a pair of keys for each step, common to all pieces."""
     return [(stream.key(), stream.key()) for _ in range(n_steps)]
 
 
 def gibbs(conditionals, hidden, visible, keys, first_row=0, mean=None):
-    """Move chains by some steps, each of the visible units first and then of the hidden ones.
+    """Move chains by several steps, each of the visible units and then of the hidden units.
 
     Parameters
     ----------
     conditionals : conditionals of an energy
-        Have `gibbs_step`.
+        Provide `gibbs_step`.
     hidden : array of shape (n_chains, n_hidden)
-        States where the chains begin; replaced by those where they end.
+        Initial states of the chains, replaced by their final states.
     visible : array of shape (n_chains, n_visible)
-        Overwritten with the visible states where the chains end.
+        Overwritten with the final visible states.
     keys : list of pairs of Key
         One pair for each step.
     first_row : int, default=0
-        Place of the first chain among all.
+        Row of the first chain among all chains.
     mean : array of shape (n_chains, n_hidden) or None, default=None
-        Gets the probabilities of the last draw of the hidden units.
+        Receives the probabilities of the final hidden states.
 
     Returns
     -------
@@ -63,12 +63,12 @@ def gibbs(conditionals, hidden, visible, keys, first_row=0, mean=None):
 
 
 def move_samples(energy, X, n_steps, stream):
-    """Return where chains end that start at samples.
+    """Return the final states of chains that start at samples.
 
     Parameters
     ----------
     energy : BilinearEnergy
-        Gives the type of the chains and the backend.
+        Provides the dtype of the chains and the backend.
     X : array or csr_array of shape (n_samples, n_visible)
         Samples in the units of the data.
     n_steps : int

@@ -1,4 +1,4 @@
-"""Codes of many samples, a batch at a time, so that memory beyond X and the codes is O(batch)."""
+"""Codes of many samples, computed in pieces so that memory beyond X and the codes is O(piece)."""
 
 from scipy import sparse
 from sklearn.exceptions import ConvergenceWarning
@@ -8,16 +8,16 @@ from sklearn_ebm.backends import array_namespace, to_host
 from sklearn_ebm.solvers._lasso import solve_lasso
 from sklearn_ebm.solvers._solution import Outcome
 
-PIECE_NUMBERS = 1 << 17  # correlations that one thread holds at once: rows times components
+PIECE_NUMBERS = 1 << 17  # correlations that one thread holds at a time: rows times components
 
 
 def piece_rows(n_components):
-    """Rows of a piece whose correlations and codes stay in a core's cache."""
+    """Return the number of rows whose correlations and codes fit into a core's cache."""
     return max(64, min(4096, PIECE_NUMBERS // max(1, n_components)))
 
 
 def warn_unconverged(solutions, tol, max_iter, dtype):
-    """One `ConvergenceWarning` for all pieces: the number of codes, and the one furthest off."""
+    """Issue one `ConvergenceWarning` for all pieces: number of codes and largest gap."""
     bad = [solution for solution in solutions if solution.outcome is not Outcome.CONVERGED]
     if bad:
         worst = max(bad, key=lambda solution: float(solution.measure.max()))
@@ -32,26 +32,26 @@ def warn_unconverged(solutions, tol, max_iter, dtype):
 
 def infer(energy, X, *, solver, tol, max_iter, backend, mask=None, prediction=None, init=None,
           sparse_output=False, certify=False):  # fmt: skip
-    """argmin_z E(x, z) for each row of X.
+    """Compute argmin_z E(x, z) for each row of X.
 
     Parameters
     ----------
     energy : SparseEnergy
         Decoder, penalty and weight of the prediction.
     X : array of shape (n_samples, n_features)
-        Data, zero where masked.
+        Data. Masked entries are zero.
     solver, tol, max_iter, backend
         As in `solve_lasso`.
     mask : array of shape (n_samples, n_features) or None, default=None
-        One where a feature is observed.
+        1 for observed features, else 0.
     prediction : callable or None, default=None
-        f, from a batch of X to its codes.
+        Function f that maps a batch of X to its predicted codes.
     init : array of shape (n_samples, n_components) or None, default=None
-        Codes to start from; not changed.
+        Initial codes; not changed.
     sparse_output : bool, default=False
-        Return the codes as a CSR array.
+        Whether to return the codes as a CSR array.
     certify : bool, default=False
-        Compute every gap anew in double precision.
+        Whether to recompute all gaps in double precision.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Solvers of lasso problems, by name; a new one is one more entry in `SOLVERS`."""
+"""Solvers of lasso problems by name; `SOLVERS` lists them."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -15,14 +15,14 @@ from sklearn_ebm.solvers._verification import (
     verify,
 )
 
-PATIENT_SWEEPS = 500  # over groups, for samples that steps on all groups at once may suit better
-ROUNDS = 24  # of the active set; samples that need more are on coherent atoms, or cycle
+PATIENT_SWEEPS = 500  # sweeps over groups; FISTA, which may suit the samples better, follows
+ROUNDS = 24  # rounds of the active set; samples that need more have coherent atoms, or cycle
 LEFT_FOR_ROUNDING = 0.9  # share of tol to reach before codes are rounded to single precision
 DENSE = 0.3  # share of non-zero codes of an image above which FISTA is faster than descent
-SINGLE_RANGE = 1e30  # an active set searches in single precision, which ends at 3e38
+SINGLE_RANGE = 1e30  # an active set searches in single precision, with a maximum of 3e38
 
 
-# What a problem or its penalty may lack, in words.
+# Capabilities that a problem or its penalty may lack, in words.
 MISSING = {
     "gram": "a Hessian that all samples share, which missing values rule out",
     "rule": "a separable penalty with a rule for compiled kernels; {penalty} has none",
@@ -36,7 +36,7 @@ NOT_SEPARABLE = "a separable penalty; {penalty} is not separable"
 
 @dataclass(frozen=True)
 class Entry:
-    """A solver, what it asks of a problem or its penalty, and its kernel of the backend."""
+    """A solver, the capabilities that it requires, and the name of its kernel in the backend."""
 
     solve: Any
     requires: tuple = ()
@@ -44,7 +44,7 @@ class Entry:
 
 
 def _outcome(problem, solution, claimed, tol, max_iter, backend):
-    """How a solver ended that claimed some gaps, which were then computed anew."""
+    """Return how a solver ended, given the gaps that it claimed and the recomputed gaps."""
     xp, late = array_namespace(solution.measure), solution.is_late(tol)
     if not bool(xp.any(late)):
         return Outcome.CONVERGED
@@ -68,13 +68,13 @@ def _block_descent(problem, code, warm, tol, max_iter, backend):
         code[...] = 0
     sweeps = min(max_iter, PATIENT_SWEEPS)
     gap, n_iter = backend.block_descent(problem.as_group_lasso(), code, tol, sweeps)
-    if max_iter > sweeps:  # where most groups are on, steps on all at once get on better
+    if max_iter > sweeps:  # if most groups are on, steps on all groups at once converge faster
         n_iter += _go_on(_accelerated_steps, problem, code, gap, tol, max_iter - sweeps, backend)
     return gap, n_iter
 
 
 def _in_single_range(problem, start):
-    """Whether atoms, correlations and codes are numbers that single precision can hold."""
+    """Return whether atoms, correlations and codes are within the range of single precision."""
     xp = array_namespace(problem.gram)
     smallest, largest = (curvature**0.5 for curvature in problem.curvatures)
     smallest = max(smallest, 1 / SINGLE_RANGE)
@@ -84,11 +84,11 @@ def _in_single_range(problem, start):
 
 
 def _active_set(problem, code, warm, tol, max_iter, backend):
-    """Some rounds of an active set, then feature-sign search, which ends on any dictionary.
+    """Run the active set for some rounds, then feature-sign search, which ends for any dictionary.
 
-    The search also runs if no iteration is left: without new atoms it ends at the minimum for the
-    support, while the active set may have stopped anywhere. FISTA has the samples that rounding
-    alone keeps from their tolerance, if there are any.
+    The search also runs if no iterations are left: without new atoms it ends at the minimum for the
+    support, while the active set may stop anywhere. FISTA continues with samples whose gap is above
+    tol only because of rounding.
     """
     gap, rounds = _first_rounds(problem, code, warm, tol, min(max_iter, ROUNDS), backend)
     steps = max_iter - rounds
@@ -108,9 +108,9 @@ def _first_rounds(problem, code, warm, tol, max_iter, backend):
 
 
 def _go_on(method, problem, code, gap, tol, max_iter, backend):
-    """Go on, in place and in double precision, with the samples whose gap is above tol.
+    """Continue with the samples whose gap is above tol, in place and in double precision.
 
-    Returns the iterations of the slowest sample.
+    Return the iterations of the slowest sample.
     """
     xp = array_namespace(code)
     late = xp.nonzero(~(gap <= tol))[0]
@@ -127,13 +127,13 @@ def _go_on(method, problem, code, gap, tol, max_iter, backend):
 
 
 def _feature_signs(problem, code, tol, max_iter, backend):
-    """A search that starts again from zero if its start has lost its accuracy."""
+    """Run a search that restarts from zero if its start has lost its accuracy."""
     code[...] = feasible(problem.penalty, code)
     return backend.feature_sign(problem.as_lasso(), code, tol, max_iter)
 
 
 def _rescue(max_iter, backend):
-    """The safest method that a problem allows, for samples that were not what they seemed."""
+    """Return the most robust method that a problem allows, for samples with wrong gaps."""
 
     def rescue(problem, code, tol):
         problem = problem.on(backend)
@@ -150,7 +150,7 @@ def _accelerated_steps(problem, code, tol, max_iter, backend):
 
 
 def _proximal_steps(method, problem, code, tol, max_iter, backend):
-    """Each sample to its end where the backend has that in one kernel, else steps of the batch."""
+    """Use the backend's kernel for single samples if there is one, else steps of the batch."""
     fused = getattr(backend, "proximal_gradient", None)
     if fused is None or _absent(("gram", "rule"), problem):
         return method(problem, code, tol=tol, max_iter=max_iter, backend=backend)[1:]
@@ -198,13 +198,13 @@ SOLVERS = {
     "fista_fft": Entry(_fourier_fista, requires=("in_fourier_domain", "convex")),
     "ista": Entry(_proximal(ista)),
 }
-AUTOMATIC = ("active_set", "block_cd", "local_cd", "fista", "ista")  # the first that is possible
-MATRIX_SOLVERS = _without("as_local_lasso", "in_fourier_domain")  # of dictionaries that are one
+AUTOMATIC = ("active_set", "block_cd", "local_cd", "fista", "ista")  # in order of preference
+MATRIX_SOLVERS = _without("as_local_lasso", "in_fourier_domain")  # for dictionaries as matrices
 CONVOLUTION_SOLVERS = _without("gram", "group_rule")
 
 
 def _absent(names, problem):
-    """Which of these neither the problem nor its penalty has."""
+    """Return the given capabilities that neither the problem nor its penalty has."""
     owners = problem, problem.penalty
     absent = [name for name in names if not any(offers(owner, name) for owner in owners)]
     if getattr(problem.penalty, "convex", True):
@@ -213,7 +213,7 @@ def _absent(names, problem):
 
 
 def _lacks(entry, problem, backend):
-    """What stands in the way of a solver, in words; empty where nothing does."""
+    """Return the reason why a solver cannot be used; empty if it can."""
     absent = _absent(entry.requires, problem)
     if absent:
         penalty, words = problem.penalty, MISSING[absent[0]]
@@ -227,7 +227,7 @@ def _lacks(entry, problem, backend):
 
 
 def _suitable(solver, problem, backend):
-    """The entry of a solver, or of the first one in `AUTOMATIC` that the problem allows."""
+    """Return a solver's entry, or the first in `AUTOMATIC` that the problem allows."""
     reasons = {}
     for name in (solver, *AUTOMATIC) if solver != "auto" else AUTOMATIC:
         reasons[name] = _lacks(SOLVERS[name], problem, backend)
@@ -240,7 +240,7 @@ def _suitable(solver, problem, backend):
 
 def solve_lasso(problem, *, solver="auto", code=None, warm=False, tol=1e-4, max_iter=1000,
                 certify=False, backend):  # fmt: skip
-    """Minimise a batch of problems, sparse by a penalty on entries or on groups of them.
+    """Minimise a batch of problems with a penalty on entries or on groups.
 
     Parameters
     ----------
@@ -248,33 +248,33 @@ def solve_lasso(problem, *, solver="auto", code=None, warm=False, tol=1e-4, max_
         The batch.
     solver : {"auto", "active_set", "cd", "block_cd", "local_cd", "fista", "fista_fft", "ista"}, \
             default="auto"
-        "auto" takes the active set, and for disjoint groups block coordinate descent, where the
-        Hessian is a matrix, and local coordinate descent for convolutions; else FISTA, and ISTA
-        if the penalty is not convex.
+        "auto" uses the active set (or block coordinate descent for disjoint groups) if the Hessian
+        is a matrix, and local coordinate descent for convolutions; otherwise FISTA, or ISTA if the
+        penalty is not convex.
     code : array of shape (n_samples, n_components) or None, default=None
-        Where the solution goes; None makes room for it.
+        Receives the solution. None allocates a new array.
     warm : bool, default=False
-        Whether `code` holds the codes to start from.
+        Whether `code` contains initial codes.
     tol : float, default=1e-4
-        Duality gap, relative to 1/2 ||x||^2, at which a sample has converged. If the penalty has no
-        certificate, the decrease of the energy, as defined in `sklearn_ebm.solvers._proximal`.
+        Tolerance for the duality gap relative to 1/2 ||x||^2. If the penalty has no certificate, it
+        applies to the decrease of the energy, as defined in `sklearn_ebm.solvers._proximal`.
     max_iter : int, default=1000
-        Rounds, sweeps or steps.
+        Maximum number of rounds, sweeps or steps.
     certify : bool, default=False
-        Compute every gap from x, z and D in double precision. If False, this is done only for
-        samples whose gap may be above tol because of rounding, and for warm starts.
+        Whether to compute all gaps from x, z and D in double precision. If False, this is done only
+        for samples whose gap may be above tol because of rounding, and for warm starts.
     backend : module
-        Where the kernels come from.
+        Module of kernels.
 
     Returns
     -------
     solution : Solution
-        Codes, what the solver stopped on, and how close they are.
+        Codes, their gaps, and the stopping criterion.
 
     Raises
     ------
     ValueError
-        If the solver asks for more than problem or backend have, or if squares underflow.
+        If the problem or the backend lacks a capability, or if squares underflow.
     """
     problem = problem.on(backend)
     refuse_underflow(problem)

@@ -1,35 +1,34 @@
-"""ISTA and FISTA with restart, on batches that samples leave once they have converged.
+"""ISTA and FISTA with restart, on batches from which converged samples are removed.
 
-A penalty without a closed proximal operator gives a majorant instead, which touches it at the point
-that a step is made from and has one; a step on it still lowers the energy. Such a penalty is
-smoothed where it has its kinks, by no more than a share of the gap that is allowed, and `settled`
-makes zero what that smoothing alone keeps away from it. The gap is that of the settled code, in the
-penalty as it is. A majorant that bends more than the penalty makes steps shorter, by its
-`curvature`.
+A penalty without a closed-form proximal operator provides a majorant that touches it at the current
+point. A step on the majorant still decreases the energy. Such a penalty is smoothed at its kinks,
+by at most a share of the accepted gap, and `settled` sets entries to zero that are non-zero only
+due to smoothing. The gap is computed for the settled code and the original penalty. The `curvature`
+of a majorant is added to the Lipschitz constant.
 
-A sample leaves the batch if it has converged, or if its steps have become as small as rounding
-errors, so that more steps would not help. It has converged if its measure is at most tol:
+A sample is removed from the batch if it has converged, or if its steps have become as small as
+rounding errors, so that more steps would not help. It has converged if its measure is at most tol:
 
 - If the penalty has a dual norm or a conjugate, the measure is the duality gap over 1/2 ||x||^2.
 - If it has neither, or is not convex, the measure is the decrease of the energy, as follows. The
-  energy E_k is computed every ten steps. Energies of proximal steps fall like 1/k, in the worst
-  case, and then E_k exceeds its limit by k/10 |E_{k-10} - E_k|. The measure is this estimate over
-  1/2 ||x||^2, the larger one of the last two checks, so that a single small step does not end the
-  iteration. It is not a certificate.
+  energy E_k is computed every ten steps. In the worst case, energies of proximal steps decrease
+  like 1/k, and E_k exceeds its limit by k/10 |E_{k-10} - E_k|. The measure is this estimate over
+  1/2 ||x||^2, or the previous estimate if that is larger, so that a single small step does not end
+  the iteration. It is not a certificate.
 """
 
 from sklearn_ebm.backends import array_namespace, put_rows
 from sklearn_ebm.backends._certificate import is_certified
 from sklearn_ebm.protocols import offers
 
-CHECK_EVERY = 10  # a certificate costs as much as a step
-NEGLECTED = 0.3  # share of the gap allowed that smoothing may add to the energy
-PATIENCE = 300  # steps for which it is as large; half after twice as many, then a third
-ROUNDING = 20  # codes that move by fewer eps between two checks do not improve any more
+CHECK_EVERY = 10  # a certificate is as expensive as a step
+NEGLECTED = 0.3  # share of the accepted gap that smoothing may add to the energy
+PATIENCE = 300  # steps with this share; it is halved after twice as many, and so on
+ROUNDING = 20  # number of steps with the full share, which then decreases like 1 / n_iter
 
 
 def feasible(penalty, code):
-    """The closest codes at which the penalty is finite, by a proximal step of length zero."""
+    """Return the closest codes with a finite penalty, by a proximal step of length zero."""
     if not offers(penalty, "prox"):
         xp = array_namespace(code)
         penalty = penalty.majorant(code, xp.ones(code.shape[0], dtype=code.dtype))
@@ -40,16 +39,16 @@ class _Gap:
     """The duality gap of each sample."""
 
     def of(self, problem, code, eta, n_iter):
-        """Measure codes after some iterations."""
+        """Return the measure of codes after some iterations."""
         return problem.relative_gap(code, eta)
 
     def rows(self, index):
-        """The measure of some of the samples."""
+        """Return the measure of some of the samples."""
         return self
 
 
 class _Decrease:
-    """An estimate of how much the energy of each sample will still decrease."""
+    """An estimate of the remaining decrease of the energy of each sample."""
 
     def __init__(self, energy=None, estimate=None, n_iter=0):
         self.energy = energy  # at the last check
@@ -57,7 +56,7 @@ class _Decrease:
         self.n_iter = n_iter
 
     def of(self, problem, code, eta, n_iter):
-        """Measure codes after some iterations; infinite until there are two estimates."""
+        """Return the measure of codes after some iterations; infinite for a first estimate."""
         xp, energy = array_namespace(code), problem.energy(code)
         if self.energy is None:
             estimate = measure = xp.full_like(energy, xp.inf)
@@ -69,13 +68,13 @@ class _Decrease:
         return measure
 
     def rows(self, index):
-        """The measure of some of the samples."""
+        """Return the measure of some of the samples."""
         take = array_namespace(self.energy).take
         return _Decrease(take(self.energy, index), take(self.estimate, index), self.n_iter)
 
 
 class _Batch:
-    """The samples that have not converged yet, and where their steps are."""
+    """The samples that have not converged yet, and the state of their iterations."""
 
     def __init__(self, problem, code, tol, accelerated):
         xp = array_namespace(code)
@@ -89,13 +88,13 @@ class _Batch:
         self.neglect(0)
 
     def neglect(self, n_iter):
-        """Smooth by less after many steps: the certificate may lose more by what is turned off."""
+        """Reduce smoothing after many steps, since it limits the accuracy of the certificate."""
         least = float(array_namespace(self.code).finfo(self.code.dtype).eps)
         share = NEGLECTED / max(1, n_iter / PATIENCE)
         self.neglected = share * max(self.tol, least) * self.problem.unit
 
     def step(self, backend):
-        """One step of every sample."""
+        """Make one step for each sample."""
         penalty, lipschitz = self.problem.penalty, self.problem.lipschitz
         if not offers(penalty, "prox"):
             penalty = penalty.majorant(self.extrapolated, self.neglected)
@@ -106,7 +105,7 @@ class _Batch:
         )  # fmt: skip
 
     def measured(self, n_iter):
-        """Codes as they would be handed out now, and their measures."""
+        """Return the codes as they would be returned now, and their measures."""
         penalty = self.problem.penalty
         code, eta = self.code, None
         if offers(penalty, "settled"):
@@ -114,11 +113,11 @@ class _Batch:
         return code, self.measure.of(self.problem, code, eta, n_iter)
 
     def judged(self, n_iter):
-        """Return codes, measures, and which samples continue: unfinished ones that improve."""
+        """Return codes, measures, and which samples continue: those that are still improving."""
         xp = array_namespace(self.code)
         code, measure = self.measured(n_iter)
         goes_on = measure > self.tol
-        if not offers(self.problem.penalty, "settled"):  # less smoothing moves codes again
+        if not offers(self.problem.penalty, "settled"):  # with less smoothing, codes move again
             least = ROUNDING * float(xp.finfo(code.dtype).eps)
             moves = _size(self.code - self.last) > least * _size(self.code)
             goes_on = goes_on & (moves | ~xp.isfinite(measure))
@@ -126,7 +125,7 @@ class _Batch:
         return code, measure, goes_on
 
     def rows(self, index):
-        """Some of the samples, on their way as they are."""
+        """Return the state of some of the samples."""
         xp = array_namespace(self.code)
         part = _Batch(self.problem.rows(index), xp.take(self.code, index, axis=0), self.tol, False)
         part.extrapolated = xp.take(self.extrapolated, index, axis=0)  # a copy, also of the start
@@ -138,7 +137,7 @@ class _Batch:
 
 
 def _size(rows):
-    """Largest magnitude of each row."""
+    """Return the largest magnitude of each row."""
     xp = array_namespace(rows)
     return xp.max(xp.abs(rows), axis=1)
 
@@ -179,13 +178,13 @@ def ista(problem, start=None, *, tol, max_iter, backend):
     problem : GramProblem or MaskedProblem
         The batch.
     start : array of shape (n_samples, n_components) or None
-        Codes to start from, overwritten; None starts from zero.
+        Initial codes, overwritten. None starts from zero.
     tol : float
-        Measure at which a sample leaves the batch.
+        Value of the measure below which a sample has converged.
     max_iter : int
-        Steps.
+        Maximum number of steps.
     backend : module
-        Where the fused step comes from.
+        Module of kernels.
 
     Returns
     -------
@@ -198,8 +197,8 @@ def ista(problem, start=None, *, tol, max_iter, backend):
 
 
 def fista(problem, start=None, *, tol, max_iter, backend):
-    """Accelerated steps (Beck & Teboulle 2009) with a restart for each sample on its own.
+    """Accelerated proximal gradient steps (Beck & Teboulle 2009) with a restart for each sample.
 
-    Parameters and returns are those of `ista`; the restart is O'Donoghue & Candes (2015), eq. 12.
+    Parameters and returns are those of `ista`. The restart is eq. 12 of O'Donoghue & Candes (2015).
     """
     return _steps(problem, start, True, tol, max_iter, backend)

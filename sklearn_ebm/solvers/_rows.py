@@ -1,21 +1,21 @@
-"""Functions of samples that threads compute for pieces of the rows."""
+"""Functions of samples, computed for pieces of the rows by several threads."""
 
 from sklearn_ebm.backends import array_namespace
 from sklearn_ebm.inputs._rows import dense_rows
 
-PIECE_ROWS = 512  # samples that a thread makes dense at a time
+PIECE_ROWS = 512  # samples that a thread converts to dense rows at a time
 
 
 def map_rows(function, energy, X, n_columns=None):
-    """Return function(energy, rows, ...) of all samples; sparse X is made dense in pieces.
+    """Return function(energy, rows, ...) of all samples; sparse X is converted in pieces.
 
     Parameters
     ----------
     function : callable
-        function(energy, rows, result, first) writes the result of dense rows, the first of which is
-        row `first` of X, to `result`.
+        function(energy, rows, result, first) writes the result for dense rows to `result`, where
+        the first of the rows is row `first` of X.
     energy : BilinearEnergy
-        Gives the type of the rows and of the result, and the backend.
+        Provides the dtype of the rows and of the result, and the backend.
     X : array or csr_array of shape (n_samples, n_visible)
         Samples.
     n_columns : int or None, default=None

@@ -1,4 +1,4 @@
-"""Results of solvers, and messages about how they ended."""
+"""Results of solvers, and the messages for users."""
 
 import enum
 from dataclasses import dataclass
@@ -10,14 +10,14 @@ from sklearn_ebm.backends import array_namespace
 
 
 class Criterion(enum.Enum):
-    """What a solver stopped on; the text says how far the codes of a message are from it."""
+    """Stopping criterion of a solver; the text describes the distance of codes from it."""
 
     GAP = "Their duality gaps are up to {measure:.1e} of 1/2 ||x||^2"
     DECREASE = "Their energies still decrease, by up to {measure:.1e} of 1/2 ||x||^2"
 
 
 class Outcome(enum.Enum):
-    """How a solver ended; the text is the user's message, with its remedy."""
+    """How a solver ended; the text is the message for users, including the remedy."""
 
     CONVERGED = "Converged: every code is within tol."
     MAX_ITER = (
@@ -37,16 +37,16 @@ class Outcome(enum.Enum):
     )
 
     def message(self, criterion, *, dtype, measure, **numbers):
-        """Return the user's message.
+        """Return the message for users.
 
         Parameters
         ----------
         criterion : Criterion
-            What was measured.
+            Stopping criterion.
         dtype : dtype
-            Type of the codes.
+            Dtype of the codes.
         measure : float
-            The largest gap or decrease.
+            Largest gap or decrease.
         **numbers : float
             `n_late`, `n_samples`, `tol` and `max_iter`: number of codes above tol, of all codes,
             and the limits of the solver.
@@ -64,17 +64,17 @@ class Outcome(enum.Enum):
 
 @dataclass
 class Solution:
-    """Codes, and how close they are to the optimum.
+    """Codes and their distance from the optimum.
 
     Attributes
     ----------
     code : array of shape (n_samples, n_components)
     n_iter : int
-        Rounds, sweeps or steps of the slowest sample.
+        Number of rounds, sweeps or steps of the slowest sample.
     objective_curve : list of float
-        Mean energy at each check. Empty for solvers without checks.
+        Mean energy at each check. Empty for solvers that do not compute it.
     measure : array of shape (n_samples,)
-        Value that the criterion compares with tol, relative to 1/2 ||x||^2.
+        Value that is compared with tol, relative to 1/2 ||x||^2.
     outcome : Outcome, default=Outcome.CONVERGED
     criterion : Criterion, default=Criterion.GAP
         Whether `measure` is the duality gap, a certificate, or the decrease of the energy.
@@ -95,5 +95,5 @@ class Solution:
         return array_namespace(self.measure).full_like(self.measure, np.nan)
 
     def is_late(self, tol):
-        """Return which codes are above a tolerance, shape (n_samples,)."""
-        return ~(self.measure <= tol)  # also true of NaN
+        """Return whether each code is above a tolerance, shape (n_samples,)."""
+        return ~(self.measure <= tol)  # true for NaN

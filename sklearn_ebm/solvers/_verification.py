@@ -1,7 +1,7 @@
-"""Whether the gaps that a solver claims are true: rounding may have made them too small.
+"""Verification of the gaps of solvers, which may be too small because of rounding.
 
-A solver computes its certificate from sums in the type of the data. Those of single precision are
-off by about 1e-7 ||x|| ||d||, which a small alpha magnifies. The gap is
+A solver computes its certificate from sums in the dtype of the data. In single precision, their
+error is about 1e-7 ||x|| ||d||, which a small alpha magnifies. The gap is
 1/2 (1 - s)^2 ||r||^2 + alpha ||z||_1 - s z q' with s = alpha / max_j |q_j|: an error delta of q
 changes 1 - s by up to delta / alpha and the rest by up to 2 delta ||z||_1. If that may matter, gaps
 are computed again in double precision from x, z and D, and samples that turn out to be above tol
@@ -16,10 +16,10 @@ from sklearn_ebm.protocols import offers
 from sklearn_ebm.solvers._proximal import feasible
 from sklearn_ebm.solvers._solution import Criterion
 
-ROUNDINGS = 2  # of the largest terms of a sum: its rounding errors mostly cancel
-SMALLEST = 1e-30  # half norms below it may have lost digits to underflow
+ROUNDINGS = 2  # errors relative to the largest terms of a sum, since rounding errors mostly cancel
+SMALLEST = 1e-30  # smaller half norms may have lost digits to underflow
 SMALLEST_IN_DOUBLE = 1e-290
-ATTEMPTS = 3  # to bring the samples below tol whose gap was claimed to be
+ATTEMPTS = 3  # number of attempts to reduce falsely claimed gaps below tol
 
 
 def require_certificate(penalty, method):
@@ -30,7 +30,7 @@ def require_certificate(penalty, method):
     penalty : PenaltyFactor
         Penalty on the codes.
     method : str
-        What asks for the gap, for the message.
+        Method that requires the gap, for the message.
 
     Raises
     ------
@@ -46,14 +46,15 @@ def require_certificate(penalty, method):
 
 
 def refuse_underflow(problem):
-    """Refuse samples whose energy at zero is below what double precision holds to all digits.
+    """Raise ValueError for samples whose energy at zero underflows in double precision.
 
-    Single precision is solved again in double. A sample whose code is zero has no energy to lose.
+    In single precision, such samples are solved again in double precision. Samples whose code is
+    zero are accepted.
 
     Raises
     ------
     ValueError
-        If there is such a sample.
+        If a sample with a non-zero code underflows.
     """
     xp = array_namespace(problem.half_norm)
     is_tiny = problem.half_norm < SMALLEST_IN_DOUBLE
@@ -68,7 +69,7 @@ def refuse_underflow(problem):
 
 
 def _has_code(penalty, correlation):
-    """Whether the code of a sample may be other than zero."""
+    """Return whether the code of each sample may be non-zero."""
     xp = array_namespace(correlation)
     if offers(penalty, "dual_norm"):
         return penalty.dual_norm(correlation, xp.zeros_like(correlation)) > 1
@@ -78,7 +79,7 @@ def _has_code(penalty, correlation):
 def sanitize(problem, code, backend):
     """Make starting codes feasible, and replace codes that are worse than zero by zero."""
     xp = array_namespace(code)
-    # Squares of large starts overflow to infinity or NaN, neither of which is below half_norm.
+    # Squares of large starts overflow to infinity or NaN, which are not below half_norm.
     with np.errstate(over="ignore", invalid="ignore"):
         code[...] = feasible(problem.penalty, code)
         for energy in (problem.penalty.value, lambda code: problem.energy(code, backend)):
@@ -87,7 +88,7 @@ def sanitize(problem, code, backend):
 
 
 def verify(solution, problem, rescue, tol, everything, backend):
-    """Make the gaps of a solution true, and at most tol wherever that was claimed.
+    """Replace claimed gaps by true ones, and improve codes whose gap is not at most tol as claimed.
 
     Parameters
     ----------
@@ -100,7 +101,7 @@ def verify(solution, problem, rescue, tol, everything, backend):
     tol : float
         Relative gap at which a sample has converged.
     everything : bool
-        Whether to compute all gaps anew, or only the gaps that rounding may have changed.
+        Whether to recompute all gaps, or only the gaps that rounding may have changed.
     backend : module
         Module of kernels.
     """
@@ -109,7 +110,7 @@ def verify(solution, problem, rescue, tol, everything, backend):
     code, gap = solution.code, solution.measure
     xp = array_namespace(code)
     if not offers(problem.penalty, "prox") and code.dtype == xp.float64:
-        return  # steps on a majorant compute each certificate anew
+        return  # steps on a majorant recompute each certificate
     if everything or not offers(problem.penalty, "dual_norm"):
         rows = xp.arange(code.shape[0])
     else:
@@ -135,7 +136,7 @@ def _in_doubt(problem, code, gap, tol, backend):
 
 
 def _with_rounding(problem, code, gap, backend):
-    """What a gap may be at most if it was computed in the type of the codes, or they rounded."""
+    """Return an upper bound of the gaps, given rounding errors of the gaps or of the codes."""
     xp = array_namespace(code)
     ones = xp.ones((1, code.shape[1]), dtype=code.dtype)
     dual_norm = float(problem.penalty.dual_norm(ones, code[:1, :])[0])
@@ -146,7 +147,7 @@ def _with_rounding(problem, code, gap, backend):
 
 
 def may_be_limited_by_rounding(solution, problem, tol, backend):
-    """Whether rounding errors of the codes alone may cause all gaps above tol; an upper bound."""
+    """Return whether rounding of the codes alone may cause all gaps above tol (upper bound)."""
     code, gap = solution.code, solution.measure
     if problem.source is None or not offers(problem.penalty, "dual_norm"):
         return False
@@ -155,7 +156,7 @@ def may_be_limited_by_rounding(solution, problem, tol, backend):
 
 
 def _true_gaps(problem, code, claimed, rescue, tol):
-    """Gaps in double precision; samples that prove to be above tol are solved on, in place."""
+    """Return gaps in double precision; continue with samples that are above tol, in place."""
     xp = array_namespace(code)
     gap = problem.certificate(code)
     for _ in range(ATTEMPTS):

@@ -1,4 +1,4 @@
-"""The CUDA kernels on a host: their source compiled as C++, so that their results can be tested."""
+"""The CUDA kernels on a host: their source is compiled as C++ to test their results."""
 
 import ctypes
 import importlib
@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 HEADER = Path(__file__).parent / "cupy" / "host.hpp"
-# Around each array: reading it spoils results, writing to it is seen.
+# around each array, to detect reads and writes out of bounds
 GUARD = np.arange(1000.0, 1064.0)
 VERDICTS = (
     "fine",
@@ -36,9 +36,9 @@ class _Launch(ctypes.Structure):
 
 
 class HostModule:
-    """Stands where `cupy.RawModule` does, for NumPy arrays.
+    """Replacement of `cupy.RawModule` for NumPy arrays.
 
-    Blocks have at most `max_threads` threads; the threads take turns backwards where asked for.
+    Blocks have at most `max_threads` threads, which run in reverse order if `backwards` is True.
     """
 
     def __init__(self, library, instances, max_threads, backwards):
@@ -48,7 +48,7 @@ class HostModule:
         self._backwards = backwards
 
     def get_function(self, name):
-        """The instance as something to be called like a `cupy.RawKernel`."""
+        """Return the instance as a function with the signature of a `cupy.RawKernel`."""
         entry = self._library[f"launch_{self._instances.index(name)}"]
 
         def function(grid, block, arguments, shared_mem=0):
@@ -68,7 +68,7 @@ class HostModule:
 
 
 def _is_array(argument):
-    """Whether a device would get a pointer; CuPy passes scalars and records by value."""
+    """Return whether a device would receive a pointer; CuPy passes scalars and records by value."""
     return isinstance(argument, np.ndarray) and argument.dtype.names is None
 
 
@@ -82,7 +82,7 @@ def _guarded(argument):
 def _by_value(argument):
     if _is_array(argument):
         return np.array([argument.ctypes.data + GUARD.size * argument.itemsize], dtype=np.uintp)
-    assert isinstance(argument, np.ndarray | np.generic)  # CuPy would guess a Python number's type
+    assert isinstance(argument, np.ndarray | np.generic)  # CuPy would guess a number's type
     return np.atleast_1d(argument)
 
 
@@ -101,7 +101,7 @@ def _write_back(argument, array):
 
 @pytest.fixture(scope="session")
 def host_library(tmp_path_factory):
-    """Function from C++ source and instances to a loaded library that launches each of them."""
+    """Return a function from C++ source and instances to a library that launches each of them."""
     if not sys.platform.startswith("linux"):
         pytest.skip("the host shim needs Linux (ucontext)")
     compiler = shutil.which("g++")
@@ -126,13 +126,13 @@ def host_library(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def host_module():
-    """The class `HostModule`, for sources that are not the package's."""
+    """Return the class `HostModule`, for sources that are not the package's."""
     return HostModule
 
 
 @pytest.fixture(scope="session")
 def host_libraries(host_library):
-    """The libraries of all families of kernels."""
+    """Return the libraries of all families of kernels."""
     sources = importlib.import_module("sklearn_ebm.backends.cupy._sources")
     return {
         name: host_library(name, family.code, family.instances)
@@ -142,7 +142,7 @@ def host_libraries(host_library):
 
 @pytest.fixture
 def cupy_on_host(monkeypatch, host_libraries):
-    """Function that gives the CuPy backend with its kernels on the host, for NumPy arrays."""
+    """Return a function that returns the CuPy backend with its kernels on the host."""
     backend = importlib.import_module("sklearn_ebm.backends.cupy")
     launch = importlib.import_module("sklearn_ebm.backends.cupy._launch")
 

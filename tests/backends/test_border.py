@@ -1,4 +1,4 @@
-"""Borders and the kernels of convolutional codes equal their definitions."""
+"""Borders and the filters of convolutional codes equal their definitions."""
 
 import importlib
 
@@ -12,8 +12,8 @@ from sklearn_ebm.backends._border import BORDERS
 from sklearn_ebm.backends._rules import SoftThreshold
 from tests.registries.kernels.convolutions import draw_images, draw_kernels, draw_maps, new_lasso
 
-SHAPE, SIZE = (9, 12, 2), (5, 4, 3)  # of images, and number, height and width of kernels
-SEVERAL_TILES = (70, 150, 1)  # eight, of which two threads have a share
+SHAPE, SIZE = (9, 12, 2), (5, 4, 3)  # of images; number, height and width of filters
+SEVERAL_TILES = (70, 150, 1)  # eight tiles, shared by two threads
 DOUBLE = np.dtype(np.float64)
 RELATIVE = 1e-12  # sums of some thousand products in double precision
 
@@ -60,7 +60,7 @@ def test_fold_is_the_adjoint_of_extend(border, images, kernels, rng):
 
 
 def test_products_are_derivatives_of_one_trilinear_form(backend, border, images, kernels, rng):
-    """sum_q z[q] (image . d at q), linear in all three: each product is its slope in one of them.
+    """Each product is the derivative of sum_q z[q] (image . d at q), which is trilinear.
 
     Entries are of size one, some thousand of them.
     """
@@ -102,9 +102,9 @@ def test_moments_are_plain_sums_over_pairs(backend, rng, circular, shift, is_one
 
 @pytest.fixture(params=["valid", "circular"])
 def exact_moments(request, backend, images, kernels, rng):
-    """Maps with no kernel over an edge, and a function from images to moments and their error.
+    """Return maps with no filter over an edge, and a function from images to moments and the error.
 
-    The second kernel is not used.
+    The second filter is not used.
     """
     border = BORDERS[request.param](kernels.shape[1:])
     maps = draw_maps(rng, DOUBLE, images, kernels, border, 0.3)
@@ -124,7 +124,7 @@ def exact_moments(request, backend, images, kernels, rng):
 
 
 def test_a_sweep_over_kernels_lowers_the_error(backend, exact_moments, images, kernels):
-    """On the sphere as well: the nearest point to the step minimises the parabola above it."""
+    """Also on the sphere: the point nearest to the step minimises the parabola."""
     describe, synthesize = exact_moments
     moved, moments = kernels.copy(), describe(images)
     error = np.sum((images - synthesize(kernels)) ** 2)
@@ -146,7 +146,7 @@ def test_kernels_that_explain_the_images_stay(backend, exact_moments, kernels):
 
 @pytest.fixture
 def threads():
-    """Function that sets Numba's number of threads, as it was afterwards."""
+    """Return a function that sets Numba's number of threads, which is restored afterwards."""
     before = numba.get_num_threads()
     if numba.config.NUMBA_NUM_THREADS < 2:
         pytest.skip("there is one thread only")
@@ -155,7 +155,7 @@ def threads():
 
 
 def _photograph(rng, dtype, border, n_images=1, **options):
-    """A problem of several tiles."""
+    """Return a problem with several tiles."""
     kernels = draw_kernels(rng, dtype, (6, 5, 4), 1)
     images = 5 * draw_images(rng, dtype, n_images, SEVERAL_TILES)
     border = BORDERS[border](kernels.shape[1:])
@@ -191,7 +191,7 @@ def test_products_of_maps_do_not_depend_on_the_number_of_threads(threads, rng, d
 
 
 def _duality_gap(lasso, code):
-    """Energy less its dual at the scaled residual, over the energy of zero codes."""
+    """Return energy minus dual value at the scaled residual, over the energy of zero codes."""
     axes, alpha = (1, 2, 3), lasso.rule.threshold
     seen = 1 if lasso.mask is None else lasso.mask
     explained = reference.synthesize(
@@ -215,7 +215,7 @@ def _duality_gap(lasso, code):
 @pytest.mark.parametrize("options", [{}, {"masked": True, "ridge": 0.5}], ids=["plain", "all"])
 @pytest.mark.parametrize("border", BORDERS)
 def test_the_gap_is_that_of_the_codes(rng, border, options, dtype):
-    """Also where descent is stopped early. In units of the energy of zero, of a few roundings."""
+    """Also if descent is stopped early. The unit is the energy of zero, up to a few roundings."""
     backend = importlib.import_module("sklearn_ebm.backends.numba")
     lasso, code = _photograph(rng, dtype, border, n_images=2, **options)
     gap, _ = backend.local_descent(lasso, code, 1e-3, 10)

@@ -1,4 +1,4 @@
-"""The disk cache of compiled kernels: whatever happens to it, the results are right."""
+"""The disk cache of compiled kernels: results are correct even if the cache fails."""
 
 import errno
 import importlib.util
@@ -35,7 +35,7 @@ def plus(value):
 
 
 class Folder:
-    """A module with kernels, which inline those of another module, and the cache of both."""
+    """A module with kernels that inline kernels of another module, and the cache of both."""
 
     def __init__(self, path):
         self.path = path
@@ -47,7 +47,7 @@ class Folder:
         (self.path / "kernels.py").write_text(SOURCE)
 
     def fresh(self):
-        """The module as a new process would import it."""
+        """Import the module as in a new process."""
         _kernel_cache._source.cache_clear()
         _kernel_cache._warned.clear()
         self._imported(CALLEE, "callee.py")
@@ -60,7 +60,7 @@ class Folder:
         return module
 
     def files(self, suffix):
-        """Paths of index files or data files of `square`."""
+        """Return the paths of the index files or data files of `square`."""
         return sorted(self.cache.rglob(f"kernels.square*{suffix}"))
 
 
@@ -70,7 +70,7 @@ def folder(tmp_path):
         patch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "cache"))
         patch.setattr(sys, "dont_write_bytecode", True)
         patch.setattr(_kernel_cache, "_warned", [])
-        config.reload_config()  # Numba does so by itself, but at the next compilation only
+        config.reload_config()  # Numba does this only at the next compilation
         yield Folder(tmp_path)
     config.reload_config()
     for name in (CALLEE, "kernels_of_a_test"):
@@ -79,7 +79,7 @@ def folder(tmp_path):
 
 @pytest.fixture
 def full_disk(monkeypatch):
-    """Numba can create a file, but not fill it."""
+    """Make Numba able to create a file, but not to fill it."""
 
     def full(path, mode="r", *args, **options):
         if "w" in mode:
@@ -121,7 +121,7 @@ def test_a_damaged_file_is_replaced_with_one_warning(folder, damage, suffix):
     for path in folder.cache.rglob(f"*{suffix}"):
         path.write_bytes(DAMAGES[damage](path.read_bytes()))
     kernels = folder.fresh()
-    if (damage, suffix) == ("another object", ".nbi"):  # taken for an index of another version
+    if (damage, suffix) == ("another object", ".nbi"):  # treated as an index of another version
         assert kernels.square(3.0) == 9.0
     else:
         with pytest.warns(UserWarning, match="cannot read .* NUMBA_CACHE_DIR") as caught:

@@ -1,4 +1,4 @@
-"""Threads of kernels: BLAS is limited in every piece and restored however a call ends."""
+"""Threads of kernels: BLAS is limited in every piece and restored after any call."""
 
 import os
 import subprocess
@@ -20,13 +20,13 @@ SECONDS = 60  # timeout of a deadlock
 
 
 def numbers():
-    """Threads that each BLAS library may use."""
+    """Return the number of threads of each BLAS library."""
     return [library.num_threads for library in LIBRARIES]
 
 
 @pytest.fixture(params=[1, 2], ids=["one thread", "two threads"])
 def threads(request, monkeypatch):
-    """Threads that kernels may use, whatever the machine has."""
+    """Set the number of threads of kernels, independently of the machine."""
     monkeypatch.setattr(_launcher, "n_threads", lambda: request.param)
     return request.param
 
@@ -41,14 +41,14 @@ def _two_blas_threads():
 
 
 def seen(work=numbers, n_pieces=3):
-    """What each of some pieces sees."""
+    """Return the numbers that each of several pieces observes."""
     found = []
     map_pieces(lambda first, last: found.append(work()), n_pieces, 1)
     return found
 
 
 def in_thread(function):
-    """The result of a function that is called in another thread."""
+    """Return the result of a function called in another thread."""
     found = []
     thread = threading.Thread(target=lambda: found.append(function()))
     thread.start()
@@ -105,7 +105,7 @@ def test_an_exception_in_a_piece_restores_blas_and_reaches_the_caller():
         done.clear()
         with pytest.raises(ArithmeticError):
             split(work, 1000, 1)
-        assert len(done) <= 2  # the others do not begin
+        assert len(done) <= 2  # the others do not start
 
 
 @pytest.mark.usefixtures("_two_blas_threads", "threads")
@@ -133,7 +133,7 @@ def test_a_context_reaches_each_piece():
 
 
 class LocalLibrary:
-    """A library, like MKL, that counts threads for each thread that calls it."""
+    """A library, like MKL, with a separate number of threads for each calling thread."""
 
     def __init__(self):
         self._local = threading.local()
@@ -172,7 +172,7 @@ def test_a_number_that_is_set_meanwhile_stays():
 @pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
 @pytest.mark.usefixtures("_two_blas_threads", "threads")
 def test_a_child_that_is_forked_from_a_piece_is_not_limited():
-    """The lock and the number of threads inside are the parent's; the child has neither."""
+    """The lock and the number of threads are those of the parent; the child has neither."""
 
     def fork():
         child = os.fork()
@@ -228,7 +228,7 @@ print("restored")
 
 @pytest.mark.skipif(sys.platform == "win32", reason="os.kill ends a process there")
 def test_ctrl_c_at_any_moment_restores_blas_and_leaves_no_piece_running():
-    """A process of its own, because an interrupt may come between two tests otherwise."""
+    """Run in a separate process, because an interrupt may otherwise occur between two tests."""
     done = subprocess.run(
         [sys.executable, "-c", INTERRUPTED], capture_output=True, text=True, timeout=SECONDS,
         cwd=Path(sklearn_ebm.__file__).parents[1],

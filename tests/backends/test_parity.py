@@ -26,7 +26,7 @@ from tests.registries.kernels.cases import (
     draw_code_of_pools,
 )
 
-HOST = {  # threads in a block, at most, and whether they take turns backwards
+HOST = {  # maximum number of threads in a block, and whether they run in reverse order
     "cupy as C++, 1 thread": {"max_threads": 1},
     "cupy as C++, 5 threads": {"max_threads": 5},
     "cupy as C++": {},
@@ -35,7 +35,7 @@ HOST = {  # threads in a block, at most, and whether they take turns backwards
 MACHINES = ["numba", pytest.param("cupy", marks=pytest.mark.gpu)]
 BACKENDS = [*MACHINES, *HOST]
 SINGLE, DOUBLE = np.dtype(np.float32), np.dtype(np.float64)
-ROUNDINGS = 64  # of the size of the largest result: what sums over so many terms may differ by
+ROUNDINGS = 64  # relative to the largest result: maximum difference of sums over as many terms
 
 
 @pytest.fixture(params=BACKENDS)
@@ -48,7 +48,7 @@ def backend(request):
 
 
 def mapped(function, arguments, names=None):
-    """The arguments with their arrays replaced by function(array); `names` limits it."""
+    """Return the arguments with arrays replaced by function(array); `names` restricts it."""
     return {
         name: _mapped_one(function, value) if names is None or name in names else value
         for name, value in arguments.items()
@@ -59,7 +59,7 @@ def _mapped_one(function, value):
     if isinstance(value, GroupMajorant):
         code, width = function(value.code), function(value.width)
         return GroupMajorant(value.alpha, value.pools, code, width, value.positive)
-    if hasattr(value, "_fields"):  # a bundle: a problem, or its rule
+    if hasattr(value, "_fields"):  # a bundle: a problem or its rule
         return type(value)(*(_mapped_one(function, field) for field in value))
     if isinstance(value, tuple):
         return tuple(_mapped_one(function, one) for one in value)
@@ -71,14 +71,14 @@ def widened(array):
 
 
 def on_disk(folder):
-    """Function that stores an array and maps it into memory, read-only."""
+    """Return a function that stores an array and maps it into memory, read-only."""
 
     def store(array):
         path = folder / f"{len(list(folder.iterdir()))}.npy"
         np.save(path, array)
         if array.size > 0:
             return np.load(path, mmap_mode="r")
-        array = np.load(path)  # nothing cannot be mapped
+        array = np.load(path)  # an empty array cannot be mapped
         array.setflags(write=False)
         return array
 
@@ -90,7 +90,7 @@ def prepared(case, dtype, n_rows):
 
 
 def stored(case, arguments, storage, folder):
-    """The same arguments, with the inputs read-only if they are on disk."""
+    """Return the arguments, with read-only inputs if they are on disk."""
     if storage == "memory":
         return arguments
     inputs = [name for name in arguments if name not in case.replaced]
@@ -114,7 +114,7 @@ def called(backend, case, arguments):
 
 
 def arrays_of(arguments, names):
-    """The arrays in some of the arguments."""
+    """Return the arrays in some of the arguments."""
     found = []
 
     def keep(array):
@@ -130,7 +130,7 @@ def assert_lives_on(backend, array, dtype):
     assert type(array) is type(backend.to_device(np.zeros(1)))
 
 
-# Numba compiles a kernel for each type, and once more for read-only arrays: two of the four here.
+# Numba compiles a kernel for each dtype, and again for read-only arrays: two of the four here.
 arrays = pytest.mark.parametrize(
     ("dtype", "storage"),
     [
@@ -171,7 +171,7 @@ def assert_kernel_agrees(backend, name, dtype, n_rows, storage, folder):
 
 
 def assert_agree(backend, case, dtype, ours, theirs):
-    """Within rounding, which draws of zeros and ones must not show at all."""
+    """Assert that results agree up to rounding; random zeros and ones must be identical."""
     (result, returned), (expected, expected_return) = ours, theirs
     for key in case.replaced:
         kept = expected[key].dtype if expected[key].dtype.kind == "i" else dtype
@@ -191,7 +191,7 @@ def assert_agree(backend, case, dtype, ours, theirs):
         atol = ROUNDINGS * np.finfo(dtype).eps * np.abs(expected_return).max(initial=1)
         assert_allclose(to_host(returned), expected_return, rtol=0, atol=atol)
     else:
-        assert returned is result[case.replaced[0]]  # in place, and handed on
+        assert returned is result[case.replaced[0]]  # in place, and returned
 
 
 def rows_apart(array):
@@ -218,7 +218,7 @@ def test_layers_may_have_their_rows_apart_and_what_is_read_its_columns_in_one_pi
 @pytest.mark.parametrize("n_rows", [0, 1, N_ROWS])
 @pytest.mark.parametrize("name", MINIMIZERS)
 def test_minimizer_finds_what_the_reference_finds(backend, name, dtype, n_rows, storage, tmp_path):
-    """Within 1/2 mu ||z - z*||^2 <= E(z) - E(z*) <= gap, mu the smallest curvature if positive."""
+    """Since 1/2 mu ||z - z*||^2 <= E(z) - E(z*) <= gap, with mu the smallest curvature."""
     case = MINIMIZERS[name]
     if getattr(backend, case.kernel) is None:
         pytest.skip(f"{backend.name} has no {case.kernel}, and says so by None")
@@ -235,7 +235,7 @@ def test_minimizer_finds_what_the_reference_finds(backend, name, dtype, n_rows, 
     code = to_host(result["code"])
     double = _mapped_one(widened, lasso)
     true_gap, curvature = case.certificate(double, code)
-    assert np.all(true_gap <= 2 * tol)  # what was certified in `dtype` holds in double precision
+    assert np.all(true_gap <= 2 * tol)  # certified gaps hold in double precision
     difference = (code - expected["code"]).reshape(n_rows, np.prod(code.shape[1:]))
     square = np.sum(difference**2, axis=1)
     # each of the two is within its radius of the minimum
@@ -277,7 +277,7 @@ def test_pieces_cover_the_rows_once_and_begin_at_multiples(backend, n_rows):
 def test_every_kernel_of_the_reference_is_registered():
     kernels = {case.kernel for case in (*CASES.values(), *MINIMIZERS.values())}
     others = {"map_pieces", "name", "to_device"}
-    loops = {"contrastive_steps"}  # whose reference is a solver's: see tests/solvers
+    loops = {"contrastive_steps"}  # their reference is in the solvers: see tests/solvers
     assert kernels == set(reference.__all__) - others - loops
 
 

@@ -1,4 +1,4 @@
-"""Random numbers by Philox-4x32-10: published answers, places, and the moments of what is drawn."""
+"""Random numbers by Philox-4x32-10: published answers, positions, and moments."""
 
 import importlib
 
@@ -53,14 +53,14 @@ def test_blocks_are_those_of_random123(name):
 
 
 def test_kernels_draw_the_block_of_random123(backend):
-    """A number is (2 n + 1) / 2**24, n the upper bits of a word; the first of each sixteen."""
+    """A number is (2 n + 1) / 2**24, with n the upper bits of a word; the first of each sixteen."""
     _, seed, block = KNOWN_ANSWERS["zeros"]
     numbers = drawn(backend, Key(seed, 0), shape=(1, GROUP))[0, ::LANES]
     assert_array_equal(numbers, (2 * (np.array(block) >> 9) + 1) / 2**24)
 
 
 def test_every_place_is_the_word_that_its_formula_says(backend):
-    """Column k of row r: word k // 16 % 4 of the block with counter 16 (k // 64) + k % 16, r."""
+    """Column k of row r is word k // 16 % 4 of the block with counter 16 (k // 64) + k % 16, r."""
     key = Key(SEED, (5 << 32) + 4, 1000)
     numbers = drawn(backend, key, shape=(3, 150))
     row, column = np.indices(numbers.shape)
@@ -75,11 +75,11 @@ def test_rows_are_the_same_from_any_thread_and_any_backend(backend, dtype):
     reference = importlib.import_module("sklearn_ebm.backends.numpy")
     numbers = drawn(backend, dtype=dtype)
     assert numbers.dtype == dtype
-    assert_array_equal(numbers, drawn(reference))  # single precision holds all of them
+    assert_array_equal(numbers, drawn(reference))  # exact in single precision
 
 
 def kernels(backend):
-    """Function of (rows of some fields, key) for each way to draw."""
+    """Return functions of (rows of some fields, key) for each way to draw."""
     random = np.random.default_rng(0)
     bias, deviation = random.standard_normal(N_COLUMNS), random.uniform(1, 2, N_COLUMNS)
     weights = random.standard_normal((N_COLUMNS, N_COLUMNS))
@@ -114,7 +114,7 @@ def test_uniform_numbers_are_spread_evenly(backend):
     numbers = drawn(backend)
     n = numbers.size
     # Standard errors of the first moments of n numbers, of the shares of 20 bins, and of
-    # correlations of neighbours; five of them are exceeded once in two million tests.
+    # correlations of neighbours. Five standard errors are exceeded once in two million tests.
     assert abs(numbers.mean() - 1 / 2) < 5 * np.sqrt(1 / 12 / n)
     assert abs(numbers.var() - 1 / 12) < 5 * np.sqrt(1 / 180 / n)
     counts = np.histogram(numbers, 20, (0, 1))[0]
@@ -146,7 +146,7 @@ def test_normal_numbers_have_the_moments_of_a_normal_distribution(backend):
     moments = [np.mean(normal**power) for power in (1, 2, 3, 4)]
     errors = np.sqrt(np.array([1, 2, 15, 96]) / n)  # var(z^k) = (2k-1)!! - (E z^k)^2
     assert np.all(abs(np.array(moments) - [0, 1, 0, 3]) < 5 * errors)
-    # The cosine and the sine of a pair share a radius, but nothing linear.
+    # Cosine and sine of a pair have the same radius, but are linearly independent.
     half = -(-N_COLUMNS // 2)
     product = normal[:, : N_COLUMNS - half] * normal[:, half:]
     assert abs(product.mean()) < 5 / np.sqrt(product.size)

@@ -1,4 +1,4 @@
-"""Windows of images in chunks that hold a part of one image, or parts of several."""
+"""Windows of images in chunks that contain a part of one image, or parts of several images."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ from sklearn_ebm.backends.numba import _dense_convolution
 from tests.registries.kernels import convolutions
 
 SHAPES = (9, 7, 2), (5, 4, 3)
-ROOMS = {"one row": 1, "some rows": 900, "an image and a half": 3000}  # numbers, of some 1,700
+ROOMS = {"one row": 1, "some rows": 900, "an image and a half": 3000}  # of about 1,700 numbers
 PRODUCTS = {
     "correlate": convolutions.draw_correlation,
     "synthesize": convolutions.draw_synthesis,

@@ -40,7 +40,7 @@ from sklearn_ebm.learning.criteria import (
 )
 
 ALPHA, BETA, N_SAMPLES, N_FEATURES, N_COMPONENTS = 0.3, 0.5, 24, 6, 5
-EXACT = {"solver": "fista", "tol": 1e-13, "max_iter": 5000}  # pieces then have the whole's codes
+EXACT = {"solver": "fista", "tol": 1e-13, "max_iter": 5000}  # codes do not depend on pieces
 MAPS = {"solver": "fista", "tol": 1e-7, "max_iter": 20_000}
 
 
@@ -51,15 +51,15 @@ class Case:
     Attributes
     ----------
     trainer : Trainer
-        With a criterion that has its parameters to learn by.
+        Its criterion has parameters for training.
     batch : Batch
         Samples with weights.
     follow : callable
-        Gives a criterion its parameters to learn by, after it was unpickled.
+        Sets the parameters of a criterion for training after it was unpickled.
     loss : callable or None
         Maps a report to the mean loss whose gradients the criterion returns; None if it has none.
     rtol : float
-        Of sums of pieces, relative to their largest entry.
+        Tolerance for sums of pieces, relative to their largest entry.
     """
 
     trainer: Any
@@ -92,7 +92,7 @@ def some_encoder(atoms):
 
 
 def dictionary():
-    """Atoms alone."""
+    """A dictionary without an encoder."""
     X, weight = some_data()
 
     def follow(criterion):
@@ -115,7 +115,7 @@ def dictionary_with_encoder():
 
 
 def convolutional_dictionary():
-    """Kernels and filters, from crops."""
+    """Filters of the dictionary and of the encoder, from crops."""
     random = np.random.default_rng(0)
     kernels = random.standard_normal((3, 2, 2, 1))
     kernels /= np.sqrt(np.sum(kernels**2, axis=(1, 2, 3), keepdims=True))
@@ -128,11 +128,11 @@ def convolutional_dictionary():
 
     criterion = follow(ConvolutionalDictionary(kernels, "full", encoder=encoder))
     batch = Batch(random.laplace(size=(6, 5, 4, 1)), weight=random.uniform(0.5, 2, 6))
-    return Case(Trainer(criterion), batch, follow, rtol=1e-5)  # codes are as good as their gap
+    return Case(Trainer(criterion), batch, follow, rtol=1e-5)  # tolerance of codes
 
 
 def imitation(loss="codes", seed=0):
-    """An encoder of given codes."""
+    """An encoder trained on given codes."""
     (X, weight), atoms = some_data(seed), some_atoms()
     energy = SparseEnergy(LinearDecoder(atoms), L1(ALPHA))
 
@@ -174,7 +174,7 @@ def contrastive(kind="bernoulli", n_chains=None, fast=False, weighted=False):
 
 
 def labels():
-    """A linear classifier, whose mean is that over samples, whatever their weights."""
+    """A linear classifier, whose mean is over samples, whatever their weights are."""
     (X, weight), random = some_data(), np.random.default_rng(2)
     head = LinearHead(random.standard_normal((N_FEATURES, 3)), random.standard_normal(3))
     network = Network({("head", 0): head}, cross_entropy, numpy)
@@ -190,7 +190,7 @@ def labels():
 
 
 def reconstruction(loss="cross_entropy", noise="masking", is_tied=True):
-    """A denoising auto-encoder of samples between zero and one."""
+    """A denoising auto-encoder of samples between 0 and 1."""
     random = np.random.default_rng(0)
     X, weight = random.random((N_SAMPLES, N_FEATURES)), random.uniform(0.5, 2, N_SAMPLES)
     values = {
@@ -212,7 +212,7 @@ def reconstruction(loss="cross_entropy", noise="masking", is_tied=True):
 
 
 def sum_of_two():
-    """Distance from given codes, and the energy, of one encoder."""
+    """The distance from given codes and the energy, for one encoder."""
     first, second = imitation("codes"), imitation("energy")
     one, other = (case.trainer.criterion for case in (first, second))
     other.replace_encoder(one.encoder)

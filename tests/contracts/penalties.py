@@ -1,4 +1,4 @@
-"""All penalties, built-in and user-defined, in all their forms. A new penalty is one entry."""
+"""All built-in and user-defined penalties, in all variants. A new penalty is one entry."""
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -12,7 +12,7 @@ ALPHA = 0.7
 
 
 class PlainL1:
-    """||z||_1 with `value` and `prox` only, as a user might write it."""
+    """||z||_1 with only `value` and `prox`, as users may write it."""
 
     def value(self, code):
         return np.abs(code).sum(axis=1)
@@ -22,7 +22,7 @@ class PlainL1:
 
 
 class WeightedL1(BaseEstimator):
-    """sum_j w_j |z_j|, a norm with parameters; `weights` in double precision."""
+    """sum_j w_j |z_j|, a norm with parameters; `weights` are in double precision."""
 
     separable = True
 
@@ -43,7 +43,7 @@ class WeightedL1(BaseEstimator):
 
 
 class ElasticNet:
-    """||z||_1 + 1/2 ||z||^2, whose conjugate is finite everywhere."""
+    """||z||_1 + 1/2 ||z||^2, with a finite conjugate."""
 
     separable = True
 
@@ -61,7 +61,7 @@ class ElasticNet:
 
 
 class Huber:
-    """sum_j of z^2/2 up to |z| = 1, and |z| - 1/2 beyond: its conjugate is infinite beyond one."""
+    """sum_j of z^2/2 up to |z| = 1, and |z| - 1/2 beyond; the conjugate is infinite beyond one."""
 
     separable = True
 
@@ -81,7 +81,7 @@ class Huber:
 
 
 class Counting:
-    """The number of components that are on: not convex, and not continuous."""
+    """The number of non-zero components, which is neither convex nor continuous."""
 
     convex = False
 
@@ -115,5 +115,5 @@ CASES = [(name, False) for name in PENALTIES] + [(name, True) for name in sorted
 
 
 def make(name, positive=False, alpha=ALPHA):
-    """The factor of a penalty by its name."""
+    """Return the factor of a penalty with a given name."""
     return resolve_penalty(PENALTIES[name], N_COMPONENTS, alpha, positive)

@@ -19,7 +19,7 @@ with_loss = pytest.mark.parametrize("name", [name for name in CASES if CASES[nam
 
 
 def contribution(case, *rows):
-    """The sums of a piece, in memory of their own."""
+    """Return the sums of a piece, in separate memory."""
     trainer, batch = case.trainer, case.batch
     criterion, piece = trainer.criterion, batch.rows(*rows) if rows else batch
     model, stream = criterion.prepare(batch), copy.copy(trainer.stream)
@@ -28,12 +28,12 @@ def contribution(case, *rows):
 
 
 def flat(sums, prefix=()):
-    """All arrays and numbers of some sums, by the path to them."""
+    """Return all arrays and numbers of some sums, by their path."""
     entries = {}
     for name, value in sums.items():
         if isinstance(value, dict):
             entries.update(flat(value, (*prefix, name)))
-        elif isinstance(value, States):  # the last two rows are room for the centres
+        elif isinstance(value, States):  # the last two rows are reserved for the centres
             entries[(*prefix, name)] = np.hstack([value.visible[:-2], value.hidden[:-2]])
             entries[(*prefix, name, "shares")] = value.shares()
         elif isinstance(value, Rows):
@@ -52,7 +52,7 @@ def assert_same(ours, expected, rtol=0.0):
 
 
 def arrays_of(held):
-    """Copies of all arrays that an object holds, however deep, in a fixed order."""
+    """Return copies of all arrays that an object contains at any depth, in a fixed order."""
     memo = {}
     copy.deepcopy(held, memo)
     return [each.copy() for each in memo[id(memo)] if isinstance(each, np.ndarray)]
@@ -66,7 +66,7 @@ def test_every_criterion_has_a_case():
 @cases
 def test_contributions_depend_on_their_arguments_alone(name):
     case = CASES[name]()
-    case.trainer.criterion.prepare(case.batch)  # which may begin a watch
+    case.trainer.criterion.prepare(case.batch)  # may initialise a watch
     before = arrays_of(case.trainer)
     first, second = contribution(case), contribution(case)
     assert_same(first, second)
@@ -76,7 +76,7 @@ def test_contributions_depend_on_their_arguments_alone(name):
 
 @cases
 def test_sums_of_pieces_are_those_of_the_whole_in_any_grouping(name):
-    """Criteria with persistent chains are skipped: their steps take a batch as one piece."""
+    """Criteria with persistent chains are skipped, since their steps take a batch as one piece."""
     case = CASES[name]()
     if case.trainer.shard is not None:
         pytest.skip("takes a batch as one piece")
@@ -91,7 +91,7 @@ def test_sums_of_pieces_are_those_of_the_whole_in_any_grouping(name):
     first, second, third = pieces()
     right = merged([first, merged([second, third])])
     whole = contribution(case)
-    assert_same(left, right, rtol=1e-14)  # another order of sums of three
+    assert_same(left, right, rtol=1e-14)  # sums of three terms in another order
     assert_same(left, whole, rtol=case.rtol)
 
 
@@ -112,7 +112,7 @@ def test_gradients_are_the_finite_differences_of_the_mean_loss(name):
             losses.append(case.loss(contribution(case)["report"]))
         value[...] = start
         slope = np.sum(gradients[key] * direction)
-        # Central differences are off by step^2 and by the rounding of a loss of order one.
+        # The error of central differences is step^2 plus the rounding of a loss of order one.
         assert_allclose((losses[0] - losses[1]) / (2 * step), slope, rtol=1e-5, atol=1e-7)
         assert slope != 0, key
 
@@ -146,7 +146,7 @@ def learned(trainer):
 
 @cases
 def test_the_state_is_small(name):
-    """Buffers of a batch twenty times as large are not in it."""
+    """Buffers are not pickled, as a batch twenty times as large shows."""
     case = CASES[name]()
     case.trainer.step(case.batch)
     few = len(pickle.dumps(case.trainer))
@@ -169,7 +169,7 @@ def test_steps_in_one_call_are_those_made_singly(n_chains):
     assert fused.trainer.n_steps == single.trainer.n_steps == 3
     assert fused.trainer.stream.n_draws == single.trainer.stream.n_draws
     for name, value in single.trainer.criterion.parameters.items():
-        # Draws are the same; sums of up to ten products are taken in another order.
+        # Draws are the same; sums of up to ten products are in another order.
         assert_allclose(fused.trainer.criterion.parameters[name], value, rtol=0, atol=1e-13)
     if n_chains is not None:
         assert_array_equal(fused.trainer.shard, single.trainer.shard)
@@ -189,7 +189,7 @@ def test_gradients_of_a_sum_are_the_sum_of_the_gradients():
 
 
 def test_a_step_of_a_sum_moves_a_shared_array_once():
-    """The first step of Adam has the size of the learning rate, whatever the gradient."""
+    """The first step of Adam has the size of the learning rate, for any gradient."""
     case = sum_of_two()
     before = case.trainer.criterion.criteria[0].encoder.copy().parameters
     case.trainer.step(case.batch)

@@ -1,4 +1,4 @@
-"""Every energy keeps the contract of `sklearn_ebm.protocols.Energy`."""
+"""Every energy satisfies the contract of `sklearn_ebm.protocols.Energy`."""
 
 import copy
 import pickle
@@ -37,7 +37,7 @@ ALPHA, BETA = 0.3, 0.7
 
 
 class Case(NamedTuple):
-    """How to make an energy of a type, samples in float64, a mask, and whether it has codes."""
+    """A factory of an energy in a dtype, samples in float64, a mask, and whether it has codes."""
 
     make: Callable
     x: Any
@@ -56,7 +56,7 @@ class Case(NamedTuple):
         return np.random.default_rng(3).uniform(-1, 2, len(self.x))
 
     def inferred(self, energy, x):
-        """Optimal codes, or hidden units between zero and one; None for energies of x alone."""
+        """Return optimal codes, or hidden units between 0 and 1; None for energies of x alone."""
         if not self.has_code:
             return None
         if not offers(energy, "problem"):
@@ -153,7 +153,7 @@ def chosen(*prefixes):
 
 machines = pytest.mark.parametrize("case", chosen("bilinear"))
 backends = pytest.mark.parametrize("backend", [reference, numba], ids=lambda each: each.name)
-# Central differences have an error of 1e-9, times weights and sums of some tens of numbers.
+# Central differences have an error of 1e-9, times weights and sums of a few tens of numbers.
 DIFFERENCES = {"rtol": 1e-6, "atol": 1e-7}
 
 
@@ -164,7 +164,7 @@ def test_every_energy_of_the_package_is_tested():
 @cases
 @backends
 def test_parameter_gradients_are_those_of_finite_differences(case, backend):
-    """z is fixed. Weights of samples may be negative, as in contrastive learning."""
+    """For fixed z. Weights of samples may be negative, as in contrastive learning."""
     energy, x, weight = case.energy().on(backend), case.x, case.weight
     z = case.inferred(energy, x)
     gradients = energy.parameter_gradients(x, z, weight, **case.options)
@@ -177,7 +177,7 @@ def test_parameter_gradients_are_those_of_finite_differences(case, backend):
 @cases
 @backends
 def test_input_gradients_are_those_of_finite_differences(case, backend):
-    """z is fixed. Features that are not observed have no derivative through the reconstruction."""
+    """For fixed z. Unobserved features have no derivative through the reconstruction."""
     energy, x = case.energy().on(backend), case.x.copy()
     z = case.inferred(energy, x)
     gradient = energy.input_gradient(x, z, **case.options)
@@ -187,7 +187,7 @@ def test_input_gradients_are_those_of_finite_differences(case, backend):
 
 @cases
 def test_input_gradients_are_those_of_the_minimum_over_codes_or_of_the_free_energy(case):
-    """dF/dx of sparse energies with codes that are inferred anew, by the envelope theorem."""
+    """dF/dx of sparse energies, with codes that are inferred again (envelope theorem)."""
     energy, x = case.energy().on(reference), case.x.copy()
 
     def free_energy():
@@ -199,7 +199,7 @@ def test_input_gradients_are_those_of_the_minimum_over_codes_or_of_the_free_ener
     gradient = energy.input_gradient(x, z, **case.options)
     if case.mask is not None and not energy.encoder:
         assert_array_equal(gradient[case.mask == 0], 0)
-    # Codes are exact to a gap of 1e-14, so that energies are, and their differences over 1e-5.
+    # Codes are exact to a gap of 1e-14; differences of energies are divided by 1e-5.
     assert_allclose(gradient, finite_differences(free_energy, x), rtol=1e-5, atol=1e-6)
 
 
@@ -217,7 +217,7 @@ def test_the_free_energy_sums_over_all_states_of_the_hidden_units(case):
     energy, x = case.energy(), case.x
     states = (np.arange(2**N_COMPONENTS)[:, None] >> np.arange(N_COMPONENTS) & 1).astype(float)
     values = [energy.value(x, np.tile(state, (len(x), 1))) for state in states]
-    # Sums of 16 exponentials of numbers below 30, each to rounding.
+    # Sums of 16 exponentials of numbers below 30, each rounded.
     assert_allclose(energy.free_energy(x), -logsumexp(-np.array(values), axis=0), atol=1e-12)
 
 
@@ -226,7 +226,7 @@ def test_the_value_is_that_of_the_inference_problem(case):
     energy = case.energy()
     code = np.random.default_rng(5).standard_normal(case.inferred(energy, case.x).shape)
     problem = energy.problem(case.x, **case.options)
-    # The problem expands the squares: sums of some tens of numbers of size one.
+    # The problem expands the squares: sums of a few tens of numbers of size one.
     assert_allclose(energy.value(case.x, code, **case.options), problem.energy(code), rtol=1e-11)
 
 
@@ -244,7 +244,7 @@ def test_copies_and_pickles_have_the_same_energy_and_no_backend(case):
     z = case.inferred(energy, x)
     expected = energy.value(x, z, **case.options)
     for copied in (copy.deepcopy(energy), pickle.loads(pickle.dumps(energy))):
-        # Without a backend, the kernels follow x: sums of some tens of numbers in another order.
+        # Without a backend, kernels of the data are used: sums of a few tens of numbers.
         assert_allclose(copied.value(x, z, **case.options), expected, rtol=1e-12)
         assert_array_equal(copied.on(reference).value(x, z, **case.options), expected)
         for name, value in energy.parameters.items():

@@ -1,4 +1,4 @@
-"""Every module keeps the contract of `sklearn_ebm.protocols.Module`."""
+"""Every module satisfies the contract of `sklearn_ebm.protocols.Module`."""
 
 import copy
 import importlib
@@ -36,12 +36,12 @@ from sklearn_ebm.learning._network import RowStream
 from tests.differences import finite_differences
 
 N_SAMPLES, N_FEATURES, N_COMPONENTS = 6, 5, 4
-IMAGES, FILTERS = (5, 6, 2), (3, 3, 2, 2)  # of one sample; of the bank
+IMAGES, FILTERS = (5, 6, 2), (3, 3, 2, 2)  # shape of one sample; shape of the filters
 TABLE = np.array([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]])
 
 
 class Case(NamedTuple):
-    """How to make a module in float64, and the shape of one sample."""
+    """A factory of a module in float64, and the shape of one sample."""
 
     make: Callable
     shape: tuple = (N_FEATURES,)
@@ -59,7 +59,7 @@ class Case(NamedTuple):
 
 
 def moved(random, encoder):
-    """The encoder with generic parameters near its first ones, so that every gradient has work."""
+    """Return the encoder with generic parameters near its initial ones, without zero gradients."""
     for value in encoder.parameters.values():
         value += 0.1 * random.uniform(size=value.shape)
     return encoder
@@ -114,7 +114,7 @@ def pools(random):
 
 
 def steps_of(name):
-    """Options of an unrolled encoder; steps of greedy coordinate descent are always tied."""
+    """Options of an unrolled encoder; greedy coordinate descent is always tied."""
     ties = (True,) if name == "lcod" else (True, False)
     return [{"n_steps": n, "tied": tied} for tied in ties for n in (0, 1, 3)]
 
@@ -169,7 +169,7 @@ backends = pytest.mark.parametrize("backend", [reference, numba], ids=lambda eac
 
 
 def passes(module, x, tape=None, stream=None):
-    """Output, gradients and dx of one pass in each direction, copied from the tape's memory."""
+    """Return output, gradients and dx of one pass in each direction, copied from the tape."""
     tape = Tape() if tape is None else tape
     y = module.forward(x, tape, stream).copy()
     dx, gradients = module.backward(tape, np.cos(y))
@@ -185,7 +185,7 @@ def assert_same(results, expected):
 
 
 def test_every_module_of_the_package_is_tested():
-    """Each class with two passes that no other class derives from."""
+    """Every class with `forward` and `backward` that is not a base class of another one."""
     names = [
         each.name
         for package in (factors, layers)
@@ -206,7 +206,7 @@ def test_every_module_of_the_package_is_tested():
 @modules
 @backends
 def test_derivatives_are_those_of_finite_differences(case, backend):
-    """With a stream of random numbers, which only Dropout draws from."""
+    """With a stream of random numbers, which only Dropout uses."""
     module, x, stream = case.module().on(backend), case.data(), RowStream(0)
     tape = Tape()
     y = module.forward(x, tape, stream)
@@ -217,7 +217,7 @@ def test_derivatives_are_those_of_finite_differences(case, backend):
 
     dx, gradients = module.backward(tape, dy)
     assert gradients.keys() == module.parameters.keys()
-    # Sums of up to 200 numbers of size one: some 1e-8 of differences.
+    # Sums of up to 200 numbers of size one: errors of about 1e-8.
     tolerance = {"rtol": 1e-6, "atol": 1e-7}
     assert_allclose(dx, finite_differences(loss, x), **tolerance)
     for name, gradient in gradients.items():
@@ -236,7 +236,7 @@ def test_inference_gives_what_the_recorded_pass_gives(case, backend):
 
 @modules
 def test_passes_change_nothing_but_their_tape(case):
-    """Neither the module nor the data, and inference leaves a tape alone that waits."""
+    """Module and data are unchanged, and inference does not change an earlier tape."""
     module, x = case.module(), case.data()
     expected = passes(module, x)
     parameters = copy.deepcopy(module.parameters)
@@ -321,14 +321,14 @@ def test_a_row_gets_the_same_random_numbers_in_every_piece(case):
     assert_array_equal(again, whole)
     pieces = [module.forward(x[k : k + 2], Tape(), RowStream(3, k)) for k in range(0, len(x), 2)]
     assert_allclose(np.concatenate(pieces), whole, rtol=0, atol=1e-13)
-    assert_array_equal(module.forward(x), module.forward(x))  # nothing is random without a stream
+    assert_array_equal(module.forward(x), module.forward(x))  # without a stream, nothing is random
 
 
 @modules
 def test_projection_moves_parameters_once(case):
     module = case.module()
     for value in module.parameters.values():
-        value -= 20 * (np.arange(value.size) % 2).reshape(value.shape)  # every second one far below
+        value -= 20 * (np.arange(value.size) % 2).reshape(value.shape)  # far below the limit
     module.project()
     projected = copy.deepcopy(module.parameters)
     module.project()

@@ -1,4 +1,4 @@
-"""The penalty contract (`sklearn_ebm.protocols.Penalty`), held by every penalty of the registry."""
+"""Every penalty of the registry satisfies the contract `sklearn_ebm.protocols.Penalty`."""
 
 import pickle
 
@@ -28,7 +28,7 @@ from tests.contracts.penalties import (
 STEP = 0.6
 N_ROWS = 12
 ROUNDING = 1e-12  # sums of ten float64 numbers of size ten
-SMOOTHING = 1e-6  # relative gap that is asked for where a step is not closed
+SMOOTHING = 1e-6  # relative gap of iterative proximal steps
 cases = pytest.mark.parametrize(("name", "positive"), CASES)
 names = pytest.mark.parametrize("name", PENALTIES)
 specifications = pytest.mark.parametrize(
@@ -39,20 +39,20 @@ specifications = pytest.mark.parametrize(
 
 
 def draw(seed=0, n_rows=N_ROWS):
-    """Codes of falling size, so that a proximal step turns some components off."""
+    """Return codes of decreasing size, so that a proximal step sets some components to zero."""
     random = np.random.default_rng(seed)
     return random.standard_normal((n_rows, N_COMPONENTS)) * np.linspace(4, 0.1, n_rows)[:, None]
 
 
 def having(capability):
-    """The cases whose factor has a capability."""
+    """Return the cases whose factor has a capability."""
     return pytest.mark.parametrize(
         ("name", "positive"), [case for case in CASES if offers(make(*case), capability)]
     )
 
 
 def proximal_point(penalty, value):
-    """argmin_z 1/2 ||z - value||^2 + STEP penalty(z), by steps on majorants if need be."""
+    """Return argmin_z 1/2 ||z - value||^2 + STEP penalty(z), by majorants if necessary."""
     if offers(penalty, "prox"):
         return penalty.prox(value, STEP)
     half_norm = np.sum(value**2, axis=1) / 2 / STEP
@@ -63,7 +63,7 @@ def proximal_point(penalty, value):
 
 
 def candidates(code, positive):
-    """Codes near and far, with components turned off, scaled or moved alone."""
+    """Yield codes near and far, with some components set to zero, scaled or moved."""
     yield 0 * code
     for j in range(N_COMPONENTS):
         for change in (-code[:, j], 0.1, -0.1, 1e-3, -1e-3):
@@ -99,7 +99,7 @@ def test_prox_costs_no_more_than_any_other_code(name, positive):
     allowed = ROUNDING + SMOOTHING * np.sum(value**2, axis=1) / 2
     for other in candidates(code, positive):
         assert np.all(cost(code) <= cost(other) + allowed)
-    assert np.any(code == 0) or name == "bounded conjugate"  # which has no kink
+    assert np.any(code == 0) or name == "bounded conjugate"  # it has no kink
 
 
 @having("prox")
@@ -130,13 +130,13 @@ def test_dual_norm_bounds_products_and_is_reached(name, positive):
     for seed in range(10):
         other = np.abs(draw(seed)) if positive else draw(seed)
         assert np.all(np.sum(other * q, axis=1) <= penalty.value(other) * bound * (1 + 1e-9))
-    # Without a closed step, code and bound are the results of iterations.
+    # Without a closed-form step, code and bound are results of iterations.
     assert_allclose(bound[code.any(axis=1)], 1, rtol=1e-9 if offers(penalty, "prox") else 1e-2)
 
 
 @having("conjugate")
 def test_conjugate_bounds_products_and_is_reached(name, positive):
-    """z q' <= penalty(z) + conjugate(q) (Fenchel), equal for the residual of a proximal step."""
+    """z q' <= penalty(z) + conjugate(q) (Fenchel), with equality for a proximal residual."""
     penalty, value = make(name, positive), draw()
     code = penalty.prox(value, STEP)
     q = (value - code) / STEP * (1 - 1e-14)  # rounding must not leave the domain of the conjugate
@@ -150,7 +150,7 @@ def test_conjugate_bounds_products_and_is_reached(name, positive):
 
 @having("majorant")
 def test_majorant_lies_above_and_its_steps_lower_the_energy(name, positive):
-    """A step on the majorant at `code` lowers 1/2 ||z - v||^2 + penalty(z), up to the tolerance."""
+    """A step on the majorant decreases 1/2 ||z - v||^2 + penalty(z), up to the tolerance."""
     penalty, value = make(name, positive), draw()
     neglected = np.full(N_ROWS, 1e-9)
 
@@ -170,7 +170,7 @@ def test_majorant_lies_above_and_its_steps_lower_the_energy(name, positive):
 @pytest.mark.parametrize("backend", [numpy, numba], ids=["numpy", "numba"])
 @pytest.mark.parametrize("accelerated", [False, True])
 def test_a_step_is_the_same_on_every_backend(name, positive, backend, accelerated, dtype):
-    """Fused or not: z = prox(y - t (product - correlation)) (the reference in plain words)."""
+    """Fused or not: z = prox(y - t (product - correlation)), as in the reference."""
     penalty = make(name, positive)
     product, correlation, code, ahead = (draw(seed).astype(dtype) for seed in range(4))
     step = penalty
@@ -199,7 +199,7 @@ def test_single_precision_stays_single(name, positive):
 
 @cases
 def test_maps_pay_the_penalty_at_every_position(name, positive):
-    """Sums of values and conjugates, maxima of dual norms; each position moves on its own."""
+    """Values and conjugates are sums, and dual norms are maxima; each position is independent."""
     penalty = make(name, positive)
     maps, n_positions = at_every_position(penalty, N_COMPONENTS), 4
     positions = draw(n_rows=3 * n_positions)
@@ -231,7 +231,7 @@ def test_maps_pay_the_penalty_at_every_position(name, positive):
 
 @specifications
 def test_a_specification_is_a_value(penalty):
-    """Clones and pickles are equal where equality is by value, and have the same parameters."""
+    """Clones and pickles are equal if equality is by value, and have the same parameters."""
     for copy in (clone(penalty), pickle.loads(pickle.dumps(penalty))):
         assert copy is not penalty
         assert repr(copy) == repr(penalty)
@@ -264,7 +264,7 @@ def test_a_penalty_is_immutable_and_says_what_to_do(penalty):
 
 
 def test_parameters_of_a_penalty_are_set_on_a_model_by_a_new_penalty():
-    """Another model with the same penalty keeps its own; names are checked."""
+    """Another model with the same penalty is unchanged; names are checked."""
     shared = GroupPenalty(2)
     one, other = SparseCoder(penalty=shared), SparseCoder(penalty=shared)
     one.set_params(penalty__groups=3, alpha=2.0)

@@ -1,4 +1,4 @@
-"""Any penalty works in every sparse model, and each code says what its solver stopped on."""
+"""All penalties work in all sparse models, and each code comes with the stopping criterion."""
 
 import warnings
 
@@ -53,14 +53,14 @@ def make(model, **parameters):
 @pytest.mark.parametrize("is_missing", [False, True], ids=["observed", "missing"])
 @stop_of_learning
 def test_every_penalty_works_in_every_model(model, name, is_missing):
-    """Codes cost less than zero codes and random ones; energies are what their definition says."""
+    """Codes have lower energies than zero and random codes; energies match their definition."""
     coder, data = make(model, penalty=PENALTIES[name], missing_values=np.nan, code_tol=1e-6)
     if is_missing:
         data = data.copy()
         data[0].flat[3:5] = np.nan
     code, energy = coder.fit(data).transform(data), coder.energy(data)
     assert np.any(code)
-    if model not in ("SparseCoder", "ConvSparseCoder"):  # the prediction costs, too
+    if model not in ("SparseCoder", "ConvSparseCoder"):  # the prediction term is part of the energy
         assert np.all(np.isfinite(energy))
         return
     residual = np.where(np.isnan(data), 0, data - coder.inverse_transform(code))
@@ -70,14 +70,14 @@ def test_every_penalty_works_in_every_model(model, name, is_missing):
     expected = np.sum(residual.reshape(len(data), -1) ** 2, axis=1) / 2 + cost
     assert_allclose(energy, expected, rtol=1e-10)  # sums of some hundred numbers
     half_norm = np.nansum(data.reshape(len(data), -1) ** 2, axis=1) / 2
-    assert np.all(energy <= half_norm * (1 + 1e-12))  # equal where the code is zero
+    assert np.all(energy <= half_norm * (1 + 1e-12))  # equal if the code is zero
     assert np.mean(energy) < 0.95 * np.mean(half_norm)
 
 
 @models
 @stop_of_learning
 def test_a_plain_l1_norm_gives_the_codes_of_the_built_in_one(model):
-    """On the same atoms. What both leave of the energy is about `code_tol`."""
+    """With the same atoms, energies agree to about `code_tol`."""
     conv = model.startswith("Conv")
     given = {"dictionary": KERNELS if conv else ATOMS, "code_tol": 1e-9, "code_max_iter": 20_000}
     results = []
@@ -86,7 +86,7 @@ def test_a_plain_l1_norm_gives_the_codes_of_the_built_in_one(model):
         coder.fit(data)
         results.append((coder.transform(data), coder.energy(data)))
     (code, energy), (plain, plain_energy) = results
-    # Encoders were trained on codes that learning infers to 0.1 of an image's energy at worst.
+    # Encoders were trained on codes with gaps of up to 0.1 of an image's energy.
     atol, rtol = (5e-3, 1e-3) if model == "ConvPSD" else (1e-3, 1e-5)
     assert_allclose(plain, code, atol=atol)
     assert_allclose(plain_energy, energy, rtol=rtol)
@@ -114,7 +114,7 @@ def test_solution_says_what_it_stopped_on(name):
 @pytest.mark.parametrize("solver", ["fista", "ista"])
 @pytest.mark.parametrize("tol", [1e-3, 1e-6])
 def test_decrease_estimates_how_far_codes_are_from_the_optimum(solver, tol):
-    """Also on atoms so alike that steps are short: errors are of the size of tol."""
+    """Also for nearly identical atoms with short steps: errors are of the size of tol."""
     alike = ATOMS + 10 * ATOMS[:1]
     alike /= np.linalg.norm(alike, axis=1, keepdims=True)
     options = {"solver": solver, "max_iter": 100_000}
@@ -131,7 +131,7 @@ def test_decrease_estimates_how_far_codes_are_from_the_optimum(solver, tol):
 
 
 def test_one_small_step_does_not_end_the_iteration():
-    """Both of the last two checks must be below tol, so that 20 steps are the least."""
+    """Both of the last two checks must be below tol, so that at least 20 steps are made."""
     plain = problem(PlainL1())
     best = solve_lasso(problem("l1"), tol=1e-12, backend=numpy).code
     solution = solve_lasso(plain, code=best.copy(), warm=True, tol=1e-6, backend=numpy)
@@ -172,7 +172,7 @@ def test_what_has_no_certificate_is_not_reported_as_one(penalty):
 @pytest.mark.parametrize("solver", ["fista", "ista"])
 @pytest.mark.parametrize("missing", [None, np.nan], ids=["observed", "missing"])
 def test_a_conjugate_or_a_dual_norm_gives_a_certificate(penalty, solver, missing, dtype):
-    """The gap bounds what any other code saves; X of some missing values is as good."""
+    """The gap bounds the energy of any other code, also if X has missing values."""
     data = X.copy()
     data[0, :3] = 0 if missing is None else missing
     options = {"penalty": penalty, "missing_values": missing, "solver": solver, "max_iter": 20_000}
@@ -203,7 +203,7 @@ def test_steps_on_a_penalty_that_is_not_convex_never_raise_the_energy():
         code = solve_lasso(plain, code=code, warm=True, max_iter=1, backend=numpy).code
         energies.append(plain.energy(code))
     assert np.all(np.diff(energies, axis=0) <= 1e-12)
-    assert np.mean(energies[-1]) < 0.95 * np.mean(energies[0])  # some codes stay zero
+    assert np.mean(energies[-1]) < 0.95 * np.mean(energies[0])  # some codes remain zero
     automatic = solve_lasso(plain, backend=numpy)
     assert_array_equal(automatic.code, solve_lasso(plain, solver="ista", backend=numpy).code)
 
@@ -231,13 +231,13 @@ def test_a_convolutional_solver_says_so_too():
         coder.fit(data)
 
 
-# An encoder that imitates
+# Encoders trained on optimal codes
 
 
 @stop_of_learning
 @pytest.mark.parametrize("penalty", [ElasticNet(), PlainL1()], ids=["elastic", "plain"])
 def test_lista_imitates_the_codes_of_a_separable_penalty(penalty):
-    """Of its coder, or its own: training brings it closer to them than it was."""
+    """Training reduces the distance to the codes of the penalty of the coder, or its own."""
     coder = SparseCoder(N_COMPONENTS, penalty=penalty, **QUICK).fit(X)
     options = {"n_steps": 1, "max_iter": 20, "random_state": 0, "tol": 0}
     encoder = LISTAEncoder(dictionary=coder, **options).fit(X)

@@ -1,4 +1,4 @@
-"""A data set is taken from the named folder, then the cache, then OpenML; errors say what to do."""
+"""Data sets are read from the given folder, the cache or OpenML; errors suggest a remedy."""
 
 import os
 
@@ -13,7 +13,7 @@ IMAGES = np.arange(2 * 3 * 4, dtype=np.uint8).reshape(2, 3, 4)
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    """An empty folder that SKLEARN_EBM_DATA names."""
+    """An empty folder, named by SKLEARN_EBM_DATA."""
     folder = tmp_path / "named"
     folder.mkdir()
     monkeypatch.setenv("SKLEARN_EBM_DATA", str(folder))
@@ -22,14 +22,14 @@ def folder(tmp_path, monkeypatch):
 
 @pytest.fixture
 def cache(tmp_path):
-    """scikit-learn's data home, with our folder in it."""
+    """scikit-learn's data home with our folder."""
     (tmp_path / "home" / "sklearn_ebm").mkdir(parents=True)
     return tmp_path / "home"
 
 
 @pytest.fixture
 def asked(monkeypatch):
-    """What OpenML was asked for; its answer has a first pixel that says which digit it is."""
+    """Requests to OpenML; in the answer, the first pixel of an image is its digit."""
     calls = []
 
     def answer(name, **options):
@@ -51,7 +51,7 @@ def offline(monkeypatch):
 
 
 def save_digits(path, level):
-    """A file with MNIST's arrays, of one grey level."""
+    """Write a file with MNIST's arrays of a single grey level."""
     np.savez_compressed(
         path,
         X_train=np.full((60_000, 28, 28), level, np.uint8),
@@ -128,7 +128,7 @@ def test_a_file_is_for_those_whom_the_umask_lets_read_it(tmp_path):
 
 
 def test_two_downloads_at_once_write_two_files(tmp_path, monkeypatch):
-    """The second begins and ends while the first writes."""
+    """The second download starts and ends while the first one is written."""
     path, write = tmp_path / "images.npz", np.savez_compressed
 
     def write_slowly(file, images):
@@ -177,7 +177,7 @@ def test_the_error_for_natural_images_says_where_to_get_and_where_to_put_them(fo
     message = str(caught.value)
     assert "SKLEARN_EBM_DATA" in message
     assert str(folder / "natural_images.npz") in message
-    # the remedy is a command that works as it stands
+    # the remedy is a command that can be run unchanged
     command = message.split("`")[3]
     exec(command, {"np": np, "images": IMAGES})
     assert_array_equal(fetch_natural_images(data_home=cache).images, IMAGES)
@@ -206,7 +206,7 @@ def test_the_real_files_are_what_the_documentation_says(data_home):
     if not (data_home / "mnist.npz").is_file():
         pytest.skip(f"{data_home} has no mnist.npz")
     mnist = fetch_mnist()
-    assert_array_equal(mnist.y_train[:5], [5, 0, 4, 1, 9])  # the order that LeCun's files have
+    assert_array_equal(mnist.y_train[:5], [5, 0, 4, 1, 9])  # the order of LeCun's files
     assert_array_equal(mnist.y_test[:5], [7, 2, 1, 0, 4])
     assert mnist.X_train.shape == (60_000, 784)
     images = fetch_natural_images().images

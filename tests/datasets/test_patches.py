@@ -1,4 +1,4 @@
-"""Patches are windows of the images, drawn uniformly, with the contrast that is documented."""
+"""Patches are windows of the images, sampled uniformly, with the documented contrast."""
 
 import subprocess
 import sys
@@ -17,7 +17,7 @@ def ramp(height, width, first=0, dtype=np.float64):
 
 
 def windows_of(images, height, width):
-    """Every patch of every image, as a set of tuples, by plain loops."""
+    """Return all patches of all images as a set of tuples, by plain loops."""
     return {
         tuple(np.asarray(image)[row : row + height, column : column + width].ravel())
         for image in images
@@ -32,7 +32,7 @@ def test_patches_are_exactly_the_windows_of_the_images(size, as_list):
     images = np.stack([ramp(6, 7), ramp(6, 7, first=1000)])
     height, width = (size, size) if isinstance(size, int) else size
     drawn = sample_patches(list(images) if as_list else images, size, 500, random_state=0)
-    # at most 40 windows: that 500 draws miss one has a probability below 40 * (39/40)^500 = 1e-4
+    # at most 40 windows: 500 draws miss one with probability below 40 * (39/40)^500 = 1e-4
     assert {tuple(patch) for patch in drawn} == windows_of(images, height, width)
 
 
@@ -158,7 +158,7 @@ print(sample_patches(images, 12, 500, random_state=0).shape)
 @pytest.mark.skipif(sys.platform != "linux", reason="limits memory as Linux does")
 def test_a_memory_map_larger_than_free_memory_is_read_only_where_patches_lie(tmp_path):
     path = tmp_path / "images.npy"
-    np.lib.format.open_memmap(path, "w+", np.uint8, (4000, 640, 640)).flush()  # 1.6 GB of holes
+    np.lib.format.open_memmap(path, "w+", np.uint8, (4000, 640, 640)).flush()  # 1.6 GB, sparse
     command = [sys.executable, "-c", READ_A_FILE_WITHOUT_MEMORY_FOR_IT, str(path)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.stdout.strip() == "(500, 144)", done.stderr
@@ -214,7 +214,7 @@ def test_natural_patches_are_contrast_normalised_by_default():
     # one float32 rounding of each value
     assert_allclose(np.linalg.norm(patches.astype(np.float64), axis=1), 12, rtol=1e-6)
     raw = load_natural_patches(200, normalize=False)
-    assert_allclose(patches, normalize_patches(raw), atol=1e-4)  # raw was rounded at 255
+    assert_allclose(patches, normalize_patches(raw), atol=1e-4)  # rounded relative to 255
 
 
 def test_natural_patches_come_in_the_type_asked_for(dtype):

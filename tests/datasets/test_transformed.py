@@ -1,4 +1,4 @@
-"""Changed patches are what the photograph shows there, and nothing that it does not show."""
+"""Transformed patches show the photograph at the transformed position, and nothing else."""
 
 from functools import partial
 
@@ -8,7 +8,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from sklearn_ebm.datasets import fetch_natural_images, sample_patches, sample_transformed_patches
 
-ROUNDING = 1e-11  # the spline through values up to 4, in float64, some sums long
+ROUNDING = 1e-11  # spline interpolation of values up to 4 in float64
 
 
 @pytest.fixture
@@ -17,7 +17,7 @@ def image():
 
 
 def place_of(patch, image):
-    """Row and column at which the image shows the patch."""
+    """Return row and column of the patch in the image."""
     windows = np.lib.stride_tricks.sliding_window_view(image, patch.shape)
     (row,), (column,) = np.nonzero((windows == patch).all(axis=(2, 3)))
     return row, column
@@ -75,7 +75,7 @@ def test_changes_by_fractions_follow_a_scene_known_everywhere():
     for before, after in zip(as_images(original, (5, 5)), changed, strict=True):
         top, left = place_of(before, image)
         seen = scene(top + 2 + cos * down + sin * right, left + 2 + cos * right - sin * down)
-        # The spline is off by up to 1/384 of the fourth derivative, (1/7)^4, in each direction.
+        # The error of the spline is up to 1/384 of the fourth derivative, (1/7)^4, per direction.
         assert_allclose(after, seen, rtol=0, atol=2 * (1 / 7) ** 4 / 384)
 
 
@@ -89,7 +89,7 @@ def test_grey_levels_come_back_in_single_precision():
     images = np.random.default_rng(0).integers(0, 256, (2, 30, 30)).astype(np.uint8)
     original, unchanged = sample_transformed_patches(images, 6, 50, random_state=0)
     assert original.dtype == np.float32
-    assert_allclose(unchanged, original, rtol=0, atol=1e-12)  # which is less than float32 tells
+    assert_allclose(unchanged, original, rtol=0, atol=1e-12)  # less than the precision of float32
 
 
 def test_a_sequence_holds_each_change_of_the_same_patches(image):
@@ -124,11 +124,11 @@ def test_one_seed_draws_the_same_places_whatever_the_change_within_a_margin(imag
 
 @pytest.mark.parametrize("shift", [(0, 6), (0, -6), (6, 0), (-6, 0)])
 def test_every_place_with_room_is_drawn_and_no_other(shift):
-    """The patch before and after the shift covers what the image has, to the last pixel."""
+    """The patches before and after the shift cover the image up to the last pixel."""
     image = np.arange(10.0 * 12).reshape(10, 12)
     original, changed = sample_transformed_patches([image], 3, 400, shift=shift, random_state=0)
     rows, columns = 10 - 3 - abs(shift[0]) + 1, 12 - 3 - abs(shift[1]) + 1
-    # at most 40 places: that 400 draws miss one has a probability below 40 * (39/40)^400 = 2e-3
+    # at most 40 positions: 400 draws miss one with probability below 40 * (39/40)^400 = 2e-3
     assert len(np.unique(original, axis=0)) == rows * columns
     known = [patch.ravel() for patch in np.lib.stride_tricks.sliding_window_view(image, (3, 3))]
     assert np.isclose(changed[:, 0][:, np.newaxis], np.ravel(known), atol=1e-8).any(axis=1).all()
@@ -136,7 +136,7 @@ def test_every_place_with_room_is_drawn_and_no_other(shift):
 
 @pytest.mark.parametrize("quarters", [1, 2, 3, 4])
 def test_a_patch_may_be_the_whole_image_and_turn_in_it(quarters):
-    """Sines of such angles are off by some 1e-16, which must not count as outside."""
+    """Sines of such angles have errors of about 1e-16, which must not count as outside."""
     image = np.random.default_rng(0).standard_normal((16, 16))
     original, rotated = sample_transformed_patches([image], 16, 2, rotation=90 * quarters)
     assert_array_equal(original, [image.ravel()] * 2)
@@ -144,7 +144,7 @@ def test_a_patch_may_be_the_whole_image_and_turn_in_it(quarters):
 
 
 def test_pictures_of_differing_sizes_are_drawn_in_proportion_to_their_places():
-    images = [np.zeros((4, 4)), np.ones((13, 4))]  # 2 x 2 patches: 9 and 36 places
+    images = [np.zeros((4, 4)), np.ones((13, 4))]  # 2 x 2 patches: 9 and 36 positions
     original, _ = sample_transformed_patches(images, 2, 4500, random_state=0)
     assert abs((original[:, 0] == 0).sum() - 900) < 5 * np.sqrt(4500 * 0.2 * 0.8)
 
@@ -217,6 +217,6 @@ def test_senseless_changes_are_named(change, message):
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_an_image_that_is_not_finite_is_refused(value):
     image = np.zeros((30, 30))
-    image[0, 0] = value  # a spline would spread it over all of the image
+    image[0, 0] = value  # a spline would spread it over the whole image
     with pytest.raises(ValueError, match="images contains"):
         sample_transformed_patches([image], 4, 10, random_state=0)

@@ -1,10 +1,10 @@
-"""Arrays that seem to be on a device, for tests on the host."""
+"""Replacements for device arrays, for tests on the host."""
 
 import numpy as np
 
 
 class Away(np.ndarray):
-    """An array on a device, as far as the host can tell."""
+    """An array that the host treats as a device array."""
 
     def get(self):
         return np.array(self)

@@ -1,4 +1,4 @@
-"""Training and test patches, a small dictionary, and a check of the data that are learned from."""
+"""Training and test patches, a small dictionary, and a record of the rows that are used."""
 
 import pytest
 
@@ -23,7 +23,7 @@ def atoms(dictionary):
 
 @pytest.fixture
 def watched(monkeypatch):
-    """Rows that are looked at, and those of the batches that are learned from, one set each."""
+    """Record the rows that are evaluated and the rows that are used for training, as two sets."""
     rows = {"looked at": set(), "learned": set()}
 
     def watch(method, key):

@@ -1,4 +1,4 @@
-"""Ctrl-C in the middle of learning."""
+"""Ctrl-C during training."""
 
 from sklearn_ebm.learning._trainer import Trainer
 

@@ -1,4 +1,4 @@
-"""What tests of `LISTAEncoder` share: settings for few samples, losses by their definitions."""
+"""Common parts of the tests of `LISTAEncoder`: settings for few samples, losses by definition."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ from tests.papers import UNTRAINED
 
 ALPHA = 1.0
 N_ATOMS = 24
-N_TRAINED = 200  # patches to learn from; the others are new
+N_TRAINED = 200  # patches for training; the others are new
 SETTINGS = {  # steps small enough for so few samples
     "alpha": ALPHA,
     "n_steps": 1,
@@ -38,7 +38,7 @@ def energies(X, code, dictionary, alpha=ALPHA):
 
 
 def mean_loss(loss, X, code, dictionary, alpha=ALPHA):
-    """By its definition, with codes that are optimal as far as the models ask for it."""
+    """Return the loss by its definition, with codes that are optimal to the models' tolerance."""
     if loss == "energy":
         return energies(X, code, dictionary, alpha).mean()
     optimum = sparse_encode(X, dictionary, alpha)
@@ -46,7 +46,7 @@ def mean_loss(loss, X, code, dictionary, alpha=ALPHA):
 
 
 def untrained(model, X):
-    """Codes of the solver that the model unrolls, after as many steps."""
+    """Return codes of the solver that the model unrolls, after the same number of steps."""
     return UNTRAINED[model.encoder](X, model.components_, ALPHA, model.n_steps)
 
 

@@ -25,7 +25,7 @@ QUICK = {"max_iter": 2, "random_state": 0}
 
 @pytest.mark.parametrize("n_components", [16, 32])
 def test_masked_digits_are_restored_better_than_by_principal_components(n_components):
-    """Vincent et al. 2010, section 3: reconstructions repair corrupted samples, PCA fits them."""
+    """Vincent et al. 2010, section 3: reconstructions repair corrupted samples, better than PCA."""
     learned, new = DIGITS[:1200], DIGITS[1200:]
     seen = new * (np.random.default_rng(0).random(new.shape) > 0.25)
     model = AutoEncoder(n_components, learning_rate=3e-2, max_iter=30, tol=0, random_state=0)
@@ -55,7 +55,7 @@ def test_reconstructions_and_energies_are_the_formulas_of_the_docstring(tied_wei
 def test_the_reconstruction_is_the_gradient_of_a_density_model():
     """x - g(f(x)) of tied sigmoid units is the gradient of an energy (Vincent 2011, section 4.3).
 
-    The energy is 1/2 ||x||^2 - c.x - sum log(1 + exp(u)), u = x W + b.
+    The energy is 1/2 ||x||^2 - c.x - sum log(1 + exp(u)) with u = x W + b.
     """
     model = AutoEncoder(9, loss="squared_error", noise="gaussian", **QUICK).fit(DIGITS)
 
@@ -97,7 +97,7 @@ def test_noise_depends_neither_on_pieces_nor_on_threads(kind):
 
 @pytest.mark.parametrize("kind", NOISES)
 def test_noise_has_its_level(kind):
-    """Of 38,400 values; five standard errors of a share are 0.012, of a deviation 0.006."""
+    """For 38,400 values: five standard errors of a share are 0.012, of a deviation 0.006."""
     X = np.full((600, 64), 0.5)
     seen = Noise(kind, 0.3, (-1.0, 2.0)).applied(
         X, Stream(np.random.RandomState(0)).key(), numpy, Memory()
@@ -127,7 +127,7 @@ def test_divergence_is_noticed_and_the_model_stays_usable(loss):
 
 @pytest.mark.parametrize("tied_weights", [True, False])
 def test_labels_train_the_encoder(tied_weights):
-    """A tied decoder follows the encoder; a decoder of its own does not change."""
+    """A tied decoder follows the encoder; a separate decoder does not change."""
     steps = (
         AutoEncoder(32, tied_weights=tied_weights, **QUICK),
         LogisticRegression(max_iter=100, tol=1e-2),

@@ -1,4 +1,4 @@
-"""alpha="scale" is the size of the training data: when it is measured, and when it is kept."""
+"""alpha="scale" is the size of the training data: tests of when it is measured and kept."""
 
 import numpy as np
 import pytest
@@ -18,7 +18,7 @@ def coder(**parameters):
 
 
 def test_only_observed_values_of_samples_that_have_a_weight_are_measured():
-    """Samples without weight and samples of zeros change nothing, whatever their masks are."""
+    """Samples without weight and samples of zeros have no effect, whatever their masks are."""
     expected = SparseCoder(6, **QUICK).fit(X, mask=SEEN).alpha_
     assert_allclose(expected, np.sqrt(np.mean(X[SEEN] ** 2)), rtol=1e-12)
     first_only = np.tile(np.arange(8) == 0, (60, 1))
@@ -35,7 +35,7 @@ def test_data_of_zeros_have_the_size_one_and_a_warning_that_names_them():
 
 
 def test_the_measured_size_survives_another_alpha():
-    """Assigning atoms while alpha is a number must not replace the size of the data."""
+    """Setting atoms while alpha is a number must not replace the size of the data."""
     model = coder()
     size, before = model.alpha_, model.energy(X)
     model.set_params(alpha=5.0)

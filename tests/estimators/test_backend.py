@@ -1,4 +1,4 @@
-"""A model whose backend is "numpy" calls no kernel of Numba, in any of its methods."""
+"""A model with backend="numpy" calls no kernel of Numba in any of its methods."""
 
 import numpy as np
 import pytest
@@ -18,7 +18,7 @@ MASK = (RANDOM.random(IMAGES.shape) > 0.2).astype(float)
 
 @pytest.fixture(autouse=True)
 def _no_kernels(monkeypatch):
-    """Every kernel of Numba raises."""
+    """Replace every kernel of Numba by a function that raises."""
 
     def raises(*args, **options):
         raise AssertionError("a kernel of another backend was called")

@@ -1,4 +1,4 @@
-"""Bad input: an error in scikit-learn's words, a warning that names what, or the right answer.
+"""Bad input: an error in scikit-learn's words, a warning that names it, or the correct result.
 
 Overflow and invalid operations inside the package are errors in every test (see pyproject.toml).
 """
@@ -54,7 +54,7 @@ doors = pytest.mark.parametrize("door", DOORS)
 
 
 class Refusal(NamedTuple):
-    """Bad data made of good ones, and the error that names what is wrong."""
+    """Bad data derived from good data, and the error message."""
 
     spoil: Any
     error: type
@@ -95,7 +95,7 @@ def test_another_width_than_in_fit_is_refused(X, atoms, name, door):
 
 @pytest.mark.parametrize("method", ["fit", "partial_fit"])
 def test_outliers_whose_gradients_squared_overflow_are_refused_by_what_squares_gradients(X, method):
-    """The optimizer of the encoder takes fourth powers of X, relative to most of its entries."""
+    """The encoder's optimizer computes fourth powers of X, relative to most of its entries."""
     spoilt = with_entry(X.astype(np.float32), 1e12)
     with pytest.raises(ValueError, match=r"powers of .* overflow. Rescale X"):
         getattr(make("PSD-tanh-encoder"), method)(spoilt)
@@ -119,7 +119,7 @@ def test_what_needs_a_fitted_model_says_so(X, name, method):
         getattr(make(name), method)(X)
 
 
-ODD = {  # data that look wrong and have a right answer all the same
+ODD = {  # data that look wrong but have a correct result
     "one sample": lambda X: X[:1],
     "one feature": lambda X: X[:, :1],
     "a constant column": lambda X: np.hstack([X[:, 1:], np.ones((len(X), 1))]),
@@ -138,7 +138,7 @@ odd = pytest.mark.parametrize("odd", ODD)
 
 
 def assert_usable(model, X):
-    """Every fitted attribute is finite, and the atoms have norm one."""
+    """Assert that all fitted attributes are finite, and that atoms have norm one."""
     for name, value in fitted_attributes(model).items():
         if name != "encoder_":
             assert np.all(np.isfinite(value)), name
@@ -166,7 +166,7 @@ def test_odd_data_have_certified_codes(X, atoms, odd, solver):
         data, atoms[:, : data.shape[1]], ALPHA, solver=solver, max_iter=10_000, return_gap=True
     )
     assert np.all(gap <= 1e-4)
-    # In float32 correlations are rounded by 1e-7, and the gap is not quite what it was there.
+    # In float32 correlations have rounding errors of 1e-7, which increase the gap.
     own = duality_gap(data, code, atoms[:, : data.shape[1]], ALPHA)
     assert np.all(own <= 1e-4 + 1e-6)
 
@@ -179,12 +179,12 @@ def test_codes_scale_with_data_and_alpha(X, atoms, dtype, solver, scale):
     scaled = sparse_encode((scale * X).astype(dtype), atoms, scale * ALPHA, **options)
     assert scaled.dtype == dtype
     gap = duality_gap(X, scaled / dtype.type(scale), atoms, ALPHA)
-    assert np.all(gap <= 2e-5)  # float32 rounds what it certifies
+    assert np.all(gap <= 2e-5)  # float32 rounds certified gaps
 
 
 @solvers
 def test_codes_are_optimal_where_squares_of_the_data_underflow(X, atoms, solver):
-    """In float32 the energy of 1e-30 X is zero; the gap is (1 - s)^2 then, s = alpha / max |q|."""
+    """In float32 the energy of 1e-30 X is zero; the gap is then (1 - s)^2, s = alpha / max |q|."""
     tiny = np.float32(1e-30)
     options = {"solver": solver, "tol": 1e-6, "max_iter": 100_000}
     code = sparse_encode(tiny * np.float32(X), atoms, tiny * ALPHA, **options) / tiny
@@ -200,12 +200,12 @@ def test_atoms_of_any_norm_give_codes_of_the_inverse_size(X, atoms, dtype, solve
     options = {"solver": solver, "tol": 1e-5, "max_iter": 10_000}
     code = sparse_encode(X.astype(dtype), scale * atoms, scale * ALPHA, **options)
     gap = duality_gap(X, code.astype(float) * scale, atoms, ALPHA)
-    assert np.all(gap <= 2e-5)  # float32 rounds what it certifies
+    assert np.all(gap <= 2e-5)  # float32 rounds certified gaps
 
 
 @solvers
 def test_numbers_beyond_single_precision_are_no_trouble_in_float64(X, atoms, solver):
-    """The active set searches in single precision, which ends at 3e38."""
+    """The active set searches in single precision, with a maximum of 3e38."""
     code = sparse_encode(1e90 * X, atoms, 1e90 * ALPHA, solver=solver, max_iter=10_000)
     assert np.all(duality_gap(X, code / 1e90, atoms, ALPHA) <= 1.01e-4)
 

@@ -1,4 +1,4 @@
-"""scikit-learn's callbacks: what they see, what they may do, and its progress bars."""
+"""scikit-learn's callbacks: the state that they observe, their actions, and progress bars."""
 
 import re
 
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:Stopped at max_iter")
 
 
 class Recorder:
-    """Keep what the tasks at one level look like at their end; act on it."""
+    """Records the tasks of one level at their end, and optionally acts on the model."""
 
     def __init__(self, depth=1, act=lambda model: None):
         self.depth, self.act = depth, act
@@ -49,7 +49,7 @@ def context_path(context):
 
 
 def kept_pass(model):
-    """Number of the pass that fit keeps: the last, or the one of the least held-out loss."""
+    """Return the index of the pass that fit keeps: the last, or the one with the lowest loss."""
     return np.argmin(getattr(model, "validation_curve_", -np.arange(model.n_iter_ + 1)))
 
 
@@ -66,7 +66,7 @@ def test_callbacks_see_a_usable_model_after_each_pass(patches, name):
         code = recorder.models[kept - 1].transform(patches)
         assert_array_equal(code, model.transform(patches))
     first, second, _ = (learned(seen) for seen in recorder.models)
-    assert np.any(first != second)  # not one for all
+    assert np.any(first != second)  # at least one entry differs
 
 
 @learners
@@ -119,7 +119,7 @@ def test_callbacks_do_not_change_the_model(patches, name):
 
 
 def shown(capsys):
-    """What the progress bars left on the screen."""
+    """Return the final state of the progress bars on the screen."""
     return re.sub(r"\s+", " ", capsys.readouterr().out)
 
 

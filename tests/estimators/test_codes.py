@@ -1,4 +1,4 @@
-"""Codes against what defines them: optimality conditions, certificates, other people's solvers."""
+"""Codes compared with their definition: optimality conditions, certificates, other solvers."""
 
 import copy
 import warnings
@@ -16,7 +16,7 @@ from sklearn_ebm.metrics import duality_gap
 from tests.registries.row_models import MODELS, make, with_codes
 from tests.registries.solvers import LASSO_SOLVERS
 
-ALPHA = 1.0  # on patches of norm 8: about a tenth of the codes is on
+ALPHA = 1.0  # on patches of norm 8: about a tenth of the codes is non-zero
 TIGHT = {np.dtype(np.float64): 1e-12, np.dtype(np.float32): 1e-5}
 solvers = pytest.mark.parametrize("solver", LASSO_SOLVERS)
 signs = pytest.mark.parametrize("positive", [False, True], ids=["signed", "positive"])
@@ -50,10 +50,10 @@ def test_codes_meet_the_lasso_optimality_conditions(X, dictionary, dtype, solver
     # The gap's first term is (1 - s)^2 ||r||^2 / ||x||^2, s = alpha / max |q|; ||r|| > ||x|| / 4.
     slack = 1 + 8 * tol**0.5
     assert np.all((correlation if positive else np.abs(correlation)) <= ALPHA * slack)
-    # Its second, sum |z| (alpha - s |q|) <= tol ||x||^2 / 2, binds where z is not tiny; norm 8.
+    # Its second term, sum |z| (alpha - s |q|) <= tol ||x||^2 / 2, is tight unless z is tiny.
     on = np.abs(code) > 1e-3
     assert_allclose(correlation[on], ALPHA * np.sign(code[on]), atol=8 * tol**0.5 + 32e3 * tol)
-    assert 0.02 < on.mean() < 0.3  # neither all off nor all on
+    assert 0.02 < on.mean() < 0.3  # neither all zero nor all non-zero
     if positive:
         assert np.all(code >= 0)
 
@@ -66,7 +66,7 @@ def test_gaps_are_small_and_are_those_of_the_definition(X, dictionary, dtype, so
     assert gap.shape == (len(X),)
     assert np.all(gap <= 1e-4)
     own = duality_gap(X.astype(dtype), code, dictionary, ALPHA, positive)
-    # A gap is a sum over atoms of numbers rounded at the size of the energy.
+    # A gap is a sum over atoms with rounding errors relative to the energy.
     assert_allclose(gap, own, rtol=1e-3, atol=200 * np.finfo(dtype).eps)
 
 
@@ -85,9 +85,9 @@ def test_alpha_above_alpha_max_gives_exact_zeros(X, dictionary, dtype, solver, p
 
 @solvers
 def test_all_solvers_find_the_same_codes(X, dictionary, optimum, solver):
-    """Patches and random atoms are in general position: the minimum is unique."""
+    """For patches and random atoms in general position, the minimum is unique."""
     code = sparse_encode(X, dictionary, ALPHA, solver=solver, tol=1e-12, max_iter=100_000)
-    # Curvature on the supports is above 0.05; E - E* <= 1e-12 * 32 leaves a distance of 4e-5.
+    # The curvature on supports is above 0.05; E - E* <= 1e-12 * 32 allows a distance of 4e-5.
     assert_allclose(code, optimum, atol=4e-5)
 
 
@@ -97,12 +97,12 @@ def test_codes_are_those_of_scikit_learn(X, dictionary, positive):
     expected = reference_encode(X, dictionary, positive=positive, **options)
     code = sparse_encode(X, dictionary, ALPHA, positive=positive, tol=1e-10)
     theirs, ours = (energies(X, each, dictionary, ALPHA) for each in (expected, code))
-    assert np.all(ours <= theirs * (1 + 1e-10))  # their own stopping rule is looser
+    assert np.all(ours <= theirs * (1 + 1e-10))  # their stopping rule is looser
     assert_allclose(code, expected, atol=0.02)
 
 
 def test_code_is_that_of_a_lasso_regression_on_the_atoms(X, dictionary):
-    """scikit-learn's Lasso divides the squares by the number of rows, here of features."""
+    """scikit-learn's Lasso divides the squares by the number of rows, which is features here."""
     lasso = Lasso(ALPHA / X.shape[1], fit_intercept=False, tol=1e-12, max_iter=100_000)
     code = sparse_encode(X[:5], dictionary, ALPHA, tol=1e-12)
     for x, z in zip(X[:5], code, strict=True):
@@ -125,16 +125,16 @@ def test_a_start_changes_the_way_but_not_the_optimum(X, dictionary, solver, posi
     assert_array_equal(start, before)
     assert np.all(gap <= 1e-8)
     assert np.all(duality_gap(X, code, dictionary, ALPHA, positive) <= 1e-8 + 1e-12)
-    assert not positive or code.min() >= 0  # even though half of the start was negative
+    assert not positive or code.min() >= 0  # although half of the start was negative
 
 
 @solvers
 @pytest.mark.parametrize("form", [np.asarray, sparse.csr_array], ids=["dense", "sparse"])
 def test_a_start_at_the_optimum_is_left_alone(X, dictionary, optimum, solver, form):
     with warnings.catch_warnings():
-        warnings.simplefilter("error")  # one step must do
+        warnings.simplefilter("error")  # one step must be sufficient
         code = sparse_encode(X, dictionary, ALPHA, solver=solver, init=form(optimum), max_iter=1)
-    # The gap is 1e-12 of 32 at the start, and one step cannot be further than from the optimum.
+    # The gap is 1e-12 of 32 at the start, and a step does not exceed the distance to the optimum.
     assert_allclose(code, optimum, atol=4e-5)
 
 
@@ -153,7 +153,7 @@ def test_sparse_output_is_the_dense_one(X, dictionary, dtype, solver):
 
 
 def test_many_pieces_are_put_together_in_order(dictionary):
-    """Several pieces of at most some thousand rows each, over threads."""
+    """Several pieces of at most some thousand rows each, processed by threads."""
     X = 8 * np.random.default_rng(0).standard_normal((6000, 64))
     packed, gap = sparse_encode(X, dictionary, 6.0, sparse_output=True, return_gap=True)
     assert packed.shape == (6000, 96)
@@ -162,7 +162,7 @@ def test_many_pieces_are_put_together_in_order(dictionary):
 
 @solvers
 def test_atoms_need_no_unit_norm(X, dictionary, solver):
-    """Scaling an atom is the same as dividing its penalty: the certificate knows the norms."""
+    """Scaling an atom is equivalent to dividing its penalty: the certificate uses the norms."""
     scaled = dictionary * np.linspace(0.5, 3, len(dictionary))[:, None]
     options = {"solver": solver, "max_iter": 100_000, "return_gap": True}
     code, gap = sparse_encode(X, scaled, ALPHA, tol=1e-6, **options)
@@ -172,7 +172,7 @@ def test_atoms_need_no_unit_norm(X, dictionary, solver):
 
 @solvers
 def test_more_atoms_than_features_and_samples_can_all_be_right(solver):
-    """Every atom twice: the minimum is a whole face of codes, and the gap certifies any."""
+    """With each atom twice, the minimum is a set of codes, and the gap certifies each of them."""
     random = np.random.default_rng(0)
     atoms = np.repeat(random.standard_normal((20, 6)), 2, axis=0)
     X = 3 * random.standard_normal((4, 6))
@@ -214,7 +214,7 @@ def test_ista_makes_the_steps_of_its_formula(X, dictionary):
     for _ in range(7):
         ahead = code + (X - code @ dictionary) @ dictionary.T / lipschitz
         code = np.sign(ahead) * np.maximum(np.abs(ahead) - ALPHA / lipschitz, 0)
-    # Our L is an estimate from above, by at most 2 %: steps are as much shorter.
+    # Our L is an upper estimate, by at most 2 %, so that steps are shorter by this factor.
     assert_allclose(ista(X, dictionary, ALPHA, tol=0, max_iter=7), code, atol=0.1)
     assert np.all(
         energies(X, ista(X, dictionary, ALPHA, tol=0, max_iter=8), dictionary, ALPHA)
@@ -228,7 +228,7 @@ def test_fista_is_ahead_of_ista_after_as_many_steps(X, dictionary):
     steps = {"tol": 0.0, "max_iter": 200, "return_gap": True}
     _, plain = ista(X, dictionary, alpha, **steps)
     _, accelerated = fista(X, dictionary, alpha, **steps)
-    assert np.median(accelerated) < np.median(plain) / 10  # 1 / k^2 against 1 / k
+    assert np.median(accelerated) < np.median(plain) / 10  # 1 / k^2 compared with 1 / k
 
 
 @pytest.mark.parametrize("backend", ["numpy", "numba"])
@@ -250,7 +250,7 @@ def test_read_only_and_mapped_data_give_the_same_codes(X, dictionary, optimum, t
 
 def test_coder_transforms_by_sparse_encode(X, dictionary):
     coder = SparseCoder(dictionary=dictionary, alpha=ALPHA).fit(X)
-    assert_array_equal(coder.components_, dictionary)  # given, hence used as it is
+    assert_array_equal(coder.components_, dictionary)  # given atoms are used unchanged
     assert_array_equal(coder.transform(X), sparse_encode(X, dictionary, ALPHA))
     assert coder.n_iter_ == 0
     assert coder.n_replaced_ == 0
@@ -265,7 +265,7 @@ def test_coder_leaves_missing_features_out(X, dictionary):
 
 @pytest.fixture(scope="module", params=PREDICTIVE)
 def predictive(request, patches):
-    """A fitted PSD for each encoder, with optimal codes."""
+    """Return a fitted PSD for each encoder, with optimal codes."""
     settings = {"alpha": 0.5, "beta": 0.7, "max_iter": 3, "tol": 0, "code_tol": 1e-10}
     return make(request.param, 24, **settings).fit(patches)
 
@@ -284,11 +284,11 @@ def test_optimal_codes_of_psd_are_a_lasso_with_the_prediction_as_more_data(predi
 def test_encoder_codes_of_psd_are_those_of_its_encoder(predictive, X):
     model = copy.copy(predictive).set_params(inference="encoder")
     assert_array_equal(model.transform(X), predictive.encoder_.forward(X))
-    assert_array_equal(model.energy(X), predictive.energy(X))  # F(x) is a minimum in either case
+    assert_array_equal(model.energy(X), predictive.energy(X))  # F(x) is a minimum in both cases
 
 
 def test_energy_is_lowest_at_the_optimal_code(predictive, X):
-    """Convex: no step in a random direction lowers it, and steps are as long as they may be."""
+    """The energy is convex: no step in a random direction decreases it."""
     data = predictive._inputs().read(predictive, X)
     code = predictive.transform(X)
     random = np.random.default_rng(0)
@@ -342,13 +342,13 @@ def test_a_model_of_one_type_transforms_data_of_the_other(patches, name):
     model = make(name, 8, max_iter=2, tol=0).fit(patches)
     narrow = model.transform(patches.astype(np.float32))
     assert narrow.dtype == np.float32
-    # float32 rounds codes of size 10 by 1e-6; two gaps of 1e-4 allow for twice their own change.
+    # float32 rounds codes of size 10 by 1e-6; two gaps of 1e-4 allow twice their own change.
     assert_allclose(narrow, model.transform(patches), atol=0.2)
     assert np.median(np.abs(narrow - model.transform(patches))) < 1e-5
 
 
 def test_components_set_by_hand_are_used(X, dictionary):
-    """Who reorders or edits atoms gets the codes of the edited ones."""
+    """Reordered or edited atoms determine the codes."""
     coder = SparseCoder(dictionary=dictionary, alpha=ALPHA).fit(X)
     coder.components_ = dictionary[::-1].copy()
     assert_allclose(coder.transform(X), sparse_encode(X, dictionary[::-1], ALPHA), atol=1e-12)

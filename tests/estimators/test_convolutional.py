@@ -1,4 +1,4 @@
-"""ConvSparseCoder and ConvPSD: what they learn, what goes in and what comes out."""
+"""ConvSparseCoder and ConvPSD: learning, input formats and output formats."""
 
 import pickle
 from unittest.mock import patch
@@ -55,15 +55,15 @@ def colours():
 
 
 def with_form(name, form, **parameters):
-    """A model, and its parameters, for images that come in this form."""
+    """Return a model and its parameters for images in this format."""
     return make(name, **{"image_shape": (16, 14) if form == "rows" else None, **parameters})
 
 
-# What is learned
+# Learning
 
 
 def planted(shape, n_images, kernels, density):
-    """Images of sparse spikes, each a kernel of norm one times a number from one to two."""
+    """Return images of sparse spikes, each a filter of norm one times a number from one to two."""
     random = np.random.default_rng(1)
     n_components, _, _, n_channels = kernels.shape
     border = BORDERS["full"](kernels.shape[1:])
@@ -81,10 +81,10 @@ def planted(shape, n_images, kernels, density):
     ids=["grey", "colour", "signals"],
 )
 def test_planted_kernels_are_found(name, size, shape, n_images):
-    """Each but for its sign and a shift, in images where some overlap.
+    """Filters are found up to sign and shift, in images in which some overlap.
 
-    Kernels that have room for a shift, and some more of them than there are to be found, do not end
-    as parts of two that stand beside each other.
+    With space for shifts and more filters than planted ones, filters do not converge to parts of
+    two adjacent planted filters.
     """
     kernels = unit_kernels(np.random.default_rng(0), *size)
     images = planted(shape, n_images, kernels, density=0.3 / np.prod(size[:3]))
@@ -110,7 +110,7 @@ def test_objective_falls_and_kernels_keep_unit_norm(images, name, border, dtype)
 
 @pytest.mark.parametrize("encoder", CONVOLUTIONAL_ENCODERS)
 def test_the_encoder_learns_to_predict_better_codes_than_zero(images, encoder):
-    """The energy of f(x) without the term that f(x) is in by itself."""
+    """The energy of f(x), without the prediction term."""
     model = make("ConvPSD", 8, encoder=encoder, beta=0.5, max_iter=60, tol=0, batch_size=4)
     model.fit(images)
 
@@ -126,7 +126,7 @@ def test_the_encoder_learns_to_predict_better_codes_than_zero(images, encoder):
 
 
 def test_the_encoder_draws_the_codes_to_what_it_says(images):
-    """With a large beta the codes are the prediction, with a small one it hardly counts."""
+    """With a large beta, codes equal the prediction; with a small one, it has almost no effect."""
     predicted, optimal = {}, {}
     for beta in (1e-3, 1e3):
         model = make("ConvPSD", beta=beta, **SETTINGS, code_tol=1e-8).fit(images)
@@ -175,7 +175,7 @@ def test_first_kernels_are_directions_where_there_are_too_few_windows():
     kernels = first_kernels(images, (40, 5, 5), np.random.RandomState(0))
     assert_allclose(np.sum(kernels**2, axis=(1, 2, 3)), 1, rtol=1e-12)
     lone = np.all(kernels == images[0], axis=(1, 2, 3))
-    assert lone.sum() == 1  # the only window with anything in it, once
+    assert lone.sum() == 1  # the only non-zero window, selected once
 
 
 @pytest.mark.parametrize("shape", [(5, 4), (16, 14), (7, 14), (1, 1)])
@@ -213,7 +213,7 @@ def test_kernels_and_filters_keep_to_their_connections(colours, name, connection
     expected = np.full(4, 2) if connections == 2 else np.sum(connections, axis=1)
     assert_array_equal(table.sum(axis=1), expected)
     if connections == 2:
-        assert np.ptp(table.sum(axis=0)) <= 1  # dealt out evenly
+        assert np.ptp(table.sum(axis=0)) <= 1  # evenly distributed
     else:
         assert_array_equal(table, np.array(connections) > 0)
     for kernels in (model.components_, getattr(model, "encoder_components_", model.components_)):
@@ -236,7 +236,7 @@ def test_a_given_dictionary_stays_and_a_start_is_scaled(images, name):
     start = make(name, None, dictionary_init=kernels, **SETTINGS).fit(images)
     assert_allclose(np.sum(start.components_**2, axis=(1, 2, 3)), 1, rtol=1e-12)
     near = np.sum(start.components_[..., 0] * kernels / 2, axis=(1, 2))
-    assert np.all(near > 0.2)  # moved, not drawn anew
+    assert np.all(near > 0.2)  # changed, but not initialised again
     assert_array_equal(kernels, before)
 
 
@@ -248,7 +248,7 @@ def test_kernels_of_signals_may_leave_out_the_height(name):
     assert_array_equal(model.components_, kernels)
 
 
-# How learning goes on
+# Continued learning
 
 
 @kinds
@@ -262,7 +262,7 @@ def test_partial_fit_takes_images_of_any_size_and_lowers_the_energy(images, name
 
 @kinds
 def test_patches_are_learned_as_rows_with_the_result_of_maps(colours, name):
-    """One position: "auto" takes a solver of matrices, the others those of maps."""
+    """With one position, "auto" uses a solver for matrices, and the others solvers for maps."""
     parameters = {"crop_size": "patch", "kernel_size": (4, 3), "batch_size": 64, "connections": 2}
     parameters |= {"code_tol": 1e-9, "max_iter": 3, "code_max_iter": 10_000}
     by_rows, by_maps = (
@@ -271,7 +271,7 @@ def test_patches_are_learned_as_rows_with_the_result_of_maps(colours, name):
     with patch("sklearn_ebm.estimators._filters.Filters.learning_tol", 0.0):
         by_rows.fit(colours)
         by_maps.fit(colours)
-    # Both infer codes to a gap of 1e-9, which learning then carries from batch to batch.
+    # Both infer codes to a gap of 1e-9, which affects later batches.
     assert_allclose(by_rows.components_, by_maps.components_, atol=1e-5)
     assert_allclose(by_rows.objective_curve_, by_maps.objective_curve_, rtol=1e-6)
     assert_array_equal(by_rows.connections_, by_maps.connections_)
@@ -280,7 +280,7 @@ def test_patches_are_learned_as_rows_with_the_result_of_maps(colours, name):
 @kinds
 @borders
 def test_kernels_of_patches_are_those_of_any_border(images, name, border):
-    """What is learned does not depend on where kernels may stand; maps and their number do."""
+    """Learning does not depend on the positions of filters; maps and their number do."""
     parameters = {"crop_size": "patch", "kernel_size": 5, "max_iter": 2, "batch_size": 64}
     model, valid = (make(name, 8, border=b, **parameters).fit(images) for b in (border, "valid"))
     by_crops = make(name, 8, border="valid", **{**parameters, "crop_size": 5}).fit(images)
@@ -288,7 +288,7 @@ def test_kernels_of_patches_are_those_of_any_border(images, name, border):
     assert_array_equal(valid.components_, by_crops.components_)
     maps, shape = model.transform(images), BORDERS[border]((5, 5)).map_shape((16, 14), (5, 5))
     assert maps.shape == (len(images), *shape, 8)
-    if name == "ConvPSD" and border in ("full", "same"):  # whole windows see the same pixels
+    if name == "ConvPSD" and border in ("full", "same"):  # inner windows contain the same pixels
         inside = [slice((n - m) // 2, (n + m) // 2) for n, m in zip(shape, (12, 10), strict=True)]
         assert_allclose(maps[:, inside[0], inside[1]], valid.transform(images), atol=1e-12)
 
@@ -344,10 +344,10 @@ def test_ctrl_c_leaves_what_the_last_whole_batch_left(images, monkeypatch, name,
             model.fit(images)
     whole = make(name, **SETTINGS).fit(images)
     assert fitted_attributes(model).keys() == fitted_attributes(whole).keys()
-    assert model.n_iter_ == n_batches // 3  # 24 crops a pass
+    assert model.n_iter_ == n_batches // 3  # 24 crops per pass
     assert_array_equal(model.objective_curve_, whole.objective_curve_[: model.n_iter_])
     assert np.all(np.isfinite(model.transform(images)))
-    model.partial_fit(images)  # and it can go on
+    model.partial_fit(images)  # learning can continue
 
 
 @kinds
@@ -359,7 +359,7 @@ def test_an_error_in_validation_leaves_the_fitted_model_as_it_was(images, name):
     assert_array_equal(model.transform(images), code)
 
 
-# What learning must not depend on
+# Invariance of learning
 
 
 @models
@@ -378,7 +378,7 @@ def test_the_same_seed_gives_the_same_model_with_any_number_of_threads(images, n
 @kinds
 @borders
 def test_backends_learn_the_same_to_rounding(images, name, border):
-    """Steps on all positions are the same in both; codes are off by what they are near the end."""
+    """Steps on all positions are the same in both; codes are not fully converged."""
     settings = {"border": border, "solver": "fista_fft", "max_iter": 2, "tol": 0, "crop_size": None}
     numpy, numba = (
         make(name, **settings, backend=backend).fit(images[:, :10, :9])
@@ -399,7 +399,7 @@ def test_float32_stays_float32(images, name):
     arrays.update(energy=model.energy(X, mask=X > -1))
     arrays.update(inverse_transform=model.inverse_transform(arrays["transform"]))
     gap = model.duality_gap(X, arrays["transform"])
-    assert gap.dtype == np.float64  # a certificate
+    assert gap.dtype == np.float64  # a certificate is in double precision
     arrays.update(enumerate(model._learner.criterion.online.moments))
     optimizer = model._learner.criterion.optimizer
     if optimizer is not None:
@@ -425,7 +425,7 @@ def test_data_are_neither_changed_nor_copied_whole(images, name, tmp_path):
 
 @models
 def test_the_order_of_memory_does_not_matter(images, name):
-    """Neither that of images, nor that of maps."""
+    """This holds for the order of images and of maps."""
     model = make(name, **SETTINGS).fit(np.asfortranarray(images))
     assert_same(model, make(name, **SETTINGS).fit(images), rtol=1e-12)
     maps = model.transform(images)
@@ -439,7 +439,7 @@ def test_the_order_of_memory_does_not_matter(images, name):
         assert_allclose(model.duality_gap(images, each), gap, atol=1e-13)
 
 
-# Forms of images and maps
+# Formats of images and maps
 
 
 @models

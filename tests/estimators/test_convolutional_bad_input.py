@@ -1,4 +1,4 @@
-"""Bad images, maps and parameters of convolutional models: what is wrong, in words."""
+"""Bad images, maps and parameters of convolutional models: error messages."""
 
 import numpy as np
 import pytest
@@ -141,7 +141,7 @@ def test_parameters_out_of_range_are_refused_in_the_words_of_scikit_learn(
 KERNELS = unit_kernels(np.random.default_rng(0), 4, 3, 3, 2)
 UNREAD = [[1, 0], [1, 0], [1, 0], [1, 0], [1, 0]]
 WITHOUT = [[1, 1], [1, 0], [0, 0], [0, 1], [1, 1]]
-REFUSED = {  # parameters, and what is said of them
+REFUSED = {  # parameters, and parts of the error message
     "three lengths": (
         {"kernel_size": (3, 3, 2)},
         r"kernel_size must be a positive integer or a pair of them, got \(3, 3, 2\)",
@@ -274,7 +274,7 @@ def test_an_image_without_any_observed_pixel_is_named(X, name):
     half = X.copy()
     half[4, :6] = np.nan
     mask = np.ones(SHAPE)
-    mask[4, 6:] = 0  # what is not NaN
+    mask[4, 6:] = 0  # pixels that are not NaN
     with pytest.raises(ValueError, match="No value of sample 4 is observed"):
         make(name, missing_values=np.nan, **QUICK).fit(half, mask=mask)
 

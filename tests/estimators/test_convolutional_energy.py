@@ -1,4 +1,4 @@
-"""ConvSparseCoder and ConvPSD: pixels that are not seen, energies, certificates, warnings."""
+"""ConvSparseCoder and ConvPSD: unobserved pixels, energies, certificates, warnings."""
 
 import numpy as np
 import pytest
@@ -121,7 +121,7 @@ def test_the_gap_bounds_how_far_codes_are_from_the_optimum(images, name):
 
 @kinds
 def test_gaps_of_single_precision_are_those_of_the_same_numbers_in_double(images, name):
-    """Rounding sums to single precision can change a small gap by tens of per cent."""
+    """Rounding of sums in single precision can change a small gap by tens of per cent."""
     X, seen = images.astype(np.float32), ~holes_in(images)
     model = make(name, **SETTINGS).fit(X)
     maps = model.transform(X, mask=seen)
@@ -131,7 +131,7 @@ def test_gaps_of_single_precision_are_those_of_the_same_numbers_in_double(images
 
 @pytest.mark.parametrize("border", ["full", "valid"])
 def test_negative_maps_of_a_positive_model_have_an_infinite_gap(images, border):
-    """They are not feasible, however well they fit."""
+    """Such maps are infeasible, however well they fit."""
     model = make("ConvSparseCoder", border=border, positive=True, **SETTINGS).fit(images)
     maps = model.transform(images)
     assert np.all(model.duality_gap(images, maps) <= 1e-3)

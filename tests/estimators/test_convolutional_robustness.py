@@ -83,7 +83,7 @@ def test_the_number_for_missing_values_may_be_huge(images, mask, name):
 @kinds
 @pytest.mark.parametrize("crop_size", ["auto", "patch"])
 def test_a_kernel_of_an_empty_channel_has_a_direction_and_no_use(name, crop_size):
-    """There are enough batches for unused kernels to be replaced."""
+    """There are enough batches for unused filters to be replaced."""
     images = np.random.default_rng(0).random((5, 12, 12, 2))
     images[..., 1] = 0
     settings = {"connections": 1, "crop_size": crop_size, "alpha": 0.1, "batch_size": 1}
@@ -161,7 +161,7 @@ def test_inference_of_huge_values_stops_early(name, scale):
 @kinds
 @pytest.mark.parametrize("dtype", DTYPES, ids=[np.dtype(dtype).str for dtype in DTYPES])
 def test_images_of_other_types_are_those_of_double_precision(images, name, dtype):
-    """Single precision in any byte order stays single."""
+    """Single precision in any byte order is preserved."""
     X = (3 * images).astype(dtype)
     native = X.astype(np.float32 if np.dtype(dtype) == ">f4" else np.float64)
     model, expected = (make(name, **QUICK).fit(Y) for Y in (X, native))

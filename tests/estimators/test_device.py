@@ -1,4 +1,4 @@
-"""Models on a CUDA device learn there, give there what they give on the host, and come back."""
+"""Models on a CUDA device learn and return the same as on the host, and can be copied back."""
 
 import pickle
 
@@ -35,7 +35,7 @@ pytestmark = [
 
 
 def assert_same_features(model, data, cupy, methods, rtol=1e-6):
-    """A model that was fitted on the device gives there what its copy gives on the host."""
+    """A model fitted on the device returns there the same results as its copy on the host."""
     copied = host_copy(model)
     for method in methods:
         features = getattr(model, method)(cupy.asarray(data))
@@ -48,7 +48,7 @@ def assert_same_features(model, data, cupy, methods, rtol=1e-6):
 
 
 def rounding(dtype):
-    return 1e-6 if dtype == np.float64 else 2e-3  # of codes with a gap of their type's size
+    return 1e-6 if dtype == np.float64 else 2e-3  # for codes with a gap suitable for their dtype
 
 
 @models
@@ -89,7 +89,7 @@ def test_machines_draw_and_learn_the_same_on_a_device(cupy, dtype, form):
     data = machines.data_of(form).astype(dtype)
     here, there = (machines.make(form).fit(each) for each in (data, cupy.asarray(data)))
     assert isinstance(there.components_, cupy.ndarray)
-    if dtype == np.float64:  # in float32 a unit's draw may fall to the other side, and all diverges
+    if dtype == np.float64:  # in float32, rounding may change a unit and all later states
         assert_allclose(there.components_.get(), here.components_, atol=1e-10)
     assert_same_features(there, data, cupy, ["transform", "energy"], 1e-5)
     sampled = there.gibbs(cupy.asarray(data[:50]), 3, random_state=0)
@@ -154,7 +154,7 @@ def test_data_must_be_where_the_model_is(cupy, model):
         there.transform(X)
     with pytest.raises(ValueError, match=r"fitted on the host. Bring X there by cupy.asnumpy"):
         here.transform(cupy.asarray(X))
-    assert isinstance(there.fit(X).components_, np.ndarray)  # a new fit begins anew
+    assert isinstance(there.fit(X).components_, np.ndarray)  # a new fit starts from the beginning
 
 
 def test_numpy_arrays_go_to_the_device_where_the_backend_says_so(cupy):

@@ -1,4 +1,4 @@
-"""FineTunedClassifier: the network that a pipeline is, and what is learned with labels."""
+"""FineTunedClassifier: the network of a pipeline, and training with labels."""
 
 import copy
 import os
@@ -97,7 +97,7 @@ NETWORKS = {
 
 
 def fitted(name, y=Y):
-    """The pipeline of a network, and the data that it is fitted on."""
+    """Return the pipeline of a network, and the data that it is fitted on."""
     steps = NETWORKS[name]
     takes_images = isinstance(steps[0], ConvPSD) and steps[0].image_shape is None
     data = IMAGES if takes_images else X
@@ -123,7 +123,7 @@ def test_gradients_of_two_classes_are_those_of_the_loss(name):
 
 
 def test_gradients_are_those_of_torch():
-    """Of g tanh(x W + b), of what is positive in it and in its negative, and of a machine."""
+    """For g tanh(x W + b), its positive and negative parts, and an RBM."""
     torch = pytest.importorskip("torch")
     pipeline = make_pipeline(
         psd(encoder="tanh"), Rectifier("split"), RBM(6, **MACHINE), LogisticRegression(max_iter=30)
@@ -151,7 +151,7 @@ def test_gradients_are_those_of_torch():
         )
 
 
-# The recipe
+# Layerwise training
 
 
 def copied(classifier, **parameters):
@@ -160,19 +160,19 @@ def copied(classifier, **parameters):
 
 @pytest.fixture(scope="module")
 def classifier():
-    """Fitted; not to be changed."""
+    """A fitted classifier, which tests must not change."""
     return tuned_classifier().fit(X, Y)
 
 
 @pytest.fixture(scope="module")
 def pipeline():
-    """Two models and a classifier, fitted without a network; not to be changed."""
+    """Two models and a classifier, fitted without a network; tests must not change it."""
     steps = StandardScaler(), psd(), Rectifier(), psd(12, alpha=0.1)
     return make_pipeline(*steps, LogisticRegression(max_iter=30)).fit(X, Y)
 
 
 def encoders(pipeline):
-    """Parameters of the encoders, by step and name."""
+    """Return the parameters of the encoders, by step and name."""
     return {
         (name, key): value
         for name, step in pipeline.steps
@@ -182,7 +182,7 @@ def encoders(pipeline):
 
 
 def assert_same(first, second, data=X):
-    """Two classifiers, bit for bit."""
+    """Assert that two classifiers are bit-identical."""
     assert_array_equal(first.decision_function(data), second.decision_function(data))
     assert_array_equal(first.objective_curve_, second.objective_curve_)
 
@@ -205,7 +205,7 @@ def test_the_tuned_pipeline_computes_what_the_network_computed(name, monkeypatch
     scores = classifier.fit(data, Y).decision_function(data)
     network, x = network_of(pipeline, data)
     assert_allclose(scores, networks[-1].scores(x), rtol=1e-8, atol=1e-10)
-    assert np.abs(scores - network.scores(x)).max() > 1e-3  # the tuned ones
+    assert np.abs(scores - network.scores(x)).max() > 1e-3  # scores of the tuned network
     plain = classifier.to_pipeline()
     assert type(plain) is Pipeline
     assert_allclose(plain.decision_function(data), scores, rtol=1e-8, atol=1e-10)
@@ -272,7 +272,7 @@ def test_warm_start_goes_on_with_labels_only(classifier):
     atoms, best = going.pipeline_["psd"].components_.copy(), going.validation_accuracy_curve_.max()
     first = going.objective_curve_[-1]
     going.fit(X, Y)
-    assert going.validation_accuracy_curve_[0] == best  # of the same samples
+    assert going.validation_accuracy_curve_[0] == best  # for the same samples
     assert going.objective_curve_[0] < first
     assert_array_equal(going.pipeline_["psd"].components_, atoms)
 
@@ -298,10 +298,10 @@ def test_float32_stays_float32_and_learns_the_same():
         assert wide.encoder_.parameters[name].dtype == float
     assert narrow.transform(X.astype(np.float32)).dtype == np.float32
     curves = [models[dtype].objective_curve_ for dtype in (np.float32, float)]
-    assert_allclose(*curves, rtol=0.05)  # of codes that are inferred to a tolerance
+    assert_allclose(*curves, rtol=0.05)  # for codes that are inferred to a tolerance
 
 
-# What moves, and how far
+# Parameters that change, and step sizes
 
 
 @pytest.mark.parametrize("frozen", ["psd-1", "psd-2"])
@@ -327,7 +327,7 @@ def test_a_coder_may_lead_if_it_is_left_as_it_is():
 
 
 def test_weights_decay_and_biases_do_not(pipeline):
-    """Steps too small to count, and a decay of 1 % in each: the share that is left is known."""
+    """Steps are negligible and the decay is 1 % per step: the remaining share is known."""
     classifier = FineTunedClassifier(
         pipeline, prefit=True, optimizer="sgd", learning_rate=lambda done: 1e-12, weight_decay=1e10,
         max_iter=2, batch_size=100, learning_rates={"psd-2": 0.5},
@@ -344,7 +344,7 @@ def test_weights_decay_and_biases_do_not(pipeline):
 
 @pytest.mark.parametrize("optimizer", ["adam", "sgd"])
 def test_the_size_of_a_stage_does_not_matter_where_it_is_normalised(optimizer):
-    """Filters, biases and thresholds of 16 times the size: after normalisation nothing differs."""
+    """Filters, biases and thresholds are 16 times as large; normalised outputs are equal."""
     pipeline = make_pipeline(
         conv(encoder="shrinkage"), LocalContrastNormalizer(3), Flattener(), LogisticRegression()
     ).fit(IMAGES, Y)
@@ -376,7 +376,7 @@ def test_a_callable_rate_receives_the_completed_share_of_training(pipeline):
 
 @pytest.fixture
 def watched(monkeypatch):
-    """Rows to learn from and to look at, as they are split, and batches that are learned from."""
+    """Record the rows for training and for evaluation of the split, and the rows of batches."""
     seen = {"batches": []}
     split, contribute = LabelLearning._split, Labels.contribute
 
@@ -408,7 +408,7 @@ def test_early_stopping_keeps_what_is_best_on_samples_that_nothing_learned_from(
     assert classifier.score(X[held_out], Y[held_out]) == pytest.approx(curve.max())
     loss = log_loss(Y[held_out], classifier.predict_proba(X[held_out]))
     assert_allclose(loss, -best[1], rtol=1e-8)
-    assert max(zip(curve[:-3], -losses[:-3], strict=True)) == best  # three gained nothing
+    assert max(zip(curve[:-3], -losses[:-3], strict=True)) == best  # three passes did not improve
     learned = {tuple(row) for batch in watched["batches"] for row in batch}
     assert learned == set(map(tuple, X[train]))
 
@@ -421,7 +421,7 @@ def test_the_classifier_is_not_fitted_on_what_is_held_out(watched):
     assert_allclose(last.coef_, expected.coef_, rtol=1e-8, atol=1e-10)
 
 
-# What is learned without labels, and how data go through
+# Learning without labels, and streaming of data
 
 
 def test_unlabelled_samples_are_learned_from_by_all_steps_but_the_classifier(classifier):
@@ -480,7 +480,7 @@ def test_memory_keeps_stages_that_did_not_change(tmp_path, monkeypatch):
     cached.estimator.memory = str(tmp_path)
     del alphas[:]
     first, second = clone(cached).fit(X, Y), clone(cached).fit(X, Y)
-    assert alphas == [0.3, 0.1]  # by the first alone
+    assert alphas == [0.3, 0.1]  # only by the first
     cached.set_params(**{"estimator__psd-2__alpha": 0.2}).fit(X, Y)
     assert alphas == [0.3, 0.1, 0.2]
     for classifier in (first, second):
@@ -507,7 +507,7 @@ def test_large_outputs_go_to_a_file_and_give_the_same(monkeypatch):
 
 
 class Watch(TransformerMixin, BaseEstimator):
-    """Writes down how many rows come at a time; learns nothing."""
+    """A transformer that records the number of rows of each call and learns nothing."""
 
     sizes: list = []
 
@@ -526,10 +526,10 @@ class Watch(TransformerMixin, BaseEstimator):
 
 def test_no_more_than_a_batch_lies_between_two_steps(monkeypatch):
     unfitted = tuned_classifier(psd(), Rectifier("split"), Watch(), psd(8, alpha=0.1), max_iter=0)
-    unfitted.set_params(learning_rates={"psd-1": 0})  # what has no derivative comes before
+    unfitted.set_params(learning_rates={"psd-1": 0})  # steps without a derivative come first
     whole = clone(unfitted).fit(X, Y)
     del Watch.sizes[:]
-    monkeypatch.setattr(_stages, "BATCH_NUMBERS", 20 * 30)  # what is split is the widest
+    monkeypatch.setattr(_stages, "BATCH_NUMBERS", 20 * 30)  # for the widest array
     classifier = clone(unfitted).fit(X, Y)
     assert max(Watch.sizes) == 30
     del Watch.sizes[:]

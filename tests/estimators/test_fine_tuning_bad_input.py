@@ -1,4 +1,4 @@
-"""FineTunedClassifier: what it refuses, other data, weights, callbacks, and interruptions."""
+"""FineTunedClassifier: error messages, input types, weights, callbacks, and interruptions."""
 
 import pickle
 import re
@@ -36,30 +36,30 @@ def psd(n_components=8, **parameters):
 
 
 def tuned(*steps, **parameters):
-    """Not yet fitted."""
+    """Return an unfitted classifier."""
     pipeline = make_pipeline(*steps, LogisticRegression(max_iter=30))
     return FineTunedClassifier(pipeline, **{"max_iter": 3, "random_state": 0, **parameters})
 
 
 @pytest.fixture(scope="module")
 def pipeline():
-    """Fitted; not to be changed."""
+    """A fitted pipeline, which tests must not change."""
     return make_pipeline(psd(), Rectifier(), LogisticRegression(max_iter=30)).fit(X, Y)
 
 
 @pytest.fixture
 def going(pipeline):
-    """A classifier that goes on from it, of 3 passes of 2 batches."""
+    """A classifier that continues from the pipeline, with 3 passes of 2 batches."""
     return FineTunedClassifier(pipeline, prefit=True, max_iter=3, random_state=0)
 
 
 def assert_same(first, second):
-    """Two classifiers, bit for bit."""
+    """Assert that two classifiers are bit-identical."""
     assert_array_equal(first.decision_function(X), second.decision_function(X))
     assert_array_equal(first.objective_curve_, second.objective_curve_)
 
 
-# What is refused, before anything is fitted
+# Errors before anything is fitted
 
 
 @pytest.fixture
@@ -169,7 +169,7 @@ def test_training_goes_on_with_the_same_classes_only(going):
     going.set_params(warm_start=True).fit(X, Y)
     with pytest.raises(ValueError, match="y must have only classes of the fitted classifier"):
         going.fit(X, Y + 1)
-    going.fit(X[Y < 5], Y[Y < 5])  # some of them will do
+    going.fit(X[Y < 5], Y[Y < 5])  # a subset of the classes is sufficient
     assert len(going.classes_) == 10
 
 
@@ -191,7 +191,7 @@ def test_bad_weights_are_refused(going, weights):
         going.fit(X, Y, sample_weight=weights)
 
 
-# What else it takes
+# Further input types
 
 
 @pytest.mark.parametrize("last", [RidgeClassifier(), LinearSVC(), SGDClassifier(random_state=0)])
@@ -241,7 +241,7 @@ def test_pipelines_in_the_pipeline_are_what_their_steps_are(pipeline):
 def test_a_grid_search_reaches_the_parameters_of_steps():
     search = GridSearchCV(tuned(psd(), max_iter=1), {"estimator__psd__alpha": [0.3, 1e3]}, cv=2)
     search.fit(X, Y)
-    assert search.best_params_ == {"estimator__psd__alpha": 0.3}  # all codes are zero of the other
+    assert search.best_params_ == {"estimator__psd__alpha": 0.3}  # otherwise all codes are zero
     assert search.best_estimator_.pipeline_["psd"].alpha == 0.3
 
 
@@ -313,7 +313,7 @@ def test_labels_of_any_kind_are_what_is_predicted(names):
     assert_array_equal(by_name.decision_function(X), by_number.decision_function(X))
 
 
-# Callbacks, and what ends training before its time
+# Callbacks, and early ends of training
 
 
 def test_callbacks_see_a_usable_classifier_after_each_pass(going):

@@ -1,4 +1,4 @@
-"""What dropout does to a network that is trained with labels."""
+"""Dropout in a network that is trained with labels."""
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:Stopped at max_iter", "ignore:lb
 
 @pytest.fixture
 def with_dropout():
-    """A network with two layers that leave features out, its input and the indicator of labels."""
+    """Return a network with two dropout layers, its input and the indicator matrix of labels."""
     layers = [psd(), Dropout(0.4, random_state=0), psd(6), Dropout(0.2, random_state=1)]
     pipeline = make_pipeline(*layers, LogisticRegression(max_iter=30)).fit(X, Y)
     network, x = network_of(pipeline, X[:7])
@@ -29,7 +29,7 @@ def with_dropout():
 
 @pytest.fixture
 def same_in_each_batch(monkeypatch):
-    """Streams of one seed for all batches."""
+    """Use streams with the same seed for all batches."""
 
     class Stream(_network.RowStream):
         def __init__(self, seed, first):
@@ -54,7 +54,7 @@ def test_dropout_leaves_out_others_in_each_batch_and_nothing_when_it_is_looked_a
 @pytest.mark.usefixtures("same_in_each_batch")
 def test_what_dropout_leaves_out_of_a_row_does_not_depend_on_pieces(with_dropout):
     network, *_, losses = with_dropout
-    losses()  # it knows the number of outputs from now on
+    losses()  # sets the number of outputs
     network._piece_rows = 7
     whole = losses()
     network._piece_rows = 2

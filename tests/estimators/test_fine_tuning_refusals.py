@@ -201,7 +201,7 @@ def fitted_pipeline(*steps, data=X):
 
 def spoiled(value):
     data = X.copy()
-    data[-1, 20] = value  # in the last row, which training would see late
+    data[-1, 20] = value  # in the last row, which training would reach late
     return data
 
 
@@ -261,4 +261,4 @@ def test_frames_in_any_byte_order_are_the_same_numbers(prefit):
     for frame in (swapped, mixed):
         found = FineTunedClassifier(pipeline, **options).fit(frame, Y)
         assert_allclose(found.decision_function(frame), expected, rtol=1e-9)
-    assert swapped.dtypes.iloc[0].str == ">f8"  # the user's frame is left alone
+    assert swapped.dtypes.iloc[0].str == ">f8"  # the user's frame is unchanged

@@ -1,4 +1,4 @@
-"""Fitted attributes are the model: read-only arrays, and another array is another model."""
+"""Fitted attributes define the model: arrays are read-only, and replacing one changes the model."""
 
 import copy
 import functools
@@ -77,7 +77,7 @@ def fitted(name, seed=0):
 
 
 def arrays(model):
-    """All public arrays of a fitted model, by name."""
+    """Return all public arrays of a fitted model, by name."""
     found = {name: value for name, value in vars(model).items() if name[-1] == "_" != name[0]}
     encoder = found.pop("encoder_", None)
     if encoder is not None:
@@ -86,7 +86,7 @@ def arrays(model):
 
 
 def of_model(model):
-    """The names of the arrays that results depend on."""
+    """Return the names of the arrays that results depend on."""
     return [name for name in arrays(model) if name in model._model_attributes]
 
 
@@ -103,7 +103,7 @@ def assert_same_results(first, second, data, **tolerance):
 
 
 def changed(model, name):
-    """Another value of an attribute, which the model may have."""
+    """Return another valid value of an attribute."""
     value = getattr(model, name)
     return ~value if value.dtype == bool else 0.9 * value
 
@@ -139,7 +139,7 @@ def test_names_of_features_cannot_be_edited_in_place():
 
 
 def held_arrays(state):
-    """All arrays that an object holds, however deep."""
+    """Return all arrays that an object contains at any depth."""
     memo = {}
     copy.deepcopy(state, memo)
     return [each for each in memo[id(memo)] if isinstance(each, np.ndarray)]
@@ -160,7 +160,7 @@ def test_learning_shares_no_memory_with_public_arrays(name):
 
 @models
 def test_a_replaced_array_is_the_model(name):
-    """Results change at once, are those of any other model with the same arrays, and come back."""
+    """Results change immediately, equal those of a model with these arrays, and change back."""
     model, data = fitted(name)
     before = results(model, data)
     for attribute in of_model(model):
@@ -170,11 +170,11 @@ def test_a_replaced_array_is_the_model(name):
         for each in model._model_attributes:
             if hasattr(model, each):
                 setattr(other, each, copy.deepcopy(getattr(model, each)))
-        if attribute != "connections_":  # which learning alone asks for
+        if attribute != "connections_":  # used only by learning
             assert any(np.any(after[call] != before[call]) for call in before), attribute
         assert_same_results(model, other, data, rtol=1e-9, atol=1e-9)
         setattr(model, attribute, value)
-        model.transform(data)  # what belongs together follows at the next use
+        model.transform(data)  # dependent values are updated at the next use
     assert_same_results(model, fitted(name)[0], data, rtol=1e-9, atol=1e-9)
 
 
@@ -194,20 +194,20 @@ def test_a_users_own_array_is_neither_frozen_nor_followed(name):
 
 @learners
 def test_learning_goes_on_from_replaced_arrays(name):
-    """What two models learn from the same arrays and data differs by their random numbers alone."""
+    """Two models with the same arrays and data differ only by their random numbers."""
     first, data = fitted(name)
     second, _ = fitted(name, seed=1)
     for attribute in first._model_attributes:
         if hasattr(second, attribute):
             setattr(first, attribute, copy.deepcopy(getattr(second, attribute)))
     step = first.set_params(warm_start=True, max_iter=1)
-    if isinstance(first, RBM):  # chains go on from where they were
+    if isinstance(first, RBM):  # chains continue from their states
         step.set_params(learning_rate=1e-9).partial_fit(data)
         assert_allclose(first.components_, second.components_, atol=1e-6)
         return
-    again = pickle.loads(pickle.dumps(step))  # as it stands, not yet used
+    again = pickle.loads(pickle.dumps(step))  # pickled before it is used
     third = copy.deepcopy(second)
-    third.components_ = second.components_.copy()  # moments begin anew
+    third.components_ = second.components_.copy()  # moments are reset
     if hasattr(second, "encoder_components_"):
         third.encoder_components_ = second.encoder_components_.copy()
     for each in (step, again, third):
@@ -318,7 +318,7 @@ def test_the_classes_of_a_pipeline_that_is_set_are_its_own():
         first.predict(X)
 
 
-# What is no part of such a model
+# Invalid arrays
 
 
 @models
@@ -336,7 +336,7 @@ def test_arrays_that_do_not_suit_the_model_are_refused_by_name(name):
         for each, words in bad:
             setattr(model, attribute, each)
             if each is None and attribute == "connections_":
-                continue  # kernels read all channels
+                continue  # filters read all channels
             for call in (*CALLS, "score_samples", "score", "partial_fit"):
                 if hasattr(model, call):
                     with pytest.raises(ValueError, match=f"{attribute} ({words})"):
@@ -399,7 +399,7 @@ def test_what_is_no_array_of_real_numbers_is_refused_by_name(name, call):
 
 @learners
 def test_values_whose_squares_overflow_are_refused_by_name(name):
-    """They would make energies NaN."""
+    """Energies would be NaN."""
     model, data = fitted(name)
     for attribute in [
         each for each in of_model(model) if each not in ("connections_", "variance_")
@@ -439,7 +439,7 @@ def test_a_stored_model_learns_on_as_the_original(name, store, tmp_path):
     again = pickle.loads(pickle.dumps(model))
     for each in (stored, again):
         each.partial_fit(data)
-    for attribute in of_model(model):  # memory begins elsewhere, and sums are rounded otherwise
+    for attribute in of_model(model):  # memory alignment and thus rounding may differ
         assert_allclose(getattr(stored, attribute), getattr(again, attribute), atol=1e-10)
     assert not any(isinstance(value, np.memmap) for value in arrays(stored).values())
 
@@ -468,7 +468,7 @@ def test_arrays_of_a_stored_model_can_be_replaced_before_it_is_used(name, store,
 
 
 def outcome(model, data, call):
-    """What a call returns or leaves, or the error that it raises."""
+    """Return the result of a call, or the error that it raises."""
     try:
         result = getattr(model, call)(data)
     except ValueError as error:
@@ -492,7 +492,7 @@ MISFITS = {
 @pytest.mark.parametrize("name", ["PSD", "ConvPSD", "RBM-gaussian", "ZCAWhitener"])
 @pytest.mark.parametrize("misfit", MISFITS)
 def test_a_copy_checks_what_was_replaced_as_the_original_does(name, misfit):
-    """A copy that took replaced arrays for the fitted ones would read memory beyond their end."""
+    """A copy that used replaced arrays like the fitted ones would read memory beyond their end."""
     model, data = fitted(name)
     for attribute in [each for each in of_model(model) if each != "connections_"]:
         for call in ("transform",) if name == "ZCAWhitener" else ("transform", "partial_fit"):
@@ -562,7 +562,7 @@ def test_a_shallow_copy_learns_by_itself(name):
 
 @learners
 def test_the_original_may_learn_on_before_its_shallow_copy(name):
-    """The copy then begins with what it has, and loses moments that have moved on."""
+    """The copy then starts from its own arrays, and loses moments that have changed."""
     model, data = fitted(name)
     other = copy.copy(model)
     before = results(other, data)
@@ -570,7 +570,7 @@ def test_the_original_may_learn_on_before_its_shallow_copy(name):
     for call, result in results(other, data).items():
         assert_array_equal(result, before[call])
     step = np.abs(other.partial_fit(data).components_ - fitted(name)[0].components_).max()
-    assert step < 1  # from there, not from elsewhere
+    assert step < 1  # starts from there
     assert np.all(np.isfinite(other.transform(data)))
 
 

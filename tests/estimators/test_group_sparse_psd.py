@@ -1,4 +1,4 @@
-"""Sparse groups: what penalty and pooled features are, and what users may ask of them."""
+"""Group sparsity: the penalty, pooled features, and input validation."""
 
 import pickle
 
@@ -14,7 +14,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn_ebm import PSD, GroupPenalty, GroupSparsePSD, LISTAEncoder, SparseCoder, sparse_encode
 
 ALPHA = 1.0
-TOL = 1e-10  # of optimal codes whose entries are compared
+TOL = 1e-10  # gap of optimal codes whose entries are compared
 SETTINGS = {"alpha": ALPHA, "max_iter": 2, "tol": 0, "batch_size": 100, "random_state": 0}
 PAIRS = {"groups": 2}
 MAP = {"map_shape": (4, 3), "pool_shape": (2, 2)}
@@ -31,7 +31,7 @@ def make(n_components=12, **parameters):
 
 
 def norms(code, weights):
-    """sqrt(sum_j w_gj z_j^2), pool by pool."""
+    """Return sqrt(sum_j w_gj z_j^2) of each pool."""
     return np.stack([np.sqrt((row * code**2).sum(axis=1)) for row in weights], axis=1)
 
 
@@ -40,7 +40,7 @@ def group_energies(X, code, dictionary, weights):
     return np.sum(residual**2, axis=1) / 2 + ALPHA * norms(code, weights).sum(axis=1)
 
 
-# What is minimised
+# Minimisation
 
 
 def test_groups_of_one_are_sparse_coding(X, atoms):
@@ -56,7 +56,7 @@ def test_groups_of_one_are_sparse_coding(X, atoms):
         )
     ]
     for code in codes[1:]:
-        # A gap bounds the energy, and z differs by the root of it where the energy is round.
+        # A gap bounds the energy, and the error of z is its root if the energy is smooth.
         assert_allclose(code, codes[0], atol=1e-3)
         assert_allclose(*(lasso_energies(X, each, atoms) for each in (code, codes[0])), rtol=1e-9)
 
@@ -68,19 +68,19 @@ def lasso_energies(X, code, dictionary):
 
 @inferences
 def test_groups_of_one_learn_what_psd_learns(X, new, inference):
-    """Codes in learning have gaps of up to 1e-3, within which two solvers end apart."""
+    """Codes in learning have gaps of up to 1e-3, within which two solvers may differ."""
     options = {**SETTINGS, "n_components": 12, "inference": inference, "max_iter": 5}
     psd = PSD(**options).fit(X)
     grouped = GroupSparsePSD(groups=1, output="simple", **options).fit(X)
     assert_allclose(grouped.objective_curve_, psd.objective_curve_, rtol=2e-3)
     assert np.all(np.sum(grouped.components_ * psd.components_, axis=1) > 0.98)
-    # Of codes of size 2; atoms differ by as much as 0.98 allows.
+    # For codes of size 2; the tolerance for atoms is 0.98.
     assert np.mean((grouped.transform(new) - psd.transform(new)) ** 2) < 0.05
 
 
 @layouts
 def test_optimal_codes_have_the_lowest_energy(X, atoms, layout):
-    """Convex: no step lowers it, towards zero and in random directions."""
+    """The energy is convex: no step decreases it, towards zero or in random directions."""
     dictionary, penalty = atoms[:12], GroupPenalty(**layout)
     weights = penalty.pools(12).weights
     code = sparse_encode(X, dictionary, ALPHA, penalty=penalty, tol=TOL)
@@ -94,7 +94,7 @@ def test_optimal_codes_have_the_lowest_energy(X, atoms, layout):
 
 @layouts
 def test_pools_are_off_as_a_whole(X, atoms, layout):
-    """A code is zero on a union of pools: none of their components is left on its own."""
+    """A code is zero on a union of pools; no component of them is non-zero."""
     penalty = GroupPenalty(**layout)
     weights = penalty.pools(12).weights
     code = sparse_encode(X, atoms[:12], 1.5, penalty=penalty)
@@ -106,7 +106,7 @@ def test_pools_are_off_as_a_whole(X, atoms, layout):
 
 @layouts
 def test_factors_of_pools_scale_their_price(X, atoms, layout):
-    """Twice the factor everywhere is twice alpha."""
+    """Doubling all factors is equivalent to doubling alpha."""
     layout = {**layout, "pool_weights": "uniform"}
     n_pools = GroupPenalty(**layout).pools(12).n_pools
     dear = GroupPenalty(**{**layout, "pool_weights": np.full(n_pools, 2.0)})
@@ -119,7 +119,7 @@ def test_factors_of_pools_scale_their_price(X, atoms, layout):
 
 
 def test_samples_are_coded_by_themselves(X):
-    """What scikit-learn checks of models of one component, which a map of 12 is not."""
+    """A check of scikit-learn for models with one component, which a map of 12 cannot have."""
     model = make(**MAP, output="both", inference="optimal").fit(X)
     together = model.transform(X)
     alone = np.vstack([model.transform(x[None]) for x in X[:20]])
@@ -127,7 +127,7 @@ def test_samples_are_coded_by_themselves(X):
     assert_allclose(model.transform(X[::-1]), together[::-1], atol=1e-9)
 
 
-# What transform gives
+# Output of transform
 
 
 @layouts
@@ -152,7 +152,7 @@ def test_pools_have_the_weights_that_the_penalty_says(X):
 def test_groups_are_of_four_neighbours_where_nothing_is_said(X):
     assert_array_equal(make().fit(X).pool_weights_, make(groups=4).fit(X).pool_weights_)
     weights = make(10).fit(X).pool_weights_
-    assert weights.sum(axis=1).tolist() == [4, 4, 2]  # the last may be smaller
+    assert weights.sum(axis=1).tolist() == [4, 4, 2]  # the last group may be smaller
 
 
 def test_a_map_says_how_many_components_there_are(X):
@@ -181,7 +181,7 @@ def test_names_and_frames_are_as_wide_as_what_is_given(X, layout, output):
     assert list(frame.columns) == model.get_feature_names_out().tolist() == names
 
 
-# The way back
+# Inverse transform
 
 
 @layouts
@@ -195,7 +195,7 @@ def test_the_inverse_is_the_reconstruction_by_the_codes(X, new, layout, kind):
     assert_allclose(model.inverse_transform(kind(code)), expected, atol=1e-12)
     both = model.set_params(output="both").transform(new)
     assert_allclose(model.inverse_transform(kind(both)), expected, atol=1e-12)
-    assert_allclose(model.inverse_transform(kind(code)), expected, atol=1e-12)  # codes will do
+    assert_allclose(model.inverse_transform(kind(code)), expected, atol=1e-12)  # codes suffice
 
 
 def test_pooled_features_have_no_inverse(X):
@@ -210,7 +210,7 @@ def test_features_of_another_width_have_no_inverse(X):
         model.inverse_transform(np.zeros((2, 6)))
 
 
-# Types of data
+# Dtypes and formats of data
 
 
 @layouts
@@ -251,20 +251,20 @@ def test_positive_codes_are_positive_and_pooled_alike(X, layout):
 
 @layouts
 def test_missing_values_are_left_out(X, layout):
-    """With a tenth unseen, a reconstruction knows the unseen pixels better than zero does."""
+    """With a tenth missing, reconstructions predict the missing pixels better than zero."""
     hidden = np.random.default_rng(0).uniform(size=X.shape) < 0.1
     options = {"output": "simple", "inference": "optimal", "max_iter": 5, "alpha": 0.3}
     model = make(**layout, **options, missing_values=np.nan).fit(np.where(hidden, np.nan, X))
     rebuilt = model.inverse_transform(model.transform(np.where(hidden, np.nan, X)))
     assert np.mean((rebuilt - X)[hidden] ** 2) < 0.9 * np.mean(X[hidden] ** 2)
-    other = np.where(hidden, 1e3, X)  # what stands in the place of a missing value is not read
+    other = np.where(hidden, 1e3, X)  # values at missing positions are not read
     marked = clone(model).set_params(missing_values=1e3).fit(other)
     assert_array_equal(marked.components_, model.components_)
 
 
 @layouts
 def test_weights_are_repetitions(X, layout):
-    """One batch holds everything, so that its order does not matter."""
+    """A single batch contains all samples, so that their order does not matter."""
     data, options = X[:60], {**layout, "batch_size": 1000, "max_iter": 3}
     weights = np.random.default_rng(0).integers(0, 4, len(data))
     weighted = make(**options).fit(data, sample_weight=weights)
@@ -273,7 +273,7 @@ def test_weights_are_repetitions(X, layout):
     assert_allclose(weighted.transform(X), repeated.transform(X), atol=1e-7)
 
 
-# A model among others
+# Compatibility with scikit-learn
 
 
 @layouts
@@ -306,11 +306,11 @@ def test_parameters_of_a_penalty_are_those_of_the_coder(X):
 
 
 def test_a_grid_search_chooses_the_groups(X):
-    """A coder with the better groups has the lower energy, which is what `score` says."""
+    """The coder with the better groups has the lower energy, and thus the higher score."""
     pipeline = make_pipeline(SparseCoder(12, penalty=GroupPenalty(), **SETTINGS))
     groups = [1, 2, [range(6), range(6, 12)]]
     search = GridSearchCV(pipeline, {"sparsecoder__penalty__groups": groups}, cv=2).fit(X)
-    assert search.best_params_["sparsecoder__penalty__groups"] == groups[2]  # cheapest at one alpha
+    assert search.best_params_["sparsecoder__penalty__groups"] == groups[2]  # lowest energy
     assert search.best_estimator_[0].penalty.groups == groups[2]
 
 
@@ -330,7 +330,7 @@ def test_two_models_can_share_a_penalty(X):
     assert narrow.transform(X).shape == (len(X), 6)
 
 
-# Going on
+# Continued learning
 
 
 @methods
@@ -339,7 +339,7 @@ def test_learning_goes_on_with_other_groups(X, method):
     before = model.components_.copy()
     getattr(model.set_params(groups=None, **MAP), method)(X)
     assert_array_equal(model.pool_weights_, GroupPenalty(**MAP).pools(12).weights)
-    assert 0 < np.abs(model.components_ - before).max() < 0.5  # moved, not started again
+    assert 0 < np.abs(model.components_ - before).max() < 0.5  # changed, but not initialised again
     assert model.transform(X).shape == (len(X), 12)
 
 
@@ -363,7 +363,7 @@ def test_groups_that_are_refused_leave_the_model_as_it_was(X, method, warm_start
     assert_array_equal(model.components_, expected.components_)
 
 
-# What is refused
+# Invalid input
 
 
 def test_steps_that_shrink_single_entries_cannot_predict_groups(X, atoms):

@@ -1,4 +1,4 @@
-"""make_feature_hierarchy: the steps that it writes, their parameters, and what they are as one."""
+"""make_feature_hierarchy: names of the steps, their parameters, and the whole pipeline."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""`host_copy` by a stand-in for CuPy: an array of another type, with CuPy's way back."""
+"""`host_copy` with a replacement for CuPy: another array type with CuPy's `get`."""
 
 import sys
 from types import SimpleNamespace
@@ -16,7 +16,7 @@ X = load_digits().data[:100] / 16
 
 
 class Away(np.ndarray):
-    """An array on a device; `get` brings it to the host."""
+    """A device array; `get` copies it to the host."""
 
     def get(self):
         return np.array(self)
@@ -40,7 +40,7 @@ def test_every_array_of_a_model_comes_to_the_host_and_no_other_value_changes(dev
     copied = host_copy(make_pipeline(model, Rectifier()))[0]
     arrays = [copied.components_, *copied.encoder_.parameters.values()]
     assert not any(map(is_cupy, arrays))
-    assert is_cupy(model.components_)  # the model itself stays where it is
+    assert is_cupy(model.components_)  # the model itself is unchanged
     assert_array_equal(copied.transform(X), expected)
     assert copied.get_params() == model.get_params()
 

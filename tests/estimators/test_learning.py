@@ -1,4 +1,4 @@
-"""Learning: what it lowers, what it finds, and what it must not depend on."""
+"""Learning: decrease of the energy, recovery of planted atoms, and invariance."""
 
 import copy
 
@@ -27,7 +27,7 @@ from tests.registries.row_models import (
 )
 
 ALPHA = 0.5
-EXACT = ["components_", "objective_curve_", "sparsity_curve_", "usage_"]  # all but seconds
+EXACT = ["components_", "objective_curve_", "sparsity_curve_", "usage_"]  # all except seconds
 kinds = pytest.mark.parametrize("name", KINDS)
 models = pytest.mark.parametrize("name", MODELS)
 learners = pytest.mark.parametrize("name", [name for name in KINDS if name in LEARNERS])
@@ -35,7 +35,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:Stopped at max_iter")
 
 
 def numbers(model):
-    """Everything learned, by name; the encoder's parameters too."""
+    """Return all learned parameters by name, including those of the encoder."""
     learned = {name: getattr(model, name) for name in EXACT}
     encoder = getattr(model, "encoder_", None)
     return learned if encoder is None else {**learned, **encoder.parameters}
@@ -55,9 +55,9 @@ def test_objective_falls_and_atoms_keep_unit_norm(patches, dtype, name):
     model = make(name, 24, max_iter=6, tol=0, batch_size=50).fit(patches.astype(dtype))
     curve = model.objective_curve_
     assert model.n_iter_ == len(curve) == len(model.seconds_curve_) == len(model.sparsity_curve_)
-    # Codes of untrained steps of a solver are near the optimum before the first pass.
+    # Initial codes of untrained unrolled steps are already near the optimum.
     assert curve[-1] < (0.98 if isinstance(model, LISTAEncoder) else 0.95) * curve[0]
-    assert np.all(np.diff(curve) < 0.02 * curve[0])  # batches are noise; they never set it back
+    assert np.all(np.diff(curve) < 0.02 * curve[0])  # batches are noisy, but never increase it much
     assert np.all(np.diff(model.seconds_curve_) > 0)
     norm = np.linalg.norm(model.components_.astype(np.float64), axis=1)
     assert_allclose(norm, 1, rtol=10 * np.finfo(dtype).eps)
@@ -65,7 +65,7 @@ def test_objective_falls_and_atoms_keep_unit_norm(patches, dtype, name):
 
 @pytest.mark.parametrize("name", LEARNERS)
 def test_objective_curve_ends_at_the_energy_of_the_data(patches, name):
-    """A pass with a fixed dictionary and an encoder that hardly moves counts energies exactly."""
+    """With a fixed dictionary and a nearly constant encoder, a pass computes energies exactly."""
     model = make(name, None, dictionary=unit_rows(patches[:24]), max_iter=1, tol=0)
     if isinstance(model, SparseCoder):
         model = make(name, 24, dictionary_init=patches[:24], max_iter=1, batch_size=300, tol=0)
@@ -75,12 +75,12 @@ def test_objective_curve_ends_at_the_energy_of_the_data(patches, name):
         model.set_params(learning_rate=1e-12)
         expected = model.fit(patches).energy(patches).mean()
     curve = model.fit(patches).objective_curve_
-    # Codes in learning have gaps of 1e-3 of 1/2 ||x||^2, the energy may be above by as much.
+    # Codes in learning have gaps of 1e-3 of 1/2 ||x||^2, which bound the error of the energy.
     assert_allclose(curve, [expected], rtol=1e-3 * 32 / expected)
 
 
 def test_planted_atoms_are_found():
-    """Samples of three atoms out of 15 in 20 dimensions, with a noise of 1 %."""
+    """Samples are sums of three of 15 atoms in 20 dimensions, with a noise of 1 %."""
     random = np.random.default_rng(0)
     planted = unit_rows(random.standard_normal((15, 20)))
     code = np.zeros((2000, 15))
@@ -107,14 +107,14 @@ def test_positive_codes_learn_the_parts_of_positive_data():
 
 @kinds
 def test_weights_are_repetitions(patches, name):
-    """One batch holds everything, so that its order does not matter."""
+    """A single batch contains all samples, so that their order does not matter."""
     X = patches[:60]
     weights = np.random.default_rng(0).integers(0, 4, len(X))
     options = {"n_components": 8, "max_iter": 4, "tol": 0, "batch_size": 1000}
 
     weighted = make(name, **options).fit(X, sample_weight=weights)
     repeated = make(name, **options).fit(np.repeat(X, weights, axis=0))
-    # Rounding of sums in another order, fed through four updates.
+    # Rounding of sums in another order, amplified by four updates.
     assert_allclose(weighted.components_, repeated.components_, atol=1e-8)
     assert_allclose(weighted.objective_curve_, repeated.objective_curve_, rtol=1e-9)
     assert_allclose(weighted.transform(X), repeated.transform(X), atol=1e-7)
@@ -133,7 +133,7 @@ def test_the_unit_of_the_weights_does_not_matter(patches, name):
 def test_partial_fit_over_chunks_is_one_after_another(patches, name):
     whole = make(name, 12, batch_size=100).partial_fit(patches)
     chunks = make(name, 12, batch_size=100).partial_fit(patches[:100])
-    # The first atoms come from the first chunk: start from the same ones to compare.
+    # The initial atoms depend on the first chunk: start from the same ones to compare.
     start = chunks.components_
     settings = {"n_components": 12, "batch_size": 100, **start_from(name, start)}
     whole, chunks = (make(name, **settings) for _ in range(2))
@@ -161,14 +161,14 @@ def test_partial_fit_goes_on_from_fit(patches, name):
     model = make(name, 12, max_iter=3, tol=0).fit(patches)
     before = learned(model).copy()
     model.partial_fit(patches[:50])
-    assert 0 < np.abs(learned(model) - before).max() < 0.5  # moved, not started again
+    assert 0 < np.abs(learned(model) - before).max() < 0.5  # changed, but not initialised again
 
 
 @learners
 def test_idle_atoms_are_replaced_and_counted(patches, name):
-    """Atoms outside of the span of the data have no use; after 50 batches they become samples.
+    """Atoms outside of the span of the data are unused; samples replace them after 50 batches.
 
-    They fill whole groups: an atom whose group is on is in use.
+    They fill whole groups, since an atom is used if its group is on.
     """
     X = patches.copy()
     X[:, 32:] = 0
@@ -244,13 +244,13 @@ def test_the_same_seed_gives_the_same_model(patches, name):
 
 @models
 def test_threads_do_not_change_the_model(patches, name):
-    X = np.vstack([patches, patches[::-1], patches])  # several pieces a batch
+    X = np.vstack([patches, patches[::-1], patches])  # several pieces per batch
     settings = {"n_components": 12, "max_iter": 2, "tol": 0, "batch_size": 900}
     with threadpool_limits(1):
         alone = make(name, **settings).fit(X)
     with threadpool_limits(2):
         together = make(name, **settings).fit(X)
-    # BLAS may split a product otherwise for another number of threads.
+    # BLAS may split a product differently for another number of threads.
     assert_same(alone, together, rtol=1e-9, atol=1e-11)
 
 
@@ -263,7 +263,7 @@ def test_backends_learn_the_same_to_rounding(patches, name):
         make(name, **settings, solver=solver_everywhere(name), backend=backend).fit(X)
         for backend in ("numpy", "numba")
     )
-    # Codes in learning have gaps of 1e-3, within which the sweeps of the two may end apart.
+    # Codes in learning have gaps of 1e-3, within which the two backends may differ.
     assert_allclose(first.objective_curve_, second.objective_curve_, rtol=2e-3)
     overlap = np.sum(first.components_ * second.components_, axis=1)
     assert np.all(overlap > 0.99)
@@ -295,7 +295,7 @@ class NoEncoder:
 
 
 def state(criterion):
-    """What learning remembers of the batches before, by name."""
+    """Return the state of learning, by name."""
     remembered = {}
     if hasattr(criterion, "online"):
         code_moment, cross_moment = criterion.online.moments
@@ -322,7 +322,7 @@ def test_memory_maps_and_read_only_data_give_the_same_model(patches, name, tmp_p
 
 @learners
 def test_missing_values_hardly_disturb_what_is_learned(patches, name):
-    """A tenth of the pixels is not seen; the atoms rebuild the pixels that were hidden."""
+    """A tenth of the pixels is missing; the atoms reconstruct the missing pixels."""
     hidden = np.random.default_rng(0).uniform(size=patches.shape) < 0.1
     X = np.where(hidden, np.nan, patches)
     settings = {"n_components": 24, "max_iter": 10, "tol": 0, "batch_size": 100}
@@ -337,7 +337,7 @@ def test_missing_values_hardly_disturb_what_is_learned(patches, name):
 
 
 def test_the_reconstruction_stands_in_for_what_is_missing(patches, dictionary):
-    """B = sum z'x of data whose holes are filled by z D, so that they pull no atom to zero."""
+    """B = sum z'x of data whose missing values are replaced by z D, and not by zeros."""
     mask = (np.random.default_rng(0).uniform(size=patches.shape) < 0.8).astype(float)
     criterion = Dictionary(np.array(dictionary))
     criterion.follow(L1(ALPHA), {"solver": "fista", "tol": 1e-3, "max_iter": 1000}, "numba")
@@ -345,7 +345,7 @@ def test_the_reconstruction_stands_in_for_what_is_missing(patches, dictionary):
     sums, _ = criterion.contribute(criterion.prepare(batch), batch, memory)
     code = memory.array("code", (len(patches), len(dictionary)), patches)
     filled = patches * mask + (1 - mask) * (code @ dictionary)
-    # Sums over 300 samples of numbers of size ten, taken in pieces.
+    # Sums over 300 samples of numbers of size ten, in pieces.
     assert_allclose(sums["moments"]["cross"], code.T @ filled, atol=1e-9)
     assert_allclose(sums["moments"]["code"], code.T @ code, atol=1e-9)
 
@@ -361,7 +361,7 @@ def test_learning_rate_of_the_encoder_falls_linearly_to_zero(patches, monkeypatc
 
 @pytest.mark.parametrize("encoder", ENCODERS)
 def test_parameters_of_the_encoder_stay_where_they_are_allowed(patches, encoder, monkeypatch):
-    """Steps of 1 throw every parameter about, many of them out of bounds, and nothing stops it."""
+    """Steps of 1 move all parameters, many of them out of bounds."""
     monkeypatch.setattr(Watch, "require", lambda self, loss, usual: None)
     model = make(f"PSD-{encoder}-encoder", 8, max_iter=3, tol=0, learning_rate=1.0).fit(patches)
     projected = copy.deepcopy(model.encoder_)
@@ -379,8 +379,8 @@ def test_training_makes_every_encoder_a_better_predictor(patches):
 
 
 def misfit(model, X):
-    """Mean square distance of the prediction from the optimal code, relative to the code."""
-    optimal = make("PSD-shrinkage-optimal")  # for its solver only: the state is the model's
+    """Return the mean squared distance of prediction and optimal code, relative to the code."""
+    optimal = make("PSD-shrinkage-optimal")  # only for its solver; the state is the model's
     optimal.set_params(**{**model.get_params(), "inference": "optimal"})
     vars(optimal).update({k: v for k, v in vars(model).items() if k not in model.get_params()})
     code = optimal.transform(X)
@@ -389,7 +389,7 @@ def misfit(model, X):
 
 @pytest.mark.parametrize("encoder", UNROLLED_ENCODERS)
 def test_steps_of_psd_are_those_of_its_encoder(patches, encoder):
-    """Each is one more product with S, and makes the untrained network predict better."""
+    """Each step is a product with S, and improves the prediction of the untrained network."""
     settings = {"dictionary": unit_rows(patches[:24]), "max_iter": 1, "learning_rate": 1e-12}
     name, misfits = f"PSD-{encoder}-encoder", []
     for n_steps in (0, 2, 8):

@@ -1,4 +1,4 @@
-"""One meaning of `learning_rate` in all trained models: "auto", a float, or a callable."""
+"""`learning_rate` has the same meaning in all trained models: "auto", a float, or a callable."""
 
 import warnings
 
@@ -36,7 +36,7 @@ MODELS = {  # with the initial rate of "auto"
         make_pipeline(PSD(6, alpha=0.3, tol=0, **TWO_PASSES), LogisticRegression()), **TWO_PASSES
     ), 1e-3),
 }  # fmt: skip
-BACKS_OFF = {  # with "auto" it also lowers the rate whenever the loss rises
+BACKS_OFF = {  # with "auto", the rate also decreases if the loss rises
     "LISTAEncoder": (
         LISTAEncoder(6, alpha=0.3, tol=0, validation_fraction=0, **TWO_PASSES), 3e-3
     ),
@@ -46,7 +46,7 @@ INCREMENTAL = [name for name in ALL if name != "FineTunedClassifier"]
 
 
 def learned(model, call="fit", rate="auto"):
-    """What a copy of the model maps the data to after learning at some rate."""
+    """Return the output of a copy of the model after learning at a given rate."""
     model = clone(model).set_params(learning_rate=rate)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # two passes are few

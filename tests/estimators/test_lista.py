@@ -1,4 +1,4 @@
-"""Learned inference: it begins as the solver, keeps what was best, and is the papers' network."""
+"""Learned inference: it starts as the solver, keeps the best parameters, and matches the papers."""
 
 import copy
 import warnings
@@ -36,7 +36,7 @@ from tests.estimators.learned_inference import (
 )
 from tests.papers import lcod, lista
 
-# What training keeps
+# Parameters that training keeps
 
 
 @networks
@@ -54,7 +54,7 @@ def test_it_begins_at_the_solver_and_ends_no_higher(
     assert watched["looked at"] | watched["learned"] == set(map(tuple, X))
     curve = model.validation_curve_
     assert len(curve) == model.n_iter_ + 1 == 4
-    # Optimal codes differ by rounding with the rows that they are inferred with.
+    # Rounding of optimal codes depends on the rows that are inferred together.
     assert_allclose(curve[0], mean_loss(loss, seen, untrained(model, seen), atoms), rtol=1e-8)
     last = mean_loss(loss, seen, model.transform(seen), atoms)
     assert_allclose(last, curve.min(), rtol=1e-8)
@@ -63,7 +63,7 @@ def test_it_begins_at_the_solver_and_ends_no_higher(
 
 @encoders
 def test_it_ends_at_its_best_pass_not_at_its_last(X, atoms, watched, encoder):
-    """With steps that are far too large after some passes, all that follow are worse."""
+    """Steps become far too large after some passes, so that all later passes are worse."""
     model = make(atoms, encoder=encoder)
     rates = iter([*[3e-4] * 16, *[1e-2] * 100])
     apply = Imitation.apply
@@ -109,7 +109,7 @@ def test_training_on_the_energy_lowers_it_and_asks_for_no_optimum(
 
 @losses
 def test_the_objective_is_the_mean_loss_before_each_step(X, atoms, loss):
-    """One batch holds all: its loss is that of the untrained network, then of the curve before."""
+    """A single batch contains all samples: its loss is that of the network before the step."""
     options = {"validation_fraction": 0, "batch_size": N_TRAINED, "max_iter": 4}
     model = make(atoms, loss=loss, **options).fit(X)
     assert_allclose(model.objective_curve_, model.validation_curve_[:-1], rtol=1e-12)
@@ -117,7 +117,7 @@ def test_the_objective_is_the_mean_loss_before_each_step(X, atoms, loss):
 
 @pytest.fixture
 def rates(monkeypatch):
-    """Learning rates of all steps that were made."""
+    """Record the learning rates of all steps."""
     rate_at, made = Imitation.rate_at, []
 
     def recording(self, done):
@@ -129,7 +129,7 @@ def rates(monkeypatch):
 
 
 def test_passes_without_progress_lower_the_rate_by_thirds_and_then_end(X, atoms, rates):
-    """No three passes lower the loss by nine tenths; 3^-4 is the first power below 1/50."""
+    """No three passes reduce the loss by nine tenths; 3^-4 is the first power below 1/50."""
     settings = {"batch_size": N_TRAINED, "max_iter": 100, "n_iter_no_change": 3, "tol": 0.9}
     model = make(atoms, learning_rate=lambda done: 3e-4, **settings).fit(X)
     assert model.n_iter_ == 12
@@ -156,13 +156,13 @@ def test_without_a_tolerance_all_passes_are_made(X, atoms, rates):
 @losses
 @networks
 def test_weights_are_repetitions(X, atoms, loss, encoder, tied):
-    """One batch holds everything, so that its order does not matter."""
+    """A single batch contains all samples, so that their order does not matter."""
     weights = np.random.default_rng(0).integers(0, 3, 60)
     options = {"encoder": encoder, "tied": tied, "loss": loss, "max_iter": 4}
     options.update(batch_size=1000, validation_fraction=0)
     weighted = make(atoms, **options).fit(X[:60], sample_weight=weights)
     repeated = make(atoms, **options).fit(np.repeat(X[:60], weights, axis=0))
-    # Rounding of sums in another order, fed through four updates.
+    # Rounding of sums in another order, amplified by four updates.
     assert_allclose(weighted.validation_curve_, repeated.validation_curve_, rtol=1e-8)
     assert_allclose(weighted.objective_curve_, repeated.objective_curve_, rtol=1e-8)
     for name, value in weighted.encoder_.parameters.items():
@@ -175,7 +175,7 @@ def test_backends_train_the_same_network(X, atoms, encoder):
         make(atoms, encoder=encoder, backend=backend, solver="cd", code_tol=1e-12).fit(X)
         for backend in ("numpy", "numba")
     )
-    # Gaps of 1e-12 leave optimal codes 1e-5 apart; a hundred steps follow them.
+    # Gaps of 1e-12 allow differences of optimal codes of 1e-5; a hundred steps follow them.
     assert_allclose(first.validation_curve_, second.validation_curve_, rtol=1e-3)
     for name, value in first.encoder_.parameters.items():
         assert_allclose(value, second.encoder_.parameters[name], atol=1e-3, err_msg=name)
@@ -190,7 +190,7 @@ def test_backends_train_the_same_network(X, atoms, encoder):
 def test_attributes_are_the_network_of_the_paper(X, new, atoms, encoder, tied, n_steps, scale):
     options = {"encoder": encoder, "tied": tied, "n_steps": n_steps, "learning_rate": 1e-5}
     model = make(atoms, **options, max_iter=3).fit(X)
-    assert model.validation_curve_.argmin() > 0  # trained weights
+    assert model.validation_curve_.argmin() > 0  # weights are trained
     weights, lateral, thresholds = (
         getattr(model, name) for name in ("encoding_weights_", "lateral_weights_", "thresholds_")
     )
@@ -203,7 +203,7 @@ def test_attributes_are_the_network_of_the_paper(X, new, atoms, encoder, tied, n
         momenta = model.encoder_.parameters.get("momentum", np.zeros(n_steps))
         assert len(weights) == len(thresholds) == len(lateral) + 1 == len(momenta) + 1
         expected = lista(scale * new, weights, lateral, thresholds, momenta)
-    # A few sums of 64 and 24 terms of size ten, for data of unit variance.
+    # Sums of 64 and 24 terms of size ten, for data of unit variance.
     assert_allclose(model.transform(scale * new), expected, atol=1e-12 * scale)
     first = model.encoding_weights_ if tied else model.encoding_weights_[0]
     assert_array_equal(model.encoder_components_, first.T)
@@ -230,7 +230,7 @@ def test_energy_is_that_of_the_network_s_code_and_above_the_least(X, new, atoms,
 def test_optimal_codes_and_energies_on_request(X, new, atoms):
     model = make(atoms, inference="optimal", max_iter=2).fit(X)
     assert_array_equal(model.transform(new), sparse_encode(new, atoms, ALPHA))
-    # The gap that codes may have is 1e-4 of 1/2 ||x||^2 = 32.
+    # Codes may have a gap of 1e-4 of 1/2 ||x||^2 = 32.
     assert_allclose(model.energy(new), optimal_energies(new, atoms), atol=3.2e-3)
 
 
@@ -264,7 +264,7 @@ def test_a_fitted_coder_gives_atoms_and_alpha(X, new, kind):
     assert_array_equal(coder.components_, before["components_"])
     code = model.transform(new)
     assert_allclose(model.energy(new), energies(new, code, coder.components_, 0.7), rtol=1e-12)
-    model = make(coder, alpha=2.0, max_iter=2).fit(X)  # the user's own has the last word
+    model = make(coder, alpha=2.0, max_iter=2).fit(X)  # the user's value has precedence
     code = model.transform(new)
     assert_allclose(model.energy(new), energies(new, code, coder.components_, 2.0), rtol=1e-12)
 
@@ -306,11 +306,11 @@ def test_a_grid_search_over_steps_uses_one_fitted_coder(X):
     assert_array_equal(search.best_estimator_.components_, coder.components_)
 
 
-# Learning in parts
+# Learning from chunks
 
 
 def test_partial_fit_is_one_step_of_adam_for_each_batch(X, atoms):
-    """The whole of training by hand: three batches against their mean code error."""
+    """Compute the training by hand: three batches with their mean code error."""
     model = make(atoms, n_steps=2, batch_size=50).partial_fit(X[:140])
     optimum = sparse_encode(X[:140], atoms, ALPHA)
     lipschitz = LinearDecoder(atoms).lipschitz
@@ -323,7 +323,7 @@ def test_partial_fit_is_one_step_of_adam_for_each_batch(X, atoms):
         adam.step(gradients, numpy, SETTINGS["learning_rate"])
         encoder.project()
     for name, value in encoder.parameters.items():
-        # Sums of 50 terms in another order, and Adam divides by the size of what is left of them.
+        # Sums of 50 terms in another order, which Adam divides by their size.
         assert_allclose(model.encoder_.parameters[name], value, atol=1e-9, err_msg=name)
 
 
@@ -345,7 +345,7 @@ def test_a_warm_start_begins_where_the_last_fit_ended(X, atoms):
     model = make(atoms, warm_start=True, validation_fraction=0, max_iter=3).fit(X)
     first = model.validation_curve_
     model.fit(X)
-    # All rows are looked at, in another order.
+    # All rows are used, in another order.
     assert_allclose(model.validation_curve_[0], first.min(), rtol=1e-9)
     assert model.validation_curve_.min() < first.min()
     cold = model.set_params(warm_start=False).fit(X).validation_curve_

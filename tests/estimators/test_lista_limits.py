@@ -1,4 +1,4 @@
-"""Learned inference at its limits: sparse S, divergence, bad input, Ctrl-C, and what is told."""
+"""Limits of learned inference: sparse S, divergence, bad input, Ctrl-C, and messages."""
 
 import copy
 import warnings
@@ -100,7 +100,7 @@ def test_a_learning_rate_that_diverges_is_told_and_does_no_harm(
     before, after = (
         mean_loss(loss, X, code, atoms) for code in (untrained(model, X), model.transform(X))
     )
-    assert after <= before * (1 + 1e-9)  # rounding of the two ways to the same codes
+    assert after <= before * (1 + 1e-9)  # rounding of two ways to compute the same codes
 
 
 def test_partial_fit_that_diverges_is_told_and_goes_back(X, new, atoms):
@@ -114,7 +114,7 @@ def test_partial_fit_that_diverges_is_told_and_goes_back(X, new, atoms):
 def test_a_rate_that_falls_by_itself_ends_where_training_helps(
     X, new, atoms, monkeypatch, encoder, tied
 ):
-    """Begun with steps as large as weights are, a hundred times those that are good."""
+    """Steps are initially as large as weights, a hundred times a suitable rate."""
     monkeypatch.setattr(_imitation_learning, "AUTOMATIC_RATE", 0.3)
     model = make(atoms, encoder=encoder, tied=tied, learning_rate="auto", max_iter=30)
     with warnings.catch_warnings():
@@ -125,7 +125,7 @@ def test_a_rate_that_falls_by_itself_ends_where_training_helps(
 
 
 def test_going_back_forgets_the_steps_that_led_astray(X, atoms):
-    """The first step of Adam moves every entry by its rate, here a third of the first one."""
+    """The first step of Adam changes each entry by the learning rate, here a third of the first."""
     lipschitz, energy = (
         LinearDecoder(atoms).lipschitz,
         SparseEnergy(LinearDecoder(atoms), L1(ALPHA)),
@@ -144,7 +144,7 @@ def test_going_back_forgets_the_steps_that_led_astray(X, atoms):
     trainer.step(Batch(X))
     rate = 3e-3 / 3 * encoder.scales["weights"]
     moved = np.abs(encoder.parameters["weights"] - before["weights"])
-    # Adam's epsilon, over the few gradients that are as small as 1e-5.
+    # Adam's epsilon, relative to the few gradients as small as 1e-5.
     assert_allclose(np.median(moved), rate, rtol=1e-3)
     assert np.all(moved <= rate * (1 + 1e-9))
 
@@ -230,7 +230,7 @@ def test_constant_data_give_a_usable_encoder(atoms, encoder, tied, loss, value):
 
 
 def interrupted(model, X, criterion, n_batches):
-    """Fit, and press Ctrl-C in the batch after the n-th."""
+    """Fit, and raise KeyboardInterrupt in the batch after the n-th."""
     with pytest.MonkeyPatch.context() as patch:
         interrupt_after(patch, criterion, n_batches)
         with pytest.raises(KeyboardInterrupt):
@@ -240,7 +240,7 @@ def interrupted(model, X, criterion, n_batches):
 
 @networks
 @losses
-@pytest.mark.parametrize("n_batches", [0, 5, 13])  # eight batches of 20 make a pass
+@pytest.mark.parametrize("n_batches", [0, 5, 13])  # a pass has eight batches of 20
 def test_ctrl_c_leaves_the_best_parameters_seen(X, atoms, watched, encoder, tied, loss, n_batches):
     model = make(atoms, encoder=encoder, tied=tied, loss=loss)
     interrupted(model, X, Imitation, n_batches)
@@ -252,7 +252,7 @@ def test_ctrl_c_leaves_the_best_parameters_seen(X, atoms, watched, encoder, tied
     if n_batches:
         assert kept < curve[0]
     assert kept <= curve.min() * (1 + 1e-9)  # rounding of sums in another order
-    model.partial_fit(X)  # and it can go on
+    model.partial_fit(X)  # learning can continue
 
 
 def test_ctrl_c_after_steps_that_did_harm_goes_back_to_before(X, new, atoms):
@@ -267,11 +267,11 @@ def test_ctrl_c_while_the_dictionary_is_learned_leaves_an_untrained_encoder(X, n
     assert model.n_iter_ == 0
     assert model.components_.shape == (12, 64)
     assert_allclose(model.transform(new), untrained(model, new), atol=1e-12)
-    model.partial_fit(X)  # and it can go on
+    model.partial_fit(X)  # learning can continue
     assert np.any(model.transform(new) != untrained(model, new))
 
 
-# What users see
+# Messages for users
 
 
 def test_verbose_prints_a_line_for_each_pass(X, atoms, capsys):
@@ -312,7 +312,7 @@ def test_ctrl_c_is_not_lost_where_the_last_step_did_harm(X, new, atoms, monkeypa
 
 @pytest.mark.parametrize("learning_rate", ["auto", 3e-4])
 def test_a_start_far_from_any_code_is_no_divergence(learning_rate):
-    """Atoms that are nearly the same: sh(x W) overshoots five hundredfold."""
+    """With nearly identical atoms, sh(x W) is five hundred times too large."""
     random = np.random.default_rng(0)
     rows = np.ones((500, 16)) / 4 + 1e-3 * random.standard_normal((500, 16))
     X = 1 + 0.1 * random.standard_normal((300, 16))
@@ -334,8 +334,8 @@ def test_held_out_samples_have_a_weight(X, atoms):
 
 @pytest.mark.parametrize("scale", [1e-3, 1e3])
 def test_training_does_not_depend_on_the_unit_of_the_data(X, new, atoms, scale):
-    """Codes, thresholds and gradients scale with the data; Adam's steps do with the parameters."""
+    """Codes, thresholds and gradients scale with the data; Adam's steps scale with parameters."""
     model = make(atoms, max_iter=3).fit(X)
     scaled = make(atoms, max_iter=3, alpha=scale * ALPHA).fit(scale * X)
-    # Adam's epsilon, 1e-16, is 1e-5 of the least gradients that count at 1e-3.
+    # Adam's epsilon of 1e-16 is 1e-5 of the smallest relevant gradients at 1e-3.
     assert_allclose(scaled.transform(scale * new), scale * model.transform(new), atol=1e-4 * scale)

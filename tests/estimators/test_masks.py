@@ -1,4 +1,4 @@
-"""Masks of rows: what is not observed has no part in the reconstruction."""
+"""Masks of rows: unobserved values have no effect on the reconstruction."""
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.filterwarnings(
 
 
 def test_the_energy_that_encoders_are_trained_for_is_masked():
-    """With few samples, the curve is measured on all of them; its last entry is the final model."""
+    """With few samples, the curve is computed on all of them; its last entry is the final model."""
     atoms = SparseCoder(6, **SETTINGS).fit(X).components_
     model = LISTAEncoder(dictionary=atoms, loss="energy", validation_fraction=0, **SETTINGS)
     model.fit(np.where(SEEN, X, np.nan), mask=SEEN)

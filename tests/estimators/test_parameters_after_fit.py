@@ -1,7 +1,7 @@
-"""Parameters that are set after fit: each call heeds them, or refuses them and names `fit`.
+"""Parameters that are set after fit: each call uses them, or raises an error that suggests `fit`.
 
-A parameter that acts only in learning changes no result before the next fit. A live one changes
-results at once. One that trained parameters depend on is refused until another fit.
+A parameter of learning changes no result before the next fit. A live parameter changes results
+immediately. A parameter that trained parameters depend on is refused until the next fit.
 """
 
 import functools
@@ -60,7 +60,7 @@ MODELS = {
 
 
 class Halved:
-    """1/2 ||z||_1, a penalty of a user's own."""
+    """1/2 ||z||_1, a user-defined penalty."""
 
     def value(self, code):
         return np.abs(code).sum(axis=1) / 2
@@ -70,9 +70,9 @@ class Halved:
 
 
 LEARNING = "learning"  # another value changes no result before the next fit
-QUIETLY = "quiet"  # it is heeded, and results are the same up to rounding and tolerance
+QUIETLY = "quiet"  # it is used, and results are the same up to rounding and tolerance
 
-DICTIONARY = {  # of models with a dictionary: the kind, or a value that is heeded or refused
+DICTIONARY = {  # of models with a dictionary: the kind, or a value that is used or refused
     "n_components": {"refused": 5},
     "dictionary": {"refused": X[:6]},
     "dictionary_init": LEARNING,
@@ -86,7 +86,7 @@ DICTIONARY = {  # of models with a dictionary: the kind, or a value that is heed
     "alpha": {"live": 0.6},
     "penalty": {"live": GroupPenalty(2)},
     "positive": {"live": True},
-    "solver": {"live": "block_cd"},  # which needs groups, and says so
+    "solver": {"live": "block_cd"},  # requires groups, and says so
     "code_max_iter": {"live": 1},
     "code_tol": {"live": 0.5},
     "missing_values": {"live": float(X[0, 0])},
@@ -108,7 +108,7 @@ IMAGE = {
     "image_shape": {"live": (8, 4)},
     "solver": {"live": "ista"},
 }
-TRAINED_FOR = {  # an encoder; energies are of optimal codes, which can follow
+TRAINED_FOR = {  # an encoder; energies are of optimal codes, which change
     "alpha": {"refused by transform": 0.6},
     "beta": {"refused by transform": 3.0},
     "penalty": {"refused by transform": GroupPenalty(2)},
@@ -121,8 +121,8 @@ TABLE = {
     "GroupSparsePSD": {
         **{name: kind for name, kind in ENCODER.items() if name != "penalty"},
         **{name: kind for name, kind in TRAINED_FOR.items() if name != "penalty"},
-        "solver": {"live": "cd"},  # which is not for groups, and says so
-        "n_steps": QUIETLY,  # a shrinkage has none
+        "solver": {"live": "cd"},  # does not support groups, and says so
+        "n_steps": QUIETLY,  # a shrinkage encoder has no steps
         "output": {"live": "simple"},
         "groups": {"refused": 3},
         "map_shape": {"refused": (3, 2)},
@@ -133,7 +133,7 @@ TABLE = {
     },
     "LISTAEncoder": {
         **{name: kind for name, kind in DICTIONARY.items() if name in LISTAEncoder().get_params()},
-        **dict.fromkeys(["solver", "code_max_iter", "code_tol"], QUIETLY),  # unseen by an encoder
+        **dict.fromkeys(["solver", "code_max_iter", "code_tol"], QUIETLY),  # not used by an encoder
         "alpha": {"refused": 0.6},
         "penalty": {"refused": Halved()},
         "n_steps": {"refused": 1},
@@ -209,7 +209,7 @@ OTHERS = {  # valid values that differ from those of the models
     "learning_rate": 0.25,
     "optimizer": "sgd",
     "noise": "gaussian",
-    "regularizer": "denoising",  # there is no other yet
+    "regularizer": "denoising",  # there is no other value yet
     "early_stopping": True,
     "class_weight": "balanced",
     "learning_rates": {"psd": 0.0},
@@ -230,7 +230,7 @@ PREDICTIONS = ["decision_function", "predict", "predict_proba"]
 
 
 def of_kind(kind):
-    """The models and parameters of a kind."""
+    """Return the models and parameters of a kind."""
     chosen = [
         (name, parameter)
         for name, kinds in TABLE.items()
@@ -255,14 +255,14 @@ def fitted(name):
 
 
 def codes_of(model, data):
-    """Numbers in the shape of what `transform` returns, whatever was set since the fit."""
+    """Return numbers in the shape of the output of `transform` after any change."""
     if isinstance(model, ConvSparseCoder | ConvPSD):
         return np.ones((1, 6, 10, 3))
     return np.ones((1, 16 if isinstance(model, ZCAWhitener) else 6))
 
 
 def asked(model, call, data):
-    """What a public method returns, with the kind of the array."""
+    """Return the result of a public method, and the type of the array."""
     if call == "inverse_transform":
         data = codes_of(model, data)
     arguments = [data, labels(data)] if hasattr(model, "predict") and call == "score" else [data]
@@ -271,7 +271,7 @@ def asked(model, call, data):
 
 
 def results(model, data):
-    """The results of all public methods, by name; that of one that refuses is the message."""
+    """Return the results of all public methods by name, or the error messages."""
     found = {}
     for call in (*CALLS, *PREDICTIONS):
         if hasattr(model, call):
@@ -293,7 +293,7 @@ def differing(first, second):
 
 
 def other_value(model, parameter):
-    """Another valid value."""
+    """Return another valid value."""
     value = getattr(model, parameter)
     if parameter in OTHERS:
         return OTHERS[parameter]
@@ -338,7 +338,7 @@ def test_parameters_that_change_no_result_are_accepted(name, parameter):
             assert after[call] == result
             continue
         assert after[call][1] == result[1]
-        # Backends sum in other orders, and codes differ by the root of twice their energies' gap.
+        # Backends sum in other orders, and codes differ by the root of twice the gap.
         np.testing.assert_allclose(after[call][0], result[0], rtol=1e-2, atol=0.1)
 
 
@@ -360,7 +360,7 @@ def test_an_encoder_is_not_used_for_what_it_was_not_trained_for(name, parameter)
     model.set_params(**{parameter: TABLE[name][parameter]["refused by transform"]})
     with pytest.raises(ValueError, match=rf"{parameter}=.* Call fit .*inference='optimal'"):
         model.transform(data)
-    assert np.any(model.energy(data) != before)  # of optimal codes, which need no training
+    assert np.any(model.energy(data) != before)  # energies of optimal codes need no training
     assert np.all(np.isfinite(model.set_params(inference="optimal").transform(data)))
     model.partial_fit(data).set_params(inference="encoder").transform(data)
 
@@ -375,7 +375,7 @@ def test_parameters_that_are_invalid_are_refused_by_every_call(name):
         model.set_params(**{parameter: object()})
         is_checked = model._parameter_constraints[parameter] != "no_validation"
         for call in calls:
-            if is_checked or call != "partial_fit":  # which may not ask for it
+            if is_checked or call != "partial_fit":  # it need not use the parameter
                 with pytest.raises(InvalidParameterError if is_checked else ValueError) as caught:
                     asked(model, call, data)
                 assert parameter in str(caught.value)
@@ -423,7 +423,7 @@ def test_a_stored_model_still_knows_what_it_was_fitted_with():
 
 @pytest.mark.parametrize("name", ["PSD", "GroupSparsePSD", "ConvPSD", "LISTAEncoder"])
 def test_the_message_names_the_calls_that_learn_with_the_new_value(name):
-    """A partial_fit takes another alpha from then on, however few its samples are."""
+    """A partial_fit uses the new alpha for all later steps, even with few samples."""
     model, data = MODELS[name]
     model = clone(model).fit(data).set_params(alpha=0.6)
     with pytest.raises(ValueError, match=r"alpha=0.6, .* Call fit or partial_fit to learn"):

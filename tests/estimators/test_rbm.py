@@ -1,4 +1,4 @@
-"""RBM: what it learns, its likelihoods against sums over all states, samples, and types of data."""
+"""RBM: learning, likelihoods compared with sums over all states, samples, and types of data."""
 
 import numpy as np
 import pytest
@@ -39,19 +39,19 @@ def all_states(n_units):
 
 
 def bars_and_stripes():
-    """The 16 images of 3x3 pixels whose rows or columns are on or off: 14, two of them twice."""
+    """Return the 16 images of 3x3 pixels with rows or columns on or off: 14, two of them twice."""
     states = all_states(3)
     return np.vstack([np.repeat(states, 3, axis=1), np.tile(states, (1, 3))])
 
 
 @pytest.fixture(scope="module")
 def small():
-    """Nine visible and twelve hidden units that know bars and stripes."""
+    """An RBM with nine visible and twelve hidden units, trained on bars and stripes."""
     X = np.tile(bars_and_stripes(), (20, 1))
     return RBM(12, learning_rate=0.3, batch_size=80, max_iter=300, random_state=0).fit(X)
 
 
-# What is learned
+# Learning
 
 
 @pytest.mark.parametrize(
@@ -60,8 +60,8 @@ def small():
     ids=["pcd", "fpcd", "cd-5"],
 )
 def test_bars_and_stripes_are_learned_nearly_to_their_entropy(parameters):
-    """The mean log-likelihood is at most minus the entropy of the 16 images, -2.6 nats; that of
-    independent pixels, each on half of the time, is 9 log(1/2) = -6.2.
+    """The mean log-likelihood is at most minus the entropy of the 16 images, -2.6 nats; for
+    independent pixels, each on with probability 1/2, it is 9 log(1/2) = -6.2.
     """
     images = bars_and_stripes()
     settings = {"learning_rate": 0.5, "batch_size": 80, "max_iter": 1500, "random_state": 0}
@@ -81,7 +81,7 @@ def test_digits_become_more_likely_than_independent_pixels_make_them(digits, los
 
 
 def test_scaled_digits_become_more_likely_than_independent_features_make_them(scaled):
-    """Of a varying feature -1/2 log(2 pi e) nats; constant ones have a variance of their own."""
+    """A varying feature has -1/2 log(2 pi e) nats; constant ones have their own variance."""
     varying = scaled[:, scaled.var(axis=0) > 0.5].astype(float)
     independent = -varying.shape[1] * np.log(2 * np.pi * np.e) / 2
     rbm = make("gaussian", n_components=16, max_iter=60, batch_size=50).fit(varying)
@@ -89,9 +89,9 @@ def test_scaled_digits_become_more_likely_than_independent_features_make_them(sc
 
 
 def test_centred_learning_is_as_good_on_paper_as_on_ink(digits):
-    """Melchior, Fischer & Wiskott 2016, section 6: it is not without centring.
+    """Melchior, Fischer & Wiskott 2016, section 6: without centring, it is not.
 
-    Both sides draw differently, which changes likelihoods of -20 by some tenths of a nat.
+    Both sides draw differently, which changes likelihoods of -20 by a few tenths of a nat.
     """
     gap = {}
     for centered in (True, False):
@@ -107,7 +107,7 @@ def test_centred_learning_is_as_good_on_paper_as_on_ink(digits):
 
 
 def test_more_steps_of_the_chains_make_contrastive_divergence_better():
-    """CD-k follows the likelihood's gradient the closer the larger k is."""
+    """The larger k, the better CD-k approximates the gradient of the likelihood."""
     X = np.tile(bars_and_stripes(), (20, 1))
     settings = {"learning_rate": 0.3, "batch_size": 80, "max_iter": 500, "random_state": 0}
     reached = [
@@ -118,7 +118,7 @@ def test_more_steps_of_the_chains_make_contrastive_divergence_better():
 
 
 def test_hidden_units_are_drawn_to_the_wished_activity(digits):
-    """From wherever they were: learning that begins with a wish begins with the activity too."""
+    """For any initial value: with a target, learning starts with this activity."""
     settings = {"n_components": 40, "batch_size": 20, "learning_rate": 0.3, "warm_start": True}
     rbm = make(**settings, max_iter=10).fit(digits)
     for target in (0.4, 0.15):
@@ -126,10 +126,10 @@ def test_hidden_units_are_drawn_to_the_wished_activity(digits):
         assert abs(before.mean() - target) > 0.1
         rbm.set_params(sparsity_target=target, sparsity_cost=1.0, max_iter=80).fit(digits)
         activity = rbm.transform(digits).mean(axis=0)
-        # The likelihood pulls as well, and learning ends: not quite all of the way.
+        # The likelihood has an influence as well, and learning ends before convergence.
         assert_allclose(activity.mean(), target, atol=abs(before.mean() - target) / 5)
         assert np.mean(abs(activity - target) < abs(before - target) / 2) > 0.9
-        assert_allclose(rbm.usage_, activity, atol=0.05)  # a running mean of it
+        assert_allclose(rbm.usage_, activity, atol=0.05)  # a running mean of the activity
 
 
 def test_weight_decay_makes_weights_smaller(digits):
@@ -141,7 +141,7 @@ def test_weight_decay_makes_weights_smaller(digits):
 
 
 def test_momentum_of_one_half_makes_steps_twice_as_large_in_the_end(digits):
-    """A velocity v = m v + g of a steady gradient g tends to g / (1 - m)."""
+    """For a constant gradient g, the velocity v = m v + g converges to g / (1 - m)."""
     settings = {
         "max_iter": 20,
         "average": 0.0,
@@ -161,7 +161,7 @@ def test_momentum_of_one_half_makes_steps_twice_as_large_in_the_end(digits):
 
 @pytest.mark.parametrize("average", [0.0, 0.5, 1.0])
 def test_parameters_are_the_mean_over_the_last_share_of_the_steps(digits, average):
-    """Looked at every twenty batches: here at 20, 40, 60, and once more where each pass ends."""
+    """Parameters are recorded every twenty batches: at 20, 40, 60, and at the end of each pass."""
     seen = []
     recorder = Recorder(depth=2)
     recorder.on_fit_task_end = lambda estimator, context, **data: (
@@ -170,7 +170,7 @@ def test_parameters_are_the_mean_over_the_last_share_of_the_steps(digits, averag
         else None
     )
     model = make(batch_size=10, max_iter=2, average=average).set_callbacks(recorder).fit(digits)
-    assert len(seen) == 6  # sixty batches in a pass
+    assert len(seen) == 6  # sixty batches per pass
     n_averaged = {0.0: 1, 0.5: 3, 1.0: 6}[average]
     assert_allclose(model.components_, np.mean(seen[-n_averaged:], axis=0), rtol=0, atol=1e-6)
 
@@ -189,8 +189,8 @@ def test_a_schedule_is_asked_for_the_rate_of_each_share_of_the_steps(digits):
 
 
 def test_probabilities_that_are_drawn_are_learned_as_zeros_and_ones(small):
-    """Of pixels that are on half of the time, drawn anew, hidden units learn nothing: a mean of
-    1/2 each time would be another sample, with no variance at all.
+    """Pixels have probability 1/2 and are sampled anew, so that hidden units learn nothing. The
+    constant 1/2 would be another sample, without any variance.
     """
     X = np.full((100, 9), 0.5)
     rbm = RBM(4, binarize=True, max_iter=50, random_state=0).fit(X)
@@ -199,7 +199,7 @@ def test_probabilities_that_are_drawn_are_learned_as_zeros_and_ones(small):
 
 
 def test_the_gap_of_free_energies_tells_overfitting(digits):
-    """A model that sees few samples often gives them less energy than others."""
+    """A model that is trained often on few samples assigns them less energy than others."""
     few = digits[:60]
     settings = {"n_components": 60, "batch_size": 10, "learning_rate": 1.0}
     rbm = make(**settings, max_iter=100, validation_fraction=0.5).fit(few)
@@ -209,7 +209,7 @@ def test_the_gap_of_free_energies_tells_overfitting(digits):
 
 
 def test_held_out_samples_are_not_learned_from():
-    """Features that are on in held-out samples only stay off."""
+    """Features that are on only in held-out samples stay off."""
     X = np.zeros((100, 6), np.float32)
     X[:, :3] = np.random.default_rng(0).random((100, 3)) < 0.5
     held_out = np.random.RandomState(0).permutation(100)[:30]
@@ -220,7 +220,7 @@ def test_held_out_samples_are_not_learned_from():
 
 
 def test_curves_are_what_they_say(digits):
-    """With fewer than a hundred samples the monitor looks at all of them."""
+    """With fewer than a hundred samples, the monitor uses all of them."""
     X = digits[:80]
     rbm = make(average=0.0).fit(X)
     last = rbm.objective_curve_[-1], rbm.reconstruction_curve_[-1]
@@ -281,7 +281,7 @@ def test_energy_of_real_features_is_that_of_the_parameters(scaled):
 
 @pytest.mark.parametrize("n_components", [5, 12])
 def test_the_exact_sum_is_that_over_all_pairs_of_states(n_components):
-    """Over hidden states where they are fewer, else over visible ones: 9 pixels."""
+    """Sum over hidden states if there are fewer of them, else over visible states: 9 pixels."""
     X = np.tile(bars_and_stripes(), (20, 1))
     rbm = RBM(n_components, learning_rate=0.5, max_iter=100, random_state=0).fit(X)
     visible, hidden = all_states(9), all_states(n_components)
@@ -295,11 +295,11 @@ def test_the_exact_sum_is_that_over_all_pairs_of_states(n_components):
 
 @pytest.mark.parametrize("form", ["pcd", "gaussian"])
 def test_annealing_agrees_with_the_exact_sum(form):
-    """To a tenth of a nat, and to four of the errors that it tells, which are small as well."""
+    """To a tenth of a nat, and to four standard errors, which are small as well."""
     settings = {"n_components": 14, "max_iter": 60, "batch_size": 50}
     rbm = make(form, **settings).fit(data_of(form))
     exact = float(rbm.log_partition("exact"))
-    assert float(rbm.log_partition()) == exact  # what can be exact is
+    assert float(rbm.log_partition()) == exact  # exact if possible
     for seed in range(2):
         result = rbm.log_partition("ais", n_temperatures=1500, random_state=seed)
         assert abs(result.value - exact) < min(0.1, 4 * result.error)
@@ -320,7 +320,7 @@ def test_log_likelihood_takes_a_log_partition_and_estimates_it_where_it_must(dig
 
 
 def test_score_is_the_mean_log_probability_of_a_feature_given_the_others(small):
-    """Each row nine times: the feature that is flipped goes round all of them."""
+    """Each row occurs nine times, so that each feature is flipped once."""
     rows = all_states(9)[::13]
     scores = []
     for i in range(9):
@@ -332,7 +332,7 @@ def test_score_is_the_mean_log_probability_of_a_feature_given_the_others(small):
 
 
 def test_score_compares_models(digits):
-    """Unlike free energies: more passes are better, and the scale is that of log(1/2) at worst."""
+    """Unlike free energies: more passes are better, and the lowest value is log(1/2)."""
     settings = {"n_components": 32, "batch_size": 20, "learning_rate": 0.3}
     scores = [make(max_iter=n, **settings).fit(digits).score(digits) for n in (1, 30)]
     assert np.log(0.5) < scores[0] < scores[1] - 0.05 < 0
@@ -342,7 +342,7 @@ def test_score_compares_models(digits):
 
 
 def test_samples_have_the_probabilities_of_the_model(small):
-    """The chains forget where they began, in a model of moderate weights."""
+    """Chains converge in a model with moderate weights."""
     model = clone(small).set_params(max_iter=100)
     model.fit(np.tile(bars_and_stripes(), (20, 1)))
     states, n_chains = all_states(9), 20_000
@@ -420,7 +420,7 @@ def test_models_have_the_type_of_the_data_and_results_that_of_what_is_asked(form
 
 
 def test_single_and_double_precision_learn_the_same(digits):
-    """Few steps: draws that rounding turns over are rare, and then models part."""
+    """With few steps, differences of draws due to rounding are rare."""
     ours, expected = (make().fit(digits.astype(t)) for t in (np.float32, np.float64))
     assert_allclose(ours.components_, expected.components_, rtol=0, atol=1e-5)
 
@@ -450,7 +450,7 @@ def test_the_number_of_threads_leaves_only_rounding(form, backend):
     assert_allclose(models[1].components_, models[0].components_, rtol=0, atol=1e-11)
 
 
-# Among other estimators
+# Compatibility with other estimators
 
 
 def test_two_machines_and_a_classifier_tell_digits():
@@ -466,7 +466,7 @@ def test_two_machines_and_a_classifier_tell_digits():
 
 
 def test_grid_search_over_the_learning_rate(digits):
-    """A rate of nothing leaves all hidden units at one half."""
+    """With a learning rate of zero, all hidden units have probability 1/2."""
     y = load_digits().target[:600]
     machine = make(n_components=32, max_iter=10, batch_size=20)
     pipeline = make_pipeline(machine, LogisticRegression(max_iter=200))

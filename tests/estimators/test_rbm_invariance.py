@@ -1,4 +1,4 @@
-"""An RBM learns the same whatever the offset and the unit of each feature, and ink or paper."""
+"""An RBM learns the same for any offset and unit of the features, and for exchanged bits."""
 
 import numpy as np
 import pytest
@@ -20,7 +20,7 @@ ways = pytest.mark.parametrize("way", WAYS)
 
 @pytest.fixture(scope="module")
 def X():
-    """Real features of mean zero and deviation one, which some hidden causes share."""
+    """Real-valued features of mean zero and deviation one with a few common causes."""
     random = np.random.default_rng(0)
     causes = random.integers(0, 2, (N_SAMPLES, 4)) @ random.standard_normal((4, N_FEATURES))
     X = causes + 0.3 * random.standard_normal((N_SAMPLES, N_FEATURES))
@@ -35,12 +35,12 @@ def machine(**parameters):
 @pytest.fixture(scope="module")
 def fitted(X):
     model = machine().fit(X)
-    assert np.all(np.ptp(model.transform(X), axis=0) > 0.5)  # units of no use would be the same too
+    assert np.all(np.ptp(model.transform(X), axis=0) > 0.5)  # not trivially the same
     return model
 
 
 def assert_same_machine(ours, expected, X, offset, scale, atol):
-    """Features, reconstructions and samples of scale (X + offset) are those of X.
+    """Assert that features, reconstructions and samples of scale (X + offset) equal those of X.
 
     The log-density decreases by log(scale), summed over features; free energies are equal.
     """
@@ -56,7 +56,7 @@ def assert_same_machine(ours, expected, X, offset, scale, atol):
     assert_allclose(samples, expected.sample(5, 3, random_state=0), rtol=0, atol=10 * atol)
 
 
-# Rounding of offset + v, and of the sums of it, in deviations: some of them add up.
+# Rounding of offset + v and of its sums, in deviations; some errors add up.
 EACH = np.logspace(-6, 6, N_FEATURES)
 CHANGES = [(0, 1e-6), (0, 1e6), (1, 1), (3, 1e-6), (10, 1e6), (100, 1), (-30, EACH)]
 
@@ -82,7 +82,7 @@ def test_nor_do_they_in_single_precision_as_far_as_it_holds_them(X, offset, scal
 
 
 def test_offsets_that_single_precision_hardly_holds_cost_no_likelihood(X):
-    """At a hundred deviations values have a grid of 1e-5: other draws, and as good a model."""
+    """At a hundred deviations, values have a grid of 1e-5: draws differ, quality does not."""
     scores = [
         np.mean([
             machine(random_state=seed).fit(data).log_likelihood(data).mean() for seed in range(3)
@@ -122,7 +122,7 @@ def test_estimated_likelihoods_change_by_the_scale_too(X):
 
 
 def test_attributes_are_the_model_at_any_offset(X):
-    """The energy that the class documents, from its fitted attributes alone."""
+    """The documented energy, computed only from the fitted attributes."""
     data = EACH * (X + 10)
     rbm = machine().fit(data)
     precision = 1 / rbm.variance_
@@ -159,7 +159,7 @@ def test_features_that_vary_by_rounding_only_are_constant(X):
 
 
 def test_a_first_chunk_of_one_sample_is_no_obstacle(X):
-    """Units are then of the size of the sample; the machine learns all the same."""
+    """Units then have the size of the sample, and learning still works."""
     rbm = machine(learning_rate=0.01)
     for n in range(N_SAMPLES):
         rbm.partial_fit(X[n : n + 1])
@@ -169,7 +169,7 @@ def test_a_first_chunk_of_one_sample_is_no_obstacle(X):
 
 
 def test_pixels_of_a_machine_may_be_ink_or_paper_one_by_one():
-    """First weights and draws differ, so that likelihoods agree in the mean over some machines."""
+    """Initial weights and draws differ, so that means over several machines are compared."""
     random = np.random.default_rng(0)
     causes = random.random((300, 2)) < 0.5
     X = (causes[:, random.integers(0, 2, 10)] ^ (random.random((300, 10)) < 0.1)).astype(float)

@@ -1,4 +1,4 @@
-"""Bad input of an RBM: an error that names what is wrong, a warning, or a usable model.
+"""Bad input of an RBM: an informative error, a warning, or a usable model.
 
 Overflow and invalid operations inside the package are errors in every test (see pyproject.toml).
 """
@@ -34,7 +34,7 @@ def with_entry(X, value):
 
 
 def assert_usable(model, X):
-    """All that fit left, and all that can be asked of it, is finite."""
+    """Assert that all results of fit and of all methods are finite."""
     for name, value in fitted_attributes(model).items():
         assert np.all(np.isfinite(value)), name
     for method in ("transform", "energy", "score", "gibbs", "reconstruct"):
@@ -113,7 +113,7 @@ def test_other_values_do_not_warn(X, form):
     make(form).fit(X == 1)
 
 
-ODD = {  # data that look wrong and have a right answer all the same
+ODD = {  # data that look wrong but have a correct result
     "one sample": lambda X: X[:1],
     "one feature": lambda X: X[:, :1],
     "a constant column": lambda X: np.hstack([X[:, 1:], np.ones((len(X), 1))]),
@@ -154,7 +154,7 @@ def test_features_whose_variance_cannot_be_held_are_refused(X, method):
 
 @pytest.mark.parametrize("method", ["partial_fit", *ASKED])
 def test_values_too_far_from_those_of_fit_are_refused(X, method):
-    """Their squares in units of the data would overflow, although those of the values do not."""
+    """Squares in units of the data would overflow, although squares of the values do not."""
     data = (1e-9 * X).astype(np.float32)
     model = make("gaussian").fit(data)
     with pytest.raises(ValueError, match=r"value too large .* standard deviations away from the"):
@@ -165,7 +165,7 @@ def test_values_too_far_from_those_of_fit_are_refused(X, method):
 
 @forms
 def test_single_precision_is_refused_what_it_cannot_hold(X, form):
-    """A model in double precision may have numbers, and learn from data, beyond its range."""
+    """A model in double precision may have parameters and data outside of its range."""
     random = np.random.default_rng(0)
     data = 1e40 * (X + random.random(X.shape)) if form == "gaussian" else X
     model = make(form).fit(data)
@@ -214,7 +214,7 @@ def test_the_order_of_bytes_does_not_matter(X, form, name):
 @pytest.mark.filterwarnings("error::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.parametrize("scale", [2.0**-20, 2.0**20])
 def test_the_unit_of_real_features_does_not_matter(X, scale):
-    """W and b are in it, s^2 in its square; hidden units, and warnings, are the same."""
+    """W and b have this unit, and s^2 its square; hidden units and warnings are the same."""
     data = X + np.random.default_rng(0).standard_normal(X.shape)
     ours, expected = make("gaussian").fit(scale * data), make("gaussian").fit(data)
     assert_allclose(ours.components_, scale * expected.components_, rtol=1e-9, atol=1e-9 * scale)
@@ -325,12 +325,12 @@ def test_sums_over_too_many_states_are_refused(X):
     model = make(n_components=21, max_iter=1).fit(wide)
     with pytest.raises(ValueError, match=r"at most 20 units .* there are 21 and 27. Use .*'ais'"):
         model.log_partition("exact")
-    real = make("gaussian", n_components=21, max_iter=1).fit(X)  # nine real features are no help
+    real = make("gaussian", n_components=21, max_iter=1).fit(X)  # nine features do not help
     with pytest.raises(ValueError, match=r"at most 20 units .* there are 21. Use .*'ais'"):
         real.log_partition("exact")
 
 
-# Going on
+# Continued learning
 
 
 CHANGED = {
@@ -371,7 +371,7 @@ def test_an_error_in_validation_leaves_the_fitted_model_as_it_was(X, form):
 @backends
 @pytest.mark.parametrize("rate", [1e30, 1e38])
 def test_rates_that_leave_the_range_of_numbers_are_refused_by_name(X, form, backend, rate):
-    """The model is the last finite one: here the first."""
+    """The model is the last finite one, which is the initial one here."""
     data = X.astype(np.float32)
     model = make(form, learning_rate=rate, backend=backend)
     with pytest.raises(ValueError, match="Lower learning_rate"):
@@ -384,7 +384,7 @@ def test_rates_that_leave_the_range_of_numbers_are_refused_by_name(X, form, back
 @forms
 @backends
 def test_the_last_finite_model_is_kept_and_can_go_on(X, form, backend):
-    """Two steps are fine; the third is beyond all numbers."""
+    """Two steps are valid; the third one overflows."""
     rates = {0.0: 0.01, 0.25: 0.01, 0.5: 1e38, 0.75: 0.01}
     model = make(form, backend=backend, learning_rate=rates.get, max_iter=4, average=0.0)
     with pytest.raises(ValueError, match="Lower learning_rate"):
@@ -406,7 +406,7 @@ def test_rates_that_numbers_can_hold_leave_a_finite_model(X, form, dtype):
 
 @pytest.mark.filterwarnings("ignore:The weights explode")
 def test_units_that_tell_nothing_warn_and_say_what_to_do():
-    """Wide sparse data and a large rate drive hidden units off for every sample, or on."""
+    """Wide sparse data and a large rate saturate hidden units for all samples."""
     random = np.random.default_rng(0)
     X = sparse.random_array((200, 300), density=0.02, rng=random, format="csr", dtype=np.float32)
     X.data[:] = 1
@@ -444,7 +444,7 @@ def test_a_healthy_fit_does_not_warn(X, form):
 @forms
 @pytest.mark.parametrize("number", [np.float32, np.float64])
 def test_numbers_of_numpy_are_numbers(X, form, number):
-    """A grid hands over np.float64, which must not make float64 of float32, nor small integers
+    """A grid passes np.float64, which must not promote float32, and small integers, which must not
     overflow.
     """
     names = ["learning_rate", "momentum", "weight_decay", "sparsity_target", "sparsity_cost"]

@@ -1,4 +1,4 @@
-"""Around the learning of an RBM: going on, callbacks, interruption, persistence, threads, names."""
+"""Robustness of an RBM: continued learning, callbacks, interruption, persistence, threads."""
 
 import io
 import multiprocessing
@@ -20,7 +20,7 @@ from tests.estimators.test_callbacks import Recorder
 from tests.registries.machines import FORMS, data_of, make, some_digits
 from tests.registries.row_models import fitted_attributes
 
-FORK_SECONDS = 60  # a child that hangs is ended after so long; it needs a fraction of a second
+FORK_SECONDS = 60  # timeout of a child process, which needs a fraction of a second
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +38,7 @@ def fitted(form):
     return make(form).fit(data_of(form))
 
 
-# Going on
+# Continued learning
 
 
 def test_a_seed_gives_one_model_and_another_seed_another(form):
@@ -58,7 +58,7 @@ def test_partial_fit_is_a_step_for_each_batch_whatever_the_chunks(fitted, form):
 
 
 def test_partial_fit_learns_at_the_first_rate(digits):
-    """It does not know how many steps there will be."""
+    """The number of steps is not known in advance."""
     ours, expected = (make(learning_rate=rate) for rate in (0.3, lambda done: 0.3))
     for chunk in (digits[:300], digits[300:], digits):
         assert_array_equal(
@@ -71,9 +71,9 @@ def test_partial_fit_learns_at_the_first_rate(digits):
 
 
 def test_partial_fit_is_a_first_fit_without_shuffling_and_averages(digits):
-    """Same first weights, same draws: one batch leaves nothing to shuffle."""
+    """Initial weights and draws are the same: a single batch cannot be shuffled."""
     settings = {"batch_size": 600, "max_iter": 1, "average": 0.0, "learning_rate": lambda done: 0.1}
-    # fit looks at rows for its monitor, and shuffles, after all of them were drawn.
+    # fit selects rows for its monitor, and shuffles, after all of them were drawn.
     assert_array_equal(
         make(**settings).fit(digits).components_, make(**settings).partial_fit(digits).components_
     )
@@ -86,7 +86,7 @@ def test_a_warm_start_goes_on_from_where_learning_was(fitted, form):
     fitted.set_params(warm_start=True, learning_rate=1e-12, average=0.0).fit(X)
     assert_allclose(fitted.components_, last["weights"].T, rtol=1e-6, atol=1e-8)
     assert_allclose(fitted.intercept_visible_, last["visible_bias"], rtol=1e-5, atol=1e-7)
-    assert fitted._learner is learner  # with its chains
+    assert fitted._learner is learner  # including its chains
     assert learner.stream.n_draws > n_draws
     assert fitted.n_iter_ == 3
     cold = fitted.set_params(warm_start=False).fit(X)
@@ -99,7 +99,7 @@ def test_a_second_fit_begins_anew(fitted, form):
 
 
 def test_fitted_attributes_do_not_change_when_learning_goes_on(fitted, form):
-    """What a user took from the model stays what it was."""
+    """Attributes that a user has retrieved remain unchanged."""
     taken = {name: value for name, value in fitted_attributes(fitted).items()}
     before = {name: np.array(value) for name, value in taken.items()}
     fitted.partial_fit(data_of(form))
@@ -132,7 +132,7 @@ def test_callbacks_see_a_usable_model_after_each_pass(form):
     first, second, _ = (seen.components_ for seen in recorder.models)
     assert np.any(first != second)
     plain = make(form, average=0.0).fit(X)
-    assert_array_equal(plain.components_, model.components_)  # to look changes nothing
+    assert_array_equal(plain.components_, model.components_)  # reading the model does not change it
 
 
 def test_the_label_of_a_pass_tells_where_the_one_before_ended(digits):
@@ -174,7 +174,7 @@ def test_ctrl_c_leaves_what_the_last_pass_left(form):
     assert model.n_iter_ == 2
     assert fitted_attributes(model).keys() == fitted_attributes(make(form).fit(X)).keys()
     assert_array_equal(model.transform(X), recorder.models[-1].transform(X))
-    model.partial_fit(X)  # and it can go on
+    model.partial_fit(X)  # learning can continue
 
 
 @pytest.mark.parametrize("n_calls", [0, 1])
@@ -228,7 +228,7 @@ def test_a_stored_model_is_the_same_and_goes_on_the_same(fitted, form, store):
     assert copy.log_partition().value == fitted.log_partition().value
     assert_array_equal(copy.sample(3, 5, random_state=0), fitted.sample(3, 5, random_state=0))
     assert fitted_attributes(copy).keys() == fitted_attributes(fitted).keys()
-    # Rows of weights may be nearer to each other in the copy, and sums be taken otherwise.
+    # Memory alignment of the copy, and thus rounding of sums, may differ.
     assert_allclose(
         copy.partial_fit(X).components_, fitted.partial_fit(X).components_, rtol=0, atol=1e-5
     )

@@ -45,7 +45,7 @@ def test_held_out_samples_have_weights_too(form):
 
 
 def test_the_objective_is_a_weighted_mean():
-    """All 100 rows are looked at, and nothing is learned."""
+    """All 100 rows are used, without learning."""
     X, weight = data_of("gaussian")[:100], COUNTS[:100] + 1.0
     model = make("gaussian", learning_rate=lambda done: 0.0, average=0).fit(X, sample_weight=weight)
     error = np.mean((X - model.reconstruct(X)) ** 2, axis=1)
@@ -55,7 +55,7 @@ def test_the_objective_is_a_weighted_mean():
 
 @pytest.mark.parametrize("form", ["pcd", "gaussian"])
 def test_learning_begins_with_the_weighted_moments_of_the_data(form):
-    """Without a step, biases and variances are those of the repeated samples."""
+    """Without a step, biases and variances equal those of repeated samples."""
     X = data_of(form).astype(float)
     weighted, repeated = (make(form, learning_rate=lambda done: 0.0) for _ in range(2))
     weighted.fit(X, sample_weight=COUNTS)
@@ -68,7 +68,7 @@ def test_learning_begins_with_the_weighted_moments_of_the_data(form):
 
 @pytest.mark.parametrize("loss", ["pcd", "cd"])
 def test_weights_make_samples_more_likely(loss):
-    """Each of two halves is more likely under the machine that learned with its weights."""
+    """Each of two halves is more likely under the machine that was trained with its weights."""
     X, first = data_of("pcd"), load_digits().target[:600] < 5
     weights = [np.where(first, 5.0, 1.0), np.where(first, 1.0, 5.0)]
     machines = [make(loss, max_iter=20).fit(X, sample_weight=weight) for weight in weights]

@@ -1,4 +1,4 @@
-"""A refused fit leaves the estimator as it was: unfitted, or with the model that it had."""
+"""If a fit raises an error, the estimator is unchanged: unfitted, or with its previous model."""
 
 import functools
 import pickle
@@ -87,8 +87,8 @@ WEIGHTS = {
     "two dimensions": lambda n: np.ones((n, 2)),
 }
 BAD = np.ones((6, 5))
-FIRST = ["dictionary_init", "estimator"]  # not asked for when learning goes on
-SUITABLE = [  # for some
+FIRST = ["dictionary_init", "estimator"]  # not used in continued learning
+SUITABLE = [  # valid for some models
     ("FineTunedClassifier", {"max_iter": 0}), ("GroupSparsePSD", {"solver": "block_cd"}),
     ("ConvSparseCoder", {"solver": "local_cd"}), ("ConvPSD", {"solver": "local_cd"}),
 ]  # fmt: skip
@@ -149,9 +149,9 @@ def results(model, data):
 
 
 def refused(name, data=None, parameters=None, **options):
-    """All ways to fit a model, fitted or not, that must refuse some data or parameters."""
+    """Call all ways to fit a model, fitted or not, that must refuse some data or parameters."""
     template, good = MODELS[name]
-    is_tuned = isinstance(template, FineTunedClassifier)  # whose steps are fitted once
+    is_tuned = isinstance(template, FineTunedClassifier)  # its steps are fitted once
     parameters = parameters or {}
     data = good if data is None else data(good)
     ways = [False] if parameters.keys() & {*FIRST} or is_tuned else [False, True]
@@ -185,7 +185,7 @@ def refused(name, data=None, parameters=None, **options):
 def test_data_that_are_refused_leave_no_trace(name, kind):
     model, data = refused(name, DATA[kind])
     again = pickle.loads(stored(name))
-    for each in (model, again):  # and it learns on as it would have
+    for each in (model, again):  # learning continues as before
         if "warm_start" in each.get_params():
             each.set_params(warm_start=True)
         fit(each, data, methods_of(each)[-1])
@@ -203,7 +203,7 @@ def test_weights_that_are_refused_leave_no_trace(name, kind):
 
 
 def of_models():
-    """The pairs of a model and parameters that it refuses."""
+    """Yield the pairs of a model and parameters that it refuses."""
     for name, (model, _) in MODELS.items():
         known = model.get_params().keys()
         for number, parameters in enumerate(PARAMETERS):
@@ -239,7 +239,7 @@ def test_a_layer_of_images_of_another_shape_has_seen_nothing():
 
 
 class Failing:
-    """A callback that raises an error at the beginning or at the end of a task of a level."""
+    """A callback that raises an error at the beginning or at the end of tasks of a level."""
 
     def __init__(self, depth, at_the_end=False, error=RuntimeError):
         self.depth, self.at_the_end, self.error = depth, at_the_end, error

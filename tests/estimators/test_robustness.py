@@ -1,4 +1,4 @@
-"""Around learning: interruption, threads, processes, persistence, and names of features."""
+"""Robustness of learning: interruption, threads, processes, persistence, and feature names."""
 
 import multiprocessing
 import pickle
@@ -29,7 +29,7 @@ from tests.registries.row_models import (
 )
 
 SETTINGS = {"n_components": 12, "max_iter": 3, "tol": 0, "batch_size": 100}
-FORK_SECONDS = 60  # a child that hangs is ended after so long; it needs a fraction of a second
+FORK_SECONDS = 60  # timeout of a child process, which needs a fraction of a second
 kinds = pytest.mark.parametrize("name", KINDS)
 models = pytest.mark.parametrize("name", MODELS)
 learners = pytest.mark.parametrize("name", [name for name in KINDS if name in LEARNERS])
@@ -45,7 +45,7 @@ def fitted(request, patches):
 
 
 def criterion_of(name):
-    """The criterion whose steps the fit of a model is made of."""
+    """Return the criterion that the fit of a model uses."""
     return Dictionary if name in LEARNERS else Imitation
 
 
@@ -59,13 +59,13 @@ def test_ctrl_c_leaves_what_the_last_whole_batch_left(patches, monkeypatch, name
             model.fit(patches)
     whole = make(name, **SETTINGS).fit(patches)
     assert fitted_attributes(model).keys() == fitted_attributes(whole).keys()
-    assert model.n_iter_ == n_batches // 3  # passes that were made whole
+    assert model.n_iter_ == n_batches // 3  # completed passes
     assert_array_equal(model.objective_curve_, whole.objective_curve_[: model.n_iter_])
     assert np.all(np.isfinite(model.transform(patches)))
     if n_batches and name in LEARNERS:
         first = make(name, **SETTINGS, dictionary_init=model.components_)
         assert np.any(first.fit(patches).components_ != whole.components_)
-    model.partial_fit(patches)  # and it can go on
+    model.partial_fit(patches)  # learning can continue
 
 
 @models
@@ -116,7 +116,7 @@ def test_fits_in_several_threads_are_those_alone(patches, name):
     with ThreadPoolExecutor(len(data)) as pool:
         together = list(pool.map(fit, data))
     for one, other in zip(alone, together, strict=True):
-        # BLAS may have had another number of threads, and have split a product otherwise.
+        # BLAS may have used another number of threads, and have split a product differently.
         assert_allclose(learned(other), learned(one), rtol=1e-9, atol=1e-11)
         assert_allclose(other.objective_curve_, one.objective_curve_, rtol=1e-9)
 
@@ -142,7 +142,7 @@ def test_grid_search_in_two_processes_finds_what_one_finds(patches, name):
         .cv_results_["mean_test_score"]
         for n_jobs in (1, 2)
     ]
-    assert_allclose(results[1], results[0], atol=1 / len(patches))  # one sample at a border
+    assert_allclose(results[1], results[0], atol=1 / len(patches))  # one sample at a boundary
 
 
 def test_a_worker_of_joblib_takes_one_thread_for_itself(patches):
@@ -218,7 +218,7 @@ def test_a_stored_model_goes_on_as_the_original_does(fitted, patches, store):
     copy = store(fitted)
     copy.partial_fit(patches[:100])
     fitted.partial_fit(patches[:100])
-    # The moments and the optimizer's state are there too; sums are taken in the same order.
+    # Moments and the optimizer's state are included; sums are in the same order.
     assert_allclose(learned(copy), learned(fitted), rtol=1e-12)
     assert_array_equal(copy.transform(patches), fitted.transform(patches))
 
@@ -230,7 +230,7 @@ def test_skops_only_stores_types_of_ours_and_of_scikit_learn(fitted):
 
 
 def parameters(model):
-    """By name, and those of a penalty by their own names alone."""
+    """Return parameters by name, with the parameters of a penalty by their own names."""
     named = model.get_params().items()
     return {name: value for name, value in named if not hasattr(value, "get_params")}
 
@@ -242,7 +242,7 @@ def test_a_clone_is_unfitted_and_has_the_parameters(fitted):
 
 
 def test_fitted_attributes_do_not_change_when_learning_goes_on(fitted, patches):
-    """What a user took from the model stays what it was."""
+    """Attributes that a user has retrieved remain unchanged."""
     taken = learned(fitted)
     before = taken.copy()
     fitted.partial_fit(patches)
@@ -278,7 +278,7 @@ def test_data_frames_in_and_out(patches, name):
     code = model.transform(frame)
     assert list(code.columns) == list(model.get_feature_names_out())
     assert list(model.feature_names_in_) == list(frame.columns)
-    values = frame.to_numpy()  # in the frame's memory order, on which BLAS's rounding depends
+    values = frame.to_numpy()  # in the frame's memory order, on which the rounding of BLAS depends
     assert_array_equal(code.to_numpy(), model.set_output(transform="default").transform(values))
 
 

@@ -1,4 +1,4 @@
-"""Learning has the symmetry of the energy: X, codes and alpha times c give E times c squared."""
+"""Learning is homogeneous like the energy: X, codes and alpha times c give E times c squared."""
 
 import itertools
 
@@ -26,7 +26,7 @@ from sklearn_ebm.inputs._sizes import FAR, data_size
 
 ALPHA = 0.3
 FEW = {"max_iter": 3, "tol": 0, "random_state": 0}
-ROWS = {  # the active set computes some products in float32, "cd" none
+ROWS = {  # the active set computes some products in float32, "cd" does not
     **{f"PSD {name}": PSD(10, encoder=name) for name in ENCODERS},
     "groups": GroupSparsePSD(10, groups=2, output="both"),
     "groups tanh": GroupSparsePSD(10, groups=2, encoder="tanh", output="both"),
@@ -40,7 +40,7 @@ MODELS = {
     **{f"ConvPSD {name}": model.set_params(**FEW) for name, model in IMAGES.items()},
 }
 UNITS = [1e-6, 1e-3, 1e3, 1e6]
-# Every pair of a model and a unit, a model and a type, and a unit and a type.
+# Each pair of a model and a unit, a model and a dtype, and a unit and a dtype.
 CASES = [
     (name, unit, (np.float32, np.float64)[(n + k) % 2])
     for n, name in enumerate(MODELS)
@@ -53,7 +53,7 @@ pytestmark = [
 
 
 def sparse_rows(n_samples=150, n_features=8, seed=0):
-    """Samples that a few of twelve atoms explain, of variance one."""
+    """Return samples that are sums of a few of twelve atoms, with variance one."""
     random = np.random.default_rng(seed)
     atoms = random.standard_normal((12, n_features))
     atoms /= np.linalg.norm(atoms, axis=1, keepdims=True)
@@ -72,7 +72,7 @@ def data_of(name):
 
 
 def results(name, unit, dtype, **parameters):
-    """Features, energies, sparsity and objective of the model in another unit, brought back."""
+    """Return results of the model in another unit, converted back."""
     data = (unit * data_of(name)).astype(dtype)
     model = clone(MODELS[name]).set_params(alpha=unit * ALPHA, **parameters).fit(data)
     features = model.transform(data)
@@ -83,7 +83,7 @@ def results(name, unit, dtype, **parameters):
 
 @pytest.fixture(scope="module")
 def plain():
-    """Results in the unit one, each once."""
+    """Return a cached function for results in the unit one."""
     made = {}
 
     def result(name, dtype):
@@ -96,7 +96,7 @@ def plain():
 
 @pytest.mark.parametrize(("name", "unit", "dtype"), CASES)
 def test_learning_does_not_depend_on_the_unit_of_the_data(plain, name, unit, dtype):
-    """Data in another unit are rounded otherwise, and codes are good to a gap of 1e-3."""
+    """Data in another unit have other rounding errors, and codes have gaps of up to 1e-3."""
     expected, least = plain(name, dtype), np.finfo(dtype).eps
     tolerance = max(1e-5, 1e4 * least)  # Adam divides by small gradients, which rounding changes
     for value, wanted in zip(results(name, unit, dtype), expected, strict=True):
@@ -136,13 +136,13 @@ def test_the_norm_of_given_atoms_does_not_matter(encoder):
         ).fit(X)
         found.append((norm * model.transform(X), model.energy(X)))
     for plain, long in zip(*found, strict=True):
-        # The solver's own thresholds are between powers of two, and codes good to 1e-3.
+        # The solver's thresholds are not powers of two, and codes have gaps of up to 1e-3.
         assert_allclose(long, plain, rtol=0, atol=1e-6 * np.abs(plain).max())
 
 
 @pytest.mark.parametrize("encoder", ["shrinkage", "tanh", "lista"])
 def test_one_outlier_does_not_change_what_is_learned_of_the_others(encoder):
-    """It has no weight in the data's size beyond its limit, so biases keep their steps."""
+    """The weight of an outlier in the size of the data is limited, so steps are the same."""
     model = PSD(10, alpha=ALPHA, encoder=encoder, batch_size=50, **FEW)
     spoilt = X.copy()
     spoilt[3] *= 1e4
@@ -175,7 +175,7 @@ PIPELINES = {
 )
 @pytest.mark.parametrize("unit", [2.0**-20, 2.0**20], ids=["small", "large"])
 def test_tuning_with_labels_does_not_depend_on_the_unit(name, optimizer, unit):
-    """After a StandardScaler the classifier sees the same features: not one digit differs."""
+    """After a StandardScaler, the classifier receives identical features."""
     data = np.tile(PICTURES, (10, 1, 1)) if name == "ConvPSD" else X
     data = data + 0.1 * np.random.default_rng(1).standard_normal(data.shape)
     y = np.arange(len(data)) % 2

@@ -1,4 +1,4 @@
-"""What scikit-learn asks of every estimator."""
+"""scikit-learn's checks of estimators."""
 
 import pytest
 from sklearn.linear_model import LogisticRegression
@@ -19,7 +19,7 @@ from sklearn_ebm.estimators._contrastive_learning import LOSSES
 from sklearn_ebm.factors import UNITS
 from tests.registries.row_models import MODELS
 
-ONE_COMPONENT = [  # these set n_components=1
+ONE_COMPONENT = [  # checks that set n_components=1
     "check_dont_overwrite_parameters",
     "check_fit2d_1feature",
     "check_fit2d_1sample",
@@ -30,19 +30,19 @@ ONE_COMPONENT = [  # these set n_components=1
 
 
 def other_than_the_map(estimator):
-    """Checks that ask for another number of components than there are places on a map."""
+    """Return checks that require another number of components than the map has."""
     if getattr(estimator, "map_shape", None) is None:
         return {}
     return dict.fromkeys(ONE_COMPONENT, "n_components=1, and the map has 5 places")
 
 
-# The shrinkage encoder of one unit begins at the codes themselves, and learns from rounding alone.
+# The shrinkage encoder with one unit starts at the optimal codes, and learns only from rounding.
 ONE_PLACE = GroupSparsePSD(1, map_shape=(1, 1), pool_shape=(1, 1), encoder="tanh")
 
 
 @parametrize_with_checks([ONE_PLACE])
 def test_a_map_of_one_place_is_a_transformer_of_scikit_learn(estimator, check):
-    """All checks, those that ask for one component included."""
+    """All checks, including those with one component."""
     check(estimator)
 
 
@@ -74,7 +74,7 @@ def test_every_form_of_a_model_is_a_transformer_of_scikit_learn(estimator, check
     check(estimator)
 
 
-# Data of these checks are no probabilities, and few: steps must be small, and fits warn of both.
+# The data are few and no probabilities: steps must be small, and fits warn of both.
 MACHINES = [
     RBM(5, max_iter=2, learning_rate=1e-3, loss=loss, visible=visible, backend=backend)
     for loss in LOSSES
@@ -86,16 +86,16 @@ MACHINES = [
 @pytest.mark.filterwarnings("ignore:X has values", "ignore:.*hidden units are dead")
 @parametrize_with_checks(MACHINES)
 def test_machine_is_a_transformer_of_scikit_learn(estimator, check):
-    """Weights are equivalent to repetitions on average; see `test_rbm_weights`.
+    """Weights are equivalent to repetitions only on average; see `test_rbm_weights`.
 
-    A fit depends on batches and on random draws, and both depend on the number of samples.
+    A fit depends on batches and random draws, which depend on the number of samples.
     """
     if check.func.__name__.startswith("check_sample_weight_equivalence"):
         pytest.skip("holds in expectation: other batches and other draws")
     check(estimator)
 
 
-# Rows of these checks are signals. Whole ones in one batch have weights for repetitions.
+# Rows are signals here. With whole signals in one batch, weights are equivalent to repetitions.
 SIGNALS = {"kernel_size": 2, "alpha": 0.5, "max_iter": 5}
 WHOLE = {**SIGNALS, "batch_size": 100, "crop_size": None}
 CONVOLUTIONS = [
@@ -112,7 +112,7 @@ def test_model_of_images_is_a_transformer_of_scikit_learn(estimator, check):
 
 
 def drawn_at_random(estimator):
-    """Crops of a signal that is repeated are drawn anew."""
+    """Crops of repeated signals are drawn independently."""
     return {"check_sample_weight_equivalence_on_dense_data": "other crops, in other batches"}
 
 
@@ -122,7 +122,7 @@ def test_model_of_random_crops_is_a_transformer_of_scikit_learn(estimator, check
     check(estimator)
 
 
-# Repetitions of a sample are corrupted apart from each other, as a sample with a weight is not.
+# Repetitions of a sample are corrupted independently, unlike a sample with a weight.
 DENOISERS = [
     AutoEncoder(4, max_iter=5, noise_level=0.0),
     AutoEncoder(4, max_iter=5, noise_level=0.0, activation="tanh", tied_weights=False),
@@ -135,7 +135,7 @@ def test_auto_encoder_is_a_transformer_of_scikit_learn(estimator, check):
 
 
 def corrupted_apart(estimator):
-    """Repetitions of a sample have other noise."""
+    """Repetitions of a sample have independent noise."""
     return {"check_sample_weight_equivalence_on_dense_data": "repetitions have other noise"}
 
 
@@ -153,7 +153,7 @@ TUNED = FineTunedClassifier(
 
 
 def learned_from_all_alike(estimator):
-    """Steps before the classifier take no weights."""
+    """Steps before the classifier do not use weights."""
     reason = "what is learned without labels takes all samples alike"
     return {"check_sample_weight_equivalence_on_dense_data": reason}
 

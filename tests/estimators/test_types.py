@@ -1,4 +1,4 @@
-"""Input of any type is the same numbers in float32 or float64, and parameters are plain numbers."""
+"""Input of any type is equivalent to float32 or float64, and parameters to plain numbers."""
 
 import pickle
 
@@ -32,7 +32,7 @@ from sklearn_ebm import (
 )
 from sklearn_ebm.metrics import duality_gap
 
-X = np.round(64 * np.random.default_rng(0).standard_normal((60, 8))) / 64  # in float16, exactly
+X = np.round(64 * np.random.default_rng(0).standard_normal((60, 8))) / 64  # exact in float16
 IMAGES = X.reshape(6, 8, 10)
 ATOMS = np.round(64 * np.random.default_rng(1).standard_normal((6, 8))) / 64
 QUICK = {"alpha": 0.5, "max_iter": 2, "tol": 0, "random_state": 0}
@@ -82,7 +82,7 @@ def integers(values):
     return np.round(3 * values)
 
 
-# The same numbers in another form, and the numbers in a plain array.
+# The same numbers in another form, and in a plain array.
 FORMS = {
     "float32, swapped": (lambda A: A.astype(">f4"), lambda A: A.astype(np.float32)),
     "float64, swapped": (lambda A: A.astype(">f8"), lambda A: A),
@@ -120,7 +120,7 @@ FRAMES = {
     "boolean": (frame("boolean", lambda A: A > 0), lambda A: 1.0 * (A > 0)),
     "mixed frame": (frame({"0": "Int8", "1": ">f4", "2": "Float64"}, integers), integers),
 }
-SINGLE = ["float16", "int8", "booleans"]  # forms that an RBM learns from in single precision
+SINGLE = ["float16", "int8", "booleans"]  # forms that an RBM uses in single precision
 
 
 def dense(value):
@@ -136,7 +136,7 @@ def results(model, data):
 
 
 def assert_same(first, second):
-    """Equal types, and values that differ by the rounding of sums over other memory at most."""
+    """Assert equal types, and values that differ at most by the rounding of sums."""
     assert first.dtype == second.dtype
     tolerance = 1e-4 if first.dtype == np.float32 else 1e-9
     assert_allclose(first, second, rtol=tolerance, atol=tolerance)
@@ -146,7 +146,7 @@ def forms_of(name):
     return {**FORMS, **FRAMES} if MODELS[name][1].ndim == 2 else FORMS
 
 
-EVERY_FORM = ["SparseCoder", "ConvSparseCoder", "RBM"]  # a model for each way that data come in
+EVERY_FORM = ["SparseCoder", "ConvSparseCoder", "RBM"]  # one model for each way of data input
 CASES = [
     (name, form)
     for k, name in enumerate(MODELS)
@@ -203,7 +203,7 @@ def test_a_batch_of_other_precision_is_cast_to_the_type_of_the_model(name, first
         for attribute, value in vars(models[0]).items():
             if attribute in model._model_attributes and attribute.endswith(("nents_", "ing_")):
                 assert value.dtype == first
-                # Codes of a LISTAEncoder are inferred, to a tolerance, in the type of the batch.
+                # Codes of a LISTAEncoder are inferred to a tolerance in the dtype of the batch.
                 tolerance = {"rtol": 1e-3, "atol": 1e-3} if name == "LISTAEncoder" else {}
                 assert_allclose(
                     value,
@@ -227,7 +227,7 @@ def test_a_batch_that_the_type_of_the_model_cannot_hold_is_refused(name):
 def test_arguments_of_functions_are_the_same_numbers(encode, form):
     convert, plainly = {**FORMS, **FRAMES}[form]
     assert_same(encode(convert(X), ATOMS, 0.5), encode(plainly(X), ATOMS, 0.5))
-    atoms = abs(ATOMS) + 0.5  # none is zero as integers
+    atoms = abs(ATOMS) + 0.5  # none is zero as an integer
     for dtype in (np.float32, np.float64):
         data = X.astype(dtype)
         expected = encode(data, plainly(atoms).astype(dtype), 0.5)
@@ -334,7 +334,7 @@ ESTIMATORS = {
     **MODELS,
     "FineTunedClassifier": (FineTunedClassifier(NETWORK, max_iter=1, random_state=0), X),
 }
-FRACTIONS = {  # powers of two, which all types have
+FRACTIONS = {  # powers of two, exact in all dtypes
     "alpha": 0.5, "beta": 0.5, "learning_rate": 2**-6, "tol": 2**-6, "code_tol": 2**-6,
     "missing_values": 0.5, "momentum": 0.5, "weight_decay": 2**-6, "sparsity_target": 0.25,
     "sparsity_cost": 0.125, "average": 0.25, "validation_fraction": 0.25, "regularization": 0.5,
@@ -368,7 +368,7 @@ def test_every_numeric_parameter_is_here():
 
 
 def results_with(name, parameter, value):
-    """All that fit, partial_fit and transform give in float32 with a value of a parameter."""
+    """Return all results of fit, partial_fit and transform in float32 for a parameter value."""
     model, data = ESTIMATORS[name]
     model, data = clone(model).set_params(**{parameter: value}), data.astype(np.float32)
     labels = [np.arange(len(data)) % 2] if hasattr(model, "predict") else []
@@ -396,7 +396,7 @@ def results_with(name, parameter, value):
     ],
 )
 def test_numbers_of_numpy_are_numbers(name, parameter):
-    """Results are bit for bit those with Python's numbers, and float32 stays float32."""
+    """Results are bit-identical to those with Python's numbers, and float32 is preserved."""
     value = {**FRACTIONS, **NUMBERS, **dict.fromkeys(SWITCHES, True)}[parameter]
     expected = results_with(name, parameter, value)
     for key, result in results_with(name, parameter, SCALARS[parameter](value)).items():

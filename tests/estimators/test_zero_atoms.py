@@ -1,4 +1,4 @@
-"""Atoms of norm zero: a learned dictionary may have them, and they explain nothing."""
+"""Atoms of norm zero may occur in a learned dictionary, and must have no effect."""
 
 import numpy as np
 import pytest

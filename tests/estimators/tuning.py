@@ -1,4 +1,4 @@
-"""Networks of digits that the tests of fine-tuning share, and the check of their gradients."""
+"""Common parts of the tests of fine-tuning: networks of digits, and the check of gradients."""
 
 import numpy as np
 from numpy.testing import assert_allclose
@@ -31,7 +31,7 @@ def conv(n_components=3, **parameters):
 
 
 def network_of(pipeline, x, n_before=0):
-    """The network of a fitted pipeline, and its input."""
+    """Return the network of a fitted pipeline, and its input."""
     *steps, (name, classifier) = list(_stages.flat_steps(pipeline))[n_before:]
     x = as_input(x)
     steps = [*(Step(*step, x.dtype) for step in steps), HeadStep(name, classifier, x)]
@@ -40,9 +40,9 @@ def network_of(pipeline, x, n_before=0):
 
 
 def assert_gradients(network, x, target, losses=None):
-    """Derivatives along three directions at random, of each parameter, are those of the loss.
+    """Assert derivatives of the loss along three random directions, for each parameter.
 
-    `losses()` are those of the samples; left out, the cross-entropies of the network's scores.
+    `losses()` returns the losses of the samples; the default is the cross-entropy of the scores.
     """
     if losses is None:
 
@@ -55,7 +55,7 @@ def assert_gradients(network, x, target, losses=None):
     assert gradients.keys() == network.parameters.keys()
     for name, value in network.parameters.items():
         begun, steps = value.copy(), np.zeros(3)
-        directions = 0.03 * random.standard_normal((3, *value.shape))  # short: |z| has a kink
+        directions = 0.03 * random.standard_normal((3, *value.shape))  # short, since |z| has a kink
 
         def loss(value=value, begun=begun, steps=steps, directions=directions):
             value[...] = begun + np.tensordot(steps, directions, axes=1)
@@ -69,7 +69,7 @@ def assert_gradients(network, x, target, losses=None):
 
 
 def tuned_classifier(*steps, **parameters):
-    """Not yet fitted; a scaler, a model and a rectifier where no steps are given."""
+    """Return an unfitted classifier; the default steps are a scaler, a model and a rectifier."""
     steps = steps or (StandardScaler(), psd(), Rectifier())
     pipeline = make_pipeline(*steps, LogisticRegression(max_iter=30))
     return FineTunedClassifier(pipeline, **{"max_iter": 2, "random_state": 0, **parameters})

@@ -1,4 +1,4 @@
-"""The energy of two layers: sums over all states by brute force, ratios, and finite differences."""
+"""The energy of an RBM: sums over all states by brute force, ratios, and finite differences."""
 
 import importlib
 import math
@@ -26,7 +26,7 @@ from sklearn_ebm.factors.units._gaussian import LEAST_LEFT
 from sklearn_ebm.solvers import gibbs, gibbs_keys
 
 N_VISIBLE, N_HIDDEN = 5, 4
-ROUNDING = 1e-12  # of sums over some tens of numbers of about size one
+ROUNDING = 1e-12  # sums over a few tens of numbers of about size one
 backends = pytest.mark.parametrize("name", ["numpy", "numba"])
 kinds = pytest.mark.parametrize("kind", UNITS)
 
@@ -58,7 +58,7 @@ def some_visible(kind, n_rows=7, n_visible=N_VISIBLE):
 
 
 def joint_energy(energy, visible, hidden):
-    """E(v, h) of every pair, from its definition with explicit sums."""
+    """Return E(v, h) of every pair, from its definition with explicit sums."""
     bias, weights = energy.visible.bias, energy.weights
     if energy.visible.is_binary:
         own, signal = -(visible @ bias), visible
@@ -116,11 +116,11 @@ def test_free_energy_of_hidden_integrates_out_a_real_visible_unit():
 
     integrals = [quad(density, -40, 40, args=(h,), points=[-3, 0, 3])[0] for h in hidden]
     result = energy.free_energy_of_hidden(hidden)
-    assert_allclose(result, -np.log(integrals), atol=1e-8)  # of the integrator
+    assert_allclose(result, -np.log(integrals), atol=1e-8)  # tolerance of the integrator
 
 
 def test_real_visible_units_are_a_mixture_of_gaussians():
-    """p(v) = sum_h p(h) N(v; b + W h, s^2), with p(h) ~ exp(-F(h)): two ways to one density."""
+    """p(v) = sum_h p(h) N(v; b + W h, s^2), with p(h) ~ exp(-F(h)): the density in two forms."""
     energy, visible = energy_of("gaussian"), some_visible("gaussian")
     hidden = all_states(N_HIDDEN)
     log_share = -energy.free_energy_of_hidden(hidden)
@@ -178,8 +178,8 @@ def test_log_partition_of_units_sums_over_all_their_values(kind):
 
 
 def test_slopes_are_finite_differences_of_the_energy(energy, visible):
-    """-dE/dtheta of each pair; that of a real unit's b is scaled by s^2, and the constant part
-    -b of its slope left out, which does not depend on the state: both phases have it.
+    """-dE/dtheta of each pair. For real units, the slope of b is multiplied by s^2, without its
+    constant part -b, which does not depend on the state and is the same in both phases.
     """
     hidden = all_states(N_HIDDEN)[: len(visible)]
     slopes = energy.slopes(visible, hidden)
@@ -197,12 +197,12 @@ def test_slopes_are_finite_differences_of_the_energy(energy, visible):
                 expected = (
                     expected * np.exp(energy.visible.log_variance[i]) + energy.visible.bias[i]
                 )
-            # Central differences: 1e-10 of the third derivative, and rounding over 1e-5.
+            # The error is 1e-10 times the third derivative, and rounding over 1e-5.
             assert_allclose(rows[:, i], expected, atol=1e-8)
 
 
 def test_the_slope_of_the_weights_is_the_product_of_signal_and_hidden_units(energy, visible):
-    """Of real units times s^2, like that of b: the direction that `ascend` takes is uphill."""
+    """For real units times s^2, like b, which is still an ascent direction."""
     hidden = all_states(N_HIDDEN)[: len(visible)]
     direction = np.random.default_rng(3).standard_normal(energy.weights.shape)
     ahead, behind = (
@@ -214,14 +214,14 @@ def test_the_slope_of_the_weights_is_the_product_of_signal_and_hidden_units(ener
 
 
 def log_likelihood(energy, visible):
-    """Mean log p(v), with Z from all hidden states."""
+    """Return the mean log p(v), with Z from all hidden states."""
     log_partition = logsumexp(-energy.free_energy_of_hidden(all_states(N_HIDDEN)))
     return -np.mean(energy.free_energy(visible)) - log_partition
 
 
 def test_mean_slopes_of_real_units_are_uphill_of_the_likelihood():
     """The gradient of the mean log-likelihood by b and log s^2 is the mean slope over the data
-    minus that over the model, here by 200,000 draws of the exact mixture.
+    minus the mean slope over the model, estimated by 200,000 draws of the exact mixture.
     """
     energy, visible = energy_of("gaussian"), some_visible("gaussian")
     random, hidden = np.random.default_rng(0), all_states(N_HIDDEN)
@@ -252,8 +252,8 @@ def test_mean_slopes_of_real_units_are_uphill_of_the_likelihood():
 @kinds
 @pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
 def test_mixed_units_are_the_geometric_path(kind, share):
-    """p(v) ~ p_base(v)^(1 - share) p(v)^share: energies are mixed up to a constant, and so are
-    the fields that come from the hidden units of the second model.
+    """p(v) ~ p_base(v)^(1 - share) p(v)^share: energies are mixed up to a constant, as are the
+    fields from the hidden units of the second model.
     """
     units, other = units_of(kind), units_of(kind, seed=5)
     random, visible = np.random.default_rng(0), some_visible(kind)
@@ -289,7 +289,7 @@ def test_a_particle_gains_the_ratio_of_two_densities_on_the_path(energy, kind):
 
 
 def test_a_particle_moves_by_the_density_that_it_has_come_to(energy, kind):
-    """Its step leaves the path's density as it is: particles at the end move as Gibbs sampling."""
+    """A step preserves the density of the path; at the end, particles move as in Gibbs sampling."""
     base, visible = units_of(kind, seed=5), some_visible(kind, n_rows=50)
     keys = Key((1, 2), 1), Key((1, 2), 2)
     state = visible.copy(), np.empty((len(visible), N_HIDDEN))
@@ -311,14 +311,14 @@ def test_the_base_is_two_to_the_hidden_units_times_its_own_sum(energy, kind):
 
 
 def shares_of(states):
-    """How often each of all states of some units came."""
+    """Return the frequency of each state of some units."""
     numbers = states.astype(int) @ (1 << np.arange(states.shape[1]))
     return np.bincount(numbers, minlength=2 ** states.shape[1]) / len(states)
 
 
 @backends
 def test_gibbs_sampling_leaves_the_joint_density_as_it_is(name):
-    """Chains that begin with exact draws of p(h) have the shares of p(v), and of p(h) again."""
+    """Chains that start from exact draws of p(h) have the frequencies of p(v), and of p(h)."""
     backend = importlib.import_module(f"sklearn_ebm.backends.{name}")
     energy, n_chains = energy_of("bernoulli"), 40_000
     densities = []
@@ -343,7 +343,7 @@ def test_gibbs_sampling_leaves_the_joint_density_as_it_is(name):
 def test_gibbs_sampling_finds_the_density_from_anywhere():
     backend = importlib.import_module("sklearn_ebm.backends.numba")
     energy, n_chains = energy_of("bernoulli"), 50_000
-    energy.weights *= 0.5  # chains forget where they began in some tens of steps
+    energy.weights *= 0.5  # chains converge within a few tens of steps
     visible, hidden = np.empty((n_chains, N_VISIBLE)), np.ones((n_chains, N_HIDDEN))
     gibbs(
         energy.on(backend).conditionals,
@@ -388,7 +388,7 @@ def test_gibbs_sampling_of_real_units_has_the_moments_of_the_mixture():
 @backends
 @pytest.mark.filterwarnings("error")
 def test_huge_fields_are_certain_and_finite(name, dtype, kind):
-    """Of size 1e4, whose exponentials no type can hold."""
+    """Fields have size 1e4, so that their exponentials overflow in all dtypes."""
     backend = importlib.import_module(f"sklearn_ebm.backends.{name}")
     energy = energy_of(kind).astype(dtype).on(backend)
     energy.weights[:, :2] = [1e4, -1e4]
@@ -403,7 +403,7 @@ def test_huge_fields_are_certain_and_finite(name, dtype, kind):
     hidden = all_states(N_HIDDEN)
     result = energy.free_energy_of_hidden(hidden.astype(dtype))
     expected = double.free_energy_of_hidden(hidden)
-    # Fields of 1e4 of opposite signs meet, and of real units their squares.
+    # Fields of 1e4 with opposite signs are added, and squared for real units.
     scale = 1e4 if kind == "bernoulli" else abs(expected).max()
     assert_allclose(result, expected, rtol=0, atol=10 * N_VISIBLE * np.finfo(dtype).eps * scale)
 
@@ -436,7 +436,7 @@ def test_a_copy_has_parameters_of_its_own(energy):
     assert energy.astype(np.dtype(float)) is energy
 
 
-# First units
+# Initial units
 
 
 @kinds
@@ -451,8 +451,8 @@ def test_first_units_have_the_moments_of_the_data(kind):
 
 
 def test_features_that_never_change_begin_with_finite_odds_and_variances():
-    """A pixel that is never on may come on once; a constant feature has a typical unit, the
-    geometric mean of those of others, which all units of measurement change alike.
+    """A pixel that is always off may later be on; a constant feature has a typical unit, the
+    geometric mean of the other units, which scales with all units of measurement.
     """
     units = BernoulliUnits.from_moments(np.array([0.0, 1.0]), None)
     assert_allclose(units.bias, [-math.log(999), math.log(999)], rtol=1e-9)
@@ -470,7 +470,7 @@ def test_features_that_never_change_begin_with_finite_odds_and_variances():
 
 @pytest.fixture
 def placed():
-    """Real units in coordinates of their own, and the same energy without."""
+    """Real-valued units with coordinates, and the same energy without."""
     energy, random = energy_of("gaussian"), np.random.default_rng(4)
     own = energy.visible
     origin, unit = random.normal(0, 3, N_VISIBLE), np.array([0.1, 0.5, 1.0, 3.0, 7.0])
@@ -482,7 +482,7 @@ def placed():
 
 
 def test_units_with_coordinates_are_those_of_the_data_with_other_parameters(placed):
-    """In both the same density of v: energies and conditionals agree, and so does log Z."""
+    """Both have the same density of v: energies, conditionals and log Z agree."""
     ours, expected = placed
     visible, hidden = 3 * some_visible("gaussian"), all_states(N_HIDDEN)
     some = hidden[: len(visible)]
@@ -496,7 +496,7 @@ def test_units_with_coordinates_are_those_of_the_data_with_other_parameters(plac
         lambda energy: energy.conditionals.sample_visible(hidden, keys[0]),
         lambda energy: as_encoder(energy).forward(visible),
     ):
-        # Squares of up to (20 / 0.1) deviations, and differences of them.
+        # Squares of up to (20 / 0.1) deviations, and their differences.
         assert_allclose(ask(ours), ask(expected), rtol=1e-10, atol=1e-9)
     moments = ours.visible.coordinates.origin, ours.visible.coordinates.unit
     base = [GaussianUnits.from_moments(*moments)]
@@ -516,7 +516,7 @@ def test_an_energy_with_coordinates_takes_an_encoder_as_its_own(placed):
 
 
 def test_what_is_learned_from_is_a_grid_finer_than_the_least_deviation():
-    """Rounding of v then leaves no difference, and the grid none that matters."""
+    """The grid removes rounding errors of v, and is fine enough for learning."""
     coordinates = Standardized.from_moments(np.full(2, 100.0), np.full(2, 0.1))
     visible = 100 + 0.1 * np.random.default_rng(0).standard_normal((500, 2))
     states = coordinates.states_of(visible)

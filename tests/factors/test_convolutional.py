@@ -1,4 +1,4 @@
-"""The convolutional decoder and the encoders with filters: products, bounds, gradients."""
+"""The convolutional decoder and the convolutional encoders: products, bounds, gradients."""
 
 import importlib
 import pickle
@@ -14,7 +14,7 @@ from sklearn_ebm.factors.encoders._smooth_shrinkage import SMALLEST_SLOPE
 from sklearn_ebm.factors.problems._fourier import FourierProducts
 from tests.registries.image_models import borders, dense_dictionary, unit_kernels
 
-SHAPES = {  # of images, and number, height and width of kernels
+SHAPES = {  # of images; number, height and width of filters
     "grey": ((9, 8, 1), (3, 4, 3)),
     "colour": ((6, 7, 3), (4, 3, 2)),
     "signals": ((1, 15, 1), (3, 1, 4)),
@@ -25,7 +25,7 @@ SHAPES = {  # of images, and number, height and width of kernels
 N_SAMPLES = 3
 TABLE = np.array([[1, 0], [0, 1], [1, 1]])
 ALLOWED_FROM = {"threshold": 0, "location": 0, "slope": SMALLEST_SLOPE}
-ROUNDING = 1e-12  # of sums of some hundred products of size one, through the Fourier domain too
+ROUNDING = 1e-12  # sums of some hundred products of size one, also in the Fourier domain
 shapes = pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
 encoders = pytest.mark.parametrize("name", CONVOLUTIONAL_ENCODERS)
 tables = pytest.mark.parametrize("table", [None, TABLE], ids=["all channels", "table"])
@@ -71,7 +71,7 @@ def test_decode_and_correlate_are_the_matrix_and_its_transpose(random, shape, bo
 @borders
 @shapes
 def test_correlate_is_the_adjoint_of_decode(random, shape, border, products, dtype):
-    """<z D, x> = <z, x D'>: both sides sum the same products, in another order."""
+    """<z D, x> = <z, x D'>: both sides sum the same products in another order."""
     decoder = _decoder(random, shape, border).astype(dtype)
     code = random.standard_normal((N_SAMPLES, decoder.code_size)).astype(dtype)
     X = random.standard_normal((N_SAMPLES, np.prod(shape[0]))).astype(dtype)
@@ -94,7 +94,7 @@ def test_lipschitz_is_above_the_largest_eigenvalue(random, shape, border):
 @borders
 @pytest.mark.parametrize("n_channels", [1, 3])
 def test_lipschitz_is_close_to_the_largest_eigenvalue_of_large_images(random, border, n_channels):
-    """What edges take from it falls with the square of the kernel's size over the image's."""
+    """The effect of edges decreases with the square of the filter size over the image size."""
     decoder = _decoder(random, ((60, 50, n_channels), (6, 5, 4)), border)
 
     def twice(code):
@@ -109,18 +109,18 @@ def test_lipschitz_is_close_to_the_largest_eigenvalue_of_large_images(random, bo
 
 @pytest.mark.parametrize("frequency", [32, 33, 34, 35])
 def test_lipschitz_is_above_what_lies_between_the_frequencies_it_looks_at(frequency):
-    """Waves that a kernel of length 8 holds best, at each quarter of the way between two."""
+    """Waves for which a filter of length 8 has the largest gain, between two frequencies."""
     phase = 2 * np.pi * frequency / 512 * np.arange(8)
     kernels = np.stack([np.cos(phase), np.sin(phase)], axis=-1).reshape(1, 1, 8, 2) / 8**0.5
     gain = np.abs(np.fft.fft(kernels, 512, axis=2)) ** 2
-    exact = gain.sum(axis=3).max()  # of a circular signal of 512 numbers
+    exact = gain.sum(axis=3).max()  # for a circular signal of 512 entries
     bound = ConvolutionalDecoder(kernels, (1, 512), "circular").lipschitz
     assert exact <= bound * (1 + ROUNDING)
     assert bound <= 1.03 * exact
 
 
 def test_lipschitz_of_a_mean_is_that_of_constant_images():
-    """All entries 1 / n on n pixels: a constant code becomes itself, times sqrt(n)."""
+    """All entries are 1 / n on n pixels: a constant code is an eigenvector, with gain sqrt(n)."""
     kernels = np.full((1, 4, 4, 1), 1 / 4)
     bound = ConvolutionalDecoder(kernels, (40, 40), "circular").lipschitz
     assert 16 <= bound <= 1.15 * 16
@@ -129,7 +129,7 @@ def test_lipschitz_of_a_mean_is_that_of_constant_images():
 @pytest.mark.parametrize(("border", "is_fair"), [("full", True), ("circular", True),
                                                  ("same", False), ("valid", False)])  # fmt: skip
 def test_full_and_circular_borders_reach_every_pixel_alike(border, is_fair):
-    """The corner is reached by as many kernels at as many places as the middle is."""
+    """The corner is covered by as many filters at as many positions as the centre."""
     decoder = ConvolutionalDecoder(np.ones((2, 3, 4, 1)), (9, 11), border)
     reached = decoder.decode(np.ones((1, decoder.code_size)))
     assert reached.max() == 2 * 3 * 4
@@ -148,7 +148,7 @@ def test_a_pickled_decoder_is_the_same(random, border):
 
 
 def _encoder(random, name, border, table=None, image_shape=(5, 6), dtype=np.float64):
-    """An encoder with generic parameters near its first ones, so that every gradient has work."""
+    """Return an encoder with generic parameters near its initial ones, without zero gradients."""
     kernels = unit_kernels(random, 3, 3, 2, 2)
     encoder = CONVOLUTIONAL_ENCODERS[name].from_dictionary(
         kernels, 1.5, 0.4, image_shape=image_shape, border=border, table=table
@@ -160,7 +160,7 @@ def _encoder(random, name, border, table=None, image_shape=(5, 6), dtype=np.floa
 
 @encoders
 def test_maps_are_what_the_encoder_of_patches_gives_on_every_window(random, name):
-    """Kernels inside of the image alone: each position is one patch."""
+    """With filters inside of the image, each position is one patch."""
     encoder = _encoder(random, name, "valid")
     weights = encoder.parameters["weights"]
     flat_weights = np.ascontiguousarray(weights.reshape(len(weights), -1).T)
@@ -175,7 +175,7 @@ def test_maps_are_what_the_encoder_of_patches_gives_on_every_window(random, name
 @encoders
 @pytest.mark.parametrize("border", ["full", "same"])
 def test_beyond_an_edge_an_encoder_sees_zeros(random, name, border):
-    """Maps of an image that lies in a black frame are those without it, and what lies around."""
+    """Maps of an image in a black frame equal the maps without it, with a margin."""
     encoder = _encoder(random, name, border)
     images = random.standard_normal((N_SAMPLES, 5, 6, 2))
     framed = np.pad(images, ((0, 0), (4, 4), (4, 4), (0, 0)))
@@ -205,7 +205,7 @@ def test_a_map_does_not_depend_on_channels_that_its_table_leaves_out(random, nam
     encoder.project()
     images = random.standard_normal((N_SAMPLES, 5, 6, 2))
     changed = images.copy()
-    changed[..., 1] = random.standard_normal((N_SAMPLES, 5, 6))  # which the first map never reads
+    changed[..., 1] = random.standard_normal((N_SAMPLES, 5, 6))  # not read by the first map
     maps, others = (
         encoder.forward(each.reshape(N_SAMPLES, -1)).reshape(N_SAMPLES, 7, 7, 3)
         for each in (images, changed)

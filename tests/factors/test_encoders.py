@@ -1,4 +1,4 @@
-"""Every encoder of the registry: gradients, kernels, constraints, first parameters."""
+"""All encoders of the registry: gradients, kernels, constraints, initial parameters."""
 
 import importlib
 from typing import NamedTuple
@@ -15,11 +15,11 @@ from sklearn_ebm.solvers._proximal import ista
 
 N_SAMPLES, N_FEATURES, N_COMPONENTS = 7, 5, 4
 ALLOWED_FROM = {"threshold": 0, "location": 0, "slope": SMALLEST_SLOPE}
-FAR = 1e4  # exp of it, or of it times a slope, overflows in both types
+FAR = 1e4  # exp of it, or of it times a slope, overflows in both dtypes
 
 
 class Form(NamedTuple):
-    """An encoder of the registry and, where it has any, the options of its architecture."""
+    """An encoder of the registry, and the options of its architecture."""
 
     name: str
     options: dict
@@ -29,7 +29,7 @@ class Form(NamedTuple):
 
 
 def unfolded(name):
-    """Forms of an unrolled encoder; steps of greedy coordinate descent are always tied."""
+    """Forms of an unrolled encoder; greedy coordinate descent is always tied."""
     ties = (True,) if name == "lcod" else (True, False)
     return [Form(name, {"n_steps": n, "tied": tied}) for tied in ties for n in (0, 1, 3)]
 
@@ -53,7 +53,7 @@ def X():
 
 
 def _make(form, dtype=np.float64):
-    """An encoder with generic parameters near its first ones, so that every gradient has work."""
+    """Return an encoder with generic parameters near its initial ones, without zero gradients."""
     random = np.random.default_rng(0)
     rows = random.standard_normal((N_COMPONENTS, N_FEATURES)) / N_FEATURES**0.5
     encoder = form.first(rows, lipschitz=1.5, alpha=0.4)
@@ -71,7 +71,7 @@ def test_fused_codes_are_those_of_the_reference(form, dtype, n_samples):
     fused = encoder.on(_module("numba")).forward(X)
     expected = encoder.on(reference).forward(X)
     assert fused.dtype == expected.dtype == dtype
-    # Both round the same few operations on numbers of size one (10 inside the smooth shrinkage).
+    # Both round the same few operations on numbers of size one (10 in the smooth shrinkage).
     assert_allclose(fused, expected, rtol=0, atol=50 * np.finfo(dtype).eps)
 
 
@@ -79,7 +79,7 @@ def test_fused_codes_are_those_of_the_reference(form, dtype, n_samples):
 def test_fused_gradients_are_those_of_the_reference(form, dtype):
     encoder = _make(form, dtype)
     rng = np.random.default_rng(4)
-    X = rng.standard_normal((5000, N_FEATURES)).astype(dtype)  # pieces that are summed apart
+    X = rng.standard_normal((5000, N_FEATURES)).astype(dtype)  # several pieces
     code_gradient = np.asfortranarray(rng.standard_normal((5000, N_COMPONENTS)).astype(dtype))
 
     def gradients_on(backend):
@@ -110,11 +110,11 @@ def test_project_keeps_the_constraints_and_moves_nothing_else(form):
 
 @forms
 def test_filters_are_what_each_component_looks_for(form, X):
-    """The encoder sees X through its filters alone: on their responses, W is the identity."""
+    """The encoder depends on X only through its filters: on their responses, W is the identity."""
     if not form.options.get("tied", True):
-        form = Form(form.name, {**form.options, "n_steps": 0})  # later steps have their own
+        form = Form(form.name, {**form.options, "n_steps": 0})  # later steps have their own weights
     encoder = _make(form)
-    repeats = encoder.parameters["weights"].shape[:-2]  # none, or one: untied without steps
+    repeats = encoder.parameters["weights"].shape[:-2]  # none, or one for untied weights
     weights = np.broadcast_to(np.eye(N_COMPONENTS), (*repeats, N_COMPONENTS, N_COMPONENTS))
     on_responses = type(encoder)({**encoder.parameters, "weights": weights}, **encoder.settings)
     response = X @ encoder.filters.T
@@ -132,10 +132,10 @@ def test_smooth_shrinkage_never_overflows(dtype, backend):
         tape = Tape()
         code = encoder.on(_module(backend)).forward(u, tape)
         input_gradient, gradients = encoder.backward(tape, np.ones_like(code))
-    # Far out it is sign(u) (|u| - location); at |u| = location the logarithm adds log(2) / slope.
+    # For large |u| it is sign(u) (|u| - location); at |u| = location, log(2) / slope is added.
     expected = [1 - FAR, -np.log(2) / 100, 0, np.log(2) / 100, FAR - 1]
     assert_allclose(code[:, 0], expected, rtol=1e-4, atol=10 * np.finfo(dtype).eps)
-    # eps of the logarithm 1e6, exponentiated: 0.12 in float32.
+    # Rounding of the logarithm 1e6, exponentiated: 0.12 in float32.
     assert_allclose(input_gradient[:, 0], [1, 0.5, 0, 0.5, 1], atol=0.15)
     assert all(np.all(np.isfinite(gradient)) for gradient in gradients.values())
 
@@ -155,7 +155,7 @@ def test_first_shrinkage_encoder_is_the_first_ista_step(patches, dictionary):
     problem = SparseEnergy(decoder, penalty).problem(patches)
     code, _, _ = ista(problem, tol=0.0, max_iter=1, backend=reference)
     assert_allclose(encoder.forward(patches), code, atol=1e-13)
-    assert 0.01 < np.mean(code != 0) < 0.9  # neither all off nor all on
+    assert 0.01 < np.mean(code != 0) < 0.9  # neither all zero nor all non-zero
 
 
 @forms
@@ -169,7 +169,7 @@ def test_first_parameters_are_allowed_and_own_their_memory(form, dictionary):
 
 
 def _in_units(form, dictionary, unit, norm=1.0):
-    """The first encoder of data in another unit, and of atoms of another norm."""
+    """Return the initial encoder for data in another unit, and atoms of another norm."""
     rows = norm * dictionary
     lipschitz, scale = LinearDecoder(rows).lipschitz, Scale.of(rows, unit)
     return ENCODERS[form.name].from_dictionary(
@@ -182,7 +182,7 @@ def _in_units(form, dictionary, unit, norm=1.0):
 def test_parameters_in_proportion_to_their_units_give_codes_in_proportion(
     form, patches, dictionary, unit, norm
 ):
-    """Codes have the unit of the data and the inverse of the atoms' norm; what is trained, too."""
+    """Codes scale with the data and with the inverse norm of atoms; so do trained parameters."""
     plain, scaled = _in_units(form, dictionary, 1.0), _in_units(form, dictionary, unit, norm)
     for name, value in plain.parameters.items():
         ratio = scaled.scales.get(name, 1.0) / plain.scales.get(name, 1.0)
@@ -206,7 +206,7 @@ def test_first_parameters_are_in_proportion_to_their_units(form, dictionary):
 
 @forms
 def test_tuning_measures_weights_by_the_size_that_they_have(form, dictionary):
-    """Weights of twice the size, and what goes with them; an unrolled encoder keeps its first."""
+    """Weights are twice as large, and so are their units; an unrolled encoder keeps its units."""
     encoder = _in_units(form, dictionary, 1.0)
     before = encoder.rescaled().scales
     encoder.parameters["weights"] *= 2

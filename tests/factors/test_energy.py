@@ -1,4 +1,4 @@
-"""The inference problem of an energy is that energy, as a function of the code."""
+"""The inference problem of an energy is the energy as a function of the code."""
 
 import numpy as np
 import pytest
@@ -34,7 +34,7 @@ def test_problem_has_the_energy_of_its_definition(energy, patches, dictionary, m
     expected = np.sum(residual**2, axis=1) / 2 + 0.5 * np.sum(np.abs(code), axis=1)
     if predicted:
         expected += BETA / 2 * np.sum((code - prediction) ** 2, axis=1)
-    # Sums of some hundred float64 terms of about the size of the total.
+    # sums of some hundred float64 terms of about the size of the total
     assert_allclose(energy.value(X, code, prediction, mask), expected, rtol=1e-12)
     assert_allclose(energy.problem(X, prediction, mask).energy(code), expected, rtol=1e-12)
 
@@ -49,7 +49,7 @@ def test_product_and_correlation_are_the_gradient(energy, patches, dictionary, m
     smooth = SparseEnergy(energy.decoder, L1(0.0), BETA)
     ahead, behind = (smooth.value(X, code + t * direction, prediction, mask) for t in (0.5, -0.5))
     gradient = problem.product(code) - problem.correlation
-    # Central differences are exact for a quadratic, at any step.
+    # Central differences are exact for a quadratic function, for any step.
     assert_allclose(np.sum(gradient * direction, axis=1), ahead - behind, rtol=1e-9)
 
 
@@ -61,7 +61,7 @@ def test_lipschitz_bounds_the_curvature(energy, patches, dictionary, masked, pre
     code = np.tile(steepest, (20, 1))
     curvature = np.sum(problem.product(code) * code, axis=1)
     assert np.all(curvature <= problem.lipschitz)
-    if not masked:  # and tightly: within the safety of the power iteration
+    if not masked:  # and closely: within the safety factor of the estimate
         assert problem.lipschitz <= 1.03 * curvature.max()
 
 
@@ -103,7 +103,7 @@ def test_decoder_decodes_sparse_codes_and_remembers_its_casts(dictionary):
 
 
 def test_correlations_hold_to_rounding_although_negligible_entries_are_left_out(dtype):
-    """Tails of peaks, which reach far below what a type can tell from zero beside the maximum."""
+    """For tails of peaks that are far below the rounding of their maximum."""
     distance = np.arange(64) - np.linspace(0, 64, 40)[:, None]
     atoms = np.logspace(-3, 3, 40)[:, None] * np.exp(-(distance**2) / 4)
     X = np.random.default_rng(0).standard_normal((5, 64)).astype(dtype)

@@ -1,4 +1,4 @@
-"""Group penalties and their pools against their definitions: sums, slopes, duality, brute force."""
+"""Group penalties and pools compared with their definitions: sums, slopes, duality, brute force."""
 
 import pickle
 
@@ -24,7 +24,7 @@ from sklearn_ebm.solvers._proximal import feasible, fista
 ALPHA = 0.7
 N_COMPONENTS = 9
 N_SAMPLES = 20
-PROX_ROUNDINGS = 100  # relative gap that a proximal step without a closed form may leave
+PROX_ROUNDINGS = 100  # relative gap of a proximal step without a closed form
 DISJOINT = pools_of_groups([[4], [7, 0, 2], [1, 3, 8, 6, 5]], N_COMPONENTS, np.array([1, 0.5, 2]))
 SINGLE = pools_of_groups([[j] for j in reversed(range(N_COMPONENTS))], N_COMPONENTS)
 CHAIN = pools_of_groups([[0, 1, 2], [2, 3, 4], [4, 5, 6], [6, 7, 8], [8, 0]], N_COMPONENTS)
@@ -32,7 +32,7 @@ WINDOWS = pools_of_map((3, 3), (2, 2))
 
 
 def random_pools():
-    """Each component in some of five pools, with a weight of its own in each."""
+    """Each component is in some of five pools, with a different weight in each."""
     random = np.random.default_rng(0)
     weights = random.uniform(0.2, 2, (5, N_COMPONENTS))
     weights[random.random(weights.shape) < 0.4] = 0
@@ -63,7 +63,7 @@ def weights_of(name):
 
 
 def proximal_point(penalty, value, step_size):
-    """argmin_z 1/2 ||z - value||^2 + step_size * penalty(z), by steps on majorants if need be."""
+    """Return argmin_z 1/2 ||z - value||^2 + step_size * penalty(z), by majorants if necessary."""
     if hasattr(penalty, "prox"):
         return penalty.prox(value, step_size)
     scaled = type(penalty)(penalty.alpha * step_size, penalty.pools, penalty.positive)
@@ -75,7 +75,7 @@ def proximal_point(penalty, value, step_size):
 
 
 def draw(dtype=np.float64, positive=False, seed=0):
-    """Codes of which the last are small, so that a proximal step leaves few pools on."""
+    """Return codes with small last entries, so that a proximal step leaves few pools on."""
     random = np.random.default_rng(seed)
     code = (
         random.standard_normal((N_SAMPLES, N_COMPONENTS)) * np.linspace(3, 0.1, N_SAMPLES)[:, None]
@@ -84,7 +84,7 @@ def draw(dtype=np.float64, positive=False, seed=0):
 
 
 def pools_off(code, weights):
-    """Codes without the components of one pool, another one in each row."""
+    """Return codes without the components of one pool, which is different in each row."""
     code = code.copy()
     for row, pool in zip(code, np.arange(len(code)) % len(weights), strict=True):
         row[weights[pool] > 0] = 0
@@ -95,7 +95,7 @@ def pools_off(code, weights):
 
 
 def value_by_definition(code, weights):
-    """alpha sum_g sqrt(sum_j w_gj z_j^2), one term after another."""
+    """Return alpha sum_g sqrt(sum_j w_gj z_j^2), term by term."""
     pools = range(len(weights))
     norms = [sum(w * z * z for w, z in zip(weights[g], code, strict=True)) ** 0.5 for g in pools]
     return ALPHA * sum(norms)
@@ -107,7 +107,7 @@ def test_value_is_the_sum_of_the_pooled_features(name, dtype):
     value = make(name).value(code)
     assert value.dtype == dtype
     expected = [value_by_definition(row, weights_of(name)) for row in code.astype(float)]
-    assert_allclose(value, expected, rtol=20 * np.finfo(dtype).eps)  # sums of some ten terms
+    assert_allclose(value, expected, rtol=20 * np.finfo(dtype).eps)  # sums of about ten terms
 
 
 @penalties
@@ -145,10 +145,10 @@ def test_a_norm_is_code_times_gradient(name, dtype):
 
 
 def dual_point(value, weights, radius, positive):
-    """u_g of at most `radius` whose sum_g sqrt(w_g) u_g explains what the proximal step takes away.
+    """Return u_g of norm up to `radius` whose sum_g sqrt(w_g) u_g is removed by the proximal step.
 
-    Accelerated projected ascent on 1/2 ||v||^2 - 1/2 ||z||^2, z = v - sum_g sqrt(w_g) u_g, of which
-    codes that must be positive have the positive part.
+    Accelerated projected ascent on 1/2 ||v||^2 - 1/2 ||z||^2, with z = v - sum_g sqrt(w_g) u_g, or
+    its positive part for non-negative codes.
     """
     root = np.sqrt(weights)
     step_size = 1 / weights.sum(axis=0).max()
@@ -171,7 +171,7 @@ def leftover(value, root, point, positive):
 @signs
 @penalties
 def test_prox_costs_what_a_dual_point_proves_to_be_least(name, dtype, positive):
-    """1/2 ||z - v||^2 + t penalty(z) of the step equals the dual value: it is the minimum."""
+    """1/2 ||z - v||^2 + t penalty(z) equals the dual value, so that it is the minimum."""
     step_size, weights, penalty = 0.6, weights_of(name), make(name, positive)
     value = draw(dtype)
     code = proximal_point(penalty, value, step_size)
@@ -182,14 +182,14 @@ def test_prox_costs_what_a_dual_point_proves_to_be_least(name, dtype, positive):
     assert np.linalg.norm(point, axis=2).max() <= step_size * ALPHA * (1 + 1e-12)
     cost = np.sum((z - v) ** 2, axis=1) / 2 + step_size * make(name).value(z)
     least = np.sum(v**2 - leftover(v, np.sqrt(weights), point, positive) ** 2, axis=1) / 2
-    # The step's own promise, twice for sums in its type; the ascent is right to ten digits or more.
+    # Twice the gap of the step, for sums in its dtype; the ascent is accurate to ten digits.
     allowed = 2 * PROX_ROUNDINGS * np.finfo(dtype).eps + 1e-11
     assert np.all(cost - least <= allowed * np.sum(v**2, axis=1) / 2)
 
 
 @signs
 def test_prox_of_disjoint_groups_shortens_each(dtype, positive):
-    """z_g max(0, 1 - t alpha v_g / ||z_g||) (Yuan & Lin 2006), of the positive part if asked."""
+    """z_g max(0, 1 - t alpha v_g / ||z_g||) (Yuan & Lin 2006), or of the positive part."""
     value = draw(dtype)
     expected = np.maximum(value, 0) if positive else value.copy()
     for members, weight in zip([[4], [7, 0, 2], [1, 3, 8, 6, 5]], [1, 0.5, 2], strict=True):
@@ -201,7 +201,7 @@ def test_prox_of_disjoint_groups_shortens_each(dtype, positive):
     assert code.dtype == dtype
     assert_allclose(code, expected, atol=10 * np.finfo(dtype).eps)
     assert_array_equal(code == 0, expected == 0)
-    # 1/2 ||z - z*||^2 is at most the gap that the iterative step leaves.
+    # 1/2 ||z - z*||^2 is at most the gap of the iterative step.
     iterative = proximal_point(GroupNorm(ALPHA, DISJOINT, positive), value, 0.6)
     radius = np.sqrt(2 * PROX_ROUNDINGS * np.finfo(dtype).eps) * np.linalg.norm(value, axis=1)
     assert np.all(np.linalg.norm(iterative - expected, axis=1) <= radius)
@@ -209,7 +209,7 @@ def test_prox_of_disjoint_groups_shortens_each(dtype, positive):
 
 @penalties
 def test_prox_turns_whole_pools_off_exactly(name, dtype):
-    """Few are on in the end, and what is on is no matter of rounding."""
+    """Few pools are on, and zeros are exact."""
     code = proximal_point(make(name), draw(dtype), 1.0)
     is_on = make(name).pools.norms(code) > 0
     assert 0.1 < is_on.mean() < 0.9
@@ -245,17 +245,17 @@ def test_groups_of_one_are_the_l1_norm(kind, dtype, positive):
     assert np.all(distance <= (rounding if kind is DisjointGroupNorm else radius))
 
 
-# Squares above the penalty
+# Majorants
 
 
 def least_norms(penalty, code, neglected):
-    """eta_g = ||z_g||, or the width below which a pool costs its share of what is neglected."""
+    """Return eta_g = ||z_g||, or the width below which a pool's energy is neglected."""
     width = neglected / (ALPHA * penalty.pools.n_pools)
     return np.maximum(penalty.pools.norms(code), width[:, None])
 
 
 def squares(penalty, code, other, neglected):
-    """alpha/2 sum_g (||y_g||^2 / eta_g + eta_g); a step of size one divides by one and weights."""
+    """Return alpha/2 sum_g (||y_g||^2 / eta_g + eta_g), by a step of size one."""
     weight = 1 / penalty.majorant(code, neglected).prox(np.ones_like(code), 1.0) - 1
     eta = least_norms(penalty, code, neglected)
     return (np.sum(weight * other**2, axis=1) + ALPHA * eta.sum(axis=1)) / 2
@@ -263,7 +263,7 @@ def squares(penalty, code, other, neglected):
 
 @overlapping
 def test_squares_touch_the_penalty_where_they_are_made(name):
-    """Pools narrower than the width cost alpha (width - ||z_g||)^2 / 2 width more, in all half."""
+    """Pools below the width exceed the penalty by alpha (width - ||z_g||)^2 / 2 width."""
     penalty, neglected = make(name), np.full(N_SAMPLES, 1e-3)
     code = draw()
     assert_allclose(squares(penalty, code, code, neglected), penalty.value(code), rtol=1e-13)
@@ -271,7 +271,7 @@ def test_squares_touch_the_penalty_where_they_are_made(name):
         excess = squares(penalty, narrow, narrow, neglected) - penalty.value(narrow)
         assert np.all(excess >= -1e-12)
         assert np.all(excess <= neglected / 2 * (1 + 1e-12))
-    assert excess.max() > 0.49e-3  # of zero: nothing is given away
+    assert excess.max() > 0.49e-3  # for zeros, the bound is reached
 
 
 @overlapping
@@ -287,7 +287,7 @@ def test_squares_are_above_the_penalty_everywhere(name):
 @signs
 @overlapping
 def test_prox_of_squares_divides_what_is_feasible(name, dtype, positive):
-    """(1 + t alpha sum_g w_gj / eta_g) z_j = v_j, or of its positive part."""
+    """(1 + t alpha sum_g w_gj / eta_g) z_j = v_j, or its positive part."""
     penalty, neglected = make(name, positive), np.full(N_SAMPLES, 1e-3, dtype)
     touched = pools_off(draw(dtype), weights_of(name))
     value = draw(dtype, seed=1)
@@ -314,9 +314,9 @@ def test_settling_turns_narrow_pools_off_and_touches_nothing_else(name, dtype):
 
 
 def test_settling_saves_hardly_more_than_is_neglected():
-    """||z_off|| in a pool is at most the width times the root of the pools that are off.
+    """||z_off|| in a pool is at most the width times the root of the number of pools that are off.
 
-    So it is where a component has the same weight in each of its pools.
+    This holds if a component has the same weight in each of its pools.
     """
     penalty, neglected = make("chain"), np.full(N_SAMPLES, 0.5)
     code = draw()
@@ -331,21 +331,21 @@ def test_settling_saves_hardly_more_than_is_neglected():
 
 
 def best_ratio(correlation, weights):
-    """q z / penalty(z), the largest found for z_j = q_j / sum_g w_gj exp(-t_g) and any t."""
+    """Return q z / penalty(z), the maximum over z_j = q_j / sum_g w_gj exp(-t_g) and t."""
 
     def negative_ratio(logarithm):
         z = correlation / (np.exp(-logarithm) @ weights)
         return -(correlation @ z) / value_by_definition(z, weights)
 
     starts = np.random.default_rng(0).standard_normal((2, len(weights)))
-    bounds = [(-15, 15)] * len(weights)  # beyond, a pool has no part that matters
+    bounds = [(-15, 15)] * len(weights)  # beyond these bounds, parts of pools are negligible
     return -min(minimize(negative_ratio, start, bounds=bounds).fun for start in starts)
 
 
 @signs
 @penalties
 def test_dual_norm_bounds_correlations_with_any_code(name, dtype, positive):
-    """q z <= dual_norm(q) penalty(z), over all codes or over positive ones."""
+    """q z <= dual_norm(q) penalty(z) for all codes, or for non-negative ones."""
     penalty, correlation = make(name, positive), draw(dtype)
     bound = penalty.dual_norm(correlation, np.zeros_like(correlation))
     assert bound.dtype == dtype
@@ -361,7 +361,7 @@ def test_dual_norm_bounds_correlations_with_any_code(name, dtype, positive):
 @signs
 @penalties
 def test_dual_norm_is_reached_by_some_code(name, positive):
-    """Closely where it comes by iteration: what it is too large by delays the certificate."""
+    """Approximately, if it is computed by iteration: an excess delays the certificate."""
     correlation = draw()[:6]
     bound = make(name, positive).dual_norm(correlation, np.zeros_like(correlation))
     for q, upper in zip(correlation, bound, strict=True):
@@ -371,7 +371,7 @@ def test_dual_norm_is_reached_by_some_code(name, positive):
 
 @signs
 def test_dual_norm_of_disjoint_groups_is_reached_exactly(positive):
-    """By the group whose correlations are largest for its weight, and parallel to them."""
+    """For codes in the group with the largest correlations, parallel to them."""
     penalty, correlation = DisjointGroupNorm(ALPHA, DISJOINT, positive), draw()
     q = np.maximum(correlation, 0) if positive else correlation
     ratios = []
@@ -393,7 +393,7 @@ def test_dual_norm_grows_with_correlations_and_falls_with_alpha(name):
 @signs
 @overlapping
 def test_any_split_bounds_the_dual_norm_from_above(name, positive):
-    """Whatever code or eta suggests it: a poor one costs steps, not the certificate."""
+    """For any code or eta: a poor one costs steps, but the certificate is valid."""
     penalty, correlation = make(name, positive), draw()
     closest = penalty.dual_norm(correlation, np.zeros_like(correlation))
     random = np.random.default_rng(1)
@@ -403,20 +403,20 @@ def test_any_split_bounds_the_dual_norm_from_above(name, positive):
         penalty.dual_norm(correlation, draw(seed=1)),
         penalty.dual_norm(correlation, pools_off(draw(), weights_of(name))),
     ):
-        assert np.all(bound >= closest * (1 - 1e-3))  # which is this close to the dual norm
+        assert np.all(bound >= closest * (1 - 1e-3))  # this close to the dual norm
 
 
 @signs
 @overlapping
 def test_dual_norm_is_one_at_the_residual_of_a_proximal_step(name, positive):
-    """(v - z) / t is a subgradient at z = prox(v) != 0: its dual norm is one."""
+    """(v - z) / t is a subgradient at z = prox(v) != 0, whose dual norm is one."""
     penalty, value = make(name, positive), draw()
     code = proximal_point(penalty, value, 0.6)
     is_on = code.any(axis=1)
     assert is_on.sum() > 5
     bound = penalty.dual_norm((value - code) / 0.6, code)[is_on]
     assert_allclose(bound, 1, rtol=1e-3)
-    assert np.all(bound >= 1 - 1e-6)  # prox is within 1e-7 of its argument
+    assert np.all(bound >= 1 - 1e-6)  # prox is within 1e-7 of the minimum
 
 
 # Pools
@@ -434,7 +434,7 @@ def test_pools_are_disjoint_where_each_component_has_one_and_each_pool_one_weigh
     assert SINGLE.is_disjoint
     assert not CHAIN.is_disjoint
     assert not Pools(np.array([[1.0, 2.0, 0.0], [0.0, 0.0, 1.0]])).is_disjoint
-    assert not Pools(np.array([[1.0, 1.0, 0.0]])).is_disjoint  # and a component has none
+    assert not Pools(np.array([[1.0, 1.0, 0.0]])).is_disjoint  # a component is in no pool
     assert type(group_norm(ALPHA, DISJOINT)) is DisjointGroupNorm
     assert type(group_norm(ALPHA, CHAIN)) is GroupNorm
     assert group_norm(ALPHA, CHAIN, positive=True).positive
@@ -456,7 +456,7 @@ def test_pickles_hold_the_weights_alone_and_give_the_same(name, dtype):
     fresh = pickle.dumps(pools)
     norms, is_disjoint = pools.norms(draw(dtype)), pools.is_disjoint
     stored = pickle.dumps(pools)
-    assert stored == fresh  # without the casts that were made meanwhile
+    assert stored == fresh  # without the cached casts
     again = pickle.loads(stored)
     assert_array_equal(again.norms(draw(dtype)), norms)
     assert again.is_disjoint == is_disjoint
@@ -480,7 +480,7 @@ edges = pytest.mark.parametrize("torus", [True, False], ids=["torus", "cut"])
 
 
 def places(map_shape, pool_shape, corner, torus):
-    """Components of a window from its corner on, by rows of the map."""
+    """Return the components of a window, given its corner, by rows of the map."""
     rows, columns = map_shape
     inside = []
     for i in range(corner[0], corner[0] + pool_shape[0]):
@@ -494,7 +494,7 @@ def places(map_shape, pool_shape, corner, torus):
 @edges
 @pytest.mark.parametrize("shape", ["uniform", "gaussian"])
 def test_windows_are_at_every_place_of_the_map(map_shape, pool_shape, torus, shape):
-    """On a torus they begin there and wrap; else they have it in the middle and are cut."""
+    """On a torus, windows start there and wrap; otherwise they are centred there and cut."""
     pools = pools_of_map(map_shape, pool_shape, shape=shape, torus=torus)
     assert pools.n_pools == map_shape[0] * map_shape[1]
     back = (0, 0) if torus else [(width - 1) // 2 for width in pool_shape]
@@ -535,7 +535,7 @@ def test_uniform_windows_side_by_side_are_disjoint_groups(torus):
 
 
 def test_weights_fall_to_the_edges_by_two_standard_deviations():
-    """Of a window of 5 x 7 the edges are 2.5 and 3.5 from its middle."""
+    """For a window of 5 x 7, the distances of the edges from the centre are 2.5 and 3.5."""
     pools = pools_of_map((9, 11), (5, 7))
     window = pools.weights[0].reshape(9, 11)[:5, :7]
     for i, j in np.ndindex(5, 7):

@@ -1,4 +1,4 @@
-"""Lateral inhibition against its definition, brute force and the conditions of a minimum."""
+"""Lateral inhibition compared with its definition, brute force and optimality conditions."""
 
 import itertools
 import pickle
@@ -67,7 +67,7 @@ def inference(positive, alpha=ALPHA):
 @signs
 @pytest.mark.parametrize("alpha", [ALPHA, 100 * ALPHA])
 def test_no_step_raises_the_energy(positive, alpha):
-    """Steps of the solver, one at a time; strong inhibition makes them short."""
+    """Single steps of the solver, which are short for strong inhibition."""
     problem, code = inference(positive, alpha), np.zeros((15, 7))
     energies = [problem.energy(code)]
     for _ in range(200):
@@ -79,14 +79,14 @@ def test_no_step_raises_the_energy(positive, alpha):
 
 @signs
 def test_codes_meet_the_conditions_of_a_minimum(positive):
-    """q_j = alpha sign(z_j) (|z| S)_j if z_j is on, and |q_j| <= alpha (|z| S)_j if it is off."""
+    """q_j = alpha sign(z_j) (|z| S)_j if z_j is not zero, else |q_j| <= alpha (|z| S)_j."""
     code = encode(positive)
     assert_allclose(inference(positive).energy(code), energy(code), rtol=1e-12)
     q = (X - code @ ATOMS) @ ATOMS.T
     thresholds = ALPHA * np.abs(code) @ STRENGTH
     on = code != 0
     assert 0.1 < on.mean() < 0.6
-    # Codes are within about the root of tol of the limit.
+    # The distance of codes from the limit is about the root of tol.
     assert_allclose(q[on], (np.sign(code) * thresholds)[on], atol=1e-5)
     excess = (q if positive else np.abs(q)) - thresholds
     assert np.all(excess[~on] <= 1e-5)
@@ -94,7 +94,7 @@ def test_codes_meet_the_conditions_of_a_minimum(positive):
 
 
 def global_minimum(x):
-    """By enumeration of all supports and signs, where the energy is quadratic."""
+    """Find the minimum by enumeration of all supports and signs: the energy is then quadratic."""
     best = np.sum(x**2) / 2
     for signs in itertools.product([-1, 0, 1], repeat=7):
         on = np.flatnonzero(signs)
@@ -111,7 +111,7 @@ def global_minimum(x):
 
 
 def test_codes_are_close_to_the_least_energy_of_all_supports():
-    """Local minima may be above it, but not below, and most are close."""
+    """The energy of local minima may be higher, but not lower, and most are close."""
     least = np.array([global_minimum(x) for x in X[:6]])
     excess = energy(encode())[:6] - least
     half_norm = np.sum(X[:6] ** 2, axis=1) / 2
@@ -134,7 +134,7 @@ def test_codes_scale_with_the_data():
 @pytest.mark.parametrize("kind", [SparseCoder, PSD])
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_components_that_inhibit_are_rarely_on_together(patches, kind):
-    """Fewer pairs that are on at once inhibit each other than among all pairs."""
+    """The share of active pairs that inhibit each other is lower than among all pairs."""
     penalty = InhibitionPenalty(map_shape=(6, 6), inner_radius=1.5)
     model = kind(36, penalty=penalty, alpha=ALPHA, max_iter=5, tol=0, random_state=0)
     if kind is PSD:
@@ -152,7 +152,7 @@ def test_a_grid_search_takes_the_radius():
     data = RANDOM.standard_normal((60, 8))
     model = SparseCoder(9, penalty=InhibitionPenalty(map_shape=(3, 3)), max_iter=2, tol=0)
     search = GridSearchCV(model, {"penalty__inner_radius": [0.0, 1.0]}, cv=2).fit(data)
-    assert search.best_params_ == {"penalty__inner_radius": 1.0}  # which costs less
+    assert search.best_params_ == {"penalty__inner_radius": 1.0}  # lower energy
 
 
 def test_other_solvers_and_certificates_are_refused():

@@ -1,4 +1,4 @@
-"""The L1 penalty against its definition; see also `tests/contracts/test_penalties.py`."""
+"""The L1 penalty compared with its definition; see also `tests/contracts/test_penalties.py`."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Losses of an encoder's codes: their values by definition, their gradients by differences."""
+"""Losses of an encoder's codes: values by definition, gradients by finite differences."""
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ def energy(dictionary):
 
 @pytest.fixture
 def codes(patches, dictionary):
-    """X, codes without zeros, and others that stand for the optimal ones."""
+    """Return X, codes without zeros, and further codes in the role of the optimal ones."""
     X = patches[:20]
     code, optimum = np.random.default_rng(0).standard_normal((2, len(X), len(dictionary)))
     return X, np.sign(code) * (1 + np.abs(code)), optimum
@@ -30,7 +30,7 @@ def test_gradients_are_those_of_central_differences(loss_class, energy, codes):
     direction = np.random.default_rng(1).uniform(-1, 1, size=code.shape)
     _, gradient = loss.value_and_gradient(X, code, optimum)
     values = [loss.value_and_gradient(X, code + t * direction, optimum)[0] for t in (0.5, -0.5)]
-    # No entry changes its sign on the way, so that both losses are quadratic: no error of the step.
+    # No entry changes its sign, so that both losses are quadratic: the step causes no error.
     assert_allclose(np.sum(gradient * direction, axis=1), values[0] - values[1], rtol=1e-9)
 
 
@@ -78,7 +78,7 @@ def test_gradients_do_not_change_codes(energy, codes):
 
 
 def test_gradient_of_an_entry_at_zero_is_within_the_subgradient(energy, codes):
-    """It leaves out alpha sign(z) where the sign could be either."""
+    """It omits alpha sign(z) if the sign is undefined."""
     X, code, _ = codes
     sparse = code * (np.abs(code) > 1.7)
     on = sparse != 0

@@ -1,4 +1,4 @@
-"""Unrolled encoders before training are the solvers that they are unrolled from."""
+"""Untrained unrolled encoders equal the solvers that they unroll."""
 
 import copy
 import pickle
@@ -15,7 +15,7 @@ from sklearn_ebm.solvers._proximal import ista
 from tests.papers import fista_steps, greedy_steps, ista_steps, lcod, lista, shrink
 
 ALPHA = 1.0
-ROUNDING = 1e-12  # of some ten sums of 96 terms of size ten in float64
+ROUNDING = 1e-12  # sums of 96 terms of size ten, about ten times, in float64
 backends = pytest.mark.parametrize("backend", [numpy, numba], ids=["numpy", "numba"])
 ties = pytest.mark.parametrize("tied", [True, False], ids=["tied", "untied"])
 unrolled = pytest.mark.parametrize("name", UNROLLED_ENCODERS)
@@ -40,7 +40,7 @@ def untrained(name, dictionary, alpha=ALPHA, **options):
 
 
 def trained(name, dictionary, tied=True, n_steps=3):
-    """Parameters that no solver has, every step's its own where they are untied."""
+    """Return parameters of no solver, different in each step if they are untied."""
     encoder = untrained(name, dictionary, tied=tied, n_steps=n_steps)
     random = np.random.default_rng(0)
     for value in encoder.parameters.values():
@@ -55,7 +55,7 @@ def test_untrained_lista_is_one_step_of_ista_more(patches, atoms, n_steps, tied,
     encoder = untrained("lista", atoms, n_steps=n_steps, tied=tied)
     expected = ista_steps(patches, atoms, ALPHA, n_steps + 1)
     assert_allclose(encoder.on(backend).forward(patches), expected, atol=ROUNDING)
-    assert 0.01 < np.mean(expected != 0) < 0.9  # neither all off nor all on
+    assert 0.01 < np.mean(expected != 0) < 0.9  # neither all zero nor all non-zero
     problem = SparseEnergy(LinearDecoder(atoms), L1(ALPHA)).problem(patches)
     code, _, _ = ista(problem, tol=0.0, max_iter=n_steps + 1, backend=numpy)
     assert_allclose(encoder.on(backend).forward(patches), code, atol=ROUNDING)
@@ -86,7 +86,7 @@ def test_many_greedy_steps_meet_the_lasso_optimality_conditions(patches, atoms):
     code = untrained("lcod", atoms, n_steps=2000).forward(X)
     correlation = (X - code @ atoms) @ atoms.T
     on = code != 0
-    # At most 28 atoms are on: 70 rounds of each, which lower the error by a third a round.
+    # At most 28 atoms are on: 70 rounds, each of which reduces the error by a third.
     assert_allclose(correlation[on], ALPHA * np.sign(code[on]), atol=1e-8)
     assert np.all(np.abs(correlation) <= ALPHA + 1e-8)
     assert 0.02 < on.mean() < 0.3
@@ -94,7 +94,7 @@ def test_many_greedy_steps_meet_the_lasso_optimality_conditions(patches, atoms):
 
 @pytest.mark.parametrize(("name", "tied"), FORMS)
 def test_without_steps_it_is_the_shrinkage_encoder(patches, dictionary, name, tied):
-    """Atoms have norm one, so that coordinate descent steps as far as ISTA with L = 1."""
+    """Atoms have norm one, so that coordinate descent makes the same step as ISTA with L = 1."""
     encoder = untrained(name, dictionary, n_steps=0, tied=tied)
     lipschitz = 1.0 if name == "lcod" else LinearDecoder(dictionary).lipschitz
     shrinkage = ShrinkageEncoder.from_dictionary(dictionary, lipschitz, ALPHA)
@@ -227,7 +227,7 @@ def test_an_encoder_of_the_other_type_gives_the_same_codes(
 
 @unrolled
 def test_steps_of_training_are_in_proportion_to_the_first_weights(patches, dictionary, name):
-    """Atoms a hundred times as long give weights and scales a hundred or 10,000 times smaller."""
+    """Atoms a hundred times as long give weights and scales 100 or 10,000 times smaller."""
     plain = untrained(name, dictionary)
     scaled = untrained(name, 100 * dictionary, 100 * ALPHA)
     for name in ("weights", "threshold"):

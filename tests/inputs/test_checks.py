@@ -1,4 +1,4 @@
-"""Arrays of other libraries at the door of an estimator: checked where they live."""
+"""Validation of arrays of other libraries on their own device."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""The door for images: what comes in, what is refused, and how maps go back."""
+"""Validation of images: accepted formats, errors, and the format of returned maps."""
 
 import array_api_strict
 import numpy as np
@@ -17,7 +17,7 @@ LIBRARIES = [
 
 
 class Probe(BaseEstimator):
-    """Who asks."""
+    """An estimator that requests the validation."""
 
 
 def numbers(*shape, dtype=np.float64):
@@ -63,7 +63,7 @@ def test_all_kinds_become_images_channels_last_and_go_back(
         (2, 1, (5, 6)),
         (2, 4, (5, 24)),
         (3, 1, (5, 2, 3)),
-        (3, 4, (5, 2, 3, 4)),  # grey images have no place for four maps
+        (3, 4, (5, 2, 3, 4)),  # the format of grey images cannot represent four maps
         (4, 1, (5, 2, 3, 1)),
         (4, 4, (5, 2, 3, 4)),
     ],

@@ -34,7 +34,7 @@ MODELS = {
     "RBM": RBM(5, visible="gaussian", max_iter=1, batch_size=20, random_state=0),
     "FineTunedClassifier": FineTunedClassifier(TUNED, max_iter=1, random_state=0),
 }
-# Others take the ratios of weights within a call alone.
+# Other models use only ratios of weights within a call.
 ONLINE = [name for name in MODELS if name not in ("LISTAEncoder", "RBM", "FineTunedClassifier")]
 EXACT = {np.float64: (-900, 900), np.float32: (-140, 120)}  # powers of two
 
@@ -48,7 +48,7 @@ def data(name, dtype=np.float64):
 
 
 def learned(model):
-    """All learned parameters of a model, or the scores of a classifier."""
+    """Return all learned parameters of a model, or the scores of a classifier."""
     if isinstance(model, FineTunedClassifier):
         return model.decision_function(ROWS)
     encoder = getattr(model, "encoder_", None)
@@ -80,7 +80,7 @@ def test_subnormal_weights_in_float32_are_as_good_as_others(name):
 @models
 @pytest.mark.parametrize("factor", [1e-300, 3.0, 1e300])
 def test_any_factor_changes_rounding_alone(name, factor):
-    """Rounding errors of 1e-16 grow in the few steps of learning, but stay far below 1e-6."""
+    """Rounding errors of 1e-16 grow in the few steps of learning, but remain far below 1e-6."""
     expected = fitted(name, WEIGHTS)
     assert_allclose(fitted(name, factor * np.float64(WEIGHTS)), expected, rtol=1e-6, atol=1e-9)
 
@@ -108,7 +108,7 @@ def test_bad_weights_are_refused_in_the_words_of_scikit_learn(name, weights, mes
 
 
 def chunks(name, factors):
-    """What a model learns from two chunks whose weights have different factors."""
+    """Return the parameters learned from two chunks whose weights have different factors."""
     model = clone(MODELS[name])
     for rows, factor in zip((slice(30), slice(30, 60)), factors, strict=True):
         weights = None if factor is None else factor * np.float64(WEIGHTS[rows])
@@ -119,11 +119,11 @@ def chunks(name, factors):
 @online
 @pytest.mark.parametrize("ratio", [1 / 8, 1.0, 8.0])
 def test_a_chunk_counts_by_its_weight_in_partial_fit(name, ratio):
-    """The ratio of two chunks matters, and a factor that they share does not."""
+    """The ratio of two chunks has an effect, and a common factor does not."""
     expected = chunks(name, (1.0, ratio))
     assert_array_equal(chunks(name, (2.0**-900, ratio * 2.0**-900)), expected)
     assert_array_equal(chunks(name, (2.0**900, ratio * 2.0**900)), expected)
-    if ratio != 1:  # the first chunk is soon forgotten, but not at once
+    if ratio != 1:  # the first chunk decays, but not immediately
         assert np.abs(chunks(name, (1.0, 1.0)) - expected).max() > 1e-6
 
 

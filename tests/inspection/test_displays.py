@@ -1,4 +1,4 @@
-"""What is drawn: pixels of mosaics, points of curves, heights of bars, against plain counting."""
+"""Displays: pixels of mosaics, points of curves, heights of bars, compared with direct counting."""
 
 import subprocess
 import sys
@@ -24,7 +24,7 @@ plt = pytest.importorskip("matplotlib.pyplot")
 
 
 class Fitted(BaseEstimator):
-    """Stands for any fitted model: holds the attributes it is given, and codes by looking up."""
+    """A fitted model with given attributes and codes."""
 
     def __init__(self, **attributes):
         vars(self).update(attributes)
@@ -41,7 +41,7 @@ class Fitted(BaseEstimator):
 
 @pytest.fixture
 def model():
-    """Seven atoms of 2 x 3 pixels, used in the order 4, 0, 6, 2, 1, 3, 5 (0 and 6 alike)."""
+    """A model with seven atoms of 2 x 3 pixels, most used first: 4, 0, 6, 2, 1, 3, 5 (0 ties 6)."""
     generator = np.random.default_rng(0)
     return Fitted(
         components_=generator.standard_normal((7, 6)),
@@ -53,7 +53,7 @@ def model():
 
 
 def tiles(mosaic, height, width):
-    """Tiles of a mosaic with gaps of one pixel, row by row."""
+    """Return the tiles of a mosaic with gaps of one pixel, row by row."""
     return [
         mosaic[top : top + height, left : left + width]
         for top in range(0, mosaic.shape[0], height + 1)
@@ -62,12 +62,12 @@ def tiles(mosaic, height, width):
 
 
 def drawn(display, panel=0):
-    """The values of a mosaic, NaN where it is masked."""
+    """Return the values of a mosaic, NaN where it is masked."""
     return np.ma.filled(display.images_[panel].get_array(), np.nan)
 
 
 def colour_at(display, row, column):
-    """The colour on the screen, red, green and blue from 0 to 1."""
+    """Return the colour on the screen: red, green and blue from 0 to 1."""
     image = display.images_[0]
     return image.cmap(image.norm(image.get_array()))[row, column, :3]
 
@@ -80,16 +80,16 @@ def test_tiles_are_the_atoms_scaled_about_zero_most_used_first(model):
     shown = tiles(drawn(display), 2, 3)
     for tile, atom in zip(shown[:7], model.components_[order], strict=True):
         assert_allclose(tile, (atom / abs(atom).max()).reshape(2, 3), rtol=1e-15)
-    assert np.isnan(shown[7:]).all()  # the places of an eighth and ninth atom
+    assert np.isnan(shown[7:]).all()  # positions without an atom
     assert np.isnan(drawn(display)).sum() == 8 * 11 - 7 * 6
 
 
 def test_zero_is_mid_grey_also_where_no_value_is_negative():
     display = DictionaryDisplay([[0.5, 0.0, 0.25, 0.5], [0.0, 0.0, 0.0, 0.0]]).plot(sort=None)
     assert_allclose(colour_at(display, 0, 0), 1.0)
-    assert_allclose(colour_at(display, 0, 1), 0.5, atol=1 / 255)  # 256 grey levels have no middle
+    assert_allclose(colour_at(display, 0, 1), 0.5, atol=1 / 255)  # 256 levels have no exact middle
     assert_allclose(colour_at(display, 1, 0), 0.75, atol=1 / 255)
-    assert_allclose(colour_at(display, 0, 3), 0.5, atol=1 / 255)  # an atom of zeros is no error
+    assert_allclose(colour_at(display, 0, 3), 0.5, atol=1 / 255)  # an atom of zeros is valid
     assert_allclose(colour_at(display, 0, 2), 0.0)  # the gap
 
 
@@ -212,7 +212,7 @@ def test_several_models_share_the_axes_and_are_told_apart_by_name(model):
     assert [len(line.get_xdata()) for line in display.lines_[0]] == [3, 1]
     legend = display.axes_[0].get_legend().get_texts()
     assert [text.get_text() for text in legend] == ["fast", "slow"]
-    assert display.lines_[0][1].get_marker() == "o"  # one pass alone would be invisible
+    assert display.lines_[0][1].get_marker() == "o"  # visible for a single pass
 
 
 def test_seconds_alone_need_seconds(model):
@@ -228,7 +228,7 @@ CODE = np.array([[0, 2, 0, 0.5], [1, -1, 0, 1], [0, -3, 0, 0], [0, 1, 0, 4]])
 
 
 def bars(display):
-    """Middle and height of every bar of the histogram."""
+    """Return centre and height of each bar of the histogram."""
     return [[bar.get_x() + bar.get_width() / 2, bar.get_height()] for bar in display.bars_]
 
 
@@ -257,7 +257,7 @@ def test_zeros_that_a_sparse_code_stores_are_not_active():
 def test_wide_histograms_have_bars_of_equal_numbers_of_counts():
     n_active = np.arange(130)
     display = CodeDisplay(n_active, np.ones(200)).plot()
-    assert len(display.bars_) == 44  # of 3 counts each, the last of 1
+    assert len(display.bars_) == 44  # of 3 counts each, the last one of 1
     assert_allclose([height for _, height in bars(display)][:-1], 300 / 130, rtol=1e-12)
     assert_allclose(sum(height for _, height in bars(display)), 100, rtol=1e-12)
     assert display.axes_[1].get_title() == "All atoms are used"
@@ -274,7 +274,7 @@ ALPHA = 0.3
 
 @pytest.fixture(scope="module")
 def task():
-    """Data, a dictionary of unit atoms, and the optimal codes of its lasso."""
+    """Data, a dictionary of unit-norm atoms, and the optimal codes of its lasso."""
     generator = np.random.default_rng(0)
     dictionary = generator.standard_normal((24, 16))
     dictionary /= np.linalg.norm(dictionary, axis=1, keepdims=True)
@@ -284,7 +284,7 @@ def task():
 
 
 def learned(task, n_steps, **parameters):
-    """An encoder after a pass or two."""
+    """Return an encoder after one or two passes."""
     encoder = LISTAEncoder(
         dictionary=task.coder, n_steps=n_steps, code_tol=1e-10, max_iter=2, tol=0, random_state=0
     )
@@ -300,8 +300,8 @@ def shrink(value, threshold):
 
 
 def iterates_of_ista(task, n_iter, accelerated=False):
-    """The codes after 1, 2, ... steps from zero, as the textbook has them."""
-    lipschitz = LinearDecoder(task.dictionary).lipschitz  # the same step size, from an estimate
+    """Return the codes after 1, 2, ... steps from zero, by the textbook algorithm."""
+    lipschitz = LinearDecoder(task.dictionary).lipschitz  # the same estimated step size
     code = ahead = np.zeros(task.optimum.shape)
     t, codes = 1.0, []
     for _ in range(n_iter):
@@ -315,11 +315,11 @@ def iterates_of_ista(task, n_iter, accelerated=False):
 
 
 def greedy_code(task, n_steps):
-    """Coordinate descent in the entry that moves most, then one move of all entries at once."""
+    """Make coordinate descent steps on the entry that changes most, then a step for all."""
     gram, code = task.dictionary @ task.dictionary.T, np.zeros(task.optimum.shape)
     for step in range(n_steps + 1):
         best = shrink(code + (task.X - code @ task.dictionary) @ task.dictionary.T, ALPHA)
-        assert_allclose(np.diag(gram), 1, rtol=1e-12)  # the minimum along an entry, as it stands
+        assert_allclose(np.diag(gram), 1, rtol=1e-12)  # a step reaches the minimum of an entry
         if step == n_steps:
             return best
         rows, entries = np.arange(len(code)), abs(best - code).argmax(axis=1)
@@ -363,7 +363,7 @@ def test_encoders_stand_at_their_steps_with_the_error_of_their_codes(task):
     assert_allclose(error, expected, rtol=1e-6)
     code = greedy.encoder_.forward(task.X)
     assert_allclose(display.errors["LCoD"][1], [mean_squared(code, task.optimum)], rtol=1e-6)
-    assert greedy.inference == "optimal"  # looked at, not changed
+    assert greedy.inference == "optimal"  # the user's model is unchanged
     legend = display.axes_[0].get_legend().get_texts()
     assert [text.get_text() for text in legend] == list(display.errors) == ["LISTA", "LCoD"]
     assert display.axes_[0].get_yscale() == "log"
@@ -397,7 +397,7 @@ def test_data_frames_and_float32_are_taken(task):
     display = CodeErrorDisplay.from_estimators(encoder, pandas.DataFrame(np.float32(task.X)))
     codes = iterates_of_ista(task, 31)
     expected = [mean_squared(code, task.optimum) for code in codes]
-    assert_allclose(display.errors["ISTA"][1][:20], expected[:20], rtol=0.02)  # as good as code_tol
+    assert_allclose(display.errors["ISTA"][1][:20], expected[:20], rtol=0.02)  # up to code_tol
 
 
 @pytest.mark.parametrize(
@@ -465,7 +465,7 @@ def test_too_few_axes_are_counted(model):
 
 
 class OnDevice:
-    """As much of a CuPy array as matters: NumPy cannot read it, `get` fetches it."""
+    """A minimal CuPy array: NumPy cannot convert it, `get` copies it."""
 
     def __init__(self, values):
         self.values = values

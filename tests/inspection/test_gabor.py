@@ -1,4 +1,4 @@
-"""Gabor functions: what is drawn is found again, in every orientation and under noise."""
+"""Gabor functions: parameters are recovered for every orientation and with noise."""
 
 from types import SimpleNamespace
 
@@ -15,7 +15,7 @@ NAMES = ("row", "column", "frequency", "width_across", "width_along", "amplitude
 
 
 def gabor_filters(drawn, shape):
-    """The formula of the documentation, filter by filter."""
+    """Evaluate the documented formula, filter by filter."""
     rows, columns = np.indices(shape)
     pictures = []
     for index in range(len(drawn.row)):
@@ -30,7 +30,7 @@ def gabor_filters(drawn, shape):
 
 
 def draw(n, seed, shape=(SIDE, SIDE)):
-    """Parameters of Gabor functions that lie well within the picture and show their wave."""
+    """Draw parameters of Gabor functions inside the image that show their wave."""
     generator = np.random.default_rng(seed)
     frequency = generator.uniform(0.1, 0.35, n)
     return SimpleNamespace(
@@ -46,7 +46,7 @@ def draw(n, seed, shape=(SIDE, SIDE)):
 
 
 def angle_between(angle, other, period):
-    """The distance on a circle."""
+    """Return the distance of two angles on a circle."""
     return abs((angle - other + period / 2) % period - period / 2)
 
 
@@ -54,7 +54,7 @@ def assert_same_gabors(fit, drawn, rtol, atol):
     for name in NAMES:
         assert_allclose(getattr(fit, name), getattr(drawn, name), rtol=rtol, atol=atol)
     assert np.all(angle_between(fit.orientation, drawn.orientation, np.pi) < atol)
-    # orientations just above 0 and just below pi are neighbours, and u has the other sign there
+    # orientations just above 0 and just below pi are neighbours, with opposite signs of u
     turned = abs(fit.orientation - drawn.orientation) > np.pi / 2
     phase = np.where(turned, -fit.phase, fit.phase)
     assert np.all(angle_between(phase, drawn.phase, 2 * np.pi) < 10 * atol)
@@ -65,7 +65,7 @@ def test_parameters_of_gabor_functions_are_found_again(shape):
     drawn = draw(60, seed=0, shape=shape)
     fit = fit_gabor(gabor_filters(drawn, shape), shape)
     assert_allclose(fit.goodness, 1, atol=1e-8)
-    assert_same_gabors(fit, drawn, rtol=1e-4, atol=1e-4)  # where the cost no longer falls
+    assert_same_gabors(fit, drawn, rtol=1e-4, atol=1e-4)  # up to the convergence of the cost
 
 
 def test_noise_moves_the_parameters_little():
@@ -74,7 +74,7 @@ def test_noise_moves_the_parameters_little():
     level = 0.1 * np.sqrt((filters**2).mean(axis=1, keepdims=True))
     noise = level * np.random.default_rng(2).standard_normal(filters.shape)
     fit = fit_gabor(filters + noise)
-    # a hundredth of the power is noise, and 8 parameters can explain 8 / 144 of that
+    # noise is a hundredth of the power, and 8 parameters can explain 8 / 144 of it
     assert_allclose(fit.goodness, 0.99, atol=0.005)
     assert np.all(angle_between(fit.orientation, drawn.orientation, np.pi) < 0.1)
     assert_allclose(fit.row, drawn.row, atol=0.3)
@@ -84,7 +84,7 @@ def test_noise_moves_the_parameters_little():
 
 
 def test_goodness_is_the_share_of_the_squares_that_the_fit_explains():
-    filters = np.random.default_rng(3).standard_normal((5, 30)) + 0.5  # of a mean that counts
+    filters = np.random.default_rng(3).standard_normal((5, 30)) + 0.5  # with a mean that matters
     fit = fit_gabor(filters, (5, 6))
     residual = ((filters - fit.evaluate()) ** 2).sum(axis=1)
     assert_allclose(fit.goodness, 1 - residual / (filters**2).sum(axis=1), rtol=1e-12)
@@ -102,7 +102,7 @@ def test_white_noise_is_no_gabor_function():
     noise = np.random.default_rng(5).standard_normal((40, SIDE**2))
     fit = fit_gabor(noise)
     assert np.all(fit.goodness > 0)
-    assert fit.goodness.mean() < 0.2  # the best of many in 144 numbers; 8 chosen ones explain 0.06
+    assert fit.goodness.mean() < 0.2  # the best of many starts; 8 parameters explain 0.06
     assert not fit.is_good(0.5).any()
 
 
@@ -125,7 +125,7 @@ def test_orientation_is_the_direction_of_the_stripes_as_they_are_seen(name):
 def test_phase_says_where_across_the_stripes_the_centre_is():
     column = np.arange(12) - 5.5
     picture = np.outer(np.exp(-(column**2) / 18), np.exp(-(column**2) / 8))
-    odd = picture * np.sin(2 * np.pi * 0.15 * column)  # brightens to the right, as u grows
+    odd = picture * np.sin(2 * np.pi * 0.15 * column)  # increases to the right, like u
     even = picture * np.cos(2 * np.pi * 0.15 * column)
     fit = fit_gabor(np.stack([odd, even, -even]).reshape(3, -1))
     assert_allclose(fit.orientation, np.pi / 2, atol=1e-4)
@@ -184,7 +184,7 @@ def test_jacobian_agrees_with_finite_differences():
             parameters,
         )
         slope = np.linalg.norm(weights @ _jacobian(parameters, pixels))
-        assert error < 1e-5 * slope  # forward differences are good to about 1e-7
+        assert error < 1e-5 * slope  # forward differences have an error of about 1e-7
 
 
 def test_a_grid_point_explains_what_the_best_weights_of_its_two_waves_do():
@@ -202,7 +202,7 @@ def test_parameters_stay_within_their_bounds():
     generator = np.random.default_rng(10)
     smooth = np.cumsum(generator.standard_normal((10, 40)), axis=1)
     spikes = 0.01 * generator.standard_normal((10, 40)) + np.eye(40)[::4]
-    board = (-1.0) ** np.indices((5, 8)).sum(axis=0).reshape(1, -1)  # 0.71 cycles a pixel
+    board = (-1.0) ** np.indices((5, 8)).sum(axis=0).reshape(1, -1)  # 0.71 cycles per pixel
     fit = fit_gabor(np.vstack([smooth, spikes, board]), (5, 8))
     assert np.all((fit.row >= -1) & (fit.row <= 5))
     assert np.all((fit.column >= -1) & (fit.column <= 8))

@@ -1,4 +1,4 @@
-"""Pictures of kernels: grey, in colour, channel by channel, or as the lines of signals."""
+"""Displays of filters: grey, in colour, by channel, or as lines for signals."""
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ def kernels(*shape):
 
 
 def drawn(display, panel=0):
-    """The values of a mosaic, NaN where it is masked."""
+    """Return the values of a mosaic, NaN where it is masked."""
     return np.ma.filled(display.images_[panel].get_array(), np.nan)
 
 
@@ -88,7 +88,7 @@ def test_kernels_of_signals_are_lines_about_zero_in_cells():
         shape = given[index, 0, :, 0] / abs(given[index]).max()
         middle = 0.0 if index != 0 else third[0, 1] - shape[0] / 2
         assert_allclose(points[:, 1] - middle, shape / 2, atol=1e-12)  # half a cell up or down
-    assert first[-1, 0] < second[0, 0]  # beside each other
+    assert first[-1, 0] < second[0, 0]  # side by side
     assert third[:, 1].max() < second[:, 1].min() + 1.0  # the third below
     assert_allclose(third[:, 0], first[:, 0])
 

@@ -1,4 +1,4 @@
-"""Where an image uses its kernels, and what is left of it: pixels and points against plain sums."""
+"""Maps and reconstructions of images: pixels and points compared with direct sums."""
 
 import subprocess
 import sys
@@ -97,7 +97,7 @@ def test_a_code_stands_where_the_middle_of_its_kernel_does():
     display = MapDisplay(code[0], components=kernel, image=image).plot(n_columns=2)
     left, _, _, top = display.maps_[0].get_extent()
     image_left, _, _, image_top = display.image_.get_extent()
-    cell = left - image_left + 1  # the image is two pixels narrower, and in the middle
+    cell = left - image_left + 1  # the image is two pixels narrower, and centred
     assert_allclose((image_left, image_top), (left - cell + 1, top + 1))
     assert_allclose(image_top + rows.mean(), top + 5)
     assert_allclose(image_left + columns.mean() + cell, left + 9)
@@ -159,7 +159,7 @@ def test_rows_of_a_shape_are_images(coder, images):
 def test_sparse_output_is_drawn_and_the_model_stays_as_it_is(coder, images):
     sparse = ConvSparseCoder(dictionary=coder.components_, alpha=0.5, sparse_output=True)
     sparse.fit(images)
-    cut = images[0, :10, :11]  # also of another size than in fit
+    cut = images[0, :10, :11]  # the size may differ from that in fit
     display = MapDisplay.from_estimator(sparse, cut)
     expected = MapDisplay.from_estimator(coder, cut)
     assert_allclose(values(display.maps_[0]), values(expected.maps_[0]), rtol=1e-9)
@@ -267,7 +267,7 @@ def test_missing_pixels_are_black_and_do_not_count(coder, images, told_by):
     relative = np.linalg.norm(error) / np.linalg.norm(images[0][mask])
     assert_allclose(display.relative_error_, relative, rtol=1e-6)
     assert_array_equal(np.isnan(values(display.images_[0])), ~mask)
-    assert_allclose(values(display.images_[1]), expected, atol=1e-9)  # there it fills in
+    assert_allclose(values(display.images_[1]), expected, atol=1e-9)  # with missing pixels
     black = display.images_[0].get_cmap()(np.ma.masked_invalid([np.nan]))
     assert_array_equal(black[0, :3], 0)
 
@@ -341,7 +341,7 @@ def test_models_must_be_fitted(display):
 
 
 class OnDevice:
-    """As much of a CuPy array as matters: NumPy cannot read it, `get` fetches it."""
+    """A minimal CuPy array: NumPy cannot convert it, `get` copies it."""
 
     def __init__(self, values):
         self.values = values

@@ -1,4 +1,4 @@
-"""Pictures of chains: a row is one chain, and a column one time."""
+"""Displays of chains: each row is one chain, and each column one time."""
 
 import subprocess
 import sys
@@ -32,7 +32,7 @@ def rbm(X):
 
 
 class Counter(BaseEstimator):
-    """A chain that counts its steps: each adds one to all features, and draws a number."""
+    """A chain that counts its steps: each step adds one to all features, and draws a number."""
 
     def __init__(self):
         self.components_ = np.ones((1, 4))
@@ -51,7 +51,7 @@ class Counter(BaseEstimator):
 
 
 def tiles(display, height, width):
-    """What is drawn, in an array (rows, columns, height, width)."""
+    """Return the displayed images as an array (rows, columns, height, width)."""
     values = np.ma.filled(display.image_.get_array(), np.nan)
     n_rows = (values.shape[0] + 1) // (height + 1)
     n_columns = (values.shape[1] + 1) // (width + 1)
@@ -67,7 +67,7 @@ def tiles(display, height, width):
 
 
 def colours(display):
-    """Red, green and blue on the screen."""
+    """Return red, green and blue on the screen."""
     image = display.image_
     return image.cmap(image.norm(image.get_array()))[..., :3]
 
@@ -110,7 +110,7 @@ def test_rows_of_the_picture_are_chains_and_columns_are_times():
     assert_allclose(tiles(display, 2, 3), 2 * samples.reshape(2, 3, 2, 3) - 1, atol=1e-15)
     axes = display.axes_[0]
     assert [text.get_text() for text in axes.get_xticklabels()] == ["0", "5", "50"]
-    assert_array_equal(axes.get_xticks(), [1, 5, 9])  # the middles of the columns
+    assert_array_equal(axes.get_xticks(), [1, 5, 9])  # the centres of the columns
     assert axes.get_xlabel() == "Steps of Gibbs sampling"
     assert len(axes.get_yticks()) == 0
 
@@ -125,7 +125,7 @@ def test_shares_are_drawn_from_black_to_white_with_grey_between_pictures():
 def test_zero_is_mid_grey_where_values_have_signs():
     drawn = colours(SampleDisplay([[[-2.0, 0, 1, 2], [0, 0, 0, 5.0]]], [0, 1]).plot())
     assert_allclose(drawn[:, :2, 0], [[0, 0.5], [0.75, 1]], atol=1 / 255)
-    assert_allclose(drawn[:, 3:, 0], [[0.5, 0.5], [0.5, 1]], atol=1 / 255)  # each by its largest
+    assert_allclose(drawn[:, 3:, 0], [[0.5, 0.5], [0.5, 1]], atol=1 / 255)  # each scaled separately
     assert_allclose(drawn[:, 2], 0)
 
 
@@ -179,7 +179,7 @@ def test_given_axes_are_drawn_on(rbm, X):
 
 
 class OnDevice:
-    """As much of a CuPy array as matters: NumPy cannot read it, `get` fetches it."""
+    """A minimal CuPy array: NumPy cannot convert it, `get` copies it."""
 
     def __init__(self, values):
         self.values = values

@@ -1,4 +1,4 @@
-"""Topographic maps: every filter in its place, in the colour of its orientation."""
+"""Topographic maps: every filter at its position, in the colour of its orientation."""
 
 import sys
 from types import SimpleNamespace
@@ -16,11 +16,11 @@ plt = pytest.importorskip("matplotlib.pyplot")
 
 SIDE = 8
 FRAME = 1  # pixels around a tile of 8
-CELL = SIDE + 2 * FRAME + 1  # with the gap to the next
+CELL = SIDE + 2 * FRAME + 1  # with the gap to the next tile
 
 
 class Mapped(BaseEstimator):
-    """Stands for a model whose units stand on a map."""
+    """A model with a map of its components."""
 
     def __init__(self, map_shape=None):
         self.map_shape = map_shape
@@ -31,7 +31,7 @@ class Mapped(BaseEstimator):
 
 
 def striped(orientations):
-    """Filters with stripes of the given orientations, the rest alike."""
+    """Return filters with stripes of the given orientations, otherwise equal."""
     rows, columns = np.indices((SIDE, SIDE)) - 3.5
     envelope = np.exp(-(rows**2 + columns**2) / 8)
     filters = [
@@ -42,18 +42,18 @@ def striped(orientations):
 
 
 def shown(display):
-    """Red, green and blue of each pixel of the map."""
+    """Return red, green and blue of each pixel of the map."""
     return np.asarray(display.image_.get_array())
 
 
 def cell(display, row, column):
-    """The tile in one place, with its frame."""
+    """Return the tile at one position, with its frame."""
     top, left = row * CELL, column * CELL
     return shown(display)[top : top + CELL - 1, left : left + CELL - 1]
 
 
 def frame_colour(display, row, column):
-    """The one colour around a tile."""
+    """Return the colour of the frame around a tile."""
     tile = cell(display, row, column)
     around = np.ones(tile.shape[:2], bool)
     around[FRAME:-FRAME, FRAME:-FRAME] = False
@@ -62,7 +62,7 @@ def frame_colour(display, row, column):
 
 
 def wheel_colour(display, angle):
-    """The colour half-way out in the direction of an angle, counter-clockwise from the right."""
+    """Return the wheel's colour at an angle, at half radius, counter-clockwise from the right."""
     (image,) = display.wheel_.get_images()
     wheel = np.asarray(image.get_array())
     middle = (len(wheel) - 1) / 2
@@ -96,14 +96,14 @@ def test_half_a_turn_is_once_around_the_colours(name):
     display = TopographicMapDisplay(striped(ORIENTATIONS), (3, 2)).plot(orientation_cmap=name)
     for index, orientation in enumerate(ORIENTATIONS):
         expected = mpl.colormaps[name](orientation / np.pi)[:3]
-        # hsv ends 0.09 from where it begins, and the first orientation may be fitted as almost pi
+        # hsv has a gap of 0.09, and the first orientation may be fitted as almost pi
         assert_allclose(frame_colour(display, *divmod(index, 2)), expected, atol=0.1)
 
 
 def test_stripes_half_a_turn_apart_have_one_colour():
     nearly = striped([0.001, np.pi - 0.001, np.pi + 0.3, 0.3])
     display = TopographicMapDisplay(nearly, (2, 2)).plot()
-    assert abs(np.diff(display.gabor_.orientation[:2])) > 3  # on either side of the cut
+    assert abs(np.diff(display.gabor_.orientation[:2])) > 3  # on either side of the discontinuity
     for row in (0, 1):
         colours = [frame_colour(display, row, column) for column in (0, 1)]
         assert_allclose(*colours, atol=0.1)
@@ -114,7 +114,7 @@ def test_along_the_stripes_the_wheel_has_the_colour_of_the_frame():
     for column, orientation in enumerate(ORIENTATIONS):
         for angle in (orientation, orientation + np.pi):
             expected = frame_colour(display, 0, column)
-            assert_allclose(wheel_colour(display, angle), expected, atol=0.15)  # whole pixels
+            assert_allclose(wheel_colour(display, angle), expected, atol=0.15)  # limited by pixels
 
 
 def test_the_map_may_stand_alone():
@@ -209,7 +209,7 @@ def test_given_axes_are_drawn_on_and_no_new_figure_is_made():
 
 
 class OnDevice:
-    """As much of a CuPy array as matters: NumPy cannot read it, `get` fetches it."""
+    """A minimal CuPy array: NumPy cannot convert it, `get` copies it."""
 
     def __init__(self, values):
         self.values = values

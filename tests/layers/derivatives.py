@@ -1,4 +1,4 @@
-"""The derivative of a layer, told by what its output does when the input moves."""
+"""Derivatives of a layer by differences of its output."""
 
 import numpy as np
 from numpy.testing import assert_allclose
@@ -8,13 +8,13 @@ from tests.differences import finite_differences
 
 
 def recorded(layer, x, stream=None):
-    """The output of a layer, and the tape of the pass."""
+    """Return the output of a layer, and the tape of the pass."""
     tape = Tape()
     return layer.forward(x, tape, stream), tape
 
 
 def assert_backward_is_the_derivative(layer, x, *, rtol=1e-7):
-    """Central differences err by the square of their step, and by rounding over the step."""
+    """Compare with central differences, whose error is step^2 plus rounding over the step."""
     y, tape = recorded(layer, x)
     dy = np.random.default_rng(1).standard_normal(y.shape)
     dx, _ = layer.backward(tape, dy)
@@ -23,7 +23,7 @@ def assert_backward_is_the_derivative(layer, x, *, rtol=1e-7):
 
 
 def assert_backward_is_the_transpose(layer, x):
-    """<A x, dy> = <x, A' dy> of a linear layer."""
+    """Assert <A x, dy> = <x, A' dy> for a linear layer."""
     y, tape = recorded(layer, x)
     dy = np.random.default_rng(1).standard_normal(y.shape)
     dx, _ = layer.backward(tape, dy)

@@ -1,4 +1,4 @@
-"""Local contrast normalisation against loops over pixels and windows."""
+"""Local contrast normalisation compared with loops over pixels and windows."""
 
 import pickle
 
@@ -23,11 +23,11 @@ SHAPES = {  # height, width, channels
     "signal": (1, 21, 1),
     "pixel": (1, 1, 3),
 }
-ROUNDINGS = 32  # of numbers of order one: what sums over windows and maps may differ by
+ROUNDINGS = 32  # for numbers of order one: maximum difference of sums over windows and maps
 
 
 def textured(*shape, dtype=np.float64):
-    """Noise on a ramp, strong on one side and weak on the other: both cases of max(c, sigma)."""
+    """Return noise on a ramp, strong on one side and weak on the other, for both cases of max."""
     noise = np.random.default_rng(0).standard_normal(shape)
     ramp = np.linspace(0.1, 1, shape[2])[:, None]
     return (ramp + noise * ramp).astype(dtype)
@@ -39,7 +39,7 @@ def images(request, dtype):
 
 
 def window_at(i, j, height, width, size):
-    """Weights of all pixels in the window around one, which sum to one."""
+    """Return the weights of all pixels in the window around a pixel, which sum to one."""
     rows, columns = np.arange(height)[:, None] - i, np.arange(width) - j
     weights = np.exp(-(rows**2 + columns**2) / (2 * (size / 4) ** 2))
     weights[np.maximum(abs(rows), abs(columns)) > size // 2] = 0
@@ -47,7 +47,7 @@ def window_at(i, j, height, width, size):
 
 
 def local_means(image, size):
-    """Over the window and all maps."""
+    """Return the means over the window and all maps."""
     height, width, _ = image.shape
     means = np.empty((height, width, 1))
     for i in range(height):
@@ -58,7 +58,7 @@ def local_means(image, size):
 
 
 def normalized(images, size, divide=True):
-    """The definition, image by image."""
+    """Compute the definition, image by image."""
     result = np.empty(images.shape)
     for n, image in enumerate(images.astype(float)):
         centred = image - local_means(image, size)
@@ -107,12 +107,12 @@ def test_what_differs_from_a_constant_by_rounding_only_is_not_blown_up(dtype):
 
 
 def test_borders_of_an_even_texture_are_as_strong_as_its_middle():
-    """The deviation of noise is the same everywhere, to the error of an estimate from 500."""
+    """The deviation of noise is constant, up to the error of an estimate from 500 values."""
     noise = np.random.default_rng(0).standard_normal((500, 20, 20))
     strength = LocalContrastNormalizer(5).transform(noise + 10).std(axis=0)
     middle = strength[5:-5, 5:-5].mean()
     for border in (strength[0], strength[:, 0], strength[-1], strength[:, -1]):
-        # less of the noise is left where the window, cut in half, has fewer pixels
+        # the window is cut in half at the border, and its mean removes more of the noise
         assert_allclose(border.mean(), middle, rtol=0.1)
 
 

@@ -1,4 +1,4 @@
-"""Dropout: nothing in transform; in training, independent zeros that leave the mean as it is."""
+"""Dropout: no effect in transform; in training, independent zeros that preserve the mean."""
 
 import numpy as np
 import pytest
@@ -34,7 +34,7 @@ def test_what_is_not_trained_passes_without_a_copy(x):
 
 
 def test_a_share_is_left_out_and_the_others_make_up_for_it(x):
-    """Zeros are binomial; what stays is divided by the share that does."""
+    """The number of zeros is binomial; other values are divided by the remaining share."""
     y = Dropout(SHARE).forward(x, stream=RowStream(1))
     assert y.dtype == x.dtype
     kept = y != 0
@@ -46,7 +46,7 @@ def test_a_share_is_left_out_and_the_others_make_up_for_it(x):
 
 
 def test_the_derivative_is_zero_where_the_input_was_left_out(x):
-    """<y, dy> = <x, dx>: the layer is linear once the zeros are drawn."""
+    """<y, dy> = <x, dx>, since the layer is linear for given zeros."""
     layer = Dropout(SHARE)
     y, tape = recorded(layer, x, RowStream(1))
     dy = np.random.default_rng(2).standard_normal(y.shape).astype(x.dtype)

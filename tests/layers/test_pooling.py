@@ -1,4 +1,4 @@
-"""Pooling against loops over windows."""
+"""Pooling compared with loops over windows."""
 
 import itertools
 import pickle
@@ -19,7 +19,7 @@ from tests.layers.derivatives import (
 )
 
 REDUCTIONS = {"average": np.mean, "max": np.max, "l2": np.linalg.norm}
-WINDOWS = {  # on maps of 5 x 7, six of them
+WINDOWS = {  # six windows on maps of 5 x 7
     "side by side": {"pool_shape": 2},
     "one pixel": {"pool_shape": 1},
     "overlapping": {"pool_shape": (3, 2), "pool_stride": (1, 2)},
@@ -36,7 +36,7 @@ def maps(dtype):
 
 
 def pooled(maps, mode, pool_shape, pool_stride=None, map_groups=1):
-    """The definition: for each place of the window, what the function makes of its entries."""
+    """Apply the function to each window, by its definition."""
     pool_stride = pool_shape if pool_stride is None else pool_stride
     size, stride = (np.broadcast_to(each, 2) for each in (pool_shape, pool_stride))
     _, height, width, n_maps = maps.shape
@@ -62,7 +62,7 @@ def test_pooler_is_a_transformer_of_scikit_learn(estimator, check):
 def test_output_is_as_defined_and_of_the_same_type(maps, mode, windows):
     output = Pooler(mode, **windows).transform(maps)
     assert output.dtype == maps.dtype
-    # a window has 35 entries at most: as many roundings
+    # a window has at most 35 entries, and as many roundings
     assert_allclose(output, pooled(maps, mode, **windows), atol=35 * np.finfo(maps.dtype).eps)
 
 
@@ -80,7 +80,7 @@ def test_averages_go_back_by_the_transpose(windows):
 
 
 def test_of_several_largest_the_first_gets_the_derivative():
-    """First in order of rows, then columns, then maps."""
+    """The first one in the order of rows, columns and maps."""
     x = np.zeros((1, 2, 2, 2))
     x[0, 0, 1, 1] = x[0, 1, 0, 0] = x[0, 1, 1, 1] = 3.0
     layer = Pooler("max", map_groups=2)

@@ -1,4 +1,4 @@
-"""The rectifier against the definitions of |x|, max(x, 0) and (max(x, 0), max(-x, 0))."""
+"""The rectifier compared with |x|, max(x, 0) and (max(x, 0), max(-x, 0))."""
 
 import pickle
 
@@ -18,7 +18,7 @@ MODES = ["abs", "positive", "split"]
 
 
 def rectified(x, mode):
-    """The definitions, number by number."""
+    """Apply the definitions to each number."""
     positive = [[max(value, 0) for value in row] for row in x]
     negative = [[max(-value, 0) for value in row] for row in x]
     if mode == "abs":
@@ -61,7 +61,7 @@ def test_entries_stored_twice_are_added_before_they_are_rectified(mode):
     twice = sparse.csr_array((np.array([1.0, -3.0]), np.array([0, 0]), np.array([0, 2])), (1, 2))
     output = Rectifier(mode).transform(twice)
     assert_array_equal(output.toarray(), rectified([[-2.0, 0.0]], mode))
-    assert twice.nnz == 2  # the input is left as it was
+    assert twice.nnz == 2  # the input is unchanged
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -74,7 +74,7 @@ def test_input_is_left_alone(x, mode):
 
 
 def derivative(mode, x, dy):
-    """The derivative by x, from that by what comes out."""
+    """Return the derivative by x, given the derivative by the output."""
     _, tape = recorded(Rectifier(mode), x)
     return Rectifier(mode).backward(tape, dy)[0]
 
@@ -100,7 +100,7 @@ def test_maps_with_channels_last_are_rectified_as_their_rows_would_be(mode):
 @pytest.mark.parametrize("wrap", [np.asarray, array_api_strict.asarray], ids=["numpy", "strict"])
 @pytest.mark.parametrize("mode", MODES)
 def test_images_are_rectified_pixel_by_pixel(dtype, mode, wrap):
-    """Channel after channel, positive parts of all first; grey images get a channel for each."""
+    """Positive parts of all channels come first; grey images get one channel for each part."""
     images = np.random.default_rng(0).standard_normal((2, 3, 4, 5)).astype(dtype)
     for X in (images, images[..., :1]):
         expected = rectified(X.reshape(-1, X.shape[-1]), mode)

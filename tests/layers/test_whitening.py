@@ -1,4 +1,4 @@
-"""ZCA against its defining properties: covariance, symmetry, inverse, and moments seen at once."""
+"""ZCA: covariance, symmetry, inverse, and moments of all batches."""
 
 import pickle
 import tracemalloc
@@ -31,7 +31,7 @@ def covariance(X):
 
 
 def rounding(dtype):
-    """A hundred roundings: sums of 400, condition number of the mixing about 30."""
+    """A hundred roundings: sums of 400 terms, and a condition number of about 30."""
     return 100 * np.finfo(dtype).eps
 
 
@@ -43,25 +43,25 @@ def test_whitener_is_a_transformer_of_scikit_learn(estimator, check):
 def test_without_regularization_features_become_uncorrelated_with_unit_variance(X):
     whitened = ZCAWhitener(regularization=0).fit_transform(X)
     assert whitened.dtype == X.dtype
-    # X - mean loses the digits that the mean of 100 took
+    # X - mean loses the digits of the mean of 100
     assert_allclose(covariance(whitened), np.eye(6), atol=100 * rounding(X.dtype))
     assert_allclose(whitened.mean(axis=0, dtype=np.float64), 0, atol=100 * rounding(X.dtype))
 
 
 @pytest.mark.parametrize("dtype", [np.float64])
 def test_regularization_is_in_units_of_the_mean_variance(X):
-    """Every principal variance s becomes s / (s + 0.3 mean(s)), in any unit of X."""
+    """Each principal variance s becomes s / (s + 0.3 mean(s)), in any unit of X."""
     variance, directions = np.linalg.eigh(covariance(X))
     expected = directions * (variance / (variance + 0.3 * variance.mean())) @ directions.T
     for unit in (1.0, 1e-30, 1e30):
         whitened = ZCAWhitener(regularization=0.3).fit_transform(unit * X)
-        # the offset of 100 against a smallest spread of 0.3 costs three digits
+        # with an offset of 100 and a smallest deviation of 0.3, three digits are lost
         assert_allclose(covariance(whitened), expected, atol=1e-10)
 
 
 @pytest.mark.parametrize("dtype", [np.float64])
 def test_whitening_is_the_symmetric_one_among_all_that_whiten(X):
-    """W is symmetric and positive; W'W agrees with PCA's, which is only a rotation away."""
+    """W is symmetric and positive; W'W agrees with PCA's, which differs by a rotation."""
     whitener = ZCAWhitener(regularization=0).fit(X)
     pca = PCA(whiten=True).fit(X)
     rows = pca.components_.T / np.sqrt(pca.explained_variance_ * (len(X) - 1) / len(X))
@@ -78,7 +78,7 @@ def test_inverse_transform_undoes_transform(X):
 
 
 def test_float32_data_are_as_good_as_double_precision_would_be():
-    """One-pass sums of squares in float32 would lose every digit of the variance here."""
+    """One-pass sums of squares in float32 would lose all digits of the variance here."""
     X = 1000 + np.random.default_rng(0).standard_normal((5000, 3)).astype(np.float32)
     single = ZCAWhitener().fit(X)
     double = ZCAWhitener().fit(X.astype(np.float64))
@@ -100,7 +100,7 @@ def test_batches_leave_the_moments_of_all_rows(X, sizes):
 
 @pytest.mark.parametrize("dtype", [np.float64])
 def test_many_blocks_are_one(X, monkeypatch):
-    """fit, transform and inverse_transform in blocks of 7 rows give what one block gives."""
+    """fit, transform and inverse_transform in blocks of 7 rows agree with a single block."""
     whole = ZCAWhitener().fit(X)
     whitened = whole.transform(X)
     monkeypatch.setattr(_whitening, "BLOCK_ENTRIES", 7 * X.shape[1])
@@ -120,11 +120,11 @@ def test_fit_forgets_what_was_seen_before(X):
 
 
 def test_a_constant_column_stays_put_and_is_not_blown_up(X):
-    """0.1 is no binary fraction: its mean is off by a rounding, which is not variance."""
+    """0.1 is not a binary fraction: the rounding error of its mean is not variance."""
     X[:, 2] = 0.1
     for regularization in (0.0, 0.01):
         whitened = ZCAWhitener(regularization=regularization).fit_transform(X)
-        # gain of at most 10 over the roundings of the mean
+        # a gain of at most 10 times the roundings of the mean
         assert_allclose(whitened[:, 2], 0, atol=rounding(X.dtype))
 
 
@@ -153,7 +153,7 @@ def test_one_feature_is_divided_by_its_standard_deviation():
 
 @pytest.mark.parametrize("dtype", [np.float64])
 def test_fewer_samples_than_features_are_whitened_where_they_vary(X):
-    """4 rows span 3 directions: the covariance after whitening is the projection on them."""
+    """4 rows span 3 directions: the covariance after whitening is the projection onto them."""
     whitener = ZCAWhitener(regularization=0)
     whitened = whitener.fit_transform(X[:4])
     after = covariance(whitened)
@@ -163,11 +163,11 @@ def test_fewer_samples_than_features_are_whitened_where_they_vary(X):
 
 
 def test_directions_that_only_rounding_fills_are_not_amplified():
-    """Removing row means of 4 in float32 leaves, where 0 should be, a variance of about 1e-12."""
+    """Subtracting row means of 4 in float32 leaves a variance of about 1e-12 instead of 0."""
     X = np.random.default_rng(0).standard_normal((500, 20)).astype(np.float32) + np.float32(4)
     centred = X - X.mean(axis=1, keepdims=True)
     whitened = ZCAWhitener(regularization=0).fit_transform(centred)
-    assert_allclose(np.trace(covariance(whitened)), 19, rtol=1e-3)  # of 20 directions; 20 if blown
+    assert_allclose(np.trace(covariance(whitened)), 19, rtol=1e-3)  # without amplification
 
 
 def test_strict_arrays_give_strict_arrays_of_the_same_numbers(X, monkeypatch):

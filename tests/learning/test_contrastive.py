@@ -1,4 +1,4 @@
-"""Contrastive learning: the steps of one kernel, the gradient, centring, chains, and limits."""
+"""Contrastive learning: compiled steps, gradients, centring, chains, and limits."""
 
 import copy
 import importlib
@@ -21,13 +21,13 @@ from sklearn_ebm.learning.criteria import Ascending, Contrastive, DenseSamples
 from sklearn_ebm.learning.criteria._contrastive import FAST_DECAY
 from sklearn_ebm.solvers import gibbs, gibbs_keys, piece_bounds
 
-N_SAMPLES, N_VISIBLE, N_HIDDEN = 70, 37, 19  # neither is whole vectors
-BATCHES = [np.arange(i, min(i + 16, N_SAMPLES)) for i in range(0, N_SAMPLES, 16)]  # the last of 6
+N_SAMPLES, N_VISIBLE, N_HIDDEN = 70, 37, 19  # not multiples of a vector
+BATCHES = [np.arange(i, min(i + 16, N_SAMPLES)) for i in range(0, N_SAMPLES, 16)]  # the last has 6
 RATES = [0.5, 0.4, 0.3, 0.2, 0.1]
 
 
 class Learner:
-    """A trainer whose criterion, stream and particles are read and set like its own attributes."""
+    """A trainer with its criterion, stream and particles as attributes."""
 
     def __init__(self, energy, stream, activity, center=None, particles=None, has_fast=False):
         criterion = Contrastive(energy, activity, center, has_fast)
@@ -48,7 +48,7 @@ class Learner:
         return self.criterion, name
 
     def learn(self, X, batches, rates, how, backend, weight=None):
-        """Make a step for each batch, at a rate of its own."""
+        """Make one step per batch, each with its own rate."""
         self.criterion.follow(how, list(rates).__getitem__, backend.__name__.split(".")[-1])
         samples = DenseSamples(X, weight=weight, dtype=self.dtype)
         self.trainer.steps(samples, batches, range(len(rates)))
@@ -61,7 +61,7 @@ def matrix_of(array):
 
 
 def a_learner(dtype=np.float64, n_chains=12, centered=True, fast=False, kind="bernoulli"):
-    """A learner with weights of some size; `n_chains=None` starts chains at the data."""
+    """Return a learner with weights of moderate size; `n_chains=None` starts chains at the data."""
     random = np.random.default_rng(0)
     visible_bias, hidden_bias = (random.normal(-0.5, 0.5, n) for n in (N_VISIBLE, N_HIDDEN))
     visible = BernoulliUnits(visible_bias.astype(dtype))
@@ -89,11 +89,11 @@ def probabilities(dtype):
     return (random.random((N_SAMPLES, N_VISIBLE)) ** 2).astype(dtype)
 
 
-# One kernel for all steps
+# A single kernel for all steps
 
 
 class Way(NamedTuple):
-    """How to learn, and from what; data that a kernel is compiled for anew in one type only."""
+    """Settings and data of learning; kernels are compiled for one dtype of special data."""
 
     how: Any = Ascending()
     learner: Any = {}
@@ -134,7 +134,7 @@ ways = pytest.mark.parametrize(
 
 
 def state_of(learner):
-    """All that learning moves, by name."""
+    """Return the state that learning changes, by name."""
     return {
         **learner.energy.parameters,
         **{f"velocity of {name}": value for name, value in learner.velocity.items()},
@@ -155,7 +155,7 @@ def assert_same_state(ours, expected, dtype, roundings):
 @ways
 @pytest.mark.parametrize("in_one_call", [True, False])
 def test_steps_of_one_kernel_are_those_made_one_at_a_time(name, dtype, in_one_call):
-    """Draws are the same zeros and ones, sums are taken in another order."""
+    """Draws are identical, and sums are in another order."""
     way, numba = WAYS[name], importlib.import_module("sklearn_ebm.backends.numba")
     ours, expected = (a_learner(dtype, **way.learner) for _ in range(2))
     X = way.data(dtype)
@@ -167,7 +167,7 @@ def test_steps_of_one_kernel_are_those_made_one_at_a_time(name, dtype, in_one_ca
 
 
 def test_the_kernel_is_what_learns_by_numba(monkeypatch):
-    """Else the test above would compare the loop with itself."""
+    """Otherwise, the test above would compare the loop with itself."""
     numba = importlib.import_module("sklearn_ebm.backends.numba")
     learner, calls = a_learner(), []
     fused = numba.contrastive_steps
@@ -175,34 +175,34 @@ def test_the_kernel_is_what_learns_by_numba(monkeypatch):
         numba, "contrastive_steps", lambda *given: calls.append(len(given[2])) or fused(*given)
     )
     learner.learn(zeros_and_ones(float), BATCHES, RATES, Ascending(), numba)
-    assert calls == [4, 1]  # batches of 16 at once, then that of 6
+    assert calls == [4, 1]  # batches of 16 in one call, then the batch of 6
 
 
 @pytest.mark.parametrize("kind", ["bernoulli", "gaussian"])
 @pytest.mark.parametrize("method", ["cd", "fpcd"])
 def test_single_steps_by_numba_are_those_of_the_reference(kind, method, dtype):
-    """What no kernel fuses: fast weights, and units with real values."""
+    """For steps that are not fused: fast weights, and real-valued units."""
     numba = importlib.import_module("sklearn_ebm.backends.numba")
     chains = CD if method == "cd" else {"fast": True}
     ours, expected = (a_learner(dtype, kind=kind, **chains) for _ in range(2))
     X = probabilities(dtype)
     for learner, backend in ((ours, numba), (expected, reference)):
         learner.learn(X, BATCHES[:3], [0.05] * 3, Ascending(2, 0.5, fast_rate=0.05), backend)
-    assert_same_state(ours, expected, dtype, roundings=256)  # squares of the states as well
+    assert_same_state(ours, expected, dtype, roundings=256)  # also squares of the states
 
 
-# One step is what its formula says
+# Single steps compared with their formula
 
 
 def one_step(learner, X, how=None, rate=0.1):
-    """The learner before and after a step on all of X."""
+    """Return the learner before and after a step on all of X."""
     before = copy.deepcopy(learner)
     learner.learn(X, [np.arange(len(X))], [rate], how or Ascending(), reference)
     return before
 
 
 def chains_of(before, n_rows, n_gibbs_steps, X):
-    """(v, P(h = 1 | v)) where the chains of the next step end, from the sampler's parts."""
+    """Return (v, P(h = 1 | v)) at the end of the chains of the next step."""
     energy, stream, state = (
         before.energy.on(reference),
         copy.deepcopy(before.stream),
@@ -220,7 +220,7 @@ def chains_of(before, n_rows, n_gibbs_steps, X):
 @pytest.mark.parametrize("n_chains", [None, 12])
 @pytest.mark.parametrize("n_gibbs_steps", [1, 3])
 def test_a_step_is_the_difference_of_both_phases(n_chains, n_gibbs_steps):
-    """d log p / dW = <v h'> over the data minus <v h'> over the chains, and so for the biases."""
+    """d log p / dW = <v h'> over the data minus <v h'> over the chains; likewise for the biases."""
     X, learner = zeros_and_ones(float), a_learner(n_chains=n_chains, centered=False)
     before = one_step(learner, X, Ascending(n_gibbs_steps))
     hidden = expit(X @ before.energy.weights + before.energy.hidden_bias)
@@ -237,8 +237,8 @@ def test_a_step_is_the_difference_of_both_phases(n_chains, n_gibbs_steps):
 
 @pytest.mark.parametrize("n_chains", [None, 12])
 def test_a_centred_step_is_that_of_centred_states(n_chains):
-    """dW = <(v - mu)(h - lambda)'>; biases also give back dW lambda and dW' mu, which
-    keeps E(v, h) = -(v - mu) W (h - lambda)' - b'.v - c'.h with slopes of its own b' and c'.
+    """dW = <(v - mu)(h - lambda)'>; dW lambda and dW' mu are subtracted from the biases, so that
+    E(v, h) = -(v - mu) W (h - lambda)' - b'.v - c'.h, where b' and c' follow their own slopes.
     """
     X, learner = probabilities(float), a_learner(n_chains=n_chains)
     before = one_step(learner, X)
@@ -256,9 +256,9 @@ def test_a_centred_step_is_that_of_centred_states(n_chains):
 
 @pytest.mark.parametrize("n_chains", [None, 12])
 def test_a_step_of_real_units_is_that_of_their_slopes_times_their_variance(n_chains):
-    """dW = <(v - mu)(h - lambda)'>, s^2 times the gradient, and so b; log s^2 by its own slope.
+    """dW = <(v - mu)(h - lambda)'>, s^2 times the gradient, likewise for b; log s^2 by its slope.
 
-    Mean fields, b + W lambda and c + W' mu / s^2, move by the means of the states only.
+    Mean fields, b + W lambda and c + W' mu / s^2, change only by the means of the states.
     """
     X = probabilities(float)
     learner = a_learner(n_chains=n_chains, kind="gaussian")
@@ -296,7 +296,7 @@ def states_of(n_units):
 
 
 def expected_step(energy, X, centers=None):
-    """The step at rate 1 on X when the negative phase is exact: chains in all states, by weight."""
+    """Return the step at rate 1 on X with an exact negative phase, over all states."""
     states = states_of(energy.weights.shape[0])
     energy = energy.on(reference)
     weight = -energy.free_energy(states)
@@ -319,7 +319,7 @@ def moved_by(energy, step, rate=0.1):
 
 
 def test_a_learner_makes_the_centred_step_in_the_mean():
-    """The mean step over many chains is that of an exact negative phase."""
+    """The mean step over many chains equals the step with an exact negative phase."""
     random = np.random.default_rng(0)
     X = states_of(6)[[3, 3, 7, 12, 60]]
     n_chains, n_warm = 20_000, 30
@@ -336,13 +336,13 @@ def test_a_learner_makes_the_centred_step_in_the_mean():
     learner.learn(X, [np.arange(5)], [1.0], Ascending(), reference)
     for name, value in expected.items():
         step = energy.parameters[name] - before.parameters[name]
-        # Products of numbers below one, but for two sums of six and of four of them.
+        # Products of numbers below one, with sums of six and four of them.
         assert_allclose(step, value, rtol=0, atol=5 * 2 / np.sqrt(n_chains))
         assert abs(value).max() > 0.1  # a step of zero would not pass
 
 
 def test_steps_are_the_finite_differences_of_the_log_likelihood():
-    """With an exact negative phase; of Gaussian units see the slopes in tests/factors."""
+    """With an exact negative phase; Gaussian units are tested in tests/factors."""
     random = np.random.default_rng(0)
     weights = random.standard_normal((6, 4))
     energy = BilinearEnergy(BernoulliUnits(random.normal(-1, 1, 6)), weights, random.normal(size=4))
@@ -360,7 +360,7 @@ def test_steps_are_the_finite_differences_of_the_log_likelihood():
         direction = {key: np.zeros_like(value) for key, value in step.items()}
         direction[name] = random.standard_normal(slope.shape)
         ahead, behind = (log_likelihood(moved_by(energy, direction, t)) for t in (1e-4, -1e-4))
-        # Central differences are off by the third derivative, of order one, times 1e-8.
+        # The error is the third derivative, of order one, times 1e-8.
         assert_allclose((ahead - behind) / 2e-4, np.sum(slope * direction[name]), atol=1e-7)
 
 
@@ -393,7 +393,7 @@ def test_decay_takes_its_share_of_the_weights_and_leaves_the_biases_mean_fields(
 
 
 def test_sparsity_pushes_hidden_units_to_their_target_on_the_data():
-    """As if each were on by cost (target - activity) more: for W, c, and nothing else."""
+    """As if each unit were on by cost (target - activity) more, for W and c only."""
     X = zeros_and_ones(float)
     pushed, plain = (a_learner(centered=False) for _ in range(2))
     before = one_step(pushed, X, Ascending(sparsity_target=0.1, sparsity_cost=0.5))
@@ -406,7 +406,7 @@ def test_sparsity_pushes_hidden_units_to_their_target_on_the_data():
     assert_array_equal(ours.visible.bias, theirs.visible.bias)
     assert_allclose(
         pushed.activity, plain.activity, rtol=1e-14
-    )  # what they are, not what is wished
+    )  # actual activities, not the target
 
 
 def test_activity_is_a_mean_of_the_first_batches_and_then_a_running_one():
@@ -428,16 +428,16 @@ def test_fast_weights_drive_the_chains_alone_and_fade():
     how = Ascending(fast_rate=0.3)
     old = one_step(fast, X, how).energy.weights
     one_step(plain, X)
-    assert_array_equal(fast.energy.weights, plain.energy.weights)  # the first step has none yet
+    assert_array_equal(fast.energy.weights, plain.energy.weights)  # none in the first step
     slope = (plain.energy.weights - old) / 0.1
     assert_allclose(fast.fast_weights, 0.3 * slope, rtol=0, atol=1e-13)
     assert_allclose(fast.chain_weights, fast.energy.weights + fast.fast_weights, rtol=1e-14)
     before = one_step(fast, X, how, rate=0.0001)
     moved = (fast.energy.weights - before.energy.weights) / 0.0001
     faded = FAST_DECAY * before.fast_weights + 0.3 * moved
-    assert_allclose(fast.fast_weights, faded, rtol=0, atol=1e-9)  # a difference over 1e-4
+    assert_allclose(fast.fast_weights, faded, rtol=0, atol=1e-9)  # a difference divided by 1e-4
     shifts = before.fast_weights @ before.activity, before.visible_center @ before.fast_weights
-    old = before.energy  # fast weights leave the fields of mean states as they are
+    old = before.energy  # fast weights do not change the fields of mean states
     units = BernoulliUnits(old.visible.bias - shifts[0])
     before.energy = BilinearEnergy(units, before.chain_weights, old.hidden_bias - shifts[1])
     v, _ = chains_of(before, len(X), 1, X)
@@ -447,7 +447,7 @@ def test_fast_weights_drive_the_chains_alone_and_fade():
 
 
 def test_drawn_data_are_on_as_often_as_they_say():
-    """The mean step over draws of a batch is about that of the probabilities themselves."""
+    """The mean step over draws of a batch approximates the step of the probabilities."""
     X = np.tile(np.linspace(0.05, 0.95, N_VISIBLE), (8000, 1))
     drawn, plain = (a_learner(centered=False) for _ in range(2))
     one_step(drawn, X, Ascending(draws=True))
@@ -489,7 +489,7 @@ def test_chains_move_alike_in_pieces_and_as_a_whole(kind, backend):
     gibbs(conditionals, hidden, whole, keys)
     for first, last in [(0, 40), (40, 41), (41, 150)]:
         gibbs(conditionals, start[first:last], parts[first:last], keys, first)
-    # Products of pieces are rounded otherwise; a draw would differ once in some 1e12.
+    # Products of pieces are rounded differently; a draw differs with probability of about 1e-12.
     assert_allclose(parts, whole, rtol=0, atol=1e-12)
     assert_array_equal(start, hidden)
 
@@ -532,7 +532,7 @@ LARGE = {"learning_rate": (1e20, {}), "weight_decay": (0.1, {"decay": 1e300}), "
 @pytest.mark.parametrize("kind", ["bernoulli", "gaussian"])
 @pytest.mark.parametrize("name", LARGE)
 def test_steps_that_any_parameter_makes_too_large_are_refused(kind, name):
-    """Before a number is made that single precision cannot hold, which would warn."""
+    """The step is refused before a number overflows in single precision, which would warn."""
     numba = importlib.import_module("sklearn_ebm.backends.numba")
     learner, (rate, options) = a_learner(np.float32, kind=kind), LARGE[name]
     before = copy.deepcopy(learner)
@@ -543,7 +543,7 @@ def test_steps_that_any_parameter_makes_too_large_are_refused(kind, name):
 
 @pytest.mark.parametrize("backend", ["numpy", "numba"])
 def test_weights_that_grow_without_end_stay_finite_to_the_last(backend, dtype):
-    """A decay above 2 / rate makes them larger and larger, with changing sign."""
+    """A decay above 2 / rate increases them in each step, with alternating sign."""
     backend = importlib.import_module(f"sklearn_ebm.backends.{backend}")
     learner, how = a_learner(dtype), Ascending(decay=100.0, momentum=0.5)
     with pytest.raises(Diverged, match=r"the largest is \S+ and the learning rate 1.0e.00"):

@@ -1,4 +1,4 @@
-"""Contrastive learning is the same for ink and for paper, and for any offset and scale."""
+"""Contrastive learning is invariant to exchanged bits, and to the offset and scale of data."""
 
 import importlib
 
@@ -30,10 +30,10 @@ from tests.learning.test_contrastive import (
 
 
 def exchanged(energy, flips):
-    """The machine of units 1 - v_i and 1 - h_j for v_i and h_j where `flips` are one.
+    """Return the machine of units 1 - v_i and 1 - h_j instead of v_i and h_j if `flips` are one.
 
     With v = f + s v', s = 1 - 2 f, and h = g + t h', v W h = v' s W t h' + (s W g).v' + (t W' f).h'
-    and a constant: each pair of states has the energy that it had.
+    and a constant: the energy of each pair of states is unchanged.
     """
     (f, g), W = flips, energy.weights
     s, t = 1 - 2 * f, 1 - 2 * g
@@ -42,7 +42,7 @@ def exchanged(energy, flips):
 
 
 def exchange(learner, flips):
-    """The learner of the same machine with other units for the same states."""
+    """Exchange the units of a learner, in place."""
     f, g = flips
     signs = np.outer(1 - 2 * f, 1 - 2 * g)
     learner.energy = exchanged(learner.energy, flips)
@@ -57,7 +57,7 @@ def exchange(learner, flips):
 
 
 def some_flips(which, n_visible=N_VISIBLE, n_hidden=N_HIDDEN):
-    """Which units of both layers are exchanged."""
+    """Return the units of both layers that are exchanged."""
     random = np.random.default_rng(4)
     drawn = [(random.random(n) < 0.5).astype(float) for n in (n_visible, n_hidden)]
     visible, hidden = (np.ones(n) for n in (n_visible, n_hidden)) if which == "all" else drawn
@@ -66,7 +66,7 @@ def some_flips(which, n_visible=N_VISIBLE, n_hidden=N_HIDDEN):
 
 @pytest.mark.parametrize("which", ["visible", "some of both", "all"])
 def test_the_expected_centred_step_of_exchanged_units_is_the_exchanged_step(which):
-    """With the sum over all states as the negative phase, so that nothing is drawn."""
+    """The negative phase is the sum over all states, without random draws."""
     random = np.random.default_rng(0)
     X = states_of(6)[[3, 3, 7, 12, 60]]
     units = BernoulliUnits(random.normal(-0.5, 0.5, 6))
@@ -88,7 +88,7 @@ def test_the_expected_centred_step_of_exchanged_units_is_the_exchanged_step(whic
 
 @pytest.fixture
 def mirror_draws(monkeypatch):
-    """Function that makes the reference draw the units that are exchanged by 1 - u instead of u."""
+    """Return a function that makes the reference draw exchanged units by 1 - u instead of u."""
     module = importlib.import_module("sklearn_ebm.backends.numpy._bernoulli")
     plain = module.uniform
 
@@ -117,9 +117,9 @@ EXCHANGES = [(method, which) for method in EXCHANGED for which in ("visible", "s
 def test_only_centred_learning_is_the_same_for_ink_and_for_paper(
     mirror_draws, centered, method, which
 ):
-    """Machines of v_i and of 1 - v_i stay the same (Melchior, Fischer & Wiskott 2016, section 3).
+    """Machines of v_i and of 1 - v_i remain equal (Melchior, Fischer & Wiskott 2016, section 3).
 
-    A unit is on where u < p, and its image off where 1 - u > 1 - p.
+    A unit is on if u < p, and the exchanged unit is off if 1 - u > 1 - p.
     """
     X, flips = zeros_and_ones(float), some_flips(which)
     settings, how = EXCHANGED[method]
@@ -138,7 +138,7 @@ def test_only_centred_learning_is_the_same_for_ink_and_for_paper(
 
 @pytest.mark.parametrize("backend", ["numpy", "numba"])
 def test_pushing_units_to_an_activity_is_the_same_for_ink_and_for_paper(mirror_draws, backend):
-    """Only visible units are flipped, since the target breaks the symmetry of hidden units."""
+    """Only visible units are exchanged, since the target breaks the symmetry of hidden units."""
     X, flips = zeros_and_ones(float), some_flips("visible")
     how = Ascending(sparsity_target=0.1, sparsity_cost=0.5)
     ours, theirs = a_learner(), a_learner()
@@ -155,7 +155,7 @@ def test_pushing_units_to_an_activity_is_the_same_for_ink_and_for_paper(mirror_d
 
 
 def real_learner(moments=(0.0, 1.0), **settings):
-    """A learner of real units, whose data have been seen to have these moments."""
+    """Return a learner of real-valued units for data with these moments."""
     learner = a_learner(kind="gaussian", **settings)
     moments = (np.broadcast_to(np.asarray(part, float), N_VISIBLE) for part in moments)
     own, coordinates = learner.energy.visible, Standardized(*moments)
@@ -165,7 +165,7 @@ def real_learner(moments=(0.0, 1.0), **settings):
 
 @pytest.mark.parametrize("settings", [CD, {}, {"fast": True}], ids=["cd", "pcd", "fpcd"])
 def test_real_units_learn_the_same_in_every_unit_and_with_every_offset(settings):
-    """Standardized rows differ by rounding only, which the grid removes: states are identical."""
+    """Standardized rows differ only by rounding, which the grid removes: states are identical."""
     random = np.random.default_rng(2)
     X, how = random.standard_normal((N_SAMPLES, N_VISIBLE)), Ascending(2, 0.5, 0.1, fast_rate=0.05)
     scale, offset = np.logspace(-6, 6, N_VISIBLE), random.normal(0, 30, N_VISIBLE)
@@ -178,7 +178,7 @@ def test_real_units_learn_the_same_in_every_unit_and_with_every_offset(settings)
 
 
 def test_features_that_have_never_moved_get_no_weights_until_they_do():
-    """The noise of their chains must not add weights. Their variance still decreases."""
+    """The noise of their chains must not add weights. Their variance decreases nevertheless."""
     random = np.random.default_rng(2)
     X = random.standard_normal((N_SAMPLES, N_VISIBLE))
     still = np.arange(N_VISIBLE) % 5 == 0

@@ -23,7 +23,7 @@ from tests.learning.test_contrastive import (
 
 @pytest.mark.parametrize("n_chains", [None, 12])
 def test_both_phases_of_a_weighted_step_are_weighted_means(n_chains):
-    """Chains that start at samples have their weights, and kept chains have equal ones."""
+    """Chains that start at samples have their weights; persistent chains have equal ones."""
     X, learner = zeros_and_ones(float), a_learner(n_chains=n_chains, centered=False)
     weight = np.random.default_rng(2).uniform(0.1, 2, N_SAMPLES)
     before = copy.deepcopy(learner)
@@ -43,7 +43,7 @@ def test_both_phases_of_a_weighted_step_are_weighted_means(n_chains):
 
 @pytest.mark.parametrize("parameters", [{}, {"fast": True}, {"kind": "gaussian"}], ids=str)
 def test_weights_of_whole_numbers_are_copies_where_chains_are_kept(parameters):
-    """Kept chains do not depend on the batch, so a step has no other source of randomness."""
+    """Persistent chains do not depend on the batch, so a step has no other randomness."""
     X, count = zeros_and_ones(float), np.arange(N_SAMPLES) % 4
     how = Ascending(momentum=0.5, decay=0.1, fast_rate=0.1, sparsity_target=0.1, sparsity_cost=0.5)
     weighted, repeated = (a_learner(**parameters) for _ in range(2))
@@ -53,7 +53,7 @@ def test_weights_of_whole_numbers_are_copies_where_chains_are_kept(parameters):
 
 
 def test_the_mean_step_over_batches_is_that_of_all_samples():
-    """It is linear in the weights, so that a sample of weight two is worth two copies."""
+    """It is linear in the weights, so that a sample of weight two equals two copies."""
     X, weight = zeros_and_ones(float), np.random.default_rng(2).uniform(0.1, 2, N_SAMPLES)
     start, how, weight = a_learner(), Ascending(decay=0.1), weight / weight.mean()
 

@@ -1,4 +1,4 @@
-"""Steps that are far too large: no model ends with NaN, and all of them say what to change."""
+"""Divergence: models never contain NaN, and warnings suggest a remedy."""
 
 import warnings
 
@@ -47,7 +47,7 @@ def data_of(name, dtype=np.float64):
 
 
 def told_by(method, *data):
-    """The convergence warnings of a method, by their texts; all are of the line that called it."""
+    """Return the texts of the convergence warnings of a method; all point to the calling line."""
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always", ConvergenceWarning)
         method(*data)
@@ -67,7 +67,7 @@ def message(rate):
 @sizes
 @pytest.mark.parametrize("method", ["fit", "partial_fit"])
 def test_a_model_that_diverges_stays_finite_and_says_so(name, rate, batch_size, method, dtype):
-    """The last step of all is looked at as well, and nothing is put down to alpha."""
+    """The last step is checked as well, and the warning does not blame alpha."""
     data, model = data_of(name, dtype), make(name, rate, batch_size)
     assert told_by(getattr(model, method), data) == [message(rate)]
     for rows in (data, 1000 * data):
@@ -79,7 +79,7 @@ def test_a_model_that_diverges_stays_finite_and_says_so(name, rate, batch_size, 
 @cases
 @sizes
 def test_nothing_is_left_of_steps_that_diverged(name, rate, batch_size):
-    """Dictionary, encoder, their moments: learning goes on as if it had just begun."""
+    """Dictionary, encoder and moments are reset: learning continues as at the beginning."""
     data = data_of(name)
     model, fresh = make(name, rate, batch_size), make(name, 1e-3, batch_size)
     told_by(model.partial_fit, data)
@@ -91,7 +91,7 @@ def test_nothing_is_left_of_steps_that_diverged(name, rate, batch_size):
 
 
 def test_the_best_pass_is_what_divergence_leaves(monkeypatch):
-    """Good steps for two passes of four batches, and then one that is far too large."""
+    """Two passes of four batches have good steps; a later step is far too large."""
     rates, whole = [], Adam.step
 
     def step(self, gradients, backend, learning_rate):
@@ -113,7 +113,7 @@ def test_the_best_pass_is_what_divergence_leaves(monkeypatch):
 @pytest.mark.parametrize("method", ["fit", "partial_fit"])
 @pytest.mark.parametrize("name", ["PSD lista", "ConvPSD tanh", "LISTA"])
 def test_ctrl_c_after_a_step_that_diverged_goes_back(name, method):
-    """It comes in the middle of a step, when the step before has done the harm."""
+    """The interrupt occurs in the middle of a step, after the previous step has diverged."""
     data, model, whole = data_of(name), make(name, 1e6), Adam.step
 
     def interrupted(self, *args):
@@ -146,7 +146,7 @@ def test_odd_batches_are_no_divergence(name):
 @pytest.mark.parametrize("batch_size", [20, 1000], ids=["many steps", "one step"])
 @pytest.mark.parametrize(("optimizer", "rate"), [("adam", 1e6), ("sgd", 1e6), ("adam", 1e30)])
 def test_tuning_that_diverges_leaves_the_pipeline(optimizer, rate, batch_size, stops_early):
-    """Most samples are of the class that scores of NaN would be taken for."""
+    """Most samples belong to the class that scores of NaN would predict."""
     y = (np.arange(len(X)) % 8 == 0).astype(int)
     pipeline = make_pipeline(make("PSD lista", 1e-3), LogisticRegression()).fit(X, y)
     classifier = FineTunedClassifier(
@@ -163,7 +163,7 @@ def test_no_copy_is_kept_where_no_step_is_too_large():
 
 def test_a_watch_allows_what_is_usual_or_was_so_at_first():
     watch = Watch(10.0)
-    watch.require(600.0, usual=1.0)  # begins there
+    watch.require(600.0, usual=1.0)  # the initial loss
     watch.require(6000.0, usual=1.0)
     watch.require(1e5, usual=1e4)
     for loss in (6001.0, np.nan, np.inf):

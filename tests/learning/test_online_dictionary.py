@@ -1,4 +1,4 @@
-"""Online dictionaries and Adam against their formulas."""
+"""Online dictionaries and Adam compared with their formulas."""
 
 import numpy as np
 import pytest
@@ -101,7 +101,7 @@ def test_samples_without_norm_and_too_few_samples_replace_nothing():
 
 @backends
 def test_adam_makes_the_steps_of_the_paper(dtype, backend):
-    """Algorithm 1 of Kingma & Ba, written out for two gradients."""
+    """Algorithm 1 of Kingma & Ba for two gradients."""
     first_gradient, second_gradient = np.array([1.0, -2.0]), np.array([0.5, 3.0])
     value = np.array([0.3, 0.7])
     parameters = {"value": value.astype(dtype)}
@@ -113,7 +113,7 @@ def test_adam_makes_the_steps_of_the_paper(dtype, backend):
         value = value - 0.1 * 0.5 * corrected[0] / np.sqrt(corrected[1])
         adam.step({"value": gradient.astype(dtype)}, backend, 0.05)
     assert parameters["value"].dtype == dtype
-    # The paper's epsilon, and rounding of numbers of size one.
+    # the paper's epsilon, and rounding of numbers of size one
     assert_allclose(parameters["value"], value, rtol=1e-6)
 
 
@@ -128,7 +128,7 @@ def test_adam_moves_each_entry_by_its_learning_rate_while_the_sign_stays(backend
 
 @backends
 def test_scales_multiply_the_steps_of_adam_by_name(backend):
-    """The size of a gradient does not matter to Adam, that of the scale does."""
+    """Steps of Adam do not depend on the size of a gradient, but on the scale."""
     parameters = {name: np.zeros((2, 3)) for name in ("named", "other", "without steps")}
     parameters["without steps"] = np.zeros((0, 3))
     adam = Adam(parameters, scales={"named": 7.0, "without steps": 2.0})

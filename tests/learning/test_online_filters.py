@@ -1,4 +1,4 @@
-"""Learning of kernels: what the moments say of the energy, and what a sweep makes of it."""
+"""Learning of filters: the meaning of the moments, and the sweeps over filters."""
 
 import array_api_strict
 import numpy as np
@@ -19,13 +19,13 @@ tables = pytest.mark.parametrize("table", [None, TABLE], ids=["all channels", "t
 
 
 def update(online, X, code, backend, decoder):
-    """One update by a batch, any of whose windows may replace a kernel."""
+    """Make one update by a batch; its windows may replace filters."""
     used = np.count_nonzero(np.asarray(decoder.as_maps(code)), axis=(0, 1, 2))
     online.update(array_namespace(X).asarray(used), (X, code, None), backend, decoder)
 
 
 class Batch:
-    """Images, codes and weights of a batch, and the energies of kernels by their definition."""
+    """Images, codes and weights of a batch, and the energy of filters by its definition."""
 
     def __init__(self, border, masked=False, seed=0, table=None, density=0.1):
         random = np.random.default_rng(seed)
@@ -49,14 +49,14 @@ class Batch:
         return online.contribution(decoder, self.X, self.mask, self.code, self.weight, backend)
 
     def energy(self, kernels):
-        """1/2 ||M (x - sum_k d_k * z_k)||^2 of all images, by their weights."""
+        """Return 1/2 ||M (x - sum_k d_k * z_k)||^2, summed over all images with their weights."""
         residual = self.X - self.decoder(kernels).on(numpy).decode(self.code)
         residual *= 1 if self.mask is None else self.mask
         return np.sum(residual**2 * self.weight[:, None]) / 2
 
 
 def quadratic(online, kernels):
-    """1/2 sum d_k[u] A_kl[u - v] d_l[v] - sum B_k[u] d_k[u], what the moments say of kernels."""
+    """Return 1/2 sum d_k[u] A_kl[u - v] d_l[v] - sum B_k[u] d_k[u], as defined by the moments."""
     _, height, width, _ = kernels.shape
     value = -np.sum(online.cross_moment * kernels)
     for u in np.ndindex(height, width):
@@ -68,14 +68,14 @@ def quadratic(online, kernels):
 
 
 def absorbed(batch, backend=numba, table=None):
-    """Moments after this batch alone."""
+    """Return the moments after only this batch."""
     online = OnlineKernels(batch.kernels.copy(), table)
     online.absorb(*batch.contribution(online, backend))
     return online
 
 
 def test_moments_of_few_shifts_are_those_of_all_with_zeros_beyond():
-    """A kernel that has one position meets the others there alone, whatever has room for more."""
+    """With one position, filters interact only there, for any size of the moments."""
     batch, shape = Batch("valid"), (*SIZE[1:3], SHAPE[2])
     online = OnlineKernels(batch.kernels.copy())
     decoder = ConvolutionalDecoder(batch.kernels, shape, "valid")
@@ -99,13 +99,13 @@ def other_kernels(batch, n=5):
 @backends
 @pytest.mark.parametrize("border", ["valid", "circular"])
 def test_moments_are_the_energy_where_every_pixel_is_seen(border, backend):
-    """As a function of the kernels, up to what the images alone add."""
+    """As functions of the filters, up to a constant of the images."""
     batch = Batch(border)
     batch.weight = np.array([1.0, 0.0, 2.5, 0.3])
     online = absorbed(batch, backend)
     constant = np.sum(batch.X**2 * batch.weight[:, None]) / 2
     for kernels in (batch.kernels, *other_kernels(batch)):
-        # Sums of some thousand numbers of size one.
+        # sums of some thousand numbers of size one
         assert_allclose(quadratic(online, kernels) + constant, batch.energy(kernels), rtol=1e-11)
 
 
@@ -113,7 +113,7 @@ def test_moments_are_the_energy_where_every_pixel_is_seen(border, backend):
 @masks
 @borders
 def test_moments_majorise_the_energy_and_touch_it_at_the_kernels(border, masked, backend):
-    """What is not seen is filled in by the reconstruction: it costs nothing there, else it does."""
+    """Unobserved pixels are filled with the reconstruction, without error at these filters."""
     batch = Batch(border, masked)
     online = absorbed(batch, backend)
     constant = batch.energy(batch.kernels) - quadratic(online, batch.kernels)
@@ -129,7 +129,7 @@ def test_moments_majorise_the_energy_and_touch_it_at_the_kernels(border, masked,
 @masks
 @borders
 def test_moments_have_the_slope_of_the_energy(border, masked):
-    """A majoriser that touches from above touches with the same slope."""
+    """A majoriser that touches a function has the same slope there."""
     batch = Batch(border, masked)
     online = absorbed(batch)
     for direction in np.random.default_rng(3).standard_normal((3, *batch.kernels.shape)):
@@ -138,7 +138,7 @@ def test_moments_have_the_slope_of_the_energy(border, masked):
             (function(batch.kernels + step) - function(batch.kernels - step)) / 2e-4
             for function in (batch.energy, lambda kernels: quadratic(online, kernels))
         ]
-        assert_allclose(slopes[0], slopes[1], rtol=1e-7)  # both are exact but for rounding
+        assert_allclose(slopes[0], slopes[1], rtol=1e-7)  # both are exact up to rounding
 
 
 @backends
@@ -156,7 +156,7 @@ def test_moments_of_several_batches_are_their_sum_and_the_past_fades(backend):
 
 
 def test_the_moment_of_codes_is_symmetric():
-    """A_kl[s] counts the pairs that A_lk[-s] counts."""
+    """A_kl[s] and A_lk[-s] count the same pairs."""
     moment = absorbed(Batch("full")).code_moment
     assert_allclose(moment, moment.transpose(1, 0, 2, 3)[:, :, ::-1, ::-1], atol=1e-12)
 
@@ -196,10 +196,10 @@ def test_idle_kernels_become_the_windows_that_are_rebuilt_worst(backend, table):
     batch = Batch("full", table=table)
     maps = batch.decoder(batch.kernels).as_maps(batch.code)
     maps[..., 1:3] = 0
-    corner = batch.X.reshape(-1, *SHAPE)[2, 4:8, 3:6]  # of windows of 4 by 3 side by side
+    corner = batch.X.reshape(-1, *SHAPE)[2, 4:8, 3:6]  # of windows of 4 by 3 in a grid
     corner *= 100
     online = absorbed(batch, backend, table)
-    online.idle[...] = [0, PATIENCE - 1, 0, PATIENCE - 1, 0]  # the last but one is on again
+    online.idle[...] = [0, PATIENCE - 1, 0, PATIENCE - 1, 0]  # the last but one is used again
     decoder = batch.decoder(batch.kernels)
     update(online, batch.X, batch.code, backend, decoder)
     assert online.n_replaced == 1
@@ -207,8 +207,8 @@ def test_idle_kernels_become_the_windows_that_are_rebuilt_worst(backend, table):
     expected = corner * (1 if table is None else table[1])
     assert_allclose(online.dictionary[1], expected / np.linalg.norm(expected), atol=1e-14)
     for moment in (online.code_moment[1], online.code_moment[:, 1], online.cross_moment[1]):
-        assert_array_equal(moment, 0)  # of another kernel's past
-    assert_array_equal(online.dictionary[2], batch.kernels[2])  # not yet
+        assert_array_equal(moment, 0)  # moments of the replaced filter
+    assert_array_equal(online.dictionary[2], batch.kernels[2])  # not replaced yet
 
 
 @pytest.mark.parametrize("border", ["full", "circular"])

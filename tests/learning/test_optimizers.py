@@ -1,4 +1,4 @@
-"""Updates of parameters by their gradients: each against its formula."""
+"""Optimizers compared with their formulas."""
 
 import numpy as np
 import pytest
@@ -32,7 +32,7 @@ def gradients(parameters, n_steps):
 
 
 def after(name, backend, n_steps=5, rates=None, dtype=float, **options):
-    """Parameters after some steps, and the gradients of these."""
+    """Return the parameters after some steps, and their gradients."""
     parameters = start(dtype)
     made = gradients(parameters, n_steps)
     optimizer = OPTIMIZERS[name](parameters, **options)
@@ -43,7 +43,7 @@ def after(name, backend, n_steps=5, rates=None, dtype=float, **options):
 
 @backends
 def test_adam_follows_its_algorithm(backend):
-    """Kingma & Ba 2015, in the form that ends their section 2: epsilon beside the biased root."""
+    """Kingma & Ba 2015, as at the end of section 2: epsilon is added to the biased root."""
     parameters, made = after("adam", backend, epsilon=1e-8)
     for name, value in start().items():
         first = second = np.zeros_like(value)
@@ -57,7 +57,7 @@ def test_adam_follows_its_algorithm(backend):
 
 @backends
 def test_the_epsilon_of_adam_holds_back_steps_of_small_gradients(backend):
-    """A first step is rate g / (|g| + epsilon'), where epsilon' is epsilon over sqrt(1 - 0.999)."""
+    """The first step is rate g / (|g| + epsilon'), with epsilon' = epsilon / sqrt(1 - 0.999)."""
     parameters = {"weights": np.zeros((1, 3))}
     gradient = {"weights": np.array([[1e-8, 1e-3, 10.0]])}
     optimizer = OPTIMIZERS["adam"](parameters, epsilon=1e-8)
@@ -95,7 +95,7 @@ def test_parameters_change_in_place_and_keep_their_type(backend, name, dtype):
 
 @optimizers
 def test_a_scale_is_a_factor_of_the_learning_rate(name):
-    """Steps are proportional to the rate; zero is none at all, bit for bit."""
+    """Steps are proportional to the rate; with zero, parameters are bit-identical."""
     whole, _ = after(name, "numpy")
     scaled, _ = after(name, "numpy", scales={"weights": 0.25, "bias": 0.0})
     begun = start()
@@ -106,7 +106,7 @@ def test_a_scale_is_a_factor_of_the_learning_rate(name):
 
 @optimizers
 def test_units_are_those_that_a_parameter_would_be_measured_in(name):
-    """With p = 8 q the gradient by q is 8 times that by p; p and q end at the same place."""
+    """With p = 8 q, the gradient by q is 8 times that by p; both converge to the same value."""
     ends = []
     for unit in (1.0, 8.0):
         parameters = {key: value * unit for key, value in start().items()}
@@ -127,7 +127,7 @@ def test_a_rate_of_zero_changes_nothing_in_the_first_step(name):
 
 @optimizers
 def test_weights_decay_apart_from_the_gradient_and_biases_do_not(name):
-    """Without gradients weights shrink by 1 - rate scale decay a step, and nothing else."""
+    """Without gradients, weights shrink by 1 - rate scale decay per step; biases do not change."""
     parameters = start()
     optimizer = OPTIMIZERS[name](parameters, {"weights": 0.5}, decay=2.0)
     nothing = {key: np.zeros_like(value) for key, value in parameters.items()}

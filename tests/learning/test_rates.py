@@ -16,7 +16,7 @@ def test_numbers_decay_linearly_to_zero(given, initial):
     schedule = learning_rate_schedule(given, automatic=0.2)
     rates = [schedule(float(done)) for done in SHARES]
     np.testing.assert_allclose(rates, initial * np.array([1, 0.75, 0.5, 0.25, 0]), rtol=1e-15)
-    assert {type(rate) for rate in rates} == {float}  # others would promote float32 parameters
+    assert {type(rate) for rate in rates} == {float}  # other types would promote float32 parameters
 
 
 def test_the_rates_of_a_callable_are_used_as_they_are():

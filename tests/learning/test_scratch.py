@@ -1,4 +1,4 @@
-"""Temporary folders: the disk has room for their arrays, and all of them are removed."""
+"""Temporary folders: disk space is allocated for their arrays, and all folders are removed."""
 
 import errno
 import os
@@ -25,7 +25,7 @@ pytestmark = [forks, quietly]
 
 @pytest.fixture(autouse=True)
 def parent(tmp_path, monkeypatch):
-    """The temporary directory."""
+    """Set the temporary directory."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     return tmp_path
 
@@ -37,7 +37,7 @@ def _way_to_reserve(request, monkeypatch):
 
 
 def in_child(work):
-    """Number and folder of a forked child that does the work and waits for a signal."""
+    """Return number and folder of a forked child that does the work and waits for a signal."""
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
@@ -77,7 +77,7 @@ def test_the_disk_has_room_for_all_of_an_array(parent):
 
 @pytest.mark.usefixtures("_way_to_reserve")
 def test_a_full_disk_is_an_os_error_and_leaves_nothing(parent):
-    """A child sets the limit on the size of files, which also applies to the output of pytest."""
+    """A child sets the limit of file sizes, which would also apply to the output of pytest."""
     child = os.fork()
     if child == 0:
         try:
@@ -164,12 +164,12 @@ def test_a_forked_child_leaves_the_folder_of_its_parent():
                 os._exit(0)
         os.waitpid(child, 0)
         assert Path(array.filename).is_file()
-        _scratch.remove_orphans()  # the child's end has not freed the lock
+        _scratch.remove_orphans()  # the end of the child has not released the lock
         assert Path(array.filename).is_file()
 
 
 def test_a_folder_is_removed_at_exit_if_ctrl_c_interrupts_its_removal(parent):
-    """The second interrupt comes while the folder is removed."""
+    """The second interrupt occurs while the folder is removed."""
     child = os.fork()
     if child == 0:
         try:

@@ -1,4 +1,4 @@
-"""The duality gap against its definition, brute force and weak duality."""
+"""The duality gap compared with its definition, brute force and weak duality."""
 
 import numpy as np
 import pytest
@@ -27,7 +27,7 @@ def energy(x, z, atoms):
 
 
 def minimum(x, atoms, positive):
-    """By a program with bounds, in positive and negative parts, which knows nothing of duals."""
+    """Compute the minimum by a bounded program in positive and negative parts, without duals."""
     both = atoms if positive else np.vstack([atoms, -atoms])
     found = minimize(
         lambda z: np.sum((x - z @ both) ** 2) / 2 + ALPHA * z.sum(),
@@ -52,7 +52,7 @@ def test_gap_bounds_what_a_better_code_could_save(problem, positive):
 
 @signs
 def test_dual_point_is_feasible_and_its_value_below_every_energy(problem, positive):
-    """Weak duality: D(theta) = 1/2 ||x||^2 - 1/2 ||x - theta||^2 <= E(x, z) for any z."""
+    """Weak duality: D(theta) = 1/2 ||x||^2 - 1/2 ||x - theta||^2 <= E(x, z) for all z."""
     X, code, atoms = problem
     code = np.abs(code) if positive else code
     gap = duality_gap(X, code, atoms, ALPHA, positive)
@@ -83,7 +83,7 @@ def test_gap_is_zero_at_the_optimum_and_only_there():
     X = np.array([[3.0, -0.2, 1.0]])
     optimum = np.array([[2.6, 0.0, 0.6]])
     assert_allclose(duality_gap(X, optimum, np.eye(3), ALPHA), 0, atol=1e-15)
-    # E - E* = 1/2 delta^2 where the support and the signs stay; the gap is above it.
+    # E - E* = 1/2 delta^2 if support and signs are unchanged; the gap is larger.
     nearby = optimum + np.array([0.1, 0, 0])
     assert duality_gap(X, nearby, np.eye(3), ALPHA)[0] > 0.005 / 5.02
 
@@ -128,7 +128,7 @@ def group_energy(x, z, atoms, penalty):
 
 
 def group_minimum(x, atoms, penalty, positive):
-    """On norms sqrt(... + width^2), which are no smaller; narrower each time."""
+    """Minimise with norms sqrt(... + width^2), which are upper bounds, for decreasing widths."""
 
     def smooth(z, width):
         norms = np.sqrt(weights @ z**2 + width**2)
@@ -145,7 +145,7 @@ def group_minimum(x, atoms, penalty, positive):
 
 @pytest.fixture(scope="module")
 def group_minima():
-    """Function from a problem, a penalty and a sign to the best codes, each found once."""
+    """Return a function from a problem, a penalty and a sign to the best codes, cached."""
     found = {}
 
     def best(problem, penalty, positive):
@@ -175,7 +175,7 @@ def test_gap_of_groups_bounds_what_a_better_code_could_save(
 @groups
 @signs
 def test_gap_of_groups_is_zero_at_the_optimum(problem, penalty, positive, group_minima):
-    """Where pools are off the minimum is known to about 1e-6, which the dual norm sees at once."""
+    """If pools are off, the minimum has an error of 1e-6, to which the dual norm is sensitive."""
     X, _, atoms = problem
     best = group_minima(problem, penalty, positive)
     best[np.abs(best) < 1e-5] = 0
@@ -191,7 +191,7 @@ def test_gap_of_groups_is_exact_where_nothing_is_on(problem, penalty):
     gap = duality_gap(X, zeros, atoms, ALPHA, penalty=penalty)
     scale = 1 - np.sqrt(gap)
     assert np.all((scale > 0) & (scale < 1))
-    # 1 / s is the dual norm over alpha: at s alpha more, zeros are optimal.
+    # 1 / s is the dual norm over alpha: for an alpha larger by 1 / s, zeros are optimal.
     for x, s in zip(X, scale, strict=True):
         enough = duality_gap(x[None], zeros[:1], atoms, ALPHA / s * (1 + 1e-12), penalty=penalty)
         assert_array_equal(enough, 0)
@@ -203,7 +203,7 @@ def test_groups_of_one_have_the_gap_of_the_l1_norm(problem):
     assert_allclose(singles, duality_gap(X, code, atoms, ALPHA), rtol=1e-12)
 
 
-# What may come in
+# Input types
 
 PENALTIES = {"l1": "l1", **GROUPS}
 any_penalty = pytest.mark.parametrize("penalty", PENALTIES.values(), ids=PENALTIES)
@@ -213,7 +213,7 @@ any_penalty = pytest.mark.parametrize("penalty", PENALTIES.values(), ids=PENALTI
 @pytest.mark.parametrize("size", [-1060, -565, -200, 200, 531, 1000])
 @pytest.mark.filterwarnings("error")
 def test_units_of_data_do_not_matter(problem, penalty, size):
-    """Powers of two are exact, and the smallest numbers that they leave have 14 bits."""
+    """Powers of two are exact, and the smallest resulting numbers have 14 bits."""
     X, code, atoms = problem
     code[2] = 0
     expected = duality_gap(X, code, atoms, ALPHA, penalty=penalty)
@@ -237,14 +237,14 @@ def test_units_of_atoms_do_not_matter(problem, penalty, size):
 def test_samples_have_units_of_their_own_and_gaps_beyond_numbers_are_infinite(problem, penalty):
     X, code, atoms = problem
     code[0] = 0
-    X[0] *= 1e-200  # far below alpha: a code of zeros is optimal
+    X[0] *= 1e-200  # far below alpha, so that a code of zeros is optimal
     code[1, 0] = 1e300
     gap = duality_gap(X, code, atoms, ALPHA, penalty=penalty)
     assert gap[0] == 0
     assert gap[1] == np.inf
     assert_array_equal(gap[2:], duality_gap(X[2:], code[2:], atoms, ALPHA, penalty=penalty))
     tiny = np.full_like(code[:1], 1e-300)
-    # Of a penalty alpha v |z| with v near one, and half norms near one.
+    # For a penalty alpha v |z| with v near one, and half norms near one.
     assert 1e-2 < duality_gap(X[2:3], tiny, atoms, 1e300, penalty=penalty)[0] < 1e2
 
 
@@ -263,7 +263,7 @@ def test_a_code_that_is_not_feasible_has_an_infinite_gap(problem, penalty):
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize("missing_values", [np.nan, 0.1])
 def test_missing_values_do_not_enter_the_misfit(problem, penalty, positive, dtype, missing_values):
-    """The gap equals that of the observed features, and confirms what `sparse_encode` claims."""
+    """The gap equals that of the observed features, and agrees with `sparse_encode`."""
     X, _, atoms = problem
     X = X.astype(dtype)
     hidden = np.random.default_rng(2).random(X.shape) < 0.3
@@ -277,7 +277,7 @@ def test_missing_values_do_not_enter_the_misfit(problem, penalty, positive, dtyp
     for x, z, seen, bound in zip(X, code, ~hidden, gap, strict=True):
         alone = duality_gap(x[None, seen], z[None], atoms[:, seen], ALPHA, **options)
         assert_allclose(bound, alone[0], rtol=1e-9, atol=1e-14)
-    # Solvers bound the dual norm of overlapping groups by fewer iterations, and less closely.
+    # Solvers bound the dual norm of overlapping groups with fewer iterations, and less tightly.
     assert np.all(gap <= 1.05 * claimed + (1e-12 if dtype is np.float64 else 1e-7))
 
 

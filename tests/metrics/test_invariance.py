@@ -1,4 +1,4 @@
-"""The normalized distance against its definition, and the curves that it draws."""
+"""The normalized distance compared with its definition, and its curves."""
 
 import numpy as np
 import pytest
@@ -42,12 +42,12 @@ def test_unrelated_samples_have_distance_one_whatever_their_distributions():
     random = np.random.default_rng(0)
     Z = random.exponential(size=(4000, 5))
     unrelated = 3 * random.standard_normal((4000, 5)) - 2
-    # The spread of ||z - z'||^2 is of the size of its mean: 5 standard errors of 4000 samples.
+    # The deviation of ||z - z'||^2 is about its mean: 5 standard errors of 4000 samples.
     assert_allclose(normalized_distance(Z, unrelated), 1, atol=5 / np.sqrt(4000))
 
 
 def test_to_forget_the_changed_sample_is_no_invariance(pair):
-    """Distances among Z alone, 2 var z, would make it 1/2 or less to answer with zeros."""
+    """With distances only among Z, 2 var z, a model that returns zeros would have 1/2 or less."""
     Z, _ = pair
     assert normalized_distance(Z, np.zeros_like(Z)) == pytest.approx(1, rel=1e-12)
 
@@ -106,7 +106,7 @@ def test_one_change_must_be_a_sequence_of_one(pair):
 
 
 def test_the_energy_of_quadrature_filters_does_not_see_a_grating_move():
-    """cos^2 + sin^2 = 1: pooling over phases is invariant, each phase alone is not."""
+    """cos^2 + sin^2 = 1: pooling over phases is invariant, a single phase is not."""
     grating = np.tile(np.cos(2 * np.pi * np.arange(60) / 8), (60, 1))
     images = [contrast * grating for contrast in (0.5, 1.0, 2.0)]
     shifts = [(0, 0), (0, 1), (0, 2), (0, 4)]
@@ -117,11 +117,11 @@ def test_the_energy_of_quadrature_filters_does_not_see_a_grating_move():
     def pooled(data):
         return np.linalg.norm(data @ filters, axis=1, keepdims=True)
 
-    # shifted by whole pixels, patches are off by rounding alone
+    # shifted by whole pixels, patches differ only by rounding
     assert_allclose(invariance_curve(pooled, *patches), 0, atol=1e-20)
     simple = invariance_curve(lambda data: data @ filters, *patches)
     assert np.all(np.diff(simple) > 0)
-    assert simple[-1] > 1  # half a period away, both filters answer by the contrary
+    assert simple[-1] > 1  # after half a period, both filters have the opposite response
 
 
 def test_photographs_shifted_by_a_patch_are_as_good_as_unrelated(data_home):
@@ -133,4 +133,4 @@ def test_photographs_shifted_by_a_patch_are_as_good_as_unrelated(data_home):
     curve = invariance_curve(normalize_patches, *patches)
     assert curve[0] < 1e-10
     assert np.all(np.diff(curve[:5]) > 0)
-    assert curve[-1] == pytest.approx(1, abs=0.25)  # shifted along an edge, some patches stay alike
+    assert curve[-1] == pytest.approx(1, abs=0.25)  # patches shifted along an edge remain similar

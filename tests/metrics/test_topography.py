@@ -1,4 +1,4 @@
-"""The order of a map against plain loops over its units, and on maps whose order is known."""
+"""The order of a map compared with loops over its units, and for maps with known order."""
 
 from itertools import combinations
 
@@ -17,14 +17,14 @@ def values():
 
 
 def distance(one, other, period=None):
-    """The shortest way, by trying all ways round."""
+    """Return the shortest distance over all periods."""
     if period is None:
         return np.linalg.norm(one - other)
     return min(abs(one - other + turns * period) for turns in range(-9, 10))
 
 
 def adjacent_pairs(shape, torus):
-    """Unordered pairs of units one step apart on the grid, as sets know them."""
+    """Return the unordered pairs of adjacent units of the grid, by sets."""
     n_rows, n_columns = shape
     pairs = set()
     for row in range(n_rows):
@@ -70,9 +70,9 @@ def test_units_without_a_value_are_left_out_of_all_pairs(values):
 
 
 def test_a_smooth_map_is_ordered_and_a_shuffled_one_is_not():
-    """Orientations that turn by pi over 32 columns differ by pi / 32 or not at all.
+    """Orientations that turn by pi over 32 columns differ by pi / 32 or are equal.
 
-    All pairs differ by pi / 4 on average, but for the pairs of a unit with itself: 1 in 1024.
+    All pairs differ by pi / 4 on average, except pairs of a unit with itself: 1 in 1024.
     """
     orientation = np.tile(np.pi * np.arange(32) / 32, 32)
     smooth = topographic_order(orientation, (32, 32), period=np.pi)
@@ -80,7 +80,7 @@ def test_a_smooth_map_is_ordered_and_a_shuffled_one_is_not():
     assert_allclose(smooth.all_pairs, np.pi / 4 * 1024 / 1023, rtol=1e-12)
     assert smooth.ratio == smooth.adjacent / smooth.all_pairs
     shuffled = np.random.default_rng(0).permutation(orientation)
-    # 2048 pairs, whose differences spread by 0.58 of their mean: five standard errors
+    # 2048 pairs, whose differences have a deviation of 0.58 of their mean: five standard errors
     ratio = topographic_order(shuffled, (32, 32), period=np.pi).ratio
     assert abs(ratio - 1) < 5 * 0.58 / np.sqrt(2048)
 

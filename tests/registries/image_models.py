@@ -1,4 +1,4 @@
-"""What tests of convolutional models share: the definition of D, small models, planted kernels."""
+"""Common parts of the tests of convolutional models: D as a matrix, models, planted filters."""
 
 import functools
 
@@ -12,7 +12,7 @@ from sklearn_ebm.backends._border import BORDERS
 
 ALPHA = 0.3
 SETTINGS = {"max_iter": 3, "tol": 0, "batch_size": 8, "crop_size": 10}  # of quick fits
-SHAPE, SIZE = (9, 10, 2), (5, 4, 3)  # of images, and number, height and width of kernels
+SHAPE, SIZE = (9, 10, 2), (5, 4, 3)  # of images; number, height and width of filters
 MODELS = {
     "ConvSparseCoder": ConvSparseCoder(),
     "ConvPSD": ConvPSD(),
@@ -25,27 +25,27 @@ kinds = pytest.mark.parametrize("name", KINDS)
 
 
 def make(name, n_components=5, **parameters):
-    """A fresh model by its name in `MODELS`."""
+    """Return a new model with a given name in `MODELS`."""
     settings = {"n_components": n_components, "kernel_size": 3, "alpha": ALPHA, "random_state": 0}
     return clone(MODELS[name]).set_params(**{**settings, **parameters})
 
 
 def fitted_attributes(model):
-    """What fit left for users, by name."""
+    """Return the public fitted attributes, by name."""
     return {name: value for name, value in vars(model).items() if name.endswith("_")}
 
 
 def unit_kernels(random, n_components, height, width, n_channels=1):
-    """Random kernels of unit norm."""
+    """Return random filters of unit norm."""
     kernels = random.standard_normal((n_components, height, width, n_channels))
     return kernels / np.sqrt(np.sum(kernels**2, axis=(1, 2, 3), keepdims=True))
 
 
 def dense_dictionary(kernels, image_shape, border):
-    """D as a matrix with a row of pixels for each number of a code, by its definition alone.
+    """Return D as a matrix with a row of pixels for each entry of a code, by its definition.
 
-    The code at a position speaks for the window that begins `before` pixels above and to the left.
-    What lies beyond an edge is lost, or comes in again on the other side.
+    The code at a position refers to the window that starts `before` pixels above and to the left.
+    Pixels beyond an edge are dropped, or wrapped around.
     """
     _, height, width, n_channels = kernels.shape
     n_rows, n_columns = image_shape[:2]
@@ -67,13 +67,13 @@ def dense_dictionary(kernels, image_shape, border):
 
 
 def spikes(random, shape, density):
-    """Maps of which a few entries are far from zero."""
+    """Return maps with a few large entries."""
     on = random.random(shape) < density
     return on * random.choice([-1.0, 1.0], shape) * (1 + random.random(shape))
 
 
 def similarity(first, second):
-    """Largest absolute cross-correlation over all shifts, of each kernel with each; unit norms."""
+    """Return the largest absolute cross-correlation over all shifts for each pair of filters."""
     size = [sum(lengths) - 1 for lengths in zip(first.shape[1:3], second.shape[1:3], strict=True)]
     left, right = (np.fft.fft2(kernels, size, axes=(1, 2)) for kernels in (first, second))
     product = np.einsum("kijc, lijc -> klij", left, right.conj())
@@ -82,7 +82,7 @@ def similarity(first, second):
 
 @functools.cache
 def photograph_parts():
-    """(12, 16, 14) float64, read-only: parts of a photograph, high-passed, of unit variance."""
+    """(12, 16, 14) float64, read-only: high-passed parts of a photograph, of unit variance."""
     from scipy.ndimage import gaussian_filter
     from sklearn.datasets import load_sample_image
 
@@ -96,17 +96,17 @@ def photograph_parts():
 
 
 def three_channels():
-    """(6, 12, 11, 3) float64: channels that say different things."""
+    """(6, 12, 11, 3) float64, with independent channels."""
     return np.random.default_rng(0).standard_normal((6, 12, 11, 3))
 
 
 def learned(model):
-    """All numbers that were learned, by name."""
+    """Return all learned numbers, by name."""
     numbers = {"components_": model.components_, "objective_curve_": model.objective_curve_}
     return {**numbers, **getattr(getattr(model, "encoder_", None), "parameters", {})}
 
 
 def assert_same(first, second, **tolerance):
-    """What was learned is the same."""
+    """Assert that the same parameters were learned."""
     for name, value in learned(first).items():
         assert_allclose(learned(second)[name], value, err_msg=name, **tolerance)

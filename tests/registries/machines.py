@@ -1,4 +1,4 @@
-"""Restricted Boltzmann machines in each of their forms, and data for them."""
+"""Restricted Boltzmann machines in all variants, and data for them."""
 
 import functools
 
@@ -29,7 +29,7 @@ def some_digits():
 
 @functools.cache
 def scaled_digits():
-    """(600, 64) float32, each feature of mean zero and unit variance, or constant."""
+    """(600, 64) float32; each feature has mean zero and unit variance, or is constant."""
     return StandardScaler().fit_transform(load_digits().data[:600]).astype(np.float32)
 
 

@@ -1,12 +1,12 @@
-"""Every public model with a dictionary, in each of its forms: a new model is one more entry."""
+"""Every public model with a dictionary, in all variants: a new model is one more entry."""
 
 from sklearn.base import clone
 
 from sklearn_ebm import PSD, GroupPenalty, GroupSparsePSD, LISTAEncoder, SparseCoder
 from sklearn_ebm.factors import ENCODERS, UNROLLED_ENCODERS
 
-LISTA = LISTAEncoder(learning_rate=3e-4)  # small enough for as few samples as tests have
-MAP = {"map_shape": (5, 1), "pool_shape": (2, 1)}  # pools that overlap; see `make`
+LISTA = LISTAEncoder(learning_rate=3e-4)  # small enough for the few samples of tests
+MAP = {"map_shape": (5, 1), "pool_shape": (2, 1)}  # overlapping pools; see `make`
 MODELS = {
     "SparseCoder": SparseCoder(),
     "SparseCoder-groups": SparseCoder(penalty=GroupPenalty(groups=2)),
@@ -37,11 +37,11 @@ KINDS = [  # one of each class
     "GroupSparsePSD-groups",
     "LISTAEncoder-lista",
 ]
-LEARNERS = [name for name in MODELS if not name.startswith("LISTA")]  # their passes move the atoms
+LEARNERS = [name for name in MODELS if not name.startswith("LISTA")]  # passes change the atoms
 
 
 def make(name, n_components=5, **parameters):
-    """A fresh model by its name in `MODELS`; a map has a row for each component."""
+    """Return a new model with a given name in `MODELS`; a map has a row for each component."""
     settings = {"n_components": n_components, "alpha": 0.5, "random_state": 0, **parameters}
     if "-map" in name:
         settings["map_shape"] = (n_components or len(parameters["dictionary"]), 1)
@@ -49,25 +49,25 @@ def make(name, n_components=5, **parameters):
 
 
 def start_from(name, atoms):
-    """The parameter that lets a model begin with these atoms; a `LISTAEncoder` keeps them."""
+    """Return the parameter for initial atoms; a `LISTAEncoder` keeps them fixed."""
     return {"dictionary_init" if name in LEARNERS else "dictionary": atoms}
 
 
 def with_codes(model):
-    """The model, made to give the codes themselves where it gives what is made of them."""
+    """Return the model, set to return codes instead of pooled features."""
     return model.set_params(output="simple") if hasattr(model, "output") else model
 
 
 def solver_everywhere(name):
-    """A solver that every backend has for the penalty of a model."""
+    """Return a solver that every backend has for the penalty of a model."""
     return "fista" if "-groups" in name or "-map" in name else "cd"
 
 
 def learned(model):
-    """What the passes move, a row for each component: atoms, or the filters of their encoder."""
+    """Return the parameters that passes change, with a row for each component."""
     return model.encoder_components_ if isinstance(model, LISTAEncoder) else model.components_
 
 
 def fitted_attributes(model):
-    """What fit left for users, by name."""
+    """Return the public fitted attributes, by name."""
     return {name: value for name, value in vars(model).items() if name.endswith("_")}

@@ -1,4 +1,4 @@
-"""Solvers by what they are for, so that a new entry of `SOLVERS` is tested without a new line."""
+"""Solvers by the problems that they support, so that new entries of `SOLVERS` are tested."""
 
 from sklearn_ebm.solvers import MATRIX_SOLVERS, SOLVERS
 

@@ -1,4 +1,4 @@
-"""Lasso problems that are hard for a reason, drawn by a seed: what property tests are made of."""
+"""Difficult lasso problems for property tests, drawn by a seed."""
 
 from typing import Any, NamedTuple
 
@@ -15,33 +15,33 @@ def unit(rows):
 
 
 def peaks(rng, n_components, n_features):
-    """Shifted Gaussians: each atom is nearly a mean of its neighbours."""
+    """Return shifted Gaussians: each atom is almost a mean of its neighbours."""
     centres = rng.uniform(0, n_features, (n_components, 1))
     widths = rng.choice([1.0, 2.0, 4.0], (n_components, 1))
     return unit(np.exp(-(((np.arange(n_features) - centres) / widths) ** 2) / 2))
 
 
 def peaks_of_two_widths(n_components, n_features):
-    """Narrow and broad peaks at all places, which is far more than their smoothness can tell."""
+    """Return nearly dependent narrow and broad peaks at all positions."""
     places = np.linspace(0, n_features, n_components // 2)[:, None]
     distance = np.arange(n_features) - places
     return unit(np.concatenate([np.exp(-((distance / w) ** 2) / 2) for w in (2, 6)]))
 
 
 def raw_patches(rng, n_components, n_features):
-    """Smooth and positive, so that all atoms are nearly their mean."""
+    """Return smooth and positive atoms, close to their mean."""
     walk = np.cumsum(rng.standard_normal((n_components, n_features)), axis=1)
     return unit(1 + 0.3 * walk / np.sqrt(n_features))
 
 
 def cosines_and_spikes(rng, n_components, n_features):
-    """A union of two bases, in which some samples have several codes of the same energy."""
+    """Return a union of two bases, for which some samples have several optimal codes."""
     both = np.concatenate([dct(np.eye(n_features), norm="ortho", axis=0), np.eye(n_features)])
     return both[rng.permutation(len(both))[:n_components]]
 
 
 def ill_conditioned(rng, n_components, n_features):
-    """Singular values from one down to 1e-2, 1e-4 or 1e-8."""
+    """Return atoms with singular values from one down to 1e-2, 1e-4 or 1e-8."""
     rank = min(n_components, n_features)
     left, _ = np.linalg.qr(rng.standard_normal((n_components, rank)))
     right, _ = np.linalg.qr(rng.standard_normal((n_features, rank)))
@@ -49,7 +49,7 @@ def ill_conditioned(rng, n_components, n_features):
 
 
 def duplicates(rng, n_components, n_features):
-    """Half of the atoms are those of the other half, or their negatives."""
+    """Half of the atoms are copies of the other half, or their negatives."""
     atoms = random_atoms(rng, n_components, n_features)
     half = n_components // 2
     atoms[half : 2 * half] = atoms[:half] * rng.choice([1, -1], (half, 1))
@@ -63,7 +63,7 @@ def near_duplicates(rng, n_components, n_features):
 
 
 def collinear(rng, n_components, n_features):
-    """Multiples of the same atoms, of any sign and size."""
+    """Return multiples of the same atoms, of any sign and size."""
     atoms = duplicates(rng, n_components, n_features)
     return atoms * rng.uniform(0.1, 2, (n_components, 1))
 
@@ -73,7 +73,7 @@ def of_all_sizes(rng, n_components, n_features):
 
 
 def with_ties(rng, n_components, n_features):
-    """Entries of one and minus one: many correlations are exactly equal."""
+    """Return entries of one and minus one, for which many correlations are equal."""
     return rng.choice([-1.0, 1.0], (n_components, n_features))
 
 
@@ -93,7 +93,7 @@ DICTIONARIES = (
 
 
 class Case(NamedTuple):
-    """A problem with what `sparse_encode` is to be told of it."""
+    """A problem and the options of `sparse_encode`."""
 
     X: Any
     dictionary: Any
@@ -108,7 +108,7 @@ class Case(NamedTuple):
 
     @property
     def rounding(self):
-        """What claims may differ by, in shares of 1/2 ||x||^2."""
+        """Tolerance of claims, relative to 1/2 ||x||^2."""
         return 1e-12 if self.dtype == np.float64 else 1e-7
 
     @property
@@ -116,11 +116,11 @@ class Case(NamedTuple):
         return (self.X.astype(np.float64) ** 2).sum(axis=1) / 2
 
     def share_of(self, energy):
-        """An energy in units of 1/2 ||x||^2."""
+        """Return an energy in units of 1/2 ||x||^2."""
         return energy / np.where(self.half_norm > 0, self.half_norm, 1)
 
     def energy(self, code):
-        """E(x, z) in double precision."""
+        """Return E(x, z) in double precision."""
         X, code, atoms = (
             np.asarray(array, np.float64) for array in (self.X, code, self.dictionary)
         )
@@ -129,7 +129,7 @@ class Case(NamedTuple):
 
 
 def draw(seed, smallest_share=1e-6):
-    """The case of a seed; its dictionary is of the kind that its number asks for."""
+    """Return the case of a seed, which selects the kind of dictionary."""
     rng = np.random.default_rng(seed)
     make = DICTIONARIES[seed % len(DICTIONARIES)]
     n_features, n_components = int(rng.choice([3, 8, 17, 32])), int(rng.choice([1, 5, 16, 33, 64]))
@@ -155,9 +155,9 @@ def draw(seed, smallest_share=1e-6):
 
 
 def draw_start(rng, case, code):
-    """Codes to start from: noise of any size, codes near the optimum, or those of ridge regression.
+    """Return initial codes: noise of any size, codes near the optimum, or ridge regression.
 
-    The last two have less energy than zero, and are on all atoms, however dependent these are.
+    The last two have less energy than zero, and are on all atoms, even dependent ones.
     """
     noise = rng.standard_normal(code.shape)
     kind = rng.integers(3)
@@ -172,7 +172,7 @@ def draw_start(rng, case, code):
 
 
 def draw_groups(rng, n_components, overlapping):
-    """A penalty on groups that share no component, or neighbours."""
+    """Return a penalty on disjoint groups, or on overlapping neighbours."""
     if overlapping:
         groups = [
             list(range(first, min(first + 3, n_components)))

@@ -1,4 +1,4 @@
-"""Partition functions: sums over all states, and annealed importance sampling against them."""
+"""Partition functions: sums over all states, compared with annealed importance sampling."""
 
 import importlib
 import math
@@ -49,7 +49,7 @@ def exact(energy):
 # Sums over all states
 
 
-@pytest.mark.parametrize("n_units", [1, 5, 13])  # states of 13 units are two pieces
+@pytest.mark.parametrize("n_units", [1, 5, 13])  # 13 units have two pieces of states
 def test_sum_of_independent_units_is_a_product(n_units):
     """log sum_s exp(b.s) = sum_i log(1 + exp(b_i))."""
     bias = np.linspace(-3, 3, n_units)
@@ -81,7 +81,7 @@ def test_both_layers_give_the_same_sum():
 
 
 class GivenWeights:
-    """A path whose particles gain what they are told, a share of it at each temperature."""
+    """A path whose particles have given weights, a share of them at each temperature."""
 
     backend = reference
 
@@ -101,7 +101,7 @@ class GivenWeights:
 
 
 def test_the_estimate_is_the_mean_weight_and_its_standard_error():
-    """log of the mean of w, and by the delta method std(w) / (sqrt(n) mean(w))."""
+    """The log of the mean of w and, by the delta method, std(w) / (sqrt(n) mean(w))."""
     log_weights = np.random.default_rng(0).standard_normal(150)  # more than one piece of chains
     path = GivenWeights(log_weights)
     result = anneal(path, np.array([0, 0.5, 1]), 150, stream())
@@ -125,7 +125,7 @@ def test_one_particle_does_not_know_its_error():
 
 @kinds
 def test_a_path_without_hidden_units_that_matter_is_exact(kind):
-    """From a base to itself every particle weighs the same, whatever its draws."""
+    """From a base to itself, all particles have the same weight, for any draws."""
     base = units_of(kind, 2)
     alone = BilinearEnergy(base, np.zeros((N_VISIBLE, N_HIDDEN)), np.zeros(N_HIDDEN))
     path = AnnealedPath(alone.on(reference), base)
@@ -136,7 +136,7 @@ def test_a_path_without_hidden_units_that_matter_is_exact(kind):
 
 @kinds
 def test_the_mean_weight_is_right_with_few_temperatures_too(kind):
-    """Importance sampling is unbiased for Z at any number of steps (Neal 2001, section 2)."""
+    """Importance sampling is unbiased for Z with any number of steps (Neal 2001, section 2)."""
     energy = energy_of(kind, size=0.4)
     path = AnnealedPath(energy.on(numba()), units_of(kind, 3))
     result = anneal(path, np.array([0, 0.3, 0.7, 1]), 20_000, stream())
@@ -146,11 +146,11 @@ def test_the_mean_weight_is_right_with_few_temperatures_too(kind):
 
 @kinds
 def test_errors_are_what_estimates_are_off_by(kind):
-    """Of 20 estimates, (value - exact) / error is about a standard normal number.
+    """For 20 estimates, (value - exact) / error is approximately standard normal.
 
-    The log of a mean is below the mean of its log: small errors, and so many temperatures, keep
-    that and the error of the error small. 2.5 and 0.4 are beyond the 1e-5 quantiles of the root
-    mean square of 20 normal numbers, about 1.9 and 0.4.
+    The log of a mean exceeds the mean of logs: small errors, and thus many temperatures, keep
+    this bias and the error of the error small. 2.5 and 0.4 are beyond the 1e-5 quantiles of the
+    root mean square of 20 normal numbers, about 1.9 and 0.4.
     """
     energy = energy_of(kind)
     path, shares = AnnealedPath(energy.on(numba()), units_of(kind, 3)), annealing_shares(100)
@@ -169,7 +169,7 @@ def test_more_temperatures_make_errors_smaller():
 
 
 def test_pieces_of_particles_are_independent():
-    """Two hundred particles are several pieces, none of which repeats another's draws."""
+    """Two hundred particles are several pieces with different draws."""
     energy = energy_of("bernoulli")
     path = AnnealedPath(energy.on(numba()), units_of("bernoulli", 3))
     result = anneal(path, annealing_shares(50), 200, stream())

@@ -1,6 +1,6 @@
-"""Host code on the strict array API, which stands in for a GPU: the standard's functions alone.
+"""Host code with strict array API arrays, as a replacement for a GPU.
 
-What one array library computes in the standard's words, every other one does.
+Code that uses only the standard's functions works with every array library.
 """
 
 import array_api_strict as xp
@@ -68,7 +68,7 @@ def strict(array):
 
 
 def assert_same(result, expected, atol=ROUNDING):
-    assert type(result) is type(xp.asarray(0.0))  # nothing went through NumPy on the way
+    assert type(result) is type(xp.asarray(0.0))  # no NumPy array was created on the way
     assert_allclose(np.asarray(result), expected, rtol=0, atol=atol)
 
 
@@ -138,7 +138,7 @@ def test_a_warm_start_is_taken_in_place(X, dictionary, solver):
     cold = solve_lasso(problem(X, dictionary, strict), **options)
     warm = solve_lasso(problem(X, dictionary, strict), code=1.01 * cold.code, warm=True, **options)
     assert warm.n_iter < cold.n_iter
-    # Both are within the gap 1e-6 of 32, on supports of a curvature of about 0.05.
+    # Both are within the gap 1e-6 of 32, on supports with a curvature of about 0.05.
     assert_same(warm.code, np.asarray(cold.code), atol=0.08)
 
 
@@ -242,7 +242,7 @@ def a_trainer(atoms, encoder):
 
 
 def a_machine(convert, kind, n_hidden=7):
-    """Data of zeros and ones, an energy of both layers, and a stream of random numbers."""
+    """Return data of zeros and ones, an energy of two layers, and a stream of random numbers."""
     random = np.random.default_rng(0)
     X = (random.random((N_SAMPLES, 9)) < 0.4).astype(float)
     mean, variance = random.uniform(0.2, 0.8, 9), random.uniform(0.5, 2, 9)
@@ -272,7 +272,7 @@ kinds = pytest.mark.parametrize("kind", UNITS)
 @pytest.mark.parametrize("persistent", [False, True], ids=["cd", "fpcd"])
 @pytest.mark.parametrize("centered", [False, True])
 def test_contrastive_steps_are_those_of_numpy(kind, persistent, centered):
-    """Draws are the same zeros and ones, the normal numbers the same to rounding."""
+    """Binary draws are identical, and normal numbers are equal up to rounding."""
     ours, expected = (
         contrastive_step(convert, kind, persistent, centered) for convert in (strict, np.array)
     )

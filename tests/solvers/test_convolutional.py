@@ -1,4 +1,4 @@
-"""Codes of images against what defines them: D as a matrix, optimality, certificates, SPORCO."""
+"""Codes of images compared with definitions: D as a matrix, optimality, certificates, SPORCO."""
 
 from typing import Any, NamedTuple
 
@@ -14,10 +14,10 @@ from sklearn_ebm.solvers import CONVOLUTION_SOLVERS, Outcome, solve_lasso
 from tests.registries.image_models import SHAPE, SIZE, borders, dense_dictionary, unit_kernels
 
 N_SAMPLES = 3
-ALPHA = 1.0  # of pixels of unit variance, kernels of norm one: some per cent of the codes are on
+ALPHA = 1.0  # for pixels of unit variance, filters of norm one: some per cent of the codes are on
 TOL = 1e-9
 MAX_ITER = 50_000  # of ISTA, without a ridge
-OPTIONS = {  # of problems: pixels that are not seen, ridge, sign
+OPTIONS = {  # of problems: unobserved pixels, ridge, sign
     "plain": {},
     "masked": {"masked": True},
     "predicted": {"ridge": 0.5},
@@ -30,7 +30,7 @@ options = pytest.mark.parametrize("options", OPTIONS.values(), ids=OPTIONS)
 
 
 class Case(NamedTuple):
-    """A problem, and the arrays of its definition."""
+    """A problem and the arrays of its definition."""
 
     problem: Any
     atoms: Any
@@ -43,7 +43,7 @@ class Case(NamedTuple):
         return self.mask * (self.X - code @ self.atoms)
 
     def correlation(self, code):
-        """Minus the slope of the smooth terms."""
+        """Return minus the slope of the smooth terms."""
         return self.residual(code) @ self.atoms.T + self.ridge * (self.prediction - code)
 
     def smooth(self, code):
@@ -55,7 +55,7 @@ class Case(NamedTuple):
 
     @property
     def unit(self):
-        """The energy of zero codes."""
+        """Return the energy of zero codes."""
         return self.smooth(np.zeros_like(self.prediction))
 
 
@@ -84,7 +84,7 @@ def test_energies_and_products_are_those_of_the_definition(border, options):
     case = new_case(border, **options)
     code = np.random.default_rng(1).standard_normal(case.prediction.shape)
     for problem in (case.problem, case.problem.on(numba), case.problem.in_fourier_domain()):
-        # Sums of some hundred products of size one.
+        # sums of some hundred products of size one
         slope = problem.correlation - problem.product(code)
         assert_allclose(slope, case.correlation(code), atol=1e-11)
         assert_allclose(problem.half_norm, case.unit, rtol=1e-13)
@@ -93,10 +93,10 @@ def test_energies_and_products_are_those_of_the_definition(border, options):
 
 
 def assert_optimal(case, code, positive, tol):
-    """The conditions, as far as a relative gap of `tol` bounds each: see `relative_gap`.
+    """Assert the optimality conditions up to the bounds implied by a relative gap of `tol`.
 
-    With s = min(1, alpha / max |q|) the gap is (1 - s)^2 of the smooth terms, plus the sum of
-    z_j (alpha sign(z_j) - s q_j); none of these is negative.
+    With s = min(1, alpha / max |q|), the gap is (1 - s)^2 times the smooth terms, plus the sum of
+    z_j (alpha sign(z_j) - s q_j); all terms are non-negative.
     """
     q = case.correlation(code)
     size = q if positive else np.abs(q)
@@ -107,7 +107,7 @@ def assert_optimal(case, code, positive, tol):
     on = code != 0
     slack = ALPHA * np.sign(code) - scale[:, None] * q
     assert np.all((np.abs(slack) * np.abs(code))[on] <= 1.01 * allowed.max())
-    assert 0.01 < on.mean() < 0.5  # neither all off nor all on
+    assert 0.01 < on.mean() < 0.5  # neither all zero nor all non-zero
     if positive:
         assert np.all(code >= 0)
 
@@ -132,14 +132,14 @@ def test_codes_keep_the_type_of_the_images(solver, dtype):
     wide = case._replace(
         **{name: getattr(case, name).astype(float) for name in ("X", "mask", "prediction")}
     )
-    # Gaps are sums of a thousand numbers in the type of the images.
+    # Gaps are sums of a thousand numbers in the dtype of the images.
     assert_optimal(wide, solution.code.astype(float), False, tol + 100 * np.finfo(dtype).eps)
 
 
 @options
 @borders
 def test_all_solvers_and_backends_end_at_the_same_energy(border, options):
-    """Each within the gap above the least there is; the reference of descent has its time once."""
+    """Each is within the gap of the minimum; the slow reference of descent is run only once."""
     case = new_case(border, **options)
     tol = 1e-6
     energies = [
@@ -166,7 +166,7 @@ def test_the_gap_is_at_least_the_distance_from_the_least_energy(border, options)
         distance = (case.energy(code) - least) / case.unit
         assert np.all(distance <= gaps[key] + 1e-11), key
         assert np.all(gaps[key] >= -1e-14), key
-    assert np.all(gaps[1000] < 1e-2 * gaps[1])  # and it does fall with that distance
+    assert np.all(gaps[1000] < 1e-2 * gaps[1])  # the gap decreases with this distance
 
 
 @solvers
@@ -207,7 +207,7 @@ def test_a_cold_start_overwrites_and_a_warm_one_goes_on(solver, backend):
 
 @solvers
 def test_images_do_not_disturb_each_other(solver):
-    """Each goes its own way: alone it ends where it ends in company."""
+    """The iterations of an image are the same alone and in a batch."""
     problem = new_case("full", masked=True, ridge=0.5).problem
     together = solve(problem, solver, tol=1e-4)
     for n in range(N_SAMPLES):
@@ -227,10 +227,10 @@ def test_images_without_anything_in_them_have_zero_codes(solver):
 @solvers
 @borders
 def test_a_lone_kernel_is_found_alone_wherever_it_is(border, solver):
-    """Of c d_k, the code is c - alpha at its place and zero elsewhere, in a corner as anywhere.
+    """For c d_k, the code is c - alpha at its position and zero elsewhere, also in a corner.
 
-    The residual alpha d_k has a product of at most alpha with any other kernel of norm one, and
-    kernels of which an edge takes a part have a lower norm. The energy is alpha c - alpha^2 / 2.
+    The residual alpha d_k has a product of at most alpha with any other filter of norm one, and
+    filters that are cut by an edge have a lower norm. The energy is alpha c - alpha^2 / 2.
     """
     random = np.random.default_rng(0)
     height, width, n_channels = SHAPE
@@ -246,13 +246,13 @@ def test_a_lone_kernel_is_found_alone_wherever_it_is(border, solver):
     problem = SparseEnergy(decoder, L1(ALPHA)).problem(images.reshape(len(places), -1))
     code = solve(problem, solver, tol=1e-10).code
     assert_allclose(problem.energy(code), ALPHA * size - ALPHA**2 / 2, rtol=1e-8)
-    # 1/2 (z - z*) H (z - z*) is at most the gap, of 1e-10 times 50; H is singular elsewhere only.
+    # 1/2 (z - z*) H (z - z*) is at most the gap, 1e-10 times 50; H is singular only elsewhere.
     assert_allclose(code, expected.reshape(code.shape), atol=1e-3)
 
 
 @pytest.mark.parametrize("solver", ["fista", "fista_fft", "ista"])
 def test_codes_on_a_torus_move_with_the_image(solver):
-    """Steps on all positions at once do not know where the image begins: each of them moves."""
+    """Steps on all positions are equivariant to shifts."""
     case = new_case("circular", ridge=0.1)
     X = case.X.reshape(N_SAMPLES, *SHAPE)
     maps = case.prediction.reshape(N_SAMPLES, *SHAPE[:2], -1)
@@ -271,7 +271,7 @@ PHOTOGRAPH_ALPHA = 1.0
 
 @pytest.fixture(scope="module")
 def photograph():
-    """(24, 24) grey pixels of unit variance, of which the low frequencies were taken."""
+    """(24, 24) grey pixels of unit variance without low frequencies."""
     from scipy.ndimage import gaussian_filter
     from sklearn.datasets import load_sample_image
 
@@ -282,10 +282,10 @@ def photograph():
 
 @pytest.fixture(scope="module")
 def codes_of_sporco(photograph):
-    """Kernels, and the maps (24, 24, 6) that ADMM ends at; it stops by its residuals."""
+    """Return filters and the final maps (24, 24, 6) of ADMM, which stops by its residuals."""
     cbpdn = pytest.importorskip("sporco.admm.cbpdn")
     kernels = unit_kernels(np.random.default_rng(0), 6, 5, 5)
-    # With a penalty that adapts, it comes apart near the end.
+    # With an adaptive penalty parameter, it diverges near the end.
     settings = {"MaxMainIter": 1000, "RelStopTol": 1e-6, "rho": 1.0, "AutoRho": {"Enabled": False}}
     solver = cbpdn.ConvBPDN(
         np.moveaxis(kernels[..., 0], 0, 2), photograph, PHOTOGRAPH_ALPHA,
@@ -305,16 +305,16 @@ def test_circular_codes_are_those_of_sporco(photograph, codes_of_sporco, solver)
     assert np.linalg.norm(code - expected) < 1e-4 * np.linalg.norm(expected)
     theirs, ours = (float(problem.energy(each.reshape(1, -1))[0]) for each in (expected, code))
     assert abs(ours - theirs) < 1e-4 * theirs
-    assert ours < theirs * (1 + 2e-9)  # as the gap says: half the squares are twice the energy
+    assert ours < theirs * (1 + 2e-9)  # according to the gap: half the squares are twice the energy
 
 
-# In the words of the array standard
+# Array API standard
 
 
 @solvers
 @borders
 def test_solvers_run_on_any_array_library(border, solver):
-    """What stands in for a GPU on the CPU gives what NumPy gives."""
+    """Strict arrays, as a replacement for a GPU, give the same results as NumPy."""
     case = new_case(border, masked=True, ridge=0.5, shape=(6, 5, 2))
 
     def strict(array):

@@ -1,7 +1,7 @@
 """Properties of convolutional solvers: true certificates, scaling, starts, batches and stopping.
 
 Problems are drawn at random with all borders, with masks, predictions, positive codes, several
-channels, kernels that do not read all of them, kernels of any norm, and alpha from 1e-6 to 1 times
+channels, filters that do not read all of them, filters of any norm, and alpha from 1e-6 to 1 times
 the smallest value for which all codes are zero.
 """
 
@@ -18,13 +18,13 @@ from sklearn_ebm.solvers import CONVOLUTION_SOLVERS, Outcome, solve_lasso
 from tests.registries.image_models import dense_dictionary, unit_kernels
 
 N_PROBLEMS = 12  # for each solver and type
-SLACK = {np.dtype(np.float32): 1e-7, np.dtype(np.float64): 1e-12}  # of 1/2 ||x||^2, by rounding
+SLACK = {np.dtype(np.float32): 1e-7, np.dtype(np.float64): 1e-12}  # of 1/2 ||x||^2, for rounding
 LARGEST_START = {np.dtype(np.float32): 1e6, np.dtype(np.float64): 1e11}
 solvers = pytest.mark.parametrize("solver", CONVOLUTION_SOLVERS)
 
 
 class Drawn(NamedTuple):
-    """The parts of a problem, in one type."""
+    """The parts of a problem, in one dtype."""
 
     kernels: Any
     shape: tuple
@@ -42,7 +42,7 @@ class Drawn(NamedTuple):
         return energy.problem(self.X, self.prediction, self.mask)
 
     def images(self, index):
-        """The problem of some of the images."""
+        """Return the problem of some of the images."""
         parts = {
             name: None if getattr(self, name) is None else getattr(self, name)[index]
             for name in ("X", "mask", "prediction")
@@ -73,7 +73,7 @@ def draw(random, dtype, **options):
     border = random.choice(list(BORDERS))
     kernels = unit_kernels(random, n_components, *size, n_channels)
     if n_channels > 1 and random.random() < 0.5:
-        kernels[::2, ..., 0] = 0  # as a table of connections says
+        kernels[::2, ..., 0] = 0  # as with a table of connections
     if random.random() < 0.3:
         kernels *= 10.0 ** random.uniform(-3, 3, (n_components, 1, 1, 1))
     X = random.standard_normal((n_samples, height * width * n_channels))
@@ -155,7 +155,7 @@ def test_descent_itself_claims_true_gaps(backend, dtype):
 
 @solvers
 def test_codes_have_the_scale_of_the_images(solver, dtype):
-    """z(c x, c alpha) = c z(x, alpha), exactly so for powers of two."""
+    """z(c x, c alpha) = c z(x, alpha), exactly for powers of two."""
     random = np.random.default_rng(2)
     exponents = (-20, 20) if dtype == np.float32 else (-40, 40)
     for _ in range(3):
@@ -203,7 +203,7 @@ def test_an_image_that_does_not_end_leaves_the_others_alone(solver):
 
 @solvers
 def test_the_limit_of_the_type_is_noticed(solver, dtype):
-    """tol=0 is out of reach. The prediction term makes all solvers converge fast."""
+    """tol=0 cannot be reached. The prediction term makes all solvers converge fast."""
     random = np.random.default_rng(0)
     for size in (1.0, 1e12 if dtype == np.float32 else 1e30):
         drawn = ordinary(random, dtype, ridge=0.5)
@@ -219,7 +219,7 @@ def test_the_limit_of_the_type_is_noticed(solver, dtype):
 
 @pytest.mark.parametrize("share", [1e-3, 1e-6, 1e-12, 1e-30])
 def test_hardly_any_penalty_takes_few_rounds(share):
-    """Descent checks the gap every ten rounds, also if no tile is at rest."""
+    """Descent checks the gap every ten rounds, even if no tile is at rest."""
     drawn = ordinary(np.random.default_rng(0))
     solution = solve(drawn._replace(alpha=3 * share), "local_cd", tol=1e-2)
     assert solution.outcome is Outcome.CONVERGED
@@ -228,7 +228,7 @@ def test_hardly_any_penalty_takes_few_rounds(share):
 
 @pytest.mark.parametrize("backend", [numpy, numba], ids=["numpy", "numba"])
 def test_codes_without_observed_pixels_are_zero(backend):
-    """Only the penalty depends on them, so that zero is their optimum from any start."""
+    """Only the penalty depends on them, so that their optimum is zero for any start."""
     drawn = ordinary(np.random.default_rng(0), n_samples=1, shape=(8, 14, 1))
     mask = np.ones((1, 8, 14))
     mask[:, :, 6:] = 0
@@ -237,5 +237,5 @@ def test_codes_without_observed_pixels_are_zero(backend):
     code = np.full(problem.new_code().shape, 3.0)
     maps = problem.decoder.as_maps(code)
     backend.local_descent(problem.as_local_lasso(), maps, 1e-3, 3)
-    assert_array_equal(maps[:, :, 8:], 0)  # kernels are three pixels wide and end at their position
+    assert_array_equal(maps[:, :, 8:], 0)  # filters are three pixels wide and end at their position
     assert np.any(maps[:, :, :8])

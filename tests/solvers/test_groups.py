@@ -1,7 +1,7 @@
-"""Codes under group penalties: certificates, another minimiser's optimum, and what is exactly zero.
+"""Codes with group penalties: certificates, the optimum of another minimiser, and exact zeros.
 
-Every problem is a regression of [x, sqrt(beta) f(x)] on the atoms [D, sqrt(beta) I], of which a
-mask leaves out columns: that is how the tests see it, one sample at a time.
+Every problem is a regression of [x, sqrt(beta) f(x)] on the atoms [D, sqrt(beta) I], without the
+columns that a mask excludes. The tests use this form, one sample at a time.
 """
 
 from typing import NamedTuple
@@ -20,7 +20,7 @@ from tests.registries.solvers import GROUP_SOLVERS, OVERLAP_SOLVERS
 
 N_SAMPLES = 12
 N_ATOMS = 96
-BETA = 0.5  # of the prediction; no curvature of the energy is below it
+BETA = 0.5  # weight of the prediction; the curvature of the energy is at least as large
 TIGHT = {np.dtype(np.float64): 1e-7, np.dtype(np.float32): 3e-5}
 DISJOINT = np.split(np.random.default_rng(0).permutation(N_ATOMS), [1, 4, 16, 20, 50, 57, 58, 80])
 CHAIN = [np.arange(first, first + 7) % N_ATOMS for first in range(0, N_ATOMS, 5)]
@@ -37,7 +37,7 @@ penalties = pytest.mark.parametrize("penalty", PENALTIES)
 terms = pytest.mark.parametrize("term", TERMS)
 signs = pytest.mark.parametrize("positive", [False, True], ids=["signed", "positive"])
 backends = pytest.mark.parametrize("backend", BACKENDS.values(), ids=BACKENDS)
-fitting = pytest.mark.parametrize(  # every solver that a penalty allows
+fitting = pytest.mark.parametrize(  # all solvers that a penalty supports
     ("penalty", "solver"),
     [
         (penalty, solver)
@@ -48,7 +48,7 @@ fitting = pytest.mark.parametrize(  # every solver that a penalty allows
 
 
 class Case(NamedTuple):
-    """A problem as the package has it, and the regression of each sample that it stands for."""
+    """A problem, and the equivalent regression of each sample."""
 
     problem: object
     data: list
@@ -56,7 +56,7 @@ class Case(NamedTuple):
     alpha: float
 
     def gaps(self, code, penalty, positive=False):
-        """Duality gaps by their definition, in double precision."""
+        """Return duality gaps by their definition, in double precision."""
         options = {"alpha": self.alpha, "positive": positive, "penalty": PENALTIES[penalty]}
         rows = zip(self.data, code, self.atoms, strict=True)
         return np.array([duality_gap(x[None], z[None], D, **options)[0] for x, z, D in rows])
@@ -64,7 +64,7 @@ class Case(NamedTuple):
 
 @pytest.fixture
 def build(patches, dictionary):
-    """Function that makes a `Case`."""
+    """Return a function that makes a `Case`."""
 
     def build(penalty, term="data", positive=False, dtype=np.float64, alpha=None, X=None):
         random = np.random.default_rng(0)
@@ -89,12 +89,12 @@ def build(patches, dictionary):
 
 
 def energy(z, x, atoms, weights, alpha):
-    """1/2 ||x - z D||^2 + alpha sum_g sqrt(sum_j w_gj z_j^2)."""
+    """Return 1/2 ||x - z D||^2 + alpha sum_g sqrt(sum_j w_gj z_j^2)."""
     return np.sum((x - z @ atoms) ** 2) / 2 + alpha * np.sum(np.sqrt(weights @ z**2))
 
 
 def minimum(x, atoms, weights, alpha, positive):
-    """By a quasi-Newton method with bounds, on sum_g sqrt(... + width^2) and narrower each time."""
+    """Minimise by a bounded quasi-Newton method, with norms smoothed by decreasing widths."""
 
     def smooth(z, width):
         residual = z @ atoms - x
@@ -124,7 +124,7 @@ def test_gaps_are_small_and_hold_by_their_definition(
     assert not positive or solution.code.min() >= 0
     rounding = 100 * np.finfo(dtype).eps  # of sums over all components
     gaps = case.gaps(solution.code, penalty, positive)
-    # The definition's bound of a dual norm is found anew: closer, or by rounding further away.
+    # The definition's bound of a dual norm is computed independently, and may be closer or larger.
     assert np.all(gaps <= 1.1 * tol + rounding)
     if penalty == "disjoint":
         assert_allclose(solution.gap, gaps, rtol=1e-3, atol=rounding)
@@ -141,7 +141,7 @@ def test_codes_cost_what_another_minimiser_finds(build, penalty, term, positive)
         ours = energy(z, x, atoms, weights, alpha)
         theirs = minimum(x, atoms, weights, alpha, positive)
         assert ours <= theirs + 1e-8 * np.sum(x**2) / 2
-        # Theirs is smoothed by 1e-4 a pool, and stops where a step gains 2e-9 of it.
+        # The other minimum is smoothed by 1e-4 per pool, with a relative tolerance of 2e-9.
         assert theirs <= ours + 1e-4 * alpha * len(weights) + 1e-6 * ours
 
 
@@ -149,7 +149,7 @@ def test_codes_cost_what_another_minimiser_finds(build, penalty, term, positive)
 @signs
 @backends
 def test_all_solvers_find_the_same_codes(build, penalty, solver, positive, backend):
-    """1/2 beta ||z - z*||^2 <= E(z) - E(z*) <= gap, of either of them."""
+    """1/2 beta ||z - z*||^2 <= E(z) - E(z*) <= gap, for both of them."""
     case = build(penalty, "prediction", positive)
     expected = solve_lasso(case.problem, solver="fista", tol=1e-8, max_iter=20_000, backend=numpy)
     options = {"solver": solver, "tol": 1e-8, "max_iter": 20_000, "backend": backend}
@@ -162,14 +162,14 @@ def test_all_solvers_find_the_same_codes(build, penalty, solver, positive, backe
 @fitting
 @backends
 def test_whole_pools_are_exactly_off(build, dictionary, penalty, solver, backend, dtype):
-    """Of data that are an atom, a component and its neighbours are on."""
+    """For data that equal an atom, a component and its neighbours are on."""
     case = build(penalty, dtype=dtype, X=8 * dictionary[40 : 40 + N_SAMPLES])
     options = {"solver": solver, "tol": TIGHT[dtype], "max_iter": 20_000, "backend": backend}
     code = solve_lasso(case.problem, **options).code
     pools = PENALTIES[penalty].pools(N_ATOMS)
     norms = pools.norms(code)
     assert 0.1 < np.mean(norms == 0) < 0.95
-    # Where pools do not share components, all of a pool is on or off.
+    # In disjoint pools, all components are on or off.
     if penalty == "disjoint":
         assert_array_equal((code != 0) @ pools.membership.T, (norms > 0) * np.diff(pools.starts))
 
@@ -180,9 +180,9 @@ def test_whole_pools_are_exactly_off(build, dictionary, penalty, solver, backend
 def test_nothing_is_on_above_alpha_max(build, penalty, solver, positive, backend):
     """At s alpha_max, z c <= penalty(z) / s, and (1 - 1/s) penalty(z) <= E(z) - E(0) <= gap.
 
-    alpha_max is the dual norm of the correlations, of overlapping pools a bound of it. Codes are
-    zero to the bit in disjoint groups, and in others as soon as an even split of the correlations
-    proves it: a component is in at most twelve pools.
+    alpha_max is the dual norm of the correlations, or a bound of it for overlapping pools. Codes
+    are exactly zero for disjoint groups, and for others if an even split of the correlations proves
+    it: a component is in at most twelve pools.
     """
     one = build(penalty, positive=positive, alpha=1.0).problem
     alpha_max = one.penalty.dual_norm(one.correlation, np.zeros_like(one.correlation))[3]
@@ -220,7 +220,7 @@ def test_a_start_changes_the_way_but_not_the_optimum(build, penalty, solver, bac
 
 @backends
 def test_a_start_that_is_good_enough_is_settled(build, backend):
-    """Nothing is left of a pool that is all but off: the gap is that of the code without it."""
+    """Pools that are almost off are set to zero: the gap is computed without them."""
     problem = build("chain").problem
     optimum = solve_lasso(problem, tol=1e-6, max_iter=5000, backend=backend).code
     is_off = optimum == 0
@@ -261,7 +261,7 @@ def test_too_few_iterations_are_told(build, penalty, solver, backend):
     assert solution.outcome is Outcome.MAX_ITER
     assert np.any(solution.gap > 1e-9)
     gaps = case.gaps(solution.code, penalty)
-    assert np.all(solution.gap >= 0.99 * gaps)  # still no less than what the definition certifies
+    assert np.all(solution.gap >= 0.99 * gaps)  # at least what the definition certifies
 
 
 @backends
@@ -336,9 +336,9 @@ def test_data_without_any_norm_have_codes_of_zeros(build, penalty, solver, backe
 @signs
 @pytest.mark.parametrize("penalty", ["chain", "torus"])
 def test_plain_steps_on_squares_never_raise_the_smoothed_energy(build, penalty, positive):
-    """A pool narrower than its width costs (||z_g||^2 / width + width) / 2."""
+    """A pool below its width has the penalty (||z_g||^2 / width + width) / 2."""
     case = build(penalty, positive=positive)
-    problem, alpha = case.problem, case.problem.penalty.alpha  # scaled, as its pools are
+    problem, alpha = case.problem, case.problem.penalty.alpha  # scaled, like its pools
     neglected = 1e-2 * problem.half_norm
     width = (neglected / (alpha * problem.penalty.pools.n_pools))[:, None]
     code = np.zeros((N_SAMPLES, N_ATOMS))
@@ -391,7 +391,7 @@ def test_auto_takes_the_fastest_that_penalty_and_data_allow(build, penalty, term
     code = solve_lasso(problem, backend=backend).code
     assert_array_equal(code, solve_lasso(problem, solver=chosen, backend=backend).code)
     others = [name for name in GROUP_SOLVERS if name != chosen]
-    assert others  # and each of them goes another way
+    assert others  # each of them has other iterations
     for other in others if chosen == "block_cd" else ["ista"]:
         assert np.any(code != solve_lasso(problem, solver=other, backend=backend).code)
 
@@ -399,7 +399,7 @@ def test_auto_takes_the_fastest_that_penalty_and_data_allow(build, penalty, term
 @pytest.mark.parametrize("groups", [CHAIN, DISJOINT], ids=["chain", "disjoint"])
 @pytest.mark.parametrize("exponent", [-49, -33, 33, 49])
 def test_alpha_and_weights_may_share_any_power_of_two(patches, dictionary, groups, exponent):
-    """Only their product matters; alone, squares of the weights reach the ends of float32."""
+    """Only the product matters; squares of extreme weights reach the limits of float32."""
     X, dictionary = patches[:4].astype(np.float32), dictionary.astype(np.float32)
     weights = np.full(len(groups), 2.0**exponent)
     plain, shared = (
@@ -431,7 +431,7 @@ def test_gap_of_shared_weights_is_that_of_the_product(patches, dictionary):
 def test_the_largest_starts_are_dropped_without_a_warning(
     patches, dictionary, dtype, penalty, missing_values, alpha
 ):
-    """Their energy overflows. Codes are the same as from a start at zero."""
+    """Their energy overflows. Codes are the same as for a start at zero."""
     X = patches[:3].astype(dtype)
     if missing_values is not None:
         X[0, 0] = np.nan

@@ -1,4 +1,4 @@
-"""Every solver of the registry on problems with a Gram matrix and without one."""
+"""Every solver of the registry, on problems with and without a Gram matrix."""
 
 import numpy as np
 import pytest
@@ -98,7 +98,7 @@ def test_rounding_is_told_from_too_few_iterations(patches, dictionary):
 
 
 def test_too_few_iterations_are_not_blamed_on_the_type_alone():
-    """Atoms that nearly coincide need many steps in single precision, but do get there."""
+    """Nearly identical atoms require many steps in single precision, but codes converge."""
     random = np.random.default_rng(0)
     atoms = random.standard_normal((30, 40))
     atoms = np.vstack([atoms, atoms[:10] + 1e-5 * random.standard_normal((10, 40))])
@@ -126,7 +126,7 @@ def test_a_gap_that_is_not_small_is_not_converged_even_as_nan(problem, monkeypat
 
 @pytest.mark.parametrize("alpha", [0.1, 1e-2, 1e-4])
 def test_more_atoms_than_features_are_solved_where_an_active_set_stalls(alpha):
-    """At a small alpha the optimum needs as many atoms as there are features, of many ways."""
+    """At a small alpha the optimum uses as many atoms as there are features, and is not unique."""
     random = np.random.default_rng(0)
     atoms = random.standard_normal((12, 8))
     X = random.standard_normal((60, 8))
@@ -160,7 +160,7 @@ def test_solvers_of_images_need_a_convolution(problem, solver):
 
 
 class NoFusedKernels:
-    """A backend that fuses nothing but the proximal step."""
+    """A backend that fuses only the proximal step."""
 
     name = "bare"
     proximal_step = staticmethod(numpy.proximal_step)
@@ -176,7 +176,7 @@ def test_auto_takes_what_backend_and_problem_allow(problem):
 
 @pytest.mark.parametrize("accelerated", [False, True])
 def test_a_penalty_with_a_prox_alone_works_on_every_backend(problem, accelerated):
-    """A rule for the fused kernels is an option: the first version of a penalty has none."""
+    """A rule for fused kernels is optional."""
 
     class Plain:
         prox = staticmethod(problem.penalty.prox)
@@ -205,7 +205,7 @@ def fused(solver):
 
 @pytest.mark.parametrize("solve", [batched(fista), batched(ista), fused("fista"), fused("ista")])
 def test_converged_samples_leave_the_batch_and_keep_their_codes(problem, solve):
-    """Every row goes its own way: alone it ends where it ends in company."""
+    """The iterations of a row are the same alone and in a batch."""
     code, _, n_iter = solve(problem)
     alone = [solve(problem.rows(np.array([n]))) for n in range(20)]
     assert n_iter == max(one[2] for one in alone)
@@ -230,7 +230,7 @@ def test_largest_eigenvalue_is_bounded_from_above_and_closely(dictionary):
 
 @pytest.mark.parametrize("n_atoms", [24, 200])
 def test_largest_eigenvalue_is_no_smaller_where_others_are_near(n_atoms):
-    """Of random atoms the largest eigenvalues lie close together: power iteration falls short."""
+    """The largest eigenvalues of random atoms are close together: power iteration is too low."""
     rows = np.random.default_rng(0).standard_normal((n_atoms, 16))
     rows /= np.linalg.norm(rows, axis=1, keepdims=True)
     exact = np.linalg.eigvalsh(rows @ rows.T)[-1]

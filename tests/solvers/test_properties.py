@@ -1,9 +1,9 @@
-"""What holds of sparse codes on every dictionary, in any batch, at any scale and from any start.
+"""Properties of sparse codes for every dictionary, in any batch, at any scale and from any start.
 
-Gaps are computed again in double precision by `duality_gap`, which knows nothing of solvers. Codes
-themselves are compared only through their energies: near an optimum that is flat, floating-point
-sums that depend on the batch choose between codes that are equally good. A solver may stop short of
-`tol` if it says so by a warning; what it claims must be true all the same.
+Gaps are recomputed in double precision by `duality_gap`, independently of solvers. Codes are
+compared only by their energies: near a flat optimum, rounding that depends on the batch selects
+among codes that are equally good. A solver may stop before it reaches `tol` if it issues a
+warning, but the gaps that it claims must always be true.
 
 `--examples N` draws N cases for each property instead of a few.
 """
@@ -21,18 +21,18 @@ from sklearn_ebm.metrics import duality_gap
 from tests.registries.solvers import LASSO_SOLVERS
 from tests.solvers import difficult
 
-MOST = 3000  # steps; ISTA would take many more on most of these problems
+MOST = 3000  # ISTA would require many more on most of these problems
 
 
 @pytest.fixture
 def seeds(request):
-    """Numbers of the cases that a test draws: each kind of dictionary equally often."""
+    """Numbers of the cases that a test draws: each kind of dictionary is equally frequent."""
     n_kinds = len(difficult.DICTIONARIES)
     return range(request.config.getoption("--examples") or 3 * n_kinds)
 
 
 def encode(case, X=None, alpha=None, **options):
-    """Codes, gaps, and whether there was a warning that some are above tol."""
+    """Return codes, gaps, and whether there was a warning that some gaps are above tol."""
     X = case.X if X is None else X
     alpha = case.alpha if alpha is None else alpha
     settings = {"tol": case.tol, "positive": case.positive, "max_iter": MOST, **options}
@@ -51,7 +51,7 @@ def true_gap(case, code, X=None, alpha=None, **options):
 
 
 def assert_certified(case, gap, true, was_warned):
-    """Claims are true to 5 %, and at most tol unless there was a warning."""
+    """Assert that claims are true to 5 %, and at most tol unless there was a warning."""
     assert np.all(gap >= true / 1.05 - case.rounding), (gap.max(), true.max())
     assert np.all(gap <= true * 1.05 + case.rounding), (gap.max(), true.max())
     assert was_warned or np.all(true <= 1.05 * case.tol + case.rounding), true.max()
@@ -67,7 +67,7 @@ def test_claimed_gaps_are_true(solver, seeds):
 
 
 def test_the_default_solver_certifies_every_sample_in_double_precision(seeds):
-    """Whatever it starts from."""
+    """For any start."""
     for seed in seeds:
         rng, case = difficult.draw(seed)
         case = case._replace(
@@ -83,7 +83,7 @@ def test_the_default_solver_certifies_every_sample_in_double_precision(seeds):
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("penalty", [1e-3, 1e-6], ids=["ridge", "nearly least squares"])
 def test_a_start_on_all_of_many_dependent_atoms_is_certified(dtype, penalty):
-    """Its support has a Hessian that is singular to all digits, on which Newton steps explode."""
+    """The Hessian of its support is numerically singular, so that Newton steps are huge."""
     rng = np.random.default_rng(0)
     atoms = difficult.peaks_of_two_widths(192, 128)
     X = (rng.uniform(size=(60, 192)) * (rng.uniform(size=(60, 192)) < 0.05)) @ atoms
@@ -99,7 +99,7 @@ def test_a_start_on_all_of_many_dependent_atoms_is_certified(dtype, penalty):
 
 
 def test_gaps_that_are_not_returned_are_as_small(seeds):
-    """Without `return_gap` only doubtful gaps are computed in double precision."""
+    """Without `return_gap`, only doubtful gaps are computed in double precision."""
     for seed in seeds:
         _, case = difficult.draw(seed)
         options = {"tol": case.tol, "positive": case.positive, "max_iter": MOST}
@@ -132,7 +132,7 @@ def test_a_sample_has_the_same_energy_alone_and_in_any_order(solver, seeds):
 def test_scaling_data_and_alpha_scales_codes(solver, seeds):
     for seed in seeds:
         rng, case = difficult.draw(seed, smallest_share=1e-4)
-        powers = 40 if case.dtype == np.float64 else 20  # of two: 1e12 and 1e6
+        powers = 40 if case.dtype == np.float64 else 20  # powers of two: 1e12 and 1e6
         scale = 2.0 ** rng.integers(-powers, powers + 1)
         code, gap, _ = encode(case, solver=solver)
         X = case.X * case.dtype.type(scale)
@@ -154,11 +154,11 @@ def test_every_start_ends_at_the_energy_of_a_cold_start(solver, seeds):
         assert_certified(case, warm_gap, true_gap(case, warm), was_warned)
         difference = case.share_of(case.energy(code) - case.energy(warm))
         assert np.all(np.abs(difference) <= np.maximum(gap, warm_gap) * 1.05 + 2 * case.rounding)
-        assert np.all(case.energy(warm) <= case.half_norm * (1 + 1e-6))  # that of zero
+        assert np.all(case.energy(warm) <= case.half_norm * (1 + 1e-6))  # the energy of zero
 
 
 def test_energies_are_never_above_those_of_lars(seeds):
-    """LARS may itself fail on these dictionaries; it is then above, and nothing is learned."""
+    """LARS may fail on these dictionaries; its energy is then higher."""
     for seed in seeds:
         _, case = difficult.draw(seed)
         X, atoms = case.X.astype(np.float64), case.dictionary.astype(np.float64)
@@ -178,7 +178,7 @@ def test_energies_are_never_above_those_of_lars(seeds):
 
 @pytest.mark.parametrize("overlapping", [False, True], ids=["disjoint", "overlapping"])
 def test_claims_hold_for_groups(overlapping, seeds):
-    """The dual norm of overlapping groups is bounded from above, so that claims may be loose."""
+    """The dual norm of overlapping groups has an upper bound, so that claims may be loose."""
     for seed in seeds:
         rng, case = difficult.draw(seed, smallest_share=1e-3)
         n_components = len(case.dictionary)
@@ -204,7 +204,7 @@ def test_claims_hold_for_groups(overlapping, seeds):
 
 @pytest.mark.parametrize("solver", ["fista", "ista"])
 def test_claims_hold_for_samples_with_missing_values(solver, seeds):
-    """A sample without some features is one on atoms without them."""
+    """A sample with missing features is equivalent to atoms without them."""
     for seed in seeds:
         rng, case = difficult.draw(seed, smallest_share=1e-4)
         is_missing = rng.uniform(size=case.X.shape) < 0.25

@@ -1,4 +1,4 @@
-"""Mean relative suboptimality of sparse codes, against exact codes refined in float64."""
+"""Mean relative suboptimality of sparse codes, relative to exact codes in float64."""
 
 import numpy as np
 from benchopt import BaseObjective
@@ -7,7 +7,7 @@ from benchmarks import _common
 
 
 class Objective(BaseObjective):
-    """1/2 ||x - zD||^2 + alpha ||z||_1, mean over samples of its excess over the optimum."""
+    """Mean over samples of the relative excess of 1/2 ||x - zD||^2 + alpha ||z||_1."""
 
     name = "Sparse codes"
     min_benchopt_version = "1.6"

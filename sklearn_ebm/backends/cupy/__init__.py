@@ -1,8 +1,8 @@
 """Fused kernels for CUDA devices; the same functions as `sklearn_ebm.backends.numpy`.
 
-CuPy is loaded by the first call, not by the import. What a kernel cannot take (a penalty without a
-rule, a rule without a functor, codes that are not contiguous) goes to the reference, which runs on
-the device as well.
+CuPy is loaded by the first call, not by the import. The reference computes cases that kernels do
+not support (penalties without a rule, rules without a functor, codes that are not contiguous). It
+runs on the device as well.
 """
 
 from sklearn_ebm.backends.cupy._adam import adam_step
@@ -50,15 +50,15 @@ from sklearn_ebm.backends.numpy import (
 )
 
 name = "cupy"
-# A support for each sample branches too much for a device: solvers look elsewhere.
+# A support for each sample branches too much for a device: solvers choose another kernel.
 active_set = block_descent = feature_sign = None
-local_descent = None  # likewise
+local_descent = None  # same reason
 contrastive_steps = None  # a device needs no threads that share pieces
-proximal_gradient = None  # likewise; steps of whole batches are what fills a device
+proximal_gradient = None  # same reason; steps of whole batches use a device fully
 
 
 def to_device(array):  # pragma: needs a GPU
-    """The array on the current CUDA device; no copy where it is there already."""
+    """Return the array on the current CUDA device, without a copy if it is already there."""
     import cupy
 
     return cupy.asarray(array)

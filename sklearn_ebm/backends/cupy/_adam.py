@@ -1,4 +1,4 @@
-"""One update of a parameter by Adam, in one pass over its entries."""
+"""One Adam update of a parameter, in a single pass over its entries."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Units that are on or off, in one pass each; see `sklearn_ebm.backends.numpy` for each."""
+"""Binary units, in a single pass each; see `sklearn_ebm.backends.numpy`."""
 
 import numpy as np
 
@@ -9,7 +9,7 @@ from sklearn_ebm.backends.cupy._random import key_struct, n_random_threads
 
 
 def bernoulli_mean(field, bias, scale=1.0):
-    """field = 1 / (1 + exp(-logit)), in place."""
+    """Compute field = 1 / (1 + exp(-logit)), in place."""
     if not _launch.fusible(field):
         return reference.bernoulli_mean(field, bias, scale)
     n_rows, n_units = field.shape
@@ -23,7 +23,7 @@ def bernoulli_mean(field, bias, scale=1.0):
 
 
 def bernoulli_sample(field, bias, scale, key, mean=None):
-    """Random numbers, draws and, where they are wanted, means."""
+    """Draw random numbers and samples, and write the means if `mean` is not None."""
     replaced = (field,) if mean is None else (field, mean)
     if not _launch.fusible(*replaced):
         return reference.bernoulli_sample(field, bias, scale, key, mean)
@@ -45,7 +45,7 @@ def bernoulli_sample(field, bias, scale, key, mean=None):
 
 
 def softplus_sums(field, bias, scale=1.0):
-    """A row's sum is that of a block."""
+    """Sum each row by one block."""
     n_rows, n_units = field.shape
     sums = new_array((n_rows,), field)
     if not _launch.fusible(sums):

@@ -1,4 +1,4 @@
-"""The ascent of a matrix of weights: the library's product, then one pass."""
+"""The update of a weight matrix: the library's product, then a single pass."""
 
 import numpy as np
 

@@ -1,7 +1,7 @@
-"""Products of images, kernels and maps, each of them one product of matrices for some images.
+"""Products of images, filters and maps, each as one matrix product for several images.
 
-The windows that kernels see are laid out as rows, which costs memory and a copy; the product then
-runs at the pace of the device's BLAS. Nothing is added atomically.
+The windows under filters are copied to rows, which costs memory and time; the product then runs
+at the speed of the device's BLAS. There are no atomic additions.
 """
 
 from math import prod
@@ -11,11 +11,11 @@ from sklearn_ebm.backends._namespace import array_namespace, multiply_into
 from sklearn_ebm.backends.cupy._launch import as_input, fusible
 from sklearn_ebm.backends.numpy._convolution import taps
 
-WINDOW_NUMBERS = 2**27  # in the windows of the images that are taken at once: 512 MB in float32
+WINDOW_NUMBERS = 2**27  # in the windows of images that are processed at once: 512 MB in float32
 
 
 def _runs(maps, kernels):
-    """Slices of as many images as have windows of no more than so many numbers."""
+    """Yield slices of images whose windows have at most `WINDOW_NUMBERS` entries."""
     each = prod(maps.shape[1:3]) * prod(kernels.shape[1:])
     step = max(1, WINDOW_NUMBERS // max(1, each))
     for first in range(0, maps.shape[0], step):
@@ -23,7 +23,7 @@ def _runs(maps, kernels):
 
 
 def _windows(images, kernels, border, map_shape):
-    """What the kernels see at each position of the maps, a row each."""
+    """Return the pixels under the filters at each position of the maps, as rows."""
     _, rows, columns, n_channels = kernels.shape
     canvas = border.extend(images, (rows, columns))
     xp, (image, down, across, channel) = array_namespace(canvas), canvas.strides
@@ -38,7 +38,7 @@ def _as_rows(array):
 
 
 def correlate(images, kernels, border, maps):
-    """As one product; see `sklearn_ebm.backends.numpy.correlate`."""
+    """Compute one product; see `sklearn_ebm.backends.numpy.correlate`."""
     if not fusible(maps):
         return reference.correlate(images, kernels, border, maps)
     images = as_input(images, maps)
@@ -50,7 +50,7 @@ def correlate(images, kernels, border, maps):
 
 
 def synthesize(maps, kernels, border, images):
-    """As one product, then a sum over taps; see `sklearn_ebm.backends.numpy.synthesize`."""
+    """Compute a product and a sum over taps; see `sklearn_ebm.backends.numpy.synthesize`."""
     if not fusible(images):
         return reference.synthesize(maps, kernels, border, images)
     maps = as_input(maps, images)
@@ -69,7 +69,7 @@ def synthesize(maps, kernels, border, images):
 
 
 def correlate_kernels(maps, images, border, kernels):
-    """As one product; see `sklearn_ebm.backends.numpy.correlate_kernels`."""
+    """Compute one product; see `sklearn_ebm.backends.numpy.correlate_kernels`."""
     if not fusible(kernels):
         return reference.correlate_kernels(maps, images, border, kernels)
     maps, images = (as_input(array, kernels) for array in (maps, images))

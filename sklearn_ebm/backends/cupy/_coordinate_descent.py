@@ -1,4 +1,4 @@
-"""Cyclic coordinate descent in Gram form, one block per sample, several sweeps to a launch."""
+"""Cyclic coordinate descent in Gram form, one block per sample, several sweeps per launch."""
 
 import numpy as np
 
@@ -7,13 +7,13 @@ from sklearn_ebm.backends._certificate import lasso_gap
 from sklearn_ebm.backends._namespace import array_namespace
 from sklearn_ebm.backends.cupy import _launch
 
-CHECK_EVERY = 4  # sweeps; the gap costs less than one, but the host waits for it
+CHECK_EVERY = 4  # sweeps; the gap is cheaper than one, but the host waits for it
 
 
 def coordinate_descent(lasso, code, tol, max_iter):
     """Fused sweeps; see `sklearn_ebm.backends.numpy.coordinate_descent`.
 
-    Rows whose gap is at most `tol` take part no more; the gap is looked at every few sweeps.
+    Rows whose gap is at most `tol` are skipped; the gap is computed every few sweeps.
     """
     if not (_launch.has_functor(lasso.rule) and _launch.fusible(code)):
         return reference.coordinate_descent(lasso, code, tol, max_iter)

@@ -1,4 +1,4 @@
-"""Block coordinate descent over atoms, one launch for a sweep."""
+"""Block coordinate descent on atoms, with one launch per sweep."""
 
 import numpy as np
 
@@ -6,20 +6,20 @@ from sklearn_ebm.backends import numpy as reference
 from sklearn_ebm.backends.cupy import _launch
 from sklearn_ebm.backends.numpy._dictionary import SMALLEST_USE
 
-N_THREADS = 1024  # one block has the whole processor
-# One processor reads some 100 GB/s; the reference spends some 100 microseconds on each atom's
-# launches and answers. Both are estimates: where they meet was not measured.
+N_THREADS = 1024  # a single block uses a whole multiprocessor
+# A multiprocessor reads about 100 GB/s; the reference takes about 100 microseconds for the launches
+# and answers of each atom. Both are estimates: the break-even point was not measured.
 LARGEST_DICTIONARY = 8 * 2**20  # bytes
 
 
 def update_atoms(dictionary, code_moment, cross_moment):
     """Fused sweep over the atoms; see `sklearn_ebm.backends.numpy.update_atoms`.
 
-    Each atom needs the ones before it, so blocks would have to wait for one another at every atom.
-    One block does the sweep alone, from the device's cache: the reference's loop asks for several
-    launches and two answers to the host for each atom, which take longer than the arithmetic at
-    the usual sizes (hundreds of atoms on patches). A dictionary of many megabytes, or with atoms
-    too long for shared memory, goes to the reference, whose products then fill the device.
+    Each atom depends on the previous ones, so that several blocks would wait at every atom. A
+    single block therefore makes the sweep, from the device's cache. The reference's loop requires
+    several launches and two answers to the host per atom, which take longer than the arithmetic at
+    the usual sizes (hundreds of atoms on patches). The reference is used for a dictionary of many
+    megabytes, or atoms too long for shared memory, since its products then use the device fully.
     """
     n_atoms, n_features = dictionary.shape
     n_parts = N_THREADS // min(n_features, N_THREADS)

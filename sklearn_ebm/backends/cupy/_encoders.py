@@ -1,4 +1,4 @@
-"""Element-wise halves of the encoders, in one pass; see `sklearn_ebm.backends.numpy` for each."""
+"""Elementwise parts of the encoders, in a single pass; see `sklearn_ebm.backends.numpy`."""
 
 import numpy as np
 
@@ -8,21 +8,21 @@ from sklearn_ebm.backends.cupy import _launch
 
 
 def shrink_preactivation(preactivation, bias, threshold):
-    """u = x W + b, sh(u) = sign(u) max(|u| - threshold, 0)."""
+    """Compute sh(u) = sign(u) max(|u| - threshold, 0) with u = x W + b."""
     if not _launch.fusible(preactivation):
         return reference.shrink_preactivation(preactivation, bias, threshold)
     return _activate("shrink", preactivation, bias, threshold)
 
 
 def tanh_preactivation(preactivation, bias, gain):
-    """gain * tanh(x W + b)."""
+    """Compute gain * tanh(x W + b)."""
     if not _launch.fusible(preactivation):
         return reference.tanh_preactivation(preactivation, bias, gain)
     return _activate("scaled_tanh", preactivation, bias, gain)
 
 
 def smooth_shrink_preactivation(preactivation, bias, slope, location):
-    """Smooth shrinkage of u = x W + b, sign(u) (log(exp(s b) + exp(s |u|) - 1) / s - b)."""
+    """Compute sign(u) (log(exp(s b) + exp(s |u|) - 1) / s - b) with u = x W + b."""
     if not _launch.fusible(preactivation):
         return reference.smooth_shrink_preactivation(preactivation, bias, slope, location)
     return _activate("smooth_shrink", preactivation, bias, slope, location)

@@ -1,4 +1,4 @@
-"""One step of Gibbs sampling: the library's products and a fused draw of each layer."""
+"""One step of Gibbs sampling: the library's products and a fused draw for each layer."""
 
 import functools
 

@@ -3,10 +3,10 @@
 from sklearn_ebm.backends import numpy as reference
 
 PIECES_AT_ONCE = (
-    64  # one leaves most of a device idle; the memory of so many is a small part of its
+    64  # a single piece would leave most of a device idle, and the memory for 64 pieces is small
 )
 
 
 def map_pieces(work, n_rows, piece):
-    """Call work(first, last) on so many pieces at a time, one after another."""
+    """Call work(first, last) for that many pieces at a time."""
     reference.map_pieces(work, n_rows, PIECES_AT_ONCE * piece)

@@ -15,7 +15,7 @@ from sklearn_ebm.protocols import offers
 
 
 def proximal_step(product, correlation, code, extrapolated, momentum, step_size, penalty):
-    """Fused step of penalties that offer a rule; see `sklearn_ebm.backends.numpy.proximal_step`."""
+    """Fused step for penalties with a rule; see `sklearn_ebm.backends.numpy.proximal_step`."""
     dtype = code.dtype.type
     rule = penalty.rule(step_size, dtype) if offers(penalty, "rule") else None
     replaced = (code, extrapolated) if momentum is None else (code, extrapolated, momentum)

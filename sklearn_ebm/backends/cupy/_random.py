@@ -1,4 +1,4 @@
-"""Counter-based random numbers, a block of the counter to a thread."""
+"""Counter-based random numbers; each thread computes one block of the counter."""
 
 import functools
 
@@ -13,13 +13,13 @@ KEY = np.dtype([("seed", WORD, (2,)), ("draw", WORD, (2,)), ("first_row", WORD)]
 
 
 def key_struct(key):
-    """The key as the structure of the same name, to be passed by value."""
+    """Return the key as the structure of the same name, to be passed by value."""
     draw = key.draw & LOW_BITS, key.draw >> 32
     return np.array([(key.seed, draw, key.first_row)], dtype=KEY)
 
 
 def n_random_threads(n_columns):
-    """Threads of a block that draws a row: each has one word of four."""
+    """Return the number of threads of a block that draws a row; each computes four words."""
     return _launch.n_threads(-(-n_columns // GROUP) * LANES)
 
 

@@ -1,11 +1,11 @@
 """CUDA C++ of all kernels, one template string per family, and the instances that are compiled.
 
-Needs no CuPy: the tests compile every instance with NVRTC for several architectures, and once more
-as plain C++ to compare its results. Hence the rules for what stands here: any number of threads per
-block is right, one included; threads speak to each other through shared memory and barriers only,
-never through a warp; all threads of a block meet at each barrier.
+The module does not require CuPy. The tests compile every instance with NVRTC for several
+architectures, and once more as plain C++ to compare its results. Therefore the sources must work
+with any number of threads per block, including one; threads communicate only through shared memory
+and barriers, never through a warp; and all threads of a block reach each barrier.
 
-Arrays are C-contiguous, one row per block where there are rows.
+Arrays are C-contiguous, with one row per block.
 """
 
 from typing import NamedTuple
@@ -474,7 +474,7 @@ __global__ void move_weights(
 
 
 class Family(NamedTuple):
-    """Kernels of one string: templates over the type, and over the rule where there is one."""
+    """Kernels of one source string: templates over the dtype, and over the rule if there is one."""
 
     code: str
     kernels: tuple
@@ -482,7 +482,7 @@ class Family(NamedTuple):
 
     @property
     def instances(self):
-        """Every instance, as C++ names it."""
+        """Return the C++ names of all instances."""
         return tuple(
             instance_name(kernel, dtype, rule)
             for kernel in self.kernels
@@ -492,7 +492,7 @@ class Family(NamedTuple):
 
 
 def instance_name(kernel, dtype, rule=None):
-    """`kernel<float>`, or `kernel<float, Rule<float>>` where the name of a rule is given."""
+    """Return `kernel<float>`, or `kernel<float, Rule<float>>` for a given rule."""
     c_type = C_TYPES[str(dtype)]
     return f"{kernel}<{c_type}>" if rule is None else f"{kernel}<{c_type}, {rule}<{c_type}>>"
 

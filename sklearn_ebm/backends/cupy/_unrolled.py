@@ -1,7 +1,7 @@
-"""The steps of unrolled inference on a CUDA device; see `sklearn_ebm.backends.numpy` for each.
+"""The steps of unrolled inference on a CUDA device; see `sklearn_ebm.backends.numpy`.
 
 A step of ISTA is the library's matrix product and one kernel; all greedy steps of a sample are one
-block. Gradients that all samples share are summed by atomic additions, in no fixed order.
+block. Gradients that are shared by all samples are summed by atomic additions, in no fixed order.
 """
 
 import numpy as np
@@ -10,11 +10,11 @@ from sklearn_ebm.backends import numpy as reference
 from sklearn_ebm.backends._namespace import array_namespace
 from sklearn_ebm.backends.cupy import _launch
 
-ROWS_EACH = 16  # rows that a block sums before it adds to what all share
+ROWS_EACH = 16  # rows that a block sums before it adds them to the shared gradients
 
 
 def unrolled_step(before, base, lateral, threshold, code):
-    """Matrix product, then one pass."""
+    """Compute a matrix product, then a single pass."""
     if not _launch.fusible(code):
         return reference.unrolled_step(before, base, lateral, threshold, code)
     n_rows, n_columns = code.shape
@@ -34,7 +34,7 @@ def unrolled_step(before, base, lateral, threshold, code):
 
 
 def unrolled_step_backward(code, gradient, base_gradient, threshold_gradient):
-    """One pass over all arrays."""
+    """Compute in a single pass over all arrays."""
     if not _launch.fusible(gradient, base_gradient, threshold_gradient):
         return reference.unrolled_step_backward(code, gradient, base_gradient, threshold_gradient)
     n_rows, n_columns = code.shape
@@ -56,7 +56,7 @@ def unrolled_step_backward(code, gradient, base_gradient, threshold_gradient):
 
 
 def _fits(n_columns, dtype):
-    """Shared bytes of a block with one sample, or None where a device may have fewer."""
+    """Return the shared bytes of a block with one sample; None if a device may have fewer."""
     n_bytes = (n_columns + _launch.n_threads(n_columns)) * dtype.itemsize
     n_bytes += _launch.n_threads(n_columns) * np.dtype(np.uint32).itemsize
     return n_bytes if n_bytes <= _launch.MAX_SHARED_BYTES else None
@@ -67,7 +67,7 @@ def _greedy_fusible(chosen, *in_place):
 
 
 def greedy_steps(state, lateral, threshold, code, chosen, change, sign):
-    """One block per sample makes all its steps."""
+    """Make all steps of a sample by one block."""
     n_rows, n_columns = code.shape
     shared_bytes = _fits(n_columns, code.dtype)
     if shared_bytes is None or not _greedy_fusible(chosen, state, code, change, sign):
@@ -95,7 +95,7 @@ def greedy_steps(state, lateral, threshold, code, chosen, change, sign):
 def greedy_steps_backward(
     gradient, lateral, code, chosen, change, sign, lateral_gradient, threshold_gradient
 ):
-    """One block per sample goes back through all its steps."""
+    """Propagate gradients through all steps of a sample by one block."""
     n_rows, n_columns = code.shape
     shared_bytes = _fits(n_columns, code.dtype)
     summed = (gradient, lateral_gradient, threshold_gradient)

@@ -1,4 +1,4 @@
-"""Fused kernels for the CPU, compiled by Numba at first use and kept on disk."""
+"""Fused kernels for the CPU, compiled by Numba at first use and cached on disk."""
 
 from sklearn_ebm.backends.numba._adam import adam_step
 from sklearn_ebm.backends.numba._bernoulli import (

@@ -1,13 +1,14 @@
 """Active set for min_z 1/2 z H z' - c z' + alpha ||z||_1, one sample after another.
 
-The threshold falls from max|c| to alpha in a few geometric steps, so that the support grows with
-few wrong guesses; at each of them several of the strongest violators join at once, and atoms whose
-sign the Newton step would flip leave before it is taken. This is fast and usually exact, but need
-not end: feature-sign search takes over the samples that are not certified after some rounds.
+The threshold decreases from max|c| to alpha in a few geometric steps, so that few wrong atoms join
+the support. In each round, several of the strongest violators join at once, and atoms with a sign
+that the Newton step would flip leave before it is taken. This is fast and usually exact, but need
+not terminate: feature-sign search continues with the samples that are not certified after some
+rounds.
 
 The certificate is the duality gap in the form 1/2 (1 - s)^2 ||r||^2 + sum_j (alpha |z_j| - s z_j
-q_j), q = c - z H, s = min(1, alpha / max_j |q_j|): a sum of terms that are never negative, so that
-nothing cancels.
+q_j), with q = c - z H and s = min(1, alpha / max_j |q_j|). It is a sum of non-negative terms, which
+avoids cancellation.
 """
 
 import numpy as np
@@ -34,17 +35,17 @@ from sklearn_ebm.backends.numba._support import (
     subtract_step,
 )
 
-JOINERS = LANES // 2  # atoms in one round, at most; more are often wrong, fewer cost rounds
-SHRINK = np.float32(0.45)  # the threshold's fall in one round
-NEAR = np.float32(1.2)  # a threshold this close to alpha is alpha
-REFUSALS = JOINERS  # of atoms in the support's span; more show that atoms are nearly dependent
-FARTHEST = np.float32(8)  # times the code's L1 norm that a step may go
-LEAPS = 3  # attempts to find a step without sign changes before the rest of it is taken as it is
+JOINERS = LANES // 2  # maximum number of new atoms per round; more are often wrong
+SHRINK = np.float32(0.45)  # factor of the threshold in one round
+NEAR = np.float32(1.2)  # a threshold up to this multiple of alpha is set to alpha
+REFUSALS = JOINERS  # rejected atoms in the support's span; more indicate nearly dependent atoms
+FARTHEST = np.float32(8)  # maximum step, as a multiple of the code's L1 norm
+LEAPS = 3  # attempts to find a step without sign changes; the last step is taken in any case
 
 
 @inner
 def survey(rule, search):
-    """In each lane the free atom of largest dual magnitude; returns the largest of all atoms."""
+    """Find the free atom of largest dual magnitude in each lane; return the largest of all."""
     correlation, strength, candidate = search.correlation, search.strength, search.candidate
     number = correlation.dtype.type
     best = splat(number(0))
@@ -71,7 +72,7 @@ def survey(rule, search):
 
 @inner
 def strongest(search):
-    """The lane of the free atom of largest dual magnitude."""
+    """Return the lane of the free atom of largest dual magnitude."""
     best = np.intp(0)
     for lane in range(1, LANES):
         if search.strength[lane] > search.strength[best]:
@@ -81,7 +82,7 @@ def strongest(search):
 
 @inner
 def _join(gram, search, size, atom):
-    """The new size; an atom in the span of the support, or without room, is barred instead."""
+    """Add an atom, or bar it if it is in the span of the support; return the new size."""
     search.is_free[atom] = 0
     if size == search.support.shape[0] or not append(gram, search, size, atom):
         return size
@@ -92,7 +93,7 @@ def _join(gram, search, size, atom):
 
 @inner
 def _admit(gram, search, size, threshold):
-    """Of every two lanes the stronger violator of |q_j| <= threshold joins: size, and refusals."""
+    """Add the stronger violator of |q_j| <= threshold of each pair of lanes: size and refusals."""
     strength, n_refused = search.strength, 0
     for lane in range(JOINERS):
         other = lane + JOINERS
@@ -106,7 +107,7 @@ def _admit(gram, search, size, threshold):
 
 @inner
 def _discard(gram, search, size, position):
-    """An atom leaves; what it explained returns to the residual."""
+    """Remove an atom from the support, and add its contribution to the residual correlation."""
     atom = search.support[position]
     if search.value[position] != 0:
         add_row(search.correlation, gram, atom, search.value[position])
@@ -126,7 +127,7 @@ def _discard_flips(gram, search, size):
 
 @inner
 def _take_step(gram, search, size):
-    """z += step, and q follows; the step's L1 norm."""
+    """Add the step to z, and update q; return the L1 norm of the step."""
     distance = np.float32(0)
     for i in range(size):
         search.value[i] += search.vectors[STEP, i]
@@ -137,7 +138,7 @@ def _take_step(gram, search, size):
 
 @inner
 def _leap(gram, search, size, threshold):
-    """Newton to the minimum on the support, without atoms that it would flip: size, distance."""
+    """Make a Newton step on the support without atoms that change sign: size, distance."""
     for _ in range(LEAPS):
         before = size
         newton_step(search, size, threshold)
@@ -149,7 +150,7 @@ def _leap(gram, search, size, threshold):
 
 @inner
 def _relative_gap(rule, target, search, size, half_norm, largest):
-    """Duality gap over 1/2 ||x||^2, and the code's L1 norm."""
+    """Return the duality gap over 1/2 ||x||^2, and the code's L1 norm."""
     alpha = rule.threshold
     scale = alpha / max(alpha, largest)
     explained, slack, length = alpha - alpha, alpha - alpha, alpha - alpha
@@ -163,10 +164,10 @@ def _relative_gap(rule, target, search, size, half_norm, largest):
 
 @inner
 def _minimize(rule, gram, target, search, size, threshold, half_norm, tol, max_iter, farthest):
-    """Rounds of admit, step, certify, until the gap is small or stands still: size, gap, rounds.
+    """Repeat rounds until the gap is small or no longer decreases; return size, gap and rounds.
 
-    A gap is claimed only if no step went much farther than the code is long, since q has the
-    rounding errors of all steps.
+    A gap is claimed only if no step was much longer than the code, since q accumulates the rounding
+    errors of all steps.
     """
     alpha = rule.threshold
     gap = 1.0
@@ -197,9 +198,9 @@ def _minimize(rule, gram, target, search, size, threshold, half_norm, tol, max_i
 
 @inner
 def _resume(gram, search, start):
-    """The support, signs and values of a given code: size, L1 norm, refusals; q = c - z H."""
+    """Start from the support, signs and values of a code: size, L1 norm, refusals; q = c - z H."""
     length, n_refused = np.float32(0), 0
-    size = np.intp(0)  # a literal would be a type of its own
+    size = np.intp(0)  # avoids a separate type for the literal
     for j in range(start.shape[0]):
         if start[j] != 0:
             grown = _join(gram, search, size, np.uintp(j))
@@ -207,7 +208,7 @@ def _resume(gram, search, start):
             if grown > size:
                 search.vectors[SIGN, size] = 1 if start[j] > 0 else -1
                 search.vectors[STEP, size] = start[j]
-                search.value[size] = search.vectors[STEP, size]  # rounded as the step that moves q
+                search.value[size] = search.vectors[STEP, size]  # rounded as in the update of q
                 length += abs(search.vectors[STEP, size])
                 size = grown
     subtract_step(gram, search, size)
@@ -224,9 +225,9 @@ def _write(search, size, code):
 
 @kernel
 def active_set_rows(lasso, code, gap, n_iter, warm, tol, max_iter, search, first, last):
-    """Codes of the rows first..last in place; `code` holds the start where `warm`.
+    """Compute codes of the rows first..last in place; `code` is the start if `warm`.
 
-    A start on atoms that are nearly dependent stays as it is, with an infinite gap.
+    A start with nearly dependent atoms is unchanged and has an infinite gap.
     """
     rule, gram = lasso.rule, lasso.gram
     for n in range(first, last):

@@ -1,4 +1,4 @@
-"""Counters that threads share, for kernels in which several threads work on one list of pieces."""
+"""Counters shared by threads, for kernels in which several threads process one list of pieces."""
 
 import os
 import platform
@@ -9,14 +9,14 @@ from numba.extending import intrinsic
 
 from sklearn_ebm.backends.numba._rules import routine
 
-PATIENCE = 2000  # looks, some 20 microseconds, before the processor is offered to others
+PATIENCE = 2000  # polls, about 20 microseconds, before the processor is yielded
 HAS_YIELD = hasattr(os, "sched_yield")
 HAS_PAUSE = platform.machine().lower() in ("x86_64", "amd64")
 
 
 @intrinsic
 def take_number(typing_context, counter):
-    """The value of a counter (an array of one int64), which is one larger afterwards."""
+    """Increment a counter (an array of one int64) and return its previous value."""
 
     def generate(context, builder, signature, arguments):
         place = context.make_array(counter)(context, builder, arguments[0]).data
@@ -28,7 +28,7 @@ def take_number(typing_context, counter):
 
 @intrinsic
 def read_number(typing_context, counter):
-    """The value of a counter, and all that other threads wrote before they reached it."""
+    """Return the value of a counter, and make earlier writes of other threads visible."""
 
     def generate(context, builder, signature, arguments):
         place = context.make_array(counter)(context, builder, arguments[0]).data
@@ -39,7 +39,7 @@ def read_number(typing_context, counter):
 
 @intrinsic
 def pause(typing_context):
-    """Let the other half of a core work while this one waits."""
+    """Pause, so that the other hardware thread of the core can work."""
 
     def generate(context, builder, signature, arguments):
         if HAS_PAUSE:
@@ -53,7 +53,7 @@ def pause(typing_context):
 
 @intrinsic
 def yield_processor(typing_context):
-    """Let another thread of the machine run, where the system has a word for it."""
+    """Yield the processor to another thread, if the system supports it."""
 
     def generate(context, builder, signature, arguments):
         if HAS_YIELD:
@@ -66,7 +66,7 @@ def yield_processor(typing_context):
 
 @routine
 def wait_for(finished, n_before):
-    """Until so many pieces are finished; where that takes long, whoever holds them may need us."""
+    """Wait until `n_before` pieces are finished; yield the processor if this takes long."""
     n_looks = 0
     while read_number(finished) < n_before:
         n_looks += 1

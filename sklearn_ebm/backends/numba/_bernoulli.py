@@ -1,4 +1,4 @@
-"""Units that are on or off, in one pass each; see `sklearn_ebm.backends.numpy` for each."""
+"""Binary units, in a single pass each; see `sklearn_ebm.backends.numpy`."""
 
 import math
 
@@ -27,12 +27,12 @@ from sklearn_ebm.backends.numba._simd_bits import exponential, unit_interval
 from sklearn_ebm.backends.numba._support import in_rows
 
 SMALLEST_PIECE = 128
-FACTORS = 64  # of a product of numbers up to two, which then is below the largest of any type
+FACTORS = 64  # of a product of numbers up to two, which does not overflow in any dtype
 
 
 @inner
 def _odds_against(field, bias, scale, n, k, count):
-    """exp(-logit) of sixteen units."""
+    """Return exp(-logit) of sixteen units."""
     logit = add_scaled(load_first(bias, k, count), scale, load_first(field, (n, k), count))
     return exponential(subtract(subtract(logit, logit), logit))
 
@@ -49,7 +49,7 @@ def mean_rows(field, bias, scale, one):
 
 @kernel
 def sample_rows(field, bias, scale, one, words, first_row, mean):
-    """`mean` has no rows where it is not wanted."""
+    """Sample the units; `mean` has no rows if it is not needed."""
     n_units = field.shape[1]
     for n in range(field.shape[0]):
         for column in range(0, n_units, GROUP):
@@ -70,7 +70,7 @@ def sample_rows(field, bias, scale, one, words, first_row, mean):
 
 @kernel
 def _softplus_rows(field, bias, scale, lanes, result):
-    """log(1 + exp(x)) = max(x, 0) + log(1 + exp(-|x|)); one logarithm for many factors."""
+    """Sum log(1 + exp(x)) = max(x, 0) + log(1 + exp(-|x|)), with one logarithm for many factors."""
     n_units = field.shape[1]
     one, log_2 = lanes.dtype.type(1), math.log(2)
     for n in range(field.shape[0]):
@@ -89,7 +89,7 @@ def _softplus_rows(field, bias, scale, lanes, result):
             store(lanes, 0, product)
             for lane in range(LANES):
                 logs += math.log(lanes[lane])
-        beyond = -n_units % LANES  # lanes without a unit, whose logit was zero
+        beyond = -n_units % LANES  # unused lanes, with a logit of zero
         result[n] = total(positive) + (logs - beyond * log_2)
 
 

@@ -1,4 +1,4 @@
-"""The limit of BLAS to one thread while several threads run kernels.
+"""Limit of BLAS to one thread while several threads run kernels.
 
 Idle BLAS threads spin and take processor time from the threads that run kernels.
 """
@@ -11,7 +11,7 @@ from sklearn_ebm._sklearn import _get_threadpool_controller
 
 
 class SerialBlas:
-    """A context with one BLAS thread. The last thread that leaves it restores the former number.
+    """A context with one BLAS thread. The last thread that exits restores the previous number.
 
     The number of threads belongs to the process in some libraries (OpenBLAS with its own threads)
     and to each calling thread in others (MKL, OpenBLAS with OpenMP), so every thread that enters
@@ -28,7 +28,7 @@ class SerialBlas:
         self._former = {}
 
     def is_needed(self):
-        """Return whether BLAS may use several threads in the calling thread, now or soon."""
+        """Return whether BLAS may use several threads in the calling thread."""
         return self._n_inside > 0 or any(_number_of_threads(each) > 1 for each in _libraries())
 
     def __enter__(self):
@@ -49,11 +49,11 @@ class SerialBlas:
     def _restore(self):
         while self._former:
             library, number = self._former.popitem()
-            if _number_of_threads(library) == 1:  # otherwise the user has changed it meanwhile
+            if _number_of_threads(library) == 1:  # otherwise the user has changed the number
                 _set_number_of_threads(library, number)
 
     def after_fork(self):
-        """Restore the former numbers in a forked child, which has no threads inside."""
+        """Restore the previous numbers in a forked child, which has no threads in this context."""
         former = self._former
         self._begin()
         self._former = former
@@ -66,7 +66,7 @@ def _libraries():
 
 
 def _number_of_threads(library):
-    return library.num_threads or 1  # None if the library cannot report it
+    return library.num_threads or 1  # None if the library does not report it
 
 
 def _set_number_of_threads(library, number):

@@ -1,9 +1,9 @@
 """Block coordinate descent on disjoint groups, one sample after another.
 
-The residual correlation q = c - z H is kept up to date; it moves with a group whose code changes,
-and few do: a group that is off and stays off costs the norm of its q. Each visit of a group is one
-proximal step, for which q is all that is needed; more of them within a group spare visits, but less
-than they cost. Sweeps over all groups alternate with sweeps over those that are on.
+The residual correlation q = c - z H is kept up to date. It changes only with groups whose code
+changes, which are few: a group that remains off requires only the norm of its q. Each visit of a
+group is one proximal step, which requires only q. More steps within a group would save visits, but
+less than they cost. Sweeps over all groups alternate with sweeps over active groups.
 """
 
 import math
@@ -16,22 +16,22 @@ from sklearn_ebm.backends.numba._rules import inner, kernel
 from sklearn_ebm.backends.numba._support import add_rows
 
 INNER_SWEEPS = 16
-STILL = np.float32(1e-2)  # share of the change allowed at which groups that are on are at rest
+STILL = np.float32(1e-2)  # share of the accepted change below which active groups are at rest
 
 
 class Blocks(NamedTuple):
-    """What one thread needs to go from group to group, and what it writes to."""
+    """Data and buffers of one thread."""
 
-    lipschitz: Any  # (n_groups,), bounds of the eigenvalues of each group's part of H
-    is_on: Any  # (n_groups,), whether any code of the group is not zero
-    value: Any  # (largest group,), the code of the group at hand
-    change: Any  # (largest group,), how far that is from what it was
-    slope: Any  # (largest group,), its q
+    lipschitz: Any  # (n_groups,), bounds of the eigenvalues of each group's block of H
+    is_on: Any  # (n_groups,), whether a code of the group is non-zero
+    value: Any  # (largest group,), the code of the current group
+    change: Any  # (largest group,), the change of this code
+    slope: Any  # (largest group,), q of the current group
     correlation: Any  # (n_components,), q
 
 
 def new_blocks(lipschitz, largest, n_components, dtype):
-    """Room for one thread's descents on groups of at most `largest` components."""
+    """Return buffers of one thread for groups of at most `largest` components."""
     value, change, slope = np.empty((3, largest), dtype)
     is_on, correlation = np.zeros(len(lipschitz), np.bool_), np.empty(n_components, dtype)
     return Blocks(lipschitz, is_on, value, change, slope, correlation)
@@ -39,7 +39,7 @@ def new_blocks(lipschitz, largest, n_components, dtype):
 
 @kernel
 def group_bounds(gram, rule, lipschitz):
-    """The largest sum of magnitudes in a row of each group's part of H."""
+    """Compute the largest sum of magnitudes in a row of each group's block of H."""
     for group in range(lipschitz.shape[0]):
         first, last = rule.starts[group], rule.starts[group + 1]
         lipschitz[group] = 0
@@ -48,13 +48,13 @@ def group_bounds(gram, rule, lipschitz):
             for k in range(first, last):
                 total += abs(gram[rule.members[i], rule.members[k]])
             lipschitz[group] = max(lipschitz[group], total)
-        if lipschitz[group] == 0:  # atoms of norm zero, for which any step shrinks codes alone
+        if lipschitz[group] == 0:  # for atoms of norm zero, any step size shrinks the codes
             lipschitz[group] = 1
 
 
 @inner
 def _square(rule, values, size):
-    """Sum of squares, of positive values alone where codes are positive."""
+    """Return the sum of squares, of positive values only if codes are non-negative."""
     total = values[0] - values[0]
     for i in range(size):
         value = max(values[i], total - total) if rule.positive else values[i]
@@ -64,7 +64,7 @@ def _square(rule, values, size):
 
 @inner
 def _update(rule, gram, blocks, code, group):
-    """One proximal step on a group: twice what it lowers the energy by, at least."""
+    """Make a proximal step on a group; return a lower bound of twice the decrease of the energy."""
     first = rule.starts[group]
     size = rule.starts[group + 1] - first
     threshold, lipschitz = rule.threshold[group], blocks.lipschitz[group]
@@ -85,7 +85,7 @@ def _update(rule, gram, blocks, code, group):
 
 @inner
 def _shorten(rule, gram, blocks, code, group, share):
-    """The group's code is a share of `value`, and q moves along; the change's squared length."""
+    """Set a group's code to a share of `value`, and update q; return the squared change."""
     first = rule.starts[group]
     size = rule.starts[group + 1] - first
     blocks.is_on[group] = share > 0
@@ -104,7 +104,7 @@ def _shorten(rule, gram, blocks, code, group, share):
 
 @inner
 def _sweep(rule, gram, blocks, code, everything):
-    """Every group once, or those that are on: the largest change of any."""
+    """Update all groups, or only active groups; return the largest change."""
     largest = gram[0, 0] - gram[0, 0]
     for group in range(rule.threshold.shape[0]):
         if everything or blocks.is_on[group]:
@@ -114,7 +114,7 @@ def _sweep(rule, gram, blocks, code, everything):
 
 @inner
 def _relative_gap(rule, target, blocks, code, half_norm):
-    """As `backends._certificate.relative_gap`, from the groups."""
+    """Return the gap as `backends._certificate.relative_gap`, from the groups."""
     nothing = half_norm - half_norm
     if half_norm <= 0:
         return nothing
@@ -140,7 +140,7 @@ def _relative_gap(rule, target, blocks, code, half_norm):
 
 @inner
 def _start(rule, gram, target, blocks, code):
-    """q = c - z H, and which groups are on."""
+    """Compute q = c - z H, and find the active groups."""
     for j in range(gram.shape[0]):
         blocks.correlation[j] = target[j]
     for group in range(rule.threshold.shape[0]):
@@ -157,9 +157,9 @@ def _start(rule, gram, target, blocks, code):
 
 @kernel
 def block_descent_rows(lasso, code, gap, n_iter, tol, max_iter, blocks, first, last):
-    """Codes of the rows first..last, in place from where they are.
+    """Compute codes of the rows first..last, in place from the given codes.
 
-    q has the rounding of all sweeps, so that a row ends only if its gap is small once q is anew.
+    q accumulates rounding errors, so a row ends only if its gap is small after q is recomputed.
     """
     rule, gram, target = lasso.rule, lasso.gram, lasso.correlation
     for n in range(first, last):

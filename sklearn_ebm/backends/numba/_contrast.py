@@ -1,4 +1,4 @@
-"""Products with states of which few units are on, and the ascent of weights, each in one pass."""
+"""Products with states in which few units are on, and the update of weights, in single passes."""
 
 import numpy as np
 
@@ -33,7 +33,7 @@ SMALLEST_PART = 256  # rows of weights
 
 @inner
 def _move(weights, velocity, result, i, k, count, gradient, numbers, largest):
-    """One step of `count` weights; the largest magnitudes so far in each lane."""
+    """Update `count` weights; return the largest magnitudes so far in each lane."""
     rate, momentum, decay = numbers
     before = load_first(weights, (i, k), count)
     step = multiply(splat(rate), add_scaled(gradient, -decay, before))
@@ -46,7 +46,7 @@ def _move(weights, velocity, result, i, k, count, gradient, numbers, largest):
 
 @kernel
 def ascend_rows(weights, velocity, states, entries, numbers, result, largest):
-    """The step of some rows of the weights; `states` has their columns of the left side."""
+    """Update some rows of the weights; `states` contains their columns of the left side."""
     left, right, share = states
     list_columns(left, share, entries)
     n_columns = weights.shape[1]
@@ -70,7 +70,7 @@ def ascend_rows(weights, velocity, states, entries, numbers, result, largest):
 
 @kernel
 def _move_rows(weights, velocity, gradient, numbers, result, largest):
-    """The step of some rows of the weights by a gradient that is there already."""
+    """Update some rows of the weights with a given gradient."""
     n_columns = weights.shape[1]
     top = splat(weights.dtype.type(0))
     for i in range(weights.shape[0]):
@@ -82,7 +82,7 @@ def _move_rows(weights, velocity, gradient, numbers, result, largest):
 
 
 def project(states, weights, result):
-    """Sums over what is on where it is little; see `sklearn_ebm.backends.numpy.project`."""
+    """Sum over non-zeros if they are few; see `sklearn_ebm.backends.numpy.project`."""
     if not has_few_on(states):
         return reference.project(states, weights, result)
     states, weights = in_rows(states), in_rows(weights)
@@ -97,7 +97,7 @@ def project(states, weights, result):
 
 
 def ascend(weights, velocity, states, result=None):
-    """Product, momentum, decay and step in one pass; see `sklearn_ebm.backends.numpy.ascend`."""
+    """Compute product, momentum, decay and step; see `sklearn_ebm.backends.numpy.ascend`."""
     result = weights if result is None else result
     states = states._replace(left=in_rows(states.left), right=in_rows(states.right))
     number = weights.dtype.type

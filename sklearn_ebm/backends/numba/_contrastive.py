@@ -1,9 +1,9 @@
-"""Many steps of contrastive learning in one call: what `Contrastive` does singly, on the CPU.
+"""Many steps of contrastive learning in one call: the single steps of `Contrastive`, on the CPU.
 
-Several threads take pieces of work from one list, in order: of each batch first the pieces of the
-chains and of the data, then two sums over all of them, then the parts of the weights, then what
-these leave to do for the hidden biases. A piece waits until all pieces of the stages before it are
-finished. Nobody waits for a thread that is late: the others take its pieces.
+Several threads take pieces of work from one list, in order. Each batch has the pieces of the chains
+and of the data, then two sums over all of them, then the parts of the weights, then the update of
+the hidden biases. A piece waits until all pieces of previous stages are finished. If a thread is
+late, the other threads take its pieces.
 """
 
 from typing import Any, NamedTuple
@@ -35,30 +35,30 @@ from sklearn_ebm.backends.numba._simd import (
 )
 from sklearn_ebm.backends.numba._simd_bits import unit_interval
 
-ROWS_APART = 4  # pieces begin at multiples: the tiles of the fields, and so rounding, stay the same
-PARTS = 4  # of the weights for each thread: some units are on more often than others
-DRAWS_BEFORE = 2  # keys that a step takes before those of its chains
+ROWS_APART = 4  # pieces begin at multiples, so that tiles of the fields and rounding are the same
+PARTS = 4  # of the weights per thread, since some units are on more often than others
+DRAWS_BEFORE = 2  # keys that a step uses before the keys of its chains
 
 
 class Room(NamedTuple):
-    """Where the pieces write what the next ones read."""
+    """Buffers through which pieces pass their results to later pieces."""
 
     visible: Any  # (n_rows + n_chains + 2, n_visible)
     hidden: Any
     share: Any
-    bounds: Any  # (n_pieces + 1,), of the chains and of the rows
-    parts: Any  # (n_parts + 1,), of the weights' rows
+    bounds: Any  # (n_pieces + 1,), bounds of the chains and of the rows
+    parts: Any  # (n_parts + 1,), bounds of the rows of the weights
     lanes: Any  # (n_pieces, LANES)
-    row_entries: Entries  # of all pieces one after another
+    row_entries: Entries  # of all pieces, concatenated
     column_entries: Entries
     shift: Any  # (n_parts, n_hidden)
     largest: Any  # (n_parts, LANES)
-    means: Any  # of the data, for both layers
-    counters: Any  # taken, finished, whether to stop: an array of one each
+    means: Any  # means of the data, for both layers
+    counters: Any  # arrays of one number each: taken, finished, whether to stop
 
 
 class Plan(NamedTuple):
-    """What does not change from batch to batch, as numbers."""
+    """Constants of all batches, as numbers."""
 
     n_rows: int
     n_chains: int
@@ -71,7 +71,7 @@ class Plan(NamedTuple):
 
 
 class Rates(NamedTuple):
-    """How fast, in the type of the weights; see `Contrast`."""
+    """Learning rates and related numbers in the dtype of the weights; see `Contrast`."""
 
     rate: Any  # (n_batches,)
     momentum: Any
@@ -83,7 +83,7 @@ class Rates(NamedTuple):
 
 
 def take_rows(X, index, result):
-    """Some rows of a matrix, or of a CSR matrix as (data, indices, indptr)."""
+    """Copy some rows of a matrix, or of a CSR matrix given as (data, indices, indptr)."""
 
 
 @overload(take_rows)
@@ -110,7 +110,7 @@ def _take_sparse(X, index, result):
 
 @routine
 def _draw_data(visible, words, first_row, one):
-    """Each entry becomes one with the probability that it was."""
+    """Replace each entry by 1 with that probability, and by 0 otherwise."""
     n_units = visible.shape[1]
     for n in range(visible.shape[0]):
         for column in range(0, n_units, GROUP):
@@ -129,7 +129,7 @@ def _draw_data(visible, words, first_row, one):
 
 @inner
 def _words(plan, batch, number):
-    """The words of the draw with this number in the step of a batch."""
+    """Return the words of a draw, given its number in the step of a batch."""
     each = DRAWS_BEFORE + 2 * plan.n_gibbs_steps
     draw = np.uint64(plan.first_draw + batch * each + number)
     lower, upper = draw & np.uint64(LOW_BITS), draw >> np.uint64(32)
@@ -138,7 +138,7 @@ def _words(plan, batch, number):
 
 @inner
 def _part_of(entries, first, last):
-    """The lists from one to another, as lists of their own."""
+    """Return a range of the lists as separate lists."""
     begin, end = first * entries.capacity, last * entries.capacity
     stop, index, value = entries.stop, entries.index, entries.value
     return Entries(stop[first:last], index[begin:end], value[begin:end], entries.capacity)
@@ -146,7 +146,7 @@ def _part_of(entries, first, last):
 
 @routine
 def _move_chains(matrices, biases, plan, batch, first, lanes, entries):
-    """Some chains by all steps; their states begin and end in `hidden`."""
+    """Make all steps of some chains; their states start and end in `hidden`."""
     weights, hidden, visible, mean = matrices
     one = lanes.dtype.type(1)
     for step in range(plan.n_gibbs_steps):
@@ -161,7 +161,7 @@ def _move_chains(matrices, biases, plan, batch, first, lanes, entries):
 
 @routine
 def _add_push(hidden, activity, target, cost):
-    """What draws hidden units to the wished activity."""
+    """Add the sparsity term, which moves hidden units towards the target activity."""
     for n in range(hidden.shape[0]):
         for k in range(hidden.shape[1]):
             hidden[n, k] += cost * (target - activity[k])
@@ -169,9 +169,9 @@ def _add_push(hidden, activity, target, cost):
 
 @routine
 def _sum_states(states, share, center, bias, velocity, numbers, means):
-    """The step of the biases, and the two rows that centre the weights' step.
+    """Update the biases, and write the two rows that centre the update of the weights.
 
-    `means` gets the mean of the data.
+    `means` receives the mean of the data.
     """
     rate, momentum, n_rows, slope_row, center_row = numbers
     n_states = states.shape[0] - 2
@@ -196,7 +196,7 @@ def _sum_states(states, share, center, bias, velocity, numbers, means):
 
 @routine
 def _give_back(velocity, visible_center, hidden_center, visible_bias, shift):
-    """What centring makes the biases give back when the weights moved by `velocity`."""
+    """Subtract the part of the biases that compensates a change `velocity` of centred weights."""
     n_rows, n_columns = velocity.shape
     zero = splat(velocity.dtype.type(0))
     for k in range(0, n_columns, LANES):
@@ -214,7 +214,7 @@ def _give_back(velocity, visible_center, hidden_center, visible_bias, shift):
 
 @routine
 def _finish(hidden_bias, shift, largest, activity, means, numbers):
-    """What is left of a batch when all weights have moved; the largest of them."""
+    """Update hidden biases and activities after all weights; return the largest weight."""
     share, target, cost = numbers
     for k in range(hidden_bias.shape[0]):
         for part in range(shift.shape[0]):
@@ -230,7 +230,7 @@ def _finish(hidden_bias, shift, largest, activity, means, numbers):
 
 @inner
 def _stage_begins(n_first, n_parts, piece):
-    """The first piece of the stage that a piece belongs to."""
+    """Return the first piece of the stage of a piece."""
     if piece < n_first:
         return 0
     if piece < n_first + 2:
@@ -242,7 +242,7 @@ def _stage_begins(n_first, n_parts, piece):
 
 @routine
 def _rows_piece(layers, room, plan, rates, X, index, batch, piece):
-    """Some chains, or some of the data, or both where the ones begin at the others."""
+    """Process a piece of the chains, of the data, or of both if chains start at the data."""
     first, last = room.bounds[piece], room.bounds[piece + 1]
     lanes, entries = room.lanes[piece], _part_of(room.row_entries, first, last)
     has_data = not plan.is_persistent or piece >= plan.n_chain_pieces
@@ -274,7 +274,7 @@ def _rows_piece(layers, room, plan, rates, X, index, batch, piece):
 
 @kernel
 def _take_part(layers, room, plan, rates, X, index):
-    """What each thread does until no piece is left."""
+    """Process pieces until none is left; run by each thread."""
     taken, finished, stop = room.counters
     n_first, n_parts = room.bounds.shape[0] - 1, room.parts.shape[0] - 1
     n_pieces = n_first + n_parts + 3
@@ -328,7 +328,7 @@ def _take_part(layers, room, plan, rates, X, index):
 
 
 def contrastive_steps(layers, X, index, how):
-    """Make one step for each batch; the largest magnitude of a weight afterwards.
+    """Make one step for each batch; return the largest magnitude of a weight afterwards.
 
     Parameters
     ----------
@@ -339,12 +339,12 @@ def contrastive_steps(layers, X, index, how):
     index : int64 array of shape (n_batches, n_rows)
         Rows of X in each batch.
     how : Contrast
-        Rates and draws.
+        Learning rates and other settings.
 
     Returns
     -------
     largest : float
-        Above `how.limit` where not all steps were made.
+        Above `how.limit` if not all steps were made.
     """
     n_rows = index.shape[1]
     particles = layers.particles
@@ -368,7 +368,7 @@ def contrastive_steps(layers, X, index, how):
 
 
 def _bounds(n_rows, n_pieces, apart):
-    """Where some pieces of about equal size begin, each at a multiple, and where the last ends."""
+    """Return the bounds of pieces of about equal size, which begin at multiples."""
     n_pieces = min(n_pieces, -(-n_rows // apart))
     return [*(n_rows * i // n_pieces // apart * apart for i in range(n_pieces)), n_rows]
 

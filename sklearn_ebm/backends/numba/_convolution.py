@@ -1,7 +1,7 @@
-"""Products of images, kernels and maps on the CPU; see `sklearn_ebm.backends.numpy`.
+"""Products of images, filters and maps on the CPU; see `sklearn_ebm.backends.numpy`.
 
-Maps of which few are on are gone through from one to the next; what is dense is left to BLAS where
-that is faster.
+Sparse maps are processed by their non-zero entries. Dense products are computed by BLAS if it is
+faster.
 """
 
 import numpy as np
@@ -37,12 +37,12 @@ from sklearn_ebm.backends.numba._tiles import (
     source,
 )
 
-TILES_APART = 32  # whose sums are added up by themselves, whatever the number of threads
+TILES_APART = 32  # tiles are summed in groups of this size, for any number of threads
 
 
 @inner
 def _put_row(lanes, maps, n, y, first_column, columns):
-    """The products of one row of positions, to where they belong."""
+    """Write the products of one row of positions to the maps."""
     n_components = maps.shape[3]
     for x in range(columns):
         for k in range(0, n_components, LANES):
@@ -67,7 +67,7 @@ def _correlate_tiles(images, frame, filters, bounds, maps, canvas, lanes, first,
 
 
 def correlate(images, kernels, border, maps):
-    """Direct products, tile by tile, or windows; see `sklearn_ebm.backends.numpy.correlate`."""
+    """Compute products by tiles or by windows; see `sklearn_ebm.backends.numpy.correlate`."""
     if worth_windows(kernels, maps):
         return correlate_windows(images, kernels, border, maps)
     filters, frame = pack(kernels), new_frame(images, maps, border)
@@ -85,7 +85,7 @@ def correlate(images, kernels, border, maps):
 
 @inner
 def _add_kernel(canvas, y, place, rows, k, value):
-    """Place a kernel."""
+    """Add a filter to the canvas."""
     for i in range(rows.shape[1]):
         for v in range(0, rows.shape[2], LANES):
             here = (y + i, place + v)
@@ -94,7 +94,7 @@ def _add_kernel(canvas, y, place, rows, k, value):
 
 @inner
 def _place_row(maps, n, y, row, filters, canvas):
-    """All kernels of one row of positions, where the maps are on."""
+    """Add all filters at the non-zero entries of one row of positions."""
     n_components, n_channels = maps.shape[3], filters.shape[3]
     for x in range(maps.shape[2]):
         for k in range(0, n_components, LANES):
@@ -109,7 +109,7 @@ def _place_row(maps, n, y, row, filters, canvas):
 
 @inner
 def _fold_rows(canvas, images, n, frame, first_row, last_row, margin):
-    """Pixels of the canvas to the rows of an image."""
+    """Add pixels of the canvas to the rows of an image."""
     n_channels = images.shape[3]
     for y in range(first_row, last_row):
         for x in range(frame.width):
@@ -125,7 +125,7 @@ def _fold_rows(canvas, images, n, frame, first_row, last_row, margin):
 
 @kernel
 def _synthesize_bands(maps, frame, filters, bounds, images, canvas, first, last):
-    """Bands of rows of the images; the canvas has room above and below for what is dropped."""
+    """Compute bands of image rows; the canvas has margins for pixels outside of the image."""
     _, height, width, _ = filters.shape
     n_bands = bounds.shape[0] - 1
     for band in range(first, last):
@@ -140,7 +140,7 @@ def _synthesize_bands(maps, frame, filters, bounds, images, canvas, first, last)
 
 
 def synthesize(maps, kernels, border, images):
-    """Sums over what is on, or over all; see `sklearn_ebm.backends.numpy.synthesize`."""
+    """Sum over non-zeros or all entries; see `sklearn_ebm.backends.numpy.synthesize`."""
     if not has_few_on(_by_position(maps)):
         return synthesize_windows(maps, kernels, border, images)
     filters, frame = pack(kernels), new_frame(images, maps, border)
@@ -157,7 +157,7 @@ def synthesize(maps, kernels, border, images):
 
 @inner
 def _add_pixels(canvas, y, place, rows, k, value):
-    """Add the pixels under a kernel to it."""
+    """Add the pixels under a filter to its gradient."""
     for i in range(rows.shape[1]):
         for v in range(0, rows.shape[2], LANES):
             sums = add_scaled(load(rows, (k, i, v)), value, load(canvas, (y + i, place + v)))
@@ -166,7 +166,7 @@ def _add_pixels(canvas, y, place, rows, k, value):
 
 @inner
 def _gather(maps, n, y, x, extent, canvas, n_channels, rows):
-    """What a tile's maps and pixels add to the kernels, from what is on in the maps."""
+    """Add the products of a tile's non-zero entries and pixels to the filters."""
     n_components = maps.shape[3]
     for i in range(extent[0]):
         for j in range(extent[1]):
@@ -195,7 +195,7 @@ def _gather_tiles(maps, images, frame, bounds, shape, canvas, rows, first, last)
 
 
 def correlate_kernels(maps, images, border, kernels):
-    """Sums over what is on, or over all; see `sklearn_ebm.backends.numpy.correlate_kernels`."""
+    """Sum over non-zeros or all entries; see `sklearn_ebm.backends.numpy.correlate_kernels`."""
     if not has_few_on(_by_position(maps)):
         return correlate_kernels_windows(maps, images, border, kernels)
     filters, frame = pack(kernels), new_frame(images, maps, border)

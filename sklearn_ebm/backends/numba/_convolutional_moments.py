@@ -1,4 +1,4 @@
-"""Moments of convolutional codes from what is on in them, and the sweep over kernels."""
+"""Moments of convolutional codes from their non-zero entries, and the sweep over filters."""
 
 import math
 
@@ -19,13 +19,13 @@ from sklearn_ebm.backends.numba._simd import (
 from sklearn_ebm.backends.numba._tiles import source
 from sklearn_ebm.backends.numpy._convolutional_moments import SMALLEST_USE, of_all_shifts
 
-MANY_CHANNELS = 4  # from which BLAS earns the copy of what it multiplies
-BLOCK = 16  # kernels whose slopes one product begins with
+MANY_CHANNELS = 4  # number of channels above which BLAS is faster despite the copy of its operands
+BLOCK = 16  # filters whose slopes are computed by one product
 
 
 @kernel
 def _list_maps(maps, n, stop, column, component, value):
-    """What is on in each row of the maps of an image, from left to right."""
+    """List the non-zero entries in each row of the maps of an image, from left to right."""
     size = 0
     for y in range(maps.shape[1]):
         for x in range(maps.shape[2]):
@@ -43,7 +43,7 @@ def _list_maps(maps, n, stop, column, component, value):
 
 @inner
 def _add_pairs(entry, others, bounds, shift, moment, row):
-    """Pairs of one entry with those of a row of maps that stand within reach of it."""
+    """Add the products of one entry and the entries of a row of maps within reach."""
     x, k, amount = entry
     column, component, value = others
     first, last = bounds
@@ -58,7 +58,7 @@ def _add_pairs(entry, others, bounds, shift, moment, row):
 
 @inner
 def _first_within(column, first, last, place):
-    """The first entry of a row that stands at a place or beyond."""
+    """Return the first entry of a row at or beyond a position."""
     while first < last:
         middle = (first + last) // 2
         if column[middle] < place:
@@ -103,12 +103,12 @@ def _listed(maps, n):
 
 
 def add_code_moment(left, right, circular, moment):
-    """Pairs of what is on; see `sklearn_ebm.backends.numpy.add_code_moment`."""
+    """Sum over pairs of non-zeros; see `sklearn_ebm.backends.numpy.add_code_moment`."""
     lists = [_listed(left, n) for n in range(len(left))]
     other_lists = lists if right is left else [_listed(right, n) for n in range(len(right))]
 
     def work(first, last):
-        """Shifts between these by rows: what a thread adds to is its own."""
+        """Add the moments of a range of row shifts; threads write to disjoint ranges."""
         for (entries, stop), (others, other_stop) in zip(lists, other_lists, strict=True):
             _add_code_moment(
                 entries, stop, others, other_stop, left.shape[2], circular, moment, (first, last)
@@ -120,7 +120,7 @@ def add_code_moment(left, right, circular, moment):
 
 @kernel
 def _curvature(code_moment, k):
-    """A bound of the curvature along one kernel."""
+    """Return a bound of the curvature along one filter."""
     curvature = abs(code_moment[k, k, 0, 0])
     for i in range(code_moment.shape[2]):
         for j in range(code_moment.shape[3]):
@@ -131,7 +131,7 @@ def _curvature(code_moment, k):
 
 @inner
 def _explain(kernels, code_moment, k, slope):
-    """slope[c, u] = sum over m and v of A_km[u - v] d_m[v]."""
+    """Compute slope[c, u] = sum over m and v of A_km[u - v] d_m[v]."""
     _, height, width, n_channels = kernels.shape
     for c in range(n_channels):
         for row in range(0, height, 4):
@@ -141,7 +141,7 @@ def _explain(kernels, code_moment, k, slope):
 
 @inner
 def _explain_rows(kernels, code_moment, k, c, corner, slope):
-    """Four rows of `slope`, whose sums stay in registers; the last one stands in for any beyond."""
+    """Compute four rows of `slope` in registers; rows beyond the last one repeat it."""
     n_components, height, width, _ = kernels.shape
     row, u = corner
     count = min(LANES, width - u)
@@ -168,7 +168,7 @@ def _explain_rows(kernels, code_moment, k, c, corner, slope):
 
 @kernel
 def _move(kernels, k, slope, cross_moment, curvature, table):
-    """One step of a kernel, scaled to norm one."""
+    """Update a filter, and scale it to norm one."""
     _, height, width, n_channels = kernels.shape
     square = curvature - curvature
     for i in range(height):
@@ -195,10 +195,10 @@ def _sweep(kernels, code_moment, cross_moment, slope, floor, table):
 
 
 def _sweep_by_products(kernels, code_moment, cross_moment, floor, table):
-    """The sweep with the sums over other kernels as products of matrices.
+    """Make the sweep with matrix products for the sums over other filters.
 
-    The moments of a kernel stand as an image with a channel for each other kernel: its windows,
-    laid out as rows, meet all kernels turned round.
+    The moments of a filter are treated as an image with one channel for each other filter. Its
+    windows, copied to rows, are multiplied with all flipped filters.
     """
     n_components, height, width, n_channels = kernels.shape
     moments = np.ascontiguousarray(code_moment.transpose(0, 2, 3, 1))
@@ -218,9 +218,9 @@ def _sweep_by_products(kernels, code_moment, cross_moment, floor, table):
 
 
 def _sweep_of_one_position(kernels, code_moment, cross_moment, floor, table):
-    """The sweep where maps have one position, so that no kernel meets a shifted one.
+    """Make the sweep for maps with one position, for which there are no shifted filters.
 
-    Slopes of a block of kernels are one product, mended as those before them in the block move.
+    The slopes of a block of filters are computed by one product, and corrected after each update.
     """
     atoms, moment = kernels.reshape(len(kernels), -1).copy(), code_moment[:, :, 0, 0]
     for first in range(0, len(kernels), BLOCK):

@@ -1,6 +1,6 @@
-"""Cyclic coordinate descent with the residual correlation q = c - z H kept up to date.
+"""Cyclic coordinate descent with an updated residual correlation q = c - z H.
 
-Sweeps over all coordinates alternate with sweeps over those that are on, which are few.
+Sweeps over all coordinates alternate with sweeps over the non-zero ones, which are few.
 """
 
 from sklearn_ebm.backends.numba._rules import dual_magnitude, inner, kernel, shrink
@@ -25,7 +25,7 @@ INNER_SWEEPS = 8
 def _update(rule, gram, correlation, code, row, atom):
     curvature = gram[atom, atom]
     before = code[row, atom]
-    if curvature <= 0:  # an atom of norm zero explains nothing
+    if curvature <= 0:  # an atom of norm zero has no effect
         code[row, atom] = 0
         return
     updated = shrink(rule, correlation[atom] + curvature * before) / curvature
@@ -43,7 +43,7 @@ def _sweep(rule, gram, correlation, code, row, everything):
 
 @inner
 def _gap_sums(rule, target, correlation, code, scale, first):
-    """sum_j z_j (c_j + q_j) and sum_j (alpha |z_j| - s z_j q_j) over j >= first, one by one."""
+    """Return sum_j z_j (c_j + q_j) and sum_j (alpha |z_j| - s z_j q_j) over j >= first."""
     alpha = rule.threshold
     explained, slack = alpha - alpha, alpha - alpha
     for j in range(first, code.shape[0]):
@@ -54,7 +54,7 @@ def _gap_sums(rule, target, correlation, code, scale, first):
 
 @inner
 def _gap_sums_by_vectors(rule, target, correlation, code, scale):
-    """The same over all j."""
+    """Return the same sums over all j, with vectors."""
     whole = code.shape[0] // LANES * LANES
     explained, slack = _gap_sums(rule, target, correlation, code, scale, whole)
     nothing = splat(explained - explained)
@@ -70,7 +70,7 @@ def _gap_sums_by_vectors(rule, target, correlation, code, scale):
 
 @inner
 def largest_magnitude(rule, correlation):
-    """The largest dual magnitude of any atom."""
+    """Return the largest dual magnitude of an atom."""
     whole = correlation.shape[0] // LANES * LANES
     lanes = splat(rule.threshold - rule.threshold)
     for j in range(0, whole, LANES):
@@ -83,14 +83,14 @@ def largest_magnitude(rule, correlation):
 
 @inner
 def gap_of_sums(half_norm, explained, slack, scale):
-    """(1/2 (1 - s)^2 ||r||^2 + slack) / h, with h = 1/2 ||x||^2 = 1/2 ||r||^2 + explained / 2."""
+    """Return (1/2 (1-s)^2 ||r||^2 + slack) / h, h = 1/2 ||x||^2 = 1/2 ||r||^2 + explained / 2."""
     misfit = max(half_norm - explained / 2, explained - explained)
     return (misfit * (1 - scale) ** 2 + slack) / half_norm
 
 
 @inner
 def relative_gap(rule, target, correlation, code, half_norm):
-    """Duality gap over 1/2 ||x||^2 of one row, as `numpy._coordinate_descent.relative_gap`."""
+    """Return the duality gap over 1/2 ||x||^2 of one row."""
     if half_norm <= 0:
         return rule.threshold - rule.threshold
     alpha = rule.threshold
@@ -101,7 +101,7 @@ def relative_gap(rule, target, correlation, code, half_norm):
 
 @inner
 def _refresh(gram, target, code, correlation):
-    """q = c - z H, anew."""
+    """Recompute q = c - z H."""
     for j in range(gram.shape[0]):
         correlation[j] = target[j]
     for j in range(gram.shape[0]):
@@ -111,9 +111,9 @@ def _refresh(gram, target, code, correlation):
 
 @kernel
 def coordinate_descent_rows(lasso, code, gap, n_iter, tol, max_iter, correlation, first, last):
-    """Codes of the rows first..last, in place from where they are.
+    """Compute codes of the rows first..last, in place from the given codes.
 
-    q has the rounding of all sweeps, so that a row ends only if its gap is small once q is anew.
+    q accumulates rounding errors, so a row ends only if its gap is small after q is recomputed.
     """
     rule, gram, target = lasso.rule, lasso.gram, lasso.correlation
     for n in range(first, last):
@@ -137,7 +137,7 @@ def coordinate_descent_rows(lasso, code, gap, n_iter, tol, max_iter, correlation
 
 @kernel
 def quadratic_rows(gram, correlation, code, support, result, first, last):
-    """1/2 z H z' - c z' from the entries that are on."""
+    """Compute 1/2 z H z' - c z' from the non-zero entries."""
     for n in range(first, last):
         size = 0
         for j in range(code.shape[1]):

@@ -1,9 +1,9 @@
-"""Products of images, kernels and dense maps by BLAS, on windows of the images laid out as rows.
+"""Products of images, filters and dense maps by BLAS, on windows of the images copied to rows.
 
-The row of a position has the pixels under a kernel that stands there, so that products with all
-kernels at all positions are one product of matrices. Windows are as many times larger than their
-image as a kernel has taps: a thread lays out a chunk of them at a time, some rows of positions by
-some rows of taps, and chunks go across images where these are small.
+The row of a position contains the pixels under a filter at this position, so that products with all
+filters at all positions are a matrix product. Windows are larger than their image by the number of
+taps. Therefore a thread copies one chunk at a time, which consists of some rows of positions and
+some rows of taps. Chunks may contain several small images.
 """
 
 from typing import NamedTuple
@@ -19,59 +19,59 @@ from sklearn_ebm.backends.numba._support import padded
 from sklearn_ebm.backends.numba._tiles import Frame, copy_pixels, new_frame, source
 
 ROOM = 1 << 19  # numbers in the windows of a thread: 2 MB in float32, near its core
-WIDE = 512  # taps at a time, at least: products with fewer columns are slow
-PIECES = 16  # of a batch, at most, each with a gradient of its own
-LARGE = 1 << 20  # bytes of kernels that a core's cache does not hold beside the pixels
+WIDE = 512  # minimum number of taps at a time; products with fewer columns are slow
+PIECES = 16  # maximum number of pieces of a batch, each with its own gradient
+LARGE = 1 << 20  # bytes of filters that exceed a core's cache
 
 
 class Layout(NamedTuple):
-    """How maps and kernels are cut: rows of positions, and rows of taps, of a chunk.
+    """Division of maps and filters into chunks of rows of positions and rows of taps.
 
-    Rows of positions count through the batch.
+    Rows of positions are numbered throughout the batch.
     """
 
     frame: Frame
-    shape: tuple  # of the kernels
+    shape: tuple  # of the filters
     n_rows: int
     n_taps: int
 
     @property
     def reach(self):
-        """Numbers in a row of taps."""
+        """Number of entries in a row of taps."""
         return self.shape[2] * self.shape[3]
 
     @property
     def n_images(self):
-        """Images whose positions fill a chunk."""
+        """Number of images whose positions fill a chunk."""
         return max(1, self.n_rows // self.frame.map_height)
 
     def chunks(self, first, last):
-        """From row to row of positions."""
+        """Return the bounds of chunks of rows of positions."""
         return _steps(first, last, self.n_rows)
 
     def taps(self):
-        """From row to row of taps."""
+        """Return the bounds of chunks of rows of taps."""
         return _steps(0, self.shape[1], self.n_taps)
 
     def positions(self, rows):
-        """Where rows of positions stand in flat maps."""
+        """Return the slice of rows of positions in flat maps."""
         return slice(rows[0] * self.frame.map_width, rows[1] * self.frame.map_width)
 
     def columns(self, taps):
-        """Where rows of taps stand in flat kernels."""
+        """Return the slice of rows of taps in flat filters."""
         return slice(taps[0] * self.reach, taps[1] * self.reach)
 
     def new_windows(self, like):
-        """Room for a chunk, and for the vector that ends beyond it."""
+        """Return memory for a chunk, and for a vector that extends beyond its end."""
         size = self.n_rows * self.frame.map_width * self.n_taps * self.reach
         return new_array((size + LANES,), like)
 
     def new_canvas(self, like):
-        """Room for the pixels of one image under a chunk."""
+        """Return memory for the pixels of one image under a chunk."""
         return self._pixels(1, min(self.n_rows, self.frame.map_height) + self.n_taps - 1, like)[0]
 
     def new_canvases(self, n_images, like):
-        """Room for all pixels of some images, cleared."""
+        """Return memory, filled with zeros, for all pixels of some images."""
         return self._pixels(n_images, self.frame.map_height + self.shape[1] - 1, like)
 
     def _pixels(self, n_images, n_rows, like):
@@ -84,7 +84,7 @@ def _steps(first, last, step):
 
 
 def _new_layout(images, maps, kernels, border, n_taps=None, scale=1):
-    """As many rows of positions as there is room for, with as few taps as are wide."""
+    """Return a layout with as many rows of positions as fit, and as few taps as are efficient."""
     frame, reach = new_frame(images, maps, border), kernels.shape[2] * kernels.shape[3]
     if n_taps is None:
         n_taps = min(kernels.shape[1], -(-WIDE // reach))
@@ -93,13 +93,13 @@ def _new_layout(images, maps, kernels, border, n_taps=None, scale=1):
 
 
 def worth_windows(kernels, maps):
-    """Whether windows beat tiles of images, each of which goes through all kernels anew."""
+    """Return whether windows are faster than tiles, each of which reads all filters."""
     return kernels.nbytes > LARGE and maps.flags.c_contiguous
 
 
 @kernel
 def _copy_windows(images, frame, shape, rows, taps, canvas, windows):
-    """Lay out the windows at rows of positions; runs in order mend what vectors write too much."""
+    """Copy windows to rows, in order: each run overwrites the excess of the previous one."""
     first, last = rows
     width, n_channels = shape[2], shape[3]
     n_taps, reach = taps[1] - taps[0], width * n_channels
@@ -120,7 +120,7 @@ def _copy_windows(images, frame, shape, rows, taps, canvas, windows):
 
 @kernel
 def _add_windows(windows, frame, shape, rows, taps, first_image, canvases):
-    """Add windows to the pixels that they are of; the adjoint of `_copy_windows`."""
+    """Add windows to their pixels, the adjoint of `_copy_windows`."""
     n_channels = shape[3]
     reach = shape[2] * n_channels
     place = 0
@@ -137,7 +137,7 @@ def _add_windows(windows, frame, shape, rows, taps, first_image, canvases):
 
 @kernel
 def _fold(canvases, frame, width, images):
-    """Pixels of the canvases to where they belong, or nowhere."""
+    """Add the pixels of canvases to images, or drop them."""
     n_channels = images.shape[3]
     images[...] = 0
     for n in range(images.shape[0]):
@@ -154,7 +154,7 @@ def _fold(canvases, frame, width, images):
 
 
 def correlate_windows(images, kernels, border, maps):
-    """See `sklearn_ebm.backends.numpy.correlate`; whole kernels at a time."""
+    """Compute `sklearn_ebm.backends.numpy.correlate` with whole filters at a time."""
     taps = 0, kernels.shape[1]
     layout = _new_layout(images, maps, kernels, border, taps[1], scale=2)
     filters, codes = kernels.reshape(len(kernels), -1).T, maps.reshape(-1, len(kernels))
@@ -170,7 +170,7 @@ def correlate_windows(images, kernels, border, maps):
 
 
 def synthesize_windows(maps, kernels, border, images):
-    """See `sklearn_ebm.backends.numpy.synthesize`."""
+    """Compute `sklearn_ebm.backends.numpy.synthesize`."""
     layout = _new_layout(images, maps, kernels, border)
     frame = layout.frame
     flat, codes = kernels.reshape(len(kernels), -1), maps.reshape(-1, len(kernels))
@@ -189,7 +189,7 @@ def synthesize_windows(maps, kernels, border, images):
 
 
 def correlate_kernels_windows(maps, images, border, kernels):
-    """See `sklearn_ebm.backends.numpy.correlate_kernels`."""
+    """Compute `sklearn_ebm.backends.numpy.correlate_kernels`."""
     layout = _new_layout(images, maps, kernels, border)
     codes = maps.reshape(-1, len(kernels))
     n_rows = len(images) * layout.frame.map_height
@@ -213,6 +213,6 @@ def correlate_kernels_windows(maps, images, border, kernels):
 
 
 def _as_rows(windows, codes, kernels):
-    """The windows of some codes at some taps, (n_positions, n_taps)."""
+    """Return the windows of some codes at some taps, (n_positions, n_taps)."""
     n_positions, n_taps = codes.shape[0], kernels.shape[1]
     return windows[: n_positions * n_taps].reshape(n_positions, n_taps)

@@ -1,4 +1,4 @@
-"""Moments of sparse codes, and block coordinate descent over atoms, in place."""
+"""Moments of sparse codes, and block coordinate descent on atoms, in place."""
 
 import math
 
@@ -12,7 +12,7 @@ from sklearn_ebm.backends.numpy._dictionary import SMALLEST_USE
 
 @kernel
 def _add_moments(code_moment, cross_moment, code, X, weight):
-    """Each coefficient that is on adds the code and the sample to the rows of its atom."""
+    """Add the code and the sample, times each non-zero coefficient, to the rows of its atom."""
     for n in range(code.shape[0]):
         for j in range(code.shape[1]):
             if code[n, j] != 0:
@@ -22,7 +22,7 @@ def _add_moments(code_moment, cross_moment, code, X, weight):
 
 
 def add_moments(code_moment, cross_moment, code, X, weight):
-    """Sums over non-zeros where they are few; see `sklearn_ebm.backends.numpy.add_moments`."""
+    """Sum over non-zeros if they are few; see `sklearn_ebm.backends.numpy.add_moments`."""
     if not has_few_on(code):
         reference.add_moments(code_moment, cross_moment, code, X, weight)
         return

@@ -1,8 +1,8 @@
-"""Element-wise halves of the encoders; see `sklearn_ebm.backends.numpy` for each.
+"""Elementwise parts of the encoders; see `sklearn_ebm.backends.numpy`.
 
-Shrinkage and smooth shrinkage are one fused pass each way. Where a hyperbolic tangent takes the
-time, NumPy's vectorised function is several times as fast as a kernel that calls the scalar one, so
-the reference itself runs here, on a piece of the rows in each thread.
+Shrinkage and smooth shrinkage are fused into a single pass each way. For the hyperbolic tangent,
+NumPy's vectorised function is several times as fast as a kernel that calls the scalar function, so
+the reference is used, with one piece of the rows per thread.
 """
 
 import numpy as np
@@ -27,7 +27,7 @@ from sklearn_ebm.backends.numba._simd_bits import exponential, log_of_one_plus
 from sklearn_ebm.backends.numba._support import in_rows
 
 SMALLEST_PIECE = 512
-ROWS_APART = 2048  # which are summed by themselves, whatever the number of threads
+ROWS_APART = 2048  # rows that are summed together, for any number of threads
 
 
 @kernel
@@ -77,7 +77,7 @@ def _shrink_rows_backward(product, code, gradient, parameters, result, sums):
 
 @kernel
 def _smooth_shrink_rows_backward(product, code, gradient, parameters, result, sums):
-    """s |u| - log T = s (|u| - |z| - b), and s b - log T = -s |z|."""
+    """Differentiate, with s |u| - log T = s (|u| - |z| - b) and s b - log T = -s |z|."""
     bias, slope, location = parameters
     n_components = code.shape[1]
     zero, one = splat(sums.dtype.type(0)), splat(sums.dtype.type(1))

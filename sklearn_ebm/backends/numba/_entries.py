@@ -1,7 +1,7 @@
-"""Lists of what is not zero in a matrix, and sums of another matrix's rows that they pick.
+"""Lists of the non-zeros of a matrix, and sums of the rows of another matrix that they select.
 
-A panel of 64 columns of the weights stays in the cache while all rows take their sums from it, and
-each sum stays in four registers. A product by BLAS spends its time on zeros instead.
+A panel of 64 columns of the weights remains in the cache for all rows, and each sum remains in four
+registers. BLAS would also multiply the zeros.
 """
 
 from typing import Any, NamedTuple
@@ -25,10 +25,10 @@ PANEL = 4 * LANES
 
 
 class Entries(NamedTuple):
-    """What is not zero in each row or in each column of a matrix, list after list."""
+    """Non-zeros in each row or column of a matrix, as consecutive lists."""
 
-    stop: Any  # (n_lists,), where a list ends; it begins at a multiple of `capacity`
-    index: Any  # of the column or row that has the entry
+    stop: Any  # (n_lists,), end of each list; lists begin at multiples of `capacity`
+    index: Any  # column or row of each entry
     value: Any
     capacity: int
 
@@ -41,7 +41,7 @@ def new_entries(n_lists, capacity, dtype):
 
 @routine
 def list_rows(states, entries):
-    """The entries of each row."""
+    """List the entries of each row."""
     n_columns = states.shape[1]
     for n in range(states.shape[0]):
         place = n * entries.capacity
@@ -58,7 +58,7 @@ def list_rows(states, entries):
 
 @routine
 def list_columns(states, share, entries):
-    """The entries of each column, each times the share of its row."""
+    """List the entries of each column, multiplied by the share of their row."""
     n_columns = states.shape[1]
     stop = entries.stop
     for k in range(n_columns):
@@ -77,7 +77,7 @@ def list_columns(states, share, entries):
 
 @inner
 def panel_sum(entries, i, matrix, k, zero):
-    """Sum of value * matrix[index] over one list, in `PANEL` columns from k on."""
+    """Return the sum of value * matrix[index] over one list, in `PANEL` columns from k."""
     a = b = c = d = zero
     for e in range(i * entries.capacity, entries.stop[i]):
         row, value = entries.index[e], entries.value[e]
@@ -90,7 +90,7 @@ def panel_sum(entries, i, matrix, k, zero):
 
 @inner
 def vector_sum(entries, i, matrix, k, count, zero):
-    """The same in `count` columns, at most `LANES`."""
+    """Return the sum in `count` columns, at most `LANES`."""
     a = zero
     for e in range(i * entries.capacity, entries.stop[i]):
         part = load_first(matrix, (entries.index[e], k), count)

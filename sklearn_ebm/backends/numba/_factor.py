@@ -1,7 +1,7 @@
 """The Cholesky factor of the Hessian on a growing and shrinking support, in double precision.
 
-With H_SS = L L', row i of `factor` holds L[i, :i + 1] and zeros up to a whole vector, so that every
-sum runs along rows and over whole vectors.
+With H_SS = L L', row i of `factor` contains L[i, :i + 1], padded with zeros to whole vectors, so
+that all sums run along rows and over whole vectors.
 """
 
 import math
@@ -22,30 +22,30 @@ from sklearn_ebm.backends.numba._simd import (
 )
 from sklearn_ebm.backends.numba._support import add_row, add_rows, padded
 
-# An atom is in the span of the support if its pivot is what rounding alone may leave of it.
+# An atom is in the span of the support if its pivot may consist of rounding errors.
 SPAN = 1e-14
-SUSPICIOUS = 1e-2  # share of the curvature above which a pivot needs no closer look
-# Rows of `Descent.vectors`: coefficients, their signs, what they have moved by since q was last up
-# to date, and 1 / L[i, i]; a right-hand side, L^-1 times it, and H_SS^-1 times it.
+SUSPICIOUS = 1e-2  # share of the curvature above which a pivot is not checked
+# Rows of `Descent.vectors`: coefficients, signs, changes since the last update of q, and 1 / L[i,
+# i]; a right-hand side, L^-1 times it, and H_SS^-1 times it.
 VALUE, SIGN, MOVED, SCALE, RIGHT, HALF, STEP = range(7)
-MOST_STRIKES = 3  # attempts of an atom that did not lower the energy
+MOST_STRIKES = 3  # maximum number of attempts of an atom that do not decrease the energy
 
 
 class Descent(NamedTuple):
-    """What one thread writes to while it looks for the code of a sample."""
+    """Buffers of one thread for the code of a sample."""
 
     correlation: Any  # (n_atoms,), q = c - z H
-    is_free: Any  # (n_atoms,), one where an atom may join, else zero
-    strikes: Any  # (n_atoms,), attempts of each atom that were in vain
+    is_free: Any  # (n_atoms,), 1 if an atom may join, else 0
+    strikes: Any  # (n_atoms,), unsuccessful attempts of each atom
     strength: Any  # (LANES,), the largest dual magnitude of a free atom in each lane
-    candidate: Any  # (LANES,), the atom that has it
-    support: Any  # (capacity,), the atoms that are on, in the order of the factor's rows
-    vectors: Any  # (7, width), a column for each atom of the support
+    candidate: Any  # (LANES,), the atoms with these magnitudes
+    support: Any  # (capacity,), active atoms in the order of the factor's rows
+    vectors: Any  # (7, width), one column for each atom of the support
     factor: Any  # (width, width), L
 
 
 def new_descent(n_atoms, capacity):
-    """Room for one thread's searches with supports of at most `capacity` atoms."""
+    """Return buffers of one thread for supports of at most `capacity` atoms."""
     width = padded(capacity + 1)
     return Descent(
         np.empty(n_atoms), np.empty(n_atoms), np.empty(n_atoms, np.int64),
@@ -56,7 +56,7 @@ def new_descent(n_atoms, capacity):
 
 @inner
 def _row_product(descent, row):
-    """L[row, :row] . half[:row], where `half` has zeros up to a whole vector."""
+    """Return L[row, :row] . half[:row], where `half` is padded with zeros to whole vectors."""
     sums = splat(0.0)
     for k in range(0, row, LANES):
         sums = add(sums, multiply(load(descent.factor, (row, k)), load(descent.vectors, (HALF, k))))
@@ -65,7 +65,7 @@ def _row_product(descent, row):
 
 @inner
 def solve_half(descent, size, first):
-    """HALF = L^-1 RIGHT, which is zero before `first`; returns its sum of squares."""
+    """Compute HALF = L^-1 RIGHT, which is zero before `first`; return its sum of squares."""
     vectors = descent.vectors
     square = 0.0
     for k in range(0, padded(size), LANES):
@@ -79,7 +79,7 @@ def solve_half(descent, size, first):
 
 @inner
 def solve_rest(descent, size):
-    """STEP = L'^-1 HALF, which has zeros up to a whole vector."""
+    """Compute STEP = L'^-1 HALF, padded with zeros to whole vectors."""
     factor, vectors = descent.factor, descent.vectors
     for k in range(0, padded(size), LANES):
         store(vectors, (STEP, k), load(vectors, (HALF, k)))
@@ -93,7 +93,7 @@ def solve_rest(descent, size):
 
 @inner
 def _is_in_span(gram, descent, size, atom, pivot):
-    """Whether a pivot is within the rounding of what it was subtracted from."""
+    """Return whether a pivot may consist of the rounding errors of its terms."""
     norm = math.sqrt(gram[atom, atom])
     for i in range(size):
         j = descent.support[i]
@@ -103,7 +103,7 @@ def _is_in_span(gram, descent, size, atom, pivot):
 
 @inner
 def append(gram, descent, size, atom):
-    """One more row of the factor, and its pivot; if the atom is in the span, `step` says how."""
+    """Append a row to the factor, and return its pivot; if in the span, STEP has the weights."""
     curvature = gram[atom, atom]
     for i in range(size):
         descent.vectors[RIGHT, i] = gram[atom, descent.support[i]]
@@ -125,7 +125,7 @@ def append(gram, descent, size, atom):
 
 @inner
 def _rotate_row(descent, source, position):
-    """Move a row of L up and left, past what rows before it found to be rotated."""
+    """Move a row of L up and left, and apply the rotations of previous rows."""
     factor, cosine, sine = descent.factor, descent.vectors[HALF], descent.vectors[STEP]
     rest = factor[source, position]
     for i in range(position):
@@ -143,7 +143,7 @@ def _rotate_row(descent, source, position):
 
 @inner
 def remove(gram, descent, size, position):
-    """An atom leaves, its coefficient becomes zero in z and in q; later rows are rotated."""
+    """Remove an atom: set its coefficient to zero, update q, and rotate later rows."""
     atom, vectors = descent.support[position], descent.vectors
     rest = vectors[VALUE, position] - vectors[MOVED, position]
     if rest != 0:
@@ -159,7 +159,7 @@ def remove(gram, descent, size, position):
 
 @inner
 def move(descent, size, length):
-    """z_S += length STEP; q does not follow yet."""
+    """Compute z_S += length STEP, without an update of q."""
     vectors = descent.vectors
     for i in range(size):
         vectors[VALUE, i] += length * vectors[STEP, i]
@@ -168,7 +168,7 @@ def move(descent, size, length):
 
 @inner
 def follow(gram, descent, size):
-    """Bring q up to date with what coefficients have moved by."""
+    """Update q by the changes of the coefficients."""
     moved = descent.vectors[MOVED]
     add_rows(descent.correlation, gram, descent.support, moved, -1.0, size)
     for i in range(size):
@@ -177,7 +177,7 @@ def follow(gram, descent, size):
 
 @inner
 def refresh(gram, target, descent, size):
-    """q = c - z H, anew."""
+    """Recompute q = c - z H."""
     for j in range(target.shape[0]):
         descent.correlation[j] = target[j]
     for i in range(size):

@@ -1,21 +1,21 @@
-"""Feature-sign search for min_z 1/2 z H z' - c z' + alpha ||z||_1 that ends on any dictionary.
+"""Feature-sign search for min_z 1/2 z H z' - c z' + alpha ||z||_1, finite for any dictionary.
 
-Atoms join one at a time, the strongest violator of |q_j| <= alpha first, and a step is cut at the
-first sign change (Lee et al. 2007): each lowers the energy. Three additions make it finite where
-atoms are nearly dependent.
+Atoms join one at a time, starting with the strongest violator of |q_j| <= alpha, and each step
+ends at the first sign change (Lee et al. 2007), so that it decreases the energy. Three additions
+make the search finite if atoms are nearly dependent.
 
-- Exchange. If an atom is in the span of the support, H does not curve along the direction in which
-  it replaces the others. The step follows it until a coefficient of the support reaches zero, and
-  that atom leaves.
-- Strikes. An atom whose attempt did not lower the energy may not join, until another step does
-  lower it; after three such attempts it is left out for good.
-- q is recomputed from z before the search ends, as is the certificate.
+- Exchange. If an atom is in the span of the support, H has no curvature along the direction in
+  which it replaces the other atoms. The step follows this direction until a coefficient of the
+  support is zero, and the corresponding atom leaves.
+- Strikes. An atom whose attempt did not decrease the energy may not join until another step has
+  decreased it. After three such attempts, the atom is excluded.
+- Before the search ends, q and the certificate are recomputed from z.
 
-Between two attempts z is the minimum for its support and signs, and every attempt that is not a
-strike lowers the energy, so that no support and signs return.
+Between two attempts, z is the minimum for its support and signs, and every attempt that is not a
+strike decreases the energy, so that no support and signs occur twice.
 
-A start may be on atoms that are nearly dependent, which loses all accuracy. The search therefore
-starts again from zero if it finds itself above the energy of zero, or ends without a certificate.
+A start with nearly dependent atoms may lose all accuracy. The search therefore restarts from zero
+if its energy exceeds the energy of zero, or if it ends without a certificate.
 """
 
 import numpy as np
@@ -40,16 +40,16 @@ from sklearn_ebm.backends.numba._factor import (
 from sklearn_ebm.backends.numba._rules import inner, kernel
 from sklearn_ebm.backends.numba._simd import LANES
 
-ALONE = 48  # atoms on up to which one joins at a time
-SHARE = 8  # atoms on beyond those for each other one that joins
-NEGLIGIBLE = 1e-9  # share of a new atom's slope; what is left of the others' goes in the next steps
-NO_GAIN = 1e-14  # of 1/2 ||x||^2: what lowers the energy by less may be rounding
-LOST = 1e-6  # of 1/2 ||x||^2: an energy higher than that of zero by more has lost its accuracy
+ALONE = 48  # size of the support up to which a single atom joins at a time
+SHARE = 8  # further atoms on the support for each additional atom that joins
+NEGLIGIBLE = 1e-9  # share of a new atom's slope; smaller slopes of other atoms are ignored
+NO_GAIN = 1e-14  # share of 1/2 ||x||^2; smaller decreases of the energy may be rounding errors
+LOST = 1e-6  # share of 1/2 ||x||^2 by which an accurate energy may exceed the energy of zero
 
 
 @inner
 def _crossing(descent, size, direction):
-    """How far `direction` times the step goes to the first zero of a coefficient, and whose."""
+    """Return the length of `direction` times the step to the first zero of a coefficient."""
     length, blocking = 0.0, -1
     for i in range(size):
         change = direction * descent.vectors[STEP, i]
@@ -62,7 +62,7 @@ def _crossing(descent, size, direction):
 
 @inner
 def _first_slope(vectors, size):
-    """The first atom of the support whose slope matters beside that of the last one."""
+    """Return the first atom of the support with a slope that is not negligible."""
     first, least = 0, NEGLIGIBLE * abs(vectors[RIGHT, size - 1])
     while first < size - 1 and abs(vectors[RIGHT, first]) < least:
         first += 1
@@ -71,10 +71,10 @@ def _first_slope(vectors, size):
 
 @inner
 def _settle(rule, gram, descent, size):
-    """To the minimum for the signs of the support, without the atoms on the way: size and gain.
+    """Move to the minimum for the signs, removing atoms that become zero: size and gain.
 
-    A step of length t along H_SS^-1 times the slope leaves 1 - t of the slope, so that q need not
-    follow before the end.
+    A step of length t along H_SS^-1 times the slope multiplies the slope by 1 - t, so that q need
+    not be updated before the end.
     """
     vectors, gain = descent.vectors, 0.0
     for i in range(size):
@@ -107,9 +107,9 @@ def _join(descent, size, atom, value, sign):
 
 @inner
 def _accompany(rule, gram, descent, size, best):
-    """On a large support, let other strong violators join beside the best one: the size.
+    """On a large support, add other strong violators with the best one; return the size.
 
-    To update q costs as much for one as for several, and a step is still cut at a sign change.
+    An update of q costs the same for one atom or several, and steps still end at sign changes.
     """
     least = max(rule.threshold, descent.strength[best] / 2)
     most = min(size + (size - ALONE) // SHARE, descent.support.shape[0])
@@ -126,7 +126,7 @@ def _accompany(rule, gram, descent, size, best):
 
 @inner
 def _exchange(rule, gram, descent, size, best):
-    """Let an atom join, in place of others if it is in their span: size and gain."""
+    """Add an atom, in exchange for others if it is in their span; return size and gain."""
     atom = np.uintp(descent.candidate[best])
     sign = 1.0 if descent.correlation[atom] > 0 else -1.0
     violation = abs(descent.correlation[atom]) - rule.threshold
@@ -158,7 +158,7 @@ def _exchange(rule, gram, descent, size, best):
 
 @inner
 def _judge(descent, size, atom, lowered):
-    """An attempt that lowered the energy frees all atoms, another one is a strike."""
+    """Free all atoms after an attempt that decreased the energy; otherwise add a strike."""
     if lowered:
         _pardon(descent, size)
     else:
@@ -168,7 +168,7 @@ def _judge(descent, size, atom, lowered):
 
 @inner
 def _pardon(descent, size):
-    """Every atom off the support may join again, but for those with too many strikes."""
+    """Free all atoms outside the support, except those with too many strikes."""
     for j in range(descent.is_free.shape[0]):
         descent.is_free[j] = descent.strikes[j] < MOST_STRIKES
     for i in range(size):
@@ -177,7 +177,7 @@ def _pardon(descent, size):
 
 @inner
 def _relative_gap(rule, target, descent, size, half_norm, largest):
-    """Duality gap over 1/2 ||x||^2; infinity if zero has less energy, or if there is a NaN."""
+    """Return the duality gap over 1/2 ||x||^2; infinity if zero is better, or for NaN."""
     alpha = rule.threshold
     scale = alpha / max(alpha, largest)
     explained, slack, norm = 0.0, 0.0, 0.0
@@ -193,8 +193,8 @@ def _relative_gap(rule, target, descent, size, half_norm, largest):
 
 @inner
 def _start(gram, descent, code, warm):
-    """Support, signs and values of a code, without atoms in the span of others; none if cold."""
-    size = np.intp(0)  # a literal would be a type of its own
+    """Start from a code without atoms in the span of others, or from zero if not `warm`."""
+    size = np.intp(0)  # avoids a separate type for the literal
     for j in range(code.shape[0]):
         descent.is_free[j] = 1
         descent.strikes[j] = 0
@@ -210,9 +210,9 @@ def _start(gram, descent, code, warm):
 
 @kernel
 def feature_sign_rows(lasso, code, gap, n_iter, tol, max_iter, descent, first, last):
-    """Codes of the rows first..last, in place from where they are.
+    """Compute codes of the rows first..last, in place from the given codes.
 
-    Every turn lets an atom join, or computes q anew; a row ends after a turn of the second kind.
+    Each iteration adds an atom or recomputes q; a row ends only after q is recomputed.
     """
     rule, gram = lasso.rule, lasso.gram
     for n in range(first, last):

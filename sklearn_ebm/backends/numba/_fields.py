@@ -1,8 +1,8 @@
-"""Fields that hidden units send to visible ones, result = states @ weights', without the lock.
+"""Fields from hidden to visible units, result = states @ weights', without the interpreter's lock.
 
-A product by BLAS takes the interpreter's lock before and after; threads that move chains by many
-short products wait for each other then. Rows are short enough to need no packing: a tile of sums
-stays in registers while a row of the weights passes.
+A BLAS product acquires the interpreter's lock before and after, so that threads that compute many
+short products for chains would wait for each other. Rows are short enough to need no packing: a
+tile of sums remains in registers while a row of the weights is read.
 """
 
 from llvmlite.binding import get_host_cpu_features
@@ -24,7 +24,7 @@ from sklearn_ebm.backends.numba._simd import (
 
 
 def registers_hold(bits):
-    """Whether a vector register of this processor is as wide."""
+    """Return whether the vector registers of this processor have this width."""
     features = config.CPU_FEATURES
     if features is None:
         features = get_host_cpu_features().flatten()
@@ -33,7 +33,7 @@ def registers_hold(bits):
 
 @inner
 def _dot(left, i, right, j, zero):
-    """Sum over k of left[i, k] right[j, k]."""
+    """Return the sum over k of left[i, k] right[j, k]."""
     n_columns = left.shape[1]
     sums = zero
     for k in range(0, n_columns, LANES):
@@ -45,7 +45,7 @@ def _dot(left, i, right, j, zero):
 
 @routine
 def _dots(left, right, result, rows, zero):
-    """Every product of some rows with some others, one after another."""
+    """Compute all products of some rows with some others, one at a time."""
     first, last, begin, end = rows
     for n in range(first, last):
         for i in range(begin, end):
@@ -66,7 +66,7 @@ def _add_four(sums, row, columns):
 
 @inner
 def _wide_tile(states, n, weights, i, zero):
-    """Sixteen products, four rows with four, where a register holds a vector."""
+    """Compute 4 x 4 products, for registers that hold a whole vector."""
     n_columns = states.shape[1]
     p = q = r = s = (zero, zero, zero, zero)
     for k in range(0, n_columns // LANES * LANES, LANES):
@@ -113,7 +113,7 @@ def _wide_fields(states, weights, result, lanes):
 
 @routine
 def _narrow_fields(states, weights, result, lanes):
-    """Two rows with two, where a vector takes several registers."""
+    """Compute 2 x 2 products, for vectors that require several registers."""
     n_rows, n_units = result.shape
     n_columns = states.shape[1]
     rows, units = n_rows // 2 * 2, n_units // 2 * 2
@@ -136,7 +136,7 @@ def _narrow_fields(states, weights, result, lanes):
 
 
 def transposed_fields(states, weights, result, lanes):
-    """result = states @ weights.T; `lanes` is room for LANES numbers."""
+    """Compute result = states @ weights.T; `lanes` is a buffer of LANES numbers."""
 
 
 @overload(transposed_fields)

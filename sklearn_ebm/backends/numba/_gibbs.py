@@ -1,4 +1,4 @@
-"""One step of Gibbs sampling between layers of units that are on or off, in one call."""
+"""One step of Gibbs sampling between layers of binary units, in one call."""
 
 import numpy as np
 

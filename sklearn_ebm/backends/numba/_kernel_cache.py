@@ -1,4 +1,4 @@
-"""The disk cache of compiled kernels. A failure of the cache costs compilation time, nothing else.
+"""The disk cache of compiled kernels. If the cache fails, kernels are compiled again.
 
 Numba raises an exception if no directory is writable, if the disk is full and if a cache file is
 damaged. This cache compiles the kernel instead, and issues one warning per process.
@@ -53,7 +53,7 @@ class KernelCache(FunctionCache):
         """Load the compiled function for these types, or return None."""
         try:
             return super().load_overload(sig, target_context)
-        except Exception as error:  # to rebuild a damaged object may raise anything
+        except Exception as error:  # rebuilding a damaged object may raise any exception
             _warn_once(_cannot("read", self._cache_path, error))
             return None
 
@@ -80,7 +80,7 @@ class KernelFile(IndexDataCacheFile):
 
     def __init__(self, cache_path, filename_base, source_stamp):
         super().__init__(cache_path, filename_base, source_stamp)
-        self._version = f"{numba.__version__}, sealed"  # ignores files that have no digest
+        self._version = f"{numba.__version__}, sealed"  # ignores files without a digest
 
     def save(self, key, data):
         """Save the data of a key, which identifies types and processor."""
@@ -89,7 +89,7 @@ class KernelFile(IndexDataCacheFile):
     def load(self, key):
         """Load the data of a key, or return None."""
         stamp, stored_key, data = super().load(key) or (None, None, None)
-        # The file may hold data of another key or older sources: processes that save at the same
+        # The file may contain data of another key or older sources: processes that save at the same
         # time can choose the same name, and a save can fail between the index and the data.
         return data if (stamp, stored_key) == (self._source_stamp, key) else None
 

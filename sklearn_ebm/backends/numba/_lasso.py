@@ -1,4 +1,4 @@
-"""Host side of the per-sample solvers: buffers, and rows over threads."""
+"""Host side of the solvers for single samples: buffers, and distribution of rows over threads."""
 
 import numpy as np
 
@@ -16,26 +16,26 @@ from sklearn_ebm.backends.numba._launcher import split_rows
 from sklearn_ebm.backends.numba._proximal_gradient import new_descent, proximal_gradient_rows
 from sklearn_ebm.backends.numba._support import has_few_on, new_search
 
-MAX_SUPPORT = 1024  # the inverse of a larger support would cost more than coordinate descent
-SMALLEST_PIECE = 32  # rows; fewer are done before a second thread has woken up
-ROUNDINGS = 4  # of the data's type, by which a gap summed in that type may be too small
+MAX_SUPPORT = 1024  # with a larger support, the inverse would be slower than coordinate descent
+SMALLEST_PIECE = 32  # rows; fewer are finished before a second thread starts
+ROUNDINGS = 4  # possible underestimate of a computed gap, in units of rounding of its dtype
 
 
 def _with_typed_rule(lasso):
-    """A rule whose numbers are of the data's type, so that the kernel compiles once for each."""
+    """Return a rule with numbers in the dtype of the data, to avoid further compilation."""
     threshold = lasso.gram.dtype.type(lasso.rule.threshold)
     return lasso._replace(rule=type(lasso.rule)(threshold))
 
 
 def _stop_at(tol, dtype):
-    """A gap which, if it is computed in `dtype`, means one of at most tol."""
+    """Return a tolerance for gaps that are computed in `dtype`."""
     return max(tol - ROUNDINGS * float(np.finfo(dtype).eps), tol / 2)
 
 
 def _by_rows(solve, code, tol):
-    """Gaps of all rows, and rounds, by solve(gap, n_iter, tol, first, last).
+    """Return the gaps of all rows and the rounds, by solve(gap, n_iter, tol, first, last).
 
-    The rounds are the most of any row that is left above tol, or of any row at all if none is.
+    The rounds are the maximum over the rows above tol, or over all rows if there are none.
     """
     gap, n_iter = np.zeros(code.shape[0]), np.zeros(code.shape[0], np.int64)
     stop = _stop_at(tol, code.dtype)
@@ -117,7 +117,7 @@ def proximal_gradient(lasso, code, tol, max_iter, lipschitz, accelerated):
 
 
 def quadratic(gram, correlation, code):
-    """Sums over non-zeros where they are few; see `sklearn_ebm.backends.numpy.quadratic`."""
+    """Sum over non-zeros if they are few; see `sklearn_ebm.backends.numpy.quadratic`."""
     if not has_few_on(code):
         return reference.quadratic(gram, correlation, code)
     result = np.empty(code.shape[0], code.dtype)

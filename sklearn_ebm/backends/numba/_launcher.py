@@ -1,8 +1,8 @@
-"""The one place that decides how many threads a kernel's rows are split over.
+"""Distribution of rows over threads; no other module decides on their number.
 
 Kernels are serial and release the interpreter's lock. They run in parallel in plain Python threads.
-Each calling thread owns its helper threads, so calls from several threads do not wait for each
-other, and a forked child starts its own.
+Each calling thread owns its helper threads, so that calls from several threads do not wait for each
+other, and a forked child starts new ones.
 """
 
 import contextvars
@@ -26,7 +26,7 @@ _inside = threading.local()
 
 
 def n_threads():
-    """Threads that a kernel may use: Numba's and OpenMP's limit, one inside a joblib worker."""
+    """Return the limit of Numba and OpenMP on threads; one inside a joblib worker."""
     joblib_backend, _ = get_active_backend()
     if (joblib_backend.nesting_level or 0) > 0 or getattr(_inside, "piece", False):
         return 1
@@ -34,11 +34,11 @@ def n_threads():
 
 
 class _Helpers:
-    """Threads that execute the tasks of the thread that owns them, and end with it.
+    """Threads that execute the tasks of their owner thread, and end with it.
 
-    All synchronisation uses locks and queues that are implemented in C. Ctrl-C can interrupt those
-    that are implemented in Python, for instance of `concurrent.futures`, after they take a lock and
-    before they enter the block that releases it.
+    All synchronisation uses locks and queues that are implemented in C. Ctrl-C can interrupt locks
+    that are implemented in Python, such as those of `concurrent.futures`, after they are acquired
+    and before the block that releases them is entered.
     """
 
     def __init__(self):
@@ -47,20 +47,20 @@ class _Helpers:
         self._n_threads = 0
 
     def do(self, tasks):
-        """Start each task in a thread of its own."""
+        """Start each task in its own thread."""
         for number, task in enumerate(tasks, 1):
             if number > self._n_threads:
                 threading.Thread(
                     target=self._serve, args=(self._tasks,), name="sklearn_ebm", daemon=True
                 ).start()
-                self._n_threads = number  # Ctrl-C may leave one that is not counted
+                self._n_threads = number  # Ctrl-C may leave one thread uncounted
             self._tasks.put(task)
 
     @staticmethod
     def _serve(tasks):
         while (task := tasks.get()) is not None:
             task()
-            del task  # so that it does not keep its arrays alive
+            del task  # releases the arrays of the task
 
     def __del__(self):
         for _ in range(self._n_threads):
@@ -70,13 +70,13 @@ class _Helpers:
 def _own_helpers():
     """Return the helpers of the calling thread."""
     helpers = getattr(_inside, "helpers", None)
-    if helpers is None or helpers.process != os.getpid():  # after a fork they do not exist
+    if helpers is None or helpers.process != os.getpid():  # after a fork, the threads do not exist
         helpers = _inside.helpers = _Helpers()
     return helpers
 
 
 def _take_pieces(work, pieces):
-    """Work on one piece after another until none is left."""
+    """Process pieces until none is left."""
     _inside.piece = True
     try:
         while pieces:
@@ -127,8 +127,9 @@ class _Part:
 def _share(work, bounds, n_helpers, limit=None):
     """Share the pieces among helpers and, unless BLAS is limited, the caller.
 
-    An exception in the caller, Ctrl-C included, leaves only when no thread writes any more. Ctrl-C
-    can interrupt the main thread at any point, so only helpers set and remove the limit of BLAS.
+    An exception in the caller, including Ctrl-C, is raised only when no thread writes any more.
+    Ctrl-C can interrupt the main thread at any point, so only helpers set and remove the BLAS
+    limit.
     """
     pieces, ended = deque(pairwise(bounds)), SimpleQueue()
     parts = [_Part(work, pieces, limit or nullcontext(), ended) for _ in range(n_helpers)]
@@ -138,7 +139,7 @@ def _share(work, bounds, n_helpers, limit=None):
         if limit is None:
             _take_pieces(work, pieces)
         else:
-            error = _first(ended)  # when one helper has ended, no piece is left
+            error = _first(ended)  # when a helper has ended, no piece is left
     finally:
         pieces.clear()
         _wait_for(parts)
@@ -169,7 +170,7 @@ def _wait_for(parts):
 
 
 def work_together(work, most):
-    """Call work() in as many threads as may be, at most `most`; each takes what others left."""
+    """Call work() in several threads, at most `most`; they share the pieces."""
     threads = min(n_threads(), most)
     if threads <= 1:
         work()
@@ -180,26 +181,26 @@ def work_together(work, most):
 def split_rows(work, n_rows, smallest):
     """Call work(first, last) on consecutive pieces of the rows, each of at least `smallest` rows.
 
-    An exception in the caller, Ctrl-C included, leaves only when no piece writes any more.
+    An exception in the caller, including Ctrl-C, is raised only when no piece writes any more.
     """
     most = n_rows // max(1, smallest)
-    threads = min(n_threads(), most) if most > 1 else 1  # to ask takes microseconds
+    threads = min(n_threads(), most) if most > 1 else 1  # the call of n_threads takes microseconds
     if threads <= 1:
         work(0, n_rows)
         return
-    pieces = min(PIECES, most // threads) * threads  # as many for each
+    pieces = min(PIECES, most // threads) * threads  # the same number for each thread
     _share(work, [n_rows * piece // pieces for piece in range(pieces + 1)], threads - 1)
 
 
 def map_pieces(work, n_rows, piece):
-    """Call work(first, last) on every `piece` rows, with one BLAS thread in each.
+    """Call work(first, last) for pieces of `piece` rows, with one BLAS thread in each.
 
-    Where the pieces begin does not depend on the number of threads, so neither do the results.
+    The bounds and thus the results do not depend on the number of threads.
     """
     bounds = [*range(0, n_rows, piece), n_rows]
     if len(bounds) > 2 and not getattr(_inside, "piece", False):
         threads = min(n_threads(), len(bounds) - 1)
-        # A single thread limits BLAS as well: two BLAS threads may add in another order.
+        # A single thread limits BLAS as well, since two BLAS threads may sum in another order.
         if threads > 1 or serial_blas.is_needed():
             _share(work, bounds, threads, serial_blas)
             return

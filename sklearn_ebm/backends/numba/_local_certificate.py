@@ -1,8 +1,8 @@
 """Certificate of convolutional codes, computed tile by tile: residual, duality gap and violation.
 
-Everything is computed in double precision from images, kernels and codes. The residual that descent
-updates in place is not used: it accumulates rounding errors, which are as large as the largest code
-on the way times the precision. Each tile owns some pixels and writes the new residual there.
+Everything is computed in double precision from images, filters and codes. The residual that descent
+updates in place is not used, because it accumulates rounding errors in proportion to the largest
+intermediate code. Each tile owns some pixels and writes the new residual there.
 """
 
 import numpy as np
@@ -30,7 +30,7 @@ SUMS = 5
 
 
 def new_drawing(filters, rows, columns):
-    """Allocate a tile's pixels with margins for kernels that overlap the tile only in part."""
+    """Allocate a tile's pixels, with margins for filters that partly overlap the tile."""
     canvas = new_canvas(filters, rows, columns)
     _, _, width, n_channels = filters.shape
     stride = canvas.shape[1] + padded(2 * width * n_channels)
@@ -39,7 +39,7 @@ def new_drawing(filters, rows, columns):
 
 @inner
 def _draw_kernel(drawing, y, n_rows, place, filters, k, value):
-    """Add the rows of a kernel that are inside the drawing."""
+    """Add the rows of a filter that are inside the drawing."""
     for i in range(max(0, -y), min(filters.shape[1], n_rows - y)):
         for v in range(0, filters.rows.shape[2], LANES):
             here = (y + i, place + v)
@@ -49,7 +49,7 @@ def _draw_kernel(drawing, y, n_rows, place, filters, k, value):
 
 @inner
 def _draw(scene, n, y, x, extent, code, drawing):
-    """Reconstruct a tile's pixels; the drawing starts a kernel's width - 1 to their left."""
+    """Reconstruct a tile's pixels; the drawing starts a filter's width - 1 to their left."""
     filters, frame = scene.filters, scene.frame
     n_components, height, width, n_channels = filters.shape
     drawing[...] = 0

@@ -1,7 +1,7 @@
-"""Local means and deviations of maps, image by image, so that an image is read from memory once.
+"""Local means and deviations of maps, image by image, so that each image is read from memory once.
 
-Lines of pixels stand in rows of whole vectors, with zeros around them as wide as the window: a sum
-under the window needs no look at where it is.
+Lines of pixels are stored in rows of whole vectors, padded with zeros by the radius of the window,
+so that sums under the window need no case distinction.
 """
 
 import math
@@ -27,18 +27,18 @@ SMALLEST_PIECE = 2**14  # numbers in the images of one thread
 
 
 class Lines(NamedTuple):
-    """The window, and room for the lines of one image; all of one type."""
+    """The window, and buffers for the lines of one image, all of one dtype."""
 
     weights: Any  # (2 radius + 1,)
-    before: Any  # (height, width up to whole vectors), what pixels are multiplied by
-    after: Any  # (height, width up to whole vectors), and what their sums are
+    before: Any  # (height, width up to whole vectors), factors of the pixels
+    after: Any  # (height, width up to whole vectors), factors of the sums
     pixels: Any  # (height, radius + width up to whole vectors + radius), zeros at both ends
     across: Any  # (height, width up to whole vectors), sums over pixels of a line
-    means: Any  # (height, width up to whole vectors), the result
+    means: Any  # (height, width up to whole vectors), result
 
 
 def new_lines(window, dtype, transposed=False):
-    """Room for one thread."""
+    """Return buffers of one thread."""
     height, width = window.scale.shape
     whole, radius = padded(width), len(window.weights) // 2
     scale, ones = np.zeros((height, whole), dtype), np.ones((height, whole), dtype)
@@ -56,7 +56,7 @@ def new_lines(window, dtype, transposed=False):
 
 @inner
 def _smooth(lines):
-    """Across, then down; pixels beyond the width come out as what nobody reads."""
+    """Smooth along lines, then along columns; entries beyond the width are undefined."""
     weights, pixels, across, means = lines.weights, lines.pixels, lines.across, lines.means
     height, whole = means.shape
     size = weights.shape[0]
@@ -79,7 +79,7 @@ def _smooth(lines):
 
 @kernel
 def smooth_images(values, lines, result):
-    """Images are rows of pixels."""
+    """Smooth images that are stored as rows of pixels."""
     height, radius = lines.means.shape[0], lines.weights.shape[0] // 2
     width = values.shape[1] // height
     for n in range(values.shape[0]):
@@ -94,7 +94,7 @@ def smooth_images(values, lines, result):
 
 @inner
 def _gather_means(maps, n, n_maps, width, lines):
-    """The mean over the maps as pixels."""
+    """Write the mean over the maps to the pixels."""
     radius = lines.weights.shape[0] // 2
     share = maps.dtype.type(1) / maps.dtype.type(n_maps)
     for i in range(lines.means.shape[0]):
@@ -108,7 +108,7 @@ def _gather_means(maps, n, n_maps, width, lines):
 
 @inner
 def _centre(maps, n, n_maps, width, lines, rounding, centred):
-    """v, and the mean of its squares as pixels."""
+    """Compute v, and write the mean of its squares to the pixels."""
     radius = lines.weights.shape[0] // 2
     nothing = maps.dtype.type(0)
     share = maps.dtype.type(1) / maps.dtype.type(n_maps)
@@ -137,7 +137,7 @@ def _contrast_image(maps, n, n_maps, width, lines, rounding, centred, deviation)
 
 @kernel
 def contrast_images(maps, centred, deviation, n_maps, width, lines, rounding):
-    """Images are rows of pixels, and pixels of maps; grey and colour are loops of their own."""
+    """Process images as rows of pixels; separate loops for one and for several maps."""
     for n in range(maps.shape[0]):
         if n_maps == 1:
             _contrast_image(maps, n, 1, width, lines, rounding, centred, deviation)
@@ -149,9 +149,9 @@ def contrast_images(maps, centred, deviation, n_maps, width, lines, rounding):
 
 @inner
 def _image_gain(deviation, n, width, gain):
-    """r of each pixel, and c."""
+    """Compute r of each pixel; return c."""
     height, one = gain.shape[0], deviation.dtype.type(1)
-    total = 0.0  # in double precision: of all pixels
+    total = 0.0  # sum over all pixels in double precision
     for i in range(height * width):
         total += deviation[n, i]
     floor = deviation.dtype.type(total / (height * width))
@@ -165,7 +165,7 @@ def _image_gain(deviation, n, width, gain):
 
 @kernel
 def scale_images(centred, deviation, n_maps, width, gain, result):
-    """Images are rows of pixels, and pixels of maps."""
+    """Process images as rows of pixels, and pixels of maps."""
     for n in range(centred.shape[0]):
         _image_gain(deviation, n, width, gain)
         for i in range(gain.shape[0]):
@@ -177,10 +177,10 @@ def scale_images(centred, deviation, n_maps, width, gain, result):
 
 @inner
 def _slopes_of_deviation(centred, deviation, dy, n, n_maps, width, lines, gain):
-    """dsigma / sigma of an image, smoothed by the transpose: twice over the pixels."""
+    """Compute dsigma / sigma of an image in two passes, smoothed by the transpose."""
     radius = lines.weights.shape[0] // 2
     floor = _image_gain(deviation, n, width, gain)
-    shared = 0.0  # in double precision: of all pixels
+    shared = 0.0  # sum over all pixels in double precision
     for i in range(gain.shape[0]):
         for j in range(width):
             first = (i * width + j) * n_maps
@@ -228,7 +228,7 @@ def _contrast_image_backward(centred, deviation, n, n_maps, width, scaled, lines
 
 @kernel
 def contrast_images_backward(centred, deviation, n_maps, width, scaled, lines, gain, dy, dx):
-    """As `contrast_images`; `lines` are transposed."""
+    """Differentiate `contrast_images`; `lines` are transposed."""
     for n in range(centred.shape[0]):
         if n_maps == 1:
             _contrast_image_backward(centred, deviation, n, 1, width, scaled, lines, gain, dy, dx)
@@ -239,7 +239,7 @@ def contrast_images_backward(centred, deviation, n_maps, width, scaled, lines, g
 
 
 def smooth_maps(values, window, transposed=False):
-    """Both passes in one image at a time; see `sklearn_ebm.backends.numpy.smooth_maps`."""
+    """Smooth one image at a time; see `sklearn_ebm.backends.numpy.smooth_maps`."""
     if not isinstance(values, np.ndarray):
         return reference.smooth_maps(values, window, transposed)
     rows = _as_rows(values)
@@ -254,7 +254,7 @@ def smooth_maps(values, window, transposed=False):
 
 
 def local_contrast(maps, window, centred, deviation):
-    """All passes in one image at a time; see `sklearn_ebm.backends.numpy.local_contrast`."""
+    """Process one image at a time; see `sklearn_ebm.backends.numpy.local_contrast`."""
     if not _is_in_rows(centred, deviation):
         return reference.local_contrast(maps, window, centred, deviation)
     n_samples, _, width, n_maps = maps.shape
@@ -270,7 +270,7 @@ def local_contrast(maps, window, centred, deviation):
 
 
 def scale_contrast(centred, deviation, result):
-    """One pass; see `sklearn_ebm.backends.numpy.scale_contrast`."""
+    """Compute in a single pass; see `sklearn_ebm.backends.numpy.scale_contrast`."""
     if not _is_in_rows(centred, deviation, result):
         return reference.scale_contrast(centred, deviation, result)
     _, height, width, n_maps = centred.shape
@@ -285,7 +285,7 @@ def scale_contrast(centred, deviation, result):
 
 
 def local_contrast_backward(centred, deviation, window, scaled, dy, dx):
-    """One image at a time; see `sklearn_ebm.backends.numpy.local_contrast_backward`."""
+    """Process one image at a time; see `sklearn_ebm.backends.numpy.local_contrast_backward`."""
     if not _is_in_rows(centred, deviation, dx) or not isinstance(dy, np.ndarray):
         return reference.local_contrast_backward(centred, deviation, window, scaled, dy, dx)
     _, height, width, n_maps = centred.shape
@@ -306,7 +306,7 @@ def _is_in_rows(*arrays):
 
 
 def _as_rows(array):
-    """One row for each sample; the same memory where it is in one piece."""
+    """Return one row per sample, without a copy if the array is contiguous."""
     return np.ascontiguousarray(array).reshape(len(array), math.prod(array.shape[1:]))
 
 

@@ -1,14 +1,15 @@
 """Convolutional sparse codes by coordinate descent on the tiles of an image.
 
-A code speaks for the pixels under its kernel alone, so that one step costs two passes over a kernel
-and depends on nothing farther away. A tile is copied to a core's cache, all codes there that may be
-on are listed from the products with its pixels, and sweeps over the list go on until little moves;
-then its pixels are written back. Tiles of one colour are too far apart to see each other and are
-worked on at the same time, by whichever thread is free, with the same result in any order.
+A code affects only the pixels under its filter, so that one step costs two passes over a filter and
+is independent of distant codes. A tile is copied to a core's cache. All codes of the tile that may
+be non-zero are listed from the products with its pixels, sweeps over the list continue until
+changes are small, and its pixels are written back. Tiles of one colour do not interact. They are
+processed at the same time by any free thread, and the result does not depend on the order.
 
-The threshold falls to alpha on the way, which keeps lists short and lets the strongest codes in
-first. A tile is left alone as long as neither it nor a neighbour has moved. Rounds that only look
-compute the duality gap and the residual of the whole image, and tell which tiles are not done.
+The threshold decreases to alpha during descent, so that lists are short and the strongest codes
+enter first. A tile is skipped as long as neither the tile nor a neighbour has changed. Rounds that
+only look compute the duality gap and the residual of the whole image, and the tiles that are not
+done.
 """
 
 from typing import Any, NamedTuple
@@ -52,19 +53,19 @@ from sklearn_ebm.backends.numba._tiles import (
     source,
 )
 
-LONGEST = 256  # columns of a tile
-FALL = 0.6  # of the threshold from one round to the next
+LONGEST = 256  # maximum number of columns of a tile
+FALL = 0.6  # factor of the threshold from one round to the next
 SWEEPS_ON_THE_WAY = 2
-SWEEPS = 30  # over the codes of a tile that are on
-FIRST_STILL = 1e-2, 0.2  # change, in thresholds, at which a tile is left alone: twice the gap
-STILLER = 0.25  # what that is multiplied by where the gap is not small enough
-STILLEST = {4: 1e-7, 8: 1e-14}  # the least change that is not rounding, by the bytes of a number
+SWEEPS = 30  # maximum number of sweeps over the non-zero codes of a tile
+FIRST_STILL = 1e-2, 0.2  # limits of the change, in thresholds, below which a tile is at rest
+STILLER = 0.25  # factor of this change if the gap is not small enough
+STILLEST = {4: 1e-7, 8: 1e-14}  # smallest change that is not rounding, by bytes of the dtype
 LONGEST_WALK = 10  # rounds between two looks; more if the threshold is about to reach alpha
 ROUNDING = 4  # relative changes of a code up to this many eps are ignored
 PROGRESS = 0.9  # factor by which the gap must fall to count as progress
 LEAST_PROGRESS = 1 - 1e-9  # the same for the energy
-PATIENCE = 20  # descent stops after this many rounds without progress, plus as many as before them
-LOOK, STEP = 0, 1  # what a round is for
+PATIENCE = 20  # rounds without progress before descent stops, in addition to as many as before them
+LOOK, STEP = 0, 1  # purpose of a round
 # Threshold over alpha; change below which a tile is at rest, and its lower limit; gap; gap and
 # energy at the last progress.
 PATH, STILL, LEAST_STILL, GAP, BEST_GAP, BEST_ENERGY = range(6)
@@ -74,18 +75,18 @@ PURPOSE, ROUNDS, STOP, LOOKED, GAINED, RESTED = range(6)
 
 
 class Tiles(NamedTuple):
-    """The tiles of an image in the order of their colours, and what is known of each."""
+    """The tiles of an image in the order of their colours, and their state."""
 
     bounds: Any  # (n_tiles, 4), first and last row, first and last column
-    n_before: Any  # (n_tiles,), tiles of the colours before its own
-    neighbours: Any  # (n_tiles, 8), -1 for none
-    unrest: Any  # (n_tiles,), how far a tile is from its optimum, in thresholds
-    spread: Any  # (n_tiles,), the largest change in its last visit, in thresholds
+    n_before: Any  # (n_tiles,), number of tiles of previous colours
+    neighbours: Any  # (n_tiles, 8), -1 if there is no neighbour
+    unrest: Any  # (n_tiles,), distance of a tile from its optimum, in thresholds
+    spread: Any  # (n_tiles,), largest change in the last visit, in thresholds
     sums: Any  # (n_tiles, SUMS), parts of the duality gap
 
 
 class Control(NamedTuple):
-    """What all threads follow, changed between rounds by one of them."""
+    """State shared by all threads; one of them changes it between rounds."""
 
     numbers: Any  # (6,), by PATH ... BEST_ENERGY
     counts: Any  # (6,), by PURPOSE ... RESTED
@@ -95,7 +96,7 @@ class Control(NamedTuple):
 
 
 class Limits(NamedTuple):
-    """When descent stops."""
+    """Stopping conditions of descent."""
 
     tol: float
     max_iter: int
@@ -103,12 +104,12 @@ class Limits(NamedTuple):
 
 
 class Room(NamedTuple):
-    """What one thread writes to while it works on a tile."""
+    """Buffers of one thread for a tile."""
 
     canvas: Any  # pixels of the residual
-    seen: Any  # one where a pixel is observed
+    seen: Any  # 1 for observed pixels, else 0
     lanes: Any  # products at one row of positions
-    row: Any  # of the codes that may be on: where they stand, and their values
+    row: Any  # positions and values of the codes that may be non-zero
     column: Any
     component: Any
     value: Any
@@ -118,10 +119,10 @@ class Room(NamedTuple):
 
 
 class Scene(NamedTuple):
-    """One problem, in the forms in which tiles read it."""
+    """A problem in the layouts in which tiles read it."""
 
     filters: Any
-    square: Any  # (n_components,), squared norms of the kernels
+    square: Any  # (n_components,), squared norms of the filters
     frame: Any
     mask: Any
     has_mask: bool
@@ -135,7 +136,7 @@ class Scene(NamedTuple):
 
 @inner
 def _slope(canvas, y, place, rows, k):
-    """Product of a kernel with the residual under it."""
+    """Return the product of a filter with the residual under it."""
     even = splat(canvas[0, 0] - canvas[0, 0])
     odd = even
     for v in range(0, rows.shape[2], LANES):
@@ -160,7 +161,7 @@ def _subtract_kernel(canvas, y, place, rows, k, change):
 
 @inner
 def _seen_square(seen, y, place, rows, k):
-    """Squared norm of the part of a kernel that stands on observed pixels."""
+    """Return the squared norm of the part of a filter on observed pixels."""
     square = splat(seen[0, 0] - seen[0, 0])
     for i in range(rows.shape[1]):
         for v in range(0, rows.shape[2], LANES):
@@ -180,7 +181,7 @@ def _subtract_seen(canvas, seen, y, place, rows, k, change):
 
 @inner
 def _copy_seen(scene, n, y, x, size, seen):
-    """Which pixels of the canvas are observed; whether all are."""
+    """Copy the mask of a tile's pixels; return whether all of them are observed."""
     frame = scene.frame
     rows, columns = size
     top, left = y - frame.top, x - frame.left
@@ -205,7 +206,7 @@ def _copy_seen(scene, n, y, x, size, seen):
 
 @inner
 def _put_pixels(canvas, residual, n, frame, y, x, size):
-    """What a tile has changed, back to the image."""
+    """Write the pixels of a tile back to the image."""
     rows, columns = size
     n_channels = residual.shape[3]
     for i in range(rows):
@@ -222,7 +223,7 @@ def _put_pixels(canvas, residual, n, frame, y, x, size):
 
 @inner
 def _correlations(scene, room, n, y, x, row, columns, code):
-    """q of one row of positions of a tile, in `lanes`."""
+    """Compute q of one row of positions of a tile, in `lanes`."""
     filters = scene.filters
     products(room.canvas, row, filters.taps, filters.shape[3], columns, room.lanes)
     if scene.has_prediction:
@@ -238,7 +239,7 @@ def _correlations(scene, room, n, y, x, row, columns, code):
 
 @inner
 def _list_row(scene, rule, room, n, y, x, row, columns, code, size):
-    """Append the codes of one row of positions that are on, or may come on; the list's size."""
+    """List the codes of one row of positions that are or may become non-zero; return the size."""
     n_components = scene.filters.shape[0]
     zero, one = splat(rule.threshold - rule.threshold), splat(scene.rule.threshold)
     threshold = splat(rule.threshold)
@@ -262,9 +263,9 @@ def _list_row(scene, rule, room, n, y, x, row, columns, code, size):
 
 @inner
 def _sweep(scene, rule, room, n, y, x, code, all_seen, size):
-    """Minimise over each code of the list: the largest change of a slope, and how many are on.
+    """Minimise over each code of the list; return the largest change and the number of non-zeros.
 
-    Changes of the size of rounding errors count as zero.
+    Changes of the size of rounding errors are ignored.
     """
     rows, ridge = scene.filters.rows, scene.ridge
     n_channels = scene.filters.shape[3]
@@ -281,7 +282,7 @@ def _sweep(scene, rule, room, n, y, x, code, all_seen, size):
         if scene.has_prediction:
             slope += ridge * scene.prediction[n, y + i, x + j, k]
         curvature = square + ridge
-        updated = nothing  # if no pixel under the kernel is observed
+        updated = nothing  # if no pixel under the filter is observed
         if curvature > nothing:
             updated = shrink(rule, slope + square * before) / curvature
         change = updated - before
@@ -302,7 +303,7 @@ def _sweep(scene, rule, room, n, y, x, code, all_seen, size):
 
 @inner
 def _step_tile(scene, tiles, tile, room, n, residual, code, alpha, path, still, n_sweeps):
-    """Minimise over the codes of one tile, at a threshold of path * alpha."""
+    """Minimise over the codes of one tile, with the threshold path * alpha."""
     y, last_row, x, last_column = tiles.bounds[tile]
     rows, columns = last_row - y, last_column - x
     _, height, width, _ = scene.filters.shape
@@ -327,7 +328,7 @@ def _step_tile(scene, tiles, tile, room, n, residual, code, alpha, path, still, 
 
 @inner
 def _is_at_rest(tiles, tile, still):
-    """Whether neither the tile nor a neighbour has anything to do."""
+    """Return whether neither the tile nor a neighbour has changed."""
     if tiles.unrest[tile] > still:
         return False
     for m in range(tiles.neighbours.shape[1]):
@@ -339,7 +340,7 @@ def _is_at_rest(tiles, tile, still):
 
 @inner
 def _gets_better(numbers, counts, energy):
-    """Return whether gap or energy made progress in the second half of the rounds."""
+    """Return whether the gap or the energy has decreased in the second half of the rounds."""
     is_lower = energy < LEAST_PROGRESS * numbers[BEST_ENERGY]
     if numbers[GAP] < PROGRESS * numbers[BEST_GAP] or is_lower:
         numbers[BEST_GAP] = min(numbers[GAP], numbers[BEST_GAP])
@@ -381,7 +382,7 @@ def _judge(scene, tiles, control, half_norm, limits):
 
 @inner
 def _decide(scene, tiles, control, half_norm, limits):
-    """What the next round is for, after all tiles have been visited."""
+    """Choose the purpose of the next round, after all tiles have been visited."""
     numbers, counts = control.numbers, control.counts
     if counts[PURPOSE] == LOOK:
         _judge(scene, tiles, control, half_norm, limits)
@@ -402,7 +403,7 @@ def _decide(scene, tiles, control, half_norm, limits):
 
 @kernel
 def _take_part(scene, exact, tiles, control, room, n, images, residual, code, half_norm, limits):
-    """What each thread does until the image is done."""
+    """Process tiles until the image is done; run by each thread."""
     n_tiles = tiles.bounds.shape[0]
     numbers, counts = control.numbers, control.counts
     while True:
@@ -433,21 +434,21 @@ def _take_part(scene, exact, tiles, control, room, n, images, residual, code, ha
 
 
 def _colours(bounds, circular, reach):
-    """A number for each tile along one direction; those of one number do not see each other."""
+    """Return the colour of each tile along one direction; tiles of one colour do not interact."""
     n_tiles = len(bounds) - 1
     apart = np.diff(bounds).min() >= reach - 1 and not (circular and n_tiles % 2)
     return np.arange(n_tiles) % 2 if apart else np.arange(n_tiles)
 
 
 def _tile_sizes(frame, shape):
-    """Rows and columns of positions of a tile."""
+    """Return the numbers of rows and columns of positions of a tile."""
     _, height, width, _ = shape
     rows = min(max(TILE, height), frame.map_height)
     return rows, max(TILE, width, min(LONGEST, TILE * TILE // rows))
 
 
 def new_tiles(frame, shape):
-    """The tiles of maps in the frame, for kernels of the given shape."""
+    """Return the tiles of maps in the frame, for filters of the given shape."""
     sizes = _tile_sizes(frame, shape)
     cuts = [
         cut(size, tile, frame.circular, reach)
@@ -492,7 +493,7 @@ def _new_room(scene, exact, tiles):
 
 
 def _new_scene(lasso, code, dtype):
-    """Return the problem with filters and scalars of a type."""
+    """Return the problem with filters and scalars in a dtype."""
     filters = pack(lasso.kernels.astype(dtype, copy=False))
     nothing = np.zeros((1, 1, 1, 1), code.dtype)
     alpha = max(lasso.rule.threshold, np.finfo(dtype).smallest_normal)
@@ -520,7 +521,7 @@ def local_descent(lasso, code, tol, max_iter, densest=1.0):
 
 
 def _descend(scene, exact, lasso, residual, code, n, limits):
-    """Codes of one image, in place: the gap, and rounds made."""
+    """Compute the codes of one image in place; return the gap and the number of rounds."""
     tiles = new_tiles(scene.frame, scene.filters.shape)
     still, most = np.clip(2 * limits.tol, *FIRST_STILL), np.finfo(float).max
     control = Control(

@@ -7,7 +7,7 @@ from sklearn_ebm.backends.numba._rules import inner
 
 @inner
 def accelerate(momentum, against):
-    """The momentum of the next step and its weight; it starts again where `against` is positive."""
+    """Return the next momentum and its weight; a positive `against` resets it."""
     one = momentum / momentum
     if against > 0:
         return one, one - one

@@ -1,4 +1,4 @@
-"""Products of kernels and a tile of pixels, by register tiles: positions times components."""
+"""Products of filters and a tile of pixels, by register tiles of positions times components."""
 
 from numba.extending import overload
 
@@ -22,7 +22,7 @@ def _put_pair(lanes, x, k, sums):
 
 @inner
 def _two_vectors(canvas, y, taps, n_channels, x, k, lanes):
-    """Eight positions, two vectors of components."""
+    """Process eight positions and two vectors of components."""
     zero = splat(canvas[0, 0] - canvas[0, 0])
     p = q = r = s = t = u = v = w = (zero, zero)
     start = x * n_channels
@@ -51,7 +51,7 @@ def _two_vectors(canvas, y, taps, n_channels, x, k, lanes):
 
 @inner
 def _one_vector(canvas, y, taps, n_channels, x, k, lanes):
-    """Four positions, one vector."""
+    """Process four positions and one vector of components."""
     zero = splat(canvas[0, 0] - canvas[0, 0])
     p = q = r = s = zero
     start = x * n_channels
@@ -88,9 +88,9 @@ def _narrow_products(canvas, y, taps, n_channels, columns, lanes):
 
 
 def products(canvas, y, taps, n_channels, columns, lanes):
-    """The products of all kernels with the canvas at `columns` positions of row y, and a few more.
+    """Compute the products of all filters with at least `columns` positions of row y of the canvas.
 
-    `lanes` gets them, (columns up to a whole block, padded n_components).
+    They are written to `lanes`, (columns up to a whole block, padded n_components).
     """
 
 

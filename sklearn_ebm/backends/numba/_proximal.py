@@ -1,4 +1,4 @@
-"""One accelerated proximal step for a batch of codes, in one pass over its rows."""
+"""One accelerated proximal step for a batch of codes, in a single pass over its rows."""
 
 import numpy as np
 
@@ -41,7 +41,7 @@ def _accelerated_rows(
 
 
 def proximal_step(product, correlation, code, extrapolated, momentum, step_size, penalty):
-    """Fused step of penalties that offer a rule; see `sklearn_ebm.backends.numpy.proximal_step`."""
+    """Fused step for penalties with a rule; see `sklearn_ebm.backends.numpy.proximal_step`."""
     if offers(penalty, "windows"):
         majorized_step(product, correlation, code, extrapolated, momentum, step_size, penalty)
         return

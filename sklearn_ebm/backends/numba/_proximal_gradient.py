@@ -1,15 +1,15 @@
-"""ISTA and FISTA, one row after another to its end.
+"""ISTA and FISTA, one row after another.
 
-All that a row touches stays in the core's cache, it stops as soon as its gap allows, and its step
-is its own. Codes are sparse after the proximal operator, so that z H is a sum of few rows of H,
-where a step of a whole batch reads all of them. Since q = c - z H is linear in z, the slope at the
-point ahead, y = z + w (z - z_before), needs no product of its own: it is -(q + w (q - q_before)),
-and the certificate at z comes for free.
+All data of a row remain in the core's cache, a row stops as soon as its gap is small enough, and
+has its own step size. Since codes are sparse after the proximal operator, z H is a sum of few rows
+of H, while a step of a whole batch reads all of them. Since q = c - z H is linear in z, the slope
+at the extrapolated point y = z + w (z - z_before) is -(q + w (q - q_before)), which requires no
+further product, and neither does the certificate at z.
 
-Three things spare FISTA steps. Momentum starts again where it led astray (O'Donoghue & Candes
-2015). The threshold falls from max|q| to alpha, which keeps codes sparse on the way (continuation:
-Hale, Yin & Zhang 2008). And 1/L is but the least step: a longer one is as good as long as H curves
-less along it (backtracking: Beck & Teboulle 2009, section 4).
+Three measures reduce the number of FISTA steps. The momentum is reset if it opposes the step
+(O'Donoghue & Candes 2015). The threshold decreases from max|q| to alpha, so that intermediate codes
+are sparse (continuation: Hale, Yin & Zhang 2008). And steps may be longer than 1/L if the curvature
+of H along them is smaller (backtracking: Beck & Teboulle 2009, section 4).
 """
 
 from typing import Any, NamedTuple
@@ -32,28 +32,28 @@ from sklearn_ebm.backends.numba._simd import (
 )
 from sklearn_ebm.backends.numba._support import add_rows, padded
 
-FALL = np.float32(0.8)  # of the threshold in one step
-# Guesses of the curvature, raised where a step shows them to be too small.
-FIRST_SHARE = np.float32(0.125)  # of the largest eigenvalue of H
-RAISE = np.float32(1.5)  # the least
-MARGIN = np.float32(1.05)  # over the curvature that was met
-LOWER = np.float32(0.7)  # after a restart
+FALL = np.float32(0.8)  # factor of the threshold in one step
+# Estimates of the curvature, increased if a step shows that they are too small.
+FIRST_SHARE = np.float32(0.125)  # share of the largest eigenvalue of H
+RAISE = np.float32(1.5)  # minimum factor of an increase
+MARGIN = np.float32(1.05)  # factor of the measured curvature
+LOWER = np.float32(0.7)  # factor after a restart
 
 
 class Descent(NamedTuple):
-    """What one thread writes to while it looks for a code; rows are zero up to whole vectors."""
+    """Buffers of one thread for the code of a row, padded with zeros to whole vectors."""
 
-    code: Any  # (2, width), z and the one before, in turns
+    code: Any  # (2, width), z and the previous code, alternating
     correlation: Any  # (2, width), q = c - z H of both
     target: Any  # (width,), c
     ahead: Any  # (width,), y
     slope: Any  # (width,), c - y H
-    support: Any  # (width,), atoms that are on in the code at hand
+    support: Any  # (width,), active atoms of the current code
     value: Any  # (width,), their coefficients
 
 
 def new_descent(n_atoms, dtype):
-    """Room for one thread's descents."""
+    """Return buffers of one thread."""
     width = padded(n_atoms)
     code, correlation = np.zeros((2, width), dtype), np.zeros((2, width), dtype)
     target, ahead, slope, value = np.zeros((4, width), dtype)
@@ -62,10 +62,10 @@ def new_descent(n_atoms, dtype):
 
 @inner
 def _correlate(gram, descent, turn):
-    """q = c - z H, from the entries of z that are on."""
+    """Compute q = c - z H from the non-zero entries of z."""
     code, correlation = descent.code[turn], descent.correlation[turn]
     size = 0
-    for k in range(gram.shape[0]):  # without a branch, which would often be foretold wrongly
+    for k in range(gram.shape[0]):  # without a branch, which would often be mispredicted
         descent.support[size], descent.value[size] = k, code[k]
         size += code[k] != 0
     for k in range(0, code.shape[0], LANES):
@@ -75,7 +75,7 @@ def _correlate(gram, descent, turn):
 
 @inner
 def _look_ahead(descent, turn, weight):
-    """y = z + weight (z - z_before) and its slope."""
+    """Compute y = z + weight (z - z_before) and its slope."""
     for k in range(0, descent.ahead.shape[0], LANES):
         code, correlation = load(descent.code, (turn, k)), load(descent.correlation, (turn, k))
         step = subtract(code, load(descent.code, (1 - turn, k)))
@@ -86,7 +86,7 @@ def _look_ahead(descent, turn, weight):
 
 @inner
 def _shrink(rule, descent, turn, step_size):
-    """The step from y replaces the older code."""
+    """Make the step from y; it overwrites the older code."""
     for k in range(0, descent.ahead.shape[0], LANES):
         moved = add_scaled(load(descent.ahead, k), step_size, load(descent.slope, k))
         store(descent.code, (1 - turn, k), shrink(rule, moved))
@@ -94,7 +94,7 @@ def _shrink(rule, descent, turn, step_size):
 
 @inner
 def _judge(descent, turn, zero):
-    """(z_new - y) H (z_new - y)', ||z_new - y||^2 and (y - z_new) . (z_new - z)."""
+    """Return (z_new - y) H (z_new - y)', ||z_new - y||^2 and (y - z_new) . (z_new - z)."""
     bend = splat(zero)
     square, against = bend, bend
     for k in range(0, descent.ahead.shape[0], LANES):
@@ -111,7 +111,7 @@ def _judge(descent, turn, zero):
 
 @inner
 def _step(rule, gram, descent, turn, path, guess, lipschitz):
-    """A step from y as long as the curvature along it allows: the guess that did, and `against`."""
+    """Step from y with a step size that the curvature allows; return the guess and `against`."""
     zero, one = lipschitz - lipschitz, lipschitz / lipschitz
     while True:
         _shrink(scaled(rule, path / guess), descent, turn, one / guess)
@@ -124,7 +124,7 @@ def _step(rule, gram, descent, turn, path, guess, lipschitz):
 
 @inner
 def _descend(rule, gram, half_norm, descent, tol, max_iter, lipschitz, accelerated):
-    """Steps of one row until its gap is at most tol: gap, steps, and which code is the last."""
+    """Iterate one row until its gap is at most tol; return gap, steps, and index of the code."""
     one = lipschitz / lipschitz
     momentum, weight, path, guess = one, one - one, one, lipschitz
     gap, turn, n_iter = one, 0, 0
@@ -153,7 +153,7 @@ def _descend(rule, gram, half_norm, descent, tol, max_iter, lipschitz, accelerat
 @kernel
 def proximal_gradient_rows(lasso, code, gap, n_iter, tol, max_iter, lipschitz, accelerated, descent,
                            first, last):  # fmt: skip
-    """Codes of the rows first..last, in place from where they are."""
+    """Compute codes of the rows first..last, in place from the given codes."""
     for row in range(first, last):
         for k in range(code.shape[1]):
             descent.target[k] = lasso.correlation[row, k]

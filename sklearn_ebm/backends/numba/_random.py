@@ -22,14 +22,14 @@ FIRST_STEP, SECOND_STEP = (np.uint32(number) for number in KEY_STEPS)
 
 
 def key_words(key):
-    """The key as the words that kernels take: seed, draw, and the first row."""
+    """Return the key as words for kernels: seed, draw, and first row."""
     numbers = (*key.seed, key.draw & LOW_BITS, key.draw >> 32)
     return tuple(np.uint32(number) for number in numbers), key.first_row
 
 
 @inner
 def draw_words(words, row, column):
-    """Four vectors of words, for the columns from `column` on, a multiple of `GROUP`."""
+    """Return four vectors of words for the columns from `column`, a multiple of `GROUP`."""
     key_0, key_1 = words[0], words[1]
     c0, c1 = words_from(np.uint32(column // 4)), splat(np.uint32(row))
     c2, c3 = splat(words[2]), splat(words[3])
@@ -67,5 +67,5 @@ def uniform(result, key):
     return result
 
 
-# NumPy's vectorised logarithm, sine and cosine beat a kernel that calls the scalar ones.
+# NumPy's vectorised logarithm, sine and cosine are faster than a kernel with scalar functions.
 add_normal = functools.partial(reference.add_normal, uniform=uniform)

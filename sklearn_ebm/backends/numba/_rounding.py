@@ -1,4 +1,4 @@
-"""How large gaps may be if they were computed, or codes rounded, in single precision."""
+"""Upper bounds of gaps that were computed in single precision, or whose codes were rounded."""
 
 import math
 
@@ -10,12 +10,12 @@ from sklearn_ebm.backends.numba._launcher import split_rows
 from sklearn_ebm.backends.numba._rules import FAST_MATH, OPTIONS
 
 SMALLEST_PIECE = 512
-# A gap may be NaN, and must stay so.
+# A gap may be NaN, and must remain NaN.
 WITH_NAN = {**OPTIONS, "fastmath": FAST_MATH - {"nnan", "ninf"}}
 
 
 def gap_with_rounding(code, gap, unit, roundings, largest_atom, dual_norm):
-    """In one pass; see `sklearn_ebm.backends.numpy.gap_with_rounding`."""
+    """Fused; see `sklearn_ebm.backends.numpy.gap_with_rounding`."""
     result = np.empty(code.shape[0], code.dtype)
     error = roundings * largest_atom
 

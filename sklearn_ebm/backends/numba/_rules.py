@@ -1,4 +1,4 @@
-"""Penalty rules inside Numba kernels: resolved by type when a kernel compiles, cached on disk."""
+"""Penalty rules inside Numba kernels, resolved by type at compile time."""
 
 from numba import njit
 from numba.extending import overload
@@ -8,11 +8,11 @@ from sklearn_ebm.backends.numba._fragments import fragment
 from sklearn_ebm.backends.numba._kernel_cache import cached_on_disk
 from sklearn_ebm.backends.numba._simd import Vector, larger, magnitude, smaller, splat, subtract
 
-# NaN and infinities are kept out by validation; sums may be reordered.
+# Validation excludes NaN and infinities; sums may be reordered.
 FAST_MATH = {"nnan", "ninf", "nsz", "contract", "reassoc"}
 
-# Without Numba's runtime, and with every kernel inlined in its callers: none allocates, and to
-# count references to arrays and pass them on took three quarters of an active set's time.
+# Without Numba's runtime: no kernel allocates, and reference counts of array arguments took three
+# quarters of an active set's time.
 OPTIONS = {
     "nogil": True,
     "fastmath": FAST_MATH,
@@ -41,15 +41,15 @@ def routine(function):
 
 
 def dual_magnitude(rule, correlation):
-    """What the optimality condition bounds by the threshold at every atom."""
+    """Return the magnitude that optimality limits to the threshold for every atom."""
 
 
 def shrink(rule, value):
-    """The proximal operator of one number."""
+    """Apply the proximal operator to one number."""
 
 
 def scaled(rule, step_size):
-    """The rule of the proximal operator of step_size times the penalty."""
+    """Return the rule of the proximal operator of step_size times the penalty."""
 
 
 @overload(dual_magnitude)
@@ -64,7 +64,7 @@ def _dual_magnitude(rule, correlation):
 
 @overload(shrink)
 def _shrink(rule, value):
-    """Of a number, or of each in a `Vector`."""
+    """Apply the operator to a number, or to each number of a `Vector`."""
     if getattr(rule, "instance_class", None) is SoftThreshold:
         if isinstance(value, Vector):
             return lambda rule, value: subtract(

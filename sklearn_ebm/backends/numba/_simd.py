@@ -1,8 +1,8 @@
-"""A vector of LANES numbers as a value inside kernels, for rows that are short or summed in pieces.
+"""Vectors of LANES numbers as values inside kernels, for short rows or partial sums.
 
-Left to itself, LLVM guards each loop against arrays that overlap and keeps loops of few iterations
-scalar, which is most of the time of a support of a dozen atoms. A `Vector` is loaded and stored on
-purpose; LLVM splits it into the registers that the processor has.
+By default, LLVM guards each loop against overlapping arrays and does not vectorise loops of few
+iterations, which dominate for a support of a dozen atoms. A `Vector` is loaded and stored
+explicitly; LLVM splits it into the registers of the processor.
 """
 
 from llvmlite import ir
@@ -11,11 +11,11 @@ from numba.extending import intrinsic, models, register_model
 
 from sklearn_ebm.backends._random import LANES
 
-FAST = ("nnan", "ninf", "nsz", "contract", "reassoc")  # as FAST_MATH of the kernels
+FAST = ("nnan", "ninf", "nsz", "contract", "reassoc")  # same as FAST_MATH of the kernels
 
 
 class Vector(types.Type):
-    """LANES numbers of one type."""
+    """The type of LANES numbers of one dtype."""
 
     def __init__(self, dtype):
         self.dtype = dtype
@@ -30,13 +30,13 @@ class _VectorModel(models.PrimitiveModel):
 
 
 def _require_rows(array):
-    """Refuse layouts in which neighbours of a row may lie apart; "A" is up to the caller."""
+    """Refuse layouts whose rows may not be contiguous; for "A", the caller must ensure it."""
     if array.layout == "F":
         raise errors.NumbaTypeError(f"a Vector needs rows in one piece, not {array}")
 
 
 def _pointer(context, builder, array_type, array, index):
-    """Where the element at `index` of an array stands, as the place of a vector."""
+    """Return the address of the element at `index` of an array, as a pointer to a vector."""
     array = context.make_array(array_type)(context, builder, array)
     indices = cgutils.unpack_tuple(builder, index) if array_type.ndim > 1 else [index]
     place = cgutils.get_item_pointer(
@@ -48,7 +48,7 @@ def _pointer(context, builder, array_type, array, index):
 
 @intrinsic
 def load(typing_context, array, index):
-    """LANES numbers of an array whose rows are in one piece, from `index` on: k, or (row, k)."""
+    """Load LANES numbers of an array with contiguous rows, from `index`: k, or (row, k)."""
     _require_rows(array)
 
     def generate(context, builder, signature, arguments):
@@ -60,7 +60,7 @@ def load(typing_context, array, index):
 
 @intrinsic
 def store(typing_context, array, index, vector):
-    """Write LANES numbers from `index` on."""
+    """Write LANES numbers from `index`."""
     _require_rows(array)
 
     def generate(context, builder, signature, arguments):
@@ -72,7 +72,7 @@ def store(typing_context, array, index, vector):
 
 
 def _first_lanes(builder, count):
-    """A mask with the lanes below `count`."""
+    """Return a mask of the lanes below `count`."""
     kind = ir.VectorType(ir.IntType(64), LANES)
     empty, lane = ir.Constant(kind, ir.Undefined), ir.Constant(ir.IntType(32), 0)
     first = builder.insert_element(empty, count, lane)
@@ -92,7 +92,7 @@ def _masked(builder, name, vector, result, arguments):
 
 @intrinsic
 def load_first(typing_context, array, index, count):
-    """The first `count` lanes of a vector of an array, and zeros; no more is read."""
+    """Load the first `count` lanes and fill with zeros; other memory is not read."""
     _require_rows(array)
     vector = Vector(array.dtype)
 
@@ -109,7 +109,7 @@ def load_first(typing_context, array, index, count):
 
 @intrinsic
 def store_first(typing_context, array, index, vector, count):
-    """Write the first `count` lanes from `index` on."""
+    """Write the first `count` lanes from `index`."""
     _require_rows(array)
 
     def generate(context, builder, signature, arguments):
@@ -125,7 +125,7 @@ def store_first(typing_context, array, index, vector, count):
 
 @intrinsic
 def splat(typing_context, number):
-    """The same number in every lane."""
+    """Return a vector with the same number in all lanes."""
 
     def generate(context, builder, signature, arguments):
         return _splat(context, builder, number, arguments[0])
@@ -142,7 +142,7 @@ def _splat(context, builder, number_type, number):
 
 @intrinsic
 def add_scaled(typing_context, total, scale, vector):
-    """total + scale * vector; `scale` is a number of the vector's type, or of a narrower one."""
+    """Return total + scale * vector; `scale` has the vector's dtype or a narrower one."""
 
     def generate(context, builder, signature, arguments):
         total_value, scale_value, vector_value = arguments
@@ -159,7 +159,7 @@ def add_scaled(typing_context, total, scale, vector):
 
 @intrinsic
 def add(typing_context, left, right):
-    """left + right."""
+    """Return left + right."""
 
     def generate(context, builder, signature, arguments):
         return builder.fadd(*arguments, flags=FAST)
@@ -169,7 +169,7 @@ def add(typing_context, left, right):
 
 @intrinsic
 def subtract(typing_context, left, right):
-    """left - right."""
+    """Return left - right."""
 
     def generate(context, builder, signature, arguments):
         return builder.fsub(*arguments, flags=FAST)
@@ -179,7 +179,7 @@ def subtract(typing_context, left, right):
 
 @intrinsic
 def multiply(typing_context, left, right):
-    """left * right, lane by lane."""
+    """Return left * right, lane by lane."""
 
     def generate(context, builder, signature, arguments):
         return builder.fmul(*arguments, flags=FAST)
@@ -189,7 +189,7 @@ def multiply(typing_context, left, right):
 
 @intrinsic
 def divide(typing_context, left, right):
-    """left / right, lane by lane."""
+    """Return left / right, lane by lane."""
 
     def generate(context, builder, signature, arguments):
         return builder.fdiv(*arguments, flags=FAST)
@@ -198,7 +198,7 @@ def divide(typing_context, left, right):
 
 
 def _of_each_lane(function_name, vector):
-    """Code for a function of LLVM's own on all lanes."""
+    """Return code that applies an LLVM intrinsic to all lanes."""
 
     def generate(context, builder, signature, arguments):
         kind = context.get_value_type(vector)
@@ -213,19 +213,19 @@ def _of_each_lane(function_name, vector):
 
 @intrinsic
 def magnitude(typing_context, vector):
-    """The absolute value in every lane."""
+    """Return the absolute value of each lane."""
     return _of_each_lane("fabs", vector)
 
 
 @intrinsic
 def square_root(typing_context, vector):
-    """The square root in every lane."""
+    """Return the square root of each lane."""
     return _of_each_lane("sqrt", vector)
 
 
 @intrinsic
 def larger(typing_context, left, right):
-    """The larger number in every lane."""
+    """Return the maximum of each lane."""
 
     def generate(context, builder, signature, arguments):
         return builder.select(builder.fcmp_ordered(">", *arguments), *arguments)
@@ -235,7 +235,7 @@ def larger(typing_context, left, right):
 
 @intrinsic
 def smaller(typing_context, left, right):
-    """The smaller number in every lane."""
+    """Return the minimum of each lane."""
 
     def generate(context, builder, signature, arguments):
         return builder.select(builder.fcmp_ordered("<", *arguments), *arguments)
@@ -245,7 +245,7 @@ def smaller(typing_context, left, right):
 
 @intrinsic
 def lanes_that_are_on(typing_context, vector):
-    """One bit for each lane, set where the number is not zero; lane 0 is the lowest."""
+    """Return one bit per lane, set if the number is not zero; lane 0 is the lowest bit."""
 
     def generate(context, builder, signature, arguments):
         zero = ir.Constant(context.get_value_type(vector), None)
@@ -258,7 +258,7 @@ def lanes_that_are_on(typing_context, vector):
 
 @intrinsic
 def lowest_bit(typing_context, bits):
-    """Place of the lowest bit that is set; there must be one."""
+    """Return the index of the lowest set bit; at least one must be set."""
 
     def generate(context, builder, signature, arguments):
         return builder.cttz(arguments[0], ir.Constant(ir.IntType(1), 1))
@@ -268,7 +268,7 @@ def lowest_bit(typing_context, bits):
 
 @intrinsic
 def n_bits(typing_context, bits):
-    """How many bits are set."""
+    """Return the number of set bits."""
 
     def generate(context, builder, signature, arguments):
         return builder.ctpop(arguments[0])
@@ -278,7 +278,7 @@ def n_bits(typing_context, bits):
 
 @intrinsic
 def total(typing_context, vector):
-    """The sum over the lanes."""
+    """Return the sum over the lanes."""
 
     def generate(context, builder, signature, arguments):
         return _reduce(context, builder, vector, arguments[0], builder.fadd)
@@ -288,7 +288,7 @@ def total(typing_context, vector):
 
 @intrinsic
 def totals(typing_context, vectors):
-    """The sums over the lanes of each of LANES vectors, in the lanes of one."""
+    """Return the sums over the lanes of LANES vectors, as one vector."""
 
     def generate(context, builder, signature, arguments):
         vectors_left, width = cgutils.unpack_tuple(builder, arguments[0], LANES), 1
@@ -302,7 +302,7 @@ def totals(typing_context, vectors):
 
 
 def _add_neighbours(builder, left, right, width):
-    """Sums of neighbouring blocks of lanes: those of `left` in even blocks, of `right` in odd."""
+    """Add neighbouring blocks of lanes: sums of `left` in even blocks, of `right` in odd ones."""
     lanes = [
         LANES * (lane // width % 2) + lane // (2 * width) * 2 * width + lane % width
         for lane in range(LANES)
@@ -317,7 +317,7 @@ def _add_neighbours(builder, left, right, width):
 
 @intrinsic
 def largest_lane(typing_context, vector):
-    """The maximum over the lanes."""
+    """Return the maximum over the lanes."""
 
     def generate(context, builder, signature, arguments):
         def larger_of(left, right, flags):
@@ -329,7 +329,7 @@ def largest_lane(typing_context, vector):
 
 
 def _reduce(context, builder, vector_type, vector, combine):
-    """By halves: the upper half of the lanes onto the lower one."""
+    """Combine the upper half of the lanes with the lower half, repeatedly."""
     width = LANES
     while width > 1:
         width //= 2
@@ -341,7 +341,7 @@ def _reduce(context, builder, vector_type, vector, combine):
 
 @intrinsic
 def where_larger(typing_context, left, right, here, there):
-    """`here` in the lanes in which left > right, `there` in the others."""
+    """Return `here` in lanes with left > right, and `there` in the others."""
 
     def generate(context, builder, signature, arguments):
         left_value, right_value, here_value, there_value = arguments

@@ -1,4 +1,4 @@
-"""Vectors of 32-bit words, and the exponential, which is made of bits and a polynomial."""
+"""Vectors of 32-bit words, and the exponential and logarithm computed from bits and series."""
 
 import math
 
@@ -13,13 +13,13 @@ WIDE = ir.VectorType(ir.IntType(64), LANES // 2)
 
 
 def _constant(kind, value):
-    """The same value in every lane of an LLVM vector type."""
+    """Return an LLVM vector constant with the same value in all lanes."""
     return ir.Constant(kind, [value] * kind.count)
 
 
 @intrinsic
 def words_from(typing_context, first):
-    """The words first, first + 1, ... in the lanes."""
+    """Return the words first, first + 1, ... in the lanes."""
 
     def generate(context, builder, signature, arguments):
         kind = ir.VectorType(WORD, LANES)
@@ -34,7 +34,7 @@ def words_from(typing_context, first):
 
 @intrinsic
 def exclusive_or(typing_context, left, right):
-    """Bits that are in one of the two only."""
+    """Return the exclusive or of two vectors of words."""
 
     def generate(context, builder, signature, arguments):
         return builder.xor(*arguments)
@@ -44,9 +44,9 @@ def exclusive_or(typing_context, left, right):
 
 @intrinsic
 def wide_product(typing_context, words, factor):
-    """Upper and lower words of the products with a 64-bit number that is below 2**32.
+    """Return upper and lower words of the products with a 64-bit number that is below 2**32.
 
-    Even and odd lanes apart, as the processor multiplies them.
+    Even and odd lanes are multiplied separately, as the processor does.
     """
 
     def generate(context, builder, signature, arguments):
@@ -73,7 +73,7 @@ def wide_product(typing_context, words, factor):
 
 @intrinsic
 def unit_interval(typing_context, words, like):
-    """Numbers (2 n + 1) / 2**24 between zero and one from the words' 23 upper bits n."""
+    """Return numbers (2 n + 1) / 2**24 between zero and one, with n the upper 23 bits of words."""
 
     def generate(context, builder, signature, arguments):
         number = context.get_value_type(like.dtype)
@@ -86,18 +86,18 @@ def unit_interval(typing_context, words, like):
     return like(words, like), generate
 
 
-DEGREE = {32: 7, 64: 13}  # of the Taylor series, whose rest is below rounding for |r| <= log(2) / 2
+DEGREE = {32: 7, 64: 13}  # of the Taylor series; the rest is below rounding for |r| <= log(2) / 2
 LARGEST = {32: 87.0, 64: 708.0}  # exp of it and of its negative are normal numbers
-LOG_2 = {  # in two parts: the upper one has few bits, so that its multiples are exact
+LOG_2 = {  # in two parts: the upper part has few bits, so that its multiples are exact
     32: (0.693359375, -2.12194440054690583e-4),
     64: (0.693145751953125, 1.42860682030941723e-6),
 }
-EXPONENT = {32: (23, 127), 64: (52, 1023)}  # place, and what stands for zero
+EXPONENT = {32: (23, 127), 64: (52, 1023)}  # position of the exponent bits, and the bias
 
 
 @intrinsic
 def exponential(typing_context, vector):
-    """exp(x) of every lane, for x within `LARGEST` of zero and of the nearer end beyond.
+    """Return exp(x) of each lane; x is clipped to the range of `LARGEST`.
 
     x = n log(2) + r, exp(x) = 2**n exp(r).
     """
@@ -116,12 +116,12 @@ def exponential(typing_context, vector):
     return vector(vector), generate
 
 
-TERMS = {32: 8, 64: 18}  # of the series, whose rest is below rounding for w <= 1/3
+TERMS = {32: 8, 64: 18}  # of the series; the remainder is below rounding for w <= 1/3
 
 
 @intrinsic
 def log_of_one_plus(typing_context, vector):
-    """log(1 + d) of every lane, for d between zero and one.
+    """Return log(1 + d) of each lane, for d between zero and one.
 
     w = d / (2 + d), log(1 + d) = 2 artanh(w) = 2 (w + w**3 / 3 + w**5 / 5 + ...).
     """
@@ -148,7 +148,7 @@ def _clipped(builder, x, kind, largest):
 
 
 def _reduced(context, builder, x, kind, width):
-    """n, the nearest to x / log(2), and r."""
+    """Return n, the nearest integer to x / log(2), and r."""
     name = f"llvm.rint.v{LANES}f{width}"
     rint = cgutils.get_or_insert_function(builder.module, ir.FunctionType(kind, [kind]), name)
     n = builder.call(rint, [builder.fmul(x, _constant(kind, 1 / math.log(2)))])

@@ -1,8 +1,8 @@
 """The inverse of the Hessian on a growing and shrinking support, for the active set.
 
 Adding or removing an atom is one symmetric rank-one update over whole vectors. The inverse is in
-single precision whatever the codes are in: a Newton step that reads the exact residual correlation
-corrects in the next round what rounding left in this one.
+single precision for codes of any dtype: a Newton step uses the exact residual correlation, and thus
+corrects the rounding errors of the previous round.
 """
 
 from typing import Any, NamedTuple
@@ -22,30 +22,30 @@ from sklearn_ebm.backends.numba._simd import (
     store,
 )
 
-PIVOT = np.float32(1e-4)  # an atom this close to the support's span does not join
-SPARSE = 0.3  # share of non-zeros up to which rows of a matrix that they pick beat BLAS
-SAMPLED = 16  # rows of codes that are looked at to estimate the share
+PIVOT = np.float32(1e-4)  # an atom this close to the support's span may not join
+SPARSE = 0.3  # share of non-zeros up to which sums of selected rows are faster than BLAS
+SAMPLED = 16  # number of rows of codes from which the share is estimated
 SIGN, STEP, FACTOR, SCRATCH = range(4)  # rows of `Search.vectors`
 
 
 class Search(NamedTuple):
-    """What one thread writes to while it looks for the code of a sample.
+    """Buffers of one thread for the code of a sample.
 
-    Arrays over atoms and values have the type of the data, those of the inverse single precision.
+    Arrays over atoms and values have the dtype of the data; the inverse has single precision.
     """
 
     correlation: Any  # (n_atoms,), q = c - z H
-    is_free: Any  # (n_atoms,), one where an atom may join, else zero
+    is_free: Any  # (n_atoms,), 1 if an atom may join, else 0
     strength: Any  # (LANES,), the largest dual magnitude of a free atom in each lane
-    candidate: Any  # (LANES,), the atom that has it
-    support: Any  # (capacity,), the atoms that are on, in no order
+    candidate: Any  # (LANES,), the atoms with these magnitudes
+    support: Any  # (capacity,), active atoms, not ordered
     value: Any  # (width,), their coefficients
     vectors: Any  # (4, width), one column for each atom of the support
-    inverse: Any  # (width, width), of the Hessian on the support, with zeros up to whole vectors
+    inverse: Any  # (width, width), inverse Hessian on the support, with zeros up to whole vectors
 
 
 def new_search(n_atoms, capacity, dtype):
-    """Room for one thread's searches with supports of at most `capacity` atoms."""
+    """Return buffers of one thread for supports of at most `capacity` atoms."""
     width = padded(capacity + 1)
     return Search(
         correlation=np.empty(n_atoms, dtype),
@@ -61,13 +61,13 @@ def new_search(n_atoms, capacity, dtype):
 
 @inner
 def padded(size):
-    """Rows of the inverse are padded to whole vectors."""
+    """Return the size padded to whole vectors, as for rows of the inverse."""
     return (size + LANES - 1) // LANES * LANES
 
 
 @inner
 def _times_inverse(vectors, inverse, destination, size):
-    """Row FACTOR times the inverse; two sums, so that an addition need not wait for the last."""
+    """Multiply row FACTOR by the inverse, with two independent sums to hide latency."""
     for k in range(0, padded(size), LANES):
         even = splat(np.float32(0))
         odd = even
@@ -97,7 +97,7 @@ def _clear(inverse, row, first, last):
 
 @inner
 def append(gram, search, size, atom):
-    """Bordered inverse; False where the atom lies in the span of the support."""
+    """Append an atom to the inverse; return False if it is in the span of the support."""
     support, vectors, inverse = search.support, search.vectors, search.inverse
     for i in range(size):
         vectors[FACTOR, i] = gram[atom, support[i]]
@@ -124,7 +124,7 @@ def append(gram, search, size, atom):
 
 @inner
 def remove(search, size, position):
-    """Take one atom out; the last one of the support takes its place."""
+    """Remove an atom; the last atom of the support takes its place."""
     support, vectors, inverse = search.support, search.vectors, search.inverse
     last, width = size - 1, padded(size)
     for k in range(0, width, LANES):
@@ -145,7 +145,7 @@ def remove(search, size, position):
 
 @inner
 def newton_step(search, size, threshold):
-    """Step to the minimum on the support, (q_S - threshold sign_S) (H_SS)^-1."""
+    """Compute the step to the minimum on the support, (q_S - threshold sign_S) (H_SS)^-1."""
     vectors = search.vectors
     for i in range(size):
         slope = search.correlation[search.support[i]] - threshold * vectors[SIGN, i]
@@ -155,7 +155,7 @@ def newton_step(search, size, threshold):
 
 @inner
 def add_row(total, matrix, row, weight):
-    """total += weight * matrix[row]; `total` may be longer."""
+    """Compute total += weight * matrix[row]; `total` may be longer."""
     whole = matrix.shape[1] // LANES * LANES
     for t in range(0, whole, LANES):
         store(total, t, add_scaled(load(total, t), weight, load(matrix, (row, t))))
@@ -165,7 +165,7 @@ def add_row(total, matrix, row, weight):
 
 @inner
 def _add_four_rows(total, matrix, rows, weights, scale, first):
-    """Four rows at a time, to spare the traffic of the sum."""
+    """Add four rows at a time, which reduces memory traffic of the sum."""
     whole = matrix.shape[1] // LANES * LANES
     a, b = scale * weights[first], scale * weights[first + 1]
     c, d = scale * weights[first + 2], scale * weights[first + 3]
@@ -181,7 +181,7 @@ def _add_four_rows(total, matrix, rows, weights, scale, first):
 
 @inner
 def add_rows(total, matrix, rows, weights, scale, size):
-    """total += scale * weights[:size] @ matrix[rows[:size]]."""
+    """Compute total += scale * weights[:size] @ matrix[rows[:size]]."""
     fours = size // 4 * 4
     for i in range(0, fours, 4):
         _add_four_rows(total, matrix, rows, weights, scale, i)
@@ -191,14 +191,14 @@ def add_rows(total, matrix, rows, weights, scale, size):
 
 @inner
 def subtract_step(gram, search, size):
-    """q -= step @ H_S."""
+    """Compute q -= step @ H_S."""
     weights = search.vectors[STEP]
     add_rows(search.correlation, gram, search.support, weights, np.float32(-1), size)
 
 
 @kernel
 def _n_on(states, step):
-    """Entries that are not zero in every `step`-th row."""
+    """Return the number of non-zeros in every `step`-th row."""
     n_on = np.uint64(0)
     n_columns = states.shape[1]
     for n in range(0, states.shape[0], step):
@@ -209,7 +209,7 @@ def _n_on(states, step):
 
 
 def has_few_on(code):
-    """Whether to go from one non-zero to the next beats BLAS, judged by some of the rows."""
+    """Return whether sums over non-zeros are faster than BLAS, judged by some of the rows."""
     code = in_rows(code)
     step = max(1, code.shape[0] // SAMPLED)
     n_looked_at = len(range(0, code.shape[0], step)) * code.shape[1]
@@ -217,7 +217,7 @@ def has_few_on(code):
 
 
 def in_rows(array):
-    """The array if the numbers of each row stand in one piece, else a copy."""
+    """Return the array if its rows are contiguous, else a copy."""
     flags = array.flags
     in_pieces = array.strides[-1] == array.itemsize and not (flags.f_contiguous and array.ndim > 1)
     return array if in_pieces or flags.c_contiguous else np.ascontiguousarray(array)

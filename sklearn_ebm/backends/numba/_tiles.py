@@ -1,7 +1,7 @@
 """Tiles of maps: each thread copies the pixels that a tile depends on, and works on the copy.
 
-What an edge does to a kernel is decided where pixels are copied, and nowhere else. Channels lie
-beside each other in a row of pixels, so that a kernel of several channels is a wider one.
+Borders are treated only when pixels are copied. Channels are adjacent in a row of pixels, so that a
+filter with several channels is a wider filter.
 """
 
 from typing import Any, NamedTuple
@@ -12,13 +12,13 @@ from sklearn_ebm.backends._random import LANES
 from sklearn_ebm.backends.numba._rules import inner
 from sklearn_ebm.backends.numba._support import padded
 
-TILE = 32  # positions in each direction: pixels, codes and products stay in a core's cache
+TILE = 32  # positions in each direction: pixels, codes and products fit into a core's cache
 BLOCK = 8  # positions whose products are computed together
-LINE = 64 // 4  # numbers that begin a cache line
+LINE = 64 // 4  # number of entries in a cache line
 
 
 class Filters(NamedTuple):
-    """Kernels twice, in the orders in which they are read."""
+    """Filters in two layouts."""
 
     taps: Any  # (kernel_height, kernel_width * n_channels, padded n_components)
     rows: Any  # (n_components, kernel_height, padded kernel_width * n_channels)
@@ -26,7 +26,7 @@ class Filters(NamedTuple):
 
 
 def pack(kernels):
-    """Kernels of shape (n_components, height, width, n_channels) as `Filters`."""
+    """Return filters of shape (n_components, height, width, n_channels) as `Filters`."""
     n_components, height, width, n_channels = kernels.shape
     reach = width * n_channels
     flat = kernels.reshape(n_components, height, reach)
@@ -38,7 +38,7 @@ def pack(kernels):
 
 
 class Frame(NamedTuple):
-    """An image's size, that of its maps, and where the first position stands."""
+    """Sizes of an image and of its maps, and the position of the first code."""
 
     height: int
     width: int
@@ -50,16 +50,16 @@ class Frame(NamedTuple):
 
 
 def new_frame(images, maps, border):
-    """The frame of images and maps of these shapes."""
+    """Return the frame of images and maps of these shapes."""
     top, left = border.before
     return Frame(*images.shape[1:3], *maps.shape[1:3], top, left, border.circular)
 
 
 def cut(size, tile, circular=False, reach=1):
-    """Bounds of tiles of about equal size, not below `tile`, along one direction.
+    """Return bounds of tiles of about equal size, at least `tile`, along one direction.
 
-    With a circular border a tile must not see a pixel twice, and neighbours differ in parity only
-    where the number of tiles is even.
+    With a circular border, a tile must not contain a pixel twice, and the number of tiles must be
+    even for neighbours to differ in parity.
     """
     n_tiles = max(1, size // tile)
     if circular:
@@ -70,7 +70,7 @@ def cut(size, tile, circular=False, reach=1):
 
 
 def new_canvas(filters, rows, columns):
-    """Room for the pixels of a tile of as many rows and columns of positions."""
+    """Return memory for the pixels of a tile with these rows and columns of positions."""
     _, height, width, n_channels = filters.shape
     columns = -(-columns // BLOCK) * BLOCK
     stride = padded((columns + width - 1) * n_channels) + LANES
@@ -78,14 +78,14 @@ def new_canvas(filters, rows, columns):
 
 
 def new_lanes(filters, columns):
-    """Room for the products at one row of positions, (columns, padded n_components)."""
+    """Return memory for the products at one row of positions, (columns, padded n_components)."""
     columns = -(-columns // BLOCK) * BLOCK
     return np.empty((columns, filters.taps.shape[2]), filters.taps.dtype)
 
 
 @inner
 def source(place, size, circular):
-    """Where in the image a pixel of the canvas comes from; negative for none."""
+    """Return the image coordinate of a pixel of the canvas; negative if there is none."""
     if circular:
         return place % size
     return place if 0 <= place < size else -1
@@ -93,7 +93,7 @@ def source(place, size, circular):
 
 @inner
 def copy_pixels(images, n, frame, first_row, first_column, size, canvas):
-    """Fill the canvas with rows and columns of an image, zero beyond its edges."""
+    """Fill the canvas with rows and columns of an image, with zeros beyond its edges."""
     rows, columns = size
     n_channels = images.shape[3]
     zero = canvas[0, 0] - canvas[0, 0]

@@ -1,7 +1,7 @@
-"""The steps of unrolled inference, row by row; see `sklearn_ebm.backends.numpy` for each.
+"""The steps of unrolled inference, row by row; see `sklearn_ebm.backends.numpy`.
 
-A trained network's codes are mostly zero, so a step adds up the rows of S at which the code is on.
-Where many are on, as in a network that has not learned yet, the product is BLAS's.
+Codes of a trained network are mostly zero, so a step sums the rows of S of non-zero codes. If many
+codes are non-zero, as in an untrained network, BLAS computes the product.
 """
 
 import numpy as np
@@ -56,7 +56,7 @@ def _shrink_row(code, threshold):
 
 @inner
 def _find_support(values, support, weights):
-    """Indices and values of the entries that are on, by the bits of whole vectors."""
+    """Find indices and values of the non-zeros, by the bits of whole vectors."""
     size = 0
     whole = values.shape[0] // LANES * LANES
     for first in range(0, whole, LANES):
@@ -94,7 +94,7 @@ def _dense_rows(base, threshold, code, first, last):
 
 
 def unrolled_step(before, base, lateral, threshold, code):
-    """Rows of S where few components are on, else BLAS and one pass."""
+    """Sum rows of S if few components are on; otherwise use BLAS and a single pass."""
     if before is None:
         code[...] = 0
     elif has_few_on(before):
@@ -130,16 +130,16 @@ def _step_backward_rows(code, gradient, base_gradient, threshold_gradient):
 
 
 def unrolled_step_backward(code, gradient, base_gradient, threshold_gradient):
-    """One pass; rows are not split, since all add to the thresholds' gradient."""
+    """Compute in a single pass; rows are not split, since all add to one gradient of thresholds."""
     _step_backward_rows(code, gradient, base_gradient, threshold_gradient)
     return gradient
 
 
 @inner
 def _move_and_search(state, lateral, threshold, lowest, reached, atom, change, lanes):
-    """b += change * S_atom; then in each lane the component that is farthest from its value.
+    """Compute b += change * S_atom, and the component with the largest change in each lane.
 
-    `lowest` is -threshold: to load it takes less time than to turn the sign.
+    `lowest` is -threshold, since loading it is faster than negating the threshold.
     """
     number = state.dtype.type
     strength, candidate = lanes
@@ -167,7 +167,7 @@ def _move_and_search(state, lateral, threshold, lowest, reached, atom, change, l
 
 @inner
 def _farthest(lanes):
-    """The first of the components of largest distance."""
+    """Return the first of the components with the largest distance."""
     strength, candidate = lanes
     best = load(strength, 0)
     behind = lanes_that_are_on(subtract(best, splat(largest_lane(best))))
@@ -175,7 +175,7 @@ def _farthest(lanes):
     lane = lowest_bit(ahead)
     farthest = np.intp(candidate[lane]) + np.intp(lane)
     ahead &= ahead - np.uint64(1)
-    while ahead != 0:  # ties, of atoms that are the same above all
+    while ahead != 0:  # ties, mainly between identical atoms
         lane = lowest_bit(ahead)
         farthest = min(farthest, np.intp(candidate[lane]) + np.intp(lane))
         ahead &= ahead - np.uint64(1)
@@ -184,7 +184,7 @@ def _farthest(lanes):
 
 @inner
 def _greedy_step(row, problem, reached, lanes, atom, moved, taken, step):
-    """Finish the step before, which changed `atom` by `moved`, and find the next; its own two."""
+    """Finish the previous step, which changed `atom` by `moved`, and return the next one."""
     lateral, threshold, lowest = problem
     chosen, change, sign = taken
     _move_and_search(row, lateral, threshold, lowest, reached, atom, moved, lanes)
@@ -221,7 +221,7 @@ def _clear(values):
 
 @kernel
 def _greedy_rows(state, problem, code, taken, reached, lanes, first, last):
-    """Two samples take turns: one searches while the other's choice is on its way."""
+    """Process two samples alternately, which hides the latency of each."""
     chosen, change, sign = taken
     nothing = problem[1].dtype.type(0)
     for n in range(first, last, 2):
@@ -245,7 +245,7 @@ def _greedy_rows(state, problem, code, taken, reached, lanes, first, last):
 
 
 def greedy_steps(state, lateral, threshold, code, chosen, change, sign):
-    """All steps of a pair of samples before the next; their states stay in a core's cache."""
+    """Make all steps of a pair of samples at a time; their states fit into a core's cache."""
     problem = lateral, threshold, np.negative(threshold, out=new_array(threshold.shape, code))
 
     def work(first, last):
@@ -258,7 +258,7 @@ def greedy_steps(state, lateral, threshold, code, chosen, change, sign):
 
 @inner
 def _slope_along(slope, lateral, lateral_gradient, atom, change):
-    """g . S_k, while change * g is added to the gradient of S_k."""
+    """Return g . S_k, and add change * g to the gradient of S_k."""
     number = slope.dtype.type
     whole = slope.shape[0] // LANES * LANES
     lanes = splat(number(0))
@@ -295,7 +295,7 @@ def _greedy_rows_backward(
 def greedy_steps_backward(
     gradient, lateral, code, chosen, change, sign, lateral_gradient, threshold_gradient
 ):
-    """All steps of a sample before the next; rows are not split, since all add to the sums."""
+    """Process one sample at a time; rows are not split, since all add to the same sums."""
     unrolled_step_backward(code, gradient, np.zeros_like(code), threshold_gradient)
     owed = np.zeros_like(threshold_gradient)
     _greedy_rows_backward(

@@ -1,8 +1,8 @@
-"""Norms of windows on a map of components, and steps on the squares that touch their sum.
+"""Norms of windows on a map of components, and steps on the majorant of their sum.
 
-The weights of a window are a product of weights for its rows and for its columns. So are the sums
-over windows: first over the rows of the map, then over its columns, a fraction of the work that
-the matrix of all weights would be.
+The weights of a window are the product of weights for its rows and for its columns. Sums over
+windows are therefore computed first over the rows and then over the columns of the map, with a
+fraction of the operations of a product with the matrix of all weights.
 """
 
 import math
@@ -34,16 +34,16 @@ SMALLEST_PIECE = 64
 
 
 class Combination(NamedTuple):
-    """R M C of a matrix M, for two that are given."""
+    """The product R M C with a matrix M."""
 
     down: Any  # (rows of the result, rows of M), R
-    across: Any  # (columns of M, width), C with zeros up to whole vectors
+    across: Any  # (columns of M, width), C padded with zeros to whole vectors
 
 
 class Sums(NamedTuple):
-    """Both ways between components and windows, and room for one thread's sums on the way.
+    """Sums from components to windows and back, and buffers of one thread.
 
-    Rows have zeros up to whole vectors.
+    Rows are padded with zeros to whole vectors.
     """
 
     forward: Any  # Combination, from components to windows
@@ -52,8 +52,8 @@ class Sums(NamedTuple):
     between: Any  # (rows of windows, width)
     windows: Any  # (rows of windows, width of windows), one number for each window
     between_back: Any  # (rows, width of windows)
-    moved: Any  # (rows, width), where a step leads
-    row: Any  # (n_components,), the same as a row
+    moved: Any  # (rows, width), result of a step
+    row: Any  # (n_components,), the result as a row
 
 
 def _combination(rows, columns, dtype):
@@ -63,13 +63,13 @@ def _combination(rows, columns, dtype):
 
 
 def _both_ways(windows, dtype):
-    """From components to windows and back; `windows` are the weights of rows and of columns."""
+    """Return both combinations; `windows` are the weights of rows and of columns."""
     rows, columns = windows
     return _combination(rows, columns, dtype), _combination(rows.T, columns.T, dtype)
 
 
 def new_sums(pools, dtype):
-    """Room for one thread."""
+    """Return buffers of one thread."""
     key = "both ways", np.dtype(dtype).name
     forward, backward = pools.remember(key, lambda: _both_ways(pools.windows, dtype))
     width, width_of_windows = backward.across.shape[1], forward.across.shape[1]
@@ -88,7 +88,7 @@ def new_sums(pools, dtype):
 
 @inner
 def _some_rows(left, right, result, first, last):
-    """result = left right for some rows, one at a time."""
+    """Compute result = left right for some rows, one at a time."""
     for i in range(first, last):
         for k in range(0, result.shape[1], LANES):
             lanes = splat(left[0, 0] - left[0, 0])
@@ -99,7 +99,7 @@ def _some_rows(left, right, result, first, last):
 
 @inner
 def _rows_by_fours(left, right, result, n_rows):
-    """The same four rows at a time, which share what they load and need not wait for each other."""
+    """Compute the product for four rows at a time, which share loads and are independent."""
     nothing = splat(left[0, 0] - left[0, 0])
     for i in range(0, n_rows, 4):
         for k in range(0, result.shape[1], LANES):
@@ -118,7 +118,7 @@ def _rows_by_fours(left, right, result, n_rows):
 
 @inner
 def _multiply(left, right, result):
-    """result = left right, for rows of whole vectors; more columns than it takes do not matter."""
+    """Compute result = left right for rows of whole vectors; extra columns are allowed."""
     fours = result.shape[0] // 4 * 4
     _rows_by_fours(left, right, result, fours)
     _some_rows(left, right, result, fours, result.shape[0])
@@ -126,14 +126,14 @@ def _multiply(left, right, result):
 
 @inner
 def _combine(combination, source, between, result):
-    """result = R source C, by way of between = R source."""
+    """Compute result = R source C, with between = R source."""
     _multiply(combination.down, source, between)
     _multiply(between, combination.across, result)
 
 
 @inner
 def _to_map(row, places, n_columns):
-    """A row of numbers to the rows of the map."""
+    """Copy a row to the rows of the map."""
     whole = n_columns // LANES * LANES
     for r in range(places.shape[0]):
         first = r * n_columns
@@ -145,7 +145,7 @@ def _to_map(row, places, n_columns):
 
 @inner
 def _from_map(places, row, n_columns):
-    """The rows of the map to a row of numbers."""
+    """Copy the rows of the map to a row."""
     whole = n_columns // LANES * LANES
     for r in range(places.shape[0]):
         first = r * n_columns
@@ -157,7 +157,7 @@ def _from_map(places, row, n_columns):
 
 @inner
 def _squares_to_map(row, places, n_columns):
-    """Squares of a row of numbers to the rows of the map."""
+    """Copy squares of a row to the rows of the map."""
     whole = n_columns // LANES * LANES
     for r in range(places.shape[0]):
         first = r * n_columns
@@ -170,7 +170,7 @@ def _squares_to_map(row, places, n_columns):
 
 @inner
 def _roots_from_map(places, row, n_columns):
-    """Square roots of the rows of the map to a row of numbers."""
+    """Copy square roots of the rows of the map to a row."""
     whole = n_columns // LANES * LANES
     for r in range(places.shape[0]):
         first = r * n_columns
@@ -182,14 +182,14 @@ def _roots_from_map(places, row, n_columns):
 
 @inner
 def _window_squares(row, sums):
-    """Squared norms of the windows of one row of codes, in `windows`."""
+    """Compute squared norms of the windows of one row of codes, in `windows`."""
     _squares_to_map(row, sums.places, sums.forward.across.shape[0])
     _combine(sums.forward, sums.places, sums.between, sums.windows)
 
 
 @kernel
 def window_norm_rows(code, result, sums, first, last):
-    """The norm of each window, of the rows first..last."""
+    """Compute the norm of each window for the rows first..last."""
     for n in range(first, last):
         _window_squares(code[n], sums)
         _roots_from_map(sums.windows, result[n], sums.backward.across.shape[0])
@@ -197,7 +197,7 @@ def window_norm_rows(code, result, sums, first, last):
 
 @kernel
 def spread_rows(values, result, sums, first, last):
-    """What the windows of each component have in sum, of the rows first..last."""
+    """Compute the sum over the windows of each component for the rows first..last."""
     for n in range(first, last):
         _to_map(values[n], sums.windows, sums.backward.across.shape[0])
         _combine(sums.backward, sums.windows, sums.between_back, sums.places)
@@ -206,7 +206,7 @@ def spread_rows(values, result, sums, first, last):
 
 @inner
 def _inverse_norms(sums, width):
-    """1 / max(norm, width) of each window."""
+    """Compute 1 / max(norm, width) of each window."""
     least = splat(width)
     one = splat(width / width)
     for i in range(sums.windows.shape[0]):
@@ -217,7 +217,7 @@ def _inverse_norms(sums, width):
 
 @inner
 def _shrink(sums, alpha, step_size, positive):
-    """moved / (1 + step alpha sum_g w_gj / eta_g), where `places` holds the sums."""
+    """Compute moved / (1 + step alpha sum_g w_gj / eta_g), with the sums in `places`."""
     zero = splat(alpha - alpha)
     one = splat(alpha / alpha)
     for r in range(sums.moved.shape[0]):
@@ -231,7 +231,7 @@ def _shrink(sums, alpha, step_size, positive):
 
 @inner
 def _against(extrapolated, code, moved):
-    """(y - z_new) . (z_new - z), the test of a restart."""
+    """Return (y - z_new) . (z_new - z), which is positive if a restart is needed."""
     whole = code.shape[0] // LANES * LANES
     lanes = splat(moved[0] - moved[0])
     for k in range(0, whole, LANES):
@@ -246,7 +246,7 @@ def _against(extrapolated, code, moved):
 
 @inner
 def _go_on(extrapolated, code, moved, weight):
-    """z <- z_new, and y <- z_new + weight (z_new - z)."""
+    """Assign z <- z_new and y <- z_new + weight (z_new - z)."""
     whole = code.shape[0] // LANES * LANES
     for k in range(0, whole, LANES):
         updated = load(moved, k)
@@ -260,7 +260,7 @@ def _go_on(extrapolated, code, moved, weight):
 
 @inner
 def _descend(product, correlation, extrapolated, moved, step_size):
-    """y - step (y H - c)."""
+    """Compute y - step (y H - c)."""
     whole = moved.shape[0] // LANES * LANES
     for k in range(0, whole, LANES):
         slope = subtract(load(product, k), load(correlation, k))
@@ -272,7 +272,7 @@ def _descend(product, correlation, extrapolated, moved, step_size):
 @kernel
 def majorized_rows(product, correlation, code, extrapolated, momentum, step_size, alpha, width,
                    positive, sums, first, last):  # fmt: skip
-    """Steps of the rows first..last as `numpy.proximal_step`; `momentum` may have no rows."""
+    """Make steps of the rows first..last as `numpy.proximal_step`; `momentum` may be empty."""
     n_columns = sums.forward.across.shape[0]
     for n in range(first, last):
         _descend(product[n], correlation[n], extrapolated[n], sums.row, step_size)
@@ -299,7 +299,7 @@ def _by_windows(rows_kernel, values, pools, result):
 
 
 def pool_norms(code, pools, result):
-    """Norms of windows in one pass, of other pools by the reference."""
+    """Compute norms of windows in a single pass, and of other pools by the reference."""
     if pools.windows is None:
         reference.pool_norms(code, pools, result)
     else:
@@ -307,7 +307,7 @@ def pool_norms(code, pools, result):
 
 
 def pool_spread(values, pools, result):
-    """Sums over windows in one pass, over other pools by the reference."""
+    """Compute sums over windows in a single pass, and over other pools by the reference."""
     if pools.windows is None:
         reference.pool_spread(values, pools, result)
     else:
@@ -315,7 +315,7 @@ def pool_spread(values, pools, result):
 
 
 def majorized_step(product, correlation, code, extrapolated, momentum, step_size, penalty):
-    """The proximal step of a majorant of norms of windows, in one pass."""
+    """Make the proximal step of a majorant of window norms in a single pass."""
     dtype = code.dtype.type
     numbers = (
         dtype(step_size),

@@ -1,4 +1,4 @@
-"""Reference kernels on the array namespace: the executable specification of every other backend."""
+"""Reference kernels for the array namespace: the executable specification of all backends."""
 
 from sklearn_ebm.backends.numpy._adam import adam_step
 from sklearn_ebm.backends.numpy._bernoulli import (
@@ -43,16 +43,16 @@ from sklearn_ebm.backends.numpy._unrolled import (
 )
 
 name = "numpy"
-contrastive_steps = None  # a solver's own loop of single steps says what a fused one does
+contrastive_steps = None  # a solver's own loop of single steps is the reference
 
 
 def to_device(array):
-    """Host memory is where this backend computes."""
+    """Return the array as it is, since this backend computes in host memory."""
     return array
 
 
 def map_pieces(work, n_rows, piece):
-    """Call work(first, last) on every `piece` rows, one after another."""
+    """Call work(first, last) for consecutive pieces of `piece` rows."""
     for first in range(0, n_rows, piece):
         work(first, min(first + piece, n_rows))
 

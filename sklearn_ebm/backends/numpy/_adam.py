@@ -1,19 +1,19 @@
-"""One update of a parameter by Adam (Kingma & Ba 2015, algorithm 1), for arrays of any shape."""
+"""One Adam update of a parameter (Kingma & Ba 2015, algorithm 1), for arrays of any shape."""
 
 from sklearn_ebm.backends._namespace import array_namespace
 
 
 def adam_step(parameter, gradient, first, second, rate, constants):
-    """p -= rate m / (sqrt(v) + epsilon) with the running moments m and v, all in place.
+    """Update p -= rate m / (sqrt(v) + epsilon) with the running moments m and v, all in place.
 
     Parameters
     ----------
     parameter, first, second : array
         p, m and v.
     gradient : array of the same shape
-        Of the loss.
+        Gradient of the loss.
     rate : float
-        The learning rate, corrected for the moments' start at zero.
+        Learning rate, corrected for the initialisation of the moments with zero.
     constants : tuple of three floats
         Decay of m, decay of v, epsilon.
     """

@@ -1,33 +1,33 @@
-"""Units that are on or off: means, draws and what they leave in a free energy.
+"""Binary units: means, samples and their term in a free energy.
 
-The logit of a unit is scale * field + bias: `field` has what other units send, `scale` an inverse
-temperature. Exponents beyond what their type can hold are cut off, where the mean is zero or one.
+The logit of a unit is scale * field + bias, where `field` is the input from other units and `scale`
+an inverse temperature. Exponents are clipped to the range of their dtype, where the mean is 0 or 1.
 """
 
 from sklearn_ebm.backends._namespace import array_namespace
 from sklearn_ebm.backends.numpy._random import uniform
 
-LARGEST_EXPONENT = {4: 87.0, 8: 708.0}  # by bytes of the type
+LARGEST_EXPONENT = {4: 87.0, 8: 708.0}  # by bytes of the dtype
 
 
 def _odds_against(field, bias, scale):
-    """exp(-logit)."""
+    """Return exp(-logit)."""
     xp = array_namespace(field)
     largest = LARGEST_EXPONENT[xp.finfo(field.dtype).bits // 8]
     return xp.exp(xp.clip(-(scale * field + bias), -largest, largest))
 
 
 def bernoulli_mean(field, bias, scale=1.0):
-    """field = 1 / (1 + exp(-logit)), in place.
+    """Compute field = 1 / (1 + exp(-logit)), in place.
 
     Parameters
     ----------
     field : array of shape (n_rows, n_units)
         Overwritten.
     bias : array of shape (n_units,)
-        Logits without a field.
+        Logits if the field is zero.
     scale : float, default=1
-        Of the field.
+        Scale of the field.
 
     Returns
     -------
@@ -38,20 +38,20 @@ def bernoulli_mean(field, bias, scale=1.0):
 
 
 def bernoulli_sample(field, bias, scale, key, mean=None):
-    """field = 1 where u < mean, else 0, in place, with uniform numbers u of a key.
+    """Set field to 1 if u < mean, else to 0, in place, with uniform numbers u.
 
     Parameters
     ----------
     field : array of shape (n_rows, n_units)
         Overwritten.
     bias : array of shape (n_units,)
-        Logits without a field.
+        Logits if the field is zero.
     scale : float
-        Of the field.
+        Scale of the field.
     key : Key
-        Of the draw.
+        Key of the draw.
     mean : array of shape (n_rows, n_units) or None, default=None
-        Gets the means, where they are wanted.
+        Receives the means. None if they are not needed.
 
     Returns
     -------
@@ -67,16 +67,16 @@ def bernoulli_sample(field, bias, scale, key, mean=None):
 
 
 def softplus_sums(field, bias, scale=1.0):
-    """Sum of log(1 + exp(logit)) over the units of each row.
+    """Return the sum of log(1 + exp(logit)) over the units of each row.
 
     Parameters
     ----------
     field : array of shape (n_rows, n_units)
-        What other units send.
+        Input from other units.
     bias : array of shape (n_units,)
-        Logits without a field.
+        Logits if the field is zero.
     scale : float, default=1
-        Of the field.
+        Scale of the field.
 
     Returns
     -------

@@ -1,35 +1,35 @@
-"""Block coordinate descent on disjoint groups in Gram form, all rows of a batch side by side."""
+"""Block coordinate descent on disjoint groups in Gram form, vectorised over the rows of a batch."""
 
 from sklearn_ebm.backends._certificate import lasso_gap
 from sklearn_ebm.backends._namespace import array_namespace
 from sklearn_ebm.backends._rules import positive_or_one
 
-BLOCK_STEPS = 4  # proximal steps within a group before the next one has its turn
+BLOCK_STEPS = 4  # proximal steps within a group before the next group
 
 
 def block_descent(lasso, code, tol, max_iter):
     """Minimise over one group after another, in place, until the relative gap is at most tol.
 
-    Within a group it takes some proximal gradient steps; each needs the group's own part of the
-    Gram matrix alone (Qin, Scheinberg & Goldfarb 2013).
+    Within a group, it makes several proximal gradient steps, which require only the group's own
+    part of the Gram matrix (Qin, Scheinberg & Goldfarb 2013).
 
     Parameters
     ----------
     lasso : Lasso
         Gram matrix, correlations, half squared norms and a `GroupSoftThreshold`.
     code : array of shape (n_samples, n_components)
-        Start, replaced by the solution.
+        Initial codes, replaced by the solution.
     tol : float
-        Relative duality gap at which a row is done.
+        Relative duality gap below which a row has converged.
     max_iter : int
-        Sweeps over all groups.
+        Maximum number of sweeps over all groups.
 
     Returns
     -------
     gap : array of shape (n_samples,)
         Relative duality gap.
     n_iter : int
-        Sweeps made.
+        Number of sweeps.
     """
     groups = _groups(lasso.gram, lasso.rule)
     residual_correlation = lasso.correlation - code @ lasso.gram
@@ -51,21 +51,21 @@ def block_descent(lasso, code, tol, max_iter):
 
 
 def _groups(gram, rule):
-    """Of each group its components, its part of H, a bound of that part's eigenvalues, and t_g."""
+    """Return components, block of H, bound of its eigenvalues, and t_g of each group."""
     starts = [int(start) for start in rule.starts]
     groups = []
     for first, last, threshold in zip(starts[:-1], starts[1:], rule.threshold, strict=True):
         columns = rule.members[first:last]
         hessian = gram[columns, :][:, columns]
         lipschitz = abs(hessian).sum(axis=0).max()
-        if not float(lipschitz) > 0:  # atoms of norm zero, for which any step shrinks codes alone
+        if not float(lipschitz) > 0:  # for atoms of norm zero, any step size shrinks the codes
             lipschitz = lipschitz + 1
         groups.append((columns, hessian, lipschitz, threshold))
     return groups
 
 
 def shorten(value, threshold, positive):
-    """Rows z max(0, 1 - threshold / ||z||), of the positive part where codes are positive."""
+    """Return z max(0, 1 - threshold / ||z||) of each row, for z or its positive part."""
     xp = array_namespace(value)
     if positive:
         value = xp.maximum(value, xp.zeros_like(value))

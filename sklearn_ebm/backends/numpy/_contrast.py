@@ -1,17 +1,17 @@
-"""Products with states of which few units are on, and the ascent of a matrix of weights."""
+"""Products with states in which few units are on, and the update of a weight matrix."""
 
 from sklearn_ebm.backends._namespace import array_namespace, multiply_into
 
 
 def project(states, weights, result):
-    """result = states @ weights.
+    """Compute result = states @ weights.
 
     Parameters
     ----------
     states : array of shape (n_rows, n_visible)
-        Often with many zeros.
+        States, often with many zeros.
     weights : array of shape (n_visible, n_hidden)
-        What each visible unit sends to each hidden one.
+        Weights.
     result : array of shape (n_rows, n_hidden)
         Overwritten.
 
@@ -23,23 +23,23 @@ def project(states, weights, result):
 
 
 def ascend(weights, velocity, states, result=None):
-    """velocity = momentum velocity + rate (sum_n share_n left_n' right_n - decay weights), added.
+    """Compute velocity = momentum velocity + rate (sum share left' right - decay weights).
 
     Parameters
     ----------
     weights : array of shape (n_visible, n_hidden)
-        Where the step begins.
+        Initial weights.
     velocity : array of shape (n_visible, n_hidden)
         Changed in place.
     states : Ascent
-        Rows of both sides, their shares, rate, momentum and decay.
+        Rows of both layers, their shares, learning rate, momentum and decay.
     result : array of shape (n_visible, n_hidden) or None, default=None
-        Gets weights + velocity; None puts it into `weights`.
+        Receives weights + velocity. None writes it to `weights`.
 
     Returns
     -------
     largest : float
-        Largest magnitude in the result.
+        Largest magnitude of an entry of the result.
     """
     xp = array_namespace(weights)
     velocity *= states.momentum

@@ -1,12 +1,12 @@
-"""The three products of images, kernels and maps, each linear in two of them.
+"""The three products of images, filters and maps, each linear in two of them.
 
     correlate          map_k[q]       =  sum_u  image[q - before + u] . kernel_k[u]
     synthesize         image[p]       =  sum_k sum_u  map_k[p + before - u] kernel_k[u]
     correlate_kernels  kernel_k[u]   +=  sum_q  map_k[q] image[q - before + u]
 
 The first two are adjoint to each other. Images have the shape (n_samples, height, width,
-n_channels), maps (n_samples, height, width, n_components) in the size that the border says, and
-kernels (n_components, height, width, n_channels).
+n_channels), maps (n_samples, height, width, n_components) in the size that the border defines, and
+filters (n_components, height, width, n_channels).
 """
 
 from itertools import product
@@ -15,23 +15,23 @@ from sklearn_ebm.backends._namespace import array_namespace
 
 
 def taps(shape, kernels):
-    """Offsets of a kernel, each with the part of a canvas that it sees and its numbers there."""
+    """Yield offsets in a filter, with the slices of a canvas there and the weights."""
     height, width = shape
     for i, j in product(range(kernels.shape[1]), range(kernels.shape[2])):
         yield (slice(None), slice(i, i + height), slice(j, j + width), slice(None)), (i, j)
 
 
 def correlate(images, kernels, border, maps):
-    """Fill `maps` with the products of every kernel and the image at every position.
+    """Fill `maps` with the products of all filters with the image at all positions.
 
     Parameters
     ----------
     images : array of shape (n_samples, height, width, n_channels)
         Images.
     kernels : array of shape (n_components, kernel_height, kernel_width, n_channels)
-        Kernels.
+        Filters.
     border : Border
-        Where kernels may stand.
+        Positions of the filters.
     maps : array of shape (n_samples, map_height, map_width, n_components)
         Overwritten.
     """
@@ -43,7 +43,7 @@ def correlate(images, kernels, border, maps):
 
 
 def synthesize(maps, kernels, border, images):
-    """Fill `images` with the sums of kernels that the maps place; shapes as in `correlate`."""
+    """Fill `images` with the sums of the convolved maps; shapes as in `correlate`."""
     xp = array_namespace(maps)
     n_samples, height, width, _ = maps.shape
     _, rows, columns, n_channels = kernels.shape
@@ -56,7 +56,7 @@ def synthesize(maps, kernels, border, images):
 
 
 def correlate_kernels(maps, images, border, kernels):
-    """Add to `kernels` the sums over all positions of map times image; shapes as in `correlate`."""
+    """Add the sums of map times image over all positions to `kernels`; shapes as in `correlate`."""
     xp = array_namespace(maps)
     canvas = border.extend(images, kernels.shape[1:])
     rows = xp.reshape(maps, (-1, maps.shape[3])).T

@@ -1,27 +1,27 @@
-"""Moments of convolutional codes, and the sweep over kernels that they allow.
+"""Moments of convolutional codes, and the sweep over filters that uses them.
 
 With A_kl[s] = sum_q z_k[q] z_l[q + s] and B_k[u] = sum_q z_k[q] x[q + u], the squared error of all
-images seen is, up to a constant, 1/2 sum d_k[u] A_kl[u - v] d_l[v] - sum B_k[u] d_k[u].
+images so far is, up to a constant, 1/2 sum d_k[u] A_kl[u - v] d_l[v] - sum B_k[u] d_k[u].
 """
 
 from itertools import product
 
 from sklearn_ebm.backends._namespace import array_namespace
 
-SMALLEST_USE = 1e-10  # of the largest, below which a kernel is left as it is
+SMALLEST_USE = 1e-10  # share of the largest moment below which a filter is not updated
 
 
 def add_code_moment(left, right, circular, moment):
-    """Add A of two batches of maps, those of `left` at the place and of `right` shifted by s.
+    """Add the moment A of two batches of maps, with `right` shifted by s.
 
     Parameters
     ----------
     left, right : array of shape (n_samples, map_height, map_width, n_components)
         Maps.
     circular : bool
-        Whether maps go on at the other side; else they are zero beyond their edges.
+        Whether maps wrap around; otherwise they are zero beyond their edges.
     moment : array of shape (n_components, n_components, 2 height - 1, 2 width - 1)
-        Of kernels of that height and width; added to.
+        Moment for filters of the given height and width; changed in place.
     """
     xp = array_namespace(left)
     n_components = left.shape[3]
@@ -38,24 +38,24 @@ def add_code_moment(left, right, circular, moment):
 
 
 def _came_in(shift, size):
-    """What a roll by -shift brought in from the other side."""
+    """Return the slice of entries that a roll by -shift wraps around."""
     return slice(max(0, size - shift), size) if shift > 0 else slice(0, min(-shift, size))
 
 
 def update_kernels(kernels, code_moment, cross_moment, table=None):
-    """Move one kernel after another against its gradient, in place, and scale it to norm one.
+    """Update one filter after another along its gradient, in place, and scale it to norm one.
 
-    The step is over the bound sum_s |A_kk[s]| of the curvature.
+    The step size is one over the bound sum_s |A_kk[s]| of the curvature.
 
     Parameters
     ----------
     kernels, cross_moment : array of shape (n_components, height, width, n_channels)
-        Kernels, of unit norm afterwards, and B.
+        Filters, of unit norm afterwards, and the moment B.
     code_moment : array of shape (n_components, n_components, n_rows, n_columns)
-        A of all shifts from one edge of a kernel to the other, 2 height - 1 by 2 width - 1; or of
-        the nearest ones, where it is zero beyond.
+        The moment A for all shifts between filters, 2 height - 1 by 2 width - 1, or only for the
+        nearest shifts if it is zero beyond them.
     table : array of shape (n_components, n_channels) or None, default=None
-        One where a kernel may read a channel; it is zero elsewhere, and stays so.
+        1 if a filter may read a channel, else 0. Other entries of the filter remain zero.
     """
     xp = array_namespace(kernels)
     floor = SMALLEST_USE * float(xp.max(xp.abs(code_moment)))
@@ -73,7 +73,7 @@ def update_kernels(kernels, code_moment, cross_moment, table=None):
 
 
 def of_all_shifts(moment, kernel_shape):
-    """A of the nearest shifts with the zeros beyond, (..., 2 height - 1, 2 width - 1)."""
+    """Return A padded with zeros to all shifts, (..., 2 height - 1, 2 width - 1)."""
     wanted = tuple(2 * size - 1 for size in kernel_shape)
     if moment.shape[-2:] == wanted:
         return moment
@@ -88,7 +88,7 @@ def of_all_shifts(moment, kernel_shape):
 
 
 def _explained(kernels, moment):
-    """sum_l sum_v A_kl[u - v] d_l[v] of one k, in the shape of a kernel."""
+    """Return sum_l sum_v A_kl[u - v] d_l[v] for one k, in the shape of a filter."""
     xp = array_namespace(kernels)
     moment = of_all_shifts(moment, kernels.shape[1:3])
     _, height, width, n_channels = kernels.shape

@@ -1,11 +1,11 @@
-"""Cyclic coordinate descent in Gram form, all rows of a batch side by side."""
+"""Cyclic coordinate descent in Gram form, vectorised over the rows of a batch."""
 
 from sklearn_ebm.backends._certificate import lasso_gap
 from sklearn_ebm.backends._namespace import array_namespace
 
 
 def quadratic(gram, correlation, code):
-    """1/2 z H z' - c z' of each row, H = gram; shape (n_samples,)."""
+    """Return 1/2 z H z' - c z' of each row, with H = gram; shape (n_samples,)."""
     xp = array_namespace(code)
     return xp.sum(code * (code @ gram / 2 - correlation), axis=1)
 
@@ -18,18 +18,18 @@ def coordinate_descent(lasso, code, tol, max_iter):
     lasso : Lasso
         Gram matrix, correlations, half squared norms and penalty rule.
     code : array of shape (n_samples, n_components)
-        Start, replaced by the solution.
+        Initial codes, replaced by the solution.
     tol : float
-        Relative duality gap at which a row is done.
+        Relative duality gap below which a row has converged.
     max_iter : int
-        Sweeps over all coordinates.
+        Maximum number of sweeps over all coordinates.
 
     Returns
     -------
     gap : array of shape (n_samples,)
         Relative duality gap.
     n_iter : int
-        Sweeps made.
+        Number of sweeps.
     """
     xp = array_namespace(code)
     residual_correlation = lasso.correlation - code @ lasso.gram
@@ -37,7 +37,7 @@ def coordinate_descent(lasso, code, tol, max_iter):
     for n_iter in range(1, max_iter + 1):
         for j in range(code.shape[1]):
             curvature = lasso.gram[j, j]
-            if not float(curvature) > 0:  # an atom of norm zero explains nothing
+            if not float(curvature) > 0:  # an atom of norm zero has no effect
                 code[:, j] = 0
                 continue
             wished = residual_correlation[:, j] + curvature * code[:, j]

@@ -1,12 +1,12 @@
-"""Moments of codes and data, and block coordinate descent over atoms on the unit sphere."""
+"""Moments of codes and data, and block coordinate descent on atoms of unit norm."""
 
 from sklearn_ebm.backends._namespace import array_namespace, diagonal
 
-SMALLEST_USE = 1e-12  # share of the largest second moment below which an atom counts as unused
+SMALLEST_USE = 1e-12  # share of the largest second moment below which an atom is treated as unused
 
 
 def add_moments(code_moment, cross_moment, code, X, weight):
-    """A += sum_n w_n z_n' z_n and B += sum_n w_n z_n' x_n, in place.
+    """Compute A += sum_n w_n z_n' z_n and B += sum_n w_n z_n' x_n, in place.
 
     Parameters
     ----------
@@ -15,7 +15,7 @@ def add_moments(code_moment, cross_moment, code, X, weight):
     cross_moment : array of shape (n_components, n_features)
         B.
     code : array of shape (n_samples, n_components)
-        Codes, most of them zero.
+        Codes, mostly zero.
     X : array of shape (n_samples, n_features)
         Data.
     weight : array of shape (n_samples,)
@@ -27,12 +27,12 @@ def add_moments(code_moment, cross_moment, code, X, weight):
 
 
 def update_atoms(dictionary, code_moment, cross_moment):
-    """Sweep once, in place: d_j <- normalise(d_j + (B_j - A_j D) / A_jj) (Mairal 2009, alg. 2).
+    """Sweep once: d_j <- normalise(d_j + (B_j - A_j D) / A_jj) (Mairal et al. 2009, alg. 2).
 
     Parameters
     ----------
     dictionary : array of shape (n_components, n_features)
-        Atoms of unit norm, replaced.
+        Atoms of unit norm, updated in place.
     code_moment : array of shape (n_components, n_components)
         A = sum z' z.
     cross_moment : array of shape (n_components, n_features)

@@ -1,15 +1,15 @@
-"""Element-wise halves of the encoders, on x W in place; parameters are one number per component.
+"""Elementwise parts of the encoders, applied to x W in place, with parameters per component.
 
-Backwards, `gradient` is the derivative of a loss by the code: `result` is replaced by that by
-u = x W + b, and the rows of `sums` by those by `parameters`, of which the bias is the first.
-`product` is x W, or None where the code alone tells the slopes.
+In the backward functions, `gradient` is the derivative of a loss with respect to the code. `result`
+receives the derivative with respect to u = x W + b, and the rows of `sums` the derivatives with
+respect to `parameters`, starting with the bias. `product` is x W, or None if it is not needed.
 """
 
 from sklearn_ebm.backends._namespace import array_namespace
 
 
 def shrink_preactivation(preactivation, bias, threshold):
-    """u = x W + b, sh(u) = sign(u) max(|u| - threshold, 0)."""
+    """Compute sh(u) = sign(u) max(|u| - threshold, 0) with u = x W + b."""
     xp = array_namespace(preactivation)
     preactivation += bias
     preactivation -= xp.clip(preactivation, -threshold, threshold)
@@ -17,14 +17,14 @@ def shrink_preactivation(preactivation, bias, threshold):
 
 
 def shrink_backward(product, code, gradient, parameters, result, sums):
-    """d sh / d u is one where the unit is on, and d sh / d threshold is -sign(u) there."""
+    """Differentiate: d sh / d u = 1 and d sh / d threshold = -sign(u) if the unit is on."""
     xp = array_namespace(code)
     sign = xp.sign(code)
     return chain(sign * sign, (-sign,), gradient, result, sums)
 
 
 def tanh_preactivation(preactivation, bias, gain):
-    """gain * tanh(x W + b)."""
+    """Compute gain * tanh(x W + b)."""
     xp = array_namespace(preactivation)
     preactivation += bias
     preactivation[...] = gain * xp.tanh(preactivation)
@@ -32,19 +32,19 @@ def tanh_preactivation(preactivation, bias, gain):
 
 
 def tanh_backward(product, code, gradient, parameters, result, sums):
-    """d/du = gain (1 - tanh(u)^2), d/d gain = tanh(u)."""
+    """Differentiate: d/du = gain (1 - tanh(u)^2) and d/d gain = tanh(u)."""
     bias, gain = parameters
     squashed = array_namespace(code).tanh(product + bias)
     return chain(gain * (1 - squashed * squashed), (squashed,), gradient, result, sums)
 
 
 def logistic_backward(product, code, gradient, parameters, result, sums):
-    """The slope of 1 / (1 + exp(-u)) is code (1 - code)."""
+    """Differentiate: the slope of 1 / (1 + exp(-u)) is code (1 - code)."""
     return chain(code * (1 - code), (), gradient, result, sums)
 
 
 def smooth_shrink_preactivation(preactivation, bias, slope, location):
-    """Smooth shrinkage of u = x W + b, sign(u) (log(exp(s b) + exp(s |u|) - 1) / s - b).
+    """Compute sign(u) (log(exp(s b) + exp(s |u|) - 1) / s - b) with u = x W + b.
 
     With m = max(location, |u|) and d = |location - |u||, the logarithm is
     s m + log1p(exp(-s d) - exp(-s m)), which never overflows
@@ -60,11 +60,11 @@ def smooth_shrink_preactivation(preactivation, bias, slope, location):
 
 
 def smooth_shrink_backward(product, code, gradient, parameters, result, sums):
-    """Slopes of the smooth shrinkage by u, s and b.
+    """Differentiate the smooth shrinkage with respect to u, s and b.
 
     With A = exp(s b), B = exp(s |u|), T = A + B - 1 and h = log(T) / s:
     d/d|u| = B / T, d/db = A / T - 1, d/ds = (b A + |u| B) / (s T) - h / s.
-    A / T and B / T come from logarithms, so that nothing overflows.
+    A / T and B / T are computed from logarithms to avoid overflow.
     """
     xp, (bias, slope, location) = array_namespace(code), parameters
     preactivation = product + bias
@@ -78,7 +78,7 @@ def smooth_shrink_backward(product, code, gradient, parameters, result, sums):
 
 
 def chain(slope, own, gradient, result, sums):
-    """The chain rule, with the slopes by u and by each of the activation's own parameters."""
+    """Apply the chain rule to the slopes by u and by the activation's own parameters."""
     xp = array_namespace(gradient)
     result[...] = slope * gradient
     for k, derivative in enumerate((result, *(each * gradient for each in own))):

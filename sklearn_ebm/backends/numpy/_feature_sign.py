@@ -1,36 +1,36 @@
-"""Feature-sign search, one sample after another: the reference of the fused active set."""
+"""Feature-sign search, one sample after another: the reference for the fused active set."""
 
 import numpy as np
 
 from sklearn_ebm.backends._certificate import lasso_gap
 
-SPAN = 1e-14  # an atom is in the span of the support if its pivot may be rounding
-MOST_STRIKES = 3  # attempts of an atom that did not lower the energy
-NO_GAIN = 1e-14  # of 1/2 ||x||^2: what lowers the energy by less may be rounding
+SPAN = 1e-14  # pivots up to this relative size may be rounding errors: the atom is in the span
+MOST_STRIKES = 3  # maximum number of attempts of an atom that do not decrease the energy
+NO_GAIN = 1e-14  # share of 1/2 ||x||^2; smaller decreases of the energy may be rounding errors
 
 
 def active_set(lasso, code, tol, max_iter, warm=True):
-    """Minimise exactly on a growing support, in place; `feature_sign` from zero or from `code`.
+    """Minimise on a growing support, in place, by `feature_sign` from zero or from `code`.
 
     Parameters
     ----------
     lasso : Lasso
         Gram matrix, correlations, half squared norms and penalty rule.
     code : ndarray of shape (n_samples, n_components)
-        Start where `warm`; replaced by the solution.
+        Initial codes if `warm`; replaced by the solution.
     tol : float
-        Relative duality gap at which a row is done.
+        Relative duality gap below which a row has converged.
     max_iter : int
-        Atoms that may join.
+        Maximum number of atoms that join the support.
     warm : bool, default=True
-        Start from `code` rather than from zero.
+        Whether to start from `code` instead of zero.
 
     Returns
     -------
     gap : ndarray of shape (n_samples,)
         Relative duality gap.
     n_iter : int
-        Largest number of rounds of any sample.
+        Largest number of rounds of a sample.
     """
     if not warm:
         code[...] = 0
@@ -38,32 +38,32 @@ def active_set(lasso, code, tol, max_iter, warm=True):
 
 
 def feature_sign(lasso, code, tol, max_iter):
-    """Let one atom after another join the support, in place, until no optimality condition fails.
+    """Add one atom after another to the support, in place, until all optimality conditions hold.
 
-    A step to the minimum on the support is cut at the first sign change (Lee et al. 2007,
-    algorithm 1). If an atom is in the span of the support, it takes the place of one of them: the
-    energy does not curve along the direction that replaces them, and a step goes until the first of
-    their coefficients is zero. An atom that three times did not lower the energy stays out. So the
-    search ends, whatever the dictionary. A start may lose all accuracy if its atoms are nearly
-    dependent: without a certificate, the search starts again from zero.
+    A step to the minimum on the support ends at the first sign change (Lee et al. 2007, algorithm
+    1). If an atom is in the span of the support, it replaces one of the atoms: the energy has no
+    curvature along the direction that replaces them, and the step ends when the first of their
+    coefficients is zero. An atom is excluded after three attempts that did not decrease the energy.
+    Therefore, the search ends for any dictionary. A start with nearly dependent atoms may lose all
+    accuracy: if it has no certificate, the search restarts from zero.
 
     Parameters
     ----------
     lasso : Lasso
         Gram matrix, correlations, half squared norms and penalty rule.
     code : ndarray of shape (n_samples, n_components)
-        Start, replaced by the solution.
+        Initial codes, replaced by the solution.
     tol : float
-        Relative duality gap at which a row is done.
+        Relative duality gap below which a row has converged.
     max_iter : int
-        Attempts of an atom to join.
+        Maximum number of attempts to add an atom.
 
     Returns
     -------
     gap : ndarray of shape (n_samples,)
         Relative duality gap.
     n_iter : int
-        Largest number of attempts of any sample.
+        Largest number of attempts of a sample.
     """
     double = lasso._replace(
         gram=lasso.gram.astype(float), correlation=lasso.correlation.astype(float)
@@ -82,7 +82,7 @@ def feature_sign(lasso, code, tol, max_iter):
 
 
 class _Search:
-    """The code of one sample, its support and the atoms that may not join."""
+    """The code of one sample, its support, and the atoms that are excluded."""
 
     def __init__(self, lasso, start):
         self.lasso = lasso
@@ -97,7 +97,7 @@ class _Search:
 
     @property
     def correlation(self):
-        """q = c - z H."""
+        """The residual correlation q = c - z H."""
         return self.lasso.correlation[0] - self.code @ self.lasso.gram
 
     @property
@@ -105,7 +105,7 @@ class _Search:
         return self.lasso.gram[np.ix_(self.support, self.support)]
 
     def run(self, tol, max_iter):
-        """Attempts until the gap is small or none is left; how many there were."""
+        """Add atoms until the gap is small or no atom is left; return the number of attempts."""
         self.settle()
         was_stuck = False
         for n_iter in range(max_iter + 1):
@@ -128,7 +128,7 @@ class _Search:
         return max_iter
 
     def strongest_violator(self):
-        """The free atom that fails |q_j| <= alpha by most, or None."""
+        """Return the free atom that violates |q_j| <= alpha most, or None."""
         strength = self.lasso.rule.dual_magnitude(self.correlation)
         strength = np.where(self.is_barred, 0, strength)
         strength[self.support] = 0
@@ -144,7 +144,7 @@ class _Search:
         self.code[atom] = self.sign[atom] = 0
 
     def replacement(self, atom):
-        """The weights of the support that come closest to an atom, and what is left of it."""
+        """Return the weights of the support that best approximate an atom, and the residual."""
         correlation = self.lasso.gram[self.support, atom]
         weights = np.linalg.solve(self.hessian, correlation)
         return weights, self.lasso.gram[atom, atom] - weights @ correlation
@@ -155,7 +155,7 @@ class _Search:
         return pivot <= SPAN * (norms[atom] + abs(weights) @ norms[self.support]) ** 2
 
     def attempt(self, atom):
-        """Let an atom join, in place of others if it must; by how much the energy fell."""
+        """Add an atom, replacing others if necessary; return the decrease of the energy."""
         q = self.correlation[atom]
         sign, violation = np.sign(q), abs(q) - self.lasso.rule.threshold
         value = gain = 0.0
@@ -172,7 +172,7 @@ class _Search:
         return gain + self.settle()
 
     def crossing(self, step):
-        """How far a step of the support goes to the first zero of a coefficient, and whose."""
+        """Return the step length to the first zero of a coefficient, and the atom."""
         value, sign = self.code[self.support], self.sign[self.support]
         falls = step * sign < 0
         if not falls.any():
@@ -184,7 +184,7 @@ class _Search:
         return lengths[first], self.support[first]
 
     def settle(self):
-        """To the minimum for the signs of the support; by how much the energy fell."""
+        """Move to the minimum for the signs of the support; return the decrease of the energy."""
         gain = 0.0
         while self.support:
             sign = self.sign[self.support]

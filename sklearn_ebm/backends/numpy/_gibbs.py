@@ -1,4 +1,4 @@
-"""One step of Gibbs sampling between two layers of units that are on or off."""
+"""One step of Gibbs sampling between two layers of binary units."""
 
 from sklearn_ebm.backends._namespace import multiply_into
 from sklearn_ebm.backends.numpy._bernoulli import bernoulli_sample
@@ -8,24 +8,24 @@ from sklearn_ebm.backends.numpy._contrast import project
 def gibbs_step(
     hidden, visible, weights, biases, keys, mean=None, *, bernoulli_sample=bernoulli_sample
 ):
-    """Draw the visible units given the hidden ones, and then these given the new visible ones.
+    """Sample the visible units given the hidden ones, then the hidden ones given the visible ones.
 
     Parameters
     ----------
     hidden : array of shape (n_rows, n_hidden)
-        States, replaced by the next ones.
+        Hidden states, updated in place.
     visible : array of shape (n_rows, n_visible)
         Overwritten.
     weights : array of shape (n_visible, n_hidden)
-        Between the layers.
+        Weights between the layers.
     biases : tuple of arrays of shapes (n_visible,) and (n_hidden,)
-        Logits without a field.
+        Logits if the fields are zero.
     keys : tuple of two Key
-        Of the two draws.
+        Keys of the two draws.
     mean : array of shape (n_rows, n_hidden) or None, default=None
-        Gets the probabilities of the second draw, where they are wanted.
+        Receives the probabilities of the second draw. None if they are not needed.
     bernoulli_sample : callable, default=the function of this package
-        Draws units given a field.
+        Samples units given a field.
 
     Returns
     -------

@@ -1,16 +1,16 @@
 """Local means and deviations of maps; see `sklearn_ebm.backends._gaussian` for the window.
 
 With c the mean of the deviation sigma over the image, maps are multiplied by r = 1 / max(c, sigma),
-which is zero where the image is constant.
+or by zero if the image is constant.
 """
 
 from sklearn_ebm.backends._namespace import array_namespace, divide_or_zero
 
-ROUNDINGS = 64  # of a local mean: what differs by less is taken for constant
+ROUNDINGS = 64  # relative to a local mean; smaller differences are treated as constant
 
 
 def smooth_maps(values, window, transposed=False):
-    """Local means of maps.
+    """Compute local means of maps.
 
     Parameters
     ----------
@@ -31,7 +31,7 @@ def smooth_maps(values, window, transposed=False):
 
 
 def local_contrast(maps, window, centred, deviation):
-    """Differences from the local mean, and local deviations; means are over all maps.
+    """Compute differences from the local mean, and local deviations, over all maps.
 
     Parameters
     ----------
@@ -40,10 +40,10 @@ def local_contrast(maps, window, centred, deviation):
     window : Window
         Weights.
     centred : array of shape (n_samples, height, width, n_maps)
-        Replaced by v = x - mean.
+        Receives v = x - mean.
     deviation : array of shape (n_samples, height, width)
-        Replaced by the root of the local mean of v^2, which counts as zero where v is nothing but
-        rounding.
+        Receives the root of the local mean of v^2, where v is treated as zero if it may be a
+        rounding error.
     """
     xp = array_namespace(maps)
     mean = smooth_maps(_mean_map(maps), window)
@@ -55,26 +55,26 @@ def local_contrast(maps, window, centred, deviation):
 
 
 def scale_contrast(centred, deviation, result):
-    """Replace `result`, which may be `centred`, by v r; shapes as in `local_contrast`."""
+    """Write v r to `result`, which may be `centred`; shapes as in `local_contrast`."""
     result[...] = centred * _gain(deviation)[1][..., None]
     return result
 
 
 def local_contrast_backward(centred, deviation, window, scaled, dy, dx):
-    """The derivative of v, or of v r, by the maps that `local_contrast` took.
+    """Differentiate v, or v r, with respect to the input of `local_contrast`.
 
     Parameters
     ----------
     centred, deviation : array
-        From `local_contrast`.
+        Results of `local_contrast`.
     window : Window
         Weights.
     scaled : bool
         Whether the output is v r.
     dy : array of shape (n_samples, height, width, n_maps)
-        Derivative of a scalar by the output.
+        Derivative of a scalar with respect to the output.
     dx : array of shape (n_samples, height, width, n_maps)
-        Replaced by that by the maps.
+        Receives the derivative with respect to the maps.
     """
     n_maps, dv = centred.shape[-1], dy
     if scaled:
@@ -87,14 +87,14 @@ def local_contrast_backward(centred, deviation, window, scaled, dy, dx):
 
 
 def _gain(deviation):
-    """c of each image, and r."""
+    """Return c and r of each image."""
     xp = array_namespace(deviation)
     floor = xp.mean(deviation, axis=(1, 2), keepdims=True)
     return floor, divide_or_zero(xp.ones_like(deviation), xp.maximum(deviation, floor))
 
 
 def _deviation_derivative(deviation, floor, du):
-    """dsigma: of sigma itself where it is the larger, elsewhere of its share in c."""
+    """Return dsigma: directly if sigma is larger than c, and through c otherwise."""
     xp = array_namespace(du)
     own, nothing = deviation > floor, xp.zeros_like(du)
     shared = xp.mean(xp.where(own, nothing, du), axis=(1, 2), keepdims=True)
@@ -102,14 +102,14 @@ def _deviation_derivative(deviation, floor, du):
 
 
 def _total(maps):
-    """Sum over the maps; BLAS does not mind that they are few."""
+    """Sum over the maps, as a matrix product, which is faster for few maps."""
     xp, n_maps = array_namespace(maps), maps.shape[-1]
     ones = xp.ones((n_maps,), dtype=maps.dtype)
     return xp.reshape(xp.reshape(maps, (-1, n_maps)) @ ones, maps.shape[:-1])
 
 
 def _mean_map(maps):
-    """The mean over the maps; BLAS does not mind that they are few."""
+    """Average over the maps, as a matrix product, which is faster for few maps."""
     xp = array_namespace(maps)
     n_maps = maps.shape[-1]
     if n_maps == 1:
@@ -119,7 +119,7 @@ def _mean_map(maps):
 
 
 def _convolve(values, weights):
-    """Down, then across, with zeros around the image."""
+    """Convolve along columns, then along rows, with zero padding."""
     radius = len(weights) // 2
     for axis in (1, 2):
         total = values * weights[radius]

@@ -1,4 +1,4 @@
-"""Coordinate descent of convolutional codes: positions too far apart to interact side by side."""
+"""Coordinate descent for convolutional codes, simultaneous at positions that do not interact."""
 
 from itertools import product
 from math import prod
@@ -11,25 +11,25 @@ from sklearn_ebm.backends.numpy._convolution import correlate, synthesize
 LONGEST_WALK = 10  # sweeps before descent stops on dense codes
 PROGRESS = 0.9  # factor by which the gap must fall to count as progress
 LEAST_PROGRESS = 1 - 1e-9  # the same for the energy
-PATIENCE = 20  # descent stops after this many sweeps without progress, plus as many as before them
+PATIENCE = 20  # sweeps without progress before descent stops, in addition to as many as before them
 
 
 def local_descent(lasso, code, tol, max_iter, densest=1.0):
     """Minimise over one coordinate after another, in place, until the relative gap is at most tol.
 
     Descent stops early if neither gaps nor energies improve in the precision of the code. Gaps are
-    computed in double precision from images, kernels and codes.
+    computed in double precision from images, filters and codes.
 
     Parameters
     ----------
     lasso : ConvolutionalLasso
-        Kernels, images and all that the energy is made of.
+        Filters, images and the other terms of the energy.
     code : array of shape (n_samples, map_height, map_width, n_components)
-        Start, replaced by the solution.
+        Initial codes, replaced by the solution.
     tol : float
-        Relative duality gap at which an image is done.
+        Relative duality gap below which an image has converged.
     max_iter : int
-        Sweeps over all coordinates.
+        Maximum number of sweeps over all coordinates.
     densest : float, default=1.0
         Share of non-zero codes above which descent on an image stops after a few sweeps.
 
@@ -38,7 +38,7 @@ def local_descent(lasso, code, tol, max_iter, densest=1.0):
     gap : array of shape (n_samples,)
         Relative duality gap.
     n_iter : int
-        Sweeps made.
+        Number of sweeps.
     """
     xp = array_namespace(code)
     correlation = correlation_of(lasso, lasso.images, xp.empty_like(code))
@@ -62,7 +62,7 @@ def local_descent(lasso, code, tol, max_iter, densest=1.0):
 
 
 class _Progress:
-    """Tracks which images made progress in the second half of the sweeps."""
+    """Tracks the images that made progress in the second half of the sweeps."""
 
     def __init__(self, code):
         xp = array_namespace(code)
@@ -94,13 +94,13 @@ def _in_double_precision(lasso):
 
 
 def correlation_of(lasso, images, maps):
-    """D' of observed pixels, in the shape of the code."""
+    """Return D' applied to the observed pixels, in the shape of the code."""
     observed = images if lasso.mask is None else images * lasso.mask
     return correlate(observed, lasso.kernels, lasso.border, maps)
 
 
 def hessian_product(lasso, code):
-    """z H, with H = D M D' + ridge I."""
+    """Return z H, with H = D M D' + ridge I."""
     xp = array_namespace(code)
     images = synthesize(code, lasso.kernels, lasso.border, xp.empty_like(lasso.images))
     product_ = correlation_of(lasso, images, xp.empty_like(code))
@@ -108,7 +108,7 @@ def hessian_product(lasso, code):
 
 
 def _curvature(lasso, code):
-    """Diagonal of H: the norm of what is observed of a kernel at each position."""
+    """Return the diagonal of H: the squared norm of the observed part of each shifted filter."""
     xp = array_namespace(code)
     seen = xp.ones_like(lasso.images) if lasso.mask is None else lasso.mask
     squares = correlate(seen, lasso.kernels**2, lasso.border, xp.empty_like(code))
@@ -116,7 +116,7 @@ def _curvature(lasso, code):
 
 
 def _places(lasso, code):
-    """One component at positions a kernel's size apart, each position once."""
+    """Yield components and positions that are a filter's size apart, each position once."""
     _, height, width, _ = code.shape
     rows, columns = lasso.kernels.shape[1:3]
     step_rows, step_columns = _apart(height, rows, lasso), _apart(width, columns, lasso)
@@ -125,7 +125,7 @@ def _places(lasso, code):
 
 
 def _apart(size, reach, lasso):
-    """A distance at which kernels do not overlap, around a circular border either."""
+    """Return a distance at which filters do not overlap, also across a circular border."""
     if not lasso.border.circular:
         return min(reach, size)
     return next(step for step in range(min(reach, size), size + 1) if size % step == 0)
@@ -145,7 +145,7 @@ def _certificate(lasso, code):
         off = lasso.prediction - code
         slope += lasso.ridge * off
         misfit += lasso.ridge * xp.sum(off * off, axis=(1, 2, 3)) / 2
-    shape = code.shape[0], prod(code.shape[1:])  # -1 is not known of no images
+    shape = code.shape[0], prod(code.shape[1:])  # -1 is undefined if there are no images
     code, slope = (xp.reshape(maps, shape) for maps in (code, slope))
     gap = gap_of_misfit(lasso.rule, misfit, lasso.half_norm, code, slope)
     return gap, misfit + xp.sum(code * lasso.rule.gradient(code), axis=1)

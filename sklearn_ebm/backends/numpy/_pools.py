@@ -4,7 +4,7 @@ from sklearn_ebm.backends._namespace import array_namespace, multiply_into
 
 
 def pool_norms(code, pools, result):
-    """sqrt(sum_j w_gj z_j^2) of every pool.
+    """Compute sqrt(sum_j w_gj z_j^2) for each pool.
 
     Parameters
     ----------
@@ -13,14 +13,14 @@ def pool_norms(code, pools, result):
     pools : Pools
         Weights w_gj.
     result : array of shape (n_samples, n_pools)
-        Replaced by the norms; may be the codes themselves, where there are as many pools.
+        Receives the norms; may be the array of codes if there are as many pools.
     """
     multiply_into(code * code, pools.like(code).T, result)
     result[...] = array_namespace(code).sqrt(result)
 
 
 def pool_spread(values, pools, result):
-    """sum_g values_g w_gj of every component, the transpose of the sums in `pool_norms`.
+    """Compute sum_g values_g w_gj for each component, the transpose of the sums in `pool_norms`.
 
     Parameters
     ----------
@@ -29,6 +29,6 @@ def pool_spread(values, pools, result):
     pools : Pools
         Weights w_gj.
     result : array of shape (n_samples, n_components)
-        Replaced by the sums.
+        Receives the sums.
     """
     multiply_into(values, pools.like(values), result)

@@ -4,10 +4,10 @@ from sklearn_ebm.backends._namespace import array_namespace
 
 
 def proximal_step(product, correlation, code, extrapolated, momentum, step_size, penalty):
-    """Proximal step, momentum and restart of each row, in place.
+    """Make a proximal step, with momentum and restart, for each row in place.
 
-    The gradient at the extrapolated point is `product - correlation`. A row whose step runs against
-    its momentum, (y - z_new) . (z_new - z_old) > 0, starts its momentum again
+    The gradient at the extrapolated point is `product - correlation`. If the step of a row opposes
+    its momentum, (y - z_new) . (z_new - z_old) > 0, the momentum is reset
     (O'Donoghue & Candes 2015, eq. 12).
 
     Parameters
@@ -15,13 +15,13 @@ def proximal_step(product, correlation, code, extrapolated, momentum, step_size,
     product, correlation : array of shape (n_samples, n_components)
         y H and c.
     code, extrapolated : array of shape (n_samples, n_components)
-        z and y; both are replaced.
+        z and y; both are updated in place.
     momentum : array of shape (n_samples,) or None
-        t_k of each row, replaced by t_{k+1}; None takes a plain proximal step (ISTA).
+        t_k of each row, replaced by t_{k+1}. None makes a plain proximal step (ISTA).
     step_size : float
         1 / L.
     penalty : penalty factor
-        Has `prox(code, step_size)`.
+        Provides `prox(code, step_size)`.
     """
     xp = array_namespace(code)
     updated = penalty.prox(extrapolated - step_size * (product - correlation), step_size)

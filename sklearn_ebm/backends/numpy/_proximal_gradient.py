@@ -6,29 +6,29 @@ from sklearn_ebm.backends.numpy._proximal import proximal_step
 
 
 def proximal_gradient(lasso, code, tol, max_iter, lipschitz, accelerated):
-    """Proximal gradient steps, in place, until each row's relative gap is at most tol.
+    """Make proximal gradient steps, in place, until each row's relative gap is at most tol.
 
     Parameters
     ----------
     lasso : Lasso
         Gram matrix, correlations, half squared norms and penalty rule.
     code : array of shape (n_samples, n_components)
-        Start, replaced by the solution.
+        Initial codes, replaced by the solution.
     tol : float
-        Relative duality gap at which a row is done.
+        Relative duality gap below which a row has converged.
     max_iter : int
-        Steps.
+        Maximum number of steps.
     lipschitz : float
-        Largest eigenvalue of the Gram matrix, from above.
+        Upper bound of the largest eigenvalue of the Gram matrix.
     accelerated : bool
-        Steps with Nesterov's momentum (FISTA) rather than plain ones (ISTA).
+        Whether to use Nesterov's momentum (FISTA) instead of plain steps (ISTA).
 
     Returns
     -------
     gap : array of shape (n_samples,)
         Relative duality gap.
     n_iter : int
-        Steps made.
+        Number of steps.
     """
     xp = array_namespace(code)
     ahead = xp.asarray(code, copy=True)

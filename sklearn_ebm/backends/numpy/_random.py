@@ -1,4 +1,4 @@
-"""Counter-based uniform and normal numbers; see `sklearn_ebm.backends._random` for their places."""
+"""Counter-based uniform and normal numbers; see `sklearn_ebm.backends._random`."""
 
 import math
 
@@ -16,14 +16,14 @@ from sklearn_ebm.backends._random import (
 
 
 def uniform(result, key):
-    """Fill a matrix with numbers (2 n + 1) / 2**24 between zero and one, n of 23 random bits.
+    """Fill a matrix with numbers (2 n + 1) / 2**24 between zero and one, with 23 random bits n.
 
     Parameters
     ----------
     result : array of shape (n_rows, n_columns)
         Overwritten.
     key : Key
-        Of the draw.
+        Key of the draw.
 
     Returns
     -------
@@ -51,7 +51,7 @@ def uniform(result, key):
 
 
 def philox(counter, seed):
-    """The four words of the blocks with these counters (four arrays of words), as uint64."""
+    """Return the four words of the blocks with these counters (four arrays of words), as uint64."""
     xp = array_namespace(counter[0])
     low = xp.asarray(LOW_BITS, dtype=xp.uint64)
     first, second = (xp.asarray(number, dtype=xp.uint64) for number in MULTIPLIERS)
@@ -68,7 +68,7 @@ def philox(counter, seed):
 
 
 def add_normal(mean, deviation, key, uniform=uniform):
-    """mean += deviation * standard normal numbers, by Box and Muller's transform.
+    """Compute mean += deviation * standard normal numbers, by the Box-Muller transform.
 
     Parameters
     ----------
@@ -77,7 +77,7 @@ def add_normal(mean, deviation, key, uniform=uniform):
     deviation : array of shape (n_columns,)
         Standard deviations.
     key : Key
-        Of the draw.
+        Key of the draw.
     uniform : callable, default=the function of this module
         Fills a matrix with uniform numbers.
 

@@ -1,10 +1,10 @@
-"""How large gaps may be if they were computed, or codes rounded, in single precision."""
+"""Upper bounds of gaps that were computed in single precision, or whose codes were rounded."""
 
 from sklearn_ebm.backends._namespace import array_namespace
 
 
 def gap_with_rounding(code, gap, unit, roundings, largest_atom, dual_norm):
-    """Upper bound of the relative gap of each row, given rounding errors of correlations.
+    """Return an upper bound of the relative gap of each row, given rounding errors.
 
     An error delta of the correlations changes the gap by at most
     (sqrt(gap) + delta |1|)^2 - gap + 2 delta ||z||_1 / unit, with |1| the dual norm of ones.
@@ -14,20 +14,20 @@ def gap_with_rounding(code, gap, unit, roundings, largest_atom, dual_norm):
     code : array of shape (n_rows, n_components)
         z.
     gap : array of shape (n_rows,)
-        Gaps in units of `unit`; NaN stays NaN.
+        Gaps relative to `unit`; NaN stays NaN.
     unit : array of shape (n_rows,)
-        1/2 ||x||^2, or one where it is zero.
+        1/2 ||x||^2, or one if it is zero.
     roundings : float
         Relative error of a correlation.
     largest_atom : float
         Largest norm of an atom.
     dual_norm : float
-        The dual norm of a row of ones, in units of the penalty.
+        Dual norm of a row of ones, in units of the penalty.
 
     Returns
     -------
     bound : array of shape (n_rows,)
-        In the dtype of the codes.
+        Bounds in the dtype of the codes.
     """
     xp = array_namespace(code)
     ones = xp.ones(code.shape[1], dtype=code.dtype)

@@ -1,6 +1,6 @@
-"""The steps of unrolled inference, z <- sh_theta(x W + z S) and greedy coordinate descent.
+"""Steps of unrolled inference: z <- sh_theta(x W + z S), and greedy coordinate descent.
 
-Forward steps leave what their backward halves read; both write to arrays of the caller's.
+Forward steps write the arrays that the backward steps read; the caller allocates all arrays.
 """
 
 from sklearn_ebm.backends._namespace import array_namespace
@@ -8,20 +8,20 @@ from sklearn_ebm.backends._rules import SoftThreshold
 
 
 def unrolled_step(before, base, lateral, threshold, code):
-    """code = sh_theta(base + before S), one step of unrolled ISTA (Gregor & LeCun 2010, eq. 3).
+    """Compute code = sh_theta(base + before S), a step of LISTA (Gregor & LeCun 2010, eq. 3).
 
     Parameters
     ----------
     before : array of shape (n_samples, n_components) or None
-        Where the step starts; None stands for zero.
+        Code before the step. None means zero.
     base : array of shape (n_samples, n_components)
         x W.
     lateral : array of shape (n_components, n_components) or None
-        S; None where `before` is.
+        S. None if `before` is None.
     threshold : array of shape (n_components,)
         theta.
     code : array of shape (n_samples, n_components)
-        Replaced by the result; not the memory of `before`.
+        Receives the result; must not share memory with `before`.
 
     Returns
     -------
@@ -34,16 +34,16 @@ def unrolled_step(before, base, lateral, threshold, code):
 
 
 def unrolled_step_backward(code, gradient, base_gradient, threshold_gradient):
-    """From a loss's gradient at a step's result to that at its preactivation, in place.
+    """Replace a gradient with respect to the code by that with respect to the preactivation.
 
-    The gradient passes where the code is on, d sh / d theta = -sign(code) there.
+    It is unchanged if the code is non-zero, and d sh / d theta = -sign(code).
 
     Parameters
     ----------
     code : array of shape (n_samples, n_components)
-        The step's result.
+        Result of the step.
     gradient : array of shape (n_samples, n_components)
-        With respect to the code, replaced by that with respect to base + before S.
+        Gradient with respect to the code, replaced by the gradient by base + before S.
     base_gradient : array of shape (n_samples, n_components)
         The new gradient is added to it.
     threshold_gradient : array of shape (n_components,)
@@ -63,26 +63,26 @@ def unrolled_step_backward(code, gradient, base_gradient, threshold_gradient):
 
 
 def greedy_steps(state, lateral, threshold, code, chosen, change, sign):
-    """As many steps of unrolled greedy coordinate descent as `chosen` has columns.
+    """Make a step of unrolled greedy coordinate descent for each column of `chosen`.
 
-    From z = 0, each step takes the component whose value sh_theta(b) is farthest from z, sets z to
-    it there, and adds the change times that component's row of S to the state b. The result is
+    From z = 0, each step selects the component whose value sh_theta(b) is farthest from z, sets z
+    to this value, and adds the change times the component's row of S to the state b. The result is
     sh_theta of the last state (Gregor & LeCun 2010, algorithm 3).
 
     Parameters
     ----------
     state : array of shape (n_samples, n_components)
-        b, first x W; replaced by its last value.
+        b, initially x W; replaced by its final value.
     lateral : array of shape (n_components, n_components)
         S.
     threshold : array of shape (n_components,)
         theta.
     code : array of shape (n_samples, n_components)
-        Replaced by the result.
+        Receives the result.
     chosen : integer array of shape (n_samples, n_steps)
-        Replaced by the component that each step changed.
+        Receives the component that each step changed.
     change, sign : array of shape (n_samples, n_steps)
-        Replaced by its change, and by the sign of the value it got.
+        Receive the changes, and the signs of the new values.
 
     Returns
     -------
@@ -108,20 +108,22 @@ def greedy_steps(state, lateral, threshold, code, chosen, change, sign):
 def greedy_steps_backward(
     gradient, lateral, code, chosen, change, sign, lateral_gradient, threshold_gradient
 ):
-    """From a loss's gradient at the result of `greedy_steps` to that at their first state.
+    """Replace a gradient at the result of `greedy_steps` by the gradient at the initial state.
 
-    The chosen components count as constants. With g the gradient at the state and h that at z, a
-    step that chose k with the change d has a loss that grows by e = g . S_k for each unit of d. Its
-    new value, if on, passes h_k + e on to g_k and to theta_k; its old value gets h_k = -e.
+    The chosen components are treated as constants. Let g be the gradient at the state and h the
+    gradient at z. If a step changed component k by d, the derivative of the loss by d is
+    e = g . S_k. If the new value is on, h_k + e is added to g_k, and theta_k receives it with
+    the opposite sign of the value. For the old value, h_k = -e.
+    -e.
 
     Parameters
     ----------
     gradient : array of shape (n_samples, n_components)
-        With respect to the code, replaced by that with respect to x W.
+        Gradient with respect to the code, replaced by the gradient with respect to x W.
     lateral : array of shape (n_components, n_components)
         S.
     code, chosen, change, sign : array
-        As `greedy_steps` left them.
+        Results of `greedy_steps`.
     lateral_gradient : array of shape (n_components, n_components)
         The gradient with respect to S is added to it.
     threshold_gradient : array of shape (n_components,)

@@ -1,4 +1,4 @@
-"""The convolutional decoder: an image is the sum of kernels that its maps place."""
+"""The convolutional decoder: an image is the sum of its maps, each convolved with a filter."""
 
 import functools
 import math
@@ -9,26 +9,26 @@ from sklearn_ebm.factors.decoders._linear import LinearDecoder, shorten
 from sklearn_ebm.factors.problems import ConvolutionalProblem, Source, largest_curvature
 from sklearn_ebm.protocols import ModuleMixin
 
-PIECE_NUMBERS = 1 << 16  # of codes that a thread takes at once
+PIECE_NUMBERS = 1 << 16  # entries of the codes that a thread processes at a time
 
 
 class ConvolutionalDecoder(ModuleMixin):
     """Reconstruction sum_k d_k * z_k of images of one size; images and maps are flat rows.
 
-    As a module it maps codes to data, and its parameter is the dictionary. Maps in four dimensions
-    give images. Make another decoder for inference after an optimizer has moved the dictionary.
+    As a module, it maps codes to data, and its parameter is the dictionary. Maps of four dimensions
+    are decoded to images. After an optimizer step, inference requires a new decoder.
 
     Parameters
     ----------
     dictionary : array of shape (n_components, kernel_height, kernel_width, n_channels)
-        Kernels.
+        Filters.
     image_shape : tuple of int
         Height and width of the images.
     border : {"full", "same", "valid", "circular"}, default="full"
-        Where kernels may stand.
+        Positions of the filters, see `Border`.
 
-    Products with kernels are those of the backend that follows the data, or of the one that `on`
-    sets, which a pickle does not keep.
+    Convolutions run on the backend set by `on`, or on the backend of the data. The backend is not
+    pickled.
     """
 
     def __init__(self, dictionary, image_shape, border="full"):
@@ -41,7 +41,7 @@ class ConvolutionalDecoder(ModuleMixin):
         self._computed = {}  # shared by copies
 
     def __getstate__(self):
-        """Store what it is made of alone."""
+        """Store only the parameters."""
         return self.dictionary, self.image_shape, self.border_name
 
     def __setstate__(self, state):
@@ -49,33 +49,33 @@ class ConvolutionalDecoder(ModuleMixin):
 
     @property
     def map_shape(self):
-        """Height, width and number of the maps."""
+        """Height and width of the maps, and their number."""
         kernel_shape = self.dictionary.shape[1:3]
         return *self.border.map_shape(self.image_shape, kernel_shape), self.dictionary.shape[0]
 
     @property
     def code_size(self):
-        """Numbers in the code of an image."""
+        """Number of entries in the code of an image."""
         return math.prod(self.map_shape)
 
     @property
     def piece_rows(self):
-        """Images that a thread takes at a time."""
+        """Number of images that a thread processes at a time."""
         return max(1, PIECE_NUMBERS // self.code_size)
 
     @property
     def lipschitz(self):
-        """Largest eigenvalue of D'D, from above."""
+        """Upper bound of the largest eigenvalue of D'D."""
         if "lipschitz" not in self._computed:
             self._computed["lipschitz"] = largest_curvature(self.dictionary)
         return self._computed["lipschitz"]
 
     def on(self, backend):
-        """The decoder with the products of a backend, or with those through the Fourier domain."""
+        """Return the decoder with the convolutions of a backend, or of `FourierProducts`."""
         return self._with(_products=backend)
 
     def for_samples(self, shape):
-        """The decoder of images of another size; what depends on the kernels alone is shared."""
+        """Return the decoder for images of another size, sharing values that depend only on D."""
         if tuple(shape[:2]) == self.image_shape:
             return self
         return self._with(image_shape=tuple(shape[:2]))
@@ -86,7 +86,7 @@ class ConvolutionalDecoder(ModuleMixin):
         return decoder
 
     def astype(self, dtype):
-        """The decoder with kernels of this type; itself where they are."""
+        """Return the decoder with filters in a dtype; the same object if they have it."""
         if dtype == self.dictionary.dtype:
             return self
         xp = array_namespace(self.dictionary)
@@ -94,19 +94,19 @@ class ConvolutionalDecoder(ModuleMixin):
         return type(self)(cast, self.image_shape, self.border_name).on(self._products)
 
     def as_images(self, rows):
-        """Rows of pixels as (n_samples, height, width, n_channels)."""
+        """Return rows of pixels as images, (n_samples, height, width, n_channels)."""
         shape = *self.image_shape, self.dictionary.shape[3]
         return array_namespace(rows).reshape(rows, (rows.shape[0], *shape))
 
     def as_maps(self, rows):
-        """Rows of codes as (n_samples, map_height, map_width, n_components)."""
+        """Return rows of codes as maps, (n_samples, map_height, map_width, n_components)."""
         return array_namespace(rows).reshape(rows, (rows.shape[0], *self.map_shape))
 
     def _products_for(self, array):
         return resolve_backend("auto", array) if self._products is None else self._products
 
     def decode(self, code):
-        """sum_k d_k * z_k of each row."""
+        """Return sum_k d_k * z_k of each row."""
         xp = array_namespace(code)
         shape = code.shape[0], math.prod(self.image_shape) * self.dictionary.shape[3]
         rows = xp.empty(shape, dtype=code.dtype)
@@ -122,7 +122,7 @@ class ConvolutionalDecoder(ModuleMixin):
         return self.as_images(rows) if x.ndim == 4 else rows
 
     def backward(self, tape, dy, input_gradient=True):
-        """Return the gradients with respect to the maps, or None, and to the dictionary."""
+        """Return the gradients with respect to the maps (or None), and to the dictionary."""
         code = tape.kept
         gradient = tape.zeros("dictionary", self.dictionary)
         self._products_for(dy).correlate_kernels(
@@ -133,16 +133,16 @@ class ConvolutionalDecoder(ModuleMixin):
         return self.as_maps(dx) if is_maps else dx, {"dictionary": gradient}
 
     def project(self):
-        """Scale kernels that are longer than one to norm one."""
+        """Scale filters with a norm above one to norm one."""
         xp, n_components = array_namespace(self.dictionary), self.dictionary.shape[0]
         rows = xp.reshape(self.dictionary, (n_components, -1))
         shorten(rows)
         self.dictionary[...] = xp.reshape(rows, self.dictionary.shape)
 
     def correlate(self, X, rows=None):
-        """Products of every kernel with every image at every position, the adjoint of `decode`.
+        """Return the products of all filters with all windows of images, the adjoint of `decode`.
 
-        In `rows`, where they are given.
+        The result is written to `rows` if given.
         """
         if rows is None:
             rows = array_namespace(X).empty((X.shape[0], self.code_size), dtype=X.dtype)
@@ -151,21 +151,21 @@ class ConvolutionalDecoder(ModuleMixin):
         return rows
 
     def problem(self, X, penalty, prediction=None, beta=0.0, mask=None):
-        """The inference problem of some images; see `SparseEnergy.problem`."""
+        """Return the inference problem of some images; see `SparseEnergy.problem`."""
         ridge = 0.0 if prediction is None else beta
         return ConvolutionalProblem(Source(self, X, prediction, ridge, mask), penalty)
 
 
 class PatchDecoder(ConvolutionalDecoder):
-    """Of images as large as the kernels, whose "valid" maps have one position: codes as of rows.
+    """A decoder of images as large as the filters: maps have one position, as codes of rows.
 
-    Any solver of a lasso infers them; for many kernels with many channels that is far faster than
-    maps would allow.
+    Every lasso solver can infer these codes, which is much faster than the solvers for maps if
+    there are many filters with many channels.
     """
 
     @property
     def piece_rows(self):
-        """As many patches at a time as suits the work."""
+        """Return None: the launcher chooses the number of patches in a piece."""
         return None
 
     @functools.cached_property
@@ -176,5 +176,5 @@ class PatchDecoder(ConvolutionalDecoder):
         return LinearDecoder(rows)
 
     def problem(self, X, penalty, prediction=None, beta=0.0, mask=None):
-        """The inference problem of some patches; see `SparseEnergy.problem`."""
+        """Return the inference problem of some patches; see `SparseEnergy.problem`."""
         return self.as_matrix.problem(X, penalty, prediction, beta, mask)

@@ -9,19 +9,19 @@ from sklearn_ebm.protocols import ModuleMixin
 
 
 class LinearDecoder(ModuleMixin):
-    """Reconstruction z @ dictionary, with the products that inference needs computed once.
+    """Reconstruction z @ dictionary, with cached products for inference.
 
-    As a module it maps codes to data, and its parameter is the dictionary. `gram`, `lipschitz`,
-    `correlate` and problems are for a dictionary that does not change: make another decoder after
-    an optimizer has moved it.
+    As a module, it maps codes to data, and its parameter is the dictionary. `gram`, `lipschitz`,
+    `correlate` and problems assume a constant dictionary. After an optimizer step, inference
+    requires a new decoder.
 
     Parameters
     ----------
     dictionary : array of shape (n_components, n_features)
-        Atoms, one a row.
+        Atoms, one per row.
     """
 
-    piece_rows = None  # as many samples at a time as suits the work
+    piece_rows = None  # None: the launcher chooses the number of samples in a piece
 
     def __init__(self, dictionary):
         self.dictionary = dictionary
@@ -30,7 +30,7 @@ class LinearDecoder(ModuleMixin):
         self._predictive_grams = {}
 
     def __getstate__(self):
-        """Store the atoms alone: products and casts are computed again where they are needed."""
+        """Store only the atoms: products and casts are computed again when they are needed."""
         return {"dictionary": self.dictionary}
 
     def __setstate__(self, state):
@@ -43,25 +43,25 @@ class LinearDecoder(ModuleMixin):
 
     @functools.cached_property
     def lipschitz(self):
-        """Largest eigenvalue of D D', from above."""
+        """Upper bound of the largest eigenvalue of D D'."""
         return largest_eigenvalue(self.gram)
 
     @functools.cached_property
     def curvatures(self):
-        """The smallest squared norm above zero of an atom, and the largest one."""
+        """The smallest positive squared norm of an atom, and the largest."""
         return positive_range(diagonal(self.gram))
 
     @property
     def code_size(self):
-        """Numbers in the code of a sample."""
+        """Number of entries in the code of a sample."""
         return self.dictionary.shape[0]
 
     def for_samples(self, shape):
-        """The decoder itself: samples are rows."""
+        """Return the decoder itself, since samples are rows."""
         return self
 
     def astype(self, dtype):
-        """The decoder with a dictionary of this type; remembered."""
+        """Return the decoder with a dictionary in a dtype, cached."""
         if dtype == self.dictionary.dtype:
             return self
         if dtype not in self._casts:
@@ -70,7 +70,7 @@ class LinearDecoder(ModuleMixin):
         return self._casts[dtype]
 
     def decode(self, code):
-        """z D; sparse codes give a dense reconstruction."""
+        """Return z D as a dense array, also for sparse codes."""
         return code @ self.dictionary
 
     def forward(self, x, tape=None, stream=None):
@@ -80,25 +80,25 @@ class LinearDecoder(ModuleMixin):
         return self.decode(x)
 
     def backward(self, tape, dy, input_gradient=True):
-        """Return the gradients with respect to the codes, or None, and to the dictionary."""
+        """Return the gradients with respect to the codes (or None), and to the dictionary."""
         room = tape.array("dictionary", self.dictionary.shape, dy)
         gradients = {"dictionary": multiply_into(tape.kept.T, dy, room)}
         return dy @ self.dictionary.T if input_gradient else None, gradients
 
     def project(self):
-        """Scale atoms that are longer than one to norm one."""
+        """Scale atoms with a norm above one to norm one."""
         shorten(self.dictionary)
 
     def correlate(self, X):
-        """X D', the adjoint of `decode`."""
+        """Return X D', the adjoint of `decode`."""
         return X @ self._rounded.T
 
     @functools.cached_property
     def _rounded(self):
-        """Atoms without the entries that rounding loses in a sum with the largest of their atom.
+        """Atoms without entries that are negligible relative to the largest entry of their atom.
 
-        Their products may be denormal numbers, which slow a matrix product down thirtyfold. The
-        tails of peaks have many of them in single precision.
+        Products with such entries may be denormal numbers, which slow down a matrix product
+        thirtyfold. In single precision, the tails of peaks have many of them.
         """
         xp, size = array_namespace(self.dictionary), abs(self.dictionary)
         precision = float(xp.finfo(self.dictionary.dtype).eps) ** 2
@@ -108,7 +108,7 @@ class LinearDecoder(ModuleMixin):
         return xp.where(is_lost, xp.zeros_like(self.dictionary), self.dictionary)
 
     def problem(self, X, penalty, prediction=None, beta=0.0, mask=None):
-        """The inference problem of all rows of X; see `SparseEnergy.problem`."""
+        """Return the inference problem of all rows of X; see `SparseEnergy.problem`."""
         correlation = self.correlate(X)
         if prediction is not None:
             correlation += beta * prediction
@@ -128,13 +128,13 @@ class LinearDecoder(ModuleMixin):
 
 
 def shorten(rows):
-    """Scale rows that are longer than one to norm one, in place."""
+    """Scale rows with a norm above one to norm one, in place."""
     xp = array_namespace(rows)
     norms = xp.sqrt(squared_norms(rows))
-    allowed = 1 + 4 * float(xp.finfo(rows.dtype).eps)  # what rounding leaves of norm one
+    allowed = 1 + 4 * float(xp.finfo(rows.dtype).eps)  # norm one up to rounding
     rows /= xp.where(norms > allowed, norms, xp.ones_like(norms))[:, None]
 
 
 def half_norm(X):
-    """1/2 ||x||^2 of each row."""
+    """Return 1/2 ||x||^2 of each row."""
     return squared_norms(X) / 2

@@ -26,7 +26,7 @@ CONVOLUTIONAL_ENCODERS = {
     "shrinkage": ConvolutionalShrinkage,
     "tanh": ConvolutionalTanh,
 }
-UNROLLED_ENCODERS = ("lista", "lfista", "lcod")  # those that have `n_steps`
+UNROLLED_ENCODERS = ("lista", "lfista", "lcod")  # encoders with a parameter `n_steps`
 
 __all__ = [
     "CONVOLUTIONAL_ENCODERS",

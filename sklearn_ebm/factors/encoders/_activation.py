@@ -1,4 +1,4 @@
-"""Activations of encoders: elementwise functions of u = x W + b, W a matrix or filters."""
+"""Activations of encoders: elementwise functions of u = x W + b, with W a matrix or filters."""
 
 from sklearn_ebm.backends import array_namespace, new_array
 from sklearn_ebm.backends.numpy._encoders import chain
@@ -6,14 +6,14 @@ from sklearn_ebm.factors.encoders._encoder import placed
 
 
 class Activation:
-    """An elementwise function with parameters of its own, one number per component.
+    """An elementwise function with its own parameters, one number per component.
 
     A subclass implements `first` and `units`, and names its forward and backward kernels. Without a
     kernel it overrides `apply`; without a backward kernel it implements `slopes`.
     """
 
     kernel = backward_kernel = None
-    slopes_need_product = True  # if False, the slopes follow from the code, and the tape has no x W
+    slopes_need_product = True  # if False, the slopes follow from the code, and x W is not recorded
     apart = ()  # own parameters that are not added to, or compared with, x W
 
     def first(self, weights, zero, threshold, scale):
@@ -37,12 +37,12 @@ class Activation:
         raise NotImplementedError
 
     def apply(self, rows, parameters, backend):
-        """Replace rows of x W by the activation of x W + b."""
+        """Replace rows of x W by the activation of x W + b, in place."""
         kernel = getattr(backend, self.kernel)
         kernel(rows, parameters["bias"], *own_parameters(parameters).values())
 
     def slopes(self, preactivation, code, parameters):
-        """Return the derivatives with respect to u, and to each of the own parameters by name."""
+        """Return the derivatives with respect to u, and to each own parameter by name."""
         raise NotImplementedError
 
     def differentiate(self, backend, product, code, gradient, parameters, result, sums):
@@ -61,7 +61,7 @@ class Activation:
 
 
 def own_parameters(parameters):
-    """Return the parameters of the activation, in the order of the kernel's arguments."""
+    """Return the activation's own parameters, in the order of the kernel's arguments."""
     return {name: value for name, value in parameters.items() if name not in ("weights", "bias")}
 
 
@@ -73,19 +73,19 @@ def first_parameters(activation, weights, n_components, threshold, scale):
 
 
 class AffineMap:
-    """The two passes of activation(x W + b).
+    """The forward and backward passes of activation(x W + b).
 
     Parameters
     ----------
     activation : Activation
         Elementwise function.
     linear : object
-        W: `code_size`, `product(x, room)`, `weights_gradient(x, slope, room)` and
+        W, with `code_size`, `product(x, room)`, `weights_gradient(x, slope, room)` and
         `input_gradient(slope)`.
     parameters : dict of str to array
-        "weights", "bias" of shape (n_components,), and the activation's own.
+        "weights", "bias" of shape (n_components,), and the activation's own parameters.
     backend : module
-        Kernels.
+        Module of kernels.
     """
 
     def __init__(self, activation, linear, parameters, backend):
@@ -105,7 +105,7 @@ class AffineMap:
         return code
 
     def _kept(self, product, tape):
-        """Return a copy of x W on the tape, if the slopes need it."""
+        """Return a copy of x W on the tape if the slopes require it."""
         if not self.activation.slopes_need_product:
             return None
         kept = tape.array("product", product.shape, product)
@@ -120,7 +120,7 @@ class AffineMap:
         return array_namespace(code).reshape(code, (-1, n_components))
 
     def gradients(self, tape, dy, input_gradient=True):
-        """Return the gradients with respect to x, or None, and to each parameter."""
+        """Return the gradients with respect to x (or None), and to each parameter."""
         x, code, parameters = tape.kept["x"], tape.kept["code"], self.parameters
         names = "bias", *own_parameters(parameters)
         slope = tape.array("slope", code.shape, code)

@@ -1,4 +1,4 @@
-"""What all encoders of the form activation(x W + b) share."""
+"""Base class of encoders of the form activation(x W + b)."""
 
 from sklearn_ebm.backends import multiply_into
 from sklearn_ebm.factors.encoders._activation import AffineMap, first_parameters
@@ -6,7 +6,7 @@ from sklearn_ebm.factors.encoders._encoder import UNSCALED, Encoder
 
 
 class Matrix:
-    """x W of rows, and its adjoints.
+    """The product x W of rows with a matrix, and its adjoints.
 
     Parameters
     ----------
@@ -19,11 +19,11 @@ class Matrix:
         self.code_size = weights.shape[1]
 
     def product(self, x, room):
-        """Return x W in `room`."""
+        """Write x W to `room` and return it."""
         return multiply_into(x, self.weights, room)
 
     def weights_gradient(self, x, slope, room):
-        """Return the adjoint with respect to W, in `room`."""
+        """Write the adjoint with respect to W to `room` and return it."""
         return multiply_into(x.T, slope, room)
 
     def input_gradient(self, slope):
@@ -32,22 +32,22 @@ class Matrix:
 
 
 class AffineEncoder(Encoder):
-    """activation(x W + b) with named parameters; a subclass names the activation.
+    """activation(x W + b) with named parameters; a subclass defines the activation.
 
     Parameters
     ----------
     parameters : dict of str to array
-        "weights" (n_features, n_components), "bias" (n_components,), and the activation's own,
-        one number per component, in the order in which the kernel takes them.
+        "weights" (n_features, n_components), "bias" (n_components,), and the activation's own, one
+        number per component, in the order of the kernel's arguments.
     """
 
     activation = None
 
     @classmethod
     def from_dictionary(cls, dictionary, lipschitz, alpha, scale=UNSCALED, **options):
-        """First encoder: one ISTA step sh_{alpha/L}(x D' / L), as far as the activation can.
+        """Return an encoder that approximates one ISTA step sh_{alpha/L}(x D' / L).
 
-        `options` are those of deeper encoders.
+        `options` are accepted for the sake of deeper encoders.
         """
         weights, n_components = dictionary.T / lipschitz, dictionary.shape[0]
         threshold = alpha / lipschitz
@@ -59,7 +59,7 @@ class AffineEncoder(Encoder):
         return AffineMap(self.activation, matrix, self.parameters, backend)
 
     def forward(self, x, tape=None, stream=None):
-        """Return the codes, shape (n_samples, n_components), by the fused kernel."""
+        """Return the codes, shape (n_samples, n_components), computed by the fused kernel."""
         backend = self._backend_for(x)
         code = self._map(backend).codes(x, tape)
         if tape is not None:
@@ -67,7 +67,7 @@ class AffineEncoder(Encoder):
         return code
 
     def backward(self, tape, dy, input_gradient=True):
-        """Return the gradients with respect to x, or None, and to each parameter."""
+        """Return the gradients with respect to x (or None), and to each parameter."""
         return self._map(tape.kept["backend"]).gradients(tape, dy, input_gradient)
 
     @property
@@ -80,5 +80,5 @@ class AffineEncoder(Encoder):
         return self.activation.units(self.scale)
 
     def project(self):
-        """Bring the activation's parameters back to where they are allowed."""
+        """Project the activation's parameters onto their allowed range."""
         self.activation.project(self.parameters, self.scale)

@@ -1,4 +1,4 @@
-"""Encoders whose linear part is a bank of filters. Images give maps, and flat rows flat codes."""
+"""Convolutional encoders. Images are encoded as maps, and flat rows as flat codes."""
 
 import math
 
@@ -13,14 +13,14 @@ from sklearn_ebm.inputs._images import shape_of_rows
 
 
 class FilterBank:
-    """Every filter's product with every window of the image, and the adjoints, of flat rows.
+    """Products of all filters with all windows of images as flat rows, and their adjoints.
 
     Parameters
     ----------
     decoder : ConvolutionalDecoder
-        Has the filters as kernels: correlation is the adjoint of its `decode`.
+        Decoder whose dictionary is the filters, since correlation is the adjoint of `decode`.
     backend : module
-        Kernels.
+        Module of kernels.
     """
 
     def __init__(self, decoder, backend):
@@ -29,11 +29,11 @@ class FilterBank:
         self.code_size = decoder.code_size
 
     def product(self, x, room):
-        """Return the maps in `room`."""
+        """Write the maps to `room` and return it."""
         return self.decoder.correlate(x, room)
 
     def weights_gradient(self, x, slope, room):
-        """Return the adjoint with respect to the filters, in `room`."""
+        """Write the adjoint with respect to the filters to `room` and return it."""
         decoder = self.decoder
         room[...] = 0
         maps, images = decoder.as_maps(slope), decoder.as_images(x)
@@ -45,20 +45,20 @@ class FilterBank:
 
 
 class ConvolutionalEncoder(Encoder):
-    """activation(w_k * x + b_k) of filters w_k; a subclass names the activation.
+    """activation(w_k * x + b_k) with filters w_k; a subclass defines the activation.
 
     Parameters
     ----------
     parameters : dict of str to array
-        "weights" of shape (n_components, height, width, n_channels); the others as in
+        "weights" of shape (n_components, height, width, n_channels); other parameters as in
         `AffineEncoder`.
     image_shape : tuple of int or None
-        Height and width of images that are flat rows, possibly with the number of channels. None:
-        rows are signals of height one.
+        Height and width of images that are flat rows, optionally with the number of channels. With
+        None, rows are signals of height one.
     border : str
-        Where filters may stand, as for `ConvolutionalDecoder`.
+        Positions of the filters, as for `ConvolutionalDecoder`.
     table : array of shape (n_components, n_channels) or None, default=None
-        One where a filter may read a channel.
+        1 if a filter may read a channel, else 0.
     scale : Scale, default=(1.0, 1.0)
         Typical size of data and codes.
     """
@@ -72,10 +72,10 @@ class ConvolutionalEncoder(Encoder):
 
     @classmethod
     def from_dictionary(cls, dictionary, lipschitz, alpha, scale=UNSCALED, **settings):
-        """First encoder: one step from zero on all positions at once, of length 1 / (|d| sqrt(L)).
+        """Return an encoder that makes one step from zero of length 1 / (|d| sqrt(L)).
 
-        That of ISTA, 1 / L, is for codes that are on at all positions. Those of images are on at
-        one in a hundred, where a step of 1 / |d|^2 would be right for each that stands alone.
+        The step of ISTA, 1 / L, assumes codes that are on at all positions. Codes of images are on
+        at one position in a hundred, and the best step for an isolated entry is 1 / |d|^2.
         """
         inverse_step = lipschitz**0.5 / Scale.of(dictionary, 1.0).code
         weights, threshold = dictionary / inverse_step, alpha / inverse_step
@@ -83,19 +83,19 @@ class ConvolutionalEncoder(Encoder):
         return cls(first, scale=scale, **settings)
 
     def on_images(self, image_shape):
-        """The encoder of images of another size, with the same parameters."""
+        """Return the encoder for images of another size, with the same parameters."""
         return self._sharing(settings={**self.settings, "image_shape": image_shape})
 
     def for_samples(self, shape):
-        """The encoder of images of a shape."""
+        """Return the encoder for images of a given shape."""
         return self.on_images(shape[:2])
 
     def with_border(self, border):
-        """The encoder whose filters stand elsewhere, with the same parameters."""
+        """Return the encoder with other positions of the filters and the same parameters."""
         return self._sharing(settings={**self.settings, "border": border})
 
     def with_table(self, table):
-        """The encoder whose filters read other channels, with the same parameters."""
+        """Return the encoder whose filters read other channels, with the same parameters."""
         if table is not None:
             weights = self.parameters["weights"]
             table = array_namespace(weights).asarray(table, dtype=weights.dtype)
@@ -103,7 +103,7 @@ class ConvolutionalEncoder(Encoder):
 
     @property
     def filters(self):
-        """What each map looks for, shape (n_components, height, width, n_channels)."""
+        """Filters of the maps, shape (n_components, height, width, n_channels)."""
         return self.parameters["weights"]
 
     def forward(self, x, tape=None, stream=None):
@@ -115,7 +115,7 @@ class ConvolutionalEncoder(Encoder):
         return bank.as_maps(code) if x.ndim == 4 else code
 
     def backward(self, tape, dy, input_gradient=True):
-        """Return the gradients with respect to x, or None, and to each parameter."""
+        """Return the gradients with respect to x (or None), and to each parameter."""
         shape = tape.kept["shape"]
         bank = self._bank_for(shape)
         own_map = self._map(bank, tape.kept["backend"])
@@ -127,7 +127,7 @@ class ConvolutionalEncoder(Encoder):
         return AffineMap(self.activation, linear, self.parameters, backend)
 
     def _bank_for(self, shape):
-        """Return the decoder of images of a shape that has the filters for kernels."""
+        """Return the decoder of images of a given shape whose dictionary is the filters."""
         given = self.settings["image_shape"]
         if len(shape) == 4:
             given = shape[1:3]
@@ -137,7 +137,7 @@ class ConvolutionalEncoder(Encoder):
 
     @property
     def apart(self):
-        """Parameters that are not added to, or compared with, x W."""
+        """Parameters that are not added to, or compared with, w_k * x."""
         return self.activation.apart
 
     @property
@@ -145,7 +145,7 @@ class ConvolutionalEncoder(Encoder):
         return self.activation.units(self.scale)
 
     def project(self):
-        """Filters read what the table lets them, and the activation has what it asks for."""
+        """Apply the table to the filters, and project the activation's parameters."""
         self.activation.project(self.parameters, self.scale)
         if self.settings["table"] is not None:
             self.parameters["weights"] *= self.settings["table"][:, None, None, :]
@@ -160,13 +160,13 @@ def _flat(images):
 
 
 class ConvolutionalShrinkage(ConvolutionalEncoder):
-    """sh_theta(w_k * x + b_k), with a threshold per map."""
+    """sh_theta(w_k * x + b_k), with one threshold per map."""
 
     activation = Shrinkage()
 
 
 class ConvolutionalSmoothShrinkage(ConvolutionalEncoder):
-    """Smooth shrinkage of w_k * x + b_k, with a slope and a location per map."""
+    """Smooth shrinkage of w_k * x + b_k, with one slope and one location per map."""
 
     activation = SmoothShrinkage()
 

@@ -1,4 +1,4 @@
-"""What all encoders share: named parameters with units, copies, types and a backend.
+"""Base class of encoders: named parameters with units, copies, dtypes and a backend.
 
 Encoders are modules (see `sklearn_ebm.protocols.Module`): `forward(x)` returns the codes.
 """
@@ -10,13 +10,13 @@ import numpy as np
 
 from sklearn_ebm.backends import array_namespace, new_array, read_only, resolve_backend
 
-USUAL_SIZE = 0.01  # root mean square of the parameters for which a learning rate is their step
+USUAL_SIZE = 0.01  # root mean square of parameters whose step equals the learning rate
 
 
 def placed(values, like=None):
-    """A copy whose rows lie together and begin well, in the type of `like` or its own.
+    """Return a copy with contiguous, aligned rows, in the dtype of `like` or its own.
 
-    Lists and arrays of objects, which users may set and models check, stay as they are.
+    Arrays of objects and lists, which users may set and models check, are returned unchanged.
     """
     if getattr(getattr(values, "dtype", np.dtype(object)), "kind", "f") == "O":
         return values
@@ -28,9 +28,9 @@ def placed(values, like=None):
 class Scale(NamedTuple):
     """Typical size of an entry of the data and of the codes.
 
-    If the data, the codes and alpha are multiplied by c, and every parameter of an encoder in
+    If the data, the codes and alpha are multiplied by c, and each parameter of an encoder in
     proportion to its unit, then the energy is multiplied by c^2 and nothing else changes. Learning
-    that moves parameters in these units has the same symmetry.
+    that takes steps in these units has the same symmetry.
     """
 
     data: float = 1.0
@@ -38,7 +38,7 @@ class Scale(NamedTuple):
 
     @classmethod
     def of(cls, dictionary, data):
-        """Scale of a dictionary's codes of data of this size; longer atoms have smaller codes."""
+        """Return the scale for data of a given size; longer atoms have smaller codes."""
         norm = root_mean_square(dictionary) * math.prod(dictionary.shape[1:]) ** 0.5
         return cls(data, data / norm)
 
@@ -47,22 +47,23 @@ UNSCALED = Scale()
 
 
 class Encoder:
-    """Named parameters and settings; a subclass gives `from_dictionary` and the two passes.
+    """Named parameters and settings; a subclass defines `from_dictionary` and the two passes.
 
-    It also gives `_units`, the typical size of each parameter for data and codes of a given scale.
+    It also defines `_units`, the typical size of each parameter for data and codes of a given
+    scale.
 
     Parameters
     ----------
     parameters : dict of str to array
-        What is trained; "weights" is one of them.
+        Trained arrays, including "weights".
     scale : Scale, default=(1.0, 1.0)
         Typical size of data and codes.
     **settings
-        What is not: numbers and masks that belong to the architecture.
+        Numbers and masks that are not trained.
     """
 
-    _backend = None  # None follows the data
-    _growth = 1.0  # of the weights since the encoder was made; see `rescaled`
+    _backend = None  # None uses the backend of the data
+    _growth = 1.0  # growth of the weights since the encoder was created; see `rescaled`
 
     def __init__(self, parameters, *, scale=UNSCALED, **settings):
         self.parameters = parameters
@@ -76,7 +77,7 @@ class Encoder:
         return kept
 
     def __setstate__(self, state):
-        """Memory that comes from a file begins anywhere; the dictionary is also the optimiser's."""
+        """Copy the parameters to aligned memory, in the same dictionary, which optimizers share."""
         self.__dict__.update(state)
         self.parameters.update({name: placed(value) for name, value in self.parameters.items()})
 
@@ -85,7 +86,7 @@ class Encoder:
         return self._sharing(_backend=backend)
 
     def _sharing(self, **attributes):
-        """Return an encoder with the same parameters and settings; runs for every sample."""
+        """Return an encoder with the same parameters and settings; it runs for each sample."""
         encoder = object.__new__(type(self))
         encoder.__dict__.update(self.__dict__, **attributes)
         return encoder
@@ -98,18 +99,18 @@ class Encoder:
         return resolve_backend("auto", x) if self._backend is None else self._backend
 
     def copy(self):
-        """An encoder with its own parameters."""
+        """Return the encoder with copies of the parameters."""
         parameters = {name: placed(value) for name, value in self.parameters.items()}
         return type(self)(parameters, **self.settings)
 
     def read_only(self):
-        """The encoder with views of the parameters that cannot be written."""
+        """Return the encoder with read-only views of the parameters."""
         parameters = {name: read_only(value) for name, value in self.parameters.items()}
         return type(self)(parameters, **self.settings)
 
     @property
     def filters(self):
-        """What each component looks for, shape (n_components, n_features)."""
+        """Filters of the components, shape (n_components, n_features)."""
         return self.parameters["weights"].T
 
     @property
@@ -119,12 +120,12 @@ class Encoder:
 
     @property
     def apart(self):
-        """Parameters that are not added to, or compared with, what the weights give."""
+        """Parameters that are not added to, or compared with, the product with the weights."""
         return ()
 
     @property
     def scales(self):
-        """Units of the parameters: optimizers take steps in proportion to them."""
+        """Units of the parameters, to which optimizer steps are proportional."""
         return {
             name: unit * (1.0 if name in self.apart else self._growth)
             for name, unit in self._units.items()
@@ -133,15 +134,15 @@ class Encoder:
     def rescaled(self):
         """Return the encoder with the units of its present weights, for further training.
 
-        The unit of the weights becomes their present size. The units of the parameters that are
-        added to x W or compared with it change by the same factor. Those that are listed in `apart`
-        keep their units. Copies and pickles have the original units.
+        The unit of the weights becomes their current size. The units of parameters that are added
+        to x W or compared with it change by the same factor. Parameters listed in `apart` keep
+        their units. Copies and pickles have the original units.
         """
         usual = USUAL_SIZE * self._units["weights"]
         return self._sharing(_growth=root_mean_square(self.parameters["weights"]) / usual)
 
     def astype(self, dtype):
-        """The encoder with parameters of this type; itself where they are."""
+        """Return the encoder with parameters in a dtype; the same object if they have it."""
         if self.parameters["weights"].dtype == dtype:
             return self
         xp = array_namespace(self.parameters["weights"])
@@ -149,15 +150,15 @@ class Encoder:
         return self._sharing(parameters=cast)
 
     def for_samples(self, shape):
-        """The encoder of samples of a shape; itself, since samples are rows."""
+        """Return the encoder for samples of a shape: itself, since samples are rows."""
         return self
 
     def project(self):
-        """Bring parameters back to where they are allowed, after a gradient step."""
+        """Project the parameters onto their allowed range, after a gradient step."""
 
 
 def root_mean_square(values):
-    """Size of an array's entries, whose squares the type need not hold; one for no size at all."""
+    """Return the root mean square of an array without overflow; one for zeros."""
     xp = array_namespace(values)
     largest = float(xp.max(xp.abs(values))) if values.size else 0.0
     if not largest > 0:
@@ -167,5 +168,5 @@ def root_mean_square(values):
 
 
 def keep_at_least(values, smallest):
-    """Bring entries below `smallest` up to it, in place."""
+    """Replace entries below `smallest` by it, in place."""
     values[values < smallest] = smallest

@@ -4,21 +4,21 @@ from sklearn_ebm.backends import array_namespace, diagonal, multiply_into
 from sklearn_ebm.factors.encoders._encoder import placed
 from sklearn_ebm.factors.encoders._lateral import LateralEncoder, units_of
 
-GREEDY_SHARE = 0.1  # a change goes on whole here, where ISTA passes on 1 / L of it
+GREEDY_SHARE = 0.1  # changes are propagated in full here, while ISTA scales them by 1 / L
 
 
 class GreedySteps:
     """From b = x W and z = 0, each step sets one z_k to sh_theta(b_k) and adds its change of S_k.
 
-    The component is the one that changes most; after the last step the code is sh_theta(b).
+    Each step selects the component with the largest change. The final code is sh_theta(b).
     """
 
     def first(self, dictionary, lipschitz, alpha, n_steps, tied):
-        """Return the parameters and units of n_steps of greedy descent, then one for all at once.
+        """Return the parameters and units of n_steps greedy steps and a step for all components.
 
-        b_j = q_j / G_jj + z_j with q = x D' - z G, G = D D', is where the energy along z_j, without
-        its penalty, is least. A change of z_k moves it by -G_kj / G_jj, and z_j itself by one:
-        W = D' / diag G, S = I - G / diag G, theta = alpha / diag G.
+        With q = x D' - z G and G = D D', b_j = q_j / G_jj + z_j minimises the energy along z_j
+        without the penalty. A unit change of z_k changes b_j by -G_kj / G_jj if j != k, and does
+        not change b_k: W = D' / diag G, S = I - G / diag G, theta = alpha / diag G.
         """
         if not tied:
             raise ValueError(
@@ -39,7 +39,7 @@ class GreedySteps:
         return parameters, units
 
     def _descend(self, network, X, backend, tape, code):
-        """Fill `code`; what the steps leave for `gradients`, on the tape."""
+        """Fill `code`; the tape stores the steps for `gradients`."""
         parameters = network.parameters
         state = multiply_into(X, parameters["weights"], tape.array("state", code.shape, X))
         shape = (X.shape[0], network.n_steps)
@@ -53,14 +53,14 @@ class GreedySteps:
         self._descend(network, X, backend, tape, code)
 
     def record(self, network, X, backend, tape):
-        """Return the codes; the tape keeps what `gradients` needs."""
+        """Return the codes; the tape stores the arrays for `gradients`."""
         code = tape.array("code", (X.shape[0], network.parameters["threshold"].shape[0]), X)
         steps = self._descend(network, X, backend, tape, code)
         tape.kept = {"x": X, "code": code, "steps": steps, "backend": backend}
         return code
 
     def gradients(self, network, tape, dy, input_gradient=True):
-        """Return the gradients with respect to x, or None, and to each parameter."""
+        """Return the gradients with respect to x (or None), and to each parameter."""
         x, code, steps = (tape.kept[name] for name in ("x", "code", "steps"))
         parameters = network.parameters
         gradients = {

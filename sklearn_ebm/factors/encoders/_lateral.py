@@ -1,4 +1,4 @@
-"""What encoders with lateral weights share: x W, a matrix S between components, thresholds."""
+"""Base class of encoders with lateral weights: x W, a matrix S between components, thresholds."""
 
 from typing import Any, NamedTuple
 
@@ -12,18 +12,18 @@ from sklearn_ebm.factors.encoders._encoder import (
     root_mean_square,
 )
 
-PIECE_ROWS = 256  # what a thread takes at a time: its codes stay in a core's cache
+PIECE_ROWS = 256  # samples that a thread processes at a time; their codes fit into a core's cache
 
 
 class Network(NamedTuple):
-    """What the steps of an encoder compute with.
+    """Parameters and settings for the steps of an encoder.
 
     Attributes
     ----------
     parameters : dict of str to array
         "weights" W, "lateral" S, "threshold" theta, and others.
     n_steps : int
-        Steps through S.
+        Number of steps that apply S.
     """
 
     parameters: Any
@@ -36,9 +36,9 @@ class Network(NamedTuple):
 
 
 class LateralEncoder(Encoder):
-    """Steps that begin with x W and pass through S; a subclass names the kind of steps.
+    """An encoder of steps that start from x W and apply S; a subclass defines the steps.
 
-    The steps have `first(dictionary, lipschitz, alpha, n_steps, tied)`, which returns the first
+    The steps have `first(dictionary, lipschitz, alpha, n_steps, tied)`, which returns the initial
     parameters and their units, `write(network, x, backend, tape, code)`, which fills `code`,
     `record(network, x, backend, tape)`, which returns codes and fills the tape, and
     `gradients(network, tape, dy, input_gradient)`.
@@ -46,13 +46,13 @@ class LateralEncoder(Encoder):
     Parameters
     ----------
     parameters : dict of str to array
-        "weights" W, "lateral" S, "threshold" theta, and the subclass's own.
+        "weights" W, "lateral" S, "threshold" theta, and those of the subclass.
     n_steps : int
-        Steps through S.
+        Number of steps that apply S.
     units : dict of str to float
-        Units of the parameters; one for those that are not named.
+        Units of parameters by name; 1 for other parameters.
     mask : array of the shape of S or None
-        One where S may differ from zero; None where it may everywhere.
+        1 for entries of S that may differ from zero, else 0. None allows all entries.
     scale : Scale, default=(1.0, 1.0)
         Typical size of data and codes.
     """
@@ -66,7 +66,7 @@ class LateralEncoder(Encoder):
 
     @classmethod
     def from_dictionary(cls, dictionary, lipschitz, alpha, scale=UNSCALED, n_steps=3, tied=True):
-        """The network whose steps are those of the solver that it is unrolled from."""
+        """Return the network whose steps equal those of the unrolled solver."""
         parameters, units = cls.steps.first(dictionary, lipschitz, alpha, n_steps, tied)
         return cls(parameters, n_steps=n_steps, units=units, scale=scale)
 
@@ -81,27 +81,27 @@ class LateralEncoder(Encoder):
 
     @property
     def filters(self):
-        """What each component looks for first, shape (n_components, n_features)."""
+        """Filters of the components in the first step, shape (n_components, n_features)."""
         weights = self.parameters["weights"]
         return weights.T if self.is_tied else weights[0, ...].T
 
     @property
     def _units(self):
-        """Sizes that the arrays had at the start.
+        """Return the initial sizes of the arrays.
 
-        The entries of S are a hundredth of those of its diagonal, and thresholds are as large as
-        alpha: one learning rate for all would blow one up before another has moved.
+        The entries of S are a hundredth of its diagonal, and thresholds are as large as alpha: with
+        a single learning rate, one array would diverge before another has changed.
         """
         return self.settings["units"]
 
     def rescaled(self):
-        """Return the encoder itself: its units are sizes of the arrays already."""
+        """Return the encoder itself: its units already are the sizes of the arrays."""
         return self
 
     def forward(self, x, tape=None, stream=None):
         """Return the codes, shape (n_samples, n_components).
 
-        Without a tape they are computed piece by piece, in the memory of a few.
+        Without a tape, codes are computed piece by piece to save memory.
         """
         backend = self._backend_for(x)
         if tape is not None:
@@ -119,17 +119,17 @@ class LateralEncoder(Encoder):
         return code
 
     def backward(self, tape, dy, input_gradient=True):
-        """Return the gradients with respect to x, or None, and to each parameter."""
+        """Return the gradients with respect to x (or None), and to each parameter."""
         return self.steps.gradients(self._network, tape, dy, input_gradient)
 
     def project(self):
-        """Thresholds stay at or above zero, and what was taken out of S stays out."""
+        """Set negative thresholds to zero, and apply the mask to S."""
         keep_at_least(self.parameters["threshold"], 0)
         if self.mask is not None:
             self.parameters["lateral"] *= self.mask
 
     def with_sparse_lateral(self, fraction):
-        """The encoder with the largest entries of S alone, a share `fraction` of them."""
+        """Return the encoder with only the largest entries of S, a share `fraction` of them."""
         lateral = self.parameters["lateral"]
         xp = array_namespace(lateral)
         size = abs(to_host(lateral)).ravel()
@@ -143,5 +143,5 @@ class LateralEncoder(Encoder):
 
 
 def units_of(**first):
-    """Return the units of parameters that have these first values."""
+    """Return the units of parameters with the given initial values."""
     return {name: root_mean_square(value) / USUAL_SIZE for name, value in first.items()}

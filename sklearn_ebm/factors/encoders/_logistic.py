@@ -1,4 +1,4 @@
-"""1 / (1 + exp(-x W - b)): the hidden units of a restricted machine, as an encoder."""
+"""The encoder 1 / (1 + exp(-x W - b)), as the hidden units of an RBM."""
 
 from sklearn_ebm.factors.encoders._activation import Activation
 from sklearn_ebm.factors.encoders._affine import AffineEncoder
@@ -11,11 +11,11 @@ class Logistic(Activation):
     slopes_need_product = False
 
     def units(self, scale):
-        """Return the units; u is a number."""
+        """Return the units; u is dimensionless."""
         return {"weights": 1 / scale.data, "bias": 1.0}
 
 
 class LogisticEncoder(AffineEncoder):
-    """The logistic function of x W + b, the probability of each hidden unit to be on."""
+    """The logistic function of x W + b, the probability that each hidden unit is on."""
 
     activation = Logistic()

@@ -1,4 +1,4 @@
-"""sh_theta(x W + b), the talk's encoder."""
+"""The encoder sh_theta(x W + b)."""
 
 from sklearn_ebm.factors.encoders._activation import Activation
 from sklearn_ebm.factors.encoders._affine import AffineEncoder
@@ -6,7 +6,7 @@ from sklearn_ebm.factors.encoders._encoder import keep_at_least
 
 
 class Shrinkage(Activation):
-    """sign(u) max(|u| - theta, 0), with a threshold theta >= 0 per component."""
+    """sign(u) max(|u| - theta, 0), with one threshold theta >= 0 per component."""
 
     kernel, backward_kernel = "shrink_preactivation", "shrink_backward"
     slopes_need_product = False
@@ -16,16 +16,16 @@ class Shrinkage(Activation):
         return {"weights": weights, "bias": zero, "threshold": zero + threshold}
 
     def units(self, scale):
-        """Return the units; biases and thresholds are codes."""
+        """Return the units; biases and thresholds have the unit of codes."""
         data, code = scale
         return {"weights": code / data, "bias": code, "threshold": code}
 
     def project(self, parameters, scale):
-        """Keep thresholds at or above zero."""
+        """Set negative thresholds to zero."""
         keep_at_least(parameters["threshold"], 0)
 
 
 class ShrinkageEncoder(AffineEncoder):
-    """sign(u) max(|u| - theta, 0) of u = x W + b, with a threshold theta >= 0 per component."""
+    """sign(u) max(|u| - theta, 0) of u = x W + b, with one threshold theta >= 0 per component."""
 
     activation = Shrinkage()

@@ -4,7 +4,7 @@ from sklearn_ebm.factors.encoders._activation import Activation
 from sklearn_ebm.factors.encoders._affine import AffineEncoder
 from sklearn_ebm.factors.encoders._encoder import keep_at_least
 
-FIRST_SLOPE = 10.0  # of codes of size one (Kavukcuoglu et al. 2010, section 4)
+FIRST_SLOPE = 10.0  # for codes of size one (Kavukcuoglu et al. 2010, section 4)
 SMALLEST_SLOPE = 1e-2
 
 
@@ -20,17 +20,17 @@ class SmoothShrinkage(Activation):
         return {"weights": weights, "bias": zero, **own}
 
     def units(self, scale):
-        """Return the units; biases and locations are codes, and s |u| is a number."""
+        """Return the units; biases and locations have the unit of codes, s |u| is dimensionless."""
         data, code = scale
         return {"weights": code / data, "bias": code, "slope": 1 / code, "location": code}
 
     def project(self, parameters, scale):
-        """Keep slopes positive and locations at or above zero."""
+        """Keep slopes positive, and set negative locations to zero."""
         keep_at_least(parameters["slope"], SMALLEST_SLOPE / scale.code)
         keep_at_least(parameters["location"], 0)
 
 
 class SmoothShrinkageEncoder(AffineEncoder):
-    """Smooth shrinkage of x W + b, with a slope and a location per component."""
+    """Smooth shrinkage of x W + b, with one slope and one location per component."""
 
     activation = SmoothShrinkage()

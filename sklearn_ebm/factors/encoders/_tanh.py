@@ -5,7 +5,7 @@ from sklearn_ebm.factors.encoders._affine import AffineEncoder
 
 
 class Tanh(Activation):
-    """gain * tanh(u), with a gain per component."""
+    """gain * tanh(u), with one gain per component."""
 
     kernel, backward_kernel = "tanh_preactivation", "tanh_backward"
     apart = ("gain",)
@@ -15,11 +15,11 @@ class Tanh(Activation):
         return {"weights": weights / scale.code, "bias": zero, "gain": zero + scale.code}
 
     def units(self, scale):
-        """Return the units; gains are codes, and u is a number."""
+        """Return the units; gains have the unit of codes, u is dimensionless."""
         return {"weights": 1 / scale.data, "bias": 1.0, "gain": scale.code}
 
 
 class TanhEncoder(AffineEncoder):
-    """gain * tanh(x W + b), with a gain per component."""
+    """gain * tanh(x W + b), with one gain per component."""
 
     activation = Tanh()

@@ -1,8 +1,8 @@
 """Unrolled ISTA and FISTA: z_0 = sh_theta(x W), z_{k+1} = sh_theta(x W + y_k S), K steps.
 
-y_k is z_k in LISTA (Gregor & LeCun 2010, eq. 3 and algorithm 2); with momentum it is
-z_k + w_k (z_k - z_{k-1}), FISTA unrolled. Both begin as what they are unrolled from, with
-W = D' / L, S = I - D D' / L and theta = alpha / L: K steps are K + 1 of the solver's.
+y_k is z_k in LISTA (Gregor & LeCun 2010, eq. 3 and algorithm 2), and z_k + w_k (z_k - z_{k-1}) in
+unrolled FISTA. Initially W = D' / L, S = I - D D' / L and theta = alpha / L, so that K steps equal
+K + 1 steps of the solver.
 """
 
 from sklearn_ebm.backends import array_namespace, multiply_into
@@ -11,10 +11,10 @@ from sklearn_ebm.factors.encoders._lateral import LateralEncoder, units_of
 
 
 class UnrolledSteps:
-    """Steps of ISTA, with weights that all steps share or, untied, with some for each step.
+    """Steps of ISTA, with weights that all steps share or, untied, with weights for each step.
 
-    Untied parameters have one leading axis more: K + 1 of "weights" and "threshold", K of
-    "lateral".
+    Untied parameters have an additional leading axis, of length K + 1 for "weights" and
+    "threshold", and K for "lateral".
     """
 
     def first(self, dictionary, lipschitz, alpha, n_steps, tied):
@@ -38,7 +38,7 @@ class UnrolledSteps:
         return parameters, units
 
     def _unfold(self, network, X, backend, tape, codes, starts):
-        """Fill `codes` one after another; `starts` is where a subclass keeps y_1, y_2, ..."""
+        """Fill `codes` step by step; a subclass stores y_1, y_2, ... in `starts`."""
         base, parameters = None, network.parameters
         for k, code in enumerate(codes):
             if k == 0 or not network.is_tied:
@@ -55,7 +55,7 @@ class UnrolledSteps:
         return codes[k - 1]
 
     def _starts(self, tape, codes):
-        """All of them, for the backward pass, one above the other."""
+        """Return all y_k for the backward pass, stacked."""
         return codes[:-1, ...]
 
     def write(self, network, X, backend, tape, code):
@@ -68,7 +68,7 @@ class UnrolledSteps:
         return None
 
     def record(self, network, X, backend, tape):
-        """Return the codes; the tape keeps what `gradients` needs."""
+        """Return the codes; the tape stores the arrays for `gradients`."""
         n_codes, n_components = network.n_steps + 1, network.parameters["threshold"].shape[-1]
         codes = tape.array("codes", (n_codes, X.shape[0], n_components), X)
         starts = self._starts(tape, codes)
@@ -77,7 +77,7 @@ class UnrolledSteps:
         return codes[network.n_steps, ...]
 
     def gradients(self, network, tape, dy, input_gradient=True):
-        """Return the gradients with respect to x, or None, and to each parameter."""
+        """Return the gradients with respect to x (or None), and to each parameter."""
         x, codes = tape.kept["x"], tape.kept["codes"]
         backend, parameters = tape.kept["backend"], network.parameters
         gradients = {
@@ -97,18 +97,18 @@ class UnrolledSteps:
         return _input_gradient(network, slopes, by_base) if input_gradient else None, gradients
 
     def _start_backward(self, network, k, tape, slopes, gradients):
-        """From the gradient at y_k, in slopes[k - 1], to that at z_{k-1}, in its place."""
+        """Replace the gradient at y_k, in slopes[k - 1], by the gradient at z_{k-1}."""
 
 
 def layer(network, values, name, k):
-    """The part of parameters or gradients that step k uses; S is none of the first step's."""
+    """Return the parameter or gradient of step k; the first step has no S."""
     if network.is_tied:
         return values[name]
     return values[name][k - 1 if name == "lateral" else k, ...]
 
 
 def _sum_outer_products(network, X, starts, slopes, by_base, gradients):
-    """Gradients of W and S: of all steps in one product where they share them."""
+    """Compute the gradients of W and S; in one product over all steps if they are tied."""
     xp, width = array_namespace(slopes), slopes.shape[-1]
     if not network.is_tied:
         multiply_into(X.T, slopes, gradients["weights"])
@@ -130,9 +130,9 @@ def _input_gradient(network, slopes, by_base):
 
 
 class MomentumSteps(UnrolledSteps):
-    """Steps of FISTA: they start ahead of the code, by a "momentum" w_k each.
+    """Steps of FISTA: each starts from an extrapolated code, with a "momentum" w_k.
 
-    The first momenta are Beck & Teboulle's (2009), w_k = (t_k - 1) / t_{k+1}.
+    The initial momenta are Beck & Teboulle's (2009), w_k = (t_k - 1) / t_{k+1}.
     """
 
     def first(self, dictionary, lipschitz, alpha, n_steps, tied):
@@ -146,7 +146,7 @@ class MomentumSteps(UnrolledSteps):
         return {**parameters, "momentum": xp.asarray(weights, dtype=dictionary.dtype)}, units
 
     def _start(self, parameters, k, codes, starts):
-        """z + w (z - z_before); before the first code comes zero."""
+        """Return z + w (z - z_before), with z_before = 0 at the first step."""
         weight, ahead = parameters["momentum"][k - 1], starts[(k - 1) % starts.shape[0], ...]
         ahead[...] = codes[k - 1]
         if k > 1:
@@ -162,9 +162,9 @@ class MomentumSteps(UnrolledSteps):
         return tape.array("starts", (1, *code.shape), code)
 
     def _start_backward(self, network, k, tape, slopes, gradients):
-        """With g at y_k, w_k gets g . (z_{k-1} - z_{k-2}), z_{k-1} gets (1 + w_k) g.
+        """Given g, the gradient at y_k, add g . (z_{k-1} - z_{k-2}) to w_k, (1 + w_k) g to z_{k-1}.
 
-        z_{k-2} gets -w_k g, which waits in "owed" until the step before has been gone through.
+        The gradient -w_k g at z_{k-2} is stored in "owed" until the previous step is processed.
         """
         xp, codes = array_namespace(slopes), tape.kept["codes"]
         weight, slope = network.parameters["momentum"][k - 1], slopes[k - 1, ...]
@@ -190,6 +190,6 @@ class UnrolledEncoder(LateralEncoder):
 
 
 class MomentumEncoder(LateralEncoder):
-    """FISTA unrolled: LISTA whose steps start ahead of the code, by a "momentum" each."""
+    """FISTA unrolled: LISTA whose steps start from extrapolated codes, with one "momentum" each."""
 
     steps = MomentumSteps()

@@ -1,4 +1,4 @@
-"""Energies E(x, z), see `sklearn_ebm.protocols.Energy`; `ENERGIES` names them."""
+"""Energies E(x, z), described by `sklearn_ebm.protocols.Energy`; `ENERGIES` names them."""
 
 from sklearn_ebm.factors.energies._annealed_path import AnnealedPath
 from sklearn_ebm.factors.energies._bilinear import BilinearEnergy

@@ -1,8 +1,8 @@
-"""From visible units on their own to a bilinear energy, for annealed importance sampling.
+"""The path from independent visible units to a bilinear energy, for annealed importance sampling.
 
     p_share(v) ~ exp(-(1 - share) E_base(v) - share E_v(v)) prod_j (1 + exp(share (c_j + s(v) W_j)))
 
-(Salakhutdinov & Murray 2008, eq. 15, with E_base that of the data's base rates).
+(Salakhutdinov & Murray 2008, eq. 15, where E_base has the base rates of the data).
 """
 
 import math
@@ -11,14 +11,14 @@ from sklearn_ebm.backends import array_namespace, new_matrix
 
 
 class AnnealedPath:
-    """The path from units without hidden ones to an energy.
+    """The path from visible units without hidden units to an energy.
 
     Parameters
     ----------
     energy : BilinearEnergy
-        Where it ends. Its backend, or the one that follows its weights, computes the path.
+        End of the path. The path is computed by its backend, or by the backend of its weights.
     base : BernoulliUnits or GaussianUnits
-        Where it begins. Its coordinates must be those of the energy's units.
+        Start of the path, in the coordinates of the energy's visible units.
     """
 
     def __init__(self, energy, base):
@@ -28,7 +28,7 @@ class AnnealedPath:
         self._base_of_data = base.on(self.backend)
 
     def log_partition_of_base(self):
-        """log Z of the base, whose hidden units are on as often as off."""
+        """Return log Z of the base, whose hidden units are on with probability 1/2."""
         weights = self.energy.weights
         xp = array_namespace(weights)
         nothing = xp.zeros((1, weights.shape[0]), dtype=weights.dtype)
@@ -36,7 +36,7 @@ class AnnealedPath:
         return own + weights.shape[1] * math.log(2)
 
     def start(self, n_runs, key):
-        """Draws from the base, and room for the hidden units."""
+        """Return samples of the base, and memory for the hidden units."""
         n_visible, n_hidden = self.energy.weights.shape
         visible = new_matrix((n_runs, n_visible), self.energy.weights)
         visible[...] = 0
@@ -44,7 +44,7 @@ class AnnealedPath:
         return visible, new_matrix((n_runs, n_hidden), self.energy.weights)
 
     def advance(self, state, share, next_share, keys):
-        """log p_next(v) / p(v) of each particle, which then makes a step at the next share."""
+        """Return log p_next(v) / p(v) of each particle, then make a step at the next share."""
         energy, backend = self.energy, self.backend
         visible, hidden = state
         bias = energy.hidden_bias

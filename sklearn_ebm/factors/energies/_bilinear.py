@@ -5,7 +5,7 @@ either layer can be summed out:
 
     F(v) = -log sum_h exp(-E(v, h)) = E_v(v) - sum_j log(1 + exp(c_j + (signal(v) W)_j)).
 
-E is linear in h, so every derivative of F(v) equals that of E(v, h) at the mean of h given v.
+E is linear in h, so every derivative of F(v) equals the derivative of E(v, h) at E[h | v].
 """
 
 from dataclasses import dataclass, replace
@@ -47,7 +47,7 @@ class BilinearEnergy:
         return self if visible is self.visible else sharing(self, visible=visible)
 
     def backend_for(self, array):
-        """Return the backend of the energy, or the backend of an array if it holds none."""
+        """Return the backend of the energy, or the backend of an array if the energy has none."""
         return self.visible.backend_for(array)
 
     def shifted(self, visible_change, hidden_change):
@@ -56,7 +56,7 @@ class BilinearEnergy:
         return replace(self, visible=visible, hidden_bias=self.hidden_bias + hidden_change)
 
     def inner(self):
-        """Return the energy of the visible units' standardized states; it shares the parameters."""
+        """Return the energy of standardized visible units; it shares the parameters."""
         return replace(self, visible=self.visible.inner())
 
     def fits(self, limit):
@@ -68,11 +68,11 @@ class BilinearEnergy:
         )
 
     def astype(self, dtype):
-        """Return the energy in a given type; the energy itself if it has that type."""
+        """Return the energy in a dtype; the same object if it already has it."""
         return self if self.weights.dtype == dtype else self._copied(dtype)
 
     def copy(self):
-        """Return the energy with parameters of its own."""
+        """Return the energy with copies of the parameters."""
         return self._copied(self.weights.dtype)
 
     def _copied(self, dtype):
@@ -97,7 +97,7 @@ class BilinearEnergy:
 
     @property
     def conditionals(self):
-        """Draws and means of each layer given the other."""
+        """Samples and means of each layer given the other."""
         return Conditionals(self)
 
     def value(self, x, z):
@@ -107,12 +107,12 @@ class BilinearEnergy:
         return self.visible.value(x) - xp.sum(field * z, axis=1)
 
     def free_energy(self, x):
-        """Return F(v) of each row: the hidden units summed out."""
+        """Return F(v) of each row, with the hidden units summed out."""
         sums = self.backend_for(x).softplus_sums(self.hidden_field(x), self.hidden_bias)
         return self.visible.value(x) - sums
 
     def free_energy_of_hidden(self, hidden):
-        """Return -log sum_v exp(-E(v, h)) of each row: the visible units summed out."""
+        """Return -log sum_v exp(-E(v, h)) of each row, with the visible units summed out."""
         field = self.visible_field(hidden)
         return -(hidden @ self.hidden_bias) - self.visible.log_partition(field)
 
@@ -132,15 +132,15 @@ class BilinearEnergy:
         }
 
     def slopes(self, visible, hidden):
-        """Return the directions of learning of each row, for all parameters that are vectors.
+        """Return the learning directions of each row, for all parameters that are vectors.
 
-        They are -dE/dtheta, except that directions of the bias of real units are multiplied by s^2
-        and lack the part that both phases share. The weights' own direction is the product of
-        visible and hidden units, which `backend.ascend` takes.
+        They are -dE/dtheta. However, the directions for the bias of real-valued units are
+        multiplied by s^2, without the part that cancels between the phases. The direction for the
+        weights is the product of visible and hidden units, which `backend.ascend` computes.
         """
         own = self.visible.slopes(visible, hidden, self.weights)
         return {"hidden_bias": hidden, **{f"visible_{name}": rows for name, rows in own.items()}}
 
     def path(self, base):
-        """Return the path from visible units without hidden ones to this energy."""
+        """Return the path from visible units without hidden units to this energy."""
         return AnnealedPath(self, base)

@@ -2,12 +2,12 @@
 
 
 class Conditionals:
-    """Draws and means of each layer given the other.
+    """Samples and means of each layer given the other.
 
     Parameters
     ----------
     energy : BilinearEnergy
-        Its backend, or the backend of its weights, is used in all calls.
+        The energy. Its backend, or the backend of its weights, is used in all calls.
     """
 
     def __init__(self, energy):
@@ -15,25 +15,25 @@ class Conditionals:
         self._backend = self.energy.visible.backend
 
     def hidden_mean(self, visible, result=None):
-        """Return the probability of each hidden unit to be on, given the visible ones."""
+        """Return the probability that each hidden unit is on, given the visible units."""
         field = self.energy.hidden_field(visible, result)
         return self._backend.bernoulli_mean(field, self.energy.hidden_bias)
 
     def visible_mean(self, hidden):
-        """Return the mean of each visible unit given the hidden ones."""
+        """Return the mean of each visible unit given the hidden units."""
         return self.energy.visible.mean(self.energy.visible_field(hidden))
 
     def sample_hidden(self, visible, key, result=None, mean=None):
-        """Draw the hidden units given the visible ones; `mean` receives their probabilities."""
+        """Sample the hidden units given the visible ones; `mean` receives their probabilities."""
         field = self.energy.hidden_field(visible, result)
         return self._backend.bernoulli_sample(field, self.energy.hidden_bias, 1.0, key, mean)
 
     def sample_visible(self, hidden, key, result=None):
-        """Draw the visible units given the hidden ones."""
+        """Sample the visible units given the hidden ones."""
         return self.energy.visible.sample(self.energy.visible_field(hidden, result), key)
 
     def gibbs_step(self, hidden, visible, keys, mean=None):
-        """Draw the visible units given the hidden ones, then the hidden ones again, in place."""
+        """Sample the visible units given the hidden ones, then the hidden units, in place."""
         energy = self.energy
         if energy.visible.is_binary:
             biases = energy.visible.bias, energy.hidden_bias

@@ -2,8 +2,8 @@
 
     E(x) = loss(x, o(f(x) V + c)),    V = W' if weights are tied
 
-`f` is an encoder, V the dictionary of a linear decoder, and `o` an output unit with a bias c. Each
-kind of output unit has its own loss, and `OUTPUTS` lists the kinds by the name of the loss.
+`f` is an encoder, V the dictionary of a linear decoder, and `o` an output unit with a bias c.
+`OUTPUTS` maps the name of a loss to the kind of output unit that has this loss.
 """
 
 import copy
@@ -21,7 +21,7 @@ STEEPNESS = {"sigmoid": 4.0, "tanh": 1.0}  # factor of initial weights (Glorot &
 
 
 class Output:
-    """Output units that receive a signal u = z V.
+    """Output units with the signal u = z V as input.
 
     Parameters
     ----------
@@ -52,12 +52,12 @@ class LinearOutput(Output):
     """o(u) = u + c, with the loss 1/2 ||x - o(u)||^2."""
 
     def mean(self, signal):
-        """Return o(u). The signal is overwritten."""
+        """Return o(u), in place of the signal."""
         signal += self.bias
         return signal
 
     def loss_and_slope(self, x, signal):
-        """Return the loss of each sample, and its gradient with respect to u."""
+        """Return the loss of each sample and its gradient with respect to u."""
         slope = self.mean(signal)
         slope -= x
         return half_norm(slope), slope
@@ -67,7 +67,7 @@ class LinearOutput(Output):
         return x - signal - self.bias
 
     def usual_loss(self, x):
-        """Return the sum of the losses if u and c are zero."""
+        """Return the sum of the losses for u = 0 and c = 0."""
         return float(array_namespace(x).sum(half_norm(x)))
 
 
@@ -80,11 +80,11 @@ class LogisticOutput(Output):
     is_bounded = True
 
     def mean(self, signal):
-        """Return o(u). The signal is overwritten."""
+        """Return o(u), in place of the signal."""
         return self._backend_for(signal).bernoulli_mean(signal, self.bias)
 
     def loss_and_slope(self, x, signal):
-        """Return the loss of each sample, and its gradient with respect to u."""
+        """Return the loss of each sample and its gradient with respect to u."""
         xp = array_namespace(x)
         loss = self._backend_for(signal).softplus_sums(signal, self.bias)
         loss -= xp.sum(x * signal, axis=1) + x @ self.bias
@@ -97,7 +97,7 @@ class LogisticOutput(Output):
         return -signal - self.bias
 
     def usual_loss(self, x):
-        """Return the sum of the losses if u and c are zero."""
+        """Return the sum of the losses for u = 0 and c = 0."""
         xp = array_namespace(x)
         return x.shape[0] * x.shape[1] * float(xp.log(xp.asarray(2.0)))
 
@@ -106,7 +106,7 @@ OUTPUTS = {"squared_error": LinearOutput, "cross_entropy": LogisticOutput}
 
 
 class ReconstructionEnergy:
-    """An energy of x alone: the reconstruction loss of an auto-encoder.
+    """An energy of x only: the reconstruction loss of an auto-encoder.
 
     Parameters
     ----------
@@ -115,7 +115,7 @@ class ReconstructionEnergy:
     output : Output
         o.
     dictionary : array of shape (n_components, n_features) or None, default=None
-        V. None ties it to the weights of the encoder.
+        V. With None, V is the transposed weights of the encoder.
     """
 
     def __init__(self, encoder, output, dictionary=None):
@@ -125,7 +125,7 @@ class ReconstructionEnergy:
 
     @classmethod
     def of(cls, values, activation, loss):
-        """Return an energy with copies of parameters that are given by name.
+        """Return an energy with copies of the given parameters.
 
         Parameters
         ----------
@@ -156,7 +156,7 @@ class ReconstructionEnergy:
 
     @property
     def decoder(self):
-        """The decoder z V. If weights are tied, it shares the memory of the encoder."""
+        """The decoder z V. If weights are tied, it shares memory with the encoder."""
         tied = self.encoder.parameters["weights"].T
         return LinearDecoder(tied if self.dictionary is None else self.dictionary)
 
@@ -167,11 +167,11 @@ class ReconstructionEnergy:
         return ReconstructionEnergy(encoder, output, dictionary)
 
     def copy(self):
-        """Return an energy with its own parameters."""
+        """Return the energy with copies of the parameters."""
         return self.with_encoder(self.encoder.copy())
 
     def astype(self, dtype):
-        """Return the energy with parameters of a given type; the energy itself if they have it."""
+        """Return the energy with parameters in a dtype; the same object if they have it."""
         if self.output.bias.dtype == dtype:
             return self
         bias = self.output.bias.astype(dtype)
@@ -193,7 +193,7 @@ class ReconstructionEnergy:
         return self.output.loss_and_slope(x, signal)[0]
 
     def input_gradient(self, x, z=None):
-        """Return the gradient of E with respect to x, both directly and through the encoder."""
+        """Return the gradient of E with respect to x, both direct and through the encoder."""
         first, second, decoder = Tape(), Tape(), self.decoder
         signal = decoder.forward(self.encoder.forward(x, first), second)
         direct = self.output.input_slope(x, signal)
@@ -206,12 +206,12 @@ class ReconstructionEnergy:
         return self.value_and_gradients(x, x, weight, (Tape(), Tape()))[1]
 
     def value_and_gradients(self, x, seen, weight, tapes):
-        """Return losses and gradients, for samples that the encoder may receive corrupted.
+        """Return losses and gradients; the encoder may receive corrupted samples.
 
         Parameters
         ----------
         x : array of shape (n_samples, n_features)
-            Samples with which reconstructions are compared.
+            Clean samples, with which reconstructions are compared.
         seen : array of shape (n_samples, n_features)
             Input of the encoder, such as corrupted samples.
         weight : array of shape (n_samples,) or None
@@ -255,9 +255,9 @@ def random_values(shape, activation, is_tied, random_state):
     activation : str
         Name in `ACTIVATIONS`.
     is_tied : bool
-        Whether the decoder has the weights of the encoder.
+        Whether the decoder shares the weights of the encoder.
     random_state : numpy.random.RandomState
-        Draws the weights.
+        Generator of the weights.
 
     Returns
     -------

@@ -9,21 +9,21 @@ from sklearn_ebm.factors.decoders._linear import half_norm
 
 @dataclass(frozen=True)
 class SparseEnergy:
-    """The sum of a model's factors.
+    """The sum of reconstruction, penalty and prediction terms.
 
-    All methods accept the prediction f(x), if the caller has computed it, and a mask of observed
-    features. Without a prediction, the encoder computes it.
+    All methods accept a mask of observed features, and the prediction f(x) if the caller has
+    computed it. Otherwise, the encoder computes the prediction.
 
     Attributes
     ----------
     decoder : LinearDecoder or ConvolutionalDecoder
         Defines the reconstruction term.
     penalty : penalty factor
-        Has `value`, `prox` and possibly `rule`.
+        Provides `value`, `prox` and optionally `rule`.
     beta : float, default=0
-        Weight of the prediction term; zero leaves it out.
+        Weight of the prediction term; zero omits it.
     encoder : encoder factor or None, default=None
-        f. With None, the prediction term exists only if the caller passes a prediction.
+        f. With None, the energy has a prediction term only if the caller passes a prediction.
     """
 
     decoder: Any
@@ -43,7 +43,7 @@ class SparseEnergy:
 
     @property
     def _predicts(self):
-        """Whether the energy has a prediction term of its own."""
+        """Whether the energy has its own prediction term."""
         return self.beta != 0 and self.encoder is not None
 
     def on(self, backend):
@@ -54,17 +54,17 @@ class SparseEnergy:
     def problem(self, X, prediction=None, mask=None):
         """Return the energy as a function of z, for all rows of X at once.
 
-        The prediction term adds beta I to the Hessian and beta f(x) to the correlations: it is a
-        lasso on the data [x, sqrt(beta) f(x)] with the atoms [D, sqrt(beta) I].
+        The prediction term adds beta I to the Hessian and beta f(x) to the correlations. It is thus
+        a lasso with the data [x, sqrt(beta) f(x)] and the atoms [D, sqrt(beta) I].
 
         Parameters
         ----------
         X : array of shape (n_samples, n_features)
-            Data, zero where the mask is zero.
+            Data. Unobserved entries are zero.
         prediction : array of shape (n_samples, n_components) or None
             f(x).
         mask : array of shape (n_samples, n_features) or None
-            One where a feature is observed.
+            1 for observed features, else 0.
 
         Returns
         -------
@@ -100,10 +100,10 @@ class SparseEnergy:
         return slope + self.penalty.gradient(code)
 
     def input_gradient(self, x, z, mask=None):
-        """Return mask (x - zD) + beta J' (f(x) - z), J the Jacobian of f, for each sample.
+        """Return mask (x - zD) + beta J' (f(x) - z) for each sample, with J the Jacobian of f.
 
-        It is the gradient of E(x, z) with respect to x and, if z is optimal, also of F(x). The
-        energy does not change to first order if the optimal code moves (envelope theorem).
+        It is the gradient of E(x, z) with respect to x and, if z is optimal, also of F(x), since
+        the energy is stationary in the optimal code (envelope theorem).
         """
         gradient = self._residual(x, z, mask)
         if self._predicts:

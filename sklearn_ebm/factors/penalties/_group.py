@@ -1,14 +1,14 @@
 """Group sparsity: alpha sum_g sqrt(sum_j w_gj z_j^2), over disjoint or overlapping pools.
 
-Disjoint pools have a closed proximal operator and dual norm. For others, both come from
+Disjoint pools have a closed-form proximal operator and dual norm. For other pools, both follow from
 
     ||z_g|| = min_{eta > 0} (||z_g||^2 / eta + eta) / 2,
 
-where eta = ||z_g|| is best (Bach, Jenatton, Mairal & Obozinski 2012, section 5). For a given eta
-the penalty is a weighted sum of squares: a majorant, which touches it at one point. And each eta
-splits a correlation q_j over the pools that have component j, in proportion to w_gj / eta_g; the
-largest norm of any pool's part bounds the dual norm from above, and closely for the eta of an
-optimal code.
+with the minimum at eta = ||z_g|| (Bach, Jenatton, Mairal & Obozinski 2012, section 5). For a given
+eta, the penalty is a weighted sum of squares: a majorant that touches the penalty at one point.
+Each eta also splits a correlation q_j over the pools that contain component j, in proportion to
+w_gj / eta_g. The largest norm of a pool's part is an upper bound of the dual norm. The bound is
+tight for the eta of an optimal code.
 """
 
 from sklearn_ebm.backends import array_namespace
@@ -16,16 +16,16 @@ from sklearn_ebm.backends import numpy as reference
 from sklearn_ebm.backends._groups import GroupSoftThreshold
 from sklearn_ebm.backends._rules import positive_or_one, row_maximum
 
-REFINEMENTS = 1  # of an eta that a step left, each of which lowers the bound of the dual norm
-BLIND_REFINEMENTS = 300  # of one that a code alone suggests
-BLIND_FLOOR = 1e-6  # of that, in units of the largest
-FLOOR = 1e-12  # of eta in any case, so that squares of its inverse are numbers in float32
+REFINEMENTS = 1  # updates of an eta from a step; each decreases the bound of the dual norm
+BLIND_REFINEMENTS = 300  # the same for an eta that is computed from a code
+BLIND_FLOOR = 1e-6  # lower bound of that eta, relative to the largest
+FLOOR = 1e-12  # lower bound of any eta, so that squares of its inverse are finite in float32
 
 
 def group_norm(alpha, pools, positive=False):
     """Return the penalty of pools, `DisjointGroupNorm` if they are disjoint.
 
-    A power of two moves from the weights of the pools to alpha, so that sums stay in the range of
+    A power of two is moved from the weights of the pools to alpha, so that sums are in the range of
     single precision.
     """
     normalized, factor = pools.normalized()
@@ -34,7 +34,7 @@ def group_norm(alpha, pools, positive=False):
 
 
 class GroupMajorant:
-    """Squares alpha/2 sum_g (||z_g||^2 / eta_g + eta_g) that touch `GroupNorm` at one code.
+    """The squares alpha/2 sum_g (||z_g||^2 / eta_g + eta_g), a majorant of `GroupNorm`.
 
     Parameters
     ----------
@@ -43,14 +43,14 @@ class GroupMajorant:
     pools : Pools
         Weights w_gj.
     code : array of shape (n_samples, n_components)
-        Where they touch.
+        Codes at which the majorant touches the penalty.
     width : array of shape (n_samples, 1)
-        Least eta: the norm of a pool below it is rounded off.
+        Lower bound of eta. Below it, the norm of a pool is smoothed.
     positive : bool
-        Infinite where a code is negative.
+        Whether codes are constrained to be non-negative.
     """
 
-    curvature = 0.0  # `prox` has the whole of the squares
+    curvature = 0.0  # `prox` includes all squares
 
     def __init__(self, alpha, pools, code, width, positive):
         self.alpha = alpha
@@ -61,11 +61,11 @@ class GroupMajorant:
 
     @property
     def windows(self):
-        """Weights of the pools' rows and columns on a map, for fused kernels; None elsewhere."""
+        """Weights of the rows and columns of windows on a map, for fused kernels; or None."""
         return self.pools.windows
 
     def prox(self, code, step_size):
-        """argmin_z 1/2 ||z - code||^2 + step_size * penalty(z), entry by entry."""
+        """Return argmin_z 1/2 ||z - code||^2 + step_size * penalty(z), elementwise."""
         eta = array_namespace(code).maximum(self.pools.norms(self.code), self.width)
         weight = self.alpha * self.pools.spread(1 / eta)
         return _feasible(code, self.positive) / (1 + step_size * weight)
@@ -81,7 +81,7 @@ class DisjointGroupNorm:
     pools : Pools
         Disjoint groups, with weights v_g^2 of the squares.
     positive : bool, default=False
-        Infinite where a code is negative.
+        Whether codes are constrained to be non-negative.
     """
 
     name = "GroupPenalty"
@@ -93,7 +93,7 @@ class DisjointGroupNorm:
         self.positive = positive
 
     def group_rule(self, like):
-        """The penalty as plain data of the type and on the device of an array."""
+        """Return the penalty as plain data, with the dtype and the device of an array."""
         xp, pools = array_namespace(like), self.pools
         threshold = self.alpha * pools.like(like, "factors")
         members, starts = xp.asarray(pools.members), xp.asarray(pools.starts)
@@ -101,20 +101,20 @@ class DisjointGroupNorm:
         return GroupSoftThreshold(threshold, membership, members, starts, self.positive)
 
     def value(self, code):
-        """Penalty of each row, shape (n_samples,)."""
+        """Return the penalty of each row, shape (n_samples,)."""
         xp = array_namespace(code)
         return self.alpha * xp.sum(self.pools.norms(code), axis=1)
 
     def gradient(self, code):
-        """Slope with respect to each entry, and zero where a group is off."""
+        """Return the gradient, with the subgradient zero for groups that are off."""
         return self.group_rule(code).gradient(code)
 
     def prox(self, code, step_size):
-        """argmin_z 1/2 ||z - code||^2 + step_size * penalty(z): every group shortened."""
+        """Return argmin_z 1/2 ||z - code||^2 + step_size * penalty(z), group by group."""
         return self.group_rule(code).prox(code, step_size)
 
     def dual_norm(self, correlation, code=None, eta=None):
-        """max_g ||q_g|| / (alpha v_g) of each row."""
+        """Return max_g ||q_g|| / (alpha v_g) of each row."""
         return self.group_rule(correlation).dual_norm(correlation)
 
 
@@ -128,9 +128,9 @@ class GroupNorm:
     pools : Pools
         Weights w_gj.
     positive : bool, default=False
-        Infinite where a code is negative.
+        Whether codes are constrained to be non-negative.
     backend : module
-        Where sums over pools come from.
+        Kernels for sums over pools.
     """
 
     name = "GroupPenalty"
@@ -143,14 +143,14 @@ class GroupNorm:
         self.backend = backend
 
     def __getstate__(self):
-        """Store no backend, which is a module: solvers give a penalty the one that they run on."""
+        """Drop the backend, a module that cannot be pickled; solvers set it again."""
         return {"alpha": self.alpha, "pools": self.pools, "positive": self.positive}
 
     def __setstate__(self, state):
         self.__init__(**state)
 
     def on(self, backend):
-        """The penalty with the sums of another backend."""
+        """Return the penalty with the sums of another backend."""
         return GroupNorm(self.alpha, self.pools, self.positive, backend)
 
     def _norms(self, code):
@@ -162,24 +162,24 @@ class GroupNorm:
     value = DisjointGroupNorm.value
 
     def gradient(self, code):
-        """Slope with respect to each entry, and zero where all pools are off."""
+        """Return the gradient, with the subgradient zero for pools that are off."""
         norms = self._norms(code)
         xp = array_namespace(code)
         inverse = xp.where(norms > 0, 1 / positive_or_one(norms), xp.zeros_like(norms))
         return self.alpha * code * self._spread(inverse)
 
     def majorant(self, code, neglected):
-        """Squares that touch the penalty at a code, up to `neglected`, and are above it elsewhere.
+        """Return squares that exceed the penalty and touch it at a code, up to `neglected`.
 
-        A pool whose norm is below a width is taken as one of that width: the penalty is round there
-        instead of having a kink.
+        Norms of pools below a small width are replaced by the width, so that the penalty is smooth
+        there instead of having a kink.
 
         Parameters
         ----------
         code : array of shape (n_samples, n_components)
-            Where they touch.
+            Codes at which the majorant touches the penalty.
         neglected : array of shape (n_samples,)
-            Energy that does not matter.
+            Energy that may be neglected.
 
         Returns
         -------
@@ -188,27 +188,27 @@ class GroupNorm:
         return GroupMajorant(self.alpha, self.pools, code, self._width(neglected), self.positive)
 
     def _width(self, neglected):
-        """Norms below it cost less than `neglected`, all pools together."""
+        """Return a width below which smoothing changes the energy by less than `neglected`."""
         return (neglected / (self.alpha * self.pools.n_pools))[:, None]
 
     def settled(self, code, neglected):
-        """The code with pools that are all but off turned off, and the eta it had before."""
+        """Return the code without pools whose norm is below the width, and its previous eta."""
         xp = array_namespace(code)
         norms, width = self._norms(code), self._width(neglected)
         is_off = self._spread(xp.asarray(norms < width, dtype=code.dtype)) > 0
         return xp.where(is_off, xp.zeros_like(code), code), xp.maximum(norms, width)
 
     def dual_norm(self, correlation, code, eta=None):
-        """A bound from above of the dual norm over alpha, by splitting q over the pools.
+        """Return an upper bound of the dual norm over alpha, by splitting q over the pools.
 
         Parameters
         ----------
         correlation : array of shape (n_samples, n_components)
             q.
         code : array of shape (n_samples, n_components)
-            A code that has this residual correlation.
+            The code with this residual correlation.
         eta : array of shape (n_samples, n_pools) or None, default=None
-            How to split; None finds out, from the code.
+            Weights of the split. With None, they are computed from the code.
 
         Returns
         -------
@@ -229,14 +229,14 @@ class GroupNorm:
         return bound
 
     def _part_norms(self, correlation, eta):
-        """||q_g|| / alpha of each pool, where eta splits q over the pools."""
+        """Return ||q_g|| / alpha of each pool, where eta splits q over the pools."""
         share = 1 / eta
         code = correlation / self._spread(share)
         return self._norms(code) * share / self.alpha
 
 
 def _relative(eta, floor):
-    """In units of the largest of a row, and no smaller than a floor."""
+    """Return eta relative to the largest entry of its row, but at least `floor`."""
     xp = array_namespace(eta)
     largest = xp.max(eta, axis=1, keepdims=True)
     return xp.maximum(eta / positive_or_one(largest), xp.full_like(eta, floor))

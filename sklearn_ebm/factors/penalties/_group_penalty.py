@@ -14,7 +14,7 @@ LARGEST_FACTOR = 1e15  # limit of weights, their inverses and ratios: squares fi
 
 
 class GroupPenalty(PenaltySpecification):
-    """Penalty alpha sum_g sqrt(sum_j w_gj z_j^2): groups of components are on or off together.
+    """Penalty alpha sum_g sqrt(sum_j w_gj z_j^2), for groups of components that are on together.
 
     Parameters
     ----------
@@ -23,23 +23,23 @@ class GroupPenalty(PenaltySpecification):
         of that many neighbours; the last group may be smaller. None uses windows on the map if
         `map_shape` is given, and groups of four otherwise.
     map_shape : tuple of two ints or None, default=None
-        Rows and columns of the map of components, which are numbered row by row. The groups are
-        then windows on this map.
+        Rows and columns of the map of components, numbered row by row. The groups are then windows
+        on this map.
     pool_shape : int or tuple of two ints, default=(6, 6)
-        Rows and columns of a window. An int applies to both.
+        Number of rows and columns of a window. An int applies to both.
     pool_stride : int or tuple of two ints, default=1
-        Rows and columns from one window to the next. An int applies to both.
+        Number of rows and columns between neighbouring windows. An int applies to both.
     pool_weights : {"gaussian", "uniform"} or array-like of shape (n_groups,), default="gaussian"
-        Weights of the components in a window: decreasing from its centre, or equal. An array gives
-        a positive factor for the norm of each group, with equal weights in windows. Components of
-        given `groups` have a weight of one.
+        Weights of the components in a window: decreasing from its centre, or equal. An array
+        contains a positive factor for the norm of each group, with equal weights in windows. The
+        weights in `groups` are one.
     torus : bool, default=True
         Whether windows wrap around the edges of the map; otherwise they are cut there.
 
     See Also
     --------
-    GroupSparsePSD : A model that learns pooled features with it.
-    SparseCoder : Takes it as `penalty`.
+    GroupSparsePSD : A model that learns pooled features with this penalty.
+    SparseCoder : A model that accepts it as `penalty`.
 
     Notes
     -----
@@ -98,8 +98,8 @@ class GroupPenalty(PenaltySpecification):
         Raises
         ------
         ValueError
-            If a component is in no group, twice in one, or does not exist; if a group is empty, a
-            window larger than the map, or a weight not positive; the message names it.
+            If a component is in no group, twice in one group, or does not exist; if a group is
+            empty, a window is larger than the map, or a weight is not positive.
         """
         self._require_known_weights()
         if self.map_shape is not None:
@@ -126,12 +126,12 @@ class GroupPenalty(PenaltySpecification):
         Returns
         -------
         DisjointGroupNorm or GroupNorm
-            The factor.
+            The penalty with its weight.
 
         Raises
         ------
         ValueError
-            As `pools` does.
+            If `pools` raises it.
         """
         return group_norm(alpha, self.pools(n_components), positive)
 
@@ -175,7 +175,7 @@ class GroupPenalty(PenaltySpecification):
             raise ValueError(
                 f"pool_weights must have shape {(n_pools,)}, one per group, got {factors.shape}."
             )
-        bad = ~((factors >= 1 / LARGEST_FACTOR) & (factors <= LARGEST_FACTOR))  # true of NaN
+        bad = ~((factors >= 1 / LARGEST_FACTOR) & (factors <= LARGEST_FACTOR))  # true for NaN
         if np.any(bad):
             first = int(np.argmax(bad))
             raise ValueError(
@@ -205,7 +205,7 @@ def two_numbers(value, name):
 
 
 def _checked_groups(groups, n_components):
-    """Return the groups as integer arrays that together contain every component."""
+    """Return the groups as integer arrays that together contain all components."""
     if isinstance(groups, Integral) and not isinstance(groups, bool):
         if groups < 1:
             raise ValueError(

@@ -1,13 +1,13 @@
-"""Lateral inhibition: alpha/2 |z| S |z|', S_ij >= 0 the strength with which i and j inhibit.
+"""Lateral inhibition: alpha/2 |z| S |z|', with strengths S_ij >= 0.
 
-With a = |z| and s the largest eigenvalue of S, for any two codes z and y:
+For any two codes z and y, let a = |z|, and let s be the largest eigenvalue of S. Then
 
     a_z S a_z' <= a_y S a_y' + 2 (a_z - a_y) S a_y' + s ||a_z - a_y||^2
     ||a_z - a_y|| <= ||z - y||
 
-So a weighted L1 norm with the thresholds alpha |y| S, plus a square of curvature alpha s, touches
-the penalty at y from above. A proximal step on it, 1 / L with L = eig(DD') + alpha s, never
-increases the energy (majorisation-minimisation).
+A weighted L1 norm with the thresholds alpha |y| S, plus a square of curvature alpha s, is therefore
+a majorant of the penalty that touches it at y. A proximal step on it, of length 1 / L with
+L = eig(DD') + alpha s, never increases the energy (majorisation-minimisation).
 """
 
 from numbers import Integral, Real
@@ -21,12 +21,12 @@ STRUCTURES = ("map",)
 
 
 class InhibitionPenalty(PenaltySpecification):
-    """Penalty alpha/2 sum_ij S_ij |z_i| |z_j|: components inhibit each other.
+    """Penalty alpha/2 sum_ij S_ij |z_i| |z_j|, with which components inhibit each other.
 
-    Two components with S_ij > 0 are rarely on in the same code; one component alone costs nothing.
-    If distant components of a map inhibit each other, components that are on together become
-    neighbours on the map. The energy is not convex. Codes are local minima without a duality gap,
-    inferred by proximal steps that never increase the energy.
+    Two components with S_ij > 0 are rarely on in the same code; a single active component has no
+    penalty. If distant components of a map inhibit each other, components that are on together
+    become neighbours on the map. The energy is not convex. Codes are local minima without a duality
+    gap, inferred by proximal steps that never increase the energy.
 
     Parameters
     ----------
@@ -36,9 +36,9 @@ class InhibitionPenalty(PenaltySpecification):
         Structure of S if `strength` is None. "map" sets S_ij to 1 if the distance of i and j on a
         map is above `inner_radius` and at most `outer_radius`, else to 0.
     map_shape : tuple of two ints or None, default=None
-        Rows and columns of the map of components, which are numbered row by row.
+        Rows and columns of the map of components, numbered row by row.
     inner_radius : float, default=2.5
-        Largest distance on the map without inhibition, in units of one row or column.
+        Largest distance without inhibition, in rows or columns of the map.
     outer_radius : float or None, default=None
         Largest distance with inhibition. None inhibits at any distance above `inner_radius`.
     torus : bool, default=True
@@ -46,12 +46,12 @@ class InhibitionPenalty(PenaltySpecification):
 
     See Also
     --------
-    GroupPenalty : Components that are on or off in groups.
+    GroupPenalty : A penalty for groups of components.
 
     Notes
     -----
-    For the same alpha, the codes of c X are c times those of X: alpha does not depend on the scale
-    of the data.
+    For the same alpha, the codes of c X are c times the codes of X, so that alpha does not depend
+    on the scale of the data.
 
     References
     ----------
@@ -102,12 +102,12 @@ class InhibitionPenalty(PenaltySpecification):
         Returns
         -------
         Inhibition
-            The factor.
+            The penalty with its weight.
 
         Raises
         ------
         ValueError
-            If the parameters do not suit each other or the number of components.
+            If the parameters are not compatible with each other or with the number of components.
         """
         return Inhibition(alpha, self.strengths(n_components), positive)
 
@@ -127,7 +127,7 @@ class InhibitionPenalty(PenaltySpecification):
         Raises
         ------
         ValueError
-            If the parameters do not suit each other or the number of components.
+            If the parameters are not compatible with each other or with the number of components.
         """
         if self.strength is not None:
             return _checked_strength(self.strength, n_components)
@@ -157,7 +157,7 @@ class Inhibition:
     strength : ndarray of shape (n_components, n_components)
         S.
     positive : bool, default=False
-        Whether codes are non-negative.
+        Whether codes are constrained to be non-negative.
     """
 
     name = "InhibitionPenalty"
@@ -191,7 +191,7 @@ class Inhibition:
         return xp.sum(xp.abs(code) * self._thresholds(code), axis=1) / 2
 
     def gradient(self, code):
-        """Return alpha sign(z) (|z| S)', in the shape of the code; zero where z is zero."""
+        """Return alpha sign(z) (|z| S)', in the shape of the code; zero at z = 0."""
         return array_namespace(code).sign(code) * self._thresholds(code)
 
     def majorant(self, code, neglected):
@@ -207,7 +207,7 @@ class Inhibition:
         Returns
         -------
         InhibitionMajorant
-            With the proximal operator of the norm, and the curvature of the square.
+            Contains the proximal operator of the norm, and the curvature of the square.
         """
         return InhibitionMajorant(self._thresholds(code), self.curvature, self.positive)
 
@@ -222,7 +222,7 @@ class InhibitionMajorant:
     curvature : float
         Weight of the squared distance.
     positive : bool
-        Whether codes are non-negative.
+        Whether codes are constrained to be non-negative.
     """
 
     def __init__(self, thresholds, curvature, positive):
@@ -231,7 +231,7 @@ class InhibitionMajorant:
         self.positive = positive
 
     def prox(self, code, step_size):
-        """Return argmin_z 1/2 ||z - code||^2 + step_size sum_j t_j |z_j|, entry by entry."""
+        """Return argmin_z 1/2 ||z - code||^2 + step_size sum_j t_j |z_j|, elementwise."""
         xp = array_namespace(code)
         thresholds = step_size * self.thresholds
         if self.positive:
@@ -240,7 +240,7 @@ class InhibitionMajorant:
 
 
 def map_distances(map_shape, torus):
-    """Return the distances of all pairs of components on a map, in rows and columns.
+    """Return the distances between all pairs of components on a map, in rows and columns.
 
     Parameters
     ----------
@@ -273,7 +273,7 @@ def _checked_strength(strength, n_components):
             f"strength must have shape {(n_components, n_components)} for "
             f"n_components={n_components}, got {strength.shape}."
         )
-    is_valid = np.all(strength >= 0) and np.all(np.isfinite(strength))  # false of NaN
+    is_valid = np.all(strength >= 0) and np.all(np.isfinite(strength))  # false for NaN
     if not is_valid or np.any(np.diag(strength)) or np.any(strength != strength.T):
         raise ValueError(
             "strength must be symmetric, non-negative, finite, and zero on the diagonal."

@@ -1,4 +1,4 @@
-"""The L1 penalty alpha ||z||_1, of either sign or positive."""
+"""The L1 penalty alpha ||z||_1, optionally with non-negative codes."""
 
 from sklearn_ebm.backends import array_namespace
 from sklearn_ebm.backends._rules import PositiveSoftThreshold, SoftThreshold
@@ -6,13 +6,13 @@ from sklearn_ebm.factors.penalties._specification import PenaltySpecification
 
 
 class L1Penalty(PenaltySpecification):
-    """Penalty alpha sum_j |z_j|: sparse codes, each component by itself.
+    """Penalty alpha sum_j |z_j|, for sparse codes.
 
-    ``penalty="l1"`` is short for ``penalty=L1Penalty()``.
+    ``penalty="l1"`` is equivalent to ``penalty=L1Penalty()``.
 
     See Also
     --------
-    GroupPenalty : Components that are on or off in groups.
+    GroupPenalty : A penalty for groups of components.
 
     References
     ----------
@@ -37,7 +37,7 @@ class L1Penalty(PenaltySpecification):
         Parameters
         ----------
         n_components : int
-            Ignored: the penalty suits any number of components.
+            Ignored: the penalty can be used with any number of components.
         alpha : float
             Weight of the penalty.
         positive : bool, default=False
@@ -46,7 +46,7 @@ class L1Penalty(PenaltySpecification):
         Returns
         -------
         L1
-            The factor.
+            The penalty with its weight.
         """
         return L1(alpha, positive)
 
@@ -59,7 +59,7 @@ class L1:
     alpha : float
         Weight of the sparsity.
     positive : bool, default=False
-        Infinite where a code is negative; the conjugate's box has no lower side.
+        Whether codes are non-negative. The conjugate's box then has no lower bound.
     """
 
     name = "L1Penalty"
@@ -70,23 +70,23 @@ class L1:
         self.positive = positive
 
     def value(self, code):
-        """Penalty of each row, shape (n_samples,)."""
+        """Return the penalty of each row, shape (n_samples,)."""
         xp = array_namespace(code)
         return self.alpha * xp.sum(xp.abs(code), axis=1)
 
     def gradient(self, code):
-        """Slope with respect to each entry: alpha sign(z), and at zero the subgradient zero."""
+        """Return alpha sign(z), with the subgradient zero at z = 0."""
         return self.rule(1, float).gradient(code)
 
     def dual_norm(self, correlation, code=None, eta=None):
-        """max_j |q_j| / alpha of each row: at most one where the penalty alone keeps z at zero."""
+        """Return max_j |q_j| / alpha of each row; at most one if the optimal code is zero."""
         return self.rule(1, float).dual_norm(correlation)
 
     def prox(self, code, step_size):
-        """argmin_z 1/2 ||z - code||^2 + step_size * penalty(z), entry by entry."""
+        """Return argmin_z 1/2 ||z - code||^2 + step_size * penalty(z), elementwise."""
         return self.rule(step_size, float).prox(code)
 
     def rule(self, step_size, dtype):
-        """The proximal operator as plain numbers of `dtype`, for fused kernels."""
+        """Return the proximal operator as plain numbers of `dtype`, for fused kernels."""
         kind = PositiveSoftThreshold if self.positive else SoftThreshold
         return kind(dtype(self.alpha * step_size))

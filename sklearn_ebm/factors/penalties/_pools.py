@@ -1,4 +1,4 @@
-"""Which components each pool has, and how much their squares weigh in it."""
+"""Pools of components: their members and the weights of the squares."""
 
 import functools
 
@@ -7,7 +7,7 @@ import numpy as np
 from sklearn_ebm.backends import array_namespace, new_array
 from sklearn_ebm.backends import numpy as reference
 
-GAUSSIAN_REACH = 2.0  # standard deviations from the middle of a pool to its edge
+GAUSSIAN_REACH = 2.0  # standard deviations from the centre of a pool to its edge
 
 
 class Pools:
@@ -16,10 +16,9 @@ class Pools:
     Parameters
     ----------
     weights : ndarray of shape (n_pools, n_components)
-        Zero where a pool does not have a component.
+        Weights. They are zero for components outside of a pool.
     windows : tuple of two ndarrays, or None, default=None
-        Where pools are windows on a map, weights of its rows and columns whose Kronecker product
-        `weights` is.
+        For windows on a map: weights of its rows and columns, whose Kronecker product is `weights`.
     """
 
     def __init__(self, weights, windows=None):
@@ -28,7 +27,7 @@ class Pools:
         self._remembered = {}
 
     def __getstate__(self):
-        """Store the weights alone: casts are made again where they are needed."""
+        """Store only the weights: casts are computed again when they are needed."""
         return {"weights": self.weights, "windows": self.windows}
 
     def __setstate__(self, state):
@@ -46,62 +45,61 @@ class Pools:
 
     @functools.cached_property
     def is_disjoint(self):
-        """Whether no two pools share a component, and each has one weight for all of its own."""
+        """Whether pools share no component, and all components of a pool have the same weight."""
         is_member = self.weights > 0
         largest = self.weights.max(axis=1, keepdims=True)
         even = np.all((self.weights == largest) | ~is_member)
         return bool(even and np.all(is_member.sum(axis=0) == 1))
 
     def like(self, array, name="weights"):
-        """An attribute in the type and on the device of an array; remembered."""
+        """Return an attribute with the dtype and the device of an array, cached."""
         xp = array_namespace(array)
         key = name, xp.__name__, str(array.dtype)
         return self.remember(key, lambda: xp.asarray(getattr(self, name), dtype=array.dtype))
 
     def remember(self, key, make):
-        """What make() gave when it was first asked for."""
+        """Return make(), cached under `key`."""
         if key not in self._remembered:
             self._remembered[key] = make()
         return self._remembered[key]
 
     @functools.cached_property
     def membership(self):
-        """One where a pool has a component, else zero."""
+        """1 if a component belongs to a pool, else 0."""
         return (self.weights > 0).astype(self.weights.dtype)
 
     @functools.cached_property
     def factors(self):
-        """v_g of disjoint pools, whose norms are v_g ||z_g||."""
+        """v_g of disjoint pools. Their norms are v_g ||z_g||."""
         return np.sqrt(self.weights.max(axis=1))
 
     @functools.cached_property
     def members(self):
-        """Components of disjoint pools, one pool after another."""
+        """Components of disjoint pools, concatenated."""
         return np.concatenate([np.flatnonzero(row) for row in self.weights])
 
     @functools.cached_property
     def starts(self):
-        """Where each pool begins in `members`, and where the last one ends."""
+        """Start of each pool in `members`, and the end of the last pool."""
         return np.concatenate([[0], np.cumsum((self.weights > 0).sum(axis=1))])
 
     def scaled(self, factors):
-        """Pools whose norms have these factors, one each."""
+        """Return pools whose norms are multiplied by the given factors."""
         return Pools(self.weights * factors[:, None] ** 2)
 
     def normalized(self):
-        """Split a power of two from the norms, so that weights have their middle near one.
+        """Divide the norms by a power of two, so that weights are centred near one.
 
-        Sums of the penalty then stay in the range of single precision, whatever unit the weights
-        have.
+        Sums of the penalty are then in the range of single precision, for any unit of the weights.
 
         Returns
         -------
         pools : Pools
         factor : float
-            The norms of the original pools are `factor` times those of `pools`.
+            Ratio of the norms of the original pools and of `pools`.
         """
         _, exponents = np.frexp(self.weights[self.weights > 0])
-        exponent = round((int(exponents.min()) + int(exponents.max())) / 4)  # weights are squares
+        exponent = round((int(exponents.min()) + int(exponents.max())) / 4)  # exponents of squares
         if exponent == 0:
             return self, 1.0
         weights = np.ldexp(self.weights, -2 * exponent)
@@ -111,29 +109,29 @@ class Pools:
         return Pools(weights, (np.ldexp(rows, -2 * exponent), columns)), 2.0**exponent
 
     def norms(self, code, backend=reference, result=None):
-        """The pooled features, shape (n_samples, n_pools), in `result` where that is given."""
+        """Return the pooled features, shape (n_samples, n_pools), in `result` if given."""
         result = new_array((code.shape[0], self.n_pools), code) if result is None else result
         backend.pool_norms(code, self, result)
         return result
 
     def spread(self, values, backend=reference):
-        """sum_g values_g w_gj of each row, shape (n_samples, n_components)."""
+        """Return sum_g values_g w_gj of each row, shape (n_samples, n_components)."""
         result = new_array((values.shape[0], self.n_components), values)
         backend.pool_spread(values, self, result)
         return result
 
 
 def pools_of_groups(groups, n_components, weights=None):
-    """Pools of lists of components, with one weight v_g each: v_g ||z_g||.
+    """Return pools of given components, with norms v_g ||z_g||.
 
     Parameters
     ----------
     groups : list of integer arrays
         Components of each pool.
     n_components : int
-        Components in all.
+        Number of components.
     weights : array of shape (n_pools,) or None, default=None
-        Positive factors of each pool's norm; None takes one.
+        Positive factor v_g of each pool's norm. None uses one.
 
     Returns
     -------
@@ -147,20 +145,20 @@ def pools_of_groups(groups, n_components, weights=None):
 
 
 def pools_of_map(map_shape, pool_shape, stride=(1, 1), shape="gaussian", torus=True):
-    """Pools that are windows on a two-dimensional map of components, which lie row by row.
+    """Return pools that are windows on a two-dimensional map of components, numbered row by row.
 
-    The weights are such that a map on which all components are equally on costs what its L1 norm
-    does, however many pools there are.
+    The weights are scaled such that a constant map has the same penalty as under the L1 norm, for
+    any number of pools.
 
     Parameters
     ----------
     map_shape, pool_shape : tuple of two ints
         Rows and columns of the map, and of a window.
     stride : tuple of two ints, default=(1, 1)
-        Rows and columns from one window to the next.
+        Rows and columns between consecutive windows.
     shape : {"gaussian", "uniform"}, default="gaussian"
-        How weights fall from the middle of a window: to its edges by two standard deviations, or
-        not at all.
+        Shape of the weights in a window: decreasing over two standard deviations from the centre to
+        the edges, or constant.
     torus : bool, default=True
         Whether windows wrap around the edges; otherwise they are cut there.
 
@@ -177,14 +175,14 @@ def pools_of_map(map_shape, pool_shape, stride=(1, 1), shape="gaussian", torus=T
 
 
 def _windows(size, width, stride, shape, torus):
-    """Windows on a line: weights of shape (n_windows, size)."""
+    """Return windows on a line, as weights of shape (n_windows, size)."""
     offsets = np.arange(width)
     weights = np.ones(width)
     if shape == "gaussian":
         distance = (offsets - (width - 1) / 2) / (width / 2)
         weights = np.exp(-((GAUSSIAN_REACH * distance) ** 2) / 2)
     begins = np.arange(0, size, stride)
-    if not torus:  # they reach over both edges alike, and no component is left out
+    if not torus:  # windows exceed both edges equally, and cover all components
         begins = begins - (width - stride) // 2
     matrix = np.zeros((len(begins), size))
     for row, begin in enumerate(begins):

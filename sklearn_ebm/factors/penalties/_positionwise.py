@@ -5,19 +5,19 @@ from sklearn_ebm.protocols import offers
 
 
 def at_every_position(penalty, n_components):
-    """Return the penalty of maps in flat rows, with the components of a position side by side.
+    """Return the penalty of maps as flat rows, in which the components of a position are adjacent.
 
     Parameters
     ----------
     penalty : PenaltyFactor
-        Penalty of one position.
+        Penalty of a single position.
     n_components : int
         Number of maps.
 
     Returns
     -------
     PenaltyFactor
-        The penalty itself if it has a `rule`, which treats all entries alike.
+        The penalty itself if it has a `rule`, which is elementwise.
     """
     return penalty if offers(penalty, "rule") else PositionwisePenalty(penalty, n_components)
 
@@ -25,9 +25,9 @@ def at_every_position(penalty, n_components):
 class PositionwisePenalty:
     """sum_p P(z_p) over the positions p of maps.
 
-    Its proximal operator and gradient act on each position. Its conjugate is the sum over positions
-    of the conjugate of P, and its dual norm is the maximum of the dual norm of P. Methods that P
-    lacks are None.
+    The proximal operator and the gradient are those of P at each position. The conjugate is the sum
+    of the conjugates over positions, and the dual norm is the maximum of the dual norms. Methods
+    that P lacks are None.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ class PositionwisePenalty:
 
     @property
     def convex(self):
-        """Whether P is convex; True unless it declares otherwise."""
+        """Whether P is convex; True unless P declares otherwise."""
         return getattr(self.penalty, "convex", True)
 
     @property
@@ -103,7 +103,7 @@ class PositionwisePenalty:
 
     @property
     def majorant(self):
-        """A function of a code that returns a majorant."""
+        """A function that maps a code to a majorant."""
         return self._majorant if offers(self.penalty, "majorant") else None
 
     def _majorant(self, code, neglected):
@@ -113,7 +113,7 @@ class PositionwisePenalty:
 
     @property
     def settled(self):
-        """A function that sets entries of a code to zero if only smoothing keeps them on."""
+        """A function that sets entries of a code to zero if smoothing alone keeps them on."""
         return self._settled if offers(self.penalty, "settled") else None
 
     def _settled(self, code, neglected):
@@ -136,7 +136,7 @@ class PositionwiseMajorant:
     Parameters
     ----------
     majorant : penalty with `prox` and `curvature`
-        Majorant of all positions, one per row.
+        Majorant for all positions, one per row.
     n_components : int
         Number of maps.
     """
@@ -147,7 +147,7 @@ class PositionwiseMajorant:
 
     @property
     def curvature(self):
-        """Weight of the squared distance that `prox` leaves out."""
+        """Weight of the squared distance that `prox` does not include."""
         return self.majorant.curvature
 
     def prox(self, code, step_size):

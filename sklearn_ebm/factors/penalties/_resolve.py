@@ -6,7 +6,7 @@ from sklearn_ebm.factors.penalties._weighted import WeightedPenalty
 from sklearn_ebm.protocols import offers
 
 PENALTIES = {"l1": L1Penalty()}
-PENALTY = [  # the constraint of the parameter, see `sklearn_ebm.protocols.Penalty`
+PENALTY = [  # constraint of the parameter `penalty`, see `sklearn_ebm.protocols.Penalty`
     StrOptions(set(PENALTIES)),
     HasMethods("resolve"),
     HasMethods(["value", "prox"]),
@@ -36,7 +36,7 @@ def resolve_penalty(penalty, n_components, alpha, positive=False):
     Raises
     ------
     ValueError
-        If the penalty does not suit the number of components, or does not support `positive`.
+        If the penalty does not support the number of components or `positive`.
     """
     penalty = _named(penalty)
     if isinstance(penalty, type):
@@ -53,7 +53,7 @@ def same_penalty(first, second):
 
 
 def _named(penalty):
-    """Return the penalty of a name, and any other value as it is."""
+    """Return the penalty with a given name; other values are returned unchanged."""
     return PENALTIES.get(penalty, penalty) if isinstance(penalty, str) else penalty
 
 
@@ -70,12 +70,12 @@ def renewing_penalty(model, params):
     Returns
     -------
     dict
-        New values by name, none of them a parameter of the penalty.
+        New values by name, without parameters of the penalty.
 
     Raises
     ------
     ValueError
-        If the penalty has no parameter of a name.
+        If the penalty has no parameter of the given name.
     """
     prefix = "penalty__"
     inner = {name[len(prefix) :]: params[name] for name in params if name.startswith(prefix)}

@@ -8,9 +8,9 @@ from sklearn_ebm.backends import to_host
 
 
 class PenaltySpecification:
-    """A penalty as its parameters, without alpha: immutable, so that models can share it.
+    """Parameters of a penalty without alpha. It is immutable, so that models can share it.
 
-    A subclass passes all parameters of its `__init__` by keyword to this one, and defines
+    A subclass passes all parameters of its `__init__` as keywords to this `__init__`, and defines
     `resolve(n_components, alpha, positive=False)`. See `sklearn_ebm.protocols.Penalty`.
 
     Parameters
@@ -28,7 +28,7 @@ class PenaltySpecification:
         Parameters
         ----------
         deep : bool, default=True
-            Ignored: no parameter has parameters of its own.
+            Ignored: no parameter has nested parameters.
 
         Returns
         -------
@@ -48,7 +48,7 @@ class PenaltySpecification:
         Raises
         ------
         AttributeError
-            Always; the message names the remedy.
+            Always. The message suggests a remedy.
         """
         self._refuse(next(iter(params), "parameter"))
 

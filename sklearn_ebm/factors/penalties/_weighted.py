@@ -5,12 +5,13 @@ from sklearn_ebm.protocols import offers
 
 
 class WeightedPenalty:
-    """alpha P(z), optionally restricted to z >= 0.
+    """alpha P(z), optionally constrained to z >= 0.
 
-    If P is separable and convex and has its minimum at zero, the proximal operator on z >= 0 is the
-    positive part of the unrestricted one, and conjugate and dual norm are those of max(q, 0).
+    If P is separable and convex with a minimum at zero, the proximal operator on z >= 0 is the
+    positive part of the unconstrained operator, and the conjugate and the dual norm are evaluated
+    at max(q, 0).
 
-    Results are cast to the type of the code. Methods that P lacks are None.
+    Results are cast to the dtype of the code. Methods that P lacks are None.
 
     Parameters
     ----------
@@ -44,7 +45,7 @@ class WeightedPenalty:
 
     @property
     def convex(self):
-        """Whether P is convex; True unless it declares otherwise."""
+        """Whether P is convex; True unless P declares otherwise."""
         return bool(getattr(self.penalty, "convex", True))
 
     @property
@@ -67,7 +68,7 @@ class WeightedPenalty:
 
     @property
     def majorant(self):
-        """A function of a code that returns a majorant of alpha P."""
+        """A function that maps a code to a majorant of alpha P."""
         return self._majorant if offers(self.penalty, "majorant") else None
 
     def _majorant(self, code, neglected):
@@ -83,7 +84,7 @@ class WeightedPenalty:
 
     @property
     def dual_norm(self):
-        """The dual norm of each row over alpha."""
+        """The dual norm of each row, divided by alpha."""
         return self._dual_norm if offers(self.penalty, "dual_norm") else None
 
     def _dual_norm(self, correlation, code=None, eta=None):
@@ -121,7 +122,7 @@ class WeightedMajorant:
 
     @property
     def curvature(self):
-        """Weight of the squared distance that `prox` leaves out."""
+        """Weight of the squared distance that `prox` does not include."""
         return self.alpha * self.majorant.curvature
 
     def prox(self, code, step_size):
@@ -130,5 +131,5 @@ class WeightedMajorant:
 
 
 def _cast(values, like):
-    """Return the values in the type of an array, without a copy if they have it."""
+    """Return the values in the dtype of an array, without a copy if they already have it."""
     return array_namespace(like).asarray(values, dtype=like.dtype)

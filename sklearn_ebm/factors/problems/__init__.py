@@ -1,4 +1,4 @@
-"""Energies as functions of the code: what a solver minimises for a batch of samples."""
+"""Inference problems: energies of a batch of samples as functions of the code."""
 
 from sklearn_ebm.factors.problems._convolutional import ConvolutionalProblem
 from sklearn_ebm.factors.problems._fourier import largest_curvature

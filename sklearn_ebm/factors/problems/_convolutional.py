@@ -1,7 +1,7 @@
 """The inference problem of convolutional codes, with images and maps as flat rows.
 
-H = D' M D + ridge I is never formed: D and D' are products with kernels, direct ones or through the
-Fourier domain, and M drops what is not observed.
+H = D' M D + ridge I is never formed: D and D' are convolutions, computed directly or in the Fourier
+domain, and M is the mask of observed pixels.
 """
 
 import copy
@@ -33,23 +33,23 @@ class ConvolutionalProblem(GramProblem):
 
     @property
     def decoder(self):
-        """Kernels, border and shapes."""
+        """Filters, border and shapes."""
         return self.source.decoder
 
     @property
     def lipschitz(self):
-        """Largest eigenvalue of H, from above."""
+        """Upper bound of the largest eigenvalue of H."""
         return self.decoder.lipschitz + self.source.ridge
 
     @property
     def largest_atom(self):
-        """Largest norm of a kernel."""
+        """Largest norm of a filter."""
         kernels = self.decoder.dictionary
         xp = array_namespace(kernels)
         return float(xp.max(xp.sum(kernels * kernels, axis=(1, 2, 3)))) ** 0.5
 
     def on(self, backend):
-        """The problem with the products and sums of a backend."""
+        """Return the problem with the convolutions and sums of a backend."""
         return super().on(backend)._with_products(backend)
 
     def _with_products(self, products):
@@ -58,11 +58,11 @@ class ConvolutionalProblem(GramProblem):
         return problem
 
     def in_fourier_domain(self):
-        """The problem with products through the Fourier domain."""
+        """Return the problem with convolutions in the Fourier domain."""
         return self._with_products(FourierProducts(self.decoder.dictionary))
 
     def rows(self, index):
-        """The problem of some of the images."""
+        """Return the problem of some of the images."""
         part = copy.copy(self)
         part.__dict__.pop("correlation", None)
         part.half_norm = array_namespace(self.half_norm).take(self.half_norm, index)
@@ -70,7 +70,7 @@ class ConvolutionalProblem(GramProblem):
         return part
 
     def new_code(self):
-        """Room for the codes of all images."""
+        """Return uninitialised memory for the codes of all images."""
         images = self.source.X
         shape = images.shape[0], self.decoder.code_size
         return array_namespace(images).empty(shape, dtype=images.dtype)
@@ -84,7 +84,7 @@ class ConvolutionalProblem(GramProblem):
         return correlation
 
     def product(self, code):
-        """Rows of z H."""
+        """Return z H."""
         image = self.decoder.decode(code)
         if self.source.mask is not None:
             image *= self.source.mask
@@ -94,12 +94,12 @@ class ConvolutionalProblem(GramProblem):
         return product
 
     def relative_gap(self, code, eta=None):
-        """Duality gap relative to 1/2 ||x||^2, from the residual; shape (n_samples,)."""
+        """Return the duality gap relative to 1/2 ||x||^2, from the residual; shape (n_samples,)."""
         misfit, q = self.source.judge(code)
         return gap_of_misfit(self.penalty, misfit, self.unit, code, q, eta)
 
     def energy(self, code, backend=reference):
-        """1/2 ||M(x - Dz)||^2 + ridge/2 ||z - prediction||^2 + penalty(z); shape (n_samples,)."""
+        """Return 1/2 ||M(x - Dz)||^2 + ridge/2 ||z - prediction||^2 + penalty(z), (n_samples,)."""
         source = self.source
         residual = source.X - self.decoder.decode(code)
         if source.mask is not None:
@@ -111,7 +111,7 @@ class ConvolutionalProblem(GramProblem):
         return energy
 
     def as_local_lasso(self):
-        """The arrays that a descent on tiles takes."""
+        """Return the arrays for a descent on tiles."""
         source, prediction = self.source, self.source.prediction
         return ConvolutionalLasso(
             self.decoder.dictionary,

@@ -1,7 +1,7 @@
-"""Products of kernels with images and maps through the Fourier domain, and their eigenvalues.
+"""Convolutions of filters with images and maps in the Fourier domain, and their eigenvalues.
 
-A canvas that holds every kernel at every position makes all borders circular, so that a product is
-a multiplication of spectra; see `Border` for how images come from canvases.
+On a canvas that contains every filter at every position, all borders are circular, so that a
+convolution is a product of spectra; see `Border` for the position of images in canvases.
 """
 
 import math
@@ -9,13 +9,13 @@ import math
 from sklearn_ebm.backends import array_namespace
 
 SPACE = (1, 2)  # axes of images and maps
-FINE = 16  # frequencies per number of a kernel's side, by which the largest eigenvalue is bounded
-COARSE = 4  # with many channels
+FINE = 16  # frequencies per entry of a filter's side, for bounds of the largest eigenvalue
+COARSE = 4  # the same with many channels
 MANY_CHANNELS = 4
 
 
 def _transforms(xp):
-    """Real transforms to and from the Fourier domain that keep single precision."""
+    """Return real transforms to and from the Fourier domain that preserve single precision."""
     if xp.__name__ == "numpy":
         import scipy.fft
 
@@ -26,7 +26,7 @@ def _transforms(xp):
 
 
 def _rfft2(xp):
-    """The array API standard has no `rfft2`."""
+    """Return a real 2D transform, since the array API standard has no `rfft2`."""
     return lambda values, s, axes: xp.fft.rfftn(values, s=s, axes=axes)
 
 
@@ -35,12 +35,12 @@ def _irfft2(xp):
 
 
 class FourierProducts:
-    """`correlate` and `synthesize` of a backend, through the Fourier domain.
+    """`correlate` and `synthesize` of a backend, computed in the Fourier domain.
 
     Parameters
     ----------
     kernels : array of shape (n_components, height, width, n_channels)
-        Kernels, whose spectra are computed once for each size and type of a canvas.
+        Filters. Their spectra are computed once for each size and dtype of a canvas.
     """
 
     name = "fourier"
@@ -50,7 +50,7 @@ class FourierProducts:
         self._spectra = {}
 
     def spectrum(self, size, dtype):
-        """Of the kernels, shape (n_frequencies, n_channels, n_components)."""
+        """Return the spectra of the filters, shape (n_frequencies, n_channels, n_components)."""
         if (size, dtype) not in self._spectra:
             xp = array_namespace(self.kernels)
             forward, _ = _transforms(xp)
@@ -77,7 +77,7 @@ class FourierProducts:
         return images
 
     def _multiply(self, values, result, factor):
-        """The product with the spectrum's factor, (n_frequencies, channels in, channels out)."""
+        """Return the product with a factor of shape (n_frequencies, channels in, channels out)."""
         xp = array_namespace(values)
         forward, backward = _transforms(xp)
         size = tuple(max(pair) for pair in zip(values.shape[1:3], result.shape[1:3], strict=True))
@@ -96,13 +96,13 @@ def _transposed(spectrum):
 
 
 def largest_curvature(kernels):
-    """Upper bound of the largest eigenvalue of D'D, whatever the size of the images.
+    """Return an upper bound of the largest eigenvalue of D'D for images of any size.
 
-    That is the largest eigenvalue of S(w) = sum_k s_k(w) s_k(w)^H over all frequencies w, s_k the
-    spectrum of a kernel. Its entries are trigonometric polynomials of a degree below the kernel's
-    size, so that their maximum on a grid of N frequencies falls short of the true one by a factor
-    of at most cos(pi (size - 1) / N) in each direction (Ehlich & Zeller 1964). One for kernels of
-    zeros: it is a bound that step sizes can be divided by.
+    This is the largest eigenvalue of S(w) = sum_k s_k(w) s_k(w)^H over all frequencies w, with s_k
+    the spectrum of a filter. The entries of S are trigonometric polynomials of a degree below the
+    size of the filters. Their maximum on a grid of N frequencies is therefore at least cos(pi (size
+    - 1) / N) times the true maximum in each direction (Ehlich & Zeller 1964). The bound is one for
+    filters of zeros, so that step sizes can be divided by it.
     """
     xp = array_namespace(kernels)
     _, height, width, n_channels = kernels.shape

@@ -1,7 +1,7 @@
 """A batch of lasso problems min_z 1/2 z H z' - c z' + penalty(z), H explicit or an operator.
 
-Both give `correlation` (c, one row a sample), `half_norm` (the energy of z = 0), `penalty` and
-`product(code)` (z H). Solvers that need H itself ask for `gram`.
+Both provide `correlation` (c, one row per sample), `half_norm` (the energy of z = 0), `penalty`
+and `product(code)` (z H). Solvers that require H use `gram`.
 """
 
 import copy
@@ -17,15 +17,15 @@ from sklearn_ebm.backends._certificate import gap_of_misfit, relative_gap
 from sklearn_ebm.backends._problems import Lasso
 from sklearn_ebm.protocols import offers
 
-SMALL = 64  # rows of a matrix whose eigenvalues are all found as fast as one
-ACCURACY = 5e-3  # of the Lanczos iteration
-SAFETY = 1.01  # it approaches the largest eigenvalue from below
+SMALL = 64  # for matrices with up to this many rows, computing all eigenvalues is as fast
+ACCURACY = 5e-3  # relative tolerance of the Lanczos iteration
+SAFETY = 1.01  # the iteration approaches the largest eigenvalue from below
 
 
 def largest_eigenvalue(gram):
-    """Upper estimate of the largest eigenvalue of a symmetric matrix, by Lanczos iteration.
+    """Return an upper estimate of the largest eigenvalue of a symmetric matrix, by Lanczos.
 
-    One for the matrix of zeros: it is a bound that step sizes can be divided by.
+    The estimate is one for a matrix of zeros, so that step sizes can be divided by it.
     """
     matrix = to_host(gram)
     bound = np.abs(matrix).sum(axis=0).max()
@@ -35,7 +35,7 @@ def largest_eigenvalue(gram):
         largest = eigvalsh(matrix / bound)[-1]
     else:
         start = np.random.RandomState(0).standard_normal(matrix.shape[0]).astype(matrix.dtype)
-        scaled = matrix / bound  # of size one, whatever the atoms' units are
+        scaled = matrix / bound  # of size one, for any unit of the atoms
         (largest,) = eigsh(
             scaled, k=1, which="LA", v0=start, tol=ACCURACY, return_eigenvectors=False
         )
@@ -43,42 +43,42 @@ def largest_eigenvalue(gram):
 
 
 def positive_range(values):
-    """The smallest value above zero, or zero if there is none, and the largest value."""
+    """Return the smallest positive value, or zero if there is none, and the largest value."""
     xp = array_namespace(values)
     largest = xp.max(values)
     return float(xp.min(xp.where(values > 0, values, largest))), float(largest)
 
 
 class Source(NamedTuple):
-    """The data that a problem was made of: min_z 1/2 ||(x - zD) m||^2 + ridge/2 ||z - f||^2."""
+    """The data of a problem min_z 1/2 ||(x - zD) m||^2 + ridge/2 ||z - f||^2."""
 
-    decoder: Any  # zD and its adjoint
-    X: Any  # (n_samples, n_features), zero where the mask is
+    decoder: Any  # computes zD and its adjoint
+    X: Any  # (n_samples, n_features), zero for unobserved entries
     prediction: Any = None  # (n_samples, n_components), f
     ridge: float = 0.0
     mask: Any = None  # (n_samples, n_features), m
 
     def rows(self, index):
-        """The data of some of the samples."""
+        """Return the data of some of the samples."""
         X, prediction, mask = (
             _taken(array, index) for array in (self.X, self.prediction, self.mask)
         )
         return self._replace(X=X, prediction=prediction, mask=mask)
 
     def astype(self, dtype):
-        """The same numbers in another type."""
+        """Return the same data in another dtype."""
         X, prediction, mask = (
             _cast(array, dtype) for array in (self.X, self.prediction, self.mask)
         )
         return Source(self.decoder.astype(dtype), X, prediction, self.ridge, mask)
 
     def problem(self, penalty):
-        """The inference problem."""
+        """Return the inference problem with a penalty."""
         return self.decoder.problem(self.X, penalty, self.prediction, self.ridge, self.mask)
 
     @property
     def half_norm(self):
-        """1/2 ||x||^2 and what the prediction adds, the energy of z = 0."""
+        """1/2 ||x||^2 plus the prediction term: the energy of z = 0."""
         half_norm = squared_norms(self.X) / 2
         if self.prediction is not None:
             half_norm += self.ridge * squared_norms(self.prediction) / 2
@@ -107,9 +107,9 @@ def _cast(array, dtype):
 
 
 class GramProblem:
-    """H given as a matrix; `lipschitz` is called where its largest eigenvalue is needed.
+    """A problem with H as a matrix; `lipschitz` is a function that computes its largest eigenvalue.
 
-    `source` is what the problem was made of; only certificates and double precision ask for it.
+    `source` is the data of the problem, for certificates and for double precision.
     """
 
     source = None
@@ -128,7 +128,7 @@ class GramProblem:
         return self._correlation
 
     def on(self, backend):
-        """The problem with a penalty whose sums are those of a backend, where it has any."""
+        """Return the problem with a penalty that uses a backend, if the penalty supports it."""
         if not offers(self.penalty, "on"):
             return self
         problem = copy.copy(self)
@@ -136,26 +136,26 @@ class GramProblem:
         return problem
 
     def new_code(self):
-        """Room for the codes of all samples."""
+        """Return uninitialised memory for the codes of all samples."""
         return array_namespace(self.correlation).empty_like(self.correlation)
 
     @property
     def unit(self):
-        """What a gap is relative to: 1/2 ||x||^2, and one where that is zero or underflows."""
+        """Unit of gaps: 1/2 ||x||^2, or one if it is zero."""
         xp = array_namespace(self.half_norm)
         return xp.where(self.half_norm > 0, self.half_norm, xp.ones_like(self.half_norm))
 
     @property
     def lipschitz(self):
-        """Largest eigenvalue of H, from above."""
+        """Upper bound of the largest eigenvalue of H."""
         return self._lipschitz()
 
     def product(self, code):
-        """Rows of z H."""
+        """Return z H."""
         return code @ self.gram
 
     def rows(self, index):
-        """The problem of some of the samples."""
+        """Return the problem of some of the samples."""
         xp = array_namespace(self.correlation)
         part = copy.copy(self)
         part._correlation = xp.take(self.correlation, index, axis=0)
@@ -164,7 +164,7 @@ class GramProblem:
         return part
 
     def in_double(self):
-        """The problem in double precision, made anew from its data unless it is that already."""
+        """Return the problem in double precision, recomputed from its data if necessary."""
         double = array_namespace(self.half_norm).float64
         if self.half_norm.dtype == double:
             return self
@@ -177,7 +177,7 @@ class GramProblem:
 
     @property
     def curvatures(self):
-        """The smallest entry above zero and the largest one on the diagonal of H."""
+        """The smallest positive entry and the largest entry of the diagonal of H."""
         if self.source is None:
             return positive_range(diagonal(self.gram))
         smallest, largest = self.source.decoder.curvatures
@@ -189,7 +189,7 @@ class GramProblem:
         return self.curvatures[1] ** 0.5
 
     def certificate(self, code):
-        """`relative_gap` from x, z and D in double precision, whatever the type of the data."""
+        """Return `relative_gap` computed from x, z and D in double precision."""
         xp = array_namespace(code)
         source = self.source.astype(xp.float64)
         code = xp.asarray(code, dtype=xp.float64)
@@ -197,21 +197,21 @@ class GramProblem:
         return gap_of_misfit(self.penalty, misfit, source.half_norm, code, q)
 
     def as_lasso(self):
-        """The arrays that a fused kernel takes."""
+        """Return the arrays for a fused kernel."""
         return Lasso(self.gram, self.correlation, self.unit, self.penalty.rule(1, float))
 
     def as_group_lasso(self):
-        """The same for kernels that go from group to group."""
+        """Return the arrays for kernels that process one group at a time."""
         rule = self.penalty.group_rule(self.correlation)
         return Lasso(self.gram, self.correlation, self.unit, rule)
 
     def relative_gap(self, code, eta=None):
-        """Duality gap over 1/2 ||x||^2, the certificate; shape (n_samples,)."""
+        """Return the duality gap over 1/2 ||x||^2, the certificate; shape (n_samples,)."""
         q = self.correlation - self.product(code)
         return relative_gap(self.penalty, self.correlation, self.unit, code, q, eta)
 
     def energy(self, code, backend=reference):
-        """1/2 z H z' - c z' + 1/2 ||x||^2 + penalty(z); shape (n_samples,)."""
+        """Return 1/2 z H z' - c z' + 1/2 ||x||^2 + penalty(z); shape (n_samples,)."""
         quadratic = self._quadratic(code, backend)
         return self.half_norm + quadratic + self.penalty.value(code)
 
@@ -220,10 +220,10 @@ class GramProblem:
 
 
 class MaskedProblem(GramProblem):
-    """H of each sample is D M D' + ridge I, its own mask M of observed features; never formed."""
+    """H = D M D' + ridge I, with the mask M of observed features of each sample; never formed."""
 
     def product(self, code):
-        """Rows of ((z D) M) D' + ridge z."""
+        """Return ((z D) M) D' + ridge z."""
         decoder, ridge = self.source.decoder, self.source.ridge
         product = decoder.correlate(decoder.decode(code) * self.source.mask)
         return product + ridge * code if ridge else product

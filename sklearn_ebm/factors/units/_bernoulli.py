@@ -1,4 +1,4 @@
-"""Visible units that are on or off: -b.v, v_i of 0 and 1."""
+"""Binary visible units, with the energy -b.v for v_i in {0, 1}."""
 
 import math
 from dataclasses import dataclass, replace
@@ -7,10 +7,10 @@ from sklearn_ebm.backends import array_namespace
 from sklearn_ebm.factors.units._coordinates import Unchanged
 from sklearn_ebm.factors.units._units import Units
 
-FIRST_DEVIATION = 0.01  # of the first weights (Hinton 2010, A practical guide, section 8)
-FIRST_ACTIVITY = 0.2  # few units on make better features, but with very few learning begins late
+FIRST_DEVIATION = 0.01  # standard deviation of weights (Hinton 2010, A practical guide, section 8)
+FIRST_ACTIVITY = 0.2  # low activity gives better features, but very low activity slows learning
 LEARNING_RATE = 0.2
-SMALLEST_SHARE = 1e-3  # of a pixel that is never on: log-odds of -7, from which learning can return
+SMALLEST_SHARE = 1e-3  # least mean of a pixel: log-odds of -7, from which learning can recover
 
 
 @dataclass(eq=False)
@@ -20,26 +20,27 @@ class BernoulliUnits(Units):
     Parameters
     ----------
     bias : array of shape (n_units,)
-        b, the log-odds of each unit without a field.
+        b, the log-odds of each unit if the field is zero.
     """
 
     is_binary = True
-    degree = 1  # of the energy in the states
+    degree = 1  # degree of the energy in the states
     coordinates = Unchanged()
     first_activity = FIRST_ACTIVITY
     learning_rate = LEARNING_RATE
 
     @classmethod
     def from_moments(cls, mean, deviation):
-        """The units that have these means on their own."""
+        """Return the units that have these means without hidden units."""
         xp = array_namespace(mean)
         share = xp.clip(mean, SMALLEST_SHARE, 1 - SMALLEST_SHARE)
         return cls(xp.log(share / (1 - share)))
 
     def first_layer(self, samples, activity, random_state):
-        """Weights and hidden biases to begin with, and the units that go with them.
+        """Return initial units, weights and hidden biases.
 
-        Small random weights, and biases with which hidden units have an activity on mean data.
+        The weights are small random numbers. The biases are such that hidden units have the given
+        activity on mean data.
         """
         xp = array_namespace(samples)
         weights = FIRST_DEVIATION * random_state.standard_normal(samples.shape[::-1])
@@ -48,7 +49,7 @@ class BernoulliUnits(Units):
         return self, weights, math.log(activity / (1 - activity)) - mean @ weights
 
     def astype(self, dtype):
-        """A copy of the units, in a type."""
+        """Return a copy of the units in a dtype."""
         return replace(self, bias=array_namespace(self.bias).astype(self.bias, dtype))
 
     def inner(self):
@@ -65,37 +66,37 @@ class BernoulliUnits(Units):
 
     @property
     def parameters(self):
-        """What is learned, by name."""
+        """Learned arrays by name."""
         return {"bias": self.bias}
 
     @property
     def scale(self):
-        """From off to on is one."""
+        """Scale of the states: the difference of on and off."""
         return array_namespace(self.bias).ones_like(self.bias)
 
     @property
     def precision(self):
-        """The factor of v in the signal, which is v itself."""
+        """Factor of v in the signal, which is v itself."""
         return self.scale
 
     def value(self, visible):
-        """E_v of each row."""
+        """Return E_v of each row."""
         return -(visible @ self.bias)
 
     def signal(self, visible):
-        """What the weights carry to the hidden units."""
+        """Return the signal to the hidden units."""
         return visible
 
     def mean(self, field):
-        """Means given a field, in its place."""
+        """Return the means given a field, in place."""
         return self.backend_for(field).bernoulli_mean(field, self.bias)
 
     def sample(self, field, key, scale=1.0):
-        """Draws given a field, in its place."""
+        """Return samples given a field, in place."""
         return self.backend_for(field).bernoulli_sample(field, self.bias, scale, key)
 
     def log_partition(self, field):
-        """log sum_v exp(r.v - E_v(v)) for each row of fields."""
+        """Return log sum_v exp(r.v - E_v(v)) for each row of fields."""
         return self.backend_for(field).softplus_sums(field, self.bias)
 
     def input_gradient(self, visible, field):
@@ -107,12 +108,12 @@ class BernoulliUnits(Units):
         return {"bias": -(weight @ visible)}
 
     def slopes(self, visible, hidden, weights):
-        """-dE/db of each row is v."""
+        """Return v, which is -dE/db of each row."""
         return {"bias": visible}
 
     def project(self):
-        """Any log-odds will do."""
+        """Do nothing, since any log-odds are allowed."""
 
     def mixed(self, other, share):
-        """Units of the energy (1 - share) E_other + share E_self, and the scale of their field."""
+        """Return units of (1 - share) E_other + share E_self, and the scale of their field."""
         return replace(self, bias=(1 - share) * other.bias + share * self.bias), share

@@ -4,8 +4,8 @@ import math
 
 from sklearn_ebm.backends import array_namespace
 
-FAR = 1e15  # whose square single precision holds
-GRID = 2.0**-7  # of u in learning: a quarter of the smallest deviation given the hidden units
+FAR = 1e15  # large values whose squares are finite in single precision
+GRID = 2.0**-7  # of u during learning: a quarter of the smallest deviation given the hidden units
 
 
 class Unchanged:
@@ -31,7 +31,7 @@ class Unchanged:
         return state
 
     def fits(self, limit):
-        """Return True, since no number is involved."""
+        """Return True, since there are no parameters."""
         return True
 
     def astype(self, dtype):
@@ -59,10 +59,10 @@ class Standardized:
 
     @classmethod
     def from_moments(cls, mean, deviation):
-        """Return coordinates in which features have the mean zero and the deviation one.
+        """Return coordinates in which features have mean zero and standard deviation one.
 
         A constant feature has no scale. Its unit is the geometric mean of the other deviations, so
-        that a later change of the feature counts as much as a change of the others.
+        that a later change of the feature has as much influence as changes of the others.
         """
         xp = array_namespace(mean)
         unit = xp.where(deviation > 0, deviation, xp.full_like(mean, _typical(mean, deviation)))
@@ -70,7 +70,7 @@ class Standardized:
 
     @property
     def log_volume(self):
-        """log of the volume of v that a unit volume of u takes."""
+        """log of the volume of v per unit volume of u."""
         xp = array_namespace(self.unit)
         return xp.sum(xp.log(self.unit))
 
@@ -82,14 +82,14 @@ class Standardized:
         """Return u for each row, rounded to a grid, for learning.
 
         The rounding error of u depends on the offset and on the unit of measurement. Stochastic
-        learning amplifies such errors: without the grid, an error of 1e-16 grows to some percent of
-        the weights within some thousand steps.
+        learning amplifies such errors: without the grid, an error of 1e-16 grows to a few percent
+        of the weights within a few thousand steps.
         """
         xp = array_namespace(visible)
         return GRID * xp.round(self.inward(visible) / GRID)
 
     def farthest(self, visible, size):
-        """Return a bound on |u| for rows with |v| at most `size`: the maximum if that is large."""
+        """Return a bound of |u| for |v| up to `size`: the actual maximum if that bound is large."""
         bound = (size + self._largest_origin) / self._smallest_unit
         if bound < FAR:
             return bound
@@ -103,7 +103,7 @@ class Standardized:
         return state
 
     def fits(self, limit):
-        """Return whether origin and unit are below a limit, and unit above its inverse."""
+        """Return whether origin and unit are below a limit, and unit is above its inverse."""
         largest = max(float(array_namespace(self.unit).max(self.unit)), self._largest_origin)
         return largest < limit and self._smallest_unit > 1 / limit
 
@@ -114,7 +114,7 @@ class Standardized:
 
 
 def _typical(mean, deviation):
-    """Return the geometric mean of the positive deviations; if there are none, the size of mean."""
+    """Return the geometric mean of the positive deviations, or the size of mean without any."""
     xp = array_namespace(mean)
     varies = deviation > 0
     n_varying = int(xp.count_nonzero(varies))

@@ -1,6 +1,6 @@
-"""Visible units with real values: sum (u_i - b_i)^2 / (2 s_i^2), the variances learned.
+"""Real-valued visible units: sum (u_i - b_i)^2 / (2 s_i^2), with learned variances.
 
-The weights carry u_i / s_i^2 (Cho, Ilin & Raiko 2011, eq. 3), so that given the hidden units
+The signal is u_i / s_i^2 (Cho, Ilin & Raiko 2011, eq. 3), so that, given the hidden units,
 u_i = b_i + (W h)_i + s_i n with normal n.
 
 The parameters describe standardized data, u = (v - origin) / unit, where origin and unit are the
@@ -23,8 +23,8 @@ from sklearn_ebm.factors.units._units import Units
 
 UNCHANGED = Unchanged()
 LEAST_LEFT = 1e-3  # share of a feature's variance that hidden units cannot explain
-FIRST_SHARE = 0.8  # of the variance that they do not explain at first
-FIRST_NORM = 4.0  # of the first filters, in standard deviations
+FIRST_SHARE = 0.8  # share of the variance that hidden units initially do not explain
+FIRST_NORM = 4.0  # norm of the initial filters, in standard deviations
 FIRST_ACTIVITY = 0.05
 LEARNING_RATE = 0.1
 
@@ -38,17 +38,17 @@ class GaussianUnits(Units):
     Parameters
     ----------
     bias : array of shape (n_units,)
-        b, the means of u without a field.
+        b, the means of u if the field is zero.
     log_variance : array of shape (n_units,)
         log s^2.
     largest : float or None, default=None
-        What log s^2 may be at most in learning; None leaves it free.
+        Upper bound of log s^2 during learning. None means no bound.
     coordinates : Unchanged or Standardized, default=UNCHANGED
         Define u; by default, u = v.
     """
 
     is_binary = False
-    degree = 2  # of the energy in the states, and so in the weights
+    degree = 2  # degree of the energy in the states, and thus in the weights
     first_activity = FIRST_ACTIVITY
     learning_rate = LEARNING_RATE
 
@@ -64,11 +64,11 @@ class GaussianUnits(Units):
         return cls(zeros(mean), zeros(mean), 0.0, coordinates)
 
     def first_layer(self, samples, activity, random_state):
-        """Weights and hidden biases to begin with, and the units that go with them.
+        """Return initial units, weights and hidden biases.
 
-        Where filters are small the gradient is too: whitened data have no second moments to learn
-        from. So each hidden unit begins with a sample as its filter, seldom on, as a component of a
-        mixture does (Wang, Melchior & Wiskott 2012, section 5).
+        With small filters, gradients are small as well, since whitened data have no second-order
+        structure. Therefore each hidden unit starts with a sample as its filter and is rarely on,
+        like a component of a mixture (Wang, Melchior & Wiskott 2012, section 5).
         """
         xp = array_namespace(samples)
         noise = xp.asarray(random_state.standard_normal(samples.shape), dtype=samples.dtype)
@@ -84,7 +84,7 @@ class GaussianUnits(Units):
         return units, weights, offset - (self.bias * units.precision) @ weights
 
     def astype(self, dtype):
-        """A copy of the units, in a type."""
+        """Return a copy of the units in a dtype."""
         xp = array_namespace(self.bias)
         return replace(
             self,
@@ -94,7 +94,7 @@ class GaussianUnits(Units):
         )
 
     def inner(self):
-        """Return units that take u instead of v and share the parameters."""
+        """Return units of u instead of v that share the parameters."""
         return replace(self, coordinates=UNCHANGED)
 
     def in_data_units(self, weights, hidden_bias):
@@ -119,7 +119,7 @@ class GaussianUnits(Units):
 
     @property
     def parameters(self):
-        """What is learned, by name."""
+        """Learned arrays by name."""
         return {"bias": self.bias, "log_variance": self.log_variance}
 
     @property
@@ -129,11 +129,11 @@ class GaussianUnits(Units):
 
     @property
     def scale(self):
-        """Standard deviations of u without a field, s."""
+        """Standard deviations s of u if the field is zero."""
         return array_namespace(self.bias).exp(self.log_variance / 2)
 
     def value(self, visible):
-        """E_v of each row."""
+        """Return E_v of each row."""
         error = self.coordinates.inward(visible) - self.bias
         return (error * error) @ self.precision / 2
 
@@ -142,19 +142,19 @@ class GaussianUnits(Units):
         return self.coordinates.inward(visible) * self.precision
 
     def mean(self, field):
-        """Means given a field, in its place."""
+        """Return the means given a field, in place."""
         field += self.bias
         return self.coordinates.outward(field)
 
     def sample(self, field, key, scale=1.0):
-        """Draws given a field, in its place."""
+        """Return samples given a field, in place."""
         field *= scale
         field += self.bias
         backend = self.backend_for(field)
         return self.coordinates.outward(backend.add_normal(field, self.scale, key))
 
     def log_partition(self, field):
-        """log of the integral over v of exp(r.u / s^2 - E_v(v)) for each row of fields."""
+        """Return log of the integral over v of exp(r.u / s^2 - E_v(v)) for each row of fields."""
         xp = array_namespace(field)
         own = xp.sum(self.log_variance + math.log(2 * math.pi)) / 2
         own = own + self.coordinates.log_volume
@@ -176,9 +176,9 @@ class GaussianUnits(Units):
         }
 
     def slopes(self, visible, hidden, weights):
-        """-dE/dtheta of each row; that of b is times s^2, which leaves its direction uphill.
+        """Return -dE/dtheta of each row, with the direction of b multiplied by s^2.
 
-        With z = log s^2 it is (u - b)^2 / (2 s^2) - u (W h) / s^2.
+        With z = log s^2, the derivative is (u - b)^2 / (2 s^2) - u (W h) / s^2.
         """
         state = self.coordinates.inward(visible)
         error = state - self.bias
@@ -186,16 +186,16 @@ class GaussianUnits(Units):
         return {"bias": state, "log_variance": by_variance * self.precision}
 
     def project(self):
-        """Keep the variances within their bounds, in place."""
+        """Clip the variances to their bounds, in place."""
         if self.largest is not None:
             xp = array_namespace(self.bias)
             least = self.largest + math.log(LEAST_LEFT)
             self.log_variance[...] = xp.clip(self.log_variance, least, self.largest)
 
     def mixed(self, other, share):
-        """Units of the energy (1 - share) E_other + share E_self, and the scale of their field.
+        """Return units of (1 - share) E_other + share E_self, and the scale of their field.
 
-        Both have the same coordinates.
+        Both units must have the same coordinates.
         """
         xp = array_namespace(self.bias)
         own, others = share * self.precision, (1 - share) * other.precision

@@ -10,14 +10,14 @@ from sklearn_ebm.backends import resolve_backend
 class Units:
     """Base class of visible units.
 
-    A subclass defines E_v(v), the signal that the weights carry, and the conditional means.
+    A subclass defines E_v(v), the signal to the hidden units, and the conditional means.
 
     Attributes
     ----------
     bias : array of shape (n_units,)
         b.
     backend : module or None, default=None
-        Kernels. None follows the data. It is not pickled.
+        Module of kernels. None uses the backend of the data. It is not pickled.
     """
 
     bias: Any
@@ -32,7 +32,7 @@ class Units:
         return self if backend is self.backend else sharing(self, backend=backend)
 
     def backend_for(self, array):
-        """Return the backend of the units, or the backend of an array if they hold none."""
+        """Return the backend of the units, or the backend of an array if the units have none."""
         return resolve_backend("auto", array) if self.backend is None else self.backend
 
     def shifted(self, change):
@@ -45,7 +45,7 @@ class Units:
 
 
 def sharing(part, **changes):
-    """Return a copy with the same arrays and some changes; it runs for every sample."""
+    """Return a copy that shares the arrays, with some changes. Fast, as it runs for each sample."""
     other = object.__new__(type(part))
     other.__dict__.update(part.__dict__, **changes)
     return other

@@ -1,6 +1,6 @@
 """Criteria that a trainer minimises; `CRITERIA` names them.
 
-Each is described by `sklearn_ebm.protocols.Criterion`.
+They implement `sklearn_ebm.protocols.Criterion`.
 """
 
 from sklearn_ebm.learning.criteria._base import BaseCriterion

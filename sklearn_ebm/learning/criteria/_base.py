@@ -7,12 +7,12 @@ from sklearn_ebm.learning._rates import LinearDecay
 
 
 class BaseCriterion:
-    """Defaults of `sklearn_ebm.protocols.Criterion`: gradients that an optimizer follows.
+    """Defaults of `sklearn_ebm.protocols.Criterion`, for criteria that an optimizer minimises.
 
     Attributes
     ----------
     optimizer : Optimizer or None
-        Moves `parameters`.
+        Optimizer of `parameters`.
     rate : callable
         Maps the completed share of training to the learning rate.
     """
@@ -27,12 +27,12 @@ class BaseCriterion:
         self.n_steps = 0
 
     def __getstate__(self):
-        """Leave out the learning rate, which may be a user's function; `follow` sets it anew."""
+        """Drop the learning rate, which may be a user's function; `follow` sets it again."""
         return {**vars(self), "rate": LinearDecay(0.0)}
 
     @property
     def parameters(self):
-        """Arrays that are moved along gradients, by name."""
+        """Arrays that the optimizer updates, by name."""
         return {}
 
     def backend_of(self, batch):
@@ -47,7 +47,7 @@ class BaseCriterion:
 
     # ---------------------------------------------------------------------------------------- steps
     def apply(self, model, sums, batch, done):
-        """Move the parameters by one step. Raise `Diverged` before anything has moved."""
+        """Update the parameters once. Raise `Diverged` before any parameter has changed."""
         self.require(sums, batch)
         self.n_steps += 1
         self.absorb(model, sums, batch)
@@ -56,10 +56,10 @@ class BaseCriterion:
             self.project()
 
     def require(self, sums, batch):
-        """Raise `Diverged` if a mean loss is out of all proportion."""
+        """Raise `Diverged` if a mean loss is far above its usual size."""
 
     def absorb(self, model, sums, batch):
-        """Update the parameters that are moved by moments, which belong to this criterion alone."""
+        """Update the parameters of this criterion that are computed from moments."""
 
     def gradients(self, sums):
         """Return the gradients of the mean loss with respect to `parameters`, by name."""
@@ -92,7 +92,7 @@ class BaseCriterion:
         return entries
 
     def facts(self, tally):
-        """Return the share of the codes that use each component, and of those above their tol."""
+        """Return the share of codes that use each component, and of codes above the tolerance."""
         if "used" not in tally:
             return {}
         unconverged = tally.get("n_late", 0) / max(1, tally["n_samples"])
@@ -108,46 +108,46 @@ class BaseCriterion:
         """Start a new fit."""
 
     def snapshot(self):
-        """Return a copy of everything that a step moves; None if no step can be too large."""
+        """Return a copy of the state that a step changes; None if no step can diverge."""
 
     def restore(self, kept):
-        """Return to a snapshot."""
+        """Restore a snapshot."""
 
     def restart(self):
-        """Forget the moments of the optimizer."""
+        """Reset the moments of the optimizer."""
         if self.optimizer is not None:
             self.optimizer.restart()
 
 
 def mean_loss(report):
-    """Return the weighted mean loss of a sample."""
+    """Return the weighted mean loss per sample."""
     return report["loss"] / max(report["weight"], np.finfo(float).tiny)
 
 
 def usage_of(tally):
-    """Return the share of the codes that use each component."""
+    """Return the share of codes that use each component."""
     return tally["used"] / max(1, tally["n_codes"])
 
 
 def active(curves):
-    """Return the share of entries that are not zero as text."""
+    """Return the share of non-zero entries as text."""
     return f"{100 * curves.last('sparsity'):.1f} % active"
 
 
 def count_used(code):
-    """Return how many codes use each component; exact up to 2**53 codes."""
+    """Return the number of codes that use each component; exact up to 2**53 codes."""
     xp = array_namespace(code)
     return xp.asarray(xp.count_nonzero(code, axis=0), dtype=xp.float64)
 
 
 def half_square(rows):
-    """Return 1/2 ||rows||^2 of all rows together, as a number."""
+    """Return 1/2 ||rows||^2, summed over all rows, as a number."""
     entries = array_namespace(rows).reshape(rows, (-1,))
     return float(entries @ entries) / 2
 
 
 def plain_sum(losses):
-    """Return the sum of one number per sample, infinite or NaN if it overflows."""
+    """Return the sum of one number per sample; infinite or NaN if it overflows."""
     with np.errstate(over="ignore", invalid="ignore"):
         return float(array_namespace(losses).sum(losses))
 

@@ -1,26 +1,26 @@
 """Contrastive learning: lower the energy of data, raise the energy of the model's samples.
 
 The gradient of the mean log-likelihood is the mean of -dE/dtheta over the data minus its mean over
-the model. The second comes from a few particles: started at the data and moved by k steps of Gibbs
-sampling (CD-k, Hinton 2002), or kept from one step of learning to the next (PCD, Tieleman 2008),
-also with fast weights that drive them on (FPCD, Tieleman & Hinton 2009).
+the model. The second mean is estimated from a few particles. They start at the data and make k
+steps of Gibbs sampling (CD-k, Hinton 2002), or persist from one learning step to the next (PCD,
+Tieleman 2008), optionally with fast weights for faster mixing (FPCD, Tieleman & Hinton 2009).
 
-States are centred: with mu and lambda the running means of both layers on data, the weights move by
-<(v - mu)(h - lambda)'>, and the biases by what keeps the mean fields the same. It is the enhanced
-gradient, the same for a model and for one with the roles of zero and one exchanged (Montavon &
-Mueller 2012; Melchior, Fischer & Wiskott 2016, section 3). As sums over states,
+States are centred. With mu and lambda the running means of both layers on data, the weights move by
+<(v - mu)(h - lambda)'>, and the biases such that the mean fields do not change. This is the
+enhanced gradient, which is the same if the roles of zero and one are exchanged (Montavon & Mueller
+2012; Melchior, Fischer & Wiskott 2016, section 3). As sums over states,
 
     <(v - mu)(h - lambda)'> = sum share v h' - mu (sum share h)' - (sum share v) lambda',
 
-so that centring is two more rows of states with the share -1. Without it both centres are zero.
+so that centring adds two rows of states with the share -1. Without centring, both centres are zero.
 Fast weights F are centred in the same way: the chains use the biases b - F lambda and c - F' mu.
 Learning then commutes with flips: replacing v_i by 1 - v_i maps (b_i, W_i, c) to (-b_i, -W_i,
 c + W_i), and the step of the mapped model is the mapped step. The same holds for hidden units.
 
-Samples may have weights, of mean one over the data. Both phases of a batch are weighted means, and
-the learning rate is multiplied by the mean weight of the batch. The expected step is then linear in
-the weights, so a sample of weight two is worth two copies of it. Chains that start at a sample have
-its weight; chains that are kept belong to no sample and have equal weights.
+Samples may have weights, with a mean of one over the data. Both phases of a batch are weighted
+means, and the learning rate is multiplied by the mean weight of the batch. The expected step is
+then linear in the weights, so that a sample of weight two equals two copies of it. Chains that
+start at a sample have its weight; persistent chains have equal weights.
 
 Real units are learned in standardized coordinates (`sklearn_ebm.factors.units`), so that learning
 depends neither on the offset nor on the scale of a feature.
@@ -41,8 +41,8 @@ from sklearn_ebm.learning.criteria._base import BaseCriterion
 from sklearn_ebm.solvers import gibbs, gibbs_keys, map_bounds, piece_bounds
 
 CHUNK = 20  # batches between two calls of callbacks
-FAST_DECAY = 19 / 20  # share of fast weights that an update keeps (Tieleman & Hinton 2009, 3.2)
-LARGEST = {4: 1e15, 8: 1e100}  # magnitude of a weight, by bytes; squares stay finite
+FAST_DECAY = 19 / 20  # share of the fast weights that an update keeps (Tieleman & Hinton 2009, 3.2)
+LARGEST = {4: 1e15, 8: 1e100}  # largest magnitude of a weight, by bytes of the dtype
 ACTIVITY_SHARE = 0.01  # share of a batch in the running mean of the hidden units
 
 
@@ -55,9 +55,9 @@ class Ascending:
     n_gibbs_steps : int, default=1
         Steps of the chains for each step of learning.
     momentum : float, default=0
-        Share of the last step that is added to the next.
+        Share of the previous step that is added to the next.
     decay : float, default=0
-        Share of the weights that each step subtracts, times the rate.
+        Share by which weights shrink in each step, times the learning rate.
     fast_rate : float, default=0
         Learning rate of the fast weights, if there are any.
     sparsity_target : float, default=0
@@ -65,9 +65,9 @@ class Ascending:
     sparsity_cost : float, default=0
         Weight of the sparsity term.
     draws : bool, default=False
-        Whether data between zero and one are drawn as zeros and ones, anew at each visit.
+        Whether values between 0 and 1 are replaced by random zeros and ones, anew in each pass.
     largest_state : float, default=1
-        Largest magnitude of the data of binary units. Greater than 1 if X is not between 0 and 1.
+        Largest magnitude of the data of binary units. Greater than 1 if X is not in [0, 1].
     """
 
     n_gibbs_steps: int = 1
@@ -81,10 +81,10 @@ class Ascending:
 
 
 class DenseSamples(Samples):
-    """Samples whose batches are dense, although X may be sparse or of integers."""
+    """Samples whose batches are dense, even if X is sparse or has an integer dtype."""
 
     def take(self, rows):
-        """Return some rows as a batch. Their weights stay on the host."""
+        """Return the batch of some rows. Their weights remain on the host."""
         weight = None if self.weight is None else self.weight[rows]
         return Batch(dense_rows(self.X, np.r_[rows], self.dtype), weight=weight)
 
@@ -93,8 +93,8 @@ class States(NamedTuple):
     """Pairs of states whose products move the weights, with room for those of the two centres.
 
     The first `n_rows` pairs are data, the last two are the centres, and the pairs between them are
-    ends of chains. As a sum of products they merge by concatenation. Weights of data and of chains
-    are None if they are equal.
+    the final states of chains. Sums of products are merged by concatenating the pairs. The weights
+    of data and of chains are None if they are equal.
     """
 
     visible: Any
@@ -116,7 +116,7 @@ class States(NamedTuple):
         return 1.0 if self.data_weight is None else float(self.data_weight.mean())
 
     def shares(self):
-        """Return the share of each pair in the difference of both phases."""
+        """Return the weight of each pair in the difference of the two phases."""
         n_chains = self.hidden.shape[0] - self.n_rows - 2
         data = _normalized(self.data_weight, self.n_rows)
         return np.concatenate([data, -_normalized(self.chain_weight, n_chains), [-1.0, -1.0]])
@@ -125,8 +125,8 @@ class States(NamedTuple):
 class Contrastive(BaseCriterion):
     """The log-likelihood of an energy, whose gradient is estimated by short chains.
 
-    The shard of the data is an array of particles (n_chains, n_hidden), the hidden states of chains
-    that are kept; None starts new chains at each batch.
+    The shard is an array of particles (n_chains, n_hidden), the hidden states of persistent chains.
+    With None, new chains start at each batch.
 
     Parameters
     ----------
@@ -135,7 +135,7 @@ class Contrastive(BaseCriterion):
     activity : array of shape (n_hidden,)
         Initial mean activity of the hidden units.
     visible_center : array of shape (n_visible,) or None, default=None
-        Mean of the data, standardized if the units are real. If None, gradients are not centred.
+        Mean of the data, standardized for real-valued units. With None, gradients are not centred.
     has_fast_weights : bool, default=False
         Whether the chains use fast weights.
     base : units or None, default=None
@@ -161,15 +161,15 @@ class Contrastive(BaseCriterion):
         self.restart_with(energy)
 
     def restart_with(self, energy):
-        """Continue with another energy, which replaces what was learned before.
+        """Continue with another energy, which replaces the learned one.
 
-        The means of the data are kept. Velocities and fast weights restart at zero.
+        The means of the data are kept. Velocities and fast weights are reset to zero.
         """
         self.energy = energy
         self.restart()
 
     def restart(self):
-        """Forget velocities and fast weights."""
+        """Reset velocities and fast weights to zero."""
         energy, xp = self.energy, array_namespace(self.energy.weights)
         self.velocity = {name: xp.zeros_like(value) for name, value in energy.parameters.items()}
         self.velocity["weights"] = _zero_matrix(energy.weights)
@@ -195,7 +195,7 @@ class Contrastive(BaseCriterion):
         Returns
         -------
         Contrastive
-            Itself.
+            The criterion itself.
         """
         self.how = how
         self.n_draws = 2 + 2 * how.n_gibbs_steps
@@ -205,7 +205,7 @@ class Contrastive(BaseCriterion):
 
     @property
     def dtype(self):
-        """Type of the parameters, to which batches are cast."""
+        """Dtype of the parameters, to which batches are cast."""
         return np.dtype(self.energy.weights.dtype)
 
     @property
@@ -215,14 +215,14 @@ class Contrastive(BaseCriterion):
 
     @property
     def hidden_center(self):
-        """Means by which the hidden units are centred."""
+        """Running means of the hidden units, for centring."""
         return self.activity if self.is_centered else 0 * self.activity
 
     def _require_range(self, rate, state=0.0):
-        """Refuse a step that could overflow, before anything has moved.
+        """Raise `Diverged` before a step that could overflow.
 
-        A velocity is at most the difference of two weights. The gradient is at most 2 max |v|, and
-        the sparsity cost times max |v| more. Fast weights are at most 20 of their steps.
+        A velocity is at most the difference of two weights. The gradient is at most 2 max |v|, plus
+        the sparsity cost times max |v|. Fast weights are at most 20 times their largest step.
 
         Returns
         -------
@@ -296,7 +296,7 @@ class Contrastive(BaseCriterion):
         return energy, self._energy_of_chains(energy)
 
     def _energy_of_chains(self, energy):
-        """Return the energy that the chains sample: with centred fast weights if there are any."""
+        """Return the energy that the chains sample, including centred fast weights if any."""
         fast = self.fast_weights
         if fast is None:
             return energy
@@ -305,7 +305,7 @@ class Contrastive(BaseCriterion):
         return chain.shifted(-(fast @ self.hidden_center), -hidden_field)
 
     def contribute(self, model, batch, memory, stream=None, shard=None):
-        """Sample both phases, a piece of the rows in each thread; chains take longest."""
+        """Sample both phases, with one piece of the rows per thread; chains take longest."""
         (data, chain), n_rows = (each.conditionals for each in model), batch.n_samples
         backend = model[0].backend_for(batch.X)
         particles = None if shard is None else _copied(shard)
@@ -342,7 +342,7 @@ class Contrastive(BaseCriterion):
         return {"states": states, "report": {}}, particles
 
     def apply(self, model, sums, batch, done):
-        """Move the parameters, the centres and the fast weights by one step."""
+        """Update the parameters, the centres and the fast weights."""
         states = sums["states"]
         visible, hidden, n_rows, *_ = states
         rate, xp = self.rate(done) * states.mean_weight, array_namespace(hidden)
@@ -388,7 +388,7 @@ class Contrastive(BaseCriterion):
     def _hold_still(self, visible, n_rows):
         """Set features to zero in the chains as long as they are constant in the data.
 
-        The noise of the chains would otherwise add random weights for constant features.
+        Otherwise, the noise of the chains would add random weights for constant features.
         """
         xp = array_namespace(visible)
         moves = xp.any(visible[:n_rows, :] != 0, axis=0)
@@ -398,7 +398,7 @@ class Contrastive(BaseCriterion):
             self.moving = None
 
     def _move(self, name, step):
-        """Make one step of a parameter that is a vector."""
+        """Update a parameter that is a vector."""
         velocity, parameter = self.velocity[name], self.energy.parameters[name]
         velocity *= self.how.momentum
         velocity += step
@@ -415,7 +415,7 @@ class Contrastive(BaseCriterion):
 
 
 def activity_share(n_steps):
-    """Return the share of a batch in the running mean of the hidden units, 1 / n at first."""
+    """Return the share of a batch in the running mean of the hidden units; 1 / n at first."""
     return max(ACTIVITY_SHARE, 1 / (1 + n_steps))
 
 
@@ -428,12 +428,12 @@ def diverged(largest, rate):
 
 
 def _normalized(weight, size):
-    """Return the shares of a phase, which sum to one."""
+    """Return the weights of a phase, normalised to sum to one."""
     return np.full(size, 1 / size) if weight is None else weight / weight.sum()
 
 
 def _draw(visible, key, backend):
-    """Replace each entry by one with that probability, else by zero, in place."""
+    """Replace each entry by 1 with that probability, and by 0 otherwise, in place."""
     xp = array_namespace(visible)
     drawn = backend.uniform(new_matrix(visible.shape, visible), key)
     visible[...] = xp.astype(drawn < visible, visible.dtype)
@@ -452,7 +452,7 @@ def _copied(matrix):
 
 
 def _joined(first, second, n_first, n_second):
-    """Return the states of two pieces: data, then chains, then room for two more."""
+    """Return the states of two pieces: data, then chains, then space for the two centres."""
     ends = first.shape[0] - 2, second.shape[0] - 2
     joined = new_matrix((sum(ends) + 2, first.shape[1]), first)
     parts = first[:n_first, :], second[:n_second, :], first[n_first:-2, :], second[n_second:-2, :]

@@ -1,4 +1,4 @@
-"""The dictionary criterion for kernels: batches are crops of images, codes are maps."""
+"""The dictionary criterion for filters: batches are crops of images, codes are maps."""
 
 from sklearn_ebm.backends import array_namespace
 from sklearn_ebm.factors import ConvolutionalDecoder, PatchDecoder
@@ -13,15 +13,15 @@ class ConvolutionalDictionary(Dictionary):
     Parameters
     ----------
     kernels : array of shape (n_components, height, width, n_channels)
-        First kernels, of unit norm; changed in place.
+        Initial filters, of unit norm; changed in place.
     border : str
-        Positions of the kernels.
+        Positions of the filters.
     fixed : bool, default=False
-        Whether the kernels stay as they are.
+        Whether the filters are fixed.
     encoder : encoder factor or None, default=None
         Trained on the codes of each batch.
     table : array of shape (n_components, n_channels) or None, default=None
-        1 if a kernel may read a channel, else 0.
+        1 if a filter may read a channel, else 0.
     """
 
     def __init__(self, kernels, border, fixed=False, encoder=None, table=None):
@@ -37,12 +37,12 @@ class ConvolutionalDictionary(Dictionary):
         penalty, settings, backend, beta, rate, fixed
             As for `Dictionary`.
         border : str or None, default=None
-            Positions of kernels and filters. None changes nothing.
+            Positions of the filters. None changes nothing.
 
         Returns
         -------
         ConvolutionalDictionary
-            Itself.
+            The criterion itself.
         """
         super().follow(penalty, settings, backend, beta, rate, fixed)
         if border is not None:
@@ -60,10 +60,10 @@ class ConvolutionalDictionary(Dictionary):
         return new_decoder(kernels, image_shape, self.border), encoder
 
     def piece_rows(self, model):
-        """Return None: moments are as large as many crops, so that a batch is summed at once."""
+        """Return None: moments are as large as many crops, so that a batch is one piece."""
 
     def contribute(self, model, batch, memory, stream=None, shard=None):
-        """Infer maps, a piece of the crops in each thread, then sum their moments."""
+        """Infer maps, with one piece of the crops per thread, then sum their moments."""
         batch = as_rows(batch)
         shape = batch.n_samples, model.energy.decoder.code_size
         code, parts = memory.array("code", shape, batch.X), {}
@@ -79,7 +79,7 @@ class ConvolutionalDictionary(Dictionary):
         return sums, None
 
     def measure(self, model, batch, memory):
-        """Return no losses. Raise `Diverged` if predictions are out of all proportion."""
+        """Return no losses. Raise `Diverged` if predictions are far too large."""
         batch = as_rows(batch)
         model.backend.map_pieces(
             lambda first, last: model.predict(batch.rows(first, last), memory.part(first)),
@@ -89,13 +89,13 @@ class ConvolutionalDictionary(Dictionary):
         return {}
 
     def absorb(self, model, sums, batch):
-        """Move the kernels; the encoder has learned from images of this size."""
+        """Update the filters, and set the encoder to images of this size."""
         super().absorb(model, sums, batch)
         self.encoder = model.encoder
 
 
 def as_rows(batch):
-    """Return a batch whose images are rows."""
+    """Return a batch with images flattened to rows."""
     X, mask = (
         None if images is None else array_namespace(images).reshape(images, (images.shape[0], -1))
         for images in (batch.X, batch.mask)

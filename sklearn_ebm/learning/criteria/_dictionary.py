@@ -1,7 +1,7 @@
-"""The energy of optimal codes, by which a dictionary and an encoder are learned.
+"""The energy of optimal codes, for learning a dictionary and an encoder.
 
-The codes of a batch minimise the energy. The dictionary is moved by the moments of all codes so
-far, in closed form; the encoder by the gradient of 1/2 ||f(x) - z||^2.
+The codes of a batch minimise the energy. The dictionary is updated in closed form from the moments
+of all codes so far, and the encoder by the gradient of 1/2 ||f(x) - z||^2.
 """
 
 import copy
@@ -26,19 +26,19 @@ from sklearn_ebm.learning.criteria._base import (
 from sklearn_ebm.solvers import solve_lasso
 
 PIECE_ROWS = 256  # samples that a thread processes at a time
-LEARNING_TOL = 1e-3  # gap of codes in learning; tighter ones do not make a better dictionary
+LEARNING_TOL = 1e-3  # gap of codes during learning; smaller gaps do not improve the dictionary
 NO_RATE = LinearDecay(0.0)
 HOPELESS = 10.0  # multiple of the energy of zero codes above which the encoder has diverged
 OVERSHOT = 100.0  # the same for predictions, as a multiple of the squared size of codes
 
 
 class Model(NamedTuple):
-    """The model as it is in one step, shared by all pieces of a batch.
+    """The current model, shared by all pieces of a batch in one step.
 
     Attributes
     ----------
     energy : SparseEnergy
-        Holds the dictionary, and caches its products.
+        Holds the dictionary and its cached products.
     encoder : encoder factor or None
         Predicts codes.
     settings : dict
@@ -46,7 +46,7 @@ class Model(NamedTuple):
     backend : module
         Kernels.
     watch : Watch
-        Refuses predictions that explode.
+        Detects predictions that explode.
     keeps_candidates : bool
         Whether an atom may be replaced by one of the samples.
     """
@@ -100,7 +100,7 @@ class Model(NamedTuple):
 
 
 def usual_energy(mean, n_features, scale):
-    """Return the mean energy of zero codes: of some samples, or of usual ones if it is larger."""
+    """Return the mean energy of zero codes, of some samples or of usual ones if that is larger."""
     return max(mean, n_features * scale**2 / 2)
 
 
@@ -110,13 +110,13 @@ class Dictionary(BaseCriterion):
     Parameters
     ----------
     dictionary : array of shape (n_components, n_features)
-        First atoms, of unit norm; changed in place.
+        Initial atoms, of unit norm; changed in place.
     fixed : bool, default=False
-        Whether the dictionary stays as it is.
+        Whether the dictionary is fixed.
     encoder : encoder factor or None, default=None
         Trained on the codes of each batch.
     online : OnlineDictionary or None, default=None
-        The dictionary with the moments that move it. None starts with empty ones.
+        The dictionary with its moments. None starts with moments of zero.
     """
 
     def __init__(self, dictionary, fixed=False, encoder=None, online=None):
@@ -129,7 +129,7 @@ class Dictionary(BaseCriterion):
         self.watches = {"prediction": Watch(OVERSHOT), "energy": Watch(HOPELESS)}
 
     def replace_encoder(self, encoder):
-        """Continue with another encoder; its optimizer starts anew."""
+        """Continue with another encoder; its optimizer is reset."""
         self.encoder = encoder
         self.optimizer = Adam(encoder.parameters, units=encoder.scales)
 
@@ -149,12 +149,12 @@ class Dictionary(BaseCriterion):
         rate : callable
             Maps the completed share of training to the learning rate of the encoder.
         fixed : bool or None, default=None
-            Whether the dictionary stays as it is. None changes nothing.
+            Whether the dictionary is fixed. None changes nothing.
 
         Returns
         -------
         Dictionary
-            Itself.
+            The criterion itself.
         """
         self.penalty = penalty
         self.settings = settings
@@ -165,17 +165,17 @@ class Dictionary(BaseCriterion):
         return self
 
     def weigh(self, exponent):
-        """Measure sample weights in units of 2**exponent from now on."""
+        """Measure the sample weights of later batches in units of 2**exponent."""
         self.online.weigh(exponent)
 
     @property
     def dtype(self):
-        """Type of the parameters."""
+        """Dtype of the parameters."""
         return self.dictionary.dtype
 
     @property
     def dictionary(self):
-        """The present atoms."""
+        """The current atoms."""
         return self.online.dictionary
 
     @property
@@ -185,7 +185,7 @@ class Dictionary(BaseCriterion):
 
     # ------------------------------------------------------------------------------------- one step
     def prepare(self, batch):
-        """Return the present energy and encoder; the first batch sets the watch."""
+        """Return the current energy and encoder; the first batch initialises the watch."""
         backend, watch = self.backend_of(batch), self.watches["prediction"]
         decoder, encoder = self._factors_for(batch)
         encoder = None if encoder is None else encoder.on(backend)
@@ -205,7 +205,7 @@ class Dictionary(BaseCriterion):
         return PIECE_ROWS
 
     def contribute(self, model, batch, memory, stream=None, shard=None):
-        """Infer codes; return the moments and gradients that follow from them."""
+        """Infer codes; return their moments and the gradients of the encoder."""
         shape = batch.n_samples, model.energy.decoder.code_size
         code = memory.array("code", shape, batch.X)
         sums = model.infer(batch, memory, code)
@@ -227,12 +227,12 @@ class Dictionary(BaseCriterion):
             sums["candidates"] = Rows(batch.X, code, batch.weight)
 
     def measure(self, model, batch, memory):
-        """Return no losses. Raise `Diverged` if predictions are out of all proportion."""
+        """Return no losses. Raise `Diverged` if predictions are far too large."""
         model.predict(batch, memory)
         return {}
 
     def require(self, sums, batch):
-        """Raise `Diverged` if energies are out of all proportion."""
+        """Raise `Diverged` if energies are far above their usual size."""
         if "energy" in sums:
             n_samples, n_features = batch.n_samples, int(np.prod(batch.X.shape[1:]))
             scale = self.encoder.scale.data
@@ -240,7 +240,7 @@ class Dictionary(BaseCriterion):
             self.watches["energy"].require(sums["energy"] / n_samples, usual)
 
     def absorb(self, model, sums, batch):
-        """Move the dictionary."""
+        """Update the dictionary."""
         if self.fixed:
             return
         self.online.absorb(*sums["moments"].values())
@@ -264,7 +264,7 @@ class Dictionary(BaseCriterion):
         return copy.deepcopy(self.online), self.encoder.copy()
 
     def restore(self, kept):
-        """Return to a snapshot."""
+        """Restore a snapshot."""
         online, encoder = kept
         self.online = copy.deepcopy(online)
         for name, value in self.encoder.parameters.items():

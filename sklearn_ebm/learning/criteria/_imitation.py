@@ -39,7 +39,7 @@ class Imitation(BaseCriterion):
         self.watch = Watch(EXPLODED)
 
     def replace_encoder(self, encoder):
-        """Continue with another encoder; its optimizer starts anew."""
+        """Continue with another encoder; its optimizer is reset."""
         self.encoder = encoder
         self.optimizer = Adam(encoder.parameters, units=encoder.scales)
 
@@ -55,12 +55,12 @@ class Imitation(BaseCriterion):
         backend : str
             Name of the backend.
         keeps_damping : bool, default=False
-            Whether to continue with a rate that was lowered.
+            Whether to keep a learning rate that was lowered.
 
         Returns
         -------
         Imitation
-            Itself.
+            The criterion itself.
         """
         self.loss = loss
         self.backend = backend
@@ -73,7 +73,7 @@ class Imitation(BaseCriterion):
 
     @property
     def dtype(self):
-        """Type of the parameters."""
+        """Dtype of the parameters."""
         return self.dictionary.dtype
 
     @property
@@ -82,7 +82,7 @@ class Imitation(BaseCriterion):
         return self.encoder.parameters
 
     def prepare(self, batch):
-        """Return the present encoder."""
+        """Return the current encoder."""
         return self.encoder.on(self.backend_of(batch))
 
     def piece_rows(self, model):
@@ -92,7 +92,7 @@ class Imitation(BaseCriterion):
     def contribute(self, model, batch, memory, stream=None, shard=None):
         """Return losses of the codes and the gradients of the encoder's parameters."""
         encoder = model
-        with np.errstate(over="ignore", invalid="ignore"):  # `require` refuses them
+        with np.errstate(over="ignore", invalid="ignore"):  # `require` detects them
             code = encoder.forward(batch.X, memory.tape)
             losses, slope = self.loss.value_and_gradient(batch.X, code, batch.target, batch.mask)
             scale = encoder.scale.code**2
@@ -121,7 +121,7 @@ class Imitation(BaseCriterion):
         return self._losses(batch, losses)
 
     def require(self, sums, batch):
-        """Raise `Diverged` if the mean loss is out of all proportion."""
+        """Raise `Diverged` if the mean loss is far above its usual size."""
         n_samples = sums["report"]["n_samples"]
         self.watch.require(sums["losses"] / n_samples, sums["usual"] / n_samples)
 
@@ -144,7 +144,7 @@ class Imitation(BaseCriterion):
 
     # ----------------------------------------------------------------------------- ways back and on
     def begin(self, entries):
-        """Start a new fit at the first learning rate, with a loss of any size."""
+        """Start a new fit at the initial learning rate; the initial loss may have any size."""
         self.damping = 1.0
         self.watch.begin(entries["validation"])
 
@@ -157,7 +157,7 @@ class Imitation(BaseCriterion):
         return self.encoder.copy()
 
     def restore(self, kept):
-        """Return to a snapshot."""
+        """Restore a snapshot."""
         for name, value in self.encoder.parameters.items():
             value[...] = kept.parameters[name]
 

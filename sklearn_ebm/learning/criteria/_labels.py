@@ -1,4 +1,4 @@
-"""The cross-entropy of a network's scores with labels."""
+"""The cross-entropy of a network's scores and the labels."""
 
 import math
 
@@ -13,17 +13,17 @@ WITHOUT_A_WAY_BACK = 10.0
 
 
 class Labels(BaseCriterion):
-    """The mean loss of a network on batches whose `target` has a one for the right class.
+    """The mean loss of a network on batches whose `target` is an indicator matrix of the classes.
 
-    The network itself divides batches into pieces. The mean runs over samples, whatever their
-    weights are.
+    The network itself divides batches into pieces. The mean is taken over the number of samples,
+    whatever their weights are.
 
     Parameters
     ----------
     network : Network
         Trained in place.
     optimizer : Optimizer or None, default=None
-        Optimizer of the network's parameters. None if the criterion is part of a sum.
+        Optimizer of the network's parameters. None if the criterion is a term of a sum.
     """
 
     def __init__(self, network, optimizer=None):
@@ -34,7 +34,7 @@ class Labels(BaseCriterion):
 
     @property
     def dtype(self):
-        """Type of the parameters."""
+        """Dtype of the parameters."""
         return self.network.head.parameters["weights"].dtype
 
     @property
@@ -55,25 +55,25 @@ class Labels(BaseCriterion):
         Returns
         -------
         Labels
-            Itself.
+            The criterion itself.
         """
         self.rate = rate
         self.backend = backend
         return self
 
     def contribute(self, model, batch, memory, stream=None, shard=None):
-        """Return losses, right answers and the gradients of the network's parameters."""
+        """Return losses, correct predictions and the gradients of the network's parameters."""
         xp = array_namespace(batch.X)
         weight = xp.ones(batch.n_samples, dtype=batch.X.dtype)
         weight = weight if batch.weight is None else batch.weight
-        with np.errstate(over="ignore", invalid="ignore"):  # `require` refuses them
+        with np.errstate(over="ignore", invalid="ignore"):  # `require` detects them
             losses, scores, gradients = self.network.losses_and_gradients(
                 batch.X, batch.target, weight * batch.n_samples
             )
         return {**self._losses(batch, losses, scores), "gradients": gradients}, None
 
     def measure(self, model, batch, memory):
-        """Return losses and right answers."""
+        """Return losses and correct predictions."""
         with np.errstate(over="ignore", invalid="ignore"):
             scores = self.network.scores(batch.X)
             losses, _ = self.network.loss(scores, batch.target)
@@ -124,7 +124,7 @@ class Labels(BaseCriterion):
 
     # ------------------------------------------------------------------------------------ snapshots
     def begin(self, entries):
-        """Start with a loss of any size."""
+        """Start a new fit; the initial loss may have any size."""
         self.watch.begin(entries["validation"])
 
     def snapshot(self):
@@ -135,18 +135,18 @@ class Labels(BaseCriterion):
         }
 
     def restore(self, kept):
-        """Return to a snapshot."""
+        """Restore a snapshot."""
         for name, value in self.parameters.items():
             value[...] = kept[name]
 
 
 def accuracy(report):
-    """Return the weighted share of right answers."""
+    """Return the weighted share of correct predictions."""
     return report["right"] / max(report["weight"], np.finfo(float).tiny)
 
 
 def merit(entries):
-    """Return how good a network is on held-out samples: its accuracy, then its loss."""
+    """Return the quality of a network on held-out samples: its accuracy, then its loss."""
     loss = entries["validation"]
     if not math.isfinite(loss):
         return -math.inf, -math.inf

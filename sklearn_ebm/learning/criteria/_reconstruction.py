@@ -15,14 +15,14 @@ EXPLODED = 100.0  # multiple of the loss of a constant output above which traini
 
 @dataclass(frozen=True)
 class Noise:
-    """How samples are corrupted (Vincent et al. 2010, section 3.3).
+    """Corruption of samples (Vincent et al. 2010, section 3.3).
 
     Attributes
     ----------
     kind : {"masking", "salt_and_pepper", "gaussian"}
-        Values become zero, or one of two extremes, or normal noise is added to them.
+        Whether values become zero or one of two extremes, or normal noise is added to them.
     level : float
-        Share of the values, or standard deviation of normal noise.
+        Share of the values, or standard deviation of the normal noise.
     extremes : tuple of float, default=(0.0, 1.0)
         Smallest and largest value of the data.
     """
@@ -32,7 +32,7 @@ class Noise:
     extremes: tuple = (0.0, 1.0)
 
     def applied(self, x, key, backend, memory):
-        """Return corrupted samples. Each row has its own draws."""
+        """Return corrupted samples. Each row has its own random numbers."""
         return NOISES[self.kind](self, x, key, backend, memory.matrix("noise", x.shape, x))
 
 
@@ -86,7 +86,7 @@ class Reconstruction(BaseCriterion):
             self.optimizer.parameters = self.parameters  # an unpickled encoder has new arrays
 
     def replace_energy(self, energy):
-        """Continue with another energy; the optimizer starts anew."""
+        """Continue with another energy; the optimizer is reset."""
         self.energy = energy
         self.optimizer = None
 
@@ -100,16 +100,16 @@ class Reconstruction(BaseCriterion):
         backend : str
             Name of the backend.
         noise : Noise
-            How samples are corrupted.
+            Corruption of the samples.
         optimizer : {"adam", "sgd"}, default="adam"
-            Another optimizer than before starts anew.
+            The optimizer is reset if it differs from the previous one.
         weight_decay : float, default=0.0
             Share by which weights shrink in a step, times the learning rate.
 
         Returns
         -------
         Reconstruction
-            Itself.
+            The criterion itself.
         """
         self.rate = rate
         self.backend = backend
@@ -121,7 +121,7 @@ class Reconstruction(BaseCriterion):
 
     @property
     def dtype(self):
-        """Type of the parameters."""
+        """Dtype of the parameters."""
         return self.energy.output.bias.dtype
 
     @property
@@ -143,12 +143,12 @@ class Reconstruction(BaseCriterion):
         if stream is not None:
             key = stream.key().from_row(batch.first)
             seen = self.noise.applied(batch.X, key, self.backend_of(batch), memory)
-        with np.errstate(over="ignore", invalid="ignore"):  # `require` refuses them
+        with np.errstate(over="ignore", invalid="ignore"):  # `require` detects them
             losses, gradients = model.value_and_gradients(batch.X, seen, batch.weight, tapes)
         return {**self._losses(model, batch, losses), "gradients": gradients}, None
 
     def measure(self, model, batch, memory):
-        """Return the losses of samples that are not corrupted."""
+        """Return the losses of clean samples."""
         with np.errstate(over="ignore", invalid="ignore"):
             return self._losses(model, batch, model.value(batch.X))
 
@@ -177,7 +177,7 @@ class Reconstruction(BaseCriterion):
 
     # -------------------------------------------------------------------------- ways back and on
     def begin(self, entries):
-        """Start a new fit with a loss of any size."""
+        """Start a new fit; the initial loss may have any size."""
         self.watch.begin(entries["validation"])
 
     def snapshot(self):
@@ -185,6 +185,6 @@ class Reconstruction(BaseCriterion):
         return self.energy.copy()
 
     def restore(self, kept):
-        """Return to a snapshot."""
+        """Restore a snapshot."""
         for name, value in self.parameters.items():
             value[...] = kept.parameters[name]

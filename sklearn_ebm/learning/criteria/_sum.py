@@ -5,17 +5,17 @@ from sklearn_ebm.learning.criteria._base import BaseCriterion
 
 
 class Sum(BaseCriterion):
-    """sum_i w_i L_i, whose gradients with respect to the same array add.
+    """sum_i w_i L_i; gradients with respect to a shared array are added.
 
-    A parameter that is updated from moments, such as the atoms of a dictionary, belongs to the one
-    criterion that has the moments.
+    Parameters that are updated from moments, such as the atoms of a dictionary, are updated only by
+    the criterion that holds the moments.
 
     Parameters
     ----------
     criteria : list of Criterion
-        The terms; their own optimizers are not used.
+        The terms; their own optimizers are unused.
     weights : list of float
-        Weight of the gradient and of the loss of each term.
+        Weights of the losses and gradients of the terms.
     new_optimizer : callable
         Returns the optimizer of `parameters`, a dictionary of arrays.
     """
@@ -32,12 +32,12 @@ class Sum(BaseCriterion):
 
     @property
     def dtype(self):
-        """Type of the parameters."""
+        """Dtype of the parameters."""
         return self.criteria[0].dtype
 
     @property
     def parameters(self):
-        """All parameters, each array once, by the number of a criterion and its name there."""
+        """All parameters, each array once, by the index of a criterion and its name there."""
         held = {}
         for number, criterion in enumerate(self.criteria):
             for name, value in criterion.parameters.items():
@@ -45,7 +45,7 @@ class Sum(BaseCriterion):
         return dict(held.values())
 
     def follow(self, rate):
-        """Set the learning rate; each term has further parameters of its own.
+        """Set the learning rate; the terms have their own `follow` for other parameters.
 
         Parameters
         ----------
@@ -55,7 +55,7 @@ class Sum(BaseCriterion):
         Returns
         -------
         Sum
-            Itself.
+            The criterion itself.
         """
         self.rate = rate
         self.backend = self.criteria[0].backend
@@ -66,21 +66,21 @@ class Sum(BaseCriterion):
         return [criterion.prepare(batch) for criterion in self.criteria]
 
     def piece_rows(self, model):
-        """Return the smallest number of samples among all criteria; None if one takes all."""
+        """Return the smallest number of samples among all criteria; None if it is None for any."""
         sizes = [
             criterion.piece_rows(own) for criterion, own in zip(self.criteria, model, strict=True)
         ]
         return None if None in sizes else min(sizes)
 
     def contribute(self, model, batch, memory, stream=None, shard=None):
-        """Return the sums of all criteria, by number."""
+        """Return the sums of all criteria, by index."""
         sums = {}
         for number, (criterion, own) in enumerate(zip(self.criteria, model, strict=True)):
             sums[number], _ = criterion.contribute(own, batch, memory.part(number), stream)
         return {**sums, "report": self._report(sums, batch)}, None
 
     def measure(self, model, batch, memory):
-        """Return the sums of all criteria without gradients, by number."""
+        """Return the sums of all criteria without gradients, by index."""
         sums = {
             number: criterion.measure(own, batch, memory.part(number))
             for number, (criterion, own) in enumerate(zip(self.criteria, model, strict=True))
@@ -95,12 +95,12 @@ class Sum(BaseCriterion):
         return {**report, "weight": batch.total_weight(), "n_samples": batch.n_samples}
 
     def require(self, sums, batch):
-        """Raise `Diverged` if a criterion does."""
+        """Raise `Diverged` if a criterion raises it."""
         for number, criterion in enumerate(self.criteria):
             criterion.require(sums[number], batch)
 
     def absorb(self, model, sums, batch):
-        """Update the parameters that a criterion moves by moments."""
+        """Update the parameters that are computed from moments."""
         for number, criterion in enumerate(self.criteria):
             criterion.absorb(model[number], sums[number], batch)
 
@@ -123,7 +123,7 @@ class Sum(BaseCriterion):
         return [criterion.snapshot() for criterion in self.criteria]
 
     def restore(self, kept):
-        """Return to a snapshot."""
+        """Restore the snapshots of all criteria."""
         for criterion, own in zip(self.criteria, kept, strict=True):
             if own is not None:
                 criterion.restore(own)

@@ -1,4 +1,4 @@
-"""The host that the CUDA kernels are tested on sees what a device would answer with garbage."""
+"""The host on which the CUDA kernels are tested detects errors that a device would not report."""
 
 import numpy as np
 import pytest

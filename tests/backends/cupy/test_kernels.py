@@ -1,4 +1,4 @@
-"""CUDA kernels beyond parity: what they skip, where they store, what goes to the reference."""
+"""CUDA kernels beyond parity: skipped rows, memory layout, and fallback to the reference."""
 
 import numpy as np
 import pytest
@@ -14,24 +14,24 @@ from sklearn_ebm.backends.cupy import _convolution, _coordinate_descent, _dictio
 from sklearn_ebm.factors.penalties import L1
 
 N_ROWS, N_ATOMS = 6, 40
-KEY = Key((0xDEADBEEF, 0xC0FFEE), (5 << 32) + 0xFFFFFFFF, 1000)  # each word has a part in it
+KEY = Key((0xDEADBEEF, 0xC0FFEE), (5 << 32) + 0xFFFFFFFF, 1000)  # each word has a non-zero part
 HOSTS = [{"max_threads": 1}, {"max_threads": 5}, {}]
 
 
 class Elastic:
-    """A penalty that knows its proximal operator only: of |z| + 1/2 z^2."""
+    """The penalty |z| + 1/2 z^2 with only a proximal operator."""
 
     def prox(self, code, step_size):
         return SoftThreshold(step_size).prox(code) / (1 + step_size)
 
 
 class Unheard(SoftThreshold):
-    """A rule for which there is no functor."""
+    """A rule without a functor."""
 
 
 @pytest.fixture
 def no_launch(monkeypatch):
-    """The CuPy backend where every launch is an error."""
+    """Return the CuPy backend; every launch raises an error."""
     from sklearn_ebm.backends import cupy as backend
 
     def load(family):
@@ -50,13 +50,13 @@ def lasso(patches, dictionary):
 
 @pytest.fixture
 def step_arguments():
-    """Product, correlation, code, extrapolated point and momentum."""
+    """Return product, correlation, code, extrapolated point and momentum."""
     rng = np.random.default_rng(0)
     return [*rng.standard_normal((4, N_ROWS, N_ATOMS)), rng.uniform(1, 5, N_ROWS)]
 
 
 def assert_same_call(kernel, arguments, *rest):
-    """The two backends leave and return the same, to the last bit."""
+    """Assert that both backends leave and return bit-identical results."""
     ours, theirs = kernel
     mine = [argument.copy(order="K") for argument in arguments]
     expected = [argument.copy(order="K") for argument in arguments]
@@ -72,14 +72,14 @@ def test_there_is_no_active_set(no_launch):
 
 @pytest.mark.parametrize("bytes_shared", [0, _launch.MAX_SHARED_BYTES], ids=["global", "shared"])
 def test_sweeps_are_the_reference_s_sweeps(cupy_on_host, monkeypatch, lasso, bytes_shared):
-    """Also where they do not divide by the number made between two looks at the gap."""
+    """Also if the number of sweeps is not a multiple of the interval of checks."""
     monkeypatch.setattr(_launch, "MAX_SHARED_BYTES", bytes_shared)
     n_sweeps = _coordinate_descent.CHECK_EVERY + 1
     code, expected = np.zeros((2, N_ROWS, N_ATOMS))
     gap, n_iter = cupy_on_host().coordinate_descent(lasso, code, 0.0, n_sweeps)
     expected_gap, _ = reference.coordinate_descent(lasso, expected, 0.0, n_sweeps)
     assert n_iter == n_sweeps
-    assert_allclose(code, expected, atol=1e-13)  # codes of size ten, rounded some hundred times
+    assert_allclose(code, expected, atol=1e-13)  # codes of size ten, with hundreds of roundings
     assert_allclose(gap, expected_gap, atol=1e-13)
 
 
@@ -159,7 +159,7 @@ def test_dictionaries_that_are_too_large_go_to_the_reference(
 
 @pytest.mark.parametrize("n_features", [1, 700, 1500])
 def test_atoms_of_any_length_fit_the_threads(cupy_on_host, n_features):
-    """Many threads to a feature, one, and several features to a thread."""
+    """Several threads per feature, one thread, and several features per thread."""
     rng = np.random.default_rng(0)
     code = rng.standard_normal((50, 5))
     atoms = rng.standard_normal((5, n_features))
@@ -187,7 +187,7 @@ def test_parameters_may_be_one_number_for_all(cupy_on_host):
 @pytest.mark.parametrize("host", HOSTS)
 @pytest.mark.parametrize("n_columns", [1, 16, 37, 64, 65, 1100])
 def test_uniform_numbers_are_the_reference_s_to_the_last_bit(cupy_on_host, dtype, n_columns, host):
-    """Also where a thread has several blocks of the counter, and where a group is cut anywhere."""
+    """Also if a thread computes several blocks of the counter, and if a group is incomplete."""
     result, expected = np.full((2, N_ROWS, n_columns), np.nan, dtype)
     assert cupy_on_host(**host).uniform(result, KEY) is result
     assert_array_equal(result, reference.uniform(expected, KEY))
@@ -203,7 +203,7 @@ def test_normal_numbers_are_made_of_the_fused_uniform_ones(cupy_on_host, no_laun
 
 @pytest.fixture
 def layers(dtype):
-    """Fields of sizes that some units cannot resist and some can, and biases."""
+    """Fields that determine some units but not others, and biases."""
     rng = np.random.default_rng(0)
     field = 3 * rng.standard_normal((N_ROWS, 150))
     field[:, :4] = 1000, -1000, 90, -90
@@ -211,14 +211,14 @@ def layers(dtype):
 
 
 def roundings_of_odds(dtype):
-    """exp(x) makes x roundings of one of x, which is a sum and a product, up to the logarithm."""
+    """exp(x) multiplies the rounding errors of x, a sum and a product, by x."""
     return 4 * np.log(np.finfo(dtype).max) * np.finfo(dtype).eps
 
 
 @pytest.mark.parametrize("host", HOSTS)
 @pytest.mark.parametrize("wants_mean", [False, True])
 def test_draws_are_the_reference_s(cupy_on_host, layers, wants_mean, host):
-    """No unit of these is within rounding of its number."""
+    """No unit is within rounding of its random number."""
     field, bias = layers
     mean, expected_mean = np.zeros((2, *field.shape), field.dtype) if wants_mean else (None, None)
     expected = reference.bernoulli_sample(field.copy(), bias, 0.7, KEY, expected_mean)
@@ -230,7 +230,7 @@ def test_draws_are_the_reference_s(cupy_on_host, layers, wants_mean, host):
 
 
 def test_means_at_the_ends_are_the_reference_s(cupy_on_host, layers):
-    """Relative to their size, which is above zero where exponents are cut off."""
+    """Relative to their size, which is positive even if exponents are clipped."""
     field, bias = layers
     expected = reference.bernoulli_mean(field.copy(), bias, 1.0)
     mean = cupy_on_host().bernoulli_mean(field, bias, 1.0)
@@ -241,7 +241,7 @@ def test_means_at_the_ends_are_the_reference_s(cupy_on_host, layers):
 @pytest.mark.parametrize("host", HOSTS)
 def test_softplus_sums_are_the_reference_s(cupy_on_host, layers, host):
     field, bias = layers
-    field = np.asfortranarray(field)  # read only, so that any layout will do
+    field = np.asfortranarray(field)  # only read, so that any layout is allowed
     sums = cupy_on_host(**host).softplus_sums(field, bias, 0.7)
     assert sums.dtype == field.dtype
     # a sum of size 1000, of 150 terms
@@ -262,7 +262,7 @@ def test_a_nan_is_no_probability(cupy_on_host, layers):
 
 @pytest.fixture
 def ascent(dtype):
-    """Weights, their velocity, and the states of both layers."""
+    """Return weights, their velocity, and the states of both layers."""
     rng = np.random.default_rng(0)
     left, right = (rng.random((N_ROWS, size)) < 0.5 for size in (7, N_ATOMS))
     weights, velocity = rng.standard_normal((2, 7, N_ATOMS)).astype(dtype)
@@ -345,4 +345,4 @@ def test_convolutions_fill_a_result_in_any_order_and_of_any_number_of_images(
     expected, result = result.copy(), result.copy(order=order)
     assert getattr(no_launch, name)(first, second, border, result) is result
     getattr(reference, name)(first, second, border, expected)
-    assert_allclose(result, expected, atol=1e-13)  # of size ten: products may be in another order
+    assert_allclose(result, expected, atol=1e-13)  # of size ten, in another order

@@ -1,4 +1,4 @@
-"""Every instance of every kernel compiles for each architecture: NVRTC needs no GPU, no driver."""
+"""Every instance of every kernel compiles for each architecture; NVRTC does not require a GPU."""
 
 import ctypes
 import importlib.util
@@ -15,7 +15,7 @@ ARCHITECTURES = ("sm_75", "sm_80", "sm_90")  # Turing, Ampere and Hopper
 
 
 class Compiler:
-    """The few calls of NVRTC that a compilation takes, through ctypes."""
+    """The NVRTC functions that are needed for a compilation, called through ctypes."""
 
     def __init__(self, path):
         self._library = ctypes.CDLL(str(path))
@@ -33,7 +33,7 @@ class Compiler:
         return text.raw
 
     def compile(self, code, instances, options):
-        """Machine code, the instances' names in it, and what the compiler had to say."""
+        """Return machine code, the names of the instances in it, and the log of the compiler."""
         program = ctypes.c_void_p()
         self._call(
             "nvrtcCreateProgram", ctypes.byref(program), code.encode(), b"kernels.cu", 0, None, None

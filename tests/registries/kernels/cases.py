@@ -1,4 +1,4 @@
-"""Every kernel, with arguments drawn at random. A new kernel is one entry of `CASES`."""
+"""All kernels, with random arguments. A new kernel is one entry of `CASES`."""
 
 from typing import Any, NamedTuple
 
@@ -25,16 +25,16 @@ from tests.registries.kernels.draws import (
 
 N_FEATURES = 53
 N_ROWS = 9
-GROUP_SIZES = [1, 9, 3, 1, 12, 4, 7]  # of all atoms together; below, at and above fours
+GROUP_SIZES = [1, 9, 3, 1, 12, 4, 7]  # of all atoms together; below, at and above multiples of four
 
 
 def dense_certificate(lasso, code):
-    """Relative gap of each row, and the smallest curvature of the energy."""
+    """Return the relative gap of each row, and the smallest curvature of the energy."""
     return lasso_gap(lasso, code), np.linalg.eigvalsh(lasso.gram)[0]
 
 
 class Case(NamedTuple):
-    """A kernel, how its arguments are drawn, and which of them it replaces."""
+    """A kernel, a function that draws its arguments, and the arguments that it replaces."""
 
     kernel: str
     draw: Any  # (rng, dtype, n_rows, **options) -> dict, in the order of the signature
@@ -52,7 +52,7 @@ def _unit_rows(rng, dtype, n_rows):
 def draw_step(rng, dtype, n_rows, accelerated, positive, n_atoms=N_ATOMS):
     shape = (n_rows, n_atoms)
     product, correlation, code = (normal(rng, dtype, *shape) for _ in range(3))
-    ahead = np.where(np.arange(n_rows) % 2, 1, -1).astype(dtype)  # of the minimum: half overshoot
+    ahead = np.where(np.arange(n_rows) % 2, 1, -1).astype(dtype)  # half are beyond the minimum
     return {
         "product": product,
         "correlation": correlation,
@@ -120,7 +120,7 @@ def draw_descent(rng, dtype, n_rows, rule, accelerated):
 def draw_atoms(rng, dtype, n_rows):
     dictionary = _unit_rows(rng, dtype, n_rows)
     code = normal(rng, dtype, 500, n_rows)
-    code[:, 1::7] = 0  # unused atoms stay where they are
+    code[:, 1::7] = 0  # unused atoms are unchanged
     X = code @ dictionary + normal(rng, dtype, 500, N_FEATURES)
     return {
         "dictionary": _unit_rows(rng, dtype, n_rows),
@@ -171,7 +171,7 @@ def draw_preactivation(rng, dtype, n_rows, parameters):
 
 
 def draw_slopes(rng, dtype, n_rows, parameters, forward=None):
-    """Some units are off, and one preactivation of each is zero."""
+    """Some units are off, and one preactivation of each unit is zero."""
     arguments = draw_preactivation(rng, dtype, n_rows, parameters)
     product, *parameters = arguments.values()
     product[:1] = -parameters[0]
@@ -273,7 +273,7 @@ CONVOLUTIONAL_MINIMIZERS = {
     for name, parts in convolutions.MINIMIZERS.items()
 }
 
-# Rows and columns that are whole vectors or fours of rows, and that are not.
+# Numbers of rows and columns that are multiples of vectors or of four rows, and others.
 SMALL_TORUS = ((5, 7), (3, 2))
 LONG_TORUS = ((4, 20), (2, 6), (2, 3), "uniform")
 CUT_MAP = ((9, 6), (4, 4), (2, 1), "gaussian", False)
@@ -331,7 +331,7 @@ CASES = {
     **LAYERS,
     **IMAGES,
 }
-MINIMIZERS = {  # what they find is told by the problem, the way to it is their own
+MINIMIZERS = {  # results are defined by the problem, but iterations are not
     "coordinate_descent": Case(
         "coordinate_descent", draw_lasso, ("code",), {"rule": SoftThreshold(1.0)}
     ),

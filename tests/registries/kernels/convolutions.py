@@ -1,4 +1,4 @@
-"""Arguments of the kernels of convolutional codes: images, kernels and maps at random."""
+"""Random arguments of the kernels of convolutional codes: images, filters and maps."""
 
 import numpy as np
 
@@ -11,9 +11,9 @@ from sklearn_ebm.backends.numpy._local_descent import hessian_product
 
 N_IMAGES = 2  # at most: the larger ones have some 2600 pixels
 SMALL = ((9, 12, 1), (5, 4, 3))  # height, width and channels of images, and kernels
-LARGE = ((70, 37, 3), (21, 3, 5))  # several tiles, more kernels than a vector has room for
+LARGE = ((70, 37, 3), (21, 3, 5))  # several tiles, more filters than entries of a vector
 SIGNALS = ((1, 150, 1), (37, 1, 8))
-FEATURES = ((20, 20, 6), (9, 5, 4))  # as of a second stage
+FEATURES = ((20, 20, 6), (9, 5, 4))  # like a second stage
 TINY = ((6, 7, 2), (3, 3, 2))
 
 
@@ -22,19 +22,19 @@ def _normal(rng, dtype, *shape):
 
 
 def draw_images(rng, dtype, n_images, shape):
-    """A batch of images of that height, width and number of channels."""
+    """Return a batch of images with the given height, width and number of channels."""
     return _normal(rng, dtype, n_images, *shape)
 
 
 def draw_kernels(rng, dtype, size, n_channels):
-    """Kernels of unit norm; `size` is their number, height and width."""
+    """Return filters of unit norm; `size` is their number, height and width."""
     kernels = rng.standard_normal((*size, n_channels))
     norms = np.sqrt(np.sum(kernels**2, axis=(1, 2, 3), keepdims=True))
     return (kernels / norms).astype(dtype)
 
 
 def draw_maps(rng, dtype, images, kernels, border, density=1.0):
-    """Maps for these images and kernels of which a share is not zero."""
+    """Return maps for these images and filters, with a given share of non-zeros."""
     shape = border.map_shape(images.shape[1:], kernels.shape[1:])
     maps = _normal(rng, dtype, len(images), *shape, len(kernels))
     return maps * (rng.random(maps.shape) < density)
@@ -75,7 +75,7 @@ def draw_code_moment(rng, dtype, n_rows, shapes, border, density):
 
 
 def draw_sweep(rng, dtype, n_rows, shapes, shifts=None):
-    """Moments of which those of some kernels are zero: these stay as they are."""
+    """Some filters have moments of zero and must not change."""
     images, kernels, _ = _drawn(rng, dtype, 1, shapes, "full")
     kernels = draw_kernels(rng, dtype, (n_rows, *kernels.shape[1:3]), images.shape[3])
     n_components, height, width, _ = kernels.shape
@@ -87,7 +87,7 @@ def draw_sweep(rng, dtype, n_rows, shapes, shifts=None):
 
 
 def new_lasso(rng, images, kernels, border, rule, masked=False, ridge=0.0):
-    """The problem of images, of which a fifth is not seen where `masked`."""
+    """Return the problem of images, of which a fifth of the pixels is unobserved if `masked`."""
     dtype, mask, prediction = images.dtype, None, None
     if masked:
         mask = (rng.random(images.shape) < 0.8).astype(dtype)
@@ -102,9 +102,9 @@ def new_lasso(rng, images, kernels, border, rule, masked=False, ridge=0.0):
 
 
 def draw_lasso(rng, dtype, n_rows, border, rule, masked, ridge):
-    """Few and small images: the reference looks at all of them before each of its steps.
+    """Return few and small images, since the reference computes all of them before each step.
 
-    Without a ridge, codes are not unique and descent is slow: it ends at a larger gap.
+    Without a ridge, codes are not unique and descent is slow, so that the final gap is larger.
     """
     image_shape, size = TINY
     images = 5 * draw_images(rng, dtype, n_rows, image_shape)
@@ -117,7 +117,7 @@ def draw_lasso(rng, dtype, n_rows, border, rule, masked, ridge):
 
 
 def certificate(lasso, code):
-    """Relative gap of each image, and a bound from below of the curvature of the energy."""
+    """Return the relative gap of each image, and a lower bound of the curvature of the energy."""
     observed = lasso.images if lasso.mask is None else lasso.images * lasso.mask
     correlation = correlate(observed, lasso.kernels, lasso.border, np.empty(code.shape))
     if lasso.prediction is not None:
@@ -130,7 +130,7 @@ def certificate(lasso, code):
 
 
 def _settings():
-    """Every border with small and with large images, and signals."""
+    """Yield every border with small and with large images, and signals."""
     for border in BORDERS:
         yield f"{border}, small", {"shapes": SMALL, "border": border}
         yield f"{border}, large", {"shapes": LARGE, "border": border}
@@ -162,7 +162,7 @@ def _moment_cases():
     for shapes in (SMALL, LARGE, SIGNALS, FEATURES):
         parts = ("update_kernels", draw_sweep, ("kernels",), {"shapes": shapes}, 1)
         yield f"update_kernels, {shapes[1]}", parts
-        for shifts in ((1, 1), (1, 3)):  # of maps with one position, or of one row
+        for shifts in ((1, 1), (1, 3)):  # of maps with one position, or with one row
             options = {"shapes": shapes, "shifts": shifts}
             parts = ("update_kernels", draw_sweep, ("kernels",), options, 1)
             yield f"update_kernels, {shapes[1]}, {shifts}", parts

@@ -1,4 +1,4 @@
-"""Draws of what unrolled encoders take, and the draws that every kernel's are made of."""
+"""Random arguments of unrolled encoders, and common random arrays."""
 
 import numpy as np
 

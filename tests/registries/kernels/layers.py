@@ -1,11 +1,11 @@
-"""Arguments of the kernels of two layers of units: states, fields and weights at random."""
+"""Random arguments of the kernels of two layers of units: states, fields and weights."""
 
 import numpy as np
 
 from sklearn_ebm.backends._ascent import Ascent
 from sklearn_ebm.backends._random import Key
 
-N_VISIBLE, N_HIDDEN = 150, 83  # of two layers; more than one panel, vector, and group of draws
+N_VISIBLE, N_HIDDEN = 150, 83  # of two layers; larger than a panel, a vector, and a group of draws
 KEYS = Key((7, 0xDEADBEEF), 5, 3), Key((7, 0xDEADBEEF), (1 << 32) + 6, 3)  # in both words
 
 
@@ -14,7 +14,7 @@ def normal(rng, dtype, *shape):
 
 
 def draw_fields(rng, dtype, n_rows, n_units=N_HIDDEN, **more):
-    """Logits of some tens too, where exp(-logit) is nothing beside one."""
+    """Include logits of some tens, for which exp(-logit) is negligible."""
     field, bias = 10 * normal(rng, dtype, n_rows, n_units), normal(rng, dtype, n_units)
     if "mean" in more:
         more["mean"] = np.full_like(field, np.nan)

@@ -11,7 +11,7 @@ def _maps(rng, dtype, n_rows, shape):
 
 
 def draw_contrast(rng, dtype, n_rows, shape, size):
-    """The first image is constant but for its last columns: some windows see rounding only."""
+    """The first image is constant except for its last columns, so that some windows are flat."""
     maps = _maps(rng, dtype, n_rows, shape)
     maps[:1, :, : shape[1] // 2] = 0.1
     window = gaussian_window(size, maps)
@@ -32,7 +32,7 @@ def draw_scaling(rng, dtype, n_rows, shape, size):
 
 
 def draw_contrast_slopes(rng, dtype, n_rows, shape, size, scaled):
-    """The second image is constant as a whole."""
+    """The second image is constant."""
     maps, window, centred, deviation = _drawn_contrast(rng, dtype, n_rows, shape, size)
     centred[1:2], deviation[1:2] = 0, 0
     return {
@@ -68,9 +68,9 @@ def _smoothing_case(transposed):
     return "smooth_maps", draw_smoothing, (), options
 
 
-CASES = {  # kernel, how its arguments are drawn, which of them it replaces, and options
+CASES = {  # kernel, function that draws arguments, replaced arguments, and options
     "local contrast, grey": _contrast_case(shape=(5, 19, 1), size=5),
-    "local contrast, colour": _contrast_case(shape=(12, 7, 3), size=9),  # wider than images
+    "local contrast, colour": _contrast_case(shape=(12, 7, 3), size=9),  # larger than images
     "local contrast, maps": _contrast_case(shape=(3, 33, 20), size=3),
     "scale contrast, colour": _scaling_case(shape=(12, 7, 3), size=5),
     "contrast, backward, grey": _slopes_case(shape=(5, 19, 1), size=5, scaled=True),

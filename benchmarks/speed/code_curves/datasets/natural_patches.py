@@ -1,4 +1,4 @@
-"""Natural patches and a dictionary learned from such."""
+"""Natural patches, and a dictionary learned from natural patches."""
 
 from benchopt import BaseDataset
 
@@ -6,7 +6,7 @@ from benchmarks import _common
 
 
 class Dataset(BaseDataset):
-    """Contrast-normalised 12x12 patches; alpha by the share of non-zeros in the exact codes."""
+    """Contrast-normalised 12x12 patches; alpha is set by the share of non-zeros in exact codes."""
 
     name = "natural_patches"
     parameters = {"n_samples": [20_000], "n_components": [256], "density": [0.05]}

@@ -1,4 +1,4 @@
-"""sparse_encode by each of its solvers."""
+"""sparse_encode with each of its solvers."""
 
 from benchopt import BaseSolver
 from benchopt.stopping_criterion import SufficientProgressCriterion
@@ -7,7 +7,7 @@ from benchmarks._common import encode
 
 
 class Solver(BaseSolver):
-    """Stopped by the duality gap, as users stop it; a tighter tolerance is the next point."""
+    """Stopped by the duality gap, as by users; each tolerance is one point."""
 
     name = "ours"
     sampling_strategy = "tolerance"
@@ -18,10 +18,10 @@ class Solver(BaseSolver):
         self.problem = X, dictionary, alpha
 
     def warm_up(self):
-        self.run(1e-1)  # kernels compile, or come from the cache
+        self.run(1e-1)  # compiles kernels or loads them from the cache
 
     def run(self, tolerance):
-        # The least gap that float32 certifies; fewer than the iterations that ISTA would need.
+        # The smallest gap that float32 certifies, which limits the iterations of ISTA.
         tolerance = min(max(tolerance, 1e-6), 1.0)
         self.code = encode(
             *self.problem, solver=self.solver, tol=tolerance, max_iter=3_000, warn=False

@@ -8,7 +8,7 @@ from sklearn.linear_model import Lasso
 
 
 class Solver(BaseSolver):
-    """What sparse_encode(algorithm="lasso_cd") calls, with its tolerance in reach."""
+    """The solver of sparse_encode(algorithm="lasso_cd"), with its tolerance as a parameter."""
 
     name = "scikit-learn CD"
     sampling_strategy = "tolerance"

@@ -1,4 +1,4 @@
-"""SPAMS's LARS: one point, since its path has no useful beginning."""
+"""SPAMS's LARS: a single point, since its path cannot be stopped early."""
 
 from benchopt import BaseSolver
 

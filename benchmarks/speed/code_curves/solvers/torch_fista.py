@@ -6,7 +6,7 @@ from benchmarks.speed.torch_fista import TorchFista
 
 
 class Solver(BaseSolver):
-    """Plain FISTA; every sample takes every step."""
+    """Plain FISTA; every sample makes all steps."""
 
     name = "torch FISTA"
     sampling_strategy = "iteration"
