@@ -45,13 +45,14 @@ def new_matrix(shape, like, dtype=None):
     """Return an uninitialised matrix whose rows are an odd number of cache lines apart.
 
     If the distance of rows is a power of two, they share few sets of a cache and evict each other.
-    Summing rows of a matrix with 1,024 columns then took three times as long.
+    Summing rows of a matrix with 1,024 columns then took three times as long. Rows are never
+    contiguous, since Numba would compile a kernel once more for contiguous matrices.
     """
     n_rows, n_columns = shape
     if array_namespace(like) is not np:
         return new_array(shape, like, dtype)
     line = LINE // np.dtype(like.dtype if dtype is None else dtype).itemsize
-    width = (-(-n_columns // line) | 1) * line
+    width = (n_columns // line + 1 | 1) * line
     return new_array((n_rows, width), like, dtype)[:, :n_columns]
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from numba.core import types
 from numba.extending import overload
 
-from sklearn_ebm.backends._namespace import new_matrix
+from sklearn_ebm.backends._namespace import new_matrix, read_only
 from sklearn_ebm.backends._random import GROUP, LANES, LOW_BITS
 from sklearn_ebm.backends.numba._atomic import take_number, wait_for
 from sklearn_ebm.backends.numba._bernoulli import mean_rows, sample_rows
@@ -349,7 +349,7 @@ def contrastive_steps(layers, X, index, how):
     n_rows = index.shape[1]
     particles = layers.particles
     if not how.is_persistent:
-        particles = np.empty((n_rows, layers.weights.shape[1]), layers.weights.dtype)
+        particles = new_matrix((n_rows, layers.weights.shape[1]), layers.weights)
     layers = layers._replace(particles=particles)
     room, plan = _room_for(layers, n_rows, how)
     number = layers.weights.dtype.type
@@ -363,8 +363,16 @@ def contrastive_steps(layers, X, index, how):
         number(how.limit),
     )
     most = max(len(room.bounds), len(room.parts)) - 1
-    work_together(lambda: _take_part(layers, room, plan, rates, X, index), most)
+    data = _data(X)
+    work_together(lambda: _take_part(layers, room, plan, rates, data, index), most)
     return float(room.largest.max())
+
+
+def _data(X):
+    """Return X in a form for which few kernels are compiled."""
+    if isinstance(X, tuple):
+        return X
+    return read_only(X.view(np.uint8) if X.dtype == bool else X)
 
 
 def _bounds(n_rows, n_pieces, apart):

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from sklearn_ebm.backends._namespace import read_only
 from sklearn_ebm.backends._random import LANES
 from sklearn_ebm.backends.numba._bernoulli import sample_rows
 from sklearn_ebm.backends.numba._entries import new_entries, project_rows
@@ -25,6 +26,7 @@ def _step_rows(hidden, visible, weights, biases, words, first_row, mean, lanes, 
 def gibbs_step(hidden, visible, weights, biases, keys, mean=None):
     """Fused; see `sklearn_ebm.backends.numpy.gibbs_step`."""
     wanted = hidden[:0] if mean is None else mean
+    weights, biases = read_only(weights), tuple(map(read_only, biases))
 
     def work(first, last):
         words, first_row = key_words(keys[0].from_row(first))

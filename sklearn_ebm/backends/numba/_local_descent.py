@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from sklearn_ebm.backends._namespace import read_only
 from sklearn_ebm.backends._random import LANES
 from sklearn_ebm.backends.numba._atomic import take_number, wait_for
 from sklearn_ebm.backends.numba._launcher import work_together
@@ -496,11 +497,13 @@ def _new_scene(lasso, code, dtype):
     """Return the problem with filters and scalars in a dtype."""
     filters = pack(lasso.kernels.astype(dtype, copy=False))
     nothing = np.zeros((1, 1, 1, 1), code.dtype)
+    mask = nothing if lasso.mask is None else lasso.mask
+    prediction = nothing if lasso.prediction is None else lasso.prediction
     alpha = max(lasso.rule.threshold, np.finfo(dtype).smallest_normal)
     return Scene(
         filters, (filters.rows**2).sum(axis=(1, 2)), new_frame(lasso.images, code, lasso.border),
-        nothing if lasso.mask is None else lasso.mask, lasso.mask is not None,
-        nothing if lasso.prediction is None else lasso.prediction, lasso.prediction is not None,
+        read_only(mask), lasso.mask is not None,
+        read_only(prediction), lasso.prediction is not None,
         dtype(lasso.ridge), dtype(alpha), type(lasso.rule)(dtype(1)),
         dtype(ROUNDING * np.finfo(dtype).eps),
     )  # fmt: skip
@@ -530,10 +533,12 @@ def _descend(scene, exact, lasso, residual, code, n, limits):
         not code[n].any(),
     )  # fmt: skip
 
+    images = read_only(lasso.images)
+
     def work():
         _take_part(
-            scene, exact, tiles, control, _new_room(scene, exact, tiles), n, lasso.images, residual,
-            code, lasso.half_norm[n], limits,
+            scene, exact, tiles, control, _new_room(scene, exact, tiles), n, images, residual, code,
+            lasso.half_norm[n], limits,
         )  # fmt: skip
 
     work_together(work, max(1, len(tiles.bounds) // 4))
