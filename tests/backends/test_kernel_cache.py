@@ -49,6 +49,7 @@ class Folder:
     def fresh(self):
         """Import the module as in a new process."""
         _kernel_cache._source.cache_clear()
+        _kernel_cache._announce_compilation.cache_clear()
         _kernel_cache._warned.clear()
         self._imported(CALLEE, "callee.py")
         return self._imported("kernels_of_a_test", "kernels.py")
@@ -100,6 +101,15 @@ def test_a_new_process_loads_what_another_compiled(folder):
             kernels = folder.fresh()
             assert kernels.square(3.0) == 9.0
             assert is_cached(kernels.square) == is_second
+
+
+def test_only_a_process_that_compiles_says_so_and_once(folder, caplog):
+    for is_second in (False, True):
+        caplog.clear()
+        kernels = folder.fresh()
+        kernels.square(3.0)
+        kernels.increment(3.0)
+        assert [record.name for record in caplog.records] == ["sklearn_ebm"] * (not is_second)
 
 
 DAMAGES = {

@@ -10,6 +10,7 @@ each file ends in a digest and records the sources and the signature that it was
 
 import functools
 import hashlib
+import logging
 import pickle
 import re
 import sys
@@ -51,11 +52,14 @@ class KernelCache(FunctionCache):
 
     def load_overload(self, sig, target_context):
         """Load the compiled function for these types, or return None."""
+        loaded = None
         try:
-            return super().load_overload(sig, target_context)
+            loaded = super().load_overload(sig, target_context)
         except Exception as error:  # rebuilding a damaged object may raise any exception
             _warn_once(_cannot("read", self._cache_path, error))
-            return None
+        if loaded is None:
+            _announce_compilation()
+        return loaded
 
     def save_overload(self, sig, data):
         """Save the compiled function for these types if possible."""
@@ -112,6 +116,14 @@ class KernelFile(IndexDataCacheFile):
     def _dump(self, obj):
         content = super()._dump(obj)
         return content + _digest(content)
+
+
+@functools.cache
+def _announce_compilation():
+    """Log once per process why the first call takes seconds."""
+    logging.getLogger("sklearn_ebm").warning(
+        "Compiling kernels for this machine; this happens once."
+    )
 
 
 def _digest(content):

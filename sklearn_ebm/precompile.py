@@ -1,0 +1,106 @@
+"""Compile the kernels of models ahead of their first use.
+
+Run ``python -m sklearn_ebm.precompile`` when a container or an environment is built. Kernels are
+compiled for the processor of the machine and saved in the cache of Numba, whose directory the
+environment variable ``NUMBA_CACHE_DIR`` sets.
+"""
+
+import argparse
+import time
+import warnings
+from typing import Any, NamedTuple
+
+import numpy as np
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+
+import sklearn_ebm
+
+__all__ = ["MODELS", "compile_kernels"]
+
+N_SAMPLES = 64
+N_COMPONENTS = 20
+
+
+ROWS, IMAGES = (36,), (12, 12)  # shapes of one sample
+
+
+class Example(NamedTuple):
+    """A small model, and what to do with it."""
+
+    estimator: Any
+    shape: tuple
+    method: str = "transform"
+
+
+MODELS = {
+    "SparseCoder": lambda: Example(sklearn_ebm.SparseCoder(N_COMPONENTS), ROWS),
+    "PSD": lambda: Example(sklearn_ebm.PSD(N_COMPONENTS), ROWS),
+    "LISTAEncoder": lambda: Example(sklearn_ebm.LISTAEncoder(), ROWS),
+    "GroupSparsePSD": lambda: Example(sklearn_ebm.GroupSparsePSD(N_COMPONENTS, groups=4), ROWS),
+    "ConvSparseCoder": lambda: Example(sklearn_ebm.ConvSparseCoder(8, kernel_size=5), IMAGES),
+    "ConvPSD": lambda: Example(sklearn_ebm.ConvPSD(8, kernel_size=5), IMAGES),
+    "RBM": lambda: Example(sklearn_ebm.RBM(N_COMPONENTS), ROWS),
+    "AutoEncoder": lambda: Example(sklearn_ebm.AutoEncoder(N_COMPONENTS), ROWS),
+    "FineTunedClassifier": lambda: Example(_classifier(), ROWS, "predict"),
+}
+
+
+def _classifier():
+    pipeline = make_pipeline(sklearn_ebm.PSD(N_COMPONENTS), LogisticRegression())
+    return sklearn_ebm.FineTunedClassifier(pipeline)
+
+
+def compile_kernels(model, dtype):
+    """Fit a small model and apply it, so that its kernels for a dtype are in the cache.
+
+    Parameters
+    ----------
+    model : str
+        Name of an estimator, a key of `MODELS`.
+    dtype : str or dtype
+        Dtype of the data, float32 or float64.
+
+    Returns
+    -------
+    seconds : float
+        Elapsed time.
+
+    Raises
+    ------
+    KeyError
+        If the name is not in `MODELS`.
+    """
+    estimator, shape, method = MODELS[model]()
+    estimator.set_params(max_iter=2, random_state=0)
+    random = np.random.default_rng(0)
+    X = random.random((N_SAMPLES, *shape)).astype(dtype)
+    y = np.arange(N_SAMPLES) % 2
+    started = time.perf_counter()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # two passes over noise do not converge
+        estimator.fit(X, y)
+        for samples in (X, X[:1]):
+            getattr(estimator, method)(samples)
+    return time.perf_counter() - started
+
+
+def main(arguments=None):
+    """Compile the kernels that the command line names, and print the time of each model.
+
+    Parameters
+    ----------
+    arguments : list of str, default=None
+        Arguments of the command; None stands for those of the process.
+    """
+    parser = argparse.ArgumentParser(prog="python -m sklearn_ebm.precompile", description=__doc__)
+    parser.add_argument("--models", nargs="+", choices=MODELS, default=[*MODELS], metavar="MODEL")
+    parser.add_argument("--dtypes", nargs="+", choices=["float32", "float64"], default=None)
+    options = parser.parse_args(arguments)
+    for model in options.models:
+        for dtype in options.dtypes or ["float32", "float64"]:
+            print(f"{model}, {dtype}: {compile_kernels(model, dtype):.1f} s", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,58 @@
+"""`python -m sklearn_ebm.precompile` compiles what models need."""
+
+import inspect
+import warnings
+
+import numpy as np
+import pytest
+from numba.core import event
+
+import sklearn_ebm
+from sklearn_ebm.precompile import MODELS, compile_kernels, main
+
+
+class Compilations(event.Listener):
+    """The names of kernels that are compiled."""
+
+    def __init__(self):
+        self.names = []
+
+    def on_start(self, compilation):
+        self.names.append(compilation.data["dispatcher"].py_func.__qualname__)
+
+    def on_end(self, compilation):
+        pass
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_data_of_other_sizes_need_no_further_kernel(name, dtype):
+    compile_kernels(name, dtype)
+    estimator, shape, method = MODELS[name]()
+    estimator.set_params(max_iter=3, random_state=1)
+    X = np.random.default_rng(1).random((50, *(size + 3 for size in shape))).astype(dtype)
+    compilations = Compilations()
+    with warnings.catch_warnings(), event.install_listener("numba:compile", compilations):
+        warnings.simplefilter("ignore")
+        getattr(estimator.fit(X, np.arange(50) % 2), method)(X[:7])
+    assert compilations.names == []
+
+
+def test_the_command_compiles_the_models_that_it_names(capsys):
+    main(["--models", "PSD", "RBM", "--dtypes", "float64"])
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split(":")[0] for line in lines] == ["PSD, float64", "RBM, float64"]
+
+
+def test_an_unknown_model_is_refused(capsys):
+    with pytest.raises(SystemExit):
+        main(["--models", "PCA"])
+    assert "invalid choice: 'PCA'" in capsys.readouterr().err
+
+
+def test_every_model_can_be_compiled():
+    public = {name: getattr(sklearn_ebm, name) for name in sklearn_ebm.__all__}
+    assert set(MODELS) == {
+        name
+        for name, thing in public.items()
+        if inspect.isclass(thing) and thing.__module__.startswith("sklearn_ebm.estimators.")
+    }
