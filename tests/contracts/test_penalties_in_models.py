@@ -213,7 +213,11 @@ def test_steps_on_a_penalty_that_is_not_convex_never_raise_the_energy():
     [
         ("fista", "not convex", "a convex penalty; Counting is not convex. Use solver='ista'"),
         ("cd", "overlapping groups", "a separable penalty; GroupPenalty is not .*'fista'"),
-        ("cd", "value and prox", "a separable penalty with a rule .*; PlainL1 has none.*'fista'"),
+        (
+            "cd",
+            "value and prox",
+            "a separable penalty with a rule .*; PlainL1 has no such rule.*'fista'",
+        ),
         ("block_cd", "l1", "a penalty on disjoint groups .*; L1Penalty is not .*'active_set'"),
     ],
 )

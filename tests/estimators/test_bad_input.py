@@ -373,7 +373,7 @@ def test_inference_that_ends_early_warns_and_names_the_gap(X, atoms, solver):
 
 def test_a_tolerance_below_rounding_warns_that_precision_ends_there(X, atoms):
     with pytest.warns(
-        ConvergenceWarning, match="float32 cannot represent better codes. Increase code_tol"
+        ConvergenceWarning, match="float32 cannot represent more accurate codes. Increase code_tol"
     ):
         sparse_encode(X.astype(np.float32), atoms, ALPHA, tol=1e-12)
 

@@ -366,5 +366,5 @@ def test_local_descent_is_told_where_a_backend_has_none(X, monkeypatch):
 
     monkeypatch.setattr(numpy, "local_descent", None)
     model = make("ConvSparseCoder", solver="local_cd", backend="numpy", **QUICK)
-    with pytest.raises(ValueError, match="solver='local_cd' is not available on backend='numpy'"):
+    with pytest.raises(ValueError, match="solver='local_cd' is not available with backend='numpy'"):
         model.fit(X)

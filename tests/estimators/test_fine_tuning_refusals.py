@@ -139,7 +139,7 @@ def test_a_backend_that_is_not_installed_is_refused_at_once(where):
     classifier = tuned_classifier(psd(), psd(backend="cupy" if where == "step" else "auto"))
     if where == "classifier":
         classifier.set_params(backend="cupy")
-    with pytest.raises(ImportError, match="needs CuPy"):
+    with pytest.raises(ImportError, match="requires CuPy"):
         classifier.fit(X, Y)
 
 

@@ -390,7 +390,7 @@ def test_parameters_of_a_penalty_are_live():
     expected = SparseCoder(dictionary=model.components_, penalty=GroupPenalty(3), alpha=0.3).fit(X)
     np.testing.assert_allclose(after, expected.transform(X), atol=1e-3)
     assert np.abs(after - before).max() > 0.1
-    with pytest.raises(ValueError, match=r"groups must contain each of n_components=.*Call fit"):
+    with pytest.raises(ValueError, match=r"groups must contain all n_components=.*Call fit"):
         model.set_params(penalty__groups=[[0, 1]]).transform(X)
 
 

@@ -170,7 +170,7 @@ def test_auto_takes_what_backend_and_problem_allow(problem):
     solution = solve_lasso(problem, tol=1e-4, backend=NoFusedKernels)
     expected, _, _ = fista(problem, tol=1e-4, max_iter=1000, backend=numpy)
     assert_array_equal(solution.code, expected)
-    with pytest.raises(ValueError, match="solver='cd' is not available on backend='bare'"):
+    with pytest.raises(ValueError, match="solver='cd' is not available with backend='bare'"):
         solve_lasso(problem, solver="cd", backend=NoFusedKernels)
 
 
