@@ -159,7 +159,7 @@ def test_offline_the_error_names_the_variable_the_folder_and_the_file(folder, ca
 
 def test_nothing_is_downloaded_if_download_if_missing_is_false(cache, asked, monkeypatch):
     monkeypatch.delenv("SKLEARN_EBM_DATA", raising=False)
-    with pytest.raises(OSError, match="SKLEARN_EBM_DATA, .* is not set. Data not found and `down"):
+    with pytest.raises(OSError, match=r"SKLEARN_EBM_DATA, .* is not set. Data not found and `down"):
         fetch_mnist(data_home=cache, download_if_missing=False)
     assert asked == []
 

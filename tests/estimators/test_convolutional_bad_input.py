@@ -51,11 +51,11 @@ BAD_IMAGES = {
     "smaller than a kernel": (lambda X: X[:, :2], "X has images of 2 x 11, but .* at least 3 x 3"),
     "channels first": (
         lambda X: X.transpose(0, 3, 1, 2),
-        r"X has images of 2 x 12, .* looks like channels first: images are \(n_samples, height",
+        r"X has images of 2 x 12, .* looks like images with channels first. Images must",
     ),
     "mixed sizes": (
         lambda X: [X[0], X[1, :10], X[2]],
-        "X holds images of different sizes: 12 x 11 x 2, 10 x 11 x 2. Crop or pad them",
+        "All images in X must have the same size, got 12 x 11 x 2, 10 x 11 x 2. Crop or pad them",
     ),
 }
 
@@ -72,7 +72,7 @@ def test_images_that_cannot_be_used_are_refused(X, name, door, spoil, words):
 @pytest.mark.parametrize("door", sorted(DOORS.keys() - {*FIRST}))
 def test_another_number_of_channels_than_in_fit_is_refused(X, name, door):
     kind = type(make(name)).__name__
-    words = f"X has 1 channels, but {kind} is expecting 2 channels: images are .*channels last"
+    words = f"X has 1 channels, but {kind} is expecting 2 channels. Images must .*channels last"
     with pytest.raises(ValueError, match=words):
         DOORS[door](make(name, **QUICK), X, X[..., 0])
 
@@ -89,8 +89,12 @@ def test_rows_of_another_width_than_in_fit_are_refused(X, name):
 @pytest.mark.parametrize(
     ("shape", "options", "words"),
     [
-        ((6, 2), {}, r"X has images of 1 x 2 \(n_features = 2\), but .* needs at least 1 x 3"),
-        ((6, 9), {"kernel_size": (3, 3)}, r"X has images of 1 x 9 .* needs at least 3 x 3"),
+        (
+            (6, 2),
+            {},
+            r"X has images of 1 x 2 \(n_features = 2\), but .* is expecting at least 1 x 3",
+        ),
+        ((6, 9), {"kernel_size": (3, 3)}, r"X has images of 1 x 9 .* is expecting at least 3 x 3"),
         ((6, 100), {"image_shape": (9, 11)}, r"X has 100 features, but .*\(9, 11\) requires 9 x 1"),
         ((6, 9, 10), {"image_shape": (9, 11)}, r"X has images of 9 x 10 x 1 .*requires 9 x 11 x 1"),
         ((6, 99), {"image_shape": (99,)}, r"image_shape must be \(height, width\)"),
@@ -195,7 +199,7 @@ REFUSED = {  # parameters, and parts of the error message
     ),
     "an empty kernel": (
         {"dictionary": KERNELS * np.array([1, 0, 1, 1])[:, None, None, None], "n_components": None},
-        "dictionary must have no rows of norm zero, got zeros in rows: 1[.]",
+        "dictionary must not contain rows of norm zero, got zeros in rows 1[.]",
     ),
     "NaN in a kernel": (
         {"dictionary": np.full_like(KERNELS, np.nan), "n_components": None},
@@ -203,7 +207,7 @@ REFUSED = {  # parameters, and parts of the error message
     ),
     "given kernels too large": (
         {"dictionary": unit_kernels(np.random.default_rng(0), 2, 13, 3, 2), "n_components": None},
-        "X has images of 12 x 11, but .* needs at least 13 x 3",
+        "X has images of 12 x 11, but .* is expecting at least 13 x 3",
     ),
     "alpha too large": ({"alpha": 1e200}, "alpha=1e.200 is too large for dtype"),
 }
@@ -245,7 +249,10 @@ def test_what_cannot_change_on_the_way_is_refused(X, name, method):
         (np.ones((12, 11)), r"mask has shape \(12, 11\), but X has \(6, 12, 11, 2\)"),
         (np.ones((6, 12, 11, 1)), r"mask has shape \(6, 12, 11, 1\), but X has \(6, 12, 11, 2\)"),
         (np.ones((6, 264)), r"mask has shape \(6, 264\), but X has \(6, 12, 11, 2\)"),
-        (np.arange(6)[:, None, None] * np.ones(SHAPE[:3]), "No value of sample 0 is observed"),
+        (
+            np.arange(6)[:, None, None] * np.ones(SHAPE[:3]),
+            "mask must contain .* got none for sample 0",
+        ),
     ],
     ids=["smaller", "of one image", "one channel of two", "rows", "an image unseen"],
 )
@@ -269,13 +276,16 @@ def test_a_mask_of_rows_has_their_shape(X, name):
 def test_an_image_without_any_observed_pixel_is_named(X, name):
     bad = X.copy()
     bad[4] = np.nan
-    with pytest.raises(ValueError, match="Every feature of sample 4 is missing"):
+    with pytest.raises(
+        ValueError,
+        match="Each sample must have at least one observed feature, got none in sample 4",
+    ):
         make(name, missing_values=np.nan, **QUICK).fit(bad)
     half = X.copy()
     half[4, :6] = np.nan
     mask = np.ones(SHAPE)
     mask[4, 6:] = 0  # pixels that are not NaN
-    with pytest.raises(ValueError, match="No value of sample 4 is observed"):
+    with pytest.raises(ValueError, match=r"mask must contain .* got none for sample 4"):
         make(name, missing_values=np.nan, **QUICK).fit(half, mask=mask)
 
 

@@ -114,7 +114,7 @@ def test_given_kernels_that_another_type_cannot_hold_are_refused(images, factor)
     kernels = factor * np.random.default_rng(1).standard_normal((3, 3, 3))
     model = make("ConvSparseCoder", 3, dictionary=kernels, **QUICK).fit(images)
     with pytest.raises(
-        ValueError, match=r"components_ must have atoms .* fits into dtype\('float32'\)"
+        ValueError, match=r"components_ must have atoms .* in the range of dtype\('float32'\)"
     ):
         model.energy(images.astype(np.float32))
 

@@ -150,9 +150,11 @@ def test_steps_of_their_own_backend_bring_a_network_to_the_device(cupy):
 )
 def test_data_must_be_where_the_model_is(cupy, model):
     there, here = clone(model).fit(cupy.asarray(X)), clone(model).fit(X)
-    with pytest.raises(ValueError, match=r"fitted on a CUDA device. Bring X there by cupy.asarray"):
+    with pytest.raises(
+        ValueError, match=r"fitted on a CUDA device. Move X there with cupy.asarray"
+    ):
         there.transform(X)
-    with pytest.raises(ValueError, match=r"fitted on the host. Bring X there by cupy.asnumpy"):
+    with pytest.raises(ValueError, match=r"fitted on the host. Move X there with cupy.asnumpy"):
         here.transform(cupy.asarray(X))
     assert isinstance(there.fit(X).components_, np.ndarray)  # a new fit starts from the beginning
 

@@ -142,7 +142,11 @@ def test_bad_labels_are_refused_at_once(y, message):
     ("y", "fraction", "message"),
     [
         (np.where(np.arange(len(X)) == 0, 10, Y), 0.1, "[Tt]he .*classes? in y ha.* only 1 member"),
-        (Y, 0.04, "validation_fraction=0.04 of 200 samples is 8, for 10 classes. Increase"),
+        (
+            Y,
+            0.04,
+            "Splitting 200 samples .*validation_fraction=0.04 .* 8 samples for 10 classes. Incr",
+        ),
     ],
     ids=["one of a class", "few"],
 )

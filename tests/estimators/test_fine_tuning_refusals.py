@@ -49,7 +49,7 @@ def _no_model_is_fitted(monkeypatch):
         (np.where(Y == 3, np.nan, 1), "Input sample_weight contains NaN"),
         (np.where(Y == 3, np.inf, 1), "Input sample_weight contains infinity"),
         ((Y == 3) * 1.0, "at least 2 classes in the data, but the data contains only one class"),
-        ((Y == 3) * 1e-300, r"only one class: .*3.*\. Samples without weight"),
+        ((Y == 3) * 1e-300, r"only one class: .*3.*\. Samples of zero weight"),
     ],
     ids=["negative", "few", "zero", "NaN", "infinite", "one class", "one class, tiny"],
 )
@@ -78,7 +78,9 @@ def test_bad_class_weights_are_refused_at_once(class_weight, message):
 @pytest.mark.usefixtures("_no_model_is_fitted")
 def test_the_samples_to_hold_out_are_counted_among_those_with_weight():
     weights = np.where(np.arange(len(X)) < 30, 1.0, 0.0)
-    with pytest.raises(ValueError, match=r"of 30 samples is 3, for \d+ classes"):
+    with pytest.raises(
+        ValueError, match=r"Splitting 30 samples .* validation set of 3 samples for \d+ classes"
+    ):
         tuned_classifier(psd(), early_stopping=True).fit(X, Y, sample_weight=weights)
 
 
@@ -94,7 +96,7 @@ UNFIT = {
     "images for a classifier": ([conv(), Rectifier()], "dim 4, .* required by LogisticRegression"),
     "images that are smaller than a kernel": (
         [conv(border="valid"), Pooler("max", 2), ConvPSD(3, kernel_size=5)],
-        "images of 3 x 3, but ConvPSD needs at least 5 x 5",
+        "images of 3 x 3, but ConvPSD is expecting at least 5 x 5",
     ),
     "crops that are smaller than a kernel": (
         [conv(), conv(crop_size=2)],

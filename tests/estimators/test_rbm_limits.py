@@ -147,7 +147,9 @@ def test_odd_data_give_a_usable_model(X, form, method, name):
 def test_features_whose_variance_cannot_be_held_are_refused(X, method):
     """`variance_` would be zero; in double precision it is 1e-61."""
     model, data = make("gaussian"), 1e-30 * X
-    with pytest.raises(ValueError, match=r"vary too little for dtype\('float32'\).*Rescale X"):
+    with pytest.raises(
+        ValueError, match=r"whose variance is too small for dtype\('float32'\).*Rescale X"
+    ):
         getattr(model, method)(data.astype(np.float32))
     assert np.all(getattr(model, method)(data).variance_ > 0)
 

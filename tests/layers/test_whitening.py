@@ -243,7 +243,7 @@ def test_a_device_whitens_as_the_host_does_and_keeps_what_it_has(cupy, X, backen
 def test_a_variance_beyond_double_precision_is_refused():
     with (
         np.errstate(over="ignore", invalid="ignore"),
-        pytest.raises(ValueError, match="variance of X is too large for float64"),
+        pytest.raises(ValueError, match=r"variance of X is too large for .*float64"),
     ):
         ZCAWhitener().fit(np.array([[1e200, 0.0], [-1e200, 1.0]]))
 
