@@ -76,6 +76,6 @@ def require_observed(mask):
     empty = xp.nonzero(~xp.any(mask != 0, axis=1))[0]
     if empty.shape[0]:
         raise ValueError(
-            "mask must contain at least one observed value of each sample, got none for sample "
+            "mask must have at least one non-zero entry for each sample, got none for sample "
             f"{int(empty[0])}."
         )

@@ -105,7 +105,7 @@ def test_outliers_whose_gradients_squared_overflow_are_refused_by_what_squares_g
 
 
 def test_codes_of_another_width_are_refused(X):
-    with pytest.raises(ValueError, match="X has 4 components, but SparseCoder has 5"):
+    with pytest.raises(ValueError, match="X has 4 components, but SparseCoder is expecting 5"):
         make("SparseCoder").partial_fit(X).inverse_transform(np.zeros((2, 4)))
 
 
@@ -335,8 +335,11 @@ def test_weights_that_cannot_be_used_are_refused(X, name, method, weights, words
 @pytest.mark.parametrize(
     ("init", "words"),
     [
-        (np.zeros((3, N_ATOMS)), r"init has shape \(3, 12\), but codes have shape \(60, 12\)"),
-        (np.zeros((N_SAMPLES, 3)), r"init has shape \(60, 3\)"),
+        (
+            np.zeros((3, N_ATOMS)),
+            r"init must have the shape of the codes, \(60, 12\), got \(3, 12\)",
+        ),
+        (np.zeros((N_SAMPLES, 3)), r"init must have .* got \(60, 3\)"),
         (np.full((N_SAMPLES, N_ATOMS), np.nan), "Input init contains NaN"),
     ],
     ids=["samples", "components", "NaN"],

@@ -148,34 +148,40 @@ WITHOUT = [[1, 1], [1, 0], [0, 0], [0, 1], [1, 1]]
 REFUSED = {  # parameters, and parts of the error message
     "three lengths": (
         {"kernel_size": (3, 3, 2)},
-        r"kernel_size must be a positive integer or a pair of them, got \(3, 3, 2\)",
+        r"kernel_size must be a positive integer or a pair of positive integers, got \(3, 3, 2\)",
     ),
     "a length of zero": ({"kernel_size": (0, 3)}, r"kernel_size must be a positive .* \(0, 3\)"),
     "half a length": ({"kernel_size": [2.5, 3]}, r"kernel_size must be a positive .* \[2.5, 3\]"),
     "kernels too large": ({"kernel_size": (3, 12)}, "X has images of 12 x 11, but .* 3 x 12"),
     "crops too small": (
         {"crop_size": 2},
-        r"crop_size must be at least .*\(3, 3\) of the kernels, got 2",
+        r"crop_size must be at least the filter size \(3, 3\), got 2",
     ),
     "crops too narrow": ({"crop_size": (9, 2)}, r"crop_size must be at least .* got \(9, 2\)"),
     "crops of three lengths": (
         {"crop_size": (9, 9, 9)},
-        r"crop_size must be None, 'auto', 'patch', a positive integer or a pair of them, "
-        r"got \(9, 9, 9\)",
+        r"crop_size must be None, 'auto', 'patch', a positive integer or a pair of positive "
+        r"integers, got \(9, 9, 9\)",
     ),
-    "an unread channel": ({"connections": UNREAD}, "Channel 1 is read by no component according"),
-    "a kernel that reads nothing": (
+    "a channel without components": (
+        {"connections": UNREAD},
+        "connect each channel to at least one component, got none for channel 1",
+    ),
+    "a component without channels": (
         {"connections": WITHOUT},
-        "Component 2 reads no channel according to connections",
+        "connections must connect each component to at least one channel, .* for component 2",
     ),
     "a table of another shape": (
         {"connections": WITHOUT[:2]},
-        r"connections has shape \(2, 2\), but there are 5 components and 2 channels",
+        r"connections must have shape \(n_components, n_channels\) = \(5, 2\), got \(2, 2\)",
     ),
-    "a flat table": ({"connections": [1, 0]}, r"connections has shape \(2,\), but there are 5"),
+    "a flat table": (
+        {"connections": [1, 0]},
+        r"connections must have shape .*\(5, 2\), got \(2,\)",
+    ),
     "more connections than channels": (
         {"connections": 3},
-        "connections=3, but X has 2 channels to connect",
+        "connections must be at most 2, the number of channels of X, got 3",
     ),
     "dictionary of other channels": (
         {"dictionary": KERNELS[..., :1], "n_components": None},
@@ -251,7 +257,7 @@ def test_what_cannot_change_on_the_way_is_refused(X, name, method):
         (np.ones((6, 264)), r"mask has shape \(6, 264\), but X has \(6, 12, 11, 2\)"),
         (
             np.arange(6)[:, None, None] * np.ones(SHAPE[:3]),
-            "mask must contain .* got none for sample 0",
+            "mask must have .* got none for sample 0",
         ),
     ],
     ids=["smaller", "of one image", "one channel of two", "rows", "an image unseen"],
@@ -285,7 +291,7 @@ def test_an_image_without_any_observed_pixel_is_named(X, name):
     half[4, :6] = np.nan
     mask = np.ones(SHAPE)
     mask[4, 6:] = 0  # pixels that are not NaN
-    with pytest.raises(ValueError, match=r"mask must contain .* got none for sample 4"):
+    with pytest.raises(ValueError, match=r"mask must have .* got none for sample 4"):
         make(name, missing_values=np.nan, **QUICK).fit(half, mask=mask)
 
 
@@ -319,11 +325,11 @@ def test_weights_that_cannot_be_used_are_refused(X, name, door, weights, words):
 @pytest.mark.parametrize(
     "shape", [(6, 14, 13, 4), (6, 14, 13), (6, 909), (5,)], ids=["components", "no", "rows", "one"]
 )
-def test_maps_that_are_none_of_the_model_are_refused(X, name, shape):
+def test_maps_of_another_shape_are_refused(X, name, shape):
     model = make(name, **QUICK).fit(X)
     words = (
-        rf"X has shape .* but {type(model).__name__} is expecting maps \(n_samples, height, width, "
-        r"5\), or rows of 910 numbers for images of 12 x 11"
+        rf"X has shape .* but {type(model).__name__} is expecting maps of shape \(n_samples, "
+        r"height, width, 5\), or rows of 910 entries for images of 12 x 11"
         if len(shape) > 1
         else "Expected 2D array, got 1D array instead"
     )
@@ -334,7 +340,9 @@ def test_maps_that_are_none_of_the_model_are_refused(X, name, shape):
 @kinds
 def test_maps_too_small_for_any_image_are_refused(X, name):
     model = make(name, **QUICK).fit(X)
-    with pytest.raises(ValueError, match=r"X must have maps of at least 5 x 5, .* got .* 2 x 13"):
+    with pytest.raises(
+        ValueError, match=r"X must contain maps of at least 5 x 5, .* got .* 2 x 13"
+    ):
         model.inverse_transform(np.ones((1, 2, 13, 5)))
 
 
@@ -342,9 +350,11 @@ def test_maps_too_small_for_any_image_are_refused(X, name):
 def test_a_gap_is_that_of_the_maps_of_these_images(X, name):
     model = make(name, **QUICK).fit(X)
     for maps in (np.ones((6, 13, 13, 5)), np.ones((5, 14, 13, 5))):
-        with pytest.raises(ValueError, match=r"code has shape .* but X of shape .* has codes of"):
+        with pytest.raises(
+            ValueError, match=r"code must have .* entries for each of the 6 samples of X, got"
+        ):
             model.duality_gap(X, maps)
-    with pytest.raises(ValueError, match="rows of 910 numbers for images of 12 x 11"):
+    with pytest.raises(ValueError, match="rows of 910 entries for images of 12 x 11"):
         model.duality_gap(X, np.ones((6, 5)))
 
 

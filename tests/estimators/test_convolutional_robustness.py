@@ -101,7 +101,7 @@ def test_a_start_with_zero_kernels_after_connections_is_refused(name):
     kernels[1, ..., 0] = 0
     model = make(name, 3, dictionary_init=kernels, connections=[[1, 0], [1, 0], [0, 1]])
     with pytest.raises(
-        ValueError, match=r"Each kernel of dictionary_init must be .* zeros for kernels 1\."
+        ValueError, match=r"Each filter of dictionary_init must be .* zeros in filters 1\."
     ):
         model.fit(images)
 

@@ -198,15 +198,15 @@ def test_the_inverse_is_the_reconstruction_by_the_codes(X, new, layout, kind):
     assert_allclose(model.inverse_transform(kind(code)), expected, atol=1e-12)  # codes suffice
 
 
-def test_pooled_features_have_no_inverse(X):
+def test_pooled_features_cannot_be_inverted(X):
     model = make(**PAIRS).fit(X)
-    with pytest.raises(ValueError, match=r"no inverse.*output='simple' or 'both'"):
+    with pytest.raises(ValueError, match=r"cannot be inverted.*output='simple' or output='both'"):
         model.inverse_transform(model.transform(X))
 
 
-def test_features_of_another_width_have_no_inverse(X):
+def test_features_of_another_width_cannot_be_inverted(X):
     model = make(**PAIRS, output="both").fit(X)
-    with pytest.raises(ValueError, match="X has 6 components, but GroupSparsePSD has 12"):
+    with pytest.raises(ValueError, match="X has 6 components, but GroupSparsePSD is expecting 12"):
         model.inverse_transform(np.zeros((2, 6)))
 
 
@@ -235,7 +235,7 @@ def test_gaps_are_those_of_the_codes_among_the_features(X, layout):
     assert gap.max() <= 1.01 * model.code_tol
     assert_array_equal(model.duality_gap(X, features[:, :12]), gap)
     pooled = model.set_params(output="pooled").transform(X)
-    with pytest.raises(ValueError, match="Pooled features have no inverse"):
+    with pytest.raises(ValueError, match="Pooled features cannot be inverted"):
         model.duality_gap(X, pooled)
 
 

@@ -58,8 +58,8 @@ def told_by(method, *data):
 
 def message(rate):
     return (
-        f"Training diverged with learning_rate={rate}; the best parameters before are kept. "
-        "Lower learning_rate."
+        f"Training diverged with learning_rate={rate}; the best parameters before divergence "
+        "are kept. Lower learning_rate."
     )
 
 

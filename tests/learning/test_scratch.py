@@ -85,7 +85,7 @@ def test_a_full_disk_is_an_os_error_and_leaves_nothing(parent):
             with ScratchFolder() as folder:
                 folder.new_array((10_000,), np.float32)
         except OSError as error:
-            if error.errno == errno.EFBIG and "0 MB are needed" in str(error):
+            if error.errno == errno.EFBIG and "0 MB are required" in str(error):
                 os._exit(0)
         finally:
             os._exit(1)
