@@ -229,7 +229,8 @@ def _grey_shape(image_shape, n_features):
     shape = tile_shape(image_shape, n_features)
     if len(shape) == 3:
         raise ValueError(
-            f"Gabor functions have no colours: image_shape must be (height, width); got {shape}."
+            "image_shape must be (height, width), because Gabor functions have no colours, got "
+            f"{shape}."
         )
     return shape
 

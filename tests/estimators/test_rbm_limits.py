@@ -325,10 +325,10 @@ def test_methods_for_log_partitions_are_named(X):
 def test_sums_over_too_many_states_are_refused(X):
     wide = np.tile(X, 3)
     model = make(n_components=21, max_iter=1).fit(wide)
-    with pytest.raises(ValueError, match=r"at most 20 units .* there are 21 and 27. Use .*'ais'"):
+    with pytest.raises(ValueError, match=r"at most 20 binary units, got 21 and 27. Use .*'ais'"):
         model.log_partition("exact")
     real = make("gaussian", n_components=21, max_iter=1).fit(X)  # nine features do not help
-    with pytest.raises(ValueError, match=r"at most 20 units .* there are 21. Use .*'ais'"):
+    with pytest.raises(ValueError, match=r"at most 20 binary units, got 21. Use .*'ais'"):
         real.log_partition("exact")
 
 
