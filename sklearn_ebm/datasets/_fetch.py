@@ -42,9 +42,9 @@ NATURAL_REMEDY = (
 )
 
 MNIST_REMEDY = (
-    "{reason}. Save mnist.npz, with the arrays X_train, y_train, X_test and y_test, in a folder "
-    "that is searched, or call fetch_mnist with download_if_missing=True and an internet "
-    "connection, which stores the file as {target!r}."
+    "{reason}. Save the arrays X_train, y_train, X_test and y_test to one of the files named "
+    "above, or call fetch_mnist with download_if_missing=True and an internet connection, which "
+    "stores them in {target!r}."
 )
 
 
@@ -210,7 +210,7 @@ def _read_first(places, names):
             found, arrays = file.files, {name: file[name] for name in names if name in file.files}
     except (BadZipFile, zlib.error, EOFError, ValueError, AttributeError, TypeError) as error:
         raise ValueError(
-            f"{path} is damaged or not an npz file: {error}. Delete the file."
+            f"{path} is damaged or is not an npz file: {error}. Delete the file."
         ) from error
     missing = [name for name in names if name not in arrays]
     if missing:

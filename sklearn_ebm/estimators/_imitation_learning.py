@@ -112,8 +112,8 @@ def _atoms_of(coder):
         )
     if getattr(coder, "positive", False):
         raise ValueError(
-            "dictionary must be a coder with positive=False, because the encoder predicts codes of "
-            "both signs, got positive=True. Pass its components_ to learn codes of both signs."
+            "dictionary must be a coder with positive=False, got positive=True: the encoder "
+            "predicts codes of both signs. Pass its components_ to learn codes of both signs."
         )
     return coder.components_
 

@@ -35,8 +35,8 @@ class SparseNetwork(NetworkForm):
         """Reason why the model cannot be trained with labels. Empty if it can."""
         if "inference" not in self.model._parameter_constraints:
             return (
-                "it has no encoder, and its codes are minima. Use PSD, ConvPSD or, for a fitted "
-                "coder, LISTAEncoder(dictionary=coder)."
+                "it has no encoder, and its codes are minima of the energy. Use PSD, ConvPSD or, "
+                "for a fitted coder, LISTAEncoder(dictionary=coder)."
             )
         is_optimal = self.model.inference == "optimal"
         return "optimal codes have no derivative. Set inference='encoder'." if is_optimal else ""

@@ -198,15 +198,15 @@ def _shared_task(lines, X):
             other = fitted(each, "components_")
             if other.shape != dictionary.shape or not np.allclose(other, dictionary):
                 raise ValueError(
-                    "All encoders must have the same dictionary, so that their optimal codes are "
-                    f"equal, got different ones for {_called(first_name, first)} and "
-                    f"{_called(name, each)}. Fit them with the same `dictionary`."
+                    "All encoders must have the same dictionary, got different dictionaries for "
+                    f"{_called(first_name, first)} and {_called(name, each)}, whose optimal codes "
+                    "differ. Fit them with the same `dictionary`."
                 )
             if each.alpha_ != alpha:
                 raise ValueError(
-                    "All encoders must have the same alpha, so that their optimal codes are "
-                    f"equal, got alpha={alpha} for {_called(first_name, first)} and "
-                    f"alpha={each.alpha_} for {_called(name, each)}."
+                    f"All encoders must have the same alpha, got alpha={alpha} for "
+                    f"{_called(first_name, first)} and alpha={each.alpha_} for "
+                    f"{_called(name, each)}, whose optimal codes differ."
                 )
     optimum = _codes(first, X, "optimal")
     X = check_array(to_host(X), dtype=(np.float64, np.float32))

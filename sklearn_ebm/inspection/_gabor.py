@@ -229,8 +229,7 @@ def _grey_shape(image_shape, n_features):
     shape = tile_shape(image_shape, n_features)
     if len(shape) == 3:
         raise ValueError(
-            "image_shape must be (height, width), because Gabor functions have no colours, got "
-            f"{shape}."
+            f"image_shape must be (height, width), got {shape}: Gabor functions have no colours."
         )
     return shape
 

@@ -197,7 +197,7 @@ def _checked_samples(samples, steps):
         )
     if len(steps) != samples.shape[1]:
         raise ValueError(
-            f"steps must contain one number for each of the {samples.shape[1]} times of samples, "
+            f"steps must contain one entry for each of the {samples.shape[1]} times in samples, "
             f"got {len(steps)}."
         )
     return samples, steps

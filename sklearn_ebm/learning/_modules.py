@@ -195,7 +195,7 @@ def require_linear(name, is_linear, classifier):
     if not is_linear:
         raise ValueError(
             f"The classifier {name!r} must be linear, with coef_ and intercept_ for each class, "
-            f"got {type(classifier).__name__}. Use for instance LogisticRegression."
+            f"got {type(classifier).__name__}. Use, for example, LogisticRegression."
         )
 
 

@@ -40,7 +40,7 @@ MODELS = {
 models = pytest.mark.parametrize("model", MODELS)
 names = pytest.mark.parametrize("name", PENALTIES)
 uncertified = pytest.mark.parametrize("penalty", [PlainL1(), Counting()], ids=["convex", "not"])
-stop_of_learning = pytest.mark.filterwarnings("ignore:Stopped at max_iter")
+stop_of_learning = pytest.mark.filterwarnings("ignore:Maximum number of iterations")
 
 
 def make(model, **parameters):

@@ -154,7 +154,7 @@ def test_inference_of_huge_values_stops_early(name, scale):
     model.set_params(**({"inference": "optimal"} if name == "ConvPSD" else {}))
     model.set_params(code_max_iter=200, code_tol=0.1)
     with warnings.catch_warnings():
-        warnings.filterwarnings("error", "Stopped at max_iter")
+        warnings.filterwarnings("error", "Maximum number of iterations")
         assert np.all(np.isfinite(model.transform(X)))
 
 

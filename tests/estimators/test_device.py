@@ -29,7 +29,7 @@ convolutions = pytest.mark.parametrize("name", image_models.MODELS)
 forms = pytest.mark.parametrize("form", machines.FORMS)
 pytestmark = [
     pytest.mark.gpu,
-    pytest.mark.filterwarnings("ignore:Stopped at max_iter"),
+    pytest.mark.filterwarnings("ignore:Maximum number of iterations"),
     pytest.mark.filterwarnings("ignore:lbfgs failed to converge"),
 ]
 

@@ -27,7 +27,9 @@ from tests.estimators.test_callbacks import Recorder
 
 X, Y = load_digits(return_X_y=True)
 X, Y = X[:200] / 8, Y[:200]
-pytestmark = pytest.mark.filterwarnings("ignore:Stopped at max_iter", "ignore:lbfgs failed")
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:Maximum number of iterations", "ignore:lbfgs failed"
+)
 
 
 def psd(n_components=8, **parameters):

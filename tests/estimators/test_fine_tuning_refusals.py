@@ -24,7 +24,9 @@ from sklearn_ebm import (
 from sklearn_ebm.learning.criteria import Labels
 from tests.estimators.tuning import IMAGES, X, Y, conv, psd, tuned_classifier
 
-pytestmark = pytest.mark.filterwarnings("ignore:Stopped at max_iter", "ignore:lbfgs failed")
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:Maximum number of iterations", "ignore:lbfgs failed"
+)
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ LAYOUTS = {"pairs": PAIRS, "map": MAP, "shared": SHARED}
 layouts = pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS)
 inferences = pytest.mark.parametrize("inference", ["encoder", "optimal"])
 methods = pytest.mark.parametrize("method", ["fit", "partial_fit"])
-pytestmark = pytest.mark.filterwarnings("ignore:Stopped at max_iter=2 with a relative change")
+pytestmark = pytest.mark.filterwarnings("ignore:Maximum number of iterations")
 
 
 def make(n_components=12, **parameters):

@@ -190,7 +190,7 @@ def test_parameters_out_of_range_are_refused_by_name(X, atoms, parameters):
         (lambda atoms: {"tied": False, "encoder": "lcod"}, "tied=False requires encoder='lista'"),
         (
             lambda atoms: {"dictionary": SparseCoder(dictionary=atoms, positive=True).fit(atoms)},
-            "positive=False, .* got positive=True. Pass its components_",
+            "positive=False, got positive=True: .* Pass its components_",
         ),
         (
             lambda atoms: {"dictionary": SparseCoder(dictionary=atoms[:, :5]).fit(atoms[:, :5])},

@@ -10,7 +10,7 @@ X = np.random.default_rng(0).standard_normal((60, 8))
 SEEN = np.random.default_rng(1).uniform(size=X.shape) < 0.7
 SETTINGS = {"alpha": 0.3, "max_iter": 2, "random_state": 0}
 pytestmark = pytest.mark.filterwarnings(
-    "ignore:No pass improved on the initial loss", "ignore:Stopped at max_iter"
+    "ignore:No pass improved on the initial loss", "ignore:Maximum number of iterations"
 )
 
 

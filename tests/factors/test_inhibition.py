@@ -147,7 +147,7 @@ def test_components_that_inhibit_are_rarely_on_together(patches, kind):
     assert share < 0.8 * strength.sum() / (36 * 35)
 
 
-@pytest.mark.filterwarnings("ignore:Stopped at max_iter")
+@pytest.mark.filterwarnings("ignore:Maximum number of iterations")
 def test_a_grid_search_takes_the_radius():
     data = RANDOM.standard_normal((60, 8))
     model = SparseCoder(9, penalty=InhibitionPenalty(map_shape=(3, 3)), max_iter=2, tol=0)

@@ -257,7 +257,7 @@ def test_the_smallest_pictures_are_fitted_as_well(shape):
         (np.array([[1.0, np.inf, 0, 0]]), {}, "Input filters contains infinity"),
         (np.ones((2, 6)), {}, "not a square number, got n_features=6. Pass image_shape="),
         (np.ones((2, 6)), {"image_shape": (2, 2)}, "image_shape must be"),
-        (np.ones((2, 12)), {"image_shape": (2, 2, 3)}, "because Gabor functions have no colours"),
+        (np.ones((2, 12)), {"image_shape": (2, 2, 3)}, "Gabor functions have no colours"),
         (np.ones((2, 4)), {"n_starts": 0}, "n_starts == 0, must be >= 1"),
     ],
 )

@@ -228,7 +228,7 @@ def test_steps_and_chains_are_counted(rbm, X):
             None,
             r"\(n_chains, n_times, n_features\), got an array of shape \(2, 4\)",
         ),
-        ((2, 3, 4), [0, 1], None, "each of the 3 times of samples, got 2"),
+        ((2, 3, 4), [0, 1], None, "each of the 3 times in samples, got 2"),
         ((2, 2, 6), [0, 1], None, "not a square number, got n_features=6"),
         ((2, 2, 6), [0, 1], (2, 2), "a product of n_features=6"),
     ],

@@ -193,7 +193,7 @@ def test_a_map_of_another_number_of_filters_is_refused(map_shape):
         (np.ones(4), {}, "Expected 2D array, got 1D array instead"),
         (np.array([[np.nan, 0, 0, 0]]), {}, "Input components contains NaN"),
         (np.ones((1, 6)), {}, "Pass image_shape="),
-        (np.ones((1, 12)), {"image_shape": (2, 2, 3)}, "because Gabor functions have no colours"),
+        (np.ones((1, 12)), {"image_shape": (2, 2, 3)}, "Gabor functions have no colours"),
     ],
 )
 def test_filters_that_cannot_be_shown_are_refused(components, options, message):

@@ -18,7 +18,7 @@ from tests.estimators.tuning import X, Y, psd, tuned_classifier
 resource = pytest.importorskip("resource", reason="this system has no limits for files")
 forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 quietly = pytest.mark.filterwarnings(
-    "ignore:This process:DeprecationWarning", "ignore:Stopped at", "ignore:lbfgs"
+    "ignore:This process:DeprecationWarning", "ignore:Maximum number of iterations", "ignore:lbfgs"
 )
 pytestmark = [forks, quietly]
 
