@@ -171,7 +171,7 @@ def test_natural_images_come_from_the_folder_or_the_cache(folder, cache):
     assert_array_equal(fetch_natural_images(data_home=cache).images, IMAGES + 1)
 
 
-def test_the_error_for_natural_images_says_where_to_get_and_where_to_put_them(folder, cache):
+def test_the_error_for_natural_images_names_their_source_and_destination(folder, cache):
     with pytest.raises(OSError, match="mvtb-data") as caught:
         fetch_natural_images(data_home=cache)
     message = str(caught.value)
@@ -183,7 +183,7 @@ def test_the_error_for_natural_images_says_where_to_get_and_where_to_put_them(fo
     assert_array_equal(fetch_natural_images(data_home=cache).images, IMAGES)
 
 
-def test_a_file_without_the_arrays_is_named_with_what_it_has(folder, cache):
+def test_the_error_for_missing_arrays_names_the_file_and_its_arrays(folder, cache):
     np.savez(folder / "natural_images.npz", pictures=IMAGES)
     with pytest.raises(
         ValueError, match=r"natural_images\.npz must contain the arrays \['images'\], .*pict"

@@ -94,7 +94,7 @@ def test_another_width_than_in_fit_is_refused(X, atoms, name, door):
 
 
 @pytest.mark.parametrize("method", ["fit", "partial_fit"])
-def test_outliers_whose_gradients_squared_overflow_are_refused_by_what_squares_gradients(X, method):
+def test_outliers_whose_squared_gradients_overflow_are_refused_by_models_with_gradients(X, method):
     """The encoder's optimizer computes fourth powers of X, relative to most of its entries."""
     spoilt = with_entry(X.astype(np.float32), 1e12)
     with pytest.raises(ValueError, match=r"powers of .* overflow. Rescale X"):
@@ -204,7 +204,7 @@ def test_atoms_of_any_norm_give_codes_of_the_inverse_size(X, atoms, dtype, solve
 
 
 @solvers
-def test_numbers_beyond_single_precision_are_no_trouble_in_float64(X, atoms, solver):
+def test_numbers_beyond_single_precision_are_accepted_in_float64(X, atoms, solver):
     """The active set searches in single precision, with a maximum of 3e38."""
     code = sparse_encode(1e90 * X, atoms, 1e90 * ALPHA, solver=solver, max_iter=10_000)
     assert np.all(duality_gap(X, code / 1e90, atoms, ALPHA) <= 1.01e-4)
@@ -293,7 +293,7 @@ def test_options_out_of_range_are_refused_by_name(X, atoms, options):
 
 @models
 @pytest.mark.parametrize("weight", ["alpha", "beta"])
-def test_a_weight_that_float32_cannot_hold_is_refused(X, atoms, name, weight):
+def test_a_weight_that_float32_cannot_represent_is_refused(X, atoms, name, weight):
     if weight not in make(name).get_params():
         pytest.skip(f"{name} has no beta")
     with pytest.raises(ValueError, match=f"{weight}=1e.60 is too large for dtype.'float32'"):

@@ -381,7 +381,7 @@ def test_asking_for_cupy_where_it_is_absent_tells_how_to_install_it(X, name):
         make(name, backend="cupy", **QUICK).fit(X)
 
 
-def test_local_descent_is_told_where_a_backend_has_none(X, monkeypatch):
+def test_local_descent_is_refused_if_the_backend_lacks_it(X, monkeypatch):
     from sklearn_ebm.backends import numpy
 
     monkeypatch.setattr(numpy, "local_descent", None)

@@ -110,7 +110,7 @@ def test_a_start_with_zero_kernels_after_connections_is_refused(name):
 
 
 @pytest.mark.parametrize("factor", [1e-30, 1e30])
-def test_given_kernels_that_another_type_cannot_hold_are_refused(images, factor):
+def test_given_kernels_out_of_the_range_of_another_dtype_are_refused(images, factor):
     kernels = factor * np.random.default_rng(1).standard_normal((3, 3, 3))
     model = make("ConvSparseCoder", 3, dictionary=kernels, **QUICK).fit(images)
     with pytest.raises(

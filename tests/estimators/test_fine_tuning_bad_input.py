@@ -389,7 +389,7 @@ def test_ctrl_c_before_the_first_step_leaves_the_pipeline(going, pipeline, monke
 
 
 @pytest.mark.parametrize("stops_early", [False, True])
-def test_divergence_is_told_and_taken_back(going, pipeline, stops_early):
+def test_divergence_issues_a_warning_and_is_undone(going, pipeline, stops_early):
     going.set_params(optimizer="sgd", learning_rate=1e6, early_stopping=stops_early)
     with pytest.warns(ConvergenceWarning, match=r"learning_rate=1000000.0; .* Lower learning_rate"):
         going.fit(X, Y)

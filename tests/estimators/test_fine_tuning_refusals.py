@@ -78,7 +78,7 @@ def test_bad_class_weights_are_refused_at_once(class_weight, message):
 
 
 @pytest.mark.usefixtures("_no_model_is_fitted")
-def test_the_samples_to_hold_out_are_counted_among_those_with_weight():
+def test_held_out_samples_are_counted_among_those_with_weight():
     weights = np.where(np.arange(len(X)) < 30, 1.0, 0.0)
     with pytest.raises(
         ValueError, match=r"Splitting 30 samples .* validation set of 3 samples for \d+ classes"
@@ -117,9 +117,9 @@ def test_steps_that_do_not_fit_each_other_are_refused_at_once(name):
 
 
 @pytest.mark.usefixtures("_no_model_is_fitted")
-def test_a_step_that_is_no_transformer_is_refused_at_once():
+def test_a_step_that_is_not_a_transformer_is_refused_at_once():
     pipeline = Pipeline([("psd", psd()), ("svc", LinearSVC()), ("last", LogisticRegression())])
-    with pytest.raises(TypeError, match=r"should be transformers .* step 'svc'"):
+    with pytest.raises(TypeError, match=r"should be transformers .* 'passthrough' 'LinearSVC\(\)'"):
         FineTunedClassifier(pipeline, learning_rates={"psd": 0}).fit(X, Y)
 
 
@@ -219,7 +219,7 @@ def spoiled(value):
         (1e80, "contains infinity or a value too large"),
     ],
 )
-def test_values_are_refused_before_training_goes_on(monkeypatch, going, scaled, value, words):
+def test_values_are_refused_before_training_continues(monkeypatch, going, scaled, value, words):
     steps = [StandardScaler(), psd()] if scaled else [psd()]
     classifier = FineTunedClassifier(fitted_pipeline(*steps), prefit=True, max_iter=1)
     if going == "warm_start":

@@ -286,7 +286,7 @@ def test_an_inverse_follows_a_replaced_whitening_matrix():
     tape = Tape()
     model.forward(data, tape)
     assert_allclose(model.backward(tape, slope)[0], slope @ matrix.T, atol=1e-12)
-    with pytest.raises(ValueError, match=r"whitening_ of this ZCAWhitener was set .* call fit"):
+    with pytest.raises(ValueError, match=r"whitening_ of this ZCAWhitener was set .* Call fit"):
         model.partial_fit(data)
 
 
@@ -376,7 +376,7 @@ def test_arrays_that_do_not_suit_the_model_are_refused_by_name(name):
         ("PSD", "encoder_", None, "encoder_ must be a ShrinkageEncoder"),
     ],
 )
-def test_values_that_no_model_has_are_refused(name, attribute, value, words):
+def test_impossible_values_are_refused(name, attribute, value, words):
     model, data = fitted(name)
     setattr(model, attribute, value)
     with pytest.raises(ValueError, match=words):
@@ -397,7 +397,7 @@ def test_lists_of_numbers_are_arrays(name):
 
 @pytest.mark.parametrize("call", ["transform", "inverse_transform", "energy", "partial_fit"])
 @learners
-def test_what_is_no_array_of_real_numbers_is_refused_by_name(name, call):
+def test_values_other_than_real_numbers_are_refused_by_name(name, call):
     for bad in (lambda v: v.astype(str), lambda v: 1j * v, lambda v: (1j * v).tolist(),
                 lambda v: [[1.0], 2.0], lambda v: {"a": 1}):  # fmt: skip
         model, data = fitted(name)

@@ -478,13 +478,13 @@ refused = pytest.mark.parametrize(("parameters", "words"), REFUSED.values(), ids
 
 @refused
 @methods
-def test_pools_that_make_no_sense_are_refused_by_name(X, method, parameters, words):
+def test_invalid_pools_are_refused_by_name(X, method, parameters, words):
     with pytest.raises(ValueError, match=words):
         getattr(make(**parameters), method)(X)
 
 
 @refused
-def test_penalties_that_make_no_sense_are_refused_by_name(X, atoms, parameters, words):
+def test_invalid_penalties_are_refused_by_name(X, atoms, parameters, words):
     penalty = GroupPenalty(**parameters)
     for door in (
         lambda: penalty.pools(12),
@@ -502,7 +502,7 @@ def test_an_unknown_output_is_refused_by_name(X):
 
 
 @pytest.mark.parametrize("penalty", ["l2", None, 2])
-def test_what_is_no_penalty_is_refused_by_name(X, atoms, penalty):
+def test_values_other_than_penalties_are_refused_by_name(X, atoms, penalty):
     with pytest.raises(ValueError, match="The 'penalty' parameter of SparseCoder"):
         SparseCoder(12, penalty=penalty).fit(X)
     with pytest.raises(ValueError, match="The 'penalty' parameter of sparse_encode"):

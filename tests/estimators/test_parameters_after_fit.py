@@ -354,7 +354,7 @@ def test_parameters_that_the_model_depends_on_take_another_fit(name, parameter):
 
 
 @of_kind("refused by transform")
-def test_an_encoder_is_not_used_for_what_it_was_not_trained_for(name, parameter):
+def test_an_encoder_is_refused_for_other_parameters_than_those_of_its_fit(name, parameter):
     model, data = fitted(name)
     before = model.energy(data)
     model.set_params(**{parameter: TABLE[name][parameter]["refused by transform"]})

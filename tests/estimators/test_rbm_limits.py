@@ -71,7 +71,7 @@ def test_data_that_cannot_be_used_are_refused(X, form, method, spoil, words):
 
 @pytest.mark.parametrize("method", ASKED)
 @pytest.mark.parametrize(("spoil", "words"), REFUSED.values(), ids=REFUSED)
-def test_data_that_nothing_can_be_asked_of_are_refused(X, method, spoil, words):
+def test_methods_of_a_fitted_model_refuse_invalid_data(X, method, spoil, words):
     model = make(n_components=2, max_iter=1).fit(X)
     with pytest.raises(ValueError, match=words):
         getattr(model, method)(spoil(X))
@@ -100,7 +100,7 @@ def test_sparse_data_are_refused_by_real_units_and_on_a_device(X):
 
 @doors
 @pytest.mark.parametrize("convert", [np.asarray, sparse.csr_array], ids=["dense", "CSR"])
-def test_values_that_are_no_probabilities_warn_and_say_what_to_do(X, method, convert):
+def test_values_other_than_probabilities_issue_a_warning_with_a_remedy(X, method, convert):
     words = r"X has values from -1 to 4, but visible='bernoulli' expects .*MinMaxScaler.*'gaussian'"
     with pytest.warns(UserWarning, match=words):
         getattr(make(), method)(convert(with_entry(4 * X, -1)))
@@ -166,7 +166,7 @@ def test_values_too_far_from_those_of_fit_are_refused(X, method):
 
 
 @forms
-def test_single_precision_is_refused_what_it_cannot_hold(X, form):
+def test_values_out_of_the_range_of_single_precision_are_refused(X, form):
     """A model in double precision may have parameters and data outside of its range."""
     random = np.random.default_rng(0)
     data = 1e40 * (X + random.random(X.shape)) if form == "gaussian" else X
@@ -407,7 +407,7 @@ def test_rates_that_numbers_can_hold_leave_a_finite_model(X, form, dtype):
 
 
 @pytest.mark.filterwarnings("ignore:The weights explode")
-def test_units_that_tell_nothing_warn_and_say_what_to_do():
+def test_uninformative_units_issue_a_warning_with_a_remedy():
     """Wide sparse data and a large rate saturate hidden units for all samples."""
     random = np.random.default_rng(0)
     X = sparse.random_array((200, 300), density=0.02, rng=random, format="csr", dtype=np.float32)
@@ -424,7 +424,7 @@ def test_units_that_tell_nothing_warn_and_say_what_to_do():
     assert stuck.mean() > 0.1
 
 
-def test_weights_that_explode_warn_and_say_what_to_do(X):
+def test_weights_that_explode_issue_a_warning_with_a_remedy(X):
     model = make(learning_rate=1000.0, average=0.0)
     with pytest.warns(ConvergenceWarning) as record:
         model.fit(X)

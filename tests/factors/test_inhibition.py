@@ -184,6 +184,6 @@ def test_a_stored_factor_is_the_same():
         ({"map_shape": (1, 7), "inner_radius": 9}, "at a distance above inner_radius=9"),
     ],
 )
-def test_parameters_that_make_no_sense_are_refused_by_name(parameters, words):
+def test_invalid_parameters_are_refused_by_name(parameters, words):
     with pytest.raises(ValueError, match=words):
         InhibitionPenalty(**parameters).resolve(7, ALPHA)

@@ -223,7 +223,7 @@ def test_rows_are_compared_by_columns_and_images_by_channels(wrap):
         ),
     ],
 )
-def test_bad_input_is_refused_with_what_is_wrong_about_it(wrap, X, options, message):
+def test_invalid_input_is_refused_with_the_reason(wrap, X, options, message):
     with pytest.raises(ValueError, match=message):
         check(wrap(X), **options)
 

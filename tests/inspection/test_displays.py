@@ -156,7 +156,7 @@ def test_signs_can_be_told_apart_by_colour():
 
 
 @pytest.mark.parametrize("n_features", [6, 63])
-def test_a_shape_that_cannot_be_guessed_is_asked_for(n_features):
+def test_a_shape_that_cannot_be_inferred_is_requested(n_features):
     with pytest.raises(ValueError, match=f"n_features={n_features} .*Pass image_shape="):
         DictionaryDisplay(np.ones((2, n_features))).plot(sort=None)
 
@@ -217,7 +217,7 @@ def test_several_models_share_the_axes_and_are_told_apart_by_name(model):
     assert display.lines_[0][1].get_marker() == "o"  # visible for a single pass
 
 
-def test_seconds_alone_need_seconds(model):
+def test_curves_over_seconds_require_seconds(model):
     display = ObjectiveDisplay.from_estimator(model, x="seconds")
     assert_array_equal(display.lines_[0][0].get_xdata(), [0.5, 1, 2])
     with pytest.raises(

@@ -199,7 +199,7 @@ def test_estimators_without_maps_are_named():
         ((3, 4, 2), (3, 3, 3, 1), "one filter per map, got 3 filters for 2 maps"),
     ],
 )
-def test_shapes_that_do_not_agree_are_told(maps, components, message):
+def test_inconsistent_shapes_are_refused(maps, components, message):
     components = None if components is None else np.ones(components)
     with pytest.raises(ValueError, match=message):
         MapDisplay(np.ones(maps), components=components).plot()

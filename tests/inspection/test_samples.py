@@ -233,7 +233,7 @@ def test_steps_and_chains_are_counted(rbm, X):
         ((2, 2, 6), [0, 1], (2, 2), "a product of n_features=6"),
     ],
 )
-def test_shapes_that_cannot_be_drawn_are_told(shape, steps, image_shape, message):
+def test_shapes_that_cannot_be_drawn_are_refused(shape, steps, image_shape, message):
     with pytest.raises(ValueError, match=message):
         SampleDisplay(np.ones(shape), steps, image_shape=image_shape).plot()
 

@@ -171,7 +171,7 @@ def test_an_estimator_is_shown_on_its_own_map():
     assert display.axes_[0].get_title() == "Map of 2x3 filters of 8x8"
 
 
-def test_a_model_without_a_map_is_told_where_to_pass_one():
+def test_the_error_for_a_model_without_a_map_names_the_parameter():
     message = (
         r"attribute map_shape, got Mapped. Pass .* TopographicMapDisplay\(components, map_shape\)"
     )

@@ -207,7 +207,7 @@ def test_fitted_attributes_do_not_keep_the_data_alive(X):
 
 
 @pytest.mark.skipif(find_spec("cupy") is not None, reason="CuPy is installed")
-def test_cupy_asked_for_where_absent_is_an_error_with_the_command_to_install_it(X):
+def test_the_error_for_missing_cupy_contains_the_command_to_install_it(X):
     with pytest.raises(ImportError, match=r"pip install sklearn-ebm\[cuda12\]"):
         ZCAWhitener(backend="cupy").fit(X)
     fitted = ZCAWhitener().fit(X).set_params(backend="cupy")

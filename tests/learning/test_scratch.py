@@ -97,7 +97,7 @@ def full(*args, **options):
     raise OSError(errno.ENOSPC, "No space left on device")
 
 
-def test_a_stage_that_the_disk_has_no_room_for_is_an_os_error(parent, monkeypatch):
+def test_a_stage_that_does_not_fit_on_the_disk_raises_an_os_error(parent, monkeypatch):
     monkeypatch.setattr(_stages, "LARGEST_IN_MEMORY", 0)
     monkeypatch.setattr(_scratch, "_reserve", full)
     with pytest.raises(OSError, match="TMPDIR"):

@@ -305,7 +305,7 @@ def test_missing_values_do_not_enter_the_misfit(problem, penalty, positive, dtyp
         ),
     ],
 )
-def test_what_has_no_gap_is_refused(problem, changed, message):
+def test_invalid_arguments_are_refused(problem, changed, message):
     arrays = dict(zip(("X", "code", "dictionary"), problem, strict=True))
     with pytest.raises(ValueError, match=message):
         duality_gap(**{**arrays, "alpha": ALPHA, **changed})
