@@ -177,7 +177,11 @@ def test_rows_are_compared_by_columns_and_images_by_channels(wrap):
         (np.zeros((0, 3, 3)), {}, r"Found array with 0 sample\(s\) \(shape=\(0, 3, 3\)\)"),
         (np.zeros((3, 0)), {}, r"0 feature\(s\)"),
         (np.zeros((1, 0, 3)), {}, "X has images of 0 x 3, but Probe is expecting at least 1 x 1"),
-        (np.zeros((1, 2, 2, 0)), {}, "X has 0 channels, but Probe is expecting at least 1:"),
+        (
+            np.zeros((1, 2, 2, 0)),
+            {},
+            "X has 0 channels, but Probe is expecting at least 1 channels[.]",
+        ),
         (np.full((1, 2, 2), np.nan), {}, "Input X contains NaN"),
         (np.full((1, 4), np.nan), {}, "Input X contains NaN"),
         (np.full((1, 2, 2), np.inf), {"allow_nan": True}, "[Ii]nfinity"),

@@ -157,7 +157,7 @@ def test_signs_can_be_told_apart_by_colour():
 
 @pytest.mark.parametrize("n_features", [6, 63])
 def test_a_shape_that_cannot_be_inferred_is_requested(n_features):
-    with pytest.raises(ValueError, match=f"n_features={n_features} .*Pass image_shape="):
+    with pytest.raises(ValueError, match=rf"n_features={n_features}\. Pass image_shape="):
         DictionaryDisplay(np.ones((2, n_features))).plot(sort=None)
 
 
