@@ -251,10 +251,13 @@ def test_what_cannot_change_on_the_way_is_refused(X, name, method):
 @pytest.mark.parametrize(
     ("mask", "words"),
     [
-        (np.ones((6, 12, 10)), r"mask has shape \(6, 12, 10\), but X has \(6, 12, 11, 2\)"),
-        (np.ones((12, 11)), r"mask has shape \(12, 11\), but X has \(6, 12, 11, 2\)"),
-        (np.ones((6, 12, 11, 1)), r"mask has shape \(6, 12, 11, 1\), but X has \(6, 12, 11, 2\)"),
-        (np.ones((6, 264)), r"mask has shape \(6, 264\), but X has \(6, 12, 11, 2\)"),
+        (np.ones((6, 12, 10)), r"mask has shape \(6, 12, 10\), but X has shape \(6, 12, 11, 2\)"),
+        (np.ones((12, 11)), r"mask has shape \(12, 11\), but X has shape \(6, 12, 11, 2\)"),
+        (
+            np.ones((6, 12, 11, 1)),
+            r"mask has shape \(6, 12, 11, 1\), but X has shape \(6, 12, 11, 2\)",
+        ),
+        (np.ones((6, 264)), r"mask has shape \(6, 264\), but X has shape \(6, 12, 11, 2\)"),
         (
             np.arange(6)[:, None, None] * np.ones(SHAPE[:3]),
             "mask must have .* got none for sample 0",
@@ -273,7 +276,7 @@ def test_masks_that_cannot_be_used_are_refused(X, name, door, mask, words):
 @kinds
 def test_a_mask_of_rows_has_their_shape(X, name):
     model = make(name, image_shape=SHAPE[1:], **QUICK)
-    words = r"mask has shape \(6, 12, 11, 2\), but X has \(6, 264\)"
+    words = r"mask has shape \(6, 12, 11, 2\), but X has shape \(6, 264\)"
     with pytest.raises(ValueError, match=words):
         model.fit(X.reshape(6, -1), mask=np.ones(SHAPE))
 

@@ -64,7 +64,10 @@ def test_bad_weights_are_refused_at_once(weights, message):
 @pytest.mark.parametrize(
     ("class_weight", "message"),
     [
-        (dict.fromkeys(range(10), 0.0), "times class_weight must contain a non-zero number"),
+        (
+            dict.fromkeys(range(10), 0.0),
+            "times class_weight must contain at least one non-zero number",
+        ),
         ({**dict.fromkeys(range(10), 0.0), 4: 2.0}, "only one class: .*4"),
         (dict.fromkeys(range(10), -1.0), "class_weight must be finite and non-negative"),
         (dict.fromkeys(range(10), np.nan), "class_weight must be finite and non-negative"),

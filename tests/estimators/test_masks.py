@@ -32,11 +32,11 @@ def test_the_atoms_that_encoders_learn_first_are_masked():
 @pytest.mark.parametrize(
     ("mask", "words"),
     [
-        (SEEN[:, :5], r"mask has shape \(60, 5\), but X has \(60, 8\)"),
+        (SEEN[:, :5], r"mask has shape \(60, 5\), but X has shape \(60, 8\)"),
         (SEEN & (np.arange(60) != 3)[:, None], "mask must have .* got none for sample 3"),
         (np.where(SEEN, 1, np.nan), "mask must be 1 .* got NaN"),
-        (np.where(SEEN, "1", "0"), "mask must have booleans or numbers, got dtype <U1"),
-        (np.where(SEEN, True, None), "mask must have booleans or numbers, got dtype object"),
+        (np.where(SEEN, "1", "0"), "mask must contain booleans or numbers, got dtype <U1"),
+        (np.where(SEEN, True, None), "mask must contain booleans or numbers, got dtype object"),
     ],
 )
 def test_masks_that_hide_nothing_by_mistake_are_refused(mask, words):
