@@ -147,7 +147,7 @@ def test_masked_problems_are_solved_without_a_gram_matrix(masked_problem, solver
 
 @pytest.mark.parametrize("solver", [name for name in SOLVERS if "gram" in SOLVERS[name].requires])
 def test_solvers_name_the_missing_capability_and_an_alternative(masked_problem, solver):
-    words = f"solver='{solver}' requires a Hessian that .* missing values .*Use solver='fista'"
+    words = f"solver='{solver}' requires a Hessian that .* missing values, .*Use solver='fista'"
     with pytest.raises(ValueError, match=words):
         solve_lasso(masked_problem, solver=solver, backend=numpy)
 
