@@ -329,8 +329,8 @@ def test_arrays_that_do_not_suit_the_model_are_refused_by_name(name):
     before = results(model, data)
     for attribute in of_model(model):
         value = getattr(model, attribute)
-        words = "(has|must have) shape"
-        bad = [(value[..., :-1], words), (value.T[:1], words), (None, f"{words}|None")]
+        shape = "(has|must have) shape"
+        bad = [(value[..., :-1], shape), (value.T[:1], shape), (None, f"{shape}|None")]
         if value.dtype != bool:
             bad += [
                 (np.where(value == value.flat[0], each, value), "contains")
