@@ -10,7 +10,7 @@ from sklearn_ebm.backends._namespace import array_namespace, is_cupy
 
 BACKENDS = ("numpy", "numba", "cupy")
 CUPY_HINT = (
-    "backend='cupy' needs CuPy, which is not installed. Install it for your CUDA version: "
+    "backend='cupy' requires CuPy, which is not installed. Install it for your CUDA version: "
     "`pip install sklearn-ebm[cuda12]` or `pip install sklearn-ebm[cuda13]`."
 )
 

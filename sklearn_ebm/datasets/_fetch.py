@@ -34,15 +34,17 @@ skies are blown out: reject patches of low variance.
 """
 
 NATURAL_REMEDY = (
-    "It is on no public server as one file. The photographs come with P. Corke's machine vision "
-    "toolbox (`pip install mvtb-data`, folder mvtbdata/images/campus); any grey photographs of one "
-    "size will do. Save them once by `np.savez_compressed({target!r}, images=images)`, with "
-    "images of shape (n_images, height, width) and type uint8."
+    "No public server provides the photographs as a single file. They are part of P. Corke's "
+    "machine vision toolbox (`pip install mvtb-data`, folder mvtbdata/images/campus); any grey "
+    "photographs of equal size can be used instead. Save them with "
+    "`np.savez_compressed({target!r}, images=images)`, where images is an array of shape "
+    "(n_images, height, width) and dtype uint8."
 )
 
 MNIST_REMEDY = (
-    "It could not be fetched from OpenML{reason}. Put mnist.npz (arrays X_train, y_train, X_test, "
-    "y_test) there, or call fetch_mnist once with a connection: it is then kept in {target!r}."
+    "{reason}. Save the arrays X_train, y_train, X_test and y_test to one of the files named "
+    "above, or call fetch_mnist with download_if_missing=True and an internet connection, which "
+    "stores them in {target!r}."
 )
 
 
@@ -118,7 +120,8 @@ def fetch_mnist(*, data_home=None, download_if_missing=True, return_X_y=False):
 def _download_mnist(places, data_home, download_if_missing):
     """Download MNIST from OpenML to the cache. If that fails, raise an OSError with a remedy."""
     if not download_if_missing:
-        raise OSError(_not_found(places, MNIST_REMEDY, reason=" (download_if_missing=False)"))
+        reason = "Data not found and `download_if_missing` is False"
+        raise OSError(_not_found(places, MNIST_REMEDY, reason=reason))
     parser = "auto" if find_spec("pandas") else "liac-arff"
     try:
         data, target = fetch_openml(
@@ -130,7 +133,8 @@ def _download_mnist(places, data_home, download_if_missing):
             return_X_y=True,
         )
     except (OSError, HTTPException) as error:  # URLError, timeouts, truncated answers
-        raise OSError(_not_found(places, MNIST_REMEDY, reason=f" ({error})")) from error
+        reason = f"The download from OpenML failed ({error})"
+        raise OSError(_not_found(places, MNIST_REMEDY, reason=reason)) from error
     images = np.asarray(data).astype(np.uint8).reshape(-1, 28, 28)
     digits = np.asarray(target).astype(np.uint8)
     arrays = {
@@ -205,10 +209,15 @@ def _read_first(places, names):
         with np.load(path, allow_pickle=False) as file:
             found, arrays = file.files, {name: file[name] for name in names if name in file.files}
     except (BadZipFile, zlib.error, EOFError, ValueError, AttributeError, TypeError) as error:
-        raise ValueError(f"{path} is damaged or of another format: {error}. Remove it.") from error
+        raise ValueError(
+            f"{path} is damaged or is not an npz file: {error}. Delete the file."
+        ) from error
     missing = [name for name in names if name not in arrays]
     if missing:
-        raise ValueError(f"{path} lacks the arrays {missing}; it has {sorted(found)}.")
+        raise ValueError(
+            f"{path} must contain the arrays {[*names]}, got {sorted(found)}. Delete the file, or "
+            f"add {missing}."
+        )
     return arrays
 
 
@@ -231,8 +240,9 @@ def _not_found(places, remedy, **words):
     """Return the message of an OSError: the missing file, the searched folders, and a remedy."""
     looked = " and ".join(str(path) for path in places)
     variable = os.environ.get(DATA_VARIABLE)
-    state = f"{DATA_VARIABLE} is {variable!r}" if variable else f"{DATA_VARIABLE} is not set"
+    state = repr(variable) if variable else "not set"
     return (
-        f"{places[-1].name} was not found in {looked} (the environment variable {state}; it names "
-        f"a folder to look in first). {remedy.format(target=str(places[-1]), **words)}"
+        f"{places[-1].name} was not found in {looked}. The environment variable {DATA_VARIABLE}, "
+        f"which names the folder to search first, is {state}. "
+        f"{remedy.format(target=str(places[-1]), **words)}"
     )

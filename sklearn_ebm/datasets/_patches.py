@@ -147,8 +147,8 @@ def _windows(stack, shape):
     """Return a view (n_images, rows, columns, channels, *shape) of all patches of a stack."""
     if stack.shape[1] < shape[0] or stack.shape[2] < shape[1]:
         raise ValueError(
-            f"size={shape[0]}x{shape[1]} is larger than an image of height {stack.shape[1]} and "
-            f"width {stack.shape[2]}."
+            "size must not exceed the height and width of any image, got "
+            f"size={shape[0]}x{shape[1]} for an image of {stack.shape[1]}x{stack.shape[2]}."
         )
     return sliding_window_view(stack, shape, axis=(1, 2))
 
@@ -163,7 +163,9 @@ def _image_stacks(images):
         raise ValueError("Found 0 images while a minimum of 1 is required.")
     channels = {stack.shape[3] for stack in stacks}
     if len(channels) > 1:
-        raise ValueError(f"All images must have as many channels; got {sorted(channels)}.")
+        raise ValueError(
+            f"All images must have the same number of channels, got {sorted(channels)}."
+        )
     return stacks
 
 
@@ -171,15 +173,15 @@ def _with_channels(array, without):
     """Return the array with a last axis of channels. Without it, the array has `without` axes."""
     array = np.asanyarray(array)  # memory maps remain memory maps
     if array.dtype.kind not in "buif":
-        raise ValueError(f"images must hold real numbers; got dtype {array.dtype}.")
+        raise ValueError(f"images must contain real numbers, got dtype {array.dtype}.")
     if array.ndim == without:
         return array[..., np.newaxis]
     if array.ndim == without + 1:
         return array
     raise ValueError(
         "images must be an array of shape (n_images, height, width[, channels]) or a list of "
-        f"arrays of shape (height, width[, channels]); got an array of shape {array.shape}. "
-        "Pass one image as a list of one."
+        f"arrays of shape (height, width[, channels]), got an array of shape {array.shape}. "
+        "Pass a single image as a list of one image."
     )
 
 
@@ -194,16 +196,20 @@ def _patch_shape(size):
     """Return (height, width) of a patch from an int or a pair."""
     shape = tuple(size) if np.iterable(size) else (size, size)
     if len(shape) != 2:
-        raise ValueError(f"size must be an int or a pair (height, width); got {size!r}.")
+        raise ValueError(f"size must be an int or a pair (height, width), got {size!r}.")
     for side in shape:
         _check_number(side, "size", integral=True)
     return shape
 
 
 def _check_number(value, name, integral=False):
-    kind, least = (numbers.Integral, 1) if integral else (numbers.Real, 0)
+    kind, type_name, least = (
+        (numbers.Integral, "int", 1) if integral else (numbers.Real, "float", 0)
+    )
     if not isinstance(value, kind) or isinstance(value, bool):
-        raise TypeError(f"{name} must be {kind.__name__.lower()}; got {value!r}.")
+        raise TypeError(
+            f"{name} must be an instance of {type_name}, not {type(value).__qualname__}."
+        )
     if not value >= least:
         raise ValueError(f"{name} == {value}, must be >= {least}.")
 
@@ -211,8 +217,8 @@ def _check_number(value, name, integral=False):
 def _too_few(n_kept, n_drawn, min_variance):
     return (
         f"Only {n_kept} of {n_drawn} patches drawn have a variance of at least "
-        f"min_variance={min_variance}: lower min_variance (it is in squared units of the images), "
-        "or pass images with more contrast."
+        f"min_variance={min_variance}. Lower min_variance, which is in squared units of the "
+        "images, or pass images with more contrast."
     )
 
 

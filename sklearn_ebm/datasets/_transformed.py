@@ -148,18 +148,18 @@ def _changes(shift, rotation, scale):
     )
     if shift.ndim not in (1, 2) or shift.shape[-1] != 2:
         raise ValueError(
-            "shift must be a pair (down, right) or an array of shape (n_changes, 2); got an array "
+            "shift must be a pair (down, right) or an array of shape (n_changes, 2), got an array "
             f"of shape {shift.shape}."
         )
     lengths = {}
     for name, numbers in (("shift", shift[..., 0]), ("rotation", rotation), ("scale", scale)):
         if numbers.ndim > 1:
-            raise ValueError(f"{name} must be a number or 1D array; got {numbers.ndim}D array.")
+            raise ValueError(f"{name} must be a number or a 1D array, got a {numbers.ndim}D array.")
         if not numbers.size:
             raise ValueError(f"Found 0 changes in {name} while a minimum of 1 is required.")
         lengths.update({name: len(numbers)} if numbers.ndim else {})
     if len(set(lengths.values())) > 1:
-        raise ValueError(f"Found changes of inconsistent lengths: {lengths}.")
+        raise ValueError(f"Found input variables with inconsistent numbers of changes: {lengths}.")
     if scale.min() <= 0:
         raise ValueError(f"scale == {scale.min()}, must be > 0.")
     return shift, np.deg2rad(rotation), scale
@@ -189,9 +189,9 @@ class _Photographs:
         if n_places.min() < 1:
             (height, width), needed = sizes[n_places.min(axis=1) < 1][0], before + after + 1
             raise ValueError(
-                f"size={self.shape[0]}x{self.shape[1]} with its changes and margin={margin} takes "
-                f"{needed[0]}x{needed[1]} pixels, more than an image of height {height} and width "
-                f"{width} has."
+                f"size={self.shape[0]}x{self.shape[1]} with these changes and margin={margin} "
+                f"requires images of at least {needed[0]}x{needed[1]} pixels, got an image of "
+                f"{height}x{width}. Decrease size, margin or the changes."
             )
         return before, n_places
 

@@ -157,7 +157,7 @@ class Atoms:
         X = check_codes(X, accept_sparse="csr", input_name=name)
         if X.shape[1] != decoder.code_size:
             raise ValueError(
-                f"{name} has {X.shape[1]} components, but {type(model).__name__} has "
-                f"{decoder.code_size}."
+                f"{name} has {X.shape[1]} components, but {type(model).__name__} is expecting "
+                f"{decoder.code_size} components as input."
             )
         return X, decoder.dictionary.shape[1:]

@@ -343,7 +343,8 @@ class AutoEncoder(
         n_components = self.components_.shape[0]
         if code.shape[1] != n_components:
             raise ValueError(
-                f"X has {code.shape[1]} components, but {type(self).__name__} has {n_components}."
+                f"X has {code.shape[1]} components, but {type(self).__name__} is expecting "
+                f"{n_components} components as input."
             )
         backend = resolve_backend(self.backend, self.components_)
         code = backend.to_device(code)
@@ -483,7 +484,7 @@ def _is_between_zero_and_one(extremes, dtype):
 def _require_range(output, extremes, dtype):
     if output.is_bounded and not _is_between_zero_and_one(extremes, dtype):
         raise ValueError(
-            "X must have values between 0 and 1 with loss='cross_entropy', got values from "
+            "X must contain values between 0 and 1 with loss='cross_entropy', got values from "
             f"{extremes[0]:.4g} to {extremes[1]:.4g}. Scale X, for instance with MinMaxScaler, or "
             "fit with loss='squared_error'."
         )
@@ -500,7 +501,7 @@ def _require_same(model):
     """Refuse changes of parameters that learning cannot continue with."""
     change = model._change_since_fit(model._needs_fit, model._last_state.fitted_with)
     if change:
-        raise ValueError(f"{change} Set warm_start=False.")
+        raise ValueError(f"{change} Set warm_start=False to fit a new model.")
 
 
 # ------------------------------------------------------------------------------------ the energy

@@ -38,21 +38,25 @@ def connection_table(connections, n_components, n_channels, random_state, name="
         connections = int(connections)
         if connections > n_channels:
             raise ValueError(
-                f"connections={connections}, but X has {n_channels} channels to connect."
+                f"connections must be at most {n_channels}, the number of channels of X, got "
+                f"{connections}."
             )
         table = _dealt(connections, n_components, n_channels, random_state)
     else:
         table = np.asarray(connections) != 0
     if table.shape != (n_components, n_channels):
         raise ValueError(
-            f"{name} has shape {table.shape}, but there are {n_components} components and "
-            f"{n_channels} channels."
+            f"{name} must have shape (n_components, n_channels) = {(n_components, n_channels)}, "
+            f"got {table.shape}."
         )
-    for axis, what in ((1, "Component"), (0, "Channel")):
+    for axis, units in ((1, ("component", "channel")), (0, ("channel", "component"))):
         alone = np.flatnonzero(~table.any(axis=axis))
         if alone.size:
-            verb = "reads no channel" if axis else "is read by no component"
-            raise ValueError(f"{what} {alone[0]} {verb} according to {name}.")
+            one, other = units
+            raise ValueError(
+                f"{name} must connect each {one} to at least one {other}, got none for {one} "
+                f"{alone[0]}."
+            )
     return table
 
 

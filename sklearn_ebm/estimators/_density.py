@@ -1,11 +1,12 @@
 """Base class of models with a partition function: features, samples and likelihoods."""
 
 import operator
+from numbers import Integral
 
 import numpy as np
 from scipy import sparse
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
-from sklearn.utils import check_random_state
+from sklearn.utils import check_random_state, check_scalar
 
 from sklearn_ebm.backends import array_namespace, resolve_backend
 from sklearn_ebm.backends._random import Stream
@@ -98,7 +99,7 @@ class DensityModel(Stateful, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         energy = self._energy
         if energy.weights.dtype != dtype and not energy.fits(largest_value(dtype)):
             raise ValueError(
-                f"{type(self).__name__} was fitted on values that are out of the range of "
+                f"{type(self).__name__} was fitted on values outside the range of "
                 f"{np.dtype(dtype)!r}. Convert X to {np.dtype(energy.weights.dtype)!r}."
             )
         return energy.astype(dtype)
@@ -147,7 +148,8 @@ class DensityModel(Stateful, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         n_hidden = self._energy.weights.shape[1]
         if X.shape[1] != n_hidden:
             raise ValueError(
-                f"X has {X.shape[1]} components, but {type(self).__name__} has {n_hidden}."
+                f"X has {X.shape[1]} components, but {type(self).__name__} is expecting {n_hidden} "
+                "components as input."
             )
         backend = resolve_backend(self.backend, X)
         energy = self._energy_in(X.dtype).on(backend)
@@ -260,8 +262,7 @@ class DensityModel(Stateful, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         """
         self._ready()
         n_steps = operator.index(n_steps)
-        if n_steps < 1:
-            raise ValueError(f"n_steps={n_steps} must be at least 1.")
+        check_scalar(n_steps, "n_steps", Integral, min_val=1)
         X, backend = self._prepare(X, reset=False)
         stream = Stream(check_random_state(random_state))
         energy = self._energy_in(float_type(X)).on(backend)
@@ -288,10 +289,8 @@ class DensityModel(Stateful, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         """
         self._ready()
         n_samples, n_burn_in = operator.index(n_samples), operator.index(n_burn_in)
-        if n_samples < 1:
-            raise ValueError(f"n_samples={n_samples} must be at least 1.")
-        if n_burn_in < 0:
-            raise ValueError(f"n_burn_in={n_burn_in} must be at least 0.")
+        check_scalar(n_samples, "n_samples", Integral, min_val=1)
+        check_scalar(n_burn_in, "n_burn_in", Integral, min_val=0)
         random_state, energy = check_random_state(random_state), self._energy
         weights = energy.weights
         backend = resolve_backend(self.backend, weights)
@@ -333,20 +332,18 @@ class DensityModel(Stateful, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         """
         self._ready()
         if method not in ("auto", "exact", "ais"):
-            raise ValueError(f"method must be 'auto', 'exact' or 'ais'; got {method!r}.")
+            raise ValueError(f"method must be 'auto', 'exact' or 'ais', got {method!r}.")
         n_temperatures, n_runs = operator.index(n_temperatures), operator.index(n_runs)
-        if n_temperatures < 2 or n_runs < 1:
-            raise ValueError(
-                f"n_temperatures={n_temperatures} must be at least 2, n_runs={n_runs} at least 1."
-            )
+        check_scalar(n_temperatures, "n_temperatures", Integral, min_val=2)
+        check_scalar(n_runs, "n_runs", Integral, min_val=1)
         backend = resolve_backend(self.backend, self._energy.weights)
         energy = self._energy.on(backend)
         n_visible, n_hidden = energy.weights.shape
         sizes = [n_hidden, *([n_visible] if energy.visible.is_binary else [])]
         if method == "exact" and min(sizes) > LARGEST_ENUMERATION:
             raise ValueError(
-                f"method='exact' takes a layer of at most {LARGEST_ENUMERATION} units that are on "
-                f"or off; there are {' and '.join(map(str, sizes))}. Use method='ais'."
+                f"method='exact' requires a layer of at most {LARGEST_ENUMERATION} binary units, "
+                f"got {' and '.join(map(str, sizes))}. Use method='ais'."
             )
         if method != "ais" and min(sizes) <= LARGEST_ENUMERATION:
             energy = energy.astype(np.dtype(np.float64))

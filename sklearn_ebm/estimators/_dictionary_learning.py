@@ -205,7 +205,7 @@ class DictionaryLearning:
         _require_dictionary(model, self.atoms, trainer.criterion.dictionary)
         change = model._change_since_fit(model._needs_new_learner, model._last_state.fitted_with)
         if change:
-            raise ValueError(f"{change} Set warm_start=False.")
+            raise ValueError(f"{change} Set warm_start=False to fit a new model.")
         if self.prediction is not None:
             held = {kind: name for name, kind in self.atoms.encoders.kinds.items()}
             require_equal(model, "encoder", held[type(trainer.criterion.encoder)])

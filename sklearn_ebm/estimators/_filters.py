@@ -99,7 +99,7 @@ class Filters(Atoms):
             return full.get(len(shape), (1, 1))  # other shapes are refused by `checked`
         if not is_size(self.kernel_size):
             raise ValueError(
-                "kernel_size must be a positive integer or a pair of them, got "
+                "kernel_size must be a positive integer or a pair of positive integers, got "
                 f"{self.kernel_size!r}."
             )
         return self.kernel_size
@@ -192,9 +192,9 @@ class Filters(Atoms):
             return X, decoder.image_shape
         height, width = decoder.image_shape
         raise ValueError(
-            f"{name} has shape {tuple(X.shape)}, but {type(model).__name__} is expecting maps "
-            f"(n_samples, height, width, {expected[2]}), or rows of {decoder.code_size} numbers "
-            f"for images of {height} x {width}."
+            f"{name} has shape {tuple(X.shape)}, but {type(model).__name__} is expecting maps of "
+            f"shape (n_samples, height, width, {expected[2]}), or rows of {decoder.code_size} "
+            f"entries for images of {height} x {width}."
         )
 
     def table_of(self, criterion):
@@ -247,8 +247,8 @@ def _within_table(filters, table, random_state, is_given):
     if is_given:
         names = ", ".join(str(k) for k in np.flatnonzero(to_host(is_empty)))
         raise ValueError(
-            "Each kernel of dictionary_init must be non-zero in a channel that connections let it "
-            f"read, got zeros for kernels {names}."
+            "Each filter of dictionary_init must be non-zero in at least one of its connected "
+            f"channels, got zeros in filters {names}."
         )
     directions = xp.asarray(random_state.standard_normal(filters.shape), dtype=filters.dtype)
     return xp.where(is_empty, unit_filters(directions * table), filters)
@@ -261,8 +261,8 @@ def _image_shape(map_shape, decoder):
     if any(size < each for size, each in zip(shape, filter_shape, strict=True)):
         least = decoder.border.map_shape(filter_shape, filter_shape)
         raise ValueError(
-            f"X must have maps of at least {least[0]} x {least[1]}, so that kernels fit into the "
-            f"images, got maps of {map_shape[0]} x {map_shape[1]}."
+            f"X must contain maps of at least {least[0]} x {least[1]}, so that filters fit into "
+            f"the images, got maps of {map_shape[0]} x {map_shape[1]}."
         )
     return shape
 
@@ -284,13 +284,13 @@ def crop_shape(crop_size, image_shape, filter_shape):
         wanted = window_shape(crop_size, image_shape[0])
     else:
         raise ValueError(
-            "crop_size must be None, 'auto', 'patch', a positive integer or a pair of them, "
-            f"got {crop_size!r}."
+            "crop_size must be None, 'auto', 'patch', a positive integer or a pair of positive "
+            f"integers, got {crop_size!r}."
         )
     crop = tuple(min(pair) for pair in zip(wanted, image_shape, strict=True))
     if any(size < each for size, each in zip(crop, filter_shape, strict=True)):
         raise ValueError(
-            f"crop_size must be at least the size {filter_shape} of the kernels, got {crop_size!r}."
+            f"crop_size must be at least the filter size {filter_shape}, got {crop_size!r}."
         )
     return crop
 

@@ -256,8 +256,8 @@ class FineTunedClassifier(
         given = self.classes_ if "classes_" in replaced else classes
         if np.shape(given) != np.shape(classes):
             raise ValueError(
-                f"classes_ has shape {np.shape(given)}, but the classifier in pipeline_ has "
-                f"{len(classes)} classes."
+                f"classes_ must have one entry for each of the {len(classes)} classes of the "
+                f"classifier in pipeline_, got an array of shape {np.shape(given)}."
             )
         self.classes_ = read_only(np.array(given))
 

@@ -285,7 +285,7 @@ def _check_alpha(model, state):
 def _refusal(model, state):
     """Return why the encoder cannot be used with the current parameters. Empty if it can."""
     change = model._change_since_fit(model._needs_fit_to_encode, state.fitted_with)
-    return change and f"{change} Optimal codes need no fit: set inference='optimal'."
+    return change and f"{change} To compute optimal codes without a fit, set inference='optimal'."
 
 
 def _decoder_from(model, state, replaced, atoms):
@@ -340,4 +340,7 @@ def _require_allowed(encoder):
     projected.project()
     for name, value in encoder.parameters.items():
         if name != "weights" and not is_same(value, projected.parameters[name]):
-            raise ValueError(f"encoder_.{name} has values out of range: see encoder_.project().")
+            raise ValueError(
+                f"encoder_.{name} contains values out of range. See encoder_.project() for the "
+                "valid range."
+            )

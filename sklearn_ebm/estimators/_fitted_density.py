@@ -84,7 +84,7 @@ def _energy_from(model, state):
         model._checked_attribute(name, state) for name in model._model_of(vars(model))
     )
     if len(others) > 2 and not bool((others[2] > 0).all()):
-        raise ValueError("variance_ must be positive.")
+        raise ValueError("variance_ must contain only positive values.")
     units = model._base.astype(weights.dtype)
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         energy = BilinearEnergy(*units.from_data_units(weights.T, *others)).copy()

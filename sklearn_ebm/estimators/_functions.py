@@ -40,7 +40,7 @@ def _checked_init(init, shape, dtype):
     if not is_cupy(init):
         init = checked_array(init, dtype=dtype, input_name="init")
     if init.shape != shape:
-        raise ValueError(f"init has shape {init.shape}, but codes have shape {shape}.")
+        raise ValueError(f"init must have the shape of the codes, {shape}, got {init.shape}.")
     return init
 
 

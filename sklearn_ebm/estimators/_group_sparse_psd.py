@@ -41,8 +41,8 @@ class PooledAtoms(Atoms):
     def read_codes(self, model, X, decoder, name="X"):
         if model.output == "pooled":
             raise ValueError(
-                "Pooled features have no inverse: many codes have the same. Transform with "
-                "output='simple' or 'both'."
+                "Pooled features cannot be inverted, because many codes have the same pooled "
+                "features. Set output='simple' or output='both'."
             )
         X = check_codes(X, name, accept_sparse="csr")
         if model.output == "both" and X.shape[1] == model._n_features_out:
@@ -341,8 +341,8 @@ class GroupSparsePSD(SparseModel):
         require_magnitude(weights, "pool_weights_")
         if np.any(weights < 0) or not np.all(weights.any(axis=0)) or not weights.any(axis=1).all():
             raise ValueError(
-                "pool_weights_ must not be negative, and every pool and every component must have "
-                "a weight above zero."
+                "pool_weights_ must be non-negative, with at least one positive weight for each "
+                "pool and each component."
             )
         return Pools(np.array(weights))
 

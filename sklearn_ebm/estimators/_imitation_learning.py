@@ -75,9 +75,9 @@ def wanted_penalty(model, penalty):
         penalty = "l1" if kind is None else kind()
     if getattr(penalty, "separable", None) is False:
         raise ValueError(
-            "LISTAEncoder requires a separable penalty, because its steps shrink each component by "
-            f"itself; {type(penalty).__name__} is not separable. Set penalty='l1', which suits any "
-            "dictionary."
+            "LISTAEncoder requires a separable penalty, because its steps shrink each component "
+            f"separately; {type(penalty).__name__} is not separable. Set penalty='l1', which is "
+            "compatible with any dictionary."
         )
     return penalty
 
@@ -103,7 +103,7 @@ def _atoms_of(coder):
     check_is_fitted(
         coder,
         msg="dictionary must be a fitted coder or an array of atoms, got an unfitted %(name)s. "
-        "Call its fit.",
+        "Call 'fit' on it first.",
     )
     if not hasattr(coder, "components_"):
         raise ValueError(
@@ -261,7 +261,6 @@ class ImitationLearning(DictionaryLearning):
         if curve.argmin() == 0 and curve[0] > ROUNDING * of_zero:
             return (
                 f"No pass improved on the initial loss of {curve[0]:.3g}; the initial parameters "
-                "are kept. Train on more samples, with a larger max_iter, or with "
-                "learning_rate='auto'."
+                "are kept. Train on more samples, increase max_iter, or set learning_rate='auto'."
             )
         return ""

@@ -125,12 +125,13 @@ class LabelLearning:
         if not is_classifier(classifier):
             raise ValueError(
                 f"The last step of the pipeline, {name!r}, must be a classifier, got "
-                f"{type(classifier).__name__}. Add one, for instance LogisticRegression()."
+                f"{type(classifier).__name__}. Append one, for instance LogisticRegression()."
             )
         if type(classifier).__module__.startswith("sklearn."):
             require_linear(name, isinstance(classifier, LinearClassifierMixin), classifier)
         if self.model.prefit:
-            check_is_fitted(estimator, msg="estimator must be fitted if prefit=True. Call its fit.")
+            message = "estimator must be fitted if prefit=True. Call 'fit' on it first."
+            check_is_fitted(estimator, msg=message)
         steps = list(flat_steps(estimator))[:-1]
         self._check_rates([*(name for name, _ in steps), name])
         for name, step in steps[self._n_before(steps) :]:
@@ -142,7 +143,9 @@ class LabelLearning:
         rates = self.model.learning_rates or {}
         unknown = sorted(set(rates) - set(names))
         if unknown:
-            raise ValueError(f"learning_rates must name steps of {names}, got {unknown}.")
+            raise ValueError(
+                f"The keys of learning_rates must be names of steps, {names}, got {unknown}."
+            )
         for step, rate in rates.items():
             if not (isinstance(rate, Real) and 0 <= rate < np.inf):
                 raise ValueError(
@@ -276,6 +279,6 @@ def tuned_pipeline(pipeline, trained):
 def _require_classes(classes, known):
     if not np.isin(classes, known).all():
         raise ValueError(
-            f"y must have only classes of the fitted classifier, {known}, got {classes}. Set "
+            f"y must contain only classes of the fitted classifier, {known}, got {classes}. Set "
             "warm_start=False and prefit=False to fit a new classifier."
         )

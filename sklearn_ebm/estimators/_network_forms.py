@@ -35,11 +35,11 @@ class SparseNetwork(NetworkForm):
         """Reason why the model cannot be trained with labels. Empty if it can."""
         if "inference" not in self.model._parameter_constraints:
             return (
-                "its codes are minima, and it has no encoder to train: PSD, ConvPSD and, for a "
-                "fitted coder, LISTAEncoder(dictionary=coder) have one."
+                "it has no encoder, and its codes are minima of the energy. Use PSD, ConvPSD or, "
+                "for a fitted coder, LISTAEncoder(dictionary=coder)."
             )
         is_optimal = self.model.inference == "optimal"
-        return "optimal codes have no derivative; set inference='encoder'." if is_optimal else ""
+        return "optimal codes have no derivative. Set inference='encoder'." if is_optimal else ""
 
     def modules(self, dtype):
         """Return the features of the fitted model as modules."""

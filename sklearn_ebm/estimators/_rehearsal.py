@@ -44,13 +44,13 @@ def check_steps(owner, named_steps, X):
     TypeError, ValueError, ImportError
         The errors that `fit` of the pipeline or of the step would raise.
     """
-    for name, step in named_steps:
+    for _, step in named_steps:
         if step is None or step == "passthrough":
             continue
         if not is_transformer(step):
             raise TypeError(
                 "All intermediate steps should be transformers and implement fit and transform or "
-                f"be the string 'passthrough': step {name!r}, {step!r}, does not."
+                f"be the string 'passthrough' '{step}' (type {type(step)}) doesn't"
             )
         check_parameters(step)
         _check_callbacks(owner, step)

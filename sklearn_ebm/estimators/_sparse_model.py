@@ -269,8 +269,9 @@ class SparseModel(
         rows, _ = self._atoms().read_codes(self, code, decoder, "code")
         if rows.shape != (data.X.shape[0], decoder.code_size):
             raise ValueError(
-                f"code has shape {np.shape(code)}, but X of shape {tuple(data.X.shape)} has codes "
-                f"of {decoder.code_size} numbers for each sample."
+                f"code must have {decoder.code_size} entries for each of the {data.X.shape[0]} "
+                f"samples of X, got an array of shape {np.shape(code)} for X of shape "
+                f"{tuple(data.X.shape)}."
             )
         return parts.duality_gap(data, rows.toarray() if sparse.issparse(rows) else rows)
 

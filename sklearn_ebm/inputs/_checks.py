@@ -64,13 +64,14 @@ def require_same_place(estimator, X):
     if is_there != is_cupy(X):
         name = type(estimator).__name__
         raise ValueError(
-            f"{name} must be given data of the same namespace and device as those passed to fit(): "
+            f"Inputs passed to {name} must use the same namespace and the same device as those "
+            "passed to fit(). "
             + (
-                "it was fitted on a CUDA device. Move X there by cupy.asarray(X), or the model to "
-                "the host by sklearn_ebm.host_copy(model)."
+                "The model was fitted on a CUDA device. Move X there with cupy.asarray(X), or the "
+                "model to the host with sklearn_ebm.host_copy(model)."
                 if is_there
-                else "it was fitted on the host. Move X there by cupy.asnumpy(X), or fit the "
-                "model again with CuPy arrays or backend='cupy'."
+                else "The model was fitted on the host. Move X there with cupy.asnumpy(X), or fit "
+                "the model again with CuPy arrays or backend='cupy'."
             )
         )
 
@@ -135,13 +136,14 @@ def _check_atoms(dictionary, name):
     size = xp.max(xp.abs(dictionary), axis=1)
     if not bool(xp.all(size > 0)):
         raise ValueError(
-            f"{name} must have no rows of norm zero, got zeros in rows: {_some_rows(size == 0)}."
+            f"{name} must not contain rows of norm zero, got zeros in rows {_some_rows(size == 0)}."
         )
     extreme = _beyond(dictionary, dictionary.dtype)
     if bool(xp.any(extreme)):
         raise ValueError(
-            f"{name} must have rows whose squared norm fits into {np.dtype(dictionary.dtype)!r}, "
-            f"unlike rows {_some_rows(extreme)}. Scale the atoms, for instance to norm one."
+            f"{name} must have rows whose squared norm is in the range of "
+            f"{np.dtype(dictionary.dtype)!r}, got rows {_some_rows(extreme)} out of range. Scale "
+            "the rows, for instance to unit norm."
         )
 
 
@@ -159,8 +161,8 @@ def require_magnitude(values, name):
     size = float(array_namespace(values).max(abs(values))) if values.size else 0.0
     if not size <= largest_value(values.dtype):
         raise ValueError(
-            f"{name} has values too large for {np.dtype(values.dtype)!r}: squares of {size:.1e} "
-            "overflow."
+            f"{name} contains a value too large for {np.dtype(values.dtype)!r}: squares of "
+            f"{size:.1e} overflow."
         )
 
 
@@ -169,8 +171,9 @@ def require_atoms(dictionary, name):
     extreme = _beyond(dictionary, dictionary.dtype)
     if bool(extreme.any()):
         raise ValueError(
-            f"{name} must have atoms whose squared norm fits into {np.dtype(dictionary.dtype)!r}, "
-            f"unlike atoms {_some_rows(extreme)}. Scale the atoms, for instance to norm one."
+            f"{name} must have atoms whose squared norm is in the range of "
+            f"{np.dtype(dictionary.dtype)!r}, got atoms {_some_rows(extreme)} out of range. Scale "
+            "the atoms, for instance to unit norm."
         )
 
 
@@ -181,8 +184,9 @@ def require_castable(atoms, dtype):
     extreme = _beyond(atoms, dtype)
     if bool(extreme.any()):
         raise ValueError(
-            f"components_ must have atoms whose squared norm fits into {dtype!r}, unlike atom "
-            f"{int(extreme.nonzero()[0][0])}. Pass X as {np.dtype(atoms.dtype)!r}."
+            f"components_ must have atoms whose squared norm is in the range of {dtype!r}, got "
+            f"atom {int(extreme.nonzero()[0][0])} out of range. Convert X to "
+            f"{np.dtype(atoms.dtype)!r}."
         )
 
 

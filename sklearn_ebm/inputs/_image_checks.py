@@ -30,7 +30,7 @@ def check_mask(mask, images, form):
     shape = tuple(mask.shape)
     expected = tuple(flat(images).shape) if form.is_flat else tuple(images.shape)
     if shape != expected and (form.is_flat or shape != expected[:3]):
-        raise ValueError(f"mask has shape {shape}, but X has {expected}.")
+        raise ValueError(f"mask has shape {shape}, but X has shape {expected}.")
     if mask.ndim == 3:
         mask = xp.broadcast_to(mask[..., None], images.shape)
     return xp.asarray(flat(mask) != 0, dtype=images.dtype)
@@ -40,7 +40,7 @@ def _require_numbers(mask, xp):
     if not xp.isdtype(mask.dtype, ("bool", "integral", "real floating")):
         raise ValueError(f"mask must contain booleans or numbers, got dtype {mask.dtype}.")
     if xp.isdtype(mask.dtype, "real floating") and bool(xp.any(xp.isnan(mask))):
-        raise ValueError("mask contains NaN; it must be one where X is observed, zero elsewhere.")
+        raise ValueError("mask must be 1 where X is observed and 0 elsewhere, got NaN.")
 
 
 def without_unseen(images, mask):
@@ -75,4 +75,7 @@ def require_observed(mask):
     xp = array_namespace(mask)
     empty = xp.nonzero(~xp.any(mask != 0, axis=1))[0]
     if empty.shape[0]:
-        raise ValueError(f"No value of sample {int(empty[0])} is observed according to mask.")
+        raise ValueError(
+            "mask must have at least one non-zero entry for each sample, got none for sample "
+            f"{int(empty[0])}."
+        )

@@ -20,7 +20,7 @@ from sklearn_ebm.inputs._rows import (
 )
 
 IMAGE_SHAPE = ["array-like", None]  # for `_parameter_constraints`
-LAYOUT = "images are (n_samples, height, width, channels), channels last."
+LAYOUT = "Images must have shape (n_samples, height, width, channels), with channels last."
 BATCH_ENTRIES = 2**20  # entries of a batch of images: 4 MB in float32, which mostly fit in cache
 
 
@@ -84,7 +84,7 @@ def check_images(
     if form.n_dims > 4:
         raise ValueError(
             f"Found array with dim {form.n_dims}, while dim <= 4 is required by "
-            f"{type(estimator).__name__}: {LAYOUT}"
+            f"{type(estimator).__name__}. {LAYOUT}"
         )
     if form.n_dims in (3, 4):
         images = check_values(estimator, X, allow_nan, finite)
@@ -151,8 +151,8 @@ def _stack(X):
         sizes = ", ".join(_by(shape) for shape in different[:4])
         more = f" and {len(different) - 4} more" if len(different) > 4 else ""
         raise ValueError(
-            f"X holds images of different sizes: {sizes}{more}. Crop or pad them to one size, or "
-            "make one call per size."
+            f"All images in X must have the same size, got {sizes}{more}. Crop or pad them to one "
+            "size, or call the method once for each size."
         )
     return array_namespace(*X).stack(list(X))
 
@@ -192,8 +192,8 @@ def full_shape(image_shape):
     whole = all(isinstance(length, Integral) and length > 0 for length in shape)
     if not whole or len(shape) not in (2, 3):
         raise ValueError(
-            "image_shape must be (height, width) or (height, width, channels), positive integers, "
-            f"got {image_shape!r}."
+            "image_shape must be (height, width) or (height, width, channels) with positive "
+            f"integers, got {image_shape!r}."
         )
     return tuple(int(length) for length in (*shape, 1)[:3])
 
@@ -227,22 +227,23 @@ def _check_size(estimator, shape, form, smallest):
     size, name = _by((height, width)), type(estimator).__name__
     if form.is_flat:
         size += f" (n_features = {height * width * channels})"
-    message = f"X has images of {size}, but {name} needs at least {_by(smallest)}."
+    message = f"X has images of {size}, but {name} is expecting at least {_by(smallest)}."
     if form.n_dims == 4 and height <= 4 < channels:
-        message += f" X of shape {tuple(shape)} looks like channels first: {LAYOUT}"
+        message += f" X of shape {tuple(shape)} looks like images with channels first. {LAYOUT}"
     raise ValueError(message)
 
 
 def _check_channels(estimator, n_channels, reset, accepted):
     expected = None if reset else getattr(estimator, "n_channels_in_", None)
     if expected not in (None, n_channels):
-        wanted = f"is expecting {expected} channels"
+        wanted = str(expected)
     elif n_channels == 0 or (accepted is not None and n_channels not in accepted):
-        wanted = "is expecting " + " or ".join(str(count) for count in accepted or ("at least 1",))
+        wanted = " or ".join(str(count) for count in accepted or ("at least 1",))
     else:
         return
     raise ValueError(
-        f"X has {n_channels} channels, but {type(estimator).__name__} {wanted}: {LAYOUT}"
+        f"X has {n_channels} channels, but {type(estimator).__name__} is expecting {wanted} "
+        f"channels. {LAYOUT}"
     )
 
 

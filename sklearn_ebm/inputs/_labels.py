@@ -63,9 +63,10 @@ class Labels(NamedTuple):
         n_held_out = int(fraction * len(rows))
         if n_held_out < n_classes:
             raise ValueError(
-                f"The validation set is too small: validation_fraction={fraction} of {len(rows)} "
-                f"samples is {n_held_out}, for {n_classes} classes. Increase validation_fraction, "
-                "or set early_stopping=False."
+                f"Splitting {len(rows)} samples into a train set and a validation set with "
+                f"validation_fraction={fraction} led to a validation set of {n_held_out} samples "
+                f"for {n_classes} classes. Increase validation_fraction, or set "
+                "early_stopping=False."
             )
         train, held_out = train_test_split(
             rows, test_size=n_held_out, stratify=self.y[rows], random_state=random_state
@@ -110,17 +111,19 @@ def check_labels(estimator, X, y, sample_weight, class_weight):
     classes = np.unique(y)
     if UNLABELLED in classes.tolist() and classes.tolist() != [UNLABELLED, 1]:
         raise ValueError(
-            f"y has labels that are missing, {UNLABELLED}: pass those samples as "
-            "unsupervised_X, and the others as X. If it is a class, call it another name."
+            f"y must not contain {UNLABELLED}, which marks missing labels. Pass samples without "
+            f"labels as unsupervised_X. If {UNLABELLED} is a class, replace its label."
         )
     if len(classes) == 0:
-        raise ValueError("Found 0 samples in X and y, while a minimum of 1 is required.")
+        raise ValueError(
+            f"Found array with 0 sample(s) (shape={y.shape}) while a minimum of 1 is required."
+        )
     _require_two_classes(name, classes)
     weights, _ = check_sample_weight(sample_weight, X)
     labels = Labels(
         y, times_class_weight(weights, class_weight, y), None if sample_weight is None else weights
     )
-    _require_two_classes(name, labels.classes, ". Samples without weight do not count.")
+    _require_two_classes(name, labels.classes, ". Samples of zero weight are ignored.")
     return labels
 
 

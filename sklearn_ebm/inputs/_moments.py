@@ -56,9 +56,9 @@ def _require_squares(deviation, dtype):
     least = float(xp.min(xp.where(deviation > 0, deviation, xp.full_like(deviation, xp.inf))))
     if least < smallest:
         raise ValueError(
-            f"Input X contains features that vary too little for {np.dtype(dtype)!r}: the square "
-            f"of a standard deviation of {least:.1e} underflows. Rescale X, for instance with "
-            "StandardScaler."
+            f"Input X contains a feature whose variance is too small for {np.dtype(dtype)!r}: the "
+            f"square of a standard deviation of {least:.1e} underflows. Rescale X, for instance "
+            "with StandardScaler."
         )
 
 

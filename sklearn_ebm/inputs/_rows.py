@@ -89,7 +89,9 @@ def split_missing(X, missing_values):
         return X, None
     if bool(missing.all(axis=1).any()):
         row = int(missing.all(axis=1).nonzero()[0][0])
-        raise ValueError(f"Every feature of sample {row} is missing.")
+        raise ValueError(
+            f"Each sample must have at least one observed feature, got none in sample {row}."
+        )
     return xp.where(missing, xp.zeros_like(X), X), (~missing).astype(X.dtype)
 
 
@@ -206,7 +208,7 @@ def _check_width(estimator, n_features, reset):
 
 def _with_kept_type(X, xp, dtype):
     if not xp.isdtype(X.dtype, ("bool", "integral", "real floating")):
-        raise ValueError(f"X must hold real numbers; got dtype {X.dtype}.")
+        raise ValueError(f"X must contain real numbers, got dtype {X.dtype}.")
     kept = () if dtype is None else tuple(getattr(xp, name) for name in dtype)
     return X if dtype is None or X.dtype in kept else xp.asarray(X, dtype=kept[0])
 

@@ -100,5 +100,7 @@ def times_class_weight(weights, class_weight, y):
     if np.any(factors):
         products[rows] = weights[rows] * normalized(factors)[0][labels]
     if not np.any(products):
-        raise ValueError("Sample weights times class_weight must contain a non-zero number.")
+        raise ValueError(
+            "Sample weights times class_weight must contain at least one non-zero number."
+        )
     return normalized(products)[0]

@@ -19,8 +19,8 @@ def take_axes(ax, n_axes, display, figure_size, stacked=False):
     axes = np.asarray(ax, dtype=object).reshape(-1)
     if len(axes) != n_axes:
         raise ValueError(
-            f"{type(display).__name__} draws on {n_axes} axes here; got {len(axes)}. Pass as many, "
-            "or ax=None for a new figure."
+            f"Expected ax to have {n_axes} axes, got {len(axes)}. Set ax=None to create a new "
+            "figure."
         )
     return axes[0].figure, axes
 
@@ -29,18 +29,21 @@ def _pyplot(name):
     try:
         import matplotlib.pyplot as plt
     except ImportError as error:
-        raise ImportError(f"{name} needs matplotlib: pip install sklearn-ebm[plot]") from error
+        raise ImportError(
+            f"{name} requires matplotlib. You can install matplotlib with "
+            "`pip install sklearn-ebm[plot]`"
+        ) from error
     return plt
 
 
 def fitted(estimator, name):
     """Return a fitted attribute as a NumPy array. Raise an AttributeError if it is missing."""
     if not hasattr(estimator, name):
-        raise AttributeError(f"{type(estimator).__name__} has no attribute {name}.")
+        raise AttributeError(f"{type(estimator).__name__!r} object has no attribute {name!r}")
     return to_host(getattr(estimator, name))
 
 
 def check_option(value, options, name):
     """Raise a ValueError that lists the options if `value` is not one of them."""
     if value not in options:
-        raise ValueError(f"{name} must be one of {list(options)}; got {value!r}.")
+        raise ValueError(f"{name} must be one of {list(options)}, got {value!r}.")

@@ -113,7 +113,10 @@ class CodeErrorDisplay:
         for solver in solvers:
             check_option(solver, list(UNROLLED), "solvers")
             if LABELS[solver] in lines:
-                raise ValueError(f"{LABELS[solver]!r} names a solver's line; rename the encoder's.")
+                raise ValueError(
+                    "The keys of estimators must differ from the labels of solvers, got "
+                    f"{LABELS[solver]!r}. Rename this key."
+                )
         deepest = max(each.encoder_.n_steps for line in lines.values() for each in line)
         if max_steps is None:
             max_steps = max(FEWEST_STEPS, FURTHER * deepest)
@@ -178,7 +181,7 @@ def _lines(estimators):
         for name, line in estimators.items()
     }
     if not lines or not all(lines.values()):
-        raise ValueError("There is no encoder to draw: each line needs one at least.")
+        raise ValueError("estimators must contain at least one encoder for each line, got none.")
     for line in lines.values():
         for each in line:
             check_is_fitted(each)
@@ -195,14 +198,15 @@ def _shared_task(lines, X):
             other = fitted(each, "components_")
             if other.shape != dictionary.shape or not np.allclose(other, dictionary):
                 raise ValueError(
-                    f"{_called(name, each)} has another dictionary than "
-                    f"{_called(first_name, first)}: their optimal codes differ. Give both the same "
-                    "`dictionary`."
+                    "All encoders must have the same dictionary, got different dictionaries for "
+                    f"{_called(first_name, first)} and {_called(name, each)}, whose optimal codes "
+                    "differ. Fit them with the same `dictionary`."
                 )
             if each.alpha_ != alpha:
                 raise ValueError(
-                    f"{_called(name, each)} has alpha={each.alpha_}, and "
-                    f"{_called(first_name, first)} alpha={alpha}: their optimal codes differ."
+                    f"All encoders must have the same alpha, got alpha={alpha} for "
+                    f"{_called(first_name, first)} and alpha={each.alpha_} for "
+                    f"{_called(name, each)}, whose optimal codes differ."
                 )
     optimum = _codes(first, X, "optimal")
     X = check_array(to_host(X), dtype=(np.float64, np.float32))

@@ -213,7 +213,9 @@ class DictionaryDisplay:
         """Return the atoms as an array (n_components, height, width, n_channels)."""
         atoms = self.components if side == "decoder" else self.encoder_components
         if atoms is None:
-            raise ValueError('which="encoder" and which="both" need encoder_components.')
+            raise ValueError(
+                "encoder_components must be given if which='encoder' or which='both', got None."
+            )
         atoms = to_host(atoms)
         if atoms.ndim == 4:
             return _with_own_shape(atoms, self.image_shape)
@@ -226,7 +228,10 @@ class DictionaryDisplay:
         if sort is None:
             return np.arange(n_components)
         if self.usage is None:
-            raise ValueError('sort="usage" needs usage; pass sort=None to keep the order of rows.')
+            raise ValueError(
+                "usage must be given if sort='usage', got None. Set sort=None to keep the order of "
+                "rows."
+            )
         return np.argsort(-to_host(self.usage), kind="stable")
 
     def _title(self, side, shape, sort):
@@ -244,5 +249,7 @@ def _with_own_shape(kernels, image_shape):
     """Return the filters. Raise a ValueError if another shape was requested."""
     shape = kernels.shape[1:]
     if image_shape is not None and tuple(image_shape) not in (shape, shape[:2]):
-        raise ValueError(f"Kernels are of shape {shape}; got image_shape={tuple(image_shape)}.")
+        raise ValueError(
+            f"image_shape must be the shape of the filters, {shape}, got {tuple(image_shape)}."
+        )
     return kernels

@@ -229,7 +229,7 @@ def _grey_shape(image_shape, n_features):
     shape = tile_shape(image_shape, n_features)
     if len(shape) == 3:
         raise ValueError(
-            f"Gabor functions have no colours: image_shape must be (height, width); got {shape}."
+            f"image_shape must be (height, width), got {shape}: Gabor functions have no colours."
         )
     return shape
 

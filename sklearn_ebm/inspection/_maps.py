@@ -145,8 +145,8 @@ class MapDisplay:
         components = fitted(estimator, "components_")
         if components.ndim != 4:
             raise ValueError(
-                f"{type(estimator).__name__} has no maps: its components_ are of shape "
-                f"{components.shape}, and kernels (n_components, height, width, n_channels)."
+                "estimator must have components_ of shape (n_components, height, width, "
+                f"n_channels), got {type(estimator).__name__} with shape {components.shape}."
             )
         image = image if is_cupy(image) else np.asarray(image)
         picture = as_picture(image, getattr(estimator, "image_shape", None))
@@ -205,7 +205,10 @@ class MapDisplay:
             self.components, 4, "components", "(n_components, height, width, n_channels)"
         )
         if len(kernels) != n_components:
-            raise ValueError(f"There are {n_components} maps, but {len(kernels)} kernels.")
+            raise ValueError(
+                f"components must contain one filter per map, got {len(kernels)} filters for "
+                f"{n_components} maps."
+            )
         return scaled(kernels[self.order_])
 
     def _labels(self):
@@ -287,7 +290,7 @@ def _grid(n_cells, n_columns, map_shape):
 def _checked(values, n_dims, name, shape):
     values = np.asarray(to_host(values), dtype=np.float64)
     if values.ndim != n_dims:
-        raise ValueError(f"{name} must be of shape {shape}; got an array of shape {values.shape}.")
+        raise ValueError(f"{name} must have shape {shape}, got an array of shape {values.shape}.")
     return values
 
 

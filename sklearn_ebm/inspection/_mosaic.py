@@ -14,14 +14,14 @@ def tile_shape(image_shape, n_features):
         return side, side
     if image_shape is None:
         raise ValueError(
-            f"Rows of n_features={n_features} are no square images: pass "
-            "image_shape=(height, width) or (height, width, 3)."
+            "image_shape must be given if n_features is not a square number, got "
+            f"n_features={n_features}. Pass image_shape=(height, width) or (height, width, 3)."
         )
     shape = tuple(image_shape)
     if len(shape) not in (2, 3) or shape[2:] not in ((), (3,)) or math.prod(shape) != n_features:
         raise ValueError(
             f"image_shape must be (height, width) or (height, width, 3) with a product of "
-            f"n_features={n_features}; got {shape}."
+            f"n_features={n_features}, got {shape}."
         )
     return shape
 

@@ -107,7 +107,9 @@ class ObjectiveDisplay:
         """
         check_option(x, PANELS, "x")
         if x != "pass" and self.seconds is None:
-            raise ValueError(f'x="{x}" needs seconds; pass x="pass" to do without.')
+            raise ValueError(
+                f"seconds must be given if x={x!r}, got None. Set x='pass' to plot without them."
+            )
         panels = PANELS[x]
         size = (5.5 * len(panels), 3.6)
         self.figure_, self.axes_ = take_axes(ax, len(panels), self, size)

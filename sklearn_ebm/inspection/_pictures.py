@@ -22,13 +22,16 @@ def as_picture(image, image_shape=None):
     image = np.asarray(to_host(image))
     if image.ndim not in (1, 2, 3):
         raise ValueError(
-            "image must be one image, (height, width) or (height, width, n_channels), or one row; "
-            f"got an array of shape {image.shape}."
+            "image must have shape (height, width), (height, width, n_channels) or (n_features,), "
+            f"got {image.shape}."
         )
     if image.ndim == 1:
         shape = (1, len(image)) if image_shape is None else tuple(image_shape)
         if math.prod(shape) != len(image):
-            raise ValueError(f"The row has {len(image)} numbers, but image_shape is {shape}.")
+            raise ValueError(
+                f"image has {len(image)} features, but image_shape={shape} requires "
+                f"{math.prod(shape)}."
+            )
         image = image.reshape(shape)
     return image[..., None] if image.ndim == 2 else image
 

@@ -129,7 +129,7 @@ class ReconstructionDisplay:
         )
         if image.shape != reconstruction.shape:
             raise ValueError(
-                f"The image is of shape {image.shape}, its reconstruction of "
+                f"image and reconstruction must have the same shape, got {image.shape} and "
                 f"{reconstruction.shape}."
             )
         error = image - reconstruction

@@ -162,7 +162,7 @@ def _checked_steps(steps):
     for number in steps:
         check_scalar(number, "steps", Integral, min_val=0)
     if not steps or steps != sorted(set(steps)):
-        raise ValueError(f"steps must be numbers in ascending order; got {steps}.")
+        raise ValueError(f"steps must be non-empty and strictly increasing, got {steps}.")
     return steps
 
 
@@ -192,11 +192,14 @@ def _checked_samples(samples, steps):
     samples = np.asarray(to_host(samples))
     if samples.ndim != 3:
         raise ValueError(
-            "samples must be of shape (n_chains, n_times, n_features); got an array of shape "
+            "samples must have shape (n_chains, n_times, n_features), got an array of shape "
             f"{samples.shape}."
         )
     if len(steps) != samples.shape[1]:
-        raise ValueError(f"There are samples of {samples.shape[1]} times, but {len(steps)} steps.")
+        raise ValueError(
+            f"steps must contain one entry for each of the {samples.shape[1]} times in samples, "
+            f"got {len(steps)}."
+        )
     return samples, steps
 
 

@@ -143,8 +143,8 @@ class TopographicMapDisplay:
         map_shape = getattr(estimator, "map_shape", None)
         if map_shape is None:
             raise ValueError(
-                f"The units of {type(estimator).__name__} stand on no map: it has no map_shape. "
-                "Pass TopographicMapDisplay(components, map_shape) one."
+                f"estimator must have the attribute map_shape, got {type(estimator).__name__}. "
+                "Pass a shape to TopographicMapDisplay(components, map_shape)."
             )
         return cls(components, map_shape, image_shape=image_shape).plot(
             threshold=threshold,
@@ -202,7 +202,8 @@ class TopographicMapDisplay:
         n_fits = len(self.gabor.goodness)
         if n_fits != len(components):
             raise ValueError(
-                f"gabor has fits of {n_fits} filters, and there are {len(components)}."
+                f"gabor must contain one fit per filter, got {n_fits} fits for {len(components)} "
+                "filters."
             )
         return self.gabor
 
@@ -213,8 +214,8 @@ def _checked_map_shape(map_shape, n_components):
     whole = all(isinstance(length, Integral) and length > 0 for length in shape)
     if len(shape) != 2 or not whole or math.prod(shape) != n_components:
         raise ValueError(
-            "map_shape must be a pair (rows, columns) of positive whole numbers with a product of "
-            f"n_components={n_components}; got {map_shape!r}."
+            "map_shape must be a pair (rows, columns) of positive integers with a product of "
+            f"n_components={n_components}, got {map_shape!r}."
         )
     return shape
 

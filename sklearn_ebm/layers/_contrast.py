@@ -190,7 +190,7 @@ class LocalContrastNormalizer(Layer, OneToOneFeatureMixin, TransformerMixin, Bas
     def _check_odd(self):
         if self.window_size % 2 == 0:
             raise ValueError(
-                f"window_size must be odd, so that the window has a centre; got {self.window_size}."
+                f"window_size must be odd, so that the window has a centre, got {self.window_size}."
             )
 
     def _window(self, x):

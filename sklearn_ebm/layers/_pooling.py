@@ -271,7 +271,8 @@ class Pooler(Layer, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
         group = int(self.map_groups)
         if n_maps % group:
             raise ValueError(
-                f"X has {n_maps} channels, which cannot be split into groups of map_groups={group}."
+                f"The number of channels of X must be a multiple of map_groups={group}, got "
+                f"{n_maps}."
             )
         size = window_shape(self.pool_shape, height)
         stride = size if self.pool_stride is None else window_shape(self.pool_stride, height)
@@ -295,6 +296,6 @@ def _check_pair(name, lengths):
     whole = all(isinstance(length, Integral) and length > 0 for length in lengths)
     if not whole or len(lengths) != 2:
         raise ValueError(
-            f"{name} must be a positive integer or a pair of them, down and across; "
+            f"{name} must be a positive integer or a pair of positive integers (down, across), "
             f"got {lengths!r}."
         )

@@ -85,7 +85,7 @@ def whitening_matrices(moments, regularization, dtype):
     """Return W and its inverse in float64. If e = 0, directions without variance map to zero."""
     xp = array_namespace(moments.scatter)
     if not bool(xp.all(xp.isfinite(moments.scatter))):
-        raise ValueError("The variance of X is too large for float64: scale X down.")
+        raise ValueError("The variance of X is too large for dtype('float64'). Scale X down.")
     variance, directions = xp.linalg.eigh(moments.scatter / moments.n_samples)
     regularized = xp.clip(variance, 0, None)  # eigh may round zeros to negative values
     regularized = regularized + regularization * xp.mean(regularized)
@@ -245,8 +245,8 @@ class ZCAWhitener(Layer, OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         self._ready(learning=True)
         if self._state.replaced:
             raise ValueError(
-                f"{', '.join(sorted(self._state.replaced))} of this ZCAWhitener was set after fit. "
-                "partial_fit would compute it again from the moments of all rows: call fit."
+                f"{', '.join(sorted(self._state.replaced))} of this ZCAWhitener was set after fit, "
+                "but partial_fit would recompute it from the moments of all samples. Call fit."
             )
         return self._moments
 

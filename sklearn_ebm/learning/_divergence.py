@@ -41,8 +41,8 @@ def divergence_message(learning_rate):
     """Return the text of the `ConvergenceWarning`, with the parameter as the user set it."""
     shown = learning_rate if isinstance(learning_rate, Real) else repr(learning_rate)
     return (
-        f"Training diverged with learning_rate={shown}; the best parameters before are "
-        "kept. Lower learning_rate."
+        f"Training diverged with learning_rate={shown}; the best parameters before divergence "
+        "are kept. Lower learning_rate."
     )
 
 

@@ -46,8 +46,8 @@ FIXED_MAPS = {
 }
 OF_MODULES = ("forward", "backward", "scales", "project", "on")  # `fit` may set `parameters`
 WAYS_OUT = (
-    "Only steps that are not trained may precede it: replace it, or set learning_rates to 0 for it "
-    "and for all steps before it, so that they are not trained."
+    "To keep this step as it is, set learning_rates to 0 for it and for all steps before it, so "
+    "that they are not trained."
 )
 
 
@@ -72,8 +72,8 @@ def require_derivative(name, estimator):
     obstacle = _obstacle(estimator)
     if obstacle:
         raise ValueError(
-            f"Step {name!r}, {type(estimator).__name__}, cannot be trained through: {obstacle} "
-            f"{WAYS_OUT}"
+            f"Gradients cannot be computed through step {name!r}, {type(estimator).__name__}: "
+            f"{obstacle} {WAYS_OUT}"
         )
 
 
@@ -83,13 +83,13 @@ def _obstacle(estimator):
     if hasattr(estimator, "_as_network"):
         return estimator._as_network().obstacle
     if type(estimator) in FIXED_MAPS:
-        return "it clips; set clip=False." if getattr(estimator, "clip", False) else ""
+        return "it clips its output. Set clip=False." if getattr(estimator, "clip", False) else ""
     lacking = [name for name in OF_MODULES if not hasattr(estimator, name)]
     if not lacking:
         return ""
     if "forward" in lacking or "backward" in lacking:
-        return "it has no derivative here."
-    return f"it lacks {', '.join(lacking)}: inherit from sklearn_ebm.protocols.ModuleMixin."
+        return "its derivative is not implemented."
+    return f"it lacks {', '.join(lacking)}. Inherit from sklearn_ebm.protocols.ModuleMixin."
 
 
 class Step:
@@ -194,8 +194,8 @@ def require_linear(name, is_linear, classifier):
     """Refuse a classifier that has no scores x W + b."""
     if not is_linear:
         raise ValueError(
-            f"The classifier {name!r}, {type(classifier).__name__}, is not linear: it must have a "
-            "coef_ and an intercept_ for each class, as LogisticRegression has."
+            f"The classifier {name!r} must be linear, with coef_ and intercept_ for each class, "
+            f"got {type(classifier).__name__}. Use, for example, LogisticRegression."
         )
 
 
@@ -213,7 +213,7 @@ def backend_of(steps, row, wish):
     if is_cupy(like) != (backend.name == "cupy"):
         place = "a CUDA device" if is_cupy(like) else "the host"
         raise ValueError(
-            f"backend={wish!r}, but the steps that are trained are on {place}: give them the same "
-            "backend, or leave it at 'auto'."
+            f"backend={wish!r} cannot be used, because the parameters of the trained steps are on "
+            f"{place}. Set the same backend for these steps, or set backend='auto'."
         )
     return backend

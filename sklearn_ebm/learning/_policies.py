@@ -70,8 +70,9 @@ class RelativeChange(Policy):
     def message(self, plan):
         """Return the text of the warning that learning has not converged after the last pass."""
         return (
-            f"Stopped at max_iter={plan.max_iter} with a relative change of the objective of "
-            f"{self.change:.1e} > tol={self.tol:.1e}. Increase max_iter or tol."
+            f"Maximum number of iterations (max_iter={plan.max_iter}) reached before convergence: "
+            f"the relative change of the objective is {self.change:.1e} > tol={self.tol:.1e}. "
+            "Increase max_iter or tol."
         )
 
 

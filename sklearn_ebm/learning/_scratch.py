@@ -72,7 +72,7 @@ class ScratchFolder:
             place = self.path.parent if self.path else "the temporary directory"
             raise OSError(
                 error.errno,
-                f"{error.strerror or error}: {n_bytes / 1e6:.0f} MB are needed in {place}. Free "
+                f"{error.strerror or error}: {n_bytes / 1e6:.0f} MB are required in {place}. Free "
                 "space there, or set the environment variable TMPDIR to another directory",
             ) from error
         return array

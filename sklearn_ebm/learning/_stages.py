@@ -208,9 +208,9 @@ def _stored(memory, function):
             if "Non-existing item" not in str(error):
                 raise
             raise OSError(
-                f"The memory of the pipeline, {memory.location!r}, cannot store the output of a "
-                "stage; a warning of joblib has the reason. Free space there, or choose another "
-                "directory."
+                f"The output of a stage could not be stored in the memory of the pipeline, "
+                f"{memory.location!r}. The warning issued by joblib contains the reason. Free "
+                "space there, or choose another directory."
             ) from error
 
     return call

@@ -67,7 +67,10 @@ def normalized_distance(Z, Z_changed):
     all_pairs = Z.var(axis=0).sum() + Z_changed.var(axis=0).sum() + between_means
     others = (n_samples * all_pairs - own) / (n_samples - 1)
     if others <= 0:
-        raise ValueError("Different samples of Z and Z_changed are at no distance: nothing varies.")
+        raise ValueError(
+            "The mean distance between different samples of Z and Z_changed must be positive, "
+            "got 0."
+        )
     return float(own / others)
 
 
@@ -132,8 +135,8 @@ def invariance_curve(represent, original, transformed):
     """
     if np.ndim(transformed) != 3:
         raise ValueError(
-            f"Expected 3D array of transformed data, got {np.ndim(transformed)}D array instead: "
-            "(n_changes, n_samples, n_features)."
+            f"Expected 3D array, got {np.ndim(transformed)}D array instead. Transformed data must "
+            "have shape (n_changes, n_samples, n_features)."
         )
     unchanged = represent(original)
     return np.array([normalized_distance(unchanged, represent(each)) for each in transformed])

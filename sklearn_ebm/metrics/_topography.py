@@ -95,18 +95,18 @@ def topographic_order(values, map_shape, *, period=None, torus=True, valid=None)
     one, other = _adjacent_units(shape, torus)
     counted = valid[one] & valid[other]
     if not counted.any():
-        raise ValueError("No two valid units are adjacent.")
+        raise ValueError("valid must contain at least two adjacent units, got none.")
     between = np.linalg.norm(values[one[counted]] - values[other[counted]], axis=1)
     adjacent = _round_a_period(between, period).mean()
     all_pairs = _round_a_period(pdist(values[valid]), period).mean()
     if all_pairs == 0:
-        raise ValueError("The values of all valid units are equal: there is nothing to order.")
+        raise ValueError("values must differ between valid units, got the same values for all.")
     return TopographicOrder(float(adjacent), float(all_pairs), float(adjacent / all_pairs))
 
 
 def _checked_shape(map_shape):
     if not np.iterable(map_shape) or len(map_shape) != 2:
-        raise ValueError(f"map_shape must be a pair (n_rows, n_columns); got {map_shape!r}.")
+        raise ValueError(f"map_shape must be a pair (n_rows, n_columns), got {map_shape!r}.")
     for length in map_shape:
         check_scalar(length, "map_shape", Integral, min_val=1)
     return tuple(map(int, map_shape))
@@ -119,7 +119,7 @@ def _checked_units(values, valid, shape):
     n_units = math.prod(shape)
     valid = np.ones(n_units, dtype=bool) if valid is None else to_host(valid)
     if valid.dtype != bool:
-        raise ValueError(f"valid must be boolean; got dtype {valid.dtype}.")
+        raise ValueError(f"valid must be a boolean array, got dtype {valid.dtype}.")
     for name, array in (("values", values), ("valid", valid)):
         if array.shape[:1] != (n_units,):
             raise ValueError(
@@ -134,7 +134,7 @@ def _check_period(period, values):
         return
     check_scalar(period, "period", Real, min_val=0, include_boundaries="neither")
     if values.shape[1] > 1:
-        raise ValueError(f"period is of one column, but values has {values.shape[1]} columns.")
+        raise ValueError(f"values must have one column if period is given, got {values.shape[1]}.")
 
 
 def _adjacent_units(shape, torus):

@@ -40,4 +40,4 @@ def require(part, capability, user, remedy):
     """
     if not offers(part, capability):
         name = getattr(part, "name", type(part).__name__)
-        raise ValueError(f"{user} with `{capability}`; {name} has none. {remedy}")
+        raise ValueError(f"{user} with `{capability}`; {name} does not define it. {remedy}")

@@ -24,9 +24,11 @@ SINGLE_RANGE = 1e30  # an active set searches in single precision, with a maximu
 
 # Capabilities that a problem or its penalty may lack, in words.
 MISSING = {
-    "gram": "a Hessian that all samples share, which missing values rule out",
-    "rule": "a separable penalty with a rule for compiled kernels; {penalty} has none",
-    "group_rule": "a penalty on disjoint groups with one weight each; {penalty} is not one",
+    "gram": "a Hessian that all samples share; with missing values, each sample has its own",
+    "rule": "a separable penalty with a rule for compiled kernels; {penalty} has no such rule",
+    "group_rule": (
+        "a penalty on disjoint groups with one weight each; {penalty} is not such a penalty"
+    ),
     "convex": "a convex penalty; {penalty} is not convex",
     "as_local_lasso": "a convolutional decoder",
     "in_fourier_domain": "a convolutional decoder",
@@ -222,7 +224,7 @@ def _lacks(entry, problem, backend):
         name = getattr(penalty, "name", type(penalty).__name__)
         return f"requires {words.format(penalty=name)}"
     if entry.kernel is not None and getattr(backend, entry.kernel, None) is None:
-        return f"is not available on backend={backend.name!r}"
+        return f"is not available with backend={backend.name!r}"
     return ""
 
 

@@ -28,12 +28,13 @@ class Outcome(enum.Enum):
     MAX_ITER_OR_PRECISION = (
         "{n_late} of {n_samples} codes did not converge in max_iter={max_iter} iterations. "
         "{distance}, above tol={tol:.1e}. Increase code_max_iter (max_iter in functions). If the "
-        "gaps do not become smaller, {dtype} cannot represent better codes: increase code_tol (tol "
-        "in functions){remedy}."
+        "gaps do not decrease, {dtype} cannot represent more accurate codes: increase code_tol "
+        "(tol in functions){remedy}."
     )
     PRECISION = (
         "{n_late} of {n_samples} codes did not converge. {distance}, above tol={tol:.1e}, because "
-        "{dtype} cannot represent better codes. Increase code_tol (tol in functions){remedy}."
+        "{dtype} cannot represent more accurate codes. Increase code_tol (tol in "
+        "functions){remedy}."
     )
 
     def message(self, criterion, *, dtype, measure, **numbers):

@@ -63,8 +63,8 @@ def refuse_underflow(problem):
     correlation = xp.take(problem.correlation, xp.nonzero(is_tiny)[0], axis=0)
     if bool(xp.any(_has_code(problem.penalty, correlation))):
         raise ValueError(
-            "Input X contains rows too small for dtype('float64'): their squares underflow. "
-            "Multiply X and alpha by a common factor, for instance 1e100."
+            "Input X contains rows that are too small for dtype('float64'): their squares "
+            "underflow. Multiply X and alpha by a common factor, for instance 1e100."
         )
 
 

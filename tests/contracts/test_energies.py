@@ -301,6 +301,8 @@ def test_nothing_is_changed(case):
 
 
 def test_a_missing_capability_is_named():
-    with pytest.raises(ValueError, match=r"with `free_energy`; SparseEnergy has none\. Use RBM"):
+    with pytest.raises(
+        ValueError, match=r"with `free_energy`; SparseEnergy does not define it\. Use RBM"
+    ):
         require(CASES["sparse"].energy(), "free_energy", "loss='x' requires an energy", "Use RBM.")
     require(CASES["bilinear, bernoulli"].energy(), "free_energy", "Anything", "")

@@ -40,7 +40,7 @@ MODELS = {
 models = pytest.mark.parametrize("model", MODELS)
 names = pytest.mark.parametrize("name", PENALTIES)
 uncertified = pytest.mark.parametrize("penalty", [PlainL1(), Counting()], ids=["convex", "not"])
-stop_of_learning = pytest.mark.filterwarnings("ignore:Stopped at max_iter")
+stop_of_learning = pytest.mark.filterwarnings("ignore:Maximum number of iterations")
 
 
 def make(model, **parameters):
@@ -98,7 +98,7 @@ def problem(penalty, alpha=ALPHA, **kinds):
 
 
 @names
-def test_solution_says_what_it_stopped_on(name):
+def test_a_solution_names_its_stopping_criterion(name):
     solution = solve_lasso(problem(PENALTIES[name]), tol=1e-5, max_iter=5000, backend=numpy)
     assert solution.outcome is Outcome.CONVERGED
     assert np.all(solution.measure <= 1e-5)
@@ -149,7 +149,7 @@ def test_codes_of_zeros_converge():
 
 
 @uncertified
-def test_what_has_no_certificate_is_not_reported_as_one(penalty):
+def test_penalties_without_a_certificate_report_none(penalty):
     code, gap = sparse_encode(X, ATOMS, ALPHA, penalty=penalty, return_gap=True)
     assert np.all(np.isnan(gap))
     with pytest.raises(ValueError, match="duality_gap requires a convex penalty with `dual_norm`"):
@@ -213,11 +213,15 @@ def test_steps_on_a_penalty_that_is_not_convex_never_raise_the_energy():
     [
         ("fista", "not convex", "a convex penalty; Counting is not convex. Use solver='ista'"),
         ("cd", "overlapping groups", "a separable penalty; GroupPenalty is not .*'fista'"),
-        ("cd", "value and prox", "a separable penalty with a rule .*; PlainL1 has none.*'fista'"),
+        (
+            "cd",
+            "value and prox",
+            "a separable penalty with a rule .*; PlainL1 has no such rule.*'fista'",
+        ),
         ("block_cd", "l1", "a penalty on disjoint groups .*; L1Penalty is not .*'active_set'"),
     ],
 )
-def test_a_solver_says_what_it_lacks_and_which_one_works(solver, name, words):
+def test_a_solver_names_the_missing_capability_and_an_alternative(solver, name, words):
     with pytest.raises(ValueError, match=f"solver='{solver}' requires {words}"):
         solve_lasso(problem(PENALTIES[name]), solver=solver, backend=numpy)
 

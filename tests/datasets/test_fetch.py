@@ -157,9 +157,9 @@ def test_offline_the_error_names_the_variable_the_folder_and_the_file(folder, ca
     assert isinstance(caught.value.__cause__, ConnectionResetError)
 
 
-def test_nothing_is_downloaded_when_told_not_to(cache, asked, monkeypatch):
+def test_nothing_is_downloaded_if_download_if_missing_is_false(cache, asked, monkeypatch):
     monkeypatch.delenv("SKLEARN_EBM_DATA", raising=False)
-    with pytest.raises(OSError, match="SKLEARN_EBM_DATA is not set"):
+    with pytest.raises(OSError, match=r"SKLEARN_EBM_DATA, .* is not set. Data not found and `down"):
         fetch_mnist(data_home=cache, download_if_missing=False)
     assert asked == []
 
@@ -171,7 +171,7 @@ def test_natural_images_come_from_the_folder_or_the_cache(folder, cache):
     assert_array_equal(fetch_natural_images(data_home=cache).images, IMAGES + 1)
 
 
-def test_the_error_for_natural_images_says_where_to_get_and_where_to_put_them(folder, cache):
+def test_the_error_for_natural_images_names_their_source_and_destination(folder, cache):
     with pytest.raises(OSError, match="mvtb-data") as caught:
         fetch_natural_images(data_home=cache)
     message = str(caught.value)
@@ -183,10 +183,10 @@ def test_the_error_for_natural_images_says_where_to_get_and_where_to_put_them(fo
     assert_array_equal(fetch_natural_images(data_home=cache).images, IMAGES)
 
 
-def test_a_file_without_the_arrays_is_named_with_what_it_has(folder, cache):
+def test_the_error_for_missing_arrays_names_the_file_and_its_arrays(folder, cache):
     np.savez(folder / "natural_images.npz", pictures=IMAGES)
     with pytest.raises(
-        ValueError, match=r"natural_images\.npz lacks the arrays \['images'\].*pict"
+        ValueError, match=r"natural_images\.npz must contain the arrays \['images'\], .*pict"
     ):
         fetch_natural_images(data_home=cache)
 
@@ -197,7 +197,7 @@ def test_a_file_that_was_cut_short_is_named(folder, cache, share):
     np.savez(path, images=IMAGES)
     content = path.read_bytes()
     path.write_bytes(content[: int(share * len(content))])
-    with pytest.raises(ValueError, match=r"natural_images\.npz is damaged .* Remove it"):
+    with pytest.raises(ValueError, match=r"natural_images\.npz is damaged .* Delete the file"):
         fetch_natural_images(data_home=cache)
 
 

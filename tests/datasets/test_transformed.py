@@ -198,18 +198,21 @@ def test_photographs_change_less_by_less(data_home):
         ({"shift": np.zeros((2, 2, 2))}, "Found array with dim 3, while dim <= 2"),
         ({"shift": (np.nan, 0)}, "shift contains NaN"),
         ({"rotation": np.inf}, "rotation contains infinity"),
-        ({"rotation": [[1, 2]]}, "rotation must be a number or 1D array; got 2D array"),
+        ({"rotation": [[1, 2]]}, "rotation must be a number or a 1D array, got a 2D array"),
         ({"rotation": []}, "Found 0 changes in rotation"),
         ({"scale": 0}, "scale == 0.0, must be > 0"),
         ({"scale": [1, -1]}, "scale == -1.0, must be > 0"),
-        ({"scale": [1, 2, 3], "rotation": [1, 2]}, "lengths: {'rotation': 2, 'scale': 3}"),
+        (
+            {"scale": [1, 2, 3], "rotation": [1, 2]},
+            "numbers of changes: {'rotation': 2, 'scale': 3}",
+        ),
         ({"margin": -1}, "margin == -1, must be >= 0"),
         ({"min_variance": -1}, "min_variance == -1, must be >= 0"),
-        ({"shift": (0, 8)}, "takes 4x12 pixels, more than an image of height 10 and width 11"),
-        ({"margin": 6}, "margin=6 takes 14x14 pixels, more than an image"),
+        ({"shift": (0, 8)}, "at least 4x12 pixels, got an image of 10x11"),
+        ({"margin": 6}, "margin=6 requires images of at least 14x14 pixels"),
     ],
 )
-def test_senseless_changes_are_named(change, message):
+def test_invalid_changes_are_named(change, message):
     with pytest.raises(ValueError, match=message):
         sample_transformed_patches(np.zeros((1, 10, 11)), 4, 1, **change)
 

@@ -17,7 +17,7 @@ LABEL = r"pass 2: (?:objective|loss) \d+\.?\d*,(?: held out \d+\.?\d*,)? \d+\.\d
 kinds = pytest.mark.parametrize("name", KINDS)
 models = pytest.mark.parametrize("name", MODELS)
 learners = pytest.mark.parametrize("name", [name for name in KINDS if name in LEARNERS])
-pytestmark = pytest.mark.filterwarnings("ignore:Stopped at max_iter")
+pytestmark = pytest.mark.filterwarnings("ignore:Maximum number of iterations")
 
 
 class Recorder:

@@ -41,7 +41,7 @@ FORMS = {  # of the same 12 images of 16 x 14
     "rows": lambda images: images.reshape(len(images), -1),
 }
 forms = pytest.mark.parametrize("form", FORMS)
-pytestmark = pytest.mark.filterwarnings("ignore:Stopped at max_iter=. with a relative change")
+pytestmark = pytest.mark.filterwarnings("ignore:Maximum number of iterations")
 
 
 @pytest.fixture(scope="module")

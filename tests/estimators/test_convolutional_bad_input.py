@@ -51,11 +51,11 @@ BAD_IMAGES = {
     "smaller than a kernel": (lambda X: X[:, :2], "X has images of 2 x 11, but .* at least 3 x 3"),
     "channels first": (
         lambda X: X.transpose(0, 3, 1, 2),
-        r"X has images of 2 x 12, .* looks like channels first: images are \(n_samples, height",
+        r"X has images of 2 x 12, .* looks like images with channels first. Images must",
     ),
     "mixed sizes": (
         lambda X: [X[0], X[1, :10], X[2]],
-        "X holds images of different sizes: 12 x 11 x 2, 10 x 11 x 2. Crop or pad them",
+        "All images in X must have the same size, got 12 x 11 x 2, 10 x 11 x 2. Crop or pad them",
     ),
 }
 
@@ -72,7 +72,7 @@ def test_images_that_cannot_be_used_are_refused(X, name, door, spoil, words):
 @pytest.mark.parametrize("door", sorted(DOORS.keys() - {*FIRST}))
 def test_another_number_of_channels_than_in_fit_is_refused(X, name, door):
     kind = type(make(name)).__name__
-    words = f"X has 1 channels, but {kind} is expecting 2 channels: images are .*channels last"
+    words = f"X has 1 channels, but {kind} is expecting 2 channels. Images must .*channels last"
     with pytest.raises(ValueError, match=words):
         DOORS[door](make(name, **QUICK), X, X[..., 0])
 
@@ -89,8 +89,12 @@ def test_rows_of_another_width_than_in_fit_are_refused(X, name):
 @pytest.mark.parametrize(
     ("shape", "options", "words"),
     [
-        ((6, 2), {}, r"X has images of 1 x 2 \(n_features = 2\), but .* needs at least 1 x 3"),
-        ((6, 9), {"kernel_size": (3, 3)}, r"X has images of 1 x 9 .* needs at least 3 x 3"),
+        (
+            (6, 2),
+            {},
+            r"X has images of 1 x 2 \(n_features = 2\), but .* is expecting at least 1 x 3",
+        ),
+        ((6, 9), {"kernel_size": (3, 3)}, r"X has images of 1 x 9 .* is expecting at least 3 x 3"),
         ((6, 100), {"image_shape": (9, 11)}, r"X has 100 features, but .*\(9, 11\) requires 9 x 1"),
         ((6, 9, 10), {"image_shape": (9, 11)}, r"X has images of 9 x 10 x 1 .*requires 9 x 11 x 1"),
         ((6, 99), {"image_shape": (99,)}, r"image_shape must be \(height, width\)"),
@@ -144,34 +148,40 @@ WITHOUT = [[1, 1], [1, 0], [0, 0], [0, 1], [1, 1]]
 REFUSED = {  # parameters, and parts of the error message
     "three lengths": (
         {"kernel_size": (3, 3, 2)},
-        r"kernel_size must be a positive integer or a pair of them, got \(3, 3, 2\)",
+        r"kernel_size must be a positive integer or a pair of positive integers, got \(3, 3, 2\)",
     ),
     "a length of zero": ({"kernel_size": (0, 3)}, r"kernel_size must be a positive .* \(0, 3\)"),
     "half a length": ({"kernel_size": [2.5, 3]}, r"kernel_size must be a positive .* \[2.5, 3\]"),
     "kernels too large": ({"kernel_size": (3, 12)}, "X has images of 12 x 11, but .* 3 x 12"),
     "crops too small": (
         {"crop_size": 2},
-        r"crop_size must be at least .*\(3, 3\) of the kernels, got 2",
+        r"crop_size must be at least the filter size \(3, 3\), got 2",
     ),
     "crops too narrow": ({"crop_size": (9, 2)}, r"crop_size must be at least .* got \(9, 2\)"),
     "crops of three lengths": (
         {"crop_size": (9, 9, 9)},
-        r"crop_size must be None, 'auto', 'patch', a positive integer or a pair of them, "
-        r"got \(9, 9, 9\)",
+        r"crop_size must be None, 'auto', 'patch', a positive integer or a pair of positive "
+        r"integers, got \(9, 9, 9\)",
     ),
-    "an unread channel": ({"connections": UNREAD}, "Channel 1 is read by no component according"),
-    "a kernel that reads nothing": (
+    "a channel without components": (
+        {"connections": UNREAD},
+        "connect each channel to at least one component, got none for channel 1",
+    ),
+    "a component without channels": (
         {"connections": WITHOUT},
-        "Component 2 reads no channel according to connections",
+        "connections must connect each component to at least one channel, .* for component 2",
     ),
     "a table of another shape": (
         {"connections": WITHOUT[:2]},
-        r"connections has shape \(2, 2\), but there are 5 components and 2 channels",
+        r"connections must have shape \(n_components, n_channels\) = \(5, 2\), got \(2, 2\)",
     ),
-    "a flat table": ({"connections": [1, 0]}, r"connections has shape \(2,\), but there are 5"),
+    "a flat table": (
+        {"connections": [1, 0]},
+        r"connections must have shape .*\(5, 2\), got \(2,\)",
+    ),
     "more connections than channels": (
         {"connections": 3},
-        "connections=3, but X has 2 channels to connect",
+        "connections must be at most 2, the number of channels of X, got 3",
     ),
     "dictionary of other channels": (
         {"dictionary": KERNELS[..., :1], "n_components": None},
@@ -195,7 +205,7 @@ REFUSED = {  # parameters, and parts of the error message
     ),
     "an empty kernel": (
         {"dictionary": KERNELS * np.array([1, 0, 1, 1])[:, None, None, None], "n_components": None},
-        "dictionary must have no rows of norm zero, got zeros in rows: 1[.]",
+        "dictionary must not contain rows of norm zero, got zeros in rows 1[.]",
     ),
     "NaN in a kernel": (
         {"dictionary": np.full_like(KERNELS, np.nan), "n_components": None},
@@ -203,7 +213,7 @@ REFUSED = {  # parameters, and parts of the error message
     ),
     "given kernels too large": (
         {"dictionary": unit_kernels(np.random.default_rng(0), 2, 13, 3, 2), "n_components": None},
-        "X has images of 12 x 11, but .* needs at least 13 x 3",
+        "X has images of 12 x 11, but .* is expecting at least 13 x 3",
     ),
     "alpha too large": ({"alpha": 1e200}, "alpha=1e.200 is too large for dtype"),
 }
@@ -241,11 +251,17 @@ def test_what_cannot_change_on_the_way_is_refused(X, name, method):
 @pytest.mark.parametrize(
     ("mask", "words"),
     [
-        (np.ones((6, 12, 10)), r"mask has shape \(6, 12, 10\), but X has \(6, 12, 11, 2\)"),
-        (np.ones((12, 11)), r"mask has shape \(12, 11\), but X has \(6, 12, 11, 2\)"),
-        (np.ones((6, 12, 11, 1)), r"mask has shape \(6, 12, 11, 1\), but X has \(6, 12, 11, 2\)"),
-        (np.ones((6, 264)), r"mask has shape \(6, 264\), but X has \(6, 12, 11, 2\)"),
-        (np.arange(6)[:, None, None] * np.ones(SHAPE[:3]), "No value of sample 0 is observed"),
+        (np.ones((6, 12, 10)), r"mask has shape \(6, 12, 10\), but X has shape \(6, 12, 11, 2\)"),
+        (np.ones((12, 11)), r"mask has shape \(12, 11\), but X has shape \(6, 12, 11, 2\)"),
+        (
+            np.ones((6, 12, 11, 1)),
+            r"mask has shape \(6, 12, 11, 1\), but X has shape \(6, 12, 11, 2\)",
+        ),
+        (np.ones((6, 264)), r"mask has shape \(6, 264\), but X has shape \(6, 12, 11, 2\)"),
+        (
+            np.arange(6)[:, None, None] * np.ones(SHAPE[:3]),
+            "mask must have .* got none for sample 0",
+        ),
     ],
     ids=["smaller", "of one image", "one channel of two", "rows", "an image unseen"],
 )
@@ -260,7 +276,7 @@ def test_masks_that_cannot_be_used_are_refused(X, name, door, mask, words):
 @kinds
 def test_a_mask_of_rows_has_their_shape(X, name):
     model = make(name, image_shape=SHAPE[1:], **QUICK)
-    words = r"mask has shape \(6, 12, 11, 2\), but X has \(6, 264\)"
+    words = r"mask has shape \(6, 12, 11, 2\), but X has shape \(6, 264\)"
     with pytest.raises(ValueError, match=words):
         model.fit(X.reshape(6, -1), mask=np.ones(SHAPE))
 
@@ -269,13 +285,16 @@ def test_a_mask_of_rows_has_their_shape(X, name):
 def test_an_image_without_any_observed_pixel_is_named(X, name):
     bad = X.copy()
     bad[4] = np.nan
-    with pytest.raises(ValueError, match="Every feature of sample 4 is missing"):
+    with pytest.raises(
+        ValueError,
+        match="Each sample must have at least one observed feature, got none in sample 4",
+    ):
         make(name, missing_values=np.nan, **QUICK).fit(bad)
     half = X.copy()
     half[4, :6] = np.nan
     mask = np.ones(SHAPE)
     mask[4, 6:] = 0  # pixels that are not NaN
-    with pytest.raises(ValueError, match="No value of sample 4 is observed"):
+    with pytest.raises(ValueError, match=r"mask must have .* got none for sample 4"):
         make(name, missing_values=np.nan, **QUICK).fit(half, mask=mask)
 
 
@@ -309,11 +328,11 @@ def test_weights_that_cannot_be_used_are_refused(X, name, door, weights, words):
 @pytest.mark.parametrize(
     "shape", [(6, 14, 13, 4), (6, 14, 13), (6, 909), (5,)], ids=["components", "no", "rows", "one"]
 )
-def test_maps_that_are_none_of_the_model_are_refused(X, name, shape):
+def test_maps_of_another_shape_are_refused(X, name, shape):
     model = make(name, **QUICK).fit(X)
     words = (
-        rf"X has shape .* but {type(model).__name__} is expecting maps \(n_samples, height, width, "
-        r"5\), or rows of 910 numbers for images of 12 x 11"
+        rf"X has shape .* but {type(model).__name__} is expecting maps of shape \(n_samples, "
+        r"height, width, 5\), or rows of 910 entries for images of 12 x 11"
         if len(shape) > 1
         else "Expected 2D array, got 1D array instead"
     )
@@ -324,7 +343,9 @@ def test_maps_that_are_none_of_the_model_are_refused(X, name, shape):
 @kinds
 def test_maps_too_small_for_any_image_are_refused(X, name):
     model = make(name, **QUICK).fit(X)
-    with pytest.raises(ValueError, match=r"X must have maps of at least 5 x 5, .* got .* 2 x 13"):
+    with pytest.raises(
+        ValueError, match=r"X must contain maps of at least 5 x 5, .* got .* 2 x 13"
+    ):
         model.inverse_transform(np.ones((1, 2, 13, 5)))
 
 
@@ -332,9 +353,11 @@ def test_maps_too_small_for_any_image_are_refused(X, name):
 def test_a_gap_is_that_of_the_maps_of_these_images(X, name):
     model = make(name, **QUICK).fit(X)
     for maps in (np.ones((6, 13, 13, 5)), np.ones((5, 14, 13, 5))):
-        with pytest.raises(ValueError, match=r"code has shape .* but X of shape .* has codes of"):
+        with pytest.raises(
+            ValueError, match=r"code must have .* entries for each of the 6 samples of X, got"
+        ):
             model.duality_gap(X, maps)
-    with pytest.raises(ValueError, match="rows of 910 numbers for images of 12 x 11"):
+    with pytest.raises(ValueError, match="rows of 910 entries for images of 12 x 11"):
         model.duality_gap(X, np.ones((6, 5)))
 
 
@@ -361,10 +384,10 @@ def test_asking_for_cupy_where_it_is_absent_tells_how_to_install_it(X, name):
         make(name, backend="cupy", **QUICK).fit(X)
 
 
-def test_local_descent_is_told_where_a_backend_has_none(X, monkeypatch):
+def test_local_descent_is_refused_if_the_backend_lacks_it(X, monkeypatch):
     from sklearn_ebm.backends import numpy
 
     monkeypatch.setattr(numpy, "local_descent", None)
     model = make("ConvSparseCoder", solver="local_cd", backend="numpy", **QUICK)
-    with pytest.raises(ValueError, match="solver='local_cd' is not available on backend='numpy'"):
+    with pytest.raises(ValueError, match="solver='local_cd' is not available with backend='numpy'"):
         model.fit(X)

@@ -19,7 +19,7 @@ from tests.registries.image_models import (
     three_channels,
 )
 
-pytestmark = pytest.mark.filterwarnings("ignore:Stopped at max_iter=. with a relative change")
+pytestmark = pytest.mark.filterwarnings("ignore:Maximum number of iterations")
 
 
 @pytest.fixture(scope="module")

@@ -101,7 +101,7 @@ def test_a_start_with_zero_kernels_after_connections_is_refused(name):
     kernels[1, ..., 0] = 0
     model = make(name, 3, dictionary_init=kernels, connections=[[1, 0], [1, 0], [0, 1]])
     with pytest.raises(
-        ValueError, match=r"Each kernel of dictionary_init must be .* zeros for kernels 1\."
+        ValueError, match=r"Each filter of dictionary_init must be .* zeros in filters 1\."
     ):
         model.fit(images)
 
@@ -110,11 +110,11 @@ def test_a_start_with_zero_kernels_after_connections_is_refused(name):
 
 
 @pytest.mark.parametrize("factor", [1e-30, 1e30])
-def test_given_kernels_that_another_type_cannot_hold_are_refused(images, factor):
+def test_given_kernels_out_of_the_range_of_another_dtype_are_refused(images, factor):
     kernels = factor * np.random.default_rng(1).standard_normal((3, 3, 3))
     model = make("ConvSparseCoder", 3, dictionary=kernels, **QUICK).fit(images)
     with pytest.raises(
-        ValueError, match=r"components_ must have atoms .* fits into dtype\('float32'\)"
+        ValueError, match=r"components_ must have atoms .* in the range of dtype\('float32'\)"
     ):
         model.energy(images.astype(np.float32))
 
@@ -154,7 +154,7 @@ def test_inference_of_huge_values_stops_early(name, scale):
     model.set_params(**({"inference": "optimal"} if name == "ConvPSD" else {}))
     model.set_params(code_max_iter=200, code_tol=0.1)
     with warnings.catch_warnings():
-        warnings.filterwarnings("error", "Stopped at max_iter")
+        warnings.filterwarnings("error", "Maximum number of iterations")
         assert np.all(np.isfinite(model.transform(X)))
 
 

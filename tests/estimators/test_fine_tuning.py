@@ -49,7 +49,7 @@ from tests.estimators.tuning import (
 MACHINE = {"random_state": 0, "max_iter": 1}
 FLAT = {"image_shape": (8, 8)}
 pytestmark = pytest.mark.filterwarnings(
-    "ignore:Stopped at max_iter", "ignore:lbfgs failed", "ignore:.*hidden units are dead",
+    "ignore:Maximum number of iterations", "ignore:lbfgs failed", "ignore:.*hidden units are dead",
     "ignore:X has values",
 )  # fmt: skip
 

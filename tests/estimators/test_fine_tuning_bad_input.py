@@ -27,7 +27,9 @@ from tests.estimators.test_callbacks import Recorder
 
 X, Y = load_digits(return_X_y=True)
 X, Y = X[:200] / 8, Y[:200]
-pytestmark = pytest.mark.filterwarnings("ignore:Stopped at max_iter", "ignore:lbfgs failed")
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:Maximum number of iterations", "ignore:lbfgs failed"
+)
 
 
 def psd(n_components=8, **parameters):
@@ -79,42 +81,42 @@ REFUSED = {
     ),
     "forest": (
         make_pipeline(psd(), RandomForestClassifier()),
-        "RandomForestClassifier, is not lin",
+        "must be linear, .* got RandomForestClassifier",
     ),
-    "kernel": (make_pipeline(psd(), SVC()), "'svc', SVC, is not linear: .* coef_"),
+    "kernel": (make_pipeline(psd(), SVC()), "'svc' must be linear, with coef_ .* got SVC"),
     "coder": (
         make_pipeline(psd(), SparseCoder(), LogisticRegression()),
-        "Step 'sparsecoder', SparseCoder, .* minima.*LISTAEncoder",
+        "step 'sparsecoder', SparseCoder: .* minima.*LISTAEncoder",
     ),
-    "coder first": (make_pipeline(SparseCoder(), LogisticRegression()), "Step 'sparsecoder'"),
+    "coder first": (make_pipeline(SparseCoder(), LogisticRegression()), "step 'sparsecoder'"),
     "optimal codes": (
         make_pipeline(StandardScaler(), psd(inference="optimal"), LogisticRegression()),
-        "Step 'psd', PSD, .*set inference='encoder'",
+        "step 'psd', PSD: .*Set inference='encoder'",
     ),
     "function": (
         make_pipeline(psd(), FunctionTransformer(np.abs), LogisticRegression()),
-        "Step 'functiontransformer', FunctionTransformer, .* no derivative",
+        "step 'functiontransformer', FunctionTransformer: its derivative is not",
     ),
     "clipping": (
         make_pipeline(psd(), MinMaxScaler(clip=True), LogisticRegression()),
-        "Step 'minmaxscaler', MinMaxScaler, .* set clip=False",
+        "step 'minmaxscaler', MinMaxScaler: .* Set clip=False",
     ),
     "nested": (
         make_pipeline(psd(), make_pipeline(FunctionTransformer()), LogisticRegression()),
-        "Step 'pipeline__functiontransformer'",
+        "step 'pipeline__functiontransformer'",
     ),
 }
 
 
 @pytest.mark.usefixtures("_nothing_is_fitted")
 @pytest.mark.parametrize("name", REFUSED)
-def test_a_pipeline_that_is_no_network_is_refused_at_once(name):
+def test_a_pipeline_that_is_not_a_network_is_refused_at_once(name):
     estimator, message = REFUSED[name]
     with pytest.raises(ValueError, match=message):
         FineTunedClassifier(estimator).fit(X, Y)
 
 
-def test_what_stands_before_the_first_model_that_is_trained_may_be_anything():
+def test_steps_before_the_first_trained_model_need_no_derivative():
     steps = FunctionTransformer(np.abs), MinMaxScaler(clip=True), psd(inference="optimal"), psd()
     classifier = tuned(*steps, learning_rates={"psd-1": 0}, max_iter=1).fit(X, Y)
     assert len(classifier.objective_curve_) == 1
@@ -126,7 +128,7 @@ def test_what_stands_before_the_first_model_that_is_trained_may_be_anything():
     [
         (None, "requires y to be passed"),
         (np.zeros(len(X)), "only one class: .*0"),
-        (np.where(Y == 3, -1, Y), "missing, -1: .* unsupervised_X"),
+        (np.where(Y == 3, -1, Y), "must not contain -1, .* unsupervised_X"),
         (Y + 0.5, "Unknown label type"),
         (Y[:-1], "inconsistent numbers of samples"),
         (np.stack([Y, Y], axis=1), "y should be a 1d array"),
@@ -142,7 +144,11 @@ def test_bad_labels_are_refused_at_once(y, message):
     ("y", "fraction", "message"),
     [
         (np.where(np.arange(len(X)) == 0, 10, Y), 0.1, "[Tt]he .*classes? in y ha.* only 1 member"),
-        (Y, 0.04, "validation_fraction=0.04 of 200 samples is 8, for 10 classes. Increase"),
+        (
+            Y,
+            0.04,
+            "Splitting 200 samples .*validation_fraction=0.04 .* 8 samples for 10 classes. Incr",
+        ),
     ],
     ids=["one of a class", "few"],
 )
@@ -152,22 +158,25 @@ def test_samples_that_cannot_be_held_out_are_named_at_once(y, fraction, message)
 
 
 @pytest.mark.usefixtures("_nothing_is_fitted")
-def test_a_step_that_is_not_there_has_no_learning_rate():
-    message = r"learning_rates must name steps of \['psd', 'logisticregression'\], got \['pds'\]"
+def test_learning_rates_of_unknown_steps_are_refused():
+    message = (
+        r"keys of learning_rates must be names of steps, \['psd', 'logisticregression'\], got "
+        r"\['pds'\]"
+    )
     with pytest.raises(ValueError, match=message):
         tuned(psd(), learning_rates={"psd": 1, "pds": 0}).fit(X, Y)
 
 
-def test_prefit_asks_for_a_pipeline_that_is_fitted():
+def test_prefit_requires_a_fitted_pipeline():
     with pytest.raises(NotFittedError, match="estimator must be fitted if prefit=True"):
         tuned(psd(), prefit=True).fit(X, Y)
 
 
-def test_training_goes_on_with_the_same_classes_only(going):
-    with pytest.raises(ValueError, match="y must have only classes of the fitted classifier"):
+def test_training_continues_only_with_the_same_classes(going):
+    with pytest.raises(ValueError, match="y must contain only classes of the fitted classifier"):
         going.fit(X, Y + 1)
     going.set_params(warm_start=True).fit(X, Y)
-    with pytest.raises(ValueError, match="y must have only classes of the fitted classifier"):
+    with pytest.raises(ValueError, match="y must contain only classes of the fitted classifier"):
         going.fit(X, Y + 1)
     going.fit(X[Y < 5], Y[Y < 5])  # a subset of the classes is sufficient
     assert len(going.classes_) == 10
@@ -380,7 +389,7 @@ def test_ctrl_c_before_the_first_step_leaves_the_pipeline(going, pipeline, monke
 
 
 @pytest.mark.parametrize("stops_early", [False, True])
-def test_divergence_is_told_and_taken_back(going, pipeline, stops_early):
+def test_divergence_issues_a_warning_and_is_undone(going, pipeline, stops_early):
     going.set_params(optimizer="sgd", learning_rate=1e6, early_stopping=stops_early)
     with pytest.warns(ConvergenceWarning, match=r"learning_rate=1000000.0; .* Lower learning_rate"):
         going.fit(X, Y)

@@ -10,7 +10,9 @@ from sklearn_ebm import Dropout
 from sklearn_ebm.learning import _network
 from tests.estimators.tuning import X, Y, assert_gradients, network_of, psd, tuned_classifier
 
-pytestmark = pytest.mark.filterwarnings("ignore:Stopped at max_iter", "ignore:lbfgs failed")
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:Maximum number of iterations", "ignore:lbfgs failed"
+)
 
 
 @pytest.fixture

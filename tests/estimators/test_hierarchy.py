@@ -21,7 +21,9 @@ X, Y = X[:100] / 8, Y[:100]
 IMAGES = X.reshape(-1, 8, 8)
 MODEL = ConvPSD(alpha=0.1, border="same", max_iter=1, tol=0)
 SMALL = {"n_components": (3, 4), "kernel_size": 3, "window_size": 3, "connections": 2}
-pytestmark = pytest.mark.filterwarnings("ignore:Stopped at max_iter", "ignore:lbfgs failed")
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:Maximum number of iterations", "ignore:lbfgs failed"
+)
 
 
 def small(**parameters):

@@ -31,7 +31,7 @@ EXACT = ["components_", "objective_curve_", "sparsity_curve_", "usage_"]  # all 
 kinds = pytest.mark.parametrize("name", KINDS)
 models = pytest.mark.parametrize("name", MODELS)
 learners = pytest.mark.parametrize("name", [name for name in KINDS if name in LEARNERS])
-pytestmark = pytest.mark.filterwarnings("ignore:Stopped at max_iter")
+pytestmark = pytest.mark.filterwarnings("ignore:Maximum number of iterations")
 
 
 def numbers(model):

@@ -89,7 +89,7 @@ def test_a_fraction_is_between_nothing_and_everything(X, new, atoms):
 @networks
 @losses
 @pytest.mark.parametrize("n_copies", [1, 4], ids=["one piece", "pieces in threads"])
-def test_a_learning_rate_that_diverges_is_told_and_does_no_harm(
+def test_a_learning_rate_that_diverges_issues_a_warning_and_is_harmless(
     X, atoms, encoder, tied, loss, n_copies
 ):
     data = np.vstack([X] * n_copies)
@@ -103,7 +103,7 @@ def test_a_learning_rate_that_diverges_is_told_and_does_no_harm(
     assert after <= before * (1 + 1e-9)  # rounding of two ways to compute the same codes
 
 
-def test_partial_fit_that_diverges_is_told_and_goes_back(X, new, atoms):
+def test_partial_fit_that_diverges_issues_a_warning_and_is_undone(X, new, atoms):
     model = make(atoms, n_steps=3, learning_rate=1e6, batch_size=20)
     with pytest.warns(ConvergenceWarning, match="diverged"):
         model.partial_fit(X)
@@ -185,7 +185,7 @@ def test_parameters_out_of_range_are_refused_by_name(X, atoms, parameters):
         (lambda atoms: {"n_components": 5}, "dictionary has 24 rows, but n_components=5"),
         (
             lambda atoms: {"dictionary": 0 * atoms},
-            "norm zero, got zeros in rows: 0, 1, 2, 3, 4, [.]{3}",
+            "norm zero, got zeros in rows 0, 1, 2, 3, 4, [.]{3}",
         ),
         (lambda atoms: {"tied": False, "encoder": "lcod"}, "tied=False requires encoder='lista'"),
         (
@@ -284,7 +284,7 @@ def test_verbose_prints_a_line_for_each_pass(X, atoms, capsys):
         assert line.endswith(f"{100 * model.sparsity_curve_[n - 1]:.1f} % active")
 
 
-def test_passes_that_only_do_harm_are_told(X, atoms):
+def test_passes_without_improvement_issue_a_warning(X, atoms):
     with pytest.warns(ConvergenceWarning, match="No pass improved on the initial loss"):
         make(atoms, learning_rate=0.03, max_iter=3).fit(X)
 

@@ -354,7 +354,7 @@ def test_parameters_that_the_model_depends_on_take_another_fit(name, parameter):
 
 
 @of_kind("refused by transform")
-def test_an_encoder_is_not_used_for_what_it_was_not_trained_for(name, parameter):
+def test_an_encoder_is_refused_for_other_parameters_than_those_of_its_fit(name, parameter):
     model, data = fitted(name)
     before = model.energy(data)
     model.set_params(**{parameter: TABLE[name][parameter]["refused by transform"]})
@@ -390,7 +390,7 @@ def test_parameters_of_a_penalty_are_live():
     expected = SparseCoder(dictionary=model.components_, penalty=GroupPenalty(3), alpha=0.3).fit(X)
     np.testing.assert_allclose(after, expected.transform(X), atol=1e-3)
     assert np.abs(after - before).max() > 0.1
-    with pytest.raises(ValueError, match=r"groups must contain each of n_components=.*Call fit"):
+    with pytest.raises(ValueError, match=r"groups must contain all n_components=.*Call fit"):
         model.set_params(penalty__groups=[[0, 1]]).transform(X)
 
 

@@ -90,6 +90,7 @@ def test_learning_stops_at_a_small_relative_change_of_the_objective(tol):
 
 def test_passes_that_do_not_suffice_for_tol_warn():
     with pytest.warns(
-        ConvergenceWarning, match=r"Stopped at max_iter=3 .* tol=1.0e-12. Increase max_iter"
+        ConvergenceWarning,
+        match=r"max_iter=3.* reached before convergence: .* tol=1.0e-12. Increase max_iter",
     ):
         make("pcd", tol=1e-12).fit(data_of("pcd"))

@@ -33,7 +33,7 @@ FORK_SECONDS = 60  # timeout of a child process, which needs a fraction of a sec
 kinds = pytest.mark.parametrize("name", KINDS)
 models = pytest.mark.parametrize("name", MODELS)
 learners = pytest.mark.parametrize("name", [name for name in KINDS if name in LEARNERS])
-pytestmark = pytest.mark.filterwarnings("ignore:Stopped at max_iter")
+pytestmark = pytest.mark.filterwarnings("ignore:Maximum number of iterations")
 
 
 @pytest.fixture(params=MODELS)

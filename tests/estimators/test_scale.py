@@ -47,7 +47,7 @@ CASES = [
     for k, unit in enumerate(UNITS)
 ]
 pytestmark = [
-    pytest.mark.filterwarnings("ignore:Stopped at max_iter"),
+    pytest.mark.filterwarnings("ignore:Maximum number of iterations"),
     pytest.mark.filterwarnings("ignore:No pass improved on"),
 ]
 

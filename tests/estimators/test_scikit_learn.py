@@ -105,7 +105,7 @@ CONVOLUTIONS = [
 ]
 
 
-@pytest.mark.filterwarnings("ignore:Stopped at max_iter")
+@pytest.mark.filterwarnings("ignore:Maximum number of iterations")
 @parametrize_with_checks(CONVOLUTIONS)
 def test_model_of_images_is_a_transformer_of_scikit_learn(estimator, check):
     check(estimator)
@@ -116,7 +116,7 @@ def drawn_at_random(estimator):
     return {"check_sample_weight_equivalence_on_dense_data": "other crops, in other batches"}
 
 
-@pytest.mark.filterwarnings("ignore:Stopped at max_iter")
+@pytest.mark.filterwarnings("ignore:Maximum number of iterations")
 @parametrize_with_checks([ConvPSD(4, **SIGNALS)], expected_failed_checks=drawn_at_random)
 def test_model_of_random_crops_is_a_transformer_of_scikit_learn(estimator, check):
     check(estimator)
@@ -158,7 +158,7 @@ def learned_from_all_alike(estimator):
     return {"check_sample_weight_equivalence_on_dense_data": reason}
 
 
-@pytest.mark.filterwarnings("ignore:Stopped at max_iter")
+@pytest.mark.filterwarnings("ignore:Maximum number of iterations")
 @parametrize_with_checks([TUNED], expected_failed_checks=learned_from_all_alike)
 def test_tuned_pipeline_is_a_classifier_of_scikit_learn(estimator, check):
     check(estimator)

@@ -112,6 +112,7 @@ def test_atoms_whose_squared_norm_cannot_be_held_are_refused(size):
         clone(LEARNERS["PSD"][0]), X, lambda atoms: np.r_[size * atoms[:1], atoms[1:]]
     )
     with pytest.raises(
-        ValueError, match=r"components_ must have atoms whose squared norm .* unlike atoms 0\."
+        ValueError,
+        match=r"components_ must have atoms whose squared norm .* got atoms 0 out of range",
     ):
         model.transform(X)

@@ -147,7 +147,7 @@ def test_components_that_inhibit_are_rarely_on_together(patches, kind):
     assert share < 0.8 * strength.sum() / (36 * 35)
 
 
-@pytest.mark.filterwarnings("ignore:Stopped at max_iter")
+@pytest.mark.filterwarnings("ignore:Maximum number of iterations")
 def test_a_grid_search_takes_the_radius():
     data = RANDOM.standard_normal((60, 8))
     model = SparseCoder(9, penalty=InhibitionPenalty(map_shape=(3, 3)), max_iter=2, tol=0)
@@ -171,19 +171,19 @@ def test_a_stored_factor_is_the_same():
 @pytest.mark.parametrize(
     ("parameters", "words"),
     [
-        ({"strength": np.ones((7, 7))}, "zero on the diagonal"),
+        ({"strength": np.ones((7, 7))}, "zeros on the diagonal"),
         ({"strength": -STRENGTH}, "non-negative"),
         ({"strength": np.triu(STRENGTH)}, "symmetric"),
         ({"strength": STRENGTH[:6, :6]}, r"shape \(7, 7\) for n_components=7, got \(6, 6\)"),
         ({"strength": "all"}, "a matrix of numbers"),
         ({"structure": "ring"}, "structure must be 'map', got 'ring'"),
         ({}, "map_shape must be a pair of positive integers if strength is None, got None"),
-        ({"map_shape": (2, 4)}, "must have n_components=7 places, got .* with 8"),
+        ({"map_shape": (2, 4)}, "must have a product of n_components=7, got .* product of 8"),
         ({"map_shape": (1, 7), "inner_radius": -1}, "inner_radius must be a non-negative number"),
         ({"map_shape": (1, 7), "outer_radius": "wide"}, "outer_radius must be a non-negative"),
-        ({"map_shape": (1, 7), "inner_radius": 9}, "No two components of map_shape="),
+        ({"map_shape": (1, 7), "inner_radius": 9}, "at a distance above inner_radius=9"),
     ],
 )
-def test_parameters_that_make_no_sense_are_refused_by_name(parameters, words):
+def test_invalid_parameters_are_refused_by_name(parameters, words):
     with pytest.raises(ValueError, match=words):
         InhibitionPenalty(**parameters).resolve(7, ALPHA)

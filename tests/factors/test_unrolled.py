@@ -128,7 +128,7 @@ def test_filters_of_untied_steps_are_the_first_step_s(dictionary):
 
 
 def test_steps_of_greedy_descent_cannot_be_untied(dictionary):
-    with pytest.raises(ValueError, match="tied=False requires encoder='lista' or 'lfista'"):
+    with pytest.raises(ValueError, match="tied=False requires encoder='lista' or encoder='lfista'"):
         untrained("lcod", dictionary, tied=False)
 
 

@@ -160,8 +160,8 @@ def test_rows_are_compared_by_columns_and_images_by_channels(wrap):
     with pytest.raises(ValueError, match="X has 11 features, but Probe is expecting 12 features"):
         check(wrap(numbers(5, 11)), estimator, reset=False)
     message = (
-        r"X has 3 channels, but Probe is expecting 1 channels: images are \(n_samples, height, "
-        r"width, channels\), channels last\."
+        r"X has 3 channels, but Probe is expecting 1 channels\. Images must have shape "
+        r"\(n_samples, height, width, channels\), with channels last\."
     )
     with pytest.raises(ValueError, match=message):
         check(wrap(numbers(5, 3, 4, 3)), estimator, reset=False)
@@ -176,8 +176,12 @@ def test_rows_are_compared_by_columns_and_images_by_channels(wrap):
         (np.zeros((0, 3)), {}, r"0 sample\(s\)"),
         (np.zeros((0, 3, 3)), {}, r"Found array with 0 sample\(s\) \(shape=\(0, 3, 3\)\)"),
         (np.zeros((3, 0)), {}, r"0 feature\(s\)"),
-        (np.zeros((1, 0, 3)), {}, "X has images of 0 x 3, but Probe needs at least 1 x 1"),
-        (np.zeros((1, 2, 2, 0)), {}, "X has 0 channels, but Probe is expecting at least 1:"),
+        (np.zeros((1, 0, 3)), {}, "X has images of 0 x 3, but Probe is expecting at least 1 x 1"),
+        (
+            np.zeros((1, 2, 2, 0)),
+            {},
+            "X has 0 channels, but Probe is expecting at least 1 channels[.]",
+        ),
         (np.full((1, 2, 2), np.nan), {}, "Input X contains NaN"),
         (np.full((1, 4), np.nan), {}, "Input X contains NaN"),
         (np.full((1, 2, 2), np.inf), {"allow_nan": True}, "[Ii]nfinity"),
@@ -199,23 +203,31 @@ def test_rows_are_compared_by_columns_and_images_by_channels(wrap):
         (
             np.zeros((5, 12)),
             {"image_shape": (3, 4), "smallest": (9, 2)},
-            r"X has images of 3 x 4 \(n_features = 12\), but Probe needs at least 9 x 2\.$",
+            r"X has images of 3 x 4 \(n_features = 12\), but Probe is expecting at least 9 x 2\.$",
         ),
-        (np.zeros((5, 1)), {"smallest": 2}, r"\(n_features = 1\), but Probe needs at least 1 x 2"),
-        (np.zeros((5, 9, 3)), {"smallest": 4}, "images of 9 x 3, but Probe needs at least 4 x 4"),
+        (
+            np.zeros((5, 1)),
+            {"smallest": 2},
+            r"\(n_features = 1\), but Probe is expecting at least 1 x 2",
+        ),
+        (
+            np.zeros((5, 9, 3)),
+            {"smallest": 4},
+            "images of 9 x 3, but Probe is expecting at least 4 x 4",
+        ),
         (
             np.zeros((5, 3, 32, 32)),
             {"smallest": (9, 9)},
-            r"shape \(5, 3, 32, 32\) looks like channels first: images are \(n_samples, height",
+            r"shape \(5, 3, 32, 32\) looks like images with channels first. Images must have shape",
         ),
         (
             np.zeros((5, 2, 2, 2)),
             {"accept_channels": (1, 3)},
-            "X has 2 channels, but Probe is expecting 1 or 3: images are",
+            "X has 2 channels, but Probe is expecting 1 or 3 channels. Images must",
         ),
     ],
 )
-def test_bad_input_is_refused_with_what_is_wrong_about_it(wrap, X, options, message):
+def test_invalid_input_is_refused_with_the_reason(wrap, X, options, message):
     with pytest.raises(ValueError, match=message):
         check(wrap(X), **options)
 

@@ -156,8 +156,8 @@ def test_signs_can_be_told_apart_by_colour():
 
 
 @pytest.mark.parametrize("n_features", [6, 63])
-def test_a_shape_that_cannot_be_guessed_is_asked_for(n_features):
-    with pytest.raises(ValueError, match=f"n_features={n_features} .*pass image_shape="):
+def test_a_shape_that_cannot_be_inferred_is_requested(n_features):
+    with pytest.raises(ValueError, match=rf"n_features={n_features}\. Pass image_shape="):
         DictionaryDisplay(np.ones((2, n_features))).plot(sort=None)
 
 
@@ -172,8 +172,8 @@ def test_a_shape_that_does_not_fit_is_refused(image_shape):
     [
         ({"which": "middle"}, "which must be one of"),
         ({"sort": "size"}, "sort must be one of"),
-        ({"sort": "usage"}, "needs usage; pass sort=None"),
-        ({"which": "encoder", "sort": None}, "need encoder_components"),
+        ({"sort": "usage"}, "usage must be given if .* Set sort=None"),
+        ({"which": "encoder", "sort": None}, "encoder_components must be given"),
     ],
 )
 def test_what_cannot_be_shown_is_said(options, message):
@@ -188,7 +188,9 @@ def test_components_are_rows():
 
 def test_a_missing_attribute_is_named_with_its_owner(model):
     del model.encoder_components_
-    with pytest.raises(AttributeError, match="Fitted has no attribute encoder_components_"):
+    with pytest.raises(
+        AttributeError, match="'Fitted' object has no attribute 'encoder_components_'"
+    ):
         DictionaryDisplay.from_estimator(model, image_shape=(2, 3), which="both")
 
 
@@ -215,10 +217,12 @@ def test_several_models_share_the_axes_and_are_told_apart_by_name(model):
     assert display.lines_[0][1].get_marker() == "o"  # visible for a single pass
 
 
-def test_seconds_alone_need_seconds(model):
+def test_curves_over_seconds_require_seconds(model):
     display = ObjectiveDisplay.from_estimator(model, x="seconds")
     assert_array_equal(display.lines_[0][0].get_xdata(), [0.5, 1, 2])
-    with pytest.raises(ValueError, match='needs seconds; pass x="pass"'):
+    with pytest.raises(
+        ValueError, match=r"seconds must be given if x='both', got None. Set x='pass'"
+    ):
         ObjectiveDisplay({"model": [1.0]}).plot(x="both")
     with pytest.raises(ValueError, match="x must be one of"):
         ObjectiveDisplay({"model": [1.0]}).plot(x="hours")
@@ -403,12 +407,18 @@ def test_data_frames_and_float32_are_taken(task):
 @pytest.mark.parametrize(
     ("other", "message"),
     [
-        ({"alpha": 0.5}, r"'deep' \(n_steps=2\) has alpha=0.5, and 'flat' \(n_steps=1\) alpha=0.3"),
+        (
+            {"alpha": 0.5},
+            r"alpha=0.3 for 'flat' \(n_steps=1\) and alpha=0.5 for 'deep' \(n_steps=2\)",
+        ),
         (
             {"dictionary": 2 * np.eye(16) + 1, "alpha": ALPHA},
-            r"'deep' \(n_steps=2\) has another dictionary than 'flat'",
+            r"same dictionary, .* for 'flat' .* and 'deep' \(n_steps=2\)",
         ),
-        ({"dictionary": np.ones((24, 16)), "alpha": ALPHA}, "'deep' .* has another dictionary"),
+        (
+            {"dictionary": np.ones((24, 16)), "alpha": ALPHA},
+            "All encoders must have the same dictionary",
+        ),
     ],
 )
 def test_encoders_of_other_codes_are_named(task, other, message):
@@ -429,17 +439,17 @@ def test_options_of_code_errors_are_checked(task, options, message):
         CodeErrorDisplay.from_estimators(learned(task, 0), task.X, **options)
 
 
-def test_lines_of_code_errors_need_an_encoder_and_a_name_of_their_own(task):
+def test_lines_of_code_errors_require_an_encoder_and_a_unique_name(task):
     for none in ({}, [], {"LISTA": []}):
-        with pytest.raises(ValueError, match="There is no encoder to draw"):
+        with pytest.raises(ValueError, match="must contain at least one encoder"):
             CodeErrorDisplay.from_estimators(none, task.X)
-    with pytest.raises(ValueError, match="'ISTA' names a solver's line"):
+    with pytest.raises(ValueError, match="differ from the labels of solvers, got 'ISTA'"):
         CodeErrorDisplay.from_estimators({"ISTA": learned(task, 0)}, task.X)
 
 
 def test_code_errors_are_those_of_unrolled_encoders(task):
     psd = PSD(8, max_iter=1, tol=0).fit(task.X)
-    with pytest.raises(AttributeError, match="PSD has no attribute lateral_weights_"):
+    with pytest.raises(AttributeError, match="'PSD' object has no attribute 'lateral_weights_'"):
         CodeErrorDisplay.from_estimators(psd, task.X)
 
 
@@ -460,7 +470,7 @@ def test_given_axes_are_drawn_on_and_no_new_figure_is_made(model):
 
 def test_too_few_axes_are_counted(model):
     _, ax = plt.subplots()
-    with pytest.raises(ValueError, match="ObjectiveDisplay draws on 2 axes here; got 1"):
+    with pytest.raises(ValueError, match="Expected ax to have 2 axes, got 1"):
         ObjectiveDisplay.from_estimator(model, ax=ax)
 
 
@@ -510,7 +520,9 @@ def test_without_matplotlib_the_error_is_the_command_to_install_it(monkeypatch):
         (CodeErrorDisplay({"LISTA": ([1], [1.0])}), {}),
     ]
     for display, options in displays:
-        with pytest.raises(ImportError, match=r"needs matplotlib: pip install sklearn-ebm\[plot\]"):
+        with pytest.raises(
+            ImportError, match=r"requires matplotlib. .*`pip install sklearn-ebm\[plot\]`"
+        ):
             display.plot(**options)
 
 

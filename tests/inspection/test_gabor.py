@@ -255,7 +255,7 @@ def test_the_smallest_pictures_are_fitted_as_well(shape):
         (np.ones((0, 16)), {}, r"Found array with 0 sample\(s\)"),
         (np.array([[1.0, np.nan, 0, 0]]), {}, "Input filters contains NaN"),
         (np.array([[1.0, np.inf, 0, 0]]), {}, "Input filters contains infinity"),
-        (np.ones((2, 6)), {}, "n_features=6 are no square images: pass image_shape="),
+        (np.ones((2, 6)), {}, "not a square number, got n_features=6. Pass image_shape="),
         (np.ones((2, 6)), {"image_shape": (2, 2)}, "image_shape must be"),
         (np.ones((2, 12)), {"image_shape": (2, 2, 3)}, "Gabor functions have no colours"),
         (np.ones((2, 4)), {"n_starts": 0}, "n_starts == 0, must be >= 1"),

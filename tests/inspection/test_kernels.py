@@ -107,7 +107,7 @@ def test_rows_of_height_one_are_signals_as_well():
 
 def test_kernels_have_a_shape_of_their_own():
     DictionaryDisplay(kernels(2, 3, 4, 1), image_shape=(3, 4)).plot(sort=None)
-    with pytest.raises(ValueError, match=r"of shape \(3, 4, 1\); got image_shape=\(4, 3\)"):
+    with pytest.raises(ValueError, match=r"the shape of the filters, \(3, 4, 1\), got \(4, 3\)"):
         DictionaryDisplay(kernels(2, 3, 4, 1), image_shape=(4, 3)).plot(sort=None)
     with pytest.raises(ValueError, match="Expected 2D array of components, got 3D"):
         DictionaryDisplay(kernels(2, 3, 4)).plot(sort=None)

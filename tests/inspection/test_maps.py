@@ -183,21 +183,23 @@ def test_a_code_of_zeros_is_drawn():
     assert_array_equal(values(display.maps_[0]), np.zeros((4, 4)))
 
 
-def test_what_has_no_maps_is_named():
+def test_estimators_without_maps_are_named():
     X = np.random.default_rng(0).standard_normal((20, 16))
-    with pytest.raises(ValueError, match=r"PCA has no maps: its components_ are of shape \(2, 16"):
+    with pytest.raises(
+        ValueError, match=r"estimator must have components_ of shape .* got PCA with shape \(2, 16"
+    ):
         MapDisplay.from_estimator(PCA(2).fit(X), X[0])
 
 
 @pytest.mark.parametrize(
     ("maps", "components", "message"),
     [
-        ((3, 4), None, r"maps must be of shape \(map_height.*got an array of shape \(3, 4\)"),
-        ((3, 4, 2), (2, 3, 3), "components must be of shape"),
-        ((3, 4, 2), (3, 3, 3, 1), "There are 2 maps, but 3 kernels"),
+        ((3, 4), None, r"maps must have shape \(map_height.*got an array of shape \(3, 4\)"),
+        ((3, 4, 2), (2, 3, 3), "components must have shape"),
+        ((3, 4, 2), (3, 3, 3, 1), "one filter per map, got 3 filters for 2 maps"),
     ],
 )
-def test_shapes_that_do_not_agree_are_told(maps, components, message):
+def test_inconsistent_shapes_are_refused(maps, components, message):
     components = None if components is None else np.ones(components)
     with pytest.raises(ValueError, match=message):
         MapDisplay(np.ones(maps), components=components).plot()
@@ -307,18 +309,20 @@ def test_the_encoders_codes_are_those_that_are_drawn(images):
 @pytest.mark.parametrize(
     ("image", "message"),
     [
-        (np.ones((1, 3, 4, 1)), r"one image, .*got an array of shape \(1, 3, 4, 1\)"),
-        (np.ones((3, 4)), r"image is of shape \(3, 4, 1\), its reconstruction of \(4, 4, 1\)"),
+        (np.ones((1, 3, 4, 1)), r"image must have shape .* got \(1, 3, 4, 1\)"),
+        (np.ones((3, 4)), r"must have the same shape, got \(3, 4, 1\) and \(4, 4, 1\)"),
     ],
 )
-def test_what_is_no_image_or_another_one_is_refused(image, message):
+def test_images_of_another_shape_are_refused(image, message):
     with pytest.raises(ValueError, match=message):
         ReconstructionDisplay(image, np.ones((4, 4))).plot()
 
 
 def test_a_row_of_another_shape_is_refused(signals):
     coder = SparseCoder(2, max_iter=1, tol=0).fit(signals)
-    with pytest.raises(ValueError, match=r"The row has 60 numbers, but image_shape is \(8, 8\)"):
+    with pytest.raises(
+        ValueError, match=r"image has 60 features, but image_shape=\(8, 8\) requires 64"
+    ):
         ReconstructionDisplay.from_estimator(coder, signals[0], image_shape=(8, 8))
 
 
@@ -368,7 +372,9 @@ def test_arrays_on_a_device_are_fetched(monkeypatch):
 def test_without_matplotlib_the_error_is_the_command_to_install_it(display, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
-    with pytest.raises(ImportError, match=r"needs matplotlib: pip install sklearn-ebm\[plot\]"):
+    with pytest.raises(
+        ImportError, match=r"requires matplotlib. .*`pip install sklearn-ebm\[plot\]`"
+    ):
         display.plot()
 
 

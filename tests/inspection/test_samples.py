@@ -205,8 +205,8 @@ def test_chains_run_on_the_device_and_are_fetched_to_be_drawn(monkeypatch):
 
 
 @pytest.mark.parametrize("steps", [(), (1, 1), (10, 1)])
-def test_steps_ascend(rbm, X, steps):
-    with pytest.raises(ValueError, match="steps must be numbers in ascending order; got"):
+def test_steps_must_increase(rbm, X, steps):
+    with pytest.raises(ValueError, match="steps must be non-empty and strictly increasing, got"):
         SampleDisplay.from_estimator(rbm, X, steps=steps)
 
 
@@ -226,14 +226,14 @@ def test_steps_and_chains_are_counted(rbm, X):
             (2, 4),
             [0, 1],
             None,
-            r"\(n_chains, n_times, n_features\); got an array of shape \(2, 4\)",
+            r"\(n_chains, n_times, n_features\), got an array of shape \(2, 4\)",
         ),
-        ((2, 3, 4), [0, 1], None, "samples of 3 times, but 2 steps"),
-        ((2, 2, 6), [0, 1], None, "n_features=6 are no square images"),
+        ((2, 3, 4), [0, 1], None, "each of the 3 times in samples, got 2"),
+        ((2, 2, 6), [0, 1], None, "not a square number, got n_features=6"),
         ((2, 2, 6), [0, 1], (2, 2), "a product of n_features=6"),
     ],
 )
-def test_shapes_that_cannot_be_drawn_are_told(shape, steps, image_shape, message):
+def test_shapes_that_cannot_be_drawn_are_refused(shape, steps, image_shape, message):
     with pytest.raises(ValueError, match=message):
         SampleDisplay(np.ones(shape), steps, image_shape=image_shape).plot()
 
@@ -246,7 +246,9 @@ def test_models_must_be_fitted():
 def test_without_matplotlib_the_error_is_the_command_to_install_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
-    with pytest.raises(ImportError, match=r"needs matplotlib: pip install sklearn-ebm\[plot\]"):
+    with pytest.raises(
+        ImportError, match=r"requires matplotlib. .*`pip install sklearn-ebm\[plot\]`"
+    ):
         SampleDisplay(np.ones((1, 1, 4)), [0]).plot()
 
 

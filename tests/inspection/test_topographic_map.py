@@ -158,7 +158,7 @@ def test_fits_that_are_there_are_not_made_again(monkeypatch):
     assert display.gabor_ is upside_down
     expected = mpl.colormaps["hsv"](5 / 6)[:3]
     assert_allclose(frame_colour(display, 0, 0), expected, atol=0.1)
-    with pytest.raises(ValueError, match="gabor has fits of 6 filters, and there are 5"):
+    with pytest.raises(ValueError, match="gabor must contain one fit per filter, got 6 fits for 5"):
         TopographicMapDisplay(filters[:5], (1, 5), gabor=upside_down).plot()
 
 
@@ -171,8 +171,10 @@ def test_an_estimator_is_shown_on_its_own_map():
     assert display.axes_[0].get_title() == "Map of 2x3 filters of 8x8"
 
 
-def test_a_model_without_a_map_is_told_where_to_pass_one():
-    message = r"units of Mapped stand on no map.*TopographicMapDisplay\(components, map_shape\)"
+def test_the_error_for_a_model_without_a_map_names_the_parameter():
+    message = (
+        r"attribute map_shape, got Mapped. Pass .* TopographicMapDisplay\(components, map_shape\)"
+    )
     with pytest.raises(ValueError, match=message):
         TopographicMapDisplay.from_estimator(Mapped().fit(striped([0.0])))
     with pytest.raises(NotFittedError):
@@ -180,8 +182,8 @@ def test_a_model_without_a_map_is_told_where_to_pass_one():
 
 
 @pytest.mark.parametrize("map_shape", [(2, 2), (6,), 6, (1, 2, 3), (-2, -3), (1.5, 4), None])
-def test_a_map_that_does_not_hold_the_filters_is_refused(map_shape):
-    with pytest.raises(ValueError, match=r"map_shape must be a pair .* n_components=6; got"):
+def test_a_map_of_another_number_of_filters_is_refused(map_shape):
+    with pytest.raises(ValueError, match=r"map_shape must be a pair .* n_components=6, got"):
         TopographicMapDisplay(striped(ORIENTATIONS), map_shape).plot()
 
 
@@ -190,7 +192,7 @@ def test_a_map_that_does_not_hold_the_filters_is_refused(map_shape):
     [
         (np.ones(4), {}, "Expected 2D array, got 1D array instead"),
         (np.array([[np.nan, 0, 0, 0]]), {}, "Input components contains NaN"),
-        (np.ones((1, 6)), {}, "pass image_shape="),
+        (np.ones((1, 6)), {}, "Pass image_shape="),
         (np.ones((1, 12)), {"image_shape": (2, 2, 3)}, "Gabor functions have no colours"),
     ],
 )
@@ -232,5 +234,7 @@ def test_components_on_a_device_are_fetched(monkeypatch):
 def test_without_matplotlib_the_error_is_the_command_to_install_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
-    with pytest.raises(ImportError, match=r"needs matplotlib: pip install sklearn-ebm\[plot\]"):
+    with pytest.raises(
+        ImportError, match=r"requires matplotlib. .*`pip install sklearn-ebm\[plot\]`"
+    ):
         TopographicMapDisplay(striped([0.0]), (1, 1)).plot()

@@ -231,13 +231,13 @@ def test_features_keep_their_names():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"window_size": 4}, "window_size must be odd, so that the window has a centre; got 4"),
+        ({"window_size": 4}, "window_size must be odd, so that the window has a centre, got 4"),
         ({"window_size": 0}, "'window_size' parameter of LocalContrastNormalizer must be an int"),
         ({"divide": "yes"}, "'divide' parameter of LocalContrastNormalizer must be"),
         ({"image_shape": (3, 3)}, r"X has 8 features, but image_shape=\(3, 3\) requires"),
     ],
 )
-def test_parameters_that_cannot_be_are_refused_with_and_without_fit(options, message):
+def test_invalid_parameters_are_refused_with_and_without_fit(options, message):
     for use in ("fit", "transform"):
         with pytest.raises(ValueError, match=message):
             getattr(LocalContrastNormalizer(**options), use)(np.zeros((2, 8)))

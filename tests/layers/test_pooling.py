@@ -193,22 +193,26 @@ def test_output_features_have_names_after_a_fit():
 @pytest.mark.parametrize(
     ("options", "shape", "message"),
     [
-        ({"pool_shape": 4}, (2, 3, 5), "X has images of 3 x 5, but Pooler needs at least 4 x 4"),
+        (
+            {"pool_shape": 4},
+            (2, 3, 5),
+            "X has images of 3 x 5, but Pooler is expecting at least 4 x 4",
+        ),
         (
             {"pool_shape": (2, 2)},
             (2, 9),
-            r"images of 1 x 9 \(n_features = 9\), but Pooler needs .* 2 x 2",
+            r"images of 1 x 9 \(n_features = 9\), but Pooler is expecting .* 2 x 2",
         ),
-        ({"map_groups": 4}, (2, 3, 5, 6), "X has 6 channels, .* into groups of map_groups=4"),
+        ({"map_groups": 4}, (2, 3, 5, 6), "a multiple of map_groups=4, got 6"),
         (
             {"pool_shape": (2, 2, 2)},
             (2, 3, 5),
-            r"pool_shape must be a .* pair of them.*got \(2, 2, 2\)",
+            r"pool_shape must be a .* pair of positive integers.*got \(2, 2, 2\)",
         ),
         (
             {"pool_stride": (1, 0)},
             (2, 3, 5),
-            r"pool_stride must be a .* pair of them.*got \(1, 0\)",
+            r"pool_stride must be a .* pair of positive integers.*got \(1, 0\)",
         ),
         (
             {"pool_shape": (1.5, 2)},
@@ -219,7 +223,9 @@ def test_output_features_have_names_after_a_fit():
         ({"mode": "median"}, (2, 3, 5), "'mode' parameter of Pooler must be a str among"),
     ],
 )
-def test_what_cannot_be_pooled_is_refused_with_and_without_fit(wrap, options, shape, message):
+def test_images_that_cannot_be_pooled_are_refused_with_and_without_fit(
+    wrap, options, shape, message
+):
     for use in ("fit", "transform"):
         with pytest.raises(ValueError, match=message):
             getattr(Pooler(**options), use)(wrap(np.zeros(shape)))

@@ -207,7 +207,7 @@ def test_fitted_attributes_do_not_keep_the_data_alive(X):
 
 
 @pytest.mark.skipif(find_spec("cupy") is not None, reason="CuPy is installed")
-def test_cupy_asked_for_where_absent_is_an_error_with_the_command_to_install_it(X):
+def test_the_error_for_missing_cupy_contains_the_command_to_install_it(X):
     with pytest.raises(ImportError, match=r"pip install sklearn-ebm\[cuda12\]"):
         ZCAWhitener(backend="cupy").fit(X)
     fitted = ZCAWhitener().fit(X).set_params(backend="cupy")
@@ -243,7 +243,7 @@ def test_a_device_whitens_as_the_host_does_and_keeps_what_it_has(cupy, X, backen
 def test_a_variance_beyond_double_precision_is_refused():
     with (
         np.errstate(over="ignore", invalid="ignore"),
-        pytest.raises(ValueError, match="variance of X is too large for float64"),
+        pytest.raises(ValueError, match=r"variance of X is too large for .*float64"),
     ):
         ZCAWhitener().fit(np.array([[1e200, 0.0], [-1e200, 1.0]]))
 

@@ -546,7 +546,9 @@ def test_weights_that_grow_without_end_stay_finite_to_the_last(backend, dtype):
     """A decay above 2 / rate increases them in each step, with alternating sign."""
     backend = importlib.import_module(f"sklearn_ebm.backends.{backend}")
     learner, how = a_learner(dtype), Ascending(decay=100.0, momentum=0.5)
-    with pytest.raises(Diverged, match=r"the largest is \S+ and the learning rate 1.0e.00"):
+    with pytest.raises(
+        Diverged, match=r"the largest weight is \S+ with a learning rate of 1.0e.00"
+    ):
         learner.learn(zeros_and_ones(dtype), BATCHES * 100, [1.0] * 500, how, backend)
     largest = abs(learner.energy.weights).max()
     assert learner.largest == pytest.approx(float(largest))

@@ -35,7 +35,7 @@ cases = pytest.mark.parametrize(
     ("name", "rate"), [(name, RATES[n % len(RATES)]) for n, name in enumerate(MODELS)]
 )
 sizes = pytest.mark.parametrize("batch_size", [2, 1000], ids=["many steps", "one step"])
-pytestmark = pytest.mark.filterwarnings("ignore:Stopped at max_iter")
+pytestmark = pytest.mark.filterwarnings("ignore:Maximum number of iterations")
 
 
 def make(name, rate, batch_size=50):
@@ -58,8 +58,8 @@ def told_by(method, *data):
 
 def message(rate):
     return (
-        f"Training diverged with learning_rate={rate}; the best parameters before are kept. "
-        "Lower learning_rate."
+        f"Training diverged with learning_rate={rate}; the best parameters before divergence "
+        "are kept. Lower learning_rate."
     )
 
 

@@ -18,7 +18,7 @@ from tests.estimators.tuning import X, Y, psd, tuned_classifier
 resource = pytest.importorskip("resource", reason="this system has no limits for files")
 forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 quietly = pytest.mark.filterwarnings(
-    "ignore:This process:DeprecationWarning", "ignore:Stopped at", "ignore:lbfgs"
+    "ignore:This process:DeprecationWarning", "ignore:Maximum number of iterations", "ignore:lbfgs"
 )
 pytestmark = [forks, quietly]
 
@@ -85,7 +85,7 @@ def test_a_full_disk_is_an_os_error_and_leaves_nothing(parent):
             with ScratchFolder() as folder:
                 folder.new_array((10_000,), np.float32)
         except OSError as error:
-            if error.errno == errno.EFBIG and "0 MB are needed" in str(error):
+            if error.errno == errno.EFBIG and "0 MB are required" in str(error):
                 os._exit(0)
         finally:
             os._exit(1)
@@ -97,7 +97,7 @@ def full(*args, **options):
     raise OSError(errno.ENOSPC, "No space left on device")
 
 
-def test_a_stage_that_the_disk_has_no_room_for_is_an_os_error(parent, monkeypatch):
+def test_a_stage_that_does_not_fit_on_the_disk_raises_an_os_error(parent, monkeypatch):
     monkeypatch.setattr(_stages, "LARGEST_IN_MEMORY", 0)
     monkeypatch.setattr(_scratch, "_reserve", full)
     with pytest.raises(OSError, match="TMPDIR"):

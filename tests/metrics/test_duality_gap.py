@@ -299,10 +299,13 @@ def test_missing_values_do_not_enter_the_misfit(problem, penalty, positive, dtyp
         ({"code": np.ones((6, 4))}, "code has 4 components, but dictionary has 5 rows"),
         ({"code": np.full((6, 5), np.nan)}, "Input code contains NaN"),
         ({"dictionary": np.full((5, 4), np.nan)}, "Input dictionary contains NaN"),
-        ({"X": np.full((6, 4), 7.0), "missing_values": 7}, "Every feature of sample 0 is missing"),
+        (
+            {"X": np.full((6, 4), 7.0), "missing_values": 7},
+            "Each sample must have at least one observed feature, got none in sample 0",
+        ),
     ],
 )
-def test_what_has_no_gap_is_refused(problem, changed, message):
+def test_invalid_arguments_are_refused(problem, changed, message):
     arrays = dict(zip(("X", "code", "dictionary"), problem, strict=True))
     with pytest.raises(ValueError, match=message):
         duality_gap(**{**arrays, "alpha": ALPHA, **changed})

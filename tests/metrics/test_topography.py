@@ -121,17 +121,23 @@ def test_values_move_by_whole_periods_without_effect(values):
         ({"map_shape": (4, 5, 1)}, "map_shape must be a pair"),
         ({"map_shape": (-4, -5)}, "map_shape == -4, must be >= 1"),
         ({"valid": np.ones(19, dtype=bool)}, r"valid has shape \(19,\)"),
-        ({"valid": np.arange(20)}, "valid must be boolean; got dtype int64"),
+        ({"valid": np.arange(20)}, "valid must be a boolean array, got dtype int64"),
         ({"valid": np.arange(20) == 3}, r"1 sample\(s\).*minimum of 2 is required"),
-        ({"valid": np.isin(np.arange(20), [0, 7])}, "No two valid units are adjacent"),
+        (
+            {"valid": np.isin(np.arange(20), [0, 7])},
+            "valid must contain at least two adjacent units",
+        ),
         ({"period": 0}, "period == 0, must be > 0"),
-        ({"period": np.pi, "values": np.zeros((20, 2))}, "period is of one column, but values has"),
-        ({"values": np.zeros(20)}, "nothing to order"),
+        (
+            {"period": np.pi, "values": np.zeros((20, 2))},
+            "values must have one column if period is given, got 2",
+        ),
+        ({"values": np.zeros(20)}, "values must differ between valid units"),
         ({"values": np.full(20, np.nan)}, "values contains NaN"),
         ({"values": np.zeros((20, 2, 2))}, "Found array with dim 3"),
     ],
 )
-def test_what_is_no_map_is_refused(values, changed, message):
+def test_invalid_maps_are_refused(values, changed, message):
     with pytest.raises(ValueError, match=message):
         topographic_order(**({"values": values, "map_shape": SHAPE} | changed))
 

@@ -90,7 +90,7 @@ def test_too_few_iterations_are_told(problem, solver, backend):
     assert np.all(np.isfinite(solution.code))
 
 
-def test_rounding_is_told_from_too_few_iterations(patches, dictionary):
+def test_rounding_is_distinguished_from_too_few_iterations(patches, dictionary):
     energy = SparseEnergy(LinearDecoder(dictionary.astype(np.float32)), L1(ALPHA))
     problem = energy.problem(patches[:20].astype(np.float32))
     solution = solve_lasso(problem, solver="active_set", tol=1e-13, backend=numba)
@@ -146,8 +146,8 @@ def test_masked_problems_are_solved_without_a_gram_matrix(masked_problem, solver
 
 
 @pytest.mark.parametrize("solver", [name for name in SOLVERS if "gram" in SOLVERS[name].requires])
-def test_solvers_name_what_they_miss_and_what_to_use(masked_problem, solver):
-    words = f"solver='{solver}' requires a Hessian that .* missing values .*Use solver='fista'"
+def test_solvers_name_the_missing_capability_and_an_alternative(masked_problem, solver):
+    words = f"solver='{solver}' requires a Hessian that .* missing values, .*Use solver='fista'"
     with pytest.raises(ValueError, match=words):
         solve_lasso(masked_problem, solver=solver, backend=numpy)
 
@@ -170,7 +170,7 @@ def test_auto_takes_what_backend_and_problem_allow(problem):
     solution = solve_lasso(problem, tol=1e-4, backend=NoFusedKernels)
     expected, _, _ = fista(problem, tol=1e-4, max_iter=1000, backend=numpy)
     assert_array_equal(solution.code, expected)
-    with pytest.raises(ValueError, match="solver='cd' is not available on backend='bare'"):
+    with pytest.raises(ValueError, match="solver='cd' is not available with backend='bare'"):
         solve_lasso(problem, solver="cd", backend=NoFusedKernels)
 
 

@@ -157,9 +157,9 @@ def _source(name):
 
 def _nowhere(error):
     named = numba.config.CACHE_DIR
-    place = f"NUMBA_CACHE_DIR={named!r} is" if named else "The package and the home directory are"
+    place = f"NUMBA_CACHE_DIR={named!r} is" if named else "the package and the home directory are"
     return (
-        f"{place} not writable, so that sklearn_ebm cannot cache compiled functions on disk "
+        f"sklearn_ebm cannot cache compiled functions on disk, because {place} not writable "
         f"({type(error).__name__}). Every new process compiles them again, which takes 10 to 30 s. "
         "Set the environment variable NUMBA_CACHE_DIR to a writable directory."
     )
@@ -168,8 +168,8 @@ def _nowhere(error):
 def _cannot(verb, path, error):
     return (
         f"sklearn_ebm cannot {verb} the compiled kernels in {path}: {type(error).__name__}: "
-        f"{error}. They are compiled again. If this happens in every process, free space on the "
-        "disk, or set the environment variable NUMBA_CACHE_DIR to another directory."
+        f"{error}. They are compiled again. If this happens in every process, free disk space or "
+        "set the environment variable NUMBA_CACHE_DIR to another directory."
     )
 
 

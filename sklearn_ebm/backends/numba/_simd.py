@@ -32,7 +32,7 @@ class _VectorModel(models.PrimitiveModel):
 def _require_rows(array):
     """Refuse layouts whose rows may not be contiguous; for "A", the caller must ensure it."""
     if array.layout == "F":
-        raise errors.NumbaTypeError(f"a Vector needs rows in one piece, not {array}")
+        raise errors.NumbaTypeError(f"Vector requires an array with contiguous rows, got {array}")
 
 
 def _pointer(context, builder, array_type, array, index):

@@ -22,7 +22,8 @@ class GreedySteps:
         """
         if not tied:
             raise ValueError(
-                "tied=False requires encoder='lista' or 'lfista': the steps of 'lcod' share one S."
+                "tied=False requires encoder='lista' or encoder='lfista', because the steps of "
+                "encoder='lcod' share one matrix S."
             )
         xp = array_namespace(dictionary)
         gram = dictionary @ dictionary.T

@@ -105,7 +105,7 @@ class GroupPenalty(PenaltySpecification):
         if self.map_shape is not None:
             if self.groups is not None:
                 raise ValueError(
-                    "groups must be None if map_shape is given. Set either of them to None."
+                    "groups must be None if map_shape is given. Set groups or map_shape to None."
                 )
             return self._windows(n_components)
         groups = _checked_groups(SIZE if self.groups is None else self.groups, n_components)
@@ -220,8 +220,8 @@ def _checked_groups(groups, n_components):
     missing = np.setdiff1d(np.arange(n_components), np.concatenate([*groups, [-1]]))
     if len(missing):
         raise ValueError(
-            f"groups must contain each of n_components={n_components} components, got groups "
-            f"without {_some(missing)}."
+            f"groups must contain all n_components={n_components} components, got groups without "
+            f"components {_some(missing)}."
         )
     return groups
 
@@ -232,11 +232,11 @@ def _checked_group(members, row, n_components):
     except ValueError:  # nested lists of different lengths
         members = np.asarray(None)
     if members.size == 0:
-        raise ValueError(f"groups[{row}] must contain at least one component, got none.")
+        raise ValueError(f"groups[{row}] must contain at least one component, got an empty group.")
     if members.ndim != 1 or members.dtype.kind not in "iu":
         raise ValueError(
-            f"groups[{row}] must be a list of integers, the components of the group, got an array "
-            f"of shape {members.shape} and dtype {members.dtype}."
+            f"groups[{row}] must be a list of component indices, got an array of shape "
+            f"{members.shape} and dtype {members.dtype}."
         )
     beyond = members[(members < 0) | (members >= n_components)]
     if len(beyond):
@@ -247,8 +247,8 @@ def _checked_group(members, row, n_components):
     values, counts = np.unique(members, return_counts=True)
     if np.any(counts > 1):
         raise ValueError(
-            f"groups[{row}] must contain each component once, got {_some(values[counts > 1])} "
-            "repeatedly."
+            f"groups[{row}] must not contain a component more than once, got duplicates of "
+            f"{_some(values[counts > 1])}."
         )
     return members
 

@@ -141,8 +141,9 @@ class InhibitionPenalty(PenaltySpecification):
         strength = np.asarray((distance > inner) & (distance <= outer), dtype=float)
         if not strength.any():
             raise ValueError(
-                f"No two components of map_shape={self.map_shape} are at a distance above "
-                f"inner_radius={self.inner_radius} and at most outer_radius={self.outer_radius}."
+                f"map_shape={self.map_shape} must have two components at a distance above "
+                f"inner_radius={self.inner_radius} and at most outer_radius={self.outer_radius}, "
+                "got none. Lower inner_radius or increase outer_radius."
             )
         return strength
 
@@ -276,7 +277,7 @@ def _checked_strength(strength, n_components):
     is_valid = np.all(strength >= 0) and np.all(np.isfinite(strength))  # false for NaN
     if not is_valid or np.any(np.diag(strength)) or np.any(strength != strength.T):
         raise ValueError(
-            "strength must be symmetric, non-negative, finite, and zero on the diagonal."
+            "strength must be symmetric, non-negative and finite, with zeros on the diagonal."
         )
     return strength
 

@@ -87,7 +87,7 @@ def renewing_penalty(model, params):
     unknown = [name for name in inner if name not in known]
     if unknown:
         raise ValueError(
-            f"Invalid parameter {unknown[0]!r} for penalty={penalty!r}. Valid parameters are: "
+            f"Invalid parameter {unknown[0]!r} for penalty {penalty!r}. Valid parameters are: "
             f"{[*known]}."
         )
     return {**outer, "penalty": type(penalty)(**{**known, **inner})}

@@ -97,6 +97,6 @@ def require_places(map_shape, n_components):
     n_places = map_shape[0] * map_shape[1]
     if n_places != n_components:
         raise ValueError(
-            f"map_shape must have n_components={n_components} places, got {map_shape} with "
-            f"{n_places} places."
+            f"map_shape must have a product of n_components={n_components}, got {map_shape} with a "
+            f"product of {n_places}."
         )

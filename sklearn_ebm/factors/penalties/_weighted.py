@@ -35,7 +35,8 @@ class WeightedPenalty:
         if positive and not (self.separable and self.convex and offers(penalty, "prox")):
             raise ValueError(
                 "positive=True requires a convex penalty with `prox` that declares separable=True; "
-                f"{self.name} is not one. Set positive=False and let its prox apply the constraint."
+                f"{self.name} is not such a penalty. Set positive=False and enforce the constraint "
+                "in `prox`."
             )
 
     @property

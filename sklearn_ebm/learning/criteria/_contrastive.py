@@ -422,8 +422,9 @@ def activity_share(n_steps):
 def diverged(largest, rate):
     """Return the error for weights that could overflow."""
     return Diverged(
-        f"The weights leave the range of numbers: the largest is {largest:.1e} and the "
-        f"learning rate {rate:.1e}. The last finite model is kept. Lower learning_rate."
+        f"Training diverged: the largest weight is {largest:.1e} with a learning rate of "
+        f"{rate:.1e}, so the next step could overflow. The last finite model is kept. Lower "
+        "learning_rate."
     )
 
 
