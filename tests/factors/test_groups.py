@@ -153,13 +153,15 @@ def dual_point(value, weights, radius, positive):
     root = np.sqrt(weights)
     step_size = 1 / weights.sum(axis=0).max()
     point = ahead = np.zeros((len(value), *root.shape))
-    for n in range(20_000):
+    for n in range(20_000):  # fewer would prove less: any point is a lower bound
         moved = ahead + step_size * root * leftover(value, root, ahead, positive)[:, None]
         norms = np.linalg.norm(moved, axis=2, keepdims=True)
         moved *= radius / np.maximum(norms, radius)
         restart = np.sum((ahead - moved) * (moved - point), axis=(1, 2), keepdims=True) > 0
         ahead = moved + np.where(restart, 0, n / (n + 3)) * (moved - point)
-        point = moved
+        has_ended, point = np.abs(moved - point).max() < 1e-12, moved
+        if has_ended:
+            break
     return point
 
 
@@ -335,7 +337,7 @@ def best_ratio(correlation, weights):
 
     def negative_ratio(logarithm):
         z = correlation / (np.exp(-logarithm) @ weights)
-        return -(correlation @ z) / value_by_definition(z, weights)
+        return -(correlation @ z) / (ALPHA * np.sum(np.sqrt(weights @ z**2)))
 
     starts = np.random.default_rng(0).standard_normal((2, len(weights)))
     bounds = [(-15, 15)] * len(weights)  # beyond these bounds, parts of pools are negligible
