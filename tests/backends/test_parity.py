@@ -224,16 +224,32 @@ def test_layers_may_have_their_rows_apart_and_what_is_read_its_columns_in_one_pi
 
 
 @arrays
+@pytest.mark.parametrize("backend", MACHINES, indirect=True)
 @pytest.mark.parametrize("n_rows", [0, 1, N_ROWS])
 @pytest.mark.parametrize("name", MINIMIZERS)
 def test_minimizer_finds_what_the_reference_finds(backend, name, dtype, n_rows, storage, tmp_path):
+    assert_minimizer_agrees(backend, name, dtype, n_rows, storage, tmp_path)
+
+
+@pytest.mark.pairwise("backend", "dtype", "n_rows", "storage")
+@arrays
+@pytest.mark.parametrize("backend", HOST, indirect=True)
+@pytest.mark.parametrize("n_rows", [N_ROWS, 1, 0])
+@pytest.mark.parametrize("name", MINIMIZERS)
+def test_device_minimizer_finds_what_the_reference_finds_on_the_host(
+    backend, name, dtype, n_rows, storage, tmp_path
+):
+    assert_minimizer_agrees(backend, name, dtype, n_rows, storage, tmp_path)
+
+
+def assert_minimizer_agrees(backend, name, dtype, n_rows, storage, folder):
     """Since 1/2 mu ||z - z*||^2 <= E(z) - E(z*) <= gap, with mu the smallest curvature."""
     case = MINIMIZERS[name]
     if getattr(backend, case.kernel) is None:
         pytest.skip(f"{backend.name} has no {case.kernel}, and says so by None")
     arguments, (expected, _) = of_the_reference("minimizers", name, dtype, n_rows)
     lasso, tol = arguments["lasso"], arguments["tol"]
-    result, (gap, n_iter) = called(backend, case, stored(case, arguments, storage, tmp_path))
+    result, (gap, n_iter) = called(backend, case, stored(case, arguments, storage, folder))
     assert_lives_on(backend, result["code"], dtype)
     assert type(gap) is type(result["code"])
     assert gap.shape == (n_rows,)

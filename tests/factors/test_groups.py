@@ -153,15 +153,17 @@ def dual_point(value, weights, radius, positive):
     root = np.sqrt(weights)
     step_size = 1 / weights.sum(axis=0).max()
     point = ahead = np.zeros((len(value), *root.shape))
-    for n in range(20_000):  # fewer would prove less: any point is a lower bound
-        moved = ahead + step_size * root * leftover(value, root, ahead, positive)[:, None]
+    before = np.inf
+    for n in range(20_000):  # fewer would only prove less: any point is a lower bound
+        rest = leftover(value, root, ahead, positive)
+        if np.abs(rest - before).max() < 1e-12:
+            break
+        moved, before = ahead + step_size * root * rest[:, None], rest
         norms = np.linalg.norm(moved, axis=2, keepdims=True)
         moved *= radius / np.maximum(norms, radius)
         restart = np.sum((ahead - moved) * (moved - point), axis=(1, 2), keepdims=True) > 0
         ahead = moved + np.where(restart, 0, n / (n + 3)) * (moved - point)
-        has_ended, point = np.abs(moved - point).max() < 1e-12, moved
-        if has_ended:
-            break
+        point = moved
     return point
 
 

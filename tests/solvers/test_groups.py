@@ -18,7 +18,7 @@ from sklearn_ebm.metrics import duality_gap
 from sklearn_ebm.solvers import Outcome, _lasso, solve_lasso
 from tests.registries.solvers import GROUP_SOLVERS, OVERLAP_SOLVERS
 
-N_SAMPLES = 4  # a certificate of overlapping pools takes some milliseconds per sample
+N_SAMPLES = 4  # the duality gap of overlapping pools is computed by iteration, sample by sample
 N_ATOMS = 96
 BETA = 0.5  # weight of the prediction; the curvature of the energy is at least as large
 TIGHT = {np.dtype(np.float64): 1e-7, np.dtype(np.float32): 3e-5}
