@@ -5,6 +5,7 @@ CUDA kernels run twice: on a device if there is one, and compiled as C++, with b
 of threads and the threads in either order.
 """
 
+import functools
 import importlib
 
 import numpy as np
@@ -34,6 +35,7 @@ HOST = {  # maximum number of threads in a block, and whether they run in revers
 }
 MACHINES = ["numba", pytest.param("cupy", marks=pytest.mark.gpu)]
 BACKENDS = [*MACHINES, *HOST]
+REGISTRIES = {"cases": CASES, "minimizers": MINIMIZERS}
 SINGLE, DOUBLE = np.dtype(np.float32), np.dtype(np.float64)
 ROUNDINGS = 64  # relative to the largest result: maximum difference of sums over as many terms
 
@@ -87,6 +89,14 @@ def on_disk(folder):
 
 def prepared(case, dtype, n_rows):
     return case.draw(np.random.default_rng(0), dtype, n_rows, **case.options)
+
+
+@functools.cache
+def of_the_reference(registry, name, dtype, n_rows):
+    """Return arguments and results of the reference, which all backends share."""
+    case = REGISTRIES[registry][name]
+    arguments = prepared(case, dtype, n_rows)
+    return arguments, called(reference, case, arguments)
 
 
 def stored(case, arguments, storage, folder):
@@ -164,8 +174,7 @@ def test_device_kernel_agrees_with_the_reference_on_the_host(
 def assert_kernel_agrees(backend, name, dtype, n_rows, storage, folder):
     if n_rows < CASES[name].smallest:
         pytest.skip("there is no dictionary without atoms")
-    case, arguments = CASES[name], prepared(CASES[name], dtype, n_rows)
-    theirs = called(reference, case, arguments)
+    case, (arguments, theirs) = CASES[name], of_the_reference("cases", name, dtype, n_rows)
     ours = called(backend, case, stored(case, arguments, storage, folder))
     assert_agree(backend, case, dtype, ours, theirs)
 
@@ -215,17 +224,32 @@ def test_layers_may_have_their_rows_apart_and_what_is_read_its_columns_in_one_pi
 
 
 @arrays
+@pytest.mark.parametrize("backend", MACHINES, indirect=True)
 @pytest.mark.parametrize("n_rows", [0, 1, N_ROWS])
 @pytest.mark.parametrize("name", MINIMIZERS)
 def test_minimizer_finds_what_the_reference_finds(backend, name, dtype, n_rows, storage, tmp_path):
+    assert_minimizer_agrees(backend, name, dtype, n_rows, storage, tmp_path)
+
+
+@pytest.mark.pairwise("backend", "dtype", "n_rows", "storage")
+@arrays
+@pytest.mark.parametrize("backend", HOST, indirect=True)
+@pytest.mark.parametrize("n_rows", [N_ROWS, 1, 0])
+@pytest.mark.parametrize("name", MINIMIZERS)
+def test_device_minimizer_finds_what_the_reference_finds_on_the_host(
+    backend, name, dtype, n_rows, storage, tmp_path
+):
+    assert_minimizer_agrees(backend, name, dtype, n_rows, storage, tmp_path)
+
+
+def assert_minimizer_agrees(backend, name, dtype, n_rows, storage, folder):
     """Since 1/2 mu ||z - z*||^2 <= E(z) - E(z*) <= gap, with mu the smallest curvature."""
     case = MINIMIZERS[name]
     if getattr(backend, case.kernel) is None:
         pytest.skip(f"{backend.name} has no {case.kernel}, and says so by None")
-    arguments = prepared(case, dtype, n_rows)
+    arguments, (expected, _) = of_the_reference("minimizers", name, dtype, n_rows)
     lasso, tol = arguments["lasso"], arguments["tol"]
-    expected, _ = called(reference, case, arguments)
-    result, (gap, n_iter) = called(backend, case, stored(case, arguments, storage, tmp_path))
+    result, (gap, n_iter) = called(backend, case, stored(case, arguments, storage, folder))
     assert_lives_on(backend, result["code"], dtype)
     assert type(gap) is type(result["code"])
     assert gap.shape == (n_rows,)

@@ -153,8 +153,12 @@ def dual_point(value, weights, radius, positive):
     root = np.sqrt(weights)
     step_size = 1 / weights.sum(axis=0).max()
     point = ahead = np.zeros((len(value), *root.shape))
-    for n in range(20_000):
-        moved = ahead + step_size * root * leftover(value, root, ahead, positive)[:, None]
+    before = np.inf
+    for n in range(20_000):  # fewer would only prove less: any point is a lower bound
+        rest = leftover(value, root, ahead, positive)
+        if np.abs(rest - before).max() < 1e-12:
+            break
+        moved, before = ahead + step_size * root * rest[:, None], rest
         norms = np.linalg.norm(moved, axis=2, keepdims=True)
         moved *= radius / np.maximum(norms, radius)
         restart = np.sum((ahead - moved) * (moved - point), axis=(1, 2), keepdims=True) > 0
@@ -335,7 +339,7 @@ def best_ratio(correlation, weights):
 
     def negative_ratio(logarithm):
         z = correlation / (np.exp(-logarithm) @ weights)
-        return -(correlation @ z) / value_by_definition(z, weights)
+        return -(correlation @ z) / (ALPHA * np.sum(np.sqrt(weights @ z**2)))
 
     starts = np.random.default_rng(0).standard_normal((2, len(weights)))
     bounds = [(-15, 15)] * len(weights)  # beyond these bounds, parts of pools are negligible

@@ -44,12 +44,12 @@ from sklearn_ebm.solvers import (
 from sklearn_ebm.solvers._proximal import feasible
 from tests.registries.solvers import LASSO_SOLVERS, OVERLAP_SOLVERS
 
-N_SAMPLES = 12
+N_SAMPLES, N_ATOMS = 6, 32
 ROUNDING = 1e-10  # sums over some hundred numbers of size ten, in another order
-SETTINGS = {"solver": "fista", "tol": 1e-6, "max_iter": 2000}
+SETTINGS = {"solver": "fista", "tol": 1e-4, "max_iter": 2000}
 portable = pytest.mark.parametrize("solver", sorted({*LASSO_SOLVERS} - {"active_set"}))
-WINDOWS = pools_of_map((8, 12), (4, 4), (2, 2))
-PAIRS = pools_of_groups(np.arange(96).reshape(2, 48).T, 96)
+WINDOWS = pools_of_map((4, 8), (4, 4), (2, 2))
+PAIRS = pools_of_groups(np.arange(N_ATOMS).reshape(2, -1).T, N_ATOMS)
 GROUPS = {
     "windows": lambda positive: GroupNorm(0.5, WINDOWS, positive),
     "pairs": lambda positive: DisjointGroupNorm(1.0, PAIRS, positive),
@@ -61,6 +61,12 @@ encoders = pytest.mark.parametrize("encoder_class", ENCODERS.values(), ids=ENCOD
 @pytest.fixture
 def X(patches):
     return patches[:N_SAMPLES]
+
+
+@pytest.fixture
+def dictionary(dictionary):
+    """Fewer atoms, since strict arrays are slow: the least eigenvalue of their Gram is 0.1."""
+    return dictionary[:N_ATOMS]
 
 
 def strict(array):
@@ -104,6 +110,7 @@ def test_codes_with_missing_values_and_predictions_are_those_of_numpy(X, diction
     assert_same(solution.code, expected.code)
 
 
+@pytest.mark.pairwise
 @pytest.mark.parametrize("solver", OVERLAP_SOLVERS)
 @pytest.mark.parametrize("positive", [False, True])
 @pytest.mark.parametrize("masked", [False, True], ids=["observed", "masked"])
@@ -134,12 +141,12 @@ def test_what_groups_cost_and_allow_is_what_it_is_for_numpy(X, dictionary, make)
 
 @portable
 def test_a_warm_start_is_taken_in_place(X, dictionary, solver):
-    options = {**SETTINGS, "solver": solver, "backend": reference}
+    options = {**SETTINGS, "solver": solver, "tol": 1e-6, "backend": reference}
     cold = solve_lasso(problem(X, dictionary, strict), **options)
     warm = solve_lasso(problem(X, dictionary, strict), code=1.01 * cold.code, warm=True, **options)
     assert warm.n_iter < cold.n_iter
-    # Both are within the gap 1e-6 of 32, on supports with a curvature of about 0.05.
-    assert_same(warm.code, np.asarray(cold.code), atol=0.08)
+    # Both are within the gap 1e-6 of 32, and the curvature is at least 0.1.
+    assert_same(warm.code, np.asarray(cold.code), atol=0.05)
 
 
 def test_float32_stays_float32(X, dictionary):
@@ -258,7 +265,7 @@ def contrastive_step(convert, kind, persistent, centered):
     center = convert(np.full(9, 0.4)) if centered else None
     criterion = Contrastive(energy, convert(np.full(7, 0.3)), center, persistent)
     how = Ascending(2, 0.5, 0.1, 0.05, 0.1, 0.5, draws=kind == "bernoulli")
-    batches = [np.arange(6), np.arange(6, 12)]
+    batches = [np.arange(3), np.arange(3, N_SAMPLES)]
     criterion.follow(how, {0: 0.1, 1: 0.05}.get, "numpy")
     trainer = Trainer(criterion, stream, hidden if persistent else None)
     trainer.steps(DenseSamples(X), batches, range(2))

@@ -5,7 +5,7 @@ compared only by their energies: near a flat optimum, rounding that depends on t
 among codes that are equally good. A solver may stop before it reaches `tol` if it issues a
 warning, but the gaps that it claims must always be true.
 
-`--examples N` draws N cases for each property instead of a few.
+`--examples N` draws N cases for each property instead of one of each kind.
 """
 
 import warnings
@@ -28,7 +28,7 @@ MOST = 3000  # ISTA would require many more on most of these problems
 def seeds(request):
     """Numbers of the cases that a test draws: each kind of dictionary is equally frequent."""
     n_kinds = len(difficult.DICTIONARIES)
-    return range(request.config.getoption("--examples") or 3 * n_kinds)
+    return range(request.config.getoption("--examples") or n_kinds)
 
 
 def encode(case, X=None, alpha=None, **options):

@@ -67,6 +67,7 @@ def nvrtc():
     return Compiler(max(libraries))
 
 
+@pytest.mark.each_value
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 @pytest.mark.parametrize("family", FAMILIES)
 def test_every_instance_compiles_without_a_warning(nvrtc, family, architecture):
