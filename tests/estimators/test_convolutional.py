@@ -391,8 +391,7 @@ def test_backends_learn_the_same_to_rounding(images, name, border):
     settings = {"border": border, "solver": "fista_fft", "max_iter": 2, "tol": 0, "crop_size": None}
     images = images[:6, :10, :9]
     numpy, numba = (
-        make(name, **settings, backend=backend).fit(images)
-        for backend in ("numpy", "numba")
+        make(name, **settings, backend=backend).fit(images) for backend in ("numpy", "numba")
     )
     assert_same(numpy, numba, rtol=1e-6, atol=1e-8)
     code = numpy.transform(images)

@@ -101,7 +101,7 @@ def fitted(name, y=Y):
     steps = NETWORKS[name]
     takes_images = isinstance(steps[0], ConvPSD) and steps[0].image_shape is None
     data = (IMAGES if takes_images else X)[:100]
-    return clone(make_pipeline(*steps, LogisticRegression(max_iter=30))).fit(data, y[:100]), data
+    return clone(make_pipeline(*steps, LogisticRegression(max_iter=5))).fit(data, y[:100]), data
 
 
 @pytest.mark.parametrize("name", NETWORKS)

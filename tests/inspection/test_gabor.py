@@ -62,7 +62,7 @@ def assert_same_gabors(fit, drawn, rtol, atol):
 
 @pytest.mark.parametrize("shape", [(12, 12), (10, 16)])
 def test_parameters_of_gabor_functions_are_found_again(shape):
-    drawn = draw(20, seed=0, shape=shape)
+    drawn = draw(12, seed=0, shape=shape)
     fit = fit_gabor(gabor_filters(drawn, shape), shape)
     assert_allclose(fit.goodness, 1, atol=1e-8)
     assert_same_gabors(fit, drawn, rtol=1e-4, atol=1e-4)  # up to the convergence of the cost
@@ -145,9 +145,9 @@ def test_phase_says_where_across_the_stripes_the_centre_is():
     ids=["a quarter turn to the left", "transposed", "mirrored", "half a turn"],
 )
 def test_orientation_moves_with_the_picture(move, moved_orientation):
-    drawn = draw(8, seed=6)
+    drawn = draw(5, seed=6)
     pictures = gabor_filters(drawn, (SIDE, SIDE)).reshape(-1, SIDE, SIDE)
-    fit = fit_gabor(move(pictures).reshape(8, -1))
+    fit = fit_gabor(move(pictures).reshape(5, -1))
     expected = moved_orientation(drawn.orientation)
     assert np.all(angle_between(fit.orientation, expected, np.pi) < 1e-3)
     assert_allclose(fit.frequency, drawn.frequency, rtol=1e-3)

@@ -142,13 +142,21 @@ def test_odd_batches_are_no_divergence(name):
             model.partial_fit(batch)
 
 
+@pytest.fixture(scope="module")
+def rare_class():
+    """Return a fitted pipeline and its labels."""
+    y = (np.arange(len(X)) % 8 == 0).astype(int)
+    return make_pipeline(make("PSD lista", 1e-3), LogisticRegression()).fit(X, y), y
+
+
 @pytest.mark.parametrize("stops_early", [False, True])
 @pytest.mark.parametrize("batch_size", [20, 1000], ids=["many steps", "one step"])
 @pytest.mark.parametrize(("optimizer", "rate"), [("adam", 1e6), ("sgd", 1e6), ("adam", 1e30)])
-def test_tuning_that_diverges_leaves_the_pipeline(optimizer, rate, batch_size, stops_early):
+def test_tuning_that_diverges_leaves_the_pipeline(
+    rare_class, optimizer, rate, batch_size, stops_early
+):
     """Most samples belong to the class that scores of NaN would predict."""
-    y = (np.arange(len(X)) % 8 == 0).astype(int)
-    pipeline = make_pipeline(make("PSD lista", 1e-3), LogisticRegression()).fit(X, y)
+    pipeline, y = rare_class
     classifier = FineTunedClassifier(
         pipeline, prefit=True, optimizer=optimizer, learning_rate=rate, max_iter=1,
         batch_size=batch_size, early_stopping=stops_early, random_state=0,
