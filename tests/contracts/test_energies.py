@@ -31,7 +31,7 @@ from sklearn_ebm.protocols import offers, require
 from sklearn_ebm.solvers import solve_lasso
 from tests.differences import finite_differences
 
-N_SAMPLES, N_FEATURES, N_COMPONENTS = 5, 6, 4
+N_SAMPLES, N_FEATURES, N_COMPONENTS = 3, 6, 4
 IMAGE, KERNELS = (3, 2), (2, 2, 2, 1)
 ALPHA, BETA = 0.3, 0.7
 

@@ -48,6 +48,7 @@ def make(model, **parameters):
     return kind(N_COMPONENTS, **{**QUICK, **own, **parameters}), data
 
 
+@pytest.mark.pairwise
 @models
 @names
 @pytest.mark.parametrize("is_missing", [False, True], ids=["observed", "missing"])
@@ -55,6 +56,7 @@ def make(model, **parameters):
 def test_every_penalty_works_in_every_model(model, name, is_missing):
     """Codes have lower energies than zero and random codes; energies match their definition."""
     coder, data = make(model, penalty=PENALTIES[name], missing_values=np.nan, code_tol=1e-6)
+    data = data[:20] if data is X else data[:3]
     if is_missing:
         data = data.copy()
         data[0].flat[3:5] = np.nan

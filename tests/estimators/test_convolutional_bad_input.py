@@ -60,6 +60,7 @@ BAD_IMAGES = {
 }
 
 
+@pytest.mark.pairwise
 @kinds
 @doors
 @pytest.mark.parametrize(("spoil", "words"), BAD_IMAGES.values(), ids=BAD_IMAGES)

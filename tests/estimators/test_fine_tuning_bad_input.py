@@ -39,14 +39,14 @@ def psd(n_components=8, **parameters):
 
 def tuned(*steps, **parameters):
     """Return an unfitted classifier."""
-    pipeline = make_pipeline(*steps, LogisticRegression(max_iter=30))
+    pipeline = make_pipeline(*steps, LogisticRegression(max_iter=10))
     return FineTunedClassifier(pipeline, **{"max_iter": 3, "random_state": 0, **parameters})
 
 
 @pytest.fixture(scope="module")
 def pipeline():
     """A fitted pipeline, which tests must not change."""
-    return make_pipeline(psd(), Rectifier(), LogisticRegression(max_iter=30)).fit(X, Y)
+    return make_pipeline(psd(), Rectifier(), LogisticRegression(max_iter=10)).fit(X, Y)
 
 
 @pytest.fixture

@@ -203,7 +203,7 @@ def test_unlabelled_samples_come_in_the_precision_and_order_of_the_labelled_ones
 
 
 def fitted_pipeline(*steps, data=X):
-    return make_pipeline(*steps, LogisticRegression(max_iter=30)).fit(data, Y)
+    return make_pipeline(*steps, LogisticRegression(max_iter=5)).fit(data, Y)
 
 
 def spoiled(value):
@@ -261,7 +261,7 @@ def test_frames_in_any_byte_order_are_the_same_numbers(prefit):
     native, swapped = (pandas.DataFrame(X.astype(dtype)) for dtype in ("<f8", ">f8"))
     mixed = swapped.copy()
     mixed.isetitem(0, swapped.iloc[:, 0].astype("<f4"))
-    pipeline = make_pipeline(psd(4), LogisticRegression(max_iter=30))
+    pipeline = make_pipeline(psd(4), LogisticRegression(max_iter=5))
     pipeline = pipeline.fit(X, Y) if prefit else pipeline
     options = {"prefit": prefit, "max_iter": 1, "random_state": 0}
     expected = FineTunedClassifier(pipeline, **options).fit(native, Y).decision_function(native)

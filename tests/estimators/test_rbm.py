@@ -47,8 +47,8 @@ def bars_and_stripes():
 @pytest.fixture(scope="module")
 def small():
     """An RBM with nine visible and twelve hidden units, trained on bars and stripes."""
-    X = np.tile(bars_and_stripes(), (20, 1))
-    return RBM(12, learning_rate=0.3, batch_size=80, max_iter=300, random_state=0).fit(X)
+    X = np.tile(bars_and_stripes(), (200, 1))
+    return RBM(12, learning_rate=0.3, batch_size=80, max_iter=30, random_state=0).fit(X)
 
 
 # Learning
@@ -64,8 +64,8 @@ def test_bars_and_stripes_are_learned_nearly_to_their_entropy(parameters):
     independent pixels, each on with probability 1/2, it is 9 log(1/2) = -6.2.
     """
     images = bars_and_stripes()
-    settings = {"learning_rate": 0.5, "batch_size": 80, "max_iter": 1500, "random_state": 0}
-    rbm = RBM(10, **settings, **parameters).fit(np.tile(images, (20, 1)))
+    settings = {"learning_rate": 0.5, "batch_size": 80, "max_iter": 25, "random_state": 0}
+    rbm = RBM(10, **settings, **parameters).fit(np.tile(images, (400, 1)))
     entropy = 12 / 16 * np.log(16) + 4 / 16 * np.log(8)
     reached = rbm.log_likelihood(images).mean()
     assert -entropy - 0.4 < reached < -entropy
@@ -75,7 +75,7 @@ def test_bars_and_stripes_are_learned_nearly_to_their_entropy(parameters):
 def test_digits_become_more_likely_than_independent_pixels_make_them(digits, loss):
     share = np.clip(digits.mean(axis=0), 1e-3, 1 - 1e-3)
     independent = np.mean(digits @ np.log(share) + (1 - digits) @ np.log(1 - share))
-    settings = {"n_components": 16, "max_iter": 30, "batch_size": 20, "learning_rate": 0.3}
+    settings = {"n_components": 12, "max_iter": 25, "batch_size": 20, "learning_rate": 0.3}
     rbm = make(loss=loss, **settings).fit(digits)
     assert rbm.log_likelihood(digits).mean() > independent + 4  # of 25
 
@@ -84,7 +84,7 @@ def test_scaled_digits_become_more_likely_than_independent_features_make_them(sc
     """A varying feature has -1/2 log(2 pi e) nats; constant ones have their own variance."""
     varying = scaled[:, scaled.var(axis=0) > 0.5].astype(float)
     independent = -varying.shape[1] * np.log(2 * np.pi * np.e) / 2
-    rbm = make("gaussian", n_components=16, max_iter=60, batch_size=50).fit(varying)
+    rbm = make("gaussian", max_iter=15, batch_size=50).fit(varying)
     assert rbm.log_likelihood(varying).mean() > independent + 3
 
 
@@ -95,7 +95,7 @@ def test_centred_learning_is_as_good_on_paper_as_on_ink(digits):
     """
     gap = {}
     for centered in (True, False):
-        settings = {"n_components": 16, "max_iter": 30, "batch_size": 50, "centered": centered}
+        settings = {"n_components": 13, "max_iter": 30, "batch_size": 50, "centered": centered}
         settings["learning_rate"] = 0.3
         likelihoods = []
         for X in (digits, 1 - digits):
@@ -108,8 +108,8 @@ def test_centred_learning_is_as_good_on_paper_as_on_ink(digits):
 
 def test_more_steps_of_the_chains_make_contrastive_divergence_better():
     """The larger k, the better CD-k approximates the gradient of the likelihood."""
-    X = np.tile(bars_and_stripes(), (20, 1))
-    settings = {"learning_rate": 0.3, "batch_size": 80, "max_iter": 500, "random_state": 0}
+    X = np.tile(bars_and_stripes(), (200, 1))
+    settings = {"learning_rate": 0.3, "batch_size": 80, "max_iter": 50, "random_state": 0}
     reached = [
         RBM(10, loss="cd", n_gibbs_steps=k, **settings).fit(X).log_likelihood(X).mean()
         for k in (1, 10)
@@ -282,8 +282,8 @@ def test_energy_of_real_features_is_that_of_the_parameters(scaled):
 @pytest.mark.parametrize("n_components", [5, 12])
 def test_the_exact_sum_is_that_over_all_pairs_of_states(n_components):
     """Sum over hidden states if there are fewer of them, else over visible states: 9 pixels."""
-    X = np.tile(bars_and_stripes(), (20, 1))
-    rbm = RBM(n_components, learning_rate=0.5, max_iter=100, random_state=0).fit(X)
+    X = np.tile(bars_and_stripes(), (100, 1))
+    rbm = RBM(n_components, learning_rate=0.5, max_iter=20, random_state=0).fit(X)
     visible, hidden = all_states(9), all_states(n_components)
     energy = -(visible @ rbm.components_.T) @ hidden.T
     energy -= (visible @ rbm.intercept_visible_)[:, None] + hidden @ rbm.intercept_hidden_
@@ -293,20 +293,19 @@ def test_the_exact_sum_is_that_over_all_pairs_of_states(n_components):
         assert float(result) == pytest.approx(logsumexp(-energy), abs=1e-10)
 
 
-@pytest.mark.parametrize("form", ["pcd", "gaussian"])
-def test_annealing_agrees_with_the_exact_sum(form):
+@pytest.mark.parametrize(("form", "n_temperatures"), [("pcd", 500), ("gaussian", 1500)])
+def test_annealing_agrees_with_the_exact_sum(form, n_temperatures):
     """To a tenth of a nat, and to four standard errors, which are small as well."""
-    settings = {"n_components": 14, "max_iter": 60, "batch_size": 50}
+    settings = {"max_iter": 30, "batch_size": 50}
     rbm = make(form, **settings).fit(data_of(form))
     exact = float(rbm.log_partition("exact"))
     assert float(rbm.log_partition()) == exact  # exact if possible
-    for seed in range(2):
-        result = rbm.log_partition("ais", n_temperatures=1500, random_state=seed)
-        assert abs(result.value - exact) < min(0.1, 4 * result.error)
-        assert result.log_weights.shape == (100,)
+    result = rbm.log_partition("ais", n_temperatures=n_temperatures, random_state=0)
+    assert abs(result.value - exact) < min(0.1, 4 * result.error)
+    assert result.log_weights.shape == (100,)
 
 
-def test_log_likelihood_takes_a_log_partition_and_estimates_it_where_it_must(digits):
+def test_log_likelihood_takes_a_log_partition_and_estimates_it_where_it_must(digits, monkeypatch):
     rbm = make(n_components=21).fit(digits)
     estimate = rbm.log_partition(n_temperatures=200, random_state=3)
     assert estimate.error > 0  # 21 hidden and 64 visible units are too many to enumerate
@@ -314,6 +313,8 @@ def test_log_likelihood_takes_a_log_partition_and_estimates_it_where_it_must(dig
     assert_allclose(rbm.log_likelihood(digits, estimate), expected, rtol=1e-6)
     assert_allclose(rbm.log_likelihood(digits, estimate.value), expected, rtol=1e-6)
     assert_allclose(rbm.log_likelihood(digits, LogPartition(1.0)) + 1, -rbm.energy(digits))
+    # The default number of temperatures, 5,000, takes seconds.
+    monkeypatch.setitem(RBM.log_partition.__kwdefaults__, "n_temperatures", 100)
     ours = rbm.log_likelihood(digits[:5], random_state=0)
     again = rbm.log_partition(random_state=0)
     assert_array_equal(ours, rbm.log_likelihood(digits[:5], again))
@@ -343,13 +344,13 @@ def test_score_compares_models(digits):
 
 def test_samples_have_the_probabilities_of_the_model(small):
     """Chains converge in a model with moderate weights."""
-    model = clone(small).set_params(max_iter=100)
-    model.fit(np.tile(bars_and_stripes(), (20, 1)))
-    states, n_chains = all_states(9), 20_000
+    model = clone(small).set_params(max_iter=30)
+    model.fit(np.tile(bars_and_stripes(), (200, 1)))
+    states, n_chains = all_states(9), 10_000
     probability = np.exp(model.log_likelihood(states))
     for samples in (
-        model.sample(n_chains, 50, random_state=0),
-        model.gibbs(np.zeros((n_chains, 9)), 50, random_state=0),
+        model.sample(n_chains, 30, random_state=0),
+        model.gibbs(np.zeros((n_chains, 9)), 30, random_state=0),
     ):
         numbers = samples.astype(int) @ (1 << np.arange(9))
         share = np.bincount(numbers, minlength=512) / n_chains
@@ -461,15 +462,15 @@ def test_two_machines_and_a_classifier_tell_digits():
         RBM(64, **settings),
         RBM(64, **settings),
         LogisticRegression(max_iter=200),
-    ).fit(X[:1200], y[:1200])
-    assert pipeline.score(X[1200:], y[1200:]) > 0.6  # one in ten by chance
+    ).fit(X[:600], y[:600])
+    assert pipeline.score(X[600:1200], y[600:1200]) > 0.6  # one in ten by chance
 
 
 def test_grid_search_over_the_learning_rate(digits):
     """With a learning rate of zero, all hidden units have probability 1/2."""
     y = load_digits().target[:600]
-    machine = make(n_components=32, max_iter=10, batch_size=20)
-    pipeline = make_pipeline(machine, LogisticRegression(max_iter=200))
+    machine = make(n_components=32, max_iter=5, batch_size=20)
+    pipeline = make_pipeline(machine, LogisticRegression(max_iter=50))
     search = GridSearchCV(pipeline, {"rbm__learning_rate": [1e-9, 0.3]}, cv=2).fit(digits, y)
     assert search.best_params_ == {"rbm__learning_rate": 0.3}
 

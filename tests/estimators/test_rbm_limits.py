@@ -452,8 +452,8 @@ def test_numbers_of_numpy_are_numbers(X, form, number):
     names = ["learning_rate", "momentum", "weight_decay", "sparsity_target", "sparsity_cost"]
     values = dict.fromkeys([*names, "average", "validation_fraction"], 0.1)
     counts = {"n_components": 12, "n_gibbs_steps": 2, "n_chains": 20, "batch_size": 6}
-    counts = {**counts, "max_iter": 20}
-    data = np.vstack([X] * 5).astype(np.float32)
+    counts = {**counts, "max_iter": 5}
+    data = np.vstack([X] * 3).astype(np.float32)  # more samples and steps than an int8 can hold
     ours = make(form, **{name: number(value) for name, value in values.items()},
                 **{name: np.int8(value) for name, value in counts.items()})  # fmt: skip
     given = {name: float(number(value)) for name, value in values.items()}

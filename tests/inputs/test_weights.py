@@ -1,5 +1,7 @@
 """Sample weights of any size: a common factor changes nothing."""
 
+import functools
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
@@ -56,6 +58,12 @@ def learned(model):
     return np.concatenate([np.ravel(part) for part in parts])
 
 
+@functools.cache
+def fitted_once(name, dtype=np.float64):
+    """Return what is learned with `WEIGHTS`."""
+    return fitted(name, WEIGHTS.astype(dtype), dtype)
+
+
 def fitted(name, weights, dtype=np.float64):
     y = LABELS if name == "FineTunedClassifier" else None
     return learned(clone(MODELS[name]).fit(data(name, dtype), y, sample_weight=weights))
@@ -64,7 +72,7 @@ def fitted(name, weights, dtype=np.float64):
 @models
 @pytest.mark.parametrize("dtype", EXACT, ids=["float64", "float32"])
 def test_a_factor_of_a_power_of_two_changes_no_bit(name, dtype):
-    expected = fitted(name, WEIGHTS.astype(dtype), dtype)
+    expected = fitted_once(name, dtype)
     for power in EXACT[dtype]:
         weights = np.ldexp(np.float64(WEIGHTS), power)
         assert_array_equal(fitted(name, weights, dtype), expected)
@@ -81,7 +89,7 @@ def test_subnormal_weights_in_float32_are_as_good_as_others(name):
 @pytest.mark.parametrize("factor", [1e-300, 3.0, 1e300])
 def test_any_factor_changes_rounding_alone(name, factor):
     """Rounding errors of 1e-16 grow in the few steps of learning, but remain far below 1e-6."""
-    expected = fitted(name, WEIGHTS)
+    expected = fitted_once(name)
     assert_allclose(fitted(name, factor * np.float64(WEIGHTS)), expected, rtol=1e-6, atol=1e-9)
 
 

@@ -526,7 +526,11 @@ def test_without_matplotlib_the_error_is_the_command_to_install_it(monkeypatch):
             display.plot(**options)
 
 
-def test_naming_the_displays_loads_no_matplotlib():
-    script = "import sys\nfrom sklearn_ebm.inspection import *\nprint('matplotlib' in sys.modules)"
+def test_displays_that_are_not_plotted_load_no_matplotlib():
+    script = (
+        "import sys\nfrom sklearn_ebm.inspection import *\n"
+        "SampleDisplay([[[1.0]]], [0])\nMapDisplay([[[1.0]]])\nReconstructionDisplay([1.0], [1.0])\n"
+        "print('matplotlib' in sys.modules)"
+    )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert done.stdout.strip() == "False", done.stderr

@@ -62,14 +62,14 @@ def assert_same_gabors(fit, drawn, rtol, atol):
 
 @pytest.mark.parametrize("shape", [(12, 12), (10, 16)])
 def test_parameters_of_gabor_functions_are_found_again(shape):
-    drawn = draw(60, seed=0, shape=shape)
+    drawn = draw(12, seed=0, shape=shape)
     fit = fit_gabor(gabor_filters(drawn, shape), shape)
     assert_allclose(fit.goodness, 1, atol=1e-8)
     assert_same_gabors(fit, drawn, rtol=1e-4, atol=1e-4)  # up to the convergence of the cost
 
 
 def test_noise_moves_the_parameters_little():
-    drawn = draw(40, seed=1)
+    drawn = draw(15, seed=1)
     filters = gabor_filters(drawn, (SIDE, SIDE))
     level = 0.1 * np.sqrt((filters**2).mean(axis=1, keepdims=True))
     noise = level * np.random.default_rng(2).standard_normal(filters.shape)
@@ -99,7 +99,7 @@ def test_a_fit_evaluates_to_the_formula():
 
 
 def test_white_noise_is_no_gabor_function():
-    noise = np.random.default_rng(5).standard_normal((40, SIDE**2))
+    noise = np.random.default_rng(5).standard_normal((12, SIDE**2))
     fit = fit_gabor(noise)
     assert np.all(fit.goodness > 0)
     assert fit.goodness.mean() < 0.2  # the best of many starts; 8 parameters explain 0.06
@@ -145,9 +145,9 @@ def test_phase_says_where_across_the_stripes_the_centre_is():
     ids=["a quarter turn to the left", "transposed", "mirrored", "half a turn"],
 )
 def test_orientation_moves_with_the_picture(move, moved_orientation):
-    drawn = draw(30, seed=6)
+    drawn = draw(5, seed=6)
     pictures = gabor_filters(drawn, (SIDE, SIDE)).reshape(-1, SIDE, SIDE)
-    fit = fit_gabor(move(pictures).reshape(30, -1))
+    fit = fit_gabor(move(pictures).reshape(5, -1))
     expected = moved_orientation(drawn.orientation)
     assert np.all(angle_between(fit.orientation, expected, np.pi) < 1e-3)
     assert_allclose(fit.frequency, drawn.frequency, rtol=1e-3)
@@ -155,7 +155,7 @@ def test_orientation_moves_with_the_picture(move, moved_orientation):
 
 
 def test_the_scale_of_a_filter_is_its_amplitude_alone():
-    drawn = draw(5, seed=7)
+    drawn = draw(2, seed=7)
     filters = gabor_filters(drawn, (SIDE, SIDE))
     filters += 0.1 * np.random.default_rng(8).standard_normal(filters.shape)
     fit = fit_gabor(filters)
@@ -200,8 +200,8 @@ def test_a_grid_point_explains_what_the_best_weights_of_its_two_waves_do():
 
 def test_parameters_stay_within_their_bounds():
     generator = np.random.default_rng(10)
-    smooth = np.cumsum(generator.standard_normal((10, 40)), axis=1)
-    spikes = 0.01 * generator.standard_normal((10, 40)) + np.eye(40)[::4]
+    smooth = np.cumsum(generator.standard_normal((5, 40)), axis=1)
+    spikes = 0.01 * generator.standard_normal((5, 40)) + np.eye(40)[::8]
     board = (-1.0) ** np.indices((5, 8)).sum(axis=0).reshape(1, -1)  # 0.71 cycles per pixel
     fit = fit_gabor(np.vstack([smooth, spikes, board]), (5, 8))
     assert np.all((fit.row >= -1) & (fit.row <= 5))
@@ -223,7 +223,7 @@ def test_filters_are_fitted_one_by_one_and_always_alike():
 
 
 def test_more_starts_never_end_in_a_worse_fit():
-    filters = np.random.default_rng(12).standard_normal((6, 64))
+    filters = np.random.default_rng(12).standard_normal((4, 64))
     goodness = [fit_gabor(filters, n_starts=n_starts).goodness for n_starts in (1, 3, 6)]
     assert np.all(np.diff(goodness, axis=0) >= -1e-12)
 
@@ -231,10 +231,11 @@ def test_more_starts_never_end_in_a_worse_fit():
 def test_a_filter_of_zeros_has_no_parameters_and_disturbs_no_other():
     filters = gabor_filters(draw(3, seed=13), (SIDE, SIDE))
     fit = fit_gabor(np.vstack([filters[:1], np.zeros((1, 144)), filters[1:]]))
+    alone = fit_gabor(filters)
     assert fit.goodness[1] == 0
     for name in (*NAMES, "orientation", "phase"):
         assert np.isnan(getattr(fit, name)[1])
-        assert_allclose(getattr(fit, name)[[0, 2, 3]], getattr(fit_gabor(filters), name))
+        assert_allclose(getattr(fit, name)[[0, 2, 3]], getattr(alone, name))
     assert_array_equal(fit.is_good(), [True, False, True, True])
     assert_array_equal(fit.evaluate()[1], 0)
     assert_array_equal(fit_gabor(np.zeros((2, 4))).goodness, 0)

@@ -1,6 +1,5 @@
 """Maps and reconstructions of images: pixels and points compared with direct sums."""
 
-import subprocess
 import sys
 from types import SimpleNamespace
 
@@ -376,13 +375,3 @@ def test_without_matplotlib_the_error_is_the_command_to_install_it(display, monk
         ImportError, match=r"requires matplotlib. .*`pip install sklearn-ebm\[plot\]`"
     ):
         display.plot()
-
-
-def test_holding_maps_loads_no_matplotlib():
-    script = (
-        "import sys\nfrom sklearn_ebm.inspection import MapDisplay, ReconstructionDisplay\n"
-        "MapDisplay([[[1.0]]]), ReconstructionDisplay([1.0], [1.0])\n"
-        "print('matplotlib' in sys.modules)"
-    )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
-    assert done.stdout.strip() == "False", done.stderr

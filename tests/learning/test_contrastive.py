@@ -322,7 +322,7 @@ def test_a_learner_makes_the_centred_step_in_the_mean():
     """The mean step over many chains equals the step with an exact negative phase."""
     random = np.random.default_rng(0)
     X = states_of(6)[[3, 3, 7, 12, 60]]
-    n_chains, n_warm = 20_000, 30
+    n_chains, n_warm = 20_000, 15
     units = BernoulliUnits(random.normal(-0.5, 0.5, 6))
     energy = BilinearEnergy(units, matrix_of(0.7 * random.standard_normal((6, 4))), np.zeros(4))
     activity, center = random.uniform(0.2, 0.8, 4), X.mean(axis=0)
