@@ -32,8 +32,8 @@ from sklearn_ebm.factors import Tape
 from sklearn_ebm.metrics import duality_gap
 from tests.estimators.away import Away, kept_away
 
-X = np.random.default_rng(0).standard_normal((60, 12))
-IMAGES = X.reshape(5, 12, 12)
+X = np.random.default_rng(0).standard_normal((36, 12))
+IMAGES = X.reshape(3, 12, 12)
 QUICK = {"alpha": 0.3, "max_iter": 2, "tol": 0, "random_state": 0}
 MACHINE = {"max_iter": 2, "n_chains": 10, "random_state": 0}
 CONVOLUTION = {"kernel_size": 3, "connections": 1, **QUICK}
@@ -306,7 +306,7 @@ def test_pools_are_those_that_are_set():
 def test_the_classes_of_a_pipeline_that_is_set_are_its_own():
     network = make_pipeline(PSD(4, **QUICK), LogisticRegression())
     first, second = (
-        FineTunedClassifier(network, max_iter=0).fit(X, np.array(names)[np.arange(60) % 2])
+        FineTunedClassifier(network, max_iter=0).fit(X, np.array(names)[np.arange(36) % 2])
         for names in (["a", "b"], ["c", "d"])
     )
     first.pipeline_ = second.pipeline_
@@ -383,8 +383,14 @@ def test_lists_of_numbers_are_arrays(name):
         assert isinstance(getattr(model, attribute), np.ndarray)
 
 
-@pytest.mark.parametrize("call", ["transform", "inverse_transform", "energy", "partial_fit"])
-@learners
+@pytest.mark.parametrize(  # each model in two calls, or in all of them
+    ("name", "call"),
+    [
+        pytest.param(name, call, marks=() if (n + k) % 2 else pytest.mark.exhaustive)
+        for n, name in enumerate(LEARNERS)
+        for k, call in enumerate(["transform", "inverse_transform", "energy", "partial_fit"])
+    ],
+)
 def test_what_is_no_array_of_real_numbers_is_refused_by_name(name, call):
     for bad in (lambda v: v.astype(str), lambda v: 1j * v, lambda v: (1j * v).tolist(),
                 lambda v: [[1.0], 2.0], lambda v: {"a": 1}):  # fmt: skip
@@ -427,11 +433,21 @@ STORES = {
     "copy": lambda model, path: copy.copy(model),
     "host_copy": lambda model, path: host_copy(model),
 }
-stores = pytest.mark.parametrize("store", STORES)
 
 
-@models
-@stores
+def stores(first):
+    """Parametrize by models and ways to store them: a third of the pairs, or all of them."""
+    return pytest.mark.parametrize(
+        ("name", "store"),
+        [
+            pytest.param(name, store, marks=() if (n + k) % 3 == first else pytest.mark.exhaustive)
+            for n, name in enumerate(MODELS)
+            for k, store in enumerate(STORES)
+        ],
+    )
+
+
+@stores(first=0)
 def test_a_stored_model_learns_on_as_the_original(name, store, tmp_path):
     model, data = fitted(name)
     stored = STORES[store](model, tmp_path)
@@ -444,8 +460,7 @@ def test_a_stored_model_learns_on_as_the_original(name, store, tmp_path):
     assert not any(isinstance(value, np.memmap) for value in arrays(stored).values())
 
 
-@models
-@stores
+@stores(first=1)
 def test_arrays_that_were_replaced_are_stored(name, store, tmp_path):
     model, data = fitted(name)
     attribute = of_model(model)[-1]
@@ -456,8 +471,7 @@ def test_arrays_that_were_replaced_are_stored(name, store, tmp_path):
         assert_allclose(stored.partial_fit(data).components_, model.partial_fit(data).components_)
 
 
-@models
-@stores
+@stores(first=2)
 def test_arrays_of_a_stored_model_can_be_replaced_before_it_is_used(name, store, tmp_path):
     model, data = fitted(name)
     stored = STORES[store](model, tmp_path)
@@ -489,8 +503,14 @@ MISFITS = {
 }
 
 
-@pytest.mark.parametrize("name", ["PSD", "ConvPSD", "RBM-gaussian", "ZCAWhitener"])
-@pytest.mark.parametrize("misfit", MISFITS)
+@pytest.mark.parametrize(  # each model with every second misfit, or with all of them
+    ("name", "misfit"),
+    [
+        pytest.param(name, misfit, marks=() if (n + k) % 2 else pytest.mark.exhaustive)
+        for n, name in enumerate(["PSD", "ConvPSD", "RBM-gaussian", "ZCAWhitener"])
+        for k, misfit in enumerate(MISFITS)
+    ],
+)
 def test_a_copy_checks_what_was_replaced_as_the_original_does(name, misfit):
     """A copy that used replaced arrays like the fitted ones would read memory beyond their end."""
     model, data = fitted(name)

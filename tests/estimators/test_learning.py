@@ -32,7 +32,7 @@ from tests.registries.row_models import (
 ALPHA = 0.5
 EXACT = ["components_", "objective_curve_", "sparsity_curve_", "usage_"]  # all except seconds
 EACH_IN_ONE_DTYPE = [  # the other one with --all-cases
-    pytest.param(name, np.dtype(dtype), marks=() if (n + k) % 2 else pytest.mark.exhaustive)
+    pytest.param(name, dtype, marks=() if (n + k) % 2 else pytest.mark.exhaustive)
     for n, name in enumerate(MODELS)
     for k, dtype in enumerate(["float32", "float64"])
 ]
