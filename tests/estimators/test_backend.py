@@ -11,8 +11,8 @@ from sklearn_ebm.learning.criteria import NOISES
 from tests.registries import image_models, machines, row_models
 
 RANDOM = np.random.default_rng(0)
-ROWS = RANDOM.standard_normal((40, 8))
-IMAGES = RANDOM.standard_normal((3, 6, 7))
+ROWS = RANDOM.standard_normal((12, 8))
+IMAGES = RANDOM.standard_normal((2, 5, 6))
 MASK = (RANDOM.random(IMAGES.shape) > 0.2).astype(float)
 
 
@@ -31,7 +31,7 @@ def _no_kernels(monkeypatch):
 @pytest.mark.parametrize("name", row_models.MODELS)
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_models_of_rows(name):
-    model = row_models.make(name, backend="numpy", max_iter=1).fit(ROWS)
+    model = row_models.make(name, backend="numpy", max_iter=1, code_max_iter=20).fit(ROWS)
     model.partial_fit(ROWS)
     model.score(ROWS)
     features = model.transform(ROWS[:5])
@@ -44,7 +44,7 @@ def test_models_of_rows(name):
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_models_of_images(name, border):
     settings = {"backend": "numpy", "border": border, "max_iter": 1, "batch_size": 2}
-    settings["code_max_iter"] = 20
+    settings["code_max_iter"] = 5
     model = image_models.make(name, **settings).fit(IMAGES, mask=MASK)
     model.partial_fit(IMAGES)
     maps = model.transform(IMAGES, mask=MASK)
@@ -56,8 +56,8 @@ def test_models_of_images(name, border):
 
 @pytest.mark.parametrize("form", machines.FORMS)
 def test_machines(form):
-    X = machines.data_of(form)[:100]
-    model = machines.make(form, backend="numpy", max_iter=1).fit(X)
+    X = machines.data_of(form)[:20]
+    model = machines.make(form, backend="numpy", max_iter=1, n_chains=10).fit(X)
     model.partial_fit(X)
     model.inverse_transform(model.transform(X[:5]))
     model.energy(X[:5])
@@ -67,7 +67,7 @@ def test_machines(form):
 @pytest.mark.parametrize("activation", ["sigmoid", "tanh"])
 @pytest.mark.parametrize("noise", NOISES)
 def test_auto_encoders(noise, activation):
-    X = machines.data_of("pcd")[:100]
+    X = machines.data_of("pcd")[:20]
     model = AutoEncoder(6, noise=noise, activation=activation, backend="numpy", max_iter=1).fit(X)
     model.partial_fit(X)
     model.inverse_transform(model.transform(X))

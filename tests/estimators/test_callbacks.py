@@ -10,14 +10,17 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 
-from tests.registries.row_models import KINDS, LEARNERS, MODELS, fitted_attributes, learned, make
+from tests.registries.row_models import fitted_attributes, kinds, learned, learners, make, models
 
-SETTINGS = {"n_components": 8, "max_iter": 3, "tol": 0, "batch_size": 100}
+N_TRAINED = 90
+SETTINGS = {"n_components": 6, "max_iter": 3, "tol": 0, "batch_size": 30}
 LABEL = r"pass 2: (?:objective|loss) \d+\.?\d*,(?: held out \d+\.?\d*,)? \d+\.\d % active"
-kinds = pytest.mark.parametrize("name", KINDS)
-models = pytest.mark.parametrize("name", MODELS)
-learners = pytest.mark.parametrize("name", [name for name in KINDS if name in LEARNERS])
 pytestmark = pytest.mark.filterwarnings("ignore:Maximum number of iterations")
+
+
+@pytest.fixture(scope="module")
+def patches(patches):
+    return patches[:N_TRAINED]
 
 
 class Recorder:

@@ -15,12 +15,15 @@ from sklearn_ebm.learning._optimizers import Adam
 from sklearn_ebm.learning._samples import Batch
 from sklearn_ebm.learning.criteria import Dictionary
 from tests.registries.row_models import (
-    KINDS,
     LEARNERS,
     MODELS,
+    every_model,
     fitted_attributes,
+    kinds,
     learned,
+    learners,
     make,
+    models,
     solver_everywhere,
     start_from,
     with_codes,
@@ -28,9 +31,11 @@ from tests.registries.row_models import (
 
 ALPHA = 0.5
 EXACT = ["components_", "objective_curve_", "sparsity_curve_", "usage_"]  # all except seconds
-kinds = pytest.mark.parametrize("name", KINDS)
-models = pytest.mark.parametrize("name", MODELS)
-learners = pytest.mark.parametrize("name", [name for name in KINDS if name in LEARNERS])
+EACH_IN_ONE_DTYPE = [  # the other one with --all-cases
+    pytest.param(name, dtype, marks=() if (n + k) % 2 else pytest.mark.exhaustive)
+    for n, name in enumerate(MODELS)
+    for k, dtype in enumerate(["float32", "float64"])
+]
 pytestmark = pytest.mark.filterwarnings("ignore:Maximum number of iterations")
 
 
@@ -50,9 +55,10 @@ def unit_rows(rows):
     return rows / np.linalg.norm(rows, axis=1, keepdims=True)
 
 
-@models
-def test_objective_falls_and_atoms_keep_unit_norm(patches, dtype, name):
-    model = make(name, 24, max_iter=6, tol=0, batch_size=50).fit(patches.astype(dtype))
+@pytest.mark.parametrize(("name", "dtype"), EACH_IN_ONE_DTYPE)
+def test_objective_falls_and_atoms_keep_unit_norm(patches, name, dtype):
+    X = patches[:150].astype(dtype)
+    model = make(name, 24, max_iter=6, tol=0, batch_size=25).fit(X)
     curve = model.objective_curve_
     assert model.n_iter_ == len(curve) == len(model.seconds_curve_) == len(model.sparsity_curve_)
     # Initial codes of untrained unrolled steps are already near the optimum.
@@ -89,7 +95,7 @@ def test_planted_atoms_are_found():
             1 + random.random(3)
         )
     X = code @ planted + 0.01 * random.standard_normal((2000, 20))
-    coder = SparseCoder(15, alpha=0.3, max_iter=60, tol=0, batch_size=100, random_state=0).fit(X)
+    coder = SparseCoder(15, alpha=0.3, max_iter=30, tol=0, batch_size=100, random_state=0).fit(X)
     found = np.abs(planted @ coder.components_.T).max(axis=1)
     assert np.all(found > 0.99)
 
@@ -99,7 +105,7 @@ def test_positive_codes_learn_the_parts_of_positive_data():
     parts = unit_rows(np.eye(6).repeat(2, axis=1))
     X = random.exponential(size=(500, 6)) * (random.random((500, 6)) < 0.4) @ parts
     coder = SparseCoder(
-        6, alpha=0.2, positive=True, max_iter=60, tol=0, batch_size=50, random_state=0
+        6, alpha=0.2, positive=True, max_iter=30, tol=0, batch_size=50, random_state=0
     ).fit(X)
     assert np.all((parts @ coder.components_.T).max(axis=1) > 0.99)
     assert np.all(coder.transform(X) >= 0)
@@ -131,18 +137,16 @@ def test_the_unit_of_the_weights_does_not_matter(patches, name):
 
 @models
 def test_partial_fit_over_chunks_is_one_after_another(patches, name):
-    whole = make(name, 12, batch_size=100).partial_fit(patches)
-    chunks = make(name, 12, batch_size=100).partial_fit(patches[:100])
-    # The initial atoms depend on the first chunk: start from the same ones to compare.
-    start = chunks.components_
-    settings = {"n_components": 12, "batch_size": 100, **start_from(name, start)}
+    X = patches[:90]
+    # Initial atoms depend on the first chunk: start from the same ones to compare.
+    settings = {"n_components": 8, "batch_size": 30, **start_from(name, unit_rows(X[:8]))}
     whole, chunks = (make(name, **settings) for _ in range(2))
-    whole.partial_fit(patches)
-    for chunk in np.split(patches, 3):
+    whole.partial_fit(X)
+    for chunk in np.split(X, 3):
         chunks.partial_fit(chunk)
     assert_array_equal(learned(whole), learned(chunks))
     assert getattr(whole, "n_replaced_", 0) == getattr(chunks, "n_replaced_", 0)
-    assert_array_equal(whole.transform(patches), chunks.transform(patches))
+    assert_array_equal(whole.transform(X), chunks.transform(X))
 
 
 @kinds
@@ -234,18 +238,19 @@ def test_what_cannot_change_on_the_way_is_refused(patches, name, method):
 
 @models
 def test_the_same_seed_gives_the_same_model(patches, name):
-    settings = {"n_components": 12, "max_iter": 2, "tol": 0, "batch_size": 64}
-    first = make(name, **settings, random_state=3).fit(patches)
-    assert_same(first, make(name, **settings, random_state=3).fit(patches))
-    assert_same(first, make(name, **settings, random_state=np.random.RandomState(3)).fit(patches))
-    other = make(name, **settings, random_state=4).fit(patches)
+    X = patches[:100]
+    settings = {"n_components": 8, "max_iter": 2, "tol": 0, "batch_size": 32}
+    first = make(name, **settings, random_state=3).fit(X)
+    assert_same(first, make(name, **settings, random_state=3).fit(X))
+    assert_same(first, make(name, **settings, random_state=np.random.RandomState(3)).fit(X))
+    other = make(name, **settings, random_state=4).fit(X)
     assert np.abs(other.components_ - first.components_).max() > 0.1
 
 
 @models
 def test_threads_do_not_change_the_model(patches, name):
     X = np.vstack([patches, patches[::-1], patches])  # several pieces per batch
-    settings = {"n_components": 12, "max_iter": 2, "tol": 0, "batch_size": 900}
+    settings = {"n_components": 8, "max_iter": 2, "tol": 0, "batch_size": 900}
     with threadpool_limits(1):
         alone = make(name, **settings).fit(X)
     with threadpool_limits(2):
@@ -254,9 +259,9 @@ def test_threads_do_not_change_the_model(patches, name):
     assert_same(alone, together, rtol=1e-9, atol=1e-11)
 
 
-@models
+@every_model
 def test_backends_learn_the_same_to_rounding(patches, name):
-    X = patches[:80]
+    X = patches[:40]
     settings = {"n_components": 6, "max_iter": 2, "tol": 0, "code_tol": 1e-10}
     settings.update(start_from(name, unit_rows(X[:6])))
     first, second = (
@@ -270,19 +275,19 @@ def test_backends_learn_the_same_to_rounding(patches, name):
     assert_allclose(first.energy(X), second.set_params(backend="numpy").energy(X), rtol=0.05)
 
 
-@models
+@every_model
 def test_float32_stays_float32(patches, name):
-    model = make(name, 12, alpha=np.float64(0.5), max_iter=2, tol=0, code_tol=np.float64(1e-3))
+    X = patches[:40].astype(np.float32)
+    model = make(name, 8, alpha=np.float64(0.5), max_iter=1, tol=0, code_tol=np.float64(1e-3))
     if isinstance(model, PSD):
         model.set_params(beta=np.float64(0.7))
     if not isinstance(model, SparseCoder):
         model.set_params(learning_rate=np.float64(1e-2))
-    weights = np.linspace(0.5, 1, len(patches))
-    model.fit(patches.astype(np.float32), sample_weight=weights)
+    model.fit(X, sample_weight=np.linspace(0.5, 1, len(X)))
     arrays = {"components_": model.components_, **getattr(model, "encoder_", NoEncoder).parameters}
-    arrays["transform"] = model.transform(patches[:5].astype(np.float32))
-    arrays["energy"] = model.energy(patches[:5].astype(np.float32))
-    code = with_codes(model).transform(patches[:5].astype(np.float32))
+    arrays["transform"] = model.transform(X[:5])
+    arrays["energy"] = model.energy(X[:5])
+    code = with_codes(model).transform(X[:5])
     arrays["inverse_transform"] = model.inverse_transform(code)
     arrays.update(state(model._learner.criterion))
     assert {key: array.dtype for key, array in arrays.items()} == dict.fromkeys(
@@ -309,15 +314,16 @@ def state(criterion):
 
 @models
 def test_memory_maps_and_read_only_data_give_the_same_model(patches, name, tmp_path):
-    settings = {"n_components": 12, "max_iter": 2, "tol": 0}
-    np.save(tmp_path / "X.npy", patches)
+    settings = {"n_components": 8, "max_iter": 2, "tol": 0}
+    X = patches[:100]
+    np.save(tmp_path / "X.npy", X)
     mapped = np.load(tmp_path / "X.npy", mmap_mode="r")
-    expected = make(name, **settings).fit(patches.copy())
-    assert not patches.flags.writeable
-    assert_same(make(name, **settings).fit(patches), expected)
+    expected = make(name, **settings).fit(X.copy())
+    assert not X.flags.writeable
+    assert_same(make(name, **settings).fit(X), expected)
     model = make(name, **settings).fit(mapped)
     assert_same(model, expected)
-    assert_array_equal(model.transform(mapped), expected.transform(patches))
+    assert_array_equal(model.transform(mapped), expected.transform(X))
 
 
 @learners
@@ -371,11 +377,12 @@ def test_parameters_of_the_encoder_stay_where_they_are_allowed(patches, encoder,
 
 
 def test_training_makes_every_encoder_a_better_predictor(patches):
+    X = patches[:150]
     for encoder in ENCODERS:
         name = f"PSD-{encoder}-encoder"
         settings = {"tol": 0, "batch_size": 30, "learning_rate": 1e-2}
-        first, last = (make(name, 24, max_iter=n, **settings).fit(patches) for n in (1, 30))
-        assert misfit(last, patches) < 0.7 * misfit(first, patches), encoder
+        first, last = (make(name, 12, max_iter=n, **settings).fit(X) for n in (1, 20))
+        assert misfit(last, X) < 0.7 * misfit(first, X), encoder
 
 
 def misfit(model, X):
@@ -411,9 +418,9 @@ def test_other_steps_are_refused_on_the_way(patches, encoder):
     assert model.set_params(n_steps=3, warm_start=False).fit(patches).encoder_.n_steps == 3
 
 
-@models
+@every_model
 def test_every_fitted_attribute_is_documented(patches, name):
-    model = make(name, 4, max_iter=1, tol=0).fit(patches)
+    model = make(name, 4, max_iter=1, tol=0).fit(patches[:20])
     documented = type(model).__doc__.partition("Attributes")[2].partition("See Also")[0]
     for attribute in fitted_attributes(model):
         assert f"\n    {attribute} : " in documented

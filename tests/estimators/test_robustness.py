@@ -1,5 +1,6 @@
 """Robustness of learning: interruption, threads, processes, persistence, and feature names."""
 
+import functools
 import multiprocessing
 import pickle
 import sys
@@ -19,26 +20,32 @@ from sklearn_ebm import Rectifier
 from sklearn_ebm.learning.criteria import Dictionary, Imitation
 from tests.estimators.interruption import interrupt_after
 from tests.registries.row_models import (
-    KINDS,
     LEARNERS,
-    MODELS,
+    every_model,
     fitted_attributes,
+    kinds,
     learned,
+    learners,
     make,
+    models,
     start_from,
 )
 
-SETTINGS = {"n_components": 12, "max_iter": 3, "tol": 0, "batch_size": 100}
+N_TRAINED = 90
+SETTINGS = {"n_components": 6, "max_iter": 3, "tol": 0, "batch_size": 30}
 FORK_SECONDS = 60  # timeout of a child process, which needs a fraction of a second
-kinds = pytest.mark.parametrize("name", KINDS)
-models = pytest.mark.parametrize("name", MODELS)
-learners = pytest.mark.parametrize("name", [name for name in KINDS if name in LEARNERS])
 pytestmark = pytest.mark.filterwarnings("ignore:Maximum number of iterations")
 
 
-@pytest.fixture(params=MODELS)
-def fitted(request, patches):
-    return make(request.param, **SETTINGS).fit(patches)
+@pytest.fixture(scope="module")
+def patches(patches):
+    return patches[:N_TRAINED]
+
+
+@pytest.fixture(scope="module")
+def whole(patches):
+    """Return a function that returns a fitted model by its name, for tests that only read it."""
+    return functools.cache(lambda name: make(name, **SETTINGS).fit(patches))
 
 
 # Ctrl-C
@@ -51,13 +58,12 @@ def criterion_of(name):
 
 @models
 @pytest.mark.parametrize("n_batches", [0, 1, 4])
-def test_ctrl_c_leaves_what_the_last_whole_batch_left(patches, monkeypatch, name, n_batches):
-    model = make(name, **SETTINGS)
+def test_ctrl_c_leaves_what_the_last_whole_batch_left(patches, whole, monkeypatch, name, n_batches):
+    model, whole = make(name, **SETTINGS), whole(name)
     with monkeypatch.context() as patch:
         interrupt_after(patch, criterion_of(name), n_batches)
         with pytest.raises(KeyboardInterrupt):
             model.fit(patches)
-    whole = make(name, **SETTINGS).fit(patches)
     assert fitted_attributes(model).keys() == fitted_attributes(whole).keys()
     assert model.n_iter_ == n_batches // 3  # completed passes
     assert_array_equal(model.objective_curve_, whole.objective_curve_[: model.n_iter_])
@@ -75,7 +81,7 @@ def test_ctrl_c_in_partial_fit_leaves_a_usable_model(patches, monkeypatch, name)
         interrupt_after(patch, criterion_of(name), 2)
         with pytest.raises(KeyboardInterrupt):
             model.partial_fit(patches)
-    expected = make(name, **SETTINGS).partial_fit(patches[:200])
+    expected = make(name, **SETTINGS).partial_fit(patches[:60])
     assert fitted_attributes(model).keys() == fitted_attributes(expected).keys()
     assert np.all(np.isfinite(model.transform(patches)))
 
@@ -105,7 +111,7 @@ def test_an_error_in_validation_leaves_the_fitted_model_as_it_was(patches, name)
 
 @kinds
 def test_fits_in_several_threads_are_those_alone(patches, name):
-    data = [patches[:150], patches[150:], patches[::2], patches[1::2]]
+    data = [patches[:45], patches[45:], patches[::2], patches[1::2]]
     alone = [make(name, **SETTINGS).fit(X) for X in data]
     barrier = threading.Barrier(len(data))
 
@@ -164,7 +170,7 @@ def _fit_in_child(name, X, queue):
 @pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
 @kinds
 def test_a_forked_child_can_fit_after_its_parent_did(patches, name):
-    X = np.vstack([patches] * 4)  # enough rows for several threads
+    X = np.vstack([patches] * 13)  # enough rows for several threads
     expected = learned(make(name, **SETTINGS, backend="numba").fit(X))
     context = multiprocessing.get_context("fork")
     queue = context.Queue()
@@ -202,30 +208,31 @@ def stored_by_joblib(model):
     return joblib.load(file)
 
 
-stores = pytest.mark.parametrize("store", [pickled, stored_by_skops, stored_by_joblib])
+STORES = [pickled, stored_by_skops, stored_by_joblib]
 
 
-@stores
-def test_a_stored_model_transforms_as_before(fitted, patches, store):
-    copy = store(fitted)
-    assert_array_equal(copy.transform(patches), fitted.transform(patches))
-    assert_array_equal(copy.energy(patches), fitted.energy(patches))
-    assert fitted_attributes(copy).keys() == fitted_attributes(fitted).keys()
+@every_model
+def test_a_stored_model_transforms_as_before_and_goes_on_as_the_original_does(patches, name):
+    model = make(name, **SETTINGS).fit(patches)
+    copies = [store(model) for store in STORES]
+    code, energy = model.transform(patches), model.energy(patches)
+    for copy in copies:
+        assert_array_equal(copy.transform(patches), code)
+        assert_array_equal(copy.energy(patches), energy)
+        assert fitted_attributes(copy).keys() == fitted_attributes(model).keys()
+    model.partial_fit(patches[:30])
+    code = model.transform(patches)
+    for copy in copies:
+        copy.partial_fit(patches[:30])
+        # Moments and the optimizer's state are included; sums are in the same order.
+        assert_allclose(learned(copy), learned(model), rtol=1e-12)
+        assert_array_equal(copy.transform(patches), code)
 
 
-@stores
-def test_a_stored_model_goes_on_as_the_original_does(fitted, patches, store):
-    copy = store(fitted)
-    copy.partial_fit(patches[:100])
-    fitted.partial_fit(patches[:100])
-    # Moments and the optimizer's state are included; sums are in the same order.
-    assert_allclose(learned(copy), learned(fitted), rtol=1e-12)
-    assert_array_equal(copy.transform(patches), fitted.transform(patches))
-
-
-def test_skops_only_stores_types_of_ours_and_of_scikit_learn(fitted):
+@models
+def test_skops_only_stores_types_of_ours_and_of_scikit_learn(whole, name):
     skops = pytest.importorskip("skops.io")
-    untrusted = skops.get_untrusted_types(data=skops.dumps(fitted))
+    untrusted = skops.get_untrusted_types(data=skops.dumps(whole(name)))
     assert all(name.startswith(("sklearn_ebm.", "sklearn.")) for name in untrusted)
 
 
@@ -235,39 +242,44 @@ def parameters(model):
     return {name: value for name, value in named if not hasattr(value, "get_params")}
 
 
-def test_a_clone_is_unfitted_and_has_the_parameters(fitted):
-    copy = clone(fitted)
-    assert parameters(copy) == parameters(fitted)
+@models
+def test_a_clone_is_unfitted_and_has_the_parameters(whole, name):
+    copy = clone(whole(name))
+    assert parameters(copy) == parameters(whole(name))
     assert fitted_attributes(copy) == {}
 
 
-def test_fitted_attributes_do_not_change_when_learning_goes_on(fitted, patches):
+@models
+def test_fitted_attributes_do_not_change_when_learning_goes_on(patches, name):
     """Attributes that a user has retrieved remain unchanged."""
-    taken = learned(fitted)
+    model = make(name, **SETTINGS).fit(patches)
+    taken = learned(model)
     before = taken.copy()
-    fitted.partial_fit(patches)
+    model.partial_fit(patches)
     assert_array_equal(taken, before)
-    assert np.any(learned(fitted) != before)
+    assert np.any(learned(model) != before)
 
 
 @models
 def test_parameters_and_data_are_left_alone(patches, name):
-    start = patches[:12].copy()
+    start = patches[:6].copy()
     model = make(name, **SETTINGS, **start_from(name, start))
     X = patches.copy()
     model.fit(X).partial_fit(X)
     assert_array_equal(X, patches)
-    assert_array_equal(start, patches[:12])
+    assert_array_equal(start, patches[:6])
     assert start_from(name, start).items() <= model.get_params().items()
 
 
 # Names
 
 
-def test_names_of_features_are_the_class_and_a_number(fitted, patches):
-    prefix, n_features = type(fitted).__name__.lower(), fitted.transform(patches[:1]).shape[1]
+@models
+def test_names_of_features_are_the_class_and_a_number(whole, patches, name):
+    model = whole(name)
+    prefix, n_features = type(model).__name__.lower(), model.transform(patches[:1]).shape[1]
     names = [f"{prefix}{k}" for k in range(n_features)]
-    assert fitted.get_feature_names_out().tolist() == names
+    assert model.get_feature_names_out().tolist() == names
 
 
 @kinds

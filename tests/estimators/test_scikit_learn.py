@@ -1,6 +1,7 @@
 """scikit-learn's checks of estimators."""
 
 import pytest
+from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -19,6 +20,7 @@ from sklearn_ebm.estimators._contrastive_learning import LOSSES
 from sklearn_ebm.factors import UNITS
 from tests.registries.row_models import MODELS
 
+pytestmark = pytest.mark.filterwarnings("ignore:Maximum number of iterations")
 ONE_COMPONENT = [  # checks that set n_components=1
     "check_dont_overwrite_parameters",
     "check_fit2d_1feature",
@@ -37,7 +39,7 @@ def other_than_the_map(estimator):
 
 
 # The shrinkage encoder with one unit starts at the optimal codes, and learns only from rounding.
-ONE_PLACE = GroupSparsePSD(1, map_shape=(1, 1), pool_shape=(1, 1), encoder="tanh")
+ONE_PLACE = GroupSparsePSD(1, map_shape=(1, 1), pool_shape=(1, 1), encoder="tanh", max_iter=2)
 
 
 @parametrize_with_checks([ONE_PLACE])
@@ -59,8 +61,13 @@ TYPICAL = [  # each class, penalty, output and kind of inference
 OTHERS = MODELS.keys() - {*TYPICAL}
 
 
+def quick(name):
+    """Return a model that makes two passes: the checks need no convergence."""
+    return clone(MODELS[name]).set_params(max_iter=2)
+
+
 @parametrize_with_checks(
-    [MODELS[name] for name in TYPICAL], expected_failed_checks=other_than_the_map
+    [quick(name) for name in TYPICAL], expected_failed_checks=other_than_the_map
 )
 def test_model_is_a_transformer_of_scikit_learn(estimator, check):
     check(estimator)
@@ -68,24 +75,46 @@ def test_model_is_a_transformer_of_scikit_learn(estimator, check):
 
 @pytest.mark.exhaustive
 @parametrize_with_checks(
-    [MODELS[name] for name in sorted(OTHERS)], expected_failed_checks=other_than_the_map
+    [quick(name) for name in sorted(OTHERS)], expected_failed_checks=other_than_the_map
 )
 def test_every_form_of_a_model_is_a_transformer_of_scikit_learn(estimator, check):
     check(estimator)
 
 
 # The data are few and no probabilities: steps must be small, and fits warn of both.
-MACHINES = [
-    RBM(5, max_iter=2, learning_rate=1e-3, loss=loss, visible=visible, backend=backend)
+MACHINES = {
+    (loss, visible, backend): RBM(
+        5, max_iter=2, n_chains=10, learning_rate=1e-3, loss=loss, visible=visible, backend=backend
+    )
     for loss in LOSSES
     for visible in UNITS
     for backend in ("auto", "numpy")
+}
+TYPICAL_MACHINES = [  # each loss, kind of units and backend
+    ("cd", "gaussian", "auto"),
+    ("pcd", "bernoulli", "auto"),
+    ("fpcd", "gaussian", "numpy"),
 ]
+OTHER_MACHINES = [each for each in MACHINES if each not in TYPICAL_MACHINES]
+machine_warnings = pytest.mark.filterwarnings(
+    "ignore:X has values", "ignore:.*hidden units are dead"
+)
 
 
-@pytest.mark.filterwarnings("ignore:X has values", "ignore:.*hidden units are dead")
-@parametrize_with_checks(MACHINES)
+@machine_warnings
+@parametrize_with_checks([MACHINES[each] for each in TYPICAL_MACHINES])
 def test_machine_is_a_transformer_of_scikit_learn(estimator, check):
+    check_machine(estimator, check)
+
+
+@pytest.mark.exhaustive
+@machine_warnings
+@parametrize_with_checks([MACHINES[each] for each in OTHER_MACHINES])
+def test_every_form_of_a_machine_is_a_transformer_of_scikit_learn(estimator, check):
+    check_machine(estimator, check)
+
+
+def check_machine(estimator, check):
     """Weights are equivalent to repetitions only on average; see `test_rbm_weights`.
 
     A fit depends on batches and random draws, which depend on the number of samples.
@@ -96,16 +125,15 @@ def test_machine_is_a_transformer_of_scikit_learn(estimator, check):
 
 
 # Rows are signals here. With whole signals in one batch, weights are equivalent to repetitions.
-SIGNALS = {"kernel_size": 2, "alpha": 0.5, "max_iter": 5}
+SIGNALS = {"kernel_size": 2, "alpha": 0.5, "max_iter": 2, "batch_size": 20}
 WHOLE = {**SIGNALS, "batch_size": 100, "crop_size": None}
 CONVOLUTIONS = [
-    ConvSparseCoder(4, **WHOLE),
-    ConvPSD(4, **WHOLE),
-    ConvPSD(4, inference="optimal", **WHOLE),
+    ConvSparseCoder(2, **WHOLE),
+    ConvPSD(2, **WHOLE),
+    ConvPSD(2, inference="optimal", **WHOLE),
 ]
 
 
-@pytest.mark.filterwarnings("ignore:Maximum number of iterations")
 @parametrize_with_checks(CONVOLUTIONS)
 def test_model_of_images_is_a_transformer_of_scikit_learn(estimator, check):
     check(estimator)
@@ -116,16 +144,15 @@ def drawn_at_random(estimator):
     return {"check_sample_weight_equivalence_on_dense_data": "other crops, in other batches"}
 
 
-@pytest.mark.filterwarnings("ignore:Maximum number of iterations")
-@parametrize_with_checks([ConvPSD(4, **SIGNALS)], expected_failed_checks=drawn_at_random)
+@parametrize_with_checks([ConvPSD(2, **SIGNALS)], expected_failed_checks=drawn_at_random)
 def test_model_of_random_crops_is_a_transformer_of_scikit_learn(estimator, check):
     check(estimator)
 
 
 # Repetitions of a sample are corrupted independently, unlike a sample with a weight.
 DENOISERS = [
-    AutoEncoder(4, max_iter=5, noise_level=0.0),
-    AutoEncoder(4, max_iter=5, noise_level=0.0, activation="tanh", tied_weights=False),
+    AutoEncoder(4, max_iter=2, noise_level=0.0),
+    AutoEncoder(4, max_iter=2, noise_level=0.0, activation="tanh", tied_weights=False),
 ]
 
 
@@ -139,16 +166,16 @@ def corrupted_apart(estimator):
     return {"check_sample_weight_equivalence_on_dense_data": "repetitions have other noise"}
 
 
-@parametrize_with_checks([AutoEncoder(4, max_iter=5)], expected_failed_checks=corrupted_apart)
+@parametrize_with_checks([AutoEncoder(4, max_iter=2)], expected_failed_checks=corrupted_apart)
 def test_denoising_auto_encoder_is_a_transformer_of_scikit_learn(estimator, check):
     check(estimator)
 
 
 TUNED = FineTunedClassifier(
     make_pipeline(
-        StandardScaler(), PSD(4, alpha=0.3, max_iter=2, random_state=0), LogisticRegression()
+        StandardScaler(), PSD(4, alpha=0.3, max_iter=1, random_state=0), LogisticRegression()
     ),
-    max_iter=2,
+    max_iter=1,
 )
 
 
@@ -158,7 +185,10 @@ def learned_from_all_alike(estimator):
     return {"check_sample_weight_equivalence_on_dense_data": reason}
 
 
-@pytest.mark.filterwarnings("ignore:Maximum number of iterations")
 @parametrize_with_checks([TUNED], expected_failed_checks=learned_from_all_alike)
-def test_tuned_pipeline_is_a_classifier_of_scikit_learn(estimator, check):
+def test_tuned_pipeline_is_a_classifier_of_scikit_learn(estimator, check, request):
+    """Weights of classes also have tests among those of the bad input of fine-tuning."""
+    has_many_passes = check.func.__name__ == "check_class_weight_classifiers"
+    if has_many_passes and not request.config.getoption("--all-cases"):
+        pytest.skip("sets max_iter=1000: runs with --all-cases")
     check(estimator)

@@ -18,7 +18,7 @@ from sklearn_ebm import (
 X = np.random.default_rng(0).standard_normal((20, 12))
 IMAGES = X.reshape(5, 6, 8)
 QUICK = {"alpha": 0.3, "max_iter": 1, "tol": 0, "random_state": 0}
-KERNELS = {"kernel_size": 3, **QUICK}
+KERNELS = {"kernel_size": 3, **QUICK, "alpha": 1.0}  # sparse codes take few iterations
 DEAD, ALIVE = [0, 3], [1, 2, 4, 5]
 SOLVERS = {
     **dict.fromkeys(("active_set", "cd", "fista", "ista"), SparseCoder(6, **QUICK)),

@@ -1,5 +1,6 @@
 """Every public model with a dictionary, in all variants: a new model is one more entry."""
 
+import pytest
 from sklearn.base import clone
 
 from sklearn_ebm import PSD, GroupPenalty, GroupSparsePSD, LISTAEncoder, SparseCoder
@@ -37,7 +38,28 @@ KINDS = [  # one of each class
     "GroupSparsePSD-groups",
     "LISTAEncoder-lista",
 ]
+TYPICAL = [  # each class, penalty, output, encoder, loss and kind of inference
+    "SparseCoder",
+    "SparseCoder-groups",
+    "PSD-shrinkage-encoder",
+    "PSD-tanh-optimal",
+    "PSD-smooth_shrinkage-encoder",
+    "PSD-lista-optimal",
+    "GroupSparsePSD-groups",
+    "GroupSparsePSD-map-simple",
+    "GroupSparsePSD-map-both-optimal",
+    "LISTAEncoder-lista",
+    "LISTAEncoder-lfista-untied",
+    "LISTAEncoder-lcod-energy",
+]
+RUN = [  # the other models run with --all-cases
+    name if name in TYPICAL else pytest.param(name, marks=pytest.mark.exhaustive) for name in MODELS
+]
+every_model = pytest.mark.parametrize("name", MODELS)
+models = pytest.mark.parametrize("name", RUN)
+kinds = pytest.mark.parametrize("name", KINDS)
 LEARNERS = [name for name in MODELS if not name.startswith("LISTA")]  # passes change the atoms
+learners = pytest.mark.parametrize("name", [name for name in KINDS if name in LEARNERS])
 
 
 def make(name, n_components=5, **parameters):
