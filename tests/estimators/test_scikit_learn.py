@@ -129,13 +129,18 @@ SIGNALS = {"kernel_size": 2, "alpha": 0.5, "max_iter": 2, "batch_size": 20}
 WHOLE = {**SIGNALS, "batch_size": 100, "crop_size": None}
 CONVOLUTIONS = [
     ConvSparseCoder(2, **WHOLE),
-    ConvPSD(2, **WHOLE),
     ConvPSD(2, inference="optimal", **WHOLE),
 ]
 
 
 @parametrize_with_checks(CONVOLUTIONS)
 def test_model_of_images_is_a_transformer_of_scikit_learn(estimator, check):
+    check(estimator)
+
+
+@pytest.mark.exhaustive  # one with random crops is checked below
+@parametrize_with_checks([ConvPSD(2, **WHOLE)])
+def test_model_of_whole_images_is_a_transformer_of_scikit_learn(estimator, check):
     check(estimator)
 
 
