@@ -517,7 +517,8 @@ def test_without_matplotlib_the_error_is_the_command_to_install_it(monkeypatch):
 def test_displays_that_are_not_plotted_load_no_matplotlib():
     script = (
         "import sys\nfrom sklearn_ebm.inspection import *\n"
-        "SampleDisplay([[[1.0]]], [0])\nMapDisplay([[[1.0]]])\nReconstructionDisplay([1.0], [1.0])\n"
+        "SampleDisplay([[[1.0]]], [0])\nMapDisplay([[[1.0]]])\n"
+        "ReconstructionDisplay([1.0], [1.0])\n"
         "print('matplotlib' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
