@@ -383,7 +383,7 @@ def test_a_tolerance_below_rounding_warns_that_precision_ends_there(X, atoms):
 
 @pytest.mark.parametrize("solver", ["active_set", "cd"])
 def test_solvers_that_need_the_gram_matrix_say_so_where_values_are_missing(X, atoms, solver):
-    words = f"solver='{solver}' requires a Hessian .* missing values .*Use solver='fista'"
+    words = f"solver='{solver}' requires a Hessian .*missing values.*Use solver='fista'"
     with pytest.raises(ValueError, match=words):
         sparse_encode(with_entry(X, np.nan), atoms, ALPHA, missing_values=np.nan, solver=solver)
 
