@@ -18,6 +18,7 @@ import sklearn_ebm
 
 __all__ = ["MODELS", "compile_kernels"]
 
+DTYPES = ("float32", "float64")
 N_SAMPLES = 64
 N_COMPONENTS = 20
 
@@ -95,10 +96,10 @@ def main(arguments=None):
     """
     parser = argparse.ArgumentParser(prog="python -m sklearn_ebm.precompile", description=__doc__)
     parser.add_argument("--models", nargs="+", choices=MODELS, default=[*MODELS], metavar="MODEL")
-    parser.add_argument("--dtypes", nargs="+", choices=["float32", "float64"], default=None)
+    parser.add_argument("--dtypes", nargs="+", choices=DTYPES, default=DTYPES)
     options = parser.parse_args(arguments)
     for model in options.models:
-        for dtype in options.dtypes or ["float32", "float64"]:
+        for dtype in options.dtypes:
             print(f"{model}, {dtype}: {compile_kernels(model, dtype):.1f} s", flush=True)
 
 

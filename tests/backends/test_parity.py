@@ -152,19 +152,39 @@ arrays = pytest.mark.parametrize(
 )
 
 
-@arrays
-@pytest.mark.parametrize("backend", MACHINES, indirect=True)
-@pytest.mark.parametrize("n_rows", [0, 1, N_ROWS])
-@pytest.mark.parametrize("name", CASES)
+def on_machines(cases):
+    """Parametrize by cases, numbers of rows, backends of this machine and arrays."""
+    marks = [
+        arrays,
+        pytest.mark.parametrize("backend", MACHINES, indirect=True),
+        pytest.mark.parametrize("n_rows", [0, 1, N_ROWS]),
+        pytest.mark.parametrize("name", cases),
+    ]
+    return decorated_by(marks)
+
+
+def on_the_host(cases):
+    """Parametrize as `on_machines`, by pairs, for device kernels that run on the host."""
+    marks = [
+        pytest.mark.pairwise("backend", "dtype", "n_rows", "storage"),
+        arrays,
+        pytest.mark.parametrize("backend", HOST, indirect=True),
+        pytest.mark.parametrize("n_rows", [N_ROWS, 1, 0]),
+        pytest.mark.parametrize("name", cases),
+    ]
+    return decorated_by(marks)
+
+
+def decorated_by(marks):
+    return lambda test: functools.reduce(lambda decorated, mark: mark(decorated), marks[::-1], test)
+
+
+@on_machines(CASES)
 def test_kernel_agrees_with_the_reference(backend, name, dtype, n_rows, storage, tmp_path):
     assert_kernel_agrees(backend, name, dtype, n_rows, storage, tmp_path)
 
 
-@pytest.mark.pairwise("backend", "dtype", "n_rows", "storage")
-@arrays
-@pytest.mark.parametrize("backend", HOST, indirect=True)
-@pytest.mark.parametrize("n_rows", [N_ROWS, 1, 0])
-@pytest.mark.parametrize("name", CASES)
+@on_the_host(CASES)
 def test_device_kernel_agrees_with_the_reference_on_the_host(
     backend, name, dtype, n_rows, storage, tmp_path
 ):
@@ -223,19 +243,12 @@ def test_layers_may_have_their_rows_apart_and_what_is_read_its_columns_in_one_pi
     assert_agree(backend, case, dtype, (before, returned), theirs)
 
 
-@arrays
-@pytest.mark.parametrize("backend", MACHINES, indirect=True)
-@pytest.mark.parametrize("n_rows", [0, 1, N_ROWS])
-@pytest.mark.parametrize("name", MINIMIZERS)
+@on_machines(MINIMIZERS)
 def test_minimizer_finds_what_the_reference_finds(backend, name, dtype, n_rows, storage, tmp_path):
     assert_minimizer_agrees(backend, name, dtype, n_rows, storage, tmp_path)
 
 
-@pytest.mark.pairwise("backend", "dtype", "n_rows", "storage")
-@arrays
-@pytest.mark.parametrize("backend", HOST, indirect=True)
-@pytest.mark.parametrize("n_rows", [N_ROWS, 1, 0])
-@pytest.mark.parametrize("name", MINIMIZERS)
+@on_the_host(MINIMIZERS)
 def test_device_minimizer_finds_what_the_reference_finds_on_the_host(
     backend, name, dtype, n_rows, storage, tmp_path
 ):

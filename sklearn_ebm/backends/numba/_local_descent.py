@@ -511,6 +511,7 @@ def _new_scene(lasso, code, dtype):
 
 def local_descent(lasso, code, tol, max_iter, densest=1.0):
     """Fused descent on tiles; see `sklearn_ebm.backends.numpy.local_descent`."""
+    lasso = lasso._replace(images=read_only(lasso.images))
     exact = _new_scene(lasso, code, np.float64)
     is_exact = code.dtype == exact.square.dtype
     scene = exact if is_exact else _new_scene(lasso, code, code.dtype.type)
@@ -533,12 +534,10 @@ def _descend(scene, exact, lasso, residual, code, n, limits):
         not code[n].any(),
     )  # fmt: skip
 
-    images = read_only(lasso.images)
-
     def work():
         _take_part(
-            scene, exact, tiles, control, _new_room(scene, exact, tiles), n, images, residual, code,
-            lasso.half_norm[n], limits,
+            scene, exact, tiles, control, _new_room(scene, exact, tiles), n, lasso.images, residual,
+            code, lasso.half_norm[n], limits,
         )  # fmt: skip
 
     work_together(work, max(1, len(tiles.bounds) // 4))
