@@ -2,6 +2,7 @@
 
 import ast
 import os
+from functools import partial
 from itertools import combinations, product
 from pathlib import Path
 
@@ -31,33 +32,38 @@ def test_size_check_counts_the_lines_of_a_module(tmp_path):
     assert len(list(too_long(path))) == 1
 
 
-def sources(root, **modules):
+def sources(root, package="sklearn_ebm", **modules):
     """Write a package with the given modules."""
-    package = root / "sklearn_ebm"
-    package.mkdir(exist_ok=True)
+    package = root / package
+    package.mkdir(parents=True, exist_ok=True)
     for name, text in modules.items():
         (package / f"{name}.py").write_text(text)
     return root
 
 
+kernels = partial(sources, package="sklearn_ebm/backends")
+
+
 def test_source_hash_follows_every_edit_and_every_name(tmp_path):
     hashes = [
-        source_hash(sources(tmp_path, kernel="value = 1")),
-        source_hash(sources(tmp_path, kernel="value = 2")),
-        source_hash(sources(tmp_path, empty="")),
+        source_hash(kernels(tmp_path, kernel="value = 1")),
+        source_hash(kernels(tmp_path, kernel="value = 2")),
+        source_hash(kernels(tmp_path, empty="")),
     ]
-    (tmp_path / "sklearn_ebm" / "empty.py").rename(tmp_path / "sklearn_ebm" / "renamed.py")
+    backends = tmp_path / "sklearn_ebm" / "backends"
+    (backends / "empty.py").rename(backends / "renamed.py")
     hashes.append(source_hash(tmp_path))
     assert len(set(hashes)) == 4
-    sources(tmp_path, kernel="value = 2")  # written again, without changes
+    kernels(tmp_path, kernel="value = 2")  # written again, without changes
+    sources(tmp_path, model="value = 3")  # no kernel calls into it
     assert source_hash(tmp_path) == hashes[-1]
 
 
 def test_open_cache_drops_only_what_is_long_out_of_use(tmp_path):
     caches = tmp_path / "caches"
-    root = sources(tmp_path, kernel="value = 1")
+    root = kernels(tmp_path, kernel="value = 1")
     first = open_cache(caches, root)
-    second = open_cache(caches, sources(root, kernel="value = 2"))
+    second = open_cache(caches, kernels(root, kernel="value = 2"))
     assert first.is_dir()
     assert second.is_dir()
     long_ago = first.stat().st_mtime - SECONDS_KEPT - 60

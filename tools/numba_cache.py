@@ -1,7 +1,9 @@
-"""Where compiled kernels are kept: `.numba_cache/<hash of the package's sources>`.
+"""Where compiled kernels are kept: `.numba_cache/<hash of the sources of the backends>`.
 
 Numba notices an edit in a kernel's own file, but not in a file that the kernel calls into, and goes
-on with the stale binary. A directory named by a hash of all sources cannot be stale.
+on with the stale binary. Kernels call only functions of `sklearn_ebm/backends`, since only this
+subpackage may import Numba, so a directory named by a hash of its sources cannot be stale. An edit
+elsewhere compiles nothing again.
 Run as a script it prints the directory, for `make` to hand over as NUMBA_CACHE_DIR.
 """
 
@@ -17,9 +19,9 @@ SECONDS_KEPT = 24 * 3600  # a run in another terminal may still be writing to a 
 
 
 def source_hash(root=ROOT):
-    """Sixteen hexadecimal digits that change with every edit, rename or new file in the package."""
+    """Sixteen hexadecimal digits that change with every edit, rename or new file in the backends."""
     digest = hashlib.sha256()
-    for path in sorted((root / "sklearn_ebm").rglob("*.py")):
+    for path in sorted((root / "sklearn_ebm" / "backends").rglob("*.py")):
         digest.update(str(path.relative_to(root)).encode() + b"\0")
         digest.update(path.read_bytes() + b"\0")
     return digest.hexdigest()[:16]
