@@ -19,7 +19,7 @@ SECONDS_KEPT = 24 * 3600  # a run in another terminal may still be writing to a 
 
 
 def source_hash(root=ROOT):
-    """Sixteen hexadecimal digits that change with every edit, rename or new file in the backends."""
+    """Sixteen hexadecimal digits that change with each edit, rename or new file in the backends."""
     digest = hashlib.sha256()
     for path in sorted((root / "sklearn_ebm" / "backends").rglob("*.py")):
         digest.update(str(path.relative_to(root)).encode() + b"\0")

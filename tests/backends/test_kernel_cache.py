@@ -2,15 +2,19 @@
 
 import errno
 import importlib.util
+import os
 import pickle
+import shutil
+import subprocess
 import sys
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
 from numba.core import caching, config
 
-from sklearn_ebm.backends.numba import _kernel_cache
+from sklearn_ebm.backends.numba import _kernel_cache, _shipped
 
 CALLEE = "sklearn_ebm.backends.numba._callee_of_a_test"
 SOURCE = f"""
@@ -50,6 +54,7 @@ class Folder:
         """Import the module as in a new process."""
         _kernel_cache._source.cache_clear()
         _kernel_cache._announce_compilation.cache_clear()
+        _shipped.shipped_levels.cache_clear()
         _kernel_cache._warned.clear()
         self._imported(CALLEE, "callee.py")
         return self._imported("kernels_of_a_test", "kernels.py")
@@ -90,6 +95,41 @@ def full_disk(monkeypatch):
     monkeypatch.setattr(caching, "open", full, raising=False)
 
 
+LEVEL = _shipped.Level("x86-64", "+sse2", frozenset({"sse2"}))
+COMPILE = f"""
+import pathlib, sys
+from {__name__} import Folder
+Folder(pathlib.Path(sys.argv[1])).fresh().square(3.0)
+"""
+
+
+@pytest.fixture(scope="module")
+def compiled(tmp_path_factory):
+    """Compile `square` for a level of processors, and put the files where a wheel has them."""
+    if not _shipped.runs_here(LEVEL):
+        pytest.skip("the level is one of x86-64")
+    sources, cache, compiled = (
+        tmp_path_factory.mktemp(name) for name in ("sources", "cache", "compiled")
+    )
+    processor = {"NUMBA_CPU_NAME": LEVEL.cpu, "NUMBA_CPU_FEATURES": LEVEL.features}
+    subprocess.run(
+        [sys.executable, "-c", COMPILE, str(sources)],
+        cwd=Path(__file__).parents[2],
+        env=os.environ | processor | {"NUMBA_CACHE_DIR": str(cache)},
+        check=True,
+    )
+    (compiled / LEVEL.cpu).mkdir()
+    for path in cache.rglob("*.nb?"):
+        shutil.copy(path, compiled / LEVEL.cpu)
+    return compiled
+
+
+@pytest.fixture
+def shipped(compiled, monkeypatch):
+    monkeypatch.setattr(_shipped, "COMPILED", compiled)
+    monkeypatch.setattr(_shipped, "LEVELS", (LEVEL,))
+
+
 def is_cached(kernel):
     return sum(kernel.stats.cache_hits.values()) == 1
 
@@ -110,6 +150,30 @@ def test_only_a_process_that_compiles_says_so_and_once(folder, caplog):
         kernels.square(3.0)
         kernels.increment(3.0)
         assert [record.name for record in caplog.records] == ["sklearn_ebm"] * (not is_second)
+
+
+def test_a_kernel_of_the_wheel_is_not_compiled(folder, shipped, caplog):
+    kernels = folder.fresh()
+    assert kernels.square(3.0) == 9.0
+    assert is_cached(kernels.square)
+    assert caplog.records == []
+    assert kernels.increment(3.0) == 4.0  # the wheel lacks it
+    assert not is_cached(kernels.increment)
+
+
+def test_kernels_of_the_wheel_are_left_alone_if_they_may_not_run_here(folder, shipped, monkeypatch):
+    better = LEVEL._replace(required=LEVEL.required | {"a feature of no processor"})
+    monkeypatch.setattr(_shipped, "LEVELS", (better,))
+    kernels = folder.fresh()
+    assert kernels.square(3.0) == 9.0
+    assert not is_cached(kernels.square)
+
+
+def test_kernels_of_the_wheel_are_left_alone_after_an_edit(folder, shipped):
+    folder.write(term=2)
+    kernels = folder.fresh()
+    assert kernels.square(3.0) == 9.0
+    assert not is_cached(kernels.square)
 
 
 DAMAGES = {

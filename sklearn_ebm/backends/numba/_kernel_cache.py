@@ -6,6 +6,8 @@ damaged. This cache compiles the kernel instead, and issues one warning per proc
 Numba also loads a binary whose own source file is unchanged although a function that was inlined in
 it has changed, and a file that another process wrote for another signature at the same time. Here
 each file ends in a digest and records the sources and the signature that it was compiled from.
+
+Kernels compiled for this machine come first, then those that a wheel brings along (`_shipped`).
 """
 
 import functools
@@ -19,6 +21,8 @@ from pathlib import Path
 
 import numba
 from numba.core.caching import FunctionCache, IndexDataCacheFile
+
+from sklearn_ebm.backends.numba import _shipped
 
 IMPORTED = re.compile(rb"^(?:from|import) (sklearn_ebm[\w.]*)", re.MULTILINE)
 DIGEST_SIZE = 16  # bytes
@@ -46,9 +50,12 @@ class KernelCache(FunctionCache):
 
     def __init__(self, function):
         super().__init__(function)
-        self._cache_file = KernelFile(
-            self._cache_path, self._impl.filename_base, _digest_of_sources(function.__module__)
-        )
+        name, stamp = self._impl.filename_base, _digest_of_sources(function.__module__)
+        self._cache_file = KernelFile(self._cache_path, name, stamp)
+        self._shipped = {
+            level: KernelFile(str(_shipped.COMPILED / level.cpu), name, stamp)
+            for level in _shipped.shipped_levels()
+        }
 
     def load_overload(self, sig, target_context):
         """Load the compiled function for these types, or return None."""
@@ -60,6 +67,18 @@ class KernelCache(FunctionCache):
         if loaded is None:
             _announce_compilation()
         return loaded
+
+    def _load_overload(self, sig, target_context):
+        loaded = super()._load_overload(sig, target_context)
+        return self._load_shipped(sig, target_context) if loaded is None else loaded
+
+    def _load_shipped(self, sig, target_context):
+        types, (triple, *_), code = self._index_key(sig, target_context.codegen())
+        for level, file in self._shipped.items():
+            data = file.load((types, (triple, level.cpu, level.features), code))
+            if data is not None:
+                return self._impl.rebuild(target_context, data)
+        return None
 
     def save_overload(self, sig, data):
         """Save the compiled function for these types if possible."""
@@ -160,8 +179,8 @@ def _nowhere(error):
     place = f"NUMBA_CACHE_DIR={named!r} is" if named else "the package and the home directory are"
     return (
         f"sklearn_ebm cannot cache compiled functions on disk, because {place} not writable "
-        f"({type(error).__name__}). Every new process compiles them again, which takes 10 to 30 s. "
-        "Set the environment variable NUMBA_CACHE_DIR to a writable directory."
+        f"({type(error).__name__}). Every new process compiles them again, which takes several "
+        "seconds. Set the environment variable NUMBA_CACHE_DIR to a writable directory."
     )
 
 
