@@ -58,23 +58,28 @@ def published(energy):
 
 # ------------------------------------------------------- from attributes that users have replaced
 def take_over(model, state, replaced):
-    """Return the energy of the fitted attributes, or the trainer's if no attribute was replaced."""
-    if state.parts is not None and not replaced and _is_published(model, state):
-        return state.parts
-    trainer, replaced = vars(model).get("_learner"), replaced | state.replaced
-    is_left = trainer is not None and trainer.n_steps == state.n_steps and not replaced
-    is_exact = state.parts is None and is_left
-    energy = energy_of(trainer) if is_exact else _energy_from(model, state)
-    attributes = published(energy)
-    vars(model).update({name: read_only(value) for name, value in attributes.items()})
+    """Return the energy of the fitted attributes.
+
+    It is the last energy or that of the trainer, which the attributes may define only up to
+    rounding, unless an attribute was replaced. A copy of a model has no last energy, and its
+    trainer no averages.
+    """
+    trainer, energy = vars(model).get("_learner"), state.parts
+    if energy is None and trainer is not None and trainer.n_steps == state.n_steps:
+        energy = energy_of(trainer)
+    is_certain = energy is state.parts and not state.is_open  # host arrays are read-only
+    is_replaced = replaced | state.replaced if state.parts is None else replaced
+    if energy is None or is_replaced or not (is_certain or _is_published(model, energy)):
+        energy = _energy_from(model, state)
+    if energy is not state.parts:
+        attributes = published(energy)
+        vars(model).update({name: read_only(value) for name, value in attributes.items()})
     return energy
 
 
-def _is_published(model, state):
-    """Return whether the attributes still match the energy. Arrays on a device can be modified."""
-    if not state.is_open:
-        return True
-    attributes = published(state.parts)
+def _is_published(model, energy):
+    """Return whether the attributes match an energy."""
+    attributes = published(energy)
     return all(bool((getattr(model, name) == value).all()) for name, value in attributes.items())
 
 

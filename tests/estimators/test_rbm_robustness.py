@@ -234,6 +234,19 @@ def test_a_stored_model_is_the_same_and_goes_on_the_same(fitted, form, store):
     )
 
 
+@pytest.mark.parametrize("visible", ["bernoulli", "gaussian"])
+def test_a_copy_has_the_averaged_parameters(digits, visible):
+    """The trainer holds the parameters of the last step, and a copy of it no averages."""
+    model = make(visible=visible, average=0.5, max_iter=4).fit(digits)
+    energy = model._energy.copy()
+    copy = pickled(model)
+    for _ in range(2):
+        assert_array_equal(copy.components_, model.components_)
+        assert_allclose(copy.transform(digits), model.transform(digits), rtol=0, atol=1e-5)
+        for name, value in copy._energy.parameters.items():  # the units are float32
+            assert_allclose(value, energy.parameters[name], rtol=1e-5, atol=1e-5)
+
+
 def test_a_clone_is_unfitted_and_has_the_parameters(fitted):
     copy = clone(fitted)
     assert copy.get_params() == fitted.get_params()
