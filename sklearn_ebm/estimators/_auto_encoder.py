@@ -14,7 +14,7 @@ from sklearn_ebm.estimators._network_forms import AutoEncoderNetwork
 from sklearn_ebm.factors import OUTPUTS, ReconstructionEnergy
 from sklearn_ebm.factors.energies._reconstruction import ACTIVATIONS, random_values
 from sklearn_ebm.inputs._adapters import Rows
-from sklearn_ebm.inputs._checks import check_codes, check_magnitude, require_magnitude
+from sklearn_ebm.inputs._checks import check_codes, check_magnitude, check_weight, require_magnitude
 from sklearn_ebm.inputs._weights import weights_in_type_of
 from sklearn_ebm.layers._state import Stateful, refusable
 from sklearn_ebm.learning._divergence import warn_of_divergence
@@ -154,7 +154,7 @@ class AutoEncoder(
     True
     """
 
-    _model_attributes = (*ATTRIBUTES.values(),)
+    _model_attributes = (*ATTRIBUTES.values(), "loss_")
     _needs_fit = ("n_components", "activation", "loss", "tied_weights")
 
     _parameter_constraints: dict = {
@@ -291,7 +291,7 @@ class AutoEncoder(
         """Return a trainer with the current parameters, and its samples."""
         extremes = _extremes(data.X, weight)
         schedule = learning_rate_schedule(self.learning_rate, AUTOMATIC_RATE)
-        noise = _checked_noise(self, extremes)
+        noise = _checked_noise(self, extremes, data.X.dtype)
         if trainer is None:
             energy = _first_energy(self, data.X, extremes, random_state)
             trainer = Trainer(Reconstruction(energy), Stream(random_state))
@@ -490,10 +490,12 @@ def _require_range(output, extremes, dtype):
         )
 
 
-def _checked_noise(model, extremes):
+def _checked_noise(model, extremes, dtype):
     level = float(model.noise_level)
     if model.noise != "gaussian" and level > 1:
         raise ValueError(f"noise_level must be at most 1 with noise={model.noise!r}, got {level}.")
+    if level:
+        check_weight(level, dtype, "noise_level")
     return Noise(model.noise, level, extremes)
 
 
@@ -527,6 +529,8 @@ def _energy_from(model, state):
             require_magnitude(value, attribute)
             values[name] = value.T if name == "weights" else value
     activation = state.fitted_with.get("activation", model.activation)
+    if not (isinstance(model.loss_, str) and model.loss_ in OUTPUTS):
+        raise ValueError(f"loss_ must be one of {[*OUTPUTS]}, got {model.loss_!r}.")
     return ReconstructionEnergy.of(values, activation, model.loss_)
 
 

@@ -34,10 +34,12 @@ class ConvPSD(SparseModel):
     alpha : float or "scale", default="scale"
         Weight of the sparsity penalty, in `fit` and `transform` alike. Larger values give sparser
         codes. "scale" is the root mean square of the training data, which is 1 for data of unit
-        variance; the codes are then proportional to the scale of the data.
-    penalty : {"l1"}, GroupPenalty or Penalty, default="l1"
+        variance; the codes are then proportional to the scale of the data. For a penalty with a
+        `degree` other than 1, it is that number to the power 2 - degree.
+    penalty : {"l1"}, GroupPenalty, InhibitionPenalty or Penalty, default="l1"
         Sparsity penalty on the codes: "l1" for ||z||_1, a `GroupPenalty` for the norms of groups of
-        components, or any object with the methods `value` and `prox` (see :ref:`add_a_penalty`). It
+        components, an `InhibitionPenalty` for components that inhibit each other, or any object
+        with the methods `value` and `prox` (see :ref:`add_a_penalty`). It
         is applied to the components of all maps at each position.
     beta : float, default=1.0
         Weight of the prediction term beta/2 ||z - f(x)||^2. With larger values, the codes are

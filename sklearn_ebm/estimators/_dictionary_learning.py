@@ -150,7 +150,10 @@ class DictionaryLearning:
         alpha = self.fixed_alpha(self.model, self.model.alpha)
         if alpha is not None:
             return alpha
-        return typical_size(data, weights, rows) if trainer is None else sparsity(self.model)
+        if trainer is not None:
+            return sparsity(self.model)
+        degree = getattr(self.model._penalty_kind(), "degree", 1)
+        return float(typical_size(data, weights, rows) ** (2 - degree))
 
     @staticmethod
     def fixed_alpha(model, alpha):

@@ -18,7 +18,13 @@ from sklearn_ebm.inputs._rows import native
 from sklearn_ebm.layers._state import Stateful, refusable
 from sklearn_ebm.learning._optimizers import OPTIMIZERS
 from sklearn_ebm.learning._rates import LEARNING_RATE
-from sklearn_ebm.learning._stages import flat_steps, map_batches, on_host, transformed
+from sklearn_ebm.learning._stages import (
+    flat_steps,
+    map_batches,
+    on_host,
+    rebuilt,
+    transformed,
+)
 
 
 class FineTunedClassifier(
@@ -248,18 +254,18 @@ class FineTunedClassifier(
         vars(self).update(self._left(None, self._fitted(pipeline, curves), None))
 
     def _take_over(self, state, replaced):
-        """Check attributes that users have replaced; the pipeline has its own classes."""
+        """Check attributes that users have replaced, and rename the classes of the pipeline."""
         if not replaced:
             return
         check_is_fitted(self.pipeline_)
-        classes = self.pipeline_.steps[-1][1].classes_
-        given = self.classes_ if "classes_" in replaced else classes
-        if np.shape(given) != np.shape(classes):
-            raise ValueError(
-                f"classes_ must have one entry for each of the {len(classes)} classes of the "
-                f"classifier in pipeline_, got an array of shape {np.shape(given)}."
-            )
-        self.classes_ = read_only(np.array(given))
+        name, classifier = self.pipeline_.steps[-1]
+        if "classes_" in replaced:
+            _require_names(self.classes_, classifier.classes_)
+            classifier = copy.copy(classifier)
+            classifier.classes_ = np.array(self.classes_)
+            steps = dict(flat_steps(self.pipeline_))
+            self.pipeline_ = rebuilt(self.pipeline_, steps | {name: classifier})
+        self.classes_ = read_only(np.array(classifier.classes_))
 
     def _fitted(self, pipeline, curves):
         first = pipeline.steps[0][1]
@@ -343,3 +349,12 @@ class FineTunedClassifier(
         tags = super().__sklearn_tags__()
         tags.input_tags = get_tags(self.estimator).input_tags
         return tags
+
+
+def _require_names(given, classes):
+    """Refuse new names of classes unless there is a different one for each class."""
+    if np.shape(given) != np.shape(classes) or len(np.unique(given)) < len(classes):
+        raise ValueError(
+            f"classes_ must contain a different value for each of the {len(classes)} classes of "
+            f"the classifier in pipeline_, got {given!r}."
+        )

@@ -88,9 +88,10 @@ def sparse_encode(
         Atoms, one per row. They need not have unit norm.
     alpha : float
         Weight of the sparsity penalty, greater than zero. Larger values give sparser codes.
-    penalty : {"l1"}, GroupPenalty or Penalty, default="l1"
+    penalty : {"l1"}, GroupPenalty, InhibitionPenalty or Penalty, default="l1"
         Sparsity penalty on the codes: "l1" for ||z||_1, a `GroupPenalty` for the norms of groups of
-        components, or any object with the methods `value` and `prox` (see :ref:`add_a_penalty`).
+        components, an `InhibitionPenalty` for components that inhibit each other, or any object
+        with the methods `value` and `prox` (see :ref:`add_a_penalty`).
     solver : {"auto", "active_set", "cd", "block_cd", "fista", "ista"}, default="auto"
         Algorithm that infers the codes. "active_set" is exact and usually the fastest on the CPU;
         "cd" is coordinate descent. Both require a separable penalty, such as ||z||_1. "block_cd" is

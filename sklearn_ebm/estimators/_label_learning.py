@@ -264,9 +264,17 @@ class LabelLearning:
             network.parameters,
             scales={name: self._rate_of(name[0]) for name in network.parameters},
             decay=float(model.weight_decay),
-            units=network.scales,
+            units=self._units(network),
             **own[model.optimizer],
         )
+
+    def _units(self, network):
+        """Return the units of the parameters: their initial sizes in the first of warm fits."""
+        kept = vars(self.model).get("_units", {}) if self.goes_on else {}
+        keys = {name: "/".join(map(str, name)) for name in network.parameters}
+        units = {name: kept.get(keys[name], size) for name, size in network.scales.items()}
+        self.model._units = {keys[name]: float(size) for name, size in units.items()}
+        return units
 
 
 def tuned_pipeline(pipeline, trained):

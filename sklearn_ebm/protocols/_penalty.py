@@ -8,9 +8,10 @@ class Penalty(Protocol):
 
     Any object with `value` and `prox` is a penalty, and every sparse model accepts it. Methods
     receive one code per row and treat rows independently. In a convolutional model a row holds the
-    components of all maps at one position. P must be non-negative, zero at z = 0, and infinite or
-    undefined only outside of its domain. Models share penalties, so a penalty must not change
-    after it was passed to one; the package's own penalties are immutable.
+    components of all maps at one position. Methods must not modify their arguments. P must be
+    non-negative and zero at z = 0. It may be infinite for codes that a constraint excludes. Models
+    share penalties, so a penalty must not change after it was passed to one; the package's own
+    penalties are immutable.
 
     `prox` may be missing if there is a `majorant` (see `PenaltyFactor`). These attributes are
     optional:
@@ -19,6 +20,9 @@ class Penalty(Protocol):
       which never increase the energy.
     - ``separable`` (bool, default False): P is a sum over single components. A separable, convex
       penalty supports ``positive=True``.
+    - ``degree`` (number, default 1): P(c z) = c^degree P(z) for c > 0. ``alpha="scale"`` is the
+      root mean square of the data to the power 2 - degree, so that codes are proportional to the
+      scale of the data. If there is no such degree, users must set alpha to a number.
     - ``gradient(code)``: a subgradient, in the shape of the code. ``LISTAEncoder(loss="energy")``
       requires it.
     - ``dual_norm(correlation)``: for a norm P, max_z q z' / P(z) of each row q. Inference then

@@ -14,7 +14,8 @@ rounding errors, so that more steps would not help. It has converged if its meas
   energy E_k is computed every ten steps. In the worst case, energies of proximal steps decrease
   like 1/k, and E_k exceeds its limit by k/10 |E_{k-10} - E_k|. The measure is this estimate over
   1/2 ||x||^2, or the previous estimate if that is larger, so that a single small step does not end
-  the iteration. It is not a certificate.
+  the iteration. It is not a certificate. If a code does not move between two checks, it is a fixed
+  point of the steps, and only the last estimate counts.
 """
 
 from sklearn_ebm.backends import array_namespace, put_rows
@@ -42,6 +43,10 @@ class _Gap:
         """Return the measure of codes after some iterations."""
         return problem.relative_gap(code, eta)
 
+    def at_rest(self, measure):
+        """Return the measure of codes that have stopped to move."""
+        return measure
+
     def rows(self, index):
         """Return the measure of some of the samples."""
         return self
@@ -66,6 +71,10 @@ class _Decrease:
             measure = xp.maximum(estimate, self.estimate)
         self.energy, self.estimate, self.n_iter = energy, estimate, n_iter
         return measure
+
+    def at_rest(self, measure):
+        """Return the measure of codes that have stopped to move: the last estimate."""
+        return self.estimate
 
     def rows(self, index):
         """Return the measure of some of the samples."""
@@ -121,6 +130,7 @@ class _Batch:
             least = ROUNDING * float(xp.finfo(code.dtype).eps)
             moves = _size(self.code - self.last) > least * _size(self.code)
             goes_on = goes_on & (moves | ~xp.isfinite(measure))
+            measure = xp.where(moves, measure, self.measure.at_rest(measure))
             self.last = xp.asarray(self.code, copy=True)
         return code, measure, goes_on
 

@@ -1,13 +1,15 @@
 """Every penalty of the registry satisfies the contract `sklearn_ebm.protocols.Penalty`."""
 
 import pickle
+import warnings
 
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning
 
-from sklearn_ebm import GroupPenalty, L1Penalty, SparseCoder
+from sklearn_ebm import GroupPenalty, InhibitionPenalty, L1Penalty, SparseCoder, sparse_encode
 from sklearn_ebm.backends import numba, numpy
 from sklearn_ebm.factors import at_every_position, resolve_penalty
 from sklearn_ebm.factors.penalties._specification import PenaltySpecification
@@ -289,3 +291,72 @@ def test_a_penalty_that_cannot_be_positive_is_refused(name):
 def test_a_class_is_not_a_penalty():
     with pytest.raises(ValueError, match="must be an instance, got the class ElasticNet"):
         resolve_penalty(ElasticNet, N_COMPONENTS, ALPHA)
+
+
+# Degree, and results that do not fit the contract
+
+
+@names
+def test_a_degree_is_the_power_of_the_scale_of_codes(name):
+    penalty = make(name)
+    degree = getattr(PENALTIES[name], "degree", 1)
+    if name in ("conjugate", "bounded conjugate", "not convex"):
+        pytest.skip("a sum of terms of two degrees, or of degree 0")
+    assert_allclose(penalty.value(3 * draw()), 3.0**degree * penalty.value(draw()), rtol=ROUNDING)
+
+
+@pytest.mark.parametrize("scale", [2.0**-10, 2.0**10])  # scaling by them rounds nothing
+@pytest.mark.parametrize("penalty", ["l1", InhibitionPenalty(map_shape=(2, 3), inner_radius=1.0)])
+def test_codes_of_the_automatic_alpha_are_proportional_to_the_data(penalty, scale):
+    X = np.random.default_rng(0).standard_normal((40, 5))
+    coder = SparseCoder(N_COMPONENTS, penalty=penalty, max_iter=2, tol=0, random_state=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        code = coder.fit(X).transform(X)
+        scaled = coder.fit(scale * X).transform(scale * X)
+    assert_allclose(scaled, scale * code, rtol=1e-12)
+
+
+BAD_RESULTS = {
+    "value": [lambda code: np.abs(code).sum(), lambda code: code[:, 0] * np.nan],
+    "prox": [
+        lambda code, step_size: code[:, :1],
+        lambda code, step_size: code[:1],
+        lambda code, step_size: np.full_like(code, np.nan),
+        lambda code, step_size: None,
+    ],
+    "dual_norm": [
+        lambda correlation: np.abs(correlation).max(),
+        lambda correlation: -np.abs(correlation).max(axis=1),
+        lambda correlation: correlation[:, 0] * np.nan,
+    ],
+    "conjugate": [lambda correlation: np.abs(correlation).sum()],
+}
+
+
+@pytest.mark.parametrize(
+    ("method", "result"),
+    [(method, result) for method, results in BAD_RESULTS.items() for result in results],
+)
+def test_results_that_are_no_numbers_of_the_rows_are_refused_by_name(method, result):
+    penalty = PlainL1()
+    setattr(penalty, method, result)
+    with pytest.raises(ValueError, match=rf"PlainL1\.{method} (must return|returned)"):
+        sparse_encode(draw(), np.eye(N_COMPONENTS), alpha=0.1, penalty=penalty)
+
+
+@pytest.mark.parametrize("solver", ["ista", "fista"])
+def test_codes_that_no_longer_move_have_converged(solver, recwarn):
+    """One large step can be followed by none, if the penalty outweighs the data."""
+    X = np.random.default_rng(0).standard_normal((50, 8))
+    dictionary = np.random.default_rng(1).standard_normal((N_COMPONENTS, 8))
+    penalty = type("Square", (), {
+        "value": staticmethod(lambda code: 1e4 * (code**2).sum(axis=1)),
+        "prox": staticmethod(lambda code, step_size: code / (1 + 2e4 * step_size)),
+    })()  # fmt: skip
+    code = sparse_encode(X, dictionary, alpha=1.0, penalty=penalty, solver=solver)
+    expected = np.linalg.solve(
+        dictionary @ dictionary.T + 2e4 * np.eye(N_COMPONENTS), dictionary @ X.T
+    ).T
+    assert_allclose(code, expected, rtol=1e-9, atol=1e-14)
+    assert not recwarn.list

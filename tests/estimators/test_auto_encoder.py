@@ -1,5 +1,8 @@
 """Denoising auto-encoders: formulas, noise, reconstructions and training with labels."""
 
+import pickle
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
@@ -143,3 +146,35 @@ def test_labels_train_the_encoder(tied_weights):
     if not tied_weights:
         assert_array_equal(after.decoder_components_, before.decoder_components_)
     assert np.all(np.isfinite(after.partial_fit(DIGITS).energy(DIGITS)))
+
+
+def test_the_loss_can_be_replaced_and_every_copy_has_it():
+    model = AutoEncoder(3, **QUICK).fit(DIGITS)
+    assert model.loss_ == "cross_entropy"
+    model.loss_ = "squared_error"
+    difference = DIGITS - model.inverse_transform(model.transform(DIGITS))
+    for each in (model, pickle.loads(pickle.dumps(model))):
+        assert_allclose(each.energy(DIGITS), np.sum(difference**2, axis=1) / 2)
+    model.loss_ = "hinge"
+    with pytest.raises(ValueError, match=r"loss_ must be one of .*, got 'hinge'"):
+        model.energy(DIGITS)
+
+
+def test_noise_that_overflows_is_refused_by_name():
+    model = AutoEncoder(3, noise="gaussian", noise_level=1e39, **QUICK)
+    with pytest.raises(ValueError, match=r"noise_level=1e\+39 is too large"):
+        model.fit(DIGITS.astype(np.float32))
+
+
+def test_steps_of_continued_training_are_as_long_as_the_first():
+    """Units of steps are the initial sizes of the weights, although weights grow."""
+    network = make_pipeline(AutoEncoder(3, **QUICK), LogisticRegression())
+    one_step = {"max_iter": 1, "batch_size": 200, "learning_rate": lambda done: 1.0}
+    classifier = FineTunedClassifier(network, warm_start=True, random_state=0, **one_step)
+    X, y = DIGITS[:200], LABELS[:200]
+    classifier.set_params(max_iter=0).fit(X, y).set_params(max_iter=1)
+    weights = [classifier.pipeline_[0].components_]
+    weights += [classifier.fit(X, y).pipeline_[0].components_ for _ in range(3)]
+    first, *others = (np.abs(after - before).max() for before, after in pairwise(weights))
+    assert_allclose(others, first, rtol=1e-3)  # the first step of Adam depends on signs only
+    assert np.sqrt(np.mean(weights[3] ** 2)) > 1.2 * np.sqrt(np.mean(weights[0] ** 2))

@@ -249,9 +249,23 @@ def test_the_classes_of_a_pipeline_that_is_set_are_its_own():
     assert_array_equal(first.predict(X), second.predict(X))
     first.classes_ = ["e", "f"]
     assert set(first.predict(X)) <= {"e", "f"}
-    first.classes_ = ["e", "f", "g"]
-    with pytest.raises(ValueError, match=r"classes_ must have one entry .* shape \(3,\)"):
-        first.predict(X)
+    for names in (["e", "f", "g"], ["e", "e"]):
+        first.classes_ = names
+        with pytest.raises(ValueError, match="classes_ must contain a different value for each"):
+            first.predict(X)
+
+
+def test_renamed_classes_are_those_of_the_pipeline_and_of_further_training():
+    network = make_pipeline(PSD(4, **QUICK), LogisticRegression())
+    y = np.arange(36) % 2
+    plain, renamed = (
+        FineTunedClassifier(network, max_iter=2, warm_start=True, random_state=0).fit(X, y)
+        for _ in range(2)
+    )
+    renamed.classes_ = [1, 0]
+    assert_array_equal(renamed.to_pipeline().predict(X), 1 - plain.predict(X))
+    assert_array_equal(renamed.fit(X, 1 - y).classes_, [1, 0])
+    assert_array_equal(renamed.predict_proba(X), plain.fit(X, y).predict_proba(X))
 
 
 # Invalid arrays

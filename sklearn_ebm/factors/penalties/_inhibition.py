@@ -36,7 +36,8 @@ class InhibitionPenalty(PenaltySpecification):
         Structure of S if `strength` is None. "map" sets S_ij to 1 if the distance of i and j on a
         map is above `inner_radius` and at most `outer_radius`, else to 0.
     map_shape : tuple of two ints or None, default=None
-        Rows and columns of the map of components, numbered row by row.
+        Rows and columns of the map of components, numbered row by row. Required if `strength` is
+        None.
     inner_radius : float, default=2.5
         Largest distance without inhibition, in rows or columns of the map.
     outer_radius : float or None, default=None
@@ -50,8 +51,8 @@ class InhibitionPenalty(PenaltySpecification):
 
     Notes
     -----
-    For the same alpha, the codes of c X are c times the codes of X, so that alpha does not depend
-    on the scale of the data.
+    The penalty has degree 2: for the same alpha, the codes of c X are c times the codes of X.
+    Therefore alpha="scale" of a model means alpha=1 with this penalty.
 
     References
     ----------
@@ -67,6 +68,7 @@ class InhibitionPenalty(PenaltySpecification):
     """
 
     separable = False
+    degree = 2
 
     def __init__(
         self,

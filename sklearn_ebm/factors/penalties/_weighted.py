@@ -56,7 +56,8 @@ class WeightedPenalty:
 
     def value(self, code):
         """Return alpha P of each row, shape (n_samples,)."""
-        return _cast(self.alpha * self.penalty.value(code), code)
+        value = self._checked(self.penalty.value(code), code, "value", code.shape[:1])
+        return self.alpha * value
 
     @property
     def prox(self):
@@ -64,8 +65,20 @@ class WeightedPenalty:
         return self._prox if offers(self.penalty, "prox") else None
 
     def _prox(self, code, step_size):
-        code = _cast(self.penalty.prox(code, step_size * self.alpha), code)
-        return self._feasible(code)
+        result = self.penalty.prox(code, step_size * self.alpha)
+        return self._feasible(self._checked(result, code, "prox", code.shape))
+
+    def _checked(self, result, code, method, shape):
+        """Return the result of a method in the dtype of the code, or raise a ValueError."""
+        xp, result = array_namespace(code), _cast(result, code)
+        if result.shape != shape:
+            raise ValueError(
+                f"{self.name}.{method} must return an array of shape {shape} for codes of shape "
+                f"{code.shape}, got {result.shape}."
+            )
+        if bool(xp.isnan(xp.sum(result))) and not bool(xp.isnan(xp.sum(code))):
+            raise ValueError(f"{self.name}.{method} returned NaN for codes without NaN.")
+        return result
 
     @property
     def majorant(self):
@@ -81,7 +94,8 @@ class WeightedPenalty:
         return self._gradient if offers(self.penalty, "gradient") else None
 
     def _gradient(self, code):
-        return _cast(self.alpha * self.penalty.gradient(code), code)
+        gradient = self._checked(self.penalty.gradient(code), code, "gradient", code.shape)
+        return self.alpha * gradient
 
     @property
     def dual_norm(self):
@@ -89,8 +103,11 @@ class WeightedPenalty:
         return self._dual_norm if offers(self.penalty, "dual_norm") else None
 
     def _dual_norm(self, correlation, code=None, eta=None):
-        dual_norm = self.penalty.dual_norm(self._feasible(correlation)) / self.alpha
-        return _cast(dual_norm, correlation)
+        norm = self.penalty.dual_norm(self._feasible(correlation))
+        norm = self._checked(norm, correlation, "dual_norm", correlation.shape[:1])
+        if bool((norm < 0).any()):
+            raise ValueError(f"{self.name}.dual_norm returned negative values.")
+        return norm / self.alpha
 
     @property
     def conjugate(self):
@@ -99,7 +116,8 @@ class WeightedPenalty:
 
     def _conjugate(self, correlation):
         conjugate = self.penalty.conjugate(self._feasible(correlation) / self.alpha)
-        return _cast(self.alpha * conjugate, correlation)
+        shape = correlation.shape[:1]
+        return self.alpha * self._checked(conjugate, correlation, "conjugate", shape)
 
     def _feasible(self, code):
         xp = array_namespace(code)
