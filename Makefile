@@ -55,7 +55,7 @@ format: $(VENV)/installed-lint ## Format the code and mend what ruff can mend
 	@$(BIN)/ruff check --quiet --fix-only .
 	@$(BIN)/ruff format .
 
-demo: $(VENV)/installed-demo ## Learn from photographs and digits; images go to demo_output/
+demo: $(VENV)/installed-demo ## Features of photographs and digits, with accuracies; images go to demo_output/
 	@$(WITH_CACHE) $(BIN)/python $(EXAMPLE) $(ARGS)
 
 bench: $(VENV)/installed-bench ## Time us against our peers: a table of ratios, and plots
