@@ -43,13 +43,20 @@ MODELS = {
     "ConvPSD": lambda: Example(sklearn_ebm.ConvPSD(8, kernel_size=5), IMAGES),
     "RBM": lambda: Example(sklearn_ebm.RBM(N_COMPONENTS), ROWS),
     "AutoEncoder": lambda: Example(sklearn_ebm.AutoEncoder(N_COMPONENTS), ROWS),
-    "FineTunedClassifier": lambda: Example(_classifier(), ROWS, "predict"),
+    "FineTunedClassifier": lambda: Example(_dense_network(), ROWS, "predict"),
+    "make_feature_hierarchy": lambda: Example(_convolutional_network(), IMAGES, "predict"),
 }
 
 
-def _classifier():
+def _dense_network():
     pipeline = make_pipeline(sklearn_ebm.PSD(N_COMPONENTS), LogisticRegression())
     return sklearn_ebm.FineTunedClassifier(pipeline)
+
+
+def _convolutional_network():
+    sizes = {"kernel_size": 3, "window_size": 3, "pool_shape": 2}
+    stages = sklearn_ebm.make_feature_hierarchy(n_components=(4, 6), **sizes)
+    return sklearn_ebm.FineTunedClassifier(stages)
 
 
 def compile_kernels(model, dtype):
@@ -58,7 +65,7 @@ def compile_kernels(model, dtype):
     Parameters
     ----------
     model : str
-        Name of an estimator, a key of `MODELS`.
+        Name of an estimator or of a function that makes one, a key of `MODELS`.
     dtype : str or dtype
         Dtype of the data, float32 or float64.
 

@@ -51,7 +51,7 @@ def test_an_unknown_model_is_refused(capsys):
 
 def test_every_model_can_be_compiled():
     public = {name: getattr(sklearn_ebm, name) for name in sklearn_ebm.__all__}
-    assert set(MODELS) == {
+    assert set(MODELS) - {"make_feature_hierarchy"} == {
         name
         for name, thing in public.items()
         if inspect.isclass(thing) and thing.__module__.startswith("sklearn_ebm.estimators.")
