@@ -196,10 +196,10 @@ def _from_images(n_samples, seed, size):
     """Return patches from the folder SKLEARN_EBM_DATA; None if it is not set."""
     if "SKLEARN_EBM_DATA" not in os.environ:
         return None
-    from sklearn_ebm.datasets import fetch_natural_images, sample_patches
+    from benchmarks._images import campus
+    from sklearn_ebm.datasets import sample_patches
 
-    images = fetch_natural_images().images
-    return sample_patches(images, size, n_samples, min_variance=25.0, random_state=seed)
+    return sample_patches(campus(), size, n_samples, min_variance=25.0, random_state=seed)
 
 
 def _from_photographs(n_samples, seed, size):

@@ -1,5 +1,8 @@
 """Common parts of the convolutional benchmarks: photographs, filters, an objective in float64."""
 
+import os
+from pathlib import Path
+
 import numpy as np
 
 SMOOTHING = 5.0  # of SPORCO's low-pass filter; the rest is the high-passed photograph
@@ -8,9 +11,24 @@ GREY = 255
 
 def photographs():
     """Return grey natural images (n_samples, height, width) in float32, between 0 and 1."""
-    from sklearn_ebm.datasets import fetch_natural_images
+    return campus().astype(np.float32) / GREY
 
-    return fetch_natural_images().images.astype(np.float32) / GREY
+
+def campus():
+    """Return grey photographs of a campus (n_images, height, width), uint8.
+
+    They are part of P. Corke's machine vision toolbox (`pip install mvtb-data`, MIT licence), in
+    the folder mvtbdata/images/campus. The file natural_images.npz in the folder SKLEARN_EBM_DATA
+    contains them as the array `images`. Any grey photographs of equal size can be used instead.
+    """
+    folder = os.environ.get("SKLEARN_EBM_DATA")
+    if folder is None:
+        raise OSError(
+            "SKLEARN_EBM_DATA must name the folder of natural_images.npz. "
+            f"{campus.__doc__.partition('uint8.')[2].strip()}"
+        )
+    with np.load(Path(folder) / "natural_images.npz") as file:
+        return file["images"]
 
 
 def high_passed():

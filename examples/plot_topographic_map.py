@@ -6,21 +6,17 @@ Topographic map of filters
 With group sparsity over windows of a map [Kavukcuoglu, Ranzato, Fergus & LeCun (2009)], components
 that are often on together become neighbours, so that filters are ordered by orientation and
 position, as in visual cortex. The pooled features of the windows change less than single features
-if a patch is shifted or rotated. Patches are drawn from the photographs of ``fetch_natural_images``
-if the environment variable SKLEARN_EBM_DATA names their folder, and otherwise from scikit-learn's
-two.
+if a patch is shifted or rotated. Patches are drawn from scikit-learn's two photographs.
 """
 
-import os
 from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
-from sklearn.datasets import load_sample_images
 
 from sklearn_ebm import PSD, GroupSparsePSD
 from sklearn_ebm.datasets import (
-    fetch_natural_images,
+    load_natural_images,
     normalize_patches,
     sample_patches,
     sample_transformed_patches,
@@ -41,14 +37,7 @@ OUTPUT.mkdir(exist_ok=True)
 # PSD with the same number of components is trained on the same patches.
 
 
-def photographs():
-    """Return grey photographs, as an array or a list."""
-    if "SKLEARN_EBM_DATA" in os.environ:
-        return fetch_natural_images().images
-    return [image.mean(axis=2) for image in load_sample_images().images]
-
-
-images = photographs()
+images = load_natural_images()
 drawn = sample_patches(images, SIZE, 20_000, min_variance=LEAST_VARIANCE, random_state=0)
 X = normalize_patches(drawn.astype(np.float32))
 settings = {"max_iter": 5, "tol": 0, "random_state": 0}

@@ -144,10 +144,11 @@ def patches(report, options):
 
 def whitened(n_train, options):
     """Return patches from two parts of the photographs, whitened by the first."""
+    from benchmarks._images import campus
     from sklearn_ebm import ZCAWhitener
-    from sklearn_ebm.datasets import fetch_natural_images, sample_patches
+    from sklearn_ebm.datasets import sample_patches
 
-    images = fetch_natural_images().images.astype(np.float32)
+    images = campus().astype(np.float32)
     train, test = (
         sample_patches(images, SIZE, n, min_variance=4.0, random_state=seed).reshape(n, -1)
         for n, seed in ((n_train, 2 * options.seed), (10_000, 2 * options.seed + 1))

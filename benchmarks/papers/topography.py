@@ -12,6 +12,7 @@ therefore measured by the model's own |z|, single and pooled over the same rando
 """
 
 import copy
+import os
 import warnings
 
 import numpy as np
@@ -93,14 +94,11 @@ def draw_map(model, path):
 
 # ------------------------------------------------------------------------------------- invariance
 def photographs():
-    from sklearn.datasets import load_sample_images
+    """Return the photographs of the data folder, or the two of scikit-learn if it is not set."""
+    from benchmarks._images import campus
+    from sklearn_ebm.datasets import load_natural_images
 
-    from sklearn_ebm.datasets import fetch_natural_images
-
-    try:
-        return fetch_natural_images().images
-    except Exception:  # without the data set, the two photographs of scikit-learn are used
-        return [image.mean(axis=2) for image in load_sample_images().images]
+    return campus() if "SKLEARN_EBM_DATA" in os.environ else load_natural_images(dtype=float)
 
 
 def changed_patches(options):

@@ -4,8 +4,8 @@ from importlib import import_module
 
 _HOMES = {
     "fetch_mnist": "_fetch",
-    "fetch_natural_images": "_fetch",
-    "load_natural_patches": "_patches",
+    "load_natural_images": "_natural",
+    "load_natural_patches": "_natural",
     "normalize_patches": "_patches",
     "sample_patches": "_patches",
     "sample_transformed_patches": "_transformed",

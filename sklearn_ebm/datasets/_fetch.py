@@ -1,8 +1,8 @@
 """Data sets that are too large for the package.
 
 Each data set is a file of arrays. It is searched for in the folder of the environment variable
-SKLEARN_EBM_DATA, and then in scikit-learn's data home. MNIST is downloaded from OpenML if neither
-folder contains it.
+SKLEARN_EBM_DATA, and then in scikit-learn's data home. If neither folder contains it, it is
+downloaded from OpenML.
 """
 
 import os
@@ -26,20 +26,6 @@ MNIST_DESCRIPTION = """MNIST handwritten digits
 test, by different writers. Y. LeCun, C. Cortes, C. J. C. Burges; CC BY-SA 3.0.
 LeCun, Bottou, Bengio, Haffner, "Gradient-based learning applied to document recognition", 1998.
 """
-
-NATURAL_DESCRIPTION = """Photographs of a campus
-
-Grey photographs of trees, lawns and buildings, from P. Corke's machine vision toolbox (MIT). Some
-skies are blown out: reject patches of low variance.
-"""
-
-NATURAL_REMEDY = (
-    "No public server provides the photographs as a single file. They are part of P. Corke's "
-    "machine vision toolbox (`pip install mvtb-data`, folder mvtbdata/images/campus); any grey "
-    "photographs of equal size can be used instead. Save them with "
-    "`np.savez_compressed({target!r}, images=images)`, where images is an array of shape "
-    "(n_images, height, width) and dtype uint8."
-)
 
 MNIST_REMEDY = (
     "{reason}. Save the arrays X_train, y_train, X_test and y_test to one of the files named "
@@ -145,52 +131,6 @@ def _download_mnist(places, data_home, download_if_missing):
     }
     _write_whole(places[-1], arrays)
     return arrays
-
-
-def fetch_natural_images(*, data_home=None):
-    """Load grey photographs, from which features can be learned.
-
-    The images are read from the file `natural_images.npz` in the folder of the environment variable
-    `SKLEARN_EBM_DATA`, or in the folder `sklearn_ebm` of scikit-learn's data home. Nothing is
-    downloaded. If the file is missing, the error message explains how to create it.
-
-    Parameters
-    ----------
-    data_home : str or path-like, default=None
-        Data folder of scikit-learn. None uses `~/scikit_learn_data`.
-
-    Returns
-    -------
-    :class:`~sklearn.utils.Bunch`
-        The Bunch has the following attributes.
-
-        images : ndarray of shape (n_images, height, width), uint8
-            Grey levels from 0 to 255.
-        DESCR : str
-            Description of the data set.
-
-    Raises
-    ------
-    OSError
-        If no file is found.
-    ValueError
-        If the file is damaged or lacks the array `images`.
-
-    See Also
-    --------
-    load_natural_patches : Patches of the photographs in scikit-learn.
-
-    Examples
-    --------
-    >>> from sklearn_ebm.datasets import fetch_natural_images, sample_patches
-    >>> images = fetch_natural_images().images                                  # doctest: +SKIP
-    >>> patches = sample_patches(images, 12, 1000, min_variance=25)             # doctest: +SKIP
-    """
-    places = _places("natural_images.npz", data_home)
-    arrays = _read_first(places, ("images",))
-    if arrays is None:
-        raise OSError(_not_found(places, NATURAL_REMEDY))
-    return Bunch(images=arrays["images"], DESCR=NATURAL_DESCRIPTION)
 
 
 def _places(name, data_home):

@@ -9,23 +9,14 @@ import numbers
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
-from sklearn.datasets import load_sample_images
 from sklearn.utils import check_array, check_random_state, gen_batches
-
-LUMINANCE = (0.299, 0.587, 0.114)  # weights of red, green and blue, ITU-R BT.601
-
-# A variance of 25 is a standard deviation of 5 of 255 levels. In scikit-learn's photographs, the
-# standard deviations of 12x12 patches have two modes: 0.5 to 2.5 levels for sky and blurred
-# background, which contain only noise and JPEG blocks, and more than 10 for texture. The threshold
-# of 5 levels is between the modes, and half of all patches exceed it.
-NATURAL_MIN_VARIANCE = 25.0
 
 CANDIDATES = 4096  # patches that are processed at once, so that a few megabytes suffice
 LEAST_SHARE = 0.01  # minimum fraction of accepted candidates, tested after JUDGED_AFTER of them
 JUDGED_AFTER = 10_000  # the fraction is then known to 0.1 %
 
 
-def sample_patches(images, size, n_samples, *, min_variance=0.0, random_state=None):
+def sample_patches(images, patch_size, max_patches, *, min_variance=0.0, random_state=None):
     """Draw patches from images at random positions, with replacement.
 
     All positions are equally likely.
@@ -37,10 +28,10 @@ def sample_patches(images, size, n_samples, *, min_variance=0.0, random_state=No
         Images of the same size in an array, or of any sizes in a list. Only the drawn patches of a
         memory-mapped array are read.
 
-    size : int or tuple (height, width)
+    patch_size : int or tuple (patch_height, patch_width)
         Height and width of a patch in pixels.
 
-    n_samples : int
+    max_patches : int
         Number of patches to draw.
 
     min_variance : float, default=0.0
@@ -52,7 +43,7 @@ def sample_patches(images, size, n_samples, *, min_variance=0.0, random_state=No
 
     Returns
     -------
-    ndarray of shape (n_samples, height * width [* channels])
+    ndarray of shape (max_patches, patch_height * patch_width [* channels])
         One row per patch, in float32 for images of type uint8, float16 or float32, and in float64
         otherwise.
 
@@ -66,6 +57,7 @@ def sample_patches(images, size, n_samples, *, min_variance=0.0, random_state=No
     See Also
     --------
     load_natural_patches : Contrast-normalised patches of two photographs.
+    sklearn.feature_extraction.image.extract_patches_2d : Patches of a single image.
 
     Examples
     --------
@@ -79,32 +71,32 @@ def sample_patches(images, size, n_samples, *, min_variance=0.0, random_state=No
     array([[10., 10., 10.],
            [10., 10., 10.]], dtype=float32)
     """
-    source = _PatchSource(_image_stacks(images), _patch_shape(size))
-    _check_number(n_samples, "n_samples", integral=True)
+    source = _PatchSource(_image_stacks(images), _patch_shape(patch_size))
+    _check_number(max_patches, "max_patches", integral=True)
     _check_number(min_variance, "min_variance")
     random = check_random_state(random_state)
-    patches = np.empty((n_samples, source.n_features), dtype=source.dtype)
+    patches = np.empty((max_patches, source.n_features), dtype=source.dtype)
     n_kept = 0
-    for _, kept in _with_contrast(source, n_samples, min_variance, random):
+    for _, kept in _with_contrast(source, max_patches, min_variance, random):
         patches[n_kept : n_kept + len(kept)] = kept
         n_kept += len(kept)
     return patches
 
 
-def _with_contrast(source, n_samples, min_variance, random):
+def _with_contrast(source, max_patches, min_variance, random):
     """Yield positions of patches with sufficient contrast, and these patches, in several parts.
 
     `source` has the methods `draw(n, random)`, which returns random positions, and `crop(places)`,
     which returns the patches, one row each. Its attribute `n_channels` is the number of channels.
     """
     n_kept = n_drawn = 0
-    while n_kept < n_samples:
+    while n_kept < max_patches:
         if n_drawn >= JUDGED_AFTER and n_kept < LEAST_SHARE * n_drawn:
             raise ValueError(_too_few(n_kept, n_drawn, min_variance))
-        drawn = source.draw(min(CANDIDATES, max(64, 2 * (int(n_samples) - n_kept))), random)
+        drawn = source.draw(min(CANDIDATES, max(64, 2 * (int(max_patches) - n_kept))), random)
         candidates = source.crop(drawn)
         variance = _variance(candidates, source.n_channels)
-        passed = np.flatnonzero(variance >= min_variance)[: n_samples - n_kept]
+        passed = np.flatnonzero(variance >= min_variance)[: max_patches - n_kept]
         yield drawn[passed], candidates[passed]
         n_kept += len(passed)
         n_drawn += len(drawn)
@@ -147,8 +139,8 @@ def _windows(stack, shape):
     """Return a view (n_images, rows, columns, channels, *shape) of all patches of a stack."""
     if stack.shape[1] < shape[0] or stack.shape[2] < shape[1]:
         raise ValueError(
-            "size must not exceed the height and width of any image, got "
-            f"size={shape[0]}x{shape[1]} for an image of {stack.shape[1]}x{stack.shape[2]}."
+            "patch_size must not exceed the height and width of any image, got "
+            f"patch_size={shape[0]}x{shape[1]} for an image of {stack.shape[1]}x{stack.shape[2]}."
         )
     return sliding_window_view(stack, shape, axis=(1, 2))
 
@@ -192,13 +184,15 @@ def _patch_dtype(stacks):
     return np.dtype(np.float32) if small and wanted == np.float32 else np.dtype(np.float64)
 
 
-def _patch_shape(size):
+def _patch_shape(patch_size):
     """Return (height, width) of a patch from an int or a pair."""
-    shape = tuple(size) if np.iterable(size) else (size, size)
+    shape = tuple(patch_size) if np.iterable(patch_size) else (patch_size, patch_size)
     if len(shape) != 2:
-        raise ValueError(f"size must be an int or a pair (height, width), got {size!r}.")
+        raise ValueError(
+            f"patch_size must be an int or a pair (height, width), got {patch_size!r}."
+        )
     for side in shape:
-        _check_number(side, "size", integral=True)
+        _check_number(side, "patch_size", integral=True)
     return shape
 
 
@@ -259,66 +253,3 @@ def _normalized(patches):
     spread = centred.std(axis=1, keepdims=True)
     flat = spread <= 10 * np.finfo(np.float64).eps  # rounding error of a constant row
     return np.where(flat, 0, centred / np.where(flat, 1, spread))
-
-
-def load_natural_patches(
-    n_samples=10_000,
-    *,
-    size=12,
-    normalize=True,
-    min_variance=NATURAL_MIN_VARIANCE,
-    dtype=np.float32,
-    random_state=0,
-):
-    """Draw grey patches from the two photographs that are part of scikit-learn.
-
-    Nothing is downloaded. Reading the photographs requires Pillow.
-
-    Parameters
-    ----------
-    n_samples : int, default=10_000
-        Number of patches.
-
-    size : int or tuple (height, width), default=12
-        Height and width of a patch in pixels.
-
-    normalize : bool, default=True
-        Whether to subtract the mean of each patch and divide by its standard deviation, so that
-        models learn structure instead of illumination. If False, patches contain grey levels from 0
-        to 255.
-
-    min_variance : float, default=25.0
-        Minimum variance of a patch, in squared grey levels. Patches of lower variance are rejected,
-        and others are drawn instead. The default, a standard deviation of 5 of 255 levels, excludes
-        sky and blurred background: these patches contain sensor noise and JPEG blocks, which the
-        normalisation would amplify to the contrast of edges.
-
-    dtype : {np.float32, np.float64}, default=np.float32
-        Data type of the patches.
-
-    random_state : int, RandomState instance or None, default=0
-        Seed or generator of the random positions. Pass an int for reproducible results.
-
-    Returns
-    -------
-    ndarray of shape (n_samples, height * width)
-        One row per patch.
-
-    See Also
-    --------
-    sample_patches : Draw patches from given images.
-
-    Examples
-    --------
-    >>> from sklearn_ebm.datasets import load_natural_patches
-    >>> patches = load_natural_patches(100, size=8)
-    >>> patches.shape, patches.dtype
-    ((100, 64), dtype('float32'))
-    >>> bool(abs(patches.var(axis=1) - 1).max() < 1e-5)
-    True
-    """
-    grey = [image @ np.array(LUMINANCE) for image in load_sample_images().images]
-    patches = sample_patches(
-        grey, size, n_samples, min_variance=min_variance, random_state=random_state
-    )
-    return (normalize_patches(patches) if normalize else patches).astype(dtype, copy=False)

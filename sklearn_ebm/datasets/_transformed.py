@@ -24,8 +24,8 @@ ROUNDING = 1e-9  # pixels; a rotation by 90 degrees must not lose a row, since c
 
 def sample_transformed_patches(
     images,
-    size,
-    n_samples,
+    patch_size,
+    max_patches,
     *,
     shift=(0.0, 0.0),
     rotation=0.0,
@@ -47,10 +47,10 @@ def sample_transformed_patches(
         Images of the same size in an array, or of any sizes in a list. Only images from which
         patches are drawn are read from a memory-mapped array.
 
-    size : int or tuple (height, width)
+    patch_size : int or tuple (patch_height, patch_width)
         Height and width of a patch in pixels.
 
-    n_samples : int
+    max_patches : int
         Number of patches to draw.
 
     shift : array-like of shape (2,) or (n_changes, 2), default=(0, 0)
@@ -80,11 +80,11 @@ def sample_transformed_patches(
 
     Returns
     -------
-    original : ndarray of shape (n_samples, height * width [* channels])
+    original : ndarray of shape (max_patches, patch_height * patch_width [* channels])
         One row per patch, in float32 for images of type uint8, float16 or float32, and in float64
         otherwise.
 
-    transformed : ndarray of shape (n_samples, ...) or (n_changes, n_samples, ...)
+    transformed : ndarray of shape (max_patches, ...) or (n_changes, max_patches, ...)
         The same patches after each change.
 
     Raises
@@ -110,14 +110,14 @@ def sample_transformed_patches(
     >>> (transformed - original).mean(axis=(1, 2)).round(2)  # content from the left enters
     array([ 0. , -1. , -2.5])
     """
-    stacks, shape = _image_stacks(images), _patch_shape(size)
-    _check_number(n_samples, "n_samples", integral=True)
+    stacks, shape = _image_stacks(images), _patch_shape(patch_size)
+    _check_number(max_patches, "max_patches", integral=True)
     _check_number(margin, "margin")
     _check_number(min_variance, "min_variance")
     changes, grids = _grids(shape, shift, rotation, scale)
     photographs = _Photographs(stacks, shape, grids, margin)
     random = check_random_state(random_state)
-    drawn = zip(*_with_contrast(photographs, n_samples, min_variance, random), strict=True)
+    drawn = zip(*_with_contrast(photographs, max_patches, min_variance, random), strict=True)
     places, original = map(np.concatenate, drawn)
     transformed = photographs.resample(places, grids)
     return original, transformed.reshape(*changes, *original.shape)
@@ -189,9 +189,9 @@ class _Photographs:
         if n_places.min() < 1:
             (height, width), needed = sizes[n_places.min(axis=1) < 1][0], before + after + 1
             raise ValueError(
-                f"size={self.shape[0]}x{self.shape[1]} with these changes and margin={margin} "
-                f"requires images of at least {needed[0]}x{needed[1]} pixels, got an image of "
-                f"{height}x{width}. Decrease size, margin or the changes."
+                f"patch_size={self.shape[0]}x{self.shape[1]} with these changes and "
+                f"margin={margin} requires images of at least {needed[0]}x{needed[1]} pixels, "
+                f"got an image of {height}x{width}. Decrease patch_size, margin or the changes."
             )
         return before, n_places
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from sklearn_ebm.datasets import _fetch, fetch_mnist, fetch_natural_images
+from sklearn_ebm.datasets import _fetch, fetch_mnist
 
 IMAGES = np.arange(2 * 3 * 4, dtype=np.uint8).reshape(2, 3, 4)
 
@@ -159,41 +159,22 @@ def test_nothing_is_downloaded_if_download_if_missing_is_false(cache, asked, mon
     assert asked == []
 
 
-def test_natural_images_come_from_the_folder_or_the_cache(folder, cache):
-    np.savez(cache / "sklearn_ebm" / "natural_images.npz", images=IMAGES)
-    assert_array_equal(fetch_natural_images(data_home=cache).images, IMAGES)
-    np.savez(folder / "natural_images.npz", images=IMAGES + 1)
-    assert_array_equal(fetch_natural_images(data_home=cache).images, IMAGES + 1)
-
-
-def test_the_error_for_natural_images_names_their_source_and_destination(folder, cache):
-    with pytest.raises(OSError, match="mvtb-data") as caught:
-        fetch_natural_images(data_home=cache)
-    message = str(caught.value)
-    assert "SKLEARN_EBM_DATA" in message
-    assert str(folder / "natural_images.npz") in message
-    # the remedy is a command that can be run unchanged
-    command = message.split("`")[3]
-    exec(command, {"np": np, "images": IMAGES})
-    assert_array_equal(fetch_natural_images(data_home=cache).images, IMAGES)
-
-
 def test_the_error_for_missing_arrays_names_the_file_and_its_arrays(folder, cache):
-    np.savez(folder / "natural_images.npz", pictures=IMAGES)
+    np.savez(folder / "mnist.npz", pictures=IMAGES)
     with pytest.raises(
-        ValueError, match=r"natural_images\.npz must contain the arrays \['images'\], .*pict"
+        ValueError, match=r"mnist\.npz must contain the arrays \['X_train', .*\], got .*pict"
     ):
-        fetch_natural_images(data_home=cache)
+        fetch_mnist(data_home=cache)
 
 
 @pytest.mark.parametrize("share", [0.0, 0.5, 0.99])
 def test_a_file_that_was_cut_short_is_named(folder, cache, share):
-    path = folder / "natural_images.npz"
-    np.savez(path, images=IMAGES)
+    path = folder / "mnist.npz"
+    np.savez(path, X_train=IMAGES, X_test=IMAGES, y_train=IMAGES, y_test=IMAGES)
     content = path.read_bytes()
     path.write_bytes(content[: int(share * len(content))])
-    with pytest.raises(ValueError, match=r"natural_images\.npz is damaged .* Delete the file"):
-        fetch_natural_images(data_home=cache)
+    with pytest.raises(ValueError, match=r"mnist\.npz is damaged .* Delete the file"):
+        fetch_mnist(data_home=cache)
 
 
 @pytest.mark.slow
@@ -204,6 +185,3 @@ def test_the_real_files_are_what_the_documentation_says(data_home):
     assert_array_equal(mnist.y_train[:5], [5, 0, 4, 1, 9])  # the order of LeCun's files
     assert_array_equal(mnist.y_test[:5], [7, 2, 1, 0, 4])
     assert mnist.X_train.shape == (60_000, 784)
-    images = fetch_natural_images().images
-    assert images.ndim == 3
-    assert images.dtype == np.uint8

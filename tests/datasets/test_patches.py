@@ -8,7 +8,12 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.datasets import load_sample_images
 
-from sklearn_ebm.datasets import load_natural_patches, normalize_patches, sample_patches
+from sklearn_ebm.datasets import (
+    load_natural_images,
+    load_natural_patches,
+    normalize_patches,
+    sample_patches,
+)
 
 
 def ramp(height, width, first=0, dtype=np.float64):
@@ -99,7 +104,9 @@ def test_too_few_patches_of_enough_variance_end_in_an_error_that_says_so():
 
 @pytest.mark.parametrize("shape", [(3, 12, 8), (3, 8, 12)])
 def test_a_patch_larger_than_an_image_is_refused_by_both_sizes(shape):
-    with pytest.raises(ValueError, match=r"size must not exceed .* got size=10x10 for an image of"):
+    with pytest.raises(
+        ValueError, match=r"patch_size must not exceed .* got patch_size=10x10 for an image of"
+    ):
         sample_patches(np.zeros(shape), 10, 1)
 
 
@@ -128,13 +135,29 @@ def test_invalid_images_are_refused(images, message):
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
-        ({"size": 0, "n_samples": 1}, ValueError, "size == 0"),
-        ({"size": (2, 2, 2), "n_samples": 1}, ValueError, "size must be"),
-        ({"size": 2.5, "n_samples": 1}, TypeError, "size must be an instance of int, not float"),
-        ({"size": 2, "n_samples": 0}, ValueError, "n_samples == 0"),
-        ({"size": 2, "n_samples": 1.5}, TypeError, "n_samples must be an instance of int"),
-        ({"size": 2, "n_samples": 1, "min_variance": -1.0}, ValueError, "min_variance == -1"),
-        ({"size": 2, "n_samples": 1, "min_variance": np.nan}, ValueError, "min_variance == nan"),
+        ({"patch_size": 0, "max_patches": 1}, ValueError, "patch_size == 0"),
+        ({"patch_size": (2, 2, 2), "max_patches": 1}, ValueError, "patch_size must be"),
+        (
+            {"patch_size": 2.5, "max_patches": 1},
+            TypeError,
+            "patch_size must be an instance of int, not float",
+        ),
+        ({"patch_size": 2, "max_patches": 0}, ValueError, "max_patches == 0"),
+        (
+            {"patch_size": 2, "max_patches": 1.5},
+            TypeError,
+            "max_patches must be an instance of int",
+        ),
+        (
+            {"patch_size": 2, "max_patches": 1, "min_variance": -1.0},
+            ValueError,
+            "min_variance == -1",
+        ),
+        (
+            {"patch_size": 2, "max_patches": 1, "min_variance": np.nan},
+            ValueError,
+            "min_variance == nan",
+        ),
     ],
 )
 def test_invalid_arguments_are_named(arguments, error, message):
@@ -194,6 +217,15 @@ def test_normalizing_leaves_its_input_alone(dtype):
     after = before.copy()
     normalize_patches(after)
     assert_array_equal(after, before)
+
+
+def test_natural_images_are_the_luminance_of_the_photographs(dtype):
+    images = load_natural_images(dtype=dtype)
+    assert images.dtype == dtype
+    for image, colours in zip(images, load_sample_images().images, strict=True):
+        # weights of ITU-R BT.601; one rounding of 255 in float32
+        assert_allclose(image, colours @ [0.299, 0.587, 0.114], atol=2e-5)
+    assert_array_equal(load_natural_images(), load_natural_images(dtype=np.float32))
 
 
 def test_natural_patches_are_windows_of_the_photographs_in_grey():

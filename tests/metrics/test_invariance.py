@@ -6,7 +6,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 
 from sklearn_ebm.datasets import (
-    fetch_natural_images,
+    load_natural_images,
     normalize_patches,
     sample_transformed_patches,
 )
@@ -130,8 +130,8 @@ def test_the_energy_of_quadrature_filters_does_not_see_a_grating_move():
     assert simple[-1] > 1  # after half a period, both filters have the opposite response
 
 
-def test_photographs_shifted_by_a_patch_are_as_good_as_unrelated(data_home):
-    images = fetch_natural_images().images
+def test_photographs_shifted_by_a_patch_are_as_good_as_unrelated():
+    images = load_natural_images()
     shifts = [(0, pixels) for pixels in (0, 1, 2, 4, 8, 16)]
     patches = sample_transformed_patches(
         images, 16, 400, shift=shifts, min_variance=25, random_state=0
