@@ -1,4 +1,4 @@
-"""Warnings that point at the line of the user's code."""
+"""Warnings that point at the line of the user's code, and numbers in their messages."""
 
 import contextlib
 import os
@@ -13,6 +13,8 @@ PACKAGES = tuple(
     for path in (__file__, sklearn.__file__, joblib.__file__)
 )
 
+MAX_DIGITS = 17  # after the point; they represent each float64 exactly
+
 
 def warn(message, category):
     """Issue a warning for the first caller outside this package, scikit-learn and joblib."""
@@ -20,6 +22,12 @@ def warn(message, category):
     while frame.f_back is not None and _is_internal(frame.f_code.co_filename):
         level, frame = level + 1, frame.f_back
     warnings.warn(message, category, stacklevel=level)
+
+
+def distinct(value, limit):
+    """Return two numbers as text, with as many digits as are needed to tell them apart."""
+    n_digits = next((n for n in range(1, MAX_DIGITS) if f"{value:.{n}e}" != f"{limit:.{n}e}"), 1)
+    return f"{value:.{n_digits}e}", f"{limit:.{n_digits}e}"
 
 
 def _is_internal(path):

@@ -94,7 +94,9 @@ def _what_a_gpu_run_misses():
     try:
         import cupy
     except ImportError as error:
-        return f"CuPy cannot be imported ({error}): pip install 'sklearn-ebm[cuda12]' or '[cuda13]'"
+        from sklearn_ebm._extras import install_hint
+
+        return f"CuPy cannot be imported ({error}). {install_hint('cuda12', 'cuda13')}"
     try:
         n_devices = cupy.cuda.runtime.getDeviceCount()
     except cupy.cuda.runtime.CUDARuntimeError as error:

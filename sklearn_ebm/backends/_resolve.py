@@ -6,12 +6,13 @@ import importlib.util
 
 import numpy as np
 
+from sklearn_ebm._extras import install_hint
 from sklearn_ebm.backends._namespace import array_namespace, is_cupy
 
 BACKENDS = ("numpy", "numba", "cupy")
 CUPY_HINT = (
-    "backend='cupy' requires CuPy, which is not installed. Install it for your CUDA version: "
-    "`pip install sklearn-ebm[cuda12]` or `pip install sklearn-ebm[cuda13]`."
+    "backend='cupy' requires CuPy, which is not installed. The CUDA version of the driver, which "
+    f"nvidia-smi prints, selects the extra. {install_hint('cuda12', 'cuda13')}"
 )
 
 

@@ -3,6 +3,7 @@
 import numpy as np
 from sklearn.datasets import load_sample_images
 
+from sklearn_ebm._extras import install_hint
 from sklearn_ebm.datasets._patches import normalize_patches, sample_patches
 
 LUMINANCE = (0.299, 0.587, 0.114)  # weights of red, green and blue, ITU-R BT.601
@@ -47,7 +48,11 @@ def load_natural_images(*, dtype=np.float32):
 
 def _grey():
     """Return the photographs as a list of grey images, in float64."""
-    return [image @ np.array(LUMINANCE) for image in load_sample_images().images]
+    try:
+        colours = load_sample_images().images
+    except ImportError as error:
+        raise ImportError(f"The photographs require Pillow. {install_hint('plot')}") from error
+    return [image @ np.array(LUMINANCE) for image in colours]
 
 
 def load_natural_patches(

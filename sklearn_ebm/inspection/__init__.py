@@ -1,6 +1,6 @@
 """Displays of fitted models, and measures of filters.
 
-The displays require matplotlib: `pip install sklearn-ebm[plot]`.
+The displays require matplotlib: `pip install "sklearn-ebm[plot]"`.
 """
 
 from importlib import import_module

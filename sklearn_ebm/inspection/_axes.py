@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from sklearn_ebm._extras import install_hint
 from sklearn_ebm.backends import to_host
 
 
@@ -29,10 +30,7 @@ def _pyplot(name):
     try:
         import matplotlib.pyplot as plt
     except ImportError as error:
-        raise ImportError(
-            f"{name} requires matplotlib. You can install matplotlib with "
-            "`pip install sklearn-ebm[plot]`"
-        ) from error
+        raise ImportError(f"{name} requires matplotlib. {install_hint('plot')}") from error
     return plt
 
 

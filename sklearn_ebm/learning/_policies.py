@@ -6,6 +6,7 @@ one decision. Estimators compose the list.
 
 import math
 
+from sklearn_ebm._warnings import distinct
 from sklearn_ebm.learning._samples import count
 
 BACK_OFF = 3.0  # divisor of a learning rate that is too large
@@ -69,9 +70,10 @@ class RelativeChange(Policy):
 
     def message(self, plan):
         """Return the text of the warning that learning has not converged after the last pass."""
+        change, tol = distinct(self.change, self.tol)
         return (
             f"Maximum number of iterations (max_iter={plan.max_iter}) reached before convergence: "
-            f"the relative change of the objective is {self.change:.1e} > tol={self.tol:.1e}. "
+            f"the relative change of the objective is {change} > tol={tol}. "
             "Increase max_iter or tol."
         )
 

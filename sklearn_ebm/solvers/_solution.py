@@ -6,14 +6,15 @@ from typing import Any
 
 import numpy as np
 
+from sklearn_ebm._warnings import distinct
 from sklearn_ebm.backends import array_namespace
 
 
 class Criterion(enum.Enum):
     """Stopping criterion of a solver; the text describes the distance of codes from it."""
 
-    GAP = "Their duality gaps are up to {measure:.1e} of 1/2 ||x||^2"
-    DECREASE = "Their energies still decrease, by up to {measure:.1e} of 1/2 ||x||^2"
+    GAP = "Their duality gaps are up to {measure} of 1/2 ||x||^2"
+    DECREASE = "Their energies still decrease, by up to {measure} of 1/2 ||x||^2"
 
 
 class Outcome(enum.Enum):
@@ -22,22 +23,22 @@ class Outcome(enum.Enum):
     CONVERGED = "Converged: every code is within tol."
     MAX_ITER = (
         "{n_late} of {n_samples} codes did not converge in max_iter={max_iter} iterations. "
-        "{distance}, above tol={tol:.1e}. Increase code_max_iter or code_tol (max_iter or tol in "
+        "{distance}, above tol={tol}. Increase code_max_iter or code_tol (max_iter or tol in "
         "functions)."
     )
     MAX_ITER_OR_PRECISION = (
         "{n_late} of {n_samples} codes did not converge in max_iter={max_iter} iterations. "
-        "{distance}, above tol={tol:.1e}. Increase code_max_iter (max_iter in functions). If the "
+        "{distance}, above tol={tol}. Increase code_max_iter (max_iter in functions). If the "
         "gaps do not decrease, {dtype} cannot represent more accurate codes: increase code_tol "
         "(tol in functions){remedy}."
     )
     PRECISION = (
-        "{n_late} of {n_samples} codes did not converge. {distance}, above tol={tol:.1e}, because "
+        "{n_late} of {n_samples} codes did not converge. {distance}, above tol={tol}, because "
         "{dtype} cannot represent more accurate codes. Increase code_tol (tol in "
         "functions){remedy}."
     )
 
-    def message(self, criterion, *, dtype, measure, **numbers):
+    def message(self, criterion, *, dtype, measure, tol, **numbers):
         """Return the message for users.
 
         Parameters
@@ -48,9 +49,11 @@ class Outcome(enum.Enum):
             Dtype of the codes.
         measure : float
             Largest gap or decrease.
-        **numbers : float
-            `n_late`, `n_samples`, `tol` and `max_iter`: number of codes above tol, of all codes,
-            and the limits of the solver.
+        tol : float
+            Tolerance that it exceeds.
+        **numbers : int
+            `n_late`, `n_samples` and `max_iter`: number of codes above tol, of all codes, and the
+            limit of the solver.
 
         Returns
         -------
@@ -59,8 +62,9 @@ class Outcome(enum.Enum):
         """
         dtype = np.dtype(dtype)
         remedy = "" if dtype == np.float64 else ", or convert X to float64"
+        measure, tol = distinct(measure, tol)
         distance = criterion.value.format(measure=measure)
-        return self.value.format(distance=distance, dtype=dtype, remedy=remedy, **numbers)
+        return self.value.format(distance=distance, tol=tol, dtype=dtype, remedy=remedy, **numbers)
 
 
 @dataclass

@@ -311,7 +311,7 @@ def test_asking_for_cupy_where_it_is_absent_tells_how_to_install_it(X, atoms, na
         lambda: make(name).fit(X).set_params(backend="cupy").transform(X),
         lambda: sparse_encode(X, atoms, ALPHA, backend="cupy"),
     ):
-        with pytest.raises(ImportError, match=r"pip install sklearn-ebm\[cuda12\]"):
+        with pytest.raises(ImportError, match=r'pip install "sklearn-ebm\[cuda12\]"'):
             ask()
 
 

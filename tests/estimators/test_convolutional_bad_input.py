@@ -381,7 +381,7 @@ def test_asking_for_cupy_where_it_is_absent_tells_how_to_install_it(X, name):
 
     if importlib.util.find_spec("cupy") is not None:
         pytest.skip("CuPy is installed")
-    with pytest.raises(ImportError, match=r"pip install sklearn-ebm\[cuda12\]"):
+    with pytest.raises(ImportError, match=r'pip install "sklearn-ebm\[cuda12\]"'):
         make(name, backend="cupy", **QUICK).fit(X)
 
 

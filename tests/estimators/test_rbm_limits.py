@@ -287,7 +287,7 @@ def test_asking_for_cupy_where_it_is_absent_tells_how_to_install_it(X):
         lambda: make().fit(X).set_params(backend="cupy").transform(X),
         lambda: make().fit(X).set_params(backend="cupy").sample(2),
     ):
-        with pytest.raises(ImportError, match=r"pip install sklearn-ebm\[cuda12\]"):
+        with pytest.raises(ImportError, match=r'pip install "sklearn-ebm\[cuda12\]"'):
             ask()
 
 

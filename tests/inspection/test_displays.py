@@ -521,7 +521,7 @@ def test_without_matplotlib_the_error_is_the_command_to_install_it(monkeypatch):
     ]
     for display, options in displays:
         with pytest.raises(
-            ImportError, match=r"requires matplotlib. .*`pip install sklearn-ebm\[plot\]`"
+            ImportError, match=r'requires matplotlib. .*`pip install "sklearn-ebm\[plot\]"`'
         ):
             display.plot(**options)
 

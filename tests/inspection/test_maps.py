@@ -372,6 +372,6 @@ def test_without_matplotlib_the_error_is_the_command_to_install_it(display, monk
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
     with pytest.raises(
-        ImportError, match=r"requires matplotlib. .*`pip install sklearn-ebm\[plot\]`"
+        ImportError, match=r'requires matplotlib. .*`pip install "sklearn-ebm\[plot\]"`'
     ):
         display.plot()

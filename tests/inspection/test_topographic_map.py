@@ -235,6 +235,6 @@ def test_without_matplotlib_the_error_is_the_command_to_install_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
     with pytest.raises(
-        ImportError, match=r"requires matplotlib. .*`pip install sklearn-ebm\[plot\]`"
+        ImportError, match=r'requires matplotlib. .*`pip install "sklearn-ebm\[plot\]"`'
     ):
         TopographicMapDisplay(striped([0.0]), (1, 1)).plot()

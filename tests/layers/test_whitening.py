@@ -208,10 +208,10 @@ def test_fitted_attributes_do_not_keep_the_data_alive(X):
 
 @pytest.mark.skipif(find_spec("cupy") is not None, reason="CuPy is installed")
 def test_the_error_for_missing_cupy_contains_the_command_to_install_it(X):
-    with pytest.raises(ImportError, match=r"pip install sklearn-ebm\[cuda12\]"):
+    with pytest.raises(ImportError, match=r'pip install "sklearn-ebm\[cuda12\]"'):
         ZCAWhitener(backend="cupy").fit(X)
     fitted = ZCAWhitener().fit(X).set_params(backend="cupy")
-    with pytest.raises(ImportError, match=r"pip install sklearn-ebm\[cuda12\]"):
+    with pytest.raises(ImportError, match=r'pip install "sklearn-ebm\[cuda12\]"'):
         fitted.transform(X)
 
 
