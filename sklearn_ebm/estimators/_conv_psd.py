@@ -60,7 +60,8 @@ class ConvPSD(SparseModel):
         the image. "circular": all pixels of the image, which is treated as periodic.
     image_shape : tuple of ints or None, default=None
         Height, width and channels (1 if omitted) of images passed as flat rows. None treats rows as
-        signals, which are images of height one.
+        signals, which are images of height one, and `fit` issues a warning. For signals, set it to
+        `(1, n_features)`.
     positive : bool, default=False
         Whether optimal codes are constrained to be non-negative.
     connections : None, int or array-like of shape (n_components, n_channels), default=None
@@ -196,6 +197,7 @@ class ConvPSD(SparseModel):
         **PREDICTION_CONSTRAINTS,
         "encoder": [StrOptions(set(CONVOLUTIONAL_ENCODERS))],
     }
+    _takes_images = True
     _inputs = images_of
     _atoms = filters_of
 

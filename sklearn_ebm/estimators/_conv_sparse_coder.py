@@ -41,7 +41,8 @@ class ConvSparseCoder(SparseModel):
         the image. "circular": all pixels of the image, which is treated as periodic.
     image_shape : tuple of ints or None, default=None
         Height, width and channels (1 if omitted) of images passed as flat rows. None treats rows as
-        signals, which are images of height one.
+        signals, which are images of height one, and `fit` issues a warning. For signals, set it to
+        `(1, n_features)`.
     positive : bool, default=False
         Whether optimal codes are constrained to be non-negative.
     connections : None, int or array-like of shape (n_components, n_channels), default=None
@@ -152,6 +153,7 @@ class ConvSparseCoder(SparseModel):
     _needs_fit = ("n_components", "dictionary", "kernel_size", "connections")
     _needs_new_learner = ("kernel_size", "connections")
     _parameter_constraints: dict = {**COMMON_CONSTRAINTS, **CONSTRAINTS}
+    _takes_images = True
     _inputs = images_of
     _atoms = filters_of
 

@@ -1,6 +1,7 @@
 """Checks of a pipeline before it is fitted: parameters of its steps, and shapes between them."""
 
 import functools
+import warnings
 
 import numpy as np
 from scipy import sparse
@@ -98,6 +99,12 @@ def check_shapes(named_steps, classifier, X):
     ValueError
         The error of the first step that cannot process its input.
     """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the fit of each step issues them again
+        _pass_through(named_steps, classifier, X)
+
+
+def _pass_through(named_steps, classifier, X):
     row, is_sample = first_row(X), True
     for _, step in named_steps:
         if is_passed_through(step):

@@ -67,6 +67,7 @@ class SparseModel(
     _needs_new_learner = ()  # parameters that must not change while learning continues
     _learning = DictionaryLearning
     _alpha_is_live = True  # whether a new alpha takes effect in the next call
+    _takes_images = False  # whether samples may be images
     _pools = None  # pools of the penalty, in models that have them
     _form = ROWS
     _sample_shape = None
@@ -348,6 +349,7 @@ class SparseModel(
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         tags.input_tags.allow_nan = is_nan(self.missing_values)
+        tags.input_tags.three_d_array = self._takes_images
         return tags
 
     def _as_network(self):

@@ -10,7 +10,13 @@ from typing import Any
 from sklearn_ebm.backends import array_namespace, resolve_backend
 from sklearn_ebm.inputs._checks import check_magnitude, require_same_place
 from sklearn_ebm.inputs._image_checks import check_mask, flat, require_observed, without_unseen
-from sklearn_ebm.inputs._images import ImageForm, check_images, check_values, full_shape
+from sklearn_ebm.inputs._images import (
+    ImageForm,
+    check_images,
+    check_values,
+    full_shape,
+    warn_of_signals,
+)
 from sklearn_ebm.inputs._rows import check_rows, is_nan, split_missing
 
 ROWS = ImageForm(2)
@@ -144,10 +150,13 @@ class Images(Rows):
         return encoder.on_images(self.image_shape)
 
     def _checked(self, estimator, X, reset, finite):
-        return check_images(
+        images, form = check_images(
             estimator, X, reset=reset, image_shape=self.image_shape, smallest=self.smallest,
             allow_nan=is_nan(self.missing_values), finite=finite,
         )  # fmt: skip
+        if reset:
+            warn_of_signals(estimator, form, images)
+        return images, form
 
 
 def _shaped(rows, shape):

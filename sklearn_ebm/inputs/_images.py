@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy import sparse
 
+from sklearn_ebm._warnings import warn
 from sklearn_ebm.backends import array_namespace, resolve_backend
 from sklearn_ebm.inputs._rows import (
     check_rows,
@@ -110,6 +111,19 @@ def check_images_or_sparse(estimator, X, *, reset):
     if reset:
         estimator.n_channels_in_ = 1
     return X, None
+
+
+def warn_of_signals(estimator, form, images):
+    """Warn that rows are treated as signals, unless `image_shape` declares them."""
+    if form.is_flat and estimator.image_shape is None:
+        length = images.shape[2]
+        warn(
+            f"X has rows of {length} features and image_shape is None, so each row is treated as a "
+            "1-D signal. If the rows are images, set image_shape=(height, width) or "
+            "image_shape=(height, width, channels). If they are signals, set "
+            f"image_shape=(1, {length}) to silence this warning.",
+            UserWarning,
+        )
 
 
 def window_shape(size, height):

@@ -1,7 +1,5 @@
 """Display of learning curves: the objective over passes, and over seconds."""
 
-from collections.abc import Mapping
-
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
@@ -19,7 +17,8 @@ class ObjectiveDisplay:
     The objective is the attribute `objective_curve_` of the models, for most of them the mean
     energy per sample.
 
-    Use :meth:`from_estimator` to create a display from fitted estimators.
+    Use :meth:`from_estimator` to create a display from a fitted estimator, and
+    :meth:`from_estimators` to compare several.
 
     Parameters
     ----------
@@ -58,16 +57,42 @@ class ObjectiveDisplay:
         self.seconds = seconds
 
     @classmethod
-    def from_estimator(cls, estimator, *, x="both", ax=None):
-        """Plot the objective of one or several fitted estimators.
+    def from_estimator(cls, estimator, *, x="pass", ax=None):
+        """Plot the objective of a fitted estimator.
 
         Parameters
         ----------
-        estimator : object or dict of str to object
-            Fitted estimator with `objective_curve_` and `seconds_curve_`, or a dict of several, by
-            name.
+        estimator : object
+            Fitted estimator with `objective_curve_`, and with `seconds_curve_` unless `x="pass"`.
 
-        x : {"pass", "seconds", "both"}, default="both"
+        x : {"pass", "seconds", "both"}, default="pass"
+            Horizontal axis. "both" creates two plots.
+
+        ax : matplotlib Axes or sequence of two, default=None
+            Axes for the plot; two are required if `x="both"`. None creates a new figure.
+
+        Returns
+        -------
+        ObjectiveDisplay
+            The display after plotting.
+
+        See Also
+        --------
+        from_estimators : Plot the objectives of several estimators.
+        """
+        return cls.from_estimators({type(estimator).__name__: estimator}, x=x, ax=ax)
+
+    @classmethod
+    def from_estimators(cls, estimators, *, x="pass", ax=None):
+        """Plot the objectives of several fitted estimators.
+
+        Parameters
+        ----------
+        estimators : dict of str to object
+            Fitted estimators with `objective_curve_`, and with `seconds_curve_` unless `x="pass"`.
+            The keys are the names of the lines.
+
+        x : {"pass", "seconds", "both"}, default="pass"
             Horizontal axis. "both" creates two plots.
 
         ax : matplotlib Axes or sequence of two, default=None
@@ -78,23 +103,20 @@ class ObjectiveDisplay:
         ObjectiveDisplay
             The display after plotting.
         """
-        named = estimator
-        if not isinstance(estimator, Mapping):
-            named = {type(estimator).__name__: estimator}
-        for each in named.values():
+        for each in estimators.values():
             check_is_fitted(each)
-        objective = {name: fitted(each, "objective_curve_") for name, each in named.items()}
+        objective = {name: fitted(each, "objective_curve_") for name, each in estimators.items()}
         seconds = None
-        if x != "pass":
-            seconds = {name: fitted(each, "seconds_curve_") for name, each in named.items()}
+        if x != "pass" or all(hasattr(each, "seconds_curve_") for each in estimators.values()):
+            seconds = {name: fitted(each, "seconds_curve_") for name, each in estimators.items()}
         return cls(objective, seconds=seconds).plot(x=x, ax=ax)
 
-    def plot(self, *, x="both", ax=None):
+    def plot(self, *, x="pass", ax=None):
         """Plot the objective.
 
         Parameters
         ----------
-        x : {"pass", "seconds", "both"}, default="both"
+        x : {"pass", "seconds", "both"}, default="pass"
             Horizontal axis. "both" creates two plots.
 
         ax : matplotlib Axes or sequence of two, default=None

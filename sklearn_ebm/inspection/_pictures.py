@@ -8,6 +8,8 @@ import copy
 import math
 
 import numpy as np
+from sklearn.pipeline import Pipeline
+from sklearn.utils import get_tags
 
 from sklearn_ebm.backends import to_host
 from sklearn_ebm.inspection._mosaic import GAP, arrange, columns_of_square
@@ -34,6 +36,18 @@ def as_picture(image, image_shape=None):
             )
         image = image.reshape(shape)
     return image[..., None] if image.ndim == 2 else image
+
+
+def as_sample(estimator, image, mask):
+    """Return an image and its mask as a sample of a model, flattened if its samples are rows."""
+    first = estimator.steps[0][1] if isinstance(estimator, Pipeline) else estimator
+    is_row = getattr(first, "n_features_in_", None) == math.prod(image.shape)
+    if image.ndim == 1 or not is_row or get_tags(first).input_tags.three_d_array:
+        return image, mask
+    if mask is not None:
+        pixels = (*image.shape[:2], -1)
+        mask = np.broadcast_to(mask.reshape(pixels), image.reshape(pixels).shape).reshape(-1)
+    return image.reshape(-1), mask
 
 
 def coded(estimator, image, mask):

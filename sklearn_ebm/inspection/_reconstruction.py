@@ -5,7 +5,14 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklearn_ebm.backends import is_cupy, to_host
 from sklearn_ebm.inspection._axes import take_axes
-from sklearn_ebm.inspection._pictures import as_picture, coded, flat_picture, limits_of, show
+from sklearn_ebm.inspection._pictures import (
+    as_picture,
+    as_sample,
+    coded,
+    flat_picture,
+    limits_of,
+    show,
+)
 
 INCHES = 4.0  # width of an image
 SIGNAL_INCHES = (9.0, 5.0)  # width and height of three signals
@@ -75,7 +82,7 @@ class ReconstructionDisplay:
             A fitted estimator with `transform` and `inverse_transform`.
 
         image : array-like of shape (height, width) or (height, width, n_channels), or (n_features,)
-            A single image or signal, in the form that the estimator accepts.
+            A single image or signal. Images are flattened for estimators of rows.
 
         mask : array-like of shape (height, width) or of the shape of image, default=None
             1, or True, for observed pixels, if the estimator supports masks. None uses all pixels
@@ -83,7 +90,7 @@ class ReconstructionDisplay:
 
         image_shape : tuple (height, width) or (height, width, n_channels), default=None
             Shape of an image that is passed as a row. None uses the parameter `image_shape` of the
-            estimator; if there is none, a row is a signal.
+            estimator; if there is none, a row is a signal. Images determine their own shape.
 
         cmap : str or matplotlib Colormap, default="gray"
             Colour map of images without colour channels.
@@ -99,7 +106,7 @@ class ReconstructionDisplay:
         check_is_fitted(estimator)
         image = image if is_cupy(image) else np.asarray(image)
         mask = None if mask is None else np.asarray(to_host(mask))
-        code = coded(estimator, image, mask)
+        code = coded(estimator, *as_sample(estimator, image, mask))
         reconstruction = np.asarray(to_host(estimator.inverse_transform(code)))
         if image_shape is None:
             image_shape = getattr(estimator, "image_shape", None)

@@ -20,7 +20,7 @@ from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn_ebm._sklearn import Interval, _fit_context
 from sklearn_ebm.backends import array_namespace, resolve_backend
 from sklearn_ebm.backends._gaussian import gaussian_window
-from sklearn_ebm.inputs._images import IMAGE_SHAPE, check_images, in_batches
+from sklearn_ebm.inputs._images import IMAGE_SHAPE, check_images, in_batches, warn_of_signals
 from sklearn_ebm.layers._layer import Layer
 from sklearn_ebm.layers._state import refusable
 
@@ -45,7 +45,8 @@ class LocalContrastNormalizer(Layer, OneToOneFeatureMixin, TransformerMixin, Bas
 
     image_shape : tuple of ints or None, default=None
         Height, width and channels (1 if omitted) of images passed as flat rows. None treats rows as
-        signals, which are images of height one.
+        signals, which are images of height one, and `fit` issues a warning. For signals, set it to
+        `(1, n_features)`.
 
     Attributes
     ----------
@@ -119,7 +120,8 @@ class LocalContrastNormalizer(Layer, OneToOneFeatureMixin, TransformerMixin, Bas
         """
         with refusable(self):
             self._ready()
-            self._check(X, reset=True)
+            images, form = self._check(X, reset=True)
+            warn_of_signals(self, form, images)
         return self
 
     def transform(self, X):

@@ -19,7 +19,13 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 
 from sklearn_ebm._sklearn import Interval, StrOptions, _fit_context
 from sklearn_ebm.backends import array_namespace, divide_or_zero
-from sklearn_ebm.inputs._images import IMAGE_SHAPE, check_images, in_batches, window_shape
+from sklearn_ebm.inputs._images import (
+    IMAGE_SHAPE,
+    check_images,
+    in_batches,
+    warn_of_signals,
+    window_shape,
+)
 from sklearn_ebm.layers._layer import Layer
 from sklearn_ebm.layers._state import refusable
 
@@ -149,7 +155,8 @@ class Pooler(Layer, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
 
     image_shape : tuple of ints or None, default=None
         Height, width and channels (1 if omitted) of images passed as flat rows. None treats rows as
-        signals, which are images of height one.
+        signals, which are images of height one, and `fit` issues a warning. For signals, set it to
+        `(1, n_features)`.
 
     Attributes
     ----------
@@ -221,8 +228,9 @@ class Pooler(Layer, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
         """
         with refusable(self):
             self._ready()
-            images, _ = self._check(X, reset=True)
+            images, form = self._check(X, reset=True)
             self._windows(images.shape)
+            warn_of_signals(self, form, images)
             self._fit_shape = images.shape
         return self
 

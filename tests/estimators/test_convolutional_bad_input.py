@@ -1,11 +1,16 @@
 """Bad images, maps and parameters of convolutional models: error messages."""
 
+import warnings
+
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 from sklearn.exceptions import NotFittedError
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
 from sklearn.utils._param_validation import InvalidParameterError
 
+from sklearn_ebm import FineTunedClassifier, LocalContrastNormalizer, Pooler
 from tests.registries.image_models import kinds, make, unit_kernels
 
 QUICK = {"max_iter": 1, "tol": 0}
@@ -392,3 +397,47 @@ def test_local_descent_is_refused_if_the_backend_lacks_it(X, monkeypatch):
     model = make("ConvSparseCoder", solver="local_cd", backend="numpy", **QUICK)
     with pytest.raises(ValueError, match="solver='local_cd' is not available with backend='numpy'"):
         model.fit(X)
+
+
+READERS = {
+    "ConvSparseCoder": lambda: make("ConvSparseCoder", **QUICK),
+    "ConvPSD": lambda: make("ConvPSD", **QUICK),
+    "LocalContrastNormalizer": lambda: LocalContrastNormalizer(3),
+    "Pooler": Pooler,
+}
+
+
+def caught_in_fit(model, X, y=None):
+    """Return the messages about signals that a fit issues."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        model.fit(X, y)
+    return [str(each.message) for each in caught if "image_shape" in str(each.message)]
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_rows_that_may_be_images_are_mentioned_once_in_fit(name, grey):
+    rows = grey.reshape(6, -1)
+    (message,) = caught_in_fit(READERS[name](), rows)
+    assert "rows of 132 features" in message
+    assert "set image_shape=(height, width)" in message
+    assert "set image_shape=(1, 132) to silence" in message
+    declared = READERS[name]().set_params(image_shape=(1, 132))
+    assert caught_in_fit(declared, rows) == []  # the remedy of the message
+    assert caught_in_fit(READERS[name]().set_params(image_shape=(12, 11)), rows) == []
+    assert caught_in_fit(READERS[name](), grey) == []
+    assert caught_in_fit(READERS[name](), grey.reshape(6, 1, -1)) == []
+
+
+def test_declared_signals_are_learned_like_rows_without_a_shape(grey):
+    rows = grey.reshape(6, -1)
+    with pytest.warns(UserWarning, match="1-D signal"):
+        plain = make("ConvPSD", **QUICK).fit(rows)
+    declared = make("ConvPSD", image_shape=(1, 132), **QUICK).fit(rows)
+    assert_array_equal(declared.components_, plain.components_)
+
+
+def test_a_pipeline_mentions_rows_once_although_its_shapes_are_checked_before(grey):
+    pipeline = make_pipeline(make("ConvPSD", **QUICK), LogisticRegression(max_iter=2))
+    classifier = FineTunedClassifier(pipeline, max_iter=1)
+    assert len(caught_in_fit(classifier, grey.reshape(6, -1), np.arange(6) % 2)) == 1

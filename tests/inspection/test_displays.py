@@ -195,7 +195,7 @@ def test_a_missing_attribute_is_named_with_its_owner(model):
 
 
 def test_curves_go_through_the_objective_of_every_pass_and_second(model):
-    display = ObjectiveDisplay.from_estimator(model)
+    display = ObjectiveDisplay.from_estimator(model, x="both")
     (over_passes,), (over_seconds,) = display.lines_
     assert_array_equal(over_passes.get_xydata(), [[1, 9], [2, 5], [3, 4]])
     assert_array_equal(over_seconds.get_xydata(), [[0.5, 9], [1, 5], [2, 4]])
@@ -209,7 +209,7 @@ def test_curves_go_through_the_objective_of_every_pass_and_second(model):
 
 def test_several_models_share_the_axes_and_are_told_apart_by_name(model):
     slow = Fitted(objective_curve_=np.array([7.0]))
-    display = ObjectiveDisplay.from_estimator({"fast": model, "slow": slow}, x="pass")
+    display = ObjectiveDisplay.from_estimators({"fast": model, "slow": slow})
     assert len(display.axes_) == 1
     assert [len(line.get_xdata()) for line in display.lines_[0]] == [3, 1]
     legend = display.axes_[0].get_legend().get_texts()
@@ -219,6 +219,8 @@ def test_several_models_share_the_axes_and_are_told_apart_by_name(model):
 
 def test_curves_over_seconds_require_seconds(model):
     display = ObjectiveDisplay.from_estimator(model, x="seconds")
+    assert_array_equal(display.lines_[0][0].get_xdata(), [0.5, 1, 2])
+    display = ObjectiveDisplay.from_estimator(model).plot(x="seconds")  # kept for other plots
     assert_array_equal(display.lines_[0][0].get_xdata(), [0.5, 1, 2])
     with pytest.raises(
         ValueError, match=r"seconds must be given if x='both', got None. Set x='pass'"
@@ -458,7 +460,8 @@ def test_given_axes_are_drawn_on_and_no_new_figure_is_made(model):
     displays = [
         DictionaryDisplay.from_estimator(model, image_shape=(2, 3), ax=left),
         DictionaryDisplay.from_estimator(model, image_shape=(2, 3), which="both", ax=(left, right)),
-        ObjectiveDisplay.from_estimator(model, ax=[left, right]),
+        ObjectiveDisplay.from_estimator(model, ax=left),
+        ObjectiveDisplay.from_estimator(model, x="both", ax=[left, right]),
         CodeDisplay([1], [1.0]).plot(ax=np.array([left, right])),
         CodeErrorDisplay({"LISTA": ([1, 3], [2.0, 1.0])}).plot(ax=left),
     ]
@@ -471,7 +474,7 @@ def test_given_axes_are_drawn_on_and_no_new_figure_is_made(model):
 def test_too_few_axes_are_counted(model):
     _, ax = plt.subplots()
     with pytest.raises(ValueError, match="Expected ax to have 2 axes, got 1"):
-        ObjectiveDisplay.from_estimator(model, ax=ax)
+        ObjectiveDisplay.from_estimator(model, x="both", ax=ax)
 
 
 class OnDevice:
@@ -501,7 +504,7 @@ def test_attributes_on_a_device_are_fetched(model, monkeypatch):
         DictionaryDisplay.from_estimator,
         ObjectiveDisplay.from_estimator,
         lambda estimator: CodeDisplay.from_estimator(estimator, np.ones((1, 2))),
-        lambda estimator: ObjectiveDisplay.from_estimator({"model": estimator}),
+        lambda estimator: ObjectiveDisplay.from_estimators({"model": estimator}),
         lambda estimator: CodeErrorDisplay.from_estimators(estimator, np.ones((1, 2))),
     ],
 )

@@ -8,6 +8,8 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.decomposition import PCA
 from sklearn.exceptions import NotFittedError
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from sklearn_ebm import ConvPSD, ConvSparseCoder, SparseCoder
 from sklearn_ebm.inspection import MapDisplay, ReconstructionDisplay
@@ -296,6 +298,30 @@ def test_any_model_that_turns_codes_back_is_taken():
     expected = coder.inverse_transform(coder.transform(X[:1])).reshape(3, 4)
     assert_allclose(values(display.images_[1]), expected, rtol=1e-9)
     assert len(ReconstructionDisplay.from_estimator(PCA(2).fit(X), X[0]).lines_) == 3
+
+
+@pytest.mark.parametrize("shape", [(3, 4), (2, 2, 3)])
+def test_an_image_is_flattened_for_models_of_rows(shape):
+    X = np.random.default_rng(0).standard_normal((40, 12))
+    coder = SparseCoder(6, alpha=0.1, max_iter=1, tol=0, random_state=0).fit(X)
+    mask = np.random.default_rng(1).random(shape[:2]) < 0.7
+    image = X[0].reshape(shape)
+    rows = X[:1], np.broadcast_to(mask.reshape(*shape[:2], -1), (*shape[:2], 12 // mask.size))
+    for given, options in ((None, {}), (mask, {"mask": rows[1].reshape(1, 12)})):
+        display = ReconstructionDisplay.from_estimator(coder, image, mask=given)
+        expected = coder.inverse_transform(coder.transform(X[:1], **options)).reshape(shape)
+        assert_allclose(np.squeeze(display.reconstruction), expected, rtol=1e-9)
+    pipeline = make_pipeline(StandardScaler(), PCA(2)).fit(X)
+    display = ReconstructionDisplay.from_estimator(pipeline, image)
+    expected = pipeline.inverse_transform(pipeline.transform(X[:1])).reshape(shape)
+    assert_allclose(np.squeeze(display.reconstruction), expected, rtol=1e-9)
+
+
+def test_an_image_stays_an_image_for_pipelines_of_images(images):
+    coder = ConvSparseCoder(3, kernel_size=3, alpha=0.5, max_iter=1, tol=0, random_state=0)
+    pipeline = make_pipeline(FunctionTransformer(), coder).fit(images)
+    display = ReconstructionDisplay.from_estimator(pipeline, images[0])
+    assert_allclose(display.image[..., 0], images[0])
 
 
 def test_the_encoders_codes_are_those_that_are_drawn(images):
