@@ -23,11 +23,12 @@ export MPLBACKEND ?= Agg
 WITH_CACHE = NUMBA_CACHE_DIR="$$($(BIN)/python tools/numba_cache.py)"
 
 .DEFAULT_GOAL := help
-.PHONY: help install test test-all test-gpu lint format demo bench bench-gpu doc clean
+.PHONY: help install test test-all test-lowest test-gpu lint format demo bench bench-gpu doc dist \
+  changes clean
 .DELETE_ON_ERROR:
 
 help: ## Show this list
-	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "make %-9s %s\n", $$1, $$2}'
+	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "make %-11s %s\n", $$1, $$2}'
 
 install: ## Install the package, editable, with all that developing it takes
 	@rm -f $(VENV)/installed-*
@@ -41,6 +42,11 @@ test: $(VENV)/installed-test ## Run the tests and hold the coverage
 
 test-all: ARGS = $(ALL_TESTS) --all-cases
 test-all: test ## Run the tests with all cases of large grids
+
+# A virtual environment of its own: pip would otherwise replace the versions of .venv.
+test-lowest: export OPENBLAS_NUM_THREADS ?= 1
+test-lowest: $(VENV)-lowest/installed ## Run the tests with the lowest versions of all dependencies
+	@$(VENV)-lowest/bin/python -m pytest --numprocesses $(WORKERS) --dist worksteal $(ARGS)
 
 test-gpu: ## Run every test of kernels and models on this machine's GPU; an error where there is none
 	@nvidia-smi --list-gpus 2>&1 | grep -q '^GPU' || \
@@ -68,6 +74,12 @@ doc: $(VENV)/installed-doc ## Build the documentation into build/doc
 	@$(WITH_CACHE) $(BIN)/python -m sphinx -q -W --keep-going -b html doc build/doc
 	@echo "build/doc/index.html"
 
+dist: $(VENV)/installed-dist ## Build the source distribution and the wheel into dist/, and check both
+	@$(BIN)/python tools/check_dist.py
+
+changes: $(VENV)/installed-lint ## Preview the news of the next version in CHANGES.md
+	@$(BIN)/python tools/preview_changes.py
+
 clean: ## Remove what was built and cached; .venv stays
 	@rm -rf build dist demo_output *.egg-info .coverage .numba_cache .pytest_cache .ruff_cache \
 	  .import_linter_cache
@@ -93,4 +105,12 @@ $(VENV)/installed-%: pyproject.toml | $(VENV)/created
 $(VENV)/installed-bench: pyproject.toml benchmarks/requirements.txt | $(VENV)/created
 	@echo "Installing sklearn-ebm[plot] and the benchmarks' peers into $(VENV)"
 	@$(BIN)/python -m pip install -qq --editable ".[plot]" --requirement benchmarks/requirements.txt
+	@touch $@
+
+$(VENV)-lowest/installed: pyproject.toml tools/lowest_versions.py
+	@echo "Installing the lowest supported versions into $(VENV)-lowest"
+	@$(PYTHON) -m venv --clear $(VENV)-lowest
+	@$(PYTHON) tools/lowest_versions.py >$(VENV)-lowest/constraints.txt
+	@$(VENV)-lowest/bin/python -m pip install -qq --editable ".[test]" \
+	  --constraint $(VENV)-lowest/constraints.txt
 	@touch $@

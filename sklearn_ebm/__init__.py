@@ -27,6 +27,7 @@ _HOMES = {
     "host_copy": "estimators",
     "ista": "estimators",
     "make_feature_hierarchy": "estimators",
+    "show_versions": "_show_versions",
     "sparse_encode": "estimators",
 }
 _SUBPACKAGES = ("datasets", "estimators", "factors", "inspection", "layers", "metrics", "solvers")
@@ -58,6 +59,7 @@ __all__ = [
     "ista",
     "make_feature_hierarchy",
     "metrics",
+    "show_versions",
     "sparse_encode",
 ]
 

@@ -8,8 +8,11 @@ from pathlib import Path
 
 import pytest
 from check_classes import CLASSES_ABOVE, METHODS, complaints, read_package
+from check_dist import complaints as dist_complaints
 from check_size import BODY_LINES, MODULE_LINES, too_long
+from lowest_versions import constraints
 from numba_cache import SECONDS_KEPT, open_cache, source_hash
+from preview_changes import END, START, with_preview
 
 from tests.grids import covering
 
@@ -207,3 +210,40 @@ def test_only_cases_that_are_there_are_chosen_and_a_single_parameter_is_complete
     assert covering(grid) == ["a", "b", "c"]
     assert covering(grid, strength=1) == ["a", "c"]
     assert covering({"a": (0,), "b": (1,), "again": (1,)}) == ["a", "b"]
+
+
+TRACKED = ["sklearn_ebm/a.py", "tests/registries/b.py", "benchmarks/results/c.png"]
+SDIST = [*TRACKED[:2], "PKG-INFO", "sklearn_ebm.egg-info/SOURCES.txt"]
+WHEEL = ["sklearn_ebm/a.py", "sklearn_ebm-0.1.0.dist-info/METADATA"]
+
+
+@pytest.mark.parametrize(
+    ("sdist", "wheel", "complaint"),
+    [
+        (SDIST, WHEEL, None),
+        (["sklearn_ebm/a.py"], WHEEL, "The sdist lacks tests/registries/b.py"),
+        ([*SDIST, "dist/old.whl"], WHEEL, "The sdist must not contain dist/old.whl"),
+        ([*SDIST, TRACKED[2]], WHEEL, "The sdist must not contain benchmarks/results/c.png"),
+        (SDIST, [], "The wheel lacks sklearn_ebm/a.py"),
+        (SDIST, [*WHEEL, "tests/b.py"], "The wheel must not contain tests/b.py"),
+    ],
+)
+def test_distribution_check_names_files_that_are_missing_or_too_many(sdist, wheel, complaint):
+    assert list(dist_complaints(TRACKED, sdist, wheel)) == ([complaint] if complaint else [])
+
+
+def test_lowest_versions_are_the_lower_bounds():
+    extras = {"plot": ["matplotlib>=3.9"], "demo": ["ours[plot]", "rich >= 13.7"], "test": ["x"]}
+    project = {"name": "ours", "dependencies": ["numpy>=2.0"], "optional-dependencies": extras}
+    assert constraints(project) == ["numpy==2.0", "matplotlib==3.9", "rich==13.7"]
+    for text in ("numpy", "numpy<3", "numpy>=2,<3"):
+        with pytest.raises(ValueError, match="must have the form name>=version"):
+            constraints({**project, "dependencies": [text]})
+
+
+def test_a_preview_of_changes_replaces_the_former_one_only():
+    released = f"# Changes\n\n{START}\n\n{END}\n\n## 0.0.1\n"
+    first = with_preview(released, "## 0.1.0\n\n- one\n")
+    assert first.index(START) < first.index("- one") < first.index(END) < first.index("## 0.0.1")
+    assert "- one" not in with_preview(first, "- two")
+    assert with_preview(first, "") == released

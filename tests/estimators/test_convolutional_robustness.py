@@ -147,7 +147,7 @@ def test_inference_of_huge_values_stops_early(name, scale):
         X *= 1e30
     else:
         X[3] = 1e8
-    model = make(name, 8, kernel_size=9, alpha=1.0, **QUICK)
+    model = make(name, 8, kernel_size=9, alpha=1.0, image_shape=(1, 16), **QUICK)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         model.fit(X)
