@@ -36,6 +36,7 @@ html_theme_options = {
 html_show_sourcelink = False
 
 autosummary_generate = True
+autodoc_typehints = "none"  # the docstrings describe types
 numpydoc_show_class_members = False  # the template of a class lists them
 numpydoc_class_members_toctree = False
 

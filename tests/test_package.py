@@ -2,13 +2,16 @@
 
 import importlib
 import importlib.metadata
+import inspect
 import pkgutil
 import subprocess
 import sys
+import typing
 from pathlib import Path
 
 import pytest
 from check_size import too_long
+from public_names import public_names
 
 import sklearn_ebm
 
@@ -58,6 +61,36 @@ def test_an_unknown_name_is_an_attribute_error(package_name):
     package = importlib.import_module(package_name)
     with pytest.raises(AttributeError, match="no_such_model"):
         package.no_such_model  # noqa: B018, looking it up is the test
+
+
+def function_of(name):
+    """Return the function of a public name; the constructor of a class."""
+    found = pkgutil.resolve_name(name)
+    if isinstance(found, property):
+        found = found.fget
+    return inspect.unwrap(found.__init__ if inspect.isclass(found) else found)
+
+
+@pytest.mark.parametrize("name", sorted({*public_names()}))
+def test_every_public_function_has_types(name):
+    function = function_of(name)
+    if not function.__module__.startswith("sklearn_ebm"):
+        return  # inherited from scikit-learn, or written by dataclass
+    signature = inspect.signature(function)
+    parameters = {k: v for k, v in signature.parameters.items() if k not in ("self", "cls")}
+    empty = inspect.Signature.empty
+    assert [name for name, each in parameters.items() if each.annotation is empty] == []
+    assert signature.return_annotation is not empty
+    hints = typing.get_type_hints(function)
+    assert all(accepts_none(hints[k]) for k, v in parameters.items() if v.default is None)
+
+
+def accepts_none(hint):
+    return hint in (typing.Any, object) or type(None) in typing.get_args(hint)
+
+
+def test_types_of_the_package_are_for_users_too():
+    assert (ROOT / "py.typed").is_file()
 
 
 @pytest.mark.parametrize(

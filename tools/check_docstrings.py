@@ -1,46 +1,18 @@
 """Validate the docstrings of everything public by numpydoc: `python tools/check_docstrings.py`.
 
-Public is what users import by a documented name: the `__all__` of the package and of each public
-subpackage, with the public methods that we define ourselves. numpydoc's own command goes by
-underscores instead, and would ask the same of every helper. The checks stand in pyproject.toml.
+numpydoc's own command goes by underscores instead of documented names, and would ask the same of
+every helper. The checks are listed in pyproject.toml.
 """
 
-import importlib
-import inspect
 import sys
 import tomllib
 from pathlib import Path
 
 from numpydoc.validate import validate
+from public_names import PACKAGE, public_names
 
 ROOT = Path(__file__).resolve().parents[1]
-PACKAGE = "sklearn_ebm"
-SUBPACKAGES = ("datasets", "inspection", "metrics")
 FOR_CLASSES = ("EX01",)  # estimators, layers and displays each show one runnable example
-
-
-def public_names():
-    """Yield the dotted name of every public class, function, method and property."""
-    for module_name in (PACKAGE, *(f"{PACKAGE}.{subpackage}" for subpackage in SUBPACKAGES)):
-        module = importlib.import_module(module_name)
-        for name in getattr(module, "__all__", ()):
-            yield from _with_methods(f"{module_name}.{name}", getattr(module, name))
-
-
-def _with_methods(name, thing):
-    if not callable(thing):
-        return  # a subpackage, or the version
-    yield name
-    if inspect.isclass(thing):
-        for attribute, member in inspect.getmembers(thing):
-            if not attribute.startswith("_") and _is_ours(member):
-                yield f"{name}.{attribute}"
-
-
-def _is_ours(member):
-    """Whether a method or property was written here: scikit-learn's mixins answer for their own."""
-    function = member.fget if isinstance(member, property) else member
-    return inspect.isroutine(function) and str(function.__module__).startswith(PACKAGE)
 
 
 def complaints(name, checks):

@@ -10,12 +10,15 @@ import uuid
 import zlib
 from http.client import HTTPException
 from importlib.util import find_spec
+from os import PathLike
 from pathlib import Path
 from zipfile import BadZipFile
 
 import numpy as np
 from sklearn.datasets import fetch_openml, get_data_home
 from sklearn.utils import Bunch
+
+from sklearn_ebm._typing import Array
 
 DATA_VARIABLE = "SKLEARN_EBM_DATA"
 N_TRAIN = 60_000  # of 70,000 digits; as in the original order, the training set comes first
@@ -34,7 +37,12 @@ MNIST_REMEDY = (
 )
 
 
-def fetch_mnist(*, data_home=None, download_if_missing=True, return_X_y=False):
+def fetch_mnist(
+    *,
+    data_home: str | PathLike[str] | None = None,
+    download_if_missing: bool = True,
+    return_X_y: bool = False,
+) -> Bunch | tuple[Array, Array]:
     """Load the MNIST data set of handwritten digits.
 
     The data are read from the file `mnist.npz` in the folder of the environment variable

@@ -4,6 +4,7 @@ import numpy as np
 from sklearn.datasets import load_sample_images
 
 from sklearn_ebm._extras import install_hint
+from sklearn_ebm._typing import Array, DTypeLike, RandomState, Size
 from sklearn_ebm.datasets._patches import normalize_patches, sample_patches
 
 LUMINANCE = (0.299, 0.587, 0.114)  # weights of red, green and blue, ITU-R BT.601
@@ -15,7 +16,7 @@ LUMINANCE = (0.299, 0.587, 0.114)  # weights of red, green and blue, ITU-R BT.60
 NATURAL_MIN_VARIANCE = 25.0
 
 
-def load_natural_images(*, dtype=np.float32):
+def load_natural_images(*, dtype: DTypeLike = np.float32) -> Array:
     """Load the two photographs that are part of scikit-learn as grey images.
 
     They show a Chinese palace and a flower. Nothing is downloaded. Reading the photographs requires
@@ -56,14 +57,14 @@ def _grey():
 
 
 def load_natural_patches(
-    n_samples=10_000,
+    n_samples: int = 10_000,
     *,
-    size=12,
-    normalize=True,
-    min_variance=NATURAL_MIN_VARIANCE,
-    dtype=np.float32,
-    random_state=0,
-):
+    size: Size = 12,
+    normalize: bool = True,
+    min_variance: float = NATURAL_MIN_VARIANCE,
+    dtype: DTypeLike = np.float32,
+    random_state: RandomState = 0,
+) -> Array:
     """Draw grey patches from the two photographs that are part of scikit-learn.
 
     Nothing is downloaded. Reading the photographs requires Pillow.

@@ -6,17 +6,27 @@ noise, which the division by s would amplify. Such patches are rejected, and oth
 """
 
 import numbers
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from sklearn.utils import check_array, check_random_state, gen_batches
+
+from sklearn_ebm._typing import Array, ArrayLike, RandomState, Size
 
 CANDIDATES = 4096  # patches that are processed at once, so that a few megabytes suffice
 LEAST_SHARE = 0.01  # minimum fraction of accepted candidates, tested after JUDGED_AFTER of them
 JUDGED_AFTER = 10_000  # the fraction is then known to 0.1 %
 
 
-def sample_patches(images, patch_size, max_patches, *, min_variance=0.0, random_state=None):
+def sample_patches(
+    images: ArrayLike | Sequence[ArrayLike],
+    patch_size: Size,
+    max_patches: int,
+    *,
+    min_variance: float = 0.0,
+    random_state: RandomState = None,
+) -> Array:
     """Draw patches from images at random positions, with replacement.
 
     All positions are equally likely.
@@ -216,7 +226,7 @@ def _too_few(n_kept, n_drawn, min_variance):
     )
 
 
-def normalize_patches(patches):
+def normalize_patches(patches: ArrayLike) -> Array:
     """Subtract the mean of each patch, and divide by its standard deviation.
 
     Parameters

@@ -6,10 +6,13 @@ therefore read at x = R^T (y - t) / s, by a cubic spline through all pixels of t
 Content that enters the patch is real, not an extrapolation at the border.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 from scipy.ndimage import map_coordinates, spline_filter
 from sklearn.utils import check_array, check_random_state
 
+from sklearn_ebm._typing import Array, ArrayLike, RandomState, Size
 from sklearn_ebm.datasets._patches import (
     _check_number,
     _image_stacks,
@@ -23,17 +26,17 @@ ROUNDING = 1e-9  # pixels; a rotation by 90 degrees must not lose a row, since c
 
 
 def sample_transformed_patches(
-    images,
-    patch_size,
-    max_patches,
+    images: ArrayLike | Sequence[ArrayLike],
+    patch_size: Size,
+    max_patches: int,
     *,
-    shift=(0.0, 0.0),
-    rotation=0.0,
-    scale=1.0,
-    margin=0.0,
-    min_variance=0.0,
-    random_state=None,
-):
+    shift: ArrayLike = (0.0, 0.0),
+    rotation: ArrayLike = 0.0,
+    scale: ArrayLike = 1.0,
+    margin: float = 0.0,
+    min_variance: float = 0.0,
+    random_state: RandomState = None,
+) -> tuple[Array, Array]:
     """Draw patches from images, and the same patches shifted, rotated and scaled.
 
     The changed patches are read from the images at the same positions, by cubic splines. All

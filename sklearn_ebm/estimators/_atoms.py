@@ -4,6 +4,8 @@
 and of images differ only in these two classes.
 """
 
+from typing import Any
+
 from sklearn_ebm.backends import array_namespace
 from sklearn_ebm.factors import ENCODERS, LinearDecoder
 from sklearn_ebm.inputs._checks import check_codes, check_dictionary
@@ -17,7 +19,7 @@ from sklearn_ebm.learning.criteria import LEARNING_TOL, Dictionary
 class DenseEncoders:
     """Encoders of models whose samples are rows."""
 
-    kinds = ENCODERS
+    kinds: dict[str, Any] = ENCODERS
 
     def first(self, name, decoder, alpha, scale, table=None, **settings):
         """Return the initial encoder."""
@@ -48,7 +50,8 @@ class Atoms:
 
     encoders = DenseEncoders()
     learning_tol = LEARNING_TOL
-    needs_new_moments = ("components_",)  # fitted attributes that the moments depend on
+    # fitted attributes that the moments depend on
+    needs_new_moments: tuple[str, ...] = ("components_",)
 
     def __init__(self, n_components, dictionary, dictionary_init=None, otherwise=None):
         self.n_components = n_components

@@ -1,6 +1,7 @@
 """Auto-encoders."""
 
 from numbers import Integral, Real
+from typing import Literal, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
@@ -8,6 +9,15 @@ from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.utils import check_random_state
 
 from sklearn_ebm._sklearn import Interval, StrOptions, _fit_context
+from sklearn_ebm._typing import (
+    Activation,
+    Array,
+    ArrayLike,
+    Backend,
+    LearningRate,
+    MatrixLike,
+    RandomState,
+)
 from sklearn_ebm.backends import BACKENDS, array_namespace, read_only, resolve_backend
 from sklearn_ebm.backends._random import Stream
 from sklearn_ebm.estimators._network_forms import AutoEncoderNetwork
@@ -179,25 +189,25 @@ class AutoEncoder(
 
     def __init__(
         self,
-        n_components=256,
+        n_components: int = 256,
         *,
-        regularizer="denoising",
-        noise="masking",
-        noise_level=0.25,
-        activation="sigmoid",
-        loss="auto",
-        tied_weights=True,
-        optimizer="adam",
-        learning_rate="auto",
-        weight_decay=0.0,
-        max_iter=20,
-        tol=1e-3,
-        batch_size=100,
-        backend="auto",
-        warm_start=False,
-        random_state=None,
-        verbose=0,
-    ):
+        regularizer: Literal["denoising"] = "denoising",
+        noise: Literal["masking", "gaussian", "salt_and_pepper"] = "masking",
+        noise_level: float = 0.25,
+        activation: Activation = "sigmoid",
+        loss: Literal["auto", "cross_entropy", "squared_error"] = "auto",
+        tied_weights: bool = True,
+        optimizer: Literal["adam", "sgd"] = "adam",
+        learning_rate: LearningRate = "auto",
+        weight_decay: float = 0.0,
+        max_iter: int = 20,
+        tol: float = 1e-3,
+        batch_size: int = 100,
+        backend: Backend = "auto",
+        warm_start: bool = False,
+        random_state: RandomState = None,
+        verbose: int = 0,
+    ) -> None:
         self.n_components = n_components
         self.regularizer = regularizer
         self.noise = noise
@@ -219,7 +229,7 @@ class AutoEncoder(
     # ------------------------------------------------------------------------------------ learning
     @with_callbacks
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y=None, sample_weight=None):
+    def fit(self, X: MatrixLike, y: object = None, sample_weight: ArrayLike | None = None) -> Self:
         """Learn from X in passes over shuffled batches.
 
         Parameters
@@ -259,7 +269,9 @@ class AutoEncoder(
         return self
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def partial_fit(self, X, y=None, sample_weight=None):
+    def partial_fit(
+        self, X: MatrixLike, y: object = None, sample_weight: ArrayLike | None = None
+    ) -> Self:
         """Learn from one more chunk of data, in one pass.
 
         Parameters
@@ -306,7 +318,7 @@ class AutoEncoder(
         return trainer, Samples(data.X, weight=weight, dtype=trainer.dtype)
 
     # ----------------------------------------------------------------------------------- inference
-    def transform(self, X):
+    def transform(self, X: MatrixLike) -> Array:
         """Compute the activations f(x) of the hidden units.
 
         Parameters
@@ -324,7 +336,7 @@ class AutoEncoder(
         energy = self._state.parts.astype(data.X.dtype).on(data.backend)
         return energy.encoder.forward(data.X)
 
-    def inverse_transform(self, X):
+    def inverse_transform(self, X: MatrixLike) -> Array:
         """Reconstruct samples from the activations of hidden units.
 
         Parameters
@@ -350,7 +362,7 @@ class AutoEncoder(
         code = backend.to_device(code)
         return self._state.parts.astype(code.dtype).on(backend).reconstruct(code)
 
-    def energy(self, X):
+    def energy(self, X: MatrixLike) -> Array:
         """Compute the reconstruction loss of each sample, which is low near the training data.
 
         Parameters
@@ -374,7 +386,7 @@ class AutoEncoder(
         data.backend.map_pieces(work, data.X.shape[0], PIECE_ROWS)
         return result
 
-    def score_samples(self, X):
+    def score_samples(self, X: MatrixLike) -> Array:
         """Return the negative energy of each sample.
 
         Parameters
@@ -389,7 +401,7 @@ class AutoEncoder(
         """
         return -self.energy(X)
 
-    def score(self, X, y=None):
+    def score(self, X: MatrixLike, y: object = None) -> float:
         """Return the mean negative energy of the samples.
 
         Parameters

@@ -1,6 +1,21 @@
 """Convolutional predictive sparse decomposition."""
 
+from typing import Literal
+
 from sklearn_ebm._sklearn import StrOptions
+from sklearn_ebm._typing import (
+    ArrayLike,
+    Backend,
+    Border,
+    ConvolutionSolver,
+    ImageShape,
+    Inference,
+    LearningRate,
+    PenaltyLike,
+    RandomState,
+    Scale,
+    Size,
+)
 from sklearn_ebm.estimators._dictionary_learning import Prediction
 from sklearn_ebm.estimators._filters import CONSTRAINTS, filters_of, images_of
 from sklearn_ebm.estimators._psd import PREDICTION_CONSTRAINTS
@@ -203,35 +218,35 @@ class ConvPSD(SparseModel):
 
     def __init__(
         self,
-        n_components=None,
+        n_components: int | None = None,
         *,
-        kernel_size=9,
-        alpha="scale",
-        penalty="l1",
-        beta=1.0,
-        encoder="smooth_shrinkage",
-        inference="encoder",
-        border="full",
-        image_shape=None,
-        positive=False,
-        connections=None,
-        dictionary=None,
-        dictionary_init=None,
-        crop_size="auto",
-        solver="auto",
-        max_iter=20,
-        tol=1e-3,
-        batch_size=4,
-        learning_rate="auto",
-        code_max_iter=1000,
-        code_tol=1e-3,
-        missing_values=None,
-        sparse_output=False,
-        backend="auto",
-        warm_start=False,
-        random_state=None,
-        verbose=0,
-    ):
+        kernel_size: Size = 9,
+        alpha: float | Scale = "scale",
+        penalty: PenaltyLike = "l1",
+        beta: float = 1.0,
+        encoder: Literal["shrinkage", "smooth_shrinkage", "tanh"] = "smooth_shrinkage",
+        inference: Inference = "encoder",
+        border: Border = "full",
+        image_shape: ImageShape | None = None,
+        positive: bool = False,
+        connections: int | ArrayLike | None = None,
+        dictionary: ArrayLike | None = None,
+        dictionary_init: ArrayLike | None = None,
+        crop_size: Literal["auto", "patch"] | Size | None = "auto",
+        solver: ConvolutionSolver = "auto",
+        max_iter: int = 20,
+        tol: float = 1e-3,
+        batch_size: int = 4,
+        learning_rate: LearningRate = "auto",
+        code_max_iter: int = 1000,
+        code_tol: float = 1e-3,
+        missing_values: float | None = None,
+        sparse_output: bool = False,
+        backend: Backend = "auto",
+        warm_start: bool = False,
+        random_state: RandomState = None,
+        verbose: int = 0,
+    ) -> None:
         self.n_components = n_components
         self.kernel_size = kernel_size
         self.alpha = alpha

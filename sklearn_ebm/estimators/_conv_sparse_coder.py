@@ -1,5 +1,18 @@
 """Convolutional sparse coding."""
 
+from typing import Literal
+
+from sklearn_ebm._typing import (
+    ArrayLike,
+    Backend,
+    Border,
+    ConvolutionSolver,
+    ImageShape,
+    PenaltyLike,
+    RandomState,
+    Scale,
+    Size,
+)
 from sklearn_ebm.estimators._filters import CONSTRAINTS, filters_of, images_of
 from sklearn_ebm.estimators._sparse_model import COMMON_CONSTRAINTS, SparseModel
 
@@ -159,31 +172,31 @@ class ConvSparseCoder(SparseModel):
 
     def __init__(
         self,
-        n_components=None,
+        n_components: int | None = None,
         *,
-        kernel_size=9,
-        alpha="scale",
-        penalty="l1",
-        border="full",
-        image_shape=None,
-        positive=False,
-        connections=None,
-        dictionary=None,
-        dictionary_init=None,
-        crop_size="auto",
-        solver="auto",
-        max_iter=20,
-        tol=1e-3,
-        batch_size=4,
-        code_max_iter=1000,
-        code_tol=1e-3,
-        missing_values=None,
-        sparse_output=False,
-        backend="auto",
-        warm_start=False,
-        random_state=None,
-        verbose=0,
-    ):
+        kernel_size: Size = 9,
+        alpha: float | Scale = "scale",
+        penalty: PenaltyLike = "l1",
+        border: Border = "full",
+        image_shape: ImageShape | None = None,
+        positive: bool = False,
+        connections: int | ArrayLike | None = None,
+        dictionary: ArrayLike | None = None,
+        dictionary_init: ArrayLike | None = None,
+        crop_size: Literal["auto", "patch"] | Size | None = "auto",
+        solver: ConvolutionSolver = "auto",
+        max_iter: int = 20,
+        tol: float = 1e-3,
+        batch_size: int = 4,
+        code_max_iter: int = 1000,
+        code_tol: float = 1e-3,
+        missing_values: float | None = None,
+        sparse_output: bool = False,
+        backend: Backend = "auto",
+        warm_start: bool = False,
+        random_state: RandomState = None,
+        verbose: int = 0,
+    ) -> None:
         self.n_components = n_components
         self.kernel_size = kernel_size
         self.alpha = alpha

@@ -8,6 +8,7 @@ from scipy import sparse
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import check_random_state, check_scalar
 
+from sklearn_ebm._typing import Array, MatrixLike, RandomState
 from sklearn_ebm.backends import array_namespace, resolve_backend
 from sklearn_ebm.backends._random import Stream
 from sklearn_ebm.estimators._fitted_density import fitted_attributes, take_over
@@ -23,6 +24,7 @@ from sklearn_ebm.layers._state import Stateful
 from sklearn_ebm.learning._monitor import pseudo_likelihood, reconstruction_error
 from sklearn_ebm.solvers import (
     LARGEST_ENUMERATION,
+    LogPartition,
     anneal,
     map_rows,
     move_samples,
@@ -108,7 +110,7 @@ class DensityModel(Stateful, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         """Return the results of function(energy, rows, result, first) on pieces of X."""
         return map_rows(function, self._energy_in(float_type(X)).on(backend), X, n_columns)
 
-    def transform(self, X):
+    def transform(self, X: MatrixLike) -> Array:
         """Compute the probability that each hidden unit is on, given the visible units.
 
         Parameters
@@ -129,7 +131,7 @@ class DensityModel(Stateful, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
 
         return self._for_each_piece(hidden_mean, X, backend, self._energy.weights.shape[1])
 
-    def inverse_transform(self, X):
+    def inverse_transform(self, X: MatrixLike) -> Array:
         """Compute the mean of each visible unit, given the hidden units or their probabilities.
 
         Parameters
@@ -155,7 +157,7 @@ class DensityModel(Stateful, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         energy = self._energy_in(X.dtype).on(backend)
         return energy.conditionals.visible_mean(backend.to_device(X))
 
-    def reconstruct(self, X):
+    def reconstruct(self, X: MatrixLike) -> Array:
         """Encode and decode samples: apply `transform` and then `inverse_transform`.
 
         Parameters
@@ -170,7 +172,7 @@ class DensityModel(Stateful, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         """
         return self.inverse_transform(self.transform(X))
 
-    def energy(self, X):
+    def energy(self, X: MatrixLike) -> Array:
         """Compute the free energy F(v) of each sample, in which the hidden units are summed out.
 
         Parameters
@@ -191,7 +193,7 @@ class DensityModel(Stateful, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
 
         return self._for_each_piece(free_energy, X, backend)
 
-    def score_samples(self, X):
+    def score_samples(self, X: MatrixLike) -> Array:
         """Return the negative free energy of each sample, an unnormalised log-likelihood.
 
         Parameters
@@ -207,7 +209,7 @@ class DensityModel(Stateful, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         """
         return -self.energy(X)
 
-    def score(self, X, y=None):
+    def score(self, X: MatrixLike, y: object = None) -> float:
         """Return the mean pseudo-log-likelihood per feature.
 
         Unlike in the other models, it is not the mean of `score_samples`: negative free energies
@@ -242,7 +244,7 @@ class DensityModel(Stateful, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         return float(xp.mean(self._for_each_piece(goodness, X, backend)))
 
     # ------------------------------------------------------------------------------------- samples
-    def gibbs(self, X, n_steps=1, *, random_state=None):
+    def gibbs(self, X: MatrixLike, n_steps: int = 1, *, random_state: RandomState = None) -> Array:
         """Run Markov chains that start at given samples, by block Gibbs sampling.
 
         Parameters
@@ -268,7 +270,9 @@ class DensityModel(Stateful, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         energy = self._energy_in(float_type(X)).on(backend)
         return move_samples(energy, X, n_steps, stream)
 
-    def sample(self, n_samples=1, n_burn_in=1000, *, random_state=None):
+    def sample(
+        self, n_samples: int = 1, n_burn_in: int = 1000, *, random_state: RandomState = None
+    ) -> Array:
         """Draw samples from the model, each from a Markov chain of its own.
 
         Parameters
@@ -301,7 +305,14 @@ class DensityModel(Stateful, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         return move_samples(energy.on(backend), start, n_burn_in, Stream(random_state))
 
     # ----------------------------------------------------------------------------------- likelihood
-    def log_partition(self, method="auto", *, n_temperatures=5000, n_runs=100, random_state=None):
+    def log_partition(
+        self,
+        method: str = "auto",
+        *,
+        n_temperatures: int = 5000,
+        n_runs: int = 100,
+        random_state: RandomState = None,
+    ) -> LogPartition:
         """Compute or estimate log Z, the logarithm of the normalising constant.
 
         The density of a sample v is exp(-F(v)) / Z, where F is the free energy (see `energy`).
@@ -355,7 +366,13 @@ class DensityModel(Stateful, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         shares = annealing_shares(n_temperatures)
         return anneal(energy.path(self._base), shares, n_runs, stream)
 
-    def log_likelihood(self, X, log_partition=None, *, random_state=None):
+    def log_likelihood(
+        self,
+        X: MatrixLike,
+        log_partition: LogPartition | float | None = None,
+        *,
+        random_state: RandomState = None,
+    ) -> Array:
         """Compute the log-density of each sample, log p(v) = -F(v) - log Z.
 
         Parameters

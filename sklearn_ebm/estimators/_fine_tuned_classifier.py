@@ -1,16 +1,28 @@
 """Classifier that trains a pipeline layer by layer without labels, then as a whole with labels."""
 
 import copy
+from collections.abc import Mapping
 from contextlib import contextmanager
 from numbers import Integral, Real
+from typing import Any, Literal, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.callback import CallbackSupportMixin, with_callbacks
+from sklearn.pipeline import Pipeline
 from sklearn.utils import _safe_indexing, get_tags, indexable
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_ebm._sklearn import HasMethods, Interval, StrOptions, _fit_context
+from sklearn_ebm._typing import (
+    Array,
+    ArrayLike,
+    Backend,
+    Estimator,
+    LearningRate,
+    MatrixLike,
+    RandomState,
+)
 from sklearn_ebm.backends import BACKENDS, read_only
 from sklearn_ebm.estimators._label_learning import LabelLearning, tuned_pipeline
 from sklearn_ebm.estimators._scores import ScoresMixin
@@ -172,26 +184,26 @@ class FineTunedClassifier(
 
     def __init__(
         self,
-        estimator,
+        estimator: Estimator,
         *,
-        prefit=False,
-        subsample=None,
-        optimizer="adam",
-        learning_rate="auto",
-        learning_rates=None,
-        momentum=0.9,
-        weight_decay=0.0,
-        max_iter=20,
-        batch_size=100,
-        early_stopping="auto",
-        validation_fraction=0.1,
-        n_iter_no_change=10,
-        class_weight=None,
-        backend="auto",
-        warm_start=False,
-        random_state=None,
-        verbose=0,
-    ):
+        prefit: bool = False,
+        subsample: int | None = None,
+        optimizer: Literal["adam", "sgd"] = "adam",
+        learning_rate: LearningRate = "auto",
+        learning_rates: Mapping[str, LearningRate] | None = None,
+        momentum: float = 0.9,
+        weight_decay: float = 0.0,
+        max_iter: int = 20,
+        batch_size: int = 100,
+        early_stopping: bool | Literal["auto"] = "auto",
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 10,
+        class_weight: Mapping[Any, float] | Literal["balanced"] | None = None,
+        backend: Backend = "auto",
+        warm_start: bool = False,
+        random_state: RandomState = None,
+        verbose: int = 0,
+    ) -> None:
         self.estimator = estimator
         self.prefit = prefit
         self.subsample = subsample
@@ -213,7 +225,13 @@ class FineTunedClassifier(
 
     @with_callbacks
     @_fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X, y, sample_weight=None, unsupervised_X=None):
+    def fit(
+        self,
+        X: MatrixLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        unsupervised_X: MatrixLike | None = None,
+    ) -> Self:
         """Fit the pipeline step by step, then train it with labels.
 
         Parameters
@@ -299,7 +317,7 @@ class FineTunedClassifier(
         fitted = self._fitted(tuned_pipeline(self.pipeline_, trained), curves)
         return self._left(None, fitted, None)
 
-    def to_pipeline(self):
+    def to_pipeline(self) -> Pipeline:
         """Return the fine-tuned pipeline as a scikit-learn pipeline.
 
         Returns
@@ -311,7 +329,7 @@ class FineTunedClassifier(
         self._ready()
         return copy.deepcopy(self.pipeline_)
 
-    def decision_function(self, X):
+    def decision_function(self, X: MatrixLike) -> Array:
         """Compute the decision function of the samples, one score for each class.
 
         Parameters

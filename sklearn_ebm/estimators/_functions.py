@@ -1,8 +1,18 @@
 """Functions that infer sparse codes without an estimator."""
 
 from numbers import Integral, Real
+from typing import Any
 
 from sklearn_ebm._sklearn import Interval, StrOptions, validate_params
+from sklearn_ebm._typing import (
+    Array,
+    ArrayLike,
+    Backend,
+    MatrixLike,
+    MatrixSolver,
+    PenaltyLike,
+    SparseOrDense,
+)
 from sklearn_ebm.backends import BACKENDS, is_cupy, resolve_backend
 from sklearn_ebm.factors import PENALTY, LinearDecoder, SparseEnergy, resolve_penalty
 from sklearn_ebm.inputs._checks import (
@@ -60,21 +70,21 @@ def _checked_init(init, shape, dtype):
     prefer_skip_nested_validation=True,
 )
 def sparse_encode(
-    X,
-    dictionary,
-    alpha,
+    X: MatrixLike,
+    dictionary: ArrayLike,
+    alpha: float,
     *,
-    penalty="l1",
-    solver="auto",
-    positive=False,
-    init=None,
-    max_iter=1000,
-    tol=1e-4,
-    return_gap=False,
-    sparse_output=False,
-    missing_values=None,
-    backend="auto",
-):
+    penalty: PenaltyLike = "l1",
+    solver: MatrixSolver = "auto",
+    positive: bool = False,
+    init: ArrayLike | None = None,
+    max_iter: int = 1000,
+    tol: float = 1e-4,
+    return_gap: bool = False,
+    sparse_output: bool = False,
+    missing_values: float | None = None,
+    backend: Backend = "auto",
+) -> SparseOrDense:
     """Infer sparse codes of samples for a given dictionary.
 
     The code z of each row x of X minimises 1/2 ||x - z D||^2 + alpha ||z||_1, where the rows of D
@@ -171,7 +181,7 @@ def sparse_encode(
     return (code, gap) if return_gap else code
 
 
-def fista(X, dictionary, alpha, **options):
+def fista(X: MatrixLike, dictionary: ArrayLike, alpha: float, **options: Any) -> Array:
     """Infer sparse codes by FISTA, the accelerated proximal gradient method.
 
     This is `sparse_encode` with `solver="fista"`. The acceleration restarts adaptively. On the CPU,
@@ -211,7 +221,7 @@ def fista(X, dictionary, alpha, **options):
     return sparse_encode(X, dictionary, alpha, solver="fista", **options)
 
 
-def ista(X, dictionary, alpha, **options):
+def ista(X: MatrixLike, dictionary: ArrayLike, alpha: float, **options: Any) -> Array:
     """Infer sparse codes by ISTA, the proximal gradient method.
 
     This is `sparse_encode` with `solver="ista"`.

@@ -1,8 +1,24 @@
 """Predictive sparse decomposition with a penalty on pools of components."""
 
+from collections.abc import Sequence
+from typing import Literal
+
 import numpy as np
 
 from sklearn_ebm._sklearn import StrOptions
+from sklearn_ebm._typing import (
+    Array,
+    ArrayLike,
+    Backend,
+    Encoder,
+    Inference,
+    LearningRate,
+    MatrixLike,
+    MatrixSolver,
+    RandomState,
+    Scale,
+    Size,
+)
 from sklearn_ebm.estimators._atoms import Atoms
 from sklearn_ebm.estimators._dictionary_learning import DictionaryLearning
 from sklearn_ebm.estimators._network_forms import PooledNetwork
@@ -256,37 +272,37 @@ class GroupSparsePSD(SparseModel):
 
     def __init__(
         self,
-        n_components=None,
+        n_components: int | None = None,
         *,
-        groups=None,
-        map_shape=None,
-        pool_shape=(6, 6),
-        pool_stride=1,
-        pool_weights="gaussian",
-        torus=True,
-        alpha="scale",
-        beta=1.0,
-        encoder="shrinkage",
-        n_steps=3,
-        output="pooled",
-        inference="encoder",
-        positive=False,
-        dictionary=None,
-        dictionary_init=None,
-        solver="auto",
-        max_iter=20,
-        tol=1e-3,
-        batch_size=512,
-        learning_rate="auto",
-        code_max_iter=1000,
-        code_tol=1e-4,
-        missing_values=None,
-        sparse_output=False,
-        backend="auto",
-        warm_start=False,
-        random_state=None,
-        verbose=0,
-    ):
+        groups: int | Sequence[ArrayLike] | None = None,
+        map_shape: Sequence[int] | None = None,
+        pool_shape: Size = (6, 6),
+        pool_stride: Size = 1,
+        pool_weights: Literal["gaussian", "uniform"] | ArrayLike = "gaussian",
+        torus: bool = True,
+        alpha: float | Scale = "scale",
+        beta: float = 1.0,
+        encoder: Encoder = "shrinkage",
+        n_steps: int = 3,
+        output: Literal["pooled", "simple", "both"] = "pooled",
+        inference: Inference = "encoder",
+        positive: bool = False,
+        dictionary: ArrayLike | None = None,
+        dictionary_init: ArrayLike | None = None,
+        solver: MatrixSolver = "auto",
+        max_iter: int = 20,
+        tol: float = 1e-3,
+        batch_size: int = 512,
+        learning_rate: LearningRate = "auto",
+        code_max_iter: int = 1000,
+        code_tol: float = 1e-4,
+        missing_values: float | None = None,
+        sparse_output: bool = False,
+        backend: Backend = "auto",
+        warm_start: bool = False,
+        random_state: RandomState = None,
+        verbose: int = 0,
+    ) -> None:
         self.n_components = n_components
         self.alpha = alpha
         self.beta = beta
@@ -366,7 +382,7 @@ class GroupSparsePSD(SparseModel):
             self.output
         ]
 
-    def inverse_transform(self, X):
+    def inverse_transform(self, X: MatrixLike) -> Array:
         """Reconstruct samples from codes.
 
         Parameters

@@ -1,6 +1,7 @@
 """Pipelines of several stages of feature learning."""
 
 from numbers import Integral, Real
+from typing import Any, Literal
 
 import numpy as np
 from sklearn.base import clone
@@ -10,6 +11,7 @@ from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils import check_random_state
 
 from sklearn_ebm._sklearn import HasMethods, Interval, StrOptions, validate_params
+from sklearn_ebm._typing import ArrayLike, Estimator, ImageShape, Pooling, RandomState, Scale, Size
 from sklearn_ebm.estimators._conv_psd import ConvPSD
 from sklearn_ebm.estimators._sparse_model import SCALE
 from sklearn_ebm.layers import Flattener, LocalContrastNormalizer, Pooler, Rectifier
@@ -52,23 +54,23 @@ def as_images(X, image_shape):
     prefer_skip_nested_validation=True,
 )
 def make_feature_hierarchy(
-    n_stages=2,
+    n_stages: int = 2,
     *,
-    model=None,
-    n_components=(32, 64),
-    kernel_size=5,
-    alpha=None,
-    connections=16,
-    rectify="abs",
-    window_size=9,
-    pooling="average",
-    pool_shape=2,
-    pool_stride=None,
-    image_shape=None,
-    classifier="logistic",
-    memory=None,
-    random_state=None,
-):
+    model: Estimator | None = None,
+    n_components: Size = (32, 64),
+    kernel_size: Size = 5,
+    alpha: float | Scale | ArrayLike | None = None,
+    connections: int | None = 16,
+    rectify: Literal["abs", "positive", "split"] | None = "abs",
+    window_size: int | None = 9,
+    pooling: Pooling | None = "average",
+    pool_shape: Size = 2,
+    pool_stride: Size | None = None,
+    image_shape: ImageShape | None = None,
+    classifier: Estimator | Literal["logistic"] | None = "logistic",
+    memory: Any = None,
+    random_state: RandomState = None,
+) -> Pipeline:
     """Create a pipeline with several stages of features and a classifier.
 
     Each stage consists of a model (its filters), a rectifier, local contrast normalisation and

@@ -2,11 +2,13 @@
 
 import io
 import pickle
+from typing import Any
 
+from sklearn_ebm._typing import Estimator
 from sklearn_ebm.backends import is_cupy, to_host
 
 
-def host_copy(model):
+def host_copy(model: Estimator) -> Any:
     """Copy a fitted model from a CUDA device to the host.
 
     All CuPy arrays are replaced by NumPy arrays, so that the copy runs on the host, and can be

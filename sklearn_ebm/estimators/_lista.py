@@ -2,8 +2,22 @@
 
 import copy
 from numbers import Integral, Real
+from typing import Literal, Self
 
 from sklearn_ebm._sklearn import HasMethods, Interval, StrOptions, validate_params
+from sklearn_ebm._typing import (
+    Array,
+    ArrayLike,
+    Backend,
+    Estimator,
+    Inference,
+    LearningRate,
+    MatrixLike,
+    MatrixSolver,
+    PenaltyLike,
+    RandomState,
+    Scale,
+)
 from sklearn_ebm.backends import copied
 from sklearn_ebm.estimators._fitted import keep, read
 from sklearn_ebm.estimators._imitation_learning import (
@@ -210,31 +224,31 @@ class LISTAEncoder(SparseModel):
 
     def __init__(
         self,
-        n_components=None,
+        n_components: int | None = None,
         *,
-        alpha=None,
-        penalty=None,
-        encoder="lista",
-        n_steps=3,
-        tied=True,
-        loss="codes",
-        inference="encoder",
-        dictionary=None,
-        solver="auto",
-        max_iter=30,
-        tol=1e-3,
-        n_iter_no_change=5,
-        validation_fraction=0.1,
-        batch_size=256,
-        learning_rate="auto",
-        code_max_iter=1000,
-        code_tol=1e-4,
-        sparse_output=False,
-        backend="auto",
-        warm_start=False,
-        random_state=None,
-        verbose=0,
-    ):
+        alpha: float | Scale | None = None,
+        penalty: PenaltyLike | None = None,
+        encoder: Literal["lista", "lfista", "lcod"] = "lista",
+        n_steps: int = 3,
+        tied: bool = True,
+        loss: Literal["codes", "energy"] = "codes",
+        inference: Inference = "encoder",
+        dictionary: ArrayLike | Estimator | None = None,
+        solver: MatrixSolver = "auto",
+        max_iter: int = 30,
+        tol: float = 1e-3,
+        n_iter_no_change: int = 5,
+        validation_fraction: float = 0.1,
+        batch_size: int = 256,
+        learning_rate: LearningRate = "auto",
+        code_max_iter: int = 1000,
+        code_tol: float = 1e-4,
+        sparse_output: bool = False,
+        backend: Backend = "auto",
+        warm_start: bool = False,
+        random_state: RandomState = None,
+        verbose: int = 0,
+    ) -> None:
         self.n_components = n_components
         self.alpha = alpha
         self.penalty = penalty
@@ -259,7 +273,7 @@ class LISTAEncoder(SparseModel):
         self.random_state = random_state
         self.verbose = verbose
 
-    def energy(self, X, mask=None):
+    def energy(self, X: MatrixLike, mask: ArrayLike | None = None) -> Array:
         """Compute the energy E(x, z) of each sample and its code from `transform`.
 
         Parameters
@@ -281,7 +295,9 @@ class LISTAEncoder(SparseModel):
     @validate_params(
         {"fraction": [Interval(Real, 0, 1, closed="both")]}, prefer_skip_nested_validation=True
     )
-    def to_sparse_lateral(self, fraction, X=None, sample_weight=None):
+    def to_sparse_lateral(
+        self, fraction: float, X: MatrixLike | None = None, sample_weight: ArrayLike | None = None
+    ) -> Self:
         """Keep only the largest entries of S, and optionally retrain the encoder.
 
         Parameters

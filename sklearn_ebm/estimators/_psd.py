@@ -3,6 +3,17 @@
 from numbers import Integral, Real
 
 from sklearn_ebm._sklearn import Interval, StrOptions
+from sklearn_ebm._typing import (
+    ArrayLike,
+    Backend,
+    Encoder,
+    Inference,
+    LearningRate,
+    MatrixSolver,
+    PenaltyLike,
+    RandomState,
+    Scale,
+)
 from sklearn_ebm.estimators._dictionary_learning import Prediction
 from sklearn_ebm.estimators._sparse_model import COMMON_CONSTRAINTS, SparseModel
 from sklearn_ebm.factors import ENCODERS
@@ -179,31 +190,31 @@ class PSD(SparseModel):
 
     def __init__(
         self,
-        n_components=None,
+        n_components: int | None = None,
         *,
-        alpha="scale",
-        penalty="l1",
-        beta=1.0,
-        encoder="shrinkage",
-        n_steps=3,
-        inference="encoder",
-        positive=False,
-        dictionary=None,
-        dictionary_init=None,
-        solver="auto",
-        max_iter=20,
-        tol=1e-3,
-        batch_size=512,
-        learning_rate="auto",
-        code_max_iter=1000,
-        code_tol=1e-4,
-        missing_values=None,
-        sparse_output=False,
-        backend="auto",
-        warm_start=False,
-        random_state=None,
-        verbose=0,
-    ):
+        alpha: float | Scale = "scale",
+        penalty: PenaltyLike = "l1",
+        beta: float = 1.0,
+        encoder: Encoder = "shrinkage",
+        n_steps: int = 3,
+        inference: Inference = "encoder",
+        positive: bool = False,
+        dictionary: ArrayLike | None = None,
+        dictionary_init: ArrayLike | None = None,
+        solver: MatrixSolver = "auto",
+        max_iter: int = 20,
+        tol: float = 1e-3,
+        batch_size: int = 512,
+        learning_rate: LearningRate = "auto",
+        code_max_iter: int = 1000,
+        code_tol: float = 1e-4,
+        missing_values: float | None = None,
+        sparse_output: bool = False,
+        backend: Backend = "auto",
+        warm_start: bool = False,
+        random_state: RandomState = None,
+        verbose: int = 0,
+    ) -> None:
         self.n_components = n_components
         self.alpha = alpha
         self.penalty = penalty

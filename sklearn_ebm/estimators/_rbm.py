@@ -1,10 +1,12 @@
 """Restricted Boltzmann machines."""
 
 from numbers import Integral, Real
+from typing import Literal, Self
 
 from sklearn.callback import CallbackSupportMixin, with_callbacks
 
 from sklearn_ebm._sklearn import Interval, StrOptions, _fit_context
+from sklearn_ebm._typing import ArrayLike, Backend, LearningRate, MatrixLike, RandomState
 from sklearn_ebm.backends import BACKENDS
 from sklearn_ebm.estimators._contrastive_learning import LOSSES, ContrastiveLearning
 from sklearn_ebm.estimators._density import DensityModel
@@ -201,29 +203,29 @@ class RBM(CallbackSupportMixin, DensityModel):
 
     def __init__(
         self,
-        n_components=256,
+        n_components: int = 256,
         *,
-        visible="bernoulli",
-        loss="pcd",
-        n_gibbs_steps=1,
-        n_chains=100,
-        learning_rate="auto",
-        momentum=0.0,
-        weight_decay=0.0,
-        sparsity_target=None,
-        sparsity_cost=0.1,
-        centered=True,
-        average=0.2,
-        binarize=False,
-        batch_size="auto",
-        max_iter=20,
-        tol=0.0,
-        validation_fraction=0.0,
-        backend="auto",
-        warm_start=False,
-        random_state=None,
-        verbose=0,
-    ):
+        visible: Literal["bernoulli", "gaussian"] = "bernoulli",
+        loss: Literal["cd", "pcd", "fpcd"] = "pcd",
+        n_gibbs_steps: int = 1,
+        n_chains: int = 100,
+        learning_rate: LearningRate = "auto",
+        momentum: float = 0.0,
+        weight_decay: float = 0.0,
+        sparsity_target: float | None = None,
+        sparsity_cost: float = 0.1,
+        centered: bool = True,
+        average: float = 0.2,
+        binarize: bool = False,
+        batch_size: int | Literal["auto"] = "auto",
+        max_iter: int = 20,
+        tol: float = 0.0,
+        validation_fraction: float = 0.0,
+        backend: Backend = "auto",
+        warm_start: bool = False,
+        random_state: RandomState = None,
+        verbose: int = 0,
+    ) -> None:
         self.n_components = n_components
         self.visible = visible
         self.loss = loss
@@ -248,7 +250,7 @@ class RBM(CallbackSupportMixin, DensityModel):
 
     @with_callbacks
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y=None, sample_weight=None):
+    def fit(self, X: MatrixLike, y: object = None, sample_weight: ArrayLike | None = None) -> Self:
         """Learn from X in passes over shuffled batches.
 
         Parameters
@@ -276,7 +278,9 @@ class RBM(CallbackSupportMixin, DensityModel):
             return ContrastiveLearning(self, attempt).fit(X, sample_weight)
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def partial_fit(self, X, y=None, sample_weight=None):
+    def partial_fit(
+        self, X: MatrixLike, y: object = None, sample_weight: ArrayLike | None = None
+    ) -> Self:
         """Learn from one more chunk of data, in one pass at the initial learning rate.
 
         Parameters

@@ -1,14 +1,21 @@
 """Predictions from the scores of the classes: labels and probabilities."""
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 
+from sklearn_ebm._typing import Array, MatrixLike
 from sklearn_ebm.factors import log_probabilities
 
 
 class ScoresMixin:
     """Predictions of a classifier that has `classes_` and `decision_function`."""
 
-    def predict_log_proba(self, X):
+    classes_: Array
+    decision_function: Callable[..., Any]
+
+    def predict_log_proba(self, X: MatrixLike) -> Array:
         """Compute the log-probabilities of the classes.
 
         Parameters
@@ -26,7 +33,7 @@ class ScoresMixin:
             scores = np.stack([-scores, scores], axis=1) / 2
         return log_probabilities(scores)
 
-    def predict_proba(self, X):
+    def predict_proba(self, X: MatrixLike) -> Array:
         """Compute the probabilities of the classes.
 
         Parameters
@@ -41,7 +48,7 @@ class ScoresMixin:
         """
         return np.exp(self.predict_log_proba(X))
 
-    def predict(self, X):
+    def predict(self, X: MatrixLike) -> Array:
         """Predict the class of each sample, the one with the largest score.
 
         Parameters

@@ -1,5 +1,6 @@
 """Sparse coding."""
 
+from sklearn_ebm._typing import ArrayLike, Backend, MatrixSolver, PenaltyLike, RandomState, Scale
 from sklearn_ebm.estimators._sparse_model import SparseModel
 
 
@@ -121,26 +122,26 @@ class SparseCoder(SparseModel):
 
     def __init__(
         self,
-        n_components=None,
+        n_components: int | None = None,
         *,
-        alpha="scale",
-        penalty="l1",
-        positive=False,
-        dictionary=None,
-        dictionary_init=None,
-        solver="auto",
-        max_iter=20,
-        tol=1e-3,
-        batch_size=512,
-        code_max_iter=1000,
-        code_tol=1e-4,
-        missing_values=None,
-        sparse_output=False,
-        backend="auto",
-        warm_start=False,
-        random_state=None,
-        verbose=0,
-    ):
+        alpha: float | Scale = "scale",
+        penalty: PenaltyLike = "l1",
+        positive: bool = False,
+        dictionary: ArrayLike | None = None,
+        dictionary_init: ArrayLike | None = None,
+        solver: MatrixSolver = "auto",
+        max_iter: int = 20,
+        tol: float = 1e-3,
+        batch_size: int = 512,
+        code_max_iter: int = 1000,
+        code_tol: float = 1e-4,
+        missing_values: float | None = None,
+        sparse_output: bool = False,
+        backend: Backend = "auto",
+        warm_start: bool = False,
+        random_state: RandomState = None,
+        verbose: int = 0,
+    ) -> None:
         self.n_components = n_components
         self.alpha = alpha
         self.penalty = penalty

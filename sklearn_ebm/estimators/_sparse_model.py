@@ -5,6 +5,7 @@ subclass specifies them in `_inputs`, `_atoms`, `_penalty_kind` and `_prediction
 """
 
 from numbers import Integral, Real
+from typing import Any, Self
 
 import numpy as np
 from scipy import sparse
@@ -12,6 +13,7 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.callback import CallbackSupportMixin, with_callbacks
 
 from sklearn_ebm._sklearn import Interval, StrOptions, _fit_context
+from sklearn_ebm._typing import Array, ArrayLike, MatrixLike, SparseOrDense
 from sklearn_ebm.backends import BACKENDS, resolve_backend, to_host
 from sklearn_ebm.estimators._atoms import Atoms
 from sklearn_ebm.estimators._dictionary_learning import DictionaryLearning
@@ -61,10 +63,10 @@ class SparseModel(
 ):
     """Model with an energy 1/2 ||x - decode(z)||^2 + penalty(z), with or without an encoder."""
 
-    _model_attributes = ("components_", "alpha_")
-    _needs_fit = ("n_components", "dictionary")
+    _model_attributes: tuple[str, ...] = ("components_", "alpha_")
+    _needs_fit: tuple[str, ...] = ("n_components", "dictionary")
     _fit_derives = ("alpha",)
-    _needs_new_learner = ()  # parameters that must not change while learning continues
+    _needs_new_learner: tuple[str, ...] = ()  # must not change while learning continues
     _learning = DictionaryLearning
     _alpha_is_live = True  # whether a new alpha takes effect in the next call
     _takes_images = False  # whether samples may be images
@@ -91,7 +93,7 @@ class SparseModel(
         """Return the prediction term and its encoder, or None."""
         return None
 
-    def set_params(self, **params):
+    def set_params(self, **params: Any) -> Self:
         """Set parameters of the model, and parameters of its penalty as ``penalty__name``.
 
         Parameters
@@ -109,7 +111,13 @@ class SparseModel(
     # ------------------------------------------------------------------------------------ learning
     @with_callbacks
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y=None, sample_weight=None, mask=None):
+    def fit(
+        self,
+        X: MatrixLike,
+        y: object = None,
+        sample_weight: ArrayLike | None = None,
+        mask: ArrayLike | None = None,
+    ) -> Self:
         """Learn from X in passes over shuffled batches.
 
         Parameters
@@ -136,7 +144,13 @@ class SparseModel(
             return self._learning(self, attempt).fit(X, sample_weight, mask)
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def partial_fit(self, X, y=None, sample_weight=None, mask=None):
+    def partial_fit(
+        self,
+        X: MatrixLike,
+        y: object = None,
+        sample_weight: ArrayLike | None = None,
+        mask: ArrayLike | None = None,
+    ) -> Self:
         """Learn from one more chunk of data, in one pass.
 
         Parameters
@@ -160,7 +174,7 @@ class SparseModel(
             return self._learning(self, attempt).partial_fit(X, sample_weight, mask)
 
     # ----------------------------------------------------------------------------------- inference
-    def transform(self, X, mask=None):
+    def transform(self, X: MatrixLike, mask: ArrayLike | None = None) -> SparseOrDense:
         """Encode samples.
 
         Parameters
@@ -196,7 +210,7 @@ class SparseModel(
         """Return the features as rows."""
         return self._state.parts.code(data, self.sparse_output)
 
-    def inverse_transform(self, X):
+    def inverse_transform(self, X: MatrixLike) -> Array:
         """Reconstruct samples from codes.
 
         Parameters
@@ -217,7 +231,7 @@ class SparseModel(
         rows = decoder.decode(code)
         return rows if self._form.is_flat else self._form.restore(decoder.as_images(rows))
 
-    def energy(self, X, mask=None):
+    def energy(self, X: MatrixLike, mask: ArrayLike | None = None) -> Array:
         """Compute the energy F(x) = min_z E(x, z) of each sample, which is low near the data.
 
         Parameters
@@ -237,7 +251,7 @@ class SparseModel(
         data, parts = read(self, X, mask), self._state.parts
         return parts.value(data, parts.optimal(data))
 
-    def duality_gap(self, X, code, mask=None):
+    def duality_gap(self, X: MatrixLike, code: MatrixLike, mask: ArrayLike | None = None) -> Array:
         """Compute the duality gap of given codes, an upper bound on the excess of their energy.
 
         The energy of a code exceeds the minimum energy of the sample by at most this value.
@@ -276,7 +290,7 @@ class SparseModel(
             )
         return parts.duality_gap(data, rows.toarray() if sparse.issparse(rows) else rows)
 
-    def score_samples(self, X, mask=None):
+    def score_samples(self, X: MatrixLike, mask: ArrayLike | None = None) -> Array:
         """Return the negative energy of each sample.
 
         Parameters
@@ -294,7 +308,7 @@ class SparseModel(
         """
         return -self.energy(X, mask)
 
-    def score(self, X, y=None, mask=None):
+    def score(self, X: MatrixLike, y: object = None, mask: ArrayLike | None = None) -> float:
         """Return the mean negative energy of the samples.
 
         Parameters

@@ -1,11 +1,13 @@
 """Display of codes: active atoms per sample, and usage of the atoms."""
 
 import math
+from typing import Self
 
 import numpy as np
 from scipy import sparse
 from sklearn.utils.validation import check_is_fitted
 
+from sklearn_ebm._typing import ArrayLike, AxesLike, Estimator, MatrixLike
 from sklearn_ebm.backends import to_host
 from sklearn_ebm.inspection._axes import take_axes
 
@@ -51,12 +53,14 @@ class CodeDisplay:
     array([100. ,  33.3,  33.3,   0. ])
     """
 
-    def __init__(self, n_active, usage):
+    def __init__(self, n_active: ArrayLike, usage: ArrayLike) -> None:
         self.n_active = n_active
         self.usage = usage
 
     @classmethod
-    def from_estimator(cls, estimator, X, *, ax=None):
+    def from_estimator(
+        cls, estimator: Estimator, X: MatrixLike, *, ax: AxesLike | None = None
+    ) -> Self:
         """Plot statistics of the codes of X.
 
         Parameters
@@ -82,7 +86,7 @@ class CodeDisplay:
         usage = np.asarray(active.sum(axis=0)).reshape(-1) / active.shape[0]
         return cls(n_active, usage).plot(ax=ax)
 
-    def plot(self, *, ax=None):
+    def plot(self, *, ax: AxesLike | None = None) -> Self:
         """Plot the histogram and the usage.
 
         Parameters

@@ -1,14 +1,15 @@
 """Display of the distance of codes from the optimum, for trained encoders and for solvers."""
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from numbers import Integral
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import numpy as np
 from sklearn.utils import check_array, check_scalar, gen_batches
 from sklearn.utils.validation import check_is_fitted
 
+from sklearn_ebm._typing import Array, Axes, Estimator, EstimatorOrMapping, MatrixLike
 from sklearn_ebm.backends import to_host
 from sklearn_ebm.factors import ENCODERS, LinearDecoder, Tape
 from sklearn_ebm.inspection._axes import check_option, fitted, take_axes
@@ -20,6 +21,9 @@ FURTHER = 4  # steps of solvers, as a multiple of the steps of the deepest encod
 GREEDY_POINTS = 20  # points of a curve that are computed one by one
 PIECE_ROWS = 1024  # samples whose iterates are in memory at once
 MARKED = 15  # maximum number of points of a curve with markers
+
+
+Floats = Sequence[float] | Array
 
 
 class CodeErrorDisplay:
@@ -71,11 +75,19 @@ class CodeErrorDisplay:
     True
     """
 
-    def __init__(self, errors):
+    def __init__(self, errors: Mapping[str, tuple[Floats, Floats]]) -> None:
         self.errors = errors
 
     @classmethod
-    def from_estimators(cls, estimators, X, *, solvers=("ista", "fista"), max_steps=None, ax=None):
+    def from_estimators(
+        cls,
+        estimators: EstimatorOrMapping | Sequence[Estimator],
+        X: MatrixLike,
+        *,
+        solvers: str | Sequence[str] = ("ista", "fista"),
+        max_steps: int | None = None,
+        ax: Axes | None = None,
+    ) -> Self:
         """Plot the errors of trained encoders and of solvers.
 
         Parameters
@@ -126,7 +138,7 @@ class CodeErrorDisplay:
         errors.update({LABELS[name]: _solver_line(task, name, max_steps) for name in solvers})
         return cls(errors).plot(ax=ax)
 
-    def plot(self, *, ax=None):
+    def plot(self, *, ax: Axes | None = None) -> Self:
         """Plot the errors on a logarithmic scale.
 
         Parameters

@@ -1,10 +1,12 @@
 """Display of dictionaries: mosaics in which each atom is a small image."""
 
 import math
+from typing import Literal, Self
 
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
+from sklearn_ebm._typing import ArrayLike, AxesLike, ColormapLike, Estimator, ImageShape
 from sklearn_ebm.backends import to_host
 from sklearn_ebm.inspection._axes import check_option, fitted, take_axes
 from sklearn_ebm.inspection._mosaic import arrange, columns_of_square, draw, tile_shape
@@ -79,7 +81,14 @@ class DictionaryDisplay:
     (35, 35)
     """
 
-    def __init__(self, components, *, encoder_components=None, usage=None, image_shape=None):
+    def __init__(
+        self,
+        components: ArrayLike,
+        *,
+        encoder_components: ArrayLike | None = None,
+        usage: ArrayLike | None = None,
+        image_shape: ImageShape | None = None,
+    ) -> None:
         self.components = components
         self.encoder_components = encoder_components
         self.usage = usage
@@ -88,15 +97,15 @@ class DictionaryDisplay:
     @classmethod
     def from_estimator(
         cls,
-        estimator,
+        estimator: Estimator,
         *,
-        image_shape=None,
-        which="decoder",
-        sort="usage",
-        n_columns=None,
-        cmap="gray",
-        ax=None,
-    ):
+        image_shape: ImageShape | None = None,
+        which: Literal["decoder", "encoder", "both"] = "decoder",
+        sort: Literal["usage"] | None = "usage",
+        n_columns: int | None = None,
+        cmap: ColormapLike = "gray",
+        ax: AxesLike | None = None,
+    ) -> Self:
         """Plot the atoms of a fitted estimator.
 
         Parameters
@@ -142,7 +151,15 @@ class DictionaryDisplay:
         )
         return display.plot(which=which, sort=sort, n_columns=n_columns, cmap=cmap, ax=ax)
 
-    def plot(self, *, which="decoder", sort="usage", n_columns=None, cmap="gray", ax=None):
+    def plot(
+        self,
+        *,
+        which: Literal["decoder", "encoder", "both"] = "decoder",
+        sort: Literal["usage"] | None = "usage",
+        n_columns: int | None = None,
+        cmap: ColormapLike = "gray",
+        ax: AxesLike | None = None,
+    ) -> Self:
         """Plot the mosaics.
 
         Parameters

@@ -21,6 +21,7 @@ import numpy as np
 from scipy.optimize import least_squares
 from sklearn.utils import check_array, check_scalar
 
+from sklearn_ebm._typing import Array, ArrayLike, ImageShape
 from sklearn_ebm.backends import to_host
 from sklearn_ebm.inspection._mosaic import tile_shape
 
@@ -42,7 +43,9 @@ MAX_EVALUATIONS = 100  # a fit takes about 20
 COST_TOLERANCE = 1e-4  # relative to the residual sum of squares; the goodness is exact to 1e-4
 
 
-def fit_gabor(filters, image_shape=None, *, n_starts=3):
+def fit_gabor(
+    filters: ArrayLike, image_shape: ImageShape | None = None, *, n_starts: int = 3
+) -> "GaborFit":
     """Fit a Gabor function, a plane wave under a Gaussian envelope, to each filter.
 
     At the pixel (i, j), with y = i - row and x = j - column, it is
@@ -190,7 +193,7 @@ class GaborFit:
     goodness: np.ndarray
     image_shape: tuple
 
-    def evaluate(self):
+    def evaluate(self) -> Array:
         """Compute the fitted functions at the pixels of the picture.
 
         Returns
@@ -201,7 +204,7 @@ class GaborFit:
         pixels = np.indices(self.image_shape, dtype=np.float64).reshape(2, -1)
         return _gabor_or_zero(self._parameters(), pixels)
 
-    def is_good(self, threshold=0.8):
+    def is_good(self, threshold: float = 0.8) -> Array:
         """Return which filters are well described by Gabor functions.
 
         Parameters

@@ -2,16 +2,19 @@
 
 import math
 from numbers import Integral
+from typing import Any, Self
 
 import numpy as np
 from sklearn.utils import check_scalar
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_ebm.backends import is_cupy, to_host
+from sklearn_ebm._typing import ArrayLike, Axes, ColormapLike, Estimator
+from sklearn_ebm.backends import to_host
 from sklearn_ebm.inspection._axes import fitted, take_axes
 from sklearn_ebm.inspection._mosaic import columns_of_square
 from sklearn_ebm.inspection._pictures import (
     COLOURS,
+    as_array,
     as_picture,
     coded,
     draw_line,
@@ -95,15 +98,29 @@ class MapDisplay:
     (12, 12)
     """
 
-    def __init__(self, maps, *, components=None, image=None):
+    def __init__(
+        self,
+        maps: ArrayLike,
+        *,
+        components: ArrayLike | None = None,
+        image: ArrayLike | None = None,
+    ) -> None:
         self.maps = maps
         self.components = components
         self.image = image
 
     @classmethod
     def from_estimator(
-        cls, estimator, image, *, mask=None, n_maps=8, n_columns=None, cmap="gray", ax=None
-    ):
+        cls,
+        estimator: Estimator,
+        image: ArrayLike,
+        *,
+        mask: ArrayLike | None = None,
+        n_maps: int = 8,
+        n_columns: int | None = None,
+        cmap: ColormapLike = "gray",
+        ax: Axes | None = None,
+    ) -> Self:
         """Plot the feature maps of one image.
 
         Parameters
@@ -148,7 +165,7 @@ class MapDisplay:
                 "estimator must have components_ of shape (n_components, height, width, "
                 f"n_channels), got {type(estimator).__name__} with shape {components.shape}."
             )
-        image = image if is_cupy(image) else np.asarray(image)
+        image = as_array(image)
         picture = as_picture(image, getattr(estimator, "image_shape", None))
         if mask is not None:
             mask = np.reshape(to_host(mask), (*picture.shape[:2], -1))
@@ -157,7 +174,14 @@ class MapDisplay:
         display = cls(code[0], components=components, image=picture if is_shown else None)
         return display.plot(n_maps=n_maps, n_columns=n_columns, cmap=cmap, ax=ax)
 
-    def plot(self, *, n_maps=8, n_columns=None, cmap="gray", ax=None):
+    def plot(
+        self,
+        *,
+        n_maps: int = 8,
+        n_columns: int | None = None,
+        cmap: ColormapLike = "gray",
+        ax: Axes | None = None,
+    ) -> Self:
         """Plot the feature maps.
 
         Parameters
@@ -188,7 +212,9 @@ class MapDisplay:
         self.order_ = np.argsort(-total, kind="stable")[:n_maps]
         kernels = self._kernels(len(maps))
         image = None if self.image is None else as_picture(self.image).astype(float)
-        self.maps_, self.kernels_, self.image_ = [], [], None
+        self.maps_: list[Any] = []
+        self.kernels_: list[Any] = []
+        self.image_ = None
         shown = scaled(maps[self.order_])
         if maps.shape[1] == 1:
             self._plot_signals(shown[:, 0], kernels, image, ax)

@@ -1,8 +1,12 @@
 """Display of learning curves: the objective over passes, and over seconds."""
 
+from collections.abc import Mapping
+from typing import Literal, Self
+
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
+from sklearn_ebm._typing import ArrayLike, AxesLike, Estimator
 from sklearn_ebm.backends import to_host
 from sklearn_ebm.inspection._axes import check_option, fitted, take_axes
 
@@ -52,12 +56,20 @@ class ObjectiveDisplay:
     'Seconds since fit began'
     """
 
-    def __init__(self, objective, *, seconds=None):
+    def __init__(
+        self, objective: Mapping[str, ArrayLike], *, seconds: Mapping[str, ArrayLike] | None = None
+    ) -> None:
         self.objective = objective
         self.seconds = seconds
 
     @classmethod
-    def from_estimator(cls, estimator, *, x="pass", ax=None):
+    def from_estimator(
+        cls,
+        estimator: Estimator,
+        *,
+        x: Literal["pass", "seconds", "both"] = "pass",
+        ax: AxesLike | None = None,
+    ) -> Self:
         """Plot the objective of a fitted estimator.
 
         Parameters
@@ -83,7 +95,13 @@ class ObjectiveDisplay:
         return cls.from_estimators({type(estimator).__name__: estimator}, x=x, ax=ax)
 
     @classmethod
-    def from_estimators(cls, estimators, *, x="pass", ax=None):
+    def from_estimators(
+        cls,
+        estimators: Mapping[str, Estimator],
+        *,
+        x: Literal["pass", "seconds", "both"] = "pass",
+        ax: AxesLike | None = None,
+    ) -> Self:
         """Plot the objectives of several fitted estimators.
 
         Parameters
@@ -111,7 +129,9 @@ class ObjectiveDisplay:
             seconds = {name: fitted(each, "seconds_curve_") for name, each in estimators.items()}
         return cls(objective, seconds=seconds).plot(x=x, ax=ax)
 
-    def plot(self, *, x="pass", ax=None):
+    def plot(
+        self, *, x: Literal["pass", "seconds", "both"] = "pass", ax: AxesLike | None = None
+    ) -> Self:
         """Plot the objective.
 
         Parameters

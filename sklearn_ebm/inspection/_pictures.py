@@ -11,12 +11,17 @@ import numpy as np
 from sklearn.pipeline import Pipeline
 from sklearn.utils import get_tags
 
-from sklearn_ebm.backends import to_host
+from sklearn_ebm.backends import is_cupy, to_host
 from sklearn_ebm.inspection._mosaic import GAP, arrange, columns_of_square
 
 COLOURS = 3  # number of channels of colour images
 CELL = (1.0, 1.6)  # height and width of the cell of a line
 SPACE = 0.25  # between cells, relative to their height
+
+
+def as_array(image):
+    """Return an image as an array on its device."""
+    return image if is_cupy(image) else np.asarray(image)
 
 
 def as_picture(image, image_shape=None):

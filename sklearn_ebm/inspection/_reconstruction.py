@@ -1,11 +1,15 @@
 """Display of an image, its reconstruction and the error."""
 
+from typing import Any, Self
+
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_ebm.backends import is_cupy, to_host
+from sklearn_ebm._typing import ArrayLike, AxesLike, ColormapLike, Estimator, ImageShape
+from sklearn_ebm.backends import to_host
 from sklearn_ebm.inspection._axes import take_axes
 from sklearn_ebm.inspection._pictures import (
+    as_array,
     as_picture,
     as_sample,
     coded,
@@ -68,12 +72,21 @@ class ReconstructionDisplay:
     True
     """
 
-    def __init__(self, image, reconstruction):
+    def __init__(self, image: ArrayLike, reconstruction: ArrayLike) -> None:
         self.image = image
         self.reconstruction = reconstruction
 
     @classmethod
-    def from_estimator(cls, estimator, image, *, mask=None, image_shape=None, cmap="gray", ax=None):
+    def from_estimator(
+        cls,
+        estimator: Estimator,
+        image: ArrayLike,
+        *,
+        mask: ArrayLike | None = None,
+        image_shape: ImageShape | None = None,
+        cmap: ColormapLike = "gray",
+        ax: AxesLike | None = None,
+    ) -> Self:
         """Plot an image, its reconstruction by an estimator, and the error.
 
         Parameters
@@ -104,7 +117,7 @@ class ReconstructionDisplay:
             The display after plotting.
         """
         check_is_fitted(estimator)
-        image = image if is_cupy(image) else np.asarray(image)
+        image = as_array(image)
         mask = None if mask is None else np.asarray(to_host(mask))
         code = coded(estimator, *as_sample(estimator, image, mask))
         reconstruction = np.asarray(to_host(estimator.inverse_transform(code)))
@@ -115,7 +128,7 @@ class ReconstructionDisplay:
         shown = np.where(observed, picture, np.nan)
         return cls(shown, reconstruction.reshape(picture.shape)).plot(cmap=cmap, ax=ax)
 
-    def plot(self, *, cmap="gray", ax=None):
+    def plot(self, *, cmap: ColormapLike = "gray", ax: AxesLike | None = None) -> Self:
         """Plot the image, the reconstruction and the error.
 
         Parameters
@@ -143,7 +156,8 @@ class ReconstructionDisplay:
         self.relative_error_ = float(np.sqrt(np.nansum(error**2) / np.nansum(image**2)))
         low, high = limits_of(image)
         half = (high - low) / 2
-        self.images_, self.lines_ = [], []
+        self.images_: list[Any] = []
+        self.lines_: list[Any] = []
         panels = (image, reconstruction, error)
         limits = ((low, high), (low, high), (-half, half))
         if image.shape[0] == 1:

@@ -1,13 +1,24 @@
 """Display of samples of a model: states of Markov chains after increasing numbers of steps."""
 
 import warnings
+from collections.abc import Sequence
 from numbers import Integral
+from typing import Self
 
 import numpy as np
 from scipy import sparse
 from sklearn.utils import check_random_state, check_scalar
 from sklearn.utils.validation import check_is_fitted
 
+from sklearn_ebm._typing import (
+    ArrayLike,
+    Axes,
+    ColormapLike,
+    Estimator,
+    ImageShape,
+    MatrixLike,
+    RandomState,
+)
 from sklearn_ebm.backends import to_host
 from sklearn_ebm.inspection._axes import take_axes
 from sklearn_ebm.inspection._mosaic import GAP, arrange, draw, scaled_tiles, tile_shape
@@ -63,7 +74,9 @@ class SampleDisplay:
     (8, 3, 64)
     """
 
-    def __init__(self, samples, steps, *, image_shape=None):
+    def __init__(
+        self, samples: ArrayLike, steps: ArrayLike, *, image_shape: ImageShape | None = None
+    ) -> None:
         self.samples = samples
         self.steps = steps
         self.image_shape = image_shape
@@ -71,16 +84,16 @@ class SampleDisplay:
     @classmethod
     def from_estimator(
         cls,
-        estimator,
-        X=None,
+        estimator: Estimator,
+        X: MatrixLike | None = None,
         *,
-        n_chains=8,
-        steps=STEPS,
-        image_shape=None,
-        random_state=None,
-        cmap="gray",
-        ax=None,
-    ):
+        n_chains: int = 8,
+        steps: Sequence[int] = STEPS,
+        image_shape: ImageShape | None = None,
+        random_state: RandomState = None,
+        cmap: ColormapLike = "gray",
+        ax: Axes | None = None,
+    ) -> Self:
         """Run Markov chains of a fitted model and plot their states.
 
         Parameters
@@ -124,7 +137,7 @@ class SampleDisplay:
         samples = _run(estimator, start, n_chains, steps, check_random_state(random_state))
         return cls(samples, steps, image_shape=image_shape).plot(cmap=cmap, ax=ax)
 
-    def plot(self, *, cmap="gray", ax=None):
+    def plot(self, *, cmap: ColormapLike = "gray", ax: Axes | None = None) -> Self:
         """Plot the samples.
 
         Parameters

@@ -1,15 +1,18 @@
 """Display of filters on a two-dimensional map, with frames in the colours of their orientations."""
 
 import math
+from collections.abc import Sequence
 from numbers import Integral
+from typing import Self
 
 import numpy as np
 from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted
 
+from sklearn_ebm._typing import ArrayLike, Axes, ColormapLike, Estimator, ImageShape
 from sklearn_ebm.backends import to_host
 from sklearn_ebm.inspection._axes import fitted, take_axes
-from sklearn_ebm.inspection._gabor import fit_gabor
+from sklearn_ebm.inspection._gabor import GaborFit, fit_gabor
 from sklearn_ebm.inspection._mosaic import arrange, scaled_tiles
 
 INCHES = 6.5  # approximate width of the map
@@ -84,7 +87,14 @@ class TopographicMapDisplay:
      [125. 140. 155. 170.]]
     """
 
-    def __init__(self, components, map_shape, *, gabor=None, image_shape=None):
+    def __init__(
+        self,
+        components: ArrayLike,
+        map_shape: Sequence[int],
+        *,
+        gabor: GaborFit | None = None,
+        image_shape: ImageShape | None = None,
+    ) -> None:
         self.components = components
         self.map_shape = map_shape
         self.gabor = gabor
@@ -93,15 +103,15 @@ class TopographicMapDisplay:
     @classmethod
     def from_estimator(
         cls,
-        estimator,
+        estimator: Estimator,
         *,
-        image_shape=None,
-        threshold=0.8,
-        cmap="gray",
-        orientation_cmap="hsv",
-        wheel=True,
-        ax=None,
-    ):
+        image_shape: ImageShape | None = None,
+        threshold: float = 0.8,
+        cmap: ColormapLike = "gray",
+        orientation_cmap: ColormapLike = "hsv",
+        wheel: bool = True,
+        ax: Axes | None = None,
+    ) -> Self:
         """Plot the atoms of a fitted estimator whose units form a map.
 
         Parameters
@@ -154,7 +164,15 @@ class TopographicMapDisplay:
             ax=ax,
         )
 
-    def plot(self, *, threshold=0.8, cmap="gray", orientation_cmap="hsv", wheel=True, ax=None):
+    def plot(
+        self,
+        *,
+        threshold: float = 0.8,
+        cmap: ColormapLike = "gray",
+        orientation_cmap: ColormapLike = "hsv",
+        wheel: bool = True,
+        ax: Axes | None = None,
+    ) -> Self:
         """Plot the map.
 
         Parameters

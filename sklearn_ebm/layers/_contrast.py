@@ -14,10 +14,12 @@ With u = -r^2 sum_k v_k dy_k, the derivative with respect to max(c, sigma), the 
 
 import copy
 from numbers import Integral
+from typing import Any, Self
 
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 
 from sklearn_ebm._sklearn import Interval, _fit_context
+from sklearn_ebm._typing import Array, ImageShape, MatrixLike
 from sklearn_ebm.backends import array_namespace, resolve_backend
 from sklearn_ebm.backends._gaussian import gaussian_window
 from sklearn_ebm.inputs._images import IMAGE_SHAPE, check_images, in_batches, warn_of_signals
@@ -96,13 +98,15 @@ class LocalContrastNormalizer(Layer, OneToOneFeatureMixin, TransformerMixin, Bas
     _needs_images = True
     _backend = "auto"
 
-    def __init__(self, window_size=9, *, divide=True, image_shape=None):
+    def __init__(
+        self, window_size: int = 9, *, divide: bool = True, image_shape: ImageShape | None = None
+    ) -> None:
         self.window_size = window_size
         self.divide = divide
         self.image_shape = image_shape
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y=None):
+    def fit(self, X: MatrixLike, y: object = None) -> Self:
         """Check the parameters and the data. Nothing is learned.
 
         Parameters
@@ -124,7 +128,7 @@ class LocalContrastNormalizer(Layer, OneToOneFeatureMixin, TransformerMixin, Bas
             warn_of_signals(self, form, images)
         return self
 
-    def transform(self, X):
+    def transform(self, X: MatrixLike) -> Array:
         """Normalise the local contrast of images.
 
         Parameters
@@ -150,7 +154,7 @@ class LocalContrastNormalizer(Layer, OneToOneFeatureMixin, TransformerMixin, Bas
 
         return form.restore(in_batches(normalize, images, images.shape))
 
-    def on(self, backend):
+    def on(self, backend: Any) -> Self:
         """Return a copy of the layer that computes with a given backend.
 
         Parameters

@@ -1,10 +1,12 @@
 """Dropout: random features are set to zero while a network is trained with labels."""
 
 from numbers import Real
+from typing import Self
 
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 
 from sklearn_ebm._sklearn import Interval, _fit_context
+from sklearn_ebm._typing import MatrixLike, RandomState, SparseOrDense
 from sklearn_ebm.backends import array_namespace
 from sklearn_ebm.inputs._images import check_images_or_sparse
 from sklearn_ebm.layers._layer import Layer
@@ -61,12 +63,12 @@ class Dropout(Layer, OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         "random_state": ["random_state"],
     }
 
-    def __init__(self, share=0.5, *, random_state=None):
+    def __init__(self, share: float = 0.5, *, random_state: RandomState = None) -> None:
         self.share = share
         self.random_state = random_state
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y=None):
+    def fit(self, X: MatrixLike, y: object = None) -> Self:
         """Check the parameters and the data. Nothing is learned.
 
         Parameters
@@ -88,7 +90,7 @@ class Dropout(Layer, OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             check_images_or_sparse(self, X, reset=True)
         return self
 
-    def transform(self, X):
+    def transform(self, X: MatrixLike) -> SparseOrDense:
         """Return X unchanged.
 
         Parameters

@@ -1,10 +1,12 @@
 """Flattening of images to the rows that other steps of a pipeline require."""
 
 import math
+from typing import Self
 
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 
 from sklearn_ebm._sklearn import _fit_context
+from sklearn_ebm._typing import Array, ImageShape, MatrixLike
 from sklearn_ebm.backends import array_namespace
 from sklearn_ebm.inputs._images import IMAGE_SHAPE, check_images
 from sklearn_ebm.layers._layer import Layer
@@ -49,11 +51,11 @@ class Flattener(Layer, OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
     _needs_images = True
 
-    def __init__(self, image_shape=None):
+    def __init__(self, image_shape: ImageShape | None = None) -> None:
         self.image_shape = image_shape
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y=None):
+    def fit(self, X: MatrixLike, y: object = None) -> Self:
         """Check the parameters and the data. Nothing is learned.
 
         Parameters
@@ -74,7 +76,7 @@ class Flattener(Layer, OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             check_images(self, X, reset=True, image_shape=self.image_shape)
         return self
 
-    def transform(self, X):
+    def transform(self, X: MatrixLike) -> Array:
         """Flatten each image to a row.
 
         Parameters

@@ -1,7 +1,10 @@
 """Base class of layers, which are scikit-learn estimators and modules of a network."""
 
 import math
+from collections.abc import Callable
+from typing import Any, Self
 
+from sklearn_ebm._typing import Array, ImageShape
 from sklearn_ebm.backends import array_namespace
 from sklearn_ebm.inputs._images import shape_of_rows
 from sklearn_ebm.layers._state import Stateful
@@ -16,9 +19,12 @@ class Layer(Stateful):
 
     parameters: dict = {}
     scales: dict = {}
+    image_shape: ImageShape | None
+    _output_and_kept: Callable[..., Any]
+    _input_gradient: Callable[..., Any]
     _needs_images = False
 
-    def forward(self, x, tape=None, stream=None):
+    def forward(self, x: Array, tape: Any = None, stream: Any = None) -> Array:
         """Compute the output of the layer in a network.
 
         Parameters
@@ -49,7 +55,9 @@ class Layer(Stateful):
             tape.kept = kept, shapes
         return y
 
-    def backward(self, tape, dy, input_gradient=True):
+    def backward(
+        self, tape: Any, dy: Array, input_gradient: bool = True
+    ) -> tuple[Array | None, dict[str, Array]]:
         """Compute the gradient of a scalar with respect to the input.
 
         Parameters
@@ -79,10 +87,10 @@ class Layer(Stateful):
         x_shape, y_shape = shapes
         return _reshaped(self._input_gradient(kept, _reshaped(dy, y_shape[1:])), x_shape[1:]), {}
 
-    def project(self):
+    def project(self) -> None:
         """Project parameters onto their allowed range. The layer has no parameters to project."""
 
-    def on(self, backend):
+    def on(self, backend: Any) -> Self:
         """Return a layer that computes with a given backend.
 
         Parameters

@@ -13,11 +13,12 @@ import itertools
 import math
 from collections.abc import Callable
 from numbers import Integral
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 
 from sklearn_ebm._sklearn import Interval, StrOptions, _fit_context
+from sklearn_ebm._typing import Array, ImageShape, MatrixLike, Pooling, Size
 from sklearn_ebm.backends import array_namespace, divide_or_zero
 from sklearn_ebm.inputs._images import (
     IMAGE_SHAPE,
@@ -35,7 +36,7 @@ class Windows(NamedTuple):
 
     size: tuple
     stride: tuple
-    count: tuple
+    count: tuple  # type: ignore[assignment] # replaces the method of tuples
 
     @property
     def n_entries(self):
@@ -201,8 +202,14 @@ class Pooler(Layer, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
     _needs_images = True
 
     def __init__(
-        self, mode="average", pool_shape=2, *, pool_stride=None, map_groups=1, image_shape=None
-    ):
+        self,
+        mode: Pooling = "average",
+        pool_shape: Size = 2,
+        *,
+        pool_stride: Size | None = None,
+        map_groups: int = 1,
+        image_shape: ImageShape | None = None,
+    ) -> None:
         self.mode = mode
         self.pool_shape = pool_shape
         self.pool_stride = pool_stride
@@ -210,7 +217,7 @@ class Pooler(Layer, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
         self.image_shape = image_shape
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y=None):
+    def fit(self, X: MatrixLike, y: object = None) -> Self:
         """Check the parameters and the data. Nothing is learned.
 
         Parameters
@@ -239,7 +246,7 @@ class Pooler(Layer, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
         """Number of windows of an image of the size seen in `fit`."""
         return math.prod(self._windows(self._fit_shape).count)
 
-    def transform(self, X):
+    def transform(self, X: MatrixLike) -> Array:
         """Pool the feature maps of each image.
 
         Parameters

@@ -8,13 +8,14 @@ At x = 0, all derivatives are 0, which is a subgradient.
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Literal, NamedTuple, Self
 
 import numpy as np
 from scipy import sparse
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 
 from sklearn_ebm._sklearn import StrOptions, _fit_context
+from sklearn_ebm._typing import Array, ArrayLike, MatrixLike, SparseOrDense
 from sklearn_ebm.backends import array_namespace
 from sklearn_ebm.inputs._images import check_images_or_sparse, in_batches
 from sklearn_ebm.layers._layer import Layer
@@ -92,11 +93,11 @@ class Rectifier(Layer, OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
     _parameter_constraints: dict = {"mode": [StrOptions(set(MODES))]}
 
-    def __init__(self, mode="abs"):
+    def __init__(self, mode: Literal["abs", "positive", "split"] = "abs") -> None:
         self.mode = mode
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y=None):
+    def fit(self, X: MatrixLike, y: object = None) -> Self:
         """Check the parameters and the data. Nothing is learned.
 
         Parameters
@@ -118,7 +119,7 @@ class Rectifier(Layer, OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             check_images_or_sparse(self, X, reset=True)
         return self
 
-    def transform(self, X):
+    def transform(self, X: MatrixLike) -> SparseOrDense:
         """Rectify the features of X.
 
         Parameters
@@ -155,7 +156,7 @@ class Rectifier(Layer, OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             dx = slope if dx is None else dx + slope
         return dx
 
-    def get_feature_names_out(self, input_features=None):
+    def get_feature_names_out(self, input_features: ArrayLike | None = None) -> Array:
         """Get the names of the output features.
 
         Parameters

@@ -11,12 +11,13 @@ The American Statistician, 2018.
 """
 
 from numbers import Real
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils import gen_batches
 
 from sklearn_ebm._sklearn import Interval, StrOptions, _fit_context
+from sklearn_ebm._typing import Array, Backend, MatrixLike
 from sklearn_ebm.backends import array_namespace, copied, read_only, resolve_backend, to_host
 from sklearn_ebm.inputs._rows import check_rows
 from sklearn_ebm.layers._layer import Layer
@@ -194,12 +195,12 @@ class ZCAWhitener(Layer, OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         "backend": [StrOptions({"auto", "numpy", "numba", "cupy"})],
     }
 
-    def __init__(self, *, regularization=0.01, backend="auto"):
+    def __init__(self, *, regularization: float = 0.01, backend: Backend = "auto") -> None:
         self.regularization = regularization
         self.backend = backend
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y=None):
+    def fit(self, X: MatrixLike, y: object = None) -> Self:
         """Compute the moments of X and the whitening matrix.
 
         Parameters
@@ -219,7 +220,7 @@ class ZCAWhitener(Layer, OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             return self._see(X, None)
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def partial_fit(self, X, y=None):
+    def partial_fit(self, X: MatrixLike, y: object = None) -> Self:
         """Add samples to those of earlier calls, and compute the whitening matrix of all samples.
 
         Parameters
@@ -300,7 +301,7 @@ class ZCAWhitener(Layer, OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         """Return whether there is a whitening matrix; validation alone sets other attributes."""
         return "whitening_" in vars(self)
 
-    def transform(self, X):
+    def transform(self, X: MatrixLike) -> Array:
         """Whiten samples: (X - mean) W.
 
         Parameters
@@ -318,7 +319,7 @@ class ZCAWhitener(Layer, OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         mean, whitening, _ = _like(X, *self._state.parts)
         return _in_blocks(lambda block: (block - mean) @ whitening, X)
 
-    def inverse_transform(self, X):
+    def inverse_transform(self, X: MatrixLike) -> Array:
         """Invert `transform`: multiply by the inverse of W, and add the mean.
 
         Parameters

@@ -6,6 +6,7 @@ import numpy as np
 from sklearn.utils import check_consistent_length
 
 from sklearn_ebm._sklearn import Interval, validate_params
+from sklearn_ebm._typing import Array, ArrayLike, MatrixLike, PenaltyLike
 from sklearn_ebm.backends import to_host
 from sklearn_ebm.backends._certificate import gap_of_misfit
 from sklearn_ebm.factors import PENALTY, resolve_penalty
@@ -30,7 +31,15 @@ LEAST_EXPONENT = -4000  # exponent of rows of zeros, smaller than the exponent o
     },
     prefer_skip_nested_validation=True,
 )
-def duality_gap(X, code, dictionary, alpha, positive=False, penalty="l1", missing_values=None):
+def duality_gap(
+    X: MatrixLike,
+    code: MatrixLike,
+    dictionary: ArrayLike,
+    alpha: float,
+    positive: bool = False,
+    penalty: PenaltyLike = "l1",
+    missing_values: float | None = None,
+) -> Array:
     """Compute the duality gap of sparse codes, an upper bound on the excess of their energy.
 
     The energy E(x, z) = 1/2 ||x - z D||^2 + alpha ||z||_1 of a code exceeds the minimum energy of

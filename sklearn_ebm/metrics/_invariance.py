@@ -9,13 +9,17 @@ z'_j of another sample. The mean over all pairs, including i = j, is
 so that the pairs need not be enumerated.
 """
 
+from collections.abc import Callable, Sequence
+from typing import Any
+
 import numpy as np
 from sklearn.utils import check_array, check_consistent_length
 
+from sklearn_ebm._typing import Array, ArrayLike, MatrixLike
 from sklearn_ebm.backends import to_host
 
 
-def normalized_distance(Z, Z_changed):
+def normalized_distance(Z: MatrixLike, Z_changed: MatrixLike) -> float:
     """Compute the distance between two representations of samples, relative to other samples.
 
     It is the mean of ||z_i - z'_i||^2 over all samples, divided by the mean of ||z_i - z'_j||^2
@@ -83,7 +87,9 @@ def _dense(representation, name):
     )
 
 
-def invariance_curve(represent, original, transformed):
+def invariance_curve(
+    represent: Callable[[Any], Any], original: ArrayLike, transformed: Sequence[Any] | Array
+) -> Array:
     """Compute how much a representation changes with each of a sequence of changes of the data.
 
     Parameters

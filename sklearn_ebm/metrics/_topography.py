@@ -1,6 +1,7 @@
 """Topographic order: smoothness of a property of units on a two-dimensional map."""
 
 import math
+from collections.abc import Sequence
 from numbers import Integral, Real
 from typing import NamedTuple
 
@@ -8,6 +9,7 @@ import numpy as np
 from scipy.spatial.distance import pdist
 from sklearn.utils import check_array, check_scalar
 
+from sklearn_ebm._typing import ArrayLike
 from sklearn_ebm.backends import to_host
 
 
@@ -29,7 +31,14 @@ class TopographicOrder(NamedTuple):
     ratio: float
 
 
-def topographic_order(values, map_shape, *, period=None, torus=True, valid=None):
+def topographic_order(
+    values: ArrayLike,
+    map_shape: Sequence[int],
+    *,
+    period: float | None = None,
+    torus: bool = True,
+    valid: ArrayLike | None = None,
+) -> TopographicOrder:
     """Compare the differences of a property between adjacent units and between all units of a map.
 
     A map is ordered by a property if the mean absolute difference between adjacent units is much

@@ -1,11 +1,14 @@
 """The group penalty that users specify, and the checks of its groups, windows and weights."""
 
+from collections.abc import Sequence
 from numbers import Integral
+from typing import Literal
 
 import numpy as np
 
-from sklearn_ebm.factors.penalties._group import group_norm
-from sklearn_ebm.factors.penalties._pools import pools_of_groups, pools_of_map
+from sklearn_ebm._typing import ArrayLike, Size
+from sklearn_ebm.factors.penalties._group import DisjointGroupNorm, GroupNorm, group_norm
+from sklearn_ebm.factors.penalties._pools import Pools, pools_of_groups, pools_of_map
 from sklearn_ebm.factors.penalties._specification import PenaltySpecification, require_places
 
 WINDOWS = ("gaussian", "uniform")
@@ -65,14 +68,14 @@ class GroupPenalty(PenaltySpecification):
 
     def __init__(
         self,
-        groups=None,
+        groups: int | Sequence[ArrayLike] | None = None,
         *,
-        map_shape=None,
-        pool_shape=(6, 6),
-        pool_stride=1,
-        pool_weights="gaussian",
-        torus=True,
-    ):
+        map_shape: Sequence[int] | None = None,
+        pool_shape: Size = (6, 6),
+        pool_stride: Size = 1,
+        pool_weights: Literal["gaussian", "uniform"] | ArrayLike = "gaussian",
+        torus: bool = True,
+    ) -> None:
         super().__init__(
             groups=groups,
             map_shape=map_shape,
@@ -82,7 +85,7 @@ class GroupPenalty(PenaltySpecification):
             torus=torus,
         )
 
-    def pools(self, n_components):
+    def pools(self, n_components: int) -> Pools:
         """Check the groups, and return their weights.
 
         Parameters
@@ -111,7 +114,9 @@ class GroupPenalty(PenaltySpecification):
         groups = _checked_groups(SIZE if self.groups is None else self.groups, n_components)
         return pools_of_groups(groups, n_components, self._factors(len(groups)))
 
-    def resolve(self, n_components, alpha, positive=False):
+    def resolve(
+        self, n_components: int, alpha: float, positive: bool = False
+    ) -> DisjointGroupNorm | GroupNorm:
         """Return the factor alpha sum_g sqrt(sum_j w_gj z_j^2).
 
         Parameters

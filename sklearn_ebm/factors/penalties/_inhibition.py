@@ -10,10 +10,13 @@ a majorant of the penalty that touches it at y. A proximal step on it, of length
 L = eig(DD') + alpha s, never increases the energy (majorisation-minimisation).
 """
 
+from collections.abc import Sequence
 from numbers import Integral, Real
+from typing import Literal
 
 import numpy as np
 
+from sklearn_ebm._typing import Array, ArrayLike
 from sklearn_ebm.backends import array_namespace, to_host
 from sklearn_ebm.factors.penalties._specification import PenaltySpecification, require_places
 
@@ -72,14 +75,14 @@ class InhibitionPenalty(PenaltySpecification):
 
     def __init__(
         self,
-        strength=None,
+        strength: ArrayLike | None = None,
         *,
-        structure="map",
-        map_shape=None,
-        inner_radius=2.5,
-        outer_radius=None,
-        torus=True,
-    ):
+        structure: Literal["map"] = "map",
+        map_shape: Sequence[int] | None = None,
+        inner_radius: float = 2.5,
+        outer_radius: float | None = None,
+        torus: bool = True,
+    ) -> None:
         super().__init__(
             strength=strength,
             structure=structure,
@@ -89,7 +92,7 @@ class InhibitionPenalty(PenaltySpecification):
             torus=torus,
         )
 
-    def resolve(self, n_components, alpha, positive=False):
+    def resolve(self, n_components: int, alpha: float, positive: bool = False) -> "Inhibition":
         """Return the factor alpha/2 |z| S |z|'.
 
         Parameters
@@ -113,7 +116,7 @@ class InhibitionPenalty(PenaltySpecification):
         """
         return Inhibition(alpha, self.strengths(n_components), positive)
 
-    def strengths(self, n_components):
+    def strengths(self, n_components: int) -> Array:
         """Check the parameters, and compute S.
 
         Parameters

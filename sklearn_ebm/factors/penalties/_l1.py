@@ -28,10 +28,10 @@ class L1Penalty(PenaltySpecification):
 
     separable = True
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
 
-    def resolve(self, n_components, alpha, positive=False):
+    def resolve(self, n_components: int, alpha: float, positive: bool = False) -> "L1":
         """Return the factor alpha sum_j |z_j|.
 
         Parameters

@@ -1,6 +1,7 @@
 """Base class of public penalties: immutable parameters, compared and hashed by value."""
 
 import inspect
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -22,7 +23,7 @@ class PenaltySpecification:
     def __init__(self, **parameters):
         vars(self).update(parameters)
 
-    def get_params(self, deep=True):
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Return the parameters by name.
 
         Parameters
@@ -37,7 +38,7 @@ class PenaltySpecification:
         """
         return dict(vars(self))
 
-    def set_params(self, **params):
+    def set_params(self, **params: Any) -> None:
         """Raise AttributeError: a penalty is immutable.
 
         Parameters
@@ -51,6 +52,10 @@ class PenaltySpecification:
             Always. The message suggests a remedy.
         """
         self._refuse(next(iter(params), "parameter"))
+
+    if TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any: ...
 
     def __setattr__(self, name, value):
         self._refuse(name)
