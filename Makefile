@@ -54,7 +54,7 @@ test-gpu: ## Run every test of kernels and models on this machine's GPU; an erro
 	@$(MAKE) --no-print-directory $(VENV)/installed-test $(VENV)/installed-$(CUDA)
 	@$(BIN)/python -m pytest --gpu -m gpu $(ARGS)
 
-lint: $(VENV)/installed-lint ## Check format, style, spelling, sizes, classes, floors and docstrings
+lint: $(VENV)/installed-lint ## Check format, style, spelling, sizes, classes, floors, types and docstrings
 	@$(BIN)/pre-commit run --all-files --config .pre-commit-config.yaml
 
 format: $(VENV)/installed-lint ## Format the code and mend what ruff can mend
@@ -81,8 +81,8 @@ changes: $(VENV)/installed-lint ## Preview the news of the next version in CHANG
 	@$(BIN)/python tools/preview_changes.py
 
 clean: ## Remove what was built and cached; .venv stays
-	@rm -rf build dist demo_output *.egg-info .coverage .numba_cache .pytest_cache .ruff_cache \
-	  .import_linter_cache
+	@rm -rf build dist demo_output *.egg-info .coverage .numba_cache .mypy_cache .pytest_cache \
+	  .ruff_cache .import_linter_cache
 	@find . -path ./$(VENV) -prune -o -name __pycache__ -type d -print | xargs rm -rf
 
 # Setting up
