@@ -1,6 +1,36 @@
 """Energy-based, unsupervised feature learning as scikit-learn estimators."""
 
 import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # the imports of _HOMES, for type checkers
+    from sklearn_ebm import datasets as datasets
+    from sklearn_ebm import inspection as inspection
+    from sklearn_ebm import metrics as metrics
+    from sklearn_ebm._show_versions import show_versions as show_versions
+    from sklearn_ebm.estimators import PSD as PSD
+    from sklearn_ebm.estimators import RBM as RBM
+    from sklearn_ebm.estimators import AutoEncoder as AutoEncoder
+    from sklearn_ebm.estimators import ConvPSD as ConvPSD
+    from sklearn_ebm.estimators import ConvSparseCoder as ConvSparseCoder
+    from sklearn_ebm.estimators import FineTunedClassifier as FineTunedClassifier
+    from sklearn_ebm.estimators import GroupSparsePSD as GroupSparsePSD
+    from sklearn_ebm.estimators import LISTAEncoder as LISTAEncoder
+    from sklearn_ebm.estimators import SparseCoder as SparseCoder
+    from sklearn_ebm.estimators import fista as fista
+    from sklearn_ebm.estimators import host_copy as host_copy
+    from sklearn_ebm.estimators import ista as ista
+    from sklearn_ebm.estimators import make_feature_hierarchy as make_feature_hierarchy
+    from sklearn_ebm.estimators import sparse_encode as sparse_encode
+    from sklearn_ebm.factors import GroupPenalty as GroupPenalty
+    from sklearn_ebm.factors import InhibitionPenalty as InhibitionPenalty
+    from sklearn_ebm.factors import L1Penalty as L1Penalty
+    from sklearn_ebm.layers import Dropout as Dropout
+    from sklearn_ebm.layers import Flattener as Flattener
+    from sklearn_ebm.layers import LocalContrastNormalizer as LocalContrastNormalizer
+    from sklearn_ebm.layers import Pooler as Pooler
+    from sklearn_ebm.layers import Rectifier as Rectifier
+    from sklearn_ebm.layers import ZCAWhitener as ZCAWhitener
 
 __version__ = "0.1.0"
 

@@ -1,6 +1,11 @@
-"""The only module that imports scikit-learn's private helpers; a rename is fixed here."""
+"""The only module that imports scikit-learn's private helpers; a rename is fixed here.
 
-from sklearn.base import _fit_context
+It also gives types to scikit-learn's decorators, which would otherwise hide those of our methods.
+"""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
 from sklearn.linear_model._base import LinearClassifierMixin
 from sklearn.utils._openmp_helpers import _openmp_effective_n_threads
 from sklearn.utils._param_validation import (
@@ -9,10 +14,25 @@ from sklearn.utils._param_validation import (
     Interval,
     StrOptions,
     validate_parameter_constraints,
-    validate_params,
 )
 from sklearn.utils.parallel import _get_threadpool_controller
 from sklearn.utils.validation import _check_sample_weight
+
+if TYPE_CHECKING:
+    Function = TypeVar("Function", bound=Callable[..., Any])
+
+    def _fit_context(*, prefer_skip_nested_validation: bool) -> Callable[[Function], Function]: ...
+
+    def validate_params(
+        parameter_constraints: dict[str, Any], *, prefer_skip_nested_validation: bool
+    ) -> Callable[[Function], Function]: ...
+
+    def with_callbacks(fit_method: Function) -> Function: ...
+
+else:
+    from sklearn.base import _fit_context
+    from sklearn.callback import with_callbacks
+    from sklearn.utils._param_validation import validate_params
 
 __all__ = [
     "HasMethods",
@@ -27,6 +47,7 @@ __all__ = [
     "callbacks_of",
     "validate_parameter_constraints",
     "validate_params",
+    "with_callbacks",
 ]
 
 

@@ -1,5 +1,6 @@
 """The package as a whole: import time, public names, and size of modules."""
 
+import ast
 import importlib
 import importlib.metadata
 import inspect
@@ -91,6 +92,16 @@ def accepts_none(hint):
 
 def test_types_of_the_package_are_for_users_too():
     assert (ROOT / "py.typed").is_file()
+
+
+@pytest.mark.parametrize("package_name", PACKAGES)
+def test_type_checkers_see_the_names_that_are_loaded_lazily(package_name):
+    package = importlib.import_module(package_name)
+    tree = ast.parse(inspect.getsource(package))
+    imports = [each for each in ast.walk(tree) if isinstance(each, ast.ImportFrom)]
+    seen = {alias.asname: f"{each.module}.{alias.name}" for each in imports for alias in each.names}
+    for name, home in getattr(package, "_HOMES", {}).items():
+        assert seen.pop(name) == f"{package_name}.{home}.{name}"
 
 
 @pytest.mark.parametrize(

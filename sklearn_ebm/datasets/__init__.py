@@ -1,6 +1,17 @@
 """Patches of images, and data sets for examples, benchmarks and papers."""
 
 from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # the imports of _HOMES, for type checkers
+    from sklearn_ebm.datasets._fetch import fetch_mnist as fetch_mnist
+    from sklearn_ebm.datasets._natural import load_natural_images as load_natural_images
+    from sklearn_ebm.datasets._natural import load_natural_patches as load_natural_patches
+    from sklearn_ebm.datasets._patches import normalize_patches as normalize_patches
+    from sklearn_ebm.datasets._patches import sample_patches as sample_patches
+    from sklearn_ebm.datasets._transformed import (
+        sample_transformed_patches as sample_transformed_patches,
+    )
 
 _HOMES = {
     "fetch_mnist": "_fetch",

@@ -5,10 +5,10 @@ from typing import Literal, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
-from sklearn.callback import CallbackSupportMixin, with_callbacks
+from sklearn.callback import CallbackSupportMixin
 from sklearn.utils import check_random_state
 
-from sklearn_ebm._sklearn import Interval, StrOptions, _fit_context
+from sklearn_ebm._sklearn import Interval, StrOptions, _fit_context, with_callbacks
 from sklearn_ebm._typing import (
     Activation,
     Array,

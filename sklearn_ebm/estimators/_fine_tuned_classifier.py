@@ -8,12 +8,12 @@ from typing import Any, Literal, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.callback import CallbackSupportMixin, with_callbacks
+from sklearn.callback import CallbackSupportMixin
 from sklearn.pipeline import Pipeline
 from sklearn.utils import _safe_indexing, get_tags, indexable
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_ebm._sklearn import HasMethods, Interval, StrOptions, _fit_context
+from sklearn_ebm._sklearn import HasMethods, Interval, StrOptions, _fit_context, with_callbacks
 from sklearn_ebm._typing import (
     Array,
     ArrayLike,

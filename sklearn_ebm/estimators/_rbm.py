@@ -3,9 +3,9 @@
 from numbers import Integral, Real
 from typing import Literal, Self
 
-from sklearn.callback import CallbackSupportMixin, with_callbacks
+from sklearn.callback import CallbackSupportMixin
 
-from sklearn_ebm._sklearn import Interval, StrOptions, _fit_context
+from sklearn_ebm._sklearn import Interval, StrOptions, _fit_context, with_callbacks
 from sklearn_ebm._typing import ArrayLike, Backend, LearningRate, MatrixLike, RandomState
 from sklearn_ebm.backends import BACKENDS
 from sklearn_ebm.estimators._contrastive_learning import LOSSES, ContrastiveLearning

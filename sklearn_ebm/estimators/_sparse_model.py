@@ -10,9 +10,9 @@ from typing import Any, Self
 import numpy as np
 from scipy import sparse
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
-from sklearn.callback import CallbackSupportMixin, with_callbacks
+from sklearn.callback import CallbackSupportMixin
 
-from sklearn_ebm._sklearn import Interval, StrOptions, _fit_context
+from sklearn_ebm._sklearn import Interval, StrOptions, _fit_context, with_callbacks
 from sklearn_ebm._typing import Array, ArrayLike, MatrixLike, SparseOrDense
 from sklearn_ebm.backends import BACKENDS, resolve_backend, to_host
 from sklearn_ebm.estimators._atoms import Atoms

@@ -4,6 +4,23 @@ The displays require matplotlib: `pip install "sklearn-ebm[plot]"`.
 """
 
 from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # the imports of _HOMES, for type checkers
+    from sklearn_ebm.inspection._code import CodeDisplay as CodeDisplay
+    from sklearn_ebm.inspection._code_error import CodeErrorDisplay as CodeErrorDisplay
+    from sklearn_ebm.inspection._dictionary import DictionaryDisplay as DictionaryDisplay
+    from sklearn_ebm.inspection._gabor import GaborFit as GaborFit
+    from sklearn_ebm.inspection._gabor import fit_gabor as fit_gabor
+    from sklearn_ebm.inspection._maps import MapDisplay as MapDisplay
+    from sklearn_ebm.inspection._objective import ObjectiveDisplay as ObjectiveDisplay
+    from sklearn_ebm.inspection._reconstruction import (
+        ReconstructionDisplay as ReconstructionDisplay,
+    )
+    from sklearn_ebm.inspection._samples import SampleDisplay as SampleDisplay
+    from sklearn_ebm.inspection._topographic_map import (
+        TopographicMapDisplay as TopographicMapDisplay,
+    )
 
 _HOMES = {
     "CodeDisplay": "_code",

@@ -1,6 +1,15 @@
 """Layers between models: rectification, contrast normalisation, pooling, whitening and dropout."""
 
 from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # the imports of _HOMES, for type checkers
+    from sklearn_ebm.layers._contrast import LocalContrastNormalizer as LocalContrastNormalizer
+    from sklearn_ebm.layers._dropout import Dropout as Dropout
+    from sklearn_ebm.layers._flattener import Flattener as Flattener
+    from sklearn_ebm.layers._pooling import Pooler as Pooler
+    from sklearn_ebm.layers._rectifier import Rectifier as Rectifier
+    from sklearn_ebm.layers._whitening import ZCAWhitener as ZCAWhitener
 
 _HOMES = {
     "Dropout": "_dropout",
