@@ -60,7 +60,16 @@ _HOMES = {
     "show_versions": "_show_versions",
     "sparse_encode": "estimators",
 }
-_SUBPACKAGES = ("datasets", "estimators", "factors", "inspection", "layers", "metrics", "solvers")
+_SUBPACKAGES = (
+    "datasets",
+    "estimators",
+    "export",
+    "factors",
+    "inspection",
+    "layers",
+    "metrics",
+    "solvers",
+)
 
 __all__ = [
     "PSD",
@@ -83,6 +92,7 @@ __all__ = [
     "ZCAWhitener",
     "__version__",
     "datasets",
+    "export",
     "fista",
     "host_copy",
     "inspection",

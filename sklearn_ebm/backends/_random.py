@@ -8,6 +8,8 @@ that vector registers hold them without shuffling.
 
 from typing import NamedTuple
 
+from sklearn_ebm._storage import stored
+
 LANES = 16
 WORDS = 4
 GROUP = LANES * WORDS  # columns that sixteen blocks fill
@@ -30,6 +32,7 @@ class Key(NamedTuple):
         return self._replace(first_row=self.first_row + first_row)
 
 
+@stored
 class Stream:
     """A sequence of draws, each with its own key.
 

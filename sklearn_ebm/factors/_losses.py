@@ -3,10 +3,12 @@
 `value_and_gradient` returns the loss of each sample and its gradient with respect to the code.
 """
 
+from sklearn_ebm._storage import stored
 from sklearn_ebm.factors.decoders._linear import half_norm
 from sklearn_ebm.protocols import require
 
 
+@stored
 class CodeLoss:
     """1/2 ||z - z*||^2, the squared distance to optimal codes (Gregor & LeCun 2010, eq. 5)."""
 
@@ -25,6 +27,7 @@ class CodeLoss:
         return half_norm(optimum)
 
 
+@stored
 class EnergyLoss:
     """E(x, z) without the prediction term. It requires no optimal codes."""
 

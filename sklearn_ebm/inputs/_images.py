@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy import sparse
 
+from sklearn_ebm._storage import stored
 from sklearn_ebm._warnings import warn
 from sklearn_ebm.backends import array_namespace, resolve_backend
 from sklearn_ebm.inputs._rows import (
@@ -25,6 +26,7 @@ LAYOUT = "Images must have shape (n_samples, height, width, channels), with chan
 BATCH_ENTRIES = 2**20  # entries of a batch of images: 4 MB in float32, which mostly fit in cache
 
 
+@stored
 class ImageForm(NamedTuple):
     """Form of images that users pass: rows (2 dimensions), grey images (3) or with channels (4)."""
 

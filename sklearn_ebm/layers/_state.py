@@ -13,18 +13,23 @@ get one kind of array, and no array is stored twice.
 import copy
 import functools
 import operator
+import warnings
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+from sklearn.exceptions import InconsistentVersionWarning
 from sklearn.utils.validation import check_is_fitted
 
+from sklearn_ebm import __version__
+from sklearn_ebm._storage import from_plain, to_plain
 from sklearn_ebm.backends import array_namespace, is_cupy, read_only, to_host
 from sklearn_ebm.factors.encoders import Encoder
 from sklearn_ebm.inputs._rows import FLOATS, check_values_elsewhere, checked_array
 
 LONGEST = 40  # characters of a parameter in an error message
+VERSION = "_sklearn_ebm_version"  # entry of stored estimators
 
 
 @dataclass(frozen=True, eq=False)
@@ -266,31 +271,56 @@ class Stateful:
 
     # --------------------------------------------------------------------------- copies and files
     def __getstate__(self):
+        """Return the attributes, with dictionaries in place of objects of private classes."""
+        return {**to_plain(self._to_keep()), VERSION: __version__}
+
+    def __setstate__(self, state):
+        state = dict(state)
+        version = state.pop(VERSION, "unknown")
+        if version != __version__:
+            _warn_of_version(type(self).__name__, version)
+        self._restore(from_plain(state))
+
+    def __copy__(self):
+        """Return a shallow copy, which shares all arrays and the learner."""
+        copied = object.__new__(type(self))
+        copied._restore(self._to_keep())
+        return copied
+
+    def _to_keep(self):
+        """Return the attributes to store; objects derived from them are left out."""
         kept = dict(super().__getstate__())
         state = kept.pop("_state", None)
         if state is None:
             return kept
         before = {name: old for name, old in state.fitted_with.items() if old is not kept.get(name)}
         pending = state.pending | self._replaced_since(state)
-        names = sorted(state.replaced | pending), sorted(pending)
-        return {**kept, "_since_fit": (before, *names, state.n_steps, state.forms)}
+        since_fit = {
+            "fitted_with": before,
+            "forms": state.forms,
+            "n_steps": state.n_steps,
+            "pending": sorted(pending),
+            "replaced": sorted(state.replaced | pending),
+        }
+        return {**kept, "_since_fit": since_fit}
 
-    def __setstate__(self, kept):
+    def _restore(self, kept):
+        """Set the attributes returned by `_to_keep`."""
         kept = dict(kept)
-        before, replaced, pending, n_steps, *forms = kept.pop("_since_fit", ({}, (), (), None))
+        since_fit = kept.pop("_since_fit", None)
         super().__setstate__(kept)
         vars(self).update(self._frozen())
-        attributes = self._model_of(vars(self))
-        if attributes:
-            self._state = State(
-                attributes=attributes,
-                forms=forms[0] if forms else {},  # files of older versions do not contain forms
-                fitted_with={**self._fitted_with(), **before},
-                replaced=frozenset(replaced),
-                pending=frozenset(pending),
-                n_steps=n_steps,
-                is_loaded=True,
-            )
+        if since_fit is None:
+            return
+        self._state = State(
+            attributes=self._model_of(vars(self)),
+            forms=since_fit["forms"],
+            fitted_with={**self._fitted_with(), **since_fit["fitted_with"]},
+            replaced=frozenset(since_fit["replaced"]),
+            pending=frozenset(since_fit["pending"]),
+            n_steps=since_fit["n_steps"],
+            is_loaded=True,
+        )
 
     def _frozen(self, *names):
         """Return fitted attributes, all or those with the given names, with read-only arrays."""
@@ -299,6 +329,18 @@ class Stateful:
         if isinstance(frozen.get("encoder_"), Encoder):
             frozen["encoder_"] = frozen["encoder_"].read_only()
         return frozen
+
+
+def _warn_of_version(name, version):
+    """Warn that an estimator was stored by another version of the package."""
+    warnings.warn(
+        InconsistentVersionWarning(
+            estimator_name=name,
+            current_sklearn_version=__version__,
+            original_sklearn_version=version,
+        ),
+        stacklevel=3,
+    )
 
 
 def form_of(encoder):

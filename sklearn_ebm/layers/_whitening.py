@@ -17,6 +17,7 @@ from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils import gen_batches
 
 from sklearn_ebm._sklearn import Interval, StrOptions, _fit_context
+from sklearn_ebm._storage import stored
 from sklearn_ebm._typing import Array, Backend, MatrixLike
 from sklearn_ebm.backends import array_namespace, copied, read_only, resolve_backend, to_host
 from sklearn_ebm.inputs._rows import check_rows
@@ -26,6 +27,7 @@ from sklearn_ebm.layers._state import refusable
 BLOCK_ENTRIES = 2**20  # entries of X per block: 8 MB in float64, large enough for fast BLAS calls
 
 
+@stored
 class Moments(NamedTuple):
     """First and second moments of rows, in float64.
 

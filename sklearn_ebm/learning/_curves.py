@@ -2,7 +2,10 @@
 
 import numpy as np
 
+from sklearn_ebm._storage import stored
 
+
+@stored
 class Curves:
     """Named lists, and facts of the last pass.
 

@@ -5,6 +5,7 @@ from numbers import Real
 
 from sklearn.exceptions import ConvergenceWarning
 
+from sklearn_ebm._storage import stored
 from sklearn_ebm._warnings import warn
 
 
@@ -12,6 +13,7 @@ class Diverged(ValueError):
     """Raised if a loss is not finite or far too large; the step is not taken."""
 
 
+@stored
 class Watch:
     """Raises `Diverged` if a mean loss is NaN, or far above its usual size and the initial loss.
 

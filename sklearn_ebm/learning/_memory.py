@@ -5,16 +5,13 @@ from sklearn_ebm.factors import Tape
 
 
 class Memory:
-    """One tape, named buffers, and the memory of smaller pieces. A pickle contains none of them."""
+    """One tape, named buffers, and the memory of smaller pieces."""
 
     def __init__(self):
         self.tape = Tape()
         self._buffers = Tape()
         self._matrices = {}
         self._parts = {}
-
-    def __reduce__(self):
-        return type(self), ()
 
     def part(self, key):
         """Return the memory of a part, such as a piece that starts at a given row."""

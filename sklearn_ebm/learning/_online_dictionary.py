@@ -1,11 +1,13 @@
 """Online dictionary learning from sufficient statistics (Mairal et al. 2009)."""
 
+from sklearn_ebm._storage import stored
 from sklearn_ebm.backends import array_namespace, put_rows, squared_norms
 
 FORGETTING = 1.5  # rho in (1 - 1/t)^rho, the share of the past that the t-th batch keeps
 PATIENCE = 50  # number of batches without use after which an atom is replaced
 
 
+@stored
 class OnlineDictionary:
     """A dictionary with unit rows, and the moments A = sum z'z, B = sum z'x for its updates.
 

@@ -9,6 +9,7 @@ the current filters.
 
 import math
 
+from sklearn_ebm._storage import stored
 from sklearn_ebm.backends import array_namespace, put_rows
 from sklearn_ebm.backends._border import Border
 from sklearn_ebm.backends.numpy._convolutional_moments import of_all_shifts
@@ -19,6 +20,7 @@ FORGETTING = 16.0  # an image has thousands of windows, and its codes are soon o
 INSIDE = Border((0, 0), (0, 0), False)
 
 
+@stored
 class OnlineKernels(OnlineDictionary):
     """Filters of unit norm and the moments A_kl[s], B_k[u] that determine their updates.
 

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from sklearn_ebm._storage import stored
+
 FIRST_DECAY = 0.9  # Kingma & Ba 2015, algorithm 1, its defaults
 SECOND_DECAY = 0.999
 EPSILON = 1e-16  # the paper's 1e-8 would slow down weights of components that are rarely active
@@ -58,6 +60,7 @@ class Optimizer:
             self._move(name, gradient, rate, self.units.get(name, 1.0), backend)
 
 
+@stored
 class Adam(Optimizer):
     """Adam (Kingma & Ba 2015): steps as large as the learning rate if gradients keep their sign.
 
@@ -91,6 +94,7 @@ class Adam(Optimizer):
         )
 
 
+@stored
 class GradientDescent(Optimizer):
     """Gradient descent with momentum (Polyak 1964): v = momentum v - rate g, then p += v.
 

@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from numbers import Real
 
 from sklearn_ebm._sklearn import Interval, StrOptions
+from sklearn_ebm._storage import stored
 
 LEARNING_RATE = [Interval(Real, 0, None, closed="neither"), callable, StrOptions({"auto"})]
 
 
+@stored
 @dataclass(frozen=True)
 class LinearDecay:
     """A learning rate that decays linearly from its initial value to zero."""

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from sklearn_ebm._storage import stored
 from sklearn_ebm.backends import array_namespace, resolve_backend
 from sklearn_ebm.learning._curves import Curves
 from sklearn_ebm.learning._divergence import Diverged
@@ -55,6 +56,7 @@ class Outcome:
         return self.error is not None
 
 
+@stored
 class Trainer:
     """Runs steps of a criterion; see `sklearn_ebm.protocols.Trainer`.
 
@@ -73,12 +75,20 @@ class Trainer:
         self.stream = stream
         self.shard = shard
         self.curves = Curves()
+        self._without_buffers()
+
+    def _without_buffers(self):
         self.average = None
         self._memory = Memory()
         self._batch = None
 
     def __getstate__(self):
-        return {**vars(self), "average": None, "_batch": None}
+        """Leave out everything that the next step does not need."""
+        return {name: vars(self)[name] for name in ("criterion", "stream", "shard", "curves")}
+
+    def __setstate__(self, state):
+        vars(self).update(state)
+        self._without_buffers()
 
     @property
     def n_steps(self):

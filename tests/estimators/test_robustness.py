@@ -229,13 +229,6 @@ def test_a_stored_model_transforms_as_before_and_goes_on_as_the_original_does(pa
         assert_array_equal(copy.transform(patches), code)
 
 
-@models
-def test_skops_only_stores_types_of_ours_and_of_scikit_learn(whole, name):
-    skops = pytest.importorskip("skops.io")
-    untrusted = skops.get_untrusted_types(data=skops.dumps(whole(name)))
-    assert all(name.startswith(("sklearn_ebm.", "sklearn.")) for name in untrusted)
-
-
 def parameters(model):
     """Return parameters by name, with the parameters of a penalty by their own names."""
     named = model.get_params().items()

@@ -7,7 +7,6 @@ import joblib
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
-from sklearn.base import clone
 
 from sklearn_ebm import (
     host_copy,
@@ -20,7 +19,6 @@ from tests.estimators.fitted import (
     encoders,
     fitted,
     learners,
-    models,
     of_model,
     results,
 )
@@ -154,18 +152,6 @@ def test_a_copy_refuses_an_encoder_of_another_kind(name):
         for each in (copy.deepcopy(model), model):
             with pytest.raises(ValueError, match=r"encoder_\.weights"):
                 each.energy(data)
-
-
-@models
-def test_files_without_the_forms_of_arrays_can_be_loaded(name):
-    model, data = fitted(name)
-    kept = model.__getstate__()
-    old = clone(MODELS[name][0])
-    old.__setstate__({**kept, "_since_fit": kept["_since_fit"][:4]})
-    assert_same_results(old, model, data)
-    array = getattr(old, model._model_attributes[0])
-    setattr(old, model._model_attributes[0], np.asarray(array.tolist(), dtype=object))
-    assert_same_results(copy.deepcopy(old), model, data, rtol=1e-9)
 
 
 @learners

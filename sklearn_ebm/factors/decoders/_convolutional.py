@@ -3,6 +3,7 @@
 import functools
 import math
 
+from sklearn_ebm._storage import stored
 from sklearn_ebm.backends import array_namespace, resolve_backend
 from sklearn_ebm.backends._border import BORDERS
 from sklearn_ebm.factors.decoders._linear import LinearDecoder, shorten
@@ -12,6 +13,7 @@ from sklearn_ebm.protocols import ModuleMixin
 PIECE_NUMBERS = 1 << 16  # entries of the codes that a thread processes at a time
 
 
+@stored
 class ConvolutionalDecoder(ModuleMixin):
     """Reconstruction sum_k d_k * z_k of images of one size; images and maps are flat rows.
 
@@ -156,6 +158,7 @@ class ConvolutionalDecoder(ModuleMixin):
         return ConvolutionalProblem(Source(self, X, prediction, ridge, mask), penalty)
 
 
+@stored
 class PatchDecoder(ConvolutionalDecoder):
     """A decoder of images as large as the filters: maps have one position, as codes of rows.
 

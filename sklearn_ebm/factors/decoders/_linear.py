@@ -2,12 +2,14 @@
 
 import functools
 
+from sklearn_ebm._storage import stored
 from sklearn_ebm.backends import array_namespace, diagonal, multiply_into, squared_norms
 from sklearn_ebm.factors.problems import GramProblem, MaskedProblem, Source, largest_eigenvalue
 from sklearn_ebm.factors.problems._gram import positive_range
 from sklearn_ebm.protocols import ModuleMixin
 
 
+@stored
 class LinearDecoder(ModuleMixin):
     """Reconstruction z @ dictionary, with cached products for inference.
 

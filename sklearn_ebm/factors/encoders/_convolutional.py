@@ -2,6 +2,7 @@
 
 import math
 
+from sklearn_ebm._storage import stored
 from sklearn_ebm.backends import array_namespace
 from sklearn_ebm.factors.decoders import ConvolutionalDecoder
 from sklearn_ebm.factors.encoders._activation import AffineMap, first_parameters
@@ -159,18 +160,21 @@ def _flat(images):
     return array_namespace(images).reshape(images, shape)
 
 
+@stored
 class ConvolutionalShrinkage(ConvolutionalEncoder):
     """sh_theta(w_k * x + b_k), with one threshold per map."""
 
     activation = Shrinkage()
 
 
+@stored
 class ConvolutionalSmoothShrinkage(ConvolutionalEncoder):
     """Smooth shrinkage of w_k * x + b_k, with one slope and one location per map."""
 
     activation = SmoothShrinkage()
 
 
+@stored
 class ConvolutionalTanh(ConvolutionalEncoder):
     """g_k tanh(w_k * x + b_k)."""
 

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from sklearn_ebm._storage import stored
 from sklearn_ebm.backends import array_namespace, new_array, read_only, resolve_backend
 
 USUAL_SIZE = 0.01  # root mean square of parameters whose step equals the learning rate
@@ -25,6 +26,7 @@ def placed(values, like=None):
     return copied
 
 
+@stored
 class Scale(NamedTuple):
     """Typical size of an entry of the data and of the codes.
 

@@ -1,5 +1,6 @@
 """Unrolled greedy coordinate descent, LCoD (Gregor & LeCun 2010, algorithms 3 and 4)."""
 
+from sklearn_ebm._storage import stored
 from sklearn_ebm.backends import array_namespace, diagonal, multiply_into
 from sklearn_ebm.factors.encoders._encoder import placed
 from sklearn_ebm.factors.encoders._lateral import LateralEncoder, units_of
@@ -76,6 +77,7 @@ class GreedySteps:
         return slope @ parameters["weights"].T if input_gradient else None, gradients
 
 
+@stored
 class GreedyEncoder(LateralEncoder):
     """LCoD: greedy coordinate descent, unrolled."""
 

@@ -1,5 +1,6 @@
 """The encoder 1 / (1 + exp(-x W - b)), as the hidden units of an RBM."""
 
+from sklearn_ebm._storage import stored
 from sklearn_ebm.factors.encoders._activation import Activation
 from sklearn_ebm.factors.encoders._affine import AffineEncoder
 
@@ -15,6 +16,7 @@ class Logistic(Activation):
         return {"weights": 1 / scale.data, "bias": 1.0}
 
 
+@stored
 class LogisticEncoder(AffineEncoder):
     """The logistic function of x W + b, the probability that each hidden unit is on."""
 

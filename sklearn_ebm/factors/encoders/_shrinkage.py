@@ -1,5 +1,6 @@
 """The encoder sh_theta(x W + b)."""
 
+from sklearn_ebm._storage import stored
 from sklearn_ebm.factors.encoders._activation import Activation
 from sklearn_ebm.factors.encoders._affine import AffineEncoder
 from sklearn_ebm.factors.encoders._encoder import keep_at_least
@@ -25,6 +26,7 @@ class Shrinkage(Activation):
         keep_at_least(parameters["threshold"], 0)
 
 
+@stored
 class ShrinkageEncoder(AffineEncoder):
     """sign(u) max(|u| - theta, 0) of u = x W + b, with one threshold theta >= 0 per component."""
 

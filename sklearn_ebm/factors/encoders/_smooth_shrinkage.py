@@ -1,5 +1,6 @@
 """Smooth shrinkage of x W + b (Kavukcuoglu et al. 2010, eq. 4)."""
 
+from sklearn_ebm._storage import stored
 from sklearn_ebm.factors.encoders._activation import Activation
 from sklearn_ebm.factors.encoders._affine import AffineEncoder
 from sklearn_ebm.factors.encoders._encoder import keep_at_least
@@ -30,6 +31,7 @@ class SmoothShrinkage(Activation):
         keep_at_least(parameters["location"], 0)
 
 
+@stored
 class SmoothShrinkageEncoder(AffineEncoder):
     """Smooth shrinkage of x W + b, with one slope and one location per component."""
 

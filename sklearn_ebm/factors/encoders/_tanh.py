@@ -1,5 +1,6 @@
 """g tanh(x W + b), the encoder of Kavukcuoglu, Ranzato & LeCun (2008)."""
 
+from sklearn_ebm._storage import stored
 from sklearn_ebm.factors.encoders._activation import Activation
 from sklearn_ebm.factors.encoders._affine import AffineEncoder
 
@@ -19,6 +20,7 @@ class Tanh(Activation):
         return {"weights": 1 / scale.data, "bias": 1.0, "gain": scale.code}
 
 
+@stored
 class TanhEncoder(AffineEncoder):
     """gain * tanh(x W + b), with one gain per component."""
 

@@ -5,6 +5,7 @@ unrolled FISTA. Initially W = D' / L, S = I - D D' / L and theta = alpha / L, so
 K + 1 steps of the solver.
 """
 
+from sklearn_ebm._storage import stored
 from sklearn_ebm.backends import array_namespace, multiply_into
 from sklearn_ebm.factors.encoders._encoder import placed
 from sklearn_ebm.factors.encoders._lateral import LateralEncoder, units_of
@@ -183,12 +184,14 @@ class MomentumSteps(UnrolledSteps):
         owed[...] = moved
 
 
+@stored
 class UnrolledEncoder(LateralEncoder):
     """LISTA: ISTA unrolled."""
 
     steps = UnrolledSteps()
 
 
+@stored
 class MomentumEncoder(LateralEncoder):
     """FISTA unrolled: LISTA whose steps start from extrapolated codes, with one "momentum" each."""
 

@@ -11,12 +11,14 @@ E is linear in h, so every derivative of F(v) equals the derivative of E(v, h) a
 from dataclasses import dataclass, replace
 from typing import Any
 
+from sklearn_ebm._storage import stored
 from sklearn_ebm.backends import array_namespace, multiply_into, new_matrix
 from sklearn_ebm.factors.energies._annealed_path import AnnealedPath
 from sklearn_ebm.factors.energies._conditionals import Conditionals
 from sklearn_ebm.factors.units._units import sharing
 
 
+@stored
 @dataclass(eq=False)
 class BilinearEnergy:
     """Weights between visible units of some kind and hidden units that are on or off.

@@ -10,6 +10,7 @@ import copy
 
 import numpy as np
 
+from sklearn_ebm._storage import stored
 from sklearn_ebm.backends import array_namespace, resolve_backend
 from sklearn_ebm.factors._tape import Tape
 from sklearn_ebm.factors.decoders import LinearDecoder
@@ -48,6 +49,7 @@ class Output:
         return resolve_backend("auto", signal) if self._backend is None else self._backend
 
 
+@stored
 class LinearOutput(Output):
     """o(u) = u + c, with the loss 1/2 ||x - o(u)||^2."""
 
@@ -71,6 +73,7 @@ class LinearOutput(Output):
         return float(array_namespace(x).sum(half_norm(x)))
 
 
+@stored
 class LogisticOutput(Output):
     """o(u) = 1 / (1 + exp(-u - c)), with the cross-entropy of x in [0, 1].
 
@@ -105,6 +108,7 @@ class LogisticOutput(Output):
 OUTPUTS = {"squared_error": LinearOutput, "cross_entropy": LogisticOutput}
 
 
+@stored
 class ReconstructionEnergy:
     """An energy of x only: the reconstruction loss of an auto-encoder.
 

@@ -3,10 +3,12 @@
 from dataclasses import dataclass, replace
 from typing import Any
 
+from sklearn_ebm._storage import stored
 from sklearn_ebm.factors._tape import Tape
 from sklearn_ebm.factors.decoders._linear import half_norm
 
 
+@stored
 @dataclass(frozen=True)
 class SparseEnergy:
     """The sum of reconstruction, penalty and prediction terms.

@@ -11,6 +11,7 @@ w_gj / eta_g. The largest norm of a pool's part is an upper bound of the dual no
 tight for the eta of an optimal code.
 """
 
+from sklearn_ebm._storage import stored
 from sklearn_ebm.backends import array_namespace
 from sklearn_ebm.backends import numpy as reference
 from sklearn_ebm.backends._groups import GroupSoftThreshold
@@ -71,6 +72,7 @@ class GroupMajorant:
         return _feasible(code, self.positive) / (1 + step_size * weight)
 
 
+@stored
 class DisjointGroupNorm:
     """alpha sum_g v_g ||z_g||, each component in one group.
 
@@ -118,6 +120,7 @@ class DisjointGroupNorm:
         return self.group_rule(correlation).dual_norm(correlation)
 
 
+@stored
 class GroupNorm:
     """alpha sum_g sqrt(sum_j w_gj z_j^2) over pools that may share components.
 

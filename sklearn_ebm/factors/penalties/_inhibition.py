@@ -16,6 +16,7 @@ from typing import Literal
 
 import numpy as np
 
+from sklearn_ebm._storage import stored
 from sklearn_ebm._typing import Array, ArrayLike
 from sklearn_ebm.backends import array_namespace, to_host
 from sklearn_ebm.factors.penalties._specification import PenaltySpecification, require_places
@@ -153,6 +154,7 @@ class InhibitionPenalty(PenaltySpecification):
         return strength
 
 
+@stored
 class Inhibition:
     """alpha/2 |z| S |z|' as a factor of an energy; not convex.
 

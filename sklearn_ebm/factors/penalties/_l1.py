@@ -1,5 +1,6 @@
 """The L1 penalty alpha ||z||_1, optionally with non-negative codes."""
 
+from sklearn_ebm._storage import stored
 from sklearn_ebm.backends import array_namespace
 from sklearn_ebm.backends._rules import PositiveSoftThreshold, SoftThreshold
 from sklearn_ebm.factors.penalties._specification import PenaltySpecification
@@ -51,6 +52,7 @@ class L1Penalty(PenaltySpecification):
         return L1(alpha, positive)
 
 
+@stored
 class L1:
     """alpha sum_j |z_j|; its conjugate is zero on max_j |u_j| <= alpha and infinite outside.
 

@@ -4,12 +4,14 @@ import functools
 
 import numpy as np
 
+from sklearn_ebm._storage import stored
 from sklearn_ebm.backends import array_namespace, new_array
 from sklearn_ebm.backends import numpy as reference
 
 GAUSSIAN_REACH = 2.0  # standard deviations from the centre of a pool to its edge
 
 
+@stored
 class Pools:
     """Weights w_gj >= 0 of the pooled features sqrt(sum_j w_gj z_j^2).
 

@@ -1,5 +1,6 @@
 """A penalty on the components of maps, summed over all positions."""
 
+from sklearn_ebm._storage import stored
 from sklearn_ebm.backends import array_namespace
 from sklearn_ebm.protocols import offers
 
@@ -22,6 +23,7 @@ def at_every_position(penalty, n_components):
     return penalty if offers(penalty, "rule") else PositionwisePenalty(penalty, n_components)
 
 
+@stored
 class PositionwisePenalty:
     """sum_p P(z_p) over the positions p of maps.
 

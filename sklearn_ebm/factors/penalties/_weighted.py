@@ -1,9 +1,11 @@
 """The factor alpha P(z) of a user's penalty P, with an optional constraint to z >= 0."""
 
+from sklearn_ebm._storage import stored
 from sklearn_ebm.backends import array_namespace
 from sklearn_ebm.protocols import offers
 
 
+@stored
 class WeightedPenalty:
     """alpha P(z), optionally constrained to z >= 0.
 

@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass, replace
 
+from sklearn_ebm._storage import stored
 from sklearn_ebm.backends import array_namespace
 from sklearn_ebm.factors.units._coordinates import Unchanged
 from sklearn_ebm.factors.units._units import Units
@@ -13,6 +14,7 @@ LEARNING_RATE = 0.2
 SMALLEST_SHARE = 1e-3  # least mean of a pixel: log-odds of -7, from which learning can recover
 
 
+@stored
 @dataclass(eq=False)
 class BernoulliUnits(Units):
     """E_v(v) = -b.v; given a field r = W h, v_i is on with probability 1 / (1 + exp(-b_i - r_i)).

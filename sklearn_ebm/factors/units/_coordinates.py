@@ -2,12 +2,14 @@
 
 import math
 
+from sklearn_ebm._storage import stored
 from sklearn_ebm.backends import array_namespace
 
 FAR = 1e15  # large values whose squares are finite in single precision
 GRID = 2.0**-7  # of u during learning: a quarter of the smallest deviation given the hidden units
 
 
+@stored
 class Unchanged:
     """u = v."""
 
@@ -39,6 +41,7 @@ class Unchanged:
         return self
 
 
+@stored
 class Standardized:
     """u = (v - origin) / unit.
 

@@ -17,6 +17,7 @@ import math
 from dataclasses import dataclass, replace
 from typing import Any
 
+from sklearn_ebm._storage import stored
 from sklearn_ebm.backends import array_namespace
 from sklearn_ebm.factors.units._coordinates import Standardized, Unchanged
 from sklearn_ebm.factors.units._units import Units
@@ -29,6 +30,7 @@ FIRST_ACTIVITY = 0.05
 LEARNING_RATE = 0.1
 
 
+@stored
 @dataclass(eq=False)
 class GaussianUnits(Units):
     """E_v(v) = sum (u_i - b_i)^2 / (2 s_i^2) with u = (v - origin) / unit.

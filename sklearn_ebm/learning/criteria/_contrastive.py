@@ -32,6 +32,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy import sparse
 
+from sklearn_ebm._storage import stored
 from sklearn_ebm.backends import array_namespace, new_matrix, resolve_backend, to_host
 from sklearn_ebm.backends._ascent import Ascent, Contrast, Layers
 from sklearn_ebm.inputs._rows import dense_rows
@@ -46,6 +47,7 @@ LARGEST = {4: 1e15, 8: 1e100}  # largest magnitude of a weight, by bytes of the 
 ACTIVITY_SHARE = 0.01  # share of a batch in the running mean of the hidden units
 
 
+@stored
 @dataclass(frozen=True)
 class Ascending:
     """Settings of a step.
@@ -122,6 +124,7 @@ class States(NamedTuple):
         return np.concatenate([data, -_normalized(self.chain_weight, n_chains), [-1.0, -1.0]])
 
 
+@stored
 class Contrastive(BaseCriterion):
     """The log-likelihood of an energy, whose gradient is estimated by short chains.
 

@@ -1,5 +1,6 @@
 """The dictionary criterion for filters: batches are crops of images, codes are maps."""
 
+from sklearn_ebm._storage import stored
 from sklearn_ebm.backends import array_namespace
 from sklearn_ebm.factors import ConvolutionalDecoder, PatchDecoder
 from sklearn_ebm.learning._online_filters import OnlineKernels
@@ -7,6 +8,7 @@ from sklearn_ebm.learning._samples import summed
 from sklearn_ebm.learning.criteria._dictionary import NO_RATE, PIECE_ROWS, Dictionary
 
 
+@stored
 class ConvolutionalDictionary(Dictionary):
     """The mean energy of optimal maps of crops (n, height, width, channels).
 

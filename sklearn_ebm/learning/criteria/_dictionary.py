@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from sklearn_ebm._storage import stored
 from sklearn_ebm.backends import array_namespace
 from sklearn_ebm.factors import LinearDecoder, SparseEnergy
 from sklearn_ebm.learning._divergence import Watch
@@ -104,6 +105,7 @@ def usual_energy(mean, n_features, scale):
     return max(mean, n_features * scale**2 / 2)
 
 
+@stored
 class Dictionary(BaseCriterion):
     """The mean energy of optimal codes, with an encoder that is trained on the codes.
 

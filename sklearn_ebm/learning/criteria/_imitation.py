@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from sklearn_ebm._storage import stored
 from sklearn_ebm.backends import array_namespace
 from sklearn_ebm.factors import half_norm
 from sklearn_ebm.learning._divergence import Watch
@@ -18,6 +19,7 @@ PIECE_ROWS = 128  # samples that a thread processes at a time
 EXPLODED = 1e4  # multiple of the size of data and codes above which training has diverged
 
 
+@stored
 class Imitation(BaseCriterion):
     """The mean loss of an encoder's codes.
 

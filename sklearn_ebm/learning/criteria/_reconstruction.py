@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sklearn_ebm._storage import stored
 from sklearn_ebm.backends import array_namespace
 from sklearn_ebm.learning._divergence import Watch
 from sklearn_ebm.learning._optimizers import OPTIMIZERS
@@ -13,6 +14,7 @@ PIECE_ROWS = 128  # samples that a thread processes at a time
 EXPLODED = 100.0  # multiple of the loss of a constant output above which training has diverged
 
 
+@stored
 @dataclass(frozen=True)
 class Noise:
     """Corruption of samples (Vincent et al. 2010, section 3.3).
@@ -63,6 +65,7 @@ NOISES = {
 }
 
 
+@stored
 class Reconstruction(BaseCriterion):
     """The mean loss of samples that are reconstructed from corrupted ones.
 

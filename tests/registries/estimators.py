@@ -1,0 +1,111 @@
+"""Every public estimator with data to fit it: a new estimator is one more entry."""
+
+import functools
+import pickle
+from typing import Any, NamedTuple
+
+import numpy as np
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+import sklearn_ebm
+from sklearn_ebm import (
+    PSD,
+    AutoEncoder,
+    Dropout,
+    FineTunedClassifier,
+    Flattener,
+    InhibitionPenalty,
+    LocalContrastNormalizer,
+    Pooler,
+    Rectifier,
+    SparseCoder,
+    ZCAWhitener,
+)
+from tests.registries import image_models, machines, row_models
+
+ROWS = np.random.default_rng(0).standard_normal((40, 12))
+LABELS = np.arange(40) % 3
+IMAGES = np.random.default_rng(1).standard_normal((6, 10, 9, 2))
+QUICK = {"max_iter": 2, "tol": 0, "batch_size": 10}
+FEW = {"alpha": 0.3, "random_state": 0, **QUICK}
+MAPS = {"image_shape": (4, 3)}
+
+
+class Case(NamedTuple):
+    """An unfitted estimator and the data to fit it."""
+
+    estimator: Any
+    X: Any
+    y: Any = None
+
+    @property
+    def kind(self):
+        """Name of the class."""
+        return type(self.estimator).__name__
+
+    @property
+    def call(self):
+        """Name of the method with the features or scores."""
+        return "transform" if hasattr(self.estimator, "transform") else "decision_function"
+
+
+def classifier(**parameters):
+    steps = StandardScaler(), PSD(6, **FEW), Rectifier("split"), LogisticRegression()
+    return FineTunedClassifier(make_pipeline(*steps), max_iter=2, random_state=0, **parameters)
+
+
+CASES = {
+    **{name: Case(row_models.make(name, 6, **QUICK), ROWS) for name in row_models.MODELS},
+    "SparseCoder-inhibition": Case(
+        SparseCoder(6, penalty=InhibitionPenalty(map_shape=(2, 3), inner_radius=1), **FEW), ROWS
+    ),
+    **{
+        name: Case(image_models.make(name, connections=1, **QUICK), IMAGES)
+        for name in image_models.MODELS
+    },
+    **{
+        f"RBM-{form}": Case(machines.make(form), machines.data_of(form)[:100])
+        for form in machines.FORMS
+    },
+    "AutoEncoder": Case(AutoEncoder(6, max_iter=2, random_state=0), np.tanh(ROWS) / 2 + 0.5),
+    "AutoEncoder-tanh": Case(
+        AutoEncoder(
+            6, activation="tanh", tied_weights=False, optimizer="sgd", max_iter=2, random_state=0
+        ),
+        np.tanh(ROWS) / 2 + 0.5,
+    ),
+    "ZCAWhitener": Case(ZCAWhitener(), ROWS),
+    "Rectifier": Case(Rectifier("split"), ROWS),
+    "Pooler": Case(Pooler(**MAPS), ROWS),
+    "LocalContrastNormalizer": Case(LocalContrastNormalizer(**MAPS), ROWS),
+    "Dropout": Case(Dropout(), ROWS),
+    "Flattener": Case(Flattener(), IMAGES),
+    "FineTunedClassifier": Case(classifier(), ROWS, LABELS),
+}
+LEARNERS = [name for name, case in CASES.items() if hasattr(case.estimator, "partial_fit")]
+WARM = [name for name, case in CASES.items() if hasattr(case.estimator, "warm_start")]
+TYPICAL = [next(name for name in CASES if CASES[name].kind == kind) for kind in sorted(
+    {case.kind for case in CASES.values()})]  # one of each class  # fmt: skip
+PUBLIC = [
+    name
+    for name in sklearn_ebm.__all__
+    if hasattr(getattr(sklearn_ebm, name), "fit") and isinstance(getattr(sklearn_ebm, name), type)
+]
+
+
+@functools.cache
+def _stored(name):
+    estimator, X, y = CASES[name]
+    return pickle.dumps(estimator.fit(X, y))
+
+
+def fitted(name):
+    """Return a fitted estimator."""
+    return pickle.loads(_stored(name))
+
+
+def output(name, model):
+    """Return the features or scores of the data with which a model was fitted."""
+    return np.asarray(getattr(model, CASES[name].call)(CASES[name].X))
