@@ -69,7 +69,7 @@ def require_derivative(name, estimator):
     ValueError
         The message names the step and the remedy.
     """
-    obstacle = _obstacle(estimator)
+    obstacle = obstacle_of(estimator)
     if obstacle:
         raise ValueError(
             f"Gradients cannot be computed through step {name!r}, {type(estimator).__name__}: "
@@ -77,7 +77,8 @@ def require_derivative(name, estimator):
         )
 
 
-def _obstacle(estimator):
+def obstacle_of(estimator):
+    """Return why a step has no modules, with a remedy. Empty if it has."""
     if is_passed_through(estimator):
         return ""
     if hasattr(estimator, "_as_network"):
@@ -109,7 +110,7 @@ class Step:
         require_derivative(name, estimator)
         self.name = name
         self.estimator = estimator
-        self.modules = _modules_of(estimator, dtype)
+        self.modules = modules_of(estimator, dtype)
         self.seed = _seed_of(estimator)
 
     def trained(self):
@@ -122,7 +123,8 @@ class Step:
         return copy.deepcopy(self.modules[0] if is_itself else self.estimator)
 
 
-def _modules_of(estimator, dtype):
+def modules_of(estimator, dtype):
+    """Return the modules of a fitted step, with trained parameters in a dtype."""
     if is_passed_through(estimator):
         return []
     if hasattr(estimator, "_as_network"):
