@@ -26,7 +26,7 @@ from sklearn_ebm._typing import (
 from sklearn_ebm.backends import BACKENDS, read_only
 from sklearn_ebm.estimators._label_learning import LabelLearning, tuned_pipeline
 from sklearn_ebm.estimators._scores import ScoresMixin
-from sklearn_ebm.inputs._rows import native
+from sklearn_ebm.inputs._rows import native, require_library
 from sklearn_ebm.layers._state import Stateful, refusable
 from sklearn_ebm.learning._optimizers import OPTIMIZERS
 from sklearn_ebm.learning._rates import LEARNING_RATE
@@ -343,6 +343,7 @@ class FineTunedClassifier(
             Scores of the classes; for two classes, the score of the second one.
         """
         self._ready()
+        require_library(self, X)
         (X,) = indexable(native(X))
         *steps, classifier = (step for _, step in flat_steps(self.pipeline_))
 

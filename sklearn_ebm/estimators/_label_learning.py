@@ -21,7 +21,7 @@ from sklearn_ebm.estimators._rehearsal import (
 )
 from sklearn_ebm.factors import SCORE_LOSSES
 from sklearn_ebm.inputs._labels import check_labels, with_mean_one
-from sklearn_ebm.inputs._rows import native
+from sklearn_ebm.inputs._rows import native, require_library
 from sklearn_ebm.learning._curves import Curves
 from sklearn_ebm.learning._divergence import warn_of_divergence
 from sklearn_ebm.learning._labelled import LOOKED_AT, LabelledSamples, as_input
@@ -94,6 +94,7 @@ class LabelLearning:
         if self.goes_on:
             model._ready(learning=True)
         steps = self._check_pipeline()
+        require_library(model, X)
         (X,), (unsupervised_X,) = indexable(native(X)), indexable(native(unsupervised_X))
         labels = check_labels(model, X, on_host(y), on_host(sample_weight), model.class_weight)
         unsupervised_X = check_unlabelled(unsupervised_X, X)

@@ -19,6 +19,7 @@ from sklearn_ebm.inputs._rows import (
     check_values_elsewhere,
     checked_array,
     naming_the_remedy_of,
+    require_library,
 )
 
 IMAGE_SHAPE = ["array-like", None]  # for `_parameter_constraints`
@@ -83,6 +84,7 @@ def check_images(
     form : ImageForm
     """
     X = _stack(X)
+    require_library(estimator, X)
     form = ImageForm(len(getattr(X, "shape", (0, 0))))
     if form.n_dims > 4:
         raise ValueError(

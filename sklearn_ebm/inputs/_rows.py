@@ -3,6 +3,10 @@
 scikit-learn checks arrays of other namespaces, such as CuPy, only if array API dispatch is enabled,
 which users must do before they import scipy. This package does not require it: such arrays are
 checked by the functions below, on their device, with scikit-learn's messages and types.
+
+Layers compute with arrays of any library that implements the array API. The kernels of models read
+NumPy and CuPy arrays only. Tensors of PyTorch, which lacks the namespace of the array API, become
+NumPy arrays.
 """
 
 import math
@@ -13,7 +17,7 @@ from scipy import sparse
 from sklearn.utils import check_array
 from sklearn.utils.validation import validate_data
 
-from sklearn_ebm.backends import array_namespace
+from sklearn_ebm.backends import array_namespace, is_cupy
 
 FLOATS = ("float64", "float32")
 
@@ -28,11 +32,43 @@ def native(X):
     if isinstance(X, np.ndarray) or sparse.issparse(X):
         is_native = X.dtype.isnative or X.dtype.kind not in "iufc"
         return X if is_native else X.astype(X.dtype.newbyteorder("="))
+    if _is_tensor(X):
+        return _on_host(X)
     if hasattr(X, "iloc") and hasattr(X, "dtypes"):
         dtypes = [getattr(each, "numpy_dtype", each) for each in np.atleast_1d(X.dtypes)]
         singles = [isinstance(each, np.dtype) and each.str[1:] == "f4" for each in dtypes]
         return X.astype("float32") if singles and all(singles) else _native_frame(X)
     return X
+
+
+def _is_tensor(X):
+    """Return whether X is an array of a library without the namespace of the array API."""
+    return hasattr(X, "__dlpack__") and array_namespace(X) is np
+
+
+def _on_host(X):
+    try:
+        return np.asarray(X)
+    except RuntimeError as error:  # a tensor that requires a gradient
+        raise TypeError(f"X cannot be converted to a NumPy array. {error}") from error
+
+
+def require_library(estimator, X):
+    """Refuse arrays of a library that an estimator cannot compute with.
+
+    Raises
+    ------
+    TypeError
+        If X is neither a NumPy nor a CuPy array, nor converted to one, and the estimator is no
+        layer.
+    """
+    xp = array_namespace(X)
+    if xp is np or is_cupy(X) or getattr(estimator, "_reads_any_library", True):
+        return
+    raise TypeError(
+        f"{type(estimator).__name__} does not support arrays of {xp.__name__}. Convert X to a "
+        "NumPy array, for example with numpy.asarray(X), or to a CuPy array."
+    )
 
 
 def _native_frame(X):
@@ -131,6 +167,7 @@ def check_rows(
                 estimator, native(X), reset=reset, dtype=kept, accept_sparse=accept_sparse,
                 ensure_all_finite=finite, **options,
             ))  # fmt: skip
+    require_library(estimator, X)
     _check_shape(X)
     _check_width(estimator, X.shape[1], reset)
     with naming_the_remedy_of(estimator):

@@ -23,6 +23,7 @@ class Layer(Stateful):
     _output_and_kept: Callable[..., Any]
     _input_gradient: Callable[..., Any]
     _needs_images = False
+    _reads_any_library = True
 
     def forward(self, x: Array, tape: Any = None, stream: Any = None) -> Array:
         """Compute the output of the layer in a network.

@@ -107,6 +107,7 @@ class Stateful:
     attributes.
     """
 
+    _reads_any_library = False  # whether X may be an array of any library with the array API
     _model_attributes: tuple = ()
     _needs_fit: tuple = ()
     _needs_fit_to_encode: tuple = ()  # likewise, but only for the codes of an encoder
