@@ -1,9 +1,9 @@
 """Energy-based, unsupervised feature learning as scikit-learn estimators."""
 
 import importlib
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:  # the imports of _HOMES, for type checkers
+TYPE_CHECKING = False  # true for type checkers; importing typing would double the import time
+if TYPE_CHECKING:  # the imports of _HOMES
     from sklearn_ebm import datasets as datasets
     from sklearn_ebm import inspection as inspection
     from sklearn_ebm import metrics as metrics

@@ -13,7 +13,7 @@ shared.
 """
 
 NAME, STATE = "sklearn_ebm", "state"
-_CLASSES = {}
+_CLASSES: dict = {}
 
 
 def stored(cls):

@@ -33,8 +33,8 @@ from sklearn_ebm.layers import (
 )
 from sklearn_ebm.layers._layer import Layer
 
-FORMULAS = {}
-ACTIVATIONS = {}
+FORMULAS: dict = {}
+ACTIVATIONS: dict = {}
 
 
 def output_of(ops, modules, parameters, x):

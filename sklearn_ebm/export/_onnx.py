@@ -1,6 +1,5 @@
 """Conversion to ONNX: formulas as nodes of a graph, registered with skl2onnx."""
 
-import functools
 import warnings
 
 import numpy as np
@@ -31,8 +30,13 @@ class Value:
 
     def __init__(self, graph, name, shape):
         self.graph = graph
-        self.name = name
+        self._name = name
         self.shape = tuple(shape)
+
+    @property
+    def name(self):
+        """Name in the graph."""
+        return self._name
 
     @property
     def ndim(self):
@@ -69,17 +73,18 @@ class Constant(Value):
     """An array. It becomes part of the graph when a node uses it."""
 
     def __init__(self, graph, array):
-        self.graph = graph
+        super().__init__(graph, None, array.shape)
         self.array = array
-        self.shape = array.shape
 
-    @functools.cached_property
+    @property
     def name(self):
         """Name in the graph."""
-        name = self.graph.scope.get_unique_variable_name("constant")
-        kind = guess_proto_type(guess_data_type(self.array.reshape(-1)[:1])[0][1])
-        self.graph.container.add_initializer(name, kind, self.array.shape, self.array.ravel())
-        return name
+        if self._name is None:
+            self._name = self.graph.scope.get_unique_variable_name("constant")
+            kind = guess_proto_type(guess_data_type(self.array.reshape(-1)[:1])[0][1])
+            values = self.array.shape, self.array.ravel()
+            self.graph.container.add_initializer(self._name, kind, *values)
+        return self._name
 
     def __getitem__(self, places):
         return self.graph.constant(self.array[places])

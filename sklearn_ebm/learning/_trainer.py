@@ -75,9 +75,6 @@ class Trainer:
         self.stream = stream
         self.shard = shard
         self.curves = Curves()
-        self._without_buffers()
-
-    def _without_buffers(self):
         self.average = None
         self._memory = Memory()
         self._batch = None
@@ -87,8 +84,8 @@ class Trainer:
         return {name: vars(self)[name] for name in ("criterion", "stream", "shard", "curves")}
 
     def __setstate__(self, state):
-        vars(self).update(state)
-        self._without_buffers()
+        self.__init__(state["criterion"], state["stream"], state["shard"])
+        self.curves = state["curves"]
 
     @property
     def n_steps(self):
