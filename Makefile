@@ -41,7 +41,7 @@ test: $(VENV)/installed-test ## Run the tests and hold the coverage
 	@$(BIN)/python -m pytest $(or $(ARGS),$(ALL_TESTS))
 
 test-all: ARGS = $(ALL_TESTS) --all-cases
-test-all: test ## Run the tests with all cases of large grids
+test-all: $(VENV)/installed-onnx test ## Run the tests with all cases of large grids
 
 # A virtual environment of its own: pip would otherwise replace the versions of .venv.
 test-lowest: export OPENBLAS_NUM_THREADS ?= 1

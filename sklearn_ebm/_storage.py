@@ -7,9 +7,8 @@ in place of each object::
 
     {"sklearn_ebm": "Adam", "state": {"n_steps": 12, ...}}
 
-The name belongs to the file format: it may only be one of those that `stored` has registered, so
-that loading a file cannot create any other object. Objects and arrays that are shared remain
-shared.
+The names belong to the file format. Only classes registered by `stored` have one, so that loading
+a file cannot create any other object. Objects and arrays that are shared remain shared.
 """
 
 NAME, STATE = "sklearn_ebm", "state"

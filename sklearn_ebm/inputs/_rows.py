@@ -59,8 +59,8 @@ def require_library(estimator, X):
     Raises
     ------
     TypeError
-        If X is neither a NumPy nor a CuPy array, nor converted to one, and the estimator is no
-        layer.
+        If the array belongs to a library other than NumPy and CuPy that implements the array API,
+        and the estimator is not a layer.
     """
     xp = array_namespace(X)
     if xp is np or is_cupy(X) or getattr(estimator, "_reads_any_library", True):
