@@ -22,6 +22,7 @@ SPEED = (
     "curves",
     "dictionary_learning",
     "small",
+    "cold_start",
     "grid_search",
     "memory",
     "lista_speed",
