@@ -64,7 +64,7 @@ def test_a_tensor_that_requires_a_gradient_is_refused():
 
 
 def with_dispatch():
-    """Repeat the tests of layers and of a model with scikit-learn's array API dispatch; return the exit code."""
+    """Run tests of layers and of a model with array API dispatch; return the exit code."""
     set_config(array_api_dispatch=True)
     return pytest.main(
         [__file__, "-q", "-p", "no:cacheprovider", "-k", "not dispatch and (layers or PSD)"]
