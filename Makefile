@@ -23,7 +23,7 @@ export MPLBACKEND ?= Agg
 WITH_CACHE = NUMBA_CACHE_DIR="$$($(BIN)/python tools/numba_cache.py)"
 
 .DEFAULT_GOAL := help
-.PHONY: help install test test-all test-lowest test-gpu lint format demo bench bench-gpu doc dist \
+.PHONY: help install test test-all test-lowest test-gpu lint format demo bench bench-gpu doc doc-quick dist \
   changes clean
 .DELETE_ON_ERROR:
 
@@ -71,8 +71,11 @@ bench-gpu: $(VENV)/installed-bench $(VENV)/installed-$(CUDA) ## Time a GPU again
 	@$(WITH_CACHE) $(BIN)/python -m benchmarks.device $(ARGS)
 
 doc: $(VENV)/installed-doc ## Build the documentation into build/doc
-	@$(WITH_CACHE) $(BIN)/python -m sphinx -q -W --keep-going -b html doc build/doc
+	@$(WITH_CACHE) $(BIN)/python -m sphinx -q -W --keep-going -b html $(SPHINX_ARGS) doc build/doc
 	@echo "build/doc/index.html"
+
+doc-quick: SPHINX_ARGS = -D plot_gallery=0
+doc-quick: doc ## The same without running the examples
 
 dist: $(VENV)/installed-dist ## Build the source distribution and the wheel into dist/, and check both
 	@$(BIN)/python tools/check_dist.py

@@ -1,94 +1,114 @@
-"""How Sphinx builds the documentation: `make doc`. Nothing is fetched from anywhere."""
+"""Sphinx configuration: `make doc`. The build needs no network and no data set."""
 
 import os
 import re
-import shutil
+import sys
 from pathlib import Path
 
-import sklearn_ebm
-from sklearn_ebm.datasets import fetch_mnist
+sys.path.insert(0, str(Path(__file__).parent / "_ext"))
+os.environ.setdefault("MPLBACKEND", "Agg")  # neither a window nor a display is needed
 
-os.environ.setdefault("MPLBACKEND", "Agg")  # no window, no display needed
+import offline
+from examples import EXAMPLES, runnable_examples, section_order
+
+import sklearn_ebm
 
 project = "sklearn_ebm"
-copyright = "the sklearn_ebm developers"
+author = copyright = "the sklearn_ebm developers"
 release = version = sklearn_ebm.__version__
 
 extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
+    "sphinx.ext.intersphinx",
+    "sphinx.ext.mathjax",
+    "sphinx.ext.viewcode",
     "numpydoc",
     "matplotlib.sphinxext.plot_directive",
+    "myst_parser",
+    "sphinx_copybutton",
+    "sphinx_design",
     "sphinx_gallery.gen_gallery",
+    "changelog",
+    "examples",
+    "offline",
 ]
 templates_path = ["_templates"]
-exclude_patterns = ["_templates", "sg_execution_times.rst"]
-default_role = "literal"  # single backquotes, as docstrings have them
-html_theme = "alabaster"
-html_theme_options = {
-    "description": "Energy-based feature learning as scikit-learn estimators",
-    "page_width": "1200px",
-    "body_max_width": "930px",
-    "sidebar_width": "240px",
-    "code_font_size": "0.8em",  # 100 characters to a line
-    "fixed_sidebar": True,
-}
+exclude_patterns = ["_templates", "sg_execution_times.rst", "auto_examples/**/GALLERY_HEADER.rst"]
+source_suffix = {".rst": "restructuredtext"}  # Markdown is included, never a page of its own
+default_role = "literal"  # single backquotes, as in docstrings
+nitpicky = False
+
+html_theme = "pydata_sphinx_theme"
+html_title = f"sklearn_ebm {version}"
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
+html_favicon = "_static/logo.svg"
 html_show_sourcelink = False
+html_sidebars = {"install": [], "papers": [], "performance": [], "citing": [], "changes": []}
+html_theme_options = {
+    "logo": {"text": "sklearn_ebm", "image_light": "_static/logo.svg", "image_dark": "_static/logo.svg"},
+    "navbar_start": ["navbar-logo", "site-version"],
+    "navbar_end": ["theme-switcher"],
+    "header_links_before_dropdown": 7,
+    "navigation_with_keys": False,
+    "show_toc_level": 2,
+    "show_nav_level": 1,
+    "footer_start": ["copyright"],
+    "footer_end": ["sphinx-version"],
+    "pygments_light_style": "a11y-high-contrast-light",
+    "pygments_dark_style": "a11y-high-contrast-dark",
+    "back_to_top_button": True,
+}
 
 autosummary_generate = True
 autodoc_typehints = "none"  # the docstrings describe types
 numpydoc_show_class_members = False  # the template of a class lists them
 numpydoc_class_members_toctree = False
 
-# Pictures in the guide: drawn by the code beside them.
+# Copied code leaves out prompts and output.
+copybutton_prompt_text = r">>> |\.\.\. |\$ "
+copybutton_prompt_is_regexp = True
+
+mathjax_path = offline.MATHJAX
+intersphinx_timeout = 5
+intersphinx_mapping = offline.mapping(
+    python="https://docs.python.org/3/",
+    numpy="https://numpy.org/doc/stable/",
+    scipy="https://docs.scipy.org/doc/scipy/",
+    sklearn="https://scikit-learn.org/stable/",
+    matplotlib="https://matplotlib.org/stable/",
+)
+
+# Figures of the guide are drawn by the code beside them.
 plot_include_source = True
 plot_html_show_source_link = False
 plot_html_show_formats = False
-plot_formats = [("png", 80)]
+plot_formats = [("png", 110)]
 
-# Examples write files where they stand, so they run on copies.
-ROOT = Path(__file__).resolve().parents[1]
-EXAMPLES = ROOT / "build" / "examples"
-
-
-def _has_mnist():
-    try:
-        fetch_mnist(download_if_missing=False)
-    except OSError:
-        return False
-    return True
-
-
-def _has_heartbeats():
-    return (Path(os.environ.get("SKLEARN_EBM_DATA", ".")) / "ecg.dat").is_file()
-
-
-# An example that does not match is shown, and not run.
-LACKING = [
-    name
-    for name, is_there in [("mnist", _has_mnist()), ("heartbeat", _has_heartbeats())]
-    if not is_there
-]
 sphinx_gallery_conf = {
     "examples_dirs": str(EXAMPLES),
     "gallery_dirs": "auto_examples",
-    "filename_pattern": f"plot_(?!{'|'.join(LACKING)})" if LACKING else "plot_",
+    "filename_pattern": runnable_examples(),
+    "subsection_order": section_order(),
+    "within_subsection_order": "FileNameSortKey",
+    "backreferences_dir": "api/backreferences",
+    "doc_module": ("sklearn_ebm",),
+    "reference_url": {"sklearn_ebm": None},
+    "default_thumb_file": str(Path(__file__).parent / "_static" / "thumbnail.png"),
     "download_all_examples": False,
     "show_memory": False,
+    "show_signature": False,
     "remove_config_comments": True,
+    "thumbnail_size": (400, 280),
 }
 
 
-def copy_examples(app):
-    """Copy the examples to where they may write."""
-    shutil.copytree(ROOT / "examples", EXAMPLES, dirs_exist_ok=True)
-
-
 def escape(app, what, name, obj, options, lines):
-    """Escape what docstrings mean as mathematics and names, and reStructuredText does not.
+    """Escape names and formulas in docstrings that reStructuredText would misread.
 
-    ||z||_1 would be a substitution there, and shapes (n_iter_,) and (n_iter_ + 1,) references.
-    Those of methods from scikit-learn name labels of its own guide, of which the words are left.
+    ||z||_1 would be a substitution, and shapes (n_iter_,) and (n_iter_ + 1,) references. Methods
+    inherited from scikit-learn refer to labels of its own guide; only the words are kept.
     """
     for number, line in enumerate(lines):
         lines[number] = line = re.sub(r":ref:`([^<`]+) <[^>`]+>`", r"\1", line)
@@ -98,6 +118,5 @@ def escape(app, what, name, obj, options, lines):
 
 
 def setup(app):
-    """Connect the two functions above."""
-    app.connect("builder-inited", copy_examples, priority=100)  # before the gallery reads them
-    app.connect("autodoc-process-docstring", escape, priority=100)  # before numpydoc does
+    """Connect the function above, before numpydoc reads docstrings."""
+    app.connect("autodoc-process-docstring", escape, priority=100)
