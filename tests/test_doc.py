@@ -1,10 +1,14 @@
 """All code blocks of the documentation run, and print the documented output."""
 
 import doctest
+import inspect
 from pathlib import Path
 
 import pytest
+from sklearn.base import BaseEstimator
 from threadpoolctl import threadpool_limits
+
+import sklearn_ebm
 
 DOC = Path(__file__).resolve().parents[1] / "doc"
 BUILT = {"auto_examples", "generated", "backreferences", "_templates"}  # written by Sphinx
@@ -32,3 +36,20 @@ def test_code_of_the_documentation_runs(page, tmp_path, monkeypatch):
 def test_documentation_has_no_code_that_the_test_above_would_miss():
     assert not [page for page, text in PAGES.items() if "code-block:: python" in text]
     assert sum(text.count(">>> ") for text in PAGES.values()) > 50
+
+
+def test_html_representations_link_to_pages_of_the_api():
+    listed = set(PAGES["api/index.rst"].split())
+    public = [getattr(sklearn_ebm, name) for name in sklearn_ebm.__all__ if name in listed]
+    estimators = [each for each in public if inspect.isclass(each) and issubclass(each, BaseEstimator)]
+    assert len(estimators) > 10
+    for each in estimators:
+        link = each(*["pipeline"] * (each.__name__ == "FineTunedClassifier"))._get_doc_link()
+        assert link.endswith(f"/api/generated/sklearn_ebm.{each.__name__}.html")
+
+
+def test_api_lists_every_public_name():
+    listed = set(PAGES["api/index.rst"].split())
+    for module in (sklearn_ebm, sklearn_ebm.datasets, sklearn_ebm.inspection, sklearn_ebm.metrics):
+        names = {name for name in module.__all__ if not name.startswith("__")}
+        assert names - {"datasets", "inspection", "metrics"} <= listed

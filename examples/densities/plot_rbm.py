@@ -3,7 +3,8 @@
 Likelihood and samples of an RBM on digits
 ==========================================
 
-A restricted Boltzmann machine is a density model: in addition to features, it provides samples and
+How well does a restricted Boltzmann machine model digits after a given training time? It is a
+density model: in addition to features, it provides samples and
 the likelihood of new digits. It is compared with scikit-learn's ``BernoulliRBM`` with the same
 number of hidden units and the same training time; both are evaluated by annealed importance
 sampling [Salakhutdinov & Murray (2008)]. The digits are MNIST if ``fetch_mnist`` finds a file, and
@@ -81,9 +82,9 @@ ours = [(each.seconds_curve_[-1], likelihood(each)) for each in machines]
 def as_rbm(theirs):
     """Return an RBM with the parameters of a BernoulliRBM."""
     rbm = learn(1)
-    rbm.components_[...] = theirs.components_
-    rbm.intercept_hidden_[...] = theirs.intercept_hidden_
-    rbm.intercept_visible_[...] = theirs.intercept_visible_
+    rbm.components_ = theirs.components_
+    rbm.intercept_hidden_ = theirs.intercept_hidden_
+    rbm.intercept_visible_ = theirs.intercept_visible_
     return rbm
 
 

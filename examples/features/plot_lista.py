@@ -3,8 +3,8 @@
 Learned inference with LISTA
 ============================
 
-ISTA, unrolled for a few steps and trained, approximates codes that the solver reaches only after
-many steps [Gregor & LeCun (2010)]. Two figures on patches of photographs show the error of the
+How many steps of a solver does a trained encoder save? ISTA, unrolled for a few steps and trained,
+approximates codes that the solver reaches only after many steps [Gregor & LeCun (2010)]. Two figures on patches of photographs show the error of the
 codes as a function of the number of steps, and the effect of removing entries of the matrix S, by
 which each step multiplies. All data are included in scikit-learn, so that nothing is downloaded.
 """

@@ -3,7 +3,8 @@
 Heartbeats in a long electrocardiogram
 ======================================
 
-Two filters are learned from an electrocardiogram. One of them becomes the normal heartbeat, and the
+How can recurring events be located in a long signal? Two filters are learned from an
+electrocardiogram. One of them becomes the normal heartbeat, and the
 other one the shape of premature beats. Each beat is then a single spike in the maps. For
 comparison, alphacsc's dictionary learning starts from the same filters and minimises the same
 energy, if it is installed.

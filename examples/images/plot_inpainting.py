@@ -3,7 +3,8 @@
 Inpainting missing pixels
 =========================
 
-Half of the pixels of a photograph are missing, at random. They are predicted by sparse maps of the
+How can missing pixels be filled in? Half of the pixels of a photograph are missing, at random. They
+are predicted by sparse maps of the
 other half, with filters learned from other images: `transform` accepts a `mask`, and
 `inverse_transform` returns all pixels. The baselines are SciPy's interpolation and, if it is
 installed, SPORCO with the same filters and the same alpha. All data are included in scikit-learn,

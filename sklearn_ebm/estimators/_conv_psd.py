@@ -17,7 +17,7 @@ from sklearn_ebm._typing import (
     Size,
 )
 from sklearn_ebm.estimators._dictionary_learning import Prediction
-from sklearn_ebm.estimators._filters import CONSTRAINTS, filters_of, images_of
+from sklearn_ebm.estimators._filters import CONSTRAINTS, filters_of, images_of, names_of_maps
 from sklearn_ebm.estimators._psd import PREDICTION_CONSTRAINTS
 from sklearn_ebm.estimators._sparse_model import COMMON_CONSTRAINTS, SparseModel
 from sklearn_ebm.factors import CONVOLUTIONAL_ENCODERS
@@ -278,3 +278,20 @@ class ConvPSD(SparseModel):
     def _prediction(self):
         schedule = learning_rate_schedule(self.learning_rate, AUTOMATIC_RATE)
         return Prediction(self.encoder, float(self.beta), schedule)
+
+    def get_feature_names_out(self, input_features=None):
+        """Get the names of the output features.
+
+        Parameters
+        ----------
+        input_features : array-like of str or None, default=None
+            Only used to check the names seen in `fit`.
+
+        Returns
+        -------
+        ndarray of str objects
+            The class in lower case and the number of the map, such as "convpsd_map0". If X contains
+            images in flat rows, also the row and the column: "convpsd_map0_row3_column5". Signals have
+            columns only.
+        """
+        return names_of_maps(self, super().get_feature_names_out(input_features))

@@ -13,7 +13,7 @@ from sklearn_ebm._typing import (
     Scale,
     Size,
 )
-from sklearn_ebm.estimators._filters import CONSTRAINTS, filters_of, images_of
+from sklearn_ebm.estimators._filters import CONSTRAINTS, filters_of, images_of, names_of_maps
 from sklearn_ebm.estimators._sparse_model import COMMON_CONSTRAINTS, SparseModel
 
 
@@ -220,3 +220,20 @@ class ConvSparseCoder(SparseModel):
         self.warm_start = warm_start
         self.random_state = random_state
         self.verbose = verbose
+
+    def get_feature_names_out(self, input_features=None):
+        """Get the names of the output features.
+
+        Parameters
+        ----------
+        input_features : array-like of str or None, default=None
+            Only used to check the names seen in `fit`.
+
+        Returns
+        -------
+        ndarray of str objects
+            The class in lower case and the number of the map, such as "convsparsecoder_map0". If X contains
+            images in flat rows, also the row and the column: "convsparsecoder_map0_row3_column5". Signals have
+            columns only.
+        """
+        return names_of_maps(self, super().get_feature_names_out(input_features))

@@ -10,6 +10,7 @@ from sklearn_ebm.backends import array_namespace, is_cupy, to_host
 from sklearn_ebm.backends._border import BORDERS
 from sklearn_ebm.estimators._atoms import Atoms, DenseEncoders
 from sklearn_ebm.estimators._connections import connection_table
+from sklearn_ebm.estimators._fitted import row_decoder
 from sklearn_ebm.factors import CONVOLUTIONAL_ENCODERS, ConvolutionalDecoder, at_every_position
 from sklearn_ebm.inputs._adapters import Images
 from sklearn_ebm.inputs._checks import check_codes, check_dictionary
@@ -305,3 +306,18 @@ def is_size(value):
 def unit_filters(filters):
     """Return filters scaled to norm one."""
     return array_namespace(filters).reshape(unit_rows(flat(filters)), filters.shape)
+
+
+def names_of_maps(model, names):
+    """Return the names of the features of a convolutional model: their map and their place in it.
+
+    `names` has one entry per feature. Images have one feature per map, and rows one per position.
+    """
+    prefix = type(model).__name__.lower()
+    height, width, n_maps = row_decoder(model).map_shape
+    maps = [f"{prefix}_map{k}" for k in range(n_maps)]
+    if len(names) == n_maps:
+        return np.array(maps, dtype=object)
+    rows = [""] if height == 1 else [f"_row{i}" for i in range(height)]
+    places = [f"{row}_column{j}" for row in rows for j in range(width)]
+    return np.array([name + place for place in places for name in maps], dtype=object)

@@ -28,6 +28,7 @@ from sklearn_ebm.backends import array_namespace, is_cupy, read_only, to_host
 from sklearn_ebm.factors.encoders import Encoder
 from sklearn_ebm.inputs._rows import FLOATS, check_values_elsewhere, checked_array
 
+DOCUMENTATION = "https://sklearn-ebm.readthedocs.io/en/stable"
 LONGEST = 40  # characters of a parameter in an error message
 VERSION = "_sklearn_ebm_version"  # entry of stored estimators
 
@@ -106,6 +107,9 @@ class Stateful:
     change without another fit. Its method `_take_over` derives the parts of the model from the
     attributes.
     """
+
+    _doc_link_module = "sklearn_ebm"
+    _doc_link_template = DOCUMENTATION + "/api/generated/sklearn_ebm.{estimator_name}.html"
 
     _reads_any_library = False  # whether X may be an array of any library with the array API
     _model_attributes: tuple = ()

@@ -522,11 +522,25 @@ def test_sparse_output_is_the_dense_one_as_rows(images, name):
 
 @models
 @forms
-def test_names_of_features_are_those_of_maps_or_of_their_numbers(images, name, form):
+def test_names_of_features_are_those_of_maps_and_in_rows_also_of_places(images, name, form):
     model = with_form(name, form, **SETTINGS).fit(FORMS[form](images))
-    n_features = 18 * 16 * 5 if form == "rows" else 5
-    prefix = type(model).__name__.lower()
-    assert model.get_feature_names_out().tolist() == [f"{prefix}{k}" for k in range(n_features)]
+    names, prefix = model.get_feature_names_out(), type(model).__name__.lower()
+    if form != "rows":
+        assert names.tolist() == [f"{prefix}_map{k}" for k in range(5)]
+        return
+    one_entry = np.zeros((1, 18, 16, 5))
+    one_entry[0, 3, 7, 2] = 1
+    assert names[one_entry.ravel() != 0] == [f"{prefix}_map2_row3_column7"]
+    assert len(set(names)) == one_entry.size
+
+
+@models
+def test_names_of_features_of_signals_are_those_of_maps_and_positions(images, name):
+    signals = images.reshape(12, -1)[:, :30]
+    model = make(name, **{**SETTINGS, "kernel_size": 5}).fit(signals)
+    names, prefix = model.get_feature_names_out(), type(model).__name__.lower()
+    assert names[:2].tolist() == [f"{prefix}_map0_column0", f"{prefix}_map1_column0"]
+    assert names.shape == model.transform(signals).shape[1:]
 
 
 @kinds
