@@ -70,6 +70,7 @@ bench: $(VENV)/installed-bench ## Time us against our peers: a table of ratios, 
 bench-gpu: $(VENV)/installed-bench $(VENV)/installed-$(CUDA) ## Time a GPU against the processor and torch
 	@$(WITH_CACHE) $(BIN)/python -m benchmarks.device $(ARGS)
 
+doc: export OPENBLAS_NUM_THREADS ?= 1
 doc: $(VENV)/installed-doc ## Build the documentation into build/doc
 	@$(WITH_CACHE) $(BIN)/python -m sphinx -q -W --keep-going -b html $(SPHINX_ARGS) doc build/doc
 	@echo "build/doc/index.html"

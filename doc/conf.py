@@ -9,9 +9,9 @@ sys.path.insert(0, str(Path(__file__).parent / "_ext"))
 os.environ.setdefault("MPLBACKEND", "Agg")  # neither a window nor a display is needed
 
 import offline
-from examples import EXAMPLES, runnable_examples, section_order
 
 import sklearn_ebm
+from examples import EXAMPLES, runnable_examples, section_order
 
 project = "sklearn_ebm"
 author = copyright = "the sklearn_ebm developers"
@@ -43,11 +43,11 @@ html_theme = "pydata_sphinx_theme"
 html_title = f"sklearn_ebm {version}"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
-html_favicon = "_static/logo.svg"
+html_favicon = LOGO = "_static/logo.svg"
 html_show_sourcelink = False
 html_sidebars = {"install": [], "papers": [], "performance": [], "citing": [], "changes": []}
 html_theme_options = {
-    "logo": {"text": "sklearn_ebm", "image_light": "_static/logo.svg", "image_dark": "_static/logo.svg"},
+    "logo": {"text": "sklearn_ebm", "image_light": LOGO, "image_dark": LOGO},
     "navbar_start": ["navbar-logo", "site-version"],
     "navbar_end": ["theme-switcher"],
     "header_links_before_dropdown": 7,

@@ -30,7 +30,8 @@ def released():
 def write(app):
     """Write the page, which `changes.rst` includes."""
     PAGE.parent.mkdir(exist_ok=True)
-    PAGE.write_text("\n".join(["# Changelog", "", *unreleased(), *released(), ""]), encoding="utf-8")
+    lines = ["# Changelog", "", *unreleased(), *released(), ""]
+    PAGE.write_text("\n".join(lines), encoding="utf-8")
 
 
 def setup(app):

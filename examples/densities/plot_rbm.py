@@ -4,11 +4,11 @@ Likelihood and samples of an RBM on digits
 ==========================================
 
 How well does a restricted Boltzmann machine model digits after a given training time? It is a
-density model: in addition to features, it provides samples and
-the likelihood of new digits. It is compared with scikit-learn's ``BernoulliRBM`` with the same
-number of hidden units and the same training time; both are evaluated by annealed importance
-sampling [Salakhutdinov & Murray (2008)]. The digits are MNIST if ``fetch_mnist`` finds a file, and
-otherwise the small digits of scikit-learn. Nothing is downloaded.
+density model: in addition to features, it provides samples and the likelihood of new digits. It is
+compared with scikit-learn's ``BernoulliRBM`` with the same number of hidden units and the same
+training time; both are evaluated by annealed importance sampling [Salakhutdinov & Murray (2008)].
+The digits are MNIST if ``fetch_mnist`` finds a file, and otherwise the small digits of
+scikit-learn. Nothing is downloaded.
 """
 
 import time

@@ -39,7 +39,7 @@ is_unusual = np.repeat([False, True], len(X_usual))
 # -----------------------
 # `score_samples` is low for unusual samples, in this package and in scikit-learn. The area under
 # the ROC curve is the probability that an unusual digit has a lower score than a usual one.
-# ``SparseCoder`` reconstructs usual digits from few atoms, whereas unusual digits need more of them,
+# ``SparseCoder`` reconstructs usual digits from few atoms, whereas unusual digits need more atoms,
 # or are reconstructed badly. It is as accurate as ``LocalOutlierFactor``, but does not store the
 # training samples. ``RBM`` compares the free energies of digits.
 

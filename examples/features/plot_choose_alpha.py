@@ -50,8 +50,8 @@ for alpha, share, value in zip(alphas, shares, accuracy, strict=True):
 print(f"pixels: accuracy {pixels:.1%}")
 
 # %%
-# The accuracy is highest for an intermediate ``alpha``. If codes are too sparse, they do not contain
-# enough information about the digit.
+# The accuracy is highest for an intermediate ``alpha``. If codes are too sparse, they contain too
+# little information about the digit.
 
 figure, axes = plt.subplots(figsize=(6.0, 3.6), layout="constrained")
 axes.semilogx(alphas, 100 * accuracy, marker="o", label="accuracy on sparse codes")
@@ -69,9 +69,8 @@ figure.savefig(OUTPUT / "alpha_accuracy.png", bbox_inches="tight")
 # %%
 # Atoms
 # -----
-# With a small ``alpha`` (left), a digit is a sum of many atoms, which are noisy and contain parts of
-# digits. With a larger ``alpha`` (right), few atoms represent a digit, and atoms resemble whole
-# digits.
+# With a small ``alpha`` (left), a digit is a sum of many atoms, which are noisy parts of digits.
+# With a larger ``alpha`` (right), few atoms represent a digit, and atoms resemble whole digits.
 
 figure, panels = plt.subplots(1, 2, figsize=(8.0, 4.2), layout="constrained")
 for axis, number in zip(panels, (0, 3), strict=True):

@@ -4,9 +4,10 @@ Learned inference with LISTA
 ============================
 
 How many steps of a solver does a trained encoder save? ISTA, unrolled for a few steps and trained,
-approximates codes that the solver reaches only after many steps [Gregor & LeCun (2010)]. Two figures on patches of photographs show the error of the
-codes as a function of the number of steps, and the effect of removing entries of the matrix S, by
-which each step multiplies. All data are included in scikit-learn, so that nothing is downloaded.
+approximates codes that the solver reaches only after many steps [Gregor & LeCun (2010)]. Two
+figures on patches of photographs show the error of the codes as a function of the number of steps,
+and the effect of removing entries of the matrix S, by which each step multiplies. All data are
+included in scikit-learn, so that nothing is downloaded.
 """
 
 from pathlib import Path
@@ -25,7 +26,7 @@ OUTPUT.mkdir(exist_ok=True)
 # %%
 # First, a dictionary is learned. Encoders are then trained to predict its optimal codes.
 
-X = load_natural_patches(10_000, size=10, random_state=0)
+X = load_natural_patches(5_000, size=10, random_state=0)
 X_new = load_natural_patches(2_000, size=10, random_state=1)
 coder = SparseCoder(192, alpha=0.5, max_iter=5, tol=0, random_state=0).fit(X)
 

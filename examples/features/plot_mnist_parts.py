@@ -5,9 +5,9 @@ Parts of MNIST digits
 
 Which features does predictive sparse decomposition learn from handwritten digits? The atoms are
 strokes and other parts of digits, and each digit is a sum of a few of them [Kavukcuoglu, Ranzato &
-LeCun (2008), section 3]. Pixels are
-non-negative, from 0 to 1; therefore they are not centred, but only scaled to unit variance.
-MNIST is downloaded from OpenML once, or read from a file: see ``fetch_mnist``.
+LeCun (2008), section 3]. Pixels are non-negative, from 0 to 1; therefore they are not centred, but
+only scaled to unit variance. MNIST is downloaded from OpenML once, or read from a file: see
+``fetch_mnist``.
 """
 
 from pathlib import Path

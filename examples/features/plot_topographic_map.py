@@ -3,10 +3,11 @@
 Topographic map of filters
 ==========================
 
-How can features be learned that change little if a patch is shifted or rotated? With group
-sparsity over windows of a map [Kavukcuoglu, Ranzato, Fergus & LeCun (2009)], components that are often on together become neighbours, so that filters are ordered by orientation and
-position, as in visual cortex. The pooled features of the windows change less than single features
-if a patch is shifted or rotated. Patches are drawn from scikit-learn's two photographs.
+How can features be learned that change little if a patch is shifted or rotated? With group sparsity
+over windows of a map [Kavukcuoglu, Ranzato, Fergus & LeCun (2009)], components that are often on
+together become neighbours, so that filters are ordered by orientation and position, as in visual
+cortex. The pooled features of the windows change less than single features if a patch is shifted or
+rotated. Patches are drawn from the two photographs in scikit-learn.
 """
 
 from pathlib import Path

@@ -3,10 +3,11 @@
 Denoising a photograph
 ======================
 
-How can noise be removed from a photograph? Noise has no sparse code. A photograph with Gaussian noise is encoded with filters that were learned
-from other photographs; its reconstruction from the codes contains much less noise. The baselines
-are SciPy's filters with the best widths and, if it is installed, SPORCO with the same filters and
-the same alpha. All data are included in scikit-learn, so that nothing is downloaded.
+How can noise be removed from a photograph? Noise has no sparse code. A photograph with Gaussian
+noise is encoded with filters that were learned from other photographs; its reconstruction from the
+codes contains much less noise. The baselines are SciPy's filters with the best widths and, if it is
+installed, SPORCO with the same filters and the same alpha. All data are included in scikit-learn,
+so that nothing is downloaded.
 """
 
 import time

@@ -4,10 +4,9 @@ Heartbeats in a long electrocardiogram
 ======================================
 
 How can recurring events be located in a long signal? Two filters are learned from an
-electrocardiogram. One of them becomes the normal heartbeat, and the
-other one the shape of premature beats. Each beat is then a single spike in the maps. For
-comparison, alphacsc's dictionary learning starts from the same filters and minimises the same
-energy, if it is installed.
+electrocardiogram. One of them becomes the normal heartbeat, and the other one the shape of
+premature beats. Each beat is then a single spike in the maps. For comparison, alphacsc's dictionary
+learning starts from the same filters and minimises the same energy, if it is installed.
 
 SciPy downloads the record once. Without a connection, place the file `ecg.dat` of this data set in
 the folder that the environment variable SKLEARN_EBM_DATA names.

@@ -4,11 +4,10 @@ Inpainting missing pixels
 =========================
 
 How can missing pixels be filled in? Half of the pixels of a photograph are missing, at random. They
-are predicted by sparse maps of the
-other half, with filters learned from other images: `transform` accepts a `mask`, and
-`inverse_transform` returns all pixels. The baselines are SciPy's interpolation and, if it is
-installed, SPORCO with the same filters and the same alpha. All data are included in scikit-learn,
-so that nothing is downloaded.
+are predicted by sparse maps of the other half, with filters learned from other images: `transform`
+accepts a `mask`, and `inverse_transform` returns all pixels. The baselines are SciPy's
+interpolation and, if it is installed, SPORCO with the same filters and the same alpha. All data are
+included in scikit-learn, so that nothing is downloaded.
 """
 
 import time

@@ -4,10 +4,10 @@ Classification with few labels
 ==============================
 
 Are features that were learned without labels useful if few samples have a label? In layerwise
-training [Jarrett et al. (2009)], features are
-learned from all samples without labels, and then trained with the available labels. This example
-compares it on scikit-learn's small digits with the same network trained from random weights, and
-with a linear classifier on pixels. Nothing is downloaded.
+training [Jarrett et al. (2009)], features are learned from all samples without labels, and then
+trained with the available labels. This example compares it on scikit-learn's small digits with the
+same network trained from random weights, and with a linear classifier on pixels. Nothing is
+downloaded.
 """
 
 from pathlib import Path

@@ -3,11 +3,12 @@
 A two-stage feature hierarchy on MNIST
 ======================================
 
-How can a convolutional network be trained with few labels? A stage of the network consists of filters, a rectifier, contrast normalisation and pooling [Jarrett et al.
-(2009)]. The second stage is trained on the output of the first, so that its filters respond to
-arrangements of strokes. ``make_feature_hierarchy`` returns a pipeline of two stages and a
-classifier, which ``FineTunedClassifier`` trains layer by layer without labels and then as one
-network with labels. MNIST is downloaded from OpenML once, or read from a file: see ``fetch_mnist``.
+How can a convolutional network be trained with few labels? A stage of the network consists of
+filters, a rectifier, contrast normalisation and pooling [Jarrett et al. (2009)]. The second stage
+is trained on the output of the first, so that its filters respond to arrangements of strokes.
+``make_feature_hierarchy`` returns a pipeline of two stages and a classifier, which
+``FineTunedClassifier`` trains layer by layer without labels and then as one network with labels.
+MNIST is downloaded from OpenML once, or read from a file: see ``fetch_mnist``.
 """
 
 from pathlib import Path
