@@ -95,7 +95,7 @@ sphinx_gallery_conf = {
     "backreferences_dir": "api/backreferences",
     "doc_module": ("sklearn_ebm",),
     "reference_url": {"sklearn_ebm": None},
-    "default_thumb_file": str(Path(__file__).parent / "_static" / "thumbnail.png"),
+    "default_thumb_file": str(Path(__file__).parent / "_static" / "thumbnails" / "default.png"),
     "download_all_examples": False,
     "show_memory": False,
     "show_signature": False,

@@ -20,6 +20,7 @@ from sklearn_ebm import PSD
 from sklearn_ebm.datasets import fetch_mnist
 from sklearn_ebm.inspection import DictionaryDisplay
 
+# sphinx_gallery_thumbnail_path = "_static/thumbnails/mnist_parts.png"
 OUTPUT = Path("demo_output")
 N_SHOWN = 100
 

@@ -23,6 +23,7 @@ from sklearn.datasets import load_sample_images
 from sklearn_ebm import ConvSparseCoder
 from sklearn_ebm.inspection import DictionaryDisplay, ReconstructionDisplay
 
+# sphinx_gallery_thumbnail_number = 3
 OUTPUT = Path("demo_output")
 NOISE = 0.1  # standard deviation; white is 1
 ALPHA = 3.0

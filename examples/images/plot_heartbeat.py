@@ -26,6 +26,7 @@ from scipy.signal import find_peaks
 from sklearn_ebm import ConvSparseCoder
 from sklearn_ebm.inspection import MapDisplay
 
+# sphinx_gallery_thumbnail_path = "_static/thumbnails/heartbeat.png"
 OUTPUT = Path("demo_output")
 RATE = 360  # samples per second
 ALPHA = 4.0

@@ -20,6 +20,7 @@ from sklearn_ebm import FineTunedClassifier, make_feature_hierarchy
 from sklearn_ebm.datasets import fetch_mnist
 from sklearn_ebm.inspection import DictionaryDisplay
 
+# sphinx_gallery_thumbnail_path = "_static/thumbnails/image_hierarchy.png"
 OUTPUT = Path("demo_output")
 N_LABELS, N_UNLABELLED, N_TEST = 1_000, 3_000, 5_000
 OUTPUT.mkdir(exist_ok=True)

@@ -27,7 +27,7 @@ Floats = Sequence[float] | Array
 
 
 class CodeErrorDisplay:
-    """Mean squared distance from the optimal codes, ||z - z*||^2, over the number of steps.
+    """Mean squared distance from the optimal codes over the number of steps.
 
     A step is a product with S, or with one of its rows in coordinate descent. An encoder with
     `n_steps=T` is plotted at T. The untrained encoder with T steps equals T + 1 steps of the solver

@@ -28,12 +28,13 @@ from sklearn_ebm.layers._state import refusable
 
 
 class LocalContrastNormalizer(Layer, OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
-    """Subtract the local mean and divide by the local standard deviation: y = v / max(c, sigma).
+    """Subtract the local mean of each image and divide by the local standard deviation.
 
-    v is the input minus its local mean over a Gaussian window and all channels, sigma is the root
-    of the local mean of v squared, and c is the mean of sigma over the image. The lower bound c
-    prevents the amplification of flat regions. The output does not depend on the brightness and the
-    contrast of an image. The layer learns nothing, so `transform` works without `fit`.
+    The output is y = v / max(c, sigma), where v is the input minus its local mean over a Gaussian
+    window and all channels, sigma is the root of the local mean of v squared, and c is the mean of
+    sigma over the image. The lower bound c prevents the amplification of flat regions. The output
+    does not depend on the brightness and the contrast of an image. The layer learns nothing, so
+    `transform` works without `fit`.
 
     Parameters
     ----------

@@ -14,9 +14,10 @@ from sklearn_ebm.layers._state import refusable
 
 
 class Flattener(Layer, OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
-    """Flatten each image to a row: y[(i width + j) channels + k] = x[i, j, k].
+    """Flatten each image to a row.
 
-    The layer learns nothing, so `transform` works without `fit`. Rows are returned unchanged.
+    The entry x[i, j, k] of an image becomes y[(i width + j) channels + k]. The layer learns
+    nothing, so `transform` works without `fit`. Rows are returned unchanged.
 
     Parameters
     ----------

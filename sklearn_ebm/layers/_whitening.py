@@ -113,11 +113,12 @@ def _relative_rounding(moments, dtype):
 
 
 class ZCAWhitener(Layer, OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
-    """Whiten features by y = (x - mean) W with the symmetric W = U diag(1 / sqrt(s + e)) U'.
+    """Remove correlations between features with the least change of the features.
 
-    U and s are the eigenvectors and eigenvalues of the covariance of X (divided by n_samples), and
-    e = `regularization` * mean(s). Whitened features are uncorrelated and, up to e, have unit
-    variance. Among all whitening matrices, the symmetric one changes the features least.
+    The output is y = (x - mean) W with the symmetric W = U diag(1 / sqrt(s + e)) U'. U and s are
+    the eigenvectors and eigenvalues of the covariance of X (divided by n_samples), and e =
+    `regularization` * mean(s). Whitened features are uncorrelated and, up to e, have unit variance.
+    Among all whitening matrices, the symmetric one changes the features least.
 
     Parameters
     ----------

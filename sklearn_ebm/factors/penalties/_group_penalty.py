@@ -17,7 +17,9 @@ LARGEST_FACTOR = 1e15  # limit of weights, their inverses and ratios: squares fi
 
 
 class GroupPenalty(PenaltySpecification):
-    """Penalty alpha sum_g sqrt(sum_j w_gj z_j^2), for groups of components that are on together.
+    """Penalty on the norms of groups of components, which are then on together.
+
+    The penalty is alpha sum_g sqrt(sum_j w_gj z_j^2).
 
     Parameters
     ----------

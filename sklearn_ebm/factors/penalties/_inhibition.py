@@ -25,12 +25,13 @@ STRUCTURES = ("map",)
 
 
 class InhibitionPenalty(PenaltySpecification):
-    """Penalty alpha/2 sum_ij S_ij |z_i| |z_j|, with which components inhibit each other.
+    """Penalty on pairs of components, which then inhibit each other.
 
-    Two components with S_ij > 0 are rarely on in the same code; a single active component has no
-    penalty. If distant components of a map inhibit each other, components that are on together
-    become neighbours on the map. The energy is not convex. Codes are local minima without a duality
-    gap, inferred by proximal steps that never increase the energy.
+    The penalty is alpha/2 sum_ij S_ij |z_i| |z_j|. Two components with S_ij > 0 are rarely on in
+    the same code; a single active component has no penalty. If distant components of a map inhibit
+    each other, components that are on together become neighbours on the map. The energy is not
+    convex. Codes are local minima without a duality gap, inferred by proximal steps that never
+    increase the energy.
 
     Parameters
     ----------

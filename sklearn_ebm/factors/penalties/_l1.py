@@ -7,8 +7,9 @@ from sklearn_ebm.factors.penalties._specification import PenaltySpecification
 
 
 class L1Penalty(PenaltySpecification):
-    """Penalty alpha sum_j |z_j|, for sparse codes.
+    """Penalty on the absolute values of a code, which is then sparse.
 
+    The penalty is alpha sum_j |z_j|.
     ``penalty="l1"`` is equivalent to ``penalty=L1Penalty()``.
 
     See Also
