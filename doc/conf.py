@@ -34,7 +34,7 @@ extensions = [
     "offline",
 ]
 templates_path = ["_templates"]
-exclude_patterns = ["_templates", "sg_execution_times.rst", "auto_examples/**/GALLERY_HEADER.rst"]
+exclude_patterns = ["_templates", "auto_examples/**/GALLERY_HEADER.rst"]
 source_suffix = {".rst": "restructuredtext"}  # Markdown is included, never a page of its own
 default_role = "literal"  # single backquotes, as in docstrings
 nitpicky = False
@@ -98,6 +98,7 @@ sphinx_gallery_conf = {
     "default_thumb_file": str(Path(__file__).parent / "_static" / "thumbnails" / "default.png"),
     "download_all_examples": False,
     "show_memory": False,
+    "write_computation_times": False,
     "show_signature": False,
     "remove_config_comments": True,
     "thumbnail_size": (400, 280),

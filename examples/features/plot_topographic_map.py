@@ -127,7 +127,7 @@ for one, (label, (amounts, how)) in zip(axes, changes.items(), strict=True):
         one.plot(amounts, distances, marker="o", markersize=4, label=name)
     one.set_xlabel(label)
     one.grid(alpha=0.3)
-axes[0].set_ylabel("Distance / that of other patches")
+axes[0].set_ylabel("Distance relative to other patches")
 axes[0].set_ylim(0, 1)
 axes[1].legend(loc="upper left")
 figure.savefig(OUTPUT / "invariance.png", bbox_inches="tight")

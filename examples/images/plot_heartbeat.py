@@ -4,7 +4,7 @@ Heartbeats in a long electrocardiogram
 ======================================
 
 How can recurring events be located in a long signal? Two filters are learned from an
-electrocardiogram. One of them becomes the normal heartbeat, and the other one the shape of
+electrocardiogram. One becomes the normal heartbeat, the other the shape of
 premature beats. Each beat is then a single spike in the maps. For comparison, alphacsc's dictionary
 learning starts from the same filters and minimises the same energy, if it is installed.
 
@@ -125,7 +125,7 @@ for name, (kernels, seconds) in results.items():
 # Each beat is a spike in the map of its kind.
 
 display = MapDisplay.from_estimator(coder, X[1])
-display.axes_[0].set_title("20 seconds, and where each kernel stands in them")
+display.axes_[0].set_title("20 seconds, and the maps of both filters")
 display.figure_.savefig(OUTPUT / "heartbeat_maps.png", bbox_inches="tight")
 
 maps = coder.transform(X).reshape(len(X), -1, 2)
