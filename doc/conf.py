@@ -29,7 +29,6 @@ extensions = [
     "sphinx_copybutton",
     "sphinx_design",
     "sphinx_gallery.gen_gallery",
-    "changelog",
     "examples",
     "offline",
 ]
