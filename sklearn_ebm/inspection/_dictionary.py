@@ -111,8 +111,7 @@ class DictionaryDisplay:
         Parameters
         ----------
         estimator : object
-            Fitted estimator with `components_`. `usage_` and `encoder_components_` are required if
-            `sort` and `which` refer to them.
+            Fitted estimator with `components_`, and `encoder_components_` if `which` refers to them.
 
         image_shape : tuple (height, width) or (height, width, 3), default=None
             Shape of one atom. None assumes a square, if n_features is a square number.
@@ -122,7 +121,7 @@ class DictionaryDisplay:
 
         sort : {"usage", None}, default="usage"
             "usage" sorts the atoms, and the filters of the encoder in the same way, by decreasing
-            usage. None keeps the order of the rows.
+            `usage_` if the estimator has this attribute. None keeps the order of the rows.
 
         n_columns : int, default=None
             Number of tiles in a row. None chooses it such that the mosaic is approximately square.
@@ -141,14 +140,16 @@ class DictionaryDisplay:
         """
         check_is_fitted(estimator)
         check_option(which, SIDES, "which")
+        usage = None if sort is None else getattr(estimator, "usage_", None)
         display = cls(
             fitted(estimator, "components_"),
             encoder_components=(
                 None if which == "decoder" else fitted(estimator, "encoder_components_")
             ),
-            usage=None if sort is None else fitted(estimator, "usage_"),
+            usage=usage,
             image_shape=image_shape,
         )
+        sort = None if sort == "usage" and usage is None else sort
         return display.plot(which=which, sort=sort, n_columns=n_columns, cmap=cmap, ax=ax)
 
     def plot(

@@ -538,3 +538,9 @@ def test_displays_that_are_not_plotted_load_no_matplotlib():
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert done.stdout.strip() == "False", done.stderr
+
+
+def test_atoms_of_a_model_without_usage_keep_their_order():
+    model = Fitted(components_=np.eye(9))
+    display = DictionaryDisplay.from_estimator(model)
+    assert_array_equal(display.order_, np.arange(9))
