@@ -290,8 +290,8 @@ class ConvPSD(SparseModel):
         Returns
         -------
         ndarray of str objects
-            The class in lower case and the number of the map, such as "convpsd_map0". If X contains
-            images in flat rows, also the row and the column: "convpsd_map0_row3_column5". Signals have
-            columns only.
+            The class in lower case and the number of the map, such as "convpsd_map0". If X
+            contains images in flat rows, also the row and the column:
+            "convpsd_map0_row3_column5". Signals have columns only.
         """
         return names_of_maps(self, super().get_feature_names_out(input_features))

@@ -232,8 +232,8 @@ class ConvSparseCoder(SparseModel):
         Returns
         -------
         ndarray of str objects
-            The class in lower case and the number of the map, such as "convsparsecoder_map0". If X contains
-            images in flat rows, also the row and the column: "convsparsecoder_map0_row3_column5". Signals have
-            columns only.
+            The class in lower case and the number of the map, such as "convsparsecoder_map0". If X
+            contains images in flat rows, also the row and the column:
+            "convsparsecoder_map0_row3_column5". Signals have columns only.
         """
         return names_of_maps(self, super().get_feature_names_out(input_features))

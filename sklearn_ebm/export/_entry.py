@@ -2,6 +2,8 @@
 
 from contextlib import contextmanager
 
+from sklearn_ebm._extras import install_hint
+
 
 @contextmanager
 def _requiring(extra):
@@ -12,9 +14,7 @@ def _requiring(extra):
         if (error.name or "").partition(".")[0] == "sklearn_ebm":
             raise
         raise ModuleNotFoundError(
-            f'{error.name} is not installed. Install it with pip install "sklearn-ebm[{extra}]", '
-            f'or with pip install ".[{extra}]" in a clone of the repository.',
-            name=error.name,
+            f"{error.name} is not installed. {install_hint(extra)}", name=error.name
         ) from error
 
 

@@ -111,7 +111,8 @@ class DictionaryDisplay:
         Parameters
         ----------
         estimator : object
-            Fitted estimator with `components_`, and `encoder_components_` if `which` refers to them.
+            Fitted estimator with `components_`, and with `encoder_components_` if `which` refers to
+            them.
 
         image_shape : tuple (height, width) or (height, width, 3), default=None
             Shape of one atom. None assumes a square, if n_features is a square number.
