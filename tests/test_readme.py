@@ -1,6 +1,7 @@
 """Code of the README must run unchanged."""
 
 import re
+import runpy
 from pathlib import Path
 
 import pytest
@@ -36,3 +37,13 @@ def test_links_of_the_readme_lead_somewhere():
     missing = [t for t in local if t not in made_later and not (README.parent / t).exists()]
     assert local
     assert missing == []
+
+
+def test_links_of_an_index_page_are_absolute(monkeypatch):
+    """`setup.py` makes them so; an index page has no other files of the repository."""
+    given = {}
+    monkeypatch.setattr("setuptools.setup", lambda **options: given.update(options))
+    runpy.run_path(README.parent / "setup.py")
+    links = re.findall(r"\]\(([^)]*)\)", given["long_description"])
+    assert len(links) > 4
+    assert [link for link in links if not link.startswith("https://")] == []
