@@ -4,6 +4,7 @@ from typing import Literal
 
 from sklearn_ebm._sklearn import StrOptions
 from sklearn_ebm._typing import (
+    Array,
     ArrayLike,
     Backend,
     Border,
@@ -279,7 +280,7 @@ class ConvPSD(SparseModel):
         schedule = learning_rate_schedule(self.learning_rate, AUTOMATIC_RATE)
         return Prediction(self.encoder, float(self.beta), schedule)
 
-    def get_feature_names_out(self, input_features=None):
+    def get_feature_names_out(self, input_features: ArrayLike | None = None) -> Array:
         """Get the names of the output features.
 
         Parameters

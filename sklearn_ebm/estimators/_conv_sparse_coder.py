@@ -3,6 +3,7 @@
 from typing import Literal
 
 from sklearn_ebm._typing import (
+    Array,
     ArrayLike,
     Backend,
     Border,
@@ -221,7 +222,7 @@ class ConvSparseCoder(SparseModel):
         self.random_state = random_state
         self.verbose = verbose
 
-    def get_feature_names_out(self, input_features=None):
+    def get_feature_names_out(self, input_features: ArrayLike | None = None) -> Array:
         """Get the names of the output features.
 
         Parameters
