@@ -5,7 +5,9 @@ import pickle
 
 import numpy as np
 import pytest
+from numpy.testing import assert_array_equal
 
+from sklearn_ebm import PSD
 from sklearn_ebm.learning._rates import learning_rate_schedule
 
 SHARES = np.linspace(0, 1, 5)
@@ -39,3 +41,23 @@ def test_schedules_of_functions_with_a_name_can_be_pickled():
     for given in (0.5, math.cos):
         schedule = learning_rate_schedule(given, automatic=0.2)
         assert pickle.loads(pickle.dumps(schedule))(0.25) == schedule(0.25)
+
+
+def test_a_rate_that_fails_leaves_atoms_and_encoder_as_they_were():
+    """The rate of a step is computed before the dictionary changes."""
+    X = np.random.default_rng(0).standard_normal((60, 6))
+    calls, limit = [], [np.inf]
+
+    def rate(done):
+        calls.append(done)
+        return 0.1 / (len(calls) < limit[0])
+
+    model = PSD(4, learning_rate=rate, batch_size=60, tol=0, random_state=0).partial_fit(X)
+    atoms, filters = model.components_, model.encoder_components_
+    for n_good in range(1, len(calls) + 1):  # the rate is also called to check it
+        limit[0] = n_good
+        calls.clear()
+        with pytest.raises(ZeroDivisionError):
+            model.partial_fit(X)
+        assert_array_equal(model.components_, atoms)
+        assert_array_equal(model.encoder_components_, filters)

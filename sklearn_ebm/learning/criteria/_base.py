@@ -49,10 +49,11 @@ class BaseCriterion:
     def apply(self, model, sums, batch, done):
         """Update the parameters once. Raise `Diverged` before any parameter has changed."""
         self.require(sums, batch)
+        rate = None if self.optimizer is None else self.rate_at(done)  # a user's function may fail
         self.n_steps += 1
         self.absorb(model, sums, batch)
         if self.optimizer is not None:
-            self.optimizer.step(self.gradients(sums), self.backend_of(batch), self.rate_at(done))
+            self.optimizer.step(self.gradients(sums), self.backend_of(batch), rate)
             self.project()
 
     def require(self, sums, batch):
