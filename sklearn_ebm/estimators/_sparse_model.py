@@ -163,7 +163,7 @@ class SparseModel(
         ----------
         X : array-like of shape (n_samples, n_features) or \
                 (n_samples, height, width[, n_channels])
-            Samples. The size of images may differ from earlier calls.
+            Samples, as in `fit`. The size of images may differ from earlier calls.
         y : None
             Ignored.
         sample_weight : array-like of shape (n_samples,) or None, default=None
@@ -187,8 +187,8 @@ class SparseModel(
         ----------
         X : array-like of shape (n_samples, n_features) or \
                 (n_samples, height, width[, n_channels])
-            Samples. Convolutional models accept images of any size that is not smaller than the
-            filters.
+            Samples: rows, or images for a convolutional model, of any size that is not smaller than
+            the filters.
         mask : array-like of the shape of X or None, default=None
             1, or True, for observed values, as in `fit`. Encoders treat all other values as zeros.
 

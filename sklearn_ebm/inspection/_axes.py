@@ -37,7 +37,11 @@ def _pyplot(name):
 def fitted(estimator, name):
     """Return a fitted attribute as a NumPy array. Raise an AttributeError if it is missing."""
     if not hasattr(estimator, name):
-        raise AttributeError(f"{type(estimator).__name__!r} object has no attribute {name!r}")
+        kind = type(estimator).__name__
+        remedy = " Pass one of its steps, such as pipeline[0]." * hasattr(estimator, "steps")
+        raise AttributeError(
+            f"The display requires an estimator with {name}, which {kind} does not have.{remedy}"
+        )
     return to_host(getattr(estimator, name))
 
 

@@ -9,7 +9,9 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 from sklearn.base import BaseEstimator
+from sklearn.decomposition import PCA
 from sklearn.exceptions import NotFittedError
+from sklearn.pipeline import make_pipeline
 
 from sklearn_ebm import PSD, LISTAEncoder, SparseCoder
 from sklearn_ebm.factors import LinearDecoder
@@ -189,7 +191,7 @@ def test_components_are_rows():
 def test_a_missing_attribute_is_named_with_its_owner(model):
     del model.encoder_components_
     with pytest.raises(
-        AttributeError, match="'Fitted' object has no attribute 'encoder_components_'"
+        AttributeError, match="with encoder_components_, which Fitted does not have"
     ):
         DictionaryDisplay.from_estimator(model, image_shape=(2, 3), which="both")
 
@@ -451,7 +453,7 @@ def test_lines_of_code_errors_require_an_encoder_and_a_unique_name(task):
 
 def test_code_errors_are_those_of_unrolled_encoders(task):
     psd = PSD(8, max_iter=1, tol=0).fit(task.X)
-    with pytest.raises(AttributeError, match="'PSD' object has no attribute 'lateral_weights_'"):
+    with pytest.raises(AttributeError, match="with lateral_weights_, which PSD does not have"):
         CodeErrorDisplay.from_estimators(psd, task.X)
 
 
@@ -544,3 +546,8 @@ def test_atoms_of_a_model_without_usage_keep_their_order():
     model = Fitted(components_=np.eye(9))
     display = DictionaryDisplay.from_estimator(model)
     assert_array_equal(display.order_, np.arange(9))
+
+
+def test_a_pipeline_is_refused_with_the_remedy():
+    with pytest.raises(AttributeError, match=r"Pipeline does not have. Pass one of its steps"):
+        DictionaryDisplay.from_estimator(make_pipeline(PCA(2)).fit(np.eye(4)))
