@@ -156,8 +156,8 @@ def test_penalties_without_a_certificate_report_none(penalty):
     assert np.all(np.isnan(gap))
     with pytest.raises(ValueError, match="duality_gap requires a convex penalty with `dual_norm`"):
         duality_gap(X, code, ATOMS, ALPHA, penalty=penalty)
-    words = "40 of 40 codes did not converge .* Their energies still decrease, by up to"
-    with pytest.warns(ConvergenceWarning, match=words):
+    words = r"(40|37) of 40 codes did not converge .* Their energies still decrease, by up to"
+    with pytest.warns(ConvergenceWarning, match=words):  # three codes of zeros stay there
         sparse_encode(X, ATOMS, ALPHA, penalty=penalty, max_iter=3)
     coder, data = make("ConvSparseCoder", penalty=penalty, max_iter=1)
     with warnings.catch_warnings():

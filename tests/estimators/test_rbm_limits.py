@@ -337,9 +337,9 @@ def test_sums_over_too_many_states_are_refused(X):
 
 CHANGED = {
     "n_components": ({"n_components": 5}, "n_components=5, but learning continues with 12"),
-    "loss": ({"loss": "cd"}, "loss='cd' and visible='bernoulli' differ"),
-    "fast weights": ({"loss": "fpcd"}, "loss='fpcd' .* differ"),
-    "visible": ({"visible": "gaussian"}, "visible='gaussian' differ"),
+    "loss": ({"loss": "cd"}, "loss='cd' differs"),
+    "fast weights": ({"loss": "fpcd"}, "loss='fpcd' differs"),
+    "visible": ({"visible": "gaussian"}, "visible='gaussian' differs"),
     "chains": ({"n_chains": 31}, "n_chains=31, but learning continues with n_chains=30"),
     "centring": ({"centered": False}, "centered=False, but learning continues with centered=True"),
 }
