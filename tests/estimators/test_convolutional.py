@@ -13,7 +13,6 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from threadpoolctl import threadpool_limits
 
-import sklearn_ebm
 from sklearn_ebm.backends._border import BORDERS
 from sklearn_ebm.factors import CONVOLUTIONAL_ENCODERS
 from sklearn_ebm.learning._crops import Crops, first_kernels
@@ -592,15 +591,3 @@ def test_fitted_attributes_do_not_change_when_learning_goes_on(images, name):
     for key, value in taken.items():
         assert_array_equal(value, before[key], key)
     assert np.any(model.components_ != before["components_"])
-
-
-def test_tables_hold_maps_of_rows_only():
-    images = np.random.default_rng(0).standard_normal((6, 5, 5))
-    model = sklearn_ebm.ConvSparseCoder(2, kernel_size=2, max_iter=1, tol=0, random_state=0)
-    model.set_output(transform="pandas").fit(images)
-    with pytest.raises(ValueError, match=r"which pandas cannot hold. Pass images as rows"):
-        model.transform(images)
-    code = model.set_output(transform="default").transform(images)
-    rows = images.reshape(6, -1)
-    table = model.set_params(image_shape=(5, 5)).set_output(transform="pandas").fit(rows)
-    assert_array_equal(table.transform(rows), code.reshape(6, -1))

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
+from sklearn_ebm import ConvSparseCoder
 from tests.registries.image_models import kinds, learned, make, photograph_parts
 
 QUICK = {"max_iter": 2, "tol": 0, "batch_size": 8}
@@ -187,3 +188,15 @@ def test_images_with_little_in_them_are_learned_from(name, shape, value):
     assert np.all(model.duality_gap(X, maps) <= model.code_tol)
     if value == 0 and name == "ConvSparseCoder":
         assert_array_equal(maps, 0)
+
+
+def test_tables_hold_maps_of_rows_only():
+    images = np.random.default_rng(0).standard_normal((6, 5, 5))
+    model = ConvSparseCoder(2, kernel_size=2, max_iter=1, tol=0, random_state=0)
+    model.set_output(transform="pandas").fit(images)
+    with pytest.raises(ValueError, match=r"which pandas cannot hold. Pass images as rows"):
+        model.transform(images)
+    code = model.set_output(transform="default").transform(images)
+    rows = images.reshape(6, -1)
+    table = model.set_params(image_shape=(5, 5)).set_output(transform="pandas").fit(rows)
+    assert_array_equal(table.transform(rows), code.reshape(6, -1))
