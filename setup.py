@@ -1,12 +1,14 @@
 """The description on an index page is the README, with links that work there."""
 
 import re
+import tomllib
 from pathlib import Path
 
 from setuptools import setup
 
 HERE = Path(__file__).parent
-REPOSITORY = "https://github.com/sklearn-ebm/sklearn-ebm"  # of [project.urls]
+PROJECT = tomllib.loads((HERE / "pyproject.toml").read_text("utf-8"))["project"]
+REPOSITORY = PROJECT["urls"]["Source"]
 
 
 def absolute(text):

@@ -99,7 +99,7 @@ def main(arguments=None):
     Parameters
     ----------
     arguments : list of str, default=None
-        Arguments of the command; None stands for those of the process.
+        Arguments of the command; None uses the arguments of the process.
     """
     parser = argparse.ArgumentParser(prog="python -m sklearn_ebm.precompile", description=__doc__)
     parser.add_argument("--models", nargs="+", choices=MODELS, default=[*MODELS], metavar="MODEL")

@@ -1,7 +1,7 @@
 """Compare the speed of this checkout with that of another one.
 
-    git worktree add /tmp/before REVISION
-    python tools/compare_speed.py /tmp/before [--only codes rbm] [--rounds 25]
+    git worktree add ../before REVISION
+    python tools/compare_speed.py ../before [--only codes rbm] [--rounds 25]
 
 One process per checkout runs the same short cases, in turns, so that both meet the same changes of
 the machine's speed. For each case, the tool prints the median times, the ratio of the medians and

@@ -231,15 +231,13 @@ class ContrastiveLearning:
                 "components. To change it, call fit with warm_start=False."
             )
         began = NegativePhase(trainer.shard is not None, criterion.has_fast_weights)
-        changed = {
-            "loss": self.phase != began,
-            "visible": not isinstance(criterion.energy.visible, self.units),
-        }
-        for name in (name for name, has_changed in changed.items() if has_changed):
-            raise ValueError(
-                f"{name}={getattr(model, name)!r} differs from the value at the start of learning. "
-                "To change it, call fit with warm_start=False."
-            )
+        has_units = isinstance(criterion.energy.visible, self.units)
+        for name, is_kept in (("loss", self.phase == began), ("visible", has_units)):
+            if not is_kept:
+                raise ValueError(
+                    f"{name}={getattr(model, name)!r} differs from the value at the start of "
+                    "learning. To change it, call fit with warm_start=False."
+                )
         n_chains = trainer.shard.shape[0] if self.phase.is_persistent else model.n_chains
         for name, held in (("n_chains", n_chains), ("centered", criterion.is_centered)):
             require_equal(model, name, held)

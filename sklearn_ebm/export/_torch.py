@@ -19,7 +19,7 @@ class Ops:
     @staticmethod
     def constant(value, like):
         """Return an array with the dtype and the device of a tensor."""
-        return torch.as_tensor(np.array(to_host(value)), dtype=like.dtype, device=like.device)
+        return torch.as_tensor(_copied(value), dtype=like.dtype, device=like.device)
 
     @staticmethod
     def epsilon(x):

@@ -141,16 +141,16 @@ class DictionaryDisplay:
         """
         check_is_fitted(estimator)
         check_option(which, SIDES, "which")
-        usage = None if sort is None else getattr(estimator, "usage_", None)
+        if sort == "usage" and not hasattr(estimator, "usage_"):
+            sort = None
         display = cls(
             fitted(estimator, "components_"),
             encoder_components=(
                 None if which == "decoder" else fitted(estimator, "encoder_components_")
             ),
-            usage=usage,
+            usage=None if sort is None else fitted(estimator, "usage_"),
             image_shape=image_shape,
         )
-        sort = None if sort == "usage" and usage is None else sort
         return display.plot(which=which, sort=sort, n_columns=n_columns, cmap=cmap, ax=ax)
 
     def plot(

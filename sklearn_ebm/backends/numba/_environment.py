@@ -14,6 +14,6 @@ def cpu_name():
 def cache_folder():
     """Return the directory of compiled kernels, or None if no directory is writable."""
     try:
-        return KernelCache(cpu_name)._cache_path
+        return KernelCache(cpu_name).cache_path
     except RuntimeError:
         return None
