@@ -205,7 +205,7 @@ def _from_images(n_samples, seed, size):
 def _from_photographs(n_samples, seed, size):
     from sklearn_ebm.datasets import load_natural_patches
 
-    return load_natural_patches(n_samples, size=size, random_state=seed)
+    return load_natural_patches(n_samples, patch_size=size, random_state=seed)
 
 
 def peaks(n_samples, *, seed=0, n_features=128):

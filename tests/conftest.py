@@ -5,13 +5,14 @@ The number of threads is not set: the launcher must be correct for any number.
 
 import os
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pytest
 from numba_cache import open_cache
 
-from tests.grids import thin_out
+from tests.grids import repeats, thin_out
 
 os.environ["NUMBA_CACHE_DIR"] = str(open_cache())  # Numba reads it once, at import
 os.environ.setdefault("MPLBACKEND", "Agg")  # neither a window nor a display is needed
@@ -48,6 +49,27 @@ def pytest_configure(config):
             raise pytest.UsageError(f"--gpu was asked for, but {missing}")
 
 
+@contextmanager
+def _without_coverage():
+    """Suspend the measurement of coverage, which doubles the time of Python code."""
+    tracer = sys.gettrace()
+    if not _is_coverage(tracer):
+        yield
+        return
+    tracer.stop()
+    try:
+        yield
+    finally:
+        tracer.start()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_pycollect_makeitem():
+    """List the cases of a test without coverage; modules are imported before, with it."""
+    with _without_coverage():
+        return (yield)
+
+
 def pytest_collection_finish():
     """Suspend coverage while Numba compiles, which would otherwise take a quarter longer."""
     if not _is_coverage(sys.gettrace()):
@@ -78,10 +100,18 @@ def _is_coverage(tracer):
 
 
 def pytest_collection_modifyitems(config, items):
+    with _without_coverage():
+        _select(config, items)
+
+
+def _select(config, items):
     if not config.getoption("--all-cases"):
         kept = thin_out(items)
-        config.hook.pytest_deselected(items=[item for item in items if item not in {*kept}])
+        left_out = {*items} - {*kept}
+        config.hook.pytest_deselected(items=[item for item in items if item in left_out])
         items[:] = kept
+    for item in repeats(items):
+        item.add_marker("no_cover")  # coverage would double the time and show nothing new
     if config.getoption("--gpu"):
         return
     skip = pytest.mark.skip(reason="needs a GPU: make test-gpu")

@@ -29,6 +29,19 @@ def thin_out(items):
     return [item for item in kept if item not in left_out]
 
 
+def repeats(items):
+    """Return the items whose parameters all occurred in earlier cases of the same test."""
+    seen, repeated = {}, []
+    for item in items:
+        if hasattr(item, "callspec"):
+            parts = {*item.callspec.id.split("-")}
+            known = seen.setdefault(item.nodeid.split("[")[0], set())
+            if parts <= known:
+                repeated.append(item)
+            known |= parts
+    return repeated
+
+
 def covering(grid, strength=2):
     """Return cases that cover every pair of values of the grid, by a greedy choice.
 

@@ -23,6 +23,7 @@ PAGES = {
 }
 
 
+@pytest.mark.no_cover  # what documentation runs is tested elsewhere, and coverage doubles its time
 @pytest.mark.parametrize("page", [page for page, text in PAGES.items() if ">>> " in text])
 def test_code_of_the_documentation_runs(page, tmp_path, monkeypatch):
     for library in OPTIONAL.get(page, ()):

@@ -10,6 +10,8 @@ from numba.core import event
 import sklearn_ebm
 from sklearn_ebm.precompile import MODELS, compile_kernels, main
 
+pytestmark = pytest.mark.no_cover  # other tests run the same lines in less time
+
 
 class Compilations(event.Listener):
     """The names of kernels that are compiled."""

@@ -26,8 +26,8 @@ OUTPUT.mkdir(exist_ok=True)
 # %%
 # First, a dictionary is learned. Encoders are then trained to predict its optimal codes.
 
-X = load_natural_patches(5_000, size=10, random_state=0)
-X_new = load_natural_patches(2_000, size=10, random_state=1)
+X = load_natural_patches(5_000, patch_size=10, random_state=0)
+X_new = load_natural_patches(2_000, patch_size=10, random_state=1)
 coder = SparseCoder(192, alpha=0.5, max_iter=5, tol=0, random_state=0).fit(X)
 
 # %%

@@ -59,7 +59,7 @@ def _grey():
 def load_natural_patches(
     n_samples: int = 10_000,
     *,
-    size: Size = 12,
+    patch_size: Size = 12,
     normalize: bool = True,
     min_variance: float = NATURAL_MIN_VARIANCE,
     dtype: DTypeLike = np.float32,
@@ -74,7 +74,7 @@ def load_natural_patches(
     n_samples : int, default=10_000
         Number of patches.
 
-    size : int or tuple (height, width), default=12
+    patch_size : int or tuple (height, width), default=12
         Height and width of a patch in pixels.
 
     normalize : bool, default=True
@@ -107,13 +107,13 @@ def load_natural_patches(
     Examples
     --------
     >>> from sklearn_ebm.datasets import load_natural_patches
-    >>> patches = load_natural_patches(100, size=8)
+    >>> patches = load_natural_patches(100, patch_size=8)
     >>> patches.shape, patches.dtype
     ((100, 64), dtype('float32'))
     >>> bool(abs(patches.var(axis=1) - 1).max() < 1e-5)
     True
     """
     patches = sample_patches(
-        _grey(), size, n_samples, min_variance=min_variance, random_state=random_state
+        _grey(), patch_size, n_samples, min_variance=min_variance, random_state=random_state
     )
     return (normalize_patches(patches) if normalize else patches).astype(dtype, copy=False)

@@ -248,6 +248,7 @@ def test_minimizer_finds_what_the_reference_finds(backend, name, dtype, n_rows, 
     assert_minimizer_agrees(backend, name, dtype, n_rows, storage, tmp_path)
 
 
+@pytest.mark.no_cover
 @on_the_host(MINIMIZERS)
 def test_device_minimizer_finds_what_the_reference_finds_on_the_host(
     backend, name, dtype, n_rows, storage, tmp_path

@@ -178,6 +178,7 @@ print(sample_patches(images, 12, 500, random_state=0).shape)
 """
 
 
+@pytest.mark.no_cover
 @pytest.mark.skipif(sys.platform != "linux", reason="limits memory as Linux does")
 def test_a_memory_map_larger_than_free_memory_is_read_only_where_patches_lie(tmp_path):
     path = tmp_path / "images.npy"
@@ -229,7 +230,7 @@ def test_natural_images_are_the_luminance_of_the_photographs(dtype):
 
 
 def test_natural_patches_are_windows_of_the_photographs_in_grey():
-    patches = load_natural_patches(50, size=(6, 9), normalize=False, dtype=np.float64)
+    patches = load_natural_patches(50, patch_size=(6, 9), normalize=False, dtype=np.float64)
     grey = [image @ [0.299, 0.587, 0.114] for image in load_sample_images().images]
     for patch in patches[:5]:
         found = []
@@ -252,4 +253,4 @@ def test_natural_patches_are_contrast_normalised_by_default():
 
 
 def test_natural_patches_come_in_the_type_asked_for(dtype):
-    assert load_natural_patches(10, size=5, dtype=dtype).dtype == dtype
+    assert load_natural_patches(10, patch_size=5, dtype=dtype).dtype == dtype

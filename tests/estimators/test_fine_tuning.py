@@ -104,6 +104,7 @@ def fitted(name, y=Y):
     return clone(make_pipeline(*steps, LogisticRegression(max_iter=5))).fit(data, y[:100]), data
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("name", NETWORKS)
 def test_gradients_of_every_step_are_those_of_the_loss(name):
     pipeline, data = fitted(name)

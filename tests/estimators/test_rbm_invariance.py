@@ -7,6 +7,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn_ebm import RBM
 from tests.registries.machines import make
 
+pytestmark = pytest.mark.no_cover  # other tests run the same lines in less time
+
 N_SAMPLES, N_FEATURES = 300, 16
 WAYS = {
     "pcd": {},

@@ -136,6 +136,7 @@ def test_transform_in_several_threads_is_that_alone(patches, name):
             assert_allclose(code, expected, rtol=1e-9, atol=1e-11)
 
 
+@pytest.mark.no_cover
 @pytest.mark.slow  # two processes load the package
 @kinds
 def test_grid_search_in_two_processes_finds_what_one_finds(patches, name):
@@ -164,6 +165,7 @@ def _fit_in_child(name, X, queue):
     queue.put(learned(make(name, **SETTINGS).fit(X)))
 
 
+@pytest.mark.no_cover
 @pytest.mark.skipif(
     sys.platform != "linux", reason="other systems do not fork safely by themselves"
 )

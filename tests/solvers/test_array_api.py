@@ -44,6 +44,8 @@ from sklearn_ebm.solvers import (
 from sklearn_ebm.solvers._proximal import feasible
 from tests.registries.solvers import LASSO_SOLVERS, OVERLAP_SOLVERS
 
+pytestmark = pytest.mark.no_cover  # other tests run the same lines in less time
+
 N_SAMPLES, N_ATOMS = 6, 32
 ROUNDING = 1e-10  # sums over some hundred numbers of size ten, in another order
 SETTINGS = {"solver": "fista", "tol": 1e-4, "max_iter": 2000}

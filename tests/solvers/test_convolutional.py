@@ -137,6 +137,7 @@ def test_codes_keep_the_type_of_the_images(solver, dtype):
     assert_optimal(wide, solution.code.astype(float), False, tol + 100 * np.finfo(dtype).eps)
 
 
+@pytest.mark.no_cover
 @pytest.mark.each_value
 @options
 @borders
@@ -314,6 +315,7 @@ def test_circular_codes_are_those_of_sporco(photograph, codes_of_sporco, solver)
 # Array API standard
 
 
+@pytest.mark.no_cover
 @solvers
 @borders
 def test_solvers_run_on_any_array_library(border, solver):

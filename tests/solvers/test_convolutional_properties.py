@@ -17,6 +17,8 @@ from sklearn_ebm.factors import L1, ConvolutionalDecoder, SparseEnergy
 from sklearn_ebm.solvers import CONVOLUTION_SOLVERS, Outcome, solve_lasso
 from tests.registries.image_models import dense_dictionary, unit_kernels
 
+pytestmark = pytest.mark.no_cover  # other tests run the same lines in less time
+
 N_PROBLEMS = 6  # for each solver and type
 SLACK = {np.dtype(np.float32): 1e-7, np.dtype(np.float64): 1e-12}  # of 1/2 ||x||^2, for rounding
 LARGEST_START = {np.dtype(np.float32): 1e6, np.dtype(np.float64): 1e11}

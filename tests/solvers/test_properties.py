@@ -21,6 +21,8 @@ from sklearn_ebm.metrics import duality_gap
 from tests.registries.solvers import LASSO_SOLVERS
 from tests.solvers import difficult
 
+pytestmark = pytest.mark.no_cover  # other tests run the same lines in less time
+
 MOST = 3000  # ISTA would require many more on most of these problems
 
 

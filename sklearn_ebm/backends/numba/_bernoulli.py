@@ -4,8 +4,10 @@ import math
 
 import numpy as np
 
+from sklearn_ebm.backends._namespace import read_only
 from sklearn_ebm.backends._random import GROUP, LANES
 from sklearn_ebm.backends.numba._launcher import split_rows
+from sklearn_ebm.backends.numba._layouts import any_layout
 from sklearn_ebm.backends.numba._random import draw_words, key_words
 from sklearn_ebm.backends.numba._rules import inner, kernel
 from sklearn_ebm.backends.numba._simd import (
@@ -95,10 +97,10 @@ def _softplus_rows(field, bias, scale, lanes, result):
 
 def bernoulli_mean(field, bias, scale=1.0):
     """Fused; see `sklearn_ebm.backends.numpy.bernoulli_mean`."""
-    number = field.dtype.type
+    number, rows, bias = field.dtype.type, any_layout(field), read_only(bias)
 
     def work(first, last):
-        mean_rows(field[first:last], bias, number(scale), number(1))
+        mean_rows(rows[first:last], bias, number(scale), number(1))
 
     split_rows(work, field.shape[0], SMALLEST_PIECE)
     return field
@@ -106,13 +108,13 @@ def bernoulli_mean(field, bias, scale=1.0):
 
 def bernoulli_sample(field, bias, scale, key, mean=None):
     """Fused; see `sklearn_ebm.backends.numpy.bernoulli_sample`."""
-    number = field.dtype.type
-    wanted = field[:0] if mean is None else mean
+    number, bias = field.dtype.type, read_only(bias)
+    wanted, rows = any_layout(field[:0] if mean is None else mean), any_layout(field)
 
     def work(first, last):
         words, first_row = key_words(key.from_row(first))
-        rows = field[first:last], bias, number(scale), number(1)
-        sample_rows(*rows, words, first_row, wanted[first:last])
+        numbers = number(scale), number(1)
+        sample_rows(rows[first:last], bias, *numbers, words, first_row, wanted[first:last])
 
     split_rows(work, field.shape[0], SMALLEST_PIECE)
     return field
@@ -121,7 +123,7 @@ def bernoulli_sample(field, bias, scale, key, mean=None):
 def softplus_sums(field, bias, scale=1.0):
     """Fused; see `sklearn_ebm.backends.numpy.softplus_sums`."""
     sums = np.empty(field.shape[0], field.dtype)
-    field = in_rows(field)
+    field, bias = any_layout(in_rows(field)), read_only(bias)
 
     def work(first, last):
         lanes = np.empty(LANES, field.dtype)

@@ -3,6 +3,7 @@
 import numpy as np
 
 from sklearn_ebm.backends import numpy as reference
+from sklearn_ebm.backends._namespace import read_only
 from sklearn_ebm.backends._random import LANES
 from sklearn_ebm.backends.numba._entries import (
     PANEL,
@@ -13,6 +14,7 @@ from sklearn_ebm.backends.numba._entries import (
     vector_sum,
 )
 from sklearn_ebm.backends.numba._launcher import split_rows
+from sklearn_ebm.backends.numba._layouts import any_layout
 from sklearn_ebm.backends.numba._rules import inner, kernel
 from sklearn_ebm.backends.numba._simd import (
     add,
@@ -85,12 +87,13 @@ def project(states, weights, result):
     """Sum over non-zeros if they are few; see `sklearn_ebm.backends.numpy.project`."""
     if not has_few_on(states):
         return reference.project(states, weights, result)
-    states, weights = in_rows(states), in_rows(weights)
+    states, weights = (any_layout(read_only(in_rows(array))) for array in (states, weights))
+    sums = any_layout(result)
 
     def work(first, last):
         rows = states[first:last]
         entries = new_entries(*rows.shape, weights.dtype)
-        project_rows(rows, weights, entries, result[first:last])
+        project_rows(rows, weights, entries, sums[first:last])
 
     split_rows(work, states.shape[0], SMALLEST_PIECE)
     return result
@@ -119,7 +122,8 @@ def ascend(weights, velocity, states, result=None):
 
 def _step_by_sums(weights, velocity, result, left, states, numbers, largest):
     entries = new_entries(*left.shape[::-1], weights.dtype)
-    sides = left, states.right, states.share
+    sides = *(any_layout(read_only(side)) for side in (left, states.right)), read_only(states.share)
+    weights, velocity, result = map(any_layout, (weights, velocity, result))
     ascend_rows(weights, velocity, sides, entries, numbers, result, largest)
 
 

@@ -20,6 +20,7 @@ from sklearn_ebm.backends.numba._contrast import ascend_rows
 from sklearn_ebm.backends.numba._entries import Entries, new_entries, project_rows
 from sklearn_ebm.backends.numba._fields import transposed_fields
 from sklearn_ebm.backends.numba._launcher import n_threads, work_together
+from sklearn_ebm.backends.numba._layouts import any_layout
 from sklearn_ebm.backends.numba._random import draw_words
 from sklearn_ebm.backends.numba._rules import inner, kernel, routine
 from sklearn_ebm.backends.numba._simd import (
@@ -350,7 +351,11 @@ def contrastive_steps(layers, X, index, how):
     particles = layers.particles
     if not how.is_persistent:
         particles = new_matrix((n_rows, layers.weights.shape[1]), layers.weights)
-    layers = layers._replace(particles=particles)
+    layers = layers._replace(
+        weights=any_layout(layers.weights),
+        weights_velocity=any_layout(layers.weights_velocity),
+        particles=any_layout(particles),
+    )
     room, plan = _room_for(layers, n_rows, how)
     number = layers.weights.dtype.type
     rates = Rates(
@@ -372,7 +377,7 @@ def _data(X):
     """Return X in a form for which few kernels are compiled."""
     if isinstance(X, tuple):
         return X
-    return read_only(X.view(np.uint8) if X.dtype == bool else X)
+    return any_layout(read_only(X.view(np.uint8) if X.dtype == bool else X))
 
 
 def _bounds(n_rows, n_pieces, apart):

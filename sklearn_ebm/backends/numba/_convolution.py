@@ -6,6 +6,7 @@ faster.
 
 import numpy as np
 
+from sklearn_ebm.backends._namespace import read_only
 from sklearn_ebm.backends._random import LANES
 from sklearn_ebm.backends.numba._dense_convolution import (
     correlate_kernels_windows,
@@ -14,6 +15,7 @@ from sklearn_ebm.backends.numba._dense_convolution import (
     worth_windows,
 )
 from sklearn_ebm.backends.numba._launcher import map_pieces, split_rows
+from sklearn_ebm.backends.numba._layouts import any_layout
 from sklearn_ebm.backends.numba._products import products
 from sklearn_ebm.backends.numba._rules import inner, kernel
 from sklearn_ebm.backends.numba._simd import (
@@ -71,13 +73,14 @@ def correlate(images, kernels, border, maps):
     if worth_windows(kernels, maps):
         return correlate_windows(images, kernels, border, maps)
     filters, frame = pack(kernels), new_frame(images, maps, border)
+    pixels = any_layout(read_only(images))
     bounds = cut(frame.map_height, TILE), cut(frame.map_width, TILE)
     rows, columns = (int(np.diff(bound).max()) for bound in bounds)
     n_tiles = images.shape[0] * (len(bounds[0]) - 1) * (len(bounds[1]) - 1)
 
     def work(first, last):
         canvas, lanes = new_canvas(filters, rows, columns), new_lanes(filters, columns)
-        _correlate_tiles(images, frame, filters, bounds, maps, canvas, lanes, first, last)
+        _correlate_tiles(pixels, frame, filters, bounds, maps, canvas, lanes, first, last)
 
     split_rows(work, n_tiles, 1)
     return maps
@@ -143,7 +146,7 @@ def synthesize(maps, kernels, border, images):
     """Sum over non-zeros or all entries; see `sklearn_ebm.backends.numpy.synthesize`."""
     if not has_few_on(_by_position(maps)):
         return synthesize_windows(maps, kernels, border, images)
-    filters, frame = pack(kernels), new_frame(images, maps, border)
+    filters, frame, maps = pack(kernels), new_frame(images, maps, border), read_only(maps)
     bounds = cut(frame.height, TILE)
     rows = int(np.diff(bounds).max()) + filters.shape[1] - 1
 
@@ -199,6 +202,7 @@ def correlate_kernels(maps, images, border, kernels):
     if not has_few_on(_by_position(maps)):
         return correlate_kernels_windows(maps, images, border, kernels)
     filters, frame = pack(kernels), new_frame(images, maps, border)
+    maps, images = read_only(maps), read_only(images)
     bounds = cut(frame.map_height, TILE), cut(frame.map_width, TILE)
     extent = tuple(int(np.diff(bound).max()) for bound in bounds)
     n_tiles = images.shape[0] * (len(bounds[0]) - 1) * (len(bounds[1]) - 1)

@@ -5,8 +5,10 @@ import math
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
+from sklearn_ebm.backends._namespace import read_only
 from sklearn_ebm.backends._random import LANES
 from sklearn_ebm.backends.numba._launcher import split_rows
+from sklearn_ebm.backends.numba._layouts import any_layout
 from sklearn_ebm.backends.numba._rules import inner, kernel
 from sklearn_ebm.backends.numba._simd import (
     add_scaled,
@@ -213,7 +215,7 @@ def _sweep_by_products(kernels, code_moment, cross_moment, floor, table):
             windows[...] = as_strided(moments[k], windows.shape, steps)
             explained = windows.reshape(height * width, -1) @ columns
             slope = explained.reshape(height, width, n_channels).transpose(2, 0, 1)
-            _move(kernels, k, slope, cross_moment, curvature, table)
+            _move(kernels, k, any_layout(slope), cross_moment, curvature, table)
             aligned[:, :, k] = kernels[k]
 
 
@@ -230,7 +232,7 @@ def _sweep_of_one_position(kernels, code_moment, cross_moment, floor, table):
             curvature = abs(moment[k, k])
             if curvature > floor:
                 slope = explained[k - first].reshape(kernels.shape[1:]).transpose(2, 0, 1)
-                _move(kernels, k, slope, cross_moment, curvature, table)
+                _move(kernels, k, any_layout(slope), cross_moment, curvature, table)
                 moved = kernels[k].reshape(-1)
                 explained += np.outer(moment[block, k], moved - atoms[k])
                 atoms[k] = moved
@@ -241,11 +243,13 @@ def update_kernels(kernels, code_moment, cross_moment, table=None):
     floor = kernels.dtype.type(SMALLEST_USE * np.abs(code_moment).max())
     n_components, height, width, n_channels = kernels.shape
     if table is None:
-        table = np.ones((n_components, n_channels), kernels.dtype)
+        table = np.ones((n_components, n_channels))
+    table = read_only(np.asarray(table, kernels.dtype))
+    cross_moment = read_only(cross_moment)
     if code_moment.shape[2:] == (1, 1):
         _sweep_of_one_position(kernels, code_moment, cross_moment, floor, table)
         return
-    code_moment = of_all_shifts(code_moment, (height, width))
+    code_moment = read_only(of_all_shifts(code_moment, (height, width)))
     if n_channels >= MANY_CHANNELS:
         _sweep_by_products(kernels, code_moment, cross_moment, floor, table)
     else:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sklearn_ebm.backends._namespace import new_array
+from sklearn_ebm.backends._namespace import new_array, read_only
 from sklearn_ebm.backends._random import LANES
 from sklearn_ebm.backends.numba._launcher import map_pieces
 from sklearn_ebm.backends.numba._rules import kernel
@@ -155,6 +155,7 @@ def _fold(canvases, frame, width, images):
 
 def correlate_windows(images, kernels, border, maps):
     """Compute `sklearn_ebm.backends.numpy.correlate` with whole filters at a time."""
+    images = read_only(images)
     taps = 0, kernels.shape[1]
     layout = _new_layout(images, maps, kernels, border, taps[1], scale=2)
     filters, codes = kernels.reshape(len(kernels), -1).T, maps.reshape(-1, len(kernels))
@@ -190,6 +191,7 @@ def synthesize_windows(maps, kernels, border, images):
 
 def correlate_kernels_windows(maps, images, border, kernels):
     """Compute `sklearn_ebm.backends.numpy.correlate_kernels`."""
+    images = read_only(images)
     layout = _new_layout(images, maps, kernels, border)
     codes = maps.reshape(-1, len(kernels))
     n_rows = len(images) * layout.frame.map_height

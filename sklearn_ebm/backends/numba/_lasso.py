@@ -3,6 +3,7 @@
 import numpy as np
 
 from sklearn_ebm.backends import numpy as reference
+from sklearn_ebm.backends._namespace import read_only
 from sklearn_ebm.backends.numba._active_set import active_set_rows
 from sklearn_ebm.backends.numba._block_descent import (
     block_descent_rows,
@@ -21,10 +22,14 @@ SMALLEST_PIECE = 32  # rows; fewer are finished before a second thread starts
 ROUNDINGS = 4  # possible underestimate of a computed gap, in units of rounding of its dtype
 
 
-def _with_typed_rule(lasso):
-    """Return a rule with numbers in the dtype of the data, to avoid further compilation."""
+def _typed(lasso):
+    """Return a problem with read-only arrays and a threshold in their dtype.
+
+    Otherwise, kernels would be compiled again for other numbers and for arrays that may be written.
+    """
     threshold = lasso.gram.dtype.type(lasso.rule.threshold)
-    return lasso._replace(rule=type(lasso.rule)(threshold))
+    *arrays, rule = lasso
+    return type(lasso)(*map(read_only, arrays), type(rule)(threshold))
 
 
 def _stop_at(tol, dtype):
@@ -48,7 +53,7 @@ def _by_rows(solve, code, tol):
 
 def active_set(lasso, code, tol, max_iter, warm=True):
     """Fused active set; see `sklearn_ebm.backends.numpy.active_set`."""
-    lasso = _with_typed_rule(lasso)
+    lasso = _typed(lasso)
     n_atoms = code.shape[1]
     capacity = min(n_atoms, MAX_SUPPORT)
 
@@ -61,7 +66,7 @@ def active_set(lasso, code, tol, max_iter, warm=True):
 
 def feature_sign(lasso, code, tol, max_iter):
     """Fused feature-sign search; see `sklearn_ebm.backends.numpy.feature_sign`."""
-    lasso = _with_typed_rule(lasso)
+    lasso = _typed(lasso)
     n_atoms = code.shape[1]
     capacity = min(n_atoms, MAX_SUPPORT)
 
@@ -74,7 +79,7 @@ def feature_sign(lasso, code, tol, max_iter):
 
 def coordinate_descent(lasso, code, tol, max_iter):
     """Fused coordinate descent; see `sklearn_ebm.backends.numpy.coordinate_descent`."""
-    lasso = _with_typed_rule(lasso)
+    lasso = _typed(lasso)
 
     def solve(gap, n_iter, tol, first, last):
         correlation = np.empty(code.shape[1], code.dtype)
@@ -105,7 +110,7 @@ def block_descent(lasso, code, tol, max_iter):
 
 def proximal_gradient(lasso, code, tol, max_iter, lipschitz, accelerated):
     """Fused steps, row by row; see `sklearn_ebm.backends.numpy.proximal_gradient`."""
-    lasso, lipschitz = _with_typed_rule(lasso), code.dtype.type(lipschitz)
+    lasso, lipschitz = _typed(lasso), code.dtype.type(lipschitz)
 
     def solve(gap, n_iter, tol, first, last):
         descent = new_descent(code.shape[1], code.dtype)

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from sklearn_ebm.backends import numpy as reference
+from sklearn_ebm.backends._namespace import read_only
 from sklearn_ebm.backends.numba._launcher import split_rows
 from sklearn_ebm.backends.numba._rules import inner, kernel
 from sklearn_ebm.backends.numba._simd import (
@@ -258,7 +259,7 @@ def local_contrast(maps, window, centred, deviation):
     if not _is_in_rows(centred, deviation):
         return reference.local_contrast(maps, window, centred, deviation)
     n_samples, _, width, n_maps = maps.shape
-    source, target, spread = (_as_rows(array) for array in (maps, centred, deviation))
+    source, target, spread = (_as_rows(array) for array in (read_only(maps), centred, deviation))
     rounding = maps.dtype.type(ROUNDINGS * np.finfo(maps.dtype).eps)
 
     def work(first, last):
@@ -274,7 +275,7 @@ def scale_contrast(centred, deviation, result):
     if not _is_in_rows(centred, deviation, result):
         return reference.scale_contrast(centred, deviation, result)
     _, height, width, n_maps = centred.shape
-    images = [_as_rows(array) for array in (centred, deviation, result)]
+    images = [_as_rows(array) for array in (read_only(centred), read_only(deviation), result)]
 
     def work(first, last):
         source, spread, target = (rows[first:last] for rows in images)
@@ -289,7 +290,7 @@ def local_contrast_backward(centred, deviation, window, scaled, dy, dx):
     if not _is_in_rows(centred, deviation, dx) or not isinstance(dy, np.ndarray):
         return reference.local_contrast_backward(centred, deviation, window, scaled, dy, dx)
     _, height, width, n_maps = centred.shape
-    images = [_as_rows(array) for array in (centred, deviation, dy, dx)]
+    images = [*(_as_rows(read_only(array)) for array in (centred, deviation, dy)), _as_rows(dx)]
 
     def work(first, last):
         source, spread, given, target = (rows[first:last] for rows in images)

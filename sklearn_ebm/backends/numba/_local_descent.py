@@ -20,6 +20,7 @@ from sklearn_ebm.backends._namespace import read_only
 from sklearn_ebm.backends._random import LANES
 from sklearn_ebm.backends.numba._atomic import take_number, wait_for
 from sklearn_ebm.backends.numba._launcher import work_together
+from sklearn_ebm.backends.numba._layouts import any_layout
 from sklearn_ebm.backends.numba._local_certificate import (
     ON,
     SUMS,
@@ -511,11 +512,11 @@ def _new_scene(lasso, code, dtype):
 
 def local_descent(lasso, code, tol, max_iter, densest=1.0):
     """Fused descent on tiles; see `sklearn_ebm.backends.numpy.local_descent`."""
-    lasso = lasso._replace(images=read_only(lasso.images))
+    lasso = lasso._replace(images=any_layout(read_only(lasso.images)))
     exact = _new_scene(lasso, code, np.float64)
     is_exact = code.dtype == exact.square.dtype
     scene = exact if is_exact else _new_scene(lasso, code, code.dtype.type)
-    residual = np.empty_like(lasso.images)
+    residual, code = any_layout(np.empty(lasso.images.shape, code.dtype)), any_layout(code)
     limits = Limits(float(tol), int(max_iter), float(densest))
     gap, n_iter = np.zeros(len(code)), 0
     for n in range(len(code)):

@@ -7,6 +7,7 @@ import numpy as np
 from sklearn_ebm.backends import numpy as reference
 from sklearn_ebm.backends._random import GROUP, KEY_STEPS, LANES, LOW_BITS, MULTIPLIERS, ROUNDS
 from sklearn_ebm.backends.numba._launcher import split_rows
+from sklearn_ebm.backends.numba._layouts import any_layout
 from sklearn_ebm.backends.numba._rules import inner, kernel
 from sklearn_ebm.backends.numba._simd import load_first, splat, store_first
 from sklearn_ebm.backends.numba._simd_bits import (
@@ -61,7 +62,7 @@ def uniform(result, key):
 
     def work(first, last):
         words, first_row = key_words(key.from_row(first))
-        _uniform_rows(result[first:last], words, first_row)
+        _uniform_rows(any_layout(result[first:last]), words, first_row)
 
     split_rows(work, result.shape[0], SMALLEST_PIECE)
     return result

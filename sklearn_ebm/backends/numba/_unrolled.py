@@ -6,7 +6,7 @@ codes are non-zero, as in an untrained network, BLAS computes the product.
 
 import numpy as np
 
-from sklearn_ebm.backends._namespace import new_array
+from sklearn_ebm.backends._namespace import new_array, read_only
 from sklearn_ebm.backends.numba._launcher import split_rows
 from sklearn_ebm.backends.numba._rules import inner, kernel
 from sklearn_ebm.backends.numba._simd import (
@@ -246,7 +246,8 @@ def _greedy_rows(state, problem, code, taken, reached, lanes, first, last):
 
 def greedy_steps(state, lateral, threshold, code, chosen, change, sign):
     """Make all steps of a pair of samples at a time; their states fit into a core's cache."""
-    problem = lateral, threshold, np.negative(threshold, out=new_array(threshold.shape, code))
+    negative = np.negative(threshold, out=new_array(threshold.shape, code))
+    problem = read_only(lateral), read_only(threshold), negative
 
     def work(first, last):
         reached, lanes = new_array((2, code.shape[1]), code), new_array((4, LANES), code)

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from sklearn_ebm.backends import numpy as reference
+from sklearn_ebm.backends._namespace import read_only
 from sklearn_ebm.backends.numba._launcher import split_rows
 from sklearn_ebm.backends.numba._momentum import accelerate
 from sklearn_ebm.backends.numba._rules import inner, kernel
@@ -59,7 +60,7 @@ class Sums(NamedTuple):
 def _combination(rows, columns, dtype):
     across = np.zeros((columns.shape[1], padded(columns.shape[0])), dtype)
     across[:, : columns.shape[0]] = columns.T
-    return Combination(np.ascontiguousarray(rows, dtype), across)
+    return Combination(read_only(np.ascontiguousarray(rows, dtype)), read_only(across))
 
 
 def _both_ways(windows, dtype):
@@ -290,7 +291,7 @@ def majorized_rows(product, correlation, code, extrapolated, momentum, step_size
 
 
 def _by_windows(rows_kernel, values, pools, result):
-    values = np.ascontiguousarray(values)
+    values = read_only(np.ascontiguousarray(values))
 
     def work(first, last):
         rows_kernel(values, result, new_sums(pools, values.dtype), first, last)
@@ -320,10 +321,11 @@ def majorized_step(product, correlation, code, extrapolated, momentum, step_size
     numbers = (
         dtype(step_size),
         dtype(penalty.alpha),
-        np.ascontiguousarray(penalty.width[:, 0]),
+        read_only(np.ascontiguousarray(penalty.width[:, 0])),
         penalty.positive,
     )
     momentum = np.empty(0, code.dtype) if momentum is None else momentum
+    product, correlation = read_only(product), read_only(correlation)
 
     def work(first, last):
         sums = new_sums(penalty.pools, code.dtype)

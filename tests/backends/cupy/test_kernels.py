@@ -13,6 +13,8 @@ from sklearn_ebm.backends._rules import SoftThreshold
 from sklearn_ebm.backends.cupy import _convolution, _coordinate_descent, _dictionary, _launch
 from sklearn_ebm.factors.penalties import L1
 
+pytestmark = pytest.mark.no_cover  # other tests run the same lines in less time
+
 N_ROWS, N_ATOMS = 6, 40
 KEY = Key((0xDEADBEEF, 0xC0FFEE), (5 << 32) + 0xFFFFFFFF, 1000)  # each word has a non-zero part
 HOSTS = [{"max_threads": 1}, {"max_threads": 5}, {}]
