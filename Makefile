@@ -1,17 +1,19 @@
 # One command each; the first one makes .venv (pip only, wheels only, no compiler). GNU make.
-#   make test ARGS="tests/layers -k whitener"   a part of the tests, without the coverage limit
+#   make test ARGS="tests/layers -k whitener"   a part of the tests
 #   make test PYTHON=python3.12                 another interpreter for a new .venv
 #   make test WORKERS=8                         all of the tests, by more processes than two
+#   make test COVERAGE=1                        hold the coverage of lines, too; a third slower
 
 PYTHON ?= python3
 ARGS ?=
 WORKERS ?= 2
+COVERAGE ?=
 VENV := .venv
 BIN := $(VENV)/bin
 EXAMPLE := examples/plot_demo.py
 
 # Whoever is done takes tests from the end of another's list, so that modules mostly stay together.
-ALL_TESTS = --numprocesses $(WORKERS) --dist worksteal --cov --cov-report=term
+ALL_TESTS = --numprocesses $(WORKERS) --dist worksteal $(if $(COVERAGE),--cov --cov-report=term)
 
 # Nothing from outside may stand in for what .venv holds, and nothing may wait for a window.
 unexport PYTHONPATH PYTHONHOME
@@ -37,7 +39,7 @@ install: ## Install the package, editable, with all that developing it takes
 # With a process on each core, threads of OpenBLAS wait for a core in a loop: small products took 20
 # times longer.
 test: export OPENBLAS_NUM_THREADS ?= 1
-test: $(VENV)/installed-test ## Run the tests and hold the coverage
+test: $(VENV)/installed-test ## Run the tests
 	@$(BIN)/python -m pytest $(or $(ARGS),$(ALL_TESTS))
 
 test-all: ARGS = $(ALL_TESTS) --all-cases
