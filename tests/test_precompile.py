@@ -6,6 +6,7 @@ import warnings
 import numpy as np
 import pytest
 from numba.core import event
+from numba.core.dispatcher import Dispatcher
 
 import sklearn_ebm
 from sklearn_ebm.precompile import MODELS, compile_kernels, main
@@ -27,16 +28,36 @@ class Compilations(event.Listener):
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_data_of_other_sizes_need_no_further_kernel(name, dtype):
+def test_other_sizes_and_orders_of_the_data_need_no_further_kernel(name, dtype, monkeypatch):
     compile_kernels(name, dtype)
     estimator, shape, method = MODELS[name]()
     estimator.set_params(max_iter=3, random_state=1)
     X = np.random.default_rng(1).random((50, *(size + 3 for size in shape))).astype(dtype)
-    compilations = Compilations()
+    y, compilations = np.arange(50) % 2, Compilations()
     with warnings.catch_warnings(), event.install_listener("numba:compile", compilations):
         warnings.simplefilter("ignore")
-        getattr(estimator.fit(X, np.arange(50) % 2), method)(X[:7])
+        for data in (X, np.asfortranarray(X), frozen(X)):
+            getattr(estimator.fit(data, y), method)(data[:7])
     assert compilations.names == []
+    # Numba looks up types by C code first, and a miss costs many times as much
+    misses = []
+    look_up = Dispatcher._compile_for_args
+    monkeypatch.setattr(
+        Dispatcher,
+        "_compile_for_args",
+        lambda kernel, *args, **kwargs: misses.append(kernel) or look_up(kernel, *args, **kwargs),
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        getattr(estimator.fit(X, y), method)(X[:7])
+    assert misses == []
+
+
+def frozen(X):
+    """Return a read-only copy."""
+    X = X.copy()
+    X.flags.writeable = False
+    return X
 
 
 def test_the_command_compiles_the_models_that_it_names(capsys):

@@ -87,7 +87,7 @@ def project(states, weights, result):
     """Sum over non-zeros if they are few; see `sklearn_ebm.backends.numpy.project`."""
     if not has_few_on(states):
         return reference.project(states, weights, result)
-    states, weights = (any_layout(read_only(in_rows(array))) for array in (states, weights))
+    states, weights = (any_layout(in_rows(array)) for array in (states, weights))
     sums = any_layout(result)
 
     def work(first, last):
@@ -122,7 +122,7 @@ def ascend(weights, velocity, states, result=None):
 
 def _step_by_sums(weights, velocity, result, left, states, numbers, largest):
     entries = new_entries(*left.shape[::-1], weights.dtype)
-    sides = *(any_layout(read_only(side)) for side in (left, states.right)), read_only(states.share)
+    sides = *(any_layout(side) for side in (left, states.right)), read_only(states.share)
     weights, velocity, result = map(any_layout, (weights, velocity, result))
     ascend_rows(weights, velocity, sides, entries, numbers, result, largest)
 

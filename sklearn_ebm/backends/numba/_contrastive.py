@@ -368,16 +368,22 @@ def contrastive_steps(layers, X, index, how):
         number(how.limit),
     )
     most = max(len(room.bounds), len(room.parts)) - 1
-    data = _data(X)
+    data, index = _data(X, index)
     work_together(lambda: _take_part(layers, room, plan, rates, data, index), most)
     return float(room.largest.max())
 
 
-def _data(X):
-    """Return X in a form for which few kernels are compiled."""
+def _data(X, index):
+    """Return X and the rows of each batch in a form for which few kernels are compiled."""
     if isinstance(X, tuple):
-        return X
-    return any_layout(read_only(X.view(np.uint8) if X.dtype == bool else X))
+        return X, index
+    X = X.view(np.uint8) if X.dtype == bool else X
+    if not X.flags.c_contiguous:
+        X, index = (
+            np.ascontiguousarray(X[index.ravel()]),
+            np.arange(index.size).reshape(index.shape),
+        )
+    return read_only(X), index
 
 
 def _bounds(n_rows, n_pieces, apart):

@@ -15,7 +15,6 @@ from sklearn_ebm.backends.numba._dense_convolution import (
     worth_windows,
 )
 from sklearn_ebm.backends.numba._launcher import map_pieces, split_rows
-from sklearn_ebm.backends.numba._layouts import any_layout
 from sklearn_ebm.backends.numba._products import products
 from sklearn_ebm.backends.numba._rules import inner, kernel
 from sklearn_ebm.backends.numba._simd import (
@@ -73,7 +72,7 @@ def correlate(images, kernels, border, maps):
     if worth_windows(kernels, maps):
         return correlate_windows(images, kernels, border, maps)
     filters, frame = pack(kernels), new_frame(images, maps, border)
-    pixels = any_layout(read_only(images))
+    pixels = read_only(np.ascontiguousarray(images))
     bounds = cut(frame.map_height, TILE), cut(frame.map_width, TILE)
     rows, columns = (int(np.diff(bound).max()) for bound in bounds)
     n_tiles = images.shape[0] * (len(bounds[0]) - 1) * (len(bounds[1]) - 1)

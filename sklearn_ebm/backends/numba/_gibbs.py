@@ -29,7 +29,7 @@ def gibbs_step(hidden, visible, weights, biases, keys, mean=None):
     """Fused; see `sklearn_ebm.backends.numpy.gibbs_step`."""
     mean = hidden[:0] if mean is None else mean
     states = [any_layout(array) for array in (hidden, visible, mean)]
-    inputs = any_layout(read_only(in_rows(weights))), tuple(map(read_only, biases))
+    inputs = read_only(in_rows(weights)), tuple(map(read_only, biases))
 
     def work(first, last):
         words, first_row = key_words(keys[0].from_row(first))

@@ -20,13 +20,16 @@ class AnyLayout(np.ndarray):
 @typeof_impl.register(AnyLayout)
 def _typeof_any_layout(array, context):
     dtype = numpy_support.from_dtype(array.dtype)
-    return types.Array(dtype, array.ndim, "A", readonly=not array.flags.writeable)
+    return types.Array(dtype, array.ndim, "A")
 
 
 def any_layout(array):
-    """Return a view for which kernels are compiled once, for all strides.
+    """Return a view of a writable array, for which kernels are compiled once for all strides.
 
+    Read-only arrays are returned unchanged: Numba finds the types of read-only arrays and of
+    subclasses in the same table, and would mistake one for the other in each call.
     Only kernels that read single numbers may receive columns or Fortran order: others load vectors,
-    for which rows must be contiguous.
+    for which rows must be contiguous. The view is for kernels alone, since NumPy's sums of it would
+    be arrays rather than numbers.
     """
-    return array.view(AnyLayout)
+    return array.view(AnyLayout) if array.flags.writeable else array

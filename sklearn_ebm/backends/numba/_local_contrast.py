@@ -259,12 +259,13 @@ def local_contrast(maps, window, centred, deviation):
     if not _is_in_rows(centred, deviation):
         return reference.local_contrast(maps, window, centred, deviation)
     n_samples, _, width, n_maps = maps.shape
-    source, target, spread = (_as_rows(array) for array in (read_only(maps), centred, deviation))
+    source, target, spread = (_as_rows(array) for array in (maps, centred, deviation))
     rounding = maps.dtype.type(ROUNDINGS * np.finfo(maps.dtype).eps)
 
     def work(first, last):
         lines = new_lines(window, maps.dtype)
-        pieces = [rows[first:last] for rows in (source, target, spread)]
+        images = read_only(source[first:last])
+        pieces = images, target[first:last], spread[first:last]
         contrast_images(*pieces, n_maps, width, lines, rounding)
 
     split_rows(work, n_samples, _smallest_piece(source))
@@ -275,10 +276,11 @@ def scale_contrast(centred, deviation, result):
     if not _is_in_rows(centred, deviation, result):
         return reference.scale_contrast(centred, deviation, result)
     _, height, width, n_maps = centred.shape
-    images = [_as_rows(array) for array in (read_only(centred), read_only(deviation), result)]
+    images = [_as_rows(array) for array in (centred, deviation, result)]
 
     def work(first, last):
-        source, spread, target = (rows[first:last] for rows in images)
+        *inputs, target = (rows[first:last] for rows in images)
+        source, spread = map(read_only, inputs)
         scale_images(source, spread, n_maps, width, np.empty((height, width), target.dtype), target)
 
     split_rows(work, len(centred), _smallest_piece(images[0]))
@@ -290,10 +292,11 @@ def local_contrast_backward(centred, deviation, window, scaled, dy, dx):
     if not _is_in_rows(centred, deviation, dx) or not isinstance(dy, np.ndarray):
         return reference.local_contrast_backward(centred, deviation, window, scaled, dy, dx)
     _, height, width, n_maps = centred.shape
-    images = [*(_as_rows(read_only(array)) for array in (centred, deviation, dy)), _as_rows(dx)]
+    images = [_as_rows(array) for array in (centred, deviation, dy, dx)]
 
     def work(first, last):
-        source, spread, given, target = (rows[first:last] for rows in images)
+        *inputs, target = (rows[first:last] for rows in images)
+        source, spread, given = map(read_only, inputs)
         lines = new_lines(window, dx.dtype, transposed=True)
         room = lines, np.zeros((height, width), dx.dtype)
         contrast_images_backward(source, spread, n_maps, width, scaled, *room, given, target)

@@ -512,11 +512,11 @@ def _new_scene(lasso, code, dtype):
 
 def local_descent(lasso, code, tol, max_iter, densest=1.0):
     """Fused descent on tiles; see `sklearn_ebm.backends.numpy.local_descent`."""
-    lasso = lasso._replace(images=any_layout(read_only(lasso.images)))
+    lasso = lasso._replace(images=read_only(np.ascontiguousarray(lasso.images)))
     exact = _new_scene(lasso, code, np.float64)
     is_exact = code.dtype == exact.square.dtype
     scene = exact if is_exact else _new_scene(lasso, code, code.dtype.type)
-    residual, code = any_layout(np.empty(lasso.images.shape, code.dtype)), any_layout(code)
+    residual = np.empty(lasso.images.shape, code.dtype)
     limits = Limits(float(tol), int(max_iter), float(densest))
     gap, n_iter = np.zeros(len(code)), 0
     for n in range(len(code)):
@@ -535,11 +535,11 @@ def _descend(scene, exact, lasso, residual, code, n, limits):
         not code[n].any(),
     )  # fmt: skip
 
+    maps = lasso.images, residual, any_layout(code)
+
     def work():
-        _take_part(
-            scene, exact, tiles, control, _new_room(scene, exact, tiles), n, lasso.images, residual,
-            code, lasso.half_norm[n], limits,
-        )  # fmt: skip
+        room = _new_room(scene, exact, tiles)
+        _take_part(scene, exact, tiles, control, room, n, *maps, lasso.half_norm[n], limits)
 
     work_together(work, max(1, len(tiles.bounds) // 4))
     return control.numbers[GAP], int(control.counts[ROUNDS])

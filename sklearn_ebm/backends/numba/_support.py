@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from sklearn_ebm.backends._namespace import read_only
 from sklearn_ebm.backends.numba._rules import inner, kernel
 from sklearn_ebm.backends.numba._simd import (
     LANES,
@@ -197,11 +198,11 @@ def subtract_step(gram, search, size):
 
 
 @kernel
-def _n_on(states, step):
-    """Return the number of non-zeros in every `step`-th row."""
+def _n_on(states):
+    """Return the number of non-zeros."""
     n_on = np.uint64(0)
     n_columns = states.shape[1]
-    for n in range(0, states.shape[0], step):
+    for n in range(states.shape[0]):
         for k in range(0, n_columns, LANES):
             row = load_first(states, (n, k), min(LANES, n_columns - k))
             n_on += n_bits(lanes_that_are_on(row))
@@ -210,10 +211,9 @@ def _n_on(states, step):
 
 def has_few_on(code):
     """Return whether sums over non-zeros are faster than BLAS, judged by some of the rows."""
-    code = in_rows(code)
     step = max(1, code.shape[0] // SAMPLED)
-    n_looked_at = len(range(0, code.shape[0], step)) * code.shape[1]
-    return _n_on(code, step) <= SPARSE * n_looked_at
+    sampled = read_only(np.ascontiguousarray(code[::step]))
+    return _n_on(sampled) <= SPARSE * sampled.size
 
 
 def in_rows(array):
