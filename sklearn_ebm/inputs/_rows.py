@@ -20,6 +20,7 @@ from sklearn.utils.validation import validate_data
 from sklearn_ebm.backends import array_namespace, is_cupy
 
 FLOATS = ("float64", "float32")
+NAMES = {np.dtype(name).char: name for name in FLOATS}
 
 
 def native(X):
@@ -180,12 +181,14 @@ def _is_ready(estimator, X, dtype):
     The full validation takes longer than the encoding of one sample. If a sum overflows, the result
     is False.
     """
+    if type(X) is not np.ndarray:
+        return False
+    name = NAMES.get(X.dtype.char)  # `dtype.name` is computed anew, as slowly as all that follows
     return (
-        type(X) is np.ndarray
-        and X.ndim == 2
+        name is not None
+        and (dtype is None or name in dtype)
         and X.dtype.isnative
-        and X.dtype.name in FLOATS
-        and (dtype is None or X.dtype.name in dtype)
+        and X.ndim == 2
         and X.shape[0] > 0
         and X.shape[1] == getattr(estimator, "n_features_in_", None)
         and not hasattr(estimator, "feature_names_in_")
