@@ -16,7 +16,6 @@ from sklearn_ebm._sklearn import (
     Interval,
     StrOptions,
     _fit_context,
-    _get_output_config,
     with_callbacks,
 )
 from sklearn_ebm._typing import Array, ArrayLike, MatrixLike, SparseOrDense
@@ -203,8 +202,8 @@ class SparseModel(
         """
         self._ready()
         data = read(self, X, mask)
-        if not (data.form.is_flat or self.sparse_output):
-            _require_arrays(self)
+        if not self.sparse_output:
+            data.form.require_arrays(self)
         features = self._features(data)
         if sparse.issparse(features):
             return features
@@ -377,13 +376,3 @@ class SparseModel(
     def _as_network(self):
         """Return the features as modules of a network."""
         return SparseNetwork(self)
-
-
-def _require_arrays(model):
-    """Refuse `set_output` for feature maps of images, which are not the rows of a table."""
-    container = _get_output_config("transform", model)["dense"]
-    if container != "default":
-        raise ValueError(
-            f"transform returns feature maps of images, which {container} cannot hold. Pass images "
-            "as rows, with image_shape, or call set_output(transform='default')."
-        )

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy import sparse
 
+from sklearn_ebm._sklearn import _get_output_config
 from sklearn_ebm._storage import stored
 from sklearn_ebm._warnings import warn
 from sklearn_ebm.backends import array_namespace, resolve_backend
@@ -24,6 +25,7 @@ from sklearn_ebm.inputs._rows import (
 
 IMAGE_SHAPE = ["array-like", None]  # for `_parameter_constraints`
 LAYOUT = "Images must have shape (n_samples, height, width, channels), with channels last."
+WINDOWS = ("kernel_size", "pool_shape")  # parameters that images must not be smaller than
 BATCH_ENTRIES = 2**20  # entries of a batch of images: 4 MB in float32, which mostly fit in cache
 
 
@@ -37,6 +39,15 @@ class ImageForm(NamedTuple):
     def is_flat(self):
         """Whether images were passed as rows."""
         return self.n_dims == 2
+
+    def require_arrays(self, estimator):
+        """Refuse `set_output` for images, which are not the rows of a table."""
+        container = _get_output_config("transform", estimator)["dense"]
+        if not self.is_flat and container != "default":
+            raise ValueError(
+                f"transform returns images or feature maps, which {container} cannot hold. Pass "
+                "images as rows, or call set_output(transform='default')."
+            )
 
     def restore(self, maps):
         """Return maps (n, height, width, k) in the form of the input; as grey images if k is 1."""
@@ -239,13 +250,15 @@ def _check_agreement(shape, image_shape):
 
 def _check_size(estimator, shape, form, smallest):
     _, height, width, channels = shape
-    smallest = window_shape(smallest, height)
+    given, smallest = smallest, window_shape(smallest, height)
     if height >= smallest[0] and width >= smallest[1]:
         return
     size, name = _by((height, width)), type(estimator).__name__
     if form.is_flat:
         size += f" (n_features = {height * width * channels})"
-    message = f"X has images of {size}, but {name} is expecting at least {_by(smallest)}."
+    windows = [each for each in WINDOWS if getattr(estimator, each, None) == given]
+    because = f" ({windows[0]}={given!r})" if windows else ""
+    message = f"X has images of {size}, but {name} is expecting at least {_by(smallest)}{because}."
     if form.n_dims == 4 and height <= 4 < channels:
         message += f" X of shape {tuple(shape)} looks like images with channels first. {LAYOUT}"
     raise ValueError(message)

@@ -144,6 +144,7 @@ class LocalContrastNormalizer(Layer, OneToOneFeatureMixin, TransformerMixin, Bas
         """
         self._ready()
         images, form = self._check(X, reset=False)
+        form.require_arrays(self)
         window = self._window(images)
 
         def normalize(batch):

@@ -106,7 +106,10 @@ class Dropout(Layer, OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         """
         self._ready()
         X, form = check_images_or_sparse(self, X, reset=False)
-        return X if form is None else form.restore(X)
+        if form is None:
+            return X
+        form.require_arrays(self)
+        return form.restore(X)
 
     def _output_and_kept(self, x, stream):
         if stream is None:

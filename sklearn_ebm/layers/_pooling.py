@@ -261,6 +261,7 @@ class Pooler(Layer, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
         """
         self._ready()
         images, form = self._check(X, reset=False)
+        form.require_arrays(self)
         windows, pool = self._windows(images.shape), MODES[self.mode].pool
         shape = (images.shape[0], *windows.count)
         return form.restore(in_batches(lambda batch: pool(batch, windows), images, shape))

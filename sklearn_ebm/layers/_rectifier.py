@@ -138,6 +138,7 @@ class Rectifier(Layer, OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         X, form = check_images_or_sparse(self, X, reset=False)
         if form is None:
             return _rectify_sparse(X, parts)
+        form.require_arrays(self)
         x = form.restore(X) if form.is_flat else X  # rows are split as a whole, images by pixels
         shape = (*x.shape[:-1], len(parts) * x.shape[-1])
         y = in_batches(lambda batch: _rectify(batch, parts), x, shape)

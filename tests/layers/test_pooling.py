@@ -196,7 +196,7 @@ def test_output_features_have_names_after_a_fit():
         (
             {"pool_shape": 4},
             (2, 3, 5),
-            "X has images of 3 x 5, but Pooler is expecting at least 4 x 4",
+            "X has images of 3 x 5, but Pooler is expecting at least 4 x 4 [(]pool_shape=4[)][.]$",
         ),
         (
             {"pool_shape": (2, 2)},

@@ -61,7 +61,9 @@ class KernelCache(FunctionCache):
         """Load the compiled function for these types, or return None."""
         loaded = None
         try:
-            loaded = super().load_overload(sig, target_context)
+            # Numba's method registers all that it can compile, which takes 0.3 s. Loading does not
+            # need it, and a compilation registers it anyway.
+            loaded = self._load_overload(sig, target_context)
         except Exception as error:  # rebuilding a damaged object may raise any exception
             _warn_once(_cannot("read", self._cache_path, error))
         if loaded is None:
