@@ -143,6 +143,16 @@ def test_a_new_process_loads_what_another_compiled(folder):
             assert is_cached(kernels.square) == is_second
 
 
+def test_loading_does_not_register_what_numba_can_compile(folder, monkeypatch):
+    folder.fresh().square(3.0)
+    kernels, registered = folder.fresh(), []
+    context = type(kernels.square.targetctx)
+    monkeypatch.setattr(context, "refresh", lambda self: registered.append(self))
+    assert kernels.square(3.0) == 9.0
+    assert is_cached(kernels.square)
+    assert not registered
+
+
 def test_only_a_process_that_compiles_says_so_and_once(folder, caplog):
     for is_second in (False, True):
         caplog.clear()
