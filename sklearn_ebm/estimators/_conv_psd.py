@@ -51,7 +51,7 @@ class ConvPSD(SparseModel):
         Weight of the sparsity penalty, in `fit` and `transform` alike. Larger values give sparser
         codes. "scale" is the root mean square of the training data, which is 1 for data of unit
         variance; the codes are then proportional to the scale of the data. For a penalty with a
-        `degree` other than 1, it is that number to the power 2 - degree.
+        `degree` other than 1, "scale" is this root mean square to the power 2 - degree.
     penalty : {"l1"}, GroupPenalty, InhibitionPenalty or Penalty, default="l1"
         Sparsity penalty on the codes: "l1" for ||z||_1, a `GroupPenalty` for the norms of groups of
         components, an `InhibitionPenalty` for components that inhibit each other, or any object

@@ -70,10 +70,13 @@ class RelativeChange(Policy):
 
     def message(self, plan):
         """Return the text of the warning that learning has not converged after the last pass."""
+        limit = f"Maximum number of iterations (max_iter={plan.max_iter})"
+        reached = f"{limit} reached before convergence"
+        if math.isinf(self.change):
+            return f"{reached}, which requires at least two passes. Increase max_iter."
         change, tol = distinct(self.change, self.tol)
         return (
-            f"Maximum number of iterations (max_iter={plan.max_iter}) reached before convergence: "
-            f"the relative change of the objective is {change} > tol={tol}. "
+            f"{reached}: the relative change of the objective is {change} > tol={tol}. "
             "Increase max_iter or tol."
         )
 

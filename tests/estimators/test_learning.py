@@ -5,6 +5,7 @@ import copy
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import threadpool_limits
 
 from sklearn_ebm import PSD, LISTAEncoder, SparseCoder
@@ -424,3 +425,10 @@ def test_every_fitted_attribute_is_documented(patches, name):
     documented = type(model).__doc__.partition("Attributes")[2].partition("See Also")[0]
     for attribute in fitted_attributes(model):
         assert f"\n    {attribute} : " in documented
+
+
+def test_one_pass_cannot_converge(patches):
+    with pytest.warns(
+        ConvergenceWarning, match="requires at least two passes"
+    ):
+        SparseCoder(8, max_iter=1, random_state=0).fit(patches)
