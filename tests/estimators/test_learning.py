@@ -428,7 +428,5 @@ def test_every_fitted_attribute_is_documented(patches, name):
 
 
 def test_one_pass_cannot_converge(patches):
-    with pytest.warns(
-        ConvergenceWarning, match="requires at least two passes"
-    ):
+    with pytest.warns(ConvergenceWarning, match="requires at least two passes"):
         SparseCoder(8, max_iter=1, random_state=0).fit(patches)
