@@ -110,11 +110,17 @@ def escape(app, what, name, obj, options, lines):
     ||z||_1 would be a substitution, and shapes (n_iter_,) and (n_iter_ + 1,) references. Methods
     inherited from scikit-learn refer to labels of its own guide; only the words are kept.
     """
+    literal = None  # indentation of the line before a literal block
     for number, line in enumerate(lines):
+        indentation = len(line) - len(line.lstrip())
+        if line.strip() and literal is not None and indentation <= literal:
+            literal = None
         lines[number] = line = re.sub(r":ref:`([^<`]+) <[^>`]+>`", r"\1", line)
-        if ">>>" not in line and "`" not in line:
+        if literal is None and ">>>" not in line and "`" not in line:
             line = line.replace("|", r"\|")
             lines[number] = re.sub(r"(?<=\w)_(?=[,)]| \+)", r"\_", line)
+        if line.endswith("::"):
+            literal = indentation
 
 
 def setup(app):

@@ -245,8 +245,8 @@ class AutoEncoder(
         Returns
         -------
         AutoEncoder
-            The fitted model. If Ctrl-C interrupts the fit, it is the model after the last complete
-            batch.
+            The estimator itself. If Ctrl-C interrupts the fit with a KeyboardInterrupt, the estimator
+            remains usable, as it was after the last complete batch.
         """
         with refusable(self) as attempt:
             goes_on = self.warm_start and self.__sklearn_is_fitted__()

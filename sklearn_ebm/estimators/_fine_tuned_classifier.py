@@ -251,8 +251,8 @@ class FineTunedClassifier(
         Returns
         -------
         FineTunedClassifier
-            The fitted classifier. If Ctrl-C interrupts the training with labels, it has the best
-            parameters so far.
+            The classifier itself. If Ctrl-C interrupts the training with labels, the classifier
+            remains usable, with the best parameters so far.
 
         Raises
         ------

@@ -266,8 +266,8 @@ class RBM(CallbackSupportMixin, DensityModel):
         Returns
         -------
         RBM
-            The fitted model. If Ctrl-C interrupts the fit, it is the model after the last completed
-            batches.
+            The estimator itself. If Ctrl-C interrupts the fit with a KeyboardInterrupt, the estimator
+            remains usable, as it was after the last complete batches.
 
         Raises
         ------

@@ -142,8 +142,8 @@ class SparseModel(
         Returns
         -------
         object
-            The fitted model. If Ctrl-C interrupts the fit, it is the model after the last complete
-            batch.
+            The estimator itself. If Ctrl-C interrupts the fit with a KeyboardInterrupt, the estimator
+            remains usable, as it was after the last complete batch.
         """
         with refusable(self) as attempt:
             return self._learning(self, attempt).fit(X, sample_weight, mask)
