@@ -245,7 +245,7 @@ class AutoEncoder(
         Returns
         -------
         AutoEncoder
-            The estimator itself. If Ctrl-C interrupts the fit with a KeyboardInterrupt, the estimator
+            The estimator itself. If Ctrl-C interrupts the fit (KeyboardInterrupt), the estimator
             remains usable, as it was after the last complete batch.
         """
         with refusable(self) as attempt:

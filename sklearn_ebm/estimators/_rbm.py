@@ -266,7 +266,7 @@ class RBM(CallbackSupportMixin, DensityModel):
         Returns
         -------
         RBM
-            The estimator itself. If Ctrl-C interrupts the fit with a KeyboardInterrupt, the estimator
+            The estimator itself. If Ctrl-C interrupts the fit (KeyboardInterrupt), the estimator
             remains usable, as it was after the last complete batches.
 
         Raises

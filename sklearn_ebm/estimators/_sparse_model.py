@@ -142,7 +142,7 @@ class SparseModel(
         Returns
         -------
         object
-            The estimator itself. If Ctrl-C interrupts the fit with a KeyboardInterrupt, the estimator
+            The estimator itself. If Ctrl-C interrupts the fit (KeyboardInterrupt), the estimator
             remains usable, as it was after the last complete batch.
         """
         with refusable(self) as attempt:
