@@ -42,8 +42,10 @@ class ImageForm(NamedTuple):
 
     def require_arrays(self, estimator):
         """Refuse `set_output` for images, which are not the rows of a table."""
+        if self.is_flat:
+            return
         container = _get_output_config("transform", estimator)["dense"]
-        if not self.is_flat and container != "default":
+        if container != "default":
             raise ValueError(
                 f"transform returns images or feature maps, which {container} cannot hold. Pass "
                 "images as rows, or call set_output(transform='default')."
