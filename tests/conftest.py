@@ -82,19 +82,15 @@ def pytest_collection_finish():
 
     class Pause(event.Listener):
         def __init__(self):
-            self.tracers = []  # a stack, since a kernel may compile others
+            self.pauses = []  # a stack, since a kernel may compile others
 
         def on_start(self, _):
-            tracer = sys.gettrace()
-            self.tracers.append(tracer)
-            if _is_coverage(tracer):
-                tracer.stop()
+            self.pauses.append(_without_coverage())
+            self.pauses[-1].__enter__()
 
         def on_end(self, _):
             gc.freeze()
-            tracer = self.tracers.pop()
-            if _is_coverage(tracer):
-                tracer.start()
+            self.pauses.pop().__exit__(None, None, None)
 
     event.register("numba:compile", Pause())
 
