@@ -3,11 +3,12 @@
 Features of photographs, and digits with few labels
 ===================================================
 
-Do features that are learned without labels help a classifier? A sparse coder is trained on patches
-of two photographs, where its atoms become localised, oriented edges as in Olshausen & Field (1997).
-The same model is then trained on handwritten digits, and a linear classifier on its codes is
-compared with the same classifier on pixels. Finally, two convolutional stages are trained on digits
-without labels, and with 100 labels as one network. All data are included in scikit-learn.
+Do features that are learned without labels help a classifier? First, a sparse coder is trained on
+patches of two photographs. Its atoms become localised, oriented edges, as in Olshausen & Field
+(1997). The same kind of model is then trained on handwritten digits, and a linear classifier on its
+codes is compared with the same classifier on pixels. Finally, two convolutional stages are trained
+on digits without labels, and then as one network with 100 labels. All data are included in
+scikit-learn.
 """
 
 import time
@@ -33,8 +34,8 @@ OUTPUT = Path("demo_output")
 # %%
 # Atoms of photographs
 # --------------------
-# Patches have mean zero and unit variance, so that alpha = 1 is a sensible sparsity. With `tol=0`,
-# all passes are made: atoms continue to sharpen when the energy has almost stopped decreasing.
+# Patches have mean zero and unit variance, so that `alpha=1` is a sensible choice. With `tol=0`,
+# all passes are made: atoms become sharper even when the energy has almost stopped decreasing.
 
 
 def learn_from_photographs():
@@ -119,8 +120,8 @@ def print_table(title, results):
 
 
 # %%
-# A few passes are sufficient here, so the warning about convergence is ignored. The first fit of
-# each model also compiles its kernels, once.
+# A few passes are sufficient here, so the warning about convergence is ignored. The time of the
+# first fit of each model may include the compilation of kernels.
 
 X, y = load_digits(return_X_y=True)
 X = (X / 16).astype("float32")

@@ -24,6 +24,7 @@ __all__ = [
     "Axes",
     "AxesLike",
     "Backend",
+    "BatchSize",
     "Border",
     "ColormapLike",
     "ConvolutionSolver",
@@ -61,6 +62,7 @@ RandomState: TypeAlias = int | np.random.RandomState | None
 # Options
 Activation: TypeAlias = Literal["sigmoid", "tanh"]
 Backend: TypeAlias = Literal["auto", "numpy", "numba", "cupy"]
+BatchSize: TypeAlias = Literal["auto"] | int
 Border: TypeAlias = Literal["full", "same", "valid", "circular"]
 Encoder: TypeAlias = Literal["shrinkage", "smooth_shrinkage", "tanh", "lista", "lfista", "lcod"]
 Inference: TypeAlias = Literal["encoder", "optimal"]

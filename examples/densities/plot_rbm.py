@@ -3,12 +3,12 @@
 Likelihood and samples of an RBM on digits
 ==========================================
 
-How well does a restricted Boltzmann machine model digits after a given training time? It is a
-density model: in addition to features, it provides samples and the likelihood of new digits. It is
+How well does a restricted Boltzmann machine model digits after a given training time? As a density
+model, it provides samples and the likelihood of new digits, in addition to features. ``RBM`` is
 compared with scikit-learn's ``BernoulliRBM`` with the same number of hidden units and the same
-training time; both are evaluated by annealed importance sampling [Salakhutdinov & Murray (2008)].
-The digits are MNIST if ``fetch_mnist`` finds a file, and otherwise the small digits of
-scikit-learn. Nothing is downloaded.
+training time. The likelihoods of both are estimated by annealed importance sampling [Salakhutdinov
+& Murray (2008)]. The digits are MNIST if ``fetch_mnist`` finds a file, and otherwise the small
+digits of scikit-learn. Nothing is downloaded.
 """
 
 import time
@@ -46,13 +46,13 @@ X, X_test, batch_size = digits()
 X_test = (np.random.default_rng(0).uniform(size=X_test.shape) < X_test).astype(np.float32)
 
 # %%
-# Likelihood over training time
-# -----------------------------
+# Likelihood as a function of training time
+# -----------------------------------------
 # The learning rate of ``RBM`` decreases to zero during a fit, so that each point of its curve is a
 # separate fit. ``BernoulliRBM`` has a constant rate: its curve is a single run, batch by batch, for
 # the time of the longest fit of ``RBM``. Its rate and batch size are the best of several values on
-# MNIST. Since its biases are initialised with zero, it is first worse than a model of independent
-# pixels, which is the lower limit of the figure.
+# MNIST. Since its biases are initialised with zero, ``BernoulliRBM`` is at first worse than a model
+# of independent pixels, whose likelihood is the dashed line.
 
 
 def likelihood(rbm):
@@ -135,8 +135,8 @@ display.figure_.savefig(OUTPUT / "rbm_filters.png", bbox_inches="tight")
 # Samples
 # -------
 # Each row is one chain of Gibbs sampling. On the left, chains start from test digits; on the right,
-# from independent pixels with the mean of the data. Both converge to digits other than the initial
-# ones.
+# they start from independent pixels with the means of the training data. In both cases, the chains
+# converge to digits that differ from the initial ones.
 
 figure, axes = plt.subplots(1, 2, figsize=(9.0, 7.2), layout="constrained")
 SampleDisplay.from_estimator(rbm, X_test, random_state=0, ax=axes[0])

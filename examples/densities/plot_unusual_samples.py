@@ -5,8 +5,8 @@ Detecting unusual samples
 
 How can samples be detected that do not resemble the training data? A model has a low energy on
 samples that resemble its training data, so that samples of high energy are unusual. Models are
-trained on the digits 0 to 4, and then asked to detect the digits 5 to 9. The baselines are
-detectors of scikit-learn with their default parameters. The data are included in scikit-learn.
+trained on the digits 0 to 4, and must then detect the digits 5 to 9. The baselines are detectors of
+scikit-learn with their default parameters. The data are included in scikit-learn.
 """
 
 from pathlib import Path
@@ -41,7 +41,7 @@ is_unusual = np.repeat([False, True], len(X_usual))
 # the ROC curve is the probability that an unusual digit has a lower score than a usual one.
 # ``SparseCoder`` reconstructs usual digits from few atoms, whereas unusual digits need more atoms,
 # or are reconstructed badly. It is as accurate as ``LocalOutlierFactor``, but does not store the
-# training samples. ``RBM`` compares the free energies of digits.
+# training samples. The scores of ``RBM`` are negative free energies.
 
 detectors = {
     "IsolationForest": IsolationForest(random_state=0),
@@ -56,8 +56,8 @@ for name, score in scores.items():
 # %%
 # Energies
 # --------
-# The energies of usual and unusual digits overlap only slightly. A threshold can be chosen on the
-# energies of training samples, for instance such that it exceeds 95 % of them.
+# The energies of usual and unusual digits overlap only slightly. A threshold can be chosen from the
+# energies of the training samples, for instance as their 95 % quantile.
 
 energies = -scores["SparseCoder"]
 threshold = np.quantile(-detectors["SparseCoder"].score_samples(X_train), 0.95)

@@ -28,8 +28,8 @@ X = X / 16
 # %%
 # Cross-validation
 # ----------------
-# ``alpha`` has the scale of the data. Pixels are between 0 and 1 here, so that useful values are
-# around 0.1. The baseline is the same classifier on pixels.
+# ``alpha`` has the scale of the data. Pixels are between 0 and 1 here, so that useful values of
+# ``alpha`` are around 0.1. The baseline is the same classifier on pixels.
 
 alphas = [0.03, 0.1, 0.3, 1.0, 3.0]
 classifier = LogisticRegression(C=10, max_iter=1000)

@@ -3,11 +3,12 @@
 Learned inference with LISTA
 ============================
 
-How many steps of a solver does a trained encoder save? ISTA, unrolled for a few steps and trained,
-approximates codes that the solver reaches only after many steps [Gregor & LeCun (2010)]. Two
-figures on patches of photographs show the error of the codes as a function of the number of steps,
-and the effect of removing entries of the matrix S, by which each step multiplies. All data are
-included in scikit-learn, so that nothing is downloaded.
+How many steps of a solver does a trained encoder save? LISTA consists of a few trained steps of the
+solver ISTA. Its codes approximate codes that ISTA reaches only after many steps [Gregor & LeCun
+(2010)]. The first figure shows the error of the codes of patches of photographs as a function of
+the number of steps. The second figure shows the effect of removing entries of the matrix S, by
+which each step multiplies the codes. All data are included in scikit-learn, so that nothing is
+downloaded.
 """
 
 from pathlib import Path
@@ -34,9 +35,9 @@ coder = SparseCoder(192, alpha=0.5, max_iter=5, tol=0, random_state=0).fit(X)
 # Error as a function of the steps
 # --------------------------------
 # LISTA is unrolled ISTA. LCoD is unrolled coordinate descent: each of its steps changes one entry
-# of the code, and uses one row of S instead of the whole matrix. An untrained LISTA lies on the
-# curve of ISTA, so the vertical distance of the curves is the effect of training. The horizontal
-# distance is the number of steps that training saves.
+# of the code, and uses one row of S instead of the whole matrix. An untrained LISTA encoder lies on
+# the curve of ISTA. The vertical distance between the curves of LISTA and ISTA is therefore the
+# effect of training. The horizontal distance is the number of steps that training saves.
 
 
 def train(n_steps, kind="lista"):
@@ -58,8 +59,9 @@ display.figure_.savefig(OUTPUT / "code_error.png", bbox_inches="tight")
 # %%
 # A sparse S
 # ----------
-# Most entries of S are small. Setting the smallest ones to zero increases the error only slightly
-# at first; training the remaining entries again removes most of this increase.
+# Most entries of S are small. Setting the smallest entries to zero increases the error. The
+# increase is slight as long as many entries are kept, and training the remaining entries again
+# removes most of it.
 
 optimum = coder.transform(X_new)
 shares = [1.0, 0.5, 0.2, 0.1, 0.05, 0.02]

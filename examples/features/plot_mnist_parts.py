@@ -5,9 +5,8 @@ Parts of MNIST digits
 
 Which features does predictive sparse decomposition learn from handwritten digits? The atoms are
 strokes and other parts of digits, and each digit is a sum of a few of them [Kavukcuoglu, Ranzato &
-LeCun (2008), section 3]. Pixels are non-negative, from 0 to 1; therefore they are not centred, but
-only scaled to unit variance. MNIST is downloaded from OpenML once, or read from a file: see
-``fetch_mnist``.
+LeCun (2008), section 3]. Pixels are non-negative. They are therefore not centred, but only scaled
+to unit variance. MNIST is downloaded from OpenML once, or read from a file (see ``fetch_mnist``).
 """
 
 from pathlib import Path
@@ -25,7 +24,7 @@ OUTPUT = Path("demo_output")
 N_SHOWN = 100
 
 # %%
-# Train on the training digits.
+# The model is trained on the first 20,000 training digits.
 
 mnist = fetch_mnist()
 X = mnist.X_train[:20_000].astype(np.float32)
@@ -33,7 +32,8 @@ X /= X.std()
 psd = PSD(196, alpha=3.0, max_iter=10, tol=0, random_state=0).set_callbacks(ProgressBar()).fit(X)
 
 # %%
-# Atoms (left) and the filters that predict their coefficients (right), sorted by usage.
+# The figure shows the atoms (left) and the filters that predict their coefficients (right), both
+# sorted by the usage of the atoms.
 
 display = DictionaryDisplay.from_estimator(psd, which="both")
 OUTPUT.mkdir(exist_ok=True)

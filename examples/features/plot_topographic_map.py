@@ -4,10 +4,10 @@ Topographic map of filters
 ==========================
 
 How can features be learned that change little if a patch is shifted or rotated? With group sparsity
-over windows of a map [Kavukcuoglu, Ranzato, Fergus & LeCun (2009)], components that are often on
-together become neighbours, so that filters are ordered by orientation and position, as in visual
-cortex. The pooled features of the windows change less than single features if a patch is shifted or
-rotated. Patches are drawn from the two photographs in scikit-learn.
+over windows of a map [Kavukcuoglu, Ranzato, Fergus & LeCun (2009)], components that are often
+active together become neighbours, so that filters are ordered by orientation and position, as in
+the visual cortex. The pooled features of the windows change less than single features if a patch is
+shifted or rotated. Patches are drawn from the two photographs in scikit-learn.
 """
 
 from pathlib import Path
@@ -48,16 +48,18 @@ psd = PSD(topographic.components_.shape[0], **settings).fit(X)
 # %%
 # The map
 # -------
-# The colour of each frame is the orientation of the filter; it is grey if no Gabor function fits.
-# Filters of similar orientation are neighbours, and colours change smoothly over most of the map.
+# The colour of each frame shows the orientation of the filter. A frame is grey if no Gabor function
+# fits the filter. Filters of similar orientation are neighbours, and colours change smoothly over
+# most of the map.
 
 display = TopographicMapDisplay.from_estimator(topographic)
 display.figure_.savefig(OUTPUT / "topographic_map.png", bbox_inches="tight")
 
 # %%
-# The table contains the difference between neighbours on the map relative to any two filters; 1
-# means no order. PSD has no map, so its atoms are placed on one in their order. A pool contains
-# filters of all phases, so phases are not ordered.
+# The table contains the mean difference between neighbours on the map, divided by the mean
+# difference between any two filters; 1 means no order. PSD has no map, so its atoms are placed on a
+# map in the order of their indices. A pool contains filters of all phases, so phases are not
+# ordered.
 
 
 def orders(gabor):
@@ -84,9 +86,10 @@ for name, ratio in on_map.items():
 # Invariance
 # ----------
 # Patches are drawn together with shifted and rotated copies. The distance between the features of a
-# patch and its copy is divided by the distance for different patches. The codes of PSD are pooled
-# over the same windows, that is, over random atoms. The single codes of the map show the effect of
-# its filters without pools: they are broader than those of PSD.
+# patch and its copy is divided by the distance between the features of different patches. The codes
+# of PSD are pooled over the same windows, which contain random atoms. The curve of the single codes
+# of the map, without pooling, shows how much of the effect is due to its filters, which are broader
+# than the filters of PSD.
 
 shifts, angles = [0, 0.5, 1, 1.5, 2, 3, 4, 6], [0, 5, 10, 15, 20, 30, 45]
 changes = {

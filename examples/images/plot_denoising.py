@@ -3,11 +3,11 @@
 Denoising a photograph
 ======================
 
-How can noise be removed from a photograph? Noise has no sparse code. A photograph with Gaussian
-noise is encoded with filters that were learned from other photographs; its reconstruction from the
-codes contains much less noise. The baselines are SciPy's filters with the best widths and, if it is
-installed, SPORCO with the same filters and the same alpha. All data are included in scikit-learn,
-so that nothing is downloaded.
+How can noise be removed from a photograph? Noise has no sparse code. A part of a photograph with
+Gaussian noise is encoded with filters that were learned from another part of it and from another
+photograph. The reconstruction from the codes contains much less noise. The baselines are SciPy's
+filters with the best widths and, if SPORCO is installed, its solver with the same filters and the
+same alpha. All data are included in scikit-learn, so that nothing is downloaded.
 """
 
 import time
@@ -41,9 +41,9 @@ noisy = (photograph + noise).astype(np.float32)
 # Filters
 # -------
 # The filters represent edges and textures. The low frequencies, which contain little noise, are
-# therefore subtracted first and added again at the end. alpha is the largest inner product of a
-# filter and a residual for which the code is zero. Here it is two or three standard deviations of
-# the inner products with noise.
+# therefore subtracted first and added again at the end. An entry of the code is zero if the inner
+# product of its filter and the residual is smaller than alpha. Here, alpha is two to three times
+# the standard deviation of the inner product of a filter and the noise.
 
 sharp = np.stack([image - gaussian_filter(image, WIDTH) for image in elsewhere])
 scale = sharp.std()

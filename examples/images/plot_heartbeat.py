@@ -4,12 +4,12 @@ Heartbeats in a long electrocardiogram
 ======================================
 
 How can recurring events be located in a long signal? Two filters are learned from an
-electrocardiogram. One becomes the normal heartbeat, the other the shape of
-premature beats. Each beat is then a single spike in the maps. For comparison, alphacsc's dictionary
-learning starts from the same filters and minimises the same energy, if it is installed.
+electrocardiogram. One filter takes the shape of a normal heartbeat, and the other the shape of a
+premature beat. Each beat is then a single spike in the maps. For comparison, if alphacsc is
+installed, its dictionary learning starts from the same filters and minimises the same energy.
 
-SciPy downloads the record once. Without a connection, place the file `ecg.dat` of this data set in
-the folder that the environment variable SKLEARN_EBM_DATA names.
+SciPy downloads the record once. Without an internet connection, place the file `ecg.dat` of this
+data set in the folder that the environment variable `SKLEARN_EBM_DATA` names.
 """
 
 import os
@@ -38,8 +38,9 @@ NEEDS = (
 OUTPUT.mkdir(exist_ok=True)
 
 # %%
-# One minute is divided into segments of 20 seconds. Slow changes are not part of a beat: a Gaussian
-# mean over half a second is subtracted, and added again for the reconstruction.
+# One minute of the record is divided into segments of 20 seconds. Slow changes are not part of a
+# beat. They are estimated by a Gaussian filter with a standard deviation of a quarter of a second,
+# subtracted, and added again for the reconstruction.
 
 
 def record():
@@ -62,10 +63,11 @@ X = ((signal - slow) / scale).reshape(-1, 20 * RATE)
 # %%
 # Learning
 # --------
-# Rows without an image shape are signals. Codes are positive, since beats have the same sign.
-# Filters are placed inside a segment, as in alphacsc. Crops would cut beats at both ends, which
-# such filters cannot represent: with `crop_size=None`, learning uses whole segments. The initial
-# filters are two different pieces of the record, around its highest and its lowest point.
+# If `image_shape` is not set, rows are signals. Codes are non-negative, since beats have the same
+# sign. With `border="valid"`, filters lie completely inside a segment, as in alphacsc. Such filters
+# cannot represent beats that are cut at the ends of random crops, so learning uses whole segments
+# (`crop_size=None`). The initial filters are two pieces of the record, around its highest and its
+# lowest point.
 
 
 def window_about(position):
@@ -103,7 +105,8 @@ if find_spec("alphacsc"):
     results["alphacsc"] = (peer.D_hat_[:, 0], seconds)
 
 # %%
-# Both sets of filters are scaled to norm one and compared by the energy of optimal codes.
+# The filters of both packages are scaled to norm one and compared by the mean energy of optimal
+# codes.
 
 
 def mean_energy(kernels):
@@ -122,7 +125,7 @@ for name, (kernels, seconds) in results.items():
 # %%
 # The maps
 # --------
-# Each beat is a spike in the map of its kind.
+# Each beat is a spike in one of the two maps, which shows whether it is normal or premature.
 
 display = MapDisplay.from_estimator(coder, X[1])
 display.axes_[0].set_title("20 seconds, and the maps of both filters")

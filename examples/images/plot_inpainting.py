@@ -3,11 +3,12 @@
 Inpainting missing pixels
 =========================
 
-How can missing pixels be filled in? Half of the pixels of a photograph are missing, at random. They
-are predicted by sparse maps of the other half, with filters learned from other images: `transform`
-accepts a `mask`, and `inverse_transform` returns all pixels. The baselines are SciPy's
-interpolation and, if it is installed, SPORCO with the same filters and the same alpha. All data are
-included in scikit-learn, so that nothing is downloaded.
+How can missing pixels be filled in? In a part of a photograph, a random half of the pixels is
+missing. The known pixels are encoded as sparse maps, with filters learned from another part of it
+and from another photograph, and the maps predict the missing pixels: `transform` accepts a `mask`,
+and `inverse_transform` returns all pixels. The baselines are SciPy's interpolation and, if SPORCO
+is installed, its solver with the same filters and the same alpha. All data are included in
+scikit-learn, so that nothing is downloaded.
 """
 
 import time
@@ -37,9 +38,10 @@ mask = np.random.default_rng(0).random(photograph.shape) < 0.5
 # %%
 # Low frequencies
 # ---------------
-# The filters represent edges and textures. The smooth part of an image is estimated by a local mean
-# and added again at the end. With a mask, this is the mean of the known pixels: both their sum and
-# their number are low-pass filtered.
+# The filters represent edges and textures. The smooth part of an image is estimated by a local
+# mean, subtracted, and added again at the end. With a mask, it is the local mean of the known
+# pixels: the low-pass filtered image, in which missing pixels are zero, divided by the low-pass
+# filtered mask.
 
 
 def low_pass(image, mask):
@@ -123,7 +125,7 @@ for name, solve in solvers.items():
     print(f"{name:<25} {decibels(restored):.2f} dB, {seconds:.1f} s, duality gap {gap:.0e}")
 
 # %%
-# All images have the same grey scale.
+# All images are drawn with the same grey scale.
 
 pictures = {**pictures, "the photograph": photograph}
 figure, panels = plt.subplots(2, 3, figsize=(10.0, 6.0), layout="constrained")

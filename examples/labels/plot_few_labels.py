@@ -5,9 +5,9 @@ Classification with few labels
 
 Are features that were learned without labels useful if few samples have a label? In layerwise
 training [Jarrett et al. (2009)], features are learned from all samples without labels, and then
-trained with the available labels. This example compares it on scikit-learn's small digits with the
-same network trained from random weights, and with a linear classifier on pixels. Nothing is
-downloaded.
+trained with the available labels. This example compares layerwise training with a network of the
+same widths that is trained from random weights, and with a linear classifier on pixels. The data
+are the small digits of scikit-learn. Nothing is downloaded.
 """
 
 from pathlib import Path
@@ -35,10 +35,10 @@ cache = TemporaryDirectory()  # of features, which are learned once and used twi
 # %%
 # Classifiers
 # -----------
-# A stack of two ``PSD`` with rectifiers has the same widths as the hidden layers of
+# The two ``PSD`` models of the stack have the same widths as the hidden layers of
 # ``MLPClassifier``. ``alpha`` of both networks, ``C`` of both linear classifiers and the number of
-# passes were selected among a few values on other splits of these digits. Features are small
-# numbers and require large weights, and thus a large ``C`` of their classifier.
+# passes were selected from a few values on other splits of these digits. Features are small
+# numbers, so their classifier needs large weights, and thus a large ``C``.
 
 
 def stack(seed, max_iter):
@@ -71,12 +71,12 @@ CONTENDERS = {
 # Errors
 # ------
 # Up to 200 labels, a linear classifier on features has a lower error than both classifiers that use
-# only labelled digits; at 50 labels their error bars overlap. Training the features with labels
-# does not help at 50 labels. It removes an eighth to a sixth of the errors at 100 and 200 labels,
-# and a third at 500.
+# only labelled digits. At 50 labels, the error bars overlap. Training the features with labels does
+# not reduce the error at 50 labels. It removes an eighth to a sixth of the errors at 100 and 200
+# labels, and a third of the errors at 500 labels.
 #
 # For each seed, 500 digits are the test set. Some of the other digits are labelled, and the stack
-# also uses the remaining ones without labels.
+# also learns from the remaining digits without labels.
 
 
 def error(contender, n_labels, seed):

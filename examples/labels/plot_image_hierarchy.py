@@ -5,10 +5,11 @@ A two-stage feature hierarchy on MNIST
 
 How can a convolutional network be trained with few labels? A stage of the network consists of
 filters, a rectifier, contrast normalisation and pooling [Jarrett et al. (2009)]. The second stage
-is trained on the output of the first, so that its filters respond to arrangements of strokes.
+is trained on the output of the first stage. Its filters therefore respond to arrangements of
+strokes.
 ``make_feature_hierarchy`` returns a pipeline of two stages and a classifier, which
 ``FineTunedClassifier`` trains layer by layer without labels and then as one network with labels.
-MNIST is downloaded from OpenML once, or read from a file: see ``fetch_mnist``.
+MNIST is downloaded from OpenML once, or read from a file (see ``fetch_mnist``).
 """
 
 from pathlib import Path
@@ -34,9 +35,9 @@ y, y_test = mnist.y_train[:N_LABELS], mnist.y_test[:N_TEST]
 # %%
 # Training without and with labels
 # --------------------------------
-# With ``max_iter=0``, training stops after the features and their linear classifier;
-# ``prefit=True`` continues from there. The filters are learned from all images, the rest from the
-# labelled ones.
+# With ``max_iter=0``, ``fit`` only learns the features and fits a linear classifier to them. With
+# ``prefit=True``, training with labels starts from this fitted pipeline. The filters are learned
+# from all images. The linear classifier and the training with labels use the labelled images only.
 
 hierarchy = make_feature_hierarchy(
     n_components=(16, 64), kernel_size=(7, 5), alpha=(0.5, 0.25), random_state=0
@@ -52,8 +53,8 @@ for name, classifier in (("features, linear", features), ("trained with labels",
 # Visualisation of the filters
 # ----------------------------
 # The filters of the first stage can be drawn directly, since their input is pixels. Each filter of
-# the second stage reads 16 maps. It is represented by the mean of the image windows in its
-# receptive field at the positions of its largest responses.
+# the second stage reads 16 maps. It is represented by an average of image windows: the contents of
+# its receptive field at the positions of its largest responses.
 
 SEEN = 16  # width of the receptive field of the second stage, in pixels
 N_WINDOWS = 100
@@ -92,7 +93,8 @@ figure.savefig(OUTPUT / "hierarchy_filters.png", bbox_inches="tight")
 # %%
 # The maps of a digit
 # -------------------
-# From stage to stage, maps become smaller and more numerous; the classifier reads the last ones.
+# From stage to stage, maps become smaller and more numerous. The input of the classifier is the
+# maps of the last stage.
 
 figure, axes = plt.subplots(1, 4, figsize=(12.0, 3.4), layout="constrained")
 for axis, name in zip(axes, ("contrast", "rectifier1", "pooler1", "pooler2"), strict=True):

@@ -5,6 +5,8 @@ SKLEARN_EBM_DATA, and then in scikit-learn's data home. If neither folder contai
 downloaded from OpenML.
 """
 
+from __future__ import annotations
+
 import os
 import uuid
 import zlib

@@ -1,5 +1,7 @@
 """The two photographs that are part of scikit-learn, and patches of them."""
 
+from __future__ import annotations
+
 import numpy as np
 from sklearn.datasets import load_sample_images
 

@@ -5,6 +5,8 @@ has the norm sqrt(n_features) and does not depend on the illumination. A flat pa
 noise, which the division by s would amplify. Such patches are rejected, and others are drawn.
 """
 
+from __future__ import annotations
+
 import numbers
 from collections.abc import Sequence
 

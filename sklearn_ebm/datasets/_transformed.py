@@ -6,6 +6,8 @@ therefore read at x = R^T (y - t) / s, by a cubic spline through all pixels of t
 Content that enters the patch is real, not an extrapolation at the border.
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 
 import numpy as np

@@ -1,5 +1,7 @@
 """Auto-encoders."""
 
+from __future__ import annotations
+
 from numbers import Integral, Real
 from typing import Literal, Self
 
@@ -14,6 +16,7 @@ from sklearn_ebm._typing import (
     Array,
     ArrayLike,
     Backend,
+    BatchSize,
     LearningRate,
     MatrixLike,
     RandomState,
@@ -27,6 +30,7 @@ from sklearn_ebm.inputs._adapters import Rows
 from sklearn_ebm.inputs._checks import check_codes, check_magnitude, check_weight, require_magnitude
 from sklearn_ebm.inputs._weights import weights_in_type_of
 from sklearn_ebm.layers._state import Stateful, refusable
+from sklearn_ebm.learning._batch_sizes import BATCH_SIZE_CONSTRAINTS, GRADIENT_BATCHES
 from sklearn_ebm.learning._divergence import warn_of_divergence
 from sklearn_ebm.learning._optimizers import OPTIMIZERS
 from sklearn_ebm.learning._policies import RelativeChange, undoing_divergence
@@ -101,8 +105,9 @@ class AutoEncoder(
     tol : float, default=1e-3
         Tolerance of the stopping criterion: learning stops when the relative change of the mean
         energy between two passes is at most this value. With 0, all `max_iter` passes are made.
-    batch_size : int, default=100
-        Number of samples per training step.
+    batch_size : int or "auto", default="auto"
+        Number of samples per training step. "auto" is 1 % of the samples, but at least 10 and at
+        most 100, so that training makes enough steps on small data sets. `partial_fit` uses 100.
     backend : {"auto", "numpy", "numba", "cupy"}, default="auto"
         Library that performs the computations. "auto" uses CuPy if X is a CuPy array, and Numba
         otherwise.
@@ -180,7 +185,7 @@ class AutoEncoder(
         "weight_decay": [Interval(Real, 0, None, closed="left")],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "tol": [Interval(Real, 0, None, closed="left")],
-        "batch_size": [Interval(Integral, 1, None, closed="left")],
+        "batch_size": BATCH_SIZE_CONSTRAINTS,
         "backend": [StrOptions({"auto", *BACKENDS})],
         "warm_start": ["boolean"],
         "random_state": ["random_state"],
@@ -202,7 +207,7 @@ class AutoEncoder(
         weight_decay: float = 0.0,
         max_iter: int = 20,
         tol: float = 1e-3,
-        batch_size: int = 100,
+        batch_size: BatchSize = "auto",
         backend: Backend = "auto",
         warm_start: bool = False,
         random_state: RandomState = None,
@@ -256,7 +261,8 @@ class AutoEncoder(
             random_state = check_random_state(self.random_state)
             trainer, samples = self._begin(trainer, data, weight, random_state, attempt)
             trainer.begin()
-            plan = Plan(int(self.max_iter), int(self.batch_size), random_state)
+            batch_size = GRADIENT_BATCHES.of_pass(self.batch_size, data.X.shape[0])
+            plan = Plan(int(self.max_iter), batch_size, random_state)
             policies = [*undoing_divergence(), RelativeChange(float(self.tol))]
             try:
                 outcome = trainer.run(samples, policies, plan, self, context)
@@ -293,7 +299,8 @@ class AutoEncoder(
             random_state = check_random_state(self.random_state)
             trainer, samples = self._begin(trainer, data, weight, random_state, attempt)
             try:
-                outcome = trainer.run_once(samples, undoing_divergence(), int(self.batch_size))
+                batch_size = GRADIENT_BATCHES.of_chunk(self.batch_size)
+                outcome = trainer.run_once(samples, undoing_divergence(), batch_size)
             finally:
                 self._keep(trainer)
             warn_of_divergence(outcome, self)

@@ -17,13 +17,13 @@ from sklearn_ebm.inputs._moments import moments
 from sklearn_ebm.inputs._rows import dense_rows, float_type
 from sklearn_ebm.inputs._weights import check_sample_weight
 from sklearn_ebm.layers._state import require_equal
+from sklearn_ebm.learning._batch_sizes import GRADIENT_BATCHES
 from sklearn_ebm.learning._monitor import Monitor
 from sklearn_ebm.learning._policies import AverageLastSteps, Observe, RelativeChange
 from sklearn_ebm.learning._rates import learning_rate_schedule
 from sklearn_ebm.learning._trainer import Plan, Trainer
 from sklearn_ebm.learning.criteria import Ascending, Contrastive, DenseSamples
 
-SMALLEST_BATCH, LARGEST_BATCH = 10, 100
 LARGE_WEIGHT = 30.0  # log-odds of a hidden unit per standard deviation of one visible unit
 STUCK_SHARE = 0.1  # fraction of stuck hidden units above which a warning is issued
 
@@ -97,7 +97,9 @@ class ContrastiveLearning:
         trainer.begin()
         self._begin(trainer)
         monitor = Monitor(X, rows, held_out, trainer.dtype, self.draws, random_state, weights)
-        plan = Plan(int(model.max_iter), self._batch_size(len(rows)), random_state)
+        plan = Plan(
+            int(model.max_iter), GRADIENT_BATCHES.of_pass(model.batch_size, len(rows)), random_state
+        )
         samples = DenseSamples(X, weight=weights, index=rows, dtype=trainer.dtype)
         change = RelativeChange(float(model.tol))
         policies = self._policies(monitor, change)
@@ -121,7 +123,7 @@ class ContrastiveLearning:
             trainer = self._first_trainer(X, rows, weights, random_state, backend)
         self._follow(trainer, how, backend)
         self._begin(trainer)
-        batch_size = LARGEST_BATCH if model.batch_size == "auto" else int(model.batch_size)
+        batch_size = GRADIENT_BATCHES.of_chunk(model.batch_size)
         index = rows if len(rows) < X.shape[0] else None
         samples = DenseSamples(X, weight=weights, index=index, dtype=trainer.dtype)
         self._run(trainer, trainer.run_once, samples, [], batch_size)
@@ -179,11 +181,6 @@ class ContrastiveLearning:
         n_held_out = int(float(self.model.validation_fraction) * len(rows))
         order = random_state.permutation(rows) if n_held_out else rows
         return np.sort(order[n_held_out:]), np.sort(order[:n_held_out])
-
-    def _batch_size(self, n_samples):
-        if self.model.batch_size != "auto":
-            return int(self.model.batch_size)
-        return max(SMALLEST_BATCH, min(LARGEST_BATCH, n_samples // LARGEST_BATCH))
 
     # --------------------------------------------------------------------------------- the trainer
     def _first_trainer(self, X, rows, weights, random_state, backend):

@@ -1,5 +1,7 @@
 """Convolutional predictive sparse decomposition."""
 
+from __future__ import annotations
+
 from typing import Literal
 
 from sklearn_ebm._sklearn import StrOptions

@@ -1,5 +1,7 @@
 """Convolutional sparse coding."""
 
+from __future__ import annotations
+
 from typing import Literal
 
 from sklearn_ebm._typing import (

@@ -1,5 +1,7 @@
 """Base class of models with a partition function: features, samples and likelihoods."""
 
+from __future__ import annotations
+
 import operator
 from numbers import Integral
 

@@ -108,7 +108,8 @@ class DictionaryLearning:
         trainer = model._learner_to_go_on() if model.__sklearn_is_fitted__() else None
         data = self._read(X, mask, trainer)
         weights, exponent = weights_in_type_of(data.X, sample_weight)
-        first = slice(int(model.batch_size))
+        batch_size = model._batch_sizes.of_chunk(model.batch_size)
+        first = slice(batch_size)
         self._set_alpha(trainer, data, weights, first)
         if trainer is None:
             random_state = check_random_state(model.random_state)
@@ -117,7 +118,7 @@ class DictionaryLearning:
         if self._has_work():
             try:
                 samples = self._samples(trainer, data, weights)
-                outcome = trainer.run_once(samples, self._policies_once(), int(model.batch_size))
+                outcome = trainer.run_once(samples, self._policies_once(), batch_size)
             finally:
                 keep(model, trainer)
             warn_of_divergence(outcome, model)
@@ -238,7 +239,8 @@ class DictionaryLearning:
         if not self._has_work():
             return
         model = self.model
-        plan = Plan(int(model.max_iter), int(model.batch_size), random_state)
+        batch_size = model._batch_sizes.of_pass(model.batch_size, data.X.shape[0])
+        plan = Plan(int(model.max_iter), batch_size, random_state)
         change = RelativeChange(float(model.tol))
         policies = [*undoing_divergence(), change]
         samples = self._samples(trainer, data, weights)

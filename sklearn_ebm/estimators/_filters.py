@@ -210,6 +210,7 @@ class Filters(Atoms):
 
 CONSTRAINTS = {  # of the parameters of convolutional models
     "kernel_size": [Interval(Integral, 1, None, closed="left"), "array-like"],
+    "batch_size": [Interval(Integral, 1, None, closed="left")],
     "border": [StrOptions(set(BORDERS))],
     "image_shape": IMAGE_SHAPE,
     "crop_size": [

@@ -1,5 +1,7 @@
 """Classifier that trains a pipeline layer by layer without labels, then as a whole with labels."""
 
+from __future__ import annotations
+
 import copy
 from collections.abc import Mapping
 from contextlib import contextmanager
@@ -18,6 +20,7 @@ from sklearn_ebm._typing import (
     Array,
     ArrayLike,
     Backend,
+    BatchSize,
     Estimator,
     LearningRate,
     MatrixLike,
@@ -28,6 +31,7 @@ from sklearn_ebm.estimators._label_learning import LabelLearning, tuned_pipeline
 from sklearn_ebm.estimators._scores import ScoresMixin
 from sklearn_ebm.inputs._rows import native, require_library
 from sklearn_ebm.layers._state import Stateful, refusable
+from sklearn_ebm.learning._batch_sizes import BATCH_SIZE_CONSTRAINTS
 from sklearn_ebm.learning._optimizers import OPTIMIZERS
 from sklearn_ebm.learning._rates import LEARNING_RATE
 from sklearn_ebm.learning._stages import (
@@ -82,8 +86,9 @@ class FineTunedClassifier(
     max_iter : int, default=20
         Maximum number of passes over X in the training with labels. With 0, the pipeline is not
         fine-tuned.
-    batch_size : int, default=100
-        Number of samples per training step.
+    batch_size : int or "auto", default="auto"
+        Number of samples per training step. "auto" is 1 % of the samples, but at least 10 and at
+        most 100, so that training makes enough steps on small data sets.
     early_stopping : bool or "auto", default="auto"
         Whether to hold out samples, stop after `n_iter_no_change` passes without progress on them,
         and keep the parameters that are best on them. "auto" is True for more than 10,000 samples.
@@ -171,7 +176,7 @@ class FineTunedClassifier(
         "momentum": [Interval(Real, 0, 1, closed="left")],
         "weight_decay": [Interval(Real, 0, None, closed="left")],
         "max_iter": [Interval(Integral, 0, None, closed="left")],
-        "batch_size": [Interval(Integral, 1, None, closed="left")],
+        "batch_size": BATCH_SIZE_CONSTRAINTS,
         "early_stopping": ["boolean", StrOptions({"auto"})],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
@@ -194,7 +199,7 @@ class FineTunedClassifier(
         momentum: float = 0.9,
         weight_decay: float = 0.0,
         max_iter: int = 20,
-        batch_size: int = 100,
+        batch_size: BatchSize = "auto",
         early_stopping: bool | Literal["auto"] = "auto",
         validation_fraction: float = 0.1,
         n_iter_no_change: int = 10,

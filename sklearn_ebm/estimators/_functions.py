@@ -1,5 +1,7 @@
 """Functions that infer sparse codes without an estimator."""
 
+from __future__ import annotations
+
 from numbers import Integral, Real
 from typing import Any
 

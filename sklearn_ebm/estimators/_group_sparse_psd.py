@@ -1,5 +1,7 @@
 """Predictive sparse decomposition with a penalty on pools of components."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from typing import Literal
 
@@ -10,6 +12,7 @@ from sklearn_ebm._typing import (
     Array,
     ArrayLike,
     Backend,
+    BatchSize,
     Encoder,
     Inference,
     LearningRate,
@@ -28,6 +31,7 @@ from sklearn_ebm.factors import GroupPenalty, PooledFeatures, Pools, group_norm
 from sklearn_ebm.factors.penalties._group_penalty import two_numbers
 from sklearn_ebm.inputs._checks import check_codes, require_magnitude
 from sklearn_ebm.layers._state import is_same
+from sklearn_ebm.learning._batch_sizes import ENCODER_BATCHES
 
 GROUPS = ("groups", "map_shape", "pool_shape", "pool_stride", "pool_weights", "torus")
 
@@ -164,8 +168,9 @@ class GroupSparsePSD(SparseModel):
     tol : float, default=1e-3
         Tolerance of the stopping criterion: learning stops when the relative change of the mean
         energy between two passes is at most this value. With 0, all `max_iter` passes are made.
-    batch_size : int, default=512
-        Number of samples per training step.
+    batch_size : int or "auto", default="auto"
+        Number of samples per training step. "auto" is 2 % of the samples, but at least 32 and at
+        most 512, so that training makes enough steps on small data sets. `partial_fit` uses 512.
     learning_rate : float, callable or "auto", default="auto"
         Initial learning rate, which decays linearly to zero over `max_iter` passes of `fit`. A
         callable takes the completed fraction of training, from 0 to 1, and returns the rate:
@@ -254,6 +259,7 @@ class GroupSparsePSD(SparseModel):
     (5, 36)
     """
 
+    _batch_sizes = ENCODER_BATCHES
     _model_attributes = (*PSD._model_attributes, "pool_weights_")
     _needs_fit = (*PSD._needs_fit, *GROUPS)
     _needs_fit_to_encode = _free_to_change = ("alpha", "beta", "positive")  # there is no `penalty`
@@ -292,7 +298,7 @@ class GroupSparsePSD(SparseModel):
         solver: MatrixSolver = "auto",
         max_iter: int = 20,
         tol: float = 1e-3,
-        batch_size: int = 512,
+        batch_size: BatchSize = "auto",
         learning_rate: LearningRate = "auto",
         code_max_iter: int = 1000,
         code_tol: float = 1e-4,

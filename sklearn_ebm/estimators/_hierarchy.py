@@ -1,5 +1,7 @@
 """Pipelines of several stages of feature learning."""
 
+from __future__ import annotations
+
 from numbers import Integral, Real
 from typing import Any, Literal
 

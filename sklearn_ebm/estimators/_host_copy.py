@@ -1,5 +1,7 @@
 """Copies of models on the host."""
 
+from __future__ import annotations
+
 import io
 import pickle
 from typing import Any

@@ -22,6 +22,7 @@ from sklearn_ebm.estimators._rehearsal import (
 from sklearn_ebm.factors import SCORE_LOSSES
 from sklearn_ebm.inputs._labels import check_labels, with_mean_one
 from sklearn_ebm.inputs._rows import native, require_library
+from sklearn_ebm.learning._batch_sizes import GRADIENT_BATCHES
 from sklearn_ebm.learning._curves import Curves
 from sklearn_ebm.learning._divergence import warn_of_divergence
 from sklearn_ebm.learning._labelled import LOOKED_AT, LabelledSamples, as_input
@@ -226,7 +227,8 @@ class LabelLearning:
             X, target, weight=weights, before=before, backend=backend, dtype=row.dtype
         )
         policies = self._policies(samples, train, held_out)
-        plan = Plan(int(model.max_iter), int(model.batch_size), random_state)
+        batch_size = GRADIENT_BATCHES.of_pass(model.batch_size, len(train))
+        plan = Plan(int(model.max_iter), batch_size, random_state)
         self.attempt.begin(trainer)
         task = context.subcontext(task_name="tune", max_subtasks=int(model.max_iter))
         task.call_on_fit_task_begin(estimator=model, X=X, y=labels.y)

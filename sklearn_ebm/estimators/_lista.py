@@ -1,5 +1,7 @@
 """Learned iterative shrinkage and thresholding."""
 
+from __future__ import annotations
+
 import copy
 from numbers import Integral, Real
 from typing import Literal, Self
@@ -9,6 +11,7 @@ from sklearn_ebm._typing import (
     Array,
     ArrayLike,
     Backend,
+    BatchSize,
     Estimator,
     Inference,
     LearningRate,
@@ -29,6 +32,7 @@ from sklearn_ebm.estimators._imitation_learning import (
 from sklearn_ebm.estimators._sparse_model import COMMON_CONSTRAINTS, SCALE, SparseModel
 from sklearn_ebm.factors import LOSSES, PENALTY, UNROLLED_ENCODERS, same_penalty
 from sklearn_ebm.inputs._adapters import Rows
+from sklearn_ebm.learning._batch_sizes import ENCODER_BATCHES
 from sklearn_ebm.learning._rates import LEARNING_RATE
 from sklearn_ebm.learning._trainer import Trainer
 from sklearn_ebm.learning.criteria import Imitation
@@ -100,8 +104,9 @@ class LISTAEncoder(SparseModel):
         Fraction of the samples that is held out of training, at most 10,000 samples. If it amounts
         to fewer than 50 samples, no samples are held out, and the held-out loss is computed on up
         to 10,000 training samples.
-    batch_size : int, default=256
-        Number of samples per training step.
+    batch_size : int or "auto", default="auto"
+        Number of samples per training step. "auto" is 2 % of the samples, but at least 32 and at
+        most 512, so that training makes enough steps on small data sets. `partial_fit` uses 512.
     learning_rate : float, callable or "auto", default="auto"
         Initial learning rate, which decays linearly to zero over `max_iter` passes of `fit`. A
         callable takes the completed fraction of training, from 0 to 1, and returns the rate:
@@ -187,6 +192,7 @@ class LISTAEncoder(SparseModel):
     True
     """
 
+    _batch_sizes = ENCODER_BATCHES
     _model_attributes = (
         "components_",
         "encoder_",
@@ -239,7 +245,7 @@ class LISTAEncoder(SparseModel):
         tol: float = 1e-3,
         n_iter_no_change: int = 5,
         validation_fraction: float = 0.1,
-        batch_size: int = 256,
+        batch_size: BatchSize = "auto",
         learning_rate: LearningRate = "auto",
         code_max_iter: int = 1000,
         code_tol: float = 1e-4,

@@ -1,11 +1,14 @@
 """Predictive sparse decomposition."""
 
+from __future__ import annotations
+
 from numbers import Integral, Real
 
 from sklearn_ebm._sklearn import Interval, StrOptions
 from sklearn_ebm._typing import (
     ArrayLike,
     Backend,
+    BatchSize,
     Encoder,
     Inference,
     LearningRate,
@@ -17,6 +20,7 @@ from sklearn_ebm._typing import (
 from sklearn_ebm.estimators._dictionary_learning import Prediction
 from sklearn_ebm.estimators._sparse_model import COMMON_CONSTRAINTS, SparseModel
 from sklearn_ebm.factors import ENCODERS
+from sklearn_ebm.learning._batch_sizes import ENCODER_BATCHES
 from sklearn_ebm.learning._rates import LEARNING_RATE, learning_rate_schedule
 
 AUTOMATIC_RATE = 3e-3  # initial rate of learning_rate="auto"
@@ -95,8 +99,9 @@ class PSD(SparseModel):
     tol : float, default=1e-3
         Tolerance of the stopping criterion: learning stops when the relative change of the mean
         energy between two passes is at most this value. With 0, all `max_iter` passes are made.
-    batch_size : int, default=512
-        Number of samples per training step.
+    batch_size : int or "auto", default="auto"
+        Number of samples per training step. "auto" is 2 % of the samples, but at least 32 and at
+        most 512, so that training makes enough steps on small data sets. `partial_fit` uses 512.
     learning_rate : float, callable or "auto", default="auto"
         Initial learning rate, which decays linearly to zero over `max_iter` passes of `fit`. A
         callable takes the completed fraction of training, from 0 to 1, and returns the rate:
@@ -176,6 +181,7 @@ class PSD(SparseModel):
     (5, 32)
     """
 
+    _batch_sizes = ENCODER_BATCHES
     _model_attributes = ("components_", "alpha_", "encoder_", "encoder_components_")
     _needs_fit = ("n_components", "dictionary", "encoder", "n_steps")
     _needs_fit_to_encode = ("alpha", "beta", "penalty", "positive")
@@ -204,7 +210,7 @@ class PSD(SparseModel):
         solver: MatrixSolver = "auto",
         max_iter: int = 20,
         tol: float = 1e-3,
-        batch_size: int = 512,
+        batch_size: BatchSize = "auto",
         learning_rate: LearningRate = "auto",
         code_max_iter: int = 1000,
         code_tol: float = 1e-4,

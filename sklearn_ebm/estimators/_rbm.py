@@ -1,18 +1,21 @@
 """Restricted Boltzmann machines."""
 
+from __future__ import annotations
+
 from numbers import Integral, Real
 from typing import Literal, Self
 
 from sklearn.callback import CallbackSupportMixin
 
 from sklearn_ebm._sklearn import Interval, StrOptions, _fit_context, with_callbacks
-from sklearn_ebm._typing import ArrayLike, Backend, LearningRate, MatrixLike, RandomState
+from sklearn_ebm._typing import ArrayLike, Backend, BatchSize, LearningRate, MatrixLike, RandomState
 from sklearn_ebm.backends import BACKENDS
 from sklearn_ebm.estimators._contrastive_learning import LOSSES, ContrastiveLearning
 from sklearn_ebm.estimators._density import DensityModel
 from sklearn_ebm.estimators._network_forms import BilinearNetwork
 from sklearn_ebm.factors import UNITS
 from sklearn_ebm.layers._state import refusable
+from sklearn_ebm.learning._batch_sizes import BATCH_SIZE_CONSTRAINTS
 from sklearn_ebm.learning._divergence import Diverged
 from sklearn_ebm.learning._rates import LEARNING_RATE
 
@@ -191,7 +194,7 @@ class RBM(CallbackSupportMixin, DensityModel):
         "centered": ["boolean"],
         "average": [Interval(Real, 0, 1, closed="both")],
         "binarize": ["boolean"],
-        "batch_size": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
+        "batch_size": BATCH_SIZE_CONSTRAINTS,
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "tol": [Interval(Real, 0, None, closed="left")],
         "validation_fraction": [Interval(Real, 0, 1, closed="left")],
@@ -217,7 +220,7 @@ class RBM(CallbackSupportMixin, DensityModel):
         centered: bool = True,
         average: float = 0.2,
         binarize: bool = False,
-        batch_size: int | Literal["auto"] = "auto",
+        batch_size: BatchSize = "auto",
         max_iter: int = 20,
         tol: float = 0.0,
         validation_fraction: float = 0.0,

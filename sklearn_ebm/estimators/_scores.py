@@ -1,5 +1,7 @@
 """Predictions from the scores of the classes: labels and probabilities."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from typing import Any
 

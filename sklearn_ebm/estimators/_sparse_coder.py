@@ -1,6 +1,16 @@
 """Sparse coding."""
 
-from sklearn_ebm._typing import ArrayLike, Backend, MatrixSolver, PenaltyLike, RandomState, Scale
+from __future__ import annotations
+
+from sklearn_ebm._typing import (
+    ArrayLike,
+    Backend,
+    BatchSize,
+    MatrixSolver,
+    PenaltyLike,
+    RandomState,
+    Scale,
+)
 from sklearn_ebm.estimators._sparse_model import SparseModel
 
 
@@ -48,8 +58,9 @@ class SparseCoder(SparseModel):
     tol : float, default=1e-3
         Tolerance of the stopping criterion: learning stops when the relative change of the mean
         energy between two passes is at most this value. With 0, all `max_iter` passes are made.
-    batch_size : int, default=512
-        Number of samples per training step.
+    batch_size : int or "auto", default="auto"
+        Number of samples per training step. "auto" is half of the samples, but at least 64 and at
+        most 512. `partial_fit` uses 512.
     code_max_iter : int, default=1000
         Maximum number of iterations of `solver` when optimal codes are inferred.
     code_tol : float, default=1e-4
@@ -132,7 +143,7 @@ class SparseCoder(SparseModel):
         solver: MatrixSolver = "auto",
         max_iter: int = 20,
         tol: float = 1e-3,
-        batch_size: int = 512,
+        batch_size: BatchSize = "auto",
         code_max_iter: int = 1000,
         code_tol: float = 1e-4,
         missing_values: float | None = None,

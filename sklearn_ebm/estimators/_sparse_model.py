@@ -4,6 +4,8 @@ A model is composed of an input adapter, atoms, a penalty and, in some models, a
 subclass specifies them in `_inputs`, `_atoms`, `_penalty_kind` and `_prediction`.
 """
 
+from __future__ import annotations
+
 from numbers import Integral, Real
 from typing import Any, Self
 
@@ -34,6 +36,7 @@ from sklearn_ebm.factors import PENALTY, renewing_penalty, same_penalty
 from sklearn_ebm.inputs._adapters import ROWS, Rows
 from sklearn_ebm.inputs._rows import is_nan
 from sklearn_ebm.layers._state import Stateful, refusable
+from sklearn_ebm.learning._batch_sizes import BATCH_SIZE_CONSTRAINTS, DICTIONARY_BATCHES
 from sklearn_ebm.solvers import MATRIX_SOLVERS, require_certificate
 
 SCALE = "scale"  # the value of alpha that means the root mean square of the training data
@@ -47,7 +50,7 @@ COMMON_CONSTRAINTS = {
     "solver": [StrOptions({"auto", *MATRIX_SOLVERS})],
     "max_iter": [Interval(Integral, 1, None, closed="left")],
     "tol": [Interval(Real, 0, None, closed="left")],
-    "batch_size": [Interval(Integral, 1, None, closed="left")],
+    "batch_size": BATCH_SIZE_CONSTRAINTS,
     "code_max_iter": [Interval(Integral, 1, None, closed="left")],
     "code_tol": [Interval(Real, 0, None, closed="left")],
     "missing_values": [None, Real],
@@ -73,6 +76,7 @@ class SparseModel(
     _fit_derives = ("alpha",)
     _needs_new_learner: tuple[str, ...] = ()  # must not change while learning continues
     _learning = DictionaryLearning
+    _batch_sizes = DICTIONARY_BATCHES
     _alpha_is_live = True  # whether a new alpha takes effect in the next call
     _takes_images = False  # whether samples may be images
     _pools = None  # pools of the penalty, in models that have them

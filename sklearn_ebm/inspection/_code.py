@@ -1,5 +1,7 @@
 """Display of codes: active atoms per sample, and usage of the atoms."""
 
+from __future__ import annotations
+
 import math
 from typing import Self
 

@@ -1,5 +1,7 @@
 """Display of the distance of codes from the optimum, for trained encoders and for solvers."""
 
+from __future__ import annotations
+
 import copy
 from collections.abc import Mapping, Sequence
 from numbers import Integral

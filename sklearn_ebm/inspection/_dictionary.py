@@ -1,5 +1,7 @@
 """Display of dictionaries: mosaics in which each atom is a small image."""
 
+from __future__ import annotations
+
 import math
 from typing import Literal, Self
 

@@ -14,6 +14,8 @@ projection on the two waves of a quadrature pair. The best grid points, each wit
 orientation or frequency, are refined by least squares.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from numbers import Integral
 
@@ -45,7 +47,7 @@ COST_TOLERANCE = 1e-4  # relative to the residual sum of squares; the goodness i
 
 def fit_gabor(
     filters: ArrayLike, image_shape: ImageShape | None = None, *, n_starts: int = 3
-) -> "GaborFit":
+) -> GaborFit:
     """Fit a Gabor function, a plane wave under a Gaussian envelope, to each filter.
 
     At the pixel (i, j), with y = i - row and x = j - column, it is

@@ -1,5 +1,7 @@
 """Display of the most used feature maps of an image, with their filters."""
 
+from __future__ import annotations
+
 import math
 from numbers import Integral
 from typing import Any, Self

@@ -1,5 +1,7 @@
 """Display of learning curves: the objective over passes, and over seconds."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from typing import Literal, Self
 

@@ -1,5 +1,7 @@
 """Display of an image, its reconstruction and the error."""
 
+from __future__ import annotations
+
 from typing import Any, Self
 
 import numpy as np

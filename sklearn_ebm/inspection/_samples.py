@@ -1,5 +1,7 @@
 """Display of samples of a model: states of Markov chains after increasing numbers of steps."""
 
+from __future__ import annotations
+
 import warnings
 from collections.abc import Sequence
 from numbers import Integral

@@ -1,5 +1,7 @@
 """Display of filters on a two-dimensional map, with frames in the colours of their orientations."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Sequence
 from numbers import Integral

@@ -12,6 +12,8 @@ With u = -r^2 sum_k v_k dy_k, the derivative with respect to max(c, sigma), the 
     dx     = dv - G' (sum_k dv_k) / K
 """
 
+from __future__ import annotations
+
 import copy
 from numbers import Integral
 from typing import Any, Self

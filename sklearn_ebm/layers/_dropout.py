@@ -1,5 +1,7 @@
 """Dropout: random features are set to zero while a network is trained with labels."""
 
+from __future__ import annotations
+
 from numbers import Real
 from typing import Self
 

@@ -1,5 +1,7 @@
 """Flattening of images to the rows that other steps of a pipeline require."""
 
+from __future__ import annotations
+
 import math
 from typing import Self
 

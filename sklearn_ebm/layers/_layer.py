@@ -1,5 +1,7 @@
 """Base class of layers, which are scikit-learn estimators and modules of a network."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Callable
 from typing import Any, Self

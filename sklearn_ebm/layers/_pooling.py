@@ -9,6 +9,8 @@ Groups of neighbouring maps are windows over a third axis. Sums and maxima over 
 computed axis by axis, rows first, so that few passes run over the full array.
 """
 
+from __future__ import annotations
+
 import itertools
 import math
 from collections.abc import Callable

@@ -7,6 +7,8 @@
 At x = 0, all derivatives are 0, which is a subgradient.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from typing import Literal, NamedTuple, Self
 

@@ -10,6 +10,8 @@ patch still resembles the patch. [1] Kessy, Lewin, Strimmer, "Optimal whitening 
 The American Statistician, 2018.
 """
 
+from __future__ import annotations
+
 from numbers import Real
 from typing import Any, NamedTuple, Self
 

@@ -1,5 +1,7 @@
 """Duality gap of sparse codes, computed from its definition in double precision."""
 
+from __future__ import annotations
+
 from numbers import Real
 
 import numpy as np

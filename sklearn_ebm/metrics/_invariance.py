@@ -9,6 +9,8 @@ z'_j of another sample. The mean over all pairs, including i = j, is
 so that the pairs need not be enumerated.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Sequence
 from typing import Any
 

@@ -1,5 +1,7 @@
 """Topographic order: smoothness of a property of units on a two-dimensional map."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Sequence
 from numbers import Integral, Real

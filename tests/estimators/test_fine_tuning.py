@@ -370,7 +370,9 @@ def test_a_callable_rate_receives_the_completed_share_of_training(pipeline):
         asked.append(done)
         return 0.0
 
-    classifier = FineTunedClassifier(pipeline, prefit=True, learning_rate=schedule, max_iter=2)
+    classifier = FineTunedClassifier(
+        pipeline, prefit=True, learning_rate=schedule, max_iter=2, batch_size=100
+    )
     classifier.fit(X, Y)  # 2 passes of 3 batches
     assert_allclose([done for done in asked if done > 0], np.arange(1, 6) / 6)
     assert_allclose(classifier.decision_function(X), pipeline.decision_function(X), rtol=1e-8)
@@ -398,7 +400,7 @@ def watched(monkeypatch):
 def test_early_stopping_keeps_what_is_best_on_samples_that_nothing_learned_from(watched):
     classifier = tuned_classifier(
         psd(), early_stopping=True, validation_fraction=0.2, n_iter_no_change=3, max_iter=60,
-        learning_rate=lambda done: 0.1,
+        learning_rate=lambda done: 0.1, batch_size=100,
     ).fit(X, Y)  # fmt: skip
     train, held_out = watched["train"], watched["held out"]
     assert len(held_out) == 60

@@ -366,7 +366,7 @@ def test_the_progress_bar_shows_loss_and_accuracy(capsys, monkeypatch):
 
 @pytest.mark.parametrize("stops_early", [False, True])
 def test_ctrl_c_while_it_is_trained_leaves_a_usable_classifier(going, monkeypatch, stops_early):
-    going.set_params(early_stopping=stops_early)
+    going.set_params(early_stopping=stops_early, batch_size=100)
     with monkeypatch.context() as patch:
         interrupt_after(patch, Labels, 3)  # in the middle of the second pass
         with pytest.raises(KeyboardInterrupt):

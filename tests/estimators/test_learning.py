@@ -154,7 +154,7 @@ def test_partial_fit_over_chunks_is_one_after_another(patches, name):
 def test_partial_fit_lowers_the_energy(patches, name):
     model = make(name, 24, batch_size=50).partial_fit(patches)
     before = model.energy(patches).mean()
-    for _ in range(5):
+    for _ in range(8):
         model.partial_fit(patches)
     assert model.energy(patches).mean() < 0.98 * before
     assert model.usage_.shape == (24,)

@@ -62,8 +62,8 @@ OTHERS = MODELS.keys() - {*TYPICAL}
 
 
 def quick(name):
-    """Return a model that makes two passes: the checks need no convergence."""
-    return clone(MODELS[name]).set_params(max_iter=2)
+    """Return a model that makes two passes of one batch: the checks need no convergence."""
+    return clone(MODELS[name]).set_params(max_iter=2, batch_size=100)
 
 
 @parametrize_with_checks(
@@ -156,8 +156,10 @@ def test_model_of_random_crops_is_a_transformer_of_scikit_learn(estimator, check
 
 # Repetitions of a sample are corrupted independently, unlike a sample with a weight.
 DENOISERS = [
-    AutoEncoder(4, max_iter=2, noise_level=0.0),
-    AutoEncoder(4, max_iter=2, noise_level=0.0, activation="tanh", tied_weights=False),
+    AutoEncoder(4, max_iter=2, batch_size=100, noise_level=0.0),
+    AutoEncoder(
+        4, max_iter=2, batch_size=100, noise_level=0.0, activation="tanh", tied_weights=False
+    ),
 ]
 
 

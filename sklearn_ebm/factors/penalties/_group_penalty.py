@@ -1,5 +1,7 @@
 """The group penalty that users specify, and the checks of its groups, windows and weights."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from numbers import Integral
 from typing import Literal

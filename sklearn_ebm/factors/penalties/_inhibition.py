@@ -10,6 +10,8 @@ a majorant of the penalty that touches it at y. A proximal step on it, of length
 L = eig(DD') + alpha s, never increases the energy (majorisation-minimisation).
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from numbers import Integral, Real
 from typing import Literal
@@ -94,7 +96,7 @@ class InhibitionPenalty(PenaltySpecification):
             torus=torus,
         )
 
-    def resolve(self, n_components: int, alpha: float, positive: bool = False) -> "Inhibition":
+    def resolve(self, n_components: int, alpha: float, positive: bool = False) -> Inhibition:
         """Return the factor alpha/2 |z| S |z|'.
 
         Parameters
