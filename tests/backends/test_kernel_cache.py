@@ -232,10 +232,52 @@ def test_kernels_compile_without_a_writable_directory(folder, monkeypatch):
         (folder.path / name).write_text("")
     for variable in ("HOME", "XDG_CACHE_HOME", "LOCALAPPDATA"):
         monkeypatch.setenv(variable, str(folder.path / "home"))
+    kernels = folder.fresh()
+    with pytest.warns(UserWarning, match="cannot write .* NUMBA_CACHE_DIR") as caught:
+        assert (kernels.square(3.0), kernels.increment(1.0)) == (9.0, 2.0)
+    assert len(caught) == 1
+
+
+def test_kernels_compile_if_numba_may_use_no_directory(folder, monkeypatch):
+    (folder.path / "__pycache__").write_text("")
+    monkeypatch.setattr(config, "CACHE_LOCATOR_CLASSES", "InTreeCacheLocator")
     with pytest.warns(UserWarning, match="cannot cache .* NUMBA_CACHE_DIR") as caught:
         kernels = folder.fresh()
     assert len(caught) == 1
     assert (kernels.square(3.0), kernels.increment(1.0)) == (9.0, 2.0)
+
+
+@pytest.fixture
+def unwritable(monkeypatch):
+    """Refuse to write into any directory, for a superuser too."""
+
+    def refuse(*args, **options):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(caching.tempfile, "TemporaryFile", refuse)
+    monkeypatch.setattr(_kernel_cache.KernelFile, "save", refuse)
+
+
+@pytest.mark.parametrize("home_is_writable", [False, True])
+def test_kernels_are_loaded_from_a_read_only_cache(
+    folder, home_is_writable, monkeypatch, request, tmp_path_factory
+):
+    """A container was built by another user, and only the home directory is writable, if any."""
+    kernels = folder.fresh()
+    kernels.square(3.0)
+    if home_is_writable:
+        elsewhere = str(tmp_path_factory.mktemp("home"))
+        monkeypatch.setattr(
+            caching.UserProvidedCacheLocator, "from_function", classmethod(lambda *args: None)
+        )
+        monkeypatch.setattr(caching.InTreeCacheLocator, "get_cache_path", lambda locator: elsewhere)
+    else:
+        request.getfixturevalue("unwritable")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        kernels = folder.fresh()
+        assert kernels.square(3.0) == 9.0
+    assert is_cached(kernels.square)
 
 
 def test_data_of_another_signature_are_ignored(folder):

@@ -1,7 +1,8 @@
 """The disk cache of compiled kernels. If the cache fails, kernels are compiled again.
 
 Numba raises an exception if no directory is writable, if the disk is full and if a cache file is
-damaged. This cache compiles the kernel instead, and issues one warning per process.
+damaged. This cache compiles the kernel instead, and issues one warning per process. A directory
+that is not writable is still read: a container may have been built by another user.
 
 Numba also loads a binary whose own source file is unchanged although a function that was inlined in
 it has changed, and a file that another process wrote for another signature at the same time. Here
@@ -20,7 +21,13 @@ import warnings
 from pathlib import Path
 
 import numba
-from numba.core.caching import FunctionCache, IndexDataCacheFile
+from numba.core.caching import (
+    CompileResultCacheImpl,
+    FunctionCache,
+    IndexDataCacheFile,
+    InTreeCacheLocator,
+    UserProvidedCacheLocator,
+)
 
 from sklearn_ebm.backends.numba import _shipped
 
@@ -31,12 +38,36 @@ _warned = []
 
 
 def cached_on_disk(dispatcher):
-    """Return the dispatcher with a disk cache, or without one if no directory is writable."""
+    """Return the dispatcher with a disk cache, or without one if Numba finds no directory."""
     try:
         dispatcher._cache = KernelCache(dispatcher.py_func)
-    except Exception as error:  # RuntimeError without a writable directory, OSError from the disk
+    except Exception as error:  # RuntimeError without a directory, OSError from the disk
         _warn_once(_nowhere(error))
     return dispatcher
+
+
+class _NamedDirectory(UserProvidedCacheLocator):
+    """The directory NUMBA_CACHE_DIR, writable or not."""
+
+    def ensure_cache_path(self):
+        """Accept the directory: failures to write are handled when they occur."""
+
+
+class _PackageDirectory(InTreeCacheLocator):
+    """The directory `__pycache__` of the package, writable or not."""
+
+    def ensure_cache_path(self):
+        """Accept the directory: failures to write are handled when they occur."""
+
+
+class KernelFiles(CompileResultCacheImpl):
+    """Location and format of the files. Directories that are not writable are the last resort."""
+
+    _locator_classes = [
+        *CompileResultCacheImpl._locator_classes,
+        _NamedDirectory,
+        _PackageDirectory,
+    ]
 
 
 class KernelCache(FunctionCache):
@@ -48,10 +79,16 @@ class KernelCache(FunctionCache):
         The Python function that is compiled.
     """
 
+    _impl_class = KernelFiles
+
     def __init__(self, function):
         super().__init__(function)
         name, stamp = self._impl.filename_base, _digest_of_sources(function.__module__)
         self._cache_file = KernelFile(self._cache_path, name, stamp)
+        self._named = None
+        if numba.config.CACHE_DIR:
+            path = _NamedDirectory(function, function.__code__.co_filename).get_cache_path()
+            self._named = KernelFile(path, name, stamp) if path != self._cache_path else None
         self._shipped = {
             level: KernelFile(str(_shipped.COMPILED / level.cpu), name, stamp)
             for level in _shipped.shipped_levels()
@@ -72,6 +109,9 @@ class KernelCache(FunctionCache):
 
     def _load_overload(self, sig, target_context):
         loaded = super()._load_overload(sig, target_context)
+        if loaded is None and self._named is not None:
+            data = self._named.load(self._index_key(sig, target_context.codegen()))
+            loaded = None if data is None else self._impl.rebuild(target_context, data)
         return self._load_shipped(sig, target_context) if loaded is None else loaded
 
     def _load_shipped(self, sig, target_context):
@@ -124,7 +164,7 @@ class KernelFile(IndexDataCacheFile):
                 if pickle.load(file) != self._version:
                     return {}
                 stamp, names = _unsealed(file.read())
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return {}
         except Exception as error:  # damaged: the next save writes a new index
             _warn_once(_cannot("read", self._cache_path, error))
