@@ -14,6 +14,7 @@ from benchmarks import _common
 
 ALPHA = 0.08
 N_COMPONENTS = 256
+BATCH_SIZE = 512  # of ours, as `batch_size="auto"` chooses for so many patches
 SPAMS_MARK, SKLEARN_MARK = 5, 40  # seconds
 
 
@@ -62,7 +63,7 @@ def our_learner(options, **how):
 def our_curve(X, judge, options):
     """Call partial_fit for batches, and evaluate about thirty intermediate dictionaries."""
     curve = Curve()
-    batch = our_learner(options).batch_size
+    batch = BATCH_SIZE
     curve.first = _common.stopwatch(lambda: our_learner(options).partial_fit(X[:batch]))[0]
     learner, seconds, n_batches = our_learner(options), 0.0, 0
     marks = iter(np.geomspace(0.1, 2 if options.quick else 12, 30))

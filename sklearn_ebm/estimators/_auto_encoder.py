@@ -21,6 +21,7 @@ from sklearn_ebm._typing import (
     MatrixLike,
     RandomState,
 )
+from sklearn_ebm._warnings import warn
 from sklearn_ebm.backends import BACKENDS, array_namespace, read_only, resolve_backend
 from sklearn_ebm.backends._random import Stream
 from sklearn_ebm.estimators._network_forms import AutoEncoderNetwork
@@ -28,6 +29,7 @@ from sklearn_ebm.factors import OUTPUTS, ReconstructionEnergy
 from sklearn_ebm.factors.energies._reconstruction import ACTIVATIONS, random_values
 from sklearn_ebm.inputs._adapters import Rows
 from sklearn_ebm.inputs._checks import check_codes, check_magnitude, check_weight, require_magnitude
+from sklearn_ebm.inputs._sizes import data_size
 from sklearn_ebm.inputs._weights import weights_in_type_of
 from sklearn_ebm.layers._state import Stateful, refusable
 from sklearn_ebm.learning._batch_sizes import BATCH_SIZE_CONSTRAINTS, GRADIENT_BATCHES
@@ -40,6 +42,7 @@ from sklearn_ebm.learning._trainer import Plan, Trainer
 from sklearn_ebm.learning.criteria import NOISES, Noise, Reconstruction
 
 AUTOMATIC_RATE = 1e-3
+LARGEST_SIZE = 5.0  # root mean square of X above which a warning is issued
 PIECE_ROWS = 512  # number of samples that are reconstructed at once
 ATTRIBUTES = {  # parameters of the energy; filters are columns of the weights
     "weights": "components_",
@@ -313,6 +316,7 @@ class AutoEncoder(
         noise = _checked_noise(self, extremes, data.X.dtype)
         if trainer is None:
             energy = _first_energy(self, data.X, extremes, random_state)
+            _warn_of_scale(energy.output, data.X, weight)
             trainer = Trainer(Reconstruction(energy), Stream(random_state))
         else:
             _require_same(self)
@@ -506,6 +510,19 @@ def _require_range(output, extremes, dtype):
             "X must contain values between 0 and 1 with loss='cross_entropy', got values from "
             f"{extremes[0]:.4g} to {extremes[1]:.4g}. Scale X, for instance with MinMaxScaler, or "
             "fit with loss='squared_error'."
+        )
+
+
+def _warn_of_scale(output, X, weight):
+    """Warn of samples that are so large that the first steps hardly change the reconstructions."""
+    if output.is_bounded:
+        return
+    size = data_size(X, weight, slice(None), 1.0)
+    if size > LARGEST_SIZE:
+        warn(
+            f"X has a root mean square of {size:.3g}, but AutoEncoder expects features of unit "
+            "variance or between 0 and 1. Scale X, for instance with StandardScaler.",
+            UserWarning,
         )
 
 

@@ -153,8 +153,8 @@ class ImitationLearning(DictionaryLearning):
             return self._untrained(self.atoms.initial(data.X, weights, random_state)[0], size)
         coder = SparseCoder(
             model.n_components, alpha=alpha, penalty=model._penalty_kind(), solver=model.solver,
-            batch_size=model.batch_size, code_max_iter=model.code_max_iter, code_tol=model.code_tol,
-            backend=model.backend, random_state=random_state, verbose=model.verbose,
+            code_max_iter=model.code_max_iter, code_tol=model.code_tol, backend=model.backend,
+            random_state=random_state, verbose=model.verbose,
         )  # fmt: skip
         try:
             _QuietLearning(coder, Attempt()).fit(data.X, weights, data.mask)

@@ -192,6 +192,7 @@ def test_tuning_with_labels_does_not_depend_on_the_unit(name, optimizer):
             prefit=True,
             optimizer=optimizer,
             learning_rate=1e-3,
+            batch_size=100,
             max_iter=2,
             random_state=0,
         ).fit(scale * data, y)
