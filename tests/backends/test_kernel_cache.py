@@ -240,7 +240,7 @@ def test_kernels_compile_without_a_writable_directory(folder, monkeypatch):
 
 def test_kernels_compile_if_numba_may_use_no_directory(folder, monkeypatch):
     (folder.path / "__pycache__").write_text("")
-    monkeypatch.setattr(config, "CACHE_LOCATOR_CLASSES", "InTreeCacheLocator")
+    monkeypatch.setattr(_kernel_cache.KernelFiles, "_locator_classes", [_kernel_cache._InTree])
     with pytest.warns(UserWarning, match="cannot cache .* NUMBA_CACHE_DIR") as caught:
         kernels = folder.fresh()
     assert len(caught) == 1
@@ -268,9 +268,9 @@ def test_kernels_are_loaded_from_a_read_only_cache(
     if home_is_writable:
         elsewhere = str(tmp_path_factory.mktemp("home"))
         monkeypatch.setattr(
-            caching.UserProvidedCacheLocator, "from_function", classmethod(lambda *args: None)
+            _kernel_cache._UserProvided, "from_function", classmethod(lambda *args: None)
         )
-        monkeypatch.setattr(caching.InTreeCacheLocator, "get_cache_path", lambda locator: elsewhere)
+        monkeypatch.setattr(_kernel_cache._InTree, "get_cache_path", lambda locator: elsewhere)
     else:
         request.getfixturevalue("unwritable")
     with warnings.catch_warnings():

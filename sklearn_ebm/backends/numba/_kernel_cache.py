@@ -21,13 +21,7 @@ import warnings
 from pathlib import Path
 
 import numba
-from numba.core.caching import (
-    CompileResultCacheImpl,
-    FunctionCache,
-    IndexDataCacheFile,
-    InTreeCacheLocator,
-    UserProvidedCacheLocator,
-)
+from numba.core.caching import FunctionCache, IndexDataCacheFile
 
 from sklearn_ebm.backends.numba import _shipped
 
@@ -46,25 +40,32 @@ def cached_on_disk(dispatcher):
     return dispatcher
 
 
-class _NamedDirectory(UserProvidedCacheLocator):
+_Files = FunctionCache._impl_class
+_UserProvided, _InTree = (  # their names begin with an underscore in some versions of Numba
+    next(each for each in _Files._locator_classes if each.__name__.lstrip("_") == name)
+    for name in ("UserProvidedCacheLocator", "InTreeCacheLocator")
+)
+
+
+class _NamedDirectory(_UserProvided):
     """The directory NUMBA_CACHE_DIR, writable or not."""
 
     def ensure_cache_path(self):
         """Accept the directory: failures to write are handled when they occur."""
 
 
-class _PackageDirectory(InTreeCacheLocator):
+class _PackageDirectory(_InTree):
     """The directory `__pycache__` of the package, writable or not."""
 
     def ensure_cache_path(self):
         """Accept the directory: failures to write are handled when they occur."""
 
 
-class KernelFiles(CompileResultCacheImpl):
+class KernelFiles(_Files):
     """Location and format of the files. Directories that are not writable are the last resort."""
 
     _locator_classes = [
-        *CompileResultCacheImpl._locator_classes,
+        *_Files._locator_classes,
         _NamedDirectory,
         _PackageDirectory,
     ]
