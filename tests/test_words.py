@@ -23,6 +23,7 @@ CONTINUED = {  # common beginnings of descriptions, by their last words; classes
     "loss": "Criterion that training minimises.",
     "map_shape": "numbered row by row.",
     "max_iter": "Maximum number of passes over X",
+    "max_time": "None sets no limit.",
     "missing_values": "The reconstruction error ignores missing entries.",
     "momentum": "added to each step.",
     "n_components": "Number of atoms.",

@@ -36,6 +36,7 @@ from sklearn_ebm.learning._batch_sizes import BATCH_SIZE_CONSTRAINTS, GRADIENT_B
 from sklearn_ebm.learning._divergence import warn_of_divergence
 from sklearn_ebm.learning._optimizers import OPTIMIZERS
 from sklearn_ebm.learning._policies import RelativeChange, undoing_divergence
+from sklearn_ebm.learning._progress import MAX_TIME
 from sklearn_ebm.learning._rates import LEARNING_RATE, learning_rate_schedule
 from sklearn_ebm.learning._samples import Samples
 from sklearn_ebm.learning._trainer import Plan, Trainer
@@ -96,10 +97,11 @@ class AutoEncoder(
     optimizer : {"adam", "sgd"}, default="adam"
         Optimizer that trains the network: Adam, or stochastic gradient descent with momentum.
     learning_rate : float, callable or "auto", default="auto"
-        Initial learning rate, which decays linearly to zero over `max_iter` passes of `fit`. A
-        callable takes the completed fraction of training, from 0 to 1, and returns the rate:
-        `lambda done: 1e-3` for a constant rate, `lambda done: 5e-4 * (1 + cos(pi * done))` for
-        cosine decay. `partial_fit` uses the initial rate. "auto" is 1e-3.
+        Initial learning rate, which decays linearly to zero over `max_iter` passes of `fit`, or
+        over `max_time` if that ends first. A callable takes the completed fraction of training,
+        from 0 to 1, and returns the rate: `lambda done: 1e-3` for a constant rate,
+        `lambda done: 5e-4 * (1 + cos(pi * done))` for cosine decay. `partial_fit` uses the initial
+        rate. "auto" is 1e-3.
     weight_decay : float, default=0.0
         Weight decay, independent of the gradient: each step multiplies the weights by
         1 - rate * weight_decay. Thresholds and biases do not decay.
@@ -108,6 +110,10 @@ class AutoEncoder(
     tol : float, default=1e-3
         Tolerance of the stopping criterion: learning stops when the relative change of the mean
         energy between two passes is at most this value. With 0, all `max_iter` passes are made.
+    max_time : float or None, default=None
+        Maximum duration of learning, in seconds. When it is reached, `fit` completes the current
+        training step and stops, without a warning; a pass that ends early counts in `n_iter_` and
+        the curves. None sets no limit. `partial_fit` ignores the limit.
     batch_size : int or "auto", default="auto"
         Number of samples per training step. "auto" is 1 % of the samples, but at least 10 and at
         most 100, so that training makes enough steps on small data sets. `partial_fit` uses 100.
@@ -188,6 +194,7 @@ class AutoEncoder(
         "weight_decay": [Interval(Real, 0, None, closed="left")],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "tol": [Interval(Real, 0, None, closed="left")],
+        "max_time": MAX_TIME,
         "batch_size": BATCH_SIZE_CONSTRAINTS,
         "backend": [StrOptions({"auto", *BACKENDS})],
         "warm_start": ["boolean"],
@@ -210,6 +217,7 @@ class AutoEncoder(
         weight_decay: float = 0.0,
         max_iter: int = 20,
         tol: float = 1e-3,
+        max_time: float | None = None,
         batch_size: BatchSize = "auto",
         backend: Backend = "auto",
         warm_start: bool = False,
@@ -228,6 +236,7 @@ class AutoEncoder(
         self.weight_decay = weight_decay
         self.max_iter = max_iter
         self.tol = tol
+        self.max_time = max_time
         self.batch_size = batch_size
         self.backend = backend
         self.warm_start = warm_start
@@ -265,7 +274,7 @@ class AutoEncoder(
             trainer, samples = self._begin(trainer, data, weight, random_state, attempt)
             trainer.begin()
             batch_size = GRADIENT_BATCHES.of_pass(self.batch_size, data.X.shape[0])
-            plan = Plan(int(self.max_iter), batch_size, random_state)
+            plan = Plan(int(self.max_iter), batch_size, random_state, self.max_time)
             policies = [*undoing_divergence(), RelativeChange(float(self.tol))]
             try:
                 outcome = trainer.run(samples, policies, plan, self, context)

@@ -97,9 +97,8 @@ class ContrastiveLearning:
         trainer.begin()
         self._begin(trainer)
         monitor = Monitor(X, rows, held_out, trainer.dtype, self.draws, random_state, weights)
-        plan = Plan(
-            int(model.max_iter), GRADIENT_BATCHES.of_pass(model.batch_size, len(rows)), random_state
-        )
+        batch_size = GRADIENT_BATCHES.of_pass(model.batch_size, len(rows))
+        plan = Plan(int(model.max_iter), batch_size, random_state, model.max_time)
         samples = DenseSamples(X, weight=weights, index=rows, dtype=trainer.dtype)
         change = RelativeChange(float(model.tol))
         policies = self._policies(monitor, change)

@@ -111,15 +111,19 @@ class ConvPSD(SparseModel):
     tol : float, default=1e-3
         Tolerance of the stopping criterion: learning stops when the relative change of the mean
         energy between two passes is at most this value. With 0, all `max_iter` passes are made.
+    max_time : float or None, default=None
+        Maximum duration of learning, in seconds. When it is reached, `fit` completes the current
+        training step and stops, without a warning; a pass that ends early counts in `n_iter_` and
+        the curves. None sets no limit. `partial_fit` ignores the limit.
     batch_size : int, default=4
         Number of crops per training step.
     learning_rate : float, callable or "auto", default="auto"
-        Initial learning rate, which decays linearly to zero over `max_iter` passes of `fit`. A
-        callable takes the completed fraction of training, from 0 to 1, and returns the rate:
-        `lambda done: 1e-3` for a constant rate, `lambda done: 5e-4 * (1 + cos(pi * done))` for
-        cosine decay. `partial_fit` uses the initial rate. "auto" is 1e-2. Steps of biases,
-        thresholds and gains are multiplied by the scale of the data, so that the same rate suits
-        data of any scale.
+        Initial learning rate, which decays linearly to zero over `max_iter` passes of `fit`, or
+        over `max_time` if that ends first. A callable takes the completed fraction of training,
+        from 0 to 1, and returns the rate: `lambda done: 1e-3` for a constant rate,
+        `lambda done: 5e-4 * (1 + cos(pi * done))` for cosine decay. `partial_fit` uses the initial
+        rate. "auto" is 1e-2. Steps of biases, thresholds and gains are multiplied by the scale of
+        the data, so that the same rate suits data of any scale.
     code_max_iter : int, default=1000
         Maximum number of iterations of `solver` when optimal codes are inferred.
     code_tol : float, default=1e-3
@@ -239,6 +243,7 @@ class ConvPSD(SparseModel):
         solver: ConvolutionSolver = "auto",
         max_iter: int = 20,
         tol: float = 1e-3,
+        max_time: float | None = None,
         batch_size: int = 4,
         learning_rate: LearningRate = "auto",
         code_max_iter: int = 1000,
@@ -267,6 +272,7 @@ class ConvPSD(SparseModel):
         self.solver = solver
         self.max_iter = max_iter
         self.tol = tol
+        self.max_time = max_time
         self.batch_size = batch_size
         self.learning_rate = learning_rate
         self.code_max_iter = code_max_iter

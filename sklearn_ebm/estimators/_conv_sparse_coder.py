@@ -90,6 +90,10 @@ class ConvSparseCoder(SparseModel):
     tol : float, default=1e-3
         Tolerance of the stopping criterion: learning stops when the relative change of the mean
         energy between two passes is at most this value. With 0, all `max_iter` passes are made.
+    max_time : float or None, default=None
+        Maximum duration of learning, in seconds. When it is reached, `fit` completes the current
+        training step and stops, without a warning; a pass that ends early counts in `n_iter_` and
+        the curves. None sets no limit. `partial_fit` ignores the limit.
     batch_size : int, default=4
         Number of crops per training step.
     code_max_iter : int, default=1000
@@ -190,6 +194,7 @@ class ConvSparseCoder(SparseModel):
         solver: ConvolutionSolver = "auto",
         max_iter: int = 20,
         tol: float = 1e-3,
+        max_time: float | None = None,
         batch_size: int = 4,
         code_max_iter: int = 1000,
         code_tol: float = 1e-3,
@@ -214,6 +219,7 @@ class ConvSparseCoder(SparseModel):
         self.solver = solver
         self.max_iter = max_iter
         self.tol = tol
+        self.max_time = max_time
         self.batch_size = batch_size
         self.code_max_iter = code_max_iter
         self.code_tol = code_tol

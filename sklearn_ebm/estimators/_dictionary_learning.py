@@ -240,7 +240,7 @@ class DictionaryLearning:
             return
         model = self.model
         batch_size = model._batch_sizes.of_pass(model.batch_size, data.X.shape[0])
-        plan = Plan(int(model.max_iter), batch_size, random_state)
+        plan = Plan(int(model.max_iter), batch_size, random_state, model.max_time)
         change = RelativeChange(float(model.tol))
         policies = [*undoing_divergence(), change]
         samples = self._samples(trainer, data, weights)

@@ -33,6 +33,7 @@ from sklearn_ebm.inputs._rows import native, require_library
 from sklearn_ebm.layers._state import Stateful, refusable
 from sklearn_ebm.learning._batch_sizes import BATCH_SIZE_CONSTRAINTS
 from sklearn_ebm.learning._optimizers import OPTIMIZERS
+from sklearn_ebm.learning._progress import MAX_TIME
 from sklearn_ebm.learning._rates import LEARNING_RATE
 from sklearn_ebm.learning._stages import (
     flat_steps,
@@ -70,11 +71,12 @@ class FineTunedClassifier(
     optimizer : {"adam", "sgd"}, default="adam"
         Optimizer that trains the network: Adam, or stochastic gradient descent with momentum.
     learning_rate : float, callable or "auto", default="auto"
-        Initial learning rate, which decays linearly to zero over `max_iter` passes of `fit`. A
-        callable takes the completed fraction of training, from 0 to 1, and returns the rate:
-        `lambda done: 1e-3` for a constant rate, `lambda done: 5e-4 * (1 + cos(pi * done))` for
-        cosine decay. "auto" is 1e-3. Steps of an encoder are scaled by the root mean square of its
-        initial weights: with "adam", if that is 0.01, the rate applies unchanged.
+        Initial learning rate, which decays linearly to zero over `max_iter` passes of `fit`, or
+        over `max_time` if that ends first. A callable takes the completed fraction of training,
+        from 0 to 1, and returns the rate: `lambda done: 1e-3` for a constant rate,
+        `lambda done: 5e-4 * (1 + cos(pi * done))` for cosine decay. "auto" is 1e-3. Steps of an
+        encoder are scaled by the root mean square of its initial weights: with "adam", if that is
+        0.01, the rate applies unchanged.
     learning_rates : dict of str to float or None, default=None
         Factors of the learning rate of single steps, by the name of the step; the classifier may be
         included. 0 freezes a step. The factor of all other steps is 1.
@@ -86,6 +88,11 @@ class FineTunedClassifier(
     max_iter : int, default=20
         Maximum number of passes over X in the training with labels. With 0, the pipeline is not
         fine-tuned.
+    max_time : float or None, default=None
+        Maximum duration of learning, in seconds. When it is reached, `fit` completes the current
+        training step and stops, without a warning; a pass that ends early counts in `n_iter_` and
+        the curves. None sets no limit. The limit applies to the training with labels; steps of the
+        pipeline have their own `max_time`.
     batch_size : int or "auto", default="auto"
         Number of samples per training step. "auto" is 1 % of the samples, but at least 10 and at
         most 100, so that training makes enough steps on small data sets.
@@ -176,6 +183,7 @@ class FineTunedClassifier(
         "momentum": [Interval(Real, 0, 1, closed="left")],
         "weight_decay": [Interval(Real, 0, None, closed="left")],
         "max_iter": [Interval(Integral, 0, None, closed="left")],
+        "max_time": MAX_TIME,
         "batch_size": BATCH_SIZE_CONSTRAINTS,
         "early_stopping": ["boolean", StrOptions({"auto"})],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
@@ -199,6 +207,7 @@ class FineTunedClassifier(
         momentum: float = 0.9,
         weight_decay: float = 0.0,
         max_iter: int = 20,
+        max_time: float | None = None,
         batch_size: BatchSize = "auto",
         early_stopping: bool | Literal["auto"] = "auto",
         validation_fraction: float = 0.1,
@@ -218,6 +227,7 @@ class FineTunedClassifier(
         self.momentum = momentum
         self.weight_decay = weight_decay
         self.max_iter = max_iter
+        self.max_time = max_time
         self.batch_size = batch_size
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction

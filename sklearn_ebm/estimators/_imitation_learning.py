@@ -153,8 +153,8 @@ class ImitationLearning(DictionaryLearning):
             return self._untrained(self.atoms.initial(data.X, weights, random_state)[0], size)
         coder = SparseCoder(
             model.n_components, alpha=alpha, penalty=model._penalty_kind(), solver=model.solver,
-            code_max_iter=model.code_max_iter, code_tol=model.code_tol, backend=model.backend,
-            random_state=random_state, verbose=model.verbose,
+            max_time=model.max_time, code_max_iter=model.code_max_iter, code_tol=model.code_tol,
+            backend=model.backend, random_state=random_state, verbose=model.verbose,
         )  # fmt: skip
         try:
             _QuietLearning(coder, Attempt()).fit(data.X, weights, data.mask)
@@ -221,7 +221,7 @@ class ImitationLearning(DictionaryLearning):
         rows, index = self._split(data.X.shape[0], weights, random_state)
         held_out = samples.take(rows)
         batch_size = model._batch_sizes.of_pass(model.batch_size, data.X.shape[0])
-        plan = Plan(int(model.max_iter), batch_size, random_state)
+        plan = Plan(int(model.max_iter), batch_size, random_state, model.max_time)
         try:
             samples = replace(samples, index=index)
             outcome = trainer.run(samples, self._policies([held_out]), plan, model, context)

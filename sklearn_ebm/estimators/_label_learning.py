@@ -228,7 +228,7 @@ class LabelLearning:
         )
         policies = self._policies(samples, train, held_out)
         batch_size = GRADIENT_BATCHES.of_pass(model.batch_size, len(train))
-        plan = Plan(int(model.max_iter), batch_size, random_state)
+        plan = Plan(int(model.max_iter), batch_size, random_state, model.max_time)
         self.attempt.begin(trainer)
         task = context.subcontext(task_name="tune", max_subtasks=int(model.max_iter))
         task.call_on_fit_task_begin(estimator=model, X=X, y=labels.y)

@@ -97,6 +97,12 @@ class LISTAEncoder(SparseModel):
     tol : float, default=1e-3
         Minimum relative decrease of the held-out loss that counts as progress. With 0, all
         `max_iter` passes are made.
+    max_time : float or None, default=None
+        Maximum duration of learning, in seconds. When it is reached, `fit` completes the current
+        training step and stops, without a warning; a pass that ends early counts in `n_iter_` and
+        the curves. None sets no limit. The same limit applies separately to the `SparseCoder` that
+        is fitted first if `dictionary` is None. The time to compute optimal codes does not count.
+        `partial_fit` trains the encoder without a limit.
     n_iter_no_change : int, default=5
         Number of passes without progress after which the learning rate is divided by three.
         Training stops when these divisions have reduced the rate to less than 2 %.
@@ -108,13 +114,13 @@ class LISTAEncoder(SparseModel):
         Number of samples per training step. "auto" is 2 % of the samples, but at least 32 and at
         most 512, so that training makes enough steps on small data sets. `partial_fit` uses 512.
     learning_rate : float, callable or "auto", default="auto"
-        Initial learning rate, which decays linearly to zero over `max_iter` passes of `fit`. A
-        callable takes the completed fraction of training, from 0 to 1, and returns the rate:
-        `lambda done: 1e-3` for a constant rate, `lambda done: 5e-4 * (1 + cos(pi * done))` for
-        cosine decay. `partial_fit` uses the initial rate. "auto" is 3e-3; with "auto", training
-        also returns to the best parameters and divides the rate by three if the loss rises. Steps
-        of W, S and the thresholds are scaled by their initial root mean square: if that is 0.01,
-        the rate applies unchanged.
+        Initial learning rate, which decays linearly to zero over `max_iter` passes of `fit`, or
+        over `max_time` if that ends first. A callable takes the completed fraction of training,
+        from 0 to 1, and returns the rate: `lambda done: 1e-3` for a constant rate,
+        `lambda done: 5e-4 * (1 + cos(pi * done))` for cosine decay. `partial_fit` uses the initial
+        rate. "auto" is 3e-3; with "auto", training also returns to the best parameters and divides
+        the rate by three if the loss rises. Steps of W, S and the thresholds are scaled by their
+        initial root mean square: if that is 0.01, the rate applies unchanged.
     code_max_iter : int, default=1000
         Maximum number of iterations of `solver` when optimal codes are inferred.
     code_tol : float, default=1e-4
@@ -243,6 +249,7 @@ class LISTAEncoder(SparseModel):
         solver: MatrixSolver = "auto",
         max_iter: int = 30,
         tol: float = 1e-3,
+        max_time: float | None = None,
         n_iter_no_change: int = 5,
         validation_fraction: float = 0.1,
         batch_size: BatchSize = "auto",
@@ -267,6 +274,7 @@ class LISTAEncoder(SparseModel):
         self.solver = solver
         self.max_iter = max_iter
         self.tol = tol
+        self.max_time = max_time
         self.n_iter_no_change = n_iter_no_change
         self.validation_fraction = validation_fraction
         self.batch_size = batch_size

@@ -17,6 +17,7 @@ from sklearn_ebm.factors import UNITS
 from sklearn_ebm.layers._state import refusable
 from sklearn_ebm.learning._batch_sizes import BATCH_SIZE_CONSTRAINTS
 from sklearn_ebm.learning._divergence import Diverged
+from sklearn_ebm.learning._progress import MAX_TIME
 from sklearn_ebm.learning._rates import LEARNING_RATE
 
 
@@ -50,11 +51,11 @@ class RBM(CallbackSupportMixin, DensityModel):
     n_chains : int, default=100
         Number of persistent chains of "pcd" and "fpcd". It may differ from `batch_size`.
     learning_rate : float, callable or "auto", default="auto"
-        Initial learning rate, which decays linearly to zero over `max_iter` passes of `fit`. A
-        callable takes the completed fraction of training, from 0 to 1, and returns the rate:
-        `lambda done: 1e-3` for a constant rate, `lambda done: 5e-4 * (1 + cos(pi * done))` for
-        cosine decay. `partial_fit` uses the initial rate. "auto" is 0.2 for Bernoulli units and 0.1
-        for Gaussian units.
+        Initial learning rate, which decays linearly to zero over `max_iter` passes of `fit`, or
+        over `max_time` if that ends first. A callable takes the completed fraction of training,
+        from 0 to 1, and returns the rate: `lambda done: 1e-3` for a constant rate,
+        `lambda done: 5e-4 * (1 + cos(pi * done))` for cosine decay. `partial_fit` uses the initial
+        rate. "auto" is 0.2 for Bernoulli units and 0.1 for Gaussian units.
     momentum : float, default=0.0
         Fraction of the previous step that is added to each step.
     weight_decay : float, default=0.0
@@ -86,6 +87,10 @@ class RBM(CallbackSupportMixin, DensityModel):
         between two passes is at most this value. With 0, all `max_iter` passes are made. The
         objective is estimated on a few samples and fluctuates by a few percent. If `fit` stops
         before the last fraction `average` of its steps, the parameters are not averaged.
+    max_time : float or None, default=None
+        Maximum duration of learning, in seconds. When it is reached, `fit` completes the current
+        training step and stops, without a warning; a pass that ends early counts in `n_iter_` and
+        the curves. None sets no limit. `partial_fit` ignores the limit.
     validation_fraction : float, default=0.0
         Fraction of the samples that is held out of training to compute `free_energy_gap_curve_`.
     backend : {"auto", "numpy", "numba", "cupy"}, default="auto"
@@ -197,6 +202,7 @@ class RBM(CallbackSupportMixin, DensityModel):
         "batch_size": BATCH_SIZE_CONSTRAINTS,
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "tol": [Interval(Real, 0, None, closed="left")],
+        "max_time": MAX_TIME,
         "validation_fraction": [Interval(Real, 0, 1, closed="left")],
         "backend": [StrOptions({"auto", *BACKENDS})],
         "warm_start": ["boolean"],
@@ -223,6 +229,7 @@ class RBM(CallbackSupportMixin, DensityModel):
         batch_size: BatchSize = "auto",
         max_iter: int = 20,
         tol: float = 0.0,
+        max_time: float | None = None,
         validation_fraction: float = 0.0,
         backend: Backend = "auto",
         warm_start: bool = False,
@@ -245,6 +252,7 @@ class RBM(CallbackSupportMixin, DensityModel):
         self.batch_size = batch_size
         self.max_iter = max_iter
         self.tol = tol
+        self.max_time = max_time
         self.validation_fraction = validation_fraction
         self.backend = backend
         self.warm_start = warm_start

@@ -58,6 +58,10 @@ class SparseCoder(SparseModel):
     tol : float, default=1e-3
         Tolerance of the stopping criterion: learning stops when the relative change of the mean
         energy between two passes is at most this value. With 0, all `max_iter` passes are made.
+    max_time : float or None, default=None
+        Maximum duration of learning, in seconds. When it is reached, `fit` completes the current
+        training step and stops, without a warning; a pass that ends early counts in `n_iter_` and
+        the curves. None sets no limit. `partial_fit` ignores the limit.
     batch_size : int or "auto", default="auto"
         Number of samples per training step. "auto" is half of the samples, but at least 64 and at
         most 512. `partial_fit` uses 512.
@@ -143,6 +147,7 @@ class SparseCoder(SparseModel):
         solver: MatrixSolver = "auto",
         max_iter: int = 20,
         tol: float = 1e-3,
+        max_time: float | None = None,
         batch_size: BatchSize = "auto",
         code_max_iter: int = 1000,
         code_tol: float = 1e-4,
@@ -162,6 +167,7 @@ class SparseCoder(SparseModel):
         self.solver = solver
         self.max_iter = max_iter
         self.tol = tol
+        self.max_time = max_time
         self.batch_size = batch_size
         self.code_max_iter = code_max_iter
         self.code_tol = code_tol

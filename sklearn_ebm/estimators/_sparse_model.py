@@ -37,6 +37,7 @@ from sklearn_ebm.inputs._adapters import ROWS, Rows
 from sklearn_ebm.inputs._rows import is_nan
 from sklearn_ebm.layers._state import Stateful, refusable
 from sklearn_ebm.learning._batch_sizes import BATCH_SIZE_CONSTRAINTS, DICTIONARY_BATCHES
+from sklearn_ebm.learning._progress import MAX_TIME
 from sklearn_ebm.solvers import MATRIX_SOLVERS, require_certificate
 
 SCALE = "scale"  # the value of alpha that means the root mean square of the training data
@@ -50,6 +51,7 @@ COMMON_CONSTRAINTS = {
     "solver": [StrOptions({"auto", *MATRIX_SOLVERS})],
     "max_iter": [Interval(Integral, 1, None, closed="left")],
     "tol": [Interval(Real, 0, None, closed="left")],
+    "max_time": MAX_TIME,
     "batch_size": BATCH_SIZE_CONSTRAINTS,
     "code_max_iter": [Interval(Integral, 1, None, closed="left")],
     "code_tol": [Interval(Real, 0, None, closed="left")],

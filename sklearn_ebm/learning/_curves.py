@@ -41,5 +41,5 @@ class Curves:
 
     @property
     def n_passes(self):
-        """Number of whole passes."""
+        """Number of passes, including a last one that the maximum time has shortened."""
         return len(self["seconds"])

@@ -22,7 +22,7 @@ class Policy:
         """Run before the first step."""
 
     def after_steps(self, trainer, n_done, n_total):
-        """Run after some steps."""
+        """Run after some of the steps that training is expected to make."""
 
     def end_pass(self, trainer):
         """Run after the last step of a pass, before its curves are recorded."""

@@ -1,7 +1,6 @@
 """The training loop: passes over batches, and one step on a batch, for every criterion."""
 
 import copy
-import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -13,12 +12,13 @@ from sklearn_ebm.backends import array_namespace, resolve_backend
 from sklearn_ebm.learning._curves import Curves
 from sklearn_ebm.learning._divergence import Diverged
 from sklearn_ebm.learning._memory import Memory
+from sklearn_ebm.learning._progress import Progress
 from sklearn_ebm.learning._samples import count, merged
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Number of passes, size of the batches, and source of their order.
+    """Limits of learning, size of the batches, and source of their order.
 
     Attributes
     ----------
@@ -28,11 +28,14 @@ class Plan:
         Number of samples in a batch.
     random_state : numpy.random.RandomState
         Generator that shuffles the samples.
+    max_time : float or None, default=None
+        Maximum number of seconds. None sets no limit.
     """
 
     max_iter: int
     batch_size: int
     random_state: Any
+    max_time: float | None = None
 
 
 @dataclass
@@ -42,7 +45,8 @@ class Outcome:
     Attributes
     ----------
     is_stopped : bool
-        Whether a policy or a callback ended it before the maximum number of passes.
+        Whether a policy, a callback or the maximum time ended it before the maximum number of
+        passes.
     error : Diverged or None
         Error of the step that diverged.
     """
@@ -104,7 +108,7 @@ class Trainer:
 
     # --------------------------------------------------------------------------------------- passes
     def run(self, samples, policies, plan, estimator, context):
-        """Make passes over shuffled batches until a policy or a callback ends them.
+        """Make passes over shuffled batches until a policy, a callback or the time ends them.
 
         Parameters
         ----------
@@ -113,7 +117,7 @@ class Trainer:
         policies : sequence of Policy
             Policies, called in order.
         plan : Plan
-            Number of passes, size of the batches, and source of their order.
+            Limits of learning, size of the batches, and source of their order.
         estimator : estimator
             Estimator for callbacks; if it is `verbose`, a line is printed for each pass.
         context : callback context
@@ -183,20 +187,21 @@ class Trainer:
         return None
 
     def _passes(self, samples, policies, plan, estimator, context):
-        """Make the passes; return whether a policy or a callback ended them."""
-        began = time.perf_counter()
-        label = "pass"
+        """Make the passes; return whether a policy, a callback or the time ended them.
+
+        If the time ends in the middle of a pass, the pass ends there, and counts like any other.
+        """
+        progress, label = Progress(plan.max_time), "pass"
         for n_pass in range(plan.max_iter):
             batches = samples.batches(plan.batch_size, plan.random_state)
             groups = _groups(batches, self.criterion.chunk)
             subcontext = context.subcontext(task_name=label, max_subtasks=len(groups))
             subcontext.call_on_fit_task_begin(estimator=estimator)
-            total = plan.max_iter * len(batches)
-            done = n_pass * len(batches), total
-            tally = self._one_pass(samples, groups, done, policies, estimator, subcontext)
+            progress.begin_pass(n_pass, len(batches), plan.max_iter)
+            tally = self._one_pass(samples, groups, progress, policies, estimator, subcontext)
             for policy in policies:
                 policy.end_pass(self)
-            self._record(tally, time.perf_counter() - began)
+            self._record(tally, progress.seconds)
             for policy in policies:
                 policy.look(self)
             label = f"pass {self.curves.n_passes}: {self.criterion.label(self.curves)}"
@@ -205,23 +210,23 @@ class Trainer:
             stop = subcontext.call_on_fit_task_end(
                 estimator=estimator, X=samples.X, reconstruction_attributes=estimator._snapshot
             )
-            if stop or any(policy.is_done(self) for policy in policies):
+            if stop or progress.is_over or any(policy.is_done(self) for policy in policies):
                 return True
         return False
 
-    def _one_pass(self, samples, groups, done, policies, estimator, context):
+    def _one_pass(self, samples, groups, progress, policies, estimator, context):
         """Make one step for each batch; callbacks run after each group of batches."""
-        task = "batch" if self.criterion.chunk == 1 else "batches"
-        (n_done, n_total), tally = done, {}
+        task, tally = "batch" if self.criterion.chunk == 1 else "batches", {}
         for group in groups:
             subcontext = context.subcontext(task_name=task)
             subcontext.call_on_fit_task_begin(estimator=estimator)
-            shares = [(n_done + n) / n_total for n in range(len(group))]
-            self.steps(samples, group, shares, policies, tally)
-            n_done += len(group)
+            for batches, shares in progress.parts(group):
+                self.steps(samples, batches, shares, policies, tally)
             for policy in policies:
-                policy.after_steps(self, n_done, n_total)
+                policy.after_steps(self, progress.n_done, progress.n_total)
             subcontext.call_on_fit_task_end(estimator=estimator)
+            if progress.is_over:
+                break
         return tally
 
     def _record(self, tally, seconds):

@@ -34,7 +34,7 @@ class Trainer(Protocol):
         """Reset the curves, for a new call of `fit`."""
 
     def run(self, samples, policies, plan, estimator, context):
-        """Make passes over shuffled batches until a policy or a callback ends them.
+        """Make passes over shuffled batches until a policy, a callback or the time ends them.
 
         Parameters
         ----------
@@ -43,7 +43,7 @@ class Trainer(Protocol):
         policies : sequence of Policy
             Policies, called in order.
         plan : Plan
-            Number of passes, size of the batches, and source of their order.
+            Limits of learning, size of the batches, and source of their order.
         estimator : estimator
             Estimator for callbacks; if it is `verbose`, a line is printed for each pass.
         context : callback context
@@ -52,7 +52,7 @@ class Trainer(Protocol):
         Returns
         -------
         outcome : Outcome
-            Whether a policy or a callback ended the passes, and whether they diverged.
+            Whether a policy, a callback or the time ended the passes, and whether they diverged.
         """
 
     def run_once(self, samples, policies, batch_size):
@@ -66,7 +66,18 @@ class Policy(Protocol):
         """Run before the first step."""
 
     def after_steps(self, trainer, n_done, n_total):
-        """Run after some steps."""
+        """Run after some steps.
+
+        Parameters
+        ----------
+        trainer : Trainer
+            Makes the steps.
+        n_done : int
+            Number of steps made.
+        n_total : int or float
+            Number of steps that training is expected to make. If the time is limited, it is
+            extrapolated.
+        """
 
     def end_pass(self, trainer):
         """Run after the last step of a pass, before its curves are recorded."""
