@@ -260,8 +260,9 @@ class ImitationLearning(DictionaryLearning):
         """Return a warning if no pass improved on the initial parameters. Empty otherwise."""
         curve = self.model.validation_curve_
         if curve.argmin() == 0 and curve[0] > ROUNDING * of_zero:
+            limits = "max_iter" if self.model.max_time is None else "max_iter and max_time"
             return (
                 f"No pass improved on the initial loss of {curve[0]:.3g}; the initial parameters "
-                "are kept. Train on more samples, increase max_iter, or set learning_rate='auto'."
+                f"are kept. Train on more samples, increase {limits}, or set learning_rate='auto'."
             )
         return ""

@@ -58,7 +58,8 @@ def test_a_slow_first_step_does_not_end_training(monkeypatch):
     course = Course(monkeypatch, durations, 60.0)
     assert_allclose(course.now, 60.0, atol=0.1)  # two steps
     assert len(course.starts) == pytest.approx(201, abs=2)
-    assert max(course.sizes) == CHUNK
+    # The pace is overestimated, but a part takes at most the time that remains, 10 seconds.
+    assert abs(np.array(course.shares) - np.array(course.starts) / 60).max() < 10 / 60
 
 
 def test_the_closer_limit_counts(monkeypatch):
