@@ -244,6 +244,16 @@ def test_the_best_parameters_are_kept_even_those_of_a_pass_that_ends_early(clock
     assert_array_equal(features(listener.passes[best - 1], name), features(model, name))
 
 
+@pytest.mark.parametrize(("max_time", "words"), [(3, "max_iter and max_time"), (None, "max_iter")])
+def test_a_warning_without_progress_names_the_limits(clock, max_time, words):
+    model = LISTAEncoder(
+        dictionary=ATOMS, alpha=0.3, learning_rate=0.03, max_iter=2, max_time=max_time,
+        batch_size=10, random_state=0,
+    )  # fmt: skip
+    with pytest.warns(ConvergenceWarning, match=f"samples, increase {words}, or set"):
+        model.fit(ROWS)
+
+
 def test_the_coder_that_is_fitted_first_has_the_same_limit(clock):
     LISTAEncoder(6, alpha=0.3, batch_size=10, max_time=3, random_state=0).fit(ROWS)
     assert clock.counts() == [3, 3]

@@ -78,6 +78,7 @@ DICTIONARY = {  # of models with a dictionary: the kind, or a value that is used
     "dictionary_init": LEARNING,
     "max_iter": LEARNING,
     "tol": LEARNING,
+    "max_time": LEARNING,
     "batch_size": LEARNING,
     "warm_start": LEARNING,
     "random_state": LEARNING,
@@ -175,6 +176,7 @@ TABLE = {
                 "batch_size",
                 "max_iter",
                 "tol",
+                "max_time",
                 "validation_fraction",
                 "warm_start",
                 "random_state",
@@ -222,6 +224,7 @@ OTHERS = {  # valid values that differ from those of the models
     "weight_decay": 0.1,
     "validation_fraction": 0.2,
     "tol": 0.5,
+    "max_time": 9.0,
     "batch_size": 7,
     "n_steps": 5,
 }
