@@ -182,8 +182,16 @@ def test_a_limit_that_is_no_positive_number_is_refused(name, max_time):
 
 @pytest.mark.parametrize("max_time", [np.float64(3), np.float32(3), np.int64(3)])
 def test_numbers_of_numpy_do_not_promote_parameters(clock, max_time):
+    """Python's numbers take the dtype of the parameters; NumPy's numbers may promote them."""
+    types = set()
+
+    def rate(done):
+        types.add(type(done))
+        return 0.1
+
     X = some_digits()[:100]
-    rbm = RBM(6, batch_size=10, max_time=max_time, backend="numpy", random_state=0).fit(X)
+    rbm = RBM(6, learning_rate=rate, batch_size=10, max_time=max_time, random_state=0).fit(X)
+    assert types == {float}
     assert rbm.components_.dtype == np.float32
     assert clock.counts() == [3]
 
