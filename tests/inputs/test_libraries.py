@@ -6,9 +6,11 @@ import sys
 
 import numpy as np
 import pytest
+import scipy
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn import set_config
 from sklearn.base import clone
+from sklearn.utils.fixes import parse_version
 
 from sklearn_ebm.layers._layer import Layer
 from tests.registries.estimators import CASES, TYPICAL, fitted, output
@@ -73,6 +75,9 @@ def with_dispatch():
 
 @pytest.mark.slow
 @pytest.mark.skipif("SCIPY_ARRAY_API" in os.environ, reason="the other process")
+@pytest.mark.skipif(
+    parse_version(scipy.__version__) < parse_version("1.14"), reason="dispatch requires SciPy 1.14"
+)
 def test_dispatch_changes_nothing():
     """SciPy reads the variable at import, so that the tests need another process."""
     code = "import sys; from tests.inputs import test_libraries as t; sys.exit(t.with_dispatch())"
