@@ -24,6 +24,7 @@ if TYPE_CHECKING:  # the imports of _HOMES
     from sklearn_ebm.estimators import sparse_encode as sparse_encode
     from sklearn_ebm.factors import GroupPenalty as GroupPenalty
     from sklearn_ebm.factors import InhibitionPenalty as InhibitionPenalty
+    from sklearn_ebm.factors import L0Penalty as L0Penalty
     from sklearn_ebm.factors import L1Penalty as L1Penalty
     from sklearn_ebm.layers import Dropout as Dropout
     from sklearn_ebm.layers import Flattener as Flattener
@@ -44,6 +45,7 @@ _HOMES = {
     "GroupPenalty": "factors",
     "GroupSparsePSD": "estimators",
     "InhibitionPenalty": "factors",
+    "L0Penalty": "factors",
     "L1Penalty": "factors",
     "LISTAEncoder": "estimators",
     "LocalContrastNormalizer": "layers",
@@ -83,6 +85,7 @@ __all__ = [
     "GroupPenalty",
     "GroupSparsePSD",
     "InhibitionPenalty",
+    "L0Penalty",
     "L1Penalty",
     "LISTAEncoder",
     "LocalContrastNormalizer",

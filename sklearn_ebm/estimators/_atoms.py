@@ -11,6 +11,7 @@ from sklearn_ebm.factors import ENCODERS, LinearDecoder
 from sklearn_ebm.inputs._checks import check_codes, check_dictionary
 from sklearn_ebm.layers._state import is_same
 from sklearn_ebm.learning._first_atoms import first_dictionary, unit_rows
+from sklearn_ebm.learning._online_dictionary import OnlineDictionary
 from sklearn_ebm.learning._samples import Samples
 from sklearn_ebm.learning._trainer import Trainer
 from sklearn_ebm.learning.criteria import LEARNING_TOL, Dictionary
@@ -46,6 +47,8 @@ class Atoms:
         Initial atoms.
     otherwise : int or None, default=None
         Number of atoms if the user does not specify it.
+    updates : type, default=OnlineDictionary
+        Class of the updates of a learned dictionary.
     """
 
     encoders = DenseEncoders()
@@ -53,11 +56,19 @@ class Atoms:
     # fitted attributes that the moments depend on
     needs_new_moments: tuple[str, ...] = ("components_",)
 
-    def __init__(self, n_components, dictionary, dictionary_init=None, otherwise=None):
+    def __init__(
+        self,
+        n_components,
+        dictionary,
+        dictionary_init=None,
+        otherwise=None,
+        updates=OnlineDictionary,
+    ):
         self.n_components = n_components
         self.given = dictionary
         self.init = dictionary_init
         self.otherwise = otherwise
+        self.updates = updates
 
     @property
     def is_fixed(self):
@@ -122,7 +133,7 @@ class Atoms:
 
     def trainer(self, dictionary, encoder, table=None):
         """Return a trainer that starts from these atoms."""
-        return Trainer(Dictionary(dictionary, self.is_fixed, encoder))
+        return Trainer(Dictionary(dictionary, self.is_fixed, encoder, self.updates(dictionary)))
 
     def to_follow(self):
         """Return further settings that the criterion must follow in this call, by name."""

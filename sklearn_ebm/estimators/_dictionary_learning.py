@@ -11,6 +11,7 @@ from sklearn.utils import check_random_state
 from sklearn_ebm._warnings import warn
 from sklearn_ebm.backends import array_namespace
 from sklearn_ebm.estimators._fitted import keep, new_penalty, sparsity
+from sklearn_ebm.factors import check_alpha, takes_alpha
 from sklearn_ebm.factors.encoders import Scale
 from sklearn_ebm.inputs._checks import check_magnitude, check_weight
 from sklearn_ebm.inputs._sizes import data_size, observed_share
@@ -148,12 +149,16 @@ class DictionaryLearning:
 
     def _alpha(self, trainer, data, weights, rows):
         """Return the weight of the penalty. The scale of the data is measured on `rows`."""
-        alpha = self.fixed_alpha(self.model, self.model.alpha)
+        alpha, penalty = self.model.alpha, self.model._penalty_kind()
+        check_alpha(penalty, alpha)
+        if not takes_alpha(penalty):
+            return 1.0
+        alpha = self.fixed_alpha(self.model, alpha)
         if alpha is not None:
             return alpha
         if trainer is not None:
             return sparsity(self.model)
-        degree = getattr(self.model._penalty_kind(), "degree", 1)
+        degree = getattr(penalty, "degree", 1)
         return float(typical_size(data, weights, rows) ** (2 - degree))
 
     @staticmethod

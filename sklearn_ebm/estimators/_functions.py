@@ -16,7 +16,14 @@ from sklearn_ebm._typing import (
     SparseOrDense,
 )
 from sklearn_ebm.backends import BACKENDS, is_cupy, resolve_backend
-from sklearn_ebm.factors import PENALTY, LinearDecoder, SparseEnergy, resolve_penalty
+from sklearn_ebm.factors import (
+    PENALTY,
+    LinearDecoder,
+    SparseEnergy,
+    check_alpha,
+    resolve_penalty,
+    takes_alpha,
+)
 from sklearn_ebm.inputs._checks import (
     check_dictionary,
     check_magnitude,
@@ -58,7 +65,7 @@ def _checked_init(init, shape, dtype):
 
 @validate_params(
     {
-        "alpha": [Interval(Real, 0, None, closed="neither")],
+        "alpha": [Interval(Real, 0, None, closed="neither"), None],
         "solver": [StrOptions({"auto", *MATRIX_SOLVERS})],
         "penalty": PENALTY,
         "positive": ["boolean"],
@@ -74,7 +81,7 @@ def _checked_init(init, shape, dtype):
 def sparse_encode(
     X: MatrixLike,
     dictionary: ArrayLike,
-    alpha: float,
+    alpha: float | None = None,
     *,
     penalty: PenaltyLike = "l1",
     solver: MatrixSolver = "auto",
@@ -98,20 +105,23 @@ def sparse_encode(
         Samples. float32 is preserved.
     dictionary : array-like of shape (n_components, n_features)
         Atoms, one per row. They need not have unit norm.
-    alpha : float
-        Weight of the sparsity penalty, greater than zero. Larger values give sparser codes.
-    penalty : {"l1"}, GroupPenalty, InhibitionPenalty or Penalty, default="l1"
-        Sparsity penalty on the codes: "l1" for ||z||_1, a `GroupPenalty` for the norms of groups of
-        components, an `InhibitionPenalty` for components that inhibit each other, or any object
-        with the methods `value` and `prox` (see :ref:`add_a_penalty`).
-    solver : {"auto", "active_set", "cd", "block_cd", "fista", "ista"}, default="auto"
+    alpha : float or None, default=None
+        Weight of the sparsity penalty, greater than zero. Larger values give sparser codes. It must
+        be set unless `penalty` is an `L0Penalty`, which has no weight.
+    penalty : {"l1"}, L0Penalty, GroupPenalty, InhibitionPenalty or Penalty, default="l1"
+        Sparsity penalty on the codes: "l1" for ||z||_1, an `L0Penalty` to limit the number of
+        non-zero entries, a `GroupPenalty` for the norms of groups of components, an
+        `InhibitionPenalty` for components that inhibit each other, or any object with the methods
+        `value` and `prox` (see :ref:`add_a_penalty`).
+    solver : {"auto", "omp", "active_set", "cd", "block_cd", "fista", "ista"}, default="auto"
         Algorithm that infers the codes. "active_set" is exact and usually the fastest on the CPU;
         "cd" is coordinate descent. Both require a separable penalty, such as ||z||_1. "block_cd" is
         block coordinate descent and requires disjoint groups with equal weights. "fista" and "ista"
         are proximal gradient methods with and without acceleration; "fista" requires a convex
-        penalty, and "ista" accepts any penalty. "auto" selects "active_set" if possible, "block_cd"
-        for disjoint groups, and otherwise "fista" or "ista". Only "fista" and "ista" support
-        missing values.
+        penalty, and "ista" accepts any penalty. "omp" is orthogonal matching
+        pursuit and requires an `L0Penalty`. "auto" selects "omp" for an `L0Penalty`, "active_set"
+        if possible, "block_cd" for disjoint groups, and otherwise "fista" or "ista". Only "fista"
+        and "ista" support missing values.
     positive : bool, default=False
         Whether codes are constrained to be non-negative.
     init : array-like of shape (n_samples, n_components) or None, default=None
@@ -167,7 +177,10 @@ def sparse_encode(
     ((10, 100), True)
     """
     X, mask = _checked(X, missing_values)
-    alpha = float(alpha)
+    check_alpha(penalty, alpha)
+    if alpha is None and takes_alpha(penalty):
+        raise ValueError("alpha must be a positive number, got None. Only L0Penalty needs none.")
+    alpha = 1.0 if alpha is None else float(alpha)
     check_weight(alpha, X.dtype, "alpha")
     dictionary = check_dictionary(dictionary, None, X.shape[1], X.dtype)
     module = resolve_backend(backend, X)

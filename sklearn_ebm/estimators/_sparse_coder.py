@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
+from sklearn_ebm._sklearn import StrOptions
 from sklearn_ebm._typing import (
     ArrayLike,
     Backend,
@@ -11,7 +14,14 @@ from sklearn_ebm._typing import (
     RandomState,
     Scale,
 )
-from sklearn_ebm.estimators._sparse_model import SparseModel
+from sklearn_ebm.estimators._atoms import Atoms
+from sklearn_ebm.estimators._sparse_model import COMMON_CONSTRAINTS, SparseModel
+from sklearn_ebm.factors import takes_alpha
+from sklearn_ebm.learning._batch_sizes import ALL_SAMPLES, DICTIONARY_BATCHES
+from sklearn_ebm.learning._ksvd import KSVD, ApproximateKSVD
+from sklearn_ebm.learning._online_dictionary import OnlineDictionary
+
+OPTIMIZERS = {"online": OnlineDictionary, "ksvd": KSVD, "approximate_ksvd": ApproximateKSVD}
 
 
 class SparseCoder(SparseModel):
@@ -36,23 +46,31 @@ class SparseCoder(SparseModel):
         codes. "scale" is the root mean square of the training data, which is 1 for data of unit
         variance; the codes are then proportional to the scale of the data. For a penalty with a
         `degree` other than 1, "scale" is this root mean square to the power 2 - degree.
-    penalty : {"l1"}, GroupPenalty, InhibitionPenalty or Penalty, default="l1"
-        Sparsity penalty on the codes: "l1" for ||z||_1, a `GroupPenalty` for the norms of groups of
-        components, an `InhibitionPenalty` for components that inhibit each other, or any object
-        with the methods `value` and `prox` (see :ref:`add_a_penalty`).
+    penalty : {"l1"}, L0Penalty, GroupPenalty, InhibitionPenalty or Penalty, default="l1"
+        Sparsity penalty on the codes: "l1" for ||z||_1, an `L0Penalty` to limit the number of
+        non-zero entries, a `GroupPenalty` for the norms of groups of components, an
+        `InhibitionPenalty` for components that inhibit each other, or any object with the methods
+        `value` and `prox` (see :ref:`add_a_penalty`).
     positive : bool, default=False
         Whether optimal codes are constrained to be non-negative.
     dictionary : array-like of shape (n_components, n_features) or None, default=None
         Fixed atoms, used without normalisation. If given, `fit` does not learn a dictionary.
     dictionary_init : array-like of shape (n_components, n_features) or None, default=None
         Initial atoms, which are scaled to unit norm. If None, they are drawn from the samples.
-    solver : {"auto", "active_set", "cd", "block_cd", "fista", "ista"}, default="auto"
+    solver : {"auto", "omp", "active_set", "cd", "block_cd", "fista", "ista"}, default="auto"
         Algorithm that infers optimal codes. "active_set" is exact and usually the fastest on the
         CPU; "cd" is coordinate descent. Both require a separable penalty, such as ||z||_1.
         "block_cd" is block coordinate descent and requires disjoint groups with equal weights.
         "fista" and "ista" are proximal gradient methods with and without acceleration; "fista"
-        requires a convex penalty, and "ista" accepts any penalty. "auto" selects a solver that
-        suits the penalty and the backend.
+        requires a convex penalty, and "ista" accepts any penalty. "omp" is orthogonal matching
+        pursuit and requires an `L0Penalty`. "auto" selects a solver that suits the penalty and the
+        backend.
+    optimizer : {"online", "ksvd", "approximate_ksvd"}, default="online"
+        Algorithm that learns the dictionary. "online" updates all atoms from moments of the codes
+        of all batches so far. "ksvd" (K-SVD) fits one atom after another, together with its
+        coefficients, to the samples that use it, by a singular value decomposition;
+        "approximate_ksvd" makes a single power iteration for each atom. Both require an
+        `L0Penalty`, all samples without missing values in one batch, and memory for their codes.
     max_iter : int, default=20
         Maximum number of passes over X.
     tol : float, default=1e-3
@@ -64,7 +82,7 @@ class SparseCoder(SparseModel):
         the curves. None sets no limit. `partial_fit` ignores the limit.
     batch_size : int or "auto", default="auto"
         Number of samples per training step. "auto" is half of the samples, but at least 64 and at
-        most 512. `partial_fit` uses 512.
+        most 512, and all samples with K-SVD. `partial_fit` uses 512, or all samples it receives.
     code_max_iter : int, default=1000
         Maximum number of iterations of `solver` when optimal codes are inferred.
     code_tol : float, default=1e-4
@@ -135,6 +153,13 @@ class SparseCoder(SparseModel):
     (5, 32)
     """
 
+    _parameter_constraints: dict = {
+        **COMMON_CONSTRAINTS,
+        "optimizer": [StrOptions(set(OPTIMIZERS))],
+    }
+    _fit_derives = ("alpha", "optimizer")
+    _needs_new_learner = ("optimizer",)
+
     def __init__(
         self,
         n_components: int | None = None,
@@ -145,6 +170,7 @@ class SparseCoder(SparseModel):
         dictionary: ArrayLike | None = None,
         dictionary_init: ArrayLike | None = None,
         solver: MatrixSolver = "auto",
+        optimizer: Literal["online", "ksvd", "approximate_ksvd"] = "online",
         max_iter: int = 20,
         tol: float = 1e-3,
         max_time: float | None = None,
@@ -165,6 +191,7 @@ class SparseCoder(SparseModel):
         self.dictionary = dictionary
         self.dictionary_init = dictionary_init
         self.solver = solver
+        self.optimizer = optimizer
         self.max_iter = max_iter
         self.tol = tol
         self.max_time = max_time
@@ -177,3 +204,16 @@ class SparseCoder(SparseModel):
         self.warm_start = warm_start
         self.random_state = random_state
         self.verbose = verbose
+
+    @property
+    def _batch_sizes(self):
+        return DICTIONARY_BATCHES if self.optimizer == "online" else ALL_SAMPLES
+
+    def _atoms(self):
+        if self.optimizer != "online" and takes_alpha(self.penalty):
+            raise ValueError(
+                f"optimizer={self.optimizer!r} requires penalty=L0Penalty(...), got "
+                f"{self.penalty!r}. Use optimizer='online'."
+            )
+        given = self.n_components, self.dictionary, self.dictionary_init
+        return Atoms(*given, updates=OPTIMIZERS[self.optimizer])

@@ -24,15 +24,18 @@ from sklearn_ebm.factors.energies import (
 from sklearn_ebm.factors.penalties._group import DisjointGroupNorm, GroupNorm, group_norm
 from sklearn_ebm.factors.penalties._group_penalty import GroupPenalty
 from sklearn_ebm.factors.penalties._inhibition import InhibitionPenalty
+from sklearn_ebm.factors.penalties._l0 import L0Penalty
 from sklearn_ebm.factors.penalties._l1 import L1, L1Penalty
 from sklearn_ebm.factors.penalties._pools import Pools, pools_of_groups, pools_of_map
 from sklearn_ebm.factors.penalties._positionwise import at_every_position
 from sklearn_ebm.factors.penalties._resolve import (
     PENALTIES,
     PENALTY,
+    check_alpha,
     renewing_penalty,
     resolve_penalty,
     same_penalty,
+    takes_alpha,
 )
 from sklearn_ebm.factors.units import UNITS, BernoulliUnits, GaussianUnits
 
@@ -58,6 +61,7 @@ __all__ = [
     "GroupNorm",
     "GroupPenalty",
     "InhibitionPenalty",
+    "L0Penalty",
     "L1Penalty",
     "LinearDecoder",
     "LinearHead",
@@ -71,6 +75,7 @@ __all__ = [
     "ZeroFilled",
     "as_encoder",
     "at_every_position",
+    "check_alpha",
     "cross_entropy",
     "group_norm",
     "half_norm",
@@ -82,5 +87,6 @@ __all__ = [
     "renewing_penalty",
     "resolve_penalty",
     "same_penalty",
+    "takes_alpha",
     "with_encoder",
 ]

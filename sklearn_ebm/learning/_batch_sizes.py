@@ -1,5 +1,6 @@
 """Number of samples per training step, if it depends on the number of samples."""
 
+import sys
 from dataclasses import dataclass
 from numbers import Integral
 
@@ -45,3 +46,4 @@ class BatchSizes:
 DICTIONARY_BATCHES = BatchSizes(n_batches=2, smallest=64, largest=512)
 ENCODER_BATCHES = BatchSizes(n_batches=50, smallest=32, largest=512)
 GRADIENT_BATCHES = BatchSizes(n_batches=100, smallest=10, largest=100)
+ALL_SAMPLES = BatchSizes(n_batches=1, smallest=1, largest=sys.maxsize)

@@ -64,13 +64,13 @@ class OnlineDictionary:
         self.cross_moment += cross_moment
 
     def contribution(self, decoder, X, mask, code, weight, backend):
-        """Return the moments of some samples and their codes."""
+        """Return the moments of some samples and their codes, by the parameters of `absorb`."""
         if mask is not None:  # missing values are replaced by the reconstruction
             X = X + (1 - mask) * decoder.decode(code)
         xp = array_namespace(X)
         moments = [xp.zeros_like(moment) for moment in self.moments]
         backend.add_moments(*moments, code, X, weight)
-        return moments
+        return {"code_moment": moments[0], "cross_moment": moments[1]}
 
     def is_due(self):
         """Whether an atom is replaced if the next batch does not use it."""

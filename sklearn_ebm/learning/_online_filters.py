@@ -43,7 +43,7 @@ class OnlineKernels(OnlineDictionary):
         self.table = table
 
     def contribution(self, decoder, X, mask, code, weight, backend):
-        """Return the moments of some images and their codes."""
+        """Return the moments of some images and their codes, by the parameters of `absorb`."""
         xp = array_namespace(code)
         maps = decoder.as_maps(code)
         reach = self._reach_over(maps, decoder.border)
@@ -53,7 +53,7 @@ class OnlineKernels(OnlineDictionary):
         canvas, border = self._filled(decoder, X, mask, code, backend)
         backend.add_code_moment(weighted, maps, border.circular, moments[0])
         backend.correlate_kernels(weighted, canvas, border, moments[1])
-        return moments
+        return {"code_moment": moments[0], "cross_moment": moments[1]}
 
     def _reach_over(self, maps, border):
         """Return the largest overlap of filters on such maps, but at least the previous one."""

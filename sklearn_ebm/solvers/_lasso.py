@@ -29,6 +29,10 @@ MISSING = {
     "group_rule": (
         "a penalty on disjoint groups with one weight each; {penalty} is not such a penalty"
     ),
+    "support_rule": "L0Penalty; {penalty} does not limit the number of non-zero entries",
+    "prox": (
+        "a proximal operator; {penalty} has none unless it limits the number of non-zero entries"
+    ),
     "convex": "a convex penalty; {penalty} is not convex",
     "as_local_lasso": "a convolutional decoder",
     "in_fourier_domain": "a convolutional decoder",
@@ -187,31 +191,60 @@ def _fourier_fista(problem, code, warm, tol, max_iter, backend):
     return _proximal(fista)(problem.in_fourier_domain(), code, warm, tol, max_iter, backend)
 
 
+def _pursuit(problem, code, warm, tol, max_iter, backend):
+    """Select supports from zero, whatever the codes are; tolerances are those of the penalty."""
+    xp, part = array_namespace(code), code
+    if not _squares_fit(problem):
+        problem, part = problem.in_double(), xp.zeros_like(code, dtype=xp.float64)
+    lasso = problem.as_pursuit()
+    backend.pursue(lasso, part, min(lasso.rule.n_nonzero_coefs, max_iter))
+    if part is not code:
+        code[...] = xp.asarray(part, dtype=code.dtype)
+    n_iter = int(xp.max(xp.count_nonzero(code, axis=1))) if code.shape[0] else 0
+    return xp.zeros_like(problem.half_norm), n_iter
+
+
+def _squares_fit(problem):
+    """Return whether squares of correlations are within the range of single precision."""
+    xp, half_norm = array_namespace(problem.half_norm), problem.half_norm
+    smallest, largest = problem.curvatures
+    is_zero = ~xp.any(problem.correlation != 0, axis=1)
+    lowest = float(xp.min(xp.where(is_zero, xp.full_like(half_norm, xp.inf), half_norm)))
+    is_small_enough = largest * float(xp.max(half_norm)) < SINGLE_RANGE
+    return is_small_enough and smallest * lowest > 1 / SINGLE_RANGE
+
+
 def _without(*needs):
     return tuple(name for name, entry in SOLVERS.items() if not {*needs} & {*entry.requires})
 
 
 SOLVERS = {
+    "omp": Entry(_pursuit, requires=("gram", "support_rule"), kernel="pursue"),
     "active_set": Entry(_active_set, requires=("gram", "rule"), kernel="active_set"),
     "cd": Entry(_coordinate_descent, requires=("gram", "rule"), kernel="coordinate_descent"),
     "block_cd": Entry(_block_descent, requires=("gram", "group_rule"), kernel="block_descent"),
     "local_cd": Entry(_local_descent, requires=("as_local_lasso", "rule"), kernel="local_descent"),
     "fista": Entry(_proximal(fista), requires=("convex",)),
     "fista_fft": Entry(_fourier_fista, requires=("in_fourier_domain", "convex")),
-    "ista": Entry(_proximal(ista)),
+    "ista": Entry(_proximal(ista), requires=("prox",)),
 }
-AUTOMATIC = ("active_set", "block_cd", "local_cd", "fista", "ista")  # in order of preference
+AUTOMATIC = ("omp", "active_set", "block_cd", "local_cd", "fista", "ista")  # in order of preference
 MATRIX_SOLVERS = _without("as_local_lasso", "in_fourier_domain")  # for dictionaries as matrices
-CONVOLUTION_SOLVERS = _without("gram", "group_rule")
+CONVOLUTION_SOLVERS = _without("gram", "group_rule", "support_rule")
 
 
 def _absent(names, problem):
     """Return the given capabilities that neither the problem nor its penalty has."""
-    owners = problem, problem.penalty
-    absent = [name for name in names if not any(offers(owner, name) for owner in owners)]
-    if getattr(problem.penalty, "convex", True):
-        return [name for name in absent if name != "convex"]
-    return [*absent, "convex"] if "convex" in names else absent
+    return [name for name in names if not _has(name, problem)]
+
+
+def _has(name, problem):
+    penalty = problem.penalty
+    if name == "convex":
+        return getattr(penalty, "convex", True)
+    if name == "prox":
+        return offers(penalty, "prox") or offers(penalty, "majorant")
+    return any(offers(owner, name) for owner in (problem, penalty))
 
 
 def _lacks(entry, problem, backend):
@@ -235,8 +268,11 @@ def _suitable(solver, problem, backend):
         reasons[name] = _lacks(SOLVERS[name], problem, backend)
         if not reasons[name]:
             break
-    if solver in ("auto", name):
+    if not reasons[name] and solver in ("auto", name):
         return SOLVERS[name]
+    if reasons[name]:
+        first = next(iter(reasons))
+        raise ValueError(f"solver={first!r} {reasons[first]}, and solver={name!r} {reasons[name]}.")
     raise ValueError(f"solver={solver!r} {reasons[solver]}. Use solver={name!r}.")
 
 
@@ -248,11 +284,12 @@ def solve_lasso(problem, *, solver="auto", code=None, warm=False, tol=1e-4, max_
     ----------
     problem : GramProblem, MaskedProblem or ConvolutionalProblem
         The batch.
-    solver : {"auto", "active_set", "cd", "block_cd", "local_cd", "fista", "fista_fft", "ista"}, \
-            default="auto"
-        "auto" uses the active set (or block coordinate descent for disjoint groups) if the Hessian
-        is a matrix, and local coordinate descent for convolutions; otherwise FISTA, or ISTA if the
-        penalty is not convex.
+    solver : {"auto", "omp", "active_set", "cd", "block_cd", "local_cd", "fista", "fista_fft", \
+            "ista"}, default="auto"
+        "auto" uses orthogonal matching pursuit if the penalty limits the number of non-zero
+        entries. Otherwise, it uses the active set (or block coordinate descent for disjoint groups)
+        if the Hessian is a matrix, local coordinate descent for convolutions, and else FISTA, or
+        ISTA if the penalty is not convex.
     code : array of shape (n_samples, n_components) or None, default=None
         Receives the solution. None allocates a new array.
     warm : bool, default=False

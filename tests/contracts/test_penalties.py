@@ -106,10 +106,16 @@ def test_prox_costs_no_more_than_any_other_code(name, positive):
 
 @having("prox")
 def test_prox_of_length_zero_is_the_closest_feasible_code(name, positive):
-    code = draw()
-    assert_array_equal(
-        make(name, positive).prox(code, 0.0), np.maximum(code, 0) if positive else code
-    )
+    code, penalty = draw(), make(name, positive)
+    expected = np.maximum(code, 0) if positive else code
+    is_allowed = np.isfinite(penalty.value(expected))
+    projected = penalty.prox(code, 0.0)
+    assert_array_equal(projected[is_allowed], expected[is_allowed])
+    assert np.all(np.isfinite(penalty.value(projected)))
+    largest = -np.sort(-np.abs(code), axis=1)[:, :2]  # of the only penalty that limits their number
+    rest = np.sum(code**2, axis=1) - np.sum(largest**2, axis=1)
+    distance = np.sum((projected - expected) ** 2, axis=1)
+    assert_allclose(distance, np.where(is_allowed, 0, rest), atol=ROUNDING)
 
 
 @having("gradient")

@@ -9,7 +9,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from sklearn_ebm import PSD, ConvPSD, ConvSparseCoder, LISTAEncoder, SparseCoder, sparse_encode
 from sklearn_ebm.backends import numpy
-from sklearn_ebm.factors import LinearDecoder, SparseEnergy, resolve_penalty
+from sklearn_ebm.factors import LinearDecoder, SparseEnergy, resolve_penalty, takes_alpha
 from sklearn_ebm.metrics import duality_gap
 from sklearn_ebm.protocols import offers
 from sklearn_ebm.solvers import Criterion, Outcome, solve_lasso
@@ -45,7 +45,8 @@ stop_of_learning = pytest.mark.filterwarnings("ignore:Maximum number of iteratio
 
 def make(model, **parameters):
     kind, own, data = MODELS[model]
-    return kind(N_COMPONENTS, **{**QUICK, **own, **parameters}), data
+    alpha = ALPHA if takes_alpha(parameters.get("penalty", "l1")) else "scale"
+    return kind(N_COMPONENTS, **{**QUICK, "alpha": alpha, **own, **parameters}), data
 
 
 @pytest.mark.pairwise

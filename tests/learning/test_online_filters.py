@@ -70,7 +70,7 @@ def quadratic(online, kernels):
 def absorbed(batch, backend=numba, table=None):
     """Return the moments after only this batch."""
     online = OnlineKernels(batch.kernels.copy(), table)
-    online.absorb(*batch.contribution(online, backend))
+    online.absorb(**batch.contribution(online, backend))
     return online
 
 
@@ -81,11 +81,11 @@ def test_moments_of_few_shifts_are_those_of_all_with_zeros_beyond():
     decoder = ConvolutionalDecoder(batch.kernels, shape, "valid")
     X, code = np.ones((3, np.prod(shape))), np.arange(3.0 * SIZE[0]).reshape(3, -1)
     few = online.contribution(decoder, X, None, code, np.ones(3), numba)
-    assert_allclose(few[0][:, :, 0, 0], code.T @ code)
-    online.absorb(*batch.contribution(online))
-    all_shifts = online.contribution(decoder, X, None, code, np.ones(3), numba)[0]
+    assert_allclose(few["code_moment"][:, :, 0, 0], code.T @ code)
+    online.absorb(**batch.contribution(online))
+    all_shifts = online.contribution(decoder, X, None, code, np.ones(3), numba)["code_moment"]
     middle = tuple(size // 2 for size in all_shifts.shape[2:])
-    assert_array_equal(all_shifts[:, :, *middle], few[0][:, :, 0, 0])
+    assert_array_equal(all_shifts[:, :, *middle], few["code_moment"][:, :, 0, 0])
     all_shifts[:, :, *middle] = 0
     assert not all_shifts.any()
 
@@ -147,7 +147,7 @@ def test_moments_of_several_batches_are_their_sum_and_the_past_fades(backend):
     second.kernels = first.kernels
     online = OnlineKernels(first.kernels.copy())
     for batch in (first, second):
-        online.absorb(*batch.contribution(online, backend))
+        online.absorb(**batch.contribution(online, backend))
     old, new = (absorbed(batch, backend).moments for batch in (first, second))
     keep = np.vdot(online.code_moment - new[0], old[0]) / np.vdot(old[0], old[0])
     assert 0 < keep < 1
@@ -223,7 +223,7 @@ def test_learning_runs_on_any_array_library(border):
     online = OnlineKernels(strict(batch.kernels), strict(TABLE.astype(float)))
     decoder = batch.decoder(online.dictionary)
     arrays = [strict(array) for array in (batch.X, batch.mask, batch.code, batch.weight)]
-    online.absorb(*online.contribution(decoder, *arrays, numpy))
+    online.absorb(**online.contribution(decoder, *arrays, numpy))
     maps = batch.decoder(batch.kernels).as_maps(batch.code)
     maps[..., 1] = 0
     for each, wrap in ((expected, np.asarray), (online, strict)):

@@ -40,12 +40,14 @@ from sklearn_ebm.backends.numpy import (
     pool_norms,
     pool_spread,
     project,
+    pursue,
     quadratic,
     scale_contrast,
     shrink_backward,
     smooth_maps,
     smooth_shrink_backward,
     tanh_backward,
+    update_atoms_by_svd,
     update_kernels,
 )
 
@@ -94,6 +96,7 @@ __all__ = [
     "project",
     "proximal_gradient",
     "proximal_step",
+    "pursue",
     "quadratic",
     "scale_contrast",
     "shrink_backward",
@@ -110,5 +113,6 @@ __all__ = [
     "unrolled_step",
     "unrolled_step_backward",
     "update_atoms",
+    "update_atoms_by_svd",
     "update_kernels",
 ]

@@ -10,7 +10,7 @@ from sklearn_ebm.backends.numba._contrast import ascend, project
 from sklearn_ebm.backends.numba._contrastive import contrastive_steps
 from sklearn_ebm.backends.numba._convolution import correlate, correlate_kernels, synthesize
 from sklearn_ebm.backends.numba._convolutional_moments import add_code_moment, update_kernels
-from sklearn_ebm.backends.numba._dictionary import add_moments, update_atoms
+from sklearn_ebm.backends.numba._dictionary import add_moments, update_atoms, update_atoms_by_svd
 from sklearn_ebm.backends.numba._encoders import (
     logistic_backward,
     shrink_backward,
@@ -38,6 +38,7 @@ from sklearn_ebm.backends.numba._local_contrast import (
 )
 from sklearn_ebm.backends.numba._local_descent import local_descent
 from sklearn_ebm.backends.numba._proximal import proximal_step
+from sklearn_ebm.backends.numba._pursuit import pursue
 from sklearn_ebm.backends.numba._random import add_normal, uniform
 from sklearn_ebm.backends.numba._rounding import gap_with_rounding
 from sklearn_ebm.backends.numba._unrolled import (
@@ -81,6 +82,7 @@ __all__ = [
     "project",
     "proximal_gradient",
     "proximal_step",
+    "pursue",
     "quadratic",
     "scale_contrast",
     "shrink_backward",
@@ -97,5 +99,6 @@ __all__ = [
     "unrolled_step",
     "unrolled_step_backward",
     "update_atoms",
+    "update_atoms_by_svd",
     "update_kernels",
 ]

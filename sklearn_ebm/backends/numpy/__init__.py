@@ -11,7 +11,7 @@ from sklearn_ebm.backends.numpy._contrast import ascend, project
 from sklearn_ebm.backends.numpy._convolution import correlate, correlate_kernels, synthesize
 from sklearn_ebm.backends.numpy._convolutional_moments import add_code_moment, update_kernels
 from sklearn_ebm.backends.numpy._coordinate_descent import coordinate_descent, quadratic
-from sklearn_ebm.backends.numpy._dictionary import add_moments, update_atoms
+from sklearn_ebm.backends.numpy._dictionary import add_moments, update_atoms, update_atoms_by_svd
 from sklearn_ebm.backends.numpy._encoders import (
     logistic_backward,
     shrink_backward,
@@ -33,6 +33,7 @@ from sklearn_ebm.backends.numpy._local_descent import local_descent
 from sklearn_ebm.backends.numpy._pools import pool_norms, pool_spread
 from sklearn_ebm.backends.numpy._proximal import proximal_step
 from sklearn_ebm.backends.numpy._proximal_gradient import proximal_gradient
+from sklearn_ebm.backends.numpy._pursuit import pursue
 from sklearn_ebm.backends.numpy._random import add_normal, uniform
 from sklearn_ebm.backends.numpy._rounding import gap_with_rounding
 from sklearn_ebm.backends.numpy._unrolled import (
@@ -87,6 +88,7 @@ __all__ = [
     "project",
     "proximal_gradient",
     "proximal_step",
+    "pursue",
     "quadratic",
     "scale_contrast",
     "shrink_backward",
@@ -103,5 +105,6 @@ __all__ = [
     "unrolled_step",
     "unrolled_step_backward",
     "update_atoms",
+    "update_atoms_by_svd",
     "update_kernels",
 ]

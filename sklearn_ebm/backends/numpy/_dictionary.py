@@ -1,7 +1,8 @@
 """Moments of codes and data, and block coordinate descent on atoms of unit norm."""
 
-from sklearn_ebm.backends._namespace import array_namespace, diagonal
+from sklearn_ebm.backends._namespace import array_namespace, diagonal, put_rows
 
+STILL = 64  # squared movement of an atom, in roundings, at which power iterations end
 SMALLEST_USE = 1e-12  # share of the largest second moment below which an atom is treated as unused
 
 
@@ -48,3 +49,45 @@ def update_atoms(dictionary, code_moment, cross_moment):
         norm = float(xp.sum(atom * atom)) ** 0.5
         if norm > float(xp.finfo(dictionary.dtype).smallest_normal):
             dictionary[j, :] = atom / norm
+
+
+def update_atoms_by_svd(dictionary, residual, code, weight, n_steps):
+    """Replace each atom and its coefficients by the leading singular vectors, one after another.
+
+    The vectors are those of E = r + z_j' d_j, restricted to the samples that use atom j. They are
+    computed by power iterations from the current coefficients, which end when the atom does not
+    move any more. Atoms without use do not change.
+
+    Parameters
+    ----------
+    dictionary : array of shape (n_components, n_features)
+        Atoms of unit norm, updated in place.
+    residual : array of shape (n_samples, n_features)
+        r = X - ZD, updated in place.
+    code : array of shape (n_samples, n_components)
+        Codes Z, updated in place.
+    weight : array of shape (n_samples,)
+        Weight of each sample.
+    n_steps : int
+        Largest number of power iterations.
+    """
+    xp = array_namespace(dictionary)
+    still = STILL * float(xp.finfo(dictionary.dtype).eps)
+    for j in range(dictionary.shape[0]):
+        rows = xp.nonzero(code[:, j])[0]
+        if rows.shape[0] == 0:
+            continue
+        value, weights = xp.take(code[:, j], rows), xp.take(weight, rows)
+        error = xp.take(residual, rows, axis=0) + value[:, None] * dictionary[j, :]
+        for _ in range(n_steps):
+            before = xp.asarray(dictionary[j, :], copy=True)
+            atom = (weights * value) @ error
+            norm = float(xp.sum(atom * atom)) ** 0.5
+            if not norm > float(xp.finfo(dictionary.dtype).smallest_normal):
+                break
+            dictionary[j, :] = atom / norm
+            value = error @ dictionary[j, :]
+            if float(xp.sum((dictionary[j, :] - before) ** 2)) <= still:
+                break
+        put_rows(code[:, j], rows, value)
+        put_rows(residual, rows, error - value[:, None] * dictionary[j, :])

@@ -1,5 +1,7 @@
 """Resolution of the parameter `penalty` to the factor of an energy."""
 
+from numbers import Real
+
 from sklearn_ebm._sklearn import HasMethods, StrOptions
 from sklearn_ebm.factors.penalties._l1 import L1Penalty
 from sklearn_ebm.factors.penalties._weighted import WeightedPenalty
@@ -44,6 +46,33 @@ def resolve_penalty(penalty, n_components, alpha, positive=False):
     if offers(penalty, "resolve"):
         return penalty.resolve(n_components, alpha, positive)
     return WeightedPenalty(penalty, alpha, positive)
+
+
+def check_alpha(penalty, alpha):
+    """Refuse the weight of a penalty that has none.
+
+    Parameters
+    ----------
+    penalty : str or Penalty
+        A name in `PENALTIES`, or an object.
+    alpha : float, str or None
+        Value of the parameter `alpha`. A string or None means that no number was given.
+
+    Raises
+    ------
+    ValueError
+        If `alpha` is a number and the penalty has no weight.
+    """
+    if isinstance(alpha, Real) and not takes_alpha(penalty):
+        raise ValueError(
+            f"alpha must not be set with {type(penalty).__name__}, which has no weight, got "
+            f"alpha={alpha}. Set the parameters of the penalty instead."
+        )
+
+
+def takes_alpha(penalty):
+    """Return whether alpha is the weight of a penalty."""
+    return bool(getattr(_named(penalty), "takes_alpha", True))
 
 
 def same_penalty(first, second):

@@ -221,10 +221,9 @@ class Dictionary(BaseCriterion):
         weight = batch.weight
         if weight is None:
             weight = array_namespace(batch.X).ones(batch.n_samples, dtype=batch.X.dtype)
-        moments = self.online.contribution(
+        sums["moments"] = self.online.contribution(
             model.energy.decoder, batch.X, batch.mask, code, weight, model.backend
         )
-        sums["moments"] = dict(zip(("code", "cross"), moments, strict=True))
         if model.keeps_candidates:
             sums["candidates"] = Rows(batch.X, code, batch.weight)
 
@@ -245,7 +244,7 @@ class Dictionary(BaseCriterion):
         """Update the dictionary."""
         if self.fixed:
             return
-        self.online.absorb(*sums["moments"].values())
+        self.online.absorb(**sums["moments"])
         candidates = sums["candidates"].arrays if "candidates" in sums else None
         used, decoder = sums["report"]["used"], model.energy.decoder
         self.online.update(used, candidates, model.backend, decoder)

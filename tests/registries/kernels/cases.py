@@ -8,7 +8,7 @@ from sklearn_ebm.backends import numpy as reference
 from sklearn_ebm.backends._certificate import lasso_gap
 from sklearn_ebm.backends._groups import GroupSoftThreshold
 from sklearn_ebm.backends._problems import Lasso
-from sklearn_ebm.backends._rules import PositiveSoftThreshold, SoftThreshold
+from sklearn_ebm.backends._rules import PositiveSoftThreshold, SoftThreshold, SupportRule
 from sklearn_ebm.factors import pools_of_groups, pools_of_map
 from sklearn_ebm.factors.penalties import L1
 from sklearn_ebm.factors.penalties._group import GroupMajorant
@@ -96,6 +96,26 @@ def draw_lasso(rng, dtype, n_rows, rule, **settings):
         "tol": float(tol),
         "max_iter": 1000,
         **settings,
+    }
+
+
+def draw_pursuit(rng, dtype, n_rows, rule, most):
+    arguments = draw_lasso(rng, dtype, n_rows, rule)
+    return {"lasso": arguments["lasso"], "code": arguments["code"], "most": most}
+
+
+def draw_svd(rng, dtype, n_rows, n_steps):
+    """Atoms to fit: each in some rows, one in none."""
+    dictionary = _unit_rows(rng, dtype, n_rows)
+    code = sparse(rng, dtype, 80, 0.3)[:, :n_rows]
+    code[:, 2:3] = 0
+    X = code @ dictionary + normal(rng, dtype, 80, N_FEATURES)
+    return {
+        "dictionary": _unit_rows(rng, dtype, n_rows),
+        "residual": X,
+        "code": code,
+        "weight": rng.uniform(0.5, 2, 80).astype(dtype),
+        "n_steps": n_steps,
     }
 
 
@@ -300,6 +320,21 @@ CASES = {
     "quadratic, most on": Case("quadratic", draw_quadratic, (), {"density": 0.9}),
     "gap with rounding": Case("gap_with_rounding", draw_gaps, ()),
     "update_atoms": Case("update_atoms", draw_atoms, ("dictionary",), smallest=1),
+    "matching pursuit": Case(
+        "pursue", draw_pursuit, ("code",), {"rule": SupportRule(N_ATOMS, 0.0, False), "most": 7}
+    ),
+    "matching pursuit, optimized": Case(
+        "pursue", draw_pursuit, ("code",), {"rule": SupportRule(N_ATOMS, 0.0, True), "most": 7}
+    ),
+    "matching pursuit, to an error": Case(
+        "pursue",
+        draw_pursuit,
+        ("code",),
+        {"rule": SupportRule(N_ATOMS, 400.0, False), "most": N_ATOMS},
+    ),
+    "atoms by power iterations": Case(
+        "update_atoms_by_svd", draw_svd, ("dictionary", "residual", "code"), {"n_steps": 5}, 1
+    ),
     "adam": Case("adam_step", draw_adam, ("parameter", "first", "second")),
     "unrolled step, first": Case("unrolled_step", draw_unrolled_step, ("code",), {"density": 0}),
     "unrolled step, few on": Case("unrolled_step", draw_unrolled_step, ("code",), {"density": 0.1}),

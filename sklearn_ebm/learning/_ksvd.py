@@ -1,0 +1,84 @@
+"""K-SVD: each atom is replaced by the best one for the samples that use it (Aharon et al. 2006)."""
+
+from sklearn_ebm._storage import stored
+from sklearn_ebm.backends import array_namespace, put_rows, squared_norms
+from sklearn_ebm.learning._samples import Rows
+
+POWER_STEPS = 100  # largest number of power iterations for the leading singular vector of an atom
+
+
+@stored
+class KSVD:
+    """A dictionary with unit rows, which `update` fits to the codes of the last batch.
+
+    The residual without atom j, of the samples that use it, is E_j = X - sum_{i != j} z_i d_i. The
+    new atom and its coefficients are the leading singular vectors of E_j. The other methods and
+    attributes are those of `OnlineDictionary`, but nothing is kept from one batch to the next.
+
+    Parameters
+    ----------
+    dictionary : array of shape (n_components, n_features)
+        Atoms of unit norm, changed in place by `update`.
+    """
+
+    n_power_steps = POWER_STEPS
+
+    def __init__(self, dictionary):
+        self.dictionary = dictionary
+        self.n_replaced = 0
+        self._batch = None
+
+    def __getstate__(self):
+        return {"dictionary": self.dictionary, "n_replaced": self.n_replaced}
+
+    def __setstate__(self, state):
+        self.__init__(state["dictionary"])
+        self.n_replaced = state["n_replaced"]
+
+    def weigh(self, exponent):
+        """Do nothing: the unit of the weights does not matter within a batch."""
+
+    def contribution(self, decoder, X, mask, code, weight, backend):
+        """Return the samples of a piece with a copy of their codes."""
+        if mask is not None:
+            raise ValueError(
+                "optimizer='ksvd' does not support missing values. Use optimizer='online'."
+            )
+        return {"samples": Rows(X, array_namespace(code).asarray(code, copy=True), weight)}
+
+    def absorb(self, samples):
+        """Take the samples of a batch with their codes."""
+        self._batch = samples.arrays
+
+    def is_due(self):
+        """Return False: atoms are replaced by samples of the batch that `absorb` has taken."""
+        return False
+
+    def update(self, used, candidates, backend, decoder=None):
+        """Update the atoms in one sweep; atoms without use become the samples with large errors."""
+        X, code, weight = self._batch
+        self._batch = None
+        self._replace_unused(used, X, code, weight)
+        residual = X - code @ self.dictionary
+        backend.update_atoms_by_svd(self.dictionary, residual, code, weight, self.n_power_steps)
+
+    def _replace_unused(self, used, X, code, weight):
+        xp = array_namespace(code)
+        unused = xp.nonzero(used == 0)[0]
+        if unused.shape[0] == 0:
+            return
+        misfit = squared_norms(X - code @ self.dictionary) * weight
+        worst = xp.argsort(-misfit)[: unused.shape[0]]
+        samples = xp.take(X, worst, axis=0)
+        norm = xp.sqrt(squared_norms(samples))
+        good = xp.nonzero(norm > 0)[0]
+        samples = xp.take(samples, good, axis=0) / xp.take(norm, good)[:, None]
+        put_rows(self.dictionary, unused[: good.shape[0]], samples)
+        self.n_replaced += int(good.shape[0])
+
+
+@stored
+class ApproximateKSVD(KSVD):
+    """K-SVD with one power iteration for each atom (Rubinstein, Zibulevsky & Elad 2008)."""
+
+    n_power_steps = 1
