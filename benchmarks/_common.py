@@ -30,6 +30,7 @@ PACKAGES = (
     "torch",
     "sporco",
     "alphacsc",
+    "dictlearn",
 )
 
 

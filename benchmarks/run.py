@@ -27,6 +27,7 @@ SPEED = (
     "memory",
     "lista_speed",
     "groups",
+    "pursuit",
     "rbm",
     "conv_codes",
     "conv_solvers",
