@@ -22,6 +22,7 @@ if TYPE_CHECKING:  # the imports of _HOMES
     from sklearn_ebm.estimators import ista as ista
     from sklearn_ebm.estimators import make_feature_hierarchy as make_feature_hierarchy
     from sklearn_ebm.estimators import sparse_encode as sparse_encode
+    from sklearn_ebm.factors import ElasticNetPenalty as ElasticNetPenalty
     from sklearn_ebm.factors import GroupPenalty as GroupPenalty
     from sklearn_ebm.factors import InhibitionPenalty as InhibitionPenalty
     from sklearn_ebm.factors import L1Penalty as L1Penalty
@@ -39,6 +40,7 @@ _HOMES = {
     "ConvPSD": "estimators",
     "ConvSparseCoder": "estimators",
     "Dropout": "layers",
+    "ElasticNetPenalty": "factors",
     "FineTunedClassifier": "estimators",
     "Flattener": "layers",
     "GroupPenalty": "factors",
@@ -78,6 +80,7 @@ __all__ = [
     "ConvPSD",
     "ConvSparseCoder",
     "Dropout",
+    "ElasticNetPenalty",
     "FineTunedClassifier",
     "Flattener",
     "GroupPenalty",

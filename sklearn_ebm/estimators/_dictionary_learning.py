@@ -11,6 +11,7 @@ from sklearn.utils import check_random_state
 from sklearn_ebm._warnings import warn
 from sklearn_ebm.backends import array_namespace
 from sklearn_ebm.estimators._fitted import keep, new_penalty, sparsity
+from sklearn_ebm.factors import degree_of
 from sklearn_ebm.factors.encoders import Scale
 from sklearn_ebm.inputs._checks import check_magnitude, check_weight
 from sklearn_ebm.inputs._sizes import data_size, observed_share
@@ -153,7 +154,7 @@ class DictionaryLearning:
             return alpha
         if trainer is not None:
             return sparsity(self.model)
-        degree = getattr(self.model._penalty_kind(), "degree", 1)
+        degree = degree_of(self.model._penalty_kind())
         return float(typical_size(data, weights, rows) ** (2 - degree))
 
     @staticmethod

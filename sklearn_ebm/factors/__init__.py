@@ -21,6 +21,7 @@ from sklearn_ebm.factors.energies import (
     largest_log_odds,
     with_encoder,
 )
+from sklearn_ebm.factors.penalties._elastic_net import ElasticNetPenalty
 from sklearn_ebm.factors.penalties._group import DisjointGroupNorm, GroupNorm, group_norm
 from sklearn_ebm.factors.penalties._group_penalty import GroupPenalty
 from sklearn_ebm.factors.penalties._inhibition import InhibitionPenalty
@@ -30,6 +31,7 @@ from sklearn_ebm.factors.penalties._positionwise import at_every_position
 from sklearn_ebm.factors.penalties._resolve import (
     PENALTIES,
     PENALTY,
+    degree_of,
     renewing_penalty,
     resolve_penalty,
     same_penalty,
@@ -53,6 +55,7 @@ __all__ = [
     "BilinearEnergy",
     "ConvolutionalDecoder",
     "DisjointGroupNorm",
+    "ElasticNetPenalty",
     "FixedMap",
     "GaussianUnits",
     "GroupNorm",
@@ -72,6 +75,7 @@ __all__ = [
     "as_encoder",
     "at_every_position",
     "cross_entropy",
+    "degree_of",
     "group_norm",
     "half_norm",
     "in_data_units",

@@ -12,6 +12,7 @@ from sklearn_ebm._typing import Array, ArrayLike, MatrixLike, PenaltyLike
 from sklearn_ebm.backends import to_host
 from sklearn_ebm.backends._certificate import gap_of_misfit
 from sklearn_ebm.factors import PENALTY, resolve_penalty
+from sklearn_ebm.factors.penalties._ridge import without_ridge
 from sklearn_ebm.inputs._rows import (
     checked_array,
     is_nan,
@@ -175,8 +176,10 @@ def _gap_by_conjugate(X, code, dictionary, factor, mask):
     residual = X - code @ dictionary
     if mask is not None:
         residual *= mask
-    correlation = residual @ dictionary.T
-    return gap_of_misfit(factor, _half_norm(residual), _half_norm(X), code, correlation)
+    penalty, ridge = without_ridge(factor)
+    misfit = _half_norm(residual) + ridge * _half_norm(code)
+    correlation = residual @ dictionary.T - ridge * code
+    return gap_of_misfit(penalty, misfit, _half_norm(X), code, correlation)
 
 
 def _split(rows):

@@ -3,7 +3,7 @@
 import numpy as np
 from sklearn.base import BaseEstimator
 
-from sklearn_ebm import GroupPenalty, InhibitionPenalty, L1Penalty
+from sklearn_ebm import ElasticNetPenalty, GroupPenalty, InhibitionPenalty, L1Penalty
 from sklearn_ebm.factors import resolve_penalty
 from sklearn_ebm.protocols import offers
 
@@ -96,6 +96,7 @@ CHAIN = [[0, 1, 2], [2, 3], [3, 4, 5], [5, 0]]
 PENALTIES = {
     "l1": "l1",
     "L1Penalty": L1Penalty(),
+    "ElasticNetPenalty": ElasticNetPenalty(0.6),
     "disjoint groups": GroupPenalty([[4], [5, 0, 2], [1, 3]], pool_weights=[1, 0.5, 2]),
     "overlapping groups": GroupPenalty(CHAIN),
     "map": GroupPenalty(map_shape=(2, 3), pool_shape=(2, 2)),

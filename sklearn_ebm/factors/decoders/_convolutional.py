@@ -7,7 +7,7 @@ from sklearn_ebm._storage import stored
 from sklearn_ebm.backends import array_namespace, resolve_backend
 from sklearn_ebm.backends._border import BORDERS
 from sklearn_ebm.factors.decoders._linear import LinearDecoder, shorten
-from sklearn_ebm.factors.problems import ConvolutionalProblem, Source, largest_curvature
+from sklearn_ebm.factors.problems import ConvolutionalProblem, largest_curvature
 from sklearn_ebm.protocols import ModuleMixin
 
 PIECE_NUMBERS = 1 << 16  # entries of the codes that a thread processes at a time
@@ -152,10 +152,9 @@ class ConvolutionalDecoder(ModuleMixin):
         self._products_for(X).correlate(images, self.dictionary, self.border, maps)
         return rows
 
-    def problem(self, X, penalty, prediction=None, beta=0.0, mask=None):
+    def problem(self, source, penalty):
         """Return the inference problem of some images; see `SparseEnergy.problem`."""
-        ridge = 0.0 if prediction is None else beta
-        return ConvolutionalProblem(Source(self, X, prediction, ridge, mask), penalty)
+        return ConvolutionalProblem(source, penalty)
 
 
 @stored
@@ -178,6 +177,6 @@ class PatchDecoder(ConvolutionalDecoder):
         rows = array_namespace(self.dictionary).reshape(self.dictionary, (n_components, -1))
         return LinearDecoder(rows)
 
-    def problem(self, X, penalty, prediction=None, beta=0.0, mask=None):
+    def problem(self, source, penalty):
         """Return the inference problem of some patches; see `SparseEnergy.problem`."""
-        return self.as_matrix.problem(X, penalty, prediction, beta, mask)
+        return self.as_matrix.problem(source._replace(decoder=self.as_matrix), penalty)

@@ -63,14 +63,16 @@ class L1:
         Weight of the sparsity.
     positive : bool, default=False
         Whether codes are non-negative. The conjugate's box then has no lower bound.
+    name : str, default="L1Penalty"
+        Name of the penalty in error messages.
     """
 
-    name = "L1Penalty"
     separable = True
 
-    def __init__(self, alpha, positive=False):
+    def __init__(self, alpha, positive=False, name="L1Penalty"):
         self.alpha = alpha
         self.positive = positive
+        self.name = name
 
     def value(self, code):
         """Return the penalty of each row, shape (n_samples,)."""

@@ -58,6 +58,18 @@ class PositionwisePenalty:
         """Whether P is a sum over components; None if P does not declare it."""
         return getattr(self.penalty, "separable", None)
 
+    @property
+    def ridge(self):
+        """Weight of the quadratic part."""
+        return getattr(self.penalty, "ridge", None)
+
+    @property
+    def without_ridge(self):
+        """The penalty without its quadratic part."""
+        if not offers(self.penalty, "without_ridge"):
+            return None
+        return at_every_position(self.penalty.without_ridge, self.n_components)
+
     def on(self, backend):
         """Return the penalty with the sums of a backend, if P has any."""
         if not offers(self.penalty, "on"):

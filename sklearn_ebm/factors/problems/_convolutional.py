@@ -105,14 +105,15 @@ class ConvolutionalProblem(GramProblem):
         if source.mask is not None:
             residual *= source.mask
         energy = squared_norms(residual) / 2 + self.penalty.value(code)
-        if source.prediction is not None:
-            distance = code - source.prediction
-            energy = energy + source.ridge * squared_norms(distance) / 2
-        return energy
+        if source.ridge:
+            energy = energy + source.ridge * squared_norms(source.distance(code)) / 2
+        return energy + source.constant
 
     def as_local_lasso(self):
         """Return the arrays for a descent on tiles."""
         source, prediction = self.source, self.source.prediction
+        if source.ridge and prediction is None:
+            prediction = array_namespace(source.X).zeros_like(self.correlation)
         return ConvolutionalLasso(
             self.decoder.dictionary,
             self.decoder.as_images(source.X),
