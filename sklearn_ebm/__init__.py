@@ -17,6 +17,8 @@ if TYPE_CHECKING:  # the imports of _HOMES
     from sklearn_ebm.estimators import GroupSparsePSD as GroupSparsePSD
     from sklearn_ebm.estimators import LISTAEncoder as LISTAEncoder
     from sklearn_ebm.estimators import SparseCoder as SparseCoder
+    from sklearn_ebm.estimators import alpha_max as alpha_max
+    from sklearn_ebm.estimators import alpha_path as alpha_path
     from sklearn_ebm.estimators import fista as fista
     from sklearn_ebm.estimators import host_copy as host_copy
     from sklearn_ebm.estimators import ista as ista
@@ -55,6 +57,8 @@ _HOMES = {
     "Rectifier": "layers",
     "SparseCoder": "estimators",
     "ZCAWhitener": "layers",
+    "alpha_max": "estimators",
+    "alpha_path": "estimators",
     "fista": "estimators",
     "host_copy": "estimators",
     "ista": "estimators",
@@ -94,6 +98,8 @@ __all__ = [
     "SparseCoder",
     "ZCAWhitener",
     "__version__",
+    "alpha_max",
+    "alpha_path",
     "datasets",
     "export",
     "fista",

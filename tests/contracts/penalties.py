@@ -96,6 +96,7 @@ CHAIN = [[0, 1, 2], [2, 3], [3, 4, 5], [5, 0]]
 PENALTIES = {
     "l1": "l1",
     "L1Penalty": L1Penalty(),
+    "L1Penalty with weights": L1Penalty([0.5, 1, 2, 0.7, 1, 3]),
     "ElasticNetPenalty": ElasticNetPenalty(0.6),
     "disjoint groups": GroupPenalty([[4], [5, 0, 2], [1, 3]], pool_weights=[1, 0.5, 2]),
     "overlapping groups": GroupPenalty(CHAIN),

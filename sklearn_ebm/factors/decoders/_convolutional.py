@@ -92,8 +92,11 @@ class ConvolutionalDecoder(ModuleMixin):
         if dtype == self.dictionary.dtype:
             return self
         xp = array_namespace(self.dictionary)
-        cast = xp.asarray(self.dictionary, dtype=dtype)
-        return type(self)(cast, self.image_shape, self.border_name).on(self._products)
+        return self.with_filters(xp.asarray(self.dictionary, dtype=dtype))
+
+    def with_filters(self, dictionary):
+        """Return the decoder with other filters of the same shape."""
+        return type(self)(dictionary, self.image_shape, self.border_name).on(self._products)
 
     def as_images(self, rows):
         """Return rows of pixels as images, (n_samples, height, width, n_channels)."""

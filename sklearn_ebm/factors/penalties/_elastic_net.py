@@ -3,7 +3,7 @@
 from numbers import Real
 
 from sklearn_ebm._storage import stored
-from sklearn_ebm.backends import array_namespace, squared_norms
+from sklearn_ebm.backends import squared_norms
 from sklearn_ebm.factors.penalties._l1 import L1
 from sklearn_ebm.factors.penalties._specification import PenaltySpecification
 

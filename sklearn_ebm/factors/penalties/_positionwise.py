@@ -70,6 +70,18 @@ class PositionwisePenalty:
             return None
         return at_every_position(self.penalty.without_ridge, self.n_components)
 
+    @property
+    def unweighted(self):
+        """The penalty at the variables that `weights` multiply, if P has weights."""
+        if not offers(self.penalty, "unweighted"):
+            return None
+        return at_every_position(self.penalty.unweighted, self.n_components)
+
+    @property
+    def weights(self):
+        """Weights of the components at a position, if P has any."""
+        return getattr(self.penalty, "weights", None)
+
     def on(self, backend):
         """Return the penalty with the sums of a backend, if P has any."""
         if not offers(self.penalty, "on"):

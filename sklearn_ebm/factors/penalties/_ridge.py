@@ -1,4 +1,4 @@
-"""The quadratic part ridge/2 ||z||^2 of a penalty, which inference treats as a part of the misfit."""
+"""The quadratic part ridge/2 ||z||^2 of a penalty, which inference adds to the misfit."""
 
 from sklearn_ebm.protocols import offers
 

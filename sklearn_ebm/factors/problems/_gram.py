@@ -15,6 +15,7 @@ from sklearn_ebm.backends import array_namespace, diagonal, squared_norms, to_ho
 from sklearn_ebm.backends import numpy as reference
 from sklearn_ebm.backends._certificate import gap_of_misfit, relative_gap
 from sklearn_ebm.backends._problems import Lasso
+from sklearn_ebm.factors.penalties._ridge import without_ridge
 from sklearn_ebm.protocols import offers
 
 SMALL = 64  # for matrices with up to this many rows, computing all eigenvalues is as fast
@@ -200,6 +201,35 @@ class GramProblem:
             setattr(problem, name, _cast(getattr(self, name), double))
         return problem
 
+    def with_penalty(self, factor):
+        """Return the problem with another penalty on the codes."""
+        penalty, ridge = without_ridge(factor)
+        if self.source is not None and ridge != self.source.ridge:
+            return self.source._replace(ridge=ridge).problem(penalty)
+        problem = copy.copy(self)
+        problem.penalty = penalty
+        return problem
+
+    @property
+    def takes_weights(self):
+        """Whether `unweighted` is available: the penalty is one of the variables w_j z_j."""
+        return offers(self.penalty, "unweighted")
+
+    @property
+    def weights(self):
+        """w, one for each entry of a code."""
+        xp = array_namespace(self.half_norm)
+        return xp.asarray(self.penalty.weights, dtype=self.half_norm.dtype)
+
+    def unweighted(self):
+        """Return the problem in the variables w_j z_j, whose codes have the same gaps."""
+        inverse = 1 / self.weights
+        gram = self.gram * (inverse[:, None] * inverse[None, :])
+        correlation, penalty = self.correlation * inverse, self.penalty.unweighted
+        return GramProblem(
+            gram, correlation, self.half_norm, penalty, lambda: largest_eigenvalue(gram)
+        )
+
     @property
     def curvatures(self):
         """The smallest positive entry and the largest entry of the diagonal of H."""
@@ -246,6 +276,8 @@ class GramProblem:
 
 class MaskedProblem(GramProblem):
     """H = D M D' + ridge I, with the mask M of observed features of each sample; never formed."""
+
+    takes_weights = False
 
     def product(self, code):
         """Return ((z D) M) D' + ridge z."""
