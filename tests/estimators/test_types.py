@@ -27,6 +27,8 @@ from sklearn_ebm import (
     Rectifier,
     SparseCoder,
     ZCAWhitener,
+    alpha_max,
+    alpha_path,
     fista,
     ista,
     sparse_encode,
@@ -243,11 +245,16 @@ def test_a_batch_that_the_type_of_the_model_cannot_hold_is_refused(name):
     assert_array_equal(fitted.components_, clone(model).fit(data.astype(np.float32)).components_)
 
 
+def path(X, dictionary, alpha):
+    """Return the codes of a path with one alpha."""
+    return alpha_path(X, dictionary, alphas=[alpha])[1][:, :, 0]
+
+
 @pytest.mark.parametrize(  # a third of the forms for each function, or all of them
     ("encode", "form"),
     [
         pytest.param(encode, form, marks=() if (n + k) % 3 == 0 else pytest.mark.exhaustive)
-        for n, encode in enumerate([sparse_encode, fista, ista])
+        for n, encode in enumerate([sparse_encode, fista, ista, path])
         for k, form in enumerate([*FORMS, *FRAMES])
     ],
 )
@@ -337,6 +344,8 @@ REFUSALS = {
     "sparse_encode": lambda: sparse_encode(NAN, ATOMS, 0.5),
     "fista": lambda: fista(NAN, ATOMS, 0.5),
     "ista": lambda: ista(NAN, ATOMS, 0.5, missing_values=0.5),
+    "alpha_path": lambda: alpha_path(NAN, ATOMS),
+    "alpha_max": lambda: alpha_max(NAN, ATOMS),
 }
 
 

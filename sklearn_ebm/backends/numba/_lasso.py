@@ -70,7 +70,7 @@ def active_set_path(lasso, thresholds, code, tol, max_iter):
     thresholds = read_only(np.asarray(thresholds, code.dtype))
     n_thresholds, n_rows, n_atoms = code.shape
     capacity = min(n_atoms, MAX_SUPPORT)
-    gap = np.zeros((n_thresholds, n_rows), code.dtype)
+    gap = np.zeros((n_thresholds, n_rows))
     n_iter = np.zeros((n_thresholds, n_rows), np.int64)
     stop = _stop_at(tol, code.dtype)
 
