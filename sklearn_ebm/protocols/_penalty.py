@@ -68,8 +68,8 @@ class PenaltyFactor(Protocol):
     - ``ridge`` (float) and ``without_ridge`` (a factor): the penalty is ridge/2 ||z||^2 plus that
       factor. Problems add the ridge to their Hessian, and solvers receive the other factor. Its
       dual norm then provides the duality gap of the whole energy.
-    - ``unweighted`` (a factor) and ``weights`` (array of shape (n_components,), on the host): the
-      penalty of z is ``unweighted`` at the variables w_j z_j. Solvers use these variables.
+    - ``unweighted`` (a factor) and ``weights_of(code)``: the penalty of z is ``unweighted`` at the
+      variables w_j z_j, with the weight of each entry of a code. Solvers use these variables.
     - ``majorant(code, neglected)``: a penalty with `prox` that is at least this one everywhere, up
       to a constant, and touches it at `code`, up to an energy of `neglected` per row. Solvers
       minimise it in place of this one, in a step from `code`. Its ``curvature`` is the weight of a

@@ -155,10 +155,10 @@ def _rescue(max_iter, backend):
 @contextlib.contextmanager
 def _unweighted(problem, code, warm=True):
     """Provide a problem without weights of the penalty, and `code` in its variables w_j z_j."""
-    if not problem.takes_weights:
+    weights = problem.weights
+    if weights is None:
         yield problem
         return
-    weights = problem.weights
     if warm:
         code *= weights
     else:
@@ -228,7 +228,8 @@ CONVOLUTION_SOLVERS = _without("gram", "group_rule")
 
 def _absent(names, problem):
     """Return the given capabilities that neither the problem nor its penalty has."""
-    owners = problem, problem.penalty.unweighted if problem.takes_weights else problem.penalty
+    penalty = problem.penalty if problem.weights is None else problem.penalty.unweighted
+    owners = problem, penalty
     absent = [name for name in names if not any(offers(owner, name) for owner in owners)]
     if getattr(problem.penalty, "convex", True):
         return [name for name in absent if name != "convex"]

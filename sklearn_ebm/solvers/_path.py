@@ -111,7 +111,7 @@ def _is_one_search(problems, solver, backend):
 
 
 def _unweighted(problem):
-    return problem.unweighted() if problem.takes_weights else problem
+    return problem if problem.weights is None else problem.unweighted()
 
 
 def _search(problems, code, tol, max_iter, backend):
@@ -119,7 +119,8 @@ def _search(problems, code, tol, max_iter, backend):
     first, solutions = problems[0], []
     refuse_underflow(problems[-1])
     base = _unweighted(first)
-    inner = [each.penalty.unweighted if each.takes_weights else each.penalty for each in problems]
+    weights = first.weights
+    inner = [each.penalty if weights is None else each.penalty.unweighted for each in problems]
     thresholds = [penalty.rule(1, float).threshold for penalty in inner]
     gaps, rounds = backend.active_set_path(
         base.as_lasso(), thresholds, code, tol, min(max_iter, ROUNDS)
@@ -128,8 +129,8 @@ def _search(problems, code, tol, max_iter, backend):
         gap, n_iter = gaps[k], int(rounds[k])
         solved = base.with_penalty(inner[k])
         n_iter += finish_active_set(solved, code[k], gap, tol, max_iter - n_iter, backend)
-        if problem.takes_weights:
-            code[k] /= problem.weights
+        if weights is not None:
+            code[k] /= weights
         solution = Solution(code[k], n_iter, [], gap)
         solutions.append(verified(solution, problem, tol, max_iter, False, backend))
     return solutions

@@ -151,7 +151,7 @@ class WeightedL1:
     unweighted : L1
         alpha sum_j |z_j|.
     weights : ndarray of shape (n_components,)
-        w, positive.
+        w, positive; the same at each position of maps.
     """
 
     name = "L1Penalty"
@@ -161,22 +161,24 @@ class WeightedL1:
         self.unweighted = unweighted
         self.weights = weights
 
-    def _weights(self, like):
-        return array_namespace(like).asarray(self.weights, dtype=like.dtype)
+    def weights_of(self, code):
+        """Return the weight of each entry of a code, which may be maps as a flat row."""
+        xp, n_positions = array_namespace(code), code.shape[1] // self.weights.shape[0]
+        return xp.tile(xp.asarray(self.weights, dtype=code.dtype), (n_positions,))
 
     def value(self, code):
         """Return the penalty of each row, shape (n_samples,)."""
-        return self.unweighted.value(code * self._weights(code))
+        return self.unweighted.value(code * self.weights_of(code))
 
     def gradient(self, code):
         """Return alpha w_j sign(z_j), with the subgradient zero at z_j = 0."""
-        return self.unweighted.gradient(code) * self._weights(code)
+        return self.unweighted.gradient(code) * self.weights_of(code)
 
     def dual_norm(self, correlation, code=None, eta=None):
         """Return max_j |q_j| / (alpha w_j) of each row; at most one if the optimal code is zero."""
-        return self.unweighted.dual_norm(correlation / self._weights(correlation))
+        return self.unweighted.dual_norm(correlation / self.weights_of(correlation))
 
     def prox(self, code, step_size):
         """Return argmin_z 1/2 ||z - code||^2 + step_size * penalty(z), elementwise."""
         rule = self.unweighted.rule(step_size, float)
-        return type(rule)(rule.threshold * self._weights(code)).prox(code)
+        return type(rule)(rule.threshold * self.weights_of(code)).prox(code)

@@ -18,9 +18,13 @@ def at_every_position(penalty, n_components):
     Returns
     -------
     PenaltyFactor
-        The penalty itself if it has a `rule`, which is elementwise.
+        The penalty itself if it is elementwise: it has a `rule`, or its factor without the ridge or
+        without the weights has one.
     """
-    return penalty if offers(penalty, "rule") else PositionwisePenalty(penalty, n_components)
+    inner = (getattr(penalty, name, None) for name in ("without_ridge", "unweighted"))
+    if any(offers(each, "rule") for each in (penalty, *inner)):
+        return penalty
+    return PositionwisePenalty(penalty, n_components)
 
 
 @stored
@@ -57,30 +61,6 @@ class PositionwisePenalty:
     def separable(self):
         """Whether P is a sum over components; None if P does not declare it."""
         return getattr(self.penalty, "separable", None)
-
-    @property
-    def ridge(self):
-        """Weight of the quadratic part."""
-        return getattr(self.penalty, "ridge", None)
-
-    @property
-    def without_ridge(self):
-        """The penalty without its quadratic part."""
-        if not offers(self.penalty, "without_ridge"):
-            return None
-        return at_every_position(self.penalty.without_ridge, self.n_components)
-
-    @property
-    def unweighted(self):
-        """The penalty at the variables that `weights` multiply, if P has weights."""
-        if not offers(self.penalty, "unweighted"):
-            return None
-        return at_every_position(self.penalty.unweighted, self.n_components)
-
-    @property
-    def weights(self):
-        """Weights of the components at a position, if P has any."""
-        return getattr(self.penalty, "weights", None)
 
     def on(self, backend):
         """Return the penalty with the sums of a backend, if P has any."""

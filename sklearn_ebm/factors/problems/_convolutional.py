@@ -13,7 +13,6 @@ from sklearn_ebm.backends._certificate import gap_of_misfit
 from sklearn_ebm.backends._problems import ConvolutionalLasso
 from sklearn_ebm.factors.problems._fourier import FourierProducts
 from sklearn_ebm.factors.problems._gram import GramProblem
-from sklearn_ebm.protocols import offers
 
 
 class ConvolutionalProblem(GramProblem):
@@ -111,22 +110,14 @@ class ConvolutionalProblem(GramProblem):
         return energy + source.constant
 
     @property
-    def takes_weights(self):
-        """Whether `unweighted` is available: it requires the same ridge for all variables."""
-        return offers(self.penalty, "unweighted") and not self.source.ridge
-
-    @property
     def weights(self):
-        """w, one for each entry of the maps."""
-        height, width, _ = self.decoder.map_shape
-        return array_namespace(self.half_norm).tile(self._weights_of_maps(), (height * width,))
-
-    def _weights_of_maps(self):
-        return super().weights
+        """w if the penalty is one of the variables w_j z_j; None if they have different ridges."""
+        return None if self.source.ridge else super().weights
 
     def unweighted(self):
         """Return the problem in the variables w_k z_k, with the filters d_k / w_k."""
-        kernels = self.decoder.dictionary / self._weights_of_maps()[:, None, None, None]
+        kernels = self.decoder.dictionary
+        kernels = kernels / self.weights[: kernels.shape[0], None, None, None]
         source = self.source._replace(decoder=self.decoder.with_filters(kernels))
         return ConvolutionalProblem(source, self.penalty.unweighted)
 

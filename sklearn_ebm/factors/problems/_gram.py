@@ -211,15 +211,11 @@ class GramProblem:
         return problem
 
     @property
-    def takes_weights(self):
-        """Whether `unweighted` is available: the penalty is one of the variables w_j z_j."""
-        return offers(self.penalty, "unweighted")
-
-    @property
     def weights(self):
-        """w, one for each entry of a code."""
-        xp = array_namespace(self.half_norm)
-        return xp.asarray(self.penalty.weights, dtype=self.half_norm.dtype)
+        """w if the penalty is one of the variables w_j z_j; None if `unweighted` is unavailable."""
+        if not offers(self.penalty, "unweighted"):
+            return None
+        return self.penalty.weights_of(self.correlation)
 
     def unweighted(self):
         """Return the problem in the variables w_j z_j, whose codes have the same gaps."""
@@ -277,7 +273,9 @@ class GramProblem:
 class MaskedProblem(GramProblem):
     """H = D M D' + ridge I, with the mask M of observed features of each sample; never formed."""
 
-    takes_weights = False
+    @property
+    def weights(self):
+        """None: problems in the variables w_j z_j require a matrix."""
 
     def product(self, code):
         """Return ((z D) M) D' + ridge z."""
