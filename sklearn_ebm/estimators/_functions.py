@@ -109,8 +109,9 @@ def sparse_encode(
         Atoms, one per row. They need not have unit norm.
     alpha : float
         Weight of the sparsity penalty, greater than zero. Larger values give sparser codes.
-    penalty : {"l1"}, GroupPenalty, InhibitionPenalty or Penalty, default="l1"
-        Sparsity penalty on the codes: "l1" for ||z||_1, a `GroupPenalty` for the norms of groups of
+    penalty : {"l1"} or Penalty, default="l1"
+        Sparsity penalty on the codes: "l1" for ||z||_1, an `L1Penalty` for weights of components,
+        an `ElasticNetPenalty` for additional squares, a `GroupPenalty` for the norms of groups of
         components, an `InhibitionPenalty` for components that inhibit each other, or any object
         with the methods `value` and `prox` (see :ref:`add_a_penalty`).
     solver : {"auto", "active_set", "cd", "block_cd", "fista", "ista"}, default="auto"

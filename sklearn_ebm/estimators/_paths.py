@@ -60,9 +60,9 @@ def alpha_max(
         Samples.
     dictionary : array-like of shape (n_components, n_features)
         Atoms, one per row.
-    penalty : {"l1"}, L1Penalty, ElasticNetPenalty, GroupPenalty or Penalty, default="l1"
-        Sparsity penalty on the codes, with a dual norm. The dual norm of overlapping groups is
-        bounded from above.
+    penalty : {"l1"} or Penalty, default="l1"
+        Sparsity penalty on the codes, as in `sparse_encode`. It must have a dual norm. The dual norm
+        of overlapping groups is bounded from above.
     positive : bool, default=False
         Whether codes are constrained to be non-negative.
     per_sample : bool, default=False
@@ -77,8 +77,8 @@ def alpha_max(
     Returns
     -------
     float or ndarray of shape (n_samples,)
-        Smallest alpha for which all codes are zero, or the code of each sample. Zero if zero is the
-        code for every alpha.
+        Smallest alpha for which all codes are zero, or, for each sample, for which its code is zero.
+        Zero if codes are zero for every alpha.
 
     Raises
     ------
@@ -157,7 +157,8 @@ def alpha_path(
     """Infer sparse codes of samples for a decreasing sequence of alphas.
 
     The codes for each alpha are those of `sparse_encode`, up to `tol`. Each search continues from
-    the code for the previous alpha, which takes much less time than separate calls.
+    the code for the previous alpha. With an L1 penalty, with or without weights, the path takes
+    much less time than separate calls. With other penalties, it takes about the same time.
 
     Parameters
     ----------
@@ -172,9 +173,9 @@ def alpha_path(
         Number of weights if `alphas` is None.
     eps : float, default=1e-2
         Smallest weight divided by the largest, if `alphas` is None.
-    penalty : {"l1"}, L1Penalty, ElasticNetPenalty, GroupPenalty or Penalty, default="l1"
+    penalty : {"l1"} or Penalty, default="l1"
         Sparsity penalty on the codes, as in `sparse_encode`. It must have a dual norm if `alphas`
-        is None. The fastest path is that of an L1 penalty, also with weights.
+        is None.
     solver : {"auto", "active_set", "cd", "block_cd", "fista", "ista"}, default="auto"
         Algorithm that infers the codes, as in `sparse_encode`.
     positive : bool, default=False

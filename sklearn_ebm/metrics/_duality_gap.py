@@ -66,8 +66,9 @@ def duality_gap(
         Weight of the sparsity penalty.
     positive : bool, default=False
         Whether codes are constrained to be non-negative.
-    penalty : {"l1"}, GroupPenalty or Penalty, default="l1"
-        Sparsity penalty on the codes: "l1" for ||z||_1, a `GroupPenalty` for the norms of groups of
+    penalty : {"l1"} or Penalty, default="l1"
+        Sparsity penalty on the codes: "l1" for ||z||_1, an `L1Penalty` for weights of components,
+        an `ElasticNetPenalty` for additional squares, a `GroupPenalty` for the norms of groups of
         components, or any object with the method `dual_norm` or `conjugate` (see
         :ref:`add_a_penalty`).
     missing_values : float or None, default=None
