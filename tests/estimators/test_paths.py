@@ -167,6 +167,15 @@ def test_a_search_along_a_path_needs_few_rounds(patches, dictionary):
     assert np.max(rounds) <= 6
 
 
+def test_lists_are_arrays(X, dictionary):
+    expected = alpha_path(X[:3], dictionary, n_alphas=3)
+    results = alpha_path(X[:3].tolist(), dictionary.tolist(), n_alphas=np.int8(3))
+    for result, wanted in zip(results, expected, strict=True):
+        assert_array_equal(result, wanted)
+    given = alpha_path(X[:3], dictionary, alphas=expected[0].tolist()[::-1])
+    assert_array_equal(given[1], expected[1])
+
+
 def test_given_alphas_are_sorted(X, dictionary):
     given = [0.5, 4.0, 1.0]
     alphas, code, _ = alpha_path(X, dictionary, alphas=given)

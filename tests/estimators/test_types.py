@@ -245,16 +245,11 @@ def test_a_batch_that_the_type_of_the_model_cannot_hold_is_refused(name):
     assert_array_equal(fitted.components_, clone(model).fit(data.astype(np.float32)).components_)
 
 
-def path(X, dictionary, alpha):
-    """Return the codes of a path with one alpha."""
-    return alpha_path(X, dictionary, alphas=[alpha])[1][:, :, 0]
-
-
 @pytest.mark.parametrize(  # a third of the forms for each function, or all of them
     ("encode", "form"),
     [
         pytest.param(encode, form, marks=() if (n + k) % 3 == 0 else pytest.mark.exhaustive)
-        for n, encode in enumerate([sparse_encode, fista, ista, path])
+        for n, encode in enumerate([sparse_encode, fista, ista])
         for k, form in enumerate([*FORMS, *FRAMES])
     ],
 )
