@@ -17,11 +17,14 @@ if TYPE_CHECKING:  # the imports of _HOMES
     from sklearn_ebm.estimators import GroupSparsePSD as GroupSparsePSD
     from sklearn_ebm.estimators import LISTAEncoder as LISTAEncoder
     from sklearn_ebm.estimators import SparseCoder as SparseCoder
+    from sklearn_ebm.estimators import alpha_max as alpha_max
+    from sklearn_ebm.estimators import alpha_path as alpha_path
     from sklearn_ebm.estimators import fista as fista
     from sklearn_ebm.estimators import host_copy as host_copy
     from sklearn_ebm.estimators import ista as ista
     from sklearn_ebm.estimators import make_feature_hierarchy as make_feature_hierarchy
     from sklearn_ebm.estimators import sparse_encode as sparse_encode
+    from sklearn_ebm.factors import ElasticNetPenalty as ElasticNetPenalty
     from sklearn_ebm.factors import GroupPenalty as GroupPenalty
     from sklearn_ebm.factors import InhibitionPenalty as InhibitionPenalty
     from sklearn_ebm.factors import L0Penalty as L0Penalty
@@ -40,6 +43,7 @@ _HOMES = {
     "ConvPSD": "estimators",
     "ConvSparseCoder": "estimators",
     "Dropout": "layers",
+    "ElasticNetPenalty": "factors",
     "FineTunedClassifier": "estimators",
     "Flattener": "layers",
     "GroupPenalty": "factors",
@@ -55,6 +59,8 @@ _HOMES = {
     "Rectifier": "layers",
     "SparseCoder": "estimators",
     "ZCAWhitener": "layers",
+    "alpha_max": "estimators",
+    "alpha_path": "estimators",
     "fista": "estimators",
     "host_copy": "estimators",
     "ista": "estimators",
@@ -80,6 +86,7 @@ __all__ = [
     "ConvPSD",
     "ConvSparseCoder",
     "Dropout",
+    "ElasticNetPenalty",
     "FineTunedClassifier",
     "Flattener",
     "GroupPenalty",
@@ -94,6 +101,8 @@ __all__ = [
     "SparseCoder",
     "ZCAWhitener",
     "__version__",
+    "alpha_max",
+    "alpha_path",
     "datasets",
     "export",
     "fista",

@@ -9,6 +9,7 @@ from sklearn_ebm.estimators._group_sparse_psd import GroupSparsePSD
 from sklearn_ebm.estimators._hierarchy import make_feature_hierarchy
 from sklearn_ebm.estimators._host_copy import host_copy
 from sklearn_ebm.estimators._lista import LISTAEncoder
+from sklearn_ebm.estimators._paths import alpha_max, alpha_path
 from sklearn_ebm.estimators._psd import PSD
 from sklearn_ebm.estimators._rbm import RBM
 from sklearn_ebm.estimators._sparse_coder import SparseCoder
@@ -23,6 +24,8 @@ __all__ = [
     "GroupSparsePSD",
     "LISTAEncoder",
     "SparseCoder",
+    "alpha_max",
+    "alpha_path",
     "fista",
     "host_copy",
     "ista",

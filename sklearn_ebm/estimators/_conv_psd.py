@@ -54,8 +54,9 @@ class ConvPSD(SparseModel):
         codes. "scale" is the root mean square of the training data, which is 1 for data of unit
         variance; the codes are then proportional to the scale of the data. For a penalty with a
         `degree` other than 1, "scale" is this root mean square to the power 2 - degree.
-    penalty : {"l1"}, GroupPenalty, InhibitionPenalty or Penalty, default="l1"
-        Sparsity penalty on the codes: "l1" for ||z||_1, a `GroupPenalty` for the norms of groups of
+    penalty : {"l1"} or Penalty, default="l1"
+        Sparsity penalty on the codes: "l1" for ||z||_1, an `L1Penalty` for weights of components,
+        an `ElasticNetPenalty` for additional squares, a `GroupPenalty` for the norms of groups of
         components, an `InhibitionPenalty` for components that inhibit each other, or any object
         with the methods `value` and `prox` (see :ref:`add_a_penalty`). It
         is applied to the components of all maps at each position.

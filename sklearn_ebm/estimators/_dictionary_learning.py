@@ -11,7 +11,7 @@ from sklearn.utils import check_random_state
 from sklearn_ebm._warnings import warn
 from sklearn_ebm.backends import array_namespace
 from sklearn_ebm.estimators._fitted import keep, new_penalty, sparsity
-from sklearn_ebm.factors import check_alpha, takes_alpha
+from sklearn_ebm.factors import check_alpha, degree_of, takes_alpha
 from sklearn_ebm.factors.encoders import Scale
 from sklearn_ebm.inputs._checks import check_magnitude, check_weight
 from sklearn_ebm.inputs._sizes import data_size, observed_share
@@ -158,7 +158,7 @@ class DictionaryLearning:
             return alpha
         if trainer is not None:
             return sparsity(self.model)
-        degree = getattr(penalty, "degree", 1)
+        degree = degree_of(penalty)
         return float(typical_size(data, weights, rows) ** (2 - degree))
 
     @staticmethod

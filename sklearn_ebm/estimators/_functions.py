@@ -40,9 +40,9 @@ from sklearn_ebm.solvers import MATRIX_SOLVERS
 from sklearn_ebm.solvers._inference import infer
 
 
-def _checked(X, missing_values):
+def _checked(X, missing_values, function):
     allow_nan = is_nan(missing_values)
-    with naming_the_remedy("sparse_encode", has_missing_values=True):
+    with naming_the_remedy(function, has_missing_values=True):
         if is_cupy(X):
             X = check_values_elsewhere(X, allow_nan=allow_nan)
         else:
@@ -50,6 +50,15 @@ def _checked(X, missing_values):
             X = checked_array(X, ensure_all_finite=finite, input_name="X")
     check_magnitude(X)
     return split_missing(X, missing_values)
+
+
+def checked_problem(X, dictionary, missing_values, backend, function="sparse_encode"):
+    """Return samples, atoms, the mask of observed features or None, and the backend's module."""
+    X, mask = _checked(X, missing_values, function)
+    dictionary = check_dictionary(dictionary, None, X.shape[1], X.dtype)
+    module = resolve_backend(backend, X)
+    X, dictionary = module.to_device(X), module.to_device(dictionary)
+    return X, dictionary, None if mask is None else module.to_device(mask), module
 
 
 def _checked_init(init, shape, dtype):
@@ -108,8 +117,9 @@ def sparse_encode(
     alpha : float or None, default=None
         Weight of the sparsity penalty, greater than zero. Larger values give sparser codes. It must
         be set unless `penalty` is an `L0Penalty`, which has no weight.
-    penalty : {"l1"}, L0Penalty, GroupPenalty, InhibitionPenalty or Penalty, default="l1"
-        Sparsity penalty on the codes: "l1" for ||z||_1, an `L0Penalty` to limit the number of
+    penalty : {"l1"} or Penalty, default="l1"
+        Sparsity penalty on the codes: "l1" for ||z||_1, an `L1Penalty` for weights of components,
+        an `ElasticNetPenalty` for additional squares, an `L0Penalty` to limit the number of
         non-zero entries, a `GroupPenalty` for the norms of groups of components, an
         `InhibitionPenalty` for components that inhibit each other, or any object with the methods
         `value` and `prox` (see :ref:`add_a_penalty`).
@@ -176,16 +186,12 @@ def sparse_encode(
     >>> code.shape, bool(gap.max() <= 1e-4)
     ((10, 100), True)
     """
-    X, mask = _checked(X, missing_values)
+    X, dictionary, mask, module = checked_problem(X, dictionary, missing_values, backend)
     check_alpha(penalty, alpha)
     if alpha is None and takes_alpha(penalty):
         raise ValueError("alpha must be a positive number, got None. Only L0Penalty needs none.")
     alpha = 1.0 if alpha is None else float(alpha)
     check_weight(alpha, X.dtype, "alpha")
-    dictionary = check_dictionary(dictionary, None, X.shape[1], X.dtype)
-    module = resolve_backend(backend, X)
-    X, dictionary = module.to_device(X), module.to_device(dictionary)
-    mask = None if mask is None else module.to_device(mask)
     init = _checked_init(init, (X.shape[0], dictionary.shape[0]), X.dtype)
     factor = resolve_penalty(penalty, dictionary.shape[0], alpha, bool(positive))
     energy = SparseEnergy(LinearDecoder(dictionary), factor)

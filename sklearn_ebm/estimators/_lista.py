@@ -60,7 +60,8 @@ class LISTAEncoder(SparseModel):
         codes. None uses the alpha of the fitted coder if `dictionary` is one, and "scale"
         otherwise. "scale" is the root mean square of the training data.
     penalty : {"l1"}, Penalty or None, default=None
-        Sparsity penalty on the codes: "l1" for ||z||_1, or any object with the methods `value` and
+        Sparsity penalty on the codes: "l1" for ||z||_1, an `L1Penalty` for weights of components,
+        an `ElasticNetPenalty` for additional squares, or any object with the methods `value` and
         `prox` (see :ref:`add_a_penalty`). None uses the penalty of the fitted coder if `dictionary`
         is one, and "l1" otherwise. The penalty must be separable, because the steps of the encoder
         shrink each component by itself; penalties other than ||z||_1 are only approximated by the

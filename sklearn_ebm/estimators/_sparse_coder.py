@@ -46,8 +46,9 @@ class SparseCoder(SparseModel):
         codes. "scale" is the root mean square of the training data, which is 1 for data of unit
         variance; the codes are then proportional to the scale of the data. For a penalty with a
         `degree` other than 1, "scale" is this root mean square to the power 2 - degree.
-    penalty : {"l1"}, L0Penalty, GroupPenalty, InhibitionPenalty or Penalty, default="l1"
-        Sparsity penalty on the codes: "l1" for ||z||_1, an `L0Penalty` to limit the number of
+    penalty : {"l1"} or Penalty, default="l1"
+        Sparsity penalty on the codes: "l1" for ||z||_1, an `L1Penalty` for weights of components,
+        an `ElasticNetPenalty` for additional squares, an `L0Penalty` to limit the number of
         non-zero entries, a `GroupPenalty` for the norms of groups of components, an
         `InhibitionPenalty` for components that inhibit each other, or any object with the methods
         `value` and `prox` (see :ref:`add_a_penalty`).

@@ -21,6 +21,7 @@ from sklearn_ebm.factors.energies import (
     largest_log_odds,
     with_encoder,
 )
+from sklearn_ebm.factors.penalties._elastic_net import ElasticNetPenalty
 from sklearn_ebm.factors.penalties._group import DisjointGroupNorm, GroupNorm, group_norm
 from sklearn_ebm.factors.penalties._group_penalty import GroupPenalty
 from sklearn_ebm.factors.penalties._inhibition import InhibitionPenalty
@@ -32,6 +33,7 @@ from sklearn_ebm.factors.penalties._resolve import (
     PENALTIES,
     PENALTY,
     check_alpha,
+    degree_of,
     renewing_penalty,
     resolve_penalty,
     same_penalty,
@@ -56,6 +58,7 @@ __all__ = [
     "BilinearEnergy",
     "ConvolutionalDecoder",
     "DisjointGroupNorm",
+    "ElasticNetPenalty",
     "FixedMap",
     "GaussianUnits",
     "GroupNorm",
@@ -77,6 +80,7 @@ __all__ = [
     "at_every_position",
     "check_alpha",
     "cross_entropy",
+    "degree_of",
     "group_norm",
     "half_norm",
     "in_data_units",

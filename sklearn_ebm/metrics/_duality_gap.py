@@ -12,6 +12,7 @@ from sklearn_ebm._typing import Array, ArrayLike, MatrixLike, PenaltyLike
 from sklearn_ebm.backends import to_host
 from sklearn_ebm.backends._certificate import gap_of_misfit
 from sklearn_ebm.factors import PENALTY, resolve_penalty
+from sklearn_ebm.factors.penalties._ridge import without_ridge
 from sklearn_ebm.inputs._rows import (
     checked_array,
     is_nan,
@@ -65,8 +66,9 @@ def duality_gap(
         Weight of the sparsity penalty.
     positive : bool, default=False
         Whether codes are constrained to be non-negative.
-    penalty : {"l1"}, GroupPenalty or Penalty, default="l1"
-        Sparsity penalty on the codes: "l1" for ||z||_1, a `GroupPenalty` for the norms of groups of
+    penalty : {"l1"} or Penalty, default="l1"
+        Sparsity penalty on the codes: "l1" for ||z||_1, an `L1Penalty` for weights of components,
+        an `ElasticNetPenalty` for additional squares, a `GroupPenalty` for the norms of groups of
         components, or any object with the method `dual_norm` or `conjugate` (see
         :ref:`add_a_penalty`).
     missing_values : float or None, default=None
@@ -175,8 +177,10 @@ def _gap_by_conjugate(X, code, dictionary, factor, mask):
     residual = X - code @ dictionary
     if mask is not None:
         residual *= mask
-    correlation = residual @ dictionary.T
-    return gap_of_misfit(factor, _half_norm(residual), _half_norm(X), code, correlation)
+    penalty, ridge = without_ridge(factor)
+    misfit = _half_norm(residual) + ridge * _half_norm(code)
+    correlation = residual @ dictionary.T - ridge * code
+    return gap_of_misfit(penalty, misfit, _half_norm(X), code, correlation)
 
 
 def _split(rows):

@@ -22,7 +22,8 @@ class Penalty(Protocol):
       penalty supports ``positive=True``.
     - ``degree`` (number, default 1): P(c z) = c^degree P(z) for c > 0. ``alpha="scale"`` is the
       root mean square of the data to the power 2 - degree, so that codes are proportional to the
-      scale of the data. If there is no such degree, users must set alpha to a number.
+      scale of the data. If there is no such degree, users must set alpha to a number; with None,
+      ``alpha="scale"`` raises an error.
     - ``gradient(code)``: a subgradient, in the shape of the code. ``LISTAEncoder(loss="energy")``
       requires it.
     - ``dual_norm(correlation)``: for a norm P, max_z q z' / P(z) of each row q. Inference then
@@ -64,6 +65,11 @@ class PenaltyFactor(Protocol):
     - ``rule(step_size, dtype)``: the proximal operator of single entries as plain numbers for
       fused kernels (see `sklearn_ebm.backends._rules`).
     - ``group_rule(like)``: the same for disjoint groups.
+    - ``ridge`` (float) and ``without_ridge`` (a factor): the penalty is ridge/2 ||z||^2 plus that
+      factor. Problems add the ridge to their Hessian, and solvers receive the other factor. Its
+      dual norm then provides the duality gap of the whole energy.
+    - ``unweighted`` (a factor) and ``weights_of(code)``: the penalty of z is ``unweighted`` at the
+      variables w_j z_j, with the weight of each entry of a code. Solvers use these variables.
     - ``majorant(code, neglected)``: a penalty with `prox` that is at least this one everywhere, up
       to a constant, and touches it at `code`, up to an energy of `neglected` per row. Solvers
       minimise it in place of this one, in a step from `code`. Its ``curvature`` is the weight of a

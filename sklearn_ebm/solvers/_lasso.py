@@ -1,5 +1,6 @@
 """Solvers of lasso problems by name; `SOLVERS` lists them."""
 
+import contextlib
 from dataclasses import dataclass
 from typing import Any
 
@@ -79,7 +80,7 @@ def _block_descent(problem, code, warm, tol, max_iter, backend):
     return gap, n_iter
 
 
-def _in_single_range(problem, start):
+def in_single_range(problem, start):
     """Return whether atoms, correlations and codes are within the range of single precision."""
     xp = array_namespace(problem.gram)
     smallest, largest = (curvature**0.5 for curvature in problem.curvatures)
@@ -97,15 +98,19 @@ def _active_set(problem, code, warm, tol, max_iter, backend):
     tol only because of rounding.
     """
     gap, rounds = _first_rounds(problem, code, warm, tol, min(max_iter, ROUNDS), backend)
-    steps = max_iter - rounds
-    rounds += _go_on(_feature_signs, problem, code, gap, tol, steps, backend)
+    return gap, rounds + finish_active_set(problem, code, gap, tol, max_iter - rounds, backend)
+
+
+def finish_active_set(problem, code, gap, tol, steps, backend):
+    """Continue with samples whose gap is above tol after some rounds; return the iterations."""
+    n_iter = _go_on(_feature_signs, problem, code, gap, tol, steps, backend)
     if steps > 0:
-        rounds += _go_on(_accelerated_steps, problem, code, gap, tol, steps, backend)
-    return gap, rounds
+        n_iter += _go_on(_accelerated_steps, problem, code, gap, tol, steps, backend)
+    return n_iter
 
 
 def _first_rounds(problem, code, warm, tol, max_iter, backend):
-    if _in_single_range(problem, code if warm else None):
+    if in_single_range(problem, code if warm else None):
         return backend.active_set(problem.as_lasso(), code, tol, max_iter, warm=warm)
     if not warm:
         code[...] = 0
@@ -145,9 +150,25 @@ def _rescue(max_iter, backend):
         problem = problem.on(backend)
         lacks = _absent(("gram", "rule"), problem) or getattr(backend, "feature_sign", None) is None
         method = _accelerated_steps if lacks else _feature_signs
-        return method(problem, code, tol, max_iter, backend)[0]
+        with _unweighted(problem, code) as problem:
+            return method(problem, code, tol, max_iter, backend)[0]
 
     return rescue
+
+
+@contextlib.contextmanager
+def _unweighted(problem, code, warm=True):
+    """Provide a problem without weights of the penalty, and `code` in its variables w_j z_j."""
+    weights = problem.weights
+    if weights is None:
+        yield problem
+        return
+    if warm:
+        code *= weights
+    else:
+        code[...] = 0
+    yield problem.unweighted()
+    code /= weights
 
 
 def _accelerated_steps(problem, code, tol, max_iter, backend):
@@ -239,7 +260,7 @@ def _absent(names, problem):
 
 
 def _has(name, problem):
-    penalty = problem.penalty
+    penalty = problem.penalty if problem.weights is None else problem.penalty.unweighted
     if name == "convex":
         return getattr(penalty, "convex", True)
     if name == "prox":
@@ -261,7 +282,7 @@ def _lacks(entry, problem, backend):
     return ""
 
 
-def _suitable(solver, problem, backend):
+def suitable(solver, problem, backend):
     """Return a solver's entry, or the first in `AUTOMATIC` that the problem allows."""
     reasons = {}
     for name in (solver, *AUTOMATIC) if solver != "auto" else AUTOMATIC:
@@ -321,11 +342,17 @@ def solve_lasso(problem, *, solver="auto", code=None, warm=False, tol=1e-4, max_
         code = problem.new_code()
     if warm:
         sanitize(problem, code, backend)
-    entry = _suitable(solver, problem, backend)
-    measure, n_iter = entry.solve(problem, code, warm, tol, max_iter, backend)
+    entry = suitable(solver, problem, backend)
+    with _unweighted(problem, code, warm) as solved:
+        measure, n_iter = entry.solve(solved, code, warm, tol, max_iter, backend)
     criterion = Criterion.GAP if is_certified(problem.penalty) else Criterion.DECREASE
     solution = Solution(code, n_iter, [], measure, criterion=criterion)
-    claimed = copied(measure)
-    verify(solution, problem, _rescue(max_iter, backend), tol, certify or warm, backend)
+    return verified(solution, problem, tol, max_iter, certify or warm, backend)
+
+
+def verified(solution, problem, tol, max_iter, everything, backend):
+    """Return a solution with true gaps in place of claimed ones, and how the solver ended."""
+    claimed = copied(solution.measure)
+    verify(solution, problem, _rescue(max_iter, backend), tol, everything, backend)
     solution.outcome = _outcome(problem, solution, claimed, tol, max_iter, backend)
     return solution

@@ -23,6 +23,7 @@ from tests.registries.kernels.cases import (
     LAYERS,
     MINIMIZERS,
     N_ROWS,
+    PATHS,
     SMALL_TORUS,
     draw_code_of_pools,
 )
@@ -282,6 +283,26 @@ def assert_minimizer_agrees(backend, name, dtype, n_rows, storage, folder):
         assert np.all(code >= 0)
 
 
+@pytest.mark.parametrize("name", PATHS)
+@pytest.mark.parametrize("n_rows", [0, 1, N_ROWS])
+def test_a_path_has_the_codes_of_each_threshold(backend, name, dtype, n_rows):
+    """Gaps are certified for each threshold, so that distances are bounded as for a minimizer."""
+    case = PATHS[name]
+    if getattr(backend, case.kernel) is None:
+        pytest.skip(f"{backend.name} has no {case.kernel}, and says so by None")
+    arguments = prepared(case, dtype, n_rows)
+    result, (gap, n_iter) = called(backend, case, arguments)
+    lasso, tol = _mapped_one(widened, arguments["lasso"]), arguments["tol"]
+    assert gap.shape == (len(arguments["thresholds"]), n_rows)
+    assert np.all(gap <= tol)
+    assert n_iter.shape == (len(arguments["thresholds"]),)
+    for threshold, code in zip(arguments["thresholds"], result["code"], strict=True):
+        rule = lasso.rule._replace(threshold=threshold)
+        true_gap, _ = case.certificate(lasso._replace(rule=rule), code)
+        assert np.all(true_gap <= 2 * tol)
+        assert np.all(code >= 0) or "positive" not in name
+
+
 @pytest.mark.parametrize("name", ["FISTA", "FISTA, positive"])
 def test_steps_that_restart_and_steps_that_do_not_are_both_drawn(name, dtype):
     expected, _ = called(reference, CASES[name], prepared(CASES[name], dtype, N_ROWS))
@@ -313,7 +334,8 @@ def test_pieces_cover_the_rows_once_and_begin_at_multiples(backend, n_rows):
 
 
 def test_every_kernel_of_the_reference_is_registered():
-    kernels = {case.kernel for case in (*CASES.values(), *MINIMIZERS.values())}
+    registered = *CASES.values(), *MINIMIZERS.values(), *PATHS.values()
+    kernels = {case.kernel for case in registered}
     others = {"map_pieces", "name", "to_device"}
     loops = {"contrastive_steps"}  # their reference is in the solvers: see tests/solvers
     assert kernels == set(reference.__all__) - others - loops

@@ -3,7 +3,13 @@
 import numpy as np
 from sklearn.base import BaseEstimator
 
-from sklearn_ebm import GroupPenalty, InhibitionPenalty, L0Penalty, L1Penalty
+from sklearn_ebm import (
+    ElasticNetPenalty,
+    GroupPenalty,
+    InhibitionPenalty,
+    L0Penalty,
+    L1Penalty,
+)
 from sklearn_ebm.factors import resolve_penalty
 from sklearn_ebm.protocols import offers
 
@@ -97,6 +103,8 @@ PENALTIES = {
     "l1": "l1",
     "L1Penalty": L1Penalty(),
     "L0Penalty": L0Penalty(2),
+    "L1Penalty with weights": L1Penalty([0.5, 1, 2, 0.7, 1, 3]),
+    "ElasticNetPenalty": ElasticNetPenalty(0.6),
     "disjoint groups": GroupPenalty([[4], [5, 0, 2], [1, 3]], pool_weights=[1, 0.5, 2]),
     "overlapping groups": GroupPenalty(CHAIN),
     "map": GroupPenalty(map_shape=(2, 3), pool_shape=(2, 2)),

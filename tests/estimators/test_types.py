@@ -27,6 +27,8 @@ from sklearn_ebm import (
     Rectifier,
     SparseCoder,
     ZCAWhitener,
+    alpha_max,
+    alpha_path,
     fista,
     ista,
     sparse_encode,
@@ -337,6 +339,8 @@ REFUSALS = {
     "sparse_encode": lambda: sparse_encode(NAN, ATOMS, 0.5),
     "fista": lambda: fista(NAN, ATOMS, 0.5),
     "ista": lambda: ista(NAN, ATOMS, 0.5, missing_values=0.5),
+    "alpha_path": lambda: alpha_path(NAN, ATOMS),
+    "alpha_max": lambda: alpha_max(NAN, ATOMS),
 }
 
 

@@ -23,6 +23,7 @@ from sklearn_ebm.backends.numba._encoders import (
 from sklearn_ebm.backends.numba._gibbs import gibbs_step
 from sklearn_ebm.backends.numba._lasso import (
     active_set,
+    active_set_path,
     block_descent,
     coordinate_descent,
     feature_sign,
@@ -54,6 +55,7 @@ name = "numba"
 
 __all__ = [
     "active_set",
+    "active_set_path",
     "adam_step",
     "add_code_moment",
     "add_moments",

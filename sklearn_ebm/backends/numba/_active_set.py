@@ -14,7 +14,7 @@ avoids cancellation.
 import numpy as np
 
 from sklearn_ebm.backends.numba._coordinate_descent import gap_of_sums
-from sklearn_ebm.backends.numba._rules import dual_magnitude, inner, kernel
+from sklearn_ebm.backends.numba._rules import dual_magnitude, inner, kernel, scaled
 from sklearn_ebm.backends.numba._simd import (
     LANES,
     larger,
@@ -29,6 +29,7 @@ from sklearn_ebm.backends.numba._support import (
     SIGN,
     STEP,
     add_row,
+    add_rows,
     append,
     newton_step,
     remove,
@@ -40,6 +41,7 @@ SHRINK = np.float32(0.45)  # factor of the threshold in one round
 NEAR = np.float32(1.2)  # a threshold up to this multiple of alpha is set to alpha
 REFUSALS = JOINERS  # rejected atoms in the support's span; more indicate nearly dependent atoms
 FARTHEST = np.float32(8)  # maximum step, as a multiple of the code's L1 norm
+FRESH = 8  # thresholds of a path after which q is recomputed
 LEAPS = 3  # attempts to find a step without sign changes; the last step is taken in any case
 
 
@@ -216,6 +218,14 @@ def _resume(gram, search, start):
 
 
 @inner
+def _restart(search, target):
+    """Begin with a code of zeros."""
+    for j in range(target.shape[0]):
+        search.correlation[j] = target[j]
+        search.is_free[j] = 1
+
+
+@inner
 def _write(search, size, code):
     for j in range(code.shape[0]):
         code[j] = 0
@@ -232,9 +242,7 @@ def active_set_rows(lasso, code, gap, n_iter, warm, tol, max_iter, search, first
     rule, gram = lasso.rule, lasso.gram
     for n in range(first, last):
         target = lasso.correlation[n]
-        for j in range(target.shape[0]):
-            search.correlation[j] = target[j]
-            search.is_free[j] = 1
+        _restart(search, target)
         size, threshold, farthest = np.intp(0), rule.threshold, np.float32(0)
         if warm:
             size, farthest, n_refused = _resume(gram, search, code[n])
@@ -248,3 +256,57 @@ def active_set_rows(lasso, code, gap, n_iter, warm, tol, max_iter, search, first
             rule, gram, target, search, size, threshold, lasso.half_norm[n], tol, max_iter, farthest
         )
         _write(search, size, code[n])
+
+
+@inner
+def _refresh(gram, target, search, size):
+    """Recompute q = c - z H, which accumulates the rounding errors of all steps."""
+    for j in range(target.shape[0]):
+        search.correlation[j] = target[j]
+    add_rows(search.correlation, gram, search.support, search.value, np.float32(-1), size)
+
+
+@inner
+def _follow(rule, gram, target, search, size, half_norm, tol, max_iter):
+    """Minimise from the code of a slightly larger threshold; return size, gap and rounds.
+
+    The first step has no new atoms: many that violate |q_j| <= alpha before it do not after it.
+    """
+    size, distance = _leap(gram, search, size, rule.threshold)
+    largest = survey(rule, search)
+    gap, length = _relative_gap(rule, target, search, size, half_norm, largest)
+    if gap <= tol and distance <= FARTHEST * length:
+        return size, gap, 1
+    size, gap, n_rounds = _minimize(
+        rule, gram, target, search, size, rule.threshold, half_norm, tol, max_iter - 1, distance
+    )
+    return size, gap, n_rounds + 1
+
+
+@kernel
+def active_set_path_rows(lasso, thresholds, code, gap, n_iter, tol, max_iter, search, first, last):
+    """Compute codes of the rows first..last for decreasing thresholds; lasso.rule has threshold 1.
+
+    Supports of consecutive thresholds have most atoms in common, so that the inverse of the Hessian
+    remains in use. A row without a certificate restarts from zero.
+    """
+    gram, nothing = lasso.gram, np.float32(0)
+    for n in range(first, last):
+        target, half_norm, size, is_certified = lasso.correlation[n], lasso.half_norm[n], 0, False
+        for k in range(thresholds.shape[0]):
+            rule = scaled(lasso.rule, thresholds[k])
+            if is_certified:
+                if k % FRESH == 0:
+                    _refresh(gram, target, search, size)
+                size, gap[k, n], n_iter[k, n] = _follow(
+                    rule, gram, target, search, size, half_norm, tol, max_iter
+                )
+            else:
+                _restart(search, target)
+                threshold = max(rule.threshold, survey(rule, search))
+                size, gap[k, n], n_iter[k, n] = _minimize(
+                    rule, gram, target, search, np.intp(0), threshold, half_norm, tol, max_iter,
+                    nothing,
+                )  # fmt: skip
+            is_certified = gap[k, n] <= tol
+            _write(search, size, code[k, n])

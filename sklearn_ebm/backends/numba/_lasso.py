@@ -4,7 +4,7 @@ import numpy as np
 
 from sklearn_ebm.backends import numpy as reference
 from sklearn_ebm.backends._namespace import read_only
-from sklearn_ebm.backends.numba._active_set import active_set_rows
+from sklearn_ebm.backends.numba._active_set import active_set_path_rows, active_set_rows
 from sklearn_ebm.backends.numba._block_descent import (
     block_descent_rows,
     group_bounds,
@@ -62,6 +62,26 @@ def active_set(lasso, code, tol, max_iter, warm=True):
         active_set_rows(lasso, code, gap, n_iter, warm, tol, max_iter, search, first, last)
 
     return _by_rows(solve, code, tol)
+
+
+def active_set_path(lasso, thresholds, code, tol, max_iter):
+    """Fused active set for a path; see `sklearn_ebm.backends.numpy.active_set_path`."""
+    lasso = _typed(lasso._replace(rule=lasso.rule._replace(threshold=1)))
+    thresholds = read_only(np.asarray(thresholds, code.dtype))
+    n_thresholds, n_rows, n_atoms = code.shape
+    capacity = min(n_atoms, MAX_SUPPORT)
+    gap = np.zeros((n_thresholds, n_rows))
+    n_iter = np.zeros((n_thresholds, n_rows), np.int64)
+    stop = _stop_at(tol, code.dtype)
+
+    def work(first, last):
+        search = new_search(n_atoms, capacity, code.dtype)
+        active_set_path_rows(
+            lasso, thresholds, code, gap, n_iter, stop, max_iter, search, first, last
+        )
+
+    split_rows(work, n_rows, SMALLEST_PIECE)
+    return gap, n_iter.max(axis=1, initial=0)
 
 
 def feature_sign(lasso, code, tol, max_iter):

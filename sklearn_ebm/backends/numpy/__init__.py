@@ -21,7 +21,7 @@ from sklearn_ebm.backends.numpy._encoders import (
     tanh_backward,
     tanh_preactivation,
 )
-from sklearn_ebm.backends.numpy._feature_sign import active_set, feature_sign
+from sklearn_ebm.backends.numpy._feature_sign import active_set, active_set_path, feature_sign
 from sklearn_ebm.backends.numpy._gibbs import gibbs_step
 from sklearn_ebm.backends.numpy._local_contrast import (
     local_contrast,
@@ -60,6 +60,7 @@ def map_pieces(work, n_rows, piece):
 
 __all__ = [
     "active_set",
+    "active_set_path",
     "adam_step",
     "add_code_moment",
     "add_moments",

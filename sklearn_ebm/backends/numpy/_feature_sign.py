@@ -37,6 +37,39 @@ def active_set(lasso, code, tol, max_iter, warm=True):
     return feature_sign(lasso, code, tol, max_iter)
 
 
+def active_set_path(lasso, thresholds, code, tol, max_iter):
+    """Minimise for decreasing thresholds, each from the code of the previous one.
+
+    Parameters
+    ----------
+    lasso : Lasso
+        Gram matrix, correlations, half squared norms and a penalty rule, whose threshold is
+        replaced.
+    thresholds : array-like of shape (n_thresholds,)
+        Decreasing thresholds.
+    code : ndarray of shape (n_thresholds, n_samples, n_components)
+        Receives the codes.
+    tol : float
+        Relative duality gap below which a row has converged.
+    max_iter : int
+        Maximum number of atoms that join the support for one threshold.
+
+    Returns
+    -------
+    gap : ndarray of shape (n_thresholds, n_samples)
+        Relative duality gap.
+    n_iter : ndarray of shape (n_thresholds,)
+        Largest number of rounds of a sample.
+    """
+    gap, n_iter = np.empty(code.shape[:2], code.dtype), np.zeros(len(thresholds), int)
+    code[0] = 0
+    for k, threshold in enumerate(thresholds):
+        code[k] = code[max(k - 1, 0)]
+        rule = lasso.rule._replace(threshold=code.dtype.type(threshold))
+        gap[k], n_iter[k] = feature_sign(lasso._replace(rule=rule), code[k], tol, max_iter)
+    return gap, n_iter
+
+
 def feature_sign(lasso, code, tol, max_iter):
     """Add one atom after another to the support, in place, until all optimality conditions hold.
 

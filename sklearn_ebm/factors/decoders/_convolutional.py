@@ -7,7 +7,7 @@ from sklearn_ebm._storage import stored
 from sklearn_ebm.backends import array_namespace, resolve_backend
 from sklearn_ebm.backends._border import BORDERS
 from sklearn_ebm.factors.decoders._linear import LinearDecoder, shorten
-from sklearn_ebm.factors.problems import ConvolutionalProblem, Source, largest_curvature
+from sklearn_ebm.factors.problems import ConvolutionalProblem, largest_curvature
 from sklearn_ebm.protocols import ModuleMixin
 
 PIECE_NUMBERS = 1 << 16  # entries of the codes that a thread processes at a time
@@ -92,8 +92,11 @@ class ConvolutionalDecoder(ModuleMixin):
         if dtype == self.dictionary.dtype:
             return self
         xp = array_namespace(self.dictionary)
-        cast = xp.asarray(self.dictionary, dtype=dtype)
-        return type(self)(cast, self.image_shape, self.border_name).on(self._products)
+        return self.with_filters(xp.asarray(self.dictionary, dtype=dtype))
+
+    def with_filters(self, dictionary):
+        """Return the decoder with other filters of the same shape."""
+        return type(self)(dictionary, self.image_shape, self.border_name).on(self._products)
 
     def as_images(self, rows):
         """Return rows of pixels as images, (n_samples, height, width, n_channels)."""
@@ -152,10 +155,9 @@ class ConvolutionalDecoder(ModuleMixin):
         self._products_for(X).correlate(images, self.dictionary, self.border, maps)
         return rows
 
-    def problem(self, X, penalty, prediction=None, beta=0.0, mask=None):
+    def problem(self, source, penalty):
         """Return the inference problem of some images; see `SparseEnergy.problem`."""
-        ridge = 0.0 if prediction is None else beta
-        return ConvolutionalProblem(Source(self, X, prediction, ridge, mask), penalty)
+        return ConvolutionalProblem(source, penalty)
 
 
 @stored
@@ -178,6 +180,6 @@ class PatchDecoder(ConvolutionalDecoder):
         rows = array_namespace(self.dictionary).reshape(self.dictionary, (n_components, -1))
         return LinearDecoder(rows)
 
-    def problem(self, X, penalty, prediction=None, beta=0.0, mask=None):
+    def problem(self, source, penalty):
         """Return the inference problem of some patches; see `SparseEnergy.problem`."""
-        return self.as_matrix.problem(X, penalty, prediction, beta, mask)
+        return self.as_matrix.problem(source._replace(decoder=self.as_matrix), penalty)

@@ -4,7 +4,7 @@ import functools
 
 from sklearn_ebm._storage import stored
 from sklearn_ebm.backends import array_namespace, diagonal, multiply_into, squared_norms
-from sklearn_ebm.factors.problems import GramProblem, MaskedProblem, Source, largest_eigenvalue
+from sklearn_ebm.factors.problems import GramProblem, MaskedProblem, largest_eigenvalue
 from sklearn_ebm.factors.problems._gram import positive_range
 from sklearn_ebm.protocols import ModuleMixin
 
@@ -29,7 +29,7 @@ class LinearDecoder(ModuleMixin):
         self.dictionary = dictionary
         self.parameters = {"dictionary": dictionary}
         self._casts = {}
-        self._predictive_grams = {}
+        self._grams_with = {}
 
     def __getstate__(self):
         """Store only the atoms: products and casts are computed again when they are needed."""
@@ -109,24 +109,22 @@ class LinearDecoder(ModuleMixin):
             return self.dictionary
         return xp.where(is_lost, xp.zeros_like(self.dictionary), self.dictionary)
 
-    def problem(self, X, penalty, prediction=None, beta=0.0, mask=None):
+    def problem(self, source, penalty):
         """Return the inference problem of all rows of X; see `SparseEnergy.problem`."""
-        correlation = self.correlate(X)
-        if prediction is not None:
-            correlation += beta * prediction
-        ridge = 0.0 if prediction is None else beta
-        source = Source(self, X, prediction, ridge, mask)
+        correlation, ridge = self.correlate(source.X), source.ridge
+        if source.prediction is not None:
+            correlation += ridge * source.prediction
         shared = correlation, source.half_norm, penalty, lambda: self.lipschitz + ridge, source
-        if mask is not None:
+        if source.mask is not None:
             return MaskedProblem(None, *shared)
-        return GramProblem(self._predictive_gram(ridge) if ridge else self.gram, *shared)
+        return GramProblem(self._gram_with(ridge) if ridge else self.gram, *shared)
 
-    def _predictive_gram(self, ridge):
-        if ridge not in self._predictive_grams:
+    def _gram_with(self, ridge):
+        if ridge not in self._grams_with:
             xp = array_namespace(self.gram)
             identity = xp.eye(self.gram.shape[0], dtype=self.gram.dtype)
-            self._predictive_grams[ridge] = self.gram + ridge * identity
-        return self._predictive_grams[ridge]
+            self._grams_with[ridge] = self.gram + ridge * identity
+        return self._grams_with[ridge]
 
 
 def shorten(rows):

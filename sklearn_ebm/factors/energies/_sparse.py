@@ -6,6 +6,8 @@ from typing import Any
 from sklearn_ebm._storage import stored
 from sklearn_ebm.factors._tape import Tape
 from sklearn_ebm.factors.decoders._linear import half_norm
+from sklearn_ebm.factors.penalties._ridge import without_ridge
+from sklearn_ebm.factors.problems import Source
 
 
 @stored
@@ -57,7 +59,8 @@ class SparseEnergy:
         """Return the energy as a function of z, for all rows of X at once.
 
         The prediction term adds beta I to the Hessian and beta f(x) to the correlations. It is thus
-        a lasso with the data [x, sqrt(beta) f(x)] and the atoms [D, sqrt(beta) I].
+        a lasso with the data [x, sqrt(beta) f(x)] and the atoms [D, sqrt(beta) I]. A quadratic part
+        of the penalty, ridge/2 ||z||^2, is such a term with f(x) = 0.
 
         Parameters
         ----------
@@ -73,7 +76,9 @@ class SparseEnergy:
         problem : GramProblem, MaskedProblem or ConvolutionalProblem
         """
         prediction = self._prediction(X, prediction)
-        return self.decoder.problem(X, self.penalty, prediction, self.beta, mask)
+        penalty, ridge = without_ridge(self.penalty)
+        source = Source.of(self.decoder, X, prediction, self.beta, mask, ridge)
+        return self.decoder.problem(source, penalty)
 
     def _prediction(self, X, prediction):
         """Return f(x) if the energy has a prediction term, else None."""

@@ -1,7 +1,10 @@
-"""The L1 penalty alpha ||z||_1, optionally with non-negative codes."""
+"""The L1 penalty alpha sum_j w_j |z_j|, optionally with non-negative codes."""
+
+import numpy as np
 
 from sklearn_ebm._storage import stored
-from sklearn_ebm.backends import array_namespace
+from sklearn_ebm._typing import ArrayLike
+from sklearn_ebm.backends import array_namespace, to_host
 from sklearn_ebm.backends._rules import PositiveSoftThreshold, SoftThreshold
 from sklearn_ebm.factors.penalties._specification import PenaltySpecification
 
@@ -9,12 +12,26 @@ from sklearn_ebm.factors.penalties._specification import PenaltySpecification
 class L1Penalty(PenaltySpecification):
     """Penalty on the absolute values of a code, which is then sparse.
 
-    The penalty is alpha sum_j |z_j|.
+    The penalty is alpha sum_j w_j |z_j|, with weights w_j = 1 by default.
     ``penalty="l1"`` is equivalent to ``penalty=L1Penalty()``.
+
+    Parameters
+    ----------
+    weights : array-like of shape (n_components,) or None, default=None
+        Positive factor of alpha for each component. Components with a larger weight are used less.
+        In convolutional models, there is one weight for each feature map. None is a weight of one
+        for all components.
 
     See Also
     --------
+    ElasticNetPenalty : The same penalty plus squares of the code.
     GroupPenalty : A penalty for groups of components.
+
+    Notes
+    -----
+    Solvers use the variables w_j z_j, in which the penalty has equal weights, so that weights do
+    not make inference slower. The exceptions are missing values, and models with both convolutions
+    and an encoder, for which FISTA is the fastest solver that supports weights.
 
     References
     ----------
@@ -26,20 +43,23 @@ class L1Penalty(PenaltySpecification):
     >>> from sklearn_ebm import L1Penalty, sparse_encode
     >>> print(sparse_encode([[3.0, 4.0]], np.eye(2), alpha=3.0, penalty=L1Penalty()))
     [[0. 1.]]
+    >>> penalty = L1Penalty(weights=[1.0, 0.5])
+    >>> print(sparse_encode([[3.0, 4.0]], np.eye(2), alpha=2.0, penalty=penalty))
+    [[1. 3.]]
     """
 
     separable = True
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, weights: ArrayLike | None = None) -> None:
+        super().__init__(weights=weights)
 
-    def resolve(self, n_components: int, alpha: float, positive: bool = False) -> "L1":
-        """Return the factor alpha sum_j |z_j|.
+    def resolve(self, n_components: int, alpha: float, positive: bool = False) -> "L1 | WeightedL1":
+        """Return the factor alpha sum_j w_j |z_j|.
 
         Parameters
         ----------
         n_components : int
-            Ignored: the penalty can be used with any number of components.
+            Number of components, which must be the number of weights.
         alpha : float
             Weight of the penalty.
         positive : bool, default=False
@@ -47,10 +67,34 @@ class L1Penalty(PenaltySpecification):
 
         Returns
         -------
-        L1
+        L1 or WeightedL1
             The penalty with its weight.
+
+        Raises
+        ------
+        ValueError
+            If the weights are not `n_components` positive numbers.
         """
-        return L1(alpha, positive)
+        if self.weights is None:
+            return L1(alpha, positive)
+        return WeightedL1(L1(alpha, positive), _checked_weights(self.weights, n_components))
+
+
+def _checked_weights(weights, n_components):
+    """Return the weights as an array in double precision."""
+    checked = np.asarray(to_host(weights), dtype=np.float64)
+    if checked.shape != (n_components,):
+        raise ValueError(
+            f"weights must have the shape (n_components,) = ({n_components},), got an array of "
+            f"shape {checked.shape}."
+        )
+    if not np.all((checked > 0) & np.isfinite(checked)):
+        raise ValueError(
+            "weights must be positive and finite, got values from "
+            f"{checked.min()} to {checked.max()}. Codes of components without a penalty have no "
+            "duality gap; use a small weight instead of 0."
+        )
+    return checked
 
 
 @stored
@@ -63,14 +107,17 @@ class L1:
         Weight of the sparsity.
     positive : bool, default=False
         Whether codes are non-negative. The conjugate's box then has no lower bound.
+    name : str, default="L1Penalty"
+        Name of the penalty in error messages.
     """
 
     name = "L1Penalty"
     separable = True
 
-    def __init__(self, alpha, positive=False):
+    def __init__(self, alpha, positive=False, name=name):
         self.alpha = alpha
         self.positive = positive
+        self.name = name
 
     def value(self, code):
         """Return the penalty of each row, shape (n_samples,)."""
@@ -93,3 +140,45 @@ class L1:
         """Return the proximal operator as plain numbers of `dtype`, for fused kernels."""
         kind = PositiveSoftThreshold if self.positive else SoftThreshold
         return kind(dtype(self.alpha * step_size))
+
+
+@stored
+class WeightedL1:
+    """alpha sum_j w_j |z_j|, which is `unweighted` at the variables w_j z_j.
+
+    Parameters
+    ----------
+    unweighted : L1
+        alpha sum_j |z_j|.
+    weights : ndarray of shape (n_components,)
+        w, positive; the same at each position of maps.
+    """
+
+    name = "L1Penalty"
+    separable = True
+
+    def __init__(self, unweighted, weights):
+        self.unweighted = unweighted
+        self.weights = weights
+
+    def weights_of(self, code):
+        """Return the weight of each entry of a code, which may be maps as a flat row."""
+        xp, n_positions = array_namespace(code), code.shape[1] // self.weights.shape[0]
+        return xp.tile(xp.asarray(self.weights, dtype=code.dtype), (n_positions,))
+
+    def value(self, code):
+        """Return the penalty of each row, shape (n_samples,)."""
+        return self.unweighted.value(code * self.weights_of(code))
+
+    def gradient(self, code):
+        """Return alpha w_j sign(z_j), with the subgradient zero at z_j = 0."""
+        return self.unweighted.gradient(code) * self.weights_of(code)
+
+    def dual_norm(self, correlation, code=None, eta=None):
+        """Return max_j |q_j| / (alpha w_j) of each row; at most one if the optimal code is zero."""
+        return self.unweighted.dual_norm(correlation / self.weights_of(correlation))
+
+    def prox(self, code, step_size):
+        """Return argmin_z 1/2 ||z - code||^2 + step_size * penalty(z), elementwise."""
+        rule = self.unweighted.rule(step_size, float)
+        return type(rule)(rule.threshold * self.weights_of(code)).prox(code)

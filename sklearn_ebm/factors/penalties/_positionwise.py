@@ -18,9 +18,13 @@ def at_every_position(penalty, n_components):
     Returns
     -------
     PenaltyFactor
-        The penalty itself if it has a `rule`, which is elementwise.
+        The penalty itself if it is elementwise: it has a `rule`, or its factor without the ridge or
+        without the weights has one.
     """
-    return penalty if offers(penalty, "rule") else PositionwisePenalty(penalty, n_components)
+    inner = (getattr(penalty, name, None) for name in ("without_ridge", "unweighted"))
+    if any(offers(each, "rule") for each in (penalty, *inner)):
+        return penalty
+    return PositionwisePenalty(penalty, n_components)
 
 
 @stored

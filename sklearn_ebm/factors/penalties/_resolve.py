@@ -75,6 +75,23 @@ def takes_alpha(penalty):
     return bool(getattr(_named(penalty), "takes_alpha", True))
 
 
+def degree_of(penalty):
+    """Return the degree of a penalty, which determines the meaning of ``alpha="scale"``.
+
+    Raises
+    ------
+    ValueError
+        If the penalty has no degree.
+    """
+    degree = getattr(penalty, "degree", 1)
+    if degree is None:
+        raise ValueError(
+            f"alpha must be a number for penalty={penalty!r}, got 'scale': the terms of this "
+            "penalty depend on the scale of the data in different ways. Set alpha."
+        )
+    return degree
+
+
 def same_penalty(first, second):
     """Return whether two values of the parameter `penalty` describe the same penalty."""
     first, second = (_named(penalty) for penalty in (first, second))

@@ -105,14 +105,27 @@ class ConvolutionalProblem(GramProblem):
         if source.mask is not None:
             residual *= source.mask
         energy = squared_norms(residual) / 2 + self.penalty.value(code)
-        if source.prediction is not None:
-            distance = code - source.prediction
-            energy = energy + source.ridge * squared_norms(distance) / 2
-        return energy
+        if source.ridge:
+            energy = energy + source.ridge * squared_norms(source.distance(code)) / 2
+        return energy + source.constant
+
+    @property
+    def weights(self):
+        """w if the penalty is one of the variables w_j z_j; None if they have different ridges."""
+        return None if self.source.ridge else super().weights
+
+    def unweighted(self):
+        """Return the problem in the variables w_k z_k, with the filters d_k / w_k."""
+        kernels = self.decoder.dictionary
+        kernels = kernels / self.weights[: kernels.shape[0], None, None, None]
+        source = self.source._replace(decoder=self.decoder.with_filters(kernels))
+        return ConvolutionalProblem(source, self.penalty.unweighted)
 
     def as_local_lasso(self):
         """Return the arrays for a descent on tiles."""
         source, prediction = self.source, self.source.prediction
+        if source.ridge and prediction is None:
+            prediction = array_namespace(source.X).zeros_like(self.correlation)
         return ConvolutionalLasso(
             self.decoder.dictionary,
             self.decoder.as_images(source.X),

@@ -15,6 +15,7 @@ from sklearn_ebm.backends import array_namespace, diagonal, squared_norms, to_ho
 from sklearn_ebm.backends import numpy as reference
 from sklearn_ebm.backends._certificate import gap_of_misfit, relative_gap
 from sklearn_ebm.backends._problems import Lasso
+from sklearn_ebm.factors.penalties._ridge import without_ridge
 from sklearn_ebm.protocols import offers
 
 SMALL = 64  # for matrices with up to this many rows, computing all eigenvalues is as fast
@@ -50,13 +51,28 @@ def positive_range(values):
 
 
 class Source(NamedTuple):
-    """The data of a problem min_z 1/2 ||(x - zD) m||^2 + ridge/2 ||z - f||^2."""
+    """The data of a problem min_z 1/2 ||(x - zD) m||^2 + ridge/2 ||z - f||^2 + excess/2 ||f||^2."""
 
     decoder: Any  # computes zD and its adjoint
     X: Any  # (n_samples, n_features), zero for unobserved entries
-    prediction: Any = None  # (n_samples, n_components), f
+    prediction: Any = None  # (n_samples, n_components), f; None for zeros
     ridge: float = 0.0
     mask: Any = None  # (n_samples, n_features), m
+    excess: float = 0.0  # of a term that does not depend on z
+
+    @classmethod
+    def of(cls, decoder, X, prediction, beta, mask, ridge):
+        """Return the data of 1/2 ||(x - zD) m||^2 + beta/2 ||z - p||^2 + ridge/2 ||z||^2.
+
+        With f = p beta / (beta + ridge), the two quadratic terms are (beta + ridge)/2 ||z - f||^2
+        plus beta ridge / (2 (beta + ridge)) ||p||^2.
+        """
+        if prediction is None:
+            return cls(decoder, X, None, ridge, mask)
+        if not ridge:
+            return cls(decoder, X, prediction, beta, mask)
+        total = beta + ridge
+        return cls(decoder, X, prediction * (beta / total), total, mask, ridge * total / beta)
 
     def rows(self, index):
         """Return the data of some of the samples."""
@@ -70,19 +86,29 @@ class Source(NamedTuple):
         X, prediction, mask = (
             _cast(array, dtype) for array in (self.X, self.prediction, self.mask)
         )
-        return Source(self.decoder.astype(dtype), X, prediction, self.ridge, mask)
+        decoder = self.decoder.astype(dtype)
+        return self._replace(decoder=decoder, X=X, prediction=prediction, mask=mask)
 
     def problem(self, penalty):
         """Return the inference problem with a penalty."""
-        return self.decoder.problem(self.X, penalty, self.prediction, self.ridge, self.mask)
+        return self.decoder.problem(self, penalty)
 
     @property
     def half_norm(self):
         """1/2 ||x||^2 plus the prediction term: the energy of z = 0."""
         half_norm = squared_norms(self.X) / 2
         if self.prediction is not None:
-            half_norm += self.ridge * squared_norms(self.prediction) / 2
+            half_norm += (self.ridge + self.excess) * squared_norms(self.prediction) / 2
         return half_norm
+
+    @property
+    def constant(self):
+        """excess/2 ||f||^2, the term that does not depend on z; zero if there is none."""
+        return self.excess * squared_norms(self.prediction) / 2 if self.excess else 0.0
+
+    def distance(self, code):
+        """Return f - z."""
+        return -code if self.prediction is None else self.prediction - code
 
     def judge(self, code):
         """Return the smooth terms of the energy, 1/2 ||x - zD||^2 + ..., and q = c - z H."""
@@ -91,8 +117,8 @@ class Source(NamedTuple):
             residual = residual * self.mask
         misfit = squared_norms(residual) / 2
         q = self.decoder.correlate(residual)
-        if self.prediction is not None:
-            distance = self.prediction - code
+        if self.ridge:
+            distance = self.distance(code)
             misfit += self.ridge * squared_norms(distance) / 2
             q += self.ridge * distance
         return misfit, q
@@ -175,6 +201,31 @@ class GramProblem:
             setattr(problem, name, _cast(getattr(self, name), double))
         return problem
 
+    def with_penalty(self, factor):
+        """Return the problem with another penalty on the codes."""
+        penalty, ridge = without_ridge(factor)
+        if self.source is not None and ridge != self.source.ridge:
+            return self.source._replace(ridge=ridge).problem(penalty)
+        problem = copy.copy(self)
+        problem.penalty = penalty
+        return problem
+
+    @property
+    def weights(self):
+        """w if the penalty is one of the variables w_j z_j; None if `unweighted` is unavailable."""
+        if not offers(self.penalty, "unweighted"):
+            return None
+        return self.penalty.weights_of(self.correlation)
+
+    def unweighted(self):
+        """Return the problem in the variables w_j z_j, whose codes have the same gaps."""
+        inverse = 1 / self.weights
+        gram = self.gram * (inverse[:, None] * inverse[None, :])
+        correlation, penalty = self.correlation * inverse, self.penalty.unweighted
+        return GramProblem(
+            gram, correlation, self.half_norm, penalty, lambda: largest_eigenvalue(gram)
+        )
+
     @property
     def curvatures(self):
         """The smallest positive entry and the largest entry of the diagonal of H."""
@@ -225,6 +276,10 @@ class GramProblem:
 
 class MaskedProblem(GramProblem):
     """H = D M D' + ridge I, with the mask M of observed features of each sample; never formed."""
+
+    @property
+    def weights(self):
+        """None: problems in the variables w_j z_j require a matrix."""
 
     def product(self, code):
         """Return ((z D) M) D' + ridge z."""

@@ -119,6 +119,19 @@ def draw_svd(rng, dtype, n_rows, n_steps):
     }
 
 
+def draw_path(rng, dtype, n_rows, rule):
+    arguments = draw_lasso(rng, dtype, n_rows, rule)
+    thresholds = [8.0, 4.0, 2.0, 1.0, 0.7, 0.6, 0.55, 0.5, 0.45]  # more than one for a refresh
+    code = np.full((len(thresholds), n_rows, N_ATOMS), np.nan, dtype)
+    return {
+        "lasso": arguments["lasso"],
+        "thresholds": thresholds,
+        "code": code,
+        "tol": arguments["tol"],
+        "max_iter": arguments["max_iter"],
+    }
+
+
 def draw_groups(rng, dtype, n_rows, positive):
     sizes = np.array(GROUP_SIZES)
     members = rng.permutation(N_ATOMS)
@@ -365,6 +378,12 @@ CASES = {
     ),
     **LAYERS,
     **IMAGES,
+}
+PATHS = {  # minimizers for several thresholds
+    "active_set_path": Case("active_set_path", draw_path, ("code",), {"rule": SoftThreshold(1.0)}),
+    "active_set_path, positive": Case(
+        "active_set_path", draw_path, ("code",), {"rule": PositiveSoftThreshold(1.0)}
+    ),
 }
 MINIMIZERS = {  # results are defined by the problem, but iterations are not
     "coordinate_descent": Case(
