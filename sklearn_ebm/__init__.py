@@ -14,6 +14,7 @@ if TYPE_CHECKING:  # the imports of _HOMES
     from sklearn_ebm.estimators import ConvPSD as ConvPSD
     from sklearn_ebm.estimators import ConvSparseCoder as ConvSparseCoder
     from sklearn_ebm.estimators import FineTunedClassifier as FineTunedClassifier
+    from sklearn_ebm.estimators import FineTunedRegressor as FineTunedRegressor
     from sklearn_ebm.estimators import GroupSparsePSD as GroupSparsePSD
     from sklearn_ebm.estimators import LISTAEncoder as LISTAEncoder
     from sklearn_ebm.estimators import SparseCoder as SparseCoder
@@ -40,6 +41,7 @@ _HOMES = {
     "ConvSparseCoder": "estimators",
     "Dropout": "layers",
     "FineTunedClassifier": "estimators",
+    "FineTunedRegressor": "estimators",
     "Flattener": "layers",
     "GroupPenalty": "factors",
     "GroupSparsePSD": "estimators",
@@ -79,6 +81,7 @@ __all__ = [
     "ConvSparseCoder",
     "Dropout",
     "FineTunedClassifier",
+    "FineTunedRegressor",
     "Flattener",
     "GroupPenalty",
     "GroupSparsePSD",

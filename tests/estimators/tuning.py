@@ -11,8 +11,9 @@ from sklearn_ebm import PSD, ConvPSD, FineTunedClassifier, Rectifier
 from sklearn_ebm.backends import resolve_backend
 from sklearn_ebm.factors import SCORE_LOSSES
 from sklearn_ebm.learning import _stages
+from sklearn_ebm.learning._heads import HeadStep
 from sklearn_ebm.learning._labelled import as_input
-from sklearn_ebm.learning._modules import HeadStep, Step
+from sklearn_ebm.learning._modules import Step
 from sklearn_ebm.learning._network import Network
 from tests.differences import finite_differences
 
