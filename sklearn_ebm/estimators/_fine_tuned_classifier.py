@@ -26,7 +26,7 @@ from sklearn_ebm.estimators._fine_tuned import FineTuned
 from sklearn_ebm.estimators._label_learning import LabelLearning
 from sklearn_ebm.inputs._labels import check_labels
 from sklearn_ebm.layers._state import refusable
-from sklearn_ebm.learning._heads import CLASSIFIER, form_of
+from sklearn_ebm.learning._heads import CLASSIFIER, ONE_PER_LABEL, form_of
 from sklearn_ebm.learning._stages import flat_steps, rebuilt
 
 
@@ -262,7 +262,7 @@ class FineTunedClassifier(ClassifierMixin, FineTuned):
             return
         check_is_fitted(self.pipeline_)
         name, classifier = self.pipeline_.steps[-1]
-        if isinstance(classifier.classes_, list):
+        if isinstance(classifier, ONE_PER_LABEL):  # the numbers or values of labels have no names
             self.classes_ = classifier.classes_
             return
         if "classes_" in replaced:

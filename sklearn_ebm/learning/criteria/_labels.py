@@ -9,7 +9,7 @@ from sklearn_ebm.learning._divergence import Watch
 from sklearn_ebm.learning.criteria._base import BaseCriterion, mean_loss, plain_sum
 from sklearn_ebm.learning.criteria._scores import Accuracy
 
-# Training has diverged above this multiple of the loss of random guesses, or of the initial loss.
+# Training has diverged above this multiple of the usual loss, or of the initial loss.
 WITHOUT_A_WAY_BACK = 10.0
 
 
@@ -94,9 +94,9 @@ class Labels(BaseCriterion):
         return {"report": report, "losses": plain_sum(losses)}
 
     def require(self, sums, batch):
-        """Raise `Diverged` if the mean loss is far above the loss of random guesses."""
-        chance = self.score.loss_of_chance(self.network.head.parameters["bias"].shape[0])
-        self.watch.require(sums["losses"] / sums["report"]["n_samples"], chance)
+        """Raise `Diverged` if the mean loss is far above its usual size."""
+        mean = sums["losses"] / sums["report"]["n_samples"]
+        self.watch.require(mean, self.score.usual_loss(batch.target))
 
     def gradients(self, sums):
         """Return the gradients of the mean loss."""

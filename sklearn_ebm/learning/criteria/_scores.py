@@ -1,10 +1,13 @@
-"""Scores of predictions, computed from sums over batches, and the loss that guesses would have."""
+"""Scores of predictions, computed from sums over batches, and the size of usual losses."""
 
 import math
 
 import numpy as np
 
 from sklearn_ebm.backends import array_namespace, to_host
+
+
+OUTLIERS = 100.0  # squared error of usual batches, in units of the squared error of the mean
 
 
 class Accuracy:
@@ -27,9 +30,9 @@ class Accuracy:
         """Return a score as text."""
         return f"{100 * value:.2f} %"
 
-    def loss_of_chance(self, n_outputs):
-        """Return the mean loss of equal scores."""
-        return math.log(n_outputs)
+    def usual_loss(self, target):
+        """Return the mean loss of random guesses, above which training may have diverged."""
+        return math.log(target.shape[1])
 
     def _right(self, scores, target):
         xp = array_namespace(scores)
@@ -39,9 +42,9 @@ class Accuracy:
 class SubsetAccuracy(Accuracy):
     """Share of the samples for which the predictions of all labels are correct."""
 
-    def loss_of_chance(self, n_outputs):
-        """Return the mean loss of zero scores."""
-        return n_outputs * math.log(2)
+    def usual_loss(self, target):
+        """Return the mean loss of random guesses, above which training may have diverged."""
+        return target.shape[1] * math.log(2)
 
     def _right(self, scores, target):
         return array_namespace(scores).all((scores > 0) == (target > 0), axis=1)
@@ -78,6 +81,10 @@ class R2:
         """Return a score as text."""
         return f"{value:.4f}"
 
-    def loss_of_chance(self, n_outputs):
-        """Return the mean loss of the mean as prediction, for targets of unit variance."""
-        return 1.0
+    def usual_loss(self, target):
+        """Return a loss above which training may have diverged, for targets of unit variance.
+
+        Squared errors have no bound: an outlier among the samples or the targets may have an error
+        of many standard deviations. Training that diverges exceeds any limit within a few steps.
+        """
+        return OUTLIERS * max(1.0, float(array_namespace(target).mean(target**2)))
