@@ -6,7 +6,6 @@ import numpy as np
 
 from sklearn_ebm.backends import array_namespace, to_host
 
-
 OUTLIERS = 100.0  # squared error of usual batches, in units of the squared error of the mean
 
 
