@@ -142,6 +142,7 @@ def test_early_stopping_keeps_the_best_share_of_samples_without_an_error(monkeyp
 
 
 def test_tuned_features_have_a_lower_loss_than_the_pipeline():
+    ratios = []
     for seed in range(3):
         rows, y = make_multilabel_classification(2500, 20, n_classes=5, random_state=seed)
         encoder = PSD(16, alpha=0.5, batch_size=100, max_iter=3, tol=0, random_state=seed)
@@ -149,8 +150,9 @@ def test_tuned_features_have_a_lower_loss_than_the_pipeline():
         before = pipeline.fit(rows[:2000], y[:2000]).predict_proba(rows[2000:])
         model = FineTunedClassifier(pipeline, prefit=True, max_iter=4, random_state=seed)
         after = model.fit(rows[:2000], y[:2000]).predict_proba(rows[2000:])
-        # By 2 to 4 %, with a standard error of 1 % for pairs of losses of 500 samples
-        assert log_loss_of(after, y[2000:]) < 0.99 * log_loss_of(before, y[2000:])
+        ratios.append(log_loss_of(after, y[2000:]) / log_loss_of(before, y[2000:]))
+    assert max(ratios) < 1
+    assert np.mean(ratios) < 0.98  # lower by 2.9 %, with a standard error of 0.9 %
 
 
 @pytest.mark.parametrize("head", [LinearSVC(), RidgeClassifier()], ids=["SVC", "ridge"])
