@@ -14,6 +14,7 @@ if TYPE_CHECKING:  # the imports of _HOMES
     from sklearn_ebm.estimators import ConvPSD as ConvPSD
     from sklearn_ebm.estimators import ConvSparseCoder as ConvSparseCoder
     from sklearn_ebm.estimators import FineTunedClassifier as FineTunedClassifier
+    from sklearn_ebm.estimators import FineTunedRegressor as FineTunedRegressor
     from sklearn_ebm.estimators import GroupSparsePSD as GroupSparsePSD
     from sklearn_ebm.estimators import LISTAEncoder as LISTAEncoder
     from sklearn_ebm.estimators import SparseCoder as SparseCoder
@@ -45,6 +46,7 @@ _HOMES = {
     "Dropout": "layers",
     "ElasticNetPenalty": "factors",
     "FineTunedClassifier": "estimators",
+    "FineTunedRegressor": "estimators",
     "Flattener": "layers",
     "GroupPenalty": "factors",
     "GroupSparsePSD": "estimators",
@@ -88,6 +90,7 @@ __all__ = [
     "Dropout",
     "ElasticNetPenalty",
     "FineTunedClassifier",
+    "FineTunedRegressor",
     "Flattener",
     "GroupPenalty",
     "GroupSparsePSD",

@@ -6,7 +6,8 @@ It also gives types to scikit-learn's decorators, which would otherwise hide tho
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from sklearn.linear_model._base import LinearClassifierMixin
+from sklearn.linear_model._base import LinearClassifierMixin, LinearModel
+from sklearn.linear_model._stochastic_gradient import BaseSGDRegressor
 from sklearn.utils._openmp_helpers import _openmp_effective_n_threads
 from sklearn.utils._param_validation import (
     HasMethods,
@@ -36,10 +37,12 @@ else:
     from sklearn.utils._param_validation import validate_params
 
 __all__ = [
+    "BaseSGDRegressor",
     "HasMethods",
     "Hidden",
     "Interval",
     "LinearClassifierMixin",
+    "LinearModel",
     "StrOptions",
     "_check_sample_weight",
     "_fit_context",

@@ -11,7 +11,7 @@ import warnings
 from typing import Any, NamedTuple
 
 import numpy as np
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.pipeline import make_pipeline
 
 import sklearn_ebm
@@ -43,14 +43,18 @@ MODELS = {
     "ConvPSD": lambda: Example(sklearn_ebm.ConvPSD(8, kernel_size=5), IMAGES),
     "RBM": lambda: Example(sklearn_ebm.RBM(N_COMPONENTS), ROWS),
     "AutoEncoder": lambda: Example(sklearn_ebm.AutoEncoder(N_COMPONENTS), ROWS),
-    "FineTunedClassifier": lambda: Example(_dense_network(), ROWS, "predict"),
+    "FineTunedClassifier": lambda: Example(
+        sklearn_ebm.FineTunedClassifier(_dense_network(LogisticRegression())), ROWS, "predict"
+    ),
+    "FineTunedRegressor": lambda: Example(
+        sklearn_ebm.FineTunedRegressor(_dense_network(Ridge())), ROWS, "predict"
+    ),
     "make_feature_hierarchy": lambda: Example(_convolutional_network(), IMAGES, "predict"),
 }
 
 
-def _dense_network():
-    pipeline = make_pipeline(sklearn_ebm.PSD(N_COMPONENTS), LogisticRegression())
-    return sklearn_ebm.FineTunedClassifier(pipeline)
+def _dense_network(head):
+    return make_pipeline(sklearn_ebm.PSD(N_COMPONENTS), head)
 
 
 def _convolutional_network():

@@ -13,12 +13,14 @@ CLASSES = {
     for name in sklearn_ebm.__all__
     if inspect.isclass(thing := getattr(sklearn_ebm, name))
 }
+TUNED = "FineTunedClassifier", "FineTunedRegressor"
 CONVOLUTIONAL = ("ConvSparseCoder", "ConvPSD")
 CONTINUED = {  # common beginnings of descriptions, by their last words; classes may extend them
     "alpha": "Larger values give sparser codes.",
     "batch_size": "per training step.",
     "code_tol": "is at most this value.",
     "dictionary": "used without normalisation.",
+    "estimator": "fitted stage and its output on disk.",
     "learning_rate": "for cosine decay.",
     "loss": "Criterion that training minimises.",
     "map_shape": "numbered row by row.",
@@ -36,7 +38,7 @@ CONTINUED = {  # common beginnings of descriptions, by their last words; classes
     "warm_start": "instead of starting anew.",
 }
 DIFFERENT = {  # parameters with another meaning in these classes
-    "backend": ("FineTunedClassifier", "ZCAWhitener"),  # follows the steps; NumPy for all work
+    "backend": (*TUNED, "ZCAWhitener"),  # follows the steps; NumPy for all work
     "batch_size": CONVOLUTIONAL,  # crops
     "dictionary": (*CONVOLUTIONAL, "LISTAEncoder"),  # kernels; a fitted coder
     "dictionary_init": CONVOLUTIONAL,  # kernels
@@ -45,12 +47,12 @@ DIFFERENT = {  # parameters with another meaning in these classes
     "inference": ("LISTAEncoder",),  # also of energies
     "mode": ("Pooler", "Rectifier"),  # of pooling; of rectification
     "n_components": (*CONVOLUTIONAL, "AutoEncoder", "RBM"),  # kernels; hidden units
-    "n_iter_no_change": ("FineTunedClassifier", "LISTAEncoder"),  # stops; lowers the rate
+    "n_iter_no_change": (*TUNED, "LISTAEncoder"),  # stops; lowers the rate
     "penalty": ("LISTAEncoder",),  # also of a fitted coder
     "solver": CONVOLUTIONAL,  # other solvers
     "tol": ("LISTAEncoder", "RBM"),  # of a held-out loss; of some samples
     "torus": ("InhibitionPenalty",),  # of distances
-    "weight_decay": ("FineTunedClassifier", "RBM"),  # apart from the gradient; a penalty
+    "weight_decay": (*TUNED, "RBM"),  # apart from the gradient; a penalty
 }
 
 

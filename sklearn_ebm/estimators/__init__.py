@@ -4,6 +4,7 @@ from sklearn_ebm.estimators._auto_encoder import AutoEncoder
 from sklearn_ebm.estimators._conv_psd import ConvPSD
 from sklearn_ebm.estimators._conv_sparse_coder import ConvSparseCoder
 from sklearn_ebm.estimators._fine_tuned_classifier import FineTunedClassifier
+from sklearn_ebm.estimators._fine_tuned_regressor import FineTunedRegressor
 from sklearn_ebm.estimators._functions import fista, ista, sparse_encode
 from sklearn_ebm.estimators._group_sparse_psd import GroupSparsePSD
 from sklearn_ebm.estimators._hierarchy import make_feature_hierarchy
@@ -21,6 +22,7 @@ __all__ = [
     "ConvPSD",
     "ConvSparseCoder",
     "FineTunedClassifier",
+    "FineTunedRegressor",
     "GroupSparsePSD",
     "LISTAEncoder",
     "SparseCoder",

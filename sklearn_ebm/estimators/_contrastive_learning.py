@@ -12,9 +12,9 @@ from sklearn_ebm._warnings import warn
 from sklearn_ebm.backends import array_namespace, new_matrix
 from sklearn_ebm.backends._random import Stream
 from sklearn_ebm.factors import UNITS, BilinearEnergy, largest_log_odds
-from sklearn_ebm.inputs._labels import with_mean_one
 from sklearn_ebm.inputs._moments import moments
 from sklearn_ebm.inputs._rows import dense_rows, float_type
+from sklearn_ebm.inputs._targets import with_mean_one
 from sklearn_ebm.inputs._weights import check_sample_weight
 from sklearn_ebm.layers._state import require_equal
 from sklearn_ebm.learning._batch_sizes import GRADIENT_BATCHES

@@ -4,18 +4,13 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
-from contextlib import contextmanager
-from numbers import Integral, Real
 from typing import Any, Literal, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.callback import CallbackSupportMixin
-from sklearn.pipeline import Pipeline
-from sklearn.utils import _safe_indexing, get_tags, indexable
+from sklearn.base import ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_ebm._sklearn import HasMethods, Interval, StrOptions, _fit_context, with_callbacks
+from sklearn_ebm._sklearn import StrOptions, _fit_context, with_callbacks
 from sklearn_ebm._typing import (
     Array,
     ArrayLike,
@@ -26,47 +21,39 @@ from sklearn_ebm._typing import (
     MatrixLike,
     RandomState,
 )
-from sklearn_ebm.backends import BACKENDS, read_only
-from sklearn_ebm.estimators._label_learning import LabelLearning, tuned_pipeline
-from sklearn_ebm.estimators._scores import ScoresMixin
-from sklearn_ebm.inputs._rows import native, require_library
-from sklearn_ebm.layers._state import Stateful, refusable
-from sklearn_ebm.learning._batch_sizes import BATCH_SIZE_CONSTRAINTS
-from sklearn_ebm.learning._optimizers import OPTIMIZERS
-from sklearn_ebm.learning._progress import MAX_TIME
-from sklearn_ebm.learning._rates import LEARNING_RATE
-from sklearn_ebm.learning._stages import (
-    flat_steps,
-    map_batches,
-    on_host,
-    rebuilt,
-    transformed,
-)
+from sklearn_ebm.backends import read_only
+from sklearn_ebm.estimators._fine_tuned import FineTuned
+from sklearn_ebm.estimators._label_learning import LabelLearning
+from sklearn_ebm.inputs._labels import check_labels
+from sklearn_ebm.layers._state import refusable
+from sklearn_ebm.learning._heads import CLASSIFIER, ONE_PER_LABEL, form_of
+from sklearn_ebm.learning._stages import flat_steps, rebuilt
 
 
-class FineTunedClassifier(
-    Stateful, CallbackSupportMixin, ScoresMixin, ClassifierMixin, BaseEstimator
-):
+class FineTunedClassifier(ClassifierMixin, FineTuned):
     """Classifier that fine-tunes a pipeline of unsupervised features as one network.
 
     `fit` first fits the steps of the pipeline one after another, without labels, and its last step,
     a linear classifier, on their features. It then trains the encoders of the models and the
     classifier together, by back-propagation of the cross-entropy -log p(y | x), where p is the
-    softmax of the classifier's scores. The data pass through the pipeline in batches, so that
-    intermediate features of all samples are never in memory at once.
+    softmax of the classifier's scores. If y is an indicator matrix of several labels, the loss is
+    the sum of the cross-entropies of all labels, and p is the logistic function of a label's score.
+    The data pass through the pipeline in batches, so that intermediate features of all samples are
+    never in memory at once.
 
     Parameters
     ----------
     estimator : Pipeline
-        Pipeline of transformers that ends with a linear classifier. `AutoEncoder`, `PSD`,
-        `ConvPSD`, `GroupSparsePSD`, `LISTAEncoder` and `RBM` are trained with labels. All steps
-        after the first of them must be differentiable: other models, layers, or linear maps such as
-        `StandardScaler` and `PCA`, which are not trained. The `memory` of the pipeline caches each
-        fitted stage and its output on disk.
+        Pipeline of transformers and a last step. `AutoEncoder`, `PSD`, `ConvPSD`, `GroupSparsePSD`,
+        `LISTAEncoder` and `RBM` are trained with y. All steps after the first of them must be
+        differentiable: other models, layers, or linear maps such as `StandardScaler` and `PCA`,
+        which are not trained. The `memory` of the pipeline caches each fitted stage and its output
+        on disk. The last step is a linear classifier. If y is an indicator matrix of several
+        labels, it is `OneVsRestClassifier` or `MultiOutputClassifier` of one.
     prefit : bool, default=False
         Whether the pipeline is already fitted. If True, a copy of it is fine-tuned.
     subsample : int or None, default=None
-        Maximum number of samples, with and without labels, on which the steps before the classifier
+        Maximum number of samples, with and without labels, on which the steps before the last one
         are fitted. They are drawn at random. None uses all samples.
     optimizer : {"adam", "sgd"}, default="adam"
         Optimizer that trains the network: Adam, or stochastic gradient descent with momentum.
@@ -78,7 +65,7 @@ class FineTunedClassifier(
         encoder are scaled by the root mean square of its initial weights: with "adam", if that is
         0.01, the rate applies unchanged.
     learning_rates : dict of str to float or None, default=None
-        Factors of the learning rate of single steps, by the name of the step; the classifier may be
+        Factors of the learning rate of single steps, by the name of the step; the last step may be
         included. 0 freezes a step. The factor of all other steps is 1.
     momentum : float, default=0.9
         Fraction of the previous step that is added to each step. Only used if `optimizer="sgd"`.
@@ -86,8 +73,8 @@ class FineTunedClassifier(
         Weight decay, independent of the gradient: each step multiplies the weights by
         1 - rate * weight_decay. Thresholds and biases do not decay.
     max_iter : int, default=20
-        Maximum number of passes over X in the training with labels. With 0, the pipeline is not
-        fine-tuned.
+        Maximum number of passes over X in the joint training of all steps. With 0, the pipeline is
+        not fine-tuned.
     max_time : float or None, default=None
         Maximum duration of learning, in seconds. When it is reached, `fit` completes the current
         training step and stops, without a warning; a pass that ends early counts in `n_iter_` and
@@ -100,19 +87,20 @@ class FineTunedClassifier(
         Whether to hold out samples, stop after `n_iter_no_change` passes without progress on them,
         and keep the parameters that are best on them. "auto" is True for more than 10,000 samples.
     validation_fraction : float, default=0.1
-        Fraction of the samples of each class that is held out for early stopping.
+        Fraction of the samples of each class that is held out for early stopping. Samples with
+        several labels are held out at random.
     n_iter_no_change : int, default=10
         Number of passes without progress after which training stops. An increase of the accuracy on
         the held-out samples is progress, and so is a decrease of their loss at the same accuracy.
     class_weight : dict, "balanced" or None, default=None
         Weights of the classes in the cross-entropy, as in scikit-learn. They are multiplied by
-        `sample_weight`.
+        `sample_weight`. Must be None if y is an indicator matrix.
     backend : {"auto", "numpy", "numba", "cupy"}, default="auto"
         Library that trains the network. "auto" uses CuPy if the parameters of the steps are CuPy
-        arrays, and Numba otherwise. The classifier itself always runs on the host.
+        arrays, and Numba otherwise. The last step itself always runs on the host.
     warm_start : bool, default=False
         Whether `fit` continues from the previous fit instead of starting anew. It then only trains
-        with labels.
+        all steps jointly.
     random_state : int, RandomState instance or None, default=None
         Seed or generator of the random numbers. Pass an int for reproducible results. It determines
         the held-out samples and the order of the samples. Steps of the pipeline have their own
@@ -124,14 +112,16 @@ class FineTunedClassifier(
     ----------
     pipeline_ : Pipeline
         The fine-tuned pipeline.
-    classes_ : ndarray of shape (n_classes,)
-        Class labels.
+    classes_ : ndarray of shape (n_classes,), or list of ndarray
+        Class labels. For several labels, those of the last step: the numbers of the labels, or the
+        values of each label in a list.
     n_iter_ : int
         Number of passes over X.
     objective_curve_ : ndarray of shape (n_iter_,)
         Mean cross-entropy per sample in each pass.
     accuracy_curve_ : ndarray of shape (n_iter_,)
-        Accuracy on the training samples during each pass.
+        Accuracy on the training samples during each pass. With several labels, the prediction of a
+        sample is correct if it is for all labels.
     validation_curve_ : ndarray of shape (n_iter_ + 1,)
         Mean cross-entropy of the held-out samples before the first pass and after each pass. Empty
         if no samples are held out.
@@ -147,6 +137,7 @@ class FineTunedClassifier(
 
     See Also
     --------
+    FineTunedRegressor : Trains a pipeline for regression.
     make_feature_hierarchy : Creates common pipelines of several stages.
     PSD, ConvPSD, RBM : Models that can be trained with labels.
 
@@ -173,26 +164,11 @@ class FineTunedClassifier(
     """
 
     _model_attributes = ("pipeline_", "classes_")
+    _head_kind = CLASSIFIER
+    _score_name = "accuracy"
     _parameter_constraints: dict = {
-        "estimator": [HasMethods("fit")],
-        "prefit": ["boolean"],
-        "subsample": [Interval(Integral, 1, None, closed="left"), None],
-        "optimizer": [StrOptions(set(OPTIMIZERS))],
-        "learning_rate": LEARNING_RATE,
-        "learning_rates": [dict, None],
-        "momentum": [Interval(Real, 0, 1, closed="left")],
-        "weight_decay": [Interval(Real, 0, None, closed="left")],
-        "max_iter": [Interval(Integral, 0, None, closed="left")],
-        "max_time": MAX_TIME,
-        "batch_size": BATCH_SIZE_CONSTRAINTS,
-        "early_stopping": ["boolean", StrOptions({"auto"})],
-        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
-        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
+        **FineTuned._parameter_constraints,
         "class_weight": [dict, StrOptions({"balanced"}), None],
-        "backend": [StrOptions({"auto", *BACKENDS})],
-        "warm_start": ["boolean"],
-        "random_state": ["random_state"],
-        "verbose": ["verbose"],
     }
 
     def __init__(
@@ -253,8 +229,10 @@ class FineTunedClassifier(
         ----------
         X : array-like with n_samples rows
             Input of the first step of the pipeline: rows, images or a data frame.
-        y : array-like of shape (n_samples,)
-            Labels.
+        y : array-like of shape (n_samples,) or (n_samples, n_labels)
+            Labels, or an indicator matrix of several labels. In one dimension, -1 marks samples
+            without a label, as in :mod:`sklearn.semi_supervised`: the steps before the classifier
+            learn from them as well. If -1 and 1 are the only values, both are classes.
         sample_weight : array-like of shape (n_samples,) or None, default=None
             Weights of the samples in the loss of the classifier and in the cross-entropy, scaled to
             a mean of one. Samples of weight zero are ignored. Learning without labels gives all
@@ -272,19 +250,19 @@ class FineTunedClassifier(
         Raises
         ------
         ValueError
-            If the pipeline does not end with a linear classifier, or a step that cannot be
-            differentiated follows a trained one; if parameters of the steps are invalid or their
-            shapes do not match; if labels are missing, or fewer than two classes have samples with
-            a weight; or if `unsupervised_X` and X differ in shape.
+            If the pipeline does not end with a linear classifier for the kind of y, or a step that
+            cannot be differentiated follows a trained one; if parameters of the steps are invalid
+            or their shapes do not match; if labels are missing, or fewer than two classes have
+            samples with a weight; or if `unsupervised_X` and X differ in shape.
         OSError
             If the output of a stage does not fit on the disk.
         """
         with refusable(self) as attempt:
             return LabelLearning(self, attempt).fit(X, y, sample_weight, unsupervised_X)
 
-    def _keep(self, pipeline, curves):
-        """Set the fitted attributes."""
-        vars(self).update(self._left(None, self._fitted(pipeline, curves), None))
+    def _read_targets(self, X, y, sample_weight):
+        """Return checked labels and weights."""
+        return check_labels(self, X, y, sample_weight, self.class_weight)
 
     def _take_over(self, state, replaced):
         """Check attributes that users have replaced, and rename the classes of the pipeline."""
@@ -292,6 +270,9 @@ class FineTunedClassifier(
             return
         check_is_fitted(self.pipeline_)
         name, classifier = self.pipeline_.steps[-1]
+        if isinstance(classifier, ONE_PER_LABEL):  # the numbers or values of labels have no names
+            self.classes_ = classifier.classes_
+            return
         if "classes_" in replaced:
             _require_names(self.classes_, classifier.classes_)
             classifier = copy.copy(classifier)
@@ -301,51 +282,11 @@ class FineTunedClassifier(
         self.classes_ = read_only(np.array(classifier.classes_))
 
     def _fitted(self, pipeline, curves):
-        first = pipeline.steps[0][1]
-        seen = {
-            name: getattr(first, name)
-            for name in ("n_features_in_", "feature_names_in_")
-            if hasattr(first, name)
-        }
-        return {
-            **seen,
-            "pipeline_": pipeline,
-            "classes_": pipeline.steps[-1][1].classes_,
-            **curves.attributes(
-                "objective", "accuracy", "validation", "validation_accuracy", "seconds"
-            ),
-        }
-
-    @contextmanager
-    def _tuning_of(self, trained, curves):
-        """Give callbacks access to the steps that this block trains, and keep them at its end."""
-        self._tuning = trained, curves
-        try:
-            yield
-        finally:
-            self._keep(tuned_pipeline(self.pipeline_, trained), curves)
-            del self._tuning
-
-    def _snapshot(self):
-        """Return fitted attributes, for callbacks that need a usable model during `fit`."""
-        trained, curves = self._tuning
-        fitted = self._fitted(tuned_pipeline(self.pipeline_, trained), curves)
-        return self._left(None, fitted, None)
-
-    def to_pipeline(self) -> Pipeline:
-        """Return the fine-tuned pipeline as a scikit-learn pipeline.
-
-        Returns
-        -------
-        Pipeline
-            A copy of `pipeline_`: the fitted and fine-tuned steps of `estimator`. It makes the same
-            predictions as the classifier.
-        """
-        self._ready()
-        return copy.deepcopy(self.pipeline_)
+        fitted = super()._fitted(pipeline, curves)
+        return {**fitted, "classes_": pipeline.steps[-1][1].classes_}
 
     def decision_function(self, X: MatrixLike) -> Array:
-        """Compute the decision function of the samples, one score for each class.
+        """Compute the decision function of the samples, one score for each class or label.
 
         Parameters
         ----------
@@ -354,34 +295,64 @@ class FineTunedClassifier(
 
         Returns
         -------
-        ndarray of shape (n_samples, n_classes), or (n_samples,) for two classes
-            Scores of the classes; for two classes, the score of the second one.
+        ndarray of shape (n_samples, n_classes), (n_samples, n_labels), or (n_samples,)
+            Scores of the classes or labels; for two classes, the score of the second one.
         """
-        self._ready()
-        require_library(self, X)
-        (X,) = indexable(native(X))
-        *steps, classifier = (step for _, step in flat_steps(self.pipeline_))
 
-        def scores(rows):
-            features = on_host(transformed(steps, _safe_indexing(X, rows)))
-            return classifier.decision_function(features)
+        def scores(classifier, features):
+            return form_of(classifier).scores(classifier, features)
 
-        return np.concatenate(map_batches(scores, steps, X))
+        return self._of_features(scores, X)
 
-    def __sklearn_clone__(self):
-        """Clone the classifier. A fitted pipeline stays fitted if `prefit=True`."""
-        cloned = super().__sklearn_clone__()
-        if self.prefit:
-            cloned.estimator = copy.deepcopy(self.estimator)
-        return cloned
+    def predict_log_proba(self, X: MatrixLike) -> Array:
+        """Compute the log-probabilities of the classes or labels.
 
-    def __sklearn_is_fitted__(self):
-        """Return whether there is a fitted pipeline; validation alone sets other attributes."""
-        return hasattr(self, "pipeline_")
+        Parameters
+        ----------
+        X : array-like with n_samples rows
+            Samples.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes) or (n_samples, n_labels)
+            Logarithm of the softmax of the scores, or of the logistic function for several labels.
+        """
+        scores = self.decision_function(X)
+        return form_of(self.pipeline_.steps[-1][1]).log_probabilities(scores)
+
+    def predict_proba(self, X: MatrixLike) -> Array:
+        """Compute the probabilities of the classes or labels.
+
+        Parameters
+        ----------
+        X : array-like with n_samples rows
+            Samples.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes) or (n_samples, n_labels)
+            Softmax of the scores, or their logistic function for several labels.
+        """
+        return np.exp(self.predict_log_proba(X))
+
+    def predict(self, X: MatrixLike) -> Array:
+        """Predict the class of each sample, the one with the largest score, or its labels.
+
+        Parameters
+        ----------
+        X : array-like with n_samples rows
+            Samples.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,) or (n_samples, n_labels)
+            Predicted class labels, or an indicator matrix of the labels with a positive score.
+        """
+        return self._of_features(lambda classifier, features: classifier.predict(features), X)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        tags.input_tags = get_tags(self.estimator).input_tags
+        tags.classifier_tags.multi_label = tags.target_tags.multi_output
         return tags
 
 

@@ -1,16 +1,15 @@
-"""`fit` of a classifier that trains a pipeline as one network with labels."""
+"""`fit` of an estimator that trains a pipeline as one network with labels or other targets."""
 
 import copy
 import functools
 from numbers import Real
 
 import numpy as np
-from sklearn.base import clone, is_classifier
+from sklearn.base import clone
 from sklearn.pipeline import Pipeline
-from sklearn.utils import _safe_indexing, check_random_state, indexable
+from sklearn.utils import check_random_state, indexable
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
-from sklearn_ebm._sklearn import LinearClassifierMixin
 from sklearn_ebm.backends import resolve_backend
 from sklearn_ebm.estimators._rehearsal import (
     check_parameters,
@@ -19,21 +18,20 @@ from sklearn_ebm.estimators._rehearsal import (
     check_unlabelled,
     check_values,
 )
-from sklearn_ebm.factors import SCORE_LOSSES
-from sklearn_ebm.inputs._labels import check_labels, with_mean_one
 from sklearn_ebm.inputs._rows import native, require_library
+from sklearn_ebm.inputs._targets import with_mean_one
 from sklearn_ebm.learning._batch_sizes import GRADIENT_BATCHES
 from sklearn_ebm.learning._curves import Curves
 from sklearn_ebm.learning._divergence import warn_of_divergence
-from sklearn_ebm.learning._labelled import LOOKED_AT, LabelledSamples, as_input
-from sklearn_ebm.learning._modules import (
+from sklearn_ebm.learning._heads import (
     HeadStep,
-    Step,
-    backend_of,
-    is_trainable,
-    require_derivative,
-    require_linear,
+    n_outputs_of,
+    repeated_of,
+    require_head_for,
+    require_linear_kind,
 )
+from sklearn_ebm.learning._labelled import LOOKED_AT, LabelledSamples, as_input
+from sklearn_ebm.learning._modules import Step, backend_of, is_trainable, require_derivative
 from sklearn_ebm.learning._network import Network
 from sklearn_ebm.learning._optimizers import OPTIMIZERS
 from sklearn_ebm.learning._policies import (
@@ -55,12 +53,12 @@ from sklearn_ebm.learning._stages import (
     stages_of,
     transformed,
 )
+from sklearn_ebm.learning._tasks import TASKS
 from sklearn_ebm.learning._trainer import Plan, Trainer
 from sklearn_ebm.learning.criteria import Labels
-from sklearn_ebm.learning.criteria._labels import merit
 
 AUTOMATIC_RATE = 1e-3  # initial rate of learning_rate="auto"
-EPSILON = 1e-8  # of Adam; its default, because cross-entropies are of order one
+EPSILON = 1e-8  # of Adam; its default, because losses are of order one
 MANY_SAMPLES = 10_000  # with more samples, early_stopping="auto" stops early
 
 
@@ -69,7 +67,7 @@ class LabelLearning:
 
     Parameters
     ----------
-    model : FineTunedClassifier
+    model : FineTuned
         Receives the fitted attributes.
     attempt : Attempt
         Notified when training with labels begins.
@@ -90,47 +88,49 @@ class LabelLearning:
         return learning_rate_schedule(self.model.learning_rate, AUTOMATIC_RATE)
 
     def fit(self, X, y, sample_weight, unsupervised_X):
-        """Fit the pipeline stage by stage, then train all of it with labels."""
+        """Fit the pipeline stage by stage, then train all of it with targets."""
         model = self.model
         if self.goes_on:
             model._ready(learning=True)
         steps = self._check_pipeline()
         require_library(model, X)
         (X,), (unsupervised_X,) = indexable(native(X)), indexable(native(unsupervised_X))
-        labels = check_labels(model, X, on_host(y), on_host(sample_weight), model.class_weight)
+        targets = model._read_targets(X, on_host(y), on_host(sample_weight))
+        require_head_for(targets, *model.estimator.steps[-1])
         unsupervised_X = check_unlabelled(unsupervised_X, X)
-        self._rehearse(steps, labels.classes, X)
+        self._rehearse(steps, targets, X)
         random_state = check_random_state(model.random_state)
-        split = self._split(labels, random_state)
+        split = self._split(targets, random_state)
         context = model._init_callback_context(max_subtasks=len(stages_of(steps)) + 2)
-        context.call_on_fit_task_begin(estimator=model, X=X, y=labels.y)
+        context.call_on_fit_task_begin(estimator=model, X=X, y=targets.y)
         if not self.goes_on and model.prefit:
             model._keep(copy.deepcopy(model.estimator), Curves())
         elif not self.goes_on:
-            data = TrainingData(X, labels.y, unsupervised_X, model.subsample, random_state)
-            model._keep(self._fit_layerwise(data, split[0], labels, context), Curves())
+            parts = X, targets.of_all, unsupervised_X, model.subsample, random_state
+            data = TrainingData(*parts, split[0])
+            model._keep(self._fit_layerwise(data, targets, context), Curves())
         if model.max_iter > 0:
-            self._tune(X, labels, split, random_state, context)
-        context.call_on_fit_task_end(estimator=model, X=X, y=labels.y)
+            self._tune(X, targets, split, random_state, context)
+        context.call_on_fit_task_end(estimator=model, X=X, y=targets.y)
         return model
 
     # ------------------------------------------------------------------------- before it is fitted
     def _check_pipeline(self):
-        """Refuse pipelines that cannot be trained; return the steps before the classifier."""
+        """Refuse pipelines that cannot be trained; return the steps before the last one."""
         estimator = self.model.estimator
+        kind = self.model._head_kind
         if not isinstance(estimator, Pipeline):
             raise ValueError(
-                "estimator must be a Pipeline that ends in a linear classifier, got "
+                f"estimator must be a Pipeline that ends in a linear {kind.name}, got "
                 f"{type(estimator).__name__}."
             )
-        name, classifier = estimator.steps[-1]
-        if not is_classifier(classifier):
+        name, head = estimator.steps[-1]
+        if not kind.includes(head):
             raise ValueError(
-                f"The last step of the pipeline, {name!r}, must be a classifier, got "
-                f"{type(classifier).__name__}. Append one, for instance LogisticRegression()."
+                f"The last step of the pipeline, {name!r}, must be a {kind.name}, got "
+                f"{type(head).__name__}. Append one, for instance {kind.example}()."
             )
-        if type(classifier).__module__.startswith("sklearn."):
-            require_linear(name, isinstance(classifier, LinearClassifierMixin), classifier)
+        require_linear_kind(name, head)
         if self.model.prefit:
             message = "estimator must be fitted if prefit=True. Call 'fit' on it first."
             check_is_fitted(estimator, msg=message)
@@ -167,91 +167,92 @@ class LabelLearning:
         )
         return next(trained, len(steps))
 
-    def _rehearse(self, steps, classes, X):
+    def _rehearse(self, steps, targets, X):
         """Refuse unsuitable data and parameters before any step is fitted."""
         model = self.model
         resolve_backend(model.backend, X)
         _ = self.schedule  # refuses a callable that returns no rate
         if self.goes_on or model.prefit:
             pipeline = model.pipeline_ if self.goes_on else model.estimator
-            _require_classes(classes, pipeline.steps[-1][1].classes_)
+            _require_known(targets, *pipeline.steps[-1])
             fitted = [step for _, step in flat_steps(pipeline)][:-1]
             if model.max_iter > 0:
                 check_values(fitted, self._n_before(steps), X)
         else:
-            classifier = model.estimator.steps[-1][1]
+            head = model.estimator.steps[-1][1]
             check_steps(model, steps, X)
-            check_parameters(classifier)
-            check_shapes(steps, classifier, X)
+            check_parameters(repeated_of(head))
+            check_shapes(steps, head, X)
 
-    def _split(self, labels, random_state):
+    def _split(self, targets, random_state):
         """Return the training samples, and the held-out samples or None."""
         stops_early = self.model.early_stopping
         if stops_early == "auto":
-            stops_early = len(labels.rows) > MANY_SAMPLES
+            stops_early = len(targets.rows) > MANY_SAMPLES
         if not stops_early:
-            return labels.rows, None
-        return labels.split(float(self.model.validation_fraction), random_state)
+            return targets.rows, None
+        return targets.split(float(self.model.validation_fraction), random_state)
 
     # ------------------------------------------------------------------------------ stage by stage
-    def _fit_layerwise(self, data, train, labels, context):
-        """Return the fitted pipeline. The classifier is fitted on samples that are not held out."""
-        model = self.model
-        *steps, (name, classifier) = flat_steps(model.estimator)
+    def _fit_layerwise(self, data, targets, context):
+        """Return the fitted pipeline. Its last step is fitted on samples that are not held out."""
+        model, train = self.model, data.rows
+        *steps, (name, head) = flat_steps(model.estimator)
 
         def task(name):
             return context.subcontext(task_name=f"fit {name}")
 
         fitted, features = Layerwise(model.estimator.memory).fit(steps, data, task)
-        classifier, options = clone(classifier), {}
-        if labels.sample_weights is not None and has_fit_parameter(classifier, "sample_weight"):
-            options["sample_weight"] = with_mean_one(labels.sample_weights, train)[train]
+        head, options = clone(head), {}
+        if targets.sample_weights is not None and has_fit_parameter(head, "sample_weight"):
+            options["sample_weight"] = with_mean_one(targets.sample_weights, train)[train]
         subcontext = task(name).call_on_fit_task_begin(estimator=model)
-        classifier.fit(on_host(_safe_indexing(features, train)), data.y[train], **options)
+        head.fit(on_host(features), targets.y[train], **options)
         subcontext.call_on_fit_task_end(estimator=model)
-        return rebuilt(model.estimator, dict([*fitted, (name, classifier)]))
+        return rebuilt(model.estimator, dict([*fitted, (name, head)]))
 
     # --------------------------------------------------------------------------------- as a network
-    def _tune(self, X, labels, split, random_state, context):
+    def _tune(self, X, targets, split, random_state, context):
         """Train the pipeline as a network, and keep the result as a pipeline."""
         model, (train, held_out) = self.model, split
         steps = list(flat_steps(model.pipeline_))
         n_before = self._n_before(steps[:-1])
         before = [step for _, step in steps[:n_before]]
         row = as_input(transformed(before, first_row(X)))
-        trained, backend = self._trained(steps[n_before:], row)
-        trainer = self._trainer(trained, backend)
-        target = (labels.y[:, None] == model.classes_).astype(float)
-        weights = with_mean_one(labels.weights, *(rows for rows in split if rows is not None))
+        units = targets.units(train)
+        trained, backend = self._trained(steps[n_before:], row, units)
+        trainer = self._trainer(trained, backend, TASKS[targets.kind])
+        weights = with_mean_one(targets.weights, *(rows for rows in split if rows is not None))
         samples = LabelledSamples(
-            X, target, weight=weights, before=before, backend=backend, dtype=row.dtype
-        )
-        policies = self._policies(samples, train, held_out)
+            X, targets.encoded(steps[-1][1], units), weight=weights, before=before,
+            backend=backend, dtype=row.dtype,
+        )  # fmt: skip
+        policies = self._policies(samples, train, held_out, trainer.criterion.merit)
         batch_size = GRADIENT_BATCHES.of_pass(model.batch_size, len(train))
         plan = Plan(int(model.max_iter), batch_size, random_state, model.max_time)
         self.attempt.begin(trainer)
         task = context.subcontext(task_name="tune", max_subtasks=int(model.max_iter))
-        task.call_on_fit_task_begin(estimator=model, X=X, y=labels.y)
+        task.call_on_fit_task_begin(estimator=model, X=X, y=targets.y)
         with model._tuning_of(trained, trainer.curves):
             outcome = trainer.run(samples.part(train), policies, plan, model, task)
         warn_of_divergence(outcome, model)
-        task.call_on_fit_task_end(estimator=model, X=X, y=labels.y)
+        task.call_on_fit_task_end(estimator=model, X=X, y=targets.y)
 
-    def _trained(self, steps, row):
+    def _trained(self, steps, row, units):
         """Return the steps that are trained as parts of a network, and its backend."""
-        *steps, (name, classifier) = steps
+        *steps, (name, head) = steps
         trained = [Step(*step, row.dtype) for step in steps]
         backend = backend_of(trained, row, self.model.backend)
-        return [*trained, HeadStep(name, classifier, backend.to_device(row))], backend
+        return [*trained, HeadStep(name, head, backend.to_device(row), units)], backend
 
-    def _trainer(self, trained, backend):
+    def _trainer(self, trained, backend, task):
         """Return a trainer of the network that follows the parameters."""
-        network = Network.of_steps(trained, SCORE_LOSSES["cross_entropy"], backend)
-        trainer = Trainer(Labels(network, self._optimizer(network)))
+        network = Network.of_steps(trained, task.loss, backend)
+        trainer = Trainer(Labels(network, self._optimizer(network), task.score))
         trainer.criterion.follow(self.schedule, backend.name)
         return trainer
 
-    def _policies(self, samples, train, held_out):
+    def _policies(self, samples, train, held_out, merit):
         """Return policies that keep the best parameters on held-out samples, or else the last."""
         first = FirstLoss([samples.part(train).take(train[:LOOKED_AT])])
         if held_out is None:
@@ -287,9 +288,18 @@ def tuned_pipeline(pipeline, trained):
     return rebuilt(pipeline, steps)
 
 
-def _require_classes(classes, known):
-    if not np.isin(classes, known).all():
+def _require_known(targets, name, head):
+    """Refuse targets that a fitted classifier or regressor cannot predict."""
+    remedy = "Set warm_start=False and prefit=False to fit a new"
+    if targets.kind == "multiclass":
+        classes, known = targets.classes, head.classes_
+        if not np.isin(classes, known).all():
+            raise ValueError(
+                f"y must contain only classes of the fitted classifier, {known}, got {classes}. "
+                f"{remedy} classifier."
+            )
+    elif targets.n_outputs != n_outputs_of(name, head):
         raise ValueError(
-            f"y must contain only classes of the fitted classifier, {known}, got {classes}. Set "
-            "warm_start=False and prefit=False to fit a new classifier."
+            f"y must have as many columns as {type(head).__name__} was fitted with, "
+            f"{n_outputs_of(name, head)}, got {targets.n_outputs}. {remedy} one."
         )

@@ -47,7 +47,7 @@ def to_onnx(estimator, X, **options):
     Parameters
     ----------
     estimator : estimator
-        Fitted model, layer, pipeline or `FineTunedClassifier`.
+        Fitted model, layer, pipeline, `FineTunedClassifier` or `FineTunedRegressor`.
 
     X : array of shape (n_samples, n_features) or (n_samples, height, width[, n_channels])
         Samples that have the shape and the dtype of the input of the model, for example `X[:1]`.
@@ -94,8 +94,9 @@ def to_torch(estimator, dtype="float32"):
     Parameters
     ----------
     estimator : estimator
-        Fitted model, layer or `FineTunedClassifier`, or a pipeline of models, layers, and linear
-        maps such as `StandardScaler`, which may end with a linear classifier.
+        Fitted model, layer, `FineTunedClassifier` or `FineTunedRegressor`, or a pipeline of models,
+        layers, and linear maps such as `StandardScaler`, which may end with a linear classifier or
+        regressor.
 
     dtype : str or dtype, default="float32"
         Dtype of the parameters. The input must have the same dtype.
@@ -104,7 +105,7 @@ def to_torch(estimator, dtype="float32"):
     -------
     torch.nn.Module
         Its output is that of `transform`, or that of `decision_function` if the estimator is a
-        classifier.
+        classifier. The output of a regressor has the shape (n_samples, n_outputs).
 
     Raises
     ------

@@ -253,13 +253,13 @@ def _float_type(tensor):
     return np.dtype("float64" if guess_numpy_type(tensor) == np.float64 else "float32")
 
 
-def _parse_pipeline(scope, classifier, inputs, custom_parsers=None):
-    """Convert a `FineTunedClassifier` as its pipeline."""
-    classifier._ready()
-    options, last = scope.options, classifier.pipeline_.steps[-1][1]
-    if options and id(classifier) in options:  # such as zipmap, which belongs to the last step
-        options[id(last)] = options[id(classifier)]
-    return parse_sklearn(scope, classifier.pipeline_, inputs, custom_parsers=custom_parsers)
+def _parse_pipeline(scope, tuned, inputs, custom_parsers=None):
+    """Convert a `FineTunedClassifier` or `FineTunedRegressor` as its pipeline."""
+    tuned._ready()
+    options, last = scope.options, tuned.pipeline_.steps[-1][1]
+    if options and id(tuned) in options:  # such as zipmap, which belongs to the last step
+        options[id(last)] = options[id(tuned)]
+    return parse_sklearn(scope, tuned.pipeline_, inputs, custom_parsers=custom_parsers)
 
 
 def register():
@@ -272,6 +272,10 @@ def register():
         sklearn_ebm.FineTunedClassifier, "SklearnEbmFineTunedClassifier", _set_shape, _convert,
         parser=_parse_pipeline, options={"zipmap": [True, False, "columns"], "nocl": [True, False],
         "output_class_labels": [False, True], "raw_scores": [True, False]},
+    )  # fmt: skip
+    update_registered_converter(
+        sklearn_ebm.FineTunedRegressor, "SklearnEbmFineTunedRegressor", _set_shape, _convert,
+        parser=_parse_pipeline,
     )  # fmt: skip
 
 

@@ -3,22 +3,23 @@
 import copy
 
 import numpy as np
-from sklearn.base import is_classifier
+from sklearn.base import is_classifier, is_regressor
 from sklearn.pipeline import Pipeline
 
-from sklearn_ebm.estimators import FineTunedClassifier
+from sklearn_ebm.estimators._fine_tuned import FineTuned
 from sklearn_ebm.export._modules import require_formula
-from sklearn_ebm.learning._modules import HeadStep, Step, is_passed_through
+from sklearn_ebm.learning._heads import HeadStep
+from sklearn_ebm.learning._modules import Step, is_passed_through
 from sklearn_ebm.learning._stages import flat_steps, rebuilt
 
 
 class Chain:
-    """Modules of a fitted estimator, of all steps of a pipeline, or of a `FineTunedClassifier`.
+    """Modules of a fitted estimator, of all steps of a pipeline, or of a `FineTuned`.
 
     Parameters
     ----------
     estimator : estimator
-        The last step of a pipeline may be a linear classifier.
+        The last step of a pipeline may be a linear classifier or regressor.
     dtype : dtype
         Dtype of the parameters.
     """
@@ -27,13 +28,12 @@ class Chain:
         self.estimator = estimator
         self.steps = [_step(name, each, np.dtype(dtype)) for name, each in _named(estimator)]
         self.modules = [module for step in self.steps for module in step.modules]
-        last = self.steps[-1].estimator if isinstance(self.steps[-1], Step) else None
-        head = None if last is not None else self.steps[-1].classifier
-        self.is_binary = head is not None and len(head.classes_) == 2
+        last = self.steps[-1]
+        self.is_binary = isinstance(last, HeadStep) and last.form.is_binary(last.estimator)
 
     def trained(self):
         """Return a copy of the estimator with the current parameters of the modules."""
-        if not isinstance(self.estimator, Pipeline | FineTunedClassifier):
+        if not isinstance(self.estimator, Pipeline | FineTuned):
             return self.steps[0].trained()
         trained = {step.name: step.trained() for step in self.steps}
         if isinstance(self.estimator, Pipeline):
@@ -45,13 +45,16 @@ class Chain:
 
 def _named(estimator):
     """Return the names and the estimators of all steps."""
-    if isinstance(estimator, FineTunedClassifier):
+    if isinstance(estimator, FineTuned):
         estimator = estimator.to_pipeline()
     return list(flat_steps(estimator)) if isinstance(estimator, Pipeline) else [("", estimator)]
 
 
 def _step(name, estimator, dtype):
-    if not is_passed_through(estimator) and is_classifier(estimator):
+    is_head = not is_passed_through(estimator) and (
+        is_classifier(estimator) or is_regressor(estimator)
+    )
+    if is_head:
         return HeadStep(name, estimator, np.empty(0, dtype))
     require_formula(estimator)
     return Step(name, estimator, dtype)

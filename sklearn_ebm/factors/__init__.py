@@ -1,10 +1,15 @@
 """Parts of energies: decoders, encoders, penalties, and their sum."""
 
-from sklearn_ebm.factors._classification import SCORE_LOSSES, cross_entropy, log_probabilities
 from sklearn_ebm.factors._linear_maps import FixedMap, LinearHead
 from sklearn_ebm.factors._losses import LOSSES
 from sklearn_ebm.factors._missing import ZeroFilled
 from sklearn_ebm.factors._pooled_features import PooledFeatures
+from sklearn_ebm.factors._score_losses import (
+    SCORE_LOSSES,
+    cross_entropy,
+    log_logistic,
+    log_probabilities,
+)
 from sklearn_ebm.factors._tape import Tape, Tapes
 from sklearn_ebm.factors.decoders import ConvolutionalDecoder, LinearDecoder, PatchDecoder
 from sklearn_ebm.factors.decoders._linear import half_norm
@@ -85,6 +90,7 @@ __all__ = [
     "half_norm",
     "in_data_units",
     "largest_log_odds",
+    "log_logistic",
     "log_probabilities",
     "pools_of_groups",
     "pools_of_map",

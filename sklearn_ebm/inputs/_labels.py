@@ -1,77 +1,76 @@
 """Labels and sample weights of a classifier, which are checked before anything is fitted."""
 
-from typing import Any, NamedTuple
+from dataclasses import dataclass
 
 import numpy as np
-from sklearn.model_selection import train_test_split
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_consistent_length, column_or_1d
+from scipy import sparse
+from sklearn.utils.multiclass import check_classification_targets, type_of_target
+from sklearn.utils.validation import column_or_1d
 
-from sklearn_ebm.inputs._weights import check_sample_weight, normalized, times_class_weight
+from sklearn_ebm.inputs._targets import Targets, require_targets
+from sklearn_ebm.inputs._weights import check_sample_weight, times_class_weight
 
 UNLABELLED = -1
 
 
-class Labels(NamedTuple):
-    """Labels of the samples, and their weights.
+@dataclass(frozen=True)
+class ClassLabels(Targets):
+    """One class for each sample. Samples without a label have weight zero.
 
     Attributes
     ----------
-    y : ndarray of shape (n_samples,)
-        Labels.
-    weights : ndarray of shape (n_samples,), float64
-        Sample weights times class weights. Samples of weight zero are ignored.
-    sample_weights : ndarray of shape (n_samples,), float64, or None
-        Sample weights without class weights. None if the user passed none.
+    is_complete : bool
+        Whether all samples have a label.
     """
 
-    y: Any
-    weights: Any
-    sample_weights: Any
-
-    @property
-    def rows(self):
-        """Indices of the samples with a non-zero weight."""
-        return np.flatnonzero(self.weights)
+    is_complete: bool = True
+    kind = "multiclass"
 
     @property
     def classes(self):
         """Classes of the samples with a non-zero weight."""
         return np.unique(self.y[self.rows])
 
+    @property
+    def n_outputs(self):
+        """Number of classes."""
+        return len(self.classes)
+
+    @property
+    def of_all(self):
+        """Labels of all samples, or None if some samples have no label."""
+        return self.y if self.is_complete else None
+
+    def encoded(self, estimator, units):
+        """Return an indicator matrix of the estimator's classes, shape (n_samples, n_classes)."""
+        return (self.y[:, None] == estimator.classes_).astype(float)
+
+    def _required_to_hold_out(self):
+        return self.n_outputs, f" for {self.n_outputs} classes"
+
+    def _strata(self):
+        return self.y[self.rows]
+
+
+class IndicatorLabels(Targets):
+    """Several labels for each sample: y is 1 for labels that apply to a sample, and 0 otherwise."""
+
+    kind = "multilabel"
+
     def split(self, fraction, random_state):
-        """Split the samples with a non-zero weight into training and validation set, by class.
-
-        Parameters
-        ----------
-        fraction : float
-            Fraction of the samples in the validation set.
-        random_state : numpy.random.RandomState
-            Random number generator that draws the samples.
-
-        Returns
-        -------
-        train, held_out : ndarray
-            Indices of the samples, in ascending order.
+        """Split the samples as `Targets` does, and require both values of each label for training.
 
         Raises
         ------
         ValueError
-            If the validation set would have fewer samples than there are classes.
+            If the validation set would be too small, or if a label is constant in the training set.
         """
-        rows, n_classes = self.rows, len(self.classes)
-        n_held_out = int(fraction * len(rows))
-        if n_held_out < n_classes:
-            raise ValueError(
-                f"Splitting {len(rows)} samples into a train set and a validation set with "
-                f"validation_fraction={fraction} led to a validation set of {n_held_out} samples "
-                f"for {n_classes} classes. Increase validation_fraction, or set "
-                "early_stopping=False."
-            )
-        train, held_out = train_test_split(
-            rows, test_size=n_held_out, stratify=self.y[rows], random_state=random_state
-        )
-        return np.sort(train), np.sort(held_out)
+        train, held_out = super().split(fraction, random_state)
+        _require_both_values(self.y[train], " of the samples that are not held out")
+        return train, held_out
+
+    def _required_to_hold_out(self):
+        return 1, ""
 
 
 def check_labels(estimator, X, y, sample_weight, class_weight):
@@ -83,8 +82,8 @@ def check_labels(estimator, X, y, sample_weight, class_weight):
         Estimator that error messages name.
     X : array-like with n_samples rows
         Data.
-    y : array-like of shape (n_samples,)
-        Labels.
+    y : array-like of shape (n_samples,), or indicator matrix of shape (n_samples, n_labels)
+        Labels. If y has other values than -1 and 1, -1 marks samples without a label.
     sample_weight : array-like of shape (n_samples,) or None
         Weights of the samples.
     class_weight : dict, "balanced" or None
@@ -92,7 +91,7 @@ def check_labels(estimator, X, y, sample_weight, class_weight):
 
     Returns
     -------
-    Labels
+    ClassLabels or IndicatorLabels
         Labels, and weights scaled by a power of two.
 
     Raises
@@ -100,58 +99,78 @@ def check_labels(estimator, X, y, sample_weight, class_weight):
     ValueError
         If labels are missing, or fewer than two classes have samples with a weight.
     """
-    name = type(estimator).__name__
-    if y is None:
-        raise ValueError(
-            f"This {name} estimator requires y to be passed, but the target y is None."
-        )
-    check_consistent_length(X, y)
+    require_targets(estimator, X, y)
+    kind = type_of_target(y, input_name="y")
+    if kind in ("multilabel-indicator", "multiclass-multioutput"):
+        _require_indicators(estimator, y, kind, class_weight)
+        return _indicators(X, y, sample_weight)
     y = column_or_1d(y, warn=True)
     check_classification_targets(y)
-    classes = np.unique(y)
-    if UNLABELLED in classes.tolist() and classes.tolist() != [UNLABELLED, 1]:
-        raise ValueError(
-            f"y must not contain {UNLABELLED}, which marks missing labels. Pass samples without "
-            f"labels as unsupervised_X. If {UNLABELLED} is a class, replace its label."
-        )
-    if len(classes) == 0:
+    if len(y) == 0:
         raise ValueError(
             f"Found array with 0 sample(s) (shape={y.shape}) while a minimum of 1 is required."
         )
-    _require_two_classes(name, classes)
+    is_labelled = ~_unlabelled(y)
+    name = type(estimator).__name__
+    _require_two_classes(name, np.unique(y[is_labelled]))
     weights, _ = check_sample_weight(sample_weight, X)
-    labels = Labels(
-        y, times_class_weight(weights, class_weight, y), None if sample_weight is None else weights
+    weights = weights * is_labelled
+    products = times_class_weight(weights, class_weight, y) if weights.any() else weights
+    labels = ClassLabels(
+        y, products, None if sample_weight is None else weights, bool(is_labelled.all())
     )
     _require_two_classes(name, labels.classes, ". Samples of zero weight are ignored.")
     return labels
 
 
+def _unlabelled(y):
+    """Return which samples have no label. If -1 and 1 are the only values, both are classes."""
+    values = np.unique(y).tolist()
+    if UNLABELLED not in values or values == [UNLABELLED, 1]:
+        return np.zeros(len(y), dtype=bool)
+    return y == UNLABELLED
+
+
 def _require_two_classes(name, classes, hint=""):
     if len(classes) < 2:
+        found = f"only one class: {classes[0]!r}" if len(classes) else "no labels"
         raise ValueError(
-            f"{name} needs samples of at least 2 classes in the data, but the data contains only "
-            f"one class: {classes[0]!r}{hint}"
+            f"{name} needs samples of at least 2 classes in the data, but the data contains "
+            f"{found}{hint}"
         )
 
 
-def with_mean_one(weights, *parts):
-    """Scale the weights of each part to a mean of one.
+def _require_indicators(estimator, y, kind, class_weight):
+    """Refuse several labels for each sample that are not an indicator matrix, and class weights."""
+    values = np.unique(y.data if sparse.issparse(y) else y)
+    if kind != "multilabel-indicator" or not np.isin(values, [0, 1]).all():
+        raise ValueError(
+            "y must be one-dimensional, or an indicator matrix of 0 and 1 with a column for each "
+            f"label, got {kind} targets of shape {np.shape(y)}. Fit one "
+            f"{type(estimator).__name__} for each column. Pass samples without labels as "
+            "unsupervised_X."
+        )
+    if class_weight is not None:
+        raise ValueError(
+            f"class_weight must be None if y is an indicator matrix, got {class_weight!r}. Set "
+            "class_weight of the last step, or pass sample_weight."
+        )
 
-    Parameters
-    ----------
-    weights : ndarray of shape (n_samples,), float64
-        Weights of all samples.
-    *parts : ndarray
-        Indices of the samples of each part.
 
-    Returns
-    -------
-    ndarray of shape (n_samples,), float64
-        The weights of these samples, and zero for others.
-    """
-    scaled = np.zeros_like(weights)
-    for rows in parts:
-        share, _ = normalized(weights[rows])
-        scaled[rows] = share / share.mean()
-    return scaled
+def _indicators(X, y, sample_weight):
+    """Return checked labels for an indicator matrix."""
+    y = (y.toarray() if sparse.issparse(y) else np.asarray(y)).astype(int)
+    weights, _ = check_sample_weight(sample_weight, X)
+    _require_both_values(y[weights > 0])
+    return IndicatorLabels(y, weights, None if sample_weight is None else weights)
+
+
+def _require_both_values(y, which=""):
+    share = y.mean(axis=0)
+    constant = np.flatnonzero((share == 0) | (share == 1))
+    if len(constant):
+        values = "0" if share[constant[0]] == 0 else "1"
+        raise ValueError(
+            f"Each column of y must contain both 0 and 1, but column {constant[0]}{which} contains "
+            f"only {values}. Remove the column, or add samples."
+        )

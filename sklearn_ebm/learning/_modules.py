@@ -1,6 +1,7 @@
 """Steps of a pipeline as modules of a network (see `sklearn_ebm.protocols.Module`).
 
-Only this module inspects the methods of steps. A step becomes modules in one of these ways:
+Only this module and `sklearn_ebm.learning._heads`, which turns the classifier or regressor at the
+end of a pipeline into a module, inspect steps. Any other step becomes modules in one of these ways:
 
 - scikit-learn's linear maps are listed in `FIXED_MAPS`;
 - a model has a method `_as_network()`, whose result has `obstacle`, the reason why the model has no
@@ -15,14 +16,12 @@ Between modules, rows remain rows and images remain images, (n_samples, height, 
 import copy
 
 import numpy as np
-from scipy import sparse
 from sklearn.decomposition import PCA, IncrementalPCA
 from sklearn.preprocessing import MaxAbsScaler, MinMaxScaler, StandardScaler
 from sklearn.utils import check_random_state
 
-from sklearn_ebm.backends import array_namespace, is_cupy, resolve_backend, to_host
-from sklearn_ebm.factors import FixedMap, LinearHead
-from sklearn_ebm.factors.encoders import placed
+from sklearn_ebm.backends import is_cupy, resolve_backend
+from sklearn_ebm.factors import FixedMap
 
 
 def _standard(scaler):
@@ -140,65 +139,6 @@ def _seed_of(estimator):
     if is_model or type(estimator) in FIXED_MAPS or not hasattr(estimator, "random_state"):
         return None
     return int(check_random_state(estimator.random_state).randint(np.iinfo(np.int32).max))
-
-
-class HeadStep:
-    """A fitted linear classifier at the end of a pipeline, and its scores as a module.
-
-    Parameters
-    ----------
-    name : str
-        Name of the step.
-    classifier : object
-        The fitted classifier. It is not changed.
-    like : array
-        An array with the dtype and the device of the data.
-    """
-
-    seed = None
-
-    def __init__(self, name, classifier, like):
-        self.name = name
-        self.classifier = classifier
-        self.modules = [_head_of(name, classifier, like)]
-
-    def trained(self):
-        """Return a copy of the classifier with the current parameters of its module."""
-        (head,) = self.modules
-        weights, bias = (to_host(head.parameters[name]) for name in ("weights", "bias"))
-        coef = weights.T
-        if len(bias) == 2:
-            coef, bias = coef[1:] - coef[:1], bias[1:] - bias[:1]
-        classifier = self.classifier
-        trained, dtype = copy.deepcopy(classifier), classifier.coef_.dtype
-        trained.coef_ = np.array(coef, dtype, order="C").reshape(np.shape(classifier.coef_))
-        trained.intercept_ = np.array(bias, dtype)
-        return trained
-
-
-def _head_of(name, classifier, like):
-    """Return the scores of a fitted linear classifier as a module."""
-    coef, intercept = (getattr(classifier, key, None) for key in ("coef_", "intercept_"))
-    n_classes = len(classifier.classes_)
-    n_scores = 1 if n_classes == 2 else n_classes
-    coef = coef.toarray() if sparse.issparse(coef) else coef
-    has_both = coef is not None and intercept is not None
-    coef = np.atleast_2d(to_host(coef)) if has_both else None  # shape (1, n) for RidgeClassifier
-    require_linear(name, has_both and coef.shape[0] == n_scores, classifier)
-    intercept = np.broadcast_to(to_host(intercept), (n_scores,))
-    if n_scores == 1:  # softmax of s/2 and -s/2 is the logistic function of s
-        coef, intercept = np.concatenate([-coef, coef]) / 2, np.array([-1, 1]) / 2 * intercept
-    xp = array_namespace(like)
-    return LinearHead(*(placed(xp.asarray(values), like) for values in (coef.T, intercept)))
-
-
-def require_linear(name, is_linear, classifier):
-    """Refuse a classifier that has no scores x W + b."""
-    if not is_linear:
-        raise ValueError(
-            f"The classifier {name!r} must be linear, with coef_ and intercept_ for each class, "
-            f"got {type(classifier).__name__}. Use, for example, LogisticRegression."
-        )
 
 
 def backend_of(steps, row, wish):

@@ -90,9 +90,10 @@ def on_host(data):
     return to_host(data) if is_cupy(data) else data
 
 
-def batches_through(steps, X):
+def batches_through(steps, X, n_samples=None):
     """Return slices of the rows of X such that arrays between the steps remain small."""
-    n_samples, largest, row = _num_samples(X), 1, first_row(X)
+    n_samples = _num_samples(X) if n_samples is None else n_samples
+    largest, row = 1, first_row(X)
     for step in steps:
         row = transformed([step], row)
         largest = max(largest, math.prod(np.shape(row)))
@@ -104,7 +105,7 @@ def map_batches(function, steps, X):
     return [function(rows) for rows in batches_through(steps, X)]
 
 
-def stream(steps, X, folder=None):
+def stream(steps, X, folder=None, rows=None):
     """Return the output of fitted steps, computed batch by batch.
 
     Parameters
@@ -113,6 +114,8 @@ def stream(steps, X, folder=None):
     X : array-like with n_samples rows
     folder : ScratchFolder or None, default=None
         Folder for large outputs. With None, they are kept in memory.
+    rows : ndarray of int or None, default=None
+        Indices of the samples to transform. None transforms all samples.
 
     Returns
     -------
@@ -120,16 +123,17 @@ def stream(steps, X, folder=None):
         Output of the last step; X itself if there are no steps.
     """
     if all(is_passed_through(step) for step in steps):
-        return X
+        return X if rows is None else _safe_indexing(X, rows)
+    n_samples = _num_samples(X) if rows is None else len(rows)
     result, parts = None, []
-    for rows in batches_through(steps, X):
-        part = transformed(steps, _safe_indexing(X, rows))
+    for batch in batches_through(steps, X, n_samples):
+        part = transformed(steps, _safe_indexing(X, batch if rows is None else rows[batch]))
         if sparse.issparse(part) or not hasattr(part, "dtype"):  # sparse output or a data frame
             parts.append(part)
             continue
         if result is None:
-            result = _room((_num_samples(X), *part.shape[1:]), part, folder)
-        result[rows, ...] = part
+            result = _room((n_samples, *part.shape[1:]), part, folder)
+        result[batch, ...] = part
     return joined(*parts) if result is None else result
 
 
@@ -172,7 +176,7 @@ class Layerwise:
         self._stream = _stored(memory, memory.cache(stream))
 
     def fit(self, named_steps, data, context):
-        """Return the fitted steps with their names, and the features of the labelled rows.
+        """Return the fitted steps with their names, and the features for the last step.
 
         Parameters
         ----------
@@ -190,7 +194,7 @@ class Layerwise:
                 task, is_last = context(stage.names[0]), number == len(stages)
                 steps, X = self._fit(stage, X, y, is_last, folder=folder, context=task)
                 fitted += zip(stage.names, steps, strict=True)
-        return fitted, self._stream([step for _, step in fitted], data.X)
+        return fitted, self._stream([step for _, step in fitted], data.X, rows=data.chosen)
 
 
 def _stored(memory, function):
@@ -217,13 +221,36 @@ def _stored(memory, function):
 
 
 class TrainingData(NamedTuple):
-    """Labelled and unlabelled rows. Steps are trained on all of them, or on a random subsample."""
+    """Labelled and unlabelled rows. Steps are trained on all of them, or on a random subsample.
+
+    Attributes
+    ----------
+    X : array-like with n_samples rows
+        Samples.
+    y : ndarray or None
+        Their labels. None if some of them have no label.
+    unlabelled : array-like or None
+        More samples.
+    subsample : int or None
+        Maximum number of samples.
+    random_state : RandomState
+        Draws the subsample.
+    rows : ndarray of int or None
+        Indices of the samples in X on which the last step of the pipeline is fitted. None means
+        all.
+    """
 
     X: Any
     y: Any
     unlabelled: Any = None
     subsample: Any = None
     random_state: Any = None
+    rows: Any = None
+
+    @property
+    def chosen(self):
+        """The indices `rows`, or None if they are all."""
+        return None if self.rows is None or len(self.rows) == _num_samples(self.X) else self.rows
 
     def to_learn_from(self):
         """Return the training rows, and their labels if all of them are labelled."""

@@ -1,5 +1,6 @@
 """A small trainer and batch for each criterion."""
 
+import functools
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +19,6 @@ from sklearn_ebm.factors import (
     LinearHead,
     ReconstructionEnergy,
     SparseEnergy,
-    cross_entropy,
 )
 from sklearn_ebm.factors.encoders import LogisticEncoder, TanhEncoder
 from sklearn_ebm.factors.penalties import L1
@@ -26,6 +26,7 @@ from sklearn_ebm.learning._network import Network
 from sklearn_ebm.learning._optimizers import Adam
 from sklearn_ebm.learning._rates import LinearDecay
 from sklearn_ebm.learning._samples import Batch
+from sklearn_ebm.learning._tasks import TASKS
 from sklearn_ebm.learning._trainer import Trainer
 from sklearn_ebm.learning.criteria import (
     Ascending,
@@ -173,17 +174,22 @@ def contrastive(kind="bernoulli", n_chains=None, fast=False, weighted=False):
     return Case(trainer, Batch(X, weight=weight), follow)
 
 
-def labels():
-    """A linear classifier, whose mean is over samples, whatever their weights are."""
+def labels(kind="multiclass"):
+    """A linear classifier or regressor, whose mean is over samples, whatever their weights are."""
     (X, weight), random = some_data(), np.random.default_rng(2)
     head = LinearHead(random.standard_normal((N_FEATURES, 3)), random.standard_normal(3))
-    network = Network({("head", 0): head}, cross_entropy, numpy)
+    network = Network({("head", 0): head}, TASKS[kind].loss, numpy)
 
     def follow(criterion):
         return criterion.follow(LinearDecay(0.1), "numpy")
 
-    criterion = follow(Labels(network, Adam(network.parameters)))
-    batch = Batch(X, np.eye(3)[random.integers(3, size=N_SAMPLES)], weight=weight)
+    criterion = follow(Labels(network, Adam(network.parameters), TASKS[kind].score))
+    target = {
+        "multiclass": np.eye(3)[random.integers(3, size=N_SAMPLES)],
+        "multilabel": random.integers(2, size=(N_SAMPLES, 3)).astype(float),
+        "continuous": random.standard_normal((N_SAMPLES, 3)),
+    }[kind]
+    batch = Batch(X, target, weight=weight)
     case = Case(Trainer(criterion), batch, follow)
     case.loss = lambda report: report["loss"] / report["n_samples"]
     return case
@@ -235,7 +241,7 @@ CASES = {
     "contrastive, weighted": lambda: contrastive(weighted=True),
     "contrastive, kept chains": lambda: contrastive(n_chains=7),
     "contrastive, fast weights": lambda: contrastive(n_chains=7, fast=True),
-    "labels": labels,
+    **{f"labels, {kind}": functools.partial(labels, kind) for kind in TASKS},
     "reconstruction": reconstruction,
     "reconstruction, normal noise": lambda: reconstruction("squared_error", "gaussian"),
     "reconstruction, untied": lambda: reconstruction("squared_error", "salt_and_pepper", False),

@@ -30,6 +30,7 @@ from sklearn_ebm.factors import (
     Pools,
     Tape,
     ZeroFilled,
+    log_logistic,
 )
 from sklearn_ebm.factors.encoders import LogisticEncoder
 from sklearn_ebm.learning._network import RowStream
@@ -373,6 +374,18 @@ def test_gradients_of_losses_of_scores_are_those_of_finite_differences(name):
     assert losses.shape == (5,)
     numeric = finite_differences(lambda: SCORE_LOSSES[name](scores, target)[0].sum(), scores)
     assert_allclose(gradient, numeric, rtol=1e-6, atol=1e-8)
+
+
+def test_losses_of_scores_of_any_size_are_exact():
+    """Their exponential functions overflow, or vanish in the rounding errors of a sum."""
+    scores, target = np.array([[1e4, -1e4], [-1e4, 1e4], [40.0, -40.0]]), np.eye(2)[[0, 0, 0]]
+    losses, gradient = SCORE_LOSSES["cross_entropy"](scores, target)
+    assert_allclose(losses[:2], [0, 2e4])
+    assert_allclose(gradient[1], [-1, 1])
+    losses, gradient = SCORE_LOSSES["binary_cross_entropies"](scores, target)
+    assert_allclose(losses, [0, 2e4, 2 * np.exp(-40)], rtol=1e-12)
+    assert_allclose(gradient[1], [-1, 1])
+    assert_allclose(log_logistic(scores[:, 0]), [0, -1e4, -np.exp(-40)], rtol=1e-12)
 
 
 def test_long_atoms_of_decoders_become_unit_vectors_and_short_ones_stay():

@@ -8,7 +8,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.datasets import load_digits
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.pipeline import make_pipeline
 
 from sklearn_ebm import (
@@ -17,6 +17,7 @@ from sklearn_ebm import (
     AutoEncoder,
     ConvPSD,
     FineTunedClassifier,
+    FineTunedRegressor,
     GroupSparsePSD,
     LISTAEncoder,
 )
@@ -35,6 +36,9 @@ MODELS = {  # with the initial rate of "auto"
     "FineTunedClassifier": (FineTunedClassifier(
         make_pipeline(PSD(6, alpha=0.3, tol=0, **TWO_PASSES), LogisticRegression()), **TWO_PASSES
     ), 1e-3),
+    "FineTunedRegressor": (FineTunedRegressor(
+        make_pipeline(PSD(6, alpha=0.3, tol=0, **TWO_PASSES), Ridge()), **TWO_PASSES
+    ), 1e-3),
 }  # fmt: skip
 BACKS_OFF = {  # with "auto", the rate also decreases if the loss rises
     "LISTAEncoder": (
@@ -42,7 +46,13 @@ BACKS_OFF = {  # with "auto", the rate also decreases if the loss rises
     ),
 }  # fmt: skip
 ALL = {**MODELS, **BACKS_OFF}
-INCREMENTAL = [name for name in ALL if name != "FineTunedClassifier"]
+INCREMENTAL = [name for name in ALL if not name.startswith("FineTuned")]
+
+
+def output(model):
+    """Return scores, predictions or features."""
+    methods = "transform", "decision_function", "predict"
+    return next(getattr(model, name) for name in methods if hasattr(model, name))(X)
 
 
 def learned(model, call="fit", rate="auto"):
@@ -51,7 +61,7 @@ def learned(model, call="fit", rate="auto"):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # two passes are few
         getattr(model, call)(X, Y)
-    return (model.decision_function if hasattr(model, "predict") else model.transform)(X)
+    return output(model)
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -112,8 +122,7 @@ def test_an_error_of_the_callable_leaves_a_usable_model(name):
     model = clone(ALL[name][0]).set_params(learning_rate=rate)
     with pytest.raises(OSError, match="no such table of rates"):
         model.fit(X, Y)
-    features = (model.decision_function if hasattr(model, "predict") else model.transform)(X)
-    assert np.all(np.isfinite(features))
+    assert np.all(np.isfinite(output(model)))
     model.set_params(learning_rate="auto", warm_start=True)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 from sklearn.base import clone
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.utils._param_validation import InvalidParameterError
 
@@ -23,6 +23,7 @@ from sklearn_ebm import (
     ConvSparseCoder,
     Dropout,
     FineTunedClassifier,
+    FineTunedRegressor,
     Flattener,
     GroupPenalty,
     GroupSparsePSD,
@@ -38,6 +39,7 @@ X = np.random.default_rng(0).standard_normal((24, 16))
 IMAGES = X[:12].reshape(6, 4, 8)
 QUICK = {"alpha": 0.3, "max_iter": 2, "tol": 0, "random_state": 0}
 NETWORK = make_pipeline(PSD(4, **QUICK), LogisticRegression())
+REGRESSION = make_pipeline(PSD(4, **QUICK), Ridge())
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 MODELS = {
     "SparseCoder": (SparseCoder(6, solver="cd", **QUICK), X),
@@ -50,6 +52,7 @@ MODELS = {
     "AutoEncoder": (AutoEncoder(6, max_iter=2, random_state=0), X),
     "RBM": (RBM(6, max_iter=2, n_chains=10, random_state=0), X > 0),
     "FineTunedClassifier": (FineTunedClassifier(NETWORK, max_iter=1, random_state=0), X),
+    "FineTunedRegressor": (FineTunedRegressor(REGRESSION, max_iter=1, random_state=0), X),
     "ZCAWhitener": (ZCAWhitener(), X),
     "Rectifier": (Rectifier(), X),
     "Dropout": (Dropout(), X),
@@ -187,6 +190,9 @@ TABLE = {
     },
     "FineTunedClassifier": dict.fromkeys(
         FineTunedClassifier(NETWORK).get_params(deep=False), LEARNING
+    ),
+    "FineTunedRegressor": dict.fromkeys(
+        FineTunedRegressor(REGRESSION).get_params(deep=False), LEARNING
     ),
     "ZCAWhitener": {"regularization": {"refused": 0.5}, "backend": QUIETLY},
     "Rectifier": {"mode": {"live": "split"}},

@@ -8,7 +8,7 @@ import pytest
 from numpy.testing import assert_allclose
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.utils.validation import check_is_fitted
 
@@ -20,6 +20,7 @@ from sklearn_ebm import (
     ConvSparseCoder,
     Dropout,
     FineTunedClassifier,
+    FineTunedRegressor,
     Flattener,
     GroupPenalty,
     GroupSparsePSD,
@@ -35,6 +36,8 @@ X = np.random.default_rng(0).standard_normal((24, 12))
 IMAGES = X.reshape(2, 12, 12)
 QUICK = {"alpha": 0.3, "max_iter": 2, "tol": 0, "random_state": 0}
 NETWORK = make_pipeline(PSD(4, **QUICK), LogisticRegression())
+REGRESSION = make_pipeline(PSD(4, **QUICK), Ridge())
+TUNED = FineTunedClassifier, FineTunedRegressor
 MODELS = {
     "SparseCoder": (SparseCoder(6, **QUICK), X),
     "PSD": (PSD(6, **QUICK), X),
@@ -47,6 +50,7 @@ MODELS = {
     "RBM": (RBM(6, max_iter=2, n_chains=10, random_state=0), X > 0),
     "RBM-gaussian": (RBM(6, visible="gaussian", max_iter=2, n_chains=10, random_state=0), X),
     "FineTunedClassifier": (FineTunedClassifier(NETWORK, max_iter=1, random_state=0), X),
+    "FineTunedRegressor": (FineTunedRegressor(REGRESSION, max_iter=1, random_state=0), X),
     "ZCAWhitener": (ZCAWhitener(), X),
 }
 LAYERS = {
@@ -89,7 +93,8 @@ WEIGHTS = {
 BAD = np.ones((6, 5))
 FIRST = ["dictionary_init", "estimator"]  # not used in continued learning
 SUITABLE = [  # valid for some models
-    ("FineTunedClassifier", {"max_iter": 0}), ("GroupSparsePSD", {"solver": "block_cd"}),
+    ("FineTunedClassifier", {"max_iter": 0}), ("FineTunedRegressor", {"max_iter": 0}),
+    ("GroupSparsePSD", {"solver": "block_cd"}),
     ("ConvSparseCoder", {"solver": "local_cd"}), ("ConvPSD", {"solver": "local_cd"}),
 ]  # fmt: skip
 PARAMETERS = [  # invalid by themselves, or for these models and data
@@ -133,7 +138,7 @@ def labels(data):
 
 
 def fit(model, data, method="fit", **options):
-    if isinstance(model, FineTunedClassifier):
+    if isinstance(model, TUNED):
         options.setdefault("y", labels(data))
     return getattr(model, method)(data, **options)
 
@@ -162,7 +167,8 @@ def assert_unfitted(model):
 
 
 def results(model, data):
-    return model.decision_function(data) if hasattr(model, "predict") else model.transform(data)
+    methods = "transform", "decision_function", "predict"
+    return next(getattr(model, name) for name in methods if hasattr(model, name))(data)
 
 
 def refused(name, data=None, parameters=None, **options):
@@ -171,7 +177,7 @@ def refused(name, data=None, parameters=None, **options):
     Return the fitted model after all calls, and suitable data.
     """
     template, good = MODELS[name]
-    is_tuned = isinstance(template, FineTunedClassifier)  # its steps are fitted once
+    is_tuned = isinstance(template, TUNED)  # its steps are fitted once
     parameters = parameters or {}
     data = good if data is None else data(good)
     ways = [False] if parameters.keys() & {*FIRST} or is_tuned else [False, True]

@@ -2,9 +2,13 @@
 
 import pytest
 from sklearn.base import clone
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.multiclass import OneVsRestClassifier
+from sklearn.multioutput import MultiOutputClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.svm import LinearSVR
+from sklearn.utils import estimator_checks
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from sklearn_ebm import (
@@ -14,6 +18,7 @@ from sklearn_ebm import (
     ConvPSD,
     ConvSparseCoder,
     FineTunedClassifier,
+    FineTunedRegressor,
     GroupSparsePSD,
 )
 from sklearn_ebm.estimators._contrastive_learning import LOSSES
@@ -178,12 +183,19 @@ def test_denoising_auto_encoder_is_a_transformer_of_scikit_learn(estimator, chec
     check(estimator)
 
 
-TUNED = FineTunedClassifier(
-    make_pipeline(
-        StandardScaler(), PSD(4, alpha=0.3, max_iter=1, random_state=0), LogisticRegression()
-    ),
-    max_iter=1,
-)
+def network(head):
+    return make_pipeline(StandardScaler(), PSD(4, alpha=0.3, max_iter=1, random_state=0), head)
+
+
+TUNED = FineTunedClassifier(network(LogisticRegression()), max_iter=1)
+TUNED_REGRESSORS = [
+    FineTunedRegressor(network(LinearRegression()), max_iter=1),
+    FineTunedRegressor(network(LinearSVR(random_state=0)), max_iter=1),  # of one output
+]
+TUNED_LABELS = [
+    FineTunedClassifier(network(each(LogisticRegression())), max_iter=1)
+    for each in (OneVsRestClassifier, MultiOutputClassifier)
+]
 
 
 def learned_from_all_alike(estimator):
@@ -199,3 +211,23 @@ def test_tuned_pipeline_is_a_classifier_of_scikit_learn(estimator, check, reques
     if has_many_passes and not request.config.getoption("--all-cases"):
         pytest.skip("sets max_iter=1000: runs with --all-cases")
     check(estimator)
+
+
+@parametrize_with_checks(TUNED_REGRESSORS, expected_failed_checks=learned_from_all_alike)
+def test_tuned_pipeline_is_a_regressor_of_scikit_learn(estimator, check):
+    check(estimator)
+
+
+@pytest.mark.parametrize("estimator", TUNED_LABELS, ids=["one versus rest", "outputs"])
+@pytest.mark.parametrize(
+    "check",
+    [
+        estimator_checks.check_classifiers_multilabel_representation_invariance,
+        estimator_checks.check_classifiers_multilabel_output_format_predict,
+        estimator_checks.check_classifiers_multilabel_output_format_predict_proba,
+        estimator_checks.check_classifiers_multilabel_output_format_decision_function,
+    ],
+)
+def test_tuned_pipeline_is_a_classifier_of_several_labels_of_scikit_learn(estimator, check):
+    """Checks with one label for each sample do not apply, as to the last step itself."""
+    check("FineTunedClassifier", estimator)

@@ -8,7 +8,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 from sklearn.base import clone
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.pipeline import make_pipeline
 
 from sklearn_ebm import (
@@ -19,6 +19,7 @@ from sklearn_ebm import (
     ConvSparseCoder,
     Dropout,
     FineTunedClassifier,
+    FineTunedRegressor,
     GroupPenalty,
     GroupSparsePSD,
     LISTAEncoder,
@@ -362,9 +363,11 @@ def test_nan_is_refused_in_the_words_of_scikit_learn_where_no_parameter_admits_i
 NETWORK = make_pipeline(
     PSD(4, **{**QUICK, "max_iter": 1}), Dropout(0.25, random_state=0), LogisticRegression()
 )
+REGRESSION = make_pipeline(*NETWORK[:-1], Ridge())
 ESTIMATORS = {
     **MODELS,
     "FineTunedClassifier": (FineTunedClassifier(NETWORK, max_iter=1, random_state=0), X),
+    "FineTunedRegressor": (FineTunedRegressor(REGRESSION, max_iter=1, random_state=0), X),
 }
 FRACTIONS = {  # powers of two, exact in all dtypes
     "alpha": 0.5, "beta": 0.5, "learning_rate": 2**-6, "tol": 2**-6, "code_tol": 2**-6,
@@ -408,7 +411,8 @@ def results_with(name, parameters):
     for method in ("fit", "partial_fit"):
         if hasattr(model, method):
             getattr(model, method)(data, *labels)
-            call = model.decision_function if labels else model.transform
+            methods = "transform", "decision_function", "predict"
+            call = next(getattr(model, name) for name in methods if hasattr(model, name))
             found[method] = dense(call(data))
             arrays = {key: each for key, each in vars(model).items() if key[-1] == "_" != key[0]}
             found.update(

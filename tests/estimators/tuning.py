@@ -11,8 +11,9 @@ from sklearn_ebm import PSD, ConvPSD, FineTunedClassifier, Rectifier
 from sklearn_ebm.backends import resolve_backend
 from sklearn_ebm.factors import SCORE_LOSSES
 from sklearn_ebm.learning import _stages
+from sklearn_ebm.learning._heads import HeadStep
 from sklearn_ebm.learning._labelled import as_input
-from sklearn_ebm.learning._modules import HeadStep, Step
+from sklearn_ebm.learning._modules import Step
 from sklearn_ebm.learning._network import Network
 from tests.differences import finite_differences
 
@@ -30,13 +31,12 @@ def conv(n_components=3, **parameters):
     return ConvPSD(n_components, kernel_size=3, **{"alpha": 0.1, **SMALL, **parameters})
 
 
-def network_of(pipeline, x, n_before=0):
+def network_of(pipeline, x, n_before=0, loss="cross_entropy", units=None):
     """Return the network of a fitted pipeline, and its input."""
     *steps, (name, classifier) = list(_stages.flat_steps(pipeline))[n_before:]
     x = as_input(x)
-    steps = [*(Step(*step, x.dtype) for step in steps), HeadStep(name, classifier, x)]
-    loss = SCORE_LOSSES["cross_entropy"]
-    return Network.of_steps(steps, loss, resolve_backend("auto", x)), x
+    steps = [*(Step(*step, x.dtype) for step in steps), HeadStep(name, classifier, x, units)]
+    return Network.of_steps(steps, SCORE_LOSSES[loss], resolve_backend("auto", x)), x
 
 
 def assert_gradients(network, x, target, losses=None):

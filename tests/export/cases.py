@@ -4,14 +4,17 @@ import functools
 
 import numpy as np
 from sklearn.decomposition import PCA
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.multiclass import OneVsRestClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.svm import LinearSVR
 
 from sklearn_ebm import (
     PSD,
     ConvPSD,
     FineTunedClassifier,
+    FineTunedRegressor,
     Flattener,
     LocalContrastNormalizer,
     Pooler,
@@ -22,7 +25,7 @@ from sklearn_ebm.factors import CONVOLUTIONAL_ENCODERS
 from sklearn_ebm.layers._pooling import MODES as POOLING_MODES
 from sklearn_ebm.layers._rectifier import MODES as RECTIFIER_MODES
 from tests.registries import estimators as registry
-from tests.registries.estimators import FEW, IMAGES, LABELS, MAPS, ROWS
+from tests.registries.estimators import FEW, IMAGES, INDICATORS, LABELS, MAPS, ROWS, TARGETS
 
 GREY = IMAGES[..., 0]
 SIGNALS = np.random.default_rng(2).standard_normal((8, 20))
@@ -86,8 +89,20 @@ CLASSIFIERS = {
     "pipeline": (make_pipeline(*steps()), ROWS, LABELS),
     "two classes": (make_pipeline(*steps()), ROWS, LABELS > 0),
     "FineTunedClassifier": (FineTunedClassifier(make_pipeline(*steps()), max_iter=2), ROWS, LABELS),
+    "FineTunedClassifier of labels": (
+        FineTunedClassifier(
+            make_pipeline(*steps()[:-1], OneVsRestClassifier(LogisticRegression())), max_iter=2
+        ), ROWS, INDICATORS,
+    ),
     "FineTunedClassifier of two": (
         FineTunedClassifier(make_pipeline(*steps()), max_iter=2), ROWS, LABELS > 0,
+    ),
+}  # fmt: skip
+REGRESSORS = {
+    "pipeline": (make_pipeline(*steps()[:-1], Ridge()), ROWS, TARGETS),
+    "one output": (make_pipeline(*steps()[:-1], LinearSVR()), ROWS, TARGETS[:, 0]),
+    "FineTunedRegressor": (
+        FineTunedRegressor(make_pipeline(*steps()[:-1], Ridge()), max_iter=2), ROWS, TARGETS,
     ),
 }  # fmt: skip
 TRANSFORMERS = [
@@ -104,6 +119,13 @@ def fitted(name):
         return registry.fitted(name), np.asarray(registry.CASES[name].X)
     model, X = OPTIONS[name]
     return model.fit(X), X
+
+
+@functools.cache
+def fitted_regressor(name):
+    """Return a fitted regressor and the data with which it was fitted."""
+    model, X, y = REGRESSORS[name]
+    return model.fit(X, y), X
 
 
 @functools.cache

@@ -7,7 +7,15 @@ from sklearn.exceptions import NotFittedError
 
 from sklearn_ebm import PSD
 from sklearn_ebm.export import register_onnx_converters, to_onnx
-from tests.export.cases import CLASSIFIERS, OPTIMAL, TRANSFORMERS, fitted, fitted_classifier
+from tests.export.cases import (
+    CLASSIFIERS,
+    OPTIMAL,
+    REGRESSORS,
+    TRANSFORMERS,
+    fitted,
+    fitted_classifier,
+    fitted_regressor,
+)
 from tests.registries import estimators as registry
 
 skl2onnx = pytest.importorskip("skl2onnx")
@@ -44,6 +52,16 @@ def test_onnxruntime_agrees_with_a_classifier(name):
     labels, probabilities = run(converted, X)
     assert_array_equal(labels, model.predict(X))
     assert_allclose(probabilities, model.predict_proba(X), atol=TOLERANCE)
+
+
+@pytest.mark.parametrize("name", REGRESSORS)
+def test_onnxruntime_agrees_with_a_regressor(name):
+    model, X = fitted_regressor(name)
+    X = X.astype(np.float32)
+    (found,) = run(to_onnx(model, X[:1]), X)
+    expected = model.predict(X)
+    size = np.abs(expected).max()  # predictions are sums of numbers of this size
+    assert_allclose(found.reshape(expected.shape), expected, atol=TOLERANCE * size)
 
 
 def test_double_precision_is_kept():

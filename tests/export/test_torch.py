@@ -9,7 +9,15 @@ from sklearn.exceptions import NotFittedError
 
 from sklearn_ebm import PSD
 from sklearn_ebm.export import from_torch, to_torch
-from tests.export.cases import CLASSIFIERS, OPTIMAL, TRANSFORMERS, fitted, fitted_classifier
+from tests.export.cases import (
+    CLASSIFIERS,
+    OPTIMAL,
+    REGRESSORS,
+    TRANSFORMERS,
+    fitted,
+    fitted_classifier,
+    fitted_regressor,
+)
 from tests.registries import estimators as registry
 
 torch = pytest.importorskip("torch")
@@ -77,6 +85,19 @@ def test_parameters_of_a_classifier_return_to_a_copy(name):
             parameter *= 0.9
     trained, found = from_torch(network, model), network(torch.from_numpy(X)).detach().numpy()
     assert_allclose(trained.decision_function(X), found, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("name", REGRESSORS)
+def test_a_network_has_the_predictions_of_a_regressor_and_returns_to_a_copy(name):
+    model, X = fitted_regressor(name)
+    network, x = to_torch(model, "float64"), torch.from_numpy(X)
+    expected = model.predict(X)
+    assert_allclose(network(x).detach().numpy().reshape(expected.shape), expected, rtol=1e-9)
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter *= 0.9
+    trained, found = from_torch(network, model), network(x).detach().numpy()
+    assert_allclose(trained.predict(X), found.reshape(expected.shape), rtol=1e-9, atol=1e-9)
 
 
 def test_a_network_can_be_pickled():

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.pipeline import make_pipeline
 
 from sklearn_ebm import (
@@ -15,6 +15,7 @@ from sklearn_ebm import (
     ConvPSD,
     ConvSparseCoder,
     FineTunedClassifier,
+    FineTunedRegressor,
     GroupSparsePSD,
     LISTAEncoder,
     SparseCoder,
@@ -26,6 +27,7 @@ LABELS = np.arange(60) % 2
 WEIGHTS = np.random.default_rng(1).uniform(0.1, 2, 60).astype(np.float32)
 ONE_PASS = {"alpha": 0.3, "max_iter": 1, "tol": 0, "batch_size": 20, "random_state": 0}
 TUNED = make_pipeline(PSD(5, **ONE_PASS), LogisticRegression())
+REGRESSION = make_pipeline(PSD(5, **ONE_PASS), Ridge())
 MODELS = {
     "SparseCoder": SparseCoder(5, **ONE_PASS),
     "PSD": PSD(5, **ONE_PASS),
@@ -35,9 +37,12 @@ MODELS = {
     "ConvPSD": ConvPSD(3, kernel_size=3, **ONE_PASS),
     "RBM": RBM(5, visible="gaussian", max_iter=1, batch_size=20, random_state=0),
     "FineTunedClassifier": FineTunedClassifier(TUNED, max_iter=1, random_state=0),
+    "FineTunedRegressor": FineTunedRegressor(REGRESSION, max_iter=1, random_state=0),
 }
 # Other models use only ratios of weights within a call.
-ONLINE = [name for name in MODELS if name not in ("LISTAEncoder", "RBM", "FineTunedClassifier")]
+ONLINE = [name for name in MODELS if name not in (
+    "LISTAEncoder", "RBM", "FineTunedClassifier", "FineTunedRegressor"
+)]  # fmt: skip
 EXACT = {np.float64: (-900, 900), np.float32: (-140, 120)}  # powers of two
 
 pytestmark = pytest.mark.filterwarnings("ignore:lbfgs failed", "ignore:No pass improved on")
@@ -53,6 +58,8 @@ def learned(model):
     """Return all learned parameters of a model, or the scores of a classifier."""
     if isinstance(model, FineTunedClassifier):
         return model.decision_function(ROWS)
+    if isinstance(model, FineTunedRegressor):
+        return model.predict(ROWS)
     encoder = getattr(model, "encoder_", None)
     parts = [model.components_, *(encoder.parameters.values() if encoder else ())]
     return np.concatenate([np.ravel(part) for part in parts])
@@ -65,7 +72,7 @@ def fitted_once(name, dtype=np.float64):
 
 
 def fitted(name, weights, dtype=np.float64):
-    y = LABELS if name == "FineTunedClassifier" else None
+    y = LABELS if name.startswith("FineTuned") else None
     return learned(clone(MODELS[name]).fit(data(name, dtype), y, sample_weight=weights))
 
 

@@ -5,7 +5,8 @@ import pickle
 from typing import Any, NamedTuple
 
 import numpy as np
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.multiclass import OneVsRestClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -15,6 +16,7 @@ from sklearn_ebm import (
     AutoEncoder,
     Dropout,
     FineTunedClassifier,
+    FineTunedRegressor,
     Flattener,
     InhibitionPenalty,
     LocalContrastNormalizer,
@@ -27,6 +29,8 @@ from tests.registries import image_models, machines, row_models
 
 ROWS = np.random.default_rng(0).standard_normal((40, 12))
 LABELS = np.arange(40) % 3
+INDICATORS = (ROWS[:, :3] > 0).astype(int)
+TARGETS = 100 * ROWS[:, :2] + ROWS[:, 2:4] ** 2
 IMAGES = np.random.default_rng(1).standard_normal((6, 10, 9, 2))
 QUICK = {"max_iter": 2, "tol": 0, "batch_size": 10}
 FEW = {"alpha": 0.3, "random_state": 0, **QUICK}
@@ -47,13 +51,22 @@ class Case(NamedTuple):
 
     @property
     def call(self):
-        """Name of the method with the features or scores."""
-        return "transform" if hasattr(self.estimator, "transform") else "decision_function"
+        """Name of the method with the features, scores or predictions."""
+        methods = "transform", "decision_function", "predict"
+        return next(method for method in methods if hasattr(self.estimator, method))
 
 
-def classifier(**parameters):
-    steps = StandardScaler(), PSD(6, **FEW), Rectifier("split"), LogisticRegression()
-    return FineTunedClassifier(make_pipeline(*steps), max_iter=2, random_state=0, **parameters)
+def network(head):
+    return make_pipeline(StandardScaler(), PSD(6, **FEW), Rectifier("split"), head)
+
+
+def classifier(head=None, **parameters):
+    steps = network(LogisticRegression() if head is None else head)
+    return FineTunedClassifier(steps, max_iter=2, random_state=0, **parameters)
+
+
+def regressor(head, **parameters):
+    return FineTunedRegressor(network(head), max_iter=2, random_state=0, **parameters)
 
 
 CASES = {
@@ -83,6 +96,11 @@ CASES = {
     "Dropout": Case(Dropout(), ROWS),
     "Flattener": Case(Flattener(), IMAGES),
     "FineTunedClassifier": Case(classifier(), ROWS, LABELS),
+    "FineTunedClassifier-labels": Case(
+        classifier(OneVsRestClassifier(LogisticRegression())), ROWS, INDICATORS
+    ),
+    "FineTunedRegressor": Case(regressor(Ridge()), ROWS, TARGETS[:, 0]),
+    "FineTunedRegressor-outputs": Case(regressor(Ridge(), early_stopping=True), ROWS, TARGETS),
 }
 LEARNERS = [name for name, case in CASES.items() if hasattr(case.estimator, "partial_fit")]
 WARM = [name for name, case in CASES.items() if hasattr(case.estimator, "warm_start")]

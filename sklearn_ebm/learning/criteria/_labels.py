@@ -1,4 +1,4 @@
-"""The cross-entropy of a network's scores and the labels."""
+"""The loss of a network's scores and their targets, such as the cross-entropy of labels."""
 
 import math
 
@@ -7,13 +7,14 @@ import numpy as np
 from sklearn_ebm.backends import array_namespace
 from sklearn_ebm.learning._divergence import Watch
 from sklearn_ebm.learning.criteria._base import BaseCriterion, mean_loss, plain_sum
+from sklearn_ebm.learning.criteria._scores import Accuracy
 
-# Training has diverged above this multiple of the loss of random guesses, or of the initial loss.
+# Training has diverged above this multiple of the usual loss, or of the initial loss.
 WITHOUT_A_WAY_BACK = 10.0
 
 
 class Labels(BaseCriterion):
-    """The mean loss of a network on batches whose `target` is an indicator matrix of the classes.
+    """The mean loss of a network on batches with a `target`, such as indicators of the classes.
 
     The network itself divides batches into pieces. The mean is taken over the number of samples,
     whatever their weights are.
@@ -24,10 +25,14 @@ class Labels(BaseCriterion):
         Trained in place.
     optimizer : Optimizer or None, default=None
         Optimizer of the network's parameters. None if the criterion is a term of a sum.
+    score : object or None, default=None
+        Quality of the predictions; see `sklearn_ebm.learning.criteria._scores`. None is the
+        accuracy.
     """
 
-    def __init__(self, network, optimizer=None):
+    def __init__(self, network, optimizer=None, score=None):
         super().__init__()
+        self.score = Accuracy() if score is None else score
         self.network = network
         self.optimizer = optimizer
         self.watch = Watch(WITHOUT_A_WAY_BACK)
@@ -62,7 +67,7 @@ class Labels(BaseCriterion):
         return self
 
     def contribute(self, model, batch, memory, stream=None, shard=None):
-        """Return losses, correct predictions and the gradients of the network's parameters."""
+        """Return losses, sums of the score and the gradients of the network's parameters."""
         xp = array_namespace(batch.X)
         weight = xp.ones(batch.n_samples, dtype=batch.X.dtype)
         weight = weight if batch.weight is None else batch.weight
@@ -73,26 +78,25 @@ class Labels(BaseCriterion):
         return {**self._losses(batch, losses, scores), "gradients": gradients}, None
 
     def measure(self, model, batch, memory):
-        """Return losses and correct predictions."""
+        """Return losses and sums of the score."""
         with np.errstate(over="ignore", invalid="ignore"):
             scores = self.network.scores(batch.X)
             losses, _ = self.network.loss(scores, batch.target)
         return self._losses(batch, losses, scores)
 
-    @staticmethod
-    def _losses(batch, losses, scores):
+    def _losses(self, batch, losses, scores):
         report = {
             "loss": batch.weighted_sum(losses),
-            "right": batch.weighted_sum(right_answers(scores, batch.target)),
+            **self.score.sums(batch, scores),
             "weight": batch.total_weight(),
             "n_samples": batch.n_samples,
         }
         return {"report": report, "losses": plain_sum(losses)}
 
     def require(self, sums, batch):
-        """Raise `Diverged` if the mean loss is far above the loss of random guesses."""
-        n_classes = self.network.head.parameters["bias"].shape[0]
-        self.watch.require(sums["losses"] / sums["report"]["n_samples"], math.log(n_classes))
+        """Raise `Diverged` if the mean loss is far above its usual size."""
+        mean = sums["losses"] / sums["report"]["n_samples"]
+        self.watch.require(mean, self.score.usual_loss(batch.target))
 
     def gradients(self, sums):
         """Return the gradients of the mean loss."""
@@ -107,20 +111,29 @@ class Labels(BaseCriterion):
     # --------------------------------------------------------------------------------------- curves
     def summary(self, tally):
         """Return the entries of the curves for a pass."""
-        return {"objective": mean_loss(tally), "accuracy": accuracy(tally)}
+        return {"objective": mean_loss(tally), self.score.name: self.score.of(tally)}
 
     def held_out(self, report):
         """Return the entries of the curves for held-out samples."""
-        return {"validation": mean_loss(report), "validation_accuracy": accuracy(report)}
+        score = self.score
+        return {"validation": mean_loss(report), f"validation_{score.name}": score.of(report)}
 
     def label(self, curves):
         """Return the last entries of the curves as text."""
-        loss, right = curves.last("objective"), curves.last("accuracy")
-        text = f"loss {loss:.4g}, accuracy {100 * right:.2f} %"
+        score = self.score
+        loss, value = curves.last("objective"), curves.last(score.name)
+        text = f"loss {loss:.4g}, {score.label} {score.text(value)}"
         if curves["validation"]:
-            loss, right = curves.last("validation"), curves.last("validation_accuracy")
-            text += f", held out {loss:.4g} and {100 * right:.2f} %"
+            loss, value = curves.last("validation"), curves.last(f"validation_{score.name}")
+            text += f", held out {loss:.4g} and {score.text(value)}"
         return text
+
+    def merit(self, entries):
+        """Return the quality of a network on held-out samples: its score, then its loss."""
+        loss = entries["validation"]
+        if not math.isfinite(loss):
+            return -math.inf, -math.inf
+        return entries[f"validation_{self.score.name}"], -loss
 
     # ------------------------------------------------------------------------------------ snapshots
     def begin(self, entries):
@@ -138,23 +151,3 @@ class Labels(BaseCriterion):
         """Restore a snapshot."""
         for name, value in self.parameters.items():
             value[...] = kept[name]
-
-
-def accuracy(report):
-    """Return the weighted share of correct predictions."""
-    return report["right"] / max(report["weight"], np.finfo(float).tiny)
-
-
-def merit(entries):
-    """Return the quality of a network on held-out samples: its accuracy, then its loss."""
-    loss = entries["validation"]
-    if not math.isfinite(loss):
-        return -math.inf, -math.inf
-    return entries["validation_accuracy"], -loss
-
-
-def right_answers(scores, target):
-    """Return 1 for samples whose class has the largest score, and 0 for the others."""
-    xp = array_namespace(scores)
-    right = xp.argmax(scores, axis=1) == xp.argmax(target, axis=1)
-    return xp.asarray(right, dtype=scores.dtype)
