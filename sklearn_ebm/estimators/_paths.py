@@ -61,8 +61,8 @@ def alpha_max(
     dictionary : array-like of shape (n_components, n_features)
         Atoms, one per row.
     penalty : {"l1"} or Penalty, default="l1"
-        Sparsity penalty on the codes, as in `sparse_encode`. It must have a dual norm. The dual norm
-        of overlapping groups is bounded from above.
+        Sparsity penalty on the codes, as in `sparse_encode`. It must have a dual norm. The dual
+        norm of overlapping groups is bounded from above.
     positive : bool, default=False
         Whether codes are constrained to be non-negative.
     per_sample : bool, default=False
@@ -77,8 +77,8 @@ def alpha_max(
     Returns
     -------
     float or ndarray of shape (n_samples,)
-        Smallest alpha for which all codes are zero, or, for each sample, for which its code is zero.
-        Zero if codes are zero for every alpha.
+        Smallest alpha for which all codes are zero, or, for each sample, for which its code is
+        zero. Zero if codes are zero for every alpha.
 
     Raises
     ------
