@@ -75,7 +75,7 @@ class SparseModel(
 
     _model_attributes: tuple[str, ...] = ("components_", "alpha_")
     _needs_fit: tuple[str, ...] = ("n_components", "dictionary")
-    _fit_derives = ("alpha",)
+    _fit_derives: tuple[str, ...] = ("alpha",)
     _needs_new_learner: tuple[str, ...] = ()  # must not change while learning continues
     _learning = DictionaryLearning
     _batch_sizes = DICTIONARY_BATCHES

@@ -6,6 +6,7 @@ from typing import Any
 
 from sklearn_ebm.backends import array_namespace, copied, put_rows
 from sklearn_ebm.backends._certificate import is_certified
+from sklearn_ebm.backends._problems import Lasso
 from sklearn_ebm.protocols import offers
 from sklearn_ebm.solvers._proximal import feasible, fista, ista
 from sklearn_ebm.solvers._solution import Criterion, Outcome, Solution
@@ -217,8 +218,9 @@ def _pursuit(problem, code, warm, tol, max_iter, backend):
     xp, part = array_namespace(code), code
     if not _squares_fit(problem):
         problem, part = problem.in_double(), xp.zeros_like(code, dtype=xp.float64)
-    lasso = problem.as_pursuit()
-    backend.pursue(lasso, part, min(lasso.rule.n_nonzero_coefs, max_iter))
+    rule = problem.penalty.support_rule
+    lasso = Lasso(problem.gram, problem.correlation, problem.half_norm, rule)
+    backend.pursue(lasso, part, min(rule.n_nonzero_coefs, max_iter))
     if part is not code:
         code[...] = xp.asarray(part, dtype=code.dtype)
     n_iter = int(xp.max(xp.count_nonzero(code, axis=1))) if code.shape[0] else 0

@@ -68,7 +68,7 @@ class L0Penalty(PenaltySpecification):
     ) -> None:
         super().__init__(n_nonzero_coefs=n_nonzero_coefs, tol=tol, optimized=optimized)
 
-    def resolve(self, n_components: int, alpha: float, positive: bool = False) -> L0:
+    def resolve(self, n_components: int, alpha: float, positive: bool = False) -> ErrorLimit:
         """Return the constraint for a number of components.
 
         Parameters
@@ -82,8 +82,8 @@ class L0Penalty(PenaltySpecification):
 
         Returns
         -------
-        L0
-            The constraint.
+        ErrorLimit
+            The constraint; an `L0` if the number of entries is limited.
 
         Raises
         ------

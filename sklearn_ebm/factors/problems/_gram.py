@@ -256,10 +256,6 @@ class GramProblem:
         rule = self.penalty.group_rule(self.correlation)
         return Lasso(self.gram, self.correlation, self.unit, rule)
 
-    def as_pursuit(self):
-        """Return the arrays for kernels that select a support."""
-        return Lasso(self.gram, self.correlation, self.half_norm, self.penalty.support_rule)
-
     def relative_gap(self, code, eta=None):
         """Return the duality gap over 1/2 ||x||^2, the certificate; shape (n_samples,)."""
         q = self.correlation - self.product(code)
