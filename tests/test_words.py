@@ -49,8 +49,9 @@ DIFFERENT = {  # parameters with another meaning in these classes
     "n_components": (*CONVOLUTIONAL, "AutoEncoder", "RBM"),  # kernels; hidden units
     "n_iter_no_change": (*TUNED, "LISTAEncoder"),  # stops; lowers the rate
     "penalty": ("LISTAEncoder",),  # also of a fitted coder
-    "solver": CONVOLUTIONAL,  # other solvers
-    "tol": ("LISTAEncoder", "RBM"),  # of a held-out loss; of some samples
+    "optimizer": ("SparseCoder",),  # of a dictionary
+    "solver": (*CONVOLUTIONAL, "GroupSparsePSD", "LISTAEncoder"),  # other solvers
+    "tol": ("L0Penalty", "LISTAEncoder", "RBM"),  # of codes; of a held-out loss; of some samples
     "torus": ("InhibitionPenalty",),  # of distances
     "weight_decay": (*TUNED, "RBM"),  # apart from the gradient; a penalty
 }

@@ -32,3 +32,21 @@ class ConvolutionalLasso(NamedTuple):
     border: Any
     half_norm: Any  # (n_samples,), the energy of the zero code and the unit of gaps
     rule: Any
+
+
+class SupportRule(NamedTuple):
+    """When a greedy pursuit ends, and which atom it adds next.
+
+    Attributes
+    ----------
+    n_nonzero_coefs : int
+        Largest number of atoms in a support.
+    tol : float
+        Squared norm of the residual at which a sample has ended; zero uses all atoms allowed.
+    optimized : bool
+        Whether to add the atom that leaves the smallest residual.
+    """
+
+    n_nonzero_coefs: int
+    tol: float
+    optimized: bool

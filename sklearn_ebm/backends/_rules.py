@@ -50,24 +50,6 @@ class PositiveSoftThreshold(NamedTuple):
     gradient = SoftThreshold.gradient
 
 
-class SupportRule(NamedTuple):
-    """When a greedy pursuit ends, and which atom it adds next.
-
-    Attributes
-    ----------
-    n_nonzero_coefs : int
-        Largest number of atoms in a support.
-    tol : float
-        Squared norm of the residual at which a sample has ended; zero uses all atoms allowed.
-    optimized : bool
-        Whether to add the atom that leaves the smallest residual.
-    """
-
-    n_nonzero_coefs: int
-    tol: float
-    optimized: bool
-
-
 def positive_or_one(values):
     """Return divisors without zeros, for quotients whose numerator is then zero as well."""
     xp = array_namespace(values)

@@ -7,7 +7,7 @@ and of images differ only in these two classes.
 from typing import Any
 
 from sklearn_ebm.backends import array_namespace
-from sklearn_ebm.factors import ENCODERS, LinearDecoder
+from sklearn_ebm.factors import ENCODERS, LinearDecoder, takes_alpha
 from sklearn_ebm.inputs._checks import check_codes, check_dictionary
 from sklearn_ebm.layers._state import is_same
 from sklearn_ebm.learning._first_atoms import first_dictionary, unit_rows
@@ -84,6 +84,20 @@ class Atoms:
 
     def check_samples(self, X, alpha):
         """Refuse samples from which the model cannot learn."""
+
+    def check_updates(self, penalty, mask):
+        """Refuse a penalty and missing values with which the dictionary cannot be updated."""
+        if not self.updates.fits_codes:
+            return
+        if takes_alpha(penalty):
+            raise ValueError(
+                f"optimizer='ksvd' requires penalty=L0Penalty(...), got {penalty!r}. Use "
+                "optimizer='online'."
+            )
+        if mask is not None:
+            raise ValueError(
+                "optimizer='ksvd' does not support missing values. Use optimizer='online'."
+            )
 
     def initial(self, X, weights, random_state):
         """Return the initial atoms, and the table of connections or None."""

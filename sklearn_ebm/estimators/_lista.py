@@ -29,7 +29,12 @@ from sklearn_ebm.estimators._imitation_learning import (
     is_coder,
     wanted_penalty,
 )
-from sklearn_ebm.estimators._sparse_model import COMMON_CONSTRAINTS, SCALE, SparseModel
+from sklearn_ebm.estimators._sparse_model import (
+    COMMON_CONSTRAINTS,
+    SCALE,
+    SOLVERS_OF_WEIGHTED,
+    SparseModel,
+)
 from sklearn_ebm.factors import LOSSES, PENALTY, UNROLLED_ENCODERS, same_penalty
 from sklearn_ebm.inputs._adapters import Rows
 from sklearn_ebm.learning._batch_sizes import ENCODER_BATCHES
@@ -224,6 +229,7 @@ class LISTAEncoder(SparseModel):
         },
         "alpha": [Interval(Real, 0, None, closed="neither"), StrOptions({SCALE}), None],
         "penalty": [*PENALTY, None],
+        "solver": SOLVERS_OF_WEIGHTED,
         "n_steps": [Interval(Integral, 0, None, closed="left")],
         "encoder": [StrOptions(set(UNROLLED_ENCODERS))],
         "tied": ["boolean"],

@@ -16,7 +16,6 @@ from sklearn_ebm._typing import (
 )
 from sklearn_ebm.estimators._atoms import Atoms
 from sklearn_ebm.estimators._sparse_model import COMMON_CONSTRAINTS, SparseModel
-from sklearn_ebm.factors import takes_alpha
 from sklearn_ebm.learning._batch_sizes import ALL_SAMPLES, DICTIONARY_BATCHES
 from sklearn_ebm.learning._ksvd import KSVD, ApproximateKSVD
 from sklearn_ebm.learning._online_dictionary import OnlineDictionary
@@ -211,10 +210,5 @@ class SparseCoder(SparseModel):
         return DICTIONARY_BATCHES if self.optimizer == "online" else ALL_SAMPLES
 
     def _atoms(self):
-        if self.optimizer != "online" and takes_alpha(self.penalty):
-            raise ValueError(
-                f"optimizer={self.optimizer!r} requires penalty=L0Penalty(...), got "
-                f"{self.penalty!r}. Use optimizer='online'."
-            )
         given = self.n_components, self.dictionary, self.dictionary_init
         return Atoms(*given, updates=OPTIMIZERS[self.optimizer])

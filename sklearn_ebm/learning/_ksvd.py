@@ -21,6 +21,7 @@ class KSVD:
         Atoms of unit norm, changed in place by `update`.
     """
 
+    fits_codes = True
     n_power_steps = POWER_STEPS
 
     def __init__(self, dictionary):
@@ -40,10 +41,6 @@ class KSVD:
 
     def contribution(self, decoder, X, mask, code, weight, backend):
         """Return the samples of a piece with a copy of their codes."""
-        if mask is not None:
-            raise ValueError(
-                "optimizer='ksvd' does not support missing values. Use optimizer='online'."
-            )
         return {"samples": Rows(X, array_namespace(code).asarray(code, copy=True), weight)}
 
     def absorb(self, samples):

@@ -17,6 +17,7 @@ class OnlineDictionary:
         Atoms of unit norm, changed in place by `update`.
     """
 
+    fits_codes = False  # whether updates fit the codes as well, without a penalty on their size
     forgetting = FORGETTING
 
     def __init__(self, dictionary):

@@ -356,8 +356,8 @@ def test_the_reconstruction_stands_in_for_what_is_missing(patches, dictionary):
     code = memory.array("code", (len(patches), len(dictionary)), patches)
     filled = patches * mask + (1 - mask) * (code @ dictionary)
     # Sums over 300 samples of numbers of size ten, in pieces.
-    assert_allclose(sums["moments"]["cross"], code.T @ filled, atol=1e-9)
-    assert_allclose(sums["moments"]["code"], code.T @ code, atol=1e-9)
+    assert_allclose(sums["moments"]["cross_moment"], code.T @ filled, atol=1e-9)
+    assert_allclose(sums["moments"]["code_moment"], code.T @ code, atol=1e-9)
 
 
 @pytest.mark.parametrize("name", ["PSD-tanh-encoder", "LISTAEncoder-lista"])

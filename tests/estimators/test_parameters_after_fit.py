@@ -119,7 +119,7 @@ TRAINED_FOR = {  # an encoder; energies are of optimal codes, which change
     "positive": {"refused by transform": True},
 }
 TABLE = {
-    "SparseCoder": DICTIONARY,
+    "SparseCoder": {**DICTIONARY, "optimizer": LEARNING},
     "PSD": {**ENCODER, "n_steps": {"refused": 3}, **TRAINED_FOR},
     "PSD-optimal": {**ENCODER, "n_steps": QUIETLY, "inference": {"live": "encoder"}},
     "GroupSparsePSD": {
@@ -310,6 +310,8 @@ def differing(first, second):
 def other_value(model, parameter):
     """Return another valid value."""
     value = getattr(model, parameter)
+    if parameter == "optimizer" and isinstance(model, SparseCoder):
+        return "ksvd"
     if parameter in OTHERS:
         return OTHERS[parameter]
     if parameter == "loss":

@@ -6,7 +6,7 @@ from numbers import Integral, Real
 
 from sklearn_ebm._storage import stored
 from sklearn_ebm.backends import array_namespace
-from sklearn_ebm.backends._rules import SupportRule
+from sklearn_ebm.backends._problems import SupportRule
 from sklearn_ebm.factors.penalties._specification import PenaltySpecification
 
 

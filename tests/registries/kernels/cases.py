@@ -7,8 +7,8 @@ import numpy as np
 from sklearn_ebm.backends import numpy as reference
 from sklearn_ebm.backends._certificate import lasso_gap
 from sklearn_ebm.backends._groups import GroupSoftThreshold
-from sklearn_ebm.backends._problems import Lasso
-from sklearn_ebm.backends._rules import PositiveSoftThreshold, SoftThreshold, SupportRule
+from sklearn_ebm.backends._problems import Lasso, SupportRule
+from sklearn_ebm.backends._rules import PositiveSoftThreshold, SoftThreshold
 from sklearn_ebm.factors import pools_of_groups, pools_of_map
 from sklearn_ebm.factors.penalties import L1
 from sklearn_ebm.factors.penalties._group import GroupMajorant
