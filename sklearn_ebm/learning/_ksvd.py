@@ -40,11 +40,11 @@ class KSVD:
         """Do nothing: the unit of the weights does not matter within a batch."""
 
     def contribution(self, decoder, X, mask, code, weight, backend):
-        """Return the samples of a piece with a copy of their codes."""
-        return {"samples": Rows(X, array_namespace(code).asarray(code, copy=True), weight)}
+        """Return the residuals, codes and weights of a piece."""
+        return {"samples": Rows(X - code @ self.dictionary, code, weight)}
 
     def absorb(self, samples):
-        """Take the samples of a batch with their codes."""
+        """Take the residuals, codes and weights of a batch."""
         self._batch = samples.arrays
 
     def is_due(self):
@@ -53,20 +53,21 @@ class KSVD:
 
     def update(self, used, candidates, backend, decoder=None):
         """Update the atoms in one sweep; atoms without use become the samples with large errors."""
-        X, code, weight = self._batch
+        residual, code, weight = self._batch
         self._batch = None
-        self._replace_unused(used, X, code, weight)
-        residual = X - code @ self.dictionary
+        self._replace_unused(used, residual, code, weight)
         backend.update_atoms_by_svd(self.dictionary, residual, code, weight, self.n_power_steps)
 
-    def _replace_unused(self, used, X, code, weight):
+    def _replace_unused(self, used, residual, code, weight):
+        """Replace atoms that no sample uses, which leaves the residuals as they are."""
         xp = array_namespace(code)
         unused = xp.nonzero(used == 0)[0]
         if unused.shape[0] == 0:
             return
-        misfit = squared_norms(X - code @ self.dictionary) * weight
+        misfit = squared_norms(residual) * weight
         worst = xp.argsort(-misfit)[: unused.shape[0]]
-        samples = xp.take(X, worst, axis=0)
+        samples = xp.take(residual, worst, axis=0)
+        samples = samples + xp.take(code, worst, axis=0) @ self.dictionary
         norm = xp.sqrt(squared_norms(samples))
         good = xp.nonzero(norm > 0)[0]
         samples = xp.take(samples, good, axis=0) / xp.take(norm, good)[:, None]

@@ -90,7 +90,7 @@ def as_type(array, dtype):
 def merged(parts):
     """Return the sums over several pieces, added in order.
 
-    Entries are numbers, arrays, dictionaries of them, or objects with `__add__`. The arrays of the
+    Entries are numbers, arrays, dictionaries of them, or objects with `__iadd__`. The arrays of the
     first piece are overwritten with the sums.
     """
     first, *others = parts
@@ -122,7 +122,7 @@ def count(tally, report):
 
 
 class Rows:
-    """Rows of several arrays that merge by concatenation.
+    """Rows of several arrays that merge by concatenation, once for all pieces.
 
     Parameters
     ----------
@@ -131,11 +131,17 @@ class Rows:
     """
 
     def __init__(self, *arrays):
-        self.arrays = arrays
+        self._pieces = [arrays]
 
-    def __add__(self, other):
-        return Rows(*map(_joined, self.arrays, other.arrays))
+    def __iadd__(self, other):
+        self._pieces += other._pieces
+        return self
+
+    @property
+    def arrays(self):
+        """The arrays, each with the rows of all pieces."""
+        return tuple(map(_joined, zip(*self._pieces, strict=True)))
 
 
-def _joined(first, second):
-    return None if first is None else array_namespace(first).concat([first, second])
+def _joined(pieces):
+    return None if pieces[0] is None else array_namespace(pieces[0]).concat(pieces)
