@@ -91,7 +91,7 @@ def learners(report, options):
     for ours, theirs in KSVD.items():
         seconds, learner = _common.stopwatch(lambda name=theirs: dictlearn(X, start, name, n_iter))
         target = error(X, learner.components_)
-        curve = [our_learner(X, start, ours, n) for n in (1, 2, 4, 8)]
+        curve = [our_learner(X, start, ours, n) for n in (1, 2, 3, 6)]
         reached = [(spent, err) for spent, err in curve if err <= target]
         name = f"{ours}, {n_samples} patches, 256 atoms, 5 non-zero"
         report.add(name, f"dictlearn, {n_iter} passes, squared error {target:.4g}", seconds, "s")
