@@ -10,7 +10,7 @@ from sklearn_ebm.backends import array_namespace
 from sklearn_ebm.factors import ENCODERS, LinearDecoder, takes_alpha
 from sklearn_ebm.inputs._checks import check_codes, check_dictionary
 from sklearn_ebm.layers._state import is_same
-from sklearn_ebm.learning._first_atoms import first_dictionary, unit_rows
+from sklearn_ebm.learning._first_atoms import first_dictionary, positive_rows, unit_rows
 from sklearn_ebm.learning._online_dictionary import OnlineDictionary
 from sklearn_ebm.learning._samples import Samples
 from sklearn_ebm.learning._trainer import Trainer
@@ -85,18 +85,22 @@ class Atoms:
     def check_samples(self, X, alpha):
         """Refuse samples from which the model cannot learn."""
 
-    def check_updates(self, penalty, mask):
-        """Refuse a penalty and missing values with which the dictionary cannot be updated."""
+    def check_updates(self, model, mask):
+        """Refuse parameters and missing values with which the dictionary cannot be updated."""
         if not self.updates.fits_codes:
             return
+        penalty = model._penalty_kind()
         if takes_alpha(penalty):
             raise ValueError(
                 f"optimizer='ksvd' requires penalty=L0Penalty(...), got {penalty!r}. Use "
                 "optimizer='online'."
             )
-        if mask is not None:
+        unsupported = "missing values" if mask is not None else ""
+        if model.positive_dictionary:
+            unsupported = "positive_dictionary=True"
+        if unsupported:
             raise ValueError(
-                "optimizer='ksvd' does not support missing values. Use optimizer='online'."
+                f"optimizer='ksvd' does not support {unsupported}. Use optimizer='online'."
             )
 
     def initial(self, X, weights, random_state):
@@ -108,8 +112,11 @@ class Atoms:
         given, name = self.first
         if given is None:
             n_components = self.n_components or self.otherwise or X.shape[1]
-            return self.drawn(X, int(n_components), weights, random_state)
+            drawn = self.drawn(X, int(n_components), weights, random_state)
+            return positive_rows(drawn) if self.updates.is_positive else drawn
         given = self.checked(given, self.n_components, X, name)
+        if self.updates.is_positive:
+            _require_positive(given, name)
         given = array_namespace(X).asarray(given, copy=True)
         return given if self.is_fixed else self.normalized(given)
 
@@ -189,3 +196,8 @@ class Atoms:
                 f"{decoder.code_size} components as input."
             )
         return X, decoder.dictionary.shape[1:]
+
+
+def _require_positive(given, name):
+    if bool((given < 0).any()):
+        raise ValueError(f"{name} must be non-negative with positive_dictionary=True.")

@@ -18,7 +18,7 @@ from sklearn_ebm.estimators._atoms import Atoms
 from sklearn_ebm.estimators._sparse_model import COMMON_CONSTRAINTS, SparseModel
 from sklearn_ebm.learning._batch_sizes import ALL_SAMPLES, DICTIONARY_BATCHES
 from sklearn_ebm.learning._ksvd import KSVD, ApproximateKSVD
-from sklearn_ebm.learning._online_dictionary import OnlineDictionary
+from sklearn_ebm.learning._online_dictionary import OnlineDictionary, PositiveDictionary
 
 OPTIMIZERS = {"online": OnlineDictionary, "ksvd": KSVD, "approximate_ksvd": ApproximateKSVD}
 
@@ -53,6 +53,9 @@ class SparseCoder(SparseModel):
         `value` and `prox` (see :ref:`add_a_penalty`).
     positive : bool, default=False
         Whether optimal codes are constrained to be non-negative.
+    positive_dictionary : bool, default=False
+        Whether learned atoms are constrained to be non-negative. With `positive=True`, the model is
+        a sparse non-negative matrix factorisation. Not available with K-SVD.
     dictionary : array-like of shape (n_components, n_features) or None, default=None
         Fixed atoms, used without normalisation. If given, `fit` does not learn a dictionary.
     dictionary_init : array-like of shape (n_components, n_features) or None, default=None
@@ -155,10 +158,11 @@ class SparseCoder(SparseModel):
 
     _parameter_constraints: dict = {
         **COMMON_CONSTRAINTS,
+        "positive_dictionary": ["boolean"],
         "optimizer": [StrOptions(set(OPTIMIZERS))],
     }
-    _fit_derives = ("alpha", "optimizer")
-    _needs_new_learner = ("optimizer",)
+    _fit_derives = ("alpha", "positive_dictionary", "optimizer")
+    _needs_new_learner = ("positive_dictionary", "optimizer")
 
     def __init__(
         self,
@@ -167,6 +171,7 @@ class SparseCoder(SparseModel):
         alpha: float | Scale = "scale",
         penalty: PenaltyLike = "l1",
         positive: bool = False,
+        positive_dictionary: bool = False,
         dictionary: ArrayLike | None = None,
         dictionary_init: ArrayLike | None = None,
         solver: MatrixSolver = "auto",
@@ -188,6 +193,7 @@ class SparseCoder(SparseModel):
         self.alpha = alpha
         self.penalty = penalty
         self.positive = positive
+        self.positive_dictionary = positive_dictionary
         self.dictionary = dictionary
         self.dictionary_init = dictionary_init
         self.solver = solver
@@ -211,4 +217,7 @@ class SparseCoder(SparseModel):
 
     def _atoms(self):
         given = self.n_components, self.dictionary, self.dictionary_init
-        return Atoms(*given, updates=OPTIMIZERS[self.optimizer])
+        updates = OPTIMIZERS[self.optimizer]
+        if self.positive_dictionary and updates is OnlineDictionary:
+            updates = PositiveDictionary
+        return Atoms(*given, updates=updates)

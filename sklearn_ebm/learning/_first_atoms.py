@@ -16,6 +16,14 @@ def unit_rows(dictionary):
     return scaled / xp.where(norm > 0, norm, xp.ones_like(norm))
 
 
+def positive_rows(dictionary):
+    """Return the positive parts of rows, or magnitudes of rows without any, scaled to norm one."""
+    xp = array_namespace(dictionary)
+    positive = xp.maximum(dictionary, xp.zeros_like(dictionary))
+    is_zero = ~xp.any(positive > 0, axis=1)[:, None]
+    return unit_rows(xp.where(is_zero, xp.abs(dictionary), positive))
+
+
 def first_dictionary(X, n_components, random_state, sample_weight=None):
     """Return distinct unit-norm samples, and random directions if there are too few.
 

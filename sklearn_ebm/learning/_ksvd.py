@@ -21,6 +21,7 @@ class KSVD:
         Atoms of unit norm, changed in place by `update`.
     """
 
+    is_positive = False
     fits_codes = True
     n_power_steps = POWER_STEPS
 

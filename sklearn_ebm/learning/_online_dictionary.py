@@ -17,6 +17,7 @@ class OnlineDictionary:
         Atoms of unit norm, changed in place by `update`.
     """
 
+    is_positive = False  # whether atoms are non-negative
     fits_codes = False  # whether updates fit the codes as well, without a penalty on their size
     forgetting = FORGETTING
 
@@ -93,7 +94,7 @@ class OnlineDictionary:
             Decoder of the batch, for subclasses.
         """
         self._count_idle(used)
-        backend.update_atoms(self.dictionary, self.code_moment, self.cross_moment)
+        backend.update_atoms(self.dictionary, self.code_moment, self.cross_moment, self.is_positive)
         if candidates is not None:
             self._replace_idle(*candidates)
 
@@ -114,6 +115,8 @@ class OnlineDictionary:
         worst = xp.argsort(-misfit)[: idle.shape[0]]
         idle = idle[: worst.shape[0]]
         samples = xp.take(X, worst, axis=0)
+        if self.is_positive:
+            samples = xp.maximum(samples, xp.zeros_like(samples))
         norm = xp.sqrt(squared_norms(samples))
         good = xp.nonzero(norm > 0)[0]
         idle = xp.take(idle, good)
@@ -122,3 +125,10 @@ class OnlineDictionary:
         for rows in (self.code_moment, self.cross_moment, self.code_moment.T, self.idle):
             put_rows(rows, idle, xp.zeros((idle.shape[0], *rows.shape[1:]), dtype=rows.dtype))
         self.n_replaced += int(idle.shape[0])
+
+
+@stored
+class PositiveDictionary(OnlineDictionary):
+    """A dictionary with non-negative atoms (Mairal et al. 2010, section 5.1)."""
+
+    is_positive = True

@@ -119,7 +119,7 @@ TRAINED_FOR = {  # an encoder; energies are of optimal codes, which change
     "positive": {"refused by transform": True},
 }
 TABLE = {
-    "SparseCoder": {**DICTIONARY, "optimizer": LEARNING},
+    "SparseCoder": {**DICTIONARY, "optimizer": LEARNING, "positive_dictionary": LEARNING},
     "PSD": {**ENCODER, "n_steps": {"refused": 3}, **TRAINED_FOR},
     "PSD-optimal": {**ENCODER, "n_steps": QUIETLY, "inference": {"live": "encoder"}},
     "GroupSparsePSD": {

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
+from sklearn_ebm import L0Penalty, SparseCoder
 from sklearn_ebm.backends import numba, numpy
 from sklearn_ebm.learning._online_dictionary import FORGETTING, PATIENCE, OnlineDictionary
 from sklearn_ebm.learning._optimizers import Adam
@@ -139,3 +140,37 @@ def test_scales_multiply_the_steps_of_adam_by_name(backend):
         adam.step(gradients, backend, 0.01)
     assert np.all(parameters["other"] != 0)
     assert_allclose(parameters["named"], 7 * parameters["other"], rtol=1e-12)  # a few roundings
+
+
+@pytest.fixture
+def parts():
+    """Samples of overlapping non-negative parts with non-negative coefficients."""
+    random = np.random.default_rng(0)
+    atoms = np.maximum(random.standard_normal((8, 20)), 0)
+    atoms /= np.linalg.norm(atoms, axis=1, keepdims=True)
+    code = random.exponential(size=(600, 8)) * (random.random((600, 8)) < 0.3)
+    return atoms, code @ atoms
+
+
+@pytest.mark.parametrize("backend", ["numpy", "numba"])
+def test_non_negative_atoms_and_codes_recover_non_negative_parts(parts, backend):
+    atoms, X = parts
+    coder = SparseCoder(
+        8, alpha=0.02, positive=True, positive_dictionary=True, max_iter=60, tol=0, random_state=0,
+        backend=backend,
+    ).fit(X)  # fmt: skip
+    assert np.all(coder.components_ >= 0)
+    assert np.all((coder.components_ @ atoms.T).max(axis=0) > 0.95)  # of initial atoms, from 0.53
+
+
+def test_atoms_stay_non_negative_for_data_of_both_signs():
+    X = np.random.default_rng(0).standard_normal((300, 12))
+    X[:50] = -np.abs(X[:50])  # samples without a positive entry may be drawn or replace atoms
+    coder = SparseCoder(40, alpha=0.5, positive_dictionary=True, random_state=0, max_iter=3, tol=0)
+    coder.fit(X).partial_fit(X)
+    assert np.all(coder.components_ >= 0)
+    assert_allclose(np.linalg.norm(coder.components_, axis=1), 1, rtol=1e-12)
+    with pytest.raises(ValueError, match="dictionary_init must be non-negative"):
+        SparseCoder(dictionary_init=X[:5], positive_dictionary=True).fit(X)
+    with pytest.raises(ValueError, match="does not support positive_dictionary=True"):
+        SparseCoder(5, penalty=L0Penalty(2), optimizer="ksvd", positive_dictionary=True).fit(X)

@@ -30,7 +30,7 @@ def add_moments(code_moment, cross_moment, code, X, weight):
 
 
 @kernel
-def _sweep(dictionary, code_moment, cross_moment, atom, floor):
+def _sweep(dictionary, code_moment, cross_moment, is_positive, atom, floor):
     n_atoms, n_features = dictionary.shape
     tiny = np.finfo(dictionary.dtype).tiny
     for j in range(n_atoms):
@@ -45,6 +45,8 @@ def _sweep(dictionary, code_moment, cross_moment, atom, floor):
         square = use - use
         for t in range(n_features):
             atom[t] = dictionary[j, t] + atom[t] / use
+            if is_positive:
+                atom[t] = max(atom[t], use - use)
             square += atom[t] * atom[t]
         norm = math.sqrt(square)
         if norm > tiny:
@@ -52,11 +54,11 @@ def _sweep(dictionary, code_moment, cross_moment, atom, floor):
                 dictionary[j, t] = atom[t] / norm
 
 
-def update_atoms(dictionary, code_moment, cross_moment):
+def update_atoms(dictionary, code_moment, cross_moment, is_positive=False):
     """Fused sweep over the atoms; see `sklearn_ebm.backends.numpy.update_atoms`."""
     floor = dictionary.dtype.type(SMALLEST_USE * code_moment.diagonal().max())
     atom = np.empty(dictionary.shape[1], dictionary.dtype)
-    _sweep(dictionary, code_moment, cross_moment, atom, floor)
+    _sweep(dictionary, code_moment, cross_moment, is_positive, atom, floor)
 
 
 @kernel

@@ -27,7 +27,7 @@ def add_moments(code_moment, cross_moment, code, X, weight):
     cross_moment += weighted.T @ X
 
 
-def update_atoms(dictionary, code_moment, cross_moment):
+def update_atoms(dictionary, code_moment, cross_moment, is_positive=False):
     """Sweep once: d_j <- normalise(d_j + (B_j - A_j D) / A_jj) (Mairal et al. 2009, alg. 2).
 
     Parameters
@@ -38,6 +38,8 @@ def update_atoms(dictionary, code_moment, cross_moment):
         A = sum z' z.
     cross_moment : array of shape (n_components, n_features)
         B = sum z' x.
+    is_positive : bool, default=False
+        Whether atoms are non-negative: negative entries are set to zero before normalisation.
     """
     xp = array_namespace(dictionary)
     floor = SMALLEST_USE * float(xp.max(diagonal(code_moment)))
@@ -46,6 +48,8 @@ def update_atoms(dictionary, code_moment, cross_moment):
         if float(use) <= floor:
             continue
         atom = dictionary[j, :] + (cross_moment[j, :] - code_moment[j, :] @ dictionary) / use
+        if is_positive:
+            atom = xp.maximum(atom, xp.zeros_like(atom))
         norm = float(xp.sum(atom * atom)) ** 0.5
         if norm > float(xp.finfo(dictionary.dtype).smallest_normal):
             dictionary[j, :] = atom / norm

@@ -150,7 +150,7 @@ def draw_descent(rng, dtype, n_rows, rule, accelerated):
     return {**arguments, **steps}
 
 
-def draw_atoms(rng, dtype, n_rows):
+def draw_atoms(rng, dtype, n_rows, **options):
     dictionary = _unit_rows(rng, dtype, n_rows)
     code = normal(rng, dtype, 500, n_rows)
     code[:, 1::7] = 0  # unused atoms are unchanged
@@ -159,6 +159,7 @@ def draw_atoms(rng, dtype, n_rows):
         "dictionary": _unit_rows(rng, dtype, n_rows),
         "code_moment": code.T @ code,
         "cross_moment": code.T @ X,
+        **options,
     }
 
 
@@ -332,6 +333,9 @@ CASES = {
     "quadratic": Case("quadratic", draw_quadratic, (), {"density": 0.1}),
     "quadratic, most on": Case("quadratic", draw_quadratic, (), {"density": 0.9}),
     "gap with rounding": Case("gap_with_rounding", draw_gaps, ()),
+    "update_atoms, positive": Case(
+        "update_atoms", draw_atoms, ("dictionary",), {"is_positive": True}, smallest=1
+    ),
     "update_atoms": Case("update_atoms", draw_atoms, ("dictionary",), smallest=1),
     "matching pursuit": Case(
         "pursue", draw_pursuit, ("code",), {"rule": SupportRule(N_ATOMS, 0.0, False), "most": 7}
