@@ -10,6 +10,7 @@ from sklearn_ebm.backends import array_namespace
 from sklearn_ebm.factors import ENCODERS, LinearDecoder, takes_alpha
 from sklearn_ebm.inputs._checks import check_codes, check_dictionary
 from sklearn_ebm.layers._state import is_same
+from sklearn_ebm.learning._batch_sizes import AUTO
 from sklearn_ebm.learning._first_atoms import first_dictionary, positive_rows, unit_rows
 from sklearn_ebm.learning._online_dictionary import OnlineDictionary
 from sklearn_ebm.learning._samples import Samples
@@ -95,13 +96,16 @@ class Atoms:
                 f"optimizer='ksvd' requires penalty=L0Penalty(...), got {penalty!r}. Use "
                 "optimizer='online'."
             )
-        unsupported = "missing values" if mask is not None else ""
-        if model.positive_dictionary:
-            unsupported = "positive_dictionary=True"
-        if unsupported:
-            raise ValueError(
-                f"optimizer='ksvd' does not support {unsupported}. Use optimizer='online'."
-            )
+        unsupported = {
+            "missing values": mask is not None,
+            "positive_dictionary=True": model.positive_dictionary,
+            f"batch_size={model.batch_size!r}": model.batch_size != AUTO,
+        }
+        for what, is_set in unsupported.items():
+            if is_set:
+                raise ValueError(
+                    f"optimizer='ksvd' does not support {what}. Use optimizer='online'."
+                )
 
     def initial(self, X, weights, random_state):
         """Return the initial atoms, and the table of connections or None."""

@@ -152,14 +152,12 @@ class DictionaryLearning:
         """Return the weight of the penalty. The scale of the data is measured on `rows`."""
         alpha, penalty = self.model.alpha, self.model._penalty_kind()
         check_alpha(penalty, alpha)
-        if not takes_alpha(penalty):
-            return 1.0
         alpha = self.fixed_alpha(self.model, alpha)
         if alpha is not None:
             return alpha
         if trainer is not None:
             return sparsity(self.model)
-        degree = degree_of(penalty)
+        degree = degree_of(penalty) if takes_alpha(penalty) else 1
         return float(typical_size(data, weights, rows) ** (2 - degree))
 
     @staticmethod

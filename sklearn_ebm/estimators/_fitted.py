@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from sklearn_ebm.backends import array_namespace, copied, read_only
-from sklearn_ebm.factors import SparseEnergy, check_alpha, resolve_penalty
+from sklearn_ebm.factors import SparseEnergy, check_alpha, degree_of, resolve_penalty
 from sklearn_ebm.factors.encoders import placed
 from sklearn_ebm.inputs._checks import (
     check_weight,
@@ -196,6 +196,8 @@ def new_penalty(model, n_components):
     """Return the penalty factor described by the parameters."""
     kind, positive = model._penalty_kind(), bool(model.positive)
     check_alpha(kind, model.alpha)
+    if isinstance(model.alpha, str):
+        degree_of(kind)
     factor = resolve_penalty(kind, n_components, sparsity(model), positive)
     return model._atoms().penalty(factor, n_components)
 

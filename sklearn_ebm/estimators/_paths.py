@@ -18,7 +18,7 @@ from sklearn_ebm._typing import (
 )
 from sklearn_ebm.backends import BACKENDS, array_namespace, to_host
 from sklearn_ebm.estimators._functions import checked_problem
-from sklearn_ebm.factors import PENALTY, LinearDecoder, SparseEnergy, resolve_penalty
+from sklearn_ebm.factors import PENALTY, LinearDecoder, SparseEnergy, resolve_penalty, takes_alpha
 from sklearn_ebm.factors.penalties._ridge import without_ridge
 from sklearn_ebm.inputs._checks import check_weight
 from sklearn_ebm.protocols import require
@@ -243,6 +243,11 @@ def alpha_path(
         X, dictionary, missing_values, backend, "alpha_path"
     )
     decoder, n_components = LinearDecoder(dictionary), dictionary.shape[0]
+    if not takes_alpha(penalty):
+        raise ValueError(
+            f"alpha_path requires a penalty with a weight; {type(penalty).__name__} has none. Call "
+            "sparse_encode for each value of n_nonzero_coefs or tol."
+        )
     if alphas is None:
         factor = resolve_penalty(penalty, n_components, 1.0, bool(positive))
         largest = to_host(_largest_alphas(X, decoder, factor, module, "alpha_path"))

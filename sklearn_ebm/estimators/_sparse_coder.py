@@ -73,7 +73,9 @@ class SparseCoder(SparseModel):
         of all batches so far. "ksvd" (K-SVD) fits one atom after another, together with its
         coefficients, to the samples that use it, by a singular value decomposition;
         "approximate_ksvd" makes a single power iteration for each atom. Both require an
-        `L0Penalty`, all samples without missing values in one batch, and memory for their codes.
+        `L0Penalty`, `batch_size="auto"` and samples without missing values. All samples are one
+        batch, whose codes must fit into memory. `partial_fit` fits the samples it receives, and
+        keeps nothing of earlier ones but the atoms.
     max_iter : int, default=20
         Maximum number of passes over X.
     tol : float, default=1e-3
@@ -85,7 +87,7 @@ class SparseCoder(SparseModel):
         the curves. None sets no limit. `partial_fit` ignores the limit.
     batch_size : int or "auto", default="auto"
         Number of samples per training step. "auto" is half of the samples, but at least 64 and at
-        most 512, and all samples with K-SVD. `partial_fit` uses 512, or all samples it receives.
+        most 512, and all samples with K-SVD. `partial_fit` uses 512, or all samples with K-SVD.
     code_max_iter : int, default=1000
         Maximum number of iterations of `solver` when optimal codes are inferred.
     code_tol : float, default=1e-4

@@ -32,9 +32,7 @@ MISSING = {
         "a penalty on disjoint groups with one weight each; {penalty} is not such a penalty"
     ),
     "support_rule": "L0Penalty; {penalty} does not limit the number of non-zero entries",
-    "prox": (
-        "a proximal operator; {penalty} has none unless it limits the number of non-zero entries"
-    ),
+    "prox": ("a proximal operator; {penalty} has none if only tol is set. Set n_nonzero_coefs"),
     "convex": "a convex penalty; {penalty} is not convex",
     "as_local_lasso": "a convolutional decoder",
     "in_fourier_domain": "a convolutional decoder",

@@ -37,9 +37,9 @@ class L0Penalty(PenaltySpecification):
 
     Notes
     -----
-    The constraint has no weight, so `alpha` of a model is not used and must not be set. Codes have
-    no duality gap. Samples with missing values are encoded by proximal steps (iterative hard
-    thresholding), which require `n_nonzero_coefs`.
+    The constraint has no weight, so `alpha` of a model is not used and must keep its default. Codes
+    have both signs (`positive=True` is refused), and no duality gap. Samples with missing values
+    are encoded by proximal steps (iterative hard thresholding), which require `n_nonzero_coefs`.
 
     References
     ----------

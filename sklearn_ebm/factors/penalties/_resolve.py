@@ -66,7 +66,7 @@ def check_alpha(penalty, alpha):
     if isinstance(alpha, Real) and not takes_alpha(penalty):
         raise ValueError(
             f"alpha must not be set with {type(penalty).__name__}, which has no weight, got "
-            f"alpha={alpha}. Set the parameters of the penalty instead."
+            f"alpha={alpha}. Use the default of alpha, and set the parameters of the penalty."
         )
 
 
@@ -134,6 +134,6 @@ def renewing_penalty(model, params):
     if unknown:
         raise ValueError(
             f"Invalid parameter {unknown[0]!r} for penalty {penalty!r}. Valid parameters are: "
-            f"{[*known]}."
+            f"{[*known]}. To use another penalty, set `penalty` to its instance first."
         )
     return {**outer, "penalty": type(penalty)(**{**known, **inner})}
