@@ -90,10 +90,10 @@ class Atoms:
         """Refuse parameters and missing values with which the dictionary cannot be updated."""
         if not self.updates.fits_codes:
             return
-        penalty = model._penalty_kind()
+        penalty, optimizer = model._penalty_kind(), model.optimizer
         if takes_alpha(penalty):
             raise ValueError(
-                f"optimizer='ksvd' requires penalty=L0Penalty(...), got {penalty!r}. Use "
+                f"optimizer={optimizer!r} requires penalty=L0Penalty(...), got {penalty!r}. Use "
                 "optimizer='online'."
             )
         unsupported = {
@@ -104,7 +104,7 @@ class Atoms:
         for what, is_set in unsupported.items():
             if is_set:
                 raise ValueError(
-                    f"optimizer='ksvd' does not support {what}. Use optimizer='online'."
+                    f"optimizer={optimizer!r} does not support {what}. Use optimizer='online'."
                 )
 
     def initial(self, X, weights, random_state):

@@ -287,6 +287,8 @@ def _require_dictionary(model, atoms, dictionary):
 
 def _no_codes(model, is_derived):
     """Return a warning that all codes are zero."""
+    if not takes_alpha(model._penalty_kind()):
+        return "Every code is zero; nothing was learned. Check that X does not contain only zeros."
     if is_derived:
         return (
             f"Every code is zero with alpha_={model.alpha_}; nothing was learned. Check that X "

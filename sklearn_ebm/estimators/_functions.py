@@ -130,8 +130,8 @@ def sparse_encode(
         are proximal gradient methods with and without acceleration; "fista" requires a convex
         penalty, and "ista" accepts any penalty. "omp" is orthogonal matching
         pursuit and requires an `L0Penalty`. "auto" selects "omp" for an `L0Penalty`, "active_set"
-        if possible, "block_cd" for disjoint groups, and otherwise "fista" or "ista". Only "fista"
-        and "ista" support missing values.
+        if possible, "block_cd" for disjoint groups, and otherwise "fista" or "ista". Only "omp",
+        "fista" and "ista" support missing values.
     positive : bool, default=False
         Whether codes are constrained to be non-negative.
     init : array-like of shape (n_samples, n_components) or None, default=None

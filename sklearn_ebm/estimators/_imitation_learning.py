@@ -167,10 +167,15 @@ class ImitationLearning(DictionaryLearning):
     def _untrained(self, dictionary, size):
         model = self.model
         encoder = ENCODERS[model.encoder].from_dictionary(
-            dictionary, LinearDecoder(dictionary).lipschitz, model.alpha_,
+            dictionary, LinearDecoder(dictionary).lipschitz, self._thresholds(dictionary.shape[0]),
             scale=Scale.of(dictionary, size), n_steps=int(model.n_steps), tied=bool(model.tied),
         )  # fmt: skip
         return Trainer(Imitation(dictionary, encoder))
+
+    def _thresholds(self, n_components):
+        """Return the weight of the penalty of each component."""
+        weights = getattr(new_penalty(self.model, n_components), "weights", 1.0)
+        return self.model.alpha_ * weights
 
     def _follow(self, trainer, data):
         model = self.model

@@ -57,6 +57,10 @@ class KSVD:
         residual, code, weight = self._batch
         self._batch = None
         self._replace_unused(used, residual, code, weight)
+        xp = array_namespace(code)  # squares of products must neither overflow nor underflow
+        unit = max(float(xp.max(xp.abs(values))) for values in (residual, code))
+        if unit > 0:
+            residual, code = residual / unit, code / unit
         backend.update_atoms_by_svd(self.dictionary, residual, code, weight, self.n_power_steps)
 
     def _replace_unused(self, used, residual, code, weight):

@@ -21,6 +21,7 @@ PATIENT_SWEEPS = 500  # sweeps over groups; FISTA, which may suit the samples be
 ROUNDS = 24  # rounds of the active set; samples that need more have coherent atoms, or cycle
 LEFT_FOR_ROUNDING = 0.9  # share of tol to reach before codes are rounded to single precision
 DENSE = 0.3  # share of non-zero codes of an image above which FISTA is faster than descent
+RESOLVED = 1e-3  # share of ||x||^2 above which single precision computes errors to three digits
 SINGLE_RANGE = 1e30  # an active set searches in single precision, with a maximum of 3e38
 
 
@@ -31,7 +32,7 @@ MISSING = {
     "group_rule": (
         "a penalty on disjoint groups with one weight each; {penalty} is not such a penalty"
     ),
-    "support_rule": "L0Penalty; {penalty} does not limit the number of non-zero entries",
+    "support_rule": "an L0Penalty and a model whose samples are rows, got {penalty}",
     "prox": ("a proximal operator; {penalty} has none if only tol is set. Set n_nonzero_coefs"),
     "convex": "a convex penalty; {penalty} is not convex",
     "as_local_lasso": "a convolutional decoder",
@@ -212,17 +213,37 @@ def _fourier_fista(problem, code, warm, tol, max_iter, backend):
 
 
 def _pursuit(problem, code, warm, tol, max_iter, backend):
-    """Select supports from zero, whatever the codes are; tolerances are those of the penalty."""
-    xp, part = array_namespace(code), code
-    if not _squares_fit(problem):
+    """Select supports from zero, whatever the codes are; the limits are those of the penalty."""
+    xp, part, rule = array_namespace(code), code, problem.penalty.support_rule
+    if not (_squares_fit(problem) and _resolves(problem, rule.tol)):
         problem, part = problem.in_double(), xp.zeros_like(code, dtype=xp.float64)
-    rule = problem.penalty.support_rule
-    lasso = Lasso(problem.gram, problem.correlation, problem.half_norm, rule)
-    backend.pursue(lasso, part, min(rule.n_nonzero_coefs, max_iter))
+    for rows, gram in _grams(problem):
+        lasso = Lasso(gram, problem.correlation[rows, :], problem.half_norm[rows], rule)
+        backend.pursue(lasso, part[rows, :], rule.n_nonzero_coefs)
     if part is not code:
         code[...] = xp.asarray(part, dtype=code.dtype)
     n_iter = int(xp.max(xp.count_nonzero(code, axis=1))) if code.shape[0] else 0
     return xp.zeros_like(problem.half_norm), n_iter
+
+
+def _grams(problem):
+    """Yield rows and the Gram matrix of their observed features."""
+    if problem.gram is not None:
+        yield slice(None), problem.gram
+        return
+    source = problem.source
+    atoms, mask = source.decoder.dictionary, source.mask
+    xp = array_namespace(atoms)
+    ridge = source.ridge * xp.eye(atoms.shape[0], dtype=atoms.dtype) if source.ridge else 0.0
+    for n in range(mask.shape[0]):
+        observed = atoms * mask[n, :]
+        yield slice(n, n + 1), observed @ observed.T + ridge
+
+
+def _resolves(problem, tol):
+    """Return whether a squared error of `tol` is far above the rounding of single precision."""
+    half_norm = problem.half_norm
+    return not tol or tol > RESOLVED * 2 * float(array_namespace(half_norm).max(half_norm))
 
 
 def _squares_fit(problem):
@@ -240,7 +261,7 @@ def _without(*needs):
 
 
 SOLVERS = {
-    "omp": Entry(_pursuit, requires=("gram", "support_rule"), kernel="pursue"),
+    "omp": Entry(_pursuit, requires=("support_rule",), kernel="pursue"),
     "active_set": Entry(_active_set, requires=("gram", "rule"), kernel="active_set"),
     "cd": Entry(_coordinate_descent, requires=("gram", "rule"), kernel="coordinate_descent"),
     "block_cd": Entry(_block_descent, requires=("gram", "group_rule"), kernel="block_descent"),

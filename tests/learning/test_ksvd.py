@@ -111,3 +111,17 @@ def test_parameters_that_do_not_suit_are_refused(planted):
     coder = SparseCoder(8, penalty=L0Penalty(2), random_state=0, warm_start=True).fit(X)
     with pytest.raises(ValueError, match="optimizer"):
         coder.set_params(optimizer="ksvd").fit(X)
+
+
+@kinds
+@pytest.mark.parametrize(
+    ("dtype", "exponent"), [(np.float32, 35), (np.float32, -40), (float, -300)]
+)
+def test_learning_does_not_depend_on_the_unit(planted, optimizer, dtype, exponent):
+    X, unit = planted[1][:300].astype(dtype), dtype(2.0**exponent)
+    options = {"penalty": L0Penalty(3), "optimizer": optimizer, "max_iter": 3, "tol": 0}
+    plain, scaled = (
+        SparseCoder(20, random_state=0, **options).fit(factor * X) for factor in (dtype(1), unit)
+    )
+    tolerance = 1e-3 if dtype is np.float32 else 1e-9  # units of residuals are not powers of two
+    assert_allclose(scaled.components_, plain.components_, atol=tolerance)

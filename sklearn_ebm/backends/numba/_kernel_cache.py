@@ -71,6 +71,13 @@ class KernelFiles(_Files):
     ]
 
 
+def _directories(function):
+    """Return the directories that may hold kernels of a function, writable or not."""
+    kinds = [_NamedDirectory] if numba.config.CACHE_DIR else []
+    source = function.__code__.co_filename
+    return [kind(function, source).get_cache_path() for kind in (*kinds, _PackageDirectory)]
+
+
 class KernelCache(FunctionCache):
     """Numba's disk cache of one function. Failures are treated as cache misses.
 
@@ -86,10 +93,11 @@ class KernelCache(FunctionCache):
         super().__init__(function)
         name, stamp = self._impl.filename_base, _digest_of_sources(function.__module__)
         self._cache_file = KernelFile(self._cache_path, name, stamp)
-        self._named = None
-        if numba.config.CACHE_DIR:
-            path = _NamedDirectory(function, function.__code__.co_filename).get_cache_path()
-            self._named = KernelFile(path, name, stamp) if path != self._cache_path else None
+        self._readable = [
+            KernelFile(path, name, stamp)
+            for path in _directories(function)
+            if path != self._cache_path
+        ]
         self._shipped = {
             level: KernelFile(str(_shipped.COMPILED / level.cpu), name, stamp)
             for level in _shipped.shipped_levels()
@@ -110,10 +118,14 @@ class KernelCache(FunctionCache):
 
     def _load_overload(self, sig, target_context):
         loaded = super()._load_overload(sig, target_context)
-        if loaded is None and self._named is not None:
-            data = self._named.load(self._index_key(sig, target_context.codegen()))
-            loaded = None if data is None else self._impl.rebuild(target_context, data)
-        return self._load_shipped(sig, target_context) if loaded is None else loaded
+        if loaded is not None:
+            return loaded
+        key = self._index_key(sig, target_context.codegen())
+        for file in self._readable:
+            data = file.load(key)
+            if data is not None:
+                return self._impl.rebuild(target_context, data)
+        return self._load_shipped(sig, target_context)
 
     def _load_shipped(self, sig, target_context):
         types, (triple, *_), code = self._index_key(sig, target_context.codegen())

@@ -26,7 +26,8 @@ class UnrolledSteps:
         first = {
             "weights": dictionary.T / lipschitz,
             "lateral": xp.eye(n_components, dtype=dictionary.dtype) - overlap,
-            "threshold": xp.full(n_components, alpha / lipschitz, dtype=dictionary.dtype),
+            "threshold": xp.ones(n_components, dtype=dictionary.dtype)
+            * xp.asarray(alpha / lipschitz, dtype=dictionary.dtype),
         }
         units = units_of(**{**first, "lateral": overlap})
         if not tied:

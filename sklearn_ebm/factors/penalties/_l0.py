@@ -38,8 +38,9 @@ class L0Penalty(PenaltySpecification):
     Notes
     -----
     The constraint has no weight, so `alpha` of a model is not used and must keep its default. Codes
-    have both signs (`positive=True` is refused), and no duality gap. Samples with missing values
-    are encoded by proximal steps (iterative hard thresholding), which require `n_nonzero_coefs`.
+    have both signs (`positive=True` is refused), and no duality gap. For samples with missing
+    values, atoms are compared and fitted on the observed features. `max_iter` and `code_max_iter`
+    do not limit the number of atoms.
 
     References
     ----------

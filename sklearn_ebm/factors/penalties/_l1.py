@@ -82,7 +82,7 @@ class L1Penalty(PenaltySpecification):
 
 def _checked_weights(weights, n_components):
     """Return the weights as an array in double precision."""
-    checked = np.asarray(to_host(weights), dtype=np.float64)
+    checked = np.array(to_host(weights), dtype=np.float64)  # a copy: users may change theirs
     if checked.shape != (n_components,):
         raise ValueError(
             f"weights must have the shape (n_components,) = ({n_components},), got an array of "
