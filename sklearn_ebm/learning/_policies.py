@@ -51,7 +51,7 @@ class RelativeChange(Policy):
     Parameters
     ----------
     tol : float
-        Relative change at which learning ends.
+        Relative change at which learning ends. With 0, it never ends.
     """
 
     def __init__(self, tol):
@@ -66,7 +66,7 @@ class RelativeChange(Policy):
 
     def is_done(self, trainer):
         """Return whether another pass would change little."""
-        return self.change <= self.tol
+        return self.tol > 0 and self.change <= self.tol
 
     def message(self, plan):
         """Return the text of the warning that learning has not converged after the last pass."""

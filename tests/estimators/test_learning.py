@@ -433,3 +433,9 @@ def test_every_fitted_attribute_is_documented(patches, name):
 def test_one_pass_cannot_converge(patches):
     with pytest.warns(ConvergenceWarning, match="requires at least two passes"):
         SparseCoder(8, max_iter=1, random_state=0).fit(patches)
+
+
+@pytest.mark.filterwarnings("ignore:Every code is zero")
+def test_without_a_tolerance_all_passes_are_made_although_nothing_changes():
+    coder = SparseCoder(2, alpha=1.0, max_iter=7, tol=0, random_state=0).fit(np.zeros((20, 3)))
+    assert coder.n_iter_ == 7
