@@ -128,10 +128,10 @@ def sparse_encode(
         "cd" is coordinate descent. Both require a separable penalty, such as ||z||_1. "block_cd" is
         block coordinate descent and requires disjoint groups with equal weights. "fista" and "ista"
         are proximal gradient methods with and without acceleration; "fista" requires a convex
-        penalty, and "ista" accepts any penalty. "omp" is orthogonal matching
-        pursuit and requires an `L0Penalty`. "auto" selects "omp" for an `L0Penalty`, "active_set"
-        if possible, "block_cd" for disjoint groups, and otherwise "fista" or "ista". Only "omp",
-        "fista" and "ista" support missing values.
+        penalty, and "ista" accepts any penalty. "omp" is orthogonal matching pursuit and requires
+        an `L0Penalty`. "auto" selects "omp" for an `L0Penalty`, "active_set" if possible,
+        "block_cd" for disjoint groups, and otherwise "fista" or "ista". Only "omp", "fista" and
+        "ista" support missing values.
     positive : bool, default=False
         Whether codes are constrained to be non-negative.
     init : array-like of shape (n_samples, n_components) or None, default=None

@@ -41,6 +41,7 @@ from sklearn_ebm.learning._samples import Samples
 from sklearn_ebm.learning._trainer import Plan, Trainer
 from sklearn_ebm.learning.criteria import Imitation
 from sklearn_ebm.learning.criteria._imitation import loss_of_zero
+from sklearn_ebm.protocols import offers
 from sklearn_ebm.solvers._inference import infer
 
 FEWEST_HELD_OUT = 50  # with fewer samples, the loss is computed on training samples instead
@@ -174,8 +175,8 @@ class ImitationLearning(DictionaryLearning):
 
     def _thresholds(self, n_components):
         """Return the weight of the penalty of each component."""
-        weights = getattr(new_penalty(self.model, n_components), "weights", 1.0)
-        return self.model.alpha_ * weights
+        penalty = new_penalty(self.model, n_components)
+        return self.model.alpha_ * (penalty.weights if offers(penalty, "weights") else 1.0)
 
     def _follow(self, trainer, data):
         model = self.model

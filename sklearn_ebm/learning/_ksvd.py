@@ -2,6 +2,7 @@
 
 from sklearn_ebm._storage import stored
 from sklearn_ebm.backends import array_namespace, put_rows, squared_norms
+from sklearn_ebm.learning._online_dictionary import as_atoms
 from sklearn_ebm.learning._samples import Rows
 
 POWER_STEPS = 100  # largest number of power iterations for the leading singular vector of an atom
@@ -60,7 +61,8 @@ class KSVD:
         xp = array_namespace(code)  # squares of products must neither overflow nor underflow
         unit = max(float(xp.max(xp.abs(values))) for values in (residual, code))
         if unit > 0:
-            residual, code = residual / unit, code / unit
+            residual /= unit
+            code /= unit
         backend.update_atoms_by_svd(self.dictionary, residual, code, weight, self.n_power_steps)
 
     def _replace_unused(self, used, residual, code, weight):
@@ -73,10 +75,8 @@ class KSVD:
         worst = xp.argsort(-misfit)[: unused.shape[0]]
         samples = xp.take(residual, worst, axis=0)
         samples = samples + xp.take(code, worst, axis=0) @ self.dictionary
-        norm = xp.sqrt(squared_norms(samples))
-        good = xp.nonzero(norm > 0)[0]
-        samples = xp.take(samples, good, axis=0) / xp.take(norm, good)[:, None]
-        put_rows(self.dictionary, unused[: good.shape[0]], samples)
+        atoms, good = as_atoms(samples)
+        put_rows(self.dictionary, unused[: good.shape[0]], atoms)
         self.n_replaced += int(good.shape[0])
 
 

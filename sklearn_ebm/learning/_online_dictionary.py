@@ -117,14 +117,20 @@ class OnlineDictionary:
         samples = xp.take(X, worst, axis=0)
         if self.is_positive:
             samples = xp.maximum(samples, xp.zeros_like(samples))
-        norm = xp.sqrt(squared_norms(samples))
-        good = xp.nonzero(norm > 0)[0]
+        atoms, good = as_atoms(samples)
         idle = xp.take(idle, good)
-        samples, norm = xp.take(samples, good, axis=0), xp.take(norm, good)
-        put_rows(self.dictionary, idle, samples / norm[:, None])
+        put_rows(self.dictionary, idle, atoms)
         for rows in (self.code_moment, self.cross_moment, self.code_moment.T, self.idle):
             put_rows(rows, idle, xp.zeros((idle.shape[0], *rows.shape[1:]), dtype=rows.dtype))
         self.n_replaced += int(idle.shape[0])
+
+
+def as_atoms(samples):
+    """Return the samples other than zero, scaled to norm one, and their indices."""
+    xp = array_namespace(samples)
+    norm = xp.sqrt(squared_norms(samples))
+    good = xp.nonzero(norm > 0)[0]
+    return xp.take(samples, good, axis=0) / xp.take(norm, good)[:, None], good
 
 
 @stored

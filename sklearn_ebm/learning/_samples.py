@@ -90,7 +90,7 @@ def as_type(array, dtype):
 def merged(parts):
     """Return the sums over several pieces, added in order.
 
-    Entries are numbers, arrays, dictionaries of them, or objects with `__iadd__`. The arrays of the
+    Entries are numbers, arrays, dictionaries of them, or objects with `+=`. The arrays of the
     first piece are overwritten with the sums.
     """
     first, *others = parts

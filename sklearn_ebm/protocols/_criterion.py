@@ -11,7 +11,7 @@ class Criterion(Protocol):
     contributions merged in the order of the rows, and updates the parameters.
 
     **Sums.** `contribute` returns named entries that merge by `+`: numbers, arrays, dictionaries of
-    them, or objects with `__iadd__`. Merging is associative, so that pieces, processes and shards
+    them, or objects with `+=`. Merging is associative, so that pieces, processes and shards
     can be merged in any grouping. Entries are not normalised; `apply` divides by the number or the
     weight of the samples. The entry `"report"` holds numbers for the curves. The tally of a
     pass is the sum of the reports of its batches.

@@ -47,18 +47,19 @@ _UserProvided, _InTree = (  # their names begin with an underscore in some versi
 )
 
 
-class _NamedDirectory(_UserProvided):
-    """The directory NUMBA_CACHE_DIR, writable or not."""
+class _WritableOrNot:
+    """A directory of Numba's that is accepted although it may not be writable."""
 
     def ensure_cache_path(self):
         """Accept the directory: failures to write are handled when they occur."""
 
 
-class _PackageDirectory(_InTree):
-    """The directory `__pycache__` of the package, writable or not."""
+class _NamedDirectory(_WritableOrNot, _UserProvided):
+    """The directory NUMBA_CACHE_DIR."""
 
-    def ensure_cache_path(self):
-        """Accept the directory: failures to write are handled when they occur."""
+
+class _PackageDirectory(_WritableOrNot, _InTree):
+    """The directory `__pycache__` of the package."""
 
 
 class KernelFiles(_Files):

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from sklearn_ebm.backends._namespace import diagonal, read_only
+from sklearn_ebm.backends.numba._lasso import SMALLEST_PIECE
 from sklearn_ebm.backends.numba._launcher import split_rows
 from sklearn_ebm.backends.numba._rules import inner, kernel
 from sklearn_ebm.backends.numba._simd import (
@@ -25,8 +26,6 @@ from sklearn_ebm.backends.numba._simd import (
     where_larger,
 )
 from sklearn_ebm.backends.numpy._pursuit import least_squares
-
-SMALLEST_PIECE = 32  # rows; fewer are finished before a second thread starts
 
 
 class Limits(NamedTuple):
