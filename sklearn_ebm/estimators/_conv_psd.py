@@ -54,6 +54,11 @@ class ConvPSD(SparseModel):
         codes. "scale" is the root mean square of the training data, which is 1 for data of unit
         variance; the codes are then proportional to the scale of the data. For a penalty with a
         `degree` other than 1, "scale" is this root mean square to the power 2 - degree.
+    relative_alpha : bool, default=False
+        Whether `alpha` is a share, at most 1, of the smallest alpha for which all codes are zero.
+        `fit` computes the latter from the training samples and the initial or fixed atoms, as
+        `alpha_max` does, and `partial_fit` from its first batch; `alpha_` is the product. Requires
+        a penalty with a dual norm.
     penalty : {"l1"} or Penalty, default="l1"
         Sparsity penalty on the codes: "l1" for ||z||_1, an `L1Penalty` for weights of components,
         an `ElasticNetPenalty` for additional squares, an `L0Penalty` to limit the number of
@@ -212,8 +217,8 @@ class ConvPSD(SparseModel):
         "connections_",
     )
     _needs_fit = ("n_components", "dictionary", "encoder", "kernel_size", "connections")
-    _needs_fit_to_encode = ("alpha", "beta", "penalty", "positive")
-    _free_to_change = ("alpha", "beta", "penalty", "positive")
+    _needs_fit_to_encode = ("alpha", "relative_alpha", "beta", "penalty", "positive")
+    _free_to_change = ("alpha", "relative_alpha", "beta", "penalty", "positive")
     _needs_new_learner = ("kernel_size", "connections")
     _parameter_constraints: dict = {
         **COMMON_CONSTRAINTS,
@@ -231,6 +236,7 @@ class ConvPSD(SparseModel):
         *,
         kernel_size: Size = 9,
         alpha: float | Scale = "scale",
+        relative_alpha: bool = False,
         penalty: PenaltyLike = "l1",
         beta: float = 1.0,
         encoder: Literal["shrinkage", "smooth_shrinkage", "tanh"] = "smooth_shrinkage",
@@ -260,6 +266,7 @@ class ConvPSD(SparseModel):
         self.n_components = n_components
         self.kernel_size = kernel_size
         self.alpha = alpha
+        self.relative_alpha = relative_alpha
         self.penalty = penalty
         self.beta = beta
         self.encoder = encoder

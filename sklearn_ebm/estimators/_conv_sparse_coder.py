@@ -45,6 +45,11 @@ class ConvSparseCoder(SparseModel):
         codes. "scale" is the root mean square of the training data, which is 1 for data of unit
         variance; the codes are then proportional to the scale of the data. For a penalty with a
         `degree` other than 1, "scale" is this root mean square to the power 2 - degree.
+    relative_alpha : bool, default=False
+        Whether `alpha` is a share, at most 1, of the smallest alpha for which all codes are zero.
+        `fit` computes the latter from the training samples and the initial or fixed atoms, as
+        `alpha_max` does, and `partial_fit` from its first batch; `alpha_` is the product. Requires
+        a penalty with a dual norm.
     penalty : {"l1"} or Penalty, default="l1"
         Sparsity penalty on the codes: "l1" for ||z||_1, an `L1Penalty` for weights of components,
         an `ElasticNetPenalty` for additional squares, an `L0Penalty` to limit the number of
@@ -185,6 +190,7 @@ class ConvSparseCoder(SparseModel):
         *,
         kernel_size: Size = 9,
         alpha: float | Scale = "scale",
+        relative_alpha: bool = False,
         penalty: PenaltyLike = "l1",
         border: Border = "full",
         image_shape: ImageShape | None = None,
@@ -210,6 +216,7 @@ class ConvSparseCoder(SparseModel):
         self.n_components = n_components
         self.kernel_size = kernel_size
         self.alpha = alpha
+        self.relative_alpha = relative_alpha
         self.penalty = penalty
         self.border = border
         self.image_shape = image_shape

@@ -9,9 +9,10 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 
 from sklearn_ebm._warnings import warn
-from sklearn_ebm.backends import array_namespace
-from sklearn_ebm.estimators._fitted import keep, new_penalty, sparsity
-from sklearn_ebm.factors import check_alpha, degree_of, takes_alpha
+from sklearn_ebm.backends import array_namespace, to_host
+from sklearn_ebm.estimators._fitted import check_share, keep, new_penalty, sparsity
+from sklearn_ebm.estimators._largest_alphas import largest_alphas
+from sklearn_ebm.factors import check_alpha, degree_of, resolve_penalty, takes_alpha
 from sklearn_ebm.factors.encoders import Scale
 from sklearn_ebm.inputs._checks import check_magnitude, check_weight
 from sklearn_ebm.inputs._sizes import data_size, observed_share
@@ -64,6 +65,7 @@ class DictionaryLearning:
     def __init__(self, model, attempt):
         self.model = model
         self.attempt = attempt
+        self._drawn = None
 
     # Parameters are read on first use, because a fitted model checks them in `_learner_to_go_on`.
     @functools.cached_property
@@ -91,13 +93,12 @@ class DictionaryLearning:
         data = self._read(X, mask, trainer)
         weights, exponent = weights_in_type_of(data.X, sample_weight)
         self._set_alpha(trainer, data, weights, ALL_ROWS)
-        random_state = check_random_state(model.random_state)
         context = model._init_callback_context(max_subtasks=int(model.max_iter))
         context.call_on_fit_task_begin(estimator=model, X=data.X)
         if trainer is None:
-            trainer = self._first_trainer(data, weights, random_state, ALL_ROWS)
+            trainer = self._first_trainer(data, weights, ALL_ROWS)
         self._begin(trainer, data, exponent)
-        self._make_passes(trainer, data, weights, random_state, context)
+        self._make_passes(trainer, data, weights, self.random_state, context)
         context.call_on_fit_task_end(
             estimator=model, X=data.X, reconstruction_attributes=model._snapshot
         )
@@ -113,8 +114,7 @@ class DictionaryLearning:
         first = slice(batch_size)
         self._set_alpha(trainer, data, weights, first)
         if trainer is None:
-            random_state = check_random_state(model.random_state)
-            trainer = self._first_trainer(data, weights, random_state, first)
+            trainer = self._first_trainer(data, weights, first)
         self._begin(trainer, data, exponent)
         if self._has_work():
             try:
@@ -140,6 +140,7 @@ class DictionaryLearning:
     def _set_alpha(self, trainer, data, weights, rows):
         """Set the weights of the energy's terms; refuse weights out of the range of the dtype."""
         model, dtype = self.model, data.X.dtype if trainer is None else trainer.dtype
+        check_share(model)
         alpha = self._alpha(trainer, data, weights, rows)
         check_weight(alpha, dtype, "alpha")
         if self.prediction is not None:
@@ -150,25 +151,68 @@ class DictionaryLearning:
 
     def _alpha(self, trainer, data, weights, rows):
         """Return the weight of the penalty. The scale of the data is measured on `rows`."""
-        alpha, penalty = self.model.alpha, self.model._penalty_kind()
-        check_alpha(penalty, alpha)
-        alpha = self.fixed_alpha(self.model, alpha)
-        if alpha is not None:
-            return alpha
+        model, penalty = self.model, self.model._penalty_kind()
+        check_alpha(penalty, model.alpha)
+        if not self._is_measured:
+            return self.fixed_alpha(model, model.alpha, False)
         if trainer is not None:
-            return sparsity(self.model)
+            return sparsity(model)
+        if model.relative_alpha:
+            return float(model.alpha) * self._largest_alpha(data, weights, rows)
         degree = degree_of(penalty) if takes_alpha(penalty) else 1
         return float(typical_size(data, weights, rows) ** (2 - degree))
 
+    @property
+    def _is_measured(self):
+        """Whether the weight of the penalty depends on the data."""
+        model = self.model
+        return self.fixed_alpha(model, model.alpha, model.relative_alpha) is None
+
     @staticmethod
-    def fixed_alpha(model, alpha):
+    def fixed_alpha(model, alpha, is_relative):
         """Return the weight that a value of alpha specifies; None if it depends on the data."""
-        return None if isinstance(alpha, str) else float(alpha)
+        return None if is_relative or isinstance(alpha, str) else float(alpha)
+
+    def _largest_alpha(self, data, weights, rows):
+        """Return the smallest alpha for which all codes are zero with the initial atoms.
+
+        Only samples with a weight count. One if codes are zero for every alpha.
+        """
+        dictionary, _ = self._initial(data, weights)
+        decoder = self.atoms.decoder(dictionary, data.shape).on(data.backend)
+        factor = self.atoms.penalty(self._unit_penalty(dictionary), dictionary.shape[0])
+        alphas = to_host(
+            largest_alphas(
+                data.rows[rows, ...], decoder, factor, data.backend,
+                "relative_alpha=True", "Set relative_alpha=False.",
+            )
+        )  # fmt: skip
+        if weights is not None:
+            alphas = alphas * (to_host(weights)[rows] > 0)
+        return float(alphas.max()) or 1.0
+
+    def _unit_penalty(self, dictionary):
+        """Return the penalty on one code vector with alpha = 1."""
+        model = self.model
+        return resolve_penalty(
+            model._penalty_kind(), dictionary.shape[0], 1.0, bool(model.positive)
+        )
 
     # --------------------------------------------------------------------------------- the trainer
-    def _first_trainer(self, data, weights, random_state, first):
+    @functools.cached_property
+    def random_state(self):
+        """Generator of the random numbers of this call."""
+        return check_random_state(self.model.random_state)
+
+    def _initial(self, data, weights):
+        """Return the initial atoms and the table of connections, drawn at the first request."""
+        if self._drawn is None:
+            self._drawn = self.atoms.initial(data.X, weights, self.random_state)
+        return self._drawn
+
+    def _first_trainer(self, data, weights, first):
         """Return the initial trainer. The scale of the data is measured on the rows `first`."""
-        dictionary, table = self.atoms.initial(data.X, weights, random_state)
+        dictionary, table = self._initial(data, weights)
         encoder, prediction = None, self.prediction
         if prediction is not None:
             alpha = sparsity(self.model)
@@ -265,7 +309,7 @@ class DictionaryLearning:
         if outcome.has_diverged:
             return divergence_message(model.learning_rate)
         if not np.any(model.usage_):
-            return _no_codes(model, self.fixed_alpha(model, model.alpha) is None)
+            return _no_codes(model, self._is_measured)
         if unconverged > MANY:
             return (
                 f"In the last pass, {unconverged:.1%} of the codes did not converge to a tolerance "

@@ -188,14 +188,25 @@ def has_table(model):
 
 def sparsity(model):
     """Return the weight of the penalty: the parameter, or its value in the last fit."""
-    is_live = model._alpha_is_live and not isinstance(model.alpha, str)
+    is_number = not (isinstance(model.alpha, str) or model.relative_alpha)
+    is_live = model._alpha_is_live and is_number
     return float(model.alpha if is_live else model.alpha_)
+
+
+def check_share(model):
+    """Refuse values of alpha that are not a share of another alpha if they must be."""
+    if model.relative_alpha and not (isinstance(model.alpha, Real) and model.alpha <= 1):
+        raise ValueError(
+            "alpha must be a number greater than 0 and at most 1 with relative_alpha=True, got "
+            f"{model.alpha!r}. With a share of 1, all codes are zero for the initial atoms."
+        )
 
 
 def new_penalty(model, n_components):
     """Return the penalty factor described by the parameters."""
     kind, positive = model._penalty_kind(), bool(model.positive)
     check_alpha(kind, model.alpha)
+    check_share(model)
     if isinstance(model.alpha, str):
         degree_of(kind)
     factor = resolve_penalty(kind, n_components, sparsity(model), positive)
@@ -276,13 +287,23 @@ def take_over(model, state, replaced):
 def _check_alpha(model, state):
     if not (isinstance(model.alpha_, Real) and 0 < model.alpha_ < np.inf):
         raise ValueError(f"alpha_ must be a positive number, got {model.alpha_!r}.")
-    fitted, fixed_alpha = state.fitted_with.get("alpha", model.alpha), model._learning.fixed_alpha
-    if fixed_alpha(model, model.alpha) is None and fixed_alpha(model, fitted) is not None:
+    names = "alpha", "relative_alpha"
+    now = tuple(getattr(model, name) for name in names)
+    before = tuple(state.fitted_with.get(name, getattr(model, name)) for name in names)
+    is_fixed, was_fixed = (
+        model._learning.fixed_alpha(model, *each) is not None for each in (now, before)
+    )
+    is_same_share = now == before or not (now[1] or before[1])  # "scale" and None are the same
+    if not is_fixed and (was_fixed or not is_same_share):
         raise ValueError(
-            f"alpha={model.alpha!r} depends on the training data, but this "
-            f"{type(model).__name__} was fitted with alpha={fitted!r}. Call fit with "
+            f"{_alpha_in_words(*now)} depends on the training data, but this "
+            f"{type(model).__name__} was fitted with {_alpha_in_words(*before)}. Call fit with "
             "warm_start=False to learn with the new value."
         )
+
+
+def _alpha_in_words(alpha, is_relative):
+    return f"alpha={alpha!r}" + (" and relative_alpha=True" if is_relative else "")
 
 
 def _refusal(model, state):

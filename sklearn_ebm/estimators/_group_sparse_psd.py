@@ -80,6 +80,10 @@ class PooledLearning(DictionaryLearning):
             model._pools = self._groups().pools(trainer.criterion.dictionary.shape[0])
         super()._follow(trainer, data)
 
+    def _unit_penalty(self, dictionary):
+        pools = self._groups().pools(dictionary.shape[0])
+        return group_norm(1.0, pools, bool(self.model.positive))
+
     def _groups(self):
         model = self.model
         return GroupPenalty(
@@ -132,6 +136,11 @@ class GroupSparsePSD(SparseModel):
         Weight of the sparsity penalty, in `fit` and `transform` alike. Larger values give sparser
         codes. "scale" is the root mean square of the training data, which is 1 for data of unit
         variance; the codes are then proportional to the scale of the data.
+    relative_alpha : bool, default=False
+        Whether `alpha` is a share, at most 1, of the smallest alpha for which all codes are zero.
+        `fit` computes the latter from the training samples and the initial or fixed atoms, as
+        `alpha_max` does, and `partial_fit` from its first batch; `alpha_` is the product. Requires
+        a penalty with a dual norm.
     beta : float, default=1.0
         Weight of the prediction term beta/2 ||z - f(x)||^2. With larger values, the codes are
         closer to their predictions f(x).
@@ -266,7 +275,8 @@ class GroupSparsePSD(SparseModel):
     _batch_sizes = ENCODER_BATCHES
     _model_attributes = (*PSD._model_attributes, "pool_weights_")
     _needs_fit = (*PSD._needs_fit, *GROUPS)
-    _needs_fit_to_encode = _free_to_change = ("alpha", "beta", "positive")  # there is no `penalty`
+    # there is no `penalty`
+    _needs_fit_to_encode = _free_to_change = ("alpha", "relative_alpha", "beta", "positive")
     _learning = PooledLearning
     _prediction = prediction_of
     _parameter_constraints: dict = {
@@ -292,6 +302,7 @@ class GroupSparsePSD(SparseModel):
         pool_weights: Literal["gaussian", "uniform"] | ArrayLike = "gaussian",
         torus: bool = True,
         alpha: float | Scale = "scale",
+        relative_alpha: bool = False,
         beta: float = 1.0,
         encoder: Encoder = "shrinkage",
         n_steps: int = 3,
@@ -317,6 +328,7 @@ class GroupSparsePSD(SparseModel):
     ) -> None:
         self.n_components = n_components
         self.alpha = alpha
+        self.relative_alpha = relative_alpha
         self.beta = beta
         self.encoder = encoder
         self.n_steps = n_steps

@@ -65,7 +65,8 @@ def is_coder(dictionary):
 def _alpha_of(coder):
     """Return the weight of the penalty on the codes of a coder, or None if it has none."""
     alpha = getattr(coder, "alpha", None)
-    is_live = getattr(coder, "_alpha_is_live", True) and isinstance(alpha, Real)
+    is_number = isinstance(alpha, Real) and not getattr(coder, "relative_alpha", False)
+    is_live = getattr(coder, "_alpha_is_live", True) and is_number
     return alpha if is_live else getattr(coder, "alpha_", None)
 
 
@@ -128,16 +129,19 @@ class ImitationLearning(DictionaryLearning):
     """One call of `fit` or `partial_fit` of a `LISTAEncoder`."""
 
     @staticmethod
-    def fixed_alpha(model, alpha):
+    def fixed_alpha(model, alpha, is_relative):
         """Return the weight that a value of alpha specifies; None if it depends on the data."""
+        if is_relative:
+            return None
         if alpha is None and is_coder(model.dictionary):
             alpha = _alpha_of(model.dictionary)
         return float(alpha) if isinstance(alpha, Real) else None
 
     def _alpha(self, trainer, data, weights, rows):
         model, last = self.model, self.model._last_state.fitted_with
+        names = "alpha", "relative_alpha", "dictionary"
         is_kept = trainer is not None and all(  # users may have set `alpha_`
-            is_same(getattr(model, name), last[name]) for name in ("alpha", "dictionary")
+            is_same(getattr(model, name), last[name]) for name in names
         )
         return sparsity(model) if is_kept else super()._alpha(trainer, data, weights, rows)
 
@@ -147,15 +151,17 @@ class ImitationLearning(DictionaryLearning):
         return learning_rate_schedule(self.model.learning_rate, AUTOMATIC_RATE)
 
     # --------------------------------------------------------------------------------- the trainer
-    def _first_trainer(self, data, weights, random_state, first):
+    def _first_trainer(self, data, weights, first):
         model, alpha = self.model, self.model.alpha_
         size = data_size(data.X, weights, first, alpha)
         if self.atoms.is_fixed:
-            return self._untrained(self.atoms.initial(data.X, weights, random_state)[0], size)
+            return self._untrained(self._initial(data, weights)[0], size)
+        drawn = None if self._drawn is None else self._drawn[0]  # with which alpha was computed
         coder = SparseCoder(
             model.n_components, alpha=alpha, penalty=model._penalty_kind(), solver=model.solver,
-            max_time=model.max_time, code_max_iter=model.code_max_iter, code_tol=model.code_tol,
-            backend=model.backend, random_state=random_state, verbose=model.verbose,
+            dictionary_init=drawn, max_time=model.max_time, code_max_iter=model.code_max_iter,
+            code_tol=model.code_tol, backend=model.backend, random_state=self.random_state,
+            verbose=model.verbose,
         )  # fmt: skip
         try:
             _QuietLearning(coder, Attempt()).fit(data.X, weights, data.mask)

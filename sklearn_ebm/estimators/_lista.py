@@ -64,6 +64,11 @@ class LISTAEncoder(SparseModel):
         Weight of the sparsity penalty, in `fit` and `transform` alike. Larger values give sparser
         codes. None uses the alpha of the fitted coder if `dictionary` is one, and "scale"
         otherwise. "scale" is the root mean square of the training data.
+    relative_alpha : bool, default=False
+        Whether `alpha` is a share, at most 1, of the smallest alpha for which all codes are zero.
+        `fit` computes the latter from the training samples and the initial or fixed atoms, as
+        `alpha_max` does, and `partial_fit` from its first batch; `alpha_` is the product. Requires
+        a penalty with a dual norm.
     penalty : {"l1"}, Penalty or None, default=None
         Sparsity penalty on the codes: "l1" for ||z||_1, an `L1Penalty` for weights of components,
         an `ElasticNetPenalty` for additional squares, or any object with the methods `value` and
@@ -214,8 +219,17 @@ class LISTAEncoder(SparseModel):
         "thresholds_",
         "alpha_",
     )
-    _needs_fit = ("n_components", "dictionary", "alpha", "penalty", "encoder", "n_steps", "tied")
-    _free_to_change = ("alpha", "penalty")
+    _needs_fit = (
+        "n_components",
+        "dictionary",
+        "alpha",
+        "relative_alpha",
+        "penalty",
+        "encoder",
+        "n_steps",
+        "tied",
+    )
+    _free_to_change = ("alpha", "relative_alpha", "penalty")
     _alpha_is_live = False  # the encoder was trained for `alpha_`
     _learning = ImitationLearning
     positive = False  # parameters of the other models that this model lacks
@@ -246,6 +260,7 @@ class LISTAEncoder(SparseModel):
         n_components: int | None = None,
         *,
         alpha: float | Scale | None = None,
+        relative_alpha: bool = False,
         penalty: PenaltyLike | None = None,
         encoder: Literal["lista", "lfista", "lcod"] = "lista",
         n_steps: int = 3,
@@ -271,6 +286,7 @@ class LISTAEncoder(SparseModel):
     ) -> None:
         self.n_components = n_components
         self.alpha = alpha
+        self.relative_alpha = relative_alpha
         self.penalty = penalty
         self.encoder = encoder
         self.n_steps = n_steps
@@ -360,8 +376,8 @@ class LISTAEncoder(SparseModel):
         return TaughtAtoms(self.n_components, self.dictionary)
 
     def _has_anyway(self, name, value):
-        if name == "alpha":
-            wanted = self._learning.fixed_alpha(self, value)
+        if name in ("alpha", "relative_alpha"):
+            wanted = self._learning.fixed_alpha(self, self.alpha, self.relative_alpha)
             return wanted is None or wanted == self.alpha_  # None: `take_over` compares it
         if name == "penalty":
             fitted = self._last_state.fitted_with[name]

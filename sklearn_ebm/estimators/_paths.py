@@ -18,15 +18,12 @@ from sklearn_ebm._typing import (
 )
 from sklearn_ebm.backends import BACKENDS, array_namespace, to_host
 from sklearn_ebm.estimators._functions import checked_problem
+from sklearn_ebm.estimators._largest_alphas import largest_alphas
 from sklearn_ebm.factors import PENALTY, LinearDecoder, SparseEnergy, resolve_penalty, takes_alpha
-from sklearn_ebm.factors.penalties._ridge import without_ridge
 from sklearn_ebm.inputs._checks import check_weight
-from sklearn_ebm.protocols import require
 from sklearn_ebm.solvers import MATRIX_SOLVERS
 from sklearn_ebm.solvers._path import infer_path
 
-PIECE_ROWS = 512  # samples whose correlations are in memory at a time
-ROUNDINGS = 4  # times the square root of the number of terms of a correlation
 SHARED_CONSTRAINTS: dict = {
     "penalty": PENALTY,
     "positive": ["boolean"],
@@ -103,26 +100,8 @@ def alpha_max(
     """
     X, dictionary, _, module = checked_problem(X, dictionary, missing_values, backend, "alpha_max")
     factor = resolve_penalty(penalty, dictionary.shape[0], 1.0, bool(positive))
-    largest = _largest_alphas(X, LinearDecoder(dictionary), factor, module, "alpha_max")
+    largest = largest_alphas(X, LinearDecoder(dictionary), factor, module, "alpha_max")
     return largest if per_sample else float(array_namespace(largest).max(largest))
-
-
-def _largest_alphas(X, decoder, factor, backend, function):
-    """Return the alpha of each sample, given the penalty with alpha = 1."""
-    remedy = "Pass alphas." if function == "alpha_path" else ""
-    penalty, _ = without_ridge(factor)
-    require(penalty, "dual_norm", f"{function} requires a penalty", remedy)
-    xp = array_namespace(X)
-    norms = xp.empty(X.shape[0], dtype=X.dtype)
-
-    def work(first, last):
-        correlation = decoder.correlate(X[first:last])
-        norms[first:last] = penalty.dual_norm(correlation, xp.zeros_like(correlation))
-
-    backend.map_pieces(work, X.shape[0], PIECE_ROWS)
-    rounding = ROUNDINGS * float(xp.finfo(X.dtype).eps) * X.shape[1] ** 0.5
-    norms = xp.maximum(norms, xp.zeros_like(norms))  # negative if only negative codes would help
-    return norms * (1 + rounding)
 
 
 @validate_params(
@@ -250,7 +229,7 @@ def alpha_path(
         )
     if alphas is None:
         factor = resolve_penalty(penalty, n_components, 1.0, bool(positive))
-        largest = to_host(_largest_alphas(X, decoder, factor, module, "alpha_path"))
+        largest = to_host(largest_alphas(X, decoder, factor, module, "alpha_path", "Pass alphas."))
         alphas = _grid(float(largest.max()), int(n_alphas), float(eps))
     else:
         alphas = _checked_alphas(alphas)

@@ -62,6 +62,11 @@ class PSD(SparseModel):
         codes. "scale" is the root mean square of the training data, which is 1 for data of unit
         variance; the codes are then proportional to the scale of the data. For a penalty with a
         `degree` other than 1, "scale" is this root mean square to the power 2 - degree.
+    relative_alpha : bool, default=False
+        Whether `alpha` is a share, at most 1, of the smallest alpha for which all codes are zero.
+        `fit` computes the latter from the training samples and the initial or fixed atoms, as
+        `alpha_max` does, and `partial_fit` from its first batch; `alpha_` is the product. Requires
+        a penalty with a dual norm.
     penalty : {"l1"} or Penalty, default="l1"
         Sparsity penalty on the codes: "l1" for ||z||_1, an `L1Penalty` for weights of components,
         an `ElasticNetPenalty` for additional squares, an `L0Penalty` to limit the number of
@@ -191,9 +196,9 @@ class PSD(SparseModel):
     _batch_sizes = ENCODER_BATCHES
     _model_attributes = ("components_", "alpha_", "encoder_", "encoder_components_")
     _needs_fit = ("n_components", "dictionary", "encoder", "n_steps")
-    _needs_fit_to_encode = ("alpha", "beta", "penalty", "positive")
+    _needs_fit_to_encode = ("alpha", "relative_alpha", "beta", "penalty", "positive")
     _prediction = prediction_of
-    _free_to_change = ("alpha", "beta", "penalty", "positive")
+    _free_to_change = ("alpha", "relative_alpha", "beta", "penalty", "positive")
     _parameter_constraints: dict = {
         **COMMON_CONSTRAINTS,
         **PREDICTION_CONSTRAINTS,
@@ -206,6 +211,7 @@ class PSD(SparseModel):
         n_components: int | None = None,
         *,
         alpha: float | Scale = "scale",
+        relative_alpha: bool = False,
         penalty: PenaltyLike = "l1",
         beta: float = 1.0,
         encoder: Encoder = "shrinkage",
@@ -231,6 +237,7 @@ class PSD(SparseModel):
     ) -> None:
         self.n_components = n_components
         self.alpha = alpha
+        self.relative_alpha = relative_alpha
         self.penalty = penalty
         self.beta = beta
         self.encoder = encoder

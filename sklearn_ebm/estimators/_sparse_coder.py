@@ -45,6 +45,11 @@ class SparseCoder(SparseModel):
         codes. "scale" is the root mean square of the training data, which is 1 for data of unit
         variance; the codes are then proportional to the scale of the data. For a penalty with a
         `degree` other than 1, "scale" is this root mean square to the power 2 - degree.
+    relative_alpha : bool, default=False
+        Whether `alpha` is a share, at most 1, of the smallest alpha for which all codes are zero.
+        `fit` computes the latter from the training samples and the initial or fixed atoms, as
+        `alpha_max` does, and `partial_fit` from its first batch; `alpha_` is the product. Requires
+        a penalty with a dual norm.
     penalty : {"l1"} or Penalty, default="l1"
         Sparsity penalty on the codes: "l1" for ||z||_1, an `L1Penalty` for weights of components,
         an `ElasticNetPenalty` for additional squares, an `L0Penalty` to limit the number of
@@ -163,7 +168,7 @@ class SparseCoder(SparseModel):
         "positive_dictionary": ["boolean"],
         "optimizer": [StrOptions(set(OPTIMIZERS))],
     }
-    _fit_derives = ("alpha", "positive_dictionary", "optimizer")
+    _fit_derives = ("alpha", "relative_alpha", "positive_dictionary", "optimizer")
     _needs_new_learner = ("positive_dictionary", "optimizer")
 
     def __init__(
@@ -171,6 +176,7 @@ class SparseCoder(SparseModel):
         n_components: int | None = None,
         *,
         alpha: float | Scale = "scale",
+        relative_alpha: bool = False,
         penalty: PenaltyLike = "l1",
         positive: bool = False,
         positive_dictionary: bool = False,
@@ -193,6 +199,7 @@ class SparseCoder(SparseModel):
     ) -> None:
         self.n_components = n_components
         self.alpha = alpha
+        self.relative_alpha = relative_alpha
         self.penalty = penalty
         self.positive = positive
         self.positive_dictionary = positive_dictionary

@@ -45,6 +45,7 @@ SOLVERS_OF_WEIGHTED = [StrOptions({"auto", *MATRIX_SOLVERS} - {"omp"})]  # penal
 COMMON_CONSTRAINTS = {
     "n_components": [Interval(Integral, 1, None, closed="left"), None],
     "alpha": [Interval(Real, 0, None, closed="neither"), StrOptions({SCALE})],
+    "relative_alpha": ["boolean"],
     "penalty": PENALTY,
     "positive": ["boolean"],
     "dictionary": ["array-like", None],
@@ -76,7 +77,7 @@ class SparseModel(
 
     _model_attributes: tuple[str, ...] = ("components_", "alpha_")
     _needs_fit: tuple[str, ...] = ("n_components", "dictionary")
-    _fit_derives: tuple[str, ...] = ("alpha",)
+    _fit_derives: tuple[str, ...] = ("alpha", "relative_alpha")
     _needs_new_learner: tuple[str, ...] = ()  # must not change while learning continues
     _learning = DictionaryLearning
     _batch_sizes = DICTIONARY_BATCHES

@@ -88,6 +88,7 @@ DICTIONARY = {  # of models with a dictionary: the kind, or a value that is used
     "verbose": LEARNING,
     "backend": QUIETLY,
     "alpha": {"live": 0.6},
+    "relative_alpha": {"refused": True},
     "penalty": {"live": GroupPenalty(2)},
     "positive": {"live": True},
     "solver": {"live": "block_cd"},  # requires groups, and says so
