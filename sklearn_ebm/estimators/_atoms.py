@@ -54,6 +54,7 @@ class Atoms:
 
     encoders = DenseEncoders()
     learning_tol = LEARNING_TOL
+    has_few_entries = True  # whether a code has one entry for each atom
     # fitted attributes that the moments depend on
     needs_new_moments: tuple[str, ...] = ("components_",)
 

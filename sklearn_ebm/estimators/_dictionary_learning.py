@@ -22,8 +22,13 @@ from sklearn_ebm.learning._divergence import divergence_message, warn_of_diverge
 from sklearn_ebm.learning._policies import RelativeChange, undoing_divergence
 from sklearn_ebm.learning._rates import LinearDecay
 from sklearn_ebm.learning._trainer import Plan
+from sklearn_ebm.protocols import offers
 
 MANY = 1e-3  # fraction of unconverged codes above which learning issues a warning
+FEW_NON_ZERO = 0.01  # share of non-zero entries below which codes are hardly useful,
+FEWEST_NON_ZERO = 0.5  # if most samples have a code of zeros: large dictionaries have small shares
+MOST_NON_ZERO = 0.9  # share of the largest support above which codes are hardly sparse,
+FEWEST_TO_BE_DENSE = 10  # unless there are so few components that all of them may be needed
 ALL_ROWS = slice(None)
 
 
@@ -298,6 +303,9 @@ class DictionaryLearning:
             keep(model, trainer)
         converged = outcome.is_stopped or float(model.tol) == 0
         warn_of(self._complaint(trainer, outcome, "" if converged else change.message(plan)))
+        advice = "" if outcome.has_diverged else self._advice(trainer)
+        if advice:
+            warn(advice, UserWarning)
 
     def _policies_once(self):
         """Return the policies of `partial_fit`, which undo all steps if one of them diverges."""
@@ -316,6 +324,37 @@ class DictionaryLearning:
                 f"of {trainer.criterion.settings['tol']:.1e}. Increase code_max_iter or code_tol."
             )
         return unfinished
+
+    def _advice(self, trainer):
+        """Return a warning if hardly any or nearly all entries of the codes are non-zero.
+
+        Shares of convolutional codes are small, since each filter has a coefficient at each
+        position. Codes are dense on purpose if the penalty is one of groups. With an L1 penalty
+        alone, a code has at most as many non-zero entries as the sample has features.
+        """
+        model, n_components = self.model, trainer.criterion.dictionary.shape[0]
+        penalty, share = new_penalty(model, n_components), float(model.sparsity_curve_[-1])
+        if not takes_alpha(model._penalty_kind()) or not share > 0:
+            return ""
+        found = (
+            f"{share:.2%} of the entries of the codes are non-zero with alpha_={model.alpha_:.3g}"
+        )
+        remedy = "To set alpha relative to the largest useful value, use relative_alpha=True."
+        is_empty = share < FEW_NON_ZERO and share * n_components < FEWEST_NON_ZERO
+        if is_empty and self.atoms.has_few_entries:
+            return f"Only {found}, and most samples have a code of zeros. Lower alpha. {remedy}"
+        largest_support = n_components
+        is_l1 = offers(penalty, "rule") or offers(penalty, "unweighted")
+        if is_l1 and self.prediction is None and self.atoms.has_few_entries:
+            largest_support = min(n_components, model.n_features_in_)
+        is_dense = share * n_components > MOST_NON_ZERO * largest_support
+        if (
+            is_dense
+            and largest_support >= FEWEST_TO_BE_DENSE
+            and getattr(penalty, "separable", False)
+        ):
+            return f"{found}, so that the codes are hardly sparse. Increase alpha. {remedy}"
+        return ""
 
 
 def _require_dictionary(model, atoms, dictionary):

@@ -56,6 +56,9 @@ class _QuietLearning(DictionaryLearning):
     def _complaint(self, trainer, outcome, unfinished=""):
         return ""
 
+    def _advice(self, trainer):
+        return ""
+
 
 def is_coder(dictionary):
     """Return whether a dictionary is an estimator."""
