@@ -29,6 +29,7 @@ if TYPE_CHECKING:  # the imports of _HOMES
     from sklearn_ebm.factors import GroupPenalty as GroupPenalty
     from sklearn_ebm.factors import InhibitionPenalty as InhibitionPenalty
     from sklearn_ebm.factors import L0Penalty as L0Penalty
+    from sklearn_ebm.factors import L1Constraint as L1Constraint
     from sklearn_ebm.factors import L1Penalty as L1Penalty
     from sklearn_ebm.layers import Dropout as Dropout
     from sklearn_ebm.layers import Flattener as Flattener
@@ -52,6 +53,7 @@ _HOMES = {
     "GroupSparsePSD": "estimators",
     "InhibitionPenalty": "factors",
     "L0Penalty": "factors",
+    "L1Constraint": "factors",
     "L1Penalty": "factors",
     "LISTAEncoder": "estimators",
     "LocalContrastNormalizer": "layers",
@@ -96,6 +98,7 @@ __all__ = [
     "GroupSparsePSD",
     "InhibitionPenalty",
     "L0Penalty",
+    "L1Constraint",
     "L1Penalty",
     "LISTAEncoder",
     "LocalContrastNormalizer",

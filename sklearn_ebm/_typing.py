@@ -67,7 +67,9 @@ Border: TypeAlias = Literal["full", "same", "valid", "circular"]
 Encoder: TypeAlias = Literal["shrinkage", "smooth_shrinkage", "tanh", "lista", "lfista", "lcod"]
 Inference: TypeAlias = Literal["encoder", "optimal"]
 LearningRate: TypeAlias = Literal["auto"] | float | Callable[[float], float]
-MatrixSolver: TypeAlias = Literal["auto", "omp", "active_set", "cd", "block_cd", "fista", "ista"]
+MatrixSolver: TypeAlias = Literal[
+    "auto", "constrained", "omp", "active_set", "cd", "block_cd", "fista", "ista"
+]
 ConvolutionSolver: TypeAlias = Literal["auto", "local_cd", "fista", "fista_fft", "ista"]
 Pooling: TypeAlias = Literal["average", "max", "l2"]
 Scale: TypeAlias = Literal["scale"]  # of alpha: the root mean square of the training data

@@ -51,7 +51,12 @@ DIFFERENT = {  # parameters with another meaning in these classes
     "penalty": ("LISTAEncoder",),  # also of a fitted coder
     "optimizer": ("SparseCoder",),  # of a dictionary
     "solver": (*CONVOLUTIONAL, "GroupSparsePSD", "LISTAEncoder"),  # other solvers
-    "tol": ("L0Penalty", "LISTAEncoder", "RBM"),  # of codes; of a held-out loss; of some samples
+    "tol": (
+        "L0Penalty",
+        "L1Constraint",
+        "LISTAEncoder",
+        "RBM",
+    ),  # of codes; of a held-out loss; of some samples
     "torus": ("InhibitionPenalty",),  # of distances
     "weight_decay": (*TUNED, "RBM"),  # apart from the gradient; a penalty
 }

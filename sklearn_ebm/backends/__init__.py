@@ -8,6 +8,7 @@ array namespace.
 from sklearn_ebm.backends._namespace import (
     array_namespace,
     copied,
+    cumulated,
     diagonal,
     divide_or_zero,
     is_cupy,
@@ -25,6 +26,7 @@ __all__ = [
     "BACKENDS",
     "array_namespace",
     "copied",
+    "cumulated",
     "diagonal",
     "divide_or_zero",
     "is_cupy",

@@ -17,7 +17,7 @@ def relative_gap(penalty, correlation, half_norm, code, residual_correlation, et
     Parameters
     ----------
     penalty : rule or penalty factor
-        Provides `dual_norm(correlation, code, eta)` or `conjugate(correlation)`.
+        Provides `dual_norm(correlation, code, eta)`, `conjugate(correlation)` or its own `gap`.
     correlation, residual_correlation : array of shape (n_samples, n_components)
         c and q.
     half_norm : array of shape (n_samples,)
@@ -40,6 +40,8 @@ def relative_gap(penalty, correlation, half_norm, code, residual_correlation, et
 
 def gap_of_misfit(penalty, misfit, half_norm, code, residual_correlation, eta=None):
     """Return the gap given the misfit 1/2 ||r||^2, without cancellation if it is small."""
+    if offers(penalty, "gap"):
+        return penalty.gap(misfit, half_norm, code, residual_correlation)
     if not offers(penalty, "dual_norm"):
         return _conjugate_gap(penalty, misfit, half_norm, code, residual_correlation)
     xp = array_namespace(code)
@@ -55,7 +57,7 @@ def gap_of_misfit(penalty, misfit, half_norm, code, residual_correlation, eta=No
 
 def is_certified(penalty):
     """Return whether codes of this penalty have a duality gap."""
-    if offers(penalty, "dual_norm"):
+    if offers(penalty, "gap") or offers(penalty, "dual_norm"):
         return True
     return offers(penalty, "conjugate") and bool(getattr(penalty, "convex", True))
 

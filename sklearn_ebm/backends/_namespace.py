@@ -84,6 +84,13 @@ def diagonal(matrix):
     return (xp if is_cupy(matrix) else xp.linalg).diagonal(matrix)
 
 
+def cumulated(rows):
+    """Return the cumulative sums of each row; NumPy follows the array API standard since 2.1."""
+    xp = array_namespace(rows)
+    function = xp.cumsum if xp is np or is_cupy(rows) else xp.cumulative_sum
+    return function(rows, axis=1)
+
+
 def put_rows(array, index, rows):
     """Assign array[index] = rows, which the array API standard does not support."""
     if isinstance(array, np.ndarray) or is_cupy(array):

@@ -7,7 +7,7 @@ and of images differ only in these two classes.
 from typing import Any
 
 from sklearn_ebm.backends import array_namespace
-from sklearn_ebm.factors import ENCODERS, LinearDecoder, takes_alpha
+from sklearn_ebm.factors import ENCODERS, L0Penalty, LinearDecoder
 from sklearn_ebm.inputs._checks import check_codes, check_dictionary
 from sklearn_ebm.layers._state import is_same
 from sklearn_ebm.learning._batch_sizes import AUTO
@@ -92,7 +92,7 @@ class Atoms:
         if not self.updates.fits_codes:
             return
         penalty, optimizer = model._penalty_kind(), model.optimizer
-        if takes_alpha(penalty):
+        if not isinstance(penalty, L0Penalty):
             raise ValueError(
                 f"optimizer={optimizer!r} requires penalty=L0Penalty(...), got {penalty!r}. Use "
                 "optimizer='online'."

@@ -62,10 +62,10 @@ class ConvPSD(SparseModel):
     penalty : {"l1"} or Penalty, default="l1"
         Sparsity penalty on the codes: "l1" for ||z||_1, an `L1Penalty` for weights of components,
         an `ElasticNetPenalty` for additional squares, an `L0Penalty` to limit the number of
-        non-zero entries, a `GroupPenalty` for the norms of groups of components, an
-        `InhibitionPenalty` for components that inhibit each other, or any object with the methods
-        `value` and `prox` (see :ref:`add_a_penalty`). It is applied to the components of all maps
-        at each position.
+        non-zero entries, an `L1Constraint` to limit ||z||_1 or the error, a `GroupPenalty` for the
+        norms of groups of components, an `InhibitionPenalty` for components that inhibit each
+        other, or any object with the methods `value` and `prox` (see :ref:`add_a_penalty`).
+        It is applied to the components of all maps at each position.
     beta : float, default=1.0
         Weight of the prediction term beta/2 ||z - f(x)||^2. With larger values, the codes are
         closer to their predictions f(x).

@@ -116,22 +116,24 @@ def sparse_encode(
         Atoms, one per row. They need not have unit norm.
     alpha : float or None, default=None
         Weight of the sparsity penalty, greater than zero. Larger values give sparser codes. It must
-        be set unless `penalty` is an `L0Penalty`, which has no weight.
+        be set unless `penalty` is an `L0Penalty` or an `L1Constraint`, which have no weight.
     penalty : {"l1"} or Penalty, default="l1"
         Sparsity penalty on the codes: "l1" for ||z||_1, an `L1Penalty` for weights of components,
         an `ElasticNetPenalty` for additional squares, an `L0Penalty` to limit the number of
-        non-zero entries, a `GroupPenalty` for the norms of groups of components, an
-        `InhibitionPenalty` for components that inhibit each other, or any object with the methods
-        `value` and `prox` (see :ref:`add_a_penalty`).
-    solver : {"auto", "omp", "active_set", "cd", "block_cd", "fista", "ista"}, default="auto"
+        non-zero entries, an `L1Constraint` to limit ||z||_1 or the error, a `GroupPenalty` for the
+        norms of groups of components, an `InhibitionPenalty` for components that inhibit each
+        other, or any object with the methods `value` and `prox` (see :ref:`add_a_penalty`).
+    solver : {"auto", "constrained", "omp", "active_set", "cd", "block_cd", "fista", "ista"}, \
+            default="auto"
         Algorithm that infers the codes. "active_set" is exact and usually the fastest on the CPU;
         "cd" is coordinate descent. Both require a separable penalty, such as ||z||_1. "block_cd" is
         block coordinate descent and requires disjoint groups with equal weights. "fista" and "ista"
         are proximal gradient methods with and without acceleration; "fista" requires a convex
         penalty, and "ista" accepts any penalty. "omp" is orthogonal matching pursuit and requires
-        an `L0Penalty`. "auto" selects "omp" for an `L0Penalty`, "active_set" if possible,
-        "block_cd" for disjoint groups, and otherwise "fista" or "ista". Only "omp", "fista" and
-        "ista" support missing values.
+        an `L0Penalty`. "constrained" is exact and requires an `L1Constraint`. "auto" selects "omp"
+        for an `L0Penalty`, "constrained" for an `L1Constraint`, "active_set" if possible,
+        "block_cd" for disjoint groups, and otherwise "fista" or "ista". Only "constrained", "omp",
+        "fista" and "ista" support missing values.
     positive : bool, default=False
         Whether codes are constrained to be non-negative.
     init : array-like of shape (n_samples, n_components) or None, default=None
@@ -189,7 +191,9 @@ def sparse_encode(
     X, dictionary, mask, module = checked_problem(X, dictionary, missing_values, backend)
     check_alpha(penalty, alpha)
     if alpha is None and takes_alpha(penalty):
-        raise ValueError("alpha must be a positive number, got None. Only L0Penalty needs none.")
+        raise ValueError(
+            "alpha must be a positive number, got None. Only L0Penalty and L1Constraint need none."
+        )
     alpha = 1.0 if alpha is None else float(alpha)
     check_weight(alpha, X.dtype, "alpha")
     init = _checked_init(init, (X.shape[0], dictionary.shape[0]), X.dtype)

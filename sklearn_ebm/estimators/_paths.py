@@ -225,7 +225,7 @@ def alpha_path(
     if not takes_alpha(penalty):
         raise ValueError(
             f"alpha_path requires a penalty with a weight; {type(penalty).__name__} has none. Call "
-            "sparse_encode for each value of n_nonzero_coefs or tol."
+            "sparse_encode for each value of the constraint."
         )
     if alphas is None:
         factor = resolve_penalty(penalty, n_components, 1.0, bool(positive))

@@ -41,7 +41,9 @@ from sklearn_ebm.learning._progress import MAX_TIME
 from sklearn_ebm.solvers import MATRIX_SOLVERS, require_certificate
 
 SCALE = "scale"  # the value of alpha that means the root mean square of the training data
-SOLVERS_OF_WEIGHTED = [StrOptions({"auto", *MATRIX_SOLVERS} - {"omp"})]  # penalties with a weight
+SOLVERS_OF_WEIGHTED = [
+    StrOptions({"auto", *MATRIX_SOLVERS} - {"constrained", "omp"})
+]  # penalties with a weight
 COMMON_CONSTRAINTS = {
     "n_components": [Interval(Integral, 1, None, closed="left"), None],
     "alpha": [Interval(Real, 0, None, closed="neither"), StrOptions({SCALE})],

@@ -32,6 +32,7 @@ from sklearn_ebm.factors.penalties._group_penalty import GroupPenalty
 from sklearn_ebm.factors.penalties._inhibition import InhibitionPenalty
 from sklearn_ebm.factors.penalties._l0 import L0Penalty
 from sklearn_ebm.factors.penalties._l1 import L1, L1Penalty
+from sklearn_ebm.factors.penalties._l1_constraint import L1Constraint
 from sklearn_ebm.factors.penalties._pools import Pools, pools_of_groups, pools_of_map
 from sklearn_ebm.factors.penalties._positionwise import at_every_position
 from sklearn_ebm.factors.penalties._resolve import (
@@ -70,6 +71,7 @@ __all__ = [
     "GroupPenalty",
     "InhibitionPenalty",
     "L0Penalty",
+    "L1Constraint",
     "L1Penalty",
     "LinearDecoder",
     "LinearHead",

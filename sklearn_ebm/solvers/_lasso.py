@@ -2,9 +2,11 @@
 
 import contextlib
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from sklearn_ebm.backends import array_namespace, copied, put_rows
+from sklearn_ebm.backends import numpy as reference
 from sklearn_ebm.backends._certificate import is_certified
 from sklearn_ebm.backends._problems import Lasso
 from sklearn_ebm.protocols import offers
@@ -19,6 +21,7 @@ from sklearn_ebm.solvers._verification import (
 
 PATIENT_SWEEPS = 500  # sweeps over groups; FISTA, which may suit the samples better, follows
 ROUNDS = 24  # rounds of the active set; samples that need more have coherent atoms, or cycle
+EXACT_SHARE = 0.3  # share of tol that leaves room for the rounding of gaps in single precision
 LEFT_FOR_ROUNDING = 0.9  # share of tol to reach before codes are rounded to single precision
 DENSE = 0.3  # share of non-zero codes of an image above which FISTA is faster than descent
 RESOLVED = 1e-3  # share of ||x||^2 above which single precision computes errors to three digits
@@ -32,8 +35,9 @@ MISSING = {
     "group_rule": (
         "a penalty on disjoint groups with one weight each; {penalty} is not such a penalty"
     ),
+    "limit_rule": "an L1Constraint and a model whose samples are rows, got {penalty}",
     "support_rule": "an L0Penalty and a model whose samples are rows, got {penalty}",
-    "prox": ("a proximal operator; {penalty} has none if only tol is set. Set n_nonzero_coefs"),
+    "prox": "a proximal operator; {penalty} has none if only tol is set",
     "convex": "a convex penalty; {penalty} is not convex",
     "as_local_lasso": "a convolutional decoder",
     "in_fourier_domain": "a convolutional decoder",
@@ -55,6 +59,8 @@ def _outcome(problem, solution, claimed, tol, max_iter, backend):
     xp, late = array_namespace(solution.measure), solution.is_late(tol)
     if not bool(xp.any(late)):
         return Outcome.CONVERGED
+    if solution.criterion is Criterion.NORM and bool(xp.any(solution.measure > 1)):
+        return Outcome.UNREACHABLE
     is_unfinished = late & ~(claimed <= tol)
     if solution.n_iter < max_iter or not bool(xp.any(is_unfinished)):
         return Outcome.PRECISION
@@ -150,6 +156,8 @@ def _rescue(max_iter, backend):
         problem = problem.on(backend)
         lacks = _absent(("gram", "rule"), problem) or getattr(backend, "feature_sign", None) is None
         method = _accelerated_steps if lacks else _feature_signs
+        if offers(problem.penalty, "limit_rule"):
+            method = _weight_search
         with _unweighted(problem, code) as problem:
             return method(problem, code, tol, max_iter, backend)[0]
 
@@ -226,6 +234,43 @@ def _pursuit(problem, code, warm, tol, max_iter, backend):
     return xp.zeros_like(problem.half_norm), n_iter
 
 
+def _constrained(problem, code, warm, tol, max_iter, backend):
+    """Search from zero, whatever the codes are; the search of the reference ends for any samples."""
+    xp, limit = array_namespace(code), problem.penalty.limit_rule
+    gap, n_iter = xp.full_like(problem.half_norm, xp.inf), 0
+    if _squares_fit(problem) and _meets_in_single(problem, limit):
+        share = EXACT_SHARE if code.dtype != xp.float64 else 1
+        gap, n_iter = _by_grams(backend.constrained_codes, problem, code, share * tol, ROUNDS)
+    else:
+        code[...] = 0
+    return gap, n_iter + _go_on(_weight_search, problem, code, gap, tol, max_iter, backend)
+
+
+def _meets_in_single(problem, limit):
+    xp = array_namespace(problem.half_norm)
+    is_double = problem.half_norm.dtype == xp.float64
+    return is_double or limit.degree == 1 or (limit.limit > 0 and _resolves(problem, limit.limit))
+
+
+def _weight_search(problem, code, tol, max_iter, backend):
+    minimize = getattr(backend, "feature_sign", None) or backend.coordinate_descent
+    search = partial(reference.constrained_codes, minimize=minimize)
+    return _by_grams(search, problem, code, tol, max_iter)
+
+
+def _by_grams(search, problem, code, tol, max_iter):
+    """Search the codes of rows with the same Gram matrix; return gaps and iterations."""
+    xp, n_iter = array_namespace(code), 0
+    gap, lasso = xp.empty_like(problem.half_norm), problem.as_limited()
+    for rows, gram in _grams(problem):
+        part = lasso._replace(
+            gram=gram, correlation=lasso.correlation[rows, :], half_norm=lasso.half_norm[rows]
+        )
+        gap[rows], steps = search(part, code[rows, :], tol, max_iter)
+        n_iter = max(n_iter, steps)
+    return gap, n_iter
+
+
 def _grams(problem):
     """Yield rows and the Gram matrix of their observed features."""
     if problem.gram is not None:
@@ -261,18 +306,21 @@ def _without(*needs):
 
 
 SOLVERS = {
+    "constrained": Entry(_constrained, requires=("limit_rule",), kernel="constrained_codes"),
     "omp": Entry(_pursuit, requires=("support_rule",), kernel="pursue"),
     "active_set": Entry(_active_set, requires=("gram", "rule"), kernel="active_set"),
     "cd": Entry(_coordinate_descent, requires=("gram", "rule"), kernel="coordinate_descent"),
     "block_cd": Entry(_block_descent, requires=("gram", "group_rule"), kernel="block_descent"),
     "local_cd": Entry(_local_descent, requires=("as_local_lasso", "rule"), kernel="local_descent"),
-    "fista": Entry(_proximal(fista), requires=("convex",)),
+    "fista": Entry(_proximal(fista), requires=("convex", "prox")),
     "fista_fft": Entry(_fourier_fista, requires=("in_fourier_domain", "convex")),
     "ista": Entry(_proximal(ista), requires=("prox",)),
 }
-AUTOMATIC = ("omp", "active_set", "block_cd", "local_cd", "fista", "ista")  # in order of preference
+AUTOMATIC = (  # in order of preference
+    "constrained", "omp", "active_set", "block_cd", "local_cd", "fista", "ista"
+)  # fmt: skip
 MATRIX_SOLVERS = _without("as_local_lasso", "in_fourier_domain")  # for dictionaries as matrices
-CONVOLUTION_SOLVERS = _without("gram", "group_rule", "support_rule")
+CONVOLUTION_SOLVERS = _without("gram", "group_rule", "limit_rule", "support_rule")
 
 
 def _absent(names, problem):
@@ -326,9 +374,10 @@ def solve_lasso(problem, *, solver="auto", code=None, warm=False, tol=1e-4, max_
     ----------
     problem : GramProblem, MaskedProblem or ConvolutionalProblem
         The batch.
-    solver : {"auto", "omp", "active_set", "cd", "block_cd", "local_cd", "fista", "fista_fft", \
-            "ista"}, default="auto"
-        "auto" uses orthogonal matching pursuit if the penalty limits the number of non-zero
+    solver : {"auto", "constrained", "omp", "active_set", "cd", "block_cd", "local_cd", "fista", \
+            "fista_fft", "ista"}, default="auto"
+        "auto" searches the weight of the penalty if the norm or the error is limited, and uses
+        orthogonal matching pursuit if the penalty limits the number of non-zero
         entries. Otherwise, it uses the active set (or block coordinate descent for disjoint groups)
         if the Hessian is a matrix, local coordinate descent for convolutions, and else FISTA, or
         ISTA if the penalty is not convex.
@@ -366,9 +415,14 @@ def solve_lasso(problem, *, solver="auto", code=None, warm=False, tol=1e-4, max_
     entry = suitable(solver, problem, backend)
     with _unweighted(problem, code, warm) as solved:
         measure, n_iter = entry.solve(solved, code, warm, tol, max_iter, backend)
-    criterion = Criterion.GAP if is_certified(problem.penalty) else Criterion.DECREASE
-    solution = Solution(code, n_iter, [], measure, criterion=criterion)
+    solution = Solution(code, n_iter, [], measure, criterion=_criterion(problem.penalty))
     return verified(solution, problem, tol, max_iter, certify or warm, backend)
+
+
+def _criterion(penalty):
+    if getattr(penalty, "minimizes_norm", False):
+        return Criterion.NORM
+    return Criterion.GAP if is_certified(penalty) else Criterion.DECREASE
 
 
 def verified(solution, problem, tol, max_iter, everything, backend):

@@ -30,6 +30,8 @@ ROUNDING = 20  # number of steps with the full share, which then decreases like 
 
 def feasible(penalty, code):
     """Return the closest codes with a finite penalty, by a proximal step of length zero."""
+    if not offers(penalty, "prox") and not offers(penalty, "majorant"):
+        return code
     if not offers(penalty, "prox"):
         xp = array_namespace(code)
         penalty = penalty.majorant(code, xp.ones(code.shape[0], dtype=code.dtype))

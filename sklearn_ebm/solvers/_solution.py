@@ -14,6 +14,7 @@ class Criterion(enum.Enum):
     """Stopping criterion of a solver; the text describes the distance of codes from it."""
 
     GAP = "Their duality gaps are up to {measure} of 1/2 ||x||^2"
+    NORM = "Their duality gaps are up to {measure} of ||z||_1"
     DECREASE = "Their energies still decrease, by up to {measure} of 1/2 ||x||^2"
 
 
@@ -36,6 +37,10 @@ class Outcome(enum.Enum):
         "{n_late} of {n_samples} codes did not converge. {distance}, above tol={tol}, because "
         "{dtype} cannot represent more accurate codes. Increase code_tol (tol in "
         "functions){remedy}."
+    )
+    UNREACHABLE = (
+        "{n_late} of {n_samples} codes did not converge. For some of these samples, no code has an "
+        "error as small as the penalty's tol. Increase tol of the penalty, or use more components."
     )
 
     def message(self, criterion, *, dtype, measure, tol, **numbers):
@@ -79,10 +84,11 @@ class Solution:
     objective_curve : list of float
         Mean energy at each check. Empty for solvers that do not compute it.
     measure : array of shape (n_samples,)
-        Value that is compared with tol, relative to 1/2 ||x||^2.
+        Value that is compared with tol, relative to 1/2 ||x||^2 or to ||z||_1.
     outcome : Outcome, default=Outcome.CONVERGED
     criterion : Criterion, default=Criterion.GAP
-        Whether `measure` is the duality gap, a certificate, or the decrease of the energy.
+        Whether `measure` is the duality gap, a certificate, or the decrease of the energy. The gap
+        is relative to ||z||_1 with `Criterion.NORM`.
     """
 
     code: Any
@@ -94,10 +100,10 @@ class Solution:
 
     @property
     def gap(self):
-        """Duality gap relative to 1/2 ||x||^2; NaN without a certificate. Shape (n_samples,)."""
-        if self.criterion is Criterion.GAP:
-            return self.measure
-        return array_namespace(self.measure).full_like(self.measure, np.nan)
+        """Relative duality gap; NaN without a certificate. Shape (n_samples,)."""
+        if self.criterion is Criterion.DECREASE:
+            return array_namespace(self.measure).full_like(self.measure, np.nan)
+        return self.measure
 
     def is_late(self, tol):
         """Return whether each code is above a tolerance, shape (n_samples,)."""

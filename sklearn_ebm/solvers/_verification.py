@@ -105,13 +105,17 @@ def verify(solution, problem, rescue, tol, everything, backend):
     backend : module
         Module of kernels.
     """
-    if solution.criterion is not Criterion.GAP or problem.source is None:
+    if solution.criterion is Criterion.DECREASE or problem.source is None:
         return
     code, gap = solution.code, solution.measure
     xp = array_namespace(code)
-    if not offers(problem.penalty, "prox") and code.dtype == xp.float64:
+    is_double = code.dtype == xp.float64
+    if is_double and offers(problem.penalty, "majorant"):
         return  # steps on a majorant recompute each certificate
-    if everything or not offers(problem.penalty, "dual_norm"):
+    if is_double and offers(problem.penalty, "gap") and not everything:
+        return
+    has_bound = offers(problem.penalty, "dual_norm") or offers(problem.penalty, "limit_rule")
+    if everything or not has_bound:
         rows = xp.arange(code.shape[0])
     else:
         rows = xp.nonzero(_in_doubt(problem, code, gap, tol, backend))[0]
@@ -138,12 +142,23 @@ def _in_doubt(problem, code, gap, tol, backend):
 def _with_rounding(problem, code, gap, backend):
     """Return an upper bound of the gaps, given rounding errors of the gaps or of the codes."""
     xp = array_namespace(code)
+    if offers(problem.penalty, "limit_rule"):
+        return gap + _rounding_at_limit(problem, code)
     ones = xp.ones((1, code.shape[1]), dtype=code.dtype)
     dual_norm = float(problem.penalty.dual_norm(ones, code[:1, :])[0])
     roundings = ROUNDINGS * float(xp.finfo(code.dtype).eps) / 2
     return backend.gap_with_rounding(
         code, gap, problem.unit, roundings, problem.largest_atom, dual_norm
     )
+
+
+def _rounding_at_limit(problem, code):
+    xp, atom = array_namespace(code), problem.largest_atom
+    size = xp.sum(xp.abs(code), axis=1)
+    roundings = ROUNDINGS * float(xp.finfo(code.dtype).eps) / 2
+    delta = roundings * atom * (xp.sqrt(2 * problem.half_norm) + atom * size)
+    limit = problem.penalty.limit_rule
+    return limit.rounding(delta, problem.half_norm, problem.correlation, code)
 
 
 def may_be_limited_by_rounding(solution, problem, tol, backend):

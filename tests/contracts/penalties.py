@@ -8,6 +8,7 @@ from sklearn_ebm import (
     GroupPenalty,
     InhibitionPenalty,
     L0Penalty,
+    L1Constraint,
     L1Penalty,
 )
 from sklearn_ebm.factors import resolve_penalty
@@ -103,6 +104,7 @@ PENALTIES = {
     "l1": "l1",
     "L1Penalty": L1Penalty(),
     "L0Penalty": L0Penalty(2),
+    "L1Constraint, norm": L1Constraint(0.6),
     "L1Penalty with weights": L1Penalty([0.5, 1, 2, 0.7, 1, 3]),
     "ElasticNetPenalty": ElasticNetPenalty(0.6),
     "disjoint groups": GroupPenalty([[4], [5, 0, 2], [1, 3]], pool_weights=[1, 0.5, 2]),

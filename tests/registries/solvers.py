@@ -7,6 +7,7 @@ def _without(*names):
     return [name for name in MATRIX_SOLVERS if not {*names} & {*SOLVERS[name].requires}]
 
 
-LASSO_SOLVERS = _without("group_rule", "support_rule")
-GROUP_SOLVERS = _without("rule", "support_rule")
-OVERLAP_SOLVERS = _without("rule", "group_rule", "support_rule")
+CONSTRAINTS = ("limit_rule", "support_rule")
+LASSO_SOLVERS = _without("group_rule", *CONSTRAINTS)
+GROUP_SOLVERS = _without("rule", *CONSTRAINTS)
+OVERLAP_SOLVERS = _without("rule", "group_rule", *CONSTRAINTS)

@@ -6,6 +6,7 @@ from sklearn_ebm.backends.numba._bernoulli import (
     bernoulli_sample,
     softplus_sums,
 )
+from sklearn_ebm.backends.numba._constrained import constrained_codes
 from sklearn_ebm.backends.numba._contrast import ascend, project
 from sklearn_ebm.backends.numba._contrastive import contrastive_steps
 from sklearn_ebm.backends.numba._convolution import correlate, correlate_kernels, synthesize
@@ -64,6 +65,7 @@ __all__ = [
     "bernoulli_mean",
     "bernoulli_sample",
     "block_descent",
+    "constrained_codes",
     "contrastive_steps",
     "coordinate_descent",
     "correlate",

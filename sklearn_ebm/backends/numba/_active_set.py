@@ -94,7 +94,7 @@ def _join(gram, search, size, atom):
 
 
 @inner
-def _admit(gram, search, size, threshold):
+def admit(gram, search, size, threshold):
     """Add the stronger violator of |q_j| <= threshold of each pair of lanes: size and refusals."""
     strength, n_refused = search.strength, 0
     for lane in range(JOINERS):
@@ -119,7 +119,7 @@ def _discard(gram, search, size, position):
 
 
 @inner
-def _discard_flips(gram, search, size):
+def discard_flips(gram, search, size):
     value, vectors = search.value, search.vectors
     for i in range(size - 1, -1, -1):
         if (value[i] + vectors[STEP, i]) * vectors[SIGN, i] <= 0:
@@ -128,7 +128,7 @@ def _discard_flips(gram, search, size):
 
 
 @inner
-def _take_step(gram, search, size):
+def take_step(gram, search, size):
     """Add the step to z, and update q; return the L1 norm of the step."""
     distance = np.float32(0)
     for i in range(size):
@@ -144,10 +144,10 @@ def _leap(gram, search, size, threshold):
     for _ in range(LEAPS):
         before = size
         newton_step(search, size, threshold)
-        size = _discard_flips(gram, search, size)
+        size = discard_flips(gram, search, size)
         if size == before:
             break
-    return size, _take_step(gram, search, size)
+    return size, take_step(gram, search, size)
 
 
 @inner
@@ -181,7 +181,7 @@ def _minimize(rule, gram, target, search, size, threshold, half_norm, tol, max_i
             if threshold < alpha * NEAR:
                 threshold = alpha
         before = size
-        grown, refused = _admit(gram, search, size, threshold)
+        grown, refused = admit(gram, search, size, threshold)
         n_refused += refused
         size, distance = _leap(gram, search, grown, threshold)
         farthest = max(farthest, distance)
@@ -218,7 +218,7 @@ def _resume(gram, search, start):
 
 
 @inner
-def _restart(search, target):
+def restart(search, target):
     """Begin with a code of zeros."""
     for j in range(target.shape[0]):
         search.correlation[j] = target[j]
@@ -226,7 +226,7 @@ def _restart(search, target):
 
 
 @inner
-def _write(search, size, code):
+def write(search, size, code):
     for j in range(code.shape[0]):
         code[j] = 0
     for i in range(size):
@@ -242,7 +242,7 @@ def active_set_rows(lasso, code, gap, n_iter, warm, tol, max_iter, search, first
     rule, gram = lasso.rule, lasso.gram
     for n in range(first, last):
         target = lasso.correlation[n]
-        _restart(search, target)
+        restart(search, target)
         size, threshold, farthest = np.intp(0), rule.threshold, np.float32(0)
         if warm:
             size, farthest, n_refused = _resume(gram, search, code[n])
@@ -255,7 +255,7 @@ def active_set_rows(lasso, code, gap, n_iter, warm, tol, max_iter, search, first
         size, gap[n], n_iter[n] = _minimize(
             rule, gram, target, search, size, threshold, lasso.half_norm[n], tol, max_iter, farthest
         )
-        _write(search, size, code[n])
+        write(search, size, code[n])
 
 
 @inner
@@ -302,11 +302,11 @@ def active_set_path_rows(lasso, thresholds, code, gap, n_iter, tol, max_iter, se
                     rule, gram, target, search, size, half_norm, tol, max_iter
                 )
             else:
-                _restart(search, target)
+                restart(search, target)
                 threshold = max(rule.threshold, survey(rule, search))
                 size, gap[k, n], n_iter[k, n] = _minimize(
                     rule, gram, target, search, np.intp(0), threshold, half_norm, tol, max_iter,
                     nothing,
                 )  # fmt: skip
             is_certified = gap[k, n] <= tol
-            _write(search, size, code[k, n])
+            write(search, size, code[k, n])

@@ -37,7 +37,7 @@ def _stop_at(tol, dtype):
     return max(tol - ROUNDINGS * float(np.finfo(dtype).eps), tol / 2)
 
 
-def _by_rows(solve, code, tol):
+def by_rows(solve, code, tol):
     """Return the gaps of all rows and the rounds, by solve(gap, n_iter, tol, first, last).
 
     The rounds are the maximum over the rows above tol, or over all rows if there are none.
@@ -61,7 +61,7 @@ def active_set(lasso, code, tol, max_iter, warm=True):
         search = new_search(n_atoms, capacity, code.dtype)
         active_set_rows(lasso, code, gap, n_iter, warm, tol, max_iter, search, first, last)
 
-    return _by_rows(solve, code, tol)
+    return by_rows(solve, code, tol)
 
 
 def active_set_path(lasso, thresholds, code, tol, max_iter):
@@ -94,7 +94,7 @@ def feature_sign(lasso, code, tol, max_iter):
         descent = new_search_in_double(n_atoms, capacity)
         feature_sign_rows(lasso, code, gap, n_iter, tol, max_iter, descent, first, last)
 
-    return _by_rows(solve, code, tol)
+    return by_rows(solve, code, tol)
 
 
 def coordinate_descent(lasso, code, tol, max_iter):
@@ -105,7 +105,7 @@ def coordinate_descent(lasso, code, tol, max_iter):
         correlation = np.empty(code.shape[1], code.dtype)
         coordinate_descent_rows(lasso, code, gap, n_iter, tol, max_iter, correlation, first, last)
 
-    return _by_rows(solve, code, tol)
+    return by_rows(solve, code, tol)
 
 
 def block_descent(lasso, code, tol, max_iter):
@@ -125,7 +125,7 @@ def block_descent(lasso, code, tol, max_iter):
         blocks = new_blocks(lipschitz, largest, code.shape[1], code.dtype)
         block_descent_rows(lasso, code, gap, n_iter, tol, max_iter, blocks, first, last)
 
-    return _by_rows(solve, code, tol)
+    return by_rows(solve, code, tol)
 
 
 def proximal_gradient(lasso, code, tol, max_iter, lipschitz, accelerated):
@@ -138,7 +138,7 @@ def proximal_gradient(lasso, code, tol, max_iter, lipschitz, accelerated):
             lasso, code, gap, n_iter, tol, max_iter, lipschitz, accelerated, descent, first, last
         )
 
-    return _by_rows(solve, code, tol)
+    return by_rows(solve, code, tol)
 
 
 def quadratic(gram, correlation, code):

@@ -67,7 +67,7 @@ def padded(size):
 
 
 @inner
-def _times_inverse(vectors, inverse, destination, size):
+def times_inverse(vectors, inverse, destination, size):
     """Multiply row FACTOR by the inverse, with two independent sums to hide latency."""
     for k in range(0, padded(size), LANES):
         even = splat(np.float32(0))
@@ -102,7 +102,7 @@ def append(gram, search, size, atom):
     support, vectors, inverse = search.support, search.vectors, search.inverse
     for i in range(size):
         vectors[FACTOR, i] = gram[atom, support[i]]
-    _times_inverse(vectors, inverse, SCRATCH, size)
+    times_inverse(vectors, inverse, SCRATCH, size)
     pivot = np.float32(gram[atom, atom])
     floor = PIVOT * pivot
     for i in range(size):
@@ -151,7 +151,7 @@ def newton_step(search, size, threshold):
     for i in range(size):
         slope = search.correlation[search.support[i]] - threshold * vectors[SIGN, i]
         vectors[FACTOR, i] = slope
-    _times_inverse(vectors, search.inverse, STEP, size)
+    times_inverse(vectors, search.inverse, STEP, size)
 
 
 @inner

@@ -7,6 +7,7 @@ from sklearn_ebm.backends.numpy._bernoulli import (
     softplus_sums,
 )
 from sklearn_ebm.backends.numpy._block_descent import block_descent
+from sklearn_ebm.backends.numpy._constrained import constrained_codes
 from sklearn_ebm.backends.numpy._contrast import ascend, project
 from sklearn_ebm.backends.numpy._convolution import correlate, correlate_kernels, synthesize
 from sklearn_ebm.backends.numpy._convolutional_moments import add_code_moment, update_kernels
@@ -69,6 +70,7 @@ __all__ = [
     "bernoulli_mean",
     "bernoulli_sample",
     "block_descent",
+    "constrained_codes",
     "contrastive_steps",
     "coordinate_descent",
     "correlate",

@@ -7,6 +7,7 @@ import numpy as np
 from sklearn_ebm.backends import numpy as reference
 from sklearn_ebm.backends._certificate import lasso_gap
 from sklearn_ebm.backends._groups import GroupSoftThreshold
+from sklearn_ebm.backends._limits import NormLimit, SquareLimit
 from sklearn_ebm.backends._problems import Lasso, SupportRule
 from sklearn_ebm.backends._rules import PositiveSoftThreshold, SoftThreshold
 from sklearn_ebm.factors import pools_of_groups, pools_of_map
@@ -26,6 +27,15 @@ from tests.registries.kernels.draws import (
 N_FEATURES = 53
 N_ROWS = 9
 GROUP_SIZES = [1, 9, 3, 1, 12, 4, 7]  # of all atoms together; below, at and above multiples of four
+
+
+def limited_certificate(lasso, code):
+    """Return the gap of each row under a constraint, and the smallest curvature of the energy."""
+    residual_correlation = lasso.correlation - code @ lasso.gram
+    explained = np.sum(code * (lasso.correlation + residual_correlation), axis=1)
+    misfit = np.maximum(lasso.half_norm - explained / 2, 0)
+    gap = lasso.rule.gap(misfit, lasso.half_norm, code, residual_correlation)
+    return gap, np.linalg.eigvalsh(lasso.gram)[0]
 
 
 def dense_certificate(lasso, code):
@@ -399,6 +409,34 @@ MINIMIZERS = {  # results are defined by the problem, but iterations are not
     "active_set": Case("active_set", draw_lasso, ("code",), {"rule": SoftThreshold(1.0)}),
     "active_set, positive": Case(
         "active_set", draw_lasso, ("code",), {"rule": PositiveSoftThreshold(1.0)}
+    ),
+    "constrained_codes, norm": Case(
+        "constrained_codes",
+        draw_lasso,
+        ("code",),
+        {"rule": NormLimit(20.0, False)},
+        certificate=limited_certificate,
+    ),
+    "constrained_codes, norm, positive": Case(
+        "constrained_codes",
+        draw_lasso,
+        ("code",),
+        {"rule": NormLimit(12.0, True)},
+        certificate=limited_certificate,
+    ),
+    "constrained_codes, error": Case(
+        "constrained_codes",
+        draw_lasso,
+        ("code",),
+        {"rule": SquareLimit(500.0, False)},
+        certificate=limited_certificate,
+    ),
+    "constrained_codes, error, positive": Case(
+        "constrained_codes",
+        draw_lasso,
+        ("code",),
+        {"rule": SquareLimit(800.0, True)},
+        certificate=limited_certificate,
     ),
     "feature_sign": Case("feature_sign", draw_lasso, ("code",), {"rule": SoftThreshold(1.0)}),
     "feature_sign, positive": Case(
