@@ -13,6 +13,7 @@ if TYPE_CHECKING:  # the imports of _HOMES
     from sklearn_ebm.estimators import AutoEncoder as AutoEncoder
     from sklearn_ebm.estimators import ConvPSD as ConvPSD
     from sklearn_ebm.estimators import ConvSparseCoder as ConvSparseCoder
+    from sklearn_ebm.estimators import EstimatorEnergy as EstimatorEnergy
     from sklearn_ebm.estimators import FineTunedClassifier as FineTunedClassifier
     from sklearn_ebm.estimators import FineTunedRegressor as FineTunedRegressor
     from sklearn_ebm.estimators import GroupSparsePSD as GroupSparsePSD
@@ -46,6 +47,7 @@ _HOMES = {
     "ConvSparseCoder": "estimators",
     "Dropout": "layers",
     "ElasticNetPenalty": "factors",
+    "EstimatorEnergy": "estimators",
     "FineTunedClassifier": "estimators",
     "FineTunedRegressor": "estimators",
     "Flattener": "layers",
@@ -91,6 +93,7 @@ __all__ = [
     "ConvSparseCoder",
     "Dropout",
     "ElasticNetPenalty",
+    "EstimatorEnergy",
     "FineTunedClassifier",
     "FineTunedRegressor",
     "Flattener",

@@ -3,6 +3,7 @@
 from sklearn_ebm.estimators._auto_encoder import AutoEncoder
 from sklearn_ebm.estimators._conv_psd import ConvPSD
 from sklearn_ebm.estimators._conv_sparse_coder import ConvSparseCoder
+from sklearn_ebm.estimators._estimator_energy import EstimatorEnergy
 from sklearn_ebm.estimators._fine_tuned_classifier import FineTunedClassifier
 from sklearn_ebm.estimators._fine_tuned_regressor import FineTunedRegressor
 from sklearn_ebm.estimators._functions import fista, ista, sparse_encode
@@ -21,6 +22,7 @@ __all__ = [
     "AutoEncoder",
     "ConvPSD",
     "ConvSparseCoder",
+    "EstimatorEnergy",
     "FineTunedClassifier",
     "FineTunedRegressor",
     "GroupSparsePSD",

@@ -5,6 +5,7 @@ import pickle
 from typing import Any, NamedTuple
 
 import numpy as np
+from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.pipeline import make_pipeline
@@ -15,6 +16,7 @@ from sklearn_ebm import (
     PSD,
     AutoEncoder,
     Dropout,
+    EstimatorEnergy,
     FineTunedClassifier,
     FineTunedRegressor,
     Flattener,
@@ -89,6 +91,7 @@ CASES = {
         ),
         np.tanh(ROWS) / 2 + 0.5,
     ),
+    "EstimatorEnergy": Case(EstimatorEnergy(PCA(3)), ROWS),
     "ZCAWhitener": Case(ZCAWhitener(), ROWS),
     "Rectifier": Case(Rectifier("split"), ROWS),
     "Pooler": Case(Pooler(**MAPS), ROWS),

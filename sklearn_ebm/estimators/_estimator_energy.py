@@ -1,0 +1,264 @@
+"""Estimators of scikit-learn as energy-based models."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, Self
+
+from sklearn import get_config
+from sklearn.base import BaseEstimator, MetaEstimatorMixin, TransformerMixin, clone
+from sklearn.utils import get_tags
+from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
+from sklearn.utils.metaestimators import available_if
+
+from sklearn_ebm._sklearn import HasMethods, StrOptions, _fit_context
+from sklearn_ebm._typing import Array, Estimator, MatrixLike
+from sklearn_ebm.inputs._rows import native, require_library
+from sklearn_ebm.layers._state import Stateful, refusable
+from sklearn_ebm.metrics._energy_of import LATENT, energy_of, form_of
+from sklearn_ebm.protocols import offers
+
+
+def _has(function):
+    """Return a check whether the estimator, fitted or not, has a code or a reconstruction."""
+
+    def check(model):
+        return offers(form_of(getattr(model, "estimator_", model.estimator)), function)
+
+    return check
+
+
+class EstimatorEnergy(MetaEstimatorMixin, TransformerMixin, Stateful, BaseEstimator):
+    """Estimator of scikit-learn as an energy-based model.
+
+    `energy` is low for samples that resemble the training data. It is defined for ``PCA``,
+    ``KMeans``, ``GaussianMixture``, ``FastICA``, ``FactorAnalysis``, and all estimators with a
+    method `energy`, with `score_samples`, or with `transform` and `inverse_transform`. The
+    documentation of :func:`~sklearn_ebm.metrics.energy_of` lists the energies.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Estimator that defines the energy. A copy of it is fitted. To use an estimator that is
+        already fitted, pass ``FrozenEstimator(estimator)``. The energy of a pipeline is that of its
+        last step, on the features that the other steps compute.
+    latent : {"auto", "min", "sum"}, default="auto"
+        What replaces the latent variables z in the energy of a sample: "min" is min_z E(x, z), and
+        "sum" is -log sum_z exp(-E(x, z)), or an integral. "auto" is "sum" for ``GaussianMixture``
+        and ``FactorAnalysis`` and "min" for ``PCA`` and ``KMeans``. It is the only choice for
+        estimators without such a choice.
+
+    Attributes
+    ----------
+    estimator_ : estimator
+        The fitted estimator.
+    n_features_in_ : int
+        Number of features seen during :term:`fit`.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of these features, if X has names that are all strings.
+
+    See Also
+    --------
+    sklearn_ebm.metrics.energy_of : The energy of a fitted estimator as a function.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.decomposition import FactorAnalysis
+    >>> from sklearn_ebm import EstimatorEnergy
+    >>> X = np.random.default_rng(0).standard_normal((100, 5))
+    >>> model = EstimatorEnergy(FactorAnalysis(2), latent="sum").fit(X)
+    >>> density = model.energy(X)
+    >>> difference = density - model.set_params(latent="min").energy(X)
+    >>> bool(np.ptp(difference) < 1e-10)  # of a Gaussian, both differ by a constant
+    True
+    """
+
+    _model_attributes = ("estimator_",)
+    _parameter_constraints: dict = {
+        "estimator": [HasMethods("fit")],
+        "latent": [StrOptions(set(LATENT))],
+    }
+
+    def __init__(
+        self, estimator: Estimator, *, latent: Literal["auto", "min", "sum"] = "auto"
+    ) -> None:
+        self.estimator = estimator
+        self.latent = latent
+
+    @_fit_context(prefer_skip_nested_validation=False)
+    def fit(self, X: MatrixLike, y: object = None, **fit_params: Any) -> Self:
+        """Fit a copy of the estimator.
+
+        Parameters
+        ----------
+        X : {array-like, sparse array} of shape (n_samples, n_features)
+            Samples in any form that the estimator accepts.
+        y : object, default=None
+            Passed to the `fit` of the estimator.
+        **fit_params : dict
+            Parameters of the `fit` of the estimator, such as `sample_weight`. If metadata routing
+            is enabled, those that it requests.
+
+        Returns
+        -------
+        EstimatorEnergy
+            The model itself.
+
+        Raises
+        ------
+        TypeError
+            If the estimator has no energy.
+        """
+        with refusable(self):
+            require_library(self, X)
+            form_of(self.estimator)
+            if get_config()["enable_metadata_routing"]:
+                fit_params = process_routing(self, "fit", **fit_params).estimator.fit
+            fitted = clone(self.estimator).fit(native(X), y, **fit_params)
+            self._keep(fitted)
+        return self
+
+    def _keep(self, fitted):
+        """Set the fitted attributes."""
+        names = [name for name in ("n_features_in_", "feature_names_in_") if hasattr(fitted, name)]
+        seen = {name: getattr(fitted, name) for name in names}
+        vars(self).pop("feature_names_in_", None)  # of the last fit
+        vars(self).update(self._left(None, {**seen, "estimator_": fitted}, None))
+
+    def energy(self, X: MatrixLike) -> Array:
+        """Compute the energy of each sample.
+
+        Parameters
+        ----------
+        X : {array-like, sparse array} of shape (n_samples, n_features)
+            Samples in any form that the estimator accepts.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            Energies, low for samples that resemble the training data.
+
+        Raises
+        ------
+        ValueError
+            If the energy of the estimator is not defined for this value of `latent`.
+        """
+        return energy_of(self.estimator_, self._read(X), latent=self.latent)
+
+    def score_samples(self, X: MatrixLike) -> Array:
+        """Return the negative energy of each sample.
+
+        Parameters
+        ----------
+        X : {array-like, sparse array} of shape (n_samples, n_features)
+            Samples.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            Negative energies. Higher is better.
+        """
+        return -self.energy(X)
+
+    def score(self, X: MatrixLike, y: object = None) -> float:
+        """Return the mean negative energy of the samples.
+
+        Parameters
+        ----------
+        X : {array-like, sparse array} of shape (n_samples, n_features)
+            Samples.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        float
+            Mean of `score_samples`. Higher is better.
+        """
+        return float(self.score_samples(X).mean())
+
+    def transform(self, X: MatrixLike) -> Array:
+        """Compute the code of each sample, if the estimator has codes.
+
+        Parameters
+        ----------
+        X : {array-like, sparse array} of shape (n_samples, n_features)
+            Samples.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_components)
+            For ``KMeans``, a one for the closest centre; for ``GaussianMixture``, the probabilities
+            of the components; for other estimators, the result of `transform`.
+        """
+        X = self._read(X)
+        return form_of(self.estimator_).code(X)
+
+    @available_if(_has("decode"))
+    def inverse_transform(self, X: MatrixLike) -> Array:
+        """Reconstruct samples from codes, if the estimator can.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_components)
+            Codes as returned by `transform`.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_features)
+            Reconstructions in the space of the data.
+        """
+        self._ready()
+        return form_of(self.estimator_).decode(X)
+
+    @available_if(_has("code"))
+    def get_feature_names_out(self, input_features: object = None) -> Array:
+        """Return the names of the entries of codes.
+
+        Parameters
+        ----------
+        input_features : None
+            Ignored.
+
+        Returns
+        -------
+        ndarray of str objects
+            Names that the estimator defines, or its name followed by a number.
+        """
+        self._ready()
+        return form_of(self.estimator_).feature_names_out()
+
+    def get_metadata_routing(self) -> MetadataRouter:
+        """Return the metadata that `fit` passes to the estimator.
+
+        Returns
+        -------
+        MetadataRouter
+            The routing of scikit-learn.
+        """
+        mapping = MethodMapping().add(caller="fit", callee="fit")
+        return MetadataRouter(owner=self).add(estimator=self.estimator, method_mapping=mapping)
+
+    def _read(self, X):
+        """Return samples as arrays or data frames that scikit-learn reads."""
+        self._ready()
+        require_library(self, X)
+        return native(X)
+
+    def __sklearn_is_fitted__(self):
+        """Return whether there is a fitted estimator."""
+        return hasattr(self, "estimator_")
+
+    def __sklearn_tags__(self):
+        tags, own = super().__sklearn_tags__(), get_tags(self.estimator)
+        tags.input_tags = own.input_tags
+        tags.non_deterministic = own.non_deterministic
+        if own.transformer_tags is not None:
+            tags.transformer_tags.preserves_dtype = own.transformer_tags.preserves_dtype
+        return tags
+
+
+# scikit-learn wraps `transform` when it creates the class, and would hide whether it is available.
+for _name in ("transform", "fit_transform"):
+    _method = getattr(EstimatorEnergy, _name)
+    setattr(EstimatorEnergy, _name, available_if(_has("code"))(_method))
