@@ -28,6 +28,7 @@ SPEED = (
     "lista_speed",
     "groups",
     "pursuit",
+    "penalties",
     "rbm",
     "conv_codes",
     "conv_solvers",

@@ -112,9 +112,8 @@ class FineTunedClassifier(ClassifierMixin, FineTuned):
     ----------
     pipeline_ : Pipeline
         The fine-tuned pipeline.
-    classes_ : ndarray of shape (n_classes,), or list of ndarray
-        Class labels. For several labels, those of the last step: the numbers of the labels, or the
-        values of each label in a list.
+    classes_ : ndarray of shape (n_classes,) or (n_labels,)
+        Class labels. For several labels, their column numbers in y.
     n_iter_ : int
         Number of passes over X.
     objective_curve_ : ndarray of shape (n_iter_,)
@@ -271,7 +270,7 @@ class FineTunedClassifier(ClassifierMixin, FineTuned):
         check_is_fitted(self.pipeline_)
         name, classifier = self.pipeline_.steps[-1]
         if isinstance(classifier, ONE_PER_LABEL):  # the numbers or values of labels have no names
-            self.classes_ = classifier.classes_
+            self.classes_ = form_of(classifier).classes(classifier)
             return
         if "classes_" in replaced:
             _require_names(self.classes_, classifier.classes_)
@@ -283,7 +282,8 @@ class FineTunedClassifier(ClassifierMixin, FineTuned):
 
     def _fitted(self, pipeline, curves):
         fitted = super()._fitted(pipeline, curves)
-        return {**fitted, "classes_": pipeline.steps[-1][1].classes_}
+        classifier = pipeline.steps[-1][1]
+        return {**fitted, "classes_": form_of(classifier).classes(classifier)}
 
     def decision_function(self, X: MatrixLike) -> Array:
         """Compute the decision function of the samples, one score for each class or label.

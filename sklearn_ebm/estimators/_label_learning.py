@@ -25,10 +25,12 @@ from sklearn_ebm.learning._curves import Curves
 from sklearn_ebm.learning._divergence import warn_of_divergence
 from sklearn_ebm.learning._heads import (
     HeadStep,
+    has_bias,
     n_outputs_of,
     repeated_of,
+    require_head,
     require_head_for,
-    require_linear_kind,
+    require_unbounded,
 )
 from sklearn_ebm.learning._labelled import LOOKED_AT, LabelledSamples, as_input
 from sklearn_ebm.learning._modules import Step, backend_of, is_trainable, require_derivative
@@ -125,12 +127,9 @@ class LabelLearning:
                 f"{type(estimator).__name__}."
             )
         name, head = estimator.steps[-1]
-        if not kind.includes(head):
-            raise ValueError(
-                f"The last step of the pipeline, {name!r}, must be a {kind.name}, got "
-                f"{type(head).__name__}. Append one, for instance {kind.example}()."
-            )
-        require_linear_kind(name, head)
+        require_head(kind, name, head)
+        if self.model.max_iter > 0 and self._rate_of(name) > 0:
+            require_unbounded(name, head)
         if self.model.prefit:
             message = "estimator must be fitted if prefit=True. Call 'fit' on it first."
             check_is_fitted(estimator, msg=message)
@@ -266,11 +265,17 @@ class LabelLearning:
         own = {"adam": {"epsilon": EPSILON}, "sgd": {"momentum": float(model.momentum)}}
         return OPTIMIZERS[model.optimizer](
             network.parameters,
-            scales={name: self._rate_of(name[0]) for name in network.parameters},
+            scales={name: self._scale_of(name[0], name[-1]) for name in network.parameters},
             decay=float(model.weight_decay),
             units=self._units(network),
             **own[model.optimizer],
         )
+
+    def _scale_of(self, step, parameter):
+        """Return the factor of a parameter's learning rate; 0 for the bias of a head without."""
+        name, head = self.model.estimator.steps[-1]
+        is_absent = step == name and parameter == "bias" and not has_bias(head)
+        return 0.0 if is_absent else self._rate_of(step)
 
     def _units(self, network):
         """Return the units of the parameters: their initial sizes in the first of warm fits."""

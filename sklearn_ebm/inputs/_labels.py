@@ -100,6 +100,8 @@ def check_labels(estimator, X, y, sample_weight, class_weight):
         If labels are missing, or fewer than two classes have samples with a weight.
     """
     require_targets(estimator, X, y)
+    if not sparse.issparse(y):
+        _distinct(np.asarray(y))
     kind = type_of_target(y, input_name="y")
     if kind in ("multilabel-indicator", "multiclass-multioutput"):
         _require_indicators(estimator, y, kind, class_weight)
@@ -112,7 +114,7 @@ def check_labels(estimator, X, y, sample_weight, class_weight):
         )
     is_labelled = ~_unlabelled(y)
     name = type(estimator).__name__
-    _require_two_classes(name, np.unique(y[is_labelled]))
+    _require_two_classes(name, _distinct(y[is_labelled]))
     weights, _ = check_sample_weight(sample_weight, X)
     weights = weights * is_labelled
     products = times_class_weight(weights, class_weight, y) if weights.any() else weights
@@ -125,10 +127,21 @@ def check_labels(estimator, X, y, sample_weight, class_weight):
 
 def _unlabelled(y):
     """Return which samples have no label. If -1 and 1 are the only values, both are classes."""
-    values = np.unique(y).tolist()
+    values = _distinct(y).tolist()
     if UNLABELLED not in values or values == [UNLABELLED, 1]:
         return np.zeros(len(y), dtype=bool)
     return y == UNLABELLED
+
+
+def _distinct(y):
+    """Return the distinct labels in ascending order, and refuse text mixed with numbers."""
+    try:
+        return np.unique(y)
+    except TypeError:
+        raise ValueError(
+            "Labels must all be text or all be numbers, got both. If -1 marks samples without a "
+            "label, replace the text labels by numbers, for example with LabelEncoder."
+        ) from None
 
 
 def _require_two_classes(name, classes, hint=""):

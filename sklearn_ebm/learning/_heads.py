@@ -24,6 +24,7 @@ from sklearn_ebm.backends import array_namespace, to_host
 from sklearn_ebm.factors import LinearHead, log_logistic, log_probabilities
 from sklearn_ebm.factors.encoders import placed
 from sklearn_ebm.inputs._targets import Units
+from sklearn_ebm.learning._modules import is_passed_through
 
 ONE_PER_LABEL = OneVsRestClassifier, MultiOutputClassifier
 ONE_PER_OUTPUT = (*ONE_PER_LABEL, MultiOutputRegressor)
@@ -100,6 +101,10 @@ class SingleLabel:
             coef, intercept = coef[1:] - coef[:1], intercept[1:] - intercept[:1]
         return _with_linear_map(classifier, coef, intercept, np.shape(intercept))
 
+    def classes(self, classifier):
+        """Return the classes."""
+        return classifier.classes_
+
     def scores(self, classifier, features):
         """Return the decision function."""
         return classifier.decision_function(features)
@@ -154,6 +159,10 @@ class SeveralLabels:
             for n, each in enumerate(estimator.estimators_)
         ]
         return trained
+
+    def classes(self, estimator):
+        """Return the numbers of the labels, as `OneVsRestClassifier` has them."""
+        return np.arange(len(estimator.estimators_))
 
     def scores(self, estimator, features):
         """Return the decision functions of all labels, shape (n_samples, n_labels)."""
@@ -212,11 +221,35 @@ def require_linear(name, is_linear, estimator):
         )
 
 
-def require_linear_kind(name, estimator):
-    """Refuse an unfitted classifier or regressor of scikit-learn that is not linear."""
+def require_head(kind, name, estimator):
+    """Refuse a last step that is not of a kind, and one of scikit-learn that is not linear."""
     each = repeated_of(estimator)
+    is_estimator = not is_passed_through(estimator)
+    if not (is_estimator and kind.includes(estimator) and kind.includes(each)):
+        within = "" if each is estimator else f" of {type(each).__name__}"
+        shown = f"{type(estimator).__name__}{within}" if is_estimator else repr(estimator)
+        raise ValueError(
+            f"The last step of the pipeline, {name!r}, must be a {kind.name}, got {shown}. "
+            f"Use, for instance, {kind.example}()."
+        )
     if type(each).__module__.startswith("sklearn."):
         require_linear(name, isinstance(each, LINEAR), each)
+
+
+def require_unbounded(name, estimator):
+    """Refuse a regressor whose coefficients must be non-negative, which training ignores."""
+    each = repeated_of(estimator)
+    if getattr(each, "positive", False):
+        raise ValueError(
+            f"The {REGRESSOR.name} {name!r} must have positive=False, got {each!r}: training the "
+            "network does not keep its coefficients non-negative. To train only the steps before "
+            f"it, set learning_rates={{{name!r}: 0}}."
+        )
+
+
+def has_bias(estimator):
+    """Return whether the scores of a classifier or regressor have a bias."""
+    return bool(getattr(repeated_of(estimator), "fit_intercept", True))
 
 
 def require_head_for(targets, name, estimator):

@@ -34,7 +34,7 @@ class Progress:
     def __init__(self, max_time=None):
         self.n_done = 0
         self._n_planned = 0
-        self._limit = math.inf if max_time is None else float(max_time)
+        self._limit = _limit(max_time)
         self._began = clock()
 
     def begin_pass(self, n_pass, n_batches, max_iter):
@@ -84,3 +84,11 @@ class Progress:
         if math.isinf(self._limit):
             return n_batches
         return max(1, min(n_batches, self.n_done, int(self.n_total - self.n_done)))
+
+
+def _limit(max_time):
+    """Return the limit in seconds; integers that exceed all floats set none."""
+    try:
+        return math.inf if max_time is None else float(max_time)
+    except OverflowError:
+        return math.inf

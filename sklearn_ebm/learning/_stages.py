@@ -267,13 +267,25 @@ def fit_stage(stage, X, y, is_last, folder, context):
     first, *others = (step if is_passed_through(step) else clone(step) for step in stage.steps)
     if not is_passed_through(first):
         with context.propagate_callback_context(first) if _listens(first) else nullcontext():
-            first.fit(X, y)
+            _fit_step(first, stage.names[0], X, y)
     row = transformed([first], first_row(X))
     for step in others:  # they learn nothing from data, but record the shape of their input
         if not is_passed_through(step):
             row = step.fit(row).transform(row)
     steps = [first, *others]
     return steps, None if is_last else stream(steps, X, folder)
+
+
+def _fit_step(step, name, X, y):
+    try:
+        step.fit(X, y)
+    except ValueError as error:
+        if y is not None or "requires y to be passed" not in str(error):
+            raise
+        raise ValueError(
+            f"Step {name!r}, {type(step).__name__}, requires y, but some samples have no label. "
+            "Fit it on the labelled samples before, and pass transformed samples."
+        ) from error
 
 
 def _listens(step):

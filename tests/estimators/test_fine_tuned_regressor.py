@@ -253,6 +253,8 @@ def test_every_linear_regressor_is_trained_and_keeps_its_form(name):
     if hasattr(before, "coef_"):
         assert after.coef_.shape == before.coef_.shape
     assert model.objective_curve_[-1] < model.objective_curve_[0]
+    if "no intercept" in name:
+        assert np.all(after.intercept_ == 0)
     error = np.mean((model.predict(X) - targets) ** 2 / np.var(targets, axis=0))
     assert error < model.objective_curve_[0]  # what is written to the regressor was trained
 
@@ -306,6 +308,9 @@ REFUSED = {
     ),
     "NaN": (make_pipeline(psd(), Ridge()), np.where(y == 50, np.nan, y), "Input y contains NaN"),
     "infinity": (make_pipeline(psd(), Ridge()), np.where(y == 50, np.inf, y), "contains infinity"),
+    "positive": (
+        make_pipeline(psd(), MultiOutputRegressor(Ridge(positive=True))), Y, "have positive=False"
+    ),
     "no targets": (make_pipeline(psd(), Ridge()), None, "requires y to be passed"),
     "too few": (make_pipeline(psd(), Ridge()), y[:-1], "inconsistent numbers of samples"),
 }  # fmt: skip

@@ -83,6 +83,10 @@ REFUSED = {
         make_pipeline(psd(), RandomForestClassifier()),
         "must be linear, .* got RandomForestClassifier",
     ),
+    "passed through": (
+        make_pipeline(psd(), "passthrough"),
+        "'passthrough', must be a classifier, got 'passthrough'",
+    ),
     "kernel": (make_pipeline(psd(), SVC()), "'svc' must be linear, with coef_ .* got SVC"),
     "coder": (
         make_pipeline(psd(), SparseCoder(), LogisticRegression()),
@@ -132,6 +136,7 @@ def test_steps_before_the_first_trained_model_need_no_derivative():
         (np.where(Y == 3, 3, -1), "only one class: .*3"),
         (Y + 0.5, "Unknown label type"),
         (Y[:-1], "inconsistent numbers of samples"),
+        (np.where(Y == 3, -1, Y.astype(str).astype(object)), "all be text or all be numbers"),
         (np.stack([Y, Y], axis=1), "got multiclass-multioutput targets .* for each column"),
     ],
 )

@@ -9,9 +9,10 @@ from scipy import sparse
 from scipy.special import expit
 from sklearn.base import clone
 from sklearn.datasets import load_digits, make_multilabel_classification
-from sklearn.linear_model import LogisticRegression, RidgeClassifier
+from sklearn.feature_selection import SelectKBest
+from sklearn.linear_model import LogisticRegression, Ridge, RidgeClassifier
 from sklearn.metrics import log_loss
-from sklearn.model_selection import GridSearchCV
+from sklearn.model_selection import GridSearchCV, cross_val_predict
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.multioutput import MultiOutputClassifier
 from sklearn.pipeline import make_pipeline
@@ -105,7 +106,7 @@ def test_predictions_are_those_of_the_scores_and_of_the_pipeline(each):
     if isinstance(probabilities, list):  # of MultiOutputClassifier, for each label
         probabilities = np.stack(probabilities, axis=1)[..., 1]
     assert_allclose(probabilities, model.predict_proba(X), rtol=1e-9)
-    assert_array_equal(model.classes_, each(LogisticRegression()).fit(X, INDICATORS).classes_)
+    assert_array_equal(model.classes_, np.arange(INDICATORS.shape[1]))
     assert_array_equal(pickle.loads(pickle.dumps(model)).predict_proba(X), model.predict_proba(X))
 
 
@@ -167,6 +168,14 @@ def test_every_linear_classifier_is_trained(each, head):
         assert np.any(first.coef_ != last.coef_)
 
 
+@KINDS
+def test_cross_validation_predicts_a_column_for_each_label(each):
+    """The columns of y have no names, so that the classes are the numbers of the columns."""
+    model = labelled(several(each), psd(8))
+    predicted = cross_val_predict(model, X, INDICATORS, cv=2, method="predict_proba")
+    assert predicted.shape == INDICATORS.shape
+
+
 def test_sparse_indicators_are_the_same_labels():
     model = labelled(several(), max_iter=1)
     expected = model.fit(X, INDICATORS).decision_function(X)
@@ -186,6 +195,7 @@ REFUSED = {
     "no labels": (several(), Y, "but y has one class for each sample"),
     "kernel": (OneVsRestClassifier(SVC()), INDICATORS, "must be linear, with coef_ .* got SVC"),
     "parameter": (several(head=LogisticRegression(C=-1.0)), INDICATORS, "'C' parameter"),
+    "regressors": (OneVsRestClassifier(Ridge()), INDICATORS, "got OneVsRestClassifier of Ridge"),
     "classes": (several(), np.stack([Y, Y], axis=1), "multiclass-multioutput .* for each column"),
     "unlabelled": (several(), np.where(Y[:, None] == 3, -1, INDICATORS), "as unsupervised_X"),
     "minus one": (several(), 2 * INDICATORS - 1, "indicator matrix of 0 and 1"),
@@ -308,6 +318,12 @@ def test_steps_receive_no_labels_if_some_are_missing():
 
     tuned_classifier(Watched(), psd(), max_iter=0, learning_rates={"psd": 0}).fit(X, MASKED)
     assert seen == [None]
+
+
+def test_steps_that_require_labels_are_named_if_some_are_missing():
+    model = tuned_classifier(SelectKBest(k=20), psd())
+    with pytest.raises(ValueError, match="Step 'selectkbest', SelectKBest, requires y, but some"):
+        model.fit(X, MASKED)
 
 
 def test_warm_start_ignores_samples_without_a_label():

@@ -196,6 +196,14 @@ def test_numbers_of_numpy_do_not_promote_parameters(clock, max_time):
     assert clock.counts() == [3]
 
 
+@one_of_each
+def test_integers_beyond_the_floats_set_no_limit(clock, name):
+    learn(make(name, max_time=10**400), name)
+    limited = clock.counts()
+    learn(make(name), name)
+    assert clock.counts() == 2 * limited
+
+
 def test_only_the_end_of_the_passes_is_warned_of(clock):
     coder = SparseCoder(6, alpha=0.3, tol=1e-12, batch_size=10, random_state=0)
     with warnings.catch_warnings():

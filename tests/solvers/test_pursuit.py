@@ -164,6 +164,7 @@ def test_limits_of_the_error_hold_in_single_precision():
     ("penalty", "options", "message"),
     [
         (L0Penalty(), {}, "requires n_nonzero_coefs or tol"),
+        (L0Penalty(3, optimized="no"), {}, "optimized must be True or False, got 'no'"),
         (L0Penalty(0), {}, "n_nonzero_coefs must be an integer from 1 to .* 37, got 0"),
         (L0Penalty(2.0), {}, "n_nonzero_coefs must be an integer"),
         (L0Penalty(38), {}, "n_nonzero_coefs must be an integer from 1 to .* 37, got 38"),

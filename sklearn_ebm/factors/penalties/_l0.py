@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from numbers import Integral, Real
 
+import numpy as np
+
 from sklearn_ebm._storage import stored
 from sklearn_ebm.backends import array_namespace
 from sklearn_ebm.backends._problems import SupportRule
@@ -97,6 +99,8 @@ class L0Penalty(PenaltySpecification):
                 "penalty. Set positive=False, or penalty='l1'."
             )
         most, tol = self._checked_number(n_components), self._checked_tol()
+        if not isinstance(self.optimized, bool | np.bool_):
+            raise ValueError(f"optimized must be True or False, got {self.optimized!r}.")
         rule = SupportRule(n_components if most is None else most, tol, bool(self.optimized))
         return ErrorLimit(rule) if most is None else L0(rule)
 
