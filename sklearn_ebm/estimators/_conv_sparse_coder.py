@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+from sklearn.utils.validation import check_is_fitted
+
 from sklearn_ebm._typing import (
     Array,
     ArrayLike,
@@ -16,6 +18,7 @@ from sklearn_ebm._typing import (
     Scale,
     Size,
 )
+from sklearn_ebm.backends.numpy._rank_one import factors_of_rank_one
 from sklearn_ebm.estimators._filters import CONSTRAINTS, filters_of, images_of, names_of_maps
 from sklearn_ebm.estimators._sparse_model import COMMON_CONSTRAINTS, SparseModel
 
@@ -72,6 +75,11 @@ class ConvSparseCoder(SparseModel):
         Channels that each filter reads. None connects each filter to all channels, an int to a
         random subset of that size, and an array of shape (n_components, n_channels) specifies the
         connections by non-zero entries.
+    rank_one : bool, default=False
+        Whether each learned filter is the outer product of a waveform, or image, and a channel
+        pattern. This suits sources that reach all channels at once, such as those of an
+        electroencephalogram: the pattern is then the topography of the source. Filters of images
+        with one channel are not affected. Ignored if `dictionary` is given.
     dictionary : array-like or None, default=None
         Fixed filters of shape (n_components, height, width, n_channels), used without
         normalisation. If given, `fit` does not learn a dictionary. The last axis may be omitted for
@@ -129,6 +137,12 @@ class ConvSparseCoder(SparseModel):
     ----------
     components_ : ndarray of shape (n_components, height, width, n_channels)
         Filters. Learned filters have unit norm.
+    waveforms_ : ndarray of shape (n_components, height, width)
+        Waveforms of unit norm. With `rank_one=True`, filter k is the outer product of
+        `waveforms_[k]` and `channel_patterns_[k]`; otherwise, the product is the best approximation
+        of the filter.
+    channel_patterns_ : ndarray of shape (n_components, n_channels)
+        Channel patterns of unit norm, whose largest entry is positive.
     alpha_ : float
         Weight of the sparsity penalty in the last fit.
     connections_ : ndarray of bool of shape (n_components, n_channels) or None
@@ -164,7 +178,9 @@ class ConvSparseCoder(SparseModel):
     ----------
     M. Zeiler, D. Krishnan, G. Taylor, R. Fergus (2010). Deconvolutional networks. J. Mairal,
     F. Bach, J. Ponce, G. Sapiro (2009). Online dictionary learning for sparse coding. T. Moreau,
-    L. Oudre, N. Vayatis (2018). DICOD: distributed convolutional coordinate descent.
+    L. Oudre, N. Vayatis (2018). DICOD: distributed convolutional coordinate descent. T. Dupré la
+    Tour, T. Moreau, M. Jas, A. Gramfort (2018). Multivariate convolutional sparse coding for
+    electromagnetic brain signals, eq. 2 (filters of rank one).
 
     Examples
     --------
@@ -179,10 +195,9 @@ class ConvSparseCoder(SparseModel):
     _model_attributes = ("components_", "alpha_", "connections_")
     _needs_fit = ("n_components", "dictionary", "kernel_size", "connections")
     _needs_new_learner = ("kernel_size", "connections")
-    _parameter_constraints: dict = {**COMMON_CONSTRAINTS, **CONSTRAINTS}
+    _parameter_constraints: dict = {**COMMON_CONSTRAINTS, **CONSTRAINTS, "rank_one": ["boolean"]}
     _takes_images = True
     _inputs = images_of
-    _atoms = filters_of
 
     def __init__(
         self,
@@ -196,6 +211,7 @@ class ConvSparseCoder(SparseModel):
         image_shape: ImageShape | None = None,
         positive: bool = False,
         connections: int | ArrayLike | None = None,
+        rank_one: bool = False,
         dictionary: ArrayLike | None = None,
         dictionary_init: ArrayLike | None = None,
         crop_size: Literal["auto", "patch"] | Size | None = "auto",
@@ -222,6 +238,7 @@ class ConvSparseCoder(SparseModel):
         self.image_shape = image_shape
         self.positive = positive
         self.connections = connections
+        self.rank_one = rank_one
         self.dictionary = dictionary
         self.dictionary_init = dictionary_init
         self.crop_size = crop_size
@@ -238,6 +255,23 @@ class ConvSparseCoder(SparseModel):
         self.warm_start = warm_start
         self.random_state = random_state
         self.verbose = verbose
+
+    def _atoms(self):
+        return filters_of(self, rank_one=self.rank_one)
+
+    @property
+    def waveforms_(self) -> Array:
+        """Waveforms of the filters."""
+        return self._factors_of_filters()[0]
+
+    @property
+    def channel_patterns_(self) -> Array:
+        """Channel patterns of the filters."""
+        return self._factors_of_filters()[1]
+
+    def _factors_of_filters(self):
+        check_is_fitted(self)
+        return factors_of_rank_one(self.components_)
 
     def get_feature_names_out(self, input_features: ArrayLike | None = None) -> Array:
         """Get the names of the output features.

@@ -74,6 +74,8 @@ class Filters(Atoms):
         Positions of the filters.
     crop_size : None, int, tuple of int, "auto" or "patch"
         Size of the crops from which the model learns.
+    rank_one : bool, default=False
+        Whether learned filters are outer products of a waveform and a channel pattern.
     """
 
     learning_tol = LEARNING_TOL
@@ -81,12 +83,13 @@ class Filters(Atoms):
     needs_new_moments = ("components_", "connections_")
 
     def __init__(self, n_components, dictionary, dictionary_init, *, kernel_size, connections,
-                 border, crop_size):  # fmt: skip
+                 border, crop_size, rank_one=False):  # fmt: skip
         super().__init__(n_components, dictionary, dictionary_init, USUAL_COMPONENTS)
         self.kernel_size = kernel_size
         self.connections = connections
         self.border = border
         self.crop_size = crop_size
+        self.rank_one = rank_one
         self.learning_border = "valid" if _is_patch(crop_size) else border
         self.encoders = FilterEncoders(border, self.learning_border)
 
@@ -166,7 +169,8 @@ class Filters(Atoms):
         )
 
     def to_follow(self):
-        return {**super().to_follow(), "border": self.learning_border}
+        rank_one = bool(self.rank_one)
+        return {**super().to_follow(), "border": self.learning_border, "rank_one": rank_one}
 
     def samples(self, data, weights, trainer):
         shape = crop_shape(self.crop_size, data.shape[:2], trainer.criterion.dictionary.shape[1:3])
@@ -222,12 +226,12 @@ CONSTRAINTS = {  # of the parameters of convolutional models
 }  # fmt: skip
 
 
-def filters_of(model, kind=Filters):
+def filters_of(model, **settings):
     """Return the filters of a convolutional model, as described by its parameters."""
-    return kind(
+    return Filters(
         model.n_components, model.dictionary, model.dictionary_init,
         kernel_size=model.kernel_size, connections=model.connections, border=model.border,
-        crop_size=model.crop_size,
+        crop_size=model.crop_size, **settings,
     )  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from sklearn_ebm._storage import stored
 from sklearn_ebm.backends import array_namespace, put_rows
 from sklearn_ebm.backends._border import Border
 from sklearn_ebm.backends.numpy._convolutional_moments import of_all_shifts
+from sklearn_ebm.backends.numpy._rank_one import of_rank_one
 from sklearn_ebm.learning._online_dictionary import PATIENCE, OnlineDictionary
 
 SWEEPS = 5  # per batch; more than for patches, since each filter overlaps all shifts of all others
@@ -30,17 +31,21 @@ class OnlineKernels(OnlineDictionary):
         Filters of unit norm, changed in place by `update`.
     table : array of shape (n_components, n_channels) or None, default=None
         1 if a filter may read a channel, else 0.
+    rank_one : bool, default=False
+        Whether filters are outer products of a waveform and a channel pattern, as are the initial
+        filters.
     """
 
     forgetting = FORGETTING
 
-    def __init__(self, kernels, table=None):
+    def __init__(self, kernels, table=None, rank_one=False):
         super().__init__(kernels)
         xp = array_namespace(kernels)
         n_components = kernels.shape[0]
         shape = n_components, n_components, 1, 1  # enlarged when maps have more than one position
         self.code_moment = xp.zeros(shape, dtype=kernels.dtype)
         self.table = table
+        self.rank_one = rank_one
 
     def contribution(self, decoder, X, mask, code, weight, backend):
         """Return the moments of some images and their codes, by the parameters of `absorb`."""
@@ -90,11 +95,18 @@ class OnlineKernels(OnlineDictionary):
             inside[...] = xp.where(decoder.as_images(mask) > 0, images, inside)
         return canvas, INSIDE
 
+    def restrict(self, rank_one):
+        """Set whether filters have rank one, and project them if this is new."""
+        if rank_one and not self.rank_one:
+            self.dictionary[...] = of_rank_one(self.dictionary)
+        self.rank_one = rank_one
+
     def update(self, used, candidates, backend, decoder=None):
         """Update the filters in several sweeps, and replace those unused for too long."""
         self._count_idle(used)
+        sweep = backend.update_rank_one_kernels if self.rank_one else backend.update_kernels
         for _ in range(SWEEPS):
-            backend.update_kernels(self.dictionary, *self.moments, self.table)
+            sweep(self.dictionary, *self.moments, self.table)
         if candidates is not None:
             self._replace_idle_kernels(decoder, *candidates, backend)
 
@@ -115,6 +127,8 @@ class OnlineKernels(OnlineDictionary):
         idle = idle[: windows.shape[0]]
         if self.table is not None:
             windows = windows * xp.take(self.table, idle, axis=0)[:, None, None, :]
+        if self.rank_one:
+            windows = of_rank_one(windows)
         norm = xp.sqrt(xp.sum(windows * windows, axis=(1, 2, 3)))
         good = xp.nonzero(norm > 0)[0]
         idle, windows, norm = (xp.take(rows, good, axis=0) for rows in (idle, windows, norm))

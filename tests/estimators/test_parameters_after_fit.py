@@ -150,7 +150,7 @@ TABLE = {
         "validation_fraction": LEARNING,
         "learning_rate": LEARNING,
     },
-    "ConvSparseCoder": {**DICTIONARY, **IMAGE},
+    "ConvSparseCoder": {**DICTIONARY, **IMAGE, "rank_one": LEARNING},
     "ConvPSD": {**ENCODER, **IMAGE, **TRAINED_FOR},
     "AutoEncoder": {
         **dict.fromkeys(AutoEncoder().get_params(), LEARNING),

@@ -384,7 +384,7 @@ NUMBERS = {
 }  # fmt: skip
 SWITCHES = [
     "positive", "sparse_output", "warm_start", "tied", "centered", "binarize", "divide",
-    "early_stopping", "tied_weights", "positive_dictionary", "relative_alpha",
+    "early_stopping", "tied_weights", "positive_dictionary", "relative_alpha", "rank_one",
 ]  # fmt: skip
 SCALARS = {
     **{parameter: np.longdouble if parameter == "alpha" else np.float16 for parameter in FRACTIONS},

@@ -50,6 +50,7 @@ from sklearn_ebm.backends.numpy import (
     tanh_backward,
     update_atoms_by_svd,
     update_kernels,
+    update_rank_one_kernels,
 )
 
 name = "cupy"
@@ -117,4 +118,5 @@ __all__ = [
     "update_atoms",
     "update_atoms_by_svd",
     "update_kernels",
+    "update_rank_one_kernels",
 ]

@@ -42,6 +42,7 @@ from sklearn_ebm.backends.numba._local_descent import local_descent
 from sklearn_ebm.backends.numba._proximal import proximal_step
 from sklearn_ebm.backends.numba._pursuit import pursue
 from sklearn_ebm.backends.numba._random import add_normal, uniform
+from sklearn_ebm.backends.numba._rank_one import update_rank_one_kernels
 from sklearn_ebm.backends.numba._rounding import gap_with_rounding
 from sklearn_ebm.backends.numba._unrolled import (
     greedy_steps,
@@ -105,4 +106,5 @@ __all__ = [
     "update_atoms",
     "update_atoms_by_svd",
     "update_kernels",
+    "update_rank_one_kernels",
 ]

@@ -121,7 +121,7 @@ def add_code_moment(left, right, circular, moment):
 
 
 @kernel
-def _curvature(code_moment, k):
+def bound_of_curvature(code_moment, k):
     """Return a bound of the curvature along one filter."""
     curvature = abs(code_moment[k, k, 0, 0])
     for i in range(code_moment.shape[2]):
@@ -190,7 +190,7 @@ def _move(kernels, k, slope, cross_moment, curvature, table):
 @kernel
 def _sweep(kernels, code_moment, cross_moment, slope, floor, table):
     for k in range(kernels.shape[0]):
-        curvature = _curvature(code_moment, k)
+        curvature = bound_of_curvature(code_moment, k)
         if curvature > floor:
             _explain(kernels, code_moment, k, slope)
             _move(kernels, k, slope, cross_moment, curvature, table)
@@ -210,7 +210,7 @@ def _sweep_by_products(kernels, code_moment, cross_moment, floor, table):
     _, down, across, _ = moments.strides
     steps = down, across, down, across, moments.itemsize
     for k in range(n_components):
-        curvature = _curvature(code_moment, k)
+        curvature = bound_of_curvature(code_moment, k)
         if curvature > floor:
             windows[...] = as_strided(moments[k], windows.shape, steps)
             explained = windows.reshape(height * width, -1) @ columns

@@ -36,6 +36,7 @@ from sklearn_ebm.backends.numpy._proximal import proximal_step
 from sklearn_ebm.backends.numpy._proximal_gradient import proximal_gradient
 from sklearn_ebm.backends.numpy._pursuit import pursue
 from sklearn_ebm.backends.numpy._random import add_normal, uniform
+from sklearn_ebm.backends.numpy._rank_one import update_rank_one_kernels
 from sklearn_ebm.backends.numpy._rounding import gap_with_rounding
 from sklearn_ebm.backends.numpy._unrolled import (
     greedy_steps,
@@ -110,4 +111,5 @@ __all__ = [
     "update_atoms",
     "update_atoms_by_svd",
     "update_kernels",
+    "update_rank_one_kernels",
 ]

@@ -57,6 +57,19 @@ def update_kernels(kernels, code_moment, cross_moment, table=None):
     table : array of shape (n_components, n_channels) or None, default=None
         1 if a filter may read a channel, else 0. Other entries of the filter remain zero.
     """
+    sweep(kernels, code_moment, cross_moment, table, _unit)
+
+
+def _unit(moved):
+    xp = array_namespace(moved)
+    return moved / xp.sqrt(xp.sum(moved * moved))
+
+
+def sweep(kernels, code_moment, cross_moment, table, nearest):
+    """Update one filter after another along its gradient, in place.
+
+    `nearest` returns the allowed filter that is nearest to a filter other than zero.
+    """
     xp = array_namespace(kernels)
     floor = SMALLEST_USE * float(xp.max(xp.abs(code_moment)))
     for k in range(kernels.shape[0]):
@@ -67,9 +80,8 @@ def update_kernels(kernels, code_moment, cross_moment, table=None):
         if table is not None:
             slope *= table[k, ...]
         moved = kernels[k, ...] + slope / curvature
-        norm = float(xp.sqrt(xp.sum(moved * moved)))
-        if norm > 0:
-            kernels[k, ...] = moved / norm
+        if float(xp.sum(moved * moved)) > 0:
+            kernels[k, ...] = nearest(moved)
 
 
 def of_all_shifts(moment, kernel_shape):

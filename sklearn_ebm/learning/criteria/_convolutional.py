@@ -31,7 +31,8 @@ class ConvolutionalDictionary(Dictionary):
         self.table = table
         super().__init__(kernels, fixed, encoder, OnlineKernels(kernels, table))
 
-    def follow(self, penalty, settings, backend, beta=0.0, rate=NO_RATE, fixed=None, border=None):
+    def follow(self, penalty, settings, backend, beta=0.0, rate=NO_RATE, fixed=None, border=None,
+               rank_one=None):  # fmt: skip
         """Set the parameters that users may change before they continue a fit.
 
         Parameters
@@ -40,6 +41,8 @@ class ConvolutionalDictionary(Dictionary):
             As for `Dictionary`.
         border : str or None, default=None
             Positions of the filters. None changes nothing.
+        rank_one : bool or None, default=None
+            Whether learned filters have rank one. None changes nothing.
 
         Returns
         -------
@@ -47,6 +50,8 @@ class ConvolutionalDictionary(Dictionary):
             The criterion itself.
         """
         super().follow(penalty, settings, backend, beta, rate, fixed)
+        if rank_one is not None and not self.fixed:
+            self.online.restrict(rank_one)
         if border is not None:
             self.border = border
             if self.encoder is not None:

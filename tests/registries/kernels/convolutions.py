@@ -86,6 +86,18 @@ def draw_sweep(rng, dtype, n_rows, shapes, shifts=None):
     return {"kernels": kernels, "code_moment": moment, "cross_moment": cross_moment}
 
 
+def draw_rank_one_sweep(rng, dtype, n_rows, shapes, shifts=None):
+    """Most of each slope has rank one: singular vectors of equal values are not determined."""
+    drawn = draw_sweep(rng, dtype, n_rows, shapes, shifts)
+    shape = drawn["kernels"].shape
+    waveform, pattern = rng.standard_normal(shape[:3]), rng.standard_normal((n_rows, shape[3]))
+    waveform /= np.sqrt(np.sum(waveform**2, axis=(1, 2), keepdims=True))
+    pattern /= np.sqrt(np.sum(pattern**2, axis=1, keepdims=True))
+    drawn["kernels"] = (waveform[..., None] * pattern[:, None, None]).astype(dtype)
+    drawn["cross_moment"] += 1000 * drawn["kernels"]
+    return drawn
+
+
 def new_lasso(rng, images, kernels, border, rule, masked=False, ridge=0.0):
     """Return the problem of images, of which a fifth of the pixels is unobserved if `masked`."""
     dtype, mask, prediction = images.dtype, None, None
@@ -162,10 +174,14 @@ def _moment_cases():
     for shapes in (SMALL, LARGE, SIGNALS, FEATURES):
         parts = ("update_kernels", draw_sweep, ("kernels",), {"shapes": shapes}, 1)
         yield f"update_kernels, {shapes[1]}", parts
+        parts = ("update_rank_one_kernels", draw_rank_one_sweep, ("kernels",), {"shapes": shapes}, 1)
+        yield f"update_rank_one_kernels, {shapes[1]}", parts
         for shifts in ((1, 1), (1, 3)):  # of maps with one position, or with one row
             options = {"shapes": shapes, "shifts": shifts}
             parts = ("update_kernels", draw_sweep, ("kernels",), options, 1)
             yield f"update_kernels, {shapes[1]}, {shifts}", parts
+            parts = ("update_rank_one_kernels", draw_rank_one_sweep, ("kernels",), options, 1)
+            yield f"update_rank_one_kernels, {shapes[1]}, {shifts}", parts
 
 
 def _descent_case(border, rule, masked=False, ridge=0.0):
