@@ -10,6 +10,7 @@ if TYPE_CHECKING:  # the imports of _HOMES, for type checkers
     from sklearn_ebm.inspection._code import CodeDisplay as CodeDisplay
     from sklearn_ebm.inspection._code_error import CodeErrorDisplay as CodeErrorDisplay
     from sklearn_ebm.inspection._dictionary import DictionaryDisplay as DictionaryDisplay
+    from sklearn_ebm.inspection._energy import EnergyDisplay as EnergyDisplay
     from sklearn_ebm.inspection._gabor import GaborFit as GaborFit
     from sklearn_ebm.inspection._gabor import fit_gabor as fit_gabor
     from sklearn_ebm.inspection._maps import MapDisplay as MapDisplay
@@ -26,6 +27,7 @@ _HOMES = {
     "CodeDisplay": "_code",
     "CodeErrorDisplay": "_code_error",
     "DictionaryDisplay": "_dictionary",
+    "EnergyDisplay": "_energy",
     "GaborFit": "_gabor",
     "MapDisplay": "_maps",
     "ObjectiveDisplay": "_objective",

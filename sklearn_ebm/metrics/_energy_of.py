@@ -111,6 +111,7 @@ def energy_of(
     See Also
     --------
     sklearn_ebm.EstimatorEnergy : Estimator with this energy.
+    sklearn_ebm.inspection.EnergyDisplay : Display of the energy as a function of two features.
 
     References
     ----------
