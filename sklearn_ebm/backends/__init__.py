@@ -11,6 +11,7 @@ from sklearn_ebm.backends._namespace import (
     cumulated,
     diagonal,
     divide_or_zero,
+    in_type,
     is_cupy,
     multiply_into,
     new_array,
@@ -18,6 +19,8 @@ from sklearn_ebm.backends._namespace import (
     put_rows,
     read_only,
     squared_norms,
+    stored_entries,
+    take_rows,
     to_host,
 )
 from sklearn_ebm.backends._resolve import BACKENDS, resolve_backend
@@ -29,6 +32,7 @@ __all__ = [
     "cumulated",
     "diagonal",
     "divide_or_zero",
+    "in_type",
     "is_cupy",
     "multiply_into",
     "new_array",
@@ -37,5 +41,7 @@ __all__ = [
     "read_only",
     "resolve_backend",
     "squared_norms",
+    "stored_entries",
+    "take_rows",
     "to_host",
 ]

@@ -4,6 +4,7 @@ import math
 import sys
 
 import numpy as np
+from scipy import sparse
 
 
 def is_cupy(array):
@@ -57,13 +58,22 @@ def new_matrix(shape, like, dtype=None):
 
 
 def squared_norms(rows):
-    """Return ||x||^2 of each row; on the host without an array of squares."""
+    """Return ||x||^2 of each row, dense or sparse; on the host without an array of squares."""
+    if sparse.issparse(rows):
+        return rows.power(2).sum(axis=1)
     xp = array_namespace(rows)
     return np.vecdot(rows, rows) if xp is np else xp.sum(rows * rows, axis=1)
 
 
 def multiply_into(left, right, result):
-    """Compute result = left @ right, in place if the library supports it."""
+    """Compute result = left @ right, in place if the library supports it; `left` may be sparse."""
+    if sparse.issparse(left) and right.ndim == 3:  # one product for each step of a network
+        for k in range(right.shape[0]):
+            result[k] = left @ right[k]
+        return result
+    if sparse.issparse(left):
+        result[...] = left @ right
+        return result
     xp = array_namespace(result)
     if xp is np or is_cupy(result):
         return xp.matmul(left, right, out=result)
@@ -98,6 +108,25 @@ def put_rows(array, index, rows):
         return
     for position in range(index.shape[0]):
         array[int(index[position]), ...] = rows[position, ...]
+
+
+def stored_entries(array):
+    """Return all entries of an array, or the stored entries of a sparse array."""
+    return array.data if sparse.issparse(array) else array
+
+
+def take_rows(array, index):
+    """Return some rows of an array or of a sparse array, or entries of a vector."""
+    if sparse.issparse(array):
+        return array[index]
+    return array_namespace(array).take(array, index, axis=0)
+
+
+def in_type(array, dtype):
+    """Return an array or a sparse array in a dtype."""
+    if sparse.issparse(array):
+        return array.astype(dtype, copy=False)
+    return array_namespace(array).asarray(array, dtype=dtype)
 
 
 def to_host(array):

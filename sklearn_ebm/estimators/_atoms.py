@@ -6,6 +6,8 @@ and of images differ only in these two classes.
 
 from typing import Any
 
+from scipy import sparse
+
 from sklearn_ebm.backends import array_namespace
 from sklearn_ebm.factors import ENCODERS, L0Penalty, LinearDecoder
 from sklearn_ebm.inputs._checks import check_codes, check_dictionary
@@ -87,8 +89,8 @@ class Atoms:
     def check_samples(self, X, alpha):
         """Refuse samples from which the model cannot learn."""
 
-    def check_updates(self, model, mask):
-        """Refuse parameters and missing values with which the dictionary cannot be updated."""
+    def check_updates(self, model, data):
+        """Refuse parameters and samples with which the dictionary cannot be updated."""
         if not self.updates.fits_codes:
             return
         penalty, optimizer = model._penalty_kind(), model.optimizer
@@ -98,7 +100,8 @@ class Atoms:
                 "optimizer='online'."
             )
         unsupported = {
-            "missing values": mask is not None,
+            "missing values": data.mask is not None,
+            "sparse X": sparse.issparse(data.X),
             "positive_dictionary=True": model.positive_dictionary,
             f"batch_size={model.batch_size!r}": model.batch_size != AUTO,
         }

@@ -151,7 +151,7 @@ class DictionaryLearning:
         if self.prediction is not None:
             check_weight(self.prediction.beta, dtype, "beta")
         self.atoms.check_samples(data.X, alpha)
-        self.atoms.check_updates(model, data.mask)
+        self.atoms.check_updates(model, data)
         model.alpha_ = alpha
 
     def _alpha(self, trainer, data, weights, rows):

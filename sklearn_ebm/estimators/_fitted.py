@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from sklearn_ebm.backends import array_namespace, copied, read_only
+from sklearn_ebm.backends import array_namespace, copied, in_type, read_only
 from sklearn_ebm.factors import SparseEnergy, check_alpha, degree_of, resolve_penalty
 from sklearn_ebm.factors.encoders import placed
 from sklearn_ebm.inputs._checks import (
@@ -131,7 +131,7 @@ class Fitted:
 
 
 def _in_double(array):
-    return None if array is None else array_namespace(array).asarray(array, dtype="float64")
+    return None if array is None else in_type(array, np.float64)
 
 
 # ------------------------------------------------------------------------------- fitted attributes

@@ -5,6 +5,8 @@ from __future__ import annotations
 from numbers import Integral, Real
 from typing import Any
 
+from scipy import sparse
+
 from sklearn_ebm._sklearn import Interval, StrOptions, validate_params
 from sklearn_ebm._typing import (
     Array,
@@ -30,18 +32,26 @@ from sklearn_ebm.inputs._checks import (
     check_weight,
 )
 from sklearn_ebm.inputs._rows import (
+    canonical,
     check_values_elsewhere,
     checked_array,
     is_nan,
     naming_the_remedy,
+    require_complete,
     split_missing,
 )
 from sklearn_ebm.solvers import MATRIX_SOLVERS
 from sklearn_ebm.solvers._inference import infer
 
 
-def _checked(X, missing_values, function):
+def _checked(X, missing_values, backend, function):
+    require_complete(X, missing_values)
     allow_nan = is_nan(missing_values)
+    if sparse.issparse(X):
+        X = checked_array(X, accept_sparse="csr" if backend != "cupy" else False, input_name="X")
+        X = canonical(X)
+        check_magnitude(X)
+        return X, None
     with naming_the_remedy(function, has_missing_values=True):
         if is_cupy(X):
             X = check_values_elsewhere(X, allow_nan=allow_nan)
@@ -54,7 +64,7 @@ def _checked(X, missing_values, function):
 
 def checked_problem(X, dictionary, missing_values, backend, function="sparse_encode"):
     """Return samples, atoms, the mask of observed features or None, and the backend's module."""
-    X, mask = _checked(X, missing_values, function)
+    X, mask = _checked(X, missing_values, backend, function)
     dictionary = check_dictionary(dictionary, None, X.shape[1], X.dtype)
     module = resolve_backend(backend, X)
     X, dictionary = module.to_device(X), module.to_device(dictionary)
@@ -110,7 +120,7 @@ def sparse_encode(
 
     Parameters
     ----------
-    X : array-like of shape (n_samples, n_features)
+    X : {array-like, sparse matrix} of shape (n_samples, n_features)
         Samples. float32 is preserved.
     dictionary : array-like of shape (n_components, n_features)
         Atoms, one per row. They need not have unit norm.
@@ -149,7 +159,7 @@ def sparse_encode(
         Whether to return the codes as a CSR array.
     missing_values : float or None, default=None
         Placeholder for missing entries of X, `np.nan` or a number. The reconstruction error ignores
-        missing entries.
+        missing entries. It must be None if X is sparse.
     backend : {"auto", "numpy", "numba", "cupy"}, default="auto"
         Library that performs the computations. "auto" uses CuPy if X is a CuPy array, and Numba
         otherwise.
@@ -216,7 +226,7 @@ def fista(X: MatrixLike, dictionary: ArrayLike, alpha: float, **options: Any) ->
 
     Parameters
     ----------
-    X : array-like of shape (n_samples, n_features)
+    X : {array-like, sparse matrix} of shape (n_samples, n_features)
         Samples.
     dictionary : array-like of shape (n_components, n_features)
         Atoms, one per row.
@@ -253,7 +263,7 @@ def ista(X: MatrixLike, dictionary: ArrayLike, alpha: float, **options: Any) -> 
 
     Parameters
     ----------
-    X : array-like of shape (n_samples, n_features)
+    X : {array-like, sparse matrix} of shape (n_samples, n_features)
         Samples.
     dictionary : array-like of shape (n_components, n_features)
         Atoms, one per row.

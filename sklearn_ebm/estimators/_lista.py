@@ -190,6 +190,12 @@ class LISTAEncoder(SparseModel):
     PSD : Learns a dictionary and an encoder together, for instance with `encoder="lista"`.
     SparseCoder : Learns a dictionary and infers optimal codes.
 
+    Notes
+    -----
+    X may be a sparse matrix on the host, in `fit` and in all other methods. Products with sparse X
+    are sparse, and X is never converted to a dense array. Sparse and dense X give the same results,
+    up to rounding errors.
+
     References
     ----------
     K. Gregor, Y. LeCun (2010). Learning fast approximations of sparse coding, algorithms 2 to 4.
@@ -315,7 +321,7 @@ class LISTAEncoder(SparseModel):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Samples.
         mask : array-like of shape (n_samples, n_features) or None, default=None
             1, or True, for observed values.
@@ -341,7 +347,7 @@ class LISTAEncoder(SparseModel):
         ----------
         fraction : float
             Fraction of the entries of S that is kept, the largest by magnitude. Between 0 and 1.
-        X : array-like of shape (n_samples, n_features) or None, default=None
+        X : {array-like, sparse matrix} of shape (n_samples, n_features) or None, default=None
             Samples on which the encoder is retrained; removed entries of S remain zero. None does
             not retrain it.
         sample_weight : array-like of shape (n_samples,) or None, default=None
@@ -370,7 +376,7 @@ class LISTAEncoder(SparseModel):
         return cloned
 
     def _inputs(self, is_first=False):
-        return Rows()
+        return Rows(accepts_sparse=True)
 
     def _atoms(self):
         return TaughtAtoms(self.n_components, self.dictionary)

@@ -53,7 +53,7 @@ def alpha_max(
 
     Parameters
     ----------
-    X : array-like of shape (n_samples, n_features)
+    X : {array-like, sparse matrix} of shape (n_samples, n_features)
         Samples.
     dictionary : array-like of shape (n_components, n_features)
         Atoms, one per row.
@@ -66,7 +66,7 @@ def alpha_max(
         Whether to return one value for each sample instead of the largest of them.
     missing_values : float or None, default=None
         Placeholder for missing entries of X, `np.nan` or a number. The reconstruction error ignores
-        missing entries.
+        missing entries. It must be None if X is sparse.
     backend : {"auto", "numpy", "numba", "cupy"}, default="auto"
         Library that performs the computations. "auto" uses CuPy if X is a CuPy array, and Numba
         otherwise.
@@ -141,7 +141,7 @@ def alpha_path(
 
     Parameters
     ----------
-    X : array-like of shape (n_samples, n_features)
+    X : {array-like, sparse matrix} of shape (n_samples, n_features)
         Samples. float32 is preserved.
     dictionary : array-like of shape (n_components, n_features)
         Atoms, one per row. They need not have unit norm.
@@ -169,7 +169,7 @@ def alpha_path(
         output of `sparse_encode`.
     missing_values : float or None, default=None
         Placeholder for missing entries of X, `np.nan` or a number. The reconstruction error ignores
-        missing entries.
+        missing entries. It must be None if X is sparse.
     backend : {"auto", "numpy", "numba", "cupy"}, default="auto"
         Library that performs the computations. "auto" uses CuPy if X is a CuPy array, and Numba
         otherwise.

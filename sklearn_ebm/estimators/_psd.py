@@ -129,7 +129,7 @@ class PSD(SparseModel):
         1/2 ||x||^2, is at most this value.
     missing_values : float or None, default=None
         Placeholder for missing entries of X, `np.nan` or a number. The reconstruction error ignores
-        missing entries. The encoder treats them as zeros.
+        missing entries. The encoder treats them as zeros. It must be None if X is sparse.
     sparse_output : bool, default=False
         Whether `transform` returns a CSR array, with one row per sample.
     backend : {"auto", "numpy", "numba", "cupy"}, default="auto"
@@ -177,6 +177,12 @@ class PSD(SparseModel):
     --------
     SparseCoder : Sparse coding without an encoder.
     LISTAEncoder : Unrolled encoder that is trained for a fixed dictionary.
+
+    Notes
+    -----
+    X may be a sparse matrix on the host, in `fit` and in all other methods. Products with sparse X
+    are sparse, and X is never converted to a dense array. Sparse and dense X give the same results,
+    up to rounding errors.
 
     References
     ----------

@@ -79,8 +79,8 @@ class SparseCoder(SparseModel):
         of all batches so far. "ksvd" (K-SVD) fits one atom after another, together with its
         coefficients, to the samples that use it, by a singular value decomposition;
         "approximate_ksvd" makes a single power iteration for each atom. Both require an
-        `L0Penalty`, `batch_size="auto"` and samples without missing values. All samples are one
-        batch, whose codes must fit into memory. `partial_fit` fits the samples it receives, and
+        `L0Penalty`, `batch_size="auto"` and dense samples without missing values. All samples are
+        one batch, whose codes must fit into memory. `partial_fit` fits the samples it receives, and
         keeps nothing of earlier ones but the atoms.
     max_iter : int, default=20
         Maximum number of passes over X.
@@ -101,7 +101,7 @@ class SparseCoder(SparseModel):
         1/2 ||x||^2, is at most this value.
     missing_values : float or None, default=None
         Placeholder for missing entries of X, `np.nan` or a number. The reconstruction error ignores
-        missing entries.
+        missing entries. It must be None if X is sparse.
     sparse_output : bool, default=False
         Whether `transform` returns a CSR array, with one row per sample.
     backend : {"auto", "numpy", "numba", "cupy"}, default="auto"
@@ -146,6 +146,12 @@ class SparseCoder(SparseModel):
     PSD : Sparse coding with an encoder that predicts the codes.
     GroupPenalty : Penalty on groups of components.
     sparse_encode : Function that infers the codes of a given dictionary.
+
+    Notes
+    -----
+    X may be a sparse matrix on the host, in `fit` and in all other methods. Products with sparse X
+    are sparse, and X is never converted to a dense array. Sparse and dense X give the same results,
+    up to rounding errors. K-SVD requires dense X.
 
     References
     ----------
@@ -224,6 +230,10 @@ class SparseCoder(SparseModel):
     @property
     def _batch_sizes(self):
         return DICTIONARY_BATCHES if self.optimizer == "online" else ALL_SAMPLES
+
+    @property
+    def _takes_sparse(self):
+        return super()._takes_sparse and self.optimizer == "online"
 
     def _atoms(self):
         given = self.n_components, self.dictionary, self.dictionary_init

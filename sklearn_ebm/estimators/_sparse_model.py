@@ -94,7 +94,7 @@ class SparseModel(
     # ------------------------------------------------------------------------- parts of a model
     def _inputs(self, is_first=False):
         """Return the input adapter. `is_first` is True if it reads the samples of a first fit."""
-        return Rows(self.missing_values)
+        return Rows(self.missing_values, accepts_sparse=True)
 
     def _atoms(self):
         """Return the dictionary as described by the parameters."""
@@ -137,10 +137,11 @@ class SparseModel(
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features) or \
+        X : {array-like, sparse matrix} of shape (n_samples, n_features) or \
                 (n_samples, height, width[, n_channels])
             Samples, ideally of unit variance. Convolutional models require images, or flat rows of
-            their pixels; the other models require rows. Memory maps are read one batch at a time.
+            their pixels; the other models require rows, which may be sparse. Memory maps are read
+            one batch at a time.
         y : None
             Ignored.
         sample_weight : array-like of shape (n_samples,) or None, default=None
@@ -170,7 +171,7 @@ class SparseModel(
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features) or \
+        X : {array-like, sparse matrix} of shape (n_samples, n_features) or \
                 (n_samples, height, width[, n_channels])
             Samples, as in `fit`. The size of images may differ from earlier calls.
         y : None
@@ -194,7 +195,7 @@ class SparseModel(
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features) or \
+        X : {array-like, sparse matrix} of shape (n_samples, n_features) or \
                 (n_samples, height, width[, n_channels])
             Samples: rows, or images for a convolutional model, of any size that is not smaller than
             the filters.
@@ -253,7 +254,7 @@ class SparseModel(
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features) or \
+        X : {array-like, sparse matrix} of shape (n_samples, n_features) or \
                 (n_samples, height, width[, n_channels])
             Samples.
         mask : array-like of the shape of X or None, default=None
@@ -275,7 +276,7 @@ class SparseModel(
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features) or \
+        X : {array-like, sparse matrix} of shape (n_samples, n_features) or \
                 (n_samples, height, width[, n_channels])
             Samples.
         code : array-like of the shape that `transform` returns
@@ -312,7 +313,7 @@ class SparseModel(
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features) or \
+        X : {array-like, sparse matrix} of shape (n_samples, n_features) or \
                 (n_samples, height, width[, n_channels])
             Samples.
         mask : array-like of the shape of X or None, default=None
@@ -330,7 +331,7 @@ class SparseModel(
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features) or \
+        X : {array-like, sparse matrix} of shape (n_samples, n_features) or \
                 (n_samples, height, width[, n_channels])
             Samples.
         y : None
@@ -372,6 +373,12 @@ class SparseModel(
         decoder = row_decoder(self)
         return decoder.code_size if self._form.is_flat else decoder.map_shape[2]
 
+    @property
+    def _takes_sparse(self):
+        """Whether samples may be sparse, given the parameters."""
+        on_host, is_complete = self.backend != "cupy", self.missing_values is None
+        return on_host and is_complete and not self._takes_images
+
     def __sklearn_is_fitted__(self):
         """Return whether the model has atoms; validation alone sets other attributes."""
         return hasattr(self, "components_")
@@ -381,6 +388,7 @@ class SparseModel(
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         tags.input_tags.allow_nan = is_nan(self.missing_values)
         tags.input_tags.three_d_array = self._takes_images
+        tags.input_tags.sparse = self._takes_sparse
         return tags
 
     def _as_network(self):

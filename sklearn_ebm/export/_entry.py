@@ -49,9 +49,10 @@ def to_onnx(estimator, X, **options):
     estimator : estimator
         Fitted model, layer, pipeline, `FineTunedClassifier` or `FineTunedRegressor`.
 
-    X : array of shape (n_samples, n_features) or (n_samples, height, width[, n_channels])
+    X : {array, sparse matrix} of shape (n_samples, n_features) or \
+            (n_samples, height, width[, n_channels])
         Samples that have the shape and the dtype of the input of the model, for example `X[:1]`.
-        The converted model accepts any number of samples.
+        The converted model accepts any number of samples, as a dense array.
 
     **options
         Further parameters of `skl2onnx.to_onnx`.

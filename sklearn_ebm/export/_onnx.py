@@ -3,6 +3,7 @@
 import warnings
 
 import numpy as np
+from scipy import sparse
 from skl2onnx import to_onnx as convert
 from skl2onnx import update_registered_converter
 from skl2onnx._parse import parse_sklearn
@@ -282,4 +283,5 @@ def register():
 def to_onnx(estimator, X, **options):
     """Register the converters, and convert an estimator with skl2onnx."""
     register()
+    X = X[:1].toarray() if sparse.issparse(X) else X
     return convert(estimator, X, **options)

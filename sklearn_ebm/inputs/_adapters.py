@@ -7,6 +7,8 @@ models. It sets only those attributes of the estimator that scikit-learn's valid
 from dataclasses import dataclass
 from typing import Any
 
+from scipy import sparse
+
 from sklearn_ebm.backends import array_namespace, resolve_backend
 from sklearn_ebm.inputs._checks import check_magnitude, require_same_place
 from sklearn_ebm.inputs._image_checks import check_mask, flat, require_observed, without_unseen
@@ -17,7 +19,13 @@ from sklearn_ebm.inputs._images import (
     full_shape,
     warn_of_signals,
 )
-from sklearn_ebm.inputs._rows import check_rows, is_nan, split_missing
+from sklearn_ebm.inputs._rows import (
+    canonical,
+    check_rows,
+    is_nan,
+    require_complete,
+    split_missing,
+)
 
 ROWS = ImageForm(2)
 
@@ -28,8 +36,10 @@ class Data:
 
     Attributes
     ----------
-    X : array of shape (n_samples, n_features) or (n_samples, height, width, n_channels)
-        Samples, with zeros for entries that are not observed.
+    X : array of shape (n_samples, n_features) or (n_samples, height, width, n_channels), or \
+            csr_array of shape (n_samples, n_features)
+        Samples, with zeros for entries that are not observed. A sparse array is in canonical
+        format, and has no mask.
     mask : array of the shape of X or None
         1 for observed entries, otherwise 0. None if all entries are observed.
     backend : module
@@ -66,10 +76,13 @@ class Rows:
     ----------
     missing_values : float or None, default=None
         Placeholder for missing entries, NaN or a number. None if no entries are missing.
+    accepts_sparse : bool, default=False
+        Whether the model computes with sparse samples.
     """
 
-    def __init__(self, missing_values=None):
+    def __init__(self, missing_values=None, accepts_sparse=False):
         self.missing_values = missing_values
+        self.accepts_sparse = accepts_sparse
 
     def read(self, estimator, X, mask=None, *, reset=False, degree=2, dtype=None):
         """Check the samples of one call and move them to their device.
@@ -78,7 +91,7 @@ class Rows:
         ----------
         estimator : estimator
             Estimator that error messages name. Its `backend` selects the device.
-        X : array-like
+        X : {array-like, sparse matrix}
             Samples.
         mask : array-like or None, default=None
             1, or True, for observed entries.
@@ -93,7 +106,14 @@ class Rows:
         -------
         Data
         """
+        if self.accepts_sparse:
+            require_complete(X, self.missing_values, mask)
         array, form = self._checked(estimator, X, reset, mask is None)
+        if sparse.issparse(array):
+            check_magnitude(array, degree, dtype)
+            if not reset:
+                require_same_place(estimator, array)
+            return Data(array, None, resolve_backend(estimator.backend, array), form)
         if mask is not None:
             mask = check_mask(mask, array, form)
             array = without_unseen(array, mask)
@@ -120,8 +140,12 @@ class Rows:
 
     def _checked(self, estimator, X, reset, finite):
         """Return samples as a floating-point array, and their form."""
-        allow_nan = is_nan(self.missing_values)
-        return check_rows(estimator, X, reset=reset, allow_nan=allow_nan, finite=finite), ROWS
+        accepted = "csr" if self.accepts_sparse and estimator.backend != "cupy" else False
+        rows = check_rows(
+            estimator, X, reset=reset, accept_sparse=accepted, finite=finite,
+            allow_nan=is_nan(self.missing_values),
+        )  # fmt: skip
+        return canonical(rows), ROWS
 
 
 class Images(Rows):

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from sklearn_ebm.backends import array_namespace, is_cupy
+from sklearn_ebm.backends import array_namespace, is_cupy, stored_entries
 from sklearn_ebm.inputs._rows import check_rows, check_values_elsewhere, checked_array
 
 LARGEST_POWER = {np.dtype(np.float32): 1e30, np.dtype(np.float64): 1e200}  # sums remain finite
@@ -80,8 +80,11 @@ def check_magnitude(X, degree=2, dtype=None, unit=1.0):
     """Refuse values of X / unit whose powers would overflow.
 
     The powers are computed in the dtype of X, or in `dtype` if its range is smaller. Returns the
-    largest magnitude.
+    largest magnitude. X may be sparse.
     """
+    X = stored_entries(X)
+    if not X.size:  # a sparse array without entries
+        return 0.0
     xp = array_namespace(X)
     dtypes = (X.dtype,) if dtype is None else (X.dtype, dtype)
     dtype = min(dtypes, key=largest_value)

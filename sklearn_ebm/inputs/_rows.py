@@ -10,7 +10,7 @@ NumPy arrays.
 """
 
 import math
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 import numpy as np
 from scipy import sparse
@@ -35,6 +35,11 @@ def native(X):
         return X if is_native else X.astype(X.dtype.newbyteorder("="))
     if _is_tensor(X):
         return _on_host(X)
+    if type(X).__module__.startswith("cupyx."):
+        raise TypeError(
+            f"Sparse arrays on a CUDA device are not supported, got {type(X).__name__}. Convert X "
+            "to a dense CuPy array with X.toarray(), or move it to the host with X.get()."
+        )
     if hasattr(X, "iloc") and hasattr(X, "dtypes"):
         dtypes = [getattr(each, "numpy_dtype", each) for each in np.atleast_1d(X.dtypes)]
         singles = [isinstance(each, np.dtype) and each.str[1:] == "f4" for each in dtypes]
@@ -115,6 +120,42 @@ def is_nan(value):
     return value is not None and value != value
 
 
+def canonical(X):
+    """Return a sparse matrix as a CSR array of distinct, non-zero entries; dense X is unchanged.
+
+    The matrix that the user passed is not changed.
+    """
+    if not sparse.issparse(X):
+        return X
+    X = sparse.csr_array(X)
+    if not X.has_canonical_format:
+        X = X.copy()
+        X.sum_duplicates()
+    if not np.all(X.data):
+        X = X.copy()
+        X.eliminate_zeros()
+    return X
+
+
+def require_complete(X, missing_values, mask=None):
+    """Refuse missing values in sparse X, in which absent entries are zeros.
+
+    Raises
+    ------
+    ValueError
+        If X is sparse, and a placeholder for missing values or a mask is given.
+    """
+    if not sparse.issparse(X) or (missing_values is None and mask is None):
+        return
+    name, value = "missing_values", repr(missing_values)
+    if missing_values is None:
+        name, value = "mask", "an array"
+    raise ValueError(
+        f"{name} must be None if X is sparse, because entries that are not stored are zeros, got "
+        f"{value}. Convert X to a dense array with X.toarray()."
+    )
+
+
 def split_missing(X, missing_values):
     """Return X with zeros for missing values, and the mask of observed values, or None."""
     xp = array_namespace(X)
@@ -162,7 +203,7 @@ def check_rows(
     if xp is np:  # lists, data frames and sparse matrices too
         kept = "numeric" if dtype is None else [np.dtype(name) for name in dtype]
         finite = finite and ("allow-nan" if allow_nan else True)
-        remedy = naming_the_remedy_of(estimator)
+        remedy = nullcontext() if sparse.issparse(X) else naming_the_remedy_of(estimator)
         with remedy, np.errstate(over="ignore"):
             return native(validate_data(
                 estimator, native(X), reset=reset, dtype=kept, accept_sparse=accept_sparse,

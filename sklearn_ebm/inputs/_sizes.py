@@ -1,6 +1,7 @@
 """Scale of the data, by which steps of biases, thresholds and gains are multiplied in learning."""
 
 import numpy as np
+from scipy import sparse
 
 from sklearn_ebm.backends import array_namespace, to_host
 from sklearn_ebm.inputs._checks import largest_value
@@ -17,7 +18,7 @@ def data_size(X, sample_weight, rows, otherwise):
 
     Parameters
     ----------
-    X : array of shape (n_samples, ...)
+    X : array of shape (n_samples, ...) or csr_array of shape (n_samples, n_features)
         Samples.
     sample_weight : array of shape (n_samples,) or None
         Weight of each row.
@@ -94,11 +95,22 @@ def _root_mean_square(sizes, weights):
 
 def _row_sizes(X):
     """Return the root mean square of each row, in float64 on the host, without overflow."""
+    if sparse.issparse(X):
+        return _sparse_row_sizes(X)
     xp = array_namespace(X)
     X = xp.reshape(X, (X.shape[0], -1))
     largest = xp.max(xp.abs(X), axis=1)
     scaled = X / xp.where(largest > 0, largest, xp.ones_like(largest))[:, None]
     return to_host(largest * xp.sqrt(xp.mean(scaled * scaled, axis=1))).astype(np.float64)
+
+
+def _sparse_row_sizes(X):
+    rows, values = X.tocoo().row, X.data.astype(np.float64)
+    largest = np.zeros(X.shape[0])
+    np.maximum.at(largest, rows, abs(values))
+    scaled = values / np.where(largest > 0, largest, 1)[rows]
+    squares = np.bincount(rows, scaled * scaled, minlength=X.shape[0])
+    return largest * np.sqrt(squares / X.shape[1])
 
 
 def _median(sizes, weights):

@@ -70,7 +70,7 @@ class CodeDisplay:
         estimator : object
             Fitted estimator whose method `transform` returns codes, dense or sparse.
 
-        X : array-like of shape (n_samples, n_features)
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Samples to encode.
 
         ax : sequence of two matplotlib Axes, default=None

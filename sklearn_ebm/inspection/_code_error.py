@@ -8,6 +8,7 @@ from numbers import Integral
 from typing import NamedTuple, Self
 
 import numpy as np
+from scipy import sparse
 from sklearn.utils import check_array, check_scalar, gen_batches
 from sklearn.utils.validation import check_is_fitted
 
@@ -99,7 +100,7 @@ class CodeErrorDisplay:
             line, with a point for each of its encoders. The keys of a dict are the names of the
             lines.
 
-        X : array-like of shape (n_samples, n_features)
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Samples to encode, preferably not the training data of an encoder.
 
         solvers : sequence of {"ista", "fista", "cd"}, default=("ista", "fista")
@@ -223,7 +224,8 @@ def _shared_task(lines, X):
                     f"{_called(name, each)}, whose optimal codes differ."
                 )
     optimum = _codes(first, X, "optimal")
-    X = check_array(to_host(X), dtype=(np.float64, np.float32))
+    X = X if sparse.issparse(X) else to_host(X)
+    X = check_array(X, accept_sparse="csr", dtype=(np.float64, np.float32))
     return _Task(X, optimum, dictionary.astype(X.dtype), alpha)
 
 

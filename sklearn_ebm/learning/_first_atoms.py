@@ -1,6 +1,9 @@
 """Initial atoms of a dictionary: distinct samples, scaled to norm one."""
 
+from itertools import pairwise
+
 import numpy as np
+from scipy import sparse
 
 from sklearn_ebm.backends import array_namespace, to_host
 
@@ -38,9 +41,26 @@ def first_dictionary(X, n_components, random_state, sample_weight=None):
     weights = np.ones(len(order)) if sample_weight is None else to_host(sample_weight)[order]
     cumulated = np.cumsum(weights, dtype=np.float64)
     rows = order[np.searchsorted(cumulated, draws * cumulated[-1], side="right")]
-    samples = to_host(xp.take(X, xp.asarray(rows), axis=0))
-    _, first = np.unique(samples, axis=0, return_index=True)
-    samples = samples[np.sort(first)]  # in the order of the draws
-    samples = samples[np.any(samples, axis=1)][:n_components]
+    if sparse.issparse(X):
+        samples = _distinct_sparse_rows(X[rows], n_components)
+    else:
+        samples = _distinct_rows(to_host(xp.take(X, xp.asarray(rows), axis=0)), n_components)
     dictionary[: samples.shape[0], :] = xp.asarray(unit_rows(samples))
     return dictionary
+
+
+def _distinct_rows(samples, most):
+    """Return at most `most` distinct rows other than zero, in their order."""
+    _, first = np.unique(samples, axis=0, return_index=True)
+    samples = samples[np.sort(first)]
+    return samples[np.any(samples, axis=1)][:most]
+
+
+def _distinct_sparse_rows(samples, most):
+    """Return the same rows as `_distinct_rows`, given a CSR array in canonical format."""
+    first = {}
+    for number, (begin, end) in enumerate(pairwise(samples.indptr)):
+        index, values = samples.indices[begin:end], samples.data[begin:end]
+        if begin < end:
+            first.setdefault((index.tobytes(), values.tobytes()), number)
+    return samples[[*first.values()][:most]].toarray()

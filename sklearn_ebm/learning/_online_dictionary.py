@@ -1,7 +1,10 @@
 """Online dictionary learning from sufficient statistics (Mairal et al. 2009)."""
 
+from scipy import sparse
+
 from sklearn_ebm._storage import stored
-from sklearn_ebm.backends import array_namespace, put_rows, squared_norms
+from sklearn_ebm.backends import array_namespace, put_rows, squared_norms, take_rows
+from sklearn_ebm.factors import LinearDecoder
 
 FORGETTING = 1.5  # rho in (1 - 1/t)^rho, the share of the past that the t-th batch keeps
 PATIENCE = 50  # number of batches without use after which an atom is replaced
@@ -108,13 +111,14 @@ class OnlineDictionary:
         idle = xp.nonzero(self.idle >= PATIENCE)[0]
         if idle.shape[0] == 0:
             return
-        residual = X - code @ self.dictionary
-        misfit = squared_norms(residual)
+        misfit = LinearDecoder(self.dictionary).squared_errors(X, code)
         if sample_weight is not None:
             misfit = misfit * sample_weight
         worst = xp.argsort(-misfit)[: idle.shape[0]]
         idle = idle[: worst.shape[0]]
-        samples = xp.take(X, worst, axis=0)
+        samples = take_rows(X, worst)
+        if sparse.issparse(samples):
+            samples = samples.toarray()
         if self.is_positive:
             samples = xp.maximum(samples, xp.zeros_like(samples))
         atoms, good = as_atoms(samples)

@@ -46,7 +46,7 @@ class Batch(NamedTuple):
 class Samples:
     """Training samples: rows of X with their targets, masks and weights."""
 
-    X: Any
+    X: Any  # may be sparse; batches of it are sparse, too
     target: Any = None  # may be sparse; batches are dense
     mask: Any = None
     weight: Any = None
@@ -144,4 +144,6 @@ class Rows:
 
 
 def _joined(pieces):
+    if sparse.issparse(pieces[0]):
+        return sparse.vstack(pieces, format="csr")
     return None if pieces[0] is None else array_namespace(pieces[0]).concat(pieces)

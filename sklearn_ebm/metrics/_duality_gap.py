@@ -5,7 +5,8 @@ from __future__ import annotations
 from numbers import Real
 
 import numpy as np
-from sklearn.utils import check_consistent_length
+from scipy import sparse
+from sklearn.utils import check_consistent_length, gen_batches
 
 from sklearn_ebm._sklearn import Interval, validate_params
 from sklearn_ebm._typing import Array, ArrayLike, MatrixLike, PenaltyLike
@@ -17,11 +18,13 @@ from sklearn_ebm.inputs._rows import (
     checked_array,
     is_nan,
     naming_the_remedy,
+    require_complete,
     split_missing,
 )
 from sklearn_ebm.protocols import offers
 from sklearn_ebm.solvers import require_certificate
 
+PIECE_NUMBERS = 2**22  # entries of sparse X that are dense at a time: 32 MB
 LEAST_EXPONENT = -4000  # exponent of rows of zeros, smaller than the exponent of any product
 
 
@@ -56,7 +59,7 @@ def duality_gap(
 
     Parameters
     ----------
-    X : array-like of shape (n_samples, n_features)
+    X : {array-like, sparse matrix} of shape (n_samples, n_features)
         Samples.
     code : array-like of shape (n_samples, n_components)
         Codes of X, dense or sparse.
@@ -73,7 +76,7 @@ def duality_gap(
         :ref:`add_a_penalty`).
     missing_values : float or None, default=None
         Placeholder for missing entries of X, `np.nan` or a number. The reconstruction error ignores
-        missing entries.
+        missing entries. It must be None if X is sparse.
 
     Returns
     -------
@@ -101,6 +104,9 @@ def duality_gap(
     >>> print(duality_gap([[3.0, 4.0]], [[0.0, 1.0]], np.eye(2), alpha=3.0))
     [0.]
     """
+    if sparse.issparse(X):
+        require_complete(X, missing_values)
+        return _gaps_of_sparse(X, code, dictionary, alpha, positive, penalty)
     X, mask = _checked_data(X, missing_values)
     code, dictionary = _checked(code, "code"), _checked(dictionary, "dictionary")
     _require_shapes(X, code, dictionary)
@@ -115,6 +121,17 @@ def duality_gap(
     if positive:
         gap[np.any(code < 0, axis=1)] = np.inf
     return gap
+
+
+def _gaps_of_sparse(X, code, dictionary, *penalty):
+    """Return the gaps of sparse X, computed for pieces of dense rows."""
+    X = checked_array(X, accept_sparse="csr", input_name="X")
+    code, dictionary = _checked(code, "code"), _checked(dictionary, "dictionary")
+    check_consistent_length(X, code)
+    pieces = gen_batches(X.shape[0], max(1, PIECE_NUMBERS // X.shape[1]))
+    return np.concatenate(
+        [duality_gap(X[rows].toarray(), code[rows], dictionary, *penalty) for rows in pieces]
+    )
 
 
 def _checked_data(X, missing_values):

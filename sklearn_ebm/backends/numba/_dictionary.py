@@ -3,6 +3,7 @@
 import math
 
 import numpy as np
+from scipy import sparse
 
 from sklearn_ebm.backends import numpy as reference
 from sklearn_ebm.backends.numba._rules import inner, kernel
@@ -23,7 +24,7 @@ def _add_moments(code_moment, cross_moment, code, X, weight):
 
 def add_moments(code_moment, cross_moment, code, X, weight):
     """Sum over non-zeros if they are few; see `sklearn_ebm.backends.numpy.add_moments`."""
-    if not has_few_on(code):
+    if sparse.issparse(X) or not has_few_on(code):
         reference.add_moments(code_moment, cross_moment, code, X, weight)
         return
     _add_moments(code_moment, cross_moment, code, np.ascontiguousarray(X), weight)

@@ -1,5 +1,7 @@
 """Moments of codes and data, and block coordinate descent on atoms of unit norm."""
 
+from scipy import sparse
+
 from sklearn_ebm.backends._namespace import array_namespace, diagonal, put_rows
 
 STILL = 64  # squared movement of an atom, in roundings, at which power iterations end
@@ -17,14 +19,18 @@ def add_moments(code_moment, cross_moment, code, X, weight):
         B.
     code : array of shape (n_samples, n_components)
         Codes, mostly zero.
-    X : array of shape (n_samples, n_features)
+    X : array or csr_array of shape (n_samples, n_features)
         Data.
     weight : array of shape (n_samples,)
         Weight of each sample.
     """
     weighted = code * weight[:, None]
     code_moment += weighted.T @ code
-    cross_moment += weighted.T @ X
+    if sparse.issparse(X):
+        product = (sparse.csr_array(weighted.T) @ X).tocoo()
+        cross_moment[product.row, product.col] += product.data  # each entry occurs once
+    else:
+        cross_moment += weighted.T @ X
 
 
 def update_atoms(dictionary, code_moment, cross_moment, is_positive=False):

@@ -2,6 +2,8 @@
 
 import functools
 
+from scipy import sparse
+
 from sklearn_ebm._storage import stored
 from sklearn_ebm.backends import array_namespace, diagonal, multiply_into, squared_norms
 from sklearn_ebm.factors.problems import GramProblem, MaskedProblem, largest_eigenvalue
@@ -92,8 +94,20 @@ class LinearDecoder(ModuleMixin):
         shorten(self.dictionary)
 
     def correlate(self, X):
-        """Return X D', the adjoint of `decode`."""
-        return X @ self._rounded.T
+        """Return X D', the adjoint of `decode`. X may be sparse."""
+        return X @ (self._columns if sparse.issparse(X) else self._rounded.T)
+
+    @functools.cached_property
+    def _columns(self):
+        """D' with contiguous rows, which each sparse product would copy."""
+        return array_namespace(self.dictionary).asarray(self._rounded.T, order="C")
+
+    def squared_errors(self, X, code):
+        """Return ||x - z D||^2 of each sample. For sparse X, no dense residual is formed."""
+        if not sparse.issparse(X):
+            return squared_norms(X - self.decode(code))
+        fit = 2 * self.correlate(X) - code @ self.gram
+        return squared_norms(X) - array_namespace(code).sum(code * fit, axis=1)
 
     @functools.cached_property
     def _rounded(self):

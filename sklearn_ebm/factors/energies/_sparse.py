@@ -3,7 +3,11 @@
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+from scipy import sparse
+
 from sklearn_ebm._storage import stored
+from sklearn_ebm.backends import in_type
 from sklearn_ebm.factors._tape import Tape
 from sklearn_ebm.factors.decoders._linear import half_norm
 from sklearn_ebm.factors.penalties._ridge import without_ridge
@@ -16,7 +20,8 @@ class SparseEnergy:
     """The sum of reconstruction, penalty and prediction terms.
 
     All methods accept a mask of observed features, and the prediction f(x) if the caller has
-    computed it. Otherwise, the encoder computes the prediction.
+    computed it. Otherwise, the encoder computes the prediction. `problem`, `value` and `gradient`
+    accept sparse X, without a mask.
 
     Attributes
     ----------
@@ -90,11 +95,20 @@ class SparseEnergy:
 
     def value(self, x, z, prediction=None, mask=None):
         """Return the energy of each sample with its code, shape (n_samples,)."""
-        energy = half_norm(self._residual(x, z, mask)) + self.penalty.value(z)
         prediction = self._prediction(x, prediction)
+        if sparse.issparse(x):
+            return self._value_of_sparse(x, z, prediction)
+        energy = half_norm(self._residual(x, z, mask)) + self.penalty.value(z)
         if prediction is not None:
             energy += self.beta * half_norm(z - prediction)
         return energy
+
+    def _value_of_sparse(self, x, z, prediction):
+        """Return the energies from products with D, which cancel and need double precision."""
+        energy = replace(self, decoder=self.decoder.astype(np.float64))
+        prediction = None if prediction is None else in_type(prediction, np.float64)
+        problem = energy.problem(in_type(x, np.float64), prediction)
+        return in_type(problem.energy(in_type(z, np.float64)), x.dtype)
 
     def _residual(self, x, z, mask):
         residual = x - self.decoder.decode(z)
@@ -102,6 +116,9 @@ class SparseEnergy:
 
     def gradient(self, X, code, mask=None):
         """Return the gradient of 1/2 ||x - zD||^2 + penalty(z) with respect to the code."""
+        if sparse.issparse(X):
+            slope = code @ self.decoder.gram - self.decoder.correlate(X)
+            return slope + self.penalty.gradient(code)
         error = self.decoder.decode(code) - X
         slope = self.decoder.correlate(error if mask is None else error * mask)
         return slope + self.penalty.gradient(code)

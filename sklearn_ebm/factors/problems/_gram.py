@@ -8,10 +8,18 @@ import copy
 from typing import Any, NamedTuple
 
 import numpy as np
+from scipy import sparse
 from scipy.linalg import eigvalsh
 from scipy.sparse.linalg import eigsh
 
-from sklearn_ebm.backends import array_namespace, diagonal, squared_norms, to_host
+from sklearn_ebm.backends import (
+    array_namespace,
+    diagonal,
+    in_type,
+    squared_norms,
+    take_rows,
+    to_host,
+)
 from sklearn_ebm.backends import numpy as reference
 from sklearn_ebm.backends._certificate import gap_of_misfit, relative_gap
 from sklearn_ebm.backends._problems import Lasso
@@ -54,7 +62,7 @@ class Source(NamedTuple):
     """The data of a problem min_z 1/2 ||(x - zD) m||^2 + ridge/2 ||z - f||^2 + excess/2 ||f||^2."""
 
     decoder: Any  # computes zD and its adjoint
-    X: Any  # (n_samples, n_features), zero for unobserved entries
+    X: Any  # (n_samples, n_features), zero for unobserved entries; may be sparse without a mask
     prediction: Any = None  # (n_samples, n_components), f; None for zeros
     ridge: float = 0.0
     mask: Any = None  # (n_samples, n_features), m
@@ -112,24 +120,32 @@ class Source(NamedTuple):
 
     def judge(self, code):
         """Return the smooth terms of the energy, 1/2 ||x - zD||^2 + ..., and q = c - z H."""
-        residual = self.X - self.decoder.decode(code)
-        if self.mask is not None:
-            residual = residual * self.mask
-        misfit = squared_norms(residual) / 2
-        q = self.decoder.correlate(residual)
+        misfit, q = self._judge_reconstruction(code)
         if self.ridge:
             distance = self.distance(code)
             misfit += self.ridge * squared_norms(distance) / 2
             q += self.ridge * distance
         return misfit, q
 
+    def _judge_reconstruction(self, code):
+        """Return 1/2 ||x - zD||^2 and (x - zD) D', for sparse X without a dense residual."""
+        if sparse.issparse(self.X):
+            correlation = self.decoder.correlate(self.X)
+            q = correlation - code @ self.decoder.gram
+            fit = array_namespace(code).sum(code * (correlation + q), axis=1)
+            return (squared_norms(self.X) - fit) / 2, q
+        residual = self.X - self.decoder.decode(code)
+        if self.mask is not None:
+            residual = residual * self.mask
+        return squared_norms(residual) / 2, self.decoder.correlate(residual)
+
 
 def _taken(array, index):
-    return None if array is None else array_namespace(array).take(array, index, axis=0)
+    return None if array is None else take_rows(array, index)
 
 
 def _cast(array, dtype):
-    return None if array is None else array_namespace(array).asarray(array, dtype=dtype)
+    return None if array is None else in_type(array, dtype)
 
 
 class GramProblem:

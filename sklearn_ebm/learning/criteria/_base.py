@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from sklearn_ebm.backends import array_namespace, resolve_backend
+from sklearn_ebm.backends import array_namespace, resolve_backend, stored_entries
 from sklearn_ebm.learning._rates import LinearDecay
 
 
@@ -142,8 +142,9 @@ def count_used(code):
 
 
 def half_square(rows):
-    """Return 1/2 ||rows||^2, summed over all rows, as a number."""
-    entries = array_namespace(rows).reshape(rows, (-1,))
+    """Return 1/2 ||rows||^2, summed over all rows, dense or sparse, as a number."""
+    entries = stored_entries(rows)
+    entries = array_namespace(entries).reshape(entries, (-1,))
     return float(entries @ entries) / 2
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from sklearn_ebm._storage import stored
 from sklearn_ebm.backends import array_namespace
 from sklearn_ebm.factors import LinearDecoder, SparseEnergy
+from sklearn_ebm.inputs._image_checks import flat
 from sklearn_ebm.learning._divergence import Watch
 from sklearn_ebm.learning._online_dictionary import OnlineDictionary
 from sklearn_ebm.learning._optimizers import Adam
@@ -192,8 +193,7 @@ class Dictionary(BaseCriterion):
         decoder, encoder = self._factors_for(batch)
         encoder = None if encoder is None else encoder.on(backend)
         if encoder is not None and watch.first is None:
-            rows = array_namespace(batch.X).reshape(batch.X, (batch.n_samples, -1))
-            watch.begin(half_square(encoder.forward(rows)) / batch.n_samples)
+            watch.begin(half_square(encoder.forward(flat(batch.X))) / batch.n_samples)
         energy = SparseEnergy(decoder, self.penalty, self.beta)
         keeps_candidates = not self.fixed and self.online.is_due()
         return Model(energy, encoder, self.settings, backend, watch, keeps_candidates)
