@@ -71,7 +71,7 @@ def fitted():
     return fit
 
 
-# ------------------------------------------------------------------------------------ the same model
+# the same model
 @models
 @dtypes
 def test_fit_gives_the_same_model(fitted, name, dtype):
@@ -150,7 +150,7 @@ def test_unused_atoms_are_replaced_by_the_same_samples():
     assert_close(coder.components_, dense.components_, "float64")
 
 
-# --------------------------------------------------------------------------------- forms of the rows
+# forms of the rows
 @pytest.mark.parametrize("form", FORMS)
 def test_every_form_of_sparse_rows_gives_the_same_codes(fitted, form):
     model, X = fitted("SparseCoder", "float64", False), rows()
@@ -196,7 +196,7 @@ def test_the_first_atoms_are_distinct_samples():
     assert np.all(gram - np.eye(12) < 1 - 1e-6)
 
 
-# ----------------------------------------------------------------------------------------- functions
+# functions
 @dtypes
 @pytest.mark.parametrize("solver", ["auto", "cd", "fista"])
 def test_sparse_encode_gives_the_codes_of_dense_rows(dtype, solver):
@@ -237,7 +237,7 @@ def test_paths_and_largest_alphas_are_those_of_dense_rows(sparse_output):
         assert_allclose(got, expected, rtol=1e-9, atol=1e-9)
 
 
-# -------------------------------------------------------------------------------------- with pipelines
+# with pipelines
 def documents(n_samples=150):
     """Return documents about three topics, and their topics."""
     random = np.random.default_rng(0)
@@ -276,13 +276,11 @@ def test_a_fitted_coder_teaches_an_encoder_with_sparse_rows():
         for data in (X, sparse.csr_array(X))
     )
     assert_close(encoder.transform(X), dense.transform(X), "float64")
-    sparser, expected = (
-        encoder.to_sparse_lateral(0.5, data) for data in (sparse.csr_array(X), X)
-    )
+    sparser, expected = (encoder.to_sparse_lateral(0.5, data) for data in (sparse.csr_array(X), X))
     assert_close(sparser.transform(X), expected.transform(X), "float64")
 
 
-# ------------------------------------------------------------------------------------------- refusals
+# refusals
 @pytest.mark.parametrize("missing_values", [np.nan, 0, -1.0])
 def test_missing_values_of_sparse_rows_are_refused(missing_values):
     S = sparse.csr_array(rows())
@@ -336,7 +334,7 @@ def test_values_whose_squares_overflow_are_refused(name):
 )
 def test_models_that_require_dense_rows_say_so(model):
     assert not model.__sklearn_tags__().input_tags.sparse
-    with pytest.raises((TypeError, ValueError), match="dense data is required|support sparse X"):
+    with pytest.raises((TypeError, ValueError), match=r"dense data is required|support sparse X"):
         model.fit(sparse.csr_array(rows()))
 
 
@@ -347,7 +345,7 @@ def test_sparse_arrays_of_a_device_are_refused():
             call(kind())
 
 
-# --------------------------------------------------------------------------------------------- memory
+# memory
 @pytest.mark.filterwarnings("ignore:Maximum number of iterations")
 @pytest.mark.parametrize("name", ["SparseCoder", "PSD-shrinkage-encoder", "LISTAEncoder-lista"])
 def test_memory_does_not_hold_a_dense_copy(name):

@@ -103,9 +103,7 @@ def test_sweeps_end_at_a_minimum_over_waveforms_and_patterns(backend):
     least = quadratic(online, online.dictionary)
     waveforms, patterns = factors_of_rank_one(online.dictionary)
     for _ in range(50):
-        moved = [
-            rows + 1e-3 * random.standard_normal(rows.shape) for rows in (waveforms, patterns)
-        ]
+        moved = [rows + 1e-3 * random.standard_normal(rows.shape) for rows in (waveforms, patterns)]
         near = moved[0][..., None] * moved[1][:, None, None]
         near /= np.sqrt(np.sum(near**2, axis=(1, 2, 3), keepdims=True))
         assert quadratic(online, near) > least

@@ -174,7 +174,13 @@ def _moment_cases():
     for shapes in (SMALL, LARGE, SIGNALS, FEATURES):
         parts = ("update_kernels", draw_sweep, ("kernels",), {"shapes": shapes}, 1)
         yield f"update_kernels, {shapes[1]}", parts
-        parts = ("update_rank_one_kernels", draw_rank_one_sweep, ("kernels",), {"shapes": shapes}, 1)
+        parts = (
+            "update_rank_one_kernels",
+            draw_rank_one_sweep,
+            ("kernels",),
+            {"shapes": shapes},
+            1,
+        )
         yield f"update_rank_one_kernels, {shapes[1]}", parts
         for shifts in ((1, 1), (1, 3)):  # of maps with one position, or with one row
             options = {"shapes": shapes, "shifts": shifts}
