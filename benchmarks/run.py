@@ -34,6 +34,7 @@ SPEED = (
     "conv_solvers",
     "conv_learning",
     "conv_signals",
+    "conv_rank_one",
     "conv_encoder",
     "conv_memory",
     "backward",

@@ -1,5 +1,7 @@
 """Peak memory of learning from and encoding 1,000,000 x 144 float32 in a memory-mapped file.
 
+The same is measured for 20,000 x 50,000 float32 with 0.5 % of non-zero entries, a CSR array.
+
 The measure is anonymous memory, since the system can drop pages of the mapped file at any time,
 although they are part of the resident size while there is enough memory. A thread reads RssAnon
 every 5 ms. The peak is relative to its value after the imports and one small fit.
@@ -13,10 +15,13 @@ import time
 from pathlib import Path
 
 import numpy as np
+from scipy import sparse
 
 from benchmarks import _common
 
 N_FEATURES = 144
+N_WORDS = 50_000
+DENSITY = 5e-3
 BATCH = 10_000
 MEGABYTE = 2**20
 
@@ -25,29 +30,35 @@ def main():
     if "--work" in sys.argv:
         return work()
     options = _common.options(__doc__)
-    report = _common.Report("memory", "Memory for 1,000,000 x 144 float32 from a memory map")
+    report = _common.Report(
+        "memory", "Memory for 1,000,000 x 144 float32 from a memory map, and for sparse text"
+    )
     path = memory_map(100_000 if options.quick else 1_000_000)
     for job in ("SparseCoder fit", "SparseCoder partial_fit", "PSD fit", "PSD partial_fit"):
-        command = [
-            sys.executable,
-            "-W",
-            "ignore",
-            "-m",
-            "benchmarks.speed.memory",
-            "--work",
-            job,
-            path,
-        ]
-        output = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
-        found = json.loads(output.splitlines()[-1])
+        found = measured(job, path)
         report.add(job + ", transform", "peak above imports", found["peak"], "MiB", at_most=250)
         report.add(job + ", transform", "seconds", found["seconds"], "s")
         report.add(job, "arrays that are not float32", len(found["promoted"]), at_most=0)
         if found["promoted"]:
             report.note(f"{job}: {', '.join(found['promoted'])}")
     Path(path).unlink()
+    n_texts = 2000 if options.quick else 20_000
+    dense = n_texts * N_WORDS * 4 // MEGABYTE
+    for name in ("SparseCoder", "PSD"):
+        found = measured(f"{name} text", str(n_texts))
+        job = f"{name} fit, transform, {n_texts} sparse texts ({dense} MiB if dense)"
+        report.add(job, "peak above imports", found["peak"], "MiB", at_most=500)
+        report.add(job, "seconds", found["seconds"], "s")
     report.note("anonymous memory (RssAnon), sampled every 5 ms; codes are dropped batch by batch")
     report.save(options.results)
+
+
+def measured(job, source):
+    """Return what a new process prints about a job."""
+    options = ["-W", "ignore", "-m", "benchmarks.speed.memory", "--work", job, source]
+    command = [sys.executable, *options]
+    output = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+    return json.loads(output.splitlines()[-1])
 
 
 def memory_map(n_samples):
@@ -64,10 +75,14 @@ def memory_map(n_samples):
 # -------------------------------------------------------------------------------- in a new process
 def work():
     """Fit and transform in batches; print the peak and the dtypes of the fitted attributes."""
-    job, path = sys.argv[-2:]
+    job, source = sys.argv[-2:]
     name, method = job.split()
-    X = np.memmap(path, dtype=np.float32, mode="r").reshape(-1, N_FEATURES)
-    learn(name, method, np.array(X[:2000]))  # initialises kernels, thread pools and BLAS buffers
+    if method == "text":
+        X = text(int(source))
+        learn(name, method, X[:600, :N_FEATURES])
+    else:
+        X = np.memmap(source, dtype=np.float32, mode="r").reshape(-1, N_FEATURES)
+        learn(name, method, np.array(X[:2000]))  # initialises kernels, threads and BLAS buffers
     with AnonymousMemory() as memory:
         seconds, (model, code) = _common.stopwatch(lambda: learn(name, method, X))
     promoted = [] if code.dtype == np.float32 else ["codes"]
@@ -79,15 +94,34 @@ def work():
 def learn(name, method, X):
     import sklearn_ebm
 
-    model = getattr(sklearn_ebm, name)(256, max_iter=1, tol=0, random_state=0)
-    if method == "fit":
+    alpha, n_components = (0.1, 100) if method == "text" else ("scale", 256)
+    model = getattr(sklearn_ebm, name)(
+        n_components, alpha=alpha, max_iter=1, tol=0, random_state=0
+    )
+    if method != "partial_fit":
         model.fit(X)
     else:
-        for start in range(0, len(X), BATCH):
+        for start in range(0, X.shape[0], BATCH):
             model.partial_fit(X[start : start + BATCH])
-    for start in range(0, len(X), BATCH):
+    for start in range(0, X.shape[0], BATCH):
         code = model.transform(X[start : start + BATCH])
     return model, code
+
+
+def text(n_texts):
+    """Return texts of three topics each, as rows of unit norm: a few words are frequent."""
+    random = np.random.default_rng(0)
+    n_words = int(DENSITY * N_WORDS)
+    topics = (N_WORDS * random.random((60, 4 * n_words)) ** 2.5).astype(np.int32)
+    chosen = topics[random.integers(60, size=(n_texts, 3))].reshape(n_texts, -1)
+    place = random.integers(chosen.shape[1], size=(n_texts, n_words))
+    words = np.take_along_axis(chosen, place, axis=1).ravel()
+    values = random.uniform(0.2, 1.2, words.size).astype(np.float32)
+    X = sparse.csr_array((values, words, np.arange(n_texts + 1) * n_words), (n_texts, N_WORDS))
+    X.sum_duplicates()
+    norms = np.sqrt(X.power(2).sum(axis=1))
+    X.data /= np.repeat(norms, np.diff(X.indptr))
+    return X
 
 
 # Learning curves are sums over samples and may be in double precision.

@@ -154,7 +154,7 @@ class EnergyDisplay:
         grid[:, first], grid[:, second] = xx0.ravel(), xx1.ravel()
         columns = getattr(X, "columns", None)
         if columns is not None:
-            grid = type(X)(grid, columns=columns)
+            grid = _as_frame(grid, X)
         response = np.asarray(to_host(energy_of(estimator, grid))).reshape(xx0.shape)
         names = [f"Feature {k}" for k in range(values.shape[1])] if columns is None else columns
         labels = [str(names[first]), str(names[second])]
@@ -221,3 +221,8 @@ def _ticks(column, n_points):
     low, high = limits_of(column)
     room = MARGIN * (high - low)
     return np.linspace(low - room, high + room, n_points)
+
+
+def _as_frame(values, like):
+    """Return a data frame of the library of another one, with its columns."""
+    return type(like)(values, columns=like.columns)

@@ -235,7 +235,7 @@ def _pursuit(problem, code, warm, tol, max_iter, backend):
 
 
 def _constrained(problem, code, warm, tol, max_iter, backend):
-    """Search from zero, whatever the codes are."""
+    """Search from zero, whatever the codes are; the reference continues with late samples."""
     xp, limit = array_namespace(code), problem.penalty.limit_rule
     gap, n_iter = xp.full_like(problem.half_norm, xp.inf), 0
     if _squares_fit(problem) and _meets_in_single(problem, limit):

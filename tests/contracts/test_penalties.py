@@ -112,6 +112,12 @@ def test_prox_of_length_zero_is_the_closest_feasible_code(name, positive):
     projected = penalty.prox(code, 0.0)
     assert_array_equal(projected[is_allowed], expected[is_allowed])
     assert np.all(np.isfinite(penalty.value(projected)))
+    if offers(penalty, "limit_rule"):  # magnitudes of outside codes are reduced by the same number
+        reduced = np.where(projected != 0, np.abs(expected - projected), 0)
+        least = np.where(projected != 0, reduced, np.inf).min(axis=1)
+        assert_allclose(reduced.max(axis=1)[~is_allowed], least[~is_allowed], atol=ROUNDING)
+        assert_allclose(np.abs(projected).sum(axis=1)[~is_allowed], penalty.limit, rtol=ROUNDING)
+        return
     largest = -np.sort(-np.abs(code), axis=1)[:, :2]  # of the only penalty that limits their number
     rest = np.sum(code**2, axis=1) - np.sum(largest**2, axis=1)
     distance = np.sum((projected - expected) ** 2, axis=1)

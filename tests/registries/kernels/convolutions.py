@@ -174,20 +174,13 @@ def _moment_cases():
     for shapes in (SMALL, LARGE, SIGNALS, FEATURES):
         parts = ("update_kernels", draw_sweep, ("kernels",), {"shapes": shapes}, 1)
         yield f"update_kernels, {shapes[1]}", parts
-        parts = (
-            "update_rank_one_kernels",
-            draw_rank_one_sweep,
-            ("kernels",),
-            {"shapes": shapes},
-            1,
-        )
-        yield f"update_rank_one_kernels, {shapes[1]}", parts
+        rank_one = "update_rank_one_kernels", draw_rank_one_sweep, ("kernels",)
+        yield f"update_rank_one_kernels, {shapes[1]}", (*rank_one, {"shapes": shapes}, 1)
         for shifts in ((1, 1), (1, 3)):  # of maps with one position, or with one row
             options = {"shapes": shapes, "shifts": shifts}
             parts = ("update_kernels", draw_sweep, ("kernels",), options, 1)
             yield f"update_kernels, {shapes[1]}, {shifts}", parts
-            parts = ("update_rank_one_kernels", draw_rank_one_sweep, ("kernels",), options, 1)
-            yield f"update_rank_one_kernels, {shapes[1]}, {shifts}", parts
+            yield f"update_rank_one_kernels, {shapes[1]}, {shifts}", (*rank_one, options, 1)
 
 
 def _descent_case(border, rule, masked=False, ridge=0.0):
