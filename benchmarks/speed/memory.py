@@ -95,9 +95,7 @@ def learn(name, method, X):
     import sklearn_ebm
 
     alpha, n_components = (0.1, 100) if method == "text" else ("scale", 256)
-    model = getattr(sklearn_ebm, name)(
-        n_components, alpha=alpha, max_iter=1, tol=0, random_state=0
-    )
+    model = getattr(sklearn_ebm, name)(n_components, alpha=alpha, max_iter=1, tol=0, random_state=0)
     if method != "partial_fit":
         model.fit(X)
     else:
