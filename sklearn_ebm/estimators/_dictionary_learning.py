@@ -4,31 +4,21 @@ import functools
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import check_random_state
-
-from sklearn_ebm._warnings import warn
-from sklearn_ebm.backends import array_namespace, to_host
+from sklearn_ebm.backends import array_namespace
+from sklearn_ebm.estimators._first_atoms import FirstAtoms
 from sklearn_ebm.estimators._fitted import check_share, keep, new_penalty, sparsity
-from sklearn_ebm.estimators._largest_alphas import largest_alphas
-from sklearn_ebm.factors import check_alpha, degree_of, resolve_penalty, takes_alpha
+from sklearn_ebm.estimators._learning_warnings import complaint, warn_of, warn_of_share
+from sklearn_ebm.factors import check_alpha, degree_of, takes_alpha
 from sklearn_ebm.factors.encoders import Scale
 from sklearn_ebm.inputs._checks import check_magnitude, check_weight
 from sklearn_ebm.inputs._sizes import data_size, observed_share
 from sklearn_ebm.inputs._weights import weights_in_type_of
 from sklearn_ebm.layers._state import is_same, require_equal
-from sklearn_ebm.learning._divergence import divergence_message, warn_of_divergence
+from sklearn_ebm.learning._divergence import warn_of_divergence
 from sklearn_ebm.learning._policies import RelativeChange, undoing_divergence
 from sklearn_ebm.learning._rates import LinearDecay
 from sklearn_ebm.learning._trainer import Plan
-from sklearn_ebm.protocols import offers
 
-MANY = 1e-3  # fraction of unconverged codes above which learning issues a warning
-FEW_NON_ZERO = 0.01  # share of non-zero entries below which codes are hardly useful,
-FEWEST_NON_ZERO = 0.5  # if most samples have a code of zeros: large dictionaries have small shares
-MOST_NON_ZERO = 0.9  # share of the largest support above which codes are hardly sparse,
-FEWEST_TO_BE_DENSE = 10  # unless there are so few components that all of them may be needed
 ALL_ROWS = slice(None)
 
 
@@ -66,11 +56,12 @@ class DictionaryLearning:
     """
 
     degree = 2  # highest power of X that learning computes
+    is_quiet = False  # whether passes end without warnings
 
     def __init__(self, model, attempt):
         self.model = model
         self.attempt = attempt
-        self._drawn = None
+        self.first = FirstAtoms(self)
 
     # Parameters are read on first use, because a fitted model checks them in `_learner_to_go_on`.
     @functools.cached_property
@@ -103,7 +94,7 @@ class DictionaryLearning:
         if trainer is None:
             trainer = self._first_trainer(data, weights, ALL_ROWS)
         self._begin(trainer, data, exponent)
-        self._make_passes(trainer, data, weights, self.random_state, context)
+        self._make_passes(trainer, data, weights, self.first.random_state, context)
         context.call_on_fit_task_end(
             estimator=model, X=data.X, reconstruction_attributes=model._snapshot
         )
@@ -156,68 +147,31 @@ class DictionaryLearning:
 
     def _alpha(self, trainer, data, weights, rows):
         """Return the weight of the penalty. The scale of the data is measured on `rows`."""
-        model, penalty = self.model, self.model._penalty_kind()
+        model, penalty = self.model, self._kind()
         check_alpha(penalty, model.alpha)
-        if not self._is_measured:
-            return self.fixed_alpha(model, model.alpha, False)
+        alpha = self.fixed_alpha(model, model.alpha, model.relative_alpha)
+        if alpha is not None:
+            return alpha
         if trainer is not None:
             return sparsity(model)
         if model.relative_alpha:
-            return float(model.alpha) * self._largest_alpha(data, weights, rows)
+            return float(model.alpha) * self.first.largest_alpha(data, weights, rows, penalty)
         degree = degree_of(penalty) if takes_alpha(penalty) else 1
         return float(typical_size(data, weights, rows) ** (2 - degree))
-
-    @property
-    def _is_measured(self):
-        """Whether the weight of the penalty depends on the data."""
-        model = self.model
-        return self.fixed_alpha(model, model.alpha, model.relative_alpha) is None
 
     @staticmethod
     def fixed_alpha(model, alpha, is_relative):
         """Return the weight that a value of alpha specifies; None if it depends on the data."""
         return None if is_relative or isinstance(alpha, str) else float(alpha)
 
-    def _largest_alpha(self, data, weights, rows):
-        """Return the smallest alpha for which all codes are zero with the initial atoms.
-
-        Only samples with a weight count. One if codes are zero for every alpha.
-        """
-        dictionary, _ = self._initial(data, weights)
-        decoder = self.atoms.decoder(dictionary, data.shape).on(data.backend)
-        factor = self.atoms.penalty(self._unit_penalty(dictionary), dictionary.shape[0])
-        alphas = to_host(
-            largest_alphas(
-                data.rows[rows, ...], decoder, factor, data.backend,
-                "relative_alpha=True", "Set relative_alpha=False.",
-            )
-        )  # fmt: skip
-        if weights is not None:
-            alphas = alphas * (to_host(weights)[rows] > 0)
-        return float(alphas.max()) or 1.0
-
-    def _unit_penalty(self, dictionary):
-        """Return the penalty on one code vector with alpha = 1."""
-        model = self.model
-        return resolve_penalty(
-            model._penalty_kind(), dictionary.shape[0], 1.0, bool(model.positive)
-        )
+    def _kind(self):
+        """Return the penalty as specified by the user."""
+        return self.model._penalty_kind()
 
     # --------------------------------------------------------------------------------- the trainer
-    @functools.cached_property
-    def random_state(self):
-        """Generator of the random numbers of this call."""
-        return check_random_state(self.model.random_state)
-
-    def _initial(self, data, weights):
-        """Return the initial atoms and the table of connections, drawn at the first request."""
-        if self._drawn is None:
-            self._drawn = self.atoms.initial(data.X, weights, self.random_state)
-        return self._drawn
-
     def _first_trainer(self, data, weights, first):
         """Return the initial trainer. The scale of the data is measured on the rows `first`."""
-        dictionary, table = self._initial(data, weights)
+        dictionary, table = self.first.initial(data, weights)
         encoder, prediction = None, self.prediction
         if prediction is not None:
             alpha = sparsity(self.model)
@@ -302,59 +256,16 @@ class DictionaryLearning:
         finally:
             keep(model, trainer)
         converged = outcome.is_stopped or float(model.tol) == 0
-        warn_of(self._complaint(trainer, outcome, "" if converged else change.message(plan)))
-        advice = "" if outcome.has_diverged else self._advice(trainer)
-        if advice:
-            warn(advice, UserWarning)
+        if self.is_quiet:
+            return
+        unfinished = "" if converged else change.message(plan)
+        warn_of(complaint(self, trainer, outcome, unfinished))
+        if not outcome.has_diverged:
+            warn_of_share(self, trainer)
 
     def _policies_once(self):
         """Return the policies of `partial_fit`, which undo all steps if one of them diverges."""
         return undoing_divergence()
-
-    def _complaint(self, trainer, outcome, unfinished=""):
-        """Return a warning about how learning ended, with a remedy. Empty if all is well."""
-        model, unconverged = self.model, trainer.curves.latest.get("unconverged", 0.0)
-        if outcome.has_diverged:
-            return divergence_message(model.learning_rate)
-        if not np.any(model.usage_):
-            return _no_codes(model, self._is_measured)
-        if unconverged > MANY:
-            return (
-                f"In the last pass, {unconverged:.1%} of the codes did not converge to a tolerance "
-                f"of {trainer.criterion.settings['tol']:.1e}. Increase code_max_iter or code_tol."
-            )
-        return unfinished
-
-    def _advice(self, trainer):
-        """Return a warning if hardly any or nearly all entries of the codes are non-zero.
-
-        Shares of convolutional codes are small, since each filter has a coefficient at each
-        position. Codes are dense on purpose if the penalty is one of groups. With an L1 penalty
-        alone, a code has at most as many non-zero entries as the sample has features.
-        """
-        model, n_components = self.model, trainer.criterion.dictionary.shape[0]
-        penalty, share = new_penalty(model, n_components), float(model.sparsity_curve_[-1])
-        if not takes_alpha(model._penalty_kind()) or not share > 0:
-            return ""
-        found = (
-            f"{share:.2%} of the entries of the codes are non-zero with alpha_={model.alpha_:.3g}"
-        )
-        remedy = "To set alpha relative to the largest useful value, use relative_alpha=True."
-        is_empty = share < FEW_NON_ZERO and share * n_components < FEWEST_NON_ZERO
-        if is_empty and self.atoms.has_few_entries:
-            return f"Only {found}, and most samples have a code of zeros. Lower alpha. {remedy}"
-        largest_support = n_components
-        is_l1 = offers(penalty, "rule") or offers(penalty, "unweighted")
-        if is_l1 and self.prediction is None and self.atoms.has_few_entries:
-            largest_support = min(n_components, model.n_features_in_)
-        is_dense = share * n_components > MOST_NON_ZERO * largest_support
-        if (
-            is_dense
-            and largest_support >= FEWEST_TO_BE_DENSE
-            and getattr(penalty, "separable", False)
-        ):
-            return f"{found}, so that the codes are hardly sparse. Increase alpha. {remedy}"
-        return ""
 
 
 def _require_dictionary(model, atoms, dictionary):
@@ -366,27 +277,6 @@ def _require_dictionary(model, atoms, dictionary):
             "dictionary differs from the atoms that learning continues with. To change it, "
             "call fit with warm_start=False."
         )
-
-
-def _no_codes(model, is_derived):
-    """Return a warning that all codes are zero."""
-    if not takes_alpha(model._penalty_kind()):
-        return "Every code is zero; nothing was learned. Check that X does not contain only zeros."
-    if is_derived:
-        return (
-            f"Every code is zero with alpha_={model.alpha_}; nothing was learned. Check that X "
-            "does not contain only zeros, or set alpha to a lower number."
-        )
-    return (
-        f"alpha={sparsity(model)} is so large that every code is zero; nothing was learned. "
-        "Lower alpha, or scale X to unit variance."
-    )
-
-
-def warn_of(complaint):
-    """Issue a `ConvergenceWarning` if the message is not empty."""
-    if complaint:
-        warn(complaint, ConvergenceWarning)
 
 
 def typical_size(data, weights, rows):

@@ -77,14 +77,10 @@ class PooledLearning(DictionaryLearning):
         model, last = self.model, self.model._last_state
         is_first = not last.fitted_with  # a continued fit keeps weights that users have set
         if is_first or model._change_since_fit(GROUPS, last.fitted_with):
-            model._pools = self._groups().pools(trainer.criterion.dictionary.shape[0])
+            model._pools = self._kind().pools(trainer.criterion.dictionary.shape[0])
         super()._follow(trainer, data)
 
-    def _unit_penalty(self, dictionary):
-        pools = self._groups().pools(dictionary.shape[0])
-        return group_norm(1.0, pools, bool(self.model.positive))
-
-    def _groups(self):
+    def _kind(self):
         model = self.model
         return GroupPenalty(
             model.groups,

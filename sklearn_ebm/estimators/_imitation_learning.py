@@ -12,9 +12,9 @@ from sklearn_ebm.estimators._atoms import Atoms
 from sklearn_ebm.estimators._dictionary_learning import (
     DictionaryLearning,
     curves_of,
-    warn_of,
 )
 from sklearn_ebm.estimators._fitted import keep, new_penalty, sparsity
+from sklearn_ebm.estimators._learning_warnings import complaint, warn_of
 from sklearn_ebm.estimators._sparse_coder import SparseCoder
 from sklearn_ebm.factors import (
     ENCODERS,
@@ -53,11 +53,7 @@ ROUNDING = 1e-6  # initial loss, relative to zero codes, below which no warning 
 class _QuietLearning(DictionaryLearning):
     """Learning of a dictionary if none is given, without warnings about its passes."""
 
-    def _complaint(self, trainer, outcome, unfinished=""):
-        return ""
-
-    def _advice(self, trainer):
-        return ""
+    is_quiet = True
 
 
 def is_coder(dictionary):
@@ -158,12 +154,14 @@ class ImitationLearning(DictionaryLearning):
         model, alpha = self.model, self.model.alpha_
         size = data_size(data.X, weights, first, alpha)
         if self.atoms.is_fixed:
-            return self._untrained(self._initial(data, weights)[0], size)
-        drawn = None if self._drawn is None else self._drawn[0]  # with which alpha was computed
+            return self._untrained(self.first.initial(data, weights)[0], size)
+        drawn = (
+            None if self.first.drawn is None else self.first.drawn[0]
+        )  # with which alpha was computed
         coder = SparseCoder(
             model.n_components, alpha=alpha, penalty=model._penalty_kind(), solver=model.solver,
             dictionary_init=drawn, max_time=model.max_time, code_max_iter=model.code_max_iter,
-            code_tol=model.code_tol, backend=model.backend, random_state=self.random_state,
+            code_tol=model.code_tol, backend=model.backend, random_state=self.first.random_state,
             verbose=model.verbose,
         )  # fmt: skip
         try:
@@ -243,7 +241,7 @@ class ImitationLearning(DictionaryLearning):
         finally:
             keep(model, trainer)
         of_zero = loss_of_zero(trainer.criterion.loss, held_out)
-        warn_of(self._complaint(trainer, outcome) or self._no_gain(of_zero))
+        warn_of(complaint(self, trainer, outcome) or self._no_gain(of_zero))
 
     def _policies(self, held_out):
         """Return policies that keep the best parameters on held-out samples and reduce the rate."""

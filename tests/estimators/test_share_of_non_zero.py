@@ -53,7 +53,7 @@ def test_default_models_do_not_warn(model, name):
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_hardly_sparse_codes_and_hardly_any_code_have_a_remedy(kind):
     with pytest.warns(UserWarning, match=r"\d+\.\d+% of .* alpha_=1e-08.* Increase alpha"):
-        kind(80, alpha=1e-8, **QUICK).fit(X)
+        kind(32, alpha=1e-8, **QUICK).fit(X)
     largest = np.linalg.norm(X, axis=1).max()
     with pytest.warns(UserWarning, match=r"Only 0\.\d+% .* Lower alpha.*relative_alpha=True"):
         SparseCoder(200, alpha=0.8 * largest, **QUICK).fit(X)
