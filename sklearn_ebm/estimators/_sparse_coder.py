@@ -231,9 +231,10 @@ class SparseCoder(SparseModel):
     def _batch_sizes(self):
         return DICTIONARY_BATCHES if self.optimizer == "online" else ALL_SAMPLES
 
-    @property
-    def _takes_sparse(self):
-        return super()._takes_sparse and self.optimizer == "online"
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = tags.input_tags.sparse and self.optimizer == "online"
+        return tags
 
     def _atoms(self):
         given = self.n_components, self.dictionary, self.dictionary_init

@@ -373,12 +373,6 @@ class SparseModel(
         decoder = row_decoder(self)
         return decoder.code_size if self._form.is_flat else decoder.map_shape[2]
 
-    @property
-    def _takes_sparse(self):
-        """Whether samples may be sparse, given the parameters."""
-        on_host, is_complete = self.backend != "cupy", self.missing_values is None
-        return on_host and is_complete and not self._takes_images
-
     def __sklearn_is_fitted__(self):
         """Return whether the model has atoms; validation alone sets other attributes."""
         return hasattr(self, "components_")
@@ -388,7 +382,8 @@ class SparseModel(
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         tags.input_tags.allow_nan = is_nan(self.missing_values)
         tags.input_tags.three_d_array = self._takes_images
-        tags.input_tags.sparse = self._takes_sparse
+        on_host, is_complete = self.backend != "cupy", self.missing_values is None
+        tags.input_tags.sparse = on_host and is_complete and not self._takes_images
         return tags
 
     def _as_network(self):

@@ -189,8 +189,9 @@ class EnergyDisplay:
         response = np.asarray(self.response, dtype=float)
         self.figure_, self.axes_ = take_axes(ax, 1, self, FIGURE_SIZE)
         levels = N_LEVELS if levels is None else levels
-        if np.ndim(levels) == 0:
-            levels = np.linspace(*limits_of(np.percentile(response, PERCENTILES)), int(levels))
+        if isinstance(levels, Integral):
+            lowest, highest = limits_of(np.percentile(response, PERCENTILES))
+            levels = np.linspace(lowest, highest, int(levels))
         (axes,) = self.axes_
         self.surface_ = axes.contourf(
             np.asarray(self.xx0), np.asarray(self.xx1), response, levels, cmap=cmap, extend="both"

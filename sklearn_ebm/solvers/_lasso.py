@@ -261,7 +261,8 @@ def _weight_search(problem, code, tol, max_iter, backend):
 def _by_grams(search, problem, code, tol, max_iter):
     """Search the codes of rows with the same Gram matrix; return gaps and iterations."""
     xp, n_iter = array_namespace(code), 0
-    gap, lasso = xp.empty_like(problem.half_norm), problem.as_limited()
+    gap, rule = xp.empty_like(problem.half_norm), problem.penalty.limit_rule
+    lasso = Lasso(problem.gram, problem.correlation, problem.half_norm, rule)
     for rows, gram in _grams(problem):
         part = lasso._replace(
             gram=gram, correlation=lasso.correlation[rows, :], half_norm=lasso.half_norm[rows]

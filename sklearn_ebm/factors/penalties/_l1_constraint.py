@@ -99,10 +99,10 @@ class L1Constraint(PenaltySpecification):
                 f"norm={self.norm!r} and tol={self.tol!r}. Set one of them, and the other to None."
             )
         if self.norm is None:
-            if not (isinstance(self.tol, Real) and 0 <= self.tol < float("inf")):
+            if not (isinstance(self.tol, Real) and 0 <= float(self.tol) < float("inf")):
                 raise ValueError(f"tol must be a non-negative number or None, got {self.tol!r}.")
             return ErrorBound(float(self.tol), positive)
-        if not (isinstance(self.norm, Real) and 0 < self.norm < float("inf")):
+        if not (isinstance(self.norm, Real) and 0 < float(self.norm) < float("inf")):
             raise ValueError(f"norm must be a positive number or None, got {self.norm!r}.")
         return L1Ball(float(self.norm), positive)
 

@@ -272,10 +272,6 @@ class GramProblem:
         rule = self.penalty.group_rule(self.correlation)
         return Lasso(self.gram, self.correlation, self.unit, rule)
 
-    def as_limited(self):
-        """Return the arrays for a search for codes under a constraint, with true half norms."""
-        return Lasso(self.gram, self.correlation, self.half_norm, self.penalty.limit_rule)
-
     def relative_gap(self, code, eta=None):
         """Return the duality gap over 1/2 ||x||^2, the certificate; shape (n_samples,)."""
         q = self.correlation - self.product(code)
