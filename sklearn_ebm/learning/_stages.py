@@ -94,7 +94,7 @@ def batches_through(steps, X, n_samples=None):
     """Return slices of the rows of X such that arrays between the steps remain small."""
     n_samples = _num_samples(X) if n_samples is None else n_samples
     row = first_row(X)
-    largest = max(1, math.prod(np.shape(row)))  # sparse rows may become dense
+    largest = math.prod(row.shape) if sparse.issparse(row) else 1  # may become dense
     for step in steps:
         row = transformed([step], row)
         largest = max(largest, math.prod(np.shape(row)))
