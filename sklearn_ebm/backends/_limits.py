@@ -44,7 +44,7 @@ class NormLimit(NamedTuple):
         The dual point s r has the gap 1/2 (1 - s)^2 ||r||^2 + s (limit max_j |q_j| - z q').
         """
         xp = array_namespace(code)
-        bound = self.limit * _largest(self.rule, residual_correlation)
+        bound = self.limit * largest_magnitude(self.rule, residual_correlation)
         slack = _not_negative(bound - row_sum(code * residual_correlation))
         scale = _not_negative(1 - slack / positive_or_one(misfit + misfit))
         gap = misfit * (1 - scale) ** 2 + scale * slack
@@ -97,8 +97,8 @@ class SquareLimit(NamedTuple):
         xp = array_namespace(code)
         norm = xp.sqrt(misfit + misfit)
         distance = self.limit**0.5 - norm
-        largest = _largest(self.rule, residual_correlation)
-        length = largest * row_sum(array_namespace(code).abs(code))
+        largest = largest_magnitude(self.rule, residual_correlation)
+        length = largest * row_sum(xp.abs(code))
         slack = _not_negative(length - row_sum(code * residual_correlation))
         gap = slack + norm * xp.abs(distance)
         gap = xp.where(distance >= 0, xp.minimum(gap, length), gap)
@@ -130,5 +130,6 @@ def _not_negative(values):
     return xp.maximum(values, xp.zeros_like(values))
 
 
-def _largest(rule, correlation):
+def largest_magnitude(rule, correlation):
+    """Return max_j |q_j| of each row, the smallest weight for which its code is zero."""
     return _not_negative(row_maximum(rule.dual_magnitude(correlation)))

@@ -155,9 +155,7 @@ class ImitationLearning(DictionaryLearning):
         size = data_size(data.X, weights, first, alpha)
         if self.atoms.is_fixed:
             return self._untrained(self.first.initial(data, weights)[0], size)
-        drawn = (
-            None if self.first.drawn is None else self.first.drawn[0]
-        )  # with which alpha was computed
+        drawn, _ = self.first.drawn or (None, None)  # alpha was computed with these atoms
         coder = SparseCoder(
             model.n_components, alpha=alpha, penalty=model._penalty_kind(), solver=model.solver,
             dictionary_init=drawn, max_time=model.max_time, code_max_iter=model.code_max_iter,

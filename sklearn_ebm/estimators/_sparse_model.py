@@ -41,9 +41,8 @@ from sklearn_ebm.learning._progress import MAX_TIME
 from sklearn_ebm.solvers import MATRIX_SOLVERS, require_certificate
 
 SCALE = "scale"  # the value of alpha that means the root mean square of the training data
-SOLVERS_OF_WEIGHTED = [
-    StrOptions({"auto", *MATRIX_SOLVERS} - {"constrained", "omp"})
-]  # penalties with a weight
+OF_CONSTRAINTS = {"constrained", "omp"}  # solvers of penalties without a weight
+SOLVERS_OF_WEIGHTED = [StrOptions({"auto", *MATRIX_SOLVERS} - OF_CONSTRAINTS)]
 COMMON_CONSTRAINTS = {
     "n_components": [Interval(Integral, 1, None, closed="left"), None],
     "alpha": [Interval(Real, 0, None, closed="neither"), StrOptions({SCALE})],

@@ -128,11 +128,9 @@ def canonical(X):
     if not sparse.issparse(X):
         return X
     X = sparse.csr_array(X)
-    if not X.has_canonical_format:
+    if not (X.has_canonical_format and np.all(X.data)):
         X = X.copy()
         X.sum_duplicates()
-    if not np.all(X.data):
-        X = X.copy()
         X.eliminate_zeros()
     return X
 

@@ -144,7 +144,7 @@ class EnergyDisplay:
         """
         check_is_fitted(estimator)
         check_scalar(grid_resolution, "grid_resolution", Integral, min_val=2)
-        values = np.asarray(to_host(X))
+        values = to_host(X)
         first, second = _checked_features(features, values)
         shown = values[:, [first, second]].astype(float)
         axes = [_ticks(column, grid_resolution) for column in shown.T]
@@ -155,7 +155,7 @@ class EnergyDisplay:
         columns = getattr(X, "columns", None)
         if columns is not None:
             grid = _as_frame(grid, X)
-        response = np.asarray(to_host(energy_of(estimator, grid))).reshape(xx0.shape)
+        response = to_host(energy_of(estimator, grid)).reshape(xx0.shape)
         names = [f"Feature {k}" for k in range(values.shape[1])] if columns is None else columns
         labels = [str(names[first]), str(names[second])]
         display = cls(xx0, xx1, response, data=shown if plot_data else None, labels=labels)
@@ -225,5 +225,5 @@ def _ticks(column, n_points):
 
 
 def _as_frame(values, like):
-    """Return a data frame of the library of another one, with its columns."""
+    """Return values as a data frame with the type and the columns of `like`."""
     return type(like)(values, columns=like.columns)

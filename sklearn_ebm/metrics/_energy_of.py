@@ -215,7 +215,7 @@ def _reconstruction(estimator):
 
 
 def _principal_components(estimator):
-    """E(x, z) = 1/2 ||x - m - zW||^2; the marginal is that of probabilistic PCA."""
+    """E(x, z) = 1/2 ||x - m - zW||^2; the marginal is the one of probabilistic PCA."""
     form = _reconstruction(estimator)
     has_density = hasattr(estimator, "score_samples")  # IncrementalPCA has none
     marginal = _negative_score(estimator) if has_density else None

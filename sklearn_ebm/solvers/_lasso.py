@@ -225,8 +225,7 @@ def _pursuit(problem, code, warm, tol, max_iter, backend):
     xp, part, rule = array_namespace(code), code, problem.penalty.support_rule
     if not (_squares_fit(problem) and _resolves(problem, rule.tol)):
         problem, part = problem.in_double(), xp.zeros_like(code, dtype=xp.float64)
-    for rows, gram in _grams(problem):
-        lasso = Lasso(gram, problem.correlation[rows, :], problem.half_norm[rows], rule)
+    for rows, lasso in _by_grams(problem, rule):
         backend.pursue(lasso, part[rows, :], rule.n_nonzero_coefs)
     if part is not code:
         code[...] = xp.asarray(part, dtype=code.dtype)
@@ -240,7 +239,7 @@ def _constrained(problem, code, warm, tol, max_iter, backend):
     gap, n_iter = xp.full_like(problem.half_norm, xp.inf), 0
     if _squares_fit(problem) and _meets_in_single(problem, limit):
         share = EXACT_SHARE if code.dtype != xp.float64 else 1
-        gap, n_iter = _by_grams(backend.constrained_codes, problem, code, share * tol, ROUNDS)
+        gap, n_iter = _searched(backend.constrained_codes, problem, code, share * tol, ROUNDS)
     else:
         code[...] = 0
     return gap, n_iter + _go_on(_weight_search, problem, code, gap, tol, max_iter, backend)
@@ -255,21 +254,22 @@ def _meets_in_single(problem, limit):
 def _weight_search(problem, code, tol, max_iter, backend):
     minimize = getattr(backend, "feature_sign", None) or backend.coordinate_descent
     search = partial(reference.constrained_codes, minimize=minimize)
-    return _by_grams(search, problem, code, tol, max_iter)
+    return _searched(search, problem, code, tol, max_iter)
 
 
-def _by_grams(search, problem, code, tol, max_iter):
-    """Search the codes of rows with the same Gram matrix; return gaps and iterations."""
-    xp, n_iter = array_namespace(code), 0
-    gap, rule = xp.empty_like(problem.half_norm), problem.penalty.limit_rule
-    lasso = Lasso(problem.gram, problem.correlation, problem.half_norm, rule)
-    for rows, gram in _grams(problem):
-        part = lasso._replace(
-            gram=gram, correlation=lasso.correlation[rows, :], half_norm=lasso.half_norm[rows]
-        )
-        gap[rows], steps = search(part, code[rows, :], tol, max_iter)
+def _searched(search, problem, code, tol, max_iter):
+    """Search the codes under a constraint; return gaps and iterations."""
+    gap, n_iter = array_namespace(code).empty_like(problem.half_norm), 0
+    for rows, lasso in _by_grams(problem, problem.penalty.limit_rule):
+        gap[rows], steps = search(lasso, code[rows, :], tol, max_iter)
         n_iter = max(n_iter, steps)
     return gap, n_iter
+
+
+def _by_grams(problem, rule):
+    """Yield rows with the same Gram matrix, and their lasso with a rule and true half norms."""
+    for rows, gram in _grams(problem):
+        yield rows, Lasso(gram, problem.correlation[rows, :], problem.half_norm[rows], rule)
 
 
 def _grams(problem):

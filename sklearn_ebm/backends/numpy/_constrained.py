@@ -12,6 +12,7 @@ that its duality gap is a certificate at any time.
 
 import copy
 
+from sklearn_ebm.backends._limits import largest_magnitude
 from sklearn_ebm.backends._namespace import array_namespace, put_rows
 from sklearn_ebm.backends._rules import positive_or_one
 from sklearn_ebm.backends.numpy._feature_sign import feature_sign
@@ -48,8 +49,7 @@ def constrained_codes(lasso, code, tol, max_iter, minimize=feature_sign):
     """
     xp, limit = array_namespace(code), lasso.rule
     code[...] = 0
-    magnitude = limit.rule.dual_magnitude(lasso.correlation)
-    largest = xp.max(xp.maximum(magnitude, xp.zeros_like(magnitude)), axis=1)
+    largest = largest_magnitude(limit.rule, lasso.correlation)
     gap = limit.gap(lasso.half_norm, lasso.half_norm, code, lasso.correlation)
     excess = limit.excess(lasso.half_norm, code)
     rows = xp.nonzero((excess < 0) & (largest > 0))[0]
@@ -82,6 +82,8 @@ def _taken(lasso, rows):
 class _End:
     """One end of the interval of weights of each sample, with the solution of the lasso."""
 
+    arrays = "alpha", "code", "correlation", "misfit", "excess", "weight"
+
     def __init__(self, lasso, alpha, code):
         self.lasso = lasso
         self.alpha = alpha
@@ -97,7 +99,7 @@ class _End:
     def replace(self, other, where):
         """Take the values of another end for some of the samples."""
         xp = array_namespace(self.alpha)
-        for name in ("alpha", "code", "correlation", "misfit", "excess", "weight"):
+        for name in self.arrays:
             mine, new = getattr(self, name), getattr(other, name)
             chosen = where[:, None] if mine.ndim == 2 else where
             setattr(self, name, xp.where(chosen, new, mine))
@@ -106,7 +108,7 @@ class _End:
         """Return the values of some of the samples."""
         xp, part = array_namespace(self.alpha), copy.copy(self)
         part.lasso = lasso
-        for name in ("alpha", "code", "correlation", "misfit", "excess", "weight"):
+        for name in self.arrays:
             setattr(part, name, xp.take(getattr(self, name), index, axis=0))
         return part
 

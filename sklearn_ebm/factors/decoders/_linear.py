@@ -104,10 +104,16 @@ class LinearDecoder(ModuleMixin):
 
     def squared_errors(self, X, code):
         """Return ||x - z D||^2 of each sample. For sparse X, no dense residual is formed."""
-        if not sparse.issparse(X):
-            return squared_norms(X - self.decode(code))
-        fit = 2 * self.correlate(X) - code @ self.gram
-        return squared_norms(X) - array_namespace(code).sum(code * fit, axis=1)
+        if sparse.issparse(X):
+            return self.errors_of_sparse(X, code)[0]
+        return squared_norms(X - self.decode(code))
+
+    def errors_of_sparse(self, X, code):
+        """Return ||x - z D||^2 and (x - z D) D' for sparse X, without a dense residual."""
+        correlation = self.correlate(X)
+        q = correlation - code @ self.gram
+        fit = array_namespace(code).sum(code * (correlation + q), axis=1)
+        return squared_norms(X) - fit, q
 
     @functools.cached_property
     def _rounded(self):

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from numbers import Integral, Real
+from numbers import Integral
 
 import numpy as np
 
 from sklearn_ebm._storage import stored
 from sklearn_ebm.backends import array_namespace
 from sklearn_ebm.backends._problems import SupportRule
-from sklearn_ebm.factors.penalties._specification import PenaltySpecification
+from sklearn_ebm.factors.penalties._specification import PenaltySpecification, checked_tol
 
 
 class L0Penalty(PenaltySpecification):
@@ -98,7 +98,8 @@ class L0Penalty(PenaltySpecification):
                 "positive=True requires a convex separable penalty; L0Penalty is not such a "
                 "penalty. Set positive=False, or penalty='l1'."
             )
-        most, tol = self._checked_number(n_components), self._checked_tol()
+        most = self._checked_number(n_components)
+        tol = 0.0 if self.tol is None else checked_tol(self.tol)
         if not isinstance(self.optimized, bool | np.bool_):
             raise ValueError(f"optimized must be True or False, got {self.optimized!r}.")
         rule = SupportRule(n_components if most is None else most, tol, bool(self.optimized))
@@ -117,13 +118,6 @@ class L0Penalty(PenaltySpecification):
                 f"{n_components}, got {most!r}."
             )
         return int(most)
-
-    def _checked_tol(self):
-        if self.tol is None:
-            return 0.0
-        if not (isinstance(self.tol, Real) and 0 <= self.tol < float("inf")):
-            raise ValueError(f"tol must be a non-negative number or None, got {self.tol!r}.")
-        return float(self.tol)
 
 
 @stored

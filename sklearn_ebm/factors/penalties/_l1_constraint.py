@@ -7,7 +7,7 @@ from numbers import Real
 from sklearn_ebm._storage import stored
 from sklearn_ebm.backends import array_namespace, cumulated
 from sklearn_ebm.backends._limits import NormLimit, SquareLimit, row_sum
-from sklearn_ebm.factors.penalties._specification import PenaltySpecification
+from sklearn_ebm.factors.penalties._specification import PenaltySpecification, checked_tol
 
 ROUNDING = 1e-6  # relative excess of a norm that rounding of codes to single precision may cause
 
@@ -99,9 +99,7 @@ class L1Constraint(PenaltySpecification):
                 f"norm={self.norm!r} and tol={self.tol!r}. Set one of them, and the other to None."
             )
         if self.norm is None:
-            if not (isinstance(self.tol, Real) and 0 <= float(self.tol) < float("inf")):
-                raise ValueError(f"tol must be a non-negative number or None, got {self.tol!r}.")
-            return ErrorBound(float(self.tol), positive)
+            return ErrorBound(checked_tol(self.tol), positive)
         if not (isinstance(self.norm, Real) and 0 < float(self.norm) < float("inf")):
             raise ValueError(f"norm must be a positive number or None, got {self.norm!r}.")
         return L1Ball(float(self.norm), positive)

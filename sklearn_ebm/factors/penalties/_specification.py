@@ -1,6 +1,7 @@
 """Base class of public penalties: immutable parameters, compared and hashed by value."""
 
 import inspect
+from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -105,3 +106,10 @@ def require_places(map_shape, n_components):
             f"map_shape must have a product of n_components={n_components}, got {map_shape} with a "
             f"product of {n_places}."
         )
+
+
+def checked_tol(tol):
+    """Return the limit of a squared error as a float, and refuse anything but a finite one."""
+    if not (isinstance(tol, Real) and 0 <= float(tol) < float("inf")):
+        raise ValueError(f"tol must be a non-negative number or None, got {tol!r}.")
+    return float(tol)

@@ -128,12 +128,10 @@ class Source(NamedTuple):
         return misfit, q
 
     def _judge_reconstruction(self, code):
-        """Return 1/2 ||x - zD||^2 and (x - zD) D', for sparse X without a dense residual."""
+        """Return 1/2 ||x - zD||^2 and (x - zD) D'."""
         if sparse.issparse(self.X):
-            correlation = self.decoder.correlate(self.X)
-            q = correlation - code @ self.decoder.gram
-            fit = array_namespace(code).sum(code * (correlation + q), axis=1)
-            return (squared_norms(self.X) - fit) / 2, q
+            square, q = self.decoder.errors_of_sparse(self.X, code)
+            return square / 2, q
         residual = self.X - self.decoder.decode(code)
         if self.mask is not None:
             residual = residual * self.mask
