@@ -9,6 +9,7 @@ from sklearn_ebm import PSD
 from sklearn_ebm.export import register_onnx_converters, to_onnx
 from tests.export.cases import (
     CLASSIFIERS,
+    CONTAINERS,
     OPTIMAL,
     REGRESSORS,
     TRANSFORMERS,
@@ -70,6 +71,12 @@ def test_double_precision_is_kept():
     (found,) = run(to_onnx(model, X[:1]), X)
     assert found.dtype == np.float64
     assert_allclose(found, model.transform(X), rtol=1e-12, atol=1e-13)
+
+
+@pytest.mark.parametrize("name", CONTAINERS)
+def test_an_estimator_that_contains_any_other_is_refused(name):
+    with pytest.raises(ValueError, match=f"{name} cannot be exported as a feed-forward network"):
+        to_onnx(registry.fitted(name), np.asarray(registry.CASES[name].X[:1], np.float32))
 
 
 @pytest.mark.parametrize("name", OPTIMAL)

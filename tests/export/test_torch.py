@@ -11,6 +11,7 @@ from sklearn_ebm import PSD
 from sklearn_ebm.export import from_torch, to_torch
 from tests.export.cases import (
     CLASSIFIERS,
+    CONTAINERS,
     OPTIMAL,
     REGRESSORS,
     TRANSFORMERS,
@@ -104,6 +105,12 @@ def test_a_network_can_be_pickled():
     network = to_torch(fitted("ConvPSD")[0])
     again, x = pickle.loads(pickle.dumps(network)), torch.from_numpy(fitted("ConvPSD")[1]).float()
     assert torch.equal(again(x), network(x))
+
+
+@pytest.mark.parametrize("name", CONTAINERS)
+def test_an_estimator_that_contains_any_other_is_refused(name):
+    with pytest.raises(ValueError, match=f"{name} cannot be exported as a feed-forward network"):
+        to_torch(registry.fitted(name))
 
 
 @pytest.mark.parametrize("name", OPTIMAL)
