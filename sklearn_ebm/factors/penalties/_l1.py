@@ -6,6 +6,7 @@ from sklearn_ebm._storage import stored
 from sklearn_ebm._typing import ArrayLike
 from sklearn_ebm.backends import array_namespace, to_host
 from sklearn_ebm.backends._rules import PositiveSoftThreshold, SoftThreshold
+from sklearn_ebm.factors.penalties._smooth import SmoothL1
 from sklearn_ebm.factors.penalties._specification import PenaltySpecification
 
 
@@ -141,6 +142,10 @@ class L1:
         kind = PositiveSoftThreshold if self.positive else SoftThreshold
         return kind(dtype(self.alpha * step_size))
 
+    def smoothed(self, epsilon):
+        """Return alpha sum_j sqrt(z_j^2 + epsilon)."""
+        return SmoothL1(self.alpha, epsilon)
+
 
 @stored
 class WeightedL1:
@@ -182,3 +187,7 @@ class WeightedL1:
         """Return argmin_z 1/2 ||z - code||^2 + step_size * penalty(z), elementwise."""
         rule = self.unweighted.rule(step_size, float)
         return type(rule)(rule.threshold * self.weights_of(code)).prox(code)
+
+    def smoothed(self, epsilon):
+        """Return alpha sum_j w_j sqrt(z_j^2 + epsilon)."""
+        return SmoothL1(self.unweighted.alpha, epsilon, self.weights)
