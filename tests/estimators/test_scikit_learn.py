@@ -165,6 +165,11 @@ DENOISERS = [
     AutoEncoder(
         4, max_iter=2, batch_size=100, noise_level=0.0, activation="tanh", tied_weights=False
     ),
+    AutoEncoder(4, max_iter=2, batch_size=100, regularizer="contractive"),
+    AutoEncoder(
+        4, max_iter=2, batch_size=100, regularizer="saturating", activation="saturated_linear"
+    ),
+    AutoEncoder(4, max_iter=2, regularizer="sparse", activation="linear", optimizer="lbfgs"),
 ]
 
 
