@@ -134,6 +134,18 @@ def to_host(array):
     return array.get() if is_cupy(array) else np.asarray(array)
 
 
+def to_csr(rows):
+    """Return an array with few non-zero entries as a CSR array on the host."""
+    rows = np.ascontiguousarray(to_host(rows))
+    is_stored = rows != 0
+    positions = np.flatnonzero(is_stored)  # several times faster than `csr_array(rows)`
+    dtype = sparse.get_index_dtype(maxval=max(positions.size, rows.shape[1]))
+    ends = np.zeros(rows.shape[0] + 1, dtype=dtype)
+    np.cumsum(np.count_nonzero(is_stored, axis=1), out=ends[1:])
+    columns = np.remainder(positions, rows.shape[1]).astype(dtype)
+    return sparse.csr_array((rows.reshape(-1)[positions], columns, ends), shape=rows.shape)
+
+
 def copied(array):
     """Return a copy of an array, on the same device."""
     return array_namespace(array).asarray(array, copy=True)

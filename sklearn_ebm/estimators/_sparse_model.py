@@ -21,7 +21,7 @@ from sklearn_ebm._sklearn import (
     with_callbacks,
 )
 from sklearn_ebm._typing import Array, ArrayLike, MatrixLike, SparseOrDense
-from sklearn_ebm.backends import BACKENDS, resolve_backend, to_host
+from sklearn_ebm.backends import BACKENDS, resolve_backend, to_csr
 from sklearn_ebm.estimators._atoms import Atoms
 from sklearn_ebm.estimators._dictionary_learning import DictionaryLearning
 from sklearn_ebm.estimators._fitted import (
@@ -218,7 +218,7 @@ class SparseModel(
         if sparse.issparse(features):
             return features
         if self.sparse_output:
-            return sparse.csr_array(to_host(features))
+            return to_csr(features)
         if data.form.is_flat:
             return features
         return self._state.parts.decoder.for_samples(data.shape).as_maps(features)

@@ -4,7 +4,7 @@ from scipy import sparse
 from sklearn.exceptions import ConvergenceWarning
 
 from sklearn_ebm._warnings import warn
-from sklearn_ebm.backends import array_namespace, to_host
+from sklearn_ebm.backends import array_namespace, to_csr
 from sklearn_ebm.solvers._lasso import solve_lasso
 from sklearn_ebm.solvers._solution import Outcome
 
@@ -77,7 +77,7 @@ def infer(energy, X, *, solver, tol, max_iter, backend, mask=None, prediction=No
             warm=init is not None, tol=tol, max_iter=max_iter, certify=certify, backend=backend,
         )  # fmt: skip
         if sparse_output:
-            solution.code = sparse.csr_array(to_host(solution.code))
+            solution.code = to_csr(solution.code)
         solutions[first] = solution
 
     rows = decoder.piece_rows or piece_rows(shape[1])

@@ -2,7 +2,7 @@
 
 from scipy import sparse
 
-from sklearn_ebm.backends import array_namespace, to_host
+from sklearn_ebm.backends import array_namespace, to_csr
 from sklearn_ebm.solvers._inference import piece_rows, warn_unconverged
 from sklearn_ebm.solvers._lasso import (
     ROUNDS,
@@ -57,7 +57,7 @@ def infer_path(energy, penalties, X, *, solver, tol, max_iter, backend, mask=Non
         )
         if sparse_output:
             for solution in pieces[first]:
-                solution.code = sparse.csr_array(to_host(solution.code))
+                solution.code = to_csr(solution.code)
 
     backend.map_pieces(work, X.shape[0], piece_rows(n_components))
     pieces = [pieces[first] for first in sorted(pieces)]
