@@ -8,12 +8,16 @@ from sklearn_ebm.backends import array_namespace, to_csr
 from sklearn_ebm.solvers._lasso import solve_lasso
 from sklearn_ebm.solvers._solution import Outcome
 
-PIECE_NUMBERS = 1 << 17  # correlations that one thread holds at a time: rows times components
+SMALL_PIECE = 1 << 17  # correlations, rows times components, that fit into a core's cache
+LARGE_PIECE = 1 << 19  # correlations in a piece whose fixed costs are negligible
+FEWEST_PIECES = 16  # of many samples, so that there are pieces for all threads
 
 
-def piece_rows(n_components):
-    """Return the number of rows whose correlations and codes fit into a core's cache."""
-    return max(64, min(4096, PIECE_NUMBERS // max(1, n_components)))
+def piece_rows(n_components, n_samples):
+    """Return the number of rows in a piece, whatever the number of threads."""
+    n_components = max(1, n_components)
+    small, large = SMALL_PIECE // n_components, LARGE_PIECE // n_components
+    return min(4096, max(64, small, min(large, n_samples // FEWEST_PIECES)))
 
 
 def warn_unconverged(solutions, tol, max_iter, dtype):
@@ -80,7 +84,7 @@ def infer(energy, X, *, solver, tol, max_iter, backend, mask=None, prediction=No
             solution.code = to_csr(solution.code)
         solutions[first] = solution
 
-    rows = decoder.piece_rows or piece_rows(shape[1])
+    rows = decoder.piece_rows or piece_rows(shape[1], shape[0])
     backend.map_pieces(work, X.shape[0], rows)
     solutions = [solutions[first] for first in sorted(solutions)]
     warn_unconverged(solutions, tol, max_iter, X.dtype)

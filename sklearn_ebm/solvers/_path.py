@@ -59,7 +59,7 @@ def infer_path(energy, penalties, X, *, solver, tol, max_iter, backend, mask=Non
             for solution in pieces[first]:
                 solution.code = to_csr(solution.code)
 
-    backend.map_pieces(work, X.shape[0], piece_rows(n_components))
+    backend.map_pieces(work, X.shape[0], piece_rows(n_components, X.shape[0]))
     pieces = [pieces[first] for first in sorted(pieces)]
     warn_unconverged([each for piece in pieces for each in piece], tol, max_iter, X.dtype)
     gap = xp.concat([xp.stack([each.gap for each in piece]) for piece in pieces], axis=1)
