@@ -207,7 +207,9 @@ def sparse_encode(
     alpha = 1.0 if alpha is None else float(alpha)
     check_weight(alpha, X.dtype, "alpha")
     init = _checked_init(init, (X.shape[0], dictionary.shape[0]), X.dtype)
-    factor = resolve_penalty(penalty, dictionary.shape[0], alpha, bool(positive))
+    factor = resolve_penalty(
+        penalty, dictionary.shape[0], alpha, bool(positive), n_samples=X.shape[0]
+    )
     energy = SparseEnergy(LinearDecoder(dictionary), factor)
     code, gap = infer(
         energy, X, solver=solver, tol=float(tol), max_iter=int(max_iter), backend=module, mask=mask,

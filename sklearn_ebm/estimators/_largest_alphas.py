@@ -2,7 +2,7 @@
 
 from sklearn_ebm.backends import array_namespace
 from sklearn_ebm.factors.penalties._ridge import without_ridge
-from sklearn_ebm.protocols import require
+from sklearn_ebm.protocols import require, rows_of
 
 PIECE_ROWS = 512  # samples whose correlations are in memory at a time
 ROUNDINGS = 4  # times the square root of the number of terms of a correlation
@@ -45,7 +45,8 @@ def largest_alphas(X, decoder, factor, backend, user, remedy=""):
 
     def work(first, last):
         correlation = decoder.correlate(X[first:last])
-        norms[first:last] = penalty.dual_norm(correlation, xp.zeros_like(correlation))
+        own = rows_of(penalty, slice(first, last))
+        norms[first:last] = own.dual_norm(correlation, xp.zeros_like(correlation))
 
     backend.map_pieces(work, X.shape[0], decoder.piece_rows or PIECE_ROWS)
     n_terms = decoder.dictionary[0, ...].size

@@ -99,7 +99,7 @@ def alpha_max(
     False
     """
     X, dictionary, _, module = checked_problem(X, dictionary, missing_values, backend, "alpha_max")
-    factor = resolve_penalty(penalty, dictionary.shape[0], 1.0, bool(positive))
+    factor = resolve_penalty(penalty, dictionary.shape[0], 1.0, bool(positive), X.shape[0])
     largest = largest_alphas(X, LinearDecoder(dictionary), factor, module, "alpha_max")
     return largest if per_sample else float(array_namespace(largest).max(largest))
 
@@ -228,7 +228,7 @@ def alpha_path(
             "sparse_encode for each value of the constraint."
         )
     if alphas is None:
-        factor = resolve_penalty(penalty, n_components, 1.0, bool(positive))
+        factor = resolve_penalty(penalty, n_components, 1.0, bool(positive), X.shape[0])
         largest = to_host(largest_alphas(X, decoder, factor, module, "alpha_path", "Pass alphas."))
         alphas = _grid(float(largest.max()), int(n_alphas), float(eps))
     else:
@@ -236,7 +236,8 @@ def alpha_path(
     for alpha in (alphas[0], alphas[-1]):
         check_weight(float(alpha), X.dtype, "alpha")
     penalties = [
-        resolve_penalty(penalty, n_components, float(alpha), bool(positive)) for alpha in alphas
+        resolve_penalty(penalty, n_components, float(alpha), bool(positive), X.shape[0])
+        for alpha in alphas
     ]
     energy = SparseEnergy(decoder, penalties[0])
     code, gap = infer_path(

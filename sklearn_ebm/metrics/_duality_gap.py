@@ -21,7 +21,7 @@ from sklearn_ebm.inputs._rows import (
     require_complete,
     split_missing,
 )
-from sklearn_ebm.protocols import offers
+from sklearn_ebm.protocols import offers, rows_of
 from sklearn_ebm.solvers import require_certificate
 
 PIECE_NUMBERS = 2**22  # entries of sparse X that are dense at a time: 32 MB
@@ -106,32 +106,37 @@ def duality_gap(
     """
     if sparse.issparse(X):
         require_complete(X, missing_values)
-        return _gaps_of_sparse(X, code, dictionary, alpha, positive, penalty)
-    X, mask = _checked_data(X, missing_values)
+        X, mask = checked_array(X, accept_sparse="csr", input_name="X"), None
+    else:
+        X, mask = _checked_data(X, missing_values)
     code, dictionary = _checked(code, "code"), _checked(dictionary, "dictionary")
     _require_shapes(X, code, dictionary)
-    factor = resolve_penalty(penalty, len(dictionary), 1.0, bool(positive))
+
+    def resolved(weight):
+        return resolve_penalty(penalty, len(dictionary), weight, bool(positive), X.shape[0])
+
+    factor = resolved(1.0)
     require_certificate(factor, "duality_gap")
+    gaps, unit = _relative_gap, alpha
+    if not offers(factor, "dual_norm"):  # the penalty depends on the unit of the codes
+        gaps, unit, factor = _gap_by_conjugate, None, resolved(float(alpha))
     with np.errstate(over="ignore"):  # gaps that overflow are infinite
-        if offers(factor, "dual_norm"):
-            gap = _relative_gap(X, code, dictionary, alpha, factor, mask)
-        else:  # the penalty depends on the unit of the codes
-            factor = resolve_penalty(penalty, len(dictionary), float(alpha), bool(positive))
-            gap = _gap_by_conjugate(X, code, dictionary, factor, mask)
+        gap = _by_pieces(gaps, X, code, dictionary, unit, factor, mask)
     if positive:
         gap[np.any(code < 0, axis=1)] = np.inf
     return gap
 
 
-def _gaps_of_sparse(X, code, dictionary, *penalty):
-    """Return the gaps of sparse X, computed for pieces of dense rows."""
-    X = checked_array(X, accept_sparse="csr", input_name="X")
-    code, dictionary = _checked(code, "code"), _checked(dictionary, "dictionary")
-    check_consistent_length(X, code)
+def _by_pieces(gaps, X, code, dictionary, alpha, factor, mask):
+    """Return the gaps of all samples, in pieces of dense rows if X is sparse."""
+    if not sparse.issparse(X):
+        return gaps(X, code, dictionary, alpha, factor, mask)
     pieces = gen_batches(X.shape[0], max(1, PIECE_NUMBERS // X.shape[1]))
-    return np.concatenate(
-        [duality_gap(X[rows].toarray(), code[rows], dictionary, *penalty) for rows in pieces]
-    )
+    return np.concatenate([
+        gaps(_in_double(X[rows].toarray()), code[rows], dictionary, alpha, rows_of(factor, rows),
+             None)
+        for rows in pieces
+    ])  # fmt: skip
 
 
 def _checked_data(X, missing_values):
@@ -140,7 +145,11 @@ def _checked_data(X, missing_values):
     with naming_the_remedy("duality_gap", has_missing_values=True):
         X = checked_array(to_host(X), ensure_all_finite=finite, input_name="X")
     X, mask = split_missing(X, missing_values)  # in the type of X, as `sparse_encode` does
-    return X.astype(np.float64, copy=False), mask
+    return _in_double(X), mask
+
+
+def _in_double(X):
+    return X.astype(np.float64, copy=False)
 
 
 def _checked(array, name):
@@ -190,7 +199,7 @@ def _relative_gap(X, code, dictionary, alpha, factor, mask):
     return np.ldexp(relative, 2 * (unit - X_exponent))
 
 
-def _gap_by_conjugate(X, code, dictionary, factor, mask):
+def _gap_by_conjugate(X, code, dictionary, alpha, factor, mask):
     residual = X - code @ dictionary
     if mask is not None:
         residual *= mask

@@ -1,6 +1,6 @@
 """Contracts of the parts that models are composed of, as typing protocols."""
 
-from sklearn_ebm.protocols._capabilities import offers, require
+from sklearn_ebm.protocols._capabilities import offers, require, rows_of
 from sklearn_ebm.protocols._criterion import Criterion
 from sklearn_ebm.protocols._energy import Energy
 from sklearn_ebm.protocols._module import Module, ModuleMixin, Stream, Tape
@@ -22,4 +22,5 @@ __all__ = [
     "Trainer",
     "offers",
     "require",
+    "rows_of",
 ]

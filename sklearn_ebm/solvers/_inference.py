@@ -5,6 +5,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from sklearn_ebm._warnings import warn
 from sklearn_ebm.backends import array_namespace, to_csr
+from sklearn_ebm.protocols import rows_of
 from sklearn_ebm.solvers._lasso import solve_lasso
 from sklearn_ebm.solvers._solution import Outcome
 
@@ -75,7 +76,8 @@ def infer(energy, X, *, solver, tol, max_iter, backend, mask=None, prediction=No
     def work(first, last):
         rows = slice(first, last)
         predicted = None if prediction is None else prediction(X[rows])
-        problem = energy.problem(X[rows], predicted, None if mask is None else mask[rows])
+        own = rows_of(energy, rows)
+        problem = own.problem(X[rows], predicted, None if mask is None else mask[rows])
         solution = solve_lasso(
             problem, solver=solver, code=None if code is None else code[rows],
             warm=init is not None, tol=tol, max_iter=max_iter, certify=certify, backend=backend,

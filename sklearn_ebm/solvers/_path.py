@@ -3,6 +3,7 @@
 from scipy import sparse
 
 from sklearn_ebm.backends import array_namespace, to_csr
+from sklearn_ebm.protocols import rows_of
 from sklearn_ebm.solvers._inference import piece_rows, warn_unconverged
 from sklearn_ebm.solvers._lasso import (
     ROUNDS,
@@ -50,10 +51,11 @@ def infer_path(energy, penalties, X, *, solver, tol, max_iter, backend, mask=Non
 
     def work(first, last):
         rows = slice(first, last)
-        problem = energy.problem(X[rows], None, None if mask is None else mask[rows])
+        own = rows_of(energy, rows)
+        problem = own.problem(X[rows], None, None if mask is None else mask[rows])
         room = _room(shape, last - first, X) if sparse_output else code[:, rows, :]
         pieces[first] = solve_path(
-            [problem.with_penalty(each) for each in penalties], room, **options
+            [problem.with_penalty(rows_of(each, rows)) for each in penalties], room, **options
         )
         if sparse_output:
             for solution in pieces[first]:

@@ -128,7 +128,7 @@ def test_a_heavy_atom_is_used_less():
 @pytest.mark.parametrize(
     ("weights", "words"),
     [
-        ([1.0, 2.0], r"weights must have the shape \(n_components,\) = \(20,\), got .* \(2,\)"),
+        ([1.0, 2.0], r"weights must have the shape \(n_components,\) = \(20,\) or .* \(2,\)\."),
         (2.0, r"weights must have the shape"),
         (np.arange(20.0), "weights must be positive and finite, got values from 0.0 to 19.0"),
         (-np.ones(20), "weights must be positive and finite"),

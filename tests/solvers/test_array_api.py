@@ -26,6 +26,7 @@ from sklearn_ebm.factors import (
     pools_of_groups,
     pools_of_map,
 )
+from sklearn_ebm.factors.penalties._l1 import SampleWeightedL1
 from sklearn_ebm.learning._first_atoms import first_dictionary, unit_rows
 from sklearn_ebm.learning._monitor import pseudo_likelihood
 from sklearn_ebm.learning._online_dictionary import PATIENCE, OnlineDictionary
@@ -97,6 +98,18 @@ def test_codes_are_those_of_numpy(X, dictionary, solver, positive):
     solution = solve_lasso(problem(X, dictionary, strict, positive), **options)
     expected = solve_lasso(problem(X, dictionary, as_it_is, positive), **options)
     assert solution.n_iter == expected.n_iter
+    assert_same(solution.code, expected.code)
+    assert_same(solution.gap, expected.gap)
+
+
+@portable
+def test_codes_with_weights_of_samples_are_those_of_numpy(X, dictionary, solver):
+    weights = np.random.default_rng(0).uniform(0.5, 2, (N_SAMPLES, len(dictionary)))
+    options = {**SETTINGS, "solver": solver, "backend": reference}
+    penalty = SampleWeightedL1(1.0, strict(weights))
+    solution = solve_lasso(problem(X, dictionary, strict, penalty=penalty), **options)
+    penalty = SampleWeightedL1(1.0, weights)
+    expected = solve_lasso(problem(X, dictionary, as_it_is, penalty=penalty), **options)
     assert_same(solution.code, expected.code)
     assert_same(solution.gap, expected.gap)
 

@@ -15,7 +15,7 @@ from sklearn_ebm.backends.numba._factor import new_descent as new_search_in_doub
 from sklearn_ebm.backends.numba._feature_sign import feature_sign_rows
 from sklearn_ebm.backends.numba._launcher import split_rows
 from sklearn_ebm.backends.numba._proximal_gradient import new_descent, proximal_gradient_rows
-from sklearn_ebm.backends.numba._support import has_few_on, new_search
+from sklearn_ebm.backends.numba._support import has_few_on, new_search, typed_rule
 
 MAX_SUPPORT = 1024  # with a larger support, the inverse would be slower than coordinate descent
 SMALLEST_PIECE = 32  # rows; fewer are finished before a second thread starts
@@ -23,13 +23,12 @@ ROUNDINGS = 4  # possible underestimate of a computed gap, in units of rounding 
 
 
 def _typed(lasso):
-    """Return a problem with read-only arrays and a threshold in their dtype.
+    """Return a problem with read-only arrays and a rule in their dtype.
 
     Otherwise, kernels would be compiled again for other numbers and for arrays that may be written.
     """
-    threshold = lasso.gram.dtype.type(lasso.rule.threshold)
     *arrays, rule = lasso
-    return type(lasso)(*map(read_only, arrays), type(rule)(threshold))
+    return type(lasso)(*map(read_only, arrays), typed_rule(rule, lasso.gram.dtype))
 
 
 def _stop_at(tol, dtype):
@@ -86,7 +85,8 @@ def active_set_path(lasso, thresholds, code, tol, max_iter):
 
 def feature_sign(lasso, code, tol, max_iter):
     """Fused feature-sign search; see `sklearn_ebm.backends.numpy.feature_sign`."""
-    lasso = _typed(lasso)
+    in_double = typed_rule(lasso.rule, np.dtype(np.float64))  # as the search
+    lasso = _typed(lasso)._replace(rule=in_double)
     n_atoms = code.shape[1]
     capacity = min(n_atoms, MAX_SUPPORT)
 

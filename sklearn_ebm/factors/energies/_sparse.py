@@ -12,6 +12,7 @@ from sklearn_ebm.factors._tape import Tape
 from sklearn_ebm.factors.decoders._linear import half_norm
 from sklearn_ebm.factors.penalties._ridge import without_ridge
 from sklearn_ebm.factors.problems import Source
+from sklearn_ebm.protocols import rows_of
 
 
 @stored
@@ -59,6 +60,10 @@ class SparseEnergy:
         """Return the energy with the products of a backend."""
         encoder = None if self.encoder is None else self.encoder.on(backend)
         return replace(self, decoder=self.decoder.on(backend), encoder=encoder)
+
+    def rows(self, index):
+        """Return the energy of some of the samples."""
+        return replace(self, penalty=rows_of(self.penalty, index))
 
     def problem(self, X, prediction=None, mask=None):
         """Return the energy as a function of z, for all rows of X at once.

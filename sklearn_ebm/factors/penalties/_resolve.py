@@ -16,7 +16,7 @@ PENALTY = [  # constraint of the parameter `penalty`, see `sklearn_ebm.protocols
 ]
 
 
-def resolve_penalty(penalty, n_components, alpha, positive=False):
+def resolve_penalty(penalty, n_components, alpha, positive=False, n_samples=None):
     """Return the factor of a penalty.
 
     Parameters
@@ -29,6 +29,8 @@ def resolve_penalty(penalty, n_components, alpha, positive=False):
         Weight of the penalty.
     positive : bool, default=False
         Whether codes are constrained to be non-negative.
+    n_samples : int or None, default=None
+        Number of samples, for a function. None is a model, which later encodes other samples.
 
     Returns
     -------
@@ -38,14 +40,34 @@ def resolve_penalty(penalty, n_components, alpha, positive=False):
     Raises
     ------
     ValueError
-        If the penalty does not support the number of components or `positive`.
+        If the penalty does not support the number of components or `positive`, or if it is for
+        another number of samples.
     """
     penalty = _named(penalty)
     if isinstance(penalty, type):
         raise ValueError(f"penalty must be an instance, got the class {penalty.__name__}.")
     if offers(penalty, "resolve"):
-        return penalty.resolve(n_components, alpha, positive)
+        factor = penalty.resolve(n_components, alpha, positive)
+        _require_samples(factor, n_samples)
+        return factor
     return WeightedPenalty(penalty, alpha, positive)
+
+
+def _require_samples(factor, n_samples):
+    """Refuse weights for each sample if there are other samples."""
+    n_rows = getattr(factor, "n_samples", None)
+    if n_rows is None or n_rows == n_samples:
+        return
+    if n_samples is None:
+        raise ValueError(
+            "weights must have the shape (n_components,) in a model, whose later samples have no "
+            f"weights, got an array of shape {factor.weights.shape}. Pass weights for each sample "
+            "to sparse_encode."
+        )
+    raise ValueError(
+        f"weights must have one row for each of the {n_samples} samples, got an array of shape "
+        f"{factor.weights.shape}."
+    )
 
 
 def check_alpha(penalty, alpha):

@@ -13,6 +13,7 @@ from sklearn_ebm.backends._certificate import gap_of_misfit
 from sklearn_ebm.backends._problems import ConvolutionalLasso
 from sklearn_ebm.factors.problems._fourier import FourierProducts
 from sklearn_ebm.factors.problems._gram import GramProblem
+from sklearn_ebm.protocols import rows_of
 
 
 class ConvolutionalProblem(GramProblem):
@@ -66,6 +67,7 @@ class ConvolutionalProblem(GramProblem):
         part = copy.copy(self)
         part.__dict__.pop("correlation", None)
         part.half_norm = array_namespace(self.half_norm).take(self.half_norm, index)
+        part.penalty = rows_of(self.penalty, index)
         part.source = self.source.rows(index)
         return part
 

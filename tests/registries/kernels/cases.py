@@ -9,10 +9,16 @@ from sklearn_ebm.backends._certificate import lasso_gap
 from sklearn_ebm.backends._groups import GroupSoftThreshold
 from sklearn_ebm.backends._limits import NormLimit, SquareLimit
 from sklearn_ebm.backends._problems import Lasso, SupportRule
-from sklearn_ebm.backends._rules import PositiveSoftThreshold, SoftThreshold
+from sklearn_ebm.backends._rules import (
+    PositiveSoftThreshold,
+    SoftThreshold,
+    WeightedPositiveSoftThreshold,
+    WeightedSoftThreshold,
+)
 from sklearn_ebm.factors import pools_of_groups, pools_of_map
 from sklearn_ebm.factors.penalties import L1
 from sklearn_ebm.factors.penalties._group import GroupMajorant
+from sklearn_ebm.factors.penalties._l1 import SampleWeightedL1
 from tests.registries.kernels import convolutions, layers, maps
 from tests.registries.kernels.draws import (
     N_ATOMS,
@@ -59,8 +65,11 @@ def _unit_rows(rng, dtype, n_rows):
     return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(dtype)
 
 
-def draw_step(rng, dtype, n_rows, accelerated, positive, n_atoms=N_ATOMS):
+def draw_step(rng, dtype, n_rows, accelerated, positive, n_atoms=N_ATOMS, has_weights=False):
     shape = (n_rows, n_atoms)
+    penalty = L1(np.float64(0.7), positive)  # a grid's np.float64 must not promote
+    if has_weights:
+        penalty = SampleWeightedL1(np.float64(0.7), rng.uniform(0.5, 2, shape), positive)
     product, correlation, code = (normal(rng, dtype, *shape) for _ in range(3))
     ahead = np.where(np.arange(n_rows) % 2, 1, -1).astype(dtype)  # half are beyond the minimum
     return {
@@ -70,7 +79,7 @@ def draw_step(rng, dtype, n_rows, accelerated, positive, n_atoms=N_ATOMS):
         "extrapolated": code + ahead[:, None] * (product - correlation),
         "momentum": rng.uniform(1, 5, n_rows).astype(dtype) if accelerated else None,
         "step_size": 0.3,
-        "penalty": L1(np.float64(0.7), positive),  # a grid's np.float64 must not promote
+        "penalty": penalty,
     }
 
 
@@ -95,6 +104,8 @@ def draw_values_of_pools(rng, dtype, n_rows, pools):
 
 
 def draw_lasso(rng, dtype, n_rows, rule, **settings):
+    if isinstance(rule, type):  # of a rule with weights for each sample
+        rule = rule(1.0, rng.uniform(0.5, 2, (n_rows, N_ATOMS)).astype(dtype))
     dictionary = _unit_rows(rng, dtype, N_ATOMS)
     X = 5 * normal(rng, dtype, n_rows, N_FEATURES)
     lasso = Lasso(dictionary @ dictionary.T, X @ dictionary.T, (X * X).sum(axis=1) / 2, rule)
@@ -244,9 +255,9 @@ def draw_adam(rng, dtype, n_rows):
     }
 
 
-def _step_case(accelerated, positive):
+def _step_case(accelerated, positive, **how):
     replaced = ("code", "extrapolated", *(("momentum",) if accelerated else ()))
-    options = {"accelerated": accelerated, "positive": positive}
+    options = {"accelerated": accelerated, "positive": positive, **how}
     return Case("proximal_step", draw_step, replaced, options)
 
 
@@ -334,6 +345,8 @@ CASES = {
     "ISTA, positive": _step_case(accelerated=False, positive=True),
     "FISTA": _step_case(accelerated=True, positive=False),
     "FISTA, positive": _step_case(accelerated=True, positive=True),
+    "ISTA, weights": _step_case(accelerated=False, positive=False, has_weights=True),
+    "FISTA, weights, positive": _step_case(accelerated=True, positive=True, has_weights=True),
     "add_moments": Case(
         "add_moments", draw_moments, ("code_moment", "cross_moment"), {"density": 0.1}
     ),
@@ -398,6 +411,9 @@ PATHS = {  # minimizers for several thresholds
     "active_set_path, positive": Case(
         "active_set_path", draw_path, ("code",), {"rule": PositiveSoftThreshold(1.0)}
     ),
+    "active_set_path, weights": Case(
+        "active_set_path", draw_path, ("code",), {"rule": WeightedSoftThreshold}
+    ),
 }
 MINIMIZERS = {  # results are defined by the problem, but iterations are not
     "coordinate_descent": Case(
@@ -448,6 +464,16 @@ MINIMIZERS = {  # results are defined by the problem, but iterations are not
     "active_set, cold": Case(
         "active_set", draw_lasso, ("code",), {"rule": SoftThreshold(1.0), "warm": False}
     ),
+    "FISTA, weights": _descent_case(WeightedSoftThreshold, accelerated=True),
+    "ISTA, weights, positive": _descent_case(WeightedPositiveSoftThreshold, accelerated=False),
+    **{
+        f"{kernel}, {words}": Case(kernel, draw_lasso, ("code",), {"rule": rule})
+        for kernel in ("active_set", "coordinate_descent", "feature_sign")
+        for words, rule in {
+            "weights": WeightedSoftThreshold,
+            "weights, positive": WeightedPositiveSoftThreshold,
+        }.items()
+    },
     "block_descent": Case("block_descent", draw_groups, ("code",), {"positive": False}),
     "block_descent, positive": Case("block_descent", draw_groups, ("code",), {"positive": True}),
     **CONVOLUTIONAL_MINIMIZERS,
