@@ -60,7 +60,9 @@ PenaltyLike: TypeAlias = Literal["l1"] | object  # a specification, or an object
 RandomState: TypeAlias = int | np.random.RandomState | None
 
 # Options
-Activation: TypeAlias = Literal["sigmoid", "tanh"]
+Activation: TypeAlias = Literal[
+    "sigmoid", "tanh", "relu", "saturated_linear", "shrinkage", "linear"
+]
 Backend: TypeAlias = Literal["auto", "numpy", "numba", "cupy"]
 BatchSize: TypeAlias = Literal["auto"] | int
 Border: TypeAlias = Literal["full", "same", "valid", "circular"]

@@ -38,6 +38,7 @@ CONTINUED = {  # common beginnings of descriptions, by their last words; classes
     "warm_start": "instead of starting anew.",
 }
 DIFFERENT = {  # parameters with another meaning in these classes
+    "alpha": ("AutoEncoder",),  # of any regulariser
     "backend": (*TUNED, "ZCAWhitener"),  # follows the steps; NumPy for all work
     "batch_size": CONVOLUTIONAL,  # crops
     "dictionary": (*CONVOLUTIONAL, "LISTAEncoder"),  # kernels; a fitted coder
@@ -49,8 +50,8 @@ DIFFERENT = {  # parameters with another meaning in these classes
     "mode": ("Pooler", "Rectifier"),  # of pooling; of rectification
     "n_components": (*CONVOLUTIONAL, "AutoEncoder", "RBM"),  # kernels; hidden units
     "n_iter_no_change": (*TUNED, "LISTAEncoder"),  # stops; lowers the rate
-    "penalty": ("LISTAEncoder",),  # also of a fitted coder
-    "optimizer": ("SparseCoder",),  # of a dictionary
+    "penalty": ("AutoEncoder", "LISTAEncoder"),  # by its gradient; also of a fitted coder
+    "optimizer": ("AutoEncoder", "SparseCoder"),  # also L-BFGS; of a dictionary
     "solver": (*CONVOLUTIONAL, "GroupSparsePSD", "LISTAEncoder"),  # other solvers
     "tol": (
         "L0Penalty",

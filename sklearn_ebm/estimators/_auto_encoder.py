@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from numbers import Integral, Real
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
-import numpy as np
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.callback import CallbackSupportMixin
 from sklearn.utils import check_random_state
+from sklearn.utils.metaestimators import available_if
 
 from sklearn_ebm._sklearn import Interval, StrOptions, _fit_context, with_callbacks
 from sklearn_ebm._typing import (
@@ -19,39 +19,48 @@ from sklearn_ebm._typing import (
     BatchSize,
     LearningRate,
     MatrixLike,
+    PenaltyLike,
     RandomState,
 )
-from sklearn_ebm._warnings import warn
 from sklearn_ebm.backends import BACKENDS, array_namespace, read_only, resolve_backend
 from sklearn_ebm.backends._random import Stream
+from sklearn_ebm.estimators._auto_encoder_parts import (
+    ATTRIBUTES,
+    METHODS,
+    checked_noise,
+    checked_regularizer,
+    energy_from,
+    extremes_of,
+    first_energy,
+    fitted_attributes,
+    is_stochastic,
+    policies_of,
+    published,
+    read,
+    require_deterministic,
+    require_range,
+    require_same,
+    trainer_for,
+    warn_of_scale,
+)
 from sklearn_ebm.estimators._network_forms import AutoEncoderNetwork
-from sklearn_ebm.factors import OUTPUTS, ReconstructionEnergy
-from sklearn_ebm.factors.energies._reconstruction import ACTIVATIONS, random_values
+from sklearn_ebm.factors import OUTPUTS, PENALTY, renewing_penalty
+from sklearn_ebm.factors.energies._reconstruction import ACTIVATIONS
 from sklearn_ebm.inputs._adapters import Rows
-from sklearn_ebm.inputs._checks import check_codes, check_magnitude, check_weight, require_magnitude
-from sklearn_ebm.inputs._sizes import data_size
-from sklearn_ebm.inputs._weights import weights_in_type_of
+from sklearn_ebm.inputs._checks import check_codes, check_magnitude
 from sklearn_ebm.layers._state import Stateful, refusable
 from sklearn_ebm.learning._batch_sizes import BATCH_SIZE_CONSTRAINTS, GRADIENT_BATCHES
 from sklearn_ebm.learning._divergence import warn_of_divergence
 from sklearn_ebm.learning._optimizers import OPTIMIZERS
-from sklearn_ebm.learning._policies import RelativeChange, undoing_divergence
+from sklearn_ebm.learning._policies import undoing_divergence
 from sklearn_ebm.learning._progress import MAX_TIME
 from sklearn_ebm.learning._rates import LEARNING_RATE, learning_rate_schedule
 from sklearn_ebm.learning._samples import Samples
 from sklearn_ebm.learning._trainer import Plan, Trainer
-from sklearn_ebm.learning.criteria import NOISES, Noise, Reconstruction
+from sklearn_ebm.learning.criteria import NOISES, Reconstruction
 
 AUTOMATIC_RATE = 1e-3
-LARGEST_SIZE = 5.0  # root mean square of X above which a warning is issued
 PIECE_ROWS = 512  # number of samples that are reconstructed at once
-ATTRIBUTES = {  # parameters of the energy; filters are columns of the weights
-    "weights": "components_",
-    "bias": "intercept_hidden_",
-    "output_bias": "intercept_visible_",
-    "gain": "gain_",
-    "dictionary": "decoder_components_",
-}
 
 
 class AutoEncoder(
@@ -61,31 +70,60 @@ class AutoEncoder(
     TransformerMixin,
     BaseEstimator,
 ):
-    """Denoising auto-encoder, which learns to reconstruct samples from corrupted ones.
+    r"""Auto-encoder with a regulariser, which reconstructs samples that resemble the training data.
 
     The energy of a sample is the loss of its reconstruction::
 
         E(x) = loss(x, o(f(x) V + c)),    f(x) = s(x W + b)
 
-    In training, the samples are corrupted anew in each pass, and the network minimises the loss
-    between the reconstruction of the corrupted sample and the original sample [1]_. Reconstructions
-    therefore move corrupted samples towards the data.
+    Without a regulariser, it may be low for all samples. Training minimises the mean of::
+
+        loss(x, o(f(x') V + c)) + alpha R(x)
+
+    ==============  ==============================================================================
+    `regularizer`   what prevents the auto-encoder from learning the identity function
+    ==============  ==============================================================================
+    "denoising"     x' is a corrupted sample, new in each pass, and R = 0 [1]_. Reconstructions
+                    move corrupted samples towards the data.
+    "contractive"   R = ||df/dx||^2 = sum_j s'(u_j)^2 ||w_j||^2 with u = x W + b: the code hardly
+                    changes if the sample changes a little [2]_.
+    "saturating"    R = sum_j d(u_j), the distance of u_j from the closest point where s' is zero
+                    [3]_: away from the data, units are saturated, and reconstructions are
+                    constant.
+    "sparse"        R is a penalty on the code, with sqrt(z^2 + 1e-5) in place of \|z\|, and
+                    likewise for norms of groups. With linear activation and tied weights, the
+                    filters have unit norm, and the model is reconstruction ICA [4]_.
+    ==============  ==============================================================================
+
+    Except for "denoising", the rows of V have a norm of at most 1 if weights are not tied.
 
     Parameters
     ----------
     n_components : int, default=256
         Number of hidden units.
-    regularizer : {"denoising"}, default="denoising"
-        Method that prevents the auto-encoder from learning the identity function.
+    regularizer : {"denoising", "contractive", "saturating", "sparse"}, default="denoising"
+        Method that prevents the auto-encoder from learning the identity function. "saturating"
+        requires an activation that is constant in an interval: "relu", "saturated_linear" or
+        "shrinkage".
+    alpha : float, default=0.01
+        Weight of the term R, which is not used by "denoising".
+    penalty : {"l1"} or Penalty, default="l1"
+        Penalty on the codes for the regulariser "sparse": "l1" for ||z||_1, an `L1Penalty` for
+        weights of components, a `GroupPenalty` for the norms of groups of components, also on a
+        map, or any penalty with the methods `value`, `prox` and `gradient` (see
+        :ref:`add_a_penalty`).
     noise : {"masking", "salt_and_pepper", "gaussian"}, default="masking"
-        Corruption of the samples in training. "masking" sets values to zero, "salt_and_pepper" sets
-        values to the smallest or largest value of X, and "gaussian" adds Gaussian noise.
+        Corruption of the samples by the regulariser "denoising". "masking" sets values to zero,
+        "salt_and_pepper" sets values to the smallest or largest value of X, and "gaussian" adds
+        Gaussian noise.
     noise_level : float, default=0.25
         Fraction of the values that "masking" and "salt_and_pepper" replace, at most 1; or standard
         deviation of the "gaussian" noise, in units of X.
-    activation : {"sigmoid", "tanh"}, default="sigmoid"
+    activation : {"sigmoid", "tanh", "relu", "saturated_linear", "shrinkage", "linear"}, \
+            default="sigmoid"
         Activation function s of the hidden units. "tanh" multiplies the output of each unit by a
-        trained gain.
+        trained gain; "relu" is max(u, 0); "saturated_linear" is u clipped to the interval from 0 to
+        1; "shrinkage" is soft thresholding with trained thresholds; "linear" is u.
     loss : {"auto", "squared_error", "cross_entropy"}, default="auto"
         Criterion that training minimises. "squared_error" is 1/2 ||x - r||^2 with the linear output
         r = f(x) V + c. "cross_entropy" requires values between 0 and 1; r is then the logistic
@@ -94,8 +132,11 @@ class AutoEncoder(
     tied_weights : bool, default=True
         Whether the decoder uses the transposed weights of the encoder, V = W'. If False, V is
         trained separately.
-    optimizer : {"adam", "sgd"}, default="adam"
+    optimizer : {"adam", "sgd", "lbfgs"}, default="adam"
         Optimizer that trains the network: Adam, or stochastic gradient descent with momentum.
+        "lbfgs" makes one step of L-BFGS in each pass, with all samples in memory, and the objective
+        never increases. It ignores `learning_rate` and `batch_size`, and requires an objective
+        without noise and weight decay. There is no `partial_fit` with it.
     learning_rate : float, callable or "auto", default="auto"
         Initial learning rate, which decays linearly to zero over `max_iter` passes of `fit`, or
         over `max_time` if that ends first. A callable takes the completed fraction of training,
@@ -138,6 +179,8 @@ class AutoEncoder(
         Biases c of the output.
     gain_ : ndarray of shape (n_components,)
         Gain of each hidden unit. Only available if `activation="tanh"`.
+    threshold_ : ndarray of shape (n_components,)
+        Threshold of each hidden unit. Only available if `activation="shrinkage"`.
     decoder_components_ : ndarray of shape (n_components, n_features)
         Weights V of the decoder. Only available if `tied_weights=False`.
     loss_ : {"squared_error", "cross_entropy"}
@@ -145,7 +188,7 @@ class AutoEncoder(
     n_iter_ : int
         Number of passes over X.
     objective_curve_ : ndarray of shape (n_iter_,)
-        Mean loss per sample in each pass, for reconstructions of corrupted samples.
+        Mean loss per sample in each pass, for reconstructions of corrupted samples, plus alpha R.
     seconds_curve_ : ndarray of shape (n_iter_,)
         Seconds from the start of learning to the end of each pass.
     n_features_in_ : int
@@ -164,6 +207,11 @@ class AutoEncoder(
     .. [1] P. Vincent, H. Larochelle, I. Lajoie, Y. Bengio, P.-A. Manzagol, "Stacked denoising
            autoencoders: learning useful representations in a deep network with a local denoising
            criterion", JMLR 11, 2010.
+    .. [2] S. Rifai, P. Vincent, X. Muller, X. Glorot, Y. Bengio, "Contractive auto-encoders:
+           explicit invariance during feature extraction", ICML 2011.
+    .. [3] R. Goroshin, Y. LeCun, "Saturating auto-encoders", ICLR 2013.
+    .. [4] Q. V. Le, A. Karpenko, J. Ngiam, A. Y. Ng, "ICA with reconstruction cost for efficient
+           overcomplete feature learning", NIPS 2011.
 
     Examples
     --------
@@ -183,13 +231,15 @@ class AutoEncoder(
 
     _parameter_constraints: dict = {
         "n_components": [Interval(Integral, 1, None, closed="left")],
-        "regularizer": [StrOptions({"denoising"})],
+        "regularizer": [StrOptions({*METHODS})],
+        "alpha": [Interval(Real, 0, None, closed="left")],
+        "penalty": PENALTY,
         "noise": [StrOptions(set(NOISES))],
         "noise_level": [Interval(Real, 0, None, closed="left")],
         "activation": [StrOptions(set(ACTIVATIONS))],
         "loss": [StrOptions({"auto", *OUTPUTS})],
         "tied_weights": ["boolean"],
-        "optimizer": [StrOptions(set(OPTIMIZERS))],
+        "optimizer": [StrOptions({*OPTIMIZERS, "lbfgs"})],
         "learning_rate": LEARNING_RATE,
         "weight_decay": [Interval(Real, 0, None, closed="left")],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
@@ -206,13 +256,15 @@ class AutoEncoder(
         self,
         n_components: int = 256,
         *,
-        regularizer: Literal["denoising"] = "denoising",
+        regularizer: Literal["denoising", "contractive", "saturating", "sparse"] = "denoising",
+        alpha: float = 0.01,
+        penalty: PenaltyLike = "l1",
         noise: Literal["masking", "gaussian", "salt_and_pepper"] = "masking",
         noise_level: float = 0.25,
         activation: Activation = "sigmoid",
         loss: Literal["auto", "cross_entropy", "squared_error"] = "auto",
         tied_weights: bool = True,
-        optimizer: Literal["adam", "sgd"] = "adam",
+        optimizer: Literal["adam", "sgd", "lbfgs"] = "adam",
         learning_rate: LearningRate = "auto",
         weight_decay: float = 0.0,
         max_iter: int = 20,
@@ -226,6 +278,8 @@ class AutoEncoder(
     ) -> None:
         self.n_components = n_components
         self.regularizer = regularizer
+        self.alpha = alpha
+        self.penalty = penalty
         self.noise = noise
         self.noise_level = noise_level
         self.activation = activation
@@ -267,17 +321,18 @@ class AutoEncoder(
         """
         with refusable(self) as attempt:
             goes_on = self.warm_start and self.__sklearn_is_fitted__()
-            trainer, data, weight = _read(self, X, sample_weight, goes_on)
+            trainer, data, weight = read(self, X, sample_weight, goes_on)
             context = self._init_callback_context(max_subtasks=int(self.max_iter))
             context.call_on_fit_task_begin(estimator=self, X=data.X)
             random_state = check_random_state(self.random_state)
             trainer, samples = self._begin(trainer, data, weight, random_state, attempt)
             trainer.begin()
-            batch_size = GRADIENT_BATCHES.of_pass(self.batch_size, data.X.shape[0])
+            batch_size = n_samples = data.X.shape[0]
+            if self.optimizer != "lbfgs":
+                batch_size = GRADIENT_BATCHES.of_pass(self.batch_size, n_samples)
             plan = Plan(int(self.max_iter), batch_size, random_state, self.max_time)
-            policies = [*undoing_divergence(), RelativeChange(float(self.tol))]
             try:
-                outcome = trainer.run(samples, policies, plan, self, context)
+                outcome = trainer.run(samples, policies_of(self), plan, self, context)
             finally:
                 self._keep(trainer)
             warn_of_divergence(outcome, self)
@@ -286,6 +341,7 @@ class AutoEncoder(
             )
         return self
 
+    @available_if(is_stochastic)
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(
         self, X: MatrixLike, y: object = None, sample_weight: ArrayLike | None = None
@@ -307,7 +363,7 @@ class AutoEncoder(
             The model after one step for each batch of X.
         """
         with refusable(self) as attempt:
-            trainer, data, weight = _read(self, X, sample_weight, self.__sklearn_is_fitted__())
+            trainer, data, weight = read(self, X, sample_weight, self.__sklearn_is_fitted__())
             random_state = check_random_state(self.random_state)
             trainer, samples = self._begin(trainer, data, weight, random_state, attempt)
             try:
@@ -320,19 +376,22 @@ class AutoEncoder(
 
     def _begin(self, trainer, data, weight, random_state, attempt):
         """Return a trainer with the current parameters, and its samples."""
-        extremes = _extremes(data.X, weight)
+        extremes = extremes_of(data.X, weight)
         schedule = learning_rate_schedule(self.learning_rate, AUTOMATIC_RATE)
-        noise = _checked_noise(self, extremes, data.X.dtype)
+        noise = checked_noise(self, extremes, data.X.dtype)
+        require_deterministic(self)
         if trainer is None:
-            energy = _first_energy(self, data.X, extremes, random_state)
-            _warn_of_scale(energy.output, data.X, weight)
-            trainer = Trainer(Reconstruction(energy), Stream(random_state))
+            energy = first_energy(self, data.X, extremes, random_state)
+            warn_of_scale(energy.output, data.X, weight)
+            criterion, stream = Reconstruction(energy), Stream(random_state)
         else:
-            _require_same(self)
-        _require_range(trainer.criterion.energy.output, extremes, data.X.dtype)
-        trainer.criterion.follow(
-            schedule, data.backend.name, noise, self.optimizer, float(self.weight_decay)
-        )
+            require_same(self)
+            criterion, stream = trainer.criterion, trainer.stream
+        require_range(criterion.energy.output, extremes, data.X.dtype)
+        regularizer = checked_regularizer(self, criterion.energy)
+        decay = float(self.weight_decay)
+        criterion.follow(schedule, data.backend.name, noise, self.optimizer, decay, regularizer)
+        trainer = trainer_for(criterion, stream, trainer)
         attempt.begin(trainer)
         self._keep(trainer)
         return trainer, Samples(data.X, weight=weight, dtype=trainer.dtype)
@@ -443,9 +502,9 @@ class AutoEncoder(
     def _take_over(self, state, replaced):
         if state.parts is not None and not replaced and not state.is_open:
             return state.parts
-        energy = _energy_from(self, state)
-        published = _published(energy)
-        vars(self).update({name: read_only(value) for name, value in published.items()})
+        energy = energy_from(self, state)
+        arrays = published(energy)
+        vars(self).update({name: read_only(value) for name, value in arrays.items()})
         return energy
 
     def _new_learner(self, learner, replaced):
@@ -465,11 +524,26 @@ class AutoEncoder(
         """Set the fitted attributes from the state of learning."""
         for name in self._model_attributes:
             vars(self).pop(name, None)  # the last fit may have set others
-        vars(self).update(_fitted_attributes(self, trainer))
+        vars(self).update(fitted_attributes(self, trainer))
 
     def _snapshot(self):
         """Return fitted attributes, for callbacks that need a usable model during `fit`."""
-        return {"n_features_in_": self.n_features_in_, **_fitted_attributes(self, self._learner)}
+        return {"n_features_in_": self.n_features_in_, **fitted_attributes(self, self._learner)}
+
+    def set_params(self, **params: Any) -> Self:
+        """Set parameters, also those of the penalty, as ``penalty__name``.
+
+        Parameters
+        ----------
+        **params : dict
+            New values by name.
+
+        Returns
+        -------
+        AutoEncoder
+            The estimator itself.
+        """
+        return super().set_params(**renewing_penalty(self, params))
 
     @property
     def _n_features_out(self):
@@ -489,111 +563,3 @@ class AutoEncoder(
     def _as_network(self):
         """Return the features as modules of a network."""
         return AutoEncoderNetwork(self)
-
-
-# ------------------------------------------------------------------------------------------ inputs
-def _read(model, X, sample_weight, goes_on):
-    """Return the last trainer or None, the data of this call, and the weights or None."""
-    trainer = model._learner_to_go_on() if goes_on else None
-    dtype = None if trainer is None else trainer.dtype
-    data = Rows().read(model, X, reset=trainer is None, degree=4, dtype=dtype)
-    weight, _ = weights_in_type_of(data.X, sample_weight)
-    return trainer, data, weight
-
-
-def _extremes(X, weight):
-    """Return the smallest and the largest value of the samples with a non-zero weight."""
-    seen = X if weight is None or bool((weight > 0).all()) else X[weight > 0]
-    return float(seen.min()), float(seen.max())
-
-
-def _is_between_zero_and_one(extremes, dtype):
-    """Return whether values are between 0 and 1, up to rounding errors of a scaler."""
-    rounding = 4 * float(np.finfo(dtype).eps)
-    return extremes[0] >= -rounding and extremes[1] <= 1 + rounding
-
-
-def _require_range(output, extremes, dtype):
-    if output.is_bounded and not _is_between_zero_and_one(extremes, dtype):
-        raise ValueError(
-            "X must contain values between 0 and 1 with loss='cross_entropy', got values from "
-            f"{extremes[0]:.4g} to {extremes[1]:.4g}. Scale X, for instance with MinMaxScaler, or "
-            "fit with loss='squared_error'."
-        )
-
-
-def _warn_of_scale(output, X, weight):
-    """Warn of samples that are so large that the first steps hardly change the reconstructions."""
-    if output.is_bounded:
-        return
-    size = data_size(X, weight, slice(None), 1.0)
-    if size > LARGEST_SIZE:
-        warn(
-            f"X has a root mean square of {size:.3g}, but AutoEncoder expects features of unit "
-            "variance or between 0 and 1. Scale X, for instance with StandardScaler.",
-            UserWarning,
-        )
-
-
-def _checked_noise(model, extremes, dtype):
-    level = float(model.noise_level)
-    if model.noise != "gaussian" and level > 1:
-        raise ValueError(f"noise_level must be at most 1 with noise={model.noise!r}, got {level}.")
-    if level:
-        check_weight(level, dtype, "noise_level")
-    return Noise(model.noise, level, extremes)
-
-
-def _require_same(model):
-    """Refuse changes of parameters that learning cannot continue with."""
-    change = model._change_since_fit(model._needs_fit, model._last_state.fitted_with)
-    if change:
-        raise ValueError(f"{change} Set warm_start=False to fit a new model.")
-
-
-# ------------------------------------------------------------------------------------ the energy
-def _first_energy(model, X, extremes, random_state):
-    """Return the initial energy, in the dtype and on the device of X."""
-    loss = model.loss
-    if loss == "auto":
-        is_bounded = _is_between_zero_and_one(extremes, X.dtype)
-        loss = "cross_entropy" if is_bounded else "squared_error"
-    shape = X.shape[1], int(model.n_components)
-    values = random_values(shape, model.activation, bool(model.tied_weights), random_state)
-    xp = array_namespace(X)
-    values = {name: xp.asarray(value, dtype=X.dtype) for name, value in values.items()}
-    return ReconstructionEnergy.of(values, model.activation, loss)
-
-
-def _energy_from(model, state):
-    """Return the energy of the fitted attributes, which the user may have replaced."""
-    values = {}
-    for name, attribute in ATTRIBUTES.items():
-        if attribute in vars(model):
-            value = model._checked_attribute(attribute, state)
-            require_magnitude(value, attribute)
-            values[name] = value.T if name == "weights" else value
-    activation = state.fitted_with.get("activation", model.activation)
-    if not (isinstance(model.loss_, str) and model.loss_ in OUTPUTS):
-        raise ValueError(f"loss_ must be one of {[*OUTPUTS]}, got {model.loss_!r}.")
-    return ReconstructionEnergy.of(values, activation, model.loss_)
-
-
-def _published(energy):
-    """Return the fitted attributes that define the model, by name."""
-    return {
-        ATTRIBUTES[name]: value.T if name == "weights" else value
-        for name, value in energy.parameters.items()
-    }
-
-
-def _fitted_attributes(model, trainer):
-    """Return the fitted attributes by name, from the state of learning."""
-    energy, curves = trainer.criterion.energy.copy(), trainer.curves
-    (loss,) = (name for name, kind in OUTPUTS.items() if type(energy.output) is kind)
-    attributes = {
-        **_published(energy),
-        "loss_": loss,
-        **curves.attributes("objective", "seconds"),
-    }
-    return model._left(trainer, attributes, energy)

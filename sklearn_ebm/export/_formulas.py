@@ -18,6 +18,7 @@ from sklearn_ebm.factors.encoders import GreedyEncoder, MomentumEncoder, Unrolle
 from sklearn_ebm.factors.encoders._affine import AffineEncoder
 from sklearn_ebm.factors.encoders._convolutional import ConvolutionalEncoder
 from sklearn_ebm.factors.encoders._logistic import Logistic
+from sklearn_ebm.factors.encoders._piecewise_linear import Linear, Relu, SaturatedLinear
 from sklearn_ebm.factors.encoders._shrinkage import Shrinkage
 from sklearn_ebm.factors.encoders._smooth_shrinkage import SmoothShrinkage
 from sklearn_ebm.factors.encoders._tanh import Tanh
@@ -90,6 +91,21 @@ def _soft_threshold(ops, u, threshold):
 @_registered(ACTIVATIONS, Shrinkage)
 def _shrinkage(ops, parameters, u):
     return _soft_threshold(ops, u, parameters["threshold"])
+
+
+@_registered(ACTIVATIONS, Linear)
+def _linear(ops, parameters, u):
+    return u
+
+
+@_registered(ACTIVATIONS, Relu)
+def _relu(ops, parameters, u):
+    return ops.relu(u)
+
+
+@_registered(ACTIVATIONS, SaturatedLinear)
+def _saturated_linear(ops, parameters, u):
+    return ops.relu(u) - ops.relu(u - 1.0)
 
 
 @_registered(ACTIVATIONS, Tanh)

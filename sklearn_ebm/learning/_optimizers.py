@@ -27,6 +27,8 @@ class Optimizer:
         a parameter of ten times the size takes steps of ten times the size.
     """
 
+    is_stochastic = True  # whether batches may have a part of the samples
+
     def __init__(self, parameters, scales=None, decay=0.0, units=None):
         self.parameters = parameters
         self.scales = {} if scales is None else scales

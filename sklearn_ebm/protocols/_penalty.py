@@ -79,6 +79,8 @@ class PenaltyFactor(Protocol):
       constant.
     - ``settled(code, neglected)``: the code, with entries set to zero that are non-zero only due to
       the smoothing of `majorant`, and an `eta` for `dual_norm`.
+    - ``smoothed(epsilon)``: an object with `value` and `gradient` that has epsilon added to the
+      squares of norms, for codes that are learned by gradients.
     - ``on(backend)``: the factor with the fused sums of a backend.
     """
 

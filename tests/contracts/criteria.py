@@ -22,6 +22,7 @@ from sklearn_ebm.factors import (
 )
 from sklearn_ebm.factors.encoders import LogisticEncoder, TanhEncoder
 from sklearn_ebm.factors.penalties import L1
+from sklearn_ebm.factors.regularizers import Contraction, Sparsity
 from sklearn_ebm.learning._network import Network
 from sklearn_ebm.learning._optimizers import Adam
 from sklearn_ebm.learning._rates import LinearDecay
@@ -195,8 +196,8 @@ def labels(kind="multiclass"):
     return case
 
 
-def reconstruction(loss="cross_entropy", noise="masking", is_tied=True):
-    """A denoising auto-encoder of samples between 0 and 1."""
+def reconstruction(loss="cross_entropy", noise="masking", is_tied=True, regularizer=None):
+    """An auto-encoder of samples between 0 and 1."""
     random = np.random.default_rng(0)
     X, weight = random.random((N_SAMPLES, N_FEATURES)), random.uniform(0.5, 2, N_SAMPLES)
     values = {
@@ -210,7 +211,9 @@ def reconstruction(loss="cross_entropy", noise="masking", is_tied=True):
     output = OUTPUTS[loss](random.standard_normal(N_FEATURES))
 
     def follow(criterion):
-        return criterion.follow(LinearDecay(1e-2), "numpy", Noise(noise, 0.3))
+        corruption = Noise(noise, 0.3) if regularizer is None else None
+        rate = LinearDecay(1e-2)
+        return criterion.follow(rate, "numpy", corruption, regularizer=regularizer)
 
     criterion = follow(Reconstruction(ReconstructionEnergy(kind(values), output, dictionary)))
     trainer = Trainer(criterion, Stream(np.random.RandomState(0)))
@@ -245,5 +248,9 @@ CASES = {
     "reconstruction": reconstruction,
     "reconstruction, normal noise": lambda: reconstruction("squared_error", "gaussian"),
     "reconstruction, untied": lambda: reconstruction("squared_error", "salt_and_pepper", False),
+    "reconstruction, contractive": lambda: reconstruction(regularizer=Contraction(0.1)),
+    "reconstruction, sparse": lambda: reconstruction(
+        "squared_error", regularizer=Sparsity(L1(0.1).smoothed(1e-2))
+    ),
     "sum": sum_of_two,
 }

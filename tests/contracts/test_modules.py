@@ -32,7 +32,12 @@ from sklearn_ebm.factors import (
     ZeroFilled,
     log_logistic,
 )
-from sklearn_ebm.factors.encoders import LogisticEncoder
+from sklearn_ebm.factors.encoders import (
+    LinearEncoder,
+    LogisticEncoder,
+    ReluEncoder,
+    SaturatedLinearEncoder,
+)
 from sklearn_ebm.learning._network import RowStream
 from tests.differences import finite_differences
 
@@ -74,9 +79,12 @@ def dense(name, **options):
     return Case(make)
 
 
-def logistic(random):
+def affine(kind):
+    """Return a case of an encoder whose only parameters are weights and biases."""
     shapes = {"weights": (N_FEATURES, N_COMPONENTS), "bias": (N_COMPONENTS,)}
-    return LogisticEncoder({name: random.standard_normal(shape) for name, shape in shapes.items()})
+    return Case(
+        lambda random: kind({name: random.standard_normal(each) for name, each in shapes.items()})
+    )
 
 
 def unit_filters(random, shape=FILTERS):
@@ -127,7 +135,10 @@ MODULES = {
         for name in UNROLLED_ENCODERS
         for options in steps_of(name)
     },
-    "logistic": Case(logistic),
+    **{
+        kind.__name__: affine(kind)
+        for kind in (LogisticEncoder, LinearEncoder, ReluEncoder, SaturatedLinearEncoder)
+    },
     **{
         f"{name} of images, {border}": convolutional(name, border)
         for name in CONVOLUTIONAL_ENCODERS

@@ -1,5 +1,6 @@
-"""Denoising auto-encoders: formulas, noise, reconstructions and training with labels."""
+"""Auto-encoders: formulas, noise, regularisers, reconstructions and training with labels."""
 
+import functools
 import pickle
 from itertools import pairwise
 
@@ -7,15 +8,21 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.special import expit
+from scipy.stats import spearmanr
 from sklearn.base import clone
 from sklearn.datasets import load_digits
-from sklearn.decomposition import PCA
+from sklearn.decomposition import PCA, FastICA
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
 from sklearn.pipeline import make_pipeline
 from threadpoolctl import threadpool_limits
 
-from sklearn_ebm import AutoEncoder, FineTunedClassifier
+from sklearn_ebm import (
+    AutoEncoder,
+    FineTunedClassifier,
+    GroupPenalty,
+    make_feature_hierarchy,
+)
 from sklearn_ebm.backends import numpy
 from sklearn_ebm.backends._random import Stream
 from sklearn_ebm.learning._memory import Memory
@@ -187,3 +194,130 @@ def test_samples_of_a_large_scale_issue_a_warning_with_a_remedy(factor, warns, r
     assert (
         any("root mean square" in text and "StandardScaler" in text for text in messages) == warns
     )
+
+
+# ------------------------------------------------------------------------------------ regularisers
+def on_curve(t):
+    return np.c_[t, np.sin(2 * t)]
+
+
+@functools.cache
+def near_curve():
+    """Return samples on a curve in two dimensions, points near it, and their squared distances."""
+    random = np.random.default_rng(0)
+    X, line = on_curve(random.uniform(-2, 2, 1000)), on_curve(np.linspace(-2, 2, 1001))
+    points = random.uniform((-1.8, -1.5), (1.8, 1.5), (800, 2))
+    squares = np.min(np.sum((points[:, None] - line) ** 2, axis=2), axis=1)
+    return X, points[squares < 0.09], squares[squares < 0.09]
+
+
+@functools.cache
+def off_curve(**options):
+    """Return the slope and the rank correlation of errors and squared distances from the curve."""
+    X, points, squares = near_curve()
+    common = {"loss": "squared_error", "tied_weights": False, "learning_rate": 0.02, "tol": 0}
+    model = AutoEncoder(100, batch_size=100, max_iter=100, random_state=0, **common, **options)
+    error = 2 * model.fit(X).energy(points)
+    return error @ squares / (squares @ squares), spearmanr(error, squares)[0]
+
+
+@pytest.mark.parametrize(
+    ("activation", "options"),
+    [
+        ("relu", {"noise": "gaussian", "noise_level": 0.15}),
+        ("saturated_linear", {"regularizer": "saturating", "alpha": 3e-3}),
+    ],
+)
+def test_a_regularized_auto_encoder_projects_onto_a_curve_and_a_plain_one_does_not(
+    activation, options
+):
+    """The slope is 1 for a projection, and 0 for the identity."""
+    slope, rank = off_curve(activation=activation, **options)
+    plain_slope, plain_rank = off_curve(activation=activation, noise_level=0)
+    assert slope > 0.5  # 0.81 and 0.60 with this seed
+    assert plain_slope < 0.05  # 0.03 and 0.00
+    assert rank > plain_rank + 0.15  # 0.93 and 0.77, after 0.73 and 0.23
+
+
+def test_contraction_makes_the_code_less_sensitive_at_a_small_cost():
+    """Rifai et al. 2011, section 5: a smaller Jacobian; the loss rises by a few per cent."""
+    plain, contractive = (
+        AutoEncoder(32, learning_rate=1e-2, max_iter=15, tol=0, random_state=0, **options).fit(
+            DIGITS
+        )
+        for options in ({"noise_level": 0}, {"regularizer": "contractive", "alpha": 0.1})
+    )
+    moved = DIGITS + 1e-4 * np.random.default_rng(0).standard_normal(DIGITS.shape)
+    changes = [
+        np.mean((each.transform(moved) - each.transform(DIGITS)) ** 2)
+        for each in (plain, contractive)
+    ]
+    assert changes[1] < 0.6 * changes[0]
+    assert contractive.energy(DIGITS).mean() < 1.1 * plain.energy(DIGITS).mean()
+
+
+def test_reconstruction_ica_with_a_square_matrix_is_ica():
+    """Le et al. 2011, section 3: for whitened data, orthonormal filters of independent sources."""
+    random = np.random.default_rng(0)
+    sources = random.laplace(size=(5000, 3))
+    mixed = sources @ random.standard_normal((3, 3))
+    white = PCA(whiten=True).fit_transform(mixed)
+    options = {"regularizer": "sparse", "activation": "linear", "optimizer": "lbfgs"}
+    model = AutoEncoder(3, alpha=0.05, max_iter=200, tol=1e-7, random_state=0, **options).fit(white)
+    found = model.transform(white)
+    correlation = abs(np.corrcoef(found.T, sources.T)[:3, 3:])
+    assert np.all(correlation.max(axis=1) > 0.99)
+    assert sorted(correlation.argmax(axis=1)) == [0, 1, 2]
+    expected = FastICA(whiten=False, random_state=0).fit(white).components_
+    agreement = abs(model.components_ @ expected.T) / np.linalg.norm(expected, axis=1)
+    assert np.all(agreement.max(axis=1) > 0.995)
+
+
+def test_groups_of_reconstruction_ica_share_the_variance():
+    """Components of one subspace are on together; the penalty of groups finds the subspaces."""
+    random = np.random.default_rng(0)
+    sources = random.standard_normal((4000, 2, 2)) * random.exponential(size=(4000, 2, 1)) ** 2
+    rotation = np.linalg.qr(random.standard_normal((4, 4)))[0]
+    X = (sources.reshape(-1, 4) / sources.std()) @ rotation
+    options = {"regularizer": "sparse", "activation": "linear", "optimizer": "lbfgs"}
+    model = AutoEncoder(4, penalty=GroupPenalty(2), alpha=0.05, max_iter=100, **options)
+    found = model.set_params(random_state=0, tol=1e-7).fit(X).components_ @ rotation.T
+    strength = np.sum(found.reshape(2, 2, 2, 2) ** 2, axis=(1, 3))  # filters by subspaces
+    assert strength.max(axis=1).min() > 1.95  # of 2
+    model.set_params(penalty__groups=[[0], [1, 2, 3]])
+    assert model.penalty == GroupPenalty([[0], [1, 2, 3]])
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"regularizer": "saturating"}, "activation that is constant .* got activation='sigmoid'"),
+        (
+            {"regularizer": "sparse", "penalty": GroupPenalty([[0]])},
+            r"groups without components 1, 2",
+        ),
+        ({"regularizer": "sparse", "alpha": 1e39}, r"alpha=1e\+39 is too large"),
+    ],
+)
+def test_regularisers_that_do_not_fit_are_refused(options, message):
+    with pytest.raises(ValueError, match=message):
+        AutoEncoder(3, **options).fit(DIGITS.astype(np.float32))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"regularizer": "contractive"},
+        {"regularizer": "saturating", "activation": "relu"},
+        {"regularizer": "sparse", "activation": "saturated_linear"},
+    ],
+)
+def test_stages_of_a_hierarchy_may_have_any_regularizer(options):
+    """Two stages, trained further with labels."""
+    model = AutoEncoder(learning_rate=1e-2, max_iter=5, **options)
+    hierarchy = make_feature_hierarchy(
+        model=model, n_components=(40, 30), rectify=None, window_size=None, random_state=0
+    )
+    classifier = FineTunedClassifier(hierarchy, max_iter=5, random_state=0).fit(DIGITS, LABELS)
+    assert [each.n_components for each in classifier.to_pipeline()[:-1]] == [40, 30]
+    assert classifier.score(DIGITS, LABELS) > 0.9

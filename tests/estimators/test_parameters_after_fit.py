@@ -218,7 +218,8 @@ OTHERS = {  # valid values that differ from those of the models
     "learning_rate": 0.25,
     "optimizer": "sgd",
     "noise": "gaussian",
-    "regularizer": "denoising",  # there is no other value yet
+    "regularizer": "contractive",
+    "penalty": GroupPenalty(2),
     "early_stopping": True,
     "class_weight": "balanced",
     "learning_rates": {"psd": 0.0},

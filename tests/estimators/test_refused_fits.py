@@ -47,6 +47,7 @@ MODELS = {
     "ConvSparseCoder": (ConvSparseCoder(3, kernel_size=3, **QUICK), IMAGES),
     "ConvPSD": (ConvPSD(3, kernel_size=3, **QUICK), IMAGES),
     "AutoEncoder": (AutoEncoder(6, max_iter=2, random_state=0), X),
+    "AutoEncoder-sparse": (AutoEncoder(6, regularizer="sparse", max_iter=2, random_state=0), X),
     "RBM": (RBM(6, max_iter=2, n_chains=10, random_state=0), X > 0),
     "RBM-gaussian": (RBM(6, visible="gaussian", max_iter=2, n_chains=10, random_state=0), X),
     "FineTunedClassifier": (FineTunedClassifier(NETWORK, max_iter=1, random_state=0), X),
@@ -96,6 +97,7 @@ SUITABLE = [  # valid for some models
     ("FineTunedClassifier", {"max_iter": 0}), ("FineTunedRegressor", {"max_iter": 0}),
     ("GroupSparsePSD", {"solver": "block_cd"}),
     ("ConvSparseCoder", {"solver": "local_cd"}), ("ConvPSD", {"solver": "local_cd"}),
+    ("AutoEncoder", {"alpha": 1e300}), ("AutoEncoder", {"penalty": GroupPenalty([[0, 9]])}),
 ]  # fmt: skip
 PARAMETERS = [  # invalid by themselves, or for these models and data
     {"random_state": object()}, {"n_components": object()}, {"max_iter": 0}, {"alpha": -1.0},

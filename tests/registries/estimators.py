@@ -91,6 +91,33 @@ CASES = {
         ),
         np.tanh(ROWS) / 2 + 0.5,
     ),
+    "AutoEncoder-contractive": Case(
+        AutoEncoder(6, regularizer="contractive", max_iter=2, random_state=0),
+        np.tanh(ROWS) / 2 + 0.5,
+    ),
+    "AutoEncoder-saturating": Case(
+        AutoEncoder(
+            6, regularizer="saturating", activation="saturated_linear", max_iter=2, random_state=0
+        ),
+        ROWS,
+    ),
+    "AutoEncoder-sparse": Case(
+        AutoEncoder(
+            6,
+            regularizer="sparse",
+            activation="linear",
+            optimizer="lbfgs",
+            max_iter=2,
+            random_state=0,
+        ),
+        ROWS,
+    ),
+    **{
+        f"AutoEncoder-{activation}": Case(
+            AutoEncoder(6, activation=activation, max_iter=2, random_state=0), ROWS
+        )
+        for activation in ("relu", "shrinkage")
+    },
     "EstimatorEnergy": Case(EstimatorEnergy(PCA(3)), ROWS),
     "ZCAWhitener": Case(ZCAWhitener(), ROWS),
     "Rectifier": Case(Rectifier("split"), ROWS),

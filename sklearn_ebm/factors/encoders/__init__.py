@@ -8,6 +8,11 @@ from sklearn_ebm.factors.encoders._convolutional import (
 from sklearn_ebm.factors.encoders._encoder import Encoder, Scale, placed
 from sklearn_ebm.factors.encoders._greedy import GreedyEncoder
 from sklearn_ebm.factors.encoders._logistic import LogisticEncoder
+from sklearn_ebm.factors.encoders._piecewise_linear import (
+    LinearEncoder,
+    ReluEncoder,
+    SaturatedLinearEncoder,
+)
 from sklearn_ebm.factors.encoders._shrinkage import ShrinkageEncoder
 from sklearn_ebm.factors.encoders._smooth_shrinkage import SmoothShrinkageEncoder
 from sklearn_ebm.factors.encoders._tanh import TanhEncoder
@@ -37,8 +42,11 @@ __all__ = [
     "ConvolutionalTanh",
     "Encoder",
     "GreedyEncoder",
+    "LinearEncoder",
     "LogisticEncoder",
     "MomentumEncoder",
+    "ReluEncoder",
+    "SaturatedLinearEncoder",
     "Scale",
     "ShrinkageEncoder",
     "SmoothShrinkageEncoder",

@@ -10,10 +10,16 @@ class Activation:
 
     A subclass implements `first` and `units`, and names its forward and backward kernels. Without a
     kernel it overrides `apply`; without a backward kernel it implements `slopes`.
+
+    Two methods are optional. ``contraction(code, parameters)`` returns the slope s'(u) as a
+    function of the code, its derivative with respect to the code (None if it is zero), and a
+    dictionary of its derivatives with respect to own parameters. ``saturation(code)`` returns the
+    distance of u from the closest point of slope zero, and its derivative with respect to the code.
     """
 
     kernel = backward_kernel = None
     slopes_need_product = True  # if False, the slopes follow from the code, and x W is not recorded
+    is_linear = False
     apart = ()  # own parameters that are not added to, or compared with, x W
 
     def first(self, weights, zero, threshold, scale):
@@ -58,6 +64,11 @@ class Activation:
 
     def project(self, parameters, scale):
         """Move parameters in place to the nearest allowed values."""
+
+
+def is_nonzero(code):
+    """Return one for entries that differ from zero, and zero for others, in the same dtype."""
+    return array_namespace(code).asarray(code != 0, dtype=code.dtype)
 
 
 def own_parameters(parameters):

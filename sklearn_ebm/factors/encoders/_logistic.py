@@ -15,6 +15,10 @@ class Logistic(Activation):
         """Return the units; u is dimensionless."""
         return {"weights": 1 / scale.data, "bias": 1.0}
 
+    def contraction(self, code, parameters):
+        """Return the slope, and its derivatives with respect to the code and to own parameters."""
+        return code * (1 - code), 1 - 2 * code, {}
+
 
 @stored
 class LogisticEncoder(AffineEncoder):

@@ -1,7 +1,8 @@
 """The encoder sh_theta(x W + b)."""
 
 from sklearn_ebm._storage import stored
-from sklearn_ebm.factors.encoders._activation import Activation
+from sklearn_ebm.backends import array_namespace
+from sklearn_ebm.factors.encoders._activation import Activation, is_nonzero
 from sklearn_ebm.factors.encoders._affine import AffineEncoder
 from sklearn_ebm.factors.encoders._encoder import keep_at_least
 
@@ -24,6 +25,15 @@ class Shrinkage(Activation):
     def project(self, parameters, scale):
         """Set negative thresholds to zero."""
         keep_at_least(parameters["threshold"], 0)
+
+    def contraction(self, code, parameters):
+        """Return the slope, and its derivatives with respect to the code and to own parameters."""
+        return is_nonzero(code), None, {}
+
+    def saturation(self, code):
+        """Return the distance of u from the interval of slope zero, and its derivative."""
+        xp = array_namespace(code)
+        return xp.abs(code), xp.sign(code)
 
 
 @stored

@@ -15,10 +15,31 @@ from sklearn_ebm.backends import array_namespace, resolve_backend
 from sklearn_ebm.factors._tape import Tape
 from sklearn_ebm.factors.decoders import LinearDecoder
 from sklearn_ebm.factors.decoders._linear import half_norm
-from sklearn_ebm.factors.encoders import LogisticEncoder, TanhEncoder, placed
+from sklearn_ebm.factors.encoders import (
+    LinearEncoder,
+    LogisticEncoder,
+    ReluEncoder,
+    SaturatedLinearEncoder,
+    ShrinkageEncoder,
+    TanhEncoder,
+    placed,
+)
 
-ACTIVATIONS = {"sigmoid": LogisticEncoder, "tanh": TanhEncoder}
-STEEPNESS = {"sigmoid": 4.0, "tanh": 1.0}  # factor of initial weights (Glorot & Bengio 2010, 4.2)
+ACTIVATIONS = {
+    "sigmoid": LogisticEncoder,
+    "tanh": TanhEncoder,
+    "relu": ReluEncoder,
+    "saturated_linear": SaturatedLinearEncoder,
+    "shrinkage": ShrinkageEncoder,
+    "linear": LinearEncoder,
+}
+# Factors of initial weights (Glorot & Bengio 2010, section 4.2; for relu, He et al. 2015, eq. 10).
+STEEPNESS = {"sigmoid": 4.0, "relu": 2**0.5}
+FIRST_VALUES = {  # initial values of parameters other than weights; others are zero
+    "tanh": {"gain": 1.0},
+    "saturated_linear": {"bias": 0.5},  # the middle of the interval
+    "shrinkage": {"threshold": 0.1},
+}
 
 
 class Output:
@@ -207,9 +228,9 @@ class ReconstructionEnergy:
 
     def parameter_gradients(self, x, z, weight):
         """Return the gradients of sum_n weight_n E(x_n), by the names of `parameters`."""
-        return self.value_and_gradients(x, x, weight, (Tape(), Tape()))[1]
+        return self.value_and_gradients(x, x, weight, (Tape(), Tape()))[2]
 
-    def value_and_gradients(self, x, seen, weight, tapes):
+    def value_and_gradients(self, x, seen, weight, tapes, regularizer=None):
         """Return losses and gradients; the encoder may receive corrupted samples.
 
         Parameters
@@ -222,27 +243,39 @@ class ReconstructionEnergy:
             Weight of each sample in the gradients.
         tapes : pair of Tape
             Tapes of the encoder and of the decoder.
+        regularizer : Regularizer or None, default=None
+            Term of the codes that is added to the losses.
 
         Returns
         -------
         losses : array of shape (n_samples,)
+            Losses of the reconstructions.
+        terms : array of shape (n_samples,) or None
+            Values of the regulariser.
         gradients : dict of str to array
             Weighted sums over the samples, by the names of `parameters`.
         """
         first, second = tapes
         decoder = self.decoder
-        signal = decoder.forward(self.encoder.forward(seen, first), second)
+        code = self.encoder.forward(seen, first)
+        signal = decoder.forward(code, second)
         losses, slope = self.output.loss_and_slope(x, signal)
         if weight is not None:
             slope *= weight[:, None]
         by_code, outer = decoder.backward(second, slope)
+        terms, direct = None, {}
+        if regularizer is not None:
+            terms, change, direct = regularizer.differentiate(self.encoder, code, weight)
+            by_code += change
         _, gradients = self.encoder.backward(first, by_code, input_gradient=False)
+        for name, gradient in direct.items():
+            gradients[name] += gradient
         gradients["output_bias"] = array_namespace(slope).sum(slope, axis=0)
         if self.dictionary is None:
             gradients["weights"] += outer["dictionary"].T
         else:
             gradients |= outer
-        return losses, gradients
+        return losses, terms, gradients
 
     def project(self):
         """Project the parameters onto their allowed range."""
@@ -268,14 +301,14 @@ def random_values(shape, activation, is_tied, random_state):
     dict of str to ndarray
     """
     n_features, n_components = shape
-    bound = STEEPNESS[activation] * (6 / (n_features + n_components)) ** 0.5
+    bound = STEEPNESS.get(activation, 1.0) * (6 / (n_features + n_components)) ** 0.5
     values = {
         "weights": random_state.uniform(-bound, bound, shape),
         "bias": np.zeros(n_components),
         "output_bias": np.zeros(n_features),
     }
-    if activation == "tanh":
-        values["gain"] = np.ones(n_components)
+    for name, value in FIRST_VALUES.get(activation, {}).items():
+        values[name] = np.full(n_components, value)
     if not is_tied:
         values["dictionary"] = random_state.uniform(-bound, bound, shape[::-1])
     return values

@@ -16,6 +16,7 @@ from sklearn_ebm.backends import array_namespace
 from sklearn_ebm.backends import numpy as reference
 from sklearn_ebm.backends._groups import GroupSoftThreshold
 from sklearn_ebm.backends._rules import positive_or_one, row_maximum
+from sklearn_ebm.factors.penalties._smooth import SmoothGroupNorm
 
 REFINEMENTS = 1  # updates of an eta from a step; each decreases the bound of the dual norm
 BLIND_REFINEMENTS = 300  # the same for an eta that is computed from a code
@@ -119,6 +120,10 @@ class DisjointGroupNorm:
         """Return max_g ||q_g|| / (alpha v_g) of each row."""
         return self.group_rule(correlation).dual_norm(correlation)
 
+    def smoothed(self, epsilon):
+        """Return alpha sum_g sqrt(v_g^2 ||z_g||^2 + epsilon)."""
+        return SmoothGroupNorm(self.alpha, epsilon, self.pools)
+
 
 @stored
 class GroupNorm:
@@ -163,6 +168,7 @@ class GroupNorm:
         return self.pools.spread(values, self.backend)
 
     value = DisjointGroupNorm.value
+    smoothed = DisjointGroupNorm.smoothed
 
     def gradient(self, code):
         """Return the gradient, with the subgradient zero for pools that are off."""

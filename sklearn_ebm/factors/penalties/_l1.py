@@ -11,6 +11,7 @@ from sklearn_ebm.backends._rules import (
     WeightedPositiveSoftThreshold,
     WeightedSoftThreshold,
 )
+from sklearn_ebm.factors.penalties._smooth import SmoothL1
 from sklearn_ebm.factors.penalties._specification import PenaltySpecification
 
 
@@ -162,6 +163,10 @@ class L1:
         kind = PositiveSoftThreshold if self.positive else SoftThreshold
         return kind(dtype(self.alpha * step_size))
 
+    def smoothed(self, epsilon):
+        """Return alpha sum_j sqrt(z_j^2 + epsilon)."""
+        return SmoothL1(self.alpha, epsilon)
+
 
 @stored
 class WeightedL1:
@@ -203,6 +208,10 @@ class WeightedL1:
         """Return argmin_z 1/2 ||z - code||^2 + step_size * penalty(z), elementwise."""
         rule = self.unweighted.rule(step_size, float)
         return type(rule)(rule.threshold * self.weights_of(code)).prox(code)
+
+    def smoothed(self, epsilon):
+        """Return alpha sum_j w_j sqrt(z_j^2 + epsilon)."""
+        return SmoothL1(self.unweighted.alpha, epsilon, self.weights)
 
 
 @stored

@@ -7,10 +7,12 @@ import numpy as np
 from sklearn_ebm._storage import stored
 from sklearn_ebm.backends import array_namespace
 from sklearn_ebm.learning._divergence import Watch
+from sklearn_ebm.learning._limited_memory import LimitedMemory
 from sklearn_ebm.learning._optimizers import OPTIMIZERS
 from sklearn_ebm.learning.criteria._base import BaseCriterion, divided, plain_sum
 
 PIECE_ROWS = 128  # samples that a thread processes at a time
+LARGE_PIECE_ROWS = 4096  # likewise if a batch has all samples
 EXPLODED = 100.0  # multiple of the loss of a constant output above which training has diverged
 
 
@@ -81,6 +83,7 @@ class Reconstruction(BaseCriterion):
         super().__init__()
         self.energy = energy
         self.noise = None
+        self.regularizer = None
         self.watch = Watch(EXPLODED)
 
     def __setstate__(self, state):
@@ -93,7 +96,9 @@ class Reconstruction(BaseCriterion):
         self.energy = energy
         self.optimizer = None
 
-    def follow(self, rate, backend, noise, optimizer="adam", weight_decay=0.0):
+    def follow(
+        self, rate, backend, noise=None, optimizer="adam", weight_decay=0.0, regularizer=None
+    ):
         """Set the parameters that users may change before they continue a fit.
 
         Parameters
@@ -102,12 +107,14 @@ class Reconstruction(BaseCriterion):
             Maps the completed share of training to the learning rate.
         backend : str
             Name of the backend.
-        noise : Noise
+        noise : Noise or None, default=None
             Corruption of the samples.
-        optimizer : {"adam", "sgd"}, default="adam"
+        optimizer : {"adam", "sgd", "lbfgs"}, default="adam"
             The optimizer is reset if it differs from the previous one.
         weight_decay : float, default=0.0
             Share by which weights shrink in a step, times the learning rate.
+        regularizer : Regularizer or None, default=None
+            Term of the codes that is added to the loss.
 
         Returns
         -------
@@ -117,9 +124,12 @@ class Reconstruction(BaseCriterion):
         self.rate = rate
         self.backend = backend
         self.noise = noise
-        if type(self.optimizer) is not OPTIMIZERS[optimizer]:
-            self.optimizer = OPTIMIZERS[optimizer](self.parameters, units=self.energy.scales)
+        self.regularizer = regularizer
+        kind = LimitedMemory if optimizer == "lbfgs" else OPTIMIZERS[optimizer]
+        if type(self.optimizer) is not kind:
+            self.optimizer = kind(self.parameters, units=self.energy.scales)
         self.optimizer.decay = weight_decay
+        self.project()
         return self
 
     @property
@@ -138,17 +148,22 @@ class Reconstruction(BaseCriterion):
 
     def piece_rows(self, model):
         """Return the number of samples that a thread processes at a time."""
-        return PIECE_ROWS
+        return PIECE_ROWS if self.optimizer.is_stochastic else LARGE_PIECE_ROWS
 
     def contribute(self, model, batch, memory, stream=None, shard=None):
         """Return losses and gradients of corrupted samples, or of clean ones without a stream."""
         seen, tapes = batch.X, (memory.tape, memory.part("decoder").tape)
-        if stream is not None:
+        if stream is not None and self.noise is not None:
             key = stream.key().from_row(batch.first)
             seen = self.noise.applied(batch.X, key, self.backend_of(batch), memory)
         with np.errstate(over="ignore", invalid="ignore"):  # `require` detects them
-            losses, gradients = model.value_and_gradients(batch.X, seen, batch.weight, tapes)
-        return {**self._losses(model, batch, losses), "gradients": gradients}, None
+            losses, terms, gradients = model.value_and_gradients(
+                batch.X, seen, batch.weight, tapes, self.regularizer
+            )
+            sums = self._losses(model, batch, losses)
+            if terms is not None:
+                sums["report"]["loss"] += batch.weighted_sum(terms)
+        return {**sums, "gradients": gradients}, None
 
     def measure(self, model, batch, memory):
         """Return the losses of clean samples."""
@@ -172,11 +187,16 @@ class Reconstruction(BaseCriterion):
 
     def gradients(self, sums):
         """Return the gradients of the mean loss."""
-        return divided(sums["gradients"], sums["report"]["weight"])
+        gradients = divided(sums["gradients"], sums["report"]["weight"])
+        if self.regularizer is None:
+            return gradients
+        return self.regularizer.tangent(self.energy, gradients)
 
     def project(self):
         """Project the parameters onto their allowed range."""
         self.energy.project()
+        if self.regularizer is not None:
+            self.regularizer.project(self.energy)
 
     # -------------------------------------------------------------------------- ways back and on
     def begin(self, entries):
