@@ -83,7 +83,8 @@ def test_codes_are_those_of_spams(positive):
 
 def test_pieces_of_the_samples_take_their_own_weights(monkeypatch):
     """Two pieces of rows, of which the second has fewer; sparse output, and a warm start."""
-    monkeypatch.setattr(_inference, "PIECE_NUMBERS", 1)
+    monkeypatch.setattr(_inference, "SMALL_PIECE", 1)
+    monkeypatch.setattr(_inference, "LARGE_PIECE", 1)
     random = np.random.default_rng(1)
     many, weights = random.standard_normal((100, 12)), random.uniform(0.3, 3, (100, 20))
     options = {"penalty": L1Penalty(weights), "tol": 1e-13}
