@@ -2,7 +2,7 @@
 
 from sklearn_ebm.factors._linear_maps import FixedMap, LinearHead
 from sklearn_ebm.factors._losses import LOSSES
-from sklearn_ebm.factors._missing import ZeroFilled
+from sklearn_ebm.factors._missing import Filled
 from sklearn_ebm.factors._pooled_features import PooledFeatures
 from sklearn_ebm.factors._score_losses import (
     SCORE_LOSSES,
@@ -65,6 +65,7 @@ __all__ = [
     "ConvolutionalDecoder",
     "DisjointGroupNorm",
     "ElasticNetPenalty",
+    "Filled",
     "FixedMap",
     "GaussianUnits",
     "GroupNorm",
@@ -82,7 +83,6 @@ __all__ = [
     "SparseEnergy",
     "Tape",
     "Tapes",
-    "ZeroFilled",
     "as_encoder",
     "at_every_position",
     "check_alpha",

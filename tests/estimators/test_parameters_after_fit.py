@@ -163,6 +163,7 @@ TABLE = {
     "RBM": {
         "n_components": {"refused": 5},
         "visible": {"refused": "gaussian"},
+        "missing_values": {"live": 1},
         "backend": QUIETLY,
         **dict.fromkeys(
             [
