@@ -1,9 +1,11 @@
-"""Elastic net, weights, non-negative codes and factors, against SPAMS and scikit-learn.
+"""Elastic net, weights, constraints, non-negative codes and factors: SPAMS and scikit-learn.
 
 Contrast-normalised natural 12x12 patches and a learned dictionary, with alpha such that 5 % of the
 exact lasso codes are non-zero. Each contender receives data in its dtype and preferred memory
 order. Energies are recomputed in float64, and the tolerances of this package are such that its
 energies are not above those of SPAMS. SPAMS's weights are a matrix with a column for each sample.
+The limits of ||z||_1 and of the error are those of the median lasso code. With a limit, the energy
+is what is minimised: 1/2 ||x - zD||^2 or ||z||_1. A limit is exceeded by rounding at most.
 
 Sparse non-negative factors are compared with scikit-learn's `NMF` with L1 penalties on MNIST. Its
 factors have no norm constraint; several weights of its penalty on the components are tried, and the
@@ -27,7 +29,7 @@ NMF_WEIGHTS = (1e-4, 1e-3, 1e-2)  # of scikit-learn's penalty on the components
 def main():
     options = _common.options(__doc__)
     warnings.simplefilter("ignore")  # numbers of passes are limited on purpose
-    report = _common.Report("penalties", "Elastic net, weights and non-negative codes")
+    report = _common.Report("penalties", "Elastic net, weights, limits, non-negative codes")
     n_samples = 2_000 if options.quick else 20_000
     X = _common.natural_patches(n_samples, seed=options.seed + 7)
     seconds = 4 if options.quick else 25
@@ -53,11 +55,13 @@ class Problem:
         Weight of ||z||_1.
     ridge : float, default=0.0
         Weight of 1/2 ||z||^2.
-    weights : ndarray of shape (n_components,) or None, default=None
+    weights : ndarray of shape (n_components,) or (n_samples, n_components) or None, default=None
         Factors of alpha.
     positive : bool, default=False
         Whether codes are non-negative.
     """
+
+    excess = staticmethod(lambda code: 0.0)
 
     def __init__(self, X, atoms, alpha, *, ridge=0.0, weights=None, positive=False):
         self.X, self.atoms, self.alpha = X, atoms, alpha
@@ -66,7 +70,8 @@ class Problem:
     def ours(self, dtype):
         from sklearn_ebm import ElasticNetPenalty, L1Penalty, sparse_encode
 
-        penalty, alpha = L1Penalty(weights=self.weights), self.alpha
+        weights = None if self.weights is None else self.weights.astype(dtype)
+        penalty, alpha = L1Penalty(weights=weights), self.alpha
         if self.ridge:
             alpha = self.alpha + self.ridge
             penalty = ElasticNetPenalty(self.alpha / alpha)
@@ -81,7 +86,8 @@ class Problem:
         settings = {"D": atoms, "lambda1": float(self.alpha), "mode": 2, "pos": self.positive}
         if self.weights is None:
             return lambda: spams.lasso(X, lambda2=float(self.ridge), numThreads=threads, **settings)
-        weights = np.asfortranarray(np.tile(self.weights[:, None], (1, len(self.X))), dtype=dtype)
+        shape = len(self.X), len(self.atoms)
+        weights = np.asfortranarray(np.broadcast_to(self.weights, shape).T, dtype=dtype)
         return lambda: spams.lassoWeighted(X, W=weights, numThreads=threads, **settings)
 
     def energy(self, code):
@@ -93,13 +99,70 @@ class Problem:
         return np.mean(error / 2 + penalty + self.ridge / 2 * np.sum(code**2, axis=1))
 
 
+class Limited:
+    """The least error with a limit of ||z||_1, or the least ||z||_1 with a limit of the error.
+
+    Parameters
+    ----------
+    X, atoms : ndarray
+        Samples and atoms, one per row.
+    norm : float or None, default=None
+        Limit of ||z||_1.
+    error : float or None, default=None
+        Limit of ||x - zD||^2.
+    """
+
+    def __init__(self, X, atoms, *, norm=None, error=None):
+        self.X, self.atoms, self.norm, self.error = X, atoms, norm, error
+
+    def ours(self, dtype):
+        from sklearn_ebm import L1Constraint, sparse_encode
+
+        X, atoms = self.X.astype(dtype), self.atoms.astype(dtype)
+        penalty = L1Constraint(norm=self.norm, tol=self.error)
+        return lambda: sparse_encode(X, atoms, penalty=penalty, tol=TOLERANCE[dtype])
+
+    def spams(self, dtype, threads):
+        import spams
+
+        X, atoms = (np.asfortranarray(each.T, dtype=dtype) for each in (self.X, self.atoms))
+        limit, mode = (self.norm, 0) if self.error is None else (self.error, 1)
+        settings = {"lambda1": float(limit), "mode": mode, "numThreads": threads}
+        return lambda: spams.lasso(X, D=atoms, **settings)
+
+    def energy(self, code):
+        """Return the mean of what is minimised, in float64."""
+        return np.mean(_norms(code) if self.norm is None else self._errors(code) / 2)
+
+    def excess(self, code):
+        """Return the largest share by which a code exceeds the limit."""
+        if self.norm is None:
+            return np.max(self._errors(code)) / self.error - 1
+        return np.max(_norms(code)) / self.norm - 1
+
+    def _errors(self, code):
+        return np.sum((self.X - code.astype(np.float64) @ self.atoms) ** 2, axis=1)
+
+
+def _norms(code):
+    return np.sum(np.abs(code), axis=1, dtype=np.float64)
+
+
 def problems(X, atoms, alpha):
     """Return problems by name."""
-    weights = np.random.default_rng(0).uniform(0.5, 2, len(atoms))
+    from sklearn_ebm import sparse_encode
+
+    random = np.random.default_rng(0)
+    code = sparse_encode(X[:1000].astype(np.float64), atoms.astype(np.float64), alpha)
+    errors = np.sum((X[:1000] - code @ atoms) ** 2, axis=1)
+    each = random.uniform(0.5, 2, (len(X), len(atoms)))
     return {
         "elastic net": Problem(X, atoms, alpha, ridge=0.1 * alpha),
-        "weights": Problem(X, atoms, alpha, weights=weights),
+        "weights": Problem(X, atoms, alpha, weights=random.uniform(0.5, 2, len(atoms))),
+        "weights of samples": Problem(X, atoms, alpha, weights=each),
         "positive": Problem(X, atoms, alpha, positive=True),
+        "limited norm": Limited(X, atoms, norm=float(np.median(_norms(code)))),
+        "limited error": Limited(X, atoms, error=float(np.median(errors))),
     }
 
 
@@ -113,6 +176,8 @@ def encoders(report, name, problem, dtype, options):
         code = _common.dense(timing.result, len(problem.X))
         energies[who] = problem.energy(code)
         shown = f"{who}, {np.mean(code != 0):.1%} non-zero, energy {energies[who]:.8g}"
+        if problem.excess(code):
+            shown += f", limit exceeded by {problem.excess(code):.1g}"
         report.add(name, shown, timing.best, "s")
     ratio = timings["SPAMS"].best / timings["ours"].best
     report.add(name, "SPAMS / ours", ratio, "x", at_least=3)
