@@ -14,6 +14,8 @@ from sklearn_ebm.backends import to_host
 from sklearn_ebm.backends._certificate import gap_of_misfit
 from sklearn_ebm.factors import PENALTY, resolve_penalty
 from sklearn_ebm.factors.penalties._ridge import without_ridge
+from sklearn_ebm.factors.problems import joint_penalty
+from sklearn_ebm.inputs._groups import SampleGroups
 from sklearn_ebm.inputs._rows import (
     checked_array,
     is_nan,
@@ -34,6 +36,7 @@ LEAST_EXPONENT = -4000  # exponent of rows of zeros, smaller than the exponent o
         "positive": ["boolean"],
         "penalty": PENALTY,
         "missing_values": [None, Real],
+        "groups": ["array-like", None],
     },
     prefer_skip_nested_validation=True,
 )
@@ -45,6 +48,7 @@ def duality_gap(
     positive: bool = False,
     penalty: PenaltyLike = "l1",
     missing_values: float | None = None,
+    groups: ArrayLike | None = None,
 ) -> Array:
     """Compute the duality gap of sparse codes, an upper bound on the excess of their energy.
 
@@ -77,6 +81,9 @@ def duality_gap(
     missing_values : float or None, default=None
         Placeholder for missing entries of X, `np.nan` or a number. The reconstruction error ignores
         missing entries. It must be None if X is sparse.
+    groups : array-like of shape (n_samples,) or None, default=None
+        Label of the group of each sample, as in `sparse_encode`.
+        The gap of a sample is that of its group, relative to 1/2 ||X_g||^2 of the group.
 
     Returns
     -------
@@ -106,32 +113,76 @@ def duality_gap(
     """
     if sparse.issparse(X):
         require_complete(X, missing_values)
-        return _gaps_of_sparse(X, code, dictionary, alpha, positive, penalty)
+        return _gaps_of_sparse(X, code, dictionary, (alpha, positive, penalty), groups)
     X, mask = _checked_data(X, missing_values)
     code, dictionary = _checked(code, "code"), _checked(dictionary, "dictionary")
     _require_shapes(X, code, dictionary)
-    factor = resolve_penalty(penalty, len(dictionary), 1.0, bool(positive))
-    require_certificate(factor, "duality_gap")
-    with np.errstate(over="ignore"):  # gaps that overflow are infinite
-        if offers(factor, "dual_norm"):
-            gap = _relative_gap(X, code, dictionary, alpha, factor, mask)
-        else:  # the penalty depends on the unit of the codes
-            factor = resolve_penalty(penalty, len(dictionary), float(alpha), bool(positive))
-            gap = _gap_by_conjugate(X, code, dictionary, factor, mask)
-    if positive:
-        gap[np.any(code < 0, axis=1)] = np.inf
+    unit = resolve_penalty(penalty, len(dictionary), 1.0, bool(positive))
+    require_certificate(unit, "duality_gap")
+    factor = resolve_penalty(penalty, len(dictionary), float(alpha), bool(positive))
+    if groups is None:
+        return _feasible(_gaps(X, code, dictionary, alpha, unit, factor, mask), code, positive)
+    joint_penalty(without_ridge(factor)[0], 1)
+    gap = np.empty(len(X))
+    for size, members in SampleGroups(groups, X).by_size():
+        rows = _joined(X, members, size), _joined(code, members, size)
+        part = _gaps(*rows, dictionary, alpha, unit, factor, _joined(mask, members, size), size)
+        part = _feasible(part, rows[1], positive)
+        gap[members] = np.repeat(part, size)
     return gap
 
 
-def _gaps_of_sparse(X, code, dictionary, *penalty):
+def _feasible(gap, code, positive):
+    """Return gaps that are infinite for codes with a negative entry if codes are non-negative."""
+    return np.where(positive & np.any(code < 0, axis=1), np.inf, gap)
+
+
+def _joined(rows, members, size):
+    """Return the rows of each group as one row."""
+    return None if rows is None else rows[members].reshape(len(members) // size, -1)
+
+
+def _gaps(X, code, dictionary, alpha, unit, factor, mask, size=1):
+    """Return the gaps of rows that contain `size` samples each."""
+    with np.errstate(over="ignore"):  # gaps that overflow are infinite
+        if offers(unit, "dual_norm"):
+            penalty = unit if size == 1 else joint_penalty(unit, size)
+            gap = _relative_gap(X, code, dictionary, alpha, penalty, mask)
+        else:  # the penalty depends on the unit of the codes
+            penalty, ridge = without_ridge(factor)
+            penalty = penalty if size == 1 else joint_penalty(penalty, size)
+            gap = _gap_by_conjugate(X, code, dictionary, penalty, ridge, mask)
+    return gap
+
+
+def _product(rows, matrix):
+    """Return the products of each sample in rows that contain one or more samples."""
+    return (rows.reshape(-1, len(matrix)) @ matrix).reshape(len(rows), -1)
+
+
+def _gaps_of_sparse(X, code, dictionary, penalty, groups):
     """Return the gaps of sparse X, computed for pieces of dense rows."""
     X = checked_array(X, accept_sparse="csr", input_name="X")
     code, dictionary = _checked(code, "code"), _checked(dictionary, "dictionary")
     check_consistent_length(X, code)
-    pieces = gen_batches(X.shape[0], max(1, PIECE_NUMBERS // X.shape[1]))
-    return np.concatenate(
-        [duality_gap(X[rows].toarray(), code[rows], dictionary, *penalty) for rows in pieces]
-    )
+    gap = np.empty(X.shape[0])
+    for rows, labels in _pieces(X, groups):
+        part = X[rows].toarray()
+        gap[rows] = duality_gap(part, code[rows], dictionary, *penalty, groups=labels)
+    return gap
+
+
+def _pieces(X, groups):
+    """Yield rows of a piece and their labels; groups are not divided."""
+    n_rows = max(1, PIECE_NUMBERS // X.shape[1])
+    if groups is None:
+        yield from ((rows, None) for rows in gen_batches(X.shape[0], n_rows))
+        return
+    groups = SampleGroups(groups, X)
+    for size, members in groups.by_size():
+        for each in gen_batches(len(members) // size, max(1, n_rows // size)):
+            rows = members[each.start * size : each.stop * size]
+            yield rows, groups.labels[rows]
 
 
 def _checked_data(X, missing_values):
@@ -176,10 +227,12 @@ def _relative_gap(X, code, dictionary, alpha, factor, mask):
         np.where(code.any(axis=1), code_exponent + atoms_exponent, LEAST_EXPONENT),
     )
     target = _times_power(X, X_exponent - unit)
-    residual = target - _times_power(code, code_exponent + atoms_exponent - unit) @ dictionary
+    residual = target - _product(
+        _times_power(code, code_exponent + atoms_exponent - unit), dictionary
+    )
     if mask is not None:
         residual *= mask
-    correlation, exponent = _split(residual @ dictionary.T)
+    correlation, exponent = _split(_product(residual, dictionary.T))
     exponent += unit + atoms_exponent - alpha_exponent
     dual_norm = np.ldexp(factor.dual_norm(correlation, code) / alpha, exponent)
     penalty = np.ldexp(alpha * factor.value(code), alpha_exponent + code_exponent - 2 * unit)
@@ -190,13 +243,12 @@ def _relative_gap(X, code, dictionary, alpha, factor, mask):
     return np.ldexp(relative, 2 * (unit - X_exponent))
 
 
-def _gap_by_conjugate(X, code, dictionary, factor, mask):
-    residual = X - code @ dictionary
+def _gap_by_conjugate(X, code, dictionary, penalty, ridge, mask):
+    residual = X - _product(code, dictionary)
     if mask is not None:
         residual *= mask
-    penalty, ridge = without_ridge(factor)
     misfit = _half_norm(residual) + ridge * _half_norm(code)
-    correlation = residual @ dictionary.T - ridge * code
+    correlation = _product(residual, dictionary.T) - ridge * code
     return gap_of_misfit(penalty, misfit, _half_norm(X), code, correlation)
 
 

@@ -6,6 +6,7 @@ from sklearn_ebm._storage import stored
 from sklearn_ebm._typing import ArrayLike
 from sklearn_ebm.backends import array_namespace, to_host
 from sklearn_ebm.backends._rules import PositiveSoftThreshold, SoftThreshold
+from sklearn_ebm.factors.penalties._joint import JointL1
 from sklearn_ebm.factors.penalties._specification import PenaltySpecification
 
 
@@ -141,6 +142,10 @@ class L1:
         kind = PositiveSoftThreshold if self.positive else SoftThreshold
         return kind(dtype(self.alpha * step_size))
 
+    def jointly(self, size):
+        """Return alpha sum_j ||Z_j||, for groups of `size` samples."""
+        return JointL1(self.alpha, size, None, self.positive)
+
 
 @stored
 class WeightedL1:
@@ -182,3 +187,8 @@ class WeightedL1:
         """Return argmin_z 1/2 ||z - code||^2 + step_size * penalty(z), elementwise."""
         rule = self.unweighted.rule(step_size, float)
         return type(rule)(rule.threshold * self.weights_of(code)).prox(code)
+
+    def jointly(self, size):
+        """Return alpha sum_j w_j ||Z_j||, for groups of `size` samples."""
+        l1 = self.unweighted
+        return JointL1(l1.alpha, size, self.weights, l1.positive)
