@@ -1,4 +1,4 @@
-"""Elastic net, weights, constraints, non-negative codes and factors: SPAMS and scikit-learn.
+"""Elastic net, weights, limits, groups, non-negative codes and factors: SPAMS and scikit-learn.
 
 Contrast-normalised natural 12x12 patches and a learned dictionary, with alpha such that 5 % of the
 exact lasso codes are non-zero. Each contender receives data in its dtype and preferred memory
@@ -6,6 +6,10 @@ order. Energies are recomputed in float64, and the tolerances of this package ar
 energies are not above those of SPAMS. SPAMS's weights are a matrix with a column for each sample.
 The limits of ||z||_1 and of the error are those of the median lasso code. With a limit, the energy
 is what is minimised: 1/2 ||x - zD||^2 or ||z||_1. A limit is exceeded by rounding at most.
+
+Groups of ten consecutive samples share a support, by the L2,1 norm or by simultaneous orthogonal
+matching pursuit. SPAMS's `l1L2BCD` minimises twice the error, with a penalty that is multiplied by
+the root of the number of samples of a group.
 
 Sparse non-negative factors are compared with scikit-learn's `NMF` with L1 penalties on MNIST. Its
 factors have no norm constraint; several weights of its penalty on the components are tried, and the
@@ -21,6 +25,8 @@ from benchmarks import _common
 
 N_COMPONENTS = 256
 DENSITY = 0.05
+GROUP_SIZE = 10  # samples that share a support
+N_ATOMS = 10  # of a group, by matching pursuit
 TOLERANCE = {"float32": 1e-5, "float64": 1e-6}
 NMF_ALPHA = 0.5
 NMF_WEIGHTS = (1e-4, 1e-3, 1e-2)  # of scikit-learn's penalty on the components
@@ -38,6 +44,7 @@ def main():
     for dtype in ("float32", "float64"):
         for name, problem in problems(X, atoms, alpha).items():
             encoders(report, f"{name}, {dtype}", problem, dtype, options)
+        groups(report, X, atoms, alpha, dtype, options)
     report.note(f"{n_samples} samples; best of interleaved rounds")
     factors(report, options)
     report.save(options.results)
@@ -182,6 +189,63 @@ def encoders(report, name, problem, dtype, options):
     ratio = timings["SPAMS"].best / timings["ours"].best
     report.add(name, "SPAMS / ours", ratio, "x", at_least=3)
     report.add(name, "energy, ours / SPAMS - 1", energies["ours"] / energies["SPAMS"] - 1)
+
+
+# ------------------------------------------------------------------------------- groups of samples
+def groups(report, X, atoms, alpha, dtype, options):
+    """Compare codes of groups of samples by both methods."""
+    import spams
+
+    from sklearn_ebm import L0Penalty, sparse_encode
+
+    labels = np.repeat(np.arange(len(X) // GROUP_SIZE), GROUP_SIZE)
+    root, X, atoms = GROUP_SIZE**0.5, X.astype(dtype), atoms.astype(dtype)
+    alpha, tol, penalty = float(alpha * root), TOLERANCE[dtype], L0Penalty(N_ATOMS, optimized=True)
+    given = {"X": np.asfortranarray(X.T), "D": np.asfortranarray(atoms.T)}
+    given["list_groups"] = np.arange(0, len(X), GROUP_SIZE, dtype=np.int32)
+    given["numThreads"] = options.threads
+
+    def descent():
+        start = np.zeros((len(atoms), len(X)), dtype, order="F")
+        settings = {"lambda1": 2 * alpha / root, "mode": 2, "itermax": 1000, "tol": tol}
+        return spams.l1L2BCD(alpha0=start, **given, **settings).T
+
+    def energy(code):
+        code, error = group_norms(code), X - code @ atoms
+        return (np.sum(error**2) / 2 + alpha * np.sum(code)) / len(X)
+
+    def square(code):
+        return np.sum((X - code @ atoms) ** 2) / len(X)
+
+    pairs = {
+        "groups, L2,1": (
+            lambda: sparse_encode(X, atoms, alpha, groups=labels, tol=tol), descent, energy, 3
+        ),
+        "groups, pursuit": (
+            lambda: sparse_encode(X, atoms, penalty=penalty, groups=labels),
+            lambda: spams.somp(L=N_ATOMS, eps=0.0, **given).T,
+            square,
+            1.5,
+        ),
+    }  # fmt: skip
+    for name, (ours, theirs, measure, at_least) in pairs.items():
+        rounds = 2 if options.quick else 5
+        timings = _common.interleave({"ours": ours, "SPAMS": theirs}, rounds=rounds)
+        values = {}
+        for who, timing in timings.items():
+            code = _common.dense(timing.result, len(X)).astype(np.float64)
+            values[who] = measure(code)
+            shown = f"{who}, {np.mean(code != 0):.1%} non-zero, objective {values[who]:.8g}"
+            report.add(f"{name}, {dtype}", shown, timing.best, "s")
+        ratio = timings["SPAMS"].best / timings["ours"].best
+        report.add(f"{name}, {dtype}", "SPAMS / ours", ratio, "x", at_least=at_least)
+        gain = values["ours"] / values["SPAMS"] - 1
+        report.add(f"{name}, {dtype}", "objective, ours / SPAMS - 1", gain)
+
+
+def group_norms(code):
+    """Return the norm of each atom's coefficients in each group."""
+    return np.linalg.norm(code.reshape(-1, GROUP_SIZE, code.shape[1]), axis=1)
 
 
 # ---------------------------------------------------------------------------- non-negative factors

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from numbers import Integral, Real
 from typing import Any
 
@@ -26,11 +27,14 @@ from sklearn_ebm.factors import (
     resolve_penalty,
     takes_alpha,
 )
+from sklearn_ebm.factors.penalties._ridge import without_ridge
+from sklearn_ebm.factors.problems import joint_penalty
 from sklearn_ebm.inputs._checks import (
     check_dictionary,
     check_magnitude,
     check_weight,
 )
+from sklearn_ebm.inputs._groups import SampleGroups
 from sklearn_ebm.inputs._rows import (
     canonical,
     check_values_elsewhere,
@@ -40,8 +44,9 @@ from sklearn_ebm.inputs._rows import (
     require_complete,
     split_missing,
 )
+from sklearn_ebm.protocols import offers
 from sklearn_ebm.solvers import MATRIX_SOLVERS
-from sklearn_ebm.solvers._inference import infer
+from sklearn_ebm.solvers._inference import infer, infer_jointly
 
 
 def _checked(X, missing_values, backend, function):
@@ -82,6 +87,18 @@ def _checked_init(init, shape, dtype):
     return init
 
 
+def _checked_groups(groups, X, factor, mask):
+    """Return the groups of samples, for a penalty that has a form for them."""
+    groups = SampleGroups(groups, X)
+    joint_penalty(without_ridge(factor)[0], 1)
+    if mask is not None and offers(factor, "support_rule"):
+        raise ValueError(
+            "L0Penalty with groups requires complete samples, got missing_values. Use an "
+            "L1Penalty, or pass groups=None."
+        )
+    return groups
+
+
 @validate_params(
     {
         "alpha": [Interval(Real, 0, None, closed="neither"), None],
@@ -90,6 +107,7 @@ def _checked_init(init, shape, dtype):
         "positive": ["boolean"],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "tol": [Interval(Real, 0, None, closed="left")],
+        "groups": ["array-like", None],
         "return_gap": ["boolean"],
         "sparse_output": ["boolean"],
         "missing_values": [None, Real],
@@ -111,6 +129,7 @@ def sparse_encode(
     return_gap: bool = False,
     sparse_output: bool = False,
     missing_values: float | None = None,
+    groups: ArrayLike | None = None,
     backend: Backend = "auto",
 ) -> SparseOrDense:
     """Infer sparse codes of samples for a given dictionary.
@@ -143,7 +162,8 @@ def sparse_encode(
         an `L0Penalty`. "constrained" is exact and requires an `L1Constraint`. "auto" selects "omp"
         for an `L0Penalty`, "constrained" for an `L1Constraint`, "active_set" if possible,
         "block_cd" for disjoint groups, and otherwise "fista" or "ista". Only "constrained", "omp",
-        "fista" and "ista" support missing values.
+        "fista" and "ista" support missing values. With `groups`, the solvers are "block_cd",
+        "fista" and "ista", and "omp" for an `L0Penalty`.
     positive : bool, default=False
         Whether codes are constrained to be non-negative.
     init : array-like of shape (n_samples, n_components) or None, default=None
@@ -160,6 +180,11 @@ def sparse_encode(
     missing_values : float or None, default=None
         Placeholder for missing entries of X, `np.nan` or a number. The reconstruction error ignores
         missing entries. It must be None if X is sparse.
+    groups : array-like of shape (n_samples,) or None, default=None
+        Label of the group of each sample. Samples of a group use the same atoms: the penalty of an
+        atom is its weight times the norm of its coefficients in all samples of the group, in place
+        of their absolute values, and an `L0Penalty` limits the number of atoms of a group. None
+        encodes each sample on its own. See :ref:`joint_sparsity`.
     backend : {"auto", "numpy", "numba", "cupy"}, default="auto"
         Library that performs the computations. "auto" uses CuPy if X is a CuPy array, and Numba
         otherwise.
@@ -169,7 +194,8 @@ def sparse_encode(
     code : ndarray or csr_array of shape (n_samples, n_components)
         Codes, on the device of X.
     gap : ndarray of shape (n_samples,)
-        Relative duality gap of each code. Only returned if `return_gap` is True.
+        Relative duality gap of each code, or of the group of each sample. Only returned if
+        `return_gap` is True.
 
     Raises
     ------
@@ -211,7 +237,10 @@ def sparse_encode(
         penalty, dictionary.shape[0], alpha, bool(positive), n_samples=X.shape[0]
     )
     energy = SparseEnergy(LinearDecoder(dictionary), factor)
-    code, gap = infer(
+    search = infer
+    if groups is not None:
+        search = partial(infer_jointly, groups=_checked_groups(groups, X, factor, mask))
+    code, gap = search(
         energy, X, solver=solver, tol=float(tol), max_iter=int(max_iter), backend=module, mask=mask,
         init=init, sparse_output=sparse_output, certify=return_gap,
     )  # fmt: skip

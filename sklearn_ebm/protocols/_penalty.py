@@ -72,6 +72,8 @@ class PenaltyFactor(Protocol):
       variables w_j z_j, with the weight of each entry of a code. Solvers use these variables.
     - ``n_samples`` (int) and ``rows(index)`` (a factor): the penalty differs between samples, and
       `rows` returns that of some of the samples. Only functions accept such a penalty.
+    - ``jointly(size)``: the factor for groups of `size` samples that share a support, with a group
+      in each row. It is the same penalty for groups of one sample.
     - ``majorant(code, neglected)``: a penalty with `prox` that is at least this one everywhere, up
       to a constant, and touches it at `code`, up to an energy of `neglected` per row. Solvers
       minimise it in place of this one, in a step from `code`. Its ``curvature`` is the weight of a

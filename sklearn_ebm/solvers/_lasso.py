@@ -80,7 +80,8 @@ def _block_descent(problem, code, warm, tol, max_iter, backend):
     if not warm:
         code[...] = 0
     sweeps = min(max_iter, PATIENT_SWEEPS)
-    gap, n_iter = backend.block_descent(problem.as_group_lasso(), code, tol, sweeps)
+    descend = getattr(backend, problem.descent)
+    gap, n_iter = descend(problem.as_group_lasso(), code, tol, sweeps)
     if max_iter > sweeps:  # if most groups are on, steps on all groups at once converge faster
         n_iter += _go_on(_accelerated_steps, problem, code, gap, tol, max_iter - sweeps, backend)
     return gap, n_iter

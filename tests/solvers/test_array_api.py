@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
+from sklearn_ebm import L0Penalty, L1Penalty
 from sklearn_ebm.backends import numpy as reference
 from sklearn_ebm.backends import put_rows
 from sklearn_ebm.backends._random import Stream
@@ -81,10 +82,12 @@ def assert_same(result, expected, atol=ROUNDING):
     assert_allclose(np.asarray(result), expected, rtol=0, atol=atol)
 
 
-def problem(X, dictionary, convert, positive=False, mask=None, prediction=None, penalty=None):
+def problem(
+    X, dictionary, convert, positive=False, mask=None, prediction=None, penalty=None, size=1
+):
     penalty = L1(1.0, positive) if penalty is None else penalty
     energy = SparseEnergy(LinearDecoder(convert(dictionary)), penalty, beta=0.5)
-    return energy.problem(convert(X), convert(prediction), convert(mask))
+    return energy.problem(convert(X), convert(prediction), convert(mask), size)
 
 
 def as_it_is(array):
@@ -123,6 +126,25 @@ def test_codes_with_missing_values_and_predictions_are_those_of_numpy(X, diction
     solution = solve_lasso(problem(X * mask, dictionary, strict, **more), **options)
     expected = solve_lasso(problem(X * mask, dictionary, as_it_is, **more), **options)
     assert_same(solution.code, expected.code)
+
+
+@pytest.mark.parametrize(
+    ("solver", "factor"),
+    [
+        ("block_cd", L1Penalty().resolve(N_ATOMS, 1.0)),
+        ("fista", L1Penalty(np.linspace(0.5, 2, N_ATOMS)).resolve(N_ATOMS, 1.0, positive=True)),
+        ("omp", L0Penalty(4).resolve(N_ATOMS, 1.0)),
+    ],
+    ids=["block_cd", "fista", "omp"],
+)
+def test_codes_of_groups_of_samples_are_those_of_numpy(X, dictionary, solver, factor):
+    options = {**SETTINGS, "solver": solver, "backend": reference}
+    given = {"penalty": factor, "size": N_SAMPLES // 2}
+    ours = solve_lasso(problem(X, dictionary, strict, **given), **options)
+    expected = solve_lasso(problem(X, dictionary, as_it_is, **given), **options)
+    assert ours.n_iter == expected.n_iter > 1
+    assert_same(ours.code, expected.code)
+    assert_same(ours.measure, expected.measure)
 
 
 @pytest.mark.pairwise

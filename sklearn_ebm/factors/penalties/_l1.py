@@ -11,6 +11,7 @@ from sklearn_ebm.backends._rules import (
     WeightedPositiveSoftThreshold,
     WeightedSoftThreshold,
 )
+from sklearn_ebm.factors.penalties._joint import JointL1
 from sklearn_ebm.factors.penalties._smooth import SmoothL1
 from sklearn_ebm.factors.penalties._specification import PenaltySpecification
 
@@ -163,6 +164,10 @@ class L1:
         kind = PositiveSoftThreshold if self.positive else SoftThreshold
         return kind(dtype(self.alpha * step_size))
 
+    def jointly(self, size):
+        """Return alpha sum_j ||Z_j||, for groups of `size` samples."""
+        return JointL1(self.alpha, size, None, self.positive)
+
     def smoothed(self, epsilon):
         """Return alpha sum_j sqrt(z_j^2 + epsilon)."""
         return SmoothL1(self.alpha, epsilon)
@@ -208,6 +213,11 @@ class WeightedL1:
         """Return argmin_z 1/2 ||z - code||^2 + step_size * penalty(z), elementwise."""
         rule = self.unweighted.rule(step_size, float)
         return type(rule)(rule.threshold * self.weights_of(code)).prox(code)
+
+    def jointly(self, size):
+        """Return alpha sum_j w_j ||Z_j||, for groups of `size` samples."""
+        l1 = self.unweighted
+        return JointL1(l1.alpha, size, self.weights, l1.positive)
 
     def smoothed(self, epsilon):
         """Return alpha sum_j w_j sqrt(z_j^2 + epsilon)."""

@@ -154,6 +154,7 @@ class GramProblem:
     """
 
     source = None
+    descent = "block_descent"  # the kernel for a penalty with `group_rule`
 
     def __init__(self, gram, correlation, half_norm, penalty, lipschitz, source=None):
         self.gram = gram

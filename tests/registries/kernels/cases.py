@@ -5,8 +5,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from sklearn_ebm.backends import numpy as reference
-from sklearn_ebm.backends._certificate import lasso_gap
-from sklearn_ebm.backends._groups import GroupSoftThreshold
+from sklearn_ebm.backends._certificate import lasso_gap, relative_gap
+from sklearn_ebm.backends._groups import GroupSoftThreshold, JointSoftThreshold
 from sklearn_ebm.backends._limits import NormLimit, SquareLimit
 from sklearn_ebm.backends._problems import Lasso, SupportRule
 from sklearn_ebm.backends._rules import (
@@ -32,6 +32,7 @@ from tests.registries.kernels.draws import (
 
 N_FEATURES = 53
 N_ROWS = 9
+N_JOINT = 3  # samples that share a support
 GROUP_SIZES = [1, 9, 3, 1, 12, 4, 7]  # of all atoms together; below, at and above multiples of four
 
 
@@ -47,6 +48,14 @@ def limited_certificate(lasso, code):
 def dense_certificate(lasso, code):
     """Return the relative gap of each row, and the smallest curvature of the energy."""
     return lasso_gap(lasso, code), np.linalg.eigvalsh(lasso.gram)[0]
+
+
+def joint_certificate(lasso, code):
+    """Return the relative gap of each group of samples, and the smallest curvature."""
+    shape = len(code), N_JOINT, N_ATOMS
+    q = lasso.correlation - (code.reshape(shape) @ lasso.gram).reshape(code.shape)
+    gap = relative_gap(lasso.rule, lasso.correlation, lasso.half_norm, code, q)
+    return gap, np.linalg.eigvalsh(lasso.gram)[0]
 
 
 class Case(NamedTuple):
@@ -120,8 +129,27 @@ def draw_lasso(rng, dtype, n_rows, rule, **settings):
     }
 
 
-def draw_pursuit(rng, dtype, n_rows, rule, most):
-    arguments = draw_lasso(rng, dtype, n_rows, rule)
+def draw_joint(rng, dtype, n_rows, rule):
+    """Groups of samples, each a row."""
+    arguments = draw_lasso(rng, dtype, N_JOINT * n_rows, rule)
+    arguments["lasso"] = _joined(arguments["lasso"], n_rows)
+    arguments["code"] = arguments["code"].reshape(n_rows, N_JOINT * N_ATOMS)
+    return arguments
+
+
+def draw_joint_thresholds(rng, dtype, n_rows, positive):
+    threshold = rng.uniform(2, 5, N_ATOMS).astype(dtype)
+    return draw_joint(rng, dtype, n_rows, JointSoftThreshold(threshold, positive))
+
+
+def _joined(lasso, n_rows):
+    correlation = lasso.correlation.reshape(n_rows, N_JOINT * N_ATOMS)
+    half_norm = lasso.half_norm.reshape(n_rows, N_JOINT).sum(axis=1)
+    return lasso._replace(correlation=correlation, half_norm=half_norm)
+
+
+def draw_pursuit(rng, dtype, n_rows, rule, most, draw=draw_lasso):
+    arguments = draw(rng, dtype, n_rows, rule)
     return {"lasso": arguments["lasso"], "code": arguments["code"], "most": most}
 
 
@@ -372,6 +400,18 @@ CASES = {
         ("code",),
         {"rule": SupportRule(N_ATOMS, 400.0, False), "most": N_ATOMS},
     ),
+    "matching pursuit of groups": Case(
+        "pursue",
+        draw_pursuit,
+        ("code",),
+        {"rule": SupportRule(N_ATOMS, 0.0, False), "most": 7, "draw": draw_joint},
+    ),
+    "matching pursuit of groups, optimized, to an error": Case(
+        "pursue",
+        draw_pursuit,
+        ("code",),
+        {"rule": SupportRule(N_ATOMS, 1200.0, True), "most": N_ATOMS, "draw": draw_joint},
+    ),
     "atoms by power iterations": Case(
         "update_atoms_by_svd", draw_svd, ("dictionary", "residual", "code"), {"n_steps": 5}, 1
     ),
@@ -474,6 +514,20 @@ MINIMIZERS = {  # results are defined by the problem, but iterations are not
             "weights, positive": WeightedPositiveSoftThreshold,
         }.items()
     },
+    "joint_descent": Case(
+        "joint_descent",
+        draw_joint_thresholds,
+        ("code",),
+        {"positive": False},
+        certificate=joint_certificate,
+    ),
+    "joint_descent, positive": Case(
+        "joint_descent",
+        draw_joint_thresholds,
+        ("code",),
+        {"positive": True},
+        certificate=joint_certificate,
+    ),
     "block_descent": Case("block_descent", draw_groups, ("code",), {"positive": False}),
     "block_descent, positive": Case("block_descent", draw_groups, ("code",), {"positive": True}),
     **CONVOLUTIONAL_MINIMIZERS,
