@@ -205,9 +205,10 @@ class WeightedL1:
         return type(rule)(rule.threshold * self.weights_of(code)).prox(code)
 
 
-@stored
 class SampleWeightedL1:
     """alpha sum_j w_nj |z_nj| of sample n.
+
+    It is a penalty for some samples only, or the majorant of a concave penalty at their codes.
 
     Parameters
     ----------
@@ -229,6 +230,8 @@ class SampleWeightedL1:
         self.weights = weights
         self.positive = positive
         self.name = name
+
+    curvature = 0  # of a majorant: weight of the squared distance that `prox` leaves out
 
     @property
     def n_samples(self):
