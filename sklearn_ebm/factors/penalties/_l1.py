@@ -40,7 +40,7 @@ class L1Penalty(PenaltySpecification):
     not make inference slower. The exceptions are missing values, and models with both convolutions
     and an encoder, for which FISTA is the fastest solver that supports weights. Weights for each
     sample are part of the solvers: in the variables w_j z_j, each sample would have another
-    dictionary. On the GPU, they have no fused kernels.
+    dictionary.
 
     References
     ----------
