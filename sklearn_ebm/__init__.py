@@ -32,6 +32,8 @@ if TYPE_CHECKING:  # the imports of _HOMES
     from sklearn_ebm.factors import L0Penalty as L0Penalty
     from sklearn_ebm.factors import L1Constraint as L1Constraint
     from sklearn_ebm.factors import L1Penalty as L1Penalty
+    from sklearn_ebm.factors import LogSumPenalty as LogSumPenalty
+    from sklearn_ebm.factors import LqPenalty as LqPenalty
     from sklearn_ebm.layers import Dropout as Dropout
     from sklearn_ebm.layers import Flattener as Flattener
     from sklearn_ebm.layers import LocalContrastNormalizer as LocalContrastNormalizer
@@ -59,6 +61,8 @@ _HOMES = {
     "L1Penalty": "factors",
     "LISTAEncoder": "estimators",
     "LocalContrastNormalizer": "layers",
+    "LogSumPenalty": "factors",
+    "LqPenalty": "factors",
     "PSD": "estimators",
     "Pooler": "layers",
     "RBM": "estimators",
@@ -105,6 +109,8 @@ __all__ = [
     "L1Penalty",
     "LISTAEncoder",
     "LocalContrastNormalizer",
+    "LogSumPenalty",
+    "LqPenalty",
     "Pooler",
     "Rectifier",
     "SparseCoder",

@@ -148,26 +148,29 @@ def sparse_encode(
         be set unless `penalty` is an `L0Penalty` or an `L1Constraint`, which have no weight.
     penalty : {"l1"} or Penalty, default="l1"
         Sparsity penalty on the codes: "l1" for ||z||_1, an `L1Penalty` for weights of components,
-        an `ElasticNetPenalty` for additional squares, an `L0Penalty` to limit the number of
-        non-zero entries, an `L1Constraint` to limit ||z||_1 or the error, a `GroupPenalty` for the
-        norms of groups of components, an `InhibitionPenalty` for components that inhibit each
-        other, or any object with the methods `value` and `prox` (see :ref:`add_a_penalty`).
-    solver : {"auto", "constrained", "omp", "active_set", "cd", "block_cd", "fista", "ista"}, \
-            default="auto"
+        an `ElasticNetPenalty` for additional squares, a `LogSumPenalty` or an `LqPenalty` to shrink
+        large coefficients less, an `L0Penalty` to limit the number of non-zero entries, an
+        `L1Constraint` to limit ||z||_1 or the error, a `GroupPenalty` for the norms of groups of
+        components, an `InhibitionPenalty` for components that inhibit each other, or any object
+        with the methods `value` and `prox` (see :ref:`add_a_penalty`).
+    solver : {"auto", "constrained", "omp", "reweighted", "active_set", "cd", "block_cd", "fista", \
+            "ista"}, default="auto"
         Algorithm that infers the codes. "active_set" is exact and usually the fastest on the CPU;
         "cd" is coordinate descent. Both require a separable penalty, such as ||z||_1. "block_cd" is
         block coordinate descent and requires disjoint groups with equal weights. "fista" and "ista"
         are proximal gradient methods with and without acceleration; "fista" requires a convex
         penalty, and "ista" accepts any penalty. "omp" is orthogonal matching pursuit and requires
-        an `L0Penalty`. "constrained" is exact and requires an `L1Constraint`. "auto" selects "omp"
-        for an `L0Penalty`, "constrained" for an `L1Constraint`, "active_set" if possible,
-        "block_cd" for disjoint groups, and otherwise "fista" or "ista". Only "constrained", "omp",
-        "fista" and "ista" support missing values. With `groups`, the solvers are "block_cd",
-        "fista" and "ista", and "omp" for an `L0Penalty`.
+        an `L0Penalty`. "constrained" is exact and requires an `L1Constraint`. "reweighted" solves a
+        sequence of weighted L1 problems and requires a `LogSumPenalty` or an `LqPenalty`. "auto"
+        selects one of these three for its penalties, "active_set" if possible, "block_cd" for
+        disjoint groups, and otherwise "fista" or "ista". "active_set", "cd" and "block_cd" do not
+        support missing values. With `groups`, the solvers are "block_cd", "fista" and "ista", and
+        "omp" for an `L0Penalty`.
     positive : bool, default=False
         Whether codes are constrained to be non-negative.
     init : array-like of shape (n_samples, n_components) or None, default=None
-        Initial codes, dense or sparse. None starts from zero.
+        Initial codes, dense or sparse. None starts from zero, or from codes of an L1 penalty if the
+        penalty is a `LogSumPenalty` or an `LqPenalty`.
     max_iter : int, default=1000
         Maximum number of iterations of the solver.
     tol : float, default=1e-4

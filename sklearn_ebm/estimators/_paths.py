@@ -147,8 +147,9 @@ def alpha_path(
     """Infer sparse codes of samples for a decreasing sequence of alphas.
 
     The codes for each alpha are those of `sparse_encode`, up to `tol`. Each search continues from
-    the code for the previous alpha. With an L1 penalty, with or without weights, the path takes
-    much less time than separate calls. With other penalties, it takes about the same time.
+    the code for the previous alpha if the penalty is convex. With an L1 penalty, with or without
+    weights, the path takes much less time than separate calls. With other penalties, it takes about
+    the same time.
 
     Parameters
     ----------
@@ -166,7 +167,7 @@ def alpha_path(
     penalty : {"l1"} or Penalty, default="l1"
         Sparsity penalty on the codes, as in `sparse_encode`. It must have a dual norm if `alphas`
         is None.
-    solver : {"auto", "active_set", "cd", "block_cd", "fista", "ista"}, default="auto"
+    solver : {"auto", "reweighted", "active_set", "cd", "block_cd", "fista", "ista"}, default="auto"
         Algorithm that infers the codes, as in `sparse_encode`.
     positive : bool, default=False
         Whether codes are constrained to be non-negative.

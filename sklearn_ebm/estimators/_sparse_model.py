@@ -43,6 +43,7 @@ from sklearn_ebm.solvers import MATRIX_SOLVERS, require_certificate
 SCALE = "scale"  # the value of alpha that means the root mean square of the training data
 OF_CONSTRAINTS = {"constrained", "omp"}  # solvers of penalties without a weight
 SOLVERS_OF_WEIGHTED = [StrOptions({"auto", *MATRIX_SOLVERS} - OF_CONSTRAINTS)]
+SOLVERS_OF_NORMS = [StrOptions({"auto", *MATRIX_SOLVERS} - OF_CONSTRAINTS - {"reweighted"})]
 COMMON_CONSTRAINTS = {
     "n_components": [Interval(Integral, 1, None, closed="left"), None],
     "alpha": [Interval(Real, 0, None, closed="neither"), StrOptions({SCALE})],

@@ -26,6 +26,7 @@ from sklearn_ebm.factors.energies import (
     largest_log_odds,
     with_encoder,
 )
+from sklearn_ebm.factors.penalties._concave import LogSumPenalty, LqPenalty
 from sklearn_ebm.factors.penalties._elastic_net import ElasticNetPenalty
 from sklearn_ebm.factors.penalties._group import DisjointGroupNorm, GroupNorm, group_norm
 from sklearn_ebm.factors.penalties._group_penalty import GroupPenalty
@@ -76,6 +77,8 @@ __all__ = [
     "L1Penalty",
     "LinearDecoder",
     "LinearHead",
+    "LogSumPenalty",
+    "LqPenalty",
     "PatchDecoder",
     "PooledFeatures",
     "Pools",

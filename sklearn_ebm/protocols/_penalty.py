@@ -79,6 +79,9 @@ class PenaltyFactor(Protocol):
       minimise it in place of this one, in a step from `code`. Its ``curvature`` is the weight of a
       term curvature/2 ||z - code||^2 that its `prox` leaves out; solvers add it to the Lipschitz
       constant.
+    - ``tangent(code)``, and ``first`` (a convex factor): for a concave function of magnitudes, the
+      weighted L1 penalty that is at least this one, up to a constant, and touches it at `code`.
+      Solvers minimise tangents exactly, beginning with the codes for ``first``.
     - ``settled(code, neglected)``: the code, with entries set to zero that are non-zero only due to
       the smoothing of `majorant`, and an `eta` for `dual_norm`.
     - ``smoothed(epsilon)``: an object with `value` and `gradient` that has epsilon added to the

@@ -97,9 +97,10 @@ def solve_path(problems, code, *, solver, tol, max_iter, backend):
     if _is_one_search(problems, solver, backend):
         return _search(problems, code, **options)
     solutions = []
+    is_convex = getattr(problems[0].penalty, "convex", True)  # else codes depend on the start
     for k, problem in enumerate(problems):
-        code[k, ...] = code[k - 1, ...] if k > 0 else 0
-        options["warm"] = k > 0
+        options["warm"] = k > 0 and is_convex
+        code[k, ...] = code[k - 1, ...] if options["warm"] else 0
         solutions.append(solve_lasso(problem, solver=solver, code=code[k, ...], **options))
     return solutions
 

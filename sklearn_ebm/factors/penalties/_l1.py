@@ -42,7 +42,7 @@ class L1Penalty(PenaltySpecification):
     not make inference slower. The exceptions are missing values, and models with both convolutions
     and an encoder, for which FISTA is the fastest solver that supports weights. Weights for each
     sample are part of the solvers: in the variables w_j z_j, each sample would have another
-    dictionary. On the GPU, they have no fused kernels.
+    dictionary.
 
     References
     ----------
@@ -224,9 +224,10 @@ class WeightedL1:
         return SmoothL1(self.unweighted.alpha, epsilon, self.weights)
 
 
-@stored
 class SampleWeightedL1:
     """alpha sum_j w_nj |z_nj| of sample n.
+
+    It is a penalty for some samples only, or the majorant of a concave penalty at their codes.
 
     Parameters
     ----------
@@ -248,6 +249,8 @@ class SampleWeightedL1:
         self.weights = weights
         self.positive = positive
         self.name = name
+
+    curvature = 0  # of a majorant: weight of the squared distance that `prox` leaves out
 
     @property
     def n_samples(self):

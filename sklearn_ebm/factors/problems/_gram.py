@@ -219,9 +219,12 @@ class GramProblem:
         return problem
 
     def with_penalty(self, factor):
-        """Return the problem with another penalty on the codes."""
+        """Return the problem with another penalty, whose quadratic part replaces that of another.
+
+        The quadratic terms of the problem are the same if the penalty has none.
+        """
         penalty, ridge = without_ridge(factor)
-        if self.source is not None and ridge != self.source.ridge:
+        if self.source is not None and ridge and ridge != self.source.ridge:
             return self.source._replace(ridge=ridge).problem(penalty)
         problem = copy.copy(self)
         problem.penalty = penalty
