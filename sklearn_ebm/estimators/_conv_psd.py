@@ -70,12 +70,12 @@ class ConvPSD(SparseModel):
     beta : float, default=1.0
         Weight of the prediction term beta/2 ||z - f(x)||^2. With larger values, the codes are
         closer to their predictions f(x).
-    encoder : {"smooth_shrinkage", "shrinkage", "tanh"}, default="smooth_shrinkage"
+    encoder : {"shrinkage", "smooth_shrinkage", "tanh"}, default="shrinkage"
         Architecture of the encoder f: a convolution with trained filters w_k, followed by an
-        element-wise function. "smooth_shrinkage" is a smooth approximation of soft thresholding
-        with a trained slope and location for each map; "shrinkage" is sh(w_k * x + b_k), where sh
-        is soft thresholding with trained thresholds; "tanh" is gain * tanh(w_k * x + b_k) with
-        trained gains.
+        element-wise function. "shrinkage" is sh(w_k * x + b_k), where sh is soft thresholding with
+        trained thresholds, so that most predictions are zero; "smooth_shrinkage" is a smooth
+        approximation of soft thresholding with a trained slope and location for each map, whose
+        predictions are not exactly zero; "tanh" is gain * tanh(w_k * x + b_k) with trained gains.
     inference : {"encoder", "optimal"}, default="encoder"
         Code that `transform` returns: "encoder" for the prediction f(x), "optimal" for the optimal
         code argmin_z E(x, z), which takes longer.
@@ -241,7 +241,7 @@ class ConvPSD(SparseModel):
         relative_alpha: bool = False,
         penalty: PenaltyLike = "l1",
         beta: float = 1.0,
-        encoder: Literal["shrinkage", "smooth_shrinkage", "tanh"] = "smooth_shrinkage",
+        encoder: Literal["shrinkage", "smooth_shrinkage", "tanh"] = "shrinkage",
         inference: Inference = "encoder",
         border: Border = "full",
         image_shape: ImageShape | None = None,
