@@ -53,6 +53,7 @@ PAPERS = (
     "few_labels",
     "dense_tuning",
     "caltech101",
+    "outliers",
 )
 FOLDERS = dict.fromkeys(SPEED, "speed") | dict.fromkeys(PAPERS, "papers")
 NAMES = (*SPEED, *PAPERS)

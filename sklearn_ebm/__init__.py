@@ -13,6 +13,7 @@ if TYPE_CHECKING:  # the imports of _HOMES
     from sklearn_ebm.estimators import AutoEncoder as AutoEncoder
     from sklearn_ebm.estimators import ConvPSD as ConvPSD
     from sklearn_ebm.estimators import ConvSparseCoder as ConvSparseCoder
+    from sklearn_ebm.estimators import EnergyOutlierDetector as EnergyOutlierDetector
     from sklearn_ebm.estimators import EstimatorEnergy as EstimatorEnergy
     from sklearn_ebm.estimators import FineTunedClassifier as FineTunedClassifier
     from sklearn_ebm.estimators import FineTunedRegressor as FineTunedRegressor
@@ -49,6 +50,7 @@ _HOMES = {
     "ConvSparseCoder": "estimators",
     "Dropout": "layers",
     "ElasticNetPenalty": "factors",
+    "EnergyOutlierDetector": "estimators",
     "EstimatorEnergy": "estimators",
     "FineTunedClassifier": "estimators",
     "FineTunedRegressor": "estimators",
@@ -97,6 +99,7 @@ __all__ = [
     "ConvSparseCoder",
     "Dropout",
     "ElasticNetPenalty",
+    "EnergyOutlierDetector",
     "EstimatorEnergy",
     "FineTunedClassifier",
     "FineTunedRegressor",

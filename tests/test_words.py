@@ -44,7 +44,7 @@ DIFFERENT = {  # parameters with another meaning in these classes
     "dictionary": (*CONVOLUTIONAL, "LISTAEncoder"),  # kernels; a fitted coder
     "dictionary_init": CONVOLUTIONAL,  # kernels
     "encoder": ("ConvPSD", "LISTAEncoder"),  # convolutional; unrolled
-    "estimator": ("EstimatorEnergy",),  # any estimator with an energy
+    "estimator": ("EstimatorEnergy", "EnergyOutlierDetector"),  # any estimator with an energy
     "image_shape": ("Flattener",),  # required of images as well
     "inference": ("LISTAEncoder",),  # also of energies
     "mode": ("Pooler", "Rectifier"),  # of pooling; of rectification

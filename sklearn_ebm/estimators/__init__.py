@@ -3,6 +3,7 @@
 from sklearn_ebm.estimators._auto_encoder import AutoEncoder
 from sklearn_ebm.estimators._conv_psd import ConvPSD
 from sklearn_ebm.estimators._conv_sparse_coder import ConvSparseCoder
+from sklearn_ebm.estimators._energy_outlier_detector import EnergyOutlierDetector
 from sklearn_ebm.estimators._estimator_energy import EstimatorEnergy
 from sklearn_ebm.estimators._fine_tuned_classifier import FineTunedClassifier
 from sklearn_ebm.estimators._fine_tuned_regressor import FineTunedRegressor
@@ -22,6 +23,7 @@ __all__ = [
     "AutoEncoder",
     "ConvPSD",
     "ConvSparseCoder",
+    "EnergyOutlierDetector",
     "EstimatorEnergy",
     "FineTunedClassifier",
     "FineTunedRegressor",

@@ -70,7 +70,7 @@ class AutoEncoder(
     TransformerMixin,
     BaseEstimator,
 ):
-    r"""Auto-encoder with a regulariser, which reconstructs samples that resemble the training data.
+    """Auto-encoder with a regulariser, which reconstructs samples that resemble the training data.
 
     The energy of a sample is the loss of its reconstruction::
 
@@ -90,7 +90,7 @@ class AutoEncoder(
     "saturating"    R = sum_j d(u_j), the distance of u_j from the closest point where s' is zero
                     [3]_: away from the data, units are saturated, and reconstructions are
                     constant.
-    "sparse"        R is a penalty on the code, with sqrt(z^2 + 1e-5) in place of \|z\|, and
+    "sparse"        R is a penalty on the code, with sqrt(z^2 + 1e-5) in place of abs(z), and
                     likewise for norms of groups. With linear activation and tied weights, the
                     filters have unit norm, and the model is reconstruction ICA [4]_.
     ==============  ==============================================================================

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from typing import Any, Literal, Self
 
-from sklearn import get_config
-from sklearn.base import BaseEstimator, MetaEstimatorMixin, TransformerMixin, clone
+from sklearn.base import TransformerMixin
 from sklearn.utils import get_tags
-from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 from sklearn.utils.metaestimators import available_if
 
 from sklearn_ebm._sklearn import HasMethods, StrOptions, _fit_context
 from sklearn_ebm._typing import Array, Estimator, MatrixLike
-from sklearn_ebm.inputs._rows import native, require_library
-from sklearn_ebm.layers._state import Stateful, refusable
+from sklearn_ebm.estimators._energy_wrapper import EnergyWrapper
+from sklearn_ebm.layers._state import refusable
 from sklearn_ebm.metrics._energy_of import LATENT, energy_of, form_of
 from sklearn_ebm.protocols import offers
 
@@ -27,7 +25,7 @@ def _has(function):
     return check
 
 
-class EstimatorEnergy(MetaEstimatorMixin, TransformerMixin, Stateful, BaseEstimator):
+class EstimatorEnergy(TransformerMixin, EnergyWrapper):
     """Estimator of scikit-learn as an energy-based model.
 
     `energy` is low for samples that resemble the training data. It is defined for ``PCA``,
@@ -73,7 +71,6 @@ class EstimatorEnergy(MetaEstimatorMixin, TransformerMixin, Stateful, BaseEstima
     True
     """
 
-    _model_attributes = ("estimator_",)
     _parameter_constraints: dict = {
         "estimator": [HasMethods("fit")],
         "latent": [StrOptions(set(LATENT))],
@@ -110,20 +107,9 @@ class EstimatorEnergy(MetaEstimatorMixin, TransformerMixin, Stateful, BaseEstima
             If the estimator has no energy.
         """
         with refusable(self):
-            require_library(self, X)
-            form_of(self.estimator)
-            if get_config()["enable_metadata_routing"]:
-                fit_params = process_routing(self, "fit", **fit_params).estimator.fit
-            fitted = clone(self.estimator).fit(native(X), y, **fit_params)
+            fitted, _ = self._fitted_copy(X, y, fit_params)
             self._keep(fitted)
         return self
-
-    def _keep(self, fitted):
-        """Set the fitted attributes."""
-        names = [name for name in ("n_features_in_", "feature_names_in_") if hasattr(fitted, name)]
-        seen = {name: getattr(fitted, name) for name in names}
-        vars(self).pop("feature_names_in_", None)  # of the last fit
-        vars(self).update(self._left(None, {**seen, "estimator_": fitted}, None))
 
     def energy(self, X: MatrixLike) -> Array:
         """Compute the energy of each sample.
@@ -143,22 +129,8 @@ class EstimatorEnergy(MetaEstimatorMixin, TransformerMixin, Stateful, BaseEstima
         ValueError
             If the energy of the estimator is not defined for this value of `latent`.
         """
-        return energy_of(self.estimator_, self._read(X), latent=self.latent)
-
-    def score_samples(self, X: MatrixLike) -> Array:
-        """Return the negative energy of each sample.
-
-        Parameters
-        ----------
-        X : {array-like, sparse array} of shape (n_samples, n_features)
-            Samples.
-
-        Returns
-        -------
-        ndarray of shape (n_samples,)
-            Negative energies. Higher is better.
-        """
-        return -self.energy(X)
+        X = self._read(X)
+        return energy_of(self.estimator_, X, latent=self.latent)
 
     def score(self, X: MatrixLike, y: object = None) -> float:
         """Return the mean negative energy of the samples.
@@ -228,31 +200,8 @@ class EstimatorEnergy(MetaEstimatorMixin, TransformerMixin, Stateful, BaseEstima
         self._ready()
         return form_of(self.estimator_).feature_names_out()
 
-    def get_metadata_routing(self) -> MetadataRouter:
-        """Return the metadata that `fit` passes to the estimator.
-
-        Returns
-        -------
-        MetadataRouter
-            The routing of scikit-learn.
-        """
-        mapping = MethodMapping().add(caller="fit", callee="fit")
-        return MetadataRouter(owner=self).add(estimator=self.estimator, method_mapping=mapping)
-
-    def _read(self, X):
-        """Return samples as arrays or data frames that scikit-learn reads."""
-        self._ready()
-        require_library(self, X)
-        return native(X)
-
-    def __sklearn_is_fitted__(self):
-        """Return whether there is a fitted estimator."""
-        return hasattr(self, "estimator_")
-
     def __sklearn_tags__(self):
         tags, own = super().__sklearn_tags__(), get_tags(self.estimator)
-        tags.input_tags = own.input_tags
-        tags.non_deterministic = own.non_deterministic
         if own.transformer_tags is not None:
             tags.transformer_tags.preserves_dtype = own.transformer_tags.preserves_dtype
         return tags

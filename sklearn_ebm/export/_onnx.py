@@ -267,7 +267,7 @@ def register():
     """Register the converters of all public estimators with skl2onnx."""
     for name in sklearn_ebm.__all__:
         kind = getattr(sklearn_ebm, name)
-        if hasattr(kind, "transform"):
+        if hasattr(kind, "transform") or hasattr(kind, "score_samples"):  # some only to refuse them
             update_registered_converter(kind, f"SklearnEbm{name}", _set_shape, _convert)
     update_registered_converter(
         sklearn_ebm.FineTunedClassifier, "SklearnEbmFineTunedClassifier", _set_shape, _convert,

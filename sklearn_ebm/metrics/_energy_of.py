@@ -296,10 +296,11 @@ FORMS = {  # by the names of scikit-learn's classes, some of which are private b
 
 
 def _dense(value):
-    """Return an array for an array, a sparse array or a data frame."""
-    if sparse.issparse(value):
-        return value.toarray()
-    return value if is_cupy(value) else np.asarray(value)
+    """Return an array of floating-point numbers for an array, a sparse array or a data frame."""
+    if is_cupy(value):
+        return value
+    array = value.toarray() if sparse.issparse(value) else np.asarray(value)
+    return array if array.dtype.kind == "f" else array.astype(np.float64)
 
 
 def _half_squares(error):

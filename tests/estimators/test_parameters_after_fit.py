@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 from sklearn.base import clone
+from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.utils._param_validation import InvalidParameterError
@@ -22,6 +23,8 @@ from sklearn_ebm import (
     ConvPSD,
     ConvSparseCoder,
     Dropout,
+    EnergyOutlierDetector,
+    EstimatorEnergy,
     FineTunedClassifier,
     FineTunedRegressor,
     Flattener,
@@ -53,6 +56,8 @@ MODELS = {
     "RBM": (RBM(6, max_iter=2, n_chains=10, random_state=0), X > 0),
     "FineTunedClassifier": (FineTunedClassifier(NETWORK, max_iter=1, random_state=0), X),
     "FineTunedRegressor": (FineTunedRegressor(REGRESSION, max_iter=1, random_state=0), X),
+    "EstimatorEnergy": (EstimatorEnergy(PCA(6)), X),
+    "EnergyOutlierDetector": (EnergyOutlierDetector(PCA(6)), X),
     "ZCAWhitener": (ZCAWhitener(), X),
     "Rectifier": (Rectifier(), X),
     "Dropout": (Dropout(), X),
@@ -198,6 +203,8 @@ TABLE = {
     ),
     "ZCAWhitener": {"regularization": {"refused": 0.5}, "backend": QUIETLY},
     "Rectifier": {"mode": {"live": "split"}},
+    "EstimatorEnergy": {"estimator": LEARNING, "latent": {"live": "sum"}},
+    "EnergyOutlierDetector": {"estimator": LEARNING, "contamination": LEARNING},
     "Dropout": {"share": LEARNING, "random_state": LEARNING},
     "Flattener": {"image_shape": {"live": (8, 4)}},
     "LocalContrastNormalizer": {
@@ -218,6 +225,7 @@ OTHERS = {  # valid values that differ from those of the models
     "random_state": 1,
     "learning_rate": 0.25,
     "optimizer": "sgd",
+    "contamination": 0.1,
     "noise": "gaussian",
     "regularizer": "contractive",
     "penalty": GroupPenalty(2),

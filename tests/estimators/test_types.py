@@ -8,6 +8,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 from sklearn.base import clone
+from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.pipeline import make_pipeline
 
@@ -18,6 +19,7 @@ from sklearn_ebm import (
     ConvPSD,
     ConvSparseCoder,
     Dropout,
+    EstimatorEnergy,
     FineTunedClassifier,
     FineTunedRegressor,
     GroupPenalty,
@@ -52,6 +54,7 @@ MODELS = {
     "AutoEncoder": (AutoEncoder(5, max_iter=2, random_state=0), X),
     "RBM": (RBM(5, sparsity_target=0.25, **MACHINE), X),
     "RBM-gaussian": (RBM(5, visible="gaussian", **MACHINE), X),
+    "EstimatorEnergy": (EstimatorEnergy(PCA(3)), X),
     "ZCAWhitener": (ZCAWhitener(), X),
     "Rectifier": (Rectifier("split"), X),
     "LocalContrastNormalizer": (LocalContrastNormalizer(3), IMAGES),
@@ -374,7 +377,7 @@ FRACTIONS = {  # powers of two, exact in all dtypes
     "alpha": 0.5, "beta": 0.5, "learning_rate": 2**-6, "tol": 2**-6, "code_tol": 2**-6,
     "missing_values": 0.5, "momentum": 0.5, "weight_decay": 2**-6, "sparsity_target": 0.25,
     "sparsity_cost": 0.125, "average": 0.25, "validation_fraction": 0.25, "regularization": 0.5,
-    "noise_level": 0.25,
+    "noise_level": 0.25, "contamination": 0.25,
 }  # fmt: skip
 NUMBERS = {
     "n_components": 6, "n_steps": 1, "max_iter": 3, "batch_size": 100, "code_max_iter": 100,

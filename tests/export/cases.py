@@ -31,7 +31,7 @@ from tests.registries.estimators import FEW, IMAGES, INDICATORS, LABELS, MAPS, R
 GREY = IMAGES[..., 0]
 SIGNALS = np.random.default_rng(2).standard_normal((8, 20))
 OPTIMAL = [name for name in registry.CASES if "optimal" in name or "SparseCoder" in name]
-CONTAINERS = ["EstimatorEnergy"]  # compute with any estimator, which need not be a network
+CONTAINERS = ["EstimatorEnergy", "EnergyOutlierDetector"]  # of estimators that are not networks
 MISSING = np.where(np.random.default_rng(3).random(ROWS.shape) < 0.1, np.nan, ROWS)
 
 

@@ -16,6 +16,7 @@ from sklearn_ebm import (
     PSD,
     AutoEncoder,
     Dropout,
+    EnergyOutlierDetector,
     EstimatorEnergy,
     FineTunedClassifier,
     FineTunedRegressor,
@@ -119,6 +120,7 @@ CASES = {
         for activation in ("relu", "shrinkage")
     },
     "EstimatorEnergy": Case(EstimatorEnergy(PCA(3)), ROWS),
+    "EnergyOutlierDetector": Case(EnergyOutlierDetector(PCA(3)), ROWS),
     "ZCAWhitener": Case(ZCAWhitener(), ROWS),
     "Rectifier": Case(Rectifier("split"), ROWS),
     "Pooler": Case(Pooler(**MAPS), ROWS),
