@@ -206,8 +206,8 @@ def test_the_logarithm_recovers_more_supports_than_the_lasso():
 
 
 @pytest.mark.exhaustive  # compiles for eight seconds
-def test_codes_of_skglm_are_not_much_lower():
-    """Coordinate descent with the exact proximal operator, from zero: another local minimum."""
+def test_energies_are_not_above_those_of_skglm():
+    """Its coordinate descent from zero finds other local minima; energies are summed."""
     skglm = pytest.importorskip("skglm")
     from skglm.datafits import Quadratic
     from skglm.penalties import LogSumPenalty as Peer
@@ -225,7 +225,7 @@ def test_codes_of_skglm_are_not_much_lower():
         coefficients = model.fit(ATOMS.T, x).coef_.ravel()
         ours += energy(code[n : n + 1], LogSumPenalty(epsilon), x[None])[0]
         theirs += energy(coefficients[None], LogSumPenalty(epsilon), x[None])[0]
-    assert ours <= 1.02 * theirs
+    assert ours <= theirs
 
 
 @pytest.mark.parametrize("penalty", [LogSumPenalty(0.5), LqPenalty()], ids=["log", "q"])
