@@ -32,6 +32,8 @@ if TYPE_CHECKING:  # the imports of _HOMES
     from sklearn_ebm.factors import L0Penalty as L0Penalty
     from sklearn_ebm.factors import L1Constraint as L1Constraint
     from sklearn_ebm.factors import L1Penalty as L1Penalty
+    from sklearn_ebm.factors import SmoothAtoms as SmoothAtoms
+    from sklearn_ebm.factors import SparseAtoms as SparseAtoms
     from sklearn_ebm.layers import Dropout as Dropout
     from sklearn_ebm.layers import Flattener as Flattener
     from sklearn_ebm.layers import LocalContrastNormalizer as LocalContrastNormalizer
@@ -63,6 +65,8 @@ _HOMES = {
     "Pooler": "layers",
     "RBM": "estimators",
     "Rectifier": "layers",
+    "SmoothAtoms": "factors",
+    "SparseAtoms": "factors",
     "SparseCoder": "estimators",
     "ZCAWhitener": "layers",
     "alpha_max": "estimators",
@@ -107,6 +111,8 @@ __all__ = [
     "LocalContrastNormalizer",
     "Pooler",
     "Rectifier",
+    "SmoothAtoms",
+    "SparseAtoms",
     "SparseCoder",
     "ZCAWhitener",
     "__version__",

@@ -44,6 +44,7 @@ DIFFERENT = {  # parameters with another meaning in these classes
     "dictionary_init": CONVOLUTIONAL,  # kernels
     "encoder": ("ConvPSD", "LISTAEncoder"),  # convolutional; unrolled
     "estimator": ("EstimatorEnergy",),  # any estimator with an energy
+    "gamma": ("SmoothAtoms",),  # of differences
     "image_shape": ("Flattener",),  # required of images as well
     "inference": ("LISTAEncoder",),  # also of energies
     "mode": ("Pooler", "Rectifier"),  # of pooling; of rectification

@@ -31,6 +31,7 @@ from sklearn_ebm import (
     LocalContrastNormalizer,
     Pooler,
     Rectifier,
+    SparseAtoms,
     SparseCoder,
     ZCAWhitener,
 )
@@ -120,7 +121,12 @@ TRAINED_FOR = {  # an encoder; energies are of optimal codes, which change
     "positive": {"refused by transform": True},
 }
 TABLE = {
-    "SparseCoder": {**DICTIONARY, "optimizer": LEARNING, "positive_dictionary": LEARNING},
+    "SparseCoder": {
+        **DICTIONARY,
+        "optimizer": LEARNING,
+        "positive_dictionary": LEARNING,
+        "atom_constraint": LEARNING,
+    },
     "PSD": {**ENCODER, "n_steps": {"refused": 3}, **TRAINED_FOR},
     "PSD-optimal": {**ENCODER, "n_steps": QUIETLY, "inference": {"live": "encoder"}},
     "GroupSparsePSD": {
@@ -213,6 +219,7 @@ TABLE = {
     },
 }
 OTHERS = {  # valid values that differ from those of the models
+    "atom_constraint": SparseAtoms(),
     "dictionary_init": X[:6],
     "random_state": 1,
     "learning_rate": 0.25,
