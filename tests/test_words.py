@@ -17,6 +17,7 @@ TUNED = "FineTunedClassifier", "FineTunedRegressor"
 CONVOLUTIONAL = ("ConvSparseCoder", "ConvPSD")
 CONTINUED = {  # common beginnings of descriptions, by their last words; classes may extend them
     "alpha": "Larger values give sparser codes.",
+    "atom_constraint": "which returns the closest atoms in a convex set.",
     "batch_size": "per training step.",
     "code_tol": "is at most this value.",
     "dictionary": "used without normalisation.",

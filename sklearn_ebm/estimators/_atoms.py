@@ -8,6 +8,7 @@ from typing import Any
 
 from scipy import sparse
 
+from sklearn_ebm._sklearn import HasMethods
 from sklearn_ebm.backends import array_namespace
 from sklearn_ebm.factors import ENCODERS, L0Penalty, LinearDecoder
 from sklearn_ebm.inputs._checks import check_codes, check_dictionary
@@ -18,6 +19,8 @@ from sklearn_ebm.learning._online_dictionary import OnlineDictionary, projected
 from sklearn_ebm.learning._samples import Samples
 from sklearn_ebm.learning._trainer import Trainer
 from sklearn_ebm.learning.criteria import LEARNING_TOL, Dictionary
+
+ATOM_CONSTRAINT = [HasMethods("project"), None]  # constraint of the parameter `atom_constraint`
 
 
 class DenseEncoders:

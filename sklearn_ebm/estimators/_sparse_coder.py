@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from sklearn_ebm._sklearn import HasMethods, StrOptions
+from sklearn_ebm._sklearn import StrOptions
 from sklearn_ebm._typing import (
     ArrayLike,
     Backend,
@@ -14,7 +14,7 @@ from sklearn_ebm._typing import (
     RandomState,
     Scale,
 )
-from sklearn_ebm.estimators._atoms import Atoms
+from sklearn_ebm.estimators._atoms import ATOM_CONSTRAINT, Atoms
 from sklearn_ebm.estimators._sparse_model import COMMON_CONSTRAINTS, SparseModel
 from sklearn_ebm.learning._batch_sizes import ALL_SAMPLES, DICTIONARY_BATCHES
 from sklearn_ebm.learning._ksvd import KSVD, ApproximateKSVD
@@ -180,7 +180,7 @@ class SparseCoder(SparseModel):
     _parameter_constraints: dict = {
         **COMMON_CONSTRAINTS,
         "positive_dictionary": ["boolean"],
-        "atom_constraint": [HasMethods("project"), None],
+        "atom_constraint": ATOM_CONSTRAINT,
         "optimizer": [StrOptions(set(OPTIMIZERS))],
     }
     _fit_derives = (

@@ -127,8 +127,13 @@ TABLE = {
         "positive_dictionary": LEARNING,
         "atom_constraint": LEARNING,
     },
-    "PSD": {**ENCODER, "n_steps": {"refused": 3}, **TRAINED_FOR},
-    "PSD-optimal": {**ENCODER, "n_steps": QUIETLY, "inference": {"live": "encoder"}},
+    "PSD": {**ENCODER, "n_steps": {"refused": 3}, "atom_constraint": LEARNING, **TRAINED_FOR},
+    "PSD-optimal": {
+        **ENCODER,
+        "n_steps": QUIETLY,
+        "atom_constraint": LEARNING,
+        "inference": {"live": "encoder"},
+    },
     "GroupSparsePSD": {
         **{name: kind for name, kind in ENCODER.items() if name != "penalty"},
         **{name: kind for name, kind in TRAINED_FOR.items() if name != "penalty"},

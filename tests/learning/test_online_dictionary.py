@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from sklearn_ebm import L0Penalty, SmoothAtoms, SparseAtoms, SparseCoder
+from sklearn_ebm import PSD, L0Penalty, SmoothAtoms, SparseAtoms, SparseCoder
 from sklearn_ebm.backends import numba, numpy
 from sklearn_ebm.learning._online_dictionary import FORGETTING, PATIENCE, OnlineDictionary
 from sklearn_ebm.learning._optimizers import Adam
@@ -211,12 +211,14 @@ def test_sweeps_in_a_set_lower_the_misfit_to_the_minimum(batch, backend, constra
     assert np.linalg.norm(step) > 1e-2  # the constraint is active
 
 
+@pytest.mark.parametrize("model", [SparseCoder, PSD])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("backend", ["numpy", "numba"])
 @constraints
-def test_learned_atoms_are_in_the_set(constraint, backend, dtype):
+@pytest.mark.pairwise("model", "dtype", "backend", "constraint")
+def test_learned_atoms_are_in_the_set(model, constraint, backend, dtype):
     X = np.random.default_rng(0).standard_normal((300, 8)).astype(dtype)
-    coder = SparseCoder(
+    coder = model(
         16, alpha=0.3, atom_constraint=constraint, max_iter=3, tol=0, random_state=0,
         backend=backend,
     )  # fmt: skip
