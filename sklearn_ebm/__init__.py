@@ -35,6 +35,8 @@ if TYPE_CHECKING:  # the imports of _HOMES
     from sklearn_ebm.factors import L1Penalty as L1Penalty
     from sklearn_ebm.factors import LogSumPenalty as LogSumPenalty
     from sklearn_ebm.factors import LqPenalty as LqPenalty
+    from sklearn_ebm.factors import SmoothAtoms as SmoothAtoms
+    from sklearn_ebm.factors import SparseAtoms as SparseAtoms
     from sklearn_ebm.layers import Dropout as Dropout
     from sklearn_ebm.layers import Flattener as Flattener
     from sklearn_ebm.layers import LocalContrastNormalizer as LocalContrastNormalizer
@@ -69,6 +71,8 @@ _HOMES = {
     "Pooler": "layers",
     "RBM": "estimators",
     "Rectifier": "layers",
+    "SmoothAtoms": "factors",
+    "SparseAtoms": "factors",
     "SparseCoder": "estimators",
     "ZCAWhitener": "layers",
     "alpha_max": "estimators",
@@ -116,6 +120,8 @@ __all__ = [
     "LqPenalty",
     "Pooler",
     "Rectifier",
+    "SmoothAtoms",
+    "SparseAtoms",
     "SparseCoder",
     "ZCAWhitener",
     "__version__",

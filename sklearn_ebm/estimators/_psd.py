@@ -17,11 +17,13 @@ from sklearn_ebm._typing import (
     RandomState,
     Scale,
 )
+from sklearn_ebm.estimators._atoms import ATOM_CONSTRAINT, Atoms
 from sklearn_ebm.estimators._dictionary_learning import Prediction
 from sklearn_ebm.estimators._sparse_model import COMMON_CONSTRAINTS, SparseModel
 from sklearn_ebm.factors import ENCODERS
 from sklearn_ebm.learning._batch_sizes import ENCODER_BATCHES
 from sklearn_ebm.learning._rates import LEARNING_RATE, learning_rate_schedule
+from sklearn_ebm.protocols import AtomConstraint
 
 AUTOMATIC_RATE = 3e-3  # initial rate of learning_rate="auto"
 
@@ -91,6 +93,10 @@ class PSD(SparseModel):
         code argmin_z E(x, z), which takes longer.
     positive : bool, default=False
         Whether optimal codes are constrained to be non-negative.
+    atom_constraint : SparseAtoms, SmoothAtoms or None, default=None
+        Set of learned atoms in place of the atoms of unit norm: `SparseAtoms` for atoms with few
+        non-zero entries, `SmoothAtoms` for smooth ones, or any object with a method
+        `project(atoms)`, which returns the closest atoms in a convex set.
     dictionary : array-like of shape (n_components, n_features) or None, default=None
         Fixed atoms, used without normalisation. If given, `fit` trains only the encoder.
     dictionary_init : array-like of shape (n_components, n_features) or None, default=None
@@ -148,7 +154,7 @@ class PSD(SparseModel):
     Attributes
     ----------
     components_ : ndarray of shape (n_components, n_features)
-        Atoms of unit norm.
+        Atoms of unit norm, unless `atom_constraint` is set.
     alpha_ : float
         Weight of the sparsity penalty in the last fit.
     encoder_ : encoder
@@ -203,6 +209,9 @@ class PSD(SparseModel):
     """
 
     _batch_sizes = ENCODER_BATCHES
+    _fit_derives = ("alpha", "relative_alpha", "atom_constraint")
+    _needs_new_learner = ("atom_constraint",)
+    _specifications = ("penalty", "atom_constraint")
     _model_attributes = ("components_", "alpha_", "encoder_", "encoder_components_")
     _needs_fit = ("n_components", "dictionary", "encoder", "n_steps")
     _needs_fit_to_encode = ("alpha", "relative_alpha", "beta", "penalty", "positive")
@@ -212,6 +221,7 @@ class PSD(SparseModel):
         **COMMON_CONSTRAINTS,
         **PREDICTION_CONSTRAINTS,
         "encoder": [StrOptions(set(ENCODERS))],
+        "atom_constraint": ATOM_CONSTRAINT,
         "n_steps": [Interval(Integral, 0, None, closed="left")],
     }
 
@@ -227,6 +237,7 @@ class PSD(SparseModel):
         n_steps: int = 3,
         inference: Inference = "encoder",
         positive: bool = False,
+        atom_constraint: AtomConstraint | None = None,
         dictionary: ArrayLike | None = None,
         dictionary_init: ArrayLike | None = None,
         solver: MatrixSolver = "auto",
@@ -253,6 +264,7 @@ class PSD(SparseModel):
         self.n_steps = n_steps
         self.inference = inference
         self.positive = positive
+        self.atom_constraint = atom_constraint
         self.dictionary = dictionary
         self.dictionary_init = dictionary_init
         self.solver = solver
@@ -269,3 +281,7 @@ class PSD(SparseModel):
         self.warm_start = warm_start
         self.random_state = random_state
         self.verbose = verbose
+
+    def _atoms(self):
+        given = self.n_components, self.dictionary, self.dictionary_init
+        return Atoms(*given, constraint=self.atom_constraint)

@@ -14,11 +14,12 @@ from sklearn_ebm._typing import (
     RandomState,
     Scale,
 )
-from sklearn_ebm.estimators._atoms import Atoms
+from sklearn_ebm.estimators._atoms import ATOM_CONSTRAINT, Atoms
 from sklearn_ebm.estimators._sparse_model import COMMON_CONSTRAINTS, SparseModel
 from sklearn_ebm.learning._batch_sizes import ALL_SAMPLES, DICTIONARY_BATCHES
 from sklearn_ebm.learning._ksvd import KSVD, ApproximateKSVD
 from sklearn_ebm.learning._online_dictionary import OnlineDictionary, PositiveDictionary
+from sklearn_ebm.protocols import AtomConstraint
 
 OPTIMIZERS = {"online": OnlineDictionary, "ksvd": KSVD, "approximate_ksvd": ApproximateKSVD}
 
@@ -62,6 +63,10 @@ class SparseCoder(SparseModel):
     positive_dictionary : bool, default=False
         Whether learned atoms are constrained to be non-negative. With `positive=True`, the model is
         a sparse non-negative matrix factorisation. Not available with K-SVD.
+    atom_constraint : SparseAtoms, SmoothAtoms or None, default=None
+        Set of learned atoms in place of the atoms of unit norm: `SparseAtoms` for atoms with few
+        non-zero entries, `SmoothAtoms` for smooth ones, or any object with a method
+        `project(atoms)`, which returns the closest atoms in a convex set. Not available with K-SVD.
     dictionary : array-like of shape (n_components, n_features) or None, default=None
         Fixed atoms, used without normalisation. If given, `fit` does not learn a dictionary.
     dictionary_init : array-like of shape (n_components, n_features) or None, default=None
@@ -120,7 +125,7 @@ class SparseCoder(SparseModel):
     Attributes
     ----------
     components_ : ndarray of shape (n_components, n_features)
-        Atoms. Learned atoms have unit norm.
+        Atoms. Learned atoms have unit norm, unless `atom_constraint` is set.
     alpha_ : float
         Weight of the sparsity penalty in the last fit.
     n_iter_ : int
@@ -147,6 +152,8 @@ class SparseCoder(SparseModel):
     --------
     PSD : Sparse coding with an encoder that predicts the codes.
     GroupPenalty : Penalty on groups of components.
+    SparseAtoms : Constraint for atoms with few non-zero entries.
+    SmoothAtoms : Constraint for smooth atoms.
     sparse_encode : Function that infers the codes of a given dictionary.
 
     Notes
@@ -175,10 +182,14 @@ class SparseCoder(SparseModel):
     _parameter_constraints: dict = {
         **COMMON_CONSTRAINTS,
         "positive_dictionary": ["boolean"],
+        "atom_constraint": ATOM_CONSTRAINT,
         "optimizer": [StrOptions(set(OPTIMIZERS))],
     }
-    _fit_derives = ("alpha", "relative_alpha", "positive_dictionary", "optimizer")
-    _needs_new_learner = ("positive_dictionary", "optimizer")
+    _fit_derives = (
+        "alpha", "relative_alpha", "positive_dictionary", "atom_constraint", "optimizer"
+    )  # fmt: skip
+    _needs_new_learner = ("positive_dictionary", "atom_constraint", "optimizer")
+    _specifications = ("penalty", "atom_constraint")
 
     def __init__(
         self,
@@ -189,6 +200,7 @@ class SparseCoder(SparseModel):
         penalty: PenaltyLike = "l1",
         positive: bool = False,
         positive_dictionary: bool = False,
+        atom_constraint: AtomConstraint | None = None,
         dictionary: ArrayLike | None = None,
         dictionary_init: ArrayLike | None = None,
         solver: MatrixSolver = "auto",
@@ -212,6 +224,7 @@ class SparseCoder(SparseModel):
         self.penalty = penalty
         self.positive = positive
         self.positive_dictionary = positive_dictionary
+        self.atom_constraint = atom_constraint
         self.dictionary = dictionary
         self.dictionary_init = dictionary_init
         self.solver = solver
@@ -243,4 +256,4 @@ class SparseCoder(SparseModel):
         updates = OPTIMIZERS[self.optimizer]
         if self.positive_dictionary and updates is OnlineDictionary:
             updates = PositiveDictionary
-        return Atoms(*given, updates=updates)
+        return Atoms(*given, updates=updates, constraint=self.atom_constraint)

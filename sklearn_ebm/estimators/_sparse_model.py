@@ -32,7 +32,7 @@ from sklearn_ebm.estimators._fitted import (
     take_over,
 )
 from sklearn_ebm.estimators._network_forms import SparseNetwork
-from sklearn_ebm.factors import PENALTY, renewing_penalty, same_penalty
+from sklearn_ebm.factors import PENALTY, renewing, same_penalty
 from sklearn_ebm.inputs._adapters import ROWS, Rows
 from sklearn_ebm.inputs._rows import is_nan
 from sklearn_ebm.layers._state import Stateful, refusable
@@ -80,6 +80,7 @@ class SparseModel(
     _model_attributes: tuple[str, ...] = ("components_", "alpha_")
     _needs_fit: tuple[str, ...] = ("n_components", "dictionary")
     _fit_derives: tuple[str, ...] = ("alpha", "relative_alpha")
+    _specifications: tuple[str, ...] = ("penalty",)  # parameters that have parameters
     _needs_new_learner: tuple[str, ...] = ()  # must not change while learning continues
     _learning = DictionaryLearning
     _batch_sizes = DICTIONARY_BATCHES
@@ -121,7 +122,9 @@ class SparseModel(
         object
             The model itself.
         """
-        return super().set_params(**renewing_penalty(self, params))
+        for name in self._specifications:
+            params = renewing(name, self, params)
+        return super().set_params(**params)
 
     # ------------------------------------------------------------------------------------ learning
     @with_callbacks

@@ -1,5 +1,6 @@
 """Parts of energies: decoders, encoders, penalties, and their sum."""
 
+from sklearn_ebm.factors._atom_constraints import SmoothAtoms, SparseAtoms
 from sklearn_ebm.factors._linear_maps import FixedMap, LinearHead
 from sklearn_ebm.factors._losses import LOSSES
 from sklearn_ebm.factors._missing import Filled
@@ -41,7 +42,7 @@ from sklearn_ebm.factors.penalties._resolve import (
     PENALTY,
     check_alpha,
     degree_of,
-    renewing_penalty,
+    renewing,
     resolve_penalty,
     same_penalty,
     takes_alpha,
@@ -83,6 +84,8 @@ __all__ = [
     "PooledFeatures",
     "Pools",
     "ReconstructionEnergy",
+    "SmoothAtoms",
+    "SparseAtoms",
     "SparseEnergy",
     "Tape",
     "Tapes",
@@ -99,7 +102,7 @@ __all__ = [
     "log_probabilities",
     "pools_of_groups",
     "pools_of_map",
-    "renewing_penalty",
+    "renewing",
     "resolve_penalty",
     "same_penalty",
     "takes_alpha",

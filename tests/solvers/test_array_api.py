@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from sklearn_ebm import L0Penalty, L1Penalty
+from sklearn_ebm import L0Penalty, L1Penalty, SmoothAtoms, SparseAtoms
 from sklearn_ebm.backends import numpy as reference
 from sklearn_ebm.backends import put_rows
 from sklearn_ebm.backends._random import Stream
@@ -256,12 +256,17 @@ def test_adam_steps_are_those_of_numpy():
     assert_same(*results)
 
 
-def test_dictionary_updates_and_replacements_are_those_of_numpy(X):
+@pytest.mark.parametrize(
+    "constraint",
+    [None, SparseAtoms(0.1), SmoothAtoms(gamma=0.1)],
+    ids=["norm", "sparse", "smooth"],
+)
+def test_dictionary_updates_and_replacements_are_those_of_numpy(X, constraint):
     code = np.random.default_rng(0).standard_normal((N_SAMPLES, 6))
     code[:, 2] = 0
     results = []
     for convert in (strict, as_it_is):
-        online = OnlineDictionary(convert(np.eye(6, X.shape[1])))
+        online = OnlineDictionary(convert(np.eye(6, X.shape[1])), constraint)
         online.idle[2] = PATIENCE
         x, z = convert(X), convert(code)
         online.absorb(z.T @ z, z.T @ x)

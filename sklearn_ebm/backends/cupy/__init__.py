@@ -50,6 +50,7 @@ from sklearn_ebm.backends.numpy import (
     tanh_backward,
     update_atoms_by_svd,
     update_kernels,
+    update_projected_atoms,
     update_rank_one_kernels,
 )
 
@@ -119,5 +120,6 @@ __all__ = [
     "update_atoms",
     "update_atoms_by_svd",
     "update_kernels",
+    "update_projected_atoms",
     "update_rank_one_kernels",
 ]

@@ -52,7 +52,7 @@ from sklearn_ebm.backends.numba._unrolled import (
     unrolled_step_backward,
 )
 from sklearn_ebm.backends.numba._windows import pool_norms, pool_spread
-from sklearn_ebm.backends.numpy import to_device
+from sklearn_ebm.backends.numpy import to_device, update_projected_atoms
 
 name = "numba"
 
@@ -108,5 +108,6 @@ __all__ = [
     "update_atoms",
     "update_atoms_by_svd",
     "update_kernels",
+    "update_projected_atoms",
     "update_rank_one_kernels",
 ]

@@ -12,7 +12,12 @@ from sklearn_ebm.backends.numpy._contrast import ascend, project
 from sklearn_ebm.backends.numpy._convolution import correlate, correlate_kernels, synthesize
 from sklearn_ebm.backends.numpy._convolutional_moments import add_code_moment, update_kernels
 from sklearn_ebm.backends.numpy._coordinate_descent import coordinate_descent, quadratic
-from sklearn_ebm.backends.numpy._dictionary import add_moments, update_atoms, update_atoms_by_svd
+from sklearn_ebm.backends.numpy._dictionary import (
+    add_moments,
+    update_atoms,
+    update_atoms_by_svd,
+    update_projected_atoms,
+)
 from sklearn_ebm.backends.numpy._encoders import (
     logistic_backward,
     shrink_backward,
@@ -113,5 +118,6 @@ __all__ = [
     "update_atoms",
     "update_atoms_by_svd",
     "update_kernels",
+    "update_projected_atoms",
     "update_rank_one_kernels",
 ]

@@ -125,37 +125,39 @@ def _named(penalty):
     return PENALTIES.get(penalty, penalty) if isinstance(penalty, str) else penalty
 
 
-def renewing_penalty(model, params):
-    """Return parameters to set, with a new penalty in place of all ``penalty__name``.
+def renewing(name, model, params):
+    """Return parameters to set, with a new part of a model in place of all ``part__name``.
 
     Parameters
     ----------
+    name : str
+        Name of the parameter that has the part, such as "penalty".
     model : estimator
-        Has the attribute `penalty`. It is not changed.
+        Has an attribute of this name. It is not changed.
     params : dict
         New values by name.
 
     Returns
     -------
     dict
-        New values by name, without parameters of the penalty.
+        New values by name, without parameters of the part.
 
     Raises
     ------
     ValueError
-        If the penalty has no parameter of the given name.
+        If the part has no parameter of the given name.
     """
-    prefix = "penalty__"
-    inner = {name[len(prefix) :]: params[name] for name in params if name.startswith(prefix)}
+    prefix = f"{name}__"
+    inner = {key[len(prefix) :]: params[key] for key in params if key.startswith(prefix)}
     if not inner:
         return params
-    outer = {name: value for name, value in params.items() if not name.startswith(prefix)}
-    penalty = outer["penalty"] if "penalty" in outer else model.penalty
-    known = penalty.get_params(deep=False) if offers(penalty, "get_params") else {}
-    unknown = [name for name in inner if name not in known]
+    outer = {key: value for key, value in params.items() if not key.startswith(prefix)}
+    part = outer[name] if name in outer else getattr(model, name)
+    known = part.get_params(deep=False) if offers(part, "get_params") else {}
+    unknown = [key for key in inner if key not in known]
     if unknown:
         raise ValueError(
-            f"Invalid parameter {unknown[0]!r} for penalty {penalty!r}. Valid parameters are: "
-            f"{[*known]}. To use another penalty, set `penalty` to its instance first."
+            f"Invalid parameter {unknown[0]!r} for {name} {part!r}. Valid parameters are: "
+            f"{[*known]}. To use another {name}, set `{name}` to its instance first."
         )
-    return {**outer, "penalty": type(penalty)(**{**known, **inner})}
+    return {**outer, name: type(part)(**{**known, **inner})}

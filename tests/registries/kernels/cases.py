@@ -212,6 +212,11 @@ def draw_atoms(rng, dtype, n_rows, **options):
     }
 
 
+def shortened(atoms):
+    """Return the closest atoms in the unit ball."""
+    return atoms / np.maximum(np.linalg.norm(atoms, axis=1, keepdims=True), 1)
+
+
 def draw_moments(rng, dtype, n_rows, density):
     code = sparse(rng, dtype, n_rows, density)
     return {
@@ -388,6 +393,9 @@ CASES = {
         "update_atoms", draw_atoms, ("dictionary",), {"is_positive": True}, smallest=1
     ),
     "update_atoms": Case("update_atoms", draw_atoms, ("dictionary",), smallest=1),
+    "update_projected_atoms": Case(
+        "update_projected_atoms", draw_atoms, ("dictionary",), {"project": shortened}, smallest=1
+    ),
     "matching pursuit": Case(
         "pursue", draw_pursuit, ("code",), {"rule": SupportRule(N_ATOMS, 0.0, False), "most": 7}
     ),
