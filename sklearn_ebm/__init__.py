@@ -33,6 +33,10 @@ if TYPE_CHECKING:  # the imports of _HOMES
     from sklearn_ebm.factors import L0Penalty as L0Penalty
     from sklearn_ebm.factors import L1Constraint as L1Constraint
     from sklearn_ebm.factors import L1Penalty as L1Penalty
+    from sklearn_ebm.factors import LogSumPenalty as LogSumPenalty
+    from sklearn_ebm.factors import LqPenalty as LqPenalty
+    from sklearn_ebm.factors import SmoothAtoms as SmoothAtoms
+    from sklearn_ebm.factors import SparseAtoms as SparseAtoms
     from sklearn_ebm.layers import Dropout as Dropout
     from sklearn_ebm.layers import Flattener as Flattener
     from sklearn_ebm.layers import LocalContrastNormalizer as LocalContrastNormalizer
@@ -61,10 +65,14 @@ _HOMES = {
     "L1Penalty": "factors",
     "LISTAEncoder": "estimators",
     "LocalContrastNormalizer": "layers",
+    "LogSumPenalty": "factors",
+    "LqPenalty": "factors",
     "PSD": "estimators",
     "Pooler": "layers",
     "RBM": "estimators",
     "Rectifier": "layers",
+    "SmoothAtoms": "factors",
+    "SparseAtoms": "factors",
     "SparseCoder": "estimators",
     "ZCAWhitener": "layers",
     "alpha_max": "estimators",
@@ -108,8 +116,12 @@ __all__ = [
     "L1Penalty",
     "LISTAEncoder",
     "LocalContrastNormalizer",
+    "LogSumPenalty",
+    "LqPenalty",
     "Pooler",
     "Rectifier",
+    "SmoothAtoms",
+    "SparseAtoms",
     "SparseCoder",
     "ZCAWhitener",
     "__version__",

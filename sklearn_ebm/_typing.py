@@ -70,9 +70,11 @@ Encoder: TypeAlias = Literal["shrinkage", "smooth_shrinkage", "tanh", "lista", "
 Inference: TypeAlias = Literal["encoder", "optimal"]
 LearningRate: TypeAlias = Literal["auto"] | float | Callable[[float], float]
 MatrixSolver: TypeAlias = Literal[
-    "auto", "constrained", "omp", "active_set", "cd", "block_cd", "fista", "ista"
+    "auto", "constrained", "omp", "reweighted", "active_set", "cd", "block_cd", "fista", "ista"
 ]
-ConvolutionSolver: TypeAlias = Literal["auto", "local_cd", "fista", "fista_fft", "ista"]
+ConvolutionSolver: TypeAlias = Literal[
+    "auto", "reweighted", "local_cd", "fista", "fista_fft", "ista"
+]
 Pooling: TypeAlias = Literal["average", "max", "l2"]
 Scale: TypeAlias = Literal["scale"]  # of alpha: the root mean square of the training data
 

@@ -17,6 +17,7 @@ TUNED = "FineTunedClassifier", "FineTunedRegressor"
 CONVOLUTIONAL = ("ConvSparseCoder", "ConvPSD")
 CONTINUED = {  # common beginnings of descriptions, by their last words; classes may extend them
     "alpha": "Larger values give sparser codes.",
+    "atom_constraint": "which returns the closest atoms in a convex set.",
     "batch_size": "per training step.",
     "code_tol": "is at most this value.",
     "dictionary": "used without normalisation.",
@@ -45,6 +46,7 @@ DIFFERENT = {  # parameters with another meaning in these classes
     "dictionary_init": CONVOLUTIONAL,  # kernels
     "encoder": ("ConvPSD", "LISTAEncoder"),  # convolutional; unrolled
     "estimator": ("EstimatorEnergy", "EnergyOutlierDetector"),  # any estimator with an energy
+    "gamma": ("SmoothAtoms",),  # of differences
     "image_shape": ("Flattener",),  # required of images as well
     "inference": ("LISTAEncoder",),  # also of energies
     "mode": ("Pooler", "Rectifier"),  # of pooling; of rectification

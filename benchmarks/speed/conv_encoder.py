@@ -39,7 +39,8 @@ def speed(report, images, options):
     torch.set_num_threads(options.threads)
     X = _images.crops(images, 64 if options.quick else SIZE, N_IMAGES, options.seed)
     passes = {"max_iter": 1, "tol": 0, "random_state": 0}
-    psd = ConvPSD(N_COMPONENTS, kernel_size=KERNEL, border="same", **passes).fit(X[:2])
+    settings = {"kernel_size": KERNEL, "border": "same", "encoder": "smooth_shrinkage"}
+    psd = ConvPSD(N_COMPONENTS, **settings, **passes).fit(X[:2])
     with torch.inference_mode():
         timings = _common.interleave(
             {

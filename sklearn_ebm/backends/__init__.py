@@ -21,6 +21,7 @@ from sklearn_ebm.backends._namespace import (
     squared_norms,
     stored_entries,
     take_rows,
+    to_csr,
     to_host,
 )
 from sklearn_ebm.backends._resolve import BACKENDS, resolve_backend
@@ -43,5 +44,6 @@ __all__ = [
     "squared_norms",
     "stored_entries",
     "take_rows",
+    "to_csr",
     "to_host",
 ]

@@ -1,4 +1,7 @@
-"""The penalty of disjoint groups as plain data, for kernels that process one group at a time."""
+"""Penalties of disjoint groups as plain data, for kernels that process one group at a time.
+
+Groups consist of components of one sample, or of the entries of one component in several samples.
+"""
 
 from typing import Any, NamedTuple
 
@@ -53,3 +56,54 @@ class GroupSoftThreshold(NamedTuple):
         """Return t_g z_g / ||z_g||, and zero for groups that are off."""
         norms = self._norms(code)
         return code * ((self.threshold / positive_or_one(norms)) @ self.membership)
+
+
+class JointSoftThreshold(NamedTuple):
+    """The proximal operator of sum_j t_j ||Z_j||, with one column Z_j of a matrix per component.
+
+    A row contains the matrix of a group of samples that share a support: the codes of its first
+    sample, of its second sample, and so on.
+
+    Attributes
+    ----------
+    threshold : array of shape (n_components,)
+        t_j.
+    positive : bool
+        Whether codes are constrained to be non-negative.
+    """
+
+    threshold: Any
+    positive: bool = False
+
+    def _matrices(self, rows):
+        n_components = self.threshold.shape[0]
+        shape = rows.shape[0], rows.shape[1] // n_components, n_components
+        return array_namespace(rows).reshape(rows, shape)
+
+    def _part(self, value):
+        xp = array_namespace(value)
+        return xp.maximum(value, xp.zeros_like(value)) if self.positive else value
+
+    def norms(self, rows):
+        """Return ||Z_j|| of each row and component, of the positive part if codes are positive."""
+        part = self._matrices(self._part(rows))
+        xp = array_namespace(part)
+        return xp.sqrt(xp.sum(part * part, axis=1))
+
+    def prox(self, value, step_size=1):
+        """Shrink the norm of each column by its threshold, at most to zero."""
+        xp, norms = array_namespace(value), self.norms(value)
+        excess = norms - step_size * self.threshold
+        share = xp.maximum(excess, xp.zeros_like(excess)) / positive_or_one(norms)
+        shrunk = self._matrices(self._part(value)) * share[:, None, :]
+        return xp.reshape(shrunk, value.shape)
+
+    def dual_norm(self, correlation, code=None, eta=None):
+        """Return the largest ||Q_j|| / t_j of each row."""
+        return row_maximum(self.norms(correlation) / self.threshold)
+
+    def gradient(self, code):
+        """Return t_j Z_j / ||Z_j||, and zero for columns that are zero."""
+        share = self.threshold / positive_or_one(self.norms(code))
+        slope = self._matrices(code) * share[:, None, :]
+        return array_namespace(code).reshape(slope, code.shape)

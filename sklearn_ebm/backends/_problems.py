@@ -14,7 +14,9 @@ class Lasso(NamedTuple):
     def row(self, n):
         """Return the problem of one sample."""
         return self._replace(
-            correlation=self.correlation[n : n + 1], half_norm=self.half_norm[n : n + 1]
+            correlation=self.correlation[n : n + 1],
+            half_norm=self.half_norm[n : n + 1],
+            rule=self.rule.row(n),
         )
 
 

@@ -8,16 +8,19 @@ from typing import Any
 
 from scipy import sparse
 
+from sklearn_ebm._sklearn import HasMethods
 from sklearn_ebm.backends import array_namespace
 from sklearn_ebm.factors import ENCODERS, L0Penalty, LinearDecoder
 from sklearn_ebm.inputs._checks import check_codes, check_dictionary
 from sklearn_ebm.layers._state import is_same
 from sklearn_ebm.learning._batch_sizes import AUTO
 from sklearn_ebm.learning._first_atoms import first_dictionary, positive_rows, unit_rows
-from sklearn_ebm.learning._online_dictionary import OnlineDictionary
+from sklearn_ebm.learning._online_dictionary import OnlineDictionary, projected
 from sklearn_ebm.learning._samples import Samples
 from sklearn_ebm.learning._trainer import Trainer
 from sklearn_ebm.learning.criteria import LEARNING_TOL, Dictionary
+
+ATOM_CONSTRAINT = [HasMethods("project"), None]  # constraint of the parameter `atom_constraint`
 
 
 class DenseEncoders:
@@ -52,6 +55,8 @@ class Atoms:
         Number of atoms if the user does not specify it.
     updates : type, default=OnlineDictionary
         Class of the updates of a learned dictionary.
+    constraint : object with the method `project` or None, default=None
+        Set of learned atoms in place of the atoms of unit norm.
     """
 
     encoders = DenseEncoders()
@@ -67,12 +72,14 @@ class Atoms:
         dictionary_init=None,
         otherwise=None,
         updates=OnlineDictionary,
+        constraint=None,
     ):
         self.n_components = n_components
         self.given = dictionary
         self.init = dictionary_init
         self.otherwise = otherwise
         self.updates = updates
+        self.constraint = constraint
 
     @property
     def is_fixed(self):
@@ -91,6 +98,7 @@ class Atoms:
 
     def check_updates(self, model, data):
         """Refuse parameters and samples with which the dictionary cannot be updated."""
+        _check_constraint(self)
         if not self.updates.fits_codes:
             return
         penalty, optimizer = model._penalty_kind(), model.optimizer
@@ -103,6 +111,7 @@ class Atoms:
             "missing values": data.mask is not None,
             "sparse X": sparse.issparse(data.X),
             "positive_dictionary=True": model.positive_dictionary,
+            "atom_constraint": self.constraint is not None,
             f"batch_size={model.batch_size!r}": model.batch_size != AUTO,
         }
         for what, is_set in unsupported.items():
@@ -121,12 +130,12 @@ class Atoms:
         if given is None:
             n_components = self.n_components or self.otherwise or X.shape[1]
             drawn = self.drawn(X, int(n_components), weights, random_state)
-            return positive_rows(drawn) if self.updates.is_positive else drawn
+            return _constrained(self, positive_rows(drawn) if self.updates.is_positive else drawn)
         given = self.checked(given, self.n_components, X, name)
         if self.updates.is_positive:
             _require_positive(given, name)
         given = array_namespace(X).asarray(given, copy=True)
-        return given if self.is_fixed else self.normalized(given)
+        return given if self.is_fixed else _constrained(self, self.normalized(given))
 
     def drawn(self, X, n_components, weights, random_state):
         """Draw the initial atoms from the samples."""
@@ -162,7 +171,9 @@ class Atoms:
 
     def trainer(self, dictionary, encoder, table=None):
         """Return a trainer that starts from these atoms."""
-        return Trainer(Dictionary(dictionary, self.is_fixed, encoder, self.updates(dictionary)))
+        more = () if self.constraint is None else (self.constraint,)
+        updates = self.updates(dictionary, *more)
+        return Trainer(Dictionary(dictionary, self.is_fixed, encoder, updates))
 
     def to_follow(self):
         """Return further settings that the criterion must follow in this call, by name."""
@@ -209,3 +220,25 @@ class Atoms:
 def _require_positive(given, name):
     if bool((given < 0).any()):
         raise ValueError(f"{name} must be non-negative with positive_dictionary=True.")
+
+
+def _check_constraint(atoms):
+    constraint = atoms.constraint
+    if isinstance(constraint, type):
+        raise ValueError(
+            f"atom_constraint must be an instance, got the class {constraint.__name__}."
+        )
+    if constraint is None or not atoms.updates.is_positive:
+        return
+    if not getattr(constraint, "keeps_signs", False):
+        raise ValueError(
+            "positive_dictionary=True requires a constraint whose projection keeps signs, such as "
+            f"SparseAtoms; {type(constraint).__name__} is not such a constraint. Set "
+            "positive_dictionary=False."
+        )
+
+
+def _constrained(atoms, dictionary):
+    """Return the closest dictionary in the set of the constraint."""
+    _check_constraint(atoms)
+    return dictionary if atoms.constraint is None else projected(atoms.constraint, dictionary)

@@ -1,6 +1,7 @@
 """`fit` and `partial_fit` of models that learn by contrastive divergence."""
 
 import functools
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -12,7 +13,7 @@ from sklearn_ebm._warnings import warn
 from sklearn_ebm.backends import array_namespace, new_matrix
 from sklearn_ebm.backends._random import Stream
 from sklearn_ebm.factors import UNITS, BilinearEnergy, largest_log_odds
-from sklearn_ebm.inputs._moments import moments
+from sklearn_ebm.inputs._moments import Selection, moments
 from sklearn_ebm.inputs._rows import dense_rows, float_type
 from sklearn_ebm.inputs._targets import with_mean_one
 from sklearn_ebm.inputs._weights import check_sample_weight
@@ -83,23 +84,23 @@ class ContrastiveLearning:
         model = self.model
         goes_on = model.warm_start and model.__sklearn_is_fitted__()
         trainer = model._learner_to_go_on() if goes_on else None
-        X, backend, how = self._read(X, trainer)
-        rows, weights = _weights(sample_weight, X)
+        samples, backend, how = self._read(X, trainer)
+        rows, weights = _weights(sample_weight, samples.X)
         random_state = check_random_state(model.random_state)
         rows, held_out = self._split(rows, random_state)
         if weights is not None and len(held_out):
             weights = with_mean_one(weights, rows, held_out)
+        samples = replace(samples, weight=weights, index=rows)
         context = model._init_callback_context(max_subtasks=int(model.max_iter))
-        context.call_on_fit_task_begin(estimator=model, X=X)
+        context.call_on_fit_task_begin(estimator=model, X=samples.X)
         if trainer is None:
-            trainer = self._first_trainer(X, rows, weights, random_state, backend)
+            samples, trainer = self._first_trainer(samples, random_state, backend)
         self._follow(trainer, how, backend)
         trainer.begin()
         self._begin(trainer)
-        monitor = Monitor(X, rows, held_out, trainer.dtype, self.draws, random_state, weights)
+        monitor = Monitor(samples, rows, held_out, self.draws, random_state)
         batch_size = GRADIENT_BATCHES.of_pass(model.batch_size, len(rows))
         plan = Plan(int(model.max_iter), batch_size, random_state, model.max_time)
-        samples = DenseSamples(X, weight=weights, index=rows, dtype=trainer.dtype)
         change = RelativeChange(float(model.tol))
         policies = self._policies(monitor, change)
         outcome = self._run(trainer, trainer.run, samples, policies, plan, model, context)
@@ -107,7 +108,7 @@ class ContrastiveLearning:
         if change.tol > 0 and not outcome.is_stopped:
             warn(change.message(plan), ConvergenceWarning)
         context.call_on_fit_task_end(
-            estimator=model, X=X, reconstruction_attributes=model._snapshot
+            estimator=model, X=samples.X, reconstruction_attributes=model._snapshot
         )
         return model
 
@@ -115,16 +116,17 @@ class ContrastiveLearning:
         """Make one step for each batch of X, without shuffling."""
         model = self.model
         trainer = model._learner_to_go_on() if model.__sklearn_is_fitted__() else None
-        X, backend, how = self._read(X, trainer)
-        rows, weights = _weights(sample_weight, X)
+        samples, backend, how = self._read(X, trainer)
+        rows, weights = _weights(sample_weight, samples.X)
+        samples = replace(samples, weight=weights, index=rows)
         if trainer is None:
             random_state = check_random_state(model.random_state)
-            trainer = self._first_trainer(X, rows, weights, random_state, backend)
+            samples, trainer = self._first_trainer(samples, random_state, backend)
         self._follow(trainer, how, backend)
         self._begin(trainer)
         batch_size = GRADIENT_BATCHES.of_chunk(model.batch_size)
-        index = rows if len(rows) < X.shape[0] else None
-        samples = DenseSamples(X, weight=weights, index=index, dtype=trainer.dtype)
+        if len(rows) == samples.X.shape[0]:
+            samples = replace(samples, index=None)
         self._run(trainer, trainer.run_once, samples, [], batch_size)
         return model
 
@@ -140,10 +142,17 @@ class ContrastiveLearning:
 
     # -------------------------------------------------------------------------------------- inputs
     def _read(self, X, trainer):
-        """Return the samples, the backend, and the settings of the training steps."""
-        is_first = trainer is None
-        X, backend = self.model._prepare(X, is_first, None if is_first else trainer.dtype)
-        return X, backend, self._how(self._largest_state(X))
+        """Return the samples, the backend, and the settings of the training steps.
+
+        Before learning begins, there are zeros in place of missing values.
+        """
+        base, dtype = None, None
+        if trainer is not None:
+            base, dtype = trainer.criterion.base, trainer.dtype
+        X, observed, backend = self.model._prepare(X, base, dtype)
+        dtype = float_type(X) if dtype is None else dtype
+        how = self._how(self._largest_state(X))
+        return DenseSamples(X, mask=observed, dtype=dtype), backend, how
 
     def _largest_state(self, X):
         """Return the largest magnitude of binary units; warn if X is not between 0 and 1."""
@@ -182,19 +191,21 @@ class ContrastiveLearning:
         return np.sort(order[n_held_out:]), np.sort(order[:n_held_out])
 
     # --------------------------------------------------------------------------------- the trainer
-    def _first_trainer(self, X, rows, weights, random_state, backend):
-        """Return the initial trainer, from moments and random samples of the given rows."""
-        model, dtype = self.model, float_type(X)
-        mean, deviation = moments(X, rows, dtype, not self.units.is_binary, weights)
+    def _first_trainer(self, samples, random_state, backend):
+        """Return the samples without holes, and the initial trainer, from moments and some rows."""
+        model, rows, weights, dtype = self.model, samples.index, samples.weight, samples.dtype
+        selection = Selection(samples.X, rows, dtype, weights, samples.mask)
+        mean, deviation = moments(selection, not self.units.is_binary)
         base = self.units.from_moments(mean, deviation)
+        X = base.on(backend).filled(samples.X, samples.mask)
         activity = base.first_activity
         if model.sparsity_target is not None:
             activity = float(model.sparsity_target)
         n_components = int(model.n_components)
         shares = None if weights is None else weights[rows] / weights[rows].sum()
-        samples = dense_rows(X, random_state.choice(rows, n_components, p=shares), dtype)
+        starts = dense_rows(X, random_state.choice(rows, n_components, p=shares), dtype)
         own = base.astype(dtype)  # a copy, because learning changes the units in place
-        units, first, hidden_bias = own.first_layer(samples, activity, random_state)
+        units, first, hidden_bias = own.first_layer(starts, activity, random_state)
         weights = new_matrix(first.shape, first)
         weights[...] = first
         energy, stream = BilinearEnergy(units, weights, hidden_bias), Stream(random_state)
@@ -205,7 +216,7 @@ class ContrastiveLearning:
         center = base.coordinates.states_of(mean) if model.centered else None
         first_activity = array_namespace(mean).full(n_components, activity, dtype=dtype)
         criterion = Contrastive(energy, first_activity, center, self.phase.has_fast_weights, base)
-        return Trainer(criterion, stream, particles)
+        return replace(samples, X=X), Trainer(criterion, stream, particles)
 
     def _follow(self, trainer, how, backend):
         """Pass the current parameters to the criterion."""

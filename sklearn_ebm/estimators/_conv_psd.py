@@ -61,20 +61,21 @@ class ConvPSD(SparseModel):
         a penalty with a dual norm.
     penalty : {"l1"} or Penalty, default="l1"
         Sparsity penalty on the codes: "l1" for ||z||_1, an `L1Penalty` for weights of components,
-        an `ElasticNetPenalty` for additional squares, an `L0Penalty` to limit the number of
-        non-zero entries, an `L1Constraint` to limit ||z||_1 or the error, a `GroupPenalty` for the
-        norms of groups of components, an `InhibitionPenalty` for components that inhibit each
-        other, or any object with the methods `value` and `prox` (see :ref:`add_a_penalty`).
+        an `ElasticNetPenalty` for additional squares, a `LogSumPenalty` or an `LqPenalty` to shrink
+        large coefficients less, an `L0Penalty` to limit the number of non-zero entries, an
+        `L1Constraint` to limit ||z||_1 or the error, a `GroupPenalty` for the norms of groups of
+        components, an `InhibitionPenalty` for components that inhibit each other, or any object
+        with the methods `value` and `prox` (see :ref:`add_a_penalty`).
         It is applied to the components of all maps at each position.
     beta : float, default=1.0
         Weight of the prediction term beta/2 ||z - f(x)||^2. With larger values, the codes are
         closer to their predictions f(x).
-    encoder : {"smooth_shrinkage", "shrinkage", "tanh"}, default="smooth_shrinkage"
+    encoder : {"shrinkage", "smooth_shrinkage", "tanh"}, default="shrinkage"
         Architecture of the encoder f: a convolution with trained filters w_k, followed by an
-        element-wise function. "smooth_shrinkage" is a smooth approximation of soft thresholding
-        with a trained slope and location for each map; "shrinkage" is sh(w_k * x + b_k), where sh
-        is soft thresholding with trained thresholds; "tanh" is gain * tanh(w_k * x + b_k) with
-        trained gains.
+        element-wise function. "shrinkage" is sh(w_k * x + b_k), where sh is soft thresholding with
+        trained thresholds, so that most predictions are zero; "smooth_shrinkage" is a smooth
+        approximation of soft thresholding with a trained slope and location for each map, whose
+        predictions are not exactly zero; "tanh" is gain * tanh(w_k * x + b_k) with trained gains.
     inference : {"encoder", "optimal"}, default="encoder"
         Code that `transform` returns: "encoder" for the prediction f(x), "optimal" for the optimal
         code argmin_z E(x, z), which takes longer.
@@ -106,12 +107,13 @@ class ConvPSD(SparseModel):
         filters, each encoded by itself, for any `border`. This is fast if there are many filters
         and channels, because batches can be large, but the filters do not account for shifted
         copies of each other.
-    solver : {"auto", "local_cd", "fista", "fista_fft", "ista"}, default="auto"
+    solver : {"auto", "reweighted", "local_cd", "fista", "fista_fft", "ista"}, default="auto"
         Algorithm that infers optimal codes. "local_cd" is coordinate descent on tiles of the maps,
         and passes images with dense codes on to FISTA. "fista" is the accelerated proximal gradient
         method, "fista_fft" the same with convolutions in the Fourier domain, and "ista" the
-        proximal gradient method without acceleration. "auto" selects the first of them that the
-        penalty and the backend allow.
+        proximal gradient method without acceleration. "reweighted" solves a sequence of weighted L1
+        problems and requires a `LogSumPenalty` or an `LqPenalty`. "auto" selects a solver that
+        suits the penalty and the backend.
     max_iter : int, default=20
         Maximum number of passes over X. The crops of a pass have about as many pixels as the
         images.
@@ -239,7 +241,7 @@ class ConvPSD(SparseModel):
         relative_alpha: bool = False,
         penalty: PenaltyLike = "l1",
         beta: float = 1.0,
-        encoder: Literal["shrinkage", "smooth_shrinkage", "tanh"] = "smooth_shrinkage",
+        encoder: Literal["shrinkage", "smooth_shrinkage", "tanh"] = "shrinkage",
         inference: Inference = "encoder",
         border: Border = "full",
         image_shape: ImageShape | None = None,

@@ -55,10 +55,11 @@ class ConvSparseCoder(SparseModel):
         a penalty with a dual norm.
     penalty : {"l1"} or Penalty, default="l1"
         Sparsity penalty on the codes: "l1" for ||z||_1, an `L1Penalty` for weights of components,
-        an `ElasticNetPenalty` for additional squares, an `L0Penalty` to limit the number of
-        non-zero entries, an `L1Constraint` to limit ||z||_1 or the error, a `GroupPenalty` for the
-        norms of groups of components, an `InhibitionPenalty` for components that inhibit each
-        other, or any object with the methods `value` and `prox` (see :ref:`add_a_penalty`).
+        an `ElasticNetPenalty` for additional squares, a `LogSumPenalty` or an `LqPenalty` to shrink
+        large coefficients less, an `L0Penalty` to limit the number of non-zero entries, an
+        `L1Constraint` to limit ||z||_1 or the error, a `GroupPenalty` for the norms of groups of
+        components, an `InhibitionPenalty` for components that inhibit each other, or any object
+        with the methods `value` and `prox` (see :ref:`add_a_penalty`).
         It is applied to the components of all maps at each position.
     border : {"full", "same", "valid", "circular"}, default="full"
         Positions at which the filters are applied. "full": all positions at which the filter
@@ -93,12 +94,13 @@ class ConvSparseCoder(SparseModel):
         filters, each encoded by itself, for any `border`. This is fast if there are many filters
         and channels, because batches can be large, but the filters do not account for shifted
         copies of each other.
-    solver : {"auto", "local_cd", "fista", "fista_fft", "ista"}, default="auto"
+    solver : {"auto", "reweighted", "local_cd", "fista", "fista_fft", "ista"}, default="auto"
         Algorithm that infers optimal codes. "local_cd" is coordinate descent on tiles of the maps,
         and passes images with dense codes on to FISTA. "fista" is the accelerated proximal gradient
         method, "fista_fft" the same with convolutions in the Fourier domain, and "ista" the
-        proximal gradient method without acceleration. "auto" selects the first of them that the
-        penalty and the backend allow.
+        proximal gradient method without acceleration. "reweighted" solves a sequence of weighted L1
+        problems and requires a `LogSumPenalty` or an `LqPenalty`. "auto" selects a solver that
+        suits the penalty and the backend.
     max_iter : int, default=20
         Maximum number of passes over X. The crops of a pass have about as many pixels as the
         images.

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import operator
 from numbers import Integral
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy import sparse
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import check_random_state, check_scalar
 
-from sklearn_ebm._typing import Array, MatrixLike, RandomState
+from sklearn_ebm._typing import Array, ArrayLike, MatrixLike, RandomState
 from sklearn_ebm.backends import array_namespace, resolve_backend
 from sklearn_ebm.backends._random import Stream
 from sklearn_ebm.estimators._fitted_density import fitted_attributes, take_over
@@ -21,9 +22,18 @@ from sklearn_ebm.inputs._checks import (
     largest_value,
     require_same_place,
 )
-from sklearn_ebm.inputs._rows import check_rows, float_type
+from sklearn_ebm.inputs._rows import (
+    check_rows,
+    dense_rows,
+    float_type,
+    is_nan,
+    require_complete,
+    split_missing,
+)
+from sklearn_ebm.inputs._weights import check_sample_weight
 from sklearn_ebm.layers._state import Stateful
 from sklearn_ebm.learning._monitor import pseudo_likelihood, reconstruction_error
+from sklearn_ebm.learning._samples import Batch
 from sklearn_ebm.solvers import (
     LARGEST_ENUMERATION,
     LogPartition,
@@ -69,34 +79,39 @@ class DensityModel(Stateful, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         """Return fitted attributes, for callbacks that need a usable model during `fit`."""
         return {"n_features_in_": self.n_features_in_, **fitted_attributes(self, self._learner)}
 
-    def _prepare(self, X, reset, dtype=None):
-        """Return X on its device, and the backend. Booleans and small integers keep their type.
+    def _prepare(self, X, base=None, dtype=None):
+        """Return the data on their device, with the means of a base in place of missing values.
 
-        `dtype` is the dtype of the learner, if X is used to continue learning.
+        Booleans and small integers keep their type. Without a base, this is the first call of `fit`
+        or `partial_fit`. `dtype` is the dtype of the learner, if X is used to continue learning.
         """
-        on_host = self.backend != "cupy"
+        reset, on_host = base is None, self.backend != "cupy"
         accepted = "csr" if UNITS[self.visible].is_binary and on_host else False
-        X = check_rows(self, X, reset=reset, dtype=None, accept_sparse=accepted)
-        X = _with_type(X)
+        X = check_rows(
+            self, X, reset=reset, dtype=None, accept_sparse=accepted,
+            allow_nan=is_nan(self.missing_values),
+        )  # fmt: skip
+        require_complete(X, self.missing_values)
+        X, observed = split_missing(_with_type(X), self.missing_values)
         values, size = X.data if sparse.issparse(X) else X, LARGEST_INTEGER
         if _is_float(X) and values.size:
             size = check_magnitude(values, dtype=dtype)
         backend = resolve_backend(self.backend, X)
         if not sparse.issparse(X):
             X = backend.to_device(X)
+        if observed is not None:
+            observed = backend.to_device(observed)
         if not reset:
             require_same_place(self, X)
-            self._require_near(X, size, float_type(X) if dtype is None else dtype)
-        return X, backend
+            X = base.on(backend).filled(X, observed)
+            dtype = float_type(X) if dtype is None else dtype
+            _require_near(X, size, dtype, self._energy.visible.coordinates)
+        return Data(X, observed, backend)
 
-    def _require_near(self, X, size, dtype):
-        """Raise a ValueError if standardized values are too large to be squared."""
-        farthest = self._energy.visible.coordinates.farthest(X, size)
-        if farthest > largest_value(dtype):
-            raise ValueError(
-                f"Input X contains infinity or a value too large for {np.dtype(dtype)!r}: it is "
-                f"{farthest:.1e} standard deviations away from the mean of the training data."
-            )
+    def _read(self, X):
+        """Return the data of a call of a fitted model."""
+        self._ready()
+        return self._prepare(X, self._base)
 
     def _energy_in(self, dtype):
         """Return the energy in a dtype. Raise a ValueError if its range is too small."""
@@ -108,9 +123,17 @@ class DensityModel(Stateful, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
             )
         return energy.astype(dtype)
 
-    def _for_each_piece(self, function, X, backend, n_columns=None):
-        """Return the results of function(energy, rows, result, first) on pieces of X."""
-        return map_rows(function, self._energy_in(float_type(X)).on(backend), X, n_columns)
+    def _for_each_piece(self, function, data, n_columns=None):
+        """Return the results of function(energy, batch, result) on pieces of the data."""
+        energy = self._energy_in(float_type(data.X)).on(data.backend)
+
+        def on_rows(energy, rows, result, first):
+            observed = data.observed
+            if observed is not None:
+                observed = dense_rows(observed, slice(first, first + rows.shape[0]), rows.dtype)
+            function(energy, Batch(rows, mask=observed, first=first), result)
+
+        return map_rows(on_rows, energy, data.X, n_columns)
 
     def transform(self, X: MatrixLike) -> Array:
         """Compute the probability that each hidden unit is on, given the visible units.
@@ -125,13 +148,12 @@ class DensityModel(Stateful, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         ndarray of shape (n_samples, n_components)
             Probabilities of the hidden units, between 0 and 1.
         """
-        self._ready()
-        X, backend = self._prepare(X, reset=False)
+        data = self._read(X)
 
-        def hidden_mean(energy, rows, result, first):
-            energy.conditionals.hidden_mean(rows, result)
+        def hidden_mean(energy, batch, result):
+            energy.conditionals.hidden_mean(batch.X, result)
 
-        return self._for_each_piece(hidden_mean, X, backend, self._energy.weights.shape[1])
+        return self._for_each_piece(hidden_mean, data, self._energy.weights.shape[1])
 
     def inverse_transform(self, X: MatrixLike) -> Array:
         """Compute the mean of each visible unit, given the hidden units or their probabilities.
@@ -162,6 +184,8 @@ class DensityModel(Stateful, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
     def reconstruct(self, X: MatrixLike) -> Array:
         """Encode and decode samples: apply `transform` and then `inverse_transform`.
 
+        Missing values of X are estimated from the observed values of their sample.
+
         Parameters
         ----------
         X : {array-like, sparse array} of shape (n_samples, n_features)
@@ -186,14 +210,10 @@ class DensityModel(Stateful, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         -------
         ndarray of shape (n_samples,)
             Free energies in nats, up to a constant: exp(-F(v)) / Z is the density of a sample v.
+            The energy of a sample with missing values is that of its observed units. It is not
+            comparable with energies of samples in which other features are missing.
         """
-        self._ready()
-        X, backend = self._prepare(X, reset=False)
-
-        def free_energy(energy, rows, result, first):
-            result[...] = energy.free_energy(rows)
-
-        return self._for_each_piece(free_energy, X, backend)
+        return self._for_each_piece(_free_energy, self._read(X))
 
     def score_samples(self, X: MatrixLike) -> Array:
         """Return the negative free energy of each sample, an unnormalised log-likelihood.
@@ -211,7 +231,9 @@ class DensityModel(Stateful, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         """
         return -self.energy(X)
 
-    def score(self, X: MatrixLike, y: object = None) -> float:
+    def score(
+        self, X: MatrixLike, y: object = None, sample_weight: ArrayLike | None = None
+    ) -> float:
         """Return the mean pseudo-log-likelihood per feature.
 
         Unlike in the other models, it is not the mean of `score_samples`: negative free energies
@@ -224,6 +246,8 @@ class DensityModel(Stateful, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
             Samples.
         y : None
             Ignored.
+        sample_weight : array-like of shape (n_samples,) or None, default=None
+            Weight of each sample in the mean. None means equal weights.
 
         Returns
         -------
@@ -233,17 +257,20 @@ class DensityModel(Stateful, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
             in a cycle over the features. With Gaussian units, it is the negative mean squared
             reconstruction error per feature.
         """
-        self._ready()
-        X, backend = self._prepare(X, reset=False)
-        xp = array_namespace(self._energy.weights)
+        data = self._read(X)
 
-        def goodness(energy, rows, result, first):
+        def goodness(energy, batch, result):
             if energy.visible.is_binary:
-                result[...] = pseudo_likelihood(energy, rows, first)
+                result[...] = pseudo_likelihood(energy, batch.X, batch.first, batch.mask)
             else:
-                result[...] = -reconstruction_error(energy, rows)
+                result[...] = -reconstruction_error(energy, batch.X, batch.mask)
 
-        return float(xp.mean(self._for_each_piece(goodness, X, backend)))
+        values = self._for_each_piece(goodness, data)
+        xp = array_namespace(values)
+        if sample_weight is None:
+            return float(xp.mean(values))
+        weights, _ = check_sample_weight(sample_weight, data.X)
+        return float(values @ xp.asarray(weights / weights.sum(), dtype=values.dtype))
 
     # ------------------------------------------------------------------------------------- samples
     def gibbs(self, X: MatrixLike, n_steps: int = 1, *, random_state: RandomState = None) -> Array:
@@ -267,10 +294,10 @@ class DensityModel(Stateful, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         self._ready()
         n_steps = operator.index(n_steps)
         check_scalar(n_steps, "n_steps", Integral, min_val=1)
-        X, backend = self._prepare(X, reset=False)
+        data = self._read(X)
         stream = Stream(check_random_state(random_state))
-        energy = self._energy_in(float_type(X)).on(backend)
-        return move_samples(energy, X, n_steps, stream)
+        energy = self._energy_in(float_type(data.X)).on(data.backend)
+        return move_samples(energy, data.X, n_steps, stream)
 
     def sample(
         self, n_samples: int = 1, n_burn_in: int = 1000, *, random_state: RandomState = None
@@ -380,7 +407,7 @@ class DensityModel(Stateful, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         Parameters
         ----------
         X : {array-like, sparse array} of shape (n_samples, n_features)
-            Samples. Values of Bernoulli units must be 0 or 1.
+            Samples without missing values. Values of Bernoulli units must be 0 or 1.
         log_partition : LogPartition, float or None, default=None
             Value of log Z, for instance as returned by the method `log_partition`. None calls this
             method. Pass it if there are several calls, since it does not depend on X.
@@ -392,11 +419,22 @@ class DensityModel(Stateful, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         -------
         ndarray of shape (n_samples,)
             Log-densities in nats. All of them contain the same error of log Z.
+
+        Raises
+        ------
+        ValueError
+            If X has missing values.
         """
         if log_partition is None:
             self._ready()
             log_partition = self.log_partition(random_state=random_state)
-        return -self.energy(X) - float(log_partition)
+        data = self._read(X)
+        if data.observed is not None:
+            raise ValueError(
+                "log_likelihood requires samples without missing values. Impute them, for example "
+                "with the values of reconstruct(X)."
+            )
+        return -self._for_each_piece(_free_energy, data) - float(log_partition)
 
     def __sklearn_is_fitted__(self):
         """Return whether the model has weights; validation alone sets other attributes."""
@@ -410,8 +448,42 @@ class DensityModel(Stateful, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        tags.input_tags.allow_nan = is_nan(self.missing_values)
         tags.input_tags.sparse = UNITS.get(self.visible, UNITS["bernoulli"]).is_binary
         return tags
+
+
+class Data(NamedTuple):
+    """Samples of one call.
+
+    Attributes
+    ----------
+    X : array or csr_array of shape (n_samples, n_features)
+        Samples.
+    observed : array of shape (n_samples, n_features) or None
+        1 for observed values, otherwise 0. None if all values are observed.
+    backend : module
+        Backend that computes with the samples.
+    """
+
+    X: Any
+    observed: Any
+    backend: Any
+
+
+def _free_energy(energy, batch, result):
+    """Write the free energy of each sample of a batch to the result."""
+    result[...] = energy.free_energy(batch.X, batch.mask)
+
+
+def _require_near(X, size, dtype, coordinates):
+    """Raise a ValueError if standardized values are too large to be squared."""
+    farthest = coordinates.farthest(X, size)
+    if farthest > largest_value(dtype):
+        raise ValueError(
+            f"Input X contains infinity or a value too large for {np.dtype(dtype)!r}: it is "
+            f"{farthest:.1e} standard deviations away from the mean of the training data."
+        )
 
 
 def _is_float(X):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from numbers import Integral, Real
 from typing import Any
 
@@ -26,11 +27,14 @@ from sklearn_ebm.factors import (
     resolve_penalty,
     takes_alpha,
 )
+from sklearn_ebm.factors.penalties._ridge import without_ridge
+from sklearn_ebm.factors.problems import joint_penalty
 from sklearn_ebm.inputs._checks import (
     check_dictionary,
     check_magnitude,
     check_weight,
 )
+from sklearn_ebm.inputs._groups import SampleGroups
 from sklearn_ebm.inputs._rows import (
     canonical,
     check_values_elsewhere,
@@ -40,8 +44,9 @@ from sklearn_ebm.inputs._rows import (
     require_complete,
     split_missing,
 )
+from sklearn_ebm.protocols import offers
 from sklearn_ebm.solvers import MATRIX_SOLVERS
-from sklearn_ebm.solvers._inference import infer
+from sklearn_ebm.solvers._inference import infer, infer_jointly
 
 
 def _checked(X, missing_values, backend, function):
@@ -82,6 +87,18 @@ def _checked_init(init, shape, dtype):
     return init
 
 
+def _checked_groups(groups, X, factor, mask):
+    """Return the groups of samples, for a penalty that has a form for them."""
+    groups = SampleGroups(groups, X)
+    joint_penalty(without_ridge(factor)[0], 1)
+    if mask is not None and offers(factor, "support_rule"):
+        raise ValueError(
+            "L0Penalty with groups requires complete samples, got missing_values. Use an "
+            "L1Penalty, or pass groups=None."
+        )
+    return groups
+
+
 @validate_params(
     {
         "alpha": [Interval(Real, 0, None, closed="neither"), None],
@@ -90,6 +107,7 @@ def _checked_init(init, shape, dtype):
         "positive": ["boolean"],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "tol": [Interval(Real, 0, None, closed="left")],
+        "groups": ["array-like", None],
         "return_gap": ["boolean"],
         "sparse_output": ["boolean"],
         "missing_values": [None, Real],
@@ -111,6 +129,7 @@ def sparse_encode(
     return_gap: bool = False,
     sparse_output: bool = False,
     missing_values: float | None = None,
+    groups: ArrayLike | None = None,
     backend: Backend = "auto",
 ) -> SparseOrDense:
     """Infer sparse codes of samples for a given dictionary.
@@ -129,25 +148,29 @@ def sparse_encode(
         be set unless `penalty` is an `L0Penalty` or an `L1Constraint`, which have no weight.
     penalty : {"l1"} or Penalty, default="l1"
         Sparsity penalty on the codes: "l1" for ||z||_1, an `L1Penalty` for weights of components,
-        an `ElasticNetPenalty` for additional squares, an `L0Penalty` to limit the number of
-        non-zero entries, an `L1Constraint` to limit ||z||_1 or the error, a `GroupPenalty` for the
-        norms of groups of components, an `InhibitionPenalty` for components that inhibit each
-        other, or any object with the methods `value` and `prox` (see :ref:`add_a_penalty`).
-    solver : {"auto", "constrained", "omp", "active_set", "cd", "block_cd", "fista", "ista"}, \
-            default="auto"
+        an `ElasticNetPenalty` for additional squares, a `LogSumPenalty` or an `LqPenalty` to shrink
+        large coefficients less, an `L0Penalty` to limit the number of non-zero entries, an
+        `L1Constraint` to limit ||z||_1 or the error, a `GroupPenalty` for the norms of groups of
+        components, an `InhibitionPenalty` for components that inhibit each other, or any object
+        with the methods `value` and `prox` (see :ref:`add_a_penalty`).
+    solver : {"auto", "constrained", "omp", "reweighted", "active_set", "cd", "block_cd", "fista", \
+            "ista"}, default="auto"
         Algorithm that infers the codes. "active_set" is exact and usually the fastest on the CPU;
         "cd" is coordinate descent. Both require a separable penalty, such as ||z||_1. "block_cd" is
         block coordinate descent and requires disjoint groups with equal weights. "fista" and "ista"
         are proximal gradient methods with and without acceleration; "fista" requires a convex
         penalty, and "ista" accepts any penalty. "omp" is orthogonal matching pursuit and requires
-        an `L0Penalty`. "constrained" is exact and requires an `L1Constraint`. "auto" selects "omp"
-        for an `L0Penalty`, "constrained" for an `L1Constraint`, "active_set" if possible,
-        "block_cd" for disjoint groups, and otherwise "fista" or "ista". Only "constrained", "omp",
-        "fista" and "ista" support missing values.
+        an `L0Penalty`. "constrained" is exact and requires an `L1Constraint`. "reweighted" solves a
+        sequence of weighted L1 problems and requires a `LogSumPenalty` or an `LqPenalty`. "auto"
+        selects one of these three for its penalties, "active_set" if possible, "block_cd" for
+        disjoint groups, and otherwise "fista" or "ista". "active_set", "cd" and "block_cd" do not
+        support missing values. With `groups`, the solvers are "block_cd", "fista" and "ista", and
+        "omp" for an `L0Penalty`.
     positive : bool, default=False
         Whether codes are constrained to be non-negative.
     init : array-like of shape (n_samples, n_components) or None, default=None
-        Initial codes, dense or sparse. None starts from zero.
+        Initial codes, dense or sparse. None starts from zero, or from codes of an L1 penalty if the
+        penalty is a `LogSumPenalty` or an `LqPenalty`.
     max_iter : int, default=1000
         Maximum number of iterations of the solver.
     tol : float, default=1e-4
@@ -160,6 +183,11 @@ def sparse_encode(
     missing_values : float or None, default=None
         Placeholder for missing entries of X, `np.nan` or a number. The reconstruction error ignores
         missing entries. It must be None if X is sparse.
+    groups : array-like of shape (n_samples,) or None, default=None
+        Label of the group of each sample. Samples of a group use the same atoms: the penalty of an
+        atom is its weight times the norm of its coefficients in all samples of the group, in place
+        of their absolute values, and an `L0Penalty` limits the number of atoms of a group. None
+        encodes each sample on its own. See :ref:`joint_sparsity`.
     backend : {"auto", "numpy", "numba", "cupy"}, default="auto"
         Library that performs the computations. "auto" uses CuPy if X is a CuPy array, and Numba
         otherwise.
@@ -169,7 +197,8 @@ def sparse_encode(
     code : ndarray or csr_array of shape (n_samples, n_components)
         Codes, on the device of X.
     gap : ndarray of shape (n_samples,)
-        Relative duality gap of each code. Only returned if `return_gap` is True.
+        Relative duality gap of each code, or of the group of each sample. Only returned if
+        `return_gap` is True.
 
     Raises
     ------
@@ -207,9 +236,14 @@ def sparse_encode(
     alpha = 1.0 if alpha is None else float(alpha)
     check_weight(alpha, X.dtype, "alpha")
     init = _checked_init(init, (X.shape[0], dictionary.shape[0]), X.dtype)
-    factor = resolve_penalty(penalty, dictionary.shape[0], alpha, bool(positive))
+    factor = resolve_penalty(
+        penalty, dictionary.shape[0], alpha, bool(positive), n_samples=X.shape[0]
+    )
     energy = SparseEnergy(LinearDecoder(dictionary), factor)
-    code, gap = infer(
+    search = infer
+    if groups is not None:
+        search = partial(infer_jointly, groups=_checked_groups(groups, X, factor, mask))
+    code, gap = search(
         energy, X, solver=solver, tol=float(tol), max_iter=int(max_iter), backend=module, mask=mask,
         init=init, sparse_output=sparse_output, certify=return_gap,
     )  # fmt: skip

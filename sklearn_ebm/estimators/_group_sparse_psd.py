@@ -26,7 +26,7 @@ from sklearn_ebm.estimators._atoms import Atoms
 from sklearn_ebm.estimators._dictionary_learning import DictionaryLearning
 from sklearn_ebm.estimators._network_forms import PooledNetwork
 from sklearn_ebm.estimators._psd import PSD, prediction_of
-from sklearn_ebm.estimators._sparse_model import SOLVERS_OF_WEIGHTED, SparseModel
+from sklearn_ebm.estimators._sparse_model import SOLVERS_OF_NORMS, SparseModel
 from sklearn_ebm.factors import GroupPenalty, PooledFeatures, Pools, group_norm
 from sklearn_ebm.factors.penalties._group_penalty import two_numbers
 from sklearn_ebm.inputs._checks import check_codes, require_magnitude
@@ -281,7 +281,7 @@ class GroupSparsePSD(SparseModel):
     _prediction = prediction_of
     _parameter_constraints: dict = {
         **{name: kind for name, kind in PSD._parameter_constraints.items() if name != "penalty"},
-        "solver": SOLVERS_OF_WEIGHTED,
+        "solver": SOLVERS_OF_NORMS,
         "groups": "no_validation",  # checked once the number of components is known
         "map_shape": "no_validation",
         "pool_shape": "no_validation",

@@ -77,12 +77,12 @@ def warn_of_share(learning, trainer):
 def _is_dense(learning, share, n_components):
     """Return whether nearly all entries are non-zero that can be.
 
-    With an L1 penalty alone, a code has at most as many non-zero entries as features.
+    With an L1 or a concave penalty alone, a code has at most as many non-zero entries as features.
     """
     model = learning.model
     penalty, largest_support = new_penalty(model, n_components), n_components
-    is_l1 = offers(penalty, "rule") or offers(penalty, "unweighted")
-    if is_l1 and learning.prediction is None and learning.atoms.has_few_entries:
+    is_exact = any(offers(penalty, name) for name in ("rule", "unweighted", "tangent"))
+    if is_exact and learning.prediction is None and learning.atoms.has_few_entries:
         largest_support = min(n_components, model.n_features_in_)
     is_large = largest_support >= FEWEST_TO_BE_DENSE
     is_dense = is_large and share * n_components > MOST_NON_ZERO * largest_support

@@ -96,13 +96,14 @@ class LISTAEncoder(SparseModel):
         Atoms: an array, or a fitted `SparseCoder`, `PSD` or other estimator with `components_` and
         a separable penalty. None fits a `SparseCoder` first. A fitted estimator remains fitted when
         the encoder is cloned.
-    solver : {"auto", "active_set", "cd", "block_cd", "fista", "ista"}, default="auto"
+    solver : {"auto", "reweighted", "active_set", "cd", "block_cd", "fista", "ista"}, default="auto"
         Algorithm that infers optimal codes. "active_set" is exact and usually the fastest on the
         CPU; "cd" is coordinate descent. Both require a separable penalty, such as ||z||_1.
         "block_cd" is block coordinate descent and requires disjoint groups with equal weights.
         "fista" and "ista" are proximal gradient methods with and without acceleration; "fista"
-        requires a convex penalty, and "ista" accepts any penalty. "auto" selects a solver that
-        suits the penalty and the backend.
+        requires a convex penalty, and "ista" accepts any penalty. "reweighted" solves a sequence of
+        weighted L1 problems and requires a `LogSumPenalty` or an `LqPenalty`. "auto" selects a
+        solver that suits the penalty and the backend.
     max_iter : int, default=30
         Maximum number of passes over X.
     tol : float, default=1e-3

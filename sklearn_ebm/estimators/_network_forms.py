@@ -5,8 +5,9 @@
 
 import copy
 
+from sklearn_ebm.backends import copied
 from sklearn_ebm.estimators._fitted import keep
-from sklearn_ebm.factors import PooledFeatures, ZeroFilled, as_encoder, with_encoder
+from sklearn_ebm.factors import Filled, PooledFeatures, as_encoder, with_encoder
 
 
 class NetworkForm:
@@ -50,7 +51,7 @@ class SparseNetwork(NetworkForm):
             raise ValueError(parts.refusal)
         encoder = inputs.encoder_of_rows(parts.encoder.copy().astype(dtype).rescaled())
         missing = inputs.missing_values
-        return [encoder] if missing is None else [ZeroFilled(missing), encoder]
+        return [encoder] if missing is None else [Filled(missing), encoder]
 
     def trained(self, modules):
         """Return a copy of the model with a trained encoder, from which learning can continue."""
@@ -99,12 +100,16 @@ class BilinearNetwork(NetworkForm):
 
     def modules(self, dtype):
         """Return the features of the fitted model as modules."""
-        self.model._ready()
-        return [as_encoder(self.model._energy).astype(dtype).rescaled()]
+        model = self.model
+        model._ready()
+        encoder, missing = as_encoder(model._energy).astype(dtype).rescaled(), model.missing_values
+        if missing is None:
+            return [encoder]
+        return [Filled(missing, copied(model._base.placeholder())), encoder]
 
     def trained(self, modules):
         """Return a copy of the model with the weights and biases of a trained encoder."""
-        (encoder,) = modules
+        (encoder,) = (each for each in modules if each.parameters)
         self.model._ready()
         tuned = copy.deepcopy(self.model)
         trainer = tuned._learner_to_go_on()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from numbers import Integral, Real
 
 import numpy as np
+from scipy import sparse
 
 from sklearn_ebm._sklearn import Interval, StrOptions, validate_params
 from sklearn_ebm._typing import (
@@ -16,11 +17,12 @@ from sklearn_ebm._typing import (
     PenaltyLike,
     SparseOrDense,
 )
-from sklearn_ebm.backends import BACKENDS, array_namespace, to_host
+from sklearn_ebm.backends import BACKENDS, array_namespace, put_rows, take_rows, to_host
 from sklearn_ebm.estimators._functions import checked_problem
 from sklearn_ebm.estimators._largest_alphas import largest_alphas
 from sklearn_ebm.factors import PENALTY, LinearDecoder, SparseEnergy, resolve_penalty, takes_alpha
 from sklearn_ebm.inputs._checks import check_weight
+from sklearn_ebm.inputs._groups import SampleGroups
 from sklearn_ebm.solvers import MATRIX_SOLVERS
 from sklearn_ebm.solvers._path import infer_path
 
@@ -33,7 +35,8 @@ SHARED_CONSTRAINTS: dict = {
 
 
 @validate_params(
-    {**SHARED_CONSTRAINTS, "per_sample": ["boolean"]}, prefer_skip_nested_validation=True
+    {**SHARED_CONSTRAINTS, "per_sample": ["boolean"], "groups": ["array-like", None]},
+    prefer_skip_nested_validation=True,
 )
 def alpha_max(
     X: MatrixLike,
@@ -43,6 +46,7 @@ def alpha_max(
     positive: bool = False,
     per_sample: bool = False,
     missing_values: float | None = None,
+    groups: ArrayLike | None = None,
     backend: Backend = "auto",
 ) -> float | Array:
     """Compute the smallest alpha for which all codes are zero.
@@ -67,6 +71,8 @@ def alpha_max(
     missing_values : float or None, default=None
         Placeholder for missing entries of X, `np.nan` or a number. The reconstruction error ignores
         missing entries. It must be None if X is sparse.
+    groups : array-like of shape (n_samples,) or None, default=None
+        Label of the group of each sample, as in `sparse_encode`.
     backend : {"auto", "numpy", "numba", "cupy"}, default="auto"
         Library that performs the computations. "auto" uses CuPy if X is a CuPy array, and Numba
         otherwise.
@@ -75,7 +81,8 @@ def alpha_max(
     -------
     float or ndarray of shape (n_samples,)
         Smallest alpha for which all codes are zero, or, for each sample, for which its code is
-        zero. Zero if codes are zero for every alpha.
+        zero. Zero if codes are zero for every alpha. With groups, the value of a sample is that of
+        its group.
 
     Raises
     ------
@@ -99,8 +106,12 @@ def alpha_max(
     False
     """
     X, dictionary, _, module = checked_problem(X, dictionary, missing_values, backend, "alpha_max")
-    factor = resolve_penalty(penalty, dictionary.shape[0], 1.0, bool(positive))
-    largest = largest_alphas(X, LinearDecoder(dictionary), factor, module, "alpha_max")
+    factor = resolve_penalty(penalty, dictionary.shape[0], 1.0, bool(positive), X.shape[0])
+    decoder = LinearDecoder(dictionary)
+    if groups is None:
+        largest = largest_alphas(X, decoder, factor, module, "alpha_max")
+    else:
+        largest = _of_groups(SampleGroups(groups, X), X, decoder, factor, module)
     return largest if per_sample else float(array_namespace(largest).max(largest))
 
 
@@ -136,8 +147,9 @@ def alpha_path(
     """Infer sparse codes of samples for a decreasing sequence of alphas.
 
     The codes for each alpha are those of `sparse_encode`, up to `tol`. Each search continues from
-    the code for the previous alpha. With an L1 penalty, with or without weights, the path takes
-    much less time than separate calls. With other penalties, it takes about the same time.
+    the code for the previous alpha if the penalty is convex. With an L1 penalty, with or without
+    weights, the path takes much less time than separate calls. With other penalties, it takes about
+    the same time.
 
     Parameters
     ----------
@@ -155,7 +167,7 @@ def alpha_path(
     penalty : {"l1"} or Penalty, default="l1"
         Sparsity penalty on the codes, as in `sparse_encode`. It must have a dual norm if `alphas`
         is None.
-    solver : {"auto", "active_set", "cd", "block_cd", "fista", "ista"}, default="auto"
+    solver : {"auto", "reweighted", "active_set", "cd", "block_cd", "fista", "ista"}, default="auto"
         Algorithm that infers the codes, as in `sparse_encode`.
     positive : bool, default=False
         Whether codes are constrained to be non-negative.
@@ -228,7 +240,7 @@ def alpha_path(
             "sparse_encode for each value of the constraint."
         )
     if alphas is None:
-        factor = resolve_penalty(penalty, n_components, 1.0, bool(positive))
+        factor = resolve_penalty(penalty, n_components, 1.0, bool(positive), X.shape[0])
         largest = to_host(largest_alphas(X, decoder, factor, module, "alpha_path", "Pass alphas."))
         alphas = _grid(float(largest.max()), int(n_alphas), float(eps))
     else:
@@ -236,7 +248,8 @@ def alpha_path(
     for alpha in (alphas[0], alphas[-1]):
         check_weight(float(alpha), X.dtype, "alpha")
     penalties = [
-        resolve_penalty(penalty, n_components, float(alpha), bool(positive)) for alpha in alphas
+        resolve_penalty(penalty, n_components, float(alpha), bool(positive), X.shape[0])
+        for alpha in alphas
     ]
     energy = SparseEnergy(decoder, penalties[0])
     code, gap = infer_path(
@@ -246,6 +259,17 @@ def alpha_path(
     if not sparse_output:
         code = array_namespace(code).permute_dims(code, (1, 2, 0))
     return alphas, code, gap.T
+
+
+def _of_groups(groups, X, decoder, factor, module):
+    """Return the smallest alpha for which the codes of each sample's group are zero."""
+    largest = array_namespace(X).empty(X.shape[0], dtype=X.dtype)
+    for size, members in groups.by_size():
+        index = array_namespace(largest).asarray(members)
+        rows = take_rows(X, members if sparse.issparse(X) else index)
+        each = largest_alphas(rows, decoder, factor, module, "alpha_max", group_size=size)
+        put_rows(largest, index, array_namespace(largest).repeat(each, size))
+    return largest
 
 
 def _grid(largest, n_alphas, eps):

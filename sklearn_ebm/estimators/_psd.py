@@ -17,11 +17,13 @@ from sklearn_ebm._typing import (
     RandomState,
     Scale,
 )
+from sklearn_ebm.estimators._atoms import ATOM_CONSTRAINT, Atoms
 from sklearn_ebm.estimators._dictionary_learning import Prediction
 from sklearn_ebm.estimators._sparse_model import COMMON_CONSTRAINTS, SparseModel
 from sklearn_ebm.factors import ENCODERS
 from sklearn_ebm.learning._batch_sizes import ENCODER_BATCHES
 from sklearn_ebm.learning._rates import LEARNING_RATE, learning_rate_schedule
+from sklearn_ebm.protocols import AtomConstraint
 
 AUTOMATIC_RATE = 3e-3  # initial rate of learning_rate="auto"
 
@@ -69,10 +71,11 @@ class PSD(SparseModel):
         a penalty with a dual norm.
     penalty : {"l1"} or Penalty, default="l1"
         Sparsity penalty on the codes: "l1" for ||z||_1, an `L1Penalty` for weights of components,
-        an `ElasticNetPenalty` for additional squares, an `L0Penalty` to limit the number of
-        non-zero entries, an `L1Constraint` to limit ||z||_1 or the error, a `GroupPenalty` for the
-        norms of groups of components, an `InhibitionPenalty` for components that inhibit each
-        other, or any object with the methods `value` and `prox` (see :ref:`add_a_penalty`).
+        an `ElasticNetPenalty` for additional squares, a `LogSumPenalty` or an `LqPenalty` to shrink
+        large coefficients less, an `L0Penalty` to limit the number of non-zero entries, an
+        `L1Constraint` to limit ||z||_1 or the error, a `GroupPenalty` for the norms of groups of
+        components, an `InhibitionPenalty` for components that inhibit each other, or any object
+        with the methods `value` and `prox` (see :ref:`add_a_penalty`).
     beta : float, default=1.0
         Weight of the prediction term beta/2 ||z - f(x)||^2. With larger values, the codes are
         closer to their predictions f(x).
@@ -90,19 +93,24 @@ class PSD(SparseModel):
         code argmin_z E(x, z), which takes longer.
     positive : bool, default=False
         Whether optimal codes are constrained to be non-negative.
+    atom_constraint : SparseAtoms, SmoothAtoms or None, default=None
+        Set of learned atoms in place of the atoms of unit norm: `SparseAtoms` for atoms with few
+        non-zero entries, `SmoothAtoms` for smooth ones, or any object with a method
+        `project(atoms)`, which returns the closest atoms in a convex set.
     dictionary : array-like of shape (n_components, n_features) or None, default=None
         Fixed atoms, used without normalisation. If given, `fit` trains only the encoder.
     dictionary_init : array-like of shape (n_components, n_features) or None, default=None
         Initial atoms, which are scaled to unit norm. If None, they are drawn from the samples.
-    solver : {"auto", "constrained", "omp", "active_set", "cd", "block_cd", "fista", "ista"}, \
-            default="auto"
+    solver : {"auto", "constrained", "omp", "reweighted", "active_set", "cd", "block_cd", "fista", \
+            "ista"}, default="auto"
         Algorithm that infers optimal codes. "active_set" is exact and usually the fastest on the
         CPU; "cd" is coordinate descent. Both require a separable penalty, such as ||z||_1.
         "block_cd" is block coordinate descent and requires disjoint groups with equal weights.
         "fista" and "ista" are proximal gradient methods with and without acceleration; "fista"
         requires a convex penalty, and "ista" accepts any penalty. "omp" is orthogonal matching
         pursuit and requires an `L0Penalty`. "constrained" is exact and requires an `L1Constraint`.
-        "auto" selects a solver that suits the penalty and the backend.
+        "reweighted" solves a sequence of weighted L1 problems and requires a `LogSumPenalty` or an
+        `LqPenalty`. "auto" selects a solver that suits the penalty and the backend.
     max_iter : int, default=20
         Maximum number of passes over X.
     tol : float, default=1e-3
@@ -146,7 +154,7 @@ class PSD(SparseModel):
     Attributes
     ----------
     components_ : ndarray of shape (n_components, n_features)
-        Atoms of unit norm.
+        Atoms of unit norm, unless `atom_constraint` is set.
     alpha_ : float
         Weight of the sparsity penalty in the last fit.
     encoder_ : encoder
@@ -201,6 +209,9 @@ class PSD(SparseModel):
     """
 
     _batch_sizes = ENCODER_BATCHES
+    _fit_derives = ("alpha", "relative_alpha", "atom_constraint")
+    _needs_new_learner = ("atom_constraint",)
+    _specifications = ("penalty", "atom_constraint")
     _model_attributes = ("components_", "alpha_", "encoder_", "encoder_components_")
     _needs_fit = ("n_components", "dictionary", "encoder", "n_steps")
     _needs_fit_to_encode = ("alpha", "relative_alpha", "beta", "penalty", "positive")
@@ -210,6 +221,7 @@ class PSD(SparseModel):
         **COMMON_CONSTRAINTS,
         **PREDICTION_CONSTRAINTS,
         "encoder": [StrOptions(set(ENCODERS))],
+        "atom_constraint": ATOM_CONSTRAINT,
         "n_steps": [Interval(Integral, 0, None, closed="left")],
     }
 
@@ -225,6 +237,7 @@ class PSD(SparseModel):
         n_steps: int = 3,
         inference: Inference = "encoder",
         positive: bool = False,
+        atom_constraint: AtomConstraint | None = None,
         dictionary: ArrayLike | None = None,
         dictionary_init: ArrayLike | None = None,
         solver: MatrixSolver = "auto",
@@ -251,6 +264,7 @@ class PSD(SparseModel):
         self.n_steps = n_steps
         self.inference = inference
         self.positive = positive
+        self.atom_constraint = atom_constraint
         self.dictionary = dictionary
         self.dictionary_init = dictionary_init
         self.solver = solver
@@ -267,3 +281,7 @@ class PSD(SparseModel):
         self.warm_start = warm_start
         self.random_state = random_state
         self.verbose = verbose
+
+    def _atoms(self):
+        given = self.n_components, self.dictionary, self.dictionary_init
+        return Atoms(*given, constraint=self.atom_constraint)

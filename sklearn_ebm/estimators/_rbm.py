@@ -93,6 +93,10 @@ class RBM(CallbackSupportMixin, DensityModel):
         the curves. None sets no limit. `partial_fit` ignores the limit.
     validation_fraction : float, default=0.0
         Fraction of the samples that is held out of training to compute `free_energy_gap_curve_`.
+    missing_values : float or None, default=None
+        Placeholder for missing entries of X, `np.nan` or a number. The reconstruction error ignores
+        missing entries. They contribute their mean over the training data to the inputs of the
+        hidden units; see the notes.
     backend : {"auto", "numpy", "numba", "cupy"}, default="auto"
         Library that performs the computations. "auto" uses CuPy if X is a CuPy array, and Numba
         otherwise.
@@ -160,6 +164,20 @@ class RBM(CallbackSupportMixin, DensityModel):
     If a few samples have much larger weights than all others, steps are large; lower
     `learning_rate` then.
 
+    With `missing_values`, the model of a sample is a restricted Boltzmann machine of its observed
+    units, as in collaborative filtering (Salakhutdinov, Mnih & Hinton 2007). Units that are not
+    observed are constants, the means of the training data. `transform`, `energy` and `score` are
+    exact for this model. Energies of samples with different missing features are not comparable.
+    With `loss="cd"`, this is also the model that learns: the chains of a sample move only its
+    observed units. Persistent chains move all units, and thus sample the joint density. With
+    `loss="pcd"` and "fpcd", learning therefore raises the likelihood of the observed units v_o
+    under the joint density, whose gradient is ::
+
+        grad log p(v_o) = E[-grad E(v, h) | v_o] - E[-grad E(v, h)]
+
+    The first mean is estimated by chains as well (Younes 1989): they start at the probabilities of
+    the hidden units, and make `n_gibbs_steps` steps that move only the missing and hidden units.
+
     If a step could overflow, `fit` and `partial_fit` raise a ValueError before the step, and the
     model keeps the last finite parameters.
 
@@ -171,7 +189,9 @@ class RBM(CallbackSupportMixin, DensityModel):
     K. Cho, A. Ilin, T. Raiko (2011). Improved learning of Gaussian-Bernoulli restricted Boltzmann
     machines, eq. 3. J. Melchior, A. Fischer, L. Wiskott (2016). How to center deep Boltzmann
     machines. R. Salakhutdinov, I. Murray (2008). On the quantitative analysis of deep belief
-    networks.
+    networks. R. Salakhutdinov, A. Mnih, G. Hinton (2007). Restricted Boltzmann machines for
+    collaborative filtering. L. Younes (1989). Parametric inference for imperfectly observed
+    Gibbsian fields.
 
     Examples
     --------
@@ -204,6 +224,7 @@ class RBM(CallbackSupportMixin, DensityModel):
         "tol": [Interval(Real, 0, None, closed="left")],
         "max_time": MAX_TIME,
         "validation_fraction": [Interval(Real, 0, 1, closed="left")],
+        "missing_values": [None, Real],
         "backend": [StrOptions({"auto", *BACKENDS})],
         "warm_start": ["boolean"],
         "random_state": ["random_state"],
@@ -231,6 +252,7 @@ class RBM(CallbackSupportMixin, DensityModel):
         tol: float = 0.0,
         max_time: float | None = None,
         validation_fraction: float = 0.0,
+        missing_values: float | None = None,
         backend: Backend = "auto",
         warm_start: bool = False,
         random_state: RandomState = None,
@@ -254,6 +276,7 @@ class RBM(CallbackSupportMixin, DensityModel):
         self.tol = tol
         self.max_time = max_time
         self.validation_fraction = validation_fraction
+        self.missing_values = missing_values
         self.backend = backend
         self.warm_start = warm_start
         self.random_state = random_state

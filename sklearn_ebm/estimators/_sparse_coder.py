@@ -14,11 +14,12 @@ from sklearn_ebm._typing import (
     RandomState,
     Scale,
 )
-from sklearn_ebm.estimators._atoms import Atoms
+from sklearn_ebm.estimators._atoms import ATOM_CONSTRAINT, Atoms
 from sklearn_ebm.estimators._sparse_model import COMMON_CONSTRAINTS, SparseModel
 from sklearn_ebm.learning._batch_sizes import ALL_SAMPLES, DICTIONARY_BATCHES
 from sklearn_ebm.learning._ksvd import KSVD, ApproximateKSVD
 from sklearn_ebm.learning._online_dictionary import OnlineDictionary, PositiveDictionary
+from sklearn_ebm.protocols import AtomConstraint
 
 OPTIMIZERS = {"online": OnlineDictionary, "ksvd": KSVD, "approximate_ksvd": ApproximateKSVD}
 
@@ -52,28 +53,34 @@ class SparseCoder(SparseModel):
         a penalty with a dual norm.
     penalty : {"l1"} or Penalty, default="l1"
         Sparsity penalty on the codes: "l1" for ||z||_1, an `L1Penalty` for weights of components,
-        an `ElasticNetPenalty` for additional squares, an `L0Penalty` to limit the number of
-        non-zero entries, an `L1Constraint` to limit ||z||_1 or the error, a `GroupPenalty` for the
-        norms of groups of components, an `InhibitionPenalty` for components that inhibit each
-        other, or any object with the methods `value` and `prox` (see :ref:`add_a_penalty`).
+        an `ElasticNetPenalty` for additional squares, a `LogSumPenalty` or an `LqPenalty` to shrink
+        large coefficients less, an `L0Penalty` to limit the number of non-zero entries, an
+        `L1Constraint` to limit ||z||_1 or the error, a `GroupPenalty` for the norms of groups of
+        components, an `InhibitionPenalty` for components that inhibit each other, or any object
+        with the methods `value` and `prox` (see :ref:`add_a_penalty`).
     positive : bool, default=False
         Whether optimal codes are constrained to be non-negative.
     positive_dictionary : bool, default=False
         Whether learned atoms are constrained to be non-negative. With `positive=True`, the model is
         a sparse non-negative matrix factorisation. Not available with K-SVD.
+    atom_constraint : SparseAtoms, SmoothAtoms or None, default=None
+        Set of learned atoms in place of the atoms of unit norm: `SparseAtoms` for atoms with few
+        non-zero entries, `SmoothAtoms` for smooth ones, or any object with a method
+        `project(atoms)`, which returns the closest atoms in a convex set. Not available with K-SVD.
     dictionary : array-like of shape (n_components, n_features) or None, default=None
         Fixed atoms, used without normalisation. If given, `fit` does not learn a dictionary.
     dictionary_init : array-like of shape (n_components, n_features) or None, default=None
         Initial atoms, which are scaled to unit norm. If None, they are drawn from the samples.
-    solver : {"auto", "constrained", "omp", "active_set", "cd", "block_cd", "fista", "ista"}, \
-            default="auto"
+    solver : {"auto", "constrained", "omp", "reweighted", "active_set", "cd", "block_cd", "fista", \
+            "ista"}, default="auto"
         Algorithm that infers optimal codes. "active_set" is exact and usually the fastest on the
         CPU; "cd" is coordinate descent. Both require a separable penalty, such as ||z||_1.
         "block_cd" is block coordinate descent and requires disjoint groups with equal weights.
         "fista" and "ista" are proximal gradient methods with and without acceleration; "fista"
         requires a convex penalty, and "ista" accepts any penalty. "omp" is orthogonal matching
         pursuit and requires an `L0Penalty`. "constrained" is exact and requires an `L1Constraint`.
-        "auto" selects a solver that suits the penalty and the backend.
+        "reweighted" solves a sequence of weighted L1 problems and requires a `LogSumPenalty` or an
+        `LqPenalty`. "auto" selects a solver that suits the penalty and the backend.
     optimizer : {"online", "ksvd", "approximate_ksvd"}, default="online"
         Algorithm that learns the dictionary. "online" updates all atoms from moments of the codes
         of all batches so far. "ksvd" (K-SVD) fits one atom after another, together with its
@@ -118,7 +125,7 @@ class SparseCoder(SparseModel):
     Attributes
     ----------
     components_ : ndarray of shape (n_components, n_features)
-        Atoms. Learned atoms have unit norm.
+        Atoms. Learned atoms have unit norm, unless `atom_constraint` is set.
     alpha_ : float
         Weight of the sparsity penalty in the last fit.
     n_iter_ : int
@@ -145,6 +152,8 @@ class SparseCoder(SparseModel):
     --------
     PSD : Sparse coding with an encoder that predicts the codes.
     GroupPenalty : Penalty on groups of components.
+    SparseAtoms : Constraint for atoms with few non-zero entries.
+    SmoothAtoms : Constraint for smooth atoms.
     sparse_encode : Function that infers the codes of a given dictionary.
 
     Notes
@@ -173,10 +182,14 @@ class SparseCoder(SparseModel):
     _parameter_constraints: dict = {
         **COMMON_CONSTRAINTS,
         "positive_dictionary": ["boolean"],
+        "atom_constraint": ATOM_CONSTRAINT,
         "optimizer": [StrOptions(set(OPTIMIZERS))],
     }
-    _fit_derives = ("alpha", "relative_alpha", "positive_dictionary", "optimizer")
-    _needs_new_learner = ("positive_dictionary", "optimizer")
+    _fit_derives = (
+        "alpha", "relative_alpha", "positive_dictionary", "atom_constraint", "optimizer"
+    )  # fmt: skip
+    _needs_new_learner = ("positive_dictionary", "atom_constraint", "optimizer")
+    _specifications = ("penalty", "atom_constraint")
 
     def __init__(
         self,
@@ -187,6 +200,7 @@ class SparseCoder(SparseModel):
         penalty: PenaltyLike = "l1",
         positive: bool = False,
         positive_dictionary: bool = False,
+        atom_constraint: AtomConstraint | None = None,
         dictionary: ArrayLike | None = None,
         dictionary_init: ArrayLike | None = None,
         solver: MatrixSolver = "auto",
@@ -210,6 +224,7 @@ class SparseCoder(SparseModel):
         self.penalty = penalty
         self.positive = positive
         self.positive_dictionary = positive_dictionary
+        self.atom_constraint = atom_constraint
         self.dictionary = dictionary
         self.dictionary_init = dictionary_init
         self.solver = solver
@@ -241,4 +256,4 @@ class SparseCoder(SparseModel):
         updates = OPTIMIZERS[self.optimizer]
         if self.positive_dictionary and updates is OnlineDictionary:
             updates = PositiveDictionary
-        return Atoms(*given, updates=updates)
+        return Atoms(*given, updates=updates, constraint=self.atom_constraint)

@@ -21,7 +21,7 @@ from sklearn_ebm._sklearn import (
     with_callbacks,
 )
 from sklearn_ebm._typing import Array, ArrayLike, MatrixLike, SparseOrDense
-from sklearn_ebm.backends import BACKENDS, resolve_backend, to_host
+from sklearn_ebm.backends import BACKENDS, resolve_backend, to_csr
 from sklearn_ebm.estimators._atoms import Atoms
 from sklearn_ebm.estimators._dictionary_learning import DictionaryLearning
 from sklearn_ebm.estimators._fitted import (
@@ -32,7 +32,7 @@ from sklearn_ebm.estimators._fitted import (
     take_over,
 )
 from sklearn_ebm.estimators._network_forms import SparseNetwork
-from sklearn_ebm.factors import PENALTY, renewing_penalty, same_penalty
+from sklearn_ebm.factors import PENALTY, renewing, same_penalty
 from sklearn_ebm.inputs._adapters import ROWS, Rows
 from sklearn_ebm.inputs._rows import is_nan
 from sklearn_ebm.layers._state import Stateful, refusable
@@ -43,6 +43,7 @@ from sklearn_ebm.solvers import MATRIX_SOLVERS, require_certificate
 SCALE = "scale"  # the value of alpha that means the root mean square of the training data
 OF_CONSTRAINTS = {"constrained", "omp"}  # solvers of penalties without a weight
 SOLVERS_OF_WEIGHTED = [StrOptions({"auto", *MATRIX_SOLVERS} - OF_CONSTRAINTS)]
+SOLVERS_OF_NORMS = [StrOptions({"auto", *MATRIX_SOLVERS} - OF_CONSTRAINTS - {"reweighted"})]
 COMMON_CONSTRAINTS = {
     "n_components": [Interval(Integral, 1, None, closed="left"), None],
     "alpha": [Interval(Real, 0, None, closed="neither"), StrOptions({SCALE})],
@@ -79,6 +80,7 @@ class SparseModel(
     _model_attributes: tuple[str, ...] = ("components_", "alpha_")
     _needs_fit: tuple[str, ...] = ("n_components", "dictionary")
     _fit_derives: tuple[str, ...] = ("alpha", "relative_alpha")
+    _specifications: tuple[str, ...] = ("penalty",)  # parameters that have parameters
     _needs_new_learner: tuple[str, ...] = ()  # must not change while learning continues
     _learning = DictionaryLearning
     _batch_sizes = DICTIONARY_BATCHES
@@ -120,7 +122,9 @@ class SparseModel(
         object
             The model itself.
         """
-        return super().set_params(**renewing_penalty(self, params))
+        for name in self._specifications:
+            params = renewing(name, self, params)
+        return super().set_params(**params)
 
     # ------------------------------------------------------------------------------------ learning
     @with_callbacks
@@ -218,7 +222,7 @@ class SparseModel(
         if sparse.issparse(features):
             return features
         if self.sparse_output:
-            return sparse.csr_array(to_host(features))
+            return to_csr(features)
         if data.form.is_flat:
             return features
         return self._state.parts.decoder.for_samples(data.shape).as_maps(features)

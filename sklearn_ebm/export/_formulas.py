@@ -10,10 +10,11 @@ import math
 
 import numpy as np
 
+from sklearn_ebm.backends import to_host
 from sklearn_ebm.backends._border import BORDERS
 from sklearn_ebm.backends._gaussian import gaussian_window
 from sklearn_ebm.backends.numpy._local_contrast import ROUNDINGS
-from sklearn_ebm.factors import FixedMap, LinearHead, PooledFeatures, ZeroFilled
+from sklearn_ebm.factors import Filled, FixedMap, LinearHead, PooledFeatures
 from sklearn_ebm.factors.encoders import GreedyEncoder, MomentumEncoder, UnrolledEncoder
 from sklearn_ebm.factors.encoders._affine import AffineEncoder
 from sklearn_ebm.factors.encoders._convolutional import ConvolutionalEncoder
@@ -185,9 +186,10 @@ def _greedy(ops, encoder, parameters, x):
 
 
 # --------------------------------------------------------------------------- other parts of models
-@_registered(FORMULAS, ZeroFilled)
-def _zero_filled(ops, module, parameters, x):
-    return ops.where(ops.equals(x, module.missing_values), 0.0, x)
+@_registered(FORMULAS, Filled)
+def _filled(ops, module, parameters, x):
+    value = 0.0 if module.values is None else ops.constant(to_host(module.values), x)
+    return ops.where(ops.equals(x, module.missing_values), value, x)
 
 
 @_registered(FORMULAS, PooledFeatures)

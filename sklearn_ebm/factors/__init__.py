@@ -1,8 +1,9 @@
 """Parts of energies: decoders, encoders, penalties, and their sum."""
 
+from sklearn_ebm.factors._atom_constraints import SmoothAtoms, SparseAtoms
 from sklearn_ebm.factors._linear_maps import FixedMap, LinearHead
 from sklearn_ebm.factors._losses import LOSSES
-from sklearn_ebm.factors._missing import ZeroFilled
+from sklearn_ebm.factors._missing import Filled
 from sklearn_ebm.factors._pooled_features import PooledFeatures
 from sklearn_ebm.factors._score_losses import (
     SCORE_LOSSES,
@@ -26,6 +27,7 @@ from sklearn_ebm.factors.energies import (
     largest_log_odds,
     with_encoder,
 )
+from sklearn_ebm.factors.penalties._concave import LogSumPenalty, LqPenalty
 from sklearn_ebm.factors.penalties._elastic_net import ElasticNetPenalty
 from sklearn_ebm.factors.penalties._group import DisjointGroupNorm, GroupNorm, group_norm
 from sklearn_ebm.factors.penalties._group_penalty import GroupPenalty
@@ -40,7 +42,7 @@ from sklearn_ebm.factors.penalties._resolve import (
     PENALTY,
     check_alpha,
     degree_of,
-    renewing_penalty,
+    renewing,
     resolve_penalty,
     same_penalty,
     takes_alpha,
@@ -65,6 +67,7 @@ __all__ = [
     "ConvolutionalDecoder",
     "DisjointGroupNorm",
     "ElasticNetPenalty",
+    "Filled",
     "FixedMap",
     "GaussianUnits",
     "GroupNorm",
@@ -75,14 +78,17 @@ __all__ = [
     "L1Penalty",
     "LinearDecoder",
     "LinearHead",
+    "LogSumPenalty",
+    "LqPenalty",
     "PatchDecoder",
     "PooledFeatures",
     "Pools",
     "ReconstructionEnergy",
+    "SmoothAtoms",
+    "SparseAtoms",
     "SparseEnergy",
     "Tape",
     "Tapes",
-    "ZeroFilled",
     "as_encoder",
     "at_every_position",
     "check_alpha",
@@ -96,7 +102,7 @@ __all__ = [
     "log_probabilities",
     "pools_of_groups",
     "pools_of_map",
-    "renewing_penalty",
+    "renewing",
     "resolve_penalty",
     "same_penalty",
     "takes_alpha",

@@ -1,50 +1,115 @@
 """Mean and standard deviation of features, computed in pieces of rows."""
 
 import math
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from sklearn_ebm.backends import array_namespace
+from sklearn_ebm.backends._namespace import divide_or_zero
 from sklearn_ebm.inputs._rows import dense_rows
 
 PIECE_ROWS = 512  # number of rows that are dense at once
 ROUNDINGS = 4  # deviations below so many machine epsilons of the largest value are zero
 
 
-def moments(X, rows, dtype, with_deviation, weights=None):
-    """Return mean and standard deviation (or None) of each feature over given rows, in a dtype.
+class Selection(NamedTuple):
+    """Rows of the data whose moments are computed.
+
+    Attributes
+    ----------
+    X : array or csr_array of shape (n_samples, n_features)
+        Data.
+    rows : int array
+        Rows in use.
+    dtype : dtype
+        Dtype of the pieces.
+    weights : ndarray of shape (n_samples,) or None, default=None
+        Weights of all samples, on the host. None means equal weights.
+    observed : array of shape (n_samples, n_features) or None, default=None
+        1 for observed values, which alone count, otherwise 0. None if all are observed.
+    """
+
+    X: Any
+    rows: Any
+    dtype: Any
+    weights: Any = None
+    observed: Any = None
+
+    def pieces(self):
+        """Yield the rows as dense pieces, with the weights of their values, or None."""
+        for first in range(0, len(self.rows), PIECE_ROWS):
+            rows = self.rows[first : first + PIECE_ROWS]
+            part = dense_rows(self.X, rows, self.dtype)
+            xp, weight = array_namespace(part), None
+            if self.weights is not None:
+                weight = xp.asarray(self.weights[rows, None])
+            if self.observed is not None:
+                observed = dense_rows(self.observed, rows, np.float64)
+                weight = observed if weight is None else weight * observed
+            yield part, weight
+
+    def mean(self, function):
+        """Return the mean of function(part), with as many columns as the data, for each column."""
+        total, count = 0.0, 0.0
+        for part, weight in self.pieces():
+            values, xp = function(part), array_namespace(part)
+            if self.observed is not None:
+                count = count + xp.sum(weight, axis=0, dtype=xp.float64)
+            values = values if weight is None else values * weight
+            total = total + xp.sum(values, axis=0, dtype=xp.float64)
+        if self.observed is not None:
+            return divide_or_zero(total, count)
+        return total / (len(self.rows) if self.weights is None else self.weights[self.rows].sum())
+
+    def bounds(self):
+        """Return the minimum and the maximum of each feature; zeros if it was never observed."""
+        least = most = None
+        for part, weight in self.pieces():
+            xp, low, high = array_namespace(part), part, part
+            if self.observed is not None:
+                low = xp.where(weight > 0, part, xp.full_like(part, xp.inf))
+                high = xp.where(weight > 0, part, xp.full_like(part, -xp.inf))
+            low, high = xp.min(low, axis=0), xp.max(high, axis=0)
+            least = low if least is None else xp.minimum(least, low)
+            most = high if most is None else xp.maximum(most, high)
+        seen = least <= most
+        return tuple(
+            xp.astype(xp.where(seen, bound, xp.zeros_like(bound)), xp.float64)
+            for bound in (least, most)
+        )
+
+
+def moments(selection, with_deviation):
+    """Return mean and standard deviation (or None) of each feature, in the dtype of a selection.
 
     Sums are computed in double precision. The deviation is zero for features that are constant up
-    to rounding errors. `weights` contains the weights of all samples, on the host. None means equal
-    weights.
+    to rounding errors. Features that were never observed have the mean zero.
     """
-    mean = _mean_rows(X, rows, dtype, lambda part: part, weights)
+    dtype = selection.dtype
+    mean = selection.mean(lambda part: part)
     xp = array_namespace(mean)
     deviation = None
     if with_deviation:
-        mean, deviation = _corrected_moments(X, rows, dtype, mean, weights)
+        mean, deviation = _corrected_moments(selection, mean)
         _require_squares(deviation, dtype)
         deviation = xp.asarray(deviation, dtype=dtype)
     return xp.asarray(mean, dtype=dtype), deviation
 
 
-def _corrected_moments(X, rows, dtype, mean, weights):
+def _corrected_moments(selection, mean):
     """Return the mean, corrected for the rounding error of its sum, and the deviation."""
     xp = array_namespace(mean)
-    least, most = _bounds(X, rows, dtype)
+    least, most = selection.bounds()
     mean = xp.where(least == most, least, mean)
     unit = xp.maximum(most - mean, mean - least)
     unit = xp.where(unit > 0, unit, xp.ones_like(unit))  # so that squares do not underflow
-
-    def powers(part):
-        difference = (part - mean) / unit
-        return xp.concat([difference, difference**2], axis=1)
-
-    both = _mean_rows(X, rows, dtype, powers, weights)
-    shift, square = both[: mean.shape[0]], both[mean.shape[0] :]
+    shift = selection.mean(lambda part: (part - mean) / unit)
+    square = selection.mean(lambda part: ((part - mean) / unit) ** 2)
     variance = xp.maximum(square - shift**2, xp.zeros_like(square))
     deviation = unit * xp.sqrt(variance)
-    rounding = ROUNDINGS * float(xp.finfo(dtype).eps) * xp.maximum(xp.abs(least), xp.abs(most))
+    rounding = ROUNDINGS * float(xp.finfo(selection.dtype).eps)
+    rounding = rounding * xp.maximum(xp.abs(least), xp.abs(most))
     deviation = xp.where(deviation > rounding, deviation, xp.zeros_like(deviation))
     return mean + unit * shift, deviation
 
@@ -60,32 +125,3 @@ def _require_squares(deviation, dtype):
             f"square of a standard deviation of {least:.1e} underflows. Rescale X, for instance "
             "with StandardScaler."
         )
-
-
-def _pieces(X, rows, dtype):
-    """Yield given rows as dense pieces."""
-    for first in range(0, len(rows), PIECE_ROWS):
-        yield dense_rows(X, rows[first : first + PIECE_ROWS], dtype)
-
-
-def _mean_rows(X, rows, dtype, function, weights):
-    total, first = 0.0, 0
-    for piece in _pieces(X, rows, dtype):
-        part = function(piece)
-        xp = array_namespace(part)
-        if weights is not None:
-            part = part * xp.asarray(weights[rows[first : first + PIECE_ROWS], None])
-        first += PIECE_ROWS
-        total = total + xp.sum(part, axis=0, dtype=xp.float64)
-    return total / (len(rows) if weights is None else weights[rows].sum())
-
-
-def _bounds(X, rows, dtype):
-    """Return the minimum and the maximum of each feature."""
-    least = most = None
-    for part in _pieces(X, rows, dtype):
-        xp = array_namespace(part)
-        low, high = xp.min(part, axis=0), xp.max(part, axis=0)
-        least = low if least is None else xp.minimum(least, low)
-        most = high if most is None else xp.maximum(most, high)
-    return xp.astype(least, xp.float64), xp.astype(most, xp.float64)

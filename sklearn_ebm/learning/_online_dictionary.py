@@ -17,17 +17,21 @@ class OnlineDictionary:
     Parameters
     ----------
     dictionary : array of shape (n_components, n_features)
-        Atoms of unit norm, changed in place by `update`.
+        Atoms of unit norm, or of the set of the constraint, changed in place by `update`.
+    constraint : object with the method `project` or None, default=None
+        Set of the atoms in place of the atoms of unit norm.
     """
 
+    constraint = None
     is_positive = False  # whether atoms are non-negative
     fits_codes = False  # whether updates fit the codes as well, without a penalty on their size
     forgetting = FORGETTING
 
-    def __init__(self, dictionary):
+    def __init__(self, dictionary, constraint=None):
         xp = array_namespace(dictionary)
         n_components = dictionary.shape[0]
         self.dictionary = dictionary
+        self.constraint = constraint
         self.code_moment = xp.zeros((n_components, n_components), dtype=dictionary.dtype)
         self.cross_moment = xp.zeros_like(dictionary)
         self.idle = xp.zeros(n_components, dtype=xp.int64)
@@ -97,9 +101,19 @@ class OnlineDictionary:
             Decoder of the batch, for subclasses.
         """
         self._count_idle(used)
-        backend.update_atoms(self.dictionary, self.code_moment, self.cross_moment, self.is_positive)
+        if self.constraint is None:
+            backend.update_atoms(self.dictionary, *self.moments, self.is_positive)
+        else:
+            backend.update_projected_atoms(self.dictionary, *self.moments, self._projected)
         if candidates is not None:
             self._replace_idle(*candidates)
+
+    def _projected(self, atoms):
+        """Return the closest atoms that meet the constraints."""
+        xp = array_namespace(atoms)
+        if self.is_positive:  # first, since projections keep the signs
+            atoms = xp.maximum(atoms, xp.zeros_like(atoms))
+        return projected(self.constraint, atoms)
 
     def _count_idle(self, used):
         xp = array_namespace(self.idle)
@@ -122,11 +136,31 @@ class OnlineDictionary:
         if self.is_positive:
             samples = xp.maximum(samples, xp.zeros_like(samples))
         atoms, good = as_atoms(samples)
+        if self.constraint is not None:
+            atoms = self._projected(atoms)
         idle = xp.take(idle, good)
         put_rows(self.dictionary, idle, atoms)
         for rows in (self.code_moment, self.cross_moment, self.code_moment.T, self.idle):
             put_rows(rows, idle, xp.zeros((idle.shape[0], *rows.shape[1:]), dtype=rows.dtype))
         self.n_replaced += int(idle.shape[0])
+
+
+def projected(constraint, atoms):
+    """Return the projections of atoms, in their dtype; refuse results that are not.
+
+    Raises
+    ------
+    ValueError
+        If the result has another shape, or contains NaN.
+    """
+    xp = array_namespace(atoms)
+    result = xp.asarray(constraint.project(atoms), dtype=atoms.dtype)
+    if result.shape != atoms.shape or bool(xp.isnan(xp.sum(result))):
+        raise ValueError(
+            f"{type(constraint).__name__}.project must return finite atoms of shape "
+            f"{atoms.shape}, got shape {result.shape} or NaN."
+        )
+    return result
 
 
 def as_atoms(samples):

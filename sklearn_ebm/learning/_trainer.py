@@ -237,7 +237,7 @@ class Trainer:
     def steps(self, samples, batches, done, policies=(), tally=None):
         """Make one step for each batch, in one compiled call if the criterion offers it.
 
-        A compiled call requires samples of equal weight.
+        A compiled call requires samples of equal weight without missing values.
 
         Parameters
         ----------
@@ -258,7 +258,8 @@ class Trainer:
             If a step diverged and no policy recovers from it.
         """
         backend = resolve_backend(self.criterion.backend, samples.X)
-        if samples.weight is None and self.criterion.can_advance(backend):
+        is_plain = samples.weight is None and samples.mask is None
+        if is_plain and self.criterion.can_advance(backend):
             for first, last in _equal_sizes([_size(rows) for rows in batches]):
                 index = np.stack([np.r_[rows] for rows in batches[first:last]])
                 self.criterion.advance(samples.X, index, done[first:last], self.stream, self.shard)

@@ -14,6 +14,8 @@ from sklearn_ebm.backends import to_host
 from sklearn_ebm.backends._certificate import gap_of_misfit
 from sklearn_ebm.factors import PENALTY, resolve_penalty
 from sklearn_ebm.factors.penalties._ridge import without_ridge
+from sklearn_ebm.factors.problems import joint_penalty
+from sklearn_ebm.inputs._groups import SampleGroups
 from sklearn_ebm.inputs._rows import (
     checked_array,
     is_nan,
@@ -21,7 +23,7 @@ from sklearn_ebm.inputs._rows import (
     require_complete,
     split_missing,
 )
-from sklearn_ebm.protocols import offers
+from sklearn_ebm.protocols import offers, rows_of
 from sklearn_ebm.solvers import require_certificate
 
 PIECE_NUMBERS = 2**22  # entries of sparse X that are dense at a time: 32 MB
@@ -34,6 +36,7 @@ LEAST_EXPONENT = -4000  # exponent of rows of zeros, smaller than the exponent o
         "positive": ["boolean"],
         "penalty": PENALTY,
         "missing_values": [None, Real],
+        "groups": ["array-like", None],
     },
     prefer_skip_nested_validation=True,
 )
@@ -45,6 +48,7 @@ def duality_gap(
     positive: bool = False,
     penalty: PenaltyLike = "l1",
     missing_values: float | None = None,
+    groups: ArrayLike | None = None,
 ) -> Array:
     """Compute the duality gap of sparse codes, an upper bound on the excess of their energy.
 
@@ -77,6 +81,9 @@ def duality_gap(
     missing_values : float or None, default=None
         Placeholder for missing entries of X, `np.nan` or a number. The reconstruction error ignores
         missing entries. It must be None if X is sparse.
+    groups : array-like of shape (n_samples,) or None, default=None
+        Label of the group of each sample, as in `sparse_encode`.
+        The gap of a sample is that of its group, relative to 1/2 ||X_g||^2 of the group.
 
     Returns
     -------
@@ -106,32 +113,69 @@ def duality_gap(
     """
     if sparse.issparse(X):
         require_complete(X, missing_values)
-        return _gaps_of_sparse(X, code, dictionary, alpha, positive, penalty)
-    X, mask = _checked_data(X, missing_values)
+        X, mask = checked_array(X, accept_sparse="csr", input_name="X"), None
+    else:
+        X, mask = _checked_data(X, missing_values)
     code, dictionary = _checked(code, "code"), _checked(dictionary, "dictionary")
     _require_shapes(X, code, dictionary)
-    factor = resolve_penalty(penalty, len(dictionary), 1.0, bool(positive))
-    require_certificate(factor, "duality_gap")
-    with np.errstate(over="ignore"):  # gaps that overflow are infinite
-        if offers(factor, "dual_norm"):
-            gap = _relative_gap(X, code, dictionary, alpha, factor, mask)
-        else:  # the penalty depends on the unit of the codes
-            factor = resolve_penalty(penalty, len(dictionary), float(alpha), bool(positive))
-            gap = _gap_by_conjugate(X, code, dictionary, factor, mask)
-    if positive:
-        gap[np.any(code < 0, axis=1)] = np.inf
+
+    def resolved(weight):
+        return resolve_penalty(penalty, len(dictionary), weight, bool(positive), X.shape[0])
+
+    unit = resolved(1.0)
+    require_certificate(unit, "duality_gap")
+    factor = resolved(float(alpha))
+    if groups is not None:
+        joint_penalty(without_ridge(factor)[0], 1)
+    gap = np.empty(X.shape[0])
+    for size, rows in _pieces(X, groups):
+        samples = _in_double(X[rows].toarray()) if sparse.issparse(X) else X[rows]
+        observed = None if mask is None else mask[rows]
+        some, own, observed = (_joined(each, size) for each in (samples, code[rows], observed))
+        part = _gaps(
+            some, own, dictionary, alpha, rows_of(unit, rows), rows_of(factor, rows), observed, size
+        )
+        gap[rows] = np.repeat(_feasible(part, own, positive), size)
     return gap
 
 
-def _gaps_of_sparse(X, code, dictionary, *penalty):
-    """Return the gaps of sparse X, computed for pieces of dense rows."""
-    X = checked_array(X, accept_sparse="csr", input_name="X")
-    code, dictionary = _checked(code, "code"), _checked(dictionary, "dictionary")
-    check_consistent_length(X, code)
-    pieces = gen_batches(X.shape[0], max(1, PIECE_NUMBERS // X.shape[1]))
-    return np.concatenate(
-        [duality_gap(X[rows].toarray(), code[rows], dictionary, *penalty) for rows in pieces]
-    )
+def _feasible(gap, code, positive):
+    """Return gaps that are infinite for codes with a negative entry if codes are non-negative."""
+    return np.where(positive & np.any(code < 0, axis=1), np.inf, gap)
+
+
+def _joined(rows, size):
+    """Return the rows of each group as one row."""
+    return None if rows is None else rows.reshape(len(rows) // size, -1)
+
+
+def _gaps(X, code, dictionary, alpha, unit, factor, mask, size=1):
+    """Return the gaps of rows that contain `size` samples each."""
+    with np.errstate(over="ignore"):  # gaps that overflow are infinite
+        if offers(unit, "dual_norm"):
+            penalty = unit if size == 1 else joint_penalty(unit, size)
+            gap = _relative_gap(X, code, dictionary, alpha, penalty, mask)
+        else:  # the penalty depends on the unit of the codes
+            penalty, ridge = without_ridge(factor)
+            penalty = penalty if size == 1 else joint_penalty(penalty, size)
+            gap = _gap_by_conjugate(X, code, dictionary, penalty, ridge, mask)
+    return gap
+
+
+def _product(rows, matrix):
+    """Return the products of each sample in rows that contain one or more samples."""
+    return (rows.reshape(-1, len(matrix)) @ matrix).reshape(len(rows), -1)
+
+
+def _pieces(X, groups):
+    """Yield the size of groups, and samples of a piece; sparse rows are dense in pieces."""
+    n_rows = max(1, PIECE_NUMBERS // X.shape[1]) if sparse.issparse(X) else X.shape[0]
+    if groups is None:
+        yield from ((1, rows) for rows in gen_batches(X.shape[0], n_rows))
+        return
+    for size, members in SampleGroups(groups, X).by_size():
+        for each in gen_batches(len(members) // size, max(1, n_rows // size)):
+            yield size, members[each.start * size : each.stop * size]
 
 
 def _checked_data(X, missing_values):
@@ -140,7 +184,11 @@ def _checked_data(X, missing_values):
     with naming_the_remedy("duality_gap", has_missing_values=True):
         X = checked_array(to_host(X), ensure_all_finite=finite, input_name="X")
     X, mask = split_missing(X, missing_values)  # in the type of X, as `sparse_encode` does
-    return X.astype(np.float64, copy=False), mask
+    return _in_double(X), mask
+
+
+def _in_double(X):
+    return X.astype(np.float64, copy=False)
 
 
 def _checked(array, name):
@@ -176,10 +224,12 @@ def _relative_gap(X, code, dictionary, alpha, factor, mask):
         np.where(code.any(axis=1), code_exponent + atoms_exponent, LEAST_EXPONENT),
     )
     target = _times_power(X, X_exponent - unit)
-    residual = target - _times_power(code, code_exponent + atoms_exponent - unit) @ dictionary
+    residual = target - _product(
+        _times_power(code, code_exponent + atoms_exponent - unit), dictionary
+    )
     if mask is not None:
         residual *= mask
-    correlation, exponent = _split(residual @ dictionary.T)
+    correlation, exponent = _split(_product(residual, dictionary.T))
     exponent += unit + atoms_exponent - alpha_exponent
     dual_norm = np.ldexp(factor.dual_norm(correlation, code) / alpha, exponent)
     penalty = np.ldexp(alpha * factor.value(code), alpha_exponent + code_exponent - 2 * unit)
@@ -190,13 +240,12 @@ def _relative_gap(X, code, dictionary, alpha, factor, mask):
     return np.ldexp(relative, 2 * (unit - X_exponent))
 
 
-def _gap_by_conjugate(X, code, dictionary, factor, mask):
-    residual = X - code @ dictionary
+def _gap_by_conjugate(X, code, dictionary, penalty, ridge, mask):
+    residual = X - _product(code, dictionary)
     if mask is not None:
         residual *= mask
-    penalty, ridge = without_ridge(factor)
     misfit = _half_norm(residual) + ridge * _half_norm(code)
-    correlation = residual @ dictionary.T - ridge * code
+    correlation = _product(residual, dictionary.T) - ridge * code
     return gap_of_misfit(penalty, misfit, _half_norm(X), code, correlation)
 
 

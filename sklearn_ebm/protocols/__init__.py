@@ -1,6 +1,7 @@
 """Contracts of the parts that models are composed of, as typing protocols."""
 
-from sklearn_ebm.protocols._capabilities import offers, require
+from sklearn_ebm.protocols._atom_constraint import AtomConstraint
+from sklearn_ebm.protocols._capabilities import offers, require, rows_of
 from sklearn_ebm.protocols._criterion import Criterion
 from sklearn_ebm.protocols._energy import Energy
 from sklearn_ebm.protocols._module import Module, ModuleMixin, Stream, Tape
@@ -9,6 +10,7 @@ from sklearn_ebm.protocols._solver import Solver
 from sklearn_ebm.protocols._trainer import Policy, Trainer
 
 __all__ = [
+    "AtomConstraint",
     "Criterion",
     "Energy",
     "Module",
@@ -22,4 +24,5 @@ __all__ = [
     "Trainer",
     "offers",
     "require",
+    "rows_of",
 ]

@@ -19,6 +19,25 @@ def offers(part, capability):
     return getattr(part, capability, None) is not None
 
 
+def rows_of(part, index):
+    """Return a part for some of the samples.
+
+    Parameters
+    ----------
+    part : object
+        An implementation of one of the protocols. It has the method `rows` if it differs from
+        sample to sample.
+    index : slice or array of int
+        Samples.
+
+    Returns
+    -------
+    object
+        The part itself if it is the same for all samples.
+    """
+    return part.rows(index) if offers(part, "rows") else part
+
+
 def require(part, capability, user, remedy):
     """Raise a ValueError if a part lacks a capability.
 

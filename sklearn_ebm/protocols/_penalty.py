@@ -70,11 +70,18 @@ class PenaltyFactor(Protocol):
       dual norm then provides the duality gap of the whole energy.
     - ``unweighted`` (a factor) and ``weights_of(code)``: the penalty of z is ``unweighted`` at the
       variables w_j z_j, with the weight of each entry of a code. Solvers use these variables.
+    - ``n_samples`` (int) and ``rows(index)`` (a factor): the penalty differs between samples, and
+      `rows` returns that of some of the samples. Only functions accept such a penalty.
+    - ``jointly(size)``: the factor for groups of `size` samples that share a support, with a group
+      in each row. It is the same penalty for groups of one sample.
     - ``majorant(code, neglected)``: a penalty with `prox` that is at least this one everywhere, up
       to a constant, and touches it at `code`, up to an energy of `neglected` per row. Solvers
       minimise it in place of this one, in a step from `code`. Its ``curvature`` is the weight of a
       term curvature/2 ||z - code||^2 that its `prox` leaves out; solvers add it to the Lipschitz
       constant.
+    - ``tangent(code)``, and ``first`` (a convex factor): for a concave function of magnitudes, the
+      weighted L1 penalty that is at least this one, up to a constant, and touches it at `code`.
+      Solvers minimise tangents exactly, beginning with the codes for ``first``.
     - ``settled(code, neglected)``: the code, with entries set to zero that are non-zero only due to
       the smoothing of `majorant`, and an `eta` for `dual_norm`.
     - ``smoothed(epsilon)``: an object with `value` and `gradient` that has epsilon added to the

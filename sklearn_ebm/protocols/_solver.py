@@ -7,7 +7,7 @@ class Solver(Protocol):
     """A function that minimises a batch of inference problems, one per row of `code`.
 
     A solver is registered with the capabilities that it `requires` of the problem or of its penalty
-    (`sklearn_ebm.solvers.SOLVERS`): ``gram``, ``rule``, ``group_rule``, ``convex``,
+    (`sklearn_ebm.solvers.SOLVERS`): ``gram``, ``rule``, ``group_rule``, ``tangent``, ``convex``,
     ``as_local_lasso``, ``in_fourier_domain``. If one is missing, `solve_lasso` raises a ValueError
     that names it and a solver that works. A solver never checks its input.
 

@@ -11,6 +11,7 @@ from sklearn_ebm.backends._certificate import is_certified
 from sklearn_ebm.backends._problems import Lasso
 from sklearn_ebm.protocols import offers
 from sklearn_ebm.solvers._proximal import feasible, fista, ista
+from sklearn_ebm.solvers._reweighted import reweighted
 from sklearn_ebm.solvers._solution import Criterion, Outcome, Solution
 from sklearn_ebm.solvers._verification import (
     may_be_limited_by_rounding,
@@ -37,6 +38,7 @@ MISSING = {
     ),
     "limit_rule": "an L1Constraint and a model whose samples are rows, got {penalty}",
     "support_rule": "an L0Penalty and a model whose samples are rows, got {penalty}",
+    "tangent": "a LogSumPenalty or an LqPenalty, got {penalty}",
     "prox": "a proximal operator; {penalty} has none if only tol is set",
     "convex": "a convex penalty; {penalty} is not convex",
     "as_local_lasso": "a convolutional decoder",
@@ -80,7 +82,8 @@ def _block_descent(problem, code, warm, tol, max_iter, backend):
     if not warm:
         code[...] = 0
     sweeps = min(max_iter, PATIENT_SWEEPS)
-    gap, n_iter = backend.block_descent(problem.as_group_lasso(), code, tol, sweeps)
+    descend = getattr(backend, problem.descent)
+    gap, n_iter = descend(problem.as_group_lasso(), code, tol, sweeps)
     if max_iter > sweeps:  # if most groups are on, steps on all groups at once converge faster
         n_iter += _go_on(_accelerated_steps, problem, code, gap, tol, max_iter - sweeps, backend)
     return gap, n_iter
@@ -220,6 +223,15 @@ def _fourier_fista(problem, code, warm, tol, max_iter, backend):
     return _proximal(fista)(problem.in_fourier_domain(), code, warm, tol, max_iter, backend)
 
 
+def _reweighted(problem, code, warm, tol, max_iter, backend):
+    return reweighted(problem, code, warm, tol, max_iter, backend, _solve_convex)
+
+
+def _solve_convex(problem, code, warm, tol, max_iter, backend):
+    entry = suitable("auto", problem, backend)
+    return entry.solve(problem, code, warm, tol, max_iter, backend)
+
+
 def _pursuit(problem, code, warm, tol, max_iter, backend):
     """Select supports from zero, whatever the codes are; the limits are those of the penalty."""
     xp, part, rule = array_namespace(code), code, problem.penalty.support_rule
@@ -309,6 +321,7 @@ def _without(*needs):
 SOLVERS = {
     "constrained": Entry(_constrained, requires=("limit_rule",), kernel="constrained_codes"),
     "omp": Entry(_pursuit, requires=("support_rule",), kernel="pursue"),
+    "reweighted": Entry(_reweighted, requires=("tangent",)),
     "active_set": Entry(_active_set, requires=("gram", "rule"), kernel="active_set"),
     "cd": Entry(_coordinate_descent, requires=("gram", "rule"), kernel="coordinate_descent"),
     "block_cd": Entry(_block_descent, requires=("gram", "group_rule"), kernel="block_descent"),
@@ -318,7 +331,7 @@ SOLVERS = {
     "ista": Entry(_proximal(ista), requires=("prox",)),
 }
 AUTOMATIC = (  # in order of preference
-    "constrained", "omp", "active_set", "block_cd", "local_cd", "fista", "ista"
+    "constrained", "omp", "reweighted", "active_set", "block_cd", "local_cd", "fista", "ista"
 )  # fmt: skip
 MATRIX_SOLVERS = _without("as_local_lasso", "in_fourier_domain")  # for dictionaries as matrices
 CONVOLUTION_SOLVERS = _without("gram", "group_rule", "limit_rule", "support_rule")
@@ -375,13 +388,13 @@ def solve_lasso(problem, *, solver="auto", code=None, warm=False, tol=1e-4, max_
     ----------
     problem : GramProblem, MaskedProblem or ConvolutionalProblem
         The batch.
-    solver : {"auto", "constrained", "omp", "active_set", "cd", "block_cd", "local_cd", "fista", \
-            "fista_fft", "ista"}, default="auto"
-        "auto" searches the weight of the penalty if the norm or the error is limited, and uses
-        orthogonal matching pursuit if the penalty limits the number of non-zero
-        entries. Otherwise, it uses the active set (or block coordinate descent for disjoint groups)
-        if the Hessian is a matrix, local coordinate descent for convolutions, and else FISTA, or
-        ISTA if the penalty is not convex.
+    solver : {"auto", "constrained", "omp", "reweighted", "active_set", "cd", "block_cd", \
+            "local_cd", "fista", "fista_fft", "ista"}, default="auto"
+        "auto" searches the weight of the penalty if the norm or the error is limited, uses
+        orthogonal matching pursuit if the penalty limits the number of non-zero entries, and solves
+        weighted L1 problems if the penalty is concave. Otherwise, it uses the active set (or block
+        coordinate descent for disjoint groups) if the Hessian is a matrix, local coordinate descent
+        for convolutions, and else FISTA, or ISTA if the penalty is not convex.
     code : array of shape (n_samples, n_components) or None, default=None
         Receives the solution. None allocates a new array.
     warm : bool, default=False

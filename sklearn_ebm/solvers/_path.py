@@ -2,7 +2,8 @@
 
 from scipy import sparse
 
-from sklearn_ebm.backends import array_namespace, to_host
+from sklearn_ebm.backends import array_namespace, to_csr
+from sklearn_ebm.protocols import rows_of
 from sklearn_ebm.solvers._inference import piece_rows, warn_unconverged
 from sklearn_ebm.solvers._lasso import (
     ROUNDS,
@@ -50,16 +51,17 @@ def infer_path(energy, penalties, X, *, solver, tol, max_iter, backend, mask=Non
 
     def work(first, last):
         rows = slice(first, last)
-        problem = energy.problem(X[rows], None, None if mask is None else mask[rows])
+        own = rows_of(energy, rows)
+        problem = own.problem(X[rows], None, None if mask is None else mask[rows])
         room = _room(shape, last - first, X) if sparse_output else code[:, rows, :]
         pieces[first] = solve_path(
-            [problem.with_penalty(each) for each in penalties], room, **options
+            [problem.with_penalty(rows_of(each, rows)) for each in penalties], room, **options
         )
         if sparse_output:
             for solution in pieces[first]:
-                solution.code = sparse.csr_array(to_host(solution.code))
+                solution.code = to_csr(solution.code)
 
-    backend.map_pieces(work, X.shape[0], piece_rows(n_components))
+    backend.map_pieces(work, X.shape[0], piece_rows(n_components, X.shape[0]))
     pieces = [pieces[first] for first in sorted(pieces)]
     warn_unconverged([each for piece in pieces for each in piece], tol, max_iter, X.dtype)
     gap = xp.concat([xp.stack([each.gap for each in piece]) for piece in pieces], axis=1)
@@ -95,9 +97,10 @@ def solve_path(problems, code, *, solver, tol, max_iter, backend):
     if _is_one_search(problems, solver, backend):
         return _search(problems, code, **options)
     solutions = []
+    is_convex = getattr(problems[0].penalty, "convex", True)  # else codes depend on the start
     for k, problem in enumerate(problems):
-        code[k, ...] = code[k - 1, ...] if k > 0 else 0
-        options["warm"] = k > 0
+        options["warm"] = k > 0 and is_convex
+        code[k, ...] = code[k - 1, ...] if options["warm"] else 0
         solutions.append(solve_lasso(problem, solver=solver, code=code[k, ...], **options))
     return solutions
 

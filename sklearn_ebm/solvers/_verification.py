@@ -60,8 +60,8 @@ def refuse_underflow(problem):
     is_tiny = problem.half_norm < SMALLEST_IN_DOUBLE
     if problem.half_norm.dtype != xp.float64 or not bool(xp.any(is_tiny)):
         return
-    correlation = xp.take(problem.correlation, xp.nonzero(is_tiny)[0], axis=0)
-    if bool(xp.any(_has_code(problem.penalty, correlation))):
+    tiny = problem.rows(xp.nonzero(is_tiny)[0])
+    if bool(xp.any(_has_code(tiny.penalty, tiny.correlation))):
         raise ValueError(
             "Input X contains rows that are too small for dtype('float64'): their squares "
             "underflow. Multiply X and alpha by a common factor, for instance 1e100."
@@ -145,7 +145,7 @@ def _with_rounding(problem, code, gap, backend):
     if offers(problem.penalty, "limit_rule"):
         return gap + _rounding_at_limit(problem, code)
     ones = xp.ones((1, code.shape[1]), dtype=code.dtype)
-    dual_norm = float(problem.penalty.dual_norm(ones, code[:1, :])[0])
+    dual_norm = float(xp.max(problem.penalty.dual_norm(ones, code[:1, :])))
     roundings = ROUNDINGS * float(xp.finfo(code.dtype).eps) / 2
     return backend.gap_with_rounding(
         code, gap, problem.unit, roundings, problem.largest_atom, dual_norm

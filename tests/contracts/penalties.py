@@ -10,6 +10,8 @@ from sklearn_ebm import (
     L0Penalty,
     L1Constraint,
     L1Penalty,
+    LogSumPenalty,
+    LqPenalty,
 )
 from sklearn_ebm.factors import resolve_penalty
 from sklearn_ebm.protocols import offers
@@ -107,6 +109,8 @@ PENALTIES = {
     "L1Constraint, norm": L1Constraint(0.6),
     "L1Penalty with weights": L1Penalty([0.5, 1, 2, 0.7, 1, 3]),
     "ElasticNetPenalty": ElasticNetPenalty(0.6),
+    "LogSumPenalty": LogSumPenalty(1.5),
+    "LqPenalty": LqPenalty(0.6),
     "disjoint groups": GroupPenalty([[4], [5, 0, 2], [1, 3]], pool_weights=[1, 0.5, 2]),
     "overlapping groups": GroupPenalty(CHAIN),
     "map": GroupPenalty(map_shape=(2, 3), pool_shape=(2, 2)),

@@ -22,6 +22,7 @@ from sklearn_ebm.factors import (
     SCORE_LOSSES,
     UNROLLED_ENCODERS,
     ConvolutionalDecoder,
+    Filled,
     FixedMap,
     LinearDecoder,
     LinearHead,
@@ -29,7 +30,6 @@ from sklearn_ebm.factors import (
     PooledFeatures,
     Pools,
     Tape,
-    ZeroFilled,
     log_logistic,
 )
 from sklearn_ebm.factors.encoders import (
@@ -174,7 +174,10 @@ MODULES = {
             random.standard_normal((N_FEATURES, 3)), random.standard_normal(3)
         )
     ),
-    "missing values": Case(lambda random: ZeroFilled(np.nan)),
+    "missing values": Case(lambda random: Filled(np.nan)),
+    "missing values, means": Case(
+        lambda random: Filled(np.nan, random.standard_normal(N_FEATURES))
+    ),
 }
 modules = pytest.mark.parametrize("case", MODULES.values(), ids=MODULES)
 backends = pytest.mark.parametrize("backend", [reference, numba], ids=lambda each: each.name)

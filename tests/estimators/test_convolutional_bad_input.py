@@ -243,7 +243,7 @@ def test_what_cannot_change_on_the_way_is_refused(X, name, method):
     ):
         getattr(model.set_params(n_components=5), method)(X)
     if name == "ConvPSD":
-        words = "encoder='tanh', but learning continues with encoder='smooth_shrinkage'"
+        words = "encoder='tanh', but learning continues with encoder='shrinkage'"
         with pytest.raises(ValueError, match=words):
             getattr(model.set_params(n_components=4, encoder="tanh"), method)(X)
     assert_array_equal(model.components_, before)

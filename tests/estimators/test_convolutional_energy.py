@@ -5,7 +5,6 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.exceptions import ConvergenceWarning
 
-from sklearn_ebm.solvers import CONVOLUTION_SOLVERS
 from tests.registries.image_models import (
     ALPHA,
     SETTINGS,
@@ -18,6 +17,7 @@ from tests.registries.image_models import (
     photograph_parts,
     three_channels,
 )
+from tests.registries.solvers import CONVOLUTIONAL_LASSO_SOLVERS
 
 pytestmark = pytest.mark.filterwarnings("ignore:Maximum number of iterations")
 
@@ -150,7 +150,7 @@ def test_gaps_that_double_precision_cannot_hold_are_infinite_or_refused():
         model.duality_gap(images, np.zeros((1, 2, 2, 1)))
 
 
-@pytest.mark.parametrize("solver", CONVOLUTION_SOLVERS)
+@pytest.mark.parametrize("solver", CONVOLUTIONAL_LASSO_SOLVERS)
 def test_inference_that_ends_early_warns_and_names_the_gap(images, solver):
     model = make("ConvSparseCoder", **SETTINGS).fit(images)
     model.set_params(solver=solver, code_max_iter=1, code_tol=1e-5)

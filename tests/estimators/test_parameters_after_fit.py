@@ -34,6 +34,7 @@ from sklearn_ebm import (
     LocalContrastNormalizer,
     Pooler,
     Rectifier,
+    SparseAtoms,
     SparseCoder,
     ZCAWhitener,
 )
@@ -125,9 +126,19 @@ TRAINED_FOR = {  # an encoder; energies are of optimal codes, which change
     "positive": {"refused by transform": True},
 }
 TABLE = {
-    "SparseCoder": {**DICTIONARY, "optimizer": LEARNING, "positive_dictionary": LEARNING},
-    "PSD": {**ENCODER, "n_steps": {"refused": 3}, **TRAINED_FOR},
-    "PSD-optimal": {**ENCODER, "n_steps": QUIETLY, "inference": {"live": "encoder"}},
+    "SparseCoder": {
+        **DICTIONARY,
+        "optimizer": LEARNING,
+        "positive_dictionary": LEARNING,
+        "atom_constraint": LEARNING,
+    },
+    "PSD": {**ENCODER, "n_steps": {"refused": 3}, "atom_constraint": LEARNING, **TRAINED_FOR},
+    "PSD-optimal": {
+        **ENCODER,
+        "n_steps": QUIETLY,
+        "atom_constraint": LEARNING,
+        "inference": {"live": "encoder"},
+    },
     "GroupSparsePSD": {
         **{name: kind for name, kind in ENCODER.items() if name != "penalty"},
         **{name: kind for name, kind in TRAINED_FOR.items() if name != "penalty"},
@@ -168,6 +179,7 @@ TABLE = {
     "RBM": {
         "n_components": {"refused": 5},
         "visible": {"refused": "gaussian"},
+        "missing_values": {"live": 1},
         "backend": QUIETLY,
         **dict.fromkeys(
             [
@@ -220,6 +232,7 @@ TABLE = {
     },
 }
 OTHERS = {  # valid values that differ from those of the models
+    "atom_constraint": SparseAtoms(),
     "dictionary_init": X[:6],
     "random_state": 1,
     "learning_rate": 0.25,

@@ -12,6 +12,7 @@ from sklearn.svm import LinearSVR
 
 from sklearn_ebm import (
     PSD,
+    RBM,
     ConvPSD,
     FineTunedClassifier,
     FineTunedRegressor,
@@ -52,6 +53,9 @@ OPTIONS = {  # an estimator, the data to fit it, and labels
     "ConvPSD-rows": (conv(image_shape=(10, 9)), GREY.reshape(6, -1)),
     **{f"ConvPSD-signals-{border}": (conv(border=border), SIGNALS) for border in BORDERS},
     "PSD-missing": (PSD(6, missing_values=np.nan, **FEW), MISSING),
+    "RBM-missing": (
+        RBM(6, visible="gaussian", missing_values=np.nan, max_iter=2, random_state=0), MISSING,
+    ),
     "PSD-zero-missing": (PSD(6, missing_values=0.0, **FEW), ROWS.clip(0)),
     **{
         f"Rectifier-{mode}-{form}": (Rectifier(mode), X)

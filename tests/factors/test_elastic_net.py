@@ -24,8 +24,8 @@ from sklearn_ebm.factors import (
     resolve_penalty,
 )
 from sklearn_ebm.metrics import duality_gap
-from sklearn_ebm.solvers import CONVOLUTION_SOLVERS, solve_lasso
-from tests.registries.solvers import LASSO_SOLVERS
+from sklearn_ebm.solvers import solve_lasso
+from tests.registries.solvers import CONVOLUTIONAL_LASSO_SOLVERS, LASSO_SOLVERS
 
 ALPHA, RATIO = 0.7, 0.3
 RANDOM = np.random.default_rng(0)
@@ -118,7 +118,7 @@ def test_the_inference_problem_has_the_energy_of_the_model(energy, terms):
     assert_allclose(problem.energy(0 * code), problem.half_norm, rtol=1e-12)
     is_conv = isinstance(energy.decoder, ConvolutionalDecoder)
     best = None
-    for solver in CONVOLUTION_SOLVERS if is_conv else ("auto", "fista"):
+    for solver in CONVOLUTIONAL_LASSO_SOLVERS if is_conv else ("auto", "fista"):
         solution = solve_lasso(problem, solver=solver, tol=1e-12, max_iter=50_000, backend=numba)
         assert np.all(problem.relative_gap(solution.code) <= 2e-12)
         best = problem.energy(solution.code)

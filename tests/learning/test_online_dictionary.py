@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from sklearn_ebm import L0Penalty, SparseCoder
+from sklearn_ebm import PSD, L0Penalty, SmoothAtoms, SparseAtoms, SparseCoder
 from sklearn_ebm.backends import numba, numpy
 from sklearn_ebm.learning._online_dictionary import FORGETTING, PATIENCE, OnlineDictionary
 from sklearn_ebm.learning._optimizers import Adam
@@ -24,9 +24,11 @@ def batch():
     return code @ planted + 0.1 * random.standard_normal((200, 8)), code
 
 
-def learned(batch, backend, n_sweeps=1):
+def learned(batch, backend, n_sweeps=1, constraint=None):
     X, code = batch
-    online = OnlineDictionary(unit_rows(np.random.default_rng(1).standard_normal((5, 8))))
+    atoms = unit_rows(np.random.default_rng(1).standard_normal((5, 8)))
+    atoms = atoms if constraint is None else constraint.project(atoms)
+    online = OnlineDictionary(atoms, constraint)
     online.absorb(code.T @ code, code.T @ X)
     for _ in range(n_sweeps):
         online.update(np.count_nonzero(code, axis=0), (X, code, None), backend)
@@ -174,3 +176,142 @@ def test_atoms_stay_non_negative_for_data_of_both_signs():
         SparseCoder(dictionary_init=X[:5], positive_dictionary=True).fit(X)
     with pytest.raises(ValueError, match="does not support positive_dictionary=True"):
         SparseCoder(5, penalty=L0Penalty(2), optimizer="ksvd", positive_dictionary=True).fit(X)
+
+
+def fill(constraint, atoms):
+    """Return ||d||^2 + gamma R(d), at most one in the set."""
+    if isinstance(constraint, SparseAtoms):
+        return np.sum(atoms**2, axis=1) + constraint.gamma * np.abs(atoms).sum(axis=1)
+    grid = atoms.reshape(len(atoms), *(constraint.shape or (atoms.shape[1],)))
+    squares = [np.diff(grid, axis=axis) ** 2 for axis in range(1, grid.ndim)]
+    rough = sum(each.reshape(len(atoms), -1).sum(axis=1) for each in squares)
+    return np.sum(atoms**2, axis=1) + constraint.gamma * rough
+
+
+constraints = pytest.mark.parametrize(
+    "constraint",
+    [SparseAtoms(0.5), SmoothAtoms(gamma=0.5), SmoothAtoms((2, 4), gamma=2.0)],
+    ids=["sparse", "smooth signals", "smooth images"],
+)
+
+
+@backends
+@constraints
+def test_sweeps_in_a_set_lower_the_misfit_to_the_minimum(batch, backend, constraint):
+    """At the minimum, no step along the negative gradient remains after projection."""
+    X, code = batch
+    dictionaries = [learned(batch, backend, n, constraint).dictionary for n in (0, 1, 2, 3, 300)]
+    misfits = [np.sum((X - code @ dictionary) ** 2) for dictionary in dictionaries]
+    assert np.all(np.diff(misfits) < 0)
+    for dictionary in dictionaries:
+        assert np.all(fill(constraint, dictionary) <= 1 + 1e-12)
+    best = dictionaries[-1]
+    step = 1e-3 * code.T @ (X - code @ best)
+    assert_allclose(constraint.project(best + step), best, atol=1e-7)
+    assert np.linalg.norm(step) > 1e-2  # the constraint is active
+
+
+@pytest.mark.parametrize("model", [SparseCoder, PSD])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("backend", ["numpy", "numba"])
+@constraints
+@pytest.mark.pairwise("model", "dtype", "backend", "constraint")
+def test_learned_atoms_are_in_the_set(model, constraint, backend, dtype):
+    X = np.random.default_rng(0).standard_normal((300, 8)).astype(dtype)
+    coder = model(
+        16, alpha=0.3, atom_constraint=constraint, max_iter=3, tol=0, random_state=0,
+        backend=backend,
+    )  # fmt: skip
+    coder.fit(X).partial_fit(X)
+    assert coder.components_.dtype == dtype
+    assert np.all(fill(constraint, coder.components_) <= 1 + 16 * np.finfo(dtype).eps)
+    assert coder.objective_curve_[2] < coder.objective_curve_[0]
+
+
+def test_a_ball_without_weight_has_the_atoms_of_unit_norm():
+    """Atoms are at the boundary of the ball, where the constraints agree."""
+    X = np.random.default_rng(0).standard_normal((300, 8))
+    options = {"alpha": 0.3, "max_iter": 3, "tol": 0, "random_state": 0}
+    usual = SparseCoder(8, **options).fit(X).components_
+    for constraint in (SparseAtoms(0), SmoothAtoms(gamma=0)):
+        coder = SparseCoder(8, atom_constraint=constraint, **options).fit(X)
+        assert_allclose(coder.components_, usual, atol=1e-8)
+
+
+def test_atoms_may_be_sparse_and_non_negative():
+    X = np.random.default_rng(0).standard_normal((300, 12))
+    constraint = SparseAtoms(1.0)
+    coder = SparseCoder(
+        20, alpha=0.2, atom_constraint=constraint, positive_dictionary=True, max_iter=3, tol=0,
+        random_state=0,
+    ).fit(X)  # fmt: skip
+    assert np.all(coder.components_ >= 0)
+    assert np.all(fill(constraint, coder.components_) <= 1 + 1e-12)
+    assert np.mean(coder.components_ == 0) > 0.5
+
+
+def test_initial_atoms_are_projected_and_fixed_atoms_are_not():
+    atoms = unit_rows(np.random.default_rng(0).standard_normal((4, 8)))
+    X = np.random.default_rng(1).standard_normal((50, 8))
+    constraint = SparseAtoms(1.0)
+    coder = SparseCoder(dictionary=atoms, alpha=0.3, atom_constraint=constraint).fit(X)
+    assert_array_equal(coder.components_, atoms)
+    large = SparseCoder(
+        dictionary_init=atoms, alpha=1e3, atom_constraint=constraint, max_iter=1, tol=0
+    )
+    with pytest.warns(match="nothing was learned"):
+        large.fit(X)
+    assert_allclose(large.components_, constraint.project(atoms), atol=1e-12)
+
+
+class Ball:
+    """A set of the user: atoms with norms of at most one half."""
+
+    def __init__(self, broken=False):
+        self.broken = broken
+
+    def project(self, atoms):
+        norms = np.linalg.norm(atoms, axis=1, keepdims=True)
+        return atoms[:, 1:] if self.broken else atoms / np.maximum(2 * norms, 1)
+
+
+def test_users_may_define_sets_of_atoms():
+    X = np.random.default_rng(0).standard_normal((200, 8))
+    coder = SparseCoder(8, alpha=0.3, atom_constraint=Ball(), max_iter=2, tol=0).fit(X)
+    assert np.all(np.linalg.norm(coder.components_, axis=1) <= 0.5 + 1e-12)
+    with pytest.raises(ValueError, match=r"Ball.project must return finite atoms of shape"):
+        SparseCoder(8, alpha=0.3, atom_constraint=Ball(broken=True)).fit(X)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"atom_constraint": SparseAtoms}, "must be an instance, got the class SparseAtoms"),
+        (
+            {"atom_constraint": SmoothAtoms(), "positive_dictionary": True},
+            "SmoothAtoms is not such a constraint",
+        ),
+        (
+            {"atom_constraint": SparseAtoms(), "optimizer": "ksvd", "penalty": L0Penalty(2)},
+            "does not support atom_constraint",
+        ),
+        ({"atom_constraint": SmoothAtoms((5, 5))}, "must divide the number of features, 8"),
+        ({"atom_constraint": SparseAtoms(-1)}, "gamma must be a non-negative number, got -1"),
+        ({"atom_constraint": 0.5}, "The 'atom_constraint' parameter"),
+    ],
+    ids=["class", "signs", "ksvd", "shape", "gamma", "number"],
+)
+def test_constraints_that_are_not_supported_are_refused(options, message):
+    X = np.random.default_rng(0).standard_normal((50, 8))
+    with pytest.raises(ValueError, match=message):
+        SparseCoder(4, **options).fit(X)
+
+
+def test_the_weight_of_a_constraint_is_a_parameter_of_the_model():
+    coder = SparseCoder(4, atom_constraint=SparseAtoms(0.5))
+    first = coder.atom_constraint
+    coder.set_params(atom_constraint__gamma=2.0, penalty="l1")
+    assert (coder.atom_constraint.gamma, first.gamma) == (2.0, 0.5)
+    assert coder.get_params()["atom_constraint__gamma"] == 2.0
+    with pytest.raises(ValueError, match="Invalid parameter 'shape' for atom_constraint"):
+        coder.set_params(atom_constraint__shape=(2, 2))

@@ -1,13 +1,14 @@
 """Solvers by the problems that they support, so that new entries of `SOLVERS` are tested."""
 
-from sklearn_ebm.solvers import MATRIX_SOLVERS, SOLVERS
+from sklearn_ebm.solvers import CONVOLUTION_SOLVERS, MATRIX_SOLVERS, SOLVERS
 
 
-def _without(*names):
-    return [name for name in MATRIX_SOLVERS if not {*names} & {*SOLVERS[name].requires}]
+def _without(*names, solvers=MATRIX_SOLVERS):
+    return [name for name in solvers if not {*names} & {*SOLVERS[name].requires}]
 
 
-CONSTRAINTS = ("limit_rule", "support_rule")
+CONSTRAINTS = ("limit_rule", "support_rule", "tangent")  # penalties with their own solvers
 LASSO_SOLVERS = _without("group_rule", *CONSTRAINTS)
 GROUP_SOLVERS = _without("rule", *CONSTRAINTS)
 OVERLAP_SOLVERS = _without("rule", "group_rule", *CONSTRAINTS)
+CONVOLUTIONAL_LASSO_SOLVERS = _without(*CONSTRAINTS, solvers=CONVOLUTION_SOLVERS)

@@ -3,11 +3,14 @@
 Code that uses only the standard's functions works with every array library.
 """
 
+from types import SimpleNamespace
+
 import array_api_strict as xp
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
+from sklearn_ebm import L0Penalty, L1Penalty, SmoothAtoms, SparseAtoms
 from sklearn_ebm.backends import numpy as reference
 from sklearn_ebm.backends import put_rows
 from sklearn_ebm.backends._random import Stream
@@ -26,6 +29,8 @@ from sklearn_ebm.factors import (
     pools_of_groups,
     pools_of_map,
 )
+from sklearn_ebm.factors.penalties._concave import LogSum, Power
+from sklearn_ebm.factors.penalties._l1 import SampleWeightedL1
 from sklearn_ebm.learning._first_atoms import first_dictionary, unit_rows
 from sklearn_ebm.learning._monitor import pseudo_likelihood
 from sklearn_ebm.learning._online_dictionary import PATIENCE, OnlineDictionary
@@ -80,10 +85,12 @@ def assert_same(result, expected, atol=ROUNDING):
     assert_allclose(np.asarray(result), expected, rtol=0, atol=atol)
 
 
-def problem(X, dictionary, convert, positive=False, mask=None, prediction=None, penalty=None):
+def problem(
+    X, dictionary, convert, positive=False, mask=None, prediction=None, penalty=None, size=1
+):
     penalty = L1(1.0, positive) if penalty is None else penalty
     energy = SparseEnergy(LinearDecoder(convert(dictionary)), penalty, beta=0.5)
-    return energy.problem(convert(X), convert(prediction), convert(mask))
+    return energy.problem(convert(X), convert(prediction), convert(mask), size)
 
 
 def as_it_is(array):
@@ -101,6 +108,31 @@ def test_codes_are_those_of_numpy(X, dictionary, solver, positive):
     assert_same(solution.gap, expected.gap)
 
 
+@portable
+def test_codes_with_weights_of_samples_are_those_of_numpy(X, dictionary, solver):
+    weights = np.random.default_rng(0).uniform(0.5, 2, (N_SAMPLES, len(dictionary)))
+    options = {**SETTINGS, "solver": solver, "backend": reference}
+    penalty = SampleWeightedL1(1.0, strict(weights))
+    solution = solve_lasso(problem(X, dictionary, strict, penalty=penalty), **options)
+    penalty = SampleWeightedL1(1.0, weights)
+    expected = solve_lasso(problem(X, dictionary, as_it_is, penalty=penalty), **options)
+    assert_same(solution.code, expected.code)
+    assert_same(solution.gap, expected.gap)
+
+
+@pytest.mark.parametrize("penalty", [LogSum(1.0, 0.5), Power(1.0, 0.5)], ids=["log", "power"])
+@pytest.mark.parametrize("solver", ["auto", "ista"])
+def test_codes_of_concave_penalties_are_those_of_numpy(X, dictionary, penalty, solver):
+    """A GPU has no active set: weighted problems are solved by FISTA, whose gaps are 1e-5."""
+    portable = SimpleNamespace(**{**vars(reference), "active_set": None})
+    options = {**SETTINGS, "solver": solver, "backend": portable}
+    solution = solve_lasso(problem(X, dictionary, strict, penalty=penalty), **options)
+    expected = solve_lasso(problem(X, dictionary, as_it_is, penalty=penalty), **options)
+    assert 0.01 < np.mean(expected.code != 0) < 0.9
+    assert solution.n_iter == expected.n_iter > 1
+    assert_same(solution.code, expected.code, 1e-6)
+
+
 @pytest.mark.parametrize("solver", ["fista", "ista"])
 def test_codes_with_missing_values_and_predictions_are_those_of_numpy(X, dictionary, solver):
     random = np.random.default_rng(0)
@@ -110,6 +142,25 @@ def test_codes_with_missing_values_and_predictions_are_those_of_numpy(X, diction
     solution = solve_lasso(problem(X * mask, dictionary, strict, **more), **options)
     expected = solve_lasso(problem(X * mask, dictionary, as_it_is, **more), **options)
     assert_same(solution.code, expected.code)
+
+
+@pytest.mark.parametrize(
+    ("solver", "factor"),
+    [
+        ("block_cd", L1Penalty().resolve(N_ATOMS, 1.0)),
+        ("fista", L1Penalty(np.linspace(0.5, 2, N_ATOMS)).resolve(N_ATOMS, 1.0, positive=True)),
+        ("omp", L0Penalty(4).resolve(N_ATOMS, 1.0)),
+    ],
+    ids=["block_cd", "fista", "omp"],
+)
+def test_codes_of_groups_of_samples_are_those_of_numpy(X, dictionary, solver, factor):
+    options = {**SETTINGS, "solver": solver, "backend": reference}
+    given = {"penalty": factor, "size": N_SAMPLES // 2}
+    ours = solve_lasso(problem(X, dictionary, strict, **given), **options)
+    expected = solve_lasso(problem(X, dictionary, as_it_is, **given), **options)
+    assert ours.n_iter == expected.n_iter > 1
+    assert_same(ours.code, expected.code)
+    assert_same(ours.measure, expected.measure)
 
 
 @pytest.mark.pairwise
@@ -205,12 +256,17 @@ def test_adam_steps_are_those_of_numpy():
     assert_same(*results)
 
 
-def test_dictionary_updates_and_replacements_are_those_of_numpy(X):
+@pytest.mark.parametrize(
+    "constraint",
+    [None, SparseAtoms(0.1), SmoothAtoms(gamma=0.1)],
+    ids=["norm", "sparse", "smooth"],
+)
+def test_dictionary_updates_and_replacements_are_those_of_numpy(X, constraint):
     code = np.random.default_rng(0).standard_normal((N_SAMPLES, 6))
     code[:, 2] = 0
     results = []
     for convert in (strict, as_it_is):
-        online = OnlineDictionary(convert(np.eye(6, X.shape[1])))
+        online = OnlineDictionary(convert(np.eye(6, X.shape[1])), constraint)
         online.idle[2] = PATIENCE
         x, z = convert(X), convert(code)
         online.absorb(z.T @ z, z.T @ x)

@@ -10,8 +10,9 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn_ebm.backends import numba, numpy
 from sklearn_ebm.backends._border import BORDERS
 from sklearn_ebm.factors import L1, ConvolutionalDecoder, SparseEnergy
-from sklearn_ebm.solvers import CONVOLUTION_SOLVERS, Outcome, solve_lasso
+from sklearn_ebm.solvers import Outcome, solve_lasso
 from tests.registries.image_models import SHAPE, SIZE, borders, dense_dictionary, unit_kernels
+from tests.registries.solvers import CONVOLUTIONAL_LASSO_SOLVERS
 
 N_SAMPLES = 3
 ALPHA = 1.0  # for pixels of unit variance, filters of norm one: some per cent of the codes are on
@@ -24,7 +25,7 @@ OPTIONS = {  # of problems: unobserved pixels, ridge, sign
     "positive": {"positive": True},
     "all": {"masked": True, "ridge": 0.5, "positive": True},
 }
-solvers = pytest.mark.parametrize("solver", CONVOLUTION_SOLVERS)
+solvers = pytest.mark.parametrize("solver", CONVOLUTIONAL_LASSO_SOLVERS)
 backends = pytest.mark.parametrize("backend", [numpy, numba], ids=["numpy", "numba"])
 options = pytest.mark.parametrize("options", OPTIONS.values(), ids=OPTIONS)
 
@@ -147,7 +148,7 @@ def test_all_solvers_and_backends_end_at_the_same_energy(border, options):
     tol = 1e-6
     energies = [
         case.energy(solve(case.problem, solver, backend, tol).code)
-        for solver in CONVOLUTION_SOLVERS
+        for solver in CONVOLUTIONAL_LASSO_SOLVERS
         for backend in (numpy, numba)
         if border == "same" or (solver, backend) != ("local_cd", numpy)
     ]

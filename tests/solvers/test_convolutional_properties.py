@@ -14,15 +14,16 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn_ebm.backends import numba, numpy
 from sklearn_ebm.backends._border import BORDERS
 from sklearn_ebm.factors import L1, ConvolutionalDecoder, SparseEnergy
-from sklearn_ebm.solvers import CONVOLUTION_SOLVERS, Outcome, solve_lasso
+from sklearn_ebm.solvers import Outcome, solve_lasso
 from tests.registries.image_models import dense_dictionary, unit_kernels
+from tests.registries.solvers import CONVOLUTIONAL_LASSO_SOLVERS
 
 pytestmark = pytest.mark.no_cover  # other tests run the same lines in less time
 
 N_PROBLEMS = 6  # for each solver and type
 SLACK = {np.dtype(np.float32): 1e-7, np.dtype(np.float64): 1e-12}  # of 1/2 ||x||^2, for rounding
 LARGEST_START = {np.dtype(np.float32): 1e6, np.dtype(np.float64): 1e11}
-solvers = pytest.mark.parametrize("solver", CONVOLUTION_SOLVERS)
+solvers = pytest.mark.parametrize("solver", CONVOLUTIONAL_LASSO_SOLVERS)
 
 
 class Drawn(NamedTuple):

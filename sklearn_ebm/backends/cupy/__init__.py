@@ -50,12 +50,13 @@ from sklearn_ebm.backends.numpy import (
     tanh_backward,
     update_atoms_by_svd,
     update_kernels,
+    update_projected_atoms,
     update_rank_one_kernels,
 )
 
 name = "cupy"
 # A support for each sample branches too much for a device: solvers choose another kernel.
-active_set = active_set_path = block_descent = feature_sign = None
+active_set = active_set_path = block_descent = feature_sign = joint_descent = None
 local_descent = None  # same reason
 contrastive_steps = None  # a device needs no threads that share pieces
 proximal_gradient = None  # same reason; steps of whole batches use a device fully
@@ -88,6 +89,7 @@ __all__ = [
     "gibbs_step",
     "greedy_steps",
     "greedy_steps_backward",
+    "joint_descent",
     "local_contrast",
     "local_contrast_backward",
     "local_descent",
@@ -118,5 +120,6 @@ __all__ = [
     "update_atoms",
     "update_atoms_by_svd",
     "update_kernels",
+    "update_projected_atoms",
     "update_rank_one_kernels",
 ]

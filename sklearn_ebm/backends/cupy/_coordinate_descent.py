@@ -18,12 +18,12 @@ def coordinate_descent(lasso, code, tol, max_iter):
     if not (_launch.has_functor(lasso.rule) and _launch.fusible(code)):
         return reference.coordinate_descent(lasso, code, tol, max_iter)
     xp = array_namespace(code)
-    gram = _launch.as_input(lasso.gram, code)
+    gram, rule = _launch.as_input(lasso.gram, code), _launch.typed_rule(lasso.rule, code)
     residual_correlation = _launch.as_input(lasso.correlation - code @ gram, code)
     gap, n_iter = lasso_gap(lasso, code, residual_correlation), 0
     while n_iter < max_iter and not bool(xp.all(gap <= tol)):
         n_sweeps = min(CHECK_EVERY, max_iter - n_iter)
-        _sweep(gram, residual_correlation, code, gap <= tol, lasso.rule, n_sweeps)
+        _sweep(gram, residual_correlation, code, gap <= tol, rule, n_sweeps)
         gap = lasso_gap(lasso, code, residual_correlation)
         n_iter += n_sweeps
     return gap, n_iter

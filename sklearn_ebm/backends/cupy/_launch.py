@@ -4,7 +4,7 @@ import functools
 
 import numpy as np
 
-from sklearn_ebm.backends._namespace import array_namespace
+from sklearn_ebm.backends._namespace import array_namespace, is_cupy
 from sklearn_ebm.backends.cupy._sources import C_TYPES, FAMILIES, OPTIONS, RULES, instance_name
 
 WARP = 32
@@ -73,5 +73,21 @@ def has_functor(rule):
 
 
 def as_struct(rule, dtype):
-    """Return the rule's numbers as the functor of the same name, to be passed by value."""
-    return np.array([tuple(rule)], dtype=[(field, dtype) for field in rule._fields])
+    """Return the rule's numbers as the functor of the same name, to be passed by value.
+
+    It has pointers to the arrays of the rule, which must exist until the kernel has ended.
+    """
+    threshold, *arrays = rule
+    kinds = [dtype, *(np.uintp for _ in arrays)]
+    fields = np.dtype([*zip(rule._fields, kinds, strict=True)], align=True)
+    return np.array([(threshold, *map(_address, arrays))], dtype=fields)
+
+
+def _address(array):
+    return array.data.ptr if is_cupy(array) else array.ctypes.data
+
+
+def typed_rule(rule, like):
+    """Return a rule with arrays as `as_input` returns them."""
+    threshold, *arrays = rule
+    return type(rule)(threshold, *(as_input(array, like) for array in arrays))

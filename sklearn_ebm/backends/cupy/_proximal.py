@@ -10,6 +10,7 @@ from sklearn_ebm.backends.cupy._launch import (
     has_functor,
     launch,
     n_threads,
+    typed_rule,
 )
 from sklearn_ebm.protocols import offers
 
@@ -24,6 +25,7 @@ def proximal_step(product, correlation, code, extrapolated, momentum, step_size,
             product, correlation, code, extrapolated, momentum, step_size, penalty
         )
         return
+    rule = typed_rule(rule, code)
     n_rows, n_columns = code.shape
     threads = n_threads(n_columns)
     launch(

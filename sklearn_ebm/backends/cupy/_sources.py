@@ -14,14 +14,20 @@ from sklearn_ebm.backends._random import GROUP, KEY_STEPS, LANES, MULTIPLIERS, R
 from sklearn_ebm.backends.numpy._bernoulli import LARGEST_EXPONENT
 
 C_TYPES = {"float32": "float", "float64": "double"}
-RULES = ("SoftThreshold", "PositiveSoftThreshold")  # functors of the names in backends/_rules.py
+RULES = (  # functors of the names in backends/_rules.py
+    "SoftThreshold",
+    "PositiveSoftThreshold",
+    "WeightedSoftThreshold",
+    "WeightedPositiveSoftThreshold",
+)
 OPTIONS = ("--std=c++17",)
 
 COMMON = r"""
+// The second argument is the index of the entry in the codes of all rows.
 template <typename T>
 struct SoftThreshold {
     T threshold;
-    __device__ T operator()(T value) const {
+    __device__ T operator()(T value, size_t = 0) const {
         return value - min(max(value, -threshold), threshold);
     }
 };
@@ -30,7 +36,25 @@ template <typename T>
 struct PositiveSoftThreshold {
     T threshold;
     // max(value - threshold, 0), written so that NaN stays NaN
-    __device__ T operator()(T value) const { return value - min(value, threshold); }
+    __device__ T operator()(T value, size_t = 0) const { return value - min(value, threshold); }
+};
+
+template <typename T>
+struct WeightedSoftThreshold {
+    T threshold;
+    const T* weights;
+    __device__ T operator()(T value, size_t i) const {
+        return SoftThreshold<T>{threshold * weights[i]}(value);
+    }
+};
+
+template <typename T>
+struct WeightedPositiveSoftThreshold {
+    T threshold;
+    const T* weights;
+    __device__ T operator()(T value, size_t i) const {
+        return PositiveSoftThreshold<T>{threshold * weights[i]}(value);
+    }
 };
 
 // As large as the launch says. An array of double, since each type needs its alignment.
@@ -55,8 +79,8 @@ __device__ T block_sum(T value, T* partial) {
 PROXIMAL = r"""
 template <typename T, typename Rule>
 __device__ T proximal_point(
-    T start, T product, T correlation, T step_size, const Rule& rule) {
-    return rule(start - step_size * (product - correlation));
+    T start, T product, T correlation, T step_size, const Rule& rule, size_t i) {
+    return rule(start - step_size * (product - correlation), i);
 }
 
 template <typename T, typename Rule>
@@ -67,7 +91,7 @@ __global__ void plain_step(
     for (unsigned k = threadIdx.x; k < n_columns; k += blockDim.x) {
         const size_t i = row + k;
         const T updated =
-            proximal_point(extrapolated[i], product[i], correlation[i], step_size, rule);
+            proximal_point(extrapolated[i], product[i], correlation[i], step_size, rule, i);
         code[i] = updated;
         extrapolated[i] = updated;
     }
@@ -85,7 +109,7 @@ __global__ void accelerated_step(
     for (unsigned k = threadIdx.x; k < n_columns; k += blockDim.x) {
         const size_t i = row + k;
         const T updated =
-            proximal_point(extrapolated[i], product[i], correlation[i], step_size, rule);
+            proximal_point(extrapolated[i], product[i], correlation[i], step_size, rule, i);
         against += (extrapolated[i] - updated) * (updated - code[i]);
     }
     const bool restart = block_sum(against, reinterpret_cast<T*>(scratch)) > 0;
@@ -94,7 +118,7 @@ __global__ void accelerated_step(
     for (unsigned k = threadIdx.x; k < n_columns; k += blockDim.x) {
         const size_t i = row + k;
         const T updated =
-            proximal_point(extrapolated[i], product[i], correlation[i], step_size, rule);
+            proximal_point(extrapolated[i], product[i], correlation[i], step_size, rule, i);
         extrapolated[i] = updated + weight * (updated - code[i]);
         code[i] = updated;
     }
@@ -110,8 +134,9 @@ __global__ void descend(
     const T* gram, T* residual_correlation, T* code, const bool* is_done, Rule rule,
     unsigned n_atoms, unsigned n_sweeps, bool in_shared_memory) {
     if (is_done[blockIdx.x]) return;
-    T* stored = residual_correlation + size_t(blockIdx.x) * n_atoms;
-    T* value = code + size_t(blockIdx.x) * n_atoms;
+    const size_t row = size_t(blockIdx.x) * n_atoms;
+    T* stored = residual_correlation + row;
+    T* value = code + row;
     T* q = in_shared_memory ? reinterpret_cast<T*>(scratch) : stored;
     if (in_shared_memory) {
         for (unsigned k = threadIdx.x; k < n_atoms; k += blockDim.x) q[k] = stored[k];
@@ -123,7 +148,7 @@ __global__ void descend(
             const T before = value[j];
             // an atom of norm zero explains nothing
             const T updated =
-                column[j] > T(0) ? rule(q[j] + column[j] * before) / column[j] : T(0);
+                column[j] > T(0) ? rule(q[j] + column[j] * before, row + j) / column[j] : T(0);
             const T step = updated - before;
             if (step == 0) continue;
             __syncthreads();  // all have read q_j and z_j

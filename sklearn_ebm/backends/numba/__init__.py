@@ -22,6 +22,7 @@ from sklearn_ebm.backends.numba._encoders import (
     tanh_preactivation,
 )
 from sklearn_ebm.backends.numba._gibbs import gibbs_step
+from sklearn_ebm.backends.numba._joint_descent import joint_descent
 from sklearn_ebm.backends.numba._lasso import (
     active_set,
     active_set_path,
@@ -29,6 +30,7 @@ from sklearn_ebm.backends.numba._lasso import (
     coordinate_descent,
     feature_sign,
     proximal_gradient,
+    pursue,
     quadratic,
 )
 from sklearn_ebm.backends.numba._launcher import map_pieces
@@ -40,7 +42,6 @@ from sklearn_ebm.backends.numba._local_contrast import (
 )
 from sklearn_ebm.backends.numba._local_descent import local_descent
 from sklearn_ebm.backends.numba._proximal import proximal_step
-from sklearn_ebm.backends.numba._pursuit import pursue
 from sklearn_ebm.backends.numba._random import add_normal, uniform
 from sklearn_ebm.backends.numba._rank_one import update_rank_one_kernels
 from sklearn_ebm.backends.numba._rounding import gap_with_rounding
@@ -51,7 +52,7 @@ from sklearn_ebm.backends.numba._unrolled import (
     unrolled_step_backward,
 )
 from sklearn_ebm.backends.numba._windows import pool_norms, pool_spread
-from sklearn_ebm.backends.numpy import to_device
+from sklearn_ebm.backends.numpy import to_device, update_projected_atoms
 
 name = "numba"
 
@@ -76,6 +77,7 @@ __all__ = [
     "gibbs_step",
     "greedy_steps",
     "greedy_steps_backward",
+    "joint_descent",
     "local_contrast",
     "local_contrast_backward",
     "local_descent",
@@ -106,5 +108,6 @@ __all__ = [
     "update_atoms",
     "update_atoms_by_svd",
     "update_kernels",
+    "update_projected_atoms",
     "update_rank_one_kernels",
 ]

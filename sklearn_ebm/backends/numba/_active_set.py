@@ -1,20 +1,27 @@
-"""Active set for min_z 1/2 z H z' - c z' + alpha ||z||_1, one sample after another.
+"""Active set for min_z 1/2 z H z' - c z' + alpha sum_j w_j |z_j|, one sample after another.
 
-The threshold decreases from max|c| to alpha in a few geometric steps, so that few wrong atoms join
-the support. In each round, several of the strongest violators join at once, and atoms with a sign
-that the Newton step would flip leave before it is taken. This is fast and usually exact, but need
-not terminate: feature-sign search continues with the samples that are not certified after some
-rounds.
+The threshold decreases from max_j |c_j| / w_j to alpha in a few geometric steps, so that few wrong
+atoms join the support. In each round, several of the strongest violators join at once, and atoms
+with a sign that the Newton step would flip leave before it is taken. This is fast and usually
+exact, but need not terminate: feature-sign search continues with the samples that are not certified
+after some rounds.
 
-The certificate is the duality gap in the form 1/2 (1 - s)^2 ||r||^2 + sum_j (alpha |z_j| - s z_j
-q_j), with q = c - z H and s = min(1, alpha / max_j |q_j|). It is a sum of non-negative terms, which
-avoids cancellation.
+The certificate is the duality gap in the form 1/2 (1 - s)^2 ||r||^2 + sum_j (alpha w_j |z_j| - s
+z_j q_j), with q = c - z H and s = min(1, alpha / max_j (|q_j| / w_j)). It is a sum of non-negative
+terms, which avoids cancellation.
 """
 
 import numpy as np
 
 from sklearn_ebm.backends.numba._coordinate_descent import gap_of_sums
-from sklearn_ebm.backends.numba._rules import dual_magnitude, inner, kernel, scaled
+from sklearn_ebm.backends.numba._rules import (
+    dual_magnitude,
+    inner,
+    kernel,
+    row_of,
+    scaled,
+    weighted,
+)
 from sklearn_ebm.backends.numba._simd import (
     LANES,
     larger,
@@ -54,7 +61,7 @@ def survey(rule, search):
     place, overall = best, best
     whole = correlation.shape[0] // LANES * LANES
     for j in range(0, whole, LANES):
-        size = dual_magnitude(rule, load(correlation, j))
+        size = dual_magnitude(rule, load(correlation, j), j)
         overall = larger(size, overall)
         size = multiply(size, load(search.is_free, j))
         place = where_larger(size, best, splat(number(j)), place)
@@ -65,7 +72,7 @@ def survey(rule, search):
     for lane in range(LANES):
         candidate[lane] += lane
     for j in range(whole, correlation.shape[0]):
-        size = dual_magnitude(rule, correlation[j])
+        size = dual_magnitude(rule, correlation[j], j)
         largest = max(largest, size)
         if size * search.is_free[j] > strength[j - whole]:
             strength[j - whole], candidate[j - whole] = size, j
@@ -139,11 +146,11 @@ def take_step(gram, search, size):
 
 
 @inner
-def _leap(gram, search, size, threshold):
+def _leap(rule, gram, search, size, threshold):
     """Make a Newton step on the support without atoms that change sign: size, distance."""
     for _ in range(LEAPS):
         before = size
-        newton_step(search, size, threshold)
+        newton_step(rule, search, size, threshold)
         size = discard_flips(gram, search, size)
         if size == before:
             break
@@ -159,7 +166,7 @@ def _relative_gap(rule, target, search, size, half_norm, largest):
     for i in range(size):
         atom, value = search.support[i], search.value[i]
         explained += value * (target[atom] + search.correlation[atom])
-        slack += alpha * abs(value) - scale * value * search.correlation[atom]
+        slack += alpha * weighted(rule, abs(value), atom) - scale * value * search.correlation[atom]
         length += abs(value)
     return gap_of_sums(half_norm, explained, slack, scale), length
 
@@ -183,7 +190,7 @@ def _minimize(rule, gram, target, search, size, threshold, half_norm, tol, max_i
         before = size
         grown, refused = admit(gram, search, size, threshold)
         n_refused += refused
-        size, distance = _leap(gram, search, grown, threshold)
+        size, distance = _leap(rule, gram, search, grown, threshold)
         farthest = max(farthest, distance)
         largest = survey(rule, search)
         if threshold > alpha:
@@ -239,9 +246,9 @@ def active_set_rows(lasso, code, gap, n_iter, warm, tol, max_iter, search, first
 
     A start with nearly dependent atoms is unchanged and has an infinite gap.
     """
-    rule, gram = lasso.rule, lasso.gram
+    gram = lasso.gram
     for n in range(first, last):
-        target = lasso.correlation[n]
+        rule, target = row_of(lasso.rule, n), lasso.correlation[n]
         restart(search, target)
         size, threshold, farthest = np.intp(0), rule.threshold, np.float32(0)
         if warm:
@@ -272,7 +279,7 @@ def _follow(rule, gram, target, search, size, half_norm, tol, max_iter):
 
     The first step has no new atoms: many that violate |q_j| <= alpha before it do not after it.
     """
-    size, distance = _leap(gram, search, size, rule.threshold)
+    size, distance = _leap(rule, gram, search, size, rule.threshold)
     largest = survey(rule, search)
     gap, length = _relative_gap(rule, target, search, size, half_norm, largest)
     if gap <= tol and distance <= FARTHEST * length:
@@ -294,7 +301,7 @@ def active_set_path_rows(lasso, thresholds, code, gap, n_iter, tol, max_iter, se
     for n in range(first, last):
         target, half_norm, size, is_certified = lasso.correlation[n], lasso.half_norm[n], 0, False
         for k in range(thresholds.shape[0]):
-            rule = scaled(lasso.rule, thresholds[k])
+            rule = scaled(row_of(lasso.rule, n), thresholds[k])
             if is_certified:
                 if k % FRESH == 0:
                     _refresh(gram, target, search, size)

@@ -67,10 +67,10 @@ def _sums(target, search, size):
 
 
 @inner
-def _shift(limits, target, search, size, threshold, half_norm):
+def _shift(rule, limits, target, search, size, threshold, half_norm):
     """Compute the step to the limit, a - d w; return d, or -threshold if d is below it."""
     vectors = search.vectors
-    newton_step(search, size, threshold)
+    newton_step(rule, search, size, threshold)
     nothing = threshold - threshold
     ahead, gain = nothing, nothing
     for i in range(size):
@@ -95,11 +95,11 @@ def _shift(limits, target, search, size, threshold, half_norm):
 
 
 @inner
-def _leap(limits, gram, target, search, size, threshold, lowest, half_norm):
+def _leap(rule, limits, gram, target, search, size, threshold, lowest, half_norm):
     """Make a step without atoms that change sign: size and threshold, which is at least lowest."""
     reached = threshold
     for _ in range(LEAPS):
-        shift = _shift(limits, target, search, size, threshold, half_norm)
+        shift = _shift(rule, limits, target, search, size, threshold, half_norm)
         shift = max(shift, lowest - threshold)
         for i in range(size):
             search.vectors[STEP, i] -= shift * search.vectors[SCRATCH, i]
@@ -152,7 +152,9 @@ def _minimize(rule, limits, gram, target, search, largest, half_norm, tol, max_i
         grown = size
         if is_active:
             lowest = SHRINK * threshold
-        size, reached = _leap(limits, gram, target, search, size, threshold, lowest, half_norm)
+        size, reached = _leap(
+            rule, limits, gram, target, search, size, threshold, lowest, half_norm
+        )
         is_active = reached > lowest
         threshold = reached
         largest = survey(rule, search)

@@ -3,7 +3,14 @@
 Sweeps over all coordinates alternate with sweeps over the non-zero ones, which are few.
 """
 
-from sklearn_ebm.backends.numba._rules import dual_magnitude, inner, kernel, shrink
+from sklearn_ebm.backends.numba._rules import (
+    dual_magnitude,
+    inner,
+    kernel,
+    row_of,
+    shrink,
+    weighted,
+)
 from sklearn_ebm.backends.numba._simd import (
     LANES,
     add,
@@ -28,7 +35,7 @@ def _update(rule, gram, correlation, code, row, atom):
     if curvature <= 0:  # an atom of norm zero has no effect
         code[row, atom] = 0
         return
-    updated = shrink(rule, correlation[atom] + curvature * before) / curvature
+    updated = shrink(rule, correlation[atom] + curvature * before, atom) / curvature
     if updated != before:
         add_row(correlation, gram, atom, before - updated)
         code[row, atom] = updated
@@ -43,12 +50,12 @@ def _sweep(rule, gram, correlation, code, row, everything):
 
 @inner
 def _gap_sums(rule, target, correlation, code, scale, first):
-    """Return sum_j z_j (c_j + q_j) and sum_j (alpha |z_j| - s z_j q_j) over j >= first."""
+    """Return sum_j z_j (c_j + q_j) and sum_j (alpha w_j |z_j| - s z_j q_j) over j >= first."""
     alpha = rule.threshold
     explained, slack = alpha - alpha, alpha - alpha
     for j in range(first, code.shape[0]):
         explained += code[j] * (target[j] + correlation[j])
-        slack += alpha * abs(code[j]) - scale * code[j] * correlation[j]
+        slack += alpha * weighted(rule, abs(code[j]), j) - scale * code[j] * correlation[j]
     return explained, slack
 
 
@@ -63,7 +70,7 @@ def _gap_sums_by_vectors(rule, target, correlation, code, scale):
         value, slope = load(code, j), load(correlation, j)
         product = multiply(value, slope)
         explained_lanes = add(explained_lanes, add(multiply(value, load(target, j)), product))
-        slack_lanes = add_scaled(slack_lanes, rule.threshold, magnitude(value))
+        slack_lanes = add_scaled(slack_lanes, rule.threshold, weighted(rule, magnitude(value), j))
         slack_lanes = add_scaled(slack_lanes, -scale, product)
     return explained + total(explained_lanes), slack + total(slack_lanes)
 
@@ -74,10 +81,10 @@ def largest_magnitude(rule, correlation):
     whole = correlation.shape[0] // LANES * LANES
     lanes = splat(rule.threshold - rule.threshold)
     for j in range(0, whole, LANES):
-        lanes = larger(lanes, dual_magnitude(rule, load(correlation, j)))
+        lanes = larger(lanes, dual_magnitude(rule, load(correlation, j), j))
     largest = largest_lane(lanes)
     for j in range(whole, correlation.shape[0]):
-        largest = max(largest, dual_magnitude(rule, correlation[j]))
+        largest = max(largest, dual_magnitude(rule, correlation[j], j))
     return largest
 
 
@@ -115,8 +122,9 @@ def coordinate_descent_rows(lasso, code, gap, n_iter, tol, max_iter, correlation
 
     q accumulates rounding errors, so a row ends only if its gap is small after q is recomputed.
     """
-    rule, gram, target = lasso.rule, lasso.gram, lasso.correlation
+    gram, target = lasso.gram, lasso.correlation
     for n in range(first, last):
+        rule = row_of(lasso.rule, n)
         sweeps, ends, is_fresh = 0, True, False
         while True:
             if ends:

@@ -37,7 +37,7 @@ from sklearn_ebm.backends.numba._factor import (
     solve_half,
     solve_rest,
 )
-from sklearn_ebm.backends.numba._rules import inner, kernel
+from sklearn_ebm.backends.numba._rules import inner, kernel, row_of, weighted
 from sklearn_ebm.backends.numba._simd import LANES
 
 ALONE = 48  # size of the support up to which a single atom joins at a time
@@ -78,8 +78,9 @@ def _settle(rule, gram, descent, size):
     """
     vectors, gain = descent.vectors, 0.0
     for i in range(size):
-        slope = descent.correlation[descent.support[i]]
-        vectors[RIGHT, i] = slope - rule.threshold * vectors[SIGN, i]
+        atom = descent.support[i]
+        limit = weighted(rule, rule.threshold, atom)
+        vectors[RIGHT, i] = descent.correlation[atom] - limit * vectors[SIGN, i]
     while size > 0:
         square = solve_half(descent, size, _first_slope(vectors, size))
         solve_rest(descent, size)
@@ -129,7 +130,7 @@ def _exchange(rule, gram, descent, size, best):
     """Add an atom, in exchange for others if it is in their span; return size and gain."""
     atom = np.uintp(descent.candidate[best])
     sign = 1.0 if descent.correlation[atom] > 0 else -1.0
-    violation = abs(descent.correlation[atom]) - rule.threshold
+    violation = abs(descent.correlation[atom]) - weighted(rule, rule.threshold, atom)
     value, gain = 0.0, 0.0
     while size < descent.support.shape[0]:
         joined, pivot = append(gram, descent, size, atom)
@@ -184,8 +185,9 @@ def _relative_gap(rule, target, descent, size, half_norm, largest):
     for i in range(size):
         atom, value = descent.support[i], descent.vectors[VALUE, i]
         explained += value * (target[atom] + descent.correlation[atom])
-        slack += alpha * abs(value) - scale * value * descent.correlation[atom]
-        norm += abs(value)
+        size_of_value = weighted(rule, abs(value), atom)
+        slack += alpha * size_of_value - scale * value * descent.correlation[atom]
+        norm += size_of_value
     if not alpha * norm - explained / 2 <= LOST * half_norm:
         return np.inf
     return gap_of_sums(half_norm, explained, slack, scale)
@@ -214,8 +216,9 @@ def feature_sign_rows(lasso, code, gap, n_iter, tol, max_iter, descent, first, l
 
     Each iteration adds an atom or recomputes q; a row ends only after q is recomputed.
     """
-    rule, gram = lasso.rule, lasso.gram
+    gram = lasso.gram
     for n in range(first, last):
+        rule = row_of(lasso.rule, n)
         target, half_norm = lasso.correlation[n], lasso.half_norm[n]
         size = _start(gram, descent, code[n], True)
         best, refreshes, is_warm = np.intp(0), True, size > 0

@@ -3,7 +3,7 @@
 import numpy as np
 
 from sklearn_ebm.backends import numpy as reference
-from sklearn_ebm.backends._namespace import read_only
+from sklearn_ebm.backends._namespace import diagonal, read_only
 from sklearn_ebm.backends.numba._active_set import active_set_path_rows, active_set_rows
 from sklearn_ebm.backends.numba._block_descent import (
     block_descent_rows,
@@ -13,9 +13,12 @@ from sklearn_ebm.backends.numba._block_descent import (
 from sklearn_ebm.backends.numba._coordinate_descent import coordinate_descent_rows, quadratic_rows
 from sklearn_ebm.backends.numba._factor import new_descent as new_search_in_double
 from sklearn_ebm.backends.numba._feature_sign import feature_sign_rows
+from sklearn_ebm.backends.numba._joint_pursuit import new_joint_pursuit, pursue_groups
 from sklearn_ebm.backends.numba._launcher import split_rows
 from sklearn_ebm.backends.numba._proximal_gradient import new_descent, proximal_gradient_rows
-from sklearn_ebm.backends.numba._support import has_few_on, new_search
+from sklearn_ebm.backends.numba._pursuit import Limits, new_pursuit, pursue_rows
+from sklearn_ebm.backends.numba._support import has_few_on, new_search, typed_rule
+from sklearn_ebm.backends.numpy._pursuit import least_squares
 
 MAX_SUPPORT = 1024  # with a larger support, the inverse would be slower than coordinate descent
 SMALLEST_PIECE = 32  # rows; fewer are finished before a second thread starts
@@ -23,13 +26,12 @@ ROUNDINGS = 4  # possible underestimate of a computed gap, in units of rounding 
 
 
 def _typed(lasso):
-    """Return a problem with read-only arrays and a threshold in their dtype.
+    """Return a problem with read-only arrays and a rule in their dtype.
 
     Otherwise, kernels would be compiled again for other numbers and for arrays that may be written.
     """
-    threshold = lasso.gram.dtype.type(lasso.rule.threshold)
     *arrays, rule = lasso
-    return type(lasso)(*map(read_only, arrays), type(rule)(threshold))
+    return type(lasso)(*map(read_only, arrays), typed_rule(rule, lasso.gram.dtype))
 
 
 def _stop_at(tol, dtype):
@@ -37,16 +39,14 @@ def _stop_at(tol, dtype):
     return max(tol - ROUNDINGS * float(np.finfo(dtype).eps), tol / 2)
 
 
-def by_rows(solve, code, tol):
+def by_rows(solve, code, tol, smallest=SMALLEST_PIECE):
     """Return the gaps of all rows and the rounds, by solve(gap, n_iter, tol, first, last).
 
     The rounds are the maximum over the rows above tol, or over all rows if there are none.
     """
     gap, n_iter = np.zeros(code.shape[0]), np.zeros(code.shape[0], np.int64)
     stop = _stop_at(tol, code.dtype)
-    split_rows(
-        lambda first, last: solve(gap, n_iter, stop, first, last), code.shape[0], SMALLEST_PIECE
-    )
+    split_rows(lambda first, last: solve(gap, n_iter, stop, first, last), code.shape[0], smallest)
     late = gap > tol
     return gap, int(np.max(n_iter, where=late if late.any() else True, initial=0))
 
@@ -86,7 +86,8 @@ def active_set_path(lasso, thresholds, code, tol, max_iter):
 
 def feature_sign(lasso, code, tol, max_iter):
     """Fused feature-sign search; see `sklearn_ebm.backends.numpy.feature_sign`."""
-    lasso = _typed(lasso)
+    in_double = typed_rule(lasso.rule, np.dtype(np.float64))  # as the search
+    lasso = _typed(lasso)._replace(rule=in_double)
     n_atoms = code.shape[1]
     capacity = min(n_atoms, MAX_SUPPORT)
 
@@ -153,3 +154,27 @@ def quadratic(gram, correlation, code):
 
     split_rows(work, code.shape[0], SMALLEST_PIECE)
     return result
+
+
+def pursue(lasso, code, most):
+    """Fused pursuit; see `sklearn_ebm.backends.numpy.pursue`."""
+    dtype, n_atoms = code.dtype, lasso.gram.shape[0]
+    rule, squares = lasso.rule, read_only(np.ascontiguousarray(diagonal(lasso.gram)))
+    numbers = map(dtype.type, (rule.tol, *least_squares(squares)))
+    limits, capacity = Limits(*numbers, bool(rule.optimized)), min(most, n_atoms)
+    gram, correlation, half_norm = map(read_only, lasso[:3])
+    n_samples = code.shape[1] // n_atoms
+    if n_samples > 1:
+        shape = code.shape[0], n_samples, n_atoms
+        correlation, code = correlation.reshape(shape), code.reshape(shape)
+    lasso = type(lasso)(gram, correlation, half_norm, 0)
+
+    def work(first, last):
+        if n_samples > 1:
+            buffers = new_joint_pursuit(n_samples, n_atoms, capacity, dtype)
+            pursue_groups(lasso, squares, limits, code, buffers, first, last)
+        else:
+            buffers = new_pursuit(n_atoms, capacity, dtype)
+            pursue_rows(lasso, squares, limits, code, buffers, first, last)
+
+    split_rows(work, code.shape[0], max(1, SMALLEST_PIECE // max(1, n_samples)))

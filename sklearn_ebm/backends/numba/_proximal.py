@@ -5,7 +5,8 @@ import numpy as np
 from sklearn_ebm.backends import numpy as reference
 from sklearn_ebm.backends.numba._launcher import split_rows
 from sklearn_ebm.backends.numba._momentum import accelerate
-from sklearn_ebm.backends.numba._rules import kernel, shrink
+from sklearn_ebm.backends.numba._rules import kernel, row_of, shrink
+from sklearn_ebm.backends.numba._support import typed_rule
 from sklearn_ebm.backends.numba._windows import majorized_step
 from sklearn_ebm.protocols import offers
 
@@ -15,9 +16,10 @@ SMALLEST_PIECE = 128
 @kernel
 def _plain_rows(product, correlation, code, extrapolated, step_size, rule, first, last):
     for i in range(first, last):
+        own = row_of(rule, i)
         for k in range(code.shape[1]):
             slope = product[i, k] - correlation[i, k]
-            updated = shrink(rule, extrapolated[i, k] - step_size * slope)
+            updated = shrink(own, extrapolated[i, k] - step_size * slope, k)
             code[i, k] = updated
             extrapolated[i, k] = updated
 
@@ -27,10 +29,10 @@ def _accelerated_rows(
     product, correlation, code, extrapolated, momentum, step_size, rule, first, last
 ):
     for i in range(first, last):
-        against = step_size - step_size
+        own, against = row_of(rule, i), step_size - step_size
         for k in range(code.shape[1]):
             start = extrapolated[i, k]
-            updated = shrink(rule, start - step_size * (product[i, k] - correlation[i, k]))
+            updated = shrink(own, start - step_size * (product[i, k] - correlation[i, k]), k)
             against += (start - updated) * (updated - code[i, k])
             extrapolated[i, k] = updated
         momentum[i], weight = accelerate(momentum[i], against)
@@ -51,7 +53,7 @@ def proximal_step(product, correlation, code, extrapolated, momentum, step_size,
         )
         return
     dtype = np.dtype(code.dtype).type
-    rule, step_size = penalty.rule(step_size, dtype), dtype(step_size)
+    rule, step_size = typed_rule(penalty.rule(step_size, dtype), code.dtype), dtype(step_size)
 
     def work(first, last):
         if momentum is None:

@@ -18,7 +18,7 @@ import numpy as np
 
 from sklearn_ebm.backends.numba._coordinate_descent import largest_magnitude, relative_gap
 from sklearn_ebm.backends.numba._momentum import accelerate
-from sklearn_ebm.backends.numba._rules import inner, kernel, scaled, shrink
+from sklearn_ebm.backends.numba._rules import inner, kernel, row_of, scaled, shrink
 from sklearn_ebm.backends.numba._simd import (
     LANES,
     add,
@@ -89,7 +89,7 @@ def _shrink(rule, descent, turn, step_size):
     """Make the step from y; it overwrites the older code."""
     for k in range(0, descent.ahead.shape[0], LANES):
         moved = add_scaled(load(descent.ahead, k), step_size, load(descent.slope, k))
-        store(descent.code, (1 - turn, k), shrink(rule, moved))
+        store(descent.code, (1 - turn, k), shrink(rule, moved, k))
 
 
 @inner
@@ -161,8 +161,8 @@ def proximal_gradient_rows(lasso, code, gap, n_iter, tol, max_iter, lipschitz, a
             descent.code[1, k] = 0
             descent.correlation[1, k] = 0
         gap[row], n_iter[row], turn = _descend(
-            lasso.rule, lasso.gram, lasso.half_norm[row], descent, tol, max_iter, lipschitz,
-            accelerated,
+            row_of(lasso.rule, row), lasso.gram, lasso.half_norm[row], descent, tol, max_iter,
+            lipschitz, accelerated,
         )  # fmt: skip
         for k in range(code.shape[1]):
             code[row, k] = descent.code[turn, k]

@@ -10,9 +10,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from sklearn_ebm.backends._namespace import diagonal, read_only
-from sklearn_ebm.backends.numba._lasso import SMALLEST_PIECE
-from sklearn_ebm.backends.numba._launcher import split_rows
 from sklearn_ebm.backends.numba._rules import inner, kernel
 from sklearn_ebm.backends.numba._simd import (
     LANES,
@@ -25,7 +22,6 @@ from sklearn_ebm.backends.numba._simd import (
     subtract,
     where_larger,
 )
-from sklearn_ebm.backends.numpy._pursuit import least_squares
 
 
 class Limits(NamedTuple):
@@ -113,7 +109,7 @@ def _begin(buffers, target, squares, least, whole):
 
 
 @inner
-def _pivot(buffers, gram, atom, size):
+def find_pivot(buffers, gram, atom, size):
     """Return the square norm of an atom outside the span, and store its products."""
     pivot = gram[atom, atom]
     for t in range(size):
@@ -182,7 +178,7 @@ def pursue_rows(lasso, squares, limits, code, buffers, first, last):
         _begin(buffers, lasso.correlation[n], squares, limits.least, whole)
         while size < capacity and square > limit:
             atom = _best(buffers, squares, limits.least, whole)
-            pivot = _pivot(buffers, gram, atom, size)
+            pivot = find_pivot(buffers, gram, atom, size)
             if not pivot > limits.least * gram[atom, atom]:
                 break
             root = math.sqrt(pivot)
@@ -194,18 +190,3 @@ def pursue_rows(lasso, squares, limits, code, buffers, first, last):
                 _add_direction(buffers, gram, squares, limits, size, one / root, whole)
             size += 1
         _write(buffers, code[n], size)
-
-
-def pursue(lasso, code, most):
-    """Fused pursuit; see `sklearn_ebm.backends.numpy.pursue`."""
-    dtype, n_atoms = code.dtype, code.shape[1]
-    rule, squares = lasso.rule, read_only(np.ascontiguousarray(diagonal(lasso.gram)))
-    numbers = map(dtype.type, (rule.tol, *least_squares(squares)))
-    limits = Limits(*numbers, bool(rule.optimized))
-    lasso = type(lasso)(*map(read_only, lasso[:3]), 0)
-
-    def work(first, last):
-        buffers = new_pursuit(n_atoms, min(most, n_atoms), dtype)
-        pursue_rows(lasso, squares, limits, code, buffers, first, last)
-
-    split_rows(work, code.shape[0], SMALLEST_PIECE)

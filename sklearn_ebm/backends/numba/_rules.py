@@ -3,10 +3,25 @@
 from numba import njit
 from numba.extending import overload
 
-from sklearn_ebm.backends._rules import PositiveSoftThreshold, SoftThreshold
+from sklearn_ebm.backends._rules import (
+    PositiveSoftThreshold,
+    SoftThreshold,
+    WeightedPositiveSoftThreshold,
+    WeightedSoftThreshold,
+)
 from sklearn_ebm.backends.numba._fragments import fragment
 from sklearn_ebm.backends.numba._kernel_cache import cached_on_disk
-from sklearn_ebm.backends.numba._simd import Vector, larger, magnitude, smaller, splat, subtract
+from sklearn_ebm.backends.numba._simd import (
+    Vector,
+    divide,
+    larger,
+    load,
+    magnitude,
+    multiply,
+    smaller,
+    splat,
+    subtract,
+)
 
 # Validation excludes NaN and infinities; sums may be reordered.
 FAST_MATH = {"nnan", "ninf", "nsz", "contract", "reassoc"}
@@ -40,48 +55,122 @@ def routine(function):
     return fragment(function, **OPTIONS)
 
 
-def dual_magnitude(rule, correlation):
+def dual_magnitude(rule, correlation, place=0):
     """Return the magnitude that optimality limits to the threshold for every atom."""
 
 
-def shrink(rule, value):
+def shrink(rule, value, place=0):
     """Apply the proximal operator to one number."""
+
+
+def weighted(rule, value, place=0):
+    """Multiply by the weight of an atom, or of the atoms from `place` on if `value` is a vector."""
+
+
+def unweighted(rule, value, place=0):
+    """Divide by the weight of an atom, or of the atoms from `place` on if `value` is a vector."""
 
 
 def scaled(rule, step_size):
     """Return the rule of the proximal operator of step_size times the penalty."""
 
 
+def row_of(rule, n):
+    """Return the rule of one sample."""
+
+
+SIGNED = SoftThreshold, WeightedSoftThreshold
+POSITIVE = PositiveSoftThreshold, WeightedPositiveSoftThreshold
+WEIGHTED = WeightedSoftThreshold, WeightedPositiveSoftThreshold
+
+
+def _class_of(rule):
+    return getattr(rule, "instance_class", None)
+
+
 @overload(dual_magnitude)
-def _dual_magnitude(rule, correlation):
-    if getattr(rule, "instance_class", None) is SoftThreshold:
+def _dual_magnitude(rule, correlation, place=0):
+    if _class_of(rule) in POSITIVE:
+        return lambda rule, correlation, place=0: unweighted(rule, correlation, place)
+    if _class_of(rule) in SIGNED:
         if isinstance(correlation, Vector):
-            return lambda rule, correlation: magnitude(correlation)
-        return lambda rule, correlation: abs(correlation)
-    if getattr(rule, "instance_class", None) is PositiveSoftThreshold:
-        return lambda rule, correlation: correlation
+            return lambda rule, correlation, place=0: unweighted(
+                rule, magnitude(correlation), place
+            )
+        return lambda rule, correlation, place=0: unweighted(rule, abs(correlation), place)
 
 
 @overload(shrink)
-def _shrink(rule, value):
+def _shrink(rule, value, place=0):
     """Apply the operator to a number, or to each number of a `Vector`."""
-    if getattr(rule, "instance_class", None) is SoftThreshold:
-        if isinstance(value, Vector):
-            return lambda rule, value: subtract(
-                value, smaller(larger(value, splat(-rule.threshold)), splat(rule.threshold))
-            )
-        return lambda rule, value: value - min(max(value, -rule.threshold), rule.threshold)
-    if getattr(rule, "instance_class", None) is PositiveSoftThreshold:
-        if isinstance(value, Vector):
-            return lambda rule, value: larger(
-                subtract(value, splat(rule.threshold)), subtract(value, value)
-            )
-        return lambda rule, value: max(value - rule.threshold, value - value)
+    if isinstance(value, Vector):
+        return _shrink_vector(rule)
+    if _class_of(rule) in SIGNED:
+
+        def shrink_number(rule, value, place=0):
+            threshold = weighted(rule, rule.threshold, place)
+            return value - min(max(value, -threshold), threshold)
+
+        return shrink_number
+    if _class_of(rule) in POSITIVE:
+        return lambda rule, value, place=0: max(
+            value - weighted(rule, rule.threshold, place), value - value
+        )
+
+
+def _shrink_vector(rule):
+    if _class_of(rule) in SIGNED:
+
+        def shrink_vector(rule, value, place=0):
+            threshold = weighted(rule, splat(rule.threshold), place)
+            lowest = weighted(rule, splat(-rule.threshold), place)
+            return subtract(value, smaller(larger(value, lowest), threshold))
+
+        return shrink_vector
+    if _class_of(rule) in POSITIVE:
+        return lambda rule, value, place=0: larger(
+            subtract(value, weighted(rule, splat(rule.threshold), place)), subtract(value, value)
+        )
+
+
+@overload(weighted)
+def _weighted(rule, value, place=0):
+    if _class_of(rule) not in WEIGHTED:
+        return lambda rule, value, place=0: value
+    if isinstance(value, Vector):
+        return lambda rule, value, place=0: multiply(value, load(rule.weights, place))
+    return lambda rule, value, place=0: value * rule.weights[place]
+
+
+@overload(unweighted)
+def _unweighted(rule, value, place=0):
+    if _class_of(rule) not in WEIGHTED:
+        return lambda rule, value, place=0: value
+    if isinstance(value, Vector):
+        return lambda rule, value, place=0: divide(value, load(rule.weights, place))
+    return lambda rule, value, place=0: value / rule.weights[place]
 
 
 @overload(scaled)
 def _scaled(rule, step_size):
-    if getattr(rule, "instance_class", None) is SoftThreshold:
+    if _class_of(rule) is SoftThreshold:
         return lambda rule, step_size: SoftThreshold(step_size * rule.threshold)
-    if getattr(rule, "instance_class", None) is PositiveSoftThreshold:
+    if _class_of(rule) is PositiveSoftThreshold:
         return lambda rule, step_size: PositiveSoftThreshold(step_size * rule.threshold)
+    if _class_of(rule) is WeightedSoftThreshold:
+        return lambda rule, step_size: WeightedSoftThreshold(
+            step_size * rule.threshold, rule.weights
+        )
+    if _class_of(rule) is WeightedPositiveSoftThreshold:
+        return lambda rule, step_size: WeightedPositiveSoftThreshold(
+            step_size * rule.threshold, rule.weights
+        )
+
+
+@overload(row_of)
+def _row_of(rule, n):
+    if _class_of(rule) is WeightedSoftThreshold:
+        return lambda rule, n: WeightedSoftThreshold(rule.threshold, rule.weights[n])
+    if _class_of(rule) is WeightedPositiveSoftThreshold:
+        return lambda rule, n: WeightedPositiveSoftThreshold(rule.threshold, rule.weights[n])
+    return lambda rule, n: rule

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from sklearn_ebm.backends._namespace import read_only
-from sklearn_ebm.backends.numba._rules import inner, kernel
+from sklearn_ebm.backends.numba._rules import inner, kernel, weighted
 from sklearn_ebm.backends.numba._simd import (
     LANES,
     add,
@@ -64,6 +64,19 @@ def new_search(n_atoms, capacity, dtype):
 def padded(size):
     """Return the size padded to whole vectors, as for rows of the inverse."""
     return (size + LANES - 1) // LANES * LANES
+
+
+def typed_rule(rule, dtype):
+    """Return a rule in a dtype, with rows of weights, padded with ones to whole vectors."""
+    threshold, *weights = rule
+    return type(rule)(dtype.type(threshold), *(_whole_rows(each, dtype) for each in weights))
+
+
+def _whole_rows(weights, dtype):
+    n_rows, n_atoms = weights.shape
+    rows = np.empty((n_rows, padded(n_atoms)), dtype)
+    rows[:, :n_atoms], rows[:, n_atoms:] = weights, 1
+    return read_only(rows)
 
 
 @inner
@@ -145,12 +158,13 @@ def remove(search, size, position):
 
 
 @inner
-def newton_step(search, size, threshold):
-    """Compute the step to the minimum on the support, (q_S - threshold sign_S) (H_SS)^-1."""
+def newton_step(rule, search, size, threshold):
+    """Compute the step to the minimum on the support, (q_S - threshold w_S sign_S) (H_SS)^-1."""
     vectors = search.vectors
     for i in range(size):
-        slope = search.correlation[search.support[i]] - threshold * vectors[SIGN, i]
-        vectors[FACTOR, i] = slope
+        atom = search.support[i]
+        limit = weighted(rule, threshold, atom)
+        vectors[FACTOR, i] = search.correlation[atom] - limit * vectors[SIGN, i]
     times_inverse(vectors, search.inverse, STEP, size)
 
 

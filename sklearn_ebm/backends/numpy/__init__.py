@@ -12,7 +12,12 @@ from sklearn_ebm.backends.numpy._contrast import ascend, project
 from sklearn_ebm.backends.numpy._convolution import correlate, correlate_kernels, synthesize
 from sklearn_ebm.backends.numpy._convolutional_moments import add_code_moment, update_kernels
 from sklearn_ebm.backends.numpy._coordinate_descent import coordinate_descent, quadratic
-from sklearn_ebm.backends.numpy._dictionary import add_moments, update_atoms, update_atoms_by_svd
+from sklearn_ebm.backends.numpy._dictionary import (
+    add_moments,
+    update_atoms,
+    update_atoms_by_svd,
+    update_projected_atoms,
+)
 from sklearn_ebm.backends.numpy._encoders import (
     logistic_backward,
     shrink_backward,
@@ -24,6 +29,7 @@ from sklearn_ebm.backends.numpy._encoders import (
 )
 from sklearn_ebm.backends.numpy._feature_sign import active_set, active_set_path, feature_sign
 from sklearn_ebm.backends.numpy._gibbs import gibbs_step
+from sklearn_ebm.backends.numpy._joint_descent import joint_descent
 from sklearn_ebm.backends.numpy._local_contrast import (
     local_contrast,
     local_contrast_backward,
@@ -81,6 +87,7 @@ __all__ = [
     "gibbs_step",
     "greedy_steps",
     "greedy_steps_backward",
+    "joint_descent",
     "local_contrast",
     "local_contrast_backward",
     "local_descent",
@@ -111,5 +118,6 @@ __all__ = [
     "update_atoms",
     "update_atoms_by_svd",
     "update_kernels",
+    "update_projected_atoms",
     "update_rank_one_kernels",
 ]

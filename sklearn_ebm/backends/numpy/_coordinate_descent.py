@@ -41,7 +41,7 @@ def coordinate_descent(lasso, code, tol, max_iter):
                 code[:, j] = 0
                 continue
             wished = residual_correlation[:, j] + curvature * code[:, j]
-            updated = lasso.rule.prox(wished) / curvature
+            updated = lasso.rule.at(j).prox(wished) / curvature
             residual_correlation -= (updated - code[:, j])[:, None] * lasso.gram[j, :][None, :]
             code[:, j] = updated
         gap = lasso_gap(lasso, code, residual_correlation)

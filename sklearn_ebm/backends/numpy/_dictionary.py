@@ -61,6 +61,31 @@ def update_atoms(dictionary, code_moment, cross_moment, is_positive=False):
             dictionary[j, :] = atom / norm
 
 
+def update_projected_atoms(dictionary, code_moment, cross_moment, project):
+    """Sweep once: d_j <- project(d_j + (B_j - A_j D) / A_jj) (Mairal et al. 2010, alg. 2).
+
+    Each step minimises the energy of all past codes over one atom in a convex set, so that the
+    energy does not increase.
+
+    Parameters
+    ----------
+    dictionary, code_moment, cross_moment
+        As in `update_atoms`; the atoms are in the set.
+    project : callable
+        Function that maps atoms of shape (1, n_features) to the closest ones in the set.
+    """
+    xp = array_namespace(dictionary)
+    floor = SMALLEST_USE * float(xp.max(diagonal(code_moment)))
+    for j in range(dictionary.shape[0]):
+        use = code_moment[j, j]
+        if float(use) <= floor:
+            continue
+        atom = dictionary[j, :] + (cross_moment[j, :] - code_moment[j, :] @ dictionary) / use
+        atom = project(atom[None, :])[0, :]
+        if float(xp.sum(atom * atom)) > float(xp.finfo(dictionary.dtype).smallest_normal):
+            dictionary[j, :] = atom
+
+
 def update_atoms_by_svd(dictionary, residual, code, weight, n_steps):
     """Replace each atom and its coefficients by the leading singular vectors, one after another.
 

@@ -137,6 +137,10 @@ class _Search:
     def hessian(self):
         return self.lasso.gram[np.ix_(self.support, self.support)]
 
+    def limit(self, atoms):
+        """Return the largest |q_j| of some atoms at the optimum."""
+        return self.lasso.rule.at(atoms).threshold
+
     def run(self, tol, max_iter):
         """Add atoms until the gap is small or no atom is left; return the number of attempts."""
         self.settle()
@@ -190,7 +194,7 @@ class _Search:
     def attempt(self, atom):
         """Add an atom, replacing others if necessary; return the decrease of the energy."""
         q = self.correlation[atom]
-        sign, violation = np.sign(q), abs(q) - self.lasso.rule.threshold
+        sign, violation = np.sign(q), abs(q) - self.limit(atom)
         value = gain = 0.0
         while self.is_in_span(atom):
             weights, pivot = self.replacement(atom)
@@ -221,7 +225,7 @@ class _Search:
         gain = 0.0
         while self.support:
             sign = self.sign[self.support]
-            slope = self.correlation[self.support] - self.lasso.rule.threshold * sign
+            slope = self.correlation[self.support] - self.limit(self.support) * sign
             step = np.linalg.solve(self.hessian, slope)
             length, blocking = self.crossing(step)
             is_last = blocking is None or length > 1

@@ -14,11 +14,14 @@ def pursue(lasso, code, most):
     with `most` atoms, if the squared norm of its residual is at most `lasso.rule.tol`, or if no
     atom is outside the span.
 
+    A row may contain several samples, one after another, which then share a support (Tropp, Gilbert
+    & Strauss 2006): squares of correlations, of norms and of residuals are sums over its samples.
+
     Parameters
     ----------
     lasso : Lasso
         Gram matrix, correlations, half squared norms, and a `SupportRule`.
-    code : array of shape (n_samples, n_components)
+    code : array of shape (n_rows, n_samples * n_components)
         Receives the codes.
     most : int
         Largest number of atoms in a support.
@@ -43,17 +46,19 @@ class _Batch:
         xp = array_namespace(lasso.gram)
         self.lasso = lasso
         least, self.least = least_squares(lasso.gram)
-        n_samples = lasso.correlation.shape[0]
+        n_rows, n_atoms = lasso.correlation.shape[0], lasso.gram.shape[0]
+        shape = n_rows, lasso.correlation.shape[1] // n_atoms, n_atoms
+        self.target = xp.reshape(lasso.correlation, shape)
         self.square = 2 * lasso.half_norm
         floor = least * self.square
         self.limit = xp.where(floor > lasso.rule.tol, floor, xp.full_like(floor, lasso.rule.tol))
         self.goes_on = self.square > self.limit
-        self.residual_correlation = lasso.correlation
-        self.atom_square = diagonal(lasso.gram)[None, :] * xp.ones_like(lasso.correlation)
-        self.atoms = xp.zeros((n_samples, 0), dtype=xp.int64)
-        self.is_on = xp.zeros((n_samples, 0), dtype=self.goes_on.dtype)
-        self.value = xp.zeros((n_samples, 0), dtype=lasso.gram.dtype)
-        self.rows = xp.zeros((n_samples, 0, lasso.gram.shape[0]), dtype=lasso.gram.dtype)
+        self.residual_correlation = self.target
+        self.atom_square = xp.tile(diagonal(lasso.gram)[None, :], (n_rows, 1))
+        self.atoms = xp.zeros((n_rows, 0), dtype=xp.int64)
+        self.is_on = xp.zeros((n_rows, 0), dtype=self.goes_on.dtype)
+        self.value = xp.zeros((n_rows, 0, shape[1]), dtype=lasso.gram.dtype)
+        self.rows = xp.zeros((n_rows, 0, n_atoms), dtype=lasso.gram.dtype)
 
     @property
     def n_steps(self):
@@ -71,10 +76,12 @@ class _Batch:
         self.atoms = xp.concat([self.atoms, atom], axis=1)
         self.is_on = xp.concat([self.is_on, self.goes_on[:, None]], axis=1)
         self.rows = xp.concat([self.rows, xp.take(gram, atom[:, 0], axis=0)[:, None, :]], axis=1)
-        target = xp.take_along_axis(self.lasso.correlation, self.atoms, axis=1)
-        self.value = self._solve(target[:, :, None])[:, :, 0]
-        explained = xp.sum(self.value * target, axis=1)
-        self.residual_correlation = self.lasso.correlation - _combined(self.value, self.rows)
+        atoms = xp.tile(self.atoms[:, None, :], (1, self.target.shape[1], 1))
+        target = xp.take_along_axis(self.target, atoms, axis=2)
+        self.value = self._solve(xp.permute_dims(target, (0, 2, 1)))
+        transposed = xp.permute_dims(self.value, (0, 2, 1))
+        explained = xp.sum(transposed * target, axis=(1, 2))
+        self.residual_correlation = self.target - transposed @ self.rows
         self.square = 2 * self.lasso.half_norm - explained
         self.goes_on = self.goes_on & (self.square > self.limit)
 
@@ -84,7 +91,8 @@ class _Batch:
         if self.lasso.rule.optimized and self.n_steps:
             square = square - xp.sum(self.rows * self._solve(self.rows), axis=1)
         is_outside = square > self.least * self.atom_square
-        scores = self.residual_correlation**2 / xp.where(is_outside, square, xp.ones_like(square))
+        total = xp.sum(self.residual_correlation**2, axis=1)
+        scores = total / xp.where(is_outside, square, xp.ones_like(square))
         return xp.where(is_outside, scores, xp.zeros_like(scores))
 
     def _pivot(self, atom):
@@ -110,13 +118,10 @@ class _Batch:
     def write(self, code):
         """Write the codes."""
         xp = array_namespace(code)
-        code[...] = 0
-        components = xp.arange(code.shape[1])
+        components = xp.arange(self.target.shape[2])
+        rows = xp.zeros_like(self.target)
         for s in range(self.n_steps):
             is_here = (self.atoms[:, s][:, None] == components) & self.is_on[:, s][:, None]
-            code[...] = xp.where(is_here, self.value[:, s][:, None], code)
-
-
-def _combined(value, rows):
-    """Return z H of each row."""
-    return array_namespace(value).sum(value[:, :, None] * rows, axis=1)
+            value = self.value[:, s, :][:, :, None]
+            rows = xp.where(is_here[:, None, :], value, rows)
+        code[...] = xp.reshape(rows, code.shape)

@@ -108,10 +108,14 @@ class BilinearEnergy:
         field = self.hidden_field(x) + self.hidden_bias
         return self.visible.value(x) - xp.sum(field * z, axis=1)
 
-    def free_energy(self, x):
-        """Return F(v) of each row, with the hidden units summed out."""
+    def free_energy(self, x, observed=None):
+        """Return F(v) of each row, with the hidden units summed out.
+
+        Units that are not observed have no term of their own in the energy. They act on the hidden
+        units by their values in x, as if these were constants.
+        """
         sums = self.backend_for(x).softplus_sums(self.hidden_field(x), self.hidden_bias)
-        return self.visible.value(x) - sums
+        return self.visible.value(x, observed) - sums
 
     def free_energy_of_hidden(self, hidden):
         """Return -log sum_v exp(-E(v, h)) of each row, with the visible units summed out."""

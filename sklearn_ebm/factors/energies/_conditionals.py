@@ -1,5 +1,7 @@
 """The conditional distributions of the two layers of a bilinear energy."""
 
+from sklearn_ebm.backends import array_namespace, copied
+
 
 class Conditionals:
     """Samples and means of each layer given the other.
@@ -41,3 +43,29 @@ class Conditionals:
             return
         self.sample_visible(hidden, keys[0], visible)
         self.sample_hidden(visible, keys[1], hidden, mean)
+
+
+class ClampedConditionals:
+    """Gibbs sampling of some of the visible units, while the others keep their values.
+
+    Parameters
+    ----------
+    conditionals : Conditionals
+        Samples all units.
+    visible : array of shape (n_rows, n_visible)
+        Values of the visible units. They are copied.
+    is_free : array of shape (n_rows, n_visible)
+        1 for units that are sampled, 0 for units that keep their values.
+    """
+
+    def __init__(self, conditionals, visible, is_free):
+        self.conditionals = conditionals
+        self._visible = copied(visible)
+        self._is_free = is_free
+
+    def gibbs_step(self, hidden, visible, keys, mean=None):
+        """Sample the free visible units given the hidden units, then the hidden units, in place."""
+        drawn = self.conditionals.sample_visible(hidden, keys[0], visible)
+        xp = array_namespace(visible)
+        visible[...] = xp.where(self._is_free != 0, drawn, self._visible)
+        self.conditionals.sample_hidden(visible, keys[1], hidden, mean)

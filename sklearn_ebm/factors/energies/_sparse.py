@@ -11,7 +11,8 @@ from sklearn_ebm.backends import in_type
 from sklearn_ebm.factors._tape import Tape
 from sklearn_ebm.factors.decoders._linear import half_norm
 from sklearn_ebm.factors.penalties._ridge import without_ridge
-from sklearn_ebm.factors.problems import Source
+from sklearn_ebm.factors.problems import JointProblem, Source
+from sklearn_ebm.protocols import rows_of
 
 
 @stored
@@ -60,7 +61,11 @@ class SparseEnergy:
         encoder = None if self.encoder is None else self.encoder.on(backend)
         return replace(self, decoder=self.decoder.on(backend), encoder=encoder)
 
-    def problem(self, X, prediction=None, mask=None):
+    def rows(self, index):
+        """Return the energy of some of the samples."""
+        return replace(self, penalty=rows_of(self.penalty, index))
+
+    def problem(self, X, prediction=None, mask=None, group_size=1):
         """Return the energy as a function of z, for all rows of X at once.
 
         The prediction term adds beta I to the Hessian and beta f(x) to the correlations. It is thus
@@ -75,15 +80,18 @@ class SparseEnergy:
             f(x).
         mask : array of shape (n_samples, n_features) or None
             1 for observed features, else 0.
+        group_size : int, default=1
+            Number of consecutive samples that share a support.
 
         Returns
         -------
-        problem : GramProblem, MaskedProblem or ConvolutionalProblem
+        problem : GramProblem, MaskedProblem, JointProblem or ConvolutionalProblem
         """
         prediction = self._prediction(X, prediction)
         penalty, ridge = without_ridge(self.penalty)
         source = Source.of(self.decoder, X, prediction, self.beta, mask, ridge)
-        return self.decoder.problem(source, penalty)
+        problem = self.decoder.problem(source, penalty)
+        return problem if group_size == 1 else JointProblem(problem, group_size)
 
     def _prediction(self, X, prediction):
         """Return f(x) if the energy has a prediction term, else None."""

@@ -9,6 +9,7 @@ import numpy as np
 from sklearn_ebm._storage import stored
 from sklearn_ebm.backends import array_namespace
 from sklearn_ebm.backends._problems import SupportRule
+from sklearn_ebm.factors.penalties._joint import JointErrorLimit, JointL0
 from sklearn_ebm.factors.penalties._specification import PenaltySpecification, checked_tol
 
 
@@ -133,6 +134,7 @@ class ErrorLimit:
     name = "L0Penalty"
     convex = False
     separable = False
+    joint = JointErrorLimit
 
     def __init__(self, support_rule):
         self.support_rule = support_rule
@@ -141,9 +143,16 @@ class ErrorLimit:
         """Return zeros, shape (n_samples,)."""
         return array_namespace(code).zeros(code.shape[0], dtype=code.dtype)
 
+    def jointly(self, size):
+        """Return the limit for groups of `size` samples; `tol` is the mean over the samples."""
+        rule = self.support_rule
+        return self.joint(rule._replace(tol=rule.tol * size), size)
+
 
 class L0(ErrorLimit):
     """Zero for codes with at most k non-zero entries, and infinite for other codes."""
+
+    joint = JointL0
 
     def value(self, code):
         """Return zero or infinity for each row, shape (n_samples,)."""

@@ -4,8 +4,14 @@ import numpy as np
 
 from sklearn_ebm._storage import stored
 from sklearn_ebm._typing import ArrayLike
-from sklearn_ebm.backends import array_namespace, to_host
-from sklearn_ebm.backends._rules import PositiveSoftThreshold, SoftThreshold
+from sklearn_ebm.backends import array_namespace, take_rows, to_host
+from sklearn_ebm.backends._rules import (
+    PositiveSoftThreshold,
+    SoftThreshold,
+    WeightedPositiveSoftThreshold,
+    WeightedSoftThreshold,
+)
+from sklearn_ebm.factors.penalties._joint import JointL1
 from sklearn_ebm.factors.penalties._smooth import SmoothL1
 from sklearn_ebm.factors.penalties._specification import PenaltySpecification
 
@@ -18,10 +24,12 @@ class L1Penalty(PenaltySpecification):
 
     Parameters
     ----------
-    weights : array-like of shape (n_components,) or None, default=None
+    weights : array-like of shape (n_components,) or (n_samples, n_components), or None, \
+            default=None
         Positive factor of alpha for each component. Components with a larger weight are used less.
         In convolutional models, there is one weight for each feature map. None is a weight of one
-        for all components.
+        for all components. Two dimensions are weights for each sample and component, which only
+        functions accept, such as `sparse_encode`: a model also encodes samples without weights.
 
     See Also
     --------
@@ -32,7 +40,9 @@ class L1Penalty(PenaltySpecification):
     -----
     Solvers use the variables w_j z_j, in which the penalty has equal weights, so that weights do
     not make inference slower. The exceptions are missing values, and models with both convolutions
-    and an encoder, for which FISTA is the fastest solver that supports weights.
+    and an encoder, for which FISTA is the fastest solver that supports weights. Weights for each
+    sample are part of the solvers: in the variables w_j z_j, each sample would have another
+    dictionary.
 
     References
     ----------
@@ -47,6 +57,13 @@ class L1Penalty(PenaltySpecification):
     >>> penalty = L1Penalty(weights=[1.0, 0.5])
     >>> print(sparse_encode([[3.0, 4.0]], np.eye(2), alpha=2.0, penalty=penalty))
     [[1. 3.]]
+
+    Weights for each sample:
+
+    >>> penalty = L1Penalty(weights=[[1.0, 0.5], [0.5, 1.0]])
+    >>> print(sparse_encode([[3.0, 4.0], [3.0, 4.0]], np.eye(2), alpha=2.0, penalty=penalty))
+    [[1. 3.]
+     [2. 2.]]
     """
 
     separable = True
@@ -54,7 +71,9 @@ class L1Penalty(PenaltySpecification):
     def __init__(self, weights: ArrayLike | None = None) -> None:
         super().__init__(weights=weights)
 
-    def resolve(self, n_components: int, alpha: float, positive: bool = False) -> "L1 | WeightedL1":
+    def resolve(
+        self, n_components: int, alpha: float, positive: bool = False
+    ) -> "L1 | WeightedL1 | SampleWeightedL1":
         """Return the factor alpha sum_j w_j |z_j|.
 
         Parameters
@@ -68,32 +87,35 @@ class L1Penalty(PenaltySpecification):
 
         Returns
         -------
-        L1 or WeightedL1
-            The penalty with its weight.
+        L1, WeightedL1 or SampleWeightedL1
+            The penalty with its weight; a `SampleWeightedL1` if weights differ between samples.
 
         Raises
         ------
         ValueError
-            If the weights are not `n_components` positive numbers.
+            If the weights are not `n_components` positive numbers, or rows of as many.
         """
         if self.weights is None:
             return L1(alpha, positive)
-        return WeightedL1(L1(alpha, positive), _checked_weights(self.weights, n_components))
+        weights = _checked_weights(self.weights, n_components)
+        if weights.ndim == 2:
+            return SampleWeightedL1(alpha, weights, positive)
+        return WeightedL1(L1(alpha, positive), weights)
 
 
 def _checked_weights(weights, n_components):
     """Return the weights as an array in double precision."""
     checked = np.array(to_host(weights), dtype=np.float64)  # a copy: users may change theirs
-    if checked.shape != (n_components,):
+    if checked.ndim not in (1, 2) or checked.shape[-1] != n_components or checked.size == 0:
         raise ValueError(
-            f"weights must have the shape (n_components,) = ({n_components},), got an array of "
-            f"shape {checked.shape}."
+            f"weights must have the shape (n_components,) = ({n_components},) or (n_samples, "
+            f"n_components), got an array of shape {checked.shape}."
         )
-    if not np.all((checked > 0) & np.isfinite(checked)):
+    smallest, largest = checked.min(), checked.max()
+    if not (smallest > 0 and largest < np.inf):  # not with NaN either
         raise ValueError(
-            "weights must be positive and finite, got values from "
-            f"{checked.min()} to {checked.max()}. Codes of components without a penalty have no "
-            "duality gap; use a small weight instead of 0."
+            f"weights must be positive and finite, got values from {smallest} to {largest}. Codes "
+            "of components without a penalty have no duality gap; use a small weight instead of 0."
         )
     return checked
 
@@ -142,6 +164,10 @@ class L1:
         kind = PositiveSoftThreshold if self.positive else SoftThreshold
         return kind(dtype(self.alpha * step_size))
 
+    def jointly(self, size):
+        """Return alpha sum_j ||Z_j||, for groups of `size` samples."""
+        return JointL1(self.alpha, size, None, self.positive)
+
     def smoothed(self, epsilon):
         """Return alpha sum_j sqrt(z_j^2 + epsilon)."""
         return SmoothL1(self.alpha, epsilon)
@@ -188,6 +214,80 @@ class WeightedL1:
         rule = self.unweighted.rule(step_size, float)
         return type(rule)(rule.threshold * self.weights_of(code)).prox(code)
 
+    def jointly(self, size):
+        """Return alpha sum_j w_j ||Z_j||, for groups of `size` samples."""
+        l1 = self.unweighted
+        return JointL1(l1.alpha, size, self.weights, l1.positive)
+
     def smoothed(self, epsilon):
         """Return alpha sum_j w_j sqrt(z_j^2 + epsilon)."""
         return SmoothL1(self.unweighted.alpha, epsilon, self.weights)
+
+
+class SampleWeightedL1:
+    """alpha sum_j w_nj |z_nj| of sample n.
+
+    It is a penalty for some samples only, or the majorant of a concave penalty at their codes.
+
+    Parameters
+    ----------
+    alpha : float
+        Weight of the sparsity.
+    weights : array of shape (n_samples, n_components)
+        w, positive.
+    positive : bool, default=False
+        Whether codes are non-negative.
+    name : str, default="L1Penalty"
+        Name of the penalty in error messages.
+    """
+
+    name = "L1Penalty"
+    separable = True
+
+    def __init__(self, alpha, weights, positive=False, name=name):
+        self.alpha = alpha
+        self.weights = weights
+        self.positive = positive
+        self.name = name
+
+    curvature = 0  # of a majorant: weight of the squared distance that `prox` leaves out
+
+    @property
+    def n_samples(self):
+        """Number of samples that the penalty is for."""
+        return self.weights.shape[0]
+
+    def rows(self, index):
+        """Return the penalty of some of the samples."""
+        weights = self.weights
+        some = weights[index, :] if isinstance(index, slice) else take_rows(weights, index)
+        return self._with(some)
+
+    def on(self, backend):
+        """Return the penalty with weights on the device of a backend."""
+        return self._with(backend.to_device(self.weights))
+
+    def _with(self, weights):
+        return SampleWeightedL1(self.alpha, weights, self.positive, self.name)
+
+    def value(self, code):
+        """Return the penalty of each row, shape (n_samples,)."""
+        xp = array_namespace(code)
+        return self.alpha * xp.sum(xp.asarray(self.weights, dtype=code.dtype) * abs(code), axis=1)
+
+    def gradient(self, code):
+        """Return alpha w_nj sign(z_nj), with the subgradient zero at z_nj = 0."""
+        return self.rule(1, float).gradient(code)
+
+    def dual_norm(self, correlation, code=None, eta=None):
+        """Return max_j |q_nj| / (alpha w_nj); at most one if the optimal code is zero."""
+        return self.rule(1, float).dual_norm(correlation)
+
+    def prox(self, code, step_size):
+        """Return argmin_z 1/2 ||z - code||^2 + step_size * penalty(z), elementwise."""
+        return self.rule(step_size, float).prox(code)
+
+    def rule(self, step_size, dtype):
+        """Return the proximal operator as plain numbers and arrays, for fused kernels."""
+        kind = WeightedPositiveSoftThreshold if self.positive else WeightedSoftThreshold
+        return kind(dtype(self.alpha * step_size), self.weights)

@@ -18,11 +18,11 @@ def at_every_position(penalty, n_components):
     Returns
     -------
     PenaltyFactor
-        The penalty itself if it is elementwise: it has a `rule`, or its factor without the ridge or
-        without the weights has one.
+        The penalty itself if it is elementwise: it has a `rule` or a `tangent`, or its factor
+        without the ridge or without the weights has a rule.
     """
     inner = (getattr(penalty, name, None) for name in ("without_ridge", "unweighted"))
-    if any(offers(each, "rule") for each in (penalty, *inner)):
+    if offers(penalty, "tangent") or any(offers(each, "rule") for each in (penalty, *inner)):
         return penalty
     return PositionwisePenalty(penalty, n_components)
 

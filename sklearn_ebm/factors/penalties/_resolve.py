@@ -16,7 +16,7 @@ PENALTY = [  # constraint of the parameter `penalty`, see `sklearn_ebm.protocols
 ]
 
 
-def resolve_penalty(penalty, n_components, alpha, positive=False):
+def resolve_penalty(penalty, n_components, alpha, positive=False, n_samples=None):
     """Return the factor of a penalty.
 
     Parameters
@@ -29,6 +29,8 @@ def resolve_penalty(penalty, n_components, alpha, positive=False):
         Weight of the penalty.
     positive : bool, default=False
         Whether codes are constrained to be non-negative.
+    n_samples : int or None, default=None
+        Number of samples, for a function. None is a model, which later encodes other samples.
 
     Returns
     -------
@@ -38,14 +40,34 @@ def resolve_penalty(penalty, n_components, alpha, positive=False):
     Raises
     ------
     ValueError
-        If the penalty does not support the number of components or `positive`.
+        If the penalty does not support the number of components or `positive`, or if it is for
+        another number of samples.
     """
     penalty = _named(penalty)
     if isinstance(penalty, type):
         raise ValueError(f"penalty must be an instance, got the class {penalty.__name__}.")
     if offers(penalty, "resolve"):
-        return penalty.resolve(n_components, alpha, positive)
+        factor = penalty.resolve(n_components, alpha, positive)
+        _require_samples(factor, n_samples)
+        return factor
     return WeightedPenalty(penalty, alpha, positive)
+
+
+def _require_samples(factor, n_samples):
+    """Refuse weights for each sample if there are other samples."""
+    n_rows = getattr(factor, "n_samples", None)
+    if n_rows is None or n_rows == n_samples:
+        return
+    if n_samples is None:
+        raise ValueError(
+            "weights must have the shape (n_components,) in a model, whose later samples have no "
+            f"weights, got an array of shape {factor.weights.shape}. Pass weights for each sample "
+            "to sparse_encode."
+        )
+    raise ValueError(
+        f"weights must have one row for each of the {n_samples} samples, got an array of shape "
+        f"{factor.weights.shape}."
+    )
 
 
 def check_alpha(penalty, alpha):
@@ -103,37 +125,39 @@ def _named(penalty):
     return PENALTIES.get(penalty, penalty) if isinstance(penalty, str) else penalty
 
 
-def renewing_penalty(model, params):
-    """Return parameters to set, with a new penalty in place of all ``penalty__name``.
+def renewing(name, model, params):
+    """Return parameters to set, with a new part of a model in place of all ``part__name``.
 
     Parameters
     ----------
+    name : str
+        Name of the parameter that has the part, such as "penalty".
     model : estimator
-        Has the attribute `penalty`. It is not changed.
+        Has an attribute of this name. It is not changed.
     params : dict
         New values by name.
 
     Returns
     -------
     dict
-        New values by name, without parameters of the penalty.
+        New values by name, without parameters of the part.
 
     Raises
     ------
     ValueError
-        If the penalty has no parameter of the given name.
+        If the part has no parameter of the given name.
     """
-    prefix = "penalty__"
-    inner = {name[len(prefix) :]: params[name] for name in params if name.startswith(prefix)}
+    prefix = f"{name}__"
+    inner = {key[len(prefix) :]: params[key] for key in params if key.startswith(prefix)}
     if not inner:
         return params
-    outer = {name: value for name, value in params.items() if not name.startswith(prefix)}
-    penalty = outer["penalty"] if "penalty" in outer else model.penalty
-    known = penalty.get_params(deep=False) if offers(penalty, "get_params") else {}
-    unknown = [name for name in inner if name not in known]
+    outer = {key: value for key, value in params.items() if not key.startswith(prefix)}
+    part = outer[name] if name in outer else getattr(model, name)
+    known = part.get_params(deep=False) if offers(part, "get_params") else {}
+    unknown = [key for key in inner if key not in known]
     if unknown:
         raise ValueError(
-            f"Invalid parameter {unknown[0]!r} for penalty {penalty!r}. Valid parameters are: "
-            f"{[*known]}. To use another penalty, set `penalty` to its instance first."
+            f"Invalid parameter {unknown[0]!r} for {name} {part!r}. Valid parameters are: "
+            f"{[*known]}. To use another {name}, set `{name}` to its instance first."
         )
-    return {**outer, "penalty": type(penalty)(**{**known, **inner})}
+    return {**outer, name: type(part)(**{**known, **inner})}

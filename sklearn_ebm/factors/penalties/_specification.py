@@ -1,4 +1,4 @@
-"""Base class of public penalties: immutable parameters, compared and hashed by value."""
+"""Base classes of public penalties: immutable parameters, compared and hashed by value."""
 
 import inspect
 from numbers import Real
@@ -9,17 +9,18 @@ import numpy as np
 from sklearn_ebm.backends import to_host
 
 
-class PenaltySpecification:
-    """Parameters of a penalty without alpha. It is immutable, so that models can share it.
+class Specification:
+    """Immutable parameters of a part of a model, so that models can share it.
 
-    A subclass passes all parameters of its `__init__` as keywords to this `__init__`, and defines
-    `resolve(n_components, alpha, positive=False)`. See `sklearn_ebm.protocols.Penalty`.
+    A subclass passes all parameters of its `__init__` as keywords to this `__init__`.
 
     Parameters
     ----------
     **parameters
         Values by name, stored as they are.
     """
+
+    parameter = "penalty"  # name of the model's parameter, for error messages
 
     def __init__(self, **parameters):
         vars(self).update(parameters)
@@ -67,8 +68,8 @@ class PenaltySpecification:
     def _refuse(self, name):
         kind = type(self).__name__
         raise AttributeError(
-            f"{kind} is immutable. Create a new {kind}, or call set_params(penalty__{name}=...) on "
-            "the model that uses it."
+            f"{kind} is immutable. Create a new {kind}, or call "
+            f"set_params({self.parameter}__{name}=...) on the model that uses it."
         )
 
     def __eq__(self, other):
@@ -85,6 +86,14 @@ class PenaltySpecification:
             if _by_value(value) != _by_value(signature[name].default)
         ]
         return f"{type(self).__name__}({', '.join(changed)})"
+
+
+class PenaltySpecification(Specification):
+    """Parameters of a penalty without alpha.
+
+    A subclass defines `resolve(n_components, alpha, positive=False)`. See
+    `sklearn_ebm.protocols.Penalty`.
+    """
 
 
 def _by_value(value):

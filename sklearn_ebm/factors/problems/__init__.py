@@ -8,12 +8,15 @@ from sklearn_ebm.factors.problems._gram import (
     Source,
     largest_eigenvalue,
 )
+from sklearn_ebm.factors.problems._joint import JointProblem, joint_penalty
 
 __all__ = [
     "ConvolutionalProblem",
     "GramProblem",
+    "JointProblem",
     "MaskedProblem",
     "Source",
+    "joint_penalty",
     "largest_curvature",
     "largest_eigenvalue",
 ]

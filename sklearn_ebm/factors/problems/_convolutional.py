@@ -13,6 +13,7 @@ from sklearn_ebm.backends._certificate import gap_of_misfit
 from sklearn_ebm.backends._problems import ConvolutionalLasso
 from sklearn_ebm.factors.problems._fourier import FourierProducts
 from sklearn_ebm.factors.problems._gram import GramProblem
+from sklearn_ebm.protocols import offers, rows_of
 
 
 class ConvolutionalProblem(GramProblem):
@@ -66,6 +67,7 @@ class ConvolutionalProblem(GramProblem):
         part = copy.copy(self)
         part.__dict__.pop("correlation", None)
         part.half_norm = array_namespace(self.half_norm).take(self.half_norm, index)
+        part.penalty = rows_of(self.penalty, index)
         part.source = self.source.rows(index)
         return part
 
@@ -121,8 +123,15 @@ class ConvolutionalProblem(GramProblem):
         source = self.source._replace(decoder=self.decoder.with_filters(kernels))
         return ConvolutionalProblem(source, self.penalty.unweighted)
 
+    @property
     def as_local_lasso(self):
-        """Return the arrays for a descent on tiles."""
+        """A function that returns the arrays for a descent on tiles.
+
+        None if weights differ between samples.
+        """
+        return None if offers(self.penalty, "rows") else self._as_local_lasso
+
+    def _as_local_lasso(self):
         source, prediction = self.source, self.source.prediction
         if source.ridge and prediction is None:
             prediction = array_namespace(source.X).zeros_like(self.correlation)

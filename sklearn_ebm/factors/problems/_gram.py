@@ -23,8 +23,9 @@ from sklearn_ebm.backends import (
 from sklearn_ebm.backends import numpy as reference
 from sklearn_ebm.backends._certificate import gap_of_misfit, relative_gap
 from sklearn_ebm.backends._problems import Lasso
+from sklearn_ebm.backends._rules import with_type_of
 from sklearn_ebm.factors.penalties._ridge import without_ridge
-from sklearn_ebm.protocols import offers
+from sklearn_ebm.protocols import offers, rows_of
 
 SMALL = 64  # for matrices with up to this many rows, computing all eigenvalues is as fast
 ACCURACY = 5e-3  # relative tolerance of the Lanczos iteration
@@ -153,6 +154,7 @@ class GramProblem:
     """
 
     source = None
+    descent = "block_descent"  # the kernel for a penalty with `group_rule`
 
     def __init__(self, gram, correlation, half_norm, penalty, lipschitz, source=None):
         self.gram = gram
@@ -200,6 +202,7 @@ class GramProblem:
         part = copy.copy(self)
         part._correlation = xp.take(self.correlation, index, axis=0)
         part.half_norm = xp.take(self.half_norm, index)
+        part.penalty = rows_of(self.penalty, index)
         part.source = None if self.source is None else self.source.rows(index)
         return part
 
@@ -216,9 +219,12 @@ class GramProblem:
         return problem
 
     def with_penalty(self, factor):
-        """Return the problem with another penalty on the codes."""
+        """Return the problem with another penalty, whose quadratic part replaces that of another.
+
+        The quadratic terms of the problem are the same if the penalty has none.
+        """
         penalty, ridge = without_ridge(factor)
-        if self.source is not None and ridge != self.source.ridge:
+        if self.source is not None and ridge and ridge != self.source.ridge:
             return self.source._replace(ridge=ridge).problem(penalty)
         problem = copy.copy(self)
         problem.penalty = penalty
@@ -263,7 +269,8 @@ class GramProblem:
 
     def as_lasso(self):
         """Return the arrays for a fused kernel."""
-        return Lasso(self.gram, self.correlation, self.unit, self.penalty.rule(1, float))
+        rule = with_type_of(self.correlation, self.penalty.rule(1, float))
+        return Lasso(self.gram, self.correlation, self.unit, rule)
 
     def as_group_lasso(self):
         """Return the arrays for kernels that process one group at a time."""

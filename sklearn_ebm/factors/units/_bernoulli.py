@@ -81,9 +81,9 @@ class BernoulliUnits(Units):
         """Factor of v in the signal, which is v itself."""
         return self.scale
 
-    def value(self, visible):
-        """Return E_v of each row."""
-        return -(visible @ self.bias)
+    def value(self, visible, observed=None):
+        """Return E_v of each row, as the sum over all units or the observed units."""
+        return -((visible if observed is None else visible * observed) @ self.bias)
 
     def signal(self, visible):
         """Return the signal to the hidden units."""

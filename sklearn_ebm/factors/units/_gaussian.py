@@ -134,9 +134,11 @@ class GaussianUnits(Units):
         """Standard deviations s of u if the field is zero."""
         return array_namespace(self.bias).exp(self.log_variance / 2)
 
-    def value(self, visible):
-        """Return E_v of each row."""
+    def value(self, visible, observed=None):
+        """Return E_v of each row, as the sum over all units or the observed units."""
         error = self.coordinates.inward(visible) - self.bias
+        if observed is not None:
+            error = error * observed
         return (error * error) @ self.precision / 2
 
     def signal(self, visible):

@@ -3,7 +3,8 @@
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from sklearn_ebm.backends import resolve_backend
+from sklearn_ebm.backends import array_namespace, resolve_backend
+from sklearn_ebm.inputs._rows import float_type
 
 
 @dataclass(eq=False)
@@ -38,6 +39,31 @@ class Units:
     def shifted(self, change):
         """Return the units with `change` added to the bias."""
         return replace(self, bias=self.bias + change)
+
+    def filled(self, visible, observed):
+        """Return rows with the mean of each unit without hidden units in place of missing values.
+
+        Parameters
+        ----------
+        visible : array of shape (n_rows, n_features)
+            Rows of any real dtype.
+        observed : array of shape (n_rows, n_features) or None
+            1 for observed values, otherwise 0. None returns the rows themselves.
+
+        Returns
+        -------
+        array of shape (n_rows, n_features)
+            Rows in a floating-point dtype if any value is missing.
+        """
+        if observed is None:
+            return visible
+        xp, dtype = array_namespace(visible), float_type(visible)
+        mean = xp.astype(self.placeholder(), dtype)
+        return xp.where(observed != 0, xp.astype(visible, dtype), mean)
+
+    def placeholder(self):
+        """Return the values that stand for missing features: their means without hidden units."""
+        return self.mean(array_namespace(self.bias).zeros_like(self.bias)[None, :])[0, :]
 
     def affine_signal(self):
         """Return (gain, origin) such that the signal is (v - origin) gain."""

@@ -35,6 +35,7 @@ from scipy import sparse
 from sklearn_ebm._storage import stored
 from sklearn_ebm.backends import array_namespace, new_matrix, resolve_backend, to_host
 from sklearn_ebm.backends._ascent import Ascent, Contrast, Layers
+from sklearn_ebm.factors.energies._conditionals import ClampedConditionals
 from sklearn_ebm.inputs._rows import dense_rows
 from sklearn_ebm.learning._divergence import Diverged
 from sklearn_ebm.learning._samples import Batch, Samples
@@ -88,7 +89,11 @@ class DenseSamples(Samples):
     def take(self, rows):
         """Return the batch of some rows. Their weights remain on the host."""
         weight = None if self.weight is None else self.weight[rows]
-        return Batch(dense_rows(self.X, np.r_[rows], self.dtype), weight=weight)
+        X, mask = (
+            None if array is None else dense_rows(array, np.r_[rows], self.dtype)
+            for array in (self.X, self.mask)
+        )
+        return Batch(X, mask=mask, weight=weight)
 
 
 class States(NamedTuple):
@@ -317,11 +322,12 @@ class Contrastive(BaseCriterion):
             memory.matrix(name, (n_rows + n_chains + 2, size), self.energy.weights)
             for name, size in zip(("visible", "hidden"), self.energy.weights.shape, strict=True)
         )
+        observed = batch.mask
         visible[:n_rows, :] = self.energy.visible.coordinates.states_of(batch.X)
         draw, start = (stream.key().from_row(batch.first) for _ in range(2))
         keys = gibbs_keys(stream, self.how.n_gibbs_steps)
         if self.how.draws:
-            _draw(visible[:n_rows, :], draw, backend)
+            _draw(visible[:n_rows, :], draw, backend, observed)
         pieces = [(True, *bounds) for bounds in (() if shard is None else piece_bounds(n_chains))]
         pieces += [(False, *bounds) for bounds in piece_bounds(n_rows)]
 
@@ -330,16 +336,26 @@ class Contrastive(BaseCriterion):
             if is_moved:
                 state = particles[rows, :]
                 gibbs(chain, state, visible[own, :], keys, first, hidden[own, :])
-            elif shard is not None:
+                return
+            if shard is not None and observed is None:
                 data.hidden_mean(visible[rows, :], hidden[rows, :])
-            else:
-                state = new_matrix((last - first, hidden.shape[1]), hidden)
-                key = start.from_row(first)
-                data.sample_hidden(visible[rows, :], key, state, hidden[rows, :])
-                first = batch.first + first
-                gibbs(chain, state, visible[own, :], keys, first, hidden[own, :])
+                return
+            state = new_matrix((last - first, hidden.shape[1]), hidden)
+            key = start.from_row(first)
+            data.sample_hidden(visible[rows, :], key, state, hidden[rows, :])
+            first = batch.first + first
+            if shard is None:
+                free = chain
+                if observed is not None:
+                    free = ClampedConditionals(chain, visible[rows, :], observed[rows, :])
+                gibbs(free, state, visible[own, :], keys, first, hidden[own, :])
+                return
+            free = ClampedConditionals(data, visible[rows, :], 1 - observed[rows, :])
+            gibbs(free, state, visible[rows, :], keys, n_chains + first, hidden[rows, :])
 
         map_bounds(work, pieces, backend)
+        if observed is not None and self.moving is not None:
+            visible[:n_rows, :] *= array_namespace(visible).maximum(observed, self.moving)
         chain_weight = batch.weight if shard is None else None
         states = States(visible, hidden, n_rows, batch.weight, chain_weight)
         return {"states": states, "report": {}}, particles
@@ -436,11 +452,12 @@ def _normalized(weight, size):
     return np.full(size, 1 / size) if weight is None else weight / weight.sum()
 
 
-def _draw(visible, key, backend):
-    """Replace each entry by 1 with that probability, and by 0 otherwise, in place."""
+def _draw(visible, key, backend, observed):
+    """Replace each observed entry by 1 with that probability, and by 0 otherwise, in place."""
     xp = array_namespace(visible)
     drawn = backend.uniform(new_matrix(visible.shape, visible), key)
-    visible[...] = xp.astype(drawn < visible, visible.dtype)
+    drawn = xp.astype(drawn < visible, visible.dtype)
+    visible[...] = drawn if observed is None else xp.where(observed != 0, drawn, visible)
 
 
 def _zero_matrix(like):

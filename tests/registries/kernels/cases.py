@@ -5,14 +5,20 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from sklearn_ebm.backends import numpy as reference
-from sklearn_ebm.backends._certificate import lasso_gap
-from sklearn_ebm.backends._groups import GroupSoftThreshold
+from sklearn_ebm.backends._certificate import lasso_gap, relative_gap
+from sklearn_ebm.backends._groups import GroupSoftThreshold, JointSoftThreshold
 from sklearn_ebm.backends._limits import NormLimit, SquareLimit
 from sklearn_ebm.backends._problems import Lasso, SupportRule
-from sklearn_ebm.backends._rules import PositiveSoftThreshold, SoftThreshold
+from sklearn_ebm.backends._rules import (
+    PositiveSoftThreshold,
+    SoftThreshold,
+    WeightedPositiveSoftThreshold,
+    WeightedSoftThreshold,
+)
 from sklearn_ebm.factors import pools_of_groups, pools_of_map
 from sklearn_ebm.factors.penalties import L1
 from sklearn_ebm.factors.penalties._group import GroupMajorant
+from sklearn_ebm.factors.penalties._l1 import SampleWeightedL1
 from tests.registries.kernels import convolutions, layers, maps
 from tests.registries.kernels.draws import (
     N_ATOMS,
@@ -26,6 +32,7 @@ from tests.registries.kernels.draws import (
 
 N_FEATURES = 53
 N_ROWS = 9
+N_JOINT = 3  # samples that share a support
 GROUP_SIZES = [1, 9, 3, 1, 12, 4, 7]  # of all atoms together; below, at and above multiples of four
 
 
@@ -41,6 +48,14 @@ def limited_certificate(lasso, code):
 def dense_certificate(lasso, code):
     """Return the relative gap of each row, and the smallest curvature of the energy."""
     return lasso_gap(lasso, code), np.linalg.eigvalsh(lasso.gram)[0]
+
+
+def joint_certificate(lasso, code):
+    """Return the relative gap of each group of samples, and the smallest curvature."""
+    shape = len(code), N_JOINT, N_ATOMS
+    q = lasso.correlation - (code.reshape(shape) @ lasso.gram).reshape(code.shape)
+    gap = relative_gap(lasso.rule, lasso.correlation, lasso.half_norm, code, q)
+    return gap, np.linalg.eigvalsh(lasso.gram)[0]
 
 
 class Case(NamedTuple):
@@ -59,8 +74,11 @@ def _unit_rows(rng, dtype, n_rows):
     return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(dtype)
 
 
-def draw_step(rng, dtype, n_rows, accelerated, positive, n_atoms=N_ATOMS):
+def draw_step(rng, dtype, n_rows, accelerated, positive, n_atoms=N_ATOMS, has_weights=False):
     shape = (n_rows, n_atoms)
+    penalty = L1(np.float64(0.7), positive)  # a grid's np.float64 must not promote
+    if has_weights:
+        penalty = SampleWeightedL1(np.float64(0.7), rng.uniform(0.5, 2, shape), positive)
     product, correlation, code = (normal(rng, dtype, *shape) for _ in range(3))
     ahead = np.where(np.arange(n_rows) % 2, 1, -1).astype(dtype)  # half are beyond the minimum
     return {
@@ -70,7 +88,7 @@ def draw_step(rng, dtype, n_rows, accelerated, positive, n_atoms=N_ATOMS):
         "extrapolated": code + ahead[:, None] * (product - correlation),
         "momentum": rng.uniform(1, 5, n_rows).astype(dtype) if accelerated else None,
         "step_size": 0.3,
-        "penalty": L1(np.float64(0.7), positive),  # a grid's np.float64 must not promote
+        "penalty": penalty,
     }
 
 
@@ -95,6 +113,8 @@ def draw_values_of_pools(rng, dtype, n_rows, pools):
 
 
 def draw_lasso(rng, dtype, n_rows, rule, **settings):
+    if isinstance(rule, type):  # of a rule with weights for each sample
+        rule = rule(1.0, rng.uniform(0.5, 2, (n_rows, N_ATOMS)).astype(dtype))
     dictionary = _unit_rows(rng, dtype, N_ATOMS)
     X = 5 * normal(rng, dtype, n_rows, N_FEATURES)
     lasso = Lasso(dictionary @ dictionary.T, X @ dictionary.T, (X * X).sum(axis=1) / 2, rule)
@@ -109,8 +129,27 @@ def draw_lasso(rng, dtype, n_rows, rule, **settings):
     }
 
 
-def draw_pursuit(rng, dtype, n_rows, rule, most):
-    arguments = draw_lasso(rng, dtype, n_rows, rule)
+def draw_joint(rng, dtype, n_rows, rule):
+    """Groups of samples, each a row."""
+    arguments = draw_lasso(rng, dtype, N_JOINT * n_rows, rule)
+    arguments["lasso"] = _joined(arguments["lasso"], n_rows)
+    arguments["code"] = arguments["code"].reshape(n_rows, N_JOINT * N_ATOMS)
+    return arguments
+
+
+def draw_joint_thresholds(rng, dtype, n_rows, positive):
+    threshold = rng.uniform(2, 5, N_ATOMS).astype(dtype)
+    return draw_joint(rng, dtype, n_rows, JointSoftThreshold(threshold, positive))
+
+
+def _joined(lasso, n_rows):
+    correlation = lasso.correlation.reshape(n_rows, N_JOINT * N_ATOMS)
+    half_norm = lasso.half_norm.reshape(n_rows, N_JOINT).sum(axis=1)
+    return lasso._replace(correlation=correlation, half_norm=half_norm)
+
+
+def draw_pursuit(rng, dtype, n_rows, rule, most, draw=draw_lasso):
+    arguments = draw(rng, dtype, n_rows, rule)
     return {"lasso": arguments["lasso"], "code": arguments["code"], "most": most}
 
 
@@ -171,6 +210,11 @@ def draw_atoms(rng, dtype, n_rows, **options):
         "cross_moment": code.T @ X,
         **options,
     }
+
+
+def shortened(atoms):
+    """Return the closest atoms in the unit ball."""
+    return atoms / np.maximum(np.linalg.norm(atoms, axis=1, keepdims=True), 1)
 
 
 def draw_moments(rng, dtype, n_rows, density):
@@ -244,9 +288,9 @@ def draw_adam(rng, dtype, n_rows):
     }
 
 
-def _step_case(accelerated, positive):
+def _step_case(accelerated, positive, **how):
     replaced = ("code", "extrapolated", *(("momentum",) if accelerated else ()))
-    options = {"accelerated": accelerated, "positive": positive}
+    options = {"accelerated": accelerated, "positive": positive, **how}
     return Case("proximal_step", draw_step, replaced, options)
 
 
@@ -334,6 +378,8 @@ CASES = {
     "ISTA, positive": _step_case(accelerated=False, positive=True),
     "FISTA": _step_case(accelerated=True, positive=False),
     "FISTA, positive": _step_case(accelerated=True, positive=True),
+    "ISTA, weights": _step_case(accelerated=False, positive=False, has_weights=True),
+    "FISTA, weights, positive": _step_case(accelerated=True, positive=True, has_weights=True),
     "add_moments": Case(
         "add_moments", draw_moments, ("code_moment", "cross_moment"), {"density": 0.1}
     ),
@@ -347,6 +393,9 @@ CASES = {
         "update_atoms", draw_atoms, ("dictionary",), {"is_positive": True}, smallest=1
     ),
     "update_atoms": Case("update_atoms", draw_atoms, ("dictionary",), smallest=1),
+    "update_projected_atoms": Case(
+        "update_projected_atoms", draw_atoms, ("dictionary",), {"project": shortened}, smallest=1
+    ),
     "matching pursuit": Case(
         "pursue", draw_pursuit, ("code",), {"rule": SupportRule(N_ATOMS, 0.0, False), "most": 7}
     ),
@@ -358,6 +407,18 @@ CASES = {
         draw_pursuit,
         ("code",),
         {"rule": SupportRule(N_ATOMS, 400.0, False), "most": N_ATOMS},
+    ),
+    "matching pursuit of groups": Case(
+        "pursue",
+        draw_pursuit,
+        ("code",),
+        {"rule": SupportRule(N_ATOMS, 0.0, False), "most": 7, "draw": draw_joint},
+    ),
+    "matching pursuit of groups, optimized, to an error": Case(
+        "pursue",
+        draw_pursuit,
+        ("code",),
+        {"rule": SupportRule(N_ATOMS, 1200.0, True), "most": N_ATOMS, "draw": draw_joint},
     ),
     "atoms by power iterations": Case(
         "update_atoms_by_svd", draw_svd, ("dictionary", "residual", "code"), {"n_steps": 5}, 1
@@ -397,6 +458,9 @@ PATHS = {  # minimizers for several thresholds
     "active_set_path": Case("active_set_path", draw_path, ("code",), {"rule": SoftThreshold(1.0)}),
     "active_set_path, positive": Case(
         "active_set_path", draw_path, ("code",), {"rule": PositiveSoftThreshold(1.0)}
+    ),
+    "active_set_path, weights": Case(
+        "active_set_path", draw_path, ("code",), {"rule": WeightedSoftThreshold}
     ),
 }
 MINIMIZERS = {  # results are defined by the problem, but iterations are not
@@ -447,6 +511,30 @@ MINIMIZERS = {  # results are defined by the problem, but iterations are not
     "FISTA, positive": _descent_case(PositiveSoftThreshold(1.0), accelerated=True),
     "active_set, cold": Case(
         "active_set", draw_lasso, ("code",), {"rule": SoftThreshold(1.0), "warm": False}
+    ),
+    "FISTA, weights": _descent_case(WeightedSoftThreshold, accelerated=True),
+    "ISTA, weights, positive": _descent_case(WeightedPositiveSoftThreshold, accelerated=False),
+    **{
+        f"{kernel}, {words}": Case(kernel, draw_lasso, ("code",), {"rule": rule})
+        for kernel in ("active_set", "coordinate_descent", "feature_sign")
+        for words, rule in {
+            "weights": WeightedSoftThreshold,
+            "weights, positive": WeightedPositiveSoftThreshold,
+        }.items()
+    },
+    "joint_descent": Case(
+        "joint_descent",
+        draw_joint_thresholds,
+        ("code",),
+        {"positive": False},
+        certificate=joint_certificate,
+    ),
+    "joint_descent, positive": Case(
+        "joint_descent",
+        draw_joint_thresholds,
+        ("code",),
+        {"positive": True},
+        certificate=joint_certificate,
     ),
     "block_descent": Case("block_descent", draw_groups, ("code",), {"positive": False}),
     "block_descent, positive": Case("block_descent", draw_groups, ("code",), {"positive": True}),
