@@ -44,7 +44,7 @@ from sklearn_ebm.estimators._auto_encoder_parts import (
     warn_of_scale,
 )
 from sklearn_ebm.estimators._network_forms import AutoEncoderNetwork
-from sklearn_ebm.factors import OUTPUTS, PENALTY, renewing_penalty
+from sklearn_ebm.factors import OUTPUTS, PENALTY, renewing
 from sklearn_ebm.factors.energies._reconstruction import ACTIVATIONS
 from sklearn_ebm.inputs._adapters import Rows
 from sklearn_ebm.inputs._checks import check_codes, check_magnitude
@@ -543,7 +543,7 @@ class AutoEncoder(
         AutoEncoder
             The estimator itself.
         """
-        return super().set_params(**renewing_penalty(self, params))
+        return super().set_params(**renewing("penalty", self, params))
 
     @property
     def _n_features_out(self):
