@@ -224,7 +224,15 @@ def _fourier_fista(problem, code, warm, tol, max_iter, backend):
 
 
 def _reweighted(problem, code, warm, tol, max_iter, backend):
-    return reweighted(problem, code, warm, tol, max_iter, backend, _solve_convex)
+    """Solve weighted problems, in double precision if energies are too close for single."""
+    gap, n_iter = reweighted(problem, code, warm, tol, max_iter, backend, _solve_convex)
+    if code.dtype != array_namespace(code).float64 and n_iter < max_iter:
+        n_iter += _go_on(_weighted_problems, problem, code, gap, tol, max_iter - n_iter, backend)
+    return gap, n_iter
+
+
+def _weighted_problems(problem, code, tol, max_iter, backend):
+    return reweighted(problem, code, True, tol, max_iter, backend, _solve_convex)
 
 
 def _solve_convex(problem, code, warm, tol, max_iter, backend):

@@ -128,6 +128,18 @@ def test_codes_of_orthonormal_atoms_are_half_thresholds_of_xu():
 
 
 @penalties
+@signs
+def test_single_precision_reaches_the_default_tolerance(penalty, positive, recwarn):
+    """Energies of late iterations differ by less than single precision resolves."""
+    random = np.random.default_rng(0)
+    data, atoms = (random.standard_normal((n, 10)).astype(np.float32) for n in (200, 16))
+    for alpha in (1e-2, 0.5):
+        code = sparse_encode(data, atoms, alpha, penalty=penalty, positive=positive)
+        assert code.dtype == np.float32
+    assert not recwarn.list
+
+
+@penalties
 def test_sparse_output_sparse_samples_and_repeated_calls_have_the_same_codes(penalty):
     options = {"penalty": penalty, "tol": 1e-6}
     code = sparse_encode(X, ATOMS, ALPHA, **options)
