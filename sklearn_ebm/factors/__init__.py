@@ -3,6 +3,7 @@
 from sklearn_ebm.factors._linear_maps import FixedMap, LinearHead
 from sklearn_ebm.factors._losses import LOSSES
 from sklearn_ebm.factors._missing import Filled
+from sklearn_ebm.factors._one_hot import OneHot
 from sklearn_ebm.factors._pooled_features import PooledFeatures
 from sklearn_ebm.factors._score_losses import (
     SCORE_LOSSES,
@@ -45,7 +46,7 @@ from sklearn_ebm.factors.penalties._resolve import (
     same_penalty,
     takes_alpha,
 )
-from sklearn_ebm.factors.units import UNITS, BernoulliUnits, GaussianUnits
+from sklearn_ebm.factors.units import UNITS, BernoulliUnits, CategoricalUnits, GaussianUnits
 
 __all__ = [
     "CONVOLUTIONAL_ENCODERS",
@@ -62,6 +63,7 @@ __all__ = [
     "AnnealedPath",
     "BernoulliUnits",
     "BilinearEnergy",
+    "CategoricalUnits",
     "ConvolutionalDecoder",
     "DisjointGroupNorm",
     "ElasticNetPenalty",
@@ -76,6 +78,7 @@ __all__ = [
     "L1Penalty",
     "LinearDecoder",
     "LinearHead",
+    "OneHot",
     "PatchDecoder",
     "PooledFeatures",
     "Pools",
