@@ -130,19 +130,9 @@ class DensityModel(Stateful, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         self._ready()
         return self._prepare(X, self._base)
 
-    def _energy_in(self, dtype):
-        """Return the energy in a dtype. Raise a ValueError if its range is too small."""
-        energy = self._energy
-        if energy.weights.dtype != dtype and not energy.fits(largest_value(dtype)):
-            raise ValueError(
-                f"{type(self).__name__} was fitted on values outside the range of "
-                f"{np.dtype(dtype)!r}. Convert X to {np.dtype(energy.weights.dtype)!r}."
-            )
-        return energy.astype(dtype)
-
     def _for_each_piece(self, function, data, n_columns=None):
         """Return the results of function(energy, batch, result) on pieces of the data."""
-        energy = self._energy_in(float_type(data.X)).on(data.backend)
+        energy = _energy_in(self, float_type(data.X)).on(data.backend)
 
         def on_rows(energy, rows, result, first):
             observed = data.observed
@@ -186,27 +176,7 @@ class DensityModel(Stateful, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
             Means of the visible units, in the space of the data. With categorical units, they are
             the codes of the most probable categories.
         """
-        return self._decoded(self._visible_mean(X))
-
-    def _visible_mean(self, X):
-        """Return the means of the visible units, or of their one-hot columns."""
-        self._ready()
-        X = check_codes(X)
-        check_magnitude(X)
-        n_hidden = self._energy.weights.shape[1]
-        if X.shape[1] != n_hidden:
-            raise ValueError(
-                f"X has {X.shape[1]} components, but {type(self).__name__} is expecting {n_hidden} "
-                "components as input."
-            )
-        backend = resolve_backend(self.backend, X)
-        energy = self._energy_in(X.dtype).on(backend)
-        return energy.conditionals.visible_mean(backend.to_device(X))
-
-    def _decoded(self, states):
-        """Return the codes of one-hot columns; other states are the values of the features."""
-        categories = self._base.categories
-        return states if categories is None else categories.decode(states)
+        return _decoded(self, _visible_mean(self, X))
 
     def reconstruct(self, X: MatrixLike) -> Array:
         """Encode and decode samples: apply `transform` and then `inverse_transform`.
@@ -243,7 +213,7 @@ class DensityModel(Stateful, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
             Probabilities. The columns of a feature are adjacent, in the order of its codes, and
             their number is its entry of `n_categories_`.
         """
-        return self._visible_mean(self.transform(X))
+        return _visible_mean(self, self.transform(X))
 
     def energy(self, X: MatrixLike) -> Array:
         """Compute the free energy F(v) of each sample, in which the hidden units are summed out.
@@ -344,8 +314,8 @@ class DensityModel(Stateful, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         check_scalar(n_steps, "n_steps", Integral, min_val=1)
         data = self._read(X)
         stream = Stream(check_random_state(random_state))
-        energy = self._energy_in(float_type(data.X)).on(data.backend)
-        return self._decoded(move_samples(energy, data.X, n_steps, stream))
+        energy = _energy_in(self, float_type(data.X)).on(data.backend)
+        return _decoded(self, move_samples(energy, data.X, n_steps, stream))
 
     def sample(
         self, n_samples: int = 1, n_burn_in: int = 1000, *, random_state: RandomState = None
@@ -378,9 +348,9 @@ class DensityModel(Stateful, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         start = array_namespace(weights).zeros((n_samples, weights.shape[0]), dtype=weights.dtype)
         self._base.on(backend).sample(start, Stream(random_state).key())
         if n_burn_in == 0:
-            return self._decoded(start)
+            return _decoded(self, start)
         moved = move_samples(energy.on(backend), start, n_burn_in, Stream(random_state))
-        return self._decoded(moved)
+        return _decoded(self, moved)
 
     # ----------------------------------------------------------------------------------- likelihood
     def log_partition(
@@ -522,6 +492,39 @@ class Data(NamedTuple):
     observed: Any
     backend: Any
     categories: Any = None
+
+
+def _energy_in(model, dtype):
+    """Return the energy in a dtype. Raise a ValueError if its range is too small."""
+    energy = model._energy
+    if energy.weights.dtype != dtype and not energy.fits(largest_value(dtype)):
+        raise ValueError(
+            f"{type(model).__name__} was fitted on values outside the range of "
+            f"{np.dtype(dtype)!r}. Convert X to {np.dtype(energy.weights.dtype)!r}."
+        )
+    return energy.astype(dtype)
+
+
+def _visible_mean(model, X):
+    """Return the means of the visible units, or of their one-hot columns, given hidden units."""
+    model._ready()
+    X = check_codes(X)
+    check_magnitude(X)
+    n_hidden = model._energy.weights.shape[1]
+    if X.shape[1] != n_hidden:
+        raise ValueError(
+            f"X has {X.shape[1]} components, but {type(model).__name__} is expecting {n_hidden} "
+            "components as input."
+        )
+    backend = resolve_backend(model.backend, X)
+    energy = _energy_in(model, X.dtype).on(backend)
+    return energy.conditionals.visible_mean(backend.to_device(X))
+
+
+def _decoded(model, states):
+    """Return the codes of one-hot columns; other states are the values of the features."""
+    categories = model._base.categories
+    return states if categories is None else categories.decode(states)
 
 
 def _free_energy(energy, batch, result):

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from sklearn_ebm._storage import stored
-from sklearn_ebm.backends import array_namespace
+from sklearn_ebm.backends import array_namespace, to_host
 
 LARGEST_CODE = 65535  # larger values are no categories; their columns would exhaust the memory
 
@@ -83,8 +83,8 @@ class Categories:
         xp, n_features = array_namespace(X), X.shape[1]
         if isinstance(n_categories, str):
             codes = X if observed is None else xp.where(observed != 0, X, xp.zeros_like(X))
-            largest = xp.max(codes, axis=0)
-            return cls(tuple(1 + int(largest[feature]) for feature in range(n_features)))
+            largest = to_host(xp.max(codes, axis=0))
+            return cls(tuple((1 + largest.astype(int)).tolist()))
         sizes = np.asarray(n_categories)
         is_valid = sizes.dtype.kind in "iu" and sizes.shape in ((), (n_features,))
         if not is_valid or np.any(sizes < 1):
@@ -138,7 +138,7 @@ class Categories:
         raise ValueError(
             f"X must contain codes below the number of categories of each feature, got the code "
             f"{code} for feature {feature} with {self.sizes[feature]} categories. Set n_categories "
-            "to include categories that are not in the training data, and fit again."
+            "to include categories that are not in the training data, and call fit."
         )
 
     def decode(self, states):
