@@ -105,11 +105,11 @@ class DensityModel(Stateful, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         X, observed = split_missing(_with_type(X), self.missing_values)
         categories = None if base is None else base.categories
         if _is_categorical(self):
+            X = array_namespace(X).astype(X, float_type(X), copy=False)
             require_codes(X, observed, type(self).__name__)
             if categories is None:
                 categories = Categories.of(X, observed, self.n_categories)
             X, observed = categories.encode(X, observed)
-            X = array_namespace(X).astype(X, float_type(X), copy=False)
         values, size = X.data if sparse.issparse(X) else X, LARGEST_INTEGER
         if _is_float(X) and values.size:
             size = check_magnitude(values, dtype=dtype)

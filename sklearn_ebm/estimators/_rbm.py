@@ -115,11 +115,13 @@ class RBM(CallbackSupportMixin, DensityModel):
     Attributes
     ----------
     components_ : ndarray of shape (n_components, n_features)
-        Weights, the transpose of W.
+        Weights, the transpose of W. With `visible="categorical"`, there is a column for each
+        category of each feature.
     intercept_hidden_ : ndarray of shape (n_components,)
         Biases c of the hidden units.
     intercept_visible_ : ndarray of shape (n_features,)
-        Biases b of the visible units.
+        Biases b of the visible units. With `visible="categorical"`, there is an entry for each
+        category of each feature.
     variance_ : ndarray of shape (n_features,)
         Variance s^2 of each feature given the hidden units. Only available if `visible="gaussian"`,
         where the energy is sum (v - b)^2 / (2 s^2) - (v / s^2) W h' - c.h.
@@ -132,6 +134,7 @@ class RBM(CallbackSupportMixin, DensityModel):
         per feature, in nats, or `reconstruction_curve_` if `visible="gaussian"`.
     reconstruction_curve_ : ndarray of shape (n_iter_,)
         Mean squared reconstruction error per feature after each pass, estimated on a few samples.
+        With `visible="categorical"`, it is the mean over the columns of `components_`.
     free_energy_gap_curve_ : ndarray of shape (n_iter_,)
         Mean free energy of held-out samples minus the mean free energy of training samples, after
         each pass. It grows when the model overfits. Empty if `validation_fraction=0`.

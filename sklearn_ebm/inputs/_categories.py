@@ -69,7 +69,7 @@ class Categories:
         Parameters
         ----------
         X : array of shape (n_samples, n_features)
-            Codes.
+            Codes in a floating-point dtype.
         observed : array of shape (n_samples, n_features) or None
             1 for observed values, otherwise 0.
         n_categories : "auto", int or array-like of shape (n_features,)
@@ -193,7 +193,7 @@ def require_codes(X, observed, name):
     remedy = "Encode the categories, for example with OrdinalEncoder."
     if bool(xp.any(codes < 0)):
         raise ValueError(f"Negative values in data passed to {name} (input X). {words}. {remedy}")
-    wrong = codes != xp.floor(codes) if xp.isdtype(codes.dtype, "real floating") else codes < 0
+    wrong = codes != xp.floor(codes)
     if bool(xp.any(wrong)):
         value = float(xp.max(xp.where(wrong, codes, xp.zeros_like(codes))))
         raise ValueError(f"X must contain integers, got {value:.6g}. {words}. {remedy}")

@@ -162,6 +162,10 @@ def test_codes_may_be_integers_and_numbers_of_categories_may_be_given():
     expected = make("categorical", n_categories="auto").fit(X)
     ours = make("categorical", n_categories=expected.n_categories_).fit(X.astype(np.uint8))
     assert_array_equal(ours.components_, expected.components_)
+    of_booleans, of_ones = (
+        make("categorical", n_categories="auto").fit(each) for each in (X > 1, 1.0 * (X > 1))
+    )
+    assert_array_equal(of_booleans.components_, of_ones.components_)
     wider = make("categorical", n_categories=5).fit(X)
     assert_array_equal(wider.n_categories_, np.full(64, 5))
     assert np.all(np.isfinite(wider.components_))
