@@ -163,7 +163,8 @@ def test_codes_may_be_integers_and_numbers_of_categories_may_be_given():
     ours = make("categorical", n_categories=expected.n_categories_).fit(X.astype(np.uint8))
     assert_array_equal(ours.components_, expected.components_)
     of_booleans, of_ones = (
-        make("categorical", n_categories="auto").fit(each) for each in (X > 1, 1.0 * (X > 1))
+        make("categorical", n_categories="auto").fit((X > 1).astype(dtype))
+        for dtype in (bool, np.float32)
     )
     assert_array_equal(of_booleans.components_, of_ones.components_)
     wider = make("categorical", n_categories=5).fit(X)
