@@ -84,7 +84,7 @@ class ContrastiveLearning:
         model = self.model
         goes_on = model.warm_start and model.__sklearn_is_fitted__()
         trainer = model._learner_to_go_on() if goes_on else None
-        samples, backend, how = self._read(X, trainer)
+        samples, data, how = self._read(X, trainer)
         rows, weights = _weights(sample_weight, samples.X)
         random_state = check_random_state(model.random_state)
         rows, held_out = self._split(rows, random_state)
@@ -94,8 +94,8 @@ class ContrastiveLearning:
         context = model._init_callback_context(max_subtasks=int(model.max_iter))
         context.call_on_fit_task_begin(estimator=model, X=samples.X)
         if trainer is None:
-            samples, trainer = self._first_trainer(samples, random_state, backend)
-        self._follow(trainer, how, backend)
+            samples, trainer = self._first_trainer(samples, random_state, data)
+        self._follow(trainer, how, data.backend)
         trainer.begin()
         self._begin(trainer)
         monitor = Monitor(samples, rows, held_out, self.draws, random_state)
@@ -104,7 +104,7 @@ class ContrastiveLearning:
         change = RelativeChange(float(model.tol))
         policies = self._policies(monitor, change)
         outcome = self._run(trainer, trainer.run, samples, policies, plan, model, context)
-        self._warn_of_units(trainer, monitor, backend)
+        self._warn_of_units(trainer, monitor, data.backend)
         if change.tol > 0 and not outcome.is_stopped:
             warn(change.message(plan), ConvergenceWarning)
         context.call_on_fit_task_end(
@@ -116,13 +116,13 @@ class ContrastiveLearning:
         """Make one step for each batch of X, without shuffling."""
         model = self.model
         trainer = model._learner_to_go_on() if model.__sklearn_is_fitted__() else None
-        samples, backend, how = self._read(X, trainer)
+        samples, data, how = self._read(X, trainer)
         rows, weights = _weights(sample_weight, samples.X)
         samples = replace(samples, weight=weights, index=rows)
         if trainer is None:
             random_state = check_random_state(model.random_state)
-            samples, trainer = self._first_trainer(samples, random_state, backend)
-        self._follow(trainer, how, backend)
+            samples, trainer = self._first_trainer(samples, random_state, data)
+        self._follow(trainer, how, data.backend)
         self._begin(trainer)
         batch_size = GRADIENT_BATCHES.of_chunk(model.batch_size)
         if len(rows) == samples.X.shape[0]:
@@ -142,17 +142,17 @@ class ContrastiveLearning:
 
     # -------------------------------------------------------------------------------------- inputs
     def _read(self, X, trainer):
-        """Return the samples, the backend, and the settings of the training steps.
+        """Return the samples, the data with their backend, and the settings of the training steps.
 
         Before learning begins, there are zeros in place of missing values.
         """
         base, dtype = None, None
         if trainer is not None:
             base, dtype = trainer.criterion.base, trainer.dtype
-        X, observed, backend = self.model._prepare(X, base, dtype)
-        dtype = float_type(X) if dtype is None else dtype
-        how = self._how(self._largest_state(X))
-        return DenseSamples(X, mask=observed, dtype=dtype), backend, how
+        data = self.model._prepare(X, base, dtype)
+        dtype = float_type(data.X) if dtype is None else dtype
+        how = self._how(self._largest_state(data.X))
+        return DenseSamples(data.X, mask=data.observed, dtype=dtype), data, how
 
     def _largest_state(self, X):
         """Return the largest magnitude of binary units; warn if X is not between 0 and 1."""
@@ -191,13 +191,13 @@ class ContrastiveLearning:
         return np.sort(order[n_held_out:]), np.sort(order[:n_held_out])
 
     # --------------------------------------------------------------------------------- the trainer
-    def _first_trainer(self, samples, random_state, backend):
+    def _first_trainer(self, samples, random_state, data):
         """Return the samples without holes, and the initial trainer, from moments and some rows."""
         model, rows, weights, dtype = self.model, samples.index, samples.weight, samples.dtype
         selection = Selection(samples.X, rows, dtype, weights, samples.mask)
-        mean, deviation = moments(selection, not self.units.is_binary)
-        base = self.units.from_moments(mean, deviation)
-        X = base.on(backend).filled(samples.X, samples.mask)
+        mean, deviation = moments(selection, not self.units.is_discrete)
+        base = self.units.from_moments(mean, deviation, data.categories)
+        X = base.on(data.backend).filled(samples.X, samples.mask)
         activity = base.first_activity
         if model.sparsity_target is not None:
             activity = float(model.sparsity_target)
@@ -212,7 +212,7 @@ class ContrastiveLearning:
         particles = None
         if self.phase.is_persistent:
             starts = random_state.choice(rows, int(model.n_chains), p=shares)
-            particles = _particles(energy, dense_rows(X, starts, dtype), stream, backend)
+            particles = _particles(energy, dense_rows(X, starts, dtype), stream, data.backend)
         center = base.coordinates.states_of(mean) if model.centered else None
         first_activity = array_namespace(mean).full(n_components, activity, dtype=dtype)
         criterion = Contrastive(energy, first_activity, center, self.phase.has_fast_weights, base)

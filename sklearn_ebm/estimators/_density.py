@@ -10,12 +10,14 @@ import numpy as np
 from scipy import sparse
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import check_random_state, check_scalar
+from sklearn.utils.metaestimators import available_if
 
 from sklearn_ebm._typing import Array, ArrayLike, MatrixLike, RandomState
 from sklearn_ebm.backends import array_namespace, resolve_backend
 from sklearn_ebm.backends._random import Stream
 from sklearn_ebm.estimators._fitted_density import fitted_attributes, take_over
 from sklearn_ebm.factors import UNITS
+from sklearn_ebm.inputs._categories import Categories, require_codes
 from sklearn_ebm.inputs._checks import (
     check_codes,
     check_magnitude,
@@ -54,17 +56,23 @@ def annealing_shares(n_temperatures):
     return np.interp(np.linspace(0, 1, n_temperatures), end_shares, ends)
 
 
+def _is_categorical(model):
+    return model.visible == "categorical"
+
+
 class DensityModel(Stateful, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     """Model with an energy of visible and hidden units, whose hidden units are the features."""
 
     _model_attributes = ("components_", "intercept_hidden_", "intercept_visible_", "variance_")
-    _needs_fit = ("n_components", "visible")
+    _needs_fit = ("n_components", "visible", "n_categories")
 
     @property
     def _energy(self):
         return self._state.parts
 
     def _has_anyway(self, name, value):
+        if name == "n_categories":
+            return self.visible != "categorical"
         return name == "n_components" and value == self.components_.shape[0]
 
     def _take_over(self, state, replaced):
@@ -72,7 +80,8 @@ class DensityModel(Stateful, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
 
     def _keep(self, trainer):
         """Set the fitted attributes from the state of learning."""
-        vars(self).pop("variance_", None)
+        for name in ("variance_", "n_categories_"):
+            vars(self).pop(name, None)
         vars(self).update(fitted_attributes(self, trainer))
 
     def _snapshot(self):
@@ -82,8 +91,9 @@ class DensityModel(Stateful, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
     def _prepare(self, X, base=None, dtype=None):
         """Return the data on their device, with the means of a base in place of missing values.
 
-        Booleans and small integers keep their type. Without a base, this is the first call of `fit`
-        or `partial_fit`. `dtype` is the dtype of the learner, if X is used to continue learning.
+        Categories become one-hot columns, in a floating-point dtype. Other booleans and small
+        integers keep their type. Without a base, this is the first call of `fit` or `partial_fit`.
+        `dtype` is the dtype of the learner, if X is used to continue learning.
         """
         reset, on_host = base is None, self.backend != "cupy"
         accepted = "csr" if UNITS[self.visible].is_binary and on_host else False
@@ -93,6 +103,13 @@ class DensityModel(Stateful, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         )  # fmt: skip
         require_complete(X, self.missing_values)
         X, observed = split_missing(_with_type(X), self.missing_values)
+        categories = None if base is None else base.categories
+        if _is_categorical(self):
+            X = array_namespace(X).astype(X, float_type(X), copy=False)
+            require_codes(X, observed, type(self).__name__)
+            if categories is None:
+                categories = Categories.of(X, observed, self.n_categories)
+            X, observed = categories.encode(X, observed)
         values, size = X.data if sparse.issparse(X) else X, LARGEST_INTEGER
         if _is_float(X) and values.size:
             size = check_magnitude(values, dtype=dtype)
@@ -106,26 +123,16 @@ class DensityModel(Stateful, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
             X = base.on(backend).filled(X, observed)
             dtype = float_type(X) if dtype is None else dtype
             _require_near(X, size, dtype, self._energy.visible.coordinates)
-        return Data(X, observed, backend)
+        return Data(X, observed, backend, categories)
 
     def _read(self, X):
         """Return the data of a call of a fitted model."""
         self._ready()
         return self._prepare(X, self._base)
 
-    def _energy_in(self, dtype):
-        """Return the energy in a dtype. Raise a ValueError if its range is too small."""
-        energy = self._energy
-        if energy.weights.dtype != dtype and not energy.fits(largest_value(dtype)):
-            raise ValueError(
-                f"{type(self).__name__} was fitted on values outside the range of "
-                f"{np.dtype(dtype)!r}. Convert X to {np.dtype(energy.weights.dtype)!r}."
-            )
-        return energy.astype(dtype)
-
     def _for_each_piece(self, function, data, n_columns=None):
         """Return the results of function(energy, batch, result) on pieces of the data."""
-        energy = self._energy_in(float_type(data.X)).on(data.backend)
+        energy = _energy_in(self, float_type(data.X)).on(data.backend)
 
         def on_rows(energy, rows, result, first):
             observed = data.observed
@@ -166,20 +173,10 @@ class DensityModel(Stateful, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         Returns
         -------
         ndarray of shape (n_samples, n_features)
-            Means of the visible units, in the space of the data.
+            Means of the visible units, in the space of the data. With categorical units, they are
+            the codes of the most probable categories.
         """
-        self._ready()
-        X = check_codes(X)
-        check_magnitude(X)
-        n_hidden = self._energy.weights.shape[1]
-        if X.shape[1] != n_hidden:
-            raise ValueError(
-                f"X has {X.shape[1]} components, but {type(self).__name__} is expecting {n_hidden} "
-                "components as input."
-            )
-        backend = resolve_backend(self.backend, X)
-        energy = self._energy_in(X.dtype).on(backend)
-        return energy.conditionals.visible_mean(backend.to_device(X))
+        return _decoded(self, _visible_mean(self, X))
 
     def reconstruct(self, X: MatrixLike) -> Array:
         """Encode and decode samples: apply `transform` and then `inverse_transform`.
@@ -197,6 +194,26 @@ class DensityModel(Stateful, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
             Reconstructions.
         """
         return self.inverse_transform(self.transform(X))
+
+    @available_if(_is_categorical)
+    def reconstruct_proba(self, X: MatrixLike) -> Array:
+        """Encode samples, and compute the probabilities of all categories of their features.
+
+        Only available if `visible="categorical"`. `reconstruct` returns the most probable category
+        of each feature.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Samples. Missing values of X are estimated from the observed values of their sample.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_columns)
+            Probabilities. The columns of a feature are adjacent, in the order of its codes, and
+            their number is its entry of `n_categories_`.
+        """
+        return _visible_mean(self, self.transform(X))
 
     def energy(self, X: MatrixLike) -> Array:
         """Compute the free energy F(v) of each sample, in which the hidden units are summed out.
@@ -254,13 +271,14 @@ class DensityModel(Stateful, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         float
             Higher is better. With Bernoulli units, it is the mean log-probability of a feature
             given the other features of its sample, in nats, estimated from one feature per sample
-            in a cycle over the features. With Gaussian units, it is the negative mean squared
+            in a cycle over the features. The same applies to categorical units. With Gaussian
+            units, it is the negative mean squared
             reconstruction error per feature.
         """
         data = self._read(X)
 
         def goodness(energy, batch, result):
-            if energy.visible.is_binary:
+            if energy.visible.is_discrete:
                 result[...] = pseudo_likelihood(energy, batch.X, batch.first, batch.mask)
             else:
                 result[...] = -reconstruction_error(energy, batch.X, batch.mask)
@@ -296,8 +314,8 @@ class DensityModel(Stateful, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         check_scalar(n_steps, "n_steps", Integral, min_val=1)
         data = self._read(X)
         stream = Stream(check_random_state(random_state))
-        energy = self._energy_in(float_type(data.X)).on(data.backend)
-        return move_samples(energy, data.X, n_steps, stream)
+        energy = _energy_in(self, float_type(data.X)).on(data.backend)
+        return _decoded(self, move_samples(energy, data.X, n_steps, stream))
 
     def sample(
         self, n_samples: int = 1, n_burn_in: int = 1000, *, random_state: RandomState = None
@@ -330,8 +348,9 @@ class DensityModel(Stateful, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         start = array_namespace(weights).zeros((n_samples, weights.shape[0]), dtype=weights.dtype)
         self._base.on(backend).sample(start, Stream(random_state).key())
         if n_burn_in == 0:
-            return start
-        return move_samples(energy.on(backend), start, n_burn_in, Stream(random_state))
+            return _decoded(self, start)
+        moved = move_samples(energy.on(backend), start, n_burn_in, Stream(random_state))
+        return _decoded(self, moved)
 
     # ----------------------------------------------------------------------------------- likelihood
     def log_partition(
@@ -449,6 +468,7 @@ class DensityModel(Stateful, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         tags.input_tags.allow_nan = is_nan(self.missing_values)
+        tags.input_tags.categorical = tags.input_tags.positive_only = _is_categorical(self)
         tags.input_tags.sparse = UNITS.get(self.visible, UNITS["bernoulli"]).is_binary
         return tags
 
@@ -464,11 +484,47 @@ class Data(NamedTuple):
         1 for observed values, otherwise 0. None if all values are observed.
     backend : module
         Backend that computes with the samples.
+    categories : Categories or None
+        Categories of the features, whose one-hot columns X contains.
     """
 
     X: Any
     observed: Any
     backend: Any
+    categories: Any = None
+
+
+def _energy_in(model, dtype):
+    """Return the energy in a dtype. Raise a ValueError if its range is too small."""
+    energy = model._energy
+    if energy.weights.dtype != dtype and not energy.fits(largest_value(dtype)):
+        raise ValueError(
+            f"{type(model).__name__} was fitted on values outside the range of "
+            f"{np.dtype(dtype)!r}. Convert X to {np.dtype(energy.weights.dtype)!r}."
+        )
+    return energy.astype(dtype)
+
+
+def _visible_mean(model, X):
+    """Return the means of the visible units, or of their one-hot columns, given hidden units."""
+    model._ready()
+    X = check_codes(X)
+    check_magnitude(X)
+    n_hidden = model._energy.weights.shape[1]
+    if X.shape[1] != n_hidden:
+        raise ValueError(
+            f"X has {X.shape[1]} components, but {type(model).__name__} is expecting {n_hidden} "
+            "components as input."
+        )
+    backend = resolve_backend(model.backend, X)
+    energy = _energy_in(model, X.dtype).on(backend)
+    return energy.conditionals.visible_mean(backend.to_device(X))
+
+
+def _decoded(model, states):
+    """Return the codes of one-hot columns; other states are the values of the features."""
+    categories = model._base.categories
+    return states if categories is None else categories.decode(states)
 
 
 def _free_energy(energy, batch, result):

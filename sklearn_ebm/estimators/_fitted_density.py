@@ -22,6 +22,8 @@ def fitted_attributes(model, trainer):
     """Return the fitted attributes by name, from the state of learning."""
     energy, base = energy_of(trainer), trainer.criterion.base
     attributes = {"_base": base, **published(energy), **_reports(trainer)}
+    if base.categories is not None:
+        attributes["n_categories_"] = np.asarray(base.categories.sizes)
     return model._left(trainer, attributes, energy)
 
 

@@ -7,7 +7,7 @@ import copy
 
 from sklearn_ebm.backends import copied
 from sklearn_ebm.estimators._fitted import keep
-from sklearn_ebm.factors import Filled, PooledFeatures, as_encoder, with_encoder
+from sklearn_ebm.factors import Filled, OneHot, PooledFeatures, as_encoder, with_encoder
 
 
 class NetworkForm:
@@ -103,9 +103,11 @@ class BilinearNetwork(NetworkForm):
         model = self.model
         model._ready()
         encoder, missing = as_encoder(model._energy).astype(dtype).rescaled(), model.missing_values
-        if missing is None:
-            return [encoder]
-        return [Filled(missing, copied(model._base.placeholder())), encoder]
+        base = model._base
+        values = None if missing is None else copied(base.placeholder())
+        if base.categories is not None:
+            return [OneHot(base.categories, missing, values), encoder]
+        return [encoder] if missing is None else [Filled(missing, values), encoder]
 
     def trained(self, modules):
         """Return a copy of the model with the weights and biases of a trained encoder."""

@@ -37,10 +37,14 @@ class RBM(CallbackSupportMixin, DensityModel):
     ----------
     n_components : int, default=256
         Number of hidden units.
-    visible : {"bernoulli", "gaussian"}, default="bernoulli"
+    visible : {"bernoulli", "gaussian", "categorical"}, default="bernoulli"
         Distribution of the visible units. "bernoulli" is for binary features, and for values
         between 0 and 1, which are treated as probabilities. "gaussian" is for real-valued features
-        of any mean and scale, whose variances are learned.
+        of any mean and scale, whose variances are learned. "categorical" is for features with a few
+        categories, such as ratings, given by the codes 0, 1, 2, ...
+    n_categories : "auto", int or array-like of shape (n_features,), default="auto"
+        Number of categories of each feature, if `visible="categorical"`. "auto" is the largest code
+        of each feature in the first call of `fit` or `partial_fit`, plus one.
     loss : {"pcd", "cd", "fpcd"}, default="pcd"
         Criterion that training minimises. All of them approximate the negative log-likelihood. "cd"
         is contrastive divergence, whose Markov chains start at the samples of each batch. "pcd" is
@@ -55,7 +59,7 @@ class RBM(CallbackSupportMixin, DensityModel):
         over `max_time` if that ends first. A callable takes the completed fraction of training,
         from 0 to 1, and returns the rate: `lambda done: 1e-3` for a constant rate,
         `lambda done: 5e-4 * (1 + cos(pi * done))` for cosine decay. `partial_fit` uses the initial
-        rate. "auto" is 0.2 for Bernoulli units and 0.1 for Gaussian units.
+        rate. "auto" is 0.1 for Gaussian units and 0.2 for the other units.
     momentum : float, default=0.0
         Fraction of the previous step that is added to each step.
     weight_decay : float, default=0.0
@@ -75,8 +79,8 @@ class RBM(CallbackSupportMixin, DensityModel):
         averaged. With 0, the fitted parameters are those after the last step.
     binarize : bool, default=False
         Whether values between 0 and 1 are replaced by random zeros and ones, with the values as
-        probabilities, anew in each pass. If False, the values themselves are used. Ignored if
-        `visible="gaussian"`.
+        probabilities, anew in each pass. If False, the values themselves are used. Ignored unless
+        `visible="bernoulli"`.
     batch_size : int or "auto", default="auto"
         Number of samples per training step. "auto" is 1 % of the samples, but at least 10 and at
         most 100, so that training makes enough steps on small data sets. `partial_fit` uses 100.
@@ -111,14 +115,18 @@ class RBM(CallbackSupportMixin, DensityModel):
     Attributes
     ----------
     components_ : ndarray of shape (n_components, n_features)
-        Weights, the transpose of W.
+        Weights, the transpose of W. With `visible="categorical"`, there is a column for each
+        category of each feature.
     intercept_hidden_ : ndarray of shape (n_components,)
         Biases c of the hidden units.
     intercept_visible_ : ndarray of shape (n_features,)
-        Biases b of the visible units.
+        Biases b of the visible units. With `visible="categorical"`, there is an entry for each
+        category of each feature.
     variance_ : ndarray of shape (n_features,)
         Variance s^2 of each feature given the hidden units. Only available if `visible="gaussian"`,
         where the energy is sum (v - b)^2 / (2 s^2) - (v / s^2) W h' - c.h.
+    n_categories_ : ndarray of shape (n_features_in_,)
+        Number of categories of each feature. Only available if `visible="categorical"`.
     n_iter_ : int
         Number of passes over X.
     objective_curve_ : ndarray of shape (n_iter_,)
@@ -126,6 +134,7 @@ class RBM(CallbackSupportMixin, DensityModel):
         per feature, in nats, or `reconstruction_curve_` if `visible="gaussian"`.
     reconstruction_curve_ : ndarray of shape (n_iter_,)
         Mean squared reconstruction error per feature after each pass, estimated on a few samples.
+        With `visible="categorical"`, it is the mean over the columns of `components_`.
     free_energy_gap_curve_ : ndarray of shape (n_iter_,)
         Mean free energy of held-out samples minus the mean free energy of training samples, after
         each pass. It grows when the model overfits. Empty if `validation_fraction=0`.
@@ -155,6 +164,14 @@ class RBM(CallbackSupportMixin, DensityModel):
     offset and scale of a feature. Fitted attributes are in the units of the data, and the weights
     of constant features are zero. With `visible="bernoulli"` and `centered=True`, the expected
     steps do not change if a feature v is replaced by 1 - v.
+
+    With `visible="categorical"`, a feature with K categories has K columns v in the energy. One of
+    them is 1, and the others are 0. The probabilities of the categories, given the hidden units,
+    are a softmax over these columns (Salakhutdinov, Mnih & Hinton 2007, eq. 1). `components_` and
+    `intercept_visible_` have an entry for each of the columns. Adding a number to all columns of a
+    feature in `intercept_visible_` does not change the probabilities. `fit`, `transform`, `energy`
+    and the score methods take codes; `reconstruct`, `inverse_transform`, `gibbs` and `sample`
+    return codes. `reconstruct_proba` returns the probabilities of all categories.
 
     With `sample_weight`, each step uses weighted means over its batch, and the learning rate is
     multiplied by the mean weight of the batch, relative to the mean of all weights. The initial
@@ -208,6 +225,11 @@ class RBM(CallbackSupportMixin, DensityModel):
     _parameter_constraints: dict = {
         "n_components": [Interval(Integral, 1, None, closed="left")],
         "visible": [StrOptions(set(UNITS))],
+        "n_categories": [
+            StrOptions({"auto"}),
+            Interval(Integral, 1, None, closed="left"),
+            "array-like",
+        ],
         "loss": [StrOptions(set(LOSSES))],
         "n_gibbs_steps": [Interval(Integral, 1, None, closed="left")],
         "n_chains": [Interval(Integral, 1, None, closed="left")],
@@ -235,7 +257,8 @@ class RBM(CallbackSupportMixin, DensityModel):
         self,
         n_components: int = 256,
         *,
-        visible: Literal["bernoulli", "gaussian"] = "bernoulli",
+        visible: Literal["bernoulli", "gaussian", "categorical"] = "bernoulli",
+        n_categories: int | ArrayLike | Literal["auto"] = "auto",
         loss: Literal["cd", "pcd", "fpcd"] = "pcd",
         n_gibbs_steps: int = 1,
         n_chains: int = 100,
@@ -260,6 +283,7 @@ class RBM(CallbackSupportMixin, DensityModel):
     ) -> None:
         self.n_components = n_components
         self.visible = visible
+        self.n_categories = n_categories
         self.loss = loss
         self.n_gibbs_steps = n_gibbs_steps
         self.n_chains = n_chains

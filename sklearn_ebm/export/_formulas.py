@@ -14,7 +14,7 @@ from sklearn_ebm.backends import to_host
 from sklearn_ebm.backends._border import BORDERS
 from sklearn_ebm.backends._gaussian import gaussian_window
 from sklearn_ebm.backends.numpy._local_contrast import ROUNDINGS
-from sklearn_ebm.factors import Filled, FixedMap, LinearHead, PooledFeatures
+from sklearn_ebm.factors import Filled, FixedMap, LinearHead, OneHot, PooledFeatures
 from sklearn_ebm.factors.encoders import GreedyEncoder, MomentumEncoder, UnrolledEncoder
 from sklearn_ebm.factors.encoders._affine import AffineEncoder
 from sklearn_ebm.factors.encoders._convolutional import ConvolutionalEncoder
@@ -190,6 +190,29 @@ def _greedy(ops, encoder, parameters, x):
 def _filled(ops, module, parameters, x):
     value = 0.0 if module.values is None else ops.constant(to_host(module.values), x)
     return ops.where(ops.equals(x, module.missing_values), value, x)
+
+
+@_registered(FORMULAS, OneHot)
+def _one_hot(ops, module, parameters, x):
+    """Subtract the code of each column from the code of its feature, which gives 0 in one column.
+
+    A missing feature has the code -1, so that none of its columns is 0.
+    """
+    categories = module.categories
+    owners = categories.owners[None, :] == np.arange(len(categories.sizes))[:, None]
+    owners = ops.constant(owners.astype(float), x)
+    levels = ops.constant(categories.levels.astype(float), x)
+    missing = None
+    if module.missing_values is not None:
+        missing = ops.equals(x, module.missing_values)
+        x = ops.where(missing, -1.0, x)
+    one, zero = (ops.constant(number, x) for number in (1.0, 0.0))
+    states = ops.where(ops.equals(x @ owners - levels, 0.0), one, zero)
+    if missing is None:
+        return states
+    return states + (ops.where(missing, one, zero) @ owners) * ops.constant(
+        to_host(module.values), x
+    )
 
 
 @_registered(FORMULAS, PooledFeatures)

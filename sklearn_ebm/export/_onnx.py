@@ -8,6 +8,7 @@ from skl2onnx import to_onnx as convert
 from skl2onnx import update_registered_converter
 from skl2onnx._parse import parse_sklearn
 from skl2onnx.common.data_types import guess_data_type, guess_numpy_type, guess_proto_type
+from sklearn.utils import get_tags
 
 import sklearn_ebm
 from sklearn_ebm.export._formulas import output_of
@@ -222,12 +223,19 @@ def _set_shape(operator):
             f"{type(estimator).__name__} requires samples of a fixed shape, got the shape "
             f"{variable.type.shape}. Pass a sample to to_onnx, or a type with the shape."
         )
-    sample = np.full((1, *shape), USUAL, kind)
+    sample = np.full((1, *shape), _usual_value(estimator), kind)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # of names of features
         found = estimator.transform(sample)
     tensor = guess_data_type(np.zeros(1, kind))[0][1]
     operator.outputs[0].type = type(tensor)([None, *found.shape[1:]])
+
+
+def _usual_value(estimator):
+    """Return a value of features that every estimator of this kind accepts."""
+    if not get_tags(estimator).input_tags.categorical:
+        return USUAL
+    return 1.0 if getattr(estimator, "missing_values", None) == 0 else 0.0
 
 
 def _convert(scope, operator, container):

@@ -4,6 +4,7 @@ from sklearn_ebm.factors._atom_constraints import SmoothAtoms, SparseAtoms
 from sklearn_ebm.factors._linear_maps import FixedMap, LinearHead
 from sklearn_ebm.factors._losses import LOSSES
 from sklearn_ebm.factors._missing import Filled
+from sklearn_ebm.factors._one_hot import OneHot
 from sklearn_ebm.factors._pooled_features import PooledFeatures
 from sklearn_ebm.factors._score_losses import (
     SCORE_LOSSES,
@@ -47,7 +48,7 @@ from sklearn_ebm.factors.penalties._resolve import (
     same_penalty,
     takes_alpha,
 )
-from sklearn_ebm.factors.units import UNITS, BernoulliUnits, GaussianUnits
+from sklearn_ebm.factors.units import UNITS, BernoulliUnits, CategoricalUnits, GaussianUnits
 
 __all__ = [
     "CONVOLUTIONAL_ENCODERS",
@@ -64,6 +65,7 @@ __all__ = [
     "AnnealedPath",
     "BernoulliUnits",
     "BilinearEnergy",
+    "CategoricalUnits",
     "ConvolutionalDecoder",
     "DisjointGroupNorm",
     "ElasticNetPenalty",
@@ -80,6 +82,7 @@ __all__ = [
     "LinearHead",
     "LogSumPenalty",
     "LqPenalty",
+    "OneHot",
     "PatchDecoder",
     "PooledFeatures",
     "Pools",

@@ -35,7 +35,7 @@ class Monitor:
         energy = criterion.energy.on(resolve_backend(criterion.backend, X))
         errors = reconstruction_error(energy, X, observed)
         objective = reconstruction = _mean(errors, learned)
-        if energy.visible.is_binary:
+        if energy.visible.is_discrete:
             objective = -_mean(pseudo_likelihood(energy, X, observed=observed), learned)
         entries = {"objective": objective, "reconstruction": reconstruction}
         if self.held_out.n_samples:
@@ -86,15 +86,13 @@ def reconstruction_error(energy, X, observed=None):
 def pseudo_likelihood(energy, X, first_row=0, observed=None):
     """Return log p(v_i | the other features) of one feature i per row, in a cycle over features.
 
-    It is log 1 / (1 + exp(F(v) - F(v'))) with v' the row with v_i flipped. If v_i is missing, the
-    next observed feature takes its place.
+    For binary units, it is log 1 / (1 + exp(F(v) - F(v'))) with v' the row with v_i flipped. If v_i
+    is missing, the next observed feature takes its place.
     """
+    if energy.visible.categories is not None:
+        return _categorical_pseudo_likelihood(energy, X, first_row, observed)
     xp, backend = array_namespace(X), energy.backend_for(X)
-    n_rows, n_features = X.shape
-    rows = first_row + np.arange(n_rows)
-    flipped = xp.asarray(rows * _stride(n_features) % n_features)
-    if observed is not None:
-        flipped = _next_observed(flipped, observed)
+    flipped = _features_in_turn(X, X.shape[1], first_row, observed)
     chosen = xp.take_along_axis(X, flipped[:, None], axis=1)[:, 0]
     change = 1 - 2 * chosen
     field = energy.hidden_field(X)
@@ -103,6 +101,40 @@ def pseudo_likelihood(energy, X, first_row=0, observed=None):
     after = backend.softplus_sums(field, energy.hidden_bias)
     rise = before - after - change * xp.take(energy.visible.bias, flipped)
     return -xp.log1p(xp.exp(-xp.abs(rise))) + xp.minimum(rise, xp.zeros_like(rise))
+
+
+def _categorical_pseudo_likelihood(energy, X, first_row, observed):
+    """Return log p(v_i | the other features), a softmax over the categories of the feature."""
+    xp, backend, categories = array_namespace(X), energy.backend_for(X), energy.visible.categories
+    starts, sizes = xp.asarray(categories.starts), xp.asarray(np.asarray(categories.sizes))
+    if observed is not None:
+        observed = xp.take(observed, starts, axis=1)
+    features = _features_in_turn(X, len(categories.sizes), first_row, observed)
+    levels = xp.arange(max(categories.sizes))
+    exists = levels[None, :] < xp.take(sizes, features)[:, None]
+    columns = xp.take(starts, features)[:, None] + xp.where(exists, levels[None, :], 0)
+    chosen = xp.where(exists, xp.take_along_axis(X, columns, axis=1), xp.zeros_like(X[:1, :1]))
+    field, scores = energy.hidden_field(X), []
+    for level in range(columns.shape[1]):
+        rows = xp.take(energy.weights, columns[:, level], axis=0)
+        field -= chosen[:, level : level + 1] * rows
+    for level in range(columns.shape[1]):
+        column = columns[:, level]
+        own = field + xp.take(energy.weights, column, axis=0)
+        sums = backend.softplus_sums(own, energy.hidden_bias)
+        scores.append(sums + xp.take(energy.visible.bias, column))
+    scores = xp.where(exists, xp.stack(scores, axis=1), xp.full_like(field[:1, :1], -xp.inf))
+    largest = xp.max(scores, axis=1, keepdims=True)
+    scores = scores - largest
+    of_chosen = xp.sum(chosen * xp.where(exists, scores, xp.zeros_like(scores)), axis=1)
+    return of_chosen - xp.log(xp.sum(xp.exp(scores), axis=1))
+
+
+def _features_in_turn(X, n_features, first_row, observed):
+    """Return one feature of each row, in a cycle over the features."""
+    xp, rows = array_namespace(X), first_row + np.arange(X.shape[0])
+    features = xp.asarray(rows * _stride(n_features) % n_features)
+    return features if observed is None else _next_observed(features, observed)
 
 
 def _next_observed(features, observed):

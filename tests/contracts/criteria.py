@@ -241,6 +241,7 @@ CASES = {
     "imitation by energy": lambda: imitation("energy"),
     "contrastive": contrastive,
     "contrastive, real units": lambda: contrastive("gaussian"),
+    "contrastive, categories": lambda: contrastive("categorical"),
     "contrastive, weighted": lambda: contrastive(weighted=True),
     "contrastive, kept chains": lambda: contrastive(n_chains=7),
     "contrastive, fast weights": lambda: contrastive(n_chains=7, fast=True),

@@ -19,6 +19,7 @@ from sklearn_ebm.factors import (
     L1,
     BernoulliUnits,
     BilinearEnergy,
+    CategoricalUnits,
     ConvolutionalDecoder,
     GaussianUnits,
     LinearDecoder,
@@ -27,6 +28,7 @@ from sklearn_ebm.factors import (
 )
 from sklearn_ebm.factors.energies._reconstruction import random_values
 from sklearn_ebm.factors.units import Standardized
+from sklearn_ebm.inputs._categories import Categories
 from sklearn_ebm.protocols import offers, require
 from sklearn_ebm.solvers import solve_lasso
 from tests.differences import finite_differences
@@ -97,6 +99,8 @@ def convolutional(random, dtype, encoder=None):
 def machine(random, dtype, kind="bernoulli", coordinates=None):
     bias = random.normal(-0.3, 1, N_FEATURES)
     units = BernoulliUnits(bias)
+    if kind == "categorical":
+        units = CategoricalUnits(bias, categories=Categories((2, N_FEATURES - 2)))
     if kind == "gaussian":
         units = GaussianUnits(bias, np.log(random.uniform(0.3, 2, N_FEATURES)))
     if coordinates is not None:
@@ -131,6 +135,7 @@ CASES = {
     "convolutional, masked": Case(convolutional, IMAGES * IMAGE_MASK, IMAGE_MASK),
     "convolutional, predicted": Case(made(convolutional, encoder="tanh"), IMAGES),
     "bilinear, bernoulli": Case(machine, (ROWS > 0).astype(float)),
+    "bilinear, categorical": Case(made(machine, kind="categorical"), ROWS),
     "bilinear, gaussian": Case(made(machine, kind="gaussian"), ROWS),
     "bilinear, standardized": Case(made(machine, kind="gaussian", coordinates=PLACED), 3 * ROWS),
     "reconstruction, tied": Case(

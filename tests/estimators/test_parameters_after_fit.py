@@ -183,6 +183,7 @@ TABLE = {
         "backend": QUIETLY,
         **dict.fromkeys(
             [
+                "n_categories",  # this model is binary
                 "loss",
                 "n_gibbs_steps",
                 "n_chains",
@@ -256,6 +257,7 @@ OTHERS = {  # valid values that differ from those of the models
     "max_time": 9.0,
     "batch_size": 7,
     "n_steps": 5,
+    "n_categories": 5,
 }
 CALLS = ["transform", "inverse_transform", "energy", "score_samples", "score"]
 PREDICTIONS = ["decision_function", "predict", "predict_proba"]

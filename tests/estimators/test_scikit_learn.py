@@ -99,6 +99,7 @@ TYPICAL_MACHINES = [  # each loss, kind of units and backend
     ("cd", "gaussian", "auto"),
     ("pcd", "bernoulli", "auto"),
     ("fpcd", "gaussian", "numpy"),
+    ("pcd", "categorical", "auto"),
 ]
 OTHER_MACHINES = [each for each in MACHINES if each not in TYPICAL_MACHINES]
 machine_warnings = pytest.mark.filterwarnings(

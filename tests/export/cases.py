@@ -32,6 +32,7 @@ GREY = IMAGES[..., 0]
 SIGNALS = np.random.default_rng(2).standard_normal((8, 20))
 OPTIMAL = [name for name in registry.CASES if "optimal" in name or "SparseCoder" in name]
 CONTAINERS = ["EstimatorEnergy", "EnergyOutlierDetector"]  # of estimators that are not networks
+CODES = np.abs(np.round(ROWS))
 MISSING = np.where(np.random.default_rng(3).random(ROWS.shape) < 0.1, np.nan, ROWS)
 
 
@@ -55,6 +56,10 @@ OPTIONS = {  # an estimator, the data to fit it, and labels
     "PSD-missing": (PSD(6, missing_values=np.nan, **FEW), MISSING),
     "RBM-missing": (
         RBM(6, visible="gaussian", missing_values=np.nan, max_iter=2, random_state=0), MISSING,
+    ),
+    "RBM-categories-missing": (
+        RBM(6, visible="categorical", missing_values=np.nan, max_iter=2, random_state=0),
+        np.where(np.isnan(MISSING), np.nan, CODES),
     ),
     "PSD-zero-missing": (PSD(6, missing_values=0.0, **FEW), ROWS.clip(0)),
     **{

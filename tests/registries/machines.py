@@ -14,6 +14,7 @@ FORMS = {
     "cd": {"loss": "cd"},
     "fpcd": {"loss": "fpcd"},
     "gaussian": {"visible": "gaussian", "learning_rate": 0.01},
+    "categorical": {"visible": "categorical", "n_categories": 4},
 }
 
 
@@ -33,5 +34,13 @@ def scaled_digits():
     return StandardScaler().fit_transform(load_digits().data[:600]).astype(np.float32)
 
 
+@functools.cache
+def graded_digits():
+    """(600, 64) float32 of the codes 0 to 3; some features have fewer categories."""
+    return np.minimum(load_digits().data[:600] // 4, 3).astype(np.float32)
+
+
 def data_of(form):
+    if form == "categorical":
+        return graded_digits()
     return scaled_digits() if form == "gaussian" else some_digits()

@@ -12,7 +12,8 @@ from sklearn_ebm.backends import numpy as reference
 from sklearn_ebm.backends._random import Stream
 from sklearn_ebm.estimators._density import annealing_shares
 from sklearn_ebm.factors import UNITS, AnnealedPath, BilinearEnergy
-from sklearn_ebm.factors.units import BernoulliUnits, GaussianUnits
+from sklearn_ebm.factors.units import BernoulliUnits, CategoricalUnits, GaussianUnits
+from sklearn_ebm.inputs._categories import Categories
 from sklearn_ebm.solvers import LogPartition, anneal, sum_states
 
 N_VISIBLE, N_HIDDEN = 13, 9
@@ -32,6 +33,8 @@ def units_of(kind, seed):
     bias = random.normal(-0.3, 0.5, N_VISIBLE)
     if kind == "bernoulli":
         return BernoulliUnits(bias)
+    if kind == "categorical":
+        return CategoricalUnits(bias, categories=Categories((3, 5, 1, 4)))
     return GaussianUnits(bias, np.log(random.uniform(0.5, 2, N_VISIBLE)))
 
 

@@ -361,7 +361,7 @@ def what_a_machine_says(convert, kind):
         energy.free_energy(visible),
         energy.value(visible, hidden),
         energy.conditionals.visible_mean(hidden),
-        *([pseudo_likelihood(energy, X)] if kind == "bernoulli" else []),
+        *([pseudo_likelihood(energy, X)] if kind != "gaussian" else []),
     ]
     return arrays, [exact.value, estimate.value, estimate.error, largest_log_odds(energy)]
 

@@ -17,7 +17,7 @@ class AnnealedPath:
     ----------
     energy : BilinearEnergy
         End of the path. The path is computed by its backend, or by the backend of its weights.
-    base : BernoulliUnits or GaussianUnits
+    base : BernoulliUnits, CategoricalUnits or GaussianUnits
         Start of the path, in the coordinates of the energy's visible units.
     """
 

@@ -25,7 +25,7 @@ class BilinearEnergy:
 
     Attributes
     ----------
-    visible : BernoulliUnits or GaussianUnits
+    visible : BernoulliUnits, CategoricalUnits or GaussianUnits
         Defines E_v and the conditional means, and holds the backend.
     weights : array of shape (n_visible, n_hidden)
         W.

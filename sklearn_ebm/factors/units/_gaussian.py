@@ -49,7 +49,7 @@ class GaussianUnits(Units):
         Define u; by default, u = v.
     """
 
-    is_binary = False
+    is_discrete = is_binary = False
     degree = 2  # degree of the energy in the states, and thus in the weights
     first_activity = FIRST_ACTIVITY
     learning_rate = LEARNING_RATE
@@ -59,7 +59,7 @@ class GaussianUnits(Units):
     coordinates: Any = UNCHANGED
 
     @classmethod
-    def from_moments(cls, mean, deviation):
+    def from_moments(cls, mean, deviation, categories=None):
         """Return the units that have these moments without hidden units."""
         zeros = array_namespace(mean).zeros_like
         coordinates = Standardized.from_moments(mean, deviation)

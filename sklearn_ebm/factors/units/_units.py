@@ -21,6 +21,8 @@ class Units:
         Module of kernels. None uses the backend of the data. It is not pickled.
     """
 
+    categories = None  # one-hot columns of categorical features
+
     bias: Any
     backend: Any = field(default=None, kw_only=True, repr=False)
 

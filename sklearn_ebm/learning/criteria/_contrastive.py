@@ -163,7 +163,7 @@ class Contrastive(BaseCriterion):
         self.has_fast_weights = has_fast_weights
         self.base = base
         self.moving = None
-        if not energy.visible.is_binary:
+        if not energy.visible.is_discrete:
             self.moving = xp.zeros(energy.weights.shape[0], dtype=energy.weights.dtype)
         self.how = Ascending()
         self.restart_with(energy)
@@ -366,8 +366,8 @@ class Contrastive(BaseCriterion):
         visible, hidden, n_rows, *_ = states
         rate, xp = self.rate(done) * states.mean_weight, array_namespace(hidden)
         share = xp.asarray(states.shares(), dtype=hidden.dtype)
-        is_binary = self.energy.visible.is_binary
-        state = 0.0 if is_binary else float(xp.max(xp.abs(visible[:-2, :])))
+        is_discrete = self.energy.visible.is_discrete
+        state = 0.0 if is_discrete else float(xp.max(xp.abs(visible[:-2, :])))
         self._require_range(rate, state)
         if states.data_weight is None:
             activity = xp.mean(hidden[:n_rows, :], axis=0)
