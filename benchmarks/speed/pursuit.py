@@ -3,7 +3,8 @@
 Contrast-normalised natural 12x12 patches, and as many of them, scaled to norm one, as atoms. The
 `omp` of SPAMS selects the atom that leaves the smallest error, as `L0Penalty(optimized=True)`;
 scikit-learn's `orthogonal_mp_gram` selects the most correlated atom, as the default does. Each
-receives data in its dtype and preferred memory order. scikit-learn encodes some of the samples, and
+receives data in its dtype and preferred memory order. Codes are sparse arrays, as those of SPAMS
+always are. scikit-learn encodes some of the samples, and
 the ratio is one of throughputs. For K-SVD, each learner starts from the same atoms, and the time is
 that in which this package reaches the error that dictlearn reaches in its last pass.
 """
@@ -75,12 +76,14 @@ def encoders(report, X, atoms, k, options):
 def encode(X, atoms, k, **selection):
     from sklearn_ebm import L0Penalty, sparse_encode
 
-    return sparse_encode(X, atoms, penalty=L0Penalty(k, **selection))
+    return sparse_encode(X, atoms, penalty=L0Penalty(k, **selection), sparse_output=True)
 
 
 def dense(code, X):
     """Return codes as an array with one row for each sample."""
-    return code if isinstance(code, np.ndarray) else code.toarray().reshape(-1, len(X)).T
+    if isinstance(code, np.ndarray):
+        return code
+    return code.toarray() if code.shape[0] == len(X) else code.toarray().T
 
 
 def learners(report, options):
