@@ -96,8 +96,9 @@ def infer_jointly(energy, X, groups, *, solver, tol, max_iter, backend, mask=Non
     codes, gaps, everything = [], [], []
     needs_groups = solver != "auto" and "group_rule" in SOLVERS[solver].requires
     for size, members in groups.by_size():
+        shared = size if size > 1 or needs_groups else None
         part, solutions = _in_pieces(
-            energy, _taken(X, members), size if size > 1 or needs_groups else None, backend, options, _taken(mask, members), None,
+            energy, _taken(X, members), shared, backend, options, _taken(mask, members), None,
             _taken(init, members), sparse_output,
         )  # fmt: skip
         codes.append(part)

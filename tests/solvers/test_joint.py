@@ -318,6 +318,13 @@ def test_bad_labels_are_refused(X, dictionary, function, groups, message):
         function(X, dictionary, groups)
 
 
+def test_weights_of_samples_are_refused(X, dictionary):
+    """The message names the difference from the L1 penalty that it recommends."""
+    penalty = L1Penalty(np.ones((N_SAMPLES, N_ATOMS)))
+    with pytest.raises(ValueError, match="L1Penalty with weights for each sample does not define"):
+        sparse_encode(X, dictionary, ALPHA, penalty=penalty, groups=LABELS)
+
+
 @pytest.mark.parametrize(
     "penalty", [GroupPenalty(groups=[[0, 1], [2]]), L1Constraint(norm=1.0)], ids=["group", "limit"]
 )
