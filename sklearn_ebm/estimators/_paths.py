@@ -21,7 +21,7 @@ from sklearn_ebm.backends import BACKENDS, array_namespace, put_rows, take_rows,
 from sklearn_ebm.estimators._functions import checked_problem
 from sklearn_ebm.estimators._largest_alphas import largest_alphas
 from sklearn_ebm.factors import PENALTY, LinearDecoder, SparseEnergy, resolve_penalty, takes_alpha
-from sklearn_ebm.inputs._checks import check_weight
+from sklearn_ebm.inputs._checks import check_weight, numbers_of
 from sklearn_ebm.inputs._groups import SampleGroups
 from sklearn_ebm.solvers import MATRIX_SOLVERS
 from sklearn_ebm.solvers._path import infer_path
@@ -283,7 +283,7 @@ def _grid(largest, n_alphas, eps):
 
 
 def _checked_alphas(alphas):
-    alphas = np.sort(np.asarray(to_host(alphas), dtype=np.float64).ravel())[::-1]
+    alphas = np.sort(numbers_of(alphas, "alphas").ravel())[::-1]
     if alphas.size == 0 or not (alphas[-1] > 0 and np.isfinite(alphas[0])):
         raise ValueError(f"alphas must be positive numbers, at least one, got {alphas}.")
     return alphas

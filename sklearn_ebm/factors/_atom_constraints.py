@@ -35,6 +35,8 @@ class _AtomConstraint(Specification):
         is_number = isinstance(self.gamma, Real) and not isinstance(self.gamma, bool | np.bool_)
         if not (is_number and 0 <= float(self.gamma) < math.inf):
             raise ValueError(f"gamma must be a non-negative number, got {self.gamma!r}.")
+        if self.gamma > self.largest_gamma:
+            raise ValueError(f"gamma must be at most {self.largest_gamma:g}, got {self.gamma!r}.")
         return float(self.gamma)
 
 
@@ -44,8 +46,8 @@ class SparseAtoms(_AtomConstraint):
     Parameters
     ----------
     gamma : float, default=0.5
-        Weight of the L1 norm. Larger values give atoms with fewer non-zero entries. With 0, the
-        constraint is the unit ball.
+        Weight of the L1 norm, from 0 to 1000. Larger values give atoms with fewer non-zero entries.
+        With 0, the constraint is the unit ball.
 
     See Also
     --------
@@ -75,6 +77,7 @@ class SparseAtoms(_AtomConstraint):
     True
     """
 
+    largest_gamma = 1e3  # norms of atoms are at most 1 / gamma
     keeps_signs = True  # the projection of positive parts is that on the non-negative atoms
 
     def __init__(self, gamma: float = 0.5) -> None:
@@ -96,12 +99,13 @@ class SparseAtoms(_AtomConstraint):
         Raises
         ------
         ValueError
-            If `gamma` is not a non-negative number.
+            If `gamma` is not a number in its range.
         """
-        gamma, xp, size = self._checked_gamma(), array_namespace(atoms), abs(atoms)
+        gamma, xp = self._checked_gamma(), array_namespace(atoms)
+        size = xp.asarray(abs(atoms), dtype=xp.float64)  # terms of very different sizes cancel
         terms = size * size + gamma * size
         ordered = xp.flip(xp.sort(terms, axis=1), axis=1)
-        count = xp.arange(1, atoms.shape[1] + 1, dtype=atoms.dtype)
+        count = xp.arange(1, atoms.shape[1] + 1, dtype=size.dtype)
         solutions = (cumulated(ordered) - 1) / (4 + count * gamma**2)
         n_on = xp.count_nonzero(ordered > gamma**2 * solutions, axis=1)[:, None]
         last = xp.maximum(n_on - 1, xp.zeros_like(n_on))
@@ -109,7 +113,7 @@ class SparseAtoms(_AtomConstraint):
         solution = xp.maximum(solution, xp.zeros_like(solution))
         multiplier = 2 * solution / (1 + xp.sqrt(1 + 4 * solution))  # without cancellation
         shrunk = xp.maximum(size - gamma * multiplier, xp.zeros_like(size)) / (1 + 2 * multiplier)
-        return xp.sign(atoms) * shrunk
+        return xp.sign(atoms) * xp.asarray(shrunk, dtype=atoms.dtype)
 
 
 class SmoothAtoms(_AtomConstraint):
@@ -125,8 +129,8 @@ class SmoothAtoms(_AtomConstraint):
         channels, such as colours, and only equal channels are compared. None is a signal of all
         features.
     gamma : float, default=1.0
-        Weight of the squared differences. Larger values give smoother atoms. With 0, the constraint
-        is the unit ball.
+        Weight of the squared differences, from 0 to 1e9. Larger values give smoother atoms. With 0,
+        the constraint is the unit ball.
 
     See Also
     --------
@@ -156,6 +160,7 @@ class SmoothAtoms(_AtomConstraint):
     (16, 64)
     """
 
+    largest_gamma = 1e9  # for which single precision is accurate
     keeps_signs = False
 
     def __init__(self, shape: tuple[int, ...] | None = None, gamma: float = 1.0) -> None:
@@ -177,7 +182,7 @@ class SmoothAtoms(_AtomConstraint):
         Raises
         ------
         ValueError
-            If `gamma` is not a non-negative number, or if the number of features is not a multiple
+            If `gamma` is not a number in its range, or if the number of features is not a multiple
             of the product of `shape`.
         """
         gamma, xp = self._checked_gamma(), array_namespace(atoms)

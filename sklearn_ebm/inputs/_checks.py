@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from sklearn_ebm.backends import array_namespace, is_cupy, stored_entries
+from sklearn_ebm.backends import array_namespace, is_cupy, stored_entries, to_host
 from sklearn_ebm.inputs._rows import check_rows, check_values_elsewhere, checked_array
 
 LARGEST_POWER = {np.dtype(np.float32): 1e30, np.dtype(np.float64): 1e200}  # sums remain finite
@@ -100,6 +100,17 @@ def check_magnitude(X, degree=2, dtype=None, unit=1.0):
             "instance with StandardScaler."
         )
     return largest
+
+
+def numbers_of(values, name):
+    """Return an array-like of real numbers as a new array in double precision, on the host."""
+    try:
+        numbers = np.asarray(to_host(values))
+        if np.iscomplexobj(numbers):
+            raise TypeError
+        return np.array(numbers, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise ValueError(f"{name} must be an array of numbers, got {values!r}.") from None
 
 
 def check_weight(value, dtype, name):

@@ -8,7 +8,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn_ebm._warnings import warn
 from sklearn_ebm.backends import array_namespace, take_rows, to_csr
 from sklearn_ebm.protocols import rows_of
-from sklearn_ebm.solvers._lasso import solve_lasso
+from sklearn_ebm.solvers._lasso import SOLVERS, solve_lasso
 from sklearn_ebm.solvers._solution import Outcome
 
 SMALL_PIECE = 1 << 17  # correlations, rows times components, that fit into a core's cache
@@ -68,7 +68,7 @@ def infer(energy, X, *, solver, tol, max_iter, backend, mask=None, prediction=No
     """
     options = {"solver": solver, "tol": tol, "max_iter": max_iter, "certify": certify}
     code, solutions = _in_pieces(
-        energy, X, 1, backend, options, mask, prediction, init, sparse_output
+        energy, X, None, backend, options, mask, prediction, init, sparse_output
     )
     warn_unconverged(solutions, tol, max_iter, X.dtype)
     return code, _gaps(solutions)
@@ -94,9 +94,11 @@ def infer_jointly(energy, X, groups, *, solver, tol, max_iter, backend, mask=Non
     xp, options = array_namespace(X), {"solver": solver, "tol": tol, "max_iter": max_iter}
     options["certify"] = certify
     codes, gaps, everything = [], [], []
+    needs_groups = solver != "auto" and "group_rule" in SOLVERS[solver].requires
     for size, members in groups.by_size():
+        shared = size if size > 1 or needs_groups else None
         part, solutions = _in_pieces(
-            energy, _taken(X, members), size, backend, options, _taken(mask, members), None,
+            energy, _taken(X, members), shared, backend, options, _taken(mask, members), None,
             _taken(init, members), sparse_output,
         )  # fmt: skip
         codes.append(part)
@@ -117,9 +119,12 @@ def _taken(rows, index):
 
 
 def _in_pieces(energy, X, size, backend, options, mask, prediction, init, sparse_output):
-    """Return codes, and solutions of pieces; consecutive `size` samples share a support."""
+    """Return codes, and solutions of pieces; consecutive `size` samples share a support.
+
+    If `size` is None, each sample has a support of its own.
+    """
     xp, decoder = array_namespace(X), energy.decoder
-    shape = X.shape[0], decoder.code_size
+    shape, each = (X.shape[0], decoder.code_size), size or 1
     if init is None:
         code = None if sparse_output else xp.empty(shape, dtype=X.dtype)
     else:
@@ -127,7 +132,7 @@ def _in_pieces(energy, X, size, backend, options, mask, prediction, init, sparse
     solutions = {}
 
     def work(first, last):
-        rows = slice(first * size, last * size)
+        rows = slice(first * each, last * each)
         predicted = None if prediction is None else prediction(X[rows])
         own = rows_of(energy, rows)
         problem = own.problem(X[rows], predicted, None if mask is None else mask[rows], size)
@@ -140,7 +145,7 @@ def _in_pieces(energy, X, size, backend, options, mask, prediction, init, sparse
         solutions[first] = solution
 
     rows = decoder.piece_rows or piece_rows(shape[1], shape[0])
-    backend.map_pieces(work, X.shape[0] // size, max(1, rows // size))
+    backend.map_pieces(work, X.shape[0] // each, max(1, rows // each))
     solutions = [solutions[first] for first in sorted(solutions)]
     if sparse_output:
         code = sparse.vstack([solution.code for solution in solutions], format="csr")

@@ -209,6 +209,8 @@ def test_a_penalty_without_a_dual_norm_requires_alphas(X, dictionary):
         ({"alphas": []}, "alphas must be positive numbers, at least one"),
         ({"alphas": [1.0, 0.0]}, "alphas must be positive numbers"),
         ({"alphas": [1.0, np.nan]}, "alphas must be positive numbers"),
+        ({"alphas": ["a"]}, "alphas must be an array of numbers"),
+        ({"alphas": [[1.0, 2.0], [1.0]]}, "alphas must be an array of numbers"),
         ({"alphas": [1.0, 1e-200]}, "alpha=1e-200 is too small"),
         ({"n_alphas": 0}, "The 'n_alphas' parameter of alpha_path must be"),
         ({"eps": 1.0}, "The 'eps' parameter of alpha_path must be"),

@@ -121,6 +121,19 @@ def test_weights_must_be_non_negative_numbers(kind, gamma):
         kind(gamma=gamma).project(ATOMS)
 
 
+@pytest.mark.parametrize(
+    ("largest", "size"),
+    [(SparseAtoms(gamma=1e3), sparse_size), (SmoothAtoms(gamma=1e9), smooth_size)],
+    ids=["sparse", "smooth"],
+)
+def test_the_largest_weight_is_accurate_in_single_precision(largest, size):
+    atoms = largest.project((10 * ATOMS).astype(np.float32))
+    assert atoms.dtype == np.float32
+    assert_allclose(size(largest, atoms.astype(float)), 1, atol=1e-3)
+    with pytest.raises(ValueError, match=r"gamma must be at most 1.*, got [23]"):
+        type(largest)(gamma=2 * largest.gamma).project(ATOMS)
+
+
 @pytest.mark.parametrize("shape", [(), (2, 3, 2), (0,), (1.5,), 12, "ab"])
 def test_shapes_must_be_one_or_two_integers(shape):
     with pytest.raises(ValueError, match="shape must be a tuple of one or two positive integers"):

@@ -175,7 +175,7 @@ def test_a_stored_factor_is_the_same():
         ({"strength": -STRENGTH}, "non-negative"),
         ({"strength": np.triu(STRENGTH)}, "symmetric"),
         ({"strength": STRENGTH[:6, :6]}, r"shape \(7, 7\) for n_components=7, got \(6, 6\)"),
-        ({"strength": "all"}, "a matrix of numbers"),
+        ({"strength": "all"}, "strength must be an array of numbers"),
         ({"structure": "ring"}, "structure must be 'map', got 'ring'"),
         ({}, "map_shape must be a pair of positive integers if strength is None, got None"),
         ({"map_shape": (2, 4)}, "must have a product of n_components=7, got .* product of 8"),

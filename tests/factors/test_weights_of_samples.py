@@ -179,6 +179,10 @@ def test_models_refuse_weights_of_samples(model, data):
         (WEIGHTS[:0], r"weights must have the shape .*\(0, 20\)"),
         (-WEIGHTS, "weights must be positive and finite"),
         (np.where(WEIGHTS > 2, np.nan, WEIGHTS), "weights must be positive and finite"),
+        ([["a"] * 20] * 8, "weights must be an array of numbers"),
+        ([[1.0] * 20, [1.0]], "weights must be an array of numbers"),
+        (WEIGHTS * (1 + 1j), "weights must be an array of numbers"),
+        (sparse.csr_array(WEIGHTS), "weights must be an array of numbers"),
     ],
 )
 @pytest.mark.parametrize("function", [sparse_encode, alpha_max, alpha_path, duality_gap])

@@ -86,7 +86,7 @@ def assert_same(result, expected, atol=ROUNDING):
 
 
 def problem(
-    X, dictionary, convert, positive=False, mask=None, prediction=None, penalty=None, size=1
+    X, dictionary, convert, positive=False, mask=None, prediction=None, penalty=None, size=None
 ):
     penalty = L1(1.0, positive) if penalty is None else penalty
     energy = SparseEnergy(LinearDecoder(convert(dictionary)), penalty, beta=0.5)

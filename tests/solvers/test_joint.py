@@ -89,6 +89,18 @@ def test_groups_of_one_sample_have_ordinary_codes(X, dictionary, backend, penalt
     assert_allclose(code, expected, atol=1e-12)
 
 
+@solvers
+@backends
+@pytest.mark.parametrize("is_alone", [False, True])
+def test_each_solver_accepts_groups_of_one_sample(X, dictionary, solver, backend, is_alone):
+    """A group of one among larger groups, and groups of one only."""
+    options = {"tol": 1e-12, "max_iter": 20_000, "backend": backend}
+    alone = sparse_encode(X, dictionary, ALPHA, **options)
+    labels = np.arange(N_SAMPLES) if is_alone else np.r_[0, np.ones(N_SAMPLES - 1, int)]
+    code = sparse_encode(X, dictionary, ALPHA, groups=labels, solver=solver, **options)
+    assert_allclose(code[0], alone[0], atol=1e-4)
+
+
 def test_the_kernels_for_groups_agree_with_the_ordinary_ones_for_equal_samples(X, dictionary):
     """For m equal samples, ||Z_j|| = sqrt(m) |z_j|, which is the lasso with alpha / sqrt(m)."""
     equal = np.repeat(X[:5], 4, axis=0)
@@ -304,6 +316,13 @@ def test_too_few_iterations_are_reported_once_for_all_sizes_of_groups(X, diction
 def test_bad_labels_are_refused(X, dictionary, function, groups, message):
     with pytest.raises(ValueError, match=message):
         function(X, dictionary, groups)
+
+
+def test_weights_of_samples_are_refused(X, dictionary):
+    """The message names the difference from the L1 penalty that it recommends."""
+    penalty = L1Penalty(np.ones((N_SAMPLES, N_ATOMS)))
+    with pytest.raises(ValueError, match="L1Penalty with weights for each sample does not define"):
+        sparse_encode(X, dictionary, ALPHA, penalty=penalty, groups=LABELS)
 
 
 @pytest.mark.parametrize(

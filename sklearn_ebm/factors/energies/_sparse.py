@@ -65,7 +65,7 @@ class SparseEnergy:
         """Return the energy of some of the samples."""
         return replace(self, penalty=rows_of(self.penalty, index))
 
-    def problem(self, X, prediction=None, mask=None, group_size=1):
+    def problem(self, X, prediction=None, mask=None, group_size=None):
         """Return the energy as a function of z, for all rows of X at once.
 
         The prediction term adds beta I to the Hessian and beta f(x) to the correlations. It is thus
@@ -80,8 +80,8 @@ class SparseEnergy:
             f(x).
         mask : array of shape (n_samples, n_features) or None
             1 for observed features, else 0.
-        group_size : int, default=1
-            Number of consecutive samples that share a support.
+        group_size : int or None, default=None
+            Number of consecutive samples that share a support. None is for penalties of samples.
 
         Returns
         -------
@@ -91,7 +91,7 @@ class SparseEnergy:
         penalty, ridge = without_ridge(self.penalty)
         source = Source.of(self.decoder, X, prediction, self.beta, mask, ridge)
         problem = self.decoder.problem(source, penalty)
-        return problem if group_size == 1 else JointProblem(problem, group_size)
+        return problem if group_size is None else JointProblem(problem, group_size)
 
     def _prediction(self, X, prediction):
         """Return f(x) if the energy has a prediction term, else None."""

@@ -12,6 +12,7 @@ from sklearn_ebm._typing import ArrayLike, Size
 from sklearn_ebm.factors.penalties._group import DisjointGroupNorm, GroupNorm, group_norm
 from sklearn_ebm.factors.penalties._pools import Pools, pools_of_groups, pools_of_map
 from sklearn_ebm.factors.penalties._specification import PenaltySpecification, require_places
+from sklearn_ebm.inputs._checks import numbers_of
 
 WINDOWS = ("gaussian", "uniform")
 SIZE = 4  # size of groups if the user specifies neither groups nor a map
@@ -174,12 +175,7 @@ class GroupPenalty(PenaltySpecification):
         """Return the checked factors of the pools' norms, or None."""
         if isinstance(self.pool_weights, str):
             return None
-        try:
-            factors = np.asarray(self.pool_weights, dtype=np.float64)
-        except (TypeError, ValueError):
-            raise ValueError(
-                f"pool_weights must be an array of numbers, got {self.pool_weights!r}."
-            ) from None
+        factors = numbers_of(self.pool_weights, "pool_weights")
         if factors.shape != (n_pools,):
             raise ValueError(
                 f"pool_weights must have shape {(n_pools,)}, one per group, got {factors.shape}."

@@ -20,8 +20,9 @@ import numpy as np
 
 from sklearn_ebm._storage import stored
 from sklearn_ebm._typing import Array, ArrayLike
-from sklearn_ebm.backends import array_namespace, to_host
+from sklearn_ebm.backends import array_namespace
 from sklearn_ebm.factors.penalties._specification import PenaltySpecification, require_places
+from sklearn_ebm.inputs._checks import numbers_of
 
 STRUCTURES = ("map",)
 
@@ -275,10 +276,7 @@ def map_distances(map_shape, torus):
 
 
 def _checked_strength(strength, n_components):
-    try:
-        strength = np.asarray(to_host(strength), dtype=np.float64)
-    except (TypeError, ValueError):
-        raise ValueError("strength must be a matrix of numbers.") from None
+    strength = numbers_of(strength, "strength")
     if strength.shape != (n_components, n_components):
         raise ValueError(
             f"strength must have shape {(n_components, n_components)} for "

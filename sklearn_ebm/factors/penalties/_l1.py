@@ -4,7 +4,7 @@ import numpy as np
 
 from sklearn_ebm._storage import stored
 from sklearn_ebm._typing import ArrayLike
-from sklearn_ebm.backends import array_namespace, take_rows, to_host
+from sklearn_ebm.backends import array_namespace, take_rows
 from sklearn_ebm.backends._rules import (
     PositiveSoftThreshold,
     SoftThreshold,
@@ -14,6 +14,7 @@ from sklearn_ebm.backends._rules import (
 from sklearn_ebm.factors.penalties._joint import JointL1
 from sklearn_ebm.factors.penalties._smooth import SmoothL1
 from sklearn_ebm.factors.penalties._specification import PenaltySpecification
+from sklearn_ebm.inputs._checks import numbers_of
 
 
 class L1Penalty(PenaltySpecification):
@@ -105,7 +106,7 @@ class L1Penalty(PenaltySpecification):
 
 def _checked_weights(weights, n_components):
     """Return the weights as an array in double precision."""
-    checked = np.array(to_host(weights), dtype=np.float64)  # a copy: users may change theirs
+    checked = numbers_of(weights, "weights")  # a copy: users may change theirs
     if checked.ndim not in (1, 2) or checked.shape[-1] != n_components or checked.size == 0:
         raise ValueError(
             f"weights must have the shape (n_components,) = ({n_components},) or (n_samples, "
@@ -241,7 +242,7 @@ class SampleWeightedL1:
         Name of the penalty in error messages.
     """
 
-    name = "L1Penalty"
+    name = "L1Penalty with weights for each sample"
     separable = True
 
     def __init__(self, alpha, weights, positive=False, name=name):
