@@ -38,6 +38,7 @@ else:
 
 __all__ = [
     "BaseSGDRegressor",
+    "ExampleOf",
     "HasMethods",
     "Hidden",
     "Interval",
@@ -54,6 +55,17 @@ __all__ = [
     "validate_params",
     "with_callbacks",
 ]
+
+
+class ExampleOf(HasMethods):
+    """Constraint of an object with some methods, which names examples in the error message."""
+
+    def __init__(self, methods, examples):
+        super().__init__(methods)
+        self.examples = examples
+
+    def __str__(self):
+        return f"{super().__str__()} (such as {self.examples})"
 
 
 def callbacks_of(estimator):

@@ -46,7 +46,8 @@ data = {"line": line, "spiral": spiral}
 # %%
 # Models
 # ------
-# Each strategy has the models that the package, or scikit-learn, has for it. Codes of sparse models
+# The number in front of each model is its strategy. Strategy 4 has no picture of its own: with
+# sigmoid units and tied weights, a denoising auto-encoder would follow it. Codes of sparse models
 # are proportional to the sample. A constant third feature lets atoms represent positions in the
 # plane, instead of directions from the origin.
 
@@ -71,7 +72,7 @@ models = {
         random_state=0,
     ),
     "none: plain auto-encoder": AutoEncoder(100, activation="relu", noise_level=0, **network),
-    "4, 5 denoising auto-encoder": AutoEncoder(
+    "5 denoising auto-encoder": AutoEncoder(
         100, activation="relu", noise="gaussian", noise_level=0.1, **network
     ),
     "6 SparseCoder": make_pipeline(

@@ -8,7 +8,7 @@ from typing import Any
 
 from scipy import sparse
 
-from sklearn_ebm._sklearn import HasMethods
+from sklearn_ebm._sklearn import ExampleOf
 from sklearn_ebm.backends import array_namespace
 from sklearn_ebm.factors import ENCODERS, L0Penalty, LinearDecoder
 from sklearn_ebm.inputs._checks import check_codes, check_dictionary
@@ -20,7 +20,10 @@ from sklearn_ebm.learning._samples import Samples
 from sklearn_ebm.learning._trainer import Trainer
 from sklearn_ebm.learning.criteria import LEARNING_TOL, Dictionary
 
-ATOM_CONSTRAINT = [HasMethods("project"), None]  # constraint of the parameter `atom_constraint`
+ATOM_CONSTRAINT = [  # constraint of the parameter `atom_constraint`
+    ExampleOf("project", "SparseAtoms(0.1) or SmoothAtoms((8, 8))"),
+    None,
+]
 
 
 class DenseEncoders:

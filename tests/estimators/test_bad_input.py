@@ -291,6 +291,14 @@ def test_options_out_of_range_are_refused_by_name(X, atoms, options):
         sparse_encode(X, atoms, **{"alpha": ALPHA, **options})
 
 
+@pytest.mark.parametrize(
+    ("parameter", "example"), [("penalty", "L0Penalty"), ("atom_constraint", "SparseAtoms")]
+)
+def test_names_of_objects_are_refused_with_examples_of_objects(X, parameter, example):
+    with pytest.raises(InvalidParameterError, match=rf"such as {example}\("):
+        SparseCoder(8, **{parameter: "unknown"}).fit(X)
+
+
 @kinds
 @pytest.mark.parametrize("weight", ["alpha", "beta"])
 def test_a_weight_that_float32_cannot_represent_is_refused(X, atoms, name, weight):

@@ -2,7 +2,7 @@
 
 from numbers import Real
 
-from sklearn_ebm._sklearn import HasMethods, StrOptions
+from sklearn_ebm._sklearn import ExampleOf, HasMethods, StrOptions
 from sklearn_ebm.factors.penalties._l1 import L1Penalty
 from sklearn_ebm.factors.penalties._weighted import WeightedPenalty
 from sklearn_ebm.protocols import offers
@@ -10,7 +10,7 @@ from sklearn_ebm.protocols import offers
 PENALTIES = {"l1": L1Penalty()}
 PENALTY = [  # constraint of the parameter `penalty`, see `sklearn_ebm.protocols.Penalty`
     StrOptions(set(PENALTIES)),
-    HasMethods("resolve"),
+    ExampleOf("resolve", "L0Penalty(5) or ElasticNetPenalty(0.5)"),
     HasMethods(["value", "prox"]),
     HasMethods(["value", "majorant"]),
 ]
