@@ -92,6 +92,10 @@ class Categories:
                 "n_categories must be 'auto', a positive integer, or an array of one positive "
                 f"integer for each of the {n_features} features of X, got {n_categories!r}."
             )
+        if np.any(sizes > LARGEST_CODE + 1):
+            raise ValueError(
+                f"n_categories must be at most {LARGEST_CODE + 1}, got {int(sizes.max())}."
+            )
         return cls(tuple(np.broadcast_to(sizes, n_features).tolist()))
 
     @property

@@ -204,7 +204,7 @@ def test_values_that_are_no_codes_are_refused_with_the_remedy():
             call(np.where(np.arange(64) == 3, 9.0, X))
 
 
-@pytest.mark.parametrize("value", [[2, 3], 0, [[2]], [2.5] * 64])
+@pytest.mark.parametrize("value", [[2, 3], 0, [[2]], [2.5] * 64, 10**9])
 def test_wrong_numbers_of_categories_are_refused(value):
     with pytest.raises(ValueError, match=r"n_categories.* must be"):
         make("categorical", n_categories=value).fit(graded_digits())
