@@ -12,7 +12,7 @@ from sklearn.utils import check_random_state
 from sklearn_ebm._warnings import warn
 from sklearn_ebm.backends import array_namespace, new_matrix
 from sklearn_ebm.backends._random import Stream
-from sklearn_ebm.factors import UNITS, BilinearEnergy, largest_log_odds
+from sklearn_ebm.factors import FLIP_LOSSES, UNITS, BilinearEnergy, largest_log_odds
 from sklearn_ebm.inputs._moments import Selection, moments
 from sklearn_ebm.inputs._rows import dense_rows, float_type
 from sklearn_ebm.inputs._targets import with_mean_one
@@ -23,23 +23,25 @@ from sklearn_ebm.learning._monitor import Monitor
 from sklearn_ebm.learning._policies import AverageLastSteps, Observe, RelativeChange
 from sklearn_ebm.learning._rates import learning_rate_schedule
 from sklearn_ebm.learning._trainer import Plan, Trainer
-from sklearn_ebm.learning.criteria import Ascending, Contrastive, DenseSamples
+from sklearn_ebm.learning.criteria import Ascending, Contrastive, DenseSamples, Flipping
 
 LARGE_WEIGHT = 30.0  # log-odds of a hidden unit per standard deviation of one visible unit
 STUCK_SHARE = 0.1  # fraction of stuck hidden units above which a warning is issued
 
 
 class NegativePhase(NamedTuple):
-    """Settings of the chains (particles) in the negative phase."""
+    """Settings of the negative phase: the chains (particles), or a loss of flips without chains."""
 
-    is_persistent: bool
+    is_persistent: bool = False
     has_fast_weights: bool = False
+    flip_loss: str | None = None
 
 
 LOSSES = {
     "cd": NegativePhase(is_persistent=False),
     "pcd": NegativePhase(is_persistent=True),
     "fpcd": NegativePhase(is_persistent=True, has_fast_weights=True),
+    **{name: NegativePhase(flip_loss=name) for name in FLIP_LOSSES},
 }
 
 
@@ -62,7 +64,10 @@ class ContrastiveLearning:
     @functools.cached_property
     def schedule(self):
         """Learning rate for each completed fraction of training."""
-        return learning_rate_schedule(self.model.learning_rate, self.units.learning_rate)
+        default, flip_loss = self.units.learning_rate, self.phase.flip_loss
+        if flip_loss is not None:
+            default = FLIP_LOSSES[flip_loss].learning_rate
+        return learning_rate_schedule(self.model.learning_rate, default)
 
     @property
     def units(self):
@@ -150,9 +155,30 @@ class ContrastiveLearning:
         if trainer is not None:
             base, dtype = trainer.criterion.base, trainer.dtype
         data = self.model._prepare(X, base, dtype)
+        if self.phase.flip_loss is not None:
+            self._require_bits(data)
         dtype = float_type(data.X) if dtype is None else dtype
         how = self._how(self._largest_state(data.X))
         return DenseSamples(data.X, mask=data.observed, dtype=dtype), data, how
+
+    def _require_bits(self, data):
+        """Raise a ValueError if features cannot be flipped."""
+        loss, visible = self.model.loss, self.model.visible
+        if not self.units.is_binary:
+            raise ValueError(
+                f"loss={loss!r} requires visible='bernoulli', got visible={visible!r}. Use "
+                "loss='pcd', 'cd' or 'fpcd'."
+            )
+        values = data.X.data if sparse.issparse(data.X) else data.X
+        wrong = (values != 0) & (values != 1)
+        if data.observed is not None:
+            wrong &= data.observed != 0
+        if not self.draws and bool(array_namespace(values).any(wrong)):
+            raise ValueError(
+                f"loss={loss!r} requires X of zeros and ones, got {float(values[wrong][0]):.4g}. "
+                "Binarize X, set binarize=True to draw zeros and ones with the probabilities X, "
+                "or use loss='pcd', 'cd' or 'fpcd'."
+            )
 
     def _largest_state(self, X):
         """Return the largest magnitude of binary units; warn if X is not between 0 and 1."""
@@ -215,7 +241,10 @@ class ContrastiveLearning:
             particles = _particles(energy, dense_rows(X, starts, dtype), stream, data.backend)
         center = base.coordinates.states_of(mean) if model.centered else None
         first_activity = array_namespace(mean).full(n_components, activity, dtype=dtype)
-        criterion = Contrastive(energy, first_activity, center, self.phase.has_fast_weights, base)
+        of_flips = self.phase.flip_loss is not None
+        kind = Flipping if of_flips else Contrastive
+        setting = self.phase.flip_loss if of_flips else self.phase.has_fast_weights
+        criterion = kind(energy, first_activity, center, setting, base)
         return replace(samples, X=X), Trainer(criterion, stream, particles)
 
     def _follow(self, trainer, how, backend):
@@ -237,7 +266,9 @@ class ContrastiveLearning:
                 f"n_components={model.n_components}, but learning continues with {n_components} "
                 "components. To change it, call fit with warm_start=False."
             )
-        began = NegativePhase(trainer.shard is not None, criterion.has_fast_weights)
+        began = NegativePhase(
+            trainer.shard is not None, criterion.has_fast_weights, criterion.flip_loss
+        )
         has_units = isinstance(criterion.energy.visible, self.units)
         for name, is_kept in (("loss", self.phase == began), ("visible", has_units)):
             if not is_kept:

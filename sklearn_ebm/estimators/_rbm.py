@@ -45,13 +45,17 @@ class RBM(CallbackSupportMixin, DensityModel):
     n_categories : "auto", int or array-like of shape (n_features,), default="auto"
         Number of categories of each feature, if `visible="categorical"`. "auto" is the largest code
         of each feature in the first call of `fit` or `partial_fit`, plus one.
-    loss : {"pcd", "cd", "fpcd"}, default="pcd"
-        Criterion that training minimises. All of them approximate the negative log-likelihood. "cd"
-        is contrastive divergence, whose Markov chains start at the samples of each batch. "pcd" is
-        persistent contrastive divergence, whose chains continue from one training step to the next.
-        "fpcd" also uses fast weights, with which persistent chains mix faster.
+    loss : {"pcd", "cd", "fpcd", "ratio_matching", "minimum_probability_flow", \
+            "pseudo_likelihood"}, default="pcd"
+        Criterion that training minimises. The first three approximate the negative log-likelihood.
+        "cd" is contrastive divergence, whose Markov chains start at the samples of each batch.
+        "pcd" is persistent contrastive divergence, whose chains continue from one training step to
+        the next. "fpcd" also uses fast weights, with which persistent chains mix faster. The other
+        three compare each sample with its neighbours, in which one feature is flipped, and use no
+        chains. They require zeros and ones; see the notes.
     n_gibbs_steps : int, default=1
-        Number of Gibbs sampling steps of the chains in each training step.
+        Number of Gibbs sampling steps of the chains in each training step. Ignored if `loss` uses
+        no chains.
     n_chains : int, default=100
         Number of persistent chains of "pcd" and "fpcd". It may differ from `batch_size`.
     learning_rate : float, callable or "auto", default="auto"
@@ -59,7 +63,8 @@ class RBM(CallbackSupportMixin, DensityModel):
         over `max_time` if that ends first. A callable takes the completed fraction of training,
         from 0 to 1, and returns the rate: `lambda done: 1e-3` for a constant rate,
         `lambda done: 5e-4 * (1 + cos(pi * done))` for cosine decay. `partial_fit` uses the initial
-        rate. "auto" is 0.1 for Gaussian units and 0.2 for the other units.
+        rate. "auto" is 0.1 for Gaussian units and for "minimum_probability_flow", 0.5 for
+        "ratio_matching", and otherwise 0.2.
     momentum : float, default=0.0
         Fraction of the previous step that is added to each step.
     weight_decay : float, default=0.0
@@ -159,6 +164,18 @@ class RBM(CallbackSupportMixin, DensityModel):
     precision, without a copy of X. For the same `random_state`, the model does not depend on the
     number of threads, up to rounding errors.
 
+    "ratio_matching", "minimum_probability_flow" and "pseudo_likelihood" minimise the mean of a
+    deterministic function of a sample x and its neighbours x^i, in which feature i is flipped::
+
+        ratio_matching              sum_i 1 / (1 + exp(F(x^i) - F(x)))^2
+        minimum_probability_flow    sum_i exp((F(x) - F(x^i)) / 2)
+        pseudo_likelihood           sum_i log(1 + exp(F(x) - F(x^i)))
+
+    The partition function cancels in the differences of the free energies F. With enough samples of
+    a restricted Boltzmann machine, each of the losses recovers its distribution. X must consist of
+    zeros and ones, unless `binarize=True` draws them. With `missing_values`, only observed features
+    are flipped.
+
     With `visible="gaussian"`, features are standardized internally by their mean and standard
     deviation in the first call of `fit` or `partial_fit`. Learning therefore does not depend on the
     offset and scale of a feature. Fitted attributes are in the units of the data, and the weights
@@ -186,7 +203,8 @@ class RBM(CallbackSupportMixin, DensityModel):
     observed are constants, the means of the training data. `transform`, `energy` and `score` are
     exact for this model. Energies of samples with different missing features are not comparable.
     With `loss="cd"`, this is also the model that learns: the chains of a sample move only its
-    observed units. Persistent chains move all units, and thus sample the joint density. With
+    observed units. The same applies to the losses without chains, which flip only observed units.
+    Persistent chains move all units, and thus sample the joint density. With
     `loss="pcd"` and "fpcd", learning therefore raises the likelihood of the observed units v_o
     under the joint density, whose gradient is ::
 
@@ -208,7 +226,9 @@ class RBM(CallbackSupportMixin, DensityModel):
     machines. R. Salakhutdinov, I. Murray (2008). On the quantitative analysis of deep belief
     networks. R. Salakhutdinov, A. Mnih, G. Hinton (2007). Restricted Boltzmann machines for
     collaborative filtering. L. Younes (1989). Parametric inference for imperfectly observed
-    Gibbsian fields.
+    Gibbsian fields. A. Hyvarinen (2007). Some extensions of score matching. J. Sohl-Dickstein, P.
+    Battaglino, M. DeWeese (2011). Minimum probability flow learning. J. Besag (1975). Statistical
+    analysis of non-lattice data.
 
     Examples
     --------
@@ -259,7 +279,14 @@ class RBM(CallbackSupportMixin, DensityModel):
         *,
         visible: Literal["bernoulli", "gaussian", "categorical"] = "bernoulli",
         n_categories: int | ArrayLike | Literal["auto"] = "auto",
-        loss: Literal["cd", "pcd", "fpcd"] = "pcd",
+        loss: Literal[
+            "cd",
+            "pcd",
+            "fpcd",
+            "ratio_matching",
+            "minimum_probability_flow",
+            "pseudo_likelihood",
+        ] = "pcd",
         n_gibbs_steps: int = 1,
         n_chains: int = 100,
         learning_rate: LearningRate = "auto",

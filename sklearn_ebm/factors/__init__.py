@@ -1,6 +1,7 @@
 """Parts of energies: decoders, encoders, penalties, and their sum."""
 
 from sklearn_ebm.factors._atom_constraints import SmoothAtoms, SparseAtoms
+from sklearn_ebm.factors._flip_losses import FLIP_LOSSES
 from sklearn_ebm.factors._linear_maps import FixedMap, LinearHead
 from sklearn_ebm.factors._losses import LOSSES
 from sklearn_ebm.factors._missing import Filled
@@ -54,6 +55,7 @@ __all__ = [
     "CONVOLUTIONAL_ENCODERS",
     "ENCODERS",
     "ENERGIES",
+    "FLIP_LOSSES",
     "L1",
     "LOSSES",
     "OUTPUTS",

@@ -33,8 +33,9 @@ class Energy(Protocol):
       matching require it.
     - ``laplacian(x)``: sum of the second derivatives of F with respect to the entries of x. Score
       matching requires it, and the gradients of both with respect to the parameters.
-    - ``flips(x)``: F(x with one entry flipped) - F(x) for each entry of binary samples. Ratio
-      matching, minimum probability flow and the pseudo-likelihood require it.
+    - ``flips(x)``: an object with `changes()`, which is F(x with one entry flipped) - F(x) for each
+      entry of binary samples, and with `parameter_gradients(weight)` of the weighted sum of these
+      changes. Ratio matching, minimum probability flow and the pseudo-likelihood require it.
     - ``path(base)``: a path of distributions from a base, whose partition function is known, to
       this one. Annealed importance sampling requires it.
     - ``log_partition``: the logarithm of the partition function in closed form.

@@ -11,6 +11,7 @@ from sklearn_ebm.backends._random import Stream
 from sklearn_ebm.factors import (
     CONVOLUTIONAL_ENCODERS,
     ENCODERS,
+    FLIP_LOSSES,
     LOSSES,
     OUTPUTS,
     UNITS,
@@ -34,6 +35,7 @@ from sklearn_ebm.learning.criteria import (
     Contrastive,
     ConvolutionalDictionary,
     Dictionary,
+    Flipping,
     Imitation,
     Labels,
     Noise,
@@ -153,8 +155,11 @@ def matrix_of(array):
     return matrix
 
 
-def contrastive(kind="bernoulli", n_chains=None, fast=False, weighted=False):
-    """A restricted Boltzmann machine; `n_chains=None` starts chains at the data."""
+def contrastive(kind="bernoulli", n_chains=None, fast=False, weighted=False, flip_loss=None):
+    """A restricted Boltzmann machine; `n_chains=None` starts chains at the data.
+
+    With a `flip_loss`, there are no chains.
+    """
     random = np.random.default_rng(0)
     X = (random.random((N_SAMPLES, N_FEATURES)) < 0.4).astype(float)
     units = UNITS[kind].from_moments(np.full(N_FEATURES, 0.4), np.ones(N_FEATURES))
@@ -166,7 +171,10 @@ def contrastive(kind="bernoulli", n_chains=None, fast=False, weighted=False):
         return criterion.follow(how, LinearDecay(0.1), "numpy")
 
     activity, center = np.full(N_COMPONENTS, 0.3), np.full(N_FEATURES, 0.4)
-    criterion = follow(Contrastive(energy, activity, center, fast))
+    if flip_loss is None:
+        criterion = follow(Contrastive(energy, activity, center, fast))
+    else:
+        criterion = follow(Flipping(energy, activity, center, flip_loss))
     particles = None
     if n_chains is not None:
         particles = matrix_of((random.random((n_chains, N_COMPONENTS)) < 0.4).astype(float))
@@ -245,6 +253,10 @@ CASES = {
     "contrastive, weighted": lambda: contrastive(weighted=True),
     "contrastive, kept chains": lambda: contrastive(n_chains=7),
     "contrastive, fast weights": lambda: contrastive(n_chains=7, fast=True),
+    **{
+        name: functools.partial(contrastive, weighted=name == "pseudo_likelihood", flip_loss=name)
+        for name in FLIP_LOSSES
+    },
     **{f"labels, {kind}": functools.partial(labels, kind) for kind in TASKS},
     "reconstruction": reconstruction,
     "reconstruction, normal noise": lambda: reconstruction("squared_error", "gaussian"),

@@ -139,6 +139,8 @@ def test_odd_data_give_a_usable_model(X, form, method, name):
     data = ODD[name](X)
     if form == "gaussian" and name == "1e-30 in float32":
         pytest.skip("refused, see below")
+    if form == "pseudo_likelihood" and name.startswith("1e-30"):
+        pytest.skip("refused: not zeros and ones")
     if form == "gaussian" and sparse.issparse(data):
         data = data.toarray()
     assert_usable(getattr(make(form), method)(data), data)

@@ -13,6 +13,7 @@ FORMS = {
     "pcd": {},
     "cd": {"loss": "cd"},
     "fpcd": {"loss": "fpcd"},
+    "pseudo_likelihood": {"loss": "pseudo_likelihood"},
     "gaussian": {"visible": "gaussian", "learning_rate": 0.01},
     "categorical": {"visible": "categorical", "n_categories": 4},
 }

@@ -16,6 +16,7 @@ from sklearn_ebm.backends import put_rows
 from sklearn_ebm.backends._random import Stream
 from sklearn_ebm.factors import (
     ENCODERS,
+    FLIP_LOSSES,
     L1,
     UNITS,
     AnnealedPath,
@@ -38,7 +39,7 @@ from sklearn_ebm.learning._optimizers import Adam
 from sklearn_ebm.learning._rates import LinearDecay
 from sklearn_ebm.learning._samples import Batch
 from sklearn_ebm.learning._trainer import Trainer
-from sklearn_ebm.learning.criteria import Ascending, Contrastive, DenseSamples, Dictionary
+from sklearn_ebm.learning.criteria import Ascending, Contrastive, DenseSamples, Dictionary, Flipping
 from sklearn_ebm.solvers import (
     anneal,
     gibbs,
@@ -343,6 +344,27 @@ def test_contrastive_steps_are_those_of_numpy(kind, persistent, centered):
     )
     for name, value in expected.items():
         assert_same(ours[name], value)
+
+
+def weights_after_flips(convert, loss):
+    X, energy, _ = a_machine(convert, "bernoulli")
+    X = convert((np.asarray(X) > 0.5).astype(float))
+    n_visible, n_hidden = energy.weights.shape
+    activity, center = convert(np.full(n_hidden, 0.2)), convert(np.full(n_visible, 0.4))
+    criterion = Flipping(energy, activity, center, loss)
+    how = Ascending(momentum=0.5, decay=0.1, sparsity_target=0.1, sparsity_cost=0.5)
+    criterion.follow(how, lambda done: 0.1, "numpy")
+    batch = Batch(X, mask=convert(np.tile([1.0, 1.0, 0.0], (X.shape[0], 3))))
+    for _ in range(2):
+        model = criterion.prepare(batch)
+        sums, _ = criterion.contribute(model, batch, None)
+        criterion.apply(model, sums, batch, 0.0)
+    return energy.weights
+
+
+@pytest.mark.parametrize("loss", FLIP_LOSSES)
+def test_steps_along_flips_are_those_of_numpy(loss):
+    assert_same(*(weights_after_flips(convert, loss) for convert in (strict, np.array)))
 
 
 def what_a_machine_says(convert, kind):

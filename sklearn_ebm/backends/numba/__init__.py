@@ -21,6 +21,7 @@ from sklearn_ebm.backends.numba._encoders import (
     tanh_backward,
     tanh_preactivation,
 )
+from sklearn_ebm.backends.numba._flips import flip_slopes, flip_sums
 from sklearn_ebm.backends.numba._gibbs import gibbs_step
 from sklearn_ebm.backends.numba._joint_descent import joint_descent
 from sklearn_ebm.backends.numba._lasso import (
@@ -52,7 +53,7 @@ from sklearn_ebm.backends.numba._unrolled import (
     unrolled_step_backward,
 )
 from sklearn_ebm.backends.numba._windows import pool_norms, pool_spread
-from sklearn_ebm.backends.numpy import to_device, update_projected_atoms
+from sklearn_ebm.backends.numpy import flip_factors, to_device, update_projected_atoms
 
 name = "numba"
 
@@ -73,6 +74,9 @@ __all__ = [
     "correlate",
     "correlate_kernels",
     "feature_sign",
+    "flip_factors",
+    "flip_slopes",
+    "flip_sums",
     "gap_with_rounding",
     "gibbs_step",
     "greedy_steps",

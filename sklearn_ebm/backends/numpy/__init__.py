@@ -28,6 +28,7 @@ from sklearn_ebm.backends.numpy._encoders import (
     tanh_preactivation,
 )
 from sklearn_ebm.backends.numpy._feature_sign import active_set, active_set_path, feature_sign
+from sklearn_ebm.backends.numpy._flips import flip_factors, flip_slopes, flip_sums
 from sklearn_ebm.backends.numpy._gibbs import gibbs_step
 from sklearn_ebm.backends.numpy._joint_descent import joint_descent
 from sklearn_ebm.backends.numpy._local_contrast import (
@@ -83,6 +84,9 @@ __all__ = [
     "correlate",
     "correlate_kernels",
     "feature_sign",
+    "flip_factors",
+    "flip_slopes",
+    "flip_sums",
     "gap_with_rounding",
     "gibbs_step",
     "greedy_steps",

@@ -8,6 +8,7 @@ either layer can be summed out:
 E is linear in h, so every derivative of F(v) equals the derivative of E(v, h) at E[h | v].
 """
 
+import functools
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,6 +16,7 @@ from sklearn_ebm._storage import stored
 from sklearn_ebm.backends import array_namespace, multiply_into, new_matrix
 from sklearn_ebm.factors.energies._annealed_path import AnnealedPath
 from sklearn_ebm.factors.energies._conditionals import Conditionals
+from sklearn_ebm.factors.energies._flips import BilinearFlips
 from sklearn_ebm.factors.units._units import sharing
 
 
@@ -101,6 +103,11 @@ class BilinearEnergy:
     def conditionals(self):
         """Samples and means of each layer given the other."""
         return Conditionals(self)
+
+    @property
+    def flips(self):
+        """Function that compares binary samples with their neighbours; None for other units."""
+        return functools.partial(BilinearFlips, self) if self.visible.is_binary else None
 
     def value(self, x, z):
         """Return E(v, h) of each pair of rows."""

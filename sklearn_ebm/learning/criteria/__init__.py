@@ -4,9 +4,11 @@ They implement `sklearn_ebm.protocols.Criterion`.
 """
 
 from sklearn_ebm.learning.criteria._base import BaseCriterion
-from sklearn_ebm.learning.criteria._contrastive import Ascending, Contrastive, DenseSamples
+from sklearn_ebm.learning.criteria._centered import Ascending, DenseSamples
+from sklearn_ebm.learning.criteria._contrastive import Contrastive
 from sklearn_ebm.learning.criteria._convolutional import ConvolutionalDictionary
 from sklearn_ebm.learning.criteria._dictionary import LEARNING_TOL, Dictionary
+from sklearn_ebm.learning.criteria._flipping import Flipping
 from sklearn_ebm.learning.criteria._imitation import Imitation
 from sklearn_ebm.learning.criteria._labels import Labels
 from sklearn_ebm.learning.criteria._reconstruction import NOISES, Noise, Reconstruction
@@ -17,6 +19,7 @@ CRITERIA = {
     "convolutional_dictionary": ConvolutionalDictionary,
     "imitation": Imitation,
     "contrastive": Contrastive,
+    "flipping": Flipping,
     "labels": Labels,
     "reconstruction": Reconstruction,
     "sum": Sum,
@@ -32,6 +35,7 @@ __all__ = [
     "ConvolutionalDictionary",
     "DenseSamples",
     "Dictionary",
+    "Flipping",
     "Imitation",
     "Labels",
     "Noise",

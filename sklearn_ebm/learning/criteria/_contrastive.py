@@ -26,74 +26,27 @@ Real units are learned in standardized coordinates (`sklearn_ebm.factors.units`)
 depends neither on the offset nor on the scale of a feature.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
 from scipy import sparse
 
 from sklearn_ebm._storage import stored
-from sklearn_ebm.backends import array_namespace, new_matrix, resolve_backend, to_host
+from sklearn_ebm.backends import array_namespace, new_matrix, resolve_backend
 from sklearn_ebm.backends._ascent import Ascent, Contrast, Layers
 from sklearn_ebm.factors.energies._conditionals import ClampedConditionals
-from sklearn_ebm.inputs._rows import dense_rows
-from sklearn_ebm.learning._divergence import Diverged
-from sklearn_ebm.learning._samples import Batch, Samples
-from sklearn_ebm.learning.criteria._base import BaseCriterion
+from sklearn_ebm.learning.criteria._centered import (
+    CenteredCriterion,
+    activity_share,
+    diverged,
+    draw_states,
+    zero_matrix,
+)
 from sklearn_ebm.solvers import gibbs, gibbs_keys, map_bounds, piece_bounds
 
-CHUNK = 20  # batches between two calls of callbacks
 FAST_DECAY = 19 / 20  # share of the fast weights that an update keeps (Tieleman & Hinton 2009, 3.2)
 LARGEST = {4: 1e15, 8: 1e100}  # largest magnitude of a weight, by bytes of the dtype
-ACTIVITY_SHARE = 0.01  # share of a batch in the running mean of the hidden units
-
-
-@stored
-@dataclass(frozen=True)
-class Ascending:
-    """Settings of a step.
-
-    Attributes
-    ----------
-    n_gibbs_steps : int, default=1
-        Steps of the chains for each step of learning.
-    momentum : float, default=0
-        Share of the previous step that is added to the next.
-    decay : float, default=0
-        Share by which weights shrink in each step, times the learning rate.
-    fast_rate : float, default=0
-        Learning rate of the fast weights, if there are any.
-    sparsity_target : float, default=0
-        Target of the mean activity of the hidden units.
-    sparsity_cost : float, default=0
-        Weight of the sparsity term.
-    draws : bool, default=False
-        Whether values between 0 and 1 are replaced by random zeros and ones, anew in each pass.
-    largest_state : float, default=1
-        Largest magnitude of the data of binary units. Greater than 1 if X is not in [0, 1].
-    """
-
-    n_gibbs_steps: int = 1
-    momentum: float = 0.0
-    decay: float = 0.0
-    fast_rate: float = 0.0
-    sparsity_target: float = 0.0
-    sparsity_cost: float = 0.0
-    draws: bool = False
-    largest_state: float = 1.0
-
-
-class DenseSamples(Samples):
-    """Samples whose batches are dense, even if X is sparse or has an integer dtype."""
-
-    def take(self, rows):
-        """Return the batch of some rows. Their weights remain on the host."""
-        weight = None if self.weight is None else self.weight[rows]
-        X, mask = (
-            None if array is None else dense_rows(array, np.r_[rows], self.dtype)
-            for array in (self.X, self.mask)
-        )
-        return Batch(X, mask=mask, weight=weight)
 
 
 class States(NamedTuple):
@@ -130,7 +83,7 @@ class States(NamedTuple):
 
 
 @stored
-class Contrastive(BaseCriterion):
+class Contrastive(CenteredCriterion):
     """The log-likelihood of an energy, whose gradient is estimated by short chains.
 
     The shard is an array of particles (n_chains, n_hidden), the hidden states of persistent chains.
@@ -150,43 +103,23 @@ class Contrastive(BaseCriterion):
         Units with the moments of the data, from which estimators derive others.
     """
 
-    chunk = CHUNK
-
     def __init__(self, energy, activity, visible_center=None, has_fast_weights=False, base=None):
-        super().__init__()
-        xp = array_namespace(energy.weights)
-        self.activity = activity
-        self.is_centered = visible_center is not None
-        if not self.is_centered:
-            visible_center = xp.zeros(energy.weights.shape[0], dtype=energy.weights.dtype)
-        self.visible_center = visible_center
         self.has_fast_weights = has_fast_weights
-        self.base = base
+        super().__init__(energy, activity, visible_center, base)
+        xp = array_namespace(energy.weights)
         self.moving = None
         if not energy.visible.is_discrete:
             self.moving = xp.zeros(energy.weights.shape[0], dtype=energy.weights.dtype)
-        self.how = Ascending()
-        self.restart_with(energy)
-
-    def restart_with(self, energy):
-        """Continue with another energy, which replaces the learned one.
-
-        The means of the data are kept. Velocities and fast weights are reset to zero.
-        """
-        self.energy = energy
-        self.restart()
 
     def restart(self):
         """Reset velocities and fast weights to zero."""
-        energy, xp = self.energy, array_namespace(self.energy.weights)
-        self.velocity = {name: xp.zeros_like(value) for name, value in energy.parameters.items()}
-        self.velocity["weights"] = _zero_matrix(energy.weights)
+        super().restart()
         self.fast_weights = self.chain_weights = None
         if self.has_fast_weights:
-            self.fast_weights = _zero_matrix(energy.weights)
-            self.chain_weights = _zero_matrix(energy.weights)
-            self.chain_weights += energy.weights
-        self.largest = float(xp.max(xp.abs(energy.weights)))
+            self.fast_weights, self.chain_weights = (
+                zero_matrix(self.energy.weights) for _ in range(2)
+            )
+            self.chain_weights += self.energy.weights
 
     def follow(self, how, rate, backend):
         """Set the parameters that users may change before they continue a fit.
@@ -205,26 +138,8 @@ class Contrastive(BaseCriterion):
         Contrastive
             The criterion itself.
         """
-        self.how = how
         self.n_draws = 2 + 2 * how.n_gibbs_steps
-        self.rate = rate
-        self.backend = backend
-        return self
-
-    @property
-    def dtype(self):
-        """Dtype of the parameters, to which batches are cast."""
-        return np.dtype(self.energy.weights.dtype)
-
-    @property
-    def parameters(self):
-        """Parameters of the energy, by name."""
-        return self.energy.parameters
-
-    @property
-    def hidden_center(self):
-        """Running means of the hidden units, for centring."""
-        return self.activity if self.is_centered else 0 * self.activity
+        return super().follow(how, rate, backend)
 
     def _require_range(self, rate, state=0.0):
         """Raise `Diverged` before a step that could overflow.
@@ -327,7 +242,7 @@ class Contrastive(BaseCriterion):
         draw, start = (stream.key().from_row(batch.first) for _ in range(2))
         keys = gibbs_keys(stream, self.how.n_gibbs_steps)
         if self.how.draws:
-            _draw(visible[:n_rows, :], draw, backend, observed)
+            draw_states(visible[:n_rows, :], draw, backend, observed)
         pieces = [(True, *bounds) for bounds in (() if shard is None else piece_bounds(n_chains))]
         pieces += [(False, *bounds) for bounds in piece_bounds(n_rows)]
 
@@ -416,54 +331,10 @@ class Contrastive(BaseCriterion):
         if bool(xp.all(self.moving > 0)):
             self.moving = None
 
-    def _move(self, name, step):
-        """Update a parameter that is a vector."""
-        velocity, parameter = self.velocity[name], self.energy.parameters[name]
-        velocity *= self.how.momentum
-        velocity += step
-        parameter += velocity
-
-    def label(self, curves):
-        """Return the last entries of the curves as text."""
-        activity = float(np.mean(to_host(self.activity)))
-        gap = f" gap {curves.last('gap'):.4g}," if curves["gap"] else ""
-        return (
-            f"objective {curves.last('objective'):.4g}, "
-            f"error {curves.last('reconstruction'):.4g},{gap} {100 * activity:.1f} % active"
-        )
-
-
-def activity_share(n_steps):
-    """Return the share of a batch in the running mean of the hidden units; 1 / n at first."""
-    return max(ACTIVITY_SHARE, 1 / (1 + n_steps))
-
-
-def diverged(largest, rate):
-    """Return the error for weights that could overflow."""
-    return Diverged(
-        f"Training diverged: the largest weight is {largest:.1e} with a learning rate of "
-        f"{rate:.1e}, so the next step could overflow. The last finite model is kept. Lower "
-        "learning_rate."
-    )
-
 
 def _normalized(weight, size):
     """Return the weights of a phase, normalised to sum to one."""
     return np.full(size, 1 / size) if weight is None else weight / weight.sum()
-
-
-def _draw(visible, key, backend, observed):
-    """Replace each observed entry by 1 with that probability, and by 0 otherwise, in place."""
-    xp = array_namespace(visible)
-    drawn = backend.uniform(new_matrix(visible.shape, visible), key)
-    drawn = xp.astype(drawn < visible, visible.dtype)
-    visible[...] = drawn if observed is None else xp.where(observed != 0, drawn, visible)
-
-
-def _zero_matrix(like):
-    matrix = new_matrix(like.shape, like)
-    matrix[...] = 0
-    return matrix
 
 
 def _copied(matrix):

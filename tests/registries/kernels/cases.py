@@ -325,6 +325,10 @@ def _ascent_case(density, replaced=("weights", "velocity"), **options):
     return Case("ascend", layers.draw_ascent, replaced, {"density": density, **options})
 
 
+def _flip_slopes_case(**options):
+    return Case("flip_slopes", layers.draw_flip_slopes, ("slopes", "field_slopes"), options)
+
+
 LAYERS = {  # kernels of two layers of units
     "mean": Case("bernoulli_mean", layers.draw_fields, ("field",)),
     "mean, scaled": Case("bernoulli_mean", layers.draw_fields, ("field",), {"scale": 0.3}),
@@ -340,6 +344,11 @@ LAYERS = {  # kernels of two layers of units
     "softplus": Case("softplus_sums", layers.draw_fields, ()),
     "softplus, scaled": Case("softplus_sums", layers.draw_fields, (), {"scale": 0.3}),
     "softplus, long rows": Case("softplus_sums", layers.draw_fields, (), {"n_units": 1100}),
+    "flips": Case("flip_sums", layers.draw_flips, ()),
+    "flips, some hidden units": Case("flip_sums", layers.draw_flips, (), {"n_hidden": 7}),
+    "flips, large weights": Case("flip_sums", layers.draw_flips, (), {"scale": 30.0}),
+    "slopes of flips": _flip_slopes_case(scale=1.0),
+    "slopes of flips, large weights": _flip_slopes_case(scale=30.0),
     "uniform": Case("uniform", layers.draw_uniform, ("result",)),
     "normal": Case("add_normal", layers.draw_normal, ("mean",)),
     "normal, odd": Case("add_normal", layers.draw_normal, ("mean",), {"n_columns": 67}),

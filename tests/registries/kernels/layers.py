@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from sklearn_ebm.backends import numpy as reference
 from sklearn_ebm.backends._ascent import Ascent
 from sklearn_ebm.backends._random import Key
 
@@ -19,6 +20,25 @@ def draw_fields(rng, dtype, n_rows, n_units=N_HIDDEN, **more):
     if "mean" in more:
         more["mean"] = np.full_like(field, np.nan)
     return {"field": field, "bias": bias, **more}
+
+
+def draw_flips(rng, dtype, n_rows, scale=1.0, n_hidden=N_HIDDEN):
+    """Include logits and weights of some tens."""
+    field = scale * normal(rng, dtype, n_rows, n_hidden)
+    weights = scale * normal(rng, dtype, N_VISIBLE, n_hidden)
+    factors = reference.flip_factors(field, normal(rng, dtype, n_hidden), weights)
+    return {"states": _states(rng, dtype, n_rows, N_VISIBLE, 0.3), "factors": factors}
+
+
+def draw_flip_slopes(rng, dtype, n_rows, scale):
+    """Include flips without a share."""
+    share = normal(rng, dtype, n_rows, N_VISIBLE) * _states(rng, dtype, n_rows, N_VISIBLE, 0.7)
+    return {
+        **draw_flips(rng, dtype, n_rows, scale),
+        "share": share,
+        "slopes": np.full((N_VISIBLE, N_HIDDEN), np.nan, dtype),
+        "field_slopes": np.full((n_rows, N_HIDDEN), np.nan, dtype),
+    }
 
 
 def draw_uniform(rng, dtype, n_rows):
