@@ -25,26 +25,37 @@ class SerialBlas:
     def _begin(self):
         self._lock = threading.Lock()
         self._n_inside = 0
+        self._n_entries = 0
         self._former = {}
 
     def is_needed(self):
-        """Return whether BLAS may use several threads in the calling thread."""
-        return self._n_inside > 0 or any(_number_of_threads(each) > 1 for each in _libraries())
+        """Return whether BLAS may use several threads in the calling thread.
+
+        Without a lock, which a signal in the main thread could leave locked: a number that is one
+        because of a thread inside counts, even if this thread has entered or left meanwhile.
+        """
+        n_entries = self._n_entries
+        return (
+            self._n_inside > 0
+            or any(_number_of_threads(each) > 1 for each in _libraries())
+            or self._n_entries != n_entries
+        )
 
     def __enter__(self):
         with self._lock:
+            self._n_entries += 1
+            self._n_inside += 1
             for library in _libraries():
                 number = _number_of_threads(library)
                 if number > 1:
                     self._former[library] = number
                     _set_number_of_threads(library, 1)
-            self._n_inside += 1
 
     def __exit__(self, *exception):
         with self._lock:
-            self._n_inside -= 1
-            if self._n_inside == 0:
+            if self._n_inside == 1:
                 self._restore()
+            self._n_inside -= 1  # afterwards, so that no thread takes the limit for the user's
 
     def _restore(self):
         while self._former:
