@@ -183,8 +183,8 @@ def encoders(report, name, problem, dtype, options):
         code = _common.dense(timing.result, len(problem.X))
         energies[who] = problem.energy(code)
         shown = f"{who}, {np.mean(code != 0):.1%} non-zero, energy {energies[who]:.8g}"
-        if problem.excess(code):
-            shown += f", limit exceeded by {problem.excess(code):.1g}"
+        if excess := problem.excess(code):
+            shown += f", limit exceeded by {excess:.1g}"
         report.add(name, shown, timing.best, "s")
     ratio = timings["SPAMS"].best / timings["ours"].best
     report.add(name, "SPAMS / ours", ratio, "x", at_least=3)

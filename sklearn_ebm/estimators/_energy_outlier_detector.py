@@ -182,7 +182,8 @@ def _quantile(values, weight, share):
     """Return a quantile; a weight of two is equivalent to two samples.
 
     It is the value at which the cumulative weight exceeds the share of the total, or the mean of
-    two neighbouring values if it equals the share.
+    two neighbouring values if it equals the share. The quantiles of scikit-learn do not allow for
+    rounding errors of the cumulative weight, so that they depend on the unit of the weights.
     """
     order = np.argsort(values[weight > 0])
     values, weight = values[weight > 0][order], weight[weight > 0][order]

@@ -27,8 +27,7 @@ from sklearn_ebm.factors import (
     resolve_penalty,
     takes_alpha,
 )
-from sklearn_ebm.factors.penalties._ridge import without_ridge
-from sklearn_ebm.factors.problems import joint_penalty
+from sklearn_ebm.factors.problems import require_joint
 from sklearn_ebm.inputs._checks import (
     check_dictionary,
     check_magnitude,
@@ -90,7 +89,7 @@ def _checked_init(init, shape, dtype):
 def _checked_groups(groups, X, factor, mask):
     """Return the groups of samples, for a penalty that has a form for them."""
     groups = SampleGroups(groups, X)
-    joint_penalty(without_ridge(factor)[0], 1)
+    require_joint(factor)
     if mask is not None and offers(factor, "support_rule"):
         raise ValueError(
             "L0Penalty with groups requires complete samples, got missing_values. Use an "

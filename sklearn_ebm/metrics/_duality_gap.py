@@ -14,7 +14,7 @@ from sklearn_ebm.backends import to_host
 from sklearn_ebm.backends._certificate import gap_of_misfit
 from sklearn_ebm.factors import PENALTY, resolve_penalty
 from sklearn_ebm.factors.penalties._ridge import without_ridge
-from sklearn_ebm.factors.problems import joint_penalty
+from sklearn_ebm.factors.problems import joint_penalty, require_joint
 from sklearn_ebm.inputs._groups import SampleGroups
 from sklearn_ebm.inputs._rows import (
     checked_array,
@@ -126,7 +126,7 @@ def duality_gap(
     require_certificate(unit, "duality_gap")
     factor = resolved(float(alpha))
     if groups is not None:
-        joint_penalty(without_ridge(factor)[0], 1)
+        require_joint(factor)
     gap = np.empty(X.shape[0])
     for size, rows in _pieces(X, groups):
         samples = _in_double(X[rows].toarray()) if sparse.issparse(X) else X[rows]
@@ -149,17 +149,16 @@ def _joined(rows, size):
     return None if rows is None else rows.reshape(len(rows) // size, -1)
 
 
-def _gaps(X, code, dictionary, alpha, unit, factor, mask, size=1):
+def _gaps(X, code, dictionary, alpha, unit, factor, mask, size):
     """Return the gaps of rows that contain `size` samples each."""
+    is_scaled = offers(unit, "dual_norm")  # otherwise the penalty depends on the unit of the codes
+    penalty, ridge = (unit, 0.0) if is_scaled else without_ridge(factor)
+    if size > 1:
+        penalty = joint_penalty(penalty, size)
     with np.errstate(over="ignore"):  # gaps that overflow are infinite
-        if offers(unit, "dual_norm"):
-            penalty = unit if size == 1 else joint_penalty(unit, size)
-            gap = _relative_gap(X, code, dictionary, alpha, penalty, mask)
-        else:  # the penalty depends on the unit of the codes
-            penalty, ridge = without_ridge(factor)
-            penalty = penalty if size == 1 else joint_penalty(penalty, size)
-            gap = _gap_by_conjugate(X, code, dictionary, penalty, ridge, mask)
-    return gap
+        if is_scaled:
+            return _relative_gap(X, code, dictionary, alpha, penalty, mask)
+        return _gap_by_conjugate(X, code, dictionary, penalty, ridge, mask)
 
 
 def _product(rows, matrix):

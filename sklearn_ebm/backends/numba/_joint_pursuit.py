@@ -9,7 +9,7 @@ import math
 
 import numpy as np
 
-from sklearn_ebm.backends.numba._pursuit import Pursuit, find_pivot
+from sklearn_ebm.backends.numba._pursuit import Pursuit, best_lane, find_pivot, write
 from sklearn_ebm.backends.numba._rules import inner, kernel
 from sklearn_ebm.backends.numba._simd import (
     LANES,
@@ -42,10 +42,7 @@ def new_joint_pursuit(n_samples, n_atoms, capacity, dtype):
 @inner
 def _best(buffers, squares, least, whole):
     """Return the atom with the largest score, given the best scores of the lanes."""
-    largest, atom = least - least, 0
-    for lane in range(LANES):
-        if buffers.score[lane] > largest:
-            largest, atom = buffers.score[lane], int(buffers.candidate[lane]) + lane
+    largest, atom = best_lane(buffers)
     for j in range(whole, squares.shape[0]):
         total = least - least
         for i in range(buffers.correlation.shape[0]):
@@ -118,20 +115,6 @@ def _begin(buffers, target, squares, least, whole):
     store(buffers.candidate, 0, candidate)
 
 
-@inner
-def _write(buffers, code, size):
-    """Solve for the coefficients of the atoms by back substitution, for each sample."""
-    lower = buffers.lower
-    for i in range(code.shape[0]):
-        step = buffers.step[i]
-        for s in range(size - 1, -1, -1):
-            value = step[s]
-            for t in range(s + 1, size):
-                value -= lower[t, s] * step[t]
-            step[s] = value / lower[s, s]
-            code[i, buffers.support[s]] = step[s]
-
-
 @kernel
 def pursue_groups(lasso, squares, limits, code, buffers, first, last):
     """Compute the codes of the groups first..last."""
@@ -158,4 +141,5 @@ def pursue_groups(lasso, squares, limits, code, buffers, first, last):
             if size + 1 < capacity:
                 _add_direction(buffers, gram, squares, limits, size, one / root, whole)
             size += 1
-        _write(buffers, code[n], size)
+        for i in range(code.shape[1]):
+            write(buffers, buffers.step[i], code[n, i], size)

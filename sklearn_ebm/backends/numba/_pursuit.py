@@ -75,12 +75,19 @@ def _scores(q, square, floor):
 
 
 @inner
-def _best(buffers, squares, least, whole):
-    """Return the atom with the largest score, given the best scores of the lanes."""
-    largest, atom = least - least, 0
+def best_lane(buffers):
+    """Return the largest score of all lanes, at least zero, and its atom."""
+    largest, atom = buffers.score[0] - buffers.score[0], 0
     for lane in range(LANES):
         if buffers.score[lane] > largest:
             largest, atom = buffers.score[lane], int(buffers.candidate[lane]) + lane
+    return largest, atom
+
+
+@inner
+def _best(buffers, squares, least, whole):
+    """Return the atom with the largest score, given the best scores of the lanes."""
+    largest, atom = best_lane(buffers)
     for j in range(whole, squares.shape[0]):
         score = _score(buffers.correlation[j], buffers.square[j], least * squares[j])
         if score > largest:
@@ -154,9 +161,9 @@ def _add_direction(buffers, gram, squares, limits, size, inverse, whole):
 
 
 @inner
-def _write(buffers, code, size):
+def write(buffers, step, code, size):
     """Solve for the coefficients of the atoms by back substitution."""
-    lower, step = buffers.lower, buffers.step
+    lower = buffers.lower
     for s in range(size - 1, -1, -1):
         value = step[s]
         for t in range(s + 1, size):
@@ -189,4 +196,4 @@ def pursue_rows(lasso, squares, limits, code, buffers, first, last):
             if size + 1 < capacity:
                 _add_direction(buffers, gram, squares, limits, size, one / root, whole)
             size += 1
-        _write(buffers, code[n], size)
+        write(buffers, buffers.step, code[n], size)

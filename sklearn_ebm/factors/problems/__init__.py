@@ -8,7 +8,7 @@ from sklearn_ebm.factors.problems._gram import (
     Source,
     largest_eigenvalue,
 )
-from sklearn_ebm.factors.problems._joint import JointProblem, joint_penalty
+from sklearn_ebm.factors.problems._joint import JointProblem, joint_penalty, require_joint
 
 __all__ = [
     "ConvolutionalProblem",
@@ -19,4 +19,5 @@ __all__ = [
     "joint_penalty",
     "largest_curvature",
     "largest_eigenvalue",
+    "require_joint",
 ]

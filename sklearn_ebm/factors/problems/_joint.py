@@ -7,12 +7,17 @@ the Hessian of each sample as a block, so that only products with the latter are
 import copy
 
 from sklearn_ebm.backends import array_namespace
-from sklearn_ebm.backends import numpy as reference
 from sklearn_ebm.backends._certificate import gap_of_misfit
+from sklearn_ebm.factors.penalties._ridge import without_ridge
 from sklearn_ebm.factors.problems._gram import GramProblem
 from sklearn_ebm.protocols import require
 
 REMEDY = "Pass groups=None, or an L1Penalty, an ElasticNetPenalty or an L0Penalty."
+
+
+def require_joint(penalty):
+    """Refuse a penalty that has no form for groups of samples."""
+    require(without_ridge(penalty)[0], "jointly", "groups requires a penalty", REMEDY)
 
 
 def joint_penalty(penalty, size):
@@ -23,7 +28,7 @@ def joint_penalty(penalty, size):
     ValueError
         If the penalty has no form for groups of samples.
     """
-    require(penalty, "jointly", "groups requires a penalty", REMEDY)
+    require_joint(penalty)
     return penalty.jointly(size)
 
 
@@ -105,8 +110,5 @@ class JointProblem(GramProblem):
         )
         return gap_of_misfit(self.penalty, *sums, code, self._as_groups(q))
 
-    def energy(self, code, backend=reference):
-        """Return 1/2 ||X - Z D||^2 + penalty(Z) of each group, shape (n_groups,)."""
-        xp = array_namespace(code)
-        quadratic = xp.sum(code * (self.product(code) / 2 - self.correlation), axis=1)
-        return self.half_norm + quadratic + self.penalty.value(code)
+    def _quadratic(self, code, backend):
+        return array_namespace(code).sum(code * (self.product(code) / 2 - self.correlation), axis=1)
