@@ -48,9 +48,6 @@ def independent_components(report, options):
     square = {"energy_function": "logcosh", "loss": "maximum_likelihood"}
     models = {
         "EnergyModel, likelihood": EnergyModel(**square, tol=1e-6, random_state=options.seed),
-        "EnergyModel, score matching": EnergyModel(
-            energy_function="logcosh", tol=1e-6, random_state=options.seed
-        ),
         "FastICA": FastICA(whiten=False, tol=1e-6, max_iter=1000, random_state=options.seed),
     }
     case = f"{N_SOURCES} sources, {n_samples} samples"
