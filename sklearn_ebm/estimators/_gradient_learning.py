@@ -1,0 +1,90 @@
+"""`fit` and `partial_fit` of estimators whose energy an optimizer trains along gradients.
+
+Such an estimator offers `_begin(trainer, data, weight, random_state, attempt, is_whole)`, which
+returns a trainer with the current parameters and its samples, and `_keep(trainer)`, which sets the
+fitted attributes.
+"""
+
+from sklearn.utils import check_random_state
+
+from sklearn_ebm.inputs._adapters import Rows
+from sklearn_ebm.inputs._weights import weights_in_type_of
+from sklearn_ebm.layers._state import refusable
+from sklearn_ebm.learning._batch_sizes import GRADIENT_BATCHES
+from sklearn_ebm.learning._divergence import warn_of_divergence
+from sklearn_ebm.learning._line_search import LineSearchTrainer
+from sklearn_ebm.learning._policies import RelativeChange, undoing_divergence
+from sklearn_ebm.learning._trainer import Plan, Trainer
+
+
+def fit_in_passes(model, X, sample_weight):
+    """Learn from X in passes over shuffled batches.
+
+    Returns
+    -------
+    outcome : Outcome
+        How learning ended.
+    trainer : Trainer
+        Trainer whose results the model keeps.
+    change : RelativeChange
+        Policy with the tolerance of the model.
+    """
+    with refusable(model) as attempt:
+        goes_on = model.warm_start and model.__sklearn_is_fitted__()
+        trainer, data, weight = _read(model, X, sample_weight, goes_on)
+        context = model._init_callback_context(max_subtasks=int(model.max_iter))
+        context.call_on_fit_task_begin(estimator=model, X=data.X)
+        random_state = check_random_state(model.random_state)
+        trainer, samples = model._begin(trainer, data, weight, random_state, attempt, True)
+        trainer.begin()
+        batch_size, guards = data.X.shape[0], []  # steps of L-BFGS cannot diverge
+        if trainer.criterion.optimizer.is_stochastic:
+            batch_size = GRADIENT_BATCHES.of_pass(model.batch_size, batch_size)
+            guards = undoing_divergence()
+        plan = Plan(int(model.max_iter), batch_size, random_state, model.max_time)
+        change = RelativeChange(float(model.tol))
+        try:
+            outcome = trainer.run(samples, [*guards, change], plan, model, context)
+        finally:
+            model._keep(trainer)
+        warn_of_divergence(outcome, model)
+        context.call_on_fit_task_end(
+            estimator=model, X=data.X, reconstruction_attributes=model._snapshot
+        )
+    return outcome, trainer, change
+
+
+def fit_once(model, X, sample_weight):
+    """Learn from one more chunk of data, in one pass."""
+    with refusable(model) as attempt:
+        trainer, data, weight = _read(model, X, sample_weight, model.__sklearn_is_fitted__())
+        random_state = check_random_state(model.random_state)
+        trainer, samples = model._begin(trainer, data, weight, random_state, attempt, False)
+        try:
+            batch_size = GRADIENT_BATCHES.of_chunk(model.batch_size)
+            outcome = trainer.run_once(samples, undoing_divergence(), batch_size)
+        finally:
+            model._keep(trainer)
+        warn_of_divergence(outcome, model)
+
+
+def _read(model, X, sample_weight, goes_on):
+    """Return the last trainer or None, the data of this call, and the weights or None."""
+    trainer = model._learner_to_go_on() if goes_on else None
+    dtype = None if trainer is None else trainer.dtype
+    data = Rows().read(model, X, reset=trainer is None, degree=4, dtype=dtype)
+    weight, _ = weights_in_type_of(data.X, sample_weight)
+    return trainer, data, weight
+
+
+def require_same(model):
+    """Refuse changes of parameters that learning cannot continue with."""
+    change = model._change_since_fit(model._needs_fit, model._last_state.fitted_with)
+    if change:
+        raise ValueError(f"{change} Set warm_start=False to fit a new model.")
+
+
+def trainer_for(criterion, stream, trainer):
+    """Return a trainer for the optimizer of a criterion; the given one if it has the same kind."""
+    kind = Trainer if criterion.optimizer.is_stochastic else LineSearchTrainer
+    return trainer if type(trainer) is kind else kind(criterion, stream)
