@@ -33,7 +33,6 @@ from sklearn_ebm.estimators._auto_encoder_parts import (
     extremes_of,
     first_energy,
     fitted_attributes,
-    is_stochastic,
     published,
     require_deterministic,
     require_range,
@@ -42,6 +41,7 @@ from sklearn_ebm.estimators._auto_encoder_parts import (
 from sklearn_ebm.estimators._gradient_learning import (
     fit_in_passes,
     fit_once,
+    is_stochastic,
     require_same,
     trainer_for,
 )

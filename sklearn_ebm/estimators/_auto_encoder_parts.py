@@ -105,13 +105,6 @@ METHODS = {  # functions of the estimator and the energy; denoising changes the 
 
 
 # ---------------------------------------------------------------------------------------- learning
-def is_stochastic(model):
-    """Raise an AttributeError if the optimizer needs all samples in each step."""
-    if model.optimizer == "lbfgs":
-        raise AttributeError("partial_fit requires optimizer='adam' or 'sgd', got 'lbfgs'.")
-    return True
-
-
 def require_deterministic(model):
     """Refuse L-BFGS for an objective that changes from one pass to the next."""
     if model.optimizer != "lbfgs":

@@ -77,6 +77,13 @@ def _read(model, X, sample_weight, goes_on):
     return trainer, data, weight
 
 
+def is_stochastic(model):
+    """Raise an AttributeError if the optimizer needs all samples in each step."""
+    if model.optimizer == "lbfgs":
+        raise AttributeError("partial_fit requires optimizer='adam' or 'sgd', got 'lbfgs'.")
+    return True
+
+
 def require_same(model):
     """Refuse changes of parameters that learning cannot continue with."""
     change = model._change_since_fit(model._needs_fit, model._last_state.fitted_with)
@@ -84,7 +91,8 @@ def require_same(model):
         raise ValueError(f"{change} Set warm_start=False to fit a new model.")
 
 
-def trainer_for(criterion, stream, trainer):
+def trainer_for(criterion, stream, trainer=None):
     """Return a trainer for the optimizer of a criterion; the given one if it has the same kind."""
-    kind = Trainer if criterion.optimizer.is_stochastic else LineSearchTrainer
+    is_search = criterion.optimizer is not None and not criterion.optimizer.is_stochastic
+    kind = LineSearchTrainer if is_search else Trainer
     return trainer if type(trainer) is kind else kind(criterion, stream)

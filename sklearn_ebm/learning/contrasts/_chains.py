@@ -31,11 +31,6 @@ class Chains(Contrast):
         self.is_persistent = is_persistent
 
     @property
-    def requires(self):
-        """The capabilities that the sampler requires."""
-        return self.sampler.requires
-
-    @property
     def n_draws(self):
         """Number of keys that the sampler takes from a stream."""
         return self.n_steps * self.sampler.n_draws

@@ -14,7 +14,8 @@ class Contrast:
     Attributes
     ----------
     requires : tuple of str
-        Capabilities that the energy must offer (see `sklearn_ebm.protocols.Energy`).
+        Capabilities that the energy must offer (see `sklearn_ebm.protocols.Energy`), apart from
+        those of a sampler.
     takes_binary, takes_real : bool
         Whether the loss is defined for samples of zeros and ones, and for other samples.
     is_deterministic : bool

@@ -77,7 +77,8 @@ class Shaping(BaseCriterion):
         if is_kept:
             self.optimizer.parameters = parameters
         else:
-            self.optimizer = kind(parameters)
+            units = self.energy.scales if offers(self.energy, "scales") else {}
+            self.optimizer = kind(parameters, units=units)
         self.optimizer.decay = weight_decay
         self.project()
         return self
