@@ -58,6 +58,7 @@ from sklearn_ebm.inputs._adapters import Rows
 from sklearn_ebm.inputs._moments import moments
 from sklearn_ebm.layers._state import Stateful
 from sklearn_ebm.learning._batch_sizes import BATCH_SIZE_CONSTRAINTS
+from sklearn_ebm.learning._line_search import SmallGradient
 from sklearn_ebm.learning._optimizers import OPTIMIZERS
 from sklearn_ebm.learning._progress import MAX_TIME
 from sklearn_ebm.learning._rates import LEARNING_RATE, learning_rate_schedule
@@ -167,6 +168,8 @@ class EnergyModel(
     tol : float, default=1e-5
         Tolerance of the stopping criterion: learning stops when the relative change of the mean
         energy between two passes is at most this value. With 0, all `max_iter` passes are made.
+        With L-BFGS, learning stops when the largest derivative is at most `tol` times the magnitude
+        of the objective.
     max_time : float or None, default=None
         Maximum duration of learning, in seconds. When it is reached, `fit` completes the current
         training step and stops, without a warning; a pass that ends early counts in `n_iter_` and
@@ -353,10 +356,9 @@ class EnergyModel(
             The estimator itself. If Ctrl-C interrupts the fit (KeyboardInterrupt), the estimator
             remains usable, as it was after the last complete batch.
         """
-        outcome, trainer, change = fit_in_passes(self, X, sample_weight)
-        is_search = not trainer.criterion.optimizer.is_stochastic
-        if is_search and self.tol > 0 and not outcome.is_stopped:
-            warn(change.message(self), ConvergenceWarning)
+        end = fit_in_passes(self, X, sample_weight, SmallGradient)
+        if end is not None and self.tol > 0:
+            warn(end.message(self), ConvergenceWarning)
         return self
 
     @available_if(is_stochastic)

@@ -32,6 +32,9 @@ ENERGY_FUNCTION = [  # constraint of the parameter `energy_function`
     HasMethods(["value", "parameter_gradients"]),
 ]
 LARGEST_LINE_SEARCH = 50_000  # samples up to which optimizer="auto" is L-BFGS
+LARGEST_RESPONSE = 30.0  # standard deviation of responses in score matching
+SMALLEST_LIMIT = 3.0  # likewise if there are few samples
+SAMPLES_PER_FILTER = 4.0  # samples per feature that a filter of unit response requires
 FLAT = 1e-8  # share of the mean variance below which a direction has no variance
 
 
@@ -116,6 +119,19 @@ class Loss(NamedTuple):
     make: Any
 
 
+def _score_matching(setting):
+    criterion, previous = setting.criterion, setting.criterion.contrast
+    if isinstance(previous, ScoreMatching):
+        return previous
+    matrix = _covariance(setting)
+    n_features = len(matrix)
+    matrix += FLAT * np.trace(matrix) / n_features * np.eye(n_features)
+    most = len(setting.selection.rows) / (SAMPLES_PER_FILTER * n_features)
+    xp = array_namespace(criterion.base[0])
+    matrix = xp.asarray(matrix, dtype=criterion.dtype)
+    return ScoreMatching(matrix, min(LARGEST_RESPONSE, max(SMALLEST_LIMIT, most)))
+
+
 def _denoising(setting):
     level = float(setting.model.noise_level)
     check_weight(level, setting.criterion.dtype, "noise_level")
@@ -149,7 +165,7 @@ def _chains(is_persistent):
 
 LOSSES = {
     "maximum_likelihood": Loss(Likelihood, lambda setting: Likelihood()),
-    "score_matching": Loss(ScoreMatching, lambda setting: ScoreMatching()),
+    "score_matching": Loss(ScoreMatching, _score_matching),
     "denoising_score_matching": Loss(DenoisingScoreMatching, _denoising),
     "ratio_matching": Loss(Neighbours, _neighbours("ratio_matching")),
     "minimum_probability_flow": Loss(Neighbours, _neighbours("minimum_probability_flow")),

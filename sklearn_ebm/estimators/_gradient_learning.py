@@ -17,17 +17,24 @@ from sklearn_ebm.learning._policies import RelativeChange, undoing_divergence
 from sklearn_ebm.learning._trainer import Plan, Trainer
 
 
-def fit_in_passes(model, X, sample_weight):
-    """Learn from X in passes over shuffled batches.
+def fit_in_passes(model, X, sample_weight, search_end=RelativeChange):
+    """Learn from X in passes over shuffled batches, or over all samples.
+
+    Parameters
+    ----------
+    model : estimator
+        Sets `max_iter`, `tol`, `max_time`, `batch_size`, `warm_start` and `random_state`.
+    X : array-like of shape (n_samples, n_features)
+        Samples.
+    sample_weight : array-like of shape (n_samples,) or None
+        Weight of each sample.
+    search_end : type, default=RelativeChange
+        Policy that ends a line search, constructed with the tolerance.
 
     Returns
     -------
-    outcome : Outcome
-        How learning ended.
-    trainer : Trainer
-        Trainer whose results the model keeps.
-    change : RelativeChange
-        Policy with the tolerance of the model.
+    end : Policy or None
+        The policy that did not end a line search before the last pass; otherwise None.
     """
     with refusable(model) as attempt:
         goes_on = model.warm_start and model.__sklearn_is_fitted__()
@@ -37,21 +44,22 @@ def fit_in_passes(model, X, sample_weight):
         random_state = check_random_state(model.random_state)
         trainer, samples = model._begin(trainer, data, weight, random_state, attempt, True)
         trainer.begin()
-        batch_size, guards = data.X.shape[0], []  # steps of L-BFGS cannot diverge
-        if trainer.criterion.optimizer.is_stochastic:
+        batch_size, guards = data.X.shape[0], []  # steps of a line search cannot diverge
+        is_search = not trainer.criterion.optimizer.is_stochastic
+        if not is_search:
             batch_size = GRADIENT_BATCHES.of_pass(model.batch_size, batch_size)
             guards = undoing_divergence()
+        end = (search_end if is_search else RelativeChange)(float(model.tol))
         plan = Plan(int(model.max_iter), batch_size, random_state, model.max_time)
-        change = RelativeChange(float(model.tol))
         try:
-            outcome = trainer.run(samples, [*guards, change], plan, model, context)
+            outcome = trainer.run(samples, [*guards, end], plan, model, context)
         finally:
             model._keep(trainer)
         warn_of_divergence(outcome, model)
         context.call_on_fit_task_end(
             estimator=model, X=data.X, reconstruction_attributes=model._snapshot
         )
-    return outcome, trainer, change
+    return end if is_search and not outcome.is_stopped else None
 
 
 def fit_once(model, X, sample_weight):

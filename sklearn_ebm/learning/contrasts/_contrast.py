@@ -44,6 +44,9 @@ class Contrast:
     def prepare(self, energy):
         """Return what all pieces of a step share; None by default."""
 
+    def project(self, energy):
+        """Keep parameters of the energy in the range where the loss estimates a density."""
+
     def compare(self, energy, shared, batch, backend, stream=None, shard=None):
         """Return the losses of samples, and gradients.
 

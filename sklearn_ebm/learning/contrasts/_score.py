@@ -6,14 +6,36 @@ Neither loss depends on the partition function, since the gradient with respect 
 from sklearn_ebm._storage import stored
 from sklearn_ebm.backends import array_namespace
 from sklearn_ebm.learning.contrasts._contrast import Contrast, weights_of
+from sklearn_ebm.protocols import offers
 
 
 @stored
 class ScoreMatching(Contrast):
-    """1/2 ||grad E(x)||^2 - laplacian E(x) (Hyvarinen 2005, eq. 4): data lie in curved valleys."""
+    """1/2 ||grad E(x)||^2 - laplacian E(x) (Hyvarinen 2005, eq. 4): data lie in curved valleys.
+
+    For a finite number of samples, the loss has no minimum: a filter can be orthogonal to as many
+    samples as features, and the curvature at these samples grows with the square of its length. The
+    length is therefore limited.
+
+    Parameters
+    ----------
+    covariance : array of shape (n_features, n_features)
+        Covariance of the data.
+    limit : float
+        Largest standard deviation of the response of a filter.
+    """
 
     requires = ("derivatives",)
     takes_binary = False
+
+    def __init__(self, covariance, limit):
+        self.covariance = covariance
+        self.limit = limit
+
+    def project(self, energy):
+        """Shorten filters whose responses vary too much."""
+        if offers(energy, "limit_responses"):
+            energy.limit_responses(self.covariance, self.limit)
 
     def compare(self, energy, shared, batch, backend, stream=None, shard=None):
         """Return the losses and their gradients; see `Contrast.compare`."""

@@ -140,6 +140,7 @@ class Shaping(BaseCriterion):
         """Project the parameters onto their allowed range."""
         if offers(self.energy, "project"):
             self.energy.project()
+        self.contrast.project(self.energy)
 
     def label(self, curves):
         """Return the last entries of the curves as text."""
