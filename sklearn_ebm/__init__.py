@@ -29,6 +29,7 @@ if TYPE_CHECKING:  # the imports of _HOMES
     from sklearn_ebm.estimators import make_feature_hierarchy as make_feature_hierarchy
     from sklearn_ebm.estimators import sparse_encode as sparse_encode
     from sklearn_ebm.factors import ElasticNetPenalty as ElasticNetPenalty
+    from sklearn_ebm.factors import ExpertEnergy as ExpertEnergy
     from sklearn_ebm.factors import GroupPenalty as GroupPenalty
     from sklearn_ebm.factors import InhibitionPenalty as InhibitionPenalty
     from sklearn_ebm.factors import L0Penalty as L0Penalty
@@ -56,6 +57,7 @@ _HOMES = {
     "EnergyModel": "estimators",
     "EnergyOutlierDetector": "estimators",
     "EstimatorEnergy": "estimators",
+    "ExpertEnergy": "factors",
     "FineTunedClassifier": "estimators",
     "FineTunedRegressor": "estimators",
     "Flattener": "layers",
@@ -108,6 +110,7 @@ __all__ = [
     "EnergyModel",
     "EnergyOutlierDetector",
     "EstimatorEnergy",
+    "ExpertEnergy",
     "FineTunedClassifier",
     "FineTunedRegressor",
     "Flattener",

@@ -22,6 +22,7 @@ CONTINUED = {  # common beginnings of descriptions, by their last words; classes
     "code_tol": "is at most this value.",
     "dictionary": "used without normalisation.",
     "estimator": "fitted stage and its output on disk.",
+    "groups": "the last group may be smaller.",
     "learning_rate": "for cosine decay.",
     "loss": "Criterion that training minimises.",
     "map_shape": "numbered row by row.",

@@ -17,10 +17,12 @@ from sklearn_ebm.factors import (
     ENCODERS,
     ENERGIES,
     L1,
+    MODEL_ENERGIES,
     BernoulliUnits,
     BilinearEnergy,
     CategoricalUnits,
     ConvolutionalDecoder,
+    ExpertEnergy,
     GaussianUnits,
     LinearDecoder,
     ReconstructionEnergy,
@@ -116,6 +118,15 @@ def auto_encoder(random, dtype, activation, loss, is_tied):
     return ReconstructionEnergy.of(drawn, activation, loss).astype(dtype)
 
 
+def of_input(random, dtype, first, n_components=N_COMPONENTS, exact=False):
+    """Return an energy of x alone with parameters that are not those of the start."""
+    mean, drawn = random.normal(0, 0.3, N_FEATURES), np.random.RandomState(0)
+    energy = first(N_FEATURES, n_components, mean, drawn, exact=exact, scale=1.3)
+    for value in energy.parameters.values():
+        value += random.normal(0, 0.3, value.shape)
+    return energy.astype(dtype)
+
+
 def made(function, **options):
     return lambda random, dtype: function(random, dtype, **options)
 
@@ -125,6 +136,20 @@ ROWS = RANDOM.standard_normal((N_SAMPLES, N_FEATURES))
 IMAGES = RANDOM.standard_normal((2, np.prod(IMAGE)))
 ROW_MASK, IMAGE_MASK = ((RANDOM.random(x.shape) < 0.8).astype(float) for x in (ROWS, IMAGES))
 PLACED = Standardized(RANDOM.normal(0, 3, N_FEATURES), RANDOM.uniform(0.5, 3, N_FEATURES))
+FULL = {"precision": 0.7, "bias": True}
+INPUT_ENERGIES = {
+    **{name: {"first": first} for name, first in MODEL_ENERGIES.items()},
+    "student_t, square": {"first": MODEL_ENERGIES["student_t"], "n_components": None},
+    "student_t, quadratic": {"first": ExpertEnergy(**FULL).first},
+    "student_t, groups": {"first": ExpertEnergy(groups=3, **FULL).first},
+    "student_t, map": {"first": ExpertEnergy(map_shape=(3, 3)).first, "n_components": 9},
+    "l2, overlapping": {"first": ExpertEnergy("l2", groups=[[0, 1, 2], [2], [3, 0]]).first},
+    "l2, exact": {
+        "first": ExpertEnergy("l2", groups=2, bias=True).first,
+        "n_components": None,
+        "exact": True,
+    },
+}
 CASES = {
     "sparse": Case(linear, ROWS),
     "sparse, masked": Case(linear, ROWS * ROW_MASK, ROW_MASK),
@@ -148,6 +173,10 @@ CASES = {
         ROWS,
         has_code=False,
     ),
+    **{
+        f"of x, {name}": Case(made(of_input, **options), ROWS, has_code=False)
+        for name, options in INPUT_ENERGIES.items()
+    },
 }
 cases = pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 
@@ -156,6 +185,7 @@ def chosen(*prefixes):
     return [pytest.param(CASES[name], id=name) for name in CASES if name.startswith(prefixes)]
 
 
+inputs = pytest.mark.parametrize("case", chosen("of x"))
 machines = pytest.mark.parametrize("case", chosen("bilinear"))
 backends = pytest.mark.parametrize("backend", [reference, numba], ids=lambda each: each.name)
 # Central differences have an error of 1e-9, times weights and sums of a few tens of numbers.
@@ -188,6 +218,88 @@ def test_input_gradients_are_those_of_finite_differences(case, backend):
     gradient = energy.input_gradient(x, z, **case.options)
     expected = finite_differences(lambda: energy.value(x, z, **case.options).sum(), x)
     assert_allclose(gradient, expected, **DIFFERENCES)
+
+
+@inputs
+@backends
+def test_laplacians_are_sums_of_second_differences(case, backend):
+    """Of the gradient: the diagonal of its Jacobian."""
+    energy, x = case.energy().on(backend), case.x
+    expected = np.zeros(len(x))
+    for i in range(N_FEATURES):
+        steps = 1e-5 * np.eye(N_FEATURES)[i]
+        change = energy.input_gradient(x + steps) - energy.input_gradient(x - steps)
+        expected += change[:, i] / 2e-5
+    derivatives = energy.derivatives(x)
+    assert_allclose(derivatives.laplacian(), expected, **DIFFERENCES)
+    assert_array_equal(derivatives.gradient(), energy.input_gradient(x))
+    assert_array_equal(derivatives.laplacian(), energy.laplacian(x))
+
+
+@inputs
+@backends
+@pytest.mark.parametrize("has_laplacian", [True, False])
+def test_parameter_gradients_of_derivatives_are_those_of_differences(case, backend, has_laplacian):
+    energy, x, random = case.energy().on(backend), case.x, np.random.default_rng(6)
+    direction = random.standard_normal(x.shape)
+    weight = random.standard_normal(len(x)) if has_laplacian else None
+
+    def total():
+        derivatives = energy.derivatives(x)
+        value = np.sum(direction * derivatives.gradient())
+        return value + weight @ derivatives.laplacian() if has_laplacian else value
+
+    derivatives = energy.derivatives(x)
+    gradients = derivatives.parameter_gradients(direction, weight)
+    assert gradients.keys() == energy.parameters.keys()
+    for name, value in energy.parameters.items():
+        expected = finite_differences(total, value)
+        assert_allclose(gradients[name], expected, **DIFFERENCES, err_msg=name)
+    again = derivatives.parameter_gradients(direction, weight)  # nothing was changed
+    for name, gradient in gradients.items():
+        assert_array_equal(again[name], gradient)
+
+
+@inputs
+def test_gradients_of_the_partition_function_are_those_of_differences(case):
+    energy = case.energy()
+    if not offers(energy, "log_partition"):
+        return
+    gradients = energy.log_partition_gradients()
+    assert np.isfinite(energy.log_partition())
+    assert gradients.keys() == energy.parameters.keys()
+    for name, value in energy.parameters.items():
+        expected = finite_differences(energy.log_partition, value)
+        assert_allclose(gradients[name], expected, **DIFFERENCES, err_msg=name)
+
+
+@inputs
+def test_copies_and_casts_have_their_own_parameters(case):
+    energy, x = case.energy(), case.x
+    for other in (energy.copy(), energy.astype("float32").astype("float64")):
+        assert_allclose(other.value(x), energy.value(x), rtol=1e-5)
+        assert other.scales == energy.scales
+        for name, value in other.parameters.items():
+            assert not np.shares_memory(value, energy.parameters[name])
+    assert energy.astype("float64") is energy
+    assert energy.fits(1e3)
+    assert not energy.fits(1e-3)
+
+
+@inputs
+def test_projections_change_no_energy(case):
+    """They remove what does not act, such as antisymmetric parts of symmetric matrices."""
+    energy, x = case.energy(), case.x
+    before = energy.value(x)
+    energy.project()
+    assert_allclose(energy.value(x), before, atol=1e-12)
+
+
+@inputs
+def test_responses_belong_to_single_samples(case):
+    energy, x = case.energy().on(reference), case.x
+    assert_allclose(energy.responses(x[1:2]), energy.responses(x)[1:2], rtol=1e-12)
+    assert case.energy("float32").responses(x.astype("float32")).dtype == "float32"
 
 
 @cases
@@ -288,6 +400,13 @@ def test_single_precision_stays(case):
     ]
     if offers(energy, "free_energy"):
         results += [energy.free_energy(x), energy.input_gradient(x)]
+    if offers(energy, "derivatives"):
+        derivatives = energy.derivatives(x)
+        weight = case.weight.astype("float32")
+        results += [derivatives.gradient(), derivatives.laplacian()]
+        results += derivatives.parameter_gradients(x, weight).values()
+    if offers(energy, "log_partition"):
+        results += energy.log_partition_gradients().values()
     assert {result.dtype for result in results} == {np.dtype("float32")}
 
 

@@ -18,10 +18,12 @@ from sklearn_ebm.factors import (
     ENCODERS,
     FLIP_LOSSES,
     L1,
+    MODEL_ENERGIES,
     UNITS,
     AnnealedPath,
     BilinearEnergy,
     DisjointGroupNorm,
+    ExpertEnergy,
     GroupNorm,
     LinearDecoder,
     SparseEnergy,
@@ -40,6 +42,7 @@ from sklearn_ebm.learning._rates import LinearDecay
 from sklearn_ebm.learning._samples import Batch
 from sklearn_ebm.learning._trainer import Trainer
 from sklearn_ebm.learning.criteria import Ascending, Contrastive, DenseSamples, Dictionary, Flipping
+from sklearn_ebm.protocols import offers
 from sklearn_ebm.solvers import (
     anneal,
     gibbs,
@@ -407,3 +410,40 @@ def test_first_layers_are_those_of_numpy(kind):
         results.append({"weights": weights, "bias": bias, **units.parameters})
     for name, value in results[1].items():
         assert_same(results[0][name], value)
+
+
+POOLED = {"pooled": ExpertEnergy(map_shape=(2, 3), pool_shape=(1, 2), precision=0.5).first}
+INPUT_ENERGIES = MODEL_ENERGIES | POOLED
+
+
+@pytest.mark.parametrize("name", INPUT_ENERGIES)
+def test_energies_of_samples_are_those_of_numpy(name):
+    """Values, derivatives of samples and of parameters, and partition functions."""
+    random = np.random.default_rng(0)
+    x, direction = (random.standard_normal((5, 6)) for _ in range(2))
+    weight = random.standard_normal(5)
+    first = INPUT_ENERGIES[name](6, 6, x.mean(axis=0), np.random.RandomState(0))
+    results = []
+    for convert in (strict, np.array):
+        energy = first.copy()
+        energy.parameters = {k: convert(value) for k, value in first.parameters.items()}
+        derivatives = energy.derivatives(convert(x))
+        of_derivatives = derivatives.parameter_gradients(convert(direction), convert(weight))
+        energy.project()
+        results.append(
+            [
+                energy.value(convert(x)),
+                energy.responses(convert(x)),
+                derivatives.gradient(),
+                derivatives.laplacian(),
+                *energy.parameter_gradients(convert(x), None, convert(weight)).values(),
+                *of_derivatives.values(),
+            ]
+        )
+        if offers(energy, "log_partition"):
+            results[-1] += energy.log_partition_gradients().values()
+            assert np.isfinite(energy.log_partition())
+        assert energy.astype(energy.dtype) is energy
+        assert energy.fits(1e3)
+    for pair in zip(*results, strict=True):
+        assert_same(*pair)

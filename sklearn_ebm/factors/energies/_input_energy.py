@@ -1,0 +1,78 @@
+"""Base class of energies of x alone: named arrays, their units, copies, dtypes and a backend."""
+
+from sklearn_ebm.backends import array_namespace, copied, resolve_backend
+from sklearn_ebm.factors.units._units import sharing
+
+
+class InputEnergy:
+    """Named parameters and settings of an energy E(x); a subclass defines E and its derivatives.
+
+    Parameters
+    ----------
+    parameters : dict of str to array
+        Trained arrays. Criteria change them in place.
+    **settings
+        Values that are not trained.
+    """
+
+    is_binary = False  # whether samples consist of zeros and ones
+    _backend = None  # None uses the backend of the data
+
+    def __init__(self, parameters, **settings):
+        self.parameters = parameters
+        self.settings = settings
+
+    def __getstate__(self):
+        """Store parameters and settings; a module of kernels cannot be pickled."""
+        return {"parameters": self.parameters, "settings": self.settings}
+
+    @property
+    def scales(self):
+        """Units of parameters by name: a step of an optimizer is proportional to the unit."""
+        return {}
+
+    @property
+    def dtype(self):
+        """Dtype of the parameters."""
+        return next(iter(self.parameters.values())).dtype
+
+    def on(self, backend):
+        """Return the energy with the kernels of a backend, and with the same parameters."""
+        return sharing(self, _backend=backend)
+
+    def backend_for(self, array):
+        """Return the backend of the energy, or the backend of an array if the energy has none."""
+        return resolve_backend("auto", array) if self._backend is None else self._backend
+
+    def copy(self):
+        """Return the energy with copies of the parameters."""
+        parameters = {name: copied(value) for name, value in self.parameters.items()}
+        return sharing(self, parameters=parameters)
+
+    def astype(self, dtype):
+        """Return the energy with parameters in a dtype; the same object if they have it."""
+        if self.dtype == dtype:
+            return self
+        xp = array_namespace(*self.parameters.values())
+        parameters = {name: xp.astype(v, dtype) for name, v in self.parameters.items()}
+        return sharing(self, parameters=parameters)
+
+    def fits(self, limit):
+        """Return whether the magnitudes of all parameters are below a limit."""
+        xp = array_namespace(*self.parameters.values())
+        return all(float(xp.max(xp.abs(value))) < limit for value in self.parameters.values())
+
+    def project(self):
+        """Project the parameters onto their allowed range."""
+
+    def input_gradient(self, x, z=None):
+        """Return the gradient of E with respect to x; z is None."""
+        return self.derivatives(x).gradient()
+
+    def laplacian(self, x):
+        """Return the sum of the second derivatives of E with respect to the entries of x."""
+        return self.derivatives(x).laplacian()
+
+    def derivatives(self, x):
+        """Return the derivatives with respect to x at some samples."""
+        raise NotImplementedError
