@@ -81,7 +81,7 @@ class ExpertEnergy(Specification):
     squares, got groups=2. Use expert='student_t' or 'l2'.
     """
 
-    parameter = "energy"
+    parameter = "energy_function"
 
     def __init__(
         self,

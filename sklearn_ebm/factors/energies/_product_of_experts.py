@@ -121,6 +121,16 @@ class ProductOfExperts(InputEnergy):
             return {"log_strengths": gradient * self.strength}
         return {"strengths": gradient}
 
+    def limit_responses(self, covariance, limit):
+        """Shorten filters whose responses have a standard deviation above a limit, in place."""
+        xp, weights = array_namespace(covariance), self.parameters["weights"]
+        variance = xp.sum(weights * (covariance @ weights), axis=0)
+        deviation = xp.sqrt(xp.maximum(variance, 0 * variance))
+        factor = limit / xp.maximum(deviation, xp.full_like(deviation, limit))
+        weights *= factor
+        if "bias" in self.parameters:  # the place where the response is zero remains
+            self.parameters["bias"][...] *= factor
+
     def derivatives(self, x):
         """Return the derivatives with respect to x at some samples."""
         return ExpertDerivatives(self, x)
