@@ -51,17 +51,18 @@ DIFFERENT = {  # parameters with another meaning in these classes
     "image_shape": ("Flattener",),  # required of images as well
     "inference": ("LISTAEncoder",),  # also of energies
     "mode": ("Pooler", "Rectifier"),  # of pooling; of rectification
-    "n_components": (*CONVOLUTIONAL, "AutoEncoder", "RBM"),  # kernels; hidden units
+    "n_components": (*CONVOLUTIONAL, "AutoEncoder", "EnergyModel", "RBM"),  # hidden units; filters
     "n_iter_no_change": (*TUNED, "LISTAEncoder"),  # stops; lowers the rate
     "penalty": ("AutoEncoder", "LISTAEncoder"),  # by its gradient; also of a fitted coder
-    "optimizer": ("AutoEncoder", "SparseCoder"),  # also L-BFGS; of a dictionary
+    "optimizer": ("AutoEncoder", "EnergyModel", "SparseCoder"),  # also L-BFGS; of a dictionary
     "solver": (*CONVOLUTIONAL, "GroupSparsePSD", "LISTAEncoder"),  # other solvers
     "tol": (
+        "EnergyModel",
         "L0Penalty",
         "L1Constraint",
         "LISTAEncoder",
         "RBM",
-    ),  # of codes; of a held-out loss; of some samples
+    ),  # of a gradient; of codes; of a held-out loss; of some samples
     "torus": ("InhibitionPenalty",),  # of distances
     "weight_decay": (*TUNED, "RBM"),  # apart from the gradient; a penalty
 }

@@ -5,7 +5,7 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
-from sklearn_ebm import PSD, AutoEncoder, FineTunedClassifier, sparse_encode
+from sklearn_ebm import PSD, AutoEncoder, EnergyModel, FineTunedClassifier, sparse_encode
 from sklearn_ebm.backends import numba
 from sklearn_ebm.learning.criteria import NOISES
 from tests.registries import image_models, machines, row_models
@@ -29,6 +29,17 @@ def _no_kernels(monkeypatch):
 
 
 @pytest.mark.parametrize("name", row_models.MODELS)
+@pytest.mark.parametrize(
+    "loss", ["score_matching", "denoising_score_matching", "noise_contrastive", "pcd"]
+)
+def test_energy_models(loss):
+    model = EnergyModel(6, loss=loss, backend="numpy", optimizer="adam", max_iter=1).fit(ROWS)
+    model.partial_fit(ROWS)
+    model.transform(ROWS)
+    model.energy(ROWS)
+    model.sample(2, 3)
+
+
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_models_of_rows(name):
     model = row_models.make(name, backend="numpy", max_iter=1, code_max_iter=20).fit(ROWS)

@@ -23,6 +23,7 @@ from sklearn_ebm import (
     ConvPSD,
     ConvSparseCoder,
     Dropout,
+    EnergyModel,
     EnergyOutlierDetector,
     EstimatorEnergy,
     FineTunedClassifier,
@@ -54,6 +55,7 @@ MODELS = {
     "ConvSparseCoder": (ConvSparseCoder(3, kernel_size=3, **QUICK), IMAGES),
     "ConvPSD": (ConvPSD(3, kernel_size=3, image_shape=(4, 8), **QUICK), X[:6].repeat(2, axis=1)),
     "AutoEncoder": (AutoEncoder(6, max_iter=2, random_state=0), X),
+    "EnergyModel": (EnergyModel(6, max_iter=2, tol=0, random_state=0), X),
     "RBM": (RBM(6, max_iter=2, n_chains=10, random_state=0), X > 0),
     "FineTunedClassifier": (FineTunedClassifier(NETWORK, max_iter=1, random_state=0), X),
     "FineTunedRegressor": (FineTunedRegressor(REGRESSION, max_iter=1, random_state=0), X),
@@ -174,6 +176,12 @@ TABLE = {
         "activation": {"refused": "tanh"},
         "loss": {"refused": "cross_entropy"},
         "tied_weights": {"refused": False},
+        "backend": QUIETLY,
+    },
+    "EnergyModel": {
+        **dict.fromkeys(EnergyModel().get_params(), LEARNING),
+        "n_components": {"refused": 5},
+        "energy_function": {"refused": "logcosh"},
         "backend": QUIETLY,
     },
     "RBM": {
