@@ -30,9 +30,9 @@ class Energy(Protocol):
       each part of the state given the rest, and with the conditional means. Contrastive learning
       requires it.
     - ``input_gradient(x, z)``: gradient of E with respect to x, for Hamiltonian Monte Carlo.
-    - ``laplacian(x)``: sum of the second derivatives of F with respect to the entries of x.
-    - ``derivatives(x)``: an object with `gradient()` and `laplacian()`, and with
-      `parameter_gradients(direction, weight=None)`: gradients with respect to the parameters of
+    - ``derivatives(x)``: an object with `gradient()`, with `laplacian()`, the sum of the second
+      derivatives of F by the entries of x, and with `parameter_gradients(direction, weight=None)`:
+      gradients with respect to the parameters of
       sum_n <direction_n, grad F(x_n)> + weight_n laplacian F(x_n), with both factors constant. With
       None, the second term is missing. Score matching requires it.
     - ``flips(x)``: an object with `changes()`, which is F(x with one entry flipped) - F(x) for each
@@ -44,14 +44,15 @@ class Energy(Protocol):
       ``log_partition_gradients()``, its gradients by the names of the parameters. The exact
       likelihood requires it.
     - ``is_binary`` (bool): whether samples consist of zeros and ones.
-    - ``gibbs_sweep(x, keys)``: samples each entry of binary samples in place, so that the
-      distribution of the energy is invariant. ``n_sweep_keys`` is the number of keys. Without it,
-      chains of binary energies move by single flips.
+    - ``gibbs_sweep(x, keys)``: samples each entry of binary samples in place, with a pair of keys
+      for random numbers, such that the distribution of the energy is invariant. Without it, chains
+      of binary energies move by single flips.
     - ``responses(x)``: features of samples, of shape (n_samples, n_outputs).
     - ``project()``: projects the parameters onto their allowed range, after each step.
     - ``scales``: units of parameters by name, to which steps of optimizers are proportional.
-    - ``copy()``, ``astype(dtype)``: the energy with other arrays; ``fits(limit)``: whether all
-      parameters are below a limit.
+    - ``with_parameters(parameters)``: the energy with other arrays of the same names, for example
+      on a device; ``copy()`` and ``astype(dtype)``: the energy with copies, or in a dtype.
+    - ``fits(limit)``: whether the magnitudes of all parameters are below a limit.
     """
 
     parameters: dict[str, Any]

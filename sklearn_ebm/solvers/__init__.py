@@ -1,6 +1,7 @@
 """Inference: solvers and samplers, written on the array namespace and the kernels of a backend."""
 
-from sklearn_ebm.solvers._annealing import LARGEST_ENUMERATION, LogPartition, anneal, sum_states
+from sklearn_ebm.backends import LARGEST_ENUMERATION
+from sklearn_ebm.solvers._annealing import LogPartition, anneal, sum_states
 from sklearn_ebm.solvers._gibbs import (
     gibbs,
     gibbs_keys,

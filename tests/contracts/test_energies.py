@@ -12,6 +12,7 @@ from scipy.special import logsumexp
 
 from sklearn_ebm.backends import numba
 from sklearn_ebm.backends import numpy as reference
+from sklearn_ebm.backends._random import Key
 from sklearn_ebm.factors import (
     CONVOLUTIONAL_ENCODERS,
     ENCODERS,
@@ -136,9 +137,14 @@ ROWS = RANDOM.standard_normal((N_SAMPLES, N_FEATURES))
 IMAGES = RANDOM.standard_normal((2, np.prod(IMAGE)))
 ROW_MASK, IMAGE_MASK = ((RANDOM.random(x.shape) < 0.8).astype(float) for x in (ROWS, IMAGES))
 PLACED = Standardized(RANDOM.normal(0, 3, N_FEATURES), RANDOM.uniform(0.5, 3, N_FEATURES))
+BINARY = ("ising", "rbm")
+BINARY_ENERGIES = {
+    **{name: {"first": MODEL_ENERGIES[name]} for name in BINARY},
+    "rbm, wide": {"first": MODEL_ENERGIES["rbm"], "n_components": 8},
+}
 FULL = {"precision": 0.7, "bias": True}
 INPUT_ENERGIES = {
-    **{name: {"first": first} for name, first in MODEL_ENERGIES.items()},
+    **{name: {"first": MODEL_ENERGIES[name]} for name in MODEL_ENERGIES if name not in BINARY},
     "student_t, square": {"first": MODEL_ENERGIES["student_t"], "n_components": None},
     "student_t, quadratic": {"first": ExpertEnergy(**FULL).first},
     "student_t, groups": {"first": ExpertEnergy(groups=3, **FULL).first},
@@ -177,6 +183,12 @@ CASES = {
         f"of x, {name}": Case(made(of_input, **options), ROWS, has_code=False)
         for name, options in INPUT_ENERGIES.items()
     },
+    **{
+        f"of binary x, {name}": Case(
+            made(of_input, **options), (ROWS > 0).astype(float), has_code=False
+        )
+        for name, options in BINARY_ENERGIES.items()
+    },
 }
 cases = pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 
@@ -185,7 +197,9 @@ def chosen(*prefixes):
     return [pytest.param(CASES[name], id=name) for name in CASES if name.startswith(prefixes)]
 
 
-inputs = pytest.mark.parametrize("case", chosen("of x"))
+smooth = pytest.mark.parametrize("case", chosen("of x"))
+binary = pytest.mark.parametrize("case", chosen("of binary x"))
+inputs = pytest.mark.parametrize("case", chosen("of x", "of binary x"))
 machines = pytest.mark.parametrize("case", chosen("bilinear"))
 backends = pytest.mark.parametrize("backend", [reference, numba], ids=lambda each: each.name)
 # Central differences have an error of 1e-9, times weights and sums of a few tens of numbers.
@@ -220,7 +234,7 @@ def test_input_gradients_are_those_of_finite_differences(case, backend):
     assert_allclose(gradient, expected, **DIFFERENCES)
 
 
-@inputs
+@smooth
 @backends
 def test_laplacians_are_sums_of_second_differences(case, backend):
     """Of the gradient: the diagonal of its Jacobian."""
@@ -233,10 +247,9 @@ def test_laplacians_are_sums_of_second_differences(case, backend):
     derivatives = energy.derivatives(x)
     assert_allclose(derivatives.laplacian(), expected, **DIFFERENCES)
     assert_array_equal(derivatives.gradient(), energy.input_gradient(x))
-    assert_array_equal(derivatives.laplacian(), energy.laplacian(x))
 
 
-@inputs
+@smooth
 @backends
 @pytest.mark.parametrize("has_laplacian", [True, False])
 def test_parameter_gradients_of_derivatives_are_those_of_differences(case, backend, has_laplacian):
@@ -258,6 +271,48 @@ def test_parameter_gradients_of_derivatives_are_those_of_differences(case, backe
     again = derivatives.parameter_gradients(direction, weight)  # nothing was changed
     for name, gradient in gradients.items():
         assert_array_equal(again[name], gradient)
+
+
+@binary
+@backends
+def test_flips_are_differences_of_energies(case, backend):
+    energy, x = case.energy().on(backend), case.x
+    flips = energy.flips(x)
+    changes = flips.changes()
+    for i in range(N_FEATURES):
+        other = x.copy()
+        other[:, i] = 1 - x[:, i]
+        assert_allclose(changes[:, i], energy.value(other) - energy.value(x), atol=1e-12)
+    weight = np.random.default_rng(6).standard_normal(x.shape)
+    gradients = flips.parameter_gradients(weight)
+    assert gradients.keys() == energy.parameters.keys()
+    for name, value in energy.parameters.items():
+        expected = finite_differences(lambda: np.sum(weight * energy.flips(x).changes()), value)
+        assert_allclose(gradients[name], expected, **DIFFERENCES, err_msg=name)
+
+
+@binary
+@backends
+def test_sweeps_leave_the_distribution_invariant(case, backend):
+    """Chains start with exact frequencies of all states, and each state has many chains."""
+    energy = case.energy().on(backend)
+    states = (np.arange(2**N_FEATURES)[:, None] >> np.arange(N_FEATURES) & 1).astype(float)
+    probability = np.exp(-energy.value(states) - energy.log_partition())
+    assert_allclose(probability.sum(), 1, rtol=1e-12)
+    counts = np.random.default_rng(0).multinomial(20_000, probability)
+    x = np.repeat(states, counts, axis=0)
+    keys = Key((1, 2), 1), Key((1, 2), 2)
+    moved = energy.gibbs_sweep(x.copy(), keys)
+    assert {*np.unique(moved)} == {0, 1}
+    assert np.mean(moved != x) > 0.05
+    after = np.bincount((moved @ 2 ** np.arange(N_FEATURES)).astype(int), minlength=len(states))
+    # Both counts have the variance n p, so that the sum of squares has the mean 2 per state.
+    expected = 20_000 * probability
+    likely = expected > 5
+    deviation = (after - counts)[likely] ** 2 / expected[likely]
+    assert deviation.mean() < 3
+    half = energy.gibbs_sweep(x[7:].copy(), [key.from_row(7) for key in keys])
+    assert_array_equal(half, moved[7:])  # draws belong to rows
 
 
 @inputs
@@ -282,6 +337,10 @@ def test_copies_and_casts_have_their_own_parameters(case):
         for name, value in other.parameters.items():
             assert not np.shares_memory(value, energy.parameters[name])
     assert energy.astype("float64") is energy
+    shared = energy.with_parameters(energy.parameters)
+    assert_array_equal(shared.value(x), energy.value(x))
+    for name, value in shared.parameters.items():
+        assert value is energy.parameters[name]
     assert energy.fits(1e3)
     assert not energy.fits(1e-3)
 

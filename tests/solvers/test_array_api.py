@@ -423,26 +423,31 @@ def test_energies_of_samples_are_those_of_numpy(name):
     x, direction = (random.standard_normal((5, 6)) for _ in range(2))
     weight = random.standard_normal(5)
     first = INPUT_ENERGIES[name](6, 6, x.mean(axis=0), np.random.RandomState(0))
+    if first.is_binary:
+        x = (x > 0).astype(float)
     results = []
     for convert in (strict, np.array):
-        energy = first.copy()
-        energy.parameters = {k: convert(value) for k, value in first.parameters.items()}
-        derivatives = energy.derivatives(convert(x))
-        of_derivatives = derivatives.parameter_gradients(convert(direction), convert(weight))
+        energy = first.with_parameters({k: convert(v) for k, v in first.parameters.items()})
         energy.project()
-        results.append(
-            [
-                energy.value(convert(x)),
-                energy.responses(convert(x)),
-                derivatives.gradient(),
-                derivatives.laplacian(),
-                *energy.parameter_gradients(convert(x), None, convert(weight)).values(),
-                *of_derivatives.values(),
-            ]
-        )
+        result = [
+            energy.value(convert(x)),
+            energy.responses(convert(x)),
+            energy.input_gradient(convert(x)),
+            *energy.parameter_gradients(convert(x), None, convert(weight)).values(),
+        ]
+        if offers(energy, "derivatives"):
+            derivatives = energy.derivatives(convert(x))
+            gradients = derivatives.parameter_gradients(convert(direction), convert(weight))
+            result += [derivatives.gradient(), derivatives.laplacian(), *gradients.values()]
         if offers(energy, "log_partition"):
-            results[-1] += energy.log_partition_gradients().values()
+            result += energy.log_partition_gradients().values()
             assert np.isfinite(energy.log_partition())
+        if energy.is_binary:
+            flips = energy.flips(convert(x))
+            result += [flips.changes(), *flips.parameter_gradients(convert(direction)).values()]
+            keys = Stream(np.random.RandomState(0)).key(), Stream(np.random.RandomState(1)).key()
+            result.append(energy.gibbs_sweep(convert(x), keys))
+        results.append(result)
         assert energy.astype(energy.dtype) is energy
         assert energy.fits(1e3)
     for pair in zip(*results, strict=True):

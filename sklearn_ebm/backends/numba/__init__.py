@@ -23,6 +23,7 @@ from sklearn_ebm.backends.numba._encoders import (
 )
 from sklearn_ebm.backends.numba._flips import flip_slopes, flip_sums
 from sklearn_ebm.backends.numba._gibbs import gibbs_step
+from sklearn_ebm.backends.numba._ising import ising_sweep
 from sklearn_ebm.backends.numba._joint_descent import joint_descent
 from sklearn_ebm.backends.numba._lasso import (
     active_set,
@@ -81,6 +82,7 @@ __all__ = [
     "gibbs_step",
     "greedy_steps",
     "greedy_steps_backward",
+    "ising_sweep",
     "joint_descent",
     "local_contrast",
     "local_contrast_backward",

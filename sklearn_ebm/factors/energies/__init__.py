@@ -18,7 +18,9 @@ from sklearn_ebm.factors.energies._bilinear_forms import (
     with_encoder,
 )
 from sklearn_ebm.factors.energies._expert_energy import ExpertEnergy
+from sklearn_ebm.factors.energies._free_energy import FreeEnergy
 from sklearn_ebm.factors.energies._gaussian import GaussianEnergy
+from sklearn_ebm.factors.energies._ising import IsingEnergy
 from sklearn_ebm.factors.energies._product_of_experts import ProductOfExperts
 from sklearn_ebm.factors.energies._reconstruction import OUTPUTS, ReconstructionEnergy
 from sklearn_ebm.factors.energies._sparse import SparseEnergy
@@ -29,6 +31,8 @@ ENERGIES = {
     "reconstruction": ReconstructionEnergy,
     "gaussian": GaussianEnergy,
     "experts": ProductOfExperts,
+    "ising": IsingEnergy,
+    "free": FreeEnergy,
 }
 MODEL_ENERGIES = {
     "gaussian": GaussianEnergy.first,
@@ -36,6 +40,8 @@ MODEL_ENERGIES = {
     "l2": ExpertEnergy("l2").first,
     "logcosh": ExpertEnergy("logcosh").first,
     "softplus": ExpertEnergy("softplus", precision=1.0, bias=True).first,
+    "ising": IsingEnergy.first,
+    "rbm": FreeEnergy.first,
 }
 
 __all__ = [
@@ -45,7 +51,9 @@ __all__ = [
     "AnnealedPath",
     "BilinearEnergy",
     "ExpertEnergy",
+    "FreeEnergy",
     "GaussianEnergy",
+    "IsingEnergy",
     "ProductOfExperts",
     "ReconstructionEnergy",
     "SparseEnergy",

@@ -5,8 +5,8 @@ import math
 import numpy as np
 
 from sklearn_ebm._storage import stored
-from sklearn_ebm.backends import array_namespace, diagonal, to_host
-from sklearn_ebm.factors.energies._input_energy import InputEnergy
+from sklearn_ebm.backends import array_namespace, diagonal
+from sklearn_ebm.factors.energies._input_energy import InputEnergy, in_double
 
 
 @stored
@@ -53,6 +53,10 @@ class GaussianEnergy(InputEnergy):
         xp = array_namespace(x)
         return xp.sum(x * (x @ self._symmetric / 2 - self.parameters["bias"]), axis=1)
 
+    def input_gradient(self, x, z=None):
+        """Return the gradient of E with respect to x; z is None."""
+        return self.derivatives(x).gradient()
+
     def parameter_gradients(self, x, z, weight):
         """Return the gradients of sum_n weight_n E(x_n), by the names of `parameters`."""
         return {"precision": (x * weight[:, None]).T @ x / 2, "bias": -(weight @ x)}
@@ -88,14 +92,14 @@ class GaussianEnergy(InputEnergy):
         if known is None:
             return {name: xp.nan * value for name, value in self.parameters.items()}
         mean = known[2]
-        covariance = np.linalg.inv(_double(self._symmetric))
+        covariance = np.linalg.inv(in_double(self._symmetric))
         second_moment = (covariance + covariance.T) / 2 + mean[:, None] * mean
         gradients = {"precision": -second_moment / 2, "bias": mean}
         return {name: xp.asarray(value, dtype=self.dtype) for name, value in gradients.items()}
 
     def _factorized(self):
         """Return 1/2 log det Q, b and the mean in double precision; None if Q is not positive."""
-        precision, bias = _double(self._symmetric), _double(self.parameters["bias"])
+        precision, bias = in_double(self._symmetric), in_double(self.parameters["bias"])
         if not (np.isfinite(precision).all() and np.isfinite(bias).all()):
             return None
         try:
@@ -139,7 +143,3 @@ class GaussianDerivatives:
             size = self.x.shape[1]
             by_precision += xp.sum(weight) * xp.eye(size, dtype=direction.dtype)
         return {"precision": by_precision, "bias": -xp.sum(direction, axis=0)}
-
-
-def _double(array):
-    return to_host(array).astype(np.float64)

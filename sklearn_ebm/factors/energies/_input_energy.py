@@ -1,6 +1,8 @@
 """Base class of energies of x alone: named arrays, their units, copies, dtypes and a backend."""
 
-from sklearn_ebm.backends import array_namespace, copied, resolve_backend
+import numpy as np
+
+from sklearn_ebm.backends import array_namespace, copied, resolve_backend, to_host
 from sklearn_ebm.factors.units._units import sharing
 
 
@@ -44,18 +46,20 @@ class InputEnergy:
         """Return the backend of the energy, or the backend of an array if the energy has none."""
         return resolve_backend("auto", array) if self._backend is None else self._backend
 
+    def with_parameters(self, parameters):
+        """Return the energy with other parameters of the same names."""
+        return sharing(self, parameters=parameters)
+
     def copy(self):
         """Return the energy with copies of the parameters."""
-        parameters = {name: copied(value) for name, value in self.parameters.items()}
-        return sharing(self, parameters=parameters)
+        return self.with_parameters({k: copied(value) for k, value in self.parameters.items()})
 
     def astype(self, dtype):
         """Return the energy with parameters in a dtype; the same object if they have it."""
         if self.dtype == dtype:
             return self
         xp = array_namespace(*self.parameters.values())
-        parameters = {name: xp.astype(v, dtype) for name, v in self.parameters.items()}
-        return sharing(self, parameters=parameters)
+        return self.with_parameters({k: xp.astype(v, dtype) for k, v in self.parameters.items()})
 
     def like(self, array):
         """Return the energy with copies of the parameters, in the dtype and place of an array."""
@@ -74,14 +78,7 @@ class InputEnergy:
     def project(self):
         """Project the parameters onto their allowed range."""
 
-    def input_gradient(self, x, z=None):
-        """Return the gradient of E with respect to x; z is None."""
-        return self.derivatives(x).gradient()
 
-    def laplacian(self, x):
-        """Return the sum of the second derivatives of E with respect to the entries of x."""
-        return self.derivatives(x).laplacian()
-
-    def derivatives(self, x):
-        """Return the derivatives with respect to x at some samples."""
-        raise NotImplementedError
+def in_double(array):
+    """Return an array as a NumPy array in double precision."""
+    return to_host(array).astype(np.float64)

@@ -10,9 +10,9 @@ import math
 import numpy as np
 
 from sklearn_ebm._storage import stored
-from sklearn_ebm.backends import array_namespace, to_host
+from sklearn_ebm.backends import array_namespace
 from sklearn_ebm.factors.energies._expert_functions import EXPERTS
-from sklearn_ebm.factors.energies._input_energy import InputEnergy
+from sklearn_ebm.factors.energies._input_energy import InputEnergy, in_double
 from sklearn_ebm.factors.energies._responses import PooledResponses, SingleResponses
 
 
@@ -100,6 +100,10 @@ class ProductOfExperts(InputEnergy):
         deviation = x - self.parameters["center"]
         return array_namespace(x).sum(deviation * deviation, axis=1) / 2
 
+    def input_gradient(self, x, z=None):
+        """Return the gradient of E with respect to x; z is None."""
+        return self.derivatives(x).gradient()
+
     def parameter_gradients(self, x, z, weight):
         """Return the gradients of sum_n weight_n E(x_n), by the names of `parameters`."""
         xp, terms, weights = array_namespace(x), self.evaluated(x), weight[:, None]
@@ -163,20 +167,17 @@ class ProductOfExperts(InputEnergy):
         return total - float(sizes @ np.log(self.pools.factors))
 
     def _log_partition(self):
-        log_determinant = np.linalg.slogdet(self._double_weights())[1]
+        log_determinant = np.linalg.slogdet(in_double(self.parameters["weights"]))[1]
         return float(self._log_volume() - log_determinant)
 
     def _log_partition_gradients(self):
-        xp, weights = array_namespace(self.parameters["weights"]), self._double_weights()
+        xp, weights = array_namespace(self.parameters["weights"]), self.parameters["weights"]
         try:
-            inverse = np.linalg.inv(weights).T
+            inverse = np.linalg.inv(in_double(weights)).T
         except np.linalg.LinAlgError:
-            inverse = np.full_like(weights, np.nan)
+            inverse = np.full(weights.shape, np.nan)
         gradients = {name: 0 * value for name, value in self.parameters.items()}
         return gradients | {"weights": xp.asarray(-inverse, dtype=self.dtype)}
-
-    def _double_weights(self):
-        return to_host(self.parameters["weights"]).astype(np.float64)
 
 
 class ExpertDerivatives:

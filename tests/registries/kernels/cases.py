@@ -349,6 +349,7 @@ LAYERS = {  # kernels of two layers of units
     "flips, large weights": Case("flip_sums", layers.draw_flips, (), {"scale": 30.0}),
     "slopes of flips": _flip_slopes_case(scale=1.0),
     "slopes of flips, large weights": _flip_slopes_case(scale=30.0),
+    "sweep": Case("ising_sweep", layers.draw_sweep, ("states",)),
     "uniform": Case("uniform", layers.draw_uniform, ("result",)),
     "normal": Case("add_normal", layers.draw_normal, ("mean",)),
     "normal, odd": Case("add_normal", layers.draw_normal, ("mean",), {"n_columns": 67}),
