@@ -30,6 +30,7 @@ CONTINUED = {  # common beginnings of descriptions, by their last words; classes
     "max_time": "None sets no limit.",
     "missing_values": "The reconstruction error ignores missing entries.",
     "momentum": "added to each step.",
+    "n_chains": 'Number of persistent chains of "pcd"',
     "n_components": "Number of atoms.",
     "n_steps": "Number of steps",
     "penalty": "`value` and `prox` (see :ref:`add_a_penalty`).",
@@ -53,6 +54,7 @@ DIFFERENT = {  # parameters with another meaning in these classes
     "mode": ("Pooler", "Rectifier"),  # of pooling; of rectification
     "n_components": (*CONVOLUTIONAL, "AutoEncoder", "EnergyModel", "RBM"),  # hidden units; filters
     "n_iter_no_change": (*TUNED, "LISTAEncoder"),  # stops; lowers the rate
+    "noise_level": ("AutoEncoder", "EnergyModel"),  # of several kinds of noise
     "penalty": ("AutoEncoder", "LISTAEncoder"),  # by its gradient; also of a fitted coder
     "optimizer": ("AutoEncoder", "EnergyModel", "SparseCoder"),  # also L-BFGS; of a dictionary
     "solver": (*CONVOLUTIONAL, "GroupSparsePSD", "LISTAEncoder"),  # other solvers

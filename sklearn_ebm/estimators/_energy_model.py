@@ -40,6 +40,7 @@ from sklearn_ebm.estimators._energy_model_parts import (
     goodness,
     has_density,
     has_responses,
+    log_partition_of,
     optimizer_of,
     require_values,
     samples_of,
@@ -129,7 +130,7 @@ class EnergyModel(
     loss : {"auto", "maximum_likelihood", "score_matching", "denoising_score_matching", \
             "ratio_matching", "minimum_probability_flow", "pseudo_likelihood", \
             "noise_contrastive", "cd", "pcd"}, default="auto"
-        Loss that shapes the energy. "auto" is "score_matching" for real numbers and
+        Criterion that training minimises. "auto" is "score_matching" for real numbers and
         "minimum_probability_flow" for zeros and ones, if the energy can serve them.
     noise_level : float, default=0.1
         Standard deviation of the noise of "denoising_score_matching", in units of X.
@@ -554,6 +555,8 @@ class EnergyModel(
             return state.parts
         energy, arrays = energy_from(self, state, replaced)
         vars(self).update(arrays)
+        if replaced:
+            vars(self).pop("_log_normalizer", None)  # it belongs to the energy that was fitted
         return energy
 
     def _new_learner(self, learner, replaced):
@@ -569,13 +572,19 @@ class EnergyModel(
 
     def _keep(self, trainer):
         """Set the fitted attributes from the state of learning."""
-        for name in (*self._model_attributes, "log_partition_"):
+        for name in (*self._model_attributes, "_log_normalizer"):
             vars(self).pop(name, None)  # the last fit may have set others
         vars(self).update(fitted_attributes(self, trainer))
 
     def _snapshot(self):
         """Return fitted attributes, for callbacks that need a usable model during `fit`."""
         return {"n_features_in_": self.n_features_in_, **fitted_attributes(self, self._learner)}
+
+    @property
+    def log_partition_(self) -> float:
+        """The logarithm of the normalising constant Z, in nats."""
+        self._ready()
+        return log_partition_of(self)
 
     @property
     def _n_features_out(self):

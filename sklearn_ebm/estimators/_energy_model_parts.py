@@ -203,7 +203,9 @@ def first_energy(model, base, like, random_state):
     energy = first(
         len(mean), model.n_components, mean, random_state, exact=is_exact, scale=scale
     )
-    return energy.like(like)
+    xp = array_namespace(like)
+    arrays = {k: xp.asarray(v, dtype=like.dtype) for k, v in energy.parameters.items()}
+    return energy.with_parameters(arrays).copy()
 
 
 def copied_energy(energy):
@@ -246,10 +248,7 @@ def energy_from(model, state, replaced):
             if name in POSITIVE and not bool((value > 0).all()):
                 raise ValueError(f"{form.name} must be positive, got {float(value.min()):.4g}.")
             energy.parameters[name][...] = value if form.inward is None else form.inward(value)
-    attributes = published(energy)
-    if state.parts is not None and replaced and offers(energy, "log_partition"):
-        attributes["log_partition_"] = float(energy.log_partition())
-    return energy, {name: read_only(value) for name, value in attributes.items()}
+    return energy, {name: read_only(value) for name, value in published(energy).items()}
 
 
 def published(energy):
@@ -274,11 +273,8 @@ def fitted_attributes(model, trainer):
         "loss_": loss_of(model, energy),
         **curves.attributes("objective", "seconds"),
     }
-    if offers(energy, "log_partition"):
-        with np.errstate(all="ignore"):
-            attributes["log_partition_"] = float(energy.log_partition())
-    elif isinstance(criterion.contrast, NoiseContrastive):
-        attributes["log_partition_"] = -float(criterion.contrast.log_normalizer[0])
+    if isinstance(criterion.contrast, NoiseContrastive):
+        attributes["_log_normalizer"] = float(criterion.contrast.log_normalizer[0])
     attributes["_n_outputs"] = _n_outputs(energy, mean)
     return model._left(trainer, attributes, energy)
 
@@ -290,25 +286,40 @@ def _n_outputs(energy, mean):
 
 
 # -------------------------------------------------------------------------- methods by the model
+def log_partition_of(model):
+    """Return log Z, exact or the estimate of noise-contrastive estimation.
+
+    Raises
+    ------
+    AttributeError
+        If it is unknown.
+    """
+    energy = model._state.parts
+    if offers(energy, "log_partition"):
+        with np.errstate(all="ignore"):
+            return float(energy.log_partition())
+    if "_log_normalizer" in vars(model):
+        return -model._log_normalizer
+    raise AttributeError(
+        "The normalising constant of the density is not known for this energy. "
+        "loss='noise_contrastive' estimates it."
+    )
+
+
 def has_density(model):
     """Raise an AttributeError if log Z is unknown."""
-    if not hasattr(model, "log_partition_"):
-        raise AttributeError(
-            "log_likelihood requires the normalising constant of the density, which is known for "
-            "few energies. loss='noise_contrastive' estimates it."
-        )
-    return True
+    return hasattr(model, "log_partition_")
 
 
 def has_responses(model):
     """Raise an AttributeError if an energy of the user has no responses."""
     function = model.energy_function
-    if not (isinstance(function, str) or offers(function, "first")):
-        if not offers(function, "responses"):
-            raise AttributeError(
-                f"transform requires an energy with `responses`; {type(function).__name__} does "
-                "not define it."
-            )
+    is_own = offers(function, "value") and not offers(function, "first")
+    if is_own and not offers(function, "responses"):
+        raise AttributeError(
+            f"transform requires an energy with `responses`; {type(function).__name__} does not "
+            "define it."
+        )
     return True
 
 
@@ -487,10 +498,11 @@ def warn_of_flat_directions(contrast, setting):
     """Warn of data in which a loss of a density has no minimum."""
     if not isinstance(contrast, ScoreMatching | Likelihood) or is_binary(setting.energy):
         return
+    loss = loss_of(setting.model, setting.energy)
     values = np.linalg.eigvalsh(_covariance(setting))
     if values[0] <= FLAT * max(values.mean(), np.finfo(float).tiny):
         warn(
-            f"X has directions (almost) without variance, in which loss={setting.model.loss!r} has "
+            f"X has directions (almost) without variance, in which loss={loss!r} has "
             "no minimum: the energy becomes steeper and steeper. Remove them, for example with "
             "PCA(n_components=0.99, whiten=True), or set loss='denoising_score_matching'.",
             UserWarning,

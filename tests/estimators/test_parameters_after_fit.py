@@ -241,6 +241,8 @@ TABLE = {
     },
 }
 OTHERS = {  # valid values that differ from those of the models
+    "sampler": "langevin",
+    "step_size": 0.3,
     "atom_constraint": SparseAtoms(),
     "dictionary_init": X[:6],
     "random_state": 1,
@@ -348,7 +350,7 @@ def other_value(model, parameter):
     if parameter in OTHERS:
         return OTHERS[parameter]
     if parameter == "loss":
-        return "cd" if isinstance(model, RBM) else "energy"
+        return "cd" if isinstance(model, EnergyModel | RBM) else "energy"
     if parameter == "solver":
         return "fista"
     if isinstance(value, bool):

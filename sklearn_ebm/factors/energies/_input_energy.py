@@ -61,15 +61,6 @@ class InputEnergy:
         xp = array_namespace(*self.parameters.values())
         return self.with_parameters({k: xp.astype(v, dtype) for k, v in self.parameters.items()})
 
-    def like(self, array):
-        """Return the energy with copies of the parameters, in the dtype and place of an array."""
-        xp = array_namespace(array)
-        parameters = {
-            name: xp.asarray(value, dtype=array.dtype, copy=True)
-            for name, value in self.parameters.items()
-        }
-        return sharing(self, parameters=parameters)
-
     def fits(self, limit):
         """Return whether the magnitudes of all parameters are below a limit."""
         xp = array_namespace(*self.parameters.values())
