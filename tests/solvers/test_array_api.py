@@ -44,6 +44,8 @@ from sklearn_ebm.learning._trainer import Trainer
 from sklearn_ebm.learning.criteria import Ascending, Contrastive, DenseSamples, Dictionary, Flipping
 from sklearn_ebm.protocols import offers
 from sklearn_ebm.solvers import (
+    FlipSampler,
+    HamiltonianSampler,
     anneal,
     gibbs,
     gibbs_keys,
@@ -452,3 +454,22 @@ def test_energies_of_samples_are_those_of_numpy(name):
         assert energy.fits(1e3)
     for pair in zip(*results, strict=True):
         assert_same(*pair)
+
+
+@pytest.mark.parametrize("has_sweeps", [True, False])
+@pytest.mark.parametrize("name", ["student_t", "ising", "rbm"])
+def test_chains_are_those_of_numpy(name, has_sweeps):
+    random = np.random.default_rng(0)
+    first = MODEL_ENERGIES[name](6, 6, random.random(6), np.random.RandomState(0))
+    x = random.random((5, 6))
+    if first.is_binary:
+        x = (x > 0.5).astype(float)
+    results = []
+    for convert in (strict, np.array):
+        energy = first.with_parameters({k: convert(v) for k, v in first.parameters.items()})
+        sampler = FlipSampler(2) if first.is_binary else HamiltonianSampler(2)
+        if first.is_binary and not has_sweeps:
+            energy = SimpleNamespace(flips=energy.flips)
+        stream = Stream(np.random.RandomState(0))
+        results.append(sampler.move(energy, sampler.start(convert(x)), stream, 3).particles)
+    assert_same(*results)
