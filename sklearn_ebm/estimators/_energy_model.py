@@ -39,7 +39,6 @@ from sklearn_ebm.estimators._energy_model_parts import (
     fitted_attributes,
     goodness,
     has_density,
-    has_responses,
     log_partition_of,
     optimizer_of,
     require_values,
@@ -65,6 +64,7 @@ from sklearn_ebm.learning._progress import MAX_TIME
 from sklearn_ebm.learning._rates import LEARNING_RATE, learning_rate_schedule
 from sklearn_ebm.learning._samples import Samples
 from sklearn_ebm.learning.criteria import Shaping
+from sklearn_ebm.protocols import require
 
 AUTOMATIC_RATE = 1e-2
 PIECE_ROWS = 512  # number of samples whose energies are computed at once
@@ -485,7 +485,6 @@ class EnergyModel(
         """
         return float(self._for_each_piece(X, goodness).mean())
 
-    @available_if(has_responses)
     def transform(self, X: MatrixLike) -> Array:
         """Compute the responses of the filters, pooled if the energy has groups.
 
@@ -498,9 +497,17 @@ class EnergyModel(
         -------
         ndarray of shape (n_samples, n_outputs)
             Responses, in the dtype of X: s for experts, the norms sqrt(u) of groups, the
-            probabilities of the hidden units of "rbm", and the gradients of the energy of
-            "gaussian" and "ising".
+            probabilities of the hidden units of "rbm", the gradients x Q - b of "gaussian", and the
+            probabilities of "ising" that each bit is one given all others.
+
+        Raises
+        ------
+        ValueError
+            If an energy of your own has no responses.
         """
+        self._ready()
+        remedy = "Define it, or use the method energy."
+        require(self._state.parts, "responses", "transform requires an energy", remedy)
         return self._for_each_piece(X, lambda energy, rows: energy.responses(rows))
 
     def _for_each_piece(self, X, function):

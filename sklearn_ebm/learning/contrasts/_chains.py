@@ -52,4 +52,4 @@ class Chains(Contrast):
         n_rows, total = X.shape[0], xp.sum(weight)
         losses = values[:n_rows] - share @ values[n_rows:]
         gradients = energy.parameter_gradients(both, None, xp.concat([weight, -total * share]))
-        return losses, gradients, shard
+        return losses, gradients, shard if self.is_persistent else shard.at(particles[:0, :])
