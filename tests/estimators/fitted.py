@@ -81,7 +81,9 @@ def of_model(model):
 
 def results(model, data):
     codes = np.array(model.transform(data))
-    found = {"transform": codes, "inverse_transform": model.inverse_transform(np.ones_like(codes))}
+    found = {"transform": codes}
+    if hasattr(model, "inverse_transform"):
+        found["inverse_transform"] = model.inverse_transform(np.ones_like(codes))
     return found | ({"energy": model.energy(data)} if hasattr(model, "energy") else {})
 
 

@@ -90,7 +90,13 @@ CASES = {
     **{
         f"EnergyModel-{energy}-{loss}": Case(
             EnergyModel(
-                energy_function=energy, loss=loss, n_chains=5, max_iter=2, tol=0, random_state=0
+                energy_function=energy,
+                loss=loss,
+                n_chains=5,
+                optimizer="lbfgs" if loss == "maximum_likelihood" else "adam",
+                max_iter=2,
+                tol=0,
+                random_state=0,
             ),
             ROWS if loss not in FLIP_LOSSES else (ROWS > 0).astype(float),
         )
