@@ -43,6 +43,7 @@ from sklearn_ebm.backends.numba._local_contrast import (
     smooth_maps,
 )
 from sklearn_ebm.backends.numba._local_descent import local_descent
+from sklearn_ebm.backends.numba._pool_lengths import pool_length_slopes, pool_lengths
 from sklearn_ebm.backends.numba._proximal import proximal_step
 from sklearn_ebm.backends.numba._random import add_normal, uniform
 from sklearn_ebm.backends.numba._rank_one import update_rank_one_kernels
@@ -90,6 +91,8 @@ __all__ = [
     "logistic_backward",
     "map_pieces",
     "name",
+    "pool_length_slopes",
+    "pool_lengths",
     "pool_norms",
     "pool_spread",
     "project",

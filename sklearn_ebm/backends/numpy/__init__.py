@@ -39,6 +39,7 @@ from sklearn_ebm.backends.numpy._local_contrast import (
     smooth_maps,
 )
 from sklearn_ebm.backends.numpy._local_descent import local_descent
+from sklearn_ebm.backends.numpy._pool_lengths import pool_length_slopes, pool_lengths
 from sklearn_ebm.backends.numpy._pools import pool_norms, pool_spread
 from sklearn_ebm.backends.numpy._proximal import proximal_step
 from sklearn_ebm.backends.numpy._proximal_gradient import proximal_gradient
@@ -100,6 +101,8 @@ __all__ = [
     "logistic_backward",
     "map_pieces",
     "name",
+    "pool_length_slopes",
+    "pool_lengths",
     "pool_norms",
     "pool_spread",
     "project",

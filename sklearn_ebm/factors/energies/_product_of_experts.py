@@ -87,7 +87,7 @@ class ProductOfExperts(InputEnergy):
         arguments = self.expert, self.strength, self.parameters["weights"], self.signal(x)
         if self.pools is None:
             return SingleResponses(*arguments)
-        return PooledResponses(*arguments, self.pools)
+        return PooledResponses(*arguments, self.pools, self.backend_for(x))
 
     def value(self, x, z=None):
         """Return E(x) of each sample; z is None."""

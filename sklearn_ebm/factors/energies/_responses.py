@@ -15,11 +15,7 @@ The last norms are products of the filters of one pool with each other, so that 
 O(n_samples n_pools size^2) for pools of a given size.
 """
 
-from typing import Any, NamedTuple
-
-import numpy as np
-
-from sklearn_ebm.backends import array_namespace
+from sklearn_ebm.backends import array_namespace, diagonal, new_array
 
 
 class Responses:
@@ -132,71 +128,6 @@ class SingleResponses(Responses):
         return self._norms
 
 
-class Blocks(NamedTuple):
-    """Members of all pools as arrays of one size, for products of the members of each pool.
-
-    Pools with fewer members than the largest are filled with members of the share zero, components
-    in fewer pools than others with places of the factor zero.
-    """
-
-    members: Any  # (n_pools * size,) components
-    shares: Any  # (n_pools, size), p of the members
-    places: Any  # (n_components * n_times,) positions of a component in `members`
-    factors: Any  # (n_components, n_times), 1 or 0
-
-    @classmethod
-    def of(cls, pools):
-        """Return the blocks of pools."""
-        rows = [np.flatnonzero(row) for row in pools.weights]
-        members = _padded(rows)
-        shares = np.take_along_axis(pools.weights, members, axis=1)
-        is_member = np.arange(members.shape[1]) < np.array([len(row) for row in rows])[:, None]
-        shares = shares * is_member
-        flat = np.where(is_member, members, -1).ravel()
-        columns = [np.flatnonzero(flat == j) for j in range(pools.n_components)]
-        places = _padded(columns)
-        counts = np.array([len(column) for column in columns])
-        factors = (np.arange(places.shape[1]) < counts[:, None]).astype(float)
-        return cls(members.ravel(), shares, places.ravel(), factors)
-
-    def like(self, array):
-        """Return the blocks on the device of an array, with shares in its dtype."""
-        xp = array_namespace(array)
-        return Blocks(
-            xp.asarray(self.members),
-            xp.asarray(self.shares, dtype=array.dtype),
-            xp.asarray(self.places),
-            xp.asarray(self.factors, dtype=array.dtype),
-        )
-
-    @property
-    def size(self):
-        """Number of pools, and of members of the largest pool."""
-        return self.shares.shape
-
-    def gather(self, rows):
-        """Return rows of components as rows of members, shape (n_pools, size, n_columns)."""
-        xp = array_namespace(rows)
-        taken = xp.take(rows, self.members, axis=0)
-        return xp.reshape(taken, (*self.size, rows.shape[1]))
-
-    def scatter(self, blocks):
-        """Return the sums of the rows of members for each component, the transpose of `gather`."""
-        xp = array_namespace(blocks)
-        n_columns = blocks.shape[2]
-        flat = xp.reshape(blocks, (-1, n_columns))
-        taken = xp.reshape(xp.take(flat, self.places, axis=0), (*self.factors.shape, n_columns))
-        return xp.sum(taken * self.factors[:, :, None], axis=1)
-
-
-def _padded(rows):
-    """Return lists of indices as a matrix, filled with zeros."""
-    result = np.zeros((len(rows), max(map(len, rows))), np.int64)
-    for number, row in enumerate(rows):
-        result[number, : len(row)] = row
-    return result
-
-
 class PooledResponses(Responses):
     """f(s) = sum_g a_g phi(sum_j p_gj s_j^2) and its derivatives at given responses.
 
@@ -212,15 +143,18 @@ class PooledResponses(Responses):
         s.
     pools : Pools
         p.
+    backend : module
+        Module of kernels.
     """
 
-    def __init__(self, expert, strength, weights, response, pools):
+    def __init__(self, expert, strength, weights, response, pools, backend):
         self.shares = pools.like(response)
         square = (response * response) @ self.shares.T
         super().__init__(expert.pooled_value, expert.pooled_derivatives, square, strength)
         self.weights = weights
         self.response = response
         self._pools = pools
+        self._backend = backend
         self._products = None
 
     def slope(self):
@@ -229,11 +163,11 @@ class PooledResponses(Responses):
 
     def laplacian(self):
         """Return the sum of the second derivatives of f by x, for each sample."""
-        xp = array_namespace(self.response)
         first, second = self._derivatives(2)[:2]
-        bends = first * (2 * self._squared_norms())
-        bends += 4 * second * self._pool_products()[2]
-        return xp.sum(self._scaled(bends), axis=1)
+        _, norms, lengths = self._filter_products()
+        bends = first * (2 * norms)
+        bends += 4 * second * lengths
+        return array_namespace(bends).sum(self._scaled(bends), axis=1)
 
     def differentiate(self, signal, weight):
         """Return gradients of T; see `SingleResponses.differentiate`."""
@@ -242,63 +176,39 @@ class PooledResponses(Responses):
         inner = (self.response * signal) @ self.shares.T
         by_strength = xp.sum(2 * first * inner, axis=0)
         by_square = 2 * self._scaled(second * inner)
+        by_response = 2 * self._spread_slope() * signal
         by_weights = None
-        if weight is None:
-            by_response = 2 * self.response * (by_square @ self.shares)
-        else:
+        if weight is not None:
             weight, third = weight[:, None], self._derivatives(3)[2]
-            pulls, moved, lengths = self._pool_products()
-            norms = self._squared_norms()
+            _, norms, lengths = self._filter_products()
             by_strength += xp.sum(weight * (2 * first * norms + 4 * second * lengths), axis=0)
             by_square += self._scaled(weight * (2 * second * norms + 4 * third * lengths))
-            bends = 4 * self._scaled(weight * second)
-            by_response = 2 * self.response * (by_square @ self.shares)
-            by_response += 2 * self._of_components(bends, moved)
-            by_weights = self._by_weights(bends, pulls, weight)
-        by_response += 2 * self._spread_slope() * signal
+            moved, by_weights = self._through_lengths(4 * self._scaled(weight * second), weight)
+            by_response += moved
+        by_response += 2 * self.response * (by_square @ self.shares)
         return by_response, by_weights, by_strength
 
-    def _of_components(self, bends, moved):
-        """Return sum_g bends_g p_gj moved_gj for each sample and each component j."""
-        blocks = self._blocks()
-        rows = bends.T[:, None, :] * moved
-        rows *= blocks.shares[:, :, None]
-        return blocks.scatter(rows).T
+    def _through_lengths(self, factor, weight):
+        """Return the gradients by s and by W through the products of the filters.
 
-    def _by_weights(self, bends, pulls, weight):
-        """Return the gradient of sum_n weight_n laplacian f_n by W for given responses."""
-        xp, blocks = array_namespace(pulls), self._blocks()
-        scaled = bends.T[:, None, :] * pulls
-        products = scaled @ xp.permute_dims(pulls, (0, 2, 1))  # of the members of each pool
-        own = blocks.gather(self.weights.T)
-        total = blocks.scatter(products @ own).T
-        bends = xp.sum(weight * self._spread_slope(), axis=0)
-        return 2 * (total + 2 * self.weights * bends)
+        The sums are those of factor_ng lengths_ng and of weight_n 2 c_nj ||w_j||^2.
+        """
+        gram, response = self._filter_products()[0], self.response
+        slopes, gram_slopes = new_array(response.shape, response), new_array(gram.shape, gram)
+        arguments = response, self._pools, gram, factor, slopes, gram_slopes
+        self._backend.pool_length_slopes(*arguments)
+        bends = 2 * array_namespace(weight).sum(weight * self._spread_slope(), axis=0)
+        return slopes, 2 * (self.weights @ gram_slopes + self.weights * bends)
 
-    def _pool_products(self):
-        """Return r and <w_j, sum_k r_gk w_k> for the members of each pool, and their products."""
+    def _filter_products(self):
+        """Return W' W, sum_j p_gj ||w_j||^2 of each pool, and the squared lengths of pools."""
         if self._products is None:
-            xp, blocks = array_namespace(self.response), self._blocks()
-            own = blocks.gather(self.weights.T)
-            grams = own @ xp.permute_dims(own, (0, 2, 1))
-            pulls = blocks.gather(self.response.T)
-            pulls *= blocks.shares[:, :, None]
-            moved = grams @ pulls
-            lengths = xp.sum(pulls * moved, axis=1).T
-            self._products = pulls, moved, lengths
+            gram = self.weights.T @ self.weights
+            lengths = new_array(self._argument.shape, self._argument)
+            self._backend.pool_lengths(self.response, self._pools, gram, lengths)
+            self._products = gram, self.shares @ diagonal(gram), lengths
         return self._products
-
-    def _blocks(self):
-        xp = array_namespace(self.response)
-        host = self._pools.remember("blocks", lambda: Blocks.of(self._pools))
-        key = "blocks", xp.__name__, str(self.response.dtype)
-        return self._pools.remember(key, lambda: host.like(self.response))
 
     def _spread_slope(self):
         """Return c, half the factor of s in the gradient."""
         return self._scaled(self._derivatives(1)[0]) @ self.shares
-
-    def _squared_norms(self):
-        """Return sum_j p_gj ||w_j||^2 of each pool."""
-        xp = array_namespace(self.weights)
-        return self.shares @ xp.sum(self.weights * self.weights, axis=0)
