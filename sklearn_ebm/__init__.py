@@ -13,6 +13,7 @@ if TYPE_CHECKING:  # the imports of _HOMES
     from sklearn_ebm.estimators import AutoEncoder as AutoEncoder
     from sklearn_ebm.estimators import ConvPSD as ConvPSD
     from sklearn_ebm.estimators import ConvSparseCoder as ConvSparseCoder
+    from sklearn_ebm.estimators import EnergyModel as EnergyModel
     from sklearn_ebm.estimators import EnergyOutlierDetector as EnergyOutlierDetector
     from sklearn_ebm.estimators import EstimatorEnergy as EstimatorEnergy
     from sklearn_ebm.estimators import FineTunedClassifier as FineTunedClassifier
@@ -28,6 +29,7 @@ if TYPE_CHECKING:  # the imports of _HOMES
     from sklearn_ebm.estimators import make_feature_hierarchy as make_feature_hierarchy
     from sklearn_ebm.estimators import sparse_encode as sparse_encode
     from sklearn_ebm.factors import ElasticNetPenalty as ElasticNetPenalty
+    from sklearn_ebm.factors import ExpertEnergy as ExpertEnergy
     from sklearn_ebm.factors import GroupPenalty as GroupPenalty
     from sklearn_ebm.factors import InhibitionPenalty as InhibitionPenalty
     from sklearn_ebm.factors import L0Penalty as L0Penalty
@@ -52,8 +54,10 @@ _HOMES = {
     "ConvSparseCoder": "estimators",
     "Dropout": "layers",
     "ElasticNetPenalty": "factors",
+    "EnergyModel": "estimators",
     "EnergyOutlierDetector": "estimators",
     "EstimatorEnergy": "estimators",
+    "ExpertEnergy": "factors",
     "FineTunedClassifier": "estimators",
     "FineTunedRegressor": "estimators",
     "Flattener": "layers",
@@ -103,8 +107,10 @@ __all__ = [
     "ConvSparseCoder",
     "Dropout",
     "ElasticNetPenalty",
+    "EnergyModel",
     "EnergyOutlierDetector",
     "EstimatorEnergy",
+    "ExpertEnergy",
     "FineTunedClassifier",
     "FineTunedRegressor",
     "Flattener",

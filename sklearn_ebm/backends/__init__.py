@@ -25,10 +25,13 @@ from sklearn_ebm.backends._namespace import (
     to_host,
 )
 from sklearn_ebm.backends._resolve import BACKENDS, resolve_backend
+from sklearn_ebm.backends._states import LARGEST_ENUMERATION, binary_states
 
 __all__ = [
     "BACKENDS",
+    "LARGEST_ENUMERATION",
     "array_namespace",
+    "binary_states",
     "copied",
     "cumulated",
     "diagonal",

@@ -6,6 +6,7 @@ from sklearn_ebm.protocols._criterion import Criterion
 from sklearn_ebm.protocols._energy import Energy
 from sklearn_ebm.protocols._module import Module, ModuleMixin, Stream, Tape
 from sklearn_ebm.protocols._penalty import Penalty, PenaltyFactor
+from sklearn_ebm.protocols._sampler import Sampler
 from sklearn_ebm.protocols._solver import Solver
 from sklearn_ebm.protocols._trainer import Policy, Trainer
 
@@ -18,6 +19,7 @@ __all__ = [
     "Penalty",
     "PenaltyFactor",
     "Policy",
+    "Sampler",
     "Solver",
     "Stream",
     "Tape",

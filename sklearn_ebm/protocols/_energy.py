@@ -29,16 +29,32 @@ class Energy(Protocol):
     - ``conditionals``: an object with `gibbs_step(hidden, visible, keys, mean=None)`, which samples
       each part of the state given the rest, and with the conditional means. Contrastive learning
       requires it.
-    - ``input_gradient(x, z)``: gradient of E with respect to x. Hamiltonian Monte Carlo and score
-      matching require it.
-    - ``laplacian(x)``: sum of the second derivatives of F with respect to the entries of x. Score
-      matching requires it, and the gradients of both with respect to the parameters.
+    - ``input_gradient(x, z)``: gradient of E with respect to x, for Hamiltonian Monte Carlo.
+    - ``derivatives(x)``: an object with `gradient()`, with `laplacian()`, the sum of the second
+      derivatives of F by the entries of x, and with `parameter_gradients(direction, weight=None)`:
+      gradients with respect to the parameters of
+      sum_n <direction_n, grad F(x_n)> + weight_n laplacian F(x_n), with both factors constant. With
+      None, the second term is missing. Score matching requires it.
     - ``flips(x)``: an object with `changes()`, which is F(x with one entry flipped) - F(x) for each
       entry of binary samples, and with `parameter_gradients(weight)` of the weighted sum of these
       changes. Ratio matching, minimum probability flow and the pseudo-likelihood require it.
     - ``path(base)``: a path of distributions from a base, whose partition function is known, to
       this one. Annealed importance sampling requires it.
-    - ``log_partition``: the logarithm of the partition function in closed form.
+    - ``log_partition()``: the logarithm of the partition function, if it is known, with
+      ``log_partition_gradients()``, its gradients by the names of the parameters. The exact
+      likelihood requires it.
+    - ``is_binary`` (bool): whether samples consist of zeros and ones.
+    - ``gibbs_sweep(x, keys)``: samples each entry of binary samples in place, with a pair of keys
+      for random numbers, such that the distribution of the energy is invariant. Without it, chains
+      of binary energies move by single flips.
+    - ``responses(x)``: features of samples, of shape (n_samples, n_outputs).
+    - ``limit_responses(covariance, limit)``: shortens filters whose responses have a standard
+      deviation above a limit, for data with a covariance. Score matching uses it.
+    - ``project()``: projects the parameters onto their allowed range, after each step.
+    - ``scales``: units of parameters by name, to which steps of optimizers are proportional.
+    - ``with_parameters(parameters)``: the energy with other arrays of the same names, for example
+      on a device; ``copy()`` and ``astype(dtype)``: the energy with copies, or in a dtype.
+    - ``fits(limit)``: whether the magnitudes of all parameters are below a limit.
     """
 
     parameters: dict[str, Any]

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from scipy.special import logsumexp
 
-from sklearn_ebm.backends import array_namespace, to_host
+from sklearn_ebm.backends import binary_states, to_host
 from sklearn_ebm.solvers._gibbs import map_bounds, piece_bounds
 
 
@@ -37,10 +37,6 @@ class LogPartition:
         return self.value
 
 
-LARGEST_ENUMERATION = 20  # number of units, with about a million states
-ENUMERATED_ROWS = 4096
-
-
 def sum_states(n_units, free_energy, like):
     """Compute log sum_s exp(-free_energy(s)) over all states of binary units.
 
@@ -58,12 +54,8 @@ def sum_states(n_units, free_energy, like):
     log_partition : LogPartition
         Exact up to rounding.
     """
-    xp = array_namespace(like)
-    units = np.arange(n_units)
     parts = []
-    for first in range(0, 2**n_units, ENUMERATED_ROWS):
-        numbers = np.arange(first, min(first + ENUMERATED_ROWS, 2**n_units))
-        states = xp.asarray(numbers[:, None] >> units & 1, dtype=like.dtype)
+    for states in binary_states(n_units, like):
         parts.append(logsumexp(-to_host(free_energy(states)).astype(np.float64)))
     return LogPartition(float(logsumexp(parts)))
 

@@ -12,15 +12,18 @@ from scipy.special import logsumexp
 
 from sklearn_ebm.backends import numba
 from sklearn_ebm.backends import numpy as reference
+from sklearn_ebm.backends._random import Key
 from sklearn_ebm.factors import (
     CONVOLUTIONAL_ENCODERS,
     ENCODERS,
     ENERGIES,
     L1,
+    MODEL_ENERGIES,
     BernoulliUnits,
     BilinearEnergy,
     CategoricalUnits,
     ConvolutionalDecoder,
+    ExpertEnergy,
     GaussianUnits,
     LinearDecoder,
     ReconstructionEnergy,
@@ -116,6 +119,15 @@ def auto_encoder(random, dtype, activation, loss, is_tied):
     return ReconstructionEnergy.of(drawn, activation, loss).astype(dtype)
 
 
+def of_input(random, dtype, first, n_components=N_COMPONENTS, exact=False):
+    """Return an energy of x alone with parameters that are not those of the start."""
+    mean, drawn = random.normal(0, 0.3, N_FEATURES), np.random.RandomState(0)
+    energy = first(N_FEATURES, n_components, mean, drawn, exact=exact, scale=1.3)
+    for value in energy.parameters.values():
+        value += random.normal(0, 0.3, value.shape)
+    return energy.astype(dtype)
+
+
 def made(function, **options):
     return lambda random, dtype: function(random, dtype, **options)
 
@@ -125,6 +137,25 @@ ROWS = RANDOM.standard_normal((N_SAMPLES, N_FEATURES))
 IMAGES = RANDOM.standard_normal((2, np.prod(IMAGE)))
 ROW_MASK, IMAGE_MASK = ((RANDOM.random(x.shape) < 0.8).astype(float) for x in (ROWS, IMAGES))
 PLACED = Standardized(RANDOM.normal(0, 3, N_FEATURES), RANDOM.uniform(0.5, 3, N_FEATURES))
+BINARY = ("ising", "rbm")
+BINARY_ENERGIES = {
+    **{name: {"first": MODEL_ENERGIES[name]} for name in BINARY},
+    "rbm, wide": {"first": MODEL_ENERGIES["rbm"], "n_components": 8},
+}
+FULL = {"precision": 0.7, "bias": True}
+INPUT_ENERGIES = {
+    **{name: {"first": MODEL_ENERGIES[name]} for name in MODEL_ENERGIES if name not in BINARY},
+    "student_t, square": {"first": MODEL_ENERGIES["student_t"], "n_components": None},
+    "student_t, quadratic": {"first": ExpertEnergy(**FULL).first},
+    "student_t, groups": {"first": ExpertEnergy(groups=3, **FULL).first},
+    "student_t, map": {"first": ExpertEnergy(map_shape=(3, 3)).first, "n_components": 9},
+    "l2, overlapping": {"first": ExpertEnergy("l2", groups=[[0, 1, 2], [2], [3, 0]]).first},
+    "l2, exact": {
+        "first": ExpertEnergy("l2", groups=2, bias=True).first,
+        "n_components": None,
+        "exact": True,
+    },
+}
 CASES = {
     "sparse": Case(linear, ROWS),
     "sparse, masked": Case(linear, ROWS * ROW_MASK, ROW_MASK),
@@ -148,6 +179,16 @@ CASES = {
         ROWS,
         has_code=False,
     ),
+    **{
+        f"of x, {name}": Case(made(of_input, **options), ROWS, has_code=False)
+        for name, options in INPUT_ENERGIES.items()
+    },
+    **{
+        f"of binary x, {name}": Case(
+            made(of_input, **options), (ROWS > 0).astype(float), has_code=False
+        )
+        for name, options in BINARY_ENERGIES.items()
+    },
 }
 cases = pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 
@@ -156,6 +197,9 @@ def chosen(*prefixes):
     return [pytest.param(CASES[name], id=name) for name in CASES if name.startswith(prefixes)]
 
 
+smooth = pytest.mark.parametrize("case", chosen("of x"))
+binary = pytest.mark.parametrize("case", chosen("of binary x"))
+inputs = pytest.mark.parametrize("case", chosen("of x", "of binary x"))
 machines = pytest.mark.parametrize("case", chosen("bilinear"))
 backends = pytest.mark.parametrize("backend", [reference, numba], ids=lambda each: each.name)
 # Central differences have an error of 1e-9, times weights and sums of a few tens of numbers.
@@ -188,6 +232,133 @@ def test_input_gradients_are_those_of_finite_differences(case, backend):
     gradient = energy.input_gradient(x, z, **case.options)
     expected = finite_differences(lambda: energy.value(x, z, **case.options).sum(), x)
     assert_allclose(gradient, expected, **DIFFERENCES)
+
+
+@smooth
+@backends
+def test_laplacians_are_sums_of_second_differences(case, backend):
+    """Of the gradient: the diagonal of its Jacobian."""
+    energy, x = case.energy().on(backend), case.x
+    expected = np.zeros(len(x))
+    for i in range(N_FEATURES):
+        steps = 1e-5 * np.eye(N_FEATURES)[i]
+        change = energy.input_gradient(x + steps) - energy.input_gradient(x - steps)
+        expected += change[:, i] / 2e-5
+    derivatives = energy.derivatives(x)
+    assert_allclose(derivatives.laplacian(), expected, **DIFFERENCES)
+    assert_array_equal(derivatives.gradient(), energy.input_gradient(x))
+
+
+@smooth
+@backends
+@pytest.mark.parametrize("has_laplacian", [True, False])
+def test_parameter_gradients_of_derivatives_are_those_of_differences(case, backend, has_laplacian):
+    energy, x, random = case.energy().on(backend), case.x, np.random.default_rng(6)
+    direction = random.standard_normal(x.shape)
+    weight = random.standard_normal(len(x)) if has_laplacian else None
+
+    def total():
+        derivatives = energy.derivatives(x)
+        value = np.sum(direction * derivatives.gradient())
+        return value + weight @ derivatives.laplacian() if has_laplacian else value
+
+    derivatives = energy.derivatives(x)
+    gradients = derivatives.parameter_gradients(direction, weight)
+    assert gradients.keys() == energy.parameters.keys()
+    for name, value in energy.parameters.items():
+        expected = finite_differences(total, value)
+        assert_allclose(gradients[name], expected, **DIFFERENCES, err_msg=name)
+    again = derivatives.parameter_gradients(direction, weight)  # nothing was changed
+    for name, gradient in gradients.items():
+        assert_array_equal(again[name], gradient)
+
+
+@binary
+@backends
+def test_flips_are_differences_of_energies(case, backend):
+    energy, x = case.energy().on(backend), case.x
+    flips = energy.flips(x)
+    changes = flips.changes()
+    for i in range(N_FEATURES):
+        other = x.copy()
+        other[:, i] = 1 - x[:, i]
+        assert_allclose(changes[:, i], energy.value(other) - energy.value(x), atol=1e-12)
+    weight = np.random.default_rng(6).standard_normal(x.shape)
+    gradients = flips.parameter_gradients(weight)
+    assert gradients.keys() == energy.parameters.keys()
+    for name, value in energy.parameters.items():
+        expected = finite_differences(lambda: np.sum(weight * energy.flips(x).changes()), value)
+        assert_allclose(gradients[name], expected, **DIFFERENCES, err_msg=name)
+
+
+@binary
+@backends
+def test_sweeps_leave_the_distribution_invariant(case, backend):
+    """Chains start with exact frequencies of all states, and each state has many chains."""
+    energy = case.energy().on(backend)
+    states = (np.arange(2**N_FEATURES)[:, None] >> np.arange(N_FEATURES) & 1).astype(float)
+    probability = np.exp(-energy.value(states) - energy.log_partition())
+    assert_allclose(probability.sum(), 1, rtol=1e-12)
+    counts = np.random.default_rng(0).multinomial(20_000, probability)
+    x = np.repeat(states, counts, axis=0)
+    keys = Key((1, 2), 1), Key((1, 2), 2)
+    moved = energy.gibbs_sweep(x.copy(), keys)
+    assert {*np.unique(moved)} == {0, 1}
+    assert np.mean(moved != x) > 0.05
+    after = np.bincount((moved @ 2 ** np.arange(N_FEATURES)).astype(int), minlength=len(states))
+    # Both counts have the variance n p, so that the sum of squares has the mean 2 per state.
+    expected = 20_000 * probability
+    likely = expected > 5
+    deviation = (after - counts)[likely] ** 2 / expected[likely]
+    assert deviation.mean() < 3
+    half = energy.gibbs_sweep(x[7:].copy(), [key.from_row(7) for key in keys])
+    assert_array_equal(half, moved[7:])  # draws belong to rows
+
+
+@inputs
+def test_gradients_of_the_partition_function_are_those_of_differences(case):
+    energy = case.energy()
+    if not offers(energy, "log_partition"):
+        return
+    gradients = energy.log_partition_gradients()
+    assert np.isfinite(energy.log_partition())
+    assert gradients.keys() == energy.parameters.keys()
+    for name, value in energy.parameters.items():
+        expected = finite_differences(energy.log_partition, value)
+        assert_allclose(gradients[name], expected, **DIFFERENCES, err_msg=name)
+
+
+@inputs
+def test_copies_and_casts_have_their_own_parameters(case):
+    energy, x = case.energy(), case.x
+    for other in (energy.copy(), energy.astype("float32").astype("float64")):
+        assert_allclose(other.value(x), energy.value(x), rtol=1e-5)
+        assert other.scales == energy.scales
+        for name, value in other.parameters.items():
+            assert not np.shares_memory(value, energy.parameters[name])
+    assert energy.astype("float64") is energy
+    shared = energy.with_parameters(energy.parameters)
+    assert_array_equal(shared.value(x), energy.value(x))
+    for name, value in shared.parameters.items():
+        assert value is energy.parameters[name]
+    assert energy.fits(1e3)
+    assert not energy.fits(1e-3)
+
+
+@inputs
+def test_projections_change_no_energy(case):
+    """They remove what does not act, such as antisymmetric parts of symmetric matrices."""
+    energy, x = case.energy(), case.x
+    before = energy.value(x)
+    energy.project()
+    assert_allclose(energy.value(x), before, atol=1e-12)
+
+
+@inputs
+def test_responses_belong_to_single_samples(case):
+    energy, x = case.energy().on(reference), case.x
+    assert_allclose(energy.responses(x[1:2]), energy.responses(x)[1:2], rtol=1e-12)
+    assert case.energy("float32").responses(x.astype("float32")).dtype == "float32"
 
 
 @cases
@@ -288,6 +459,13 @@ def test_single_precision_stays(case):
     ]
     if offers(energy, "free_energy"):
         results += [energy.free_energy(x), energy.input_gradient(x)]
+    if offers(energy, "derivatives"):
+        derivatives = energy.derivatives(x)
+        weight = case.weight.astype("float32")
+        results += [derivatives.gradient(), derivatives.laplacian()]
+        results += derivatives.parameter_gradients(x, weight).values()
+    if offers(energy, "log_partition"):
+        results += energy.log_partition_gradients().values()
     assert {result.dtype for result in results} == {np.dtype("float32")}
 
 

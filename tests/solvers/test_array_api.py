@@ -18,10 +18,12 @@ from sklearn_ebm.factors import (
     ENCODERS,
     FLIP_LOSSES,
     L1,
+    MODEL_ENERGIES,
     UNITS,
     AnnealedPath,
     BilinearEnergy,
     DisjointGroupNorm,
+    ExpertEnergy,
     GroupNorm,
     LinearDecoder,
     SparseEnergy,
@@ -40,7 +42,10 @@ from sklearn_ebm.learning._rates import LinearDecay
 from sklearn_ebm.learning._samples import Batch
 from sklearn_ebm.learning._trainer import Trainer
 from sklearn_ebm.learning.criteria import Ascending, Contrastive, DenseSamples, Dictionary, Flipping
+from sklearn_ebm.protocols import offers
 from sklearn_ebm.solvers import (
+    FlipSampler,
+    HamiltonianSampler,
     anneal,
     gibbs,
     gibbs_keys,
@@ -407,3 +412,64 @@ def test_first_layers_are_those_of_numpy(kind):
         results.append({"weights": weights, "bias": bias, **units.parameters})
     for name, value in results[1].items():
         assert_same(results[0][name], value)
+
+
+POOLED = {"pooled": ExpertEnergy(map_shape=(2, 3), pool_shape=(1, 2), precision=0.5).first}
+INPUT_ENERGIES = MODEL_ENERGIES | POOLED
+
+
+@pytest.mark.parametrize("name", INPUT_ENERGIES)
+def test_energies_of_samples_are_those_of_numpy(name):
+    """Values, derivatives of samples and of parameters, and partition functions."""
+    random = np.random.default_rng(0)
+    x, direction = (random.standard_normal((5, 6)) for _ in range(2))
+    weight = random.standard_normal(5)
+    first = INPUT_ENERGIES[name](6, 6, x.mean(axis=0), np.random.RandomState(0))
+    if first.is_binary:
+        x = (x > 0).astype(float)
+    results = []
+    for convert in (strict, np.array):
+        energy = first.with_parameters({k: convert(v) for k, v in first.parameters.items()})
+        energy.project()
+        result = [
+            energy.value(convert(x)),
+            energy.responses(convert(x)),
+            energy.input_gradient(convert(x)),
+            *energy.parameter_gradients(convert(x), None, convert(weight)).values(),
+        ]
+        if offers(energy, "derivatives"):
+            derivatives = energy.derivatives(convert(x))
+            gradients = derivatives.parameter_gradients(convert(direction), convert(weight))
+            result += [derivatives.gradient(), derivatives.laplacian(), *gradients.values()]
+        if offers(energy, "log_partition"):
+            result += energy.log_partition_gradients().values()
+            assert np.isfinite(energy.log_partition())
+        if energy.is_binary:
+            flips = energy.flips(convert(x))
+            result += [flips.changes(), *flips.parameter_gradients(convert(direction)).values()]
+            keys = Stream(np.random.RandomState(0)).key(), Stream(np.random.RandomState(1)).key()
+            result.append(energy.gibbs_sweep(convert(x), keys))
+        results.append(result)
+        assert energy.astype(energy.dtype) is energy
+        assert energy.fits(1e3)
+    for pair in zip(*results, strict=True):
+        assert_same(*pair)
+
+
+@pytest.mark.parametrize("has_sweeps", [True, False])
+@pytest.mark.parametrize("name", ["student_t", "ising", "rbm"])
+def test_chains_are_those_of_numpy(name, has_sweeps):
+    random = np.random.default_rng(0)
+    first = MODEL_ENERGIES[name](6, 6, random.random(6), np.random.RandomState(0))
+    x = random.random((5, 6))
+    if first.is_binary:
+        x = (x > 0.5).astype(float)
+    results = []
+    for convert in (strict, np.array):
+        energy = first.with_parameters({k: convert(v) for k, v in first.parameters.items()})
+        sampler = FlipSampler(2) if first.is_binary else HamiltonianSampler(2)
+        if first.is_binary and not has_sweeps:
+            energy = SimpleNamespace(flips=energy.flips)
+        stream = Stream(np.random.RandomState(0))
+        results.append(sampler.move(energy, sampler.start(convert(x)), stream, 3).particles)
+    assert_same(*results)

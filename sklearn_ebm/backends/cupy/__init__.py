@@ -22,6 +22,7 @@ from sklearn_ebm.backends.cupy._encoders import (
     tanh_preactivation,
 )
 from sklearn_ebm.backends.cupy._gibbs import gibbs_step
+from sklearn_ebm.backends.cupy._ising import ising_sweep
 from sklearn_ebm.backends.cupy._pieces import map_pieces
 from sklearn_ebm.backends.cupy._proximal import proximal_step
 from sklearn_ebm.backends.cupy._random import add_normal, uniform
@@ -41,6 +42,8 @@ from sklearn_ebm.backends.numpy import (
     local_contrast,
     local_contrast_backward,
     logistic_backward,
+    pool_length_slopes,
+    pool_lengths,
     pool_norms,
     pool_spread,
     project,
@@ -95,6 +98,7 @@ __all__ = [
     "gibbs_step",
     "greedy_steps",
     "greedy_steps_backward",
+    "ising_sweep",
     "joint_descent",
     "local_contrast",
     "local_contrast_backward",
@@ -102,6 +106,8 @@ __all__ = [
     "logistic_backward",
     "map_pieces",
     "name",
+    "pool_length_slopes",
+    "pool_lengths",
     "pool_norms",
     "pool_spread",
     "project",

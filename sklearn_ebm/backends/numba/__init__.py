@@ -23,6 +23,7 @@ from sklearn_ebm.backends.numba._encoders import (
 )
 from sklearn_ebm.backends.numba._flips import flip_slopes, flip_sums
 from sklearn_ebm.backends.numba._gibbs import gibbs_step
+from sklearn_ebm.backends.numba._ising import ising_sweep
 from sklearn_ebm.backends.numba._joint_descent import joint_descent
 from sklearn_ebm.backends.numba._lasso import (
     active_set,
@@ -42,6 +43,7 @@ from sklearn_ebm.backends.numba._local_contrast import (
     smooth_maps,
 )
 from sklearn_ebm.backends.numba._local_descent import local_descent
+from sklearn_ebm.backends.numba._pool_lengths import pool_length_slopes, pool_lengths
 from sklearn_ebm.backends.numba._proximal import proximal_step
 from sklearn_ebm.backends.numba._random import add_normal, uniform
 from sklearn_ebm.backends.numba._rank_one import update_rank_one_kernels
@@ -81,6 +83,7 @@ __all__ = [
     "gibbs_step",
     "greedy_steps",
     "greedy_steps_backward",
+    "ising_sweep",
     "joint_descent",
     "local_contrast",
     "local_contrast_backward",
@@ -88,6 +91,8 @@ __all__ = [
     "logistic_backward",
     "map_pieces",
     "name",
+    "pool_length_slopes",
+    "pool_lengths",
     "pool_norms",
     "pool_spread",
     "project",

@@ -30,6 +30,7 @@ from sklearn_ebm.backends.numpy._encoders import (
 from sklearn_ebm.backends.numpy._feature_sign import active_set, active_set_path, feature_sign
 from sklearn_ebm.backends.numpy._flips import flip_factors, flip_slopes, flip_sums
 from sklearn_ebm.backends.numpy._gibbs import gibbs_step
+from sklearn_ebm.backends.numpy._ising import ising_sweep
 from sklearn_ebm.backends.numpy._joint_descent import joint_descent
 from sklearn_ebm.backends.numpy._local_contrast import (
     local_contrast,
@@ -38,6 +39,7 @@ from sklearn_ebm.backends.numpy._local_contrast import (
     smooth_maps,
 )
 from sklearn_ebm.backends.numpy._local_descent import local_descent
+from sklearn_ebm.backends.numpy._pool_lengths import pool_length_slopes, pool_lengths
 from sklearn_ebm.backends.numpy._pools import pool_norms, pool_spread
 from sklearn_ebm.backends.numpy._proximal import proximal_step
 from sklearn_ebm.backends.numpy._proximal_gradient import proximal_gradient
@@ -91,6 +93,7 @@ __all__ = [
     "gibbs_step",
     "greedy_steps",
     "greedy_steps_backward",
+    "ising_sweep",
     "joint_descent",
     "local_contrast",
     "local_contrast_backward",
@@ -98,6 +101,8 @@ __all__ = [
     "logistic_backward",
     "map_pieces",
     "name",
+    "pool_length_slopes",
+    "pool_lengths",
     "pool_norms",
     "pool_spread",
     "project",

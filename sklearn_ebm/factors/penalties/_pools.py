@@ -77,8 +77,13 @@ class Pools:
 
     @functools.cached_property
     def members(self):
-        """Components of disjoint pools, concatenated."""
+        """Components of all pools, concatenated."""
         return np.concatenate([np.flatnonzero(row) for row in self.weights])
+
+    @functools.cached_property
+    def member_weights(self):
+        """Weights of `members` in their pools."""
+        return np.concatenate([row[row > 0] for row in self.weights])
 
     @functools.cached_property
     def starts(self):

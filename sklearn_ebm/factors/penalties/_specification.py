@@ -1,4 +1,4 @@
-"""Base classes of public penalties: immutable parameters, compared and hashed by value."""
+"""Base classes of public parts of models: immutable parameters, compared and hashed by value."""
 
 import inspect
 from numbers import Real
@@ -41,7 +41,7 @@ class Specification:
         return dict(vars(self))
 
     def set_params(self, **params: Any) -> None:
-        """Raise AttributeError: a penalty is immutable.
+        """Raise AttributeError: the parameters are immutable.
 
         Parameters
         ----------

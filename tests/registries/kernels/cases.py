@@ -112,6 +112,29 @@ def draw_values_of_pools(rng, dtype, n_rows, pools):
     return {"values": values, "pools": pools, "result": result}
 
 
+def draw_lengths_of_pools(rng, dtype, n_rows, pools):
+    size = pools.n_components
+    drawn = normal(rng, dtype, size, size)
+    arguments = draw_code_of_pools(rng, dtype, n_rows, pools)
+    return {
+        "response": arguments["code"],
+        "pools": pools,
+        "gram": drawn + drawn.T,
+        "result": arguments["result"],
+    }
+
+
+def draw_slopes_of_lengths(rng, dtype, n_rows, pools):
+    arguments = draw_lengths_of_pools(rng, dtype, n_rows, pools)
+    del arguments["result"]
+    return {
+        **arguments,
+        "factor": normal(rng, dtype, n_rows, pools.n_pools),
+        "slopes": np.full_like(arguments["response"], np.nan),
+        "gram_slopes": np.full_like(arguments["gram"], np.nan),
+    }
+
+
 def draw_lasso(rng, dtype, n_rows, rule, **settings):
     if isinstance(rule, type):  # of a rule with weights for each sample
         rule = rule(1.0, rng.uniform(0.5, 2, (n_rows, N_ATOMS)).astype(dtype))
@@ -304,6 +327,15 @@ def _pool_cases(name, pools):
     return {
         f"norms, {name}": Case("pool_norms", draw_code_of_pools, ("result",), {"pools": pools}),
         f"spread, {name}": Case("pool_spread", draw_values_of_pools, ("result",), {"pools": pools}),
+        f"lengths, {name}": Case(
+            "pool_lengths", draw_lengths_of_pools, ("result",), {"pools": pools}
+        ),
+        f"slopes of lengths, {name}": Case(
+            "pool_length_slopes",
+            draw_slopes_of_lengths,
+            ("slopes", "gram_slopes"),
+            {"pools": pools},
+        ),
     }
 
 
@@ -349,6 +381,7 @@ LAYERS = {  # kernels of two layers of units
     "flips, large weights": Case("flip_sums", layers.draw_flips, (), {"scale": 30.0}),
     "slopes of flips": _flip_slopes_case(scale=1.0),
     "slopes of flips, large weights": _flip_slopes_case(scale=30.0),
+    "sweep": Case("ising_sweep", layers.draw_sweep, ("states",)),
     "uniform": Case("uniform", layers.draw_uniform, ("result",)),
     "normal": Case("add_normal", layers.draw_normal, ("mean",)),
     "normal, odd": Case("add_normal", layers.draw_normal, ("mean",), {"n_columns": 67}),

@@ -41,6 +41,18 @@ def draw_flip_slopes(rng, dtype, n_rows, scale):
     }
 
 
+def draw_sweep(rng, dtype, n_rows):
+    """Include logits of some tens."""
+    drawn = normal(rng, dtype, N_VISIBLE, N_VISIBLE)
+    couplings = (drawn + drawn.T) * (1 - np.eye(N_VISIBLE, dtype=dtype))
+    return {
+        "states": _states(rng, dtype, n_rows, N_VISIBLE, 0.5),
+        "couplings": couplings,
+        "bias": normal(rng, dtype, N_VISIBLE),
+        "key": KEYS[1],
+    }
+
+
 def draw_uniform(rng, dtype, n_rows):
     return {"result": np.full((n_rows, N_VISIBLE), np.nan, dtype), "key": KEYS[1]}
 
