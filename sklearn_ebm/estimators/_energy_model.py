@@ -244,7 +244,9 @@ class EnergyModel(
     >>> random = np.random.default_rng(0)
     >>> angle = random.uniform(0, 2 * np.pi, 1000)
     >>> X = np.c_[np.cos(angle), np.sin(angle)] + 0.1 * random.standard_normal((1000, 2))
-    >>> model = EnergyModel(16, energy_function="softplus", random_state=0).fit(X)
+    >>> model = EnergyModel(
+    ...     16, energy_function="softplus", optimizer="adam", max_iter=50, random_state=0
+    ... ).fit(X)
     >>> inside, on, outside = model.energy([[0, 0], [1, 0], [2, 0]])
     >>> bool(on < inside and on < outside)
     True
