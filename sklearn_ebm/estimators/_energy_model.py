@@ -30,32 +30,24 @@ from sklearn_ebm.estimators._energy_model_parts import (
     ATTRIBUTE_NAMES,
     ENERGY_FUNCTION,
     LOSSES,
-    Setting,
-    contrast_for,
     copied_energy,
     energy_from,
-    first_energy,
-    first_shard,
     fitted_attributes,
     goodness,
     has_density,
     log_partition_of,
-    optimizer_of,
     require_values,
     samples_of,
-    selection_of,
+    trainer_with,
     usable,
-    warn_of_flat_directions,
 )
 from sklearn_ebm.estimators._gradient_learning import (
     fit_in_passes,
     fit_once,
     is_stochastic,
-    require_same,
     trainer_for,
 )
 from sklearn_ebm.inputs._adapters import Rows
-from sklearn_ebm.inputs._moments import moments
 from sklearn_ebm.layers._state import Stateful
 from sklearn_ebm.learning._batch_sizes import BATCH_SIZE_CONSTRAINTS
 from sklearn_ebm.learning._line_search import SmallGradient
@@ -194,7 +186,19 @@ class EnergyModel(
     energy_function_ : energy
         The trained energy. Its `parameters` are read-only arrays by name.
     components_ : ndarray of shape (n_components, n_features)
-        Filters, the transpose of W. Only available for energies with filters.
+        Filters, the transpose of W. Only available for experts and "rbm".
+    intercept_ : ndarray of shape (n_components,) or (n_features,)
+        b. Only available for "softplus", "gaussian" and "ising".
+    strengths_ : ndarray of shape (n_components,) or (n_groups,)
+        a. Only available for experts with strengths.
+    precision_ : ndarray of shape (n_features, n_features) or (1,)
+        Q of "gaussian", or q of experts with this term.
+    center_ : ndarray of shape (n_features,)
+        m. Only available for experts with this term.
+    couplings_ : ndarray of shape (n_features, n_features)
+        J. Only available for "ising".
+    intercept_hidden_, intercept_visible_ : ndarray
+        Biases of the hidden units and of the features. Only available for "rbm".
     log_partition_ : float
         log Z. Only available if it is known exactly, or estimated by `loss="noise_contrastive"`.
     mean_ : ndarray of shape (n_features,)
@@ -244,7 +248,9 @@ class EnergyModel(
     >>> random = np.random.default_rng(0)
     >>> angle = random.uniform(0, 2 * np.pi, 1000)
     >>> X = np.c_[np.cos(angle), np.sin(angle)] + 0.1 * random.standard_normal((1000, 2))
-    >>> model = EnergyModel(16, energy_function="softplus", random_state=0).fit(X)
+    >>> model = EnergyModel(
+    ...     16, energy_function="softplus", optimizer="adam", max_iter=50, random_state=0
+    ... ).fit(X)
     >>> inside, on, outside = model.energy([[0, 0], [1, 0], [2, 0]])
     >>> bool(on < inside and on < outside)
     True
@@ -389,25 +395,7 @@ class EnergyModel(
     def _begin(self, trainer, data, weight, random_state, attempt, is_whole):
         """Return a trainer with the current parameters, and its samples."""
         schedule = learning_rate_schedule(self.learning_rate, AUTOMATIC_RATE)
-        selection = selection_of(data.X, weight)
-        if trainer is None:
-            base = moments(selection, True)
-            energy = first_energy(self, base, data.X, random_state)
-            criterion, stream = Shaping(energy, base), Stream(random_state)
-        else:
-            require_same(self)
-            criterion, stream = trainer.criterion, trainer.stream
-        setting = Setting(self, criterion.energy, selection, criterion)
-        contrast = contrast_for(setting)
-        contrast.seed = stream.seed
-        require_values(self, criterion.energy, data.X)
-        warn_of_flat_directions(contrast, setting)
-        optimizer = optimizer_of(self, contrast, data.X.shape[0], is_whole)
-        backend, decay = data.backend.name, float(self.weight_decay)
-        criterion.follow(contrast, schedule, backend, optimizer, decay)
-        shard = None if trainer is None else trainer.shard
-        trainer = trainer_for(criterion, stream, trainer)
-        trainer.shard = first_shard(setting, contrast, shard, random_state)
+        trainer = trainer_with(self, trainer, data, weight, random_state, schedule, is_whole)
         attempt.begin(trainer)
         self._keep(trainer)
         return trainer, Samples(data.X, weight=weight, dtype=trainer.dtype)

@@ -8,10 +8,12 @@ import numpy as np
 from sklearn_ebm._sklearn import ExampleOf, HasMethods, StrOptions
 from sklearn_ebm._warnings import warn
 from sklearn_ebm.backends import array_namespace, copied, read_only, to_host
+from sklearn_ebm.backends._random import Stream
+from sklearn_ebm.estimators._gradient_learning import require_same, trainer_for
 from sklearn_ebm.factors._flip_losses import FLIP_LOSSES
 from sklearn_ebm.factors.energies import MODEL_ENERGIES
 from sklearn_ebm.inputs._checks import check_weight, require_magnitude
-from sklearn_ebm.inputs._moments import Selection, covariance
+from sklearn_ebm.inputs._moments import Selection, covariance, moments
 from sklearn_ebm.inputs._rows import dense_rows
 from sklearn_ebm.learning.contrasts import (
     BinaryNoise,
@@ -23,6 +25,7 @@ from sklearn_ebm.learning.contrasts import (
     NoiseContrastive,
     ScoreMatching,
 )
+from sklearn_ebm.learning.criteria import Shaping
 from sklearn_ebm.protocols import offers, require
 from sklearn_ebm.solvers import FlipSampler, HamiltonianSampler
 
@@ -175,6 +178,47 @@ LOSSES = {
     "pcd": Loss(Chains, _chains(True)),
 }
 AUTOMATIC = ("score_matching", "minimum_probability_flow", "maximum_likelihood")
+
+
+def trainer_with(model, trainer, data, weight, random_state, schedule, is_whole):
+    """Return a trainer with the current parameters of a model, which may continue another one.
+
+    Parameters
+    ----------
+    model : EnergyModel
+        Its parameters.
+    trainer : Trainer or None
+        Trainer of the previous fit, if learning continues.
+    data : Data
+        Samples.
+    weight : array of shape (n_samples,) or None
+        Weights of the samples.
+    random_state : numpy.random.RandomState
+        Generator of the initial parameters, of the noise and of the chains.
+    schedule : callable
+        Learning rate.
+    is_whole : bool
+        Whether all samples of the fit are given, and not only a chunk.
+    """
+    selection = selection_of(data.X, weight)
+    if trainer is None:
+        base = moments(selection, True)
+        energy = first_energy(model, base, data.X, random_state)
+        criterion, stream = Shaping(energy, base), Stream(random_state)
+    else:
+        require_same(model)
+        criterion, stream = trainer.criterion, trainer.stream
+    setting = Setting(model, criterion.energy, selection, criterion)
+    contrast = contrast_for(setting)
+    contrast.seed = stream.seed
+    require_values(model, criterion.energy, data.X)
+    warn_of_flat_directions(contrast, setting)
+    optimizer = optimizer_of(model, contrast, data.X.shape[0], is_whole)
+    decay, shard = float(model.weight_decay), None if trainer is None else trainer.shard
+    criterion.follow(contrast, schedule, data.backend.name, optimizer, decay)
+    trainer = trainer_for(criterion, stream, trainer)
+    trainer.shard = first_shard(setting, contrast, shard, random_state)
+    return trainer
 
 
 # --------------------------------------------------------------------------------------- the energy

@@ -93,12 +93,8 @@ class ProductOfExperts(InputEnergy):
         """Return E(x) of each sample; z is None."""
         value = self.evaluated(x).value()
         if self.precision is not None:
-            value += self.precision * self._half_squares(x)
+            value += self.precision * _half_squares(x - self.parameters["center"])
         return value
-
-    def _half_squares(self, x):
-        deviation = x - self.parameters["center"]
-        return array_namespace(x).sum(deviation * deviation, axis=1) / 2
 
     def input_gradient(self, x, z=None):
         """Return the gradient of E with respect to x; z is None."""
@@ -116,7 +112,9 @@ class ProductOfExperts(InputEnergy):
         if self.precision is not None:
             total = xp.sum(weights * (self.parameters["center"] - x), axis=0)
             gradients["center"] = self.precision * total
-            gradients["log_precision"] = self.precision * (weight @ self._half_squares(x))
+            gradients["log_precision"] = self.precision * (
+                weight @ _half_squares(x - self.parameters["center"])
+            )
         return gradients
 
     def by_strength(self, gradient):
@@ -178,6 +176,10 @@ class ProductOfExperts(InputEnergy):
             inverse = np.full(weights.shape, np.nan)
         gradients = {name: 0 * value for name, value in self.parameters.items()}
         return gradients | {"weights": xp.asarray(-inverse, dtype=self.dtype)}
+
+
+def _half_squares(rows):
+    return array_namespace(rows).sum(rows * rows, axis=1) / 2
 
 
 class ExpertDerivatives:

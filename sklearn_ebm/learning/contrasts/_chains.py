@@ -29,11 +29,7 @@ class Chains(Contrast):
         self.sampler = sampler
         self.n_steps = n_steps
         self.is_persistent = is_persistent
-
-    @property
-    def n_draws(self):
-        """Number of keys that the sampler takes from a stream."""
-        return self.n_steps * self.sampler.n_draws
+        self.n_draws = n_steps * sampler.n_draws
 
     def compare(self, energy, shared, batch, backend, stream=None, shard=None):
         """Return the losses and their gradients; see `Contrast.compare`."""

@@ -68,6 +68,7 @@ class Shaping(BaseCriterion):
             The criterion itself.
         """
         self.contrast = contrast
+        self.n_draws = contrast.n_draws
         self.rate = rate
         self.backend = backend
         kind = LimitedMemory if optimizer == "lbfgs" else OPTIMIZERS[optimizer]
@@ -92,11 +93,6 @@ class Shaping(BaseCriterion):
         """Parameters of the energy and of the contrast, by name."""
         own = {} if self.contrast is None else self.contrast.parameters
         return {**self.energy.parameters, **own}
-
-    @property
-    def n_draws(self):
-        """Number of keys that `contribute` takes from its stream."""
-        return self.contrast.n_draws
 
     def prepare(self, batch):
         """Return the energy with the kernels of the backend, and what pieces of a step share."""
