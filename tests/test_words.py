@@ -30,6 +30,7 @@ CONTINUED = {  # common beginnings of descriptions, by their last words; classes
     "max_time": "None sets no limit.",
     "missing_values": "The reconstruction error ignores missing entries.",
     "momentum": "added to each step.",
+    "n_chains": 'Number of persistent chains of "pcd"',
     "n_components": "Number of atoms.",
     "n_steps": "Number of steps",
     "penalty": "`value` and `prox` (see :ref:`add_a_penalty`).",
@@ -51,17 +52,19 @@ DIFFERENT = {  # parameters with another meaning in these classes
     "image_shape": ("Flattener",),  # required of images as well
     "inference": ("LISTAEncoder",),  # also of energies
     "mode": ("Pooler", "Rectifier"),  # of pooling; of rectification
-    "n_components": (*CONVOLUTIONAL, "AutoEncoder", "RBM"),  # kernels; hidden units
+    "n_components": (*CONVOLUTIONAL, "AutoEncoder", "EnergyModel", "RBM"),  # hidden units; filters
     "n_iter_no_change": (*TUNED, "LISTAEncoder"),  # stops; lowers the rate
+    "noise_level": ("AutoEncoder", "EnergyModel"),  # of several kinds of noise
     "penalty": ("AutoEncoder", "LISTAEncoder"),  # by its gradient; also of a fitted coder
-    "optimizer": ("AutoEncoder", "SparseCoder"),  # also L-BFGS; of a dictionary
+    "optimizer": ("AutoEncoder", "EnergyModel", "SparseCoder"),  # also L-BFGS; of a dictionary
     "solver": (*CONVOLUTIONAL, "GroupSparsePSD", "LISTAEncoder"),  # other solvers
     "tol": (
+        "EnergyModel",
         "L0Penalty",
         "L1Constraint",
         "LISTAEncoder",
         "RBM",
-    ),  # of codes; of a held-out loss; of some samples
+    ),  # of a gradient; of codes; of a held-out loss; of some samples
     "torus": ("InhibitionPenalty",),  # of distances
     "weight_decay": (*TUNED, "RBM"),  # apart from the gradient; a penalty
 }

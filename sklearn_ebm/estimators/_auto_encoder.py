@@ -33,30 +33,30 @@ from sklearn_ebm.estimators._auto_encoder_parts import (
     extremes_of,
     first_energy,
     fitted_attributes,
-    is_stochastic,
-    policies_of,
     published,
-    read,
     require_deterministic,
     require_range,
+    warn_of_scale,
+)
+from sklearn_ebm.estimators._gradient_learning import (
+    fit_in_passes,
+    fit_once,
+    is_stochastic,
     require_same,
     trainer_for,
-    warn_of_scale,
 )
 from sklearn_ebm.estimators._network_forms import AutoEncoderNetwork
 from sklearn_ebm.factors import OUTPUTS, PENALTY, renewing
 from sklearn_ebm.factors.energies._reconstruction import ACTIVATIONS
 from sklearn_ebm.inputs._adapters import Rows
 from sklearn_ebm.inputs._checks import check_codes, check_magnitude
-from sklearn_ebm.layers._state import Stateful, refusable
-from sklearn_ebm.learning._batch_sizes import BATCH_SIZE_CONSTRAINTS, GRADIENT_BATCHES
-from sklearn_ebm.learning._divergence import warn_of_divergence
+from sklearn_ebm.layers._state import Stateful
+from sklearn_ebm.learning._batch_sizes import BATCH_SIZE_CONSTRAINTS
 from sklearn_ebm.learning._optimizers import OPTIMIZERS
-from sklearn_ebm.learning._policies import undoing_divergence
 from sklearn_ebm.learning._progress import MAX_TIME
 from sklearn_ebm.learning._rates import LEARNING_RATE, learning_rate_schedule
 from sklearn_ebm.learning._samples import Samples
-from sklearn_ebm.learning._trainer import Plan, Trainer
+from sklearn_ebm.learning._trainer import Trainer
 from sklearn_ebm.learning.criteria import NOISES, Reconstruction
 
 AUTOMATIC_RATE = 1e-3
@@ -319,26 +319,7 @@ class AutoEncoder(
             The estimator itself. If Ctrl-C interrupts the fit (KeyboardInterrupt), the estimator
             remains usable, as it was after the last complete batch.
         """
-        with refusable(self) as attempt:
-            goes_on = self.warm_start and self.__sklearn_is_fitted__()
-            trainer, data, weight = read(self, X, sample_weight, goes_on)
-            context = self._init_callback_context(max_subtasks=int(self.max_iter))
-            context.call_on_fit_task_begin(estimator=self, X=data.X)
-            random_state = check_random_state(self.random_state)
-            trainer, samples = self._begin(trainer, data, weight, random_state, attempt)
-            trainer.begin()
-            batch_size = n_samples = data.X.shape[0]
-            if self.optimizer != "lbfgs":
-                batch_size = GRADIENT_BATCHES.of_pass(self.batch_size, n_samples)
-            plan = Plan(int(self.max_iter), batch_size, random_state, self.max_time)
-            try:
-                outcome = trainer.run(samples, policies_of(self), plan, self, context)
-            finally:
-                self._keep(trainer)
-            warn_of_divergence(outcome, self)
-            context.call_on_fit_task_end(
-                estimator=self, X=data.X, reconstruction_attributes=self._snapshot
-            )
+        fit_in_passes(self, X, sample_weight)
         return self
 
     @available_if(is_stochastic)
@@ -362,19 +343,10 @@ class AutoEncoder(
         AutoEncoder
             The model after one step for each batch of X.
         """
-        with refusable(self) as attempt:
-            trainer, data, weight = read(self, X, sample_weight, self.__sklearn_is_fitted__())
-            random_state = check_random_state(self.random_state)
-            trainer, samples = self._begin(trainer, data, weight, random_state, attempt)
-            try:
-                batch_size = GRADIENT_BATCHES.of_chunk(self.batch_size)
-                outcome = trainer.run_once(samples, undoing_divergence(), batch_size)
-            finally:
-                self._keep(trainer)
-            warn_of_divergence(outcome, self)
+        fit_once(self, X, sample_weight)
         return self
 
-    def _begin(self, trainer, data, weight, random_state, attempt):
+    def _begin(self, trainer, data, weight, random_state, attempt, is_whole):
         """Return a trainer with the current parameters, and its samples."""
         extremes = extremes_of(data.X, weight)
         schedule = learning_rate_schedule(self.learning_rate, AUTOMATIC_RATE)

@@ -7,13 +7,8 @@ from sklearn_ebm.backends import array_namespace
 from sklearn_ebm.factors import OUTPUTS, ReconstructionEnergy
 from sklearn_ebm.factors.energies._reconstruction import random_values
 from sklearn_ebm.factors.regularizers import Contraction, Saturation, Sparsity
-from sklearn_ebm.inputs._adapters import Rows
 from sklearn_ebm.inputs._checks import check_weight, require_magnitude
 from sklearn_ebm.inputs._sizes import data_size
-from sklearn_ebm.inputs._weights import weights_in_type_of
-from sklearn_ebm.learning._line_search import LineSearchTrainer
-from sklearn_ebm.learning._policies import RelativeChange, undoing_divergence
-from sklearn_ebm.learning._trainer import Trainer
 from sklearn_ebm.learning.criteria import Noise
 from sklearn_ebm.protocols import offers
 
@@ -29,15 +24,6 @@ ATTRIBUTES = {  # parameters of the energy; filters are columns of the weights
 
 
 # ------------------------------------------------------------------------------------------ inputs
-def read(model, X, sample_weight, goes_on):
-    """Return the last trainer or None, the data of this call, and the weights or None."""
-    trainer = model._learner_to_go_on() if goes_on else None
-    dtype = None if trainer is None else trainer.dtype
-    data = Rows().read(model, X, reset=trainer is None, degree=4, dtype=dtype)
-    weight, _ = weights_in_type_of(data.X, sample_weight)
-    return trainer, data, weight
-
-
 def extremes_of(X, weight):
     """Return the smallest and the largest value of the samples with a non-zero weight."""
     seen = X if weight is None or bool((weight > 0).all()) else X[weight > 0]
@@ -70,13 +56,6 @@ def warn_of_scale(output, X, weight):
             "variance or between 0 and 1. Scale X, for instance with StandardScaler.",
             UserWarning,
         )
-
-
-def require_same(model):
-    """Refuse changes of parameters that learning cannot continue with."""
-    change = model._change_since_fit(model._needs_fit, model._last_state.fitted_with)
-    if change:
-        raise ValueError(f"{change} Set warm_start=False to fit a new model.")
 
 
 # -------------------------------------------------------------------------------- the regulariser
@@ -126,13 +105,6 @@ METHODS = {  # functions of the estimator and the energy; denoising changes the 
 
 
 # ---------------------------------------------------------------------------------------- learning
-def is_stochastic(model):
-    """Raise an AttributeError if the optimizer needs all samples in each step."""
-    if model.optimizer == "lbfgs":
-        raise AttributeError("partial_fit requires optimizer='adam' or 'sgd', got 'lbfgs'.")
-    return True
-
-
 def require_deterministic(model):
     """Refuse L-BFGS for an objective that changes from one pass to the next."""
     if model.optimizer != "lbfgs":
@@ -147,18 +119,6 @@ def require_deterministic(model):
             f"optimizer='lbfgs' requires weight_decay=0, got {model.weight_decay}. Use "
             "optimizer='adam'."
         )
-
-
-def trainer_for(criterion, stream, trainer):
-    """Return a trainer for the optimizer of a criterion; the given one if it has the same kind."""
-    kind = Trainer if criterion.optimizer.is_stochastic else LineSearchTrainer
-    return trainer if type(trainer) is kind else kind(criterion, stream)
-
-
-def policies_of(model):
-    """Return the policies of a fit. Steps of L-BFGS cannot diverge."""
-    guards = [] if model.optimizer == "lbfgs" else undoing_divergence()
-    return [*guards, RelativeChange(float(model.tol))]
 
 
 # ------------------------------------------------------------------------------------ the energy

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from sklearn_ebm.backends import array_namespace
+from sklearn_ebm.backends import array_namespace, to_host
 from sklearn_ebm.backends._namespace import divide_or_zero
 from sklearn_ebm.inputs._rows import dense_rows
 
@@ -95,6 +95,30 @@ def moments(selection, with_deviation):
         _require_squares(deviation, dtype)
         deviation = xp.asarray(deviation, dtype=dtype)
     return xp.asarray(mean, dtype=dtype), deviation
+
+
+def covariance(selection, mean):
+    """Return the covariance matrix of the features, in double precision on the host.
+
+    Parameters
+    ----------
+    selection : Selection
+        Data without missing values.
+    mean : array of shape (n_features,)
+        Mean of each feature.
+
+    Returns
+    -------
+    ndarray of shape (n_features, n_features)
+    """
+    total, weight_sum = 0.0, 0.0
+    for part, weight in selection.pieces():
+        xp = array_namespace(part)
+        deviation = xp.astype(part, xp.float64) - xp.astype(mean, xp.float64)
+        weighted = deviation if weight is None else deviation * weight
+        total = total + weighted.T @ deviation
+        weight_sum += part.shape[0] if weight is None else float(xp.sum(weight))
+    return to_host(total) / weight_sum
 
 
 def _corrected_moments(selection, mean):

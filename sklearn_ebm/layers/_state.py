@@ -201,6 +201,7 @@ class Stateful:
             name: (tuple(value.shape), np.dtype(value.dtype).name)
             for name, value in attributes.items()
             if _is_float(getattr(value, "dtype", None))
+            and getattr(value, "shape", None) is not None
         }
         if "encoder_" in attributes:
             forms["encoder_"] = form_of(attributes["encoder_"])

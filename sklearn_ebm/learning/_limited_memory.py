@@ -16,7 +16,7 @@ class LimitedMemory(Optimizer):
     Parameters
     ----------
     parameters, scales, decay, units
-        As for `Optimizer`. Only the parameters are used.
+        As for `Optimizer`. Scales and decay are not used.
     """
 
     is_stochastic = False
@@ -39,7 +39,8 @@ class LimitedMemory(Optimizer):
     def direction(self, gradient):
         """Return a direction of descent."""
         if not self.pairs:
-            return -gradient / max(1.0, dot(gradient, gradient) ** 0.5)
+            length = dot(gradient, gradient) ** 0.5
+            return -gradient / length if length > 0 else -gradient
         result, shares = -gradient, []
         for moved, change in reversed(self.pairs):
             share = dot(moved, result) / dot(moved, change)

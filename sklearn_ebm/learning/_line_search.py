@@ -1,9 +1,13 @@
 """L-BFGS: steps on all samples at once, none of which increases the objective."""
 
+import math
+
 from sklearn_ebm._storage import stored
+from sklearn_ebm._warnings import distinct
 from sklearn_ebm.backends import array_namespace
 from sklearn_ebm.learning._divergence import Diverged
 from sklearn_ebm.learning._limited_memory import dot
+from sklearn_ebm.learning._policies import Policy
 from sklearn_ebm.learning._samples import merged
 from sklearn_ebm.learning._trainer import Trainer
 from sklearn_ebm.learning.criteria._base import mean_loss
@@ -45,17 +49,22 @@ class LineSearchTrainer(Trainer):
         super().go_back(kept)
         self._latest = None
 
+    def largest_derivative(self):
+        """Return the largest derivative of the objective, by parameters in their units."""
+        gradient = self._latest[1]
+        return float(array_namespace(gradient).max(array_namespace(gradient).abs(gradient)))
+
     def _descend(self, batch):
         """Try smaller and smaller steps; return whether one decreases the objective enough."""
         report, gradient = self._latest
         optimizer = self.criterion.optimizer
-        start = _flat(self.criterion.parameters)
+        start = self._position()
         direction, size, is_done = optimizer.direction(gradient), 1.0, False
         try:
             for _ in range(N_TRIALS):
                 self._place(start + size * direction)
                 self.criterion.project()
-                moved = _flat(self.criterion.parameters) - start
+                moved = self._position() - start
                 sums = self._sums(batch)
                 bound = mean_loss(report) + SUFFICIENT * min(0.0, dot(gradient, moved))
                 if self._is_finite(sums, batch) and mean_loss(sums["report"]) < bound:
@@ -87,20 +96,70 @@ class LineSearchTrainer(Trainer):
         return merged(self._map(contribute, model, batch))
 
     def _gradient(self, sums):
+        """Return the gradient of the objective by `_position`."""
         gradients = self.criterion.gradients(sums)
-        return _flat({name: gradients[name] for name in self.criterion.parameters})
+        return _flat(gradients[name] * unit for name, _, unit in self._parts())
+
+    def _position(self):
+        """Return the parameters in their units, as one vector."""
+        return _flat(parameter / unit for _, parameter, unit in self._parts())
 
     def _place(self, values):
         """Set the parameters to the entries of a vector."""
         first = 0
-        for parameter in self.criterion.parameters.values():
+        for _, parameter, unit in self._parts():
             last = first + parameter.size
-            parameter[...] = array_namespace(values).reshape(values[first:last], parameter.shape)
+            part = array_namespace(values).reshape(values[first:last], parameter.shape)
+            parameter[...] = part * unit
             first = last
+
+    def _parts(self):
+        """Yield the name, the array and the unit of each parameter."""
+        units = self.criterion.optimizer.units
+        for name, parameter in self.criterion.parameters.items():
+            yield name, parameter, units.get(name, 1.0)
+
+
+class SmallGradient(Policy):
+    """Stop if all derivatives are small, or if no step decreases the objective.
+
+    Derivatives are those by parameters in their units. They are compared with the magnitude of the
+    objective in the first or the last pass, whichever is larger.
+
+    Parameters
+    ----------
+    tol : float
+        Tolerance. With 0, learning only ends if no step decreases the objective.
+    """
+
+    def __init__(self, tol):
+        self.tol = tol
+        self.largest = math.inf
+        self.is_stuck = False
+
+    def look(self, trainer):
+        """Measure the gradient at the parameters of this pass."""
+        objective = trainer.curves["objective"]
+        self.is_stuck = len(objective) > 1 and not objective[-1] < objective[-2]
+        size = max(abs(objective[0]), abs(objective[-1]), 1e-300)
+        self.largest = trainer.largest_derivative() / size
+
+    def is_done(self, trainer):
+        """Return whether another step would change little."""
+        return self.is_stuck or self.largest <= self.tol
+
+    def message(self, plan):
+        """Return the text of the warning that learning has not converged after the last pass."""
+        largest, tol = distinct(self.largest, self.tol)
+        return (
+            f"Maximum number of iterations (max_iter={plan.max_iter}) reached before convergence: "
+            f"the largest derivative of the objective, relative to its magnitude, is {largest} > "
+            f"tol={tol}. Increase max_iter or tol."
+        )
 
 
 def _flat(arrays):
-    """Return copies of all entries of the arrays as one vector."""
-    each = list(arrays.values())
+    """Return all entries of some arrays as one vector."""
+    each = list(arrays)
     xp = array_namespace(each[0])
     return xp.concat([xp.reshape(array, (-1,)) for array in each])

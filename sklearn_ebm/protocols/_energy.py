@@ -48,6 +48,8 @@ class Energy(Protocol):
       for random numbers, such that the distribution of the energy is invariant. Without it, chains
       of binary energies move by single flips.
     - ``responses(x)``: features of samples, of shape (n_samples, n_outputs).
+    - ``limit_responses(covariance, limit)``: shortens filters whose responses have a standard
+      deviation above a limit, for data with a covariance. Score matching uses it.
     - ``project()``: projects the parameters onto their allowed range, after each step.
     - ``scales``: units of parameters by name, to which steps of optimizers are proportional.
     - ``with_parameters(parameters)``: the energy with other arrays of the same names, for example

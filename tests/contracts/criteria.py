@@ -13,9 +13,11 @@ from sklearn_ebm.factors import (
     ENCODERS,
     FLIP_LOSSES,
     LOSSES,
+    MODEL_ENERGIES,
     OUTPUTS,
     UNITS,
     BilinearEnergy,
+    ExpertEnergy,
     LinearDecoder,
     LinearHead,
     ReconstructionEnergy,
@@ -30,6 +32,16 @@ from sklearn_ebm.learning._rates import LinearDecay
 from sklearn_ebm.learning._samples import Batch
 from sklearn_ebm.learning._tasks import TASKS
 from sklearn_ebm.learning._trainer import Trainer
+from sklearn_ebm.learning.contrasts import (
+    BinaryNoise,
+    Chains,
+    DenoisingScoreMatching,
+    GaussianNoise,
+    Likelihood,
+    Neighbours,
+    NoiseContrastive,
+    ScoreMatching,
+)
 from sklearn_ebm.learning.criteria import (
     Ascending,
     Contrastive,
@@ -40,8 +52,10 @@ from sklearn_ebm.learning.criteria import (
     Labels,
     Noise,
     Reconstruction,
+    Shaping,
     Sum,
 )
+from sklearn_ebm.solvers import FlipSampler, HamiltonianSampler
 
 ALPHA, BETA, N_SAMPLES, N_FEATURES, N_COMPONENTS = 0.3, 0.5, 24, 6, 5
 EXACT = {"solver": "fista", "tol": 1e-13, "max_iter": 5000}  # codes do not depend on pieces
@@ -241,6 +255,59 @@ def sum_of_two():
     return Case(Trainer(criterion), first.batch, follow, mean_loss)
 
 
+def shaping(new_contrast, energy, n_components=N_COMPONENTS):
+    """An energy of x alone, away from its symmetric start."""
+    random = np.random.default_rng(0)
+    X, weight = some_data()
+    energy = energy(N_FEATURES, n_components, np.full(N_FEATURES, 0.5), np.random.RandomState(0))
+    for value in energy.parameters.values():
+        value += 0.1 * random.standard_normal(value.shape)
+    energy.project()
+    if energy.is_binary:
+        X = (X > 0).astype(float)
+
+    def follow(criterion):
+        contrast = criterion.contrast or new_contrast(X)
+        return criterion.follow(contrast, LinearDecay(1e-2), "numpy")
+
+    trainer = Trainer(follow(Shaping(energy)), Stream(np.random.RandomState(0)))
+    if trainer.criterion.contrast.has_chains:
+        sampler, n_chains = trainer.criterion.contrast.sampler, 7
+        trainer.shard = sampler.start(X[:n_chains].copy(), 1.0)
+        return Case(trainer, Batch(X, weight=weight), follow)
+    return Case(trainer, Batch(X, weight=weight), follow, mean_loss)
+
+
+def score_matching(X):
+    return ScoreMatching(np.cov(X.T), 30.0)
+
+
+def noise_contrastive(noise):
+    def contrast(X):
+        own = noise.of(X.mean(axis=0), np.cov(X.T)).like(X)
+        return NoiseContrastive(own, 2, np.array([0.3]))
+
+    return contrast
+
+
+POOLED = ExpertEnergy("student_t", groups=2, precision=0.5, bias=True)
+SHAPED = {
+    "score_matching": (score_matching, MODEL_ENERGIES["softplus"]),
+    "score_matching, pooled": (score_matching, POOLED.first),
+    "denoising_score_matching": (lambda X: DenoisingScoreMatching(0.3), POOLED.first),
+    "maximum_likelihood": (lambda X: Likelihood(), MODEL_ENERGIES["gaussian"]),
+    "noise_contrastive": (noise_contrastive(GaussianNoise), MODEL_ENERGIES["student_t"]),
+    "noise_contrastive, bits": (noise_contrastive(BinaryNoise), MODEL_ENERGIES["ising"]),
+    "pseudo_likelihood": (lambda X: Neighbours("pseudo_likelihood"), MODEL_ENERGIES["ising"]),
+    "minimum_probability_flow": (
+        lambda X: Neighbours("minimum_probability_flow"),
+        MODEL_ENERGIES["rbm"],
+    ),
+    "cd": (lambda X: Chains(HamiltonianSampler(3), 2, False), MODEL_ENERGIES["softplus"]),
+    "pcd": (lambda X: Chains(HamiltonianSampler(3), 2, True), MODEL_ENERGIES["softplus"]),
+    "pcd, bits": (lambda X: Chains(FlipSampler(), 2, True), MODEL_ENERGIES["ising"]),
+}
+
 CASES = {
     "dictionary": dictionary,
     "dictionary with an encoder": dictionary_with_encoder,
@@ -265,5 +332,9 @@ CASES = {
     "reconstruction, sparse": lambda: reconstruction(
         "squared_error", regularizer=Sparsity(L1(0.1).smoothed(1e-2))
     ),
+    **{
+        f"shaping, {name}": functools.partial(shaping, *arguments)
+        for name, arguments in SHAPED.items()
+    },
     "sum": sum_of_two,
 }

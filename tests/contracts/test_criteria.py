@@ -138,10 +138,11 @@ def test_a_trainer_from_a_file_continues_as_if_nothing_had_happened(name):
 def learned(trainer):
     """Return copies of the arrays that the steps of a trainer change."""
     criterion = trainer.criterion
-    moved = {**criterion.parameters, "shard": trainer.shard}
+    shard = getattr(trainer.shard, "particles", trainer.shard)
+    moved = {**criterion.parameters, "shard": shard}
     if hasattr(criterion, "online"):
         moved["dictionary"] = criterion.dictionary
-    return {name: value.copy() for name, value in moved.items() if value is not None}
+    return {name: value.copy() for name, value in moved.items() if value is not None and value.size}
 
 
 @cases

@@ -14,6 +14,7 @@ from sklearn_ebm import (
     AutoEncoder,
     ConvPSD,
     ConvSparseCoder,
+    EnergyModel,
     GroupSparsePSD,
     LISTAEncoder,
     SparseCoder,
@@ -38,6 +39,7 @@ MODELS = {
     "ConvPSD": (ConvPSD(4, **CONVOLUTION), COLOURED),
     "AutoEncoder-tanh": (AutoEncoder(6, activation="tanh", noise_level=0, random_state=0), X),
     "AutoEncoder-untied": (AutoEncoder(6, tied_weights=False, noise_level=0, random_state=0), X),
+    "EnergyModel": (EnergyModel(6, tol=0, max_iter=2, random_state=0), X),
     "RBM": (RBM(6, **MACHINE), X > 0),
     "RBM-gaussian": (RBM(6, visible="gaussian", loss="fpcd", **MACHINE), X),
     "ZCAWhitener": (ZCAWhitener(), X),
@@ -79,7 +81,9 @@ def of_model(model):
 
 def results(model, data):
     codes = np.array(model.transform(data))
-    found = {"transform": codes, "inverse_transform": model.inverse_transform(np.ones_like(codes))}
+    found = {"transform": codes}
+    if hasattr(model, "inverse_transform"):
+        found["inverse_transform"] = model.inverse_transform(np.ones_like(codes))
     return found | ({"energy": model.energy(data)} if hasattr(model, "energy") else {})
 
 

@@ -5,7 +5,7 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
-from sklearn_ebm import PSD, AutoEncoder, FineTunedClassifier, sparse_encode
+from sklearn_ebm import PSD, AutoEncoder, EnergyModel, FineTunedClassifier, sparse_encode
 from sklearn_ebm.backends import numba
 from sklearn_ebm.learning.criteria import NOISES
 from tests.registries import image_models, machines, row_models
@@ -72,6 +72,17 @@ def test_auto_encoders(noise, activation):
     model.partial_fit(X)
     model.inverse_transform(model.transform(X))
     model.energy(X)
+
+
+@pytest.mark.parametrize(
+    "loss", ["score_matching", "denoising_score_matching", "noise_contrastive", "pcd"]
+)
+def test_energy_models(loss):
+    model = EnergyModel(6, loss=loss, backend="numpy", optimizer="adam", max_iter=1).fit(ROWS)
+    model.partial_fit(ROWS)
+    model.transform(ROWS)
+    model.energy(ROWS)
+    model.sample(2, 3)
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")

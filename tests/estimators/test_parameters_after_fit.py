@@ -23,6 +23,7 @@ from sklearn_ebm import (
     ConvPSD,
     ConvSparseCoder,
     Dropout,
+    EnergyModel,
     EnergyOutlierDetector,
     EstimatorEnergy,
     FineTunedClassifier,
@@ -54,6 +55,7 @@ MODELS = {
     "ConvSparseCoder": (ConvSparseCoder(3, kernel_size=3, **QUICK), IMAGES),
     "ConvPSD": (ConvPSD(3, kernel_size=3, image_shape=(4, 8), **QUICK), X[:6].repeat(2, axis=1)),
     "AutoEncoder": (AutoEncoder(6, max_iter=2, random_state=0), X),
+    "EnergyModel": (EnergyModel(6, max_iter=2, tol=0, random_state=0), X),
     "RBM": (RBM(6, max_iter=2, n_chains=10, random_state=0), X > 0),
     "FineTunedClassifier": (FineTunedClassifier(NETWORK, max_iter=1, random_state=0), X),
     "FineTunedRegressor": (FineTunedRegressor(REGRESSION, max_iter=1, random_state=0), X),
@@ -176,6 +178,12 @@ TABLE = {
         "tied_weights": {"refused": False},
         "backend": QUIETLY,
     },
+    "EnergyModel": {
+        **dict.fromkeys(EnergyModel().get_params(), LEARNING),
+        "n_components": {"refused": 5},
+        "energy_function": {"refused": "logcosh"},
+        "backend": QUIETLY,
+    },
     "RBM": {
         "n_components": {"refused": 5},
         "visible": {"refused": "gaussian"},
@@ -233,6 +241,8 @@ TABLE = {
     },
 }
 OTHERS = {  # valid values that differ from those of the models
+    "sampler": "langevin",
+    "step_size": 0.3,
     "atom_constraint": SparseAtoms(),
     "dictionary_init": X[:6],
     "random_state": 1,
@@ -340,7 +350,7 @@ def other_value(model, parameter):
     if parameter in OTHERS:
         return OTHERS[parameter]
     if parameter == "loss":
-        return "cd" if isinstance(model, RBM) else "energy"
+        return "cd" if isinstance(model, EnergyModel | RBM) else "energy"
     if parameter == "solver":
         return "fista"
     if isinstance(value, bool):

@@ -17,6 +17,7 @@ from sklearn_ebm import (
     AutoEncoder,
     ConvPSD,
     ConvSparseCoder,
+    EnergyModel,
     FineTunedClassifier,
     FineTunedRegressor,
     GroupSparsePSD,
@@ -186,6 +187,36 @@ def corrupted_apart(estimator):
 
 @parametrize_with_checks([AutoEncoder(4, max_iter=2)], expected_failed_checks=corrupted_apart)
 def test_denoising_auto_encoder_is_a_transformer_of_scikit_learn(estimator, check):
+    check(estimator)
+
+
+# Repetitions of a sample are compared with other noise, and are in other batches.
+ENERGIES = [
+    EnergyModel(4, max_iter=2, tol=0),
+    EnergyModel(4, energy_function="softplus", max_iter=2, tol=0),
+    EnergyModel(energy_function="gaussian", loss="maximum_likelihood", max_iter=2, tol=0),
+]
+
+
+@pytest.mark.filterwarnings("ignore:X has directions:UserWarning")
+@parametrize_with_checks(ENERGIES)
+def test_energy_model_is_a_transformer_of_scikit_learn(estimator, check):
+    check(estimator)
+
+
+def compared_with_noise(estimator):
+    return {"check_sample_weight_equivalence_on_dense_data": "other noise, in other batches"}
+
+
+@pytest.mark.filterwarnings("ignore:X has directions:UserWarning")
+@parametrize_with_checks(
+    [
+        EnergyModel(4, loss=loss, n_chains=5, max_iter=2, tol=0)
+        for loss in ("denoising_score_matching", "noise_contrastive", "pcd", "cd")
+    ],
+    expected_failed_checks=compared_with_noise,
+)
+def test_energy_model_with_noise_is_a_transformer_of_scikit_learn(estimator, check):
     check(estimator)
 
 

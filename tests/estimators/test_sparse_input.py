@@ -17,6 +17,7 @@ from sklearn_ebm import (
     PSD,
     AutoEncoder,
     ConvSparseCoder,
+    EnergyModel,
     FineTunedClassifier,
     L0Penalty,
     LISTAEncoder,
@@ -329,8 +330,9 @@ def test_values_whose_squares_overflow_are_refused(name):
         SparseCoder(3, optimizer="ksvd", penalty=L0Penalty(1)),
         ConvSparseCoder(3, kernel_size=3),
         AutoEncoder(3),
+        EnergyModel(3),
     ],
-    ids=["cupy", "ksvd", "convolutional", "auto-encoder"],
+    ids=["cupy", "ksvd", "convolutional", "auto-encoder", "energy"],
 )
 def test_models_that_require_dense_rows_say_so(model):
     assert not model.__sklearn_tags__().input_tags.sparse

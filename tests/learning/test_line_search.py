@@ -55,8 +55,10 @@ def test_the_minimum_of_rosenbrocks_function_is_found_about_as_fast_as_by_scipy(
 def test_the_first_directions_are_those_of_gradient_descent_and_of_the_secant_equation():
     """H y = s for the last pair (Nocedal & Wright 2006, eq. 6.6)."""
     random, memory = np.random.default_rng(0), LimitedMemory({})
-    gradient = 0.1 * random.standard_normal(5) / 5
-    assert_array_equal(memory.direction(gradient), -gradient)
+    gradient = random.standard_normal(5)
+    for size in (1e-100, 1.0, 1e100):  # the first step does not depend on the unit of the objective
+        assert_allclose(memory.direction(size * gradient), -gradient / np.linalg.norm(gradient))
+    assert_array_equal(memory.direction(np.zeros(5)), np.zeros(5))
     for _ in range(15):
         moved = random.standard_normal(5)
         memory.record(moved, np.arange(1, 6) * moved)

@@ -16,6 +16,7 @@ from sklearn_ebm import (
     PSD,
     AutoEncoder,
     Dropout,
+    EnergyModel,
     EnergyOutlierDetector,
     EstimatorEnergy,
     FineTunedClassifier,
@@ -28,6 +29,7 @@ from sklearn_ebm import (
     SparseCoder,
     ZCAWhitener,
 )
+from sklearn_ebm.factors import FLIP_LOSSES
 from tests.registries import image_models, machines, row_models
 
 ROWS = np.random.default_rng(0).standard_normal((40, 12))
@@ -84,6 +86,29 @@ CASES = {
     **{
         f"RBM-{form}": Case(machines.make(form), machines.data_of(form)[:100])
         for form in machines.FORMS
+    },
+    **{
+        f"EnergyModel-{energy}-{loss}": Case(
+            EnergyModel(
+                energy_function=energy,
+                loss=loss,
+                n_chains=5,
+                optimizer="lbfgs" if loss == "maximum_likelihood" else "adam",
+                max_iter=2,
+                tol=0,
+                random_state=0,
+            ),
+            ROWS if loss not in FLIP_LOSSES else (ROWS > 0).astype(float),
+        )
+        for energy, loss in (
+            ("student_t", "score_matching"),
+            ("gaussian", "maximum_likelihood"),
+            ("softplus", "denoising_score_matching"),
+            ("l2", "noise_contrastive"),
+            ("logcosh", "pcd"),
+            ("ising", "minimum_probability_flow"),
+            ("rbm", "pseudo_likelihood"),
+        )
     },
     "AutoEncoder": Case(AutoEncoder(6, max_iter=2, random_state=0), np.tanh(ROWS) / 2 + 0.5),
     "AutoEncoder-tanh": Case(

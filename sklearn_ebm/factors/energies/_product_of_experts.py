@@ -93,12 +93,8 @@ class ProductOfExperts(InputEnergy):
         """Return E(x) of each sample; z is None."""
         value = self.evaluated(x).value()
         if self.precision is not None:
-            value += self.precision * self._half_squares(x)
+            value += self.precision * _half_squares(x - self.parameters["center"])
         return value
-
-    def _half_squares(self, x):
-        deviation = x - self.parameters["center"]
-        return array_namespace(x).sum(deviation * deviation, axis=1) / 2
 
     def input_gradient(self, x, z=None):
         """Return the gradient of E with respect to x; z is None."""
@@ -116,7 +112,9 @@ class ProductOfExperts(InputEnergy):
         if self.precision is not None:
             total = xp.sum(weights * (self.parameters["center"] - x), axis=0)
             gradients["center"] = self.precision * total
-            gradients["log_precision"] = self.precision * (weight @ self._half_squares(x))
+            gradients["log_precision"] = self.precision * (
+                weight @ _half_squares(x - self.parameters["center"])
+            )
         return gradients
 
     def by_strength(self, gradient):
@@ -124,6 +122,16 @@ class ProductOfExperts(InputEnergy):
         if "log_strengths" in self.parameters:
             return {"log_strengths": gradient * self.strength}
         return {"strengths": gradient}
+
+    def limit_responses(self, covariance, limit):
+        """Shorten filters whose responses have a standard deviation above a limit, in place."""
+        xp, weights = array_namespace(covariance), self.parameters["weights"]
+        variance = xp.sum(weights * (covariance @ weights), axis=0)
+        deviation = xp.sqrt(xp.maximum(variance, 0 * variance))
+        factor = limit / xp.maximum(deviation, xp.full_like(deviation, limit))
+        weights *= factor
+        if "bias" in self.parameters:  # the place where the response is zero remains
+            self.parameters["bias"][...] *= factor
 
     def derivatives(self, x):
         """Return the derivatives with respect to x at some samples."""
@@ -168,6 +176,10 @@ class ProductOfExperts(InputEnergy):
             inverse = np.full(weights.shape, np.nan)
         gradients = {name: 0 * value for name, value in self.parameters.items()}
         return gradients | {"weights": xp.asarray(-inverse, dtype=self.dtype)}
+
+
+def _half_squares(rows):
+    return array_namespace(rows).sum(rows * rows, axis=1) / 2
 
 
 class ExpertDerivatives:

@@ -12,6 +12,7 @@ from sklearn_ebm.learning.criteria._flipping import Flipping
 from sklearn_ebm.learning.criteria._imitation import Imitation
 from sklearn_ebm.learning.criteria._labels import Labels
 from sklearn_ebm.learning.criteria._reconstruction import NOISES, Noise, Reconstruction
+from sklearn_ebm.learning.criteria._shaping import Shaping
 from sklearn_ebm.learning.criteria._sum import Sum
 
 CRITERIA = {
@@ -22,6 +23,7 @@ CRITERIA = {
     "flipping": Flipping,
     "labels": Labels,
     "reconstruction": Reconstruction,
+    "shaping": Shaping,
     "sum": Sum,
 }
 
@@ -40,5 +42,6 @@ __all__ = [
     "Labels",
     "Noise",
     "Reconstruction",
+    "Shaping",
     "Sum",
 ]

@@ -1,0 +1,25 @@
+"""The exact negative log-likelihood, for energies whose partition function is known."""
+
+from sklearn_ebm._storage import stored
+from sklearn_ebm.learning.contrasts._contrast import Contrast, weights_of
+
+
+@stored
+class Likelihood(Contrast):
+    """F(x) + log Z, the negative log-density of a sample."""
+
+    requires = ("log_partition",)
+
+    def prepare(self, energy):
+        """Return log Z and its gradients."""
+        return energy.log_partition(), energy.log_partition_gradients()
+
+    def compare(self, energy, shared, batch, backend, stream=None, shard=None):
+        """Return the losses and their gradients; see `Contrast.compare`."""
+        log_partition, of_partition = shared
+        weight = weights_of(batch)
+        gradients = energy.parameter_gradients(batch.X, None, weight)
+        total = batch.total_weight()
+        for name, gradient in of_partition.items():
+            gradients[name] = gradients[name] + total * gradient
+        return energy.value(batch.X, None) + log_partition, gradients, shard

@@ -1,0 +1,166 @@
+"""Learning of energies of x alone: a contrast lowers them on the data and raises them elsewhere."""
+
+import math
+
+import numpy as np
+
+from sklearn_ebm._storage import stored
+from sklearn_ebm.backends import array_namespace
+from sklearn_ebm.learning._divergence import Diverged
+from sklearn_ebm.learning._limited_memory import LimitedMemory
+from sklearn_ebm.learning._optimizers import OPTIMIZERS
+from sklearn_ebm.learning.criteria._base import BaseCriterion, divided, mean_loss
+from sklearn_ebm.protocols import offers
+
+PIECE_ROWS = 128  # samples that a thread processes at a time; 2,048 took twice as long
+LARGEST = {4: 1e9, 8: 1e60}  # largest magnitude, by bytes of the dtype: fourth powers are finite
+
+
+@stored
+class Shaping(BaseCriterion):
+    """The mean loss of a contrast.
+
+    The shard is the state of the contrast's chains, if it has any.
+
+    Parameters
+    ----------
+    energy : Energy
+        Trained in place.
+    base : object or None, default=None
+        Moments of the data, at which chains of the fitted model start.
+    """
+
+    def __init__(self, energy, base=None):
+        super().__init__()
+        self.energy = energy
+        self.base = base
+        self.contrast = None
+
+    def __setstate__(self, state):
+        vars(self).update(state)
+        if self.optimizer is not None:
+            self.optimizer.parameters = self.parameters  # unpickled arrays are new
+
+    def replace_energy(self, energy):
+        """Continue with another energy; the optimizer is reset."""
+        self.energy = energy
+        self.optimizer = None
+
+    def follow(self, contrast, rate, backend, optimizer="adam", weight_decay=0.0):
+        """Set the parameters that users may change before they continue a fit.
+
+        Parameters
+        ----------
+        contrast : Contrast
+            The loss. If it trains other parameters than the previous one, the optimizer is reset.
+        rate : callable
+            Maps the completed share of training to the learning rate.
+        backend : str
+            Name of the backend.
+        optimizer : {"adam", "sgd", "lbfgs"}, default="adam"
+            The optimizer is reset if it differs from the previous one.
+        weight_decay : float, default=0.0
+            Share by which matrices shrink in a step, times the learning rate.
+
+        Returns
+        -------
+        Shaping
+            The criterion itself.
+        """
+        self.contrast = contrast
+        self.n_draws = contrast.n_draws
+        self.rate = rate
+        self.backend = backend
+        kind = LimitedMemory if optimizer == "lbfgs" else OPTIMIZERS[optimizer]
+        parameters = self.parameters
+        is_kept = type(self.optimizer) is kind and parameters.keys() == {*self.optimizer.parameters}
+        if is_kept:
+            self.optimizer.parameters = parameters
+        else:
+            units = self.energy.scales if offers(self.energy, "scales") else {}
+            self.optimizer = kind(parameters, units=units)
+        self.optimizer.decay = weight_decay
+        self.project()
+        return self
+
+    @property
+    def dtype(self):
+        """Dtype of the parameters."""
+        return next(iter(self.energy.parameters.values())).dtype
+
+    @property
+    def parameters(self):
+        """Parameters of the energy and of the contrast, by name."""
+        own = {} if self.contrast is None else self.contrast.parameters
+        return {**self.energy.parameters, **own}
+
+    def prepare(self, batch):
+        """Return the energy with the kernels of the backend, and what pieces of a step share."""
+        backend = self.backend_of(batch)
+        energy = self.energy.on(backend) if offers(self.energy, "on") else self.energy
+        with np.errstate(all="ignore"):  # a step of a line search may be far too long
+            return energy, self.contrast.prepare(energy)
+
+    def piece_rows(self, model):
+        """Return the number of samples that a thread processes at a time."""
+        return None if self.contrast.has_chains else PIECE_ROWS
+
+    def contribute(self, model, batch, memory, stream=None, shard=None):
+        """Return losses and gradients of a piece, and the successor of the shard."""
+        energy, shared = model
+        with np.errstate(all="ignore"):  # `require` detects values that are not finite
+            losses, gradients, shard = self.contrast.compare(
+                energy, shared, batch, self.backend_of(batch), stream, shard
+            )
+        return {"report": _report(batch, losses), "gradients": gradients}, shard
+
+    def measure(self, model, batch, memory):
+        """Return the energies of the samples, which show whether the parameters are finite."""
+        with np.errstate(all="ignore"):
+            return {"report": _report(batch, model[0].value(batch.X, None))}
+
+    def require(self, sums, batch):
+        """Raise `Diverged` if the mean loss, a gradient or a parameter is too large."""
+        arrays = (*sums.get("gradients", {}).values(), *self.parameters.values())
+        if not math.isfinite(mean_loss(sums["report"])) or not all(map(_is_moderate, arrays)):
+            raise Diverged
+
+    def gradients(self, sums):
+        """Return the gradients of the mean loss."""
+        return divided(sums["gradients"], sums["report"]["weight"])
+
+    def project(self):
+        """Project the parameters onto their allowed range."""
+        if offers(self.energy, "project"):
+            self.energy.project()
+        self.contrast.project(self.energy)
+
+    def label(self, curves):
+        """Return the last entries of the curves as text."""
+        return f"objective {curves.last('objective'):.4g}"
+
+    # -------------------------------------------------------------------------- ways back and on
+    def snapshot(self):
+        """Return copies of the parameters."""
+        return {
+            name: array_namespace(value).asarray(value, copy=True)
+            for name, value in self.parameters.items()
+        }
+
+    def restore(self, kept):
+        """Restore a snapshot."""
+        for name, value in self.parameters.items():
+            value[...] = kept[name]
+
+
+def _report(batch, losses):
+    return {
+        "loss": batch.weighted_sum(losses),
+        "weight": batch.total_weight(),
+        "n_samples": batch.n_samples,
+    }
+
+
+def _is_moderate(array):
+    xp = array_namespace(array)
+    return bool(xp.all(xp.abs(array) < LARGEST[xp.finfo(array.dtype).bits // 8]))  # not for NaN
