@@ -54,6 +54,7 @@ PAPERS = (
     "dense_tuning",
     "caltech101",
     "outliers",
+    "energy_model",
 )
 FOLDERS = dict.fromkeys(SPEED, "speed") | dict.fromkeys(PAPERS, "papers")
 NAMES = (*SPEED, *PAPERS)

@@ -58,7 +58,7 @@ from sklearn_ebm.learning._samples import Samples
 from sklearn_ebm.learning.criteria import Shaping
 from sklearn_ebm.protocols import require
 
-AUTOMATIC_RATE = 1e-2
+AUTOMATIC_RATE = 3e-2
 PIECE_ROWS = 512  # number of samples whose energies are computed at once
 
 
@@ -152,7 +152,7 @@ class EnergyModel(
         over `max_time` if that ends first. A callable takes the completed fraction of training,
         from 0 to 1, and returns the rate: `lambda done: 1e-3` for a constant rate,
         `lambda done: 5e-4 * (1 + cos(pi * done))` for cosine decay. `partial_fit` uses the initial
-        rate. "auto" is 1e-2.
+        rate. "auto" is 3e-2.
     weight_decay : float, default=0.0
         Weight decay, independent of the gradient: each step multiplies the weights by
         1 - rate * weight_decay. Thresholds and biases do not decay.

@@ -30,16 +30,20 @@ class HamiltonianSampler:
     n_leapfrog : int, default=10
         Number of leapfrog steps of a proposal. One is the Langevin algorithm.
     step_size : float or None, default=None
-        Size of leapfrog steps. None adapts it, such that 80 percent of the proposals are accepted.
-        All chains have the same size, which changes after each step.
+        Initial size of leapfrog steps, the same for all chains. None starts with half the spread of
+        the data, divided by the fourth root of the number of features.
+    is_adaptive : bool, default=True
+        Whether the size changes after each step, such that 80 percent of the proposals are
+        accepted.
     """
 
     requires = ("input_gradient",)
     n_draws = 2
 
-    def __init__(self, n_leapfrog=10, step_size=None):
+    def __init__(self, n_leapfrog=10, step_size=None, is_adaptive=True):
         self.n_leapfrog = n_leapfrog
         self.step_size = step_size
+        self.is_adaptive = is_adaptive
 
     def start(self, particles, spread=1.0):
         """Return the initial state of chains; see `sklearn_ebm.protocols.Sampler`."""
@@ -51,15 +55,13 @@ class HamiltonianSampler:
     def move(self, energy, state, stream, n_steps):
         """Return the state after several steps; see `sklearn_ebm.protocols.Sampler`."""
         x, step_size, accepted = state.particles, state.step_size, state.accepted
-        if self.step_size is not None:
-            step_size = self.step_size
         # proposals far away overflow, and are rejected
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
             point = Point(x, energy.value(x, None), energy.input_gradient(x, None))
             for _ in range(n_steps):
                 keys = stream.key(), stream.key()
                 point, accepted, has_failed = self._step(energy, point, step_size, keys)
-                if self.step_size is None:
+                if self.is_adaptive:
                     step_size = _adapted(step_size, accepted, has_failed, state.spread)
         return state._replace(particles=point.x, step_size=step_size, accepted=accepted)
 

@@ -16,7 +16,7 @@ from sklearn_ebm.protocols import offers
 from sklearn_ebm.solvers import SAMPLERS
 
 N_FEATURES, N_CHAINS = 5, 4
-FIXED = {"hmc": {"step_size": 0.3}, "flips": {}}
+FIXED = {"hmc": {"step_size": 0.3, "is_adaptive": False}, "flips": {}}
 
 
 def energy_for(name, dtype="float64"):
@@ -43,7 +43,7 @@ def stream():
 
 CASES = {
     "hmc": ("hmc", SAMPLERS["hmc"](), energy_for),
-    "hmc, fixed steps": ("hmc", SAMPLERS["hmc"](3, 0.2), energy_for),
+    "hmc, fixed steps": ("hmc", SAMPLERS["hmc"](3, 0.2, False), energy_for),
     "langevin": ("hmc", SAMPLERS["hmc"](1), energy_for),
     "sweeps": ("flips", SAMPLERS["flips"](), energy_for),
     "flips": ("flips", SAMPLERS["flips"](3), lambda *args: without_sweeps(energy_for(*args))),

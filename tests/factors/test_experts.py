@@ -226,5 +226,5 @@ def test_a_specification_is_immutable_and_compared_by_value():
     assert energy == ExpertEnergy("l2", groups=(np.array([0, 1]), [2]))
     assert energy != ExpertEnergy("l2")
     assert repr(energy) == "ExpertEnergy(expert='l2', groups=[[0, 1], [2]])"
-    with pytest.raises(AttributeError, match=r"set_params\(energy__precision=\.\.\.\)"):
+    with pytest.raises(AttributeError, match=r"set_params\(energy_function__precision=\.\.\.\)"):
         energy.precision = 1.0

@@ -79,15 +79,15 @@ def test_steps_to_energies_that_are_not_finite_are_rejected(outside):
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("step_size", [None, 0.5])
-def test_particles_of_a_diverging_energy_are_finite(dtype, step_size):
-    sampler = HamiltonianSampler(10, step_size)
+@pytest.mark.parametrize("is_adaptive", [True, False])
+def test_particles_of_a_diverging_energy_are_finite(dtype, is_adaptive):
+    sampler = HamiltonianSampler(10, 0.5, is_adaptive)
     state = sampler.start(np.ones((20, 3), dtype))
     moved = sampler.move(Quartic(), state, stream(), 100)
     assert np.isfinite(moved.particles).all()
     assert np.isfinite(moved.step_size)
-    if step_size is not None:
-        assert moved.step_size == step_size
+    if not is_adaptive:
+        assert moved.step_size == 0.5
 
 
 def test_particles_at_an_infinite_energy_leave_it():
@@ -98,7 +98,7 @@ def test_particles_at_an_infinite_energy_leave_it():
         def input_gradient(self, x, z=None):
             return 2 * x
 
-    sampler = HamiltonianSampler(10, 0.1)
+    sampler = HamiltonianSampler(10, 0.1, False)
     moved = sampler.move(Outside(), sampler.start(np.full((5, 1), 11.0)), stream(), 20)
     assert np.all(np.abs(moved.particles) < 10)
 

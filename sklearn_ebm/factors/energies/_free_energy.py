@@ -41,7 +41,7 @@ class FreeEnergy:
         if exact and min(n_features, n_components) > LARGEST_ENUMERATION:
             raise ValueError(
                 f"loss='maximum_likelihood' requires at most {LARGEST_ENUMERATION} features or "
-                f"components for energy='rbm', got n_features={n_features} and "
+                f"components for energy_function='rbm', got n_features={n_features} and "
                 f"n_components={n_components}. Use another loss."
             )
         mean = np.asarray(mean, np.float64)

@@ -42,7 +42,7 @@ class IsingEnergy(InputEnergy):
         if exact and n_features > LARGEST_ENUMERATION:
             raise ValueError(
                 f"loss='maximum_likelihood' requires at most {LARGEST_ENUMERATION} features for "
-                f"energy='ising', got {n_features}. Use another loss."
+                f"energy_function='ising', got {n_features}. Use another loss."
             )
         bias = BernoulliUnits.from_moments(np.asarray(mean, np.float64), None).bias
         return cls({"couplings": np.zeros((n_features, n_features)), "bias": bias})
