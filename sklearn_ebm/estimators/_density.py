@@ -24,6 +24,7 @@ from sklearn_ebm.inputs._checks import (
     largest_value,
     require_same_place,
 )
+from sklearn_ebm.inputs._chunks import blockwise
 from sklearn_ebm.inputs._rows import (
     check_rows,
     dense_rows,
@@ -196,6 +197,7 @@ class DensityModel(Stateful, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         return self.inverse_transform(self.transform(X))
 
     @available_if(_is_categorical)
+    @blockwise
     def reconstruct_proba(self, X: MatrixLike) -> Array:
         """Encode samples, and compute the probabilities of all categories of their features.
 
@@ -275,7 +277,16 @@ class DensityModel(Stateful, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
             units, it is the negative mean squared
             reconstruction error per feature.
         """
-        data = self._read(X)
+        values = self._goodness(X)
+        xp = array_namespace(values)
+        if sample_weight is None:
+            return float(values.mean())
+        weights, _ = check_sample_weight(sample_weight, values)
+        return float(values @ xp.asarray(weights / weights.sum(), dtype=values.dtype))
+
+    @blockwise
+    def _goodness(self, X):
+        """Return the terms of the score, one for each sample."""
 
         def goodness(energy, batch, result):
             if energy.visible.is_discrete:
@@ -283,12 +294,7 @@ class DensityModel(Stateful, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
             else:
                 result[...] = -reconstruction_error(energy, batch.X, batch.mask)
 
-        values = self._for_each_piece(goodness, data)
-        xp = array_namespace(values)
-        if sample_weight is None:
-            return float(xp.mean(values))
-        weights, _ = check_sample_weight(sample_weight, data.X)
-        return float(values @ xp.asarray(weights / weights.sum(), dtype=values.dtype))
+        return self._for_each_piece(goodness, self._read(X))
 
     # ------------------------------------------------------------------------------------- samples
     def gibbs(self, X: MatrixLike, n_steps: int = 1, *, random_state: RandomState = None) -> Array:
