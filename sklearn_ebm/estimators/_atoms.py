@@ -65,6 +65,7 @@ class Atoms:
     encoders = DenseEncoders()
     learning_tol = LEARNING_TOL
     has_few_entries = True  # whether a code has one entry for each atom
+    takes_chunks = True  # whether learning needs no more than one chunk of X at a time
     # fitted attributes that the moments depend on
     needs_new_moments: tuple[str, ...] = ("components_",)
 
@@ -111,6 +112,7 @@ class Atoms:
                 "optimizer='online'."
             )
         unsupported = {
+            "Dask arrays": data.source is not None,
             "missing values": data.mask is not None,
             "sparse X": sparse.issparse(data.X),
             "positive_dictionary=True": model.positive_dictionary,

@@ -87,6 +87,7 @@ class TaughtAtoms(Atoms):
     """Atoms that are not trained: an array, or the atoms of a fitted coder."""
 
     needs_new_moments = ("components_",)
+    takes_chunks = False
 
     def checked(self, given, n_components, like, name="dictionary"):
         if is_coder(given):

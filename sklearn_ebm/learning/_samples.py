@@ -29,6 +29,10 @@ class Batch(NamedTuple):
         arrays = (part(array, rows) for array in self[:4])
         return Batch(*arrays, first=self.first + first)
 
+    def perform(self, work, model, memory):
+        """Return the sums of some work on these samples, and the successor of its shard."""
+        return work.sums(model, self, memory)
+
     def total_weight(self):
         """Return the sum of the weights as a number."""
         if self.weight is None:
@@ -53,6 +57,11 @@ class Samples:
     index: Any = None  # training rows; None means all
     dtype: Any = None  # dtype of the batches; None means the dtype of X
     backend: Any = None  # device for batches of sparse targets
+
+    @property
+    def is_plain(self):
+        """Whether one compiled call can process several batches: all that is needed is X."""
+        return self.weight is None and self.mask is None
 
     def batches(self, batch_size, random_state):
         """Return the index arrays of one pass, sorted so that a memory map is read forwards."""

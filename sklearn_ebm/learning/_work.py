@@ -1,0 +1,74 @@
+"""What a step asks of a batch: the sums of its pieces, wherever these are."""
+
+import copy
+from typing import Any, NamedTuple
+
+from sklearn_ebm.backends import resolve_backend
+from sklearn_ebm.learning._samples import merged
+
+
+class Work(NamedTuple):
+    """A call of `contribute`, or of `measure`, on all pieces of a batch.
+
+    Attributes
+    ----------
+    criterion : Criterion
+        Its parameters are not changed.
+    stream : Stream or None, default=None
+        Random numbers of the criterion.
+    shard : object or None, default=None
+        State of the criterion that belongs to the data.
+    only_measures : bool, default=False
+        Whether sums contain no gradients.
+    """
+
+    criterion: Any
+    stream: Any = None
+    shard: Any = None
+    only_measures: bool = False
+
+    def sums(self, model, batch, memory):
+        """Return the sums of a batch in memory, and the successor of the shard.
+
+        Threads process the pieces. Sums are merged in the order of the rows.
+
+        Parameters
+        ----------
+        model : object
+            Result of the criterion's `prepare`.
+        batch : Batch
+            Samples.
+        memory : Memory
+            Tapes and buffers.
+
+        Returns
+        -------
+        sums : dict
+            Merged sums.
+        shard : object or None
+            Successor of the shard.
+        """
+        backend, results = resolve_backend(self.criterion.backend, batch.X), {}
+
+        def on_piece(first, last):
+            piece = batch.rows(first, last)
+            results[first] = self._of_piece(model, piece, memory.part(first))
+
+        n_rows = batch.n_samples
+        backend.map_pieces(on_piece, n_rows, self.criterion.piece_rows(model) or max(1, n_rows))
+        parts = [results[first] for first in sorted(results)]
+        return merged([sums for sums, _ in parts]), parts[-1][1]
+
+    def part(self, place, n_pieces):
+        """Return the work of one of several pieces that lie in different places."""
+        return self
+
+    def joined(self, shards):
+        """Return the successor of the shard from those of all pieces."""
+        return self.shard
+
+    def _of_piece(self, model, piece, memory):
+        if self.only_measures:
+            return self.criterion.measure(model, piece, memory), self.shard
+        stream = copy.copy(self.stream)  # all pieces draw from the same keys
+        return self.criterion.contribute(model, piece, memory, stream, self.shard)
