@@ -50,12 +50,12 @@ from sklearn_ebm.inputs._adapters import Rows
 from sklearn_ebm.inputs._checks import check_codes, check_magnitude
 from sklearn_ebm.layers._state import Stateful, refusable
 from sklearn_ebm.learning._batch_sizes import BATCH_SIZE_CONSTRAINTS, GRADIENT_BATCHES
+from sklearn_ebm.learning._distributed import samples_of
 from sklearn_ebm.learning._divergence import warn_of_divergence
 from sklearn_ebm.learning._optimizers import OPTIMIZERS
 from sklearn_ebm.learning._policies import undoing_divergence
 from sklearn_ebm.learning._progress import MAX_TIME
 from sklearn_ebm.learning._rates import LEARNING_RATE, learning_rate_schedule
-from sklearn_ebm.learning._samples import Samples
 from sklearn_ebm.learning._trainer import Plan, Trainer
 from sklearn_ebm.learning.criteria import NOISES, Reconstruction
 
@@ -323,11 +323,11 @@ class AutoEncoder(
             goes_on = self.warm_start and self.__sklearn_is_fitted__()
             trainer, data, weight = read(self, X, sample_weight, goes_on)
             context = self._init_callback_context(max_subtasks=int(self.max_iter))
-            context.call_on_fit_task_begin(estimator=self, X=data.X)
+            context.call_on_fit_task_begin(estimator=self, X=data.passed)
             random_state = check_random_state(self.random_state)
             trainer, samples = self._begin(trainer, data, weight, random_state, attempt)
             trainer.begin()
-            batch_size = n_samples = data.X.shape[0]
+            batch_size = n_samples = data.n_samples
             if self.optimizer != "lbfgs":
                 batch_size = GRADIENT_BATCHES.of_pass(self.batch_size, n_samples)
             plan = Plan(int(self.max_iter), batch_size, random_state, self.max_time)
@@ -337,7 +337,7 @@ class AutoEncoder(
                 self._keep(trainer)
             warn_of_divergence(outcome, self)
             context.call_on_fit_task_end(
-                estimator=self, X=data.X, reconstruction_attributes=self._snapshot
+                estimator=self, X=data.passed, reconstruction_attributes=self._snapshot
             )
         return self
 
@@ -376,7 +376,7 @@ class AutoEncoder(
 
     def _begin(self, trainer, data, weight, random_state, attempt):
         """Return a trainer with the current parameters, and its samples."""
-        extremes = extremes_of(data.X, weight)
+        extremes = extremes_of(data, weight)
         schedule = learning_rate_schedule(self.learning_rate, AUTOMATIC_RATE)
         noise = checked_noise(self, extremes, data.X.dtype)
         require_deterministic(self)
@@ -394,7 +394,7 @@ class AutoEncoder(
         trainer = trainer_for(criterion, stream, trainer)
         attempt.begin(trainer)
         self._keep(trainer)
-        return trainer, Samples(data.X, weight=weight, dtype=trainer.dtype)
+        return trainer, samples_of(data, weight, trainer.dtype)
 
     # ----------------------------------------------------------------------------------- inference
     def transform(self, X: MatrixLike) -> Array:

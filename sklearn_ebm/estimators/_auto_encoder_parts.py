@@ -9,8 +9,8 @@ from sklearn_ebm.factors.energies._reconstruction import random_values
 from sklearn_ebm.factors.regularizers import Contraction, Saturation, Sparsity
 from sklearn_ebm.inputs._adapters import Rows
 from sklearn_ebm.inputs._checks import check_weight, require_magnitude
+from sklearn_ebm.inputs._chunked import read_samples
 from sklearn_ebm.inputs._sizes import data_size
-from sklearn_ebm.inputs._weights import weights_in_type_of
 from sklearn_ebm.learning._line_search import LineSearchTrainer
 from sklearn_ebm.learning._policies import RelativeChange, undoing_divergence
 from sklearn_ebm.learning._trainer import Trainer
@@ -33,13 +33,19 @@ def read(model, X, sample_weight, goes_on):
     """Return the last trainer or None, the data of this call, and the weights or None."""
     trainer = model._learner_to_go_on() if goes_on else None
     dtype = None if trainer is None else trainer.dtype
-    data = Rows().read(model, X, reset=trainer is None, degree=4, dtype=dtype)
-    weight, _ = weights_in_type_of(data.X, sample_weight)
+    options = {"reset": trainer is None, "degree": 4, "dtype": dtype}
+    data, weight, _ = read_samples(Rows(), model, X, None, sample_weight, **options)
     return trainer, data, weight
 
 
-def extremes_of(X, weight):
-    """Return the smallest and the largest value of the samples with a non-zero weight."""
+def extremes_of(data, weight):
+    """Return the smallest and the largest value of the samples with a non-zero weight.
+
+    If the samples are in chunks, those with a weight of zero count as well.
+    """
+    if data.source is not None:
+        return tuple(map(float, data.source.extremes))
+    X = data.X
     seen = X if weight is None or bool((weight > 0).all()) else X[weight > 0]
     return float(seen.min()), float(seen.max())
 

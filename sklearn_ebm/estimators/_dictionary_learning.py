@@ -15,7 +15,6 @@ from sklearn_ebm.inputs._chunked import read_samples
 from sklearn_ebm.inputs._chunks import refuse_dask
 from sklearn_ebm.inputs._sizes import data_size, observed_share
 from sklearn_ebm.layers._state import is_same, require_equal
-from sklearn_ebm.learning._distributed import ChunkedSamples, Load
 from sklearn_ebm.learning._divergence import warn_of_divergence
 from sklearn_ebm.learning._policies import RelativeChange, undoing_divergence
 from sklearn_ebm.learning._rates import LinearDecay
@@ -244,12 +243,9 @@ class DictionaryLearning:
     def _samples(self, trainer, data, weights):
         """Return the samples from which the trainer draws its batches."""
         samples = self.atoms.samples(data, weights, trainer)
-        if data.source is None:
-            return samples
-        trainer.criterion.prepare(samples.take(slice(BEGINNING)))  # may measure the initial loss
-        source = data.source
-        load = Load(source.read, source.exponent, trainer.dtype)
-        return ChunkedSamples(source.chunks, load, samples)
+        if data.source is not None:
+            trainer.criterion.prepare(samples.some.take(slice(BEGINNING)))  # sets the usual size
+        return samples
 
     def _make_passes(self, trainer, data, weights, random_state, context):
         trainer.begin()

@@ -26,8 +26,9 @@ class View(NamedTuple):
     """What is known of one chunk, or of all of them."""
 
     extremes: Any  # smallest and largest value
-    heaviest: Any  # smallest and largest weight
-    rows: dict  # some rows of each array, by name
+    heaviest: Any  # smallest and largest weight of a chunk, largest weight of all
+    numbers: Any  # numbers of some rows
+    rows: dict  # these rows of each array, by name
 
 
 class Chunks:
@@ -112,7 +113,14 @@ class Chunks:
         bounds = [most * end // self.n_rows for end in ends]
         task, reader = dask.delayed(_view, pure=False), shared(read)
         views = [
-            task(reader, self.name_of(number), len(self.lengths), number, last - first, **arrays)
+            task(
+                reader,
+                self.name_of(number),
+                len(self.lengths),
+                self.firsts[number],
+                last - first,
+                **arrays,
+            )
             for number, (arrays, (first, last)) in enumerate(
                 zip(self.delayed(), pairwise(bounds), strict=True)
             )
@@ -121,27 +129,30 @@ class Chunks:
         return _together(computed(views, self))
 
 
-def _view(read, name, n_tasks, seed, n_rows, **arrays):
+def _view(read, name, n_tasks, first, n_rows, **arrays):
     """Return the view of a chunk, with some of its rows as the user passed them."""
     with naming_chunk(name), shared_threads(n_tasks):
         values = stored_entries(read(**arrays).X)
     length = arrays["X"].shape[0]
     rows = np.arange(length)
     if n_rows < length:
-        rows = np.sort(np.random.default_rng(seed).choice(length, n_rows, replace=False))
+        rows = np.sort(np.random.default_rng(first).choice(length, n_rows, replace=False))
     extremes = [values.min(), values.max()] if values.size else [0.0, 0.0]
     weight = np.asarray(arrays.get("sample_weight", 1.0), dtype=np.float64)
     taken = {name: array[rows] for name, array in arrays.items()}
-    return View(np.asarray(extremes), np.array([weight.min(), weight.max()]), taken)
+    heaviest = np.array([weight.min(), weight.max()])
+    return View(np.asarray(extremes), heaviest, first + rows, taken)
 
 
 def _together(views):
     """Return the views of all chunks as one."""
-    extremes, heaviest = (np.concatenate([view[field] for view in views]) for field in (0, 1))
+    extremes, heaviest, numbers = (
+        np.concatenate([view[field] for view in views]) for field in range(3)
+    )
     rows = {name: _stacked([view.rows[name] for view in views]) for name in views[0].rows}
-    bounds = np.array([extremes.min(), extremes.max()])
     check_sample_weight(heaviest, heaviest)
-    return View(bounds, float(heaviest.max()), rows)
+    bounds = np.array([extremes.min(), extremes.max()])
+    return View(bounds, float(heaviest.max()), numbers, rows)
 
 
 def _stacked(parts):
@@ -174,11 +185,11 @@ class Reader:
         return self.adapter.read(self.stand_in, X, mask, **self.options)
 
 
-def stand_in(estimator):
-    """Return an estimator with the same parameters, and the number of features if it is known."""
+def stand_in(estimator, is_new):
+    """Return an estimator with the same parameters, and the number of features unless it is new."""
     copied = object.__new__(type(estimator))
     vars(copied).update({**estimator.get_params(deep=False), "random_state": None})
-    if hasattr(estimator, "n_features_in_"):
+    if not is_new:
         copied.n_features_in_ = estimator.n_features_in_
     return copied
 
@@ -196,12 +207,30 @@ class Source(NamedTuple):
         The weights are divided by 2**exponent.
     extremes : ndarray of shape (2,)
         Smallest and largest value of all samples.
+    numbers : ndarray of int
+        Numbers of the rows that are in memory.
     """
 
     chunks: Chunks
     read: Any
     exponent: int
     extremes: Any
+    numbers: Any
+
+
+def opened(chunks, read):
+    """Look at all chunks; return their source, and some rows of each array by name.
+
+    Parameters
+    ----------
+    chunks : Chunks
+        Arrays of samples.
+    read : callable
+        Checks the arrays of a chunk, and returns an object with its values as `X`.
+    """
+    view = chunks.look(read)
+    exponent = normalized(np.array([view.heaviest]))[1]
+    return Source(chunks, read, exponent, view.extremes, view.numbers), view.rows
 
 
 def scaled(sample_weight, exponent, X):
@@ -243,11 +272,8 @@ def read_samples(adapter, estimator, X, mask, sample_weight, **options):
         data = adapter.read(estimator, X, mask, **options)
         return data, *weights_in_type_of(data.X, sample_weight)
     chunks = Chunks(X, mask=mask, sample_weight=sample_weight)
-    read = Reader(adapter, stand_in(estimator), options)
-    view = chunks.look(read)
-    exponent = 0 if sample_weight is None else normalized(np.array([view.heaviest]))[1]
-    source = Source(chunks, read, exponent, view.extremes)
-    rows = view.rows
+    source, rows = opened(chunks, Reader(adapter, stand_in(estimator, options["reset"]), options))
+    exponent = source.exponent
     data = adapter.read(estimator, rows["X"], rows.get("mask"), **options)
     weights = scaled(rows.get("sample_weight"), exponent, data.X)
     return replace(data, source=source), weights, exponent

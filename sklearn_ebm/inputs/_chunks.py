@@ -81,7 +81,8 @@ def with_chunks_of(X, value, name):
 def blockwise(method):
     """Return a method of an estimator that is applied to each chunk of X if X is a Dask array.
 
-    The result is a Dask array, which is computed on demand.
+    The result is a Dask array, which is computed on demand. A function whose first arguments are an
+    estimator and X may take the place of the method.
     """
     signature = inspect.signature(method)
 
@@ -90,7 +91,7 @@ def blockwise(method):
         if type(X) is np.ndarray or not is_dask(X):  # the first check is the faster one
             return method(self, X, *args, **kwargs)
         _, _, *rest = signature.bind(self, X, *args, **kwargs).arguments.items()
-        return _applied_to_chunks(self, method.__name__, X, dict(rest))
+        return _applied_to_chunks(self, applied, X, dict(rest))
 
     return applied
 
@@ -114,7 +115,7 @@ def _applied_to_chunks(estimator, method, X, arguments):
     out = [*itertools.islice(axes, example.ndim - 1)]
     return da.blockwise(
         call, (0, *out), *operands, new_axes=dict(zip(out, example.shape[1:], strict=True)),
-        name=f"{method}-{uuid.uuid4().hex}", dtype=example.dtype, meta=example[:0],
+        name=f"{method.__name__}-{uuid.uuid4().hex}", dtype=example.dtype, meta=example[:0],
         concatenate=True,
     )  # fmt: skip
 
@@ -140,8 +141,8 @@ class Call:
     ----------
     estimator : estimator
         Fitted estimator.
-    method : str
-        Name of the method.
+    method : callable
+        The method, which takes the estimator as well.
     names : list of str
         Names of the arrays that are passed with each chunk.
     others : dict
@@ -171,7 +172,7 @@ class Call:
             return self.empty
         arguments = dict(zip(self.names, arrays, strict=True))
         with shared_threads(self.n_chunks):
-            return getattr(self.estimator, self.method)(X, **arguments, **self.others)
+            return self.method(self.estimator, X, **arguments, **self.others)
 
 
 def _example(array, value):

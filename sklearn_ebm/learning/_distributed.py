@@ -20,7 +20,7 @@ from sklearn_ebm.backends import array_namespace
 from sklearn_ebm.backends._threads import shared_threads
 from sklearn_ebm.inputs._chunked import computed, naming_chunk, scaled, shared
 from sklearn_ebm.learning._memory import Memory
-from sklearn_ebm.learning._samples import Samples, merged
+from sklearn_ebm.learning._samples import Batch, Rows, Samples, merged
 
 ROWS_PER_TASK = 512  # rows of a batch for each of its chunks: fewer do not repay a task
 FAN_IN = 8  # sums that one task merges
@@ -97,6 +97,7 @@ class ChunkedSamples:
     def __init__(self, chunks, load, some, index=None):
         self.chunks = chunks
         self.load = load
+        self.some = some
         self.like = some.take(slice(1)).X
         self.index = index
         self._order = None
@@ -157,6 +158,27 @@ class ChunkedSamples:
         self._hold([n for group, *_ in self._order.groups_of(*span) for n in group])
         return ChunkedBatch(self, [(number, self._loaded[number], rows) for number, rows in pieces])
 
+    def whole(self):
+        """Return the samples without an index."""
+        return ChunkedSamples(self.chunks, self.load, self.some)
+
+    def fetch(self, rows):
+        """Return some rows in memory, given by their numbers in increasing order."""
+        import dask
+
+        ends = np.searchsorted(rows, [*self.chunks.firsts, self.chunks.n_rows])
+        task, load, parts = dask.delayed(_fetched, pure=False), shared(self.load), []
+        numbers = [n for n, (first, last) in enumerate(pairwise(ends)) if first < last]
+        for number in numbers:
+            own = rows[ends[number] : ends[number + 1]] - self.chunks.firsts[number]
+            name = self.chunks.name_of(number)
+            parts.append(task(load, name, own, len(numbers), **self._delayed[number]))
+        if not parts:
+            return Batch(self.like[:0, ...])
+        batches = computed(parts, self.chunks, numbers)
+        fetched = merged([{"rows": Rows(*batch[:4])} for batch in batches])
+        return Batch(*fetched["rows"].arrays)
+
     def _hold(self, numbers):
         """Load chunks, and release all others."""
         import dask
@@ -197,10 +219,33 @@ class Load:
         return Samples(data.X, mask=data.mask, weight=weights, dtype=self.dtype)
 
 
+def samples_of(data, weights, dtype):
+    """Return training samples in memory, or those in the chunks of a Dask array.
+
+    Parameters
+    ----------
+    data : Data
+        Checked samples, or some of those in chunks.
+    weights : array of shape (n_samples,) or None
+        Their weights.
+    dtype : dtype
+        Dtype of the batches.
+    """
+    samples, source = Samples(data.X, mask=data.mask, weight=weights, dtype=dtype), data.source
+    if source is None:
+        return samples
+    return ChunkedSamples(source.chunks, Load(source.read, source.exponent, dtype), samples)
+
+
 def _loaded(load, name, n_tasks, **arrays):
     """Return the samples of one chunk."""
     with naming_chunk(name), shared_threads(n_tasks):
         return load(**arrays)
+
+
+def _fetched(load, name, rows, n_tasks, **arrays):
+    """Return the batch of some rows of one chunk."""
+    return _loaded(load, name, n_tasks, **arrays).take(rows)
 
 
 class ChunkedBatch:

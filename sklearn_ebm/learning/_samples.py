@@ -1,6 +1,6 @@
 """Samples, the batches that they are divided into, and sums over batches."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -84,6 +84,14 @@ class Samples:
         if sparse.issparse(target):
             target = self.backend.to_device(target.toarray())
         return Batch(X, target, mask, weight)
+
+    def whole(self):
+        """Return the samples without an index."""
+        return replace(self, index=None)
+
+    def fetch(self, rows):
+        """Return some rows in memory."""
+        return self.take(rows)
 
 
 def part(array, rows, dtype=None):

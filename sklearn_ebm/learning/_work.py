@@ -3,8 +3,31 @@
 import copy
 from typing import Any, NamedTuple
 
-from sklearn_ebm.backends import resolve_backend
+from sklearn_ebm.backends import new_matrix, resolve_backend
 from sklearn_ebm.learning._samples import merged
+
+
+class Particles(NamedTuple):
+    """Particles of persistent chains, or those of one of several pieces.
+
+    Attributes
+    ----------
+    states : array of shape (n_chains, n_hidden)
+        Hidden states of some chains.
+    first : int, default=0
+        Number of the first of these chains.
+    n_all : int or None, default=None
+        Number of all chains; None if these are all.
+    """
+
+    states: Any
+    first: int = 0
+    n_all: int | None = None
+
+    @classmethod
+    def of(cls, shard):
+        """Return a shard as particles, which it may already be."""
+        return shard if isinstance(shard, cls) else cls(shard, 0, shard.shape[0])
 
 
 class Work(NamedTuple):
@@ -60,12 +83,25 @@ class Work(NamedTuple):
         return merged([sums for sums, _ in parts]), parts[-1][1]
 
     def part(self, place, n_pieces):
-        """Return the work of one of several pieces that lie in different places."""
-        return self
+        """Return the work of one of several pieces in different places: it has a part of the shard.
 
-    def joined(self, shards):
-        """Return the successor of the shard from those of all pieces."""
-        return self.shard
+        Particles are divided evenly, whatever the size of the pieces is.
+        """
+        if self.shard is None:
+            return self
+        n_all = self.shard.shape[0]
+        first, last = (n_all * each // n_pieces for each in (place, place + 1))
+        return self._replace(shard=Particles(self.shard[first:last, :], first, n_all))
+
+    def joined(self, parts):
+        """Return the successor of the shard from those of all pieces, in order."""
+        if self.shard is None or self.only_measures:
+            return self.shard
+        joined, first = new_matrix(self.shard.shape, self.shard), 0
+        for part in parts:
+            joined[first : first + part.shape[0], :] = part
+            first += part.shape[0]
+        return joined
 
     def _of_piece(self, model, piece, memory):
         if self.only_measures:
