@@ -139,7 +139,7 @@ class ContrastiveLearning:
         batch_size = GRADIENT_BATCHES.of_chunk(model.batch_size)
         samples = all_samples(samples, data, rows, weights, trainer)
         if len(rows) == samples.X.shape[0]:
-            samples = samples.whole()
+            samples = samples.part(None)
         self._run(trainer, trainer.run_once, samples, [], batch_size)
         return model
 

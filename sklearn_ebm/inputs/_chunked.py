@@ -241,6 +241,14 @@ def scaled(sample_weight, exponent, X):
     return array_namespace(X).asarray(weights, dtype=X.dtype)
 
 
+def all_weights(data, weights):
+    """Return the weights of all samples: those given, or those of a Dask array, in memory."""
+    if data.source is None:
+        return weights
+    weights = data.source.chunks.arrays.get("sample_weight")
+    return None if weights is None else np.asarray(weights)
+
+
 def read_samples(adapter, estimator, X, mask, sample_weight, **options):
     """Check the samples of a call that learns, in memory or in chunks.
 

@@ -143,6 +143,11 @@ class ChunkedSamples:
         """Return the positions of the batches of one pass in the order of the rows."""
         return self._begin(self._rows.__getitem__, self._visited(), batch_size)
 
+    def __iter__(self):
+        """Yield batches of all samples, for evaluation."""
+        for span in self.in_order(ROWS_PER_TASK * FAN_IN):
+            yield self.take(span)
+
     def _visited(self):
         return [number for number, length in enumerate(self._lengths) if length]
 
@@ -158,9 +163,13 @@ class ChunkedSamples:
         self._hold([n for group, *_ in self._order.groups_of(*span) for n in group])
         return ChunkedBatch(self, [(number, self._loaded[number], rows) for number, rows in pieces])
 
-    def whole(self):
-        """Return the samples without an index."""
-        return ChunkedSamples(self.chunks, self.load, self.some)
+    def part(self, index):
+        """Return some of the samples; all of them if the index is None."""
+        return ChunkedSamples(self.chunks, self.load, self.some, index)
+
+    def with_targets(self, compute):
+        """Return the samples with targets, which are computed for each chunk when it is loaded."""
+        return ChunkedSamples(self.chunks, _Both(self.load, compute), self.some, self.index)
 
     def fetch(self, rows):
         """Return some rows in memory, given by their numbers in increasing order."""
@@ -217,6 +226,17 @@ class Load:
         data = self.read(X, mask)
         weights = scaled(sample_weight, self.exponent, data.X)
         return Samples(data.X, mask=data.mask, weight=weights, dtype=self.dtype)
+
+
+@dataclass(frozen=True)
+class _Both:
+    """Two functions, one after the other."""
+
+    first: Any
+    second: Any
+
+    def __call__(self, **arrays):
+        return self.second(self.first(**arrays))
 
 
 def samples_of(data, weights, dtype):

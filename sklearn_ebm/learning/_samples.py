@@ -85,9 +85,13 @@ class Samples:
             target = self.backend.to_device(target.toarray())
         return Batch(X, target, mask, weight)
 
-    def whole(self):
-        """Return the samples without an index."""
-        return replace(self, index=None)
+    def part(self, index):
+        """Return some of the samples; all of them if the index is None."""
+        return replace(self, index=index)
+
+    def with_targets(self, compute):
+        """Return compute(samples), the samples with their targets."""
+        return compute(self)
 
     def fetch(self, rows):
         """Return some rows in memory."""
