@@ -91,13 +91,14 @@ class Labels(BaseCriterion):
             "weight": batch.total_weight(),
             "n_samples": batch.n_samples,
         }
-        usual = self.score.usual_loss(batch.target) * batch.n_samples
+        usual = self.score.usual_sum(batch.target)
         return {"report": report, "losses": plain_sum(losses), "usual": usual}
 
     def require(self, sums, batch):
         """Raise `Diverged` if the mean loss is far above its usual size."""
         n_samples = sums["report"]["n_samples"]
-        self.watch.require(sums["losses"] / n_samples, sums["usual"] / n_samples)
+        usual = self.score.usual_loss(sums["usual"] / n_samples)
+        self.watch.require(sums["losses"] / n_samples, usual)
 
     def gradients(self, sums):
         """Return the gradients of the mean loss."""
