@@ -147,6 +147,7 @@ class ChunkedSamples:
         """Yield batches of all samples, for evaluation."""
         for span in self.in_order(ROWS_PER_TASK * FAN_IN):
             yield self.take(span)
+        self.release()
 
     def _visited(self):
         return [number for number, length in enumerate(self._lengths) if length]
@@ -160,12 +161,23 @@ class ChunkedSamples:
     def take(self, span):
         """Return the batch of some positions in the pass."""
         pieces = self._order.pieces(*span)
-        self._hold([n for group, *_ in self._order.groups_of(*span) for n in group])
-        return ChunkedBatch(self, [(number, self._loaded[number], rows) for number, rows in pieces])
+        self.hold([n for group, *_ in self._order.groups_of(*span) for n in group])
+        return ChunkedBatch(self, pieces)
+
+    def loaded(self, number):
+        """Return the samples of a chunk as a delayed object."""
+        if number not in self._loaded:
+            self.hold([*self._loaded, number])
+        return self._loaded[number]
 
     def part(self, index):
         """Return some of the samples; all of them if the index is None."""
         return ChunkedSamples(self.chunks, self.load, self.some, index)
+
+    def release(self):
+        """Release all chunks, even if a traceback keeps the samples alive."""
+        self.hold()
+        self._order = None
 
     def with_targets(self, compute):
         """Return the samples with targets, which are computed for each chunk when it is loaded."""
@@ -188,7 +200,7 @@ class ChunkedSamples:
         fetched = merged([{"rows": Rows(*batch[:4])} for batch in batches])
         return Batch(*fetched["rows"].arrays)
 
-    def _hold(self, numbers):
+    def hold(self, numbers=()):
         """Load chunks, and release all others."""
         import dask
 
@@ -276,7 +288,7 @@ class ChunkedBatch:
     samples : ChunkedSamples
         Samples of the batch.
     pieces : list of tuple
-        Number of a chunk, the loaded chunk as a delayed object, and its rows in the batch.
+        Number of a chunk, and its rows in the batch.
     """
 
     first = 0
@@ -284,7 +296,7 @@ class ChunkedBatch:
     def __init__(self, samples, pieces):
         self.samples = samples
         self.pieces = pieces
-        sizes = [_size(rows) for _, _, rows in pieces]
+        sizes = [_size(rows) for _, rows in pieces]
         self.n_samples = sum(sizes)
         self._firsts = [0, *accumulate(sizes)]
 
@@ -304,15 +316,15 @@ class ChunkedBatch:
 
         chunks, parts = self.samples.chunks, []
         task, work_there = dask.delayed(_performed, pure=False), shared(work)
-        for place, (number, loaded, rows) in enumerate(self.pieces):
+        for place, (number, rows) in enumerate(self.pieces):
             piece = Piece(
                 chunks.name_of(number), rows, self._firsts[place], place, len(self.pieces)
             )
-            parts.append(task(work_there, loaded, piece))
+            parts.append(task(work_there, self.samples.loaded(number), piece))
         merge = dask.delayed(_merged, pure=False)
         while len(parts) > 1:
             parts = [merge(parts[i : i + FAN_IN]) for i in range(0, len(parts), FAN_IN)]
-        ((sums, shards),) = computed(parts, chunks, [number for number, *_ in self.pieces])
+        ((sums, shards),) = computed(parts, chunks, [number for number, _ in self.pieces])
         return sums, work.joined(shards)
 
 

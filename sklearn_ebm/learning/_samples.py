@@ -89,6 +89,9 @@ class Samples:
         """Return some of the samples; all of them if the index is None."""
         return replace(self, index=index)
 
+    def release(self):
+        """Release what was loaded; all of it is in memory anyway."""
+
     def with_targets(self, compute):
         """Return compute(samples), the samples with their targets."""
         return compute(self)

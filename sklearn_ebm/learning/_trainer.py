@@ -128,7 +128,7 @@ class Trainer:
         Outcome
             How learning ended. If it diverged, policies have restored good parameters.
         """
-        with self._guarded(policies) as outcome:
+        with self._guarded(policies, samples) as outcome:
             outcome.is_stopped = self._passes(samples, policies, plan, estimator, context)
         return outcome
 
@@ -151,7 +151,7 @@ class Trainer:
         """
         self.average, tally = None, {}
         try:
-            with self._guarded(policies) as outcome:
+            with self._guarded(policies, samples) as outcome:
                 for group in _groups(samples.in_order(batch_size), self.criterion.chunk):
                     self.steps(samples, group, [0.0] * len(group), policies, tally)
                 for policy in policies:
@@ -161,7 +161,7 @@ class Trainer:
         return outcome
 
     @contextmanager
-    def _guarded(self, policies):
+    def _guarded(self, policies, samples):
         """Call the policies before and after learning, even if it is interrupted."""
         outcome = Outcome()
         for policy in policies:
@@ -177,6 +177,7 @@ class Trainer:
             for policy in policies:
                 policy.end(self, outcome.has_diverged)
             self._batch = None
+            samples.release()
 
     def _judge_interruption(self, policies):
         try:

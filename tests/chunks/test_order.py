@@ -21,8 +21,8 @@ def samples_of(lengths, index=None):
 def rows_of(samples, batch):
     """Return the numbers of the rows of a batch, and the numbers of its chunks."""
     firsts = samples.chunks.firsts
-    parts = [firsts[n] + np.r_[rows] for n, _, rows in batch.pieces]
-    return np.concatenate(parts), [number for number, *_ in batch.pieces]
+    parts = [firsts[n] + np.r_[rows] for n, rows in batch.pieces]
+    return np.concatenate(parts), [number for number, _ in batch.pieces]
 
 
 @pytest.mark.parametrize(
