@@ -1,6 +1,7 @@
 """What a step asks of a batch: the sums of its pieces, wherever these are."""
 
 import copy
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from sklearn_ebm.backends import new_matrix, resolve_backend
@@ -30,7 +31,8 @@ class Particles(NamedTuple):
         return shard if isinstance(shard, cls) else cls(shard, 0, shard.shape[0])
 
 
-class Work(NamedTuple):
+@dataclass(frozen=True)
+class Work:
     """A call of `contribute`, or of `measure`, on all pieces of a batch.
 
     Attributes
@@ -91,7 +93,7 @@ class Work(NamedTuple):
             return self
         n_all = self.shard.shape[0]
         first, last = (n_all * each // n_pieces for each in (place, place + 1))
-        return self._replace(shard=Particles(self.shard[first:last, :], first, n_all))
+        return replace(self, shard=Particles(self.shard[first:last, :], first, n_all))
 
     def joined(self, parts):
         """Return the successor of the shard from those of all pieces, in order."""
