@@ -129,9 +129,10 @@ class LinearDecoder(ModuleMixin):
             return self.dictionary
         return xp.where(is_lost, xp.zeros_like(self.dictionary), self.dictionary)
 
-    def problem(self, source, penalty):
-        """Return the inference problem of all rows of X; see `SparseEnergy.problem`."""
-        correlation, ridge = self.correlate(source.X), source.ridge
+    def problem(self, source, penalty, products=None):
+        """Return the inference problem of all rows of X; `products` is X D' if it is known."""
+        correlation = self.correlate(source.X) if products is None else products
+        ridge = source.ridge
         if source.prediction is not None:
             correlation += ridge * source.prediction
         shared = correlation, source.half_norm, penalty, lambda: self.lipschitz + ridge, source
