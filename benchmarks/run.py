@@ -37,6 +37,7 @@ SPEED = (
     "conv_rank_one",
     "conv_encoder",
     "conv_memory",
+    "conv_volumes",
     "backward",
 )
 PAPERS = (

@@ -72,6 +72,8 @@ class PenaltyFactor(Protocol):
       variables w_j z_j, with the weight of each entry of a code. Solvers use these variables.
     - ``n_samples`` (int) and ``rows(index)`` (a factor): the penalty differs between samples, and
       `rows` returns that of some of the samples. Only functions accept such a penalty.
+    - ``with_alpha(alpha)`` (a factor): the penalty with another alpha, for penalties whose
+      resolution takes time, such as those with weights for each sample.
     - ``jointly(size)``: the factor for groups of `size` samples that share a support, with a group
       in each row. It is the same penalty for groups of one sample.
     - ``majorant(code, neglected)``: a penalty with `prox` that is at least this one everywhere, up

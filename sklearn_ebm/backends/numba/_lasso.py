@@ -4,7 +4,7 @@ import numpy as np
 
 from sklearn_ebm.backends import numpy as reference
 from sklearn_ebm.backends._namespace import diagonal, read_only
-from sklearn_ebm.backends.numba._active_set import active_set_path_rows, active_set_rows
+from sklearn_ebm.backends.numba._active_set import Path, active_set_path_rows, active_set_rows
 from sklearn_ebm.backends.numba._block_descent import (
     block_descent_rows,
     group_bounds,
@@ -64,10 +64,11 @@ def active_set(lasso, code, tol, max_iter, warm=True):
     return by_rows(solve, code, tol)
 
 
-def active_set_path(lasso, thresholds, code, tol, max_iter):
+def active_set_path(lasso, thresholds, ridges, code, tol, max_iter):
     """Fused active set for a path; see `sklearn_ebm.backends.numpy.active_set_path`."""
     lasso = _typed(lasso._replace(rule=lasso.rule._replace(threshold=1)))
-    thresholds = read_only(np.asarray(thresholds, code.dtype))
+    weights = (read_only(np.asarray(each, code.dtype)) for each in (thresholds, ridges))
+    path = Path(*weights, read_only(diagonal(lasso.gram).copy()), None)
     n_thresholds, n_rows, n_atoms = code.shape
     capacity = min(n_atoms, MAX_SUPPORT)
     gap = np.zeros((n_thresholds, n_rows))
@@ -76,9 +77,8 @@ def active_set_path(lasso, thresholds, code, tol, max_iter):
 
     def work(first, last):
         search = new_search(n_atoms, capacity, code.dtype)
-        active_set_path_rows(
-            lasso, thresholds, code, gap, n_iter, stop, max_iter, search, first, last
-        )
+        own = path._replace(gram=np.array(lasso.gram))
+        active_set_path_rows(lasso, own, code, gap, n_iter, stop, max_iter, search, first, last)
 
     split_rows(work, n_rows, SMALLEST_PIECE)
     return gap, n_iter.max(axis=1, initial=0)

@@ -191,13 +191,15 @@ def draw_svd(rng, dtype, n_rows, n_steps):
     }
 
 
-def draw_path(rng, dtype, n_rows, rule):
+def draw_path(rng, dtype, n_rows, rule, ridge=0.0):
+    """Draw a path; ridges are `ridge` times the thresholds."""
     arguments = draw_lasso(rng, dtype, n_rows, rule)
     thresholds = [8.0, 4.0, 2.0, 1.0, 0.7, 0.6, 0.55, 0.5, 0.45]  # more than one for a refresh
     code = np.full((len(thresholds), n_rows, N_ATOMS), np.nan, dtype)
     return {
         "lasso": arguments["lasso"],
         "thresholds": thresholds,
+        "ridges": [ridge * threshold for threshold in thresholds],
         "code": code,
         "tol": arguments["tol"],
         "max_iter": arguments["max_iter"],
@@ -503,6 +505,9 @@ PATHS = {  # minimizers for several thresholds
     ),
     "active_set_path, weights": Case(
         "active_set_path", draw_path, ("code",), {"rule": WeightedSoftThreshold}
+    ),
+    "active_set_path, ridges": Case(
+        "active_set_path", draw_path, ("code",), {"rule": SoftThreshold(1.0), "ridge": 0.5}
     ),
 }
 MINIMIZERS = {  # results are defined by the problem, but iterations are not
