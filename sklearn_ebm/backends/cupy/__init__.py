@@ -22,6 +22,7 @@ from sklearn_ebm.backends.cupy._encoders import (
     tanh_preactivation,
 )
 from sklearn_ebm.backends.cupy._gibbs import gibbs_step
+from sklearn_ebm.backends.cupy._inhibited_descent import inhibited_descent
 from sklearn_ebm.backends.cupy._pieces import map_pieces
 from sklearn_ebm.backends.cupy._proximal import proximal_step
 from sklearn_ebm.backends.cupy._random import add_normal, uniform
@@ -95,6 +96,7 @@ __all__ = [
     "gibbs_step",
     "greedy_steps",
     "greedy_steps_backward",
+    "inhibited_descent",
     "joint_descent",
     "local_contrast",
     "local_contrast_backward",
