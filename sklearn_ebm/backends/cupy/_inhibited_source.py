@@ -23,11 +23,11 @@ struct Inhibited {
     // All threads call this with the same arguments, after all have read what it replaces.
     __device__ void move(unsigned j, T updated) {
         const T before = code[j], step = updated - before, growth = abs(updated) - abs(before);
-        const T *gram_row = gram + size_t(j) * n_atoms, *strength_row = strength + (gram_row - gram);
+        const size_t row = size_t(j) * n_atoms;
         __syncthreads();
         for (unsigned k = threadIdx.x; k < n_atoms; k += blockDim.x) {
-            q[k] -= step * gram_row[k];
-            t[k] += growth * strength_row[k];
+            q[k] -= step * gram[row + k];
+            t[k] += growth * strength[row + k];
         }
         if (threadIdx.x == 0) code[j] = updated;
         __syncthreads();

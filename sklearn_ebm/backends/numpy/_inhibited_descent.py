@@ -11,9 +11,9 @@ INNER_SWEEPS = 8  # over the non-zero coordinates, after each sweep over all coo
 def inhibited_descent(lasso, code, tol, max_iter):
     """Minimise over one coordinate after another, in place, until codes are stationary.
 
-    With the other coordinates fixed, the energy is a lasso with the threshold t_j = (|z| S)_j, whose
-    minimum has a closed form. The first steps are greedy: each changes the coordinate that
-    decreases the energy most. Cyclic sweeps follow. No step increases the energy.
+    With the other coordinates fixed, the energy of z_j is that of a lasso with the threshold
+    (|z| S)_j, and its minimum has a closed form. The first steps are greedy: each changes the
+    coordinate that decreases the energy most. Cyclic sweeps follow. No step increases the energy.
 
     Parameters
     ----------
