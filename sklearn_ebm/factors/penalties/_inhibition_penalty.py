@@ -183,6 +183,26 @@ class InhibitionPenalty(PenaltySpecification):
             )
         return structures[self.structure](n_components)
 
+    def parents(self, n_components: int) -> Array:
+        """Return the parent of each component in the tree.
+
+        Parameters
+        ----------
+        n_components : int
+            Number of components.
+
+        Returns
+        -------
+        ndarray of shape (n_components,)
+            Indices of the parents; -1 for the root, component 0.
+
+        Raises
+        ------
+        ValueError
+            If `branching` is not compatible with the number of components.
+        """
+        return tree_parents(n_components, _checked_branching(self.branching, n_components))
+
     def _of_map(self, n_components):
         distance = map_distances(_checked_map(self.map_shape, n_components), self.torus)
         inner = _checked_radius(self.inner_radius, "inner_radius")
@@ -199,9 +219,7 @@ class InhibitionPenalty(PenaltySpecification):
         return strength
 
     def _of_tree(self, n_components):
-        branching = _checked_branching(self.branching, n_components)
-        distance = tree_distances(tree_parents(n_components, branching))
-        strength = np.maximum(distance - 1.0, 0.0)
+        strength = np.maximum(tree_distances(self.parents(n_components)) - 1.0, 0.0)
         if not strength.any():
             raise ValueError(
                 "structure='tree' requires at least 3 components, since a parent and its child do "
