@@ -15,6 +15,7 @@ from sklearn_ebm.inspection._axes import fitted, take_axes
 from sklearn_ebm.inspection._mosaic import scaled_tiles, tile_shape
 
 INCHES = 8.0  # width of the figure
+EDGE = "0.5"  # colour of lines and frames
 FILLED = 0.85  # width of a tile, relative to the distance from its neighbours
 
 
@@ -161,10 +162,12 @@ class TreeDisplay:
 
     def _draw(self, tiles, parents, sizes, cmap):
         from matplotlib.collections import LineCollection
+        from matplotlib.patches import Rectangle
 
         axes, places = self.axes_[0], self.positions_
         lines = np.stack([places[1:], places[parents[1:]]], axis=1)
-        self.edges_ = axes.add_collection(LineCollection(lines, colors="0.6", linewidths=0.7))
+        edges = LineCollection(lines, colors=EDGE, linewidths=0.7, zorder=0)
+        self.edges_ = axes.add_collection(edges)
         height, width = tiles.shape[1:3]
         scale = np.array([width, height]) / max(height, width) / 2
         self.images_ = []
@@ -173,8 +176,9 @@ class TreeDisplay:
             picture = tile if tile.ndim == 2 else (tile + 1) / 2
             image = axes.imshow(picture, cmap=cmap, vmin=-1, vmax=1, interpolation="nearest",
                                 extent=(x - across, x + across, y - up, y + up))  # fmt: skip
-            image.set_zorder(2)
             self.images_.append(image)
+            corner = x - across, y - up  # the frame separates bright borders from the background
+            axes.add_patch(Rectangle(corner, 2 * across, 2 * up, fill=False, ec=EDGE, lw=0.7))
         limit = 1 + sizes.max() / 2
         axes.set(xlim=(-limit, limit), ylim=(-limit, limit), aspect="equal")
         axes.set_axis_off()
