@@ -87,7 +87,8 @@ class DictionaryLearning:
         goes_on = model.warm_start and model.__sklearn_is_fitted__()
         trainer = model._learner_to_go_on() if goes_on else None
         if trainer is None:
-            vars(model).pop("_state", None)
+            for name in ("_state", "inhibition_"):  # what earlier fits have learned
+                vars(model).pop(name, None)
         data, weights, exponent = self._read(X, sample_weight, mask, trainer)
         self._set_alpha(trainer, data, weights, ALL_ROWS)
         context = model._init_callback_context(max_subtasks=int(model.max_iter))
@@ -207,10 +208,15 @@ class DictionaryLearning:
             "max_iter": int(model.code_max_iter),
         }
         beta = 0.0 if self.prediction is None else self.prediction.beta
-        penalty = new_penalty(model, n_components)
+        penalty = new_penalty(model, n_components, self._learned())
         trainer.criterion.follow(
             penalty, settings, data.backend.name, beta, self.schedule, **atoms.to_follow()
         )
+
+    def _learned(self):
+        """Return what earlier calls have learned of the penalty, or None."""
+        parts = self.model._last_state.parts
+        return None if parts is None else getattr(parts.penalty, "learned", None)
 
     def _require_same(self, trainer):
         """Refuse parameters that differ from those of the model with which learning continues."""
@@ -237,8 +243,9 @@ class DictionaryLearning:
         }
 
     def _has_work(self):
-        """Return whether there is anything to learn: an encoder, or atoms that are not fixed."""
-        return self.prediction is not None or not self.atoms.is_fixed
+        """Return whether there is anything to learn: an encoder, atoms, or a penalty."""
+        learns_atoms = not self.atoms.is_fixed
+        return learns_atoms or self.prediction is not None or self._learned() is not None
 
     def _samples(self, trainer, data, weights):
         """Return the samples from which the trainer draws its batches."""

@@ -169,7 +169,8 @@ def alpha_path(
     penalty : {"l1"} or Penalty, default="l1"
         Sparsity penalty on the codes, as in `sparse_encode`. It must have a dual norm if `alphas`
         is None.
-    solver : {"auto", "reweighted", "active_set", "cd", "block_cd", "fista", "ista"}, default="auto"
+    solver : {"auto", "reweighted", "inhibited_cd", "active_set", "cd", "block_cd", "fista", \
+            "ista"}, default="auto"
         Algorithm that infers the codes, as in `sparse_encode`.
     positive : bool, default=False
         Whether codes are constrained to be non-negative.

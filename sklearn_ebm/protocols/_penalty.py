@@ -65,6 +65,12 @@ class PenaltyFactor(Protocol):
     - ``rule(step_size, dtype)``: the proximal operator of single entries as plain numbers for
       fused kernels (see `sklearn_ebm.backends._rules`).
     - ``group_rule(like)``: the same for disjoint groups.
+    - ``inhibition_rule(like)``: the strengths of lateral inhibition (see
+      `sklearn_ebm.backends._inhibition`).
+    - ``learned`` (array): parameters that the model learns, such as the strengths of inhibition.
+      ``moment(code, weight)`` returns sums over samples, ``updated(moment)`` the penalty after a
+      step that decreases it for these samples, and ``with_learned(value)`` the penalty with other
+      parameters.
     - ``ridge`` (float) and ``without_ridge`` (a factor): the penalty is ridge/2 ||z||^2 plus that
       factor. Problems add the ridge to their Hessian, and solvers receive the other factor. Its
       dual norm then provides the duality gap of the whole energy.

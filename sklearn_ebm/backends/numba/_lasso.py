@@ -13,6 +13,7 @@ from sklearn_ebm.backends.numba._block_descent import (
 from sklearn_ebm.backends.numba._coordinate_descent import coordinate_descent_rows, quadratic_rows
 from sklearn_ebm.backends.numba._factor import new_descent as new_search_in_double
 from sklearn_ebm.backends.numba._feature_sign import feature_sign_rows
+from sklearn_ebm.backends.numba._inhibited_descent import inhibited_descent_rows, new_inhibited
 from sklearn_ebm.backends.numba._joint_pursuit import new_joint_pursuit, pursue_groups
 from sklearn_ebm.backends.numba._launcher import split_rows
 from sklearn_ebm.backends.numba._proximal_gradient import new_descent, proximal_gradient_rows
@@ -125,6 +126,19 @@ def block_descent(lasso, code, tol, max_iter):
     def solve(gap, n_iter, tol, first, last):
         blocks = new_blocks(lipschitz, largest, code.shape[1], code.dtype)
         block_descent_rows(lasso, code, gap, n_iter, tol, max_iter, blocks, first, last)
+
+    return by_rows(solve, code, tol)
+
+
+def inhibited_descent(lasso, code, tol, max_iter):
+    """Fused greedy steps and sweeps; see `sklearn_ebm.backends.numpy.inhibited_descent`."""
+    strength = read_only(np.ascontiguousarray(lasso.rule.strength, code.dtype))
+    arrays = map(read_only, lasso[:3])
+    lasso = type(lasso)(*arrays, lasso.rule._replace(strength=strength))
+
+    def solve(measure, n_iter, tol, first, last):
+        state = new_inhibited(code.shape[1], code.dtype)
+        inhibited_descent_rows(lasso, code, measure, n_iter, tol, max_iter, state, first, last)
 
     return by_rows(solve, code, tol)
 
