@@ -31,13 +31,13 @@ from sklearn_ebm.estimators._energy_model_parts import (
     ENERGY_FUNCTION,
     LOSSES,
     copied_energy,
+    drawn_samples,
     energy_from,
     fitted_attributes,
     goodness,
     has_density,
     log_partition_of,
     require_values,
-    samples_of,
     trainer_with,
     usable,
 )
@@ -50,11 +50,11 @@ from sklearn_ebm.estimators._gradient_learning import (
 from sklearn_ebm.inputs._adapters import Rows
 from sklearn_ebm.layers._state import Stateful
 from sklearn_ebm.learning._batch_sizes import BATCH_SIZE_CONSTRAINTS
+from sklearn_ebm.learning._distributed import samples_of
 from sklearn_ebm.learning._line_search import SmallGradient
 from sklearn_ebm.learning._optimizers import OPTIMIZERS
 from sklearn_ebm.learning._progress import MAX_TIME
 from sklearn_ebm.learning._rates import LEARNING_RATE, learning_rate_schedule
-from sklearn_ebm.learning._samples import Samples
 from sklearn_ebm.learning.criteria import Shaping
 from sklearn_ebm.protocols import require
 
@@ -398,7 +398,7 @@ class EnergyModel(
         trainer = trainer_with(self, trainer, data, weight, random_state, schedule, is_whole)
         attempt.begin(trainer)
         self._keep(trainer)
-        return trainer, Samples(data.X, weight=weight, dtype=trainer.dtype)
+        return trainer, samples_of(data, weight, trainer.dtype)
 
     # ----------------------------------------------------------------------------------- inference
     def energy(self, X: MatrixLike) -> Array:
@@ -542,7 +542,7 @@ class EnergyModel(
         stream = Stream(check_random_state(random_state))
         backend = resolve_backend(self.backend, self.mean_)
         energy = usable(self._state.parts, self.mean_.dtype, backend)
-        return samples_of(self, energy, n_samples, n_burn_in, stream, backend)
+        return drawn_samples(self, energy, n_samples, n_burn_in, stream, backend)
 
     # --------------------------------------------------------------------------- fitted attributes
     def _take_over(self, state, replaced):
