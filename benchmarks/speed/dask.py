@@ -120,10 +120,12 @@ def costs(report, X, overhead):
         n_tasks = n_workers * (1 + 1 / (FAN_IN - 1))
         levels = np.log(n_workers) / np.log(FAN_IN)
         travel = np.log2(n_workers) * there / BANDWIDTH + levels * FAN_IN * back / BANDWIDTH
-        step = seconds + n_tasks * overhead + travel
-        case = f"{n_workers:,} workers, batches of {n_workers * ROWS:,}"
-        report.add(case, "time of a step (computed)", step, "s")
-        report.add(case, "share of the time that is work (computed)", 100 * seconds / step, "%")
+        for n_samples in (ROWS, 16 * ROWS):
+            own = seconds * n_samples / ROWS
+            step = own + n_tasks * overhead + travel
+            case = f"{n_workers:,} workers, {n_samples:,} samples each"
+            report.add(case, "time of a step (computed)", step, "s")
+            report.add(case, "share of the time that is work (computed)", 100 * own / step, "%")
 
 
 if __name__ == "__main__":
