@@ -12,7 +12,6 @@ from sklearn_ebm.factors import check_alpha, degree_of, takes_alpha
 from sklearn_ebm.factors.encoders import Scale
 from sklearn_ebm.inputs._checks import check_magnitude, check_weight
 from sklearn_ebm.inputs._chunked import read_samples
-from sklearn_ebm.inputs._chunks import refuse_dask
 from sklearn_ebm.inputs._sizes import data_size, observed_share
 from sklearn_ebm.layers._state import is_same, require_equal
 from sklearn_ebm.learning._divergence import warn_of_divergence
@@ -127,8 +126,6 @@ class DictionaryLearning:
         """Return samples, weights and their exponent. A first fit also sets `n_features_in_`."""
         model, is_first = self.model, trainer is None
         dtype = None if is_first else trainer.dtype
-        if not self.atoms.takes_chunks:
-            refuse_dask(X)
         data, *weights = read_samples(
             model._inputs(is_first), model, X, mask, sample_weight,
             reset=is_first, degree=self.degree, dtype=dtype,
@@ -251,7 +248,7 @@ class DictionaryLearning:
         """Return the samples from which the trainer draws its batches."""
         samples = self.atoms.samples(data, weights, trainer)
         if data.source is not None:
-            trainer.criterion.prepare(samples.some.take(slice(BEGINNING)))  # sets the usual size
+            trainer.criterion.prepare(samples.some.beginning(BEGINNING))  # sets the usual size
         return samples
 
     def _make_passes(self, trainer, data, weights, random_state, context):

@@ -341,7 +341,7 @@ class RBM(CallbackSupportMixin, DensityModel):
         Parameters
         ----------
         X : {array-like, sparse array} of shape (n_samples, n_features)
-            Samples.
+            Samples. Dask arrays are read one chunk at a time.
         y : None
             Ignored.
         sample_weight : array-like of shape (n_samples,) or None, default=None
