@@ -233,6 +233,11 @@ def _check_constraint(atoms):
         raise ValueError(
             f"atom_constraint must be an instance, got the class {constraint.__name__}."
         )
+    if constraint is not None and atoms.is_fixed:
+        raise ValueError(
+            "atom_constraint must be None if dictionary is given, whose atoms are fixed, got "
+            f"{constraint!r}. To learn atoms from these initial values, set dictionary_init."
+        )
     if constraint is None or not atoms.updates.is_positive:
         return
     if not getattr(constraint, "keeps_signs", False):
