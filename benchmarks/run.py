@@ -29,6 +29,7 @@ SPEED = (
     "groups",
     "pursuit",
     "penalties",
+    "inhibition_codes",
     "rbm",
     "conv_codes",
     "conv_solvers",
@@ -37,6 +38,7 @@ SPEED = (
     "conv_rank_one",
     "conv_encoder",
     "conv_memory",
+    "conv_volumes",
     "backward",
 )
 PAPERS = (
@@ -45,6 +47,7 @@ PAPERS = (
     "lista",
     "lista_mnist",
     "topography",
+    "inhibition",
     "groups_classification",
     "rbm_likelihood",
     "rbm_features",

@@ -70,7 +70,16 @@ Encoder: TypeAlias = Literal["shrinkage", "smooth_shrinkage", "tanh", "lista", "
 Inference: TypeAlias = Literal["encoder", "optimal"]
 LearningRate: TypeAlias = Literal["auto"] | float | Callable[[float], float]
 MatrixSolver: TypeAlias = Literal[
-    "auto", "constrained", "omp", "reweighted", "active_set", "cd", "block_cd", "fista", "ista"
+    "auto",
+    "constrained",
+    "omp",
+    "reweighted",
+    "inhibited_cd",
+    "active_set",
+    "cd",
+    "block_cd",
+    "fista",
+    "ista",
 ]
 ConvolutionSolver: TypeAlias = Literal[
     "auto", "reweighted", "local_cd", "fista", "fista_fft", "ista"

@@ -21,7 +21,8 @@ PACKAGES = [
     "sklearn_ebm",
     *(f"sklearn_ebm.{found.name}" for found in pkgutil.iter_modules([str(ROOT)]) if found.ispkg),
 ]
-HEAVY = {"numba", "cupy", "matplotlib"}  # seconds to load, or GPU memory: only at first use
+# Seconds to load, or GPU memory: only at first use.
+HEAVY = {"numba", "cupy", "dask", "distributed", "matplotlib"}
 
 
 def modules_loaded_by(statements):

@@ -1,4 +1,4 @@
-"""Elastic net, weights, limits, groups, non-negative codes and factors: SPAMS and scikit-learn.
+"""Elastic net, weights, limits, groups, paths, non-negative codes and factors, and peers.
 
 Contrast-normalised natural 12x12 patches and a learned dictionary, with alpha such that 5 % of the
 exact lasso codes are non-zero. Each contender receives data in its dtype and preferred memory
@@ -11,6 +11,8 @@ Groups of ten consecutive samples share a support, by the L2,1 norm or by simult
 matching pursuit. SPAMS's `l1L2BCD` minimises twice the error, with a penalty that is multiplied by
 the root of the number of samples of a group.
 
+A path of 20 alphas, down to a hundredth of the largest, is compared with a call for its last alpha.
+
 Sparse non-negative factors are compared with scikit-learn's `NMF` with L1 penalties on MNIST. Its
 factors have no norm constraint; several weights of its penalty on the components are tried, and the
 best is compared. The objective is that of this package, with components scaled to norm one and
@@ -18,6 +20,7 @@ optimal codes. The time is that in which this package reaches the objective of s
 """
 
 import warnings
+from functools import partial
 
 import numpy as np
 
@@ -26,6 +29,7 @@ from benchmarks import _common
 N_COMPONENTS = 256
 DENSITY = 0.05
 GROUP_SIZE = 10  # samples that share a support
+N_ON_PATH = 2_000  # samples
 N_ATOMS = 10  # of a group, by matching pursuit
 TOLERANCE = {"float32": 1e-5, "float64": 1e-6}
 NMF_ALPHA = 0.5
@@ -45,6 +49,7 @@ def main():
         for name, problem in problems(X, atoms, alpha).items():
             encoders(report, f"{name}, {dtype}", problem, dtype, options)
         groups(report, X, atoms, alpha, dtype, options)
+        paths(report, X[:N_ON_PATH], atoms, dtype, options)
     report.note(f"{n_samples} samples; best of interleaved rounds")
     factors(report, options)
     report.save(options.results)
@@ -246,6 +251,34 @@ def groups(report, X, atoms, alpha, dtype, options):
 def group_norms(code):
     """Return the norm of each atom's coefficients in each group."""
     return np.linalg.norm(code.reshape(-1, GROUP_SIZE, code.shape[1]), axis=1)
+
+
+# ----------------------------------------------------------------------------------------- paths
+def paths(report, X, atoms, dtype, options):
+    """Compare paths with calls for their last alpha, at the same tolerance."""
+    from sklearn_ebm import ElasticNetPenalty, L1Penalty, alpha_path, sparse_encode
+
+    random = np.random.default_rng(options.seed)
+    X, atoms = X.astype(dtype), atoms.astype(dtype)
+    penalties = {
+        "L1": L1Penalty(),
+        "weights": L1Penalty(random.uniform(0.5, 2, len(atoms))),
+        "weights of samples": L1Penalty(random.uniform(0.5, 2, (len(X), len(atoms)))),
+        "elastic net, 0.9": ElasticNetPenalty(0.9),
+        "elastic net, 0.5": ElasticNetPenalty(0.5),
+        "elastic net, 0.1": ElasticNetPenalty(0.1),
+    }
+    for name, penalty in penalties.items():
+        alphas, _, _ = alpha_path(X, atoms, n_alphas=20, penalty=penalty)
+        calls = {
+            "path": partial(alpha_path, X, atoms, alphas=alphas, penalty=penalty),
+            "last alpha": partial(sparse_encode, X, atoms, alphas[-1], penalty=penalty),
+        }
+        timings = _common.interleave(calls, rounds=2 if options.quick else 7)
+        for who, timing in timings.items():
+            report.add(f"{name}, path, {dtype}", who, timing.best, "s")
+        ratio = timings["path"].best / timings["last alpha"].best
+        report.add(f"{name}, path, {dtype}", "path / last alpha", ratio, "x", at_most=2)
 
 
 # ---------------------------------------------------------------------------- non-negative factors

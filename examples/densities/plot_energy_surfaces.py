@@ -24,7 +24,7 @@ from sklearn.mixture import GaussianMixture
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
-from sklearn_ebm import PSD, RBM, AutoEncoder, L0Penalty, SparseCoder
+from sklearn_ebm import PSD, AutoEncoder, EnergyModel, L0Penalty, SparseCoder
 from sklearn_ebm.inspection import EnergyDisplay
 from sklearn_ebm.metrics import energy_of
 
@@ -46,10 +46,10 @@ data = {"line": line, "spiral": spiral}
 # %%
 # Models
 # ------
-# The number in front of each model is its strategy. Strategy 4 has no picture of its own: with
-# sigmoid units and tied weights, a denoising auto-encoder would follow it. Codes of sparse models
-# are proportional to the sample. A constant third feature lets atoms represent positions in the
-# plane, instead of directions from the origin.
+# The number in front of each model is its strategy. Score matching itself requires a density, which
+# samples exactly on a curve do not have; denoising score matching adds noise to them. Codes of
+# sparse models are proportional to the sample. A constant third feature lets atoms represent
+# positions in the plane, instead of directions from the origin.
 
 with_constant = FunctionTransformer(lambda X: np.column_stack([X, np.full(len(X), 2.0)]))
 network = {
@@ -61,15 +61,28 @@ network = {
     "tol": 0,
     "random_state": 0,
 }
+softplus = {
+    "energy_function": "softplus",
+    "optimizer": "adam",
+    "batch_size": 100,
+    "learning_rate": 0.05,
+    "max_iter": 100,
+    "tol": 0,
+    "random_state": 0,
+}
 sparse = {"max_iter": 20, "tol": 0, "random_state": 0}
 models = {
     "1 PCA": PCA(1),
     "1 KMeans": KMeans(20, random_state=0),
     "2 GaussianMixture(1)": GaussianMixture(1, random_state=0),
     "2 GaussianMixture(20)": GaussianMixture(20, reg_covar=1e-3, random_state=0),
-    "3 RBM, persistent CD": RBM(
-        64, visible="gaussian", loss="pcd", n_chains=500, batch_size=100, max_iter=200,
-        random_state=0,
+    "3 EnergyModel, CD": EnergyModel(
+        100, loss="cd", **softplus | {"learning_rate": 0.1}
+    ),
+    "3 EnergyModel, persistent CD": EnergyModel(100, loss="pcd", n_chains=200, **softplus),
+    "3 EnergyModel, noise-contrastive": EnergyModel(100, loss="noise_contrastive", **softplus),
+    "4 EnergyModel, denoising score": EnergyModel(
+        100, loss="denoising_score_matching", noise_level=0.1, **softplus
     ),
     "none: plain auto-encoder": AutoEncoder(100, activation="relu", noise_level=0, **network),
     "5 denoising auto-encoder": AutoEncoder(
@@ -105,7 +118,7 @@ def far_points(X, distance=0.15):
 # A good energy limits the low energies to the surroundings of the samples.
 
 for name, X in data.items():
-    figure, axes = plt.subplots(3, 4, figsize=(11.0, 9.0), layout="constrained")
+    figure, axes = plt.subplots(3, 5, figsize=(13.0, 9.0), layout="constrained")
     points = far_points(X)
     is_far = np.repeat([0, 1], [len(X), len(points)])
     corners = np.array([[-1.65, -1.65], [1.65, 1.65]])
@@ -117,7 +130,7 @@ for name, X in data.items():
         EnergyDisplay(display.xx0, display.xx1, order).plot(levels=30, ax=axis)
         axis.plot(*X[::10].T, ".", color="C3", markersize=1.5)
         axis.set(title=f"{title}\n{area:.2f}", xlabel="", ylabel="", xticks=[], yticks=[])
-        print(f"{name:<7} {title:<28} {area:.3f}")
+        print(f"{name:<7} {title:<32} {area:.3f}")
     figure.savefig(OUTPUT / f"energy_surfaces_{name}.png", bbox_inches="tight", dpi=80)
 print("Look at", OUTPUT / "energy_surfaces_line.png", "and energy_surfaces_spiral.png")
 plt.show()

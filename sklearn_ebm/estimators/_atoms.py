@@ -14,9 +14,9 @@ from sklearn_ebm.factors import ENCODERS, L0Penalty, LinearDecoder
 from sklearn_ebm.inputs._checks import check_codes, check_dictionary
 from sklearn_ebm.layers._state import is_same
 from sklearn_ebm.learning._batch_sizes import AUTO
+from sklearn_ebm.learning._distributed import samples_of
 from sklearn_ebm.learning._first_atoms import first_dictionary, positive_rows, unit_rows
 from sklearn_ebm.learning._online_dictionary import OnlineDictionary, projected
-from sklearn_ebm.learning._samples import Samples
 from sklearn_ebm.learning._trainer import Trainer
 from sklearn_ebm.learning.criteria import LEARNING_TOL, Dictionary
 
@@ -65,6 +65,7 @@ class Atoms:
     encoders = DenseEncoders()
     learning_tol = LEARNING_TOL
     has_few_entries = True  # whether a code has one entry for each atom
+    takes_chunks = True  # whether learning needs no more than one chunk of X at a time
     # fitted attributes that the moments depend on
     needs_new_moments: tuple[str, ...] = ("components_",)
 
@@ -111,6 +112,7 @@ class Atoms:
                 "optimizer='online'."
             )
         unsupported = {
+            "Dask arrays": data.source is not None,
             "missing values": data.mask is not None,
             "sparse X": sparse.issparse(data.X),
             "positive_dictionary=True": model.positive_dictionary,
@@ -184,7 +186,7 @@ class Atoms:
 
     def samples(self, data, weights, trainer):
         """Return the samples from which the trainer draws its batches."""
-        return Samples(data.X, mask=data.mask, weight=weights, dtype=trainer.dtype)
+        return samples_of(data, weights, trainer.dtype)
 
     def is_already(self, name, value, model):
         """Return whether a fitted model already agrees with a new value of a parameter."""

@@ -52,10 +52,10 @@ from sklearn_ebm.inputs._adapters import Rows
 from sklearn_ebm.inputs._checks import check_codes, check_magnitude
 from sklearn_ebm.layers._state import Stateful
 from sklearn_ebm.learning._batch_sizes import BATCH_SIZE_CONSTRAINTS
+from sklearn_ebm.learning._distributed import samples_of
 from sklearn_ebm.learning._optimizers import OPTIMIZERS
 from sklearn_ebm.learning._progress import MAX_TIME
 from sklearn_ebm.learning._rates import LEARNING_RATE, learning_rate_schedule
-from sklearn_ebm.learning._samples import Samples
 from sklearn_ebm.learning._trainer import Trainer
 from sklearn_ebm.learning.criteria import NOISES, Reconstruction
 
@@ -348,7 +348,7 @@ class AutoEncoder(
 
     def _begin(self, trainer, data, weight, random_state, attempt, is_whole):
         """Return a trainer with the current parameters, and its samples."""
-        extremes = extremes_of(data.X, weight)
+        extremes = extremes_of(data, weight)
         schedule = learning_rate_schedule(self.learning_rate, AUTOMATIC_RATE)
         noise = checked_noise(self, extremes, data.X.dtype)
         require_deterministic(self)
@@ -366,7 +366,7 @@ class AutoEncoder(
         trainer = trainer_for(criterion, stream, trainer)
         attempt.begin(trainer)
         self._keep(trainer)
-        return trainer, Samples(data.X, weight=weight, dtype=trainer.dtype)
+        return trainer, samples_of(data, weight, trainer.dtype)
 
     # ----------------------------------------------------------------------------------- inference
     def transform(self, X: MatrixLike) -> Array:

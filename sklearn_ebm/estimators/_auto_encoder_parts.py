@@ -24,8 +24,14 @@ ATTRIBUTES = {  # parameters of the energy; filters are columns of the weights
 
 
 # ------------------------------------------------------------------------------------------ inputs
-def extremes_of(X, weight):
-    """Return the smallest and the largest value of the samples with a non-zero weight."""
+def extremes_of(data, weight):
+    """Return the smallest and the largest value of the samples with a non-zero weight.
+
+    If the samples are in chunks, those with a weight of zero count as well.
+    """
+    if data.source is not None:
+        return tuple(map(float, data.source.extremes))
+    X = data.X
     seen = X if weight is None or bool((weight > 0).all()) else X[weight > 0]
     return float(seen.min()), float(seen.max())
 

@@ -5,14 +5,20 @@ from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
-from scipy import sparse
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 
 from sklearn_ebm._warnings import warn
 from sklearn_ebm.backends import array_namespace, new_matrix
 from sklearn_ebm.backends._random import Stream
+from sklearn_ebm.estimators._unit_samples import (
+    Flips,
+    all_samples,
+    opened_units,
+    samples_in_memory,
+)
 from sklearn_ebm.factors import FLIP_LOSSES, UNITS, BilinearEnergy, largest_log_odds
+from sklearn_ebm.inputs._chunks import is_dask
 from sklearn_ebm.inputs._moments import Selection, moments
 from sklearn_ebm.inputs._rows import dense_rows, float_type
 from sklearn_ebm.inputs._targets import with_mean_one
@@ -23,7 +29,7 @@ from sklearn_ebm.learning._monitor import Monitor
 from sklearn_ebm.learning._policies import AverageLastSteps, Observe, RelativeChange
 from sklearn_ebm.learning._rates import learning_rate_schedule
 from sklearn_ebm.learning._trainer import Plan, Trainer
-from sklearn_ebm.learning.criteria import Ascending, Contrastive, DenseSamples, Flipping
+from sklearn_ebm.learning.criteria import Ascending, Contrastive, Flipping
 
 LARGE_WEIGHT = 30.0  # log-odds of a hidden unit per standard deviation of one visible unit
 STUCK_SHARE = 0.1  # fraction of stuck hidden units above which a warning is issued
@@ -89,20 +95,21 @@ class ContrastiveLearning:
         model = self.model
         goes_on = model.warm_start and model.__sklearn_is_fitted__()
         trainer = model._learner_to_go_on() if goes_on else None
-        samples, data, how = self._read(X, trainer)
-        rows, weights = _weights(sample_weight, samples.X)
+        data = self._read(X, trainer)
+        rows, weights = _weights(sample_weight, X if is_dask(X) else data.X)
         random_state = check_random_state(model.random_state)
         rows, held_out = self._split(rows, random_state)
         if weights is not None and len(held_out):
             weights = with_mean_one(weights, rows, held_out)
-        samples = replace(samples, weight=weights, index=rows)
+        samples, how = self._some(data, rows, weights, trainer)
         context = model._init_callback_context(max_subtasks=int(model.max_iter))
-        context.call_on_fit_task_begin(estimator=model, X=samples.X)
+        context.call_on_fit_task_begin(estimator=model, X=X if is_dask(X) else data.X)
         if trainer is None:
             samples, trainer = self._first_trainer(samples, random_state, data)
         self._follow(trainer, how, data.backend)
         trainer.begin()
         self._begin(trainer)
+        samples = all_samples(samples, data, rows, weights, trainer)
         monitor = Monitor(samples, rows, held_out, self.draws, random_state)
         batch_size = GRADIENT_BATCHES.of_pass(model.batch_size, len(rows))
         plan = Plan(int(model.max_iter), batch_size, random_state, model.max_time)
@@ -121,17 +128,18 @@ class ContrastiveLearning:
         """Make one step for each batch of X, without shuffling."""
         model = self.model
         trainer = model._learner_to_go_on() if model.__sklearn_is_fitted__() else None
-        samples, data, how = self._read(X, trainer)
-        rows, weights = _weights(sample_weight, samples.X)
-        samples = replace(samples, weight=weights, index=rows)
+        data = self._read(X, trainer)
+        rows, weights = _weights(sample_weight, X if is_dask(X) else data.X)
+        samples, how = self._some(data, rows, weights, trainer)
         if trainer is None:
             random_state = check_random_state(model.random_state)
             samples, trainer = self._first_trainer(samples, random_state, data)
         self._follow(trainer, how, data.backend)
         self._begin(trainer)
         batch_size = GRADIENT_BATCHES.of_chunk(model.batch_size)
+        samples = all_samples(samples, data, rows, weights, trainer)
         if len(rows) == samples.X.shape[0]:
-            samples = replace(samples, index=None)
+            samples = samples.part(None)
         self._run(trainer, trainer.run_once, samples, [], batch_size)
         return model
 
@@ -147,42 +155,28 @@ class ContrastiveLearning:
 
     # -------------------------------------------------------------------------------------- inputs
     def _read(self, X, trainer):
-        """Return the samples, the data with their backend, and the settings of the training steps.
+        """Return the data with their backend: all samples, or some of a Dask array.
 
         Before learning begins, there are zeros in place of missing values.
         """
         base, dtype = None, None
         if trainer is not None:
             base, dtype = trainer.criterion.base, trainer.dtype
-        data = self.model._prepare(X, base, dtype)
-        if self.phase.flip_loss is not None:
-            self._require_bits(data)
-        dtype = float_type(data.X) if dtype is None else dtype
-        how = self._how(self._largest_state(data.X))
-        return DenseSamples(data.X, mask=data.observed, dtype=dtype), data, how
+        flips, model, source = Flips(self.phase.flip_loss is not None, self.draws), self.model, None
+        if is_dask(X):
+            source, X = opened_units(model, X, base, dtype, flips)
+        data = model._prepare(X, base, dtype)
+        flips.require_bits(model, data)
+        return data._replace(source=source)
 
-    def _require_bits(self, data):
-        """Raise a ValueError if features cannot be flipped."""
-        loss, visible = self.model.loss, self.model.visible
-        if not self.units.is_binary:
-            raise ValueError(
-                f"loss={loss!r} requires visible='bernoulli', got visible={visible!r}. Use "
-                "loss='pcd', 'cd' or 'fpcd'."
-            )
-        values = data.X.data if sparse.issparse(data.X) else data.X
-        wrong = (values != 0) & (values != 1)
-        if data.observed is not None:
-            wrong &= data.observed != 0
-        if not self.draws and bool(array_namespace(values).any(wrong)):
-            raise ValueError(
-                f"loss={loss!r} requires X of zeros and ones, got {float(values[wrong][0]):.4g}. "
-                "Binarize X, set binarize=True to draw zeros and ones with the probabilities X, "
-                "or use loss='pcd', 'cd' or 'fpcd'."
-            )
+    def _some(self, data, rows, weights, trainer):
+        """Return the training samples in memory, and the settings of the training steps."""
+        dtype = float_type(data.X) if trainer is None else trainer.dtype
+        samples = samples_in_memory(data, rows, weights, dtype)
+        return samples, self._how(self._largest_state(data.values))
 
-    def _largest_state(self, X):
-        """Return the largest magnitude of binary units; warn if X is not between 0 and 1."""
-        values = X.data if sparse.issparse(X) else X
+    def _largest_state(self, values):
+        """Return the largest magnitude of binary units; warn if it is not between 0 and 1."""
         if not self.units.is_binary or not values.size:
             return 1.0
         xp = array_namespace(values)

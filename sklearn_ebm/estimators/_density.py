@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import operator
 from numbers import Integral
-from typing import Any, NamedTuple
 
 import numpy as np
-from scipy import sparse
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import check_random_state, check_scalar
 from sklearn.utils.metaestimators import available_if
@@ -15,22 +13,25 @@ from sklearn.utils.metaestimators import available_if
 from sklearn_ebm._typing import Array, ArrayLike, MatrixLike, RandomState
 from sklearn_ebm.backends import array_namespace, resolve_backend
 from sklearn_ebm.backends._random import Stream
+from sklearn_ebm.estimators._density_data import (
+    checked_units,
+    is_categorical,
+    require_near,
+    with_means,
+)
 from sklearn_ebm.estimators._fitted_density import fitted_attributes, take_over
 from sklearn_ebm.factors import UNITS
-from sklearn_ebm.inputs._categories import Categories, require_codes
 from sklearn_ebm.inputs._checks import (
     check_codes,
     check_magnitude,
     largest_value,
     require_same_place,
 )
+from sklearn_ebm.inputs._chunks import blockwise
 from sklearn_ebm.inputs._rows import (
-    check_rows,
     dense_rows,
     float_type,
     is_nan,
-    require_complete,
-    split_missing,
 )
 from sklearn_ebm.inputs._weights import check_sample_weight
 from sklearn_ebm.layers._state import Stateful
@@ -45,7 +46,6 @@ from sklearn_ebm.solvers import (
     sum_states,
 )
 
-LARGEST_INTEGER = 65535.0  # largest value of the integer types that are kept by `_with_type`
 BREAKS = (0.5, 0.9)  # positions on the path from the base to the model, and the fractions of the
 BREAK_SHARES = (0.05, 0.3)  # temperatures before them; about Salakhutdinov & Murray 2008, section 4
 
@@ -54,10 +54,6 @@ def annealing_shares(n_temperatures):
     """Return positions on the path from the base to the model, which are densest near its end."""
     ends, end_shares = [0, *BREAKS, 1], [0, *BREAK_SHARES, 1]
     return np.interp(np.linspace(0, 1, n_temperatures), end_shares, ends)
-
-
-def _is_categorical(model):
-    return model.visible == "categorical"
 
 
 class DensityModel(Stateful, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
@@ -95,35 +91,15 @@ class DensityModel(Stateful, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         integers keep their type. Without a base, this is the first call of `fit` or `partial_fit`.
         `dtype` is the dtype of the learner, if X is used to continue learning.
         """
-        reset, on_host = base is None, self.backend != "cupy"
-        accepted = "csr" if UNITS[self.visible].is_binary and on_host else False
-        X = check_rows(
-            self, X, reset=reset, dtype=None, accept_sparse=accepted,
-            allow_nan=is_nan(self.missing_values),
-        )  # fmt: skip
-        require_complete(X, self.missing_values)
-        X, observed = split_missing(_with_type(X), self.missing_values)
         categories = None if base is None else base.categories
-        if _is_categorical(self):
-            X = array_namespace(X).astype(X, float_type(X), copy=False)
-            require_codes(X, observed, type(self).__name__)
-            if categories is None:
-                categories = Categories.of(X, observed, self.n_categories)
-            X, observed = categories.encode(X, observed)
-        values, size = X.data if sparse.issparse(X) else X, LARGEST_INTEGER
-        if _is_float(X) and values.size:
-            size = check_magnitude(values, dtype=dtype)
-        backend = resolve_backend(self.backend, X)
-        if not sparse.issparse(X):
-            X = backend.to_device(X)
-        if observed is not None:
-            observed = backend.to_device(observed)
-        if not reset:
-            require_same_place(self, X)
-            X = base.on(backend).filled(X, observed)
-            dtype = float_type(X) if dtype is None else dtype
-            _require_near(X, size, dtype, self._energy.visible.coordinates)
-        return Data(X, observed, backend, categories)
+        data, size = checked_units(self, X, categories, base is None, dtype)
+        if base is None:
+            return data
+        require_same_place(self, data.X)
+        data = with_means(data, base)
+        dtype = float_type(data.X) if dtype is None else dtype
+        require_near(data.X, size, dtype, self._energy.visible.coordinates)
+        return data
 
     def _read(self, X):
         """Return the data of a call of a fitted model."""
@@ -195,7 +171,8 @@ class DensityModel(Stateful, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         """
         return self.inverse_transform(self.transform(X))
 
-    @available_if(_is_categorical)
+    @available_if(is_categorical)
+    @blockwise
     def reconstruct_proba(self, X: MatrixLike) -> Array:
         """Encode samples, and compute the probabilities of all categories of their features.
 
@@ -275,19 +252,11 @@ class DensityModel(Stateful, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
             units, it is the negative mean squared
             reconstruction error per feature.
         """
-        data = self._read(X)
-
-        def goodness(energy, batch, result):
-            if energy.visible.is_discrete:
-                result[...] = pseudo_likelihood(energy, batch.X, batch.first, batch.mask)
-            else:
-                result[...] = -reconstruction_error(energy, batch.X, batch.mask)
-
-        values = self._for_each_piece(goodness, data)
+        values = _goodness(self, X)
         xp = array_namespace(values)
         if sample_weight is None:
-            return float(xp.mean(values))
-        weights, _ = check_sample_weight(sample_weight, data.X)
+            return float(values.mean())
+        weights, _ = check_sample_weight(sample_weight, values)
         return float(values @ xp.asarray(weights / weights.sum(), dtype=values.dtype))
 
     # ------------------------------------------------------------------------------------- samples
@@ -468,30 +437,9 @@ class DensityModel(Stateful, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         tags.input_tags.allow_nan = is_nan(self.missing_values)
-        tags.input_tags.categorical = tags.input_tags.positive_only = _is_categorical(self)
+        tags.input_tags.categorical = tags.input_tags.positive_only = is_categorical(self)
         tags.input_tags.sparse = UNITS.get(self.visible, UNITS["bernoulli"]).is_binary
         return tags
-
-
-class Data(NamedTuple):
-    """Samples of one call.
-
-    Attributes
-    ----------
-    X : array or csr_array of shape (n_samples, n_features)
-        Samples.
-    observed : array of shape (n_samples, n_features) or None
-        1 for observed values, otherwise 0. None if all values are observed.
-    backend : module
-        Backend that computes with the samples.
-    categories : Categories or None
-        Categories of the features, whose one-hot columns X contains.
-    """
-
-    X: Any
-    observed: Any
-    backend: Any
-    categories: Any = None
 
 
 def _energy_in(model, dtype):
@@ -527,34 +475,19 @@ def _decoded(model, states):
     return states if categories is None else categories.decode(states)
 
 
+@blockwise
+def _goodness(model, X):
+    """Return the terms of the score, one for each sample."""
+
+    def goodness(energy, batch, result):
+        if energy.visible.is_discrete:
+            result[...] = pseudo_likelihood(energy, batch.X, batch.first, batch.mask)
+        else:
+            result[...] = -reconstruction_error(energy, batch.X, batch.mask)
+
+    return model._for_each_piece(goodness, model._read(X))
+
+
 def _free_energy(energy, batch, result):
     """Write the free energy of each sample of a batch to the result."""
     result[...] = energy.free_energy(batch.X, batch.mask)
-
-
-def _require_near(X, size, dtype, coordinates):
-    """Raise a ValueError if standardized values are too large to be squared."""
-    farthest = coordinates.farthest(X, size)
-    if farthest > largest_value(dtype):
-        raise ValueError(
-            f"Input X contains infinity or a value too large for {np.dtype(dtype)!r}: it is "
-            f"{farthest:.1e} standard deviations away from the mean of the training data."
-        )
-
-
-def _is_float(X):
-    return array_namespace(X).isdtype(X.dtype, "real floating")
-
-
-def _with_type(X):
-    """Return X in a type that models can learn from.
-
-    float64, float32, booleans and integers of up to 16 bits are kept, float16 becomes float32, and
-    all other types become float64, as in scikit-learn.
-    """
-    name = str(X.dtype)
-    if name in ("float64", "float32", "bool", "int8", "uint8", "int16", "uint16"):
-        return X
-    if name == "float16":
-        return X.astype(np.float32)
-    return X.astype(np.float64)

@@ -11,8 +11,9 @@ from sklearn_ebm.estimators._learning_warnings import complaint, warn_of, warn_o
 from sklearn_ebm.factors import check_alpha, degree_of, takes_alpha
 from sklearn_ebm.factors.encoders import Scale
 from sklearn_ebm.inputs._checks import check_magnitude, check_weight
+from sklearn_ebm.inputs._chunked import read_samples
+from sklearn_ebm.inputs._chunks import refuse_dask
 from sklearn_ebm.inputs._sizes import data_size, observed_share
-from sklearn_ebm.inputs._weights import weights_in_type_of
 from sklearn_ebm.layers._state import is_same, require_equal
 from sklearn_ebm.learning._divergence import warn_of_divergence
 from sklearn_ebm.learning._policies import RelativeChange, undoing_divergence
@@ -20,6 +21,7 @@ from sklearn_ebm.learning._rates import LinearDecay
 from sklearn_ebm.learning._trainer import Plan
 
 ALL_ROWS = slice(None)
+BEGINNING = 512  # samples that a criterion sees before it learns from chunks
 
 
 @dataclass
@@ -85,18 +87,18 @@ class DictionaryLearning:
         goes_on = model.warm_start and model.__sklearn_is_fitted__()
         trainer = model._learner_to_go_on() if goes_on else None
         if trainer is None:
-            vars(model).pop("_state", None)
-        data = self._read(X, mask, trainer)
-        weights, exponent = weights_in_type_of(data.X, sample_weight)
+            for name in ("_state", "inhibition_"):  # what earlier fits have learned
+                vars(model).pop(name, None)
+        data, weights, exponent = self._read(X, sample_weight, mask, trainer)
         self._set_alpha(trainer, data, weights, ALL_ROWS)
         context = model._init_callback_context(max_subtasks=int(model.max_iter))
-        context.call_on_fit_task_begin(estimator=model, X=data.X)
+        context.call_on_fit_task_begin(estimator=model, X=data.passed)
         if trainer is None:
             trainer = self._first_trainer(data, weights, ALL_ROWS)
         self._begin(trainer, data, exponent)
         self._make_passes(trainer, data, weights, self.first.random_state, context)
         context.call_on_fit_task_end(
-            estimator=model, X=data.X, reconstruction_attributes=model._snapshot
+            estimator=model, X=data.passed, reconstruction_attributes=model._snapshot
         )
         return model
 
@@ -104,8 +106,7 @@ class DictionaryLearning:
         """Make one step for each batch of X, without shuffling."""
         model = self.model
         trainer = model._learner_to_go_on() if model.__sklearn_is_fitted__() else None
-        data = self._read(X, mask, trainer)
-        weights, exponent = weights_in_type_of(data.X, sample_weight)
+        data, weights, exponent = self._read(X, sample_weight, mask, trainer)
         batch_size = model._batch_sizes.of_chunk(model.batch_size)
         first = slice(batch_size)
         self._set_alpha(trainer, data, weights, first)
@@ -122,16 +123,19 @@ class DictionaryLearning:
         return model
 
     # -------------------------------------------------------------------------------------- inputs
-    def _read(self, X, mask, trainer):
-        """Return the samples. A first fit also sets `n_features_in_`."""
+    def _read(self, X, sample_weight, mask, trainer):
+        """Return samples, weights and their exponent. A first fit also sets `n_features_in_`."""
         model, is_first = self.model, trainer is None
         dtype = None if is_first else trainer.dtype
-        data = model._inputs(is_first).read(
-            model, X, mask, reset=is_first, degree=self.degree, dtype=dtype
-        )
+        if not self.atoms.takes_chunks:
+            refuse_dask(X)
+        data, *weights = read_samples(
+            model._inputs(is_first), model, X, mask, sample_weight,
+            reset=is_first, degree=self.degree, dtype=dtype,
+        )  # fmt: skip
         if is_first:
             model._form, model._sample_shape = data.form, data.shape
-        return data
+        return data, *weights
 
     def _set_alpha(self, trainer, data, weights, rows):
         """Set the weights of the energy's terms; refuse weights out of the range of the dtype."""
@@ -187,7 +191,7 @@ class DictionaryLearning:
         encoder = trainer.criterion.encoder
         if encoder is not None:  # Adam squares gradients, which are products of X and codes
             unit = encoder.scale.data
-            check_magnitude(data.X, degree=4, dtype=trainer.dtype, unit=unit)
+            check_magnitude(data.values, degree=4, dtype=trainer.dtype, unit=unit)
         self._follow(trainer, data)
         trainer.criterion.weigh(exponent)
         self.attempt.begin(trainer)
@@ -204,10 +208,15 @@ class DictionaryLearning:
             "max_iter": int(model.code_max_iter),
         }
         beta = 0.0 if self.prediction is None else self.prediction.beta
-        penalty = new_penalty(model, n_components)
+        penalty = new_penalty(model, n_components, self._learned())
         trainer.criterion.follow(
             penalty, settings, data.backend.name, beta, self.schedule, **atoms.to_follow()
         )
+
+    def _learned(self):
+        """Return what earlier calls have learned of the penalty, or None."""
+        parts = self.model._last_state.parts
+        return None if parts is None else getattr(parts.penalty, "learned", None)
 
     def _require_same(self, trainer):
         """Refuse parameters that differ from those of the model with which learning continues."""
@@ -234,19 +243,23 @@ class DictionaryLearning:
         }
 
     def _has_work(self):
-        """Return whether there is anything to learn: an encoder, or atoms that are not fixed."""
-        return self.prediction is not None or not self.atoms.is_fixed
+        """Return whether there is anything to learn: an encoder, atoms, or a penalty."""
+        learns_atoms = not self.atoms.is_fixed
+        return learns_atoms or self.prediction is not None or self._learned() is not None
 
     def _samples(self, trainer, data, weights):
         """Return the samples from which the trainer draws its batches."""
-        return self.atoms.samples(data, weights, trainer)
+        samples = self.atoms.samples(data, weights, trainer)
+        if data.source is not None:
+            trainer.criterion.prepare(samples.some.take(slice(BEGINNING)))  # sets the usual size
+        return samples
 
     def _make_passes(self, trainer, data, weights, random_state, context):
         trainer.begin()
         if not self._has_work():
             return
         model = self.model
-        batch_size = model._batch_sizes.of_pass(model.batch_size, data.X.shape[0])
+        batch_size = model._batch_sizes.of_pass(model.batch_size, data.n_samples)
         plan = Plan(int(model.max_iter), batch_size, random_state, model.max_time)
         change = RelativeChange(float(model.tol))
         policies = [*undoing_divergence(), change]

@@ -31,13 +31,13 @@ from sklearn_ebm.estimators._energy_model_parts import (
     ENERGY_FUNCTION,
     LOSSES,
     copied_energy,
+    drawn_samples,
     energy_from,
     fitted_attributes,
     goodness,
     has_density,
     log_partition_of,
     require_values,
-    samples_of,
     trainer_with,
     usable,
 )
@@ -50,15 +50,15 @@ from sklearn_ebm.estimators._gradient_learning import (
 from sklearn_ebm.inputs._adapters import Rows
 from sklearn_ebm.layers._state import Stateful
 from sklearn_ebm.learning._batch_sizes import BATCH_SIZE_CONSTRAINTS
+from sklearn_ebm.learning._distributed import samples_of
 from sklearn_ebm.learning._line_search import SmallGradient
 from sklearn_ebm.learning._optimizers import OPTIMIZERS
 from sklearn_ebm.learning._progress import MAX_TIME
 from sklearn_ebm.learning._rates import LEARNING_RATE, learning_rate_schedule
-from sklearn_ebm.learning._samples import Samples
 from sklearn_ebm.learning.criteria import Shaping
 from sklearn_ebm.protocols import require
 
-AUTOMATIC_RATE = 1e-2
+AUTOMATIC_RATE = 3e-2
 PIECE_ROWS = 512  # number of samples whose energies are computed at once
 
 
@@ -152,7 +152,7 @@ class EnergyModel(
         over `max_time` if that ends first. A callable takes the completed fraction of training,
         from 0 to 1, and returns the rate: `lambda done: 1e-3` for a constant rate,
         `lambda done: 5e-4 * (1 + cos(pi * done))` for cosine decay. `partial_fit` uses the initial
-        rate. "auto" is 1e-2.
+        rate. "auto" is 3e-2.
     weight_decay : float, default=0.0
         Weight decay, independent of the gradient: each step multiplies the weights by
         1 - rate * weight_decay. Thresholds and biases do not decay.
@@ -398,7 +398,7 @@ class EnergyModel(
         trainer = trainer_with(self, trainer, data, weight, random_state, schedule, is_whole)
         attempt.begin(trainer)
         self._keep(trainer)
-        return trainer, Samples(data.X, weight=weight, dtype=trainer.dtype)
+        return trainer, samples_of(data, weight, trainer.dtype)
 
     # ----------------------------------------------------------------------------------- inference
     def energy(self, X: MatrixLike) -> Array:
@@ -542,7 +542,7 @@ class EnergyModel(
         stream = Stream(check_random_state(random_state))
         backend = resolve_backend(self.backend, self.mean_)
         energy = usable(self._state.parts, self.mean_.dtype, backend)
-        return samples_of(self, energy, n_samples, n_burn_in, stream, backend)
+        return drawn_samples(self, energy, n_samples, n_burn_in, stream, backend)
 
     # --------------------------------------------------------------------------- fitted attributes
     def _take_over(self, state, replaced):

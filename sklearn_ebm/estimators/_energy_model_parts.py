@@ -213,7 +213,7 @@ def trainer_with(model, trainer, data, weight, random_state, schedule, is_whole)
     contrast.seed = stream.seed
     require_values(model, criterion.energy, data.X)
     warn_of_flat_directions(contrast, setting)
-    optimizer = optimizer_of(model, contrast, data.X.shape[0], is_whole)
+    optimizer = optimizer_of(model, contrast, data.n_samples, is_whole)
     decay, shard = float(model.weight_decay), None if trainer is None else trainer.shard
     criterion.follow(contrast, schedule, data.backend.name, optimizer, decay)
     trainer = trainer_for(criterion, stream, trainer)
@@ -473,7 +473,7 @@ def first_shard(setting, contrast, shard, random_state):
     return contrast.sampler.start(dense_rows(X, starts, dtype), _spread(setting.criterion.base[1]))
 
 
-def samples_of(model, energy, n_samples, n_burn_in, stream, backend):
+def drawn_samples(model, energy, n_samples, n_burn_in, stream, backend):
     """Return samples of an energy, from chains that start at independent features."""
     mean, scale = model.mean_, model.scale_
     xp = array_namespace(mean)

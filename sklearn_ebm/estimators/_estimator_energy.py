@@ -11,6 +11,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn_ebm._sklearn import HasMethods, StrOptions, _fit_context
 from sklearn_ebm._typing import Array, Estimator, MatrixLike
 from sklearn_ebm.estimators._energy_wrapper import EnergyWrapper
+from sklearn_ebm.inputs._chunks import blockwise
 from sklearn_ebm.layers._state import refusable
 from sklearn_ebm.metrics._energy_of import LATENT, energy_of, form_of
 from sklearn_ebm.protocols import offers
@@ -167,6 +168,7 @@ class EstimatorEnergy(TransformerMixin, EnergyWrapper):
         return form_of(self.estimator_).code(X)
 
     @available_if(_has("decode"))
+    @blockwise
     def inverse_transform(self, X: MatrixLike) -> Array:
         """Reconstruct samples from codes, if the estimator can.
 

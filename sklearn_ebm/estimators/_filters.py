@@ -80,6 +80,7 @@ class Filters(Atoms):
 
     learning_tol = LEARNING_TOL
     has_few_entries = False
+    takes_chunks = False
     needs_new_moments = ("components_", "connections_")
 
     def __init__(self, n_components, dictionary, dictionary_init, *, kernel_size, connections,

@@ -20,6 +20,7 @@ from sklearn_ebm.inputs._checks import (
     require_magnitude,
 )
 from sklearn_ebm.layers._state import form_of, is_same
+from sklearn_ebm.protocols import offers
 from sklearn_ebm.solvers import refuse_underflow
 from sklearn_ebm.solvers._inference import infer
 
@@ -147,22 +148,28 @@ VIEWS = {
     "connections_": lambda fitted: fitted.table,
     "pool_weights_": lambda fitted: np.array(fitted.pools.weights),
     "alpha_": lambda fitted: fitted.alpha,
+    "inhibition_": lambda fitted: fitted.penalty.learned,
 }
 
 
 def published(fitted, names):
     """Return the fitted attributes that define the model, by name."""
+    if not offers(fitted.penalty, "learned"):
+        names = [name for name in names if name != "inhibition_"]
     return {
         name: VIEWS[name](fitted) if name in VIEWS else ENCODER_VIEWS[name](fitted.encoder)
         for name in names
     }
 
 
-def compose(model, decoder, encoder=None, table=None, refusal=""):
-    """Return the parts of a model for its current parameters."""
+def compose(model, decoder, encoder=None, table=None, refusal="", learned=None):
+    """Return the parts of a model for its current parameters.
+
+    `learned` contains the parameters of the penalty that were learned; None uses initial values.
+    """
     prediction = model._prediction()
     beta = 0.0 if prediction is None else prediction.beta
-    penalty = new_penalty(model, decoder.dictionary.shape[0])
+    penalty = new_penalty(model, decoder.dictionary.shape[0], learned)
     tol, max_iter = float(model.code_tol), int(model.code_max_iter)
     inference = {"solver": model.solver, "tol": tol, "max_iter": max_iter}
     is_optimal = encoder is None or model.inference == "optimal"
@@ -202,14 +209,16 @@ def check_share(model):
         )
 
 
-def new_penalty(model, n_components):
-    """Return the penalty factor described by the parameters."""
+def new_penalty(model, n_components, learned=None):
+    """Return the penalty factor described by the parameters, with what was learned if possible."""
     kind, positive = model._penalty_kind(), bool(model.positive)
     check_alpha(kind, model.alpha)
     check_share(model)
     if isinstance(model.alpha, str):
         degree_of(kind)
     factor = resolve_penalty(kind, n_components, sparsity(model), positive)
+    if learned is not None and offers(factor, "with_learned"):
+        factor = factor.with_learned(learned)
     return model._atoms().penalty(factor, n_components)
 
 
@@ -241,7 +250,7 @@ def fitted_attributes(model, trainer):
     encoder = criterion.encoder
     if encoder is not None:
         encoder = atoms.encoders.to_use(encoder.copy(), table)
-    parts = compose(model, decoder, encoder, table)
+    parts = compose(model, decoder, encoder, table, learned=criterion.learned)
     reports = model._learning.reports(trainer)
     return model._left(trainer, {**reports, **published(parts, model._model_attributes)}, parts)
 
@@ -274,7 +283,7 @@ def take_over(model, state, replaced):
         if model._prediction() is not None and model.inference == "encoder":
             refusal = _refusal(model, state)
     try:
-        parts = compose(model, decoder, encoder, table, refusal)
+        parts = compose(model, decoder, encoder, table, refusal, _learned_from(model, state))
     except ValueError as error:
         raise ValueError(f"{error} Call fit to learn a model for this penalty.") from error
     if replaced or state.parts is None:
@@ -331,6 +340,12 @@ def _table_from(model, state, replaced, atoms):
     if state.parts is not None and "connections_" not in replaced:
         return state.parts.table
     return atoms.checked_table(model.connections_, model.components_)
+
+
+def _learned_from(model, state):
+    """Return learned parameters of the penalty, which the user may have replaced, or None."""
+    has_any = "inhibition_" in model._model_of(vars(model))
+    return model._checked_attribute("inhibition_", state) if has_any else None
 
 
 def _encoder_from(model, state, replaced):

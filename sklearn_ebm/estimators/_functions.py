@@ -152,18 +152,19 @@ def sparse_encode(
         `L1Constraint` to limit ||z||_1 or the error, a `GroupPenalty` for the norms of groups of
         components, an `InhibitionPenalty` for components that inhibit each other, or any object
         with the methods `value` and `prox` (see :ref:`add_a_penalty`).
-    solver : {"auto", "constrained", "omp", "reweighted", "active_set", "cd", "block_cd", "fista", \
-            "ista"}, default="auto"
+    solver : {"auto", "constrained", "omp", "reweighted", "inhibited_cd", "active_set", "cd", \
+            "block_cd", "fista", "ista"}, default="auto"
         Algorithm that infers the codes. "active_set" is exact and usually the fastest on the CPU;
         "cd" is coordinate descent. Both require a separable penalty, such as ||z||_1. "block_cd" is
         block coordinate descent and requires disjoint groups with equal weights. "fista" and "ista"
         are proximal gradient methods with and without acceleration; "fista" requires a convex
         penalty, and "ista" accepts any penalty. "omp" is orthogonal matching pursuit and requires
         an `L0Penalty`. "constrained" is exact and requires an `L1Constraint`. "reweighted" solves a
-        sequence of weighted L1 problems and requires a `LogSumPenalty` or an `LqPenalty`. "auto"
-        selects one of these three for its penalties, "active_set" if possible, "block_cd" for
-        disjoint groups, and otherwise "fista" or "ista". "active_set", "cd" and "block_cd" do not
-        support missing values. With `groups`, the solvers are "block_cd", "fista" and "ista", and
+        sequence of weighted L1 problems and requires a `LogSumPenalty` or an `LqPenalty`.
+        "inhibited_cd" is coordinate descent for an `InhibitionPenalty`. "auto" selects one of these
+        four for its penalties, "active_set" if possible, "block_cd" for disjoint groups, and
+        otherwise "fista" or "ista". "active_set", "cd" and "block_cd" do not support missing
+        values. With `groups`, the solvers are "block_cd", "fista" and "ista", and
         "omp" for an `L0Penalty`.
     positive : bool, default=False
         Whether codes are constrained to be non-negative.

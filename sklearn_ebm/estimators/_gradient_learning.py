@@ -8,7 +8,7 @@ fitted attributes.
 from sklearn.utils import check_random_state
 
 from sklearn_ebm.inputs._adapters import Rows
-from sklearn_ebm.inputs._weights import weights_in_type_of
+from sklearn_ebm.inputs._chunked import read_samples
 from sklearn_ebm.layers._state import refusable
 from sklearn_ebm.learning._batch_sizes import GRADIENT_BATCHES
 from sklearn_ebm.learning._divergence import warn_of_divergence
@@ -40,11 +40,11 @@ def fit_in_passes(model, X, sample_weight, search_end=RelativeChange):
         goes_on = model.warm_start and model.__sklearn_is_fitted__()
         trainer, data, weight = _read(model, X, sample_weight, goes_on)
         context = model._init_callback_context(max_subtasks=int(model.max_iter))
-        context.call_on_fit_task_begin(estimator=model, X=data.X)
+        context.call_on_fit_task_begin(estimator=model, X=data.passed)
         random_state = check_random_state(model.random_state)
         trainer, samples = model._begin(trainer, data, weight, random_state, attempt, True)
         trainer.begin()
-        batch_size, guards = data.X.shape[0], []  # steps of a line search cannot diverge
+        batch_size, guards = data.n_samples, []  # steps of a line search cannot diverge
         is_search = not trainer.criterion.optimizer.is_stochastic
         if not is_search:
             batch_size = GRADIENT_BATCHES.of_pass(model.batch_size, batch_size)
@@ -57,7 +57,7 @@ def fit_in_passes(model, X, sample_weight, search_end=RelativeChange):
             model._keep(trainer)
         warn_of_divergence(outcome, model)
         context.call_on_fit_task_end(
-            estimator=model, X=data.X, reconstruction_attributes=model._snapshot
+            estimator=model, X=data.passed, reconstruction_attributes=model._snapshot
         )
     return end if is_search and not outcome.is_stopped else None
 
@@ -80,8 +80,8 @@ def _read(model, X, sample_weight, goes_on):
     """Return the last trainer or None, the data of this call, and the weights or None."""
     trainer = model._learner_to_go_on() if goes_on else None
     dtype = None if trainer is None else trainer.dtype
-    data = Rows().read(model, X, reset=trainer is None, degree=4, dtype=dtype)
-    weight, _ = weights_in_type_of(data.X, sample_weight)
+    options = {"reset": trainer is None, "degree": 4, "dtype": dtype}
+    data, weight, _ = read_samples(Rows(), model, X, None, sample_weight, **options)
     return trainer, data, weight
 
 

@@ -1,13 +1,14 @@
 """`fit` and `partial_fit` of an encoder that predicts the codes of a fixed dictionary."""
 
 import functools
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from numbers import Real
+from typing import Any
 
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_ebm.backends import copied, to_host
+from sklearn_ebm.backends import copied, resolve_backend, to_host
 from sklearn_ebm.estimators._atoms import Atoms
 from sklearn_ebm.estimators._dictionary_learning import (
     DictionaryLearning,
@@ -25,8 +26,10 @@ from sklearn_ebm.factors import (
 )
 from sklearn_ebm.factors.encoders import Scale
 from sklearn_ebm.inputs._checks import check_dictionary
+from sklearn_ebm.inputs._chunked import all_weights
 from sklearn_ebm.inputs._sizes import data_size
 from sklearn_ebm.layers._state import Attempt, is_same, require_equal
+from sklearn_ebm.learning._distributed import samples_of
 from sklearn_ebm.learning._policies import (
     BackOff,
     ConfirmLastStep,
@@ -37,7 +40,6 @@ from sklearn_ebm.learning._policies import (
     least_objective,
 )
 from sklearn_ebm.learning._rates import learning_rate_schedule
-from sklearn_ebm.learning._samples import Samples
 from sklearn_ebm.learning._trainer import Plan, Trainer
 from sklearn_ebm.learning.criteria import Imitation
 from sklearn_ebm.learning.criteria._imitation import loss_of_zero
@@ -124,6 +126,34 @@ def _merit(entries):
     return -entries["validation"]
 
 
+@dataclass(frozen=True)
+class Optimum:
+    """Optimal codes as targets.
+
+    Attributes
+    ----------
+    energy : SparseEnergy
+        Energy that the codes minimise.
+    backend : str
+        Name of the backend.
+    how : dict
+        Solver, tolerance and maximum number of iterations.
+    """
+
+    energy: Any
+    backend: str
+    how: dict
+
+    def __call__(self, samples):
+        """Return the samples with their optimal codes as a sparse array."""
+        backend = resolve_backend(self.backend, samples.X)
+        codes, _ = infer(
+            self.energy, samples.X, backend=backend, mask=samples.mask, sparse_output=True,
+            **self.how,
+        )  # fmt: skip
+        return replace(samples, target=codes, backend=backend)
+
+
 class ImitationLearning(DictionaryLearning):
     """One call of `fit` or `partial_fit` of a `LISTAEncoder`."""
 
@@ -160,10 +190,14 @@ class ImitationLearning(DictionaryLearning):
             model.n_components, alpha=alpha, penalty=model._penalty_kind(), solver=model.solver,
             dictionary_init=drawn, max_time=model.max_time, code_max_iter=model.code_max_iter,
             code_tol=model.code_tol, backend=model.backend, random_state=self.first.random_state,
-            verbose=model.verbose,
+            verbose=model.verbose, missing_values=model.missing_values,
         )  # fmt: skip
+        passed = data.X, weights, data.mask
+        if data.source is not None:
+            arrays = data.source.chunks.arrays
+            passed = arrays["X"], arrays.get("sample_weight"), arrays.get("mask")
         try:
-            _QuietLearning(coder, Attempt()).fit(data.X, weights, data.mask)
+            _QuietLearning(coder, Attempt()).fit(*passed)
         except KeyboardInterrupt:
             if hasattr(coder, "components_"):
                 keep(model, self._untrained(copied(coder.components_), size))
@@ -211,31 +245,30 @@ class ImitationLearning(DictionaryLearning):
 
     def _samples(self, trainer, data, weights):
         """Return the samples, with optimal codes as a sparse array if the loss requires them."""
-        optimum, model = None, self.model
-        if trainer.criterion.loss.needs_optimum:
-            decoder = LinearDecoder(trainer.criterion.dictionary).astype(data.X.dtype)
-            penalty = new_penalty(model, trainer.criterion.dictionary.shape[0])
-            energy = SparseEnergy(decoder, penalty)
-            optimum, _ = infer(
-                energy, data.X, solver=model.solver, tol=float(model.code_tol),
-                max_iter=int(model.code_max_iter), backend=data.backend, mask=data.mask,
-                sparse_output=True,
-            )  # fmt: skip
-        return Samples(
-            data.X, optimum, data.mask, weights, dtype=trainer.dtype, backend=data.backend
-        )
+        samples = samples_of(data, weights, trainer.dtype)
+        if not trainer.criterion.loss.needs_optimum:
+            return samples
+        model = self.model
+        decoder = LinearDecoder(trainer.criterion.dictionary).astype(data.X.dtype)
+        penalty = new_penalty(model, trainer.criterion.dictionary.shape[0])
+        how = {
+            "solver": model.solver, "tol": float(model.code_tol),
+            "max_iter": int(model.code_max_iter),
+        }  # fmt: skip
+        return samples.with_targets(Optimum(SparseEnergy(decoder, penalty), data.backend.name, how))
 
     def _make_passes(self, trainer, data, weights, random_state, context):
         trainer.begin()
         model = self.model
         samples = self._samples(trainer, data, weights)
-        rows, index = self._split(data.X.shape[0], weights, random_state)
-        held_out = samples.take(rows)
-        batch_size = model._batch_sizes.of_pass(model.batch_size, data.X.shape[0])
+        rows, index = self._split(data.n_samples, all_weights(data, weights), random_state)
+        held_out = samples.fetch(rows)
+        batch_size = model._batch_sizes.of_pass(model.batch_size, data.n_samples)
         plan = Plan(int(model.max_iter), batch_size, random_state, model.max_time)
         try:
-            samples = replace(samples, index=index)
-            outcome = trainer.run(samples, self._policies([held_out]), plan, model, context)
+            outcome = trainer.run(
+                samples.part(index), self._policies([held_out]), plan, model, context
+            )
         finally:
             keep(model, trainer)
         of_zero = loss_of_zero(trainer.criterion.loss, held_out)

@@ -11,6 +11,7 @@ from sklearn.utils import check_random_state, indexable
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
 from sklearn_ebm.backends import resolve_backend
+from sklearn_ebm.estimators._labelled_data import LabelledData, NetworkInput
 from sklearn_ebm.estimators._rehearsal import (
     check_parameters,
     check_shapes,
@@ -18,7 +19,7 @@ from sklearn_ebm.estimators._rehearsal import (
     check_unlabelled,
     check_values,
 )
-from sklearn_ebm.inputs._rows import native, require_library
+from sklearn_ebm.inputs._rows import native
 from sklearn_ebm.inputs._targets import with_mean_one
 from sklearn_ebm.learning._batch_sizes import GRADIENT_BATCHES
 from sklearn_ebm.learning._curves import Curves
@@ -32,7 +33,7 @@ from sklearn_ebm.learning._heads import (
     require_head_for,
     require_unbounded,
 )
-from sklearn_ebm.learning._labelled import LOOKED_AT, LabelledSamples, as_input
+from sklearn_ebm.learning._labelled import LOOKED_AT, as_input
 from sklearn_ebm.learning._modules import Step, backend_of, is_trainable, require_derivative
 from sklearn_ebm.learning._network import Network
 from sklearn_ebm.learning._optimizers import OPTIMIZERS
@@ -95,25 +96,25 @@ class LabelLearning:
         if self.goes_on:
             model._ready(learning=True)
         steps = self._check_pipeline()
-        require_library(model, X)
-        (X,), (unsupervised_X,) = indexable(native(X)), indexable(native(unsupervised_X))
-        targets = model._read_targets(X, on_host(y), on_host(sample_weight))
+        data = LabelledData.read(model, X, y, sample_weight)
+        targets = data.targets
+        (unsupervised_X,) = indexable(native(unsupervised_X))
         require_head_for(targets, *model.estimator.steps[-1])
-        unsupervised_X = check_unlabelled(unsupervised_X, X)
-        self._rehearse(steps, targets, X)
+        unsupervised_X = check_unlabelled(unsupervised_X, data.X)
+        self._rehearse(steps, targets, data.X)
         random_state = check_random_state(model.random_state)
         split = self._split(targets, random_state)
         context = model._init_callback_context(max_subtasks=len(stages_of(steps)) + 2)
-        context.call_on_fit_task_begin(estimator=model, X=X, y=targets.y)
+        context.call_on_fit_task_begin(estimator=model, X=data.passed, y=targets.y)
         if not self.goes_on and model.prefit:
             model._keep(copy.deepcopy(model.estimator), Curves())
         elif not self.goes_on:
-            parts = X, targets.of_all, unsupervised_X, model.subsample, random_state
-            data = TrainingData(*parts, split[0])
-            model._keep(self._fit_layerwise(data, targets, context), Curves())
+            own, rows = data.in_memory(split[0])
+            parts = data.X, own.of_all, unsupervised_X, model.subsample, random_state
+            model._keep(self._fit_layerwise(TrainingData(*parts, rows), own, context), Curves())
         if model.max_iter > 0:
-            self._tune(X, targets, split, random_state, context)
-        context.call_on_fit_task_end(estimator=model, X=X, y=targets.y)
+            self._tune(data, split, random_state, context)
+        context.call_on_fit_task_end(estimator=model, X=data.passed, y=targets.y)
         return model
 
     # ------------------------------------------------------------------------- before it is fitted
@@ -211,31 +212,29 @@ class LabelLearning:
         return rebuilt(model.estimator, dict([*fitted, (name, head)]))
 
     # --------------------------------------------------------------------------------- as a network
-    def _tune(self, X, targets, split, random_state, context):
+    def _tune(self, data, split, random_state, context):
         """Train the pipeline as a network, and keep the result as a pipeline."""
-        model, (train, held_out) = self.model, split
+        model, (train, held_out), targets = self.model, split, data.targets
         steps = list(flat_steps(model.pipeline_))
         n_before = self._n_before(steps[:-1])
         before = [step for _, step in steps[:n_before]]
-        row = as_input(transformed(before, first_row(X)))
+        row = as_input(transformed(before, first_row(data.X)))
         units = targets.units(train)
         trained, backend = self._trained(steps[n_before:], row, units)
         trainer = self._trainer(trained, backend, TASKS[targets.kind])
         weights = with_mean_one(targets.weights, *(rows for rows in split if rows is not None))
-        samples = LabelledSamples(
-            X, targets.encoded(steps[-1][1], units), weight=weights, before=before,
-            backend=backend, dtype=row.dtype,
-        )  # fmt: skip
+        network = NetworkInput(steps[-1][1], units, before, backend.name, row.dtype)
+        samples = data.samples(network, weights)
         policies = self._policies(samples, train, held_out, trainer.criterion.merit)
         batch_size = GRADIENT_BATCHES.of_pass(model.batch_size, len(train))
         plan = Plan(int(model.max_iter), batch_size, random_state, model.max_time)
         self.attempt.begin(trainer)
         task = context.subcontext(task_name="tune", max_subtasks=int(model.max_iter))
-        task.call_on_fit_task_begin(estimator=model, X=X, y=targets.y)
+        task.call_on_fit_task_begin(estimator=model, X=data.passed, y=targets.y)
         with model._tuning_of(trained, trainer.curves):
             outcome = trainer.run(samples.part(train), policies, plan, model, task)
         warn_of_divergence(outcome, model)
-        task.call_on_fit_task_end(estimator=model, X=X, y=targets.y)
+        task.call_on_fit_task_end(estimator=model, X=data.passed, y=targets.y)
 
     def _trained(self, steps, row, units):
         """Return the steps that are trained as parts of a network, and its backend."""
@@ -253,7 +252,7 @@ class LabelLearning:
 
     def _policies(self, samples, train, held_out, merit):
         """Return policies that keep the best parameters on held-out samples, or else the last."""
-        first = FirstLoss([samples.part(train).take(train[:LOOKED_AT])])
+        first = FirstLoss([samples.fetch(train[:LOOKED_AT])])
         if held_out is None:
             return [ConfirmLastStep(), first, KeepBest(least_objective, always=False)]
         watch = HeldOut(samples.part(held_out), merit)

@@ -101,8 +101,8 @@ class PSD(SparseModel):
         Fixed atoms, used without normalisation. If given, `fit` trains only the encoder.
     dictionary_init : array-like of shape (n_components, n_features) or None, default=None
         Initial atoms, which are scaled to unit norm. If None, they are drawn from the samples.
-    solver : {"auto", "constrained", "omp", "reweighted", "active_set", "cd", "block_cd", "fista", \
-            "ista"}, default="auto"
+    solver : {"auto", "constrained", "omp", "reweighted", "inhibited_cd", "active_set", "cd", \
+            "block_cd", "fista", "ista"}, default="auto"
         Algorithm that infers optimal codes. "active_set" is exact and usually the fastest on the
         CPU; "cd" is coordinate descent. Both require a separable penalty, such as ||z||_1.
         "block_cd" is block coordinate descent and requires disjoint groups with equal weights.
@@ -110,7 +110,8 @@ class PSD(SparseModel):
         requires a convex penalty, and "ista" accepts any penalty. "omp" is orthogonal matching
         pursuit and requires an `L0Penalty`. "constrained" is exact and requires an `L1Constraint`.
         "reweighted" solves a sequence of weighted L1 problems and requires a `LogSumPenalty` or an
-        `LqPenalty`. "auto" selects a solver that suits the penalty and the backend.
+        `LqPenalty`. "inhibited_cd" is coordinate descent for an `InhibitionPenalty`. "auto" selects
+        a solver that suits the penalty and the backend.
     max_iter : int, default=20
         Maximum number of passes over X.
     tol : float, default=1e-3
@@ -157,6 +158,9 @@ class PSD(SparseModel):
         Atoms of unit norm, unless `atom_constraint` is set.
     alpha_ : float
         Weight of the sparsity penalty in the last fit.
+    inhibition_ : ndarray of shape (n_components, n_components)
+        Learned strengths of lateral inhibition. Only exists if `penalty` is an `InhibitionPenalty`
+        with `structure="learned"`.
     encoder_ : encoder
         The encoder f. `encode(X)` returns its codes, and `parameters` is a dict of its arrays.
     encoder_components_ : ndarray of shape (n_components, n_features)
@@ -212,7 +216,7 @@ class PSD(SparseModel):
     _fit_derives = ("alpha", "relative_alpha", "atom_constraint")
     _needs_new_learner = ("atom_constraint",)
     _specifications = ("penalty", "atom_constraint")
-    _model_attributes = ("components_", "alpha_", "encoder_", "encoder_components_")
+    _model_attributes = (*SparseModel._model_attributes, "encoder_", "encoder_components_")
     _needs_fit = ("n_components", "dictionary", "encoder", "n_steps")
     _needs_fit_to_encode = ("alpha", "relative_alpha", "beta", "penalty", "positive")
     _prediction = prediction_of

@@ -71,8 +71,8 @@ class SparseCoder(SparseModel):
         Fixed atoms, used without normalisation. If given, `fit` does not learn a dictionary.
     dictionary_init : array-like of shape (n_components, n_features) or None, default=None
         Initial atoms, which are scaled to unit norm. If None, they are drawn from the samples.
-    solver : {"auto", "constrained", "omp", "reweighted", "active_set", "cd", "block_cd", "fista", \
-            "ista"}, default="auto"
+    solver : {"auto", "constrained", "omp", "reweighted", "inhibited_cd", "active_set", "cd", \
+            "block_cd", "fista", "ista"}, default="auto"
         Algorithm that infers optimal codes. "active_set" is exact and usually the fastest on the
         CPU; "cd" is coordinate descent. Both require a separable penalty, such as ||z||_1.
         "block_cd" is block coordinate descent and requires disjoint groups with equal weights.
@@ -80,7 +80,8 @@ class SparseCoder(SparseModel):
         requires a convex penalty, and "ista" accepts any penalty. "omp" is orthogonal matching
         pursuit and requires an `L0Penalty`. "constrained" is exact and requires an `L1Constraint`.
         "reweighted" solves a sequence of weighted L1 problems and requires a `LogSumPenalty` or an
-        `LqPenalty`. "auto" selects a solver that suits the penalty and the backend.
+        `LqPenalty`. "inhibited_cd" is coordinate descent for an `InhibitionPenalty`. "auto" selects
+        a solver that suits the penalty and the backend.
     optimizer : {"online", "ksvd", "approximate_ksvd"}, default="online"
         Algorithm that learns the dictionary. "online" updates all atoms from moments of the codes
         of all batches so far. "ksvd" (K-SVD) fits one atom after another, together with its
@@ -128,6 +129,9 @@ class SparseCoder(SparseModel):
         Atoms. Learned atoms have unit norm, unless `atom_constraint` is set.
     alpha_ : float
         Weight of the sparsity penalty in the last fit.
+    inhibition_ : ndarray of shape (n_components, n_components)
+        Learned strengths of lateral inhibition. Only exists if `penalty` is an `InhibitionPenalty`
+        with `structure="learned"`.
     n_iter_ : int
         Number of passes over X.
     objective_curve_ : ndarray of shape (n_iter_,)

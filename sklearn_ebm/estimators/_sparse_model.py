@@ -42,8 +42,9 @@ from sklearn_ebm.solvers import MATRIX_SOLVERS, require_certificate
 
 SCALE = "scale"  # the value of alpha that means the root mean square of the training data
 OF_CONSTRAINTS = {"constrained", "omp"}  # solvers of penalties without a weight
-SOLVERS_OF_WEIGHTED = [StrOptions({"auto", *MATRIX_SOLVERS} - OF_CONSTRAINTS)]
-SOLVERS_OF_NORMS = [StrOptions({"auto", *MATRIX_SOLVERS} - OF_CONSTRAINTS - {"reweighted"})]
+OF_OTHERS = {*OF_CONSTRAINTS, "inhibited_cd"}  # solvers of penalties that are not separable
+SOLVERS_OF_WEIGHTED = [StrOptions({"auto", *MATRIX_SOLVERS} - OF_OTHERS)]
+SOLVERS_OF_NORMS = [StrOptions({"auto", *MATRIX_SOLVERS} - OF_OTHERS - {"reweighted"})]
 COMMON_CONSTRAINTS = {
     "n_components": [Interval(Integral, 1, None, closed="left"), None],
     "alpha": [Interval(Real, 0, None, closed="neither"), StrOptions({SCALE})],
@@ -77,7 +78,7 @@ class SparseModel(
 ):
     """Model with an energy 1/2 ||x - decode(z)||^2 + penalty(z), with or without an encoder."""
 
-    _model_attributes: tuple[str, ...] = ("components_", "alpha_")
+    _model_attributes: tuple[str, ...] = ("components_", "alpha_", "inhibition_")
     _needs_fit: tuple[str, ...] = ("n_components", "dictionary")
     _fit_derives: tuple[str, ...] = ("alpha", "relative_alpha")
     _specifications: tuple[str, ...] = ("penalty",)  # parameters that have parameters

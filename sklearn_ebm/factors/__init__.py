@@ -39,7 +39,7 @@ from sklearn_ebm.factors.penalties._concave import LogSumPenalty, LqPenalty
 from sklearn_ebm.factors.penalties._elastic_net import ElasticNetPenalty
 from sklearn_ebm.factors.penalties._group import DisjointGroupNorm, GroupNorm, group_norm
 from sklearn_ebm.factors.penalties._group_penalty import GroupPenalty
-from sklearn_ebm.factors.penalties._inhibition import InhibitionPenalty
+from sklearn_ebm.factors.penalties._inhibition_penalty import InhibitionPenalty
 from sklearn_ebm.factors.penalties._l0 import L0Penalty
 from sklearn_ebm.factors.penalties._l1 import L1, L1Penalty
 from sklearn_ebm.factors.penalties._l1_constraint import L1Constraint

@@ -46,12 +46,30 @@ class Data:
         Backend that computes with the samples.
     form : ImageForm
         Form of the samples that the user passed.
+    source : Source or None
+        Chunks of a Dask array, of which X contains some rows. None if X contains all samples.
     """
 
     X: Any
     mask: Any
     backend: Any
     form: ImageForm = ROWS
+    source: Any = None
+
+    @property
+    def n_samples(self):
+        """Number of samples, including those that are not in memory."""
+        return self.X.shape[0] if self.source is None else self.source.chunks.n_rows
+
+    @property
+    def values(self):
+        """Values with the extremes of all samples."""
+        return self.X if self.source is None else self.source.extremes
+
+    @property
+    def passed(self):
+        """All samples, for callbacks: a checked array, or the Dask array that the user passed."""
+        return self.X if self.source is None else self.source.chunks.X
 
     @property
     def shape(self):

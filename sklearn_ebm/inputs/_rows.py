@@ -18,6 +18,7 @@ from sklearn.utils import check_array
 from sklearn.utils.validation import validate_data
 
 from sklearn_ebm.backends import array_namespace, is_cupy
+from sklearn_ebm.inputs._chunks import refuse_dask
 
 FLOATS = ("float64", "float32")
 NAMES = {np.dtype(name).char: name for name in FLOATS}
@@ -33,6 +34,7 @@ def native(X):
     if isinstance(X, np.ndarray) or sparse.issparse(X):
         is_native = X.dtype.isnative or X.dtype.kind not in "iufc"
         return X if is_native else X.astype(X.dtype.newbyteorder("="))
+    refuse_dask(X)
     if _is_tensor(X):
         return _on_host(X)
     if type(X).__module__.startswith("cupyx."):

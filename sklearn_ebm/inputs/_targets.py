@@ -1,6 +1,6 @@
 """Targets of the samples and their weights, and targets of a regressor in units of their spread."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -50,6 +50,12 @@ class Targets:
     def of_all(self):
         """Targets of all samples, or None if some samples have no target."""
         return self.y
+
+    def part(self, rows):
+        """Return the targets of some samples."""
+        fields = {name: getattr(self, name) for name in ("y", "weights", "sample_weights")}
+        parts = {name: None if value is None else value[rows] for name, value in fields.items()}
+        return replace(self, **parts)
 
     def encoded(self, estimator, units):
         """Return the targets of a network, shape (n_samples, n_outputs)."""

@@ -22,6 +22,7 @@ if TYPE_CHECKING:  # the imports of _HOMES, for type checkers
     from sklearn_ebm.inspection._topographic_map import (
         TopographicMapDisplay as TopographicMapDisplay,
     )
+    from sklearn_ebm.inspection._tree import TreeDisplay as TreeDisplay
 
 _HOMES = {
     "CodeDisplay": "_code",
@@ -34,6 +35,7 @@ _HOMES = {
     "ReconstructionDisplay": "_reconstruction",
     "SampleDisplay": "_samples",
     "TopographicMapDisplay": "_topographic_map",
+    "TreeDisplay": "_tree",
     "fit_gabor": "_gabor",
 }
 

@@ -69,6 +69,7 @@ class TopographicMapDisplay:
     See Also
     --------
     DictionaryDisplay : Display of atoms in the order of their usage.
+    TreeDisplay : Display of filters as a tree.
     fit_gabor : Fit Gabor functions to filters.
     sklearn_ebm.metrics.topographic_order : Measure of the order of a property on a map.
 
@@ -120,7 +121,7 @@ class TopographicMapDisplay:
         ----------
         estimator : object
             Fitted estimator with `components_` and the parameter `map_shape`, a pair (rows,
-            columns).
+            columns), of the estimator or of its penalty.
 
         image_shape : tuple (height, width), default=None
             Shape of one atom. None assumes a square, if n_features is a square number.
@@ -148,11 +149,13 @@ class TopographicMapDisplay:
         Raises
         ------
         ValueError
-            If the estimator has no `map_shape`.
+            If neither the estimator nor its penalty has a `map_shape`.
         """
         check_is_fitted(estimator)
         components = fitted(estimator, "components_")
-        map_shape = getattr(estimator, "map_shape", None)
+        owners = estimator, getattr(estimator, "penalty", None)
+        shapes = [getattr(owner, "map_shape", None) for owner in owners]
+        map_shape = next((shape for shape in shapes if shape is not None), None)
         if map_shape is None:
             raise ValueError(
                 f"estimator must have the attribute map_shape, got {type(estimator).__name__}. "

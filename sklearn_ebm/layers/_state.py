@@ -12,6 +12,7 @@ get one kind of array, and no array is stored twice.
 
 import copy
 import functools
+import inspect
 import operator
 import warnings
 from contextlib import contextmanager
@@ -26,10 +27,24 @@ from sklearn_ebm import __version__
 from sklearn_ebm._storage import from_plain, to_plain
 from sklearn_ebm.backends import array_namespace, is_cupy, read_only, to_host
 from sklearn_ebm.factors.encoders import Encoder
+from sklearn_ebm.inputs._chunks import blockwise
 from sklearn_ebm.inputs._rows import FLOATS, check_values_elsewhere, checked_array
 
 DOCUMENTATION = "https://sklearn-ebm.readthedocs.io/en/stable"
 LONGEST = 40  # characters of a parameter in an error message
+SAMPLE_BY_SAMPLE = {  # methods whose result has one row for each sample and depends on it alone
+    "decision_function",
+    "duality_gap",
+    "energy",
+    "inverse_transform",
+    "predict",
+    "predict_log_proba",
+    "predict_proba",
+    "reconstruct",
+    "reconstruct_proba",
+    "score_samples",
+    "transform",
+}
 VERSION = "_sklearn_ebm_version"  # entry of stored estimators
 
 
@@ -117,6 +132,13 @@ class Stateful:
     _needs_fit_to_encode: tuple = ()  # likewise, but only for the codes of an encoder
     _fit_derives: tuple = ()  # parameters with values, such as "scale", that fit replaces
     _free_to_change: tuple = ()  # those among them that may change before `partial_fit`
+
+    def __init_subclass__(cls, **options):
+        """Let methods with one result for each sample take Dask arrays, chunk by chunk."""
+        super().__init_subclass__(**options)
+        for name in SAMPLE_BY_SAMPLE & vars(cls).keys():
+            if inspect.isfunction(vars(cls)[name]):
+                setattr(cls, name, blockwise(vars(cls)[name]))
 
     def _ready(self, learning=False):
         """Check parameters and fitted attributes that were set since the last call.

@@ -1,6 +1,6 @@
 """Batches of samples with labels, of any type that can be indexed."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 from scipy import sparse
@@ -34,10 +34,6 @@ class LabelledSamples(Samples):
             for part in (self.target, self.weight)
         )
         return Batch(self.backend.to_device(x), target, weight=weight)
-
-    def part(self, index):
-        """Return some of the samples as a `LabelledSamples`."""
-        return replace(self, index=index)
 
     def __iter__(self):
         rows = np.arange(_num_samples(self.X)) if self.index is None else self.index

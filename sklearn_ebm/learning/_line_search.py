@@ -8,8 +8,8 @@ from sklearn_ebm.backends import array_namespace
 from sklearn_ebm.learning._divergence import Diverged
 from sklearn_ebm.learning._limited_memory import dot
 from sklearn_ebm.learning._policies import Policy
-from sklearn_ebm.learning._samples import merged
 from sklearn_ebm.learning._trainer import Trainer
+from sklearn_ebm.learning._work import Work
 from sklearn_ebm.learning.criteria._base import mean_loss
 
 SUFFICIENT = 1e-4  # share of the expected decrease (Nocedal & Wright 2006, eq. 3.4)
@@ -87,13 +87,8 @@ class LineSearchTrainer(Trainer):
 
     def _sums(self, batch):
         """Return the merged sums of all samples."""
-        criterion = self.criterion
-        model = criterion.prepare(batch)
-
-        def contribute(piece, memory):
-            return criterion.contribute(model, piece, memory)[0]
-
-        return merged(self._map(contribute, model, batch))
+        work = Work(self.criterion)
+        return batch.perform(work, self.criterion.prepare(batch), self._memory)[0]
 
     def _gradient(self, sums):
         """Return the gradient of the objective by `_position`."""

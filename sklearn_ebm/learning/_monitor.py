@@ -58,7 +58,7 @@ class Monitor:
 def _some_rows(samples, rows, draws, random_state):
     n_rows = min(len(rows), max(SMALLEST_LOOK, min(LARGEST_LOOK, int(LOOK_SHARE * len(rows)))))
     rows = np.sort(random_state.permutation(rows)[:n_rows])
-    batch = samples.take(rows)
+    batch = samples.fetch(rows)
     if not draws:
         return batch
     xp, X = array_namespace(batch.X), batch.X

@@ -61,7 +61,6 @@ class Network:
         trained = [k for k, module in enumerate(self._modules.values()) if module.parameters]
         self._first_trained = min(trained)
         self._free_tapes = []
-        self._n_batches = 0
         self._piece_rows = self._n_outputs = None
 
     def __getstate__(self):
@@ -136,7 +135,7 @@ class Network:
         self.backend.map_pieces(work, x.shape[0], piece_rows)
         return scores
 
-    def losses_and_gradients(self, x, target, weight):
+    def losses_and_gradients(self, x, target, weight, place=(1, 0)):
         """Return losses and output of each sample, and the gradients of the weighted mean loss.
 
         Parameters
@@ -147,6 +146,9 @@ class Network:
             Targets of the loss.
         weight : array of shape (n_samples,)
             Weights of the losses. Their weighted sum is divided by n_samples.
+        place : tuple of int, default=(1, 0)
+            Number of the batch, and number of the first sample in it, which determine the random
+            numbers of modules.
 
         Returns
         -------
@@ -157,12 +159,12 @@ class Network:
         """
         losses, scores = new_array((x.shape[0],), x), new_array(target.shape, x)
         gradients, share = {}, weight / x.shape[0]
-        self._n_batches += 1
+        n_batch, start = place
 
         def work(first, last):
             rows = slice(first, last)
             tapes = self._free_tapes.pop() if self._free_tapes else [Tape() for _ in self._modules]
-            scores[rows, ...] = self._forward(x[rows, ...], tapes, first)
+            scores[rows, ...] = self._forward(x[rows, ...], tapes, (n_batch, start + first))
             losses[rows], dy = self.loss(scores[rows, ...], target[rows, ...])
             gradients[first] = self._backward(tapes, dy * share[rows][:, None])
             self._free_tapes.append(tapes)
@@ -170,11 +172,12 @@ class Network:
         self.backend.map_pieces(work, x.shape[0], self.piece_rows(x))
         return losses, scores, summed(gradients)
 
-    def _forward(self, x, tapes, first):
+    def _forward(self, x, tapes, place):
+        n_batch, first = place
         for (name, module), tape in zip(self._modules.items(), tapes, strict=True):
             stream = None
             if name in self.seeds:
-                stream = RowStream([self.seeds[name], self._n_batches], first)
+                stream = RowStream([self.seeds[name], n_batch], first)
             x = module.forward(x, tape, stream)
         return x
 

@@ -1,6 +1,6 @@
 """Samples, the batches that they are divided into, and sums over batches."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -29,6 +29,10 @@ class Batch(NamedTuple):
         arrays = (part(array, rows) for array in self[:4])
         return Batch(*arrays, first=self.first + first)
 
+    def perform(self, work, model, memory):
+        """Return the sums of some work on these samples, and the successor of its shard."""
+        return work.sums(model, self, memory)
+
     def total_weight(self):
         """Return the sum of the weights as a number."""
         if self.weight is None:
@@ -54,6 +58,11 @@ class Samples:
     dtype: Any = None  # dtype of the batches; None means the dtype of X
     backend: Any = None  # device for batches of sparse targets
 
+    @property
+    def is_plain(self):
+        """Whether one compiled call can process several batches: all that is needed is X."""
+        return self.weight is None and self.mask is None
+
     def batches(self, batch_size, random_state):
         """Return the index arrays of one pass, sorted so that a memory map is read forwards."""
         rows = np.arange(self.X.shape[0]) if self.index is None else self.index
@@ -75,6 +84,21 @@ class Samples:
         if sparse.issparse(target):
             target = self.backend.to_device(target.toarray())
         return Batch(X, target, mask, weight)
+
+    def part(self, index):
+        """Return some of the samples; all of them if the index is None."""
+        return replace(self, index=index)
+
+    def release(self):
+        """Release what was loaded; all of it is in memory anyway."""
+
+    def with_targets(self, compute):
+        """Return compute(samples), the samples with their targets."""
+        return compute(self)
+
+    def fetch(self, rows):
+        """Return some rows in memory."""
+        return self.take(rows)
 
 
 def part(array, rows, dtype=None):

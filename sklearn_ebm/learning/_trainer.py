@@ -1,6 +1,5 @@
 """The training loop: passes over batches, and one step on a batch, for every criterion."""
 
-import copy
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +12,8 @@ from sklearn_ebm.learning._curves import Curves
 from sklearn_ebm.learning._divergence import Diverged
 from sklearn_ebm.learning._memory import Memory
 from sklearn_ebm.learning._progress import Progress
-from sklearn_ebm.learning._samples import count, merged
+from sklearn_ebm.learning._samples import count
+from sklearn_ebm.learning._work import Work
 
 
 @dataclass(frozen=True)
@@ -128,7 +128,7 @@ class Trainer:
         Outcome
             How learning ended. If it diverged, policies have restored good parameters.
         """
-        with self._guarded(policies) as outcome:
+        with self._guarded(policies, samples) as outcome:
             outcome.is_stopped = self._passes(samples, policies, plan, estimator, context)
         return outcome
 
@@ -151,7 +151,7 @@ class Trainer:
         """
         self.average, tally = None, {}
         try:
-            with self._guarded(policies) as outcome:
+            with self._guarded(policies, samples) as outcome:
                 for group in _groups(samples.in_order(batch_size), self.criterion.chunk):
                     self.steps(samples, group, [0.0] * len(group), policies, tally)
                 for policy in policies:
@@ -161,7 +161,7 @@ class Trainer:
         return outcome
 
     @contextmanager
-    def _guarded(self, policies):
+    def _guarded(self, policies, samples):
         """Call the policies before and after learning, even if it is interrupted."""
         outcome = Outcome()
         for policy in policies:
@@ -177,6 +177,7 @@ class Trainer:
             for policy in policies:
                 policy.end(self, outcome.has_diverged)
             self._batch = None
+            samples.release()
 
     def _judge_interruption(self, policies):
         try:
@@ -257,9 +258,7 @@ class Trainer:
         Diverged
             If a step diverged and no policy recovers from it.
         """
-        backend = resolve_backend(self.criterion.backend, samples.X)
-        is_plain = samples.weight is None and samples.mask is None
-        if is_plain and self.criterion.can_advance(backend):
+        if samples.is_plain and self._can_advance(samples):
             for first, last in _equal_sizes([_size(rows) for rows in batches]):
                 index = np.stack([np.r_[rows] for rows in batches[first:last]])
                 self.criterion.advance(samples.X, index, done[first:last], self.stream, self.shard)
@@ -274,6 +273,9 @@ class Trainer:
                 report = self.step(self._batch, share)
             if tally is not None:
                 count(tally, report)
+
+    def _can_advance(self, samples):
+        return self.criterion.can_advance(resolve_backend(self.criterion.backend, samples.X))
 
     def recovering(self, policies, work, *args):
         """Call work(*args), and repeat it if it diverges and a policy recovers."""
@@ -310,28 +312,13 @@ class Trainer:
         """
         criterion = self.criterion
         model = criterion.prepare(batch)
-
-        def contribute(piece, memory):
-            return criterion.contribute(model, piece, memory, copy.copy(self.stream), self.shard)
-
-        parts = self._map(contribute, model, batch)
-        sums = merged([sums for sums, _ in parts])
+        work = Work(criterion, self.stream, self.shard)
+        sums, shard = batch.perform(work, model, self._memory)
         criterion.apply(model, sums, batch, done)
-        self.shard = parts[-1][1]
+        self.shard = shard
         if self.stream is not None:
             self.stream.n_draws += criterion.n_draws
         return sums["report"]
-
-    def _map(self, work, model, batch):
-        """Return the results of work on each piece of the batch, in the order of the rows."""
-        backend, results = resolve_backend(self.criterion.backend, batch.X), {}
-
-        def on_piece(first, last):
-            results[first] = work(batch.rows(first, last), self._memory.part(first))
-
-        n_rows = batch.n_samples
-        backend.map_pieces(on_piece, n_rows, self.criterion.piece_rows(model) or max(1, n_rows))
-        return [results[first] for first in sorted(results)]
 
     # ------------------------------------------------------------------------- called by policies
     def measure(self, batch):
@@ -347,9 +334,8 @@ class Trainer:
         dict
             Merged sums of the pieces.
         """
-        criterion = self.criterion
-        model = criterion.prepare(batch)
-        return merged(self._map(lambda *piece: criterion.measure(model, *piece), model, batch))
+        work = Work(self.criterion, only_measures=True)
+        return batch.perform(work, self.criterion.prepare(batch), self._memory)[0]
 
     def confirm(self):
         """Raise `Diverged` if the last step diverged, judged on the batch that it was made on."""

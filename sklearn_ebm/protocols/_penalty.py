@@ -65,6 +65,12 @@ class PenaltyFactor(Protocol):
     - ``rule(step_size, dtype)``: the proximal operator of single entries as plain numbers for
       fused kernels (see `sklearn_ebm.backends._rules`).
     - ``group_rule(like)``: the same for disjoint groups.
+    - ``inhibition_rule(like)``: the strengths of lateral inhibition (see
+      `sklearn_ebm.backends._inhibition`).
+    - ``learned`` (array): parameters that the model learns, such as the strengths of inhibition.
+      ``moment(code, weight)`` returns sums over samples, ``updated(moment)`` the penalty after a
+      step that decreases it for these samples, and ``with_learned(value)`` the penalty with other
+      parameters.
     - ``ridge`` (float) and ``without_ridge`` (a factor): the penalty is ridge/2 ||z||^2 plus that
       factor. Problems add the ridge to their Hessian, and solvers receive the other factor. Its
       dual norm then provides the duality gap of the whole energy.
@@ -72,6 +78,8 @@ class PenaltyFactor(Protocol):
       variables w_j z_j, with the weight of each entry of a code. Solvers use these variables.
     - ``n_samples`` (int) and ``rows(index)`` (a factor): the penalty differs between samples, and
       `rows` returns that of some of the samples. Only functions accept such a penalty.
+    - ``with_alpha(alpha)`` (a factor): the penalty with another alpha, for penalties whose
+      resolution takes time, such as those with weights for each sample.
     - ``jointly(size)``: the factor for groups of `size` samples that share a support, with a group
       in each row. It is the same penalty for groups of one sample.
     - ``majorant(code, neglected)``: a penalty with `prox` that is at least this one everywhere, up

@@ -7,14 +7,16 @@ class Solver(Protocol):
     """A function that minimises a batch of inference problems, one per row of `code`.
 
     A solver is registered with the capabilities that it `requires` of the problem or of its penalty
-    (`sklearn_ebm.solvers.SOLVERS`): ``gram``, ``rule``, ``group_rule``, ``tangent``, ``convex``,
-    ``as_local_lasso``, ``in_fourier_domain``. If one is missing, `solve_lasso` raises a ValueError
-    that names it and a solver that works. A solver never checks its input.
+    (`sklearn_ebm.solvers.SOLVERS`): ``gram``, ``rule``, ``group_rule``, ``inhibition_rule``,
+    ``tangent``, ``convex``, ``as_local_lasso``, ``in_fourier_domain``. If one is missing,
+    `solve_lasso` raises a ValueError that names it and a solver that works. A solver never checks
+    its input.
 
     Accuracy is measured relative to 1/2 ||x||^2, in one of two ways. If the penalty offers
     `dual_norm` or `conjugate`, the measure is the duality gap, a certified bound. Otherwise it is
     the decrease of the energy as defined in `sklearn_ebm.solvers._proximal`, which is not
-    a certificate. `Solution.criterion` records the choice.
+    a certificate. A solver that is registered with a `criterion` has its own measure.
+    `Solution.criterion` records the choice.
     """
 
     def __call__(

@@ -44,7 +44,7 @@ class FlipSampler:
         """Return the state after several steps; see `sklearn_ebm.protocols.Sampler`."""
         x, accepted = copied(state.particles), 1.0
         for _ in range(n_steps):
-            keys = stream.key(), stream.key()
+            keys = state.keys(stream)
             if offers(energy, "gibbs_sweep"):
                 energy.gibbs_sweep(x, keys)
             else:

@@ -59,7 +59,7 @@ class HamiltonianSampler:
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
             point = Point(x, energy.value(x, None), energy.input_gradient(x, None))
             for _ in range(n_steps):
-                keys = stream.key(), stream.key()
+                keys = state.keys(stream)
                 point, accepted, has_failed = self._step(energy, point, step_size, keys)
                 if self.is_adaptive:
                     step_size = _adapted(step_size, accepted, has_failed, state.spread)

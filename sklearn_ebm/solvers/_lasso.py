@@ -26,6 +26,7 @@ EXACT_SHARE = 0.3  # share of tol that leaves room for the rounding of gaps in s
 LEFT_FOR_ROUNDING = 0.9  # share of tol to reach before codes are rounded to single precision
 DENSE = 0.3  # share of non-zero codes of an image above which FISTA is faster than descent
 RESOLVED = 1e-3  # share of ||x||^2 above which single precision computes errors to three digits
+RESOLVED_SLOPES = 1e-5  # violations of first-order conditions that single precision resolves
 SINGLE_RANGE = 1e30  # an active set searches in single precision, with a maximum of 3e38
 
 
@@ -37,6 +38,7 @@ MISSING = {
         "a penalty on disjoint groups with one weight each; {penalty} is not such a penalty"
     ),
     "limit_rule": "an L1Constraint and a model whose samples are rows, got {penalty}",
+    "inhibition_rule": ("an InhibitionPenalty and a model whose samples are rows, got {penalty}"),
     "support_rule": "an L0Penalty and a model whose samples are rows, got {penalty}",
     "tangent": "a LogSumPenalty or an LqPenalty, got {penalty}",
     "prox": "a proximal operator; {penalty} has none if only tol is set",
@@ -49,11 +51,15 @@ NOT_SEPARABLE = "a separable penalty; {penalty} is not separable"
 
 @dataclass(frozen=True)
 class Entry:
-    """A solver, the capabilities that it requires, and the name of its kernel in the backend."""
+    """A solver, the capabilities that it requires, and the name of its kernel in the backend.
+
+    The criterion is that of the penalty if it is None.
+    """
 
     solve: Any
     requires: tuple = ()
     kernel: str | None = None
+    criterion: Criterion | None = None
 
 
 def _outcome(problem, solution, claimed, tol, max_iter, backend):
@@ -240,6 +246,26 @@ def _solve_convex(problem, code, warm, tol, max_iter, backend):
     return entry.solve(problem, code, warm, tol, max_iter, backend)
 
 
+def _inhibited_descent(problem, code, warm, tol, max_iter, backend):
+    """Descend along coordinates, in double precision where single cannot resolve the slopes."""
+    if not warm:
+        code[...] = 0
+    is_double = code.dtype == array_namespace(code).float64
+    resolved = tol if is_double else max(tol, RESOLVED_SLOPES)
+    measure, n_iter = _descend(problem, code, resolved, max_iter, backend)
+    if not is_double:
+        n_iter += _go_on(_descend, problem, code, measure, tol, max_iter - n_iter, backend)
+    return measure, n_iter
+
+
+def _descend(problem, code, tol, max_iter, backend):
+    measure, n_iter = array_namespace(code).empty_like(problem.half_norm), 0
+    for rows, lasso in _by_grams(problem, problem.penalty.inhibition_rule(problem.half_norm)):
+        measure[rows], steps = backend.inhibited_descent(lasso, code[rows, :], tol, max_iter)
+        n_iter = max(n_iter, steps)
+    return measure, n_iter
+
+
 def _pursuit(problem, code, warm, tol, max_iter, backend):
     """Select supports from zero, whatever the codes are; the limits are those of the penalty."""
     xp, part, rule = array_namespace(code), code, problem.penalty.support_rule
@@ -330,6 +356,12 @@ SOLVERS = {
     "constrained": Entry(_constrained, requires=("limit_rule",), kernel="constrained_codes"),
     "omp": Entry(_pursuit, requires=("support_rule",), kernel="pursue"),
     "reweighted": Entry(_reweighted, requires=("tangent",)),
+    "inhibited_cd": Entry(
+        _inhibited_descent,
+        requires=("inhibition_rule",),
+        kernel="inhibited_descent",
+        criterion=Criterion.STATIONARITY,
+    ),
     "active_set": Entry(_active_set, requires=("gram", "rule"), kernel="active_set"),
     "cd": Entry(_coordinate_descent, requires=("gram", "rule"), kernel="coordinate_descent"),
     "block_cd": Entry(_block_descent, requires=("gram", "group_rule"), kernel="block_descent"),
@@ -339,10 +371,13 @@ SOLVERS = {
     "ista": Entry(_proximal(ista), requires=("prox",)),
 }
 AUTOMATIC = (  # in order of preference
-    "constrained", "omp", "reweighted", "active_set", "block_cd", "local_cd", "fista", "ista"
+    "constrained", "omp", "reweighted", "inhibited_cd", "active_set", "block_cd", "local_cd",
+    "fista", "ista",
 )  # fmt: skip
 MATRIX_SOLVERS = _without("as_local_lasso", "in_fourier_domain")  # for dictionaries as matrices
-CONVOLUTION_SOLVERS = _without("gram", "group_rule", "limit_rule", "support_rule")
+CONVOLUTION_SOLVERS = _without(
+    "gram", "group_rule", "limit_rule", "support_rule", "inhibition_rule"
+)
 
 
 def _absent(names, problem):
@@ -396,11 +431,12 @@ def solve_lasso(problem, *, solver="auto", code=None, warm=False, tol=1e-4, max_
     ----------
     problem : GramProblem, MaskedProblem or ConvolutionalProblem
         The batch.
-    solver : {"auto", "constrained", "omp", "reweighted", "active_set", "cd", "block_cd", \
-            "local_cd", "fista", "fista_fft", "ista"}, default="auto"
+    solver : {"auto", "constrained", "omp", "reweighted", "inhibited_cd", "active_set", "cd", \
+            "block_cd", "local_cd", "fista", "fista_fft", "ista"}, default="auto"
         "auto" searches the weight of the penalty if the norm or the error is limited, uses
-        orthogonal matching pursuit if the penalty limits the number of non-zero entries, and solves
-        weighted L1 problems if the penalty is concave. Otherwise, it uses the active set (or block
+        orthogonal matching pursuit if the penalty limits the number of non-zero entries, solves
+        weighted L1 problems if the penalty is concave, and uses coordinate descent if components
+        inhibit each other. Otherwise, it uses the active set (or block
         coordinate descent for disjoint groups) if the Hessian is a matrix, local coordinate descent
         for convolutions, and else FISTA, or ISTA if the penalty is not convex.
     code : array of shape (n_samples, n_components) or None, default=None
@@ -409,7 +445,9 @@ def solve_lasso(problem, *, solver="auto", code=None, warm=False, tol=1e-4, max_
         Whether `code` contains initial codes.
     tol : float, default=1e-4
         Tolerance for the duality gap relative to 1/2 ||x||^2. If the penalty has no certificate, it
-        applies to the decrease of the energy, as defined in `sklearn_ebm.solvers._proximal`.
+        applies to the decrease of the energy, as defined in `sklearn_ebm.solvers._proximal`, or,
+        with "inhibited_cd", to the largest violation of the first-order conditions over max_j |c_j|
+        (`sklearn_ebm.backends._inhibition`).
     max_iter : int, default=1000
         Maximum number of rounds, sweeps or steps.
     certify : bool, default=False
@@ -437,7 +475,8 @@ def solve_lasso(problem, *, solver="auto", code=None, warm=False, tol=1e-4, max_
     entry = suitable(solver, problem, backend)
     with _unweighted(problem, code, warm) as solved:
         measure, n_iter = entry.solve(solved, code, warm, tol, max_iter, backend)
-    solution = Solution(code, n_iter, [], measure, criterion=_criterion(problem.penalty))
+    criterion = entry.criterion or _criterion(problem.penalty)
+    solution = Solution(code, n_iter, [], measure, criterion=criterion)
     return verified(solution, problem, tol, max_iter, certify or warm, backend)
 
 

@@ -1,5 +1,6 @@
 """Codes for a decreasing sequence of weights of the penalty, each from the codes of the last."""
 
+import numpy as np
 from scipy import sparse
 
 from sklearn_ebm.backends import array_namespace, to_csr
@@ -106,11 +107,17 @@ def solve_path(problems, code, *, solver, tol, max_iter, backend):
 
 
 def _is_one_search(problems, solver, backend):
-    """Return whether an active set can follow the path with the same Hessian."""
-    if suitable(solver, problems[0], backend) is not SOLVERS["active_set"]:
+    """Return whether an active set can follow the path: Hessians differ by their ridges only."""
+    first = problems[0]
+    if suitable(solver, first, backend) is not SOLVERS["active_set"]:
         return False
-    shares_hessian = all(problem.gram is problems[0].gram for problem in problems)
-    return shares_hessian and in_single_range(_unweighted(problems[0]), None)
+    if not _share(problems, "gram") and (first.weights is not None or first.source is None):
+        return False
+    return _share(problems, "correlation") and in_single_range(_unweighted(problems[-1]), None)
+
+
+def _share(problems, name):
+    return all(getattr(each, name) is getattr(problems[0], name) for each in problems)
 
 
 def _unweighted(problem):
@@ -119,21 +126,28 @@ def _unweighted(problem):
 
 def _search(problems, code, tol, max_iter, backend):
     """Follow the path with an active set; other methods continue with single codes."""
-    first, solutions = problems[0], []
-    refuse_underflow(problems[-1])
-    base = _unweighted(first)
-    weights = first.weights
-    inner = [each.penalty if weights is None else each.penalty.unweighted for each in problems]
-    thresholds = [penalty.rule(1, float).threshold for penalty in inner]
+    last, solutions = problems[-1], []
+    refuse_underflow(last)
+    weights = last.weights
+    base = _unweighted(last)
+    solved = problems if weights is None else [_in_variables_of(base, each) for each in problems]
+    thresholds = [each.penalty.rule(1, float).threshold for each in solved]
+    lasso, ridges = base.as_lasso(), np.zeros(len(problems))
+    if not _share(problems, "gram"):
+        lasso = lasso._replace(gram=last.source.decoder.gram)
+        ridges = np.array([each.source.ridge for each in problems])
     gaps, rounds = backend.active_set_path(
-        base.as_lasso(), thresholds, code, tol, min(max_iter, ROUNDS)
+        lasso, thresholds, ridges, code, tol, min(max_iter, ROUNDS)
     )
     for k, problem in enumerate(problems):
         gap, n_iter = gaps[k], int(rounds[k])
-        solved = base.with_penalty(inner[k])
-        n_iter += finish_active_set(solved, code[k], gap, tol, max_iter - n_iter, backend)
+        n_iter += finish_active_set(solved[k], code[k], gap, tol, max_iter - n_iter, backend)
         if weights is not None:
             code[k] /= weights
         solution = Solution(code[k], n_iter, [], gap)
         solutions.append(verified(solution, problem, tol, max_iter, False, backend))
     return solutions
+
+
+def _in_variables_of(base, problem):
+    return base.with_penalty(problem.penalty.unweighted)

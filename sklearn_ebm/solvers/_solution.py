@@ -16,6 +16,15 @@ class Criterion(enum.Enum):
     GAP = "Their duality gaps are up to {measure} of 1/2 ||x||^2"
     NORM = "Their duality gaps are up to {measure} of ||z||_1"
     DECREASE = "Their energies still decrease, by up to {measure} of 1/2 ||x||^2"
+    STATIONARITY = (
+        "They violate the first-order conditions by up to {measure} of the largest correlation of "
+        "the sample with an atom"
+    )
+
+    @property
+    def is_gap(self):
+        """Whether the value is a duality gap, a certificate."""
+        return self in (Criterion.GAP, Criterion.NORM)
 
 
 class Outcome(enum.Enum):
@@ -84,11 +93,11 @@ class Solution:
     objective_curve : list of float
         Mean energy at each check. Empty for solvers that do not compute it.
     measure : array of shape (n_samples,)
-        Value that is compared with tol, relative to 1/2 ||x||^2 or to ||z||_1.
+        Value that is compared with tol.
     outcome : Outcome, default=Outcome.CONVERGED
     criterion : Criterion, default=Criterion.GAP
-        Whether `measure` is the duality gap, a certificate, or the decrease of the energy. The gap
-        is relative to ||z||_1 with `Criterion.NORM`.
+        Whether `measure` is the duality gap, the decrease of the energy, or the violation of the
+        first-order conditions, and its unit.
     """
 
     code: Any
@@ -101,7 +110,7 @@ class Solution:
     @property
     def gap(self):
         """Relative duality gap; NaN without a certificate. Shape (n_samples,)."""
-        if self.criterion is Criterion.DECREASE:
+        if not self.criterion.is_gap:
             return array_namespace(self.measure).full_like(self.measure, np.nan)
         return self.measure
 

@@ -296,9 +296,11 @@ def test_a_path_has_the_codes_of_each_threshold(backend, name, dtype, n_rows):
     assert gap.shape == (len(arguments["thresholds"]), n_rows)
     assert np.all(gap <= tol)
     assert n_iter.shape == (len(arguments["thresholds"]),)
-    for threshold, code in zip(arguments["thresholds"], result["code"], strict=True):
+    weights = zip(arguments["thresholds"], arguments["ridges"], strict=True)
+    for (threshold, ridge), code in zip(weights, result["code"], strict=True):
         rule = lasso.rule._replace(threshold=threshold)
-        true_gap, _ = case.certificate(lasso._replace(rule=rule), code)
+        gram = lasso.gram + ridge * np.eye(len(lasso.gram))
+        true_gap, _ = case.certificate(lasso._replace(gram=gram, rule=rule), code)
         assert np.all(true_gap <= 2 * tol)
         assert np.all(code >= 0) or "positive" not in name
 

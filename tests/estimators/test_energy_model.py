@@ -7,12 +7,15 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.integrate import quad
+from scipy.stats import multivariate_normal
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import GridSearchCV
 
 from sklearn_ebm import RBM, EnergyModel, ExpertEnergy
+from sklearn_ebm.backends import numpy
+from sklearn_ebm.backends._random import Stream
 from sklearn_ebm.factors import MODEL_ENERGIES
 from sklearn_ebm.learning.contrasts import GaussianNoise
 
@@ -376,12 +379,24 @@ def test_data_that_suggest_another_energy_are_reported(bits):
 
 
 def test_noise_has_the_density_that_it_is_drawn_from():
-    noise = GaussianNoise.of(MEAN, COVARIANCE)
-    x = NORMAL[:5]
-    difference = x - MEAN
-    quadratic = np.sum(difference @ np.linalg.inv(COVARIANCE) * difference, axis=1) / 2
-    constant = 1.5 * math.log(2 * math.pi) + math.log(np.linalg.det(COVARIANCE)) / 2
-    assert_allclose(noise.log_density(x), -quadratic - constant, rtol=1e-4)
+    noise, stream = GaussianNoise.of(MEAN, COVARIANCE), Stream(np.random.RandomState(0))
+    thick = COVARIANCE + 0.01 * np.diag(np.diagonal(COVARIANCE))
+    normal = multivariate_normal(MEAN, thick)
+    assert_allclose(noise.log_density(NORMAL[:5]), normal.logpdf(NORMAL[:5]), rtol=1e-4)
+    drawn = noise.draw((5000, 6), stream.key(), numpy)
+    assert drawn.shape == (10_000, 3)
+    # Five standard errors of a variance
+    assert_allclose(np.cov(drawn.T), thick, atol=5 * 1.5 * math.sqrt(2 / 10_000))
+
+
+def test_noise_lies_off_data_on_a_line():
+    """Otherwise, the energy would not rise away from the line."""
+    place = RANDOM.uniform(-1, 1, 1000)
+    X = np.column_stack([place, 0.5 * place])
+    model = EnergyModel(
+        20, energy_function="softplus", loss="noise_contrastive", max_iter=20, tol=0, random_state=0
+    ).fit(X)
+    assert np.all(model.energy(X[:50]) < model.energy(X[:50] + np.array([-0.4, 0.8])))
 
 
 @pytest.mark.parametrize("name", MODEL_ENERGIES)

@@ -23,8 +23,10 @@ def with_dropout():
     network, x = network_of(pipeline, X[:7])
     target = (Y[:7, None] == np.arange(10)).astype(float)
 
-    def losses():
-        return network.losses_and_gradients(x, target, np.ones(7))[0]
+    def losses(n_batch=1, first=0, last=7):
+        rows, place = slice(first, last), (n_batch, first)
+        ones = np.ones(last - first)
+        return network.losses_and_gradients(x[rows], target[rows], ones, place)[0]
 
     return network, x, target, losses
 
@@ -48,9 +50,16 @@ def test_gradients_are_those_of_the_loss_with_what_dropout_leaves_out(with_dropo
 def test_dropout_leaves_out_others_in_each_batch_and_nothing_when_it_is_looked_at(with_dropout):
     network, x, target, losses = with_dropout
     passed = network.loss(network.scores(x), target)[0]
-    first, second = losses(), losses()
+    first, second = losses(1), losses(2)
     assert len({*first, *second, *passed}) == 21
+    assert_array_equal(losses(1), first)
     assert_array_equal(network.loss(network.scores(x), target)[0], passed)
+
+
+def test_what_dropout_leaves_out_of_a_row_does_not_depend_on_where_the_row_is(with_dropout):
+    *_, losses = with_dropout
+    parts = [losses(3, 0, 2), losses(3, 2, 7)]  # as if two machines had a part of the batch each
+    assert_allclose(np.concatenate(parts), losses(3), rtol=1e-12)
 
 
 @pytest.mark.usefixtures("same_in_each_batch")

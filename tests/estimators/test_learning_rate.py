@@ -32,7 +32,7 @@ MODELS = {  # with the initial rate of "auto"
     "ConvPSD": (ConvPSD(3, kernel_size=3, alpha=0.3, crop_size=None, tol=0, image_shape=(8, 8),
                         max_iter=2, batch_size=100, random_state=0), 1e-2),
     "AutoEncoder": (AutoEncoder(6, tol=0, **TWO_PASSES), 1e-3),
-    "EnergyModel": (EnergyModel(6, optimizer="adam", tol=0, **TWO_PASSES), 1e-2),
+    "EnergyModel": (EnergyModel(6, optimizer="adam", tol=0, **TWO_PASSES), 3e-2),
     "RBM-bernoulli": (RBM(6, average=0, **TWO_PASSES), 0.2),
     "RBM-gaussian": (RBM(6, visible="gaussian", average=0, **TWO_PASSES), 0.1),
     "FineTunedClassifier": (FineTunedClassifier(

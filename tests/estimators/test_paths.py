@@ -5,7 +5,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import lasso_path
+from sklearn.linear_model import enet_path, lasso_path
 
 from sklearn_ebm import (
     ElasticNetPenalty,
@@ -155,16 +155,58 @@ def test_nearly_dependent_atoms_do_not_end_a_path(dtype):
     assert np.all(gap <= 1e-4)
 
 
-def test_a_search_along_a_path_needs_few_rounds(patches, dictionary):
-    """The support moves to its minimum before atoms join; from zero, a search takes 10 rounds."""
+@pytest.mark.parametrize("ridge", [0.0, 0.1, 1.0])
+def test_a_search_along_a_path_needs_few_rounds(patches, dictionary, ridge):
+    """The support moves to its minimum before atoms join; from zero, a search takes 10 rounds.
+
+    Ridges decrease with the thresholds, and the inverse of an earlier Hessian remains in use. With
+    it, few searches may settle above the tolerance, and another solver continues.
+    """
     problem = SparseEnergy(LinearDecoder(dictionary), L1(1.0)).problem(patches[:100])
-    largest = alpha_max(patches[:100], dictionary)
+    alphas = alpha_max(patches[:100], dictionary) * np.geomspace(1, 0.05, 20)
     code = np.empty((20, 100, len(dictionary)))
-    gap, rounds = numba.active_set_path(
-        problem.as_lasso(), largest * np.geomspace(1, 0.05, 20), code, 1e-4, 24
+    gap, rounds = numba.active_set_path(problem.as_lasso(), alphas, ridge * alphas, code, 1e-4, 24)
+    is_certified = gap <= 1e-4
+    assert np.mean(is_certified) >= (0.998 if ridge else 1)
+    assert np.max(rounds) <= (10 if ridge else 6)
+    for k in (7, 12, 19):  # after steps with the first inverse and with later ones
+        factor = ElasticNetPenalty(1 / (1 + ridge)).resolve(96, alphas[k] * (1 + ridge))
+        exact = SparseEnergy(problem.source.decoder, factor).problem(patches[:100])
+        assert np.all(exact.certificate(code[k])[is_certified[k]] <= 1.01e-4)
+
+
+@pytest.mark.parametrize("positive", [False, True])
+def test_a_path_of_the_elastic_net_is_that_of_scikit_learn(X, dictionary, positive):
+    """scikit-learn divides the misfit by the number of features."""
+    x, n_features = X[3], X.shape[1]
+    penalty = ElasticNetPenalty(0.7)
+    alphas, code, _ = alpha_path(
+        x[None], dictionary, n_alphas=25, penalty=penalty, positive=positive, tol=1e-13
     )
-    assert np.all(gap <= 1e-4)
-    assert np.max(rounds) <= 6
+    _, path, _ = enet_path(
+        dictionary.T, x, l1_ratio=0.7, alphas=alphas / n_features, tol=1e-14, max_iter=100_000,
+        positive=positive,
+    )  # fmt: skip
+    assert_allclose(code[0], path, atol=3e-5)
+
+
+def test_weights_of_samples_are_copied_once(X, dictionary, monkeypatch):
+    """Each resolution copies them, which took as long as the path."""
+    calls, resolve = [], L1Penalty.resolve
+
+    def counted(self, *arguments):
+        calls.append(arguments)
+        return resolve(self, *arguments)
+
+    monkeypatch.setattr(L1Penalty, "resolve", counted)
+    penalty = L1Penalty(np.random.default_rng(0).uniform(0.5, 2, (len(X), len(dictionary))))
+    alphas, code, _ = alpha_path(X, dictionary, alphas=[4, 2, 1, 0.5], penalty=penalty)
+    assert len(calls) == 1
+    for k, alpha in enumerate(alphas):
+        single = sparse_encode(X, dictionary, alpha, penalty=penalty, tol=1e-10)
+        value = alpha * np.sum(penalty.weights * (abs(code[:, :, k]) - abs(single)), axis=1)
+        errors = [np.sum((X - z @ dictionary) ** 2, axis=1) for z in (code[:, :, k], single)]
+        assert np.all((errors[0] - errors[1]) / 2 + value <= 1.01e-4 * np.sum(X**2, axis=1) / 2)
 
 
 def test_lists_are_arrays(X, dictionary):

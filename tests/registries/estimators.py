@@ -79,6 +79,9 @@ CASES = {
     "SparseCoder-inhibition": Case(
         SparseCoder(6, penalty=InhibitionPenalty(map_shape=(2, 3), inner_radius=1), **FEW), ROWS
     ),
+    "PSD-learned inhibition": Case(
+        PSD(6, penalty=InhibitionPenalty(structure="learned"), **FEW), ROWS
+    ),
     **{
         name: Case(image_models.make(name, connections=1, **QUICK), IMAGES)
         for name in image_models.MODELS

@@ -7,7 +7,8 @@ def _without(*names, solvers=MATRIX_SOLVERS):
     return [name for name in solvers if not {*names} & {*SOLVERS[name].requires}]
 
 
-CONSTRAINTS = ("limit_rule", "support_rule", "tangent")  # penalties with their own solvers
+# of penalties with their own solvers
+CONSTRAINTS = ("limit_rule", "support_rule", "tangent", "inhibition_rule")
 LASSO_SOLVERS = _without("group_rule", *CONSTRAINTS)
 GROUP_SOLVERS = _without("rule", *CONSTRAINTS)
 OVERLAP_SOLVERS = _without("rule", "group_rule", *CONSTRAINTS)

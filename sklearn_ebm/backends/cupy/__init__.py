@@ -22,6 +22,7 @@ from sklearn_ebm.backends.cupy._encoders import (
     tanh_preactivation,
 )
 from sklearn_ebm.backends.cupy._gibbs import gibbs_step
+from sklearn_ebm.backends.cupy._inhibited_descent import inhibited_descent
 from sklearn_ebm.backends.cupy._ising import ising_sweep
 from sklearn_ebm.backends.cupy._pieces import map_pieces
 from sklearn_ebm.backends.cupy._proximal import proximal_step
@@ -98,6 +99,7 @@ __all__ = [
     "gibbs_step",
     "greedy_steps",
     "greedy_steps_backward",
+    "inhibited_descent",
     "ising_sweep",
     "joint_descent",
     "local_contrast",

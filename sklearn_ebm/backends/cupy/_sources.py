@@ -11,6 +11,7 @@ Arrays are C-contiguous, with one row per block.
 from typing import NamedTuple
 
 from sklearn_ebm.backends._random import GROUP, KEY_STEPS, LANES, MULTIPLIERS, ROUNDS, USED_BITS
+from sklearn_ebm.backends.cupy._inhibited_source import INHIBITED_DESCENT
 from sklearn_ebm.backends.numpy._bernoulli import LARGEST_EXPONENT
 
 C_TYPES = {"float32": "float", "float64": "double"}
@@ -73,6 +74,29 @@ __device__ T block_sum(T value, T* partial) {
         width = half;
     }
     return partial[0];
+}
+
+// The first index of the largest value over the threads of a block; every thread gets it.
+// A second call must not follow without a barrier in between.
+template <typename T>
+__device__ unsigned block_argmax(T value, unsigned index, T* values, unsigned* indices) {
+    values[threadIdx.x] = value;
+    indices[threadIdx.x] = index;
+    __syncthreads();
+    for (unsigned width = blockDim.x; width > 1;) {
+        const unsigned half = (width + 1) / 2, other = threadIdx.x + half;
+        if (other < width) {
+            const bool is_larger = values[other] > values[threadIdx.x];
+            const bool is_earlier = indices[other] < indices[threadIdx.x];
+            if (is_larger || (values[other] == values[threadIdx.x] && is_earlier)) {
+                values[threadIdx.x] = values[other];
+                indices[threadIdx.x] = indices[other];
+            }
+        }
+        __syncthreads();
+        width = half;
+    }
+    return indices[0];
 }
 """
 
@@ -281,28 +305,6 @@ __global__ void shrink_sum_backward(
         }
         atomicAdd(threshold_gradient + k, -sum);
     }
-}
-
-// The first index of the largest value over the threads of a block; every thread gets it.
-template <typename T>
-__device__ unsigned block_argmax(T value, unsigned index, T* values, unsigned* indices) {
-    values[threadIdx.x] = value;
-    indices[threadIdx.x] = index;
-    __syncthreads();
-    for (unsigned width = blockDim.x; width > 1;) {
-        const unsigned half = (width + 1) / 2, other = threadIdx.x + half;
-        if (other < width) {
-            const bool is_larger = values[other] > values[threadIdx.x];
-            const bool is_earlier = indices[other] < indices[threadIdx.x];
-            if (is_larger || (values[other] == values[threadIdx.x] && is_earlier)) {
-                values[threadIdx.x] = values[other];
-                indices[threadIdx.x] = indices[other];
-            }
-        }
-        __syncthreads();
-        width = half;
-    }
-    return indices[0];
 }
 
 // One block has one sample, with all its steps; scratch: the values reached, then block_argmax's.
@@ -536,5 +538,6 @@ FAMILIES = {
         COMMON + UNIT_CONSTANTS + UNITS,
         ("uniform_numbers", "unit_means", "draw_units", "softplus_sums"),
     ),
+    "inhibited_descent": Family(COMMON + INHIBITED_DESCENT, ("descend_inhibited",)),
     "contrast": Family(COMMON + CONTRAST, ("move_weights",)),
 }

@@ -11,6 +11,8 @@ z_j q_j), with q = c - z H and s = min(1, alpha / max_j (|q_j| / w_j)). It is a 
 terms, which avoids cancellation.
 """
 
+from typing import Any, NamedTuple
+
 import numpy as np
 
 from sklearn_ebm.backends.numba._coordinate_descent import gap_of_sums
@@ -35,12 +37,14 @@ from sklearn_ebm.backends.numba._simd import (
 from sklearn_ebm.backends.numba._support import (
     SIGN,
     STEP,
+    Hessian,
     add_row,
-    add_rows,
     append,
+    correct_step,
     newton_step,
     remove,
-    subtract_step,
+    subtract_product,
+    unshifted,
 )
 
 JOINERS = LANES // 2  # maximum number of new atoms per round; more are often wrong
@@ -49,7 +53,17 @@ NEAR = np.float32(1.2)  # a threshold up to this multiple of alpha is set to alp
 REFUSALS = JOINERS  # rejected atoms in the support's span; more indicate nearly dependent atoms
 FARTHEST = np.float32(8)  # maximum step, as a multiple of the code's L1 norm
 FRESH = 8  # thresholds of a path after which q is recomputed
+STALE = np.float32(0.3)  # share of the ridge of an inverse at which the inverse is recomputed
 LEAPS = 3  # attempts to find a step without sign changes; the last step is taken in any case
+
+
+class Path(NamedTuple):
+    """Decreasing thresholds with their Hessians, for one thread."""
+
+    thresholds: Any  # (n_thresholds,)
+    ridges: Any  # (n_thresholds,), not increasing
+    diagonal: Any  # (n_atoms,), of the Gram matrix without a ridge
+    gram: Any  # (n_atoms, n_atoms), with the ridge of an inverse; changed by the kernel
 
 
 @inner
@@ -101,60 +115,63 @@ def _join(gram, search, size, atom):
 
 
 @inner
-def admit(gram, search, size, threshold):
+def admit(hessian, search, size, threshold):
     """Add the stronger violator of |q_j| <= threshold of each pair of lanes: size and refusals."""
     strength, n_refused = search.strength, 0
     for lane in range(JOINERS):
         other = lane + JOINERS
         best = lane if strength[lane] >= strength[other] else other
         if strength[best] > threshold:
-            grown = _join(gram, search, size, np.uintp(search.candidate[best]))
+            grown = _join(hessian.gram, search, size, np.uintp(search.candidate[best]))
             n_refused += grown == size
             size = grown
     return size, n_refused
 
 
 @inner
-def _discard(gram, search, size, position):
+def _discard(hessian, search, size, position):
     """Remove an atom from the support, and add its contribution to the residual correlation."""
     atom = search.support[position]
     if search.value[position] != 0:
-        add_row(search.correlation, gram, atom, search.value[position])
+        add_row(search.correlation, hessian.gram, atom, search.value[position])
+        if hessian.shift > 0:
+            search.correlation[atom] -= hessian.shift * search.value[position]
     search.is_free[atom] = 1
     remove(search, size, position)
     return size - 1
 
 
 @inner
-def discard_flips(gram, search, size):
+def discard_flips(hessian, search, size):
     value, vectors = search.value, search.vectors
     for i in range(size - 1, -1, -1):
         if (value[i] + vectors[STEP, i]) * vectors[SIGN, i] <= 0:
-            size = _discard(gram, search, size, i)
+            size = _discard(hessian, search, size, i)
     return size
 
 
 @inner
-def take_step(gram, search, size):
+def take_step(hessian, search, size):
     """Add the step to z, and update q; return the L1 norm of the step."""
     distance = np.float32(0)
     for i in range(size):
         search.value[i] += search.vectors[STEP, i]
         distance += abs(search.vectors[STEP, i])
-    subtract_step(gram, search, size)
+    subtract_product(hessian, search, search.vectors[STEP], size)
     return distance
 
 
 @inner
-def _leap(rule, gram, search, size, threshold):
+def _leap(rule, hessian, search, size, threshold):
     """Make a Newton step on the support without atoms that change sign: size, distance."""
     for _ in range(LEAPS):
         before = size
         newton_step(rule, search, size, threshold)
-        size = discard_flips(gram, search, size)
+        correct_step(hessian, search, size)
+        size = discard_flips(hessian, search, size)
         if size == before:
             break
-    return size, take_step(gram, search, size)
+    return size, take_step(hessian, search, size)
 
 
 @inner
@@ -172,7 +189,7 @@ def _relative_gap(rule, target, search, size, half_norm, largest):
 
 
 @inner
-def _minimize(rule, gram, target, search, size, threshold, half_norm, tol, max_iter, farthest):
+def _minimize(rule, hessian, target, search, size, threshold, half_norm, tol, max_iter, farthest):
     """Repeat rounds until the gap is small or no longer decreases; return size, gap and rounds.
 
     A gap is claimed only if no step was much longer than the code, since q accumulates the rounding
@@ -188,9 +205,9 @@ def _minimize(rule, gram, target, search, size, threshold, half_norm, tol, max_i
             if threshold < alpha * NEAR:
                 threshold = alpha
         before = size
-        grown, refused = admit(gram, search, size, threshold)
+        grown, refused = admit(hessian, search, size, threshold)
         n_refused += refused
-        size, distance = _leap(rule, gram, search, grown, threshold)
+        size, distance = _leap(rule, hessian, search, grown, threshold)
         farthest = max(farthest, distance)
         largest = survey(rule, search)
         if threshold > alpha:
@@ -206,13 +223,13 @@ def _minimize(rule, gram, target, search, size, threshold, half_norm, tol, max_i
 
 
 @inner
-def _resume(gram, search, start):
+def _resume(hessian, search, start):
     """Start from the support, signs and values of a code: size, L1 norm, refusals; q = c - z H."""
     length, n_refused = np.float32(0), 0
     size = np.intp(0)  # avoids a separate type for the literal
     for j in range(start.shape[0]):
         if start[j] != 0:
-            grown = _join(gram, search, size, np.uintp(j))
+            grown = _join(hessian.gram, search, size, np.uintp(j))
             n_refused += grown == size
             if grown > size:
                 search.vectors[SIGN, size] = 1 if start[j] > 0 else -1
@@ -220,7 +237,7 @@ def _resume(gram, search, start):
                 search.value[size] = search.vectors[STEP, size]  # rounded as in the update of q
                 length += abs(search.vectors[STEP, size])
                 size = grown
-    subtract_step(gram, search, size)
+    subtract_product(hessian, search, search.vectors[STEP], size)
     return size, length, n_refused
 
 
@@ -246,13 +263,13 @@ def active_set_rows(lasso, code, gap, n_iter, warm, tol, max_iter, search, first
 
     A start with nearly dependent atoms is unchanged and has an infinite gap.
     """
-    gram = lasso.gram
+    hessian = unshifted(lasso.gram)
     for n in range(first, last):
         rule, target = row_of(lasso.rule, n), lasso.correlation[n]
         restart(search, target)
         size, threshold, farthest = np.intp(0), rule.threshold, np.float32(0)
         if warm:
-            size, farthest, n_refused = _resume(gram, search, code[n])
+            size, farthest, n_refused = _resume(hessian, search, code[n])
             if n_refused > REFUSALS:
                 gap[n], n_iter[n] = np.inf, 0
                 continue
@@ -260,60 +277,105 @@ def active_set_rows(lasso, code, gap, n_iter, warm, tol, max_iter, search, first
         if not warm:
             threshold = max(threshold, largest)
         size, gap[n], n_iter[n] = _minimize(
-            rule, gram, target, search, size, threshold, lasso.half_norm[n], tol, max_iter, farthest
+            rule,
+            hessian,
+            target,
+            search,
+            size,
+            threshold,
+            lasso.half_norm[n],
+            tol,
+            max_iter,
+            farthest,
         )
         write(search, size, code[n])
 
 
 @inner
-def _refresh(gram, target, search, size):
+def _refresh(hessian, target, search, size):
     """Recompute q = c - z H, which accumulates the rounding errors of all steps."""
     for j in range(target.shape[0]):
         search.correlation[j] = target[j]
-    add_rows(search.correlation, gram, search.support, search.value, np.float32(-1), size)
+    subtract_product(hessian, search, search.value, size)
 
 
 @inner
-def _follow(rule, gram, target, search, size, half_norm, tol, max_iter):
+def _follow(rule, hessian, target, search, size, half_norm, tol, max_iter):
     """Minimise from the code of a slightly larger threshold; return size, gap and rounds.
 
     The first step has no new atoms: many that violate |q_j| <= alpha before it do not after it.
     """
-    size, distance = _leap(rule, gram, search, size, rule.threshold)
+    size, distance = _leap(rule, hessian, search, size, rule.threshold)
     largest = survey(rule, search)
     gap, length = _relative_gap(rule, target, search, size, half_norm, largest)
     if gap <= tol and distance <= FARTHEST * length:
         return size, gap, 1
     size, gap, n_rounds = _minimize(
-        rule, gram, target, search, size, rule.threshold, half_norm, tol, max_iter - 1, distance
+        rule, hessian, target, search, size, rule.threshold, half_norm, tol, max_iter - 1, distance
     )
     return size, gap, n_rounds + 1
 
 
+@inner
+def _with_ridge(path, ridge):
+    """Add the ridge to the Gram matrix of this thread."""
+    for j in range(path.diagonal.shape[0]):
+        path.gram[j, j] = path.diagonal[j] + ridge
+    return ridge
+
+
+@inner
+def _lower_ridge(search, size, decrease):
+    for i in range(size):
+        search.correlation[search.support[i]] += decrease * search.value[i]
+
+
+@inner
+def _start(rule, gram, target, search, half_norm, tol, max_iter):
+    """Minimise from a code of zeros; return size, gap and rounds."""
+    restart(search, target)
+    threshold, size = max(rule.threshold, survey(rule, search)), np.intp(0)
+    return _minimize(
+        rule, unshifted(gram), target, search, size, threshold, half_norm, tol, max_iter,
+        np.float32(0),
+    )  # fmt: skip
+
+
 @kernel
-def active_set_path_rows(lasso, thresholds, code, gap, n_iter, tol, max_iter, search, first, last):
-    """Compute codes of the rows first..last for decreasing thresholds; lasso.rule has threshold 1.
+def active_set_path_rows(lasso, path, code, gap, n_iter, tol, max_iter, search, first, last):
+    """Compute codes of the rows first..last for decreasing thresholds and ridges.
 
     Supports of consecutive thresholds have most atoms in common, so that the inverse of the Hessian
-    remains in use. A row without a certificate restarts from zero.
+    remains in use. Since it depends on the ridge, it is the inverse of an earlier Hessian, with a
+    larger ridge, until the ridges differ by a factor of `STALE`. `correct_step` accounts for the
+    difference. A row without a certificate restarts from zero.
+
+    The threshold of lasso.rule is one.
     """
-    gram, nothing = lasso.gram, np.float32(0)
+    gram = path.gram
     for n in range(first, last):
         target, half_norm, size, is_certified = lasso.correlation[n], lasso.half_norm[n], 0, False
-        for k in range(thresholds.shape[0]):
-            rule = scaled(row_of(lasso.rule, n), thresholds[k])
+        inverted = _with_ridge(path, path.ridges[0])
+        for k in range(path.thresholds.shape[0]):
+            rule, ridge = scaled(row_of(lasso.rule, n), path.thresholds[k]), path.ridges[k]
+            if is_certified and ridge < STALE * inverted:
+                inverted = _with_ridge(path, ridge)
+                restart(search, target)
+                size, _, n_refused = _resume(unshifted(gram), search, code[k - 1, n])
+                is_certified = n_refused <= REFUSALS
+            elif is_certified:
+                _lower_ridge(search, size, path.ridges[k - 1] - ridge)
             if is_certified:
+                hessian = Hessian(gram, inverted - ridge)
                 if k % FRESH == 0:
-                    _refresh(gram, target, search, size)
+                    _refresh(hessian, target, search, size)
                 size, gap[k, n], n_iter[k, n] = _follow(
-                    rule, gram, target, search, size, half_norm, tol, max_iter
+                    rule, hessian, target, search, size, half_norm, tol, max_iter
                 )
             else:
-                restart(search, target)
-                threshold = max(rule.threshold, survey(rule, search))
-                size, gap[k, n], n_iter[k, n] = _minimize(
-                    rule, gram, target, search, np.intp(0), threshold, half_norm, tol, max_iter,
-                    nothing,
-                )  # fmt: skip
+                inverted = _with_ridge(path, ridge)
+                size, gap[k, n], n_iter[k, n] = _start(
+                    rule, gram, target, search, half_norm, tol, max_iter
+                )
             is_certified = gap[k, n] <= tol
             write(search, size, code[k, n])

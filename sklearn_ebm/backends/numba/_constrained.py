@@ -39,6 +39,7 @@ from sklearn_ebm.backends.numba._support import (
     new_search,
     newton_step,
     times_inverse,
+    unshifted,
 )
 
 EXACT = 8  # distance from the limit in units of rounding at which a code is exact
@@ -95,7 +96,7 @@ def _shift(rule, limits, target, search, size, threshold, half_norm):
 
 
 @inner
-def _leap(rule, limits, gram, target, search, size, threshold, lowest, half_norm):
+def _leap(rule, limits, hessian, target, search, size, threshold, lowest, half_norm):
     """Make a step without atoms that change sign: size and threshold, which is at least lowest."""
     reached = threshold
     for _ in range(LEAPS):
@@ -105,10 +106,10 @@ def _leap(rule, limits, gram, target, search, size, threshold, lowest, half_norm
             search.vectors[STEP, i] -= shift * search.vectors[SCRATCH, i]
         reached = threshold + shift
         before = size
-        size = discard_flips(gram, search, size)
+        size = discard_flips(hessian, search, size)
         if size == before:
             break
-    take_step(gram, search, size)
+    take_step(hessian, search, size)
     return size, reached
 
 
@@ -134,7 +135,7 @@ def _relative_gap(limits, target, search, size, half_norm, largest):
 
 
 @inner
-def _minimize(rule, limits, gram, target, search, largest, half_norm, tol, max_iter):
+def _minimize(rule, limits, hessian, target, search, largest, half_norm, tol, max_iter):
     """Repeat rounds until the gap is small and the limit is met: size, gap and rounds."""
     threshold, is_active, n_still = largest, False, 0
     size, gap, n_rounds = np.intp(0), np.inf, 0
@@ -148,12 +149,12 @@ def _minimize(rule, limits, gram, target, search, largest, half_norm, tol, max_i
             lowest = SHRINK * min(threshold, strength)
         before = size
         if gap > tol:
-            size, _ = admit(gram, search, size, lowest)
+            size, _ = admit(hessian, search, size, lowest)
         grown = size
         if is_active:
             lowest = SHRINK * threshold
         size, reached = _leap(
-            rule, limits, gram, target, search, size, threshold, lowest, half_norm
+            rule, limits, hessian, target, search, size, threshold, lowest, half_norm
         )
         is_active = reached > lowest
         threshold = reached
@@ -182,7 +183,7 @@ def _respect(limits, search, size):
 @kernel
 def constrained_rows(lasso, limits, code, gap, n_iter, tol, max_iter, search, first, last):
     """Compute codes of the rows first..last, from zero."""
-    rule, gram = lasso.rule, lasso.gram
+    rule, hessian = lasso.rule, unshifted(lasso.gram)
     for n in range(first, last):
         target, half_norm = lasso.correlation[n], lasso.half_norm[n]
         restart(search, target)
@@ -191,7 +192,7 @@ def constrained_rows(lasso, limits, code, gap, n_iter, tol, max_iter, search, fi
         meets = limits.is_norm or half_norm + half_norm <= limits.limit
         if half_norm > 0 and largest > 0 and not (meets and not limits.is_norm):
             size, gap[n], n_iter[n] = _minimize(
-                rule, limits, gram, target, search, largest, half_norm, tol, max_iter
+                rule, limits, hessian, target, search, largest, half_norm, tol, max_iter
             )
         elif not meets and half_norm > 0:
             gap[n] = np.inf

@@ -4,7 +4,7 @@ import numpy as np
 
 from sklearn_ebm.backends import numpy as reference
 from sklearn_ebm.backends._namespace import diagonal, read_only
-from sklearn_ebm.backends.numba._active_set import active_set_path_rows, active_set_rows
+from sklearn_ebm.backends.numba._active_set import Path, active_set_path_rows, active_set_rows
 from sklearn_ebm.backends.numba._block_descent import (
     block_descent_rows,
     group_bounds,
@@ -13,6 +13,7 @@ from sklearn_ebm.backends.numba._block_descent import (
 from sklearn_ebm.backends.numba._coordinate_descent import coordinate_descent_rows, quadratic_rows
 from sklearn_ebm.backends.numba._factor import new_descent as new_search_in_double
 from sklearn_ebm.backends.numba._feature_sign import feature_sign_rows
+from sklearn_ebm.backends.numba._inhibited_descent import inhibited_descent_rows, new_inhibited
 from sklearn_ebm.backends.numba._joint_pursuit import new_joint_pursuit, pursue_groups
 from sklearn_ebm.backends.numba._launcher import split_rows
 from sklearn_ebm.backends.numba._proximal_gradient import new_descent, proximal_gradient_rows
@@ -64,10 +65,11 @@ def active_set(lasso, code, tol, max_iter, warm=True):
     return by_rows(solve, code, tol)
 
 
-def active_set_path(lasso, thresholds, code, tol, max_iter):
+def active_set_path(lasso, thresholds, ridges, code, tol, max_iter):
     """Fused active set for a path; see `sklearn_ebm.backends.numpy.active_set_path`."""
     lasso = _typed(lasso._replace(rule=lasso.rule._replace(threshold=1)))
-    thresholds = read_only(np.asarray(thresholds, code.dtype))
+    weights = (read_only(np.asarray(each, code.dtype)) for each in (thresholds, ridges))
+    path = Path(*weights, read_only(diagonal(lasso.gram).copy()), None)
     n_thresholds, n_rows, n_atoms = code.shape
     capacity = min(n_atoms, MAX_SUPPORT)
     gap = np.zeros((n_thresholds, n_rows))
@@ -76,9 +78,8 @@ def active_set_path(lasso, thresholds, code, tol, max_iter):
 
     def work(first, last):
         search = new_search(n_atoms, capacity, code.dtype)
-        active_set_path_rows(
-            lasso, thresholds, code, gap, n_iter, stop, max_iter, search, first, last
-        )
+        own = path._replace(gram=np.array(lasso.gram))
+        active_set_path_rows(lasso, own, code, gap, n_iter, stop, max_iter, search, first, last)
 
     split_rows(work, n_rows, SMALLEST_PIECE)
     return gap, n_iter.max(axis=1, initial=0)
@@ -125,6 +126,19 @@ def block_descent(lasso, code, tol, max_iter):
     def solve(gap, n_iter, tol, first, last):
         blocks = new_blocks(lipschitz, largest, code.shape[1], code.dtype)
         block_descent_rows(lasso, code, gap, n_iter, tol, max_iter, blocks, first, last)
+
+    return by_rows(solve, code, tol)
+
+
+def inhibited_descent(lasso, code, tol, max_iter):
+    """Fused greedy steps and sweeps; see `sklearn_ebm.backends.numpy.inhibited_descent`."""
+    strength = read_only(np.ascontiguousarray(lasso.rule.strength, code.dtype))
+    arrays = map(read_only, lasso[:3])
+    lasso = type(lasso)(*arrays, lasso.rule._replace(strength=strength))
+
+    def solve(measure, n_iter, tol, first, last):
+        state = new_inhibited(code.shape[1], code.dtype)
+        inhibited_descent_rows(lasso, code, measure, n_iter, tol, max_iter, state, first, last)
 
     return by_rows(solve, code, tol)
 

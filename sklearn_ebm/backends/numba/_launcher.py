@@ -17,6 +17,7 @@ from joblib.parallel import get_active_backend
 from numba import get_num_threads
 
 from sklearn_ebm._sklearn import _openmp_effective_n_threads
+from sklearn_ebm.backends._threads import n_sharing
 from sklearn_ebm.backends.numba._blas import serial_blas
 
 PIECES = 4  # per thread, so that one slow piece does not keep the others waiting
@@ -26,11 +27,14 @@ _inside = threading.local()
 
 
 def n_threads():
-    """Return the limit of Numba and OpenMP on threads; one inside a joblib worker."""
+    """Return the limit of Numba and OpenMP on threads; one inside a joblib worker.
+
+    If several tasks run at the same time, each may use its share of the threads.
+    """
     joblib_backend, _ = get_active_backend()
     if (joblib_backend.nesting_level or 0) > 0 or getattr(_inside, "piece", False):
         return 1
-    return max(1, min(get_num_threads(), _openmp_effective_n_threads()))
+    return max(1, min(get_num_threads(), _openmp_effective_n_threads()) // n_sharing())
 
 
 class _Helpers:

@@ -45,6 +45,19 @@ class Search(NamedTuple):
     inverse: Any  # (width, width), inverse Hessian on the support, with zeros up to whole vectors
 
 
+class Hessian(NamedTuple):
+    """H = gram - shift I; `Search.inverse` is the inverse of gram on the support."""
+
+    gram: Any  # (n_atoms, n_atoms)
+    shift: Any  # smaller than all eigenvalues of gram
+
+
+@inner
+def unshifted(gram):
+    """Return the Hessian gram."""
+    return Hessian(gram, np.float32(0))
+
+
 def new_search(n_atoms, capacity, dtype):
     """Return buffers of one thread for supports of at most `capacity` atoms."""
     width = padded(capacity + 1)
@@ -169,6 +182,19 @@ def newton_step(rule, search, size, threshold):
 
 
 @inner
+def correct_step(hessian, search, size):
+    """Correct a Newton step for the shift: solve step gram = gradient + shift * last step.
+
+    This multiplies the error by shift / g for each eigenvalue g of gram.
+    """
+    if hessian.shift > 0:
+        vectors = search.vectors
+        for i in range(size):
+            vectors[FACTOR, i] += hessian.shift * vectors[STEP, i]
+        times_inverse(vectors, search.inverse, STEP, size)
+
+
+@inner
 def add_row(total, matrix, row, weight):
     """Compute total += weight * matrix[row]; `total` may be longer."""
     whole = matrix.shape[1] // LANES * LANES
@@ -205,10 +231,12 @@ def add_rows(total, matrix, rows, weights, scale, size):
 
 
 @inner
-def subtract_step(gram, search, size):
-    """Compute q -= step @ H_S."""
-    weights = search.vectors[STEP]
-    add_rows(search.correlation, gram, search.support, weights, np.float32(-1), size)
+def subtract_product(hessian, search, weights, size):
+    """Compute q -= weights @ H_S."""
+    add_rows(search.correlation, hessian.gram, search.support, weights, np.float32(-1), size)
+    if hessian.shift > 0:
+        for i in range(size):
+            search.correlation[search.support[i]] += hessian.shift * weights[i]
 
 
 @kernel

@@ -30,6 +30,7 @@ from sklearn_ebm.backends.numpy._encoders import (
 from sklearn_ebm.backends.numpy._feature_sign import active_set, active_set_path, feature_sign
 from sklearn_ebm.backends.numpy._flips import flip_factors, flip_slopes, flip_sums
 from sklearn_ebm.backends.numpy._gibbs import gibbs_step
+from sklearn_ebm.backends.numpy._inhibited_descent import inhibited_descent
 from sklearn_ebm.backends.numpy._ising import ising_sweep
 from sklearn_ebm.backends.numpy._joint_descent import joint_descent
 from sklearn_ebm.backends.numpy._local_contrast import (
@@ -93,6 +94,7 @@ __all__ = [
     "gibbs_step",
     "greedy_steps",
     "greedy_steps_backward",
+    "inhibited_descent",
     "ising_sweep",
     "joint_descent",
     "local_contrast",

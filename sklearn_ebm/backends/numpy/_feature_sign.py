@@ -37,7 +37,7 @@ def active_set(lasso, code, tol, max_iter, warm=True):
     return feature_sign(lasso, code, tol, max_iter)
 
 
-def active_set_path(lasso, thresholds, code, tol, max_iter):
+def active_set_path(lasso, thresholds, ridges, code, tol, max_iter):
     """Minimise for decreasing thresholds, each from the code of the previous one.
 
     Parameters
@@ -47,6 +47,9 @@ def active_set_path(lasso, thresholds, code, tol, max_iter):
         replaced.
     thresholds : array-like of shape (n_thresholds,)
         Decreasing thresholds.
+    ridges : array-like of shape (n_thresholds,)
+        Number that is added to the diagonal of the Gram matrix for each threshold. They must not
+        increase.
     code : ndarray of shape (n_thresholds, n_samples, n_components)
         Receives the codes.
     tol : float
@@ -62,11 +65,12 @@ def active_set_path(lasso, thresholds, code, tol, max_iter):
         Largest number of rounds of a sample.
     """
     gap, n_iter = np.empty(code.shape[:2], code.dtype), np.zeros(len(thresholds), int)
-    code[0] = 0
-    for k, threshold in enumerate(thresholds):
+    code[0], identity = 0, np.eye(code.shape[2], dtype=code.dtype)
+    for k, (threshold, ridge) in enumerate(zip(thresholds, ridges, strict=True)):
         code[k] = code[max(k - 1, 0)]
         rule = lasso.rule._replace(threshold=code.dtype.type(threshold))
-        gap[k], n_iter[k] = feature_sign(lasso._replace(rule=rule), code[k], tol, max_iter)
+        own = lasso._replace(gram=lasso.gram + code.dtype.type(ridge) * identity, rule=rule)
+        gap[k], n_iter[k] = feature_sign(own, code[k], tol, max_iter)
     return gap, n_iter
 
 

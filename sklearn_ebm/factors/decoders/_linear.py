@@ -100,7 +100,8 @@ class LinearDecoder(ModuleMixin):
     @functools.cached_property
     def _columns(self):
         """D' with contiguous rows, which each sparse product would copy."""
-        return array_namespace(self.dictionary).asarray(self._rounded.T, order="C")
+        rounded = without_tails(self.dictionary)  # not kept: dictionaries of texts are large
+        return array_namespace(rounded).asarray(rounded.T, order="C")
 
     def squared_errors(self, X, code):
         """Return ||x - z D||^2 of each sample. For sparse X, no dense residual is formed."""
@@ -117,21 +118,12 @@ class LinearDecoder(ModuleMixin):
 
     @functools.cached_property
     def _rounded(self):
-        """Atoms without entries that are negligible relative to the largest entry of their atom.
+        return without_tails(self.dictionary)
 
-        Products with such entries may be denormal numbers, which slow down a matrix product
-        thirtyfold. In single precision, the tails of peaks have many of them.
-        """
-        xp, size = array_namespace(self.dictionary), abs(self.dictionary)
-        precision = float(xp.finfo(self.dictionary.dtype).eps) ** 2
-        is_lost = size < precision * xp.max(size, axis=1, keepdims=True)
-        if not bool(xp.any(is_lost & (size > 0))):
-            return self.dictionary
-        return xp.where(is_lost, xp.zeros_like(self.dictionary), self.dictionary)
-
-    def problem(self, source, penalty):
-        """Return the inference problem of all rows of X; see `SparseEnergy.problem`."""
-        correlation, ridge = self.correlate(source.X), source.ridge
+    def problem(self, source, penalty, products=None):
+        """Return the inference problem of all rows of X; `products` is X D' if it is known."""
+        correlation = self.correlate(source.X) if products is None else products
+        ridge = source.ridge
         if source.prediction is not None:
             correlation += ridge * source.prediction
         shared = correlation, source.half_norm, penalty, lambda: self.lipschitz + ridge, source
@@ -145,6 +137,20 @@ class LinearDecoder(ModuleMixin):
             identity = xp.eye(self.gram.shape[0], dtype=self.gram.dtype)
             self._grams_with[ridge] = self.gram + ridge * identity
         return self._grams_with[ridge]
+
+
+def without_tails(rows):
+    """Return atoms without entries that are negligible relative to the largest entry of their atom.
+
+    Products with such entries may be denormal numbers, which slow down a matrix product thirtyfold.
+    In single precision, the tails of peaks have many of them.
+    """
+    xp, size = array_namespace(rows), abs(rows)
+    precision = float(xp.finfo(rows.dtype).eps) ** 2
+    is_lost = size < precision * xp.max(size, axis=1, keepdims=True)
+    if not bool(xp.any(is_lost & (size > 0))):
+        return rows
+    return xp.where(is_lost, xp.zeros_like(rows), rows)
 
 
 def shorten(rows):

@@ -14,6 +14,10 @@ from sklearn_ebm.factors.energies._product_of_experts import ProductOfExperts
 from sklearn_ebm.factors.penalties._group_penalty import GroupPenalty
 from sklearn_ebm.factors.penalties._specification import Specification
 
+# Initial deviation of the responses of softplus experts, whose bends are then narrower than the
+# data. On a ring and on digits, contrastive noise fitted much worse with one.
+STEEPNESS = 4.0
+
 
 class ExpertEnergy(Specification):
     """Energy that is a sum of functions of linear filter responses, a product of experts.
@@ -145,11 +149,12 @@ class ExpertEnergy(Specification):
         rng = np.random.RandomState(0) if rng is None else rng
         mean = np.broadcast_to(np.asarray(mean, np.float64), n_features).copy()
         pools = self._pools(n_components)
-        weights = _first_filters(n_features, n_components, rng) / scale
+        steepness = STEEPNESS if self.expert == "softplus" else 1.0
+        weights = steepness / scale * _first_filters(n_features, n_components, rng)
         parameters = {"weights": weights}
         if self.bias:
-            spread = rng.standard_normal(n_components) if self.expert == "softplus" else 0.0
-            parameters["bias"] = spread - mean @ weights
+            places = rng.standard_normal(n_components) if self.expert == "softplus" else 0.0
+            parameters["bias"] = steepness * places - mean @ weights
         if not exact:
             n_experts = n_components if pools is None else pools.n_pools
             parameters |= _first_strengths(EXPERTS[self.expert].strength, n_experts, rng)
@@ -231,4 +236,4 @@ def _first_strengths(kind, n_experts, rng):
     if kind == "positive":
         return {"log_strengths": np.zeros(n_experts)}
     # the sum of the experts has unit scale, and as many of them raise the energy as lower it
-    return {"strengths": rng.choice([-1.0, 1.0], n_experts) / n_experts**0.5}
+    return {"strengths": rng.choice([-1.0, 1.0], n_experts) / (STEEPNESS * n_experts**0.5)}

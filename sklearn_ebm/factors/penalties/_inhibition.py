@@ -10,152 +10,14 @@ a majorant of the penalty that touches it at y. A proximal step on it, of length
 L = eig(DD') + alpha s, never increases the energy (majorisation-minimisation).
 """
 
-from __future__ import annotations
-
-from collections.abc import Sequence
-from numbers import Integral, Real
-from typing import Literal
-
 import numpy as np
 
 from sklearn_ebm._storage import stored
-from sklearn_ebm._typing import Array, ArrayLike
-from sklearn_ebm.backends import array_namespace
-from sklearn_ebm.factors.penalties._specification import PenaltySpecification, require_places
-from sklearn_ebm.inputs._checks import numbers_of
+from sklearn_ebm.backends import array_namespace, to_host
+from sklearn_ebm.backends._inhibition import InhibitionRule
+from sklearn_ebm.factors.penalties._strengths import checked_strength, projected_strength
 
-STRUCTURES = ("map",)
-
-
-class InhibitionPenalty(PenaltySpecification):
-    """Penalty on pairs of components, which then inhibit each other.
-
-    The penalty is alpha/2 sum_ij S_ij |z_i| |z_j|. Two components with S_ij > 0 are rarely on in
-    the same code; a single active component has no penalty. If distant components of a map inhibit
-    each other, components that are on together become neighbours on the map. The energy is not
-    convex. Codes are local minima without a duality gap, inferred by proximal steps that never
-    increase the energy.
-
-    Parameters
-    ----------
-    strength : array-like of shape (n_components, n_components) or None, default=None
-        S: symmetric, non-negative, zero on the diagonal. None uses `structure`.
-    structure : {"map"}, default="map"
-        Structure of S if `strength` is None. "map" sets S_ij to 1 if the distance of i and j on a
-        map is above `inner_radius` and at most `outer_radius`, else to 0.
-    map_shape : tuple of two ints or None, default=None
-        Rows and columns of the map of components, numbered row by row. Required if `strength` is
-        None.
-    inner_radius : float, default=2.5
-        Largest distance without inhibition, in rows or columns of the map.
-    outer_radius : float or None, default=None
-        Largest distance with inhibition. None inhibits at any distance above `inner_radius`.
-    torus : bool, default=True
-        Whether distances wrap around the edges of the map.
-
-    See Also
-    --------
-    GroupPenalty : A penalty for groups of components.
-
-    Notes
-    -----
-    The penalty has degree 2: for the same alpha, the codes of c X are c times the codes of X.
-    Therefore alpha="scale" of a model means alpha=1 with this penalty.
-
-    References
-    ----------
-    K. Gregor, A. Szlam, Y. LeCun (2011). Structured sparse coding via lateral inhibition, NIPS.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from sklearn_ebm import InhibitionPenalty, sparse_encode
-    >>> S = 1 - np.eye(2)
-    >>> print(sparse_encode([[3.0, 1.0]], np.eye(2), alpha=1.0, penalty=InhibitionPenalty(S)))
-    [[3. 0.]]
-    """
-
-    separable = False
-    degree = 2
-
-    def __init__(
-        self,
-        strength: ArrayLike | None = None,
-        *,
-        structure: Literal["map"] = "map",
-        map_shape: Sequence[int] | None = None,
-        inner_radius: float = 2.5,
-        outer_radius: float | None = None,
-        torus: bool = True,
-    ) -> None:
-        super().__init__(
-            strength=strength,
-            structure=structure,
-            map_shape=map_shape,
-            inner_radius=inner_radius,
-            outer_radius=outer_radius,
-            torus=torus,
-        )
-
-    def resolve(self, n_components: int, alpha: float, positive: bool = False) -> Inhibition:
-        """Return the factor alpha/2 |z| S |z|'.
-
-        Parameters
-        ----------
-        n_components : int
-            Number of components.
-        alpha : float
-            Weight of the penalty.
-        positive : bool, default=False
-            Whether codes are constrained to be non-negative.
-
-        Returns
-        -------
-        Inhibition
-            The penalty with its weight.
-
-        Raises
-        ------
-        ValueError
-            If the parameters are not compatible with each other or with the number of components.
-        """
-        return Inhibition(alpha, self.strengths(n_components), positive)
-
-    def strengths(self, n_components: int) -> Array:
-        """Check the parameters, and compute S.
-
-        Parameters
-        ----------
-        n_components : int
-            Number of components.
-
-        Returns
-        -------
-        ndarray of shape (n_components, n_components)
-            S.
-
-        Raises
-        ------
-        ValueError
-            If the parameters are not compatible with each other or with the number of components.
-        """
-        if self.strength is not None:
-            return _checked_strength(self.strength, n_components)
-        if self.structure not in STRUCTURES:
-            raise ValueError(f"structure must be 'map', got {self.structure!r}.")
-        distance = map_distances(_checked_map(self.map_shape, n_components), self.torus)
-        inner = _checked_radius(self.inner_radius, "inner_radius")
-        outer = np.inf
-        if self.outer_radius is not None:
-            outer = _checked_radius(self.outer_radius, "outer_radius")
-        strength = np.asarray((distance > inner) & (distance <= outer), dtype=float)
-        if not strength.any():
-            raise ValueError(
-                f"map_shape={self.map_shape} must have two components at a distance above "
-                f"inner_radius={self.inner_radius} and at most outer_radius={self.outer_radius}, "
-                "got none. Lower inner_radius or increase outer_radius."
-            )
-        return strength
+LEARNING_RATE = 0.01  # change of S in a step, relative to `largest`, for a pair of mean activity
 
 
 @stored
@@ -175,27 +37,31 @@ class Inhibition:
     name = "InhibitionPenalty"
     convex = False
     separable = False
+    kept = ("alpha", "strength", "positive")  # attributes from which it is restored
 
     def __init__(self, alpha, strength, positive=False):
         self.alpha = alpha
         self.strength = strength
         self.positive = positive
-        self.curvature = alpha * max(0.0, float(np.linalg.eigvalsh(strength)[-1]))
         self._casts = {}
 
     def __getstate__(self):
-        return {name: vars(self)[name] for name in ("alpha", "strength", "positive")}
+        return {name: vars(self)[name] for name in self.kept}
 
     def __setstate__(self, state):
         self.__init__(**state)
 
+    def _weighted(self, like):
+        """Return alpha S in the dtype and on the device of an array."""
+        xp = array_namespace(like)
+        key = xp.__name__, str(like.dtype)
+        if key not in self._casts:
+            self._casts[key] = self.alpha * xp.asarray(self.strength, dtype=like.dtype)
+        return self._casts[key]
+
     def _thresholds(self, code):
         """Return alpha |z| S, the threshold of each component."""
-        xp = array_namespace(code)
-        key = xp.__name__, str(code.dtype)
-        if key not in self._casts:
-            self._casts[key] = xp.asarray(self.strength, dtype=code.dtype)
-        return self.alpha * (xp.abs(code) @ self._casts[key])
+        return array_namespace(code).abs(code) @ self._weighted(code)
 
     def value(self, code):
         """Return the penalty of each row, shape (n_samples,)."""
@@ -205,6 +71,10 @@ class Inhibition:
     def gradient(self, code):
         """Return alpha sign(z) (|z| S)', in the shape of the code; zero at z = 0."""
         return array_namespace(code).sign(code) * self._thresholds(code)
+
+    def inhibition_rule(self, like):
+        """Return the strengths for kernels, in the dtype and on the device of an array."""
+        return InhibitionRule(self._weighted(like), self.positive)
 
     def majorant(self, code, neglected):
         """Return the weighted L1 norm and the square that touch the penalty at a code.
@@ -221,7 +91,66 @@ class Inhibition:
         InhibitionMajorant
             Contains the proximal operator of the norm, and the curvature of the square.
         """
-        return InhibitionMajorant(self._thresholds(code), self.curvature, self.positive)
+        if "curvature" not in self._casts:
+            largest = float(np.linalg.eigvalsh(self.strength)[-1])
+            self._casts["curvature"] = self.alpha * max(0.0, largest)
+        return InhibitionMajorant(self._thresholds(code), self._casts["curvature"], self.positive)
+
+
+@stored
+class LearnedInhibition(Inhibition):
+    """alpha/2 |z| S |z|' with a matrix S that the model learns.
+
+    For given codes, the penalty is lowest if pairs that are often active together have no strength.
+    The entries of S are limited, and so are its row sums, since S = 0 would be best otherwise.
+
+    Parameters
+    ----------
+    alpha, strength, positive
+        As in `Inhibition`.
+    total : float
+        Sum of each row of S.
+    largest : float
+        Upper bound of the entries.
+    """
+
+    kept = (*Inhibition.kept, "total", "largest")
+
+    def __init__(self, alpha, strength, positive, total, largest):
+        super().__init__(alpha, strength, positive)
+        self.total = total
+        self.largest = largest
+
+    @property
+    def learned(self):
+        """The current S."""
+        return self.strength
+
+    def with_learned(self, strength):
+        """Return the penalty with another S, the fitted attribute `inhibition_`."""
+        return self._with(checked_strength(strength, len(self.strength), "inhibition_"))
+
+    def _with(self, strength):
+        return LearnedInhibition(self.alpha, strength, self.positive, self.total, self.largest)
+
+    def moment(self, code, weight):
+        """Return sum_n weight_n |z_n|'|z_n|, the use of pairs of components."""
+        size = array_namespace(code).abs(code)
+        return (size * weight[:, None]).T @ size
+
+    def updated(self, moment):
+        """Return the penalty after a projected gradient step on S, given a moment of codes.
+
+        The step does not depend on the scale of the codes.
+        """
+        moment = np.asarray(to_host(moment), dtype=np.float64)
+        n_components = len(moment)
+        mean = (moment.sum() - np.trace(moment)) / max(1, n_components * (n_components - 1))
+        if not mean > 0:  # no two components are active together
+            return self
+        step = LEARNING_RATE * self.largest * (moment / mean)
+        strength = self.strength - (step + step.T) / 2
+        return self._with(projected_strength(strength, self.total, self.largest))
 
 
 class InhibitionMajorant:
@@ -249,58 +178,3 @@ class InhibitionMajorant:
         if self.positive:
             return xp.maximum(code - thresholds, xp.zeros_like(code))
         return xp.sign(code) * xp.maximum(xp.abs(code) - thresholds, xp.zeros_like(code))
-
-
-def map_distances(map_shape, torus):
-    """Return the distances between all pairs of components on a map, in rows and columns.
-
-    Parameters
-    ----------
-    map_shape : tuple of two ints
-        Rows and columns.
-    torus : bool
-        Whether distances wrap around the edges.
-
-    Returns
-    -------
-    ndarray of shape (n_components, n_components)
-        Euclidean distances.
-    """
-    squares = np.zeros((map_shape[0] * map_shape[1],) * 2)
-    for places, size in zip(np.indices(map_shape).reshape(2, -1), map_shape, strict=True):
-        distance = np.abs(places[:, None] - places)
-        if torus:
-            distance = np.minimum(distance, size - distance)
-        squares += distance**2
-    return np.sqrt(squares)
-
-
-def _checked_strength(strength, n_components):
-    strength = numbers_of(strength, "strength")
-    if strength.shape != (n_components, n_components):
-        raise ValueError(
-            f"strength must have shape {(n_components, n_components)} for "
-            f"n_components={n_components}, got {strength.shape}."
-        )
-    is_valid = np.all(strength >= 0) and np.all(np.isfinite(strength))  # false for NaN
-    if not is_valid or np.any(np.diag(strength)) or np.any(strength != strength.T):
-        raise ValueError(
-            "strength must be symmetric, non-negative and finite, with zeros on the diagonal."
-        )
-    return strength
-
-
-def _checked_map(map_shape, n_components):
-    sizes = tuple(map_shape) if np.iterable(map_shape) and not isinstance(map_shape, str) else ()
-    if len(sizes) != 2 or not all(isinstance(size, Integral) and size > 0 for size in sizes):
-        raise ValueError(
-            f"map_shape must be a pair of positive integers if strength is None, got {map_shape!r}."
-        )
-    require_places(sizes, n_components)
-    return sizes
-
-
-def _checked_radius(radius, name):
-    if not (isinstance(radius, Real) and radius >= 0):
-        raise ValueError(f"{name} must be a non-negative number, got {radius!r}.")
-    return float(radius)

@@ -262,14 +262,18 @@ class SampleWeightedL1:
         """Return the penalty of some of the samples."""
         weights = self.weights
         some = weights[index, :] if isinstance(index, slice) else take_rows(weights, index)
-        return self._with(some)
+        return self._with(self.alpha, some)
 
     def on(self, backend):
         """Return the penalty with weights on the device of a backend."""
-        return self._with(backend.to_device(self.weights))
+        return self._with(self.alpha, backend.to_device(self.weights))
 
-    def _with(self, weights):
-        return SampleWeightedL1(self.alpha, weights, self.positive, self.name)
+    def with_alpha(self, alpha):
+        """Return the penalty with the same weights and another alpha."""
+        return self._with(alpha, self.weights)
+
+    def _with(self, alpha, weights):
+        return SampleWeightedL1(alpha, weights, self.positive, self.name)
 
     def value(self, code):
         """Return the penalty of each row, shape (n_samples,)."""

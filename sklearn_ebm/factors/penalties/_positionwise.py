@@ -20,7 +20,17 @@ def at_every_position(penalty, n_components):
     PenaltyFactor
         The penalty itself if it is elementwise: it has a `rule` or a `tangent`, or its factor
         without the ridge or without the weights has a rule.
+
+    Raises
+    ------
+    ValueError
+        If the model would have to learn parameters of the penalty.
     """
+    if offers(penalty, "learned"):
+        raise ValueError(
+            f"{penalty.name} with structure='learned' requires a model whose samples are rows. "
+            "Pass strength, or use structure='map' or 'tree'."
+        )
     inner = (getattr(penalty, name, None) for name in ("without_ridge", "unweighted"))
     if offers(penalty, "tangent") or any(offers(each, "rule") for each in (penalty, *inner)):
         return penalty

@@ -16,6 +16,10 @@ PENALTY = [  # constraint of the parameter `penalty`, see `sklearn_ebm.protocols
 ]
 
 
+LEARNED = "structure='learned'"
+REMEDY = "Pass learned strengths, such as strength=model.inhibition_."
+
+
 def resolve_penalty(penalty, n_components, alpha, positive=False, n_samples=None):
     """Return the factor of a penalty.
 
@@ -49,6 +53,8 @@ def resolve_penalty(penalty, n_components, alpha, positive=False, n_samples=None
     if offers(penalty, "resolve"):
         factor = penalty.resolve(n_components, alpha, positive)
         _require_samples(factor, n_samples)
+        if n_samples is not None and offers(factor, "learned"):
+            raise ValueError(f"{factor.name} with {LEARNED} requires a model. {REMEDY}")
         return factor
     return WeightedPenalty(penalty, alpha, positive)
 

@@ -98,9 +98,9 @@ class Source(NamedTuple):
         decoder = self.decoder.astype(dtype)
         return self._replace(decoder=decoder, X=X, prediction=prediction, mask=mask)
 
-    def problem(self, penalty):
-        """Return the inference problem with a penalty."""
-        return self.decoder.problem(self, penalty)
+    def problem(self, penalty, products=None):
+        """Return the inference problem with a penalty; `products` is X D' if it is known."""
+        return self.decoder.problem(self, penalty, products)
 
     @property
     def half_norm(self):
@@ -225,7 +225,8 @@ class GramProblem:
         """
         penalty, ridge = without_ridge(factor)
         if self.source is not None and ridge and ridge != self.source.ridge:
-            return self.source._replace(ridge=ridge).problem(penalty)
+            products = self.correlation if self.source.prediction is None else None
+            return self.source._replace(ridge=ridge).problem(penalty, products)
         problem = copy.copy(self)
         problem.penalty = penalty
         return problem

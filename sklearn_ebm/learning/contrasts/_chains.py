@@ -36,7 +36,7 @@ class Chains(Contrast):
         X = batch.X
         xp, weight = array_namespace(X), weights_of(batch)
         if not self.is_persistent:
-            shard = shard.at(copied(X))
+            shard = shard.at(copied(X), batch.first)
         shard = self.sampler.move(energy, shard, stream, self.n_steps)
         particles = shard.particles
         if self.is_persistent:

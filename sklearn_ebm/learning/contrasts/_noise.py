@@ -18,13 +18,14 @@ from sklearn_ebm.factors._flip_losses import logistic
 from sklearn_ebm.factors._score_losses import log_logistic
 from sklearn_ebm.learning.contrasts._contrast import Contrast, weights_of
 
-RIDGE = 1e-6  # share of the mean variance that is added to each variance of the noise
+RIDGE = 0.01  # share of each variance that is added, so that noise also lies off a flat surface
+TINY = 1e-6  # likewise of the mean variance, for constant features
 CLIP = 0.01  # smallest rate of binary noise, and one minus the largest
 
 
 @stored
 class GaussianNoise:
-    """Normal noise with the mean and the covariance of the data.
+    """Normal noise with the mean and about the covariance of the data.
 
     Parameters
     ----------
@@ -45,8 +46,8 @@ class GaussianNoise:
     def of(cls, mean, covariance):
         """Return the noise with the moments of data, in double precision on the host."""
         scale = float(np.trace(covariance)) / len(mean)
-        ridge = RIDGE * (scale if scale > 0 else 1.0)
-        factor = np.linalg.cholesky(covariance + ridge * np.eye(len(mean)))
+        ridge = RIDGE * np.diagonal(covariance) + TINY * (scale if scale > 0 else 1.0)
+        factor = np.linalg.cholesky(covariance + np.diag(ridge))
         return cls(mean, factor, np.linalg.inv(factor))
 
     def like(self, array):

@@ -36,6 +36,7 @@ from sklearn_ebm._storage import stored
 from sklearn_ebm.backends import array_namespace, new_matrix, resolve_backend
 from sklearn_ebm.backends._ascent import Ascent, Contrast, Layers
 from sklearn_ebm.factors.energies._conditionals import ClampedConditionals
+from sklearn_ebm.learning._work import Particles
 from sklearn_ebm.learning.criteria._centered import (
     CenteredCriterion,
     activity_share,
@@ -231,8 +232,10 @@ class Contrastive(CenteredCriterion):
         """Sample both phases, with one piece of the rows per thread; chains take longest."""
         (data, chain), n_rows = (each.conditionals for each in model), batch.n_samples
         backend = model[0].backend_for(batch.X)
-        particles = None if shard is None else _copied(shard)
-        n_chains = n_rows if shard is None else shard.shape[0]
+        particles, n_chains, first_chain, n_all = None, n_rows, 0, 0
+        if shard is not None:
+            states, first_chain, n_all = Particles.of(shard)
+            particles, n_chains = _copied(states), states.shape[0]
         visible, hidden = (
             memory.matrix(name, (n_rows + n_chains + 2, size), self.energy.weights)
             for name, size in zip(("visible", "hidden"), self.energy.weights.shape, strict=True)
@@ -250,7 +253,7 @@ class Contrastive(CenteredCriterion):
             rows, own = slice(first, last), slice(n_rows + first, n_rows + last)
             if is_moved:
                 state = particles[rows, :]
-                gibbs(chain, state, visible[own, :], keys, first, hidden[own, :])
+                gibbs(chain, state, visible[own, :], keys, first_chain + first, hidden[own, :])
                 return
             if shard is not None and observed is None:
                 data.hidden_mean(visible[rows, :], hidden[rows, :])
@@ -266,7 +269,7 @@ class Contrastive(CenteredCriterion):
                 gibbs(free, state, visible[own, :], keys, first, hidden[own, :])
                 return
             free = ClampedConditionals(data, visible[rows, :], 1 - observed[rows, :])
-            gibbs(free, state, visible[rows, :], keys, n_chains + first, hidden[rows, :])
+            gibbs(free, state, visible[rows, :], keys, n_all + first, hidden[rows, :])
 
         map_bounds(work, pieces, backend)
         if observed is not None and self.moving is not None:

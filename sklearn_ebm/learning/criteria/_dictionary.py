@@ -25,6 +25,7 @@ from sklearn_ebm.learning.criteria._base import (
     half_square,
     plain_sum,
 )
+from sklearn_ebm.protocols import offers
 from sklearn_ebm.solvers import solve_lasso
 
 PIECE_ROWS = 256  # samples that a thread processes at a time
@@ -182,6 +183,11 @@ class Dictionary(BaseCriterion):
         return self.online.dictionary
 
     @property
+    def learned(self):
+        """Learned parameters of the penalty; None if it has none."""
+        return getattr(self.penalty, "learned", None)
+
+    @property
     def parameters(self):
         """Parameters of the encoder, by name."""
         return {} if self.encoder is None else self.encoder.parameters
@@ -216,11 +222,13 @@ class Dictionary(BaseCriterion):
 
     def _add_moments(self, model, batch, code, sums):
         """Add the moments of codes, and samples that may replace atoms, to the sums."""
-        if self.fixed:
-            return
         weight = batch.weight
         if weight is None:
             weight = array_namespace(batch.X).ones(batch.n_samples, dtype=batch.X.dtype)
+        if offers(self.penalty, "learned"):
+            sums["penalty"] = self.penalty.moment(code, weight)
+        if self.fixed:
+            return
         sums["moments"] = self.online.contribution(
             model.energy.decoder, batch.X, batch.mask, code, weight, model.backend
         )
@@ -241,7 +249,9 @@ class Dictionary(BaseCriterion):
             self.watches["energy"].require(sums["energy"] / n_samples, usual)
 
     def absorb(self, model, sums, batch):
-        """Update the dictionary."""
+        """Update the dictionary, and the penalty if it is learned."""
+        if "penalty" in sums:
+            self.penalty = self.penalty.updated(sums["penalty"])
         if self.fixed:
             return
         self.online.absorb(**sums["moments"])
@@ -259,14 +269,14 @@ class Dictionary(BaseCriterion):
 
     # ------------------------------------------------------------------------------------ snapshots
     def snapshot(self):
-        """Return a copy of dictionary, moments and encoder, or None without an encoder."""
+        """Return a copy of dictionary, moments, encoder and penalty; None without an encoder."""
         if self.encoder is None:
             return None
-        return copy.deepcopy(self.online), self.encoder.copy()
+        return copy.deepcopy(self.online), self.encoder.copy(), self.penalty
 
     def restore(self, kept):
         """Restore a snapshot."""
-        online, encoder = kept
+        online, encoder, self.penalty = kept
         self.online = copy.deepcopy(online)
         for name, value in self.encoder.parameters.items():
             value[...] = encoder.parameters[name]

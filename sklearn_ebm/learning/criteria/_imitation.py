@@ -33,6 +33,8 @@ class Imitation(BaseCriterion):
         Trained in place.
     """
 
+    learned = None  # parameters of a penalty
+
     def __init__(self, dictionary, encoder):
         super().__init__()
         self.dictionary = dictionary

@@ -73,7 +73,7 @@ class Labels(BaseCriterion):
         weight = weight if batch.weight is None else batch.weight
         with np.errstate(over="ignore", invalid="ignore"):  # `require` detects them
             losses, scores, gradients = self.network.losses_and_gradients(
-                batch.X, batch.target, weight * batch.n_samples
+                batch.X, batch.target, weight * batch.n_samples, (self.n_steps + 1, batch.first)
             )
         return {**self._losses(batch, losses, scores), "gradients": gradients}, None
 
@@ -91,12 +91,14 @@ class Labels(BaseCriterion):
             "weight": batch.total_weight(),
             "n_samples": batch.n_samples,
         }
-        return {"report": report, "losses": plain_sum(losses)}
+        usual = self.score.usual_sum(batch.target)
+        return {"report": report, "losses": plain_sum(losses), "usual": usual}
 
     def require(self, sums, batch):
         """Raise `Diverged` if the mean loss is far above its usual size."""
-        mean = sums["losses"] / sums["report"]["n_samples"]
-        self.watch.require(mean, self.score.usual_loss(batch.target))
+        n_samples = sums["report"]["n_samples"]
+        usual = self.score.usual_loss(sums["usual"] / n_samples)
+        self.watch.require(sums["losses"] / n_samples, usual)
 
     def gradients(self, sums):
         """Return the gradients of the mean loss."""

@@ -29,9 +29,13 @@ class Accuracy:
         """Return a score as text."""
         return f"{100 * value:.2f} %"
 
-    def usual_loss(self, target):
-        """Return the mean loss of random guesses, above which training may have diverged."""
-        return math.log(target.shape[1])
+    def usual_sum(self, target):
+        """Return the sum of the losses of random guesses."""
+        return target.shape[0] * math.log(target.shape[1])
+
+    def usual_loss(self, mean):
+        """Return a mean loss above which training may have diverged, from the mean of the sums."""
+        return mean
 
     def _right(self, scores, target):
         xp = array_namespace(scores)
@@ -41,9 +45,9 @@ class Accuracy:
 class SubsetAccuracy(Accuracy):
     """Share of the samples for which the predictions of all labels are correct."""
 
-    def usual_loss(self, target):
-        """Return the mean loss of random guesses, above which training may have diverged."""
-        return target.shape[1] * math.log(2)
+    def usual_sum(self, target):
+        """Return the sum of the losses of random guesses."""
+        return math.prod(target.shape) * math.log(2)
 
     def _right(self, scores, target):
         return array_namespace(scores).all((scores > 0) == (target > 0), axis=1)
@@ -80,10 +84,14 @@ class R2:
         """Return a score as text."""
         return f"{value:.4f}"
 
-    def usual_loss(self, target):
+    def usual_sum(self, target):
+        """Return the sum of squared targets, averaged over the outputs."""
+        return float(array_namespace(target).sum(target**2)) / target.shape[1]
+
+    def usual_loss(self, mean):
         """Return a loss above which training may have diverged, for targets of unit variance.
 
         Squared errors have no bound: an outlier among the samples or the targets may have an error
         of many standard deviations. Training that diverges exceeds any limit within a few steps.
         """
-        return OUTLIERS * max(1.0, float(array_namespace(target).mean(target**2)))
+        return OUTLIERS * max(1.0, mean)

@@ -102,6 +102,7 @@ class Sum(BaseCriterion):
     def absorb(self, model, sums, batch):
         """Update the parameters that are computed from moments."""
         for number, criterion in enumerate(self.criteria):
+            criterion.n_steps = self.n_steps
             criterion.absorb(model[number], sums[number], batch)
 
     def gradients(self, sums):

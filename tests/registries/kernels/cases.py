@@ -7,6 +7,7 @@ import numpy as np
 from sklearn_ebm.backends import numpy as reference
 from sklearn_ebm.backends._certificate import lasso_gap, relative_gap
 from sklearn_ebm.backends._groups import GroupSoftThreshold, JointSoftThreshold
+from sklearn_ebm.backends._inhibition import InhibitionRule, stationarity
 from sklearn_ebm.backends._limits import NormLimit, SquareLimit
 from sklearn_ebm.backends._problems import Lasso, SupportRule
 from sklearn_ebm.backends._rules import (
@@ -48,6 +49,18 @@ def limited_certificate(lasso, code):
 def dense_certificate(lasso, code):
     """Return the relative gap of each row, and the smallest curvature of the energy."""
     return lasso_gap(lasso, code), np.linalg.eigvalsh(lasso.gram)[0]
+
+
+def inhibited_certificate(lasso, code):
+    """Return the stationarity of each row, and the smallest curvature of the energy.
+
+    The energy is the maximum of the quadratic functions with the Hessians H + S * s s', over all
+    signs s, and therefore convex if S is small. With stationarity g, the distance from the minimum
+    is at most sqrt(n_components) g max|c| / curvature, which is below what tests allow for a gap.
+    """
+    curvature = np.linalg.eigvalsh(lasso.gram)[0] - np.linalg.norm(lasso.rule.strength, 2)
+    assert curvature > 0
+    return stationarity(lasso, code), curvature
 
 
 def joint_certificate(lasso, code):
@@ -152,6 +165,15 @@ def draw_lasso(rng, dtype, n_rows, rule, **settings):
     }
 
 
+def draw_inhibited(rng, dtype, n_rows, positive):
+    strength = np.triu(rng.random((N_ATOMS, N_ATOMS)) < 0.5, 1)
+    strength = (strength + strength.T).astype(dtype)
+    arguments = draw_lasso(rng, dtype, n_rows, InhibitionRule(strength, positive))
+    least = np.linalg.eigvalsh(arguments["lasso"].gram)[0]
+    strength *= dtype.type(0.5 * least / np.linalg.norm(strength, 2))  # the energy is convex
+    return arguments
+
+
 def draw_joint(rng, dtype, n_rows, rule):
     """Groups of samples, each a row."""
     arguments = draw_lasso(rng, dtype, N_JOINT * n_rows, rule)
@@ -191,13 +213,15 @@ def draw_svd(rng, dtype, n_rows, n_steps):
     }
 
 
-def draw_path(rng, dtype, n_rows, rule):
+def draw_path(rng, dtype, n_rows, rule, ridge=0.0):
+    """Draw a path; ridges are `ridge` times the thresholds."""
     arguments = draw_lasso(rng, dtype, n_rows, rule)
     thresholds = [8.0, 4.0, 2.0, 1.0, 0.7, 0.6, 0.55, 0.5, 0.45]  # more than one for a refresh
     code = np.full((len(thresholds), n_rows, N_ATOMS), np.nan, dtype)
     return {
         "lasso": arguments["lasso"],
         "thresholds": thresholds,
+        "ridges": [ridge * threshold for threshold in thresholds],
         "code": code,
         "tol": arguments["tol"],
         "max_iter": arguments["max_iter"],
@@ -504,6 +528,9 @@ PATHS = {  # minimizers for several thresholds
     "active_set_path, weights": Case(
         "active_set_path", draw_path, ("code",), {"rule": WeightedSoftThreshold}
     ),
+    "active_set_path, ridges": Case(
+        "active_set_path", draw_path, ("code",), {"rule": SoftThreshold(1.0), "ridge": 0.5}
+    ),
 }
 MINIMIZERS = {  # results are defined by the problem, but iterations are not
     "coordinate_descent": Case(
@@ -577,6 +604,20 @@ MINIMIZERS = {  # results are defined by the problem, but iterations are not
         ("code",),
         {"positive": True},
         certificate=joint_certificate,
+    ),
+    "inhibited_descent": Case(
+        "inhibited_descent",
+        draw_inhibited,
+        ("code",),
+        {"positive": False},
+        certificate=inhibited_certificate,
+    ),
+    "inhibited_descent, positive": Case(
+        "inhibited_descent",
+        draw_inhibited,
+        ("code",),
+        {"positive": True},
+        certificate=inhibited_certificate,
     ),
     "block_descent": Case("block_descent", draw_groups, ("code",), {"positive": False}),
     "block_descent, positive": Case("block_descent", draw_groups, ("code",), {"positive": True}),

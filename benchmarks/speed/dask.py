@@ -1,0 +1,128 @@
+"""Learning from Dask arrays: two single-threaded workers against one, and what more would cost.
+
+Both clusters exist all the time, and are timed in turn. The last rows are computed, not measured:
+the time of a step on 10, 100 and 1,000 workers follows from the measured time of the work on 4,096
+samples, the measured sizes of what travels, the measured time per task of the scheduler, and a
+network of 1 GB/s.
+"""
+
+import pickle
+import time
+
+import dask
+import dask.array as da
+import numpy as np
+from distributed import Client, LocalCluster
+
+from benchmarks import _common
+
+N_COMPONENTS = 256
+ALPHA = 2.0  # about 7 % of the entries of codes are not zero
+ROWS = 4096  # of a chunk
+BANDWIDTH = 1e9  # bytes per second, between any two machines
+FAN_IN = 8  # sums that one task merges
+
+
+def main():
+    options = _common.options(__doc__)
+    report = _common.Report("dask", "Learning from Dask arrays of 144 features, 256 atoms, float32")
+    n_chunks = 4 if options.quick else 16
+    X = _common.natural_patches(n_chunks * ROWS, seed=options.seed, dtype=np.float32)
+    with cluster(1) as one, cluster(2) as two, Client(one) as first, Client(two) as second:
+        clients = [first, second]
+        arrays = [_persisted(X, client) for client in clients]
+        for batch_size in (512, ROWS, 4 * ROWS):
+            compare(report, X, arrays, clients, batch_size, 1 if options.quick else 3)
+        overhead = seconds_per_task(second)
+    report.add("scheduler", "time per task", 1e3 * overhead, "ms")
+    costs(report, X[:ROWS], overhead)
+    report.note(
+        "the last batch size has a quarter of the steps; passes are of equal number, so that its "
+        "objective is higher"
+    )
+    report.note("times of a pass are the shortest of several, and include the look at all chunks")
+    report.save(options.results)
+
+
+def cluster(n_workers):
+    """Return a cluster of processes with one thread each."""
+    return LocalCluster(n_workers=n_workers, threads_per_worker=1, dashboard_address=None)
+
+
+def _persisted(X, client):
+    with client.as_current():
+        return da.from_array(X, chunks=(ROWS, X.shape[1])).persist()
+
+
+def model(batch_size, max_iter):
+    from sklearn_ebm import SparseCoder
+
+    return SparseCoder(
+        N_COMPONENTS, alpha=ALPHA, batch_size=batch_size, max_iter=max_iter, tol=0, random_state=0
+    )
+
+
+def compare(report, X, arrays, clients, batch_size, n_repeats):
+    """Record the seconds of two passes with one and two workers, and the objective."""
+    seconds = [[], []]
+    for _ in range(n_repeats + 1):  # the first fit loads modules and kernels
+        for number, (array, client) in enumerate(zip(arrays, clients, strict=True)):
+            with client.as_current():
+                taken, fitted = _common.stopwatch(lambda a=array: model(batch_size, 2).fit(a))
+                seconds[number].append(taken)
+    one, two = (min(each[1:]) for each in seconds)
+    case = f"batches of {batch_size:,}"
+    report.add(case, "two passes, one worker", one, "s")
+    report.add(case, "one worker / two workers", one / two, "x")
+    report.add(case, "objective after two passes", fitted.objective_curve_[-1])
+    in_memory = model(batch_size, 2).fit(X)
+    report.add(case, "objective, array in memory", in_memory.objective_curve_[-1])
+
+
+def seconds_per_task(client):
+    """Return the seconds that the scheduler needs for a task that does nothing."""
+    n_tasks = 500
+    with client.as_current():
+        return (
+            min(_common.stopwatch(lambda: dask.compute(*_nothing(n_tasks)))[0] for _ in range(5))
+            / n_tasks
+        )
+
+
+def _nothing(n_tasks):
+    return [dask.delayed(abs, pure=False)(number) for number in range(n_tasks)]
+
+
+def costs(report, X, overhead):
+    """Record what a step measures on this machine, and the time of a step on more workers."""
+    from threadpoolctl import threadpool_limits
+
+    from sklearn_ebm.learning._memory import Memory
+    from sklearn_ebm.learning._samples import Batch
+    from sklearn_ebm.learning._work import Work
+
+    fitted = model(ROWS, 1).fit(X)
+    work, batch = Work(fitted._learner.criterion), Batch(X)
+    with threadpool_limits(1):
+        taken = []
+        for _ in range(6):
+            start = time.perf_counter()
+            sums, _ = work.sums(work.criterion.prepare(batch), batch, Memory())
+            taken.append(time.perf_counter() - start)
+        seconds = min(taken)
+    there, back = len(pickle.dumps(fitted._learner.criterion.online)), len(pickle.dumps(sums))
+    report.add("4,096 samples, one thread", "time of the work", seconds, "s")
+    report.add("4,096 samples, one thread", "parameters and moments", there / 2**20, "MiB")
+    report.add("4,096 samples, one thread", "sums", back / 2**20, "MiB")
+    for n_workers in (10, 100, 1000):
+        n_tasks = n_workers * (1 + 1 / (FAN_IN - 1))
+        levels = np.log(n_workers) / np.log(FAN_IN)
+        travel = np.log2(n_workers) * there / BANDWIDTH + levels * FAN_IN * back / BANDWIDTH
+        step = seconds + n_tasks * overhead + travel
+        case = f"{n_workers:,} workers, batches of {n_workers * ROWS:,}"
+        report.add(case, "time of a step (computed)", step, "s")
+        report.add(case, "share of the time that is work (computed)", 100 * seconds / step, "%")
+
+
+if __name__ == "__main__":
+    main()
