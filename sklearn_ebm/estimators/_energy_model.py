@@ -138,7 +138,8 @@ class EnergyModel(
         Number of leapfrog steps of a Hamiltonian path.
     step_size : float or "auto", default="auto"
         Initial size of a leapfrog step, which is adapted such that about 80 % of the moves are
-        accepted. "auto" starts with a tenth of the standard deviation of X.
+        accepted. "auto" starts with half the standard deviation of X, divided by the fourth root of
+        the number of features.
     n_chains : int, default=100
         Number of persistent chains of "pcd".
     optimizer : {"auto", "adam", "sgd", "lbfgs"}, default="auto"
