@@ -25,6 +25,7 @@ SPEED = (
     "cold_start",
     "grid_search",
     "memory",
+    "dask",
     "lista_speed",
     "groups",
     "pursuit",

@@ -14,7 +14,8 @@ DOC = Path(__file__).resolve().parents[1] / "doc"
 BUILT = {"auto_examples", "generated", "backreferences", "_templates"}  # written by Sphinx
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 OPTIONAL = {
-    "user_guide/saving.rst": ["skops.io", "mlflow.sklearn", "skl2onnx", "onnxruntime", "torch"]
+    "user_guide/larger_than_memory.rst": ["dask.array", "distributed"],
+    "user_guide/saving.rst": ["skops.io", "mlflow.sklearn", "skl2onnx", "onnxruntime", "torch"],
 }
 PAGES = {
     page.relative_to(DOC).as_posix(): page.read_text("utf-8")

@@ -17,6 +17,7 @@ from sklearn_ebm.learning._batch_sizes import AUTO
 from sklearn_ebm.learning._distributed import samples_of
 from sklearn_ebm.learning._first_atoms import first_dictionary, positive_rows, unit_rows
 from sklearn_ebm.learning._online_dictionary import OnlineDictionary, projected
+from sklearn_ebm.learning._samples import Samples
 from sklearn_ebm.learning._trainer import Trainer
 from sklearn_ebm.learning.criteria import LEARNING_TOL, Dictionary
 
@@ -65,7 +66,6 @@ class Atoms:
     encoders = DenseEncoders()
     learning_tol = LEARNING_TOL
     has_few_entries = True  # whether a code has one entry for each atom
-    takes_chunks = True  # whether learning needs no more than one chunk of X at a time
     # fitted attributes that the moments depend on
     needs_new_moments: tuple[str, ...] = ("components_",)
 
@@ -186,7 +186,7 @@ class Atoms:
 
     def samples(self, data, weights, trainer):
         """Return the samples from which the trainer draws its batches."""
-        return samples_of(data, weights, trainer.dtype)
+        return samples_of(data, weights, Samples(None, dtype=trainer.dtype))
 
     def is_already(self, name, value, model):
         """Return whether a fitted model already agrees with a new value of a parameter."""
@@ -232,6 +232,11 @@ def _check_constraint(atoms):
     if isinstance(constraint, type):
         raise ValueError(
             f"atom_constraint must be an instance, got the class {constraint.__name__}."
+        )
+    if constraint is not None and atoms.is_fixed:
+        raise ValueError(
+            "atom_constraint must be None if dictionary is given, whose atoms are fixed, got "
+            f"{constraint!r}. To learn atoms from these initial values, set dictionary_init."
         )
     if constraint is None or not atoms.updates.is_positive:
         return

@@ -56,6 +56,7 @@ from sklearn_ebm.learning._distributed import samples_of
 from sklearn_ebm.learning._optimizers import OPTIMIZERS
 from sklearn_ebm.learning._progress import MAX_TIME
 from sklearn_ebm.learning._rates import LEARNING_RATE, learning_rate_schedule
+from sklearn_ebm.learning._samples import Samples
 from sklearn_ebm.learning._trainer import Trainer
 from sklearn_ebm.learning.criteria import NOISES, Reconstruction
 
@@ -307,7 +308,7 @@ class AutoEncoder(
         ----------
         X : array-like of shape (n_samples, n_features)
             Samples, ideally between 0 and 1 or of unit variance. Memory maps are read one batch at
-            a time.
+            a time, and Dask arrays one chunk at a time.
         y : None
             Ignored.
         sample_weight : array-like of shape (n_samples,) or None, default=None
@@ -366,7 +367,7 @@ class AutoEncoder(
         trainer = trainer_for(criterion, stream, trainer)
         attempt.begin(trainer)
         self._keep(trainer)
-        return trainer, samples_of(data, weight, trainer.dtype)
+        return trainer, samples_of(data, weight, Samples(None, dtype=trainer.dtype))
 
     # ----------------------------------------------------------------------------------- inference
     def transform(self, X: MatrixLike) -> Array:

@@ -13,6 +13,7 @@ from sklearn_ebm.learning.criteria import Noise
 from sklearn_ebm.protocols import offers
 
 LARGEST_SIZE = 5.0  # root mean square of X above which a warning is issued
+SMALLEST_SIZE = 1e-2  # root mean square of X below which a warning is issued, unless it is zero
 ATTRIBUTES = {  # parameters of the energy; filters are columns of the weights
     "weights": "components_",
     "bias": "intercept_hidden_",
@@ -52,11 +53,15 @@ def require_range(output, extremes, dtype):
 
 
 def warn_of_scale(output, X, weight):
-    """Warn of samples that are so large that the first steps hardly change the reconstructions."""
+    """Warn of samples of another size than the steps of the optimizer are made for.
+
+    If samples are large, the first steps hardly change the reconstructions. If they are small, all
+    steps are too large, and reconstructions are about constant.
+    """
     if output.is_bounded:
         return
     size = data_size(X, weight, slice(None), 1.0)
-    if size > LARGEST_SIZE:
+    if size > LARGEST_SIZE or 0 < size < SMALLEST_SIZE:
         warn(
             f"X has a root mean square of {size:.3g}, but AutoEncoder expects features of unit "
             "variance or between 0 and 1. Scale X, for instance with StandardScaler.",

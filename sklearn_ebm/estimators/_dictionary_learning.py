@@ -6,13 +6,18 @@ from typing import Any
 
 from sklearn_ebm.backends import array_namespace
 from sklearn_ebm.estimators._first_atoms import FirstAtoms
-from sklearn_ebm.estimators._fitted import check_share, keep, new_penalty, sparsity
+from sklearn_ebm.estimators._fitted import (
+    check_share,
+    keep,
+    learned_before,
+    new_penalty,
+    sparsity,
+)
 from sklearn_ebm.estimators._learning_warnings import complaint, warn_of, warn_of_share
 from sklearn_ebm.factors import check_alpha, degree_of, takes_alpha
 from sklearn_ebm.factors.encoders import Scale
 from sklearn_ebm.inputs._checks import check_magnitude, check_weight
 from sklearn_ebm.inputs._chunked import read_samples
-from sklearn_ebm.inputs._chunks import refuse_dask
 from sklearn_ebm.inputs._sizes import data_size, observed_share
 from sklearn_ebm.layers._state import is_same, require_equal
 from sklearn_ebm.learning._divergence import warn_of_divergence
@@ -127,8 +132,6 @@ class DictionaryLearning:
         """Return samples, weights and their exponent. A first fit also sets `n_features_in_`."""
         model, is_first = self.model, trainer is None
         dtype = None if is_first else trainer.dtype
-        if not self.atoms.takes_chunks:
-            refuse_dask(X)
         data, *weights = read_samples(
             model._inputs(is_first), model, X, mask, sample_weight,
             reset=is_first, degree=self.degree, dtype=dtype,
@@ -208,15 +211,10 @@ class DictionaryLearning:
             "max_iter": int(model.code_max_iter),
         }
         beta = 0.0 if self.prediction is None else self.prediction.beta
-        penalty = new_penalty(model, n_components, self._learned())
+        penalty = new_penalty(model, n_components, learned_before(model))
         trainer.criterion.follow(
             penalty, settings, data.backend.name, beta, self.schedule, **atoms.to_follow()
         )
-
-    def _learned(self):
-        """Return what earlier calls have learned of the penalty, or None."""
-        parts = self.model._last_state.parts
-        return None if parts is None else getattr(parts.penalty, "learned", None)
 
     def _require_same(self, trainer):
         """Refuse parameters that differ from those of the model with which learning continues."""
@@ -245,13 +243,13 @@ class DictionaryLearning:
     def _has_work(self):
         """Return whether there is anything to learn: an encoder, atoms, or a penalty."""
         learns_atoms = not self.atoms.is_fixed
-        return learns_atoms or self.prediction is not None or self._learned() is not None
+        return learns_atoms or self.prediction is not None or learned_before(self.model) is not None
 
     def _samples(self, trainer, data, weights):
         """Return the samples from which the trainer draws its batches."""
         samples = self.atoms.samples(data, weights, trainer)
         if data.source is not None:
-            trainer.criterion.prepare(samples.some.take(slice(BEGINNING)))  # sets the usual size
+            trainer.criterion.prepare(samples.some.beginning(BEGINNING))  # sets the usual size
         return samples
 
     def _make_passes(self, trainer, data, weights, random_state, context):

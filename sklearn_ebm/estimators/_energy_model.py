@@ -55,6 +55,7 @@ from sklearn_ebm.learning._line_search import SmallGradient
 from sklearn_ebm.learning._optimizers import OPTIMIZERS
 from sklearn_ebm.learning._progress import MAX_TIME
 from sklearn_ebm.learning._rates import LEARNING_RATE, learning_rate_schedule
+from sklearn_ebm.learning._samples import Samples
 from sklearn_ebm.learning.criteria import Shaping
 from sklearn_ebm.protocols import require
 
@@ -138,8 +139,8 @@ class EnergyModel(
         Number of leapfrog steps of a Hamiltonian path.
     step_size : float or "auto", default="auto"
         Initial size of a leapfrog step, which is adapted such that about 80 % of the moves are
-        accepted. "auto" starts with half the standard deviation of X, divided by the fourth root of
-        the number of features.
+        accepted. "auto" starts with half the standard deviation of X, divided by
+        n_features^(1/4).
     n_chains : int, default=100
         Number of persistent chains of "pcd".
     optimizer : {"auto", "adam", "sgd", "lbfgs"}, default="auto"
@@ -352,7 +353,7 @@ class EnergyModel(
         ----------
         X : array-like of shape (n_samples, n_features)
             Samples, ideally centred and white, or zeros and ones. Memory maps are read one batch at
-            a time.
+            a time, and Dask arrays one chunk at a time.
         y : None
             Ignored.
         sample_weight : array-like of shape (n_samples,) or None, default=None
@@ -399,7 +400,7 @@ class EnergyModel(
         trainer = trainer_with(self, trainer, data, weight, random_state, schedule, is_whole)
         attempt.begin(trainer)
         self._keep(trainer)
-        return trainer, samples_of(data, weight, trainer.dtype)
+        return trainer, samples_of(data, weight, Samples(None, dtype=trainer.dtype))
 
     # ----------------------------------------------------------------------------------- inference
     def energy(self, X: MatrixLike) -> Array:

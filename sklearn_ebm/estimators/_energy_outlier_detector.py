@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from numbers import Real
 from typing import Any, Literal, Self
 
@@ -10,13 +11,15 @@ from sklearn.base import OutlierMixin
 
 from sklearn_ebm._sklearn import HasMethods, Interval, StrOptions, _fit_context
 from sklearn_ebm._typing import Array, Estimator, MatrixLike
-from sklearn_ebm.backends import to_host
+from sklearn_ebm._warnings import warn
+from sklearn_ebm.backends import stored_entries, to_host
 from sklearn_ebm.estimators._energy_wrapper import EnergyWrapper
 from sklearn_ebm.layers._state import refusable
-from sklearn_ebm.metrics._energy_of import energy_of
+from sklearn_ebm.metrics._energy_of import energy_of, form_of, seen_by
 
 FENCE = 1.5  # interquartile ranges above the third quartile (Tukey 1977, chapter 2)
 ROUNDING = 1e-12  # of shares of the weights
+ROUNDINGS = 32  # possible error of a reconstruction, in units of rounding of the largest value
 
 
 class EnergyOutlierDetector(OutlierMixin, EnergyWrapper):
@@ -106,19 +109,36 @@ class EnergyOutlierDetector(OutlierMixin, EnergyWrapper):
         Returns
         -------
         EnergyOutlierDetector
-            The detector itself.
+            The detector itself. If Ctrl-C interrupts the fit (KeyboardInterrupt), it remains usable
+            if the copy of the estimator does.
 
         Raises
         ------
         TypeError
             If the estimator has no energy.
+
+        Warns
+        -----
+        UserWarning
+            If the energies of all samples are rounding errors.
         """
         with refusable(self):
-            fitted, fit_params = self._fitted_copy(X, y, fit_params)
-            energies = to_host(energy_of(fitted, self._native(X)))
-            threshold = _threshold(energies, fit_params.get("sample_weight"), self.contamination)
-            self._keep(fitted, offset_=-threshold)
+            self._fit_copy(X, y, fit_params, partial(self._set_threshold, X))
         return self
+
+    def _set_threshold(self, X, fitted, fit_params):
+        """Keep a fitted estimator, and compute the threshold from the energies of X."""
+        X = self._native(X)
+        energies = to_host(energy_of(fitted, X))
+        if _are_rounding_errors(energies, seen_by(fitted, X)):
+            warn(
+                "The energies of all training samples are rounding errors: "
+                f"{type(form_of(fitted).estimator).__name__} reconstructs every sample, so that "
+                "labels are arbitrary. Use an estimator with fewer components.",
+                UserWarning,
+            )
+        threshold = _threshold(energies, fit_params.get("sample_weight"), self.contamination)
+        self._keep(fitted, offset_=-threshold)
 
     def energy(self, X: MatrixLike) -> Array:
         """Compute the energy of each sample.
@@ -166,6 +186,17 @@ class EnergyOutlierDetector(OutlierMixin, EnergyWrapper):
         """
         is_inlier = to_host(self.decision_function(X)) >= 0
         return np.where(is_inlier, 1, -1)
+
+
+def _are_rounding_errors(energies, X):
+    """Return whether energies may be squares of the rounding errors of reconstructions of X."""
+    values = np.asarray(stored_entries(to_host(X)) if hasattr(X, "dtype") else X)
+    if values.dtype.kind not in "fiu" or not values.size:
+        return False
+    largest = float(np.abs(values.astype(float)).max())
+    error = ROUNDINGS * float(np.finfo(energies.dtype).eps) * largest
+    n_entries = values.size / len(energies)
+    return bool(np.max(np.abs(energies)) <= n_entries * error**2 / 2)
 
 
 def _threshold(energies, weight, contamination):

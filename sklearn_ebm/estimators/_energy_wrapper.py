@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from sklearn import get_config
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone
 from sklearn.utils import get_tags
@@ -10,7 +12,7 @@ from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, proces
 from sklearn_ebm._typing import Array, MatrixLike
 from sklearn_ebm.inputs._rows import native, require_library
 from sklearn_ebm.layers._state import Stateful
-from sklearn_ebm.metrics._energy_of import form_of
+from sklearn_ebm.metrics._energy_of import energy_of, form_of
 
 
 class EnergyWrapper(MetaEstimatorMixin, Stateful, BaseEstimator):
@@ -24,13 +26,25 @@ class EnergyWrapper(MetaEstimatorMixin, Stateful, BaseEstimator):
 
     _model_attributes: tuple = ("estimator_",)
 
-    def _fitted_copy(self, X, y, fit_params):
-        """Return a fitted copy of the estimator, and the parameters that its `fit` received."""
+    def _fit_copy(self, X, y, fit_params, finish):
+        """Fit a copy of the estimator, and call finish(copy, parameters of its `fit`).
+
+        If Ctrl-C interrupts the fit, the copy is kept if it is fitted nevertheless, as models of
+        this package are.
+        """
         X = self._native(X)
         form_of(self.estimator)
         if get_config()["enable_metadata_routing"]:
             fit_params = process_routing(self, "fit", **fit_params).estimator.fit
-        return clone(self.estimator).fit(X, y, **fit_params), fit_params
+        fitted = clone(self.estimator)
+        try:
+            fitted.fit(X, y, **fit_params)
+        except KeyboardInterrupt:
+            with suppress(Exception):  # of an estimator that lacks some of its attributes
+                energy_of(fitted, X)
+                finish(fitted, fit_params)
+            raise
+        finish(fitted, fit_params)
 
     def _keep(self, fitted, **attributes):
         """Set the fitted attributes."""

@@ -100,7 +100,8 @@ class EstimatorEnergy(TransformerMixin, EnergyWrapper):
         Returns
         -------
         EstimatorEnergy
-            The model itself.
+            The model itself. If Ctrl-C interrupts the fit (KeyboardInterrupt), it remains usable if
+            the copy of the estimator does.
 
         Raises
         ------
@@ -108,8 +109,7 @@ class EstimatorEnergy(TransformerMixin, EnergyWrapper):
             If the estimator has no energy.
         """
         with refusable(self):
-            fitted, _ = self._fitted_copy(X, y, fit_params)
-            self._keep(fitted)
+            self._fit_copy(X, y, fit_params, lambda fitted, _: self._keep(fitted))
         return self
 
     def energy(self, X: MatrixLike) -> Array:

@@ -18,6 +18,7 @@ from sklearn_ebm.inputs._image_checks import flat, require_squares
 from sklearn_ebm.inputs._images import IMAGE_SHAPE, window_shape
 from sklearn_ebm.layers._state import is_same
 from sklearn_ebm.learning._crops import Crops, first_kernels
+from sklearn_ebm.learning._distributed import samples_of
 from sklearn_ebm.learning._first_atoms import unit_rows
 from sklearn_ebm.learning._trainer import Trainer
 from sklearn_ebm.learning.criteria import ConvolutionalDictionary
@@ -80,7 +81,6 @@ class Filters(Atoms):
 
     learning_tol = LEARNING_TOL
     has_few_entries = False
-    takes_chunks = False
     needs_new_moments = ("components_", "connections_")
 
     def __init__(self, n_components, dictionary, dictionary_init, *, kernel_size, connections,
@@ -175,7 +175,7 @@ class Filters(Atoms):
 
     def samples(self, data, weights, trainer):
         shape = crop_shape(self.crop_size, data.shape[:2], trainer.criterion.dictionary.shape[1:3])
-        return Crops(data.X, mask=data.mask, weight=weights, dtype=trainer.dtype, shape=shape)
+        return samples_of(data, weights, Crops(None, dtype=trainer.dtype, shape=shape))
 
     # ------------------------------------------------------------------------------ a fitted model
     def is_already(self, name, value, model):

@@ -227,7 +227,8 @@ class FineTunedClassifier(ClassifierMixin, FineTuned):
         Parameters
         ----------
         X : array-like with n_samples rows
-            Input of the first step of the pipeline: rows, images or a data frame.
+            Input of the first step of the pipeline: rows, images or a data frame. Dask arrays are
+            read one chunk at a time; the steps are first fitted on some of their samples.
         y : array-like of shape (n_samples,) or (n_samples, n_labels)
             Labels, or an indicator matrix of several labels. In one dimension, -1 marks samples
             without a label, as in :mod:`sklearn.semi_supervised`: the steps before the classifier

@@ -207,7 +207,8 @@ class FineTunedRegressor(RegressorMixin, FineTuned):
         Parameters
         ----------
         X : array-like with n_samples rows
-            Input of the first step of the pipeline: rows, images or a data frame.
+            Input of the first step of the pipeline: rows, images or a data frame. Dask arrays are
+            read one chunk at a time; the steps are first fitted on some of their samples.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             Targets. NaN is refused: pass samples without targets as `unsupervised_X`.
         sample_weight : array-like of shape (n_samples,) or None, default=None

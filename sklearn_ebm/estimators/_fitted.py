@@ -222,6 +222,12 @@ def new_penalty(model, n_components, learned=None):
     return model._atoms().penalty(factor, n_components)
 
 
+def learned_before(model):
+    """Return the parameters of the penalty that earlier calls have learned, or None."""
+    parts = model._last_state.parts
+    return None if parts is None else getattr(parts.penalty, "learned", None)
+
+
 def keep(model, trainer):
     """Set the fitted attributes from the state of learning."""
     vars(model).update(fitted_attributes(model, trainer))

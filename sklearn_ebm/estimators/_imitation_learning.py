@@ -40,6 +40,7 @@ from sklearn_ebm.learning._policies import (
     least_objective,
 )
 from sklearn_ebm.learning._rates import learning_rate_schedule
+from sklearn_ebm.learning._samples import Samples
 from sklearn_ebm.learning._trainer import Plan, Trainer
 from sklearn_ebm.learning.criteria import Imitation
 from sklearn_ebm.learning.criteria._imitation import loss_of_zero
@@ -245,7 +246,7 @@ class ImitationLearning(DictionaryLearning):
 
     def _samples(self, trainer, data, weights):
         """Return the samples, with optimal codes as a sparse array if the loss requires them."""
-        samples = samples_of(data, weights, trainer.dtype)
+        samples = samples_of(data, weights, Samples(None, dtype=trainer.dtype))
         if not trainer.criterion.loss.needs_optimum:
             return samples
         model = self.model

@@ -96,7 +96,8 @@ class PSD(SparseModel):
     atom_constraint : SparseAtoms, SmoothAtoms or None, default=None
         Set of learned atoms in place of the atoms of unit norm: `SparseAtoms` for atoms with few
         non-zero entries, `SmoothAtoms` for smooth ones, or any object with a method
-        `project(atoms)`, which returns the closest atoms in a convex set.
+        `project(atoms)`, which returns the closest atoms in a convex set. It must be None if
+        `dictionary` is given.
     dictionary : array-like of shape (n_components, n_features) or None, default=None
         Fixed atoms, used without normalisation. If given, `fit` trains only the encoder.
     dictionary_init : array-like of shape (n_components, n_features) or None, default=None

@@ -57,7 +57,8 @@ class RBM(CallbackSupportMixin, DensityModel):
         Number of Gibbs sampling steps of the chains in each training step. Ignored if `loss` uses
         no chains.
     n_chains : int, default=100
-        Number of persistent chains of "pcd" and "fpcd". It may differ from `batch_size`.
+        Number of persistent chains of "pcd" and "fpcd". It may differ from `batch_size`. Ignored
+        with any other `loss`.
     learning_rate : float, callable or "auto", default="auto"
         Initial learning rate, which decays linearly to zero over `max_iter` passes of `fit`, or
         over `max_time` if that ends first. A callable takes the completed fraction of training,
@@ -341,7 +342,7 @@ class RBM(CallbackSupportMixin, DensityModel):
         Parameters
         ----------
         X : {array-like, sparse array} of shape (n_samples, n_features)
-            Samples.
+            Samples. Dask arrays are read one chunk at a time.
         y : None
             Ignored.
         sample_weight : array-like of shape (n_samples,) or None, default=None

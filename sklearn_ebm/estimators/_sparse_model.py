@@ -145,7 +145,7 @@ class SparseModel(
                 (n_samples, height, width[, n_channels])
             Samples, ideally of unit variance. Convolutional models require images, or flat rows of
             their pixels; the other models require rows, which may be sparse. Memory maps are read
-            one batch at a time.
+            one batch at a time, and Dask arrays one chunk at a time.
         y : None
             Ignored.
         sample_weight : array-like of shape (n_samples,) or None, default=None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from sklearn.utils import check_array
@@ -123,7 +123,7 @@ class TreeDisplay:
         """
         check_is_fitted(estimator)
         components = fitted(estimator, "components_")
-        penalty = getattr(estimator, "penalty", None)
+        penalty: Any = getattr(estimator, "penalty", None)
         if getattr(penalty, "structure", None) != "tree":
             raise ValueError(
                 "estimator must have an InhibitionPenalty with structure='tree' as penalty, got "

@@ -1,5 +1,6 @@
 """Learning from images: the samples of a trainer are random crops."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,27 +19,45 @@ class Crops(Samples):
         """Return the pairs (image size, crop size) of both axes."""
         return zip(self.X.shape[1:3], self.shape, strict=True)
 
-    def batches(self, batch_size, random_state):
-        """Return the positions of the crops of one pass, in batches sorted by image."""
-        counts = [max(1, round(size / crop)) for size, crop in self._sides()]
+    @property
+    def n_shuffled(self):
+        """Number of crops in a pass in random order."""
+        return self.X.shape[0] * math.prod(self._counts())
+
+    @property
+    def n_in_order(self):
+        """Number of crops that cover all images."""
+        return self.X.shape[0] * math.prod(-(-size // crop) for size, crop in self._sides())
+
+    def _counts(self):
+        return [max(1, round(size / crop)) for size, crop in self._sides()]
+
+    def shuffled(self, random_state):
+        """Return the positions of the crops of one pass in random order: image, row, column."""
+        counts = self._counts()
         places = np.stack(np.indices((self.X.shape[0], *counts)), axis=-1).reshape(-1, 3)
         for axis, (count, (size, crop)) in enumerate(zip(counts, self._sides(), strict=True), 1):
             # one random position per stratum, so that all passes cover the images about equally
             within = random_state.uniform(size=len(places))
             places[:, axis] = (places[:, axis] + within) / count * (size - crop + 1)
-        places = places[random_state.permutation(len(places))]
-        batches = [places[i : i + batch_size] for i in range(0, len(places), batch_size)]
-        return [batch[np.argsort(batch[:, 0], kind="stable")] for batch in batches]
+        return places[random_state.permutation(len(places))]
 
-    def in_order(self, batch_size):
+    def forwards(self, rows):
+        """Return some of these positions, sorted by image."""
+        return rows[np.argsort(rows[:, 0], kind="stable")]
+
+    def rows_in_order(self):
         """Return the positions of crops that cover all images, evenly spaced from edge to edge."""
         steps = [
             np.linspace(0, size - crop, -(-size // crop)).astype(int)
             for size, crop in self._sides()
         ]
         images = np.arange(self.X.shape[0])
-        places = np.stack(np.meshgrid(images, *steps, indexing="ij"), axis=-1).reshape(-1, 3)
-        return [places[i : i + batch_size] for i in range(0, len(places), batch_size)]
+        return np.stack(np.meshgrid(images, *steps, indexing="ij"), axis=-1).reshape(-1, 3)
+
+    def beginning(self, n_rows):
+        """Return a batch of the first crops."""
+        return self.take(self.rows_in_order()[:n_rows])
 
     def take(self, rows):
         """Return crops, with their masks and the weights of their images."""

@@ -9,8 +9,9 @@ the same if workers are lost and their tasks run again elsewhere.
 
 import copy
 import functools
+import math
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate, pairwise
 from typing import Any
 
@@ -21,9 +22,10 @@ from sklearn_ebm.backends import array_namespace
 from sklearn_ebm.backends._threads import shared_threads
 from sklearn_ebm.inputs._chunked import computed, naming_chunk, scaled, shared
 from sklearn_ebm.learning._memory import Memory
-from sklearn_ebm.learning._samples import Batch, Rows, Samples, merged
+from sklearn_ebm.learning._samples import Batch, Rows, merged
 
-ROWS_PER_TASK = 512  # rows of a batch for each of its chunks: fewer do not repay a task
+ROWS_PER_TASK = 512  # rows of a batch for each of its chunks: fewer do not repay a task,
+NUMBERS_PER_TASK = 2**17  # unless the rows have so many entries
 FAN_IN = 8  # sums that one task merges
 
 
@@ -75,7 +77,7 @@ class Order:
             begin, end = (each * self.lengths[number] // (stop - start) for each in share)
             if begin < end:
                 rows = self._held[number]
-                yield number, slice(begin, end) if rows is None else np.sort(rows[begin:end])
+                yield number, slice(begin, end) if rows is None else rows[begin:end]
 
 
 class ChunkedSamples:
@@ -99,7 +101,7 @@ class ChunkedSamples:
         self.chunks = chunks
         self.load = load
         self.some = some
-        self.like = some.take(slice(1)).X
+        self.like = some.beginning(1).X
         self.index = index
         self._order = None
         self._loaded = {}
@@ -118,10 +120,10 @@ class ChunkedSamples:
         parts = [self.index[first:last] for first, last in pairwise(ends)]
         return [part - first for part, first in zip(parts, self.chunks.firsts, strict=True)]
 
-    @functools.cached_property
-    def _lengths(self):
-        rows = zip(self._rows, self.chunks.lengths, strict=True)
-        return [int(length) if part is None else len(part) for part, length in rows]
+    def _kind(self, number):
+        """Return samples like those of a chunk, without values, which can order them."""
+        shape = (self.chunks.lengths[number], *self.some.X.shape[1:])
+        return replace(self.some, X=np.broadcast_to(0.0, shape), index=self._rows[number])
 
     @functools.cached_property
     def _delayed(self):
@@ -130,38 +132,49 @@ class ChunkedSamples:
     # -------------------------------------------------------------------------------------- passes
     def batches(self, batch_size, random_state):
         """Return the positions of the batches of one pass, in random order within the chunks."""
-
-        def shuffled(number):
-            rows = self._rows[number]
-            return random_state.permutation(self._lengths[number] if rows is None else rows)
-
-        numbers = self._visited()
+        lengths = [kind.n_shuffled for kind in self._kinds()]
+        numbers = np.flatnonzero(lengths).tolist()
         if len(numbers) > 1:
             numbers = random_state.permutation(numbers).tolist()
-        return self._begin(shuffled, numbers, batch_size)
+        return self._begin(
+            lambda number: self._kind(number).shuffled(random_state), lengths, numbers, batch_size
+        )
 
     def in_order(self, batch_size):
         """Return the positions of the batches of one pass in the order of the rows."""
-        return self._begin(self._rows.__getitem__, self._visited(), batch_size)
+        lengths = [kind.n_in_order for kind in self._kinds()]
+        numbers = np.flatnonzero(lengths).tolist()
+        return self._begin(
+            lambda number: self._kind(number).rows_in_order(), lengths, numbers, batch_size
+        )
 
     def __iter__(self):
         """Yield batches of all samples, for evaluation."""
-        for span in self.in_order(ROWS_PER_TASK * FAN_IN):
+        for span in self.in_order(FAN_IN * self._rows_per_task):
             yield self.take(span)
         self.release()
 
-    def _visited(self):
-        return [number for number, length in enumerate(self._lengths) if length]
+    @property
+    def _rows_per_task(self):
+        if sparse.issparse(self.like):
+            return ROWS_PER_TASK
+        return max(1, min(ROWS_PER_TASK, NUMBERS_PER_TASK // math.prod(self.like.shape[1:])))
 
-    def _begin(self, rows, numbers, batch_size):
-        n_rows, size = sum(self._lengths), max(1, batch_size // ROWS_PER_TASK)
+    def _kinds(self):
+        return map(self._kind, range(len(self.chunks.lengths)))
+
+    def _begin(self, rows, lengths, numbers, batch_size):
+        n_rows, size = sum(lengths), max(1, batch_size // self._rows_per_task)
         groups = [numbers[i : i + size] for i in range(0, len(numbers), size)]
-        self._order = Order(rows, self._lengths, groups)
+        self._order = Order(rows, lengths, groups)
         return [(i, min(i + batch_size, n_rows)) for i in range(0, n_rows, batch_size)]
 
     def take(self, span):
         """Return the batch of some positions in the pass."""
-        pieces = self._order.pieces(*span)
+        pieces = [
+            (number, rows if isinstance(rows, slice) else self.some.forwards(rows))
+            for number, rows in self._order.pieces(*span)
+        ]
         self.hold([n for group, *_ in self._order.groups_of(*span) for n in group])
         return ChunkedBatch(self, pieces)
 
@@ -226,19 +239,19 @@ class Load:
         Checks the arrays, and returns `Data`.
     exponent : int
         Weights are divided by 2**exponent.
-    dtype : dtype
-        Dtype of the batches.
+    like : Samples
+        Samples of the same kind and dtype, without values.
     """
 
     read: Any
     exponent: int
-    dtype: Any
+    like: Any
 
     def __call__(self, X, mask=None, sample_weight=None):
         """Return the samples, from which batches are taken."""
         data = self.read(X, mask)
         weights = scaled(sample_weight, self.exponent, data.X)
-        return Samples(data.X, mask=data.mask, weight=weights, dtype=self.dtype)
+        return replace(self.like, X=data.X, mask=data.mask, weight=weights)
 
 
 @dataclass(frozen=True)
@@ -252,7 +265,7 @@ class _Both:
         return self.second(self.first(**arrays))
 
 
-def samples_of(data, weights, dtype):
+def samples_of(data, weights, like):
     """Return training samples in memory, or those in the chunks of a Dask array.
 
     Parameters
@@ -261,13 +274,13 @@ def samples_of(data, weights, dtype):
         Checked samples, or some of those in chunks.
     weights : array of shape (n_samples,) or None
         Their weights.
-    dtype : dtype
-        Dtype of the batches.
+    like : Samples
+        Samples of the same kind and dtype, without values.
     """
-    samples, source = Samples(data.X, mask=data.mask, weight=weights, dtype=dtype), data.source
+    samples, source = replace(like, X=data.X, mask=data.mask, weight=weights), data.source
     if source is None:
         return samples
-    return ChunkedSamples(source.chunks, Load(source.read, source.exponent, dtype), samples)
+    return ChunkedSamples(source.chunks, Load(source.read, source.exponent, like), samples)
 
 
 def _loaded(load, name, n_tasks, **arrays):
@@ -278,7 +291,8 @@ def _loaded(load, name, n_tasks, **arrays):
 
 def _fetched(load, name, rows, n_tasks, **arrays):
     """Return the batch of some rows of one chunk."""
-    return _loaded(load, name, n_tasks, **arrays).take(rows)
+    arrays = {key: array[rows] for key, array in arrays.items()}
+    return _loaded(load, name, n_tasks, **arrays).take(slice(0, len(rows)))
 
 
 class ChunkedBatch:
@@ -330,7 +344,8 @@ class ChunkedBatch:
         while len(keys) > 1:
             groups = [keys[i : i + FAN_IN] for i in range(0, len(keys), FAN_IN)]
             keys = [f"merged-{step}-{len(keys)}-{place}" for place in range(len(groups))]
-            graph.update({key: (_merged, group) for key, group in zip(keys, groups, strict=True)})
+            merges = zip(keys, groups, strict=True)
+            graph.update({key: (_merged, f"work-{step}", group) for key, group in merges})
         # One graph: delayed objects, each with a graph of its own, took ten times as long.
         numbers = [number for number, _ in self.pieces]
         ((sums, shards),) = computed([Delayed(keys[0], graph)], self.samples.chunks, numbers)
@@ -370,14 +385,15 @@ def _performed(work, samples, piece):
     with naming_chunk(piece.name), shared_threads(piece.n_pieces):
         batch = samples.take(piece.rows)._replace(first=piece.first)
         sums, shard = work.sums(work.criterion.prepare(batch), batch, Memory())
-    return sums, [shard]
+        return work.criterion.condensed(sums), [shard]
 
 
-def _merged(parts):
+def _merged(work, parts):
     """Return the merged sums of several pieces, and the parts of the shard in order."""
     sums, shards = zip(*parts, strict=True)
     # A copy, since a task whose worker is lost may run again on the same values.
-    return merged(copy.deepcopy([*sums])), [shard for each in shards for shard in each]
+    sums = work.criterion.condensed(merged(copy.deepcopy([*sums])))
+    return sums, [shard for each in shards for shard in each]
 
 
 def _size(rows):

@@ -65,16 +65,41 @@ class Samples:
 
     def batches(self, batch_size, random_state):
         """Return the index arrays of one pass, sorted so that a memory map is read forwards."""
-        rows = np.arange(self.X.shape[0]) if self.index is None else self.index
-        order = random_state.permutation(rows)
-        return [np.sort(order[i : i + batch_size]) for i in range(0, len(order), batch_size)]
+        order = self.shuffled(random_state)
+        pieces = [order[i : i + batch_size] for i in range(0, len(order), batch_size)]
+        return [self.forwards(piece) for piece in pieces]
 
     def in_order(self, batch_size):
         """Return the indices of one pass in the order of the rows."""
-        if self.index is not None:
-            return [self.index[i : i + batch_size] for i in range(0, len(self.index), batch_size)]
-        n_rows = self.X.shape[0]
-        return [slice(i, min(i + batch_size, n_rows)) for i in range(0, n_rows, batch_size)]
+        rows, n_rows = self.rows_in_order(), self.n_in_order
+        slices = [slice(i, min(i + batch_size, n_rows)) for i in range(0, n_rows, batch_size)]
+        return slices if rows is None else [rows[each] for each in slices]
+
+    @property
+    def n_shuffled(self):
+        """Number of entries of `shuffled`."""
+        return self.X.shape[0] if self.index is None else len(self.index)
+
+    @property
+    def n_in_order(self):
+        """Number of entries of `rows_in_order`."""
+        return self.n_shuffled
+
+    def shuffled(self, random_state):
+        """Return the indices of all rows in random order."""
+        return random_state.permutation(self.X.shape[0] if self.index is None else self.index)
+
+    def forwards(self, rows):
+        """Return some of these indices in the order of the rows."""
+        return np.sort(rows)
+
+    def rows_in_order(self):
+        """Return the indices of all rows in order; None means all rows."""
+        return self.index
+
+    def beginning(self, n_rows):
+        """Return a batch of the first rows."""
+        return self.take(slice(n_rows))
 
     def take(self, rows):
         """Return the batch of some rows."""

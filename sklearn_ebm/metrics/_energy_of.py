@@ -168,17 +168,34 @@ def form_of(estimator):
     )
 
 
-def _of_last_step(pipeline):
-    """Return the form of the last step that is not "passthrough", on features of the others."""
+def seen_by(estimator, X):
+    """Return samples as the part of an estimator that defines the energy receives them."""
+    if isinstance(estimator, FrozenEstimator):
+        return seen_by(estimator.estimator, X)
+    if hasattr(estimator, "best_estimator_"):
+        return seen_by(estimator.best_estimator_, X)
+    if isinstance(estimator, Pipeline):
+        first, last = _divided(estimator)
+        return seen_by(last, X if first is None else first.transform(X))
+    return X
+
+
+def _divided(pipeline):
+    """Return the steps before the last one that is not "passthrough", or None, and this one."""
     steps = list(pipeline.steps)
     while steps and steps[-1][1] in (None, "passthrough"):
         steps.pop()
     if not steps:
         raise TypeError("The energy requires a pipeline with a step that is not 'passthrough'.")
-    last = form_of(steps[-1][1])
-    if len(steps) == 1:
+    return pipeline[: len(steps) - 1] if len(steps) > 1 else None, steps[-1][1]
+
+
+def _of_last_step(pipeline):
+    """Return the form of the last step that is not "passthrough", on features of the others."""
+    first, step = _divided(pipeline)
+    last = form_of(step)
+    if first is None:
         return last
-    first = pipeline[: len(steps) - 1]
 
     def of_features(function):
         return None if function is None else lambda X: function(first.transform(X))

@@ -6,7 +6,7 @@ from scipy import sparse
 from sklearn.exceptions import ConvergenceWarning
 
 from sklearn_ebm._warnings import warn
-from sklearn_ebm.backends import array_namespace, take_rows, to_csr
+from sklearn_ebm.backends import array_namespace, take_rows
 from sklearn_ebm.protocols import rows_of
 from sklearn_ebm.solvers._lasso import SOLVERS, solve_lasso
 from sklearn_ebm.solvers._solution import Outcome
@@ -141,7 +141,7 @@ def _in_pieces(energy, X, size, backend, options, mask, prediction, init, sparse
             problem, code=room, warm=init is not None, backend=backend, **options
         )
         if sparse_output:
-            solution.code = to_csr(xp.reshape(solution.code, (-1, shape[1])))
+            solution.code = backend.to_csr(xp.reshape(solution.code, (-1, shape[1])))
         solutions[first] = solution
 
     rows = decoder.piece_rows or piece_rows(shape[1], shape[0])

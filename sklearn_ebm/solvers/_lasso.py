@@ -271,11 +271,11 @@ def _pursuit(problem, code, warm, tol, max_iter, backend):
     xp, part, rule = array_namespace(code), code, problem.penalty.support_rule
     if not (_squares_fit(problem) and _resolves(problem, rule.tol)):
         problem, part = problem.in_double(), xp.zeros_like(code, dtype=xp.float64)
+    n_iter = 0
     for rows, lasso in _by_grams(problem, rule):
-        backend.pursue(lasso, part[rows, :], rule.n_nonzero_coefs)
+        n_iter = max(n_iter, backend.pursue(lasso, part[rows, :], rule.n_nonzero_coefs))
     if part is not code:
         code[...] = xp.asarray(part, dtype=code.dtype)
-    n_iter = int(xp.max(xp.count_nonzero(code, axis=1))) if code.shape[0] else 0
     return xp.zeros_like(problem.half_norm), n_iter
 
 
@@ -342,10 +342,13 @@ def _squares_fit(problem):
     """Return whether squares of correlations are within the range of single precision."""
     xp, half_norm = array_namespace(problem.half_norm), problem.half_norm
     smallest, largest = problem.curvatures
+    if largest * float(xp.max(half_norm)) >= SINGLE_RANGE:
+        return False
+    if smallest * float(xp.min(half_norm)) > 1 / SINGLE_RANGE:
+        return True
     is_zero = ~xp.any(problem.correlation != 0, axis=1)
     lowest = float(xp.min(xp.where(is_zero, xp.full_like(half_norm, xp.inf), half_norm)))
-    is_small_enough = largest * float(xp.max(half_norm)) < SINGLE_RANGE
-    return is_small_enough and smallest * lowest > 1 / SINGLE_RANGE
+    return smallest * lowest > 1 / SINGLE_RANGE
 
 
 def _without(*needs):

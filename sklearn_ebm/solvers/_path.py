@@ -3,7 +3,7 @@
 import numpy as np
 from scipy import sparse
 
-from sklearn_ebm.backends import array_namespace, to_csr
+from sklearn_ebm.backends import array_namespace
 from sklearn_ebm.protocols import rows_of
 from sklearn_ebm.solvers._inference import piece_rows, warn_unconverged
 from sklearn_ebm.solvers._lasso import (
@@ -60,7 +60,7 @@ def infer_path(energy, penalties, X, *, solver, tol, max_iter, backend, mask=Non
         )
         if sparse_output:
             for solution in pieces[first]:
-                solution.code = to_csr(solution.code)
+                solution.code = backend.to_csr(solution.code)
 
     backend.map_pieces(work, X.shape[0], piece_rows(n_components, X.shape[0]))
     pieces = [pieces[first] for first in sorted(pieces)]

@@ -11,6 +11,7 @@ import importlib
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy import sparse
 
 from sklearn_ebm.backends import new_matrix, to_host
 from sklearn_ebm.backends import numpy as reference
@@ -211,6 +212,8 @@ def assert_agree(backend, case, dtype, ours, theirs):
         assert_allclose(to_host(result[key]), expected[key], rtol=0, atol=atol)
     if expected_return is None:
         assert returned is None
+    elif isinstance(expected_return, int):
+        assert returned == expected_return
     elif isinstance(expected_return, float):
         assert isinstance(returned, float)
         assert returned == pytest.approx(
@@ -335,10 +338,25 @@ def test_pieces_cover_the_rows_once_and_begin_at_multiples(backend, n_rows):
     assert sorted(pieces) == expected
 
 
+@pytest.mark.parametrize("shape", [(0, 5), (4, 0), (1, 1), (7, 16), (9, 45)])
+@pytest.mark.parametrize("share", [0.0, 0.1, 1.0])
+def test_sparse_rows_have_the_entries_of_dense_rows(backend, dtype, shape, share):
+    random = np.random.default_rng(0)
+    rows = np.where(random.uniform(size=shape) < share, random.standard_normal(shape), 0)
+    rows = rows.astype(dtype)
+    for layout in (rows, np.asfortranarray(rows), np.repeat(rows, 2, axis=0)[::2]):
+        found, expected = backend.to_csr(backend.to_device(layout)), sparse.csr_array(rows)
+        assert found.shape == shape
+        assert found.has_canonical_format
+        for name in ("data", "indices", "indptr"):
+            assert_array_equal(getattr(found, name), getattr(expected, name))
+            assert getattr(found, name).dtype == getattr(expected, name).dtype
+
+
 def test_every_kernel_of_the_reference_is_registered():
     registered = *CASES.values(), *MINIMIZERS.values(), *PATHS.values()
     kernels = {case.kernel for case in registered}
-    others = {"map_pieces", "name", "to_device"}
+    others = {"map_pieces", "name", "to_csr", "to_device"}
     loops = {"contrastive_steps"}  # their reference is in the solvers: see tests/solvers
     shared = {"flip_factors"}  # the same array functions in all backends
     assert kernels == set(reference.__all__) - others - loops - shared

@@ -148,3 +148,75 @@ def test_initial_values_come_from_a_sample_of_large_data(monkeypatch):
     assert_array_equal(np.bincount(np.array(numbers) // 300), [30, 30, 30])
     model = SparseCoder(10, **{**FEW, "alpha": "scale"}).fit(chunked(X, 300))
     assert model.alpha_ == pytest.approx(1.0, abs=0.1)
+
+
+def test_few_of_many_samples_travel_to_replace_atoms(monkeypatch):
+    """Atoms without use are replaced by the samples with the largest errors, of all chunks."""
+    from sklearn_ebm.learning.criteria import _dictionary
+
+    atoms = np.eye(12)[:3]
+    rows = np.zeros((6000, 12))
+    rows[:, 0] = 5.0  # the other two atoms are never used
+    rows[1234, 5], rows[4321, 7] = 70.0, 80.0
+    model = SparseCoder(3, alpha=1.0, dictionary_init=atoms, batch_size=6000, max_iter=51, tol=0)
+    travelled = []
+    condensed = _dictionary.Dictionary.condensed
+
+    def spy(self, sums):
+        kept = condensed(self, sums)
+        if "candidates" in kept:
+            travelled.append(kept["candidates"].arrays[0].shape[0])
+        return kept
+
+    monkeypatch.setattr(_dictionary.Dictionary, "condensed", spy)
+    monkeypatch.setattr(_dictionary, "MOST_CANDIDATES", 20)
+    found = clone(model).set_params(random_state=0).fit(chunked(rows, 1000))
+    assert travelled
+    assert max(travelled) == 20
+    assert found.n_replaced_ == 2
+    assert np.argmax(abs(found.components_), axis=1).tolist() == [0, 7, 5]
+
+
+def test_threads_may_share_a_model():
+    model = PSD(10, **FEW).fit(X)
+    expected = model.transform(X)
+    with dask.config.set(scheduler="threads", num_workers=8):
+        for _ in range(5):
+            lazy = clone(model).fit(X).transform(chunked(X, 20))
+            assert_allclose(lazy.compute(), expected, rtol=1e-12, atol=1e-14)
+
+
+class Recorder:
+    """Records the names of tasks at their end, and the models at the end of each pass."""
+
+    def __init__(self):
+        self.names, self.models = [], []
+
+    def setup(self, estimator, context):
+        pass
+
+    def teardown(self, estimator, context):
+        pass
+
+    def on_fit_task_begin(self, estimator, context, *, X=None, **data):
+        pass
+
+    def on_fit_task_end(self, estimator, context, *, fitted_estimator=None, **data):
+        self.names.append(context.task_name)
+        self.models.append(fitted_estimator)
+        return context.task_name.startswith("pass 2")
+
+
+def test_callbacks_see_passes_and_may_end_them():
+    recorder = Recorder()
+    model = SparseCoder(10, **{**FEW, "max_iter": 9}).set_callbacks(recorder)
+    model.fit(chunked(X, 250))
+    assert model.n_iter_ == 3  # the third pass has the label of the second
+    passes = [m for n, m in zip(recorder.names, recorder.models, strict=True) if "pass" in n]
+    assert [np.isfinite(each.transform(X)).all() for each in passes] == [True, True, True]
+
+
+def test_limits_of_time_hold():
+    model = SparseCoder(10, **{**FEW, "max_iter": 10**6}, max_time=0.3).fit(chunked(X, 250))
+    assert model.seconds_curve_[-1] >= 0.3
+    assert model.n_iter_ < 10**6

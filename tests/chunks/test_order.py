@@ -66,6 +66,14 @@ def test_a_batch_draws_from_a_chunk_for_each_task():
     assert len(samples._loaded) == 4
 
 
+def test_large_samples_need_fewer_rows_in_a_task(monkeypatch):
+    samples = samples_of([40, 40])
+    samples.like = np.zeros((1, 64, 64, 2))  # 2**13 numbers, of 2**17
+    assert [len(samples.take(span).pieces) for span in samples.in_order(32)] == [2] * 3
+    monkeypatch.setattr("sklearn_ebm.learning._distributed.NUMBERS_PER_TASK", 1)
+    assert [len(samples.take(span).pieces) for span in samples.in_order(2)] == [2] * 40
+
+
 def test_chunks_are_released_after_use():
     samples = samples_of([ROWS_PER_TASK] * 6)
     for span in samples.batches(2 * ROWS_PER_TASK, check_random_state(0)):

@@ -51,6 +51,16 @@ def assert_same(ours, expected, rtol=0.0):
         assert_allclose(ours[name], value, rtol=0, atol=atol, err_msg=str(name))
 
 
+@cases
+def test_sums_are_the_same_elsewhere(name):
+    """`contribute` may be called on a pickled copy of the criterion, on another machine."""
+    case, there = CASES[name](), CASES[name]()
+    there.trainer.criterion = pickle.loads(pickle.dumps(case.trainer.criterion))
+    sums = contribution(case)
+    assert_same(contribution(there), sums, rtol=1e-6)  # arrays may have another layout
+    assert_same(there.trainer.criterion.condensed(sums), sums)  # few samples: nothing is left out
+
+
 def arrays_of(held):
     """Return copies of all arrays that an object contains at any depth, in a fixed order."""
     memo = {}

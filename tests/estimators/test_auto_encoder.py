@@ -186,8 +186,10 @@ def test_steps_of_continued_training_are_as_long_as_the_first():
     assert_allclose(others, first, rtol=1e-4)  # the first step of Adam depends on signs only
 
 
-@pytest.mark.parametrize(("factor", "warns"), [(1.0, False), (100.0, True)])
-def test_samples_of_a_large_scale_issue_a_warning_with_a_remedy(factor, warns, recwarn):
+@pytest.mark.parametrize(
+    ("factor", "warns"), [(1.0, False), (100.0, True), (0.05, False), (1e-3, True), (1e-8, True)]
+)
+def test_samples_of_another_scale_issue_a_warning_with_a_remedy(factor, warns, recwarn):
     X = factor * np.random.default_rng(0).standard_normal((60, 5))
     AutoEncoder(3, max_iter=1).fit(X)
     messages = [str(each.message) for each in recwarn]

@@ -10,6 +10,7 @@ from sklearn.cluster import KMeans
 from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA, TruncatedSVD
 from sklearn.ensemble import IsolationForest
+from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LinearRegression
 from sklearn.metrics import roc_auc_score
@@ -21,7 +22,9 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from sklearn_ebm import EnergyOutlierDetector, EstimatorEnergy, SparseCoder
+from sklearn_ebm.learning.criteria import Dictionary
 from sklearn_ebm.metrics import energy_of
+from tests.estimators.interruption import interrupt_after
 
 X = np.random.default_rng(0).standard_normal((200, 4)) ** 2
 pytestmark = pytest.mark.filterwarnings("ignore:divide by zero")  # KernelDensity, weights of zero
@@ -116,6 +119,66 @@ def test_other_latent_variables_are_those_of_an_estimator_energy():
     mixture = GaussianMixture(2, random_state=0)
     detector = EnergyOutlierDetector(EstimatorEnergy(mixture, latent="min")).fit(X)
     assert_allclose(detector.energy(X), energy_of(mixture.fit(X), X, latent="min"))
+
+
+@pytest.mark.parametrize(
+    "estimator",
+    [
+        PCA(),
+        make_pipeline(StandardScaler(), PCA(), "passthrough"),
+        GridSearchCV(PCA(), {"svd_solver": ["full"]}, cv=2),
+    ],
+    ids=["pca", "pipeline", "search"],
+)
+@pytest.mark.parametrize("scale", [1e-9, 1.0, 1e9])
+def test_a_warning_tells_that_all_energies_are_rounding_errors(estimator, scale, dtype):
+    samples = (scale * (X + 100)).astype(dtype)
+    with pytest.warns(UserWarning, match=r"PCA reconstructs every sample.*fewer"):
+        EnergyOutlierDetector(estimator).fit(samples)
+
+
+@pytest.mark.parametrize("scale", [1e-9, 1.0, 1e9])
+def test_energies_of_small_errors_issue_no_warning(scale, recwarn):
+    """Errors of 1e-9 of the largest value are far above rounding errors."""
+    plane = X.copy()
+    plane[:, 3] = plane[:, 0] + 1e-8 * X[:, 3]
+    for estimator in (PCA(3), make_pipeline(PCA(3)), KernelDensity(bandwidth=scale)):
+        EnergyOutlierDetector(estimator).fit(scale * plane)
+    assert not [each for each in recwarn if "reconstructs every sample" in str(each.message)]
+
+
+def test_after_ctrl_c_the_last_whole_step_defines_energies_and_threshold(monkeypatch):
+    coder = SparseCoder(3, alpha=0.5, batch_size=50, max_iter=3, tol=0, random_state=0)
+    interrupt_after(monkeypatch, Dictionary, 6)
+    detector, model = EnergyOutlierDetector(coder), EstimatorEnergy(coder)
+    with pytest.raises(KeyboardInterrupt):
+        detector.fit(X)
+    monkeypatch.undo()
+    interrupt_after(monkeypatch, Dictionary, 6)
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(X)
+    energies = energy_of(detector.estimator_, X)
+    first, third = np.quantile(energies, [0.25, 0.75], method="median_unbiased")
+    assert_allclose(-detector.offset_, third + 1.5 * (third - first), rtol=0.05)
+    assert_array_equal(model.energy(X), energies)
+    assert detector.predict(X).shape == (len(X),)
+
+
+class Interrupted(KMeans):
+    """An estimator whose fit is interrupted after it has set some attributes."""
+
+    def fit(self, X, y=None):
+        self.n_features_in_ = X.shape[1]
+        raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("wrapper", [EnergyOutlierDetector, EstimatorEnergy])
+def test_after_ctrl_c_an_estimator_without_energy_is_not_kept(wrapper):
+    model = wrapper(Interrupted())
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(X)
+    with pytest.raises(NotFittedError):
+        model.score_samples(X)
 
 
 def test_parameters_of_the_estimator_are_searched():

@@ -88,6 +88,16 @@ def test_scaled_digits_become_more_likely_than_independent_features_make_them(sc
     assert rbm.log_likelihood(varying).mean() > independent + 3
 
 
+def test_two_features_on_a_line_become_more_likely_than_a_correlated_gaussian():
+    """The variance given the hidden units approaches that of the noise, 0.09."""
+    random = np.random.default_rng(0)
+    X = random.uniform(-1.7, 1.7, (1000, 1)) + 0.3 * random.standard_normal((1000, 2))
+    rbm = RBM(12, visible="gaussian", max_iter=30, random_state=0).fit(X)
+    assert np.all(rbm.variance_ < 0.2 * X.var(axis=0))
+    _, volume = np.linalg.slogdet(2 * np.pi * np.e * np.cov(X.T))
+    assert np.mean(rbm.log_likelihood(X)) > -volume / 2
+
+
 def test_centred_learning_is_as_good_on_paper_as_on_ink(digits):
     """Melchior, Fischer & Wiskott 2016, section 6: without centring, it is not.
 

@@ -5,7 +5,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.optimize import minimize
 
-from sklearn_ebm import SmoothAtoms, SparseAtoms
+from sklearn_ebm import PSD, SmoothAtoms, SparseAtoms, SparseCoder
 
 N_FEATURES = 12
 ATOMS = np.random.default_rng(0).standard_normal((9, N_FEATURES))
@@ -143,6 +143,15 @@ def test_shapes_must_be_one_or_two_integers(shape):
 def test_shapes_must_divide_the_number_of_features():
     with pytest.raises(ValueError, match=r"product of shape=\(5,\) must divide"):
         SmoothAtoms((5,)).project(ATOMS)
+
+
+@pytest.mark.parametrize("kind", [SparseCoder, PSD])
+def test_fixed_atoms_have_no_constraint(kind):
+    """Otherwise, the constraint would be ignored."""
+    model = kind(dictionary=ATOMS, atom_constraint=SparseAtoms(), alpha=0.5)
+    with pytest.raises(ValueError, match=r"atom_constraint must be None if dictionary is given"):
+        model.fit(ATOMS)
+    assert model.set_params(atom_constraint=None).fit(ATOMS).components_.shape == ATOMS.shape
 
 
 def test_constraints_are_compared_by_value_and_immutable():

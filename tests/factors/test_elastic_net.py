@@ -173,6 +173,11 @@ def test_shares_out_of_range_are_refused(share):
         sparse_encode(X, ATOMS, ALPHA, penalty=ElasticNetPenalty(share))
 
 
+def test_shares_that_underflow_are_refused():
+    with pytest.raises(ValueError, match=r"l1_ratio must be at least 1e-15, got 1e-45"):
+        sparse_encode(X, ATOMS, ALPHA, penalty=ElasticNetPenalty(1e-45))
+
+
 def test_the_share_can_be_searched():
     model = SparseCoder(dictionary=ATOMS[:5], alpha=0.3, penalty=ElasticNetPenalty())
     search = GridSearchCV(model, {"penalty__l1_ratio": [0.1, 0.9]}, cv=2).fit(X)

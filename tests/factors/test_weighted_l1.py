@@ -130,9 +130,11 @@ def test_a_heavy_atom_is_used_less():
     [
         ([1.0, 2.0], r"weights must have the shape \(n_components,\) = \(20,\) or .* \(2,\)\."),
         (2.0, r"weights must have the shape"),
-        (np.arange(20.0), "weights must be positive and finite, got values from 0.0 to 19.0"),
-        (-np.ones(20), "weights must be positive and finite"),
-        (np.full(20, np.nan), "weights must be positive and finite"),
+        (np.arange(20.0), "weights must be positive numbers .*, got values from 0.0 to 19.0"),
+        (np.full(20, 1e-16), r"weights must be positive numbers from 1e-15 to 1e\+15"),
+        (np.full(20, 1e16), r"weights must be positive numbers from 1e-15 to 1e\+15"),
+        (-np.ones(20), "weights must be positive numbers"),
+        (np.full(20, np.nan), "weights must be positive numbers"),
     ],
 )
 def test_other_weights_are_refused(weights, words):

@@ -147,13 +147,13 @@ def test_a_path_has_the_codes_of_each_alpha(backend, solver):
 
 
 def test_a_sample_that_is_tiny_is_judged_by_its_own_weights():
-    """Its code is zero if alpha w_j is larger than all correlations, about 1e-150."""
-    tiny, weights = np.concatenate([X[:1], 1e-150 * X[1:2]]), np.ones((2, 20))
-    code = sparse_encode(tiny, ATOMS, 1e-100, penalty=L1Penalty(weights), tol=1e-3)
+    """Its code is zero if alpha w_j is larger than all correlations, about 1e-145."""
+    tiny, weights = np.concatenate([X[:1], 1e-147 * X[1:2]]), np.ones((2, 20))
+    code = sparse_encode(tiny, ATOMS, 1e-139, penalty=L1Penalty(weights), tol=1e-3)
     assert not code[1].any()
-    weights[1] = 1e-60
+    weights[1] = 1e-12
     with pytest.raises(ValueError, match="their squares underflow"):
-        sparse_encode(tiny, ATOMS, 1e-100, penalty=L1Penalty(weights), tol=1e-3)
+        sparse_encode(tiny, ATOMS, 1e-139, penalty=L1Penalty(weights), tol=1e-3)
 
 
 MODELS = {
@@ -177,8 +177,10 @@ def test_models_refuse_weights_of_samples(model, data):
         (WEIGHTS[:, :5], r"weights must have the shape .*\(8, 5\)"),
         (WEIGHTS[None], r"weights must have the shape .*\(1, 8, 20\)"),
         (WEIGHTS[:0], r"weights must have the shape .*\(0, 20\)"),
-        (-WEIGHTS, "weights must be positive and finite"),
-        (np.where(WEIGHTS > 2, np.nan, WEIGHTS), "weights must be positive and finite"),
+        (-WEIGHTS, "weights must be positive numbers"),
+        (np.where(WEIGHTS > 2, np.nan, WEIGHTS), "weights must be positive numbers"),
+        (1e-16 * WEIGHTS, "weights must be positive numbers from 1e-15 to 1e.15"),
+        (1e16 * WEIGHTS, "weights must be positive numbers from 1e-15 to 1e.15"),
         ([["a"] * 20] * 8, "weights must be an array of numbers"),
         ([[1.0] * 20, [1.0]], "weights must be an array of numbers"),
         (WEIGHTS * (1 + 1j), "weights must be an array of numbers"),

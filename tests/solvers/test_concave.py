@@ -288,6 +288,24 @@ def test_other_values_of_epsilon_are_refused(epsilon):
         sparse_encode(X, ATOMS, ALPHA, penalty=LogSumPenalty(epsilon))
 
 
+@pytest.mark.parametrize("epsilon", [1e-45, 9e-16, 2e15])
+def test_values_of_epsilon_whose_inverse_overflows_are_refused(epsilon):
+    with pytest.raises(ValueError, match=r"epsilon must be a number from 1e-15 to 1e\+15, got"):
+        sparse_encode(X, ATOMS, ALPHA, penalty=LogSumPenalty(epsilon))
+
+
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")  # 1e-15 is extreme
+@pytest.mark.parametrize("epsilon", [1e-15, 1e15])
+def test_values_of_epsilon_in_range_do_not_overflow_in_single_precision(epsilon):
+    """With a large epsilon, the penalty is the L1 norm."""
+    samples, atoms = X.astype(np.float32), ATOMS.astype(np.float32)
+    code = sparse_encode(samples, atoms, ALPHA, penalty=LogSumPenalty(epsilon))
+    assert np.all(np.isfinite(code))
+    if epsilon > 1:
+        assert_allclose(code, sparse_encode(samples, atoms, ALPHA), atol=1e-3)
+
+
 @pytest.mark.parametrize("q", [0, 1, -0.5, 2.0, np.nan, None, True])
 def test_other_exponents_are_refused(q):
     with pytest.raises(ValueError, match=r"q must be a .* greater than 0 and less than 1, got"):

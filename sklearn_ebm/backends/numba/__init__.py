@@ -49,6 +49,7 @@ from sklearn_ebm.backends.numba._proximal import proximal_step
 from sklearn_ebm.backends.numba._random import add_normal, uniform
 from sklearn_ebm.backends.numba._rank_one import update_rank_one_kernels
 from sklearn_ebm.backends.numba._rounding import gap_with_rounding
+from sklearn_ebm.backends.numba._sparse_rows import to_csr
 from sklearn_ebm.backends.numba._unrolled import (
     greedy_steps,
     greedy_steps_backward,
@@ -112,6 +113,7 @@ __all__ = [
     "synthesize",
     "tanh_backward",
     "tanh_preactivation",
+    "to_csr",
     "to_device",
     "uniform",
     "unrolled_step",

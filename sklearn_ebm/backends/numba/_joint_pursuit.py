@@ -116,8 +116,8 @@ def _begin(buffers, target, squares, least, whole):
 
 
 @kernel
-def pursue_groups(lasso, squares, limits, code, buffers, first, last):
-    """Compute the codes of the groups first..last."""
+def pursue_groups(lasso, squares, limits, code, sizes, buffers, first, last):
+    """Compute the codes of the groups first..last, and the sizes of their supports."""
     gram, n_atoms, capacity = lasso.gram, squares.shape[0], buffers.support.shape[0]
     whole, one = n_atoms // LANES * LANES, squares.dtype.type(1)
     for n in range(first, last):
@@ -143,3 +143,4 @@ def pursue_groups(lasso, squares, limits, code, buffers, first, last):
             size += 1
         for i in range(code.shape[1]):
             write(buffers, buffers.step[i], code[n, i], size)
+        sizes[n] = size

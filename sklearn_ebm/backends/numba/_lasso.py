@@ -183,12 +183,15 @@ def pursue(lasso, code, most):
         correlation, code = correlation.reshape(shape), code.reshape(shape)
     lasso = type(lasso)(gram, correlation, half_norm, 0)
 
+    sizes = np.zeros(code.shape[0], np.int64)
+
     def work(first, last):
         if n_samples > 1:
             buffers = new_joint_pursuit(n_samples, n_atoms, capacity, dtype)
-            pursue_groups(lasso, squares, limits, code, buffers, first, last)
+            pursue_groups(lasso, squares, limits, code, sizes, buffers, first, last)
         else:
             buffers = new_pursuit(n_atoms, capacity, dtype)
-            pursue_rows(lasso, squares, limits, code, buffers, first, last)
+            pursue_rows(lasso, squares, limits, code, sizes, buffers, first, last)
 
     split_rows(work, code.shape[0], max(1, SMALLEST_PIECE // max(1, n_samples)))
+    return int(sizes.max(initial=0))

@@ -173,8 +173,8 @@ def write(buffers, step, code, size):
 
 
 @kernel
-def pursue_rows(lasso, squares, limits, code, buffers, first, last):
-    """Compute the codes of the rows first..last."""
+def pursue_rows(lasso, squares, limits, code, sizes, buffers, first, last):
+    """Compute the codes of the rows first..last, and the sizes of their supports."""
     gram, n_atoms, capacity = lasso.gram, code.shape[1], buffers.step.shape[0]
     whole, one = n_atoms // LANES * LANES, squares.dtype.type(1)
     for n in range(first, last):
@@ -197,3 +197,4 @@ def pursue_rows(lasso, squares, limits, code, buffers, first, last):
                 _add_direction(buffers, gram, squares, limits, size, one / root, whole)
             size += 1
         write(buffers, buffers.step, code[n], size)
+        sizes[n] = size

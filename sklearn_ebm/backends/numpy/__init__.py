@@ -1,5 +1,6 @@
 """Reference kernels for the array namespace: the executable specification of all backends."""
 
+from sklearn_ebm.backends._namespace import to_csr
 from sklearn_ebm.backends.numpy._adam import adam_step
 from sklearn_ebm.backends.numpy._bernoulli import (
     bernoulli_mean,
@@ -122,6 +123,7 @@ __all__ = [
     "synthesize",
     "tanh_backward",
     "tanh_preactivation",
+    "to_csr",
     "to_device",
     "uniform",
     "unrolled_step",

@@ -25,12 +25,18 @@ def pursue(lasso, code, most):
         Receives the codes.
     most : int
         Largest number of atoms in a support.
+
+    Returns
+    -------
+    int
+        Number of atoms in the largest support.
     """
     xp = array_namespace(code)
     batch = _Batch(lasso)
     while batch.n_steps < most and bool(xp.any(batch.goes_on)):
         batch.step()
     batch.write(code)
+    return batch.n_steps
 
 
 def least_squares(like):

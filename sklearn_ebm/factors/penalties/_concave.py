@@ -13,7 +13,11 @@ from sklearn_ebm._storage import stored
 from sklearn_ebm.backends import array_namespace
 from sklearn_ebm.backends._limits import row_sum
 from sklearn_ebm.factors.penalties._l1 import L1, SampleWeightedL1
-from sklearn_ebm.factors.penalties._specification import PenaltySpecification
+from sklearn_ebm.factors.penalties._specification import (
+    LARGEST_FACTOR,
+    PenaltySpecification,
+    in_range,
+)
 
 NEWTON_STEPS = 30  # to the rounding of double precision, from the right of a convex function's root
 STEEPEST = 1e30  # slope in place of an infinite one, within the range of single precision
@@ -93,9 +97,15 @@ class LogSumPenalty(PenaltySpecification):
         Raises
         ------
         ValueError
-            If `epsilon` is not a positive number.
+            If `epsilon` is not a positive number, or out of range.
         """
-        return LogSum(alpha, _checked_number("epsilon", self.epsilon, float("inf")), positive)
+        epsilon = _checked_number("epsilon", self.epsilon, float("inf"))
+        if not in_range(epsilon):
+            raise ValueError(
+                f"epsilon must be a number from {1 / LARGEST_FACTOR:g} to {LARGEST_FACTOR:g}, got "
+                f"{epsilon}. Rescale X, so that codes are of size one."
+            )
+        return LogSum(alpha, epsilon, positive)
 
 
 class LqPenalty(PenaltySpecification):

@@ -5,7 +5,11 @@ from numbers import Real
 from sklearn_ebm._storage import stored
 from sklearn_ebm.backends import squared_norms
 from sklearn_ebm.factors.penalties._l1 import L1
-from sklearn_ebm.factors.penalties._specification import PenaltySpecification
+from sklearn_ebm.factors.penalties._specification import (
+    LARGEST_FACTOR,
+    PenaltySpecification,
+    in_range,
+)
 
 
 class ElasticNetPenalty(PenaltySpecification):
@@ -86,6 +90,11 @@ def _checked_share(l1_ratio):
         raise ValueError(
             f"l1_ratio must be a number greater than 0 and at most 1, got {l1_ratio!r}. Without an "
             "L1 penalty, codes are not sparse."
+        )
+    if not in_range(float(l1_ratio)):
+        raise ValueError(
+            f"l1_ratio must be at least {1 / LARGEST_FACTOR:g}, got {l1_ratio!r}. With a smaller "
+            "share of the L1 penalty, codes are not sparse."
         )
     return float(l1_ratio)
 

@@ -11,12 +11,16 @@ import numpy as np
 from sklearn_ebm._typing import ArrayLike, Size
 from sklearn_ebm.factors.penalties._group import DisjointGroupNorm, GroupNorm, group_norm
 from sklearn_ebm.factors.penalties._pools import Pools, pools_of_groups, pools_of_map
-from sklearn_ebm.factors.penalties._specification import PenaltySpecification, require_places
+from sklearn_ebm.factors.penalties._specification import (
+    LARGEST_FACTOR,
+    PenaltySpecification,
+    in_range,
+    require_places,
+)
 from sklearn_ebm.inputs._checks import numbers_of
 
 WINDOWS = ("gaussian", "uniform")
 SIZE = 4  # size of groups if the user specifies neither groups nor a map
-LARGEST_FACTOR = 1e15  # limit of weights, their inverses and ratios: squares fit into float32
 
 
 class GroupPenalty(PenaltySpecification):
@@ -180,7 +184,7 @@ class GroupPenalty(PenaltySpecification):
             raise ValueError(
                 f"pool_weights must have shape {(n_pools,)}, one per group, got {factors.shape}."
             )
-        bad = ~((factors >= 1 / LARGEST_FACTOR) & (factors <= LARGEST_FACTOR))  # true for NaN
+        bad = ~in_range(factors)
         if np.any(bad):
             first = int(np.argmax(bad))
             raise ValueError(

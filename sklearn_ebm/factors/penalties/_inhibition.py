@@ -37,7 +37,7 @@ class Inhibition:
     name = "InhibitionPenalty"
     convex = False
     separable = False
-    kept = ("alpha", "strength", "positive")  # attributes from which it is restored
+    kept: tuple[str, ...] = ("alpha", "strength", "positive")  # parameters
 
     def __init__(self, alpha, strength, positive=False):
         self.alpha = alpha

@@ -1,7 +1,5 @@
 """The L1 penalty alpha sum_j w_j |z_j|, optionally with non-negative codes."""
 
-import numpy as np
-
 from sklearn_ebm._storage import stored
 from sklearn_ebm._typing import ArrayLike
 from sklearn_ebm.backends import array_namespace, take_rows
@@ -13,7 +11,11 @@ from sklearn_ebm.backends._rules import (
 )
 from sklearn_ebm.factors.penalties._joint import JointL1
 from sklearn_ebm.factors.penalties._smooth import SmoothL1
-from sklearn_ebm.factors.penalties._specification import PenaltySpecification
+from sklearn_ebm.factors.penalties._specification import (
+    LARGEST_FACTOR,
+    PenaltySpecification,
+    in_range,
+)
 from sklearn_ebm.inputs._checks import numbers_of
 
 
@@ -94,7 +96,8 @@ class L1Penalty(PenaltySpecification):
         Raises
         ------
         ValueError
-            If the weights are not `n_components` positive numbers, or rows of as many.
+            If the weights are not `n_components` positive numbers, or rows of as many, or if they
+            are out of range.
         """
         if self.weights is None:
             return L1(alpha, positive)
@@ -113,10 +116,11 @@ def _checked_weights(weights, n_components):
             f"n_components), got an array of shape {checked.shape}."
         )
     smallest, largest = checked.min(), checked.max()
-    if not (smallest > 0 and largest < np.inf):  # not with NaN either
+    if not (in_range(smallest) and in_range(largest)):
         raise ValueError(
-            f"weights must be positive and finite, got values from {smallest} to {largest}. Codes "
-            "of components without a penalty have no duality gap; use a small weight instead of 0."
+            f"weights must be positive numbers from {1 / LARGEST_FACTOR:g} to {LARGEST_FACTOR:g}, "
+            f"got values from {smallest} to {largest}. Codes of components without a penalty have "
+            "no duality gap; use a small weight instead of 0."
         )
     return checked
 

@@ -8,6 +8,8 @@ import numpy as np
 
 from sklearn_ebm.backends import to_host
 
+LARGEST_FACTOR = 1e15  # limit of weights and their inverses: squares fit into single precision
+
 
 class Specification:
     """Immutable parameters of a part of a model, so that models can share it.
@@ -105,6 +107,11 @@ def _by_value(value):
     if hasattr(value, "dtype"):
         return _by_value(np.asarray(to_host(value)).tolist())
     return value
+
+
+def in_range(numbers):
+    """Return whether positive numbers and the squares of their inverses fit into any dtype."""
+    return (numbers >= 1 / LARGEST_FACTOR) & (numbers <= LARGEST_FACTOR)  # False for NaN
 
 
 def require_places(map_shape, n_components):

@@ -25,7 +25,7 @@ from sklearn_ebm.factors.units._units import Units
 UNCHANGED = Unchanged()
 LEAST_LEFT = 1e-3  # share of a feature's variance that hidden units cannot explain
 FIRST_SHARE = 0.8  # share of the variance that hidden units initially do not explain
-FIRST_NORM = 4.0  # norm of the initial filters, in standard deviations
+FIRST_NORM = 4.0  # largest norm of the initial filters, in standard deviations
 FIRST_ACTIVITY = 0.05
 LEARNING_RATE = 0.1
 
@@ -70,7 +70,9 @@ class GaussianUnits(Units):
 
         With small filters, gradients are small as well, since whitened data have no second-order
         structure. Therefore each hidden unit starts with a sample as its filter and is rarely on,
-        like a component of a mixture (Wang, Melchior & Wiskott 2012, section 5).
+        like a component of a mixture (Wang, Melchior & Wiskott 2012, section 5). Filters are not
+        longer than typical samples, whose squared length is the number of features: no sample would
+        switch on such a unit.
         """
         xp = array_namespace(samples)
         noise = xp.asarray(random_state.standard_normal(samples.shape), dtype=samples.dtype)
@@ -79,10 +81,11 @@ class GaussianUnits(Units):
         if bool(xp.any(varies)):
             noise = noise * xp.astype(varies, noise.dtype)
         directions = xp.where(_lengths(directions) > 0, directions, noise)
-        weights = (FIRST_NORM * self.scale * directions / _lengths(directions)).T
+        norm = min(FIRST_NORM, max(1, int(xp.count_nonzero(varies))) ** 0.5)
+        weights = (norm * self.scale * directions / _lengths(directions)).T
         log_variance = self.log_variance + math.log(FIRST_SHARE)
         units = replace(self, log_variance=log_variance)
-        offset = math.log(activity / (1 - activity)) - FIRST_NORM**2 / (2 * FIRST_SHARE)
+        offset = math.log(activity / (1 - activity)) - norm**2 / (2 * FIRST_SHARE)
         return units, weights, offset - (self.bias * units.precision) @ weights
 
     def astype(self, dtype):

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from sklearn_ebm._storage import stored
-from sklearn_ebm.backends import array_namespace
+from sklearn_ebm.backends import array_namespace, take_rows
 from sklearn_ebm.factors import LinearDecoder, SparseEnergy
 from sklearn_ebm.inputs._image_checks import flat
 from sklearn_ebm.learning._divergence import Watch
@@ -32,6 +32,7 @@ PIECE_ROWS = 256  # samples that a thread processes at a time
 LEARNING_TOL = 1e-3  # gap of codes during learning; smaller gaps do not improve the dictionary
 NO_RATE = LinearDecay(0.0)
 HOPELESS = 10.0  # multiple of the energy of zero codes above which the encoder has diverged
+MOST_CANDIDATES = 2048  # samples that may replace atoms and travel between machines
 OVERSHOT = 100.0  # the same for predictions, as a multiple of the squared size of codes
 
 
@@ -234,6 +235,23 @@ class Dictionary(BaseCriterion):
         )
         if model.keeps_candidates:
             sums["candidates"] = Rows(batch.X, code, batch.weight)
+
+    def condensed(self, sums):
+        """Keep the samples with the largest errors among many that may replace atoms.
+
+        Their errors are those with the atoms before the step.
+        """
+        if "candidates" not in sums:
+            return sums
+        X, code, weight = sums["candidates"].arrays
+        most = max(MOST_CANDIDATES, self.dictionary.shape[0])
+        if X.shape[0] <= most:
+            return sums
+        misfit = LinearDecoder(self.dictionary).squared_errors(X, code)
+        misfit = misfit if weight is None else misfit * weight
+        worst = array_namespace(misfit).argsort(-misfit)[:most]
+        parts = (None if each is None else take_rows(each, worst) for each in (X, code, weight))
+        return {**sums, "candidates": Rows(*parts)}
 
     def measure(self, model, batch, memory):
         """Return no losses. Raise `Diverged` if predictions are far too large."""

@@ -12,7 +12,8 @@ from sklearn_ebm.learning._optimizers import OPTIMIZERS
 from sklearn_ebm.learning.criteria._base import BaseCriterion, divided, mean_loss
 from sklearn_ebm.protocols import offers
 
-PIECE_ROWS = 128  # samples that a thread processes at a time; 2,048 took twice as long
+PIECE_ROWS = 128  # smallest number of samples that a thread processes at a time
+PIECE_ENTRIES = 2**14  # likewise of responses, which fit into a cache
 LARGEST = {4: 1e9, 8: 1e60}  # largest magnitude, by bytes of the dtype: fourth powers are finite
 
 
@@ -103,7 +104,10 @@ class Shaping(BaseCriterion):
 
     def piece_rows(self, model):
         """Return the number of samples that a thread processes at a time."""
-        return None if self.contrast.has_chains else PIECE_ROWS
+        if self.contrast.has_chains:
+            return None
+        widest = max(value.shape[-1] for value in self.energy.parameters.values())
+        return max(PIECE_ROWS, PIECE_ENTRIES // max(1, widest))
 
     def contribute(self, model, batch, memory, stream=None, shard=None):
         """Return losses and gradients of a piece, and the successor of the shard."""
