@@ -159,22 +159,24 @@ def test_few_of_many_samples_travel_to_replace_atoms(monkeypatch):
     rows[:, 0] = 5.0  # the other two atoms are never used
     rows[1234, 5], rows[4321, 7] = 70.0, 80.0
     model = SparseCoder(3, alpha=1.0, dictionary_init=atoms, batch_size=6000, max_iter=51, tol=0)
-    travelled = []
-    condensed = _dictionary.Dictionary.condensed
-
-    def spy(self, sums):
-        kept = condensed(self, sums)
-        if "candidates" in kept:
-            travelled.append(kept["candidates"].arrays[0].shape[0])
-        return kept
-
-    monkeypatch.setattr(_dictionary.Dictionary, "condensed", spy)
     monkeypatch.setattr(_dictionary, "MOST_CANDIDATES", 20)
     found = clone(model).set_params(random_state=0).fit(chunked(rows, 1000))
-    assert travelled
-    assert max(travelled) == 20
     assert found.n_replaced_ == 2
     assert np.argmax(abs(found.components_), axis=1).tolist() == [0, 7, 5]
+
+
+def test_candidates_keep_the_largest_errors(monkeypatch):
+    from sklearn_ebm.learning.criteria import _dictionary
+
+    monkeypatch.setattr(_dictionary, "MOST_CANDIDATES", 5)
+    misfit, pieces = np.random.default_rng(0).permutation(40.0 * np.arange(1, 41)), []
+    for part in np.split(misfit, 8):
+        pieces.append(_dictionary.Candidates(part[:, None], part[:, None], None, part))
+    first, *others = pieces
+    for other in others:
+        first += other
+        assert first.n_rows <= 10
+    assert set(np.sort(misfit)[-5:]) <= {*first.arrays[3]}
 
 
 def test_threads_may_share_a_model():
