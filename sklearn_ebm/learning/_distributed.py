@@ -20,7 +20,7 @@ from scipy import sparse
 
 from sklearn_ebm.backends import array_namespace
 from sklearn_ebm.backends._threads import shared_threads
-from sklearn_ebm.inputs._chunked import computed, naming_chunk, scaled, shared
+from sklearn_ebm.inputs._chunked import computed, naming_chunk, rows_of, scaled, shared
 from sklearn_ebm.learning._memory import Memory
 from sklearn_ebm.learning._samples import Batch, Rows, merged
 
@@ -291,7 +291,7 @@ def _loaded(load, name, n_tasks, **arrays):
 
 def _fetched(load, name, rows, n_tasks, **arrays):
     """Return the batch of some rows of one chunk."""
-    arrays = {key: array[rows] for key, array in arrays.items()}
+    arrays = {key: rows_of(array, rows) for key, array in arrays.items()}
     return _loaded(load, name, n_tasks, **arrays).take(slice(0, len(rows)))
 
 

@@ -79,10 +79,24 @@ def test_missing_values_are_found_in_each_chunk():
 
 def test_chunks_may_be_sparse():
     rows = np.where(abs(X) > 1, X, 0.0)
-    blocks = chunked(rows, 300).map_blocks(sparse.csr_array)
     model = SparseCoder(10, **{**FEW, "batch_size": 1024})
     expected = clone(model).fit(chunked(rows, 300))
-    assert_same(clone(model).fit(blocks), expected, rtol=1e-8)
+    for form in (sparse.csr_array, sparse.coo_array):
+        blocks = chunked(rows, 300).map_blocks(form)
+        assert_same(clone(model).fit(blocks), expected, rtol=1e-8)
+
+
+def test_weights_are_checked_in_all_chunks():
+    model = SparseCoder(10, **FEW)
+    assert_same(
+        clone(model).fit(chunked(X, 300), sample_weight=2.0),
+        clone(model).fit(chunked(X, 300), sample_weight=np.full(900, 2.0)),
+    )
+    for value, message in ((-1.0, "Negative values"), (np.nan, "contains NaN")):
+        weight = np.ones(900)
+        weight[700] = value
+        with pytest.raises(ValueError, match=message):
+            clone(model).fit(chunked(X, 300), sample_weight=weight)
 
 
 @models
