@@ -189,6 +189,11 @@ class Rows:
         return self
 
     @property
+    def n_rows(self):
+        """Number of rows of all pieces."""
+        return sum(piece[0].shape[0] for piece in self._pieces)
+
+    @property
     def arrays(self):
         """The arrays, each with the rows of all pieces."""
         return tuple(map(_joined, zip(*self._pieces, strict=True)))
