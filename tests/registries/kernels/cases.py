@@ -360,6 +360,12 @@ LAYERS = {  # kernels of two layers of units
         ("field", "mean"),
         {"scale": 0.3, "key": layers.KEYS[1], "mean": True},
     ),
+    "draws of categories": Case(
+        "categorical_sample", layers.draw_categories, ("field",), {"sizes": (2, 5, 1, 3, 17, 5, 4)}
+    ),
+    "draws of a single feature": Case(
+        "categorical_sample", layers.draw_categories, ("field",), {"sizes": (70,)}
+    ),
     "softplus": Case("softplus_sums", layers.draw_fields, ()),
     "softplus, scaled": Case("softplus_sums", layers.draw_fields, (), {"scale": 0.3}),
     "softplus, long rows": Case("softplus_sums", layers.draw_fields, (), {"n_units": 1100}),
