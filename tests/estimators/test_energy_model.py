@@ -274,6 +274,21 @@ def test_losses_are_compared_by_a_grid_search():
     assert search.fit(RING).best_params_["n_components"] == 8
 
 
+def test_parameters_of_experts_are_searched():
+    """Experts are immutable, so that models which share one do not change each other."""
+    energy = ExpertEnergy(groups=1)
+    model = EnergyModel(4, energy_function=energy, max_iter=3, tol=0, random_state=0)
+    search = GridSearchCV(model, {"energy_function__groups": [2, 4]}, cv=2).fit(NORMAL[:100])
+    assert (
+        search.best_estimator_.energy_function.groups
+        == search.best_params_["energy_function__groups"]
+    )
+    assert energy == ExpertEnergy(groups=1)
+    assert model.set_params(energy_function__expert="l2").energy_function.groups == 1
+    with pytest.raises(ValueError, match=r"Invalid parameter 'group' for energy_function"):
+        model.set_params(energy_function__group=2)
+
+
 # --------------------------------------------------------------------------------------- samples
 def test_samples_have_the_moments_of_the_model():
     model = gaussian("maximum_likelihood").fit(NORMAL)
