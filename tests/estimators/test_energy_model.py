@@ -156,6 +156,19 @@ def test_a_small_boltzmann_machine_is_as_likely_as_by_exact_likelihood(bits, los
     assert model.log_likelihood(X).mean() > best.log_likelihood(X).mean() - 0.01
 
 
+@pytest.mark.parametrize("name", ["ising", "rbm"])
+def test_backends_train_the_same_energy_of_bits(bits, name):
+    model = EnergyModel(
+        energy_function=name, loss="noise_contrastive", max_iter=2, tol=0, random_state=0
+    )
+    numba, reference = (
+        clone(model).set_params(backend=backend).fit(bits[0][:500])
+        for backend in ("numba", "numpy")
+    )
+    for key, value in reference.energy_function_.parameters.items():
+        assert_allclose(numba.energy_function_.parameters[key], value, rtol=1e-8)
+
+
 @pytest.mark.filterwarnings("ignore:Maximum number of iterations")
 @pytest.mark.parametrize(
     "loss", ["score_matching", "denoising_score_matching", "noise_contrastive"]
