@@ -2,6 +2,7 @@
 
 import math
 import pickle
+import warnings
 
 import numpy as np
 import pytest
@@ -64,6 +65,26 @@ def test_contrastive_noise_estimates_the_normalising_constant():
     assert_allclose(model.precision_, PRECISION, atol=0.05)
     c = model._learner.criterion.contrast.log_normalizer[0]
     assert_allclose(-c, model.energy_function_.log_partition(), atol=0.05)
+
+
+@pytest.mark.parametrize("scale", [1e-8, 1e8])
+def test_contrastive_noise_learns_in_any_unit(scale):
+    """The constant is known to start far from zero: density has the inverse unit of a volume."""
+    model = gaussian("noise_contrastive", optimizer="adam", max_iter=2, tol=0)
+    expected = clone(model).fit(NORMAL[:500])
+    scaled = clone(model).fit(scale * NORMAL[:500])
+    assert_allclose(scaled.precision_ * scale**2, expected.precision_, rtol=1e-6, atol=1e-8)
+    assert_allclose(scaled.objective_curve_, expected.objective_curve_, rtol=1e-6)
+
+
+def test_batches_without_any_weight_change_nothing_with_chains():
+    weight = np.zeros(60)
+    weight[:20] = 1
+    model = EnergyModel(loss="cd", batch_size=4, max_iter=2, tol=0, random_state=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model.fit(NORMAL[:60], sample_weight=weight)
+    assert np.isfinite(model.objective_curve_).all()
 
 
 @pytest.mark.parametrize("loss", ["cd", "pcd"])
