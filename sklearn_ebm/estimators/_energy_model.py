@@ -7,7 +7,7 @@ from numbers import Integral, Real
 from typing import Literal, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.callback import CallbackSupportMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state, check_scalar
@@ -47,6 +47,7 @@ from sklearn_ebm.estimators._gradient_learning import (
     is_stochastic,
     trainer_for,
 )
+from sklearn_ebm.estimators._specifications import WithSpecifications
 from sklearn_ebm.inputs._adapters import Rows
 from sklearn_ebm.layers._state import Stateful
 from sklearn_ebm.learning._batch_sizes import BATCH_SIZE_CONSTRAINTS
@@ -68,7 +69,7 @@ class EnergyModel(
     ClassNamePrefixFeaturesOutMixin,
     CallbackSupportMixin,
     TransformerMixin,
-    BaseEstimator,
+    WithSpecifications,
 ):
     """Energy of samples without hidden variables, trained by one of nine losses.
 
@@ -260,6 +261,7 @@ class EnergyModel(
 
     _model_attributes = ("energy_function_", *ATTRIBUTE_NAMES)
     _needs_fit = ("n_components", "energy_function")
+    _specifications = ("energy_function",)
 
     _parameter_constraints: dict = {
         "n_components": [Interval(Integral, 1, None, closed="left"), None],

@@ -42,7 +42,9 @@ class Chains(Contrast):
         if self.is_persistent:
             share = xp.full(particles.shape[0], 1 / particles.shape[0], dtype=X.dtype)
         else:
-            share = weight / xp.sum(weight)
+            share = weight / xp.clip(
+                xp.sum(weight), xp.finfo(X.dtype).tiny, None
+            )  # all may be zero
         both = xp.concat([X, particles])
         values = at(energy, both)
         found, n_rows, total = values.value(), X.shape[0], xp.sum(weight)

@@ -23,8 +23,22 @@ TINY = 1e-6  # likewise of the mean variance, for constant features
 CLIP = 0.01  # smallest rate of binary noise, and one minus the largest
 
 
+class Noise:
+    """Base class of noise with a known density."""
+
+    def normalizer_of(self, energy, x):
+        """Return the c with which the noise is on average as dense at samples as the model.
+
+        From zero, c would take many steps: -log Z is far from it if the unit of x is, or if x has
+        many features.
+        """
+        with np.errstate(all="ignore"):  # learning detects values that are not finite
+            c = array_namespace(x).mean(self.log_density(x) + energy.value(x, None))
+        return array_namespace(x).asarray([float(c)], dtype=x.dtype)
+
+
 @stored
-class GaussianNoise:
+class GaussianNoise(Noise):
     """Normal noise with the mean and about the covariance of the data.
 
     Parameters
@@ -74,7 +88,7 @@ class GaussianNoise:
 
 
 @stored
-class BinaryNoise:
+class BinaryNoise(Noise):
     """Independent zeros and ones, with the rates of the data.
 
     Parameters
