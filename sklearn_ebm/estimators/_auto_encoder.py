@@ -5,7 +5,7 @@ from __future__ import annotations
 from numbers import Integral, Real
 from typing import Literal, Self
 
-from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.callback import CallbackSupportMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.metaestimators import available_if
@@ -46,7 +46,6 @@ from sklearn_ebm.estimators._gradient_learning import (
     trainer_for,
 )
 from sklearn_ebm.estimators._network_forms import AutoEncoderNetwork
-from sklearn_ebm.estimators._specifications import WithSpecifications
 from sklearn_ebm.factors import OUTPUTS, PENALTY
 from sklearn_ebm.factors.energies._reconstruction import ACTIVATIONS
 from sklearn_ebm.inputs._adapters import Rows
@@ -70,7 +69,7 @@ class AutoEncoder(
     ClassNamePrefixFeaturesOutMixin,
     CallbackSupportMixin,
     TransformerMixin,
-    WithSpecifications,
+    BaseEstimator,
 ):
     """Auto-encoder with a regulariser, which reconstructs samples that resemble the training data.
 
@@ -229,6 +228,7 @@ class AutoEncoder(
     """
 
     _model_attributes = (*ATTRIBUTES.values(), "loss_")
+    _specifications = ("penalty",)
     _needs_fit = ("n_components", "activation", "loss", "tied_weights")
 
     _parameter_constraints: dict = {

@@ -7,7 +7,7 @@ from numbers import Integral, Real
 from typing import Literal, Self
 
 import numpy as np
-from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.callback import CallbackSupportMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state, check_scalar
@@ -47,7 +47,6 @@ from sklearn_ebm.estimators._gradient_learning import (
     is_stochastic,
     trainer_for,
 )
-from sklearn_ebm.estimators._specifications import WithSpecifications
 from sklearn_ebm.inputs._adapters import Rows
 from sklearn_ebm.layers._state import Stateful
 from sklearn_ebm.learning._batch_sizes import BATCH_SIZE_CONSTRAINTS
@@ -69,7 +68,7 @@ class EnergyModel(
     ClassNamePrefixFeaturesOutMixin,
     CallbackSupportMixin,
     TransformerMixin,
-    WithSpecifications,
+    BaseEstimator,
 ):
     """Energy of samples without hidden variables, trained by one of nine losses.
 

@@ -11,7 +11,7 @@ from typing import Self
 
 import numpy as np
 from scipy import sparse
-from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.callback import CallbackSupportMixin
 
 from sklearn_ebm._sklearn import (
@@ -32,7 +32,6 @@ from sklearn_ebm.estimators._fitted import (
     take_over,
 )
 from sklearn_ebm.estimators._network_forms import SparseNetwork
-from sklearn_ebm.estimators._specifications import WithSpecifications
 from sklearn_ebm.factors import PENALTY, same_penalty
 from sklearn_ebm.inputs._adapters import ROWS, Rows
 from sklearn_ebm.inputs._rows import is_nan
@@ -75,12 +74,13 @@ class SparseModel(
     ClassNamePrefixFeaturesOutMixin,
     CallbackSupportMixin,
     TransformerMixin,
-    WithSpecifications,
+    BaseEstimator,
 ):
     """Model with an energy 1/2 ||x - decode(z)||^2 + penalty(z), with or without an encoder."""
 
     _model_attributes: tuple[str, ...] = ("components_", "alpha_", "inhibition_")
     _needs_fit: tuple[str, ...] = ("n_components", "dictionary")
+    _specifications: tuple[str, ...] = ("penalty",)
     _fit_derives: tuple[str, ...] = ("alpha", "relative_alpha")
     _needs_new_learner: tuple[str, ...] = ()  # must not change while learning continues
     _learning = DictionaryLearning

@@ -105,12 +105,6 @@ class ProductOfExperts(InputEnergy):
         """Return the gradients of sum_n weight_n E(x_n), by the names of `parameters`."""
         return self.at(x).parameter_gradients(weight)
 
-    def by_strength(self, gradient):
-        """Return a gradient by a as a gradient by the parameter that holds a."""
-        if "log_strengths" in self.parameters:
-            return {"log_strengths": gradient * self.strength}
-        return {"strengths": gradient}
-
     def limit_responses(self, covariance, limit):
         """Shorten filters whose responses have a standard deviation above a limit, in place."""
         xp, weights = array_namespace(covariance), self.parameters["weights"]
@@ -170,6 +164,13 @@ def _half_squares(rows):
     return array_namespace(rows).sum(rows * rows, axis=1) / 2
 
 
+def _by_strength(energy, gradient):
+    """Return a gradient by a as a gradient by the parameter that holds a."""
+    if "log_strengths" in energy.parameters:
+        return {"log_strengths": gradient * energy.strength}
+    return {"strengths": gradient}
+
+
 class ExpertValues:
     """A product of experts at some samples, and its gradients by the parameters.
 
@@ -201,7 +202,7 @@ class ExpertValues:
         if "bias" in energy.parameters:
             gradients["bias"] = xp.sum(slope, axis=0)
         if energy.strength is not None:
-            gradients |= energy.by_strength(self._terms.by_strength(weight))
+            gradients |= _by_strength(energy, self._terms.by_strength(weight))
         if energy.precision is not None:
             deviation = self._deviation
             gradients["center"] = -energy.precision * xp.sum(weights * deviation, axis=0)
@@ -257,7 +258,7 @@ class ExpertDerivatives:
         if "bias" in energy.parameters:
             gradients["bias"] = xp.sum(by_response, axis=0)
         if energy.strength is not None:
-            gradients |= energy.by_strength(by_strength)
+            gradients |= _by_strength(energy, by_strength)
         if energy.precision is not None:
             gradients |= self._by_quadratic_term(direction, weight)
         return gradients
