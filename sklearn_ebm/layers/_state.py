@@ -158,7 +158,7 @@ class Stateful:
         """
         for name in self._specifications:
             params = renewing(name, self, params)
-        return super().set_params(**params)
+        return super().set_params(**params)  # type: ignore[misc]
 
     def _ready(self, learning=False):
         """Check parameters and fitted attributes that were set since the last call.
@@ -234,21 +234,6 @@ class Stateful:
     def _take_over(self, state, replaced):
         """Derive the parts of a model from its attributes, some of which were replaced."""
 
-    def _forms_of(self, attributes):
-        """Return shape and dtype of floating-point arrays, and the form of an encoder, by name.
-
-        The values can be stored in any file format.
-        """
-        forms = {
-            name: (tuple(value.shape), np.dtype(value.dtype).name)
-            for name, value in attributes.items()
-            if _is_float(getattr(value, "dtype", None))
-            and getattr(value, "shape", None) is not None
-        }
-        if "encoder_" in attributes:
-            forms["encoder_"] = form_of(attributes["encoder_"])
-        return forms
-
     def _checked_attribute(self, name, state):
         """Return a fitted array of finite numbers, with its shape and dtype after fit."""
         value = self._model_of(vars(self))[name]
@@ -297,7 +282,7 @@ class Stateful:
         n_steps = None if learner is None else learner.n_steps
         model = self._model_of(attributes)
         state = State(
-            forms=self._forms_of(model),
+            forms=_forms_of(model),
             parts=parts,
             fitted_with=self._fitted_with(),
             n_steps=n_steps,
@@ -396,6 +381,21 @@ def form_of(encoder):
     if not isinstance(encoder, Encoder):
         return None
     return type(encoder).__name__, (*encoder.parameters,)
+
+
+def _forms_of(attributes):
+    """Return shape and dtype of floating-point arrays, and the form of an encoder, by name.
+
+    The values can be stored in any file format.
+    """
+    forms = {
+        name: (tuple(value.shape), np.dtype(value.dtype).name)
+        for name, value in attributes.items()
+        if _is_float(getattr(value, "dtype", None)) and getattr(value, "shape", None) is not None
+    }
+    if "encoder_" in attributes:
+        forms["encoder_"] = form_of(attributes["encoder_"])
+    return forms
 
 
 def _is_float(dtype):
