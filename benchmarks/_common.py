@@ -31,6 +31,7 @@ PACKAGES = (
     "sporco",
     "alphacsc",
     "dictlearn",
+    "python-picard",
 )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from numbers import Integral, Real
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.callback import CallbackSupportMixin
@@ -46,7 +46,7 @@ from sklearn_ebm.estimators._gradient_learning import (
     trainer_for,
 )
 from sklearn_ebm.estimators._network_forms import AutoEncoderNetwork
-from sklearn_ebm.factors import OUTPUTS, PENALTY, renewing
+from sklearn_ebm.factors import OUTPUTS, PENALTY
 from sklearn_ebm.factors.energies._reconstruction import ACTIVATIONS
 from sklearn_ebm.inputs._adapters import Rows
 from sklearn_ebm.inputs._checks import check_codes, check_magnitude
@@ -228,6 +228,7 @@ class AutoEncoder(
     """
 
     _model_attributes = (*ATTRIBUTES.values(), "loss_")
+    _specifications = ("penalty",)
     _needs_fit = ("n_components", "activation", "loss", "tied_weights")
 
     _parameter_constraints: dict = {
@@ -502,21 +503,6 @@ class AutoEncoder(
     def _snapshot(self):
         """Return fitted attributes, for callbacks that need a usable model during `fit`."""
         return {"n_features_in_": self.n_features_in_, **fitted_attributes(self, self._learner)}
-
-    def set_params(self, **params: Any) -> Self:
-        """Set parameters, also those of the penalty, as ``penalty__name``.
-
-        Parameters
-        ----------
-        **params : dict
-            New values by name.
-
-        Returns
-        -------
-        AutoEncoder
-            The estimator itself.
-        """
-        return super().set_params(**renewing("penalty", self, params))
 
     @property
     def _n_features_out(self):

@@ -260,6 +260,7 @@ class EnergyModel(
 
     _model_attributes = ("energy_function_", *ATTRIBUTE_NAMES)
     _needs_fit = ("n_components", "energy_function")
+    _specifications = ("energy_function",)
 
     _parameter_constraints: dict = {
         "n_components": [Interval(Integral, 1, None, closed="left"), None],

@@ -38,6 +38,7 @@ LARGEST_LINE_SEARCH = 50_000  # samples up to which optimizer="auto" is L-BFGS
 LARGEST_RESPONSE = 30.0  # standard deviation of responses in score matching
 SMALLEST_LIMIT = 3.0  # likewise if there are few samples
 SAMPLES_PER_FILTER = 4.0  # samples per feature that a filter of unit response requires
+ROWS_OF_START = 1000  # samples whose mean energy determines the first normalising constant
 FLAT = 1e-8  # share of the mean variance below which a direction has no variance
 
 
@@ -150,8 +151,10 @@ def _noise_contrastive(setting):
         noise = BinaryNoise.of(to_host(mean).astype(np.float64))
     else:
         noise = GaussianNoise.of(to_host(mean).astype(np.float64), _covariance(setting))
-    first = array_namespace(mean).zeros(1, dtype=setting.criterion.dtype)
-    return NoiseContrastive(noise.like(first), ratio, first)
+    X, rows, dtype, *_ = setting.selection
+    sample = dense_rows(X, rows[:: max(1, len(rows) // ROWS_OF_START)], dtype)
+    noise = noise.like(sample)
+    return NoiseContrastive(noise, ratio, noise.normalizer_of(setting.energy, sample))
 
 
 def _neighbours(name):

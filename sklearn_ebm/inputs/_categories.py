@@ -178,7 +178,8 @@ class Categories:
             result = function(
                 own, *(xp.take(each, features, axis=1)[:, None, :] for each in by_feature)
             )
-            results.append(xp.reshape(result, (n_rows, -1)))
+            width = len(block.features) if of_features else len(block.columns)
+            results.append(xp.reshape(result, (n_rows, width)))
         order = xp.asarray(in_features if of_features else of_columns)
         return xp.take(xp.concat(results, axis=1), order, axis=1)
 

@@ -107,8 +107,10 @@ class Chunks:
         import dask
 
         X = self.X
-        row = max(1, int(np.prod(X.shape[1:])) * X.dtype.itemsize)
-        most = min(self.n_rows, MOST_ROWS, max(FEWEST_ROWS, MOST_BYTES // row))
+        n_bytes = max(1, int(np.prod(X.shape[1:])) * X.dtype.itemsize)  # of a row
+        if sparse.issparse(X._meta):
+            n_bytes = 1
+        most = min(self.n_rows, MOST_ROWS, max(FEWEST_ROWS, MOST_BYTES // n_bytes))
         ends = [0, *accumulate(self.lengths)]
         bounds = [most * end // self.n_rows for end in ends]
         task, reader = dask.delayed(_view, pure=False), shared(read)
@@ -139,9 +141,14 @@ def _view(read, name, n_tasks, first, n_rows, **arrays):
         rows = np.sort(np.random.default_rng(first).choice(length, n_rows, replace=False))
     extremes = [values.min(), values.max()] if values.size else [0.0, 0.0]
     weight = np.asarray(arrays.get("sample_weight", 1.0), dtype=np.float64)
-    taken = {name: array[rows] for name, array in arrays.items()}
+    taken = {name: rows_of(array, rows) for name, array in arrays.items()}
     heaviest = np.array([weight.min(), weight.max()])
     return View(np.asarray(extremes), heaviest, first + rows, taken)
+
+
+def rows_of(array, rows):
+    """Return some rows of an array of one chunk, which may be sparse in any format."""
+    return sparse.csr_array(array)[rows] if sparse.issparse(array) else array[rows]
 
 
 def _together(views):

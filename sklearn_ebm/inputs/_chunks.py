@@ -27,7 +27,7 @@ def refuse_dask(X):
     """Raise a TypeError if X is a Dask collection, for methods that need all samples in memory."""
     if is_dask(X):
         raise TypeError(
-            f"X must be an array in memory in this method, got a Dask {type(X).__name__}. Pass "
+            f"X must be an array in memory for this call, got a Dask {type(X).__name__}. Pass "
             "X.compute(), which loads all samples into memory."
         )
 
@@ -65,7 +65,9 @@ def with_chunks_of(X, value, name):
     """
     import dask.array as da
 
-    if not is_dask(value):
+    if np.ndim(value) == 0 and not is_dask(value):
+        value = da.full(X.shape[0], value, chunks=(X.chunks[0],))  # a number
+    elif not is_dask(value):
         value = da.from_array(np.asarray(value), chunks=-1)
     require_row_chunks(value, name)
     if value.numblocks[0] == X.numblocks[0] and np.isnan([*X.chunks[0], *value.chunks[0]]).any():

@@ -17,7 +17,7 @@ import operator
 import warnings
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from sklearn.exceptions import InconsistentVersionWarning
@@ -26,6 +26,7 @@ from sklearn.utils.validation import check_is_fitted
 from sklearn_ebm import __version__
 from sklearn_ebm._storage import from_plain, to_plain
 from sklearn_ebm.backends import array_namespace, is_cupy, read_only, to_host
+from sklearn_ebm.factors import renewing
 from sklearn_ebm.factors.encoders import Encoder
 from sklearn_ebm.inputs._chunks import blockwise
 from sklearn_ebm.inputs._rows import FLOATS, check_values_elsewhere, checked_array
@@ -131,6 +132,7 @@ class Stateful:
     _needs_fit: tuple = ()
     _needs_fit_to_encode: tuple = ()  # likewise, but only for the codes of an encoder
     _fit_derives: tuple = ()  # parameters with values, such as "scale", that fit replaces
+    _specifications: tuple = ()  # parameters with parameters of their own, which are immutable
     _free_to_change: tuple = ()  # those among them that may change before `partial_fit`
 
     def __init_subclass__(cls, **options):
@@ -139,6 +141,24 @@ class Stateful:
         for name in SAMPLE_BY_SAMPLE & vars(cls).keys():
             if inspect.isfunction(vars(cls)[name]):
                 setattr(cls, name, blockwise(vars(cls)[name]))
+
+    def set_params(self, **params: Any) -> Self:
+        """Set parameters of the model and of its parts, such as ``penalty__name``.
+
+        Parameters
+        ----------
+        **params : dict
+            New values by name. Parts such as penalties are immutable, so that a new part replaces
+            the old one.
+
+        Returns
+        -------
+        object
+            The estimator itself.
+        """
+        for name in self._specifications:
+            params = renewing(name, self, params)
+        return super().set_params(**params)  # type: ignore[misc]
 
     def _ready(self, learning=False):
         """Check parameters and fitted attributes that were set since the last call.
@@ -214,21 +234,6 @@ class Stateful:
     def _take_over(self, state, replaced):
         """Derive the parts of a model from its attributes, some of which were replaced."""
 
-    def _forms_of(self, attributes):
-        """Return shape and dtype of floating-point arrays, and the form of an encoder, by name.
-
-        The values can be stored in any file format.
-        """
-        forms = {
-            name: (tuple(value.shape), np.dtype(value.dtype).name)
-            for name, value in attributes.items()
-            if _is_float(getattr(value, "dtype", None))
-            and getattr(value, "shape", None) is not None
-        }
-        if "encoder_" in attributes:
-            forms["encoder_"] = form_of(attributes["encoder_"])
-        return forms
-
     def _checked_attribute(self, name, state):
         """Return a fitted array of finite numbers, with its shape and dtype after fit."""
         value = self._model_of(vars(self))[name]
@@ -277,7 +282,7 @@ class Stateful:
         n_steps = None if learner is None else learner.n_steps
         model = self._model_of(attributes)
         state = State(
-            forms=self._forms_of(model),
+            forms=_forms_of(model),
             parts=parts,
             fitted_with=self._fitted_with(),
             n_steps=n_steps,
@@ -376,6 +381,21 @@ def form_of(encoder):
     if not isinstance(encoder, Encoder):
         return None
     return type(encoder).__name__, (*encoder.parameters,)
+
+
+def _forms_of(attributes):
+    """Return shape and dtype of floating-point arrays, and the form of an encoder, by name.
+
+    The values can be stored in any file format.
+    """
+    forms = {
+        name: (tuple(value.shape), np.dtype(value.dtype).name)
+        for name, value in attributes.items()
+        if _is_float(getattr(value, "dtype", None)) and getattr(value, "shape", None) is not None
+    }
+    if "encoder_" in attributes:
+        forms["encoder_"] = form_of(attributes["encoder_"])
+    return forms
 
 
 def _is_float(dtype):

@@ -20,7 +20,7 @@ from scipy import sparse
 
 from sklearn_ebm.backends import array_namespace
 from sklearn_ebm.backends._threads import shared_threads
-from sklearn_ebm.inputs._chunked import computed, naming_chunk, scaled, shared
+from sklearn_ebm.inputs._chunked import computed, naming_chunk, rows_of, scaled, shared
 from sklearn_ebm.learning._memory import Memory
 from sklearn_ebm.learning._samples import Batch, Rows, merged
 
@@ -291,7 +291,7 @@ def _loaded(load, name, n_tasks, **arrays):
 
 def _fetched(load, name, rows, n_tasks, **arrays):
     """Return the batch of some rows of one chunk."""
-    arrays = {key: array[rows] for key, array in arrays.items()}
+    arrays = {key: rows_of(array, rows) for key, array in arrays.items()}
     return _loaded(load, name, n_tasks, **arrays).take(slice(0, len(rows)))
 
 
@@ -344,8 +344,7 @@ class ChunkedBatch:
         while len(keys) > 1:
             groups = [keys[i : i + FAN_IN] for i in range(0, len(keys), FAN_IN)]
             keys = [f"merged-{step}-{len(keys)}-{place}" for place in range(len(groups))]
-            merges = zip(keys, groups, strict=True)
-            graph.update({key: (_merged, f"work-{step}", group) for key, group in merges})
+            graph.update({key: (_merged, group) for key, group in zip(keys, groups, strict=True)})
         # One graph: delayed objects, each with a graph of its own, took ten times as long.
         numbers = [number for number, _ in self.pieces]
         ((sums, shards),) = computed([Delayed(keys[0], graph)], self.samples.chunks, numbers)
@@ -385,15 +384,14 @@ def _performed(work, samples, piece):
     with naming_chunk(piece.name), shared_threads(piece.n_pieces):
         batch = samples.take(piece.rows)._replace(first=piece.first)
         sums, shard = work.sums(work.criterion.prepare(batch), batch, Memory())
-        return work.criterion.condensed(sums), [shard]
+    return sums, [shard]
 
 
-def _merged(work, parts):
+def _merged(parts):
     """Return the merged sums of several pieces, and the parts of the shard in order."""
     sums, shards = zip(*parts, strict=True)
     # A copy, since a task whose worker is lost may run again on the same values.
-    sums = work.criterion.condensed(merged(copy.deepcopy([*sums])))
-    return sums, [shard for each in shards for shard in each]
+    return merged(copy.deepcopy([*sums])), [shard for each in shards for shard in each]
 
 
 def _size(rows):

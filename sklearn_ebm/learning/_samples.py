@@ -65,6 +65,8 @@ class Samples:
 
     def batches(self, batch_size, random_state):
         """Return the index arrays of one pass, sorted so that a memory map is read forwards."""
+        if batch_size >= self.n_shuffled:  # views of all rows in any order
+            return self.in_order(batch_size)
         order = self.shuffled(random_state)
         pieces = [order[i : i + batch_size] for i in range(0, len(order), batch_size)]
         return [self.forwards(piece) for piece in pieces]
@@ -185,6 +187,11 @@ class Rows:
     def __iadd__(self, other):
         self._pieces += other._pieces
         return self
+
+    @property
+    def n_rows(self):
+        """Number of rows of all pieces."""
+        return sum(piece[0].shape[0] for piece in self._pieces)
 
     @property
     def arrays(self):

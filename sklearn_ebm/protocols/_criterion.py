@@ -85,13 +85,6 @@ class Criterion(Protocol):
             If values are far too large for the data.
         """
 
-    def condensed(self, sums):
-        """Return sums that are small enough to travel between machines.
-
-        It is called on sums of pieces that lie on other machines, before and after they are merged.
-        `apply` accepts the result in place of the sums.
-        """
-
     def measure(self, model, batch, memory):
         """Return the sums without gradients, for samples that are only evaluated."""
 

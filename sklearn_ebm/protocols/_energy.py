@@ -43,6 +43,8 @@ class Energy(Protocol):
     - ``log_partition()``: the logarithm of the partition function, if it is known, with
       ``log_partition_gradients()``, its gradients by the names of the parameters. The exact
       likelihood requires it.
+    - ``at(x)``: an object with `value()` and `parameter_gradients(weight)`, which share their
+      computations. Learning is then faster.
     - ``is_binary`` (bool): whether samples consist of zeros and ones.
     - ``gibbs_sweep(x, keys)``: samples each entry of binary samples in place, with a pair of keys
       for random numbers, such that the distribution of the energy is invariant. Without it, chains

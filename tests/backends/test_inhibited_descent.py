@@ -11,7 +11,7 @@ from numpy.testing import assert_allclose
 
 from sklearn_ebm.backends import numpy as reference
 from sklearn_ebm.backends import to_host
-from sklearn_ebm.backends._inhibition import InhibitionRule, stationarity
+from sklearn_ebm.backends._inhibition import InhibitionRule, extrapolated, stationarity
 from sklearn_ebm.backends._problems import Lasso
 from sklearn_ebm.factors.penalties._strengths import map_distances
 
@@ -108,3 +108,45 @@ def test_a_sample_of_zeros_has_a_code_of_zeros(backend, dictionary, positive):
     assert not np.any(to_host(code))
     assert not np.any(to_host(measure))
     assert n_iter == 0
+
+
+def test_codes_move_on_to_the_least_energy_along_their_change(patches, dictionary, positive):
+    """No step without a change of signs has a lower energy; half of the codes go in each sense."""
+    problem = Problem(patches[:N_ROWS], dictionary[:N_ATOMS], positive)
+    lasso, random = problem.lasso(), np.random.default_rng(0)
+    code = np.zeros((N_ROWS, N_ATOMS))
+    reference.inhibited_descent(lasso, code, 1e-3, 20)
+    before = code * random.uniform(0.9, 1.1, code.shape)
+    moved = extrapolated(lasso, code, before)
+    reached, change = problem.energy(moved), code - before
+    assert_allclose(np.sign(moved) * (moved != 0), np.sign(code) * (moved != 0))
+    for step in np.linspace(0, 5, 200):
+        tried = code + step * change
+        keeps_signs = np.all(np.sign(tried) == np.sign(code), axis=1)
+        assert np.all(reached[keeps_signs] <= problem.energy(tried)[keeps_signs] + 1e-10)
+    assert np.any(moved != code)
+
+
+def test_codes_whose_signs_have_changed_do_not_move_on(patches, dictionary):
+    problem = Problem(patches[:2], dictionary[:N_ATOMS], False)
+    code = np.zeros((2, N_ATOMS))
+    code[:, :3] = 1.0
+    before = 0.9 * code
+    before[:, 3] = 0.1  # is off afterwards
+    assert_allclose(extrapolated(problem.lasso(), code, before), code)
+
+
+def test_similar_atoms_take_few_sweeps(backend, patches, dictionary):
+    """The energy is flat along the difference of two atoms with an angle of 6 degrees.
+
+    Sweeps alone, without moving on, take more than 1,000.
+    """
+    problem = Problem(patches[:N_ROWS], dictionary[:N_ATOMS], False)
+    problem.atoms[1] = problem.atoms[0] + 0.1 * problem.atoms[1]
+    problem.atoms /= np.linalg.norm(problem.atoms, axis=1, keepdims=True)
+    problem.strength[:2, :2] = 0
+    problem.X = 3 * (problem.atoms[0] + problem.atoms[1]) + 0.01 * problem.X
+    code = backend.to_device(np.zeros((N_ROWS, N_ATOMS)))
+    _, n_iter = backend.inhibited_descent(problem.lasso(backend.to_device), code, 1e-8, 20_000)
+    assert np.any(np.all(to_host(code)[:, :2] != 0, axis=1))
+    assert n_iter < 200

@@ -26,8 +26,8 @@ from tests.registries.kernels.cases import (
     N_ROWS,
     PATHS,
     SMALL_TORUS,
-    draw_code_of_pools,
 )
+from tests.registries.kernels.pooling import draw_codes
 
 HOST = {  # maximum number of threads in a block, and whether they run in reverse order
     "cupy as C++, 1 thread": {"max_threads": 1},
@@ -372,7 +372,7 @@ def test_a_gap_that_is_not_a_number_stays_so(backend, dtype):
 @pytest.mark.parametrize("windows", [SMALL_TORUS, CUT_MAP], ids=["torus", "cut"])
 def test_norms_may_take_the_place_of_codes(backend, windows, dtype):
     pools = pools_of_map(*windows[:2], (1, 1), *windows[3:])
-    code = draw_code_of_pools(np.random.default_rng(0), dtype, N_ROWS, pools)["code"]
+    code = draw_codes(np.random.default_rng(0), dtype, N_ROWS, pools)["code"]
     expected = pools.norms(code)
     in_place = backend.to_device(code.copy())
     backend.pool_norms(in_place, pools, in_place)

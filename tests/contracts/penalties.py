@@ -115,7 +115,7 @@ PENALTIES = {
     "overlapping groups": GroupPenalty(CHAIN),
     "map": GroupPenalty(map_shape=(2, 3), pool_shape=(2, 2)),
     "inhibition": InhibitionPenalty(map_shape=(2, 3), inner_radius=1.0),
-    "inhibition in a tree": InhibitionPenalty(structure="tree", branching=2),
+    "inhibition in a tree": InhibitionPenalty(structure="tree", branching=3),
     "value and prox": PlainL1(),
     "norm with parameters": WeightedL1(np.linspace(0.5, 2, N_COMPONENTS)),
     "conjugate": ElasticNet(),

@@ -58,7 +58,6 @@ def test_sums_are_the_same_elsewhere(name):
     there.trainer.criterion = pickle.loads(pickle.dumps(case.trainer.criterion))
     sums = contribution(case)
     assert_same(contribution(there), sums, rtol=1e-6)  # arrays may have another layout
-    assert_same(there.trainer.criterion.condensed(sums), sums)  # few samples: nothing is left out
 
 
 def arrays_of(held):

@@ -2,6 +2,7 @@
 
 import math
 import pickle
+import warnings
 
 import numpy as np
 import pytest
@@ -64,6 +65,26 @@ def test_contrastive_noise_estimates_the_normalising_constant():
     assert_allclose(model.precision_, PRECISION, atol=0.05)
     c = model._learner.criterion.contrast.log_normalizer[0]
     assert_allclose(-c, model.energy_function_.log_partition(), atol=0.05)
+
+
+@pytest.mark.parametrize("scale", [1e-8, 1e8])
+def test_contrastive_noise_learns_in_any_unit(scale):
+    """The constant is known to start far from zero: density has the inverse unit of a volume."""
+    model = gaussian("noise_contrastive", optimizer="adam", max_iter=2, tol=0)
+    expected = clone(model).fit(NORMAL[:500])
+    scaled = clone(model).fit(scale * NORMAL[:500])
+    assert_allclose(scaled.precision_ * scale**2, expected.precision_, rtol=1e-6, atol=1e-8)
+    assert_allclose(scaled.objective_curve_, expected.objective_curve_, rtol=1e-6)
+
+
+def test_batches_without_any_weight_change_nothing_with_chains():
+    weight = np.zeros(60)
+    weight[:20] = 1
+    model = EnergyModel(loss="cd", batch_size=4, max_iter=2, tol=0, random_state=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model.fit(NORMAL[:60], sample_weight=weight)
+    assert np.isfinite(model.objective_curve_).all()
 
 
 @pytest.mark.parametrize("loss", ["cd", "pcd"])
@@ -154,6 +175,19 @@ def test_a_small_boltzmann_machine_is_as_likely_as_by_exact_likelihood(bits, los
         for each in ("maximum_likelihood", loss)
     )  # fmt: skip
     assert model.log_likelihood(X).mean() > best.log_likelihood(X).mean() - 0.01
+
+
+@pytest.mark.parametrize("name", ["ising", "rbm"])
+def test_backends_train_the_same_energy_of_bits(bits, name):
+    model = EnergyModel(
+        energy_function=name, loss="noise_contrastive", max_iter=2, tol=0, random_state=0
+    )
+    numba, reference = (
+        clone(model).set_params(backend=backend).fit(bits[0][:500])
+        for backend in ("numba", "numpy")
+    )
+    for key, value in reference.energy_function_.parameters.items():
+        assert_allclose(numba.energy_function_.parameters[key], value, rtol=1e-8)
 
 
 @pytest.mark.filterwarnings("ignore:Maximum number of iterations")
@@ -272,6 +306,21 @@ def test_losses_are_compared_by_a_grid_search():
     losses = ["score_matching", "denoising_score_matching"]
     search = GridSearchCV(model, {"loss": losses, "n_components": [1, 8]}, cv=2)
     assert search.fit(RING).best_params_["n_components"] == 8
+
+
+def test_parameters_of_experts_are_searched():
+    """Experts are immutable, so that models which share one do not change each other."""
+    energy = ExpertEnergy(groups=1)
+    model = EnergyModel(4, energy_function=energy, max_iter=3, tol=0, random_state=0)
+    search = GridSearchCV(model, {"energy_function__groups": [2, 4]}, cv=2).fit(NORMAL[:100])
+    assert (
+        search.best_estimator_.energy_function.groups
+        == search.best_params_["energy_function__groups"]
+    )
+    assert energy == ExpertEnergy(groups=1)
+    assert model.set_params(energy_function__expert="l2").energy_function.groups == 1
+    with pytest.raises(ValueError, match=r"Invalid parameter 'group' for energy_function"):
+        model.set_params(energy_function__group=2)
 
 
 # --------------------------------------------------------------------------------------- samples

@@ -137,3 +137,19 @@ def test_weights_decay_apart_from_the_gradient_and_biases_do_not(name):
     shrunk = begun["weights"] * (1 - RATE * 0.5 * 2) * (1 - RATE * 0.5 * 0.25 * 2)
     assert_allclose(parameters["weights"], shrunk, rtol=1e-12)
     assert_array_equal(parameters["bias"], begun["bias"])
+
+
+@backends
+@optimizers
+@pytest.mark.parametrize(
+    "view", [np.asfortranarray, lambda value: np.repeat(value, 2, axis=-1)[..., ::2]]
+)
+def test_the_layout_of_a_parameter_makes_no_difference(backend, name, view):
+    """Flat arrays of parameters that are not contiguous would be copies, which no step changes."""
+    expected, _ = after(name, backend)
+    parameters = {key: view(value) for key, value in start().items()}
+    optimizer = OPTIMIZERS[name](parameters)
+    for gradient in gradients(parameters, 5):
+        optimizer.step(gradient, resolve_backend(backend, parameters["weights"]), RATE)
+    for key, value in expected.items():
+        assert_allclose(parameters[key], value, rtol=1e-12)

@@ -128,3 +128,15 @@ def test_functions_refuse_strengths_that_only_models_learn(X, atoms):
     penalty = InhibitionPenalty(structure="learned")
     with pytest.raises(ValueError, match="structure='learned' requires a model"):
         sparse_encode(X, atoms, ALPHA, penalty=penalty)
+
+
+def test_strengths_are_learned_from_strict_arrays(X, atoms):
+    """Moments are computed on the device of the codes; strengths are updated on the host."""
+    factor = InhibitionPenalty(structure="learned").resolve(N_ATOMS, ALPHA)
+    code, weight = encode(X, atoms), np.linspace(1, 2, len(X))
+    learned = factor.updated(factor.moment(code, weight))
+    strict = factor.updated(factor.moment(xp.asarray(code), xp.asarray(weight)))
+    assert_allclose(strict.learned, learned.learned, atol=1e-12)
+    value = strict.value(xp.asarray(code))
+    assert type(value) is type(xp.asarray(0.0))
+    assert_allclose(np.asarray(value), learned.value(code), rtol=1e-12)

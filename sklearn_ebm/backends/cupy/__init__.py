@@ -11,6 +11,7 @@ from sklearn_ebm.backends.cupy._bernoulli import (
     bernoulli_sample,
     softplus_sums,
 )
+from sklearn_ebm.backends.cupy._categorical import categorical_sample
 from sklearn_ebm.backends.cupy._constrained import constrained_codes
 from sklearn_ebm.backends.cupy._contrast import ascend
 from sklearn_ebm.backends.cupy._convolution import correlate, correlate_kernels, synthesize
@@ -87,6 +88,7 @@ __all__ = [
     "bernoulli_mean",
     "bernoulli_sample",
     "block_descent",
+    "categorical_sample",
     "constrained_codes",
     "contrastive_steps",
     "coordinate_descent",

@@ -3,8 +3,8 @@
 import numpy as np
 
 from sklearn_ebm.backends import numpy as reference
-from sklearn_ebm.backends._inhibition import stationarity
-from sklearn_ebm.backends._namespace import array_namespace
+from sklearn_ebm.backends._inhibition import extrapolated, stationarity
+from sklearn_ebm.backends._namespace import array_namespace, copied
 from sklearn_ebm.backends.cupy import _launch
 from sklearn_ebm.backends.numpy._inhibited_descent import GREEDY_STEPS, INNER_SWEEPS
 
@@ -22,7 +22,9 @@ def inhibited_descent(lasso, code, tol, max_iter):
     measure, n_iter = stationarity(lasso, code), 0
     while n_iter < max_iter and not bool(xp.all(measure <= tol)):
         n_sweeps = min(1 + INNER_SWEEPS, max_iter - n_iter)
+        before = copied(code)
         _descend(lasso, code, measure <= tol, 0, n_sweeps)
+        code[...] = extrapolated(lasso, code, before)
         measure = stationarity(lasso, code)
         n_iter += n_sweeps
     return measure, n_iter

@@ -6,6 +6,7 @@ from sklearn_ebm.backends.numba._bernoulli import (
     bernoulli_sample,
     softplus_sums,
 )
+from sklearn_ebm.backends.numba._categorical import categorical_sample
 from sklearn_ebm.backends.numba._constrained import constrained_codes
 from sklearn_ebm.backends.numba._contrast import ascend, project
 from sklearn_ebm.backends.numba._contrastive import contrastive_steps
@@ -72,6 +73,7 @@ __all__ = [
     "bernoulli_mean",
     "bernoulli_sample",
     "block_descent",
+    "categorical_sample",
     "constrained_codes",
     "contrastive_steps",
     "coordinate_descent",

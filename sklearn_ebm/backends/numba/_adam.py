@@ -2,6 +2,7 @@
 
 import math
 
+from sklearn_ebm.backends import numpy as reference
 from sklearn_ebm.backends.numba._rules import kernel
 
 
@@ -15,6 +16,10 @@ def _adam_entries(parameter, gradient, first, second, rate, first_share, second_
 
 def adam_step(parameter, gradient, first, second, rate, constants):
     """Fused update; see `sklearn_ebm.backends.numpy.adam_step`."""
+    if not all(array.flags.c_contiguous for array in (parameter, first, second)):
+        # flat arrays would be copies
+        reference.adam_step(parameter, gradient, first, second, rate, constants)
+        return
     first_decay, second_decay, epsilon = constants
     numbers = rate, 1 - first_decay, 1 - second_decay, epsilon
     _adam_entries(

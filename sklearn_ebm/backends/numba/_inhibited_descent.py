@@ -1,7 +1,7 @@
 """Coordinate descent for lateral inhibition, with updated q = c - z H and thresholds t = |z| S.
 
 The first steps are greedy. Sweeps over all coordinates then alternate with sweeps over the non-zero
-ones, which are few.
+ones, which are few, and with steps along the change of these sweeps.
 """
 
 import math
@@ -14,6 +14,8 @@ from sklearn_ebm.backends.numba._simd import LANES, add_scaled, load, store
 from sklearn_ebm.backends.numba._support import add_row
 from sklearn_ebm.backends.numpy._inhibited_descent import GREEDY_STEPS, INNER_SWEEPS
 
+CODE, Q, T = range(3)  # rows of `Inhibited.before`
+
 
 class Inhibited(NamedTuple):
     """Buffers of one thread for the code of a sample."""
@@ -21,12 +23,16 @@ class Inhibited(NamedTuple):
     correlation: Any  # (n_atoms,), q = c - z H
     threshold: Any  # (n_atoms,), t = |z| S
     support: Any  # (n_atoms,), non-zero coordinates
+    before: Any  # (3, n_atoms), code, q and t before the sweeps
 
 
 def new_inhibited(n_atoms, dtype):
     """Return buffers of one thread."""
     return Inhibited(
-        np.empty(n_atoms, dtype), np.empty(n_atoms, dtype), np.empty(n_atoms, np.uintp)
+        np.empty(n_atoms, dtype),
+        np.empty(n_atoms, dtype),
+        np.empty(n_atoms, np.uintp),
+        np.empty((3, n_atoms), dtype),
     )
 
 
@@ -116,6 +122,54 @@ def _list_support(state, code):
 
 
 @inner
+def _remember(state, code):
+    for j in range(code.shape[0]):
+        state.before[CODE, j] = code[j]
+        state.before[Q, j] = state.correlation[j]
+        state.before[T, j] = state.threshold[j]
+
+
+@inner
+def _length(state, code, noise):
+    """Return the step of `sklearn_ebm.backends._inhibition.extrapolated`; zero if there is none."""
+    nothing = state.threshold[0] - state.threshold[0]
+    slope, curvature, shrinkage, size = nothing, nothing, nothing, nothing
+    for j in range(code.shape[0]):
+        change = code[j] - state.before[CODE, j]
+        if change == 0:
+            continue
+        if not code[j] * state.before[CODE, j] > 0:
+            return nothing
+        threshold, growth = state.threshold[j], state.threshold[j] - state.before[T, j]
+        if code[j] < 0:
+            threshold, growth = -threshold, -growth
+        slope += change * (threshold - state.correlation[j])
+        curvature += change * (state.before[Q, j] - state.correlation[j] + growth)
+        shrinkage = max(shrinkage, -change / code[j])
+        size += abs(change)
+    slope += noise * size
+    curvature += noise * size
+    if slope >= 0:
+        return nothing
+    if -slope * shrinkage < curvature:
+        return -slope / curvature
+    return slope / (slope * shrinkage) if shrinkage > 0 else nothing
+
+
+@inner
+def _extrapolate(state, code, noise):
+    """Move on along the change since `_remember`."""
+    step, before = _length(state, code, noise), state.before
+    if not step > 0:
+        return
+    for j in range(code.shape[0]):
+        value = code[j] + step * (code[j] - before[CODE, j])
+        code[j] = value if value * code[j] > 0 else value - value
+        state.correlation[j] += step * (state.correlation[j] - before[Q, j])
+        state.threshold[j] += step * (state.threshold[j] - before[T, j])
+
+
+@inner
 def _violation(rule, state, code):
     largest = state.threshold[0] - state.threshold[0]
     for j in range(code.shape[0]):
@@ -135,7 +189,9 @@ def _unit(target):
 
 
 @kernel
-def inhibited_descent_rows(lasso, code, measure, n_iter, tol, max_iter, state, first, last):
+def inhibited_descent_rows(
+    lasso, code, measure, n_iter, tol, max_iter, rounding, state, first, last
+):
     """Compute codes of the rows first..last, in place from the given codes.
 
     q and t accumulate rounding errors, so a row ends only if the conditions are met after both are
@@ -144,7 +200,7 @@ def inhibited_descent_rows(lasso, code, measure, n_iter, tol, max_iter, state, f
     for n in range(first, last):
         target, row = lasso.correlation[n], code[n]
         unit = _unit(target)
-        limit = target.dtype.type(tol) * unit
+        limit, noise = target.dtype.type(tol) * unit, rounding * unit
         _refresh(lasso, target, state, row)
         for _ in range(GREEDY_STEPS):
             if not _greedy_step(lasso, state, row):
@@ -159,6 +215,7 @@ def inhibited_descent_rows(lasso, code, measure, n_iter, tol, max_iter, state, f
             if ends:
                 _refresh(lasso, target, state, row)
                 continue
+            _remember(state, row)
             _sweep(lasso, state, row)
             sweeps += 1
             size = _list_support(state, row)
@@ -166,5 +223,6 @@ def inhibited_descent_rows(lasso, code, measure, n_iter, tol, max_iter, state, f
                 sweeps += 1
                 if _sweep_support(lasso, state, row, size) <= limit / 2:
                     break
+            _extrapolate(state, row, noise)
         measure[n] = largest / unit if unit > 0 else largest
         n_iter[n] = sweeps

@@ -3,6 +3,7 @@
 import numpy as np
 
 from sklearn_ebm.backends import numpy as reference
+from sklearn_ebm.backends._inhibition import SWEEP_ROUNDINGS
 from sklearn_ebm.backends._namespace import diagonal, read_only
 from sklearn_ebm.backends.numba._active_set import Path, active_set_path_rows, active_set_rows
 from sklearn_ebm.backends.numba._block_descent import (
@@ -135,10 +136,13 @@ def inhibited_descent(lasso, code, tol, max_iter):
     strength = read_only(np.ascontiguousarray(lasso.rule.strength, code.dtype))
     arrays = map(read_only, lasso[:3])
     lasso = type(lasso)(*arrays, lasso.rule._replace(strength=strength))
+    rounding = code.dtype.type(SWEEP_ROUNDINGS * np.finfo(code.dtype).eps)
 
     def solve(measure, n_iter, tol, first, last):
         state = new_inhibited(code.shape[1], code.dtype)
-        inhibited_descent_rows(lasso, code, measure, n_iter, tol, max_iter, state, first, last)
+        inhibited_descent_rows(
+            lasso, code, measure, n_iter, tol, max_iter, rounding, state, first, last
+        )
 
     return by_rows(solve, code, tol)
 

@@ -8,6 +8,7 @@ from sklearn_ebm.backends.numpy._bernoulli import (
     softplus_sums,
 )
 from sklearn_ebm.backends.numpy._block_descent import block_descent
+from sklearn_ebm.backends.numpy._categorical import categorical_sample
 from sklearn_ebm.backends.numpy._constrained import constrained_codes
 from sklearn_ebm.backends.numpy._contrast import ascend, project
 from sklearn_ebm.backends.numpy._convolution import correlate, correlate_kernels, synthesize
@@ -82,6 +83,7 @@ __all__ = [
     "bernoulli_mean",
     "bernoulli_sample",
     "block_descent",
+    "categorical_sample",
     "constrained_codes",
     "contrastive_steps",
     "coordinate_descent",

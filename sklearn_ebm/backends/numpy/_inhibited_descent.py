@@ -1,7 +1,7 @@
 """Coordinate descent for lateral inhibition in Gram form, vectorised over the rows of a batch."""
 
-from sklearn_ebm.backends._inhibition import stationarity
-from sklearn_ebm.backends._namespace import array_namespace, diagonal
+from sklearn_ebm.backends._inhibition import extrapolated, stationarity
+from sklearn_ebm.backends._namespace import array_namespace, copied, diagonal
 from sklearn_ebm.backends._rules import positive_or_one
 
 GREEDY_STEPS = 30  # a few large coefficients determine which minimum the sweeps reach
@@ -13,7 +13,9 @@ def inhibited_descent(lasso, code, tol, max_iter):
 
     With the other coordinates fixed, the energy of z_j is that of a lasso with the threshold
     (|z| S)_j, and its minimum has a closed form. The first steps are greedy: each changes the
-    coordinate that decreases the energy most. Cyclic sweeps follow. No step increases the energy.
+    coordinate that decreases the energy most. Rounds of cyclic sweeps follow, each with a step
+    along the change of the round (`sklearn_ebm.backends._inhibition.extrapolated`). No step
+    increases the energy.
 
     Parameters
     ----------
@@ -44,8 +46,10 @@ def inhibited_descent(lasso, code, tol, max_iter):
         if n_iter >= max_iter or not bool(array_namespace(code).any(is_late)):
             return measure, n_iter
         sweeps = min(1 + INNER_SWEEPS, max_iter - n_iter)
+        before = copied(code)
         for sweep in range(sweeps):
             descent.sweep(is_late, everything=sweep == 0)
+        code[...] = extrapolated(lasso, code, before)
         n_iter += sweeps
 
 

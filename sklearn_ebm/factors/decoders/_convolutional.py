@@ -4,7 +4,7 @@ import functools
 import math
 
 from sklearn_ebm._storage import stored
-from sklearn_ebm.backends import array_namespace, resolve_backend
+from sklearn_ebm.backends import array_namespace, resolve_backend, squared_norms
 from sklearn_ebm.backends._border import BORDERS
 from sklearn_ebm.factors.decoders._linear import LinearDecoder, shorten
 from sklearn_ebm.factors.problems import ConvolutionalProblem, largest_curvature
@@ -109,6 +109,10 @@ class ConvolutionalDecoder(ModuleMixin):
 
     def _products_for(self, array):
         return resolve_backend("auto", array) if self._products is None else self._products
+
+    def squared_errors(self, X, code):
+        """Return the squared error of each sample."""
+        return squared_norms(X - self.decode(code))
 
     def decode(self, code):
         """Return sum_k d_k * z_k of each row."""

@@ -91,10 +91,11 @@ class ProductOfExperts(InputEnergy):
 
     def value(self, x, z=None):
         """Return E(x) of each sample; z is None."""
-        value = self.evaluated(x).value()
-        if self.precision is not None:
-            value += self.precision * _half_squares(x - self.parameters["center"])
-        return value
+        return self.at(x).value()
+
+    def at(self, x):
+        """Return the energy at some samples, with gradients that share its computations."""
+        return ExpertValues(self, x)
 
     def input_gradient(self, x, z=None):
         """Return the gradient of E with respect to x; z is None."""
@@ -102,26 +103,7 @@ class ProductOfExperts(InputEnergy):
 
     def parameter_gradients(self, x, z, weight):
         """Return the gradients of sum_n weight_n E(x_n), by the names of `parameters`."""
-        xp, terms, weights = array_namespace(x), self.evaluated(x), weight[:, None]
-        slope = terms.slope() * weights
-        gradients = {"weights": x.T @ slope}
-        if "bias" in self.parameters:
-            gradients["bias"] = xp.sum(slope, axis=0)
-        if self.strength is not None:
-            gradients |= self.by_strength(terms.by_strength(weight))
-        if self.precision is not None:
-            total = xp.sum(weights * (self.parameters["center"] - x), axis=0)
-            gradients["center"] = self.precision * total
-            gradients["log_precision"] = self.precision * (
-                weight @ _half_squares(x - self.parameters["center"])
-            )
-        return gradients
-
-    def by_strength(self, gradient):
-        """Return a gradient by a as a gradient by the parameter that holds a."""
-        if "log_strengths" in self.parameters:
-            return {"log_strengths": gradient * self.strength}
-        return {"strengths": gradient}
+        return self.at(x).parameter_gradients(weight)
 
     def limit_responses(self, covariance, limit):
         """Shorten filters whose responses have a standard deviation above a limit, in place."""
@@ -182,6 +164,56 @@ def _half_squares(rows):
     return array_namespace(rows).sum(rows * rows, axis=1) / 2
 
 
+def _by_strength(energy, gradient):
+    """Return a gradient by a as a gradient by the parameter that holds a."""
+    if "log_strengths" in energy.parameters:
+        return {"log_strengths": gradient * energy.strength}
+    return {"strengths": gradient}
+
+
+class ExpertValues:
+    """A product of experts at some samples, and its gradients by the parameters.
+
+    Parameters
+    ----------
+    energy : ProductOfExperts
+        The energy.
+    x : array of shape (n_samples, n_features)
+        Samples.
+    """
+
+    def __init__(self, energy, x):
+        self.energy = energy
+        self.x = x
+        self._terms = energy.evaluated(x)
+
+    def value(self):
+        """Return E(x) of each sample."""
+        value = self._terms.value()
+        if self.energy.precision is not None:
+            value += self.energy.precision * _half_squares(self._deviation)
+        return value
+
+    def parameter_gradients(self, weight):
+        """Return the gradients of sum_n weight_n E(x_n), by the names of the parameters."""
+        xp, energy, weights = array_namespace(self.x), self.energy, weight[:, None]
+        slope = self._terms.slope() * weights
+        gradients = {"weights": self.x.T @ slope}
+        if "bias" in energy.parameters:
+            gradients["bias"] = xp.sum(slope, axis=0)
+        if energy.strength is not None:
+            gradients |= _by_strength(energy, self._terms.by_strength(weight))
+        if energy.precision is not None:
+            deviation = self._deviation
+            gradients["center"] = -energy.precision * xp.sum(weights * deviation, axis=0)
+            gradients["log_precision"] = energy.precision * (weight @ _half_squares(deviation))
+        return gradients
+
+    @property
+    def _deviation(self):
+        return self.x - self.energy.parameters["center"]
+
+
 class ExpertDerivatives:
     """Derivatives of a product of experts with respect to x.
 
@@ -226,7 +258,7 @@ class ExpertDerivatives:
         if "bias" in energy.parameters:
             gradients["bias"] = xp.sum(by_response, axis=0)
         if energy.strength is not None:
-            gradients |= energy.by_strength(by_strength)
+            gradients |= _by_strength(energy, by_strength)
         if energy.precision is not None:
             gradients |= self._by_quadratic_term(direction, weight)
         return gradients

@@ -39,17 +39,24 @@ class Responses:
         self._argument = argument
         self._strength = strength
         self._known = ()
+        self._results = None
 
     def value(self):
         """Return f of each sample."""
-        values = self._value(self._argument)
+        values = self._values()
         if self._strength is None:
             return array_namespace(values).sum(values, axis=1)
         return values @ self._strength
 
+    def _values(self):
+        """Return psi or phi of each response, computed once."""
+        if self._results is None:
+            self._results = self._value(self._argument)
+        return self._results
+
     def by_strength(self, weight):
         """Return the gradient of sum_n weight_n f_n by a."""
-        return weight @ self._value(self._argument)
+        return weight @ self._values()
 
     def _scaled(self, values):
         return values if self._strength is None else values * self._strength

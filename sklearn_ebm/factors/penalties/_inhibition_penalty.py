@@ -69,11 +69,12 @@ class InhibitionPenalty(PenaltySpecification):
     Notes
     -----
     Codes are inferred by coordinate descent (``solver="inhibited_cd"``, the default with this
-    penalty): greedy steps, then sweeps. No step increases the energy. The energy is convex only if
-    alpha times the largest eigenvalue of S is at most the smallest eigenvalue of D D'; otherwise,
-    codes are local minima, and there is no duality gap. Inference stops when the largest violation
-    of the first-order conditions, relative to the largest correlation of the sample with an atom,
-    is at most the tolerance (`code_tol` of models, `tol` of functions).
+    penalty): greedy steps, then sweeps and steps along their change. No step increases the energy.
+    The energy is convex if alpha times the largest eigenvalue of S is at most the smallest
+    eigenvalue of D D'; otherwise, codes may be local minima. There is no duality gap. Inference
+    stops when the largest violation of the first-order conditions, relative to the largest
+    correlation of the sample with an atom, is at most the tolerance (`code_tol` of models, `tol` of
+    functions).
 
     The penalty has degree 2: for the same alpha, the codes of c X are c times the codes of X.
     Therefore alpha="scale" of a model means alpha=1 with this penalty.

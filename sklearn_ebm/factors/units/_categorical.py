@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sklearn_ebm._storage import stored
-from sklearn_ebm.backends import array_namespace, cumulated, new_matrix
+from sklearn_ebm.backends import array_namespace
+from sklearn_ebm.backends.numpy._categorical import raised
 from sklearn_ebm.factors.units._discrete import SMALLEST_SHARE, DiscreteUnits
 from sklearn_ebm.inputs._categories import Categories
 
@@ -55,14 +56,9 @@ class CategoricalUnits(DiscreteUnits):
         return field
 
     def sample(self, field, key, scale=1.0):
-        """Return one-hot samples given a field, in place, by the inverse distribution function.
-
-        Each feature uses one uniform number.
-        """
-        backend, n_features = self.backend_for(field), len(self.categories.sizes)
-        uniform = backend.uniform(new_matrix((field.shape[0], n_features), field), key)
-        field[...] = self.categories.map(_drawn, float(scale) * field + self.bias, uniform)
-        return field
+        """Return one-hot samples given a field, in place."""
+        sample = self.backend_for(field).categorical_sample
+        return sample(field, self.bias, scale, key, self.categories)
 
     def log_partition(self, field):
         """Return log sum_v exp(r.v - E_v(v)) for each row of fields."""
@@ -71,29 +67,12 @@ class CategoricalUnits(DiscreteUnits):
         return xp.sum(sums, axis=1)
 
 
-def _raised(field):
-    """Return exp(field) relative to the largest entry of each feature, and that entry."""
-    xp = array_namespace(field)
-    largest = xp.max(field, axis=1, keepdims=True)
-    return xp.exp(field - largest), largest
-
-
 def _softmax(field):
-    powers, _ = _raised(field)
+    powers, _ = raised(field)
     return powers / array_namespace(field).sum(powers, axis=1, keepdims=True)
 
 
 def _log_sum(field):
     xp = array_namespace(field)
-    powers, largest = _raised(field)
+    powers, largest = raised(field)
     return xp.log(xp.sum(powers, axis=1)) + largest[:, 0, :]
-
-
-def _drawn(field, uniform):
-    """Return 1 for the first category whose cumulative probability exceeds a uniform number."""
-    xp, size = array_namespace(field), field.shape[1]
-    powers, _ = _raised(field)
-    sums = cumulated(powers)
-    is_passed = sums[:, :-1, :] <= uniform * sums[:, -1:, :]
-    chosen = xp.sum(xp.astype(is_passed, xp.int64), axis=1, keepdims=True)
-    return xp.astype(chosen == xp.arange(size)[None, :, None], field.dtype)

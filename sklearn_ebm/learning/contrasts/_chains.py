@@ -2,7 +2,7 @@
 
 from sklearn_ebm._storage import stored
 from sklearn_ebm.backends import array_namespace, copied
-from sklearn_ebm.learning.contrasts._contrast import Contrast, weights_of
+from sklearn_ebm.learning.contrasts._contrast import Contrast, at, weights_of
 
 
 @stored
@@ -42,10 +42,12 @@ class Chains(Contrast):
         if self.is_persistent:
             share = xp.full(particles.shape[0], 1 / particles.shape[0], dtype=X.dtype)
         else:
-            share = weight / xp.sum(weight)
+            share = weight / xp.clip(
+                xp.sum(weight), xp.finfo(X.dtype).tiny, None
+            )  # all may be zero
         both = xp.concat([X, particles])
-        values = energy.value(both, None)
-        n_rows, total = X.shape[0], xp.sum(weight)
-        losses = values[:n_rows] - share @ values[n_rows:]
-        gradients = energy.parameter_gradients(both, None, xp.concat([weight, -total * share]))
+        values = at(energy, both)
+        found, n_rows, total = values.value(), X.shape[0], xp.sum(weight)
+        losses = found[:n_rows] - share @ found[n_rows:]
+        gradients = values.parameter_gradients(xp.concat([weight, -total * share]))
         return losses, gradients, shard if self.is_persistent else shard.at(particles[:0, :])

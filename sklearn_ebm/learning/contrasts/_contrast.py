@@ -2,6 +2,7 @@
 
 from sklearn_ebm.backends import array_namespace
 from sklearn_ebm.backends._random import Key
+from sklearn_ebm.protocols import offers
 
 
 class Contrast:
@@ -90,6 +91,30 @@ def weights_of(batch):
     return array_namespace(X).ones(X.shape[0], dtype=X.dtype)
 
 
-def added(gradients, others):
-    """Return the sums of two dictionaries of gradients with the same names."""
-    return {name: gradient + others[name] for name, gradient in gradients.items()}
+class At:
+    """An energy at some samples, for energies that do not offer `at`.
+
+    Parameters
+    ----------
+    energy : Energy
+        An energy of x alone.
+    x : array of shape (n_samples, n_features)
+        Samples.
+    """
+
+    def __init__(self, energy, x):
+        self.energy = energy
+        self.x = x
+
+    def value(self):
+        """Return E(x) of each sample."""
+        return self.energy.value(self.x, None)
+
+    def parameter_gradients(self, weight):
+        """Return the gradients of sum_n weight_n E(x_n), by name."""
+        return dict(self.energy.parameter_gradients(self.x, None, weight))
+
+
+def at(energy, x):
+    """Return an object with the values of an energy at samples, and with their gradients."""
+    return energy.at(x) if offers(energy, "at") else At(energy, x)

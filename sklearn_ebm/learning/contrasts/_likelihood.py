@@ -1,7 +1,7 @@
 """The exact negative log-likelihood, for energies whose partition function is known."""
 
 from sklearn_ebm._storage import stored
-from sklearn_ebm.learning.contrasts._contrast import Contrast, weights_of
+from sklearn_ebm.learning.contrasts._contrast import Contrast, at, weights_of
 
 
 @stored
@@ -17,9 +17,9 @@ class Likelihood(Contrast):
     def compare(self, energy, shared, batch, backend, stream=None, shard=None):
         """Return the losses and their gradients; see `Contrast.compare`."""
         log_partition, of_partition = shared
-        weight = weights_of(batch)
-        gradients = energy.parameter_gradients(batch.X, None, weight)
+        values = at(energy, batch.X)
+        gradients = values.parameter_gradients(weights_of(batch))
         total = batch.total_weight()
         for name, gradient in of_partition.items():
             gradients[name] = gradients[name] + total * gradient
-        return energy.value(batch.X, None) + log_partition, gradients, shard
+        return values.value() + log_partition, gradients, shard

@@ -16,15 +16,29 @@ from sklearn_ebm._storage import stored
 from sklearn_ebm.backends import array_namespace
 from sklearn_ebm.factors._flip_losses import logistic
 from sklearn_ebm.factors._score_losses import log_logistic
-from sklearn_ebm.learning.contrasts._contrast import Contrast, weights_of
+from sklearn_ebm.learning.contrasts._contrast import Contrast, at, weights_of
 
 RIDGE = 0.01  # share of each variance that is added, so that noise also lies off a flat surface
 TINY = 1e-6  # likewise of the mean variance, for constant features
 CLIP = 0.01  # smallest rate of binary noise, and one minus the largest
 
 
+class Noise:
+    """Base class of noise with a known density."""
+
+    def normalizer_of(self, energy, x):
+        """Return the c with which the noise is on average as dense at samples as the model.
+
+        From zero, c would take many steps: -log Z is far from it if the unit of x is, or if x has
+        many features.
+        """
+        with np.errstate(all="ignore"):  # learning detects values that are not finite
+            c = array_namespace(x).mean(self.log_density(x) + energy.value(x, None))
+        return array_namespace(x).asarray([float(c)], dtype=x.dtype)
+
+
 @stored
-class GaussianNoise:
+class GaussianNoise(Noise):
     """Normal noise with the mean and about the covariance of the data.
 
     Parameters
@@ -74,7 +88,7 @@ class GaussianNoise:
 
 
 @stored
-class BinaryNoise:
+class BinaryNoise(Noise):
     """Independent zeros and ones, with the rates of the data.
 
     Parameters
@@ -141,7 +155,8 @@ class NoiseContrastive(Contrast):
         xp, (n, n_features) = array_namespace(X), X.shape
         key = self._key(stream, 0, batch)
         both = xp.concat([X, self.noise.draw((n, ratio * n_features), key, backend)])
-        log_odds = self.log_normalizer[0] - energy.value(both, None)
+        values = at(energy, both)
+        log_odds = self.log_normalizer[0] - values.value()
         log_odds -= self.noise.log_density(both) + math.log(ratio)
         sign = xp.ones(both.shape[0], dtype=X.dtype)
         sign[:n] = -1
@@ -152,6 +167,6 @@ class NoiseContrastive(Contrast):
         slope[:n] *= weight
         of_rows = xp.reshape(slope[n:], (n, ratio)) * weight[:, None]
         slope[n:] = xp.reshape(of_rows, (-1,))
-        gradients = dict(energy.parameter_gradients(both, None, -slope))
+        gradients = values.parameter_gradients(-slope)
         gradients["log_normalizer"] = xp.reshape(xp.sum(slope), (1,))
         return losses[:n] + xp.sum(of_noise, axis=1), gradients, shard

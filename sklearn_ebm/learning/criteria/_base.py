@@ -45,10 +45,6 @@ class BaseCriterion:
     def piece_rows(self, model):
         """Return None: a thread processes all samples at once."""
 
-    def condensed(self, sums):
-        """Return sums that are small enough to travel between machines."""
-        return sums
-
     # ---------------------------------------------------------------------------------------- steps
     def apply(self, model, sums, batch, done):
         """Update the parameters once. Raise `Diverged` before any parameter has changed."""

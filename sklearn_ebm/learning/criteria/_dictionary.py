@@ -32,7 +32,7 @@ PIECE_ROWS = 256  # samples that a thread processes at a time
 LEARNING_TOL = 1e-3  # gap of codes during learning; smaller gaps do not improve the dictionary
 NO_RATE = LinearDecay(0.0)
 HOPELESS = 10.0  # multiple of the energy of zero codes above which the encoder has diverged
-MOST_CANDIDATES = 2048  # samples that may replace atoms and travel between machines
+MOST_CANDIDATES = 4096  # samples that may replace atoms; atoms without use are fewer
 OVERSHOT = 100.0  # the same for predictions, as a multiple of the squared size of codes
 
 
@@ -101,6 +101,35 @@ class Model(NamedTuple):
         usual = usual_energy(half_square(batch.X) / batch.n_samples, batch.X.shape[1], data)
         self.watch.require(size, usual * (code / data) ** 2)
         return predicted, memory.tape
+
+
+class Candidates(Rows):
+    """Samples that may replace atoms. If there are many, those with the largest errors are kept.
+
+    Parameters
+    ----------
+    X : array of shape (n_samples, n_features)
+        Samples.
+    code : array of shape (n_samples, n_components)
+        Their codes.
+    weight : array of shape (n_samples,) or None
+        Their weights.
+    misfit : array of shape (n_samples,)
+        Squared errors of their reconstructions.
+    """
+
+    def __init__(self, X, code, weight, misfit):
+        misfit = misfit if weight is None else misfit * weight
+        super().__init__(X, code, weight, misfit)
+
+    def __iadd__(self, other):
+        super().__iadd__(other)
+        if self.n_rows > 2 * MOST_CANDIDATES:  # not in each call, so that rows are rarely copied
+            *arrays, misfit = self.arrays
+            worst = array_namespace(misfit).argsort(-misfit)[:MOST_CANDIDATES]
+            kept = (None if each is None else take_rows(each, worst) for each in arrays)
+            self._pieces = [(*kept, take_rows(misfit, worst))]
+        return self
 
 
 def usual_energy(mean, n_features, scale):
@@ -234,24 +263,8 @@ class Dictionary(BaseCriterion):
             model.energy.decoder, batch.X, batch.mask, code, weight, model.backend
         )
         if model.keeps_candidates:
-            sums["candidates"] = Rows(batch.X, code, batch.weight)
-
-    def condensed(self, sums):
-        """Keep the samples with the largest errors among many that may replace atoms.
-
-        Their errors are those with the atoms before the step.
-        """
-        if "candidates" not in sums:
-            return sums
-        X, code, weight = sums["candidates"].arrays
-        most = max(MOST_CANDIDATES, self.dictionary.shape[0])
-        if X.shape[0] <= most:
-            return sums
-        misfit = LinearDecoder(self.dictionary).squared_errors(X, code)
-        misfit = misfit if weight is None else misfit * weight
-        worst = array_namespace(misfit).argsort(-misfit)[:most]
-        parts = (None if each is None else take_rows(each, worst) for each in (X, code, weight))
-        return {**sums, "candidates": Rows(*parts)}
+            misfit = model.energy.decoder.squared_errors(batch.X, code)
+            sums["candidates"] = Candidates(batch.X, code, batch.weight, misfit)
 
     def measure(self, model, batch, memory):
         """Return no losses. Raise `Diverged` if predictions are far too large."""
@@ -273,7 +286,7 @@ class Dictionary(BaseCriterion):
         if self.fixed:
             return
         self.online.absorb(**sums["moments"])
-        candidates = sums["candidates"].arrays if "candidates" in sums else None
+        candidates = sums["candidates"].arrays[:3] if "candidates" in sums else None
         used, decoder = sums["report"]["used"], model.energy.decoder
         self.online.update(used, candidates, model.backend, decoder)
 

@@ -20,7 +20,7 @@ from sklearn_ebm.factors import pools_of_groups, pools_of_map
 from sklearn_ebm.factors.penalties import L1
 from sklearn_ebm.factors.penalties._group import GroupMajorant
 from sklearn_ebm.factors.penalties._l1 import SampleWeightedL1
-from tests.registries.kernels import convolutions, layers, maps
+from tests.registries.kernels import convolutions, layers, maps, pooling
 from tests.registries.kernels.draws import (
     N_ATOMS,
     draw_greedy_gradient,
@@ -112,40 +112,6 @@ def draw_majorized_step(rng, dtype, n_rows, windows, **how):
     touch = arguments["extrapolated"].copy()
     arguments["penalty"] = GroupMajorant(np.float64(0.7), pools, touch, width, how["positive"])
     return arguments
-
-
-def draw_code_of_pools(rng, dtype, n_rows, pools):
-    code = normal(rng, dtype, n_rows, pools.n_components)
-    return {"code": code, "pools": pools, "result": np.full((n_rows, pools.n_pools), np.nan, dtype)}
-
-
-def draw_values_of_pools(rng, dtype, n_rows, pools):
-    values = normal(rng, dtype, n_rows, pools.n_pools)
-    result = np.full((n_rows, pools.n_components), np.nan, dtype)
-    return {"values": values, "pools": pools, "result": result}
-
-
-def draw_lengths_of_pools(rng, dtype, n_rows, pools):
-    size = pools.n_components
-    drawn = normal(rng, dtype, size, size)
-    arguments = draw_code_of_pools(rng, dtype, n_rows, pools)
-    return {
-        "response": arguments["code"],
-        "pools": pools,
-        "gram": drawn + drawn.T,
-        "result": arguments["result"],
-    }
-
-
-def draw_slopes_of_lengths(rng, dtype, n_rows, pools):
-    arguments = draw_lengths_of_pools(rng, dtype, n_rows, pools)
-    del arguments["result"]
-    return {
-        **arguments,
-        "factor": normal(rng, dtype, n_rows, pools.n_pools),
-        "slopes": np.full_like(arguments["response"], np.nan),
-        "gram_slopes": np.full_like(arguments["gram"], np.nan),
-    }
 
 
 def draw_lasso(rng, dtype, n_rows, rule, **settings):
@@ -348,17 +314,14 @@ def _majorized_case(windows, accelerated=True, positive=False):
 
 
 def _pool_cases(name, pools):
+    options = {"pools": pools}
+    slopes = "slopes", "gram_slopes"
     return {
-        f"norms, {name}": Case("pool_norms", draw_code_of_pools, ("result",), {"pools": pools}),
-        f"spread, {name}": Case("pool_spread", draw_values_of_pools, ("result",), {"pools": pools}),
-        f"lengths, {name}": Case(
-            "pool_lengths", draw_lengths_of_pools, ("result",), {"pools": pools}
-        ),
+        f"norms, {name}": Case("pool_norms", pooling.draw_codes, ("result",), options),
+        f"spread, {name}": Case("pool_spread", pooling.draw_values, ("result",), options),
+        f"lengths, {name}": Case("pool_lengths", pooling.draw_lengths, ("result",), options),
         f"slopes of lengths, {name}": Case(
-            "pool_length_slopes",
-            draw_slopes_of_lengths,
-            ("slopes", "gram_slopes"),
-            {"pools": pools},
+            "pool_length_slopes", pooling.draw_slopes, slopes, options
         ),
     }
 
@@ -396,6 +359,12 @@ LAYERS = {  # kernels of two layers of units
         layers.draw_fields,
         ("field", "mean"),
         {"scale": 0.3, "key": layers.KEYS[1], "mean": True},
+    ),
+    "draws of categories": Case(
+        "categorical_sample", layers.draw_categories, ("field",), {"sizes": (2, 5, 1, 3, 17, 5, 4)}
+    ),
+    "draws of a single feature": Case(
+        "categorical_sample", layers.draw_categories, ("field",), {"sizes": (70,)}
     ),
     "softplus": Case("softplus_sums", layers.draw_fields, ()),
     "softplus, scaled": Case("softplus_sums", layers.draw_fields, (), {"scale": 0.3}),

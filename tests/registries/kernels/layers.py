@@ -5,6 +5,7 @@ import numpy as np
 from sklearn_ebm.backends import numpy as reference
 from sklearn_ebm.backends._ascent import Ascent
 from sklearn_ebm.backends._random import Key
+from sklearn_ebm.inputs._categories import Categories
 
 N_VISIBLE, N_HIDDEN = 150, 83  # of two layers; larger than a panel, a vector, and a group of draws
 KEYS = Key((7, 0xDEADBEEF), 5, 3), Key((7, 0xDEADBEEF), (1 << 32) + 6, 3)  # in both words
@@ -20,6 +21,18 @@ def draw_fields(rng, dtype, n_rows, n_units=N_HIDDEN, **more):
     if "mean" in more:
         more["mean"] = np.full_like(field, np.nan)
     return {"field": field, "bias": bias, **more}
+
+
+def draw_categories(rng, dtype, n_rows, sizes):
+    """Include logits of some tens, for which other categories are negligible."""
+    field, bias = 10 * normal(rng, dtype, n_rows, sum(sizes)), normal(rng, dtype, sum(sizes))
+    return {
+        "field": field,
+        "bias": bias,
+        "scale": 0.3,
+        "key": KEYS[0],
+        "categories": Categories(sizes),
+    }
 
 
 def draw_flips(rng, dtype, n_rows, scale=1.0, n_hidden=N_HIDDEN):
