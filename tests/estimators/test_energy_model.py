@@ -423,6 +423,43 @@ def test_what_an_energy_lacks_is_named_with_the_losses_that_it_can_serve(loss, m
         EnergyModel(energy_function=Ring(), loss=loss).fit(RING)
 
 
+class Integers(Ring):
+    def __init__(self):
+        self.parameters = {"log_width": np.zeros(1, dtype=int)}
+
+
+class Columns(Ring):
+    def value(self, x, z):
+        return super().value(x, z)[:, None]
+
+
+class Misnamed(Ring):
+    def parameter_gradients(self, x, z, weight):
+        return {"width": np.zeros(1)}
+
+
+@pytest.mark.parametrize(
+    ("energy", "message"),
+    [
+        (Integers(), "Integers must have .* `parameters`, a dictionary of arrays of floats"),
+        (Columns(), r"one energy for each row of x, got the shape \(2, 1\) for 2 rows"),
+        (Misnamed(), r"names and the shapes .* \{'log_width': \(1,\)\}, got \{'width': \(1,\)\}"),
+        (Ring, "must be .* an object implementing 'value'"),
+        (ExpertEnergy, r"must be .* \(such as ExpertEnergy.*Got <class"),
+    ],
+)
+def test_mistakes_in_an_energy_of_a_user_are_named(energy, message):
+    with pytest.raises(ValueError, match=message):
+        EnergyModel(energy_function=energy, max_iter=1).fit(RING)
+
+
+def test_samples_need_a_gradient():
+    model = EnergyModel(energy_function=Ring(), max_iter=1, random_state=0).fit(RING)
+    with pytest.raises(ValueError, match="sample requires an energy with `input_gradient`; Ring"):
+        model.sample(2)
+    assert model.sample(2, 0).shape == (2, 2)
+
+
 # --------------------------------------------------------------------------------------- bad input
 @pytest.mark.parametrize(
     ("parameters", "message"),
