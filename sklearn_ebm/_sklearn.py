@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from sklearn.linear_model._base import LinearClassifierMixin, LinearModel
 from sklearn.linear_model._stochastic_gradient import BaseSGDRegressor
 from sklearn.utils._openmp_helpers import _openmp_effective_n_threads
+from sklearn.utils._param_validation import HasMethods as InstanceOrClassWithMethods
 from sklearn.utils._param_validation import (
-    HasMethods,
     Hidden,
     Interval,
     StrOptions,
@@ -55,6 +55,14 @@ __all__ = [
     "validate_params",
     "with_callbacks",
 ]
+
+
+class HasMethods(InstanceOrClassWithMethods):
+    """Constraint of an object with some methods, and not of its class."""
+
+    def is_satisfied_by(self, val):
+        """Return whether a value is an instance with the methods."""
+        return not isinstance(val, type) and super().is_satisfied_by(val)
 
 
 class ExampleOf(HasMethods):

@@ -244,13 +244,44 @@ def first_energy(model, base, like, random_state):
                 f"n_components must be None if energy_function is an object with its own "
                 f"parameters, got {model.n_components}."
             )
-        return copy.deepcopy(function)
+        return require_trainable(copy.deepcopy(function), like[:2])
     is_exact = model.loss == "maximum_likelihood"
     mean, scale = to_host(mean).astype(np.float64), _spread(deviation)
     energy = first(len(mean), model.n_components, mean, random_state, exact=is_exact, scale=scale)
     xp = array_namespace(like)
     arrays = {k: xp.asarray(v, dtype=like.dtype) for k, v in energy.parameters.items()}
     return energy.with_parameters(arrays).copy()
+
+
+def require_trainable(energy, rows):
+    """Return an energy of a user; refuse it if its parameters or results have another form."""
+    start = f"energy_function {type(energy).__name__}"
+    parameters = getattr(energy, "parameters", None)
+    kinds = [
+        getattr(each, "dtype", np.dtype(object)).kind for each in dict(parameters or {}).values()
+    ]
+    if not kinds or {*kinds} != {"f"}:
+        raise ValueError(
+            f"{start} must have an attribute `parameters`, a dictionary of arrays of floats."
+        )
+    value, weight = (
+        energy.value(rows, None),
+        array_namespace(rows).ones(len(rows), dtype=rows.dtype),
+    )
+    if np.shape(value) != (len(rows),):
+        raise ValueError(
+            f"{start} must return one energy for each row of x, got the shape {np.shape(value)} "
+            f"for {len(rows)} rows."
+        )
+    gradients = energy.parameter_gradients(rows, None, weight)
+    found = {name: np.shape(value) for name, value in gradients.items()}
+    expected = {name: tuple(value.shape) for name, value in parameters.items()}
+    if found != expected:
+        raise ValueError(
+            f"{start} must return gradients with the names and the shapes of its parameters, "
+            f"{expected}, got {found}."
+        )
+    return energy
 
 
 def copied_energy(energy):
@@ -490,6 +521,8 @@ def drawn_samples(model, energy, n_samples, n_burn_in, stream, backend):
     if n_burn_in == 0:
         return start
     sampler = sampler_of(model, energy)
+    for capability in sampler.requires:
+        require(energy, capability, "sample requires an energy", "Define it.")
     state = sampler.move(energy, sampler.start(start, _spread(scale)), stream, n_burn_in)
     return state.particles
 

@@ -222,7 +222,9 @@ class KeepBest(Policy):
 
 
 def least_objective(trainer):
-    """Return the merit of the last pass: minus its objective."""
+    """Return the merit of the last pass: minus its objective, or its number if there is none."""
+    if not trainer.criterion.has_objective:
+        return trainer.curves.n_passes
     objective = trainer.curves["objective"]
     return -objective[-1] if objective else -math.inf
 

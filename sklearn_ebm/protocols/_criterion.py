@@ -45,6 +45,8 @@ class Criterion(Protocol):
         Number of batches between two calls of callbacks.
     n_draws : int
         Number of keys that `contribute` takes from its stream.
+    has_objective : bool
+        Whether the parameters are better if the mean loss is lower.
     """
 
     parameters: dict
@@ -53,6 +55,7 @@ class Criterion(Protocol):
     backend: str
     chunk: int
     n_draws: int
+    has_objective: bool
 
     def prepare(self, batch):
         """Return an object for all pieces of a step, such as the energy with cached products.

@@ -230,6 +230,31 @@ def test_few_samples_do_not_make_filters_infinitely_steep():
     assert np.isfinite(model.objective_curve_).all()
 
 
+@pytest.mark.parametrize("loss", ["score_matching", "noise_contrastive", "pcd"])
+@pytest.mark.parametrize("energy", ["gaussian", "logcosh", "softplus"])
+def test_divergence_is_reported_and_undone(energy, loss):
+    model = EnergyModel(
+        energy_function=energy, loss=loss, optimizer="sgd", learning_rate=1e3, max_iter=3, tol=0,
+        random_state=0,
+    )  # fmt: skip
+    X = NORMAL[:300] - MEAN
+    with pytest.warns(ConvergenceWarning, match=r"diverged with learning_rate=1000.0"):
+        model.fit(X)
+    first = clone(model).set_params(learning_rate=1e-12, max_iter=1).fit(X)
+    assert_allclose(model.energy(X), first.energy(X), rtol=1e-6)
+
+
+def test_no_step_of_chains_counts_as_progress_because_of_its_objective():
+    """Energies of particles far above those of samples are no merit, but a sign of divergence."""
+    model = EnergyModel(
+        8, loss="pcd", learning_rate=3.0, max_iter=20, tol=0, random_state=0, n_sampling_steps=1
+    )
+    X = RANDOM.standard_normal((400, 16))
+    with pytest.warns(ConvergenceWarning, match="diverged"):
+        model.fit(X)
+    assert model.energy(X).max() < 1e6
+
+
 def test_a_fit_that_is_too_short_warns():
     with pytest.warns(ConvergenceWarning, match=r"\(max_iter=2\) reached before convergence"):
         gaussian("score_matching", max_iter=2).fit(NORMAL)
@@ -396,6 +421,43 @@ def test_an_energy_of_a_user_is_copied_and_trained_by_what_it_offers():
 def test_what_an_energy_lacks_is_named_with_the_losses_that_it_can_serve(loss, missing):
     with pytest.raises(ValueError, match=f"`{missing}`; Ring does not.*'noise_contrastive'"):
         EnergyModel(energy_function=Ring(), loss=loss).fit(RING)
+
+
+class Integers(Ring):
+    def __init__(self):
+        self.parameters = {"log_width": np.zeros(1, dtype=int)}
+
+
+class Columns(Ring):
+    def value(self, x, z):
+        return super().value(x, z)[:, None]
+
+
+class Misnamed(Ring):
+    def parameter_gradients(self, x, z, weight):
+        return {"width": np.zeros(1)}
+
+
+@pytest.mark.parametrize(
+    ("energy", "message"),
+    [
+        (Integers(), "Integers must have .* `parameters`, a dictionary of arrays of floats"),
+        (Columns(), r"one energy for each row of x, got the shape \(2, 1\) for 2 rows"),
+        (Misnamed(), r"names and the shapes .* \{'log_width': \(1,\)\}, got \{'width': \(1,\)\}"),
+        (Ring, "must be .* an object implementing 'value'"),
+        (ExpertEnergy, r"must be .* \(such as ExpertEnergy.*Got <class"),
+    ],
+)
+def test_mistakes_in_an_energy_of_a_user_are_named(energy, message):
+    with pytest.raises(ValueError, match=message):
+        EnergyModel(energy_function=energy, max_iter=1).fit(RING)
+
+
+def test_samples_need_a_gradient():
+    model = EnergyModel(energy_function=Ring(), max_iter=1, random_state=0).fit(RING)
+    with pytest.raises(ValueError, match="sample requires an energy with `input_gradient`; Ring"):
+        model.sample(2)
+    assert model.sample(2, 0).shape == (2, 2)
 
 
 # --------------------------------------------------------------------------------------- bad input

@@ -15,10 +15,13 @@ class BaseCriterion:
         Optimizer of `parameters`.
     rate : callable
         Maps the completed share of training to the learning rate.
+    has_objective : bool
+        Whether the parameters are better if the mean loss is lower.
     """
 
     chunk = 1
     n_draws = 0
+    has_objective = True
 
     def __init__(self):
         self.optimizer = None

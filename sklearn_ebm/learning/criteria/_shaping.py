@@ -6,7 +6,7 @@ import numpy as np
 
 from sklearn_ebm._storage import stored
 from sklearn_ebm.backends import array_namespace
-from sklearn_ebm.learning._divergence import Diverged
+from sklearn_ebm.learning._divergence import Diverged, Watch
 from sklearn_ebm.learning._limited_memory import LimitedMemory
 from sklearn_ebm.learning._optimizers import OPTIMIZERS
 from sklearn_ebm.learning.criteria._base import BaseCriterion, divided, mean_loss
@@ -14,6 +14,7 @@ from sklearn_ebm.protocols import offers
 
 PIECE_ROWS = 128  # smallest number of samples that a thread processes at a time
 PIECE_ENTRIES = 2**14  # likewise of responses, which fit into a cache
+EXPLODED = 1000.0  # multiple of the first mean size of losses above which training has diverged
 LARGEST = {4: 1e9, 8: 1e60}  # largest magnitude, by bytes of the dtype: fourth powers are finite
 
 
@@ -36,6 +37,7 @@ class Shaping(BaseCriterion):
         self.energy = energy
         self.base = base
         self.contrast = None
+        self.watch = Watch(EXPLODED)
 
     def __setstate__(self, state):
         vars(self).update(state)
@@ -69,6 +71,7 @@ class Shaping(BaseCriterion):
             The criterion itself.
         """
         self.contrast = contrast
+        self.watch = Watch(EXPLODED)
         self.n_draws = contrast.n_draws
         self.rate = rate
         self.backend = backend
@@ -83,6 +86,11 @@ class Shaping(BaseCriterion):
         self.optimizer.decay = weight_decay
         self.project()
         return self
+
+    @property
+    def has_objective(self):
+        """Whether the losses are those of an objective, which chains only estimate the slope of."""
+        return not self.contrast.has_chains
 
     @property
     def dtype(self):
@@ -116,18 +124,33 @@ class Shaping(BaseCriterion):
             losses, gradients, shard = self.contrast.compare(
                 energy, shared, batch, self.backend_of(batch), stream, shard
             )
-        return {"report": _report(batch, losses), "gradients": gradients}, shard
+        return {**_sums(batch, losses), "gradients": gradients}, shard
 
     def measure(self, model, batch, memory):
-        """Return the energies of the samples, which show whether the parameters are finite."""
+        """Return the losses of samples, without gradients.
+
+        If there are chains, these are energies, which show whether the parameters are finite.
+        """
+        if self.has_objective:
+            sums, _ = self.contribute(model, batch, memory)
+            return {name: sums[name] for name in ("report", "size")}
         with np.errstate(all="ignore"):
             return {"report": _report(batch, model[0].value(batch.X, None))}
 
     def require(self, sums, batch):
         """Raise `Diverged` if the mean loss, a gradient or a parameter is too large."""
+        loss, weight = mean_loss(sums["report"]), sums["report"]["weight"]
         arrays = (*sums.get("gradients", {}).values(), *self.parameters.values())
-        if not math.isfinite(mean_loss(sums["report"])) or not all(map(_is_moderate, arrays)):
+        if not math.isfinite(loss) or not all(map(_is_moderate, arrays)):
             raise Diverged
+        if not sums.get("size"):  # energies, or samples without weight
+            return
+        floor = 0.0
+        if not self.has_objective:  # in nats; the differences of energies have any sign
+            loss, floor = abs(loss), float(batch.X.shape[1])
+        if self.watch.first is None:
+            self.watch.begin(sums["size"] / weight + floor)
+        self.watch.require(loss, 0.0)
 
     def gradients(self, sums):
         """Return the gradients of the mean loss."""
@@ -155,6 +178,11 @@ class Shaping(BaseCriterion):
         """Restore a snapshot."""
         for name, value in self.parameters.items():
             value[...] = kept[name]
+
+
+def _sums(batch, losses):
+    magnitudes = array_namespace(losses).abs(losses)
+    return {"report": _report(batch, losses), "size": batch.weighted_sum(magnitudes)}
 
 
 def _report(batch, losses):
