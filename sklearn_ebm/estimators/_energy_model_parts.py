@@ -572,8 +572,9 @@ def warn_of_flat_directions(contrast, setting):
     if values[0] <= FLAT * max(values.mean(), np.finfo(float).tiny):
         warn(
             f"X has directions (almost) without variance, in which loss={loss!r} has "
-            "no minimum: the energy becomes steeper and steeper. Remove them, for example with "
-            "PCA(n_components=0.99, whiten=True), or set loss='denoising_score_matching'.",
+            "no minimum: the energy becomes steeper and steeper. Scale features of different units "
+            "with StandardScaler, remove such directions with PCA(n_components=0.99, whiten=True), "
+            "or set loss='denoising_score_matching'.",
             UserWarning,
         )
 

@@ -488,6 +488,8 @@ def test_data_that_suggest_another_energy_are_reported(bits):
     flat = np.column_stack([NORMAL, NORMAL[:, 0]])
     with pytest.warns(UserWarning, match="without variance"):
         EnergyModel(2, max_iter=2, tol=0).fit(flat)
+    with pytest.warns(UserWarning, match="different units with StandardScaler"):
+        EnergyModel(max_iter=2, tol=0).fit(NORMAL * [1e-3, 1, 1e3])
 
 
 @pytest.mark.parametrize("loss", ["cd", "pcd", "noise_contrastive"])
