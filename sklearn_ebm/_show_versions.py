@@ -8,7 +8,16 @@ from importlib.metadata import PackageNotFoundError, version
 from sklearn_ebm import __version__
 
 REQUIRED = ("numpy", "scipy", "scikit-learn", "numba", "llvmlite", "joblib", "threadpoolctl")
-OPTIONAL = ("matplotlib", "pandas", "skops", "torch", "onnxruntime", "skl2onnx")
+OPTIONAL = (
+    "matplotlib",
+    "pandas",
+    "skops",
+    "torch",
+    "onnxruntime",
+    "skl2onnx",
+    "dask",
+    "distributed",
+)
 CUPY = ("cupy", "cupy-cuda12x", "cupy-cuda13x")  # distributions that contain the same package
 
 

@@ -80,8 +80,8 @@ models = {
         100, loss="cd", **softplus | {"learning_rate": 0.1}
     ),
     "3 EnergyModel, persistent CD": EnergyModel(100, loss="pcd", n_chains=200, **softplus),
-    "3 EnergyModel, noise-contrastive": EnergyModel(100, loss="noise_contrastive", **softplus),
-    "4 EnergyModel, denoising score": EnergyModel(
+    "3 EnergyModel, noise": EnergyModel(100, loss="noise_contrastive", **softplus),
+    "4 EnergyModel, denoising": EnergyModel(
         100, loss="denoising_score_matching", noise_level=0.1, **softplus
     ),
     "none: plain auto-encoder": AutoEncoder(100, activation="relu", noise_level=0, **network),

@@ -116,6 +116,7 @@ class EnergyModel(
     ----------
     n_components : int or None, default=None
         Number of filters. None means the number of features. "gaussian" and "ising" have none.
+        "cd", "pcd", "noise_contrastive" and `sample` require as many as features, or the term q.
     energy_function : {"student_t", "l2", "logcosh", "softplus", "gaussian", "ising", "rbm"}, \
             ExpertEnergy or energy, default="student_t"
         The energy of a sample: a name, an :class:`ExpertEnergy` for pooled responses, or an object
@@ -139,8 +140,7 @@ class EnergyModel(
         Number of leapfrog steps of a Hamiltonian path.
     step_size : float or "auto", default="auto"
         Initial size of a leapfrog step, which is adapted such that about 80 % of the moves are
-        accepted. "auto" starts with half the standard deviation of X, divided by
-        n_features^(1/4).
+        accepted. "auto" starts with half the standard deviation of X over n_features^(1/4).
     n_chains : int, default=100
         Number of persistent chains of "pcd".
     optimizer : {"auto", "adam", "sgd", "lbfgs"}, default="auto"

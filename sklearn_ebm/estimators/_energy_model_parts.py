@@ -216,6 +216,8 @@ def trainer_with(model, trainer, data, weight, random_state, schedule, is_whole)
     contrast.seed = stream.seed
     require_values(model, criterion.energy, data.X)
     warn_of_flat_directions(contrast, setting)
+    if contrast.takes_densities:
+        warn_of_free_directions(criterion.energy, f"loss={loss_of(model, criterion.energy)!r}")
     optimizer = optimizer_of(model, contrast, data.n_samples, is_whole)
     decay, shard = float(model.weight_decay), None if trainer is None else trainer.shard
     criterion.follow(contrast, schedule, data.backend.name, optimizer, decay)
@@ -523,6 +525,7 @@ def drawn_samples(model, energy, n_samples, n_burn_in, stream, backend):
     sampler = sampler_of(model, energy)
     for capability in sampler.requires:
         require(energy, capability, "sample requires an energy", "Define it.")
+    warn_of_free_directions(energy, "sample")
     state = sampler.move(energy, sampler.start(start, _spread(scale)), stream, n_burn_in)
     return state.particles
 
@@ -569,8 +572,21 @@ def warn_of_flat_directions(contrast, setting):
     if values[0] <= FLAT * max(values.mean(), np.finfo(float).tiny):
         warn(
             f"X has directions (almost) without variance, in which loss={loss!r} has "
-            "no minimum: the energy becomes steeper and steeper. Remove them, for example with "
-            "PCA(n_components=0.99, whiten=True), or set loss='denoising_score_matching'.",
+            "no minimum: the energy becomes steeper and steeper. Scale features of different units "
+            "with StandardScaler, remove such directions with PCA(n_components=0.99, whiten=True), "
+            "or set loss='denoising_score_matching'.",
+            UserWarning,
+        )
+
+
+def warn_of_free_directions(energy, user):
+    """Warn that exp(-E) has no integral, if whatever uses it requires a density."""
+    n_free = energy.n_free_directions if offers(energy, "n_free_directions") else 0
+    if n_free:
+        warn(
+            f"{user} requires a density, but the energy is constant in {n_free} of the directions "
+            "of X, since there are fewer components than features. Set n_components=None, or "
+            "energy_function=ExpertEnergy(..., precision=1).",
             UserWarning,
         )
 

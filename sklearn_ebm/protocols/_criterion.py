@@ -21,7 +21,9 @@ class Criterion(Protocol):
 
     **Shards.** A criterion may have state that belongs to a part of the data, such as the particles
     of persistent chains. The trainer passes it to `contribute`, which returns its successor. Other
-    criteria receive and return None. A criterion with such state takes each batch as one piece.
+    criteria receive and return None. A criterion with such state takes each batch as one piece. If
+    a batch lies on several machines, each piece receives a part of the particles, with the number
+    of the first of them, on which random numbers depend.
 
     **State.** A criterion can be pickled between any two calls. It holds parameters, moments,
     velocities and counters, but no buffers: these belong to the trainer, which passes a `memory` to

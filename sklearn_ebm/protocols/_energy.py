@@ -52,6 +52,8 @@ class Energy(Protocol):
     - ``responses(x)``: features of samples, of shape (n_samples, n_outputs).
     - ``limit_responses(covariance, limit)``: shortens filters whose responses have a standard
       deviation above a limit, for data with a covariance. Score matching uses it.
+    - ``n_free_directions`` (int): number of directions of x in which E is constant, so that exp(-E)
+      has no finite integral.
     - ``project()``: projects the parameters onto their allowed range, after each step.
     - ``scales``: units of parameters by name, to which steps of optimizers are proportional.
     - ``with_parameters(parameters)``: the energy with other arrays of the same names, for example

@@ -1,9 +1,11 @@
 """Learning on the processes of a cluster, some of which are killed: the model is the same."""
 
+import multiprocessing
 import os
 import signal
 import threading
 import time
+from concurrent.futures import ProcessPoolExecutor
 
 import dask
 import numpy as np
@@ -61,6 +63,15 @@ def assert_same(found, expected):
     assert_allclose(found.objective_curve_, expected.objective_curve_, rtol=1e-12)
 
 
+@pytest.mark.slow
+def test_a_pool_of_processes_gives_the_model_of_threads(expected):
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(2, mp_context=context) as pool:
+        with dask.config.set(scheduler="processes", pool=pool):
+            assert_same(clone(MODEL).fit(chunked()), expected)
+
+
+@pytest.mark.slow
 def test_processes_give_the_model_of_threads(client, expected):
     model = clone(MODEL).fit(chunked())
     assert_same(model, expected)
@@ -69,6 +80,7 @@ def test_processes_give_the_model_of_threads(client, expected):
     assert_array_equal(lazy.compute(), model.transform(X))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", [PSD(8, alpha=0.5), RBM(8, visible="gaussian")])
 def test_encoders_and_particles_travel_to_workers(client, model):
     model = model.set_params(max_iter=1, batch_size=1024, random_state=0)
@@ -99,6 +111,7 @@ class During:
             self.timer.start()
 
 
+@pytest.mark.slow
 def test_a_killed_worker_changes_nothing(cluster, client, expected):
     """Its tasks run again on another worker, from the chunks on."""
     victim = next(iter(cluster.workers.values())).process.pid
@@ -109,6 +122,7 @@ def test_a_killed_worker_changes_nothing(cluster, client, expected):
         os.kill(victim, 0)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT for one process")
 def test_ctrl_c_leaves_a_usable_model_and_cancels_tasks(client):
     interrupt = During(lambda: os.kill(os.getpid(), signal.SIGINT))
@@ -124,6 +138,7 @@ def test_ctrl_c_leaves_a_usable_model_and_cancels_tasks(client):
     assert model.set_params(max_iter=1, warm_start=True).set_callbacks().fit(chunked()).n_iter_ == 1
 
 
+@pytest.mark.slow
 def test_an_error_names_its_chunk(client):
     """A chunk that cannot be loaded, and one that cannot be used."""
 

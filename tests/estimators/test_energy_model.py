@@ -244,6 +244,7 @@ def test_divergence_is_reported_and_undone(energy, loss):
     assert_allclose(model.energy(X), first.energy(X), rtol=1e-6)
 
 
+@pytest.mark.filterwarnings("ignore:loss='pcd' requires a density")
 def test_no_step_of_chains_counts_as_progress_because_of_its_objective():
     """Energies of particles far above those of samples are no merit, but a sign of divergence."""
     model = EnergyModel(
@@ -487,6 +488,24 @@ def test_data_that_suggest_another_energy_are_reported(bits):
     flat = np.column_stack([NORMAL, NORMAL[:, 0]])
     with pytest.warns(UserWarning, match="without variance"):
         EnergyModel(2, max_iter=2, tol=0).fit(flat)
+    with pytest.warns(UserWarning, match="different units with StandardScaler"):
+        EnergyModel(max_iter=2, tol=0).fit(NORMAL * [1e-3, 1, 1e3])
+
+
+@pytest.mark.parametrize("loss", ["cd", "pcd", "noise_contrastive"])
+def test_energies_without_a_density_are_reported(loss):
+    """Chains leave the data in directions where the energy is constant."""
+    model = EnergyModel(2, loss=loss, max_iter=1, random_state=0)
+    with pytest.warns(
+        UserWarning, match=f"'{loss}' requires a density, but .* 1 of the directions"
+    ):
+        model.fit(NORMAL[:50])
+    with pytest.warns(UserWarning, match="sample requires a density"):
+        model.sample(2)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model.set_params(energy_function=ExpertEnergy(precision=1)).fit(NORMAL[:50]).sample(2)
+        EnergyModel(2, optimizer="adam", max_iter=1).fit(NORMAL[:50])
 
 
 def test_noise_has_the_density_that_it_is_drawn_from():

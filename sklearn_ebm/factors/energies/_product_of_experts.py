@@ -68,6 +68,12 @@ class ProductOfExperts(InputEnergy):
         logarithm = self.parameters.get("log_precision")
         return None if logarithm is None else array_namespace(logarithm).exp(logarithm)
 
+    @property
+    def n_free_directions(self):
+        """Number of directions of x in which E is constant, so that exp(-E) has no integral."""
+        n_features, n_components = self.parameters["weights"].shape
+        return max(0, n_features - n_components) if self.precision is None else 0
+
     def signal(self, x):
         """Return the linear responses s = x W + b."""
         response = x @ self.parameters["weights"]

@@ -23,6 +23,7 @@ class Chains(Contrast):
     """
 
     is_deterministic = False
+    takes_densities = True
     has_chains = True
 
     def __init__(self, sampler, n_steps, is_persistent):

@@ -21,6 +21,8 @@ class Contrast:
         Whether the loss is defined for samples of zeros and ones, and for other samples.
     is_deterministic : bool
         Whether the loss does not depend on random numbers, so that "auto" selects L-BFGS.
+    takes_densities : bool
+        Whether the loss compares densities, so that exp(-E) must have a finite integral.
     has_chains : bool
         Whether Markov chains estimate the gradient. There is then no objective that a line search
         could decrease, and a batch is one piece.
@@ -33,6 +35,7 @@ class Contrast:
     requires: tuple = ()
     takes_binary = takes_real = True
     is_deterministic = True
+    takes_densities = False
     has_chains = False
     n_draws = 0
     seed = (0, 0)  # of the fixed draws for a line search

@@ -137,6 +137,7 @@ class NoiseContrastive(Contrast):
     """
 
     is_deterministic = False
+    takes_densities = True
     n_draws = 1
 
     def __init__(self, noise, ratio, log_normalizer):
