@@ -149,8 +149,8 @@ def alpha_path(
 
     The codes for each alpha are those of `sparse_encode`, up to `tol`. Each search continues from
     the code for the previous alpha if the penalty is convex. With an L1 penalty, with or without
-    weights, and with the elastic net, the path takes about twice as long as its last alpha, and
-    much less time than separate calls. With other penalties, it takes about the same time as
+    weights, and with the elastic net, the path takes about twice as long as its last alpha alone,
+    and much less time than separate calls. With other penalties, it takes about the same time as
     separate calls.
 
     Parameters
