@@ -7,11 +7,11 @@ subclass specifies them in `_inputs`, `_atoms`, `_penalty_kind` and `_prediction
 from __future__ import annotations
 
 from numbers import Integral, Real
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from scipy import sparse
-from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.callback import CallbackSupportMixin
 
 from sklearn_ebm._sklearn import (
@@ -32,8 +32,7 @@ from sklearn_ebm.estimators._fitted import (
     take_over,
 )
 from sklearn_ebm.estimators._network_forms import SparseNetwork
-from sklearn_ebm.estimators._specifications import WithSpecifications
-from sklearn_ebm.factors import PENALTY, same_penalty
+from sklearn_ebm.factors import PENALTY, renewing, same_penalty
 from sklearn_ebm.inputs._adapters import ROWS, Rows
 from sklearn_ebm.inputs._rows import is_nan
 from sklearn_ebm.layers._state import Stateful, refusable
@@ -75,13 +74,14 @@ class SparseModel(
     ClassNamePrefixFeaturesOutMixin,
     CallbackSupportMixin,
     TransformerMixin,
-    WithSpecifications,
+    BaseEstimator,
 ):
     """Model with an energy 1/2 ||x - decode(z)||^2 + penalty(z), with or without an encoder."""
 
     _model_attributes: tuple[str, ...] = ("components_", "alpha_", "inhibition_")
     _needs_fit: tuple[str, ...] = ("n_components", "dictionary")
     _fit_derives: tuple[str, ...] = ("alpha", "relative_alpha")
+    _specifications: tuple[str, ...] = ("penalty",)  # parameters that have parameters
     _needs_new_learner: tuple[str, ...] = ()  # must not change while learning continues
     _learning = DictionaryLearning
     _batch_sizes = DICTIONARY_BATCHES
@@ -109,6 +109,23 @@ class SparseModel(
     def _prediction(self):
         """Return the prediction term and its encoder, or None."""
         return None
+
+    def set_params(self, **params: Any) -> Self:
+        """Set parameters of the model, and parameters of its penalty as ``penalty__name``.
+
+        Parameters
+        ----------
+        **params
+            New values by name. Penalties are immutable, so that a new penalty replaces the old one.
+
+        Returns
+        -------
+        object
+            The model itself.
+        """
+        for name in self._specifications:
+            params = renewing(name, self, params)
+        return super().set_params(**params)
 
     # ------------------------------------------------------------------------------------ learning
     @with_callbacks
