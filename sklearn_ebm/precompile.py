@@ -43,6 +43,7 @@ MODELS = {
     "ConvPSD": lambda: Example(sklearn_ebm.ConvPSD(8, kernel_size=5), IMAGES),
     "RBM": lambda: Example(sklearn_ebm.RBM(N_COMPONENTS), ROWS),
     "AutoEncoder": lambda: Example(sklearn_ebm.AutoEncoder(N_COMPONENTS), ROWS),
+    "EnergyModel": lambda: Example(sklearn_ebm.EnergyModel(N_COMPONENTS), ROWS),
     "FineTunedClassifier": lambda: Example(
         sklearn_ebm.FineTunedClassifier(_dense_network(LogisticRegression())), ROWS, "predict"
     ),

@@ -65,8 +65,6 @@ class Samples:
 
     def batches(self, batch_size, random_state):
         """Return the index arrays of one pass, sorted so that a memory map is read forwards."""
-        if batch_size >= self.n_shuffled:  # views of all rows in any order
-            return self.in_order(batch_size)
         order = self.shuffled(random_state)
         pieces = [order[i : i + batch_size] for i in range(0, len(order), batch_size)]
         return [self.forwards(piece) for piece in pieces]

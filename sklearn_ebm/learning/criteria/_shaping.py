@@ -71,6 +71,7 @@ class Shaping(BaseCriterion):
             The criterion itself.
         """
         self.contrast = contrast
+        self.has_objective = not contrast.has_chains  # chains only estimate its gradient
         self.watch = Watch(EXPLODED)
         self.n_draws = contrast.n_draws
         self.rate = rate
@@ -86,11 +87,6 @@ class Shaping(BaseCriterion):
         self.optimizer.decay = weight_decay
         self.project()
         return self
-
-    @property
-    def has_objective(self):
-        """Whether the losses are those of an objective, which chains only estimate the slope of."""
-        return not self.contrast.has_chains
 
     @property
     def dtype(self):
