@@ -229,10 +229,6 @@ def _require_positive(given, name):
 
 def _check_constraint(atoms):
     constraint = atoms.constraint
-    if isinstance(constraint, type):
-        raise ValueError(
-            f"atom_constraint must be an instance, got the class {constraint.__name__}."
-        )
     if constraint is not None and atoms.is_fixed:
         raise ValueError(
             "atom_constraint must be None if dictionary is given, whose atoms are fixed, got "

@@ -385,7 +385,7 @@ NUMBERS = {
     "n_components": 6, "n_steps": 1, "max_iter": 3, "batch_size": 100, "code_max_iter": 100,
     "n_iter_no_change": 3, "kernel_size": 2, "crop_size": 5, "connections": 1, "n_gibbs_steps": 2,
     "n_chains": 20, "subsample": 50, "window_size": 5, "pool_shape": 3, "pool_stride": 1,
-    "map_groups": 1,
+    "map_groups": 1, "n_sampling_steps": 2, "n_leapfrog_steps": 5, "noise_ratio": 3,
     "groups": 3, "random_state": 5, "verbose": 0,
 }  # fmt: skip
 SWITCHES = [

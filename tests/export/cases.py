@@ -31,7 +31,11 @@ from tests.registries.estimators import FEW, IMAGES, INDICATORS, LABELS, MAPS, R
 GREY = IMAGES[..., 0]
 SIGNALS = np.random.default_rng(2).standard_normal((8, 20))
 OPTIMAL = [name for name in registry.CASES if "optimal" in name or "SparseCoder" in name]
-CONTAINERS = ["EstimatorEnergy", "EnergyOutlierDetector"]  # of estimators that are not networks
+OTHERS = [  # estimators that are not networks, or contain any other estimator
+    name
+    for name, case in registry.CASES.items()
+    if case.kind in ("EnergyModel", "EstimatorEnergy", "EnergyOutlierDetector")
+]
 CODES = np.abs(np.round(ROWS))
 MISSING = np.where(np.random.default_rng(3).random(ROWS.shape) < 0.1, np.nan, ROWS)
 
@@ -118,7 +122,7 @@ REGRESSORS = {
 TRANSFORMERS = [
     name
     for name, case in registry.CASES.items()
-    if name not in [*OPTIMAL, *CONTAINERS] and case.call == "transform"
+    if name not in [*OPTIMAL, *OTHERS] and case.call == "transform"
 ] + [*OPTIONS]
 
 
