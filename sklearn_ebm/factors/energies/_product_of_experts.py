@@ -5,6 +5,7 @@ f is sum_j a_j psi(s_j), or sum_g a_g phi(sum_j p_gj s_j^2) with pools (Welling,
 Positive strengths a and q are stored as logarithms, so that no step can leave their range.
 """
 
+import functools
 import math
 
 import numpy as np
@@ -137,7 +138,9 @@ class ProductOfExperts(InputEnergy):
     @property
     def log_partition_gradients(self):
         """Function that returns the gradients of log Z; None if `log_partition` is None."""
-        return None if self.log_partition is None else self._log_partition_gradients
+        if self.log_partition is None:
+            return None
+        return functools.partial(_log_partition_gradients, self)
 
     def _log_volume(self):
         """Return the sum of the logarithms of the experts' integrals over their responses."""
@@ -156,14 +159,16 @@ class ProductOfExperts(InputEnergy):
         log_determinant = np.linalg.slogdet(in_double(self.parameters["weights"]))[1]
         return float(self._log_volume() - log_determinant)
 
-    def _log_partition_gradients(self):
-        xp, weights = array_namespace(self.parameters["weights"]), self.parameters["weights"]
-        try:
-            inverse = np.linalg.inv(in_double(weights)).T
-        except np.linalg.LinAlgError:
-            inverse = np.full(weights.shape, np.nan)
-        gradients = {name: 0 * value for name, value in self.parameters.items()}
-        return gradients | {"weights": xp.asarray(-inverse, dtype=self.dtype)}
+
+def _log_partition_gradients(energy):
+    """Return the gradients of log Z, by name; NaN if W is singular."""
+    xp, weights = array_namespace(energy.parameters["weights"]), energy.parameters["weights"]
+    try:
+        inverse = np.linalg.inv(in_double(weights)).T
+    except np.linalg.LinAlgError:
+        inverse = np.full(weights.shape, np.nan)
+    gradients = {name: 0 * value for name, value in energy.parameters.items()}
+    return gradients | {"weights": xp.asarray(-inverse, dtype=energy.dtype)}
 
 
 def _half_squares(rows):
