@@ -90,10 +90,15 @@ def test_encoders_and_particles_travel_to_workers(client, model):
 
 
 class During:
-    """Callback that acts a moment after the first step, while workers compute the second one."""
+    """Callback that acts a moment after the first step, while workers compute the second one.
 
-    def __init__(self, act):
+    If it repeats, it acts again while the fit goes on: Python ignores an interrupt that arrives in
+    a destructor, such as that of a future.
+    """
+
+    def __init__(self, act, repeats=False):
         self.act = act
+        self.repeats = repeats
         self.timer = None
 
     def setup(self, estimator, context):
@@ -106,7 +111,8 @@ class During:
         pass
 
     def on_fit_task_end(self, estimator, context, **data):
-        if context.task_name == "batch" and self.timer is None:
+        is_due = self.timer is None or (self.repeats and not self.timer.is_alive())
+        if context.task_name == "batch" and is_due:
             self.timer = threading.Timer(0.03, self.act)
             self.timer.start()
 
@@ -125,7 +131,7 @@ def test_a_killed_worker_changes_nothing(cluster, client, expected):
 @pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT for one process")
 def test_ctrl_c_leaves_a_usable_model_and_cancels_tasks(client):
-    interrupt = During(lambda: os.kill(os.getpid(), signal.SIGINT))
+    interrupt = During(lambda: os.kill(os.getpid(), signal.SIGINT), repeats=True)
     model = clone(MODEL).set_params(max_iter=1000).set_callbacks(interrupt)
     with pytest.raises(KeyboardInterrupt):
         model.fit(chunked())
