@@ -13,7 +13,7 @@ from sklearn_ebm.learning.criteria._base import BaseCriterion, divided, mean_los
 from sklearn_ebm.protocols import offers
 
 PIECE_ROWS = 128  # smallest number of samples that a thread processes at a time
-PIECE_ENTRIES = 2**14  # likewise of responses, which fit into a cache
+PIECE_ENTRIES = 2**16  # likewise of responses; with fewer, threads wait for each other
 EXPLODED = 1000.0  # multiple of the first mean size of losses above which training has diverged
 LARGEST = {4: 1e9, 8: 1e60}  # largest magnitude, by bytes of the dtype: fourth powers are finite
 
