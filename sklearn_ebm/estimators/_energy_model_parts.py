@@ -1,6 +1,8 @@
 """Energies, losses and samplers of `EnergyModel`, chosen by its parameters and the data."""
 
 import copy
+import functools
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -87,7 +89,8 @@ ATTRIBUTE_NAMES = (*dict.fromkeys(form.name for form in ATTRIBUTES.values()),)
 POSITIVE = ("log_strengths", "log_precision")  # their attributes must be positive
 
 
-class Setting(NamedTuple):
+@dataclass(frozen=True)
+class Setting:
     """What the construction of a contrast depends on.
 
     Attributes
@@ -106,6 +109,11 @@ class Setting(NamedTuple):
     energy: Any
     selection: Any
     criterion: Any
+
+    @functools.cached_property
+    def covariance(self):
+        """Covariance of the data, in double precision on the host."""
+        return covariance(self.selection, self.criterion.base[0])
 
 
 class Loss(NamedTuple):
@@ -127,9 +135,9 @@ def _score_matching(setting):
     criterion, previous = setting.criterion, setting.criterion.contrast
     if isinstance(previous, ScoreMatching):
         return previous
-    matrix = _covariance(setting)
+    matrix = setting.covariance
     n_features = len(matrix)
-    matrix += FLAT * np.trace(matrix) / n_features * np.eye(n_features)
+    matrix = matrix + FLAT * np.trace(matrix) / n_features * np.eye(n_features)
     most = len(setting.selection.rows) / (SAMPLES_PER_FILTER * n_features)
     xp = array_namespace(criterion.base[0])
     matrix = xp.asarray(matrix, dtype=criterion.dtype)
@@ -150,7 +158,7 @@ def _noise_contrastive(setting):
     if is_binary(setting.energy):
         noise = BinaryNoise.of(to_host(mean).astype(np.float64))
     else:
-        noise = GaussianNoise.of(to_host(mean).astype(np.float64), _covariance(setting))
+        noise = GaussianNoise.of(to_host(mean).astype(np.float64), setting.covariance)
     X, rows, dtype, *_ = setting.selection
     sample = dense_rows(X, rows[:: max(1, len(rows) // ROWS_OF_START)], dtype)
     noise = noise.like(sample)
@@ -568,7 +576,7 @@ def warn_of_flat_directions(contrast, setting):
     if not isinstance(contrast, ScoreMatching | Likelihood) or is_binary(setting.energy):
         return
     loss = loss_of(setting.model, setting.energy)
-    values = np.linalg.eigvalsh(_covariance(setting))
+    values = np.linalg.eigvalsh(setting.covariance)
     if values[0] <= FLAT * max(values.mean(), np.finfo(float).tiny):
         warn(
             f"X has directions (almost) without variance, in which loss={loss!r} has "
@@ -589,7 +597,3 @@ def warn_of_free_directions(energy, user):
             "energy_function=ExpertEnergy(..., precision=1).",
             UserWarning,
         )
-
-
-def _covariance(setting):
-    return covariance(setting.selection, setting.criterion.base[0])
