@@ -53,7 +53,7 @@ from sklearn_ebm.inputs._checks import check_codes, check_magnitude
 from sklearn_ebm.layers._state import Stateful
 from sklearn_ebm.learning._batch_sizes import BATCH_SIZE_CONSTRAINTS
 from sklearn_ebm.learning._distributed import samples_of
-from sklearn_ebm.learning._optimizers import OPTIMIZERS
+from sklearn_ebm.learning._limited_memory import ALL_OPTIMIZERS
 from sklearn_ebm.learning._progress import MAX_TIME
 from sklearn_ebm.learning._rates import LEARNING_RATE, learning_rate_schedule
 from sklearn_ebm.learning._samples import Samples
@@ -241,7 +241,7 @@ class AutoEncoder(
         "activation": [StrOptions(set(ACTIVATIONS))],
         "loss": [StrOptions({"auto", *OUTPUTS})],
         "tied_weights": ["boolean"],
-        "optimizer": [StrOptions({*OPTIMIZERS, "lbfgs"})],
+        "optimizer": [StrOptions({*ALL_OPTIMIZERS})],
         "learning_rate": LEARNING_RATE,
         "weight_decay": [Interval(Real, 0, None, closed="left")],
         "max_iter": [Interval(Integral, 1, None, closed="left")],

@@ -51,8 +51,8 @@ from sklearn_ebm.inputs._adapters import Rows
 from sklearn_ebm.layers._state import Stateful
 from sklearn_ebm.learning._batch_sizes import BATCH_SIZE_CONSTRAINTS
 from sklearn_ebm.learning._distributed import samples_of
+from sklearn_ebm.learning._limited_memory import ALL_OPTIMIZERS
 from sklearn_ebm.learning._line_search import SmallGradient
-from sklearn_ebm.learning._optimizers import OPTIMIZERS
 from sklearn_ebm.learning._progress import MAX_TIME
 from sklearn_ebm.learning._rates import LEARNING_RATE, learning_rate_schedule
 from sklearn_ebm.learning._samples import Samples
@@ -273,7 +273,7 @@ class EnergyModel(
         "n_leapfrog_steps": [Interval(Integral, 1, None, closed="left")],
         "step_size": [Interval(Real, 0, None, closed="neither"), StrOptions({"auto"})],
         "n_chains": [Interval(Integral, 1, None, closed="left")],
-        "optimizer": [StrOptions({"auto", "lbfgs", *OPTIMIZERS})],
+        "optimizer": [StrOptions({"auto", *ALL_OPTIMIZERS})],
         "learning_rate": LEARNING_RATE,
         "weight_decay": [Interval(Real, 0, None, closed="left")],
         "max_iter": [Interval(Integral, 1, None, closed="left")],

@@ -3,7 +3,7 @@
 import numpy as np
 
 from sklearn_ebm._storage import stored
-from sklearn_ebm.learning._optimizers import Optimizer
+from sklearn_ebm.learning._optimizers import OPTIMIZERS, Optimizer
 
 N_PAIRS = 10  # changes of the parameters and of the gradients that are kept
 CURVATURE = 1e-10  # smallest cosine of the angle between the two changes
@@ -51,6 +51,9 @@ class LimitedMemory(Optimizer):
         for (moved, change), share in zip(self.pairs, reversed(shares), strict=True):
             result = result + (share - dot(change, result) / dot(moved, change)) * moved
         return result
+
+
+ALL_OPTIMIZERS = {**OPTIMIZERS, "lbfgs": LimitedMemory}  # also the one of a line search
 
 
 def dot(first, second):

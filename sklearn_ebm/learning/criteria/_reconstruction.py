@@ -7,8 +7,7 @@ import numpy as np
 from sklearn_ebm._storage import stored
 from sklearn_ebm.backends import array_namespace
 from sklearn_ebm.learning._divergence import Watch
-from sklearn_ebm.learning._limited_memory import LimitedMemory
-from sklearn_ebm.learning._optimizers import OPTIMIZERS
+from sklearn_ebm.learning._limited_memory import ALL_OPTIMIZERS
 from sklearn_ebm.learning.criteria._base import BaseCriterion, divided, plain_sum
 
 PIECE_ROWS = 128  # samples that a thread processes at a time
@@ -125,7 +124,7 @@ class Reconstruction(BaseCriterion):
         self.backend = backend
         self.noise = noise
         self.regularizer = regularizer
-        kind = LimitedMemory if optimizer == "lbfgs" else OPTIMIZERS[optimizer]
+        kind = ALL_OPTIMIZERS[optimizer]
         if type(self.optimizer) is not kind:
             self.optimizer = kind(self.parameters, units=self.energy.scales)
         self.optimizer.decay = weight_decay

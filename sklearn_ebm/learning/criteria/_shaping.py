@@ -7,8 +7,7 @@ import numpy as np
 from sklearn_ebm._storage import stored
 from sklearn_ebm.backends import array_namespace
 from sklearn_ebm.learning._divergence import Diverged, Watch
-from sklearn_ebm.learning._limited_memory import LimitedMemory
-from sklearn_ebm.learning._optimizers import OPTIMIZERS
+from sklearn_ebm.learning._limited_memory import ALL_OPTIMIZERS
 from sklearn_ebm.learning.criteria._base import BaseCriterion, divided, mean_loss
 from sklearn_ebm.protocols import offers
 
@@ -76,7 +75,7 @@ class Shaping(BaseCriterion):
         self.n_draws = contrast.n_draws
         self.rate = rate
         self.backend = backend
-        kind = LimitedMemory if optimizer == "lbfgs" else OPTIMIZERS[optimizer]
+        kind = ALL_OPTIMIZERS[optimizer]
         parameters = self.parameters
         is_kept = type(self.optimizer) is kind and parameters.keys() == {*self.optimizer.parameters}
         if is_kept:
