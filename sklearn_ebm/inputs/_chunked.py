@@ -1,4 +1,4 @@
-"""Samples in the chunks of a Dask array: one look at all of them, and some of them in memory.
+"""Samples in the chunks of a Dask array: a check of all of them, and some of them in memory.
 
 Learning looks at all chunks once before its first step. This checks every sample, and returns the
 extremes of the data and a sample of the rows, from which initial values are computed.

@@ -1,4 +1,4 @@
-"""Learning from the chunks of Dask arrays: a step sends its work to where the chunks are.
+"""Learning from the chunks of Dask arrays: the work of a step runs on the workers that hold them.
 
 A batch has rows of several chunks. The scheduler of Dask calls `contribute` on the rows of each
 chunk, in threads, processes or on other machines, and merges the sums in a tree. The parameters

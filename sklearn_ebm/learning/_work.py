@@ -28,7 +28,7 @@ class Particles(NamedTuple):
 
     @classmethod
     def of(cls, shard):
-        """Return a shard as particles, which it may already be."""
+        """Return a shard as particles, unchanged if it already has this form."""
         return shard if isinstance(shard, cls) else cls(shard, 0, shard.shape[0])
 
 
