@@ -196,6 +196,18 @@ class GramProblem:
         """Return z H."""
         return code @ self.gram
 
+    def separated(self, code):
+        """Return problem and codes in the rows that solvers process: one for each sample."""
+        return self, code
+
+    def as_rows(self, code):
+        """Return the codes of samples in the rows of this problem, as a view."""
+        return code
+
+    def for_samples(self, values):
+        """Return one value for each sample, given one value for each row."""
+        return values
+
     def rows(self, index):
         """Return the problem of some of the samples."""
         xp = array_namespace(self.correlation)
