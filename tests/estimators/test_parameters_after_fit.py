@@ -37,6 +37,7 @@ from sklearn_ebm import (
     Rectifier,
     SparseAtoms,
     SparseCoder,
+    WhatWherePSD,
     ZCAWhitener,
 )
 
@@ -51,6 +52,7 @@ MODELS = {
     "PSD": (PSD(6, encoder="lista", n_steps=2, **QUICK), X),
     "PSD-optimal": (PSD(6, n_steps=2, inference="optimal", solver="cd", **QUICK), X),
     "GroupSparsePSD": (GroupSparsePSD(6, groups=2, **QUICK), X),
+    "WhatWherePSD": (WhatWherePSD(6, n_what=2, n_frames=1, **QUICK), X),
     "LISTAEncoder": (LISTAEncoder(6, **QUICK), X),
     "ConvSparseCoder": (ConvSparseCoder(3, kernel_size=3, **QUICK), IMAGES),
     "ConvPSD": (ConvPSD(3, kernel_size=3, image_shape=(4, 8), **QUICK), X[:6].repeat(2, axis=1)),

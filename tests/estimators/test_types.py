@@ -30,6 +30,7 @@ from sklearn_ebm import (
     Pooler,
     Rectifier,
     SparseCoder,
+    WhatWherePSD,
     ZCAWhitener,
     alpha_max,
     alpha_path,
@@ -49,6 +50,7 @@ MODELS = {
     "SparseCoder-groups": (SparseCoder(6, penalty=GroupPenalty(2), **QUICK), X),
     "PSD": (PSD(5, encoder="lista", n_steps=2, **QUICK), X),
     "GroupSparsePSD": (GroupSparsePSD(6, groups=2, output="simple", **QUICK), X),
+    "WhatWherePSD": (WhatWherePSD(6, n_what=2, n_frames=1, gamma=0.5, **QUICK), X),
     "LISTAEncoder": (LISTAEncoder(5, **QUICK), X),
     "ConvSparseCoder": (ConvSparseCoder(3, kernel_size=3, **QUICK), IMAGES),
     "ConvPSD": (ConvPSD(3, kernel_size=3, **QUICK), IMAGES),
@@ -386,7 +388,7 @@ NUMBERS = {
     "n_iter_no_change": 3, "kernel_size": 2, "crop_size": 5, "connections": 1, "n_gibbs_steps": 2,
     "n_chains": 20, "subsample": 50, "window_size": 5, "pool_shape": 3, "pool_stride": 1,
     "map_groups": 1, "n_sampling_steps": 2, "n_leapfrog_steps": 5, "noise_ratio": 3,
-    "groups": 3, "random_state": 5, "verbose": 0,
+    "n_what": 3, "n_frames": 1, "groups": 3, "random_state": 5, "verbose": 0,
 }  # fmt: skip
 SWITCHES = [
     "positive", "sparse_output", "warm_start", "tied", "centered", "binarize", "divide",

@@ -76,8 +76,10 @@ def test_gating_units_have_the_lowest_energy(backend):
     units = np.empty((5, N_WHAT))
     backend.gate_units(activity, GATES, units, 1e-8)
     for s, u in zip(activity, units, strict=True):
+
         def total(u, s=s):
             return s @ np.exp(-u @ GATES) + u.sum()
+
         best = minimize(total, np.ones(N_WHAT), bounds=[(0, None)] * N_WHAT, tol=1e-12).fun
         assert total(u) <= best + 1e-8
 

@@ -44,8 +44,9 @@ def gate_units(activity, gates, units, tol):
         late = xp.nonzero(violation > tol)[0]
         if late.shape[0] == 0:
             return
-        rows, (s, u, rest, slope, is_free) = xp.take(rows, late), (
-            xp.take(array, late, axis=0) for array in (s, u, rest, slope, is_free)
+        rows, (s, u, rest, slope, is_free) = (
+            xp.take(rows, late),
+            (xp.take(array, late, axis=0) for array in (s, u, rest, slope, is_free)),
         )
         if number < FIRST_STEPS:
             moved = _majorized(u, rest, slope, is_free, gates)

@@ -165,7 +165,7 @@ class Gated(Coupled):
 
 @stored
 class Product(Coupled):
-    """The minimum of alpha sum_i s_i / ((u + epsilon) P)_i + alpha sum_g u_g, with disjoint pools P.
+    """The minimum of alpha sum_i s_i / ((u + epsilon) P)_i + alpha sum_g u_g, with pools P.
 
     With S = s P', u = max(sqrt(S) - epsilon, 0), and the penalty is 2 alpha sum_g sqrt(S_g) for
     pools with a large activity: it groups components, and it is sparse over time as well.
