@@ -1,4 +1,4 @@
-"""Short sequences of patches: a window that moves over a photograph or over the frames of a film."""
+"""Short sequences of patches: a window moves over a photograph, or over the frames of a film."""
 
 from __future__ import annotations
 
