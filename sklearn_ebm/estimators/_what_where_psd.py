@@ -5,8 +5,6 @@ from __future__ import annotations
 from numbers import Integral, Real
 from typing import Literal, Self
 
-import numpy as np
-
 from sklearn_ebm._sklearn import Interval, StrOptions, _fit_context, with_callbacks
 from sklearn_ebm._typing import (
     Array,
@@ -22,17 +20,17 @@ from sklearn_ebm._typing import (
 from sklearn_ebm.backends import array_namespace, in_type
 from sklearn_ebm.estimators._dictionary_learning import Prediction
 from sklearn_ebm.estimators._fitted import read
+from sklearn_ebm.estimators._frames import Frames
 from sklearn_ebm.estimators._psd import AUTOMATIC_RATE, PREDICTION_CONSTRAINTS
 from sklearn_ebm.estimators._sparse_model import COMMON_CONSTRAINTS, SparseModel
 from sklearn_ebm.estimators._what_where_learning import FrameAtoms, WhatWhereLearning
 from sklearn_ebm.factors.penalties._what_where import WhatWherePenalty
 from sklearn_ebm.inputs._checks import check_codes
-from sklearn_ebm.inputs._windows import Windows, in_windows
+from sklearn_ebm.inputs._windows import Windows
 from sklearn_ebm.layers._state import refusable
 from sklearn_ebm.learning._batch_sizes import ENCODER_BATCHES
 from sklearn_ebm.learning._rates import learning_rate_schedule
 
-BLOCK = 4096  # windows whose codes are in memory at the same time
 UNUSED = ("penalty", "positive", "relative_alpha", "solver", "sparse_output")
 
 
@@ -180,9 +178,6 @@ class WhatWherePSD(SparseModel):
     ("gated"). Inference alternates between the two, starting from u = 0, so that the energy never
     rises. It is not convex in both together, and ends at a stationary point, which may be a local
     minimum.
-
-    The energy after minimisation over u is concave in the activity sum_t z^t of a window: the
-    penalty of one large activity is smaller than that of several small ones.
 
     For "product", the gain is (u + epsilon) P with a small number epsilon, such that components of
     pools with u = 0 have a finite cost.
@@ -425,11 +420,11 @@ class WhatWherePSD(SparseModel):
             Features in the dtype of X, as specified by `output`. Units are those of the window;
             codes are those of the sample itself, the last frame of its window.
         """
-        data, windows = self._read(X, mask, groups)
-        code, activity = self._codes(data, windows)
+        frames, parts = self._read(X, mask, groups)
+        code, activity = frames.codes(parts)
         if self.output == "simple":
             return code
-        penalty, xp = self._penalty_on(data), array_namespace(code)
+        penalty, xp = parts.penalty.on(frames.data.backend), array_namespace(code)
         what = penalty.what(activity)
         if self.output == "what":
             return what
@@ -460,12 +455,8 @@ class WhatWherePSD(SparseModel):
         ndarray of shape (n_samples,)
             Energies, in squared units of X.
         """
-        data, windows = self._read(X, mask, groups)
-        parts, values = self._state.parts, []
-        for rows in self._blocks(windows):
-            block = in_windows(data, rows)
-            values.append(parts.value(block, parts.optimal(block)))
-        return array_namespace(data.X).concat(values)
+        frames, parts = self._read(X, mask, groups)
+        return frames.energies(parts)
 
     def score_samples(
         self,
@@ -520,34 +511,10 @@ class WhatWherePSD(SparseModel):
         return float(self.score_samples(X, mask, groups).mean())
 
     def _read(self, X, mask, groups):
-        """Return checked samples and their windows."""
+        """Return the frames of a call, and the parts of the fitted model."""
         self._ready()
         data = read(self, X, mask)
-        return data, Windows(groups, data.X, int(self.n_frames))
-
-    def _penalty_on(self, data):
-        return self._state.parts.penalty.on(data.backend)
-
-    def _blocks(self, windows):
-        """Yield the rows of some windows at a time."""
-        for first in range(0, windows.n_samples, BLOCK):
-            yield windows.rows(np.arange(first, min(first + BLOCK, windows.n_samples)))
-
-    def _codes(self, data, windows):
-        """Return the code of each sample, and the sums of the codes over its window."""
-        parts, penalty = self._state.parts, self._penalty_on(data)
-        if not parts.is_optimal:
-            code = parts.encode(data)
-            everything = self._blocks(windows)
-            sums = [penalty.activity(code[rows.reshape(-1), :]) for rows in everything]
-            return code, array_namespace(code).concat(sums)
-        codes, sums = [], []
-        for rows in self._blocks(windows):
-            block = parts.optimal(in_windows(data, rows))
-            codes.append(block[windows.size - 1 :: windows.size, :])
-            sums.append(penalty.activity(block))
-        xp = array_namespace(sums[0])
-        return xp.concat(codes), xp.concat(sums)
+        return Frames(data, Windows(groups, data.X, int(self.n_frames))), self._state.parts
 
     def generate(self, what: ArrayLike, where: ArrayLike) -> Array:
         """Generate samples from units and codes: x = (where * h(what)) D.
@@ -611,6 +578,7 @@ class WhatWherePSD(SparseModel):
         ValueError
             If `output` is "what" or "where", because these features do not determine the codes.
         """
+        self._ready()
         if self.output == "simple":
             return super().inverse_transform(X)
         if self.output != "both":
@@ -618,7 +586,6 @@ class WhatWherePSD(SparseModel):
                 f"Features with output={self.output!r} cannot be inverted, because many codes have "
                 "the same features. Set output='both' or output='simple'."
             )
-        self._ready()
         X = self._features_named("X", X, self._n_features_out)
         n_what = self.what_components_.shape[0]
         return self.generate(X[:, :n_what], X[:, n_what:])

@@ -22,6 +22,7 @@ from sklearn_ebm._storage import stored
 from sklearn_ebm.backends import array_namespace, to_host
 from sklearn_ebm.backends import numpy as reference
 from sklearn_ebm.factors.penalties._l1 import L1, SampleWeightedL1
+from sklearn_ebm.inputs._checks import require_magnitude
 
 TOL = 1e-4  # violation of the first-order conditions of u, relative to the cost of a unit
 EPSILON = 0.05  # smallest gain of a product, relative to that of codes of the usual size
@@ -203,7 +204,9 @@ def unit_rows_of(gates):
 
 
 def _checked_gates(gates, shape):
-    gates = np.asarray(to_host(gates))
+    """Return a copy of gates, and refuse weights that are negative, or rows of zeros."""
+    gates = np.array(to_host(gates))
+    require_magnitude(gates, "what_components_")
     if gates.shape != shape or not (np.all(gates >= 0) and np.all(gates.any(axis=1))):
         raise ValueError(
             f"what_components_ must be non-negative weights of shape {shape}, with a positive "

@@ -131,6 +131,21 @@ def draw_lasso(rng, dtype, n_rows, rule, **settings):
     }
 
 
+def draw_gates(rng, dtype, n_rows):
+    """Draw gates with few components in common, for which the minimum is unique and well known."""
+    gates = (rng.random((5, N_ATOMS)) < 0.2) * rng.uniform(0.2, 1, (5, N_ATOMS))
+    gates /= np.linalg.norm(gates, axis=1, keepdims=True)
+    activity = rng.exponential(2, (n_rows, N_ATOMS)) * (rng.random((n_rows, N_ATOMS)) < 0.5)
+    tol = 2 * float(np.finfo(dtype).eps)
+    units = np.empty((n_rows, 5), dtype)
+    return {
+        "activity": activity.astype(dtype),
+        "gates": gates.astype(dtype),
+        "units": units,
+        "tol": tol,
+    }
+
+
 def draw_inhibited(rng, dtype, n_rows, positive):
     strength = np.triu(rng.random((N_ATOMS, N_ATOMS)) < 0.5, 1)
     strength = (strength + strength.T).astype(dtype)
@@ -402,6 +417,7 @@ LONG_TORUS = ((4, 20), (2, 6), (2, 3), "uniform")
 CUT_MAP = ((9, 6), (4, 4), (2, 1), "gaussian", False)
 
 CASES = {
+    "gate_units": Case("gate_units", draw_gates, ("units",)),
     "FISTA, windows": _majorized_case(SMALL_TORUS),
     "FISTA, positive, windows": _majorized_case(LONG_TORUS, positive=True),
     "ISTA, cut windows": _majorized_case(CUT_MAP, accelerated=False),
