@@ -21,6 +21,7 @@ from sklearn_ebm.backends import array_namespace, in_type
 from sklearn_ebm.estimators._dictionary_learning import Prediction
 from sklearn_ebm.estimators._fitted import read
 from sklearn_ebm.estimators._frames import Frames
+from sklearn_ebm.estimators._network_forms import NoNetwork
 from sklearn_ebm.estimators._psd import AUTOMATIC_RATE, PREDICTION_CONSTRAINTS
 from sklearn_ebm.estimators._sparse_model import COMMON_CONSTRAINTS, SparseModel
 from sklearn_ebm.estimators._what_where_learning import FrameAtoms, WhatWhereLearning
@@ -141,7 +142,7 @@ class WhatWherePSD(SparseModel):
     alpha_ : float
         Weight of the sparsity penalty in the last fit.
     encoder_ : encoder
-        The encoder f. `encode(X)` returns its codes, and `parameters` is a dict of its arrays.
+        The encoder f. `forward(X)` returns its codes, and `parameters` is a dict of its arrays.
     encoder_components_ : ndarray of shape (n_components, n_features)
         Filters of the encoder, the columns of W.
     n_iter_ : int
@@ -554,10 +555,7 @@ class WhatWherePSD(SparseModel):
         """Return features that users pass, in the dtype of the model."""
         value = check_codes(value, input_name=name)
         if value.shape[1] != n_features:
-            raise ValueError(
-                f"{name} has {value.shape[1]} features, but {type(self).__name__} is expecting "
-                f"{n_features}."
-            )
+            raise ValueError(f"{name} must have {n_features} features, got {value.shape[1]}.")
         return in_type(value, self.components_.dtype)
 
     def inverse_transform(self, X: MatrixLike) -> Array:
@@ -589,6 +587,9 @@ class WhatWherePSD(SparseModel):
         X = self._features_named("X", X, self._n_features_out)
         n_what = self.what_components_.shape[0]
         return self.generate(X[:, :n_what], X[:, n_what:])
+
+    def _as_network(self):
+        return NoNetwork(self)
 
     @property
     def _n_features_out(self):

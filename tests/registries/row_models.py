@@ -3,14 +3,7 @@
 import pytest
 from sklearn.base import clone
 
-from sklearn_ebm import (
-    PSD,
-    GroupPenalty,
-    GroupSparsePSD,
-    LISTAEncoder,
-    SparseCoder,
-    WhatWherePSD,
-)
+from sklearn_ebm import PSD, GroupPenalty, GroupSparsePSD, LISTAEncoder, SparseCoder
 from sklearn_ebm.factors import ENCODERS, UNROLLED_ENCODERS
 
 LISTA = LISTAEncoder(learning_rate=3e-4)  # small enough for the few samples of tests
@@ -38,23 +31,12 @@ MODELS = {
     "LISTAEncoder-lcod-energy": LISTAEncoder(encoder="lcod", loss="energy", learning_rate=3e-3),
     "LISTAEncoder-lista-optimal": clone(LISTA).set_params(inference="optimal"),
     "LISTAEncoder-lista-auto": LISTAEncoder(),
-    **{
-        f"WhatWherePSD-{coupling}-{inference}": WhatWherePSD(
-            n_what=2, n_frames=1, coupling=coupling, gamma=0.5, output=output, inference=inference
-        )
-        for coupling, inference, output in (
-            ("gated", "encoder", "what"),
-            ("gated", "optimal", "simple"),
-            ("product", "encoder", "both"),
-        )
-    },
 }
 KINDS = [  # one of each class
     "SparseCoder",
     "PSD-shrinkage-encoder",
     "GroupSparsePSD-groups",
     "LISTAEncoder-lista",
-    "WhatWherePSD-gated-encoder",
 ]
 TYPICAL = [  # each class, penalty, output, encoder, loss and kind of inference
     "SparseCoder",
@@ -69,9 +51,6 @@ TYPICAL = [  # each class, penalty, output, encoder, loss and kind of inference
     "LISTAEncoder-lista",
     "LISTAEncoder-lfista-untied",
     "LISTAEncoder-lcod-energy",
-    "WhatWherePSD-gated-encoder",
-    "WhatWherePSD-gated-optimal",
-    "WhatWherePSD-product-encoder",
 ]
 RUN = [  # the other models run with --all-cases
     name if name in TYPICAL else pytest.param(name, marks=pytest.mark.exhaustive) for name in MODELS
