@@ -23,6 +23,7 @@ if TYPE_CHECKING:  # the imports of _HOMES, for type checkers
         TopographicMapDisplay as TopographicMapDisplay,
     )
     from sklearn_ebm.inspection._tree import TreeDisplay as TreeDisplay
+    from sklearn_ebm.inspection._what_where import WhatWhereDisplay as WhatWhereDisplay
 
 _HOMES = {
     "CodeDisplay": "_code",
@@ -36,6 +37,7 @@ _HOMES = {
     "SampleDisplay": "_samples",
     "TopographicMapDisplay": "_topographic_map",
     "TreeDisplay": "_tree",
+    "WhatWhereDisplay": "_what_where",
     "fit_gabor": "_gabor",
 }
 
