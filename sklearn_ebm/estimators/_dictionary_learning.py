@@ -9,6 +9,7 @@ from sklearn_ebm.estimators._first_atoms import FirstAtoms
 from sklearn_ebm.estimators._fitted import (
     LEARNED_BY_PENALTIES,
     check_share,
+    first_threshold,
     keep,
     learned_before,
     new_penalty,
@@ -25,7 +26,6 @@ from sklearn_ebm.learning._divergence import warn_of_divergence
 from sklearn_ebm.learning._policies import RelativeChange, undoing_divergence
 from sklearn_ebm.learning._rates import LinearDecay
 from sklearn_ebm.learning._trainer import Plan
-from sklearn_ebm.protocols import offers
 
 ALL_ROWS = slice(None)
 BEGINNING = 512  # samples that a criterion sees before it learns from chunks
@@ -187,15 +187,10 @@ class DictionaryLearning:
             scale = Scale.of(dictionary, data_size(data.X, weights, first, alpha))
             decoder = self.atoms.learning_decoder(dictionary)
             encoder = self.atoms.encoders.first(
-                prediction.encoder, decoder, self._first_threshold(dictionary), scale, table,
+                prediction.encoder, decoder, first_threshold(self.model, dictionary), scale, table,
                 **prediction.settings,
             )  # fmt: skip
         return self.atoms.trainer(dictionary, encoder, table)
-
-    def _first_threshold(self, dictionary):
-        """Return alpha, or the slope of a concave penalty, which may have another unit."""
-        penalty = new_penalty(self.model, dictionary.shape[0])
-        return penalty.first.alpha if offers(penalty, "first") else sparsity(self.model)
 
     def _begin(self, trainer, data, exponent):
         """Pass the parameters to the trainer, and keep its results in the model from now on."""

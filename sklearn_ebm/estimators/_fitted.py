@@ -223,6 +223,17 @@ def new_penalty(model, n_components, learned=None):
     return model._atoms().penalty(factor, n_components)
 
 
+def first_threshold(model, dictionary):
+    """Return the threshold of an initial encoder: alpha, or the slope of a concave penalty.
+
+    The alpha of a penalty that is not of degree one has another unit than the codes.
+    """
+    if getattr(model._penalty_kind(), "degree", 1) in (1, None):
+        return sparsity(model)
+    penalty = new_penalty(model, dictionary.shape[0])
+    return penalty.first.alpha if offers(penalty, "first") else sparsity(model)
+
+
 def learned_before(model):
     """Return the parameters of the penalty that earlier calls have learned, or None."""
     parts = model._last_state.parts

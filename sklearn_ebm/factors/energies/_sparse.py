@@ -129,7 +129,8 @@ class SparseEnergy:
         energy = replace(self, decoder=self.decoder.astype(np.float64))
         prediction = None if prediction is None else in_type(prediction, np.float64)
         problem = energy.problem(in_type(x, np.float64), prediction)
-        return in_type(problem.energy(problem.as_rows(in_type(z, np.float64))), x.dtype)
+        rows = array_namespace(z).reshape(z, (-1, problem.size * z.shape[1]))
+        return in_type(problem.energy(in_type(rows, np.float64)), x.dtype)
 
     def _residual(self, x, z, mask):
         residual = x - self.decoder.decode(z)

@@ -154,6 +154,7 @@ class GramProblem:
     """
 
     source = None
+    size = 1  # number of samples in a row
     descent = "block_descent"  # the kernel for a penalty with `group_rule`
 
     def __init__(self, gram, correlation, half_norm, penalty, lipschitz, source=None):
@@ -195,18 +196,6 @@ class GramProblem:
     def product(self, code):
         """Return z H."""
         return code @ self.gram
-
-    def separated(self, code):
-        """Return problem and codes in the rows that solvers process: one for each sample."""
-        return self, code
-
-    def as_rows(self, code):
-        """Return the codes of samples in the rows of this problem, as a view."""
-        return code
-
-    def for_samples(self, values):
-        """Return one value for each sample, given one value for each row."""
-        return values
 
     def rows(self, index):
         """Return the problem of some of the samples."""

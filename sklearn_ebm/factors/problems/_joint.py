@@ -108,14 +108,6 @@ class JointProblem(GramProblem):
         """Return the problem with a penalty on single samples."""
         return SeparateProblem(self.samples.with_penalty(factor), self.size)
 
-    def as_rows(self, code):
-        """Return the codes of samples as one row for each group, as a view."""
-        return self._as_groups(code)
-
-    def for_samples(self, values):
-        """Return the value of the group of each sample, given one value for each group."""
-        return array_namespace(values).repeat(values, self.size)
-
     def certificate(self, code):
         """Return the relative gap of each group computed from X, Z and D in double precision."""
         xp = array_namespace(code)

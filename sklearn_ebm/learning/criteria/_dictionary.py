@@ -68,14 +68,14 @@ class Model(NamedTuple):
         predicted, tape = self.predict(batch, memory)
         problem = self.energy.problem(X, predicted, batch.mask).on(backend)
         xp, n_components = array_namespace(X), self.energy.decoder.dictionary.shape[0]
-        rows = problem.as_rows(code)  # one for each sample, or for each group of samples
+        rows = xp.reshape(code, (-1, problem.size * code.shape[1]))  # a view
         solution = solve_lasso(problem, **self.settings, code=rows, backend=backend)
         energy = problem.energy(rows, backend)
-        is_late = problem.for_samples(solution.is_late(self.settings["tol"]))
+        is_late = xp.repeat(solution.is_late(self.settings["tol"]), problem.size)
         codes = xp.reshape(code, (-1, n_components))  # one for each position of a kernel
         sums = {
             "report": {
-                "loss": batch.weighted_sum(problem.for_samples(energy)),
+                "loss": batch.weighted_sum(xp.repeat(energy, problem.size)),
                 "weight": batch.total_weight(),
                 "used": count_used(codes),
                 "n_codes": codes.shape[0],

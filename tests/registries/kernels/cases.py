@@ -23,6 +23,7 @@ from sklearn_ebm.factors.penalties._l1 import SampleWeightedL1
 from tests.registries.kernels import convolutions, layers, maps, pooling
 from tests.registries.kernels.draws import (
     N_ATOMS,
+    draw_gates,
     draw_greedy_gradient,
     draw_greedy_steps,
     draw_unrolled_gradient,
@@ -128,21 +129,6 @@ def draw_lasso(rng, dtype, n_rows, rule, **settings):
         "tol": float(tol),
         "max_iter": 1000,
         **settings,
-    }
-
-
-def draw_gates(rng, dtype, n_rows):
-    """Draw gates with few components in common, for which the minimum is unique and well known."""
-    gates = (rng.random((5, N_ATOMS)) < 0.2) * rng.uniform(0.2, 1, (5, N_ATOMS))
-    gates /= np.linalg.norm(gates, axis=1, keepdims=True)
-    activity = rng.exponential(2, (n_rows, N_ATOMS)) * (rng.random((n_rows, N_ATOMS)) < 0.5)
-    tol = 2 * float(np.finfo(dtype).eps)
-    units = np.empty((n_rows, 5), dtype)
-    return {
-        "activity": activity.astype(dtype),
-        "gates": gates.astype(dtype),
-        "units": units,
-        "tol": tol,
     }
 
 
