@@ -12,9 +12,7 @@ Each number is stored when it is known, so that a long run can be divided and co
 has the rows that are known.
 """
 
-import argparse
 import functools
-import sys
 import warnings
 
 from benchmarks import _common
@@ -25,7 +23,7 @@ PASSES, PASSES_WITH_LABELS = 15, 40
 HELD_OUT = 1 / 6
 DROPOUT = 0.5
 LEARNING_RATE, WEIGHT_DECAY = 6e-4, 0.03
-ENCODER_RATE = 0.15  # factor of the learning rate of pretrained weights
+ENCODER_RATE = 0.5  # factor of the learning rate of pretrained weights
 NO_TERM = {"regularizer": "contractive", "alpha": 0.0}
 MODELS = {  # parameters of AutoEncoder, and the published test error in percent
     "denoising, masking": ({"noise_level": 0.3}, 1.57),
@@ -43,16 +41,15 @@ TARGETS = {"denoising, masking": 1.35}
 
 
 def main():
-    chosen = own_options()
-    options = _common.options(__doc__)
+    options = _common.options(__doc__, own_options)
     report = _common.Report("auto_encoders", "MNIST, auto-encoders of 1,000 units, with labels")
     trials = _recipes.Trials("auto_encoders", options)
     warnings.simplefilter("ignore")  # the number of passes is limited on purpose
     train, test = (
         (images.reshape(len(images), -1), labels) for images, labels in _recipes.mnist(options)
     )
-    for seed in chosen.seeds or [options.seed]:
-        for name in chosen.models:
+    for seed in options.seeds or [options.seed]:
+        for name in options.models:
             compute = functools.partial(test_error, name, seed, train, test, options)
             trials.number(name, seed, compute=compute)
     tabulate(report, trials)
@@ -60,14 +57,9 @@ def main():
     report.save(options.results)
 
 
-def own_options():
-    """Take the options of this benchmark from the command line, and leave those of all others."""
-    parser = argparse.ArgumentParser(add_help=False)
+def own_options(parser):
     parser.add_argument("--models", nargs="+", choices=MODELS, default=[*MODELS], metavar="NAME")
     parser.add_argument("--seeds", nargs="+", type=int, metavar="N")
-    chosen, rest = parser.parse_known_args()
-    sys.argv[1:] = rest
-    return chosen
 
 
 def tabulate(report, trials):
