@@ -464,6 +464,15 @@ CASES = {
     "unrolled step, most on": Case(
         "unrolled_step", draw_unrolled_step, ("code",), {"density": 0.9}
     ),
+    **{
+        f"positive unrolled step, {share}": Case(
+            "unrolled_step",
+            draw_unrolled_step,
+            ("code",),
+            {"density": density, "rule": WeightedPositiveSoftThreshold},
+        )
+        for share, density in (("first", 0), ("few on", 0.1), ("most on", 0.9))
+    },
     "unrolled step, backward": Case(
         "unrolled_step_backward",
         draw_unrolled_gradient,
