@@ -23,6 +23,29 @@ class LinearDecay:
 
 
 @dataclass(frozen=True)
+class InverseDecay:
+    """The learning rate initial / (1 + decay * n_steps) after some of the planned steps.
+
+    Attributes
+    ----------
+    initial : float
+        Initial learning rate.
+    decay : float
+        Relative decay of the first step.
+    n_planned : int
+        Planned number of steps.
+    """
+
+    initial: float
+    decay: float
+    n_planned: int
+
+    def __call__(self, done):
+        """Return the learning rate at a completed share of training, from 0 to 1."""
+        return self.initial / (1 + self.decay * self.n_planned * done)
+
+
+@dataclass(frozen=True)
 class CustomSchedule:
     """A user's function of the completed share of training, whose values are checked."""
 
