@@ -36,13 +36,15 @@ PACKAGES = (
 
 
 # --------------------------------------------------------------------------- options and reports
-def options(description):
-    """Parse the options that are common to all benchmarks."""
+def options(description, **own):
+    """Parse the options that are common to all benchmarks, and others, given with defaults."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--quick", action="store_true", help="small sizes: does it run?")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--results", type=Path, help="folder of the tables and plots")
+    for name, default in own.items():
+        parser.add_argument(f"--{name}", type=type(default), default=default)
     chosen = parser.parse_args()
     if chosen.results is None:
         chosen.results = results_folder(chosen.quick)

@@ -59,6 +59,7 @@ PAPERS = (
     "caltech101",
     "outliers",
     "energy_model",
+    "drsae",
 )
 FOLDERS = dict.fromkeys(SPEED, "speed") | dict.fromkeys(PAPERS, "papers")
 NAMES = (*SPEED, *PAPERS)

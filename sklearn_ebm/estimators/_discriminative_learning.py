@@ -2,7 +2,6 @@
 
 import functools
 import math
-import time
 
 import numpy as np
 from sklearn.utils import check_random_state, indexable
@@ -29,7 +28,7 @@ from sklearn_ebm.learning._policies import (
     Patience,
     least_objective,
 )
-from sklearn_ebm.learning._rates import InverseDecay, learning_rate_schedule
+from sklearn_ebm.learning._rates import ConstantRate, learning_rate_schedule
 from sklearn_ebm.learning._stages import joined
 from sklearn_ebm.learning._trainer import Plan, Trainer
 from sklearn_ebm.learning.criteria import Discriminative
@@ -59,7 +58,6 @@ class DiscriminativeLearning:
         self.model = model
         self.attempt = attempt
         self.random_state = check_random_state(model.random_state)
-        self.began = time.perf_counter()
 
     @functools.cached_property
     def goes_on(self):
@@ -79,11 +77,11 @@ class DiscriminativeLearning:
         classes = targets.classes if not self.goes_on else model.classes_
         context = model._init_callback_context(max_subtasks=2)
         context.call_on_fit_task_begin(estimator=model, X=data.passed, y=targets.y)
-        rate = self._rate(len(split[0]))
+        rate = self.schedule
         self.attempt.begin(trainer)
         trainer.begin()
         model._keep(trainer, classes, model.pretrain_curve_ if self.goes_on else [])
-        self._follow(trainer, data, InverseDecay(rate(0.0), 0.0, 0))
+        self._follow(trainer, data, ConstantRate(rate(0.0)))
         curve = self._learn_without_labels(trainer, data, others, classes, context)
         self._follow(trainer, data, rate)
         self._learn_with_labels(trainer, data, targets, split, (classes, curve), context)
@@ -156,28 +154,28 @@ class DiscriminativeLearning:
         size = self.model.batch_size
         return BATCH_SIZE if size == AUTO else int(size)
 
-    def _rate(self, n_samples):
-        """Return the learning rate for passes over some samples with labels."""
-        model = self.model
-        if model.optimizer == "sgd" and isinstance(model.learning_rate, str):
-            n_planned = int(model.max_iter) * math.ceil(n_samples / self._batch_size)
-            return InverseDecay(RATE, DECAY, n_planned)
-        return learning_rate_schedule(model.learning_rate, ADAM_RATE)
+    @property
+    def _decays_by_steps(self):
+        """Whether the learning rate is the published one, which depends on the number of steps."""
+        return self.model.optimizer == "sgd" and isinstance(self.model.learning_rate, str)
+
+    @functools.cached_property
+    def schedule(self):
+        """Learning rate for each completed fraction of training with labels."""
+        if self._decays_by_steps:
+            return ConstantRate(RATE)
+        return learning_rate_schedule(self.model.learning_rate, ADAM_RATE)
 
     def _follow(self, trainer, data, rate):
-        model = self.model
-        trainer.criterion.follow(
-            float(model.alpha), float(model.label_weight), rate, data.backend.name, model.optimizer
-        )
+        model, decay = self.model, DECAY if self._decays_by_steps else 0.0
+        weights = float(model.alpha), float(model.label_weight)
+        trainer.criterion.follow(*weights, rate, data.backend.name, model.optimizer, decay)
 
     def _samples(self, trainer, data, X, **parts):
         return ClassifiedRows(X, dtype=trainer.dtype, backend=data.backend, **parts)
 
     def _plan(self, max_iter):
-        left = self.model.max_time
-        if left is not None:
-            left = max(float(left) - (time.perf_counter() - self.began), np.finfo(float).tiny)
-        return Plan(int(max_iter), self._batch_size, self.random_state, left)
+        return Plan(int(max_iter), self._batch_size, self.random_state, self.model.max_time)
 
     def _learn_without_labels(self, trainer, data, others, classes, context):
         """Make passes over all samples; return the curve of the objective."""

@@ -99,17 +99,18 @@ class DrSAEClassifier(
         Initial atoms, which are scaled to unit norm. If None, they are drawn from noise, to which a
         quarter of a sample is added.
     optimizer : {"sgd", "adam"}, default="sgd"
-        Optimizer that trains the network: stochastic gradient descent without momentum, whose steps
-        are along the sum of the gradients of a batch, or Adam. With Adam, errors are similar, but W
-        turns away from D, and units do not divide into parts and categories.
+        Optimizer that trains the network: stochastic gradient descent without momentum, or Adam.
+        With Adam, errors are similar, but W turns away from D, and units do not divide into parts
+        and categories.
     learning_rate : float, callable or "auto", default="auto"
         Initial learning rate, which decays linearly to zero over `max_iter` passes of `fit`, or
         over `max_time` if that ends first. A callable takes the completed fraction of training,
         from 0 to 1, and returns the rate: `lambda done: 1e-3` for a constant rate,
         `lambda done: 5e-4 * (1 + cos(pi * done))` for cosine decay. Passes without labels use the
-        initial rate. "auto" is 1e-2 / (1 + 5e-6 n) after n steps with "sgd", and 1e-3 with "adam".
-        With "sgd", the rate is the one of D; it is divided by n_steps + 1 for W, S and b, and by 5
-        for C.
+        initial rate. "auto" is 1e-2 / (1 + 5e-6 n) after n steps with "sgd", which include those
+        without labels, and 1e-3 with "adam". With "sgd", a step of D is the rate times the gradient
+        of the energy of ten samples; for W, S and b, it is divided by `n_steps` + 1, and for C by
+        5.
     pretrain_max_iter : int, default=30
         Number of passes over X and `unsupervised_X` without labels, before those with labels.
     max_iter : int, default=100
@@ -117,8 +118,8 @@ class DrSAEClassifier(
     max_time : float or None, default=None
         Maximum duration of learning, in seconds. When it is reached, `fit` completes the current
         training step and stops, without a warning; a pass that ends early counts in `n_iter_` and
-        the curves. None sets no limit. If the time ends before the passes with labels begin, one
-        step is made with labels.
+        the curves. None sets no limit. The same limit applies separately to the passes without
+        labels.
     batch_size : int or "auto", default="auto"
         Number of samples per training step. "auto" is 10.
     early_stopping : bool or "auto", default="auto"
@@ -130,7 +131,7 @@ class DrSAEClassifier(
         Number of passes without progress after which training stops. An increase of the accuracy on
         the held-out samples is progress, and so is a decrease of their energy at the same accuracy.
     class_weight : dict, "balanced" or None, default=None
-        Weights of the classes in the energy, as in scikit-learn. They are multiplied by
+        Weights of the classes in the cross-entropy, as in scikit-learn. They are multiplied by
         `sample_weight`.
     backend : {"auto", "numpy", "numba", "cupy"}, default="auto"
         Library that performs the computations. "auto" uses CuPy if X is a CuPy array, and Numba
@@ -457,7 +458,8 @@ class DrSAEClassifier(
         ndarray of shape (n_samples,)
             Predicted class labels, on the host.
         """
-        return np.asarray(self.classes_)[to_host(self._scores(X)).argmax(axis=1)]
+        best = to_host(self._scores(X)).argmax(axis=1)
+        return np.asarray(self.classes_)[best]
 
     def _read(self, X):
         """Return the model and checked samples."""

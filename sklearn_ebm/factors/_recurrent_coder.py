@@ -110,7 +110,7 @@ class RecurrentCoder:
         fit = self.decoder.squared_errors(x, code) / 2
         return fit + alpha * array_namespace(code).sum(code, axis=1)
 
-    def losses(self, x, target, alpha, label_weight):
+    def losses(self, x, target, alpha, label_weight, backend):
         """Return the energies of samples with their labels, and the scores of the classes.
 
         Parameters
@@ -121,13 +121,15 @@ class RecurrentCoder:
             1 for the class of a sample, 0 for the others. None omits the term of the labels.
         alpha, label_weight : float
             Weights of the terms.
+        backend : module
+            Module of kernels.
 
         Returns
         -------
         losses : array of shape (n_samples,)
         scores : array of shape (n_samples, n_classes) or None
         """
-        code = self.encoder.forward(x)
+        code = self.codes(x, backend)
         losses = self.value(x, code, alpha)
         if target is None:
             return losses, None
@@ -139,14 +141,12 @@ class RecurrentCoder:
 
         Parameters
         ----------
-        x, target, alpha, label_weight
+        x, target, alpha, label_weight, backend
             As for `losses`.
         weight : array of shape (n_samples,) or None
             Weights of the samples.
         tapes : sequence of Tape
             Tapes of the encoder and of the head.
-        backend : module
-            Module of kernels.
         """
         encoder = self.encoder.on(backend)
         code = encoder.forward(x, tapes[0])

@@ -22,27 +22,16 @@ class LinearDecay:
         return self.initial * (1 - done)
 
 
+@stored
 @dataclass(frozen=True)
-class InverseDecay:
-    """The learning rate initial / (1 + decay * n_steps) after some of the planned steps.
+class ConstantRate:
+    """A constant learning rate."""
 
-    Attributes
-    ----------
-    initial : float
-        Initial learning rate.
-    decay : float
-        Relative decay of the first step.
-    n_planned : int
-        Planned number of steps.
-    """
-
-    initial: float
-    decay: float
-    n_planned: int
+    rate: float
 
     def __call__(self, done):
         """Return the learning rate at a completed share of training, from 0 to 1."""
-        return self.initial / (1 + self.decay * self.n_planned * done)
+        return self.rate
 
 
 @dataclass(frozen=True)

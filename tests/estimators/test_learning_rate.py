@@ -10,12 +10,14 @@ from sklearn.datasets import load_digits
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import normalize
 
 from sklearn_ebm import (
     PSD,
     RBM,
     AutoEncoder,
     ConvPSD,
+    DrSAEClassifier,
     EnergyModel,
     FineTunedClassifier,
     FineTunedRegressor,
@@ -42,19 +44,30 @@ MODELS = {  # with the initial rate of "auto"
         make_pipeline(PSD(6, alpha=0.3, tol=0, **TWO_PASSES), Ridge()), **TWO_PASSES
     ), 1e-3),
 }  # fmt: skip
+OWN_DECAY = {  # with the rate of "auto" at a completed share of four steps
+    "DrSAEClassifier": (
+        DrSAEClassifier(6, pretrain_max_iter=0, **TWO_PASSES),
+        lambda done: 1e-2 / (1 + 5e-6 * 4 * done),
+    ),
+}
 BACKS_OFF = {  # with "auto", the rate also decreases if the loss rises
     "LISTAEncoder": (
         LISTAEncoder(6, alpha=0.3, tol=0, validation_fraction=0, **TWO_PASSES), 3e-3
     ),
 }  # fmt: skip
-ALL = {**MODELS, **BACKS_OFF}
-INCREMENTAL = [name for name in ALL if not name.startswith("FineTuned")]
+ALL = {**MODELS, **OWN_DECAY, **BACKS_OFF}
+INCREMENTAL = [name for name, (model, _) in ALL.items() if hasattr(model, "partial_fit")]
+
+
+def samples(model):
+    """Return samples, which have norm one if the model is made for them."""
+    return normalize(X) if isinstance(model, DrSAEClassifier) else X
 
 
 def output(model):
     """Return scores, predictions or features."""
     methods = "transform", "decision_function", "predict"
-    return next(getattr(model, name) for name in methods if hasattr(model, name))(X)
+    return next(getattr(model, name) for name in methods if hasattr(model, name))(samples(model))
 
 
 def learned(model, call="fit", rate="auto"):
@@ -62,7 +75,7 @@ def learned(model, call="fit", rate="auto"):
     model = clone(model).set_params(learning_rate=rate)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # two passes are few
-        getattr(model, call)(X, Y)
+        getattr(model, call)(samples(model), Y)
     return output(model)
 
 
@@ -73,6 +86,16 @@ def test_auto_is_a_number_that_decays_linearly(name):
     assert_array_equal(learned(model, rate=initial), expected)
     assert_array_equal(learned(model, rate=lambda done: initial * (1 - done)), expected)
     assert np.any(learned(model, rate=lambda done: initial) != expected)
+
+
+@pytest.mark.parametrize("name", OWN_DECAY)
+def test_auto_decays_as_published(name):
+    model, rate = OWN_DECAY[name]
+    expected = learned(model)
+    assert_array_equal(learned(model, rate=rate), expected)
+    linear = learned(model, rate=rate(0))
+    assert_array_equal(learned(model, rate=lambda done: rate(0) * (1 - done)), linear)
+    assert np.any(linear != expected)
 
 
 @pytest.mark.parametrize("name", BACKS_OFF)
@@ -110,7 +133,7 @@ def test_a_wrong_rate_is_refused_before_anything_is_learned(name, rate):
     model = clone(ALL[name][0]).set_params(learning_rate=lambda done: rate)
     message = "learning_rate must return a finite non-negative number, got"
     with pytest.raises(ValueError, match=message):
-        model.fit(X, Y)
+        model.fit(samples(model), Y)
     assert not model.__sklearn_is_fitted__()
 
 
@@ -123,10 +146,10 @@ def test_an_error_of_the_callable_leaves_a_usable_model(name):
 
     model = clone(ALL[name][0]).set_params(learning_rate=rate)
     with pytest.raises(OSError, match="no such table of rates"):
-        model.fit(X, Y)
+        model.fit(samples(model), Y)
     assert np.all(np.isfinite(output(model)))
     model.set_params(learning_rate="auto", warm_start=True)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
-        model.fit(X, Y)
+        model.fit(samples(model), Y)
     assert len(model.objective_curve_) == 2

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from sklearn_ebm.backends._namespace import new_matrix, read_only
+from sklearn_ebm.backends._namespace import new_array, read_only
 from sklearn_ebm.backends._rules import WeightedPositiveSoftThreshold
 from sklearn_ebm.backends.numba._atomic import take_number, wait_for
 from sklearn_ebm.backends.numba._launcher import n_threads, work_together
@@ -418,14 +418,14 @@ def _room_for(network, how, n_classes):
     longest = max(n_features, n_components, n_rows * max(1, n_steps)) + 1
     earlier, last = (np.zeros((n_components, size), dtype) for size in (n_rows * n_steps, n_rows))
     return Room(
-        base=new_matrix((n_rows, n_components), weights),
+        base=new_array((n_rows, n_components), weights),
         codes=np.empty((n_rows, n_steps + 1, n_components), dtype),
-        slopes=new_matrix((n_rows * n_steps, n_components), weights),
-        slope=new_matrix((n_rows, n_components), weights),
-        by_base=new_matrix((n_rows, n_components), weights),
+        slopes=new_array((n_rows * n_steps, n_components), weights),
+        slope=new_array((n_rows, n_components), weights),
+        by_base=new_array((n_rows, n_components), weights),
         earlier=earlier,
         last=last,
-        residual=new_matrix((n_rows, n_features), weights),
+        residual=new_array((n_rows, n_features), weights),
         scores=np.zeros((n_rows, n_classes), dtype),
         pull=np.zeros((n_classes, n_rows), dtype),
         loss=np.zeros(n_rows, dtype),
