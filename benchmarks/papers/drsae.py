@@ -8,8 +8,8 @@ size is trained beside each of the networks with ten steps.
     python -m benchmarks.papers.drsae [--seeds 1] [--passes 100]
 
 The state of a run is kept in the cache folder after every few passes, so that a run that was
-stopped continues where it was; rows are saved as they are finished. With more passes or seeds, a
-finished run continues as well.
+stopped continues where it was; rows are saved as they are finished. With more seeds, a finished run
+continues as well. Learning rates decay to zero over the passes that the command asks for.
 """
 
 import pickle
@@ -28,6 +28,7 @@ CASES = {  # number of units and of steps, and error in the paper
     "200 units": (200, 10, 1.21),
     "400 units": (400, 10, 1.08),
 }
+RATE = 1e-2  # as in learning_rate="auto", decays to zero over all passes
 PRETRAINING = 30  # passes without labels
 PASSES_AT_ONCE = 5
 LISTA_ALPHA = 0.05
@@ -93,7 +94,10 @@ def learned(name, n_units, n_steps, seed, passes, parts, options):
     """Return the state after some passes, from where the last run has stopped."""
     learn, held_out, test = parts
     kind = "quick" if options.quick else "full"
-    path = _common.cache_folder() / f"drsae_{kind}_{name.replace(', ', '_').replace(' ', '_')}.pkl"
+    path = (
+        _common.cache_folder()
+        / f"drsae_{kind}_{passes}_{name.replace(', ', '_').replace(' ', '_')}.pkl"
+    )
     if path.exists():
         state = pickle.loads(path.read_bytes())
     else:
@@ -101,7 +105,12 @@ def learned(name, n_units, n_steps, seed, passes, parts, options):
     while state.n_passes < passes:
         n_more = min(PASSES_AT_ONCE, passes - state.n_passes)
         began = time.perf_counter()
-        state.model.set_params(max_iter=n_more).fit(*learn)
+        share, end = (n / passes for n in (state.n_passes, state.n_passes + n_more))
+        rate = RATE * (1 - share), RATE * (1 - end)
+        state.model.set_params(
+            max_iter=n_more, learning_rate=lambda done, rate=rate: np.interp(done, [0, 1], rate)
+        ).fit(*learn)
+        state.model.set_params(learning_rate=RATE)  # a function cannot be pickled
         state.seconds += time.perf_counter() - began
         state.n_passes += n_more
         state.errors.append(

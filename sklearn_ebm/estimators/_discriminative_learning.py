@@ -33,11 +33,9 @@ from sklearn_ebm.learning._stages import joined
 from sklearn_ebm.learning._trainer import Plan, Trainer
 from sklearn_ebm.learning.criteria import Discriminative
 
-BATCH_SIZE = 10  # of batch_size="auto", and other constants of Rolfe & LeCun (2013), appendix A
-RATE = 1e-2  # initial rate of learning_rate="auto" with optimizer="sgd"
-DECAY = 5e-6  # of this rate
+BATCH_SIZE = 10  # of batch_size="auto" (Rolfe & LeCun 2013, appendix A)
+RATES = {"sgd": 1e-2, "adam": 1e-3}  # initial rates of learning_rate="auto", by optimizer
 SAMPLE_SHARE = 0.25  # share of a sample in an initial atom, relative to noise of norm one
-ADAM_RATE = 1e-3  # initial rate of learning_rate="auto" with optimizer="adam"
 MANY_SAMPLES = 10_000  # with more samples, early_stopping="auto" stops early
 NORMS = 0.3, 3.0  # root mean square of the norms of samples outside which a warning is issued
 MEASURED = 10_000  # samples of which the norm is measured
@@ -154,22 +152,15 @@ class DiscriminativeLearning:
         size = self.model.batch_size
         return BATCH_SIZE if size == AUTO else int(size)
 
-    @property
-    def _decays_by_steps(self):
-        """Whether the learning rate is the published one, which depends on the number of steps."""
-        return self.model.optimizer == "sgd" and isinstance(self.model.learning_rate, str)
-
     @functools.cached_property
     def schedule(self):
         """Learning rate for each completed fraction of training with labels."""
-        if self._decays_by_steps:
-            return ConstantRate(RATE)
-        return learning_rate_schedule(self.model.learning_rate, ADAM_RATE)
+        return learning_rate_schedule(self.model.learning_rate, RATES[self.model.optimizer])
 
     def _follow(self, trainer, data, rate):
-        model, decay = self.model, DECAY if self._decays_by_steps else 0.0
+        model = self.model
         weights = float(model.alpha), float(model.label_weight)
-        trainer.criterion.follow(*weights, rate, data.backend.name, model.optimizer, decay)
+        trainer.criterion.follow(*weights, rate, data.backend.name, model.optimizer)
 
     def _samples(self, trainer, data, X, **parts):
         return ClassifiedRows(X, dtype=trainer.dtype, backend=data.backend, **parts)

@@ -107,10 +107,9 @@ class DrSAEClassifier(
         over `max_time` if that ends first. A callable takes the completed fraction of training,
         from 0 to 1, and returns the rate: `lambda done: 1e-3` for a constant rate,
         `lambda done: 5e-4 * (1 + cos(pi * done))` for cosine decay. Passes without labels use the
-        initial rate. "auto" is 1e-2 / (1 + 5e-6 n) after n steps with "sgd", which include those
-        without labels, and 1e-3 with "adam". With "sgd", a step of D is the rate times the gradient
-        of the energy of ten samples; for W, S and b, it is divided by `n_steps` + 1, and for C by
-        5.
+        initial rate. "auto" is 1e-2 with "sgd" and 1e-3 with "adam". With "sgd", a step is the rate
+        times the gradient of the energy of ten samples; for W, S and b, it is divided by
+        `n_steps` + 1.
     pretrain_max_iter : int, default=30
         Number of passes over X and `unsupervised_X` without labels, before those with labels.
     max_iter : int, default=100

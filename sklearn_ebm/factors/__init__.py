@@ -18,7 +18,12 @@ from sklearn_ebm.factors._score_losses import (
 from sklearn_ebm.factors._tape import Tape, Tapes
 from sklearn_ebm.factors.decoders import ConvolutionalDecoder, LinearDecoder, PatchDecoder
 from sklearn_ebm.factors.decoders._linear import half_norm
-from sklearn_ebm.factors.encoders import CONVOLUTIONAL_ENCODERS, ENCODERS, UNROLLED_ENCODERS
+from sklearn_ebm.factors.encoders import (
+    CONVOLUTIONAL_ENCODERS,
+    ENCODERS,
+    POSITIVE_ENCODERS,
+    UNROLLED_ENCODERS,
+)
 from sklearn_ebm.factors.energies import (
     ENERGIES,
     MODEL_ENERGIES,
@@ -70,6 +75,7 @@ __all__ = [
     "OUTPUTS",
     "PENALTIES",
     "PENALTY",
+    "POSITIVE_ENCODERS",
     "SCORE_LOSSES",
     "UNITS",
     "UNROLLED_ENCODERS",

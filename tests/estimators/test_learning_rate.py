@@ -34,6 +34,10 @@ MODELS = {  # with the initial rate of "auto"
     "ConvPSD": (ConvPSD(3, kernel_size=3, alpha=0.3, crop_size=None, tol=0, image_shape=(8, 8),
                         max_iter=2, batch_size=100, random_state=0), 1e-2),
     "AutoEncoder": (AutoEncoder(6, tol=0, **TWO_PASSES), 1e-3),
+    "DrSAEClassifier": (DrSAEClassifier(6, pretrain_max_iter=2, **TWO_PASSES), 1e-2),
+    "DrSAEClassifier-adam": (
+        DrSAEClassifier(6, pretrain_max_iter=2, optimizer="adam", **TWO_PASSES), 1e-3
+    ),
     "EnergyModel": (EnergyModel(6, optimizer="adam", tol=0, **TWO_PASSES), 3e-2),
     "RBM-bernoulli": (RBM(6, average=0, **TWO_PASSES), 0.2),
     "RBM-gaussian": (RBM(6, visible="gaussian", average=0, **TWO_PASSES), 0.1),
@@ -44,18 +48,12 @@ MODELS = {  # with the initial rate of "auto"
         make_pipeline(PSD(6, alpha=0.3, tol=0, **TWO_PASSES), Ridge()), **TWO_PASSES
     ), 1e-3),
 }  # fmt: skip
-OWN_DECAY = {  # with the rate of "auto" at a completed share of four steps
-    "DrSAEClassifier": (
-        DrSAEClassifier(6, pretrain_max_iter=0, **TWO_PASSES),
-        lambda done: 1e-2 / (1 + 5e-6 * 4 * done),
-    ),
-}
 BACKS_OFF = {  # with "auto", the rate also decreases if the loss rises
     "LISTAEncoder": (
         LISTAEncoder(6, alpha=0.3, tol=0, validation_fraction=0, **TWO_PASSES), 3e-3
     ),
 }  # fmt: skip
-ALL = {**MODELS, **OWN_DECAY, **BACKS_OFF}
+ALL = {**MODELS, **BACKS_OFF}
 INCREMENTAL = [name for name, (model, _) in ALL.items() if hasattr(model, "partial_fit")]
 
 
@@ -86,16 +84,6 @@ def test_auto_is_a_number_that_decays_linearly(name):
     assert_array_equal(learned(model, rate=initial), expected)
     assert_array_equal(learned(model, rate=lambda done: initial * (1 - done)), expected)
     assert np.any(learned(model, rate=lambda done: initial) != expected)
-
-
-@pytest.mark.parametrize("name", OWN_DECAY)
-def test_auto_decays_as_published(name):
-    model, rate = OWN_DECAY[name]
-    expected = learned(model)
-    assert_array_equal(learned(model, rate=rate), expected)
-    linear = learned(model, rate=rate(0))
-    assert_array_equal(learned(model, rate=lambda done: rate(0) * (1 - done)), linear)
-    assert np.any(linear != expected)
 
 
 @pytest.mark.parametrize("name", BACKS_OFF)

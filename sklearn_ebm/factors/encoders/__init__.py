@@ -37,10 +37,12 @@ CONVOLUTIONAL_ENCODERS = {
     "tanh": ConvolutionalTanh,
 }
 UNROLLED_ENCODERS = ("lista", "lfista", "lcod", "drsae")  # encoders with a parameter `n_steps`
+POSITIVE_ENCODERS = ("drsae",)  # encoders whose codes are not negative
 
 __all__ = [
     "CONVOLUTIONAL_ENCODERS",
     "ENCODERS",
+    "POSITIVE_ENCODERS",
     "UNROLLED_ENCODERS",
     "ConvolutionalShrinkage",
     "ConvolutionalSmoothShrinkage",

@@ -19,7 +19,7 @@ CHUNK = 20  # number of batches in one compiled call
 PUBLISHED = 10  # size of the batches of Rolfe & LeCun (2013), appendix A
 OF_DICTIONARY = 1.0  # factors of the rate: of D,
 OF_ENCODER = 1.0  # of W, S and b, divided by the number of codes,
-OF_CLASSES = 0.2  # and of C
+OF_CLASSES = 1.0  # and of C
 STEPPED = ("weights", "dictionary", "coefficients")  # one of the arrays of each factor
 SIZE = 0.01  # size of parameters for which steps of Adam equal the rate
 
@@ -43,7 +43,7 @@ class Discriminative(BaseCriterion):
         super().__init__()
         self.coder = coder
         self.watch = Watch(EXPLODED)
-        self.alpha = self.label_weight = self.decay = 0.0
+        self.alpha = self.label_weight = 0.0
 
     def __setstate__(self, state):
         vars(self).update(state)
@@ -55,7 +55,7 @@ class Discriminative(BaseCriterion):
         self.coder = coder
         self.optimizer = None
 
-    def follow(self, alpha, label_weight, rate, backend, optimizer="sgd", decay=0.0):
+    def follow(self, alpha, label_weight, rate, backend, optimizer="sgd"):
         """Set the parameters that users may change before they continue a fit.
 
         Parameters
@@ -68,8 +68,6 @@ class Discriminative(BaseCriterion):
             Name of the backend.
         optimizer : {"sgd", "adam"}, default="sgd"
             The optimizer is reset if it differs from the previous one.
-        decay : float, default=0.0
-            After n steps, the learning rate is divided by 1 + decay * n.
 
         Returns
         -------
@@ -79,7 +77,6 @@ class Discriminative(BaseCriterion):
         self.alpha = alpha
         self.label_weight = label_weight
         self.rate = rate
-        self.decay = decay
         self.backend = backend
         kind, make = OPTIMIZERS[optimizer]
         if type(self.optimizer) is not kind:
@@ -140,10 +137,6 @@ class Discriminative(BaseCriterion):
         n_samples = sums["report"]["n_samples"]
         self.watch.require(sums["losses"] / n_samples, sums["usual"] / n_samples)
 
-    def rate_at(self, done):
-        """Return the learning rate at a completed share of training, and after steps so far."""
-        return self.rate(done) / (1 + self.decay * self.n_steps)
-
     def gradients(self, sums):
         """Return the gradients of the mean energy, times the size of the published batches."""
         share = PUBLISHED / sums["report"]["n_samples"]
@@ -163,8 +156,7 @@ class Discriminative(BaseCriterion):
         n_batches, batch_size = index.shape
         batch = samples.take(index.ravel())
         X = np.ascontiguousarray(batch.X)
-        decays = 1 + self.decay * (self.n_steps + np.arange(n_batches))
-        rates = PUBLISHED / batch_size * np.array([self.rate(share) for share in done]) / decays
+        rates = PUBLISHED / batch_size * np.array([self.rate(share) for share in done])
         scale = self.optimizer.scales
         usual = plain_sum(half_norm(X)) / len(X) + self._usual_entropy
         how = Descent(
