@@ -214,9 +214,9 @@ def test_the_best_parameters_on_held_out_samples_are_kept():
     """Steps become far too large after some passes, so that all later passes are worse."""
     watched = []
 
-    def listen(self, batch, *args):
+    def listen(self, model, batch, memory):
         watched.append(batch.X)
-        return measure(self, batch, *args)
+        return measure(self, model, batch, memory)
 
     measure = Discriminative.measure
     with pytest.MonkeyPatch.context() as patch:

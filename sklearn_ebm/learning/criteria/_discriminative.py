@@ -5,12 +5,13 @@ import math
 import numpy as np
 
 from sklearn_ebm._storage import stored
-from sklearn_ebm.backends import array_namespace, resolve_backend
+from sklearn_ebm.backends import resolve_backend
 from sklearn_ebm.backends._recurrence import Descent, Recurrence
 from sklearn_ebm.factors import half_norm
 from sklearn_ebm.learning._divergence import Diverged, Watch
 from sklearn_ebm.learning._optimizers import Adam, GradientDescent
-from sklearn_ebm.learning.criteria._base import BaseCriterion, mean_loss, plain_sum
+from sklearn_ebm.learning.criteria._base import plain_sum
+from sklearn_ebm.learning.criteria._scored import ScoredCriterion
 from sklearn_ebm.learning.criteria._scores import Accuracy
 
 PIECE_ROWS = 128  # samples that a thread processes at a time
@@ -25,7 +26,7 @@ SIZE = 0.01  # size of parameters for which steps of Adam equal the rate
 
 
 @stored
-class Discriminative(BaseCriterion):
+class Discriminative(ScoredCriterion):
     """The mean energy of samples, with the term of the labels if batches have a `target`.
 
     Gradient descent makes the steps of batches of `PUBLISHED` samples, whose gradients are added.
@@ -37,12 +38,10 @@ class Discriminative(BaseCriterion):
     """
 
     chunk = CHUNK
-    score = Accuracy()
 
     def __init__(self, coder):
-        super().__init__()
+        super().__init__(Accuracy(), Watch(EXPLODED))
         self.coder = coder
-        self.watch = Watch(EXPLODED)
         self.alpha = self.label_weight = 0.0
 
     def __setstate__(self, state):
@@ -177,52 +176,6 @@ class Discriminative(BaseCriterion):
             raise Diverged
         report = {"loss": loss, "weight": float(len(X)), "n_samples": len(X)}
         return report if batch.target is None else {**report, "right": right}
-
-    # --------------------------------------------------------------------------------------- curves
-    def summary(self, tally):
-        """Return the entries of the curves for a pass."""
-        entries = {"objective": mean_loss(tally)}
-        return entries | ({"accuracy": self.score.of(tally)} if "right" in tally else {})
-
-    def held_out(self, report):
-        """Return the entries of the curves for held-out samples."""
-        entries = {"validation": mean_loss(report)}
-        return entries | (
-            {"validation_accuracy": self.score.of(report)} if "right" in report else {}
-        )
-
-    def label(self, curves):
-        """Return the last entries of the curves as text."""
-        text = f"energy {curves.last('objective'):.4g}"
-        if curves["accuracy"]:
-            text += f", accuracy {self.score.text(curves.last('accuracy'))}"
-        if curves["validation_accuracy"]:
-            text += f", held out {self.score.text(curves.last('validation_accuracy'))}"
-        return text
-
-    def merit(self, entries):
-        """Return the quality of a model on held-out samples: its accuracy, then its energy."""
-        loss = entries["validation"]
-        if not math.isfinite(loss):
-            return -math.inf, -math.inf
-        return entries["validation_accuracy"], -loss
-
-    # ------------------------------------------------------------------------------------ snapshots
-    def begin(self, entries):
-        """Start a new fit; the initial energy may have any size."""
-        self.watch.begin(entries["validation"])
-
-    def snapshot(self):
-        """Return a copy of the parameters."""
-        return {
-            name: array_namespace(value).asarray(value, copy=True)
-            for name, value in self.parameters.items()
-        }
-
-    def restore(self, kept):
-        """Restore a snapshot."""
-        for name, value in self.parameters.items():
-            value[...] = kept[name]
 
 
 def _gradient_descent(coder):

@@ -3,7 +3,6 @@
 import numpy as np
 
 from sklearn_ebm.backends import numpy as reference
-from sklearn_ebm.backends._rules import WeightedSoftThreshold
 
 N_ATOMS = 37  # not a multiple of a warp or of a vector register
 N_STEPS = 6  # of greedy coordinate descent
@@ -18,7 +17,7 @@ def sparse(rng, dtype, n_rows, density=0.2):
     return code * (rng.random(code.shape) < density)
 
 
-def draw_unrolled_step(rng, dtype, n_rows, density, rule=WeightedSoftThreshold):
+def draw_unrolled_step(rng, dtype, n_rows, density, rule):
     before = None
     if density:
         before = normal(rng, dtype, n_rows, N_ATOMS) * (rng.random((n_rows, N_ATOMS)) < density)
