@@ -41,6 +41,7 @@ SPEED = (
     "conv_memory",
     "conv_volumes",
     "backward",
+    "auto_encoder",
 )
 PAPERS = (
     "mnist",
@@ -59,6 +60,7 @@ PAPERS = (
     "caltech101",
     "outliers",
     "energy_model",
+    "auto_encoders",
     "drsae",
 )
 FOLDERS = dict.fromkeys(SPEED, "speed") | dict.fromkeys(PAPERS, "papers")

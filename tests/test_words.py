@@ -65,12 +65,13 @@ DIFFERENT = {  # parameters with another meaning in these classes
     ),  # other kinds
     "solver": (*CONVOLUTIONAL, "GroupSparsePSD", "LISTAEncoder"),  # other solvers
     "tol": (
+        "AutoEncoder",
         "EnergyModel",
         "L0Penalty",
         "L1Constraint",
         "LISTAEncoder",
         "RBM",
-    ),  # of a gradient; of codes; of a held-out loss; of some samples
+    ),  # of several passes; of codes; of a held-out loss; of some samples
     "torus": ("InhibitionPenalty",),  # of distances
     "weight_decay": (*TUNED, "RBM"),  # apart from the gradient; a penalty
 }

@@ -46,7 +46,7 @@ class State:
 
 
 def main():
-    options = _common.options(__doc__, seeds=1, passes=100)
+    options = _common.options(__doc__, extend)
     report = _common.Report("drsae", "MNIST: discriminative recurrent sparse auto-encoders")
     warnings.simplefilter("ignore")  # the number of passes is limited on purpose
     parts = split(options)
@@ -69,6 +69,11 @@ def main():
         "test error is that of the pass with the lowest held-out error"
     )
     report.save(options.results)
+
+
+def extend(parser):
+    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--passes", type=int, default=100, help="passes with labels")
 
 
 def split(options):

@@ -40,6 +40,7 @@ from sklearn_ebm.factors.encoders import (
     ReluEncoder,
     SaturatedLinearEncoder,
 )
+from sklearn_ebm.factors.energies._reconstruction import TiedDecoder
 from sklearn_ebm.learning._network import RowStream
 from tests.differences import finite_differences
 
@@ -151,6 +152,9 @@ MODULES = {
     "filters on rows of a shape": convolutional("tanh", "same", (60,), image_shape=IMAGES),
     "linear decoder": Case(
         lambda random: LinearDecoder(random.standard_normal((N_FEATURES, N_COMPONENTS)))
+    ),
+    "tied decoder": Case(
+        lambda random: TiedDecoder(random.standard_normal((N_COMPONENTS, N_FEATURES)))
     ),
     **{f"decoder of maps, {border}": decoder(border, False) for border in BORDERS},
     "decoder of rows": decoder("full", True),
