@@ -160,8 +160,8 @@ class Criterion(Protocol):
     def can_advance(self, backend):
         """Return whether a backend can make several steps in one call."""
 
-    def advance(self, X, index, done, stream, shard):
-        """Make one step for each row of `index`, in one compiled call.
+    def advance(self, samples, index, done, stream, shard):
+        """Make one step for each row of `index`, in one compiled call; return the merged reports.
 
         The result equals the result of single steps up to rounding. The shard is updated in place.
         """

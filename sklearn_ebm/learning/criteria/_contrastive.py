@@ -136,13 +136,13 @@ class Contrastive(CenteredCriterion):
         is_simple = self.energy.visible.is_binary and self.fast_weights is None
         return is_simple and backend.contrastive_steps is not None
 
-    def advance(self, X, index, done, stream, shard):
+    def advance(self, samples, index, done, stream, shard):
         """Make one step for each row of `index`, in one compiled call.
 
         Parameters
         ----------
-        X : array or csr_array of shape (n_samples, n_visible)
-            Data.
+        samples : Samples
+            Data, an array or csr_array of shape (n_samples, n_visible).
         index : array of int of shape (n_steps, batch_size)
             Rows of each batch.
         done : list of float
@@ -152,12 +152,17 @@ class Contrastive(CenteredCriterion):
         shard : array of shape (n_chains, n_hidden) or None
             Particles, updated in place.
 
+        Returns
+        -------
+        dict
+            Empty: the steps report nothing.
+
         Raises
         ------
         Diverged
             Before a step that could overflow.
         """
-        how, rates = self.how, [self.rate(share) for share in done]
+        X, how, rates = samples.X, self.how, [self.rate(share) for share in done]
         limit = self._require_range(max(rates))
         energy, velocity = self.energy, self.velocity
         layers = Layers(
@@ -178,6 +183,7 @@ class Contrastive(CenteredCriterion):
         self.n_steps += len(index)
         if not self.largest <= limit:
             raise diverged(self.largest, max(rates))
+        return {}
 
     # --------------------------------------------------------------------------- one step at a time
     def prepare(self, batch):
