@@ -23,6 +23,8 @@ if TYPE_CHECKING:  # the imports of _HOMES, for type checkers
         TopographicMapDisplay as TopographicMapDisplay,
     )
     from sklearn_ebm.inspection._tree import TreeDisplay as TreeDisplay
+    from sklearn_ebm.inspection._units import PrototypeDisplay as PrototypeDisplay
+    from sklearn_ebm.inspection._units import UnitDisplay as UnitDisplay
     from sklearn_ebm.inspection._what_where import WhatWhereDisplay as WhatWhereDisplay
 
 _HOMES = {
@@ -33,10 +35,12 @@ _HOMES = {
     "GaborFit": "_gabor",
     "MapDisplay": "_maps",
     "ObjectiveDisplay": "_objective",
+    "PrototypeDisplay": "_units",
     "ReconstructionDisplay": "_reconstruction",
     "SampleDisplay": "_samples",
     "TopographicMapDisplay": "_topographic_map",
     "TreeDisplay": "_tree",
+    "UnitDisplay": "_units",
     "WhatWhereDisplay": "_what_where",
     "fit_gabor": "_gabor",
 }

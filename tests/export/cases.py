@@ -33,7 +33,14 @@ SIGNALS = np.random.default_rng(2).standard_normal((8, 20))
 OTHERS = [  # estimators that are not networks, or contain any other estimator
     name
     for name, case in registry.CASES.items()
-    if case.kind in ("EnergyModel", "EstimatorEnergy", "EnergyOutlierDetector", "WhatWherePSD")
+    if case.kind
+    in (
+        "DrSAEClassifier",
+        "EnergyModel",
+        "EstimatorEnergy",
+        "EnergyOutlierDetector",
+        "WhatWherePSD",
+    )
 ]
 OPTIMAL = [
     name
