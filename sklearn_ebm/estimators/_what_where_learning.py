@@ -78,7 +78,9 @@ class WhatWhereLearning(DictionaryLearning):
 
     def _set_alpha(self, trainer, data, weights, rows):
         super()._set_alpha(trainer, data, weights, rows)
-        check_weight(self.model.gamma, data.X.dtype if trainer is None else trainer.dtype, "gamma")
+        check_weight(
+            float(self.model.gamma), data.X.dtype if trainer is None else trainer.dtype, "gamma"
+        )
 
     def _follow(self, trainer, data):
         super()._follow(trainer, data)

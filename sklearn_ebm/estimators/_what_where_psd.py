@@ -515,7 +515,7 @@ class WhatWherePSD(SparseModel):
         """Return the frames of a call, and the parts of the fitted model."""
         self._ready()
         data = read(self, X, mask)
-        check_weight(self.gamma, data.X.dtype, "gamma")
+        check_weight(float(self.gamma), data.X.dtype, "gamma")
         return Frames(data, Windows(groups, data.X, int(self.n_frames))), self._state.parts
 
     def generate(self, what: ArrayLike, where: ArrayLike) -> Array:

@@ -5,6 +5,7 @@ import numpy as np
 from sklearn_ebm.backends import numpy as reference
 
 N_ATOMS = 37  # not a multiple of a warp or of a vector register
+N_FEATURES = 53
 N_STEPS = 6  # of greedy coordinate descent
 
 
@@ -15,6 +16,11 @@ def normal(rng, dtype, *shape):
 def sparse(rng, dtype, n_rows, density=0.2):
     code = normal(rng, dtype, n_rows, N_ATOMS)
     return code * (rng.random(code.shape) < density)
+
+
+def unit_rows(rng, dtype, n_rows):
+    rows = rng.standard_normal((n_rows, N_FEATURES))
+    return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(dtype)
 
 
 def draw_unrolled_step(rng, dtype, n_rows, density, rule):
