@@ -61,6 +61,7 @@ PAPERS = (
     "outliers",
     "energy_model",
     "auto_encoders",
+    "reconstruction_ica",
 )
 FOLDERS = dict.fromkeys(SPEED, "speed") | dict.fromkeys(PAPERS, "papers")
 NAMES = (*SPEED, *PAPERS)
