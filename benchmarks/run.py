@@ -26,6 +26,7 @@ SPEED = (
     "grid_search",
     "memory",
     "dask",
+    "cores",
     "lista_speed",
     "groups",
     "pursuit",
@@ -62,6 +63,7 @@ PAPERS = (
     "energy_model",
     "auto_encoders",
     "reconstruction_ica",
+    "drsae",
 )
 FOLDERS = dict.fromkeys(SPEED, "speed") | dict.fromkeys(PAPERS, "papers")
 NAMES = (*SPEED, *PAPERS)

@@ -4,8 +4,8 @@ Filters of 16 x 16 patches of unit norm are learned by AutoEncoder with linear u
 and the smooth L1 norm of Le et al. (2011), by L-BFGS. Whitened patches have the principal
 components with 95 % of the variance; 400 filters are then three times overcomplete. Pooled
 reconstruction ICA has the norms of 3 x 3 neighbours on a map of 20 x 20 filters instead. A filter
-counts as a Gabor function if the fit has an R^2 above 0.8. Orientations of neighbours on the map are
-compared with those of all pairs.
+counts as a Gabor function if the fit has an R^2 above 0.8. Orientations of neighbours on the map
+are compared with those of all pairs.
 """
 
 import warnings

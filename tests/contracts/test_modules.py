@@ -22,6 +22,7 @@ from sklearn_ebm.factors import (
     SCORE_LOSSES,
     UNROLLED_ENCODERS,
     ConvolutionalDecoder,
+    DirectionHead,
     Filled,
     FixedMap,
     LinearDecoder,
@@ -178,6 +179,9 @@ MODULES = {
         lambda random: LinearHead(
             random.standard_normal((N_FEATURES, 3)), random.standard_normal(3)
         )
+    ),
+    "head for directions": Case(
+        lambda random: DirectionHead(random.standard_normal((3, N_FEATURES)))
     ),
     "missing values": Case(lambda random: Filled(np.nan)),
     "missing values, means": Case(
