@@ -3,7 +3,7 @@
 Both networks have 400 units and ten steps, start from the same parameters, and make the same steps
 of gradient descent with batches of ten images and limited norms, in float32. torch computes with
 dense matrices; its loop over the steps of the network is compiled if the machine has a compiler.
-Times are those of some hundreds of steps, scaled to a pass: without labels from the initial
+Times are those of a hundred steps, scaled to a pass: without labels from the initial
 network, and with labels from a network that has learned for two passes.
 """
 
@@ -30,7 +30,7 @@ def main():
     report = _common.Report("drsae_speed", "Learning of recurrent codes with labels")
     (X, y), _ = data(options)
     X, target = unit(X[:50_000]), np.eye(10, dtype=np.float32)[y[:50_000]]
-    n_steps = 40 if options.quick else 300
+    n_steps = 40 if options.quick else 100
     ours = first(X, options)
     compare(report, "without labels, first steps", ours, X, None, n_steps, options)
     learn(ours, X, None, A_PASS // 50 if options.quick else A_PASS)
