@@ -26,6 +26,7 @@ SPEED = (
     "grid_search",
     "memory",
     "dask",
+    "cores",
     "lista_speed",
     "groups",
     "pursuit",

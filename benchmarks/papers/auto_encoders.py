@@ -23,11 +23,12 @@ PASSES, PASSES_WITH_LABELS = 15, 40
 HELD_OUT = 1 / 6
 DROPOUT = 0.5
 LEARNING_RATE, WEIGHT_DECAY = 6e-4, 0.03
-ENCODER_RATE = 0.5  # factor of the learning rate of pretrained weights
+FEATURE_RATE = 2e-2  # initial learning rate without labels
+ENCODER_RATE = 0.1  # factor of the learning rate of pretrained weights
 NO_TERM = {"regularizer": "contractive", "alpha": 0.0}
 MODELS = {  # parameters of AutoEncoder, and the published test error in percent
-    "denoising, masking": ({"noise_level": 0.3}, 1.57),
-    "denoising, Gaussian": ({"noise": "gaussian", "noise_level": 0.3}, 1.18),
+    "denoising, masking": ({"noise_level": 0.5}, 1.57),
+    "denoising, Gaussian": ({"noise": "gaussian", "noise_level": 0.5}, 1.18),
     "contractive": ({"regularizer": "contractive", "alpha": 0.1}, 1.14),
     "RBM": (None, 1.30),
     "plain": (NO_TERM, 1.78),
@@ -37,7 +38,7 @@ MODELS = {  # parameters of AutoEncoder, and the published test error in percent
         None,
     ),
 }
-TARGETS = {"denoising, masking": 1.35}
+TARGETS = {"denoising, masking": 1.35, "denoising, Gaussian": 1.35}
 
 
 def main():
@@ -110,7 +111,8 @@ def model(name, seed, options):
     passes = 2 if options.quick else PASSES
     if settings is None:
         return RBM(n_components, max_iter=2 * passes, random_state=seed)
-    return AutoEncoder(n_components, max_iter=passes, tol=0, random_state=seed, **settings)
+    settings = {"learning_rate": FEATURE_RATE, "tol": 0, "random_state": seed, **settings}
+    return AutoEncoder(n_components, max_iter=passes, **settings)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """Active set for min_z 1/2 z H z' - c z' + alpha sum_j w_j |z_j|, one sample after another.
 
 The threshold decreases from max_j |c_j| / w_j to alpha in a few geometric steps, so that few wrong
-atoms join the support. In each round, several of the strongest violators join at once, and atoms
-with a sign that the Newton step would flip leave before it is taken. This is fast and usually
+atoms join the support. In each round, several violators join (`_admission`), and atoms with a sign
+that the Newton step would flip leave before it is taken. This is fast and usually
 exact, but need not terminate: feature-sign search continues with the samples that are not certified
 after some rounds.
 
@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from sklearn_ebm.backends.numba._admission import admit
 from sklearn_ebm.backends.numba._coordinate_descent import gap_of_sums
 from sklearn_ebm.backends.numba._rules import (
     dual_magnitude,
@@ -40,17 +41,15 @@ from sklearn_ebm.backends.numba._support import (
     Hessian,
     add_row,
     append,
-    correct_step,
     newton_step,
     remove,
     subtract_product,
     unshifted,
 )
 
-JOINERS = LANES // 2  # maximum number of new atoms per round; more are often wrong
 SHRINK = np.float32(0.45)  # factor of the threshold in one round
 NEAR = np.float32(1.2)  # a threshold up to this multiple of alpha is set to alpha
-REFUSALS = JOINERS  # rejected atoms in the support's span; more indicate nearly dependent atoms
+REFUSALS = 8  # rejected atoms in the support's span; more indicate nearly dependent atoms
 FARTHEST = np.float32(8)  # maximum step, as a multiple of the code's L1 norm
 FRESH = 8  # thresholds of a path after which q is recomputed
 STALE = np.float32(0.3)  # share of the ridge of an inverse at which the inverse is recomputed
@@ -115,20 +114,6 @@ def _join(gram, search, size, atom):
 
 
 @inner
-def admit(hessian, search, size, threshold):
-    """Add the stronger violator of |q_j| <= threshold of each pair of lanes: size and refusals."""
-    strength, n_refused = search.strength, 0
-    for lane in range(JOINERS):
-        other = lane + JOINERS
-        best = lane if strength[lane] >= strength[other] else other
-        if strength[best] > threshold:
-            grown = _join(hessian.gram, search, size, np.uintp(search.candidate[best]))
-            n_refused += grown == size
-            size = grown
-    return size, n_refused
-
-
-@inner
 def _discard(hessian, search, size, position):
     """Remove an atom from the support, and add its contribution to the residual correlation."""
     atom = search.support[position]
@@ -163,14 +148,13 @@ def take_step(hessian, search, size):
 
 @inner
 def _leap(rule, hessian, search, size, threshold):
-    """Make a Newton step on the support without atoms that change sign: size, distance."""
+    """Take a Newton step without atoms that change sign, given the step: size, distance."""
     for _ in range(LEAPS):
         before = size
-        newton_step(rule, search, size, threshold)
-        correct_step(hessian, search, size)
         size = discard_flips(hessian, search, size)
         if size == before:
             break
+        newton_step(rule, hessian, search, size, threshold)
     return size, take_step(hessian, search, size)
 
 
@@ -205,7 +189,7 @@ def _minimize(rule, hessian, target, search, size, threshold, half_norm, tol, ma
             if threshold < alpha * NEAR:
                 threshold = alpha
         before = size
-        grown, refused = admit(hessian, search, size, threshold)
+        grown, refused = admit(rule, hessian, search, size, threshold)
         n_refused += refused
         size, distance = _leap(rule, hessian, search, grown, threshold)
         farthest = max(farthest, distance)
@@ -305,6 +289,7 @@ def _follow(rule, hessian, target, search, size, half_norm, tol, max_iter):
 
     The first step has no new atoms: many that violate |q_j| <= alpha before it do not after it.
     """
+    newton_step(rule, hessian, search, size, rule.threshold)
     size, distance = _leap(rule, hessian, search, size, rule.threshold)
     largest = survey(rule, search)
     gap, length = _relative_gap(rule, target, search, size, half_norm, largest)

@@ -22,13 +22,13 @@ from sklearn_ebm.backends._namespace import read_only
 from sklearn_ebm.backends.numba._active_set import (
     LEAPS,
     SHRINK,
-    admit,
     discard_flips,
     restart,
     survey,
     take_step,
     write,
 )
+from sklearn_ebm.backends.numba._admission import admit
 from sklearn_ebm.backends.numba._lasso import MAX_SUPPORT, by_rows
 from sklearn_ebm.backends.numba._rules import inner, kernel
 from sklearn_ebm.backends.numba._support import (
@@ -68,10 +68,10 @@ def _sums(target, search, size):
 
 
 @inner
-def _shift(rule, limits, target, search, size, threshold, half_norm):
+def _shift(rule, limits, hessian, target, search, size, threshold, half_norm):
     """Compute the step to the limit, a - d w; return d, or -threshold if d is below it."""
     vectors = search.vectors
-    newton_step(rule, search, size, threshold)
+    newton_step(rule, hessian, search, size, threshold)
     nothing = threshold - threshold
     ahead, gain = nothing, nothing
     for i in range(size):
@@ -100,7 +100,7 @@ def _leap(rule, limits, hessian, target, search, size, threshold, lowest, half_n
     """Make a step without atoms that change sign: size and threshold, which is at least lowest."""
     reached = threshold
     for _ in range(LEAPS):
-        shift = _shift(rule, limits, target, search, size, threshold, half_norm)
+        shift = _shift(rule, limits, hessian, target, search, size, threshold, half_norm)
         shift = max(shift, lowest - threshold)
         for i in range(size):
             search.vectors[STEP, i] -= shift * search.vectors[SCRATCH, i]
@@ -149,7 +149,7 @@ def _minimize(rule, limits, hessian, target, search, largest, half_norm, tol, ma
             lowest = SHRINK * min(threshold, strength)
         before = size
         if gap > tol:
-            size, _ = admit(hessian, search, size, lowest)
+            size, _ = admit(rule, hessian, search, size, lowest)
         grown = size
         if is_active:
             lowest = SHRINK * threshold

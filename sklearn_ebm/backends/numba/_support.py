@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from sklearn_ebm.backends._namespace import read_only
+from sklearn_ebm.backends._namespace import new_array, read_only
 from sklearn_ebm.backends.numba._rules import inner, kernel, weighted
 from sklearn_ebm.backends.numba._simd import (
     LANES,
@@ -23,10 +23,22 @@ from sklearn_ebm.backends.numba._simd import (
     store,
 )
 
+ON_HOST = np.empty(0)
 PIVOT = np.float32(1e-4)  # an atom this close to the support's span may not join
 SPARSE = 0.3  # share of non-zeros up to which sums of selected rows are faster than BLAS
 SAMPLED = 16  # number of rows of codes from which the share is estimated
 SIGN, STEP, FACTOR, SCRATCH = range(4)  # rows of `Search.vectors`
+AHEAD, SIDE, LIMIT = range(3)  # rows of `Candidates.lanes`
+
+
+class Candidates(NamedTuple):
+    """Buffers for atoms that may join the support in one round, one in each lane."""
+
+    atom: Any  # (LANES,)
+    lanes: Any  # (3, LANES), correlation after the step, its sign, and its limit
+    columns: Any  # (width, LANES), Gram matrix of the support and the candidates
+    factor: Any  # (LANES, LANES), rows of a Cholesky factor, for each atom that joins
+    vectors: Any  # (LANES, width + LANES), terms of the inverse, for each atom that joins
 
 
 class Search(NamedTuple):
@@ -41,8 +53,9 @@ class Search(NamedTuple):
     candidate: Any  # (LANES,), the atoms with these magnitudes
     support: Any  # (capacity,), active atoms, not ordered
     value: Any  # (width,), their coefficients
-    vectors: Any  # (4, width), one column for each atom of the support
+    vectors: Any  # (4, width + LANES), one column for each atom of the support
     inverse: Any  # (width, width), inverse Hessian on the support, with zeros up to whole vectors
+    candidates: Candidates
 
 
 class Hessian(NamedTuple):
@@ -58,18 +71,30 @@ def unshifted(gram):
     return Hessian(gram, np.float32(0))
 
 
+def buffer(shape, dtype):
+    """Return uninitialised memory of a kernel, aligned to cache lines."""
+    return new_array(shape, ON_HOST, dtype)
+
+
 def new_search(n_atoms, capacity, dtype):
     """Return buffers of one thread for supports of at most `capacity` atoms."""
     width = padded(capacity + 1)
     return Search(
-        correlation=np.empty(n_atoms, dtype),
-        is_free=np.empty(n_atoms, dtype),
-        strength=np.empty(LANES, dtype),
-        candidate=np.empty(LANES, dtype),
-        support=np.empty(capacity, np.uintp),
-        value=np.empty(width, dtype),
-        vectors=np.zeros((4, width), np.float32),
-        inverse=np.empty((width, width), np.float32),
+        correlation=buffer((n_atoms,), dtype),
+        is_free=buffer((n_atoms,), dtype),
+        strength=buffer((LANES,), dtype),
+        candidate=buffer((LANES,), dtype),
+        support=buffer((capacity,), np.uintp),
+        value=buffer((width,), dtype),
+        vectors=buffer((4, width + LANES), np.float32),
+        inverse=buffer((width, width), np.float32),
+        candidates=Candidates(
+            np.zeros(LANES, np.uintp),
+            lanes=buffer((3, LANES), np.float32),
+            columns=buffer((width, LANES), np.float32),
+            factor=buffer((LANES, LANES), np.float32),
+            vectors=buffer((LANES, width + LANES), np.float32),
+        ),
     )
 
 
@@ -108,12 +133,11 @@ def times_inverse(vectors, inverse, destination, size):
 
 @inner
 def _rank_one(vectors, inverse, scale, size):
-    width = padded(size)
-    for i in range(size):
-        factor = vectors[SCRATCH, i] * scale
-        for k in range(0, width, LANES):
-            row = add_scaled(load(inverse, (i, k)), factor, load(vectors, (SCRATCH, k)))
-            store(inverse, (i, k), row)
+    for k in range(0, padded(size), LANES):
+        column = load(vectors, (SCRATCH, k))
+        for i in range(size):
+            factor = vectors[SCRATCH, i] * scale
+            store(inverse, (i, k), add_scaled(load(inverse, (i, k)), factor, column))
 
 
 @inner
@@ -171,7 +195,7 @@ def remove(search, size, position):
 
 
 @inner
-def newton_step(rule, search, size, threshold):
+def newton_step(rule, hessian, search, size, threshold):
     """Compute the step to the minimum on the support, (q_S - threshold w_S sign_S) (H_SS)^-1."""
     vectors = search.vectors
     for i in range(size):
@@ -179,19 +203,20 @@ def newton_step(rule, search, size, threshold):
         limit = weighted(rule, threshold, atom)
         vectors[FACTOR, i] = search.correlation[atom] - limit * vectors[SIGN, i]
     times_inverse(vectors, search.inverse, STEP, size)
+    if hessian.shift > 0:
+        _correct_step(hessian, search, size)
 
 
 @inner
-def correct_step(hessian, search, size):
+def _correct_step(hessian, search, size):
     """Correct a Newton step for the shift: solve step gram = gradient + shift * last step.
 
     This multiplies the error by shift / g for each eigenvalue g of gram.
     """
-    if hessian.shift > 0:
-        vectors = search.vectors
-        for i in range(size):
-            vectors[FACTOR, i] += hessian.shift * vectors[STEP, i]
-        times_inverse(vectors, search.inverse, STEP, size)
+    vectors = search.vectors
+    for i in range(size):
+        vectors[FACTOR, i] += hessian.shift * vectors[STEP, i]
+    times_inverse(vectors, search.inverse, STEP, size)
 
 
 @inner

@@ -5,7 +5,13 @@ import functools
 from scipy import sparse
 
 from sklearn_ebm._storage import stored
-from sklearn_ebm.backends import array_namespace, diagonal, multiply_into, squared_norms
+from sklearn_ebm.backends import (
+    array_namespace,
+    diagonal,
+    multiply_into,
+    new_array,
+    squared_norms,
+)
 from sklearn_ebm.factors.problems import GramProblem, MaskedProblem, largest_eigenvalue
 from sklearn_ebm.factors.problems._gram import positive_range
 from sklearn_ebm.protocols import ModuleMixin
@@ -43,7 +49,9 @@ class LinearDecoder(ModuleMixin):
     @functools.cached_property
     def gram(self):
         """D D', shape (n_components, n_components)."""
-        return self.dictionary @ self.dictionary.T
+        dictionary = self.dictionary
+        room = new_array((dictionary.shape[0], dictionary.shape[0]), dictionary)
+        return multiply_into(dictionary, dictionary.T, room)
 
     @functools.cached_property
     def lipschitz(self):
@@ -133,9 +141,10 @@ class LinearDecoder(ModuleMixin):
 
     def _gram_with(self, ridge):
         if ridge not in self._grams_with:
-            xp = array_namespace(self.gram)
+            xp, result = array_namespace(self.gram), new_array(self.gram.shape, self.gram)
             identity = xp.eye(self.gram.shape[0], dtype=self.gram.dtype)
-            self._grams_with[ridge] = self.gram + ridge * identity
+            result[...] = self.gram + ridge * identity
+            self._grams_with[ridge] = result
         return self._grams_with[ridge]
 
 

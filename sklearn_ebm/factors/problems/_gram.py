@@ -16,6 +16,7 @@ from sklearn_ebm.backends import (
     array_namespace,
     diagonal,
     in_type,
+    new_array,
     squared_norms,
     take_rows,
     to_host,
@@ -241,7 +242,8 @@ class GramProblem:
     def unweighted(self):
         """Return the problem in the variables w_j z_j, whose codes have the same gaps."""
         inverse = 1 / self.weights
-        gram = self.gram * (inverse[:, None] * inverse[None, :])
+        gram = new_array(self.gram.shape, self.gram)
+        gram[...] = self.gram * (inverse[:, None] * inverse[None, :])
         correlation, penalty = self.correlation * inverse, self.penalty.unweighted
         return GramProblem(
             gram, correlation, self.half_norm, penalty, lambda: largest_eigenvalue(gram)
