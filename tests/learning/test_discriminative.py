@@ -121,7 +121,7 @@ def test_arrays_of_any_library_take_the_steps_of_numpy(optimizer):
     for space in (np, xp):
         own = {name: space.asarray(value) for name, value in coder().parameters.items()}
         criterion = Discriminative(RecurrentCoder(own, 4))
-        criterion.follow(0.02, 0.3, ConstantRate(1e-2), "numpy", optimizer)
+        criterion.follow(0.02, 0.3, ConstantRate(1e-3), "numpy", optimizer)
         X, target, weights = (space.asarray(each) for each in (batch.X, batch.target, weight))
         for _ in range(3):
             Trainer(criterion).step(Batch(X, target, weight=weights))
