@@ -43,6 +43,7 @@ SPEED = (
     "conv_volumes",
     "backward",
     "auto_encoder",
+    "drsae_speed",
 )
 PAPERS = (
     "mnist",

@@ -29,7 +29,7 @@ from sklearn_ebm.learning._policies import (
     least_objective,
 )
 from sklearn_ebm.learning._rates import ConstantRate, learning_rate_schedule
-from sklearn_ebm.learning._stages import joined
+from sklearn_ebm.learning._stages import joined, on_host
 from sklearn_ebm.learning._trainer import Plan, Trainer
 from sklearn_ebm.learning.criteria import Discriminative
 
@@ -95,14 +95,16 @@ class DiscriminativeLearning:
         dtype = None if trainer is None else trainer.dtype
         inputs, options = Rows(accepts_sparse=True), {"degree": 4, "dtype": dtype}
         data = inputs.read(model, X, reset=trainer is None, **options)
-        targets = check_labels(model, X, y, sample_weight, model.class_weight)
+        labels = on_host(y), on_host(sample_weight)
+        targets = check_labels(model, X, *labels, model.class_weight)
         if targets.kind != "multiclass":
             raise ValueError(
                 "y must be one-dimensional, with one class for each sample, got shape "
                 f"{np.shape(y)}. Fit one {type(model).__name__} for each column."
             )
-        if model.alpha:
-            check_weight(float(model.alpha), data.X.dtype, "alpha")
+        for name in ("alpha", "label_weight"):
+            if getattr(model, name):
+                check_weight(float(getattr(model, name)), data.X.dtype, name)
         _warn_of_norms(type(model).__name__, data.X)
         others = None
         if unsupervised_X is not None:
