@@ -52,6 +52,7 @@ PAPERS = (
     "lista_mnist",
     "topography",
     "inhibition",
+    "what_where",
     "groups_classification",
     "rbm_likelihood",
     "rbm_features",

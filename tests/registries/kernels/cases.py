@@ -23,6 +23,7 @@ from sklearn_ebm.factors.penalties._l1 import SampleWeightedL1
 from tests.registries.kernels import convolutions, layers, maps, pooling
 from tests.registries.kernels.draws import (
     N_ATOMS,
+    draw_gates,
     draw_greedy_gradient,
     draw_greedy_steps,
     draw_unrolled_gradient,
@@ -402,6 +403,7 @@ LONG_TORUS = ((4, 20), (2, 6), (2, 3), "uniform")
 CUT_MAP = ((9, 6), (4, 4), (2, 1), "gaussian", False)
 
 CASES = {
+    "gate_units": Case("gate_units", draw_gates, ("units",)),
     "FISTA, windows": _majorized_case(SMALL_TORUS),
     "FISTA, positive, windows": _majorized_case(LONG_TORUS, positive=True),
     "ISTA, cut windows": _majorized_case(CUT_MAP, accelerated=False),

@@ -62,3 +62,18 @@ def draw_greedy_gradient(rng, dtype, n_rows):
         "lateral_gradient": normal(rng, dtype, N_ATOMS, N_ATOMS),
         "threshold_gradient": normal(rng, dtype, N_ATOMS),
     }
+
+
+def draw_gates(rng, dtype, n_rows):
+    """Draw gates with few components in common, for which the minimum is unique and well known."""
+    gates = (rng.random((5, N_ATOMS)) < 0.2) * rng.uniform(0.2, 1, (5, N_ATOMS))
+    gates /= np.linalg.norm(gates, axis=1, keepdims=True)
+    activity = rng.exponential(2, (n_rows, N_ATOMS)) * (rng.random((n_rows, N_ATOMS)) < 0.5)
+    tol = 2 * float(np.finfo(dtype).eps)
+    units = np.empty((n_rows, 5), dtype)
+    return {
+        "activity": activity.astype(dtype),
+        "gates": gates.astype(dtype),
+        "units": units,
+        "tol": tol,
+    }
