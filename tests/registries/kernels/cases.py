@@ -23,8 +23,8 @@ from sklearn_ebm.factors.penalties._l1 import SampleWeightedL1
 from tests.registries.kernels import convolutions, layers, maps, pooling
 from tests.registries.kernels.draws import (
     N_ATOMS,
-    draw_adam,
     N_FEATURES,
+    draw_adam,
     draw_gates,
     draw_greedy_gradient,
     draw_greedy_steps,
