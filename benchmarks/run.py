@@ -43,6 +43,7 @@ SPEED = (
     "conv_volumes",
     "backward",
     "auto_encoder",
+    "drsae_speed",
 )
 PAPERS = (
     "mnist",
@@ -63,6 +64,7 @@ PAPERS = (
     "outliers",
     "energy_model",
     "auto_encoders",
+    "reconstruction_ica",
     "drsae",
 )
 FOLDERS = dict.fromkeys(SPEED, "speed") | dict.fromkeys(PAPERS, "papers")

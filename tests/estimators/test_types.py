@@ -386,7 +386,7 @@ FRACTIONS = {  # powers of two, exact in all dtypes
     "alpha": 0.5, "beta": 0.5, "learning_rate": 2**-6, "tol": 2**-6, "code_tol": 2**-6,
     "missing_values": 0.5, "momentum": 0.5, "weight_decay": 2**-6, "sparsity_target": 0.25,
     "sparsity_cost": 0.125, "average": 0.25, "validation_fraction": 0.25, "regularization": 0.5,
-    "noise_level": 0.25, "contamination": 0.25, "gamma": 0.5, "label_weight": 0.25,
+    "noise_level": 0.25, "contamination": 0.25, "label_weight": 0.25, "gamma": 0.5,
 }  # fmt: skip
 NUMBERS = {
     "n_components": 6, "n_steps": 1, "max_iter": 3, "batch_size": 100, "code_max_iter": 100,

@@ -24,6 +24,7 @@ from tests.registries.kernels import convolutions, layers, maps, pooling
 from tests.registries.kernels.draws import (
     N_ATOMS,
     N_FEATURES,
+    draw_adam,
     draw_gates,
     draw_greedy_gradient,
     draw_greedy_steps,
@@ -283,18 +284,6 @@ def draw_slopes(rng, dtype, n_rows, parameters, forward=None):
         "parameters": tuple(parameters),
         "result": np.full_like(code, np.nan),
         "sums": np.full((len(parameters), N_ATOMS), np.nan, dtype),
-    }
-
-
-def draw_adam(rng, dtype, n_rows):
-    parameter, gradient, first = (normal(rng, dtype, n_rows, N_ATOMS) for _ in range(3))
-    return {
-        "parameter": parameter,
-        "gradient": gradient,
-        "first": first,
-        "second": first * first,
-        "rate": 0.1,
-        "constants": (0.9, 0.999, 1e-8),
     }
 
 

@@ -1,4 +1,4 @@
-"""Random arguments of unrolled encoders, and common random arrays."""
+"""Random arguments of unrolled encoders and of optimizers, and common random arrays."""
 
 import numpy as np
 
@@ -16,6 +16,18 @@ def normal(rng, dtype, *shape):
 def sparse(rng, dtype, n_rows, density=0.2):
     code = normal(rng, dtype, n_rows, N_ATOMS)
     return code * (rng.random(code.shape) < density)
+
+
+def draw_adam(rng, dtype, n_rows):
+    parameter, gradient, first = (normal(rng, dtype, n_rows, N_ATOMS) for _ in range(3))
+    return {
+        "parameter": parameter,
+        "gradient": gradient,
+        "first": first,
+        "second": first * first,
+        "rate": 0.1,
+        "constants": (0.9, 0.999, 1e-8),
+    }
 
 
 def unit_rows(rng, dtype, n_rows):
