@@ -242,6 +242,8 @@ def _weighted_problems(problem, code, tol, max_iter, backend):
 
 
 def _solve_convex(problem, code, warm, tol, max_iter, backend):
+    if offers(problem, "separated"):
+        problem, code = problem.separated(code)
     entry = suitable("auto", problem, backend)
     return entry.solve(problem, code, warm, tol, max_iter, backend)
 

@@ -23,6 +23,8 @@ from sklearn_ebm.factors.penalties._l1 import SampleWeightedL1
 from tests.registries.kernels import convolutions, layers, maps, pooling
 from tests.registries.kernels.draws import (
     N_ATOMS,
+    draw_adam,
+    draw_gates,
     draw_greedy_gradient,
     draw_greedy_steps,
     draw_unrolled_gradient,
@@ -289,18 +291,6 @@ def draw_slopes(rng, dtype, n_rows, parameters, forward=None):
     }
 
 
-def draw_adam(rng, dtype, n_rows):
-    parameter, gradient, first = (normal(rng, dtype, n_rows, N_ATOMS) for _ in range(3))
-    return {
-        "parameter": parameter,
-        "gradient": gradient,
-        "first": first,
-        "second": first * first,
-        "rate": 0.1,
-        "constants": (0.9, 0.999, 1e-8),
-    }
-
-
 def _step_case(accelerated, positive, **how):
     replaced = ("code", "extrapolated", *(("momentum",) if accelerated else ()))
     options = {"accelerated": accelerated, "positive": positive, **how}
@@ -402,6 +392,7 @@ LONG_TORUS = ((4, 20), (2, 6), (2, 3), "uniform")
 CUT_MAP = ((9, 6), (4, 4), (2, 1), "gaussian", False)
 
 CASES = {
+    "gate_units": Case("gate_units", draw_gates, ("units",)),
     "FISTA, windows": _majorized_case(SMALL_TORUS),
     "FISTA, positive, windows": _majorized_case(LONG_TORUS, positive=True),
     "ISTA, cut windows": _majorized_case(CUT_MAP, accelerated=False),
