@@ -29,20 +29,29 @@ SIZE, N_ATOMS, N_WHAT, N_FRAMES, PASSES, SEEDS = 12, 100, 25, 3, 12, 3
 N_TRAIN, N_TEST, LONG = 5_000, 500, 8
 GAMMAS = (2.0, 3.0, 6.0)
 PAD = 48  # width of the padded atoms whose spectrum is computed
+PART_NAMES = ("photographs", "gamma", "film")
+FRAMES = (0, 400), (450, 795)  # frames of the film to learn from, and to test on
 
 
 def main():
-    options = _common.options(__doc__)
+    options = _common.options(__doc__, _add_options)
     warnings.simplefilter("ignore")  # the number of passes is the intended stop
     report = _common.Report("what_where", "What and where: units shared by successive frames")
     images = [np.asarray(image, dtype=np.float32) for image in photographs()]
-    for seed in range(1 if options.quick else SEEDS):
-        of_photographs(report, options, images, options.seed + seed)
-    of_gammas(report, options, images)
-    of_film(report, options)
-    report.note("pictures of seed 0: what_where.png, what_where_shuffled.png")
-    report.note("seconds on a machine with other load")
+    if "photographs" in options.parts:
+        for seed in range(1 if options.quick else SEEDS):
+            of_photographs(report, options, images, options.seed + seed)
+        report.note("pictures of seed 0: what_where.png, what_where_shuffled.png")
+    if "gamma" in options.parts:
+        of_gammas(report, options, images)
+    if "film" in options.parts:
+        of_film(report, options)
+    report.keep_saved(options.results)
     report.save(options.results)
+
+
+def _add_options(parser):
+    parser.add_argument("--parts", nargs="+", default=PART_NAMES, choices=PART_NAMES)
 
 
 def of_photographs(report, options, images, seed):
@@ -74,8 +83,11 @@ def of_film(report, options):
     if frames is None:
         report.note("the film was not read: PyAV or vtest.avi is missing")
         return
-    data = Films(frames, options, options.seed, film=True, shift=0.0)
-    measure(report, "film", learned(report, "film", data, options, options.seed), data)
+    train, test = (frames[first:last] for first, last in FRAMES)
+    data = Films(train, options, options.seed, test, film=True, shift=0.0)
+    fitted = learned(report, "film", data, options, options.seed)
+    measure(report, "film", fitted, data, targets=True)
+    report.note("film: learned from frames 1 to 400, measured on frames 451 to 795")
 
 
 def film():
@@ -95,7 +107,7 @@ def film():
 class Films:
     """Sequences of whitened patches with normalised contrast, to learn from and to test on."""
 
-    def __init__(self, images, options, seed, **how):
+    def __init__(self, images, options, seed, test_images=None, **how):
         from sklearn_ebm import ZCAWhitener
         from sklearn_ebm.datasets import normalize_patches, sample_moving_patches
 
@@ -103,8 +115,9 @@ class Films:
         how = {"min_variance": 100.0, **how}
         X, self.groups = sample_moving_patches(images, SIZE, n_train, random_state=seed, **how)
         test, self.test_groups = sample_moving_patches(
-            images, SIZE, n_test, n_frames=LONG, random_state=seed + 1000, **how
-        )
+            images if test_images is None else test_images, SIZE, n_test,
+            n_frames=LONG, random_state=seed + 1000, **how,
+        )  # fmt: skip
         whitener = ZCAWhitener().fit(X - X.mean(axis=1, keepdims=True))
         self.X, self.test = (
             normalize_patches(whitener.transform(part - part.mean(axis=1, keepdims=True)))

@@ -10,6 +10,7 @@ from sklearn_ebm.estimators._dictionary_learning import DictionaryLearning
 from sklearn_ebm.estimators._fitted import learned_before
 from sklearn_ebm.factors.encoders import ReluEncoder
 from sklearn_ebm.factors.penalties._what_where import unit_rows_of
+from sklearn_ebm.inputs._checks import check_weight
 from sklearn_ebm.inputs._chunks import refuse_dask
 from sklearn_ebm.inputs._windows import Windows
 from sklearn_ebm.learning._samples import Samples
@@ -74,6 +75,12 @@ class WhatWhereLearning(DictionaryLearning):
         self.windows = Windows(self.groups, data.X, int(self.model.n_frames))
         self.windows.warn_of_short_sequences()
         return data, *weights
+
+    def _set_alpha(self, trainer, data, weights, rows):
+        super()._set_alpha(trainer, data, weights, rows)
+        check_weight(
+            float(self.model.gamma), data.X.dtype if trainer is None else trainer.dtype, "gamma"
+        )
 
     def _follow(self, trainer, data):
         super()._follow(trainer, data)

@@ -26,7 +26,7 @@ from sklearn_ebm.estimators._psd import AUTOMATIC_RATE, PREDICTION_CONSTRAINTS
 from sklearn_ebm.estimators._sparse_model import COMMON_CONSTRAINTS, SparseModel
 from sklearn_ebm.estimators._what_where_learning import FrameAtoms, WhatWhereLearning
 from sklearn_ebm.factors.penalties._what_where import WhatWherePenalty
-from sklearn_ebm.inputs._checks import check_codes
+from sklearn_ebm.inputs._checks import check_codes, check_weight
 from sklearn_ebm.inputs._windows import Windows
 from sklearn_ebm.layers._state import refusable
 from sklearn_ebm.learning._batch_sizes import ENCODER_BATCHES
@@ -515,6 +515,7 @@ class WhatWherePSD(SparseModel):
         """Return the frames of a call, and the parts of the fitted model."""
         self._ready()
         data = read(self, X, mask)
+        check_weight(float(self.gamma), data.X.dtype, "gamma")
         return Frames(data, Windows(groups, data.X, int(self.n_frames))), self._state.parts
 
     def generate(self, what: ArrayLike, where: ArrayLike) -> Array:

@@ -244,6 +244,22 @@ def test_missing_values_are_those_of_a_mask():
     assert not np.allclose(complete.components_, by_mask.components_, atol=1e-3)
 
 
+def test_codes_of_tiny_samples_are_those_in_double_precision():
+    """The squares of these samples underflow in single precision."""
+    tiny = (1e-24 * X).astype(np.float32)
+    settings = {"dictionary": np.eye(12)[:8], "alpha": 1e-25, "inference": "optimal"}
+    model = clone(SMALL).set_params(output="simple", **settings).fit(tiny, groups=GROUPS)
+    single = model.transform(tiny, groups=GROUPS)
+    double = model.transform(tiny.astype(np.float64), groups=GROUPS)
+    assert single.max() > 0
+    assert_allclose(1e24 * single.astype(float), 1e24 * double, atol=1e-2)
+
+
+def test_a_cost_that_is_out_of_range_is_refused():
+    with pytest.raises(ValueError, match=r"gamma=1e\+300 is too large for dtype"):
+        clone(SMALL).set_params(gamma=1e300).fit(X.astype(np.float32), groups=GROUPS)
+
+
 def test_windows_of_weight_zero_do_not_count():
     weight = (GROUPS < 15).astype(float)
     settings = {"dictionary_init": X[[3, 9, 14, 20, 33, 41, 50, 57]], "batch_size": 40}

@@ -23,6 +23,7 @@ from sklearn_ebm.factors.penalties._l1 import SampleWeightedL1
 from tests.registries.kernels import convolutions, layers, maps, pooling
 from tests.registries.kernels.draws import (
     N_ATOMS,
+    N_FEATURES,
     draw_adam,
     draw_gates,
     draw_greedy_gradient,
@@ -31,9 +32,9 @@ from tests.registries.kernels.draws import (
     draw_unrolled_step,
     normal,
     sparse,
+    unit_rows,
 )
 
-N_FEATURES = 53
 N_ROWS = 9
 N_JOINT = 3  # samples that share a support
 GROUP_SIZES = [1, 9, 3, 1, 12, 4, 7]  # of all atoms together; below, at and above multiples of four
@@ -84,11 +85,6 @@ class Case(NamedTuple):
     certificate: Any = dense_certificate  # (lasso, code) -> (gap, curvature), of a minimizer
 
 
-def _unit_rows(rng, dtype, n_rows):
-    rows = rng.standard_normal((n_rows, N_FEATURES))
-    return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(dtype)
-
-
 def draw_step(rng, dtype, n_rows, accelerated, positive, n_atoms=N_ATOMS, has_weights=False):
     shape = (n_rows, n_atoms)
     penalty = L1(np.float64(0.7), positive)  # a grid's np.float64 must not promote
@@ -119,7 +115,7 @@ def draw_majorized_step(rng, dtype, n_rows, windows, **how):
 def draw_lasso(rng, dtype, n_rows, rule, **settings):
     if isinstance(rule, type):  # of a rule with weights for each sample
         rule = rule(1.0, rng.uniform(0.5, 2, (n_rows, N_ATOMS)).astype(dtype))
-    dictionary = _unit_rows(rng, dtype, N_ATOMS)
+    dictionary = unit_rows(rng, dtype, N_ATOMS)
     X = 5 * normal(rng, dtype, n_rows, N_FEATURES)
     lasso = Lasso(dictionary @ dictionary.T, X @ dictionary.T, (X * X).sum(axis=1) / 2, rule)
     code = normal(rng, dtype, n_rows, N_ATOMS) * (rng.random((n_rows, N_ATOMS)) < 0.2)
@@ -168,12 +164,12 @@ def draw_pursuit(rng, dtype, n_rows, rule, most, draw=draw_lasso):
 
 def draw_svd(rng, dtype, n_rows, n_steps):
     """Atoms to fit: each in some rows, one in none."""
-    dictionary = _unit_rows(rng, dtype, n_rows)
+    dictionary = unit_rows(rng, dtype, n_rows)
     code = sparse(rng, dtype, 80, 0.3)[:, :n_rows]
     code[:, 2:3] = 0
     X = code @ dictionary + normal(rng, dtype, 80, N_FEATURES)
     return {
-        "dictionary": _unit_rows(rng, dtype, n_rows),
+        "dictionary": unit_rows(rng, dtype, n_rows),
         "residual": X,
         "code": code,
         "weight": rng.uniform(0.5, 2, 80).astype(dtype),
@@ -215,12 +211,12 @@ def draw_descent(rng, dtype, n_rows, rule, accelerated):
 
 
 def draw_atoms(rng, dtype, n_rows, **options):
-    dictionary = _unit_rows(rng, dtype, n_rows)
+    dictionary = unit_rows(rng, dtype, n_rows)
     code = normal(rng, dtype, 500, n_rows)
     code[:, 1::7] = 0  # unused atoms are unchanged
     X = code @ dictionary + normal(rng, dtype, 500, N_FEATURES)
     return {
-        "dictionary": _unit_rows(rng, dtype, n_rows),
+        "dictionary": unit_rows(rng, dtype, n_rows),
         "code_moment": code.T @ code,
         "cross_moment": code.T @ X,
         **options,
@@ -244,7 +240,7 @@ def draw_moments(rng, dtype, n_rows, density):
 
 
 def draw_quadratic(rng, dtype, n_rows, density):
-    atoms = _unit_rows(rng, dtype, N_ATOMS)
+    atoms = unit_rows(rng, dtype, N_ATOMS)
     correlation = normal(rng, dtype, n_rows, N_ATOMS)
     return {
         "gram": atoms @ atoms.T,

@@ -5,6 +5,7 @@ import numpy as np
 from sklearn_ebm.backends import numpy as reference
 
 N_ATOMS = 37  # not a multiple of a warp or of a vector register
+N_FEATURES = 53
 N_STEPS = 6  # of greedy coordinate descent
 
 
@@ -27,6 +28,11 @@ def draw_adam(rng, dtype, n_rows):
         "rate": 0.1,
         "constants": (0.9, 0.999, 1e-8),
     }
+
+
+def unit_rows(rng, dtype, n_rows):
+    rows = rng.standard_normal((n_rows, N_FEATURES))
+    return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(dtype)
 
 
 def draw_unrolled_step(rng, dtype, n_rows, density, rule):
