@@ -43,6 +43,7 @@ SPEED = (
     "conv_volumes",
     "backward",
     "auto_encoder",
+    "drsae_speed",
 )
 PAPERS = (
     "mnist",
@@ -51,6 +52,7 @@ PAPERS = (
     "lista_mnist",
     "topography",
     "inhibition",
+    "what_where",
     "groups_classification",
     "rbm_likelihood",
     "rbm_features",
