@@ -114,13 +114,13 @@ def draw(filters, path):
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
-    figure, axes = plt.subplots(1, len(filters), figsize=(16, 4.4), layout="constrained")
+    figure, axes = plt.subplots(1, len(filters), figsize=(12, 3.4), layout="constrained")
     for one, (name, rows) in zip(axes, filters.items(), strict=True):
         n_rows = MAP[0] if CASES[name].is_map else int(SHOWN**0.5)
         one.imshow(tiles(rows[: n_rows**2], n_rows), cmap="gray")
-        one.set_title(name, fontsize=10)
+        one.set_title(name, fontsize=8)
         one.axis("off")
-    figure.savefig(path, dpi=110)
+    figure.savefig(path, dpi=100)
     plt.close(figure)
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from benchmarks import _common
 
 N_COMPONENTS = 1000
+N_SAMPLES = 20_000
 BATCH = 100
 NOISE_LEVEL = 0.25
 LEARNING_RATE = 1e-3
@@ -24,7 +25,7 @@ def main():
     options = _common.options(__doc__)
     report = _common.Report("auto_encoder", "Auto-encoders: speed")
     warnings.simplefilter("ignore")  # one pass does not converge
-    X = digits(2_000 if options.quick else 60_000)
+    X = digits(2_000 if options.quick else N_SAMPLES)
     peer = TorchAutoEncoder(X, options)
     model = estimator(options).fit(X[:BATCH])
     report.add(
@@ -32,7 +33,7 @@ def main():
     )
     timings = _common.interleave(
         {"ours": lambda: estimator(options).fit(X), "torch": peer.one_pass},
-        rounds=2 if options.quick else 5,
+        rounds=2 if options.quick else 4,
     )
     case = f"{N_COMPONENTS:,} units, {len(X):,} digits, a pass"
     for name, timing in timings.items():
