@@ -24,7 +24,7 @@ from sklearn_ebm.backends.numba._simd import (
 )
 
 ON_HOST = np.empty(0)
-PIVOT = np.float32(1e-4)  # an atom this close to the support's span may not join
+ROOT = np.float32(8**0.5 - 2)
 SPARSE = 0.3  # share of non-zeros up to which sums of selected rows are faster than BLAS
 SAMPLED = 16  # number of rows of codes from which the share is estimated
 SIGN, STEP, FACTOR, SCRATCH = range(4)  # rows of `Search.vectors`
@@ -63,12 +63,13 @@ class Hessian(NamedTuple):
 
     gram: Any  # (n_atoms, n_atoms)
     shift: Any  # smaller than all eigenvalues of gram
+    share: Any  # lower bound of the eigenvalues of H gram^-1
 
 
 @inner
 def unshifted(gram):
     """Return the Hessian gram."""
-    return Hessian(gram, np.float32(0))
+    return Hessian(gram, np.float32(0), np.float32(1))
 
 
 def buffer(shape, dtype):
@@ -141,39 +142,6 @@ def _rank_one(vectors, inverse, scale, size):
 
 
 @inner
-def _clear(inverse, row, first, last):
-    for k in range(first, last, LANES):
-        store(inverse, (row, k), splat(np.float32(0)))
-
-
-@inner
-def append(gram, search, size, atom):
-    """Append an atom to the inverse; return False if it is in the span of the support."""
-    support, vectors, inverse = search.support, search.vectors, search.inverse
-    for i in range(size):
-        vectors[FACTOR, i] = gram[atom, support[i]]
-    times_inverse(vectors, inverse, SCRATCH, size)
-    pivot = np.float32(gram[atom, atom])
-    floor = PIVOT * pivot
-    for i in range(size):
-        pivot -= vectors[FACTOR, i] * vectors[SCRATCH, i]
-    if pivot <= floor:
-        return False
-    scale = np.float32(1) / pivot
-    _rank_one(vectors, inverse, scale, size)
-    if size == padded(size):
-        for i in range(size):
-            _clear(inverse, i, size, size + LANES)
-    _clear(inverse, size, 0, padded(size + 1))
-    for i in range(size):
-        inverse[i, size] = -vectors[SCRATCH, i] * scale
-        inverse[size, i] = -vectors[SCRATCH, i] * scale
-    inverse[size, size] = scale
-    support[size] = atom
-    return True
-
-
-@inner
 def remove(search, size, position):
     """Remove an atom; the last atom of the support takes its place."""
     support, vectors, inverse = search.support, search.vectors, search.inverse
@@ -209,14 +177,17 @@ def newton_step(rule, hessian, search, size, threshold):
 
 @inner
 def _correct_step(hessian, search, size):
-    """Correct a Newton step for the shift: solve step gram = gradient + shift * last step.
+    """Correct a Newton step p = g gram^-1 for the shift: add shift p gram^-1 / root.
 
-    This multiplies the error by shift / g for each eigenvalue g of gram.
+    For an eigenvalue x of H gram^-1, which is between the share and 1, this leaves the part
+    (1 - x) (1 - x / root) of the gradient. The root minimises its largest magnitude.
     """
-    vectors = search.vectors
+    vectors, root = search.vectors, 1 - ROOT * (1 - hessian.share)
     for i in range(size):
-        vectors[FACTOR, i] += hessian.shift * vectors[STEP, i]
-    times_inverse(vectors, search.inverse, STEP, size)
+        vectors[FACTOR, i] = hessian.shift * vectors[STEP, i] / root
+    times_inverse(vectors, search.inverse, SCRATCH, size)
+    for i in range(size):
+        vectors[STEP, i] += vectors[SCRATCH, i]
 
 
 @inner
