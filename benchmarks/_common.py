@@ -36,13 +36,15 @@ PACKAGES = (
 
 
 # --------------------------------------------------------------------------- options and reports
-def options(description):
-    """Parse the options that are common to all benchmarks."""
+def options(description, extend=None):
+    """Parse the options that are common to all benchmarks, and those that extend(parser) adds."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--quick", action="store_true", help="small sizes: does it run?")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--results", type=Path, help="folder of the tables and plots")
+    if extend is not None:
+        extend(parser)
     chosen = parser.parse_args()
     if chosen.results is None:
         chosen.results = results_folder(chosen.quick)
@@ -112,6 +114,16 @@ class Report:
         """Record a sentence that explains the numbers."""
         self.notes.append(text)
         print(f"  ({text})", flush=True)
+
+    def keep_saved(self, folder):
+        """Add the saved rows and notes of the parts that this run left out, before its own."""
+        path = folder / f"{self.name}.json"
+        if not path.exists():
+            return
+        saved, known = json.loads(path.read_text()), {(row.case, row.measure) for row in self.rows}
+        others = [Row(**row) for row in saved["rows"]]
+        self.rows[:0] = [row for row in others if (row.case, row.measure) not in known]
+        self.notes[:0] = [text for text in saved["notes"] if text not in self.notes]
 
     def save(self, folder):
         lines = [f"# {self.title}", "", markdown(row.cells() for row in self.rows), ""]

@@ -26,6 +26,7 @@ SPEED = (
     "grid_search",
     "memory",
     "dask",
+    "cores",
     "lista_speed",
     "groups",
     "pursuit",
@@ -41,6 +42,7 @@ SPEED = (
     "conv_memory",
     "conv_volumes",
     "backward",
+    "auto_encoder",
 )
 PAPERS = (
     "mnist",
@@ -59,6 +61,8 @@ PAPERS = (
     "caltech101",
     "outliers",
     "energy_model",
+    "auto_encoders",
+    "drsae",
 )
 FOLDERS = dict.fromkeys(SPEED, "speed") | dict.fromkeys(PAPERS, "papers")
 NAMES = (*SPEED, *PAPERS)

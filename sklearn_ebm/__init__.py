@@ -13,6 +13,7 @@ if TYPE_CHECKING:  # the imports of _HOMES
     from sklearn_ebm.estimators import AutoEncoder as AutoEncoder
     from sklearn_ebm.estimators import ConvPSD as ConvPSD
     from sklearn_ebm.estimators import ConvSparseCoder as ConvSparseCoder
+    from sklearn_ebm.estimators import DrSAEClassifier as DrSAEClassifier
     from sklearn_ebm.estimators import EnergyModel as EnergyModel
     from sklearn_ebm.estimators import EnergyOutlierDetector as EnergyOutlierDetector
     from sklearn_ebm.estimators import EstimatorEnergy as EstimatorEnergy
@@ -54,6 +55,7 @@ _HOMES = {
     "ConvSparseCoder": "estimators",
     "Dropout": "layers",
     "ElasticNetPenalty": "factors",
+    "DrSAEClassifier": "estimators",
     "EnergyModel": "estimators",
     "EnergyOutlierDetector": "estimators",
     "EstimatorEnergy": "estimators",
@@ -105,6 +107,7 @@ __all__ = [
     "AutoEncoder",
     "ConvPSD",
     "ConvSparseCoder",
+    "DrSAEClassifier",
     "Dropout",
     "ElasticNetPenalty",
     "EnergyModel",

@@ -31,10 +31,32 @@ if TYPE_CHECKING:
 
     def with_callbacks(fit_method: Function) -> Function: ...
 
+    def available_if(check: Callable[[Any], Any]) -> Callable[[Function], Function]: ...
+
 else:
     from sklearn.base import _fit_context
     from sklearn.callback import with_callbacks
+    from sklearn.utils._available_if import _AvailableIfDescriptor
     from sklearn.utils._param_validation import validate_params
+
+    class _AvailableIf(_AvailableIfDescriptor):
+        """Condition of a method, whose reason is part of the error message."""
+
+        def _check(self, obj, owner):
+            try:
+                super()._check(obj, owner)
+            except AttributeError as error:
+                if error.__cause__ is None:
+                    raise
+                raise AttributeError(f"{error}: {error.__cause__}") from error.__cause__
+
+    def available_if(check):
+        """Return a decorator of methods; see `sklearn.utils.metaestimators.available_if`.
+
+        If `check` raises an error, its text is part of the message.
+        """
+        return lambda method: _AvailableIf(method, check, attribute_name=method.__name__)
+
 
 __all__ = [
     "BaseSGDRegressor",
@@ -50,6 +72,7 @@ __all__ = [
     "_get_output_config",
     "_get_threadpool_controller",
     "_openmp_effective_n_threads",
+    "available_if",
     "callbacks_of",
     "validate_parameter_constraints",
     "validate_params",

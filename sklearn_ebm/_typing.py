@@ -43,6 +43,7 @@ __all__ = [
     "Scale",
     "Size",
     "SparseOrDense",
+    "Unrolled",
 ]
 
 # Data. Results are on the device of the input: an `Array` may be a CuPy array, which has the same
@@ -66,7 +67,10 @@ Activation: TypeAlias = Literal[
 Backend: TypeAlias = Literal["auto", "numpy", "numba", "cupy"]
 BatchSize: TypeAlias = Literal["auto"] | int
 Border: TypeAlias = Literal["full", "same", "valid", "circular"]
-Encoder: TypeAlias = Literal["shrinkage", "smooth_shrinkage", "tanh", "lista", "lfista", "lcod"]
+Encoder: TypeAlias = Literal[
+    "shrinkage", "smooth_shrinkage", "tanh", "lista", "lfista", "lcod", "drsae"
+]
+Unrolled: TypeAlias = Literal["lista", "lfista", "lcod", "drsae"]
 Inference: TypeAlias = Literal["encoder", "optimal"]
 LearningRate: TypeAlias = Literal["auto"] | float | Callable[[float], float]
 MatrixSolver: TypeAlias = Literal[

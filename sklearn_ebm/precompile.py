@@ -44,6 +44,7 @@ MODELS = {
     "RBM": lambda: Example(sklearn_ebm.RBM(N_COMPONENTS), ROWS),
     "AutoEncoder": lambda: Example(sklearn_ebm.AutoEncoder(N_COMPONENTS), ROWS),
     "EnergyModel": lambda: Example(sklearn_ebm.EnergyModel(N_COMPONENTS), ROWS),
+    "DrSAEClassifier": lambda: Example(sklearn_ebm.DrSAEClassifier(N_COMPONENTS), ROWS),
     "FineTunedClassifier": lambda: Example(
         sklearn_ebm.FineTunedClassifier(_dense_network(LogisticRegression())), ROWS, "predict"
     ),

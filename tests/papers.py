@@ -20,6 +20,16 @@ def ista_steps(X, dictionary, alpha, n_steps):
     return code
 
 
+def positive_ista_steps(X, dictionary, alpha, n_steps):
+    """ISTA for codes that are not negative, starting from zero."""
+    lipschitz = LinearDecoder(dictionary).lipschitz
+    code = np.zeros((len(X), len(dictionary)))
+    for _ in range(n_steps):
+        ahead = code + (X - code @ dictionary) @ dictionary.T / lipschitz
+        code = np.maximum(ahead - alpha / lipschitz, 0)
+    return code
+
+
 def fista_steps(X, dictionary, alpha, n_steps):
     """Beck & Teboulle (2009), eq. 4.1 to 4.3, starting from zero and without restart."""
     lipschitz = LinearDecoder(dictionary).lipschitz
@@ -53,11 +63,20 @@ UNTRAINED = {  # solver that equals an untrained network of n_steps, by its enco
     "lista": lambda X, dictionary, alpha, n: ista_steps(X, dictionary, alpha, n + 1),
     "lfista": lambda X, dictionary, alpha, n: fista_steps(X, dictionary, alpha, n + 1),
     "lcod": greedy_steps,
+    "drsae": lambda X, dictionary, alpha, n: positive_ista_steps(X, dictionary, alpha, n + 1),
 }
 
 
-def lista(X, weights, lateral, thresholds, momenta):
-    """Gregor & LeCun (2010), algorithm 2, with extrapolated starts, for each step."""
+def rectify(value, threshold):
+    """Return max(v - threshold, 0)."""
+    return np.maximum(value - threshold, 0)
+
+
+def lista(X, weights, lateral, thresholds, momenta, shrink=shrink):
+    """Gregor & LeCun (2010), algorithm 2, with extrapolated starts, for each step.
+
+    With `rectify` in place of `shrink`, it is the network of Rolfe & LeCun (2013), eq. 2.
+    """
     before = code = shrink(X @ weights[0], thresholds[0])
     for k, momentum in enumerate(momenta):
         start = code + momentum * (code - before) if k else (1 + momentum) * code

@@ -19,6 +19,7 @@ CONTINUED = {  # common beginnings of descriptions, by their last words; classes
     "alpha": "Larger values give sparser codes.",
     "atom_constraint": "which returns the closest atoms in a convex set.",
     "batch_size": "per training step.",
+    "class_weight": "multiplied by `sample_weight`.",
     "code_tol": "is at most this value.",
     "dictionary": "used without normalisation.",
     "estimator": "fitted stage and its output on disk.",
@@ -41,11 +42,11 @@ CONTINUED = {  # common beginnings of descriptions, by their last words; classes
     "warm_start": "instead of starting anew.",
 }
 DIFFERENT = {  # parameters with another meaning in these classes
-    "alpha": ("AutoEncoder",),  # of any regulariser
+    "alpha": ("AutoEncoder", "DrSAEClassifier"),  # of any regulariser; of energies alone
     "backend": (*TUNED, "ZCAWhitener"),  # follows the steps; NumPy for all work
     "batch_size": CONVOLUTIONAL,  # crops
     "dictionary": (*CONVOLUTIONAL, "LISTAEncoder"),  # kernels; a fitted coder
-    "dictionary_init": CONVOLUTIONAL,  # kernels
+    "dictionary_init": (*CONVOLUTIONAL, "DrSAEClassifier"),  # kernels; from noise
     "encoder": ("ConvPSD", "LISTAEncoder"),  # convolutional; unrolled
     "estimator": ("EstimatorEnergy", "EnergyOutlierDetector"),  # any estimator with an energy
     "gamma": ("SmoothAtoms",),  # of differences
@@ -56,15 +57,21 @@ DIFFERENT = {  # parameters with another meaning in these classes
     "n_iter_no_change": (*TUNED, "LISTAEncoder"),  # stops; lowers the rate
     "noise_level": ("AutoEncoder", "EnergyModel"),  # of several kinds of noise
     "penalty": ("AutoEncoder", "LISTAEncoder"),  # by its gradient; also of a fitted coder
-    "optimizer": ("AutoEncoder", "EnergyModel", "SparseCoder"),  # also L-BFGS; of a dictionary
+    "optimizer": (
+        "AutoEncoder",
+        "DrSAEClassifier",
+        "EnergyModel",
+        "SparseCoder",
+    ),  # other kinds
     "solver": (*CONVOLUTIONAL, "GroupSparsePSD", "LISTAEncoder"),  # other solvers
     "tol": (
+        "AutoEncoder",
         "EnergyModel",
         "L0Penalty",
         "L1Constraint",
         "LISTAEncoder",
         "RBM",
-    ),  # of a gradient; of codes; of a held-out loss; of some samples
+    ),  # of several passes; of codes; of a held-out loss; of some samples
     "torus": ("InhibitionPenalty",),  # of distances
     "weight_decay": (*TUNED, "RBM"),  # apart from the gradient; a penalty
 }

@@ -59,11 +59,17 @@ class Trials:
         return self.numbers[name][0]
 
     def report(self, report, measure, keys, unit, **target):
-        """Add a row with the mean over some trials, and a row with their standard deviation."""
+        """Add a row with the mean over some trials, and one with their standard deviation."""
         values = [self.numbers[_name(key)][0] for key in keys]
         case = keys[0][0]
         report.add(case, f"{measure}, mean of {len(values)}", np.mean(values), unit, **target)
-        report.add(case, "standard deviation", np.std(values, ddof=min(1, len(values) - 1)), unit)
+        if len(values) > 1:
+            report.add(case, "standard deviation", np.std(values, ddof=1), unit)
+
+    def seeds(self, name):
+        """Return the seeds of the stored trials whose name is followed by nothing but the seed."""
+        keys = (key.rpartition(" | ") for key in self.numbers)
+        return sorted(int(seed) for first, _, seed in keys if first == name)
 
     def cost(self):
         """Return the total time and the date of the table, in words."""

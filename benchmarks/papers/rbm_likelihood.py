@@ -6,6 +6,10 @@ Salakhutdinov & Murray 2008. DNA: 180 binary features, 1,600 / 400 / 1,186 sampl
 stopping are selected on the validation set, and the test set is used once. The losses without
 chains are compared with persistent chains on DNA, and on MNIST with 20 hidden units, whose log Z is
 exact.
+
+    python -m benchmarks.papers.rbm_likelihood [--parts NAME ...]
+
+The table keeps the rows of parts that are not run again.
 """
 
 import os
@@ -35,13 +39,14 @@ MIXTURES = (5, 10, 15, 20, 30, 40)
 
 
 def main():
-    options = _common.options(__doc__)
+    parts = {part.__name__: part for part in (enumeration, mnist, dna, losses)}
+    choice = {"nargs": "+", "choices": parts, "default": [*parts], "metavar": "NAME"}
+    options = _common.options(__doc__, lambda parser: parser.add_argument("--parts", **choice))
     report = _common.Report("rbm_likelihood", "Restricted Boltzmann machine: log-likelihoods")
     warnings.simplefilter("ignore")
-    enumeration(report, options)
-    mnist(report, options)
-    dna(report, options)
-    losses(report, options)
+    for name in options.parts:
+        parts[name](report, options)
+    report.keep_saved(options.results)
     report.save(options.results)
 
 

@@ -6,48 +6,74 @@ samples, the measured sizes of what travels, the measured time per task of the s
 network of 1 GB/s.
 """
 
+import copy
 import os
 import pickle
 import time
 import uuid
+from contextlib import contextmanager
 
 import dask.array as da
 import numpy as np
 from dask.delayed import Delayed
-from distributed import Client, LocalCluster
+from distributed import Client, LocalCluster, wait
 
 from benchmarks import _common
+from benchmarks.speed import rbm_peers
+from sklearn_ebm.datasets import fetch_mnist
 
 N_COMPONENTS = 256
 ALPHA = 2.0  # about 7 % of the entries of codes are not zero
-ROWS = 4096  # of a chunk
+ROWS = 4096  # of a task
+CHUNK = 8 * ROWS  # rows of a chunk of patches
+DIGITS = 7500  # rows of a chunk of digits
+N_CHUNKS = 8
+PASSES = 3
 BANDWIDTH = 1e9  # bytes per second, between any two machines
 FAN_IN = 8  # sums that one task merges
 
 
 def main():
     options = _common.options(__doc__)
-    report = _common.Report("dask", "Learning from Dask arrays of 144 features, 256 atoms, float32")
-    n_chunks = 4 if options.quick else 8
-    X = _common.natural_patches(n_chunks * ROWS, seed=options.seed, dtype=np.float32)
+    report = _common.Report("dask", "Learning from Dask arrays: one and two workers")
+    n_chunks = 2 if options.quick else N_CHUNKS
+    X = _common.natural_patches(n_chunks * CHUNK, seed=options.seed, dtype=np.float32)
+    digits = rbm_peers.digits(options.seed, n_chunks * DIGITS)[1]
+    labels = fetch_mnist(return_X_y=True)[1][: len(digits)]
+    n_repeats = 1 if options.quick else 3
     with cluster(1) as one, cluster(2) as two, Client(one) as first, Client(two) as second:
-        clients = [first, second]
-        arrays = [_persisted(X, client) for client in clients]
-        for batch_size in (512, ROWS, 4 * ROWS):
-            compare(report, X, arrays, clients, batch_size, 1 if options.quick else 2)
+        contest = Contest(report, [first, second], n_repeats)
+        with contest.holding(X, CHUNK):
+            for batch_size in (ROWS, 4 * ROWS, 16 * ROWS):
+                contest.fits(f"SparseCoder, batches of {batch_size:,}", coder(batch_size))
+            contest.fits(f"PSD, batches of {4 * ROWS:,}", psd(4 * ROWS))
+            contest.transforms("SparseCoder, transform", coder(4 * ROWS))
+        with contest.holding(digits, DIGITS, labels):
+            contest.fits("RBM of 1,024 units, batches of 4,096", rbm())
+            tuned = classifier(digits[:1000], labels[:1000])
+            contest.fits("FineTunedClassifier of 1,024 units, batches of 4,096", tuned)
         overhead = seconds_per_task(second)
     report.add("scheduler", "time per task", 1e3 * overhead, "ms")
     costs(report, X[:ROWS], overhead)
     report.note(
-        "larger batches make fewer steps in two passes, so that the objective is higher; it is the "
+        f"{n_chunks} chunks of {CHUNK:,} patches of 144 features and 256 atoms, or of {DIGITS:,} "
+        f"digits of 784 pixels, float32; {PASSES} passes; a task has at most 4,096 patches or 668 "
+        "digits"
+    )
+    report.note(
+        "larger batches make fewer steps in a pass, so that the objective is higher; it is the "
         "same for any number of workers"
     )
     report.note(
-        "the ratio of processor times is the speed-up on a machine with free processors, apart "
-        "from the time that workers wait for each other"
+        "times of fits include the look at all chunks; without Dask, one thread learns from an "
+        "array in memory"
+    )
+    report.note(
+        "two workers, the scheduler and the caller share the processors of the machine; the ratio "
+        "of processor times is the speed-up with free processors, apart from the time that workers "
+        "wait for each other"
     )
     report.note(f"load of the machine at the end: {os.getloadavg()[0]:.1f} processes")
-    report.note("times of a pass are the shortest of several, and include the look at all chunks")
     report.save(options.results)
 
 
@@ -56,39 +82,118 @@ def cluster(n_workers):
     return LocalCluster(n_workers=n_workers, threads_per_worker=1, dashboard_address=None)
 
 
-def _persisted(X, client):
-    with client.as_current():
-        return da.from_array(X, chunks=(ROWS, X.shape[1])).persist()
-
-
-def model(batch_size, max_iter):
+def coder(batch_size):
     from sklearn_ebm import SparseCoder
 
-    return SparseCoder(
-        N_COMPONENTS, alpha=ALPHA, batch_size=batch_size, max_iter=max_iter, tol=0, random_state=0
-    )
+    return SparseCoder(N_COMPONENTS, alpha=ALPHA, batch_size=batch_size, **FIT)
 
 
-def compare(report, X, arrays, clients, batch_size, n_repeats):
-    """Record the seconds of two passes with one and two workers, and the objective."""
-    seconds, busy = [[], []], [[], []]
-    for _ in range(n_repeats + 1):  # the first fit loads modules and kernels
-        for number, (array, client) in enumerate(zip(arrays, clients, strict=True)):
+def psd(batch_size):
+    from sklearn_ebm import PSD
+
+    return PSD(N_COMPONENTS, alpha=ALPHA, batch_size=batch_size, **FIT)
+
+
+def rbm():
+    from sklearn_ebm import RBM
+
+    return RBM(1024, batch_size=ROWS, **FIT)
+
+
+def classifier(X, y):
+    """Return a classifier on a fitted network: only the training with all labels remains."""
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+
+    from sklearn_ebm import AutoEncoder, FineTunedClassifier
+
+    stack = make_pipeline(AutoEncoder(1024, max_iter=1, random_state=0), LogisticRegression())
+    stack.fit(X, y)
+    settings = {"max_iter": PASSES, "n_iter_no_change": PASSES, "random_state": 0}
+    return FineTunedClassifier(stack, prefit=True, batch_size=ROWS, **settings)
+
+
+FIT = {"max_iter": PASSES, "tol": 0, "random_state": 0}
+
+
+class Contest:
+    """Times one worker, two workers, and one thread without Dask, in turn.
+
+    Parameters
+    ----------
+    report : Report
+        Table.
+    clients : list of Client
+        Client of the cluster with one worker, and of that with two workers.
+    n_repeats : int
+        Number of rounds, of which the shortest times count, after one that loads modules.
+    """
+
+    def __init__(self, report, clients, n_repeats):
+        self.report = report
+        self.clients = clients
+        self.n_repeats = n_repeats
+
+    @contextmanager
+    def holding(self, X, rows, y=None):
+        """Hold the chunks of an array on all workers."""
+        self.X, self.targets, self.arrays = X, [] if y is None else [y], []
+        for client in self.clients:
             with client.as_current():
-                before = client.run(time.process_time)
-                taken, fitted = _common.stopwatch(lambda a=array: model(batch_size, 2).fit(a))
-                after = client.run(time.process_time)
-            seconds[number].append(taken)
-            busy[number].append(max(after[worker] - before[worker] for worker in after))
-    one, two = (min(each[1:]) for each in seconds)
-    case = f"batches of {batch_size:,}"
-    report.add(case, "two passes, one worker", one, "s")
-    report.add(case, "one worker / two workers", one / two, "x")
-    one, two = (min(each[1:]) for each in busy)
-    report.add(case, "processor time of one worker / of the busier of two", one / two, "x")
-    report.add(case, "objective after two passes", fitted.objective_curve_[-1])
-    in_memory = model(batch_size, 2).fit(X)
-    report.add(case, "objective, array in memory", in_memory.objective_curve_[-1])
+                array = da.from_array(X, chunks=(rows, X.shape[1])).persist()
+                wait(array)
+                self.arrays.append(array)
+        yield
+        self.arrays.clear()
+
+    def fits(self, case, model):
+        """Record the seconds of fits, and objectives."""
+        one, two = self._record(case, lambda X: copy.deepcopy(model).fit(X, *self.targets))
+        for label, fitted in (("Dask array", two), ("array in memory", one)):
+            curve = getattr(fitted, "objective_curve_", None)
+            if curve is not None:
+                self.report.add(case, f"objective, {label}", curve[-1])
+
+    def transforms(self, case, model):
+        """Record the seconds in which codes are computed and averaged."""
+        fitted = model.fit(self.X[:CHUNK])
+        self._record(case, lambda X: np.asarray(abs(fitted.transform(X)).mean(axis=0)))
+
+    def _record(self, case, call):
+        seconds, busy = [[], [], []], [[], []]
+        for _ in range(self.n_repeats + 1):
+            for number, (array, client) in enumerate(zip(self.arrays, self.clients, strict=True)):
+                with client.as_current():
+                    before = client.run(time.process_time)
+                    taken, found = _common.stopwatch(lambda a=array: call(a))
+                    after = client.run(time.process_time)
+                seconds[number].append(taken)
+                busy[number].append(max(after[worker] - before[worker] for worker in after))
+            with one_thread():
+                taken, local = _common.stopwatch(lambda: call(self.X))
+            seconds[2].append(taken)
+        one, two, without = (min(each[1:]) for each in seconds)
+        self.report.add(case, "one worker", one, "s")
+        self.report.add(case, "one worker / no Dask, one thread", one / without, "x", at_most=1.1)
+        self.report.add(case, "one worker / two workers", one / two, "x", at_least=1.7)
+        one, two = (min(each[1:]) for each in busy)
+        self.report.add(case, "processor time of one worker / of the busier of two", one / two, "x")
+        return local, found
+
+
+@contextmanager
+def one_thread():
+    """Let kernels and products use one thread."""
+    import numba
+    from threadpoolctl import threadpool_limits
+
+    before = numba.get_num_threads()
+    numba.set_num_threads(1)
+    try:
+        with threadpool_limits(1):
+            yield
+    finally:
+        numba.set_num_threads(before)
 
 
 def seconds_per_task(client):
@@ -108,15 +213,13 @@ def _nothing(n_tasks):
 
 def costs(report, X, overhead):
     """Record what a step measures on this machine, and the time of a step on more workers."""
-    from threadpoolctl import threadpool_limits
-
     from sklearn_ebm.learning._memory import Memory
     from sklearn_ebm.learning._samples import Batch
     from sklearn_ebm.learning._work import Work
 
-    fitted = model(ROWS, 1).fit(X)
+    fitted = coder(ROWS).set_params(max_iter=1).fit(X)
     work, batch = Work(fitted._learner.criterion), Batch(X)
-    with threadpool_limits(1):
+    with one_thread():
         taken = []
         for _ in range(6):
             start = time.perf_counter()

@@ -3,6 +3,7 @@
 from sklearn_ebm.estimators._auto_encoder import AutoEncoder
 from sklearn_ebm.estimators._conv_psd import ConvPSD
 from sklearn_ebm.estimators._conv_sparse_coder import ConvSparseCoder
+from sklearn_ebm.estimators._drsae import DrSAEClassifier
 from sklearn_ebm.estimators._energy_model import EnergyModel
 from sklearn_ebm.estimators._energy_outlier_detector import EnergyOutlierDetector
 from sklearn_ebm.estimators._estimator_energy import EstimatorEnergy
@@ -24,6 +25,7 @@ __all__ = [
     "AutoEncoder",
     "ConvPSD",
     "ConvSparseCoder",
+    "DrSAEClassifier",
     "EnergyModel",
     "EnergyOutlierDetector",
     "EstimatorEnergy",

@@ -8,9 +8,14 @@ from typing import Literal, Self
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.callback import CallbackSupportMixin
 from sklearn.utils import check_random_state
-from sklearn.utils.metaestimators import available_if
 
-from sklearn_ebm._sklearn import Interval, StrOptions, _fit_context, with_callbacks
+from sklearn_ebm._sklearn import (
+    Interval,
+    StrOptions,
+    _fit_context,
+    available_if,
+    with_callbacks,
+)
 from sklearn_ebm._typing import (
     Activation,
     Array,
@@ -150,8 +155,9 @@ class AutoEncoder(
     max_iter : int, default=20
         Maximum number of passes over X.
     tol : float, default=1e-3
-        Tolerance of the stopping criterion: learning stops when the relative change of the mean
-        energy between two passes is at most this value. With 0, all `max_iter` passes are made.
+        Tolerance of the stopping criterion: learning stops when the mean objective of five passes
+        differs from that of the five passes before by at most this share. With 0, all `max_iter`
+        passes are made. L-BFGS also stops if no step decreases the objective.
     max_time : float or None, default=None
         Maximum duration of learning, in seconds. When it is reached, `fit` completes the current
         training step and stops, without a warning; a pass that ends early counts in `n_iter_` and

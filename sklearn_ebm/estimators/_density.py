@@ -8,13 +8,14 @@ from numbers import Integral
 import numpy as np
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import check_random_state, check_scalar
-from sklearn.utils.metaestimators import available_if
 
+from sklearn_ebm._sklearn import available_if
 from sklearn_ebm._typing import Array, ArrayLike, MatrixLike, RandomState
 from sklearn_ebm.backends import array_namespace, resolve_backend
 from sklearn_ebm.backends._random import Stream
 from sklearn_ebm.estimators._density_data import (
     checked_units,
+    has_categories,
     is_categorical,
     require_near,
     with_means,
@@ -171,7 +172,7 @@ class DensityModel(Stateful, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         """
         return self.inverse_transform(self.transform(X))
 
-    @available_if(is_categorical)
+    @available_if(has_categories)
     @blockwise
     def reconstruct_proba(self, X: MatrixLike) -> Array:
         """Encode samples, and compute the probabilities of all categories of their features.

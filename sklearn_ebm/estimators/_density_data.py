@@ -56,6 +56,13 @@ def is_categorical(model):
     return model.visible == "categorical"
 
 
+def has_categories(model):
+    """Raise an AttributeError unless the visible units are categorical."""
+    if not is_categorical(model):
+        raise AttributeError(f"It requires visible='categorical', got {model.visible!r}.")
+    return True
+
+
 def checked_units(model, X, categories, reset, dtype):
     """Return data on their device, with zeros in place of missing values, and their largest value.
 

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-import operator
 from numbers import Integral, Real
 from typing import Literal, Self
 
-import numpy as np
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.callback import CallbackSupportMixin
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import check_random_state, check_scalar
-from sklearn.utils.metaestimators import available_if
+from sklearn.utils import check_random_state
 
-from sklearn_ebm._sklearn import Interval, StrOptions, _fit_context, with_callbacks
+from sklearn_ebm._sklearn import (
+    Interval,
+    StrOptions,
+    _fit_context,
+    available_if,
+    with_callbacks,
+)
 from sklearn_ebm._typing import (
     Array,
     ArrayLike,
@@ -24,22 +27,21 @@ from sklearn_ebm._typing import (
     RandomState,
 )
 from sklearn_ebm._warnings import warn
-from sklearn_ebm.backends import BACKENDS, array_namespace, resolve_backend
+from sklearn_ebm.backends import BACKENDS
 from sklearn_ebm.backends._random import Stream
+from sklearn_ebm.estimators._energy_model_losses import LOSSES
 from sklearn_ebm.estimators._energy_model_parts import (
     ATTRIBUTE_NAMES,
     ENERGY_FUNCTION,
-    LOSSES,
     copied_energy,
     drawn_samples,
     energy_from,
     fitted_attributes,
+    for_each_piece,
     goodness,
     has_density,
     log_partition_of,
-    require_values,
     trainer_with,
-    usable,
 )
 from sklearn_ebm.estimators._gradient_learning import (
     fit_in_passes,
@@ -47,12 +49,10 @@ from sklearn_ebm.estimators._gradient_learning import (
     is_stochastic,
     trainer_for,
 )
-from sklearn_ebm.inputs._adapters import Rows
 from sklearn_ebm.layers._state import Stateful
 from sklearn_ebm.learning._batch_sizes import BATCH_SIZE_CONSTRAINTS
 from sklearn_ebm.learning._distributed import samples_of
 from sklearn_ebm.learning._limited_memory import ALL_OPTIMIZERS
-from sklearn_ebm.learning._line_search import SmallGradient
 from sklearn_ebm.learning._progress import MAX_TIME
 from sklearn_ebm.learning._rates import LEARNING_RATE, learning_rate_schedule
 from sklearn_ebm.learning._samples import Samples
@@ -60,7 +60,6 @@ from sklearn_ebm.learning.criteria import Shaping
 from sklearn_ebm.protocols import require
 
 AUTOMATIC_RATE = 3e-2
-PIECE_ROWS = 512  # number of samples whose energies are computed at once
 
 
 class EnergyModel(
@@ -115,7 +114,8 @@ class EnergyModel(
     Parameters
     ----------
     n_components : int or None, default=None
-        Number of filters. None means the number of features. "gaussian" and "ising" have none.
+        Number of filters. None means the number of features. It must be None for "gaussian" and
+        "ising", which have no filters.
         "cd", "pcd", "noise_contrastive" and `sample` require as many as features, or the term q.
     energy_function : {"student_t", "l2", "logcosh", "softplus", "gaussian", "ising", "rbm"}, \
             ExpertEnergy or energy, default="student_t"
@@ -158,13 +158,12 @@ class EnergyModel(
     weight_decay : float, default=0.0
         Weight decay, independent of the gradient: each step multiplies the weights by
         1 - rate * weight_decay. Thresholds and biases do not decay.
-    max_iter : int, default=200
+    max_iter : int, default=500
         Maximum number of passes over X.
-    tol : float, default=1e-5
-        Tolerance of the stopping criterion: learning stops when the relative change of the mean
-        energy between two passes is at most this value. With 0, all `max_iter` passes are made.
-        With L-BFGS, learning stops when the largest derivative is at most `tol` times the magnitude
-        of the objective.
+    tol : float, default=1e-3
+        Tolerance of the stopping criterion: learning stops when the mean objective of five passes
+        differs from that of the five passes before by at most this share. With 0, all `max_iter`
+        passes are made. L-BFGS also stops if no step decreases the objective.
     max_time : float or None, default=None
         Maximum duration of learning, in seconds. When it is reached, `fit` completes the current
         training step and stops, without a warning; a pass that ends early counts in `n_iter_` and
@@ -313,8 +312,8 @@ class EnergyModel(
         optimizer: Literal["auto", "adam", "sgd", "lbfgs"] = "auto",
         learning_rate: LearningRate = "auto",
         weight_decay: float = 0.0,
-        max_iter: int = 200,
-        tol: float = 1e-5,
+        max_iter: int = 500,
+        tol: float = 1e-3,
         max_time: float | None = None,
         batch_size: BatchSize = "auto",
         backend: Backend = "auto",
@@ -366,7 +365,7 @@ class EnergyModel(
             The estimator itself. If Ctrl-C interrupts the fit (KeyboardInterrupt), the estimator
             remains usable, as it was after the last complete batch.
         """
-        end = fit_in_passes(self, X, sample_weight, SmallGradient)
+        end = fit_in_passes(self, X, sample_weight)
         if end is not None and self.tol > 0:
             warn(end.message(self), ConvergenceWarning)
         return self
@@ -417,7 +416,7 @@ class EnergyModel(
         ndarray of shape (n_samples,)
             Energies in nats, up to a constant: exp(-E(x)) / Z is the density of a sample x.
         """
-        return self._for_each_piece(X, lambda energy, rows: energy.value(rows, None))
+        return for_each_piece(self, X, lambda energy, rows: energy.value(rows, None))
 
     def score_samples(self, X: MatrixLike) -> Array:
         """Return the negative energy of each sample, an unnormalised log-density.
@@ -474,7 +473,7 @@ class EnergyModel(
             other features of its sample, in nats. For energies without the derivatives that these
             require, the mean of `score_samples`.
         """
-        return float(self._for_each_piece(X, goodness).mean())
+        return float(for_each_piece(self, X, goodness).mean())
 
     def transform(self, X: MatrixLike) -> Array:
         """Compute the responses of the filters, pooled if the energy has groups.
@@ -499,23 +498,7 @@ class EnergyModel(
         self._ready()
         remedy = "Define it, or use the method energy."
         require(self._state.parts, "responses", "transform requires an energy", remedy)
-        return self._for_each_piece(X, lambda energy, rows: energy.responses(rows))
-
-    def _for_each_piece(self, X, function):
-        """Return the values of function(energy, rows) for all samples."""
-        self._ready()
-        data = Rows().read(self, X, degree=4)
-        require_values(self, self._state.parts, data.X, is_learning=False)
-        energy = usable(self._state.parts, data.X.dtype, data.backend)
-        n_rows, parts = data.X.shape[0], {}
-
-        def work(first, last):
-            with np.errstate(over="ignore"):
-                parts[first] = function(energy, data.X[first:last])
-
-        data.backend.map_pieces(work, n_rows, PIECE_ROWS)
-        result = array_namespace(data.X).concat([parts[first] for first in sorted(parts)])
-        return result if result.dtype == data.X.dtype else result.astype(data.X.dtype)
+        return for_each_piece(self, X, lambda energy, rows: energy.responses(rows))
 
     def sample(
         self, n_samples: int = 1, n_burn_in: int = 200, *, random_state: RandomState = None
@@ -539,13 +522,7 @@ class EnergyModel(
             States at the end of the chains.
         """
         self._ready()
-        n_samples, n_burn_in = operator.index(n_samples), operator.index(n_burn_in)
-        check_scalar(n_samples, "n_samples", Integral, min_val=1)
-        check_scalar(n_burn_in, "n_burn_in", Integral, min_val=0)
-        stream = Stream(check_random_state(random_state))
-        backend = resolve_backend(self.backend, self.mean_)
-        energy = usable(self._state.parts, self.mean_.dtype, backend)
-        return drawn_samples(self, energy, n_samples, n_burn_in, stream, backend)
+        return drawn_samples(self, n_samples, n_burn_in, random_state)
 
     # --------------------------------------------------------------------------- fitted attributes
     def _take_over(self, state, replaced):

@@ -1,47 +1,47 @@
-"""Energies, losses and samplers of `EnergyModel`, chosen by its parameters and the data."""
+"""Energy and chains of `EnergyModel`, its fitted attributes, and methods that depend on them."""
 
 import copy
-import functools
-from dataclasses import dataclass
+import operator
+from numbers import Integral
 from typing import Any, NamedTuple
 
 import numpy as np
+from sklearn.utils import check_random_state, check_scalar
 
 from sklearn_ebm._sklearn import ExampleOf, HasMethods, StrOptions
-from sklearn_ebm._warnings import warn
-from sklearn_ebm.backends import array_namespace, copied, read_only, to_host
+from sklearn_ebm.backends import array_namespace, copied, read_only, resolve_backend, to_host
 from sklearn_ebm.backends._random import Stream
+from sklearn_ebm.estimators._energy_model_losses import (
+    Setting,
+    contrast_for,
+    is_binary,
+    loss_of,
+    optimizer_of,
+    require_spread,
+    require_values,
+    sampler_of,
+    selection_of,
+    shown,
+    warn_of_flat_directions,
+    warn_of_free_directions,
+)
 from sklearn_ebm.estimators._gradient_learning import require_same, trainer_for
 from sklearn_ebm.factors._flip_losses import FLIP_LOSSES
 from sklearn_ebm.factors.energies import MODEL_ENERGIES
-from sklearn_ebm.inputs._checks import check_weight, require_magnitude
-from sklearn_ebm.inputs._moments import Selection, covariance, moments
+from sklearn_ebm.inputs._adapters import Rows
+from sklearn_ebm.inputs._checks import require_magnitude
+from sklearn_ebm.inputs._moments import moments
 from sklearn_ebm.inputs._rows import dense_rows
-from sklearn_ebm.learning.contrasts import (
-    BinaryNoise,
-    Chains,
-    DenoisingScoreMatching,
-    GaussianNoise,
-    Likelihood,
-    Neighbours,
-    NoiseContrastive,
-    ScoreMatching,
-)
+from sklearn_ebm.learning.contrasts import NoiseContrastive
 from sklearn_ebm.learning.criteria import Shaping
 from sklearn_ebm.protocols import offers, require
-from sklearn_ebm.solvers import FlipSampler, HamiltonianSampler
 
 ENERGY_FUNCTION = [  # constraint of the parameter `energy_function`
     StrOptions(set(MODEL_ENERGIES)),
     ExampleOf("first", "ExpertEnergy('l2', groups=4)"),
     HasMethods(["value", "parameter_gradients"]),
 ]
-LARGEST_LINE_SEARCH = 50_000  # samples up to which optimizer="auto" is L-BFGS
-LARGEST_RESPONSE = 30.0  # standard deviation of responses in score matching
-SMALLEST_LIMIT = 3.0  # likewise if there are few samples
-SAMPLES_PER_FILTER = 4.0  # samples per feature that a filter of unit response requires
-ROWS_OF_START = 1000  # samples whose mean energy determines the first normalising constant
-FLAT = 1e-8  # share of the mean variance below which a direction has no variance
+PIECE_ROWS = 512  # number of samples whose energies are computed at once
 
 
 class Form(NamedTuple):
@@ -89,108 +89,6 @@ ATTRIBUTE_NAMES = (*dict.fromkeys(form.name for form in ATTRIBUTES.values()),)
 POSITIVE = ("log_strengths", "log_precision")  # their attributes must be positive
 
 
-@dataclass(frozen=True)
-class Setting:
-    """What the construction of a contrast depends on.
-
-    Attributes
-    ----------
-    model : EnergyModel
-        Its parameters.
-    energy : Energy
-        The energy.
-    selection : Selection
-        The data.
-    criterion : Shaping
-        Holds the moments of the first data, and the contrast with which learning has begun.
-    """
-
-    model: Any
-    energy: Any
-    selection: Any
-    criterion: Any
-
-    @functools.cached_property
-    def covariance(self):
-        """Covariance of the data, in double precision on the host."""
-        return covariance(self.selection, self.criterion.base[0])
-
-
-class Loss(NamedTuple):
-    """A loss by name.
-
-    Attributes
-    ----------
-    kind : type
-        Class of the contrast.
-    make : callable
-        Returns the contrast for a `Setting`.
-    """
-
-    kind: Any
-    make: Any
-
-
-def _score_matching(setting):
-    criterion, previous = setting.criterion, setting.criterion.contrast
-    if isinstance(previous, ScoreMatching):
-        return previous
-    matrix = setting.covariance
-    n_features = len(matrix)
-    matrix = matrix + FLAT * np.trace(matrix) / n_features * np.eye(n_features)
-    most = len(setting.selection.rows) / (SAMPLES_PER_FILTER * n_features)
-    xp = array_namespace(criterion.base[0])
-    matrix = xp.asarray(matrix, dtype=criterion.dtype)
-    return ScoreMatching(matrix, min(LARGEST_RESPONSE, max(SMALLEST_LIMIT, most)))
-
-
-def _denoising(setting):
-    level = float(setting.model.noise_level)
-    check_weight(level, setting.criterion.dtype, "noise_level")
-    return DenoisingScoreMatching(level)
-
-
-def _noise_contrastive(setting):
-    ratio, previous = int(setting.model.noise_ratio), setting.criterion.contrast
-    if isinstance(previous, NoiseContrastive):
-        return NoiseContrastive(previous.noise, ratio, previous.log_normalizer)
-    mean, _ = setting.criterion.base
-    if is_binary(setting.energy):
-        noise = BinaryNoise.of(to_host(mean).astype(np.float64))
-    else:
-        noise = GaussianNoise.of(to_host(mean).astype(np.float64), setting.covariance)
-    X, rows, dtype, *_ = setting.selection
-    sample = dense_rows(X, rows[:: max(1, len(rows) // ROWS_OF_START)], dtype)
-    noise = noise.like(sample)
-    return NoiseContrastive(noise, ratio, noise.normalizer_of(setting.energy, sample))
-
-
-def _neighbours(name):
-    return lambda setting: Neighbours(name)
-
-
-def _chains(is_persistent):
-    def make(setting):
-        n_steps = int(setting.model.n_sampling_steps)
-        return Chains(sampler_of(setting.model, setting.energy), n_steps, is_persistent)
-
-    return make
-
-
-LOSSES = {
-    "maximum_likelihood": Loss(Likelihood, lambda setting: Likelihood()),
-    "score_matching": Loss(ScoreMatching, _score_matching),
-    "denoising_score_matching": Loss(DenoisingScoreMatching, _denoising),
-    "ratio_matching": Loss(Neighbours, _neighbours("ratio_matching")),
-    "minimum_probability_flow": Loss(Neighbours, _neighbours("minimum_probability_flow")),
-    "pseudo_likelihood": Loss(Neighbours, _neighbours("pseudo_likelihood")),
-    "noise_contrastive": Loss(NoiseContrastive, _noise_contrastive),
-    "cd": Loss(Chains, _chains(False)),
-    "pcd": Loss(Chains, _chains(True)),
-}
-AUTOMATIC = ("score_matching", "minimum_probability_flow", "maximum_likelihood")
-
-
 def trainer_with(model, trainer, data, weight, random_state, schedule, is_whole):
     """Return a trainer with the current parameters of a model, which may continue another one.
 
@@ -223,6 +121,8 @@ def trainer_with(model, trainer, data, weight, random_state, schedule, is_whole)
     contrast = contrast_for(setting)
     contrast.seed = stream.seed
     require_values(model, criterion.energy, data.X)
+    if not is_binary(criterion.energy):
+        require_spread(criterion.base)
     warn_of_flat_directions(contrast, setting)
     if contrast.takes_densities:
         warn_of_free_directions(criterion.energy, f"loss={loss_of(model, criterion.energy)!r}")
@@ -235,11 +135,6 @@ def trainer_with(model, trainer, data, weight, random_state, schedule, is_whole)
 
 
 # --------------------------------------------------------------------------------------- the energy
-def is_binary(energy):
-    """Return whether the samples of an energy consist of zeros and ones."""
-    return offers(energy, "is_binary") and bool(energy.is_binary)
-
-
 def first_energy(model, base, like, random_state):
     """Return the initial energy, in the dtype and on the device of an array.
 
@@ -258,6 +153,11 @@ def first_energy(model, base, like, random_state):
     is_exact = model.loss == "maximum_likelihood"
     mean, scale = to_host(mean).astype(np.float64), _spread(deviation)
     energy = first(len(mean), model.n_components, mean, random_state, exact=is_exact, scale=scale)
+    if named and "weights" not in energy.parameters and model.n_components is not None:
+        raise ValueError(
+            f"n_components must be None for {shown(model)}, which has no filters, got "
+            f"{model.n_components}."
+        )
     xp = array_namespace(like)
     arrays = {k: xp.asarray(v, dtype=like.dtype) for k, v in energy.parameters.items()}
     return energy.with_parameters(arrays).copy()
@@ -325,6 +225,8 @@ def energy_from(model, state, replaced):
     attributes : dict
         The attributes that define the model, and those derived from them.
     """
+    if "energy_function_" in replaced:
+        _require_energy(model)
     energy = copied_energy(model.energy_function_)
     forms = {} if "energy_function_" in replaced else ATTRIBUTES
     for name, form in forms.items():
@@ -335,6 +237,18 @@ def energy_from(model, state, replaced):
                 raise ValueError(f"{form.name} must be positive, got {float(value.min()):.4g}.")
             energy.parameters[name][...] = value if form.inward is None else form.inward(value)
     return energy, {name: read_only(value) for name, value in published(energy).items()}
+
+
+def _require_energy(model):
+    """Refuse a value of `energy_function_` that is not an energy of the samples."""
+    energy, methods = model.energy_function_, ("value", "parameter_gradients")
+    if isinstance(energy, type) or not all(callable(getattr(energy, m, None)) for m in methods):
+        raise ValueError(
+            "energy_function_ must be an energy with the methods 'value' and "
+            f"'parameter_gradients', got {energy!r}. To learn another energy, set the parameter "
+            "energy_function and call fit."
+        )
+    require_trainable(energy, model.mean_[None, :])
 
 
 def published(energy):
@@ -372,6 +286,23 @@ def _n_outputs(energy, mean):
 
 
 # -------------------------------------------------------------------------- methods by the model
+def for_each_piece(model, X, function):
+    """Return the values of function(energy, rows) for all samples."""
+    model._ready()
+    data = Rows().read(model, X, degree=4)
+    require_values(model, model._state.parts, data.X, is_learning=False)
+    energy = usable(model._state.parts, data.X.dtype, data.backend)
+    n_rows, parts = data.X.shape[0], {}
+
+    def work(first, last):
+        with np.errstate(over="ignore"):
+            parts[first] = function(energy, data.X[first:last])
+
+    data.backend.map_pieces(work, n_rows, PIECE_ROWS)
+    result = array_namespace(data.X).concat([parts[first] for first in sorted(parts)])
+    return result if result.dtype == data.X.dtype else result.astype(data.X.dtype)
+
+
 def log_partition_of(model):
     """Return log Z, exact or the estimate of noise-contrastive estimation.
 
@@ -394,7 +325,8 @@ def log_partition_of(model):
 
 def has_density(model):
     """Raise an AttributeError if log Z is unknown."""
-    return hasattr(model, "log_partition_")
+    _ = model.log_partition_
+    return True
 
 
 def goodness(energy, rows):
@@ -408,87 +340,6 @@ def goodness(energy, rows):
         slope = derivatives.gradient()
         return derivatives.laplacian() - xp.sum(slope * slope, axis=1) / 2
     return -energy.value(rows, None)
-
-
-# ----------------------------------------------------------------------------------------- the loss
-def loss_of(model, energy):
-    """Return the name of the loss: the parameter, or the choice of "auto"."""
-    if model.loss != "auto":
-        return model.loss
-    fitting = fitting_losses(energy)
-    return next(name for name in (*AUTOMATIC, "noise_contrastive") if name in fitting)
-
-
-def fitting_losses(energy):
-    """Return the names of the losses that an energy can serve, in the order of `LOSSES`."""
-    return [
-        name
-        for name, (kind, _) in LOSSES.items()
-        if _suits(kind, energy) and all(offers(energy, each) for each in _needs(kind, energy))
-    ]
-
-
-def _suits(kind, energy):
-    return kind.takes_binary if is_binary(energy) else kind.takes_real
-
-
-def _needs(kind, energy):
-    """Return the capabilities that a loss requires of an energy."""
-    if kind is Chains:
-        return (FlipSampler if is_binary(energy) else HamiltonianSampler).requires
-    return kind.requires
-
-
-def contrast_for(setting):
-    """Return the contrast of a loss; refuse energies that cannot serve it."""
-    model, energy = setting.model, setting.energy
-    name = loss_of(model, energy)
-    kind, make = LOSSES[name]
-    remedy = f"Use loss={' or '.join(map(repr, fitting_losses(energy)))}."
-    user = f"loss={name!r} requires an energy"
-    if not _suits(kind, energy):
-        samples, wanted = "real numbers", "zeros and ones"
-        if is_binary(energy):
-            samples, wanted = wanted, samples
-        raise ValueError(f"{user} of {wanted}; {shown(model)} is one of {samples}. {remedy}")
-    for capability in _needs(kind, energy):
-        require(energy, capability, user, remedy)
-    return make(setting)
-
-
-def shown(model):
-    """Return the parameter `energy_function` as the user set it."""
-    return f"energy_function={model.energy_function!r}"
-
-
-def sampler_of(model, energy):
-    """Return the sampler for an energy."""
-    if is_binary(energy):
-        return FlipSampler()
-    n_leapfrog = 1 if model.sampler == "langevin" else int(model.n_leapfrog_steps)
-    step_size = None if model.step_size == "auto" else float(model.step_size)
-    return HamiltonianSampler(n_leapfrog, step_size)
-
-
-def optimizer_of(model, contrast, n_samples, is_whole):
-    """Return the name of the optimizer: the parameter, or the choice of "auto"."""
-    name = model.optimizer
-    if name == "auto":
-        is_small = is_whole and n_samples <= LARGEST_LINE_SEARCH and model.weight_decay == 0
-        return "lbfgs" if contrast.is_deterministic and is_small else "adam"
-    if name != "lbfgs":
-        return name
-    if contrast.has_chains:
-        raise ValueError(
-            f"optimizer='lbfgs' requires an objective, got loss={model.loss!r}, whose gradient is "
-            "estimated by chains. Use optimizer='adam'."
-        )
-    if model.weight_decay > 0:
-        raise ValueError(
-            f"optimizer='lbfgs' requires weight_decay=0, got {model.weight_decay}. Use "
-            "optimizer='adam'."
-        )
-    return name
 
 
 # ---------------------------------------------------------------------------------------- chains
@@ -517,17 +368,16 @@ def first_shard(setting, contrast, shard, random_state):
     return contrast.sampler.start(dense_rows(X, starts, dtype), _spread(setting.criterion.base[1]))
 
 
-def drawn_samples(model, energy, n_samples, n_burn_in, stream, backend):
-    """Return samples of an energy, from chains that start at independent features."""
+def drawn_samples(model, n_samples, n_burn_in, random_state):
+    """Return samples of a fitted model, from chains that start at independent features."""
+    n_samples, n_burn_in = operator.index(n_samples), operator.index(n_burn_in)
+    check_scalar(n_samples, "n_samples", Integral, min_val=1)
+    check_scalar(n_burn_in, "n_burn_in", Integral, min_val=0)
+    stream = Stream(check_random_state(random_state))
     mean, scale = model.mean_, model.scale_
-    xp = array_namespace(mean)
-    start = xp.zeros((n_samples, mean.shape[0]), dtype=mean.dtype)
-    if is_binary(energy):
-        backend.uniform(start, stream.key())
-        start = xp.asarray(start < mean, dtype=mean.dtype)
-    else:
-        backend.add_normal(start, xp.asarray(scale, copy=True), stream.key())
-        start += mean
+    backend = resolve_backend(model.backend, mean)
+    energy = usable(model._state.parts, mean.dtype, backend)
+    start = _independent(energy, n_samples, (mean, scale), stream, backend)
     if n_burn_in == 0:
         return start
     sampler = sampler_of(model, energy)
@@ -538,62 +388,21 @@ def drawn_samples(model, energy, n_samples, n_burn_in, stream, backend):
     return state.particles
 
 
+def _independent(energy, n_samples, base, stream, backend):
+    """Return samples of independent features with the moments of the training data."""
+    mean, scale = base
+    xp = array_namespace(mean)
+    start = xp.zeros((n_samples, mean.shape[0]), dtype=mean.dtype)
+    if is_binary(energy):
+        backend.uniform(start, stream.key())
+        return xp.asarray(start < mean, dtype=mean.dtype)
+    backend.add_normal(start, xp.asarray(scale, copy=True), stream.key())
+    start += mean
+    return start
+
+
 def _spread(scale):
     """Return the root mean square of the deviations, one if all features are constant."""
     xp = array_namespace(scale)
     spread = float(xp.mean(scale * scale)) ** 0.5
     return spread if spread > 0 else 1.0
-
-
-# ----------------------------------------------------------------------------------------- the data
-def selection_of(X, weight):
-    """Return the rows of the data with a non-zero weight."""
-    weights = None if weight is None else to_host(weight).astype(np.float64)
-    rows = np.arange(X.shape[0]) if weights is None else np.flatnonzero(weights)
-    return Selection(X, rows, X.dtype, weights)
-
-
-def require_values(model, energy, X, is_learning=True):
-    """Refuse real samples for a binary energy, and warn of binary samples for another one."""
-    xp = array_namespace(X)
-    bits = (X == 0) | (X == 1)
-    has_bits = bool(xp.all(bits))
-    if is_binary(energy) and not has_bits:
-        raise ValueError(
-            f"{shown(model)} requires X of zeros and ones, got {float(X[~bits][0]):.4g}. Binarize "
-            "X, or use an energy of real numbers, such as energy_function='student_t'."
-        )
-    if is_learning and not is_binary(energy) and has_bits:
-        warn(
-            f"X has only zeros and ones, but {shown(model)} describes real numbers. Set "
-            "energy_function='ising' or 'rbm'.",
-            UserWarning,
-        )
-
-
-def warn_of_flat_directions(contrast, setting):
-    """Warn of data in which a loss of a density has no minimum."""
-    if not isinstance(contrast, ScoreMatching | Likelihood) or is_binary(setting.energy):
-        return
-    loss = loss_of(setting.model, setting.energy)
-    values = np.linalg.eigvalsh(setting.covariance)
-    if values[0] <= FLAT * max(values.mean(), np.finfo(float).tiny):
-        warn(
-            f"X has directions (almost) without variance, in which loss={loss!r} has "
-            "no minimum: the energy becomes steeper and steeper. Scale features of different units "
-            "with StandardScaler, remove such directions with PCA(n_components=0.99, whiten=True), "
-            "or set loss='denoising_score_matching'.",
-            UserWarning,
-        )
-
-
-def warn_of_free_directions(energy, user):
-    """Warn that exp(-E) has no integral, if whatever uses it requires a density."""
-    n_free = energy.n_free_directions if offers(energy, "n_free_directions") else 0
-    if n_free:
-        warn(
-            f"{user} requires a density, but the energy is constant in {n_free} of the directions "
-            "of X, since there are fewer components than features. Set n_components=None, or "
-            "energy_function=ExpertEnergy(..., precision=1).",
-            UserWarning,
-        )

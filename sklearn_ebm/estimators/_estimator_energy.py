@@ -6,9 +6,8 @@ from typing import Any, Literal, Self
 
 from sklearn.base import TransformerMixin
 from sklearn.utils import get_tags
-from sklearn.utils.metaestimators import available_if
 
-from sklearn_ebm._sklearn import HasMethods, StrOptions, _fit_context
+from sklearn_ebm._sklearn import HasMethods, StrOptions, _fit_context, available_if
 from sklearn_ebm._typing import Array, Estimator, MatrixLike
 from sklearn_ebm.estimators._energy_wrapper import EnergyWrapper
 from sklearn_ebm.inputs._chunks import blockwise
@@ -16,12 +15,17 @@ from sklearn_ebm.layers._state import refusable
 from sklearn_ebm.metrics._energy_of import LATENT, energy_of, form_of
 from sklearn_ebm.protocols import offers
 
+NOUNS = {"code": "codes", "decode": "reconstructions"}
+
 
 def _has(function):
     """Return a check whether the estimator, fitted or not, has a code or a reconstruction."""
 
     def check(model):
-        return offers(form_of(getattr(model, "estimator_", model.estimator)), function)
+        estimator = getattr(model, "estimator_", model.estimator)
+        if not offers(form_of(estimator), function):
+            raise AttributeError(f"{type(estimator).__name__} has no {NOUNS[function]}.")
+        return True
 
     return check
 

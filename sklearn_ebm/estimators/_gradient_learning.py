@@ -13,11 +13,11 @@ from sklearn_ebm.layers._state import refusable
 from sklearn_ebm.learning._batch_sizes import GRADIENT_BATCHES
 from sklearn_ebm.learning._divergence import warn_of_divergence
 from sklearn_ebm.learning._line_search import LineSearchTrainer
-from sklearn_ebm.learning._policies import RelativeChange, undoing_divergence
+from sklearn_ebm.learning._policies import Plateau, undoing_divergence
 from sklearn_ebm.learning._trainer import Plan, Trainer
 
 
-def fit_in_passes(model, X, sample_weight, search_end=RelativeChange):
+def fit_in_passes(model, X, sample_weight):
     """Learn from X in passes over shuffled batches, or over all samples.
 
     Parameters
@@ -28,12 +28,10 @@ def fit_in_passes(model, X, sample_weight, search_end=RelativeChange):
         Samples.
     sample_weight : array-like of shape (n_samples,) or None
         Weight of each sample.
-    search_end : type, default=RelativeChange
-        Policy that ends a line search, constructed with the tolerance.
 
     Returns
     -------
-    end : Policy or None
+    end : Plateau or None
         The policy that did not end a line search before the last pass; otherwise None.
     """
     with refusable(model) as attempt:
@@ -49,7 +47,7 @@ def fit_in_passes(model, X, sample_weight, search_end=RelativeChange):
         if not is_search:
             batch_size = GRADIENT_BATCHES.of_pass(model.batch_size, batch_size)
             guards = undoing_divergence()
-        end = (search_end if is_search else RelativeChange)(float(model.tol))
+        end = Plateau(float(model.tol), ends_if_equal=is_search)
         plan = Plan(int(model.max_iter), batch_size, random_state, model.max_time)
         try:
             outcome = trainer.run(samples, [*guards, end], plan, model, context)

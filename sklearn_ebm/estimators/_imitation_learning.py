@@ -91,9 +91,13 @@ class TaughtAtoms(Atoms):
 
     needs_new_moments = ("components_",)
 
+    def __init__(self, n_components, dictionary, positive=False):
+        super().__init__(n_components, dictionary)
+        self.positive = positive
+
     def checked(self, given, n_components, like, name="dictionary"):
         if is_coder(given):
-            given = _atoms_of(given)
+            given = _atoms_of(given, self.positive)
         return check_dictionary(given, n_components, like.shape[1], like.dtype, name)
 
     def normalized(self, dictionary, table=None):
@@ -103,7 +107,7 @@ class TaughtAtoms(Atoms):
         return Trainer(Imitation(dictionary, encoder))
 
 
-def _atoms_of(coder):
+def _atoms_of(coder, positive):
     check_is_fitted(
         coder,
         msg="dictionary must be a fitted coder or an array of atoms, got an unfitted %(name)s. "
@@ -114,10 +118,11 @@ def _atoms_of(coder):
             "dictionary must be a coder with components_ or an array of atoms, got "
             f"{type(coder).__name__}."
         )
-    if getattr(coder, "positive", False):
+    if getattr(coder, "positive", False) and not positive:
         raise ValueError(
             "dictionary must be a coder with positive=False, got positive=True: the encoder "
-            "predicts codes of both signs. Pass its components_ to learn codes of both signs."
+            "predicts codes of both signs. Set encoder='drsae' for non-negative codes, or pass its "
+            "components_ to learn codes of both signs."
         )
     return coder.components_
 
@@ -191,7 +196,7 @@ class ImitationLearning(DictionaryLearning):
             model.n_components, alpha=alpha, penalty=model._penalty_kind(), solver=model.solver,
             dictionary_init=drawn, max_time=model.max_time, code_max_iter=model.code_max_iter,
             code_tol=model.code_tol, backend=model.backend, random_state=self.first.random_state,
-            verbose=model.verbose, missing_values=model.missing_values,
+            verbose=model.verbose, missing_values=model.missing_values, positive=model.positive,
         )  # fmt: skip
         passed = data.X, weights, data.mask
         if data.source is not None:

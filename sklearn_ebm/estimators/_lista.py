@@ -20,6 +20,7 @@ from sklearn_ebm._typing import (
     PenaltyLike,
     RandomState,
     Scale,
+    Unrolled,
 )
 from sklearn_ebm.backends import copied
 from sklearn_ebm.estimators._fitted import keep, read
@@ -35,7 +36,13 @@ from sklearn_ebm.estimators._sparse_model import (
     SOLVERS_OF_WEIGHTED,
     SparseModel,
 )
-from sklearn_ebm.factors import LOSSES, PENALTY, UNROLLED_ENCODERS, same_penalty
+from sklearn_ebm.factors import (
+    LOSSES,
+    PENALTY,
+    POSITIVE_ENCODERS,
+    UNROLLED_ENCODERS,
+    same_penalty,
+)
 from sklearn_ebm.inputs._adapters import Rows
 from sklearn_ebm.learning._batch_sizes import ENCODER_BATCHES
 from sklearn_ebm.learning._rates import LEARNING_RATE
@@ -76,9 +83,11 @@ class LISTAEncoder(SparseModel):
         is one, and "l1" otherwise. The penalty must be separable, because the steps of the encoder
         shrink each component by itself; penalties other than ||z||_1 are only approximated by the
         encoder.
-    encoder : {"lista", "lfista", "lcod"}, default="lista"
+    encoder : {"lista", "lfista", "lcod", "drsae"}, default="lista"
         Solver that the encoder unrolls: "lista" is ISTA, "lfista" is FISTA with trained momenta,
-        and "lcod" is greedy coordinate descent, which changes one component in each step.
+        and "lcod" is greedy coordinate descent, which changes one component in each step. "drsae"
+        is ISTA for non-negative codes, as in `DrSAEClassifier`; optimal codes are then non-negative
+        as well.
     n_steps : int, default=3
         Number of steps. Each step of ISTA and FISTA is a product with S. With 0, the encoder is the
         soft thresholding sh(x W).
@@ -239,8 +248,7 @@ class LISTAEncoder(SparseModel):
     _free_to_change = ("alpha", "relative_alpha", "penalty")
     _alpha_is_live = False  # the encoder was trained for `alpha_`
     _learning = ImitationLearning
-    positive = False  # parameters of the other models that this model lacks
-    missing_values = None
+    missing_values = None  # a parameter of the other models that this model lacks
 
     _parameter_constraints: dict = {
         **{
@@ -269,7 +277,7 @@ class LISTAEncoder(SparseModel):
         alpha: float | Scale | None = None,
         relative_alpha: bool = False,
         penalty: PenaltyLike | None = None,
-        encoder: Literal["lista", "lfista", "lcod"] = "lista",
+        encoder: Unrolled = "lista",
         n_steps: int = 3,
         tied: bool = True,
         loss: Literal["codes", "energy"] = "codes",
@@ -376,11 +384,16 @@ class LISTAEncoder(SparseModel):
             cloned.dictionary = copy.deepcopy(self.dictionary)
         return cloned
 
+    @property
+    def positive(self):
+        """Whether codes are non-negative."""
+        return self.encoder in POSITIVE_ENCODERS
+
     def _inputs(self, is_first=False):
         return Rows(accepts_sparse=True)
 
     def _atoms(self):
-        return TaughtAtoms(self.n_components, self.dictionary)
+        return TaughtAtoms(self.n_components, self.dictionary, self.positive)
 
     def _has_anyway(self, name, value):
         if name in ("alpha", "relative_alpha"):

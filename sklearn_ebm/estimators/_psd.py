@@ -79,13 +79,14 @@ class PSD(SparseModel):
     beta : float, default=1.0
         Weight of the prediction term beta/2 ||z - f(x)||^2. With larger values, the codes are
         closer to their predictions f(x).
-    encoder : {"shrinkage", "tanh", "smooth_shrinkage", "lista", "lfista", "lcod"}, \
+    encoder : {"shrinkage", "tanh", "smooth_shrinkage", "lista", "lfista", "lcod", "drsae"}, \
             default="shrinkage"
         Architecture of the encoder f. "shrinkage" is sh(x W + b), where sh is soft thresholding
         with trained thresholds; "tanh" is gain * tanh(x W + b) with trained gains;
         "smooth_shrinkage" is a smooth approximation of sh with trained slopes and locations.
         "lista", "lfista" and "lcod" unroll `n_steps` steps of ISTA, FISTA and greedy coordinate
-        descent, as in `LISTAEncoder`.
+        descent, as in `LISTAEncoder`. "drsae" unrolls ISTA for non-negative codes and suits
+        `positive=True`.
     n_steps : int, default=3
         Number of steps of an unrolled encoder. Ignored by the other encoders.
     inference : {"encoder", "optimal"}, default="encoder"

@@ -15,7 +15,12 @@ from sklearn_ebm.backends._border import BORDERS
 from sklearn_ebm.backends._gaussian import gaussian_window
 from sklearn_ebm.backends.numpy._local_contrast import ROUNDINGS
 from sklearn_ebm.factors import Filled, FixedMap, LinearHead, OneHot, PooledFeatures
-from sklearn_ebm.factors.encoders import GreedyEncoder, MomentumEncoder, UnrolledEncoder
+from sklearn_ebm.factors.encoders import (
+    GreedyEncoder,
+    MomentumEncoder,
+    PositiveEncoder,
+    UnrolledEncoder,
+)
 from sklearn_ebm.factors.encoders._affine import AffineEncoder
 from sklearn_ebm.factors.encoders._convolutional import ConvolutionalEncoder
 from sklearn_ebm.factors.encoders._logistic import Logistic
@@ -158,9 +163,10 @@ def _extended(ops, images, kernel_shape, border):
     return images
 
 
-@_registered(FORMULAS, UnrolledEncoder, MomentumEncoder)
+@_registered(FORMULAS, UnrolledEncoder, MomentumEncoder, PositiveEncoder)
 def _unrolled(ops, encoder, parameters, x):
     code = before = None
+    is_positive = isinstance(encoder, PositiveEncoder)
     for k in range(encoder.n_steps + 1):
         u = x @ own_of(encoder, parameters, "weights", k)
         if k > 0:
@@ -168,7 +174,8 @@ def _unrolled(ops, encoder, parameters, x):
             if "momentum" in parameters:
                 start = code + (code if k == 1 else code - before) * parameters["momentum"][k - 1]
             u = u + start @ own_of(encoder, parameters, "lateral", k)
-        before, code = code, _soft_threshold(ops, u, own_of(encoder, parameters, "threshold", k))
+        threshold, before = own_of(encoder, parameters, "threshold", k), code
+        code = ops.relu(u - threshold) if is_positive else _soft_threshold(ops, u, threshold)
     return code
 
 

@@ -8,6 +8,7 @@ from sklearn.pipeline import Pipeline
 
 from sklearn_ebm.estimators._fine_tuned import FineTuned
 from sklearn_ebm.export._modules import require_formula
+from sklearn_ebm.layers._state import Stateful
 from sklearn_ebm.learning._heads import HeadStep
 from sklearn_ebm.learning._modules import Step, is_passed_through
 from sklearn_ebm.learning._stages import flat_steps, rebuilt
@@ -51,10 +52,8 @@ def _named(estimator):
 
 
 def _step(name, estimator, dtype):
-    is_head = not is_passed_through(estimator) and (
-        is_classifier(estimator) or is_regressor(estimator)
-    )
-    if is_head:
+    is_own = isinstance(estimator, Stateful) or is_passed_through(estimator)
+    if not is_own and (is_classifier(estimator) or is_regressor(estimator)):
         return HeadStep(name, estimator, np.empty(0, dtype))
     require_formula(estimator)
     return Step(name, estimator, dtype)

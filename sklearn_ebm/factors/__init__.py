@@ -1,12 +1,14 @@
 """Parts of energies: decoders, encoders, penalties, and their sum."""
 
 from sklearn_ebm.factors._atom_constraints import SmoothAtoms, SparseAtoms
+from sklearn_ebm.factors._direction_head import DirectionHead
 from sklearn_ebm.factors._flip_losses import FLIP_LOSSES
 from sklearn_ebm.factors._linear_maps import FixedMap, LinearHead
 from sklearn_ebm.factors._losses import LOSSES
 from sklearn_ebm.factors._missing import Filled
 from sklearn_ebm.factors._one_hot import OneHot
 from sklearn_ebm.factors._pooled_features import PooledFeatures
+from sklearn_ebm.factors._recurrent_coder import RecurrentCoder
 from sklearn_ebm.factors._score_losses import (
     SCORE_LOSSES,
     cross_entropy,
@@ -16,7 +18,12 @@ from sklearn_ebm.factors._score_losses import (
 from sklearn_ebm.factors._tape import Tape, Tapes
 from sklearn_ebm.factors.decoders import ConvolutionalDecoder, LinearDecoder, PatchDecoder
 from sklearn_ebm.factors.decoders._linear import half_norm
-from sklearn_ebm.factors.encoders import CONVOLUTIONAL_ENCODERS, ENCODERS, UNROLLED_ENCODERS
+from sklearn_ebm.factors.encoders import (
+    CONVOLUTIONAL_ENCODERS,
+    ENCODERS,
+    POSITIVE_ENCODERS,
+    UNROLLED_ENCODERS,
+)
 from sklearn_ebm.factors.energies import (
     ENERGIES,
     MODEL_ENERGIES,
@@ -68,6 +75,7 @@ __all__ = [
     "OUTPUTS",
     "PENALTIES",
     "PENALTY",
+    "POSITIVE_ENCODERS",
     "SCORE_LOSSES",
     "UNITS",
     "UNROLLED_ENCODERS",
@@ -76,6 +84,7 @@ __all__ = [
     "BilinearEnergy",
     "CategoricalUnits",
     "ConvolutionalDecoder",
+    "DirectionHead",
     "DisjointGroupNorm",
     "ElasticNetPenalty",
     "ExpertEnergy",
@@ -101,6 +110,7 @@ __all__ = [
     "Pools",
     "ProductOfExperts",
     "ReconstructionEnergy",
+    "RecurrentCoder",
     "SmoothAtoms",
     "SparseAtoms",
     "SparseEnergy",

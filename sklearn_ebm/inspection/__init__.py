@@ -23,6 +23,8 @@ if TYPE_CHECKING:  # the imports of _HOMES, for type checkers
         TopographicMapDisplay as TopographicMapDisplay,
     )
     from sklearn_ebm.inspection._tree import TreeDisplay as TreeDisplay
+    from sklearn_ebm.inspection._units import PrototypeDisplay as PrototypeDisplay
+    from sklearn_ebm.inspection._units import UnitDisplay as UnitDisplay
 
 _HOMES = {
     "CodeDisplay": "_code",
@@ -32,10 +34,12 @@ _HOMES = {
     "GaborFit": "_gabor",
     "MapDisplay": "_maps",
     "ObjectiveDisplay": "_objective",
+    "PrototypeDisplay": "_units",
     "ReconstructionDisplay": "_reconstruction",
     "SampleDisplay": "_samples",
     "TopographicMapDisplay": "_topographic_map",
     "TreeDisplay": "_tree",
+    "UnitDisplay": "_units",
     "fit_gabor": "_gabor",
 }
 

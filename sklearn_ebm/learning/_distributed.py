@@ -23,9 +23,10 @@ from sklearn_ebm.backends._threads import shared_threads
 from sklearn_ebm.inputs._chunked import computed, naming_chunk, rows_of, scaled, shared
 from sklearn_ebm.learning._memory import Memory
 from sklearn_ebm.learning._samples import Batch, Rows, merged
+from sklearn_ebm.learning._work import Particles
 
-ROWS_PER_TASK = 512  # rows of a batch for each of its chunks: fewer do not repay a task,
-NUMBERS_PER_TASK = 2**17  # unless the rows have so many entries
+ROWS_PER_TASK = 4096  # rows of a batch for each of its chunks: fewer do not repay a task,
+NUMBERS_PER_TASK = 2**19  # unless the rows have so many entries
 FAN_IN = 8  # sums that one task merges
 
 
@@ -330,7 +331,7 @@ class ChunkedBatch:
         from dask.delayed import Delayed
 
         step, graph, keys = uuid.uuid4().hex, {}, []
-        graph[f"work-{step}"] = work
+        graph[f"work-{step}"] = work.elsewhere(self.n_samples)
         for place, (number, rows) in enumerate(self.pieces):
             loaded = self.samples.loaded(number)
             graph.update(loaded.__dask_graph__())
@@ -339,20 +340,22 @@ class ChunkedBatch:
                 _performed,
                 f"work-{step}",
                 loaded.key,
-                self._piece(place, number, rows),
+                self._piece(place, number, rows, work),
             )
-        while len(keys) > 1:
+        while len(keys) > FAN_IN:
             groups = [keys[i : i + FAN_IN] for i in range(0, len(keys), FAN_IN)]
             keys = [f"merged-{step}-{len(keys)}-{place}" for place in range(len(groups))]
             graph.update({key: (_merged, group) for key, group in zip(keys, groups, strict=True)})
         # One graph: delayed objects, each with a graph of its own, took ten times as long.
         numbers = [number for number, _ in self.pieces]
-        ((sums, shards),) = computed([Delayed(keys[0], graph)], self.samples.chunks, numbers)
+        parts = computed([Delayed(key, graph) for key in keys], self.samples.chunks, numbers)
+        sums, shards = _merged(parts)  # here, since a task for the last sums would cost a step more
         return sums, work.joined(shards)
 
-    def _piece(self, place, number, rows):
-        name = self.samples.chunks.name_of(number)
-        return Piece(name, rows, self._firsts[place], place, len(self.pieces))
+    def _piece(self, place, number, rows, work):
+        name, n_pieces = self.samples.chunks.name_of(number), len(self.pieces)
+        shard = None if work.only_measures else work.part(place, n_pieces).shard
+        return Piece(name, rows, self._firsts[place], n_pieces, shard)
 
 
 @dataclass(frozen=True)
@@ -367,24 +370,26 @@ class Piece:
         Rows of the chunk.
     first : int
         Number of the first row in the batch.
-    place, n_pieces : int
-        Number of the piece, and number of all pieces of the batch.
+    n_pieces : int
+        Number of all pieces of the batch.
+    shard : object or None
+        Part of the shard: the particles of this piece.
     """
 
     name: str
     rows: Any
     first: int
-    place: int
     n_pieces: int
+    shard: Any
 
 
 def _performed(work, samples, piece):
     """Return the sums of a piece, and the successor of its part of the shard in a list."""
-    work = work.part(piece.place, piece.n_pieces)
+    work = replace(work, shard=piece.shard)
     with naming_chunk(piece.name), shared_threads(piece.n_pieces):
         batch = samples.take(piece.rows)._replace(first=piece.first)
         sums, shard = work.sums(work.criterion.prepare(batch), batch, Memory())
-    return sums, [shard]
+    return sums, [Particles.of(shard) if isinstance(piece.shard, Particles) else shard]
 
 
 def _merged(parts):

@@ -31,11 +31,15 @@ class Watch:
         """Record the initial loss, which may have any size."""
         self.first = loss if math.isfinite(loss) else 0.0
 
+    def limit(self, usual):
+        """Return the largest accepted mean loss, given its usual size."""
+        return self.factor * max(usual, self.first or 0.0)
+
     def require(self, loss, usual):
         """Compare a mean loss with its usual size and with the initial loss."""
         if self.first is None:
             self.begin(loss)
-        if not loss <= self.factor * max(usual, self.first):  # true for NaN
+        if not loss <= self.limit(usual):  # true for NaN
             raise Diverged
 
 

@@ -1,4 +1,4 @@
-"""Batches of samples with labels, of any type that can be indexed."""
+"""Batches of samples with labels: of any type that can be indexed, or of checked rows."""
 
 from dataclasses import dataclass, field
 
@@ -8,6 +8,7 @@ from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import _num_samples
 
 from sklearn_ebm.backends import array_namespace, is_cupy
+from sklearn_ebm.inputs._rows import dense_rows
 from sklearn_ebm.learning._samples import Batch, Samples
 from sklearn_ebm.learning._stages import transformed
 
@@ -39,6 +40,34 @@ class LabelledSamples(Samples):
         rows = np.arange(_num_samples(self.X)) if self.index is None else self.index
         for first in range(0, len(rows), LOOKED_AT):
             yield self.take(rows[first : first + LOOKED_AT])
+
+
+@dataclass
+class ClassifiedRows(Samples):
+    """Rows with the number of their class as `target`; batches are dense and have indicators.
+
+    Attributes
+    ----------
+    n_classes : int
+        Number of classes.
+    """
+
+    n_classes: int = 0
+
+    def take(self, rows):
+        """Return the batch of some rows."""
+        X = dense_rows(self.X, rows, self.dtype)
+        target = weight = None
+        if self.target is not None:
+            target = self.target[rows, None] == np.arange(self.n_classes)
+            target = self.backend.to_device(target.astype(self.dtype))
+        if self.weight is not None:
+            weight = self.backend.to_device(self.weight[rows].astype(self.dtype))
+        return Batch(X, target, weight=weight)
+
+    def __iter__(self):
+        """Yield batches of all samples, for evaluation."""
+        return map(self.take, self.in_order(LOOKED_AT))
 
 
 def as_input(x, dtype=None):

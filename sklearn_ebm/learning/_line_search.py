@@ -1,13 +1,9 @@
 """L-BFGS: steps on all samples at once, none of which increases the objective."""
 
-import math
-
 from sklearn_ebm._storage import stored
-from sklearn_ebm._warnings import distinct
 from sklearn_ebm.backends import array_namespace
 from sklearn_ebm.learning._divergence import Diverged
 from sklearn_ebm.learning._limited_memory import dot
-from sklearn_ebm.learning._policies import Policy
 from sklearn_ebm.learning._trainer import Trainer
 from sklearn_ebm.learning._work import Work
 from sklearn_ebm.learning.criteria._base import mean_loss
@@ -48,11 +44,6 @@ class LineSearchTrainer(Trainer):
         """Restore a snapshot of the criterion, and reset the optimizer."""
         super().go_back(kept)
         self._latest = None
-
-    def largest_derivative(self):
-        """Return the largest derivative of the objective, by parameters in their units."""
-        gradient = self._latest[1]
-        return float(array_namespace(gradient).max(array_namespace(gradient).abs(gradient)))
 
     def _descend(self, batch):
         """Try smaller and smaller steps; return whether one decreases the objective enough."""
@@ -113,44 +104,6 @@ class LineSearchTrainer(Trainer):
         units = self.criterion.optimizer.units
         for name, parameter in self.criterion.parameters.items():
             yield name, parameter, units.get(name, 1.0)
-
-
-class SmallGradient(Policy):
-    """Stop if all derivatives are small, or if no step decreases the objective.
-
-    Derivatives are those by parameters in their units. They are compared with the magnitude of the
-    objective in the first or the last pass, whichever is larger.
-
-    Parameters
-    ----------
-    tol : float
-        Tolerance. With 0, learning only ends if no step decreases the objective.
-    """
-
-    def __init__(self, tol):
-        self.tol = tol
-        self.largest = math.inf
-        self.is_stuck = False
-
-    def look(self, trainer):
-        """Measure the gradient at the parameters of this pass."""
-        objective = trainer.curves["objective"]
-        self.is_stuck = len(objective) > 1 and not objective[-1] < objective[-2]
-        size = max(abs(objective[0]), abs(objective[-1]), 1e-300)
-        self.largest = trainer.largest_derivative() / size
-
-    def is_done(self, trainer):
-        """Return whether another step would change little."""
-        return self.is_stuck or self.largest <= self.tol
-
-    def message(self, plan):
-        """Return the text of the warning that learning has not converged after the last pass."""
-        largest, tol = distinct(self.largest, self.tol)
-        return (
-            f"Maximum number of iterations (max_iter={plan.max_iter}) reached before convergence: "
-            f"the largest derivative of the objective, relative to its magnitude, is {largest} > "
-            f"tol={tol}. Increase max_iter or tol."
-        )
 
 
 def _flat(arrays):

@@ -1,5 +1,7 @@
 """Online dictionary learning from sufficient statistics (Mairal et al. 2009)."""
 
+import copy
+
 from scipy import sparse
 
 from sklearn_ebm._storage import stored
@@ -32,8 +34,7 @@ class OnlineDictionary:
         n_components = dictionary.shape[0]
         self.dictionary = dictionary
         self.constraint = constraint
-        self.code_moment = xp.zeros((n_components, n_components), dtype=dictionary.dtype)
-        self.cross_moment = xp.zeros_like(dictionary)
+        self.code_moment, self.cross_moment = self._new_moments()
         self.idle = xp.zeros(n_components, dtype=xp.int64)
         self.n_batches = 0
         self.n_replaced = 0
@@ -44,6 +45,19 @@ class OnlineDictionary:
     def moments(self):
         """The moments A and B."""
         return self.code_moment, self.cross_moment
+
+    def _new_moments(self):
+        """Return moments of no samples."""
+        xp, dictionary = array_namespace(self.dictionary), self.dictionary
+        n_components = dictionary.shape[0]
+        code_moment = xp.zeros((n_components, n_components), dtype=dictionary.dtype)
+        return code_moment, xp.zeros_like(dictionary)
+
+    def contributor(self):
+        """Return a copy without moments, which offers `contribution`."""
+        light = copy.copy(self)
+        light.code_moment = light.cross_moment = None
+        return light
 
     def weigh(self, exponent):
         """Measure the sample weights of the next batches in units of 2**exponent.
@@ -76,8 +90,7 @@ class OnlineDictionary:
         """Return the moments of some samples and their codes, by the parameters of `absorb`."""
         if mask is not None:  # missing values are replaced by the reconstruction
             X = X + (1 - mask) * decoder.decode(code)
-        xp = array_namespace(X)
-        moments = [xp.zeros_like(moment) for moment in self.moments]
+        moments = self._new_moments()
         backend.add_moments(*moments, code, X, weight)
         return {"code_moment": moments[0], "cross_moment": moments[1]}
 

@@ -47,6 +47,10 @@ class OnlineKernels(OnlineDictionary):
         self.table = table
         self.rank_one = rank_one
 
+    def contributor(self):
+        """Return the kernels themselves, since `contribution` needs the shape of the moments."""
+        return self
+
     def contribution(self, decoder, X, mask, code, weight, backend):
         """Return the moments of some images and their codes, by the parameters of `absorb`."""
         xp = array_namespace(code)

@@ -1,5 +1,7 @@
 """First-order optimizers of a dictionary of named parameters, in place; `OPTIMIZERS` names them."""
 
+import copy
+
 import numpy as np
 
 from sklearn_ebm._storage import stored
@@ -48,6 +50,12 @@ class Optimizer:
         for moment in self._moments():
             for value in moment.values():
                 value[...] = 0
+
+    def without_state(self):
+        """Return an optimizer with the same settings, but without parameters and moments."""
+        bare = copy.copy(self)
+        bare.__init__({}, self.scales, self.decay, self.units)
+        return bare
 
     def _moments(self):
         """Return the arrays of moments, each a dictionary with the names of the parameters."""

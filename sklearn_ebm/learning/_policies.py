@@ -12,6 +12,7 @@ from sklearn_ebm.learning._samples import count
 BACK_OFF = 3.0  # divisor of a learning rate that is too large
 WORSE = 1.2  # multiple of the best loss above which the rate is too large
 WORSE_SHARE = 0.2  # likewise the excess over the best loss, in units of the total decrease
+WINDOW = 5  # number of passes whose mean objective is compared with that of as many before
 SLOWEST = 0.02  # share of the initial rate below which passes without progress end training
 
 
@@ -70,8 +71,7 @@ class RelativeChange(Policy):
 
     def message(self, plan):
         """Return the text of the warning that learning has not converged after the last pass."""
-        limit = f"Maximum number of iterations (max_iter={plan.max_iter})"
-        reached = f"{limit} reached before convergence"
+        reached = _reached(plan)
         if math.isinf(self.change):
             return f"{reached}, which requires at least two passes. Increase max_iter."
         change, tol = distinct(self.change, self.tol)
@@ -79,6 +79,59 @@ class RelativeChange(Policy):
             f"{reached}: the relative change of the objective is {change} > tol={tol}. "
             "Increase max_iter or tol."
         )
+
+
+class Plateau(Policy):
+    """Stop if the mean objective of five passes differs little from that of the five before.
+
+    Single passes do not decide: the objective of one may resemble that of another by chance if it
+    is noisy, and a line search may make little progress in one pass and much in the next.
+
+    Parameters
+    ----------
+    tol : float
+        Relative change at which learning ends. With 0, it does not end by this change.
+    ends_if_equal : bool, default=False
+        Whether learning also ends if the last two objectives are equal, since no step of a line
+        search decreases the objective.
+    """
+
+    def __init__(self, tol, ends_if_equal=False):
+        self.tol = tol
+        self.ends_if_equal = ends_if_equal
+        self.change = math.inf
+        self.is_stuck = False
+
+    def look(self, trainer):
+        """Compare the last passes."""
+        objective = trainer.curves["objective"]
+        self.is_stuck = self.ends_if_equal and len(objective) > 1 and objective[-1] == objective[-2]
+        if len(objective) >= 2 * WINDOW:
+            last = math.fsum(objective[-WINDOW:])
+            before = math.fsum(objective[-2 * WINDOW : -WINDOW])
+            self.change = abs(before - last) / max(abs(before), 1e-300)
+
+    def is_done(self, trainer):
+        """Return whether more passes would change little."""
+        return self.is_stuck or (self.tol > 0 and self.change <= self.tol)
+
+    def message(self, plan):
+        """Return the text of the warning that learning has not converged after the last pass."""
+        reached = (
+            f"Maximum number of iterations (max_iter={plan.max_iter}) reached before convergence"
+        )
+        if math.isinf(self.change):
+            return f"{reached}, which requires at least {2 * WINDOW} passes. Increase max_iter."
+        change, tol = distinct(self.change, self.tol)
+        return (
+            f"{reached}: the relative change of the mean objective of {WINDOW} passes is {change} "
+            f"> tol={tol}. Increase max_iter or tol."
+        )
+
+
+def _reached(plan):
+    limit = f"Maximum number of iterations (max_iter={plan.max_iter})"
+    return f"{limit} reached before convergence"
 
 
 class ConfirmLastStep(Policy):

@@ -22,6 +22,18 @@ class LinearDecay:
         return self.initial * (1 - done)
 
 
+@stored
+@dataclass(frozen=True)
+class ConstantRate:
+    """A constant learning rate."""
+
+    rate: float
+
+    def __call__(self, done):
+        """Return the learning rate at a completed share of training, from 0 to 1."""
+        return self.rate
+
+
 @dataclass(frozen=True)
 class CustomSchedule:
     """A user's function of the completed share of training, whose values are checked."""

@@ -261,7 +261,11 @@ class Trainer:
         if samples.is_plain and self._can_advance(samples):
             for first, last in _equal_sizes([_size(rows) for rows in batches]):
                 index = np.stack([np.r_[rows] for rows in batches[first:last]])
-                self.criterion.advance(samples.X, index, done[first:last], self.stream, self.shard)
+                report = self.criterion.advance(
+                    samples, index, done[first:last], self.stream, self.shard
+                )
+                if tally is not None:
+                    count(tally, report)
             return
         for rows, share in zip(batches, done, strict=True):
             self._batch = samples.take(rows)

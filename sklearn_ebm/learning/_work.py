@@ -4,6 +4,8 @@ import copy
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from sklearn_ebm.backends import new_matrix, resolve_backend
 from sklearn_ebm.learning._samples import merged
 from sklearn_ebm.protocols import offers
@@ -31,6 +33,29 @@ class Particles(NamedTuple):
         """Return a shard as particles, unchanged if it already has this form."""
         return shard if isinstance(shard, cls) else cls(shard, 0, shard.shape[0])
 
+    def __reduce__(self):
+        """Pickle states that are zeros and ones as bits, since they travel in each step."""
+        states = self.states
+        if isinstance(states, np.ndarray) and ((states == 0) | (states == 1)).all():
+            bits = np.packbits(states.astype(bool), axis=1)
+            return _from_bits, (bits, states.shape[1], states.dtype, self.first, self.n_all)
+        return Particles, tuple(self)
+
+
+def _from_bits(bits, n_hidden, dtype, first, n_all):
+    bits = np.unpackbits(bits, axis=1, count=n_hidden)
+    states = new_matrix(bits.shape, bits, dtype)
+    states[:] = bits
+    return Particles(states, first, n_all)
+
+
+def contributor(criterion):
+    """Return a copy for `contribute` and `measure`, without what only `apply` needs."""
+    light = copy.copy(criterion)
+    for name, lighter in criterion.sent.items():
+        setattr(light, name, lighter(getattr(criterion, name)))
+    return light
+
 
 @dataclass(frozen=True)
 class Work:
@@ -46,12 +71,15 @@ class Work:
         State of the criterion that belongs to the data.
     only_measures : bool, default=False
         Whether sums contain no gradients.
+    is_condensed : bool, default=False
+        Whether the sums of a piece are condensed.
     """
 
     criterion: Any
     stream: Any = None
     shard: Any = None
     only_measures: bool = False
+    is_condensed: bool = False
 
     def sums(self, model, batch, memory):
         """Return the sums of a batch in memory, and the successor of the shard.
@@ -83,7 +111,16 @@ class Work:
         n_rows = batch.n_samples
         backend.map_pieces(on_piece, n_rows, self.criterion.piece_rows(model) or max(1, n_rows))
         parts = [results[first] for first in sorted(results)]
-        return merged([sums for sums, _ in parts]), parts[-1][1]
+        sums, shard = merged([sums for sums, _ in parts]), parts[-1][1]
+        return self.criterion.condensed(model, sums) if self.is_condensed else sums, shard
+
+    def elsewhere(self, n_samples):
+        """Return the work on a batch of other processes, without the shard, which is divided."""
+        criterion, is_condensed = self.criterion, False
+        if offers(criterion, "condensed") and not self.only_measures:
+            is_condensed = criterion.is_condensed(n_samples)
+        light = contributor(criterion)
+        return replace(self, criterion=light, shard=None, is_condensed=is_condensed)
 
     def part(self, place, n_pieces):
         """Return the work of one of several pieces in different places: it has a part of the shard.
@@ -106,8 +143,9 @@ class Work:
             return self.shard.joined(parts)
         joined, first = new_matrix(self.shard.shape, self.shard), 0
         for part in parts:
-            joined[first : first + part.shape[0], :] = part
-            first += part.shape[0]
+            states = Particles.of(part).states
+            joined[first : first + states.shape[0], :] = states
+            first += states.shape[0]
         return joined
 
     def _of_piece(self, model, piece, memory):

@@ -29,6 +29,11 @@ class Criterion(Protocol):
     velocities and counters, but no buffers: these belong to the trainer, which passes a `memory` to
     each piece. Arrays in the sums may lie in that memory, and are valid until it is used again.
 
+    **Other processes.** Pieces on other processes receive a copy of the criterion, in which `sent`
+    replaces attributes by what `contribute` needs of them. A criterion whose sums grow with the
+    samples may offer `is_condensed`, whether a batch is so large that moments are smaller, and
+    `condensed`, which replaces the sums of a piece by moments. `apply` accepts both forms.
+
     **Settings.** A method `follow` receives all parameters that users may change between two
     calls of `fit` or `partial_fit`, such as alpha or the learning rate, and the name of the
     backend. Nothing else is set from outside.
@@ -49,6 +54,8 @@ class Criterion(Protocol):
         Number of keys that `contribute` takes from its stream.
     has_objective : bool
         Whether the parameters are better if the mean loss is lower.
+    sent : dict
+        Functions by names of attributes, which return what other processes need of the attribute.
     """
 
     parameters: dict
@@ -58,6 +65,7 @@ class Criterion(Protocol):
     chunk: int
     n_draws: int
     has_objective: bool
+    sent: dict
 
     def prepare(self, batch):
         """Return an object for all pieces of a step, such as the energy with cached products.
@@ -152,8 +160,8 @@ class Criterion(Protocol):
     def can_advance(self, backend):
         """Return whether a backend can make several steps in one call."""
 
-    def advance(self, X, index, done, stream, shard):
-        """Make one step for each row of `index`, in one compiled call.
+    def advance(self, samples, index, done, stream, shard):
+        """Make one step for each row of `index`, in one compiled call; return the merged reports.
 
         The result equals the result of single steps up to rounding. The shard is updated in place.
         """

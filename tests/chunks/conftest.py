@@ -2,6 +2,8 @@
 
 import pytest
 
+from sklearn_ebm.learning import _distributed
+
 
 @pytest.fixture(autouse=True)
 def synchronous():
@@ -9,3 +11,9 @@ def synchronous():
     dask = pytest.importorskip("dask")
     with dask.config.set(scheduler="synchronous"):
         yield
+
+
+@pytest.fixture(autouse=True)
+def few_rows_per_task(monkeypatch):
+    """Divide the small data of tests over several tasks."""
+    monkeypatch.setattr(_distributed, "ROWS_PER_TASK", 512)

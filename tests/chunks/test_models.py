@@ -1,5 +1,7 @@
 """RBM, auto-encoders, LISTA and fine-tuning learn from chunks as they do from arrays."""
 
+import pickle
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
@@ -22,6 +24,8 @@ from sklearn_ebm import (
     LISTAEncoder,
     Rectifier,
 )
+from sklearn_ebm.learning._work import Particles, contributor
+from sklearn_ebm.learning.criteria._contrastive import Contrastive
 
 da = pytest.importorskip("dask.array")
 
@@ -114,6 +118,7 @@ def test_one_chunk_gives_the_model_of_an_array(name):
     assert_allclose(curve(found), curve(expected), rtol=tol)
 
 
+RBMS = ("RBM-pcd", "RBM-cd", "RBM-fpcd", "RBM-missing", "RBM-gaussian", "RBM-categorical")
 CHAINS = ("EnergyModel-cd", "EnergyModel-pcd", "EnergyModel-bits")
 
 
@@ -140,6 +145,46 @@ def test_particles_are_divided_over_chunks_without_a_trace(name, monkeypatch):
     expected, found = clone(model).fit(X), clone(model).fit(chunked(X, 70))
     assert_allclose(found.components_, expected.components_, rtol=1e-9, atol=1e-12)
     assert_allclose(found._learner.shard, expected._learner.shard)
+
+
+@pytest.mark.parametrize("name", RBMS)
+@pytest.mark.parametrize("weight", [None, WEIGHT], ids=["equal", "weighted"])
+def test_moments_of_chains_are_those_of_their_states(name, weight, monkeypatch):
+    """Batches with more samples than the weights have entries are sent as moments."""
+    monkeypatch.setattr("sklearn_ebm.learning._distributed.ROWS_PER_TASK", 100)
+    model, X = CASES[name]
+    X = X.copy()
+    X[:500, 0] = 0  # constant in some chunks
+    weight = None if weight is None else chunked(weight, 100)
+    model = clone(model).set_params(batch_size=300, sparsity_cost=0.1, momentum=0.5)
+    learned = []
+    for is_condensed in (True, False):
+        monkeypatch.setattr(Contrastive, "is_condensed", lambda *_, given=is_condensed: given)
+        learned.append(clone(model).fit(chunked(X, 100), sample_weight=weight))
+    for name in learned[0]._learner.criterion.parameters:
+        values = [each._learner.criterion.parameters[name] for each in learned]
+        assert_allclose(*values, rtol=1e-9, atol=1e-12)
+    assert_allclose(*(each._learner.criterion.activity for each in learned), rtol=1e-9)
+
+
+def test_binary_particles_travel_as_bits():
+    states = (RNG.random((50, 30)) < 0.5).astype(np.float32)
+    sent = pickle.dumps(Particles(states, 3, 80))
+    assert len(sent) < states.nbytes / 8
+    found, first, n_all = pickle.loads(sent)
+    assert np.array_equal(found, states)
+    assert (found.dtype, first, n_all) == (states.dtype, 3, 80)
+    states[0, 0] = 0.5
+    assert np.array_equal(pickle.loads(pickle.dumps(Particles(states)))[0], states)
+
+
+@pytest.mark.parametrize("name", ["RBM-pcd", "AutoEncoder", "LISTAEncoder", "ConvPSD"])
+def test_moments_of_the_optimizer_do_not_travel(name):
+    model = fitted(name)
+    criterion = model._learner.criterion
+    light = contributor(criterion)
+    assert len(pickle.dumps(light)) < len(pickle.dumps(criterion))
+    assert fitted(name)._learner.criterion.parameters.keys() == light.parameters.keys()
 
 
 @pytest.mark.parametrize("name", ["RBM-pcd", "AutoEncoder", "LISTAEncoder", "FineTunedClassifier"])

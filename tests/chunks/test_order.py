@@ -5,10 +5,12 @@ import pytest
 from sklearn.utils import check_random_state
 
 from sklearn_ebm.inputs._chunked import Chunks
-from sklearn_ebm.learning._distributed import ROWS_PER_TASK, ChunkedSamples
+from sklearn_ebm.learning._distributed import ChunkedSamples
 from sklearn_ebm.learning._samples import Samples
 
 da = pytest.importorskip("dask.array")
+
+ROWS_PER_TASK = 512  # in the tests of this folder
 
 
 def samples_of(lengths, index=None):
@@ -68,8 +70,8 @@ def test_a_batch_draws_from_a_chunk_for_each_task():
 
 def test_large_samples_need_fewer_rows_in_a_task(monkeypatch):
     samples = samples_of([40, 40])
-    samples.like = np.zeros((1, 64, 64, 2))  # 2**13 numbers, of 2**17
-    assert [len(samples.take(span).pieces) for span in samples.in_order(32)] == [2] * 3
+    samples.like = np.zeros((1, 64, 64, 2))  # 2**13 numbers, of 2**19
+    assert [len(samples.take(span).pieces) for span in samples.in_order(128)] == [2]
     monkeypatch.setattr("sklearn_ebm.learning._distributed.NUMBERS_PER_TASK", 1)
     assert [len(samples.take(span).pieces) for span in samples.in_order(2)] == [2] * 40
 

@@ -21,6 +21,7 @@ from sklearn_ebm.factors import (
     LinearDecoder,
     LinearHead,
     ReconstructionEnergy,
+    RecurrentCoder,
     SparseEnergy,
 )
 from sklearn_ebm.factors.encoders import LogisticEncoder, TanhEncoder
@@ -47,6 +48,7 @@ from sklearn_ebm.learning.criteria import (
     Contrastive,
     ConvolutionalDictionary,
     Dictionary,
+    Discriminative,
     Flipping,
     Imitation,
     Labels,
@@ -242,6 +244,22 @@ def reconstruction(loss="cross_entropy", noise="masking", is_tied=True, regulari
     return Case(trainer, Batch(X, weight=weight), follow, mean_loss)
 
 
+def discriminative(optimizer="sgd"):
+    """A recurrent coder with labels, away from its start, whose step is that of ten samples."""
+    random = np.random.default_rng(0)
+    coder = RecurrentCoder.first(some_atoms(), 3, n_steps=3)
+    for value in coder.parameters.values():
+        value += 0.1 * random.uniform(size=value.shape)
+
+    def follow(criterion):
+        return criterion.follow(ALPHA / 10, 0.5, LinearDecay(1e-2), "numpy", optimizer)
+
+    (X, weight), target = some_data(), np.eye(3)[random.integers(3, size=N_SAMPLES)]
+    case = Case(Trainer(follow(Discriminative(coder))), Batch(X, target, weight=weight), follow)
+    case.loss = lambda report: 10 * report["loss"] / report["n_samples"]
+    return case
+
+
 def sum_of_two():
     """The distance from given codes and the energy, for one encoder."""
     first, second = imitation("codes"), imitation("energy")
@@ -336,5 +354,7 @@ CASES = {
         f"shaping, {name}": functools.partial(shaping, *arguments)
         for name, arguments in SHAPED.items()
     },
+    "discriminative": discriminative,
+    "discriminative, adam": lambda: discriminative("adam"),
     "sum": sum_of_two,
 }

@@ -35,7 +35,7 @@ def flat(sums, prefix=()):
             entries.update(flat(value, (*prefix, name)))
         elif isinstance(value, States):  # the last two rows are reserved for the centres
             entries[(*prefix, name)] = np.hstack([value.visible[:-2], value.hidden[:-2]])
-            entries[(*prefix, name, "shares")] = value.shares()
+            entries[(*prefix, name, "shares")] = value.share
         elif isinstance(value, Rows):
             entries.update(flat(dict(enumerate(value.arrays)), (*prefix, name)))
         elif value is not None:

@@ -22,6 +22,7 @@ from sklearn_ebm.factors import (
     SCORE_LOSSES,
     UNROLLED_ENCODERS,
     ConvolutionalDecoder,
+    DirectionHead,
     Filled,
     FixedMap,
     LinearDecoder,
@@ -39,6 +40,7 @@ from sklearn_ebm.factors.encoders import (
     ReluEncoder,
     SaturatedLinearEncoder,
 )
+from sklearn_ebm.factors.energies._reconstruction import TiedDecoder
 from sklearn_ebm.learning._network import RowStream
 from tests.differences import finite_differences
 
@@ -151,6 +153,9 @@ MODULES = {
     "linear decoder": Case(
         lambda random: LinearDecoder(random.standard_normal((N_FEATURES, N_COMPONENTS)))
     ),
+    "tied decoder": Case(
+        lambda random: TiedDecoder(random.standard_normal((N_COMPONENTS, N_FEATURES)))
+    ),
     **{f"decoder of maps, {border}": decoder(border, False) for border in BORDERS},
     "decoder of rows": decoder("full", True),
     "patch decoder": Case(
@@ -174,6 +179,9 @@ MODULES = {
         lambda random: LinearHead(
             random.standard_normal((N_FEATURES, 3)), random.standard_normal(3)
         )
+    ),
+    "head for directions": Case(
+        lambda random: DirectionHead(random.standard_normal((3, N_FEATURES)))
     ),
     "missing values": Case(lambda random: Filled(np.nan)),
     "missing values, means": Case(

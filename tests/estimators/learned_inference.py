@@ -21,7 +21,10 @@ SETTINGS = {  # steps small enough for so few samples
     "validation_fraction": 0.25,
     "random_state": 0,
 }
-NETWORKS = [("lista", True), ("lista", False), ("lfista", True), ("lfista", False), ("lcod", True)]
+NETWORKS = [
+    ("lista", True), ("lista", False), ("lfista", True), ("lfista", False), ("lcod", True),
+    ("drsae", True),
+]  # fmt: skip
 networks = pytest.mark.parametrize(("encoder", "tied"), NETWORKS)
 encoders = pytest.mark.parametrize("encoder", UNROLLED_ENCODERS)
 losses = pytest.mark.parametrize("loss", LOSSES)
@@ -38,10 +41,13 @@ def energies(X, code, dictionary, alpha=ALPHA):
 
 
 def mean_loss(loss, X, code, dictionary, alpha=ALPHA):
-    """Return the loss by its definition, with codes that are optimal to the models' tolerance."""
+    """Return the loss by its definition, with codes that are optimal to the models' tolerance.
+
+    Codes without negative entries are those of an encoder for codes that are not negative.
+    """
     if loss == "energy":
         return energies(X, code, dictionary, alpha).mean()
-    optimum = sparse_encode(X, dictionary, alpha)
+    optimum = sparse_encode(X, dictionary, alpha, positive=bool(np.all(code >= 0)))
     return np.mean(np.sum((code - optimum) ** 2, axis=1)) / 2
 
 
@@ -50,5 +56,5 @@ def untrained(model, X):
     return UNTRAINED[model.encoder](X, model.components_, ALPHA, model.n_steps)
 
 
-def optimal_energies(X, atoms, alpha=ALPHA):
-    return energies(X, sparse_encode(X, atoms, alpha, tol=1e-10), atoms, alpha)
+def optimal_energies(X, atoms, alpha=ALPHA, positive=False):
+    return energies(X, sparse_encode(X, atoms, alpha, tol=1e-10, positive=positive), atoms, alpha)

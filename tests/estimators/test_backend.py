@@ -5,7 +5,14 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
-from sklearn_ebm import PSD, AutoEncoder, EnergyModel, FineTunedClassifier, sparse_encode
+from sklearn_ebm import (
+    PSD,
+    AutoEncoder,
+    DrSAEClassifier,
+    EnergyModel,
+    FineTunedClassifier,
+    sparse_encode,
+)
 from sklearn_ebm.backends import numba
 from sklearn_ebm.learning.criteria import NOISES
 from tests.registries import image_models, machines, row_models
@@ -83,6 +90,17 @@ def test_energy_models(loss):
     model.transform(ROWS)
     model.energy(ROWS)
     model.sample(2, 3)
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+def test_discriminative_auto_encoders(optimizer):
+    model = DrSAEClassifier(
+        6, n_steps=2, backend="numpy", optimizer=optimizer, pretrain_max_iter=1, max_iter=1
+    ).fit(ROWS / 4, ROWS[:, 0] > 0)
+    model.inverse_transform(model.transform(ROWS))
+    model.code_steps(ROWS)
+    model.energy(ROWS)
+    model.predict_proba(ROWS)
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")

@@ -10,12 +10,14 @@ from sklearn.datasets import load_digits
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import normalize
 
 from sklearn_ebm import (
     PSD,
     RBM,
     AutoEncoder,
     ConvPSD,
+    DrSAEClassifier,
     EnergyModel,
     FineTunedClassifier,
     FineTunedRegressor,
@@ -32,6 +34,10 @@ MODELS = {  # with the initial rate of "auto"
     "ConvPSD": (ConvPSD(3, kernel_size=3, alpha=0.3, crop_size=None, tol=0, image_shape=(8, 8),
                         max_iter=2, batch_size=100, random_state=0), 1e-2),
     "AutoEncoder": (AutoEncoder(6, tol=0, **TWO_PASSES), 1e-3),
+    "DrSAEClassifier": (DrSAEClassifier(6, pretrain_max_iter=2, **TWO_PASSES), 1e-2),
+    "DrSAEClassifier-adam": (
+        DrSAEClassifier(6, pretrain_max_iter=2, optimizer="adam", **TWO_PASSES), 1e-3
+    ),
     "EnergyModel": (EnergyModel(6, optimizer="adam", tol=0, **TWO_PASSES), 3e-2),
     "RBM-bernoulli": (RBM(6, average=0, **TWO_PASSES), 0.2),
     "RBM-gaussian": (RBM(6, visible="gaussian", average=0, **TWO_PASSES), 0.1),
@@ -48,13 +54,18 @@ BACKS_OFF = {  # with "auto", the rate also decreases if the loss rises
     ),
 }  # fmt: skip
 ALL = {**MODELS, **BACKS_OFF}
-INCREMENTAL = [name for name in ALL if not name.startswith("FineTuned")]
+INCREMENTAL = [name for name, (model, _) in ALL.items() if hasattr(model, "partial_fit")]
+
+
+def samples(model):
+    """Return samples, which have norm one if the model is made for them."""
+    return normalize(X) if isinstance(model, DrSAEClassifier) else X
 
 
 def output(model):
     """Return scores, predictions or features."""
     methods = "transform", "decision_function", "predict"
-    return next(getattr(model, name) for name in methods if hasattr(model, name))(X)
+    return next(getattr(model, name) for name in methods if hasattr(model, name))(samples(model))
 
 
 def learned(model, call="fit", rate="auto"):
@@ -62,7 +73,7 @@ def learned(model, call="fit", rate="auto"):
     model = clone(model).set_params(learning_rate=rate)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # two passes are few
-        getattr(model, call)(X, Y)
+        getattr(model, call)(samples(model), Y)
     return output(model)
 
 
@@ -110,7 +121,7 @@ def test_a_wrong_rate_is_refused_before_anything_is_learned(name, rate):
     model = clone(ALL[name][0]).set_params(learning_rate=lambda done: rate)
     message = "learning_rate must return a finite non-negative number, got"
     with pytest.raises(ValueError, match=message):
-        model.fit(X, Y)
+        model.fit(samples(model), Y)
     assert not model.__sklearn_is_fitted__()
 
 
@@ -123,10 +134,10 @@ def test_an_error_of_the_callable_leaves_a_usable_model(name):
 
     model = clone(ALL[name][0]).set_params(learning_rate=rate)
     with pytest.raises(OSError, match="no such table of rates"):
-        model.fit(X, Y)
+        model.fit(samples(model), Y)
     assert np.all(np.isfinite(output(model)))
     model.set_params(learning_rate="auto", warm_start=True)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
-        model.fit(X, Y)
+        model.fit(samples(model), Y)
     assert len(model.objective_curve_) == 2

@@ -34,7 +34,7 @@ from tests.estimators.learned_inference import (
     optimal_energies,
     untrained,
 )
-from tests.papers import lcod, lista
+from tests.papers import lcod, lista, rectify, shrink
 
 # Parameters that training keeps
 
@@ -100,8 +100,9 @@ def test_training_on_the_energy_lowers_it_and_asks_for_no_optimum(
     monkeypatch.setattr(_imitation_learning, "infer", refuse)
     options = {"encoder": encoder, "tied": tied}
     model = make(atoms, loss="energy", **options).fit(X).partial_fit(X[:20])
-    excess = energies(new, untrained(model, new), atoms) - optimal_energies(new, atoms)
-    left = model.energy(new) - optimal_energies(new, atoms)
+    least = optimal_energies(new, atoms, positive=model.positive)
+    excess = energies(new, untrained(model, new), atoms) - least
+    left = model.energy(new) - least
     assert left.mean() < 0.8 * excess.mean()
     with pytest.raises(AssertionError, match="optimal codes"):
         make(atoms, **options).fit(X)
@@ -202,7 +203,8 @@ def test_attributes_are_the_network_of_the_paper(X, new, atoms, encoder, tied, n
             lateral = [lateral] * n_steps
         momenta = model.encoder_.parameters.get("momentum", np.zeros(n_steps))
         assert len(weights) == len(thresholds) == len(lateral) + 1 == len(momenta) + 1
-        expected = lista(scale * new, weights, lateral, thresholds, momenta)
+        rule = rectify if encoder == "drsae" else shrink
+        expected = lista(scale * new, weights, lateral, thresholds, momenta, rule)
     # Sums of 64 and 24 terms of size ten, for data of unit variance.
     assert_allclose(model.transform(scale * new), expected, atol=1e-12 * scale)
     first = model.encoding_weights_ if tied else model.encoding_weights_[0]
@@ -336,7 +338,8 @@ def test_partial_fit_lowers_the_loss_chunk_by_chunk(X, new, atoms, encoder, tied
             model.partial_fit(chunk)
     before = mean_loss(loss, new, untrained(model, new), atoms)
     after = mean_loss(loss, new, model.transform(new), atoms)
-    least = mean_loss(loss, new, sparse_encode(new, atoms, ALPHA), atoms)
+    optimum = sparse_encode(new, atoms, ALPHA, positive=model.positive)
+    least = mean_loss(loss, new, optimum, atoms)
     assert after - least < 0.9 * (before - least)
     assert_array_equal(model.components_, atoms)
 
@@ -371,3 +374,22 @@ def test_a_warm_start_with_another_network_is_refused(X, atoms):
             getattr(model.set_params(n_steps=2, encoder="lfista"), method)(X)
         model.set_params(encoder="lista")
     assert model.set_params(warm_start=False, n_steps=3).fit(X).encoder_.n_steps == 3
+
+
+# Codes that are not negative
+
+
+def test_an_encoder_of_positive_codes_learns_from_a_positive_coder(X, new):
+    coder = SparseCoder(N_ATOMS, alpha=ALPHA, positive=True, tol=1e-2, random_state=0).fit(X)
+    model = make(coder, encoder="drsae", max_iter=5).fit(X)
+    optimum = coder.transform(new)
+    for codes in (model.transform(new), clone(model).set_params(inference="optimal").fit(X)
+                  .transform(new)):  # fmt: skip
+        assert codes.min() == 0
+    assert_allclose(model.set_params(inference="optimal").transform(new), optimum, atol=1e-2)
+
+
+def test_an_encoder_of_positive_codes_fits_positive_atoms_first(X):
+    model = LISTAEncoder(6, alpha=0.5, encoder="drsae", max_iter=2, random_state=0).fit(X)
+    coder = SparseCoder(6, alpha=0.5, positive=True, random_state=0).fit(X)
+    assert_allclose(model.components_, coder.components_, atol=1e-12)

@@ -23,6 +23,7 @@ from sklearn_ebm import (
     ConvPSD,
     ConvSparseCoder,
     Dropout,
+    DrSAEClassifier,
     EnergyModel,
     EnergyOutlierDetector,
     EstimatorEnergy,
@@ -55,6 +56,10 @@ MODELS = {
     "ConvSparseCoder": (ConvSparseCoder(3, kernel_size=3, **QUICK), IMAGES),
     "ConvPSD": (ConvPSD(3, kernel_size=3, image_shape=(4, 8), **QUICK), X[:6].repeat(2, axis=1)),
     "AutoEncoder": (AutoEncoder(6, max_iter=2, random_state=0), X),
+    "DrSAEClassifier": (
+        DrSAEClassifier(6, n_steps=2, pretrain_max_iter=1, max_iter=1, random_state=0),
+        X / 4,
+    ),
     "EnergyModel": (EnergyModel(6, max_iter=2, tol=0, random_state=0), X),
     "RBM": (RBM(6, max_iter=2, n_chains=10, random_state=0), X > 0),
     "FineTunedClassifier": (FineTunedClassifier(NETWORK, max_iter=1, random_state=0), X),
@@ -176,6 +181,13 @@ TABLE = {
         "activation": {"refused": "tanh"},
         "loss": {"refused": "cross_entropy"},
         "tied_weights": {"refused": False},
+        "backend": QUIETLY,
+    },
+    "DrSAEClassifier": {
+        **dict.fromkeys(DrSAEClassifier().get_params(), LEARNING),
+        "n_components": {"refused": 5},
+        "n_steps": {"refused": 3},
+        "alpha": {"live": 0.5},
         "backend": QUIETLY,
     },
     "EnergyModel": {
@@ -347,6 +359,8 @@ def other_value(model, parameter):
     value = getattr(model, parameter)
     if parameter == "optimizer" and isinstance(model, SparseCoder):
         return "ksvd"
+    if parameter == "optimizer" and isinstance(model, DrSAEClassifier):
+        return "adam"
     if parameter in OTHERS:
         return OTHERS[parameter]
     if parameter == "loss":

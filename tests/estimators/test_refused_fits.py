@@ -19,6 +19,7 @@ from sklearn_ebm import (
     ConvPSD,
     ConvSparseCoder,
     Dropout,
+    DrSAEClassifier,
     EnergyModel,
     FineTunedClassifier,
     FineTunedRegressor,
@@ -38,7 +39,7 @@ IMAGES = X.reshape(2, 12, 12)
 QUICK = {"alpha": 0.3, "max_iter": 2, "tol": 0, "random_state": 0}
 NETWORK = make_pipeline(PSD(4, **QUICK), LogisticRegression())
 REGRESSION = make_pipeline(PSD(4, **QUICK), Ridge())
-TUNED = FineTunedClassifier, FineTunedRegressor
+SUPERVISED = DrSAEClassifier, FineTunedClassifier, FineTunedRegressor
 MODELS = {
     "SparseCoder": (SparseCoder(6, **QUICK), X),
     "PSD": (PSD(6, **QUICK), X),
@@ -48,6 +49,10 @@ MODELS = {
     "ConvSparseCoder": (ConvSparseCoder(3, kernel_size=3, **QUICK), IMAGES),
     "ConvPSD": (ConvPSD(3, kernel_size=3, **QUICK), IMAGES),
     "AutoEncoder": (AutoEncoder(6, max_iter=2, random_state=0), X),
+    "DrSAEClassifier": (
+        DrSAEClassifier(6, n_steps=2, pretrain_max_iter=1, max_iter=1, random_state=0),
+        X / 4,
+    ),
     "EnergyModel": (EnergyModel(6, max_iter=2, tol=0, random_state=0), X),
     "AutoEncoder-sparse": (AutoEncoder(6, regularizer="sparse", max_iter=2, random_state=0), X),
     "RBM": (RBM(6, max_iter=2, n_chains=10, random_state=0), X > 0),
@@ -96,6 +101,7 @@ WEIGHTS = {
 BAD = np.ones((6, 5))
 FIRST = ["dictionary_init", "estimator"]  # not used in continued learning
 SUITABLE = [  # valid for some models
+    ("DrSAEClassifier", {"max_iter": 0}),
     ("FineTunedClassifier", {"max_iter": 0}), ("FineTunedRegressor", {"max_iter": 0}),
     ("GroupSparsePSD", {"solver": "block_cd"}),
     ("ConvSparseCoder", {"solver": "local_cd"}), ("ConvPSD", {"solver": "local_cd"}),
@@ -142,7 +148,7 @@ def labels(data):
 
 
 def fit(model, data, method="fit", **options):
-    if isinstance(model, TUNED):
+    if isinstance(model, SUPERVISED):
         options.setdefault("y", labels(data))
     return getattr(model, method)(data, **options)
 
@@ -181,7 +187,7 @@ def refused(name, data=None, parameters=None, **options):
     Return the fitted model after all calls, and suitable data.
     """
     template, good = MODELS[name]
-    is_tuned = isinstance(template, TUNED)  # its steps are fitted once
+    is_tuned = name.startswith("FineTuned")  # its steps are fitted once
     parameters = parameters or {}
     data = good if data is None else data(good)
     ways = [False] if parameters.keys() & {*FIRST} or is_tuned else [False, True]

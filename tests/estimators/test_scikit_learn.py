@@ -17,6 +17,7 @@ from sklearn_ebm import (
     AutoEncoder,
     ConvPSD,
     ConvSparseCoder,
+    DrSAEClassifier,
     EnergyModel,
     FineTunedClassifier,
     FineTunedRegressor,
@@ -238,7 +239,8 @@ TUNED_LABELS = [
 def learned_from_all_alike(estimator):
     """Steps before the classifier do not use weights."""
     reason = "what is learned without labels takes all samples alike"
-    return {"check_sample_weight_equivalence_on_dense_data": reason}
+    checks = [f"check_sample_weight_equivalence_on_{kind}_data" for kind in ("dense", "sparse")]
+    return dict.fromkeys(checks, reason)
 
 
 @parametrize_with_checks([TUNED], expected_failed_checks=learned_from_all_alike)
@@ -247,6 +249,15 @@ def test_tuned_pipeline_is_a_classifier_of_scikit_learn(estimator, check, reques
     has_many_passes = check.func.__name__ == "check_class_weight_classifiers"
     if has_many_passes and not request.config.getoption("--all-cases"):
         pytest.skip("sets max_iter=1000: runs with --all-cases")
+    check(estimator)
+
+
+@pytest.mark.filterwarnings("ignore:Samples have a root mean square norm:UserWarning")
+@parametrize_with_checks(
+    [DrSAEClassifier(10, pretrain_max_iter=2, max_iter=5)],
+    expected_failed_checks=learned_from_all_alike,
+)
+def test_discriminative_auto_encoder_is_a_classifier_of_scikit_learn(estimator, check):
     check(estimator)
 
 

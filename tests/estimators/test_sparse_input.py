@@ -17,6 +17,7 @@ from sklearn_ebm import (
     PSD,
     AutoEncoder,
     ConvSparseCoder,
+    DrSAEClassifier,
     EnergyModel,
     FineTunedClassifier,
     L0Penalty,
@@ -267,6 +268,17 @@ def test_a_fine_tuned_network_accepts_documents():
     assert_close(tuned.decision_function(X), dense.decision_function(X.toarray()), "float64")
     whole = make_pipeline(TfidfVectorizer(), psd, LogisticRegression())
     assert clone(tuned).set_params(estimator=whole).fit(texts, topics).score(texts, topics) > 0.95
+
+
+@pytest.mark.parametrize("backend", ["numba", "numpy"])
+def test_a_discriminative_auto_encoder_accepts_documents(backend):
+    texts, topics = documents()
+    X = TfidfVectorizer().fit_transform(texts)
+    model = DrSAEClassifier(12, n_steps=3, max_iter=5, backend=backend, random_state=0)
+    dense = clone(model).fit(X.toarray(), topics, unsupervised_X=X.toarray()[:50])
+    model.fit(X, topics, unsupervised_X=X[:50])
+    for call in ("transform", "code_steps", "energy", "decision_function"):
+        assert_close(getattr(model, call)(X), getattr(dense, call)(X.toarray()), "float64")
 
 
 def test_a_fitted_coder_teaches_an_encoder_with_sparse_rows():

@@ -34,7 +34,7 @@ OPTIMAL = [name for name in registry.CASES if "optimal" in name or "SparseCoder"
 OTHERS = [  # estimators that are not networks, or contain any other estimator
     name
     for name, case in registry.CASES.items()
-    if case.kind in ("EnergyModel", "EstimatorEnergy", "EnergyOutlierDetector")
+    if case.kind in ("DrSAEClassifier", "EnergyModel", "EstimatorEnergy", "EnergyOutlierDetector")
 ]
 CODES = np.abs(np.round(ROWS))
 MISSING = np.where(np.random.default_rng(3).random(ROWS.shape) < 0.1, np.nan, ROWS)

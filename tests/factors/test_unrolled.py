@@ -12,7 +12,15 @@ from sklearn_ebm.factors import ENCODERS, L1, UNROLLED_ENCODERS, LinearDecoder, 
 from sklearn_ebm.factors.encoders import ShrinkageEncoder
 from sklearn_ebm.factors.encoders._lateral import PIECE_ROWS
 from sklearn_ebm.solvers._proximal import ista
-from tests.papers import fista_steps, greedy_steps, ista_steps, lcod, lista, shrink
+from tests.papers import (
+    fista_steps,
+    greedy_steps,
+    ista_steps,
+    lcod,
+    lista,
+    positive_ista_steps,
+    shrink,
+)
 
 ALPHA = 1.0
 ROUNDING = 1e-12  # sums of 96 terms of size ten, about ten times, in float64
@@ -21,7 +29,10 @@ ties = pytest.mark.parametrize("tied", [True, False], ids=["tied", "untied"])
 unrolled = pytest.mark.parametrize("name", UNROLLED_ENCODERS)
 steps = pytest.mark.parametrize("n_steps", [0, 1, 2, 7])
 LAYERS = ("weights", "lateral", "threshold")
-FORMS = [("lista", True), ("lista", False), ("lfista", True), ("lfista", False), ("lcod", True)]
+FORMS = [
+    ("lista", True), ("lista", False), ("lfista", True), ("lfista", False), ("lcod", True),
+    ("drsae", True), ("drsae", False),
+]  # fmt: skip
 forms = pytest.mark.parametrize(("name", "tied"), FORMS)
 
 
@@ -64,6 +75,19 @@ def test_untrained_lista_is_one_step_of_ista_more(patches, atoms, n_steps, tied,
 @steps
 @ties
 @backends
+def test_untrained_drsae_is_one_step_of_positive_ista_more(patches, atoms, n_steps, tied, backend):
+    encoder = untrained("drsae", atoms, n_steps=n_steps, tied=tied)
+    expected = positive_ista_steps(patches, atoms, ALPHA, n_steps + 1)
+    assert_allclose(encoder.on(backend).forward(patches), expected, atol=ROUNDING)
+    assert 0.01 < np.mean(expected != 0) < 0.9  # neither all zero nor all non-zero
+    problem = SparseEnergy(LinearDecoder(atoms), L1(ALPHA, positive=True)).problem(patches)
+    code, _, _ = ista(problem, tol=0.0, max_iter=n_steps + 1, backend=numpy)
+    assert_allclose(encoder.on(backend).forward(patches), code, atol=ROUNDING)
+
+
+@steps
+@ties
+@backends
 def test_untrained_lfista_is_one_step_of_fista_more(patches, atoms, n_steps, tied, backend):
     encoder = untrained("lfista", atoms, n_steps=n_steps, tied=tied)
     expected = fista_steps(patches, atoms, ALPHA, n_steps + 1)
@@ -98,7 +122,9 @@ def test_without_steps_it_is_the_shrinkage_encoder(patches, dictionary, name, ti
     encoder = untrained(name, dictionary, n_steps=0, tied=tied)
     lipschitz = 1.0 if name == "lcod" else LinearDecoder(dictionary).lipschitz
     shrinkage = ShrinkageEncoder.from_dictionary(dictionary, lipschitz, ALPHA)
-    assert_allclose(encoder.forward(patches), shrinkage.forward(patches), atol=1e-13)
+    expected = shrinkage.forward(patches)
+    expected = np.maximum(expected, 0) if name == "drsae" else expected
+    assert_allclose(encoder.forward(patches), expected, atol=1e-13)
 
 
 @pytest.mark.parametrize("name", ["lista", "lfista"])

@@ -5,6 +5,8 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from sklearn_ebm.backends import resolve_backend
+from sklearn_ebm.backends.numba import _launcher
+from sklearn_ebm.backends.numba._adam import SMALLEST_PIECE
 from sklearn_ebm.learning._optimizers import OPTIMIZERS
 
 RATE = 0.1
@@ -53,6 +55,22 @@ def test_adam_follows_its_algorithm(backend):
             rate = RATE * np.sqrt(1 - 0.999**n) / (1 - 0.9**n)
             value = value - rate * first / (np.sqrt(second) + 1e-8)
         assert_allclose(parameters[name], value, rtol=1e-10)
+
+
+def test_threads_share_the_entries_of_a_large_parameter(monkeypatch):
+    """Each entry moves on its own, so the result is the same, bit for bit."""
+    random = np.random.default_rng(0)
+    shape = 5, SMALLEST_PIECE
+    first, gradient = random.standard_normal(shape), random.standard_normal(shape)
+    results = []
+    for threads in (1, 3):
+        monkeypatch.setattr(_launcher, "n_threads", lambda count=threads: count)
+        parameters = {"weights": first.copy()}
+        optimizer = OPTIMIZERS["adam"](parameters)
+        optimizer.step({"weights": gradient}, resolve_backend("numba", first), RATE)
+        results.append(parameters["weights"])
+    assert_array_equal(*results)
+    assert_allclose(first - results[0], RATE * np.sign(gradient), rtol=1e-6)  # of a first step
 
 
 @backends

@@ -16,6 +16,7 @@ from sklearn_ebm import (
     PSD,
     AutoEncoder,
     Dropout,
+    DrSAEClassifier,
     EnergyModel,
     EnergyOutlierDetector,
     EstimatorEnergy,
@@ -146,6 +147,16 @@ CASES = {
             AutoEncoder(6, activation=activation, max_iter=2, random_state=0), ROWS
         )
         for activation in ("relu", "shrinkage")
+    },
+    **{
+        f"DrSAEClassifier-{optimizer}": Case(
+            DrSAEClassifier(
+                6, n_steps=2, pretrain_max_iter=2, max_iter=2, optimizer=optimizer, random_state=0
+            ),
+            ROWS / np.linalg.norm(ROWS, axis=1, keepdims=True),
+            LABELS,
+        )
+        for optimizer in ("sgd", "adam")
     },
     "EstimatorEnergy": Case(EstimatorEnergy(PCA(3)), ROWS),
     "EnergyOutlierDetector": Case(EnergyOutlierDetector(PCA(3)), ROWS),

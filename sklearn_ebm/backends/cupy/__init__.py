@@ -68,6 +68,7 @@ name = "cupy"
 active_set = active_set_path = block_descent = feature_sign = joint_descent = None
 local_descent = None  # same reason
 contrastive_steps = None  # a device needs no threads that share pieces
+discriminative_steps = None  # likewise
 proximal_gradient = None  # same reason; steps of whole batches use a device fully
 
 
@@ -94,6 +95,7 @@ __all__ = [
     "coordinate_descent",
     "correlate",
     "correlate_kernels",
+    "discriminative_steps",
     "feature_sign",
     "flip_factors",
     "flip_slopes",

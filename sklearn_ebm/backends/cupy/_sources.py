@@ -280,14 +280,16 @@ __global__ void adam_entries(
 }
 """
 
-UNROLLED = r"""
-template <typename T>
-__global__ void shrink_sum(const T* base, T* code, const T* threshold, unsigned n_columns) {
+UNROLLED_STEP = r"""
+template <typename T, typename Rule>
+__global__ void shrink_sum(const T* base, T* code, Rule rule, unsigned n_columns) {
     const size_t row = size_t(blockIdx.x) * n_columns;
     for (unsigned k = threadIdx.x; k < n_columns; k += blockDim.x)
-        code[row + k] = SoftThreshold<T>{threshold[k]}(code[row + k] + base[row + k]);
+        code[row + k] = rule(code[row + k] + base[row + k], k);
 }
+"""
 
+UNROLLED = r"""
 // A block has some rows; a thread sums its columns over them before it adds to what all share.
 template <typename T>
 __global__ void shrink_sum_backward(
@@ -531,9 +533,9 @@ FAMILIES = {
     "encoders": Family(COMMON + ENCODERS, ("shrink", "scaled_tanh", "smooth_shrink")),
     "adam": Family(COMMON + ADAM, ("adam_entries",)),
     "unrolled": Family(
-        COMMON + UNROLLED,
-        ("shrink_sum", "shrink_sum_backward", "greedy_descent", "greedy_descent_backward"),
+        COMMON + UNROLLED, ("shrink_sum_backward", "greedy_descent", "greedy_descent_backward")
     ),
+    "unrolled_step": Family(COMMON + UNROLLED_STEP, ("shrink_sum",), RULES[2:]),
     "units": Family(
         COMMON + UNIT_CONSTANTS + UNITS,
         ("uniform_numbers", "unit_means", "draw_units", "softplus_sums"),

@@ -13,22 +13,24 @@ from sklearn_ebm.backends.cupy import _launch
 ROWS_EACH = 16  # rows that a block sums before it adds them to the shared gradients
 
 
-def unrolled_step(before, base, lateral, threshold, code):
+def unrolled_step(before, base, lateral, rule, code):
     """Compute a matrix product, then a single pass."""
     if not _launch.fusible(code):
-        return reference.unrolled_step(before, base, lateral, threshold, code)
+        return reference.unrolled_step(before, base, lateral, rule, code)
+    rule = _launch.typed_rule(rule, code)
     n_rows, n_columns = code.shape
     code[...] = 0 if before is None else before @ lateral
     _launch.launch(
-        "unrolled",
+        "unrolled_step",
         "shrink_sum",
         (n_rows, _launch.n_threads(n_columns)),
         (
             _launch.as_input(base, code),
             code,
-            _launch.as_input(threshold, code),
+            _launch.as_struct(rule, code.dtype),
             np.uint32(n_columns),
         ),
+        rule=type(rule).__name__,
     )
     return code
 

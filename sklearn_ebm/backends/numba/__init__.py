@@ -49,6 +49,7 @@ from sklearn_ebm.backends.numba._pool_lengths import pool_length_slopes, pool_le
 from sklearn_ebm.backends.numba._proximal import proximal_step
 from sklearn_ebm.backends.numba._random import add_normal, uniform
 from sklearn_ebm.backends.numba._rank_one import update_rank_one_kernels
+from sklearn_ebm.backends.numba._recurrent import discriminative_steps
 from sklearn_ebm.backends.numba._rounding import gap_with_rounding
 from sklearn_ebm.backends.numba._sparse_rows import to_csr
 from sklearn_ebm.backends.numba._unrolled import (
@@ -79,6 +80,7 @@ __all__ = [
     "coordinate_descent",
     "correlate",
     "correlate_kernels",
+    "discriminative_steps",
     "feature_sign",
     "flip_factors",
     "flip_slopes",

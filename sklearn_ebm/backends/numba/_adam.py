@@ -3,7 +3,10 @@
 import math
 
 from sklearn_ebm.backends import numpy as reference
+from sklearn_ebm.backends.numba._launcher import split_rows
 from sklearn_ebm.backends.numba._rules import kernel
+
+SMALLEST_PIECE = 1 << 16  # entries, which take longer than the start of a thread
 
 
 @kernel
@@ -21,8 +24,11 @@ def adam_step(parameter, gradient, first, second, rate, constants):
         reference.adam_step(parameter, gradient, first, second, rate, constants)
         return
     first_decay, second_decay, epsilon = constants
-    numbers = rate, 1 - first_decay, 1 - second_decay, epsilon
-    _adam_entries(
-        *(array.reshape(-1) for array in (parameter, gradient, first, second)),
-        *(parameter.dtype.type(number) for number in numbers),
-    )
+    numbers = (rate, 1 - first_decay, 1 - second_decay, epsilon)
+    numbers = [parameter.dtype.type(number) for number in numbers]
+    flat = [array.reshape(-1) for array in (parameter, gradient, first, second)]
+
+    def work(start, end):
+        _adam_entries(*(entries[start:end] for entries in flat), *numbers)
+
+    split_rows(work, parameter.size, SMALLEST_PIECE)

@@ -8,7 +8,7 @@ import numpy as np
 
 from sklearn_ebm.backends._namespace import new_array, read_only
 from sklearn_ebm.backends.numba._launcher import split_rows
-from sklearn_ebm.backends.numba._rules import inner, kernel
+from sklearn_ebm.backends.numba._rules import inner, kernel, shrink
 from sklearn_ebm.backends.numba._simd import (
     LANES,
     add,
@@ -39,23 +39,17 @@ def _shrink(value, threshold):
 
 
 @inner
-def _shrink_lanes(value, threshold):
-    return subtract(
-        value, smaller(larger(value, subtract(threshold, add(threshold, threshold))), threshold)
-    )
-
-
-@inner
-def _shrink_row(code, threshold):
+def shrink_row(code, rule):
+    """Apply a rule with a weight for each component to a row, in place."""
     whole = code.shape[0] // LANES * LANES
     for k in range(0, whole, LANES):
-        store(code, k, _shrink_lanes(load(code, k), load(threshold, k)))
+        store(code, k, shrink(rule, load(code, k), k))
     for k in range(whole, code.shape[0]):
-        code[k] = _shrink(code[k], threshold[k])
+        code[k] = shrink(rule, code[k], k)
 
 
 @inner
-def _find_support(values, support, weights):
+def find_support(values, support, weights):
     """Find indices and values of the non-zeros, by the bits of whole vectors."""
     size = 0
     whole = values.shape[0] // LANES * LANES
@@ -75,45 +69,45 @@ def _find_support(values, support, weights):
 
 
 @kernel
-def _sparse_rows(before, base, lateral, threshold, code, support, weights, first, last):
-    one = threshold.dtype.type(1)
+def _sparse_rows(before, base, lateral, rule, code, support, weights, first, last):
+    one = weights.dtype.type(1)
     for n in range(first, last):
-        size = _find_support(before[n], support, weights)
+        size = find_support(before[n], support, weights)
         row = code[n]
         for k in range(row.shape[0]):
             row[k] = base[n, k]
         add_rows(row, lateral, support, weights, one, size)
-        _shrink_row(row, threshold)
+        shrink_row(row, rule)
 
 
 @kernel
-def _dense_rows(base, threshold, code, first, last):
+def _dense_rows(base, rule, code, first, last):
     for n in range(first, last):
         for k in range(code.shape[1]):
-            code[n, k] = _shrink(code[n, k] + base[n, k], threshold[k])
+            code[n, k] = shrink(rule, code[n, k] + base[n, k], k)
 
 
-def unrolled_step(before, base, lateral, threshold, code):
+def unrolled_step(before, base, lateral, rule, code):
     """Sum rows of S if few components are on; otherwise use BLAS and a single pass."""
     if before is None:
         code[...] = 0
     elif has_few_on(before):
-        return _sparse_step(before, base, lateral, threshold, code)
+        return _sparse_step(before, base, lateral, rule, code)
     else:
         np.matmul(before, lateral, out=code)
     split_rows(
-        lambda first, last: _dense_rows(base, threshold, code, first, last),
+        lambda first, last: _dense_rows(base, rule, code, first, last),
         code.shape[0],
         SMALLEST_PIECE,
     )
     return code
 
 
-def _sparse_step(before, base, lateral, threshold, code):
+def _sparse_step(before, base, lateral, rule, code):
     def work(first, last):
         support = np.empty(code.shape[1] + 1, np.uintp)
         weights = np.empty(code.shape[1] + 1, code.dtype)
-        _sparse_rows(before, base, lateral, threshold, code, support, weights, first, last)
+        _sparse_rows(before, base, lateral, rule, code, support, weights, first, last)
 
     split_rows(work, code.shape[0], SMALLEST_PIECE)
     return code

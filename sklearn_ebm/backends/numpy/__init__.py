@@ -59,6 +59,7 @@ from sklearn_ebm.backends.numpy._unrolled import (
 
 name = "numpy"
 contrastive_steps = None  # a solver's own loop of single steps is the reference
+discriminative_steps = None  # likewise
 
 
 def to_device(array):
@@ -89,6 +90,7 @@ __all__ = [
     "coordinate_descent",
     "correlate",
     "correlate_kernels",
+    "discriminative_steps",
     "feature_sign",
     "flip_factors",
     "flip_slopes",

@@ -7,8 +7,8 @@ from sklearn_ebm.backends._namespace import array_namespace
 from sklearn_ebm.backends._rules import SoftThreshold
 
 
-def unrolled_step(before, base, lateral, threshold, code):
-    """Compute code = sh_theta(base + before S), a step of LISTA (Gregor & LeCun 2010, eq. 3).
+def unrolled_step(before, base, lateral, rule, code):
+    """Compute code = sh(base + before S), a step of LISTA (Gregor & LeCun 2010, eq. 3).
 
     Parameters
     ----------
@@ -18,8 +18,8 @@ def unrolled_step(before, base, lateral, threshold, code):
         x W.
     lateral : array of shape (n_components, n_components) or None
         S. None if `before` is None.
-    threshold : array of shape (n_components,)
-        theta.
+    rule : WeightedSoftThreshold or WeightedPositiveSoftThreshold
+        sh, with a threshold of 1 and the thresholds of the components as weights.
     code : array of shape (n_samples, n_components)
         Receives the result; must not share memory with `before`.
 
@@ -29,14 +29,14 @@ def unrolled_step(before, base, lateral, threshold, code):
         The same array.
     """
     preactivation = base if before is None else before @ lateral + base
-    code[...] = SoftThreshold(threshold).prox(preactivation)
+    code[...] = rule.prox(preactivation)
     return code
 
 
 def unrolled_step_backward(code, gradient, base_gradient, threshold_gradient):
     """Replace a gradient with respect to the code by that with respect to the preactivation.
 
-    It is unchanged if the code is non-zero, and d sh / d theta = -sign(code).
+    It is unchanged if the code is non-zero, and d sh / d theta = -sign(code), with both rules.
 
     Parameters
     ----------

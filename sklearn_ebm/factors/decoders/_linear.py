@@ -162,12 +162,12 @@ def without_tails(rows):
     return xp.where(is_lost, xp.zeros_like(rows), rows)
 
 
-def shorten(rows):
-    """Scale rows with a norm above one to norm one, in place."""
+def shorten(rows, longest=1.0):
+    """Scale rows with a norm above `longest` to this norm, in place."""
     xp = array_namespace(rows)
-    norms = xp.sqrt(squared_norms(rows))
-    allowed = 1 + 4 * float(xp.finfo(rows.dtype).eps)  # norm one up to rounding
-    rows /= xp.where(norms > allowed, norms, xp.ones_like(norms))[:, None]
+    excess = xp.sqrt(squared_norms(rows)) / longest
+    allowed = 1 + 4 * float(xp.finfo(rows.dtype).eps)  # one up to rounding
+    rows /= xp.where(excess > allowed, excess, xp.ones_like(excess))[:, None]
 
 
 def half_norm(X):

@@ -16,7 +16,11 @@ from sklearn_ebm.factors.encoders._piecewise_linear import (
 from sklearn_ebm.factors.encoders._shrinkage import ShrinkageEncoder
 from sklearn_ebm.factors.encoders._smooth_shrinkage import SmoothShrinkageEncoder
 from sklearn_ebm.factors.encoders._tanh import TanhEncoder
-from sklearn_ebm.factors.encoders._unrolled import MomentumEncoder, UnrolledEncoder
+from sklearn_ebm.factors.encoders._unrolled import (
+    MomentumEncoder,
+    PositiveEncoder,
+    UnrolledEncoder,
+)
 
 ENCODERS = {
     "shrinkage": ShrinkageEncoder,
@@ -25,17 +29,20 @@ ENCODERS = {
     "lista": UnrolledEncoder,
     "lfista": MomentumEncoder,
     "lcod": GreedyEncoder,
+    "drsae": PositiveEncoder,
 }
 CONVOLUTIONAL_ENCODERS = {
     "smooth_shrinkage": ConvolutionalSmoothShrinkage,
     "shrinkage": ConvolutionalShrinkage,
     "tanh": ConvolutionalTanh,
 }
-UNROLLED_ENCODERS = ("lista", "lfista", "lcod")  # encoders with a parameter `n_steps`
+UNROLLED_ENCODERS = ("lista", "lfista", "lcod", "drsae")  # encoders with a parameter `n_steps`
+POSITIVE_ENCODERS = ("drsae",)  # encoders whose codes are not negative
 
 __all__ = [
     "CONVOLUTIONAL_ENCODERS",
     "ENCODERS",
+    "POSITIVE_ENCODERS",
     "UNROLLED_ENCODERS",
     "ConvolutionalShrinkage",
     "ConvolutionalSmoothShrinkage",
@@ -45,6 +52,7 @@ __all__ = [
     "LinearEncoder",
     "LogisticEncoder",
     "MomentumEncoder",
+    "PositiveEncoder",
     "ReluEncoder",
     "SaturatedLinearEncoder",
     "Scale",

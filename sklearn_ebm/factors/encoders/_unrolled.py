@@ -1,5 +1,8 @@
 """Unrolled ISTA and FISTA: z_0 = sh_theta(x W), z_{k+1} = sh_theta(x W + y_k S), K steps.
 
+sh is soft thresholding, or, for codes that are not negative, max(v - theta, 0), which is the
+rectifier of Rolfe & LeCun (2013) with the biases -theta.
+
 y_k is z_k in LISTA (Gregor & LeCun 2010, eq. 3 and algorithm 2), and z_k + w_k (z_k - z_{k-1}) in
 unrolled FISTA. Initially W = D' / L, S = I - D D' / L and theta = alpha / L, so that K steps equal
 K + 1 steps of the solver.
@@ -7,6 +10,7 @@ K + 1 steps of the solver.
 
 from sklearn_ebm._storage import stored
 from sklearn_ebm.backends import array_namespace, multiply_into
+from sklearn_ebm.backends._rules import WeightedPositiveSoftThreshold, WeightedSoftThreshold
 from sklearn_ebm.factors.encoders._encoder import placed
 from sklearn_ebm.factors.encoders._lateral import LateralEncoder, units_of
 
@@ -16,7 +20,14 @@ class UnrolledSteps:
 
     Untied parameters have an additional leading axis, of length K + 1 for "weights" and
     "threshold", and K for "lateral".
+
+    Attributes
+    ----------
+    rule : type
+        Rule of the shrinkage, constructed with the threshold 1 and a weight for each component.
     """
+
+    rule = WeightedSoftThreshold
 
     def first(self, dictionary, lipschitz, alpha, n_steps, tied):
         """Return the parameters, and their units, that equal n_steps + 1 steps of the solver."""
@@ -51,7 +62,8 @@ class UnrolledSteps:
                 start = self._start(parameters, k, codes, starts)
                 lateral = layer(network, parameters, "lateral", k)
             threshold = layer(network, parameters, "threshold", k)
-            backend.unrolled_step(start, base, lateral, threshold, code)
+            rule = self.rule(threshold.dtype.type(1), threshold)
+            backend.unrolled_step(start, base, lateral, rule, code)
 
     def _start(self, parameters, k, codes, starts):
         return codes[k - 1]
@@ -131,6 +143,12 @@ def _input_gradient(network, slopes, by_base):
     return xp.sum(slopes @ xp.matrix_transpose(weights), axis=0)
 
 
+class PositiveSteps(UnrolledSteps):
+    """Steps of ISTA for codes that are not negative (Rolfe & LeCun 2013, eq. 2)."""
+
+    rule = WeightedPositiveSoftThreshold
+
+
 class MomentumSteps(UnrolledSteps):
     """Steps of FISTA: each starts from an extrapolated code, with a "momentum" w_k.
 
@@ -190,6 +208,13 @@ class UnrolledEncoder(LateralEncoder):
     """LISTA: ISTA unrolled."""
 
     steps = UnrolledSteps()
+
+
+@stored
+class PositiveEncoder(LateralEncoder):
+    """The encoder of the discriminative recurrent sparse auto-encoder: positive ISTA unrolled."""
+
+    steps = PositiveSteps()
 
 
 @stored

@@ -11,7 +11,7 @@ import copy
 import numpy as np
 
 from sklearn_ebm._storage import stored
-from sklearn_ebm.backends import array_namespace, resolve_backend
+from sklearn_ebm.backends import array_namespace, multiply_into, resolve_backend
 from sklearn_ebm.factors._tape import Tape
 from sklearn_ebm.factors.decoders import LinearDecoder
 from sklearn_ebm.factors.decoders._linear import half_norm
@@ -24,6 +24,7 @@ from sklearn_ebm.factors.encoders import (
     TanhEncoder,
     placed,
 )
+from sklearn_ebm.protocols import ModuleMixin
 
 ACTIVATIONS = {
     "sigmoid": LogisticEncoder,
@@ -129,6 +130,34 @@ class LogisticOutput(Output):
 OUTPUTS = {"squared_error": LinearOutput, "cross_entropy": LogisticOutput}
 
 
+class TiedDecoder(ModuleMixin):
+    """The linear decoder z W' whose parameter is W itself, the weights of the encoder.
+
+    Its gradient has the layout of the encoder's, so that both are added without a transposition.
+
+    Parameters
+    ----------
+    weights : array of shape (n_features, n_components)
+        W.
+    """
+
+    def __init__(self, weights):
+        self.parameters = {"weights": weights}
+
+    def forward(self, x, tape=None, stream=None):
+        """Return the reconstructions of codes."""
+        if tape is not None:
+            tape.kept = x
+        return x @ self.parameters["weights"].T
+
+    def backward(self, tape, dy, input_gradient=True):
+        """Return the gradients with respect to the codes (or None), and to W."""
+        weights = self.parameters["weights"]
+        room = tape.array("weights", weights.shape, dy)
+        gradients = {"weights": multiply_into(dy.T, tape.kept, room)}
+        return dy @ weights if input_gradient else None, gradients
+
+
 @stored
 class ReconstructionEnergy:
     """An energy of x only: the reconstruction loss of an auto-encoder.
@@ -182,8 +211,9 @@ class ReconstructionEnergy:
     @property
     def decoder(self):
         """The decoder z V. If weights are tied, it shares memory with the encoder."""
-        tied = self.encoder.parameters["weights"].T
-        return LinearDecoder(tied if self.dictionary is None else self.dictionary)
+        if self.dictionary is None:
+            return TiedDecoder(self.encoder.parameters["weights"])
+        return LinearDecoder(self.dictionary)
 
     def with_encoder(self, encoder):
         """Return the energy with another encoder, and copies of all other parameters."""
@@ -268,13 +298,12 @@ class ReconstructionEnergy:
             terms, change, direct = regularizer.differentiate(self.encoder, code, weight)
             by_code += change
         _, gradients = self.encoder.backward(first, by_code, input_gradient=False)
-        for name, gradient in direct.items():
-            gradients[name] += gradient
         gradients["output_bias"] = array_namespace(slope).sum(slope, axis=0)
-        if self.dictionary is None:
-            gradients["weights"] += outer["dictionary"].T
-        else:
-            gradients |= outer
+        for name, gradient in (*direct.items(), *outer.items()):
+            if name in gradients:
+                gradients[name] += gradient
+            else:
+                gradients[name] = gradient
         return losses, terms, gradients
 
     def project(self):

@@ -8,6 +8,7 @@ from sklearn_ebm.learning.criteria._centered import Ascending, DenseSamples
 from sklearn_ebm.learning.criteria._contrastive import Contrastive
 from sklearn_ebm.learning.criteria._convolutional import ConvolutionalDictionary
 from sklearn_ebm.learning.criteria._dictionary import LEARNING_TOL, Dictionary
+from sklearn_ebm.learning.criteria._discriminative import Discriminative
 from sklearn_ebm.learning.criteria._flipping import Flipping
 from sklearn_ebm.learning.criteria._imitation import Imitation
 from sklearn_ebm.learning.criteria._labels import Labels
@@ -21,6 +22,7 @@ CRITERIA = {
     "imitation": Imitation,
     "contrastive": Contrastive,
     "flipping": Flipping,
+    "discriminative": Discriminative,
     "labels": Labels,
     "reconstruction": Reconstruction,
     "shaping": Shaping,
@@ -37,6 +39,7 @@ __all__ = [
     "ConvolutionalDictionary",
     "DenseSamples",
     "Dictionary",
+    "Discriminative",
     "Flipping",
     "Imitation",
     "Labels",

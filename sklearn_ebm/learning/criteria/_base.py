@@ -1,9 +1,16 @@
 """Base class of criteria: a step along the gradients, and curves from additive reports."""
 
+from types import MappingProxyType
+
 import numpy as np
 
 from sklearn_ebm.backends import array_namespace, resolve_backend, stored_entries
 from sklearn_ebm.learning._rates import LinearDecay
+
+
+def bare(optimizer):
+    """Return an optimizer without parameters and moments; None for None."""
+    return None if optimizer is None else optimizer.without_state()
 
 
 class BaseCriterion:
@@ -17,11 +24,15 @@ class BaseCriterion:
         Maps the completed share of training to the learning rate.
     has_objective : bool
         Whether the parameters are better if the mean loss is lower.
+    sent : dict
+        Functions by names of attributes. They return what other processes need of the attribute to
+        contribute.
     """
 
     chunk = 1
     n_draws = 0
     has_objective = True
+    sent = MappingProxyType({"optimizer": bare})
 
     def __init__(self):
         self.optimizer = None

@@ -5,6 +5,7 @@ weights move by G_W - mu G_c' - G_b lambda', and the biases such that the mean f
 """
 
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 
@@ -85,6 +86,7 @@ class CenteredCriterion(BaseCriterion):
     chunk = CHUNK
     has_fast_weights = False
     flip_loss = None  # name of the loss if there are no chains
+    sent = MappingProxyType({**BaseCriterion.sent, "velocity": lambda velocity: None})
 
     def __init__(self, energy, activity, visible_center=None, base=None):
         super().__init__()

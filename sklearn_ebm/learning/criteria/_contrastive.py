@@ -27,9 +27,7 @@ depends neither on the offset nor on the scale of a feature.
 """
 
 from dataclasses import replace
-from typing import Any, NamedTuple
 
-import numpy as np
 from scipy import sparse
 
 from sklearn_ebm._storage import stored
@@ -44,43 +42,11 @@ from sklearn_ebm.learning.criteria._centered import (
     draw_states,
     zero_matrix,
 )
+from sklearn_ebm.learning.criteria._phases import States
 from sklearn_ebm.solvers import gibbs, gibbs_keys, map_bounds, piece_bounds
 
 FAST_DECAY = 19 / 20  # share of the fast weights that an update keeps (Tieleman & Hinton 2009, 3.2)
 LARGEST = {4: 1e15, 8: 1e100}  # largest magnitude of a weight, by bytes of the dtype
-
-
-class States(NamedTuple):
-    """Pairs of states whose products move the weights, with room for those of the two centres.
-
-    The first `n_rows` pairs are data, the last two are the centres, and the pairs between them are
-    the final states of chains. Sums of products are merged by concatenating the pairs. The weights
-    of data and of chains are None if they are equal.
-    """
-
-    visible: Any
-    hidden: Any
-    n_rows: int
-    data_weight: Any = None
-    chain_weight: Any = None
-
-    def __add__(self, other):
-        pairs = zip(self[:2], other[:2], strict=True)
-        states = [_joined(*pair, self.n_rows, other.n_rows) for pair in pairs]
-        pairs = zip(self[3:], other[3:], strict=True)
-        weights = [None if own is None else np.concatenate([own, more]) for own, more in pairs]
-        return States(*states, self.n_rows + other.n_rows, *weights)
-
-    @property
-    def mean_weight(self):
-        """Mean weight of the data."""
-        return 1.0 if self.data_weight is None else float(self.data_weight.mean())
-
-    def shares(self):
-        """Return the weight of each pair in the difference of the two phases."""
-        n_chains = self.hidden.shape[0] - self.n_rows - 2
-        data = _normalized(self.data_weight, self.n_rows)
-        return np.concatenate([data, -_normalized(self.chain_weight, n_chains), [-1.0, -1.0]])
 
 
 @stored
@@ -170,13 +136,13 @@ class Contrastive(CenteredCriterion):
         is_simple = self.energy.visible.is_binary and self.fast_weights is None
         return is_simple and backend.contrastive_steps is not None
 
-    def advance(self, X, index, done, stream, shard):
+    def advance(self, samples, index, done, stream, shard):
         """Make one step for each row of `index`, in one compiled call.
 
         Parameters
         ----------
-        X : array or csr_array of shape (n_samples, n_visible)
-            Data.
+        samples : Samples
+            Data, an array or csr_array of shape (n_samples, n_visible).
         index : array of int of shape (n_steps, batch_size)
             Rows of each batch.
         done : list of float
@@ -186,12 +152,17 @@ class Contrastive(CenteredCriterion):
         shard : array of shape (n_chains, n_hidden) or None
             Particles, updated in place.
 
+        Returns
+        -------
+        dict
+            Empty: the steps report nothing.
+
         Raises
         ------
         Diverged
             Before a step that could overflow.
         """
-        how, rates = self.how, [self.rate(share) for share in done]
+        X, how, rates = samples.X, self.how, [self.rate(share) for share in done]
         limit = self._require_range(max(rates))
         energy, velocity = self.energy, self.velocity
         layers = Layers(
@@ -212,6 +183,7 @@ class Contrastive(CenteredCriterion):
         self.n_steps += len(index)
         if not self.largest <= limit:
             raise diverged(self.largest, max(rates))
+        return {}
 
     # --------------------------------------------------------------------------- one step at a time
     def prepare(self, batch):
@@ -278,40 +250,45 @@ class Contrastive(CenteredCriterion):
         states = States(visible, hidden, n_rows, batch.weight, chain_weight)
         return {"states": states, "report": {}}, particles
 
+    def is_condensed(self, n_samples):
+        """Return whether two matrices are smaller than the states of a batch."""
+        n_visible, n_hidden = self.energy.weights.shape
+        return n_samples * (n_visible + n_hidden) > 2 * n_visible * n_hidden
+
+    def condensed(self, model, sums):
+        """Return the moments of the states, instead of the states."""
+        return {**sums, "states": sums["states"].moments(model[0], self._push())}
+
+    def _push(self):
+        """Return what the sparsity term adds to the hidden units; None without the term."""
+        how = self.how
+        if not how.sparsity_cost:
+            return None
+        return how.sparsity_cost * (how.sparsity_target - self.activity)
+
     def apply(self, model, sums, batch, done):
         """Update the parameters, the centres and the fast weights."""
         states = sums["states"]
-        visible, hidden, n_rows, *_ = states
-        rate, xp = self.rate(done) * states.mean_weight, array_namespace(hidden)
-        share = xp.asarray(states.shares(), dtype=hidden.dtype)
+        rate = self.rate(done) * states.mean_weight
         is_discrete = self.energy.visible.is_discrete
-        state = 0.0 if is_discrete else float(xp.max(xp.abs(visible[:-2, :])))
-        self._require_range(rate, state)
-        if states.data_weight is None:
-            activity = xp.mean(hidden[:n_rows, :], axis=0)
-        else:
-            activity = share[:n_rows] @ hidden[:n_rows, :]
-        if self.how.sparsity_cost:
-            hidden[:n_rows, :] += self.how.sparsity_cost * (
-                self.how.sparsity_target - self.activity
-            )
-        self._ascend(model[0], states, share, rate)
+        self._require_range(rate, 0.0 if is_discrete else states.largest())
+        activity = states.activity()
+        slopes = states.slopes(model[0], self._push())
+        self._ascend(model[0], states, slopes, rate)
         self.activity += activity_share(self.n_steps) * (activity - self.activity)
         self.n_steps += 1
 
-    def _ascend(self, energy, states, share, rate):
-        visible, hidden, n_rows, *_ = states
-        how, backend = self.how, resolve_backend(self.backend, hidden)
-        slopes = energy.slopes(visible[:-2, :], hidden[:-2, :])
+    def _ascend(self, energy, states, slopes, rate):
+        how, backend = self.how, resolve_backend(self.backend, energy.weights)
         if self.moving is not None:
-            self._hold_still(visible, n_rows)
-            slopes["visible_bias"] = visible[:-2, :]
-        for name, rows in slopes.items():
-            slope = share[:-2] @ rows
+            self._hold_still(states)
+            slopes["visible_bias"] = states.visible_slope()
+        for name, slope in slopes.items():
             self._move(name, rate * slope)
         energy.visible.project()
-        visible[-2, :], hidden[-2, :] = self.visible_center, share[:-2] @ hidden[:-2, :]
-        visible[-1, :], hidden[-1, :] = share[:-2] @ visible[:-2, :], self.hidden_center
+        visible, hidden, share = states.pairs()
+        visible[-2, :], hidden[-2, :] = self.visible_center, slopes["hidden_bias"]
+        visible[-1, :], hidden[-1, :] = states.visible_slope(), self.hidden_center
         step = Ascent(visible, hidden, share, rate, how.momentum, how.decay)
         velocity = self.velocity["weights"]
         self.largest = backend.ascend(energy.weights, velocity, step)
@@ -322,37 +299,19 @@ class Contrastive(CenteredCriterion):
             fast = Ascent(visible, hidden, share, how.fast_rate, FAST_DECAY)
             backend.ascend(energy.weights, self.fast_weights, fast, self.chain_weights)
 
-    def _hold_still(self, visible, n_rows):
+    def _hold_still(self, states):
         """Set features to zero in the chains as long as they are constant in the data.
 
         Otherwise, the noise of the chains would add random weights for constant features.
         """
-        xp = array_namespace(visible)
-        moves = xp.any(visible[:n_rows, :] != 0, axis=0)
-        self.moving = xp.maximum(self.moving, xp.astype(moves, visible.dtype))
-        visible[n_rows:-2, :] *= self.moving
+        xp = array_namespace(self.moving)
+        self.moving = xp.maximum(self.moving, xp.astype(states.moves(), self.moving.dtype))
+        states.hold(self.moving)
         if bool(xp.all(self.moving > 0)):
             self.moving = None
-
-
-def _normalized(weight, size):
-    """Return the weights of a phase, normalised to sum to one."""
-    return np.full(size, 1 / size) if weight is None else weight / weight.sum()
 
 
 def _copied(matrix):
     copy = new_matrix(matrix.shape, matrix)
     copy[...] = matrix
     return copy
-
-
-def _joined(first, second, n_first, n_second):
-    """Return the states of two pieces: data, then chains, then space for the two centres."""
-    ends = first.shape[0] - 2, second.shape[0] - 2
-    joined = new_matrix((sum(ends) + 2, first.shape[1]), first)
-    parts = first[:n_first, :], second[:n_second, :], first[n_first:-2, :], second[n_second:-2, :]
-    begin = 0
-    for part in parts:
-        joined[begin : begin + part.shape[0], :] = part
-        begin += part.shape[0]
-    return joined

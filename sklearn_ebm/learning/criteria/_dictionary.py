@@ -5,6 +5,7 @@ of all codes so far, and the encoder by the gradient of 1/2 ||f(x) - z||^2.
 """
 
 import copy
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -152,6 +153,8 @@ class Dictionary(BaseCriterion):
     online : OnlineDictionary or None, default=None
         The dictionary with its moments. None starts with moments of zero.
     """
+
+    sent = MappingProxyType({**BaseCriterion.sent, "online": lambda online: online.contributor()})
 
     def __init__(self, dictionary, fixed=False, encoder=None, online=None):
         super().__init__()

@@ -1,19 +1,18 @@
 """The loss of a network's scores and their targets, such as the cross-entropy of labels."""
 
-import math
-
 import numpy as np
 
 from sklearn_ebm.backends import array_namespace
 from sklearn_ebm.learning._divergence import Watch
-from sklearn_ebm.learning.criteria._base import BaseCriterion, mean_loss, plain_sum
+from sklearn_ebm.learning.criteria._base import plain_sum
+from sklearn_ebm.learning.criteria._scored import ScoredCriterion
 from sklearn_ebm.learning.criteria._scores import Accuracy
 
 # Training has diverged above this multiple of the usual loss, or of the initial loss.
 WITHOUT_A_WAY_BACK = 10.0
 
 
-class Labels(BaseCriterion):
+class Labels(ScoredCriterion):
     """The mean loss of a network on batches with a `target`, such as indicators of the classes.
 
     The network itself divides batches into pieces. The mean is taken over the number of samples,
@@ -31,11 +30,9 @@ class Labels(BaseCriterion):
     """
 
     def __init__(self, network, optimizer=None, score=None):
-        super().__init__()
-        self.score = Accuracy() if score is None else score
+        super().__init__(Accuracy() if score is None else score, Watch(WITHOUT_A_WAY_BACK))
         self.network = network
         self.optimizer = optimizer
-        self.watch = Watch(WITHOUT_A_WAY_BACK)
 
     @property
     def dtype(self):
@@ -109,47 +106,3 @@ class Labels(BaseCriterion):
     def project(self):
         """Project all parameters onto their allowed range."""
         self.network.project()
-
-    # --------------------------------------------------------------------------------------- curves
-    def summary(self, tally):
-        """Return the entries of the curves for a pass."""
-        return {"objective": mean_loss(tally), self.score.name: self.score.of(tally)}
-
-    def held_out(self, report):
-        """Return the entries of the curves for held-out samples."""
-        score = self.score
-        return {"validation": mean_loss(report), f"validation_{score.name}": score.of(report)}
-
-    def label(self, curves):
-        """Return the last entries of the curves as text."""
-        score = self.score
-        loss, value = curves.last("objective"), curves.last(score.name)
-        text = f"loss {loss:.4g}, {score.label} {score.text(value)}"
-        if curves["validation"]:
-            loss, value = curves.last("validation"), curves.last(f"validation_{score.name}")
-            text += f", held out {loss:.4g} and {score.text(value)}"
-        return text
-
-    def merit(self, entries):
-        """Return the quality of a network on held-out samples: its score, then its loss."""
-        loss = entries["validation"]
-        if not math.isfinite(loss):
-            return -math.inf, -math.inf
-        return entries[f"validation_{self.score.name}"], -loss
-
-    # ------------------------------------------------------------------------------------ snapshots
-    def begin(self, entries):
-        """Start a new fit; the initial loss may have any size."""
-        self.watch.begin(entries["validation"])
-
-    def snapshot(self):
-        """Return a copy of the parameters."""
-        return {
-            name: array_namespace(value).asarray(value, copy=True)
-            for name, value in self.parameters.items()
-        }
-
-    def restore(self, kept):
-        """Restore a snapshot."""
-        for name, value in self.parameters.items():
-            value[...] = kept[name]

@@ -14,7 +14,7 @@ from sklearn_ebm.protocols import offers
 PIECE_ROWS = 128  # smallest number of samples that a thread processes at a time
 PIECE_ENTRIES = 2**16  # likewise of responses; with fewer, threads wait for each other
 EXPLODED = 1000.0  # multiple of the first mean size of losses above which training has diverged
-LARGEST = {4: 1e9, 8: 1e60}  # largest magnitude, by bytes of the dtype: fourth powers are finite
+LARGEST = {4: 1e9, 8: 1e60}  # by bytes of the dtype: fourth powers are finite
 
 
 @stored
@@ -135,8 +135,7 @@ class Shaping(BaseCriterion):
     def require(self, sums, batch):
         """Raise `Diverged` if the mean loss, a gradient or a parameter is too large."""
         loss, weight = mean_loss(sums["report"]), sums["report"]["weight"]
-        arrays = (*sums.get("gradients", {}).values(), *self.parameters.values())
-        if not math.isfinite(loss) or not all(map(_is_moderate, arrays)):
+        if not (math.isfinite(loss) and self._is_moderate(sums.get("gradients", {}), weight)):
             raise Diverged
         if not sums.get("size"):  # energies, or samples without weight
             return
@@ -146,6 +145,20 @@ class Shaping(BaseCriterion):
         if self.watch.first is None:
             self.watch.begin(sums["size"] / weight + floor)
         self.watch.require(loss, 0.0)
+
+    def _is_moderate(self, gradients, weight):
+        """Return whether parameters, and squares of gradients, are finite in their units.
+
+        Without units, parameters for small data are large, and so are their losses.
+        """
+        units = {} if self.optimizer is None else self.optimizer.units
+        most = LARGEST[np.dtype(self.dtype).itemsize]
+        return all(
+            _is_below(value, most * units.get(name, 1.0)) for name, value in self.parameters.items()
+        ) and all(
+            _is_below(value, most**2 * weight / units.get(name, 1.0))
+            for name, value in gradients.items()
+        )
 
     def gradients(self, sums):
         """Return the gradients of the mean loss."""
@@ -188,6 +201,7 @@ def _report(batch, losses):
     }
 
 
-def _is_moderate(array):
+def _is_below(array, bound):
     xp = array_namespace(array)
-    return bool(xp.all(xp.abs(array) < LARGEST[xp.finfo(array.dtype).bits // 8]))  # not for NaN
+    largest = min(bound, float(xp.finfo(array.dtype).max))
+    return bool(xp.all(xp.abs(array) <= largest))  # not for NaN

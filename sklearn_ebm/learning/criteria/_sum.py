@@ -1,6 +1,9 @@
 """A weighted sum of criteria."""
 
+from types import MappingProxyType
+
 from sklearn_ebm.learning._samples import add_to, count
+from sklearn_ebm.learning._work import contributor
 from sklearn_ebm.learning.criteria._base import BaseCriterion
 
 
@@ -19,6 +22,10 @@ class Sum(BaseCriterion):
     new_optimizer : callable
         Returns the optimizer of `parameters`, a dictionary of arrays.
     """
+
+    sent = MappingProxyType(
+        {**BaseCriterion.sent, "criteria": lambda criteria: [*map(contributor, criteria)]}
+    )
 
     def __init__(self, criteria, weights, new_optimizer):
         super().__init__()

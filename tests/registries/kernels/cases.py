@@ -459,11 +459,16 @@ CASES = {
         "update_atoms_by_svd", draw_svd, ("dictionary", "residual", "code"), {"n_steps": 5}, 1
     ),
     "adam": Case("adam_step", draw_adam, ("parameter", "first", "second")),
-    "unrolled step, first": Case("unrolled_step", draw_unrolled_step, ("code",), {"density": 0}),
-    "unrolled step, few on": Case("unrolled_step", draw_unrolled_step, ("code",), {"density": 0.1}),
-    "unrolled step, most on": Case(
-        "unrolled_step", draw_unrolled_step, ("code",), {"density": 0.9}
-    ),
+    **{
+        f"unrolled step{kind}, {share}": Case(
+            "unrolled_step", draw_unrolled_step, ("code",), {"density": density, "rule": rule}
+        )
+        for share, density in (("first", 0), ("few on", 0.1), ("most on", 0.9))
+        for kind, rule in (
+            ("", WeightedSoftThreshold),
+            (", positive", WeightedPositiveSoftThreshold),
+        )
+    },
     "unrolled step, backward": Case(
         "unrolled_step_backward",
         draw_unrolled_gradient,

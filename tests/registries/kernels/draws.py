@@ -17,7 +17,7 @@ def sparse(rng, dtype, n_rows, density=0.2):
     return code * (rng.random(code.shape) < density)
 
 
-def draw_unrolled_step(rng, dtype, n_rows, density):
+def draw_unrolled_step(rng, dtype, n_rows, density, rule):
     before = None
     if density:
         before = normal(rng, dtype, n_rows, N_ATOMS) * (rng.random((n_rows, N_ATOMS)) < density)
@@ -25,7 +25,7 @@ def draw_unrolled_step(rng, dtype, n_rows, density):
         "before": None if before is None else before.astype(dtype),
         "base": normal(rng, dtype, n_rows, N_ATOMS),
         "lateral": normal(rng, dtype, N_ATOMS, N_ATOMS) if density else None,
-        "threshold": rng.uniform(0, 2, N_ATOMS).astype(dtype),
+        "rule": rule(np.dtype(dtype).type(1), rng.uniform(0, 2, N_ATOMS).astype(dtype)),
         "code": np.full((n_rows, N_ATOMS), np.nan, dtype),
     }
 
