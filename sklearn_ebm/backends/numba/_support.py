@@ -5,11 +5,12 @@ single precision for codes of any dtype: a Newton step uses the exact residual c
 corrects the rounding errors of the previous round.
 """
 
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from sklearn_ebm.backends._namespace import new_array, read_only
+from sklearn_ebm.backends._namespace import LINE, new_array, read_only
 from sklearn_ebm.backends.numba._rules import inner, kernel, weighted
 from sklearn_ebm.backends.numba._simd import (
     LANES,
@@ -72,29 +73,43 @@ def unshifted(gram):
     return Hessian(gram, np.float32(0), np.float32(1))
 
 
-def buffer(shape, dtype):
-    """Return uninitialised memory of a kernel, aligned to cache lines."""
-    return new_array(shape, ON_HOST, dtype)
+def buffers(**kinds):
+    """Return uninitialised arrays of given shapes and dtypes, aligned to cache lines, by name.
+
+    They share one allocation, since a batch of few samples takes less time than ten allocations.
+    """
+    ends = [0]
+    for shape, dtype in kinds.values():
+        n_bytes = math.prod(shape) * np.dtype(dtype).itemsize
+        ends.append(ends[-1] + (n_bytes + LINE - 1) // LINE * LINE)
+    memory, arrays = new_array((ends[-1],), ON_HOST, np.uint8), {}
+    for (name, (shape, dtype)), start in zip(kinds.items(), ends[:-1], strict=True):
+        arrays[name] = np.ndarray(shape, dtype, memory, start)
+    return arrays
 
 
 def new_search(n_atoms, capacity, dtype):
     """Return buffers of one thread for supports of at most `capacity` atoms."""
-    width = padded(capacity + 1)
+    width, single = padded(capacity + 1), np.float32
+    candidates = buffers(
+        atom=((LANES,), np.uintp),
+        lanes=((3, LANES), single),
+        columns=((width, LANES), single),
+        factor=((LANES, LANES), single),
+        vectors=((LANES, width + LANES), single),
+    )
+    candidates["atom"][:] = 0
     return Search(
-        correlation=buffer((n_atoms,), dtype),
-        is_free=buffer((n_atoms,), dtype),
-        strength=buffer((LANES,), dtype),
-        candidate=buffer((LANES,), dtype),
-        support=buffer((capacity,), np.uintp),
-        value=buffer((width,), dtype),
-        vectors=buffer((4, width + LANES), np.float32),
-        inverse=buffer((width, width), np.float32),
-        candidates=Candidates(
-            np.zeros(LANES, np.uintp),
-            lanes=buffer((3, LANES), np.float32),
-            columns=buffer((width, LANES), np.float32),
-            factor=buffer((LANES, LANES), np.float32),
-            vectors=buffer((LANES, width + LANES), np.float32),
+        candidates=Candidates(**candidates),
+        **buffers(
+            correlation=((n_atoms,), dtype),
+            is_free=((n_atoms,), dtype),
+            strength=((LANES,), dtype),
+            candidate=((LANES,), dtype),
+            support=((capacity,), np.uintp),
+            value=((width,), dtype),
+            vectors=((4, width + LANES), single),
+            inverse=((width, width), single),
         ),
     )
 
