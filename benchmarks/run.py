@@ -43,6 +43,7 @@ SPEED = (
     "conv_volumes",
     "backward",
     "auto_encoder",
+    "drsae_speed",
 )
 PAPERS = (
     "mnist",
@@ -51,6 +52,7 @@ PAPERS = (
     "lista_mnist",
     "topography",
     "inhibition",
+    "what_where",
     "groups_classification",
     "rbm_likelihood",
     "rbm_features",
@@ -62,6 +64,7 @@ PAPERS = (
     "outliers",
     "energy_model",
     "auto_encoders",
+    "reconstruction_ica",
     "drsae",
 )
 FOLDERS = dict.fromkeys(SPEED, "speed") | dict.fromkeys(PAPERS, "papers")

@@ -22,6 +22,7 @@ if TYPE_CHECKING:  # the imports of _HOMES
     from sklearn_ebm.estimators import GroupSparsePSD as GroupSparsePSD
     from sklearn_ebm.estimators import LISTAEncoder as LISTAEncoder
     from sklearn_ebm.estimators import SparseCoder as SparseCoder
+    from sklearn_ebm.estimators import WhatWherePSD as WhatWherePSD
     from sklearn_ebm.estimators import alpha_max as alpha_max
     from sklearn_ebm.estimators import alpha_path as alpha_path
     from sklearn_ebm.estimators import fista as fista
@@ -80,6 +81,7 @@ _HOMES = {
     "SmoothAtoms": "factors",
     "SparseAtoms": "factors",
     "SparseCoder": "estimators",
+    "WhatWherePSD": "estimators",
     "ZCAWhitener": "layers",
     "alpha_max": "estimators",
     "alpha_path": "estimators",
@@ -132,6 +134,7 @@ __all__ = [
     "SmoothAtoms",
     "SparseAtoms",
     "SparseCoder",
+    "WhatWherePSD",
     "ZCAWhitener",
     "__version__",
     "alpha_max",

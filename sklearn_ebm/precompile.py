@@ -39,6 +39,7 @@ MODELS = {
     "PSD": lambda: Example(sklearn_ebm.PSD(N_COMPONENTS), ROWS),
     "LISTAEncoder": lambda: Example(sklearn_ebm.LISTAEncoder(), ROWS),
     "GroupSparsePSD": lambda: Example(sklearn_ebm.GroupSparsePSD(N_COMPONENTS, groups=4), ROWS),
+    "WhatWherePSD": lambda: Example(sklearn_ebm.WhatWherePSD(N_COMPONENTS), ROWS),
     "ConvSparseCoder": lambda: Example(sklearn_ebm.ConvSparseCoder(8, kernel_size=5), IMAGES),
     "ConvPSD": lambda: Example(sklearn_ebm.ConvPSD(8, kernel_size=5), IMAGES),
     "RBM": lambda: Example(sklearn_ebm.RBM(N_COMPONENTS), ROWS),

@@ -49,13 +49,15 @@ DIFFERENT = {  # parameters with another meaning in these classes
     "dictionary_init": (*CONVOLUTIONAL, "DrSAEClassifier"),  # kernels; from noise
     "encoder": ("ConvPSD", "LISTAEncoder"),  # convolutional; unrolled
     "estimator": ("EstimatorEnergy", "EnergyOutlierDetector"),  # any estimator with an energy
-    "gamma": ("SmoothAtoms",),  # of differences
+    "code_max_iter": ("WhatWherePSD",),  # of alternations
+    "gamma": ("SmoothAtoms", "WhatWherePSD"),  # of differences; of units
     "image_shape": ("Flattener",),  # required of images as well
-    "inference": ("LISTAEncoder",),  # also of energies
+    "inference": ("LISTAEncoder", "WhatWherePSD"),  # also of energies; of units
     "mode": ("Pooler", "Rectifier"),  # of pooling; of rectification
     "n_components": (*CONVOLUTIONAL, "AutoEncoder", "EnergyModel", "RBM"),  # hidden units; filters
     "n_iter_no_change": (*TUNED, "LISTAEncoder"),  # stops; lowers the rate
     "noise_level": ("AutoEncoder", "EnergyModel"),  # of several kinds of noise
+    "output": ("WhatWherePSD",),  # of units and codes
     "penalty": ("AutoEncoder", "LISTAEncoder"),  # by its gradient; also of a fitted coder
     "optimizer": (
         "AutoEncoder",

@@ -51,6 +51,10 @@ def main():
     warnings.simplefilter("ignore")  # the number of passes is limited on purpose
     parts = split(options)
     passes = 2 if options.quick else options.passes
+    report.note(
+        f"{options.seeds} seeds; {PRETRAINING} passes without labels and {passes} with labels; the "
+        "test error is that of the pass with the lowest held-out error"
+    )
     for name, (n_units, n_steps, paper) in CASES.items():
         n_units = n_units // 10 if options.quick else n_units
         seeds = range(options.seed, options.seed + options.seeds)
@@ -64,11 +68,6 @@ def main():
             n_units = n_units // 10 if options.quick else n_units
             report_lista(report, name, n_units, n_steps, parts, options)
             report.save(options.results)
-    report.note(
-        f"{options.seeds} seeds; {PRETRAINING} passes without labels and {passes} with labels; the "
-        "test error is that of the pass with the lowest held-out error"
-    )
-    report.save(options.results)
 
 
 def extend(parser):

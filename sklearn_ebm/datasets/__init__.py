@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # the imports of _HOMES, for type checkers
     from sklearn_ebm.datasets._fetch import fetch_mnist as fetch_mnist
+    from sklearn_ebm.datasets._moving import sample_moving_patches as sample_moving_patches
     from sklearn_ebm.datasets._natural import load_natural_images as load_natural_images
     from sklearn_ebm.datasets._natural import load_natural_patches as load_natural_patches
     from sklearn_ebm.datasets._patches import normalize_patches as normalize_patches
@@ -18,6 +19,7 @@ _HOMES = {
     "load_natural_images": "_natural",
     "load_natural_patches": "_natural",
     "normalize_patches": "_patches",
+    "sample_moving_patches": "_moving",
     "sample_patches": "_patches",
     "sample_transformed_patches": "_transformed",
 }

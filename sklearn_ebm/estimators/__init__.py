@@ -18,6 +18,7 @@ from sklearn_ebm.estimators._paths import alpha_max, alpha_path
 from sklearn_ebm.estimators._psd import PSD
 from sklearn_ebm.estimators._rbm import RBM
 from sklearn_ebm.estimators._sparse_coder import SparseCoder
+from sklearn_ebm.estimators._what_where_psd import WhatWherePSD
 
 __all__ = [
     "PSD",
@@ -34,6 +35,7 @@ __all__ = [
     "GroupSparsePSD",
     "LISTAEncoder",
     "SparseCoder",
+    "WhatWherePSD",
     "alpha_max",
     "alpha_path",
     "fista",

@@ -7,7 +7,9 @@ from typing import Any
 from sklearn_ebm.backends import array_namespace
 from sklearn_ebm.estimators._first_atoms import FirstAtoms
 from sklearn_ebm.estimators._fitted import (
+    LEARNED_BY_PENALTIES,
     check_share,
+    first_threshold,
     keep,
     learned_before,
     new_penalty,
@@ -92,7 +94,7 @@ class DictionaryLearning:
         goes_on = model.warm_start and model.__sklearn_is_fitted__()
         trainer = model._learner_to_go_on() if goes_on else None
         if trainer is None:
-            for name in ("_state", "inhibition_"):  # what earlier fits have learned
+            for name in ("_state", *LEARNED_BY_PENALTIES):  # what earlier fits have learned
                 vars(model).pop(name, None)
         data, weights, exponent = self._read(X, sample_weight, mask, trainer)
         self._set_alpha(trainer, data, weights, ALL_ROWS)
@@ -185,8 +187,9 @@ class DictionaryLearning:
             scale = Scale.of(dictionary, data_size(data.X, weights, first, alpha))
             decoder = self.atoms.learning_decoder(dictionary)
             encoder = self.atoms.encoders.first(
-                prediction.encoder, decoder, alpha, scale, table, **prediction.settings
-            )
+                prediction.encoder, decoder, first_threshold(self.model, dictionary), scale, table,
+                **prediction.settings,
+            )  # fmt: skip
         return self.atoms.trainer(dictionary, encoder, table)
 
     def _begin(self, trainer, data, exponent):

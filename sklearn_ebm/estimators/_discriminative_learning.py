@@ -2,21 +2,26 @@
 
 import functools
 import math
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from sklearn.utils import check_random_state, indexable
 
 from sklearn_ebm._warnings import warn
-from sklearn_ebm.backends import array_namespace
+from sklearn_ebm.backends import array_namespace, resolve_backend
 from sklearn_ebm.estimators._rehearsal import check_unlabelled
 from sklearn_ebm.factors import RecurrentCoder
 from sklearn_ebm.inputs._adapters import Rows
 from sklearn_ebm.inputs._checks import check_dictionary, check_weight
+from sklearn_ebm.inputs._chunked import Chunks, read_samples
+from sklearn_ebm.inputs._chunks import is_dask
 from sklearn_ebm.inputs._labels import check_labels
 from sklearn_ebm.inputs._rows import native
 from sklearn_ebm.inputs._sizes import data_size
 from sklearn_ebm.inputs._targets import with_mean_one
 from sklearn_ebm.learning._batch_sizes import AUTO
+from sklearn_ebm.learning._distributed import ChunkedSamples
 from sklearn_ebm.learning._divergence import warn_of_divergence
 from sklearn_ebm.learning._first_atoms import first_dictionary, unit_rows
 from sklearn_ebm.learning._labelled import LOOKED_AT, ClassifiedRows
@@ -29,7 +34,7 @@ from sklearn_ebm.learning._policies import (
     least_objective,
 )
 from sklearn_ebm.learning._rates import ConstantRate, learning_rate_schedule
-from sklearn_ebm.learning._stages import joined
+from sklearn_ebm.learning._stages import joined, on_host
 from sklearn_ebm.learning._trainer import Plan, Trainer
 from sklearn_ebm.learning.criteria import Discriminative
 
@@ -66,7 +71,7 @@ class DiscriminativeLearning:
         """Learn without labels, then with labels."""
         model = self.model
         trainer = model._learner_to_go_on() if self.goes_on else None
-        targets, data, others = self._read(X, y, sample_weight, unsupervised_X, trainer)
+        targets, data, of_all = self._read(X, y, sample_weight, unsupervised_X, trainer)
         split = self._split(targets)
         if trainer is None:
             trainer = Trainer(Discriminative(self._first(data, len(targets.classes))))
@@ -80,34 +85,44 @@ class DiscriminativeLearning:
         trainer.begin()
         model._keep(trainer, classes, model.pretrain_curve_ if self.goes_on else [])
         self._follow(trainer, data, ConstantRate(rate(0.0)))
-        curve = self._learn_without_labels(trainer, data, others, classes, context)
+        curve = self._learn_without_labels(trainer, of_all, classes, context)
         self._follow(trainer, data, rate)
         self._learn_with_labels(trainer, data, targets, split, (classes, curve), context)
         context.call_on_fit_task_end(estimator=model, X=data.passed, y=targets.y)
 
     # ------------------------------------------------------------------------------------ the data
     def _read(self, X, y, sample_weight, unsupervised_X, trainer):
-        """Return checked targets, the data, and additional rows without labels or None."""
+        """Return checked targets, the data, and the data for passes without labels."""
         model = self.model
-        (X,) = indexable(native(X))
-        (unsupervised_X,) = indexable(native(unsupervised_X))
+        X, unsupervised_X = map(_indexable, (X, unsupervised_X))
         unsupervised_X = check_unlabelled(unsupervised_X, X)
         dtype = None if trainer is None else trainer.dtype
-        inputs, options = Rows(accepts_sparse=True), {"degree": 4, "dtype": dtype}
-        data = inputs.read(model, X, reset=trainer is None, **options)
-        targets = check_labels(model, X, y, sample_weight, model.class_weight)
+        data = self._read_rows(X, reset=trainer is None, dtype=dtype)
+        labels = map(_in_memory, (y, sample_weight))
+        targets = check_labels(model, X, *labels, model.class_weight)
         if targets.kind != "multiclass":
             raise ValueError(
                 "y must be one-dimensional, with one class for each sample, got shape "
                 f"{np.shape(y)}. Fit one {type(model).__name__} for each column."
             )
-        if model.alpha:
-            check_weight(float(model.alpha), data.X.dtype, "alpha")
+        for name in ("alpha", "label_weight"):
+            if getattr(model, name):
+                check_weight(float(getattr(model, name)), data.X.dtype, name)
         _warn_of_norms(type(model).__name__, data.X)
-        others = None
-        if unsupervised_X is not None:
-            others = inputs.read(model, unsupervised_X, **options).X
-        return targets, data, others
+        if unsupervised_X is None:
+            return targets, data, data
+        if data.source is not None:
+            import dask.array as da
+
+            together = da.concatenate([X, da.asarray(unsupervised_X)])
+            return targets, data, self._read_rows(together, reset=False, dtype=dtype)
+        others = self._read_rows(unsupervised_X, reset=False, dtype=dtype)
+        return targets, data, replace(data, X=joined(data.X, others.X))
+
+    def _read_rows(self, X, **options):
+        """Return checked samples, in memory or in chunks."""
+        inputs = Rows(accepts_sparse=True)
+        return read_samples(inputs, self.model, X, None, None, degree=4, **options)[0]
 
     def _split(self, targets):
         """Return the training samples, and the held-out samples or None."""
@@ -162,24 +177,36 @@ class DiscriminativeLearning:
         weights = float(model.alpha), float(model.label_weight)
         trainer.criterion.follow(*weights, rate, data.backend.name, model.optimizer)
 
-    def _samples(self, trainer, data, X, **parts):
-        return ClassifiedRows(X, dtype=trainer.dtype, backend=data.backend, **parts)
+    @staticmethod
+    def _samples(trainer, data, target=None, weight=None, n_classes=0):
+        """Return the samples of a phase, in memory or in chunks."""
+        if data.source is None:
+            return ClassifiedRows(
+                data.X, target, weight=weight, dtype=trainer.dtype, backend=data.backend,
+                n_classes=n_classes,
+            )  # fmt: skip
+        source, given = data.source, {"target": target, "weight": weight}
+        given = {name: each for name, each in given.items() if each is not None}
+        chunks = Chunks(source.chunks.X, **given)
+        load = ClassifiedLoad(source.read, trainer.dtype, data.backend.name, n_classes)
+        some = {name: each[source.numbers] for name, each in given.items()}
+        return ChunkedSamples(chunks, load, load.samples(data.X, **some))
 
     def _plan(self, max_iter):
         return Plan(int(max_iter), self._batch_size, self.random_state, self.model.max_time)
 
-    def _learn_without_labels(self, trainer, data, others, classes, context):
+    def _learn_without_labels(self, trainer, data, classes, context):
         """Make passes over all samples; return the curve of the objective."""
         model, max_iter = self.model, int(self.model.pretrain_max_iter)
         if self.goes_on:
             return model.pretrain_curve_
         if max_iter == 0:
             return []
-        X = data.X if others is None else joined(data.X, others)
-        samples = self._samples(trainer, data, X)
+        samples = self._samples(trainer, data)
+        looked_at = np.arange(min(LOOKED_AT, data.n_samples))
         policies = [
             ConfirmLastStep(),
-            FirstLoss([samples.beginning(LOOKED_AT)]),
+            FirstLoss([samples.fetch(looked_at)]),
             KeepBest(least_objective, always=False),
         ]
         task = context.subcontext(task_name="learn without labels", max_subtasks=max_iter)
@@ -201,7 +228,7 @@ class DiscriminativeLearning:
             return
         classes, pretrain_curve = kept
         samples = self._samples(
-            trainer, data, data.X,
+            trainer, data,
             target=np.searchsorted(classes, np.where(targets.weights > 0, targets.y, classes[0])),
             weight=_weights(targets, split), n_classes=len(classes),
         )  # fmt: skip
@@ -223,6 +250,49 @@ class DiscriminativeLearning:
         watch = HeldOut(samples.part(held_out), merit)
         best, n_passes = KeepBest(lambda trainer: watch.merit), int(self.model.n_iter_no_change)
         return [ConfirmLastStep(), watch, first, best, Patience(watch, n_passes)]
+
+
+@dataclass(frozen=True)
+class ClassifiedLoad:
+    """Reads the samples of one chunk, with the numbers of their classes.
+
+    Attributes
+    ----------
+    read : callable
+        Checks the rows.
+    dtype : dtype
+        Dtype of the batches.
+    backend : str
+        Name of the backend.
+    n_classes : int
+        Number of classes.
+    """
+
+    read: Any
+    dtype: Any
+    backend: str
+    n_classes: int
+
+    def __call__(self, X, **arrays):
+        """Return the samples, from which batches are taken."""
+        return self.samples(self.read(X).X, **arrays)
+
+    def samples(self, X, target=None, weight=None):
+        """Return the samples of checked rows."""
+        backend = resolve_backend(self.backend, None)
+        return ClassifiedRows(
+            X, target, weight=weight, dtype=self.dtype, backend=backend, n_classes=self.n_classes
+        )
+
+
+def _indexable(X):
+    """Return samples of which rows can be taken; Dask arrays are returned unchanged."""
+    return X if is_dask(X) else indexable(native(X))[0]
+
+
+def _in_memory(array):
+    """Return labels or weights on the host and in memory."""
+    return np.asarray(array) if is_dask(array) else on_host(array)
 
 
 def _weights(targets, split):

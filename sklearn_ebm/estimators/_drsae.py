@@ -288,7 +288,7 @@ class DrSAEClassifier(
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Samples, ideally of norm one.
+            Samples, ideally of norm one. Dask arrays are read one chunk at a time.
         y : array-like of shape (n_samples,)
             Labels. -1 marks samples without a label, as in :mod:`sklearn.semi_supervised`: passes
             without labels learn from them as well. If -1 and 1 are the only values, both are

@@ -142,20 +142,21 @@ ENCODER_VIEWS = {  # fitted attributes that are parameters of the encoder
     "lateral_weights_": lambda encoder: encoder.parameters["lateral"],
     "thresholds_": lambda encoder: encoder.parameters["threshold"],
 }
+LEARNED_BY_PENALTIES = ("inhibition_", "what_components_")  # a model has at most one of them
 VIEWS = {
     "components_": lambda fitted: fitted.decoder.dictionary,
     "encoder_": lambda fitted: fitted.encoder.read_only(),
     "connections_": lambda fitted: fitted.table,
     "pool_weights_": lambda fitted: np.array(fitted.pools.weights),
     "alpha_": lambda fitted: fitted.alpha,
-    "inhibition_": lambda fitted: fitted.penalty.learned,
+    **dict.fromkeys(LEARNED_BY_PENALTIES, lambda fitted: fitted.penalty.learned),
 }
 
 
 def published(fitted, names):
     """Return the fitted attributes that define the model, by name."""
     if not offers(fitted.penalty, "learned"):
-        names = [name for name in names if name != "inhibition_"]
+        names = [name for name in names if name not in LEARNED_BY_PENALTIES]
     return {
         name: VIEWS[name](fitted) if name in VIEWS else ENCODER_VIEWS[name](fitted.encoder)
         for name in names
@@ -220,6 +221,17 @@ def new_penalty(model, n_components, learned=None):
     if learned is not None and offers(factor, "with_learned"):
         factor = factor.with_learned(learned)
     return model._atoms().penalty(factor, n_components)
+
+
+def first_threshold(model, dictionary):
+    """Return the threshold of an initial encoder: alpha, or the slope of a concave penalty.
+
+    The alpha of a penalty that is not of degree one has another unit than the codes.
+    """
+    if getattr(model._penalty_kind(), "degree", 1) in (1, None):
+        return sparsity(model)
+    penalty = new_penalty(model, dictionary.shape[0])
+    return penalty.first.alpha if offers(penalty, "first") else sparsity(model)
 
 
 def learned_before(model):
@@ -350,8 +362,10 @@ def _table_from(model, state, replaced, atoms):
 
 def _learned_from(model, state):
     """Return learned parameters of the penalty, which the user may have replaced, or None."""
-    has_any = "inhibition_" in model._model_of(vars(model))
-    return model._checked_attribute("inhibition_", state) if has_any else None
+    for name in LEARNED_BY_PENALTIES:
+        if name in model._model_of(vars(model)):
+            return model._checked_attribute(name, state)
+    return None
 
 
 def _encoder_from(model, state, replaced):

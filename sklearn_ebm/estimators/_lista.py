@@ -385,7 +385,7 @@ class LISTAEncoder(SparseModel):
         return cloned
 
     @property
-    def positive(self):
+    def positive(self) -> bool:
         """Whether codes are non-negative."""
         return self.encoder in POSITIVE_ENCODERS
 

@@ -64,6 +64,15 @@ class SparseNetwork(NetworkForm):
         return tuned
 
 
+class NoNetwork(NetworkForm):
+    """Model whose features depend on several samples."""
+
+    @property
+    def obstacle(self):
+        """Reason why the model cannot be trained with labels."""
+        return "its features depend on all samples of a window. Use PSD."
+
+
 class PooledNetwork(SparseNetwork):
     """Encoder of a model with pools, followed by the pooled features."""
 

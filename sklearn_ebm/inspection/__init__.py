@@ -25,6 +25,7 @@ if TYPE_CHECKING:  # the imports of _HOMES, for type checkers
     from sklearn_ebm.inspection._tree import TreeDisplay as TreeDisplay
     from sklearn_ebm.inspection._units import PrototypeDisplay as PrototypeDisplay
     from sklearn_ebm.inspection._units import UnitDisplay as UnitDisplay
+    from sklearn_ebm.inspection._what_where import WhatWhereDisplay as WhatWhereDisplay
 
 _HOMES = {
     "CodeDisplay": "_code",
@@ -40,6 +41,7 @@ _HOMES = {
     "TopographicMapDisplay": "_topographic_map",
     "TreeDisplay": "_tree",
     "UnitDisplay": "_units",
+    "WhatWhereDisplay": "_what_where",
     "fit_gabor": "_gabor",
 }
 

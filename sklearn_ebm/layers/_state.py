@@ -127,6 +127,7 @@ class Stateful:
     _doc_link_module = "sklearn_ebm"
     _doc_link_template = DOCUMENTATION + "/api/generated/sklearn_ebm.{estimator_name}.html"
 
+    _has_independent_samples = True  # whether the result for a sample depends on it alone
     _reads_any_library = False  # whether X may be an array of any library with the array API
     _model_attributes: tuple = ()
     _needs_fit: tuple = ()
@@ -139,7 +140,7 @@ class Stateful:
         """Let methods with one result for each sample take Dask arrays, chunk by chunk."""
         super().__init_subclass__(**options)
         for name in SAMPLE_BY_SAMPLE & vars(cls).keys():
-            if inspect.isfunction(vars(cls)[name]):
+            if cls._has_independent_samples and inspect.isfunction(vars(cls)[name]):
                 setattr(cls, name, blockwise(vars(cls)[name]))
 
     def set_params(self, **params: Any) -> Self:

@@ -261,10 +261,10 @@ class Trainer:
         if samples.is_plain and self._can_advance(samples):
             for first, last in _equal_sizes([_size(rows) for rows in batches]):
                 index = np.stack([np.r_[rows] for rows in batches[first:last]])
-                report = self.criterion.advance(
+                reports = self.criterion.advance(
                     samples, index, done[first:last], self.stream, self.shard
                 )
-                if tally is not None:
+                for report in () if tally is None else reports:
                     count(tally, report)
             return
         for rows, share in zip(batches, done, strict=True):

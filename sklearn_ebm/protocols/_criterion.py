@@ -161,7 +161,7 @@ class Criterion(Protocol):
         """Return whether a backend can make several steps in one call."""
 
     def advance(self, samples, index, done, stream, shard):
-        """Make one step for each row of `index`, in one compiled call; return the merged reports.
+        """Make one step for each row of `index`, in one compiled call; return their reports.
 
         The result equals the result of single steps up to rounding. The shard is updated in place.
         """

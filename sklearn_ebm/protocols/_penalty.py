@@ -80,6 +80,8 @@ class PenaltyFactor(Protocol):
       `rows` returns that of some of the samples. Only functions accept such a penalty.
     - ``with_alpha(alpha)`` (a factor): the penalty with another alpha, for penalties whose
       resolution takes time, such as those with weights for each sample.
+    - ``group_size`` (int): the penalty is one of groups of that many consecutive samples. Energies
+      and problems then have one row for each group, and `moment` receives the codes of samples.
     - ``jointly(size)``: the factor for groups of `size` samples that share a support, with a group
       in each row. It is the same penalty for groups of one sample.
     - ``majorant(code, neglected)``: a penalty with `prox` that is at least this one everywhere, up

@@ -68,7 +68,7 @@ def infer(energy, X, *, solver, tol, max_iter, backend, mask=None, prediction=No
     """
     options = {"solver": solver, "tol": tol, "max_iter": max_iter, "certify": certify}
     code, solutions = _in_pieces(
-        energy, X, None, backend, options, mask, prediction, init, sparse_output
+        energy, X, energy.group_size, backend, options, mask, prediction, init, sparse_output
     )
     warn_unconverged(solutions, tol, max_iter, X.dtype)
     return code, _gaps(solutions)

@@ -14,6 +14,7 @@ from sklearn_ebm.solvers._proximal import feasible, fista, ista
 from sklearn_ebm.solvers._reweighted import reweighted
 from sklearn_ebm.solvers._solution import Criterion, Outcome, Solution
 from sklearn_ebm.solvers._verification import (
+    SMALLEST,
     may_be_limited_by_rounding,
     refuse_underflow,
     sanitize,
@@ -232,9 +233,21 @@ def _fourier_fista(problem, code, warm, tol, max_iter, backend):
 def _reweighted(problem, code, warm, tol, max_iter, backend):
     """Solve weighted problems, in double precision if energies are too close for single."""
     gap, n_iter = reweighted(problem, code, warm, tol, max_iter, backend, _solve_convex)
-    if code.dtype != array_namespace(code).float64 and n_iter < max_iter:
+    xp = array_namespace(code)
+    if code.dtype == xp.float64:
+        return gap, n_iter
+    if n_iter < max_iter:
         n_iter += _go_on(_weighted_problems, problem, code, gap, tol, max_iter - n_iter, backend)
+    underflows = (problem.half_norm < SMALLEST) & xp.any(problem.correlation != 0, axis=1)
+    if bool(xp.any(underflows)):
+        apart = xp.where(underflows, xp.full_like(gap, xp.inf), xp.zeros_like(gap))
+        n_iter = max(n_iter, _go_on(_from_zero, problem, code, apart, tol, max_iter, backend))
+        gap = xp.where(underflows, apart, gap)
     return gap, n_iter
+
+
+def _from_zero(problem, code, tol, max_iter, backend):
+    return reweighted(problem, code, False, tol, max_iter, backend, _solve_convex)
 
 
 def _weighted_problems(problem, code, tol, max_iter, backend):
@@ -242,6 +255,8 @@ def _weighted_problems(problem, code, tol, max_iter, backend):
 
 
 def _solve_convex(problem, code, warm, tol, max_iter, backend):
+    if offers(problem, "separated"):
+        problem, code = problem.separated(code)
     entry = suitable("auto", problem, backend)
     return entry.solve(problem, code, warm, tol, max_iter, backend)
 

@@ -18,6 +18,7 @@ from sklearn_ebm import (
     ConvPSD,
     ConvSparseCoder,
     Dropout,
+    DrSAEClassifier,
     EnergyModel,
     FineTunedClassifier,
     FineTunedRegressor,
@@ -72,6 +73,19 @@ CASES = {
     "ConvPSD": (ConvPSD(3, kernel_size=3, crop_size="patch", alpha=0.5, **FEW), IMAGES),
     "LISTAEncoder": (LISTAEncoder(6, alpha=0.5, **FEW), REAL),
     "LISTAEncoder-energy": (LISTAEncoder(6, alpha=0.5, loss="energy", **FEW), REAL),
+    **{
+        f"DrSAEClassifier{name}": (
+            DrSAEClassifier(
+                6, n_steps=2, pretrain_max_iter=2, max_iter=2, backend="numpy", random_state=0,
+                **parameters,
+            ),
+            REAL / 4, LABELS,
+        )
+        for name, parameters in (
+            ("", {}), ("-held-out", {"early_stopping": True}),
+            ("-weighted", {"class_weight": "balanced"}), ("-adam", {"optimizer": "adam"}),
+        )
+    },
     "FineTunedClassifier": (tuned(FineTunedClassifier, LogisticRegression()), REAL, LABELS),
     "FineTunedClassifier-held-out": (
         tuned(FineTunedClassifier, LogisticRegression(), early_stopping=True), REAL, LABELS,
@@ -187,7 +201,9 @@ def test_moments_of_the_optimizer_do_not_travel(name):
     assert fitted(name)._learner.criterion.parameters.keys() == light.parameters.keys()
 
 
-@pytest.mark.parametrize("name", ["RBM-pcd", "AutoEncoder", "LISTAEncoder", "FineTunedClassifier"])
+@pytest.mark.parametrize(
+    "name", ["RBM-pcd", "AutoEncoder", "LISTAEncoder", "DrSAEClassifier", "FineTunedClassifier"]
+)
 def test_weights_reach_the_chunks(name):
     expected = fitted(name, sample_weight=WEIGHT)
     found = fitted(name, 600, sample_weight=chunked(WEIGHT))
@@ -203,6 +219,15 @@ def test_chunk_after_chunk_equals_partial_fits_of_arrays(name):
     found.partial_fit(chunked(X, 200))
     assert_allclose(found.transform(X), expected.transform(X), rtol=1e-9, atol=1e-9)
     clone(model).partial_fit(chunked(X, 200))
+
+
+def test_samples_without_labels_are_joined_in_chunks():
+    name = "DrSAEClassifier"
+    expected = fitted(name, unsupervised_X=REAL[:100] / 4)
+    found = fitted(name, 600, unsupervised_X=chunked(REAL[:100] / 4))
+    assert_allclose(curve(found), curve(expected), rtol=0.2)
+    assert len(found.pretrain_curve_) == 2
+    assert np.any(found.components_ != fitted(name, 600).components_)
 
 
 def test_a_first_fit_needs_the_numbers_of_categories():

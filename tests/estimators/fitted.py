@@ -18,6 +18,7 @@ from sklearn_ebm import (
     GroupSparsePSD,
     LISTAEncoder,
     SparseCoder,
+    WhatWherePSD,
     ZCAWhitener,
 )
 
@@ -33,6 +34,11 @@ MODELS = {
     "PSD-tanh": (PSD(6, encoder="tanh", **QUICK), X),
     "PSD-lcod-optimal": (PSD(6, encoder="lcod", inference="optimal", **QUICK), X),
     "GroupSparsePSD": (GroupSparsePSD(6, groups=2, output="both", **QUICK), X),
+    "WhatWherePSD": (WhatWherePSD(6, n_what=2, n_frames=1, output="both", **QUICK), X),
+    "WhatWherePSD-product": (
+        WhatWherePSD(6, n_what=2, n_frames=1, coupling="product", output="both", **QUICK),
+        X,
+    ),
     "LISTAEncoder": (LISTAEncoder(6, **QUICK), X),
     "LISTAEncoder-untied": (LISTAEncoder(6, tied=False, encoder="lfista", **QUICK), X),
     "ConvSparseCoder": (ConvSparseCoder(4, **CONVOLUTION), COLOURED),

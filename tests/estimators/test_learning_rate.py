@@ -23,6 +23,7 @@ from sklearn_ebm import (
     FineTunedRegressor,
     GroupSparsePSD,
     LISTAEncoder,
+    WhatWherePSD,
 )
 
 X, Y = load_digits(n_class=3, return_X_y=True)
@@ -31,6 +32,7 @@ TWO_PASSES = {"max_iter": 2, "batch_size": 100, "random_state": 0}
 MODELS = {  # with the initial rate of "auto"
     "PSD": (PSD(6, alpha=0.3, tol=0, **TWO_PASSES), 3e-3),
     "GroupSparsePSD": (GroupSparsePSD(6, alpha=0.3, tol=0, **TWO_PASSES), 3e-3),
+    "WhatWherePSD": (WhatWherePSD(6, n_frames=1, alpha=0.3, tol=0, **TWO_PASSES), 3e-3),
     "ConvPSD": (ConvPSD(3, kernel_size=3, alpha=0.3, crop_size=None, tol=0, image_shape=(8, 8),
                         max_iter=2, batch_size=100, random_state=0), 1e-2),
     "AutoEncoder": (AutoEncoder(6, tol=0, **TWO_PASSES), 1e-3),

@@ -38,6 +38,7 @@ from sklearn_ebm import (
     Rectifier,
     SparseAtoms,
     SparseCoder,
+    WhatWherePSD,
     ZCAWhitener,
 )
 
@@ -52,6 +53,7 @@ MODELS = {
     "PSD": (PSD(6, encoder="lista", n_steps=2, **QUICK), X),
     "PSD-optimal": (PSD(6, n_steps=2, inference="optimal", solver="cd", **QUICK), X),
     "GroupSparsePSD": (GroupSparsePSD(6, groups=2, **QUICK), X),
+    "WhatWherePSD": (WhatWherePSD(6, n_what=2, n_frames=1, output="simple", **QUICK), X),
     "LISTAEncoder": (LISTAEncoder(6, **QUICK), X),
     "ConvSparseCoder": (ConvSparseCoder(3, kernel_size=3, **QUICK), IMAGES),
     "ConvPSD": (ConvPSD(3, kernel_size=3, image_shape=(4, 8), **QUICK), X[:6].repeat(2, axis=1)),
@@ -158,6 +160,18 @@ TABLE = {
         "pool_stride": {"refused": 2},
         "pool_weights": {"refused": "uniform"},
         "torus": {"refused": False},
+    },
+    "WhatWherePSD": {
+        **{name: kind for name, kind in ENCODER.items() if name in WhatWherePSD().get_params()},
+        "alpha": {"refused by transform": 0.6},
+        "beta": {"refused by transform": 3.0},
+        "gamma": {"refused by transform": 0.1},
+        "n_what": {"refused": 3},
+        "coupling": {"refused": "product"},
+        "n_frames": {"refused": 2},
+        "output": {"live": "where"},
+        "code_max_iter": {"live": 1},
+        "code_tol": {"live": 0.9},
     },
     "LISTAEncoder": {
         **{name: kind for name, kind in DICTIONARY.items() if name in LISTAEncoder().get_params()},

@@ -31,6 +31,7 @@ from sklearn_ebm import (
     Pooler,
     Rectifier,
     SparseCoder,
+    WhatWherePSD,
     ZCAWhitener,
 )
 
@@ -44,6 +45,7 @@ MODELS = {
     "SparseCoder": (SparseCoder(6, **QUICK), X),
     "PSD": (PSD(6, **QUICK), X),
     "GroupSparsePSD": (GroupSparsePSD(6, groups=2, **QUICK), X),
+    "WhatWherePSD": (WhatWherePSD(6, n_what=2, n_frames=1, **QUICK), X),
     "LISTAEncoder": (LISTAEncoder(6, **QUICK), X),
     "LISTAEncoder-atoms": (LISTAEncoder(dictionary=X[:6], **QUICK), X),
     "ConvSparseCoder": (ConvSparseCoder(3, kernel_size=3, **QUICK), IMAGES),

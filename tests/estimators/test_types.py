@@ -31,6 +31,7 @@ from sklearn_ebm import (
     Pooler,
     Rectifier,
     SparseCoder,
+    WhatWherePSD,
     ZCAWhitener,
     alpha_max,
     alpha_path,
@@ -50,6 +51,7 @@ MODELS = {
     "SparseCoder-groups": (SparseCoder(6, penalty=GroupPenalty(2), **QUICK), X),
     "PSD": (PSD(5, encoder="lista", n_steps=2, **QUICK), X),
     "GroupSparsePSD": (GroupSparsePSD(6, groups=2, output="simple", **QUICK), X),
+    "WhatWherePSD": (WhatWherePSD(6, n_what=2, n_frames=1, output="both", **QUICK), X),
     "LISTAEncoder": (LISTAEncoder(5, **QUICK), X),
     "ConvSparseCoder": (ConvSparseCoder(3, kernel_size=3, **QUICK), IMAGES),
     "ConvPSD": (ConvPSD(3, kernel_size=3, **QUICK), IMAGES),
@@ -384,14 +386,15 @@ FRACTIONS = {  # powers of two, exact in all dtypes
     "alpha": 0.5, "beta": 0.5, "learning_rate": 2**-6, "tol": 2**-6, "code_tol": 2**-6,
     "missing_values": 0.5, "momentum": 0.5, "weight_decay": 2**-6, "sparsity_target": 0.25,
     "sparsity_cost": 0.125, "average": 0.25, "validation_fraction": 0.25, "regularization": 0.5,
-    "noise_level": 0.25, "contamination": 0.25, "label_weight": 0.25,
+    "noise_level": 0.25, "contamination": 0.25, "label_weight": 0.25, "gamma": 0.5,
 }  # fmt: skip
 NUMBERS = {
     "n_components": 6, "n_steps": 1, "max_iter": 3, "batch_size": 100, "code_max_iter": 100,
     "n_iter_no_change": 3, "kernel_size": 2, "crop_size": 5, "connections": 1, "n_gibbs_steps": 2,
     "n_chains": 20, "subsample": 50, "window_size": 5, "pool_shape": 3, "pool_stride": 1,
     "map_groups": 1, "n_sampling_steps": 2, "n_leapfrog_steps": 5, "noise_ratio": 3,
-    "pretrain_max_iter": 2, "groups": 3, "random_state": 5, "verbose": 0,
+    "pretrain_max_iter": 2, "n_what": 3, "n_frames": 1, "groups": 3, "random_state": 5,
+    "verbose": 0,
 }  # fmt: skip
 SWITCHES = [
     "positive", "sparse_output", "warm_start", "tied", "centered", "binarize", "divide",

@@ -30,11 +30,22 @@ from tests.registries.estimators import FEW, IMAGES, INDICATORS, LABELS, MAPS, R
 
 GREY = IMAGES[..., 0]
 SIGNALS = np.random.default_rng(2).standard_normal((8, 20))
-OPTIMAL = [name for name in registry.CASES if "optimal" in name or "SparseCoder" in name]
 OTHERS = [  # estimators that are not networks, or contain any other estimator
     name
     for name, case in registry.CASES.items()
-    if case.kind in ("DrSAEClassifier", "EnergyModel", "EstimatorEnergy", "EnergyOutlierDetector")
+    if case.kind
+    in (
+        "DrSAEClassifier",
+        "EnergyModel",
+        "EstimatorEnergy",
+        "EnergyOutlierDetector",
+        "WhatWherePSD",
+    )
+]
+OPTIMAL = [
+    name
+    for name in registry.CASES
+    if ("optimal" in name or "SparseCoder" in name) and name not in OTHERS
 ]
 CODES = np.abs(np.round(ROWS))
 MISSING = np.where(np.random.default_rng(3).random(ROWS.shape) < 0.1, np.nan, ROWS)

@@ -114,6 +114,24 @@ def test_samples_with_weights_take_single_steps():
         assert_allclose(first.criterion.parameters[name], value, rtol=0, atol=1e-14)
 
 
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+def test_arrays_of_any_library_take_the_steps_of_numpy(optimizer):
+    xp = pytest.importorskip("array_api_strict")
+    batch, weight, results = samples().take(np.arange(12)), np.linspace(0.5, 1, 12), []
+    for space in (np, xp):
+        own = {name: space.asarray(value) for name, value in coder().parameters.items()}
+        criterion = Discriminative(RecurrentCoder(own, 4))
+        criterion.follow(0.02, 0.3, ConstantRate(1e-3), "numpy", optimizer)
+        X, target, weights = (space.asarray(each) for each in (batch.X, batch.target, weight))
+        for _ in range(3):
+            Trainer(criterion).step(Batch(X, target, weight=weights))
+        results.append(criterion.parameters)
+    for name, value in results[1].items():
+        assert type(value).__module__.startswith("array_api_strict")
+        # Sums in another order; Adam divides them by the size of small gradients.
+        assert_allclose(np.asarray(value), results[0][name], rtol=0, atol=1e-9, err_msg=name)
+
+
 # ------------------------------------------------------------------------------------- the network
 @pytest.mark.parametrize("n_steps", [0, 3, 10])
 def test_the_start_is_a_solver_with_short_steps(n_steps):

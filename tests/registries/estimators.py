@@ -28,6 +28,7 @@ from sklearn_ebm import (
     Pooler,
     Rectifier,
     SparseCoder,
+    WhatWherePSD,
     ZCAWhitener,
 )
 from sklearn_ebm.factors import FLIP_LOSSES
@@ -83,6 +84,26 @@ CASES = {
     "PSD-learned inhibition": Case(
         PSD(6, penalty=InhibitionPenalty(structure="learned"), **FEW), ROWS
     ),
+    **{
+        f"WhatWherePSD-{coupling}-{inference}": Case(
+            WhatWherePSD(
+                6,
+                n_what=2,
+                n_frames=n_frames,
+                coupling=coupling,
+                gamma=0.3,
+                output=output,
+                inference=inference,
+                **FEW,
+            ),
+            ROWS,
+        )
+        for coupling, inference, output, n_frames in (
+            ("gated", "encoder", "what", 1),
+            ("gated", "optimal", "both", 3),
+            ("product", "encoder", "simple", 2),
+        )
+    },
     **{
         name: Case(image_models.make(name, connections=1, **QUICK), IMAGES)
         for name in image_models.MODELS

@@ -34,6 +34,7 @@ from sklearn_ebm.factors import (
 )
 from sklearn_ebm.factors.penalties._concave import LogSum, Power
 from sklearn_ebm.factors.penalties._l1 import SampleWeightedL1
+from sklearn_ebm.factors.penalties._what_where import Gated, Product, unit_rows_of
 from sklearn_ebm.learning._first_atoms import first_dictionary, unit_rows
 from sklearn_ebm.learning._monitor import pseudo_likelihood
 from sklearn_ebm.learning._online_dictionary import PATIENCE, OnlineDictionary
@@ -137,6 +138,29 @@ def test_codes_of_concave_penalties_are_those_of_numpy(X, dictionary, penalty, s
     assert 0.01 < np.mean(expected.code != 0) < 0.9
     assert solution.n_iter == expected.n_iter > 1
     assert_same(solution.code, expected.code, 1e-6)
+
+
+@pytest.mark.parametrize("coupling", ["gated", "product"])
+def test_codes_of_windows_of_frames_are_those_of_numpy(X, dictionary, coupling):
+    portable = SimpleNamespace(**{**vars(reference), "active_set": None})
+    gates = unit_rows_of(np.random.default_rng(0).exponential(size=(4, len(dictionary))) ** 4)
+    penalty = Gated(0.5, gates, 3, 1.0)
+    if coupling == "product":
+        penalty = Product(0.5, np.repeat(np.eye(4), len(dictionary) // 4, axis=1), 3)
+    options = {**SETTINGS, "solver": "auto", "backend": portable}
+    found, expected = (
+        solve_lasso(problem(X, dictionary, convert, penalty=penalty), **options)
+        for convert in (strict, as_it_is)
+    )
+    assert 0.01 < np.mean(expected.code != 0) < 0.9
+    assert found.n_iter == expected.n_iter > 1
+    assert_same(found.code, expected.code, 1e-6)
+    activity = penalty.activity(expected.code)
+    assert_same(penalty.what(strict(activity)), penalty.what(activity))
+    assert_same(penalty.value(strict(expected.code)), penalty.value(expected.code))
+    if coupling == "gated":
+        weight, rows = np.ones(N_SAMPLES), expected.code.reshape(N_SAMPLES, -1)
+        assert_same(penalty.moment(strict(rows), strict(weight)), penalty.moment(rows, weight))
 
 
 @pytest.mark.parametrize("solver", ["fista", "ista"])

@@ -23,6 +23,7 @@ from sklearn_ebm.backends.numba._encoders import (
     tanh_preactivation,
 )
 from sklearn_ebm.backends.numba._flips import flip_slopes, flip_sums
+from sklearn_ebm.backends.numba._gates import gate_units
 from sklearn_ebm.backends.numba._gibbs import gibbs_step
 from sklearn_ebm.backends.numba._ising import ising_sweep
 from sklearn_ebm.backends.numba._joint_descent import joint_descent
@@ -86,6 +87,7 @@ __all__ = [
     "flip_slopes",
     "flip_sums",
     "gap_with_rounding",
+    "gate_units",
     "gibbs_step",
     "greedy_steps",
     "greedy_steps_backward",

@@ -55,8 +55,8 @@ class Room(NamedTuple):
     index: Any  # (n_parts, longest row + 1)
     value: Any  # likewise
     row: Any  # (n_parts, n_components)
-    totals: Any  # (3,), float64: sums of the losses and of `right`, and the number of steps
-    counters: Any  # arrays of one number each: taken, finished, whether to stop
+    totals: Any  # (n_batches, 2), float64: sums of the losses and of `right` for each batch
+    counters: Any  # arrays of one number each: taken, finished, whether to stop, steps made
 
 
 class Numbers(NamedTuple):
@@ -304,11 +304,10 @@ def _is_finite(room, numbers, batch):
 
 
 @routine
-def _count(room):
+def _count(room, batch):
     for n in range(room.loss.shape[0]):
-        room.totals[0] += room.loss[n]
-        room.totals[1] += room.right[n]
-    room.totals[2] += 1
+        room.totals[batch, 0] += room.loss[n]
+        room.totals[batch, 1] += room.right[n]
 
 
 @inner
@@ -322,7 +321,7 @@ def _stage_begins(n_first, n_parts, piece):
 @kernel
 def _take_part(network, X, target, room, numbers):
     """Process pieces until none is left; run by each thread."""
-    taken, finished, stop = room.counters
+    taken, finished, stop, made = room.counters
     n_first, n_parts = room.rows.shape[0] - 1, room.features.shape[0] - 1
     n_pieces, n_rows = n_first + 2 * n_parts, room.base.shape[0]
     longest = numbers.longest
@@ -349,7 +348,8 @@ def _take_part(network, X, target, room, numbers):
         if piece >= n_first + n_parts:
             _limit_filters(network, room, longest, first, last, part)
             if part == 0:
-                _count(room)
+                _count(room, batch)
+                made[0] += 1
         elif _is_finite(room, numbers, batch):
             _move_components(
                 network, room, rates, longest, room.components[part], room.components[part + 1],
@@ -378,7 +378,7 @@ def discriminative_steps(network, X, target, how):
 
     Returns
     -------
-    loss, right : float
+    losses, right : list of float
         Sum of the energies, and number of correct predictions, before each step.
     n_made : int
         Number of steps that were made; fewer than there are batches if an energy is too large.
@@ -386,7 +386,7 @@ def discriminative_steps(network, X, target, how):
     dtype = network.weights.dtype
     if target is None:
         target = np.empty((len(X), 0), dtype)
-    room = _room_for(network, how, target.shape[1])
+    room = _room_for(network, how, len(X) // how.batch_size, target.shape[1])
     numbers = Numbers(
         dtype.type(how.alpha),
         dtype.type(how.label_weight),
@@ -397,8 +397,7 @@ def discriminative_steps(network, X, target, how):
     X, target = read_only(X), read_only(np.ascontiguousarray(target))
     most = len(room.features) - 1
     work_together(lambda: _take_part(network, X, target, room, numbers), most)
-    loss, right, n_made = room.totals.tolist()
-    return loss, right, int(n_made)
+    return *room.totals.T.tolist(), int(room.counters[3][0])
 
 
 def _bounds(n_rows, n_pieces):
@@ -410,7 +409,7 @@ def _parts(n_rows, n_pieces):
     return np.array([n_rows * i // n_pieces for i in range(n_pieces + 1)])
 
 
-def _room_for(network, how, n_classes):
+def _room_for(network, how, n_batches, n_classes):
     weights = network.weights
     n_features, n_components = weights.shape
     n_rows, n_steps, dtype = how.batch_size, how.n_steps, weights.dtype
@@ -437,6 +436,6 @@ def _room_for(network, how, n_classes):
         index=np.empty((n_parts, longest), np.uintp),
         value=np.empty((n_parts, longest), dtype),
         row=np.empty((n_parts, n_components), dtype),
-        totals=np.zeros(3),
-        counters=tuple(np.zeros(1, np.int64) for _ in range(3)),
+        totals=np.zeros((n_batches, 2)),
+        counters=tuple(np.zeros(1, np.int64) for _ in range(4)),
     )

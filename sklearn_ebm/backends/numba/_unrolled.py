@@ -89,6 +89,7 @@ def _dense_rows(base, rule, code, first, last):
 
 def unrolled_step(before, base, lateral, rule, code):
     """Sum rows of S if few components are on; otherwise use BLAS and a single pass."""
+    rule = type(rule)(code.dtype.type(rule.threshold), rule.weights)
     if before is None:
         code[...] = 0
     elif has_few_on(before):

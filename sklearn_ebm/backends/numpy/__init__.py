@@ -31,6 +31,7 @@ from sklearn_ebm.backends.numpy._encoders import (
 )
 from sklearn_ebm.backends.numpy._feature_sign import active_set, active_set_path, feature_sign
 from sklearn_ebm.backends.numpy._flips import flip_factors, flip_slopes, flip_sums
+from sklearn_ebm.backends.numpy._gates import gate_units
 from sklearn_ebm.backends.numpy._gibbs import gibbs_step
 from sklearn_ebm.backends.numpy._inhibited_descent import inhibited_descent
 from sklearn_ebm.backends.numpy._ising import ising_sweep
@@ -96,6 +97,7 @@ __all__ = [
     "flip_slopes",
     "flip_sums",
     "gap_with_rounding",
+    "gate_units",
     "gibbs_step",
     "greedy_steps",
     "greedy_steps_backward",

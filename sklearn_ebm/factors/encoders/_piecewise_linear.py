@@ -37,6 +37,10 @@ class Linear(PiecewiseLinear):
 class Relu(PiecewiseLinear):
     """max(u, 0)."""
 
+    def first(self, weights, zero, threshold, scale):
+        """Return the parameters of one ISTA step for non-negative codes."""
+        return {"weights": weights, "bias": zero - threshold}
+
     def apply(self, rows, parameters, backend):
         """Replace rows of x W by the code, in place."""
         xp = array_namespace(rows)

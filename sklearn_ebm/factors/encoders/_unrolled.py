@@ -62,8 +62,7 @@ class UnrolledSteps:
                 start = self._start(parameters, k, codes, starts)
                 lateral = layer(network, parameters, "lateral", k)
             threshold = layer(network, parameters, "threshold", k)
-            rule = self.rule(threshold.dtype.type(1), threshold)
-            backend.unrolled_step(start, base, lateral, rule, code)
+            backend.unrolled_step(start, base, lateral, self.rule(1.0, threshold), code)
 
     def _start(self, parameters, k, codes, starts):
         return codes[k - 1]

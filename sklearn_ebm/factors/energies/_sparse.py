@@ -7,7 +7,7 @@ import numpy as np
 from scipy import sparse
 
 from sklearn_ebm._storage import stored
-from sklearn_ebm.backends import in_type
+from sklearn_ebm.backends import array_namespace, in_type
 from sklearn_ebm.factors._tape import Tape
 from sklearn_ebm.factors.decoders._linear import half_norm
 from sklearn_ebm.factors.penalties._ridge import without_ridge
@@ -81,7 +81,8 @@ class SparseEnergy:
         mask : array of shape (n_samples, n_features) or None
             1 for observed features, else 0.
         group_size : int or None, default=None
-            Number of consecutive samples that share a support. None is for penalties of samples.
+            Number of consecutive samples that share a support. None is for penalties of samples, or
+            of as many consecutive samples as the penalty specifies.
 
         Returns
         -------
@@ -91,7 +92,13 @@ class SparseEnergy:
         penalty, ridge = without_ridge(self.penalty)
         source = Source.of(self.decoder, X, prediction, self.beta, mask, ridge)
         problem = self.decoder.problem(source, penalty)
+        group_size = self.group_size if group_size is None else group_size
         return problem if group_size is None else JointProblem(problem, group_size)
+
+    @property
+    def group_size(self):
+        """Number of consecutive samples that have one penalty; None for penalties of samples."""
+        return getattr(self.penalty, "group_size", None)
 
     def _prediction(self, X, prediction):
         """Return f(x) if the energy has a prediction term, else None."""
@@ -102,21 +109,28 @@ class SparseEnergy:
         return prediction
 
     def value(self, x, z, prediction=None, mask=None):
-        """Return the energy of each sample with its code, shape (n_samples,)."""
+        """Return the energy of each sample with its code, shape (n_samples,).
+
+        If the penalty is one of groups of samples, the energies are those of groups.
+        """
         prediction = self._prediction(x, prediction)
         if sparse.issparse(x):
             return self._value_of_sparse(x, z, prediction)
-        energy = half_norm(self._residual(x, z, mask)) + self.penalty.value(z)
+        energy = half_norm(self._residual(x, z, mask))
         if prediction is not None:
             energy += self.beta * half_norm(z - prediction)
-        return energy
+        if self.group_size is not None:
+            xp = array_namespace(energy)
+            energy = xp.sum(xp.reshape(energy, (-1, self.group_size)), axis=1)
+        return energy + self.penalty.value(z)
 
     def _value_of_sparse(self, x, z, prediction):
         """Return the energies from products with D, which cancel and need double precision."""
         energy = replace(self, decoder=self.decoder.astype(np.float64))
         prediction = None if prediction is None else in_type(prediction, np.float64)
         problem = energy.problem(in_type(x, np.float64), prediction)
-        return in_type(problem.energy(in_type(z, np.float64)), x.dtype)
+        rows = array_namespace(z).reshape(z, (-1, problem.size * z.shape[1]))
+        return in_type(problem.energy(in_type(rows, np.float64)), x.dtype)
 
     def _residual(self, x, z, mask):
         residual = x - self.decoder.decode(z)

@@ -155,6 +155,7 @@ class GramProblem:
     """
 
     source = None
+    size = 1  # number of samples in a row
     descent = "block_descent"  # the kernel for a penalty with `group_rule`
 
     def __init__(self, gram, correlation, half_norm, penalty, lipschitz, source=None):

@@ -7,6 +7,7 @@ the Hessian of each sample as a block, so that only products with the latter are
 import copy
 
 from sklearn_ebm.backends import array_namespace
+from sklearn_ebm.backends import numpy as reference
 from sklearn_ebm.backends._certificate import gap_of_misfit
 from sklearn_ebm.factors.penalties._ridge import without_ridge
 from sklearn_ebm.factors.problems._gram import GramProblem
@@ -50,8 +51,12 @@ class JointProblem(GramProblem):
         self.samples = samples
         self.size = size
         half_norm = xp.sum(xp.reshape(samples.half_norm, (-1, size)), axis=1)
-        penalty = joint_penalty(samples.penalty, size)
+        penalty = self._penalty_of(samples.penalty, size)
         super().__init__(samples.gram, None, half_norm, penalty, None, samples.source)
+
+    def _penalty_of(self, penalty, size):
+        """Return the penalty on groups."""
+        return joint_penalty(penalty, size)
 
     @property
     def correlation(self):
@@ -97,7 +102,11 @@ class JointProblem(GramProblem):
     def in_double(self):
         """Return the problem in double precision, recomputed from its data if necessary."""
         double = self.samples.in_double()
-        return self if double is self.samples else JointProblem(double, self.size)
+        return self if double is self.samples else type(self)(double, self.size)
+
+    def with_penalty(self, factor):
+        """Return the problem with a penalty on single samples."""
+        return SeparateProblem(self.samples.with_penalty(factor), self.size)
 
     def certificate(self, code):
         """Return the relative gap of each group computed from X, Z and D in double precision."""
@@ -112,3 +121,31 @@ class JointProblem(GramProblem):
 
     def _quadratic(self, code, backend):
         return array_namespace(code).sum(code * (self.product(code) / 2 - self.correlation), axis=1)
+
+
+class SeparateProblem(JointProblem):
+    """The problem of groups of samples whose penalty is a sum over the samples of a group.
+
+    Its solution consists of the solutions for the samples, and its gap is the sum of their gaps.
+    """
+
+    def _penalty_of(self, penalty, size):
+        return penalty
+
+    def separated(self, code):
+        """Return the problem of the samples, and a view of their codes."""
+        return self.samples, self._as_samples(code)
+
+    def energy(self, code, backend=reference):
+        """Return the sum of the energies of each group; shape (n_groups,)."""
+        return self._totals(self.samples.energy(self._as_samples(code), backend))
+
+    def relative_gap(self, code, eta=None):
+        """Return the sum of the duality gaps over that of 1/2 ||x||^2 of each group."""
+        samples = self.samples
+        gap = samples.relative_gap(self._as_samples(code))
+        return self._totals(gap * samples.unit) / self.unit
+
+    def _totals(self, values):
+        xp = array_namespace(values)
+        return xp.sum(xp.reshape(values, (-1, self.size)), axis=1)

@@ -154,7 +154,7 @@ class Contrastive(CenteredCriterion):
 
         Returns
         -------
-        dict
+        list of dict
             Empty: the steps report nothing.
 
         Raises
@@ -183,7 +183,7 @@ class Contrastive(CenteredCriterion):
         self.n_steps += len(index)
         if not self.largest <= limit:
             raise diverged(self.largest, max(rates))
-        return {}
+        return []
 
     # --------------------------------------------------------------------------- one step at a time
     def prepare(self, batch):

@@ -68,14 +68,15 @@ class Model(NamedTuple):
         X, backend = batch.X, self.backend
         predicted, tape = self.predict(batch, memory)
         problem = self.energy.problem(X, predicted, batch.mask).on(backend)
-        solution = solve_lasso(problem, **self.settings, code=code, backend=backend)
-        energy = problem.energy(code, backend)
-        is_late = solution.is_late(self.settings["tol"])
         xp, n_components = array_namespace(X), self.energy.decoder.dictionary.shape[0]
+        rows = xp.reshape(code, (-1, problem.size * code.shape[1]))  # a view
+        solution = solve_lasso(problem, **self.settings, code=rows, backend=backend)
+        energy = problem.energy(rows, backend)
+        is_late = xp.repeat(solution.is_late(self.settings["tol"]), problem.size)
         codes = xp.reshape(code, (-1, n_components))  # one for each position of a kernel
         sums = {
             "report": {
-                "loss": batch.weighted_sum(energy),
+                "loss": batch.weighted_sum(xp.repeat(energy, problem.size)),
                 "weight": batch.total_weight(),
                 "used": count_used(codes),
                 "n_codes": codes.shape[0],
@@ -243,7 +244,8 @@ class Dictionary(BaseCriterion):
 
     def piece_rows(self, model):
         """Return the number of samples that a thread processes at a time."""
-        return PIECE_ROWS
+        size = model.energy.group_size or 1
+        return max(1, PIECE_ROWS // size) * size
 
     def contribute(self, model, batch, memory, stream=None, shard=None):
         """Infer codes; return their moments and the gradients of the encoder."""
@@ -258,8 +260,10 @@ class Dictionary(BaseCriterion):
         weight = batch.weight
         if weight is None:
             weight = array_namespace(batch.X).ones(batch.n_samples, dtype=batch.X.dtype)
-        if offers(self.penalty, "learned"):
-            sums["penalty"] = self.penalty.moment(code, weight)
+        if offers(self.penalty, "moment"):
+            penalty = self.penalty
+            penalty = penalty.on(model.backend) if offers(penalty, "on") else penalty
+            sums["penalty"] = penalty.moment(code, weight)
         if self.fixed:
             return
         sums["moments"] = self.online.contribution(

@@ -151,7 +151,7 @@ class Discriminative(ScoredCriterion):
         return backend.discriminative_steps is not None and type(self.optimizer) is GradientDescent
 
     def advance(self, samples, index, done, stream, shard):
-        """Make one step for each row of `index`, in one compiled call; return the report."""
+        """Make one step for each row of `index`, in one compiled call; return their reports."""
         n_batches, batch_size = index.shape
         batch = samples.take(index.ravel())
         X = np.ascontiguousarray(batch.X)
@@ -168,14 +168,16 @@ class Discriminative(ScoredCriterion):
             limit=self.watch.limit(usual),
         )
         kernels = resolve_backend(self.backend, X)
-        loss, right, n_made = kernels.discriminative_steps(
+        losses, right, n_made = kernels.discriminative_steps(
             Recurrence(**self.parameters), X, batch.target, how
         )
         self.n_steps += n_made
         if n_made < n_batches:
             raise Diverged
-        report = {"loss": loss, "weight": float(len(X)), "n_samples": len(X)}
-        return report if batch.target is None else {**report, "right": right}
+        each = {"weight": float(batch_size), "n_samples": batch_size}
+        if batch.target is None:
+            return [{"loss": loss, **each} for loss in losses]
+        return [{"loss": loss, "right": n, **each} for loss, n in zip(losses, right, strict=True)]
 
 
 def _gradient_descent(coder):

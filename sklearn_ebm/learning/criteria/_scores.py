@@ -4,11 +4,13 @@ import math
 
 import numpy as np
 
+from sklearn_ebm._storage import stored
 from sklearn_ebm.backends import array_namespace, to_host
 
 OUTLIERS = 100.0  # squared error of usual batches, in units of the squared error of the mean
 
 
+@stored
 class Accuracy:
     """Share of the samples whose class has the largest score."""
 

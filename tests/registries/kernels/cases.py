@@ -23,15 +23,18 @@ from sklearn_ebm.factors.penalties._l1 import SampleWeightedL1
 from tests.registries.kernels import convolutions, layers, maps, pooling
 from tests.registries.kernels.draws import (
     N_ATOMS,
+    N_FEATURES,
+    draw_adam,
+    draw_gates,
     draw_greedy_gradient,
     draw_greedy_steps,
     draw_unrolled_gradient,
     draw_unrolled_step,
     normal,
     sparse,
+    unit_rows,
 )
 
-N_FEATURES = 53
 N_ROWS = 9
 N_JOINT = 3  # samples that share a support
 GROUP_SIZES = [1, 9, 3, 1, 12, 4, 7]  # of all atoms together; below, at and above multiples of four
@@ -82,11 +85,6 @@ class Case(NamedTuple):
     certificate: Any = dense_certificate  # (lasso, code) -> (gap, curvature), of a minimizer
 
 
-def _unit_rows(rng, dtype, n_rows):
-    rows = rng.standard_normal((n_rows, N_FEATURES))
-    return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(dtype)
-
-
 def draw_step(rng, dtype, n_rows, accelerated, positive, n_atoms=N_ATOMS, has_weights=False):
     shape = (n_rows, n_atoms)
     penalty = L1(np.float64(0.7), positive)  # a grid's np.float64 must not promote
@@ -117,7 +115,7 @@ def draw_majorized_step(rng, dtype, n_rows, windows, **how):
 def draw_lasso(rng, dtype, n_rows, rule, **settings):
     if isinstance(rule, type):  # of a rule with weights for each sample
         rule = rule(1.0, rng.uniform(0.5, 2, (n_rows, N_ATOMS)).astype(dtype))
-    dictionary = _unit_rows(rng, dtype, N_ATOMS)
+    dictionary = unit_rows(rng, dtype, N_ATOMS)
     X = 5 * normal(rng, dtype, n_rows, N_FEATURES)
     lasso = Lasso(dictionary @ dictionary.T, X @ dictionary.T, (X * X).sum(axis=1) / 2, rule)
     code = normal(rng, dtype, n_rows, N_ATOMS) * (rng.random((n_rows, N_ATOMS)) < 0.2)
@@ -166,12 +164,12 @@ def draw_pursuit(rng, dtype, n_rows, rule, most, draw=draw_lasso):
 
 def draw_svd(rng, dtype, n_rows, n_steps):
     """Atoms to fit: each in some rows, one in none."""
-    dictionary = _unit_rows(rng, dtype, n_rows)
+    dictionary = unit_rows(rng, dtype, n_rows)
     code = sparse(rng, dtype, 80, 0.3)[:, :n_rows]
     code[:, 2:3] = 0
     X = code @ dictionary + normal(rng, dtype, 80, N_FEATURES)
     return {
-        "dictionary": _unit_rows(rng, dtype, n_rows),
+        "dictionary": unit_rows(rng, dtype, n_rows),
         "residual": X,
         "code": code,
         "weight": rng.uniform(0.5, 2, 80).astype(dtype),
@@ -213,12 +211,12 @@ def draw_descent(rng, dtype, n_rows, rule, accelerated):
 
 
 def draw_atoms(rng, dtype, n_rows, **options):
-    dictionary = _unit_rows(rng, dtype, n_rows)
+    dictionary = unit_rows(rng, dtype, n_rows)
     code = normal(rng, dtype, 500, n_rows)
     code[:, 1::7] = 0  # unused atoms are unchanged
     X = code @ dictionary + normal(rng, dtype, 500, N_FEATURES)
     return {
-        "dictionary": _unit_rows(rng, dtype, n_rows),
+        "dictionary": unit_rows(rng, dtype, n_rows),
         "code_moment": code.T @ code,
         "cross_moment": code.T @ X,
         **options,
@@ -242,7 +240,7 @@ def draw_moments(rng, dtype, n_rows, density):
 
 
 def draw_quadratic(rng, dtype, n_rows, density):
-    atoms = _unit_rows(rng, dtype, N_ATOMS)
+    atoms = unit_rows(rng, dtype, N_ATOMS)
     correlation = normal(rng, dtype, n_rows, N_ATOMS)
     return {
         "gram": atoms @ atoms.T,
@@ -286,18 +284,6 @@ def draw_slopes(rng, dtype, n_rows, parameters, forward=None):
         "parameters": tuple(parameters),
         "result": np.full_like(code, np.nan),
         "sums": np.full((len(parameters), N_ATOMS), np.nan, dtype),
-    }
-
-
-def draw_adam(rng, dtype, n_rows):
-    parameter, gradient, first = (normal(rng, dtype, n_rows, N_ATOMS) for _ in range(3))
-    return {
-        "parameter": parameter,
-        "gradient": gradient,
-        "first": first,
-        "second": first * first,
-        "rate": 0.1,
-        "constants": (0.9, 0.999, 1e-8),
     }
 
 
@@ -402,6 +388,7 @@ LONG_TORUS = ((4, 20), (2, 6), (2, 3), "uniform")
 CUT_MAP = ((9, 6), (4, 4), (2, 1), "gaussian", False)
 
 CASES = {
+    "gate_units": Case("gate_units", draw_gates, ("units",)),
     "FISTA, windows": _majorized_case(SMALL_TORUS),
     "FISTA, positive, windows": _majorized_case(LONG_TORUS, positive=True),
     "ISTA, cut windows": _majorized_case(CUT_MAP, accelerated=False),
