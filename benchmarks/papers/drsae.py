@@ -52,8 +52,8 @@ def main():
     parts = split(options)
     passes = 2 if options.quick else options.passes
     report.note(
-        f"{options.seeds} seeds; {PRETRAINING} passes without labels and {passes} with labels; the "
-        "test error is that of the pass with the lowest held-out error"
+        f"seeds: {options.seeds}; {PRETRAINING} passes without labels and {passes} with labels; "
+        "the test error is that of the pass with the lowest held-out error"
     )
     for name, (n_units, n_steps, paper) in CASES.items():
         n_units = n_units // 10 if options.quick else n_units
