@@ -216,7 +216,7 @@ class GroupSparsePSD(SparseModel):
     alpha_ : float
         Weight of the sparsity penalty in the last fit.
     encoder_ : encoder
-        The encoder f. `encode(X)` returns its codes, and `parameters` is a dict of its arrays.
+        The encoder f. `forward(X)` returns its codes, and `parameters` is a dict of its arrays.
     encoder_components_ : ndarray of shape (n_components, n_features)
         Filters of the encoder, the columns of W.
     pool_weights_ : ndarray of shape (n_pools, n_components)

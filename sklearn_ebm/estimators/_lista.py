@@ -168,7 +168,7 @@ class LISTAEncoder(SparseModel):
         Weight of the sparsity penalty in the last fit, which is also used for optimal codes and
         energies.
     encoder_ : encoder
-        The encoder f. `encode(X)` returns its codes, and `parameters` is a dict of its arrays.
+        The encoder f. `forward(X)` returns its codes, and `parameters` is a dict of its arrays.
     encoding_weights_ : ndarray of shape (n_features, n_components)
         W. With untied steps, its shape is (n_steps + 1, n_features, n_components).
     lateral_weights_ : ndarray of shape (n_components, n_components)

@@ -164,7 +164,7 @@ class PSD(SparseModel):
         Learned strengths of lateral inhibition. Only exists if `penalty` is an `InhibitionPenalty`
         with `structure="learned"`.
     encoder_ : encoder
-        The encoder f. `encode(X)` returns its codes, and `parameters` is a dict of its arrays.
+        The encoder f. `forward(X)` returns its codes, and `parameters` is a dict of its arrays.
     encoder_components_ : ndarray of shape (n_components, n_features)
         Filters of the encoder, the columns of W.
     n_iter_ : int

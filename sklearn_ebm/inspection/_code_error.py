@@ -18,6 +18,7 @@ from sklearn_ebm.factors import ENCODERS, LinearDecoder, Tape
 from sklearn_ebm.inspection._axes import check_option, fitted, take_axes
 
 UNROLLED = {"ista": "lista", "fista": "lfista", "cd": "lcod"}  # the encoder of each solver
+POSITIVE = {"ista": "drsae"}  # likewise, of solvers for non-negative codes
 LABELS = {"ista": "ISTA", "fista": "FISTA", "cd": "Coordinate descent"}
 FEWEST_STEPS = 30  # minimum length of the curves of solvers
 FURTHER = 4  # steps of solvers, as a multiple of the steps of the deepest encoder
@@ -87,7 +88,7 @@ class CodeErrorDisplay:
         estimators: EstimatorOrMapping | Sequence[Estimator],
         X: MatrixLike,
         *,
-        solvers: str | Sequence[str] = ("ista", "fista"),
+        solvers: str | Sequence[str] | None = None,
         max_steps: int | None = None,
         ax: Axes | None = None,
     ) -> Self:
@@ -103,8 +104,9 @@ class CodeErrorDisplay:
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Samples to encode, preferably not the training data of an encoder.
 
-        solvers : sequence of {"ista", "fista", "cd"}, default=("ista", "fista")
-            Solvers to draw for comparison.
+        solvers : sequence of {"ista", "fista", "cd"} or None, default=None
+            Solvers to draw for comparison. None draws ISTA and FISTA, and ISTA alone for encoders
+            of non-negative codes, for which the others are not available.
 
         max_steps : int or None, default=None
             Number of steps of the solvers. None uses four times the number of steps of the deepest
@@ -121,12 +123,15 @@ class CodeErrorDisplay:
         Raises
         ------
         ValueError
-            If the encoders differ in dictionary or alpha.
+            If the encoders differ in dictionary, alpha or the signs of their codes.
         """
         lines = _lines(estimators)
+        unrolled = POSITIVE if _is_positive(lines) else UNROLLED
+        if solvers is None:
+            solvers = [name for name in ("ista", "fista") if name in unrolled]
         solvers = [solvers] if isinstance(solvers, str) else list(solvers)
         for solver in solvers:
-            check_option(solver, list(UNROLLED), "solvers")
+            check_option(solver, list(unrolled), "solvers")
             if LABELS[solver] in lines:
                 raise ValueError(
                     "The keys of estimators must differ from the labels of solvers, got "
@@ -172,17 +177,18 @@ class CodeErrorDisplay:
 
 
 class _Task(NamedTuple):
-    """Samples, optimal codes, dictionary and alpha that all lines share."""
+    """Samples, optimal codes, dictionary, alpha and signs of codes that all lines share."""
 
     X: np.ndarray
     optimum: np.ndarray
     dictionary: np.ndarray
     alpha: float
+    positive: bool
 
     def untrained(self, solver, n_steps):
         """Return the encoder that equals n_steps + 1 steps of the solver."""
         lipschitz = LinearDecoder(self.dictionary).lipschitz
-        entry = ENCODERS[UNROLLED[solver]]
+        entry = ENCODERS[(POSITIVE if self.positive else UNROLLED)[solver]]
         return entry.from_dictionary(self.dictionary, lipschitz, self.alpha, n_steps=n_steps)
 
 
@@ -202,6 +208,17 @@ def _lines(estimators):
             check_is_fitted(each)
             fitted(each, "lateral_weights_")
     return lines
+
+
+def _is_positive(lines):
+    """Return whether the codes of all encoders are non-negative; refuse encoders of both kinds."""
+    kinds = {bool(getattr(each, "positive", False)) for line in lines.values() for each in line}
+    if len(kinds) > 1:
+        raise ValueError(
+            "All encoders must have codes of the same signs, got encoder='drsae', whose codes are "
+            "non-negative, and other encoders, whose optimal codes differ."
+        )
+    return kinds.pop()
 
 
 def _shared_task(lines, X):
@@ -226,7 +243,7 @@ def _shared_task(lines, X):
     optimum = _codes(first, X, "optimal")
     X = X if sparse.issparse(X) else to_host(X)
     X = check_array(X, accept_sparse="csr", dtype=(np.float64, np.float32))
-    return _Task(X, optimum, dictionary.astype(X.dtype), alpha)
+    return _Task(X, optimum, dictionary.astype(X.dtype), alpha, _is_positive(lines))
 
 
 def _called(name, estimator):

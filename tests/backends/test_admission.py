@@ -7,9 +7,9 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn_ebm.backends._random import LANES
 from sklearn_ebm.backends._rules import SoftThreshold
 from sklearn_ebm.backends.numba._active_set import restart, survey, take_step
-from sklearn_ebm.backends.numba._admission import admit
+from sklearn_ebm.backends.numba._admission import admit, admit_support
 from sklearn_ebm.backends.numba._rules import kernel
-from sklearn_ebm.backends.numba._support import SIGN, STEP, new_search, unshifted
+from sklearn_ebm.backends.numba._support import SIGN, STEP, Hessian, new_search, unshifted
 
 N_ATOMS, N_FEATURES = 75, 40
 SHARES = 0.6, 0.3, 0.1, 0.03  # thresholds of the rounds over max |c|
@@ -118,3 +118,50 @@ def test_one_of_two_nearly_equal_atoms_joins(dtype):
     atoms[1] = 0.999 * atoms[0] + 1e-3 * atoms[2]
     rounds = Rounds(atoms, atoms[0] + 0.5 * atoms[5], dtype)
     assert set(rounds.support(-1)) == {0, 5}
+
+
+@kernel
+def _shifted_step(rule, hessian, target, threshold, search):
+    restart(search, target)
+    survey(rule, search)
+    return admit(rule, hessian, search, np.intp(0), threshold)[0]
+
+
+@pytest.mark.parametrize("share", [0.3, 0.9])
+def test_a_step_with_an_inverse_of_an_earlier_hessian_has_a_bounded_error(share):
+    rng = np.random.default_rng(0)
+    dictionary = rng.standard_normal((N_ATOMS, N_FEATURES)) / N_FEATURES**0.5
+    ridge, target = 2.0, dictionary @ rng.standard_normal(N_FEATURES)
+    gram = dictionary @ dictionary.T + ridge * np.eye(N_ATOMS)
+    threshold, search = 0.3 * abs(target).max(), new_search(N_ATOMS, N_ATOMS, target.dtype)
+    hessian = Hessian(gram, (1 - share) * ridge, share)
+    size = _shifted_step(SoftThreshold(1.0), hessian, target, threshold, search)
+    support = search.support[:size].astype(np.intp)
+    exact = gram[np.ix_(support, support)] - hessian.shift * np.eye(size)
+    slope = target[support] - threshold * search.vectors[SIGN, :size]
+    error = slope - exact @ search.vectors[STEP, :size]
+    # The largest magnitude of (1 - x) (1 - x / root) between the share and 1.
+    root = 1 - (8**0.5 - 2) * (1 - share)
+    bound = (1 - share) * (1 - share / root)
+    assert np.linalg.norm(error) <= (1.001 * bound + 1e-5) * np.linalg.norm(slope)
+    assert bound <= 0.21
+
+
+def test_the_support_of_a_code_is_taken_over(dtype):
+    rng = np.random.default_rng(0)
+    dictionary = rng.standard_normal((N_ATOMS, 2 * N_FEATURES))
+    gram = (dictionary @ dictionary.T).astype(dtype)
+    code = (rng.standard_normal(N_ATOMS) * (rng.uniform(size=N_ATOMS) < 0.6)).astype(dtype)
+    search = new_search(N_ATOMS, N_ATOMS, np.dtype(dtype))
+    size, n_refused = _take_over(gram, code, search)
+    support = search.support[:size].astype(np.intp)
+    assert n_refused == 0
+    assert_array_equal(support, np.flatnonzero(code))
+    assert_array_equal(search.vectors[SIGN, :size], np.sign(code[support]))
+    exact = np.linalg.inv(gram[np.ix_(support, support)].astype(float))
+    assert_allclose(search.inverse[:size, :size], exact, atol=1e-4 * abs(exact).max())
+
+
+@kernel
+def _take_over(gram, code, search):
+    return admit_support(unshifted(gram), search, code)

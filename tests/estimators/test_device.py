@@ -17,6 +17,7 @@ from sklearn_ebm import (
     Pooler,
     Rectifier,
     SparseCoder,
+    WhatWherePSD,
     ZCAWhitener,
     host_copy,
 )
@@ -71,6 +72,29 @@ def test_models_give_on_a_device_what_they_give_on_the_host(cupy, dtype, patches
         model.set_params(code_tol=1e-6)
     model.fit(cupy.asarray(data[:80]))
     assert_same_features(model, data[80:], cupy, ["transform", "energy"], rounding(dtype))
+
+
+@pytest.mark.parametrize("coupling", ["gated", "product"])
+def test_windows_learn_and_give_on_a_device_what_they_do_on_the_host(cupy, dtype, coupling):
+    data = np.random.default_rng(0).standard_normal((30, 4, 12)).cumsum(axis=1).reshape(-1, 12)
+    data, groups = data.astype(dtype), np.repeat(np.arange(30), 4)
+    model = WhatWherePSD(8, n_what=3, coupling=coupling, alpha=0.5, gamma=0.5, output="both",
+                         code_tol=1e-6, max_iter=2, tol=0, random_state=0)  # fmt: skip
+    here = clone(model).fit(data, groups=groups)
+    there = model.fit(cupy.asarray(data), groups=groups)
+    assert isinstance(there.components_, cupy.ndarray)
+    assert_allclose(there.objective_curve_, here.objective_curve_, rtol=2e-3)
+    copied = host_copy(there)
+    for inference in ("encoder", "optimal"):
+        there.set_params(inference=inference)
+        copied.set_params(inference=inference)
+        for method in ("transform", "energy"):
+            features = getattr(there, method)(cupy.asarray(data), groups=groups)
+            expected = getattr(copied, method)(data, groups=groups)
+            assert isinstance(features, cupy.ndarray)
+            assert features.dtype == dtype
+            atol = 1e-2 * np.abs(expected).max()  # units are accurate to 1e-4 of their cost
+            assert_allclose(features.get(), expected, rtol=0, atol=atol, err_msg=method)
 
 
 @convolutions

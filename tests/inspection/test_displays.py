@@ -21,6 +21,7 @@ from sklearn_ebm.inspection import (
     DictionaryDisplay,
     ObjectiveDisplay,
 )
+from tests.papers import positive_ista_steps
 
 plt = pytest.importorskip("matplotlib.pyplot")
 
@@ -384,6 +385,21 @@ def test_encoders_without_a_name_have_that_of_their_class(task):
         assert list(display.errors) == ["LISTAEncoder", "ISTA", "FISTA"]
         assert_array_equal(display.errors["ISTA"][0], np.arange(31))
     assert_array_equal(display.errors["LISTAEncoder"][0], [1, 2])
+
+
+def test_encoders_of_positive_codes_are_compared_with_positive_ista(task):
+    encoder = learned(task, 1, encoder="drsae")
+    display = CodeErrorDisplay.from_estimators(encoder, task.X)
+    assert list(display.errors) == ["LISTAEncoder", "ISTA"]
+    optimum = encoder.set_params(inference="optimal").transform(task.X)
+    assert optimum.min() == 0
+    steps, error = display.errors["ISTA"]
+    code = positive_ista_steps(task.X, encoder.components_, encoder.alpha_, steps[3] + 1)
+    assert_allclose(error[3], mean_squared(code, optimum), rtol=1e-6)
+    with pytest.raises(ValueError, match="solvers must be one of"):
+        CodeErrorDisplay.from_estimators(encoder, task.X, solvers="fista")
+    with pytest.raises(ValueError, match="All encoders must have codes of the same signs"):
+        CodeErrorDisplay.from_estimators([encoder, learned(task, 1)], task.X)
 
 
 def test_solvers_go_on_beyond_a_deep_encoder(task):

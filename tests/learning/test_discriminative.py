@@ -14,7 +14,7 @@ from sklearn_ebm.learning._labelled import ClassifiedRows
 from sklearn_ebm.learning._rates import ConstantRate, LinearDecay
 from sklearn_ebm.learning._samples import Batch
 from sklearn_ebm.learning._trainer import Trainer
-from sklearn_ebm.learning.criteria import Discriminative
+from sklearn_ebm.learning.criteria import Discriminative, _discriminative
 from tests.papers import positive_ista_steps
 
 N_SAMPLES, N_FEATURES, N_COMPONENTS, N_CLASSES = 47, 37, 53, 3  # no multiples of a vector
@@ -68,6 +68,23 @@ def test_steps_in_one_call_are_those_made_singly(dtype, n_steps, labelled):
         assert_allclose(result, value, rtol=0, atol=atol, err_msg=name)
         is_still = (name == "coefficients" and not labelled) or (name, n_steps) == ("lateral", 0)
         assert np.any(result != before[name]) != is_still, name
+
+
+def test_large_batches_are_not_copied_together(monkeypatch):
+    taken, take = [], ClassifiedRows.take
+    monkeypatch.setattr(
+        ClassifiedRows, "take", lambda self, rows: taken.append(len(rows)) or take(self, rows)
+    )
+    batches, results = [np.arange(10), np.arange(10, 20), np.arange(20, 30)], []
+    for most in (5, 25, 1000):
+        monkeypatch.setattr(_discriminative, "MOST_ROWS", most)
+        learner = trainer("numba", coder())
+        learner.steps(samples(), batches, [0.0, 0.1, 0.2])
+        results.append(learner.criterion.parameters)
+    assert taken == [10, 10, 10, 20, 10, 30]
+    for name, value in results[2].items():
+        assert_array_equal(results[0][name], value)
+        assert_array_equal(results[1][name], value)
 
 
 def test_fused_steps_do_not_depend_on_the_number_of_threads():

@@ -132,7 +132,7 @@ def test_the_energy_never_rises(name, backend):
     """More alternations lower the energy of every window, or leave it."""
     penalty = PENALTIES[name].on(backend)
     energies = []
-    for max_iter in range(12):
+    for max_iter in (0, 1, 2, 3, 5, 8):
         code = codes(penalty, max_iter=max_iter, backend=backend)
         energies.append(energy_of(code, penalty.what(penalty.activity(code)), penalty))
     assert np.all(np.diff(energies, axis=0) <= 1e-12 * np.array(energies[:-1]))
@@ -197,7 +197,7 @@ def test_codes_reach_the_best_energy_of_two_components(name):
     gates = np.array([[1.0, 0.0]]) if name == "gated" else np.ones((1, 2))
     penalty = kind._with(gates=gates, group_size=2)
     data = np.array([[2.5, 0.2], [1.5, 0.4]])
-    grid = np.linspace(0, 3, 31)
+    grid = np.linspace(0, 3, 16)
     every = np.array([*itertools.product(grid, repeat=4)])
     misfit = ((data.ravel() - every) ** 2).sum(axis=1) / 2
     lowest = (misfit + penalty.value(every)).min()

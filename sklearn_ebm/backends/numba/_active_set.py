@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from sklearn_ebm.backends.numba._admission import admit
+from sklearn_ebm.backends.numba._admission import admit, admit_support
 from sklearn_ebm.backends.numba._coordinate_descent import gap_of_sums
 from sklearn_ebm.backends.numba._rules import (
     dual_magnitude,
@@ -40,7 +40,6 @@ from sklearn_ebm.backends.numba._support import (
     STEP,
     Hessian,
     add_row,
-    append,
     newton_step,
     remove,
     subtract_product,
@@ -53,6 +52,7 @@ REFUSALS = 8  # rejected atoms in the support's span; more indicate nearly depen
 FARTHEST = np.float32(8)  # maximum step, as a multiple of the code's L1 norm
 FRESH = 8  # thresholds of a path after which q is recomputed
 STALE = np.float32(0.3)  # share of the ridge of an inverse at which the inverse is recomputed
+STILL = 2  # rounds without a change of the support in which the gap decreases by less than half
 LEAPS = 3  # attempts to find a step without sign changes; the last step is taken in any case
 
 
@@ -100,17 +100,6 @@ def strongest(search):
         if search.strength[lane] > search.strength[best]:
             best = lane
     return best
-
-
-@inner
-def _join(gram, search, size, atom):
-    """Add an atom, or bar it if it is in the span of the support; return the new size."""
-    search.is_free[atom] = 0
-    if size == search.support.shape[0] or not append(gram, search, size, atom):
-        return size
-    search.vectors[SIGN, size] = 1 if search.correlation[atom] > 0 else -1
-    search.value[size] = 0
-    return size + 1
 
 
 @inner
@@ -181,7 +170,7 @@ def _minimize(rule, hessian, target, search, size, threshold, half_norm, tol, ma
     """
     alpha = rule.threshold
     gap = 1.0
-    n_rounds, n_refused = 0, 0
+    n_rounds, n_refused, n_still = 0, 0, 0
     while n_rounds < max_iter and n_refused <= REFUSALS:
         n_rounds += 1
         if threshold > alpha:
@@ -198,10 +187,11 @@ def _minimize(rule, hessian, target, search, size, threshold, half_norm, tol, ma
             continue
         previous = gap
         gap, length = _relative_gap(rule, target, search, size, half_norm, largest)
-        settled = before == grown and grown == size and gap > previous / 2
+        is_still = before == grown and grown == size and gap > previous / 2
+        n_still = n_still + 1 if is_still else 0
         if gap <= tol and farthest > FARTHEST * length:
             return size, 1.0, n_rounds
-        if gap <= tol or settled:
+        if gap <= tol or n_still == STILL:
             break
     return size, gap, n_rounds
 
@@ -209,19 +199,13 @@ def _minimize(rule, hessian, target, search, size, threshold, half_norm, tol, ma
 @inner
 def _resume(hessian, search, start):
     """Start from the support, signs and values of a code: size, L1 norm, refusals; q = c - z H."""
-    length, n_refused = np.float32(0), 0
-    size = np.intp(0)  # avoids a separate type for the literal
-    for j in range(start.shape[0]):
-        if start[j] != 0:
-            grown = _join(hessian.gram, search, size, np.uintp(j))
-            n_refused += grown == size
-            if grown > size:
-                search.vectors[SIGN, size] = 1 if start[j] > 0 else -1
-                search.vectors[STEP, size] = start[j]
-                search.value[size] = search.vectors[STEP, size]  # rounded as in the update of q
-                length += abs(search.vectors[STEP, size])
-                size = grown
-    subtract_product(hessian, search, search.vectors[STEP], size)
+    size, n_refused = admit_support(hessian, search, start)
+    length, step = np.float32(0), search.vectors[STEP]
+    for i in range(size):
+        step[i] = start[search.support[i]]
+        search.value[i] = step[i]  # rounded as in the update of q
+        length += abs(step[i])
+    subtract_product(hessian, search, step, size)
     return size, length, n_refused
 
 
@@ -351,7 +335,8 @@ def active_set_path_rows(lasso, path, code, gap, n_iter, tol, max_iter, search, 
             elif is_certified:
                 _lower_ridge(search, size, path.ridges[k - 1] - ridge)
             if is_certified:
-                hessian = Hessian(gram, inverted - ridge)
+                share = ridge / inverted if inverted > ridge else np.float32(1)
+                hessian = Hessian(gram, inverted - ridge, share)
                 if k % FRESH == 0:
                     _refresh(hessian, target, search, size)
                 size, gap[k, n], n_iter[k, n] = _follow(

@@ -37,7 +37,6 @@ from sklearn_ebm.backends.numba._support import (
     AHEAD,
     FACTOR,
     LIMIT,
-    PIVOT,
     SCRATCH,
     SIDE,
     SIGN,
@@ -47,6 +46,7 @@ from sklearn_ebm.backends.numba._support import (
     times_inverse,
 )
 
+PIVOT = np.float32(1e-4)  # an atom this close to the support's span may not join
 FUSED = 4  # vectors v_a that are added to the inverse in one pass; their lanes fit into registers
 NEVER = np.float32(1e38)  # limit of lanes without a candidate
 
@@ -79,13 +79,18 @@ def _list(rule, search, threshold):
 
 
 @inner
-def _look_ahead(gram, search, size):
-    """Collect G_SC, and compute the correlations of the candidates after the step."""
-    columns, lanes, step = search.candidates.columns, search.candidates.lanes, search.vectors
+def _collect(gram, search, size):
+    """Collect G_SC."""
     for i in range(size):
         row = search.support[i]
         for lane in range(LANES):
-            columns[i, lane] = gram[row, search.candidates.atom[lane]]
+            search.candidates.columns[i, lane] = gram[row, search.candidates.atom[lane]]
+
+
+@inner
+def _look_ahead(search, size):
+    """Compute the correlations of the candidates after the step."""
+    columns, lanes, step = search.candidates.columns, search.candidates.lanes, search.vectors
     ahead = load(lanes, (AHEAD, 0))
     for i in range(size):
         ahead = add_scaled(ahead, -step[STEP, i], load(columns, (i, 0)))
@@ -162,6 +167,20 @@ def _accept(search, size, n_new, lane):
 
 
 @inner
+def _join(gram, search, size, n_new, lane):
+    """Add a candidate, or bar it if it is in the span of the support; return whether it joins."""
+    atom = search.candidates.atom[lane]
+    search.is_free[atom] = 0
+    if size + n_new == search.support.shape[0]:
+        return False
+    _reduce(gram, search, size, n_new, lane)
+    joins = search.candidates.factor[n_new, lane] > PIVOT * np.float32(gram[atom, atom])
+    if joins:
+        _accept(search, size, n_new, lane)
+    return joins
+
+
+@inner
 def _extend(search, size, n_new):
     """Add the vectors of the new atoms to the inverse."""
     inverse, vectors, grown = search.inverse, search.candidates.vectors, size + n_new
@@ -197,24 +216,49 @@ def admit(rule, hessian, search, size, threshold):
         return size, 0
     candidates, n_new, n_refused = search.candidates, np.intp(0), 0
     store(search.vectors, (STEP, padded(size)), splat(np.float32(0)))
-    _look_ahead(hessian.gram, search, size)
+    _collect(hessian.gram, search, size)
+    _look_ahead(search, size)
     while True:
         lane = _most_violated(candidates.lanes)
         if lane < 0:
             break
-        if size + n_new == search.support.shape[0]:
-            n_refused += 1
-            break
-        atom = candidates.atom[lane]
-        search.is_free[atom] = 0
-        _reduce(hessian.gram, search, size, n_new, lane)
-        if candidates.factor[n_new, lane] > PIVOT * np.float32(hessian.gram[atom, atom]):
-            _accept(search, size, n_new, lane)
-            n_new += 1
-        else:
-            n_refused += 1
+        joins = _join(hessian.gram, search, size, n_new, lane)
         candidates.lanes[LIMIT, lane] = NEVER
+        n_new += joins
+        n_refused += not joins
     _extend(search, size, n_new)
     if hessian.shift > 0:
         newton_step(rule, hessian, search, size + n_new, threshold)
     return size + n_new, n_refused
+
+
+@inner
+def _take_next(search, start, place):
+    """Make the next non-zeros of a code candidates; return their number and the next place."""
+    candidates, number = search.candidates, np.intp(0)
+    while place < start.shape[0] and number < LANES:
+        if start[place] != 0:
+            candidates.atom[number] = np.uintp(place)
+            candidates.lanes[AHEAD, number] = 0
+            candidates.lanes[LIMIT, number] = 0
+            candidates.lanes[SIDE, number] = 1 if start[place] > 0 else -1
+            number += 1
+        place += 1
+    return number, place
+
+
+@inner
+def admit_support(hessian, search, start):
+    """Begin with the support and the signs of a code: size and refusals."""
+    size, n_refused, place = np.intp(0), 0, np.intp(0)
+    while place < start.shape[0]:
+        number, place = _take_next(search, start, place)
+        _collect(hessian.gram, search, size)
+        n_new = np.intp(0)
+        for lane in range(number):
+            joins = _join(hessian.gram, search, size, n_new, lane)
+            n_new += joins
+            n_refused += not joins
+        _extend(search, size, n_new)
+        size += n_new
+    return size, n_refused

@@ -5,11 +5,12 @@ single precision for codes of any dtype: a Newton step uses the exact residual c
 corrects the rounding errors of the previous round.
 """
 
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from sklearn_ebm.backends._namespace import new_array, read_only
+from sklearn_ebm.backends._namespace import LINE, new_array, read_only
 from sklearn_ebm.backends.numba._rules import inner, kernel, weighted
 from sklearn_ebm.backends.numba._simd import (
     LANES,
@@ -24,7 +25,7 @@ from sklearn_ebm.backends.numba._simd import (
 )
 
 ON_HOST = np.empty(0)
-PIVOT = np.float32(1e-4)  # an atom this close to the support's span may not join
+ROOT = np.float32(8**0.5 - 2)
 SPARSE = 0.3  # share of non-zeros up to which sums of selected rows are faster than BLAS
 SAMPLED = 16  # number of rows of codes from which the share is estimated
 SIGN, STEP, FACTOR, SCRATCH = range(4)  # rows of `Search.vectors`
@@ -63,37 +64,52 @@ class Hessian(NamedTuple):
 
     gram: Any  # (n_atoms, n_atoms)
     shift: Any  # smaller than all eigenvalues of gram
+    share: Any  # lower bound of the eigenvalues of H gram^-1
 
 
 @inner
 def unshifted(gram):
     """Return the Hessian gram."""
-    return Hessian(gram, np.float32(0))
+    return Hessian(gram, np.float32(0), np.float32(1))
 
 
-def buffer(shape, dtype):
-    """Return uninitialised memory of a kernel, aligned to cache lines."""
-    return new_array(shape, ON_HOST, dtype)
+def buffers(**kinds):
+    """Return uninitialised arrays of given shapes and dtypes, aligned to cache lines, by name.
+
+    They share one allocation, since a batch of few samples takes less time than ten allocations.
+    """
+    ends = [0]
+    for shape, dtype in kinds.values():
+        n_bytes = math.prod(shape) * np.dtype(dtype).itemsize
+        ends.append(ends[-1] + (n_bytes + LINE - 1) // LINE * LINE)
+    memory, arrays = new_array((ends[-1],), ON_HOST, np.uint8), {}
+    for (name, (shape, dtype)), start in zip(kinds.items(), ends[:-1], strict=True):
+        arrays[name] = np.ndarray(shape, dtype, memory, start)
+    return arrays
 
 
 def new_search(n_atoms, capacity, dtype):
     """Return buffers of one thread for supports of at most `capacity` atoms."""
-    width = padded(capacity + 1)
+    width, single = padded(capacity + 1), np.float32
+    candidates = buffers(
+        atom=((LANES,), np.uintp),
+        lanes=((3, LANES), single),
+        columns=((width, LANES), single),
+        factor=((LANES, LANES), single),
+        vectors=((LANES, width + LANES), single),
+    )
+    candidates["atom"][:] = 0
     return Search(
-        correlation=buffer((n_atoms,), dtype),
-        is_free=buffer((n_atoms,), dtype),
-        strength=buffer((LANES,), dtype),
-        candidate=buffer((LANES,), dtype),
-        support=buffer((capacity,), np.uintp),
-        value=buffer((width,), dtype),
-        vectors=buffer((4, width + LANES), np.float32),
-        inverse=buffer((width, width), np.float32),
-        candidates=Candidates(
-            np.zeros(LANES, np.uintp),
-            lanes=buffer((3, LANES), np.float32),
-            columns=buffer((width, LANES), np.float32),
-            factor=buffer((LANES, LANES), np.float32),
-            vectors=buffer((LANES, width + LANES), np.float32),
+        candidates=Candidates(**candidates),
+        **buffers(
+            correlation=((n_atoms,), dtype),
+            is_free=((n_atoms,), dtype),
+            strength=((LANES,), dtype),
+            candidate=((LANES,), dtype),
+            support=((capacity,), np.uintp),
+            value=((width,), dtype),
+            vectors=((4, width + LANES), single),
+            inverse=((width, width), single),
         ),
     )
 
@@ -141,39 +157,6 @@ def _rank_one(vectors, inverse, scale, size):
 
 
 @inner
-def _clear(inverse, row, first, last):
-    for k in range(first, last, LANES):
-        store(inverse, (row, k), splat(np.float32(0)))
-
-
-@inner
-def append(gram, search, size, atom):
-    """Append an atom to the inverse; return False if it is in the span of the support."""
-    support, vectors, inverse = search.support, search.vectors, search.inverse
-    for i in range(size):
-        vectors[FACTOR, i] = gram[atom, support[i]]
-    times_inverse(vectors, inverse, SCRATCH, size)
-    pivot = np.float32(gram[atom, atom])
-    floor = PIVOT * pivot
-    for i in range(size):
-        pivot -= vectors[FACTOR, i] * vectors[SCRATCH, i]
-    if pivot <= floor:
-        return False
-    scale = np.float32(1) / pivot
-    _rank_one(vectors, inverse, scale, size)
-    if size == padded(size):
-        for i in range(size):
-            _clear(inverse, i, size, size + LANES)
-    _clear(inverse, size, 0, padded(size + 1))
-    for i in range(size):
-        inverse[i, size] = -vectors[SCRATCH, i] * scale
-        inverse[size, i] = -vectors[SCRATCH, i] * scale
-    inverse[size, size] = scale
-    support[size] = atom
-    return True
-
-
-@inner
 def remove(search, size, position):
     """Remove an atom; the last atom of the support takes its place."""
     support, vectors, inverse = search.support, search.vectors, search.inverse
@@ -209,14 +192,17 @@ def newton_step(rule, hessian, search, size, threshold):
 
 @inner
 def _correct_step(hessian, search, size):
-    """Correct a Newton step for the shift: solve step gram = gradient + shift * last step.
+    """Correct a Newton step p = g gram^-1 for the shift: add shift p gram^-1 / root.
 
-    This multiplies the error by shift / g for each eigenvalue g of gram.
+    For an eigenvalue x of H gram^-1, which is between the share and 1, this leaves the part
+    (1 - x) (1 - x / root) of the gradient. The root minimises its largest magnitude.
     """
-    vectors = search.vectors
+    vectors, root = search.vectors, 1 - ROOT * (1 - hessian.share)
     for i in range(size):
-        vectors[FACTOR, i] += hessian.shift * vectors[STEP, i]
-    times_inverse(vectors, search.inverse, STEP, size)
+        vectors[FACTOR, i] = hessian.shift * vectors[STEP, i] / root
+    times_inverse(vectors, search.inverse, SCRATCH, size)
+    for i in range(size):
+        vectors[STEP, i] += vectors[SCRATCH, i]
 
 
 @inner

@@ -143,7 +143,9 @@ class LinearDecoder(ModuleMixin):
         if ridge not in self._grams_with:
             xp, result = array_namespace(self.gram), new_array(self.gram.shape, self.gram)
             identity = xp.eye(self.gram.shape[0], dtype=self.gram.dtype)
-            result[...] = self.gram + ridge * identity
+            identity *= ridge
+            result[...] = identity
+            result += self.gram
             self._grams_with[ridge] = result
         return self._grams_with[ridge]
 

@@ -16,7 +16,8 @@ from sklearn_ebm.learning.criteria._scores import Accuracy
 
 PIECE_ROWS = 128  # samples that a thread processes at a time
 EXPLODED = 100.0  # multiple of the energy of zero codes above which training has diverged
-CHUNK = 20  # number of batches in one compiled call
+CHUNK = 20  # number of batches in one compiled call, but not more than
+MOST_ROWS = 2048  # samples, which are copied
 PUBLISHED = 10  # size of the batches of Rolfe & LeCun (2013), appendix A
 OF_DICTIONARY = 1.0  # factors of the rate: of D,
 OF_ENCODER = 1.0  # of W, S and b, divided by the number of codes,
@@ -152,6 +153,14 @@ class Discriminative(ScoredCriterion):
 
     def advance(self, samples, index, done, stream, shard):
         """Make one step for each row of `index`, in one compiled call; return their reports."""
+        n_together = max(1, MOST_ROWS // index.shape[1])
+        reports = []
+        for first in range(0, len(index), n_together):
+            batches = slice(first, first + n_together)
+            reports += self._advance(samples, index[batches], done[batches])
+        return reports
+
+    def _advance(self, samples, index, done):
         n_batches, batch_size = index.shape
         batch = samples.take(index.ravel())
         X = np.ascontiguousarray(batch.X)
