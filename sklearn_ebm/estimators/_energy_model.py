@@ -114,7 +114,7 @@ class EnergyModel(
     Parameters
     ----------
     n_components : int or None, default=None
-        Number of filters. None means the number of features. It must be None for "gaussian" and
+        Number of filters. None means the number of features. It is ignored by "gaussian" and
         "ising", which have no filters.
         "cd", "pcd", "noise_contrastive" and `sample` require as many as features, or the term q.
     energy_function : {"student_t", "l2", "logcosh", "softplus", "gaussian", "ising", "rbm"}, \

@@ -21,7 +21,6 @@ from sklearn_ebm.estimators._energy_model_losses import (
     require_values,
     sampler_of,
     selection_of,
-    shown,
     warn_of_flat_directions,
     warn_of_free_directions,
 )
@@ -153,11 +152,6 @@ def first_energy(model, base, like, random_state):
     is_exact = model.loss == "maximum_likelihood"
     mean, scale = to_host(mean).astype(np.float64), _spread(deviation)
     energy = first(len(mean), model.n_components, mean, random_state, exact=is_exact, scale=scale)
-    if named and "weights" not in energy.parameters and model.n_components is not None:
-        raise ValueError(
-            f"n_components must be None for {shown(model)}, which has no filters, got "
-            f"{model.n_components}."
-        )
     xp = array_namespace(like)
     arrays = {k: xp.asarray(v, dtype=like.dtype) for k, v in energy.parameters.items()}
     return energy.with_parameters(arrays).copy()

@@ -11,6 +11,7 @@ from sklearn_ebm._sklearn import HasMethods, StrOptions, _fit_context, available
 from sklearn_ebm._typing import Array, Estimator, MatrixLike
 from sklearn_ebm.estimators._energy_wrapper import EnergyWrapper
 from sklearn_ebm.inputs._chunks import blockwise
+from sklearn_ebm.inputs._rows import native
 from sklearn_ebm.layers._state import refusable
 from sklearn_ebm.metrics._energy_of import LATENT, energy_of, form_of
 from sklearn_ebm.protocols import offers
@@ -187,7 +188,7 @@ class EstimatorEnergy(TransformerMixin, EnergyWrapper):
             Reconstructions in the space of the data.
         """
         self._ready()
-        return form_of(self.estimator_).decode(X)
+        return form_of(self.estimator_).decode(native(X))
 
     @available_if(_has("code"))
     def get_feature_names_out(self, input_features: object = None) -> Array:

@@ -74,6 +74,14 @@ def test_the_default_settings_converge(energy, X):
         EnergyModel(energy_function=energy, random_state=0).fit(X)
 
 
+@pytest.mark.parametrize(("energy", "X"), [("gaussian", WHITE), ("ising", BITS)])
+def test_energies_without_filters_ignore_their_number(energy, X):
+    """As documented; a grid of energies may then have one number for all."""
+    model = EnergyModel(energy_function=energy, max_iter=3, tol=0, random_state=0).fit(X)
+    other = EnergyModel(7, energy_function=energy, max_iter=3, tol=0, random_state=0).fit(X)
+    assert_allclose(model.energy(X), other.energy(X), rtol=0)
+
+
 # ---------------------------------------------------------------------------------------- messages
 def test_an_energy_that_is_none_is_refused_with_a_remedy():
     model = EnergyModel(3, max_iter=2, tol=0, random_state=0).fit(MIXED)
