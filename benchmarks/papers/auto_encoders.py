@@ -2,10 +2,11 @@
 
 Each network has 1,000 sigmoid units (saturated linear ones for "saturating") and a softmax. It is
 first trained without labels on the 60,000 training images, then with the labels of 50,000 of them.
-The other 10,000 labels select the pass whose parameters are evaluated on the test images. Learning
-rates and levels of noise were selected from a few values on a part of the training images. The
-published errors, of networks with tuned settings and without dropout, are from Rifai et al. (2011),
-table 1.
+The other 10,000 labels select the pass whose parameters are evaluated on the test images. The
+learning rate without labels and the levels of noise were selected from a few values on a part of
+the training images. The rate of the pretrained weights was not: it was lowered after a first test
+error was known. The published errors, of networks with tuned settings and without dropout, are from
+Rifai et al. (2011), table 1.
 
     python -m benchmarks.papers.auto_encoders [--models NAME ...] [--seeds N ...]
 
