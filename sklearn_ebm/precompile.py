@@ -95,9 +95,18 @@ def compile_kernels(model, dtype):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # two passes over noise do not converge
         estimator.fit(X, y)
-        for samples in (X, X[:1], X / 100, X * 100):  # sparse and dense codes have own kernels
-            getattr(estimator, method)(samples)
+        for inference in _inferences(estimator):
+            estimator.set_params(**inference)
+            for samples in (X, X[:1], X / 100, X * 100):  # sparse and dense codes have own kernels
+                getattr(estimator, method)(samples)
     return time.perf_counter() - started
+
+
+def _inferences(estimator):
+    """Return the parameters of all methods of inference: predicted codes, and optimal codes."""
+    if "inference" not in estimator.get_params(deep=False):
+        return [{}]
+    return [{"inference": "encoder"}, {"inference": "optimal"}]
 
 
 def main(arguments=None):
