@@ -21,6 +21,7 @@ __all__ = ["MODELS", "compile_kernels"]
 DTYPES = ("float32", "float64")
 N_SAMPLES = 64
 N_COMPONENTS = 20
+DENSE = 1e-3  # alpha at which most entries of codes are not zero
 
 
 ROWS, IMAGES = (36,), (12, 12)  # shapes of one sample
@@ -94,19 +95,21 @@ def compile_kernels(model, dtype):
     started = time.perf_counter()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # two passes over noise do not converge
-        estimator.fit(X, y)
-        for inference in _inferences(estimator):
-            estimator.set_params(**inference)
-            for samples in (X, X[:1], X / 100, X * 100):  # sparse and dense codes have own kernels
+        for settings in _settings(estimator):  # each of these has kernels of its own
+            estimator.set_params(**settings).fit(X, y)
+            for samples in (X, X[:1], X / 100, X * 100):
                 getattr(estimator, method)(samples)
     return time.perf_counter() - started
 
 
-def _inferences(estimator):
-    """Return the parameters of all methods of inference: predicted codes, and optimal codes."""
-    if "inference" not in estimator.get_params(deep=False):
-        return [{}]
-    return [{"inference": "encoder"}, {"inference": "optimal"}]
+def _settings(estimator):
+    """Return changes of parameters: none, then optimal codes, then dense codes."""
+    names, settings = estimator.get_params(deep=False), [{}]
+    if "inference" in names:
+        settings.append({"inference": "optimal"})
+    if "alpha" in names:
+        settings.append({"alpha": DENSE})
+    return settings
 
 
 def main(arguments=None):
