@@ -306,6 +306,17 @@ def test_learning_that_diverges_keeps_the_best_pass():
     assert model.energy(X).mean() < 0.6
 
 
+@pytest.mark.filterwarnings("ignore:Samples have a root mean square norm")
+@pytest.mark.parametrize("scale", [1e4, 1e7, 1e8])
+def test_steps_that_overflow_are_not_taken(scale):
+    """In single precision, the second energies of large samples are not a number."""
+    large = (scale * X).astype(np.float32)
+    with pytest.warns(ConvergenceWarning, match="Training diverged"):
+        model = quick().fit(large, Y)
+    assert np.all(np.isfinite(model.energy(large)))
+    assert np.all(np.isfinite(model.predict_proba(large)))
+
+
 # ------------------------------------------------------------------------------------- attributes
 def test_replaced_arrays_change_the_model_at_once():
     model = quick().fit(X, Y)
