@@ -92,7 +92,7 @@ class DictionaryLearning:
         """Make passes over shuffled batches of X."""
         model = self.model
         goes_on = model.warm_start and model.__sklearn_is_fitted__()
-        trainer = model._learner_to_go_on() if goes_on else None
+        trainer = self._trainer_to_go_on() if goes_on else None
         if trainer is None:
             for name in ("_state", *LEARNED_BY_PENALTIES):  # what earlier fits have learned
                 vars(model).pop(name, None)
@@ -112,7 +112,7 @@ class DictionaryLearning:
     def partial_fit(self, X, sample_weight, mask):
         """Make one step for each batch of X, without shuffling."""
         model = self.model
-        trainer = model._learner_to_go_on() if model.__sklearn_is_fitted__() else None
+        trainer = self._trainer_to_go_on() if model.__sklearn_is_fitted__() else None
         data, weights, exponent = self._read(X, sample_weight, mask, trainer)
         batch_size = model._batch_sizes.of_chunk(model.batch_size)
         first = slice(batch_size)
@@ -128,6 +128,11 @@ class DictionaryLearning:
                 keep(model, trainer)
             warn_of_divergence(outcome, model)
         return model
+
+    def _trainer_to_go_on(self):
+        """Return the trainer of the last fit."""
+        self.model._require_unchanged(self.model._needs_new_learner)
+        return self.model._learner_to_go_on()
 
     # -------------------------------------------------------------------------------------- inputs
     def _read(self, X, sample_weight, mask, trainer):
@@ -224,9 +229,6 @@ class DictionaryLearning:
         model, n_components = self.model, trainer.criterion.dictionary.shape[0]
         require_equal(model, "n_components", n_components, model.n_components is None)
         _require_dictionary(model, self.atoms, trainer.criterion.dictionary)
-        change = model._change_since_fit(model._needs_new_learner, model._last_state.fitted_with)
-        if change:
-            raise ValueError(f"{change} Set warm_start=False to fit a new model.")
         if self.prediction is not None:
             held = {kind: name for name, kind in self.atoms.encoders.kinds.items()}
             require_equal(model, "encoder", held[type(trainer.criterion.encoder)])
@@ -242,6 +244,10 @@ class DictionaryLearning:
             "unconverged_": trainer.curves.latest.get("unconverged", 0.0),
             "n_replaced_": trainer.criterion.online.n_replaced,
         }
+
+    def nothing_learned(self, trainer):
+        """Return a warning that parameters of the penalty are as before. Empty if they are not."""
+        return ""
 
     def _has_work(self):
         """Return whether there is anything to learn: an encoder, atoms, or a penalty."""

@@ -96,12 +96,7 @@ class DiscriminativeLearning:
         inputs, options = Rows(accepts_sparse=True), {"degree": 4, "dtype": dtype}
         data = inputs.read(model, X, reset=trainer is None, **options)
         labels = on_host(y), on_host(sample_weight)
-        targets = check_labels(model, X, *labels, model.class_weight)
-        if targets.kind != "multiclass":
-            raise ValueError(
-                "y must be one-dimensional, with one class for each sample, got shape "
-                f"{np.shape(y)}. Fit one {type(model).__name__} for each column."
-            )
+        targets = check_labels(model, X, *labels, model.class_weight, multi_label=False)
         for name in ("alpha", "label_weight"):
             if getattr(model, name):
                 check_weight(float(getattr(model, name)), data.X.dtype, name)
@@ -127,9 +122,7 @@ class DiscriminativeLearning:
                 f"y must contain only classes of the fitted classifier, {model.classes_}, got "
                 f"{classes}. Set warm_start=False to fit a new classifier."
             )
-        change = model._change_since_fit(model._needs_fit, model._last_state.fitted_with)
-        if change:
-            raise ValueError(f"{change} Set warm_start=False to fit a new model.")
+        model._require_unchanged(model._needs_fit)
 
     def _first(self, data, n_classes):
         """Return the initial model."""

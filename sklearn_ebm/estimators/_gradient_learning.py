@@ -92,9 +92,7 @@ def is_stochastic(model):
 
 def require_same(model):
     """Refuse changes of parameters that learning cannot continue with."""
-    change = model._change_since_fit(model._needs_fit, model._last_state.fitted_with)
-    if change:
-        raise ValueError(f"{change} Set warm_start=False to fit a new model.")
+    model._require_unchanged(model._needs_fit)
 
 
 def trainer_for(criterion, stream, trainer=None):

@@ -67,6 +67,7 @@ class WhatWhereLearning(DictionaryLearning):
         super().__init__(model, attempt)
         self.groups = groups
         self.windows = None
+        self.first_gates = None
 
     def _read(self, X, sample_weight, mask, trainer):
         refuse_dask(X)
@@ -80,6 +81,17 @@ class WhatWhereLearning(DictionaryLearning):
         criterion = trainer.criterion
         if learned_before(self.model) is None:
             criterion.penalty = self._with_first_gates(criterion.penalty, trainer.dtype)
+        self.first_gates = criterion.penalty.learned
+
+    def nothing_learned(self, trainer):
+        """Return a warning if no unit was active, so that gates are as before. Empty otherwise."""
+        penalty, model = trainer.criterion.penalty, self.model
+        if not offers(penalty, "moment") or not np.array_equal(penalty.learned, self.first_gates):
+            return ""
+        return (
+            f"No unit was active with gamma={float(model.gamma):g} and alpha_={model.alpha_:.3g}, "
+            "so that nothing was learned about sequences. Lower gamma or alpha."
+        )
 
     def _with_first_gates(self, penalty, dtype):
         """Return the penalty with random gates, or with its pools, in the dtype of the model."""

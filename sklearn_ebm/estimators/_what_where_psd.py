@@ -5,6 +5,8 @@ from __future__ import annotations
 from numbers import Integral, Real
 from typing import Literal, Self
 
+import numpy as np
+
 from sklearn_ebm._sklearn import Interval, StrOptions, _fit_context, with_callbacks
 from sklearn_ebm._typing import (
     Array,
@@ -212,6 +214,7 @@ class WhatWherePSD(SparseModel):
         "components_", "alpha_", "what_components_", "encoder_", "encoder_components_",
     )  # fmt: skip
     _needs_fit = ("n_components", "n_what", "coupling", "n_frames", "dictionary")
+    _needs_new_learner = ("n_what", "coupling")
     _needs_fit_to_encode = _free_to_change = ("alpha", "gamma", "beta")
     _specifications = ()
     _fit_derives = ("alpha",)
@@ -515,7 +518,9 @@ class WhatWherePSD(SparseModel):
         """Return the frames of a call, and the parts of the fitted model."""
         self._ready()
         data = read(self, X, mask)
-        return Frames(data, Windows(groups, data.X, int(self.n_frames))), self._state.parts
+        windows = Windows(groups, data.X, int(self.n_frames))
+        windows.warn_of_no_groups()
+        return Frames(data, windows), self._state.parts
 
     def generate(self, what: ArrayLike, where: ArrayLike) -> Array:
         """Generate samples from units and codes: x = (where * h(what)) D.
@@ -537,7 +542,7 @@ class WhatWherePSD(SparseModel):
         Raises
         ------
         ValueError
-            If shapes do not match.
+            If shapes do not match, units are negative, or samples overflow.
         """
         self._ready()
         n_what, n_components = self.what_components_.shape
@@ -548,8 +553,18 @@ class WhatWherePSD(SparseModel):
                 "what and where must have the same number of samples, got "
                 f"{what.shape[0]} and {where.shape[0]}."
             )
-        parts = self._state.parts
-        return parts.decoder.astype(what.dtype).decode(where * parts.penalty.gain(what))
+        parts, xp = self._state.parts, array_namespace(what)
+        if bool(xp.any(what < 0)):
+            raise ValueError(f"what must be non-negative, got a minimum of {float(what.min()):g}.")
+        with np.errstate(over="ignore", invalid="ignore"):
+            code = where * parts.penalty.gain(what)
+            samples = parts.decoder.astype(what.dtype).decode(code)
+        if not bool(xp.all(xp.isfinite(samples))):
+            raise ValueError(
+                f"what and where must have samples in the range of {np.dtype(what.dtype)!r}, got a "
+                f"maximum of {float(what.max()):.1e} in what. Pass smaller units."
+            )
+        return samples
 
     def _features_named(self, name, value, n_features):
         """Return features that users pass, in the dtype of the model."""

@@ -259,17 +259,28 @@ class Stateful:
         if change:
             raise ValueError(change)
 
-    def _change_since_fit(self, names, fitted_with):
-        """Return an error message if a parameter has changed since the last fit, otherwise ""."""
+    def _change_since_fit(self, names, fitted_with, remedy=None):
+        """Return an error message if a parameter has changed since the last fit, otherwise "".
+
+        The message ends with a remedy, which is to fit again if None is given.
+        """
         for name in names:
             value, fitted = getattr(self, name), fitted_with.get(name, getattr(self, name))
             if not is_same(value, fitted) and not self._has_anyway(name, value):
-                remedy = "fit or partial_fit" if name in self._free_to_change else "fit"
+                methods = "fit or partial_fit" if name in self._free_to_change else "fit"
                 return (
                     f"{_shown(name, value)}, but this {type(self).__name__} was fitted with "
-                    f"{_shown(name, fitted)}. Call {remedy} to learn with the new value."
+                    f"{_shown(name, fitted)}. "
+                    + (remedy or f"Call {methods} to learn with the new value.")
                 )
         return ""
+
+    def _require_unchanged(self, names):
+        """Refuse to continue learning if one of these parameters has changed since the last fit."""
+        remedy = "To change it, call fit with warm_start=False."
+        change = self._change_since_fit(names, self._last_state.fitted_with, remedy)
+        if change:
+            raise ValueError(change)
 
     def _has_anyway(self, name, value):
         """Return whether the fitted model already agrees with a new value of a parameter."""
