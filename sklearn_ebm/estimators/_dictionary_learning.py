@@ -92,7 +92,7 @@ class DictionaryLearning:
         """Make passes over shuffled batches of X."""
         model = self.model
         goes_on = model.warm_start and model.__sklearn_is_fitted__()
-        trainer = self._trainer_to_go_on() if goes_on else None
+        trainer = model._learner_to_go_on() if goes_on else None
         if trainer is None:
             for name in ("_state", *LEARNED_BY_PENALTIES):  # what earlier fits have learned
                 vars(model).pop(name, None)
@@ -112,7 +112,7 @@ class DictionaryLearning:
     def partial_fit(self, X, sample_weight, mask):
         """Make one step for each batch of X, without shuffling."""
         model = self.model
-        trainer = self._trainer_to_go_on() if model.__sklearn_is_fitted__() else None
+        trainer = model._learner_to_go_on() if model.__sklearn_is_fitted__() else None
         data, weights, exponent = self._read(X, sample_weight, mask, trainer)
         batch_size = model._batch_sizes.of_chunk(model.batch_size)
         first = slice(batch_size)
@@ -128,11 +128,6 @@ class DictionaryLearning:
                 keep(model, trainer)
             warn_of_divergence(outcome, model)
         return model
-
-    def _trainer_to_go_on(self):
-        """Return the trainer of the last fit."""
-        self.model._require_unchanged(self.model._needs_new_learner)
-        return self.model._learner_to_go_on()
 
     # -------------------------------------------------------------------------------------- inputs
     def _read(self, X, sample_weight, mask, trainer):

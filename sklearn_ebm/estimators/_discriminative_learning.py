@@ -122,7 +122,7 @@ class DiscriminativeLearning:
                 f"y must contain only classes of the fitted classifier, {model.classes_}, got "
                 f"{classes}. Set warm_start=False to fit a new classifier."
             )
-        model._require_unchanged(model._needs_fit)
+        model._require_unchanged(model._needs_fit, model._last_state.fitted_with)
 
     def _first(self, data, n_classes):
         """Return the initial model."""

@@ -92,7 +92,7 @@ def is_stochastic(model):
 
 def require_same(model):
     """Refuse changes of parameters that learning cannot continue with."""
-    model._require_unchanged(model._needs_fit)
+    model._require_unchanged(model._needs_fit, model._last_state.fitted_with)
 
 
 def trainer_for(criterion, stream, trainer=None):

@@ -106,7 +106,8 @@ def _starts(groups, X):
         if label in seen:
             raise ValueError(
                 f"groups must be contiguous: the samples of a sequence must be consecutive rows, "
-                f"but sequence {label} begins again at sample {start}. Sort X and groups by sequence."
+                f"but sequence {label} begins again at sample {start}. Sort X and groups by "
+                "sequence."
             )
         seen.add(label)
     return starts

@@ -135,6 +135,7 @@ class Stateful:
     _fit_derives: tuple = ()  # parameters with values, such as "scale", that fit replaces
     _specifications: tuple = ()  # parameters with parameters of their own, which are immutable
     _free_to_change: tuple = ()  # those among them that may change before `partial_fit`
+    _needs_new_learner: tuple[str, ...] = ()  # must not change while learning continues
 
     def __init_subclass__(cls, **options):
         """Let methods with one result for each sample take Dask arrays, chunk by chunk."""
@@ -209,7 +210,9 @@ class Stateful:
         replaced = self._replaced_since(state) | state.pending
         if "components_" in replaced & state.forms.keys():  # parameters are compared with it
             self.components_ = self._checked_attribute("components_", state)
-        if not learning:
+        if learning:
+            self._require_unchanged(self._needs_new_learner, state.fitted_with)
+        else:
             self._require_fitted_with(state.fitted_with)
         parts = self._take_over(state, replaced)
         replaced = state.replaced | replaced
@@ -275,10 +278,10 @@ class Stateful:
                 )
         return ""
 
-    def _require_unchanged(self, names):
+    def _require_unchanged(self, names, fitted_with):
         """Refuse to continue learning if one of these parameters has changed since the last fit."""
         remedy = "To change it, call fit with warm_start=False."
-        change = self._change_since_fit(names, self._last_state.fitted_with, remedy)
+        change = self._change_since_fit(names, fitted_with, remedy)
         if change:
             raise ValueError(change)
 

@@ -389,7 +389,7 @@ def test_parameters_that_do_not_fit_are_refused(parameters, words):
 
 def test_a_class_of_one_sample_cannot_be_held_out():
     y = np.r_[5, Y[1:]]
-    with pytest.raises(ValueError, match="single sample of class 5. Set early_stopping=False"):
+    with pytest.raises(ValueError, match=r"single sample of class 5\. Set early_stopping=False"):
         quick(early_stopping=True).fit(X, y)
     assert_array_equal(quick().fit(X, y).classes_, [0, 1, 2, 5])
 
