@@ -5,8 +5,6 @@ from __future__ import annotations
 from numbers import Integral, Real
 from typing import Literal, Self
 
-import numpy as np
-
 from sklearn_ebm._sklearn import Interval, StrOptions, _fit_context, with_callbacks
 from sklearn_ebm._typing import (
     Array,
@@ -19,16 +17,15 @@ from sklearn_ebm._typing import (
     RandomState,
     Scale,
 )
-from sklearn_ebm.backends import array_namespace, in_type
+from sklearn_ebm.backends import array_namespace
 from sklearn_ebm.estimators._dictionary_learning import Prediction
 from sklearn_ebm.estimators._fitted import read
-from sklearn_ebm.estimators._frames import Frames
+from sklearn_ebm.estimators._frames import Frames, checked_features, generated
 from sklearn_ebm.estimators._network_forms import NoNetwork
 from sklearn_ebm.estimators._psd import AUTOMATIC_RATE, PREDICTION_CONSTRAINTS
 from sklearn_ebm.estimators._sparse_model import COMMON_CONSTRAINTS, SparseModel
 from sklearn_ebm.estimators._what_where_learning import FrameAtoms, WhatWhereLearning
-from sklearn_ebm.factors.penalties._what_where import WhatWherePenalty
-from sklearn_ebm.inputs._checks import check_codes
+from sklearn_ebm.factors.penalties._what_where import WhatWherePenalty, number_of_units
 from sklearn_ebm.inputs._windows import Windows
 from sklearn_ebm.layers._state import refusable
 from sklearn_ebm.learning._batch_sizes import ENCODER_BATCHES
@@ -546,32 +543,10 @@ class WhatWherePSD(SparseModel):
         """
         self._ready()
         n_what, n_components = self.what_components_.shape
-        what = self._features_named("what", what, n_what)
-        where = self._features_named("where", where, n_components)
-        if what.shape[0] != where.shape[0]:
-            raise ValueError(
-                "what and where must have the same number of samples, got "
-                f"{what.shape[0]} and {where.shape[0]}."
-            )
-        parts, xp = self._state.parts, array_namespace(what)
-        if bool(xp.any(what < 0)):
-            raise ValueError(f"what must be non-negative, got a minimum of {float(what.min()):g}.")
-        with np.errstate(over="ignore", invalid="ignore"):
-            code = where * parts.penalty.gain(what)
-            samples = parts.decoder.astype(what.dtype).decode(code)
-        if not bool(xp.all(xp.isfinite(samples))):
-            raise ValueError(
-                f"what and where must have samples in the range of {np.dtype(what.dtype)!r}, got a "
-                f"maximum of {float(what.max()):.1e} in what. Pass smaller units."
-            )
-        return samples
-
-    def _features_named(self, name, value, n_features):
-        """Return features that users pass, in the dtype of the model."""
-        value = check_codes(value, input_name=name)
-        if value.shape[1] != n_features:
-            raise ValueError(f"{name} must have {n_features} features, got {value.shape[1]}.")
-        return in_type(value, self.components_.dtype)
+        dtype = self.components_.dtype
+        what = checked_features("what", what, n_what, dtype)
+        where = checked_features("where", where, n_components, dtype)
+        return generated(self._state.parts, what, where)
 
     def inverse_transform(self, X: MatrixLike) -> Array:
         """Reconstruct samples from features.
@@ -599,9 +574,17 @@ class WhatWherePSD(SparseModel):
                 f"Features with output={self.output!r} cannot be inverted, because many codes have "
                 "the same features. Set output='both' or output='simple'."
             )
-        X = self._features_named("X", X, self._n_features_out)
+        X = checked_features("X", X, self._n_features_out, self.components_.dtype)
         n_what = self.what_components_.shape[0]
         return self.generate(X[:, :n_what], X[:, n_what:])
+
+    def _has_anyway(self, name, value):
+        if name == "gamma":
+            return self.coupling == "product"
+        n_what, n_components = self.what_components_.shape
+        if name == "n_what":
+            return number_of_units(value, n_components) == n_what
+        return super()._has_anyway(name, value)
 
     def _as_network(self):
         return NoNetwork(self)

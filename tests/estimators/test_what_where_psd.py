@@ -297,6 +297,18 @@ def test_other_units_are_refused_by_continued_learning(parameters):
                        fitted(**parameters).components_)  # fmt: skip
 
 
+def test_values_that_make_no_difference_need_no_fit():
+    """`n_what` of None is a quarter of the atoms; pools have no gamma."""
+    model = fitted(n_what=2)
+    features = model.transform(X, groups=GROUPS)
+    assert_array_equal(model.set_params(n_what=None).transform(X, groups=GROUPS), features)
+    pools = fitted(coupling="product")
+    features = pools.transform(X, groups=GROUPS)
+    assert_array_equal(pools.set_params(gamma=9.0).transform(X, groups=GROUPS), features)
+    with pytest.raises(ValueError, match="gamma=9.0, but"):
+        model.set_params(gamma=9.0).transform(X, groups=GROUPS)
+
+
 def test_units_that_are_never_active_are_warned_of():
     with pytest.warns(ConvergenceWarning, match="No unit was active with gamma=1000.*Lower gamma"):
         model = fitted(gamma=1000.0)
@@ -309,7 +321,7 @@ def test_units_that_are_never_active_are_warned_of():
 
 
 def test_remedies_name_only_parameters_of_the_model():
-    with pytest.warns(UserWarning, match="most samples have a code of zeros. Lower alpha.$"):
+    with pytest.warns(UserWarning, match=r"most samples have a code of zeros\. Lower alpha\.$"):
         fitted(alpha=6.0)
 
 
