@@ -240,10 +240,6 @@ class DictionaryLearning:
             "n_replaced_": trainer.criterion.online.n_replaced,
         }
 
-    def nothing_learned(self, trainer):
-        """Return a warning that parameters of the penalty are as before. Empty if they are not."""
-        return ""
-
     def _has_work(self):
         """Return whether there is anything to learn: an encoder, atoms, or a penalty."""
         learns_atoms = not self.atoms.is_fixed

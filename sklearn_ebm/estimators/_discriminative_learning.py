@@ -16,6 +16,7 @@ from sklearn_ebm.inputs._labels import check_labels
 from sklearn_ebm.inputs._rows import native
 from sklearn_ebm.inputs._sizes import data_size
 from sklearn_ebm.inputs._targets import with_mean_one
+from sklearn_ebm.layers._state import NEW_FIT
 from sklearn_ebm.learning._batch_sizes import AUTO
 from sklearn_ebm.learning._divergence import warn_of_divergence
 from sklearn_ebm.learning._first_atoms import first_dictionary, unit_rows
@@ -122,7 +123,7 @@ class DiscriminativeLearning:
                 f"y must contain only classes of the fitted classifier, {model.classes_}, got "
                 f"{classes}. Set warm_start=False to fit a new classifier."
             )
-        model._require_unchanged(model._needs_fit, model._last_state.fitted_with)
+        model._require_fitted_with(model._last_state.fitted_with, model._needs_fit, NEW_FIT)
 
     def _first(self, data, n_classes):
         """Return the initial model."""

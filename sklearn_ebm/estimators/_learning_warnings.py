@@ -30,9 +30,6 @@ def complaint(learning, trainer, outcome, unfinished=""):
     if not np.any(model.usage_):
         is_fixed = learning.fixed_alpha(model, model.alpha, model.relative_alpha) is not None
         return _no_codes(model, is_fixed)
-    idle = learning.nothing_learned(trainer)
-    if idle:
-        return idle
     if unconverged > MANY:
         return (
             f"In the last pass, {unconverged:.1%} of the codes did not converge to a tolerance "

@@ -8,6 +8,7 @@ import numpy as np
 from sklearn_ebm.estimators._atoms import Atoms, DenseEncoders
 from sklearn_ebm.estimators._dictionary_learning import DictionaryLearning
 from sklearn_ebm.estimators._fitted import learned_before
+from sklearn_ebm.estimators._learning_warnings import warn_of
 from sklearn_ebm.factors.encoders import ReluEncoder
 from sklearn_ebm.factors.penalties._what_where import unit_rows_of
 from sklearn_ebm.inputs._chunks import refuse_dask
@@ -83,15 +84,20 @@ class WhatWhereLearning(DictionaryLearning):
             criterion.penalty = self._with_first_gates(criterion.penalty, trainer.dtype)
         self.first_gates = criterion.penalty.learned
 
-    def nothing_learned(self, trainer):
-        """Return a warning if no unit was active, so that gates are as before. Empty otherwise."""
-        penalty, model = trainer.criterion.penalty, self.model
-        if not offers(penalty, "moment") or not np.array_equal(penalty.learned, self.first_gates):
-            return ""
-        return (
-            f"No unit was active with gamma={float(model.gamma):g} and alpha_={model.alpha_:.3g}, "
-            "so that nothing was learned about sequences. Lower gamma or alpha."
-        )
+    def _make_passes(self, trainer, *arguments):
+        super()._make_passes(trainer, *arguments)
+        self._warn_of_idle_units(trainer.criterion.penalty)
+
+    def _warn_of_idle_units(self, penalty):
+        """Issue a warning if gates are as before, because no unit was active with some codes."""
+        model = self.model
+        is_learned = offers(penalty, "moment") and np.any(model.usage_)
+        if is_learned and np.array_equal(penalty.learned, self.first_gates):
+            warn_of(
+                f"No unit was active with gamma={float(model.gamma):g} and "
+                f"alpha_={model.alpha_:.3g}, so that nothing was learned about sequences. Lower "
+                "gamma or alpha."
+            )
 
     def _with_first_gates(self, penalty, dtype):
         """Return the penalty with random gates, or with its pools, in the dtype of the model."""

@@ -46,6 +46,7 @@ SAMPLE_BY_SAMPLE = {  # methods whose result has one row for each sample and dep
     "score_samples",
     "transform",
 }
+NEW_FIT = "To change it, call fit with warm_start=False."  # remedy while learning continues
 VERSION = "_sklearn_ebm_version"  # entry of stored estimators
 
 
@@ -211,9 +212,9 @@ class Stateful:
         if "components_" in replaced & state.forms.keys():  # parameters are compared with it
             self.components_ = self._checked_attribute("components_", state)
         if learning:
-            self._require_unchanged(self._needs_new_learner, state.fitted_with)
+            self._require_fitted_with(state.fitted_with, self._needs_new_learner, NEW_FIT)
         else:
-            self._require_fitted_with(state.fitted_with)
+            self._require_fitted_with(state.fitted_with, self._needs_fit)
         parts = self._take_over(state, replaced)
         replaced = state.replaced | replaced
         state = replace(state, parts=parts, replaced=replaced, pending=frozenset())
@@ -256,9 +257,9 @@ class Stateful:
         names = (*self._needs_fit, *self._needs_fit_to_encode, *self._fit_derives)
         return {name: getattr(self, name) for name in names}
 
-    def _require_fitted_with(self, fitted_with):
+    def _require_fitted_with(self, fitted_with, names, remedy=None):
         """Refuse parameters that have changed since the last fit and require another fit."""
-        change = self._change_since_fit(self._needs_fit, fitted_with)
+        change = self._change_since_fit(names, fitted_with, remedy)
         if change:
             raise ValueError(change)
 
@@ -277,13 +278,6 @@ class Stateful:
                     + (remedy or f"Call {methods} to learn with the new value.")
                 )
         return ""
-
-    def _require_unchanged(self, names, fitted_with):
-        """Refuse to continue learning if one of these parameters has changed since the last fit."""
-        remedy = "To change it, call fit with warm_start=False."
-        change = self._change_since_fit(names, fitted_with, remedy)
-        if change:
-            raise ValueError(change)
 
     def _has_anyway(self, name, value):
         """Return whether the fitted model already agrees with a new value of a parameter."""

@@ -305,7 +305,7 @@ def test_values_that_make_no_difference_need_no_fit():
     pools = fitted(coupling="product")
     features = pools.transform(X, groups=GROUPS)
     assert_array_equal(pools.set_params(gamma=9.0).transform(X, groups=GROUPS), features)
-    with pytest.raises(ValueError, match="gamma=9.0, but"):
+    with pytest.raises(ValueError, match=r"gamma=9\.0, but"):
         model.set_params(gamma=9.0).transform(X, groups=GROUPS)
 
 
