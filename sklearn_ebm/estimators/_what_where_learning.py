@@ -84,8 +84,8 @@ class WhatWhereLearning(DictionaryLearning):
             criterion.penalty = self._with_first_gates(criterion.penalty, trainer.dtype)
         self.first_gates = criterion.penalty.learned
 
-    def _make_passes(self, trainer, *arguments):
-        super()._make_passes(trainer, *arguments)
+    def _make_passes(self, trainer, data, weights, random_state, context):
+        super()._make_passes(trainer, data, weights, random_state, context)
         self._warn_of_idle_units(trainer.criterion.penalty)
 
     def _warn_of_idle_units(self, penalty):
