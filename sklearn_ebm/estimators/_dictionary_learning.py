@@ -224,9 +224,6 @@ class DictionaryLearning:
         model, n_components = self.model, trainer.criterion.dictionary.shape[0]
         require_equal(model, "n_components", n_components, model.n_components is None)
         _require_dictionary(model, self.atoms, trainer.criterion.dictionary)
-        change = model._change_since_fit(model._needs_new_learner, model._last_state.fitted_with)
-        if change:
-            raise ValueError(f"{change} Set warm_start=False to fit a new model.")
         if self.prediction is not None:
             held = {kind: name for name, kind in self.atoms.encoders.kinds.items()}
             require_equal(model, "encoder", held[type(trainer.criterion.encoder)])

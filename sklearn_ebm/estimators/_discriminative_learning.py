@@ -20,6 +20,7 @@ from sklearn_ebm.inputs._labels import check_labels
 from sklearn_ebm.inputs._rows import native
 from sklearn_ebm.inputs._sizes import data_size
 from sklearn_ebm.inputs._targets import with_mean_one
+from sklearn_ebm.layers._state import NEW_FIT
 from sklearn_ebm.learning._batch_sizes import AUTO
 from sklearn_ebm.learning._distributed import ChunkedSamples
 from sklearn_ebm.learning._divergence import warn_of_divergence
@@ -99,12 +100,7 @@ class DiscriminativeLearning:
         dtype = None if trainer is None else trainer.dtype
         data = self._read_rows(X, reset=trainer is None, dtype=dtype)
         labels = map(_in_memory, (y, sample_weight))
-        targets = check_labels(model, X, *labels, model.class_weight)
-        if targets.kind != "multiclass":
-            raise ValueError(
-                "y must be one-dimensional, with one class for each sample, got shape "
-                f"{np.shape(y)}. Fit one {type(model).__name__} for each column."
-            )
+        targets = check_labels(model, X, *labels, model.class_weight, multi_label=False)
         for name in ("alpha", "label_weight"):
             if getattr(model, name):
                 check_weight(float(getattr(model, name)), data.X.dtype, name)
@@ -140,9 +136,7 @@ class DiscriminativeLearning:
                 f"y must contain only classes of the fitted classifier, {model.classes_}, got "
                 f"{classes}. Set warm_start=False to fit a new classifier."
             )
-        change = model._change_since_fit(model._needs_fit, model._last_state.fitted_with)
-        if change:
-            raise ValueError(f"{change} Set warm_start=False to fit a new model.")
+        model._require_fitted_with(model._last_state.fitted_with, model._needs_fit, NEW_FIT)
 
     def _first(self, data, n_classes):
         """Return the initial model."""

@@ -1,10 +1,11 @@
-"""Codes and energies of windows of frames, a block of windows at a time."""
+"""Codes and energies of windows of frames, a block of windows at a time, and generated frames."""
 
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from sklearn_ebm.backends import array_namespace
+from sklearn_ebm.backends import array_namespace, in_type
+from sklearn_ebm.inputs._checks import check_codes
 from sklearn_ebm.inputs._windows import in_windows
 
 BLOCK = 4096  # windows whose frames are in memory at the same time
@@ -49,3 +50,32 @@ class Frames(NamedTuple):
         blocks = (in_windows(self.data, rows) for rows in self._blocks())
         values = [parts.value(block, parts.optimal(block)) for block in blocks]
         return array_namespace(parts.decoder.dictionary).concat(values)
+
+
+def checked_features(name, value, n_features, dtype):
+    """Return features that users pass, in the dtype of the model."""
+    value = check_codes(value, input_name=name)
+    if value.shape[1] != n_features:
+        raise ValueError(f"{name} must have {n_features} features, got {value.shape[1]}.")
+    return in_type(value, dtype)
+
+
+def generated(parts, what, where):
+    """Return the samples that a fitted model generates from units and codes without gain."""
+    xp = array_namespace(what)
+    if what.shape[0] != where.shape[0]:
+        raise ValueError(
+            "what and where must have the same number of samples, got "
+            f"{what.shape[0]} and {where.shape[0]}."
+        )
+    if bool(xp.any(what < 0)):
+        raise ValueError(f"what must be non-negative, got a minimum of {float(xp.min(what)):g}.")
+    with np.errstate(over="ignore", invalid="ignore"):
+        code = where * parts.penalty.gain(what)
+        samples = parts.decoder.astype(what.dtype).decode(code)
+    if not bool(xp.all(xp.isfinite(samples))):
+        raise ValueError(
+            f"what and where must have samples in the range of {np.dtype(what.dtype)!r}, got a "
+            f"maximum of {float(xp.max(what)):.1e} in what. Pass smaller units."
+        )
+    return samples

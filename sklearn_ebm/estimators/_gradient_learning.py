@@ -9,7 +9,7 @@ from sklearn.utils import check_random_state
 
 from sklearn_ebm.inputs._adapters import Rows
 from sklearn_ebm.inputs._chunked import read_samples
-from sklearn_ebm.layers._state import refusable
+from sklearn_ebm.layers._state import NEW_FIT, refusable
 from sklearn_ebm.learning._batch_sizes import GRADIENT_BATCHES
 from sklearn_ebm.learning._divergence import warn_of_divergence
 from sklearn_ebm.learning._line_search import LineSearchTrainer
@@ -92,9 +92,7 @@ def is_stochastic(model):
 
 def require_same(model):
     """Refuse changes of parameters that learning cannot continue with."""
-    change = model._change_since_fit(model._needs_fit, model._last_state.fitted_with)
-    if change:
-        raise ValueError(f"{change} Set warm_start=False to fit a new model.")
+    model._require_fitted_with(model._last_state.fitted_with, model._needs_fit, NEW_FIT)
 
 
 def trainer_for(criterion, stream, trainer=None):

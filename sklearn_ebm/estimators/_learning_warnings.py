@@ -64,14 +64,16 @@ def warn_of_share(learning, trainer):
     if not takes_alpha(model._penalty_kind()) or not share > 0:
         return
     found = f"{share:.2%} of the entries of the codes are non-zero with alpha_={model.alpha_:.3g}"
-    remedy = "To set alpha relative to the largest useful value, use relative_alpha=True."
+    remedy = ""
+    if "relative_alpha" in model.get_params(deep=False):
+        remedy = " To set alpha relative to the largest useful value, use relative_alpha=True."
     is_empty = share < FEW_NON_ZERO and share * n_components < FEWEST_NON_ZERO
     if is_empty and learning.atoms.has_few_entries:
         found = f"Only {found}, and most samples have a code of zeros. Lower alpha."
-        warn(f"{found} {remedy}", UserWarning)
+        warn(f"{found}{remedy}", UserWarning)
     elif _is_dense(learning, share, n_components):
         found = f"{found}, so that the codes are hardly sparse. Increase alpha."
-        warn(f"{found} {remedy}", UserWarning)
+        warn(f"{found}{remedy}", UserWarning)
 
 
 def _is_dense(learning, share, n_components):

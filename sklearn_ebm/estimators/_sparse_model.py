@@ -82,7 +82,6 @@ class SparseModel(
     _needs_fit: tuple[str, ...] = ("n_components", "dictionary")
     _specifications: tuple[str, ...] = ("penalty",)
     _fit_derives: tuple[str, ...] = ("alpha", "relative_alpha")
-    _needs_new_learner: tuple[str, ...] = ()  # must not change while learning continues
     _learning = DictionaryLearning
     _batch_sizes = DICTIONARY_BATCHES
     _alpha_is_live = True  # whether a new alpha takes effect in the next call

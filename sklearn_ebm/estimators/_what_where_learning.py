@@ -8,6 +8,7 @@ import numpy as np
 from sklearn_ebm.estimators._atoms import Atoms, DenseEncoders
 from sklearn_ebm.estimators._dictionary_learning import DictionaryLearning
 from sklearn_ebm.estimators._fitted import learned_before
+from sklearn_ebm.estimators._learning_warnings import warn_of
 from sklearn_ebm.factors.encoders import ReluEncoder
 from sklearn_ebm.factors.penalties._what_where import unit_rows_of
 from sklearn_ebm.inputs._checks import check_weight
@@ -68,6 +69,7 @@ class WhatWhereLearning(DictionaryLearning):
         super().__init__(model, attempt)
         self.groups = groups
         self.windows = None
+        self.first_gates = None
 
     def _read(self, X, sample_weight, mask, trainer):
         refuse_dask(X)
@@ -87,6 +89,22 @@ class WhatWhereLearning(DictionaryLearning):
         criterion = trainer.criterion
         if learned_before(self.model) is None:
             criterion.penalty = self._with_first_gates(criterion.penalty, trainer.dtype)
+        self.first_gates = criterion.penalty.learned
+
+    def _make_passes(self, trainer, data, weights, random_state, context):
+        super()._make_passes(trainer, data, weights, random_state, context)
+        self._warn_of_idle_units(trainer.criterion.penalty)
+
+    def _warn_of_idle_units(self, penalty):
+        """Issue a warning if gates are as before, because no unit was active with some codes."""
+        model = self.model
+        is_learned = offers(penalty, "moment") and np.any(model.usage_)
+        if is_learned and np.array_equal(penalty.learned, self.first_gates):
+            warn_of(
+                f"No unit was active with gamma={float(model.gamma):g} and "
+                f"alpha_={model.alpha_:.3g}, so that nothing was learned about sequences. Lower "
+                "gamma or alpha."
+            )
 
     def _with_first_gates(self, penalty, dtype):
         """Return the penalty with random gates, or with its pools, in the dtype of the model."""

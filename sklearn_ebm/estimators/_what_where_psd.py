@@ -17,16 +17,16 @@ from sklearn_ebm._typing import (
     RandomState,
     Scale,
 )
-from sklearn_ebm.backends import array_namespace, in_type
+from sklearn_ebm.backends import array_namespace
 from sklearn_ebm.estimators._dictionary_learning import Prediction
 from sklearn_ebm.estimators._fitted import read
-from sklearn_ebm.estimators._frames import Frames
+from sklearn_ebm.estimators._frames import Frames, checked_features, generated
 from sklearn_ebm.estimators._network_forms import NoNetwork
 from sklearn_ebm.estimators._psd import AUTOMATIC_RATE, PREDICTION_CONSTRAINTS
 from sklearn_ebm.estimators._sparse_model import COMMON_CONSTRAINTS, SparseModel
 from sklearn_ebm.estimators._what_where_learning import FrameAtoms, WhatWhereLearning
-from sklearn_ebm.factors.penalties._what_where import WhatWherePenalty
-from sklearn_ebm.inputs._checks import check_codes, check_weight
+from sklearn_ebm.factors.penalties._what_where import WhatWherePenalty, number_of_units
+from sklearn_ebm.inputs._checks import check_weight
 from sklearn_ebm.inputs._windows import Windows
 from sklearn_ebm.layers._state import refusable
 from sklearn_ebm.learning._batch_sizes import ENCODER_BATCHES
@@ -212,6 +212,7 @@ class WhatWherePSD(SparseModel):
         "components_", "alpha_", "what_components_", "encoder_", "encoder_components_",
     )  # fmt: skip
     _needs_fit = ("n_components", "n_what", "coupling", "n_frames", "dictionary")
+    _needs_new_learner = ("n_what", "coupling")
     _needs_fit_to_encode = _free_to_change = ("alpha", "gamma", "beta")
     _specifications = ()
     _fit_derives = ("alpha",)
@@ -516,7 +517,9 @@ class WhatWherePSD(SparseModel):
         self._ready()
         data = read(self, X, mask)
         check_weight(float(self.gamma), data.X.dtype, "gamma")
-        return Frames(data, Windows(groups, data.X, int(self.n_frames))), self._state.parts
+        windows = Windows(groups, data.X, int(self.n_frames))
+        windows.warn_of_no_groups()
+        return Frames(data, windows), self._state.parts
 
     def generate(self, what: ArrayLike, where: ArrayLike) -> Array:
         """Generate samples from units and codes: x = (where * h(what)) D.
@@ -538,26 +541,14 @@ class WhatWherePSD(SparseModel):
         Raises
         ------
         ValueError
-            If shapes do not match.
+            If shapes do not match, units are negative, or samples overflow.
         """
         self._ready()
         n_what, n_components = self.what_components_.shape
-        what = self._features_named("what", what, n_what)
-        where = self._features_named("where", where, n_components)
-        if what.shape[0] != where.shape[0]:
-            raise ValueError(
-                "what and where must have the same number of samples, got "
-                f"{what.shape[0]} and {where.shape[0]}."
-            )
-        parts = self._state.parts
-        return parts.decoder.astype(what.dtype).decode(where * parts.penalty.gain(what))
-
-    def _features_named(self, name, value, n_features):
-        """Return features that users pass, in the dtype of the model."""
-        value = check_codes(value, input_name=name)
-        if value.shape[1] != n_features:
-            raise ValueError(f"{name} must have {n_features} features, got {value.shape[1]}.")
-        return in_type(value, self.components_.dtype)
+        dtype = self.components_.dtype
+        what = checked_features("what", what, n_what, dtype)
+        where = checked_features("where", where, n_components, dtype)
+        return generated(self._state.parts, what, where)
 
     def inverse_transform(self, X: MatrixLike) -> Array:
         """Reconstruct samples from features.
@@ -585,9 +576,17 @@ class WhatWherePSD(SparseModel):
                 f"Features with output={self.output!r} cannot be inverted, because many codes have "
                 "the same features. Set output='both' or output='simple'."
             )
-        X = self._features_named("X", X, self._n_features_out)
+        X = checked_features("X", X, self._n_features_out, self.components_.dtype)
         n_what = self.what_components_.shape[0]
         return self.generate(X[:, :n_what], X[:, n_what:])
+
+    def _has_anyway(self, name, value):
+        if name == "gamma":
+            return self.coupling == "product"
+        n_what, n_components = self.what_components_.shape
+        if name == "n_what":
+            return number_of_units(value, n_components) == n_what
+        return super()._has_anyway(name, value)
 
     def _as_network(self):
         return NoNetwork(self)

@@ -41,6 +41,22 @@ class ClassLabels(Targets):
         """Labels of all samples, or None if some samples have no label."""
         return self.y if self.is_complete else None
 
+    def split(self, fraction, random_state):
+        """Split the samples as `Targets` does, and require two samples of each class.
+
+        Raises
+        ------
+        ValueError
+            If the validation set would be too small, or if a class has a single sample.
+        """
+        classes, counts = np.unique(self.y[self.rows], return_counts=True)
+        if counts.min() < 2:
+            raise ValueError(
+                "Early stopping requires at least 2 samples of each class, got a single sample of "
+                f"class {classes[counts.argmin()]}. Set early_stopping=False, or remove the class."
+            )
+        return super().split(fraction, random_state)
+
     def encoded(self, estimator, units):
         """Return an indicator matrix of the estimator's classes, shape (n_samples, n_classes)."""
         return (self.y[:, None] == estimator.classes_).astype(float)
@@ -73,7 +89,7 @@ class IndicatorLabels(Targets):
         return 1, ""
 
 
-def check_labels(estimator, X, y, sample_weight, class_weight):
+def check_labels(estimator, X, y, sample_weight, class_weight, multi_label=True):
     """Return checked labels and weights.
 
     Parameters
@@ -88,6 +104,8 @@ def check_labels(estimator, X, y, sample_weight, class_weight):
         Weights of the samples.
     class_weight : dict, "balanced" or None
         Weights of the classes.
+    multi_label : bool, default=True
+        Whether y may be an indicator matrix.
 
     Returns
     -------
@@ -102,8 +120,14 @@ def check_labels(estimator, X, y, sample_weight, class_weight):
     require_targets(estimator, X, y)
     if not sparse.issparse(y):
         _distinct(np.asarray(y))
-    kind = type_of_target(y, input_name="y")
+    with np.errstate(invalid="ignore"):  # it casts NaN to integers before it refuses NaN
+        kind = type_of_target(y, input_name="y")
     if kind in ("multilabel-indicator", "multiclass-multioutput"):
+        if not multi_label:
+            raise ValueError(
+                "y must be one-dimensional, with one class for each sample, got shape "
+                f"{np.shape(y)}. Fit one {type(estimator).__name__} for each column."
+            )
         _require_indicators(estimator, y, kind, class_weight)
         return _indicators(X, y, sample_weight)
     y = column_or_1d(y, warn=True)
@@ -146,7 +170,7 @@ def _distinct(y):
 
 def _require_two_classes(name, classes, hint=""):
     if len(classes) < 2:
-        found = f"only one class: {classes[0]!r}" if len(classes) else "no labels"
+        found = f"only one class: {classes[0]}" if len(classes) else "no labels"
         raise ValueError(
             f"{name} needs samples of at least 2 classes in the data, but the data contains "
             f"{found}{hint}"

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+from scipy.sparse import issparse
 from sklearn.utils import check_array, check_consistent_length
 
 from sklearn_ebm._warnings import warn
@@ -35,6 +36,7 @@ class Windows:
         starts = np.arange(n_samples) if groups is None else _starts(groups, X)
         lengths = np.diff([*starts, n_samples])
         self.size = size
+        self.has_groups = groups is not None
         self.starts = starts
         self.lengths = lengths
         self._first = np.repeat(starts, lengths)
@@ -76,15 +78,26 @@ class Windows:
             )
         warn(text, UserWarning)
 
+    def warn_of_no_groups(self):
+        """Issue a warning if windows are longer than a sample, and several samples lack groups."""
+        if not self.has_groups and self.size > 1 and self.n_samples > 1:
+            warn(
+                "groups is None, so that each sample is a sequence of its own, repeated in all "
+                f"n_frames={self.size} frames of its window. Pass groups, the sequence of each "
+                "sample. If samples have no order, pass groups=numpy.arange(n_samples).",
+                UserWarning,
+            )
+
 
 def _starts(groups, X):
     """Return the first sample of each sequence."""
-    labels = check_array(to_host(groups), dtype=None, ensure_2d=False, input_name="groups")
+    labels = groups if issparse(groups) else np.asarray(to_host(groups))
     if labels.ndim != 1:
         raise ValueError(
             "groups must have shape (n_samples,), one label per sample, got an array of shape "
             f"{labels.shape}."
         )
+    labels = check_array(labels, dtype=None, ensure_2d=False, input_name="groups")
     check_consistent_length(X, labels)
     starts = np.flatnonzero(np.concatenate([[True], labels[1:] != labels[:-1]]))
     seen = set()
@@ -93,7 +106,8 @@ def _starts(groups, X):
         if label in seen:
             raise ValueError(
                 f"groups must be contiguous: the samples of a sequence must be consecutive rows, "
-                f"but {label!r} begins again at sample {start}. Sort X and groups by sequence."
+                f"but sequence {label} begins again at sample {start}. Sort X and groups by "
+                "sequence."
             )
         seen.add(label)
     return starts

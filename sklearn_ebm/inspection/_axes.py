@@ -45,6 +45,11 @@ def fitted(estimator, name):
     return to_host(getattr(estimator, name))
 
 
+def counted(number, noun):
+    """Return a number and its noun, in the plural unless the number is one."""
+    return f"{number} {noun}{'s' * (number != 1)}"
+
+
 def check_option(value, options, name):
     """Raise a ValueError that lists the options if `value` is not one of them."""
     if value not in options:

@@ -19,7 +19,7 @@ from sklearn_ebm._typing import (
     MatrixLike,
 )
 from sklearn_ebm.backends import to_host
-from sklearn_ebm.inspection._axes import fitted, take_axes
+from sklearn_ebm.inspection._axes import counted, fitted, take_axes
 from sklearn_ebm.inspection._pictures import as_picture, coded, flat_picture, scaled, show
 
 PART, CATEGORY = 0.5, 0.7  # limits of the angles of both kinds of units (Rolfe & LeCun 2013)
@@ -151,13 +151,21 @@ class UnitDisplay:
                 "angle and size must be of shape (n_components,), got shapes "
                 f"{angle.shape} and {size.shape}."
             )
-        n_axes = 1 if self.activity is None else 2
+        activity = None
+        if self.activity is not None:
+            activity = np.asarray(to_host(self.activity), float)
+            if activity.ndim != 2 or activity.shape[1] != len(angle) or not len(activity):
+                raise ValueError(
+                    "activity must be of shape (n_steps + 1, n_components) with n_components="
+                    f"{len(angle)}, got shape {activity.shape}."
+                )
+        n_axes = 1 if activity is None else 2
         self.figure_, self.axes_ = take_axes(ax, n_axes, self, (5.0 * n_axes, 3.6))
         self.correlation_ = _correlation(angle, size)
         self._draw_units(angle, size)
         self.lines_: list[Any] = []
-        if self.activity is not None:
-            self._draw_activity(angle, np.asarray(to_host(self.activity), float))
+        if activity is not None:
+            self._draw_activity(angle, activity)
         return self
 
     def _draw_units(self, angle, size):
@@ -169,10 +177,11 @@ class UnitDisplay:
                 name, (1, limit), xycoords=("axes fraction", "data"), ha="right",
                 va="top" if name == "parts" else "bottom", color="0.4",
             )  # fmt: skip
-        axes.set_ylim(bottom=0)
+        axes.set_ylim(0, 1.1 * max(CATEGORY, *angle))
         axes.set_xlabel("Norm of the coefficients of a unit")
         axes.set_ylabel("Angle of filter and atom [rad]")
-        axes.set_title(f"{len(angle)} units, correlation {self.correlation_:.2f}")
+        shown = "" if math.isnan(self.correlation_) else f", correlation {self.correlation_:.2f}"
+        axes.set_title(f"{counted(len(angle), 'unit')}{shown}")
 
     def _draw_activity(self, angle, activity):
         axes, steps = self.axes_[1], np.arange(len(activity))
@@ -224,7 +233,8 @@ class PrototypeDisplay:
         Figure that contains the plot.
 
     axes_ : ndarray of matplotlib Axes, of shape (n_parts + 3,)
-        Axes of the image, the reconstruction, the prototype and the parts.
+        Axes of the image, the reconstruction, the prototype and the parts. A new figure has no
+        axes for parts that do not contribute.
 
     images_ : list of matplotlib AxesImage
         Pictures, in the order of the axes.
@@ -284,7 +294,8 @@ class PrototypeDisplay:
             Colour map of images without colour channels.
 
         ax : sequence of n_parts + 3 matplotlib Axes, default=None
-            Axes for the plots. None creates a new figure.
+            Axes for the plots. If fewer parts contribute, the last axes remain empty. None creates
+            a new figure.
 
         Returns
         -------
@@ -312,7 +323,8 @@ class PrototypeDisplay:
             Colour map of images without colour channels.
 
         ax : sequence of n_parts + 3 matplotlib Axes, default=None
-            Axes for the plots. None creates a new figure.
+            Axes for the plots. If fewer parts contribute, the last axes remain empty. None creates
+            a new figure.
 
         Returns
         -------
@@ -338,18 +350,19 @@ class PrototypeDisplay:
         )
         shares = size[self.order_] / (np.linalg.norm(image) or 1.0)
         parts = [f"{share:.2f}" for share in shares]
-        self._draw(
-            pictures, ["Image", "Reconstruction", "Prototype", *parts], image.shape, cmap, ax
-        )
+        titles = ["Image", "Reconstruction", "Prototype", *parts]
+        pictures = [flat_picture(each.reshape(image.shape)) for each in pictures]
+        n_axes = len(titles) if ax is None else n_parts + 3
+        height, width = pictures[0].shape[:2]
+        figure_size = (INCHES * n_axes, INCHES * height / width + 0.4)
+        self.figure_, self.axes_ = take_axes(ax, n_axes, self, figure_size)
+        self._draw(pictures, titles, cmap)
         return self
 
-    def _draw(self, rows, titles, shape, cmap, ax):
-        pictures = [flat_picture(each.reshape(shape)) for each in rows]
-        height, width = pictures[0].shape[:2]
-        figure_size = (INCHES * len(pictures), INCHES * height / width + 0.4)
-        self.figure_, self.axes_ = take_axes(ax, len(pictures), self, figure_size)
+    def _draw(self, pictures, titles, cmap):
         self.images_ = []
-        for axes, picture, title in zip(self.axes_, pictures, titles, strict=True):
+        for axes in self.axes_:
             axes.set_axis_off()
+        for axes, picture, title in zip(self.axes_, pictures, titles, strict=False):
             axes.set_title(title, fontsize="small")
             self.images_.append(show(axes, picture, (-1.0, 1.0), cmap))

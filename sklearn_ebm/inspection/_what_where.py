@@ -11,10 +11,11 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklearn_ebm._typing import ArrayLike, Axes, ColormapLike, Estimator, ImageShape
 from sklearn_ebm.backends import to_host
-from sklearn_ebm.inspection._axes import fitted, take_axes
+from sklearn_ebm.inspection._axes import counted, fitted, take_axes
 from sklearn_ebm.inspection._mosaic import arrange, draw, scaled_tiles, tile_shape
 
 TILE = 0.55  # inches
+TITLE = 2.2  # inches, width of the title
 
 
 class WhatWhereDisplay:
@@ -155,10 +156,10 @@ class WhatWhereDisplay:
         share = np.take_along_axis(weights, self.order_, axis=1) / np.where(largest > 0, largest, 1)
         contrast = share.reshape(-1, *[1] * (tiles.ndim - 1))
         mosaic = arrange(contrast * tiles[self.order_.ravel()], n_filters)
-        size = TILE * n_filters, TILE * len(weights)
+        size = max(TILE * n_filters, TITLE), TILE * len(weights)
         self.figure_, self.axes_ = take_axes(ax, 1, self, size)
         self.image_ = draw(self.axes_[0], mosaic, cmap)
-        self.axes_[0].set_title(f"Filters of {len(weights)} units")
+        self.axes_[0].set_title(f"Filters of {counted(len(weights), 'unit')}")
         return self
 
 

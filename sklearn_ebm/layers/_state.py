@@ -46,6 +46,7 @@ SAMPLE_BY_SAMPLE = {  # methods whose result has one row for each sample and dep
     "score_samples",
     "transform",
 }
+NEW_FIT = "To change it, call fit with warm_start=False."  # remedy while learning continues
 VERSION = "_sklearn_ebm_version"  # entry of stored estimators
 
 
@@ -135,6 +136,7 @@ class Stateful:
     _fit_derives: tuple = ()  # parameters with values, such as "scale", that fit replaces
     _specifications: tuple = ()  # parameters with parameters of their own, which are immutable
     _free_to_change: tuple = ()  # those among them that may change before `partial_fit`
+    _needs_new_learner: tuple[str, ...] = ()  # must not change while learning continues
 
     def __init_subclass__(cls, **options):
         """Let methods with one result for each sample take Dask arrays, chunk by chunk."""
@@ -209,8 +211,10 @@ class Stateful:
         replaced = self._replaced_since(state) | state.pending
         if "components_" in replaced & state.forms.keys():  # parameters are compared with it
             self.components_ = self._checked_attribute("components_", state)
-        if not learning:
-            self._require_fitted_with(state.fitted_with)
+        if learning:
+            self._require_fitted_with(state.fitted_with, self._needs_new_learner, NEW_FIT)
+        else:
+            self._require_fitted_with(state.fitted_with, self._needs_fit)
         parts = self._take_over(state, replaced)
         replaced = state.replaced | replaced
         state = replace(state, parts=parts, replaced=replaced, pending=frozenset())
@@ -253,21 +257,25 @@ class Stateful:
         names = (*self._needs_fit, *self._needs_fit_to_encode, *self._fit_derives)
         return {name: getattr(self, name) for name in names}
 
-    def _require_fitted_with(self, fitted_with):
+    def _require_fitted_with(self, fitted_with, names, remedy=None):
         """Refuse parameters that have changed since the last fit and require another fit."""
-        change = self._change_since_fit(self._needs_fit, fitted_with)
+        change = self._change_since_fit(names, fitted_with, remedy)
         if change:
             raise ValueError(change)
 
-    def _change_since_fit(self, names, fitted_with):
-        """Return an error message if a parameter has changed since the last fit, otherwise ""."""
+    def _change_since_fit(self, names, fitted_with, remedy=None):
+        """Return an error message if a parameter has changed since the last fit, otherwise "".
+
+        The message ends with a remedy, which is to fit again if None is given.
+        """
         for name in names:
             value, fitted = getattr(self, name), fitted_with.get(name, getattr(self, name))
             if not is_same(value, fitted) and not self._has_anyway(name, value):
-                remedy = "fit or partial_fit" if name in self._free_to_change else "fit"
+                methods = "fit or partial_fit" if name in self._free_to_change else "fit"
                 return (
                     f"{_shown(name, value)}, but this {type(self).__name__} was fitted with "
-                    f"{_shown(name, fitted)}. Call {remedy} to learn with the new value."
+                    f"{_shown(name, fitted)}. "
+                    + (remedy or f"Call {methods} to learn with the new value.")
                 )
         return ""
 

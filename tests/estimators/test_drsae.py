@@ -273,7 +273,7 @@ def test_other_classes_are_refused_by_a_warm_start():
 @pytest.mark.parametrize("parameter", ["n_components", "n_steps"])
 def test_another_network_is_refused_by_a_warm_start(parameter):
     model = quick(warm_start=True).fit(X, Y).set_params(**{parameter: 5})
-    with pytest.raises(ValueError, match=f"{parameter}=5, but .* Set warm_start=False"):
+    with pytest.raises(ValueError, match=f"{parameter}=5, but .* call fit with warm_start=False"):
         model.fit(X, Y)
 
 
@@ -304,6 +304,17 @@ def test_learning_that_diverges_keeps_the_best_pass():
         model = quick(max_iter=20, learning_rate=rate).fit(X, Y)
     assert np.all(np.isfinite(model.energy(X)))
     assert model.energy(X).mean() < 0.6
+
+
+@pytest.mark.filterwarnings("ignore:Samples have a root mean square norm")
+@pytest.mark.parametrize("scale", [1e4, 1e7, 1e8])
+def test_steps_that_overflow_are_not_taken(scale):
+    """In single precision, the second energies of large samples are not a number."""
+    large = (scale * X).astype(np.float32)
+    with pytest.warns(ConvergenceWarning, match="Training diverged"):
+        model = quick().fit(large, Y)
+    assert np.all(np.isfinite(model.energy(large)))
+    assert np.all(np.isfinite(model.predict_proba(large)))
 
 
 # ------------------------------------------------------------------------------------- attributes
@@ -343,15 +354,18 @@ def test_copies_share_no_learning():
         (None, "requires y to be passed, but the target y is None"),
         (
             np.zeros(150),
-            "samples of at least 2 classes .* contains only one class",
+            "samples of at least 2 classes .* contains only one class: 0.0$",
         ),
         (np.full(150, -1), "samples of at least 2 classes"),
         (np.eye(3)[Y].astype(int), "y must be one-dimensional, with one class for each sample"),
+        (np.stack([Y, Y], 1), r"y must be one-dimensional, .* got shape \(150, 2\)"),
+        (np.where(Y == 0, np.nan, Y), "Input y contains NaN"),
         (Y[:10], "inconsistent numbers of samples"),
         (X[:, 30] + 0.1, "Unknown label type|continuous"),
     ],
-    ids=["none", "one class", "no labels", "indicators", "few", "real numbers"],
+    ids=["none", "one class", "no labels", "indicators", "two", "NaN", "few", "real numbers"],
 )
+@pytest.mark.filterwarnings("error::RuntimeWarning")
 def test_labels_that_cannot_be_learned_are_refused(y, words):
     with pytest.raises(ValueError, match=words):
         quick().fit(X, y)
@@ -371,6 +385,13 @@ def test_labels_that_cannot_be_learned_are_refused(y, words):
 def test_parameters_that_do_not_fit_are_refused(parameters, words):
     with pytest.raises(ValueError, match=words):
         quick(**parameters).fit(X, Y)
+
+
+def test_a_class_of_one_sample_cannot_be_held_out():
+    y = np.r_[5, Y[1:]]
+    with pytest.raises(ValueError, match=r"single sample of class 5\. Set early_stopping=False"):
+        quick(early_stopping=True).fit(X, y)
+    assert_array_equal(quick().fit(X, y).classes_, [0, 1, 2, 5])
 
 
 @pytest.mark.parametrize(

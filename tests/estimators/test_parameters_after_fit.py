@@ -479,7 +479,7 @@ def test_parameters_of_a_penalty_are_live():
 def test_kernels_that_learning_cannot_go_on_with_are_refused(parameter, value, warm_start):
     model = ConvSparseCoder(3, kernel_size=3, warm_start=True, **QUICK).fit(IMAGES)
     model.set_params(**{parameter: value})
-    with pytest.raises(ValueError, match=rf"{parameter}=.*Call fit .*warm_start=False"):
+    with pytest.raises(ValueError, match=rf"{parameter}=.*call fit with warm_start=False"):
         (model.fit if warm_start else model.partial_fit)(IMAGES)
 
 

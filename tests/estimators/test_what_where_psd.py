@@ -97,7 +97,7 @@ def test_the_energy_is_the_sum_of_its_terms(coupling):
     one = clone_with(model, output="both")
     one.set_params(inference="optimal")
     film = X[windows[:, -1]]
-    u, c = np.split(one.transform(film), [3], axis=1)
+    u, c = np.split(one.transform(film, groups=np.arange(20)), [3], axis=1)
     gain = np.exp(u @ A) if coupling == "gated" else (u + 0.05 * alpha ** (1 / 3)) @ A
     z, prediction = c * gain, one.encoder_.forward(film)
     terms = (
@@ -106,7 +106,9 @@ def test_the_energy_is_the_sum_of_its_terms(coupling):
         + alpha * c.sum(axis=1)
     )
     cost = 0.5 * alpha**2 if coupling == "gated" else alpha
-    assert_allclose(one.energy(film), 3 * terms + cost * u.sum(axis=1), rtol=1e-3)
+    assert_allclose(
+        one.energy(film, groups=np.arange(20)), 3 * terms + cost * u.sum(axis=1), rtol=1e-3
+    )
 
 
 def clone_with(model, **parameters):
@@ -300,10 +302,49 @@ def test_gates_that_are_negative_are_refused():
         model.transform(X)
 
 
+@pytest.mark.parametrize("parameters", [{"n_what": 5}, {"coupling": "product"}])
+def test_other_units_are_refused_by_continued_learning(parameters):
+    model = fitted(warm_start=True).set_params(**parameters)
+    ((name, value),) = parameters.items()
+    for call in (model.fit, model.partial_fit):
+        with pytest.raises(ValueError, match=f"{name}={value!r}, but .*with warm_start=False"):
+            call(X, groups=GROUPS)
+    assert_array_equal(model.set_params(warm_start=False).fit(X, groups=GROUPS).components_,
+                       fitted(**parameters).components_)  # fmt: skip
+
+
+def test_values_that_make_no_difference_need_no_fit():
+    """`n_what` of None is a quarter of the atoms; pools have no gamma."""
+    model = fitted(n_what=2)
+    features = model.transform(X, groups=GROUPS)
+    assert_array_equal(model.set_params(n_what=None).transform(X, groups=GROUPS), features)
+    pools = fitted(coupling="product")
+    features = pools.transform(X, groups=GROUPS)
+    assert_array_equal(pools.set_params(gamma=9.0).transform(X, groups=GROUPS), features)
+    with pytest.raises(ValueError, match=r"gamma=9\.0, but"):
+        model.set_params(gamma=9.0).transform(X, groups=GROUPS)
+
+
+def test_units_that_are_never_active_are_warned_of():
+    with pytest.warns(ConvergenceWarning, match="No unit was active with gamma=1000.*Lower gamma"):
+        model = fitted(gamma=1000.0)
+    assert not model.transform(X, groups=GROUPS).any()
+    assert model.set_params(output="simple").transform(X, groups=GROUPS).any()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        fitted()
+        fitted(coupling="product")
+
+
+def test_remedies_name_only_parameters_of_the_model():
+    with pytest.warns(UserWarning, match=r"most samples have a code of zeros\. Lower alpha\.$"):
+        fitted(alpha=6.0)
+
+
 # ----------------------------------------------------------------------------- groups and bad input
 def test_sequences_that_are_not_contiguous_are_refused():
     groups = np.array([0, 0, 1, 1, 0, 0])
-    message = "groups must be contiguous: .* begins again at sample 4. Sort X and groups"
+    message = "contiguous: .* but sequence 0 begins again at sample 4. Sort X and groups"
     for call in (SMALL.fit, fitted().transform, fitted().energy):
         with pytest.raises(ValueError, match=message):
             call(X[:6], groups=groups)
@@ -314,6 +355,8 @@ def test_sequences_that_are_not_contiguous_are_refused():
     [
         (GROUPS[:5], "inconsistent numbers of samples"),
         (np.stack([GROUPS, GROUPS]), "groups must have shape"),
+        (sparse.csr_array(GROUPS[None]), r"groups must have shape .* got .* of shape \(1, 80\)"),
+        (3, r"groups must have shape .* got an array of shape \(\)"),
         (np.full(80, np.nan), "groups contains NaN"),
     ],
 )
@@ -333,10 +376,23 @@ def test_short_sequences_are_warned_of():
         clone(SMALL).fit(X, groups=groups)
 
 
+@pytest.mark.parametrize("method", ["transform", "energy", "score", "score_samples"])
+def test_several_samples_without_groups_are_warned_of(method):
+    """The features of a pipeline that passes no groups differ from those of `fit`."""
+    call = getattr(fitted(), method)
+    with pytest.warns(UserWarning, match=r"groups is None, .*n_frames=3.*groups=numpy.arange"):
+        alone = call(X)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        assert_array_equal(call(X, groups=np.arange(80)), alone)
+        call(X, groups=GROUPS)
+        call(X[:1])
+
+
 def test_windows_of_one_frame_need_no_groups():
     with warnings.catch_warnings():
         warnings.simplefilter("error", UserWarning)
-        clone(SMALL).set_params(n_frames=1).fit(X)
+        clone(SMALL).set_params(n_frames=1).fit(X).transform(X)
 
 
 def test_more_pools_than_components_are_refused():
@@ -362,6 +418,17 @@ def test_features_of_the_wrong_size_are_refused():
         model.generate(np.ones((2, 3)), np.ones((3, 8)))
     with pytest.raises(ValueError, match="X must have 11 features, got 8"):
         model.inverse_transform(np.ones((2, 8)))
+
+
+@couplings
+def test_units_that_no_window_has_are_refused(coupling):
+    model = fitted(coupling=coupling, output="both")
+    negative = np.r_[np.ones(2), -1, np.ones(8)][None]
+    for call in (model.inverse_transform, lambda both: model.generate(both[:, :3], both[:, 3:])):
+        with pytest.raises(ValueError, match="what must be non-negative, got a minimum of -1"):
+            call(negative)
+        with pytest.raises(ValueError, match=r"range of dtype\('float64'\).*Pass smaller units"):
+            call(np.full((1, 11), 1e200))
 
 
 def test_codes_have_no_duality_gap():

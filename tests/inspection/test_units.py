@@ -71,6 +71,35 @@ def test_lengths_that_differ_are_refused():
         UnitDisplay([1, 2], [1, 2, 3]).plot()
 
 
+@pytest.mark.parametrize("shape", [(3,), (3, 2), (0, 3)])
+def test_activity_of_other_units_is_refused(shape):
+    with pytest.raises(ValueError, match=r"activity must be of shape .* with n_components=3, got"):
+        UnitDisplay([0.1, 0.4, 0.9], [1, 2, 3], activity=np.ones(shape)).plot()
+
+
+def test_the_title_has_no_correlation_that_is_not_defined():
+    assert UnitDisplay([0.1], [1]).plot().axes_[0].get_title() == "1 unit"
+    assert UnitDisplay([0.1, 0.9], [1, 2]).plot().axes_[0].get_title() == (
+        "2 units, correlation 1.00"
+    )
+
+
+def test_both_limits_are_inside_the_plot():
+    assert UnitDisplay([0.1, 0.2], [1, 2]).plot().axes_[0].get_ylim()[1] > 0.75
+
+
+def test_axes_of_parts_that_do_not_contribute_remain_empty():
+    contributions = np.diag([1.0, 2.0, 0.0, 0.0])
+    _, axes = plt.subplots(3, 3)
+    display = PrototypeDisplay(np.ones((2, 2)), contributions, [True, False, False, False])
+    display.plot(ax=axes)
+    assert [len(each.images) for each in axes.ravel()] == [1, 1, 1, 1, 0, 0, 0, 0, 0]
+    assert not any(each.axison for each in axes.ravel())
+    assert len(display.plot().axes_) == 4  # a new figure has no empty axes
+    with pytest.raises(ValueError, match="Expected ax to have 5 axes, got 9"):
+        display.plot(n_parts=2, ax=axes)
+
+
 def test_an_image_is_a_prototype_plus_parts(model):
     display = PrototypeDisplay.from_estimator(model, X[0], image_shape=(3, 4), n_parts=3)
     code, category = model.transform(X[:1])[0], angles_of(model) > 0.7

@@ -53,3 +53,15 @@ def test_other_models_are_refused():
 def test_weights_that_do_not_match_are_refused(weights, n_filters, message):
     with pytest.raises(ValueError, match=message):
         WhatWhereDisplay(FILTERS, weights, n_filters=n_filters, image_shape=(3, 4)).plot()
+
+
+@pytest.mark.parametrize(
+    ("n_units", "title"), [(1, "Filters of 1 unit"), (2, "Filters of 2 units")]
+)
+def test_the_title_is_inside_a_narrow_figure(n_units, title):
+    display = WhatWhereDisplay(FILTERS, WEIGHTS[:n_units], n_filters=1, image_shape=(3, 4)).plot()
+    figure = display.figure_
+    figure.draw_without_rendering()
+    assert display.axes_[0].get_title() == title
+    box = display.axes_[0].title.get_window_extent()
+    assert 0 <= box.x0 < box.x1 <= figure.bbox.x1

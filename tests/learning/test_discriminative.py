@@ -103,10 +103,11 @@ def test_fused_steps_do_not_depend_on_the_number_of_threads():
         assert_allclose(results[1][name], value, rtol=1e-13, atol=1e-15, err_msg=name)
 
 
-def test_a_batch_that_diverges_moves_nothing():
+@pytest.mark.parametrize("factor", [1e4, np.inf, np.nan])  # energies of 10^7, or none
+def test_a_batch_that_diverges_moves_nothing(factor):
     learner = trainer("numba", coder())
     learner.criterion.begin({"validation": 1.0})
-    learner.criterion.parameters["dictionary"][...] *= 1e4  # energies of 10^7
+    learner.criterion.parameters["dictionary"][...] *= factor
     before = copy.deepcopy(learner.criterion.parameters)
     with pytest.raises(Diverged):
         learner.steps(samples(), [np.arange(10), np.arange(10, 20)], [0.0, 0.0])

@@ -37,7 +37,7 @@ from sklearn_ebm.backends.numba._factor import (
     solve_half,
     solve_rest,
 )
-from sklearn_ebm.backends.numba._rules import inner, kernel, row_of, weighted
+from sklearn_ebm.backends.numba._rules import guard, inner, kernel, row_of, weighted
 from sklearn_ebm.backends.numba._simd import LANES
 
 ALONE = 48  # size of the support up to which a single atom joins at a time
@@ -176,7 +176,7 @@ def _pardon(descent, size):
         descent.is_free[descent.support[i]] = 0
 
 
-@inner
+@guard
 def _relative_gap(rule, target, descent, size, half_norm, largest):
     """Return the duality gap over 1/2 ||x||^2; infinity if zero is better, or for NaN."""
     alpha = rule.threshold

@@ -17,7 +17,7 @@ from sklearn_ebm.backends._namespace import new_array, read_only
 from sklearn_ebm.backends._rules import WeightedPositiveSoftThreshold
 from sklearn_ebm.backends.numba._atomic import take_number, wait_for
 from sklearn_ebm.backends.numba._launcher import n_threads, work_together
-from sklearn_ebm.backends.numba._rules import inner, kernel, routine
+from sklearn_ebm.backends.numba._rules import guard, inner, kernel, routine
 from sklearn_ebm.backends.numba._simd import (
     LANES,
     add,
@@ -294,7 +294,7 @@ def _limit_filters(network, room, longest, first, last, part):
                 weights[k] *= row[k]
 
 
-@routine
+@guard
 def _is_finite(room, numbers, batch):
     """Return whether the mean loss of a batch is not too large; false for NaN."""
     loss = 0.0

@@ -7,11 +7,9 @@ from numba import njit
 
 from sklearn_ebm.backends.numba._kernel_cache import cached_on_disk
 from sklearn_ebm.backends.numba._launcher import split_rows
-from sklearn_ebm.backends.numba._rules import FAST_MATH, OPTIONS
+from sklearn_ebm.backends.numba._rules import OPTIONS_WITH_NAN
 
 SMALLEST_PIECE = 512
-# A gap may be NaN, and must remain NaN.
-WITH_NAN = {**OPTIONS, "fastmath": FAST_MATH - {"nnan", "ninf"}}
 
 
 def gap_with_rounding(code, gap, unit, roundings, largest_atom, dual_norm):
@@ -27,7 +25,7 @@ def gap_with_rounding(code, gap, unit, roundings, largest_atom, dual_norm):
 
 
 @cached_on_disk
-@njit(**WITH_NAN)
+@njit(**OPTIONS_WITH_NAN)  # a gap may be NaN, and must remain NaN
 def _bound_rows(code, gap, unit, error, largest_atom, dual_norm, result, first, last):
     for i in range(first, last):
         total = code[i, 0] - code[i, 0]

@@ -34,6 +34,7 @@ OPTIONS = {
     "error_model": "numpy",
     "_nrt": False,
 }
+OPTIONS_WITH_NAN = {**OPTIONS, "fastmath": FAST_MATH - {"nnan", "ninf"}}
 
 
 def kernel(function):
@@ -44,6 +45,15 @@ def kernel(function):
 def inner(function):
     """Compile a function that other kernels call, inlined in each place."""
     return fragment(function, forceinline=True, **OPTIONS)
+
+
+def guard(function):
+    """Compile a function that other kernels call to detect NaN, for instance after divergence.
+
+    Without NaN, compilers may replace `not a <= b` by `a > b`, which is false for NaN. The function
+    must read the numbers from arrays, because results of other functions are assumed to be finite.
+    """
+    return fragment(function, forceinline=True, **OPTIONS_WITH_NAN)
 
 
 def routine(function):

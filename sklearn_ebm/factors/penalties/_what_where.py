@@ -215,6 +215,11 @@ def _checked_gates(gates, shape):
     return gates
 
 
+def number_of_units(n_what, n_components):
+    """Return the number of units for the parameter `n_what`; None is a quarter of the atoms."""
+    return max(1, n_components // 4) if n_what is None else int(n_what)
+
+
 class WhatWherePenalty:
     """Penalty of `WhatWherePSD` as specified by its parameters.
 
@@ -245,7 +250,7 @@ class WhatWherePenalty:
 
     def resolve(self, n_components, alpha, positive=True):
         """Return the penalty factor for an alpha. Gates are equal before learning draws them."""
-        n_what = max(1, n_components // 4) if self.n_what is None else int(self.n_what)
+        n_what = number_of_units(self.n_what, n_components)
         if self.coupling == "gated":
             gates = unit_rows_of(np.ones((n_what, n_components)))
             return Gated(alpha, gates, self.n_frames, self.gamma)
