@@ -357,7 +357,8 @@ def test_every_kernel_of_the_reference_is_registered():
     registered = *CASES.values(), *MINIMIZERS.values(), *PATHS.values()
     kernels = {case.kernel for case in registered}
     others = {"map_pieces", "name", "to_csr", "to_device"}
-    loops = {"contrastive_steps"}  # their reference is in the solvers: see tests/solvers
+    # compared with single steps in tests/solvers and tests/learning
+    loops = {"contrastive_steps", "discriminative_steps"}
     shared = {"flip_factors"}  # the same array functions in all backends
     assert kernels == set(reference.__all__) - others - loops - shared
 

@@ -128,9 +128,17 @@ def test_a_killed_worker_changes_nothing(cluster, client, expected):
         os.kill(victim, 0)
 
 
+@pytest.fixture
+def usual_interrupts():
+    """Let SIGINT raise KeyboardInterrupt, even if a shell started the tests in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT for one process")
-def test_ctrl_c_leaves_a_usable_model_and_cancels_tasks(client):
+def test_ctrl_c_leaves_a_usable_model_and_cancels_tasks(client, usual_interrupts):
     interrupt = During(lambda: os.kill(os.getpid(), signal.SIGINT), repeats=True)
     model = clone(MODEL).set_params(max_iter=1000).set_callbacks(interrupt)
     with pytest.raises(KeyboardInterrupt):

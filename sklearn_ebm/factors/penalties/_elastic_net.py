@@ -43,7 +43,7 @@ class ElasticNetPenalty(PenaltySpecification):
     >>> import numpy as np
     >>> from sklearn_ebm import ElasticNetPenalty, sparse_encode
     >>> penalty = ElasticNetPenalty(l1_ratio=0.5)
-    >>> print(sparse_encode([[3.0, 0.5]], np.eye(2), alpha=2.0, penalty=penalty))
+    >>> print(sparse_encode([[3.0, 0.5]], np.eye(2), alpha=2.0, penalty=penalty).round(6))
     [[1. 0.]]
     """
 
