@@ -354,7 +354,7 @@ class ChunkedBatch:
 
     def _piece(self, place, number, rows, work):
         name, n_pieces = self.samples.chunks.name_of(number), len(self.pieces)
-        shard = None if work.only_measures else work.part(place, n_pieces).shard
+        shard = work.part_of_shard(place, n_pieces)
         return Piece(name, rows, self._firsts[place], n_pieces, shard)
 
 

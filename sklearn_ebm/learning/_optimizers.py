@@ -1,7 +1,5 @@
 """First-order optimizers of a dictionary of named parameters, in place; `OPTIMIZERS` names them."""
 
-import copy
-
 import numpy as np
 
 from sklearn_ebm._storage import stored
@@ -52,10 +50,8 @@ class Optimizer:
                 value[...] = 0
 
     def without_state(self):
-        """Return an optimizer with the same settings, but without parameters and moments."""
-        bare = copy.copy(self)
-        bare.__init__({}, self.scales, self.decay, self.units)
-        return bare
+        """Return an optimizer of the same kind, without parameters and moments."""
+        return type(self)({}, self.scales, self.decay, self.units)
 
     def _moments(self):
         """Return the arrays of moments, each a dictionary with the names of the parameters."""

@@ -117,9 +117,7 @@ class Plateau(Policy):
 
     def message(self, plan):
         """Return the text of the warning that learning has not converged after the last pass."""
-        reached = (
-            f"Maximum number of iterations (max_iter={plan.max_iter}) reached before convergence"
-        )
+        reached = _reached(plan)
         if math.isinf(self.change):
             return f"{reached}, which requires at least {2 * WINDOW} passes. Increase max_iter."
         change, tol = distinct(self.change, self.tol)

@@ -122,18 +122,18 @@ class Work:
         light = contributor(criterion)
         return replace(self, criterion=light, shard=None, is_condensed=is_condensed)
 
-    def part(self, place, n_pieces):
-        """Return the work of one of several pieces in different places: it has a part of the shard.
+    def part_of_shard(self, place, n_pieces):
+        """Return the part of the shard for one of several pieces in different places, or None.
 
         Particles are divided evenly, whatever the size of the pieces is.
         """
-        if self.shard is None:
-            return self
+        if self.shard is None or self.only_measures:
+            return None
         if offers(self.shard, "divided"):
-            return replace(self, shard=self.shard.divided(place, n_pieces))
+            return self.shard.divided(place, n_pieces)
         n_all = self.shard.shape[0]
         first, last = (n_all * each // n_pieces for each in (place, place + 1))
-        return replace(self, shard=Particles(self.shard[first:last, :], first, n_all))
+        return Particles(self.shard[first:last, :], first, n_all)
 
     def joined(self, parts):
         """Return the successor of the shard from those of all pieces, in order."""
