@@ -134,6 +134,19 @@ class BaseCriterion:
             self.optimizer.restart()
 
 
+def copied(parameters):
+    """Return copies of all arrays, by name."""
+    return {
+        name: array_namespace(value).asarray(value, copy=True) for name, value in parameters.items()
+    }
+
+
+def put_back(parameters, kept):
+    """Set all arrays to those that were kept, in place."""
+    for name, value in parameters.items():
+        value[...] = kept[name]
+
+
 def mean_loss(report):
     """Return the weighted mean loss per sample."""
     return report["loss"] / max(report["weight"], np.finfo(float).tiny)

@@ -2,8 +2,7 @@
 
 import math
 
-from sklearn_ebm.backends import array_namespace
-from sklearn_ebm.learning.criteria._base import BaseCriterion, mean_loss
+from sklearn_ebm.learning.criteria._base import BaseCriterion, copied, mean_loss, put_back
 
 WITHOUT_SCORE = {"loss", "weight", "n_samples"}  # entries of the report of samples without targets
 
@@ -65,12 +64,8 @@ class ScoredCriterion(BaseCriterion):
 
     def snapshot(self):
         """Return a copy of the parameters."""
-        return {
-            name: array_namespace(value).asarray(value, copy=True)
-            for name, value in self.parameters.items()
-        }
+        return copied(self.parameters)
 
     def restore(self, kept):
         """Restore a snapshot."""
-        for name, value in self.parameters.items():
-            value[...] = kept[name]
+        put_back(self.parameters, kept)

@@ -8,7 +8,7 @@ from sklearn_ebm._storage import stored
 from sklearn_ebm.backends import array_namespace
 from sklearn_ebm.learning._divergence import Diverged, Watch
 from sklearn_ebm.learning._limited_memory import ALL_OPTIMIZERS
-from sklearn_ebm.learning.criteria._base import BaseCriterion, divided, mean_loss
+from sklearn_ebm.learning.criteria._base import BaseCriterion, copied, divided, mean_loss, put_back
 from sklearn_ebm.protocols import offers
 
 PIECE_ROWS = 128  # smallest number of samples that a thread processes at a time
@@ -177,15 +177,11 @@ class Shaping(BaseCriterion):
     # -------------------------------------------------------------------------- ways back and on
     def snapshot(self):
         """Return copies of the parameters."""
-        return {
-            name: array_namespace(value).asarray(value, copy=True)
-            for name, value in self.parameters.items()
-        }
+        return copied(self.parameters)
 
     def restore(self, kept):
         """Restore a snapshot."""
-        for name, value in self.parameters.items():
-            value[...] = kept[name]
+        put_back(self.parameters, kept)
 
 
 def _sums(batch, losses):
