@@ -2,12 +2,13 @@
 
 Each network has 1,000 sigmoid units (saturated linear ones for "saturating") and a softmax. It is
 first trained without labels on the 60,000 training images, then with the labels of 50,000 of them.
-The other 10,000 labels select the pass whose parameters are evaluated on the test images. The
-learning rate without labels and the levels of noise were selected from a few values on a part of
-the training images. The rate of the pretrained weights was not: it was lowered after a first test
-error was known. The published errors, of networks with tuned settings and without dropout, are from
-Rifai et al. (2011), table 1.
+The other 10,000 labels select the pass whose parameters are evaluated on the test images. They also
+select, for each model, the rate of the pretrained weights among a few values, in shorter training
+(--search). The learning rate without labels and the levels of noise were selected from a few values
+on a part of the training images. The published errors, of networks with tuned settings and without
+dropout, are from Rifai et al. (2011), table 1.
 
+    python -m benchmarks.papers.auto_encoders --search [--models NAME ...]
     python -m benchmarks.papers.auto_encoders [--models NAME ...] [--seeds N ...]
 
 Each number is stored when it is known, so that a long run can be divided and continued. The table
@@ -27,6 +28,9 @@ DROPOUT = 0.5
 LEARNING_RATE, WEIGHT_DECAY = 6e-4, 0.03
 FEATURE_RATE = 2e-2  # initial learning rate without labels
 ENCODER_RATE = 0.1  # factor of the learning rate of pretrained weights
+RATES = {}  # of models for which the search selects another one
+ENCODER_RATES = 0.1, 0.3, 1.0  # of the search
+PASSES_OF_SEARCH = 15  # with labels
 NO_TERM = {"regularizer": "contractive", "alpha": 0.0}
 MODELS = {  # parameters of AutoEncoder, and the published test error in percent
     "denoising, masking": ({"noise_level": 0.5}, 1.57),
@@ -51,6 +55,10 @@ def main():
     train, test = (
         (images.reshape(len(images), -1), labels) for images, labels in _recipes.mnist(options)
     )
+    if options.search:
+        for name in options.models:
+            search(trials, name, train, options)
+        return
     for seed in options.seeds or [options.seed]:
         for name in options.models:
             compute = functools.partial(test_error, name, seed, train, test, options)
@@ -63,6 +71,25 @@ def main():
 def own_options(parser):
     parser.add_argument("--models", nargs="+", choices=MODELS, default=[*MODELS], metavar="NAME")
     parser.add_argument("--seeds", nargs="+", type=int, metavar="N")
+    parser.add_argument("--search", action="store_true", help="errors of the held-out labels")
+
+
+def search(trials, name, train, options):
+    """Store the least error of the held-out labels for each rate of the pretrained weights."""
+
+    @functools.cache
+    def pretrained():
+        return pipeline(name, options.seed, options).fit(*train)
+
+    def error(rate):
+        tuned = with_labels(
+            pretrained(), rate, PASSES_OF_SEARCH, options.seed, options, prefit=True
+        ).fit(*train)
+        return 100 * (1 - tuned.validation_accuracy_curve_.max())
+
+    for rate in ENCODER_RATES:
+        key = f"{name}, validation, rate {rate}"
+        trials.number(key, options.seed, compute=functools.partial(error, rate))
 
 
 def tabulate(report, trials):
@@ -83,24 +110,37 @@ def test_error(name, seed, train, test, options):
 
 
 def classifier(name, seed, options):
+    """Return the network, to be trained without labels and then with labels."""
+    rate = RATES.get(name, ENCODER_RATE)
+    unfitted = pipeline(name, seed, options)
+    return with_labels(unfitted, rate, PASSES_WITH_LABELS, seed, options)
+
+
+def pipeline(name, seed, options):
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
 
-    from sklearn_ebm import Dropout, FineTunedClassifier
+    from sklearn_ebm import Dropout
 
-    features = model(name, seed, options)
     last = Dropout(DROPOUT, random_state=seed), LogisticRegression(C=0.3, max_iter=30)
-    pipeline = make_pipeline(features, *last)
+    return make_pipeline(model(name, seed, options), *last)
+
+
+def with_labels(pipeline, rate, passes, seed, options, **settings):
+    """Return the estimator that trains the pipeline with labels, its first step at this rate."""
+    from sklearn_ebm import FineTunedClassifier
+
     return FineTunedClassifier(
         pipeline,
-        max_iter=2 if options.quick else PASSES_WITH_LABELS,
+        max_iter=2 if options.quick else passes,
         learning_rate=LEARNING_RATE,
-        learning_rates={pipeline.steps[0][0]: ENCODER_RATE},
+        learning_rates={pipeline.steps[0][0]: rate},
         weight_decay=WEIGHT_DECAY,
         early_stopping=True,
         validation_fraction=HELD_OUT,
-        n_iter_no_change=PASSES_WITH_LABELS,  # all passes are made, and the best one is kept
+        n_iter_no_change=passes,  # all passes are made, and the best one is kept
         random_state=seed,
+        **settings,
     )
 
 
