@@ -16,7 +16,7 @@ from benchmarks.papers.drsae import unit
 from benchmarks.papers.mnist import data
 
 N_UNITS, N_STEPS, BATCH_SIZE = 400, 10, 10
-ALPHA, LABEL_WEIGHT, RATE = 0.018, 0.2, 1e-2
+ALPHA, LABEL_WEIGHT, RATE = 0.018, 0.2, 5e-2
 A_PASS = 5000  # steps
 MOST_SECONDS = 20.0
 AGREEMENT = 1e-3  # difference of parameters after some steps, relative to their largest entry
@@ -98,11 +98,13 @@ class Torch:
     def __init__(self, coder, energy):
         import torch
 
+        from sklearn_ebm.learning.criteria._discriminative import OF_ENCODER, POWER
+
         self.energy = energy
         self.parameters = [
             torch.from_numpy(coder.parameters[name].copy()).requires_grad_() for name in NAMES
         ]
-        of_encoder = RATE / (N_STEPS + 1)
+        of_encoder = RATE * OF_ENCODER / (N_STEPS + 1) ** POWER
         self.rates = (of_encoder, of_encoder, of_encoder, RATE, RATE)
 
     def learn(self, X, target, n_steps):

@@ -40,7 +40,7 @@ from sklearn_ebm.learning._trainer import Plan, Trainer
 from sklearn_ebm.learning.criteria import Discriminative
 
 BATCH_SIZE = 10  # of batch_size="auto" (Rolfe & LeCun 2013, appendix A)
-RATES = {"sgd": 1e-2, "adam": 1e-3}  # initial rates of learning_rate="auto", by optimizer
+RATES = {"sgd": 5e-2, "adam": 1e-3}  # initial rates of learning_rate="auto", by optimizer
 SAMPLE_SHARE = 0.25  # share of a sample in an initial atom, relative to noise of norm one
 MANY_SAMPLES = 10_000  # with more samples, early_stopping="auto" stops early
 NORMS = 0.3, 3.0  # root mean square of the norms of samples outside which a warning is issued
