@@ -28,7 +28,7 @@ CASES = {  # number of units and of steps, and error in the paper
     "200 units": (200, 10, 1.21),
     "400 units": (400, 10, 1.08),
 }
-RATE = 5e-2  # as in learning_rate="auto", decays to zero over all passes
+RATE = 3e-2  # as in learning_rate="auto", decays to zero over all passes
 PRETRAINING = 30  # passes without labels
 PASSES_AT_ONCE = 5
 LISTA_ALPHA = 0.05

@@ -16,7 +16,7 @@ from benchmarks.papers.drsae import unit
 from benchmarks.papers.mnist import data
 
 N_UNITS, N_STEPS, BATCH_SIZE = 400, 10, 10
-ALPHA, LABEL_WEIGHT, RATE = 0.018, 0.2, 5e-2
+ALPHA, LABEL_WEIGHT, RATE = 0.018, 0.2, 3e-2
 A_PASS = 5000  # steps
 MOST_SECONDS = 20.0
 AGREEMENT = 1e-3  # difference of parameters after some steps, relative to their largest entry

@@ -27,11 +27,13 @@ from sklearn_ebm.learning._divergence import warn_of_divergence
 from sklearn_ebm.learning._first_atoms import first_dictionary, unit_rows
 from sklearn_ebm.learning._labelled import LOOKED_AT, ClassifiedRows
 from sklearn_ebm.learning._policies import (
+    BackOff,
     ConfirmLastStep,
     FirstLoss,
     HeldOut,
     KeepBest,
     Patience,
+    SampleLoss,
     least_objective,
 )
 from sklearn_ebm.learning._rates import ConstantRate, learning_rate_schedule
@@ -40,7 +42,7 @@ from sklearn_ebm.learning._trainer import Plan, Trainer
 from sklearn_ebm.learning.criteria import Discriminative
 
 BATCH_SIZE = 10  # of batch_size="auto" (Rolfe & LeCun 2013, appendix A)
-RATES = {"sgd": 5e-2, "adam": 1e-3}  # initial rates of learning_rate="auto", by optimizer
+RATES = {"sgd": 3e-2, "adam": 1e-3}  # initial rates of learning_rate="auto", by optimizer
 SAMPLE_SHARE = 0.25  # share of a sample in an initial atom, relative to noise of norm one
 MANY_SAMPLES = 10_000  # with more samples, early_stopping="auto" stops early
 NORMS = 0.3, 3.0  # root mean square of the norms of samples outside which a warning is issued
@@ -169,7 +171,23 @@ class DiscriminativeLearning:
     def _follow(self, trainer, data, rate):
         model = self.model
         weights = float(model.alpha), float(model.label_weight)
-        trainer.criterion.follow(*weights, rate, data.backend.name, model.optimizer)
+        trainer.criterion.follow(
+            *weights, rate, data.backend.name, model.optimizer, keeps_damping=self.is_automatic
+        )
+
+    @property
+    def is_automatic(self):
+        """Whether learning may lower the learning rate."""
+        return isinstance(self.model.learning_rate, str)
+
+    def _lasting(self, batch):
+        """Return policies that return to the best parameters, with smaller steps if allowed."""
+        if not self.is_automatic:
+            return [FirstLoss([batch]), KeepBest(least_objective, always=False)], []
+        sample = SampleLoss([batch])
+        best = KeepBest(lambda trainer: -sample.loss, always=False)
+        retry = BackOff(best)
+        return [sample, best, retry], [retry]
 
     @staticmethod
     def _samples(trainer, data, target=None, weight=None, n_classes=0):
@@ -198,11 +216,8 @@ class DiscriminativeLearning:
             return []
         samples = self._samples(trainer, data)
         looked_at = np.arange(min(LOOKED_AT, data.n_samples))
-        policies = [
-            ConfirmLastStep(),
-            FirstLoss([samples.fetch(looked_at)]),
-            KeepBest(least_objective, always=False),
-        ]
+        policies, retry = self._lasting(samples.fetch(looked_at))
+        policies = [ConfirmLastStep(retry), *policies]
         task = context.subcontext(task_name="learn without labels", max_subtasks=max_iter)
         task.call_on_fit_task_begin(estimator=model, X=data.passed)
         try:
@@ -238,12 +253,12 @@ class DiscriminativeLearning:
 
     def _policies(self, samples, train, held_out, merit):
         """Return policies that keep the best parameters on held-out samples, or else the last."""
-        first = FirstLoss([samples.fetch(train[:LOOKED_AT])])
+        policies, retry = self._lasting(samples.fetch(train[:LOOKED_AT]))
         if held_out is None:
-            return [ConfirmLastStep(), first, KeepBest(least_objective, always=False)]
+            return [ConfirmLastStep(retry), *policies]
         watch = HeldOut(samples.part(held_out), merit)
         best, n_passes = KeepBest(lambda trainer: watch.merit), int(self.model.n_iter_no_change)
-        return [ConfirmLastStep(), watch, first, best, Patience(watch, n_passes)]
+        return [ConfirmLastStep(retry), *policies, watch, best, Patience(watch, n_passes)]
 
 
 @dataclass(frozen=True)

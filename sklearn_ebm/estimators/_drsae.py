@@ -107,9 +107,10 @@ class DrSAEClassifier(
         over `max_time` if that ends first. A callable takes the completed fraction of training,
         from 0 to 1, and returns the rate: `lambda done: 1e-3` for a constant rate,
         `lambda done: 5e-4 * (1 + cos(pi * done))` for cosine decay. Passes without labels use the
-        initial rate. "auto" is 5e-2 with "sgd" and 1e-3 with "adam". With "sgd", a step is the rate
-        times the gradient of the energy of ten samples; for W, S and b, times another
-        1.3 / (`n_steps` + 1) ** 1.5, since gradients through many steps are large.
+        initial rate. "auto" is 3e-2 with "sgd" and 1e-3 with "adam"; it is divided by 3 whenever
+        learning diverges, or the mean energy of a pass is too far above the lowest one. With "sgd",
+        a step is the rate times the gradient of the energy of ten samples; for W, S and b, it is
+        multiplied by 1.3 / (`n_steps` + 1) ** 1.5.
     pretrain_max_iter : int, default=30
         Number of passes over X and `unsupervised_X` without labels, before those with labels.
     max_iter : int, default=100

@@ -172,6 +172,28 @@ class FirstLoss(Policy):
         trainer.criterion.begin(trainer.criterion.held_out(measured(trainer, self.batches)))
 
 
+class SampleLoss(FirstLoss):
+    """Evaluate some samples also after each pass, without adding an entry to the curves.
+
+    Parameters
+    ----------
+    batches : sequence of Batch
+        Samples.
+    """
+
+    loss = None  # mean loss of the current parameters
+
+    def begin(self, trainer):
+        """Measure the loss before training."""
+        super().begin(trainer)
+        self.look(trainer)
+
+    def look(self, trainer):
+        """Measure the loss after a pass."""
+        entries = trainer.criterion.held_out(measured(trainer, self.batches))
+        self.loss = entries["validation"]
+
+
 class HeldOut(Policy):
     """Evaluate held-out samples before the first pass and after each: the curves `validation...`.
 
@@ -322,7 +344,7 @@ class BackOff(SlowDown):
         """Compare the loss after a pass with the best one; energies are mostly constant."""
         best, first = -self.best.merit, trainer.criterion.watch.first
         too_large = min(WORSE * best, best + WORSE_SHARE * (first - best))
-        if trainer.curves.last("validation") > too_large:
+        if not -self.best.merit_of(trainer) <= too_large:  # true for NaN
             self.recover(trainer)
 
 

@@ -15,6 +15,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import Normalizer, normalize
 
 from sklearn_ebm import DrSAEClassifier
+from sklearn_ebm.estimators._discriminative_learning import RATES
 from sklearn_ebm.inspection._units import angles_of
 from sklearn_ebm.learning.criteria import Discriminative
 
@@ -304,6 +305,17 @@ def test_learning_that_diverges_keeps_the_best_pass():
         model = quick(max_iter=20, learning_rate=rate).fit(X, Y)
     assert np.all(np.isfinite(model.energy(X)))
     assert model.energy(X).mean() < 0.6
+
+
+@pytest.mark.parametrize("rate", [0.3, 3.0])
+def test_automatic_rate_that_is_too_large_is_reduced(rate, monkeypatch):
+    """At both rates, the first pass turns units off, and no later step turns them on again."""
+    X, y, settings = DIGITS[:400], LABELS[:400], {"max_iter": 20, "n_steps": 3, "random_state": 0}
+    stuck = DrSAEClassifier(40, learning_rate=rate, **settings).fit(X, y)
+    assert stuck.score(X, y) < 0.5
+    monkeypatch.setitem(RATES, "sgd", rate)
+    model = DrSAEClassifier(40, **settings).fit(X, y)
+    assert model.score(X, y) > 0.9
 
 
 @pytest.mark.filterwarnings("ignore:Samples have a root mean square norm")
