@@ -4,9 +4,9 @@ Each network has 1,000 sigmoid units (saturated linear ones for "saturating") an
 first trained without labels on the 60,000 training images, then with the labels of 50,000 of them.
 The other 10,000 labels select the pass whose parameters are evaluated on the test images. They also
 selected the rate of the pretrained weights among a few values, in shorter training (--search) of
-denoising auto-encoders; all models have the same rate. The learning rate without labels and the levels of noise were selected from a few values
-on a part of the training images. The published errors, of networks with tuned settings and without
-dropout, are from Rifai et al. (2011), table 1.
+denoising auto-encoders; all models have the same rate. The learning rate without labels and the
+levels of noise were selected from a few values on a part of the training images. The published
+errors, of networks with tuned settings and without dropout, are from Rifai et al. (2011), table 1.
 
     python -m benchmarks.papers.auto_encoders --search [--models NAME ...]
     python -m benchmarks.papers.auto_encoders [--models NAME ...] [--seeds N ...]
