@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from numbers import Real
 from typing import Literal
 
+from sklearn_ebm._sklearn import Interval
 from sklearn_ebm._typing import (
+    Array,
+    ArrayLike,
     Backend,
     ImageShape,
     Inference,
@@ -13,7 +17,35 @@ from sklearn_ebm._typing import (
     Scale,
     Size,
 )
-from sklearn_ebm.estimators._sparse_model import SparseModel
+from sklearn_ebm.estimators._dictionary_learning import Prediction
+from sklearn_ebm.estimators._filters import names_of_maps
+from sklearn_ebm.estimators._local_units import (
+    LOCAL_CONSTRAINTS,
+    LocalImages,
+    LocalLearning,
+    LocalUnits,
+)
+from sklearn_ebm.estimators._network_forms import MapNetwork
+from sklearn_ebm.estimators._psd import PREDICTION_CONSTRAINTS
+from sklearn_ebm.estimators._sparse_model import COMMON_CONSTRAINTS, SparseModel
+from sklearn_ebm.factors import MapPenalty
+from sklearn_ebm.learning._rates import learning_rate_schedule
+
+AUTOMATIC_RATE = 1e-2  # initial rate of learning_rate="auto"
+COMMON = (
+    "alpha",
+    "positive",
+    "max_iter",
+    "tol",
+    "max_time",
+    "code_max_iter",
+    "code_tol",
+    "missing_values",
+    "backend",
+    "warm_start",
+    "random_state",
+    "verbose",
+)
 
 
 class LocalPSD(SparseModel):
@@ -163,6 +195,25 @@ class LocalPSD(SparseModel):
     local receptive fields, arXiv:1006.0448.
     """
 
+    _model_attributes = ("components_", "alpha_", "encoder_", "encoder_components_")
+    _needs_fit = ("n_components", "kernel_size", "tile_shape", "encoder")
+    _needs_fit_to_encode = _free_to_change = ("alpha", "beta", "pool_sigma", "positive")
+    _needs_new_learner = ("n_components", "kernel_size", "tile_shape")
+    _fit_derives = ("alpha",)
+    _specifications = ()
+    _parameter_constraints: dict = {
+        **{name: COMMON_CONSTRAINTS[name] for name in COMMON},
+        **LOCAL_CONSTRAINTS,
+        **PREDICTION_CONSTRAINTS,
+        "pool_sigma": [Interval(Real, 0, None, closed="neither")],
+    }
+    _takes_images = True
+    _learning = LocalLearning
+    # the values of parameters that other sparse models have
+    relative_alpha = False
+    solver = "fista"  # the penalty has neither a closed form nor a rule
+    sparse_output = False
+
     def __init__(
         self,
         n_components: int = 1,
@@ -215,3 +266,42 @@ class LocalPSD(SparseModel):
         self.warm_start = warm_start
         self.random_state = random_state
         self.verbose = verbose
+
+    def _inputs(self, is_first=False):
+        return LocalImages(self, is_first)
+
+    def _atoms(self):
+        return LocalUnits(self)
+
+    def _penalty_kind(self):
+        return MapPenalty(float(self.pool_sigma))
+
+    def _prediction(self):
+        schedule = learning_rate_schedule(self.learning_rate, AUTOMATIC_RATE)
+        return Prediction(self.encoder, float(self.beta), schedule)
+
+    def _features(self, data):
+        code, parts = super()._features(data), self._state.parts
+        if self.output == "simple":
+            return code
+        map_shape = parts.decoder.for_samples(data.shape).map_shape[:2]
+        return parts.penalty.pools(map_shape).norms(code, data.backend, result=code)
+
+    def _as_network(self):
+        return MapNetwork(self)
+
+    def get_feature_names_out(self, input_features: ArrayLike | None = None) -> Array:
+        """Get the names of the output features.
+
+        Parameters
+        ----------
+        input_features : array-like of str or None, default=None
+            Only used to check the names seen in `fit`.
+
+        Returns
+        -------
+        ndarray of str objects
+            "localpsd_map0". If X contains images in flat rows, also the row and the column:
+            "localpsd_map0_row3_column5". Signals have columns only.
+        """
+        return names_of_maps(self, super().get_feature_names_out(input_features))

@@ -6,8 +6,15 @@
 import copy
 
 from sklearn_ebm.backends import copied
-from sklearn_ebm.estimators._fitted import keep
-from sklearn_ebm.factors import Filled, OneHot, PooledFeatures, as_encoder, with_encoder
+from sklearn_ebm.estimators._fitted import keep, row_decoder
+from sklearn_ebm.factors import (
+    Filled,
+    OneHot,
+    PooledFeatures,
+    PooledMaps,
+    as_encoder,
+    with_encoder,
+)
 
 
 class NetworkForm:
@@ -80,6 +87,17 @@ class PooledNetwork(SparseNetwork):
         modules, output = super().modules(dtype), self.model.output
         if output != "simple":
             modules.append(PooledFeatures(self.model._pools, with_code=output == "both"))
+        return modules
+
+
+class MapNetwork(SparseNetwork):
+    """Encoder of a model with a pool around each unit of a map, followed by the pooled features."""
+
+    def modules(self, dtype):
+        modules, model = super().modules(dtype), self.model
+        if model.output != "simple":
+            penalty, decoder = model._state.parts.penalty, row_decoder(model)
+            modules.append(PooledMaps(penalty.sigma, decoder.map_shape[:2]))
         return modules
 
 

@@ -6,7 +6,7 @@ import math
 from sklearn_ebm._storage import stored
 from sklearn_ebm.backends import array_namespace, resolve_backend, squared_norms
 from sklearn_ebm.backends._border import BORDERS
-from sklearn_ebm.factors.decoders._linear import LinearDecoder, shorten
+from sklearn_ebm.factors.decoders._linear import LinearDecoder, shorten, usage_of_rows
 from sklearn_ebm.factors.problems import ConvolutionalProblem, largest_curvature
 from sklearn_ebm.protocols import ModuleMixin
 
@@ -132,14 +132,21 @@ class ConvolutionalDecoder(ModuleMixin):
 
     def backward(self, tape, dy, input_gradient=True):
         """Return the gradients with respect to the maps (or None), and to the dictionary."""
-        code = tape.kept
-        gradient = tape.zeros("dictionary", self.dictionary)
-        self._products_for(dy).correlate_kernels(
-            self.as_maps(code), self.as_images(dy), self.border, gradient
-        )
+        code, gradient = tape.kept, tape.zeros("dictionary", self.dictionary)
+        self.add_filter_gradient(code, dy, gradient)
         dx = self.correlate(dy) if input_gradient else None
         is_maps = input_gradient and code.ndim == 4
         return self.as_maps(dx) if is_maps else dx, {"dictionary": gradient}
+
+    def add_filter_gradient(self, code, X, gradient):
+        """Add the sums of code times image under the filters at all positions to `gradient`."""
+        return self._products_for(code).correlate_kernels(
+            self.as_maps(code), self.as_images(X), self.border, gradient
+        )
+
+    def usage(self, code):
+        """Return how often each filter is used, and the number of positions."""
+        return usage_of_rows(code, self.dictionary.shape[0])
 
     def project(self):
         """Scale filters with a norm above one to norm one."""

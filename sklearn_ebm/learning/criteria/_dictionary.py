@@ -21,7 +21,6 @@ from sklearn_ebm.learning._rates import LinearDecay
 from sklearn_ebm.learning._samples import Rows
 from sklearn_ebm.learning.criteria._base import (
     BaseCriterion,
-    count_used,
     divided,
     half_square,
     plain_sum,
@@ -68,18 +67,18 @@ class Model(NamedTuple):
         X, backend = batch.X, self.backend
         predicted, tape = self.predict(batch, memory)
         problem = self.energy.problem(X, predicted, batch.mask).on(backend)
-        xp, n_components = array_namespace(X), self.energy.decoder.dictionary.shape[0]
+        xp, decoder = array_namespace(X), self.energy.decoder
         rows = xp.reshape(code, (-1, problem.size * code.shape[1]))  # a view
         solution = solve_lasso(problem, **self.settings, code=rows, backend=backend)
         energy = problem.energy(rows, backend)
         is_late = xp.repeat(solution.is_late(self.settings["tol"]), problem.size)
-        codes = xp.reshape(code, (-1, n_components))  # one for each position of a kernel
+        used, n_codes = decoder.usage(code)
         sums = {
             "report": {
                 "loss": batch.weighted_sum(xp.repeat(energy, problem.size)),
                 "weight": batch.total_weight(),
-                "used": count_used(codes),
-                "n_codes": codes.shape[0],
+                "used": used,
+                "n_codes": n_codes,
                 "n_samples": batch.n_samples,
                 "n_late": int(xp.count_nonzero(is_late)),
             }
@@ -234,7 +233,7 @@ class Dictionary(BaseCriterion):
         encoder = None if encoder is None else encoder.on(backend)
         if encoder is not None and watch.first is None:
             watch.begin(half_square(encoder.forward(flat(batch.X))) / batch.n_samples)
-        energy = SparseEnergy(decoder, self.penalty, self.beta)
+        energy = SparseEnergy.of(decoder, self.penalty, self.beta)
         keeps_candidates = not self.fixed and self.online.is_due()
         return Model(energy, encoder, self.settings, backend, watch, keeps_candidates)
 
