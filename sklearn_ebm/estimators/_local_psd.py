@@ -80,8 +80,7 @@ class LocalPSD(SparseModel):
     alpha : float or "scale", default="scale"
         Weight of the sparsity penalty, in `fit` and `transform` alike. Larger values give sparser
         codes. "scale" is the root mean square of the training data, which is 1 for data of unit
-        variance; the codes are then proportional to the scale of the data. For a penalty with a
-        `degree` other than 1, "scale" is this root mean square to the power 2 - degree.
+        variance; the codes are then proportional to the scale of the data.
     beta : float, default=1.0
         Weight of the prediction term beta/2 ||z - f(x)||^2. With larger values, the codes are
         closer to their predictions f(x).
@@ -119,9 +118,15 @@ class LocalPSD(SparseModel):
     batch_size : int, default=32
         Number of crops per training step. Multiples of 16 for each thread are efficient.
     learning_rate : float, callable or "auto", default="auto"
-        Initial learning rate of filters and encoder.
+        Initial learning rate, which decays linearly to zero over `max_iter` passes of `fit`, or
+        over `max_time` if that ends first. A callable takes the completed fraction of training,
+        from 0 to 1, and returns the rate: `lambda done: 1e-3` for a constant rate,
+        `lambda done: 5e-4 * (1 + cos(pi * done))` for cosine decay. `partial_fit` uses the initial
+        rate. "auto" is 1e-2. Steps of biases, thresholds and gains are multiplied by the scale of
+        the data, so that the same rate suits data of any scale. Steps of the filters are multiplied
+        by ten times the usual size of their entries.
     code_max_iter : int, default=200
-        Maximum number of iterations of `solver` when optimal codes are inferred.
+        Maximum number of iterations of FISTA when optimal codes are inferred.
     code_tol : float, default=1e-2
         Tolerance of inference, which stops when the duality gap of an optimal code, relative to
         1/2 ||x||^2, is at most this value.
@@ -166,7 +171,7 @@ class LocalPSD(SparseModel):
         Fraction of its positions at which each unit was used in the last pass.
     unconverged_ : float
         Fraction of the codes in the last pass whose duality gap is above the larger of `code_tol`
-        and 0.1.
+        and 0.01.
     n_features_in_ : int
         Number of features seen during :term:`fit`: height * width * channels of images.
     n_channels_in_ : int
@@ -193,6 +198,15 @@ class LocalPSD(SparseModel):
     ----------
     K. Gregor, Y. LeCun (2010). Emergence of complex-like cells in a temporal product network with
     local receptive fields, arXiv:1006.0448.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from sklearn_ebm import LocalPSD
+    >>> images = load_digits().images[:100] / 16
+    >>> psd = LocalPSD(kernel_size=4, tile_shape=3, pool_sigma=1, alpha=0.1, random_state=0)
+    >>> psd.fit(images).transform(images[:5]).shape
+    (5, 5, 5, 1)
     """
 
     _model_attributes = ("components_", "alpha_", "encoder_", "encoder_components_")

@@ -4,22 +4,22 @@ import math
 from numbers import Integral
 
 from sklearn_ebm._sklearn import Interval, StrOptions
-from sklearn_ebm.backends import array_namespace
 from sklearn_ebm.backends._places import Places
 from sklearn_ebm.estimators._atoms import Atoms, DenseEncoders
 from sklearn_ebm.estimators._dictionary_learning import DictionaryLearning, curves_of
-from sklearn_ebm.estimators._filters import LEARNING_TOL, is_size, unit_filters
+from sklearn_ebm.estimators._filters import is_size, unit_filters
 from sklearn_ebm.factors import LOCAL_ENCODERS, LocalDecoder
 from sklearn_ebm.inputs._adapters import Images
 from sklearn_ebm.inputs._checks import check_codes
 from sklearn_ebm.inputs._image_checks import flat, require_squares
 from sklearn_ebm.inputs._images import IMAGE_SHAPE, window_shape
 from sklearn_ebm.layers._state import require_equal
-from sklearn_ebm.learning._crops import Crops
+from sklearn_ebm.learning._crops import Crops, first_kernels
 from sklearn_ebm.learning._distributed import samples_of
 from sklearn_ebm.learning._trainer import Trainer
 from sklearn_ebm.learning.criteria import LocalDictionary
 
+LEARNING_TOL = 1e-2  # with larger gaps, pools are hardly sparse, and the map has no order
 TILES_A_CROP = 2  # rows and columns of tiles in an automatic crop
 LOCAL_CONSTRAINTS = {
     "n_components": [Interval(Integral, 1, None, closed="left")],
@@ -104,9 +104,8 @@ class LocalUnits(Atoms):
         require_squares(X, alpha)
 
     def initial(self, X, weights, random_state):
-        shape = math.prod(self.map_shape), *self.filter_shape, X.shape[3]
-        filters = random_state.standard_normal(shape)
-        return unit_filters(array_namespace(X).asarray(filters, dtype=X.dtype)), None
+        shape = math.prod(self.map_shape), *self.filter_shape
+        return first_kernels(X, shape, random_state, weights), None
 
     def normalized(self, dictionary, table=None):
         return unit_filters(dictionary)

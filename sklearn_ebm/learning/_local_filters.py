@@ -11,7 +11,7 @@ from sklearn_ebm.backends import array_namespace
 from sklearn_ebm.learning._first_atoms import unit_rows
 from sklearn_ebm.learning._optimizers import Adam
 
-UNIT = 1.0  # step of an entry at a learning rate of one, in units of the usual size of entries
+UNIT = 10.0  # step at a learning rate of one, as a multiple of the usual size of an entry
 
 
 @stored

@@ -28,6 +28,7 @@ from sklearn_ebm import (
     GroupSparsePSD,
     LISTAEncoder,
     LocalContrastNormalizer,
+    LocalPSD,
     Pooler,
     Rectifier,
     SparseCoder,
@@ -55,6 +56,7 @@ MODELS = {
     "LISTAEncoder": (LISTAEncoder(5, **QUICK), X),
     "ConvSparseCoder": (ConvSparseCoder(3, kernel_size=3, **QUICK), IMAGES),
     "ConvPSD": (ConvPSD(3, kernel_size=3, **QUICK), IMAGES),
+    "LocalPSD": (LocalPSD(kernel_size=3, tile_shape=2, **QUICK), IMAGES),
     "AutoEncoder": (AutoEncoder(5, max_iter=2, random_state=0), X),
     "EnergyModel": (EnergyModel(5, max_iter=2, tol=0, random_state=0), X),
     "RBM": (RBM(5, sparsity_target=0.25, **MACHINE), X),
@@ -387,6 +389,7 @@ FRACTIONS = {  # powers of two, exact in all dtypes
     "missing_values": 0.5, "momentum": 0.5, "weight_decay": 2**-6, "sparsity_target": 0.25,
     "sparsity_cost": 0.125, "average": 0.25, "validation_fraction": 0.25, "regularization": 0.5,
     "noise_level": 0.25, "contamination": 0.25, "label_weight": 0.25, "gamma": 0.5,
+    "pool_sigma": 0.5,
 }  # fmt: skip
 NUMBERS = {
     "n_components": 6, "n_steps": 1, "max_iter": 3, "batch_size": 100, "code_max_iter": 100,

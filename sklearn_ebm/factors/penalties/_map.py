@@ -1,8 +1,10 @@
 """The penalty on Gaussian pools around all units of a map, for maps of any shape."""
 
+import functools
+
 from sklearn_ebm._storage import stored
 from sklearn_ebm.factors.penalties._group import group_norm
-from sklearn_ebm.factors.penalties._pools import pools_around
+from sklearn_ebm.factors.penalties._pools import LARGEST_CACHE, pools_around
 
 
 class MapPenalty:
@@ -48,8 +50,15 @@ class MapNorm:
 
     def on_map(self, map_shape):
         """Return the penalty for maps with this number of rows and columns."""
-        return group_norm(self.alpha, self.pools(map_shape), self.positive)
+        pools, factor = _normalized(tuple(map_shape), float(self.sigma))
+        return group_norm(self.alpha * factor, pools, self.positive)
 
     def pools(self, map_shape):
         """Return the pools of maps with this number of rows and columns."""
         return pools_around(tuple(map_shape), float(self.sigma))
+
+
+@functools.lru_cache(maxsize=LARGEST_CACHE)
+def _normalized(map_shape, sigma):
+    """Return `Pools.normalized` of the pools of a map; values derived from them remain cached."""
+    return pools_around(map_shape, sigma).normalized()

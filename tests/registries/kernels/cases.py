@@ -20,6 +20,7 @@ from sklearn_ebm.factors import pools_of_groups, pools_of_map
 from sklearn_ebm.factors.penalties import L1
 from sklearn_ebm.factors.penalties._group import GroupMajorant
 from sklearn_ebm.factors.penalties._l1 import SampleWeightedL1
+from sklearn_ebm.factors.penalties._pools import pools_around
 from tests.registries.kernels import convolutions, layers, maps, pooling
 from tests.registries.kernels.draws import (
     N_ATOMS,
@@ -103,8 +104,16 @@ def draw_step(rng, dtype, n_rows, accelerated, positive, n_atoms=N_ATOMS, has_we
     }
 
 
+def draw_step_around(rng, dtype, n_rows, **how):
+    """Draw a step for windows around the units of a map, most of whose weights are zero."""
+    return draw_step_of_pools(rng, dtype, n_rows, pools_around((9, 21), 1.0), **how)
+
+
 def draw_majorized_step(rng, dtype, n_rows, windows, **how):
-    pools = pools_of_map(*windows)
+    return draw_step_of_pools(rng, dtype, n_rows, pools_of_map(*windows), **how)
+
+
+def draw_step_of_pools(rng, dtype, n_rows, pools, **how):
     arguments = draw_step(rng, dtype, n_rows, n_atoms=pools.n_components, **how)
     width = rng.uniform(0.1, 1, (n_rows, 1)).astype(dtype)  # some pools are narrower, some wider
     touch = arguments["extrapolated"].copy()
@@ -395,6 +404,13 @@ CASES = {
     **_pool_cases("windows", pools_of_map(*SMALL_TORUS)),
     **_pool_cases("long windows", pools_of_map(*LONG_TORUS)),
     **_pool_cases("cut windows", pools_of_map(*CUT_MAP)),
+    "FISTA, separable windows": Case(
+        "proximal_step",
+        draw_step_around,
+        ("code", "extrapolated", "momentum"),
+        {"accelerated": True, "positive": False},
+    ),
+    **dict([*_pool_cases("windows around units", pools_around((9, 21), 1.0)).items()][:2]),
     **_pool_cases("groups", pools_of_groups([[0, 1], [2, 1, 3], [4]], 5, np.array([1, 0.5, 2]))),
     "ISTA": _step_case(accelerated=False, positive=False),
     "ISTA, positive": _step_case(accelerated=False, positive=True),
