@@ -129,6 +129,7 @@ __all__ = [
     "L1Penalty",
     "LISTAEncoder",
     "LocalContrastNormalizer",
+    "LocalPSD",
     "LogSumPenalty",
     "LqPenalty",
     "Pooler",

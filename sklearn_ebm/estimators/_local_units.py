@@ -94,10 +94,15 @@ class LocalUnits(Atoms):
         return window_shape(self.tile_shape, self.image_shape[0])
 
     @property
+    def places(self):
+        """Density of the units, with a tile that begins at the first one."""
+        return Places(self.fineness)
+
+    @property
     def map_shape(self):
         """Rows and columns of the units of a tile, or of the whole map."""
         if self.tile is None:
-            return Places(self.fineness).map_shape(self.image_shape, self.filter_shape)
+            return self.places.map_shape(self.image_shape, self.filter_shape)
         return tuple(self.fineness * length for length in self.tile)
 
     def check_samples(self, X, alpha):
@@ -112,7 +117,7 @@ class LocalUnits(Atoms):
 
     def decoder(self, dictionary, sample_shape):
         tile_shape = None if self.tile is None else self.map_shape
-        return LocalDecoder(dictionary, sample_shape[:2], tile_shape, Places(self.fineness))
+        return LocalDecoder(dictionary, sample_shape[:2], tile_shape, self.places)
 
     def learning_decoder(self, dictionary):
         return self.decoder(dictionary, self.image_shape)
@@ -125,10 +130,10 @@ class LocalUnits(Atoms):
         return {}
 
     def samples(self, data, weights, trainer):
-        shape = self._crop_shape(data.shape[:2])
+        shape = self.crop_shape(data.shape[:2])
         return samples_of(data, weights, Crops(None, dtype=trainer.dtype, shape=shape))
 
-    def _crop_shape(self, image_shape):
+    def crop_shape(self, image_shape):
         """Return height and width of the crops of images of a given shape."""
         size = self.crop_size
         if size is None or self.tile is None:
@@ -191,7 +196,7 @@ class LocalUnits(Atoms):
                 f"with tile_shape=None shares no filters, got maps of {map_shape[0]} x "
                 f"{map_shape[1]}."
             )
-        return Places(fineness).image_shape(map_shape, self.filter_shape)
+        return self.places.image_shape(map_shape, self.filter_shape)
 
     def table_of(self, criterion):
         return None

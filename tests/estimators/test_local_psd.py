@@ -43,13 +43,18 @@ def copy_of(tile, **parameters):
     return pickle.loads(pickle.dumps(fitted(tile))).set_params(**parameters)
 
 
+def decoder_of(model):
+    model._ready()
+    return model._state.parts.decoder
+
+
 # Codes
 
 
 @tiles
 def test_predictions_are_thresholded_products_with_the_filters_of_each_unit(tile, images):
     model = copy_of(tile, output="simple")
-    encoder, decoder = model.encoder_, model._state.parts.decoder
+    encoder, decoder = model.encoder_, decoder_of(model)
     matrix = dense(decoder.with_filters(encoder.parameters["weights"]))
     bias, threshold = (
         decoder.at_places(encoder.parameters[name]) for name in ("bias", "threshold")
@@ -75,7 +80,7 @@ def test_optimal_codes_have_a_small_gap_and_no_other_code_has_less_energy(tile, 
     X = images[:3]
     code = model.transform(X)
     assert model.duality_gap(X, code).max() <= 1.01e-6
-    random, decoder = np.random.default_rng(0), model._state.parts.decoder
+    random, decoder = np.random.default_rng(0), decoder_of(model)
     weights, matrix = pools_around(decoder.map_shape[:2], 1.0).weights, dense(decoder)
     predicted = model.encoder_.forward(X[..., None]).reshape(3, -1)
 
@@ -109,7 +114,7 @@ def test_maps_move_with_images_by_whole_tiles(images):
 def test_reconstructions_are_sums_of_filters(tile, images):
     model = copy_of(tile, output="simple")
     code = model.transform(images)
-    expected = code.reshape(len(code), -1) @ dense(model._state.parts.decoder)
+    expected = code.reshape(len(code), -1) @ dense(decoder_of(model))
     assert_allclose(model.inverse_transform(code), expected.reshape(images.shape), atol=1e-10)
 
 
@@ -122,7 +127,6 @@ def test_unobserved_pixels_have_no_effect(images):
     second = clone(model).fit(other, mask=seen)
     assert_array_equal(first.components_, second.components_)
     assert_array_equal(first.energy(other, mask=seen), first.energy(images, mask=seen))
-    assert np.all(first.energy(images, mask=seen) < first.energy(np.where(seen, images, 0)))
 
 
 # Learning
@@ -131,8 +135,8 @@ def test_unobserved_pixels_have_no_effect(images):
 @tiles
 @pytest.mark.parametrize("encoder", ["shrinkage", "smooth_shrinkage", "tanh"])
 def test_learning_lowers_the_energy(tile, encoder, images):
-    parameters = {**QUICK, "max_iter": 8, **TILES[tile], "encoder": encoder}
-    model = LocalPSD(**parameters).fit(images)
+    parameters = {**QUICK, "max_iter": 8, "crop_size": None, **TILES[tile]}
+    model = LocalPSD(**parameters, encoder=encoder).fit(images)
     assert model.objective_curve_[-1] < 0.97 * model.objective_curve_[0]
     assert_allclose(np.sum(model.components_**2, axis=(1, 2, 3)), 1, rtol=1e-6)
 
@@ -144,18 +148,19 @@ def test_every_phase_of_the_tile_occurs_about_equally_often():
         phases.append(criterion.phase())
     counts = Counter(phases)
     assert counts.keys() == {(2 * i, 2 * j) for i in range(4) for j in range(3)}
-    assert max(counts.values()) - min(counts.values()) <= 4
+    assert max(counts.values()) <= 1.5 * min(counts.values())
     criterion.repeats = False
     assert criterion.phase() == (0, 0)
 
 
 def test_units_that_are_not_in_the_tile_of_a_crop_do_not_learn(images):
     """A crop of 6 x 6 contains two by two units; the others keep their filters in one step."""
-    model = LocalPSD(**{**QUICK, "batch_size": 1000}, tile_shape=4, crop_size=6)
-    model.set_params(max_iter=1, learning_rate=lambda done: 0.0).fit(images)
-    before = model.components_.copy()
-    model.set_params(warm_start=True, learning_rate=lambda done: 1e-2).fit(images)
-    changed = np.any(model.components_ != before, axis=(1, 2, 3))
+    model = LocalPSD(**{**QUICK, "batch_size": 1000, "max_iter": 1}, tile_shape=4, crop_size=6)
+    before, after = (
+        clone(model).set_params(learning_rate=rate).fit(images).components_
+        for rate in (lambda done: 0.0, lambda done: 1e-2)
+    )
+    changed = np.any(after != before, axis=(1, 2, 3))
     assert 0 < changed.sum() <= 4
 
 
@@ -246,9 +251,9 @@ def test_a_classifier_trains_the_encoder(output, images):
     steps = make_pipeline(features, Flattener(), LogisticRegression())
     tuned = FineTunedClassifier(steps, max_iter=3, random_state=0, early_stopping=False)
     tuned.fit(images, y)
-    trained = tuned.estimator_[0]
+    trained = tuned.pipeline_[0]
     assert np.any(trained.encoder_components_ != steps[0].fit(images).encoder_components_)
-    expected = tuned.estimator_.predict_proba(images)
+    expected = tuned.pipeline_.predict_proba(images)
     assert_allclose(tuned.predict_proba(images), expected, rtol=1e-8)
 
 

@@ -96,15 +96,15 @@ def test_a_tile_of_units_is_a_convolution_with_gaps():
 
 @cases
 def test_the_curvature_bounds_the_largest_eigenvalue_for_maps_of_any_size_and_phase(name):
-    """Iterations end within half a percent of the eigenvalue, and 5 % are added."""
+    """The bound is 10 % above an estimate that is a few percent too small."""
     decoder = make(name)
     exact = np.linalg.norm(dense(decoder), 2) ** 2
     assert decoder.lipschitz >= exact
     if decoder.tile_shape is None:
-        assert decoder.lipschitz <= 1.06 * exact
+        assert decoder.lipschitz <= 1.11 * exact
         return
-    larger = decoder.for_samples((25, 27))
-    assert decoder.lipschitz >= 0.99 * np.linalg.norm(dense(larger), 2) ** 2
+    larger = decoder.for_samples((19, 18))
+    assert decoder.lipschitz >= np.linalg.norm(dense(larger), 2) ** 2
     assert larger.lipschitz == decoder.lipschitz
 
 

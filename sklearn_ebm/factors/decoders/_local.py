@@ -9,7 +9,7 @@ from sklearn_ebm.factors.decoders._convolutional import ConvolutionalDecoder
 from sklearn_ebm.factors.problems._power import largest_of_operator, random_vectors
 
 IMAGES_AT_ONCE = 16  # images with which a filter is multiplied when it is read
-TILES = 2  # rows and columns of tiles on which the largest eigenvalue is computed
+TILES, FILTERS = 2, 3  # size of a map on which the largest eigenvalue is computed, at least
 
 
 @stored
@@ -96,15 +96,16 @@ class LocalDecoder(ConvolutionalDecoder):
         return largest_of_operator(product, vectors, **limit)
 
     def _whole_tiles(self):
-        """Return the decoder of a map of some tiles, whose largest eigenvalue bounds all others."""
+        """Return the decoder of a map of some tiles, whose curvature is that of larger maps."""
         filter_shape, fineness = self.dictionary.shape[1:3], self.places.fineness
         if self.tile_shape is None:
             return self
-        shape = tuple(
-            TILES * tile // fineness + size - 1
-            for tile, size in zip(self.tile_shape, filter_shape, strict=True)
-        )
-        return self._with(image_shape=shape, places=Places(fineness))
+        shape = []
+        for units, size in zip(self.tile_shape, filter_shape, strict=True):
+            tile = units // fineness
+            n_tiles = max(TILES, -(-FILTERS * size // tile))
+            shape.append(n_tiles * tile + size - 1)
+        return self._with(image_shape=tuple(shape), places=Places(fineness))
 
     def usage(self, code):
         """Return how often each unit of the tile is used, and how often it occurs in the maps."""
