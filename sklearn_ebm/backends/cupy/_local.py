@@ -5,9 +5,14 @@ import numpy as np
 from sklearn_ebm.backends import numpy as reference
 from sklearn_ebm.backends.cupy._launch import as_input, fusible, launch, n_threads
 
+SIZES = (
+    "height", "width", "channels", "rows", "columns", "tile_rows", "tile_columns", "tall", "wide",
+    "fineness", "first_row", "first_column",
+)  # fmt: skip
+
 
 def _sizes(images, maps, kernels, places):
-    """Return the struct `Sizes` of the kernels."""
+    """Return the struct `Sizes` of the kernels, to be passed by value."""
     _, height, width, n_channels = images.shape
     tile_rows, tile_columns, tall, wide, _ = kernels.shape
     first_row, first_column = places.phase
@@ -15,7 +20,7 @@ def _sizes(images, maps, kernels, places):
         height, width, n_channels, *maps.shape[1:], tile_rows, tile_columns, tall, wide,
         places.fineness, first_row % tile_rows, first_column % tile_columns,
     )  # fmt: skip
-    return np.array(numbers, dtype=np.uint32).view(np.dtype((np.void, 4 * len(numbers))))
+    return np.array([numbers], dtype=[(name, np.uint32) for name in SIZES])
 
 
 def local_correlate(images, kernels, places, maps):

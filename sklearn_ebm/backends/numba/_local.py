@@ -206,12 +206,13 @@ def _add_products(code, pixels, top, start, sums):
 
 def _flat(kernels):
     """Return filters with one row for each row of pixels, (tile_rows, tile_columns, height, -1)."""
-    return read_only(np.ascontiguousarray(kernels).reshape(*kernels.shape[:3], -1))
+    return read_only(_rows(np.ascontiguousarray(kernels)))
 
 
 def _rows(images):
-    """Return images with all numbers of a row of pixels on one axis, (n, height, -1)."""
-    return images.reshape(*images.shape[:2], -1)
+    """Return images or filters with all numbers of a row of pixels on one axis."""
+    *shape, width, n_channels = images.shape
+    return images.reshape(*shape, width * n_channels)
 
 
 def _new_lanes(arrays):
@@ -253,7 +254,7 @@ def local_synthesize(maps, kernels, places, images):
 
 def local_correlate_kernels(maps, images, places, kernels):
     """Process a row of filters at a time; see `backends.numpy.local_correlate_kernels`."""
-    filters = kernels.reshape(*kernels.shape[:3], -1)
+    filters = _rows(kernels)
     settings, rows = _settings(places, kernels), _rows(read_only(images))
     n_groups, maps = -(-len(maps) // LANES), read_only(maps)
     codes, pixels = (new_array((n_groups, *a.shape[1:], LANES), kernels) for a in (maps, rows))
