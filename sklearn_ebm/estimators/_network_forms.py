@@ -34,6 +34,11 @@ class NetworkForm:
         """Reason why the model cannot be trained with labels. Empty if it can."""
         return ""
 
+    @property
+    def export_obstacle(self):
+        """Reason why a model with a network cannot be exported. Empty if it can."""
+        return ""
+
 
 class SparseNetwork(NetworkForm):
     """Encoder of a sparse model."""
@@ -92,6 +97,11 @@ class PooledNetwork(SparseNetwork):
 
 class MapNetwork(SparseNetwork):
     """Encoder of a model with a pool around each unit of a map, followed by the pooled features."""
+
+    @property
+    def export_obstacle(self):
+        """Reason why the model cannot be exported."""
+        return "its filters differ between positions, for which there are no layers. Use ConvPSD."
 
     def modules(self, dtype):
         modules, model = super().modules(dtype), self.model

@@ -27,9 +27,14 @@ class LocalFilters:
     n_replaced = 0
 
     def __init__(self, dictionary):
-        self.dictionary = dictionary
+        self.parameters = {"dictionary": dictionary}  # files keep dictionaries shared, not arrays
         usual_size = dictionary[0, ...].size ** -0.5
-        self.optimizer = Adam({"dictionary": dictionary}, units={"dictionary": UNIT * usual_size})
+        self.optimizer = Adam(self.parameters, units={"dictionary": UNIT * usual_size})
+
+    @property
+    def dictionary(self):
+        """The current filters."""
+        return self.parameters["dictionary"]
 
     def contributor(self):
         """Return a copy without the state of the optimizer, which offers `contribution`."""

@@ -46,7 +46,7 @@ MODELS = {
     "ConvSparseCoder": (ConvSparseCoder(4, **CONVOLUTION), COLOURED),
     "ConvPSD": (ConvPSD(4, **CONVOLUTION), COLOURED),
     "LocalPSD": (LocalPSD(4, output="simple", **LOCAL), COLOURED),
-    "LocalPSD-unshared": (LocalPSD(**{**LOCAL, "tile_shape": None}), COLOURED),
+    "LocalPSD-unshared": (LocalPSD(output="simple", **{**LOCAL, "tile_shape": None}), COLOURED),
     "AutoEncoder-tanh": (AutoEncoder(6, activation="tanh", noise_level=0, random_state=0), X),
     "AutoEncoder-untied": (AutoEncoder(6, tied_weights=False, noise_level=0, random_state=0), X),
     "EnergyModel": (EnergyModel(6, tol=0, max_iter=2, random_state=0), X),

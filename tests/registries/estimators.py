@@ -122,9 +122,9 @@ CASES = {
             IMAGES,
         )
         for n_components, tile_shape, output, inference in (
-            (1, 4, "pooled", "encoder"),
-            (4, (2, 3), "simple", "optimal"),
-            (1, None, "simple", "encoder"),
+            (1, 4, "simple", "encoder"),
+            (4, (2, 3), "pooled", "optimal"),
+            (1, None, "pooled", "encoder"),
         )
     },
     **{

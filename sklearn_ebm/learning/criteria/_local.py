@@ -87,14 +87,14 @@ class LocalDictionary(Dictionary):
         predict_in_pieces(model, as_rows(batch), memory)
         return {}
 
-    def apply(self, model, sums, batch, done):
+    def move(self, sums, backend, rate):
         """Make a step of the encoder and of the filters."""
-        super().apply(model, sums, batch, done)
+        super().move(sums, backend, rate)
         data, code = self.encoder.scale
         gradient = sums["moments"]["dictionary"]
         gradient /= data * code
         (gradient,) = divided({"dictionary": gradient}, sums["report"]["weight"]).values()
-        self.online.step(gradient, self.backend_of(batch), self.rate_at(done))
+        self.online.step(gradient, backend, rate)
 
     def restart(self):
         """Reset the moments of both optimizers."""
