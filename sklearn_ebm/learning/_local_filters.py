@@ -16,17 +16,28 @@ UNIT = 10.0  # step at a learning rate of one, as a multiple of the usual size o
 
 @stored
 class LocalFilters:
-    """Filters of unit norm, and the state of their optimizer.
+    """Filters of unit norm, and the state of their learning.
+
+    A snapshot of this object is complete: after steps that diverged, learning continues from it.
 
     Parameters
     ----------
     dictionary : array of shape (n_units, height, width, n_channels)
         Filters of unit norm, changed in place by `step`.
+
+    Attributes
+    ----------
+    n_steps : int
+        Number of steps that have led to these filters.
+    vectors : array or None
+        Directions of large curvature in the last step; see `LocalDecoder.curvature`.
     """
 
     n_replaced = 0
 
     def __init__(self, dictionary):
+        self.n_steps = 0
+        self.vectors = None
         self.parameters = {"dictionary": dictionary}  # files keep dictionaries shared, not arrays
         usual_size = dictionary[0, ...].size ** -0.5
         self.optimizer = Adam(self.parameters, units={"dictionary": UNIT * usual_size})
@@ -66,6 +77,7 @@ class LocalFilters:
 
     def step(self, gradient, backend, rate):
         """Make a step along the gradient of the mean energy, and scale filters to norm one."""
+        self.n_steps += 1
         self.optimizer.step({"dictionary": gradient}, backend, rate)
         xp, filters = array_namespace(gradient), self.dictionary
         rows = xp.reshape(filters, (filters.shape[0], -1))

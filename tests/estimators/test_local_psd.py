@@ -144,7 +144,7 @@ def test_learning_lowers_the_energy(tile, encoder, images):
 def test_every_phase_of_the_tile_occurs_about_equally_often():
     criterion = copy_of("finer")._learner.criterion
     phases = []
-    for criterion.n_steps in range(240):
+    for criterion.online.n_steps in range(240):
         phases.append(criterion.phase())
     counts = Counter(phases)
     assert counts.keys() == {(2 * i, 2 * j) for i in range(4) for j in range(3)}

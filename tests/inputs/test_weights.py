@@ -43,7 +43,7 @@ MODELS = {
 }
 # Other models use only ratios of weights within a call.
 ONLINE = [name for name in MODELS if name not in (
-    "LISTAEncoder", "RBM", "FineTunedClassifier", "FineTunedRegressor"
+    "LISTAEncoder", "LocalPSD", "RBM", "FineTunedClassifier", "FineTunedRegressor"
 )]  # fmt: skip
 EXACT = {np.float64: (-900, 900), np.float32: (-140, 120)}  # powers of two
 

@@ -35,10 +35,18 @@ class LocalDecoder(ConvolutionalDecoder):
         super().__init__(dictionary, image_shape, "valid")
         self.tile_shape = None if tile_shape is None else tuple(tile_shape)
         self.places = Places(*places)
+        self.vectors = None
 
     def __getstate__(self):
-        """Store only the parameters."""
-        return self.dictionary, self.image_shape, self.tile_shape, tuple(self.places)
+        """Store the parameters, and the curvature, which iterations may have computed elsewhere."""
+        lipschitz = self._computed.get("lipschitz")
+        return self.dictionary, self.image_shape, self.tile_shape, tuple(self.places), lipschitz
+
+    def __setstate__(self, state):
+        *parameters, lipschitz = state
+        self.__init__(*parameters)
+        if lipschitz is not None:
+            self._computed["lipschitz"] = lipschitz
 
     @property
     def map_shape(self):
@@ -59,9 +67,9 @@ class LocalDecoder(ConvolutionalDecoder):
         decoder = type(self)(dictionary, self.image_shape, self.tile_shape, self.places)
         return decoder.on(self._products)
 
-    def with_lipschitz(self, lipschitz):
-        """Return the decoder with a bound that the caller has computed."""
-        return self._with(_computed={"lipschitz": lipschitz})
+    def with_curvature(self, lipschitz, vectors):
+        """Return the decoder with the results of `curvature`."""
+        return self._with(_computed={"lipschitz": lipschitz}, vectors=vectors)
 
     @property
     def lipschitz(self):

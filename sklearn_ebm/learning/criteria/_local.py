@@ -1,7 +1,6 @@
 """The dictionary criterion for filters that differ between the places of a map."""
 
 import math
-from types import MappingProxyType
 
 from sklearn_ebm._storage import stored
 from sklearn_ebm.backends._places import Places
@@ -41,20 +40,17 @@ class LocalDictionary(Dictionary):
         Whether the units are those of a tile.
     """
 
-    sent = MappingProxyType({**Dictionary.sent, "_vectors": lambda vectors: None})
-
     def __init__(self, filters, encoder, map_shape, fineness, repeats):
         self.map_shape = tuple(map_shape)
         self.fineness = fineness
         self.repeats = repeats
-        self._vectors = None  # of the largest curvatures in the last step
         super().__init__(filters, False, encoder, LocalFilters(filters))
 
     def phase(self):
         """Return the place of the tile in this step, from an evenly distributed sequence."""
         if not self.repeats:
             return 0, 0
-        shares = ((self.n_steps * PLASTIC**-power) % 1 for power in (1, 2))
+        shares = ((self.online.n_steps * PLASTIC**-power) % 1 for power in (1, 2))
         return tuple(
             math.floor(share * (length // self.fineness)) * self.fineness
             for share, length in zip(shares, self.map_shape, strict=True)
@@ -65,12 +61,11 @@ class LocalDictionary(Dictionary):
         places = Places(self.fineness, phase)
         tile_shape = self.map_shape if self.repeats else None
         decoder = LocalDecoder(self.dictionary, image_shape, tile_shape, places)
-        known = self._vectors is not None
-        lipschitz, self._vectors = decoder.on(self.backend_of(batch)).curvature(
-            self._vectors, ITERATIONS if known else None
-        )
+        vectors = self.online.vectors
+        n_iter = None if vectors is None else ITERATIONS
+        curvature = decoder.on(self.backend_of(batch)).curvature(vectors, n_iter)
         encoder = self.encoder.on_images(image_shape).at_phase(phase)
-        return decoder.with_lipschitz(lipschitz), encoder
+        return decoder.with_curvature(*curvature), encoder
 
     def piece_rows(self, model):
         """Return None: gradients are as large as many crops, so that a batch is one piece."""
@@ -86,6 +81,11 @@ class LocalDictionary(Dictionary):
         """Return no losses. Raise `Diverged` if predictions are far too large."""
         predict_in_pieces(model, as_rows(batch), memory)
         return {}
+
+    def absorb(self, model, sums, batch):
+        """Keep the vectors of this step for the next one."""
+        super().absorb(model, sums, batch)
+        self.online.vectors = model.energy.decoder.vectors
 
     def move(self, sums, backend, rate):
         """Make a step of the encoder and of the filters."""
