@@ -6,7 +6,7 @@ import math
 from sklearn_ebm._storage import stored
 from sklearn_ebm.backends import array_namespace, resolve_backend, squared_norms
 from sklearn_ebm.backends._border import BORDERS
-from sklearn_ebm.factors.decoders._linear import LinearDecoder, shorten, usage_of_rows
+from sklearn_ebm.factors.decoders._linear import LinearDecoder, shorten
 from sklearn_ebm.factors.problems import ConvolutionalProblem, largest_curvature
 from sklearn_ebm.protocols import ModuleMixin
 
@@ -74,18 +74,13 @@ class ConvolutionalDecoder(ModuleMixin):
 
     def on(self, backend):
         """Return the decoder with the convolutions of a backend, or of `FourierProducts`."""
-        return self._with(_products=backend)
+        return changed(self, _products=backend)
 
     def for_samples(self, shape):
         """Return the decoder for images of another size, sharing values that depend only on D."""
         if tuple(shape[:2]) == self.image_shape:
             return self
-        return self._with(image_shape=tuple(shape[:2]))
-
-    def _with(self, **changes):
-        decoder = object.__new__(type(self))
-        decoder.__dict__.update(self.__dict__, **changes)
-        return decoder
+        return changed(self, image_shape=tuple(shape[:2]))
 
     def astype(self, dtype):
         """Return the decoder with filters in a dtype; the same object if they have it."""
@@ -144,10 +139,6 @@ class ConvolutionalDecoder(ModuleMixin):
             self.as_maps(code), self.as_images(X), self.border, gradient
         )
 
-    def usage(self, code):
-        """Return how often each filter is used, and the number of positions."""
-        return usage_of_rows(code, self.dictionary.shape[0])
-
     def project(self):
         """Scale filters with a norm above one to norm one."""
         xp, n_components = array_namespace(self.dictionary), self.dictionary.shape[0]
@@ -169,6 +160,13 @@ class ConvolutionalDecoder(ModuleMixin):
     def problem(self, source, penalty, products=None):
         """Return the inference problem of some images, which computes X D' only if needed."""
         return ConvolutionalProblem(source, penalty)
+
+
+def changed(decoder, **attributes):
+    """Return a copy of a decoder with other attributes, which shares everything else."""
+    copied = object.__new__(type(decoder))
+    copied.__dict__.update(decoder.__dict__, **attributes)
+    return copied
 
 
 @stored

@@ -101,10 +101,6 @@ class LinearDecoder(ModuleMixin):
         """Scale atoms with a norm above one to norm one."""
         shorten(self.dictionary)
 
-    def usage(self, code):
-        """Return how often each atom is used, and the number of codes."""
-        return usage_of_rows(code, self.dictionary.shape[0])
-
     def correlate(self, X):
         """Return X D', the adjoint of `decode`. X may be sparse."""
         return X @ (self._columns if sparse.issparse(X) else self._rounded.T)
@@ -174,14 +170,6 @@ def shorten(rows, longest=1.0):
     excess = xp.sqrt(squared_norms(rows)) / longest
     allowed = 1 + 4 * float(xp.finfo(rows.dtype).eps)  # one up to rounding
     rows /= xp.where(excess > allowed, excess, xp.ones_like(excess))[:, None]
-
-
-def usage_of_rows(code, n_components):
-    """Return how often each component is used, exact up to 2**53, and the number of codes."""
-    xp = array_namespace(code)
-    codes = xp.reshape(code, (-1, n_components))  # one for each position of a filter
-    used = xp.asarray(xp.count_nonzero(codes, axis=0), dtype=xp.float64)
-    return used, codes.shape[0]
 
 
 def half_norm(X):

@@ -5,7 +5,7 @@ import math
 from sklearn_ebm._storage import stored
 from sklearn_ebm.backends import array_namespace, in_type
 from sklearn_ebm.backends._places import Places
-from sklearn_ebm.factors.decoders._convolutional import ConvolutionalDecoder
+from sklearn_ebm.factors.decoders._convolutional import ConvolutionalDecoder, changed
 from sklearn_ebm.factors.problems._power import largest_of_operator, random_vectors
 
 IMAGES_AT_ONCE = 16  # images with which a filter is multiplied when it is read
@@ -69,7 +69,7 @@ class LocalDecoder(ConvolutionalDecoder):
 
     def with_curvature(self, lipschitz, vectors):
         """Return the decoder with the results of `curvature`."""
-        return self._with(_computed={"lipschitz": lipschitz}, vectors=vectors)
+        return changed(self, _computed={"lipschitz": lipschitz}, vectors=vectors)
 
     @property
     def lipschitz(self):
@@ -113,7 +113,7 @@ class LocalDecoder(ConvolutionalDecoder):
             tile = units // fineness
             n_tiles = max(TILES, -(-FILTERS * size // tile))
             shape.append(n_tiles * tile + size - 1)
-        return self._with(image_shape=tuple(shape), places=Places(fineness))
+        return changed(self, image_shape=tuple(shape), places=Places(fineness))
 
     def usage(self, code):
         """Return how often each unit of the tile is used, and how often it occurs in the maps."""

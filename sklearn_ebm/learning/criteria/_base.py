@@ -67,12 +67,8 @@ class BaseCriterion:
         self.n_steps += 1
         self.absorb(model, sums, batch)
         if self.optimizer is not None:
-            self.move(sums, self.backend_of(batch), rate)
-
-    def move(self, sums, backend, rate):
-        """Make a step along the gradients."""
-        self.optimizer.step(self.gradients(sums), backend, rate)
-        self.project()
+            self.optimizer.step(self.gradients(sums), self.backend_of(batch), rate)
+            self.project()
 
     def require(self, sums, batch):
         """Raise `Diverged` if a mean loss is far above its usual size."""

@@ -21,6 +21,7 @@ from sklearn_ebm.learning._rates import LinearDecay
 from sklearn_ebm.learning._samples import Rows
 from sklearn_ebm.learning.criteria._base import (
     BaseCriterion,
+    count_used,
     divided,
     half_square,
     plain_sum,
@@ -72,7 +73,7 @@ class Model(NamedTuple):
         solution = solve_lasso(problem, **self.settings, code=rows, backend=backend)
         energy = problem.energy(rows, backend)
         is_late = xp.repeat(solution.is_late(self.settings["tol"]), problem.size)
-        used, n_codes = decoder.usage(code)
+        used, n_codes = usage_of(code, decoder)
         sums = {
             "report": {
                 "loss": batch.weighted_sum(xp.repeat(energy, problem.size)),
@@ -102,6 +103,15 @@ class Model(NamedTuple):
         usual = usual_energy(half_square(batch.X) / batch.n_samples, batch.X.shape[1], data)
         self.watch.require(size, usual * (code / data) ** 2)
         return predicted, memory.tape
+
+
+def usage_of(code, decoder):
+    """Return how often each atom is used, and how often it might be."""
+    if offers(decoder, "usage"):  # not all atoms occur equally often
+        return decoder.usage(code)
+    n_components = decoder.dictionary.shape[0]
+    codes = array_namespace(code).reshape(code, (-1, n_components))  # one for each position
+    return count_used(codes), codes.shape[0]
 
 
 class Candidates(Rows):

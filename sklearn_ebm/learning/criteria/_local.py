@@ -87,14 +87,22 @@ class LocalDictionary(Dictionary):
         super().absorb(model, sums, batch)
         self.online.vectors = model.energy.decoder.vectors
 
-    def move(self, sums, backend, rate):
+    def apply(self, model, sums, batch, done):
         """Make a step of the encoder and of the filters."""
-        super().move(sums, backend, rate)
+        self.require(sums, batch)
+        rate, backend = self.rate_at(done), self.backend_of(batch)
+        self.n_steps += 1
+        self.absorb(model, sums, batch)
+        self.optimizer.step(self.gradients(sums), backend, rate)
+        self.project()
+        self.online.step(self._filter_gradient(sums), backend, rate)
+
+    def _filter_gradient(self, sums):
+        """Return the gradient of the mean energy, in units of the data times the codes."""
         data, code = self.encoder.scale
         gradient = sums["moments"]["dictionary"]
         gradient /= data * code
-        (gradient,) = divided({"dictionary": gradient}, sums["report"]["weight"]).values()
-        self.online.step(gradient, backend, rate)
+        return divided({"dictionary": gradient}, sums["report"]["weight"])["dictionary"]
 
     def restart(self):
         """Reset the moments of both optimizers."""
