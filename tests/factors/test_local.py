@@ -231,3 +231,24 @@ def test_gradients_of_pooled_maps_agree_with_finite_differences():
     ahead, behind = (np.vdot(weight, module.forward(maps + s * direction)) for s in (1e-6, -1e-6))
     assert_allclose(np.vdot(dx, direction), (ahead - behind) / 2e-6, rtol=1e-6)
     assert_array_equal(module.forward(maps.reshape(1, -1)), module.forward(maps).reshape(1, -1))
+
+
+@cases
+def test_products_run_on_any_array_api_library(name):
+    xp = pytest.importorskip("array_api_strict")
+    decoder, random = make(name), np.random.default_rng(1)
+    strict = decoder.with_filters(xp.asarray(decoder.dictionary)).on(reference)
+    code = random.standard_normal((2, decoder.code_size))
+    X = random.standard_normal((2, np.prod(IMAGE) * 2))
+    results = {
+        "decode": (decoder.decode(code), strict.decode(xp.asarray(code))),
+        "correlate": (decoder.correlate(X), strict.correlate(xp.asarray(X))),
+        "curvature": (decoder.lipschitz, strict.lipschitz),
+        "usage": (decoder.usage(code)[0], strict.usage(xp.asarray(code))[0]),
+        "gradient": (
+            decoder.on(reference).add_filter_gradient(code, X, 0 * decoder.dictionary),
+            strict.add_filter_gradient(xp.asarray(code), xp.asarray(X), 0 * strict.dictionary),
+        ),
+    }
+    for expected, found in results.values():
+        assert_allclose(np.asarray(found), expected, rtol=1e-10, atol=1e-12)
