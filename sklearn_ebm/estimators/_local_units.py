@@ -4,6 +4,7 @@ import math
 from numbers import Integral
 
 from sklearn_ebm._sklearn import Interval, StrOptions
+from sklearn_ebm.backends import array_namespace
 from sklearn_ebm.backends._places import Places
 from sklearn_ebm.estimators._atoms import Atoms, DenseEncoders
 from sklearn_ebm.estimators._dictionary_learning import DictionaryLearning, curves_of
@@ -20,6 +21,7 @@ from sklearn_ebm.learning._trainer import Trainer
 from sklearn_ebm.learning.criteria import LocalDictionary
 
 LEARNING_TOL = 1e-2  # with larger gaps, pools are hardly sparse, and the map has no order
+UNITS_AT_ONCE = 4096  # drawing first filters takes several times the memory of the filters
 TILES_A_CROP = 2  # rows and columns of tiles in an automatic crop
 LOCAL_CONSTRAINTS = {
     "n_components": [Interval(Integral, 1, None, closed="left")],
@@ -109,8 +111,11 @@ class LocalUnits(Atoms):
         require_squares(X, alpha)
 
     def initial(self, X, weights, random_state):
-        shape = math.prod(self.map_shape), *self.filter_shape
-        return first_kernels(X, shape, random_state, weights), None
+        n_units, filters = math.prod(self.map_shape), []
+        for first in range(0, n_units, UNITS_AT_ONCE):
+            shape = min(UNITS_AT_ONCE, n_units - first), *self.filter_shape
+            filters.append(first_kernels(X, shape, random_state, weights))
+        return array_namespace(X).concat(filters), None
 
     def normalized(self, dictionary, table=None):
         return unit_filters(dictionary)

@@ -13,6 +13,7 @@ from sklearn.pipeline import make_pipeline
 from threadpoolctl import threadpool_limits
 
 from sklearn_ebm import FineTunedClassifier, Flattener, LocalPSD, make_feature_hierarchy
+from sklearn_ebm.estimators import _local_units
 from sklearn_ebm.factors.penalties._pools import pools_around
 from tests.factors.test_local import dense
 from tests.registries.image_models import photograph_parts
@@ -199,6 +200,15 @@ def test_a_model_scales_with_the_data(images):
     assert_allclose(second.components_, first.components_, rtol=1e-6, atol=1e-9)
     codes = first.transform(images), second.transform(1024 * images)
     assert_allclose(codes[1], 1024 * codes[0], rtol=1e-5, atol=1e-6)
+
+
+def test_first_filters_are_windows_that_are_drawn_a_few_at_a_time(images, monkeypatch):
+    monkeypatch.setattr(_local_units, "UNITS_AT_ONCE", 5)
+    parameters = {**QUICK, "max_iter": 1, **TILES["tile"]}
+    model = LocalPSD(**parameters, learning_rate=lambda done: 0.0).fit(images)
+    windows = np.lib.stride_tricks.sliding_window_view(images, (5, 5), axis=(1, 2))
+    windows = windows.reshape(-1, 25) / np.linalg.norm(windows.reshape(-1, 25), axis=1)[:, None]
+    assert_allclose((model.components_.reshape(12, 25) @ windows.T).max(axis=1), 1, rtol=1e-12)
 
 
 def test_usage_counts_places_of_each_unit(images):
