@@ -21,6 +21,7 @@ if TYPE_CHECKING:  # the imports of _HOMES
     from sklearn_ebm.estimators import FineTunedRegressor as FineTunedRegressor
     from sklearn_ebm.estimators import GroupSparsePSD as GroupSparsePSD
     from sklearn_ebm.estimators import LISTAEncoder as LISTAEncoder
+    from sklearn_ebm.estimators import LocalPSD as LocalPSD
     from sklearn_ebm.estimators import SparseCoder as SparseCoder
     from sklearn_ebm.estimators import WhatWherePSD as WhatWherePSD
     from sklearn_ebm.estimators import alpha_max as alpha_max
@@ -72,6 +73,7 @@ _HOMES = {
     "L1Penalty": "factors",
     "LISTAEncoder": "estimators",
     "LocalContrastNormalizer": "layers",
+    "LocalPSD": "estimators",
     "LogSumPenalty": "factors",
     "LqPenalty": "factors",
     "PSD": "estimators",
@@ -127,6 +129,7 @@ __all__ = [
     "L1Penalty",
     "LISTAEncoder",
     "LocalContrastNormalizer",
+    "LocalPSD",
     "LogSumPenalty",
     "LqPenalty",
     "Pooler",

@@ -43,6 +43,9 @@ MODELS = {
     "WhatWherePSD": lambda: Example(sklearn_ebm.WhatWherePSD(N_COMPONENTS), ROWS),
     "ConvSparseCoder": lambda: Example(sklearn_ebm.ConvSparseCoder(8, kernel_size=5), IMAGES),
     "ConvPSD": lambda: Example(sklearn_ebm.ConvPSD(8, kernel_size=5), IMAGES),
+    "LocalPSD": lambda: Example(
+        sklearn_ebm.LocalPSD(kernel_size=5, tile_shape=4, pool_sigma=1.0), IMAGES
+    ),
     "RBM": lambda: Example(sklearn_ebm.RBM(N_COMPONENTS), ROWS),
     "AutoEncoder": lambda: Example(sklearn_ebm.AutoEncoder(N_COMPONENTS), ROWS),
     "EnergyModel": lambda: Example(sklearn_ebm.EnergyModel(N_COMPONENTS), ROWS),

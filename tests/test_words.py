@@ -44,20 +44,28 @@ CONTINUED = {  # common beginnings of descriptions, by their last words; classes
 DIFFERENT = {  # parameters with another meaning in these classes
     "alpha": ("AutoEncoder", "DrSAEClassifier"),  # of any regulariser; of energies alone
     "backend": (*TUNED, "ZCAWhitener"),  # follows the steps; NumPy for all work
-    "batch_size": CONVOLUTIONAL,  # crops
+    "batch_size": (*CONVOLUTIONAL, "LocalPSD"),  # crops
     "dictionary": (*CONVOLUTIONAL, "LISTAEncoder"),  # kernels; a fitted coder
     "dictionary_init": (*CONVOLUTIONAL, "DrSAEClassifier"),  # kernels; from noise
-    "encoder": ("ConvPSD", "LISTAEncoder"),  # convolutional; unrolled
+    "crop_size": ("LocalPSD",),  # of tiles
+    "encoder": ("ConvPSD", "LISTAEncoder", "LocalPSD"),  # convolutional; unrolled; local
     "estimator": ("EstimatorEnergy", "EnergyOutlierDetector"),  # any estimator with an energy
-    "code_max_iter": ("WhatWherePSD",),  # of alternations
+    "code_max_iter": ("LocalPSD", "WhatWherePSD"),  # of FISTA; of alternations
     "gamma": ("SmoothAtoms", "WhatWherePSD"),  # of differences; of units
     "image_shape": ("Flattener",),  # required of images as well
     "inference": ("LISTAEncoder", "WhatWherePSD"),  # also of energies; of units
     "mode": ("Pooler", "Rectifier"),  # of pooling; of rectification
-    "n_components": (*CONVOLUTIONAL, "AutoEncoder", "EnergyModel", "RBM"),  # hidden units; filters
+    "kernel_size": ("LocalPSD",),  # no filters are given
+    "n_components": (
+        *CONVOLUTIONAL,
+        "AutoEncoder",
+        "EnergyModel",
+        "LocalPSD",
+        "RBM",
+    ),  # hidden units; filters; per pixel
     "n_iter_no_change": (*TUNED, "LISTAEncoder"),  # stops; lowers the rate
     "noise_level": ("AutoEncoder", "EnergyModel"),  # of several kinds of noise
-    "output": ("WhatWherePSD",),  # of units and codes
+    "output": ("LocalPSD", "WhatWherePSD"),  # not both; of units and codes
     "penalty": ("AutoEncoder", "LISTAEncoder"),  # by its gradient; also of a fitted coder
     "optimizer": (
         "AutoEncoder",

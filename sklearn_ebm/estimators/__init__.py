@@ -14,6 +14,7 @@ from sklearn_ebm.estimators._group_sparse_psd import GroupSparsePSD
 from sklearn_ebm.estimators._hierarchy import make_feature_hierarchy
 from sklearn_ebm.estimators._host_copy import host_copy
 from sklearn_ebm.estimators._lista import LISTAEncoder
+from sklearn_ebm.estimators._local_psd import LocalPSD
 from sklearn_ebm.estimators._paths import alpha_max, alpha_path
 from sklearn_ebm.estimators._psd import PSD
 from sklearn_ebm.estimators._rbm import RBM
@@ -34,6 +35,7 @@ __all__ = [
     "FineTunedRegressor",
     "GroupSparsePSD",
     "LISTAEncoder",
+    "LocalPSD",
     "SparseCoder",
     "WhatWherePSD",
     "alpha_max",

@@ -76,7 +76,7 @@ class Fitted:
     def energy(self, data):
         """Return the energy of some samples."""
         decoder = self.decoder_of(data.shape, data.X.dtype, data.backend)
-        return SparseEnergy(decoder, self.penalty, self.beta)
+        return SparseEnergy.of(decoder, self.penalty, self.beta)
 
     def code(self, data, sparse_output=False):
         """Return the features: optimal codes, or predictions of the encoder."""

@@ -158,7 +158,8 @@ def make_feature_hierarchy(
         layers = [("rectifier", None if rectify is None else Rectifier(rectify))]
         if is_convolutional:
             settings["kernel_size"] = _of_stage(kernel_size, stage)
-            settings["connections"] = _fewer(connections, channels)
+            if "connections" in model.get_params(deep=False):
+                settings["connections"] = _fewer(connections, channels)
             windows = _of_stage(pool_shape, stage), _of_stage(pool_stride, stage)
             layers += [
                 ("contrast", _normalizer(window_size)),

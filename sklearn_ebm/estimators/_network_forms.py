@@ -6,8 +6,15 @@
 import copy
 
 from sklearn_ebm.backends import copied
-from sklearn_ebm.estimators._fitted import keep
-from sklearn_ebm.factors import Filled, OneHot, PooledFeatures, as_encoder, with_encoder
+from sklearn_ebm.estimators._fitted import keep, row_decoder
+from sklearn_ebm.factors import (
+    Filled,
+    OneHot,
+    PooledFeatures,
+    PooledMaps,
+    as_encoder,
+    with_encoder,
+)
 
 
 class NetworkForm:
@@ -25,6 +32,11 @@ class NetworkForm:
     @property
     def obstacle(self):
         """Reason why the model cannot be trained with labels. Empty if it can."""
+        return ""
+
+    @property
+    def export_obstacle(self):
+        """Reason why a model with a network cannot be exported. Empty if it can."""
         return ""
 
 
@@ -80,6 +92,22 @@ class PooledNetwork(SparseNetwork):
         modules, output = super().modules(dtype), self.model.output
         if output != "simple":
             modules.append(PooledFeatures(self.model._pools, with_code=output == "both"))
+        return modules
+
+
+class MapNetwork(SparseNetwork):
+    """Encoder of a model with a pool around each unit of a map, followed by the pooled features."""
+
+    @property
+    def export_obstacle(self):
+        """Reason why the model cannot be exported."""
+        return "its filters differ between positions, for which there are no layers. Use ConvPSD."
+
+    def modules(self, dtype):
+        modules, model = super().modules(dtype), self.model
+        if model.output != "simple":
+            penalty, decoder = model._state.parts.penalty, row_decoder(model)
+            modules.append(PooledMaps(penalty.sigma, decoder.map_shape[:2]))
         return modules
 
 

@@ -17,6 +17,7 @@ from sklearn_ebm.estimators._conv_psd import ConvPSD
 from sklearn_ebm.estimators._conv_sparse_coder import ConvSparseCoder
 from sklearn_ebm.estimators._filters import crop_shape
 from sklearn_ebm.estimators._group_sparse_psd import GroupSparsePSD
+from sklearn_ebm.estimators._local_psd import LocalPSD
 from sklearn_ebm.estimators._rbm import RBM
 from sklearn_ebm.estimators._sparse_model import SparseModel
 from sklearn_ebm.inputs._checks import check_magnitude
@@ -182,6 +183,16 @@ def _(model: GroupSparsePSD, row):
 def _(model: RBM, row):
     _check_rows(model, row)
     return np.zeros((1, model.n_components))
+
+
+@_output.register
+def _(model: LocalPSD, row):
+    model = clone(model)
+    model._sample_shape = model._inputs(is_first=True).read(model, row, reset=True).shape
+    units = model._atoms()
+    units.crop_shape(units.image_shape[:2])
+    output = np.zeros((1, *units.places.map_shape(units.image_shape, units.filter_shape), 1))
+    return output.reshape(1, -1) if np.ndim(row) == 2 else output
 
 
 @_output.register(ConvPSD)

@@ -282,8 +282,8 @@ class SparseModel(
             If shapes do not match, squares of X underflow, or the penalty provides no duality gap.
         """
         self._ready()
-        require_certificate(self._state.parts.penalty, "duality_gap")
         data, parts = read(self, X, mask), self._state.parts
+        require_certificate(parts.energy(data).penalty, "duality_gap")
         decoder = parts.decoder.for_samples(data.shape)
         rows, _ = self._atoms().read_codes(self, code, decoder, "code")
         if rows.shape != (data.X.shape[0], decoder.code_size):

@@ -11,15 +11,21 @@ def require_formula(estimator):
     Raises
     ------
     ValueError
-        If the output is the minimum of an energy, which only an iterative solver can compute.
+        If the output is the minimum of an energy, which only an iterative solver can compute, or
+        if there are no layers for the model.
     """
-    obstacle = obstacle_of(estimator)
+    obstacle = obstacle_of(estimator) or _export_obstacle_of(estimator)
     if obstacle:
         raise ValueError(
             f"{type(estimator).__name__} cannot be exported as a feed-forward network: {obstacle}"
         )
     if not is_passed_through(estimator):
         check_is_fitted(estimator)
+
+
+def _export_obstacle_of(estimator):
+    has_network = not is_passed_through(estimator) and hasattr(estimator, "_as_network")
+    return estimator._as_network().export_obstacle if has_network else ""
 
 
 def exported_modules(estimator, dtype):

@@ -7,7 +7,7 @@ from sklearn_ebm.factors._linear_maps import FixedMap, LinearHead
 from sklearn_ebm.factors._losses import LOSSES
 from sklearn_ebm.factors._missing import Filled
 from sklearn_ebm.factors._one_hot import OneHot
-from sklearn_ebm.factors._pooled_features import PooledFeatures
+from sklearn_ebm.factors._pooled_features import PooledFeatures, PooledMaps
 from sklearn_ebm.factors._recurrent_coder import RecurrentCoder
 from sklearn_ebm.factors._score_losses import (
     SCORE_LOSSES,
@@ -16,11 +16,17 @@ from sklearn_ebm.factors._score_losses import (
     log_probabilities,
 )
 from sklearn_ebm.factors._tape import Tape, Tapes
-from sklearn_ebm.factors.decoders import ConvolutionalDecoder, LinearDecoder, PatchDecoder
+from sklearn_ebm.factors.decoders import (
+    ConvolutionalDecoder,
+    LinearDecoder,
+    LocalDecoder,
+    PatchDecoder,
+)
 from sklearn_ebm.factors.decoders._linear import half_norm
 from sklearn_ebm.factors.encoders import (
     CONVOLUTIONAL_ENCODERS,
     ENCODERS,
+    LOCAL_ENCODERS,
     POSITIVE_ENCODERS,
     UNROLLED_ENCODERS,
 )
@@ -50,6 +56,7 @@ from sklearn_ebm.factors.penalties._inhibition_penalty import InhibitionPenalty
 from sklearn_ebm.factors.penalties._l0 import L0Penalty
 from sklearn_ebm.factors.penalties._l1 import L1, L1Penalty
 from sklearn_ebm.factors.penalties._l1_constraint import L1Constraint
+from sklearn_ebm.factors.penalties._map import MapPenalty
 from sklearn_ebm.factors.penalties._pools import Pools, pools_of_groups, pools_of_map
 from sklearn_ebm.factors.penalties._positionwise import at_every_position
 from sklearn_ebm.factors.penalties._resolve import (
@@ -70,6 +77,7 @@ __all__ = [
     "ENERGIES",
     "FLIP_LOSSES",
     "L1",
+    "LOCAL_ENCODERS",
     "LOSSES",
     "MODEL_ENERGIES",
     "OUTPUTS",
@@ -102,11 +110,14 @@ __all__ = [
     "L1Penalty",
     "LinearDecoder",
     "LinearHead",
+    "LocalDecoder",
     "LogSumPenalty",
     "LqPenalty",
+    "MapPenalty",
     "OneHot",
     "PatchDecoder",
     "PooledFeatures",
+    "PooledMaps",
     "Pools",
     "ProductOfExperts",
     "ReconstructionEnergy",

@@ -1,6 +1,7 @@
 """Pooled features of codes as a module."""
 
 from sklearn_ebm.backends import array_namespace, divide_or_zero, resolve_backend
+from sklearn_ebm.factors.penalties._pools import pools_around
 from sklearn_ebm.protocols import ModuleMixin
 
 
@@ -50,3 +51,50 @@ class PooledFeatures(ModuleMixin):
 
     def _backend_for(self, x):
         return resolve_backend("auto", x) if self._backend is None else self._backend
+
+
+class PooledMaps(ModuleMixin):
+    """Pooled features of maps: one Gaussian pool around each place, for maps of any size.
+
+    Parameters
+    ----------
+    sigma : float
+        Standard deviation of the weights of a pool, in rows and columns of the map.
+    map_shape : tuple of two ints
+        Rows and columns of maps that are flat rows.
+    backend : module or None, default=None
+        Module of kernels. None uses the backend of the data.
+    """
+
+    def __init__(self, sigma, map_shape, backend=None):
+        self.sigma = sigma
+        self.map_shape = tuple(map_shape)
+        self._backend = backend
+
+    def __getstate__(self):
+        """Store everything except the backend, since a module cannot be pickled."""
+        return {**vars(self), "_backend": None}
+
+    def on(self, backend):
+        """Return the features with the kernels of a backend."""
+        return type(self)(self.sigma, self.map_shape, backend)
+
+    def forward(self, x, tape=None, stream=None):
+        """Return the features of maps (n_samples, rows, columns, 1) or of flat rows."""
+        features = self._features(x.shape).forward(_flat(x), tape)
+        return array_namespace(x).reshape(features, x.shape)
+
+    def backward(self, tape, dy, input_gradient=True):
+        """Return the gradient with respect to the maps (or None), and no others."""
+        dx, none = self._features(dy.shape).backward(tape, _flat(dy), input_gradient)
+        return None if dx is None else array_namespace(dy).reshape(dx, dy.shape), none
+
+    def _features(self, shape):
+        """Return the features of maps of a given shape."""
+        map_shape = shape[1:3] if len(shape) == 4 else self.map_shape
+        pools = pools_around(tuple(map_shape), float(self.sigma))
+        return PooledFeatures(pools, with_code=False, backend=self._backend)
+
+
+def _flat(maps):
+    return array_namespace(maps).reshape(maps, (maps.shape[0], -1))

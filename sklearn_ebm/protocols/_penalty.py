@@ -62,6 +62,8 @@ class PenaltyFactor(Protocol):
     - ``dual_norm(correlation, code, eta)``: the dual norm of q over alpha, or an upper bound.
       `code` has the residual correlation q, and `eta` is the second result of `settled`, or
       None.
+    - ``dual_norm_of_ones`` (float): an upper bound of the dual norm of ones, if it is cheaper than
+      `dual_norm`. It bounds rounding errors.
     - ``rule(step_size, dtype)``: the proximal operator of single entries as plain numbers for
       fused kernels (see `sklearn_ebm.backends._rules`).
     - ``group_rule(like)``: the same for disjoint groups.
@@ -96,6 +98,8 @@ class PenaltyFactor(Protocol):
       the smoothing of `majorant`, and an `eta` for `dual_norm`.
     - ``smoothed(epsilon)``: an object with `value` and `gradient` that has epsilon added to the
       squares of norms, for codes that are learned by gradients.
+    - ``on_map(map_shape)``: the factor for maps with this number of rows and columns, for a penalty
+      that depends on their shape. It is used in place of this one, which then has no other methods.
     - ``on(backend)``: the factor with the fused sums of a backend.
     """
 

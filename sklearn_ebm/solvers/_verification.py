@@ -143,8 +143,11 @@ def _with_rounding(problem, code, gap, backend):
     xp = array_namespace(code)
     if offers(problem.penalty, "limit_rule"):
         return gap + _rounding_at_limit(problem, code)
-    ones = xp.ones((1, code.shape[1]), dtype=code.dtype)
-    dual_norm = float(xp.max(problem.penalty.dual_norm(ones, code[:1, :])))
+    if offers(problem.penalty, "dual_norm_of_ones"):
+        dual_norm = problem.penalty.dual_norm_of_ones
+    else:
+        ones = xp.ones((1, code.shape[1]), dtype=code.dtype)
+        dual_norm = float(xp.max(problem.penalty.dual_norm(ones, code[:1, :])))
     roundings = ROUNDINGS * float(xp.finfo(code.dtype).eps) / 2
     return backend.gap_with_rounding(
         code, gap, problem.unit, roundings, problem.largest_atom, dual_norm

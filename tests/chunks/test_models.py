@@ -23,6 +23,7 @@ from sklearn_ebm import (
     FineTunedClassifier,
     FineTunedRegressor,
     LISTAEncoder,
+    LocalPSD,
     Rectifier,
 )
 from sklearn_ebm.learning._work import Particles, contributor
@@ -71,6 +72,7 @@ CASES = {
     "EnergyModel-bits": (EnergyModel(energy_function="ising", loss="pcd", **FEW), BITS),
     "ConvSparseCoder": (ConvSparseCoder(3, kernel_size=3, crop_size=7, alpha=0.5, **FEW), IMAGES),
     "ConvPSD": (ConvPSD(3, kernel_size=3, crop_size="patch", alpha=0.5, **FEW), IMAGES),
+    "LocalPSD": (LocalPSD(kernel_size=3, tile_shape=2, crop_size=7, alpha=0.5, **FEW), IMAGES),
     "LISTAEncoder": (LISTAEncoder(6, alpha=0.5, **FEW), REAL),
     "LISTAEncoder-energy": (LISTAEncoder(6, alpha=0.5, loss="energy", **FEW), REAL),
     **{

@@ -12,6 +12,7 @@ from sklearn_ebm.factors import (
     CONVOLUTIONAL_ENCODERS,
     ENCODERS,
     FLIP_LOSSES,
+    LOCAL_ENCODERS,
     LOSSES,
     MODEL_ENERGIES,
     OUTPUTS,
@@ -20,6 +21,7 @@ from sklearn_ebm.factors import (
     ExpertEnergy,
     LinearDecoder,
     LinearHead,
+    MapPenalty,
     ReconstructionEnergy,
     RecurrentCoder,
     SparseEnergy,
@@ -52,6 +54,7 @@ from sklearn_ebm.learning.criteria import (
     Flipping,
     Imitation,
     Labels,
+    LocalDictionary,
     Noise,
     Reconstruction,
     Shaping,
@@ -147,6 +150,24 @@ def convolutional_dictionary():
         return criterion.follow(L1(ALPHA), MAPS, "numpy", BETA, LinearDecay(1e-2))
 
     criterion = follow(ConvolutionalDictionary(kernels, "full", encoder=encoder))
+    batch = Batch(random.laplace(size=(6, 5, 4, 1)), weight=random.uniform(0.5, 2, 6))
+    return Case(Trainer(criterion), batch, follow, rtol=1e-5)  # tolerance of codes
+
+
+def local_dictionary():
+    """Filters of the units of a tile and of their encoders, from crops."""
+    random = np.random.default_rng(0)
+    filters = random.standard_normal((4, 2, 2, 1))
+    filters /= np.sqrt(np.sum(filters**2, axis=(1, 2, 3), keepdims=True))
+    encoder = LOCAL_ENCODERS["tanh"].from_dictionary(
+        filters, 4.0, ALPHA, image_shape=(5, 4), tile_shape=(2, 2)
+    )
+
+    def follow(criterion):
+        penalty = MapPenalty(1.0).resolve(None, ALPHA)
+        return criterion.follow(penalty, MAPS, "numpy", BETA, LinearDecay(1e-2))
+
+    criterion = follow(LocalDictionary(filters, encoder, (2, 2), 1, repeats=True))
     batch = Batch(random.laplace(size=(6, 5, 4, 1)), weight=random.uniform(0.5, 2, 6))
     return Case(Trainer(criterion), batch, follow, rtol=1e-5)  # tolerance of codes
 
@@ -330,6 +351,7 @@ CASES = {
     "dictionary": dictionary,
     "dictionary with an encoder": dictionary_with_encoder,
     "convolutional_dictionary": convolutional_dictionary,
+    "local_dictionary": local_dictionary,
     "imitation of codes": imitation,
     "imitation by energy": lambda: imitation("energy"),
     "contrastive": contrastive,

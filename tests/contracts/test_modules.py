@@ -16,9 +16,11 @@ from sklearn_ebm import factors, layers
 from sklearn_ebm.backends import numba
 from sklearn_ebm.backends import numpy as reference
 from sklearn_ebm.backends._border import BORDERS
+from sklearn_ebm.backends._places import Places
 from sklearn_ebm.factors import (
     CONVOLUTIONAL_ENCODERS,
     ENCODERS,
+    LOCAL_ENCODERS,
     SCORE_LOSSES,
     UNROLLED_ENCODERS,
     ConvolutionalDecoder,
@@ -27,9 +29,11 @@ from sklearn_ebm.factors import (
     FixedMap,
     LinearDecoder,
     LinearHead,
+    LocalDecoder,
     OneHot,
     PatchDecoder,
     PooledFeatures,
+    PooledMaps,
     Pools,
     Tape,
     log_logistic,
@@ -113,6 +117,36 @@ def decoder(border, is_flat):
     return Case(make, (np.prod(shape),) if is_flat else shape)
 
 
+LOCAL = {  # units per pixel, place of the tile, rows and columns of its units
+    "tile": (1, (1, 0), (2, 3)),
+    "finer": (2, (2, 0), (4, 2)),
+    "nothing shared": (1, (0, 0), None),
+}
+
+
+def local(name, form, shape=IMAGES):
+    def make(random):
+        fineness, phase, tile_shape = LOCAL[form]
+        n_units = 15 if tile_shape is None else np.prod(tile_shape)
+        filters = unit_filters(random, (n_units, *FILTERS[1:]))
+        encoder = LOCAL_ENCODERS[name].from_dictionary(
+            filters, 1.5, 0.4, image_shape=IMAGES[:2], tile_shape=tile_shape, fineness=fineness,
+            phase=phase,
+        )  # fmt: skip
+        return moved(random, encoder)
+
+    return Case(make, shape)
+
+
+def local_decoder(form, shape):
+    def make(random):
+        fineness, phase, tile_shape = LOCAL[form]
+        filters = unit_filters(random, (np.prod(tile_shape), *FILTERS[1:]))
+        return LocalDecoder(filters, IMAGES, tile_shape, Places(fineness, phase))
+
+    return Case(make, shape)
+
+
 def layer(kind, *parameters, shape=IMAGES, **named):
     return Case(lambda random: getattr(layers, kind)(*parameters, **named), shape)
 
@@ -150,6 +184,13 @@ MODULES = {
     "filters with a table": convolutional("shrinkage", "full", table=TABLE),
     "filters on rows": convolutional("tanh", "same", shape=(60,)),
     "filters on rows of a shape": convolutional("tanh", "same", (60,), image_shape=IMAGES),
+    **{
+        f"{name} of local filters, {form}": local(name, form)
+        for name, form in zip(LOCAL_ENCODERS, ("tile", "finer", "nothing shared"), strict=True)
+    },
+    "local filters on rows": local("tanh", "finer", (60,)),
+    "decoder of local filters": local_decoder("finer", (60,)),
+    "decoder of local filters of maps": local_decoder("tile", (3, 5, 1)),
     "linear decoder": Case(
         lambda random: LinearDecoder(random.standard_normal((N_FEATURES, N_COMPONENTS)))
     ),
@@ -172,6 +213,7 @@ MODULES = {
     "Dropout": layer("Dropout", 0.4),
     "ZCAWhitener": Case(whitener),
     "pooled features": Case(lambda random: PooledFeatures(pools(random), with_code=False)),
+    "pooled maps": Case(lambda random: PooledMaps(1.0, (4, 5)), (4, 5, 1)),
     "codes and pooled features": Case(lambda random: PooledFeatures(pools(random), with_code=True)),
     "matrix": Case(lambda random: FixedMap(random.standard_normal((N_FEATURES, 3)), np.ones(3))),
     "factors": Case(lambda random: FixedMap(*random.standard_normal((2, N_FEATURES)))),

@@ -17,6 +17,7 @@ from sklearn_ebm import (
     EnergyModel,
     GroupSparsePSD,
     LISTAEncoder,
+    LocalPSD,
     SparseCoder,
     WhatWherePSD,
     ZCAWhitener,
@@ -27,6 +28,7 @@ IMAGES = X.reshape(3, 12, 12)
 QUICK = {"alpha": 0.3, "max_iter": 2, "tol": 0, "random_state": 0}
 MACHINE = {"max_iter": 2, "n_chains": 10, "random_state": 0}
 CONVOLUTION = {"kernel_size": 3, "connections": 1, **QUICK}
+LOCAL = {"kernel_size": 3, "tile_shape": 2, **QUICK}
 COLOURED = np.stack([IMAGES, IMAGES[::-1]], axis=-1)
 MODELS = {
     "SparseCoder": (SparseCoder(6, **QUICK), X),
@@ -43,6 +45,8 @@ MODELS = {
     "LISTAEncoder-untied": (LISTAEncoder(6, tied=False, encoder="lfista", **QUICK), X),
     "ConvSparseCoder": (ConvSparseCoder(4, **CONVOLUTION), COLOURED),
     "ConvPSD": (ConvPSD(4, **CONVOLUTION), COLOURED),
+    "LocalPSD": (LocalPSD(4, output="simple", **LOCAL), COLOURED),
+    "LocalPSD-unshared": (LocalPSD(output="simple", **{**LOCAL, "tile_shape": None}), COLOURED),
     "AutoEncoder-tanh": (AutoEncoder(6, activation="tanh", noise_level=0, random_state=0), X),
     "AutoEncoder-untied": (AutoEncoder(6, tied_weights=False, noise_level=0, random_state=0), X),
     "EnergyModel": (EnergyModel(6, tol=0, max_iter=2, random_state=0), X),

@@ -25,6 +25,7 @@ from sklearn_ebm import (
     GroupSparsePSD,
     LISTAEncoder,
     LocalContrastNormalizer,
+    LocalPSD,
     Pooler,
     Rectifier,
     SparseCoder,
@@ -57,6 +58,7 @@ pytestmark = pytest.mark.filterwarnings(
 # Gradients
 
 GROUPS = {"groups": 3, **SMALL}
+LOCAL = {"kernel_size": 3, "tile_shape": 2, "alpha": 0.3, "pool_sigma": 1.0, **SMALL}
 NETWORKS = {
     **{f"PSD {name}": [psd(encoder=name)] for name in ENCODERS},
     **{
@@ -74,6 +76,9 @@ NETWORKS = {
     },
     **{f"ConvPSD {name}": [conv(encoder=name), Flattener()] for name in CONVOLUTIONAL_ENCODERS},
     **{f"ConvPSD {name} on rows": [conv(encoder=name, **FLAT)] for name in CONVOLUTIONAL_ENCODERS},
+    "LocalPSD pooled": [LocalPSD(4, **LOCAL), Flattener()],
+    "LocalPSD simple": [LocalPSD(output="simple", **LOCAL), Flattener()],
+    "LocalPSD on rows": [LocalPSD(**LOCAL, image_shape=(8, 8))],
     **{f"Rectifier {mode}": [psd(), Rectifier(mode)] for mode in ("abs", "positive", "split")},
     **{
         f"Pooler {mode}": [conv(), Rectifier(), Pooler(mode), conv(2), Flattener()]
@@ -99,7 +104,7 @@ NETWORKS = {
 def fitted(name, y=Y):
     """Return the pipeline of a network, and the data that it is fitted on."""
     steps = NETWORKS[name]
-    takes_images = isinstance(steps[0], ConvPSD) and steps[0].image_shape is None
+    takes_images = isinstance(steps[0], ConvPSD | LocalPSD) and steps[0].image_shape is None
     data = (IMAGES if takes_images else X)[:100]
     return clone(make_pipeline(*steps, LogisticRegression(max_iter=5))).fit(data, y[:100]), data
 

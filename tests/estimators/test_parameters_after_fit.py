@@ -34,6 +34,7 @@ from sklearn_ebm import (
     GroupSparsePSD,
     LISTAEncoder,
     LocalContrastNormalizer,
+    LocalPSD,
     Pooler,
     Rectifier,
     SparseAtoms,
@@ -57,6 +58,10 @@ MODELS = {
     "LISTAEncoder": (LISTAEncoder(6, **QUICK), X),
     "ConvSparseCoder": (ConvSparseCoder(3, kernel_size=3, **QUICK), IMAGES),
     "ConvPSD": (ConvPSD(3, kernel_size=3, image_shape=(4, 8), **QUICK), X[:6].repeat(2, axis=1)),
+    "LocalPSD": (
+        LocalPSD(kernel_size=3, tile_shape=(2, 4), output="simple", image_shape=(4, 8), **QUICK),
+        X[:6].repeat(2, axis=1),
+    ),
     "AutoEncoder": (AutoEncoder(6, max_iter=2, random_state=0), X),
     "DrSAEClassifier": (
         DrSAEClassifier(6, n_steps=2, pretrain_max_iter=1, max_iter=1, random_state=0),
@@ -134,6 +139,10 @@ TRAINED_FOR = {  # an encoder; energies are of optimal codes, which change
     "penalty": {"refused by transform": GroupPenalty(2)},
     "positive": {"refused by transform": True},
 }
+TRAINED_FOR_LOCAL = {
+    **{name: kind for name, kind in TRAINED_FOR.items() if name != "penalty"},
+    "pool_sigma": {"refused by transform": 1.0},
+}
 TABLE = {
     "SparseCoder": {
         **DICTIONARY,
@@ -189,6 +198,16 @@ TABLE = {
     },
     "ConvSparseCoder": {**DICTIONARY, **IMAGE, "rank_one": LEARNING},
     "ConvPSD": {**ENCODER, **IMAGE, **TRAINED_FOR},
+    "LocalPSD": {
+        **{name: kind for name, kind in ENCODER.items() if name in LocalPSD().get_params()},
+        **TRAINED_FOR_LOCAL,
+        "n_components": {"refused": 4},
+        "kernel_size": {"refused": 2},
+        "tile_shape": {"refused": None},
+        "crop_size": LEARNING,
+        "image_shape": {"live": (8, 4)},
+        "output": {"live": "pooled"},
+    },
     "AutoEncoder": {
         **dict.fromkeys(AutoEncoder().get_params(), LEARNING),
         "n_components": {"refused": 5},
@@ -328,6 +347,8 @@ def codes_of(model, data):
     """Return numbers in the shape of the output of `transform` after any change."""
     if isinstance(model, ConvSparseCoder | ConvPSD):
         return np.ones((1, 6, 10, 3))
+    if isinstance(model, LocalPSD):
+        return np.ones((1, 2, 6, 1))
     return np.ones((1, 16 if isinstance(model, ZCAWhitener) else 6))
 
 

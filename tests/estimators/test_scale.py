@@ -18,10 +18,16 @@ from sklearn_ebm import (
     Flattener,
     GroupSparsePSD,
     LISTAEncoder,
+    LocalPSD,
     Pooler,
     Rectifier,
 )
-from sklearn_ebm.factors import CONVOLUTIONAL_ENCODERS, ENCODERS, UNROLLED_ENCODERS
+from sklearn_ebm.factors import (
+    CONVOLUTIONAL_ENCODERS,
+    ENCODERS,
+    LOCAL_ENCODERS,
+    UNROLLED_ENCODERS,
+)
 from sklearn_ebm.inputs._sizes import FAR, data_size
 
 ALPHA = 0.3
@@ -35,8 +41,10 @@ ROWS = {  # the active set computes some products in float32, "cd" does not
     "LISTA energy": LISTAEncoder(10, loss="energy", learning_rate=1e-3, solver="cd"),
 }
 IMAGES = {name: ConvPSD(4, kernel_size=3, encoder=name) for name in CONVOLUTIONAL_ENCODERS}
+LOCAL = {name: LocalPSD(kernel_size=3, tile_shape=2, encoder=name) for name in LOCAL_ENCODERS}
 MODELS = {
     **{name: model.set_params(batch_size=30, **FEW) for name, model in ROWS.items()},
+    **{f"LocalPSD {name}": model.set_params(**FEW) for name, model in LOCAL.items()},
     **{f"ConvPSD {name}": model.set_params(**FEW) for name, model in IMAGES.items()},
 }
 UNITS = [1e-6, 1e-3, 1e3, 1e6]
@@ -71,7 +79,7 @@ PICTURES = sparse_rows(3, 144).reshape(3, 12, 12)
 
 
 def data_of(name):
-    return PICTURES if name.startswith("ConvPSD") else X
+    return PICTURES if name.startswith(("ConvPSD", "LocalPSD")) else X
 
 
 def results(name, unit, dtype, **parameters):

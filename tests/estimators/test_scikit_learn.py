@@ -22,6 +22,7 @@ from sklearn_ebm import (
     FineTunedClassifier,
     FineTunedRegressor,
     GroupSparsePSD,
+    LocalPSD,
 )
 from sklearn_ebm.estimators._contrastive_learning import LOSSES
 from sklearn_ebm.factors import UNITS
@@ -138,6 +139,7 @@ WHOLE = {**SIGNALS, "batch_size": 100, "crop_size": None}
 CONVOLUTIONS = [
     ConvSparseCoder(2, **WHOLE),
     ConvPSD(2, inference="optimal", **WHOLE),
+    LocalPSD(tile_shape=1, **WHOLE),
 ]
 
 

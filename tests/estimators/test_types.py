@@ -28,6 +28,7 @@ from sklearn_ebm import (
     GroupSparsePSD,
     LISTAEncoder,
     LocalContrastNormalizer,
+    LocalPSD,
     Pooler,
     Rectifier,
     SparseCoder,
@@ -55,6 +56,7 @@ MODELS = {
     "LISTAEncoder": (LISTAEncoder(5, **QUICK), X),
     "ConvSparseCoder": (ConvSparseCoder(3, kernel_size=3, **QUICK), IMAGES),
     "ConvPSD": (ConvPSD(3, kernel_size=3, **QUICK), IMAGES),
+    "LocalPSD": (LocalPSD(kernel_size=3, tile_shape=2, output="simple", **QUICK), IMAGES),
     "AutoEncoder": (AutoEncoder(5, max_iter=2, random_state=0), X),
     "EnergyModel": (EnergyModel(5, max_iter=2, tol=0, random_state=0), X),
     "RBM": (RBM(5, sparsity_target=0.25, **MACHINE), X),
@@ -387,14 +389,15 @@ FRACTIONS = {  # powers of two, exact in all dtypes
     "missing_values": 0.5, "momentum": 0.5, "weight_decay": 2**-6, "sparsity_target": 0.25,
     "sparsity_cost": 0.125, "average": 0.25, "validation_fraction": 0.25, "regularization": 0.5,
     "noise_level": 0.25, "contamination": 0.25, "label_weight": 0.25, "gamma": 0.5,
+    "pool_sigma": 0.5,
 }  # fmt: skip
 NUMBERS = {
-    "n_components": 6, "n_steps": 1, "max_iter": 3, "batch_size": 100, "code_max_iter": 100,
+    "n_components": 9, "n_steps": 1, "max_iter": 3, "batch_size": 100, "code_max_iter": 100,
     "n_iter_no_change": 3, "kernel_size": 2, "crop_size": 5, "connections": 1, "n_gibbs_steps": 2,
     "n_chains": 20, "subsample": 50, "window_size": 5, "pool_shape": 3, "pool_stride": 1,
     "map_groups": 1, "n_sampling_steps": 2, "n_leapfrog_steps": 5, "noise_ratio": 3,
     "pretrain_max_iter": 2, "n_what": 3, "n_frames": 1, "groups": 3, "random_state": 5,
-    "verbose": 0,
+    "verbose": 0, "tile_shape": 3,
 }  # fmt: skip
 SWITCHES = [
     "positive", "sparse_output", "warm_start", "tied", "centered", "binarize", "divide",

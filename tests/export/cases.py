@@ -39,6 +39,7 @@ OTHERS = [  # estimators that are not networks, or contain any other estimator
         "EnergyModel",
         "EstimatorEnergy",
         "EnergyOutlierDetector",
+        "LocalPSD",
         "WhatWherePSD",
     )
 ]

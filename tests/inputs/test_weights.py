@@ -18,6 +18,7 @@ from sklearn_ebm import (
     FineTunedRegressor,
     GroupSparsePSD,
     LISTAEncoder,
+    LocalPSD,
     SparseCoder,
 )
 
@@ -35,13 +36,14 @@ MODELS = {
     "LISTAEncoder": LISTAEncoder(5, **ONE_PASS),
     "ConvSparseCoder": ConvSparseCoder(3, kernel_size=3, **ONE_PASS),
     "ConvPSD": ConvPSD(3, kernel_size=3, **ONE_PASS),
+    "LocalPSD": LocalPSD(kernel_size=3, tile_shape=2, **ONE_PASS),
     "RBM": RBM(5, visible="gaussian", max_iter=1, batch_size=20, random_state=0),
     "FineTunedClassifier": FineTunedClassifier(TUNED, max_iter=1, random_state=0),
     "FineTunedRegressor": FineTunedRegressor(REGRESSION, max_iter=1, random_state=0),
 }
 # Other models use only ratios of weights within a call.
 ONLINE = [name for name in MODELS if name not in (
-    "LISTAEncoder", "RBM", "FineTunedClassifier", "FineTunedRegressor"
+    "LISTAEncoder", "LocalPSD", "RBM", "FineTunedClassifier", "FineTunedRegressor"
 )]  # fmt: skip
 EXACT = {np.float64: (-900, 900), np.float32: (-140, 120)}  # powers of two
 
@@ -51,7 +53,7 @@ online = pytest.mark.parametrize("name", ONLINE)
 
 
 def data(name, dtype=np.float64):
-    return (IMAGES if "Conv" in name else ROWS).astype(dtype)
+    return (IMAGES if "Conv" in name or "Local" in name else ROWS).astype(dtype)
 
 
 def learned(model):

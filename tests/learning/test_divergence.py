@@ -10,7 +10,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
-from sklearn_ebm import PSD, ConvPSD, FineTunedClassifier, GroupSparsePSD, LISTAEncoder
+from sklearn_ebm import PSD, ConvPSD, FineTunedClassifier, GroupSparsePSD, LISTAEncoder, LocalPSD
 from sklearn_ebm.factors import CONVOLUTIONAL_ENCODERS, ENCODERS
 from sklearn_ebm.learning._divergence import Diverged, Watch
 from sklearn_ebm.learning._optimizers import Adam
@@ -26,6 +26,7 @@ MODELS = {
         f"ConvPSD {name}": ConvPSD(4, kernel_size=3, encoder=name)
         for name in CONVOLUTIONAL_ENCODERS
     },
+    "LocalPSD": LocalPSD(kernel_size=3, tile_shape=2),
     "LISTA": LISTAEncoder(dictionary=np.eye(10, 8) + 0.1),
 }
 X = np.random.default_rng(0).laplace(size=(600, 8))  # three pieces, for threads
@@ -43,7 +44,7 @@ def make(name, rate, batch_size=50):
 
 
 def data_of(name, dtype=np.float64):
-    return (PICTURES if name.startswith("ConvPSD") else X).astype(dtype)
+    return (PICTURES if name.startswith(("ConvPSD", "LocalPSD")) else X).astype(dtype)
 
 
 def told_by(method, *data):

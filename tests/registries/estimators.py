@@ -25,6 +25,7 @@ from sklearn_ebm import (
     Flattener,
     InhibitionPenalty,
     LocalContrastNormalizer,
+    LocalPSD,
     Pooler,
     Rectifier,
     SparseCoder,
@@ -107,6 +108,24 @@ CASES = {
     **{
         name: Case(image_models.make(name, connections=1, **QUICK), IMAGES)
         for name in image_models.MODELS
+    },
+    **{
+        f"LocalPSD-{output}-{inference}": Case(
+            LocalPSD(
+                n_components,
+                kernel_size=3,
+                tile_shape=tile_shape,
+                output=output,
+                inference=inference,
+                **FEW,
+            ),
+            IMAGES,
+        )
+        for n_components, tile_shape, output, inference in (
+            (1, 4, "simple", "encoder"),
+            (4, (2, 3), "pooled", "optimal"),
+            (1, None, "pooled", "encoder"),
+        )
     },
     **{
         f"RBM-{form}": Case(machines.make(form), machines.data_of(form)[:100])

@@ -25,6 +25,11 @@ from sklearn_ebm.backends.cupy._encoders import (
 from sklearn_ebm.backends.cupy._gibbs import gibbs_step
 from sklearn_ebm.backends.cupy._inhibited_descent import inhibited_descent
 from sklearn_ebm.backends.cupy._ising import ising_sweep
+from sklearn_ebm.backends.cupy._local import (
+    local_correlate,
+    local_correlate_kernels,
+    local_synthesize,
+)
 from sklearn_ebm.backends.cupy._pieces import map_pieces
 from sklearn_ebm.backends.cupy._proximal import proximal_step
 from sklearn_ebm.backends.cupy._random import add_normal, uniform
@@ -111,7 +116,10 @@ __all__ = [
     "joint_descent",
     "local_contrast",
     "local_contrast_backward",
+    "local_correlate",
+    "local_correlate_kernels",
     "local_descent",
+    "local_synthesize",
     "logistic_backward",
     "map_pieces",
     "name",

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from sklearn_ebm.backends._random import GROUP, KEY_STEPS, LANES, MULTIPLIERS, ROUNDS, USED_BITS
 from sklearn_ebm.backends.cupy._inhibited_source import INHIBITED_DESCENT
+from sklearn_ebm.backends.cupy._local_source import LOCAL
 from sklearn_ebm.backends.numpy._bernoulli import LARGEST_EXPONENT
 
 C_TYPES = {"float32": "float", "float64": "double"}
@@ -542,4 +543,7 @@ FAMILIES = {
     ),
     "inhibited_descent": Family(COMMON + INHIBITED_DESCENT, ("descend_inhibited",)),
     "contrast": Family(COMMON + CONTRAST, ("move_weights",)),
+    "local": Family(
+        COMMON + LOCAL, ("correlate_local", "synthesize_local", "correlate_local_filters")
+    ),
 }

@@ -39,6 +39,11 @@ from sklearn_ebm.backends.numba._lasso import (
     quadratic,
 )
 from sklearn_ebm.backends.numba._launcher import map_pieces
+from sklearn_ebm.backends.numba._local import (
+    local_correlate,
+    local_correlate_kernels,
+    local_synthesize,
+)
 from sklearn_ebm.backends.numba._local_contrast import (
     local_contrast,
     local_contrast_backward,
@@ -96,7 +101,10 @@ __all__ = [
     "joint_descent",
     "local_contrast",
     "local_contrast_backward",
+    "local_correlate",
+    "local_correlate_kernels",
     "local_descent",
+    "local_synthesize",
     "logistic_backward",
     "map_pieces",
     "name",

@@ -2,7 +2,8 @@
 
 The weights of a window are the product of weights for its rows and for its columns. Sums over
 windows are therefore computed first over the rows and then over the columns of the map, with a
-fraction of the operations of a product with the matrix of all weights.
+fraction of the operations of a product with the matrix of all weights. On large maps, most of these
+weights are zero, and sums leave them out.
 """
 
 import math
@@ -39,6 +40,8 @@ class Combination(NamedTuple):
 
     down: Any  # (rows of the result, rows of M), R
     across: Any  # (columns of M, width), C padded with zeros to whole vectors
+    rows: Any  # (rows of the result, 2), bounds of the non-zero entries of each row of R
+    columns: Any  # (vectors in a row, 2), likewise of LANES columns of C
 
 
 class Sums(NamedTuple):
@@ -60,7 +63,19 @@ class Sums(NamedTuple):
 def _combination(rows, columns, dtype):
     across = np.zeros((columns.shape[1], padded(columns.shape[0])), dtype)
     across[:, : columns.shape[0]] = columns.T
-    return Combination(read_only(np.ascontiguousarray(rows, dtype)), read_only(across))
+    vectors = across.reshape(len(across), -1, LANES).any(axis=2).T
+    bounds = read_only(_bounds(rows)), read_only(_bounds(vectors))
+    return Combination(read_only(np.ascontiguousarray(rows, dtype)), read_only(across), *bounds)
+
+
+def _bounds(rows):
+    """Return the first non-zero entry of each row, and the end of the last one.
+
+    They are unsigned, since signed indices are compared with zero in each access.
+    """
+    is_on = np.asarray(rows) != 0
+    first, last = is_on.argmax(axis=1), rows.shape[1] - is_on[:, ::-1].argmax(axis=1)
+    return np.stack([first, np.where(is_on.any(axis=1), last, first)], axis=1).astype(np.uintp)
 
 
 def _both_ways(windows, dtype):
@@ -88,48 +103,64 @@ def new_sums(pools, dtype):
 
 
 @inner
-def _some_rows(left, right, result, first, last):
-    """Compute result = left right for some rows, one at a time."""
-    for i in range(first, last):
-        for k in range(0, result.shape[1], LANES):
-            lanes = splat(left[0, 0] - left[0, 0])
-            for c in range(right.shape[0]):
-                lanes = add_scaled(lanes, left[i, c], load(right, (c, k)))
-            store(result, (i, k), lanes)
+def _one_row(left, right, i, k, begin, end, result):
+    """Compute one vector of a row of a product, from the entries `begin` to `end` of its sums."""
+    lanes = splat(left[0, 0] - left[0, 0])
+    for c in range(begin, end):
+        lanes = add_scaled(lanes, left[i, c], load(right, (c, k)))
+    store(result, (i, k), lanes)
 
 
 @inner
-def _rows_by_fours(left, right, result, n_rows):
-    """Compute the product for four rows at a time, which share loads and are independent."""
+def _four_rows(left, right, i, k, begin, end, result):
+    """Compute four rows of a product, which share loads and are independent."""
     nothing = splat(left[0, 0] - left[0, 0])
-    for i in range(0, n_rows, 4):
-        for k in range(0, result.shape[1], LANES):
-            first, second, third, fourth = nothing, nothing, nothing, nothing
-            for c in range(right.shape[0]):
-                lanes = load(right, (c, k))
-                first = add_scaled(first, left[i, c], lanes)
-                second = add_scaled(second, left[i + 1, c], lanes)
-                third = add_scaled(third, left[i + 2, c], lanes)
-                fourth = add_scaled(fourth, left[i + 3, c], lanes)
-            store(result, (i, k), first)
-            store(result, (i + 1, k), second)
-            store(result, (i + 2, k), third)
-            store(result, (i + 3, k), fourth)
+    first, second, third, fourth = nothing, nothing, nothing, nothing
+    for c in range(begin, end):
+        lanes = load(right, (c, k))
+        first = add_scaled(first, left[i, c], lanes)
+        second = add_scaled(second, left[i + 1, c], lanes)
+        third = add_scaled(third, left[i + 2, c], lanes)
+        fourth = add_scaled(fourth, left[i + 3, c], lanes)
+    store(result, (i, k), first)
+    store(result, (i + 1, k), second)
+    store(result, (i + 2, k), third)
+    store(result, (i + 3, k), fourth)
 
 
 @inner
-def _multiply(left, right, result):
-    """Compute result = left right for rows of whole vectors; extra columns are allowed."""
+def _down(combination, right, result):
+    """Compute result = R right for rows of whole vectors; extra columns are allowed."""
+    left, bounds = combination.down, combination.rows
     fours = result.shape[0] // 4 * 4
-    _rows_by_fours(left, right, result, fours)
-    _some_rows(left, right, result, fours, result.shape[0])
+    for i in range(0, fours, 4):
+        begin = min(bounds[i, 0], bounds[i + 1, 0], bounds[i + 2, 0], bounds[i + 3, 0])
+        end = max(bounds[i, 1], bounds[i + 1, 1], bounds[i + 2, 1], bounds[i + 3, 1])
+        for k in range(0, result.shape[1], LANES):
+            _four_rows(left, right, i, k, begin, end, result)
+    for i in range(fours, result.shape[0]):
+        for k in range(0, result.shape[1], LANES):
+            _one_row(left, right, i, k, bounds[i, 0], bounds[i, 1], result)
+
+
+@inner
+def _across(combination, left, result):
+    """Compute result = left C for rows of whole vectors."""
+    right, bounds = combination.across, combination.columns
+    fours = result.shape[0] // 4 * 4
+    for k in range(0, result.shape[1], LANES):
+        begin, end = bounds[k // LANES, 0], bounds[k // LANES, 1]
+        for i in range(0, fours, 4):
+            _four_rows(left, right, i, k, begin, end, result)
+        for i in range(fours, result.shape[0]):
+            _one_row(left, right, i, k, begin, end, result)
 
 
 @inner
 def _combine(combination, source, between, result):
     """Compute result = R source C, with between = R source."""
-    _multiply(combination.down, source, between)
-    _multiply(between, combination.across, result)
+    _down(combination, source, between)
+    _across(combination, between, result)
 
 
 @inner

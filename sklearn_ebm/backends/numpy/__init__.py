@@ -36,6 +36,11 @@ from sklearn_ebm.backends.numpy._gibbs import gibbs_step
 from sklearn_ebm.backends.numpy._inhibited_descent import inhibited_descent
 from sklearn_ebm.backends.numpy._ising import ising_sweep
 from sklearn_ebm.backends.numpy._joint_descent import joint_descent
+from sklearn_ebm.backends.numpy._local import (
+    local_correlate,
+    local_correlate_kernels,
+    local_synthesize,
+)
 from sklearn_ebm.backends.numpy._local_contrast import (
     local_contrast,
     local_contrast_backward,
@@ -106,7 +111,10 @@ __all__ = [
     "joint_descent",
     "local_contrast",
     "local_contrast_backward",
+    "local_correlate",
+    "local_correlate_kernels",
     "local_descent",
+    "local_synthesize",
     "logistic_backward",
     "map_pieces",
     "name",

@@ -15,7 +15,11 @@ def pool_norms(code, pools, result):
     result : array of shape (n_samples, n_pools)
         Receives the norms; may be the array of codes if there are as many pools.
     """
-    multiply_into(code * code, pools.like(code).T, result)
+    if pools.is_separable:
+        rows, columns = pools.windows_like(code)
+        result[...] = _combined(code * code, rows, columns.T)
+    else:
+        multiply_into(code * code, pools.like(code).T, result)
     result[...] = array_namespace(code).sqrt(result)
 
 
@@ -31,4 +35,16 @@ def pool_spread(values, pools, result):
     result : array of shape (n_samples, n_components)
         Receives the sums.
     """
-    multiply_into(values, pools.like(values), result)
+    if pools.is_separable:
+        rows, columns = pools.windows_like(values)
+        result[...] = _combined(values, rows.T, columns)
+    else:
+        multiply_into(values, pools.like(values), result)
+
+
+def _combined(values, left, right):
+    """Return left M right for the map M of each row, as rows."""
+    xp, n_rows = array_namespace(values), values.shape[0]
+    maps = xp.reshape(values, (n_rows, left.shape[1], right.shape[0]))
+    shape = n_rows, left.shape[0] * right.shape[1]
+    return xp.reshape(left @ maps @ right, shape)

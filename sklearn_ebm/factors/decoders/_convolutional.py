@@ -74,18 +74,13 @@ class ConvolutionalDecoder(ModuleMixin):
 
     def on(self, backend):
         """Return the decoder with the convolutions of a backend, or of `FourierProducts`."""
-        return self._with(_products=backend)
+        return changed(self, _products=backend)
 
     def for_samples(self, shape):
         """Return the decoder for images of another size, sharing values that depend only on D."""
         if tuple(shape[:2]) == self.image_shape:
             return self
-        return self._with(image_shape=tuple(shape[:2]))
-
-    def _with(self, **changes):
-        decoder = object.__new__(type(self))
-        decoder.__dict__.update(self.__dict__, **changes)
-        return decoder
+        return changed(self, image_shape=tuple(shape[:2]))
 
     def astype(self, dtype):
         """Return the decoder with filters in a dtype; the same object if they have it."""
@@ -132,14 +127,17 @@ class ConvolutionalDecoder(ModuleMixin):
 
     def backward(self, tape, dy, input_gradient=True):
         """Return the gradients with respect to the maps (or None), and to the dictionary."""
-        code = tape.kept
-        gradient = tape.zeros("dictionary", self.dictionary)
-        self._products_for(dy).correlate_kernels(
-            self.as_maps(code), self.as_images(dy), self.border, gradient
-        )
+        code, gradient = tape.kept, tape.zeros("dictionary", self.dictionary)
+        self.add_filter_gradient(code, dy, gradient)
         dx = self.correlate(dy) if input_gradient else None
         is_maps = input_gradient and code.ndim == 4
         return self.as_maps(dx) if is_maps else dx, {"dictionary": gradient}
+
+    def add_filter_gradient(self, code, X, gradient):
+        """Add the sums of code times image under the filters at all positions to `gradient`."""
+        return self._products_for(code).correlate_kernels(
+            self.as_maps(code), self.as_images(X), self.border, gradient
+        )
 
     def project(self):
         """Scale filters with a norm above one to norm one."""
@@ -162,6 +160,13 @@ class ConvolutionalDecoder(ModuleMixin):
     def problem(self, source, penalty, products=None):
         """Return the inference problem of some images, which computes X D' only if needed."""
         return ConvolutionalProblem(source, penalty)
+
+
+def changed(decoder, **attributes):
+    """Return a copy of a decoder with other attributes, which shares everything else."""
+    copied = object.__new__(type(decoder))
+    copied.__dict__.update(decoder.__dict__, **attributes)
+    return copied
 
 
 @stored

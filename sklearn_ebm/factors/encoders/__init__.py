@@ -7,6 +7,11 @@ from sklearn_ebm.factors.encoders._convolutional import (
 )
 from sklearn_ebm.factors.encoders._encoder import Encoder, Scale, placed
 from sklearn_ebm.factors.encoders._greedy import GreedyEncoder
+from sklearn_ebm.factors.encoders._local import (
+    LocalShrinkage,
+    LocalSmoothShrinkage,
+    LocalTanh,
+)
 from sklearn_ebm.factors.encoders._logistic import LogisticEncoder
 from sklearn_ebm.factors.encoders._piecewise_linear import (
     LinearEncoder,
@@ -36,12 +41,18 @@ CONVOLUTIONAL_ENCODERS = {
     "shrinkage": ConvolutionalShrinkage,
     "tanh": ConvolutionalTanh,
 }
+LOCAL_ENCODERS = {
+    "smooth_shrinkage": LocalSmoothShrinkage,
+    "shrinkage": LocalShrinkage,
+    "tanh": LocalTanh,
+}
 UNROLLED_ENCODERS = ("lista", "lfista", "lcod", "drsae")  # encoders with a parameter `n_steps`
 POSITIVE_ENCODERS = ("drsae",)  # encoders whose codes are not negative
 
 __all__ = [
     "CONVOLUTIONAL_ENCODERS",
     "ENCODERS",
+    "LOCAL_ENCODERS",
     "POSITIVE_ENCODERS",
     "UNROLLED_ENCODERS",
     "ConvolutionalShrinkage",
@@ -50,6 +61,9 @@ __all__ = [
     "Encoder",
     "GreedyEncoder",
     "LinearEncoder",
+    "LocalShrinkage",
+    "LocalSmoothShrinkage",
+    "LocalTanh",
     "LogisticEncoder",
     "MomentumEncoder",
     "PositiveEncoder",

@@ -26,7 +26,6 @@ class FilterBank:
 
     def __init__(self, decoder, backend):
         self.decoder = decoder.on(backend)
-        self.backend = backend
         self.code_size = decoder.code_size
 
     def product(self, x, room):
@@ -35,10 +34,8 @@ class FilterBank:
 
     def weights_gradient(self, x, slope, room):
         """Write the adjoint with respect to the filters to `room` and return it."""
-        decoder = self.decoder
         room[...] = 0
-        maps, images = decoder.as_maps(slope), decoder.as_images(x)
-        return self.backend.correlate_kernels(maps, images, decoder.border, room)
+        return self.decoder.add_filter_gradient(slope, x, room)
 
     def input_gradient(self, slope):
         """Return the adjoint with respect to the images."""
@@ -110,7 +107,7 @@ class ConvolutionalEncoder(Encoder):
     def forward(self, x, tape=None, stream=None):
         """Return the maps of images of any size, or flat codes of flat rows."""
         backend, bank = self._backend_for(x), self._bank_for(x.shape)
-        code = self._map(bank, backend).codes(_flat(x), tape)
+        code = self._map(bank, backend).codes(flat_rows(x), tape)
         if tape is not None:
             tape.kept |= {"shape": x.shape, "backend": backend}
         return bank.as_maps(code) if x.ndim == 4 else code
@@ -120,7 +117,7 @@ class ConvolutionalEncoder(Encoder):
         shape = tape.kept["shape"]
         bank = self._bank_for(shape)
         own_map = self._map(bank, tape.kept["backend"])
-        dx, gradients = own_map.gradients(tape, _flat(dy), input_gradient)
+        dx, gradients = own_map.gradients(tape, flat_rows(dy), input_gradient)
         return None if dx is None else array_namespace(dx).reshape(dx, shape), gradients
 
     def _map(self, bank, backend):
@@ -152,7 +149,7 @@ class ConvolutionalEncoder(Encoder):
             self.parameters["weights"] *= self.settings["table"][:, None, None, :]
 
 
-def _flat(images):
+def flat_rows(images):
     """Return images or maps as flat rows."""
     if images.ndim == 2:
         return images

@@ -12,7 +12,7 @@ from sklearn_ebm.factors._tape import Tape
 from sklearn_ebm.factors.decoders._linear import half_norm
 from sklearn_ebm.factors.penalties._ridge import without_ridge
 from sklearn_ebm.factors.problems import JointProblem, Source
-from sklearn_ebm.protocols import rows_of
+from sklearn_ebm.protocols import offers, rows_of
 
 
 @stored
@@ -40,6 +40,13 @@ class SparseEnergy:
     penalty: Any
     beta: float = 0.0
     encoder: Any = None
+
+    @classmethod
+    def of(cls, decoder, penalty, beta=0.0):
+        """Return the energy of a decoder, with a penalty that may depend on the shape of maps."""
+        if offers(penalty, "on_map"):
+            penalty = penalty.on_map(decoder.map_shape[:2])
+        return cls(decoder, penalty, beta)
 
     @property
     def parameters(self):

@@ -11,6 +11,8 @@ w_gj / eta_g. The largest norm of a pool's part is an upper bound of the dual no
 tight for the eta of an optimal code.
 """
 
+import numpy as np
+
 from sklearn_ebm._storage import stored
 from sklearn_ebm.backends import array_namespace
 from sklearn_ebm.backends import numpy as reference
@@ -236,6 +238,16 @@ class GroupNorm:
             size = self._part_norms(correlation, eta)
             bound = xp.minimum(bound, row_maximum(size))
         return bound
+
+    @property
+    def dual_norm_of_ones(self):
+        """Upper bound of the dual norm of ones over alpha, cached, since bounds take many steps."""
+
+        def bound():
+            ones = np.ones((1, self.pools.n_components))
+            return float(GroupNorm(1.0, self.pools).dual_norm(ones, ones)[0])
+
+        return self.pools.remember("dual norm of ones", bound) / self.alpha
 
     def _part_norms(self, correlation, eta):
         """Return ||q_g|| / alpha of each pool, where eta splits q over the pools."""

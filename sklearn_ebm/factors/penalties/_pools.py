@@ -1,14 +1,16 @@
 """Pools of components: their members and the weights of the squares."""
 
 import functools
+import math
 
 import numpy as np
 
 from sklearn_ebm._storage import stored
-from sklearn_ebm.backends import array_namespace, new_array
+from sklearn_ebm.backends import array_namespace, new_array, read_only
 from sklearn_ebm.backends import numpy as reference
 
 GAUSSIAN_REACH = 2.0  # standard deviations from the centre of a pool to its edge
+LARGEST_CACHE = 16  # shapes of maps whose pools are kept
 
 
 @stored
@@ -17,47 +19,65 @@ class Pools:
 
     Parameters
     ----------
-    weights : ndarray of shape (n_pools, n_components)
-        Weights. They are zero for components outside of a pool.
+    weights : ndarray of shape (n_pools, n_components), or None
+        Weights. They are zero for components outside of a pool. None is for windows on a large map:
+        the weights are computed if they are needed, and sums over windows do without them.
     windows : tuple of two ndarrays, or None, default=None
         For windows on a map: weights of its rows and columns, whose Kronecker product is `weights`.
     """
 
     def __init__(self, weights, windows=None):
-        self.weights = weights
         self.windows = windows
+        self.is_separable = weights is None
         self._remembered = {}
+        if weights is not None:
+            self.weights = weights
 
     def __getstate__(self):
         """Store only the weights: casts are computed again when they are needed."""
-        return {"weights": self.weights, "windows": self.windows}
+        return {"weights": None if self.is_separable else self.weights, "windows": self.windows}
 
     def __setstate__(self, state):
         self.__init__(**state)
 
+    @functools.cached_property
+    def weights(self):
+        """Weights w_gj, shape (n_pools, n_components)."""
+        return np.kron(*self.windows)
+
+    @property
+    def _lines(self):
+        """Matrices whose Kronecker product is `weights`."""
+        return self.windows if self.is_separable else (self.weights,)
+
     @property
     def n_pools(self):
         """Number of pools."""
-        return self.weights.shape[0]
+        return math.prod(line.shape[0] for line in self._lines)
 
     @property
     def n_components(self):
         """Number of components."""
-        return self.weights.shape[1]
+        return math.prod(line.shape[1] for line in self._lines)
 
     @functools.cached_property
     def is_disjoint(self):
         """Whether pools share no component, and all components of a pool have the same weight."""
-        is_member = self.weights > 0
-        largest = self.weights.max(axis=1, keepdims=True)
-        even = np.all((self.weights == largest) | ~is_member)
-        return bool(even and np.all(is_member.sum(axis=0) == 1))
+        return all(map(_is_disjoint, self._lines))
 
     def like(self, array, name="weights"):
         """Return an attribute with the dtype and the device of an array, cached."""
         xp = array_namespace(array)
         key = name, xp.__name__, str(array.dtype)
         return self.remember(key, lambda: xp.asarray(getattr(self, name), dtype=array.dtype))
+
+    def windows_like(self, array):
+        """Return both factors of the windows with the dtype and the device of an array, cached."""
+        xp = array_namespace(array)
+        key = "windows", xp.__name__, str(array.dtype)
+        return self.remember(
+            key, lambda: tuple(xp.asarray(line, dtype=array.dtype) for line in self.windows)
+        )
 
     def remember(self, key, make):
         """Return make(), cached under `key`."""
@@ -105,11 +125,15 @@ class Pools:
         factor : float
             Ratio of the norms of the original pools and of `pools`.
         """
-        _, exponents = np.frexp(self.weights[self.weights > 0])
-        exponent = round((int(exponents.min()) + int(exponents.max())) / 4)  # exponents of squares
+        smallest, largest = (
+            math.prod(float(pick(line[line > 0])) for line in self._lines)
+            for pick in (np.min, np.max)
+        )
+        _, exponents = np.frexp([smallest, largest])
+        exponent = round(int(exponents.sum()) / 4)  # exponents of squares
         if exponent == 0:
             return self, 1.0
-        weights = np.ldexp(self.weights, -2 * exponent)
+        weights = None if self.is_separable else np.ldexp(self.weights, -2 * exponent)
         if self.windows is None:
             return Pools(weights), 2.0**exponent
         rows, columns = self.windows
@@ -126,6 +150,13 @@ class Pools:
         result = new_array((values.shape[0], self.n_components), values)
         backend.pool_spread(values, self, result)
         return result
+
+
+def _is_disjoint(weights):
+    """Return whether each column has one positive entry, and all those of a row are equal."""
+    is_member = weights > 0
+    even = np.all((weights == weights.max(axis=1, keepdims=True)) | ~is_member)
+    return bool(even and np.all(is_member.sum(axis=0) == 1))
 
 
 def pools_of_groups(groups, n_components, weights=None):
@@ -179,6 +210,34 @@ def pools_of_map(map_shape, pool_shape, stride=(1, 1), shape="gaussian", torus=T
         line /= line.sum(axis=1, keepdims=True)
         windows.append(line * (line.shape[1] / line.shape[0]) ** 2)
     return Pools(np.kron(*windows), tuple(windows))
+
+
+@functools.lru_cache(maxsize=LARGEST_CACHE)
+def pools_around(map_shape, sigma):
+    """Return one pool around each component of a map, with Gaussian weights.
+
+    Pools are cut at the edges of the map. Their weights sum to one, so that a constant map has the
+    same penalty as under the L1 norm.
+
+    Parameters
+    ----------
+    map_shape : tuple of two ints
+        Rows and columns of the map.
+    sigma : float
+        Standard deviation of the weights, in rows and columns. They are zero beyond two of them.
+
+    Returns
+    -------
+    pools : Pools
+        They are shared by all calls with the same arguments.
+    """
+    windows = []
+    for size in map_shape:
+        distance = np.abs(np.arange(size)[:, None] - np.arange(size)[None, :])
+        line = np.exp(-((distance / sigma) ** 2) / 2)
+        line[distance > max(1, round(GAUSSIAN_REACH * sigma))] = 0
+        windows.append(read_only(line / line.sum(axis=1, keepdims=True)))
+    return Pools(None, tuple(windows))
 
 
 def _windows(size, width, stride, shape, torus):

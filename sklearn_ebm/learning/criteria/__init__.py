@@ -12,6 +12,7 @@ from sklearn_ebm.learning.criteria._discriminative import Discriminative
 from sklearn_ebm.learning.criteria._flipping import Flipping
 from sklearn_ebm.learning.criteria._imitation import Imitation
 from sklearn_ebm.learning.criteria._labels import Labels
+from sklearn_ebm.learning.criteria._local import LocalDictionary
 from sklearn_ebm.learning.criteria._reconstruction import NOISES, Noise, Reconstruction
 from sklearn_ebm.learning.criteria._shaping import Shaping
 from sklearn_ebm.learning.criteria._sum import Sum
@@ -19,6 +20,7 @@ from sklearn_ebm.learning.criteria._sum import Sum
 CRITERIA = {
     "dictionary": Dictionary,
     "convolutional_dictionary": ConvolutionalDictionary,
+    "local_dictionary": LocalDictionary,
     "imitation": Imitation,
     "contrastive": Contrastive,
     "flipping": Flipping,
@@ -43,6 +45,7 @@ __all__ = [
     "Flipping",
     "Imitation",
     "Labels",
+    "LocalDictionary",
     "Noise",
     "Reconstruction",
     "Shaping",

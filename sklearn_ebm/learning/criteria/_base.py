@@ -154,7 +154,7 @@ def mean_loss(report):
 
 def usage_of(tally):
     """Return the share of codes that use each component."""
-    return tally["used"] / max(1, tally["n_codes"])
+    return tally["used"] / np.maximum(1, tally["n_codes"])
 
 
 def active(curves):

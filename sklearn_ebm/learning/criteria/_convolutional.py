@@ -72,33 +72,45 @@ class ConvolutionalDictionary(Dictionary):
     def contribute(self, model, batch, memory, stream=None, shard=None):
         """Infer maps, with one piece of the crops per thread, then sum their moments."""
         batch = as_rows(batch)
-        shape = batch.n_samples, model.energy.decoder.code_size
-        code, parts = memory.array("code", shape, batch.X), {}
-
-        def work(first, last):
-            piece = batch.rows(first, last)
-            parts[first] = model.infer(piece, memory.part(first), code[first:last, :])
-
-        piece_rows = model.energy.decoder.piece_rows or PIECE_ROWS
-        model.backend.map_pieces(work, batch.n_samples, piece_rows)
-        sums = summed(parts)
+        code, sums = infer_in_pieces(model, batch, memory)
         self._add_moments(model, batch, code, sums)
         return sums, None
 
     def measure(self, model, batch, memory):
         """Return no losses. Raise `Diverged` if predictions are far too large."""
-        batch = as_rows(batch)
-        model.backend.map_pieces(
-            lambda first, last: model.predict(batch.rows(first, last), memory.part(first)),
-            batch.n_samples,
-            model.energy.decoder.piece_rows or PIECE_ROWS,
-        )
+        predict_in_pieces(model, as_rows(batch), memory)
         return {}
 
     def absorb(self, model, sums, batch):
         """Update the filters, and set the encoder to images of this size."""
         super().absorb(model, sums, batch)
         self.encoder = model.encoder
+
+
+def infer_in_pieces(model, batch, memory):
+    """Return the codes of a batch, and the sums of losses, counts and encoder gradients."""
+    shape = batch.n_samples, model.energy.decoder.code_size
+    code, parts = memory.array("code", shape, batch.X), {}
+
+    def work(first, last):
+        piece = batch.rows(first, last)
+        parts[first] = model.infer(piece, memory.part(first), code[first:last, :])
+
+    model.backend.map_pieces(work, batch.n_samples, _piece_rows(model))
+    return code, summed(parts)
+
+
+def predict_in_pieces(model, batch, memory):
+    """Predict codes. Raise `Diverged` if they are far too large."""
+    model.backend.map_pieces(
+        lambda first, last: model.predict(batch.rows(first, last), memory.part(first)),
+        batch.n_samples,
+        _piece_rows(model),
+    )
+
+
+def _piece_rows(model):
+    return model.energy.decoder.piece_rows or PIECE_ROWS
 
 
 def as_rows(batch):

@@ -68,18 +68,18 @@ class Model(NamedTuple):
         X, backend = batch.X, self.backend
         predicted, tape = self.predict(batch, memory)
         problem = self.energy.problem(X, predicted, batch.mask).on(backend)
-        xp, n_components = array_namespace(X), self.energy.decoder.dictionary.shape[0]
+        xp, decoder = array_namespace(X), self.energy.decoder
         rows = xp.reshape(code, (-1, problem.size * code.shape[1]))  # a view
         solution = solve_lasso(problem, **self.settings, code=rows, backend=backend)
         energy = problem.energy(rows, backend)
         is_late = xp.repeat(solution.is_late(self.settings["tol"]), problem.size)
-        codes = xp.reshape(code, (-1, n_components))  # one for each position of a kernel
+        used, n_codes = usage_of(code, decoder)
         sums = {
             "report": {
                 "loss": batch.weighted_sum(xp.repeat(energy, problem.size)),
                 "weight": batch.total_weight(),
-                "used": count_used(codes),
-                "n_codes": codes.shape[0],
+                "used": used,
+                "n_codes": n_codes,
                 "n_samples": batch.n_samples,
                 "n_late": int(xp.count_nonzero(is_late)),
             }
@@ -103,6 +103,15 @@ class Model(NamedTuple):
         usual = usual_energy(half_square(batch.X) / batch.n_samples, batch.X.shape[1], data)
         self.watch.require(size, usual * (code / data) ** 2)
         return predicted, memory.tape
+
+
+def usage_of(code, decoder):
+    """Return how often each atom is used, and how often it might be."""
+    if offers(decoder, "usage"):  # not all atoms occur equally often
+        return decoder.usage(code)
+    n_components = decoder.dictionary.shape[0]
+    codes = array_namespace(code).reshape(code, (-1, n_components))  # one for each position
+    return count_used(codes), codes.shape[0]
 
 
 class Candidates(Rows):
@@ -234,7 +243,7 @@ class Dictionary(BaseCriterion):
         encoder = None if encoder is None else encoder.on(backend)
         if encoder is not None and watch.first is None:
             watch.begin(half_square(encoder.forward(flat(batch.X))) / batch.n_samples)
-        energy = SparseEnergy(decoder, self.penalty, self.beta)
+        energy = SparseEnergy.of(decoder, self.penalty, self.beta)
         keeps_candidates = not self.fixed and self.online.is_due()
         return Model(energy, encoder, self.settings, backend, watch, keeps_candidates)
 

@@ -7,6 +7,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn_ebm.backends import numpy as reference
 from sklearn_ebm.backends._ascent import Ascent
 from sklearn_ebm.backends._border import BORDERS
+from sklearn_ebm.backends._places import Places
 from sklearn_ebm.backends._problems import Lasso
 from sklearn_ebm.backends._random import Key
 from sklearn_ebm.backends._rules import SoftThreshold
@@ -348,3 +349,19 @@ def test_convolutions_fill_a_result_in_any_order_and_of_any_number_of_images(
     assert getattr(no_launch, name)(first, second, border, result) is result
     getattr(reference, name)(first, second, border, expected)
     assert_allclose(result, expected, atol=1e-13)  # of size ten, in another order
+
+
+@pytest.mark.parametrize("name", ["local_correlate", "local_synthesize", "local_correlate_kernels"])
+def test_products_of_local_filters_go_to_the_reference_if_rows_are_apart(no_launch, name):
+    rng, places = np.random.default_rng(0), Places(1, (1, 0))
+    images, kernels = rng.standard_normal((2, 5, 6, 2)), rng.standard_normal((2, 3, 3, 2, 2))
+    maps = rng.standard_normal((2, 3, 5))
+    first, second, result = {
+        "local_correlate": (images, kernels, maps),
+        "local_synthesize": (maps, kernels, images),
+        "local_correlate_kernels": (maps, images, kernels),
+    }[name]
+    expected, result = result.copy(), result.copy(order="F")
+    assert getattr(no_launch, name)(first, second, places, result) is result
+    getattr(reference, name)(first, second, places, expected)
+    assert_allclose(result, expected, atol=1e-13)

@@ -20,6 +20,7 @@ from sklearn_ebm.factors import pools_of_groups, pools_of_map
 from sklearn_ebm.factors.penalties import L1
 from sklearn_ebm.factors.penalties._group import GroupMajorant
 from sklearn_ebm.factors.penalties._l1 import SampleWeightedL1
+from sklearn_ebm.factors.penalties._pools import pools_around
 from tests.registries.kernels import convolutions, layers, maps, pooling
 from tests.registries.kernels.draws import (
     N_ATOMS,
@@ -103,8 +104,7 @@ def draw_step(rng, dtype, n_rows, accelerated, positive, n_atoms=N_ATOMS, has_we
     }
 
 
-def draw_majorized_step(rng, dtype, n_rows, windows, **how):
-    pools = pools_of_map(*windows)
+def draw_majorized_step(rng, dtype, n_rows, pools, **how):
     arguments = draw_step(rng, dtype, n_rows, n_atoms=pools.n_components, **how)
     width = rng.uniform(0.1, 1, (n_rows, 1)).astype(dtype)  # some pools are narrower, some wider
     touch = arguments["extrapolated"].copy()
@@ -293,9 +293,9 @@ def _step_case(accelerated, positive, **how):
     return Case("proximal_step", draw_step, replaced, options)
 
 
-def _majorized_case(windows, accelerated=True, positive=False):
+def _majorized_case(pools, accelerated=True, positive=False):
     replaced = ("code", "extrapolated", *(("momentum",) if accelerated else ()))
-    options = {"windows": windows, "accelerated": accelerated, "positive": positive}
+    options = {"pools": pools, "accelerated": accelerated, "positive": positive}
     return Case("proximal_step", draw_majorized_step, replaced, options)
 
 
@@ -385,16 +385,19 @@ CONVOLUTIONAL_MINIMIZERS = {
 # Numbers of rows and columns that are multiples of vectors or of four rows, and others.
 SMALL_TORUS = ((5, 7), (3, 2))
 LONG_TORUS = ((4, 20), (2, 6), (2, 3), "uniform")
+AROUND = pools_around((9, 21), 1.0)  # most of their weights are zero
 CUT_MAP = ((9, 6), (4, 4), (2, 1), "gaussian", False)
 
 CASES = {
     "gate_units": Case("gate_units", draw_gates, ("units",)),
-    "FISTA, windows": _majorized_case(SMALL_TORUS),
-    "FISTA, positive, windows": _majorized_case(LONG_TORUS, positive=True),
-    "ISTA, cut windows": _majorized_case(CUT_MAP, accelerated=False),
+    "FISTA, windows": _majorized_case(pools_of_map(*SMALL_TORUS)),
+    "FISTA, positive, windows": _majorized_case(pools_of_map(*LONG_TORUS), positive=True),
+    "ISTA, cut windows": _majorized_case(pools_of_map(*CUT_MAP), accelerated=False),
     **_pool_cases("windows", pools_of_map(*SMALL_TORUS)),
     **_pool_cases("long windows", pools_of_map(*LONG_TORUS)),
     **_pool_cases("cut windows", pools_of_map(*CUT_MAP)),
+    "FISTA, windows around units": _majorized_case(AROUND),
+    **_pool_cases("windows around units", AROUND),
     **_pool_cases("groups", pools_of_groups([[0, 1], [2, 1, 3], [4]], 5, np.array([1, 0.5, 2]))),
     "ISTA": _step_case(accelerated=False, positive=False),
     "ISTA, positive": _step_case(accelerated=False, positive=True),

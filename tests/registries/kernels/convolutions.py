@@ -4,6 +4,7 @@ import numpy as np
 
 from sklearn_ebm.backends._border import BORDERS
 from sklearn_ebm.backends._certificate import relative_gap
+from sklearn_ebm.backends._places import Places
 from sklearn_ebm.backends._problems import ConvolutionalLasso
 from sklearn_ebm.backends._rules import PositiveSoftThreshold, SoftThreshold
 from sklearn_ebm.backends.numpy import correlate
@@ -188,7 +189,55 @@ def _descent_case(border, rule, masked=False, ridge=0.0):
     return "local_descent", draw_lasso, ("code",), options
 
 
-CASES = {**dict(_cases()), **dict(_moment_cases())}  # as in maps.py
+def draw_local(rng, dtype, n_rows, shapes, tile_shape, places):
+    """Return images, filters of a tile of units, and maps."""
+    image_shape, size = shapes
+    images = draw_images(rng, dtype, n_rows, image_shape)
+    kernels = _normal(rng, dtype, *tile_shape, *size, image_shape[2])
+    maps = _normal(rng, dtype, n_rows, *places.map_shape(image_shape, size))
+    return images, kernels, maps
+
+
+def draw_local_correlation(rng, dtype, n_rows, places, **how):
+    images, kernels, maps = draw_local(rng, dtype, n_rows, places=places, **how)
+    maps = np.full_like(maps, np.nan)
+    return {"images": images, "kernels": kernels, "places": places, "maps": maps}
+
+
+def draw_local_synthesis(rng, dtype, n_rows, places, **how):
+    images, kernels, maps = draw_local(rng, dtype, n_rows, places=places, **how)
+    images = np.full_like(images, np.nan)
+    return {"maps": maps, "kernels": kernels, "places": places, "images": images}
+
+
+def draw_local_correlation_of_kernels(rng, dtype, n_rows, places, **how):
+    images, kernels, maps = draw_local(rng, dtype, n_rows, places=places, **how)
+    return {"maps": maps, "images": images, "places": places, "kernels": kernels}
+
+
+LOCAL = {  # shapes of images and filters, of the tile, and places
+    "one unit per pixel": (((9, 12, 1), (4, 3)), (4, 5), Places(1, (3, 1))),
+    "four units per pixel": (((8, 7, 2), (3, 4)), (6, 4), Places(2, (2, 0))),
+    "nine units per pixel": (((6, 6, 1), (4, 3)), (3, 6), Places(3, (0, 3))),
+    "no shared filters": (((9, 8, 3), (5, 4)), (5, 5), Places()),
+    "signals": (((1, 40, 1), (1, 7)), (1, 5), Places(1, (0, 2))),
+}
+
+
+def _local_cases():
+    for name, (shapes, tile_shape, places) in LOCAL.items():
+        options = {"shapes": shapes, "tile_shape": tile_shape, "places": places}
+        parts = "local_correlate", draw_local_correlation, ("maps",), options
+        yield f"local_correlate, {name}", parts
+        parts = "local_synthesize", draw_local_synthesis, ("images",), options
+        yield f"local_synthesize, {name}", parts
+        kernel = "local_correlate_kernels"
+        parts = kernel, draw_local_correlation_of_kernels, ("kernels",), options
+        yield f"{kernel}, {name}", parts
+
+
+# as in maps.py
+CASES = {**dict(_cases()), **dict(_moment_cases()), **dict(_local_cases())}
 MINIMIZERS = {
     "local_descent, full": _descent_case("full", SoftThreshold(4.0)),
     "local_descent, same, masked, ridge": _descent_case("same", SoftThreshold(2.0), True, 0.5),
