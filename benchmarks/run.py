@@ -53,6 +53,7 @@ PAPERS = (
     "topography",
     "inhibition",
     "what_where",
+    "local_psd",
     "groups_classification",
     "rbm_likelihood",
     "rbm_features",

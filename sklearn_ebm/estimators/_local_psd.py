@@ -184,6 +184,7 @@ class LocalPSD(SparseModel):
     ConvPSD : Convolutional predictive sparse decomposition, whose filters are shared by all
         positions.
     GroupSparsePSD : The same penalty for patches and other feature vectors.
+    sklearn_ebm.inspection.OrientationMapDisplay : Display of the orientations of the filters.
 
     Notes
     -----

@@ -15,6 +15,9 @@ if TYPE_CHECKING:  # the imports of _HOMES, for type checkers
     from sklearn_ebm.inspection._gabor import fit_gabor as fit_gabor
     from sklearn_ebm.inspection._maps import MapDisplay as MapDisplay
     from sklearn_ebm.inspection._objective import ObjectiveDisplay as ObjectiveDisplay
+    from sklearn_ebm.inspection._orientation_map import (
+        OrientationMapDisplay as OrientationMapDisplay,
+    )
     from sklearn_ebm.inspection._reconstruction import (
         ReconstructionDisplay as ReconstructionDisplay,
     )
@@ -35,6 +38,7 @@ _HOMES = {
     "GaborFit": "_gabor",
     "MapDisplay": "_maps",
     "ObjectiveDisplay": "_objective",
+    "OrientationMapDisplay": "_orientation_map",
     "PrototypeDisplay": "_units",
     "ReconstructionDisplay": "_reconstruction",
     "SampleDisplay": "_samples",

@@ -127,8 +127,9 @@ class MapDisplay:
 
         Parameters
         ----------
-        estimator : ConvSparseCoder or ConvPSD
-            Fitted convolutional estimator.
+        estimator : ConvSparseCoder, ConvPSD or LocalPSD
+            Fitted estimator. The map of a `LocalPSD` is drawn without filters, because its units
+            have different filters.
 
         image : array-like of shape (height, width) or (height, width, n_channels), or (n_features,)
             A single image or signal, in the form that the estimator accepts.
@@ -173,7 +174,8 @@ class MapDisplay:
             mask = np.reshape(to_host(mask), (*picture.shape[:2], -1))
         code = to_host(coded(estimator, image.reshape(picture.shape), mask))
         is_shown = picture.shape[0] == 1 or picture.shape[2] in (1, COLOURS)
-        display = cls(code[0], components=components, image=picture if is_shown else None)
+        kernels = components if len(components) == code.shape[-1] else None
+        display = cls(code[0], components=kernels, image=picture if is_shown else None)
         return display.plot(n_maps=n_maps, n_columns=n_columns, cmap=cmap, ax=ax)
 
     def plot(

@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from numbers import Integral
 from typing import Self
 
 import numpy as np
-from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_ebm._typing import ArrayLike, Axes, ColormapLike, Estimator, ImageShape
-from sklearn_ebm.backends import to_host
 from sklearn_ebm.inspection._axes import fitted, take_axes
 from sklearn_ebm.inspection._gabor import GaborFit, fit_gabor
 from sklearn_ebm.inspection._mosaic import arrange, scaled_tiles
+from sklearn_ebm.inspection._unit_maps import (
+    UNORIENTED,
+    WHEEL_SHARE,
+    as_rows,
+    checked_map_shape,
+    colours_of,
+    draw_wheel,
+    map_of,
+    orientation_colours,
+)
 
 INCHES = 6.5  # approximate width of the map
 FRAME_SHARE = 8  # width of a tile, relative to the width of its frame
-UNORIENTED = 0.45  # grey level of frames of filters that do not resemble Gabor functions
-WHEEL_SHARE = 0.2  # width of the wheel, relative to the map
-WHEEL_PIXELS = 129
-HUB = 0.3  # inner radius of the wheel; directions near the centre cannot be distinguished
 
 
 class TopographicMapDisplay:
@@ -37,8 +39,9 @@ class TopographicMapDisplay:
 
     Parameters
     ----------
-    components : array-like of shape (n_components, n_features)
-        Filters, one per row. Unit i is in row i // columns and column i % columns of the map.
+    components : array-like of shape (n_components, n_features) or \
+            (n_components, height, width, 1)
+        Filters. Unit i is in row i // columns and column i % columns of the map.
 
     map_shape : tuple (rows, columns)
         Shape of the map; the product is n_components.
@@ -69,6 +72,7 @@ class TopographicMapDisplay:
     See Also
     --------
     DictionaryDisplay : Display of atoms in the order of their usage.
+    OrientationMapDisplay : Display of the orientations alone, with pinwheels.
     TreeDisplay : Display of filters as a tree.
     fit_gabor : Fit Gabor functions to filters.
     sklearn_ebm.metrics.topographic_order : Measure of the order of a property on a map.
@@ -120,8 +124,8 @@ class TopographicMapDisplay:
         Parameters
         ----------
         estimator : object
-            Fitted estimator with `components_` and the parameter `map_shape`, a pair (rows,
-            columns), of the estimator or of its penalty.
+            Fitted estimator with `components_` and the attribute `map_shape_` or the parameter
+            `map_shape`, a pair (rows, columns), of the estimator or of its penalty.
 
         image_shape : tuple (height, width), default=None
             Shape of one atom. None assumes a square, if n_features is a square number.
@@ -149,18 +153,11 @@ class TopographicMapDisplay:
         Raises
         ------
         ValueError
-            If neither the estimator nor its penalty has a `map_shape`.
+            If neither the estimator nor its penalty has a map.
         """
         check_is_fitted(estimator)
         components = fitted(estimator, "components_")
-        owners = estimator, getattr(estimator, "penalty", None)
-        shapes = [getattr(owner, "map_shape", None) for owner in owners]
-        map_shape = next((shape for shape in shapes if shape is not None), None)
-        if map_shape is None:
-            raise ValueError(
-                f"estimator must have the attribute map_shape, got {type(estimator).__name__}. "
-                "Pass a shape to TopographicMapDisplay(components, map_shape)."
-            )
+        map_shape, _ = map_of(estimator, "TopographicMapDisplay(components, map_shape)")
         return cls(components, map_shape, image_shape=image_shape).plot(
             threshold=threshold,
             cmap=cmap,
@@ -202,26 +199,26 @@ class TopographicMapDisplay:
         TopographicMapDisplay
             The display itself.
         """
-        components = check_array(to_host(self.components), input_name="components")
-        n_rows, n_columns = _checked_map_shape(self.map_shape, len(components))
-        self.gabor_ = self._fitted_gabor(components)
+        components, image_shape = as_rows(self.components, self.image_shape)
+        n_rows, n_columns = checked_map_shape(self.map_shape, len(components))
+        self.gabor_ = self._fitted_gabor(components, image_shape)
         height, width = self.gabor_.image_shape
         aspect = n_columns * width / (n_rows * height)
         size = (INCHES * (1 + WHEEL_SHARE * wheel), INCHES / aspect + 0.4)  # room for a title
         self.figure_, self.axes_ = take_axes(ax, 1, self, size)
-        tiles = _colours(scaled_tiles(components, (height, width)) / 2 + 0.5, cmap)
+        tiles = colours_of(scaled_tiles(components, (height, width)) / 2 + 0.5, cmap)
         framed = _framed(tiles, _frame_colours(self.gabor_, threshold, orientation_cmap))
         mosaic = np.nan_to_num(arrange(framed, n_columns))  # black gaps
         axes = self.axes_[0]
         axes.set_axis_off()
         axes.set_title(f"Map of {n_rows}x{n_columns} filters of {height}x{width}")
         self.image_ = axes.imshow(mosaic, interpolation="nearest")
-        self.wheel_ = _draw_wheel(axes, orientation_cmap) if wheel else None
+        self.wheel_ = draw_wheel(axes, orientation_cmap) if wheel else None
         return self
 
-    def _fitted_gabor(self, components):
+    def _fitted_gabor(self, components, image_shape):
         if self.gabor is None:
-            return fit_gabor(components, self.image_shape)
+            return fit_gabor(components, image_shape)
         n_fits = len(self.gabor.goodness)
         if n_fits != len(components):
             raise ValueError(
@@ -231,34 +228,10 @@ class TopographicMapDisplay:
         return self.gabor
 
 
-def _checked_map_shape(map_shape, n_components):
-    """Return the number of rows and columns of the map, which must be positive integers."""
-    shape = tuple(map_shape) if np.iterable(map_shape) else (map_shape,)
-    whole = all(isinstance(length, Integral) and length > 0 for length in shape)
-    if len(shape) != 2 or not whole or math.prod(shape) != n_components:
-        raise ValueError(
-            "map_shape must be a pair (rows, columns) of positive integers with a product of "
-            f"n_components={n_components}, got {map_shape!r}."
-        )
-    return shape
-
-
 def _frame_colours(gabor, threshold, cmap):
     """Return red, green and blue for each filter; grey if the goodness is below the threshold."""
-    colours = _orientation_colours(np.nan_to_num(gabor.orientation), cmap)
+    colours = orientation_colours(gabor.orientation, cmap)
     return np.where(gabor.is_good(threshold)[:, None], colours, UNORIENTED)
-
-
-def _orientation_colours(orientation, cmap):
-    """Return the colours of orientations; half a turn is one cycle of the colour map."""
-    return _colours(np.mod(orientation, np.pi) / np.pi, cmap)
-
-
-def _colours(values, cmap):
-    """Return red, green and blue of values from 0 to 1, as the last axis."""
-    import matplotlib as mpl
-
-    return mpl.colormaps.get_cmap(cmap)(values)[..., :3]
 
 
 def _framed(tiles, colours):
@@ -269,19 +242,3 @@ def _framed(tiles, colours):
     framed[:] = colours[:, None, None, :]
     framed[:, frame:-frame, frame:-frame] = tiles
     return framed
-
-
-def _draw_wheel(axes, cmap):
-    """Draw a wheel; each of its diameters has the colour of stripes in that direction."""
-    from matplotlib.colorbar import make_axes
-
-    wheel, _ = make_axes(axes, location="right", fraction=WHEEL_SHARE, aspect=1, anchor=(0, 0.9))
-    rightwards = np.linspace(-1.05, 1.05, WHEEL_PIXELS)  # so that the rim is not cut off
-    upwards = -rightwards[:, None]  # the first row is at the top
-    colours = _orientation_colours(np.arctan2(upwards, rightwards), cmap)
-    radius = np.hypot(upwards, rightwards)
-    opaque = (radius >= HUB) & (radius <= 1)
-    wheel.imshow(np.dstack([colours, opaque]), interpolation="nearest")
-    wheel.set_axis_off()
-    wheel.set_title("Stripes", fontsize="small")
-    return wheel

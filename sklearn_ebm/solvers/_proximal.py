@@ -24,6 +24,7 @@ from sklearn_ebm.protocols import offers
 
 CHECK_EVERY = 10  # a certificate is as expensive as a step
 NEGLECTED = 0.3  # share of the accepted gap that smoothing may add to the energy
+NEGLIGIBLE = 1e-3  # relative size of entries that `settled` may set to zero without a check
 PATIENCE = 300  # steps with this share; it is halved after twice as many, and so on
 ROUNDING = 20  # number of steps with the full share, which then decreases like 1 / n_iter
 
@@ -117,11 +118,23 @@ class _Batch:
 
     def measured(self, n_iter):
         """Return the codes as they would be returned now, and their measures."""
-        penalty = self.problem.penalty
         code, eta = self.code, None
-        if offers(penalty, "settled"):
-            code, eta = penalty.settled(code, self.neglected)
+        if offers(self.problem.penalty, "settled"):
+            code, eta = self._settled()
         return code, self.measure.of(self.problem, code, eta, n_iter)
+
+    def _settled(self):
+        """Return settled codes and their eta; codes that the reconstruction needs do not change.
+
+        If the penalty is tiny, `settled` may set entries to zero that hardly change the penalty.
+        """
+        xp = array_namespace(self.code)
+        settled, eta = self.problem.penalty.settled(self.code, self.neglected)
+        change = self.code - settled
+        if xp.any(_size(change) > NEGLIGIBLE * _size(self.code)):
+            growth = xp.sum(change * self.problem.product(change), axis=1) / 2
+            settled = xp.where((growth > self.neglected)[:, None], self.code, settled)
+        return settled, eta
 
     def judged(self, n_iter):
         """Return codes, measures, and which samples continue: those that are still improving."""

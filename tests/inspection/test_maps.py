@@ -11,7 +11,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
-from sklearn_ebm import ConvPSD, ConvSparseCoder, SparseCoder
+from sklearn_ebm import ConvPSD, ConvSparseCoder, LocalPSD, SparseCoder
 from sklearn_ebm.inspection import MapDisplay, ReconstructionDisplay
 
 plt = pytest.importorskip("matplotlib.pyplot")
@@ -401,3 +401,14 @@ def test_without_matplotlib_the_error_is_the_command_to_install_it(display, monk
         ImportError, match=r'requires matplotlib. .*`pip install "sklearn-ebm\[plot\]"`'
     ):
         display.plot()
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_map_of_units_with_different_filters_is_drawn_without_them():
+    images = np.random.default_rng(0).standard_normal((2, 12, 12))
+    model = LocalPSD(kernel_size=3, tile_shape=2, max_iter=1, random_state=0).fit(images)
+    display = MapDisplay.from_estimator(model, images[0])
+    assert display.kernels_ == []
+    (shown,) = display.maps_
+    expected = model.transform(images[:1])[0, ..., 0]
+    assert_allclose(shown.get_array(), expected / abs(expected).max(), rtol=1e-6)

@@ -237,6 +237,19 @@ def test_a_start_that_is_good_enough_is_settled(build, backend):
     assert_array_equal(solution.code[is_off], 0)
 
 
+@backends
+@signs
+@pytest.mark.parametrize("penalty", ["chain", "torus", "cut windows"])
+@pytest.mark.parametrize("alpha", [1e-3, 1e-8])
+def test_codes_are_not_set_to_zero_if_alpha_is_tiny(build, penalty, positive, backend, alpha):
+    """No norm matters for the penalty then, but codes matter for the reconstruction."""
+    case = build(penalty, positive=positive, alpha=alpha, term="prediction")
+    solution = solve_lasso(case.problem, tol=1e-3, max_iter=2000, backend=backend)
+    assert solution.outcome is Outcome.CONVERGED
+    assert np.all(case.gaps(solution.code, penalty, positive=positive) <= 1.1e-3)
+    assert np.all(np.any(solution.code != 0, axis=1))
+
+
 @fitting
 def test_a_start_outside_of_the_penalty_s_domain_is_brought_into_it(build, penalty, solver):
     case = build(penalty, positive=True)
