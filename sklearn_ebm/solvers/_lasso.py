@@ -139,10 +139,10 @@ def _go_on(method, problem, code, gap, tol, max_iter, backend):
 
     Return the iterations of the slowest sample.
     """
-    xp = array_namespace(code)
-    late = xp.nonzero(~(gap <= tol))[0]
-    if late.shape[0] == 0:
+    xp, is_late = array_namespace(code), ~(gap <= tol)
+    if not bool(xp.any(is_late)):
         return 0
+    late = xp.nonzero(is_late)[0]
     rest = problem.rows(late).in_double().on(backend)
     better = xp.asarray(xp.take(code, late, axis=0), dtype=rest.half_norm.dtype)
     if better.dtype != code.dtype:
@@ -400,11 +400,16 @@ CONVOLUTION_SOLVERS = _without(
 
 def _absent(names, problem):
     """Return the given capabilities that neither the problem nor its penalty has."""
-    return [name for name in names if not _has(name, problem)]
+    penalty = _solved_penalty(problem)
+    return [name for name in names if not _has(name, problem, penalty)]
 
 
-def _has(name, problem):
-    penalty = problem.penalty if problem.weights is None else problem.penalty.unweighted
+def _solved_penalty(problem):
+    """Return the penalty of the problem that a solver receives; see `_unweighted`."""
+    return problem.penalty if problem.weights is None else problem.penalty.unweighted
+
+
+def _has(name, problem, penalty):
     if name == "convex":
         return getattr(penalty, "convex", True)
     if name == "prox":
@@ -428,17 +433,26 @@ def _lacks(entry, problem, backend):
 
 def suitable(solver, problem, backend):
     """Return a solver's entry, or the first in `AUTOMATIC` that the problem allows."""
+    penalty = _solved_penalty(problem)
+    for name in AUTOMATIC if solver == "auto" else (solver,):
+        entry = SOLVERS[name]
+        if all(_has(need, problem, penalty) for need in entry.requires):
+            if entry.kernel is None or offers(backend, entry.kernel):
+                return entry
+    raise ValueError(_refusal(solver, problem, backend))
+
+
+def _refusal(solver, problem, backend):
+    """Return why a problem does not allow a solver, and the solver to use instead."""
     reasons = {}
     for name in (solver, *AUTOMATIC) if solver != "auto" else AUTOMATIC:
         reasons[name] = _lacks(SOLVERS[name], problem, backend)
         if not reasons[name]:
             break
-    if not reasons[name] and solver in ("auto", name):
-        return SOLVERS[name]
     if reasons[name]:
         first = next(iter(reasons))
-        raise ValueError(f"solver={first!r} {reasons[first]}, and solver={name!r} {reasons[name]}.")
-    raise ValueError(f"solver={solver!r} {reasons[solver]}. Use solver={name!r}.")
+        return f"solver={first!r} {reasons[first]}, and solver={name!r} {reasons[name]}."
+    return f"solver={solver!r} {reasons[solver]}. Use solver={name!r}."
 
 
 def solve_lasso(problem, *, solver="auto", code=None, warm=False, tol=1e-4, max_iter=1000,
