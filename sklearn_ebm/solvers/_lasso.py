@@ -159,15 +159,19 @@ def _feature_signs(problem, code, tol, max_iter, backend):
     return backend.feature_sign(problem.as_lasso(), code, tol, max_iter)
 
 
-def _rescue(max_iter, backend):
-    """Return the most robust method that a problem allows, for samples with wrong gaps."""
+def _rescue(max_iter, backend, is_single):
+    """Return the most robust method that a problem allows, for samples with wrong gaps.
+
+    It receives problems in double precision. If they were solved in single precision, the same
+    search of a constraint in double precision is accurate, and faster than a search of the weight.
+    """
 
     def rescue(problem, code, tol):
         problem = problem.on(backend)
         lacks = _absent(("gram", "rule"), problem) or getattr(backend, "feature_sign", None) is None
         method = _accelerated_steps if lacks else _feature_signs
         if offers(problem.penalty, "limit_rule"):
-            method = _weight_search
+            method = _constrained_from_zero if is_single else _weight_search
         with _unweighted(problem, code) as problem:
             return method(problem, code, tol, max_iter, backend)[0]
 
@@ -295,15 +299,24 @@ def _pursuit(problem, code, warm, tol, max_iter, backend):
 
 
 def _constrained(problem, code, warm, tol, max_iter, backend):
-    """Search from zero, whatever the codes are; the reference continues with late samples."""
+    """Search from zero, whatever the codes are; the reference continues with late samples.
+
+    Codes in single precision are searched in double precision before.
+    """
     xp, limit = array_namespace(code), problem.penalty.limit_rule
+    is_double = code.dtype == xp.float64
     gap, n_iter = xp.full_like(problem.half_norm, xp.inf), 0
     if _squares_fit(problem) and _meets_in_single(problem, limit):
-        share = EXACT_SHARE if code.dtype != xp.float64 else 1
+        share = 1 if is_double else EXACT_SHARE
         gap, n_iter = _searched(backend.constrained_codes, problem, code, share * tol, ROUNDS)
     else:
         code[...] = 0
-    return gap, n_iter + _go_on(_weight_search, problem, code, gap, tol, max_iter, backend)
+    method = _weight_search if is_double else _constrained_from_zero
+    return gap, n_iter + _go_on(method, problem, code, gap, tol, max_iter, backend)
+
+
+def _constrained_from_zero(problem, code, tol, max_iter, backend):
+    return _constrained(problem, code, False, tol, max_iter, backend)
 
 
 def _meets_in_single(problem, limit):
@@ -521,6 +534,8 @@ def _criterion(penalty):
 def verified(solution, problem, tol, max_iter, everything, backend):
     """Return a solution with true gaps in place of claimed ones, and how the solver ended."""
     claimed = copied(solution.measure)
-    verify(solution, problem, _rescue(max_iter, backend), tol, everything, backend)
+    is_single = solution.code.dtype != array_namespace(claimed).float64
+    rescue = _rescue(max_iter, backend, is_single)
+    verify(solution, problem, rescue, tol, everything, backend)
     solution.outcome = _outcome(problem, solution, claimed, tol, max_iter, backend)
     return solution
