@@ -6,6 +6,7 @@ from sklearn_ebm.learning._online_dictionary import as_atoms
 from sklearn_ebm.learning._samples import Rows
 
 POWER_STEPS = 100  # largest number of power iterations for the leading singular vector of an atom
+USUAL = 1e-3, 1e3  # magnitudes whose products neither overflow nor underflow in any sum
 
 
 @stored
@@ -43,7 +44,7 @@ class KSVD:
 
     def contribution(self, decoder, X, mask, code, weight, backend):
         """Return the residuals, codes and weights of a piece."""
-        return {"samples": Rows(X - code @ self.dictionary, code, weight)}
+        return {"samples": Rows(backend.residuals(X, code, self.dictionary), code, weight)}
 
     def absorb(self, samples):
         """Take the residuals, codes and weights of a batch."""
@@ -58,9 +59,8 @@ class KSVD:
         residual, code, weight = self._batch
         self._batch = None
         self._replace_unused(used, residual, code, weight)
-        xp = array_namespace(code)  # squares of products must neither overflow nor underflow
-        unit = max(float(xp.max(xp.abs(values))) for values in (residual, code))
-        if unit > 0:
+        unit = max(map(_largest_magnitude, (residual, code)))
+        if unit > 0 and not USUAL[0] < unit < USUAL[1]:
             residual /= unit
             code /= unit
         backend.update_atoms_by_svd(self.dictionary, residual, code, weight, self.n_power_steps)
@@ -78,6 +78,12 @@ class KSVD:
         atoms, good = as_atoms(samples)
         put_rows(self.dictionary, unused[: good.shape[0]], atoms)
         self.n_replaced += int(good.shape[0])
+
+
+def _largest_magnitude(values):
+    """Return max |v|, without an array of magnitudes."""
+    xp = array_namespace(values)
+    return max(float(xp.max(values)), -float(xp.min(values)))
 
 
 @stored

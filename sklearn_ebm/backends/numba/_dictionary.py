@@ -7,9 +7,10 @@ import numpy as np
 from scipy import sparse
 
 from sklearn_ebm.backends import numpy as reference
+from sklearn_ebm.backends._namespace import read_only
 from sklearn_ebm.backends.numba._rules import inner, kernel
 from sklearn_ebm.backends.numba._simd import LANES, add_scaled, load, store
-from sklearn_ebm.backends.numba._support import add_row, buffers, has_few_on
+from sklearn_ebm.backends.numba._support import add_row, add_rows, buffers, has_few_on
 from sklearn_ebm.backends.numpy._dictionary import SMALLEST_USE, STILL
 
 BLOCK = 4  # atoms whose residuals are computed together
@@ -32,6 +33,30 @@ def add_moments(code_moment, cross_moment, code, X, weight):
         reference.add_moments(code_moment, cross_moment, code, X, weight)
         return
     _add_moments(code_moment, cross_moment, code, np.ascontiguousarray(X), weight)
+
+
+@kernel
+def _subtract_atoms(X, code, dictionary, places, values, result):
+    one = dictionary.dtype.type(1)
+    for n in range(code.shape[0]):
+        number = np.intp(0)
+        for j in range(code.shape[1]):
+            places[number], values[number] = np.uintp(j), code[n, j]
+            number += code[n, j] != 0
+        for t in range(X.shape[1]):
+            result[n, t] = X[n, t]
+        add_rows(result[n], dictionary, places, values, -one, number)
+
+
+def residuals(X, code, dictionary):
+    """Sum over non-zeros if they are few; see `sklearn_ebm.backends.numpy.residuals`."""
+    if sparse.issparse(X) or not has_few_on(code):
+        return reference.residuals(X, code, dictionary)
+    n_atoms, dtype = dictionary.shape[0], dictionary.dtype
+    result, values = np.empty(X.shape, dtype), np.empty(n_atoms, dtype)
+    places = np.empty(n_atoms, np.uintp)
+    _subtract_atoms(read_only(X), code, dictionary, places, values, result)
+    return result
 
 
 class Sweep(NamedTuple):

@@ -33,6 +33,26 @@ def add_moments(code_moment, cross_moment, code, X, weight):
         cross_moment += weighted.T @ X
 
 
+def residuals(X, code, dictionary):
+    """Return x - z D of each row.
+
+    Parameters
+    ----------
+    X : array of shape (n_samples, n_features)
+        Data.
+    code : array of shape (n_samples, n_components)
+        Codes.
+    dictionary : array of shape (n_components, n_features)
+        Atoms.
+
+    Returns
+    -------
+    array of shape (n_samples, n_features)
+        The part of each row that its code does not explain.
+    """
+    return X - code @ dictionary
+
+
 def update_atoms(dictionary, code_moment, cross_moment, is_positive=False):
     """Sweep once: d_j <- normalise(d_j + (B_j - A_j D) / A_jj) (Mairal et al. 2009, alg. 2).
 
