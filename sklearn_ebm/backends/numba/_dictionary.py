@@ -10,6 +10,7 @@ from sklearn_ebm.backends import numpy as reference
 from sklearn_ebm.backends._namespace import read_only
 from sklearn_ebm.backends.numba._rules import inner, kernel
 from sklearn_ebm.backends.numba._simd import LANES, add_scaled, load, store
+from sklearn_ebm.backends.numba._sparse_rows import to_csr
 from sklearn_ebm.backends.numba._support import add_row, add_rows, buffers, has_few_on
 from sklearn_ebm.backends.numpy._dictionary import SMALLEST_USE, STILL
 
@@ -162,35 +163,46 @@ def update_atoms(dictionary, code_moment, cross_moment, is_positive=False):
     _sweep_atoms(dictionary, code_moment, cross_moment, is_positive, sweep, floor)
 
 
-@kernel
-def _count_uses(code, starts):
-    """Write the end of the samples of each atom, in a list ordered by atoms, to starts[j + 1]."""
-    n_samples, n_atoms = code.shape
-    for n in range(n_samples):
-        for j in range(n_atoms):
-            starts[j + 1] += code[n, j] != 0
-    for j in range(n_atoms):
-        starts[j + 1] += starts[j]
-
-
-@kernel
-def _list_uses(code, starts, free, rows, values):
-    """Write the samples of each atom and their coefficients; `free` is a copy of the starts."""
-    n_samples, n_atoms = code.shape
-    for n in range(n_samples):
-        for j in range(n_atoms):
-            if code[n, j] != 0:
-                rows[free[j]], values[free[j]] = n, code[n, j]
-                free[j] += 1
+@inner
+def _clear(total):
+    for t in range(total.shape[0]):
+        total[t] = 0
 
 
 @inner
-def _sum_products(residual, rows, values, weight, first, last, total):
-    """Compute total = sum_n w_n z_n e_n."""
-    for t in range(total.shape[0]):
-        total[t] = 0
+def _restore(dictionary, j, residual, rows, values, weight, first, last, total):
+    """Compute e_n = r_n + z_n d in place of r_n, and total = sum_n w_n z_n e_n."""
+    _clear(total)
     for i in range(first, last):
-        add_row(total, residual, rows[i], weight[rows[i]] * values[i])
+        n = rows[i]
+        add_row(residual[n], dictionary, j, values[i])
+        add_row(total, residual, n, weight[n] * values[i])
+
+
+@inner
+def _product(residual, n, atom):
+    value = atom[0] - atom[0]
+    for t in range(atom.shape[0]):
+        value += residual[n, t] * atom[t]
+    return value
+
+
+@inner
+def _iterate(residual, rows, weight, atom, first, last, total):
+    """Compute total = sum_n w_n (e_n d') e_n."""
+    _clear(total)
+    for i in range(first, last):
+        n = rows[i]
+        add_row(total, residual, n, weight[n] * _product(residual, n, atom))
+
+
+@inner
+def _explain(dictionary, j, residual, rows, values, first, last):
+    """Compute z_n = e_n d', and r_n = e_n - z_n d in place of e_n."""
+    for i in range(first, last):
+        n = rows[i]
+        values[i] = _product(residual, n, dictionary[j])
+        add_row(residual[n], dictionary, j, -values[i])
 
 
 @inner
@@ -210,48 +222,30 @@ def _normalized(total, atom):
     return moved
 
 
-@inner
-def _project(residual, rows, values, atom, first, last):
-    """Compute z_n = e_n d'."""
-    for i in range(first, last):
-        value = atom[0] - atom[0]
-        for t in range(atom.shape[0]):
-            value += residual[rows[i], t] * atom[t]
-        values[i] = value
-
-
 @kernel
 def _svd_sweep(dictionary, residual, weight, starts, rows, values, n_steps, still, total):
+    """Update the atoms in order; each step reads the samples of an atom once."""
     for j in range(dictionary.shape[0]):
         first, last, atom = starts[j], starts[j + 1], dictionary[j]
         if first == last:
             continue
-        for i in range(first, last):
-            add_row(residual[rows[i]], dictionary, j, values[i])
-        for _ in range(n_steps):
-            _sum_products(residual, rows, values, weight, first, last, total)
+        _restore(dictionary, j, residual, rows, values, weight, first, last, total)
+        moved, n_made = _normalized(total, atom), 1
+        while moved > still and n_made < n_steps:
+            _iterate(residual, rows, weight, atom, first, last, total)
             moved = _normalized(total, atom)
-            _project(residual, rows, values, atom, first, last)
-            if moved <= still:
-                break
-        for i in range(first, last):
-            add_row(residual[rows[i]], dictionary, j, -values[i])
-
-
-@kernel
-def _write_values(code, starts, rows, values):
-    for j in range(code.shape[1]):
-        for i in range(starts[j], starts[j + 1]):
-            code[rows[i], j] = values[i]
+            n_made += 1
+        _explain(dictionary, j, residual, rows, values, first, last)
 
 
 def update_atoms_by_svd(dictionary, residual, code, weight, n_steps):
     """Fused power iterations; see `sklearn_ebm.backends.numpy.update_atoms_by_svd`."""
-    dtype = dictionary.dtype
-    starts = np.zeros(dictionary.shape[0] + 1, np.int64)
-    _count_uses(code, starts)
-    rows, values = np.empty(starts[-1], np.int64), np.empty(starts[-1], dtype)
-    _list_uses(code, starts, starts.copy(), rows, values)
+    dtype, rows = dictionary.dtype, to_csr(code) if isinstance(code, np.ndarray) else code
+    uses = rows.tocsc()  # the samples of each atom, with their coefficients
+    starts, samples = (each.astype(np.int64, copy=False) for each in (uses.indptr, uses.indices))
     still, total = dtype.type(STILL * np.finfo(dtype).eps), np.empty(dictionary.shape[1], dtype)
-    _svd_sweep(dictionary, residual, weight, starts, rows, values, n_steps, still, total)
-    _write_values(code, starts, rows, values)
+    _svd_sweep(dictionary, residual, weight, starts, samples, uses.data, n_steps, still, total)
+    if rows is code:
+        code.data[...] = uses.tocsr().data
+    else:
+        code[...] = uses.toarray()

@@ -119,13 +119,16 @@ def update_atoms_by_svd(dictionary, residual, code, weight, n_steps):
         Atoms of unit norm, updated in place.
     residual : array of shape (n_samples, n_features)
         r = X - ZD, updated in place.
-    code : array of shape (n_samples, n_components)
+    code : array or csr_array of shape (n_samples, n_components)
         Codes Z, updated in place.
     weight : array of shape (n_samples,)
         Weight of each sample.
     n_steps : int
         Largest number of power iterations.
     """
+    if sparse.issparse(code):
+        _update_by_dense_codes(dictionary, residual, code, weight, n_steps)
+        return
     xp = array_namespace(dictionary)
     still = STILL * float(xp.finfo(dictionary.dtype).eps)
     for j in range(dictionary.shape[0]):
@@ -146,3 +149,10 @@ def update_atoms_by_svd(dictionary, residual, code, weight, n_steps):
                 break
         put_rows(code[:, j], rows, value)
         put_rows(residual, rows, error - value[:, None] * dictionary[j, :])
+
+
+def _update_by_dense_codes(dictionary, residual, code, weight, n_steps):
+    dense = code.toarray()
+    update_atoms_by_svd(dictionary, residual, dense, weight, n_steps)
+    entries = code.tocoo()
+    code.data[...] = dense[entries.row, entries.col]
