@@ -1,11 +1,20 @@
 """K-SVD: each atom is replaced by the best one for the samples that use it (Aharon et al. 2006)."""
 
+import numpy as np
+
 from sklearn_ebm._storage import stored
-from sklearn_ebm.backends import array_namespace, put_rows, squared_norms
+from sklearn_ebm.backends import (
+    array_namespace,
+    put_rows,
+    squared_norms,
+    stored_entries,
+    take_rows,
+)
 from sklearn_ebm.learning._online_dictionary import as_atoms
 from sklearn_ebm.learning._samples import Rows
 
 POWER_STEPS = 100  # largest number of power iterations for the leading singular vector of an atom
+USUAL = 1e-3, 1e3  # magnitudes whose products neither overflow nor underflow in any sum
 
 
 @stored
@@ -42,8 +51,14 @@ class KSVD:
         """Do nothing: the unit of the weights does not matter within a batch."""
 
     def contribution(self, decoder, X, mask, code, weight, backend):
-        """Return the residuals, codes and weights of a piece."""
-        return {"samples": Rows(X - code @ self.dictionary, code, weight)}
+        """Return the residuals, codes and weights of a piece.
+
+        On the host, codes are sparse: those of a batch would otherwise need most of its memory.
+        """
+        residual = backend.residuals(X, code, self.dictionary)
+        if array_namespace(code) is np:
+            code = backend.to_csr(code)
+        return {"samples": Rows(residual, code, weight)}
 
     def absorb(self, samples):
         """Take the residuals, codes and weights of a batch."""
@@ -58,26 +73,34 @@ class KSVD:
         residual, code, weight = self._batch
         self._batch = None
         self._replace_unused(used, residual, code, weight)
-        xp = array_namespace(code)  # squares of products must neither overflow nor underflow
-        unit = max(float(xp.max(xp.abs(values))) for values in (residual, code))
-        if unit > 0:
+        entries = stored_entries(code)
+        unit = max(map(_largest_magnitude, (residual, entries)))
+        if unit > 0 and not USUAL[0] < unit < USUAL[1]:
             residual /= unit
-            code /= unit
+            entries /= unit
         backend.update_atoms_by_svd(self.dictionary, residual, code, weight, self.n_power_steps)
 
     def _replace_unused(self, used, residual, code, weight):
         """Replace atoms that no sample uses, which leaves the residuals as they are."""
-        xp = array_namespace(code)
+        xp = array_namespace(residual)
         unused = xp.nonzero(used == 0)[0]
         if unused.shape[0] == 0:
             return
         misfit = squared_norms(residual) * weight
         worst = xp.argsort(-misfit)[: unused.shape[0]]
         samples = xp.take(residual, worst, axis=0)
-        samples = samples + xp.take(code, worst, axis=0) @ self.dictionary
+        samples = samples + take_rows(code, worst) @ self.dictionary
         atoms, good = as_atoms(samples)
         put_rows(self.dictionary, unused[: good.shape[0]], atoms)
         self.n_replaced += int(good.shape[0])
+
+
+def _largest_magnitude(values):
+    """Return max |v|, without an array of magnitudes; zero without values."""
+    xp = array_namespace(values)
+    if 0 in values.shape:
+        return 0.0
+    return max(float(xp.max(values)), -float(xp.min(values)))
 
 
 @stored

@@ -139,10 +139,10 @@ def _go_on(method, problem, code, gap, tol, max_iter, backend):
 
     Return the iterations of the slowest sample.
     """
-    xp = array_namespace(code)
-    late = xp.nonzero(~(gap <= tol))[0]
-    if late.shape[0] == 0:
+    xp, is_late = array_namespace(code), ~(gap <= tol)
+    if not bool(xp.any(is_late)):
         return 0
+    late = xp.nonzero(is_late)[0]
     rest = problem.rows(late).in_double().on(backend)
     better = xp.asarray(xp.take(code, late, axis=0), dtype=rest.half_norm.dtype)
     if better.dtype != code.dtype:
@@ -159,15 +159,19 @@ def _feature_signs(problem, code, tol, max_iter, backend):
     return backend.feature_sign(problem.as_lasso(), code, tol, max_iter)
 
 
-def _rescue(max_iter, backend):
-    """Return the most robust method that a problem allows, for samples with wrong gaps."""
+def _rescue(max_iter, backend, is_single):
+    """Return the most robust method that a problem allows, for samples with wrong gaps.
+
+    It receives problems in double precision. If they were solved in single precision, the same
+    search of a constraint in double precision is accurate, and faster than a search of the weight.
+    """
 
     def rescue(problem, code, tol):
         problem = problem.on(backend)
         lacks = _absent(("gram", "rule"), problem) or getattr(backend, "feature_sign", None) is None
         method = _accelerated_steps if lacks else _feature_signs
         if offers(problem.penalty, "limit_rule"):
-            method = _weight_search
+            method = _constrained_from_zero if is_single else _weight_search
         with _unweighted(problem, code) as problem:
             return method(problem, code, tol, max_iter, backend)[0]
 
@@ -295,15 +299,24 @@ def _pursuit(problem, code, warm, tol, max_iter, backend):
 
 
 def _constrained(problem, code, warm, tol, max_iter, backend):
-    """Search from zero, whatever the codes are; the reference continues with late samples."""
+    """Search from zero, whatever the codes are; the reference continues with late samples.
+
+    Codes in single precision are searched in double precision before.
+    """
     xp, limit = array_namespace(code), problem.penalty.limit_rule
+    is_double = code.dtype == xp.float64
     gap, n_iter = xp.full_like(problem.half_norm, xp.inf), 0
     if _squares_fit(problem) and _meets_in_single(problem, limit):
-        share = EXACT_SHARE if code.dtype != xp.float64 else 1
+        share = 1 if is_double else EXACT_SHARE
         gap, n_iter = _searched(backend.constrained_codes, problem, code, share * tol, ROUNDS)
     else:
         code[...] = 0
-    return gap, n_iter + _go_on(_weight_search, problem, code, gap, tol, max_iter, backend)
+    method = _weight_search if is_double else _constrained_from_zero
+    return gap, n_iter + _go_on(method, problem, code, gap, tol, max_iter, backend)
+
+
+def _constrained_from_zero(problem, code, tol, max_iter, backend):
+    return _constrained(problem, code, False, tol, max_iter, backend)
 
 
 def _meets_in_single(problem, limit):
@@ -400,11 +413,16 @@ CONVOLUTION_SOLVERS = _without(
 
 def _absent(names, problem):
     """Return the given capabilities that neither the problem nor its penalty has."""
-    return [name for name in names if not _has(name, problem)]
+    penalty = _solved_penalty(problem)
+    return [name for name in names if not _has(name, problem, penalty)]
 
 
-def _has(name, problem):
-    penalty = problem.penalty if problem.weights is None else problem.penalty.unweighted
+def _solved_penalty(problem):
+    """Return the penalty of the problem that a solver receives; see `_unweighted`."""
+    return problem.penalty if problem.weights is None else problem.penalty.unweighted
+
+
+def _has(name, problem, penalty):
     if name == "convex":
         return getattr(penalty, "convex", True)
     if name == "prox":
@@ -428,17 +446,26 @@ def _lacks(entry, problem, backend):
 
 def suitable(solver, problem, backend):
     """Return a solver's entry, or the first in `AUTOMATIC` that the problem allows."""
+    penalty = _solved_penalty(problem)
+    for name in AUTOMATIC if solver == "auto" else (solver,):
+        entry = SOLVERS[name]
+        if all(_has(need, problem, penalty) for need in entry.requires):
+            if entry.kernel is None or offers(backend, entry.kernel):
+                return entry
+    raise ValueError(_refusal(solver, problem, backend))
+
+
+def _refusal(solver, problem, backend):
+    """Return why a problem does not allow a solver, and the solver to use instead."""
     reasons = {}
     for name in (solver, *AUTOMATIC) if solver != "auto" else AUTOMATIC:
         reasons[name] = _lacks(SOLVERS[name], problem, backend)
         if not reasons[name]:
             break
-    if not reasons[name] and solver in ("auto", name):
-        return SOLVERS[name]
     if reasons[name]:
         first = next(iter(reasons))
-        raise ValueError(f"solver={first!r} {reasons[first]}, and solver={name!r} {reasons[name]}.")
-    raise ValueError(f"solver={solver!r} {reasons[solver]}. Use solver={name!r}.")
+        return f"solver={first!r} {reasons[first]}, and solver={name!r} {reasons[name]}."
+    return f"solver={solver!r} {reasons[solver]}. Use solver={name!r}."
 
 
 def solve_lasso(problem, *, solver="auto", code=None, warm=False, tol=1e-4, max_iter=1000,
@@ -507,6 +534,8 @@ def _criterion(penalty):
 def verified(solution, problem, tol, max_iter, everything, backend):
     """Return a solution with true gaps in place of claimed ones, and how the solver ended."""
     claimed = copied(solution.measure)
-    verify(solution, problem, _rescue(max_iter, backend), tol, everything, backend)
+    is_single = solution.code.dtype != array_namespace(claimed).float64
+    rescue = _rescue(max_iter, backend, is_single)
+    verify(solution, problem, rescue, tol, everything, backend)
     solution.outcome = _outcome(problem, solution, claimed, tol, max_iter, backend)
     return solution

@@ -130,6 +130,23 @@ def shipped(compiled, monkeypatch):
     monkeypatch.setattr(_shipped, "LEVELS", (LEVEL,))
 
 
+def test_digests_contain_the_sources_of_modules_that_are_imported_later():
+    _kernel_cache._source.cache_clear()
+    kernels = [
+        value
+        for name, module in list(sys.modules.items())
+        if name.startswith("sklearn_ebm.backends.numba.")
+        for value in vars(module).values()
+        if isinstance(getattr(value, "_cache", None), _kernel_cache.KernelCache)
+    ]
+    assert len(kernels) > 20
+    for kernel in kernels:
+        name = kernel.py_func.__module__
+        digest = _kernel_cache._digest_of_sources(name)
+        assert kernel._cache._cache_file._source_stamp == digest, name
+        assert _kernel_cache._source(name), name
+
+
 def is_cached(kernel):
     return sum(kernel.stats.cache_hits.values()) == 1
 

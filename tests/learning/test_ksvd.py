@@ -5,6 +5,7 @@ import pickle
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
+from scipy import sparse
 
 from sklearn_ebm import L0Penalty, SparseCoder
 from sklearn_ebm.backends import numba, numpy
@@ -54,6 +55,20 @@ def test_a_sweep_never_increases_the_weighted_error(n_steps):
         errors.append(np.sum(weight * np.sum((X - code @ dictionary) ** 2, axis=1)))
     assert np.all(np.diff(errors) <= 1e-12 * errors[0])
     assert errors[-1] < 0.9 * errors[0]
+
+
+@pytest.mark.parametrize("backend", [numpy, numba])
+def test_sparse_codes_give_the_same_as_dense_ones(backend):
+    rng = np.random.default_rng(2)
+    code = rng.standard_normal((30, 7)) * (rng.random((30, 7)) < 0.3)
+    dictionary, weight = unit_rows(rng.standard_normal((7, 5))), rng.uniform(0, 3, 30)
+    residual, rows = rng.standard_normal((30, 5)), sparse.csr_array(code)
+    others = dictionary.copy(), residual.copy()
+    backend.update_atoms_by_svd(dictionary, residual, code, weight, 3)
+    backend.update_atoms_by_svd(*others, rows, weight, 3)
+    assert_allclose(others[0], dictionary)
+    assert_allclose(others[1], residual, atol=1e-14)
+    assert_allclose(rows.toarray(), code, atol=1e-14)
 
 
 @kinds

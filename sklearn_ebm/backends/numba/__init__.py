@@ -12,7 +12,12 @@ from sklearn_ebm.backends.numba._contrast import ascend, project
 from sklearn_ebm.backends.numba._contrastive import contrastive_steps
 from sklearn_ebm.backends.numba._convolution import correlate, correlate_kernels, synthesize
 from sklearn_ebm.backends.numba._convolutional_moments import add_code_moment, update_kernels
-from sklearn_ebm.backends.numba._dictionary import add_moments, update_atoms, update_atoms_by_svd
+from sklearn_ebm.backends.numba._dictionary import (
+    add_moments,
+    residuals,
+    update_atoms,
+    update_atoms_by_svd,
+)
 from sklearn_ebm.backends.numba._encoders import (
     logistic_backward,
     shrink_backward,
@@ -117,6 +122,7 @@ __all__ = [
     "proximal_step",
     "pursue",
     "quadratic",
+    "residuals",
     "scale_contrast",
     "shrink_backward",
     "shrink_preactivation",

@@ -68,15 +68,15 @@ def _sums(target, search, size):
 
 
 @inner
-def _shift(rule, limits, hessian, target, search, size, threshold, half_norm):
-    """Compute the step to the limit, a - d w; return d, or -threshold if d is below it."""
+def _shift(limits, target, search, size, threshold, half_norm):
+    """Compute w, given the step a; return d, or -threshold if d is below it."""
     vectors = search.vectors
-    newton_step(rule, hessian, search, size, threshold)
     nothing = threshold - threshold
     ahead, gain = nothing, nothing
     for i in range(size):
+        slope = search.correlation[search.support[i]] - threshold * vectors[SIGN, i]
         ahead += vectors[STEP, i] * vectors[SIGN, i]
-        gain += vectors[STEP, i] * vectors[FACTOR, i]
+        gain += vectors[STEP, i] * slope
         vectors[FACTOR, i] = vectors[SIGN, i]
     times_inverse(vectors, search.inverse, SCRATCH, size)
     curvature = nothing
@@ -97,10 +97,15 @@ def _shift(rule, limits, hessian, target, search, size, threshold, half_norm):
 
 @inner
 def _leap(rule, limits, hessian, target, search, size, threshold, lowest, half_norm):
-    """Make a step without atoms that change sign: size and threshold, which is at least lowest."""
+    """Make a step without atoms that change sign: size and threshold, which is at least lowest.
+
+    Row STEP is the Newton step of `threshold`.
+    """
     reached = threshold
-    for _ in range(LEAPS):
-        shift = _shift(rule, limits, hessian, target, search, size, threshold, half_norm)
+    for attempt in range(LEAPS):
+        if attempt > 0:
+            newton_step(rule, hessian, search, size, threshold)
+        shift = _shift(limits, target, search, size, threshold, half_norm)
         shift = max(shift, lowest - threshold)
         for i in range(size):
             search.vectors[STEP, i] -= shift * search.vectors[SCRATCH, i]
@@ -141,18 +146,19 @@ def _minimize(rule, limits, hessian, target, search, largest, half_norm, tol, ma
     size, gap, n_rounds = np.intp(0), np.inf, 0
     while n_rounds < max_iter and n_still <= CORRECTIONS:
         n_rounds += 1
-        lowest, was_active = threshold, is_active
+        was_active = is_active
         if not is_active:
             strength = threshold - threshold
             for each in search.strength:
                 strength = max(strength, each)
-            lowest = SHRINK * min(threshold, strength)
+            threshold = SHRINK * min(threshold, strength)
+        lowest = SHRINK * threshold if is_active else threshold
         before = size
         if gap > tol:
-            size, _ = admit(rule, hessian, search, size, lowest)
+            size, _ = admit(rule, hessian, search, size, threshold)
+        else:
+            newton_step(rule, hessian, search, size, threshold)
         grown = size
-        if is_active:
-            lowest = SHRINK * threshold
         size, reached = _leap(
             rule, limits, hessian, target, search, size, threshold, lowest, half_norm
         )

@@ -13,6 +13,7 @@ Kernels compiled for this machine come first, then those that a wheel brings alo
 
 import functools
 import hashlib
+import importlib.util
 import logging
 import pickle
 import re
@@ -23,7 +24,7 @@ from pathlib import Path
 import numba
 from numba.core.caching import FunctionCache, IndexDataCacheFile
 
-from sklearn_ebm.backends.numba import _shipped
+import sklearn_ebm.backends.numba._shipped as _shipped  # not the package, which has all kernels
 
 IMPORTED = re.compile(rb"^(?:from|import) (sklearn_ebm[\w.]*)", re.MULTILINE)
 DIGEST_SIZE = 16  # bytes
@@ -225,8 +226,9 @@ def _digest_of_sources(module):
 
 @functools.cache
 def _source(name):
+    """Return the source of a module, also if it is imported only later."""
     module = sys.modules.get(name)
-    spec = module and module.__spec__
+    spec = importlib.util.find_spec(name) if module is None else module.__spec__
     return spec.loader.get_data(spec.origin) if spec else b""
 
 

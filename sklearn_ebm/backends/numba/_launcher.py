@@ -31,8 +31,10 @@ def n_threads():
 
     If several tasks run at the same time, each may use its share of the threads.
     """
+    if getattr(_inside, "piece", False):
+        return 1
     joblib_backend, _ = get_active_backend()
-    if (joblib_backend.nesting_level or 0) > 0 or getattr(_inside, "piece", False):
+    if (joblib_backend.nesting_level or 0) > 0:
         return 1
     return max(1, min(get_num_threads(), _openmp_effective_n_threads()) // n_sharing())
 

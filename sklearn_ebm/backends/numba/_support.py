@@ -5,6 +5,7 @@ single precision for codes of any dtype: a Newton step uses the exact residual c
 corrects the rounding errors of the previous round.
 """
 
+import functools
 import math
 from typing import Any, NamedTuple
 
@@ -78,40 +79,46 @@ def buffers(**kinds):
 
     They share one allocation, since a batch of few samples takes less time than ten allocations.
     """
-    ends = [0]
-    for shape, dtype in kinds.values():
-        n_bytes = math.prod(shape) * np.dtype(dtype).itemsize
-        ends.append(ends[-1] + (n_bytes + LINE - 1) // LINE * LINE)
-    memory, arrays = new_array((ends[-1],), ON_HOST, np.uint8), {}
-    for (name, (shape, dtype)), start in zip(kinds.items(), ends[:-1], strict=True):
-        arrays[name] = np.ndarray(shape, dtype, memory, start)
-    return arrays
+    starts, n_bytes = _layout(tuple(kinds.values()))
+    memory = new_array((n_bytes,), ON_HOST, np.uint8)
+    return {
+        name: np.ndarray(shape, dtype, memory, start)
+        for (name, (shape, dtype)), start in zip(kinds.items(), starts, strict=True)
+    }
+
+
+@functools.lru_cache
+def _layout(kinds):
+    """Return the first byte of each array of a shape and dtype, and the number of bytes of all."""
+    starts, n_bytes = [], 0
+    for shape, dtype in kinds:
+        starts.append(n_bytes)
+        n_bytes += -(-math.prod(shape) * np.dtype(dtype).itemsize // LINE) * LINE
+    return starts, n_bytes
 
 
 def new_search(n_atoms, capacity, dtype):
     """Return buffers of one thread for supports of at most `capacity` atoms."""
     width, single = padded(capacity + 1), np.float32
-    candidates = buffers(
+    arrays = buffers(
         atom=((LANES,), np.uintp),
         lanes=((3, LANES), single),
         columns=((width, LANES), single),
         factor=((LANES, LANES), single),
-        vectors=((LANES, width + LANES), single),
+        new_vectors=((LANES, width + LANES), single),
+        correlation=((n_atoms,), dtype),
+        is_free=((n_atoms,), dtype),
+        strength=((LANES,), dtype),
+        candidate=((LANES,), dtype),
+        support=((capacity,), np.uintp),
+        value=((width,), dtype),
+        vectors=((4, width + LANES), single),
+        inverse=((width, width), single),
     )
-    candidates["atom"][:] = 0
-    return Search(
-        candidates=Candidates(**candidates),
-        **buffers(
-            correlation=((n_atoms,), dtype),
-            is_free=((n_atoms,), dtype),
-            strength=((LANES,), dtype),
-            candidate=((LANES,), dtype),
-            support=((capacity,), np.uintp),
-            value=((width,), dtype),
-            vectors=((4, width + LANES), single),
-            inverse=((width, width), single),
-        ),
-    )
+    names = "atom", "lanes", "columns", "factor", "new_vectors"
+    candidates = Candidates(*(arrays.pop(name) for name in names))
+    candidates.atom[:] = 0
+    return Search(**arrays, candidates=candidates)
 
 
 @inner

@@ -16,6 +16,7 @@ from sklearn_ebm.backends.numpy._convolutional_moments import add_code_moment, u
 from sklearn_ebm.backends.numpy._coordinate_descent import coordinate_descent, quadratic
 from sklearn_ebm.backends.numpy._dictionary import (
     add_moments,
+    residuals,
     update_atoms,
     update_atoms_by_svd,
     update_projected_atoms,
@@ -127,6 +128,7 @@ __all__ = [
     "proximal_step",
     "pursue",
     "quadratic",
+    "residuals",
     "scale_contrast",
     "shrink_backward",
     "shrink_preactivation",

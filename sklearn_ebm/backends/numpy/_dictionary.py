@@ -33,6 +33,26 @@ def add_moments(code_moment, cross_moment, code, X, weight):
         cross_moment += weighted.T @ X
 
 
+def residuals(X, code, dictionary):
+    """Return x - z D of each row.
+
+    Parameters
+    ----------
+    X : array of shape (n_samples, n_features)
+        Data.
+    code : array of shape (n_samples, n_components)
+        Codes.
+    dictionary : array of shape (n_components, n_features)
+        Atoms.
+
+    Returns
+    -------
+    array of shape (n_samples, n_features)
+        The part of each row that its code does not explain.
+    """
+    return X - code @ dictionary
+
+
 def update_atoms(dictionary, code_moment, cross_moment, is_positive=False):
     """Sweep once: d_j <- normalise(d_j + (B_j - A_j D) / A_jj) (Mairal et al. 2009, alg. 2).
 
@@ -99,13 +119,16 @@ def update_atoms_by_svd(dictionary, residual, code, weight, n_steps):
         Atoms of unit norm, updated in place.
     residual : array of shape (n_samples, n_features)
         r = X - ZD, updated in place.
-    code : array of shape (n_samples, n_components)
+    code : array or csr_array of shape (n_samples, n_components)
         Codes Z, updated in place.
     weight : array of shape (n_samples,)
         Weight of each sample.
     n_steps : int
         Largest number of power iterations.
     """
+    if sparse.issparse(code):
+        _update_by_dense_codes(dictionary, residual, code, weight, n_steps)
+        return
     xp = array_namespace(dictionary)
     still = STILL * float(xp.finfo(dictionary.dtype).eps)
     for j in range(dictionary.shape[0]):
@@ -126,3 +149,10 @@ def update_atoms_by_svd(dictionary, residual, code, weight, n_steps):
                 break
         put_rows(code[:, j], rows, value)
         put_rows(residual, rows, error - value[:, None] * dictionary[j, :])
+
+
+def _update_by_dense_codes(dictionary, residual, code, weight, n_steps):
+    dense = code.toarray()
+    update_atoms_by_svd(dictionary, residual, dense, weight, n_steps)
+    entries = code.tocoo()
+    code.data[...] = dense[entries.row, entries.col]

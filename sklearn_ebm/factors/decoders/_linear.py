@@ -1,6 +1,7 @@
 """The linear decoder z D."""
 
 import functools
+import math
 
 from scipy import sparse
 
@@ -141,12 +142,11 @@ class LinearDecoder(ModuleMixin):
 
     def _gram_with(self, ridge):
         if ridge not in self._grams_with:
-            xp, result = array_namespace(self.gram), new_array(self.gram.shape, self.gram)
-            identity = xp.eye(self.gram.shape[0], dtype=self.gram.dtype)
-            identity *= ridge
-            result[...] = identity
-            result += self.gram
-            self._grams_with[ridge] = result
+            xp, shape = array_namespace(self.gram), self.gram.shape
+            entries = new_array((shape[0] * shape[0],), self.gram)
+            entries[...] = xp.reshape(self.gram, (-1,))
+            entries[:: shape[0] + 1] += ridge  # the diagonal
+            self._grams_with[ridge] = xp.reshape(entries, shape)
         return self._grams_with[ridge]
 
 
@@ -158,6 +158,9 @@ def without_tails(rows):
     """
     xp, size = array_namespace(rows), abs(rows)
     precision = float(xp.finfo(rows.dtype).eps) ** 2
+    n_small = int(xp.count_nonzero(size < precision * xp.max(size)))
+    if n_small == math.prod(size.shape) - int(xp.count_nonzero(size)):  # all of them are zeros
+        return rows
     is_lost = size < precision * xp.max(size, axis=1, keepdims=True)
     if not bool(xp.any(is_lost & (size > 0))):
         return rows

@@ -56,8 +56,10 @@ def largest_eigenvalue(gram):
 def positive_range(values):
     """Return the smallest positive value, or zero if there is none, and the largest value."""
     xp = array_namespace(values)
-    largest = xp.max(values)
-    return float(xp.min(xp.where(values > 0, values, largest))), float(largest)
+    smallest, largest = float(xp.min(values)), float(xp.max(values))
+    if smallest > 0:
+        return smallest, largest
+    return float(xp.min(xp.where(values > 0, values, xp.max(values)))), largest
 
 
 class Source(NamedTuple):

@@ -1,5 +1,6 @@
 """Base class of criteria: a step along the gradients, and curves from additive reports."""
 
+import functools
 from types import MappingProxyType
 
 import numpy as np
@@ -187,6 +188,11 @@ def divided(gradients, total):
         over="ignore", invalid="ignore"
     ):  # the next step detects values that are not finite
         for gradient in gradients.values():
-            smallest = array_namespace(gradient).finfo(gradient.dtype).smallest_normal
-            gradient /= max(total, float(smallest))
+            gradient /= max(total, _smallest_normal(array_namespace(gradient), gradient.dtype))
     return gradients
+
+
+@functools.cache
+def _smallest_normal(xp, dtype):
+    """Return the smallest normal number of a dtype; the library looks it up slowly."""
+    return float(xp.finfo(dtype).smallest_normal)

@@ -239,6 +239,14 @@ def draw_moments(rng, dtype, n_rows, density):
     }
 
 
+def draw_residuals(rng, dtype, n_rows, density):
+    return {
+        "X": normal(rng, dtype, n_rows, N_FEATURES),
+        "code": sparse(rng, dtype, n_rows, density),
+        "dictionary": unit_rows(rng, dtype, N_ATOMS),
+    }
+
+
 def draw_quadratic(rng, dtype, n_rows, density):
     atoms = unit_rows(rng, dtype, N_ATOMS)
     correlation = normal(rng, dtype, n_rows, N_ATOMS)
@@ -411,6 +419,8 @@ CASES = {
     "add_moments, most on": Case(
         "add_moments", draw_moments, ("code_moment", "cross_moment"), {"density": 0.9}
     ),
+    "residuals": Case("residuals", draw_residuals, (), {"density": 0.1}),
+    "residuals, most on": Case("residuals", draw_residuals, (), {"density": 0.9}),
     "quadratic": Case("quadratic", draw_quadratic, (), {"density": 0.1}),
     "quadratic, most on": Case("quadratic", draw_quadratic, (), {"density": 0.9}),
     "gap with rounding": Case("gap_with_rounding", draw_gaps, ()),
