@@ -1,7 +1,7 @@
 """K-SVD: each atom is replaced by the best one for the samples that use it (Aharon et al. 2006)."""
 
 from sklearn_ebm._storage import stored
-from sklearn_ebm.backends import array_namespace, put_rows, squared_norms
+from sklearn_ebm.backends import array_namespace, copied, put_rows, squared_norms
 from sklearn_ebm.learning._online_dictionary import as_atoms
 from sklearn_ebm.learning._samples import Rows
 
@@ -41,9 +41,9 @@ class KSVD:
     def weigh(self, exponent):
         """Do nothing: the unit of the weights does not matter within a batch."""
 
-    def contribution(self, decoder, X, mask, code, weight, backend):
+    def contribution(self, decoder, X, mask, code, weight, backend, tape=None):
         """Return the residuals, codes and weights of a piece."""
-        return {"samples": Rows(X - code @ self.dictionary, code, weight)}
+        return {"samples": Rows(X - code @ self.dictionary, copied(code), weight)}
 
     def absorb(self, samples):
         """Take the residuals, codes and weights of a batch."""

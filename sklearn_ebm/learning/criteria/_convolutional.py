@@ -3,8 +3,8 @@
 from sklearn_ebm._storage import stored
 from sklearn_ebm.backends import array_namespace
 from sklearn_ebm.factors import ConvolutionalDecoder, PatchDecoder
+from sklearn_ebm.learning._merging import Merger
 from sklearn_ebm.learning._online_filters import OnlineKernels
-from sklearn_ebm.learning._samples import summed
 from sklearn_ebm.learning.criteria._dictionary import NO_RATE, PIECE_ROWS, Dictionary
 
 
@@ -73,16 +73,16 @@ class ConvolutionalDictionary(Dictionary):
         """Infer maps, with one piece of the crops per thread, then sum their moments."""
         batch = as_rows(batch)
         shape = batch.n_samples, model.energy.decoder.code_size
-        code, parts = memory.array("code", shape, batch.X), {}
+        code, merger = memory.array("code", shape, batch.X), Merger(memory.part)
 
         def work(first, last):
-            piece = batch.rows(first, last)
-            parts[first] = model.infer(piece, memory.part(first), code[first:last, :])
+            piece, rows = batch.rows(first, last), code[first:last, :]
+            merger.add(first, last, lambda memory: model.infer(piece, memory, rows))
 
         piece_rows = model.energy.decoder.piece_rows or PIECE_ROWS
         model.backend.map_pieces(work, batch.n_samples, piece_rows)
-        sums = summed(parts)
-        self._add_moments(model, batch, code, sums)
+        sums = merger.sums
+        self._add_moments(model, batch, memory, code, sums)
         return sums, None
 
     def measure(self, model, batch, memory):
