@@ -160,11 +160,6 @@ def add_to(sums, others):
             sums[name] += value
 
 
-def summed(parts):
-    """Return gradients by name, summed over the pieces of a batch in the order of the rows."""
-    return merged([parts[row] for row in sorted(parts)])
-
-
 def count(tally, report):
     """Add the numbers of a report to a tally without changing the arrays of the report."""
     for name, value in report.items():
