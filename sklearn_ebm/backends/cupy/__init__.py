@@ -25,6 +25,7 @@ from sklearn_ebm.backends.cupy._encoders import (
 from sklearn_ebm.backends.cupy._gibbs import gibbs_step
 from sklearn_ebm.backends.cupy._inhibited_descent import inhibited_descent
 from sklearn_ebm.backends.cupy._ising import ising_sweep
+from sklearn_ebm.backends.cupy._pieces import PIECES_AT_ONCE as pieces_at_once
 from sklearn_ebm.backends.cupy._pieces import map_pieces
 from sklearn_ebm.backends.cupy._proximal import proximal_step
 from sklearn_ebm.backends.cupy._random import add_normal, uniform
@@ -115,6 +116,7 @@ __all__ = [
     "logistic_backward",
     "map_pieces",
     "name",
+    "pieces_at_once",
     "pool_length_slopes",
     "pool_lengths",
     "pool_norms",
