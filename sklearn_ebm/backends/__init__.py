@@ -6,6 +6,8 @@ array namespace.
 """
 
 from sklearn_ebm.backends._namespace import (
+    absolute_sums,
+    add_multiple,
     array_namespace,
     copied,
     cumulated,
@@ -30,6 +32,8 @@ from sklearn_ebm.backends._states import LARGEST_ENUMERATION, binary_states
 __all__ = [
     "BACKENDS",
     "LARGEST_ENUMERATION",
+    "absolute_sums",
+    "add_multiple",
     "array_namespace",
     "binary_states",
     "copied",

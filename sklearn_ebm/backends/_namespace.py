@@ -67,6 +67,30 @@ def squared_norms(rows):
     return np.vecdot(rows, rows) if xp is np else xp.sum(rows * rows, axis=1)
 
 
+BLOCK = 2**16  # bytes of a temporary array that remains in the cache
+
+
+def _blocks(rows):
+    """Yield slices of consecutive rows; one for all of them unless they are on the host."""
+    n_rows, step = rows.shape[0], max(1, rows.shape[0])
+    if array_namespace(rows) is np:
+        step = max(1, BLOCK // max(1, rows.nbytes // step))
+    return (slice(first, first + step) for first in range(0, n_rows, step))
+
+
+def absolute_sums(rows):
+    """Return sum_j |x_j| of each row; on the host without an array of absolute values."""
+    xp = array_namespace(rows)
+    sums = [xp.sum(xp.abs(rows[block, ...]), axis=1) for block in _blocks(rows)]
+    return sums[0] if len(sums) == 1 else xp.concat([rows[:0, 0], *sums])
+
+
+def add_multiple(total, factor, values):
+    """Compute total += factor * values for a number; on the host without an array of products."""
+    for block in _blocks(total):
+        total[block, ...] += factor * values[block, ...]
+
+
 def multiply_into(left, right, result):
     """Compute result = left @ right, in place if the library supports it; `left` may be sparse."""
     if sparse.issparse(left) and right.ndim == 3:  # one product for each step of a network

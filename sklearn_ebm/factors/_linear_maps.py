@@ -29,7 +29,9 @@ class LinearHead(ModuleMixin):
 
     def backward(self, tape, dy, input_gradient=True):
         """Return the gradients with respect to the features (or None), and to W and b."""
-        gradients = {"weights": tape.kept.T @ dy, "bias": array_namespace(dy).sum(dy, axis=0)}
+        room = tape.array("weights", self.parameters["weights"].shape, dy)
+        gradients = {"bias": array_namespace(dy).sum(dy, axis=0)}
+        gradients["weights"] = multiply_into(tape.kept.T, dy, room)
         return dy @ self.parameters["weights"].T if input_gradient else None, gradients
 
 

@@ -21,7 +21,7 @@ from scipy import sparse
 from sklearn_ebm.backends import array_namespace
 from sklearn_ebm.backends._threads import shared_threads
 from sklearn_ebm.inputs._chunked import computed, naming_chunk, rows_of, scaled, shared
-from sklearn_ebm.learning._memory import Memory
+from sklearn_ebm.learning._memory import ThreadMemory
 from sklearn_ebm.learning._samples import Batch, Rows, merged
 from sklearn_ebm.learning._work import Particles
 
@@ -106,6 +106,7 @@ class ChunkedSamples:
         self.index = index
         self._order = None
         self._loaded = {}
+        self._name = uuid.uuid4().hex  # of memory that tasks reuse
 
     @property
     def X(self):
@@ -224,8 +225,10 @@ class ChunkedSamples:
         if not new:
             return
         task, load = dask.delayed(_loaded, pure=False), shared(self.load)
-        chunks = self.chunks
-        values = [task(load, chunks.name_of(n), len(numbers), **self._delayed[n]) for n in new]
+        chunks, name = self.chunks, self._name
+        values = [
+            task(load, name, chunks.name_of(n), len(numbers), **self._delayed[n]) for n in new
+        ]
         values = computed(values, chunks, new, dask.persist)
         self._loaded.update(zip(new, values, strict=True))
 
@@ -284,16 +287,35 @@ def samples_of(data, weights, like):
     return ChunkedSamples(source.chunks, Load(source.read, source.exponent, like), samples)
 
 
-def _loaded(load, name, n_tasks, **arrays):
-    """Return the samples of one chunk."""
+class LoadedChunk:
+    """Samples of a chunk on a worker, with the memory of the threads that work on them.
+
+    Chunks with the same name of their memory share it. It is released with the last of them.
+
+    Parameters
+    ----------
+    samples : Samples
+        Samples of the chunk.
+    memory_name : str
+        Name of the memory.
+    """
+
+    def __init__(self, samples, memory_name):
+        self.samples = samples
+        self.memory = ThreadMemory(memory_name)
+
+
+def _loaded(load, memory_name, name, n_tasks, **arrays):
+    """Return the samples of one chunk, and memory for tasks."""
     with naming_chunk(name), shared_threads(n_tasks):
-        return load(**arrays)
+        return LoadedChunk(load(**arrays), memory_name)
 
 
 def _fetched(load, name, rows, n_tasks, **arrays):
     """Return the batch of some rows of one chunk."""
     arrays = {key: rows_of(array, rows) for key, array in arrays.items()}
-    return _loaded(load, name, n_tasks, **arrays).take(slice(0, len(rows)))
+    with naming_chunk(name), shared_threads(n_tasks):
+        return load(**arrays).take(slice(0, len(rows)))
 
 
 class ChunkedBatch:
@@ -383,12 +405,13 @@ class Piece:
     shard: Any
 
 
-def _performed(work, samples, piece):
+def _performed(work, chunk, piece):
     """Return the sums of a piece, and the successor of its part of the shard in a list."""
     work = replace(work, shard=piece.shard)
     with naming_chunk(piece.name), shared_threads(piece.n_pieces):
-        batch = samples.take(piece.rows)._replace(first=piece.first)
-        sums, shard = work.sums(work.criterion.prepare(batch), batch, Memory())
+        batch = chunk.samples.take(piece.rows)._replace(first=piece.first)
+        result = work.sums(work.criterion.prepare(batch), batch, chunk.memory.of_thread())
+    sums, shard = copy.deepcopy(result)  # the next task overwrites the memory
     return sums, [Particles.of(shard) if isinstance(piece.shard, Particles) else shard]
 
 

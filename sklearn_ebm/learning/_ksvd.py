@@ -5,6 +5,7 @@ import numpy as np
 from sklearn_ebm._storage import stored
 from sklearn_ebm.backends import (
     array_namespace,
+    copied,
     put_rows,
     squared_norms,
     stored_entries,
@@ -50,14 +51,13 @@ class KSVD:
     def weigh(self, exponent):
         """Do nothing: the unit of the weights does not matter within a batch."""
 
-    def contribution(self, decoder, X, mask, code, weight, backend):
+    def contribution(self, decoder, X, mask, code, weight, backend, tape=None):
         """Return the residuals, codes and weights of a piece.
 
         On the host, codes are sparse: those of a batch would otherwise need most of its memory.
         """
         residual = backend.residuals(X, code, self.dictionary)
-        if array_namespace(code) is np:
-            code = backend.to_csr(code)
+        code = backend.to_csr(code) if array_namespace(code) is np else copied(code)
         return {"samples": Rows(residual, code, weight)}
 
     def absorb(self, samples):

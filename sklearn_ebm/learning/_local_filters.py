@@ -60,7 +60,7 @@ class LocalFilters:
         """Return False: no filter is replaced."""
         return False
 
-    def contribution(self, decoder, X, mask, code, weight, backend):
+    def contribution(self, decoder, X, mask, code, weight, backend, tape=None):
         """Return the gradient of the energies of some images and their codes."""
         decoder = decoder.on(backend)
         error = (decoder.decode(code) - X) * weight[:, None]

@@ -8,12 +8,13 @@ import math
 
 import numpy as np
 
-from sklearn_ebm.backends import array_namespace, new_array, resolve_backend
-from sklearn_ebm.factors import Tape
-from sklearn_ebm.learning._samples import summed
+from sklearn_ebm.backends import new_array, resolve_backend
+from sklearn_ebm.learning._memory import Memory
+from sklearn_ebm.learning._merging import Merger
 
 PIECE_NUMBERS = 2**20  # in the outputs of all modules for one piece, which fit into a cache
-LARGEST_PIECE = 64
+SMALLEST_PIECE = 64  # of a network with few parameters. Each piece adds to the gradients of all
+LARGEST_PIECE = 256  # parameters: if these are more than the outputs, a piece has more samples
 
 
 class RowStream:
@@ -60,13 +61,12 @@ class Network:
         self._modules = {name: module.on(backend) for name, module in modules.items()}
         trained = [k for k, module in enumerate(self._modules.values()) if module.parameters]
         self._first_trained = min(trained)
-        self._free_tapes = []
         self._piece_rows = self._n_outputs = None
 
     def __getstate__(self):
-        """Store the backend by name, since a Python module cannot be pickled; store no tapes."""
+        """Store the backend by name, since a Python module cannot be pickled."""
         modules = {name: module.on(None) for name, module in self._modules.items()}
-        return {**vars(self), "backend": self.backend.name, "_modules": modules, "_free_tapes": []}
+        return {**vars(self), "backend": self.backend.name, "_modules": modules}
 
     def __setstate__(self, state):
         vars(self).update(state)
@@ -111,13 +111,15 @@ class Network:
             module.project()
 
     def piece_rows(self, x):
-        """Return the number of samples in a piece, given the size of all outputs."""
+        """Return the number of samples in a piece, given the size of outputs and parameters."""
         if self._piece_rows is None:
             n_numbers, y = 0, x[:1, ...]
             for module in self._modules.values():
                 y = module.forward(y)
                 n_numbers += math.prod(y.shape)
-            self._piece_rows = max(1, min(LARGEST_PIECE, PIECE_NUMBERS // n_numbers))
+            n_parameters = sum(math.prod(value.shape) for value in self.parameters.values())
+            enough = min(max(SMALLEST_PIECE, n_parameters // n_numbers), LARGEST_PIECE)
+            self._piece_rows = max(1, min(enough, PIECE_NUMBERS // n_numbers))
             self._n_outputs = y.shape[1]
         return self._piece_rows
 
@@ -135,7 +137,7 @@ class Network:
         self.backend.map_pieces(work, x.shape[0], piece_rows)
         return scores
 
-    def losses_and_gradients(self, x, target, weight, place=(1, 0)):
+    def losses_and_gradients(self, x, target, weight, place=(1, 0), memory=None):
         """Return losses and output of each sample, and the gradients of the weighted mean loss.
 
         Parameters
@@ -149,6 +151,8 @@ class Network:
         place : tuple of int, default=(1, 0)
             Number of the batch, and number of the first sample in it, which determine the random
             numbers of modules.
+        memory : Memory or None, default=None
+            Memory of the pieces, in which the gradients lie.
 
         Returns
         -------
@@ -158,19 +162,22 @@ class Network:
             Gradients by the names of `parameters`.
         """
         losses, scores = new_array((x.shape[0],), x), new_array(target.shape, x)
-        gradients, share = {}, weight / x.shape[0]
+        share, merger = weight / x.shape[0], Merger((memory or Memory()).part)
         n_batch, start = place
 
         def work(first, last):
             rows = slice(first, last)
-            tapes = self._free_tapes.pop() if self._free_tapes else [Tape() for _ in self._modules]
-            scores[rows, ...] = self._forward(x[rows, ...], tapes, (n_batch, start + first))
-            losses[rows], dy = self.loss(scores[rows, ...], target[rows, ...])
-            gradients[first] = self._backward(tapes, dy * share[rows][:, None])
-            self._free_tapes.append(tapes)
+
+            def contribute(memory):
+                tapes = [memory.part(name).tape for name in self._modules]
+                scores[rows, ...] = self._forward(x[rows, ...], tapes, (n_batch, start + first))
+                losses[rows], dy = self.loss(scores[rows, ...], target[rows, ...])
+                return self._backward(tapes, dy * share[rows][:, None])
+
+            merger.add(first, last, contribute)
 
         self.backend.map_pieces(work, x.shape[0], self.piece_rows(x))
-        return losses, scores, summed(gradients)
+        return losses, scores, merger.sums
 
     def _forward(self, x, tapes, place):
         n_batch, first = place
@@ -182,12 +189,10 @@ class Network:
         return x
 
     def _backward(self, tapes, dy):
-        """Return the gradients by name, as copies, since the memory of the tapes is reused."""
-        gradients, xp = {}, array_namespace(dy)
-        modules = list(self._modules.items())
+        """Return the gradients by name, which lie in the memory of the tapes."""
+        gradients, modules = {}, list(self._modules.items())
         for place in reversed(range(self._first_trained, len(modules))):
             name, module = modules[place]
             dy, own = module.backward(tapes[place], dy, place > self._first_trained)
-            for key, value in own.items():
-                gradients[*name, key] = xp.asarray(value, copy=True)
+            gradients |= {(*name, key): value for key, value in own.items()}
         return gradients

@@ -6,7 +6,7 @@ from scipy import sparse
 
 from sklearn_ebm._storage import stored
 from sklearn_ebm.backends import array_namespace, put_rows, squared_norms, take_rows
-from sklearn_ebm.factors import LinearDecoder
+from sklearn_ebm.factors import LinearDecoder, Tape
 
 FORGETTING = 1.5  # rho in (1 - 1/t)^rho, the share of the past that the t-th batch keeps
 PATIENCE = 50  # number of batches without use after which an atom is replaced
@@ -46,12 +46,13 @@ class OnlineDictionary:
         """The moments A and B."""
         return self.code_moment, self.cross_moment
 
-    def _new_moments(self):
+    def _new_moments(self, tape=None):
         """Return moments of no samples."""
-        xp, dictionary = array_namespace(self.dictionary), self.dictionary
+        dictionary, tape = self.dictionary, tape or Tape()
         n_components = dictionary.shape[0]
-        code_moment = xp.zeros((n_components, n_components), dtype=dictionary.dtype)
-        return code_moment, xp.zeros_like(dictionary)
+        code_moment = tape.array("code_moment", (n_components, n_components), dictionary)
+        code_moment[...] = 0
+        return code_moment, tape.zeros("cross_moment", dictionary)
 
     def contributor(self):
         """Return a copy without moments, which offers `contribution`."""
@@ -86,11 +87,14 @@ class OnlineDictionary:
         self.cross_moment *= keep
         self.cross_moment += cross_moment
 
-    def contribution(self, decoder, X, mask, code, weight, backend):
-        """Return the moments of some samples and their codes, by the parameters of `absorb`."""
+    def contribution(self, decoder, X, mask, code, weight, backend, tape=None):
+        """Return the moments of some samples and their codes, by the parameters of `absorb`.
+
+        If a tape is given, the moments lie in its memory.
+        """
         if mask is not None:  # missing values are replaced by the reconstruction
             X = X + (1 - mask) * decoder.decode(code)
-        moments = self._new_moments()
+        moments = self._new_moments(tape)
         backend.add_moments(*moments, code, X, weight)
         return {"code_moment": moments[0], "cross_moment": moments[1]}
 

@@ -51,7 +51,7 @@ class OnlineKernels(OnlineDictionary):
         """Return the kernels themselves, since `contribution` needs the shape of the moments."""
         return self
 
-    def contribution(self, decoder, X, mask, code, weight, backend):
+    def contribution(self, decoder, X, mask, code, weight, backend, tape=None):
         """Return the moments of some images and their codes, by the parameters of `absorb`."""
         xp = array_namespace(code)
         maps = decoder.as_maps(code)

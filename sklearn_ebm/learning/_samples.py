@@ -1,5 +1,6 @@
 """Samples, the batches that they are divided into, and sums over batches."""
 
+import copy
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -152,16 +153,11 @@ def add_to(sums, others):
     """Add the entries of one dictionary of sums to another, in place."""
     for name, value in others.items():
         if name not in sums:
-            sums[name] = value
+            sums[name] = copy.deepcopy(value)  # its memory may be used again
         elif isinstance(value, dict):
             add_to(sums[name], value)
         else:
             sums[name] += value
-
-
-def summed(parts):
-    """Return gradients by name, summed over the pieces of a batch in the order of the rows."""
-    return merged([parts[row] for row in sorted(parts)])
 
 
 def count(tally, report):

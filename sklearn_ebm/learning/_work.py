@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from sklearn_ebm.backends import new_matrix, resolve_backend
-from sklearn_ebm.learning._samples import merged
+from sklearn_ebm.learning._merging import Merger
 from sklearn_ebm.protocols import offers
 
 
@@ -102,16 +102,19 @@ class Work:
         shard : object or None
             Successor of the shard.
         """
-        backend, results = resolve_backend(self.criterion.backend, batch.X), {}
+        backend = resolve_backend(self.criterion.backend, batch.X)
+        merger, shards = Merger(memory.part), {}
 
         def on_piece(first, last):
-            piece = batch.rows(first, last)
-            results[first] = self._of_piece(model, piece, memory.part(first))
+            def contribute(memory):
+                sums, shards[first] = self._of_piece(model, batch.rows(first, last), memory)
+                return sums
+
+            merger.add(first, last, contribute)
 
         n_rows = batch.n_samples
         backend.map_pieces(on_piece, n_rows, self.criterion.piece_rows(model) or max(1, n_rows))
-        parts = [results[first] for first in sorted(results)]
-        sums, shard = merged([sums for sums, _ in parts]), parts[-1][1]
+        sums, shard = merger.sums, shards[max(shards)]
         return self.criterion.condensed(model, sums) if self.is_condensed else sums, shard
 
     def elsewhere(self, n_samples):

@@ -27,7 +27,9 @@ class Criterion(Protocol):
 
     **State.** A criterion can be pickled between any two calls. It holds parameters, moments,
     velocities and counters, but no buffers: these belong to the trainer, which passes a `memory` to
-    each piece. Arrays in the sums may lie in that memory, and are valid until it is used again.
+    each piece. Arrays in the sums may lie in that memory, and are valid until it is used again,
+    which is after the sums are merged. An object with `+=` that keeps arrays must copy those in the
+    memory, unless a batch is always one piece.
 
     **Other processes.** Pieces on other processes receive a copy of the criterion, in which `sent`
     replaces attributes by what `contribute` needs of them. A criterion whose sums grow with the

@@ -93,7 +93,7 @@ def anneal(path, shares, n_runs, stream):
             total = total + to_host(change).astype(np.float64)
         log_weights[first:last] = total
 
-    map_bounds(work, piece_bounds(n_runs), path.backend)
+    map_bounds(work, piece_bounds(n_runs, path.backend), path.backend)
     log_weights += path.log_partition_of_base()
     return LogPartition(*_log_mean(log_weights), log_weights)
 

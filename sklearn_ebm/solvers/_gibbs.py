@@ -11,9 +11,9 @@ from sklearn_ebm.inputs._rows import dense_rows
 PIECE_ROWS = 64  # chains that one thread moves at a time
 
 
-def piece_bounds(n_rows):
+def piece_bounds(n_rows, backend):
     """Return (first, last) of pieces of equal size, independently of the number of threads."""
-    n_pieces = max(1, -(-n_rows // PIECE_ROWS))
+    n_pieces = max(1, -(-n_rows // (PIECE_ROWS * backend.pieces_at_once)))
     bounds = [n_rows * piece // n_pieces for piece in range(n_pieces + 1)]
     return list(pairwise(bounds))
 
@@ -93,5 +93,6 @@ def move_samples(energy, X, n_steps, stream):
         moved = gibbs(inner, hidden, result[first:last, :], keys, first)
         energy.visible.coordinates.outward(moved)
 
-    map_bounds(work, piece_bounds(X.shape[0]), energy.backend_for(result))
+    backend = energy.backend_for(result)
+    map_bounds(work, piece_bounds(X.shape[0], backend), backend)
     return result

@@ -356,7 +356,7 @@ def test_sparse_rows_have_the_entries_of_dense_rows(backend, dtype, shape, share
 def test_every_kernel_of_the_reference_is_registered():
     registered = *CASES.values(), *MINIMIZERS.values(), *PATHS.values()
     kernels = {case.kernel for case in registered}
-    others = {"map_pieces", "name", "to_csr", "to_device"}
+    others = {"map_pieces", "name", "pieces_at_once", "to_csr", "to_device"}
     # compared with single steps in tests/solvers and tests/learning
     loops = {"contrastive_steps", "discriminative_steps"}
     shared = {"flip_factors"}  # the same array functions in all backends

@@ -29,7 +29,9 @@ from sklearn_ebm.factors import (
 from sklearn_ebm.factors.encoders import LogisticEncoder, TanhEncoder
 from sklearn_ebm.factors.penalties import L1
 from sklearn_ebm.factors.regularizers import Contraction, Sparsity
+from sklearn_ebm.learning._ksvd import KSVD
 from sklearn_ebm.learning._network import Network
+from sklearn_ebm.learning._online_dictionary import PATIENCE, OnlineDictionary
 from sklearn_ebm.learning._optimizers import Adam
 from sklearn_ebm.learning._rates import LinearDecay
 from sklearn_ebm.learning._samples import Batch
@@ -114,14 +116,18 @@ def some_encoder(atoms):
     return ENCODERS["tanh"].from_dictionary(atoms, LinearDecoder(atoms).lipschitz, ALPHA)
 
 
-def dictionary():
-    """A dictionary without an encoder."""
+def dictionary(new_online=OnlineDictionary, idle=0):
+    """A dictionary without an encoder, whose atoms have been unused for some batches."""
     X, weight = some_data()
+    online = new_online(some_atoms())
+    if idle:
+        online.idle[:] = idle
 
     def follow(criterion):
         return criterion.follow(L1(ALPHA), EXACT, "numpy")
 
-    return Case(Trainer(follow(Dictionary(some_atoms()))), Batch(X, weight=weight), follow)
+    criterion = follow(Dictionary(online.dictionary, online=online))
+    return Case(Trainer(criterion), Batch(X, weight=weight), follow)
 
 
 def dictionary_with_encoder():
@@ -349,6 +355,8 @@ SHAPED = {
 
 CASES = {
     "dictionary": dictionary,
+    "dictionary, unused atoms": lambda: dictionary(idle=PATIENCE),
+    "dictionary, k-svd": lambda: dictionary(KSVD),
     "dictionary with an encoder": dictionary_with_encoder,
     "convolutional_dictionary": convolutional_dictionary,
     "local_dictionary": local_dictionary,

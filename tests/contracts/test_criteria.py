@@ -9,6 +9,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from sklearn_ebm.learning._memory import Memory
+from sklearn_ebm.learning._merging import Merger
 from sklearn_ebm.learning._samples import Rows, merged
 from sklearn_ebm.learning.criteria import CRITERIA, DenseSamples
 from sklearn_ebm.learning.criteria._contrastive import States
@@ -102,6 +103,27 @@ def test_sums_of_pieces_are_those_of_the_whole_in_any_grouping(name):
     whole = contribution(case)
     assert_same(left, right, rtol=1e-14)  # sums of three terms in another order
     assert_same(left, whole, rtol=case.rtol)
+
+
+@cases
+def test_sums_do_not_change_when_pieces_reuse_memory(name):
+    """A piece that is merged leaves nothing in its memory, except the first one."""
+    case = CASES[name]()
+    if case.trainer.shard is not None:
+        pytest.skip("takes a batch as one piece")
+    trainer, batch = case.trainer, case.batch
+    criterion, merger = trainer.criterion, Merger(Memory().part)
+    model, size = criterion.prepare(batch), batch.n_samples // 4
+    bounds = [(first, first + size) for first in range(0, 4 * size, size)]
+    for first, last in bounds:
+        merger.add(
+            first,
+            last,
+            lambda memory, rows=(first, last): criterion.contribute(
+                model, batch.rows(*rows), memory, copy.copy(trainer.stream), None
+            )[0],
+        )
+    assert_same(merger.sums, merged([contribution(case, *rows) for rows in bounds]))
 
 
 @with_loss

@@ -471,10 +471,11 @@ def test_chains_that_are_kept_go_on_and_chains_at_the_data_do_not():
 
 
 @pytest.mark.parametrize("n_rows", [0, 1, 63, 64, 65, 1000])
-def test_pieces_of_the_chains_cover_them_once_and_are_small(n_rows):
-    bounds = piece_bounds(n_rows)
+@pytest.mark.parametrize(("backend", "largest"), [("numpy", 64), ("numba", 64), ("cupy", 64 * 64)])
+def test_pieces_of_the_chains_cover_them_once_and_suit_the_backend(n_rows, backend, largest):
+    bounds = piece_bounds(n_rows, importlib.import_module(f"sklearn_ebm.backends.{backend}"))
     assert [row for first, last in bounds for row in range(first, last)] == [*range(n_rows)]
-    assert max(last - first for first, last in bounds) <= 64
+    assert largest / 2 < max(last - first for first, last in bounds) <= largest or len(bounds) == 1
 
 
 @pytest.mark.parametrize("kind", ["bernoulli", "gaussian"])

@@ -30,6 +30,7 @@ from sklearn_ebm.backends.cupy._local import (
     local_correlate_kernels,
     local_synthesize,
 )
+from sklearn_ebm.backends.cupy._pieces import PIECES_AT_ONCE as pieces_at_once
 from sklearn_ebm.backends.cupy._pieces import map_pieces
 from sklearn_ebm.backends.cupy._proximal import proximal_step
 from sklearn_ebm.backends.cupy._random import add_normal, uniform
@@ -124,6 +125,7 @@ __all__ = [
     "logistic_backward",
     "map_pieces",
     "name",
+    "pieces_at_once",
     "pool_length_slopes",
     "pool_lengths",
     "pool_norms",

@@ -73,6 +73,7 @@ from sklearn_ebm.backends.numba._windows import pool_norms, pool_spread
 from sklearn_ebm.backends.numpy import flip_factors, to_device, update_projected_atoms
 
 name = "numba"
+pieces_at_once = 1
 
 __all__ = [
     "active_set",
@@ -113,6 +114,7 @@ __all__ = [
     "logistic_backward",
     "map_pieces",
     "name",
+    "pieces_at_once",
     "pool_length_slopes",
     "pool_lengths",
     "pool_norms",

@@ -65,6 +65,7 @@ from sklearn_ebm.backends.numpy._unrolled import (
 )
 
 name = "numpy"
+pieces_at_once = 1  # pieces of the rows in one call of the kernels
 contrastive_steps = None  # a solver's own loop of single steps is the reference
 discriminative_steps = None  # likewise
 
@@ -119,6 +120,7 @@ __all__ = [
     "logistic_backward",
     "map_pieces",
     "name",
+    "pieces_at_once",
     "pool_length_slopes",
     "pool_lengths",
     "pool_norms",

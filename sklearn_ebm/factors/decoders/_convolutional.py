@@ -157,7 +157,7 @@ class ConvolutionalDecoder(ModuleMixin):
         self._products_for(X).correlate(images, self.dictionary, self.border, maps)
         return rows
 
-    def problem(self, source, penalty, products=None):
+    def problem(self, source, penalty, products=None, tape=None):
         """Return the inference problem of some images, which computes X D' only if needed."""
         return ConvolutionalProblem(source, penalty)
 
@@ -189,6 +189,7 @@ class PatchDecoder(ConvolutionalDecoder):
         rows = array_namespace(self.dictionary).reshape(self.dictionary, (n_components, -1))
         return LinearDecoder(rows)
 
-    def problem(self, source, penalty, products=None):
+    def problem(self, source, penalty, products=None, tape=None):
         """Return the inference problem of some patches; `products` is X D' if it is known."""
-        return self.as_matrix.problem(source._replace(decoder=self.as_matrix), penalty, products)
+        source = source._replace(decoder=self.as_matrix)
+        return self.as_matrix.problem(source, penalty, products, tape)

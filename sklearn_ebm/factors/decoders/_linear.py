@@ -7,6 +7,7 @@ from scipy import sparse
 
 from sklearn_ebm._storage import stored
 from sklearn_ebm.backends import (
+    add_multiple,
     array_namespace,
     diagonal,
     multiply_into,
@@ -102,9 +103,10 @@ class LinearDecoder(ModuleMixin):
         """Scale atoms with a norm above one to norm one."""
         shorten(self.dictionary)
 
-    def correlate(self, X):
-        """Return X D', the adjoint of `decode`. X may be sparse."""
-        return X @ (self._columns if sparse.issparse(X) else self._rounded.T)
+    def correlate(self, X, room=None):
+        """Return X D', the adjoint of `decode`, in the given memory if any. X may be sparse."""
+        columns = self._columns if sparse.issparse(X) else self._rounded.T
+        return X @ columns if room is None else multiply_into(X, columns, room)
 
     @functools.cached_property
     def _columns(self):
@@ -129,16 +131,27 @@ class LinearDecoder(ModuleMixin):
     def _rounded(self):
         return without_tails(self.dictionary)
 
-    def problem(self, source, penalty, products=None):
-        """Return the inference problem of all rows of X; `products` is X D' if it is known."""
-        correlation = self.correlate(source.X) if products is None else products
-        ridge = source.ridge
+    def problem(self, source, penalty, products=None, tape=None):
+        """Return the inference problem of all rows of X; `products` is X D' if it is known.
+
+        If a tape is given, the correlations lie in its memory.
+        """
+        correlation, ridge = products, source.ridge
+        if products is None:
+            correlation = self.correlate(source.X, self._room(source.X, tape))
         if source.prediction is not None:
-            correlation += ridge * source.prediction
+            add_multiple(correlation, ridge, source.prediction)
         shared = correlation, source.half_norm, penalty, lambda: self.lipschitz + ridge, source
         if source.mask is not None:
             return MaskedProblem(None, *shared)
         return GramProblem(self._gram_with(ridge) if ridge else self.gram, *shared)
+
+    def _room(self, X, tape):
+        """Return memory for X D'; None without a tape."""
+        if tape is None:
+            return None
+        shape = X.shape[0], self.code_size
+        return tape.array("correlation", shape, self.dictionary, X.dtype.name)
 
     def _gram_with(self, ridge):
         if ridge not in self._grams_with:

@@ -72,7 +72,7 @@ class SparseEnergy:
         """Return the energy of some of the samples."""
         return replace(self, penalty=rows_of(self.penalty, index))
 
-    def problem(self, X, prediction=None, mask=None, group_size=None):
+    def problem(self, X, prediction=None, mask=None, group_size=None, tape=None):
         """Return the energy as a function of z, for all rows of X at once.
 
         The prediction term adds beta I to the Hessian and beta f(x) to the correlations. It is thus
@@ -90,6 +90,8 @@ class SparseEnergy:
         group_size : int or None, default=None
             Number of consecutive samples that share a support. None is for penalties of samples, or
             of as many consecutive samples as the penalty specifies.
+        tape : Tape or None, default=None
+            Memory that the problem may use. The next problem overwrites it.
 
         Returns
         -------
@@ -98,7 +100,7 @@ class SparseEnergy:
         prediction = self._prediction(X, prediction)
         penalty, ridge = without_ridge(self.penalty)
         source = Source.of(self.decoder, X, prediction, self.beta, mask, ridge)
-        problem = self.decoder.problem(source, penalty)
+        problem = source.problem(penalty, tape=tape)
         group_size = self.group_size if group_size is None else group_size
         return problem if group_size is None else JointProblem(problem, group_size)
 

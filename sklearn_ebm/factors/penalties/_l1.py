@@ -2,7 +2,7 @@
 
 from sklearn_ebm._storage import stored
 from sklearn_ebm._typing import ArrayLike
-from sklearn_ebm.backends import array_namespace, take_rows
+from sklearn_ebm.backends import absolute_sums, array_namespace, take_rows
 from sklearn_ebm.backends._rules import (
     PositiveSoftThreshold,
     SoftThreshold,
@@ -149,8 +149,7 @@ class L1:
 
     def value(self, code):
         """Return the penalty of each row, shape (n_samples,)."""
-        xp = array_namespace(code)
-        return self.alpha * xp.sum(xp.abs(code), axis=1)
+        return self.alpha * absolute_sums(code)
 
     def gradient(self, code):
         """Return alpha sign(z), with the subgradient zero at z = 0."""

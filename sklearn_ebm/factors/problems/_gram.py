@@ -101,9 +101,12 @@ class Source(NamedTuple):
         decoder = self.decoder.astype(dtype)
         return self._replace(decoder=decoder, X=X, prediction=prediction, mask=mask)
 
-    def problem(self, penalty, products=None):
-        """Return the inference problem with a penalty; `products` is X D' if it is known."""
-        return self.decoder.problem(self, penalty, products)
+    def problem(self, penalty, products=None, tape=None):
+        """Return the inference problem with a penalty; `products` is X D' if it is known.
+
+        If a tape is given, the problem may use its memory.
+        """
+        return self.decoder.problem(self, penalty, products, tape)
 
     @property
     def half_norm(self):

@@ -218,8 +218,9 @@ class Contrastive(CenteredCriterion):
         keys = gibbs_keys(stream, self.how.n_gibbs_steps)
         if self.how.draws:
             draw_states(visible[:n_rows, :], draw, backend, observed)
-        pieces = [(True, *bounds) for bounds in (() if shard is None else piece_bounds(n_chains))]
-        pieces += [(False, *bounds) for bounds in piece_bounds(n_rows)]
+        n_moved = 0 if shard is None else n_chains
+        pieces = [(True, *bounds) for bounds in piece_bounds(n_moved, backend) if n_moved]
+        pieces += [(False, *bounds) for bounds in piece_bounds(n_rows, backend)]
 
         def work(is_moved, first, last):
             rows, own = slice(first, last), slice(n_rows + first, n_rows + last)

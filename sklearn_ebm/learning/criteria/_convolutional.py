@@ -3,8 +3,8 @@
 from sklearn_ebm._storage import stored
 from sklearn_ebm.backends import array_namespace
 from sklearn_ebm.factors import ConvolutionalDecoder, PatchDecoder
+from sklearn_ebm.learning._merging import Merger
 from sklearn_ebm.learning._online_filters import OnlineKernels
-from sklearn_ebm.learning._samples import summed
 from sklearn_ebm.learning.criteria._dictionary import NO_RATE, PIECE_ROWS, Dictionary
 
 
@@ -73,7 +73,7 @@ class ConvolutionalDictionary(Dictionary):
         """Infer maps, with one piece of the crops per thread, then sum their moments."""
         batch = as_rows(batch)
         code, sums = infer_in_pieces(model, batch, memory)
-        self._add_moments(model, batch, code, sums)
+        self._add_moments(model, batch, memory, code, sums)
         return sums, None
 
     def measure(self, model, batch, memory):
@@ -90,14 +90,14 @@ class ConvolutionalDictionary(Dictionary):
 def infer_in_pieces(model, batch, memory):
     """Return the codes of a batch, and the sums of losses, counts and encoder gradients."""
     shape = batch.n_samples, model.energy.decoder.code_size
-    code, parts = memory.array("code", shape, batch.X), {}
+    code, merger = memory.array("code", shape, batch.X), Merger(memory.part)
 
     def work(first, last):
-        piece = batch.rows(first, last)
-        parts[first] = model.infer(piece, memory.part(first), code[first:last, :])
+        piece, rows = batch.rows(first, last), code[first:last, :]
+        merger.add(first, last, lambda memory: model.infer(piece, memory, rows))
 
     model.backend.map_pieces(work, batch.n_samples, _piece_rows(model))
-    return code, summed(parts)
+    return code, merger.sums
 
 
 def predict_in_pieces(model, batch, memory):

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from sklearn_ebm._storage import stored
-from sklearn_ebm.backends import array_namespace, take_rows
+from sklearn_ebm.backends import array_namespace, copied, take_rows
 from sklearn_ebm.factors import LinearDecoder, SparseEnergy
 from sklearn_ebm.inputs._image_checks import flat
 from sklearn_ebm.learning._divergence import Watch
@@ -67,7 +67,8 @@ class Model(NamedTuple):
         """Write the codes of some rows to `code`; return losses, counts and encoder gradients."""
         X, backend = batch.X, self.backend
         predicted, tape = self.predict(batch, memory)
-        problem = self.energy.problem(X, predicted, batch.mask).on(backend)
+        problem = self.energy.problem(X, predicted, batch.mask, tape=memory.part("problem").tape)
+        problem = problem.on(backend)
         xp, decoder = array_namespace(X), self.energy.decoder
         rows = xp.reshape(code, (-1, problem.size * code.shape[1]))  # a view
         solution = solve_lasso(problem, **self.settings, code=rows, backend=backend)
@@ -87,7 +88,10 @@ class Model(NamedTuple):
         if self.encoder is not None:
             scale = self.encoder.scale.code**2
             share = 1 / scale if batch.weight is None else (batch.weight / scale)[:, None]
-            error = (predicted - code) * share
+            error = memory.array("error", code.shape, code)
+            error[...] = predicted
+            error -= code
+            error *= share
             _, gradients = self.encoder.backward(tape, error, input_gradient=False)
             sums |= {"gradients": gradients, "energy": plain_sum(energy), "usual": half_square(X)}
         return sums
@@ -261,10 +265,10 @@ class Dictionary(BaseCriterion):
         shape = batch.n_samples, model.energy.decoder.code_size
         code = memory.array("code", shape, batch.X)
         sums = model.infer(batch, memory, code)
-        self._add_moments(model, batch, code, sums)
+        self._add_moments(model, batch, memory, code, sums)
         return sums, None
 
-    def _add_moments(self, model, batch, code, sums):
+    def _add_moments(self, model, batch, memory, code, sums):
         """Add the moments of codes, and samples that may replace atoms, to the sums."""
         weight = batch.weight
         if weight is None:
@@ -276,11 +280,12 @@ class Dictionary(BaseCriterion):
         if self.fixed:
             return
         sums["moments"] = self.online.contribution(
-            model.energy.decoder, batch.X, batch.mask, code, weight, model.backend
-        )
+            model.energy.decoder, batch.X, batch.mask, code, weight, model.backend,
+            memory.part("moments").tape,
+        )  # fmt: skip
         if model.keeps_candidates:
             misfit = model.energy.decoder.squared_errors(batch.X, code)
-            sums["candidates"] = Candidates(batch.X, code, batch.weight, misfit)
+            sums["candidates"] = Candidates(batch.X, copied(code), batch.weight, misfit)
 
     def measure(self, model, batch, memory):
         """Return no losses. Raise `Diverged` if predictions are far too large."""

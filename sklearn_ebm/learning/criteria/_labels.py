@@ -70,8 +70,9 @@ class Labels(ScoredCriterion):
         weight = weight if batch.weight is None else batch.weight
         with np.errstate(over="ignore", invalid="ignore"):  # `require` detects them
             losses, scores, gradients = self.network.losses_and_gradients(
-                batch.X, batch.target, weight * batch.n_samples, (self.n_steps + 1, batch.first)
-            )
+                batch.X, batch.target, weight * batch.n_samples, (self.n_steps + 1, batch.first),
+                memory,
+            )  # fmt: skip
         return {**self._losses(batch, losses, scores), "gradients": gradients}, None
 
     def measure(self, model, batch, memory):

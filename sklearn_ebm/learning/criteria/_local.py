@@ -74,7 +74,7 @@ class LocalDictionary(Dictionary):
         """Infer maps, with one piece of the crops per thread, then sum their gradients."""
         batch = as_rows(batch)
         code, sums = infer_in_pieces(model, batch, memory)
-        self._add_moments(model, batch, code, sums)
+        self._add_moments(model, batch, memory, code, sums)
         return sums, None
 
     def measure(self, model, batch, memory):
