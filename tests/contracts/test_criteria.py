@@ -40,7 +40,7 @@ def flat(sums, prefix=()):
         elif isinstance(value, Rows):
             entries.update(flat(dict(enumerate(value.arrays)), (*prefix, name)))
         elif value is not None:
-            entries[(*prefix, name)] = np.array(value)
+            entries[(*prefix, name)] = value.toarray() if issparse(value) else np.array(value)
     return entries
 
 
