@@ -64,7 +64,6 @@ model = LocalPSD(
     crop_size=26,
     pool_sigma=1.5,
     alpha=2.4,
-    learning_rate=3e-2,
     max_iter=36,
     tol=0,
     random_state=0,

@@ -31,7 +31,7 @@ from sklearn_ebm.estimators._sparse_model import COMMON_CONSTRAINTS, SparseModel
 from sklearn_ebm.factors import MapPenalty
 from sklearn_ebm.learning._rates import learning_rate_schedule
 
-AUTOMATIC_RATE = 1e-2  # initial rate of learning_rate="auto"
+AUTOMATIC_RATE = 3e-2  # initial rate of learning_rate="auto"
 COMMON = (
     "alpha",
     "positive",
@@ -122,7 +122,7 @@ class LocalPSD(SparseModel):
         over `max_time` if that ends first. A callable takes the completed fraction of training,
         from 0 to 1, and returns the rate: `lambda done: 1e-3` for a constant rate,
         `lambda done: 5e-4 * (1 + cos(pi * done))` for cosine decay. `partial_fit` uses the initial
-        rate. "auto" is 1e-2. Steps of biases, thresholds and gains are multiplied by the scale of
+        rate. "auto" is 3e-2. Steps of biases, thresholds and gains are multiplied by the scale of
         the data, so that the same rate suits data of any scale. Steps of the filters are multiplied
         by ten times the usual size of their entries.
     code_max_iter : int, default=200
