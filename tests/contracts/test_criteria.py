@@ -7,6 +7,7 @@ import pickle
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy.sparse import issparse
 
 from sklearn_ebm.learning._memory import Memory
 from sklearn_ebm.learning._merging import Merger
