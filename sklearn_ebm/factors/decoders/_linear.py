@@ -147,11 +147,10 @@ class LinearDecoder(ModuleMixin):
         return GramProblem(self._gram_with(ridge) if ridge else self.gram, *shared)
 
     def _room(self, X, tape):
-        """Return memory for X D'; None without a tape."""
-        if tape is None:
+        """Return memory for X D'; None without a tape, or if the product has another dtype."""
+        if tape is None or sparse.issparse(X) or X.dtype != self.dictionary.dtype:
             return None
-        shape = X.shape[0], self.code_size
-        return tape.array("correlation", shape, self.dictionary, X.dtype.name)
+        return tape.array("correlation", (X.shape[0], self.code_size), self.dictionary)
 
     def _gram_with(self, ridge):
         if ridge not in self._grams_with:
