@@ -16,11 +16,11 @@ def is_cupy(array):
 def array_namespace(*arrays):
     """Return the module of the arrays' functions: NumPy, CuPy or an array API library."""
     for array in arrays:
-        if isinstance(array, np.ndarray):
+        if type(array) is np.ndarray:
             continue
         if is_cupy(array):
             return sys.modules["cupy"]
-        if hasattr(array, "__array_namespace__"):
+        if not isinstance(array, np.ndarray) and hasattr(array, "__array_namespace__"):
             return array.__array_namespace__()
     return np
 

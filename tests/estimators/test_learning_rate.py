@@ -37,9 +37,9 @@ MODELS = {  # with the initial rate of "auto"
     "ConvPSD": (ConvPSD(3, kernel_size=3, alpha=0.3, crop_size=None, tol=0, image_shape=(8, 8),
                         max_iter=2, batch_size=100, random_state=0), 1e-2),
     "LocalPSD": (LocalPSD(kernel_size=3, tile_shape=4, alpha=0.3, tol=0, image_shape=(8, 8),
-                          output="simple", **TWO_PASSES), 1e-2),
+                          output="simple", **TWO_PASSES), 3e-2),
     "AutoEncoder": (AutoEncoder(6, tol=0, **TWO_PASSES), 1e-3),
-    "DrSAEClassifier": (DrSAEClassifier(6, pretrain_max_iter=2, **TWO_PASSES), 1e-2),
+    "DrSAEClassifier": (DrSAEClassifier(6, pretrain_max_iter=2, **TWO_PASSES), 3e-2),
     "DrSAEClassifier-adam": (
         DrSAEClassifier(6, pretrain_max_iter=2, optimizer="adam", **TWO_PASSES), 1e-3
     ),

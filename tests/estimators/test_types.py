@@ -191,6 +191,7 @@ def results_of_plain_data(name, plainly):
     return fitted, results(fitted, data), continued and continued.transform(data)
 
 
+@pytest.mark.filterwarnings("ignore:X has only zeros and ones")  # true of booleans
 @pytest.mark.parametrize(("name", "form"), CASES)
 def test_data_of_any_type_are_the_same_numbers(name, form):
     model, data = MODELS[name]
