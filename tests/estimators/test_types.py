@@ -73,6 +73,7 @@ pytestmark = [
     pytest.mark.filterwarnings("error"),
     pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
     pytest.mark.filterwarnings("ignore:X has values"),
+    pytest.mark.filterwarnings("ignore:X has only zeros and ones"),  # true of booleans
 ]
 
 
@@ -191,7 +192,6 @@ def results_of_plain_data(name, plainly):
     return fitted, results(fitted, data), continued and continued.transform(data)
 
 
-@pytest.mark.filterwarnings("ignore:X has only zeros and ones")  # true of booleans
 @pytest.mark.parametrize(("name", "form"), CASES)
 def test_data_of_any_type_are_the_same_numbers(name, form):
     model, data = MODELS[name]
