@@ -108,9 +108,9 @@ class DrSAEClassifier(
         from 0 to 1, and returns the rate: `lambda done: 1e-3` for a constant rate,
         `lambda done: 5e-4 * (1 + cos(pi * done))` for cosine decay. Passes without labels use the
         initial rate. "auto" is 3e-2 with "sgd" and 1e-3 with "adam"; it is divided by 3 whenever
-        learning diverges, or the mean energy of a pass is too far above the lowest one. With "sgd",
-        a step is the rate times the gradient of the energy of ten samples; for W, S and b, it is
-        multiplied by 1.3 / (`n_steps` + 1) ** 1.5.
+        learning diverges, or the mean energy of some training samples after a pass is far above the
+        lowest one. With "sgd", a step is the rate times the gradient of the energy of ten samples;
+        for W, S and b, it is multiplied by 1.3 / (`n_steps` + 1) ** 1.5.
     pretrain_max_iter : int, default=30
         Number of passes over X and `unsupervised_X` without labels, before those with labels.
     max_iter : int, default=100

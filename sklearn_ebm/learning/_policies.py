@@ -169,7 +169,10 @@ class FirstLoss(Policy):
 
     def begin(self, trainer):
         """Measure the loss."""
-        trainer.criterion.begin(trainer.criterion.held_out(measured(trainer, self.batches)))
+        trainer.criterion.begin(self._entries(trainer))
+
+    def _entries(self, trainer):
+        return trainer.criterion.held_out(measured(trainer, self.batches))
 
 
 class SampleLoss(FirstLoss):
@@ -185,13 +188,13 @@ class SampleLoss(FirstLoss):
 
     def begin(self, trainer):
         """Measure the loss before training."""
-        super().begin(trainer)
-        self.look(trainer)
+        entries = self._entries(trainer)
+        trainer.criterion.begin(entries)
+        self.loss = entries["validation"]
 
     def look(self, trainer):
         """Measure the loss after a pass."""
-        entries = trainer.criterion.held_out(measured(trainer, self.batches))
-        self.loss = entries["validation"]
+        self.loss = self._entries(trainer)["validation"]
 
 
 class HeldOut(Policy):
@@ -321,7 +324,7 @@ class SlowDown(Policy):
 
     def recover(self, trainer):
         """Continue from the best parameters."""
-        trainer.criterion.slow_down(BACK_OFF)
+        trainer.criterion.damping /= BACK_OFF
         trainer.go_back(self.best.kept)
         return True
 

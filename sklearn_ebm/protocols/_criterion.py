@@ -54,6 +54,8 @@ class Criterion(Protocol):
         Number of batches between two calls of callbacks.
     n_draws : int
         Number of keys that `contribute` takes from its stream.
+    damping : float
+        Factor of the learning rate, which policies lower if learning diverges.
     has_objective : bool
         Whether the parameters are better if the mean loss is lower.
     sent : dict
@@ -66,6 +68,7 @@ class Criterion(Protocol):
     backend: str
     chunk: int
     n_draws: int
+    damping: float
     has_objective: bool
     sent: dict
 
@@ -137,9 +140,6 @@ class Criterion(Protocol):
 
     def begin(self, entries):
         """Start a new fit; the loss in `entries`, of held-out samples, may have any size."""
-
-    def slow_down(self, factor):
-        """Divide all later learning rates by a factor."""
 
     def summary(self, tally):
         """Return the entries of the curves for a pass, by name, from its merged reports."""

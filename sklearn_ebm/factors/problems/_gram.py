@@ -56,10 +56,10 @@ def largest_eigenvalue(gram):
 def positive_range(values):
     """Return the smallest positive value, or zero if there is none, and the largest value."""
     xp = array_namespace(values)
-    smallest, largest = float(xp.min(values)), float(xp.max(values))
-    if smallest > 0:
-        return smallest, largest
-    return float(xp.min(xp.where(values > 0, values, xp.max(values)))), largest
+    smallest, largest = float(xp.min(values)), xp.max(values)
+    if not smallest > 0:
+        smallest = float(xp.min(xp.where(values > 0, values, largest)))
+    return smallest, float(largest)
 
 
 class Source(NamedTuple):

@@ -23,6 +23,8 @@ class BaseCriterion:
         Optimizer of `parameters`.
     rate : callable
         Maps the completed share of training to the learning rate.
+    damping : float
+        Factor of the learning rate, which policies lower if learning diverges.
     has_objective : bool
         Whether the parameters are better if the mean loss is lower.
     sent : dict
@@ -32,6 +34,7 @@ class BaseCriterion:
 
     chunk = 1
     n_draws = 0
+    damping = 1.0
     has_objective = True
     sent = MappingProxyType({"optimizer": bare})
 
@@ -82,8 +85,8 @@ class BaseCriterion:
         return {}
 
     def rate_at(self, done):
-        """Return the learning rate at a completed share of training."""
-        return self.rate(done)
+        """Return the learning rate at a completed share of training, times the damping."""
+        return self.damping * self.rate(done)
 
     def project(self):
         """Project the parameters onto their allowed range."""

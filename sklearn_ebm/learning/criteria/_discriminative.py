@@ -45,7 +45,6 @@ class Discriminative(ScoredCriterion):
         super().__init__(Accuracy(), Watch(EXPLODED))
         self.coder = coder
         self.alpha = self.label_weight = 0.0
-        self.damping = 1.0
 
     def __setstate__(self, state):
         vars(self).update(state)
@@ -141,14 +140,6 @@ class Discriminative(ScoredCriterion):
         """Raise `Diverged` if the mean energy is far above that of zero codes."""
         n_samples = sums["report"]["n_samples"]
         self.watch.require(sums["losses"] / n_samples, sums["usual"] / n_samples)
-
-    def rate_at(self, done):
-        """Return the learning rate at a completed share of training, after slowing down."""
-        return self.damping * self.rate(done)
-
-    def slow_down(self, factor):
-        """Divide the learning rate by a factor from now on."""
-        self.damping /= factor
 
     def gradients(self, sums):
         """Return the gradients of the mean energy, times the size of the published batches."""

@@ -38,7 +38,6 @@ class Imitation(BaseCriterion):
     def __init__(self, dictionary, encoder):
         super().__init__()
         self.dictionary = dictionary
-        self.damping = 1.0
         self.replace_encoder(encoder)
         self.watch = Watch(EXPLODED)
 
@@ -129,10 +128,6 @@ class Imitation(BaseCriterion):
         n_samples = sums["report"]["n_samples"]
         self.watch.require(sums["losses"] / n_samples, sums["usual"] / n_samples)
 
-    def rate_at(self, done):
-        """Return the learning rate at a completed share of training, after slowing down."""
-        return self.damping * self.rate(done)
-
     def gradients(self, sums):
         """Return the gradients of the mean loss, in units of the codes."""
         return divided(sums["gradients"], sums["report"]["weight"])
@@ -151,10 +146,6 @@ class Imitation(BaseCriterion):
         """Start a new fit at the initial learning rate; the initial loss may have any size."""
         self.damping = 1.0
         self.watch.begin(entries["validation"])
-
-    def slow_down(self, factor):
-        """Divide the learning rate by a factor from now on."""
-        self.damping /= factor
 
     def snapshot(self):
         """Return a copy of the encoder."""
