@@ -225,8 +225,7 @@ class DictionaryLearning:
         require_equal(model, "n_components", n_components, model.n_components is None)
         _require_dictionary(model, self.atoms, trainer.criterion.dictionary)
         if self.prediction is not None:
-            held = {kind: name for name, kind in self.atoms.encoders.kinds.items()}
-            require_equal(model, "encoder", held[type(trainer.criterion.encoder)])
+            require_same_encoder(self, trainer)
             for name in self.prediction.settings.keys() & trainer.criterion.encoder.settings.keys():
                 require_equal(model, name, trainer.criterion.encoder.settings[name])
 
@@ -277,6 +276,12 @@ class DictionaryLearning:
     def _policies_once(self):
         """Return the policies of `partial_fit`, which undo all steps if one of them diverges."""
         return undoing_divergence()
+
+
+def require_same_encoder(learning, trainer):
+    """Refuse another kind of encoder than that of the model with which learning continues."""
+    held = {kind: name for name, kind in learning.atoms.encoders.kinds.items()}
+    require_equal(learning.model, "encoder", held[type(trainer.criterion.encoder)])
 
 
 def _require_dictionary(model, atoms, dictionary):

@@ -103,12 +103,7 @@ class Filters(Atoms):
             shape = np.shape(given)
             full = {2: (1, *shape[1:]), 3: shape[1:], 4: shape[1:3]}
             return full.get(len(shape), (1, 1))  # other shapes are refused by `checked`
-        if not is_size(self.kernel_size):
-            raise ValueError(
-                "kernel_size must be a positive integer or a pair of positive integers, got "
-                f"{self.kernel_size!r}."
-            )
-        return self.kernel_size
+        return checked_size(self.kernel_size, "kernel_size")
 
     def check_samples(self, X, alpha):
         require_squares(X, alpha)
@@ -191,18 +186,8 @@ class Filters(Atoms):
 
     def read_codes(self, model, X, decoder, name="X"):
         X = X.toarray() if sparse.issparse(X) else X
-        X = check_codes(X, allow_nd=True, order="C", input_name=name)
-        expected = decoder.map_shape
-        if X.ndim == 4 and X.shape[3] == expected[2]:
-            return flat(X), _image_shape(X.shape[1:3], decoder)
-        if X.ndim == 2 and X.shape[1] == decoder.code_size:
-            return X, decoder.image_shape
-        height, width = decoder.image_shape
-        raise ValueError(
-            f"{name} has shape {tuple(X.shape)}, but {type(model).__name__} is expecting maps of "
-            f"shape (n_samples, height, width, {expected[2]}), or rows of {decoder.code_size} "
-            f"entries for images of {height} x {width}."
-        )
+        X, map_shape = checked_maps(model, X, decoder, name)
+        return X, decoder.image_shape if map_shape is None else _image_shape(map_shape, decoder)
 
     def table_of(self, criterion):
         return None if criterion.table is None else to_host(criterion.table) > 0
@@ -240,6 +225,22 @@ def images_of(model, is_first=False):
     """Return the input adapter of a convolutional model."""
     smallest = filters_of(model).smallest_image if is_first else model.components_.shape[1:3]
     return Images(model.missing_values, model.image_shape, smallest)
+
+
+def checked_maps(model, X, decoder, name):
+    """Return codes as flat rows, and height and width of the maps; None if they were flat."""
+    X = check_codes(X, allow_nd=True, order="C", input_name=name)
+    n_maps = decoder.map_shape[2]
+    if X.ndim == 4 and X.shape[3] == n_maps:
+        return flat(X), X.shape[1:3]
+    if X.ndim == 2 and X.shape[1] == decoder.code_size:
+        return X, None
+    height, width = decoder.image_shape
+    raise ValueError(
+        f"{name} has shape {tuple(X.shape)}, but {type(model).__name__} is expecting maps of "
+        f"shape (n_samples, height, width, {n_maps}), or rows of {decoder.code_size} "
+        f"entries for images of {height} x {width}."
+    )
 
 
 def _within_table(filters, table, random_state, is_given):
@@ -286,15 +287,31 @@ def crop_shape(crop_size, image_shape, filter_shape):
         return tuple(image_shape)
     if _is_patch(crop_size):
         return tuple(filter_shape)
-    if isinstance(crop_size, str):
-        wanted = tuple(KERNELS_A_CROP * size for size in filter_shape)
-    elif is_size(crop_size):
-        wanted = window_shape(crop_size, image_shape[0])
-    else:
+    automatic = tuple(KERNELS_A_CROP * size for size in filter_shape)
+    return crop_within(image_shape, filter_shape, crop_size, automatic, "None, 'auto', 'patch'")
+
+
+def crop_within(image_shape, filter_shape, crop_size, automatic, others):
+    """Return height and width of crops that are in the images and contain a filter.
+
+    Parameters
+    ----------
+    image_shape, filter_shape : tuple of two ints
+        Height and width.
+    crop_size : object
+        A size, or a string for the automatic size.
+    automatic : tuple of two ints
+        Height and width of automatic crops.
+    others : str
+        Values that are accepted besides sizes, for the error message.
+    """
+    if not isinstance(crop_size, str) and not is_size(crop_size):
         raise ValueError(
-            "crop_size must be None, 'auto', 'patch', a positive integer or a pair of positive "
+            f"crop_size must be {others}, a positive integer or a pair of positive "
             f"integers, got {crop_size!r}."
         )
+    is_automatic = isinstance(crop_size, str)
+    wanted = automatic if is_automatic else window_shape(crop_size, image_shape[0])
     crop = tuple(min(pair) for pair in zip(wanted, image_shape, strict=True))
     if any(size < each for size, each in zip(crop, filter_shape, strict=True)):
         raise ValueError(
@@ -308,6 +325,15 @@ def is_size(value):
     lengths = (value,) if np.ndim(value) == 0 else tuple(value)
     whole = all(isinstance(length, Integral) and length > 0 for length in lengths)
     return whole and len(lengths) in (1, 2) and (np.ndim(value) == 0 or len(lengths) == 2)
+
+
+def checked_size(size, name):
+    """Return a positive integer or a pair of them."""
+    if not is_size(size):
+        raise ValueError(
+            f"{name} must be a positive integer or a pair of positive integers, got {size!r}."
+        )
+    return size
 
 
 def unit_filters(filters):

@@ -7,14 +7,22 @@ from sklearn_ebm._sklearn import Interval, StrOptions
 from sklearn_ebm.backends import array_namespace
 from sklearn_ebm.backends._places import Places
 from sklearn_ebm.estimators._atoms import Atoms, DenseEncoders
-from sklearn_ebm.estimators._dictionary_learning import DictionaryLearning, curves_of
-from sklearn_ebm.estimators._filters import is_size, unit_filters
+from sklearn_ebm.estimators._dictionary_learning import (
+    DictionaryLearning,
+    curves_of,
+    require_same_encoder,
+)
+from sklearn_ebm.estimators._filters import (
+    checked_maps,
+    checked_size,
+    crop_within,
+    is_size,
+    unit_filters,
+)
 from sklearn_ebm.factors import LOCAL_ENCODERS, LocalDecoder
 from sklearn_ebm.inputs._adapters import Images
-from sklearn_ebm.inputs._checks import check_codes
-from sklearn_ebm.inputs._image_checks import flat, require_squares
+from sklearn_ebm.inputs._image_checks import require_squares
 from sklearn_ebm.inputs._images import IMAGE_SHAPE, window_shape
-from sklearn_ebm.layers._state import require_equal
 from sklearn_ebm.learning._crops import Crops, first_kernels
 from sklearn_ebm.learning._distributed import samples_of
 from sklearn_ebm.learning._trainer import Trainer
@@ -143,22 +151,9 @@ class LocalUnits(Atoms):
         size = self.crop_size
         if size is None or self.tile is None:
             return tuple(image_shape)
-        if isinstance(size, str):
-            pairs = zip(self.tile, self.filter_shape, strict=True)
-            wanted = tuple(TILES_A_CROP * tile + length - 1 for tile, length in pairs)
-        elif is_size(size):
-            wanted = window_shape(size, image_shape[0])
-        else:
-            raise ValueError(
-                "crop_size must be None, 'auto', a positive integer or a pair of positive "
-                f"integers, got {size!r}."
-            )
-        crop = tuple(min(pair) for pair in zip(wanted, image_shape, strict=True))
-        if any(length < each for length, each in zip(crop, self.filter_shape, strict=True)):
-            raise ValueError(
-                f"crop_size must be at least the filter size {self.filter_shape}, got {size!r}."
-            )
-        return crop
+        pairs = zip(self.tile, self.filter_shape, strict=True)
+        automatic = tuple(TILES_A_CROP * tile + length - 1 for tile, length in pairs)
+        return crop_within(image_shape, self.filter_shape, size, automatic, "None, 'auto'")
 
     # ------------------------------------------------------------------------------ a fitted model
     def is_already(self, name, value, model):
@@ -175,17 +170,10 @@ class LocalUnits(Atoms):
                 "Pooled features cannot be inverted, because many codes have the same pooled "
                 "features. Set output='simple'."
             )
-        X = check_codes(X, allow_nd=True, order="C", input_name=name)
-        if X.ndim == 4 and X.shape[3] == 1:
-            return flat(X), self._image_shape(model, X.shape[1:3], decoder, name)
-        if X.ndim == 2 and X.shape[1] == decoder.code_size:
+        X, map_shape = checked_maps(model, X, decoder, name)
+        if map_shape is None:
             return X, decoder.image_shape
-        height, width = decoder.image_shape
-        raise ValueError(
-            f"{name} has shape {tuple(X.shape)}, but {type(model).__name__} is expecting maps of "
-            f"shape (n_samples, height, width, 1), or rows of {decoder.code_size} entries for "
-            f"images of {height} x {width}."
-        )
+        return X, self._image_shape(model, map_shape, decoder, name)
 
     def _image_shape(self, model, map_shape, decoder, name):
         """Return height and width of the images that have these maps."""
@@ -270,8 +258,7 @@ class LocalLearning(DictionaryLearning):
         }
 
     def _require_same(self, trainer):
-        held = {kind: name for name, kind in self.atoms.encoders.kinds.items()}
-        require_equal(self.model, "encoder", held[type(trainer.criterion.encoder)])
+        require_same_encoder(self, trainer)
 
 
 def fineness_of(n_components):
@@ -282,12 +269,3 @@ def fineness_of(n_components):
             f"n_components must be a square number, such as 1, 4 or 9, got {n_components!r}."
         )
     return fineness
-
-
-def checked_size(size, name):
-    """Return a positive integer or a pair of them."""
-    if not is_size(size):
-        raise ValueError(
-            f"{name} must be a positive integer or a pair of positive integers, got {size!r}."
-        )
-    return size

@@ -41,8 +41,6 @@ class AffineEncoder(Encoder):
         number per component, in the order of the kernel's arguments.
     """
 
-    activation = None
-
     @classmethod
     def from_dictionary(cls, dictionary, lipschitz, alpha, scale=UNSCALED, **options):
         """Return an encoder that approximates one ISTA step sh_{alpha/L}(x D' / L).
@@ -69,16 +67,3 @@ class AffineEncoder(Encoder):
     def backward(self, tape, dy, input_gradient=True):
         """Return the gradients with respect to x (or None), and to each parameter."""
         return self._map(tape.kept["backend"]).gradients(tape, dy, input_gradient)
-
-    @property
-    def apart(self):
-        """Parameters that are not added to, or compared with, x W."""
-        return self.activation.apart
-
-    @property
-    def _units(self):
-        return self.activation.units(self.scale)
-
-    def project(self):
-        """Project the activation's parameters onto their allowed range."""
-        self.activation.project(self.parameters, self.scale)

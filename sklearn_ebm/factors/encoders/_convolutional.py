@@ -61,8 +61,6 @@ class ConvolutionalEncoder(Encoder):
         Typical size of data and codes.
     """
 
-    activation = None
-
     def __init__(self, parameters, *, image_shape, border, table=None, scale=UNSCALED):
         super().__init__(
             parameters, image_shape=image_shape, border=border, table=table, scale=scale
@@ -70,14 +68,8 @@ class ConvolutionalEncoder(Encoder):
 
     @classmethod
     def from_dictionary(cls, dictionary, lipschitz, alpha, scale=UNSCALED, **settings):
-        """Return an encoder that makes one step from zero of length 1 / (|d| sqrt(L)).
-
-        The step of ISTA, 1 / L, assumes codes that are on at all positions. Codes of images are on
-        at one position in a hundred, and the best step for an isolated entry is 1 / |d|^2.
-        """
-        inverse_step = lipschitz**0.5 / Scale.of(dictionary, 1.0).code
-        weights, threshold = dictionary / inverse_step, alpha / inverse_step
-        first = first_parameters(cls.activation, weights, dictionary.shape[0], threshold, scale)
+        """Return an encoder that makes one step from zero; see `step_of_isolated_code`."""
+        first = step_of_isolated_code(cls.activation, dictionary, lipschitz, alpha, scale)
         return cls(first, scale=scale, **settings)
 
     def on_images(self, image_shape):
@@ -126,27 +118,34 @@ class ConvolutionalEncoder(Encoder):
 
     def _bank_for(self, shape):
         """Return the decoder of images of a given shape whose dictionary is the filters."""
-        given = self.settings["image_shape"]
-        if len(shape) == 4:
-            given = shape[1:3]
-        elif given is None or len(given) != 2:
-            given = shape_of_rows(shape[1], given)[:2]
-        return ConvolutionalDecoder(self.filters, given, self.settings["border"])
-
-    @property
-    def apart(self):
-        """Parameters that are not added to, or compared with, w_k * x."""
-        return self.activation.apart
-
-    @property
-    def _units(self):
-        return self.activation.units(self.scale)
+        size = size_of_images(shape, self.settings["image_shape"])
+        return ConvolutionalDecoder(self.filters, size, self.settings["border"])
 
     def project(self):
         """Apply the table to the filters, and project the activation's parameters."""
-        self.activation.project(self.parameters, self.scale)
+        super().project()
         if self.settings["table"] is not None:
             self.parameters["weights"] *= self.settings["table"][:, None, None, :]
+
+
+def step_of_isolated_code(activation, dictionary, lipschitz, alpha, scale):
+    """Return the parameters of one step from zero of length 1 / (|d| sqrt(L)).
+
+    The step of ISTA, 1 / L, assumes codes that are on at all positions. Codes of images are on at
+    one position in a hundred, and the best step for an isolated entry is 1 / |d|^2.
+    """
+    inverse_step = lipschitz**0.5 / Scale.of(dictionary, 1.0).code
+    weights, threshold = dictionary / inverse_step, alpha / inverse_step
+    return first_parameters(activation, weights, dictionary.shape[0], threshold, scale)
+
+
+def size_of_images(shape, image_shape):
+    """Return height and width of images, or of flat rows whose images have the given shape."""
+    if len(shape) == 4:
+        return shape[1:3]
+    if image_shape is None or len(image_shape) != 2:
+        return shape_of_rows(shape[1], image_shape)[:2]
+    return image_shape
 
 
 def flat_rows(images):

@@ -51,8 +51,8 @@ UNSCALED = Scale()
 class Encoder:
     """Named parameters and settings; a subclass defines `from_dictionary` and the two passes.
 
-    It also defines `_units`, the typical size of each parameter for data and codes of a given
-    scale.
+    It also defines its `activation`, or else `_units`, the typical size of each parameter for data
+    and codes of a given scale.
 
     Parameters
     ----------
@@ -64,6 +64,7 @@ class Encoder:
         Numbers and masks that are not trained.
     """
 
+    activation = None  # function of the sums of products with the weights, if there is one
     _backend = None  # None uses the backend of the data
     _growth = 1.0  # growth of the weights since the encoder was created; see `rescaled`
 
@@ -123,7 +124,11 @@ class Encoder:
     @property
     def apart(self):
         """Parameters that are not added to, or compared with, the product with the weights."""
-        return ()
+        return () if self.activation is None else self.activation.apart
+
+    @property
+    def _units(self):
+        return self.activation.units(self.scale)
 
     @property
     def scales(self):
@@ -157,6 +162,8 @@ class Encoder:
 
     def project(self):
         """Project the parameters onto their allowed range, after a gradient step."""
+        if self.activation is not None:
+            self.activation.project(self.parameters, self.scale)
 
 
 def root_mean_square(values):

@@ -4,13 +4,17 @@ from sklearn_ebm._storage import stored
 from sklearn_ebm.backends import array_namespace
 from sklearn_ebm.backends._places import Places
 from sklearn_ebm.factors.decoders import LocalDecoder
-from sklearn_ebm.factors.encoders._activation import AffineMap, first_parameters
-from sklearn_ebm.factors.encoders._convolutional import FilterBank, flat_rows
-from sklearn_ebm.factors.encoders._encoder import UNSCALED, Encoder, Scale
+from sklearn_ebm.factors.encoders._activation import AffineMap
+from sklearn_ebm.factors.encoders._convolutional import (
+    FilterBank,
+    flat_rows,
+    size_of_images,
+    step_of_isolated_code,
+)
+from sklearn_ebm.factors.encoders._encoder import UNSCALED, Encoder
 from sklearn_ebm.factors.encoders._shrinkage import Shrinkage
 from sklearn_ebm.factors.encoders._smooth_shrinkage import SmoothShrinkage
 from sklearn_ebm.factors.encoders._tanh import Tanh
-from sklearn_ebm.inputs._images import shape_of_rows
 
 
 class LocalEncoder(Encoder):
@@ -34,8 +38,6 @@ class LocalEncoder(Encoder):
         Typical size of data and codes.
     """
 
-    activation = None
-
     def __init__(self, parameters, *, image_shape, tile_shape, fineness=1, phase=(0, 0),
                  scale=UNSCALED):  # fmt: skip
         super().__init__(
@@ -45,13 +47,8 @@ class LocalEncoder(Encoder):
 
     @classmethod
     def from_dictionary(cls, dictionary, lipschitz, alpha, scale=UNSCALED, **settings):
-        """Return an encoder that makes one step from zero of length 1 / (|d| sqrt(L)).
-
-        See `ConvolutionalEncoder.from_dictionary`.
-        """
-        inverse_step = lipschitz**0.5 / Scale.of(dictionary, 1.0).code
-        weights, threshold = dictionary / inverse_step, alpha / inverse_step
-        first = first_parameters(cls.activation, weights, dictionary.shape[0], threshold, scale)
+        """Return an encoder that makes one step from zero; see `step_of_isolated_code`."""
+        first = step_of_isolated_code(cls.activation, dictionary, lipschitz, alpha, scale)
         return cls(first, scale=scale, **settings)
 
     def on_images(self, image_shape):
@@ -102,26 +99,9 @@ class LocalEncoder(Encoder):
     def _bank_for(self, shape):
         """Return the decoder of images of a given shape whose dictionary is the filters."""
         settings = self.settings
-        given = settings["image_shape"]
-        if len(shape) == 4:
-            given = shape[1:3]
-        elif given is None or len(given) != 2:
-            given = shape_of_rows(shape[1], given)[:2]
+        size = size_of_images(shape, settings["image_shape"])
         places = Places(settings["fineness"], settings["phase"])
-        return LocalDecoder(self.filters, given, settings["tile_shape"], places)
-
-    @property
-    def apart(self):
-        """Parameters that are not added to, or compared with, w_u . x_u."""
-        return self.activation.apart
-
-    @property
-    def _units(self):
-        return self.activation.units(self.scale)
-
-    def project(self):
-        """Project the activation's parameters."""
-        self.activation.project(self.parameters, self.scale)
+        return LocalDecoder(self.filters, size, settings["tile_shape"], places)
 
 
 @stored
